@@ -1,0 +1,83 @@
+"""Every sentence about shape, type and range: the thing, the demand, what came, the way out.
+
+Checks return the value they accepted, so that a constructor reads as a list of demands. `Faults`
+collects all that is wrong with one call before it raises.
+"""
+
+import difflib
+import math
+import numbers
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from unrolled.errors import ArgumentError, UnrolledError
+
+
+class Faults:
+    """Collects the faults of one call and raises them together.
+
+    >>> faults = Faults()
+    >>> faults.add("horizon: expected a whole number of at least 1, got 0.")
+    >>> faults.raise_if_any()
+    Traceback (most recent call last):
+    unrolled.errors.ArgumentError: horizon: expected a whole number of at least 1, got 0.
+    """
+
+    def __init__(self, error: type[UnrolledError] = ArgumentError) -> None:
+        self._error = error
+        self._sentences: list[str] = []
+
+    def add(self, sentence: str) -> None:
+        """Note one fault."""
+        self._sentences.append(sentence)
+
+    def collect(self, check: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run `check` and note its sentence if it refuses; returns what it accepted, else None."""
+        try:
+            return check(*args, **kwargs)
+        except UnrolledError as fault:
+            self.add(str(fault))
+            return None
+
+    def raise_if_any(self) -> None:
+        """Raise every fault noted so far, a line each; does nothing when there is none."""
+        if self._sentences:
+            raise self._error("\n".join(self._sentences))
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """The sentence ` Did you mean 'x'?` for the closest allowed spelling, or an empty string."""
+    spelling = {choice.lower(): choice for choice in allowed}
+    close = difflib.get_close_matches(word.lower(), spelling, n=1, cutoff=0.6)
+    return f" Did you mean '{spelling[close[0]]}'?" if close else ""
+
+
+def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """`value` if it is one of the allowed words, else an error that offers the nearest spelling."""
+    if isinstance(value, str) and value in allowed:
+        return value
+    offer = nearest(value, allowed) if isinstance(value, str) else ""
+    raise ArgumentError(f"{name}: expected one of {', '.join(allowed)}; got {value!r}.{offer}")
+
+
+def whole(name: str, value: Any, *, least: int = 0, most: int | None = None) -> int:
+    """`value` as an int if it is a whole number in [least, most]; booleans are refused."""
+    between = f"at least {least}" if most is None else f"from {least} to {most}"
+    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not is_whole or value < least or (most is not None and value > most):
+        raise ArgumentError(f"{name}: expected a whole number {between}, got {value!r}.")
+    return int(value)
+
+
+def real(
+    name: str, value: Any, *, above: float | None = None, least: float | None = None,
+    below: float | None = None, most: float | None = None,
+) -> float:  # fmt: skip
+    """`value` as a float if it is finite and inside the bounds given; booleans are refused."""
+    bounds = [("above", above), ("at least", least), ("below", below), ("at most", most)]
+    demand = " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+    good = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    good = good and (above is None or value > above) and (least is None or value >= least)
+    if not (good and (below is None or value < below) and (most is None or value <= most)):
+        raise ArgumentError(f"{name}: expected a number {demand or 'that is finite'}, got {value!r}.")
+    return float(value)

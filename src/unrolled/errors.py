@@ -1,0 +1,46 @@
+"""Every error that unrolled raises.
+
+    UnrolledError
+    ├── ArgumentError       an argument is out of range or misspelt      (also a ValueError)
+    ├── DataError           the data cannot be used as it is             (also a ValueError)
+    ├── NotFittedError      predict before fit                           (also a ValueError, AttributeError)
+    ├── ModelFolderError    a saved model is missing, cut or altered     (also a ValueError)
+    ├── StorageError        something could not be written               (also an OSError)
+    ├── TrainingError       training cannot go on                        (also a RuntimeError)
+    └── MissingPartError    an optional part is not installed            (also an ImportError)
+
+Each message is one sentence (or one a fault): the thing, the demand, what came, the way out. The
+built-in bases are there so that code which knows nothing of unrolled can still catch them.
+"""
+
+
+class UnrolledError(Exception):
+    """Base of every error that the package raises on purpose."""
+
+
+class ArgumentError(UnrolledError, ValueError):
+    """An argument has the wrong value; the message names it and says what is allowed."""
+
+
+class DataError(UnrolledError, ValueError):
+    """The data cannot be used as it is; the message names file, row and column where it can."""
+
+
+class NotFittedError(UnrolledError, ValueError, AttributeError):
+    """The estimator has not been fitted yet (the bases are those of scikit-learn's own)."""
+
+
+class ModelFolderError(UnrolledError, ValueError):
+    """A saved model is missing a file, or a file was cut or altered."""
+
+
+class StorageError(UnrolledError, OSError):
+    """Something could not be written; what stood there before still stands."""
+
+
+class TrainingError(UnrolledError, RuntimeError):
+    """Training cannot go on, such as when the loss is no longer finite."""
+
+
+class MissingPartError(UnrolledError, ImportError):
+    """An optional part is not installed; the message holds the exact install command."""
