@@ -1,0 +1,175 @@
+"""Files and folders that are written whole or not at all.
+
+Everything goes to a new name in the same folder first, is flushed to the disk, and takes its place by
+a rename. A full disk, Ctrl-C or a kill leaves what stood there before.
+"""
+
+import ctypes
+import errno
+import os
+import secrets
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from unrolled.errors import StorageError
+
+_CURRENT_FOLDER = -100  # AT_FDCWD of fcntl.h
+_EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def write_atomically(path: str | Path, write: Callable[[Path], object]) -> Path:
+    """Let `write` make the file at a temporary path, then move it to `path` in one step.
+
+    Args:
+        path: the file to make or replace; a symbolic link is followed.
+        write: called once with the temporary path, whose suffix is that of `path`.
+
+    Returns:
+        The path written to.
+
+    Raises:
+        StorageError: the disk is full, the folder is missing or not writable, or `path` is a folder or
+            a device. What stood there before still stands, and no temporary file is left.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = write_atomically(folder + "/note.txt", lambda temporary: temporary.write_text("whole"))
+    ...     Path(folder, "note.txt").read_text()
+    'whole'
+    """
+    final = Path(os.path.realpath(path))
+    with _told(path), _removed_on_failure(_beside(final)) as temporary:
+        if final.exists() and not final.is_file():
+            # A rename would put a plain file where the device was.
+            raise IsADirectoryError(errno.EISDIR, f"it is a {_kind(final)}, not a file")
+        write(temporary)
+        _flush(temporary)
+        if final.exists():
+            shutil.copymode(final, temporary)
+        temporary.replace(final)
+        _flush(final.parent)
+    return Path(path)
+
+
+def replace_folder(path: str | Path, fill: Callable[[Path], object]) -> Path:
+    """Let `fill` make a new folder beside `path`, then swap the two.
+
+    On Linux the swap is one step (renameat2), so a kill at any moment leaves the old or the new folder
+    whole at `path`. Where the system or its file system has no such call, the old folder is first
+    renamed: a kill between the two renames leaves both whole, side by side, under names that start
+    with a dot and the folder's name, and nothing at `path`.
+
+    Args:
+        path: the folder to make or replace; a symbolic link is followed.
+        fill: called once with the new, empty folder.
+
+    Returns:
+        The path written to.
+
+    Raises:
+        StorageError: as `write_atomically`; also when `path` is a file.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as base:
+    ...     _ = replace_folder(base + "/model", lambda new: (new / "config.json").write_text("{}"))
+    ...     [inside.name for inside in Path(base, "model").iterdir()]
+    ['config.json']
+    """
+    final = Path(os.path.realpath(path))
+    with _told(path), _removed_on_failure(_beside(final)) as new:
+        if final.exists() and not final.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"it is a {_kind(final)}, not a folder")
+        new.mkdir()
+        fill(new)
+        for inside in [*new.rglob("*"), new]:
+            _flush(inside)
+        if final.exists():
+            shutil.copymode(final, new)
+            _swap(new, final)  # `new` now names the old folder
+            shutil.rmtree(new, ignore_errors=True)
+        else:
+            new.rename(final)
+        _flush(final.parent)
+    return Path(path)
+
+
+def _beside(final: Path) -> Path:
+    """A name in the same folder that nothing has; the suffix is kept, since some writers look at it."""
+    return final.with_name(f".{final.stem[:40]}-{secrets.token_hex(4)}{final.suffix[:20]}")
+
+
+def _swap(new: Path, old: Path) -> None:
+    """Exchange two folders, in one step where the system can."""
+    if _exchange(new, old):
+        return
+    aside = _beside(old)
+    old.rename(aside)
+    try:
+        new.rename(old)
+    except BaseException:
+        aside.rename(old)
+        raise
+    aside.rename(new)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Linux's renameat2 with RENAME_EXCHANGE; false where this system or file system has none."""
+    if sys.platform != "linux":
+        return False
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is None:
+        return False
+    status: int = call(_CURRENT_FOLDER, os.fsencode(one), _CURRENT_FOLDER, os.fsencode(other), _EXCHANGE)
+    return status == 0
+
+
+def _flush(path: Path) -> None:
+    """Have the disk hold what was written; a folder too, so that the rename in it survives a crash."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows cannot open a folder
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _removed_on_failure(temporary: Path) -> Iterator[Path]:
+    try:
+        yield temporary
+    except BaseException:
+        with suppress(OSError):
+            shutil.rmtree(temporary) if temporary.is_dir() else temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _told(path: str | Path) -> Iterator[None]:
+    """Turn what the system says into one sentence about `path`."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as fault:
+        raise StorageError(_sentence(Path(path), fault)) from fault
+
+
+def _sentence(path: Path, fault: OSError) -> str:
+    reason = fault.strerror or str(fault)
+    kept = "what stood there before is unchanged" if path.exists() else "nothing was left there"
+    if fault.errno in _FULL:
+        return f"{path}: cannot be written, disk full ({reason}); {kept}. Free some space or write elsewhere."
+    if not path.parent.exists():
+        return f"{path}: cannot be written, there is no folder {path.parent}. Make it or write elsewhere."
+    return f"{path}: cannot be written ({reason}); {kept}. Choose another place."
+
+
+def _kind(path: Path) -> str:
+    mode = path.stat().st_mode
+    return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "device"

@@ -1,0 +1,197 @@
+"""Files and folders are written whole or not at all."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from unrolled import atomic
+from unrolled.atomic import replace_folder, write_atomically
+from unrolled.errors import StorageError
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond 64 KiB: a full disk that root meets as well."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def _text(content: str) -> Callable[[Path], object]:
+    return lambda temporary: temporary.write_text(content)
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(inside.name for inside in folder.iterdir())
+
+
+def _folder_of(**files: str) -> Callable[[Path], object]:
+    def fill(new: Path) -> None:
+        for name, content in files.items():
+            (new / name).write_text(content)
+
+    return fill
+
+
+def test_a_file_is_made_and_replaced(tmp_path: Path) -> None:
+    """The second write replaces the first, and nothing else is in the folder."""
+    path = tmp_path / "page.html"
+    write_atomically(path, _text("one"))
+    assert write_atomically(path, _text("two")) == path
+    assert path.read_text() == "two"
+    assert _names(tmp_path) == ["page.html"]
+
+
+def test_the_temporary_file_is_in_the_same_folder_with_the_same_suffix(tmp_path: Path) -> None:
+    """A rename is one step only within a file system, and some writers look at the suffix."""
+    seen: list[Path] = []
+    write_atomically(tmp_path / "x.parquet", lambda temporary: seen.append(temporary) or temporary.touch())
+    assert seen[0].parent == tmp_path
+    assert seen[0].suffix == ".parquet"
+
+
+def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path: Path, full_disk: None) -> None:
+    """The sentence names the file, the reason and the way out; no temporary file is left."""
+    path = tmp_path / "page.html"
+    write_atomically(path, _text("old"))
+    with pytest.raises(StorageError) as caught:
+        write_atomically(path, _text("x" * 100_000))
+    assert str(caught.value) == (
+        f"{path}: cannot be written, disk full (File too large); what stood there before is unchanged. "
+        "Free some space or write elsewhere."
+    )
+    assert isinstance(caught.value.__cause__, OSError)
+    assert path.read_text() == "old"
+    assert _names(tmp_path) == ["page.html"]
+
+
+def test_any_failure_of_the_writer_leaves_the_old_file(tmp_path: Path) -> None:
+    """An interrupt in the middle is no different from a full disk, and is passed on."""
+    path = tmp_path / "page.html"
+    write_atomically(path, _text("old"))
+
+    def interrupted(temporary: Path) -> None:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, interrupted)
+    assert path.read_text() == "old"
+    assert _names(tmp_path) == ["page.html"]
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    """The folder is not made silently: it may be a slip of the finger."""
+    path = tmp_path / "no" / "page.html"
+    with pytest.raises(StorageError) as caught:
+        write_atomically(path, _text("x"))
+    assert str(caught.value) == (
+        f"{path}: cannot be written, there is no folder {path.parent}. Make it or write elsewhere."
+    )
+
+
+def test_a_folder_or_a_device_is_never_replaced_by_a_file(tmp_path: Path) -> None:
+    """A rename onto a device would destroy it for everyone."""
+    fifo = tmp_path / "pipe"
+    os.mkfifo(fifo)
+    with pytest.raises(StorageError, match="it is a device, not a file"):
+        write_atomically(fifo, _text("x"))
+    with pytest.raises(StorageError, match="it is a folder, not a file"):
+        write_atomically(tmp_path, _text("x"))
+    assert fifo.is_fifo()
+
+
+def test_the_mode_of_the_old_file_is_kept(tmp_path: Path) -> None:
+    """A private file stays private; a new one follows the umask as any other."""
+    path = tmp_path / "page.html"
+    write_atomically(path, _text("one"))
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert path.stat().st_mode == plain.stat().st_mode
+    path.chmod(0o600)
+    write_atomically(path, _text("two"))
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    """The file behind the link is replaced, not the link."""
+    real, link = tmp_path / "real.txt", tmp_path / "link.txt"
+    real.write_text("old")
+    link.symlink_to(real)
+    write_atomically(link, _text("new"))
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+
+
+@pytest.mark.parametrize("in_one_step", [True, False])
+def test_a_folder_is_made_and_replaced_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_one_step: bool
+) -> None:
+    """No file of the old folder survives in the new one, with and without the system's exchange."""
+    if not in_one_step:
+        monkeypatch.setattr(atomic, "_exchange", lambda one, other: False)
+    path = tmp_path / "model"
+    replace_folder(path, _folder_of(a="1", b="2"))
+    replace_folder(path, _folder_of(a="3"))
+    assert {p.name: p.read_text() for p in path.iterdir()} == {"a": "3"}
+    assert _names(tmp_path) == ["model"]
+
+
+def test_a_full_disk_leaves_the_old_folder(tmp_path: Path, full_disk: None) -> None:
+    """The small file that still fitted is not put beside the old weights."""
+    path = tmp_path / "model"
+    replace_folder(path, _folder_of(config="old", weights="old"))
+    with pytest.raises(StorageError, match=r"disk full .*what stood there before is unchanged"):
+        replace_folder(path, _folder_of(config="new", weights="x" * 100_000))
+    assert {p.name: p.read_text() for p in path.iterdir()} == {"config": "old", "weights": "old"}
+    assert _names(tmp_path) == ["model"]
+
+
+def test_a_file_is_never_replaced_by_a_folder(tmp_path: Path) -> None:
+    """Saving a model onto a file is refused."""
+    path = tmp_path / "model"
+    path.write_text("mine")
+    with pytest.raises(StorageError, match="it is a file, not a folder"):
+        replace_folder(path, _folder_of(a="1"))
+    assert path.read_text() == "mine"
+
+
+_SAVES_FOR_EVER = textwrap.dedent("""
+    import itertools, sys
+    from pathlib import Path
+    from unrolled.atomic import replace_folder
+
+    def fill(new, k):
+        for name in "ab":
+            (new / name).write_text(str(k))
+
+    for k in itertools.count():
+        replace_folder(sys.argv[1], lambda new: fill(new, k))
+        print(k, flush=True)
+""")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges two folders in one step")
+def test_a_kill_at_any_moment_leaves_one_whole_folder(tmp_path: Path) -> None:
+    """Killed at five random moments, both files always come from the same save."""
+    path = tmp_path / "model"
+    for saves in (1, 3, 7, 12, 20):
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SAVES_FOR_EVER, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        for _ in range(saves):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        contents = [(path / name).read_text() for name in "ab"]
+        assert contents[0] == contents[1]
