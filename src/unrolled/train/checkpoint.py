@@ -1,0 +1,63 @@
+"""A training on disk: safetensors and JSON in one folder, replaced whole after each epoch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from unrolled.atomic import replace_folder
+from unrolled.errors import ModelFolderError
+
+_TENSORS, _RECORD = "training.safetensors", "training.json"
+
+
+def save_checkpoint(folder: Path, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
+    """Replace the checkpoint at `folder` in one step.
+
+    Raises:
+        StorageError: it could not be written; the checkpoint before it still stands.
+    """
+
+    def fill(new: Path) -> None:
+        save_file({name: t.detach().contiguous().cpu() for name, t in tensors.items()}, new / _TENSORS)
+        (new / _RECORD).write_text(json.dumps(record))
+
+    replace_folder(folder, fill)
+
+
+def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """What `save_checkpoint` wrote there, or None where there is no such folder.
+
+    Raises:
+        ModelFolderError: a file is missing, cut or altered.
+    """
+    if not folder.exists():
+        return None
+    try:
+        return load_file(folder / _TENSORS), json.loads((folder / _RECORD).read_text())
+    except (OSError, ValueError, SafetensorError) as fault:
+        raise ModelFolderError(
+            f"{folder}: not a whole checkpoint ({fault}). Delete the folder to train from the start."
+        ) from fault
+
+
+def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's running moments, a tensor each: `optimizer.3.exp_avg`."""
+    state = optimizer.state_dict()["state"]
+    return {f"optimizer.{k}.{name}": t for k, moments in state.items() for name, t in moments.items()}
+
+
+def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back what `pack_optimizer` took."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, k, moment = name.split(".")
+            state.setdefault(int(k), {})[moment] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,64 @@
+"""What happened in a training, as plain records."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch: losses are means over its windows, seconds its wall time with validation."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float | None
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class History:
+    """One training, an `Epoch` each.
+
+    Args:
+        epochs: in order, counted from 1.
+        best_epoch: the one whose weights were kept: the lowest validation loss, else the last.
+        stopped: "finished" all epochs, "early" for want of progress, or "interrupted" by Ctrl-C.
+        seconds: wall time in all.
+
+    >>> history = History((Epoch(1, 0.5, 0.6, 0.01, 0.1), Epoch(2, 0.4, 0.7, 0.01, 0.1)), 1, "early", 0.2)
+    >>> history.best.validation_loss
+    0.6
+    """
+
+    kind: ClassVar[str] = "history"
+
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    stopped: Literal["finished", "early", "interrupted"]
+    seconds: float
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch whose weights were kept."""
+        return self.epochs[self.best_epoch - 1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> History:
+        """The history that `to_dict` wrote."""
+        epochs = tuple(Epoch(**epoch) for epoch in record["epochs"])
+        return cls(epochs, record["best_epoch"], record["stopped"], record["seconds"])
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row an epoch."""
+        import pandas as pd  # noqa: PLC0415 (a frame is the only thing here that needs it)
+
+        return pd.DataFrame([asdict(epoch) for epoch in self.epochs])
