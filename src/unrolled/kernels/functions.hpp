@@ -5,7 +5,8 @@
 // the polynomial with the smallest largest relative error of e^r - 1 over that range: 2^-31 for float,
 // 2^-61 for double (fitted by Lawson's iteration, coefficients rounded one after another).
 //
-// Worst errors measured: float, every number there is: EXH ulp; double, 15 million numbers: 2.54 ulp.
+// Worst errors measured, in units of the last place: tanh 2.43 over every float and 2.54 over 15 million
+// doubles; sigmoid 2.41 and 2.39.
 #pragma once
 
 #include "simd.hpp"

@@ -1,0 +1,67 @@
+"""The top level is sorted, typed, complete and light."""
+
+import ast
+import importlib
+import importlib.metadata
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import unrolled
+
+
+def _imported_for_type_checkers() -> dict[str, str]:
+    """Name to module, as the `if TYPE_CHECKING` block of the top level says it."""
+    tree = ast.parse(inspect.getsource(unrolled))
+    (block,) = [n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    return {alias.name: n.module for n in block.body for alias in n.names}
+
+
+def test_the_public_names_are_sorted_and_distinct() -> None:
+    """`__all__` reads as a list of contents."""
+    assert unrolled.__all__ == sorted(set(unrolled.__all__))
+
+
+def test_every_public_name_loads() -> None:
+    """Whatever `__all__` promises is there, and `dir` shows it."""
+    for name in unrolled.__all__:
+        assert getattr(unrolled, name) is not None, name
+    assert dir(unrolled) == unrolled.__all__
+
+
+def test_type_checkers_see_what_is_loaded() -> None:
+    """The lazy table and the imports under TYPE_CHECKING name the same things from the same modules."""
+    told = {n: f"{m}.{n}" if n in unrolled._MODULES else m for n, m in _imported_for_type_checkers().items()}
+    assert told == unrolled._LAZY
+    public = {n for n in unrolled.__all__ if n not in unrolled._LAZY and n != "__version__"}
+    assert public == {n for n in vars(unrolled) if n.endswith("Error")}
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """A name that is not there fails as it does on any module."""
+    with pytest.raises(AttributeError, match="module 'unrolled' has no attribute 'forecast'"):
+        _ = unrolled.forecast
+
+
+def test_importing_the_package_loads_nothing_but_the_standard_library() -> None:
+    """`import unrolled` brings in neither torch nor NumPy nor pandas: that is what keeps it quick."""
+    code = (
+        "import sys; before = set(sys.modules); import unrolled; "
+        "print(*sorted({m.partition('.')[0] for m in set(sys.modules) - before}))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    foreign = set(ran.stdout.split()) - set(sys.stdlib_module_names)
+    assert foreign == {"unrolled"}
+
+
+def test_the_version_has_one_source() -> None:
+    """What was installed calls itself what the package does."""
+    assert importlib.metadata.version("unrolled") == unrolled.__version__
+
+
+@pytest.mark.parametrize("name", sorted(unrolled._MODULES))
+def test_a_module_is_reached_by_attribute(name: str) -> None:
+    """`unrolled.nn` works after `import unrolled` alone."""
+    assert getattr(unrolled, name) is importlib.import_module(unrolled._LAZY[name])
