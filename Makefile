@@ -1,0 +1,51 @@
+# Every chore of the project; `make demo` and `make test` do all their set-up themselves.
+#
+#   make demo        forecast a real series and write a report       make bench   time it, against rivals
+#   make test        lint, types, tests, examples: all that CI runs  make docs    the documentation
+#   make test-slow   sanitizers, many seeds, long fits, real data    make clean   back to a fresh clone
+
+PYTHON ?= python3
+WORKERS ?= 2
+bin := .venv/bin
+installed := .venv/.installed
+
+DEMO ?= forecast sp500 --report demo-report.html
+
+.PHONY: demo test test-slow bench docs clean
+
+demo: $(installed)
+	$(bin)/unrolled $(DEMO)
+
+test: $(installed)
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+	UNROLLED_REQUIRE_KERNELS=1 $(bin)/pytest -n $(WORKERS)
+
+test-slow: $(installed)
+	UNROLLED_REQUIRE_KERNELS=1 $(bin)/pytest -m slow --timeout 3600
+
+bench: $(installed)
+	$(bin)/python -m benchmarks.run
+
+docs: $(installed)
+	$(bin)/python docs/build.py
+
+clean:
+	rm -rf .venv build dist docs/_site demo-report.html .pytest_cache .ruff_cache .mypy_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Python's sources are used where they lie; what is compiled or declared is installed anew when it changes.
+compiled := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/unrolled/kernels/*.?pp)
+
+$(installed): .venv/.created $(compiled)
+	$(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+.venv/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: $(PYTHON) must be Python 3.11 or newer; name another with make PYTHON=python3.x" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	  { echo "make: $(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
