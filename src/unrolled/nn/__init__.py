@@ -1,0 +1,15 @@
+"""Recurrent layers: torch's, with lengths, resets and any activation, and a cell of one's own in ten lines.
+
+>>> import torch
+>>> from unrolled.nn import GRU
+>>> output, h_n = GRU(8, 64, batch_first=True)(torch.randn(32, 50, 8), lengths=[50] * 31 + [7])
+>>> output.shape, h_n.shape
+(torch.Size([32, 50, 64]), torch.Size([1, 32, 64]))
+"""
+
+from unrolled.nn import cells
+from unrolled.nn.cells import Cell
+from unrolled.nn.layers import GRU, LSTM, RNN
+from unrolled.nn.unroll import unroll, unroll_stack
+
+__all__ = ["GRU", "LSTM", "RNN", "Cell", "cells", "unroll", "unroll_stack"]

@@ -1,0 +1,268 @@
+"""Each recurrence as one pure step: `step(x_t, state, weights) -> state`.
+
+A cell keeps nothing between calls. What it carries is a NamedTuple that goes in and comes back, and
+what it has learned is another one. Whatever has the three methods of `Cell` runs in `unroll`.
+The names of the weights are torch's, and so is the order of the gates.
+
+Shapes: B rows, F inputs, H hidden units, P projected units.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol, Self, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unrolled.check import one_of
+from unrolled.errors import ArgumentError
+
+NonLinearity = str | Callable[[Tensor], Tensor]
+
+_NAMED: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "leaky_relu": F.leaky_relu,  # slope 0.01 below zero
+    "sigmoid": torch.sigmoid,
+}
+NONLINEARITIES = (*_NAMED, "prelu")  # prelu learns its slope, so it is no plain function
+
+
+class State(Protocol):
+    """What a cell carries from step to step: a NamedTuple of tensors whose first axis is B."""
+
+    def __iter__(self) -> Iterator[Tensor]: ...
+
+    @classmethod
+    def _make(cls, iterable: Iterable[Tensor], /) -> Self: ...
+
+
+S = TypeVar("S", bound=State)
+W_contra = TypeVar("W_contra", contravariant=True)
+
+
+class Cell(Protocol[S, W_contra]):
+    """What `unroll` asks of a recurrence.
+
+    A cell of one's own takes ten lines; this one forgets a tenth of its state at each step:
+
+    >>> class Trace(NamedTuple):
+    ...     level: Tensor  # (B, H)
+    >>> class Leaky:
+    ...     def initial_state(self, batch, weights):
+    ...         return Trace(weights.new_zeros(batch, len(weights)))
+    ...     def step(self, x, state, weights):
+    ...         return Trace(0.9 * state.level + x @ weights.T)
+    ...     def output(self, state):
+    ...         return state.level
+    >>> from unrolled.nn import unroll
+    >>> output, last = unroll(Leaky(), torch.ones(3, 2, 1), torch.eye(1), lengths=[3, 1])
+    >>> output[:, :, 0].T
+    tensor([[1.0000, 1.9000, 2.7100],
+            [1.0000, 0.0000, 0.0000]])
+    >>> last.level.flatten()
+    tensor([2.7100, 1.0000])
+    """
+
+    def initial_state(self, batch: int, weights: W_contra) -> S:
+        """The state before the first step, and after a reset; `batch` is B."""
+        ...
+
+    def step(self, x: Tensor, state: S, weights: W_contra) -> S:
+        """The state after the step that brings x (B, F)."""
+        ...
+
+    def output(self, state: S) -> Tensor:
+        """What the next layer sees of a state: (B, outputs)."""
+        ...
+
+
+class RNNState(NamedTuple):
+    """What a plain RNN carries."""
+
+    h: Tensor  # (B, H)
+
+
+class RNNWeights(NamedTuple):
+    """What a plain RNN learns."""
+
+    weight_ih: Tensor  # (H, F)
+    weight_hh: Tensor  # (H, H)
+    bias_ih: Tensor | None = None  # (H,)
+    bias_hh: Tensor | None = None  # (H,)
+    slope: Tensor | None = None  # (1,), for prelu only
+
+
+@dataclass(frozen=True)
+class RNNCell:
+    """The plain recurrence, with any activation.
+
+        h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
+
+    Args:
+        nonlinearity: φ, by name (tanh, relu, leaky_relu, prelu, sigmoid) or a callable that keeps
+            the shape (B, H). The slope of leaky_relu is 0.01; that of prelu is learned, one a layer
+            and direction.
+
+    Raises:
+        ArgumentError: the name is unknown, or φ is neither a name nor a callable.
+
+    Source: Elman, Finding structure in time (1990), with torch's two biases.
+
+    >>> weights = RNNWeights(torch.ones(1, 1), torch.ones(1, 1))
+    >>> RNNCell("relu").step(torch.tensor([[2.0]]), RNNState(torch.tensor([[3.0]])), weights).h
+    tensor([[5.]])
+    """
+
+    nonlinearity: NonLinearity = "tanh"
+    gates: ClassVar[tuple[str, ...]] = ("hidden",)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.nonlinearity, type):
+            name = self.nonlinearity.__name__
+            raise ArgumentError(
+                f"RNN nonlinearity: expected a callable, got the class {name}. Pass {name}()."
+            )
+        if not callable(self.nonlinearity):
+            one_of("RNN nonlinearity (or a callable)", self.nonlinearity, NONLINEARITIES)
+
+    def initial_state(self, batch: int, weights: RNNWeights) -> RNNState:
+        """Zeros: (B, H)."""
+        return RNNState(weights.weight_hh.new_zeros(batch, weights.weight_hh.shape[-1]))
+
+    def step(self, x: Tensor, state: RNNState, weights: RNNWeights) -> RNNState:
+        """h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)."""
+        w = weights
+        a = F.linear(x, w.weight_ih, w.bias_ih) + F.linear(state.h, w.weight_hh, w.bias_hh)  # (B, H)
+        return RNNState(self._activate(a, w.slope))
+
+    def output(self, state: RNNState) -> Tensor:
+        """h_t: (B, H)."""
+        return state.h
+
+    def _activate(self, a: Tensor, slope: Tensor | None) -> Tensor:
+        if self.nonlinearity == "prelu":
+            if slope is None:
+                raise ArgumentError("RNN weights: prelu needs slope, a tensor of shape (1,); got None.")
+            return F.prelu(a, slope)
+        if isinstance(self.nonlinearity, str):
+            return _NAMED[self.nonlinearity](a)
+        h = self.nonlinearity(a)
+        if h.shape != a.shape:
+            got, wanted = tuple(h.shape), tuple(a.shape)
+            raise ArgumentError(f"RNN nonlinearity: expected it to keep the shape {wanted}; it gave {got}.")
+        return h
+
+
+class GRUState(NamedTuple):
+    """What a GRU carries."""
+
+    h: Tensor  # (B, H)
+
+
+class GRUWeights(NamedTuple):
+    """What a GRU learns; the gates lie below one another in the order of `GRUCell.gates`."""
+
+    weight_ih: Tensor  # (3H, F)
+    weight_hh: Tensor  # (3H, H)
+    bias_ih: Tensor | None = None  # (3H,)
+    bias_hh: Tensor | None = None  # (3H,)
+
+
+@dataclass(frozen=True)
+class GRUCell:
+    """The gated recurrent unit, with the reset gate after the product, as cuDNN and torch have it.
+
+        r_t = σ(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)
+        z_t = σ(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)
+        n_t = tanh(W_in x_t + b_in + r_t (W_hn h_{t-1} + b_hn))
+        h_t = (1 - z_t) n_t + z_t h_{t-1}
+
+    Source: Cho et al., Learning phrase representations (2014), eq. 5 to 8. There r_t multiplies
+    h_{t-1} before the product; here W_hn h_{t-1} + b_hn after it.
+
+    >>> weights = GRUWeights(torch.ones(6, 1), torch.zeros(6, 2))
+    >>> GRUCell().step(torch.zeros(1, 1), GRUState(torch.ones(1, 2)), weights).h
+    tensor([[0.5000, 0.5000]])
+    """
+
+    gates: ClassVar[tuple[str, ...]] = ("reset", "update", "new")
+
+    def initial_state(self, batch: int, weights: GRUWeights) -> GRUState:
+        """Zeros: (B, H)."""
+        return GRUState(weights.weight_hh.new_zeros(batch, weights.weight_hh.shape[-1]))
+
+    def step(self, x: Tensor, state: GRUState, weights: GRUWeights) -> GRUState:
+        """h_t = (1 - z_t) n_t + z_t h_{t-1}; a comes from the input, u from the state."""
+        w, h = weights, state.h
+        (a_r, a_z, a_n), (u_r, u_z, u_n) = (
+            F.linear(x, w.weight_ih, w.bias_ih).chunk(3, dim=-1),  # (B, H) each
+            F.linear(h, w.weight_hh, w.bias_hh).chunk(3, dim=-1),
+        )
+        r = torch.sigmoid(a_r + u_r)
+        z = torch.sigmoid(a_z + u_z)
+        n = torch.tanh(a_n + r * u_n)
+        return GRUState(n + z * (h - n))
+
+    def output(self, state: GRUState) -> Tensor:
+        """h_t: (B, H)."""
+        return state.h
+
+
+class LSTMState(NamedTuple):
+    """What an LSTM carries."""
+
+    h: Tensor  # (B, H), or (B, P) where there is a projection
+    c: Tensor  # (B, H)
+
+
+class LSTMWeights(NamedTuple):
+    """What an LSTM learns; the gates lie below one another in the order of `LSTMCell.gates`."""
+
+    weight_ih: Tensor  # (4H, F)
+    weight_hh: Tensor  # (4H, H) or (4H, P)
+    bias_ih: Tensor | None = None  # (4H,)
+    bias_hh: Tensor | None = None  # (4H,)
+    weight_hr: Tensor | None = None  # (P, H), the projection
+
+
+@dataclass(frozen=True)
+class LSTMCell:
+    """The long short-term memory, with a projection of its output where `weight_hr` is given.
+
+        i_t = σ(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)
+        f_t = σ(W_if x_t + b_if + W_hf h_{t-1} + b_hf)
+        g_t = tanh(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)
+        o_t = σ(W_io x_t + b_io + W_ho h_{t-1} + b_ho)
+        c_t = f_t c_{t-1} + i_t g_t
+        h_t = o_t tanh(c_t), or W_hr (o_t tanh(c_t))
+
+    Source: Hochreiter and Schmidhuber (1997) with the forget gate of Gers et al. (2000); the
+    projection is Sak et al. (2014), eq. 7. No peepholes.
+
+    >>> weights = LSTMWeights(torch.zeros(4, 1), torch.zeros(4, 1))
+    >>> zero, one = torch.zeros(1, 1), torch.ones(1, 1)
+    >>> LSTMCell().step(zero, LSTMState(zero, one), weights).c
+    tensor([[0.5000]])
+    """
+
+    gates: ClassVar[tuple[str, ...]] = ("input", "forget", "cell", "output")
+
+    def initial_state(self, batch: int, weights: LSTMWeights) -> LSTMState:
+        """Zeros: (B, H) or (B, P), and (B, H)."""
+        w = weights.weight_hh
+        return LSTMState(w.new_zeros(batch, w.shape[-1]), w.new_zeros(batch, w.shape[-2] // len(self.gates)))
+
+    def step(self, x: Tensor, state: LSTMState, weights: LSTMWeights) -> LSTMState:
+        """c_t = f_t c_{t-1} + i_t g_t and h_t = o_t tanh(c_t), projected where `weight_hr` is given."""
+        w = weights
+        a = F.linear(x, w.weight_ih, w.bias_ih) + F.linear(state.h, w.weight_hh, w.bias_hh)  # (B, 4H)
+        i, f, g, o = a.chunk(4, dim=-1)  # (B, H) each
+        c = torch.sigmoid(f) * state.c + torch.sigmoid(i) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(c)
+        return LSTMState(h if w.weight_hr is None else F.linear(h, w.weight_hr), c)
+
+    def output(self, state: LSTMState) -> Tensor:
+        """h_t: (B, H) or (B, P)."""
+        return state.h

@@ -1,0 +1,240 @@
+"""RNN, GRU and LSTM: torch's layers, with lengths, resets and any activation.
+
+Signatures, layouts, initial weights and `state_dict` are those of `torch.nn`. `forward` and `explain`
+are described in `unrolled.nn.recurrent`; a plain call is the same as torch's.
+
+Shapes: T steps, B rows, F inputs, H hidden units, P projected units; L layers, D directions.
+"""
+
+from typing import Any
+
+import torch
+
+from unrolled.nn.cells import (
+    GRUCell,
+    GRUState,
+    GRUWeights,
+    LSTMCell,
+    LSTMState,
+    LSTMWeights,
+    NonLinearity,
+    RNNCell,
+    RNNState,
+    RNNWeights,
+)
+from unrolled.nn.recurrent import Operator, Recurrent
+
+
+class RNN(Recurrent):
+    """The plain recurrent layer, `torch.nn.RNN` with more activations, `lengths` and `resets`.
+
+        h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
+
+    Args:
+        input_size: F.
+        hidden_size: H.
+        num_layers: L; each layer reads the outputs of the one below.
+        nonlinearity: φ: tanh, relu, leaky_relu (slope 0.01), prelu, sigmoid, or a callable that keeps
+            the shape (B, H). A callable that is a module with weights trains with the layer; prelu
+            adds one learned `slope_l{k}` (with `_reverse`) of shape (1,) a layer and direction, which
+            torch's `state_dict` has not.
+        bias: whether there are b_ih and b_hh.
+        batch_first: (B, T, F) instead of (T, B, F), for input and output but not for the state.
+        dropout: the share of each layer's outputs that the next does not see in training, in [0, 1].
+        bidirectional: a second run from each row's own end; its outputs follow on the last axis.
+        device: where the weights are created.
+        dtype: of the weights, and so of input and output.
+
+    Raises:
+        ArgumentError: a setting is out of range; every fault has its line.
+
+    Edge cases: T = 0, B = 0 and lengths of 0 are allowed; see `forward`. Two callables of one formula
+    (`torch.tanh` and "tanh") give the same values, but only the name lets torch's operator run.
+
+    Source: Elman, Finding structure in time (1990), with torch's two biases.
+
+    >>> layer = RNN(3, 5, nonlinearity="sigmoid", batch_first=True)
+    >>> output, h_n = layer(torch.randn(2, 7, 3), lengths=[7, 4])
+    >>> output.shape, h_n.shape, torch.equal(output[1, 3], h_n[0, 1])
+    (torch.Size([2, 7, 5]), torch.Size([1, 2, 5]), True)
+    >>> print(layer.explain(torch.randn(2, 7, 3)))
+    reference: torch has no operator for nonlinearity='sigmoid'.
+    """
+
+    _state_type, _weights_type = RNNState, RNNWeights
+
+    def __init__(  # noqa: PLR0917 (torch's signature)
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: NonLinearity = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.nonlinearity = nonlinearity
+        self._build(
+            input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dropout=dropout,
+            bidirectional=bidirectional, proj_size=0, device=device, dtype=dtype,
+        )  # fmt: skip
+
+    def _shapes(self, width: int) -> dict[str, tuple[int, ...]]:
+        shapes = super()._shapes(width)
+        return {**shapes, "slope": (1,)} if self.nonlinearity == "prelu" else shapes
+
+    @property
+    def _cell(self) -> RNNCell:
+        return RNNCell(self.nonlinearity)
+
+    @property
+    def _operator(self) -> Operator | None:
+        if self.nonlinearity == "tanh":
+            return Operator("rnn_tanh", torch.rnn_tanh, "RNN_TANH")
+        if self.nonlinearity == "relu":
+            return Operator("rnn_relu", torch.rnn_relu, "RNN_RELU")
+        return None
+
+
+class GRU(Recurrent):
+    """The gated recurrent unit, `torch.nn.GRU` with `lengths` and `resets`.
+
+        r_t = σ(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)
+        z_t = σ(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)
+        n_t = tanh(W_in x_t + b_in + r_t (W_hn h_{t-1} + b_hn))
+        h_t = (1 - z_t) n_t + z_t h_{t-1}
+
+    Args:
+        input_size: F.
+        hidden_size: H.
+        num_layers: L; each layer reads the outputs of the one below.
+        bias: whether there are b_ih and b_hh.
+        batch_first: (B, T, F) instead of (T, B, F), for input and output but not for the state.
+        dropout: the share of each layer's outputs that the next does not see in training, in [0, 1].
+        bidirectional: a second run from each row's own end; its outputs follow on the last axis.
+        device: where the weights are created.
+        dtype: of the weights, and so of input and output.
+
+    Raises:
+        ArgumentError: a setting is out of range; every fault has its line.
+
+    Edge cases: T = 0, B = 0 and lengths of 0 are allowed; see `forward`.
+
+    Source: Cho et al. (2014), eq. 5 to 8, with the reset gate after the product as in torch.
+
+    >>> layer = GRU(3, 5, batch_first=True)
+    >>> output, h_n = layer(torch.randn(2, 7, 3))
+    >>> output.shape, h_n.shape
+    (torch.Size([2, 7, 5]), torch.Size([1, 2, 5]))
+    >>> print(layer.explain(torch.randn(2, 7, 3)))
+    torch: torch.gru runs the whole layer.
+    >>> layer.load_state_dict(torch.nn.GRU(3, 5).state_dict())
+    <All keys matched successfully>
+    """
+
+    _state_type, _weights_type = GRUState, GRUWeights
+
+    def __init__(  # noqa: PLR0917 (torch's signature)
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self._build(
+            input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dropout=dropout,
+            bidirectional=bidirectional, proj_size=0, device=device, dtype=dtype,
+        )  # fmt: skip
+
+    @property
+    def _cell(self) -> GRUCell:
+        return GRUCell()
+
+    @property
+    def _operator(self) -> Operator:
+        return Operator("gru", torch.gru, "GRU")
+
+
+class LSTM(Recurrent):
+    """The long short-term memory, `torch.nn.LSTM` with `lengths` and `resets`.
+
+        i_t = σ(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)
+        f_t = σ(W_if x_t + b_if + W_hf h_{t-1} + b_hf)
+        g_t = tanh(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)
+        o_t = σ(W_io x_t + b_io + W_ho h_{t-1} + b_ho)
+        c_t = f_t c_{t-1} + i_t g_t
+        h_t = o_t tanh(c_t), or W_hr (o_t tanh(c_t)) with a projection
+
+    Args:
+        input_size: F.
+        hidden_size: H.
+        num_layers: L; each layer reads the outputs of the one below.
+        bias: whether there are b_ih and b_hh.
+        batch_first: (B, T, F) instead of (T, B, F), for input and output but not for the state.
+        dropout: the share of each layer's outputs that the next does not see in training, in [0, 1].
+        bidirectional: a second run from each row's own end; its outputs follow on the last axis.
+        proj_size: P, less than H: outputs and h_t are projected to it; 0 for none. In float32 on a CPU
+            torch says once that its oneDNN path does not serve this.
+        device: where the weights are created.
+        dtype: of the weights, and so of input and output.
+
+    Raises:
+        ArgumentError: a setting is out of range; every fault has its line.
+
+    Edge cases: T = 0, B = 0 and lengths of 0 are allowed; see `forward`.
+
+    Source: Hochreiter and Schmidhuber (1997), Gers et al. (2000); projection: Sak et al. (2014), eq. 7.
+
+    >>> layer = LSTM(3, 5, num_layers=2, bidirectional=True)
+    >>> starts = torch.tensor([[True, False, False, True], [True, False, True, False]])
+    >>> output, (h_n, c_n) = layer(torch.randn(4, 2, 3), resets=starts)
+    >>> output.shape, h_n.shape, c_n.shape
+    (torch.Size([4, 2, 10]), torch.Size([4, 2, 5]), torch.Size([4, 2, 5]))
+    """
+
+    _state_type, _weights_type = LSTMState, LSTMWeights
+
+    def __init__(  # noqa: PLR0917 (torch's signature)
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self._build(
+            input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dropout=dropout,
+            bidirectional=bidirectional, proj_size=proj_size, device=device, dtype=dtype,
+        )  # fmt: skip
+
+    def _shapes(self, width: int) -> dict[str, tuple[int, ...]]:
+        shapes = super()._shapes(width)
+        return {**shapes, "weight_hr": (self.proj_size, self.hidden_size)} if self.proj_size else shapes
+
+    @property
+    def _cell(self) -> LSTMCell:
+        return LSTMCell()
+
+    @property
+    def _state_sizes(self) -> dict[str, int]:
+        return {"h_0": self._output_size, "c_0": self.hidden_size}
+
+    @property
+    def _operator(self) -> Operator:
+        return Operator("lstm", torch.lstm, "LSTM")
