@@ -17,7 +17,7 @@ demo: $(installed)
 	$(bin)/unrolled $(DEMO)
 
 test: $(installed)
-	$(bin)/ruff check .
+	$(bin)/ruff check --quiet .
 	$(bin)/ruff format --check .
 	$(bin)/mypy
 	UNROLLED_REQUIRE_KERNELS=1 $(bin)/pytest -n $(WORKERS)
@@ -39,7 +39,8 @@ clean:
 compiled := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/unrolled/kernels/*.?pp)
 
 $(installed): .venv/.created $(compiled)
-	$(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@echo "installing what pyproject.toml and constraints.txt name into .venv: about a minute"
+	@$(bin)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
 
 .venv/.created:

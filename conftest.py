@@ -56,10 +56,9 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _boxed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Home and working folder lie in the test's own folder; every generator starts alike."""
-    home = tmp_path / "home"
-    home.mkdir()
+def _boxed(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Home and working folder are the test's own, and empty; every generator starts alike."""
+    home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
     monkeypatch.setenv("COLUMNS", "110")  # what rich prints does not depend on the terminal
