@@ -25,8 +25,8 @@ _SLOPE = 0.25  # where prelu's slope starts, as in torch.nn.PReLU
 class Path:
     """Which way an input goes through a layer, and why.
 
-    >>> print(Path("reference", ("lengths differ from row to row", "resets are given")))
-    reference: lengths differ from row to row; resets are given.
+    >>> print(Path("reference", ("not every length is T", "resets are given")))
+    reference: not every length is T; resets are given.
     """
 
     name: str  # "torch": one operator of torch for the whole layer; "reference": our own loop
@@ -259,7 +259,7 @@ class Recurrent(nn.Module):
         if self._operator is None:
             against.append(f"torch has no operator for nonlinearity={getattr(self, 'nonlinearity', None)!r}")
         if call.lengths is not None:
-            against.append("lengths differ from row to row or from T")
+            against.append("not every length is T")
         if call.resets is not None:
             against.append("resets are given")
         if call.inputs.shape[0] == 0:

@@ -1,0 +1,225 @@
+"""What a layer refuses to be called with, in which words, and what it takes in more than one form."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import unrolled.nn as un
+from unrolled.errors import ArgumentError
+
+T, B, F, H = 50, 32, 8, 6
+
+
+def refusal(layer: Any, *given: Any, **more: Any) -> str:
+    """The sentence with which a call is refused; explain refuses it in the same words."""
+    with pytest.raises(ArgumentError) as refused:
+        layer(*given, **more)
+    with pytest.raises(ArgumentError) as explained:
+        layer.explain(*given, **more)
+    assert str(explained.value) == str(refused.value)
+    return str(refused.value)
+
+
+GRU = un.GRU(F, H, batch_first=True)
+X = torch.zeros(B, T, F)
+PACKED = torch.nn.utils.rnn.pack_sequence([torch.zeros(3, F)])
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (
+            torch.zeros(B, T, 5),
+            (
+                "GRU input: the last axis must be input_size=8; got shape (32, 50, 5)."
+                " Rebuild with input_size=5 or select 8 columns."
+            ),
+        ),
+        (
+            torch.zeros(F),
+            "GRU input: expected (B, T, F), or (T, F) without a batch; got shape (8,). Reshape it.",
+        ),
+        (
+            torch.zeros(2, B, T, F),
+            "GRU input: expected (B, T, F), or (T, F) without a batch; got shape (2, 32, 50, 8). Reshape it.",
+        ),
+        (
+            X.double(),
+            (
+                "GRU input: expected torch.float32, the dtype of the weights; got torch.float64."
+                " Convert it with .to(torch.float32) or the layer with .to(torch.float64)."
+            ),
+        ),
+        (
+            X.long(),
+            (
+                "GRU input: expected torch.float32, the dtype of the weights; got torch.int64."
+                " Convert it with .to(torch.float32)."
+            ),
+        ),
+        (
+            X.to("meta"),
+            "GRU input: expected it on cpu, where the weights are; got it on meta. Move it with .to('cpu').",
+        ),
+        (X.numpy(), "GRU input: expected a tensor, got ndarray. Convert with torch.as_tensor."),
+        (
+            PACKED,
+            (
+                "GRU input: expected a padded tensor, got a PackedSequence."
+                " Pass what torch.nn.utils.rnn.pad_packed_sequence makes of it, its lengths as lengths=."
+            ),
+        ),
+    ],
+)
+def test_bad_inputs_are_refused(found: Any, sentence: str) -> None:
+    """The thing, the demand, what came, the way out."""
+    assert refusal(GRU, found) == sentence
+
+
+def test_the_layout_asked_for_is_the_layers() -> None:
+    """Without batch_first the sentence says (T, B, F)."""
+    assert refusal(un.RNN(F, H), torch.zeros(F)).startswith("RNN input: expected (T, B, F), or")
+
+
+@pytest.mark.parametrize(
+    ("hx", "sentence"),
+    [
+        (
+            torch.zeros(2, B, H),
+            "GRU hx: expected shape (1, 32, 6), which is (num_layers * directions, B, size); got (2, 32, 6).",
+        ),
+        (
+            torch.zeros(B, H),
+            "GRU hx: expected shape (1, 32, 6), which is (num_layers * directions, B, size); got (32, 6).",
+        ),
+        (
+            (torch.zeros(1, B, H), torch.zeros(1, B, H)),
+            "GRU hx: expected a tensor, got a tuple of 2. Leave it out to start from zeros.",
+        ),
+        (
+            torch.zeros(1, B, H).double(),
+            (
+                "GRU hx: expected torch.float32, the dtype of the weights; got torch.float64."
+                " Convert it with .to(torch.float32) or the layer with .to(torch.float64)."
+            ),
+        ),
+    ],
+)
+def test_bad_states_are_refused(hx: Any, sentence: str) -> None:
+    """For a GRU: one tensor (L * D, B, H)."""
+    assert refusal(GRU, X, hx) == sentence
+
+
+def test_an_lstm_asks_for_two_states() -> None:
+    """Each part is named, and all that is wrong is said at once."""
+    layer = un.LSTM(F, H, proj_size=2)
+    x, h, c = torch.zeros(T, B, F), torch.zeros(1, B, 2), torch.zeros(1, B, H)
+    for wrong, got in [(h, "Tensor"), ((h, c, c), "a tuple of 3"), ([h, None], "a list of 2")]:
+        wanted = f"LSTM hx: expected a tuple of tensors (h_0, c_0), got {got}."
+        assert refusal(layer, x, wrong).startswith(wanted)
+    lines = refusal(layer, x, (c, h)).splitlines()
+    assert [line.split(", which")[0] for line in lines] == [
+        "LSTM hx, h_0: expected shape (1, 32, 2)",
+        "LSTM hx, c_0: expected shape (1, 32, 6)",
+    ]
+    unbatched = refusal(layer, x[:, 0], (h, c)).splitlines()[0]
+    assert unbatched == (
+        "LSTM hx, h_0: expected shape (1, 2), which is (num_layers * directions, size); got (1, 32, 2)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("lengths", "sentence"),
+    [
+        ([3] * 31, "GRU lengths: expected 32 numbers, one a row; got shape (31,)."),
+        (50, "GRU lengths: expected 32 numbers, one a row; got shape ()."),
+        (
+            [50] * 3 + [60] + [50] * 28,
+            (
+                "GRU lengths: each must be from 0 to T=50; got 60 in row 3."
+                " Pad the input to the longest row, or cut the length."
+            ),
+        ),
+        (
+            torch.tensor([50] * 31 + [-1]),
+            (
+                "GRU lengths: each must be from 0 to T=50; got -1 in row 31."
+                " Pad the input to the longest row, or cut the length."
+            ),
+        ),
+        (np.full(B, 2.0), "GRU lengths: expected whole numbers, got torch.float64. Convert with .long()."),
+        (torch.ones(B, dtype=torch.bool), "GRU lengths: expected whole numbers, got torch.bool."),
+        ("fifty", "GRU lengths: expected a list, array or tensor of numbers; got str."),
+        ([[1, 2], [3]], "GRU lengths: expected a list, array or tensor of numbers; got a list of 2."),
+    ],
+)
+def test_bad_lengths_are_refused(lengths: Any, sentence: str) -> None:
+    """The row is named."""
+    assert refusal(GRU, X, lengths=lengths).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("resets", "sentence"),
+    [
+        (
+            torch.zeros(T, B, dtype=torch.bool),
+            "GRU resets: expected shape (32, 50), which is (B, T), whatever batch_first says; got (50, 32).",
+        ),
+        (torch.zeros(B, T), "GRU resets: expected bool, got torch.float32. Convert with .bool()."),
+        (np.zeros((B, T), dtype=int), "GRU resets: expected bool, got torch.int64. Convert with .bool()."),
+        (object(), "GRU resets: expected a list, array or tensor of numbers; got object."),
+    ],
+)
+def test_bad_resets_are_refused(resets: Any, sentence: str) -> None:
+    """They are bool (B, T) in every layout."""
+    assert refusal(GRU, X, resets=resets) == sentence
+
+
+def test_without_a_batch_one_row_is_asked_for() -> None:
+    """One number as length, (T,) as resets."""
+    lines = refusal(GRU, X[0], lengths=[50], resets=torch.zeros(1, T, dtype=torch.bool)).splitlines()
+    assert lines == [
+        "GRU lengths: expected one number, as the input has no batch axis; got shape (1,).",
+        "GRU resets: expected shape (50,), which is (T,); got (1, 50).",
+    ]
+
+
+def test_every_fault_of_a_call_is_said() -> None:
+    """Width and dtype of an input together; then state, lengths and resets together."""
+    lines = refusal(GRU, torch.zeros(B, T, 5).double()).splitlines()
+    assert [line.split(": expected")[0][:25] for line in lines] == ["GRU input: the last axis ", "GRU input"]
+    lines = refusal(GRU, X, torch.zeros(1), lengths=[1], resets=[True]).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["GRU hx", "GRU lengths", "GRU resets"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        list,
+        tuple,
+        np.array,
+        torch.tensor,
+        lambda n: np.array(n, dtype=np.int16),
+        lambda n: torch.tensor(n, dtype=torch.int32),
+        lambda n: [np.int64(k) for k in n],
+        lambda n: np.broadcast_to(np.array(n), (3,)),  # an array that cannot be written
+    ],
+)
+def test_lengths_come_in_many_forms(form: Any) -> None:
+    """Lists, tuples, arrays and tensors of any whole dtype mean the same."""
+    x = torch.randn(3, 7, F)
+    wanted, _ = GRU(x, lengths=torch.tensor([5, 0, 7]))
+    found, _ = GRU(x, lengths=form([5, 0, 7]))
+    assert torch.equal(found, wanted)
+
+
+@pytest.mark.parametrize("form", [list, np.array, torch.tensor])
+def test_resets_come_in_many_forms(form: Any) -> None:
+    """Nested lists, arrays and tensors of bool mean the same."""
+    x, starts = torch.randn(2, 3, F), [[True, False, True], [False, True, False]]
+    wanted, _ = GRU(x, resets=torch.tensor(starts))
+    found, _ = GRU(x, resets=form(starts))
+    assert torch.equal(found, wanted)
+    assert not torch.equal(found, GRU(x)[0])
