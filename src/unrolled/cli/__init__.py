@@ -1,0 +1,104 @@
+"""The command line: one file a command; each parses, calls the library, prints and returns.
+
+Nothing heavy is imported here or at the top of a command's file, so that `--help` is quick.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from unrolled import __version__
+from unrolled.cli import backtest, describe, forecast
+from unrolled.errors import UnrolledError
+
+_REFUSED = 2  # what was asked for cannot be done
+_INTERRUPTED = 130  # 128 + SIGINT, as shells count it
+
+app = typer.Typer(
+    name="unrolled",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,  # rich would double the time of --help
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command("describe")(describe.command)
+app.command("forecast")(forecast.command)
+app.command("backtest")(backtest.command)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"unrolled {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """From ordered data to a recurrent network, and an honest account of what it is worth.
+
+    \b
+    unrolled describe sales.csv                        what is this series?
+    unrolled forecast sales.csv --horizon 12           what comes next?
+    unrolled backtest sales.csv --horizon 12           could that be trusted in the past?
+    unrolled forecast example:sp500 --report sp500.html
+
+    FILE is a CSV of any dialect (.gz too), a Parquet file, or an example's name.
+    """  # noqa: D301 (\b keeps the lines apart)
+    del version
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one command and leave with its status.
+
+    0: done. 1: whoever read the output left before its end. 2: it cannot be done, and a sentence on
+    stderr says why. 130: stopped by hand. The first Ctrl-C ends a training, the second the program.
+
+    Args:
+        arguments: the words after the program's name; None for those it was started with.
+    """
+    before = signal.signal(signal.SIGINT, _end_the_training)
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read us has gone; the interpreter must not complain when it flushes at its end.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (closed by the end)
+        status = 1
+    finally:
+        signal.signal(signal.SIGINT, before)
+    sys.exit(status)
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        app(args=arguments, prog_name="unrolled")
+    except UnrolledError as fault:
+        print(fault, file=sys.stderr)
+        return _REFUSED
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            print("Stopped.", file=sys.stderr)
+        return int(end.code or 0)
+    return 0
+
+
+def _end_the_training(number: int, frame: FrameType | None) -> None:
+    """A training that meets this keeps its best weights; the next Ctrl-C passes through any training."""
+    del number, frame
+    signal.signal(signal.SIGINT, _end_the_program)
+    raise KeyboardInterrupt
+
+
+def _end_the_program(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise SystemExit(_INTERRUPTED)

@@ -1,0 +1,140 @@
+"""`unrolled forecast`: what comes next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unrolled.check import real
+from unrolled.cli.options import (
+    Activation,
+    Cell,
+    Columns,
+    Ensemble,
+    File,
+    Fill,
+    Future,
+    HiddenSize,
+    Horizon,
+    Id,
+    Json,
+    MaxEpochs,
+    Past,
+    Report,
+    Seed,
+    Static,
+    Target,
+    Time,
+    Transform,
+    Utc,
+    Window,
+    given_arguments,
+    read_file,
+)
+from unrolled.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from unrolled.data.sequences import Sequences
+    from unrolled.models.forecaster import Forecaster
+
+Level = Annotated[
+    list[float], typer.Option("--level", metavar="PERCENT", help="Width of a band; repeat for more.")
+]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", metavar="FILE", help="Write the forecast as .csv, .csv.gz or .parquet."),
+]
+Save = Annotated[str | None, typer.Option("--save", metavar="FOLDER", help="Keep the fitted model.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="FOLDER", help="Use a model kept by --save instead of fitting."),
+]
+
+
+def command(
+    file: File,
+    *,
+    horizon: Horizon = None,
+    cell: Cell = None,
+    level: Level = [80],  # noqa: B006 (typer copies it)
+    output: Output = None,
+    report: Report = None,
+    save: Save = None,
+    model: Model = None,
+    id: Id = None,  # noqa: A002 (the option's name)
+    time: Time = None,
+    target: Target = None,
+    past: Past = [],  # noqa: B006
+    future: Future = [],  # noqa: B006
+    static: Static = [],  # noqa: B006
+    fill: Fill = None,
+    utc: Utc = False,
+    activation: Activation = None,
+    hidden_size: HiddenSize = None,
+    window: Window = None,
+    transform: Transform = None,
+    ensemble: Ensemble = None,
+    max_epochs: MaxEpochs = None,
+    seed: Seed = None,
+    json: Json = False,
+) -> None:
+    """Fit a recurrent network to a series and forecast what comes next, with bands.
+
+    No score is printed: a score means nothing without the simple forecasts beside it. Ask for --report,
+    which tests the forecast against them and says first what it is worth, or run `unrolled backtest`.
+
+    \b
+    Examples:
+      unrolled forecast sales.csv --horizon 12
+      unrolled forecast sales.csv --horizon 12 --level 80 --level 95 --output next.csv
+      unrolled forecast example:sp500 --report sp500.html
+      unrolled forecast sales.csv --save model; unrolled forecast newer.csv --model model
+    """  # noqa: D301 (\b keeps the lines apart)
+    from unrolled.cli import output as out
+    from unrolled.cli.story import Story
+
+    out.check_places(table=output, page=report, folder=save)
+    levels = [real("--level", width, above=0, below=100) for width in level]
+    series = read_file(file, Columns(id, time, target, past, future, static, fill, utc))
+    out.tell_notes(series)
+    given = {
+        "--cell": cell, "--activation": activation, "--hidden-size": hidden_size, "--window": window,
+        "--transform": transform, "--ensemble": ensemble, "--max-epochs": max_epochs, "--seed": seed,
+    }  # fmt: skip
+    fitted = _loaded(model, given) if model else _fitted(series, given | {"--horizon": horizon})
+    story = Story(series, fitted, fitted.predict(series, horizon=horizon, level=levels), levels)
+    result, why_untested = story.backtest() if report else (None, "")
+    if report:
+        story.write_page(report, result, why_untested)
+    if output:
+        out.write_table(story.frame, output)
+    if save:
+        fitted.save(save)
+    written = [place for place in (report, output, save) if place]
+    if json:
+        scores = {"backtest": None if result is None else result.to_dict()}
+        out.print_json(story.to_dict() | (scores if report else {}) | {"written": written})
+        return
+    out.print_forecast(story)
+    if report:
+        print(f"\n{result or why_untested}")
+    out.print_written(written)
+
+
+def _fitted(series: Sequences, given: dict[str, Any]) -> Forecaster:
+    from unrolled.models.forecaster import Forecaster
+
+    return Forecaster(**given_arguments(given), verbose=True).fit(series)
+
+
+def _loaded(folder: str, given: dict[str, Any]) -> Forecaster:
+    """A kept model, which cannot be given other settings than it has."""
+    from unrolled.models.forecaster import Forecaster
+
+    if clash := [name for name, value in given.items() if value is not None]:
+        raise ArgumentError(
+            f"--model: a kept model brings its own settings; got {', '.join(clash)} as well. Leave that out, "
+            "or leave --model out and fit anew."
+        )
+    return Forecaster.load(folder)

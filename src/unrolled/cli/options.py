@@ -1,0 +1,111 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+if TYPE_CHECKING:
+    from unrolled.data.sequences import Sequences
+
+_EXAMPLE = "example:"
+
+File = Annotated[
+    str, typer.Argument(metavar="FILE", show_default=False, help="CSV, Parquet, or example:NAME.")
+]
+Id = Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="Column that names the series.")]
+Time = Annotated[str | None, typer.Option("--time", metavar="COLUMN", help="Column of dates or steps.")]
+Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="Column to forecast.")]
+Past = Annotated[
+    list[str], typer.Option("--past", metavar="COLUMN", help="Column known up to now; repeat for more.")
+]
+Future = Annotated[
+    list[str],
+    typer.Option(
+        "--future", metavar="COLUMN", help="Column known ahead, over the horizon too; repeat for more."
+    ),
+]
+Static = Annotated[
+    list[str],
+    typer.Option("--static", metavar="COLUMN", help="Column with one value a series; repeat for more."),
+]
+Fill = Annotated[
+    str | None, typer.Option("--fill", metavar="HOW", help="How gaps are filled: forward or linear.")
+]
+Utc = Annotated[bool, typer.Option("--utc", help="Read times with zones as UTC.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+Horizon = Annotated[
+    int | None, typer.Option("--horizon", metavar="STEPS", help="Steps ahead; 12 by default.")
+]
+Cell = Annotated[str | None, typer.Option("--cell", help="lstm, gru, rnn, or feedforward; lstm by default.")]
+Activation = Annotated[
+    str | None, typer.Option("--activation", help="Of an rnn: relu, leaky_relu, ..; tanh by default.")
+]
+HiddenSize = Annotated[
+    int | None,
+    typer.Option("--hidden-size", metavar="UNITS", help="Units of the network; 64 by default."),
+]
+Window = Annotated[
+    int | None,
+    typer.Option("--window", metavar="STEPS", help="Steps the network reads; two seasons by default."),
+]
+Transform = Annotated[
+    str | None,
+    typer.Option(
+        "--transform", show_default="auto", help="log-difference, difference, scale, ...; see describe."
+    ),
+]
+Ensemble = Annotated[
+    int | None, typer.Option("--ensemble", metavar="NETWORKS", help="Networks to average; 1 by default.")
+]
+MaxEpochs = Annotated[
+    int | None, typer.Option("--max-epochs", metavar="EPOCHS", help="Epochs at most; 20 by default.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Of weights and shuffling; 0 by default.")]
+Report = Annotated[
+    str | None,
+    typer.Option("--report", metavar="FILE.html", help="Test the forecast and write a page on it all."),
+]
+
+_ARGUMENTS = {"--seed": "random_state"}  # the options that the library calls otherwise
+
+
+def given_arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """What the user gave, by the library's names; its own defaults stand for the rest.
+
+    >>> given_arguments({"--hidden-size": 8, "--seed": 1, "--cell": None})
+    {'hidden_size': 8, 'random_state': 1}
+    """
+    named = {_ARGUMENTS.get(name, name[2:].replace("-", "_")): value for name, value in options.items()}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+class Columns(NamedTuple):
+    """What the user said about a file's columns."""
+
+    id: str | None
+    time: str | None
+    target: str | None
+    past: list[str]
+    future: list[str]
+    static: list[str]
+    fill: str | None
+    utc: bool
+
+
+def read_file(file: str, columns: Columns) -> Sequences:
+    """The series of a file, or an example by its name.
+
+    Raises:
+        DataError: the file cannot be used; the sentence says why.
+        ArgumentError: there is no such example.
+    """
+    from unrolled.data.tables import read
+
+    if file.startswith(_EXAMPLE):
+        from unrolled.data import examples
+
+        return read(examples.load(file.removeprefix(_EXAMPLE)))
+    return read(Path(file), **columns._asdict())

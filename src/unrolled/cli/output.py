@@ -1,0 +1,103 @@
+"""What commands print and write: JSON, tables, files."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unrolled.check import Faults
+from unrolled.errors import ArgumentError, StorageError
+from unrolled.report.wording import forecast_rows, sentence
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from unrolled.cli.story import Story
+    from unrolled.data.sequences import Sequences
+
+_SHOWN = 5  # series whose forecasts are printed
+_SUFFIXES = (".csv", ".csv.gz", ".parquet")
+
+
+def print_json(record: Any) -> None:
+    """One JSON object on stdout; what JSON has no word for (NaN, infinity) becomes null."""
+    print(json.dumps(plain(record), ensure_ascii=False, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """A record in JSON's own kinds.
+
+    >>> plain({"a": (1.5, float("nan"))})
+    {'a': [1.5, None]}
+    """
+    if isinstance(value, dict):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if hasattr(value, "tolist"):  # NumPy's scalars and arrays
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def check_places(*, table: str | None = None, page: str | None = None, folder: str | None = None) -> None:
+    """Refuse an impossible place to write to before any training.
+
+    Raises:
+        ArgumentError: the table's suffix is not one of .csv, .csv.gz, .parquet.
+        StorageError: the folder that should hold the file does not exist.
+    """
+    if table is not None and not table.lower().endswith(_SUFFIXES):
+        raise ArgumentError(f"--output: expected a name that ends in {', '.join(_SUFFIXES)}; got {table!r}.")
+    faults = Faults(StorageError)
+    for option, place in (("--output", table), ("--report", page), ("--save", folder)):
+        if place is not None and not Path(place).resolve().parent.is_dir():
+            faults.add(f"{option}: there is no folder {Path(place).parent}. Make it or write elsewhere.")
+    faults.raise_if_any()
+
+
+def tell_notes(series: Sequences) -> None:
+    """Say on stderr what reading changed."""
+    for note in series.notes:
+        print(f"Note: {sentence(note)}", file=sys.stderr)
+
+
+def print_forecast(story: Story) -> None:
+    """The forecast as tables, a series each; many series are cut short."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    forecast = story.forecast()
+    for one in forecast.series[:_SHOWN]:
+        table = Table(title=one.id, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="dim")
+        heads, rows = forecast_rows(one, forecast.freq)
+        for k, head in enumerate(heads):
+            table.add_column(head, justify="left" if k == 0 else "right")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+    if len(forecast.series) > _SHOWN:
+        print(f"... and {len(forecast.series) - _SHOWN:,} more series; --output writes them all to a file.")
+
+
+def print_written(places: list[str]) -> None:
+    """Say what was written, and where."""
+    for place in places:
+        print(f"Written: {place}")
+
+
+def write_table(frame: pd.DataFrame, path: str) -> None:
+    """Write a frame in the format that the suffix names, whole or not at all."""
+    from unrolled.atomic import write_atomically
+
+    if path.lower().endswith(".parquet"):
+        write_atomically(path, lambda temporary: frame.to_parquet(temporary, index=False))
+    elif path.lower().endswith(".gz"):
+        write_atomically(path, lambda temporary: frame.to_csv(temporary, index=False, compression="gzip"))
+    else:
+        write_atomically(path, lambda temporary: frame.to_csv(temporary, index=False))

@@ -1,0 +1,76 @@
+"""Pieces of HTML: everything a user wrote is escaped here, once."""
+
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from plotly import graph_objects as go
+
+
+def paragraph(text: str, style: str = "") -> str:
+    """A paragraph of plain text; nothing where there is no text.
+
+    >>> paragraph("a < b", "lead")
+    '<p class="lead">a &lt; b</p>'
+    """
+    return f"<p{_class(style)}>{escape(text)}</p>" if text else ""
+
+
+def section(title: str, lead: str, parts: Iterable[str]) -> str:
+    """A titled part of the page."""
+    body = "\n".join(part for part in parts if part)
+    return f"<section>\n<h2>{escape(title)}</h2>\n{paragraph(lead, 'lead')}\n{body}\n</section>"
+
+
+def chart(figure: go.Figure, title: str, caption: str) -> str:
+    """A figure with its caption; the same words are read to who cannot see it.
+
+    The figure's JSON lies beside it, where a series called `</script>` cannot end the script.
+    """
+    spec = {key: value for key, value in json.loads(figure.to_json()).items() if key in {"data", "layout"}}
+    text = json.dumps(spec, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
+    words = escape(f"Chart. {title}. {caption}", quote=True)
+    return (
+        f"<figure data-chart>\n<figcaption><h3>{escape(title)}</h3>{escape(caption)}</figcaption>\n"
+        f'<div class="plot" role="img" aria-label="{words}" style="height:{figure.layout.height}px"></div>\n'
+        f'<script type="application/json">{text}</script>\n</figure>'
+    )
+
+
+def pair(*charts: str) -> str:
+    """Charts side by side, one below the other on a narrow screen."""
+    return '<div class="pair">\n' + "\n".join(charts) + "\n</div>"
+
+
+def table(
+    caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[str] = ()
+) -> str:
+    """A table whose first column names its rows; `styles` gives each row a class."""
+    head = "".join(f'<th scope="col">{escape(word)}</th>' for word in heads)
+    lines = []
+    for k, row in enumerate(rows):
+        cells = "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        style = styles[k] if k < len(styles) else ""
+        lines.append(f'<tr{_class(style)}><th scope="row">{escape(row[0])}</th>{cells}</tr>')
+    words = escape(caption, quote=True)
+    return (
+        f'<div class="scroll" role="region" aria-label="{words}" tabindex="0"><table>\n'
+        f"<caption><span>{words}</span></caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n"
+        + "\n".join(lines)
+        + "\n</tbody></table></div>"
+    )
+
+
+def pairs(style: str, items: Iterable[tuple[str, str]]) -> str:
+    """A list of labels and what they stand for."""
+    inner = "\n".join(f"<div><dt>{escape(name)}</dt> <dd>{escape(text)}</dd></div>" for name, text in items)
+    return f"<dl{_class(style)}>\n{inner}\n</dl>"
+
+
+def folded(title: str, inner: str) -> str:
+    """Something that opens when asked for."""
+    return f"<details><summary>{escape(title)}</summary>\n{inner}\n</details>"
+
+
+def _class(style: str) -> str:
+    return f' class="{style}"' if style else ""

@@ -1,0 +1,73 @@
+"""One HTML file that holds everything: open it anywhere, without a network."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+from plotly.offline import get_plotlyjs
+
+from unrolled import __version__
+from unrolled.atomic import write_atomically
+from unrolled.report import sections
+from unrolled.report.markup import paragraph
+from unrolled.report.records import Forecast, ModelCard
+from unrolled.report.wording import moment
+
+
+def write_report(
+    path: str | Path,
+    *,
+    description: Any,
+    forecast: Forecast,
+    backtest: Any,
+    model_card: ModelCard,
+    why_untested: str = "",
+) -> Path:
+    """Write the whole story of one forecast as one HTML file.
+
+    Args:
+        path: the file to make or replace.
+        description: what the data is, a record of kind "description".
+        forecast: what comes next.
+        backtest: how such forecasts did in the past, a record of kind "backtest"; None where it could
+            not be run, and the page says so first.
+        model_card: what was fitted.
+        why_untested: the reason, where there is no backtest.
+
+    Returns:
+        The path written to.
+
+    Raises:
+        StorageError: the file cannot be written; what stood there before still stands.
+    """
+    text = page(description, forecast, backtest, model_card, why_untested)
+    return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def page(
+    description: Any, forecast: Forecast, backtest: Any, model_card: ModelCard, why_untested: str = ""
+) -> str:
+    """The page as text: see `write_report`."""
+    parts = [
+        sections.verdict(forecast, backtest, why_untested),
+        sections.future(forecast),
+        sections.trust(backtest, forecast) if backtest is not None else "",
+        sections.data(description),
+        sections.model(model_card),
+    ]
+    inside = files("unrolled.report")
+    return Template(inside.joinpath("page.html").read_text("utf-8")).substitute(
+        title=escape(sections.title(description)),
+        span=escape(sections.span(description, forecast)),
+        version=__version__,
+        style=inside.joinpath("style.css").read_text("utf-8"),
+        script=inside.joinpath("page.js").read_text("utf-8"),
+        plotly=get_plotlyjs(),
+        body="\n".join(part for part in parts if part),
+        footer=paragraph(f"Made by unrolled {__version__} on {moment(np.datetime64('today'), 'D')}."),
+    )

@@ -1,0 +1,118 @@
+"""The quiet look that every figure shares, and how much of a series a figure can show."""
+
+import math
+from functools import cache
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from plotly import graph_objects as go
+
+# Okabe and Ito's colours, darkened where needed to stand 4.5:1 on white; they differ in lightness too.
+INK, MUTED, RULE = "#1d2329", "#5b6570", "#e6e4de"
+NETWORK, SIMPLE, OTHER = "#0067a8", "#b4530a", "#8a929a"
+FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif'
+
+_MOST_POINTS = 4000  # beyond this a line of a screen's width cannot show more
+
+
+def faded(colour: str, opacity: float) -> str:
+    """A colour that lets what is below it through.
+
+    >>> faded("#0067a8", 0.25)
+    'rgba(0,103,168,0.25)'
+    """
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def label(text: str) -> str:
+    """A user's word as plotly shows it: plotly reads tags and %{} in text, and this has none."""
+    return escape(text, quote=False).replace("%{", "% {")
+
+
+@cache
+def _template() -> go.layout.Template:
+    axis = {
+        "gridcolor": RULE, "linecolor": RULE, "zeroline": False, "ticks": "", "automargin": True,
+        "tickfont": {"color": MUTED, "size": 12}, "title": {"font": {"color": MUTED, "size": 12}},
+    }  # fmt: skip
+    return go.layout.Template(
+        layout={
+            "font": {"family": FONT, "color": INK, "size": 13},
+            "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
+            "colorway": [NETWORK, SIMPLE, OTHER],
+            "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
+            "xaxis": {**axis, "showgrid": False, "ticks": "outside", "tickcolor": RULE},
+            "yaxis": axis,
+            "showlegend": False,
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": {"text": ""}},
+            "hovermode": "x unified",
+            "hoverlabel": {"bgcolor": "#ffffff", "bordercolor": RULE, "font": {"size": 13, "color": INK}},
+            "bargap": 0.08,
+        }
+    )  # fmt: skip
+
+
+def blank(height: int = 340) -> go.Figure:
+    """An empty figure in the shared look."""
+    figure = go.Figure()
+    figure.update_layout(template=_template(), height=height)
+    return figure
+
+
+def thinned(values: NDArray[np.float64], most: int = _MOST_POINTS) -> NDArray[np.int64]:
+    """Positions to draw: all of them, or the lowest and highest of each stretch, so that no peak is lost.
+
+    >>> thinned(np.array([0.0, 5.0, 1.0, 2.0, -3.0, 0.0]), most=4).tolist()
+    [0, 1, 3, 4, 5]
+    """
+    if len(values) <= most:
+        return np.arange(len(values))
+    width = -(-2 * len(values) // most)
+    edges = np.arange(0, len(values), width)
+    low = np.where(np.isnan(values), np.inf, values)
+    high = np.where(np.isnan(values), -np.inf, values)
+    kept = [(s + int(np.argmin(low[s : s + width])), s + int(np.argmax(high[s : s + width]))) for s in edges]
+    return np.unique(np.array([*kept, (0, len(values) - 1)]))
+
+
+def axis_times(times: NDArray[Any]) -> list[Any]:
+    """Times as plotly reads them fastest: short ISO strings, or plain numbers."""
+    if not np.issubdtype(times.dtype, np.datetime64):
+        return list(times.tolist())
+    days = times.astype("datetime64[D]")
+    whole_days = bool(np.all(days == times))
+    return list(np.datetime_as_string(days if whole_days else times.astype("datetime64[s]")))
+
+
+def hover_time(freq_unit: str) -> str:
+    """The d3 format that a time is shown in under the pointer."""
+    return {"year": "%Y", "quarter": "%B %Y", "month": "%B %Y", "hour": "%-d %B %Y, %H:%M"}.get(
+        freq_unit, "%-d %B %Y, %H:%M" if freq_unit in {"minute", "second"} else "%-d %B %Y"
+    )
+
+
+def log_ticks(low: float, high: float, most: int = 8) -> list[float]:
+    """At most so many round numbers between two positive bounds, as evenly as a log axis allows.
+
+    >>> log_ticks(16.9, 2100)
+    [20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0]
+    >>> log_ticks(1650, 2380)
+    [1700.0, 1800.0, 1900.0, 2000.0, 2100.0, 2200.0, 2300.0]
+    """
+    if not (0 < low < high < math.inf):
+        return []
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    choices = [[d * 10.0**k for k in decades for d in digits] for digits in ((1, 2, 5), (1, 3), (1,))]
+    for choice in choices:
+        ticks = [tick for tick in choice if low <= tick <= high]
+        if 4 <= len(ticks) <= most:
+            return ticks
+    if high > 10 * low:
+        return ticks[:: -(-len(ticks) // most)]
+    raw = (high - low) / 4
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = power * max(d for d in (1, 2, 5) if d * power <= raw)
+    return [step * k for k in range(math.ceil(low / step), math.floor(high / step) + 1)]

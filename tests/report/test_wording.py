@@ -1,0 +1,136 @@
+"""Numbers, dates and spans are written as a person writes them."""
+
+import numpy as np
+import pytest
+
+from unrolled.report.records import SeriesForecast
+from unrolled.report.wording import (
+    column,
+    duration,
+    forecast_rows,
+    joined,
+    model_name,
+    moment,
+    number,
+    percent,
+    sentence,
+    steps,
+    unit,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (7412.55, "7,413"),
+        (1234567.8, "1,234,568"),
+        (16.884, "16.88"),
+        (0.5, "0.5"),
+        (0.0, "0"),
+        (-3.0, "−3"),
+        (1e-9, "1.000e−09"),
+        (2.5e20, "2.500e+20"),
+        (float("nan"), "unknown"),
+        (float("-inf"), "−infinite"),
+    ],
+)
+def test_a_number_keeps_its_whole_part_and_four_digits(value: float, text: str) -> None:
+    """Large numbers are never rounded within their whole part, small ones keep four digits."""
+    assert number(value) == text
+
+
+def test_the_numbers_of_a_column_have_the_same_places() -> None:
+    """The largest of them decides; what is not known is a dash; a column of zeros is fine."""
+    assert column([1012.25, -998.4, float("nan")]) == ["1,012", "−998", "–"]
+    assert column([0.0, 0.0]) == ["0", "0"]
+    assert column([]) == []
+
+
+def test_shares_are_written_with_their_sign_where_it_matters() -> None:
+    """No line may break before the per cent sign."""
+    assert percent(0.8) == "80\u00a0%"
+    assert percent(-0.0073, 2, signed=True) == "−0.73\u00a0%"
+    assert percent(float("nan")) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0423, "0.04 s"), (8.31, "8.3 s"), (59.96, "60.0 s"), (75, "1 min 15 s"), (7300, "2 h 1 min")],
+)
+def test_durations_have_two_units_at_most(seconds: float, text: str) -> None:
+    """Nobody needs the seconds of an hour."""
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("freq", "word"),
+    [("MS", "month"), ("ME", "month"), ("QS-OCT", "quarter"), ("YE-DEC", "year"), ("W-SUN", "week"),
+     ("D", "day"), ("B", "working day"), ("h", "hour"), ("min", "minute"), ("15min", "step"), ("1", "step"),
+     (None, "step")],
+)  # fmt: skip
+def test_a_frequency_has_a_word(freq: str | None, word: str) -> None:
+    """What has no plain word is a step."""
+    assert unit(freq) == word
+
+
+def test_one_step_is_singular() -> None:
+    """1 month, 2 months, 1,000 steps."""
+    assert [steps(n, "MS") for n in (1, 2)] == ["1 month", "2 months"]
+    assert steps(1000, None) == "1,000 steps"
+
+
+@pytest.mark.parametrize(
+    ("time", "freq", "text"),
+    [
+        ("2015-06-01", "MS", "June 2015"),
+        ("2015-06-30", "ME", "June 2015"),
+        ("2015-04-01", "QS", "quarter 2 of 2015"),
+        ("1950-01-01", "YS", "1950"),
+        ("2015-06-07", "D", "7 June 2015"),
+        ("2015-06-07T00:00", "h", "7 June 2015, 00:00"),
+        ("2015-06-07T14:30:05", "s", "7 June 2015, 14:30:05"),
+        ("2015-06-07T14:30", None, "7 June 2015, 14:30"),
+        ("NaT", "MS", "unknown"),
+    ],
+)
+def test_a_moment_is_as_precise_as_its_frequency(time: str, freq: str | None, text: str) -> None:
+    """A month needs no day, an hour needs its clock."""
+    assert moment(np.datetime64(time, "ns"), freq) == text
+
+
+def test_a_step_without_a_date_is_its_number() -> None:
+    """Whole-number times stay whole numbers."""
+    assert moment(np.int64(41), "1") == "41"
+
+
+def test_rows_of_a_forecast_go_from_low_to_high() -> None:
+    """The widest band is outside, whatever order the levels came in."""
+    ahead = np.array(["2015-07-01", "2015-08-01"], dtype="datetime64[ns]")
+    ends = {
+        level: (np.array([10.0 - w, 20 - w]), np.array([10.0 + w, 20 + w])) for level, w in ((95, 4), (80, 2))
+    }
+    one = SeriesForecast("a", ahead[:0], np.empty(0), ahead, np.array([10.0, 20.0]), ends)
+    heads, rows = forecast_rows(one, "MS")
+    assert heads == [
+        "Month",
+        *(f"Low, {w}\u00a0%" for w in (95, 80)),
+        "Middle",
+        *(f"High, {w}\u00a0%" for w in (80, 95)),
+    ]
+    assert rows[0] == ["July 2015", "6.00", "8.00", "10.00", "12.00", "14.00"]
+    assert rows[1][0] == "August 2015"
+
+
+def test_lists_and_notes_become_sentences() -> None:
+    """A note gets its capital and its full stop once."""
+    assert joined(["a", "b", "c"]) == "a, b and c"
+    assert joined(["a"]) == "a"
+    assert sentence("rows were sorted by date") == "Rows were sorted by date."
+    assert sentence("Really?") == "Really?"
+    assert sentence("") == ""
+
+
+def test_models_are_called_what_people_call_them() -> None:
+    """A name that nobody knows stays as it is."""
+    assert model_name("Naive") == "Last value"
+    assert model_name("MyModel") == "MyModel"
