@@ -1,0 +1,1 @@
+"""What a network is worth: backtests beside the baselines, and the verdict."""

@@ -1,0 +1,119 @@
+"""How far forecasts were off: the field's measures, by utilsforecast, over all series, origins and steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from utilsforecast import losses as field
+
+Floats = NDArray[np.float64]
+
+MEASURES = ("mae", "rmse", "mase", "smape", "crps", "coverage")
+
+
+def scores(
+    actual: Floats, point: Floats, band: tuple[Floats, Floats], quantiles: Floats, *,
+    taus: Sequence[float], units: Floats, level: float,
+) -> dict[str, float | None]:  # fmt: skip
+    """One row of a backtest's table: each series' measure over its origins and steps, then their mean.
+
+        mae       mean |y − ŷ|                        rmse   √ mean (y − ŷ)²
+        mase      mae / unit                          smape  200 · mean |y − ŷ| / (|y| + |ŷ|)
+        crps      2 · mean over τ of the pinball loss at τ: what mae is for a point, for a distribution
+        coverage  share of steps inside the band
+
+    Args:
+        actual: (N, K, h) what came.
+        point: (N, K, h) the medians.
+        band: two (N, K, h), the ends of the band of `level` per cent.
+        quantiles: (N, K, h, Q) forecasts at `taus`.
+        taus: (Q,) levels in (0, 1).
+        units: (N,) from `units_of`; series whose unit is NaN are left out of mase.
+        level: of the band, in per cent.
+
+    Returns:
+        `MEASURES`; None where nothing is known, such as mase where no series ever changed.
+
+    >>> y = np.array([[[10.0, 12.0]]])
+    >>> row = scores(y, y - 1, (y - 2, y), y[..., None] - 1, taus=[0.5], units=np.array([4.0]), level=80)
+    >>> {name: round(value, 2) for name, value in row.items()}
+    {'mae': 1.0, 'rmse': 1.0, 'mase': 0.25, 'smape': 9.61, 'crps': 1.0, 'coverage': 1.0}
+    """
+    lo, hi = (f"model-{side}-{level}" for side in ("lo", "hi"))
+    columns = {f"q{j}": quantiles[..., j].ravel() for j in range(len(taus))}
+    frame = pd.DataFrame(
+        {
+            "unique_id": np.repeat(np.arange(len(actual)), actual[0].size),
+            "y": actual.ravel(),
+            "model": point.ravel(),
+            lo: band[0].ravel(),
+            hi: band[1].ravel(),
+            **columns,
+        }
+    )
+
+    def by_series(measure: Callable[..., Any], models: Any = ("model",), **settings: Any) -> Floats:
+        models = list(models) if isinstance(models, tuple) else models
+        return np.asarray(measure(frame, models, **settings)["model"], dtype=np.float64)
+
+    mae = by_series(field.mae)
+    pinball = by_series(field.mqloss, {"model": list(columns)}, quantiles=np.asarray(taus))
+    values = {
+        "mae": mae.mean(),
+        "rmse": by_series(field.rmse).mean(),
+        "mase": _mean_of_known(mae / units),
+        "smape": 200 * by_series(field.smape).mean(),
+        "crps": 2 * pinball.mean(),
+        "coverage": by_series(field.coverage, level=level).mean(),
+    }
+    return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
+
+
+def units_of(series: Sequence[Floats], season: int) -> Floats:
+    """(N,) what MASE divides by: the mean change over a season of each series, before the first origin.
+
+    The change from step to step where a series is not longer than a season or repeats it exactly; NaN
+    where it never changes.
+
+    Args:
+        series: N arrays (T_i,), up to each first origin.
+        season: steps in a season.
+
+    Source: Hyndman and Koehler 2006, "Another look at measures of forecast accuracy", eq. 11.
+
+    >>> units_of([np.array([1.0, 2.0, 1.0, 4.0]), np.ones(5)], season=2).tolist()
+    [1.0, nan]
+    """
+    return np.array([_unit(y, season) for y in series])
+
+
+def _unit(y: Floats, season: int) -> float:
+    for lag in (season, 1):
+        if len(y) > lag and (unit := float(np.abs(y[lag:] - y[:-lag]).mean())) > 0:
+            return unit
+    return float("nan")
+
+
+def losses_by_origin(actual: Floats, point: Floats, units: Floats) -> Floats:
+    """(K,) one loss an origin, for the verdict: the mean over the horizon, and over series in their units.
+
+    One series stays in its own unit; of many, those without a unit are left out.
+
+    >>> y = np.zeros((2, 3, 4))
+    >>> losses_by_origin(y, y + np.array([2.0, 30.0])[:, None, None], np.array([1.0, 10.0])).tolist()
+    [2.5, 2.5, 2.5]
+    """
+    by_series = np.abs(actual - point).mean(axis=2)  # (N, K)
+    known = np.isfinite(units)
+    if len(units) == 1 or not known.any():
+        return np.asarray(by_series.mean(axis=0))
+    return np.asarray((by_series[known] / units[known, None]).mean(axis=0))
+
+
+def _mean_of_known(values: Floats) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
