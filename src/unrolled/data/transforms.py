@@ -40,7 +40,7 @@ _LEAST_UNIT = 1e-2  # of the prior: a series that stood still so far can still m
 _LEAST_SLOPE = 0.5  # half-way between amounts (0) and percentages (1)
 _SEASON_GAIN = 0.3  # a seasonal difference must vary this much less than its rival to be taken
 _PRIOR_STEPS = 3.0  # how many steps the prior of the scale counts for
-_LEAST_RANGE = 1.5  # max / min under which log is so nearly a straight line that it changes nothing
+LEAST_RANGE = 1.5  # max / min under which log is so nearly a straight line that it changes nothing
 
 
 class Scale(NamedTuple):
@@ -127,16 +127,18 @@ class Transform:
         g = self.working(y, label)
         zeros, ones = np.zeros_like(g), np.ones_like(g)
         if self.name == "identity":
-            return Transformed(self, g, zeros, ones)
+            return Transformed(self, g, zeros, ones, ones)
         if self.name == "minmax":  # the usual recipe: the range of all that the model was fitted on
-            return Transformed(self, g, ones * scale.low, ones * ((scale.high - scale.low) or 1.0))
+            return Transformed(self, g, ones * scale.low, ones * ((scale.high - scale.low) or 1.0), ones)
         moves = np.abs(self._moves(g))
-        prior = (scale.move or 1.0) * (ones if self.log else _running_mean(np.abs(g)))
-        prior[prior == 0] = 1.0
+        level = ones if self.log else _running_mean(np.abs(g))
+        level[level == 0] = 1.0
+        prior = (scale.move or 1.0) * level
         counted = np.maximum(np.arange(len(g)) + 1 - self.lag, 0)
         unit = (_PRIOR_STEPS * prior + np.cumsum(moves)) / (_PRIOR_STEPS + counted)
         center = _running_mean(g) if self.lag == 0 else zeros
-        return Transformed(self, g, center, np.maximum(unit, _LEAST_UNIT * prior))
+        unit = np.maximum(unit, _LEAST_UNIT * prior)
+        return Transformed(self, g, center, unit, unit / level)
 
     def _moves(self, g: Floats) -> Floats:
         if self.lag == 0:
@@ -155,12 +157,14 @@ class Transformed:
         working: (T,) g_t.
         center: (T,) what levels are measured from; 0 under differences.
         unit: (T,) s_t, above 0.
+        share: (T,) s_t as a share of the level, so that series of any size can be compared.
     """
 
     transform: Transform
     working: Floats
     center: Floats
     unit: Floats
+    share: Floats
 
     @property
     def inputs(self) -> Floats:
@@ -213,7 +217,7 @@ def is_multiplicative(y: Floats) -> tuple[bool, str]:
     """
     if not len(y) or np.isnan(y).any() or y.min() <= 0:
         return False, "not all values are above 0"
-    if y.max() / y.min() < _LEAST_RANGE:
+    if y.max() / y.min() < LEAST_RANGE:
         return False, f"the largest value is only {y.max() / y.min():.2f} times the smallest"
     parts = min(20, len(y) // 6)
     if parts < 4:
@@ -240,7 +244,7 @@ def choose_transform(y: Floats, season: int = 1) -> tuple[str, str]:
     """
     if len(y) < _LEAST_STEPS:
         log = len(y) > 0 and bool(np.nanmin(y) > 0)
-        name = "log-difference" if log and np.nanmax(y) / np.nanmin(y) >= _LEAST_RANGE else "difference"
+        name = "log-difference" if log and np.nanmax(y) / np.nanmin(y) >= LEAST_RANGE else "difference"
         return name, f"{len(y)} steps are too few to choose by: changes are the safe choice"
     multiplicative, why = is_multiplicative(y)
     g = np.log(y) if multiplicative else y

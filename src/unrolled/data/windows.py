@@ -22,18 +22,26 @@ Floats = NDArray[np.float64]
 
 _LIMIT = 12.0  # a move this many times the usual one says "huge"; more would only upset the training
 
+_YEARS = 2  # of the same season that a forecast may lean on
+_LEAST_RECENT = 8  # latest values that the readout sees beside the state, at least
+
 
 class Batch(NamedTuple):
-    """B windows, all that a forecast may know at their origins, and what came after."""
+    """B windows, each read out at R of its steps: all that a forecast may know there, and what came after."""
 
     inputs: Tensor  # (B, W, F) a row a step: its move, 1 if it is known, other inputs
-    levels: Tensor  # (B, W) the working scale less its value at the origin, in units of the origin
-    anchors: Tensor  # (B, h, A) the same seasons of the last A years, likewise
-    ahead: Tensor  # (B, h, K) what is known of the horizon: calendar, future covariates
-    context: Tensor  # (B, 2) how large a unit is, how long the past
-    target: Tensor  # (B, h) what came, less its reference, in units of the origin; 0 where not known
-    known: Tensor  # (B, h) 1.0 where the target is known and may be used, else 0.0
-    weight: Tensor  # (B,) the unit of the origin over that of all series
+    readouts: Tensor  # (B, R) positions in the window; M = B · R below, window by window
+    levels: Tensor  # (M, V) the latest values of the working scale less the newest, in units of the origin
+    anchors: Tensor  # (M, h, A) the same seasons of the last A years, likewise
+    ahead: Tensor  # (M, h, K) what is known of the horizon: calendar, future covariates
+    context: Tensor  # (M, 2) how large a usual move is, how long the past
+    target: Tensor  # (M, h) what came, less its reference, in units of the origin; 0 where not known
+    known: Tensor  # (M, h) 1.0 where the target is known and may be used, else 0.0
+    weight: Tensor  # (M,) the usual move, as a share of the level, over that of all series
+
+    def to(self, device: str) -> Batch:
+        """The same batch on this device."""
+        return Batch(*(tensor.to(device) for tensor in self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +70,13 @@ class Windows:
         window: W, steps that a window holds.
         horizon: h, steps ahead.
         season: steps in a season; 1 for none.
-        usual_unit: what `Batch.weight` is measured against.
+        usual_share: what is 1 in `Batch.weight`.
 
     >>> from unrolled.data.transforms import Transform
     >>> y, rule = np.arange(1.0, 31.0), Transform("difference")
     >>> nothing = np.empty((30, 0))
     >>> track = Track(rule.apply(y, rule.learn(y)), nothing, nothing)
-    >>> windows = Windows([track], window=12, horizon=3, season=1, usual_unit=1.0)
+    >>> windows = Windows([track], window=12, horizon=3, season=1, usual_share=1.0)
     >>> windows.inputs.shape, windows.views.shape  # 12 rows of padding before, 3 after
     (torch.Size([45, 2]), torch.Size([34, 2, 12]))
     >>> windows.batch(windows.rows(0, np.array([11, 20]))).inputs.shape
@@ -76,16 +84,15 @@ class Windows:
     """
 
     def __init__(
-        self, tracks: Sequence[Track], *, window: int, horizon: int, season: int, usual_unit: float
+        self, tracks: Sequence[Track], *, window: int, horizon: int, season: int, usual_share: float
     ) -> None:
         self.window, self.horizon, self.season = window, horizon, season
         self.lag = tracks[0].transformed.transform.lag
-        self._usual_unit = usual_unit
         pad = window if season == 1 else max(window, 2 * season + 1)
         lengths = np.array([len(track) for track in tracks])
         starts = pad + np.concatenate([[0], np.cumsum(lengths[:-1] + pad + horizon)])
         rows = int(starts[-1] + lengths[-1] + horizon)
-        flat = {name: np.zeros(rows) for name in ("working", "center", "unit", "known", "seen")}
+        flat = {name: np.zeros(rows) for name in ("working", "center", "unit", "share", "known", "seen")}
         inputs = np.zeros((rows, 2 + tracks[0].past.shape[1] + tracks[0].ahead.shape[1]))
         ahead = np.zeros((rows, tracks[0].ahead.shape[1]))
         for track, start in zip(tracks, starts, strict=True):
@@ -95,11 +102,28 @@ class Windows:
         self._ahead = torch.from_numpy(ahead.astype(np.float32))
         # Levels stay in float64 until their difference is taken: 1e9 + 1 and 1e9 must differ.
         self._working, self._center, self._unit = (
-            torch.from_numpy(flat[n]) for n in ("working", "center", "unit")
+            torch.from_numpy(flat[name]) for name in ("working", "center", "unit")
         )
+        self._share = torch.from_numpy(flat["share"] / usual_share)
         self._known = torch.from_numpy(flat["known"].astype(np.float32))
         self._seen = torch.from_numpy(flat["seen"].astype(np.float32))
+        self._recent = torch.arange(1 - min(window, max(2 * season, _LEAST_RECENT)), 1)
         self._back = torch.from_numpy(reference_offsets(max(self.lag, 1), horizon))
+
+    @property
+    def recent(self) -> int:
+        """V, the latest levels that a readout sees."""
+        return len(self._recent)
+
+    @property
+    def anchors(self) -> int:
+        """A, the anchors of a step of the horizon."""
+        return _YEARS if self.season > 1 else 0
+
+    @property
+    def ahead(self) -> int:
+        """K, what is known of each step of the horizon."""
+        return self._ahead.shape[1]
 
     @property
     def views(self) -> Tensor:
@@ -110,43 +134,50 @@ class Windows:
         """Where these steps of a series lie in the flat arrays: what `batch` takes."""
         return np.asarray(self._starts[series] + steps)
 
-    def batch(self, rows: Tensor | Ints, cuts: Tensor | None = None) -> Batch:
+    def batch(self, rows: Tensor | Ints, back: Tensor | None = None, cuts: Tensor | None = None) -> Batch:
         """The windows that end at these rows.
 
         Args:
             rows: (B,) positions from `rows`.
+            back: (B, R) how many steps before its end each window is read out; None for its end alone.
             cuts: (B,) rows from which on targets may not be used; None for all.
         """
         rows = torch.as_tensor(rows)
-        first, here = rows - self.window + 1, rows[:, None]
-        working, unit = self._working[here], self._unit[here]
-        known = self._known.unfold(0, self.window, 1)[first]
-        levels = (self._working.unfold(0, self.window, 1)[first] - working) / unit * known
+        back = torch.zeros_like(rows)[:, None] if back is None else back
+        here = (rows[:, None] - back).reshape(-1, 1)  # (M, 1)
+        unit, share = self._unit[here], self._share[here].float()
         steps = here + torch.arange(1, self.horizon + 1)
         usable = self._known[steps]
         if cuts is not None:
-            usable = usable * (steps < cuts[:, None])
+            usable = usable * (steps < cuts.repeat_interleave(back.shape[1])[:, None])
         reference = self._working[here + self._back] if self.lag else self._center[here]
         return Batch(
-            inputs=self.views[first].transpose(1, 2),
-            levels=levels.float().clamp_(-5 * _LIMIT, 5 * _LIMIT),
-            anchors=self._anchors(here, working, unit),
+            inputs=self.views[rows - self.window + 1].transpose(1, 2),
+            readouts=self.window - 1 - back,
+            levels=self._moved(here, here + self._recent),
+            anchors=self._anchors(here),
             ahead=self._ahead[steps],
-            context=torch.cat([(unit / self._usual_unit).log().float(), self._seen[here]], 1),
+            context=torch.cat([share.log(), self._seen[here]], 1),
             target=((self._working[steps] - reference) / unit).float() * usable,
             known=usable,
-            weight=(unit[:, 0] / self._usual_unit).float(),
+            weight=share[:, 0],
         )
 
-    def _anchors(self, here: Tensor, working: Tensor, unit: Tensor) -> Tensor:
-        """(B, h, A) the last two years' values of the seasons ahead."""
+    def _moved(self, here: Tensor, steps: Tensor) -> Tensor:
+        """(M, ·) how far the working scale at these steps is from that at the origin, in units of the origin."""
+        moved = (self._working[steps] - self._working[here]) / self._unit[here] * self._known[steps]
+        return moved.float().clamp_(-5 * _LIMIT, 5 * _LIMIT)
+
+    def _anchors(self, here: Tensor) -> Tensor:
+        """(M, h, A) the last two years' values of the seasons ahead."""
         if self.season == 1:
             return torch.zeros(len(here), self.horizon, 0)
         offsets = torch.from_numpy(reference_offsets(self.season, self.horizon))
-        steps = here[..., None] + torch.stack([offsets, offsets - self.season], 1)  # (B, h, 2)
-        steps = steps.clamp(min=0)
-        moved = (self._working[steps] - working[..., None]) / unit[..., None] * self._known[steps]
-        return moved.float().clamp_(-5 * _LIMIT, 5 * _LIMIT)
+        years = [self._moved(here, here + offsets - year * self.season) for year in range(_YEARS)]
+        for year in range(1, _YEARS):  # a year that is not known repeats the one after it
+            known = self._known[(here + offsets - year * self.season).clamp(min=0)] > 0
+            years[year] = torch.where(known, years[year], years[year - 1])
+        return torch.stack(years, -1)
 
 
 class Selection:
@@ -156,19 +187,41 @@ class Selection:
         windows: all of them.
         rows: (M,) where the chosen ones end.
         cuts: (M,) the row from which on the targets of each may not be used; None for all.
+        firsts: (M,) the first row of the series of each at which a forecast can be made; with
+            `readouts` above 1.
+        readouts: R, at how many of its steps each window is read out: its end, and others drawn at
+            random, from its later half or, where it holds the start of its series, from all of it. So one
+            pass over a window trains on many origins.
     """
 
-    def __init__(self, windows: Windows, rows: Ints, cuts: Ints | None = None) -> None:
-        self._windows = windows
+    def __init__(
+        self,
+        windows: Windows,
+        rows: Ints,
+        *,
+        cuts: Ints | None = None,
+        firsts: Ints | None = None,
+        readouts: int = 1,
+    ) -> None:
+        self._windows, self._readouts = windows, readouts
         self._rows = torch.from_numpy(rows)
         self._cuts = None if cuts is None else torch.from_numpy(cuts)
+        if firsts is not None:
+            reach = np.where(rows - windows.window >= firsts, windows.window // 2, rows - firsts)
+            self._reach = torch.from_numpy(reach)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def batch(self, chosen: Tensor) -> Batch:
         """The chosen examples."""
-        return self._windows.batch(self._rows[chosen], None if self._cuts is None else self._cuts[chosen])
+        rows = self._rows[chosen]
+        cuts = None if self._cuts is None else self._cuts[chosen]
+        if self._readouts == 1:
+            return self._windows.batch(rows, cuts=cuts)
+        others = torch.rand(len(rows), self._readouts - 1) * (self._reach[chosen] + 1)[:, None]
+        back = torch.cat([torch.zeros(len(rows), 1), others], 1).long()
+        return self._windows.batch(rows, back, cuts)
 
 
 def _lay(
@@ -178,7 +231,7 @@ def _lay(
     transformed, before, rows = track.transformed, slice(start - pad, start), slice(start, start + len(track))
     flat["working"][before] = transformed.working[0]
     flat["unit"][before] = transformed.unit[0]
-    for name in ("working", "center", "unit"):
+    for name in ("working", "center", "unit", "share"):
         flat[name][rows] = getattr(transformed, name)
     flat["known"][rows] = 1.0
     flat["seen"][rows] = np.log(np.arange(1, len(track) + 1)) / 2 - 1.5  # of order 1 from 3 to 1,000 steps

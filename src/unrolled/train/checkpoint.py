@@ -61,3 +61,12 @@ def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor
             _, k, moment = name.split(".")
             state.setdefault(int(k), {})[moment] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names start with `prefix`, without it.
+
+    >>> below("best.", {"best.bias": torch.zeros(1), "last.bias": torch.ones(1)})
+    {'bias': tensor([0.])}
+    """
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -13,7 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ModelFolderError, TrainingError
-from unrolled.train.checkpoint import load_checkpoint, pack_optimizer, save_checkpoint, unpack_optimizer
+from unrolled.train.checkpoint import (
+    below,
+    load_checkpoint,
+    pack_optimizer,
+    save_checkpoint,
+    unpack_optimizer,
+)
 from unrolled.train.history import Epoch, History
 
 
@@ -34,8 +40,8 @@ class Plan:
         max_epochs: epochs at most; the learning rate falls to 0 over this many.
         batch_size: examples a step.
         learning_rate: its peak, reached after the first twentieth of the steps.
-        steps_per_epoch: an epoch ends after this many steps, however many examples are left, so that a
-            large set is judged as often as a small one.
+        steps_per_epoch: an epoch is this many steps, whether the examples last for more or have to be
+            shuffled again, so that large sets and small ones are judged equally often.
         weight_decay: AdamW's.
         clip_norm: gradients longer than this are shortened to it.
         patience: epochs without a better validation loss before the training stops.
@@ -45,7 +51,7 @@ class Plan:
     max_epochs: int
     batch_size: int
     learning_rate: float
-    steps_per_epoch: int = 100
+    steps_per_epoch: int
     weight_decay: float = 1e-3
     clip_norm: float = 1.0
     patience: int = 8
@@ -104,7 +110,6 @@ class _Training:
     ) -> None:
         self.network, self.loss, self.plan, self.checkpoint = network, loss, plan, checkpoint
         self.training, self.validation = training, validation
-        self.steps = max(1, min(plan.steps_per_epoch, math.ceil(len(training) / plan.batch_size)))
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True
         )
@@ -138,13 +143,13 @@ class _Training:
 
     def _epoch(self) -> None:
         start_s = time.perf_counter()
-        order = torch.randperm(len(self.training))
+        order = _shuffled(len(self.training), self.plan.steps_per_epoch * self.plan.batch_size)
         self.network.train()
         total = 0.0
-        for step in range(self.steps):
+        for step in range(self.plan.steps_per_epoch):
             rows = order[step * self.plan.batch_size : (step + 1) * self.plan.batch_size]
-            total += self._step(rows, len(self.epochs) * self.steps + step)
-        mean = total / self.steps
+            total += self._step(rows, len(self.epochs) * self.plan.steps_per_epoch + step)
+        mean = total / self.plan.steps_per_epoch
         judged = None if self.validation is None else self._judge(self.validation)
         self._require_finite(mean, judged)
         rate = self.optimizer.param_groups[0]["lr"]
@@ -156,7 +161,9 @@ class _Training:
 
     def _step(self, rows: Tensor, step: int) -> float:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.plan.learning_rate * _one_cycle(step, self.plan.max_epochs * self.steps)
+            group["lr"] = self.plan.learning_rate * _one_cycle(
+                step, self.plan.max_epochs * self.plan.steps_per_epoch
+            )
         self.optimizer.zero_grad()
         value = self.loss(self.network, self.training.batch(rows))
         value.backward()  # type: ignore[no-untyped-call]
@@ -207,8 +214,8 @@ class _Training:
                 f"{self.checkpoint}: this checkpoint was made with other settings or data. "
                 "Delete the folder to train from the start, or give back the settings it was made with."
             )
-        self.network.load_state_dict(_below("network.", tensors))
-        self.best, self.best_epoch = _below("best.", tensors), record["best_epoch"]
+        self.network.load_state_dict(below("network.", tensors))
+        self.best, self.best_epoch = below("best.", tensors), record["best_epoch"]
         self.epochs = [Epoch(**epoch) for epoch in record["epochs"]]
         unpack_optimizer(self.optimizer, tensors)
         torch.set_rng_state(tensors["random_state"])
@@ -220,9 +227,11 @@ def _one_cycle(step: int, steps: int) -> float:
     return climb * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
+def _shuffled(examples: int, wanted: int) -> Tensor:
+    """(wanted,) positions: as many shuffles of all examples as it takes."""
+    shuffles = [torch.randperm(examples) for _ in range(-(-wanted // examples))]
+    return torch.cat(shuffles)[:wanted]
+
+
 def _copy(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-
-
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

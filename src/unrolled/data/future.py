@@ -1,0 +1,96 @@
+"""Known-future columns: rows past the last target, given with the data or apart from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.calendar import future_times
+from unrolled.data.sequences import Role, Sequences
+from unrolled.errors import DataError
+
+Ints = NDArray[np.int64]
+
+
+def with_future(series: Sequences, frame: Any, lengths: Ints, steps: int) -> Sequences:
+    """The series with `steps` rows after the last target, in which every known-future column is filled.
+
+    Args:
+        series: N sequences, perhaps with such rows already.
+        frame: id, time and the known-future columns; None where the series holds them, or needs none.
+        lengths: (N,) observed steps of each.
+        steps: rows needed after them.
+
+    Raises:
+        DataError: a row or a column is missing, or future rows were given to a model that reads none.
+    """
+    wanted = [series.columns[k] for k in series.columns_of(Role.FUTURE)]
+    if not wanted:
+        if frame is not None:
+            raise DataError(
+                f"future: {series.source} has no such columns. Name them in read(..., future=[...])."
+            )
+        return series
+    rows = {} if frame is None else _rows(frame, series, wanted)
+    parts, times, counts = [], [], []
+    for k, one in enumerate(series):
+        n = int(lengths[k])
+        ahead = _ahead(one, n, steps)
+        block = np.full((steps, len(series.columns)), np.nan)
+        held = one.values[n : n + steps]
+        block[: len(held)] = held
+        for step, moment in enumerate(ahead.tolist()):
+            for name, value in rows.get((series.ids[k], moment), {}).items():
+                block[step, series.columns.index(name)] = value
+        _require_filled(series, k, block, ahead, wanted)
+        parts += [one.values[:n], block]
+        times += [ahead[:0] if one.times is None else one.times[:n], ahead]
+        counts.append(n + steps)
+    return replace(
+        series,
+        values=np.concatenate(parts),
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        times=None if series.times is None else np.concatenate(times),
+    )
+
+
+def _ahead(one: Sequences, n: int, steps: int) -> NDArray[Any]:
+    """(steps,) the times after the last target; positions where there are no times."""
+    if one.times is None:
+        return np.arange(n, n + steps)
+    return future_times(one.times[n - 1], one.freq or "1", steps)
+
+
+def _rows(frame: Any, series: Sequences, wanted: list[str]) -> dict[tuple[str, Any], dict[str, float]]:
+    """The frame's values by id and time."""
+    table = nw.from_native(frame, eager_only=True)
+    need = [*([series.names.id] if len(series) > 1 else []), series.names.time, *wanted]
+    if missing := [name for name in need if name not in table.columns]:
+        raise DataError(f"future: expected the columns {', '.join(need)}; {', '.join(missing)} is missing.")
+    times = table[series.names.time].to_numpy()
+    if series.times is not None:
+        times = times.astype(series.times.dtype)
+    ids = table[series.names.id].to_list() if series.names.id in table.columns else None
+    columns = {name: table[name].to_numpy().astype(np.float64) for name in wanted}
+    return {
+        (series.ids[0] if ids is None else str(ids[row]), moment): {
+            name: float(column[row]) for name, column in columns.items()
+        }
+        for row, moment in enumerate(times.tolist())
+    }
+
+
+def _require_filled(
+    series: Sequences, k: int, block: NDArray[np.float64], ahead: NDArray[Any], wanted: list[str]
+) -> None:
+    for name in wanted:
+        empty = np.flatnonzero(np.isnan(block[:, series.columns.index(name)]))
+        if len(empty):
+            raise DataError(
+                f"future: series '{series.ids[k]}' needs column '{name}' for the {len(block)} steps after "
+                f"its last target, {ahead[empty[0]]} is missing. Pass them with predict(future=frame)."
+            )

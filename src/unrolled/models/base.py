@@ -1,0 +1,118 @@
+"""What every estimator shares: scikit-learn's contract, and a folder on disk that holds no code."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from unrolled.atomic import replace_folder
+from unrolled.check import nearest
+from unrolled.errors import ArgumentError, ModelFolderError, NotFittedError
+
+_TENSORS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
+_FORMAT = 1
+
+
+class Estimator:
+    """Constructor arguments are stored as given; what is learned ends in an underscore.
+
+    A subclass names its arguments in `__init__` and stores each under its own name, so that
+    `sklearn.clone`, `get_params`, pipelines and grid search work.
+    """
+
+    @classmethod
+    def _names(cls) -> list[str]:
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn passes it)
+        """The constructor's arguments by name."""
+        return {name: getattr(self, name) for name in self._names()}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change some of the constructor's arguments.
+
+        Raises:
+            ArgumentError: there is no such argument; the nearest spelling is offered.
+        """
+        names = self._names()
+        for name, value in params.items():
+            if name not in names:
+                offer = nearest(name, names)
+                raise ArgumentError(f"{type(self).__name__}: there is no argument {name!r}.{offer}")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = {n: p.default for n, p in inspect.signature(type(self).__init__).parameters.items()}
+        changed = {n: v for n, v in self.get_params().items() if v is not defaults[n] and v != defaults[n]}
+        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in changed.items())})"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
+
+    def _require_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError(f"{type(self).__name__}: not fitted yet. Call fit(series) first.")
+
+
+def save_model(path: str | Path, tensors: dict[str, Tensor], config: dict[str, Any], card: str) -> None:
+    """Write weights, settings and a model card as one folder, whole or not at all.
+
+    The settings hold a SHA-256 of the weights and of themselves, so that a cut or altered file is seen on
+    loading.
+
+    Raises:
+        StorageError: the folder could not be written; what stood there before still stands.
+    """
+
+    def fill(new: Path) -> None:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new / _TENSORS)
+        body = {"format": _FORMAT, "weights": _digest((new / _TENSORS).read_bytes()), **config}
+        sealed = {"sha256": _digest(json.dumps(body).encode()), **body}
+        (new / _CONFIG).write_text(json.dumps(sealed, indent=1))
+        (new / _CARD).write_text(card)
+
+    replace_folder(path, fill)
+
+
+def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `save_model` wrote; nothing in it is run.
+
+    Raises:
+        ModelFolderError: the folder or a file is missing, cut or altered, or holds another estimator.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ModelFolderError(f"{folder}: expected the folder of a saved model, found none. See model.save.")
+    for name in (_CONFIG, _TENSORS):
+        if not (folder / name).is_file():
+            raise ModelFolderError(f"{folder}: {name} is missing. Save the model again, or restore the file.")
+    try:
+        sealed = json.loads((folder / _CONFIG).read_text())
+        seal = sealed.pop("sha256")
+        whole = {
+            _CONFIG: _digest(json.dumps(sealed).encode()) == seal,
+            _TENSORS: _digest((folder / _TENSORS).read_bytes()) == sealed["weights"],
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        whole = {_CONFIG: False}
+    for name, is_whole in whole.items():
+        if not is_whole:
+            raise ModelFolderError(
+                f"{folder}: {name} is not the file that was saved, it was cut or altered. "
+                "Save the model again, or restore the file."
+            )
+    if (sealed["format"], sealed["estimator"]) != (_FORMAT, estimator):
+        found = f"{sealed['estimator']}, format {sealed['format']}"
+        raise ModelFolderError(f"{folder}: expected a {estimator}, format {_FORMAT}; found {found}.")
+    return load_file(folder / _TENSORS), sealed
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

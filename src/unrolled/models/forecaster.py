@@ -1,0 +1,371 @@
+"""Forecaster: one recurrent network for one series or thousands, from a frame to calibrated quantiles."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled import __version__
+from unrolled.check import Faults, one_of, real, whole
+from unrolled.data.calendar import future_times, season_length
+from unrolled.data.future import with_future
+from unrolled.data.regular import require_regular
+from unrolled.data.sequences import Sequences
+from unrolled.data.tables import read, to_frame
+from unrolled.data.transforms import TRANSFORMS
+from unrolled.data.windows import Windows
+from unrolled.errors import DataError
+from unrolled.models.base import Estimator, load_model, save_model
+from unrolled.models.card import model_card, pack_series, unpack_series
+from unrolled.models.encoding import Encoding, observed
+from unrolled.models.network import CELLS, QUANTILES, ForecastNetwork
+from unrolled.models.quantiles import at_level, stretched
+from unrolled.models.training import Settings, answer, train
+from unrolled.nn.cells import NONLINEARITIES
+from unrolled.train.checkpoint import below
+from unrolled.train.history import History
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_LEAST_STEPS = 3  # of a series that is read beside longer ones
+_LEAST_WINDOW = 48
+_SEASONS_READ = 10
+_MOST_WINDOW = 256
+_LEARNED = ("season_", "window_", "transform_", "transform_reason_", "n_parameters_", "seconds_")
+
+
+class Forecaster(Estimator):
+    """Forecasts every step of a horizon, with calibrated bands, from the state after the newest step.
+
+    One network is trained on all series together; each series keeps its own transform and scale. The
+    training goes twice: first without the latest part of every series, which says how many epochs help
+    and how wide the bands must be; then afresh on everything, for that many epochs.
+
+    Args:
+        horizon: steps ahead.
+        cell: "lstm", "gru" or "rnn"; "feedforward" reads the same window without recurrence.
+        hidden_size: units of the core and of the readout.
+        num_layers: recurrent layers, one on the other.
+        activation: of "rnn": tanh, relu, leaky_relu, prelu, sigmoid.
+        dropout: between layers and before the readout, from 0 to below 1.
+        window: steps the network reads; None for ten seasons, from 48 to 256, or what there is.
+        transform: "auto", or one of `unrolled.data.transforms.TRANSFORMS`.
+        season: steps in a season; None for what the frequency says.
+        ensemble: networks with different seeds, whose quantiles are averaged.
+        max_epochs: epochs at most, each of 8 to 160 steps: a quarter of the root of the number of windows.
+        batch_size: windows a step; None for 64, fewer if there are few windows.
+        learning_rate: the peak of its one cycle.
+        validation_fraction: the latest part of each series that the first training does not see; 0 trains
+            once, for all epochs, and leaves the bands as they were trained.
+        random_state: seed of weights, shuffling and dropout.
+        device: where torch computes.
+        verbose: draw a progress line with time left on stderr.
+
+    After `fit`: `history_` (of the training that was judged), `transform_`, `transform_reason_`,
+    `window_`, `season_`, `n_parameters_`, `seconds_`.
+
+    >>> rng = np.random.default_rng(0)
+    >>> walk = np.exp(np.cumsum(rng.normal(0.01, 0.05, size=120)))
+    >>> model = Forecaster(horizon=3, hidden_size=8, max_epochs=2).fit(walk)
+    >>> list(model.predict().columns)
+    ['unique_id', 'ds', 'lstm', 'lstm-lo-80', 'lstm-hi-80']
+    >>> model.predict(horizon=2)["ds"].tolist()  # steps are counted where there are no dates
+    [120, 121]
+    """
+
+    def __init__(
+        self,
+        horizon: int = 12,
+        *,
+        cell: str = "lstm",
+        hidden_size: int = 64,
+        num_layers: int = 1,
+        activation: str = "tanh",
+        dropout: float = 0.0,
+        window: int | None = None,
+        transform: str = "auto",
+        season: int | None = None,
+        ensemble: int = 1,
+        max_epochs: int = 12,
+        batch_size: int | None = None,
+        learning_rate: float = 3e-3,
+        validation_fraction: float = 0.1,
+        random_state: int = 0,
+        device: str = "cpu",
+        verbose: bool = False,
+    ) -> None:
+        self.horizon = horizon
+        self.cell = cell
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.activation = activation
+        self.dropout = dropout
+        self.window = window
+        self.transform = transform
+        self.season = season
+        self.ensemble = ensemble
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
+
+    def fit(self, series: Any, *, checkpoint: str | Path | None = None) -> Self:
+        """Learn from a file, a frame or a `Sequences`.
+
+        Ctrl-C keeps the best weights so far and says so.
+
+        Args:
+            series: whatever `unrolled.read` takes.
+            checkpoint: a folder that holds the training after each epoch. Fitting again with the same
+                folder goes on from there, to the same result.
+
+        Raises:
+            ArgumentError: an argument is out of range; all faults are told at once.
+            DataError: the series has gaps, missing values or too few steps, or never changes.
+            TrainingError: the loss is no longer finite.
+        """
+        self._check_arguments()
+        start_s = time.perf_counter()
+        series = read(series)
+        require_regular(series)
+        lengths = observed(series)
+        self.season_ = season_length(series.freq) if self.season is None else self.season
+        self.window_ = self._fitting_window(series, lengths)
+        self._encoding = Encoding.learn(series, self.transform, self.season_)
+        self.transform_, self.transform_reason_ = self._encoding.common, self._encoding.reason
+        self._series = series
+        windows = self._encoding.windows(
+            self._encoding.tracks(series, self.horizon), self.window_, self.horizon
+        )
+        trained = train(windows, lengths, self._new_network(windows), self._settings(checkpoint))
+        self._networks, self._factors, self.history_ = trained.networks, trained.factors, trained.history
+        if self.history_.stopped == "interrupted":
+            kept = self.history_.best_epoch
+            sys.stderr.write(f"Interrupted: the best weights so far are kept (epoch {kept}).\n")
+        self.n_parameters_ = sum(p.numel() for p in self._networks[0].parameters())
+        self.seconds_ = time.perf_counter() - start_s
+        return self
+
+    def predict(
+        self,
+        series: Any = None,
+        *,
+        horizon: int | None = None,
+        future: Any = None,
+        level: Sequence[float] = (80,),
+    ) -> Any:
+        """Forecast what follows each series.
+
+        Args:
+            series: series to go on from; None for those fitted on.
+            horizon: steps ahead, at most as many as fitted.
+            future: a frame with id, time and every known-future column over the horizon.
+            level: widths of the bands in per cent, above 0 and below 100. Beyond 95 the tails are those of
+                a normal distribution.
+
+        Returns:
+            A frame of the kind that came in: id, time, the median, and the two ends of each band.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            ArgumentError: the horizon is 0 or beyond the fitted one, or a level is out of range.
+            DataError: the series is not like the fitted ones, or a known-future value is missing.
+        """
+        self._require_fitted()
+        steps = self.horizon if horizon is None else whole("horizon", horizon, least=1, most=self.horizon)
+        levels = [real("level", width, above=0, below=100) for width in level]
+        data = self._series if series is None else self._like_fitted(series)
+        lengths = observed(data)
+        data = with_future(data, future, lengths, steps)
+        answers = self._quantiles(data, (lengths - 1)[:, None])[:, 0, :steps]  # (N, h, Q)
+        frame: dict[str, Any] = {data.names.id: np.repeat(np.array(data.ids, dtype=object), steps)}
+        frame[data.names.time] = np.concatenate(
+            [self._times_after(data, k, int(n))[:steps] for k, n in enumerate(lengths)]
+        )
+        frame[self.cell] = at_level(answers, QUANTILES, 0.5).ravel()
+        for width in levels:
+            for side, share in (("lo", 0.5 - width / 200), ("hi", 0.5 + width / 200)):
+                frame[f"{self.cell}-{side}-{width:g}"] = at_level(answers, QUANTILES, share).ravel()
+        return to_frame(frame, data.backend)
+
+    def forecast_origins(self, series: Sequences, origins: Ints, *, level: float = 80) -> dict[str, Any]:
+        """Forecasts from many origins at once, each from the steps up to it alone.
+
+        Args:
+            series: N sequences.
+            origins: (N, K) positions of the last step that each forecast may know.
+            level: width of the band in per cent.
+
+        Returns:
+            `point`, `lo`, `hi`: (N, K, h); `quantiles`: (N, K, h, Q) at `unrolled.models.network.QUANTILES`.
+        """
+        self._require_fitted()
+        answers = self._quantiles(series, origins)
+        return {
+            "point": at_level(answers, QUANTILES, 0.5),
+            "lo": at_level(answers, QUANTILES, 0.5 - level / 200),
+            "hi": at_level(answers, QUANTILES, 0.5 + level / 200),
+            "quantiles": answers,
+        }
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model as a folder of safetensors, JSON and a model card, whole or not at all.
+
+        The series it was fitted on are in it, so that `predict()` works after loading.
+
+        Raises:
+            StorageError: it could not be written; what stood at `path` before still stands.
+        """
+        self._require_fitted()
+        data, record = pack_series(self._series)
+        tensors = {f"data.{name}": tensor for name, tensor in data.items()}
+        for k, network in enumerate(self._networks):
+            tensors |= {f"network.{k}.{name}": t for name, t in network.state_dict().items()}
+        config = {
+            "estimator": type(self).__name__,
+            "version": __version__,
+            "params": self.get_params(),
+            "learned": {name: getattr(self, name) for name in _LEARNED},
+            "networks": [network.sizes for network in self._networks],
+            "factors": self._factors.tolist(),
+            "encoding": self._encoding.to_dict(),
+            "history": self.history_.to_dict(),
+            "series": record,
+        }
+        save_model(path, tensors, config, model_card(self, self._series))
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The model that `save` wrote. Nothing in the folder is run.
+
+        Raises:
+            ModelFolderError: the folder or a file is missing, cut or altered, or holds something else.
+        """
+        tensors, config = load_model(path, cls.__name__)
+        model = cls(**config["params"])
+        for name in _LEARNED:
+            setattr(model, name, config["learned"][name])
+        networks = [ForecastNetwork(**sizes) for sizes in config["networks"]]
+        for k, network in enumerate(networks):
+            network.load_state_dict(below(f"network.{k}.", tensors))
+        model._networks = tuple(network.eval().to(model.device) for network in networks)
+        model._factors = np.array(config["factors"])
+        model._encoding = Encoding.from_dict(config["encoding"])
+        model.history_ = History.from_dict(config["history"])
+        model._series = unpack_series(below("data.", tensors), config["series"])
+        return model
+
+    def _quantiles(self, series: Sequences, origins: Ints) -> Floats:
+        """(N, K, h, Q) calibrated quantiles, as values of the series."""
+        tracks = self._encoding.tracks(series, self.horizon)
+        windows = self._encoding.windows(tracks, self.window_, self.horizon)
+        rows = np.concatenate([windows.rows(k, steps) for k, steps in enumerate(origins)])
+        answers = stretched(answer(self._networks, windows, rows, self.device), self._factors)
+        answers = answers.reshape(*origins.shape, self.horizon, len(QUANTILES))
+        pairs = zip(tracks, origins, answers, strict=True)
+        return np.stack([track.transformed.levels(steps, own) for track, steps, own in pairs])
+
+    def _new_network(self, windows: Windows) -> Callable[[], ForecastNetwork]:
+        sizes = {
+            "inputs": windows.inputs.shape[1],
+            "window": self.window_,
+            "recent": windows.recent,
+            "horizon": self.horizon,
+            "hidden_size": self.hidden_size,
+            "num_layers": self.num_layers,
+            "activation": self.activation,
+            "dropout": self.dropout,
+            "anchors": windows.anchors,
+            "ahead": windows.ahead,
+        }
+        return lambda: ForecastNetwork(self.cell, **sizes).to(self.device)
+
+    def _settings(self, checkpoint: str | Path | None) -> Settings:
+        return Settings(
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            validation_fraction=self.validation_fraction,
+            seed=self.random_state,
+            ensemble=self.ensemble,
+            recurrent=self.cell != "feedforward",
+            device=self.device,
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+            verbose=self.verbose,
+        )
+
+    def _fitting_window(self, series: Sequences, lengths: Ints) -> int:
+        """The window asked for, or the rule's, cut to what the longest series allows.
+
+        Raises:
+            DataError: every series is too short, or constant; or one has fewer than three steps.
+        """
+        longest, shortest = int(lengths.max()), int(lengths.argmin())
+        by_rule = min(max(_SEASONS_READ * self.season_, _LEAST_WINDOW), _MOST_WINDOW)
+        window = self.window or min(by_rule, max(longest - self.horizon, _LEAST_STEPS))
+        if longest < window + self.horizon:
+            raise DataError(
+                f"{series.source}: window {window} and horizon {self.horizon} need {window + self.horizon} "
+                f"steps, got {longest}. Give a longer series, or a smaller horizon or window."
+            )
+        if lengths[shortest] < _LEAST_STEPS:
+            raise DataError(
+                f"series '{series.ids[shortest]}': expected at least {_LEAST_STEPS} steps, got "
+                f"{lengths[shortest]}. Leave it out, or give more of it."
+            )
+        spans = [np.ptp(one.target[:n]) for one, n in zip(series, lengths, strict=True)]
+        if not any(span > 0 for span in spans):
+            raise DataError(
+                f"{series.source}: all {int(lengths.sum())} values are {series.target[0]:g}; a constant "
+                "series needs no network, its forecast is that value."
+            )
+        return window
+
+    def _like_fitted(self, series: Any) -> Sequences:
+        """New data, if it is of the kind that was fitted on."""
+        data = read(series)
+        require_regular(data)
+        if data.freq != self._encoding.freq:
+            raise DataError(
+                f"{data.source}: the model was fitted on steps of '{self._encoding.freq}', these are "
+                f"'{data.freq}'. Resample the data, or fit a model on it."
+            )
+        if missing := [name for name in self._encoding.covariates if name not in data.columns]:
+            raise DataError(f"{data.source}: expected the columns {', '.join(missing)} of the fitted data.")
+        return data
+
+    def _times_after(self, series: Sequences, k: int, observed_steps: int) -> NDArray[Any]:
+        """(h,) the times of the horizon; steps counted from 0 where there are none."""
+        last = int(series.offsets[k]) + observed_steps - 1
+        if series.times is None:
+            return np.arange(observed_steps, observed_steps + self.horizon)
+        return future_times(series.times[last], series.freq or "1", self.horizon)
+
+    def _check_arguments(self) -> None:
+        faults = Faults()
+        faults.collect(whole, "horizon", self.horizon, least=1)
+        faults.collect(one_of, "cell", self.cell, CELLS)
+        faults.collect(one_of, "activation", self.activation, NONLINEARITIES)
+        faults.collect(one_of, "transform", self.transform, ("auto", *TRANSFORMS))
+        for name in ("hidden_size", "num_layers", "ensemble", "max_epochs"):
+            faults.collect(whole, name, getattr(self, name), least=1)
+        for name, least in (("window", 2), ("season", 1), ("batch_size", 1)):
+            if getattr(self, name) is not None:
+                faults.collect(whole, name, getattr(self, name), least=least)
+        faults.collect(real, "dropout", self.dropout, least=0, below=1)
+        faults.collect(real, "learning_rate", self.learning_rate, above=0)
+        faults.collect(real, "validation_fraction", self.validation_fraction, least=0, most=0.5)
+        if self.cell != "rnn" and self.activation != "tanh" and self.activation in NONLINEARITIES:
+            faults.add(f"activation: only cell='rnn' takes another than 'tanh'; got {self.activation!r}.")
+        faults.raise_if_any()

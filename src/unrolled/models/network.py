@@ -1,0 +1,89 @@
+"""The network of a Forecaster: a recurrent core over the window, a readout of quantiles."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.data.windows import Batch
+from unrolled.nn.layers import GRU, LSTM, RNN
+from unrolled.nn.readout import QuantileReadout, pinball
+
+CELLS = ("rnn", "gru", "lstm", "feedforward")
+QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+
+
+class ForecastNetwork(nn.Module):
+    """Reads a window, step after step; answers every step of the horizon from its newest state.
+
+    Beside the state the readout sees the window's levels and the seasons' anchors (both as asinh, so that
+    a huge move stays readable), what is known of the horizon, and how large and how old the series is.
+
+    Args:
+        cell: "rnn", "gru", "lstm"; or "feedforward", which reads the window as one flat vector.
+        inputs: F, inputs a step.
+        window: W, steps read.
+        recent: V, latest levels that the readout sees beside the state.
+        horizon: h, steps answered.
+        hidden_size: H, of the core and of the readout.
+        num_layers: recurrent layers, one on the other.
+        activation: of "rnn".
+        dropout: between layers, and before the readout.
+        anchors: A, seasonal anchors a step of the horizon.
+        ahead: K, inputs known for each step of the horizon.
+    """
+
+    def __init__(
+        self, cell: str, *, inputs: int, window: int, recent: int, horizon: int, hidden_size: int,
+        num_layers: int, activation: str, dropout: float, anchors: int, ahead: int,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.sizes = {name: value for name, value in locals().items() if name not in {"self", "__class__"}}
+        between = dropout if num_layers > 1 else 0.0
+        if cell == "feedforward":
+            self.core: nn.Module = FeedForward(window * inputs, hidden_size)
+        elif cell == "rnn":
+            self.core = RNN(inputs, hidden_size, num_layers, activation, batch_first=True, dropout=between)
+        else:
+            layer = GRU if cell == "gru" else LSTM
+            self.core = layer(inputs, hidden_size, num_layers, batch_first=True, dropout=between)
+        self.dropout = nn.Dropout(dropout)
+        width = hidden_size + 2 + recent + horizon * (anchors + ahead)
+        self.readout = QuantileReadout(
+            width, hidden_size, horizon=horizon, levels=len(QUANTILES), anchors=anchors
+        )
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(M, h, Q) quantiles of the horizon at every readout, in units of its origin."""
+        output, _ = self.core(batch.inputs)  # (B, W, H)
+        states = output.gather(1, batch.readouts[..., None].expand(-1, -1, output.shape[-1]))  # (B, R, H)
+        seen = [states.flatten(0, 1), batch.context, batch.levels.asinh()]
+        seen += [batch.anchors.asinh().flatten(1), batch.ahead.flatten(1)]
+        return self.readout(self.dropout(torch.cat(seen, 1)), batch.anchors)  # type: ignore[no-any-return]
+
+
+class FeedForward(nn.Module):
+    """The window as one flat vector into one hidden layer: what a recurrent core is compared with.
+
+    Called as a recurrent layer is, with the hidden layer in the place of the newest state.
+    """
+
+    def __init__(self, inputs: int, hidden_size: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(inputs, hidden_size)
+
+    def forward(self, window: Tensor) -> tuple[Tensor, None]:
+        """(B, W, H) out of (B, W, F); the same at every step, so it is to be read out at the end alone."""
+        hidden = torch.tanh(self.hidden(window.flatten(1)))[:, None]
+        return hidden.expand(-1, window.shape[1], -1), None
+
+
+def quantile_loss(network: nn.Module, batch: Batch) -> Tensor:
+    """Mean pinball loss over the known steps, each in proportion to how far its series usually moves.
+
+    Dividing a target by its unit makes series comparable; multiplying the loss by the unit's share gives
+    back their importance: a quiet series must not count as much as a lively one.
+    """
+    levels = torch.tensor(QUANTILES)
+    lost = pinball(network(batch), batch.target, levels).mean(-1)  # (M, h)
+    return (lost * batch.known * batch.weight[:, None]).sum() / batch.known.sum().clamp(min=1.0)

@@ -1,0 +1,191 @@
+"""How a Forecaster is trained: a rehearsal that is judged, then the real thing on everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.data.splits import held_out, judging_origins, thinned, training_origins
+from unrolled.data.windows import Batch, Selection, Windows
+from unrolled.models.network import QUANTILES, ForecastNetwork, quantile_loss
+from unrolled.models.quantiles import calibrate
+from unrolled.train.fit import Plan, fit
+from unrolled.train.history import Epoch, History
+from unrolled.train.progress import ProgressLine
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_FIRST_ORIGIN = 2  # the third step: before that there is no change of a change
+_READOUTS = 16  # origins that one pass over a window trains on
+_BATCH = 64
+_MOST_JUDGED = 4096  # held-out windows that each epoch is judged by
+_CHUNK = 1024  # windows that are forecast at once
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training needs to know beside its windows; the arguments of `Forecaster` say what each is."""
+
+    max_epochs: int
+    batch_size: int | None
+    learning_rate: float
+    validation_fraction: float
+    seed: int
+    ensemble: int
+    recurrent: bool
+    device: str
+    checkpoint: Path | None
+    verbose: bool
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves: networks, how far to stretch their quantiles, and the history."""
+
+    networks: tuple[ForecastNetwork, ...]
+    factors: Floats
+    history: History
+
+
+def train(
+    windows: Windows, lengths: Ints, new_network: Callable[[], ForecastNetwork], settings: Settings
+) -> Trained:
+    """Train twice: without the latest part of every series, then afresh on everything.
+
+    The rehearsal is judged on what it did not see, which says how many epochs help and how far the
+    quantiles must be stretched. The real thing sees the latest steps too, for that many epochs and
+    with the learning rate falling to 0 over them; nothing judges it. Ctrl-C in the rehearsal makes the
+    rehearsed network the result; in a member of the ensemble, the members before it, or else what
+    that member had reached.
+
+    Args:
+        windows: all of them.
+        lengths: (N,) observed steps of each series.
+        new_network: makes an untrained network from torch's random state.
+        settings: of the training.
+    """
+    cuts = np.array([n - held_out(int(n), windows.horizon, settings.validation_fraction) for n in lengths])
+    everything = _training(windows, lengths, lengths, settings)
+    if (cuts == lengths).all():
+        networks, history = _ensemble(new_network, everything, settings, settings.max_epochs)
+        if not networks:
+            raise KeyboardInterrupt  # before the first epoch ended: there is nothing to keep
+        return Trained(networks, np.ones(len(QUANTILES)), history)
+    judged = _judging(windows, lengths, cuts)
+    rehearsed = _seeded(new_network, settings.seed)
+    history = _fit(rehearsed, _training(windows, lengths, cuts, settings), judged, settings, "rehearsal")
+    factors = _calibration(rehearsed, judged, settings.device)
+    if history.stopped == "interrupted":
+        return Trained((rehearsed,), factors, history)
+    networks, last = _ensemble(new_network, everything, settings, history.best_epoch)
+    stopped = history.stopped if last.stopped == "finished" else "interrupted"
+    return Trained(networks or (rehearsed,), factors, replace(history, stopped=stopped))
+
+
+@torch.inference_mode()
+def answer(networks: tuple[ForecastNetwork, ...], windows: Windows, rows: Ints, device: str) -> Floats:
+    """(M, h, Q) quantiles at the end of these windows, in units of the origin, a mean over the networks."""
+    parts = []
+    for start in range(0, len(rows), _CHUNK):
+        batch = windows.batch(rows[start : start + _CHUNK]).to(device)
+        parts.append(torch.stack([network(batch) for network in networks]).double().mean(0).cpu())
+    return torch.cat(parts).numpy()
+
+
+def _ensemble(
+    new_network: Callable[[], ForecastNetwork], everything: Selection, settings: Settings, epochs: int
+) -> tuple[tuple[ForecastNetwork, ...], History]:
+    """The networks of all seeds, fewer after Ctrl-C, and the history of the last."""
+    networks: list[ForecastNetwork] = []
+    history = History((), 0, "interrupted", 0.0)
+    for member in range(settings.ensemble):
+        own = replace(settings, seed=settings.seed + member, max_epochs=epochs)
+        network = _seeded(new_network, own.seed)
+        label = "training" if settings.ensemble == 1 else f"training {member + 1} of {settings.ensemble}"
+        try:
+            history = _fit(network, everything, None, own, label)
+        except KeyboardInterrupt:  # before its first epoch ended
+            history = replace(history, stopped="interrupted")
+            break
+        networks.append(network)
+        if history.stopped == "interrupted":
+            break
+    return tuple(networks), history
+
+
+def _fit(
+    network: ForecastNetwork, training: Selection, judged: Selection | None, settings: Settings, label: str
+) -> History:
+    batch = settings.batch_size or min(_BATCH, max(8, len(training) // 8))
+    plan = Plan(
+        max_epochs=settings.max_epochs,
+        batch_size=batch,
+        learning_rate=settings.learning_rate,
+        steps_per_epoch=_steps_per_epoch(len(training)),
+        seed=settings.seed,
+    )
+    folder = None if settings.checkpoint is None else settings.checkpoint / label.replace(" ", "-")
+    with ProgressLine(label, plan.max_epochs, shown=settings.verbose) as line:
+
+        def tell(epoch: int, record: Epoch) -> None:
+            loss = record.train_loss if record.validation_loss is None else record.validation_loss
+            line.update(epoch, f"epochs, loss {loss:.4g}")
+
+        return fit(network, _loss(settings.device), training, judged, plan, checkpoint=folder, tell=tell)
+
+
+def _steps_per_epoch(examples: int) -> int:
+    """A quarter of the root of the number of windows, from 8 to 160."""
+    return int(np.clip(round(np.sqrt(examples) / 4), 8, 160))
+
+
+def _loss(device: str) -> Callable[[torch.nn.Module, Batch], Tensor]:
+    return lambda network, batch: quantile_loss(network, batch.to(device))
+
+
+def _training(windows: Windows, lengths: Ints, cuts: Ints, settings: Settings) -> Selection:
+    """Every origin with a target before its series' cut."""
+    steps = [training_origins(int(n), _FIRST_ORIGIN, int(cut)) for n, cut in zip(lengths, cuts, strict=True)]
+    rows = [windows.rows(k, own) for k, own in enumerate(steps)]
+    ends = [np.full(len(own), windows.rows(k, cuts[k])) for k, own in enumerate(steps)]
+    firsts = [np.full(len(own), windows.rows(k, np.int64(_FIRST_ORIGIN))) for k, own in enumerate(steps)]
+    return Selection(
+        windows,
+        np.concatenate(rows),
+        cuts=np.concatenate(ends),
+        firsts=np.concatenate(firsts),
+        readouts=_READOUTS if settings.recurrent else 1,
+    )
+
+
+def _judging(windows: Windows, lengths: Ints, cuts: Ints) -> Selection:
+    """Origins all of whose targets were held out, a bounded number of them."""
+    each = zip(lengths, cuts, strict=True)
+    steps = [judging_origins(int(n), _FIRST_ORIGIN, int(cut)) for n, cut in each]
+    rows = np.concatenate([windows.rows(k, own) for k, own in enumerate(steps)])
+    return Selection(windows, thinned(rows, _MOST_JUDGED))
+
+
+@torch.inference_mode()
+def _calibration(network: ForecastNetwork, judged: Selection, device: str) -> Floats:
+    """The factor of each quantile, from every held-out step ahead."""
+    answers, targets = [], []
+    for chosen in torch.split(torch.arange(len(judged)), _CHUNK):
+        batch = judged.batch(chosen)
+        known = batch.known > 0
+        answers.append(network(batch.to(device)).cpu()[known])
+        targets.append(batch.target[known])
+    return calibrate(torch.cat(answers).double().numpy(), torch.cat(targets).double().numpy(), QUANTILES)
+
+
+def _seeded(new_network: Callable[[], ForecastNetwork], seed: int) -> ForecastNetwork:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return new_network()

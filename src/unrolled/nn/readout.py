@@ -1,0 +1,77 @@
+"""From the state after the newest step to an answer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class QuantileReadout(nn.Module):
+    """Quantiles that never cross: a centre, and steps away from it that are never negative.
+
+        u        = GELU(W_1 s + b_1)
+        median_k = (W_c u)_k + Σ_a (W_a u)_{k,a} · anchor_{k,a}
+        q_{k,j}  = median_k ± Σ_{i ≤ j} softplus((W_q u)_{k,i})
+
+    Args:
+        state_size: S, width of what is read.
+        hidden_size: width of u.
+        horizon: h, steps answered.
+        levels: Q, an odd number of quantiles, the middle one being the median.
+        anchors: A, known values that the median may lean on, each with a learned weight in every step.
+
+    Shapes: state (B, S), anchors (B, h, A) to (B, h, Q), rising along the last axis.
+
+    >>> readout = QuantileReadout(8, 16, horizon=3, levels=5, anchors=0)
+    >>> answer = readout(torch.randn(2, 8), torch.empty(2, 3, 0))
+    >>> answer.shape, bool((answer.diff(dim=-1) >= 0).all())
+    (torch.Size([2, 3, 5]), True)
+    """
+
+    def __init__(self, state_size: int, hidden_size: int, *, horizon: int, levels: int, anchors: int) -> None:
+        super().__init__()
+        self.horizon, self.levels, self.anchors = horizon, levels, anchors
+        self.hidden = nn.Linear(state_size, hidden_size)
+        self.quantiles = nn.Linear(hidden_size, horizon * levels)
+        self.leaning = nn.Linear(hidden_size, horizon * anchors) if anchors else None
+        with torch.no_grad():  # begin near "no change": the naive forecast, or the seasonal one leaned on
+            self.quantiles.weight.mul_(0.1)
+            self.quantiles.bias.zero_()
+            if self.leaning is not None:
+                self.leaning.weight.zero_()
+                self.leaning.bias.fill_(0.3)
+
+    def forward(self, state: Tensor, anchors: Tensor) -> Tensor:
+        """(B, h, Q) quantiles."""
+        u = F.gelu(self.hidden(state))
+        raw = self.quantiles(u).view(-1, self.horizon, self.levels)
+        middle = self.levels // 2
+        median = raw[..., middle]
+        if self.leaning is not None:
+            weights = self.leaning(u).view(-1, self.horizon, self.anchors)
+            median = median + (weights * anchors).sum(-1)
+        steps = F.softplus(raw)
+        above = median[..., None] + steps[..., middle + 1 :].cumsum(-1)
+        below = median[..., None] - steps[..., :middle].flip(-1).cumsum(-1).flip(-1)
+        return torch.cat([below, median[..., None], above], -1)
+
+
+def pinball(answer: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:
+    """max(τ e, (τ − 1) e) of e = target − answer: least, on average, at the quantile τ.
+
+    Args:
+        answer: (..., Q) quantiles.
+        target: (...) what came.
+        quantiles: (Q,) their levels τ, between 0 and 1.
+
+    Returns:
+        (..., Q).
+
+    Source: Koenker and Bassett (1978), Regression Quantiles.
+
+    >>> pinball(torch.tensor([[1.0, 2.0]]), torch.tensor([3.0]), torch.tensor([0.1, 0.5])).tolist()
+    [[0.2..., 0.5]]
+    """
+    error = target[..., None] - answer
+    return torch.maximum(quantiles * error, (quantiles - 1) * error)
