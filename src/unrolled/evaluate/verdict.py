@@ -209,7 +209,7 @@ def _amount(ratio: float) -> str:
         return "as good as"
     if math.isinf(ratio):  # the baseline is exact
         return "further off than"
-    if ratio > 2:
+    if ratio >= 2:
         return f"{ratio:.1f} times as far off as"
     return f"{change:.{1 if change < 10 else 0}f} % {'better' if ratio < 1 else 'worse'} than"
 
