@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.check import nearest
+from unrolled.check import Faults, nearest
 from unrolled.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ class ColumnNames(NamedTuple):
     time: str = "ds"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sequences:
     """N ragged sequences as one flat table: sequence i is rows `offsets[i]` to `offsets[i + 1]`.
+
+    Rows after a sequence's last known target may hold what is known of its future: see `observed`.
 
     Args:
         values: (ΣT, F) float64, NaN where a value is missing.
@@ -52,14 +55,17 @@ class Sequences:
         columns: F names.
         roles: F roles, at least one of them the target.
         times: (ΣT,) datetime64[ns] without a zone, or int64; None where nothing says when.
-        freq: a pandas alias of the common step ("MS", "D", "h"), "1" for whole-number times,
-            None where there is none.
+        freq: a pandas alias of the common step ("MS", "D", "h"), its digits for whole-number
+            times ("1"), None where there is none.
         order: what the data declares about its order.
         names: what the user's frame calls its id and time columns.
         source: the file or kind of frame, for error messages.
         backend: the kind of frame that answers come back in: pandas, polars or pyarrow.
         notes: what reading changed ("rows were sorted by date"), a sentence each.
         tokens: the vocabulary, where `values` are whole-number positions in it.
+
+    Raises:
+        DataError: the parts do not fit together; each misfit is named.
 
     >>> one = Sequences.from_arrays([[1.0, 2.0, 4.0], [3.0, 5.0]])
     >>> len(one), one.lengths.tolist(), one.values.shape
@@ -81,23 +87,49 @@ class Sequences:
     tokens: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.values.shape != (self.offsets[-1], len(self.columns)):
-            wanted = (int(self.offsets[-1]), len(self.columns))
-            raise DataError(f"{self.source}: expected values of shape {wanted}, got {self.values.shape}.")
+        faults, rows = Faults(DataError), int(self.offsets[-1])
+        if self.values.shape != (rows, len(self.columns)):
+            wanted = (rows, len(self.columns))
+            faults.add(f"{self.source}: expected values of shape {wanted}, got {self.values.shape}.")
+        if self.offsets[0] != 0 or (np.diff(self.offsets) < 0).any():
+            faults.add(f"{self.source}: expected offsets that begin at 0 and never fall.")
         if len(self.ids) != len(self.offsets) - 1 or len(self.roles) != len(self.columns):
-            raise DataError(f"{self.source}: expected one id a sequence and one role a column.")
+            faults.add(f"{self.source}: expected one id a sequence and one role a column.")
+        if len(set(self.ids)) != len(self.ids):
+            twice = next(name for name, n in Counter(self.ids).items() if n > 1)
+            faults.add(f"{self.source}: expected distinct ids, got {twice!r} twice.")
+        if Role.TARGET not in self.roles:
+            faults.add(f"{self.source}: expected at least one target among the columns, got none.")
+        if self.times is not None and self.times.shape != (rows,):
+            faults.add(f"{self.source}: expected times of shape {(rows,)}, got {self.times.shape}.")
+        faults.raise_if_any()
 
     @classmethod
     def from_arrays(cls, arrays: Any, *, order: Order = Order.POSITION) -> Sequences:
-        """Sequences from a list of (T_i,) or (T_i, F) arrays; the first column is the target."""
-        parts = [np.asarray(a, dtype=np.float64) for a in arrays]
-        parts = [p[:, None] if p.ndim == 1 else p for p in parts]
-        offsets = np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int64)
-        features = parts[0].shape[1]
+        """Sequences from a list of (T_i,) or (T_i, F) arrays; the first column is the target.
+
+        Raises:
+            DataError: there is none, one holds something other than numbers, or F differs.
+        """
+        parts = [_numbers(i, part) for i, part in enumerate(arrays)]
+        if not parts:
+            raise DataError("arrays: expected at least one sequence, got none.")
+        features = max(part.shape[1] for part in parts)
+        parts = [part if part.size else part.reshape(0, features) for part in parts]
+        for i, part in enumerate(parts):
+            if part.shape[1] != parts[0].shape[1]:
+                wanted, got = parts[0].shape[1], part.shape[1]
+                raise DataError(f"sequence {i}: expected {wanted} columns as in sequence 0, got {got}.")
+        offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
         columns = ("y", *(f"x{k}" for k in range(1, features)))
         roles = (Role.TARGET, *[Role.PAST] * (features - 1))
         ids = tuple(str(i) for i in range(len(parts)))
         return cls(np.concatenate(parts), offsets, ids, columns, roles, order=order, source="arrays")
+
+    def __repr__(self) -> str:
+        rows, step = len(self.values), f", freq={self.freq!r}" if self.freq else ""
+        columns = ", ".join(self.columns)
+        return f"Sequences({self.source}: {len(self)} of {rows} rows in all, columns {columns}{step})"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -145,15 +177,26 @@ class Sequences:
         """(ΣT, F) true where a value is missing."""
         return np.isnan(self.values)
 
+    @property
+    def observed(self) -> NDArray[np.int64]:
+        """(N,) steps of each sequence up to its last known target; rows after it are its future.
+
+        >>> Sequences.from_arrays([[1.0, np.nan, 3.0], [2.0, np.nan]]).observed.tolist()
+        [3, 1]
+        """
+        known = np.flatnonzero(~np.isnan(self.target))
+        before = np.searchsorted(known, self.offsets[1:])  # known targets up to the sequence's end
+        last = np.concatenate([[-1], known])[before]
+        return np.maximum(last + 1 - self.offsets[:-1], 0).astype(np.int64)
+
     def head(self, lengths: NDArray[np.int64]) -> Sequences:
         """The first `lengths[i]` steps of each sequence: how a backtest hides what comes later."""
-        keep = np.concatenate(
-            [np.arange(s, s + n) for s, n in zip(self.offsets[:-1], lengths, strict=True)]
-        )
+        within = np.arange(len(self.values)) - np.repeat(self.offsets[:-1], self.lengths)
+        keep = within < np.repeat(lengths, self.lengths)
         return replace(
             self,
             values=self.values[keep],
-            offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            offsets=np.concatenate([[0], np.cumsum(np.minimum(lengths, self.lengths))]).astype(np.int64),
             times=None if self.times is None else self.times[keep],
         )
 
@@ -162,3 +205,14 @@ class Sequences:
         from unrolled.data.describe import describe  # noqa: PLC0415 (describe stands on this module)
 
         return describe(self)
+
+
+def _numbers(position: int, part: Any) -> NDArray[np.float64]:
+    """One (T, F) array of `from_arrays`, or the sentence that says why it is none."""
+    try:
+        array = np.asarray(part, dtype=np.float64)
+    except (TypeError, ValueError) as fault:
+        raise DataError(f"sequence {position}: expected numbers of shape (T,) or (T, F); {fault}.") from fault
+    if array.ndim not in {1, 2}:
+        raise DataError(f"sequence {position}: expected shape (T,) or (T, F), got {array.shape}.")
+    return array[:, None] if array.ndim == 1 else array

@@ -1,0 +1,103 @@
+"""What a series' changes say: its growth, its season, and whether its values were averaged."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+AVERAGED = (0.15, 0.30)  # lag-1 autocorrelation of changes; 0.17 for averages of two steps, 0.25 of many
+_Z = 2.576  # of 1,000 random walks, 5 stray this far above 0 at lag 1
+_Z_LAG_2 = 2.08  # 1.96 √(1 + 2 · 0.25²), the spread of the lag-2 autocorrelation under averaging
+_LEAST_SEASONS = 3
+_Z_SEASON = 2.326
+
+
+class Averaging(NamedTuple):
+    """Autocorrelations of the changes one and two steps apart, and whether they look like averaging."""
+
+    lag_1: float
+    lag_2: float
+    suspected: bool
+
+
+def changes_of(y: Floats) -> Floats:
+    """(T − 1,) changes of the logarithm where all known values are above 0, else of the values."""
+    known = y[~np.isnan(y)]
+    return np.diff(np.log(y) if len(known) and known.min() > 0 else y)
+
+
+def averaging(y: Floats, season: int = 1) -> Averaging:
+    """Whether a series looks like averages of a finer one, such as monthly means of daily prices.
+
+    Averages of a random walk have changes with autocorrelation (m² − 1) / (4m² + 2) at lag 1, m the steps
+    averaged, and 0 from lag 2 on. Suspected where lag 1 lies between 0.15 and 0.30 and at least 2.58
+    standard errors above 0, and lag 2 within its own error of 0. The standard error allows for calm and
+    wild times: √Σ (d_t d_{t−1})² / Σ d², no less than 1 / √n. So fewer than 74 changes are never suspected.
+
+    Args:
+        y: (T,) the series, NaN where missing.
+        season: steps in a season, whose mean changes are taken off first.
+
+    Source: Working 1960, "Note on the Correlation of First Differences of Averages in a Random Chain".
+
+    >>> walk = np.random.default_rng(0).normal(size=21 * 600).cumsum()
+    >>> averaging(walk.reshape(600, 21).mean(1)).suspected, averaging(walk[20::21]).suspected
+    (True, False)
+    """
+    d = _deseasoned(changes_of(y), season)
+    known = int((d != 0).sum())
+    power = float((d**2).sum())
+    if known < 3 or power == 0:
+        return Averaging(0.0, 0.0, suspected=False)
+    products = d[1:] * d[:-1]
+    lag_1, lag_2 = float(products.sum() / power), float((d[2:] * d[:-2]).sum() / power)
+    error = max(float(np.sqrt((products**2).sum())) / power, 1 / np.sqrt(known))
+    inside = AVERAGED[0] <= lag_1 <= AVERAGED[1] and lag_1 >= _Z * error
+    return Averaging(lag_1, lag_2, suspected=bool(inside and abs(lag_2) <= _Z_LAG_2 / np.sqrt(known)))
+
+
+def _deseasoned(d: Floats, season: int) -> Floats:
+    """Changes less their mean, or less the mean of their season; 0 where one is missing."""
+    known = ~np.isnan(d)
+    phase = np.arange(len(d)) % (season if season > 1 and known.sum() >= _LEAST_SEASONS * season else 1)
+    filled = np.where(known, d, 0.0)
+    mean = np.bincount(phase, filled) / np.maximum(np.bincount(phase, known), 1)
+    return np.where(known, d - mean[phase], 0.0)
+
+
+def seasonality(y: Floats, season: int) -> tuple[bool | None, float]:
+    """Whether changes resemble those a season before, and their autocorrelation at that lag.
+
+    Compared with √((1 + 2 Σ_{k < season} r_k²) / n), the standard error if later lags were 0.
+
+    Returns:
+        None and 0.0 where there is no season, or too few of them.
+
+    >>> year = np.tile([3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0, 5.0, 3.0, 5.0, 8.0], 6)
+    >>> seasonality(year, 12)[0], seasonality(year, 1)[0]
+    (True, None)
+    """
+    d = _deseasoned(changes_of(y), 1)
+    power = float((d**2).sum())
+    if season < 2 or len(d) < _LEAST_SEASONS * season or power == 0:
+        return None, 0.0
+    spectrum = np.abs(np.fft.rfft(d, 2 * len(d))) ** 2  # its inverse is the autocovariance at every lag
+    r = np.fft.irfft(spectrum)[: season + 1] / power
+    error = np.sqrt((1 + 2 * (r[1:season] ** 2).sum()) / len(d))
+    return bool(r[season] > _Z_SEASON * error), float(r[season])
+
+
+def growth(y: Floats) -> Floats:
+    """(T − 1,) change from each step to the next in percent; empty unless all known values are above 0.
+
+    >>> growth(np.array([100.0, 110.0, 99.0])).round(6).tolist()
+    [10.0, -10.0]
+    """
+    known = y[~np.isnan(y)]
+    if not len(known) or known.min() <= 0:
+        return np.empty(0)
+    return 100 * (y[1:] / y[:-1] - 1)

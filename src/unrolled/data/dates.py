@@ -1,0 +1,258 @@
+"""Anything that says when, to datetime64[ns] or whole numbers.
+
+Texts are read in one notation a column, the first of a short list that fits most of them; what does not fit
+is named. Days and months are told apart by the column itself, never by a country's habit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unrolled.data.frequency import survey
+from unrolled.data.numerals import is_missing, spread
+from unrolled.errors import DataError
+
+Times = NDArray[Any]
+Place = Callable[[int], str]  # row to "flow.csv row 41"
+
+YEARS = (1678, 2261)  # whole years inside datetime64[ns]
+_ZONED = r"\d:\d{2}\S*?\s*(?:Z|[+-]\d{2}:?\d{2}|UTC|GMT)$"
+_DAY_MONTH = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{4})(.*)$")
+_NAMED = (
+    "%b %Y", "%B %Y", "%b-%Y", "%B-%Y", "%Y %b", "%Y-%b", "%d %b %Y", "%d %B %Y", "%d-%b-%Y",
+    "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p",
+)  # fmt: skip
+_EPOCHS = (("s", 10**8, 10**10), ("ms", 10**11, 10**13), ("us", 10**14, 10**16), ("ns", 10**17, 10**19))
+
+
+def look_like_dates(texts: NDArray[Any]) -> bool:
+    """Whether at least half of a sample of texts are dates in some notation.
+
+    >>> look_like_dates(np.array(["1950-01", "1950-02"])), look_like_dates(np.array(["may", "be"]))
+    (True, False)
+    """
+    sample = spread(texts, 4000)
+    sample = sample[~is_missing(sample)][:100]
+    if not len(sample):
+        return False
+    read = _by_notation(pd.Series(sample, dtype=object).astype(str).str.strip())
+    return read is not None and bool(read.notna().mean() >= 0.5)
+
+
+def to_times(values: NDArray[Any], *, name: str, place: Place, utc: bool) -> tuple[Times, list[str]]:
+    """A column as times, with a note on what was not obvious.
+
+    Args:
+        values: (T,) texts, datetimes, numbers or Python dates.
+        name: the column, for messages.
+        place: where a row stands, for messages.
+        utc: whether times with a zone are brought to UTC.
+
+    Returns:
+        (T,) datetime64[ns], or int64 where the numbers are no dates; and notes, a sentence each.
+
+    Raises:
+        DataError: a time is missing, cannot be read, is ambiguous, or has a zone and `utc` is false.
+
+    >>> texts = np.array(["31.01.2020", "29.02.2020"], dtype=object)
+    >>> to_times(texts, name="date", place=str, utc=False)[0].astype("datetime64[D]").tolist()
+    [datetime.date(2020, 1, 31), datetime.date(2020, 2, 29)]
+    """
+    column = _Column(name, place)
+    if values.dtype.kind == "M":
+        times, notes = pd.Series(values), list[str]()
+    elif values.dtype.kind in "iuf":
+        return _from_numbers(values, column)
+    else:
+        times, notes = _from_objects(values, column, utc=utc)
+    unread = np.flatnonzero(times.isna())
+    if len(unread):
+        raise column.unreadable(int(unread[0]), values[unread[0]])
+    return times.to_numpy().astype("datetime64[ns]"), notes
+
+
+class _Column:
+    """A column's name and where its rows stand: what every sentence here begins with."""
+
+    def __init__(self, name: str, place: Place) -> None:
+        self.name, self.place = name, place
+
+    def unreadable(self, row: int, value: Any) -> DataError:
+        empty = value is None or value != value or str(value).strip() == ""  # noqa: PLR0124 (NaN)
+        got = "nothing" if empty else repr(value)
+        return DataError(
+            f"{self.place(row)}, column {self.name!r}: expected a date between 1678 and 2261 such as "
+            f"2020-01-31, got {got}. Correct or remove that row."
+        )
+
+
+def _from_numbers(values: NDArray[Any], column: _Column) -> tuple[Times, list[str]]:
+    """Whole numbers as years, yyyymm, yyyymmdd, seconds since 1970, or as they are."""
+    unread = np.flatnonzero(~np.isfinite(values) | (values != np.floor(values)))
+    if len(unread):
+        row = int(unread[0])
+        got = "nothing" if np.isnan(values[row]) else f"{values[row]:g}"
+        raise DataError(
+            f"{column.place(row)}, column {column.name!r}: expected a whole number as time, got {got}. "
+            "Correct or remove that row."
+        )
+    numbers = values.astype(np.int64)
+    if _between(numbers, *YEARS) and not _is_counter(column.name):
+        return (numbers - 1970).astype("datetime64[Y]").astype("datetime64[ns]"), []
+    for form, least, most in (("%Y%m", 167801, 226112), ("%Y%m%d", 16780101, 22611231)):
+        if _between(numbers, least, most) and not _is_counter(column.name):
+            read = pd.to_datetime(pd.Series(numbers).astype(str), format=form, errors="coerce")
+            if bool(read.notna().all()):
+                return read.to_numpy().astype("datetime64[ns]"), []
+    for unit, least, most in _EPOCHS:
+        if _between(numbers, least, most) and not _is_counter(column.name):
+            note = f"column {column.name!r} was read as {unit} since 1970 (UTC)"
+            return numbers.astype(f"datetime64[{unit}]").astype("datetime64[ns]"), [note]
+    return numbers, []
+
+
+def _between(numbers: NDArray[np.int64], least: int, most: int) -> bool:
+    return bool(len(numbers)) and bool((numbers >= least).all() and (numbers <= most).all())
+
+
+def _is_counter(name: str) -> bool:
+    return name.lower() in {"t", "step", "index", "tick", "position", "n", "i"}
+
+
+def _from_objects(values: NDArray[Any], column: _Column, *, utc: bool) -> tuple[pd.Series[Any], list[str]]:
+    """Texts and Python's own dates, each distinct one read once."""
+    codes, distinct = pd.factorize(pd.Series(values, dtype=object))
+    texts = pd.Series(distinct, dtype=object).map(_as_text).astype(str).str.strip()
+    notes = []
+    zoned = texts.str.contains(_ZONED)
+    if zoned.any():
+        if not utc or not zoned.all():
+            raise _zone_fault(codes, zoned.to_numpy(dtype=bool), texts, column, utc=utc)
+        notes.append(f"times of column {column.name!r} were brought to UTC")
+        read = pd.to_datetime(
+            texts.str.replace(r"\s*(UTC|GMT)$", "Z", regex=True), format="ISO8601", errors="coerce", utc=True
+        ).dt.tz_localize(None)
+    else:
+        found = _by_notation(texts, column, notes)
+        read = pd.Series(np.datetime64("NaT", "ns"), index=texts.index) if found is None else found
+    times = read.to_numpy().astype("datetime64[ns]")
+    return pd.Series(np.append(times, np.datetime64("NaT"))[codes]), notes  # a missing value has code -1
+
+
+def _as_text(value: Any) -> Any:
+    return value if isinstance(value, str) or not hasattr(value, "isoformat") else value.isoformat()
+
+
+def _zone_fault(
+    codes: NDArray[np.int64], zoned: NDArray[np.bool_], texts: pd.Series[Any], column: _Column, *, utc: bool
+) -> DataError:
+    aware = int(np.flatnonzero(zoned[codes])[0])
+    got = repr(texts.iloc[codes[aware]])
+    if utc:
+        row = int(np.flatnonzero(~zoned[codes])[0])
+        return DataError(
+            f"{column.place(row)}, column {column.name!r}: expected a time zone as in {got}, got "
+            f"{texts.iloc[codes[row]]!r}. Write all times with a zone, or none."
+        )
+    return DataError(
+        f"{column.place(aware)}, column {column.name!r}: expected times without a zone, got {got}. "
+        "Bring them to UTC with --utc or utc=True."
+    )
+
+
+def _by_notation(
+    texts: pd.Series[Any], column: _Column | None = None, notes: list[str] | None = None
+) -> pd.Series[Any] | None:
+    """The texts read in the first notation that fits at least half of them; None if none does."""
+    for notation in (_iso, _periods, _weeks):
+        read = notation(texts)
+        if read.notna().mean() >= 0.5:
+            return read
+    parts = texts.str.extract(_DAY_MONTH)
+    if parts[0].notna().mean() >= 0.5:
+        return _day_and_month(texts, parts, column, notes)
+    for form in _NAMED:
+        read = pd.to_datetime(texts, format=form, errors="coerce")
+        if read.notna().mean() >= 0.5:
+            return read
+    return None
+
+
+def _iso(texts: pd.Series[Any]) -> pd.Series[Any]:
+    """2020-01-31, 2020/1/31, 2020.01.31, 2020-01, with or without a clock."""
+    if texts.str.match(r"\d{4}[/.]").any():
+        texts = texts.str.replace(r"^(\d{4})([/.])(\d{1,2})(?:\2(\d{1,2}))?(?=\D|$)", _dashed, regex=True)
+    plausible = texts.str.match(r"\d{4}-\d{1,2}(-|$)|\d{8}(\D|$)|\d{4}$")
+    return pd.to_datetime(texts.where(plausible), format="ISO8601", errors="coerce")
+
+
+def _dashed(found: re.Match[str]) -> str:
+    return "-".join(part for part in (found[1], found[3], found[4]) if part)
+
+
+def _periods(texts: pd.Series[Any]) -> pd.Series[Any]:
+    """1950Q1, 1950-Q1, Q1 1950, 1950M01, at the first day of the quarter or month."""
+    parts = texts.str.upper().str.extract(r"^(?:(\d{4})[- ]?([QM])(\d{1,2})|Q(\d)[- ]?(\d{4}))$")
+    year, number = parts[0].where(parts[0].notna(), parts[4]), parts[2].where(parts[2].notna(), parts[3])
+    count = number.astype(float)
+    month = count.where(parts[1] == "M", 3 * count - 2)
+    good = (month >= 1) & (month <= 12)
+    built = year + "-" + month.where(good, 1).astype(int).astype(str).str.zfill(2)
+    return pd.to_datetime(built.where(good), format="%Y-%m", errors="coerce")
+
+
+def _weeks(texts: pd.Series[Any]) -> pd.Series[Any]:
+    """2020-W05 or 2020W05, at its Monday."""
+    week = texts.str.upper().str.extract(r"^(\d{4})-?(W\d{2})$")
+    return pd.to_datetime(week[0] + "-" + week[1] + "-1", format="%G-W%V-%u", errors="coerce")
+
+
+def _day_and_month(
+    texts: pd.Series[Any], parts: pd.DataFrame, column: _Column | None, notes: list[str] | None
+) -> pd.Series[Any]:
+    """31.01.2020 or 01/31/2020: the order that fits every text; points stand after days.
+
+    Where both orders fit, the one that makes a calendar of even steps is taken, if the other does not.
+    """
+    first, second = (pd.to_numeric(parts[k]) for k in (0, 2))
+    by_day = _built(parts, day=0, month=2)
+    by_month = _built(parts, day=2, month=0)
+    if (first > 12).any() or (parts[1] == ".").all():
+        return by_day
+    if (second > 12).any():
+        return by_month
+    if column is None or notes is None:  # only asked whether these are dates
+        return by_day
+    keeps = [_is_even(read) for read in (by_day, by_month)]
+    if keeps[0] == keeps[1]:
+        raise DataError(
+            f"{column.place(0)}, column {column.name!r}: expected dates such as 2020-01-31, got "
+            f"{texts.iloc[0]!r}, which can be a day and a month or a month and a day. Write them year first."
+        )
+    notes.append(f"dates of column {column.name!r} were read as {'day/month' if keeps[0] else 'month/day'}: "
+                 "only so they make even steps")  # fmt: skip
+    return by_day if keeps[0] else by_month
+
+
+def _is_even(read: pd.Series[Any]) -> bool:
+    """Whether the dates, sorted, keep one step without a gap."""
+    times = np.sort(read.dropna().to_numpy().astype("datetime64[ns]"))
+    found = survey(times, np.array([0, len(times)]))
+    return found.freq is not None and not len(found.gaps)
+
+
+def _built(parts: pd.DataFrame, day: int, month: int) -> pd.Series[Any]:
+    dates = parts[3] + "-" + parts[month].str.zfill(2) + "-" + parts[day].str.zfill(2)
+    clock = parts[4].where(parts[4].notna(), "").str.strip().str.lstrip("T, ")
+    if not (clock != "").any():
+        return pd.to_datetime(dates, format="%Y-%m-%d", errors="coerce")
+    read = pd.to_datetime((dates + " " + clock).str.strip(), format="ISO8601", errors="coerce")
+    for form in _NAMED[-2:]:
+        read = read.fillna(pd.to_datetime(dates + " " + clock, format=form, errors="coerce"))
+    return read

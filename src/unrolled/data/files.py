@@ -1,0 +1,298 @@
+"""Files to tables: Parquet as it is, and CSV in whatever dialect its first lines show."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unrolled.check import nearest
+from unrolled.data.dates import look_like_dates
+from unrolled.data.frames import from_frame
+from unrolled.data.numerals import look_numeric
+from unrolled.data.table import Table
+from unrolled.errors import DataError
+
+SUFFIXES = (
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".tab",
+    ".dat",
+    ".gz",
+    ".parquet",
+    ".pq",
+    ".json",
+    ".jsonl",
+    ".xlsx",
+    ".xls",
+)
+_SEPARATORS = ("\t", ";", "|", ",")  # a comma last: it may be a decimal comma
+_NO_SEPARATOR = "\x1f"  # a sign that no text holds
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+(,\d+)?")
+_SAMPLE_CHARACTERS = 200_000
+_SAMPLE_ROWS = 100
+_FOREIGN = (
+    (b"PK\x03\x04", "an Excel workbook or another zip file"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"ARROW1", "an Arrow or Feather file"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"%PDF", "a PDF"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ", "an xz archive"),
+    (b"(\xb5/\xfd", "a Zstandard archive"),
+    (b"{", "JSON"),
+    (b"[", "JSON"),
+    (b"<", "a web page or XML"),
+)
+
+
+def load(path: Path) -> Table:
+    """The table in a file.
+
+    Args:
+        path: CSV with any separator, decimal sign and usual encoding, also gzipped, or Parquet; told by
+            its content, not its name.
+
+    Raises:
+        DataError: there is no such file, or it is empty, cut, of another kind, or not a table.
+    """
+    content = _content(path)
+    if content.startswith(b"PAR1"):
+        return _parquet(content, path)
+    for magic, kind in _FOREIGN:
+        if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(magic):
+            raise DataError(f"{path}: expected CSV or Parquet, got {kind}. Save the table as CSV first.")
+    text, notes = _decoded(content, path)
+    return _csv(text, path, notes)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as fault:
+        raise DataError(f"{path}: expected a file, got none of that name.{_neighbour(path)}") from fault
+    except IsADirectoryError as fault:
+        raise DataError(f"{path}: expected a file, got a folder. Name a file in it.") from fault
+    except OSError as fault:
+        raise DataError(f"{path}: expected a file that can be read, got '{fault.strerror}'.") from fault
+    if content.startswith(b"\x1f\x8b"):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as fault:
+            raise DataError(f"{path}: expected a whole gzip file, got a cut or damaged one.") from fault
+    if not content.strip():
+        raise DataError(f"{path}: expected a header and rows below it, got an empty file. Export it again.")
+    return content
+
+
+def _neighbour(path: Path) -> str:
+    """The nearest file name in that folder, or what is wrong with the folder."""
+    if not path.parent.is_dir():
+        return f" There is no folder {path.parent}."
+    return nearest(path.name, (p.name for p in islice(path.parent.iterdir(), 10_000) if p.is_file()))
+
+
+def _parquet(content: bytes, path: Path) -> Table:
+    import pyarrow as pa  # noqa: PLC0415 (half the cost of reading a CSV, which does not need it)
+    from pyarrow import parquet  # noqa: PLC0415
+
+    try:
+        frame = parquet.read_table(pa.BufferReader(content)).to_pandas()
+    except (pa.ArrowException, OSError) as fault:
+        raise DataError(f"{path}: expected a whole Parquet file, got a cut or damaged one.") from fault
+    return from_frame(frame, source=path.name)
+
+
+def _decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
+    """The text of a file: UTF-8, UTF-16 by its mark, else Western European."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    elif b"\x00" in content[:65_536]:
+        raise DataError(f"{path}: expected CSV or Parquet, got binary data. Save the table as CSV first.")
+    else:
+        encoding = "utf-8-sig"
+    try:
+        return content.decode(encoding), []
+    except UnicodeDecodeError:
+        note = "the file is not UTF-8 and was read as Western European (Latin-1)"
+        return content.decode("latin-1"), [note]
+
+
+class Dialect(NamedTuple):
+    """How a text is cut into a table."""
+
+    separator: str
+    names: tuple[str, ...]  # "" where the header says nothing
+    lines: int  # above the first row of data
+    notes: tuple[str, ...] = ()
+
+
+def _csv(text: str, path: Path, notes: list[str]) -> Table:
+    text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+    dialect = sniff(text, path.name)
+    try:
+        frame = pd.read_csv(
+            io.StringIO(text), sep=dialect.separator, header=None, names=list(range(len(dialect.names))),
+            skiprows=dialect.lines, dtype=str, na_filter=False, index_col=False, skipinitialspace=True,
+        )  # fmt: skip
+    except pd.errors.EmptyDataError:
+        frame = pd.DataFrame()
+    except pd.errors.ParserError as fault:
+        raise DataError(_ragged(text, dialect, path.name)) from fault
+    kept = np.flatnonzero((frame != "").any(axis=1)) if len(frame) else np.zeros(0, dtype=np.int64)
+    if not len(kept):
+        raise DataError(f"{path}: expected rows below the header, got only the header. Export it again.")
+
+    def place(row: int) -> str:
+        return f"{path.name} row {_line(text, dialect, int(kept[row]))}"
+
+    columns = {}
+    for k, name in enumerate(dialect.names):
+        values = frame[k].to_numpy(dtype=object)[kept]
+        if name:
+            columns[name] = values
+        elif not _says_nothing(values):
+            columns[f"column {k + 1}"] = values
+    return Table(columns, path.name, place, separator=dialect.separator, notes=(*notes, *dialect.notes))
+
+
+def _says_nothing(texts: NDArray[Any]) -> bool:
+    """Whether a column without a name is empty, or counts rows as pandas writes its index."""
+    return all(t == "" for t in texts) or all(t == str(i) for i, t in enumerate(texts))
+
+
+def sniff(text: str, source: str) -> Dialect:
+    r"""The separator, the header and where the data begin, from the first lines.
+
+    Comments and titles above the table are left out; a first row that looks like those below it is data,
+    not a header.
+
+    Raises:
+        DataError: the header has another number of fields than the rows, or a name twice.
+
+    >>> sniff("day;price\n1.2.2020;3,5\n", "flow.csv")
+    Dialect(separator=';', names=('day', 'price'), lines=1, notes=())
+    """
+    separator = _separator(text)
+    rows = _first_rows(text, separator)
+    width = _usual_width(rows)[0]
+    top = next(i for i, (_, row) in enumerate(rows) if len(row) == width and not row[0].startswith("#"))
+    above, (line, first), below = (
+        rows[:top],
+        rows[top],
+        [row for _, row in rows[top + 1 :] if len(row) == width],
+    )
+    titles = [row for _, row in above if not row[0].startswith("#")]
+    notes = [f"{len(above)} line{'' if len(above) == 1 else 's'} above the table left out"] if above else []
+    if not _is_header(first, below):
+        if titles:
+            raise DataError(_width_fault(source, line, len(titles[-1]), width))
+        names = tuple(f"column {k + 1}" for k in range(width))
+        return Dialect(separator, names, line - 1, (*notes, "the file has no header: columns are numbered"))
+    names = tuple(name.strip() for name in first)
+    twice = [name for name, n in Counter(names).items() if n > 1 and name]
+    if twice:
+        raise DataError(
+            f"{source} row {line}: expected distinct column names, got {twice[0]!r} twice. Rename one."
+        )
+    return Dialect(separator, names, line, tuple(notes))
+
+
+def _separator(text: str) -> str:
+    """The first of the candidates that cuts most lines into the same number of fields, two or more."""
+    shares = {}
+    for candidate in _SEPARATORS:
+        width, share = _usual_width(_first_rows(text, candidate))
+        shares[candidate] = share if width > 1 else 0.0
+    lines = [line for line in text[:_SAMPLE_CHARACTERS].splitlines()[:_SAMPLE_ROWS] if line.strip()]
+    if "," not in lines[0] and all(_DECIMAL_COMMA.fullmatch(line.strip()) for line in lines[1:]):
+        shares[","] = 0.0  # one column of numbers with decimal commas
+    good = [candidate for candidate, share in shares.items() if share >= 0.8]
+    best = good[0] if good else max(shares, key=lambda candidate: shares[candidate])
+    return best if shares[best] else _NO_SEPARATOR
+
+
+def _first_rows(text: str, separator: str) -> list[tuple[int, list[str]]]:
+    """The first rows that are not blank: the line that each ends on, and its fields."""
+    reader = csv.reader(io.StringIO(text[:_SAMPLE_CHARACTERS]), delimiter=separator, skipinitialspace=True)
+    rows: list[tuple[int, list[str]]] = []
+    try:
+        for row in reader:
+            if len(row) > 1 or any(field.strip() for field in row):
+                rows.append((reader.line_num, row))
+            if len(rows) > _SAMPLE_ROWS:
+                break
+    except csv.Error:  # such as a field beyond its size limit: not this separator
+        return rows
+    cut_short = len(text) > _SAMPLE_CHARACTERS and len(rows) <= _SAMPLE_ROWS
+    return rows[:-1] if cut_short and len(rows) > 1 else rows
+
+
+def _usual_width(rows: list[tuple[int, list[str]]]) -> tuple[int, float]:
+    """The most common number of fields, and the share of rows that have it, comments aside."""
+    widths = Counter(len(row) for _, row in rows if not row[0].startswith("#"))
+    width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
+    return width, count / max(widths.total(), 1)
+
+
+def _is_header(first: list[str], below: list[list[str]]) -> bool:
+    """Whether a row names columns: it holds words, and is not of the same kind as the rows below it."""
+    kinds = [_cell_kind([cell]) for cell in first]
+    if set(kinds) <= {"number", "date", "empty"}:
+        return False
+    if set(kinds) <= {"text", "empty"} or not below:
+        return True
+    under = [_cell_kind([row[k] for row in below[:5]]) for k in range(len(first))]
+    return any(
+        here != there for here, there in zip(kinds, under, strict=True) if "empty" not in {here, there}
+    )
+
+
+def _cell_kind(cells: list[str]) -> str:
+    if all(cell.strip() == "" for cell in cells):
+        return "empty"
+    texts = np.array(cells, dtype=object)
+    if look_numeric(texts):
+        return "number"
+    return "date" if any(c.isdigit() for c in cells[0]) and look_like_dates(texts) else "text"
+
+
+def _line(text: str, dialect: Dialect, row: int) -> int:
+    """The line of the file on which a row of data ends; the first line is 1."""
+    return next(islice(_data_rows(text, dialect), row, None))[0]
+
+
+def _data_rows(text: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text), delimiter=dialect.separator, skipinitialspace=True)
+    for fields in reader:
+        if reader.line_num > dialect.lines and (len(fields) > 1 or any(f.strip() for f in fields)):
+            yield reader.line_num, fields
+
+
+def _ragged(text: str, dialect: Dialect, source: str) -> str:
+    """The sentence about rows that do not have the header's number of fields."""
+    line = dialect.lines
+    for end, fields in _data_rows(text, dialect):
+        if len(fields) > len(dialect.names):
+            return _width_fault(source, end, len(dialect.names), len(fields))
+        last, line = line, end
+    return f"{source} row {last + 1}: expected each quote to be closed, got one that stays open. Close it."
+
+
+def _width_fault(source: str, line: int, wanted: int, got: int) -> str:
+    return (
+        f"{source} row {line}: expected {wanted} field{'' if wanted == 1 else 's'} as in the header, got "
+        f"{got}. Quote numbers with a decimal comma, or separate fields with semicolons."
+    )

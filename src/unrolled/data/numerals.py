@@ -1,0 +1,157 @@
+"""Texts to numbers: decimal points and commas, thousands, the usual words for "missing".
+
+A comma or a point means one thing in a whole file; where the texts leave it open, the answer is a fault, not
+a guess, because the two readings are a factor of a thousand apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Texts = NDArray[Any]  # (T,) objects: str, or None
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", ".", "?", "<na>", "nat"})
+_SAMPLE = 200  # texts from which a column's kind is told
+_EVIDENCE = 20_000  # texts from which the meaning of its commas is told
+_COMMA_DECIMAL = r"[+-]?(?:\d*|\d{1,3}(?:\.\d{3})+),\d+(?:[eE][+-]?\d+)?"
+_COMMA_GROUPS = r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?"
+_POINT_GROUPS = r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+"
+_ANY_NUMBER = re.compile(
+    r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+|\d{1,3}(?:[.,]\d{3})+(?:[.,]\d+)?)(?:[eE][+-]?\d+)?|[+-]?inf(?:inity)?"
+)
+_SPACED = re.compile(r"(?<=\d)['’\u00a0\u202f ](?=\d{3}(?!\d))")
+
+
+class Marks(NamedTuple):
+    """What commas and points mean in one column: "decimal", "groups" (thousands), "either" or "" (none)."""
+
+    comma: str = ""
+    point: str = ""
+
+
+def is_missing(texts: Texts) -> NDArray[np.bool_]:
+    """(T,) true where a text says that there is no value."""
+    return np.array([_says_missing(text) for text in texts], dtype=bool)
+
+
+def _says_missing(text: Any) -> bool:
+    if isinstance(text, str):
+        return text.strip().lower() in MISSING
+    return text is None or text is pd.NA or text is pd.NaT or (isinstance(text, float) and text != text)  # noqa: PLR0124
+
+
+def look_numeric(texts: Texts) -> bool:
+    """Whether at least half of a sample of the texts that are not missing are numbers in some notation.
+
+    >>> look_numeric(np.array(["1.5", "2,5", "n/a"], dtype=object)), look_numeric(np.array(["a", "2"]))
+    (True, True)
+    """
+    sample = spread(texts, 10 * _SAMPLE)
+    known = [text for text in sample[~is_missing(sample)][:_SAMPLE] if isinstance(text, str)]
+    bare = (_SPACED.sub("", text.strip().lower().replace("−", "-")) for text in known)
+    return 2 * sum(_ANY_NUMBER.fullmatch(text) is not None for text in bare) >= max(len(known), 1)
+
+
+def has_commas(texts: Texts) -> bool:
+    """Whether a sample of the texts has a comma in it."""
+    return any(isinstance(text, str) and "," in text for text in spread(texts, _EVIDENCE))
+
+
+def spread(texts: Texts, most: int) -> Texts:
+    """At most so many of the texts, evenly spaced."""
+    return texts if len(texts) <= most else texts[np.linspace(0, len(texts) - 1, most).astype(np.int64)]
+
+
+def marks_of(texts: Texts) -> Marks:
+    """What the commas and points of one column mean, as far as the column itself can tell.
+
+    >>> marks_of(np.array(["1.234,5", "17"], dtype=object))
+    Marks(comma='decimal', point='groups')
+    >>> marks_of(np.array(["1,234", "17"], dtype=object))
+    Marks(comma='either', point='')
+    """
+    some = pd.Series(spread(texts, _EVIDENCE), dtype=object).dropna().astype(str).str.strip()
+    some = some.str.replace(_SPACED, "", regex=True)
+    commas, points = some[some.str.contains(",", regex=False)], some[some.str.contains(".", regex=False)]
+    decimal, groups = _fits(commas, _COMMA_DECIMAL), _fits(commas, _COMMA_GROUPS)
+    only_points = points[~points.str.contains(",", regex=False)]
+    grouped = _fits(only_points, _POINT_GROUPS)
+    comma = ""
+    if decimal.any() or groups.any():
+        by_decimal, by_groups = (decimal & ~groups).any(), (groups & ~decimal).any()
+        comma = "decimal" if by_decimal else "groups" if by_groups else "either"
+        comma = "" if by_decimal and by_groups else comma  # no rule fits: the odd rows will be named
+    if comma == "decimal":
+        return Marks(comma, "groups" if len(points) else "")
+    if (only_points.str.count(r"\.") > 1).any() and grouped.all():
+        return Marks(comma, "groups")
+    point = "" if not len(points) else "either" if comma == "" and grouped.all() else "decimal"
+    return Marks(comma, point)
+
+
+def _fits(texts: pd.Series[Any], pattern: str) -> NDArray[np.bool_]:
+    return texts.str.fullmatch(pattern).to_numpy(dtype=bool)
+
+
+def settled(marks: Iterable[Marks], separator: str) -> Marks:
+    """What "either" means in a file: as in the columns that can tell, and as its own separator suggests.
+
+    A file with decimal commas has grouping points and the reverse; in a file whose fields are separated by
+    commas, a comma inside a quoted number groups its digits. Points alone are decimal points.
+
+    >>> settled([Marks("decimal", ""), Marks("", "either")], ";").point
+    'groups'
+    """
+    found = list(marks)
+    commas = {m.comma for m in found} & {"decimal", "groups"}
+    comma = commas.pop() if len(commas) == 1 else "groups" if separator == "," and not commas else "either"
+    return Marks(comma, "groups" if comma == "decimal" else "decimal")
+
+
+def resolved(own: Marks, file: Marks) -> Marks:
+    """The marks of a column, those of its file where it cannot tell."""
+    return Marks(file.comma if own.comma == "either" else own.comma,
+                 file.point if own.point == "either" else own.point)  # fmt: skip
+
+
+def to_numbers(texts: Texts, marks: Marks) -> tuple[Floats, Ints]:
+    """(T,) the numbers, NaN where missing, and the rows that hold something else.
+
+    >>> to_numbers(np.array(["1.234,5", "", "x"], dtype=object), Marks("decimal", "groups"))
+    (array([1234.5,    nan,    nan]), array([2]))
+    """
+    column = pd.Series(texts, dtype=object)
+    if marks.comma != "decimal" and marks.point != "groups":
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, copy=True)
+    else:
+        numbers = np.full(len(column), np.nan)
+    rest = np.flatnonzero(np.isnan(numbers))
+    rest = rest[~is_missing(texts[rest])]
+    if len(rest):
+        numbers[rest] = pd.to_numeric(_plain(column.iloc[rest], marks), errors="coerce").to_numpy(
+            dtype=np.float64
+        )
+    return numbers, rest[np.isnan(numbers[rest])]
+
+
+def _plain(texts: pd.Series[Any], marks: Marks) -> pd.Series[Any]:
+    """The texts as Python writes numbers; those that do not follow the marks stay unreadable."""
+    texts = texts.astype(str).str.strip().str.replace("−", "-").str.replace(_SPACED, "", regex=True)
+    if marks.comma == "decimal":
+        good = texts.str.fullmatch(f"{_COMMA_DECIMAL}|{_POINT_GROUPS}") | ~texts.str.contains(r"[.,]")
+        return texts.where(good, "").str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+    if marks.point == "groups":
+        good = texts.str.fullmatch(_POINT_GROUPS) | ~texts.str.contains(r"[.,]")
+        return texts.where(good, "").str.replace(".", "", regex=False)
+    if marks.comma == "groups":
+        good = texts.str.fullmatch(_COMMA_GROUPS) | ~texts.str.contains(",", regex=False)
+        return texts.where(good, "").str.replace(",", "", regex=False)
+    return texts

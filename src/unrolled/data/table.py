@@ -1,0 +1,128 @@
+"""A table on its way in: named columns as arrays, and where each row stands for the person who wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.check import nearest
+from unrolled.data.dates import look_like_dates
+from unrolled.data.numerals import Marks, has_commas, look_numeric, marks_of, resolved, settled, to_numbers
+from unrolled.errors import DataError
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of equal length, as they came.
+
+    Args:
+        columns: float64, int64 or datetime64[ns] arrays, or objects: texts, Python's dates, None.
+        source: what messages call it.
+        place: a row's position to where a person finds it: "flow.csv row 41".
+        zones: the time zone of each column that has one; its times are in UTC here.
+        backend: the kind of frame it came as.
+        separator: what stood between the fields of a file.
+        index: the column that was a frame's index of dates.
+        notes: what reading changed, a sentence each.
+
+    >>> table = Table({"y": np.array(["1,5", "2"], dtype=object)}, "flow.csv", str, separator=";")
+    >>> table.kinds, table.numbers("y").tolist()
+    ({'y': 'number'}, [1.5, 2.0])
+    """
+
+    columns: dict[str, Array]
+    source: str
+    place: Callable[[int], str]
+    zones: dict[str, str] = field(default_factory=dict)
+    backend: str = "pandas"
+    separator: str = ""
+    index: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """What each column holds, as a sample of it tells: "number", "time" or "text"."""
+        return {name: _kind(values) for name, values in self.columns.items()}
+
+    def demand(self, name: str, role: str) -> str:
+        """`name` if there is such a column.
+
+        Raises:
+            DataError: there is none; the nearest spelling is offered.
+        """
+        if name in self.columns:
+            return name
+        offer = nearest(name, self.columns) or f" Its columns are {', '.join(map(repr, self.columns))}."
+        raise DataError(f"{self.source}: expected a column {name!r} as {role}, got none of that name.{offer}")
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """(T,) a column as finite numbers, NaN where missing.
+
+        Raises:
+            DataError: a row holds something else; it is named.
+        """
+        numbers = self._numbers(name)
+        endless = np.flatnonzero(np.isinf(numbers))
+        if len(endless):
+            raise DataError(
+                f"{self.place(int(endless[0]))}, column {name!r}: expected a finite number, got "
+                f"{numbers[endless[0]]}. Correct it, or leave it empty and fill it with --fill or fill=."
+            )
+        return numbers
+
+    def _numbers(self, name: str) -> NDArray[np.float64]:
+        values = self.columns[name]
+        if values.dtype.kind in "iuf":
+            return values.astype(np.float64)
+        if values.dtype.kind == "M":
+            raise self._no_number(name, 0)
+        file = self._marks
+        numbers, odd = to_numbers(values, Marks())
+        if len(odd) or file.comma == "decimal":
+            marks = resolved(marks_of(values), file)
+            if marks.comma == "either":
+                raise self._two_readings(name, int(odd[0]))
+            numbers, odd = to_numbers(values, marks)
+        if len(odd):
+            raise self._no_number(name, int(odd[0]))
+        return numbers
+
+    @cached_property
+    def _marks(self) -> Marks:
+        """What commas and points mean in this table where one column cannot tell."""
+        texts = (self.columns[name] for name, kind in self.kinds.items() if kind == "number")
+        return settled((marks_of(v) for v in texts if v.dtype.kind == "O" and has_commas(v)), self.separator)
+
+    def _no_number(self, name: str, row: int) -> DataError:
+        return DataError(
+            f"{self.place(row)}, column {name!r}: expected a number, got {str(self.columns[name][row])!r}. "
+            "Correct it, or leave it empty and say how gaps are filled with --fill or fill=."
+        )
+
+    def _two_readings(self, name: str, row: int) -> DataError:
+        text = str(self.columns[name][row]).strip()
+        return DataError(
+            f"{self.place(row)}, column {name!r}: expected a number with a decimal point, got {text!r}, "
+            f"which can be {text.replace(',', '.')} or {text.replace(',', '')}. Write it as one of them."
+        )
+
+
+def _kind(values: Array) -> str:
+    if values.dtype.kind == "M":
+        return "time"
+    if values.dtype.kind in "iuf":
+        return "number"
+    sample = np.array([v.isoformat() if hasattr(v, "isoformat") else v for v in values[:2000]], dtype=object)
+    if look_numeric(sample):
+        return "number"
+    return "time" if look_like_dates(sample) else "text"
