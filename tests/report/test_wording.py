@@ -65,7 +65,7 @@ def test_durations_have_two_units_at_most(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("freq", "word"),
     [("MS", "month"), ("ME", "month"), ("QS-OCT", "quarter"), ("YE-DEC", "year"), ("W-SUN", "week"),
-     ("D", "day"), ("B", "working day"), ("h", "hour"), ("min", "minute"), ("15min", "step"), ("1", "step"),
+     ("D", "day"), ("B", "business day"), ("h", "hour"), ("min", "minute"), ("15min", "step"), ("1", "step"),
      (None, "step")],
 )  # fmt: skip
 def test_a_frequency_has_a_word(freq: str | None, word: str) -> None:
@@ -77,6 +77,7 @@ def test_one_step_is_singular() -> None:
     """1 month, 2 months, 1,000 steps."""
     assert [steps(n, "MS") for n in (1, 2)] == ["1 month", "2 months"]
     assert steps(1000, None) == "1,000 steps"
+    assert steps(1, "15min") == "1 step of 15 minutes"
 
 
 @pytest.mark.parametrize(

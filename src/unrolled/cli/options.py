@@ -53,9 +53,7 @@ Window = Annotated[
 ]
 Transform = Annotated[
     str | None,
-    typer.Option(
-        "--transform", show_default="auto", help="log-difference, difference, scale, ...; see describe."
-    ),
+    typer.Option("--transform", help="Such as log-difference, difference or scale; auto by default."),
 ]
 Ensemble = Annotated[
     int | None, typer.Option("--ensemble", metavar="NETWORKS", help="Networks to average; 1 by default.")

@@ -41,6 +41,8 @@ def plain(value: Any) -> Any:
         return plain(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 

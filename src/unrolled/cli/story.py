@@ -14,7 +14,7 @@ import numpy as np
 from unrolled import __version__
 from unrolled.errors import DataError
 from unrolled.report.records import Forecast, ModelCard, SeriesForecast
-from unrolled.report.wording import duration, model_name, steps
+from unrolled.report.wording import duration, model_name, steps, transform_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,14 +102,15 @@ class Story:
             ("Weights", f"{model.n_parameters_:,}"),
             ("Reads", f"the last {steps(model.window_, freq)}"),
             ("Forecasts", steps(model.horizon, freq)),
-            ("Works on", model.transform_),
+            ("Sees", f"{transform_name(model.transform_)} ({model.transform_})"),
             ("Averaged over", "1 network" if model.ensemble == 1 else f"{model.ensemble} networks"),
             ("Epochs", f"{len(history.epochs)}, the best was number {history.best_epoch}"),
             ("Time to fit", f"{duration(model.seconds_)} on {where}"),
             ("Seed", str(model.random_state)),
             ("Versions", versions),
         )
-        return ModelCard(facts, model.transform_reason_, history, shlex.join(["unrolled", *sys.argv[1:]]))
+        why = f"It sees {transform_name(model.transform_)}: {model.transform_reason_}."
+        return ModelCard(facts, why, history, shlex.join(["unrolled", *sys.argv[1:]]))
 
     def to_dict(self) -> dict[str, Any]:
         """The model and its forecasts for machines; no score is in it."""

@@ -4,7 +4,7 @@ Records are read by attribute, so that this room needs nothing of the floors tha
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -172,7 +172,7 @@ def loss_figure(history: Any) -> go.Figure:
         )  # fmt: skip
     plot.add_vline(
         x=history.best_epoch, line={"color": MUTED, "width": 1, "dash": "dot"},
-        annotation={"text": f"kept: epoch {history.best_epoch}", "font": {"color": MUTED}, "yanchor": "top"},
+        annotation={"text": f" best: epoch {history.best_epoch}", "font": {"color": MUTED}, "yanchor": "top"},
     )  # fmt: skip
     plot.update_layout(showlegend=True)
     plot.update_xaxes(title_text="epoch")
@@ -292,30 +292,39 @@ def differences_figure(backtest: Any) -> go.Figure:
     return plot
 
 
-def years_figure(years: list[int], means: list[float]) -> go.Figure:
+def years_figure(means: Mapping[int, float]) -> go.Figure:
     """The mean of each calendar year."""
     plot = blank(260)
     plot.add_bar(
-        x=years, y=means, marker={"color": faded(NETWORK, 0.8)}, hovertemplate="%{y:,.4~g}<extra></extra>"
+        x=list(means),
+        y=list(means.values()),
+        marker={"color": faded(NETWORK, 0.8)},
+        hovertemplate="%{y:,.4~g}<extra></extra>",
     )
     plot.update_yaxes(tickformat=",.4~g")
     return plot
 
 
 def growth_figure(growth: NDArray[np.float64]) -> go.Figure:
-    """How often the series grew by how much from one step to the next."""
+    """How often the series grew by how many per cent from one step to the next."""
     finite = growth[np.isfinite(growth)]
     low, high = np.quantile(finite, [0.002, 0.998]) if len(finite) else (-1.0, 1.0)
+    # the few beyond are counted at the ends, or one wild step would flatten all others
     counts, edges = np.histogram(np.clip(finite, low, high), bins=min(41, max(9, int(len(finite) ** 0.5))))
     plot = blank(260)
     _histogram(
         plot, counts, edges, [faded(NETWORK, 0.8) if e >= 0 else faded(SIMPLE, 0.8) for e in edges[:-1]]
     )
     mean = float(np.mean(finite)) if len(finite) else 0.0
-    words = {"text": f"mean {percent(mean, 2, signed=True)}", "yanchor": "bottom", "y": 1, "xanchor": "left"}
+    words = {
+        "text": f"mean {percent(mean / 100, 2, signed=True)}",
+        "yanchor": "bottom",
+        "y": 1,
+        "xanchor": "left",
+    }
     plot.add_vline(x=mean, line={"color": INK, "width": 1.5}, annotation=words)
     plot.update_layout(margin={"t": 26})
-    plot.update_xaxes(tickformat="+.0%" if high - low > 0.05 else "+.1%")
+    plot.update_xaxes(tickformat="+.3~g", ticksuffix=" %")
     return plot
 
 
@@ -327,14 +336,13 @@ def _histogram(plot: go.Figure, counts: NDArray[Any], edges: NDArray[Any], colou
     plot.update_layout(hovermode="closest")
 
 
-def description_figure(description: Any) -> go.Figure:
-    """Yearly means where there are years, else the steps' growth."""
-    means = description.yearly_means
-    return years_figure(list(means), list(means.values()))
+def _description_figure(description: Any) -> go.Figure:
+    """Yearly means; without them, an empty figure."""
+    return years_figure(description.yearly_means)
 
 
 _KINDS: dict[str, Callable[..., go.Figure]] = {
-    "description": description_figure,
+    "description": _description_figure,
     "forecast": forecast_figure,
     "backtest": errors_figure,
     "history": loss_figure,

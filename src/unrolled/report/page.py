@@ -57,13 +57,13 @@ def page(
         sections.verdict(forecast, backtest, why_untested),
         sections.future(forecast),
         sections.trust(backtest, forecast) if backtest is not None else "",
-        sections.data(description),
+        sections.data(description, forecast),
         sections.model(model_card),
     ]
     inside = files("unrolled.report")
     return Template(inside.joinpath("page.html").read_text("utf-8")).substitute(
-        title=escape(sections.title(description)),
-        span=escape(sections.span(description, forecast)),
+        title=escape(sections.title(description, forecast)),
+        span=escape(sections.span(forecast)),
         version=__version__,
         style=inside.joinpath("style.css").read_text("utf-8"),
         script=inside.joinpath("page.js").read_text("utf-8"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unrolled.data.changes import growth
+from unrolled.report.facts import facts, lead
 from unrolled.report.figures import (
     differences_figure,
     errors_figure,
@@ -31,8 +32,12 @@ from unrolled.report.wording import (
     percent,
     sentence,
     steps,
+    unit,
     width,
 )
+
+if TYPE_CHECKING:
+    from unrolled.data.describe import Description
 
 _DRAWN = 4  # series that are drawn when there are many
 _LISTED = 36  # steps ahead that are listed
@@ -46,9 +51,9 @@ _HEADLINES = {
 _TONES = {"better": "better", "worse": "worse"}
 
 _ENDS = {
-    "early": "ended when nothing improved any more",
-    "finished": "ran through all its epochs",
-    "interrupted": "was interrupted by hand",
+    "early": "it ended when nothing improved any more",
+    "finished": "it ran through all its epochs",
+    "interrupted": "it was interrupted by hand",
 }
 
 _WORDS = (
@@ -77,21 +82,19 @@ def chosen(count: int) -> list[int]:
     return list(range(count)) if count <= _DRAWN else np.linspace(0, count - 1, _DRAWN).astype(int).tolist()
 
 
-def title(description: Any) -> str:
-    """What the page is about."""
-    return f"{description.source}"
+def title(description: Description, forecast: Forecast) -> str:
+    """What the page is about: the file, and the series where it holds one that has a name."""
+    named = len(forecast.series) == 1 and not forecast.series[0].id.isdigit()
+    return f"{description.source}: {forecast.series[0].id}" if named else description.source
 
 
-def span(description: Any, forecast: Forecast) -> str:
+def span(forecast: Forecast) -> str:
     """How much data, from when to when."""
     first = min(one.times[0] for one in forecast.series)
     last = max(one.times[-1] for one in forecast.series)
     count = sum(len(one.values) for one in forecast.series)
-    what = (
-        steps(count, forecast.freq)
-        if len(forecast.series) == 1
-        else f"{len(forecast.series):,} series, {count:,} values"
-    )
+    many = f"{len(forecast.series):,} series, {count:,} values"
+    what = steps(count, forecast.freq) if len(forecast.series) == 1 else many
     return f"{what}, {moment(first, forecast.freq)} to {moment(last, forecast.freq)}"
 
 
@@ -156,7 +159,7 @@ def future(forecast: Forecast) -> str:
     """The forecast, drawn over everything and over the last years, and listed."""
     shown = chosen(len(forecast.series))
     axis = " Equal heights are equal percentages." if forecast.log_axis else ""
-    lead = (
+    intro = (
         f"The line is the middle of what the {model_name(forecast.model)} expects; "
         f"{_band_words(forecast)} On a computer, drag over a chart to look closer, double-click to go back."
     )
@@ -167,7 +170,7 @@ def future(forecast: Forecast) -> str:
         recent = chart(forecast_figure(forecast, recent=True), "The last stretch", "The same, closer." + axis)
         parts = [pair(whole, recent), _listing(one, forecast)]
     else:
-        lead = _selection(forecast, shown) + " " + lead
+        intro = _selection(forecast, shown) + " " + intro
         charts = [
             chart(
                 forecast_figure(forecast, k, recent=True), forecast.series[k].id, "The last stretch." + axis
@@ -176,7 +179,7 @@ def future(forecast: Forecast) -> str:
         ]
         listings = [_listing(forecast.series[k], forecast) for k in shown]
         parts = [pair(*charts), *listings]
-    return section("What comes next", lead, parts)
+    return section("What comes next", intro, parts)
 
 
 def _band_words(forecast: Forecast) -> str:
@@ -208,9 +211,9 @@ def trust(backtest: Any, forecast: Forecast) -> str:
     name, rival = model_name(network), model_name(best)
     tracks = Tracks.of(backtest)
     origins = backtest.verdict.origins
-    lead = (
+    intro = (
         f"To find out, the past was replayed: from {origins} moments in it, each model forecast the next "
-        f"{steps(backtest.horizon, forecast.freq)}, knowing nothing later. Then it was held against what came."
+        f"{steps(backtest.horizon, forecast.freq)}, knowing nothing later; then came the truth."
     )
     errors = chart(
         errors_figure(backtest),
@@ -220,7 +223,9 @@ def trust(backtest: Any, forecast: Forecast) -> str:
     if len(tracks.ids) == 1:
         cutoffs, difference = tracks.difference_by_origin(network, best)
         title = f"The {name} was closer in {int((difference < 0).sum())} of {len(cutoffs)} forecasts"
-        caption = f"Its error less that of {rival}, by the moment of forecast: below zero it was closer."
+        caption = (
+            f"Blue: by how much {name} was closer than {rival}, by moment of forecast. Orange: the reverse."
+        )
     else:
         ratios = tracks.ratio_by_series(network, best)
         title = f"The {name} was closer in {int((ratios < 1).sum()):,} of {len(ratios):,} series"
@@ -238,7 +243,7 @@ def trust(backtest: Any, forecast: Forecast) -> str:
     replayed = drawn[0] if len(drawn) == 1 else pair(*drawn)
     remarks = [paragraph(remark, "lead") for remark in backtest.remarks]
     parts = [pair(errors, duel), _scores(backtest), *remarks, pairs("words", _WORDS), replayed]
-    return section("Can it be trusted?", lead, parts)
+    return section("Can it be trusted?", intro, parts)
 
 
 def _scores(backtest: Any) -> str:
@@ -269,38 +274,34 @@ def _known(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def data(description: Any) -> str:
+def data(description: Description, forecast: Forecast) -> str:
     """What the file holds."""
-    facts: Sequence[tuple[str, str]] = description.facts
+    word = unit(description.freq)
     charts = []
-    if description.yearly_means:
+    if len(description.yearly_means) > 1:
         means = description.yearly_means
-        charts.append(
-            chart(years_figure(list(means), list(means.values())), "Yearly means", "The mean of each year.")
-        )
-    if description.growth is not None and len(description.growth):
-        charts.append(
-            chart(
-                growth_figure(description.growth),
-                "Growth",
-                "How often it grew by how much, from one step to the next.",
-            )
-        )
+        charts.append(chart(years_figure(means), "Yearly means", "The mean of each year."))
+    changes = growth(forecast.series[0].values) if len(forecast.series) == 1 else np.empty(0)
+    if len(changes) > 1:
+        caption = f"How often it grew by how much from one {word} to the next; orange where it fell."
+        charts.append(chart(growth_figure(changes), f"Growth by {word}", caption))
     warnings = [paragraph(sentence(text), "note") for text in description.warnings]
-    return section(
-        "What the data looks like", "", [pairs("facts", facts), *warnings, pair(*charts) if charts else ""]
-    )
+    notes = [paragraph(f"On reading: {sentence(note)}", "aside") for note in description.notes]
+    drawn = [pair(*charts)] if charts else []
+    parts = [pairs("facts", facts(description)), *warnings, *notes, *drawn]
+    return section("What the data looks like", lead(description), parts)
 
 
 def model(card: ModelCard) -> str:
     """What was fitted, and for how long."""
     parts = [pairs("facts", card.facts)]
-    if card.history is not None:
-        history = card.history
+    history = card.history
+    if history is not None and len(history.epochs) > 1:
         caption = (
-            f"Training {_ENDS[history.stopped]}; the weights of epoch {history.best_epoch} were the best."
+            "It first learned without the latest part of the data, to see how long learning helps: "
+            f"{_ENDS[history.stopped]}, and epoch {history.best_epoch} was the best."
         )
         parts.append(chart(loss_figure(history), "Loss while it learned", caption))
     if card.command:
-        parts.append(f"<p>This page again: <code>{escape(card.command)}</code></p>")
-    return section("What was fitted", card.why, parts)
+        parts.append(f'<p class="again">This page again: <code>{escape(card.command)}</code></p>')
+    return section("What was fitted", sentence(card.why), parts)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unrolled.data.calendar import unit_word
+
 if TYPE_CHECKING:
     from unrolled.report.records import SeriesForecast
 
@@ -16,14 +18,6 @@ _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
-
-# the letters of a pandas alias, without its number and anchor: the unit it counts
-_UNITS = {
-    "Y": "year", "YS": "year", "YE": "year", "A": "year", "AS": "year",
-    "Q": "quarter", "QS": "quarter", "QE": "quarter",
-    "M": "month", "MS": "month", "ME": "month", "BMS": "month", "BME": "month",
-    "W": "week", "D": "day", "B": "working day", "H": "hour", "T": "minute", "MIN": "minute", "S": "second",
-}  # fmt: skip
 
 _MODELS = {
     "Naive": "Last value",
@@ -35,6 +29,18 @@ _MODELS = {
     "lstm": "LSTM",
     "gru": "GRU",
     "rnn": "RNN",
+}
+
+
+_TRANSFORMS = {
+    "identity": "the values as they are",
+    "scale": "values on a common scale",
+    "minmax": "values between their lowest and highest",
+    "log": "logarithms",
+    "difference": "changes",
+    "log-difference": "changes of the logarithm",
+    "seasonal-difference": "changes over a season",
+    "log-seasonal-difference": "changes of the logarithm over a season",
 }
 
 
@@ -103,22 +109,24 @@ def duration(seconds: float) -> str:
 
 
 def unit(freq: str | None) -> str:
-    """What one step of a frequency is called.
+    """What one step is called; a step of several units is a step.
 
     >>> unit("MS"), unit("W-SUN"), unit("15min"), unit(None)
     ('month', 'week', 'step', 'step')
     """
-    letters = (freq or "").upper().split("-")[0]
-    return _UNITS.get(letters, "step")
+    word = unit_word(freq)
+    return "step" if word[0].isdigit() else word
 
 
 def steps(count: int, freq: str | None) -> str:
     """So many steps, in words.
 
     >>> steps(12, "MS"), steps(1, "D"), steps(4, "15min")
-    ('12 months', '1 day', '4 steps')
+    ('12 months', '1 day', '4 steps of 15 minutes')
     """
-    return f"{count:,} {unit(freq)}{'' if count == 1 else 's'}"
+    word = unit_word(freq)
+    plural = "" if count == 1 else "s"
+    return f"{count:,} step{plural} of {word}" if word[0].isdigit() else f"{count:,} {word}{plural}"
 
 
 def moment(time: Any, freq: str | None) -> str:
@@ -174,6 +182,15 @@ def model_name(name: str) -> str:
     ('Drift', 'Theta')
     """
     return _MODELS.get(name, name)
+
+
+def transform_name(name: str) -> str:
+    """What a network sees under a transform.
+
+    >>> transform_name("log-difference")
+    'changes of the logarithm'
+    """
+    return _TRANSFORMS.get(name, name)
 
 
 def joined(words: Sequence[str]) -> str:

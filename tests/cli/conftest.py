@@ -1,0 +1,62 @@
+"""Files for the command line, and its real entry."""
+
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from unrolled.cli import main
+
+
+class Answer(NamedTuple):
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def unrolled(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Runs one command through the entry that the installed program has."""
+
+    def run(*words: object) -> Answer:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        return Answer(int(end.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def months() -> Callable[..., list[tuple[str, float]]]:
+    """Makes a growing series of months that begins in 2000."""
+
+    def make(count: int, seed: int = 0) -> list[tuple[str, float]]:
+        growth = np.random.default_rng(seed).normal(0.01, 0.04, size=count)
+        values = np.round(100 * np.exp(np.cumsum(growth)), 3)
+        return [(f"{2000 + k // 12}-{k % 12 + 1:02d}-01", float(v)) for k, v in enumerate(values)]
+
+    return make
+
+
+@pytest.fixture
+def csv_file(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a plain CSV into the test's folder."""
+
+    def write(name: str, rows: Iterable[Sequence[object]], head: Sequence[str] = ("month", "sold")) -> Path:
+        with (tmp_path / name).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([head, *rows])
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def sales(months: Callable[..., list[tuple[str, float]]], csv_file: Callable[..., Path]) -> Path:
+    """A file of 120 good months."""
+    return csv_file("sales.csv", months(120))

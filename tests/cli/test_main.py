@@ -1,0 +1,134 @@
+"""The entry: help is quick and holds, statuses are what shells expect, faults are sentences."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+import unrolled
+from unrolled.cli import app, main
+from unrolled.cli import describe as describe_command
+from unrolled.errors import DataError
+
+COMMANDS = ("describe", "forecast", "backtest")
+HEAVY = {"numpy", "pandas", "torch", "plotly", "sklearn", "statsforecast", "rich", "pyarrow", "great_tables"}
+
+
+def _run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "unrolled.cli", *words], capture_output=True, text=True, check=False
+    )
+
+
+def _status(*words: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(list(words))
+    return int(end.value.code or 0)
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Makes reading a file fail in a given way."""
+
+    def plant(fault: BaseException) -> None:
+        def fail(*_: object) -> None:
+            raise fault
+
+        monkeypatch.setattr(describe_command, "read_file", fail)
+
+    return plant
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    """What answers in a fifth of a second must not load torch to do so."""
+    code = (
+        "import sys\nfrom unrolled.cli import main\n"
+        f"try:\n    main({words!r})\nexcept SystemExit as end:\n"
+        "    print('loaded', *sorted({m.partition('.')[0] for m in sys.modules}), end.code)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    *_, loaded = out.splitlines()
+    assert loaded.endswith(" 0")
+    assert HEAVY & set(loaded.split()) == set()
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    """One place says which version this is."""
+    assert _status("--version") == 0
+    assert capsys.readouterr().out == f"unrolled {unrolled.__version__}\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And every option in an example is one that the command has."""
+    assert _status(name, "--help") == 0
+    text = capsys.readouterr().out
+    examples = re.findall(r"^ +(unrolled .+)$", text, flags=re.MULTILINE)
+    assert len(examples) >= 3
+    known = set(re.findall(r"^ +(?:-\w, )?(--[\w-]+)", text, flags=re.MULTILINE))
+    used = {word for line in examples for word in line.split() if word.startswith("--")}
+    assert used <= known
+
+
+def test_python_dash_m_runs_the_same_program() -> None:
+    """`python -m unrolled.cli` works where the script is not on the path."""
+    done = _run("--version")
+    assert (done.returncode, done.stdout) == (0, f"unrolled {unrolled.__version__}\n")
+
+
+def test_a_fault_is_its_sentence_and_status_2(
+    broken: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stderr, without a traceback; stdout stays empty."""
+    broken(DataError("flow.csv row 41: expected a number, got 'n/a'."))
+    assert _status("describe", "flow.csv", "--json") == 2
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "flow.csv row 41: expected a number, got 'n/a'.\n")
+
+
+def test_a_bug_is_not_hidden(broken: Callable[[BaseException], None]) -> None:
+    """What nobody foresaw keeps its traceback."""
+    broken(ZeroDivisionError("ours"))
+    with pytest.raises(ZeroDivisionError):
+        main(["describe", "flow.csv"])
+
+
+def test_ctrl_c_is_status_130(
+    broken: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As shells count it, with one word and no traceback."""
+    broken(KeyboardInterrupt())
+    assert _status("describe", "flow.csv") == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["forcast", "x.csv"], "No such command 'forcast'"),
+        (["forecast"], "Missing argument 'FILE'"),
+        (["forecast", "x.csv", "--horizn", "3"], "No such option: --horizn"),
+        (["forecast", "x.csv", "--horizon", "soon"], "Invalid value for '--horizon'"),
+    ],
+)
+def test_a_slip_on_the_command_line_is_told(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 2, and what was meant."""
+    assert _status(*words) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_reader_who_leaves_early_is_no_fault(sales: str) -> None:
+    """`unrolled describe ... | head -0` ends without a complaint."""
+    command = f'"{sys.executable}" -m unrolled.cli describe "{sales}" | true'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def test_the_app_has_every_command_of_its_help() -> None:
+    """Each file of the room is one command."""
+    assert {command.name for command in app.registered_commands} == set(COMMANDS)
