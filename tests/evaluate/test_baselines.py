@@ -1,4 +1,4 @@
-"""The baselines: against slow loops from the formula, against statsforecast itself, against published figures."""
+"""The baselines: against slow loops from the formula, statsforecast itself, and published figures."""
 
 from pathlib import Path
 from typing import Any
@@ -56,23 +56,24 @@ def slowly(y: np.ndarray, origin: int, *, log: bool, lag: int, drift: bool, slop
 
 
 @pytest.mark.parametrize(
-    ("baseline", "transform", "formula"),
+    ("baseline", "transform", "log", "lag"),
     [
-        (Linear("Naive"), MONTHLY, {"log": True, "lag": 1, "drift": False, "slope": False}),
-        (Linear("SeasonalNaive", seasonal=True), MONTHLY, {"log": True, "lag": 12, "drift": False, "slope": False}),
-        (Linear("RWD", "levels", has_drift=True), MONTHLY, {"log": False, "lag": 1, "drift": True, "slope": False}),
-        (Linear("RWD", "transform", has_drift=True), MONTHLY, {"log": True, "lag": 1, "drift": True, "slope": False}),
-        (Linear("RWD", "transform", has_drift=True), SEASONAL, {"log": True, "lag": 4, "drift": True, "slope": False}),
-        (Linear("AR1", "levels", True, True), MONTHLY, {"log": False, "lag": 0, "drift": True, "slope": True}),
-        (Linear("AR1", "changes", True, True), MONTHLY, {"log": False, "lag": 1, "drift": True, "slope": True}),
-        (Linear("AR1", "transform", True, True), MONTHLY, {"log": True, "lag": 1, "drift": True, "slope": True}),
-        (Linear("AR1", "transform", True, True), SEASONAL, {"log": True, "lag": 4, "drift": True, "slope": True}),
+        (Linear("Naive"), MONTHLY, True, 1),
+        (Linear("SeasonalNaive", seasonal=True), MONTHLY, True, 12),
+        (Linear("RWD", "levels", has_drift=True), MONTHLY, False, 1),
+        (Linear("RWD", "transform", has_drift=True), MONTHLY, True, 1),
+        (Linear("RWD", "transform", has_drift=True), SEASONAL, True, 4),
+        (Linear("AR1", "levels", has_drift=True, has_slope=True), MONTHLY, False, 0),
+        (Linear("AR1", "changes", has_drift=True, has_slope=True), MONTHLY, False, 1),
+        (Linear("AR1", "transform", has_drift=True, has_slope=True), MONTHLY, True, 1),
+        (Linear("AR1", "transform", has_drift=True, has_slope=True), SEASONAL, True, 4),
     ],
-)  # fmt: skip
+)
 def test_each_formula_equals_a_slow_loop(
-    walk: np.ndarray, baseline: Linear, transform: Transform, formula: dict[str, Any]
+    walk: np.ndarray, baseline: Linear, transform: Transform, log: bool, lag: int
 ) -> None:
     """All origins at once equal one origin after the other."""
+    formula = {"log": log, "lag": lag, "drift": baseline.has_drift, "slope": baseline.has_slope}
     fast = forecast(baseline, walk, transform).point
     slow = [slowly(walk, int(o), **formula) for o in ORIGINS]
     np.testing.assert_allclose(fast, slow, rtol=1e-9)
@@ -97,7 +98,7 @@ def test_naive_and_its_spread_are_statsforecasts(walk: np.ndarray) -> None:
 @pytest.mark.parametrize("baseline", [*CHEAP, Classical("Theta"), Classical("AutoETS")], ids=repr)
 @pytest.mark.parametrize("refit", [False, True])
 def test_no_baseline_sees_a_step_after_its_origin(walk: np.ndarray, baseline: Any, refit: bool) -> None:
-    """What comes after an origin is doubled: the forecasts from it stay as they were, those after it do not."""
+    """What comes after an origin is doubled: the forecasts from it stay, those after it do not."""
     told = forecast(baseline, walk, refit=refit)
     altered = walk.copy()
     altered[ORIGINS[1] + 1 :] *= 2
@@ -111,7 +112,7 @@ def test_no_baseline_sees_a_step_after_its_origin(walk: np.ndarray, baseline: An
 def test_later_origins_read_the_newest_steps_with_the_first_ones_parameters(
     walk: np.ndarray, name: str
 ) -> None:
-    """Without refit: the first origin is a fit of its own, later ones carry its states on; with it, all are fits."""
+    """Without refit, later origins carry the first one's states on; with it, each is a fit of its own."""
     short = Transform("log-difference", season=1)
     once, anew = (forecast(Classical(name), walk, short, refit=refit) for refit in (False, True))
     np.testing.assert_array_equal(once.point[0], anew.point[0])
@@ -124,7 +125,7 @@ def test_later_origins_read_the_newest_steps_with_the_first_ones_parameters(
 
 @pytest.mark.parametrize("name", ["Theta", "AutoETS"])
 def test_carrying_on_over_nothing_new_is_the_fit_itself(walk: np.ndarray, name: str) -> None:
-    """statsforecast's forward is exact: over the same steps it gives the fit's own forecast."""
+    """Forward is exact: over the same steps it gives the fit's own forecast."""
     season = Transform("log-difference", season=12)
     told = Classical(name).forecast(walk, np.array([58, 58]), 7, QUANTILES, transform=season, refit=False)
     np.testing.assert_allclose(told.point[1], told.point[0], rtol=1e-6)
@@ -197,13 +198,14 @@ def test_a_long_season_is_left_out_of_ets(walk: np.ndarray) -> None:
 
 
 def test_each_scale_is_tried_once() -> None:
-    """Levels, changes and the network's own scale, without the same one twice; no season, no seasonal naive."""
+    """Levels, changes and the network's own scale, none twice; no season, no seasonal naive."""
     assert [b.note(MONTHLY) for b in variants(("RWD", "AR1"), [MONTHLY])] == [
         "on levels", "on log", "on levels", "on changes", "on log changes",
     ]  # fmt: skip
     plain = Transform("difference")
     assert [(b.name, b.note(plain)) for b in variants(DEFAULT, [plain])] == [
-        ("Naive", ""), ("RWD", "on levels"), ("AR1", "on levels"), ("AR1", "on changes"), ("Theta", ""), ("AutoETS", ""),
+        ("Naive", ""), ("RWD", "on levels"), ("AR1", "on levels"), ("AR1", "on changes"), ("Theta", ""),
+        ("AutoETS", ""),
     ]  # fmt: skip
     assert Linear("RWD", "transform", has_drift=True).note(SEASONAL) == "on log seasonal changes"
     mixed = [Transform("difference"), Transform("log-difference")]

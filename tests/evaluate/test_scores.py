@@ -22,6 +22,7 @@ def told() -> dict[str, np.ndarray]:
 
 
 def measured(told: dict[str, np.ndarray], **changed: np.ndarray) -> dict[str, float | None]:
+    """The row of the table, with the third quantile as the point."""
     told = told | changed
     quantiles = told["quantiles"]
     return scores(
@@ -83,7 +84,7 @@ def test_a_series_that_never_changed_is_left_out_of_mase(told: dict[str, np.ndar
 
 
 def test_one_loss_an_origin_weighs_series_alike(told: dict[str, np.ndarray]) -> None:
-    """Each series in its own unit, so that the largest does not drown the others; one alone stays as it is."""
+    """Each series in its own unit, so that none drowns the others; one alone stays as it is."""
     y = told["actual"]
     losses = losses_by_origin(y, y + told["units"][:, None, None], told["units"])
     np.testing.assert_allclose(losses, np.ones(K))

@@ -84,7 +84,7 @@ def test_a_real_difference_is_seen() -> None:
 
 
 def test_the_best_of_many_equals_is_not_called_better_than_the_network() -> None:
-    """Eight baselines as good as the network: the best of them looks better, and at most 5 % are called so."""
+    """Eight baselines as good as the network: the best of them is called better in 5 % at most."""
     rng = np.random.default_rng(4)
     worse = alone = 0
     for _ in range(RUNS):
@@ -109,7 +109,7 @@ def test_a_network_that_shadows_a_lucky_baseline_does_not_share_its_luck() -> No
 
 
 def test_a_baseline_that_once_explodes_does_not_hide_a_win() -> None:
-    """A loss of a million at one origin makes that baseline's difference no more than chance; it is far off."""
+    """One loss of a million makes a difference look like chance; a baseline so far off is passed over."""
     rng = np.random.default_rng(6)
     naive = 10 + rng.normal(size=40)
     theta = naive.copy()
@@ -134,8 +134,8 @@ def test_the_corrected_t_is_students_without_skewness_or_memory() -> None:
 def test_fewer_than_ten_origins_without_overlap_are_too_few() -> None:
     """However large the difference: nine origins, or 108 of which nine do not overlap."""
     sentence = (
-        "9 origins without overlap are too few to tell: the GRU is 50 % better than the best of its baselines "
-        "(Naive) so far; take at least 10, from a longer series or with a shorter horizon."
+        "9 origins without overlap are too few to tell: the GRU is 50 % better than the best of its "
+        "baselines (Naive) so far; take at least 10, from a longer series or with a shorter horizon."
     )
     for gap, horizon in ((np.full(9, 10.0), 1), (np.full(108, 10.0), 12)):
         verdict = verdict_on(gap, horizon=horizon)
@@ -146,36 +146,24 @@ def test_fewer_than_ten_origins_without_overlap_are_too_few() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gap", "outcome", "sentence"),
+    ("gap", "outcome", "compared", "how_often", "meaning"),
     [
-        (
-            5.0, "better",
-            "The GRU is 33 % better than the best of its baselines (Naive) over 40 origins; a difference this "
-            "large would appear in fewer than 1 of 1,000 such series if there were none: it has skill here.",
-        ),
-        (
-            -5.0, "worse",
-            "The GRU is 2.0 times as far off as the best of its baselines (Naive) over 40 origins; a difference "
-            "this large would appear in fewer than 1 of 1,000 such series if there were none: use Naive instead.",
-        ),
-        (
-            0.1, "no difference",
-            "The GRU is 1.0 % better than the best of its baselines (Naive) over 40 origins; a difference this "
-            "large would appear in 16 of 100 such series if there were none: no skill shown.",
-        ),
-        (
-            -0.1, "no difference",
-            "The GRU is 1.0 % worse than the best of its baselines (Naive) over 40 origins; a difference this "
-            "large would appear in 15 of 100 such series if there were none: no difference shown.",
-        ),
+        (5.0, "better", "33 % better than", "fewer than 1 of 1,000", "it has skill here"),
+        (-5.0, "worse", "2.0 times as far off as", "fewer than 1 of 1,000", "use Naive instead"),
+        (0.1, "no difference", "1.0 % better than", "16 of 100", "no skill shown"),
+        (-0.1, "no difference", "1.0 % worse than", "15 of 100", "no difference shown"),
     ],
-)  # fmt: skip
-def test_each_outcome_has_its_sentence(gap: float, outcome: str, sentence: str) -> None:
+)
+def test_each_outcome_has_its_sentence(
+    gap: float, outcome: str, compared: str, how_often: str, meaning: str
+) -> None:
     """By how much, how often by chance, and what to do, in one sentence."""
-    wobble = np.tile([0.6, -0.6], 20)
-    verdict = verdict_on(gap + wobble)
+    verdict = verdict_on(gap + np.tile([0.6, -0.6], 20))
     assert verdict.outcome == outcome
-    assert str(verdict) == sentence
+    assert str(verdict) == (
+        f"The GRU is {compared} the best of its baselines (Naive) over 40 origins; a difference this large "
+        f"would appear in {how_often} such series if there were none: {meaning}."
+    )
 
 
 def test_no_difference_at_all_is_no_difference() -> None:
