@@ -191,11 +191,12 @@ def test_autocast_computes_in_its_dtype(twin: Twin, is_dense: bool) -> None:
     """bfloat16 comes out on either path, close to float32, and the float32 weights get gradients."""
     ours, torchs = twin.build(num_layers=2)
     x, more = torch.randn(T, B, F), {} if is_dense else {"resets": NO_RESETS}
+    hx = start(torchs, torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        answer = flat(ours(x, **more))
-        again = flat(ours(x.bfloat16(), **more))  # what a linear layer before it hands on
+        answer = flat(ours(x, hx, **more))
+        again = flat(ours(x.bfloat16(), hx, **more))  # what a linear layer before it hands on
     sum(part.float().sum() for part in answer).backward()
-    assert_close([part.to(torch.bfloat16) for part in flat(torchs(x))], answer)
+    assert_close([part.to(torch.bfloat16) for part in flat(torchs(x, hx))], answer)
     assert all(torch.equal(a, b) for a, b in zip(answer, again, strict=True))
     assert all(weight.grad.dtype == torch.float32 for weight in ours.parameters())
 

@@ -223,3 +223,9 @@ def test_resets_come_in_many_forms(form: Any) -> None:
     found, _ = GRU(x, resets=form(starts))
     assert torch.equal(found, wanted)
     assert not torch.equal(found, GRU(x)[0])
+
+
+def test_small_whole_numbers_meet_long_inputs() -> None:
+    """Lengths in int8 beside T = 300, which int8 cannot hold."""
+    x, lengths = torch.randn(3, 300, F), torch.tensor([5, 0, 120], dtype=torch.int8)
+    assert torch.equal(GRU(x, lengths=lengths)[0], GRU(x, lengths=[5, 0, 120])[0])

@@ -200,6 +200,18 @@ def test_vmap_over_lengths_is_refused() -> None:
         vmap(lambda x, n: layer(x, lengths=n)[0])(torch.zeros(2, T, B, F), torch.ones(2, B, dtype=torch.long))
 
 
+def test_autocast_holds_for_every_activation() -> None:
+    """A callable whose operations autocast would lift to float32 stays in bfloat16 like the rest."""
+
+    def bump(a: Tensor) -> Tensor:
+        return torch.nn.functional.mse_loss(a, torch.ones_like(a), reduction="none").neg().exp()
+
+    layer = un.RNN(F, H, nonlinearity=bump)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output, h_n = layer(torch.randn(T, B, F))
+    assert (output.dtype, h_n.dtype) == (torch.bfloat16, torch.bfloat16)
+
+
 def test_replaced_and_parametrized_weights_are_used() -> None:
     """functional_call, weight_norm and a plain assignment all reach both paths."""
     layer, x = un.GRU(F, H), torch.randn(T, B, F)
