@@ -9,7 +9,7 @@ WORKERS ?= 2
 bin := .venv/bin
 installed := .venv/.installed
 
-DEMO ?= forecast sp500 --report demo-report.html
+DEMO ?= forecast example:sp500 --report demo-report.html
 
 .PHONY: demo test test-slow bench docs clean
 
