@@ -78,7 +78,7 @@ def command(
     seed: Seed = None,
     json: Json = False,
 ) -> None:
-    """Replay the past: forecast from many moments in it, beside simple forecasts, and say what that is worth.
+    """Replay the past: forecast from many moments in it, beside simpler ones, and say what that is worth.
 
     \b
     Examples:

@@ -81,7 +81,7 @@ def command(
 ) -> None:
     """Fit a recurrent network to a series and forecast what comes next, with bands.
 
-    No score is printed: a score means nothing without the simple forecasts beside it. Ask for --report,
+    No score is printed: a score means nothing without simpler forecasts beside it. Ask for --report,
     which tests the forecast against them and says first what it is worth, or run `unrolled backtest`.
 
     \b

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from unrolled.errors import ArgumentError
+
 if TYPE_CHECKING:
     from unrolled.data.sequences import Sequences
 
@@ -98,12 +100,16 @@ def read_file(file: str, columns: Columns) -> Sequences:
 
     Raises:
         DataError: the file cannot be used; the sentence says why.
-        ArgumentError: there is no such example.
+        ArgumentError: there is no such example, or its columns were named.
     """
+    if file.startswith(_EXAMPLE):
+        from unrolled.data.examples import load
+
+        if any(columns):
+            raise ArgumentError(
+                f"{file}: an example needs no column named and no gap filled; leave that out."
+            )
+        return load(file.removeprefix(_EXAMPLE))
     from unrolled.data.tables import read
 
-    if file.startswith(_EXAMPLE):
-        from unrolled.data import examples
-
-        return read(examples.load(file.removeprefix(_EXAMPLE)))
     return read(Path(file), **columns._asdict())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unrolled import __version__
-from unrolled.errors import DataError
+from unrolled.errors import ArgumentError, DataError
 from unrolled.report.records import Forecast, ModelCard, SeriesForecast
 from unrolled.report.wording import duration, model_name, steps, transform_name
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from unrolled.data.sequences import Sequences
     from unrolled.evaluate.backtest import BacktestResult
     from unrolled.models.forecaster import Forecaster
+
+_ORIGINS = 24  # of the page's backtest, where the series is long enough
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +71,10 @@ class Story:
         if self.model.history_.stopped == "interrupted":
             return None, "The training was interrupted, so that nothing was tested."
         level = min(self.levels, key=lambda level: abs(level - 80))
+        spare = int(self.series.observed.min()) // 2 - self.model.horizon  # half is for the first fit
         try:
-            return backtest(self.model, self.series, level=level), ""
-        except DataError as fault:
+            return backtest(self.model, self.series, level=level, origins=min(max(spare, 1), _ORIGINS)), ""
+        except (DataError, ArgumentError) as fault:
             return None, str(fault)
 
     def write_page(self, path: str, result: BacktestResult | None, why_untested: str = "") -> None:
@@ -95,7 +98,9 @@ class Story:
         model, history, freq = self.model, self.model.history_, self.series.freq
         layers = "1 layer" if model.num_layers == 1 else f"{model.num_layers} layers"
         activation = f", {model.activation}" if model.cell == "rnn" else ""
-        where = f"{torch.get_num_threads()} processor threads" if model.device == "cpu" else model.device
+        threads = torch.get_num_threads()
+        processor = "1 processor thread" if threads == 1 else f"{threads} processor threads"
+        where = processor if model.device == "cpu" else model.device
         versions = f"unrolled {__version__}, torch {torch.__version__}, Python {platform.python_version()}"
         facts = (
             ("Network", f"{model_name(model.cell)}{activation}, {layers} of {model.hidden_size} units"),
@@ -103,7 +108,7 @@ class Story:
             ("Reads", f"the last {steps(model.window_, freq)}"),
             ("Forecasts", steps(model.horizon, freq)),
             ("Sees", f"{transform_name(model.transform_)} ({model.transform_})"),
-            ("Averaged over", "1 network" if model.ensemble == 1 else f"{model.ensemble} networks"),
+            ("Networks", "one" if model.ensemble == 1 else f"the mean of {model.ensemble}"),
             ("Epochs", f"{len(history.epochs)}, the best was number {history.best_epoch}"),
             ("Time to fit", f"{duration(model.seconds_)} on {where}"),
             ("Seed", str(model.random_state)),

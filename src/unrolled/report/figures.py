@@ -28,7 +28,9 @@ from unrolled.report.style import (
     thinned,
 )
 from unrolled.report.tracks import Tracks, measure
-from unrolled.report.wording import model_name, moment, number, percent, unit, width
+from unrolled.report.wording import model_name, number, percent, unit, width
+
+_MOST_RATIO = 3.0  # of two errors; beyond, a bar would only flatten the others
 
 
 def figure(record: Any) -> go.Figure:
@@ -59,21 +61,18 @@ def forecast_figure(forecast: Forecast, series: int = 0, *, recent: bool = False
         recent: only the last years, drawn larger, instead of everything.
     """
     one = forecast.series[series]
-    first = _first_recent(one, forecast.freq) if recent else 0
+    first = first_recent(one, forecast.freq) if recent else 0
     plot = blank(380)
     _add_history(plot, one, first, forecast)
     _add_fan(plot, one, forecast)
     shown = [one.values[first:], one.point, *(bound for band in one.bands.values() for bound in band)]
     _value_axis(plot, np.concatenate(shown), log=forecast.log_axis)
-    if recent:
-        _label_ends(plot, one, forecast)
-    else:
-        _label_middle(plot, one, forecast)
+    _label_ends(plot, one, forecast, with_band=recent)
     _time_axis(plot, forecast.freq)
     return plot
 
 
-def _first_recent(one: SeriesForecast, freq: str | None) -> int:
+def first_recent(one: SeriesForecast, freq: str | None) -> int:
     """Where the zoomed view begins: four times the horizon, or five years of months, and no less than 30."""
     per_year = {"month": 12, "quarter": 4, "year": 1}.get(unit(freq), 0)
     return max(len(one.values) - max(4 * len(one.point), 5 * per_year, 30), 0)
@@ -110,26 +109,17 @@ def _add_fan(plot: go.Figure, one: SeriesForecast, forecast: Forecast) -> None:
     )  # fmt: skip
 
 
-def _label_middle(plot: go.Figure, one: SeriesForecast, forecast: Forecast) -> None:
-    """Write the last forecast beside its point, so that nobody has to hover for it."""
-    plot.add_annotation(
-        x=axis_times(one.future_times[-1:])[0], y=_height(one.point[-1], forecast), xanchor="right",
-        yanchor="bottom", yshift=14, showarrow=False, align="right", font={"color": NETWORK, "size": 13},
-        text=f"<b>{number(float(one.point[-1]))}</b><br>{moment(one.future_times[-1], forecast.freq)}",
-    )  # fmt: skip
-
-
-def _label_ends(plot: go.Figure, one: SeriesForecast, forecast: Forecast) -> None:
-    """Write where the fan ends: the middle, and the two sides of its widest band."""
+def _label_ends(plot: go.Figure, one: SeriesForecast, forecast: Forecast, *, with_band: bool) -> None:
+    """Write beside the fan where it ends, so that nobody has to hover for it."""
     ends = [(one.point[-1], True)]
-    if one.bands:
-        level = max(one.bands)
-        ends += [(bound[-1], False) for bound in one.bands[level]]
-    for value, middle in ends:
+    if with_band and one.bands:
+        ends += [(bound[-1], False) for bound in one.bands[max(one.bands)]]
+    for value, is_middle in ends:
         text = number(float(value))
         plot.add_annotation(
             x=1, xref="paper", y=_height(value, forecast), xanchor="left", yanchor="middle", xshift=6,
-            text=f"<b>{text}</b>" if middle else text, showarrow=False, font={"color": NETWORK, "size": 12},
+            text=f"<b>{text}</b>" if is_middle else text, showarrow=False,
+            font={"color": NETWORK, "size": 12},
         )  # fmt: skip
     widest = max(len(number(float(value))) for value, _ in ends)
     plot.update_layout(margin={"r": 16 + 8 * widest})
@@ -170,18 +160,18 @@ def loss_figure(history: Any) -> go.Figure:
             x=epochs, y=losses, mode="lines", name=name, line={"color": colour, "width": 2},
             hovertemplate="%{y:.4~g}",
         )  # fmt: skip
-    plot.add_vline(
-        x=history.best_epoch, line={"color": MUTED, "width": 1, "dash": "dot"},
-        annotation={"text": f" best: epoch {history.best_epoch}", "font": {"color": MUTED}, "yanchor": "top"},
+    plot.add_scatter(
+        x=[history.best_epoch], y=[lines[-1][1][history.best_epoch - 1]], mode="markers", name="best",
+        marker={"color": lines[-1][2], "size": 10}, hoverinfo="skip",
     )  # fmt: skip
     plot.update_layout(showlegend=True)
-    plot.update_xaxes(title_text="epoch")
+    plot.update_xaxes(title_text="epoch", dtick=1 if len(epochs) <= 12 else None)
     plot.update_yaxes(title_text="loss", tickformat=".3~g")
     return plot
 
 
 def errors_figure(backtest: Any) -> go.Figure:
-    """Each model's mean error as a multiple of the best simple forecast's, best at the top."""
+    """Each model's mean error as a multiple of the best simpler forecast's, best at the top."""
     by = measure(backtest)
     rows = sorted(backtest.table, key=lambda row: -row[by])
     network, best = backtest.table[0]["model"], backtest.verdict.best_baseline
@@ -200,7 +190,7 @@ def errors_figure(backtest: Any) -> go.Figure:
         text=[f"{ratio:.2f} ×" for ratio in ratios],
         textposition=["middle left" if ratio < 0.9995 else "middle right" for ratio in ratios],
         textfont={"color": [MUTED if c == OTHER else c for c in colours], "size": 13}, cliponaxis=False,
-        hovertemplate="%{y}: %{x:.3f} times the best simple forecast's error<extra></extra>",
+        hovertemplate="%{y}: %{x:.3f} times the best simpler forecast's error<extra></extra>",
     )  # fmt: skip
     plot.add_vline(x=1, line={"color": INK, "width": 1})
     _ratio_axis(plot, ratios)
@@ -224,7 +214,7 @@ def _ratio_axis(plot: go.Figure, ratios: list[float]) -> None:
 
 
 def verdict_figure(verdict: Any) -> go.Figure:
-    """The network's error beside the best simple forecast's, which is 1."""
+    """The network's error beside the best simpler forecast's, which is 1."""
     plot = blank(120)
     ratio = float(verdict.ratio)
     for x, name, colour in ((1.0, model_name(verdict.best_baseline), SIMPLE), (ratio, "network", NETWORK)):
@@ -274,12 +264,15 @@ def differences_figure(backtest: Any) -> go.Figure:
     network, best = backtest.table[0]["model"], backtest.verdict.best_baseline
     plot = blank(34 * len(backtest.table) + 60)  # as high as the errors beside it
     if len(tracks.ids) > 1:
-        ratios = tracks.ratio_by_series(network, best)
-        counts, edges = np.histogram(np.clip(ratios, 0, 2.5), bins=25, range=(0, 2.5))
-        _histogram(plot, counts, edges, [NETWORK if edge < 0.999 else SIMPLE for edge in edges[:-1]])
-        plot.add_vline(x=1, line={"color": INK, "width": 1})
-        plot.update_xaxes(title_text="network's error ÷ simple forecast's error", ticksuffix=" ×")
-        plot.update_yaxes(title_text="series")
+        ratios = np.sort(np.minimum(tracks.ratio_by_series(network, best), _MOST_RATIO))
+        plot.add_bar(
+            x=np.arange(1, len(ratios) + 1), y=ratios - 1, base=1,
+            marker={"color": [NETWORK if ratio < 1 else SIMPLE for ratio in ratios]},
+            customdata=ratios, hovertemplate="%{customdata:.3f} ×<extra></extra>",
+        )  # fmt: skip
+        plot.add_hline(y=1, line={"color": INK, "width": 1})
+        plot.update_xaxes(title_text="series, the best first", tickformat="d")
+        plot.update_yaxes(ticksuffix=" ×")
         return plot
     cutoffs, difference = tracks.difference_by_origin(network, best)
     colours = [NETWORK if d < 0 else SIMPLE for d in difference]
@@ -301,6 +294,7 @@ def years_figure(means: Mapping[int, float]) -> go.Figure:
         marker={"color": faded(NETWORK, 0.8)},
         hovertemplate="%{y:,.4~g}<extra></extra>",
     )
+    plot.update_xaxes(tickformat="d", dtick=1 if len(means) <= 8 else None)
     plot.update_yaxes(tickformat=",.4~g")
     return plot
 
@@ -312,9 +306,12 @@ def growth_figure(growth: NDArray[np.float64]) -> go.Figure:
     # the few beyond are counted at the ends, or one wild step would flatten all others
     counts, edges = np.histogram(np.clip(finite, low, high), bins=min(41, max(9, int(len(finite) ** 0.5))))
     plot = blank(260)
-    _histogram(
-        plot, counts, edges, [faded(NETWORK, 0.8) if e >= 0 else faded(SIMPLE, 0.8) for e in edges[:-1]]
-    )
+    middles = (edges[:-1] + edges[1:]) / 2
+    plot.add_bar(
+        x=middles, y=counts, width=np.diff(edges) * 0.92,
+        marker={"color": [faded(NETWORK if middle >= 0 else SIMPLE, 0.8) for middle in middles]},
+        hovertemplate="%{y} times<extra></extra>",
+    )  # fmt: skip
     mean = float(np.mean(finite)) if len(finite) else 0.0
     words = {
         "text": f"mean {percent(mean / 100, 2, signed=True)}",
@@ -326,14 +323,6 @@ def growth_figure(growth: NDArray[np.float64]) -> go.Figure:
     plot.update_layout(margin={"t": 26})
     plot.update_xaxes(tickformat="+.3~g", ticksuffix=" %")
     return plot
-
-
-def _histogram(plot: go.Figure, counts: NDArray[Any], edges: NDArray[Any], colours: list[str]) -> None:
-    plot.add_bar(
-        x=(edges[:-1] + edges[1:]) / 2, y=counts, width=np.diff(edges) * 0.92, marker={"color": colours},
-        hovertemplate="%{y} times<extra></extra>",
-    )  # fmt: skip
-    plot.update_layout(hovermode="closest")
 
 
 def _description_figure(description: Any) -> go.Figure:

@@ -13,6 +13,7 @@ from unrolled.report.facts import facts, lead
 from unrolled.report.figures import (
     differences_figure,
     errors_figure,
+    first_recent,
     forecast_figure,
     growth_figure,
     loss_figure,
@@ -43,9 +44,9 @@ _DRAWN = 4  # series that are drawn when there are many
 _LISTED = 36  # steps ahead that are listed
 
 _HEADLINES = {
-    "better": "The {network} beats every simple forecast here.",
-    "no difference": "The {network} shows no skill beyond a simple forecast.",
-    "worse": "A simple forecast does better here than the {network}.",
+    "better": "The {network} beats every simpler forecast here.",
+    "no difference": "The {network} shows no skill beyond simpler forecasts.",
+    "worse": "A simpler forecast does better here than the {network}.",
     "too few to tell": "Too few forecasts could be tested to tell whether the {network} has skill.",
 }
 _TONES = {"better": "better", "worse": "worse"}
@@ -58,7 +59,7 @@ _ENDS = {
 
 _WORDS = (
     ("MAE", "how far off on average, in the units of the data."),
-    ("× best", "that error as a multiple of the best simple forecast’s."),
+    ("× best", "that error as a multiple of the best simpler forecast’s."),
     ("RMSE", "the same with large misses weighing more."),
     (
         "MASE",
@@ -84,8 +85,9 @@ def chosen(count: int) -> list[int]:
 
 def title(description: Description, forecast: Forecast) -> str:
     """What the page is about: the file, and the series where it holds one that has a name."""
-    named = len(forecast.series) == 1 and not forecast.series[0].id.isdigit()
-    return f"{description.source}: {forecast.series[0].id}" if named else description.source
+    source, name = description.source, forecast.series[0].id
+    says_more = len(forecast.series) == 1 and not name.isdigit() and name not in source
+    return f"{source}: {name}" if says_more else source
 
 
 def span(forecast: Forecast) -> str:
@@ -135,10 +137,10 @@ def _error_tile(backtest: Any) -> tuple[str, str, str]:
     network, best, by = backtest.table[0], _best_row(backtest), measure(backtest)
     small = (
         f"the {model_name(network['model'])} was off by {number(network[by])} on average, "
-        f"the best simple forecast ({model_name(best['model'])}) by {number(best[by])}"
+        f"the best simpler forecast ({model_name(best['model'])}) by {number(best[by])}"
         + (", in usual changes of each series" if by == "mase" else "")
     )
-    return "Error, next to the best simple forecast’s", f"{number(backtest.verdict.ratio, 3)}\u00a0×", small
+    return "Error, next to the best simpler forecast", f"{backtest.verdict.ratio:.2f}\u00a0×", small
 
 
 def _coverage_tile(backtest: Any) -> tuple[str, str, str]:
@@ -166,9 +168,15 @@ def future(forecast: Forecast) -> str:
     if len(forecast.series) == 1:
         one = forecast.series[0]
         since = f"Since {moment(one.times[0], forecast.freq)}." + axis
-        whole = chart(forecast_figure(forecast), f"All {steps(len(one.values), forecast.freq)}", since)
-        recent = chart(forecast_figure(forecast, recent=True), "The last stretch", "The same, closer." + axis)
-        parts = [pair(whole, recent), _listing(one, forecast)]
+        title = f"All {steps(len(one.values), forecast.freq)}"
+        if first_recent(one, forecast.freq) == 0:
+            drawn = chart(forecast_figure(forecast, recent=True), title, since)
+        else:
+            recent = chart(
+                forecast_figure(forecast, recent=True), "The last stretch", "The same, closer." + axis
+            )
+            drawn = pair(chart(forecast_figure(forecast), title, since), recent)
+        parts = [drawn, _listing(one, forecast)]
     else:
         intro = _selection(forecast, shown) + " " + intro
         charts = [
@@ -217,8 +225,8 @@ def trust(backtest: Any, forecast: Forecast) -> str:
     )
     errors = chart(
         errors_figure(backtest),
-        "Average error, as a multiple of the best simple forecast’s",
-        "Left of the line is better than every simple forecast.",
+        "Error as a multiple of the best simpler forecast’s",
+        "Left of the line is better than every simpler forecast.",
     )
     if len(tracks.ids) == 1:
         cutoffs, difference = tracks.difference_by_origin(network, best)
@@ -229,7 +237,7 @@ def trust(backtest: Any, forecast: Forecast) -> str:
     else:
         ratios = tracks.ratio_by_series(network, best)
         title = f"The {name} was closer in {int((ratios < 1).sum()):,} of {len(ratios):,} series"
-        caption = f"Its error divided by that of {rival}, series by series."
+        caption = f"Each bar is a series: its error divided by that of {rival}. Below 1 it was closer."
     duel = chart(differences_figure(backtest), title, caption)
     drawn = [
         chart(

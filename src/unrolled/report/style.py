@@ -105,13 +105,13 @@ def log_ticks(low: float, high: float, most: int = 8) -> list[float]:
     if not (0 < low < high < math.inf):
         return []
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    choices = [[d * 10.0**k for k in decades for d in digits] for digits in ((1, 2, 5), (1, 3), (1,))]
-    for choice in choices:
-        ticks = [tick for tick in choice if low <= tick <= high]
+    for digits in ((1, 2, 5), (1, 3), (1,), (1, 1.5, 2, 3, 5, 7)):
+        ticks = [tick for k in decades for d in digits if low <= (tick := d * 10.0**k) <= high]
         if 4 <= len(ticks) <= most:
             return ticks
     if high > 10 * low:
-        return ticks[:: -(-len(ticks) // most)]
+        powers = [tick for k in decades if low <= (tick := 10.0**k) <= high]
+        return powers[:: -(-len(powers) // most)]
     raw = (high - low) / 4
     power = 10.0 ** math.floor(math.log10(raw))
     step = power * max(d for d in (1, 2, 5) if d * power <= raw)
