@@ -130,8 +130,8 @@ class Windows:
         """(R − W + 1, F, W) every window, sharing the memory of `inputs`."""
         return self.inputs.unfold(0, self.window, 1)
 
-    def rows(self, series: int, steps: Ints) -> Ints:
-        """Where these steps of a series lie in the flat arrays: what `batch` takes."""
+    def rows(self, series: int | Ints, steps: Ints) -> Ints:
+        """Where these steps of the series at these positions lie in the flat arrays: what `batch` takes."""
         return np.asarray(self._starts[series] + steps)
 
     def batch(self, rows: Tensor | Ints, back: Tensor | None = None, cuts: Tensor | None = None) -> Batch:
@@ -164,7 +164,7 @@ class Windows:
         )
 
     def _moved(self, here: Tensor, steps: Tensor) -> Tensor:
-        """(M, ·) how far the working scale at these steps is from that at the origin, in units of the origin."""
+        """(M, ·) how far the working scale at these steps is from that at the origin, in its units."""
         moved = (self._working[steps] - self._working[here]) / self._unit[here] * self._known[steps]
         return moved.float().clamp_(-5 * _LIMIT, 5 * _LIMIT)
 
@@ -181,47 +181,37 @@ class Windows:
 
 
 class Selection:
-    """Some of the windows, as examples to train on or to judge by.
+    """Some of the origins, as examples to train on or to judge by.
 
     Args:
         windows: all of them.
-        rows: (M,) where the chosen ones end.
-        cuts: (M,) the row from which on the targets of each may not be used; None for all.
-        firsts: (M,) the first row of the series of each at which a forecast can be made; with
-            `readouts` above 1.
-        readouts: R, at how many of its steps each window is read out: its end, and others drawn at
-            random, from its later half or, where it holds the start of its series, from all of it. So one
-            pass over a window trains on many origins.
+        rows: (M,) the chosen origins.
+        firsts: (M,) the first row of the series of each at which a forecast can be made.
+        cuts: (M,) the row from which on the targets of each may not be used.
+        readouts: R. For 1, an example is the window that ends at its origin. For more, the window ends up
+            to half its length later (before the cut), and is read out at R of its steps drawn at random:
+            from its later half or, where it holds the start of its series, from all of it. So one pass
+            over a window trains on many origins, the newest as often as the others.
     """
 
-    def __init__(
-        self,
-        windows: Windows,
-        rows: Ints,
-        *,
-        cuts: Ints | None = None,
-        firsts: Ints | None = None,
-        readouts: int = 1,
-    ) -> None:
+    def __init__(self, windows: Windows, rows: Ints, *, firsts: Ints, cuts: Ints, readouts: int = 1) -> None:
         self._windows, self._readouts = windows, readouts
-        self._rows = torch.from_numpy(rows)
-        self._cuts = None if cuts is None else torch.from_numpy(cuts)
-        if firsts is not None:
-            reach = np.where(rows - windows.window >= firsts, windows.window // 2, rows - firsts)
-            self._reach = torch.from_numpy(reach)
+        self._rows, self._firsts, self._cuts = (torch.from_numpy(each) for each in (rows, firsts, cuts))
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def batch(self, chosen: Tensor) -> Batch:
         """The chosen examples."""
-        rows = self._rows[chosen]
-        cuts = None if self._cuts is None else self._cuts[chosen]
+        rows, cuts = self._rows[chosen], self._cuts[chosen]
         if self._readouts == 1:
             return self._windows.batch(rows, cuts=cuts)
-        others = torch.rand(len(rows), self._readouts - 1) * (self._reach[chosen] + 1)[:, None]
-        back = torch.cat([torch.zeros(len(rows), 1), others], 1).long()
-        return self._windows.batch(rows, back, cuts)
+        half = self._windows.window // 2
+        ends = torch.minimum(rows + torch.randint(half + 1, rows.shape), cuts - 2)
+        since_first = ends - self._firsts[chosen]
+        reach = torch.where(since_first >= self._windows.window, half, since_first) + 1
+        back = (torch.rand(len(rows), self._readouts) * reach[:, None]).long()
+        return self._windows.batch(ends, back, cuts)
 
 
 def _lay(

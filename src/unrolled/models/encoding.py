@@ -21,14 +21,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def observed(series: Sequences) -> Ints:
-    """(N,) steps of each sequence up to its last known target; rows after that are future rows."""
-    known = ~np.isnan(series.target)
-    position = np.where(known, np.arange(len(known)), -1)
-    last = np.maximum.reduceat(position, series.offsets[:-1])
-    return np.asarray(np.maximum(last - series.offsets[:-1] + 1, 0))
-
-
 @dataclass(frozen=True)
 class Encoding:
     """The transform of each series and the scale of each input, from the data that was fitted on.
@@ -94,7 +86,7 @@ class Encoding:
         Raises:
             DataError: a covariate is missing, or log meets a value not above 0.
         """
-        lengths = observed(series)
+        lengths = series.observed
         columns = {role: self._standardised(series, role) for role in Role if role is not Role.TARGET}
         tracks = []
         for k, i in enumerate(series.ids):
@@ -175,8 +167,8 @@ def _choose(targets: Mapping[str, Floats], season: int) -> tuple[dict[str, str],
     log = 2 * logs > len(telling)
     names = {i: _with_log(common, log=log and bool(y.min() > 0)) for i, y in targets.items()}
     reason = (
-        f"{common} suits {votes[common]} of {len(targets)} series; the changes of {logs} of the {len(telling)} "
-        "whose level moves enough to tell are in proportion to it"
+        f"{common} suits {votes[common]} of {len(targets)} series; of the {len(telling)} whose level moves "
+        f"enough to tell, {logs} change in proportion to it"
     )
     return names, _with_log(common, log=log), reason
 

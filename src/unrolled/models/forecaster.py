@@ -23,7 +23,7 @@ from unrolled.data.windows import Windows
 from unrolled.errors import DataError
 from unrolled.models.base import Estimator, load_model, save_model
 from unrolled.models.card import model_card, pack_series, unpack_series
-from unrolled.models.encoding import Encoding, observed
+from unrolled.models.encoding import Encoding
 from unrolled.models.network import CELLS, QUANTILES, ForecastNetwork
 from unrolled.models.quantiles import at_level, stretched
 from unrolled.models.training import Settings, answer, train
@@ -138,7 +138,7 @@ class Forecaster(Estimator):
         start_s = time.perf_counter()
         series = read(series)
         require_regular(series)
-        lengths = observed(series)
+        lengths = series.observed
         self.season_ = season_length(series.freq) if self.season is None else self.season
         self.window_ = self._fitting_window(series, lengths)
         self._encoding = Encoding.learn(series, self.transform, self.season_)
@@ -185,7 +185,7 @@ class Forecaster(Estimator):
         steps = self.horizon if horizon is None else whole("horizon", horizon, least=1, most=self.horizon)
         levels = [real("level", width, above=0, below=100) for width in level]
         data = self._series if series is None else self._like_fitted(series)
-        lengths = observed(data)
+        lengths = data.observed
         data = with_future(data, future, lengths, steps)
         answers = self._quantiles(data, (lengths - 1)[:, None])[:, 0, :steps]  # (N, h, Q)
         frame: dict[str, Any] = {data.names.id: np.repeat(np.array(data.ids, dtype=object), steps)}
@@ -277,7 +277,7 @@ class Forecaster(Estimator):
         return np.stack([track.transformed.levels(steps, own) for track, steps, own in pairs])
 
     def _new_network(self, windows: Windows) -> Callable[[], ForecastNetwork]:
-        sizes = {
+        sizes: dict[str, Any] = {
             "inputs": windows.inputs.shape[1],
             "window": self.window_,
             "recent": windows.recent,

@@ -153,24 +153,33 @@ def _loss(device: str) -> Callable[[torch.nn.Module, Batch], Tensor]:
 def _training(windows: Windows, lengths: Ints, cuts: Ints, settings: Settings) -> Selection:
     """Every origin with a target before its series' cut."""
     steps = [training_origins(int(n), _FIRST_ORIGIN, int(cut)) for n, cut in zip(lengths, cuts, strict=True)]
-    rows = [windows.rows(k, own) for k, own in enumerate(steps)]
-    ends = [np.full(len(own), windows.rows(k, cuts[k])) for k, own in enumerate(steps)]
-    firsts = [np.full(len(own), windows.rows(k, np.int64(_FIRST_ORIGIN))) for k, own in enumerate(steps)]
-    return Selection(
-        windows,
-        np.concatenate(rows),
-        cuts=np.concatenate(ends),
-        firsts=np.concatenate(firsts),
-        readouts=_READOUTS if settings.recurrent else 1,
-    )
+    return _selection(windows, steps, cuts, readouts=_READOUTS if settings.recurrent else 1)
 
 
 def _judging(windows: Windows, lengths: Ints, cuts: Ints) -> Selection:
     """Origins all of whose targets were held out, a bounded number of them."""
     each = zip(lengths, cuts, strict=True)
     steps = [judging_origins(int(n), _FIRST_ORIGIN, int(cut)) for n, cut in each]
-    rows = np.concatenate([windows.rows(k, own) for k, own in enumerate(steps)])
-    return Selection(windows, thinned(rows, _MOST_JUDGED))
+    return _selection(windows, steps, lengths, most=_MOST_JUDGED)
+
+
+def _selection(
+    windows: Windows, steps: list[Ints], cuts: Ints, *, readouts: int = 1, most: int | None = None
+) -> Selection:
+    """Origins as rows of the windows, each with the first origin and the cut of its series."""
+    series = np.repeat(np.arange(len(steps)), [len(own) for own in steps])
+    origins = np.concatenate(steps)
+    if most is not None:
+        kept = thinned(np.arange(len(origins)), most)
+        series, origins = series[kept], origins[kept]
+    starts = windows.rows(series, np.zeros_like(origins))
+    return Selection(
+        windows,
+        starts + origins,
+        firsts=starts + _FIRST_ORIGIN,
+        cuts=starts + cuts[series],
+        readouts=readouts,
+    )
 
 
 @torch.inference_mode()

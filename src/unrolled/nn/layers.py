@@ -63,7 +63,7 @@ class RNN(Recurrent):
 
     _state_type, _weights_type = RNNState, RNNWeights
 
-    def __init__(  # noqa: PLR0917 (torch's signature)
+    def __init__(
         self,
         input_size: int,
         hidden_size: int,
@@ -138,7 +138,7 @@ class GRU(Recurrent):
 
     _state_type, _weights_type = GRUState, GRUWeights
 
-    def __init__(  # noqa: PLR0917 (torch's signature)
+    def __init__(
         self,
         input_size: int,
         hidden_size: int,
@@ -204,7 +204,7 @@ class LSTM(Recurrent):
 
     _state_type, _weights_type = LSTMState, LSTMWeights
 
-    def __init__(  # noqa: PLR0917 (torch's signature)
+    def __init__(
         self,
         input_size: int,
         hidden_size: int,
