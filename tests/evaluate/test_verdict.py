@@ -151,7 +151,7 @@ def test_fewer_than_ten_origins_without_overlap_are_too_few() -> None:
         (5.0, "better", "33 % better than", "fewer than 1 of 1,000", "it has skill here"),
         (-5.0, "worse", "2.0 times as far off as", "fewer than 1 of 1,000", "use Naive instead"),
         (0.1, "no difference", "1.0 % better than", "16 of 100", "no skill shown"),
-        (-0.1, "no difference", "1.0 % worse than", "15 of 100", "no difference shown"),
+        (-0.1, "no difference", "1.0 % worse than", "15 of 100", "no skill shown"),
     ],
 )
 def test_each_outcome_has_its_sentence(

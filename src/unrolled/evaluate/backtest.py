@@ -144,25 +144,19 @@ def backtest(
     if "FeedForward" in names and model.cell != "feedforward":
         tried.append(replay.network(feedforward_twin(fitted), "FeedForward")[1])
     units = units_of([y[: o[0] + 1] for y, o in zip(replay.targets, grid, strict=True)], fitted.season_)
-    network, *others = (_Entry.of(one, replay, units) for one in (told, *tried))
-    verdict = judge(
-        network.losses,
-        [Rival(other.told.name, other.losses, other.told.note) for other in others],
-        horizon=horizon,
-        step=step,
-        name=told.name,
-    )
-    entries = [network, *_best_of_each_name(others)]
+    losses = [losses_by_origin(replay.actual, one.point, units) for one in (told, *tried)]
+    rivals = [Rival(one.name, loss, one.note) for one, loss in zip(tried, losses[1:], strict=True)]
+    shown = [told, *_best_of_each_name(tried, losses[1:])]
     return BacktestResult(
-        table=[entry.row for entry in entries],
-        verdict=verdict,
-        columns=replay.columns([entry.told for entry in entries]),
+        table=[_row(one, replay, units) for one in shown],
+        verdict=judge(losses[0], rivals, horizon=horizon, step=step, name=told.name),
+        columns=replay.columns(shown),
         backend=series.backend,
         horizon=horizon,
         step=step,
         level=level,
         refit=refit,
-        remarks=tuple(entry.told.remark for entry in entries if entry.told.remark),
+        remarks=tuple(one.remark for one in shown if one.remark),
     )
 
 
@@ -196,31 +190,20 @@ def sees_the_future(model: Any, series: Any, *, origins: int = 3, refit: bool = 
     return False
 
 
-@dataclass(frozen=True, eq=False)
-class _Entry:
-    """What one model told, and how far it was off."""
-
-    told: Told
-    losses: Floats  # (K,)
-    row: dict[str, Any]
-
-    @classmethod
-    def of(cls, told: Told, replay: Replay, units: Floats) -> _Entry:
-        measured = scores(
-            replay.actual, told.point, told.band, told.quantiles,
-            taus=replay.taus, units=units, level=replay.level,
-        )  # fmt: skip
-        row = {"model": told.name, "note": told.note, **measured}
-        return cls(told, losses_by_origin(replay.actual, told.point, units), row)
-
-
-def _best_of_each_name(entries: Sequence[_Entry]) -> list[_Entry]:
+def _best_of_each_name(tried: Sequence[Told], losses: Sequence[Floats]) -> list[Told]:
     """From the best on; of those that share a name (one for each scale), the best."""
-    ranked = sorted(entries, key=lambda entry: float(entry.losses.mean()))
-    best: dict[str, _Entry] = {}
-    for entry in ranked:
-        best.setdefault(entry.told.name, entry)
+    best: dict[str, Told] = {}
+    for k in np.argsort([loss.mean() for loss in losses], kind="stable"):
+        best.setdefault(tried[k].name, tried[k])
     return list(best.values())
+
+
+def _row(told: Told, replay: Replay, units: Floats) -> dict[str, Any]:
+    measured = scores(
+        replay.actual, told.point, told.band, told.quantiles,
+        taus=replay.taus, units=units, level=replay.level,
+    )  # fmt: skip
+    return {"model": told.name, "note": told.note, **measured}
 
 
 def _checked(

@@ -194,7 +194,7 @@ def _sentence(name: str, best: str, verdict: Verdict) -> str:
     meaning = {
         "better": "it has skill here",
         "worse": f"use {best} instead",
-        "no difference": "no skill shown" if ratio < 1 else "no difference shown",
+        "no difference": "no skill shown",
     }[verdict.outcome]
     overlap = f" ({independent} without overlap)" if independent < verdict.origins else ""
     return (
