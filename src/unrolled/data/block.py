@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from unrolled.data.calendar import in_words, unit_word
+from unrolled.data.calendar import counted, in_words, unit_word
 
 if TYPE_CHECKING:
     from unrolled.data.describe import Description
@@ -67,14 +67,14 @@ def _span(facts: Description) -> str:
     if facts.start is None:
         return ""
     step = in_words(facts.freq) + (f" ({facts.freq})" if facts.freq and not facts.freq.isdigit() else "")
-    gaps = f"{facts.gaps:,} gaps of {facts.missing_steps:,} steps" if facts.gaps else "no gaps"
+    gaps = f"{counted(facts.gaps, 'gap')} of {counted(facts.missing_steps, 'step')}"
     parts = [
         f"{facts.start} to {facts.end}",
         step,
-        f"{facts.holidays:,} holidays" if facts.holidays else "",
-        gaps,
+        counted(facts.holidays, "holiday") if facts.holidays else "",
+        gaps if facts.gaps else "no gaps",
+        counted(facts.duplicates, "duplicated time") if facts.duplicates else "",
     ]
-    parts.append(f"{facts.duplicates:,} duplicated times" if facts.duplicates else "")
     return ", ".join(part for part in parts if part)
 
 

@@ -184,6 +184,15 @@ def in_words(freq: str | None) -> str:
     return _ADVERBS.get(word, f"every {word}")
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something.
+
+    >>> counted(1, "row"), counted(1200, "gap")
+    ('1 row', '1,200 gaps')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def shown(time: Any) -> str:
     """One time as short as it can be said: a whole number, a date, or a date with its clock.
 

@@ -48,16 +48,18 @@ def averaging(y: Floats, season: int = 1) -> Averaging:
     >>> averaging(walk.reshape(600, 21).mean(1)).suspected, averaging(walk[20::21]).suspected
     (True, False)
     """
-    d = _deseasoned(changes_of(y), season)
-    known = int((d != 0).sum())
-    power = float((d**2).sum())
-    if known < 3 or power == 0:
+    changes = changes_of(y)
+    d, known = _deseasoned(changes, season), ~np.isnan(changes)
+    pairs = [max(int((known[k:] & known[:-k]).sum()), 1) for k in (1, 2)]
+    if known.sum() < 3 or not d.any():
         return Averaging(0.0, 0.0, suspected=False)
+    variance = float((d**2).sum() / known.sum())
     products = d[1:] * d[:-1]
-    lag_1, lag_2 = float(products.sum() / power), float((d[2:] * d[:-2]).sum() / power)
-    error = max(float(np.sqrt((products**2).sum())) / power, 1 / np.sqrt(known))
+    lag_1 = float(products.sum() / pairs[0] / variance)
+    lag_2 = float((d[2:] * d[:-2]).sum() / pairs[1] / variance)
+    error = max(float(np.sqrt((products**2).sum()) / pairs[0] / variance), 1 / np.sqrt(pairs[0]))
     inside = AVERAGED[0] <= lag_1 <= AVERAGED[1] and lag_1 >= _Z * error
-    return Averaging(lag_1, lag_2, suspected=bool(inside and abs(lag_2) <= _Z_LAG_2 / np.sqrt(known)))
+    return Averaging(lag_1, lag_2, suspected=bool(inside and abs(lag_2) <= _Z_LAG_2 / np.sqrt(pairs[1])))
 
 
 def _deseasoned(d: Floats, season: int) -> Floats:
@@ -66,7 +68,8 @@ def _deseasoned(d: Floats, season: int) -> Floats:
     phase = np.arange(len(d)) % (season if season > 1 and known.sum() >= _LEAST_SEASONS * season else 1)
     filled = np.where(known, d, 0.0)
     mean = np.bincount(phase, filled) / np.maximum(np.bincount(phase, known), 1)
-    return np.where(known, d - mean[phase], 0.0)
+    rest = np.where(known, d - mean[phase], 0.0)
+    return np.where(np.abs(rest) > 1e-9 * np.abs(filled).max(initial=0.0), rest, 0.0)  # less is round-off
 
 
 def seasonality(y: Floats, season: int) -> tuple[bool | None, float]:

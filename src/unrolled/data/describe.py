@@ -289,7 +289,7 @@ def _growth(series: Sequences, parts: list[Floats], found: Survey | None) -> dic
     means = [float(np.nanmean(g)) for g in grown if np.isfinite(g).any()]
     facts: dict[str, Any] = {"mean_growth": float(np.mean(means)) if len(means) == len(parts) else None}
     if len(series) == 1 and len(grown[0]) and series.times is not None:
-        latest = zip(series.times[1:][-_RECENT:], grown[0][-_RECENT:].tolist(), strict=True)
+        latest = zip(series.times[1 : len(parts[0])][-_RECENT:], grown[0][-_RECENT:].tolist(), strict=True)
         facts["recent_growth"] = tuple(
             (shown(time), percent) for time, percent in latest if np.isfinite(percent)
         )

@@ -91,7 +91,9 @@ def _content(path: Path) -> bytes:
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as fault:
-            raise DataError(f"{path}: expected a whole gzip file, got a cut or damaged one.") from fault
+            raise DataError(
+                f"{path}: expected a whole gzip file, got a cut or damaged one. Fetch it again."
+            ) from fault
     if not content.strip():
         raise DataError(f"{path}: expected a header and rows below it, got an empty file. Export it again.")
     return content
@@ -111,7 +113,9 @@ def _parquet(content: bytes, path: Path) -> Table:
     try:
         frame = parquet.read_table(pa.BufferReader(content)).to_pandas()
     except (pa.ArrowException, OSError) as fault:
-        raise DataError(f"{path}: expected a whole Parquet file, got a cut or damaged one.") from fault
+        raise DataError(
+            f"{path}: expected a whole Parquet file, got a cut or damaged one. Fetch it again."
+        ) from fault
     return from_frame(frame, source=path.name)
 
 
@@ -144,8 +148,9 @@ def _csv(text: str, path: Path, notes: list[str]) -> Table:
     dialect = sniff(text, path.name)
     try:
         frame = pd.read_csv(
-            io.StringIO(text), sep=dialect.separator, header=None, names=list(range(len(dialect.names))),
-            skiprows=dialect.lines, dtype=str, na_filter=False, index_col=False, skipinitialspace=True,
+            _below(text, dialect.lines), sep=dialect.separator, header=None,
+            names=list(range(len(dialect.names))), dtype=str, na_filter=False, index_col=False,
+            skipinitialspace=True,
         )  # fmt: skip
     except pd.errors.EmptyDataError:
         frame = pd.DataFrame()
@@ -166,6 +171,14 @@ def _csv(text: str, path: Path, notes: list[str]) -> Table:
         elif not _says_nothing(values):
             columns[f"column {k + 1}"] = values
     return Table(columns, path.name, place, separator=dialect.separator, notes=(*notes, *dialect.notes))
+
+
+def _below(text: str, lines: int) -> io.StringIO:
+    """The text below its first lines: counted here, because pandas' skiprows counts rows of quoted lines."""
+    stream = io.StringIO(text)
+    for _ in range(lines):
+        stream.readline()
+    return stream
 
 
 def _says_nothing(texts: NDArray[Any]) -> bool:

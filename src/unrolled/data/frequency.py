@@ -13,7 +13,15 @@ from unrolled.data.calendar import DAY, Ints, Times, distance, parse
 
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_UNITS = (("D", DAY), ("h", DAY // 24), ("min", DAY // 1440), ("s", 10**9), ("ms", 10**6), ("us", 1000))
+_UNITS = (
+    ("D", DAY),
+    ("h", DAY // 24),
+    ("min", DAY // 1440),
+    ("s", 10**9),
+    ("ms", 10**6),
+    ("us", 1000),
+    ("ns", 1),
+)
 _LEAST_SHARE = 0.5  # of the steps must be the shortest one; with fewer, it is no calendar
 _NEAR_DAYS = 5  # a month's first or last trading day is at most this far from its edge
 _HOLIDAY_SHARE = 0.08  # of the business days; Tokyo and Shanghai close on 6 to 8 of 100
@@ -184,10 +192,8 @@ def _fixed_alias(span: int, day: int) -> str:
     if span % (7 * DAY) == 0:
         count = span // (7 * DAY)
         return f"{count if count > 1 else ''}W-{_WEEKDAYS[(day + 3) % 7]}"
-    for unit, size in _UNITS:
-        if span % size == 0:
-            return f"{span // size if span > size else ''}{unit}"
-    return f"{span}ns"
+    unit, size = next((unit, size) for unit, size in _UNITS if span % size == 0)
+    return f"{span // size if span > size else ''}{unit}"
 
 
 def _agreed(freqs: list[str | None], weak: NDArray[np.bool_], times: Times, series: Ints) -> list[str | None]:
@@ -240,6 +246,6 @@ def _broken(times: Times, series: Ints, freqs: list[str | None]) -> tuple[Ints, 
     closed = pairs.reduce(np.add, missing)
     few = closed <= _HOLIDAY_SHARE * total
     short = pairs.reduce(np.maximum, missing) <= _LONGEST_HOLIDAY
-    holiday = (np.array([freq == "B" for freq in freqs]) & few & short)[pairs.series]
+    holiday = (np.array([freq == "B" for freq in freqs], dtype=bool) & few & short)[pairs.series]
     gaps = (missing > 0) & ~holiday
     return pairs.left[gaps], missing[gaps], int(missing[holiday].sum())

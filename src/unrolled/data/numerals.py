@@ -86,9 +86,8 @@ def marks_of(texts: Texts) -> Marks:
     grouped = _fits(only_points, _POINT_GROUPS)
     comma = ""
     if decimal.any() or groups.any():
-        by_decimal, by_groups = (decimal & ~groups).any(), (groups & ~decimal).any()
-        comma = "decimal" if by_decimal else "groups" if by_groups else "either"
-        comma = "" if by_decimal and by_groups else comma  # no rule fits: the odd rows will be named
+        by_decimal, by_groups = int((decimal & ~groups).sum()), int((groups & ~decimal).sum())
+        comma = "decimal" if by_decimal > by_groups else "groups" if by_groups else "either"
     if comma == "decimal":
         return Marks(comma, "groups" if len(points) else "")
     if (only_points.str.count(r"\.") > 1).any() and grouped.all():

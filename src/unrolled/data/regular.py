@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.check import one_of
-from unrolled.data.calendar import Ints, advance, in_words, shown, unit_word
+from unrolled.data.calendar import Ints, advance, counted, in_words, shown, unit_word
 from unrolled.data.frequency import Survey, survey
 from unrolled.data.sequences import Order, Role, Sequences
 from unrolled.errors import DataError
@@ -108,7 +108,7 @@ def _notes(how: str, added: int, filled: int, dropped: int) -> list[str]:
         (filled, "value", f"filled {method}"),
         (dropped, "row", "dropped before the first or after the last known value"),
     )
-    return [f"{_count(n, noun)} {'was' if n == 1 else 'were'} {what}" for n, noun, what in events if n]
+    return [f"{counted(n, noun)} {'was' if n == 1 else 'were'} {what}" for n, noun, what in events if n]
 
 
 def _refuse_infinite(series: Sequences, faults: list[str]) -> None:
@@ -216,10 +216,6 @@ def _at(series: Sequences, row: int) -> str:
     if series.times is not None:
         return f"at {shown(series.times[row])}"
     return f"at position {int(row - series.offsets[_position(series, row)])}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _complete(series: Sequences) -> tuple[Sequences, int]:
