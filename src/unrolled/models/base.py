@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from unrolled.atomic import replace_folder
@@ -72,8 +72,10 @@ def save_model(path: str | Path, tensors: dict[str, Tensor], config: dict[str, A
     """
 
     def fill(new: Path) -> None:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new / _TENSORS)
-        body = {"format": _FORMAT, "weights": _digest((new / _TENSORS).read_bytes()), **config}
+        # not save_file: what it raises on a full disk is no OSError
+        content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+        (new / _TENSORS).write_bytes(content)
+        body = {"format": _FORMAT, "weights": _digest(content), **config}
         sealed = {"sha256": _digest(json.dumps(body).encode()), **body}
         (new / _CONFIG).write_text(json.dumps(sealed, indent=1))
         (new / _CARD).write_text(card)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from unrolled.atomic import replace_folder
@@ -25,7 +25,9 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], record: dict[str, 
     """
 
     def fill(new: Path) -> None:
-        save_file({name: t.detach().contiguous().cpu() for name, t in tensors.items()}, new / _TENSORS)
+        # not save_file: what it raises on a full disk is no OSError
+        content = save({name: t.detach().contiguous().cpu() for name, t in tensors.items()})
+        (new / _TENSORS).write_bytes(content)
         (new / _RECORD).write_text(json.dumps(record))
 
     replace_folder(folder, fill)

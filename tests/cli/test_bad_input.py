@@ -1,0 +1,376 @@
+"""Bad input: one sentence on stderr, status 2, and nothing half-written."""
+
+import resource
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from unrolled.models.forecaster import Forecaster
+
+Run = Callable[..., Any]
+Rows = list[tuple[Any, ...]]
+TINY = ("--hidden-size", 4, "--max-epochs", 1, "--window", 12, "--horizon", 3)
+
+
+def _with(rows: Rows, at: int, *, month: str | None = None, value: object = None) -> Rows:
+    """The rows with one of them changed."""
+    changed = list(rows)
+    changed[at] = (month or rows[at][0], rows[at][1] if value is None else value)
+    return changed
+
+
+def _july_days(rows: Rows) -> Rows:
+    return [*rows[:30], *((f"2002-07-{day:02d}", 100 + day) for day in range(1, 20))]
+
+
+FILES: dict[str, tuple[Callable[[Rows], Rows], str]] = {
+    "header only": (
+        lambda rows: [],
+        "bad.csv: expected rows below the header, got only the header. Export it again.",
+    ),
+    "one row": (
+        lambda rows: rows[:1],
+        (
+            "bad.csv, series 'sold': expected at least two rows with a value, got only one. Add "
+            "its earlier rows, or leave that series out."
+        ),
+    ),
+    "no numeric column": (
+        lambda rows: [(month, "much") for month, _ in rows],
+        (
+            "bad.csv: expected a column of numbers, got only text such as 'much' in column "
+            "'sold'. Add one, or name it with --target or target=."
+        ),
+    ),
+    "text among numbers": (
+        lambda rows: _with(rows, 40, value="n/b"),
+        (
+            "bad.csv row 42, column 'sold': expected a number, got 'n/b'. Correct it, or leave it "
+            "empty and say how gaps are filled with --fill or fill=."
+        ),
+    ),
+    "an impossible date": (
+        lambda rows: _with(rows, 40, month="2003-15-01"),
+        (
+            "bad.csv row 42, column 'month': expected a date between 1678 and 2261 such as "
+            "2020-01-31, got '2003-15-01'. Correct or remove that row."
+        ),
+    ),
+    "a date twice": (
+        lambda rows: [*rows[:30], *rows[29:]],
+        (
+            "bad.csv, series 'sold': expected one row at a time, got two at 2002-06-01. Keep one "
+            "of them, or name the column that tells the series apart with --id or id=."
+        ),
+    ),
+    "a gap": (
+        lambda rows: [*rows[:20], *rows[23:]],
+        (
+            "bad.csv, series 'sold': expected a row every month, got none between 2001-08-01 and "
+            "2001-12-01 (3 missing there, 3 in all). Fill the gaps with --fill linear or "
+            "fill='linear'."
+        ),
+    ),
+    "a missing value": (
+        lambda rows: _with(rows, 10, value=""),
+        (
+            "bad.csv, series 'sold': expected a number at 2000-11-01, got a missing value (1 in "
+            "all). Fill it with --fill linear or fill='linear'."
+        ),
+    ),
+    "an infinite value": (
+        lambda rows: _with(rows, 10, value="inf"),
+        (
+            "bad.csv row 12, column 'sold': expected a finite number, got inf. Correct it, or "
+            "leave it empty and fill it with --fill or fill=."
+        ),
+    ),
+    "a constant series": (
+        lambda rows: [(month, 5) for month, _ in rows],
+        "bad.csv: all 60 values are 5; a constant series needs no network, its forecast is that value.",
+    ),
+    "too short": (
+        lambda rows: rows[:14],
+        (
+            "bad.csv: window 12 and horizon 3 need 15 steps, got 14. Give a longer series, or a "
+            "smaller horizon or window."
+        ),
+    ),
+    "mixed frequencies": (
+        _july_days,
+        (
+            "bad.csv, series 'sold': expected steps of one length, got 1 day and, from 2000-01-01 "
+            "to 2000-02-01, 31 days. Bring it to a regular calendar first, such as with pandas' "
+            "resample."
+        ),
+    ),
+    "a time zone": (
+        lambda rows: [(f"{month}T00:00:00+02:00", value) for month, value in rows],
+        (
+            "bad.csv row 2, column 'month': expected times without a zone, got "
+            "'2000-01-01T00:00:00+02:00'. Bring them to UTC with --utc or utc=True."
+        ),
+    ),
+}  # fmt: skip
+
+OPTIONS: dict[str, tuple[tuple[object, ...], str]] = {
+    "an unknown column": (
+        ("--target", "sol"),
+        "sales.csv: expected a column 'sol' as target, got none of that name. Did you mean 'sold'?",
+    ),
+    "an unknown cell": (
+        ("--cell", "lsmt"),
+        "cell: expected one of rnn, gru, lstm, feedforward; got 'lsmt'. Did you mean 'lstm'?",
+    ),
+    "an unknown activation": (
+        ("--cell", "rnn", "--activation", "relo"),
+        (
+            "activation: expected one of tanh, relu, leaky_relu, sigmoid, prelu; got 'relo'. Did "
+            "you mean 'relu'?"
+        ),
+    ),
+    "an unknown transform": (
+        ("--transform", "logdifference"),
+        (
+            "transform: expected one of auto, identity, scale, minmax, log, difference, "
+            "log-difference, seasonal-difference, log-seasonal-difference; got 'logdifference'. "
+            "Did you mean 'log-difference'?"
+        ),
+    ),
+    "horizon 0": (("--horizon", 0), "horizon: expected a whole number at least 1, got 0."),
+    "an unknown way to fill": (
+        ("--fill", "lineal"),
+        "fill: expected one of forward, linear; got 'lineal'. Did you mean 'linear'?",
+    ),
+    "an impossible level": (
+        ("--level", 100),
+        "--level: expected a number above 0 and below 100, got 100.0.",
+    ),
+    "a format nobody writes": (
+        ("--output", "next.xlsx"),
+        "--output: expected a name that ends in .csv, .csv.gz, .parquet; got 'next.xlsx'.",
+    ),
+    "a folder that is not there": (
+        ("--report", "no/page.html"),
+        "--report: there is no folder no. Make it or write elsewhere.",
+    ),
+}  # fmt: skip
+
+
+def _left(folder: Path) -> set[str]:
+    return {inside.name for inside in folder.iterdir()} - {"home", "sales.csv", "bad.csv"}
+
+
+@pytest.fixture
+def outputs() -> tuple[str, ...]:
+    """Everything that a forecast can write."""
+    return ("--output", "next.csv", "--save", "model", "--report", "page.html")
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_bad_file_is_told_in_one_sentence(
+    unrolled: Run, months: Any, csv_file: Any, tmp_path: Path, outputs: tuple[str, ...], case: str
+) -> None:
+    """File, row and column where there is one, what was expected, what came, the way out."""
+    change, sentence = FILES[case]
+    csv_file("bad.csv", change(months(60)))
+    answer = unrolled("forecast", "bad.csv", *TINY, *outputs)
+    assert (answer.status, answer.out, answer.err) == (2, "", sentence + "\n")
+    assert _left(tmp_path) == set()
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_a_bad_option_is_told_before_any_training(
+    unrolled: Run, sales: Path, tmp_path: Path, case: str
+) -> None:
+    """The option, what it takes, the nearest spelling; no epoch has run."""
+    words, sentence = OPTIONS[case]
+    answer = unrolled("forecast", sales.name, *TINY, *words)
+    assert (answer.status, answer.out, answer.err) == (2, "", sentence + "\n")
+    assert _left(tmp_path) == set()
+
+
+@pytest.mark.parametrize("command", ["describe", "forecast", "backtest"])
+def test_no_file_offers_the_nearest(unrolled: Run, sales: Path, command: str) -> None:
+    """A slip in the name is the most common of all."""
+    answer = unrolled(command, "sale.csv")
+    assert answer.status == 2
+    assert answer.err == "sale.csv: expected a file, got none of that name. Did you mean 'sales.csv'?\n"
+
+
+@pytest.mark.parametrize("command", ["describe", "forecast", "backtest"])
+def test_an_empty_file_is_told(unrolled: Run, tmp_path: Path, command: str) -> None:
+    """No traceback of a parser."""
+    (tmp_path / "empty.csv").touch()
+    answer = unrolled(command, "empty.csv")
+    assert answer.status == 2
+    assert answer.err == (
+        "empty.csv: expected a header and rows below it, got an empty file. Export it again.\n"
+    )
+
+
+def test_one_row_cannot_be_described(unrolled: Run, months: Any, csv_file: Any) -> None:
+    """There is no step and no growth in it."""
+    csv_file("bad.csv", months(1))
+    answer = unrolled("describe", "bad.csv")
+    assert answer.status == 2
+    assert answer.err == (
+        "bad.csv: expected at least two rows, got 1. One value has no order, step or growth to describe.\n"
+    )
+
+
+def test_negative_values_under_a_log_are_told(unrolled: Run, months: Any, csv_file: Any) -> None:
+    """Which row, which value, and what to use instead; left to choose, the package takes another."""
+    csv_file("bad.csv", _with(months(60), 10, value=-3))
+    answer = unrolled("forecast", "bad.csv", *TINY, "--transform", "log-difference")
+    assert answer.status == 2
+    assert answer.err.endswith(
+        "transform 'log-difference' needs values above 0, got -3. Use transform='difference' or 'auto'.\n"
+    )
+    assert "row 1" in answer.err
+    assert unrolled("forecast", "bad.csv", *TINY).status == 0
+
+
+def test_what_was_wrong_can_be_asked_away(unrolled: Run, months: Any, csv_file: Any) -> None:
+    """The way out that each sentence offers is one: --fill, --utc; unsorted rows are sorted."""
+    rows = months(60)
+    csv_file("bad.csv", [*rows[:20], *rows[23:]][::-1])
+    answer = unrolled("forecast", "bad.csv", *TINY, "--fill", "linear")
+    assert answer.status == 0
+    assert answer.err.startswith(
+        "Note: Rows were sorted by time.\nNote: 3 rows were added for missing steps.\n"
+    )
+    csv_file("bad.csv", FILES["a time zone"][0](rows))
+    assert unrolled("forecast", "bad.csv", *TINY, "--utc").status == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--horizon", 0), "horizon: expected a whole number at least 1, got 0."),
+        (("--origins", 0), "origins: expected a whole number at least 1, got 0."),
+        (
+            ("--origins", 900),
+            (
+                "origins: 900 origins 1 apart with a horizon of 3 need 904 steps, the shortest "
+                "series has 120. Use origins=116 at most."
+            ),
+        ),
+        (
+            ("--baselines", "Naiv,AR1"),
+            (
+                "baselines: expected some of Naive, RWD, AR1, SeasonalNaive, Theta, AutoETS, "
+                "AutoARIMA, FeedForward; got 'Naiv'. Did you mean 'Naive'?"
+            ),
+        ),
+    ],
+)
+def test_a_backtest_that_cannot_be_is_told(
+    unrolled: Run, sales: Path, words: tuple[object, ...], sentence: str
+) -> None:
+    """Before any training."""
+    answer = unrolled("backtest", sales.name, *TINY, *words)
+    assert (answer.status, answer.out, answer.err) == (2, "", sentence + "\n")
+
+
+def test_a_horizon_beyond_the_kept_models_is_told(unrolled: Run, sales: Path) -> None:
+    """A model forecasts no further than it was fitted for."""
+    assert unrolled("forecast", sales.name, *TINY, "--save", "model").status == 0
+    answer = unrolled("forecast", sales.name, "--model", "model", "--horizon", 4)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err == "horizon: expected a whole number from 1 to 3, got 4.\n"
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model on disk, fitted for three steps."""
+    walk = 100 + np.cumsum(np.random.default_rng(0).normal(size=60))
+    frame = {"month": pd.date_range("2000-01-01", periods=60, freq="MS"), "sold": walk}
+    model = Forecaster(horizon=3, hidden_size=4, max_epochs=1, window=12).fit(frame)
+    return model.save(tmp_path_factory.mktemp("kept") / "model")
+
+
+def test_a_horizon_beyond_the_kept_models_is_told(unrolled: Run, sales: Path, kept: Path) -> None:
+    """A model forecasts no further than it was fitted for."""
+    answer = unrolled("forecast", sales.name, "--model", kept, "--horizon", 4)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err == "horizon: expected a whole number from 1 to 3, got 4.\n"
+
+
+def _cut(weights: Path) -> None:
+    weights.write_bytes(weights.read_bytes()[:1000])
+
+
+def _altered(weights: Path) -> None:
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (
+            lambda weights: shutil.rmtree(weights.parent),
+            "expected the folder of a saved model, found none. See model.save.",
+        ),
+        (Path.unlink, "model.safetensors is missing. Save the model again, or restore the file."),
+        (
+            _cut,
+            (
+                "model.safetensors is not the file that was saved, it was cut or altered. Save the model "
+                "again, or restore the file."
+            ),
+        ),
+        (
+            _altered,
+            (
+                "model.safetensors is not the file that was saved, it was cut or altered. Save the model "
+                "again, or restore the file."
+            ),
+        ),
+    ],
+)
+def test_a_damaged_model_is_told(
+    unrolled: Run, sales: Path, kept: Path, tmp_path: Path, damage: Callable[[Path], None], sentence: str
+) -> None:
+    """Which folder, which file, and what is wrong with it; nothing is written."""
+    shutil.copytree(kept, tmp_path / "model")
+    damage(tmp_path / "model" / "model.safetensors")
+    answer = unrolled("forecast", sales.name, "--model", "model", "--output", "next.csv")
+    assert (answer.status, answer.out, answer.err) == (2, "", f"model: {sentence}\n")
+    assert not (tmp_path / "next.csv").exists()
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond 4 KiB: a full disk that root meets as well."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (("--save", "model"), "model"),
+        (("--output", "next.csv", "--horizon", 100), "next.csv"),
+        (("--output", "next.parquet", "--horizon", 100), "next.parquet"),
+        (("--report", "page.html"), "page.html"),
+    ],
+)
+def test_a_disk_that_fills_up_leaves_nothing(
+    unrolled: Run, sales: Path, tmp_path: Path, full_disk: None, words: tuple[object, ...], place: str
+) -> None:
+    """Neither the file nor a piece of it under another name."""
+    answer = unrolled("forecast", sales.name, *TINY, *words)
+    assert answer.status == 2
+    last = answer.err.splitlines()[-1]
+    assert last.startswith(f"{place}: cannot be written, disk full (")
+    assert last.endswith("nothing was left there. Free some space or write elsewhere.")
+    assert _left(tmp_path) == set()
