@@ -108,6 +108,11 @@ def test_day_and_month_are_told_by_even_steps() -> None:
     assert _days(swapped) == [str(t) for t in times.astype("M8[s]")]
 
 
+def test_the_same_day_and_month_need_no_telling() -> None:
+    """The first of January is the first of January."""
+    assert _days(["01/01/2020", "01/01/2021"]) == ["2020-01-01T00:00:00", "2021-01-01T00:00:00"]
+
+
 def test_day_and_month_that_cannot_be_told_apart() -> None:
     """Where both orders make sense, neither is guessed."""
     assert _fault_of(["01/02/2020", "02/02/2020"]) == (
@@ -141,9 +146,9 @@ def test_a_date_that_cannot_be_read_is_named(items: object, row: int, got: str) 
 
 def test_a_number_that_is_no_time() -> None:
     """Fractions and missing numbers are named."""
-    start = "flow.csv row 3, column 'date': expected a whole number as time, got "
-    assert _fault_of(np.array([1.0, 1.5])) == start + "1.5. Correct or remove that row."
-    assert _fault_of(np.array([1.0, np.nan])) == start + "nothing. Correct or remove that row."
+    start = "flow.csv row 3, column 'date': expected a date or a whole number as time, got "
+    assert _fault_of(np.array([1.0, 1.5])) == start + "1.5. Write dates, or count the rows 1, 2, 3."
+    assert _fault_of(np.array([1.0, np.nan])) == start + "nothing. Write dates, or count the rows 1, 2, 3."
 
 
 ZONED = [

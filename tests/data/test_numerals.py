@@ -77,12 +77,15 @@ def test_one_comma_and_three_digits_leave_it_open() -> None:
 
 
 def test_points_group_in_a_file_with_decimal_commas() -> None:
-    """'1.234' is 1234 beside a column of decimal commas, 1.234 elsewhere."""
+    """'1.234' is 1234 beside a column of decimal commas, 1.234 in a comma file."""
     own = marks_of(_texts("1.234", "987"))
     beside = resolved(own, settled([Marks("decimal")], ";"))
     assert to_numbers(_texts("1.234", "987"), beside)[0].tolist() == [1234, 987]
-    alone = resolved(own, settled([], ";"))
-    assert to_numbers(_texts("1.234", "987"), alone)[0].tolist() == [1.234, 987]
+    assert own.point == "mixed"
+    assert resolved(own, settled([], ";")).point == "either"
+    for separator in (",", ""):
+        alone = resolved(own, settled([], separator))
+        assert to_numbers(_texts("1.234", "987"), alone)[0].tolist() == [1.234, 987]
 
 
 @pytest.mark.parametrize(

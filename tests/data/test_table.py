@@ -37,19 +37,36 @@ def test_an_infinite_number_is_named(text: str) -> None:
     )
 
 
-def test_two_readings_are_a_fault() -> None:
-    """A factor of a thousand is not guessed."""
-    assert _fault_of(_table_of(separator=";", level=["987", "1,234"]), "level") == (
-        "flow.csv row 3, column 'level': expected a number with a decimal point, got '1,234', which can be "
-        "1.234 or 1234. Write it as one of them."
+@pytest.mark.parametrize(("text", "other"), [("1,234", "987"), ("1.234", "987"), ("-12.345", "17")])
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_two_readings_are_a_fault(text: str, other: str, separator: str) -> None:
+    """A factor of a thousand is not guessed: some numbers with three decimals and others with none."""
+    bare, decimal = (text.replace(",", mark).replace(".", mark) for mark in ("", "."))
+    assert _fault_of(_table_of(separator=separator, level=[other, text]), "level") == (
+        "flow.csv row 3, column 'level': expected a number with a decimal point and no thousands marked, got "
+        f"{text!r}, which can be {bare} or {decimal}. Write the column so, with all its decimals."
     )
+
+
+def test_what_can_be_told_is_no_fault() -> None:
+    """Three decimals in every number, a leading zero, another length, or a comma as separator."""
+    for level in (["1.234", "5.678"], ["0.234", "5"], ["1.5", "1.234", "7"]):
+        assert _table_of(separator=";", level=level).numbers("level").tolist() == [float(x) for x in level]
+    assert _table_of(separator=",", level=["1.234", "5"]).numbers("level").tolist() == [1.234, 5]
+    assert _table_of(separator=";", level=["1.234", "5"], a=["1.5", "2"]).numbers("level")[0] == 1.234
+
+
+def test_what_the_separator_told_is_remarked() -> None:
+    """A comma file's quoted comma groups thousands: likely, so said."""
+    table = _table_of(separator=",", level=["1,234", "987"])
+    assert table.numbers("level").tolist() == [1234, 987]
+    assert table.remarks == ["commas of column 'level' were read as grouping thousands"]
 
 
 def test_one_column_tells_for_the_others() -> None:
     """A decimal comma anywhere in a file makes its points group digits."""
     table = _table_of(separator=";", a=["1,5", "2,5"], b=["1.234", "987"])
     assert table.numbers("b").tolist() == [1234, 987]
-    assert _table_of(separator=";", b=["1.234", "987"]).numbers("b").tolist() == [1.234, 987]
     assert _table_of(separator=";", a=["1,5"], c=["1,234"]).numbers("c").tolist() == [1.234]
     assert _table_of(separator=";", c=["1,234"], d=["1,234.5"]).numbers("c").tolist() == [1234]
     assert _table_of(separator=",", c=["1,234"]).numbers("c").tolist() == [1234]

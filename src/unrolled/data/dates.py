@@ -99,8 +99,8 @@ def _from_numbers(values: NDArray[Any], column: _Column) -> tuple[Times, list[st
         row = int(unread[0])
         got = "nothing" if np.isnan(values[row]) else f"{values[row]:g}"
         raise DataError(
-            f"{column.place(row)}, column {column.name!r}: expected a whole number as time, got {got}. "
-            "Correct or remove that row."
+            f"{column.place(row)}, column {column.name!r}: expected a date or a whole number as time, got "
+            f"{got}. Write dates, or count the rows 1, 2, 3."
         )
     numbers = values.astype(np.int64)
     if _between(numbers, *YEARS) and not _is_counter(column.name):
@@ -223,7 +223,7 @@ def _day_and_month(
     first, second = (pd.to_numeric(parts[k]) for k in (0, 2))
     by_day = _built(parts, day=0, month=2)
     by_month = _built(parts, day=2, month=0)
-    if (first > 12).any() or (parts[1] == ".").all():
+    if (first > 12).any() or (parts[1] == ".").all() or (first == second).all():
         return by_day
     if (second > 12).any():
         return by_month

@@ -31,7 +31,11 @@ _SPACED = re.compile(r"(?<=\d)['’\u00a0\u202f ](?=\d{3}(?!\d))")
 
 
 class Marks(NamedTuple):
-    """What commas and points mean in one column: "decimal", "groups" (thousands), "either" or "" (none)."""
+    """What commas and points mean: "decimal", "groups" (of thousands), "" (there are none).
+
+    "either" where every number fits both readings; "mixed" for points if others have none: numbers written
+    with three decimals would all have them, so that grouping is as likely.
+    """
 
     comma: str = ""
     point: str = ""
@@ -60,9 +64,9 @@ def look_numeric(texts: Texts) -> bool:
     return 2 * sum(_ANY_NUMBER.fullmatch(text) is not None for text in bare) >= max(len(known), 1)
 
 
-def has_commas(texts: Texts) -> bool:
-    """Whether a sample of the texts has a comma in it."""
-    return any(isinstance(text, str) and "," in text for text in spread(texts, _EVIDENCE))
+def has_marks(texts: Texts, marks: frozenset[str]) -> bool:
+    """Whether a sample of the texts has one of the marks in it."""
+    return any(isinstance(text, str) and not marks.isdisjoint(text) for text in spread(texts, _EVIDENCE))
 
 
 def spread(texts: Texts, most: int) -> Texts:
@@ -92,8 +96,9 @@ def marks_of(texts: Texts) -> Marks:
         return Marks(comma, "groups" if len(points) else "")
     if (only_points.str.count(r"\.") > 1).any() and grouped.all():
         return Marks(comma, "groups")
-    point = "" if not len(points) else "either" if comma == "" and grouped.all() else "decimal"
-    return Marks(comma, point)
+    if not len(points) or comma or not grouped.all():
+        return Marks(comma, "decimal" if len(points) else "")
+    return Marks(comma, "either" if len(points) == len(some) else "mixed")
 
 
 def _fits(texts: pd.Series[Any], pattern: str) -> NDArray[np.bool_]:
@@ -103,8 +108,8 @@ def _fits(texts: pd.Series[Any], pattern: str) -> NDArray[np.bool_]:
 def settled(marks: Iterable[Marks], separator: str) -> Marks:
     """What "either" means in a file: as in the columns that can tell, and as its own separator suggests.
 
-    A file with decimal commas has grouping points and the reverse; in a file whose fields are separated by
-    commas, a comma inside a quoted number groups its digits. Points alone are decimal points.
+    A file with decimal commas has grouping points and the reverse. In a file whose fields are separated by
+    commas, a comma inside a quoted number groups its digits and a point is decimal; in frames it is, too.
 
     >>> settled([Marks("decimal", ""), Marks("", "either")], ";").point
     'groups'
@@ -112,13 +117,18 @@ def settled(marks: Iterable[Marks], separator: str) -> Marks:
     found = list(marks)
     commas = {m.comma for m in found} & {"decimal", "groups"}
     comma = commas.pop() if len(commas) == 1 else "groups" if separator == "," and not commas else "either"
-    return Marks(comma, "groups" if comma == "decimal" else "decimal")
+    if comma == "decimal":
+        return Marks(comma, "groups")
+    told = comma == "groups" or separator in {",", ""} or any(m.point == "decimal" for m in found)
+    return Marks(comma, "decimal" if told else "either")
 
 
 def resolved(own: Marks, file: Marks) -> Marks:
-    """The marks of a column, those of its file where it cannot tell."""
-    return Marks(file.comma if own.comma == "either" else own.comma,
-                 file.point if own.point == "either" else own.point)  # fmt: skip
+    """The marks of a column, those of its file where it cannot tell; "either" where neither can."""
+    point = file.point if own.point in {"either", "mixed"} else own.point
+    if own.point == "either" and point == "either":
+        point = "decimal"  # three decimals in every number, in a file that says nothing else
+    return Marks(file.comma if own.comma == "either" else own.comma, point)
 
 
 def to_numbers(texts: Texts, marks: Marks) -> tuple[Floats, Ints]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unrolled.check import nearest
 from unrolled.data.dates import look_like_dates
-from unrolled.data.numerals import Marks, has_commas, look_numeric, marks_of, resolved, settled, to_numbers
+from unrolled.data.numerals import Marks, has_marks, look_numeric, marks_of, resolved, settled, to_numbers
 from unrolled.errors import DataError
 
 Array = NDArray[Any]
@@ -31,6 +31,7 @@ class Table:
         separator: what stood between the fields of a file.
         index: the column that was a frame's index of dates.
         notes: what reading changed, a sentence each.
+        remarks: what `numbers` took for granted, likewise.
 
     >>> table = Table({"y": np.array(["1,5", "2"], dtype=object)}, "flow.csv", str, separator=";")
     >>> table.kinds, table.numbers("y").tolist()
@@ -45,6 +46,7 @@ class Table:
     separator: str = ""
     index: str | None = None
     notes: tuple[str, ...] = ()
+    remarks: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -88,10 +90,14 @@ class Table:
             raise self._no_number(name, 0)
         file = self._marks
         numbers, odd = to_numbers(values, Marks())
-        if len(odd) or file.comma == "decimal":
-            marks = resolved(marks_of(values), file)
-            if marks.comma == "either":
-                raise self._two_readings(name, int(odd[0]))
+        if len(odd) or file.point != "decimal":
+            own = marks_of(values)
+            marks = resolved(own, file)
+            if "either" in marks:
+                raise self._two_readings(name, "," if marks.comma == "either" else ".")
+            if own.comma == "either":
+                sense = "decimal" if marks.comma == "decimal" else "grouping thousands"
+                self.remarks.append(f"commas of column {name!r} were read as {sense}")
             numbers, odd = to_numbers(values, marks)
         if len(odd):
             raise self._no_number(name, int(odd[0]))
@@ -101,7 +107,9 @@ class Table:
     def _marks(self) -> Marks:
         """What commas and points mean in this table where one column cannot tell."""
         texts = (self.columns[name] for name, kind in self.kinds.items() if kind == "number")
-        return settled((marks_of(v) for v in texts if v.dtype.kind == "O" and has_commas(v)), self.separator)
+        signs = frozenset(",") if self.separator in {",", ""} else frozenset(",.")
+        told = (marks_of(v) for v in texts if v.dtype.kind == "O" and has_marks(v, signs))
+        return settled(told, self.separator)
 
     def _no_number(self, name: str, row: int) -> DataError:
         return DataError(
@@ -109,11 +117,14 @@ class Table:
             "Correct it, or leave it empty and say how gaps are filled with --fill or fill=."
         )
 
-    def _two_readings(self, name: str, row: int) -> DataError:
-        text = str(self.columns[name][row]).strip()
+    def _two_readings(self, name: str, mark: str) -> DataError:
+        texts = self.columns[name]
+        row = next(i for i, text in enumerate(texts) if isinstance(text, str) and mark in text)
+        text = texts[row].strip()
         return DataError(
-            f"{self.place(row)}, column {name!r}: expected a number with a decimal point, got {text!r}, "
-            f"which can be {text.replace(',', '.')} or {text.replace(',', '')}. Write it as one of them."
+            f"{self.place(row)}, column {name!r}: expected a number with a decimal point and no thousands "
+            f"marked, got {text!r}, which can be {text.replace(mark, '')} or {text.replace(mark, '.')}. Write "
+            "the column so, with all its decimals."
         )
 
 

@@ -167,6 +167,7 @@ def _from_table(table: Table, named: Named, *, utc: bool) -> Sequences:
     times = None if layout.time is None else _times(table, layout.time, notes, utc=utc)
     codes, ids = _series_of(table, layout)
     values = np.column_stack([table.numbers(name) for name in (*layout.targets, *layout.inputs)])
+    notes.extend(table.remarks)
     rows = _sorted_rows(codes, times, notes)
     if rows is not None:
         codes, values, times = codes[rows], values[rows], None if times is None else times[rows]
