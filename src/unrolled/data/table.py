@@ -123,8 +123,8 @@ class Table:
         text = texts[row].strip()
         return DataError(
             f"{self.place(row)}, column {name!r}: expected a number with a decimal point and no thousands "
-            f"marked, got {text!r}, which can be {text.replace(mark, '')} or {text.replace(mark, '.')}. Write "
-            "the column so, with all its decimals."
+            f"marked, got {text!r}, which can be {text.replace(mark, '')} or {text.replace(mark, '.')}. "
+            "Write the column so, with all its decimals."
         )
 
 
