@@ -142,7 +142,7 @@ class Encoding:
         return np.nan_to_num(np.column_stack(scaled)) if scaled else np.empty((len(series.values), 0))
 
     def _cycles(self, series: Sequences, rows: slice, horizon: int) -> Floats:
-        if series.times is None or self.freq is None or rows.start == rows.stop:
+        if series.times is None or self.freq is None or self.season == 1:
             return np.empty((rows.stop - rows.start, 0))
         times = series.times[rows]
         return cycle_inputs(np.concatenate([times, future_times(times[-1], self.freq, horizon)]), self.freq)

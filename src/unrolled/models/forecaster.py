@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from unrolled import __version__
 from unrolled.check import Faults, one_of, real, whole
 from unrolled.data.calendar import future_times, season_length
+from unrolled.data.changes import seasonality
 from unrolled.data.future import with_future
 from unrolled.data.regular import require_regular
-from unrolled.data.sequences import Sequences
+from unrolled.data.sequences import Role, Sequences
 from unrolled.data.tables import read, to_frame
 from unrolled.data.transforms import TRANSFORMS
 from unrolled.data.windows import Windows
@@ -26,7 +28,7 @@ from unrolled.models.card import model_card, pack_series, unpack_series
 from unrolled.models.encoding import Encoding
 from unrolled.models.network import CELLS, QUANTILES, ForecastNetwork
 from unrolled.models.quantiles import at_level, stretched
-from unrolled.models.training import Settings, answer, train
+from unrolled.models.training import Settings, answer, require_device, train
 from unrolled.nn.cells import NONLINEARITIES
 from unrolled.train.checkpoint import below
 from unrolled.train.history import History
@@ -35,6 +37,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _LEAST_STEPS = 3  # of a series that is read beside longer ones
+_LEAST_SEASONAL = 0.2  # share of the series that must show a season before the network looks for one
 _LEAST_WINDOW = 48
 _SEASONS_READ = 10
 _MOST_WINDOW = 256
@@ -57,7 +60,8 @@ class Forecaster(Estimator):
         dropout: between layers and before the readout, from 0 to below 1.
         window: steps the network reads; None for ten seasons, from 48 to 256, or what there is.
         transform: "auto", or one of `unrolled.data.transforms.TRANSFORMS`.
-        season: steps in a season; None for what the frequency says.
+        season: steps in a season, whose anchors and calendar the network then sees; 1 for none; None for
+            what the frequency suggests, if at least a fifth of the series show it.
         ensemble: networks with different seeds, whose quantiles are averaged.
         max_epochs: epochs at most, each of 8 to 160 steps: a quarter of the root of the number of windows.
         batch_size: windows a step; None for 64, fewer if there are few windows.
@@ -139,15 +143,14 @@ class Forecaster(Estimator):
         series = read(series)
         require_regular(series)
         lengths = series.observed
-        self.season_ = season_length(series.freq) if self.season is None else self.season
-        self.window_ = self._fitting_window(series, lengths)
-        self._encoding = Encoding.learn(series, self.transform, self.season_)
-        self.transform_, self.transform_reason_ = self._encoding.common, self._encoding.reason
-        self._series = series
-        windows = self._encoding.windows(
-            self._encoding.tracks(series, self.horizon), self.window_, self.horizon
-        )
+        season = self._shown_season(series) if self.season is None else self.season
+        window = self._fitting_window(series, lengths, season)
+        encoding = Encoding.learn(series, self.transform, season)
+        windows = encoding.windows(encoding.tracks(series, self.horizon), window, self.horizon)
         trained = train(windows, lengths, self._new_network(windows), self._settings(checkpoint))
+        # Nothing is learned before this line: a fit that fails leaves the model as it was.
+        self.season_, self.window_, self._series, self._encoding = season, window, series, encoding
+        self.transform_, self.transform_reason_ = encoding.common, encoding.reason
         self._networks, self._factors, self.history_ = trained.networks, trained.factors, trained.history
         if self.history_.stopped == "interrupted":
             kept = self.history_.best_epoch
@@ -162,7 +165,7 @@ class Forecaster(Estimator):
         *,
         horizon: int | None = None,
         future: Any = None,
-        level: Sequence[float] = (80,),
+        level: float | Sequence[float] = (80,),
     ) -> Any:
         """Forecast what follows each series.
 
@@ -182,20 +185,22 @@ class Forecaster(Estimator):
             DataError: the series is not like the fitted ones, or a known-future value is missing.
         """
         self._require_fitted()
-        steps = self.horizon if horizon is None else whole("horizon", horizon, least=1, most=self.horizon)
-        levels = [real("level", width, above=0, below=100) for width in level]
+        fitted, cell = self._networks[0].sizes["horizon"], self._networks[0].sizes["cell"]
+        steps = fitted if horizon is None else whole("horizon", horizon, least=1, most=fitted)
+        widths = level if isinstance(level, Iterable) and not isinstance(level, str) else (level,)
+        levels = [real("level", width, above=0, below=100) for width in widths]
         data = self._series if series is None else self._like_fitted(series)
         lengths = data.observed
         data = with_future(data, future, lengths, steps)
         answers = self._quantiles(data, (lengths - 1)[:, None])[:, 0, :steps]  # (N, h, Q)
         frame: dict[str, Any] = {data.names.id: np.repeat(np.array(data.ids, dtype=object), steps)}
         frame[data.names.time] = np.concatenate(
-            [self._times_after(data, k, int(n))[:steps] for k, n in enumerate(lengths)]
+            [_times_after(data, k, int(n), steps) for k, n in enumerate(lengths)]
         )
-        frame[self.cell] = at_level(answers, QUANTILES, 0.5).ravel()
+        frame[cell] = at_level(answers, QUANTILES, 0.5).ravel()
         for width in levels:
             for side, share in (("lo", 0.5 - width / 200), ("hi", 0.5 + width / 200)):
-                frame[f"{self.cell}-{side}-{width:g}"] = at_level(answers, QUANTILES, share).ravel()
+                frame[f"{cell}-{side}-{width:g}"] = at_level(answers, QUANTILES, share).ravel()
         return to_frame(frame, data.backend)
 
     def forecast_origins(self, series: Sequences, origins: Ints, *, level: float = 80) -> dict[str, Any]:
@@ -268,18 +273,19 @@ class Forecaster(Estimator):
 
     def _quantiles(self, series: Sequences, origins: Ints) -> Floats:
         """(N, K, h, Q) calibrated quantiles, as values of the series."""
-        tracks = self._encoding.tracks(series, self.horizon)
-        windows = self._encoding.windows(tracks, self.window_, self.horizon)
+        horizon = self._networks[0].sizes["horizon"]
+        tracks = self._encoding.tracks(series, horizon)
+        windows = self._encoding.windows(tracks, self.window_, horizon)
         rows = np.concatenate([windows.rows(k, steps) for k, steps in enumerate(origins)])
         answers = stretched(answer(self._networks, windows, rows, self.device), self._factors)
-        answers = answers.reshape(*origins.shape, self.horizon, len(QUANTILES))
+        answers = answers.reshape(*origins.shape, horizon, len(QUANTILES))
         pairs = zip(tracks, origins, answers, strict=True)
         return np.stack([track.transformed.levels(steps, own) for track, steps, own in pairs])
 
     def _new_network(self, windows: Windows) -> Callable[[], ForecastNetwork]:
         sizes: dict[str, Any] = {
             "inputs": windows.inputs.shape[1],
-            "window": self.window_,
+            "window": windows.window,
             "recent": windows.recent,
             "horizon": self.horizon,
             "hidden_size": self.hidden_size,
@@ -305,14 +311,25 @@ class Forecaster(Estimator):
             verbose=self.verbose,
         )
 
-    def _fitting_window(self, series: Sequences, lengths: Ints) -> int:
+    def _shown_season(self, series: Sequences) -> int:
+        """The season that the frequency suggests, if enough of the series show it; else 1.
+
+        Seasonal inputs cost a series without a season more than they could give.
+        """
+        season = season_length(series.freq)
+        pairs = zip(series, series.observed, strict=True)
+        told = [seasonality(one.target[:steps], season)[0] for one, steps in pairs]
+        showing = [shows for shows in told if shows is not None]
+        return season if sum(showing) > _LEAST_SEASONAL * len(showing) else 1
+
+    def _fitting_window(self, series: Sequences, lengths: Ints, season: int) -> int:
         """The window asked for, or the rule's, cut to what the longest series allows.
 
         Raises:
             DataError: every series is too short, or constant; or one has fewer than three steps.
         """
         longest, shortest = int(lengths.max()), int(lengths.argmin())
-        by_rule = min(max(_SEASONS_READ * self.season_, _LEAST_WINDOW), _MOST_WINDOW)
+        by_rule = min(max(_SEASONS_READ * season, _LEAST_WINDOW), _MOST_WINDOW)
         window = self.window or min(by_rule, max(longest - self.horizon, _LEAST_STEPS))
         if longest < window + self.horizon:
             raise DataError(
@@ -342,15 +359,15 @@ class Forecaster(Estimator):
                 f"'{data.freq}'. Resample the data, or fit a model on it."
             )
         if missing := [name for name in self._encoding.covariates if name not in data.columns]:
-            raise DataError(f"{data.source}: expected the columns {', '.join(missing)} of the fitted data.")
-        return data
-
-    def _times_after(self, series: Sequences, k: int, observed_steps: int) -> NDArray[Any]:
-        """(h,) the times of the horizon; steps counted from 0 where there are none."""
-        last = int(series.offsets[k]) + observed_steps - 1
-        if series.times is None:
-            return np.arange(observed_steps, observed_steps + self.horizon)
-        return future_times(series.times[last], series.freq or "1", self.horizon)
+            raise DataError(
+                f"{data.source}: expected the columns {', '.join(missing)} of the fitted data. Name them in "
+                "read(..., past=[...], future=[...], static=[...])."
+            )
+        roles, target = self._series.roles, data.columns[data.roles.index(Role.TARGET)]
+        pairs = zip(self._series.columns, roles, strict=True)
+        columns = tuple(target if role is Role.TARGET else name for name, role in pairs)
+        places = [data.columns.index(name) for name in columns]  # in the order that the network knows
+        return replace(data, values=data.values[:, places], columns=columns, roles=roles)
 
     def _check_arguments(self) -> None:
         faults = Faults()
@@ -363,9 +380,18 @@ class Forecaster(Estimator):
         for name, least in (("window", 2), ("season", 1), ("batch_size", 1)):
             if getattr(self, name) is not None:
                 faults.collect(whole, name, getattr(self, name), least=least)
+        faults.collect(whole, "random_state", self.random_state)
+        faults.collect(require_device, self.device)
         faults.collect(real, "dropout", self.dropout, least=0, below=1)
         faults.collect(real, "learning_rate", self.learning_rate, above=0)
         faults.collect(real, "validation_fraction", self.validation_fraction, least=0, most=0.5)
         if self.cell != "rnn" and self.activation != "tanh" and self.activation in NONLINEARITIES:
             faults.add(f"activation: only cell='rnn' takes another than 'tanh'; got {self.activation!r}.")
         faults.raise_if_any()
+
+
+def _times_after(series: Sequences, k: int, observed: int, steps: int) -> NDArray[Any]:
+    """(steps,) the times that follow; steps counted from 0 where there are none."""
+    if series.times is None:
+        return np.arange(observed, observed + steps)
+    return future_times(series.times[int(series.offsets[k]) + observed - 1], series.freq or "1", steps)
