@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.calendar import future_times
+from unrolled.data.calendar import future_times, shown
 from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import DataError
 
@@ -67,7 +67,13 @@ def _ahead(one: Sequences, n: int, steps: int) -> NDArray[Any]:
 
 def _rows(frame: Any, series: Sequences, wanted: list[str]) -> dict[tuple[str, Any], dict[str, float]]:
     """The frame's values by id and time."""
-    table = nw.from_native(frame, eager_only=True)
+    try:
+        table = nw.from_native(frame, eager_only=True)
+    except TypeError as fault:
+        raise DataError(
+            f"future: expected a frame of pandas, polars or Arrow, got {type(frame).__name__}. "
+            "Read a file into a frame first."
+        ) from fault
     need = [*([series.names.id] if len(series) > 1 else []), series.names.time, *wanted]
     if missing := [name for name in need if name not in table.columns]:
         raise DataError(f"future: expected the columns {', '.join(need)}; {', '.join(missing)} is missing.")
@@ -75,13 +81,20 @@ def _rows(frame: Any, series: Sequences, wanted: list[str]) -> dict[tuple[str, A
     if series.times is not None:
         times = times.astype(series.times.dtype)
     ids = table[series.names.id].to_list() if series.names.id in table.columns else None
-    columns = {name: table[name].to_numpy().astype(np.float64) for name in wanted}
+    columns = {name: _numbers(name, table[name].to_numpy()) for name in wanted}
     return {
         (series.ids[0] if ids is None else str(ids[row]), moment): {
             name: float(column[row]) for name, column in columns.items()
         }
         for row, moment in enumerate(times.tolist())
     }
+
+
+def _numbers(name: str, column: NDArray[Any]) -> NDArray[np.float64]:
+    try:
+        return column.astype(np.float64)
+    except (TypeError, ValueError) as fault:
+        raise DataError(f"future: expected numbers in column '{name}'; {fault}.") from fault
 
 
 def _require_filled(
@@ -92,5 +105,5 @@ def _require_filled(
         if len(empty):
             raise DataError(
                 f"future: series '{series.ids[k]}' needs column '{name}' for the {len(block)} steps after "
-                f"its last target, {ahead[empty[0]]} is missing. Pass them with predict(future=frame)."
+                f"its last target, {shown(ahead[empty[0]])} is missing. Pass them with predict(future=frame)."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 # cycle: steps in it, and where in it a time lies
-_CYCLES = {
+_CYCLES: dict[str, tuple[float, Callable[[Any], Any]]] = {
     "minute of the hour": (60, lambda t: t.minute),
     "hour of the day": (24, lambda t: t.hour + t.minute / 60),
     "day of the week": (7, lambda t: t.dayofweek),

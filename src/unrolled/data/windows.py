@@ -6,6 +6,7 @@ All series lie one after the other in a few flat arrays, each with `window` rows
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -111,6 +112,11 @@ class Windows:
         self._back = torch.from_numpy(reference_offsets(max(self.lag, 1), horizon))
 
     @property
+    def held(self) -> tuple[Tensor, ...]:
+        """All that the windows are made of: a few numbers a step."""
+        return self.inputs, self._ahead, self._working, self._center, self._unit, self._share
+
+    @property
     def recent(self) -> int:
         """V, the latest levels that a readout sees."""
         return len(self._recent)
@@ -200,6 +206,13 @@ class Selection:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def fingerprint(self, settings: str) -> str:
+        """A digest of these settings, of the origins and of everything that their windows hold."""
+        digest = hashlib.sha256(settings.encode())
+        for held in (self._rows, self._cuts, *self._windows.held):
+            digest.update(held.numpy().data)
+        return digest.hexdigest()
 
     def batch(self, chosen: Tensor) -> Batch:
         """The chosen examples."""

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -76,6 +77,7 @@ def save_model(path: str | Path, tensors: dict[str, Tensor], config: dict[str, A
         content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
         (new / _TENSORS).write_bytes(content)
         body = {"format": _FORMAT, "weights": _digest(content), **config}
+        body = json.loads(json.dumps(body, default=_plain))
         sealed = {"sha256": _digest(json.dumps(body).encode()), **body}
         (new / _CONFIG).write_text(json.dumps(sealed, indent=1))
         (new / _CARD).write_text(card)
@@ -114,6 +116,13 @@ def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dic
         found = f"{sealed['estimator']}, format {sealed['format']}"
         raise ModelFolderError(f"{folder}: expected a {estimator}, format {_FORMAT}; found {found}.")
     return load_file(folder / _TENSORS), sealed
+
+
+def _plain(number: Any) -> Any:
+    """NumPy's numbers, such as those of a grid of settings, as Python's."""
+    if isinstance(number, np.generic):
+        return number.item()
+    raise TypeError(f"a saved model cannot hold {number!r}")
 
 
 def _digest(content: bytes) -> str:

@@ -84,6 +84,6 @@ def quantile_loss(network: nn.Module, batch: Batch) -> Tensor:
     Dividing a target by its unit makes series comparable; multiplying the loss by the unit's share gives
     back their importance: a quiet series must not count as much as a lively one.
     """
-    levels = torch.tensor(QUANTILES)
+    levels = torch.tensor(QUANTILES, device=batch.target.device)
     lost = pinball(network(batch), batch.target, levels).mean(-1)  # (M, h)
     return (lost * batch.known * batch.weight[:, None]).sum() / batch.known.sum().clamp(min=1.0)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from unrolled.data.splits import held_out, judging_origins, thinned, training_origins
 from unrolled.data.windows import Batch, Selection, Windows
+from unrolled.errors import ArgumentError
 from unrolled.models.network import QUANTILES, ForecastNetwork, quantile_loss
 from unrolled.models.quantiles import calibrate
 from unrolled.train.fit import Plan, fit
@@ -73,20 +74,35 @@ def train(
     """
     cuts = np.array([n - held_out(int(n), windows.horizon, settings.validation_fraction) for n in lengths])
     everything = _training(windows, lengths, lengths, settings)
-    if (cuts == lengths).all():
+    rehearsal = _training(windows, lengths, cuts, settings)
+    if (cuts == lengths).all() or not len(rehearsal):
         networks, history = _ensemble(new_network, everything, settings, settings.max_epochs)
         if not networks:
             raise KeyboardInterrupt  # before the first epoch ended: there is nothing to keep
         return Trained(networks, np.ones(len(QUANTILES)), history)
     judged = _judging(windows, lengths, cuts)
     rehearsed = _seeded(new_network, settings.seed)
-    history = _fit(rehearsed, _training(windows, lengths, cuts, settings), judged, settings, "rehearsal")
+    history = _fit(rehearsed, rehearsal, judged, settings, "rehearsal")
     factors = _calibration(rehearsed, judged, settings.device)
     if history.stopped == "interrupted":
         return Trained((rehearsed,), factors, history)
     networks, last = _ensemble(new_network, everything, settings, history.best_epoch)
     stopped = history.stopped if last.stopped == "finished" else "interrupted"
     return Trained(networks or (rehearsed,), factors, replace(history, stopped=stopped))
+
+
+def require_device(device: str) -> None:
+    """Pass if torch can compute there.
+
+    Raises:
+        ArgumentError: it is no device, or not one of this machine.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as fault:
+        raise ArgumentError(
+            f"device: expected one that torch can use here, such as 'cpu', got {device!r}. Use device='cpu'."
+        ) from fault
 
 
 @torch.inference_mode()
@@ -132,6 +148,8 @@ def _fit(
         seed=settings.seed,
     )
     folder = None if settings.checkpoint is None else settings.checkpoint / label.replace(" ", "-")
+    if folder is not None:
+        plan = replace(plan, identity=training.fingerprint(repr(network.sizes)))
     with ProgressLine(label, plan.max_epochs, shown=settings.verbose) as line:
 
         def tell(epoch: int, record: Epoch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ _TENSORS, _RECORD = "training.safetensors", "training.json"
 
 
 def save_checkpoint(folder: Path, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
-    """Replace the checkpoint at `folder` in one step.
+    """Replace the checkpoint at `folder` in one step; the folders above it are made where they are missing.
 
     Raises:
         StorageError: it could not be written; the checkpoint before it still stands.
@@ -30,6 +31,8 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], record: dict[str, 
         (new / _TENSORS).write_bytes(content)
         (new / _RECORD).write_text(json.dumps(record))
 
+    with suppress(OSError):  # replace_folder says it better
+        folder.parent.mkdir(parents=True, exist_ok=True)
     replace_folder(folder, fill)
 
 

@@ -46,6 +46,7 @@ class Plan:
         clip_norm: gradients longer than this are shortened to it.
         patience: epochs without a better validation loss before the training stops.
         seed: of the shuffling and of dropout.
+        identity: whatever else must be the same, such as a digest of the data, for a checkpoint to go on.
     """
 
     max_epochs: int
@@ -56,6 +57,7 @@ class Plan:
     clip_norm: float = 1.0
     patience: int = 8
     seed: int = 0
+    identity: str = ""
 
 
 def fit(
@@ -209,7 +211,7 @@ class _Training:
             return
         tensors, record = saved
         now = {"plan": asdict(self.plan), "examples": len(self.training)}
-        if {key: record[key] for key in now} != now:
+        if {key: record.get(key) for key in now} != now or not self._fits(below("network.", tensors)):
             raise ModelFolderError(
                 f"{self.checkpoint}: this checkpoint was made with other settings or data. "
                 "Delete the folder to train from the start, or give back the settings it was made with."
@@ -219,6 +221,11 @@ class _Training:
         self.epochs = [Epoch(**epoch) for epoch in record["epochs"]]
         unpack_optimizer(self.optimizer, tensors)
         torch.set_rng_state(tensors["random_state"])
+
+    def _fits(self, saved: dict[str, Tensor]) -> bool:
+        """Whether these are weights of this very network."""
+        own = {name: tensor.shape for name, tensor in self.network.state_dict().items()}
+        return own == {name: tensor.shape for name, tensor in saved.items()}
 
 
 def _one_cycle(step: int, steps: int) -> float:
