@@ -143,7 +143,9 @@ def backtest(
     tried = [replay.baseline(one, fitted) for one in variants(names, replay.transforms(fitted))]
     if "FeedForward" in names and model.cell != "feedforward":
         tried.append(replay.network(feedforward_twin(fitted), "FeedForward")[1])
-    units = units_of([y[: o[0] + 1] for y, o in zip(replay.targets, grid, strict=True)], fitted.season_)
+    units = units_of(
+        [y[: o[0] + 1] for y, o in zip(replay.targets, grid, strict=True)], replay.season(fitted)
+    )
     losses = [losses_by_origin(replay.actual, one.point, units) for one in (told, *tried)]
     rivals = [Rival(one.name, loss, one.note) for one, loss in zip(tried, losses[1:], strict=True)]
     shown = [told, *_best_of_each_name(tried, losses[1:])]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.calendar import season_length
 from unrolled.data.sequences import Role, Sequences
 from unrolled.data.transforms import Transform
 from unrolled.errors import DataError
@@ -117,7 +118,12 @@ class Replay:
         """What the network uses for each series; without the log where a value is not above 0."""
         name = fitted.transform_
         plain = {"log": "scale"}.get(name, name.removeprefix("log-"))
-        return [Transform(name if y.min() > 0 else plain, fitted.season_) for y in self.targets]
+        season = self.season(fitted)
+        return [Transform(name if y.min() > 0 else plain, season) for y in self.targets]
+
+    def season(self, fitted: Any) -> int:
+        """The season of the baselines: as asked, or the frequency's, whether or not the network saw one."""
+        return int(fitted.season or season_length(self.series.freq))
 
     def baseline(self, baseline: Baseline, fitted: Any) -> Told:
         """What a baseline told, on the scale of the fitted network where it has a choice."""

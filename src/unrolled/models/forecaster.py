@@ -317,6 +317,8 @@ class Forecaster(Estimator):
         Seasonal inputs cost a series without a season more than they could give.
         """
         season = season_length(series.freq)
+        if "seasonal" in self.transform:
+            return season
         pairs = zip(series, series.observed, strict=True)
         told = [seasonality(one.target[:steps], season)[0] for one, steps in pairs]
         showing = [shows for shows in told if shows is not None]
