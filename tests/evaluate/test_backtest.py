@@ -23,7 +23,7 @@ COLUMNS = ["model", "note", "mae", "rmse", "mase", "smape", "crps", "coverage"]
 class Sure:
     """A stand-in for a Forecaster: what comes, `off` by a share, with a band of that width."""
 
-    transform_, season_ = "log-difference", 12
+    transform_, season = "log-difference", 12
 
     def __init__(self, horizon: int = 3, off: float = 0.0, cell: str = "gru") -> None:
         self.horizon, self.off, self.cell = horizon, off, cell

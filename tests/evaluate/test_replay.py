@@ -114,7 +114,7 @@ def test_what_comes_later_is_altered_and_what_came_before_is_not(two: Sequences)
 class Counting:
     """A stand-in for a Forecaster that forecasts how many steps it was fitted on."""
 
-    cell, horizon, transform_, season_ = "counting", 2, "difference", 1
+    cell, horizon, transform_, season = "counting", 2, "difference", 1
 
     def get_params(self) -> dict[str, Any]:
         return {}

@@ -179,6 +179,7 @@ def test_an_exact_baseline_is_no_division_by_zero() -> None:
     verdict = judge(ones, [Rival("RWD", zeros, "on levels")], horizon=1, step=1, name="gru")
     assert (verdict.outcome, verdict.ratio) == ("worse", np.inf)
     assert "further off than the best of its baselines (RWD on levels)" in verdict.sentence
+    assert json.loads(json.dumps(verdict.to_dict(), allow_nan=False))["ratio"] is None
     level = judge(zeros, [Rival("RWD", zeros)], horizon=1, step=1, name="gru")
     assert (level.outcome, level.ratio) == ("no difference", 1.0)
 

@@ -87,8 +87,8 @@ large would appear in 8 of 1,000 such series if there were none: it has skill he
         return self.sentence
 
     def to_dict(self) -> dict[str, Any]:
-        """Every field, ready for JSON."""
-        return {"kind": self.kind, **asdict(self)}
+        """Every field, ready for JSON; an infinite ratio is None."""
+        return {"kind": self.kind, **asdict(self), "ratio": self.ratio if math.isfinite(self.ratio) else None}
 
 
 def judge(losses: Floats, rivals: Sequence[Rival], *, horizon: int, step: int, name: str) -> Verdict:
