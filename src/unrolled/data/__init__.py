@@ -1,0 +1,1 @@
+"""Tables in, `Sequences` out; what is in them; transforms, windows and splits."""
