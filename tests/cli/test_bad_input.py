@@ -1,5 +1,6 @@
 """Bad input: one sentence on stderr, status 2, and nothing half-written."""
 
+import os
 import resource
 import shutil
 from collections.abc import Callable, Iterator
@@ -278,14 +279,6 @@ def test_a_backtest_that_cannot_be_is_told(
     assert (answer.status, answer.out, answer.err) == (2, "", sentence + "\n")
 
 
-def test_a_horizon_beyond_the_kept_models_is_told(unrolled: Run, sales: Path) -> None:
-    """A model forecasts no further than it was fitted for."""
-    assert unrolled("forecast", sales.name, *TINY, "--save", "model").status == 0
-    answer = unrolled("forecast", sales.name, "--model", "model", "--horizon", 4)
-    assert (answer.status, answer.out) == (2, "")
-    assert answer.err == "horizon: expected a whole number from 1 to 3, got 4.\n"
-
-
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model on disk, fitted for three steps."""
@@ -355,22 +348,48 @@ def full_disk() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+_WIDE = [word for level in range(1, 61) for word in ("--level", level)]  # makes a small file large
+
+
 @pytest.mark.parametrize(
     ("words", "place"),
     [
-        (("--save", "model"), "model"),
-        (("--output", "next.csv", "--horizon", 100), "next.csv"),
-        (("--output", "next.parquet", "--horizon", 100), "next.parquet"),
+        (("--output", "next.csv", *_WIDE), "next.csv"),
+        (("--output", "next.parquet", *_WIDE), "next.parquet"),
         (("--report", "page.html"), "page.html"),
     ],
 )
 def test_a_disk_that_fills_up_leaves_nothing(
-    unrolled: Run, sales: Path, tmp_path: Path, full_disk: None, words: tuple[object, ...], place: str
+    unrolled: Run,
+    sales: Path,
+    kept: Path,
+    tmp_path: Path,
+    full_disk: None,
+    words: tuple[object, ...],
+    place: str,
 ) -> None:
     """Neither the file nor a piece of it under another name."""
-    answer = unrolled("forecast", sales.name, *TINY, *words)
+    answer = unrolled("forecast", sales.name, "--model", kept, *words)
     assert answer.status == 2
     last = answer.err.splitlines()[-1]
     assert last.startswith(f"{place}: cannot be written, disk full (")
     assert last.endswith("nothing was left there. Free some space or write elsewhere.")
     assert _left(tmp_path) == set()
+
+
+def test_a_disk_that_fills_up_keeps_the_model_that_was(
+    unrolled: Run, sales: Path, kept: Path, tmp_path: Path, full_disk: None
+) -> None:
+    """Weights that do not fit do not take the old folder's place."""
+    shutil.copytree(kept.parent, tmp_path / "kept", copy_function=os.link)  # no byte is written
+    answer = unrolled("forecast", sales.name, *TINY, "--save", "kept/model")
+    assert answer.status == 2
+    assert answer.err.splitlines()[-1] == (
+        "kept/model: cannot be written, disk full (File too large); what stood there before is unchanged. "
+        "Free some space or write elsewhere."
+    )
+    names = ("README.md", "config.json", "model.safetensors")
+    assert [(tmp_path / "kept" / "model" / n).read_bytes() for n in names] == [
+        (kept / n).read_bytes() for n in names
+    ]
+    assert len(list((tmp_path / "kept").iterdir())) == 1

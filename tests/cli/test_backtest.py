@@ -1,0 +1,90 @@
+"""`unrolled backtest`: the past replayed, beside simpler forecasts."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+TINY = ("--hidden-size", 4, "--max-epochs", 1, "--window", 12, "--horizon", 3)
+QUICK = ("--baselines", "Naive,RWD,AR1", "--origins", 12)
+
+
+def test_the_network_stands_beside_its_rivals(unrolled: Run, sales: Path) -> None:
+    """A row a model and one sentence; the network's comes first."""
+    answer = unrolled("backtest", sales, *TINY, *QUICK)
+    assert answer.status == 0
+    lines = answer.out.splitlines()
+    assert lines[0].split()[:2] == ["model", "mae"]
+    assert lines[1].startswith("lstm ")
+    assert {line.split()[0] for line in lines[2:5]} == {"Naive", "RWD", "AR1"}
+    assert "LSTM" in lines[6]
+
+
+def test_json_is_one_object_and_nothing_else(unrolled: Run, sales: Path) -> None:
+    """Verdict and table, on one line."""
+    answer = unrolled("backtest", sales, *TINY, *QUICK, "--level", 90, "--json")
+    told = json.loads(answer.out)
+    assert answer.out.count("\n") == 1
+    assert told["table"][0]["model"] == "lstm"
+    assert told["verdict"]["outcome"] in {"better", "worse", "no difference", "too few to tell"}
+    assert (told["verdict"]["origins"], told["level"], told["written"]) == (12, 90, [])
+
+
+@pytest.mark.parametrize("change", [("--step", 1), ("--origins", 11), ("--refit",), ("--horizon", 2)])
+def test_every_option_reaches_the_backtest(unrolled: Run, sales: Path, change: tuple[object, ...]) -> None:
+    """Told back, or seen in the numbers."""
+    base = ("backtest", sales, *TINY, "--baselines", "Naive", "--origins", 10, "--step", 2, "--json")
+    plain, changed = (json.loads(unrolled(*base, *words).out) for words in ((), change))
+    assert plain["table"][0]["mae"] != changed["table"][0]["mae"]
+    for name in ("horizon", "step"):
+        assert (plain[name] != changed[name]) == (f"--{name}" in change)
+
+
+@pytest.mark.parametrize("command", ["backtest", "forecast"])
+def test_either_command_writes_the_same_kind_of_page(
+    unrolled: Run, sales: Path, tmp_path: Path, command: str
+) -> None:
+    """Forecast and test of it on one page; the scores on the screen stand beside those of the rivals."""
+    quick = QUICK if command == "backtest" else ()
+    answer = unrolled(command, sales, *TINY, *quick, "--report", tmp_path / "page.html")
+    assert answer.status == 0
+    assert f"Written: {tmp_path / 'page.html'}" in answer.out
+    assert re.search(r"^Naive +\d", answer.out, flags=re.MULTILINE)
+    text = (tmp_path / "page.html").read_text()
+    for words in ("What comes next", "Can it be trusted?", "What the data looks like", "What was fitted"):
+        assert f"<h2>{words}</h2>" in text
+    assert "<title>sales.csv: sold</title>" in text
+    assert "This page again: <code>" in text
+
+
+def test_a_series_too_short_to_test_still_gets_its_page(
+    unrolled: Run, months: Any, csv_file: Any, tmp_path: Path
+) -> None:
+    """And the page and the screen say why nothing was tested, before anything else."""
+    csv_file("few.csv", months(17))
+    answer = unrolled("forecast", "few.csv", *TINY, "--report", "page.html")
+    assert answer.status == 0
+    text = (tmp_path / "page.html").read_text()
+    assert "Nobody has tested this LSTM forecast" in text or "Too few forecasts could be tested" in text
+
+
+def test_a_description_for_people_and_for_machines(unrolled: Run, sales: Path) -> None:
+    """The same facts, as a block and as one object."""
+    words = unrolled("describe", sales)
+    told = json.loads(unrolled("describe", sales, "--json").out)
+    assert words.status == 0
+    assert words.out.startswith("sales.csv: 120 rows\n")
+    assert (told["rows"], told["freq"], told["kind"]) == (120, "MS", "description")
+
+
+def test_an_example_is_described_by_its_name(unrolled: Run) -> None:
+    """The series that comes with an installed package."""
+    told = json.loads(unrolled("describe", "example:sp500", "--json").out)
+    assert (told["rows"], told["source"]) == (792, "S&P 500, month-end closes")
+    answer = unrolled("describe", "example:sp50")
+    assert answer.status == 2
+    assert answer.err == "name: expected one of sp500, sp500-daily; got 'sp50'. Did you mean 'sp500'?\n"
