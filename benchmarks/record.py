@@ -1,0 +1,113 @@
+"""What every benchmark shares: its command line, what it was measured on, where its numbers go.
+
+A benchmark is a module whose docstring tells its story and whose `run(toy)` prints as it goes and returns
+its facts. `main` offers `--toy`, and writes `results/<name>.json` whole or not at all.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from unrolled.atomic import write_atomically
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+DATA = Path(os.environ.get("UNROLLED_DATA", ROOT.parent / "shared" / "data"))
+_PARTS = ("torch", "numpy", "pandas", "statsforecast")
+
+Facts = dict[str, Any]
+
+
+def main(run: Callable[[bool], Facts]) -> None:
+    """Run a benchmark from the command line."""
+    module = sys.modules[run.__module__]
+    name = Path(str(module.__file__)).stem
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--toy", action="store_true", help="a size that shows it still runs; nothing written")
+    toy = parser.parse_args().toy
+    start_s = time.perf_counter()
+    facts = run(toy)
+    if not toy:
+        record = {**machine(), "seconds": round(time.perf_counter() - start_s, 1), **facts}
+        text = json.dumps(record, indent=2) + "\n"
+        RESULTS.mkdir(exist_ok=True)
+        path = write_atomically(RESULTS / f"{name}.json", lambda new: new.write_text(text, encoding="utf-8"))
+        say(f"written to {path.relative_to(ROOT)}")
+
+
+def machine() -> Facts:
+    """What the numbers were measured on, and when."""
+    torch = sys.modules.get("torch")  # a benchmark that does not use it need not wait for it
+    return {
+        "commit": _git("rev-parse", "--short", "HEAD"),
+        "changed_since": bool(_git("status", "--porcelain", "--", "src", "benchmarks/*.py")),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads() if torch else 1,
+        "versions": {"python": platform.python_version(), **{part: version(part) for part in _PARTS}},
+    }
+
+
+def table(rows: Sequence[Facts]) -> str:
+    """Rows of the same keys as lines of even columns, numbers to the right.
+
+    >>> print(table([{"model": "lstm", "mae": 1.5}, {"model": "Naive", "mae": 12.25}]))
+    model    mae
+    lstm     1.5
+    Naive  12.25
+    """
+    head = list(rows[0])
+    lines = [head, *([_cell(row[name]) for name in head] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    words = [isinstance(rows[0][name], str) for name in head]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if is_word else cell.rjust(width)
+            for cell, width, is_word in zip(line, widths, words, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def say(line: str) -> None:
+    """Print now: a benchmark that takes minutes shows where it is."""
+    print(line, flush=True)
+
+
+def need(path: Path) -> Path:
+    """A file of real data, or the end of the benchmark in a sentence."""
+    if not path.exists():
+        sys.exit(f"{path}: no such file; set UNROLLED_DATA to the folder of real data, or try --toy.")
+    return path
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def _cpu() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    named = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())

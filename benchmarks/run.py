@@ -1,0 +1,72 @@
+"""All benchmarks, or those that are named, each in a process of its own.
+
+    python -m benchmarks.run                      all but the slow ones
+    python -m benchmarks.run m3 sp500             these
+    python -m benchmarks.run --toy                at toy size, nothing written
+    python -m benchmarks.run --missing            only what has no numbers of this commit yet
+
+One that fails does not stop the others; the exit status says whether any did. Each writes
+results/<name>.json when it ends, so that an interrupted run goes on with --missing.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+
+from benchmarks.record import RESULTS, ROOT, machine, say
+
+# name: about how long on two cores; the slow ones only run when named
+BENCHMARKS = {
+    "kernels": "a minute",
+    "layers": "a minute",
+    "startup": "two minutes",
+    "memory": "two minutes",
+    "sp500": "five minutes",
+    "averaging_alarms": "a minute",
+    "m4_hourly": "five minutes",
+    "m3": "ten minutes",
+}
+SLOW = {"verdict_trust": "an hour"}
+
+
+def main() -> None:
+    known = BENCHMARKS | SLOW
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.run",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", help=f"some of {', '.join(known)}")
+    parser.add_argument("--toy", action="store_true")
+    parser.add_argument("--missing", action="store_true")
+    given = parser.parse_args()
+    if unknown := sorted(set(given.names) - set(known)):
+        parser.error(f"no benchmark is called {unknown[0]!r}; there are {', '.join(known)}")
+    names = given.names or list(BENCHMARKS)
+    if given.missing:
+        names = [name for name in names if not _has_numbers(name)]
+    failed = [name for name in names if not _run(name, known[name], toy=given.toy)]
+    told = f"; failed: {', '.join(failed)}" if failed else ""
+    say(f"{len(names) - len(failed)} of {len(names)} done{told}")
+    sys.exit(bool(failed))
+
+
+def _run(name: str, about: str, *, toy: bool) -> bool:
+    """Whether it ended well."""
+    say(f"\n== {name}" + ("" if toy else f": about {about}"))
+    start_s = time.perf_counter()
+    command = [sys.executable, "-m", f"benchmarks.{name}", *["--toy"] * toy]
+    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    say(f"== {name}: {time.perf_counter() - start_s:.0f} s" + (f", FAILED with {status}" * bool(status)))
+    return status == 0
+
+
+def _has_numbers(name: str) -> bool:
+    path = RESULTS / f"{name}.json"
+    return path.exists() and json.loads(path.read_text(encoding="utf-8"))["commit"] == machine()["commit"]
+
+
+if __name__ == "__main__":
+    main()
