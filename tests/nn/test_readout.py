@@ -1,0 +1,77 @@
+"""Quantiles of the readout never cross, and their loss is least where they are true."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from unrolled.nn.readout import QuantileReadout, pinball
+
+
+def _readout(anchors: int = 2, levels: int = 5) -> QuantileReadout:
+    torch.manual_seed(0)
+    return QuantileReadout(6, 8, horizon=3, levels=levels, anchors=anchors).double()
+
+
+def _wild(readout: QuantileReadout) -> None:
+    """Weights far from where they begin."""
+    with torch.no_grad():
+        for parameter in readout.parameters():
+            parameter.normal_(0, 3)
+
+
+@pytest.mark.parametrize("anchors", [0, 2])
+@pytest.mark.parametrize("levels", [1, 3, 7])
+def test_quantiles_never_cross(anchors: int, levels: int) -> None:
+    """Whatever the weights and the state: rising along the last axis."""
+    readout = _readout(anchors, levels)
+    _wild(readout)
+    answer = readout(50 * torch.randn(40, 6).double(), torch.randn(40, 3, anchors).double())
+    assert answer.shape == (40, 3, levels)
+    assert (answer.diff(dim=-1) >= 0).all()
+
+
+def test_the_readout_is_its_formula() -> None:
+    """A slow loop from the docstring."""
+    readout = _readout()
+    _wild(readout)
+    state, anchors = torch.randn(4, 6).double(), torch.randn(4, 3, 2).double()
+    answer = readout(state, anchors)
+    for b in range(4):
+        u = F.gelu(readout.hidden.weight @ state[b] + readout.hidden.bias)
+        raw = (readout.quantiles.weight @ u + readout.quantiles.bias).reshape(3, 5)
+        weights = (readout.leaning.weight @ u + readout.leaning.bias).reshape(3, 2)
+        for k in range(3):
+            median = raw[k, 2] + sum(weights[k, a] * anchors[b, k, a] for a in range(2))
+            step = F.softplus(raw[k])
+            wanted = [median - step[1] - step[0], median - step[1], median, median + step[3]]
+            wanted.append(wanted[-1] + step[4])
+            torch.testing.assert_close(answer[b, k], torch.stack(wanted))
+
+
+def test_gradients_are_right() -> None:
+    """In float64, of state and anchors."""
+    readout = _readout()
+    inputs = (torch.randn(2, 6).double().requires_grad_(), torch.randn(2, 3, 2).double().requires_grad_())
+    assert torch.autograd.gradcheck(readout, inputs)
+
+
+def test_it_begins_near_no_change() -> None:
+    """Untrained, the median is a fraction of a usual move, or leans on the seasons' mean."""
+    assert _readout(0)(torch.randn(20, 6).double(), torch.empty(20, 3, 0).double())[..., 2].abs().max() < 0.3
+    seasonal = _readout(2)(torch.zeros(1, 6).double(), torch.full((1, 3, 2), 10.0).double())[..., 2]
+    torch.testing.assert_close(seasonal, torch.full((1, 3), 6.0).double(), atol=0.3, rtol=0)
+
+
+@pytest.mark.parametrize("tau", [0.1, 0.5, 0.9])
+def test_pinball_is_least_at_the_quantile(tau: float) -> None:
+    """Over a thousand numbers and a fine grid of answers, the best answer is their quantile."""
+    targets = torch.randn(1000, generator=torch.Generator().manual_seed(0)).double()
+    grid = torch.linspace(-2, 2, 401).double()
+    losses = [pinball(x.expand(1000, 1), targets, torch.tensor([tau]).double()).mean() for x in grid]
+    assert grid[torch.stack(losses).argmin()] == pytest.approx(float(targets.quantile(tau)), abs=0.02)
+
+
+def test_pinball_is_its_formula() -> None:
+    """max(τ e, (τ − 1) e), an answer above and one below."""
+    lost = pinball(torch.tensor([[1.0, 5.0]]), torch.tensor([3.0]), torch.tensor([0.2, 0.9]))
+    torch.testing.assert_close(lost, torch.tensor([[0.4, 0.2]]))

@@ -1,0 +1,80 @@
+"""A progress line tells time left, and is drawn a bounded number of times."""
+
+import itertools
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from unrolled.train import progress
+from unrolled.train.progress import ProgressLine
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Time that moves by a fixed stride each time it is read."""
+
+    def stride(seconds: float) -> None:
+        ticks = itertools.count(100.0, seconds)
+        monkeypatch.setattr(progress.time, "perf_counter", lambda: next(ticks))
+
+    return stride
+
+
+@pytest.mark.parametrize("total", [1, 7, 199, 200, 201, 50_000])
+def test_updates_are_bounded(
+    total: int, clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However many steps, and however slow each: at most 200 lines, and the last says it is done."""
+    clock(1.0)
+    with ProgressLine("training", total, shown=True) as line:
+        for done in range(1, total + 1):
+            line.update(done, "epochs")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == min(total, 200)
+    assert lines[-1] == f"training {total}/{total} epochs, 0:00 left"
+
+
+def test_quick_steps_are_drawn_ten_times_a_second(
+    clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hundred steps of a millisecond: the first, the one 0.1 s later, and the last at most."""
+    clock(0.001)
+    with ProgressLine("training", 100, shown=True) as line:
+        for done in range(1, 101):
+            line.update(done)
+    assert len(capsys.readouterr().err.splitlines()) <= 3
+
+
+def test_time_left_is_in_proportion(
+    clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A quarter took 30 minutes: an hour and a half is left."""
+    clock(1800.0)
+    with ProgressLine("fit", 4, shown=True) as line:
+        line.update(1, "loss 0.5")
+    assert capsys.readouterr().err == "fit 1/4 loss 0.5, 1:30:00 left\n"
+
+
+def test_it_is_silent_unless_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing on either stream."""
+    with ProgressLine("fit", 2, shown=False) as line:
+        line.update(1)
+        line.update(2)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_on_a_terminal_it_is_one_line_that_goes_away(
+    clock: Callable[[float], None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drawn over itself, longer text wiped, blank at the end."""
+    clock(1.0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with ProgressLine("fit", 2, shown=True) as line:
+        line.update(1, "a long note")
+        line.update(2)
+    drawn = capsys.readouterr().err
+    assert "\n" not in drawn
+    first, second, wiped = drawn.split("\r")[1:4]
+    assert len(second) >= len(first.rstrip())
+    assert wiped.strip() == ""
