@@ -7,7 +7,8 @@ is named. Days and months are told apart by the column itself, never by a countr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,16 @@ from unrolled.errors import DataError
 
 Times = NDArray[Any]
 Place = Callable[[int], str]  # row to "flow.csv row 41"
+Notation = Callable[[pd.Series], pd.Series]  # texts to datetime64, NaT where a text is in another notation
 
 YEARS = (1678, 2261)  # whole years inside datetime64[ns]
-_ZONED = r"\d:\d{2}\S*?\s*(?:Z|[+-]\d{2}:?\d{2}|UTC|GMT)$"
-_DAY_MONTH = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{4})(.*)$")
+_ZONED = re.compile(r":\d{2}\S*?\s*(?:Z|[+-]\d{2}:?\d{2}|UTC|GMT)$")
+_DAY_MONTH = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{4}(?!\d)")
+_SAMPLE = 1000  # texts by which a notation is chosen
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 _NAMED = (
     "%b %Y", "%B %Y", "%b-%Y", "%B-%Y", "%Y %b", "%Y-%b", "%d %b %Y", "%d %B %Y", "%d-%b-%Y",
-    "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p",
+    "%b %d, %Y", "%B %d, %Y", "%b %d %Y",
 )  # fmt: skip
 _EPOCHS = (("s", 10**8, 10**10), ("ms", 10**11, 10**13), ("us", 10**14, 10**16), ("ns", 10**17, 10**19))
 
@@ -37,12 +41,9 @@ def look_like_dates(texts: NDArray[Any]) -> bool:
     >>> look_like_dates(np.array(["1950-01", "1950-02"])), look_like_dates(np.array(["may", "be"]))
     (True, False)
     """
-    sample = spread(texts, 4000)
+    sample = spread(texts, 2000)
     sample = sample[~is_missing(sample)][:100]
-    if not len(sample):
-        return False
-    read = _by_notation(pd.Series(sample, dtype=object).astype(str).str.strip())
-    return read is not None and bool(read.notna().mean() >= 0.5)
+    return len(sample) > 0 and _notation(pd.Series(sample, dtype=object).astype(str).str.strip()) is not None
 
 
 def to_times(values: NDArray[Any], *, name: str, place: Place, utc: bool) -> tuple[Times, list[str]]:
@@ -128,25 +129,32 @@ def _is_counter(name: str) -> bool:
 def _from_objects(values: NDArray[Any], column: _Column, *, utc: bool) -> tuple[pd.Series[Any], list[str]]:
     """Texts and Python's own dates, each distinct one read once."""
     codes, distinct = pd.factorize(pd.Series(values, dtype=object))
-    texts = pd.Series(distinct, dtype=object).map(_as_text).astype(str).str.strip()
-    notes = []
-    zoned = texts.str.contains(_ZONED)
+    texts = pd.Series([_as_text(value) for value in distinct], dtype=object)
+    notes = list[str]()
+    zoned = np.array([_has_zone(text) for text in texts], dtype=bool)
     if zoned.any():
         if not utc or not zoned.all():
-            raise _zone_fault(codes, zoned.to_numpy(dtype=bool), texts, column, utc=utc)
+            raise _zone_fault(codes, zoned, texts, column, utc=utc)
         notes.append(f"times of column {column.name!r} were brought to UTC")
         read = pd.to_datetime(
             texts.str.replace(r"\s*(UTC|GMT)$", "Z", regex=True), format="ISO8601", errors="coerce", utc=True
         ).dt.tz_localize(None)
     else:
-        found = _by_notation(texts, column, notes)
-        read = pd.Series(np.datetime64("NaT", "ns"), index=texts.index) if found is None else found
+        notation = _notation(pd.Series(spread(texts.to_numpy(), _SAMPLE), dtype=object))
+        told = notation is _either_order
+        read = _told_apart(texts, column, notes) if told else (notation or _iso)(texts)
     times = read.to_numpy().astype("datetime64[ns]")
     return pd.Series(np.append(times, np.datetime64("NaT"))[codes]), notes  # a missing value has code -1
 
 
-def _as_text(value: Any) -> Any:
-    return value if isinstance(value, str) or not hasattr(value, "isoformat") else value.isoformat()
+def _as_text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else str(getattr(value, "isoformat", value.__str__)())
+
+
+def _has_zone(text: str) -> bool:
+    last = text[-1:]  # a quick look first: there may be millions
+    near = last in "ZCT" or "+" in text[-6:-3] or "-" in text[-6:-3]
+    return ":" in text and near and _ZONED.search(text) is not None
 
 
 def _zone_fault(
@@ -166,22 +174,11 @@ def _zone_fault(
     )
 
 
-def _by_notation(
-    texts: pd.Series[Any], column: _Column | None = None, notes: list[str] | None = None
-) -> pd.Series[Any] | None:
-    """The texts read in the first notation that fits at least half of them; None if none does."""
-    for notation in (_iso, _periods, _weeks):
-        read = notation(texts)
-        if read.notna().mean() >= 0.5:
-            return read
-    parts = texts.str.extract(_DAY_MONTH)
-    if parts[0].notna().mean() >= 0.5:
-        return _day_and_month(texts, parts, column, notes)
-    for form in _NAMED:
-        read = pd.to_datetime(texts, format=form, errors="coerce")
-        if read.notna().mean() >= 0.5:
-            return read
-    return None
+def _notation(sample: pd.Series[Any]) -> Notation | None:
+    """The first notation that reads at least half of the texts; None if none does."""
+    notations: list[Notation] = [_iso, _periods, _weeks, _either_order]
+    notations += [partial(_strptime, forms=(form,)) for form in _NAMED]
+    return next((read for read in notations if read(sample).notna().mean() >= 0.5), None)
 
 
 def _iso(texts: pd.Series[Any]) -> pd.Series[Any]:
@@ -213,30 +210,54 @@ def _weeks(texts: pd.Series[Any]) -> pd.Series[Any]:
     return pd.to_datetime(week[0] + "-" + week[1] + "-1", format="%G-W%V-%u", errors="coerce")
 
 
-def _day_and_month(
-    texts: pd.Series[Any], parts: pd.DataFrame, column: _Column | None, notes: list[str] | None
-) -> pd.Series[Any]:
-    """31.01.2020 or 01/31/2020: the order that fits every text; points stand after days.
+def _strptime(texts: pd.Series[Any], forms: Sequence[str]) -> pd.Series[Any]:
+    """Each text in the first of the forms that reads it."""
+    read = pd.Series(np.datetime64("NaT", "ns"), index=texts.index)
+    for form in forms:
+        rest = read.isna()
+        if rest.any():
+            read[rest] = pd.to_datetime(texts[rest], format=form, errors="coerce")
+    return read
+
+
+def _day_and_month(texts: pd.Series[Any], day_first: bool = True) -> pd.Series[Any]:
+    """31.01.2020, 31/1/2020, 31-01-2020 15:30, or with the month first."""
+    sample = pd.Series(spread(texts.to_numpy(), _SAMPLE), dtype=object)
+    if "," in "".join(sample):
+        texts, sample = (column.str.replace(", ", " ", regex=False) for column in (texts, sample))
+    marks = {found[1] for text in sample if (found := _DAY_MONTH.match(text))}
+    order = "%d{0}%m{0}%Y" if day_first else "%m{0}%d{0}%Y"
+    forms = [order.format(mark) + clock for mark in sorted(marks) for clock in _CLOCKS]
+    return _strptime(texts, [form for form in forms if _strptime(sample, [form]).notna().any()])
+
+
+def _either_order(texts: pd.Series[Any]) -> pd.Series[Any]:
+    """Days and months, whichever stands first: enough to see that these are dates."""
+    by_day = _day_and_month(texts)
+    return by_day.where(by_day.notna(), _day_and_month(texts, day_first=False))
+
+
+def _told_apart(texts: pd.Series[Any], column: _Column, notes: list[str]) -> pd.Series[Any]:
+    """Day and month in the order that fits every text; before points stand days.
 
     Where both orders fit, the one that makes a calendar of even steps is taken, if the other does not.
     """
-    first, second = (pd.to_numeric(parts[k]) for k in (0, 2))
-    by_day = _built(parts, day=0, month=2)
-    by_month = _built(parts, day=2, month=0)
-    if (first > 12).any() or (parts[1] == ".").all() or (first == second).all():
+    by_day = _day_and_month(texts)
+    if "." in texts.iloc[0][:3]:
         return by_day
-    if (second > 12).any():
+    by_month = _day_and_month(texts, day_first=False)
+    if (by_day.notna() & by_month.isna()).any() or by_day.equals(by_month):
+        return by_day
+    if (by_month.notna() & by_day.isna()).any():
         return by_month
-    if column is None or notes is None:  # only asked whether these are dates
-        return by_day
     keeps = [_is_even(read) for read in (by_day, by_month)]
     if keeps[0] == keeps[1]:
         raise DataError(
             f"{column.place(0)}, column {column.name!r}: expected dates such as 2020-01-31, got "
             f"{texts.iloc[0]!r}, which can be a day and a month or a month and a day. Write them year first."
         )
-    notes.append(f"dates of column {column.name!r} were read as {'day/month' if keeps[0] else 'month/day'}: "
-                 "only so they make even steps")  # fmt: skip
+    order = "day/month" if keeps[0] else "month/day"
+    notes.append(f"dates of column {column.name!r} were read as {order}: only so they make even steps")
     return by_day if keeps[0] else by_month
 
 
@@ -245,14 +266,3 @@ def _is_even(read: pd.Series[Any]) -> bool:
     times = np.sort(read.dropna().to_numpy().astype("datetime64[ns]"))
     found = survey(times, np.array([0, len(times)]))
     return found.freq is not None and not len(found.gaps)
-
-
-def _built(parts: pd.DataFrame, day: int, month: int) -> pd.Series[Any]:
-    dates = parts[3] + "-" + parts[month].str.zfill(2) + "-" + parts[day].str.zfill(2)
-    clock = parts[4].where(parts[4].notna(), "").str.strip().str.lstrip("T, ")
-    if not (clock != "").any():
-        return pd.to_datetime(dates, format="%Y-%m-%d", errors="coerce")
-    read = pd.to_datetime((dates + " " + clock).str.strip(), format="ISO8601", errors="coerce")
-    for form in _NAMED[-2:]:
-        read = read.fillna(pd.to_datetime(dates + " " + clock, format=form, errors="coerce"))
-    return read

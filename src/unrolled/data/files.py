@@ -41,6 +41,7 @@ SUFFIXES = (
 _SEPARATORS = ("\t", ";", "|", ",")  # a comma last: it may be a decimal comma
 _NO_SEPARATOR = "\x1f"  # a sign that no text holds
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+(,\d+)?")
+_COULD_BE_DATE = re.compile(r"\d{4}|\d[-/. ]+\w|\w[-/. ]+\d")  # to look closer at a thousand names takes long
 _SAMPLE_CHARACTERS = 200_000
 _SAMPLE_ROWS = 100
 _FOREIGN = (
@@ -279,7 +280,7 @@ def _cell_kind(cells: list[str]) -> str:
     texts = np.array(cells, dtype=object)
     if look_numeric(texts):
         return "number"
-    return "date" if any(c.isdigit() for c in cells[0]) and look_like_dates(texts) else "text"
+    return "date" if _COULD_BE_DATE.search(cells[0]) and look_like_dates(texts) else "text"
 
 
 def _line(text: str, dialect: Dialect, row: int) -> int:

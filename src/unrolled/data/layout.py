@@ -21,7 +21,7 @@ _TIMES = (
 _PARTS = {"month", "quarter", "week", "day", "hour"}  # as numbers only where they rise through the file
 _IDS = (
     "unique_id", "series_id", "series", "item_id", "id", "item", "ticker", "symbol", "store", "product",
-    "sku", "station", "sensor", "country", "group", "name", "key",
+    "sku", "shop", "city", "region", "station", "sensor", "country", "group", "name", "key",
 )  # fmt: skip
 _TARGETS = ("y", "value", "target")
 

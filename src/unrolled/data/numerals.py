@@ -138,25 +138,28 @@ def to_numbers(texts: Texts, marks: Marks) -> tuple[Floats, Ints]:
     (array([1234.5,    nan,    nan]), array([2]))
     """
     column = pd.Series(texts, dtype=object)
-    if marks.comma != "decimal" and marks.point != "groups":
-        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, copy=True)
-    else:
+    if marks.comma == "decimal" or marks.point == "groups":
         numbers = np.full(len(column), np.nan)
+    else:
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, copy=True)
     rest = np.flatnonzero(np.isnan(numbers))
     rest = rest[~is_missing(texts[rest])]
     if len(rest):
-        numbers[rest] = pd.to_numeric(_plain(column.iloc[rest], marks), errors="coerce").to_numpy(
-            dtype=np.float64
-        )
+        plain = pd.to_numeric(_plain(column.iloc[rest].astype(str), marks), errors="coerce")
+        numbers[rest] = plain.to_numpy(dtype=np.float64)
     return numbers, rest[np.isnan(numbers[rest])]
 
 
 def _plain(texts: pd.Series[Any], marks: Marks) -> pd.Series[Any]:
-    """The texts as Python writes numbers; those that do not follow the marks stay unreadable."""
-    texts = texts.astype(str).str.strip().str.replace("−", "-").str.replace(_SPACED, "", regex=True)
+    """The texts as Python writes numbers; those that do not follow the marks become unreadable."""
+    signs = set("".join(texts))  # each step over a million texts costs a second: only where it is needed
+    if not signs.isdisjoint("−'’\u00a0\u202f "):
+        texts = texts.str.strip().str.replace("−", "-").str.replace(_SPACED, "", regex=True)
     if marks.comma == "decimal":
-        good = texts.str.fullmatch(f"{_COMMA_DECIMAL}|{_POINT_GROUPS}") | ~texts.str.contains(r"[.,]")
-        return texts.where(good, "").str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+        if "." in signs:
+            good = texts.str.fullmatch(f"{_COMMA_DECIMAL}|{_POINT_GROUPS}") | ~texts.str.contains(r"[.,]")
+            texts = texts.where(good, "").str.replace(".", "", regex=False)
+        return texts.str.replace(",", ".", regex=False)
     if marks.point == "groups":
         good = texts.str.fullmatch(_POINT_GROUPS) | ~texts.str.contains(r"[.,]")
         return texts.where(good, "").str.replace(".", "", regex=False)

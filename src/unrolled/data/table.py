@@ -88,28 +88,37 @@ class Table:
             return values.astype(np.float64)
         if values.dtype.kind == "M":
             raise self._no_number(name, 0)
-        file = self._marks
-        numbers, odd = to_numbers(values, Marks())
-        if len(odd) or file.point != "decimal":
-            own = marks_of(values)
-            marks = resolved(own, file)
-            if "either" in marks:
-                raise self._two_readings(name, "," if marks.comma == "either" else ".")
-            if own.comma == "either":
-                sense = "decimal" if marks.comma == "decimal" else "grouping thousands"
-                self.remarks.append(f"commas of column {name!r} were read as {sense}")
-            numbers, odd = to_numbers(values, marks)
+        numbers, odd = np.empty(0), np.zeros(1, dtype=np.int64)
+        if self._marks.point == "decimal":  # most files: nothing to tell unless something cannot be read
+            numbers, odd = to_numbers(values, Marks())
+        if len(odd):
+            numbers, odd = to_numbers(values, self._told(name))
         if len(odd):
             raise self._no_number(name, int(odd[0]))
         return numbers
 
+    def _told(self, name: str) -> Marks:
+        """What commas and points mean in a column, or the fault that they can mean two things."""
+        own = self._own.get(name) or marks_of(self.columns[name])
+        marks = resolved(own, self._marks)
+        if "either" in marks:
+            raise self._two_readings(name, "," if marks.comma == "either" else ".")
+        if own.comma == "either":
+            sense = "decimal" if marks.comma == "decimal" else "grouping thousands"
+            self.remarks.append(f"commas of column {name!r} were read as {sense}")
+        return marks
+
+    @cached_property
+    def _own(self) -> dict[str, Marks]:
+        """What commas (and points, where the separator does not tell) mean in each column that has some."""
+        signs = frozenset(",") if self.separator in {",", ""} else frozenset(",.")
+        texts = {name: self.columns[name] for name, kind in self.kinds.items() if kind == "number"}
+        return {n: marks_of(v) for n, v in texts.items() if v.dtype.kind == "O" and has_marks(v, signs)}
+
     @cached_property
     def _marks(self) -> Marks:
-        """What commas and points mean in this table where one column cannot tell."""
-        texts = (self.columns[name] for name, kind in self.kinds.items() if kind == "number")
-        signs = frozenset(",") if self.separator in {",", ""} else frozenset(",.")
-        told = (marks_of(v) for v in texts if v.dtype.kind == "O" and has_marks(v, signs))
-        return settled(told, self.separator)
+        """What they mean in this table where one column cannot tell."""
+        return settled(self._own.values(), self.separator)
 
     def _no_number(self, name: str, row: int) -> DataError:
         return DataError(
