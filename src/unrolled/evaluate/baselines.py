@@ -14,7 +14,7 @@ from __future__ import annotations
 import warnings
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import NormalDist
 from typing import Any, Literal, NamedTuple
@@ -267,11 +267,11 @@ def feedforward_twin(fitted: Any) -> Any:
     >>> twin.cell, 0.9 < twin.n_parameters_ / lstm.n_parameters_ < 1.1
     ('feedforward', True)
     """
-    sizes = fitted._networks[0].sizes | {"cell": "feedforward"}  # noqa: SLF001 (sizes are not public yet)
+    sizes = replace(fitted.sizes_, cell="feedforward")
 
     def excess(hidden_size: int) -> int:
         with torch.device("meta"):
-            network = ForecastNetwork(**sizes | {"hidden_size": hidden_size})
+            network = ForecastNetwork(replace(sizes, hidden_size=hidden_size))
         return sum(p.numel() for p in network.parameters()) - int(fitted.n_parameters_)
 
     above = bisect_left(range(1, _WIDEST), 0, key=excess) + 1

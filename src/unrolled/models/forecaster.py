@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,18 +15,17 @@ from numpy.typing import NDArray
 from unrolled import __version__
 from unrolled.check import Faults, one_of, real, whole
 from unrolled.data.calendar import future_times, season_length
-from unrolled.data.changes import seasonality
 from unrolled.data.future import with_future
 from unrolled.data.regular import require_regular
-from unrolled.data.sequences import Role, Sequences
+from unrolled.data.sequences import Sequences
 from unrolled.data.tables import read, to_frame
 from unrolled.data.transforms import TRANSFORMS
 from unrolled.data.windows import Windows
-from unrolled.errors import DataError
 from unrolled.models.base import Estimator, load_model, save_model
 from unrolled.models.card import model_card, pack_series, unpack_series
+from unrolled.models.demands import fitting_window, like_fitted, shown_season
 from unrolled.models.encoding import Encoding
-from unrolled.models.network import CELLS, QUANTILES, ForecastNetwork
+from unrolled.models.network import CELLS, QUANTILES, ForecastNetwork, Sizes
 from unrolled.models.quantiles import at_level, stretched
 from unrolled.models.training import Settings, answer, require_device, train
 from unrolled.nn.cells import NONLINEARITIES
@@ -36,11 +35,6 @@ from unrolled.train.history import History
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_LEAST_STEPS = 3  # of a series that is read beside longer ones
-_LEAST_SEASONAL = 0.2  # share of the series that must show a season before the network looks for one
-_LEAST_WINDOW = 48
-_SEASONS_READ = 10
-_MOST_WINDOW = 256
 _LEARNED = ("season_", "window_", "transform_", "transform_reason_", "n_parameters_", "seconds_")
 
 
@@ -73,7 +67,7 @@ class Forecaster(Estimator):
         verbose: draw a progress line with time left on stderr.
 
     After `fit`: `history_` (of the training that was judged), `transform_`, `transform_reason_`,
-    `window_`, `season_`, `n_parameters_`, `seconds_`.
+    `window_`, `season_`, `sizes_`, `n_parameters_`, `seconds_`.
 
     >>> rng = np.random.default_rng(0)
     >>> walk = np.exp(np.cumsum(rng.normal(0.01, 0.05, size=120)))
@@ -143,11 +137,13 @@ class Forecaster(Estimator):
         series = read(series)
         require_regular(series)
         lengths = series.observed
-        season = self._shown_season(series) if self.season is None else self.season
-        window = self._fitting_window(series, lengths, season)
+        season = self.season or (
+            season_length(series.freq) if "seasonal" in self.transform else shown_season(series)
+        )
+        window = fitting_window(series, self.horizon, season, self.window)
         encoding = Encoding.learn(series, self.transform, season)
         windows = encoding.windows(encoding.tracks(series, self.horizon), window, self.horizon)
-        trained = train(windows, lengths, self._new_network(windows), self._settings(checkpoint))
+        trained = train(windows, lengths, self._sizes(windows), self._settings(checkpoint))
         # Nothing is learned before this line: a fit that fails leaves the model as it was.
         self.season_, self.window_, self._series, self._encoding = season, window, series, encoding
         self.transform_, self.transform_reason_ = encoding.common, encoding.reason
@@ -155,6 +151,7 @@ class Forecaster(Estimator):
         if self.history_.stopped == "interrupted":
             kept = self.history_.best_epoch
             sys.stderr.write(f"Interrupted: the best weights so far are kept (epoch {kept}).\n")
+        self.sizes_ = trained.networks[0].sizes
         self.n_parameters_ = sum(p.numel() for p in self._networks[0].parameters())
         self.seconds_ = time.perf_counter() - start_s
         return self
@@ -185,11 +182,11 @@ class Forecaster(Estimator):
             DataError: the series is not like the fitted ones, or a known-future value is missing.
         """
         self._require_fitted()
-        fitted, cell = self._networks[0].sizes["horizon"], self._networks[0].sizes["cell"]
+        fitted, cell = self.sizes_.horizon, self.sizes_.cell
         steps = fitted if horizon is None else whole("horizon", horizon, least=1, most=fitted)
         widths = level if isinstance(level, Iterable) and not isinstance(level, str) else (level,)
         levels = [real("level", width, above=0, below=100) for width in widths]
-        data = self._series if series is None else self._like_fitted(series)
+        data = self._series if series is None else like_fitted(series, self._series)
         lengths = data.observed
         data = with_future(data, future, lengths, steps)
         answers = self._quantiles(data, (lengths - 1)[:, None])[:, 0, :steps]  # (N, h, Q)
@@ -241,7 +238,8 @@ class Forecaster(Estimator):
             "version": __version__,
             "params": self.get_params(),
             "learned": {name: getattr(self, name) for name in _LEARNED},
-            "networks": [network.sizes for network in self._networks],
+            "networks": len(self._networks),
+            "sizes": asdict(self.sizes_),
             "factors": self._factors.tolist(),
             "encoding": self._encoding.to_dict(),
             "history": self.history_.to_dict(),
@@ -261,7 +259,8 @@ class Forecaster(Estimator):
         model = cls(**config["params"])
         for name in _LEARNED:
             setattr(model, name, config["learned"][name])
-        networks = [ForecastNetwork(**sizes) for sizes in config["networks"]]
+        model.sizes_ = Sizes(**config["sizes"])
+        networks = [ForecastNetwork(model.sizes_) for _ in range(config["networks"])]
         for k, network in enumerate(networks):
             network.load_state_dict(below(f"network.{k}.", tensors))
         model._networks = tuple(network.eval().to(model.device) for network in networks)
@@ -273,7 +272,7 @@ class Forecaster(Estimator):
 
     def _quantiles(self, series: Sequences, origins: Ints) -> Floats:
         """(N, K, h, Q) calibrated quantiles, as values of the series."""
-        horizon = self._networks[0].sizes["horizon"]
+        horizon = self.sizes_.horizon
         tracks = self._encoding.tracks(series, horizon)
         windows = self._encoding.windows(tracks, self.window_, horizon)
         rows = np.concatenate([windows.rows(k, steps) for k, steps in enumerate(origins)])
@@ -282,20 +281,20 @@ class Forecaster(Estimator):
         pairs = zip(tracks, origins, answers, strict=True)
         return np.stack([track.transformed.levels(steps, own) for track, steps, own in pairs])
 
-    def _new_network(self, windows: Windows) -> Callable[[], ForecastNetwork]:
-        sizes: dict[str, Any] = {
-            "inputs": windows.inputs.shape[1],
-            "window": windows.window,
-            "recent": windows.recent,
-            "horizon": self.horizon,
-            "hidden_size": self.hidden_size,
-            "num_layers": self.num_layers,
-            "activation": self.activation,
-            "dropout": self.dropout,
-            "anchors": windows.anchors,
-            "ahead": windows.ahead,
-        }
-        return lambda: ForecastNetwork(self.cell, **sizes).to(self.device)
+    def _sizes(self, windows: Windows) -> Sizes:
+        return Sizes(
+            cell=self.cell,
+            inputs=windows.inputs.shape[1],
+            window=windows.window,
+            recent=windows.recent,
+            horizon=self.horizon,
+            hidden_size=self.hidden_size,
+            num_layers=self.num_layers,
+            activation=self.activation,
+            dropout=self.dropout,
+            anchors=windows.anchors,
+            ahead=windows.ahead,
+        )
 
     def _settings(self, checkpoint: str | Path | None) -> Settings:
         return Settings(
@@ -310,66 +309,6 @@ class Forecaster(Estimator):
             checkpoint=None if checkpoint is None else Path(checkpoint),
             verbose=self.verbose,
         )
-
-    def _shown_season(self, series: Sequences) -> int:
-        """The season that the frequency suggests, if enough of the series show it; else 1.
-
-        Seasonal inputs cost a series without a season more than they could give.
-        """
-        season = season_length(series.freq)
-        if "seasonal" in self.transform:
-            return season
-        pairs = zip(series, series.observed, strict=True)
-        told = [seasonality(one.target[:steps], season)[0] for one, steps in pairs]
-        showing = [shows for shows in told if shows is not None]
-        return season if sum(showing) > _LEAST_SEASONAL * len(showing) else 1
-
-    def _fitting_window(self, series: Sequences, lengths: Ints, season: int) -> int:
-        """The window asked for, or the rule's, cut to what the longest series allows.
-
-        Raises:
-            DataError: every series is too short, or constant; or one has fewer than three steps.
-        """
-        longest, shortest = int(lengths.max()), int(lengths.argmin())
-        by_rule = min(max(_SEASONS_READ * season, _LEAST_WINDOW), _MOST_WINDOW)
-        window = self.window or min(by_rule, max(longest - self.horizon, _LEAST_STEPS))
-        if longest < window + self.horizon:
-            raise DataError(
-                f"{series.source}: window {window} and horizon {self.horizon} need {window + self.horizon} "
-                f"steps, got {longest}. Give a longer series, or a smaller horizon or window."
-            )
-        if lengths[shortest] < _LEAST_STEPS:
-            raise DataError(
-                f"series '{series.ids[shortest]}': expected at least {_LEAST_STEPS} steps, got "
-                f"{lengths[shortest]}. Leave it out, or give more of it."
-            )
-        spans = [np.ptp(one.target[:n]) for one, n in zip(series, lengths, strict=True)]
-        if not any(span > 0 for span in spans):
-            raise DataError(
-                f"{series.source}: all {int(lengths.sum())} values are {series.target[0]:g}; a constant "
-                "series needs no network, its forecast is that value."
-            )
-        return window
-
-    def _like_fitted(self, series: Any) -> Sequences:
-        """New data, if it is of the kind that was fitted on."""
-        data = read(series)
-        require_regular(data)
-        if data.freq != self._encoding.freq:
-            raise DataError(
-                f"{data.source}: the model was fitted on steps of '{self._encoding.freq}', these are "
-                f"'{data.freq}'. Resample the data, or fit a model on it."
-            )
-        if missing := [name for name in self._encoding.covariates if name not in data.columns]:
-            raise DataError(
-                f"{data.source}: expected the columns {', '.join(missing)} of the fitted data. Name them in "
-                "read(..., past=[...], future=[...], static=[...])."
-            )
-        roles, target = self._series.roles, data.columns[data.roles.index(Role.TARGET)]
-        pairs = zip(self._series.columns, roles, strict=True)
-        columns = tuple(target if role is Role.TARGET else name for name, role in pairs)
-        places = [data.columns.index(name) for name in columns]  # in the order that the network knows
-        return replace(data, values=data.values[:, places], columns=columns, roles=roles)
 
     def _check_arguments(self) -> None:
         faults = Faults()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -13,11 +15,9 @@ CELLS = ("rnn", "gru", "lstm", "feedforward")
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 
 
-class ForecastNetwork(nn.Module):
-    """Reads a window, step after step; answers every step of the horizon from its newest state.
-
-    Beside the state the readout sees the window's levels and the seasons' anchors (both as asinh, so that
-    a huge move stays readable), what is known of the horizon, and how large and how old the series is.
+@dataclass(frozen=True)
+class Sizes:
+    """All that it takes to build the network of a Forecaster.
 
     Args:
         cell: "rnn", "gru", "lstm"; or "feedforward", which reads the window as one flat vector.
@@ -33,24 +33,38 @@ class ForecastNetwork(nn.Module):
         ahead: K, inputs known for each step of the horizon.
     """
 
-    def __init__(
-        self, cell: str, *, inputs: int, window: int, recent: int, horizon: int, hidden_size: int,
-        num_layers: int, activation: str, dropout: float, anchors: int, ahead: int,
-    ) -> None:  # fmt: skip
+    cell: str
+    inputs: int
+    window: int
+    recent: int
+    horizon: int
+    hidden_size: int
+    num_layers: int
+    activation: str
+    dropout: float
+    anchors: int
+    ahead: int
+
+
+class ForecastNetwork(nn.Module):
+    """Reads a window, step after step; answers every step of the horizon from its newest state.
+
+    Beside the state the readout sees the window's levels and the seasons' anchors (both as asinh, so that
+    a huge move stays readable), what is known of the horizon, and how large and how old the series is.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.sizes = {name: value for name, value in locals().items() if name not in {"self", "__class__"}}
-        between = dropout if num_layers > 1 else 0.0
-        if cell == "feedforward":
-            self.core: nn.Module = FeedForward(window * inputs, hidden_size)
-        elif cell == "rnn":
-            self.core = RNN(inputs, hidden_size, num_layers, activation, batch_first=True, dropout=between)
-        else:
-            layer = GRU if cell == "gru" else LSTM
-            self.core = layer(inputs, hidden_size, num_layers, batch_first=True, dropout=between)
-        self.dropout = nn.Dropout(dropout)
-        width = hidden_size + 2 + recent + horizon * (anchors + ahead)
+        self.sizes = sizes
+        self.core = _core(sizes)
+        self.dropout = nn.Dropout(sizes.dropout)
+        width = sizes.hidden_size + 2 + sizes.recent + sizes.horizon * (sizes.anchors + sizes.ahead)
         self.readout = QuantileReadout(
-            width, hidden_size, horizon=horizon, levels=len(QUANTILES), anchors=anchors
+            width,
+            sizes.hidden_size,
+            horizon=sizes.horizon,
+            levels=len(QUANTILES),
+            anchors=sizes.anchors,
         )
 
     def forward(self, batch: Batch) -> Tensor:
@@ -60,6 +74,16 @@ class ForecastNetwork(nn.Module):
         seen = [states.flatten(0, 1), batch.context, batch.levels.asinh()]
         seen += [batch.anchors.asinh().flatten(1), batch.ahead.flatten(1)]
         return self.readout(self.dropout(torch.cat(seen, 1)), batch.anchors)  # type: ignore[no-any-return]
+
+
+def _core(sizes: Sizes) -> nn.Module:
+    if sizes.cell == "feedforward":
+        return FeedForward(sizes.window * sizes.inputs, sizes.hidden_size)
+    shape = (sizes.inputs, sizes.hidden_size, sizes.num_layers)
+    between = sizes.dropout if sizes.num_layers > 1 else 0.0
+    if sizes.cell == "rnn":
+        return RNN(*shape, sizes.activation, batch_first=True, dropout=between)
+    return (GRU if sizes.cell == "gru" else LSTM)(*shape, batch_first=True, dropout=between)
 
 
 class FeedForward(nn.Module):

@@ -14,7 +14,7 @@ from torch import Tensor
 from unrolled.data.splits import held_out, judging_origins, thinned, training_origins
 from unrolled.data.windows import Batch, Selection, Windows
 from unrolled.errors import ArgumentError
-from unrolled.models.network import QUANTILES, ForecastNetwork, quantile_loss
+from unrolled.models.network import QUANTILES, ForecastNetwork, Sizes, quantile_loss
 from unrolled.models.quantiles import calibrate
 from unrolled.train.fit import Plan, fit
 from unrolled.train.history import Epoch, History
@@ -55,9 +55,7 @@ class Trained:
     history: History
 
 
-def train(
-    windows: Windows, lengths: Ints, new_network: Callable[[], ForecastNetwork], settings: Settings
-) -> Trained:
+def train(windows: Windows, lengths: Ints, sizes: Sizes, settings: Settings) -> Trained:
     """Train twice: without the latest part of every series, then afresh on everything.
 
     The rehearsal is judged on what it did not see, which says how many epochs help and how far the
@@ -69,24 +67,24 @@ def train(
     Args:
         windows: all of them.
         lengths: (N,) observed steps of each series.
-        new_network: makes an untrained network from torch's random state.
+        sizes: of the networks.
         settings: of the training.
     """
     cuts = np.array([n - held_out(int(n), windows.horizon, settings.validation_fraction) for n in lengths])
     everything = _training(windows, lengths, lengths, settings)
     rehearsal = _training(windows, lengths, cuts, settings)
     if (cuts == lengths).all() or not len(rehearsal):
-        networks, history = _ensemble(new_network, everything, settings, settings.max_epochs)
+        networks, history = _ensemble(sizes, everything, settings, settings.max_epochs)
         if not networks:
             raise KeyboardInterrupt  # before the first epoch ended: there is nothing to keep
         return Trained(networks, np.ones(len(QUANTILES)), history)
     judged = _judging(windows, lengths, cuts)
-    rehearsed = _seeded(new_network, settings.seed)
+    rehearsed = _seeded(sizes, settings)
     history = _fit(rehearsed, rehearsal, judged, settings, "rehearsal")
     factors = _calibration(rehearsed, judged, settings.device)
     if history.stopped == "interrupted":
         return Trained((rehearsed,), factors, history)
-    networks, last = _ensemble(new_network, everything, settings, history.best_epoch)
+    networks, last = _ensemble(sizes, everything, settings, history.best_epoch)
     stopped = history.stopped if last.stopped == "finished" else "interrupted"
     return Trained(networks or (rehearsed,), factors, replace(history, stopped=stopped))
 
@@ -116,14 +114,14 @@ def answer(networks: tuple[ForecastNetwork, ...], windows: Windows, rows: Ints, 
 
 
 def _ensemble(
-    new_network: Callable[[], ForecastNetwork], everything: Selection, settings: Settings, epochs: int
+    sizes: Sizes, everything: Selection, settings: Settings, epochs: int
 ) -> tuple[tuple[ForecastNetwork, ...], History]:
     """The networks of all seeds, fewer after Ctrl-C, and the history of the last."""
     networks: list[ForecastNetwork] = []
     history = History((), 0, "interrupted", 0.0)
     for member in range(settings.ensemble):
         own = replace(settings, seed=settings.seed + member, max_epochs=epochs)
-        network = _seeded(new_network, own.seed)
+        network = _seeded(sizes, own)
         label = "training" if settings.ensemble == 1 else f"training {member + 1} of {settings.ensemble}"
         try:
             history = _fit(network, everything, None, own, label)
@@ -212,7 +210,7 @@ def _calibration(network: ForecastNetwork, judged: Selection, device: str) -> Fl
     return calibrate(torch.cat(answers).double().numpy(), torch.cat(targets).double().numpy(), QUANTILES)
 
 
-def _seeded(new_network: Callable[[], ForecastNetwork], seed: int) -> ForecastNetwork:
+def _seeded(sizes: Sizes, settings: Settings) -> ForecastNetwork:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return new_network()
+        torch.manual_seed(settings.seed)
+        return ForecastNetwork(sizes).to(settings.device)
