@@ -57,6 +57,12 @@ class Estimator:
     def __sklearn_is_fitted__(self) -> bool:
         return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
 
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn wants to know of an estimator; it is imported only when it asks."""
+        from sklearn.utils import Tags, TargetTags  # noqa: PLC0415
+
+        return Tags(estimator_type=None, target_tags=TargetTags(required=False))
+
     def _require_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
             raise NotFittedError(f"{type(self).__name__}: not fitted yet. Call fit(series) first.")
