@@ -74,4 +74,5 @@ def pinball(answer: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:
     [[0.2..., 0.5]]
     """
     error = target[..., None] - answer
-    return torch.maximum(quantiles * error, (quantiles - 1) * error)
+    # not torch.maximum, whose gradient shares ties out and takes several times as long
+    return error * torch.where(error < 0, quantiles - 1, quantiles)
