@@ -4,6 +4,7 @@
 import re
 import shutil
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt  # both come with rich, which the package needs
@@ -25,7 +26,8 @@ _COLOURS = HtmlFormatter(style="friendly")
 _STYLE = """
 body { font: 16px/1.6 "DejaVu Sans", system-ui, sans-serif; color: #1c2127; margin: 0 auto; max-width: 52rem;
   padding: 1.5rem 1.25rem 5rem; }
-nav { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; border-bottom: 1px solid #dfe2e5; padding-bottom: .8rem; }
+nav { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; border-bottom: 1px solid #dfe2e5;
+  padding-bottom: .8rem; }
 nav [aria-current] { color: inherit; font-weight: bold; text-decoration: none; }
 h1, h2 { line-height: 1.25; margin: 2.2em 0 .6em; } h1 { margin-top: 1.2em; }
 a { color: #0067a8; } img { max-width: 100%; height: auto; }
@@ -34,7 +36,8 @@ pre { background: #f7f6f3; border-radius: 4px; font: 13px/1.5 "DejaVu Sans Mono"
 pre.text { background: none; border-left: 4px solid #dfe2e5; border-radius: 0; white-space: pre-wrap; }
 p code, li code, td code { background: #f7f6f3; padding: .1em .3em; font-size: .88em; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
-td, th { border-bottom: 1px solid #dfe2e5; padding: .45rem 1rem .45rem 0; text-align: left; vertical-align: top; }
+td, th { border-bottom: 1px solid #dfe2e5; padding: .45rem 1rem .45rem 0; text-align: left;
+  vertical-align: top; }
 """
 
 
@@ -59,7 +62,7 @@ def _coloured(code: str, language: str, _attributes: str) -> str:
 
 def _name_headings(tokens: list[Token]) -> None:
     """So that a link can lead to a section, named as on GitHub."""
-    for opening, words in zip(tokens, tokens[1:], strict=False):
+    for opening, words in pairwise(tokens):
         if opening.type == "heading_open":
             opening.attrSet("id", re.sub(r"[^\w -]", "", words.content.lower()).replace(" ", "-"))
 
@@ -82,10 +85,8 @@ def build(site: Path = SITE) -> list[Path]:
     shutil.copytree(ROOT / "docs" / "images", site / "images")
     style = _STYLE + _COLOURS.get_style_defs(".highlight")
     for source, name, title in PAGES:
-        menu = "".join(
-            f'<a href="{page}"{" aria-current='page'" if page == name else ""}>{words}</a>'
-            for _, page, words in PAGES
-        )
+        here = {name: ' aria-current="page"'}
+        menu = "".join(f'<a href="{page}"{here.get(page, "")}>{words}</a>' for _, page, words in PAGES)
         body = html_of((ROOT / source).read_text(encoding="utf-8"), source)
         page = (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
