@@ -34,10 +34,10 @@ def test_json_is_one_object_and_nothing_else(unrolled: Run, sales: Path) -> None
     assert (told["verdict"]["origins"], told["level"], told["written"]) == (12, 90, [])
 
 
-@pytest.mark.parametrize("change", [("--step", 1), ("--origins", 11), ("--refit",), ("--horizon", 2)])
+@pytest.mark.parametrize("change", [("--step", 1), ("--origins", 5), ("--refit",), ("--horizon", 2)])
 def test_every_option_reaches_the_backtest(unrolled: Run, sales: Path, change: tuple[object, ...]) -> None:
     """Told back, or seen in the numbers."""
-    base = ("backtest", sales, *TINY, "--baselines", "Naive", "--origins", 10, "--step", 2, "--json")
+    base = ("backtest", sales, *TINY, "--baselines", "Naive", "--origins", 4, "--step", 2, "--json")
     plain, changed = (json.loads(unrolled(*base, *words).out) for words in ((), change))
     assert plain["table"][0]["mae"] != changed["table"][0]["mae"]
     for name in ("horizon", "step"):

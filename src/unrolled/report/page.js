@@ -12,9 +12,20 @@ for (const figure of document.querySelectorAll("figure[data-chart]")) {
     spec.layout.xaxis = {...spec.layout.xaxis, nticks: 5};
   }
   const place = figure.querySelector(".plot");
-  place.textContent = "";
+  place.drawnHeight = spec.layout.height;
+  place.style.height = `${spec.layout.height}px`;
   Plotly.newPlot(place, spec.data, spec.layout, config);
 }
-const fit = () => document.querySelectorAll(".plot").forEach((place) => Plotly.Plots.resize(place));
-window.addEventListener("beforeprint", fit);
-window.addEventListener("afterprint", fit);
+// On paper a column is narrower and lower than on the screen, and a chart does not notice by itself.
+const resized = (width, share) => {
+  for (const place of document.querySelectorAll(".plot")) {
+    Plotly.relayout(place, {
+      width: width && (place.closest(".pair") ? width / 2 - 14 : width),
+      height: place.drawnHeight * share,
+      autosize: !width,
+    });
+    place.style.height = `${place.drawnHeight * share}px`;
+  }
+};
+window.addEventListener("beforeprint", () => resized(680, 0.62));
+window.addEventListener("afterprint", () => resized(null, 1));

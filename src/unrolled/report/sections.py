@@ -162,9 +162,9 @@ def future(forecast: Forecast) -> str:
     shown = chosen(len(forecast.series))
     axis = " Equal heights are equal percentages." if forecast.log_axis else ""
     intro = (
-        f"The line is the middle of what the {model_name(forecast.model)} expects; "
-        f"{_band_words(forecast)} On a computer, drag over a chart to look closer, double-click to go back."
+        f"The line is the middle of what the {model_name(forecast.model)} expects; {_band_words(forecast)}"
     )
+    hint = paragraph("Drag over a chart to look closer; double-click to go back.", "mouse")
     if len(forecast.series) == 1:
         one = forecast.series[0]
         since = f"Since {moment(one.times[0], forecast.freq)}." + axis
@@ -187,7 +187,7 @@ def future(forecast: Forecast) -> str:
         ]
         listings = [_listing(forecast.series[k], forecast) for k in shown]
         parts = [pair(*charts), *listings]
-    return section("What comes next", intro, parts)
+    return section("What comes next", intro, [hint, *parts])
 
 
 def _band_words(forecast: Forecast) -> str:
