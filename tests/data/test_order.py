@@ -65,6 +65,12 @@ def test_too_few_to_tell(values: list[float]) -> None:
     assert str(evidence) == "too few to tell"
 
 
+def test_series_of_three_values_tell_nothing() -> None:
+    """However many they are: three values have no order that is rare."""
+    assert order_evidence(np.arange(300.0), np.repeat(np.arange(100), 3)).outcome == "too few to tell"
+    assert order_evidence(np.arange(400.0), np.repeat(np.arange(100), 4)).outcome == "carries information"
+
+
 def test_missing_values_are_left_out() -> None:
     """They have no rank."""
     rng = np.random.default_rng(0)

@@ -22,12 +22,13 @@ def block(facts: Description) -> str:
 
     >>> from unrolled.data.describe import describe
     >>> print(block(describe("machine")))
-    text: 7 rows
+    text: 7 characters
       a sequence?      yes, ordered by position
       temporal?        no
       order counts?    too few to tell
     """
-    many = f"{facts.series:,} series, {facts.rows:,} rows" if facts.series > 1 else f"{facts.rows:,} rows"
+    rows = counted(facts.rows, "character" if facts.columns == ("character",) else "row")
+    many = f"{facts.series:,} series, {rows}" if facts.series > 1 else rows
     lines = [f"{facts.source}: {many}"]
     for label, text in _facts(facts):
         if text:

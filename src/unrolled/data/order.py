@@ -93,7 +93,8 @@ def order_evidence(values: Floats, series: Ints, season: int = 1) -> Evidence:
     values, series = values[known], series[known]
     counts = np.bincount(series) if len(series) else np.zeros(1, dtype=np.int64)
     varied = len(values) and bool((np.diff(values) != 0).any())
-    if (counts.max() < LEAST_VALUES and counts.sum() < 4 * LEAST_VALUES) or not varied:
+    few = counts.max() < LEAST_VALUES and (counts.max() < 4 or counts.sum() < 4 * LEAST_VALUES)
+    if few or not varied:
         return Evidence("too few to tell", None, len(values))
     ranks = _centred_ranks(values, series)
     lags = [1, season] if season > 1 and counts.max() >= _LEAST_SEASONS * season else [1]
