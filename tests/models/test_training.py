@@ -85,7 +85,30 @@ def test_ctrl_c_keeps_the_best_weights_and_says_so(
     kept = model.history_.best_epoch
     assert capsys.readouterr().err == f"Interrupted: the best weights so far are kept (epoch {kept}).\n"
     assert model.history_.stopped == "interrupted"
-    assert len(model._networks) == (2 if extra else 1)
+    assert len(model._networks) == 1
+    assert np.isfinite(model.predict()["lstm"]).all()
+
+
+def test_ctrl_c_in_the_real_thing_leaves_the_rehearsed_network(
+    options: dict[str, Any], walk: Any, interrupted: Callable[..., list[str]]
+) -> None:
+    """Its best weights are known to be good; those of a training cut short are not."""
+    series = walk(60)
+    cut_short = []
+    for label in ("rehearsal", "training"):
+        epoch = EPOCHS if label == "rehearsal" else 1
+        interrupted(label, epoch)
+        cut_short.append(Forecaster(**options).fit(series).predict())
+    pd.testing.assert_frame_equal(*cut_short, rtol=0, atol=0)
+
+
+def test_ctrl_c_without_a_rehearsal_leaves_what_was_reached(
+    options: dict[str, Any], walk: Any, interrupted: Callable[..., list[str]]
+) -> None:
+    """One epoch of three is better than nothing."""
+    interrupted("training", 1)
+    model = Forecaster(**options, validation_fraction=0).fit(walk(60))
+    assert (model.history_.stopped, model.history_.best_epoch) == ("interrupted", 1)
     assert np.isfinite(model.predict()["lstm"]).all()
 
 

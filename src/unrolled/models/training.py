@@ -60,9 +60,9 @@ def train(windows: Windows, lengths: Ints, sizes: Sizes, settings: Settings) -> 
 
     The rehearsal is judged on what it did not see, which says how many epochs help and how far the
     quantiles must be stretched. The real thing sees the latest steps too, for that many epochs and
-    with the learning rate falling to 0 over them; nothing judges it. Ctrl-C in the rehearsal makes the
-    rehearsed network the result; in a member of the ensemble, the members before it, or else what
-    that member had reached.
+    with the learning rate falling to 0 over them; nothing judges it. Ctrl-C in a member of the ensemble
+    leaves the members before it; in the first, or in the rehearsal, the rehearsed network, whose worth is
+    known. Where nothing was held out, it leaves what the first had reached.
 
     Args:
         windows: all of them.
@@ -74,8 +74,8 @@ def train(windows: Windows, lengths: Ints, sizes: Sizes, settings: Settings) -> 
     everything = _training(windows, lengths, lengths, settings)
     rehearsal = _training(windows, lengths, cuts, settings)
     if (cuts == lengths).all() or not len(rehearsal):
-        networks, history = _ensemble(sizes, everything, settings, settings.max_epochs)
-        if not networks:
+        networks, reached, history = _ensemble(sizes, everything, settings, settings.max_epochs)
+        if not (networks := networks or reached):
             raise KeyboardInterrupt  # before the first epoch ended: there is nothing to keep
         return Trained(networks, np.ones(len(QUANTILES)), history)
     judged = _judging(windows, lengths, cuts)
@@ -84,7 +84,7 @@ def train(windows: Windows, lengths: Ints, sizes: Sizes, settings: Settings) -> 
     factors = _calibration(rehearsed, judged, settings.device)
     if history.stopped == "interrupted":
         return Trained((rehearsed,), factors, history)
-    networks, last = _ensemble(sizes, everything, settings, history.best_epoch)
+    networks, _, last = _ensemble(sizes, everything, settings, history.best_epoch)
     stopped = history.stopped if last.stopped == "finished" else "interrupted"
     return Trained(networks or (rehearsed,), factors, replace(history, stopped=stopped))
 
@@ -115,8 +115,8 @@ def answer(networks: tuple[ForecastNetwork, ...], windows: Windows, rows: Ints, 
 
 def _ensemble(
     sizes: Sizes, everything: Selection, settings: Settings, epochs: int
-) -> tuple[tuple[ForecastNetwork, ...], History]:
-    """The networks of all seeds, fewer after Ctrl-C, and the history of the last."""
+) -> tuple[tuple[ForecastNetwork, ...], tuple[ForecastNetwork, ...], History]:
+    """The networks of all seeds, fewer after Ctrl-C; the one that it cut short; the history of the last."""
     networks: list[ForecastNetwork] = []
     history = History((), 0, "interrupted", 0.0)
     for member in range(settings.ensemble):
@@ -128,10 +128,10 @@ def _ensemble(
         except KeyboardInterrupt:  # before its first epoch ended
             history = replace(history, stopped="interrupted")
             break
-        networks.append(network)
         if history.stopped == "interrupted":
-            break
-    return tuple(networks), history
+            return tuple(networks), (network,), history
+        networks.append(network)
+    return tuple(networks), (), history
 
 
 def _fit(
