@@ -21,7 +21,7 @@ MIB = 2**20
 
 def run(toy: bool) -> Facts:
     window, rows = (32, []) if toy else (WINDOW, [])
-    for length in (2_000, 4_000) if toy else LENGTHS:
+    for length in (2_000,) if toy else LENGTHS:
         command = [sys.executable, "-m", "benchmarks.memory", "--fit", str(length), str(window)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -30,6 +30,8 @@ def run(toy: bool) -> Facts:
         stored = length * window * told.pop("inputs") * 4 / MIB
         rows.append({"steps": length, **told, "stored_windows_mib": round(stored)})
         say(table(rows[-1:]))
+    if toy:
+        return {}
     grown = (rows[-1]["grown_mib"] - rows[0]["grown_mib"]) * MIB / (rows[-1]["steps"] - rows[0]["steps"])
     say("\n" + table(rows) + f"\n{grown:.0f} bytes of peak memory for each further step")
     return {"window": window, "bytes_a_step": round(grown), "rows": rows}
@@ -49,9 +51,8 @@ def _fit(length: int, window: int) -> Facts:
     before, start_s = _peak(), time.perf_counter()
     model = Forecaster(**settings).fit(y)
     seconds = time.perf_counter() - start_s
-    sizes = model._networks[0].sizes  # noqa: SLF001 (how many inputs a step has is not public)
     return {
-        "inputs": sizes["inputs"],
+        "inputs": model._networks[0].sizes.inputs,  # noqa: SLF001 (no one else asks)
         "before_mib": round(before / MIB),
         "peak_mib": round(_peak() / MIB),
         "grown_mib": round((_peak() - before) / MIB, 1),

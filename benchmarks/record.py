@@ -50,16 +50,22 @@ def main(run: Callable[[bool], Facts]) -> None:
 
 def machine() -> Facts:
     """What the numbers were measured on, and when."""
-    torch = sys.modules.get("torch")  # a benchmark that does not use it need not wait for it
+    import torch  # noqa: PLC0415 (only now: a benchmark of start-up does not use it itself)
+
     return {
-        "commit": _git("rev-parse", "--short", "HEAD"),
+        "commit": commit(),
         "changed_since": bool(_git("status", "--porcelain", "--", "src", "benchmarks/*.py")),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "threads": torch.get_num_threads() if torch else 1,
+        "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), **{part: version(part) for part in _PARTS}},
     }
+
+
+def commit() -> str:
+    """The commit that is checked out."""
+    return _git("rev-parse", "--short", "HEAD")
 
 
 def table(rows: Sequence[Facts]) -> str:

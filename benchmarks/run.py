@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from benchmarks.record import RESULTS, ROOT, machine, say
+from benchmarks.record import RESULTS, ROOT, commit, say
 
 # name: about how long on two cores; the slow ones only run when named
 BENCHMARKS = {
@@ -65,7 +65,7 @@ def _run(name: str, about: str, *, toy: bool) -> bool:
 
 def _has_numbers(name: str) -> bool:
     path = RESULTS / f"{name}.json"
-    return path.exists() and json.loads(path.read_text(encoding="utf-8"))["commit"] == machine()["commit"]
+    return path.exists() and json.loads(path.read_text(encoding="utf-8"))["commit"] == commit()
 
 
 if __name__ == "__main__":

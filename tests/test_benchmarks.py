@@ -1,0 +1,125 @@
+"""Every benchmark still runs: at toy size, without the real data, and without leaving numbers behind."""
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = {"record", "timing", "panel", "run"}
+# A whole backtest for each of several series: too long for every day.
+SLOW = {"verdict_trust"}
+NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in SHARED)
+
+
+def _module(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT))
+    return importlib.import_module(f"benchmarks.{name}")
+
+
+def _results() -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in (ROOT / "benchmarks" / "results").iterdir()}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in NAMES]
+)
+def test_every_benchmark_runs_at_toy_size(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--toy` prints a table, needs no real data, and writes nothing."""
+    module, before = _module(name, monkeypatch), _results()
+    monkeypatch.setattr(sys, "argv", [name, "--toy"])
+    if hasattr(module, "run"):
+        module.main(module.run)
+    else:
+        module.main()
+    assert len(capsys.readouterr().out.splitlines()) >= 2
+    assert _results() == before
+
+
+def test_the_runner_knows_every_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No benchmark is forgotten by `make bench`, none is offered that is not there."""
+    run = _module("run", monkeypatch)
+    assert sorted(run.BENCHMARKS | run.SLOW) == NAMES
+
+
+def test_a_benchmark_writes_its_numbers_beside_the_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Commit, date, processor, threads and versions lie beside what was measured."""
+    record = _module("record", monkeypatch)
+    timing = _module("timing", monkeypatch)
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(sys, "argv", ["timing"])
+    monkeypatch.setattr(timing, "run", lambda toy: {"rows": [{"toy": toy}]}, raising=False)
+    timing.run.__module__ = timing.__name__
+    record.main(timing.run)
+    written = json.loads((tmp_path / "results" / "timing.json").read_text())
+    assert written["rows"] == [{"toy": False}]
+    wanted = {"commit", "changed_since", "date", "cpu", "cores", "threads", "versions", "seconds"}
+    assert wanted < set(written)
+    assert "results/timing.json" in capsys.readouterr().out
+
+
+def test_pairs_are_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy moment that slows both of a pair leaves their ratio as it is."""
+    timing = _module("timing", monkeypatch)
+    clock = {"now": 0.0}
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock["now"])
+    calls = {"ours": 0, "rival": 0}
+
+    def taking(name: str, seconds: float) -> None:
+        clock["now"] += seconds * (1 + calls[name])  # each pair slower than the one before
+        calls[name] += 1
+
+    told = timing.interleaved(lambda: taking("ours", 1.0), lambda: taking("rival", 2.0), repeats=5)
+    assert told["ratio"] == 0.5
+    assert told["ratio_quartiles"] == [0.5, 0.5]
+
+
+def _pretended(run: ModuleType, failing: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the runner start nothing, one of its benchmarks fail, and tell what it would have started."""
+    started: list[str] = []
+
+    def start(command: list[str], **settings: object) -> subprocess.CompletedProcess[str]:
+        started.append(command[2].removeprefix("benchmarks."))
+        return subprocess.CompletedProcess(command, int(started[-1] == failing))
+
+    monkeypatch.setattr(run, "subprocess", SimpleNamespace(run=start))
+    return started
+
+
+def test_a_failing_benchmark_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The next one runs, and the last line and the status say which failed."""
+    run = _module("run", monkeypatch)
+    started = _pretended(run, "m3", monkeypatch)
+    monkeypatch.setattr(sys, "argv", ["run", "m3", "kernels"])
+    with pytest.raises(SystemExit) as ended:
+        run.main()
+    assert started == ["m3", "kernels"]
+    assert ended.value.code == 1
+    assert capsys.readouterr().out.endswith("1 of 2 done; failed: m3\n")
+
+
+def test_an_interrupted_run_goes_on_with_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What has numbers of this commit is not measured again."""
+    run = _module("run", monkeypatch)
+    started = _pretended(run, "", monkeypatch)
+    monkeypatch.setattr(run, "RESULTS", tmp_path)
+    (tmp_path / "m3.json").write_text(json.dumps({"commit": run.commit()}))
+    (tmp_path / "sp500.json").write_text(json.dumps({"commit": "another"}))
+    monkeypatch.setattr(sys, "argv", ["run", "--missing", "m3", "sp500", "memory"])
+    with pytest.raises(SystemExit) as ended:
+        run.main()
+    assert started == ["sp500", "memory"]
+    assert ended.value.code == 0
