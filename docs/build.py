@@ -22,7 +22,6 @@ PAGES = [
     ("docs/architecture.md", "architecture.html", "Architecture"),
     ("CHANGELOG.md", "changelog.html", "Changelog"),
 ]
-_COLOURS = HtmlFormatter(style="friendly")
 _STYLE = """
 body { font: 16px/1.6 "DejaVu Sans", system-ui, sans-serif; color: #1c2127; margin: 0 auto; max-width: 52rem;
   padding: 1.5rem 1.25rem 5rem; }
@@ -31,9 +30,11 @@ nav { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; border-bottom: 1px soli
 nav [aria-current] { color: inherit; font-weight: bold; text-decoration: none; }
 h1, h2 { line-height: 1.25; margin: 2.2em 0 .6em; } h1 { margin-top: 1.2em; }
 a { color: #0067a8; } img { max-width: 100%; height: auto; }
-pre { background: #f7f6f3; border-radius: 4px; font: 13px/1.5 "DejaVu Sans Mono", monospace; overflow-x: auto;
-  padding: .8rem 1rem; margin: 1rem 0; }
-pre.text { background: none; border-left: 4px solid #dfe2e5; border-radius: 0; white-space: pre-wrap; }
+pre, pre.highlight { background: #f7f6f3; border-radius: 4px; font: 13px/1.5 "DejaVu Sans Mono", monospace;
+  overflow-x: auto; padding: .8rem 1rem; margin: 1rem 0; }
+pre.text { background: none; border-left: 4px solid #dfe2e5; border-radius: 0; }
+@media (min-width: 720px) { pre.text { white-space: pre-wrap; } } /* on a phone, rows must not break */
+@media (max-width: 719px) { pre { font-size: 11px; } }
 p code, li code, td code { background: #f7f6f3; padding: .1em .3em; font-size: .88em; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
 td, th { border-bottom: 1px solid #dfe2e5; padding: .45rem 1rem .45rem 0; text-align: left;
@@ -55,7 +56,7 @@ def html_of(markdown: str, source: str) -> str:
 def _coloured(code: str, language: str, _attributes: str) -> str:
     if language in {"", "text"}:
         return f'<pre class="text">{escape(code)}</pre>'
-    lexer = get_lexer_by_name("console" if language == "shell" else language)
+    lexer = get_lexer_by_name(language.replace("shell", "bash"))
     inner = highlight(code, lexer, HtmlFormatter(nowrap=True))
     return f'<pre class="highlight">{inner}</pre>'
 
@@ -83,7 +84,7 @@ def build(site: Path = SITE) -> list[Path]:
     shutil.rmtree(site, ignore_errors=True)
     site.mkdir(parents=True)
     shutil.copytree(ROOT / "docs" / "images", site / "images")
-    style = _STYLE + _COLOURS.get_style_defs(".highlight")
+    style = HtmlFormatter(style="friendly").get_style_defs(".highlight") + _STYLE
     for source, name, title in PAGES:
         here = {name: ' aria-current="page"'}
         menu = "".join(f'<a href="{page}"{here.get(page, "")}>{words}</a>' for _, page, words in PAGES)
