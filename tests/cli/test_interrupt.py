@@ -55,5 +55,5 @@ def test_the_second_ctrl_c_ends_the_program(training: subprocess.Popen[str], tmp
     assert err.endswith("Stopped.\n")
     assert "Traceback" not in err
     assert out == ""
-    whole = {"home", "sales.csv", "page.html", "next.csv", "model"}
+    whole = {"sales.csv", "page.html", "next.csv", "model"}
     assert {inside.name for inside in tmp_path.iterdir()} <= whole

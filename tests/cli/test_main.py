@@ -1,9 +1,12 @@
 """The entry: help is quick and holds, statuses are what shells expect, faults are sentences."""
 
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +76,28 @@ def test_every_command_shows_examples(name: str, capsys: pytest.CaptureFixture[s
     assert used <= known
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_example_of_the_help_runs(
+    name: str, sales: Path, months: Callable[..., Any], csv_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    """As it is printed, in a folder with the files it names."""
+    csv_file("newer.csv", months(126))
+    rows = [(shop, *row) for shop in ("a", "b") for row in months(60)]
+    csv_file("shops.csv", rows, ("shop", "day", "sold"))
+    program = tmp_path / "bin" / "unrolled"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m unrolled.cli "$@"\n')
+    program.chmod(0o755)
+    lines = re.findall(r"^ +(unrolled .+)$", _run(name, "--help").stdout, flags=re.MULTILINE)
+    for line in lines:
+        path = f"{program.parent}:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["sh", "-c", line], capture_output=True, text=True, check=False, env=os.environ | {"PATH": path}
+        )
+        assert done.returncode == 0, (line, done.stderr)
+
+
 def test_python_dash_m_runs_the_same_program() -> None:
     """`python -m unrolled.cli` works where the script is not on the path."""
     done = _run("--version")
@@ -122,11 +147,21 @@ def test_a_slip_on_the_command_line_is_told(
     assert sentence in capsys.readouterr().err
 
 
-def test_a_reader_who_leaves_early_is_no_fault(sales: str) -> None:
+def test_a_reader_who_leaves_early_is_no_fault(sales: Path) -> None:
     """`unrolled describe ... | head -0` ends without a complaint."""
     command = f'"{sys.executable}" -m unrolled.cli describe "{sales}" | true'
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("words", ["--version", "--help"])
+def test_a_full_disk_behind_stdout_is_told(words: str) -> None:
+    """`unrolled ... > file` on a full disk: one sentence, status 2."""
+    command = f'"{sys.executable}" -m unrolled.cli {words} > /dev/full'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == "stdout: cannot be written, disk full (No space left on device). Free some space.\n"
+    assert done.returncode == 2
 
 
 def test_the_app_has_every_command_of_its_help() -> None:

@@ -3,6 +3,7 @@
 Nothing heavy is imported here or at the top of a command's file, so that `--help` is quick.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -66,10 +67,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     Args:
         arguments: the words after the program's name; None for those it was started with.
     """
-    before = signal.signal(signal.SIGINT, _end_the_training)
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # a job in a shell's background is not stopped by Ctrl-C
+        signal.signal(signal.SIGINT, _end_the_training)
     try:
         status = _run(arguments)
-        sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read us has gone; the interpreter must not complain when it flushes at its end.
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (closed by the end)
@@ -81,9 +83,18 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _run(arguments: list[str] | None) -> int:
     try:
-        app(args=arguments, prog_name="unrolled")
+        try:
+            app(args=arguments, prog_name="unrolled")
+        finally:
+            sys.stdout.flush()  # here, where what goes wrong can be told
     except UnrolledError as fault:
         print(fault, file=sys.stderr)
+        return _REFUSED
+    except OSError as fault:
+        if fault.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise
+        print(f"stdout: cannot be written, disk full ({fault.strerror}). Free some space.", file=sys.stderr)
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (closed by the end)
         return _REFUSED
     except SystemExit as end:
         if end.code == _INTERRUPTED:

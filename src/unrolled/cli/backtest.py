@@ -78,12 +78,15 @@ def command(
     seed: Seed = None,
     json: Json = False,
 ) -> None:
-    """Replay the past: forecast from many moments in it, beside simpler ones, and say what that is worth.
+    """Replay the past, beside simpler forecasts.
+
+    The network forecasts from many moments of the past, knowing nothing later. So do the last value, drift,
+    AR(1), the last season, Theta, AutoETS and a feed-forward net. A sentence says what the network is worth.
 
     \b
     Examples:
       unrolled backtest sales.csv --horizon 12
-      unrolled backtest sales.csv --horizon 1 --origins 181 --cell gru
+      unrolled backtest sales.csv --horizon 1 --origins 40 --cell gru
       unrolled backtest example:sp500 --baselines Naive,RWD,AR1 --json
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli import output as out

@@ -29,12 +29,14 @@ def command(
     utc: Utc = False,
     json: Json = False,
 ) -> None:
-    """Say what a series is: frequency, gaps, range, growth, and whether its order carries information.
+    """Say what a series is, and whether its order matters.
+
+    Frequency, gaps, range, growth, season, and a test of whether the order carries information.
 
     \b
     Examples:
       unrolled describe sales.csv
-      unrolled describe sales.csv --time day --target sold --id shop
+      unrolled describe shops.csv --time day --target sold --id shop
       unrolled describe example:sp500 --json
     """  # noqa: D301
     from unrolled.cli.output import print_json

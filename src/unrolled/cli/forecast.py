@@ -79,7 +79,7 @@ def command(
     seed: Seed = None,
     json: Json = False,
 ) -> None:
-    """Fit a recurrent network to a series and forecast what comes next, with bands.
+    """Fit a recurrent network and forecast what comes next.
 
     No score is printed: a score means nothing without simpler forecasts beside it. Ask for --report,
     which tests the forecast against them and says first what it is worth, or run `unrolled backtest`.
