@@ -60,7 +60,8 @@ def test_every_usual_notation_of_days(items: object) -> None:
 @pytest.mark.parametrize(
     "items",
     [["1950-01", "1950-04"], ["1950Q1", "1950Q2"], ["1950-Q1", "1950-Q2"], ["Q1 1950", "Q2 1950"],
-     ["1950M01", "1950M4"], ["1950/1", "1950/4"], ["Jan 1950", "Apr 1950"], ["January 1950", "April 1950"],
+     ["1950M01", "1950M4"],
+     ["1950q1", "1950q2"], ["1950/1", "1950/4"], ["Jan 1950", "Apr 1950"], ["January 1950", "April 1950"],
      np.array([195001, 195004])],
 )  # fmt: skip
 def test_months_and_quarters_stand_on_their_first_day(items: object) -> None:
@@ -133,6 +134,8 @@ def test_day_and_month_that_cannot_be_told_apart() -> None:
         (["01/02/50", "05/06/50"], 2, "'01/02/50'"),
         (["word", "other"], 2, "'word'"),
         (["1950Q5", "1950Q1"], 2, "'1950Q5'"),
+        (["1950M12", "1950M13"], 3, "'1950M13'"),
+        (["1950M1", "1950M0"], 3, "'1950M0'"),
         (np.array(["2020-01-31", "NaT"], dtype="M8[ns]"), 3, "nothing"),
     ],
 )

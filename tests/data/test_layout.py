@@ -51,6 +51,23 @@ def _fault_of(columns: dict[str, Sequence[str]], **named: object) -> str:
         ({"time": ["7.5", "6.5", "8", "9"], "runner": ["5", "4", "9", "1"]}, None, None, ("time", "runner")),
         ({"unique_id": WORDS, "y": NUMBERS}, None, "unique_id", ("y",)),
         ({"value": NUMBERS}, None, None, ("value",)),
+        (
+            {"date": ["soon", "later", "then", "now"], "v": NUMBERS},
+            "date",
+            None,
+            ("v",),
+        ),  # is refused
+        ({"month": ["soon", "later", "then", "now"], "v": NUMBERS}, None, None, ("v",)),
+        ({"date": DAYS, "value": NUMBERS, "other": NUMBERS}, "date", None, ("value", "other")),
+        ({"ds": DAYS, "y": NUMBERS, "value": NUMBERS}, "ds", None, ("y",)),
+        (
+            {"date": TWICE, "shop": WORDS, "receipt": ["k", "l", "m", "n"], "v": NUMBERS},
+            "date",
+            "shop",
+            ("v",),
+        ),
+        ({"count": ["1600", "1610", "1620", "1630"], "v": NUMBERS}, None, None, ("count", "v")),
+        ({"count": ["1990", "1990", "1990", "1990"], "v": NUMBERS}, None, None, ("count", "v")),
     ],
 )
 def test_columns_are_found(

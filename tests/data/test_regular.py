@@ -91,6 +91,21 @@ def test_a_regular_series_passes() -> None:
             ),
         ),
         (
+            {
+                "a": [
+                    "2020-01-01 00:00:00",
+                    "2020-01-01 00:00:10",
+                    "2020-01-01 00:00:20",
+                    "2020-01-01 02:30:03",
+                ]
+            },
+            (
+                "flow.csv, series 'a': expected steps of one length, got 10 s and, from 2020-01-01 00:00:20 "
+                "to 2020-01-01 02:30:03, 2.49528 hours. Bring it to a regular calendar first, such as with "
+                "pandas' resample."
+            ),
+        ),
+        (
             {"a": ["2020-01-01", "2020-01-02", "2020-01-04 06:00", "2020-01-05 06:00"]},
             (
                 "flow.csv, series 'a': expected steps of one length, got 1 day and, from 2020-01-02 to "
