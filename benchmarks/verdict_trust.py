@@ -82,7 +82,7 @@ def trust(name: str, seeds: int) -> dict[str, Any]:
 def machine() -> dict[str, Any]:
     """What the numbers were measured on."""
     commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     cpu = Path("/proc/cpuinfo")
     lines = cpu.read_text(encoding="utf-8").splitlines() if cpu.exists() else []
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=200)
     given = parser.parse_args()
     torch.set_num_threads(1)  # such small networks only wait for a second one
-    rows = []
+    measured_on, rows = machine(), []
     for name in SERIES:
         row = trust(name, 2 if given.toy else given.seeds)
         rows.append(row)
@@ -111,7 +111,7 @@ def main() -> None:
               f"median ratio {row['median_ratio']}, {row['seconds_a_backtest']} s a backtest")  # fmt: skip
     if not given.toy:
         RESULT.parent.mkdir(exist_ok=True)
-        result = {**machine(), "origins": ORIGINS, "rows": rows}
+        result = {**measured_on, "origins": ORIGINS, "rows": rows}
         RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 

@@ -179,6 +179,14 @@ def test_of_many_series_each_is_measured_in_its_own_unit() -> None:
     assert together.verdict.origins == 12
 
 
+def test_mase_divides_by_changes_before_the_first_origin_alone() -> None:
+    """Seasonal changes up to that origin, not those that came later."""
+    y = monthly()["sold"].to_numpy()
+    network = backtest(Sure(off=0.1), y, origins=12, baselines=["Naive"]).table[0]
+    known = y[: 120 - 12 * 3]  # the last step known at the first origin comes 36 before the end
+    assert network["mase"] == pytest.approx(network["mae"] / np.abs(known[12:] - known[:-12]).mean())
+
+
 def test_all_defaults_stand_beside_a_network() -> None:
     """A real one: every default baseline, the feed-forward net among them; AutoARIMA when asked for."""
     model = Forecaster(horizon=2, cell="gru", hidden_size=4, max_epochs=1)
