@@ -84,6 +84,7 @@ def build(site: Path = SITE) -> list[Path]:
     shutil.rmtree(site, ignore_errors=True)
     site.mkdir(parents=True)
     shutil.copytree(ROOT / "docs" / "images", site / "images")
+    shutil.copytree(ROOT / "benchmarks" / "results", site / "benchmarks" / "results")
     style = HtmlFormatter(style="friendly").get_style_defs(".highlight") + _STYLE
     for source, name, title in PAGES:
         here = {name: ' aria-current="page"'}

@@ -74,7 +74,7 @@ def _unrolled() -> str:
             parts.append(_text(x + 85, 115, "· · ·", size=18, fill=_BLUE))
         elif step != "12":
             parts.append(_arrow(x + 64, 110, x + 106, 110, _BLUE))
-    parts.append(_text(375, 246, "one layer, drawn once a step: the same weights in every copy", fill=_GREY))
+    parts.append(_text(405, 246, "one layer, drawn once a step: the same weights in every copy", fill=_GREY))
     return _svg(750, 262, "A recurrent layer, unrolled over twelve months", parts)
 
 

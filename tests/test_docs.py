@@ -1,6 +1,7 @@
 """The pages say what is so: their examples print what they show, their links lead somewhere."""
 
 import importlib.util
+import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -150,7 +151,7 @@ def test_the_site_is_whole_and_offline(tmp_path: Path) -> None:
             target, _, section = link.partition("#")
             if link.startswith("https://"):
                 continue
-            assert not target or target in pages, f"{name}: {link}"
+            assert not target or (tmp_path / "site" / target).is_file(), f"{name}: {link}"
             assert not section or section in pages[target or name].sections, f"{name}: {link}"
 
 
@@ -163,6 +164,37 @@ def test_the_drawings_are_those_of_the_script() -> None:
 def test_the_readmes_picture_is_small() -> None:
     """Whoever opens the page on a phone pays for it."""
     assert (ROOT / "docs" / "images" / "report.png").stat().st_size < 200_000
+
+
+def _numbers(value: object) -> Iterator[float]:
+    """Every number in a record of a benchmark."""
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(inner)
+    elif isinstance(value, int | float):
+        yield value
+
+
+def _unmeasured(row: str) -> list[str]:
+    """Numbers in a row of the README's measurements that the file it names does not hold."""
+    answer, link = re.match(r"\|.+?\|(.+?)\|.+\((.+?)\)", row).groups()
+    held = list(_numbers(json.loads((ROOT / link).read_text("utf-8"))))
+    unfound = []
+    for number, percent in re.findall(r"(?<!\w)([\d,]*\.?\d+)( %)?", answer):
+        said, digits = float(number.replace(",", "")), len(number.partition(".")[2])
+        if not any(round(value * (100 if percent else 1), digits) == said for value in held):
+            unfound.append(number)
+    return unfound
+
+
+def test_every_measurement_has_its_row_in_the_results() -> None:
+    """Each number of the README's table stands in the file beside it, rounded."""
+    table = (ROOT / "README.md").read_text("utf-8").partition("## Measured")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\|.+json\).+$", table, re.MULTILINE)
+    assert len(rows) >= 4
+    assert {row: found for row in rows if (found := _unmeasured(row))} == {}
+    planted = "| trust? | 193 of 201 series | [verdict_trust](benchmarks/results/verdict_trust.json) |"
+    assert _unmeasured(planted) == ["201"]
 
 
 def _rooms_told() -> list[str]:
