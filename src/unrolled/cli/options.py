@@ -61,7 +61,7 @@ Ensemble = Annotated[
     int | None, typer.Option("--ensemble", metavar="NETWORKS", help="Networks to average; 1 by default.")
 ]
 MaxEpochs = Annotated[
-    int | None, typer.Option("--max-epochs", metavar="EPOCHS", help="Epochs at most; 20 by default.")
+    int | None, typer.Option("--max-epochs", metavar="EPOCHS", help="Epochs at most; 12 by default.")
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of weights and shuffling; 0 by default.")]
 Report = Annotated[

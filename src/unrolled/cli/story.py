@@ -96,19 +96,20 @@ class Story:
         import torch
 
         model, history, freq = self.model, self.model.history_, self.series.freq
-        layers = "1 layer" if model.num_layers == 1 else f"{model.num_layers} layers"
-        activation = f", {model.activation}" if model.cell == "rnn" else ""
+        sizes = model.sizes_
+        layers = "1 layer" if sizes.num_layers == 1 else f"{sizes.num_layers} layers"
+        activation = f", {sizes.activation}" if sizes.cell == "rnn" else ""
         threads = torch.get_num_threads()
         processor = "1 processor thread" if threads == 1 else f"{threads} processor threads"
         where = processor if model.device == "cpu" else model.device
         versions = f"unrolled {__version__}, torch {torch.__version__}, Python {platform.python_version()}"
         facts = (
-            ("Network", f"{model_name(model.cell)}{activation}, {layers} of {model.hidden_size} units"),
+            ("Network", f"{model_name(sizes.cell)}{activation}, {layers} of {sizes.hidden_size} units"),
             ("Weights", f"{model.n_parameters_:,}"),
             ("Reads", f"the last {steps(model.window_, freq)}"),
             ("Forecasts", steps(model.horizon, freq)),
             ("Sees", f"{transform_name(model.transform_)} ({model.transform_})"),
-            ("Networks", "one" if model.ensemble == 1 else f"the mean of {model.ensemble}"),
+            ("Networks", "one" if model.n_networks_ == 1 else f"the mean of {model.n_networks_}"),
             ("Epochs", f"{len(history.epochs)}, the best was number {history.best_epoch}"),
             ("Time to fit", f"{duration(model.seconds_)} on {where}"),
             ("Seed", str(model.random_state)),
