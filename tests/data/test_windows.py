@@ -87,7 +87,6 @@ CASES = [
     ("difference", 4),
     ("scale", 4),
     ("log", 1),
-    ("identity", 1),
     ("seasonal-difference", 4),
     ("log-seasonal-difference", 4),
 ]

@@ -212,7 +212,7 @@ def _agreed(freqs: list[str | None], weak: NDArray[np.bool_], times: Times, seri
     ends = np.searchsorted(series, np.arange(len(freqs) + 1))
     for i, freq in enumerate(freqs):
         unsure = freq is None or weak[i] or (freq != leader and _on_trading_days(freq) == leader)
-        if unsure and rows[i] > 1 and _fits(times[ends[i] : ends[i + 1]], leader):
+        if unsure and rows[i] > 1 and fits(times[ends[i] : ends[i + 1]], leader):
             freqs[i] = leader
     return freqs
 
@@ -222,8 +222,12 @@ def _on_trading_days(freq: str) -> str:
     return "B" if freq == "D" else re.sub(r"^(\d*)([MQY][SE])", r"\1B\2", freq)
 
 
-def _fits(times: Times, freq: str) -> bool:
-    """Whether every time lies on a calendar with this step."""
+def fits(times: Times, freq: str) -> bool:
+    """Whether every time lies on a calendar with this step.
+
+    >>> fits(np.array(["2024-01-01", "2024-01-03"], dtype="datetime64[ns]"), "D")
+    True
+    """
     step = parse(freq)
     if step.unit == "B":
         return bool(np.is_busday(times.astype("datetime64[D]")).all())

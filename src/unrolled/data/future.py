@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.calendar import future_times, shown
+from unrolled.data.dates import to_times
 from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import DataError
 
@@ -79,7 +80,8 @@ def _rows(frame: Any, series: Sequences, wanted: list[str]) -> dict[tuple[str, A
         raise DataError(f"future: expected the columns {', '.join(need)}; {', '.join(missing)} is missing.")
     times = table[series.names.time].to_numpy()
     if series.times is not None:
-        times = times.astype(series.times.dtype)
+        name = series.names.time
+        times, _ = to_times(times, name=name, place=lambda row: f"future row {row + 1}", utc=False)
     ids = table[series.names.id].to_list() if series.names.id in table.columns else None
     columns = {name: _numbers(name, table[name].to_numpy()) for name in wanted}
     return {

@@ -26,7 +26,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 TRANSFORMS = (
-    "identity",
     "scale",
     "minmax",
     "log",
@@ -101,7 +100,7 @@ class Transform:
             way_out = "difference" if self.lag else "scale"
             raise DataError(
                 f"{label} row {bad[0] + 1}: transform '{self.name}' needs values above 0, got {y[bad[0]]:g}. "
-                f"Use transform='{way_out}' or 'auto'."
+                f"Use transform='{way_out}'."
             )
         return np.log(y)
 
@@ -114,7 +113,7 @@ class Transform:
         return Scale(move, float(g.min()), float(g.max()))
 
     def apply(self, y: Floats, scale: Scale, label: str = "y") -> Transformed:
-        """The series as the network sees it; every value at step t comes from steps up to t.
+        """The series as the network sees it; every value at step t comes from steps up to t and `scale`.
 
         s_t = (p · prior_t + Σ_{i ≤ t} |move_i|) / (p + number of moves), where p = 3 steps and the prior
         is `scale.move` times the mean level so far (times 1 on a log scale).
@@ -126,8 +125,6 @@ class Transform:
         """
         g = self.working(y, label)
         zeros, ones = np.zeros_like(g), np.ones_like(g)
-        if self.name == "identity":
-            return Transformed(self, g, zeros, ones, ones)
         if self.name == "minmax":  # the usual recipe: the range of all that the model was fitted on
             return Transformed(self, g, ones * scale.low, ones * ((scale.high - scale.low) or 1.0), ones)
         moves = np.abs(self._moves(g))

@@ -197,7 +197,8 @@ class Selection:
         readouts: R. For 1, an example is the window that ends at its origin. For more, the window ends up
             to half its length later (before the cut), and is read out at R of its steps drawn at random:
             from its later half or, where it holds the start of its series, from all of it. So one pass
-            over a window trains on many origins, the newest as often as the others.
+            over a window trains on many origins. Those within half a window of the end of a series are drawn
+            about two thirds as often as those in its middle, those at its start up to twice as often.
     """
 
     def __init__(self, windows: Windows, rows: Ints, *, firsts: Ints, cuts: Ints, readouts: int = 1) -> None:

@@ -45,13 +45,13 @@ def unpack_series(tensors: dict[str, Tensor], record: dict[str, Any]) -> Sequenc
 
 def model_card(model: Forecaster, series: Sequences) -> str:
     """What the model is, what it was fitted on, and what it must not be taken for."""
-    history = model.history_
+    history, sizes = model.history_, model.sizes_
     steps = int(series.lengths.sum())
     facts = {
-        "cell": f"{model.cell}, {model.num_layers} × {model.hidden_size} units",
+        "cell": f"{sizes.cell}, {sizes.num_layers} × {sizes.hidden_size} units",
         "weights": f"{model.n_parameters_:,}",
-        "networks": str(model.ensemble),
-        "horizon": f"{model.horizon} steps",
+        "networks": str(model.n_networks_),
+        "horizon": f"{sizes.horizon} steps",
         "window": f"{model.window_} steps",
         "transform": f"{model.transform_} ({model.transform_reason_})",
         "fitted on": f"{len(series)} series, {steps:,} steps, frequency {series.freq or 'none'}",

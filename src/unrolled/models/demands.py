@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.calendar import season_length
 from unrolled.data.changes import seasonality
+from unrolled.data.frequency import fits, survey
 from unrolled.data.regular import require_regular
 from unrolled.data.sequences import Role, Sequences
 from unrolled.data.tables import read
@@ -21,6 +22,23 @@ _LEAST_STEPS = 3  # of a series that is read beside longer ones
 _LEAST_SEASONAL = 0.2  # share of the series that must show a season before the network looks for one
 _LEAST_WINDOW, _MOST_WINDOW = 48, 256
 _SEASONS_READ = 10
+
+
+def forecastable(data: Any) -> Sequences:
+    """Data that a forecast can be made for: regular, numbers, with its frequency known.
+
+    Raises:
+        DataError: it is not so; one sentence a fault, each with the way out.
+    """
+    series = read(data)
+    if series.tokens is not None:
+        raise DataError(
+            f"{series.source}: expected numbers to forecast, got a text. `describe` can tell about its order."
+        )
+    require_regular(series)
+    if series.freq is None and series.times is not None:
+        series = replace(series, freq=survey(series.times, series.offsets).freq)
+    return series
 
 
 def shown_season(series: Sequences) -> int:
@@ -76,8 +94,10 @@ def like_fitted(data: Any, fitted: Sequences) -> Sequences:
     Raises:
         DataError: its steps are of another frequency, or a column is missing.
     """
-    series = read(data)
-    require_regular(series)
+    series = forecastable(data)
+    parts = [] if series.times is None else np.split(series.times, series.offsets[1:-1])
+    if series.freq != fitted.freq and fitted.freq and parts and all(fits(own, fitted.freq) for own in parts):
+        series = replace(series, freq=fitted.freq)  # a short stretch can look like another calendar
     if series.freq != fitted.freq:
         raise DataError(
             f"{series.source}: the model was fitted on steps of '{fitted.freq}', these are '{series.freq}'. "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,22 +62,28 @@ class Encoding:
             names, common, reason = _choose(targets, season)
         else:
             names, common, reason = dict.fromkeys(targets, transform), transform, "as asked"
-        scales, shares = {}, []
-        for i, y in targets.items():
-            rule = Transform(names[i], season)
-            scales[i] = rule.learn(y, f"series '{i}'")
-        moves = [s.move for s in scales.values() if s.move > 0] or [1.0]
-        for i, y in targets.items():
-            known = scales[i]._replace(move=float(np.median(moves)))
-            shares.append(float(Transform(names[i], season).apply(y, known).share[-1]))
+        chosen = cls(names, common, reason, {}, 1.0, 1.0, {}, season, series.freq)
+        return chosen.measured_on(series)
+
+    def measured_on(self, series: Sequences) -> Encoding:
+        """The same transforms, with every scale measured on these steps.
+
+        So a rehearsal is kept from knowing the size of what it is judged by.
+        """
+        scales, rules, targets = {}, {}, {}
+        for k, i in enumerate(series.ids):
+            targets[i] = _target(series, k)
+            rules[i] = Transform(self.transforms[i], self.season)
+            scales[i] = rules[i].learn(targets[i], f"series '{i}'")
+        move = float(np.median([s.move for s in scales.values() if s.move > 0] or [1.0]))
+        shares = [rules[i].apply(targets[i], scales[i]._replace(move=move)).share[-1] for i in scales]
         covariates = {}
         for k, (name, role) in enumerate(zip(series.columns, series.roles, strict=True)):
             if role is not Role.TARGET:
                 column = series.values[:, k]
                 covariates[name] = (float(np.nanmean(column)), float(np.nanstd(column)) or 1.0)
-        share = float(np.median(shares))
-        return cls(
-            names, common, reason, scales, float(np.median(moves)), share, covariates, season, series.freq
+        return replace(
+            self, scales=scales, usual_move=move, usual_share=float(np.median(shares)), covariates=covariates
         )
 
     def tracks(self, series: Sequences, horizon: int) -> list[Track]:
@@ -123,7 +129,9 @@ class Encoding:
         return cls(**{**record, "scales": scales, "covariates": covariates})
 
     def _transformed(self, series_id: str, y: Floats) -> Transformed:
-        name = self.transforms.get(series_id) or _with_log(self.common, log=bool(y.min() > 0))
+        name = self.transforms.get(series_id) or _with_log(
+            self.common, log=self.common.startswith("log") and bool(y.min() > 0)
+        )
         scale = self.scales.get(series_id)
         if scale is None:
             if name == "minmax":

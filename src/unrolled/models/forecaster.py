@@ -16,18 +16,17 @@ from unrolled import __version__
 from unrolled.check import Faults, one_of, real, whole
 from unrolled.data.calendar import future_times, season_length
 from unrolled.data.future import with_future
-from unrolled.data.regular import require_regular
 from unrolled.data.sequences import Sequences
-from unrolled.data.tables import read, to_frame
+from unrolled.data.tables import to_frame
 from unrolled.data.transforms import TRANSFORMS
 from unrolled.data.windows import Windows
 from unrolled.models.base import Estimator, load_model, save_model
 from unrolled.models.card import model_card, pack_series, unpack_series
-from unrolled.models.demands import fitting_window, like_fitted, shown_season
+from unrolled.models.demands import fitting_window, forecastable, like_fitted, shown_season
 from unrolled.models.encoding import Encoding
 from unrolled.models.network import CELLS, QUANTILES, ForecastNetwork, Sizes
 from unrolled.models.quantiles import at_level, stretched
-from unrolled.models.training import Settings, answer, require_device, train
+from unrolled.models.training import Settings, answer, rehearsed_lengths, require_device, train
 from unrolled.nn.cells import NONLINEARITIES
 from unrolled.train.checkpoint import below
 from unrolled.train.history import History
@@ -35,7 +34,15 @@ from unrolled.train.history import History
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_LEARNED = ("season_", "window_", "transform_", "transform_reason_", "n_parameters_", "seconds_")
+_LEARNED = (
+    "season_",
+    "window_",
+    "transform_",
+    "transform_reason_",
+    "n_parameters_",
+    "n_networks_",
+    "seconds_",
+)
 
 
 class Forecaster(Estimator):
@@ -67,7 +74,7 @@ class Forecaster(Estimator):
         verbose: draw a progress line with time left on stderr.
 
     After `fit`: `history_` (of the training that was judged), `transform_`, `transform_reason_`,
-    `window_`, `season_`, `sizes_`, `n_parameters_`, `seconds_`.
+    `window_`, `season_`, `sizes_`, `n_parameters_` (of one network), `n_networks_`, `seconds_`.
 
     >>> rng = np.random.default_rng(0)
     >>> walk = np.exp(np.cumsum(rng.normal(0.01, 0.05, size=120)))
@@ -134,24 +141,31 @@ class Forecaster(Estimator):
         """
         self._check_arguments()
         start_s = time.perf_counter()
-        series = read(series)
-        require_regular(series)
+        series = forecastable(series)
         lengths = series.observed
         season = self.season or (
             season_length(series.freq) if "seasonal" in self.transform else shown_season(series)
         )
         window = fitting_window(series, self.horizon, season, self.window)
         encoding = Encoding.learn(series, self.transform, season)
-        windows = encoding.windows(encoding.tracks(series, self.horizon), window, self.horizon)
-        trained = train(windows, lengths, self._sizes(windows), self._settings(checkpoint))
+        cuts = rehearsed_lengths(lengths, self.horizon, self.validation_fraction)
+        windows, rehearsal = (
+            own.windows(own.tracks(series, self.horizon), window, self.horizon)
+            for own in (encoding, encoding.measured_on(series.head(cuts)))
+        )
+        sizes, settings = self._sizes(windows), self._settings(checkpoint)
+        trained = train(windows, rehearsal, lengths, cuts, sizes=sizes, settings=settings)
         # Nothing is learned before this line: a fit that fails leaves the model as it was.
         self.season_, self.window_, self._series, self._encoding = season, window, series, encoding
         self.transform_, self.transform_reason_ = encoding.common, encoding.reason
         self._networks, self._factors, self.history_ = trained.networks, trained.factors, trained.history
         if self.history_.stopped == "interrupted":
-            kept = self.history_.best_epoch
-            sys.stderr.write(f"Interrupted: the best weights so far are kept (epoch {kept}).\n")
+            kept = f"epoch {self.history_.best_epoch}"
+            if self.ensemble > 1:
+                kept = f"{len(self._networks)} of {self.ensemble} networks"
+            sys.stderr.write(f"Interrupted: the best weights so far are kept ({kept}).\n")
         self.sizes_ = trained.networks[0].sizes
+        self.n_networks_ = len(self._networks)
         self.n_parameters_ = sum(p.numel() for p in self._networks[0].parameters())
         self.seconds_ = time.perf_counter() - start_s
         return self
@@ -169,7 +183,7 @@ class Forecaster(Estimator):
         Args:
             series: series to go on from; None for those fitted on.
             horizon: steps ahead, at most as many as fitted.
-            future: a frame with id, time and every known-future column over the horizon.
+            future: a frame with id, time and every known-future column over the whole fitted horizon.
             level: widths of the bands in per cent, above 0 and below 100. Beyond 95 the tails are those of
                 a normal distribution.
 
@@ -188,7 +202,7 @@ class Forecaster(Estimator):
         levels = [real("level", width, above=0, below=100) for width in widths]
         data = self._series if series is None else like_fitted(series, self._series)
         lengths = data.observed
-        data = with_future(data, future, lengths, steps)
+        data = with_future(data, future, lengths, fitted)
         answers = self._quantiles(data, (lengths - 1)[:, None])[:, 0, :steps]  # (N, h, Q)
         frame: dict[str, Any] = {data.names.id: np.repeat(np.array(data.ids, dtype=object), steps)}
         frame[data.names.time] = np.concatenate(
@@ -249,14 +263,20 @@ class Forecaster(Estimator):
         return Path(path)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path, *, device: str | None = None) -> Self:
         """The model that `save` wrote. Nothing in the folder is run.
 
+        Args:
+            path: its folder.
+            device: where torch computes; None for where it did when the model was saved.
+
         Raises:
+            ArgumentError: torch cannot use that device here.
             ModelFolderError: the folder or a file is missing, cut or altered, or holds something else.
         """
         tensors, config = load_model(path, cls.__name__)
-        model = cls(**config["params"])
+        model = cls(**config["params"] | ({} if device is None else {"device": device}))
+        require_device(model.device)
         for name in _LEARNED:
             setattr(model, name, config["learned"][name])
         model.sizes_ = Sizes(**config["sizes"])
@@ -301,7 +321,6 @@ class Forecaster(Estimator):
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
-            validation_fraction=self.validation_fraction,
             seed=self.random_state,
             ensemble=self.ensemble,
             recurrent=self.cell != "feedforward",

@@ -37,7 +37,6 @@ class Settings:
     max_epochs: int
     batch_size: int | None
     learning_rate: float
-    validation_fraction: float
     seed: int
     ensemble: int
     recurrent: bool
@@ -55,7 +54,18 @@ class Trained:
     history: History
 
 
-def train(windows: Windows, lengths: Ints, sizes: Sizes, settings: Settings) -> Trained:
+def rehearsed_lengths(lengths: Ints, horizon: int, fraction: float) -> Ints:
+    """(N,) steps of each series that the rehearsal may know.
+
+    >>> rehearsed_lengths(np.array([100, 14]), horizon=6, fraction=0.1).tolist()
+    [90, 11]
+    """
+    return np.array([n - held_out(int(n), horizon, fraction) for n in lengths])
+
+
+def train(
+    windows: Windows, rehearsal: Windows, lengths: Ints, cuts: Ints, *, sizes: Sizes, settings: Settings
+) -> Trained:
     """Train twice: without the latest part of every series, then afresh on everything.
 
     The rehearsal is judged on what it did not see, which says how many epochs help and how far the
@@ -66,21 +76,22 @@ def train(windows: Windows, lengths: Ints, sizes: Sizes, settings: Settings) -> 
 
     Args:
         windows: all of them.
+        rehearsal: the same, in scales that know nothing from the cuts on.
         lengths: (N,) observed steps of each series.
+        cuts: (N,) what `rehearsed_lengths` says; the lengths themselves for no rehearsal.
         sizes: of the networks.
         settings: of the training.
     """
-    cuts = np.array([n - held_out(int(n), windows.horizon, settings.validation_fraction) for n in lengths])
     everything = _training(windows, lengths, lengths, settings)
-    rehearsal = _training(windows, lengths, cuts, settings)
-    if (cuts == lengths).all() or not len(rehearsal):
+    known = _training(rehearsal, lengths, cuts, settings)
+    if (cuts == lengths).all() or not len(known):
         networks, reached, history = _ensemble(sizes, everything, settings, settings.max_epochs)
         if not (networks := networks or reached):
             raise KeyboardInterrupt  # before the first epoch ended: there is nothing to keep
         return Trained(networks, np.ones(len(QUANTILES)), history)
-    judged = _judging(windows, lengths, cuts)
+    judged = _judging(rehearsal, lengths, cuts)
     rehearsed = _seeded(sizes, settings)
-    history = _fit(rehearsed, rehearsal, judged, settings, "rehearsal")
+    history = _fit(rehearsed, known, judged, settings, "rehearsal")
     factors = _calibration(rehearsed, judged, settings.device)
     if history.stopped == "interrupted":
         return Trained((rehearsed,), factors, history)
@@ -95,11 +106,15 @@ def require_device(device: str) -> None:
     Raises:
         ArgumentError: it is no device, or not one of this machine.
     """
+    fault: Exception | None = None
     try:
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as fault:
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as refused:
+        fault = refused
+    if fault or not isinstance(device, str):  # a name can be saved, a torch.device cannot
         raise ArgumentError(
-            f"device: expected one that torch can use here, such as 'cpu', got {device!r}. Use device='cpu'."
+            "device: expected the name of one that torch can use here, such as 'cpu', "
+            f"got {device!r}. Use device='cpu'."
         ) from fault
 
 

@@ -33,7 +33,6 @@ _MODELS = {
 
 
 _TRANSFORMS = {
-    "identity": "the values as they are",
     "scale": "values on a common scale",
     "minmax": "values between their lowest and highest",
     "log": "logarithms",

@@ -83,7 +83,8 @@ def fit(
         validation: what to judge each epoch by; None to keep the weights of the last.
         plan: the settings.
         checkpoint: a folder that holds the training after each epoch; if it exists, the training goes on
-            from there, and ends exactly as one that was never interrupted.
+            from there, and ends exactly as one that was never interrupted (on a GPU, where dropout draws
+            from a state of its own, without dropout only).
         tell: called after each epoch with its number and its record.
 
     Raises:
@@ -91,7 +92,8 @@ def fit(
         ModelFolderError: the checkpoint is damaged, or was made with other settings.
         StorageError: the checkpoint cannot be written.
     """
-    with torch.random.fork_rng(devices=[]):
+    devices = {parameter.device for parameter in network.parameters() if parameter.is_cuda}
+    with torch.random.fork_rng(devices=devices):
         torch.manual_seed(plan.seed)
         run = _Training(network, loss, training, validation, plan=plan, checkpoint=checkpoint)
         return run.to_the_end(tell)
