@@ -215,6 +215,13 @@ def test_a_baseline_that_gives_up_is_remarked_on() -> None:
     np.testing.assert_array_equal(found.columns["AutoETS"], found.columns["Naive"])
 
 
+def test_origins_inside_the_first_season_are_remarked_on() -> None:
+    """28 months, the first origin in the eleventh: the seasonal naive has no last year and says so."""
+    found = backtest(Sure(horizon=6), monthly(28), origins=12, step=1, baselines=["Naive", "SeasonalNaive"])
+    assert found.remarks == ("SeasonalNaive could not be fitted to 1 of 1 series: last value there.",)
+    np.testing.assert_array_equal(found.columns["SeasonalNaive"], found.columns["Naive"])
+
+
 def test_the_figure_is_the_reports(result: BacktestResult) -> None:
     """`.plot()` draws every model of the table."""
     drawn = {name for trace in result.plot().data for name in trace.y}

@@ -108,6 +108,25 @@ def test_no_baseline_sees_a_step_after_its_origin(walk: np.ndarray, baseline: An
     assert (told.point[2] != again.point[2]).any()
 
 
+@pytest.mark.parametrize("baseline", CHEAP, ids=repr)
+@pytest.mark.parametrize("transform", [MONTHLY, SEASONAL, Transform("difference", season=52)], ids=str)
+@pytest.mark.parametrize("first", [1, 2, 3, 4, 5, 9, 11, 12, 13, 51, 52, 53])
+def test_no_baseline_sees_the_end_from_inside_the_first_season(
+    walk: np.ndarray, baseline: Linear, transform: Transform, first: int
+) -> None:
+    """An origin below the lag has nothing behind it: the last value, not what an index below 0 finds."""
+    origins, at = np.array([first, first + 2]), {"transform": transform, "refit": False}
+    told = baseline.forecast(walk, origins, 12, QUANTILES, **at)
+    altered = walk.copy()
+    altered[first + 1 :] *= np.random.default_rng(1).uniform(2, 3, len(walk) - first - 1)
+    again = baseline.forecast(altered, origins, 12, QUANTILES, **at)
+    np.testing.assert_array_equal(told.point[0], again.point[0])
+    np.testing.assert_array_equal(told.quantiles[0], again.quantiles[0])
+    assert told.fell_back == (first < baseline.scale(transform)[1] + baseline.has_slope)
+    if told.fell_back:
+        np.testing.assert_allclose(told.point, np.repeat(walk[origins, None], 12, axis=1))
+
+
 @pytest.mark.parametrize("name", ["Theta", "AutoETS", "AutoARIMA"])
 def test_later_origins_read_the_newest_steps_with_the_first_ones_parameters(
     walk: np.ndarray, name: str

@@ -100,16 +100,20 @@ class Linear:
     ) -> Forecasts:
         """Forecasts from each origin o, from y[: o + 1] alone.
 
+        Where the first origin lies inside the first season (L steps, one more for φ) nothing can be
+        estimated there: the last value then, from every origin.
+
         Args:
             y: (T,) the series.
-            origins: (K,) rising positions of the newest step known.
+            origins: (K,) rising positions of the newest step known, from 1 on.
             horizon: h, steps ahead.
             quantiles: (Q,) in (0, 1); those of normal errors on the working scale.
             transform: what the network uses for this series, and its season.
-            refit: not read: fitting at every origin costs nothing here.
+            refit: makes no difference: fitting at every origin costs nothing here.
         """
-        del refit
         log, lag = self.scale(transform)
+        if origins.min() < lag + self.has_slope:
+            return _last_value(y, origins, horizon, quantiles, transform=transform, refit=refit)
         g = np.log(y) if log else np.asarray(y, dtype=np.float64)
         w = g[lag:] - g[:-lag] if lag else g
         constant, slope, variance = self._fit(w, origins - lag, _LARGEST_GROWTH ** (1 / horizon))
@@ -181,8 +185,7 @@ class Classical:
         y = np.array(y, dtype=np.float64)  # statsforecast wants it writable and contiguous
         answers = self._answers(y, origins, horizon, levels, self._maker(season), refit=refit)
         if len(answers) < len(origins) or not all(np.isfinite(a["mean"]).all() for a in answers):
-            last = Linear("Naive").forecast(y, origins, horizon, quantiles, transform=transform, refit=refit)
-            return last._replace(fell_back=True)
+            return _last_value(y, origins, horizon, quantiles, transform=transform, refit=refit)
         point = np.stack([answer["mean"] for answer in answers])
         spanned = [np.stack([_quantile(answer, q) for q in quantiles], axis=-1) for answer in answers]
         return Forecasts(point, np.stack(spanned))
@@ -213,6 +216,11 @@ class Classical:
 
 
 Baseline = Linear | Classical
+
+
+def _last_value(*series: Any, **at: Any) -> Forecasts:
+    """What stands in for a baseline that cannot be fitted."""
+    return Linear("Naive").forecast(*series, **at)._replace(fell_back=True)
 
 
 def _level_of(q: float) -> float:
