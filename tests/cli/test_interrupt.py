@@ -46,8 +46,8 @@ def test_the_second_ctrl_c_ends_the_program(training: subprocess.Popen[str], tmp
     """Status 130 and no half-written file, wherever it strikes."""
     training.send_signal(signal.SIGINT)
     assert training.stderr is not None
-    while "Interrupted" not in training.stderr.readline():
-        pass
+    seen = next((line for line in training.stderr if "Interrupted" in line), "")
+    assert seen.startswith("Interrupted: ")
     training.send_signal(signal.SIGINT)
     out, err = training.communicate(timeout=60)
     assert training.returncode == 130

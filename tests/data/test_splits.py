@@ -29,7 +29,7 @@ def _overlaps(training: np.ndarray, judging: np.ndarray, horizon: int, *, cut: i
 def test_no_judged_step_was_trained_on(length: int, horizon: int, fraction: float) -> None:
     """Every target in training lies before every judged target."""
     cut = length - held_out(length, horizon, fraction)
-    training, judging = training_origins(length, FIRST, cut), judging_origins(length, FIRST, cut)
+    training, judging = training_origins(FIRST, cut), judging_origins(length, FIRST, cut)
     assert not _overlaps(training, judging, horizon, cut=cut, length=length)
     assert all(t + 1 < cut for t in training)  # each has a target that it may use
     assert all(cut <= t + 1 < length for t in judging)
@@ -47,7 +47,7 @@ def test_nothing_is_held_out_where_nothing_was_asked() -> None:
     assert held_out(100, 12, 0.05) == 12
     assert held_out(20, 12, 0.1) == 5
     assert held_out(3, 12, 0.1) == 0
-    assert training_origins(10, FIRST, 10).tolist() == list(range(2, 9))
+    assert training_origins(FIRST, 10).tolist() == list(range(2, 9))
 
 
 def test_rolling_origins_end_where_the_horizon_still_fits() -> None:

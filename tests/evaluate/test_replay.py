@@ -3,11 +3,12 @@
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from unrolled import Forecaster
 from unrolled.data.sequences import Role, Sequences
-from unrolled.errors import DataError
+from unrolled.errors import ArgumentError, DataError
 from unrolled.evaluate.backtest import backtest, sees_the_future
 from unrolled.evaluate.replay import Replay, altered_after
 
@@ -103,12 +104,70 @@ def test_nothing_in_a_backtest_changes_with_what_comes_later(two: Sequences) -> 
         assert (before[name][~early] != after[name][~early]).any()
 
 
+@pytest.fixture
+def ragged() -> pd.DataFrame:
+    """Two series of months: one ends in 2006, the other in 2008."""
+    rng = np.random.default_rng(3)
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "unique_id": name,
+                "ds": pd.date_range("2000-01-01", periods=n, freq="MS"),
+                "y": np.exp(np.cumsum(rng.normal(0, 0.1, n))),
+            }
+        )
+        for name, n in (("a", 80), ("b", 104))
+    )
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_no_network_is_fitted_on_what_another_series_knew_later(ragged: pd.DataFrame, refit: bool) -> None:
+    """Series that end two years apart: an origin is one day, and no row after it, of whichever, counts."""
+    settings: dict[str, Any] = {"origins": 4, "refit": refit, "baselines": ["Naive", "AR1"]}
+    before = backtest(Forecaster(**SMALL), ragged, **settings)
+    days, counts = np.unique(before.columns["cutoff"], return_counts=True)
+    assert days.max() == np.datetime64("2006-06-01")
+    assert counts.tolist() == [2 * 2] * 4
+    altered = ragged.assign(y=ragged["y"].where(ragged["ds"] <= days[0], ragged["y"] * 3 + 1))
+    after = backtest(Forecaster(**SMALL), altered, **settings)
+    first = before.columns["cutoff"] == days[0]
+    for name in ("lstm", "Naive"):
+        np.testing.assert_allclose(before.columns[name][first], after.columns[name][first], rtol=1e-9)
+    assert not sees_the_future(Forecaster(**SMALL), ragged, origins=1, refit=refit)
+
+
+def test_origins_counted_from_the_earliest_end_are_remarked_on(ragged: pd.DataFrame) -> None:
+    """The result says from where; so does the refusal of more origins than that leaves."""
+    sentence = (
+        "Series end at different times: origins are counted back from 2006-08-01, the end of 'a'; "
+        "what comes later in others is not used."
+    )
+    settings: dict[str, Any] = {"step": 2, "baselines": ["Naive"]}
+    model = Forecaster(**SMALL)
+    assert backtest(model, ragged, origins=4, **settings).remarks == (sentence,)
+    even = ragged[ragged["ds"] <= "2006-08-01"]
+    assert backtest(model, even, origins=4, **settings).remarks == ()
+    with pytest.raises(ArgumentError) as caught:
+        backtest(model, ragged, origins=50, **settings)
+    assert str(caught.value).endswith(
+        f"Use origins=39 at most. {sentence} Leave out series that end early or begin late."
+    )
+
+
 def test_what_comes_later_is_altered_and_what_came_before_is_not(two: Sequences) -> None:
     """Each series from the step after its own origin on, to other numbers of the same sign."""
     other = altered_after(two, np.array([9, 70]))
     for one, changed, origin in zip(two, other, (9, 70), strict=True):
         np.testing.assert_array_equal(one.target[: origin + 1], changed.target[: origin + 1])
         assert (changed.target[origin + 1 :] > one.target[origin + 1 :]).all()
+
+
+def test_alterations_keep_the_sign() -> None:
+    """A small loss stays a loss, further from 0."""
+    changes = np.random.default_rng(4).normal(0, [0.05, 1.0], (50, 2)).T.ravel()
+    after = altered_after(Sequences.from_arrays([changes]), np.array([-1])).target
+    assert (np.sign(after) == np.sign(changes)).all()
+    assert (np.abs(after) > np.abs(changes)).all()
 
 
 class Counting:

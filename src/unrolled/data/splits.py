@@ -53,13 +53,13 @@ def held_out(length: int, horizon: int, fraction: float) -> int:
     return max(round(fraction * length), min(horizon, length // 4))
 
 
-def training_origins(length: int, first: int, cut: int) -> Ints:
+def training_origins(first: int, cut: int) -> Ints:
     """Origins whose first step ahead still lies before `cut`: later targets of theirs are masked.
 
-    >>> training_origins(10, first=2, cut=6).tolist()
+    >>> training_origins(first=2, cut=6).tolist()
     [2, 3, 4]
     """
-    return np.arange(first, min(cut, length) - 1)
+    return np.arange(first, cut - 1)
 
 
 def judging_origins(length: int, first: int, cut: int) -> Ints:

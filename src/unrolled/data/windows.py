@@ -181,7 +181,7 @@ class Windows:
         offsets = torch.from_numpy(reference_offsets(self.season, self.horizon))
         years = [self._moved(here, here + offsets - year * self.season) for year in range(_YEARS)]
         for year in range(1, _YEARS):  # a year that is not known repeats the one after it
-            known = self._known[(here + offsets - year * self.season).clamp(min=0)] > 0
+            known = self._known[here + offsets - year * self.season] > 0
             years[year] = torch.where(known, years[year], years[year - 1])
         return torch.stack(years, -1)
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from unrolled.check import Faults, real, whole
 from unrolled.data.splits import rolling_origins
 from unrolled.data.tables import read, require_regular, to_frame
+from unrolled.errors import ArgumentError
 from unrolled.evaluate.baselines import feedforward_twin, known_baselines, variants
-from unrolled.evaluate.replay import Replay, Told, altered_after
+from unrolled.evaluate.replay import Replay, Told, altered_after, common_ends
 from unrolled.evaluate.scores import MEASURES, losses_by_origin, scores, units_of
 from unrolled.evaluate.verdict import Rival, Verdict, judge
 
@@ -108,11 +109,13 @@ def backtest(
     """Forecast from many moments of the past, beside the baselines, and say what the network is worth.
 
     Nothing is ever fitted on a step after the origin it serves: the network is fitted on what was known
-    at the first origin, or with `refit` anew at each; at later ones it reads the newest steps.
+    at the first origin, or with `refit` anew at each; at later ones it reads the newest steps. Of many
+    series, an origin is the same moment for all, counted back from the earliest of their ends; only where
+    nothing says when is it as many steps before each one's own end.
 
     Args:
         model: a Forecaster, fitted or not; a copy of it is fitted here and it stays as it is.
-        series: whatever `unrolled.read` takes. Of many series, origins are counted from each one's end.
+        series: whatever `unrolled.read` takes.
         origins: how many; the latest possible.
         step: steps from one to the next; None for the horizon, so that no forecasts overlap, or less
             where that would leave less than half of the shortest series before the first origin.
@@ -135,9 +138,10 @@ def backtest(
     series = read(series)
     require_regular(series)
     horizon = whole("horizon", model.horizon, least=1)
+    ends, early = common_ends(series)
     if step is None:
-        step = _step_between(series.observed, horizon, origins)
-    grid = rolling_origins(series.observed, horizon, origins, step)
+        step = _step_between(ends, horizon, origins)
+    grid = _grid(ends, early, horizon, origins, step)
     replay = Replay(series, grid, horizon, level, refit=refit)
     fitted, told = replay.network(model)
     tried = [replay.baseline(one, fitted) for one in variants(names, replay.transforms(fitted))]
@@ -158,7 +162,7 @@ def backtest(
         step=step,
         level=level,
         refit=refit,
-        remarks=tuple(one.remark for one in shown if one.remark),
+        remarks=tuple(filter(None, (early, *(one.remark for one in shown)))),
     )
 
 
@@ -180,7 +184,8 @@ def sees_the_future(model: Any, series: Any, *, origins: int = 3, refit: bool = 
     False
     """
     series = read(series)
-    grid = rolling_origins(series.observed, model.horizon, origins, model.horizon)
+    require_regular(series)
+    grid = _grid(*common_ends(series), model.horizon, origins, model.horizon)
     _, honest = Replay(series, grid, model.horizon, 80, refit=refit).network(model)
     for k in range(origins):
         other = altered_after(series, grid[:, k])
@@ -225,6 +230,15 @@ def _step_between(lengths: Ints, horizon: int, origins: int) -> int:
     """The horizon, or what leaves half of the shortest series before the first origin; at least 1."""
     room = int(lengths.min()) // 2 - horizon
     return max(1, min(horizon, room // max(1, origins - 1)))
+
+
+def _grid(ends: Ints, early: str, horizon: int, origins: int, step: int) -> Ints:
+    """(N, K) origins; the refusal says where they are counted from."""
+    try:
+        return rolling_origins(ends, horizon, origins, step)
+    except ArgumentError as fault:
+        way_out = f" {early} Leave out series that end early or begin late." if early else ""
+        raise ArgumentError(f"{fault}{way_out}") from fault
 
 
 def _number(measure: str, value: float | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.calendar import season_length
+from unrolled.data.calendar import season_length, shown
 from unrolled.data.sequences import Role, Sequences
 from unrolled.data.transforms import Transform
 from unrolled.errors import DataError
@@ -160,8 +160,35 @@ class Replay:
         return columns | {one.name: one.point.ravel() for one in told}
 
 
+def common_ends(series: Sequences) -> tuple[Ints, str]:
+    """(N,) steps of each series up to the earliest of their ends, and a sentence where others go on.
+
+    Origins are counted back from there, so that each is one moment for all: a network fitted on every
+    series up to it has read no later day of another. Where nothing says when, each series has its own end.
+
+    >>> steps, offsets, times = np.ones((7, 1)), np.array([0, 4, 7]), np.array([0, 1, 2, 3, 0, 1, 2])
+    >>> ends, remark = common_ends(Sequences(steps, offsets, ("a", "b"), times=times, freq="1"))
+    >>> print(ends, remark)
+    [3 3] Series end at different times: origins are counted back from 2, the end of 'b'; what comes \
+later in others is not used.
+    """
+    own = series.observed
+    if series.times is None:
+        return own, ""
+    last = series.times[series.offsets[:-1] + own - 1]
+    first = int(last.argmin())
+    parts = np.split(series.times, series.offsets[1:-1])
+    ends = np.array([np.searchsorted(times, last[first], side="right") for times in parts])
+    if (ends == own).all():
+        return own, ""
+    return ends, (
+        f"Series end at different times: origins are counted back from {shown(last[first])}, the end of "
+        f"{series.ids[first]!r}; what comes later in others is not used."
+    )
+
+
 def altered_after(series: Sequences, origin: Ints) -> Sequences:
-    """The same series up to each origin, and other numbers of the same sign after it.
+    """The same series up to each origin, and larger numbers of the same sign after it.
 
     What is known ahead of time (future and static columns) stays.
 
@@ -176,6 +203,6 @@ def altered_after(series: Sequences, origin: Ints) -> Sequences:
     values = series.values.copy()
     for k in (*series.columns_of(Role.TARGET), *series.columns_of(Role.PAST)):
         shift = np.nanmean(np.abs(values[:, k])) * rng.uniform(0.5, 2, len(values))
-        other = values[:, k] * rng.uniform(1.5, 3, len(values)) + shift
+        other = values[:, k] * rng.uniform(1.5, 3, len(values)) + np.copysign(shift, values[:, k])
         values[later, k] = other[later]
     return replace(series, values=values)

@@ -42,7 +42,7 @@ def forecastable(data: Any) -> Sequences:
 
 
 def shown_season(series: Sequences) -> int:
-    """The season that the frequency suggests, if at least a fifth of the series show it; else 1.
+    """The season that the frequency suggests, if more than a fifth of the series show it; else 1.
 
     Seasonal inputs cost a series without a season more than they could give.
 

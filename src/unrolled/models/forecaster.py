@@ -62,7 +62,7 @@ class Forecaster(Estimator):
         window: steps the network reads; None for ten seasons, from 48 to 256, or what there is.
         transform: "auto", or one of `unrolled.data.transforms.TRANSFORMS`.
         season: steps in a season, whose anchors and calendar the network then sees; 1 for none; None for
-            what the frequency suggests, if at least a fifth of the series show it.
+            what the frequency suggests, if more than a fifth of the series show it.
         ensemble: networks with different seeds, whose quantiles are averaged.
         max_epochs: epochs at most, each of 8 to 160 steps: a quarter of the root of the number of windows.
         batch_size: windows a step; None for 64, fewer if there are few windows.

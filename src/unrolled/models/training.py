@@ -82,8 +82,8 @@ def train(
         sizes: of the networks.
         settings: of the training.
     """
-    everything = _training(windows, lengths, lengths, settings)
-    known = _training(rehearsal, lengths, cuts, settings)
+    everything = _training(windows, lengths, settings)
+    known = _training(rehearsal, cuts, settings)
     if (cuts == lengths).all() or not len(known):
         networks, reached, history = _ensemble(sizes, everything, settings, settings.max_epochs)
         if not (networks := networks or reached):
@@ -181,9 +181,9 @@ def _loss(device: str) -> Callable[[torch.nn.Module, Batch], Tensor]:
     return lambda network, batch: quantile_loss(network, batch.to(device))
 
 
-def _training(windows: Windows, lengths: Ints, cuts: Ints, settings: Settings) -> Selection:
+def _training(windows: Windows, cuts: Ints, settings: Settings) -> Selection:
     """Every origin with a target before its series' cut."""
-    steps = [training_origins(int(n), _FIRST_ORIGIN, int(cut)) for n, cut in zip(lengths, cuts, strict=True)]
+    steps = [training_origins(_FIRST_ORIGIN, int(cut)) for cut in cuts]
     return _selection(windows, steps, cuts, readouts=_READOUTS if settings.recurrent else 1)
 
 
