@@ -138,7 +138,7 @@ def test_printed_it_is_a_table_and_a_sentence() -> None:
     assert head.split() == ["model", "mae", "rmse", "mase", "smape", "crps", "in", "80", "%", "band"]
     assert [row.split("  ")[0] for row in rows] == ["gru", "RWD on levels", "Naive"]
     assert len({len(row) for row in (head, *rows)}) == 1
-    assert rows[2].split()[1:] == ["2.00", "2.16", "0.167", "1.82", "0.867", "100", "%"]
+    assert rows[2].split()[1:] == ["2.00", "2.16", "0.167", "1.82", "1.20", "100", "%"]
     assert sentence.startswith("The GRU is further off than the best of its baselines (RWD on levels)")
 
 

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from utilsforecast import losses as field
 
 from unrolled.evaluate.scores import MEASURES, losses_by_origin, scores, units_of
+from unrolled.models.network import QUANTILES
 
 TAUS = (0.1, 0.3, 0.5, 0.9)
 N, K, H = 3, 5, 2
@@ -35,13 +37,16 @@ def test_every_measure_is_its_formula(told: dict[str, np.ndarray]) -> None:
     """Each over a series' origins and steps, then the mean over series."""
     y, q = told["actual"], told["quantiles"]
     error = np.abs(y - q[..., 2])
-    pinball = np.maximum(np.array(TAUS) * (y[..., None] - q), (np.array(TAUS) - 1) * (y[..., None] - q))
+    levels, widths = [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9], [0.15, 0.1, 0.1, 0.1, 0.15, 0.2, 0.2]
+    fan = [q[..., 0], q[..., :2].mean(-1), q[..., 1], q[..., 1:3].mean(-1), q[..., 2], q[..., 2:].mean(-1)]
+    fan.append(q[..., 3])
+    pinball = [np.maximum(t * (y - f), (t - 1) * (y - f)).mean() for t, f in zip(levels, fan, strict=True)]
     wanted = {
         "mae": error.mean(),
         "rmse": np.sqrt((error**2).mean(axis=(1, 2))).mean(),
         "mase": (error.mean(axis=(1, 2)) / told["units"]).mean(),
         "smape": (200 * error / (np.abs(y) + np.abs(q[..., 2]))).mean(),
-        "crps": 2 * pinball.mean(),
+        "crps": 2 * np.dot(widths, pinball),
         "coverage": ((y >= q[..., 0]) & (y <= q[..., 3])).mean(),
     }
     row = measured(told)
@@ -55,6 +60,22 @@ def test_a_perfect_point_has_the_crps_of_a_point() -> None:
     y = np.full((1, 1, 2), 3.0)
     row = scores(y, y + 2, (y, y), (y + 2)[..., None], taus=(0.5,), units=np.ones(1), level=80)
     assert row["crps"] == row["mae"] == 2.0
+
+
+@pytest.mark.parametrize(("centre", "spread"), [(0.0, 1.0), (1.5, 1.0), (0.0, 0.5), (-0.5, 3.0)])
+def test_the_crps_of_a_normal_is_the_closed_form(centre: float, spread: float) -> None:
+    """Our uneven levels, normal forecasts of N(0, 1), right or shifted or of another width: within 2 %.
+
+    σ (z (2Φ(z) − 1) + 2φ(z) − 1/√π) at z = (y − μ) / σ, over y: 1/√π = 0.564 where the forecast is right.
+    """
+    y = stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000)[None, None]
+    q = np.broadcast_to(stats.norm.ppf(QUANTILES, centre, spread), (*y.shape, len(QUANTILES)))
+    row = scores(y, q[..., 3], (q[..., 1], q[..., 5]), q, taus=QUANTILES, units=np.ones(1), level=80)
+    z = (y - centre) / spread
+    exact = spread * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - np.pi**-0.5).mean()
+    assert row["crps"] == pytest.approx(exact, rel=0.02)
+    if (centre, spread) == (0, 1):
+        assert row["crps"] == pytest.approx(0.564, abs=0.002)
 
 
 def test_mase_is_utilsforecasts() -> None:

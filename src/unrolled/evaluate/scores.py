@@ -23,7 +23,7 @@ def scores(
 
         mae       mean |y − ŷ|                        rmse   √ mean (y − ŷ)²
         mase      mae / unit                          smape  200 · mean |y − ŷ| / (|y| + |ŷ|)
-        crps      2 · mean over τ of the pinball loss at τ: what mae is for a point, for a distribution
+        crps      2 · ∫ over τ of the pinball loss at τ: what mae is for a point, for a distribution
         coverage  share of steps inside the band
 
     Args:
@@ -31,7 +31,7 @@ def scores(
         point: (N, K, h) the medians.
         band: two (N, K, h), the ends of the band of `level` per cent.
         quantiles: (N, K, h, Q) forecasts at `taus`.
-        taus: (Q,) levels in (0, 1).
+        taus: (Q,) rising levels in (0, 1); the integral also takes the points halfway between two.
         units: (N,) from `units_of`; series whose unit is NaN are left out of mase.
         level: of the band, in per cent.
 
@@ -44,7 +44,8 @@ def scores(
     {'mae': 1.0, 'rmse': 1.0, 'mase': 0.25, 'smape': 9.61, 'crps': 1.0, 'coverage': 1.0}
     """
     lo, hi = (f"model-{side}-{level}" for side in ("lo", "hi"))
-    columns = {f"q{j}": quantiles[..., j].ravel() for j in range(len(taus))}
+    levels, fan, widths = _with_halves(np.asarray(taus, dtype=np.float64), quantiles)
+    columns = {f"q{j}": fan[..., j].ravel() for j in range(len(levels))}
     frame = pd.DataFrame(
         {
             "unique_id": np.repeat(np.arange(len(actual)), actual[0].size),
@@ -61,16 +62,31 @@ def scores(
         return np.asarray(measure(frame, models, **settings)["model"], dtype=np.float64)
 
     mae = by_series(field.mae)
-    pinball = by_series(field.mqloss, {"model": list(columns)}, quantiles=np.asarray(taus))
+    pinball = [
+        by_series(field.quantile_loss, {"model": name}, q=float(level)).mean()
+        for name, level in zip(columns, levels, strict=True)
+    ]
     values = {
         "mae": mae.mean(),
         "rmse": by_series(field.rmse).mean(),
         "mase": _mean_of_known(mae / units),
         "smape": 200 * by_series(field.smape).mean(),
-        "crps": 2 * pinball.mean(),
+        "crps": 2 * float(widths @ pinball),
         "coverage": by_series(field.coverage, level=level).mean(),
     }
     return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
+
+
+def _with_halves(taus: Floats, quantiles: Floats) -> tuple[Floats, Floats, Floats]:
+    """Levels and quantiles with those halfway between neighbours, and the width of (0, 1) nearest to each.
+
+    Seven uneven levels weighed alike make the crps of a normal 24 % too small; these, 0.2 %.
+    """
+    levels = np.interp(np.arange(0, len(taus) - 0.5, 0.5), np.arange(len(taus)), taus)
+    fan = np.empty((*quantiles.shape[:-1], len(levels)))
+    fan[..., ::2] = quantiles
+    fan[..., 1::2] = (quantiles[..., 1:] + quantiles[..., :-1]) / 2
+    return levels, fan, np.diff(np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2, [1.0]]))
 
 
 def units_of(series: Sequence[Floats], season: int) -> Floats:
