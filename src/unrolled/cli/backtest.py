@@ -90,11 +90,12 @@ def command(
       unrolled backtest example:sp500 --baselines Naive,RWD,AR1 --json
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli import output as out
+    from unrolled.cli.places import check_places
     from unrolled.cli.story import Story
     from unrolled.evaluate.backtest import backtest
     from unrolled.models.forecaster import Forecaster
 
-    out.check_places(page=report)
+    check_places(file, page=report)
     series = read_file(file, Columns(id, time, target, past, future, static, fill, utc))
     out.tell_notes(series)
     given = {

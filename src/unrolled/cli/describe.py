@@ -40,8 +40,10 @@ def command(
       unrolled describe example:sp500 --json
     """  # noqa: D301
     from unrolled.cli.output import print_json
+    from unrolled.cli.places import check_places
     from unrolled.data.describe import describe
 
+    check_places(file)
     description = describe(read_file(file, Columns(id, time, target, past, future, static, fill, utc)))
     if json:
         print_json(description.to_dict())

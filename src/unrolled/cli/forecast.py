@@ -92,10 +92,11 @@ def command(
       unrolled forecast sales.csv --save model; unrolled forecast newer.csv --model model
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli import output as out
+    from unrolled.cli.places import check_places
     from unrolled.cli.story import Story
 
-    out.check_places(table=output, page=report, folder=save)
-    levels = [real("--level", width, above=0, below=100) for width in level]
+    check_places(file, table=output, page=report, folder=save, model=model)
+    levels = [real("--level", width, above=0, most=99.99) for width in level]
     series = read_file(file, Columns(id, time, target, past, future, static, fill, utc))
     out.tell_notes(series)
     given = {

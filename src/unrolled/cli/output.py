@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unrolled.check import Faults
-from unrolled.errors import ArgumentError, StorageError
 from unrolled.report.wording import forecast_rows, sentence
 
 if TYPE_CHECKING:
@@ -19,7 +16,6 @@ if TYPE_CHECKING:
     from unrolled.data.sequences import Sequences
 
 _SHOWN = 5  # series whose forecasts are printed
-_SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 
 def print_json(record: Any) -> None:
@@ -44,22 +40,6 @@ def plain(value: Any) -> Any:
     if hasattr(value, "isoformat"):
         return value.isoformat()
     return value if value is None or isinstance(value, bool | int | str) else str(value)
-
-
-def check_places(*, table: str | None = None, page: str | None = None, folder: str | None = None) -> None:
-    """Refuse an impossible place to write to before any training.
-
-    Raises:
-        ArgumentError: the table's suffix is not one of .csv, .csv.gz, .parquet.
-        StorageError: the folder that should hold the file does not exist.
-    """
-    if table is not None and not table.lower().endswith(_SUFFIXES):
-        raise ArgumentError(f"--output: expected a name that ends in {', '.join(_SUFFIXES)}; got {table!r}.")
-    faults = Faults(StorageError)
-    for option, place in (("--output", table), ("--report", page), ("--save", folder)):
-        if place is not None and not Path(place).resolve().parent.is_dir():
-            faults.add(f"{option}: there is no folder {Path(place).parent}. Make it or write elsewhere.")
-    faults.raise_if_any()
 
 
 def tell_notes(series: Sequences) -> None:
