@@ -5,30 +5,23 @@ noise, now and then a call (1.5), and after each call an answer, +3 and −3 in 
 whoever remembers the last one, however long ago; no linear model can, and a feed-forward net of the same
 size on the same window must learn it for every distance apart.
 
-    python benchmarks/verdict_trust.py [--toy] [--seeds 200]
+    python -m benchmarks.verdict_trust [--toy]
 
 Every seed is a whole backtest: a GRU trained, with every default baseline beside it.
 """
 
-import argparse
-import json
-import platform
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks.record import Facts, main, say, table
 from unrolled import Forecaster, backtest
 
-ROOT = Path(__file__).parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "verdict_trust.json"
-ORIGINS = 60
+SEEDS, ORIGINS = 200, 60
 CALL, ANSWER, NOISE, CALLS = 1.5, 3.0, 0.2, 0.3
 
 
@@ -57,7 +50,7 @@ SERIES: dict[str, tuple[Callable[[int], np.ndarray], dict[str, Any]]] = {
 }
 
 
-def trust(name: str, seeds: int) -> dict[str, Any]:
+def trust(name: str, seeds: int) -> Facts:
     """Outcomes of the verdict over seeds, with the mean ratio to the best baseline and which that was."""
     make, settings = SERIES[name]
     outcomes, rivals, ratios = Counter(), Counter(), []
@@ -79,41 +72,16 @@ def trust(name: str, seeds: int) -> dict[str, Any]:
     }
 
 
-def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    cpu = Path("/proc/cpuinfo")
-    lines = cpu.read_text(encoding="utf-8").splitlines() if cpu.exists() else []
-    name = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
-    versions = {part: version(part) for part in ("numpy", "torch", "statsforecast")}
-    versions["python"] = platform.python_version()
-    return {
-        "commit": commit.stdout.strip(),
-        "cpu": name,
-        "threads": torch.get_num_threads(),
-        "versions": versions,
-    }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--toy", action="store_true", help="two seeds, nothing written")
-    parser.add_argument("--seeds", type=int, default=200)
-    given = parser.parse_args()
+def run(toy: bool) -> Facts:
     torch.set_num_threads(1)  # such small networks only wait for a second one
-    measured_on, rows = machine(), []
+    rows = []
     for name in SERIES:
-        row = trust(name, 2 if given.toy else given.seeds)
-        rows.append(row)
-        print(f"{name:<24} wins {row['wins']} of {row['seeds']}, {row['outcomes']}, "
-              f"median ratio {row['median_ratio']}, {row['seconds_a_backtest']} s a backtest")  # fmt: skip
-    if not given.toy:
-        RESULT.parent.mkdir(exist_ok=True)
-        result = {**measured_on, "origins": ORIGINS, "rows": rows}
-        RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        rows.append(trust(name, 2 if toy else SEEDS))
+        say(f"{name}: {rows[-1]['wins']} wins of {rows[-1]['seeds']}, {rows[-1]['outcomes']}")
+    shown = ("series", "seeds", "wins", "median_ratio", "seconds_a_backtest")
+    say("\n" + table([{key: row[key] for key in shown} for row in rows]))
+    return {"origins": ORIGINS, "rows": rows}
 
 
 if __name__ == "__main__":
-    main()
+    main(run)

@@ -1,6 +1,6 @@
 """The verdict over whole backtests: 200 seeds where nothing is to be found, 200 where something is."""
 
-import importlib.util
+import importlib
 from pathlib import Path
 from types import ModuleType
 
@@ -14,12 +14,9 @@ SEEDS = 200
 @pytest.fixture(scope="module")
 def benchmark() -> ModuleType:
     """benchmarks/verdict_trust.py, which makes the series and counts."""
-    path = Path(__file__).parents[2] / "benchmarks" / "verdict_trust.py"
-    spec = importlib.util.spec_from_file_location("verdict_trust", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parents[2]))
+        module = importlib.import_module("benchmarks.verdict_trust")
     torch.set_num_threads(1)
     return module
 
