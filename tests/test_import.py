@@ -4,8 +4,11 @@ import ast
 import importlib
 import importlib.metadata
 import inspect
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +57,24 @@ def test_importing_the_package_loads_nothing_but_the_standard_library() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     foreign = set(ran.stdout.split()) - set(sys.stdlib_module_names)
     assert foreign == {"unrolled"}
+
+
+def test_every_library_that_is_imported_is_declared() -> None:
+    """One that only comes along with another may be gone with its next version."""
+    root = Path(__file__).parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[<>= ]", line)[0].replace("-", "_") for line in project["dependencies"]}
+    modules = {"scikit_learn": "sklearn"}
+    known = {modules.get(name, name) for name in declared} | {"unrolled"} | set(sys.stdlib_module_names)
+    imported = set()
+    for path in (root / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.partition(".")[0])
+    assert "numpy" in imported
+    assert imported <= known, imported - known
 
 
 def test_the_version_has_one_source() -> None:
