@@ -111,8 +111,9 @@ def test_ensembles_covariates_and_counted_steps_survive(tmp_path: Path, tiny: di
 
 def test_saving_again_replaces_the_folder_whole(fitted: Forecaster, saved: Path) -> None:
     """Nothing of the old stays, nothing temporary is left."""
-    (saved / "old.txt").write_text("from before")
+    before = (saved / "README.md").stat().st_ino
     fitted.save(saved)
+    assert (saved / "README.md").stat().st_ino != before
     assert sorted(path.name for path in saved.iterdir()) == sorted(FILES)
     assert [path.name for path in saved.parent.iterdir()] == ["model"]
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -111,7 +116,87 @@ def test_a_future_date_that_cannot_be_read_names_its_row() -> None:
         model.predict(future=pd.DataFrame({"ds": ["2020-03-01", "soon"], "sale": [0, 1]}))
 
 
-def test_a_device_is_a_name_and_can_change_on_loading(tmp_path) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(("sale", "found"), [([0, np.inf], "finite number"), ([0, 1], "got a second")])
+def test_future_rows_are_checked(sale: list[float], found: str) -> None:
+    """What `read` would refuse is refused in a future frame too."""
+    frame = _dated(_wandering(60), "D").assign(sale=np.arange(60) % 3)
+    model = Forecaster(**SMALL).fit(read(frame, target="y", future=["sale"]))
+    twice = ["2020-03-01"] * 2
+    with pytest.raises(DataError, match=rf"future row 2.*{found}"):
+        model.predict(future=pd.DataFrame({"ds": twice, "sale": sale}))
+
+
+@pytest.mark.parametrize("name", ["lstm", "lstm-lo-80", "unique_id"])
+def test_a_column_called_as_an_output_is_refused(name: str) -> None:
+    """It would take the place of the forecast, or lose its own."""
+    frame = _dated(_wandering(60), "D").rename(columns={"ds": name})
+    with pytest.raises(DataError, match=f"column '{name}' has the name of an output. Rename it."):
+        Forecaster(**SMALL).fit(read(frame, time=name)).predict()
+
+
+def test_a_pipeline_of_scikit_learn_runs() -> None:
+    """It passes y, which is not used."""
+    from sklearn.pipeline import make_pipeline
+
+    fitted = make_pipeline(Forecaster(**SMALL)).fit(_wandering(40))
+    assert len(fitted.predict(_wandering(40))) == 2
+
+
+def test_two_threads_fit_what_one_fits() -> None:
+    """Torch's random state is the process's: a second fit waits for it."""
+    y = _wandering(40)
+
+    def forecast(_: int) -> tuple[float, ...]:
+        return tuple(Forecaster(**SMALL, random_state=1).fit(y).predict()["lstm"])
+
+    with ThreadPoolExecutor(3) as pool:
+        assert {*pool.map(forecast, range(3))} == {forecast(0)}
+
+
+def test_a_batch_holds_at_most_all_windows() -> None:
+    """A batch beyond the data is the data, not a wait for ever."""
+    assert len(Forecaster(**SMALL, batch_size=10**9).fit(_wandering(40)).predict()) == 2
+
+
+def test_a_seed_is_one_that_torch_takes() -> None:
+    """Beyond 64 bits there is none."""
+    with pytest.raises(ValueError, match="random_state: expected a whole number from 0 to"):
+        Forecaster(**SMALL, random_state=10**20).fit(_wandering(40))
+
+
+def test_saving_loses_nothing_else(tmp_path: Path) -> None:
+    """A folder with other files in it is no place for a model; a saved model is."""
+    model = Forecaster(**SMALL).fit(_wandering(40))
+    model.save(tmp_path / "model")
+    model.save(tmp_path / "model")
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(OSError, match=r"a folder with other files \(model, thesis.txt\). Name another."):
+        model.save(tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_sealed_folder_of_another_version_is_told(tmp_path: Path) -> None:
+    """Whole files that hold something else: one sentence, with the version that wrote them."""
+    model = Forecaster(**SMALL).fit(_wandering(40))
+    model.save(tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    config.pop("sha256")
+    config["params"]["gates"] = 4
+    seal = hashlib.sha256(json.dumps(config).encode()).hexdigest()
+    (tmp_path / "model" / "config.json").write_text(json.dumps({"sha256": seal, **config}))
+    with pytest.raises(ValueError, match=r"the files are whole, but not what unrolled .* saved by 0\."):
+        Forecaster.load(tmp_path / "model")
+
+
+def test_a_checkpoint_of_other_weights_is_refused(tmp_path: Path) -> None:
+    """Tensors of one training under the record of another."""
+    Forecaster(**SMALL).fit(_wandering(40), checkpoint=tmp_path)
+    shutil.copy(tmp_path / "training" / "training.safetensors", tmp_path / "rehearsal")
+    with pytest.raises(ValueError, match="not a whole checkpoint"):
+        Forecaster(**SMALL).fit(_wandering(40), checkpoint=tmp_path)
+
+
+def test_a_device_is_a_name_and_can_change_on_loading(tmp_path: Path) -> None:
     """What is saved is a name; a model made on another machine can be brought to this one's."""
     with pytest.raises(ValueError, match="device: expected the name of one that torch can use"):
         Forecaster(**SMALL, device=torch.device("cpu")).fit(_wandering(40))

@@ -105,4 +105,4 @@ def test_a_kill_leaves_a_whole_checkpoint(wait_s: float, tmp_path: Path) -> None
     tensors, record = load_checkpoint(folder)
     assert record["epoch"] >= 1
     assert all((tensor == record["epoch"]).all() for tensor in tensors.values())
-    assert json.loads((folder / "training.json").read_text()) == record
+    assert json.loads((folder / "training.json").read_text()).items() >= record.items()

@@ -84,19 +84,28 @@ def _rows(frame: Any, series: Sequences, wanted: list[str]) -> dict[tuple[str, A
         times, _ = to_times(times, name=name, place=lambda row: f"future row {row + 1}", utc=False)
     ids = table[series.names.id].to_list() if series.names.id in table.columns else None
     columns = {name: _numbers(name, table[name].to_numpy()) for name in wanted}
-    return {
-        (series.ids[0] if ids is None else str(ids[row]), moment): {
-            name: float(column[row]) for name, column in columns.items()
-        }
-        for row, moment in enumerate(times.tolist())
-    }
+    rows: dict[tuple[str, Any], dict[str, float]] = {}
+    for row, moment in enumerate(times.tolist()):
+        place = (series.ids[0] if ids is None else str(ids[row]), moment)
+        if place in rows:
+            raise DataError(
+                f"future row {row + 1}: expected one row a step, got a second for {shown(times[row])}."
+            )
+        rows[place] = {name: float(column[row]) for name, column in columns.items()}
+    return rows
 
 
 def _numbers(name: str, column: NDArray[Any]) -> NDArray[np.float64]:
     try:
-        return column.astype(np.float64)
+        numbers = column.astype(np.float64)
     except (TypeError, ValueError) as fault:
         raise DataError(f"future: expected numbers in column '{name}'; {fault}.") from fault
+    if np.isinf(numbers).any():
+        row = int(np.flatnonzero(np.isinf(numbers))[0])
+        raise DataError(
+            f"future row {row + 1}, column '{name}': expected a finite number, got {numbers[row]}."
+        )
+    return numbers
 
 
 def _require_filled(

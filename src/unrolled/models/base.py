@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unrolled.atomic import replace_folder
 from unrolled.check import nearest
-from unrolled.errors import ArgumentError, ModelFolderError, NotFittedError
+from unrolled.errors import ArgumentError, ModelFolderError, NotFittedError, StorageError
 
 _TENSORS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
 _FORMAT = 1
@@ -51,7 +51,7 @@ class Estimator:
 
     def __repr__(self) -> str:
         defaults = {n: p.default for n, p in inspect.signature(type(self).__init__).parameters.items()}
-        changed = {n: v for n, v in self.get_params().items() if v is not defaults[n] and v != defaults[n]}
+        changed = {n: v for n, v in self.get_params().items() if repr(v) != repr(defaults[n])}
         return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in changed.items())})"
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -88,7 +88,25 @@ def save_model(path: str | Path, tensors: dict[str, Tensor], config: dict[str, A
         (new / _CONFIG).write_text(json.dumps(sealed, indent=1))
         (new / _CARD).write_text(card)
 
+    require_replaceable(path)
     replace_folder(path, fill)
+
+
+def require_replaceable(path: str | Path) -> None:
+    """Pass if a model can be saved there without losing anything else.
+
+    Raises:
+        StorageError: there is a folder that holds more than a saved model.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        return
+    if others := sorted({inside.name for inside in folder.iterdir()} - {_TENSORS, _CONFIG, _CARD}):
+        some = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        raise StorageError(
+            f"{path}: expected a new folder or a saved model, got a folder with other files ({some}). "
+            "Name another."
+        )
 
 
 def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -110,7 +128,7 @@ def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dic
             _CONFIG: _digest(json.dumps(sealed).encode()) == seal,
             _TENSORS: _digest((folder / _TENSORS).read_bytes()) == sealed["weights"],
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         whole = {_CONFIG: False}
     for name, is_whole in whole.items():
         if not is_whole:
@@ -118,8 +136,8 @@ def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dic
                 f"{folder}: {name} is not the file that was saved, it was cut or altered. "
                 "Save the model again, or restore the file."
             )
-    if (sealed["format"], sealed["estimator"]) != (_FORMAT, estimator):
-        found = f"{sealed['estimator']}, format {sealed['format']}"
+    if (sealed.get("format"), sealed.get("estimator")) != (_FORMAT, estimator):
+        found = f"{sealed.get('estimator')}, format {sealed.get('format')}"
         raise ModelFolderError(f"{folder}: expected a {estimator}, format {_FORMAT}; found {found}.")
     return load_file(folder / _TENSORS), sealed
 

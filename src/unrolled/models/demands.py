@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -39,6 +40,18 @@ def forecastable(data: Any) -> Sequences:
     if series.freq is None and series.times is not None:
         series = replace(series, freq=survey(series.times, series.offsets).freq)
     return series
+
+
+def require_distinct(series: Sequences, outputs: Iterable[str]) -> None:
+    """Pass if no column of an answer would take the place of another.
+
+    Raises:
+        DataError: the id or the time column is called as an output is, or as the other.
+    """
+    names = [*series.names, *outputs]
+    for name in series.names:
+        if names.count(name) > 1:
+            raise DataError(f"{series.source}: column '{name}' has the name of an output. Rename it.")
 
 
 def shown_season(series: Sequences) -> int:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from unrolled import __version__
 from unrolled.check import Faults, one_of, real, whole
@@ -20,9 +21,10 @@ from unrolled.data.sequences import Sequences
 from unrolled.data.tables import to_frame
 from unrolled.data.transforms import TRANSFORMS
 from unrolled.data.windows import Windows
+from unrolled.errors import ModelFolderError, UnrolledError
 from unrolled.models.base import Estimator, load_model, save_model
 from unrolled.models.card import model_card, pack_series, unpack_series
-from unrolled.models.demands import fitting_window, forecastable, like_fitted, shown_season
+from unrolled.models.demands import fitting_window, forecastable, like_fitted, require_distinct, shown_season
 from unrolled.models.encoding import Encoding
 from unrolled.models.network import CELLS, QUANTILES, ForecastNetwork, Sizes
 from unrolled.models.quantiles import at_level, stretched
@@ -124,13 +126,14 @@ class Forecaster(Estimator):
         self.device = device
         self.verbose = verbose
 
-    def fit(self, series: Any, *, checkpoint: str | Path | None = None) -> Self:
+    def fit(self, series: Any, y: None = None, *, checkpoint: str | Path | None = None) -> Self:  # noqa: ARG002
         """Learn from a file, a frame or a `Sequences`.
 
         Ctrl-C keeps the best weights so far and says so.
 
         Args:
             series: whatever `unrolled.read` takes.
+            y: not used; pipelines of scikit-learn pass it.
             checkpoint: a folder that holds the training after each epoch. Fitting again with the same
                 folder goes on from there, to the same result.
 
@@ -142,6 +145,7 @@ class Forecaster(Estimator):
         self._check_arguments()
         start_s = time.perf_counter()
         series = forecastable(series)
+        require_distinct(series, [self.cell])
         lengths = series.observed
         season = self.season or (
             season_length(series.freq) if "seasonal" in self.transform else shown_season(series)
@@ -184,7 +188,7 @@ class Forecaster(Estimator):
             series: series to go on from; None for those fitted on.
             horizon: steps ahead, at most as many as fitted.
             future: a frame with id, time and every known-future column over the whole fitted horizon.
-            level: widths of the bands in per cent, above 0 and below 100. Beyond 95 the tails are those of
+            level: widths of the bands in per cent, above 0, at most 99.99. Beyond 95 the tails are those of
                 a normal distribution.
 
         Returns:
@@ -199,8 +203,11 @@ class Forecaster(Estimator):
         fitted, cell = self.sizes_.horizon, self.sizes_.cell
         steps = fitted if horizon is None else whole("horizon", horizon, least=1, most=fitted)
         widths = level if isinstance(level, Iterable) and not isinstance(level, str) else (level,)
-        levels = [real("level", width, above=0, below=100) for width in widths]
+        levels = dict.fromkeys(f"{real('level', width, above=0, most=99.99):g}" for width in widths)
         data = self._series if series is None else like_fitted(series, self._series)
+        require_distinct(
+            data, [cell, *(f"{cell}-{side}-{width}" for width in levels for side in ("lo", "hi"))]
+        )
         lengths = data.observed
         data = with_future(data, future, lengths, fitted)
         answers = self._quantiles(data, (lengths - 1)[:, None])[:, 0, :steps]  # (N, h, Q)
@@ -210,8 +217,8 @@ class Forecaster(Estimator):
         )
         frame[cell] = at_level(answers, QUANTILES, 0.5).ravel()
         for width in levels:
-            for side, share in (("lo", 0.5 - width / 200), ("hi", 0.5 + width / 200)):
-                frame[f"{cell}-{side}-{width:g}"] = at_level(answers, QUANTILES, share).ravel()
+            for side, share in (("lo", 0.5 - float(width) / 200), ("hi", 0.5 + float(width) / 200)):
+                frame[f"{cell}-{side}-{width}"] = at_level(answers, QUANTILES, share).ravel()
         return to_frame(frame, data.backend)
 
     def forecast_origins(self, series: Sequences, origins: Ints, *, level: float = 80) -> dict[str, Any]:
@@ -275,20 +282,33 @@ class Forecaster(Estimator):
             ModelFolderError: the folder or a file is missing, cut or altered, or holds something else.
         """
         tensors, config = load_model(path, cls.__name__)
-        model = cls(**config["params"] | ({} if device is None else {"device": device}))
-        require_device(model.device)
+        try:
+            model = cls(**config["params"] | ({} if device is None else {"device": device}))
+            require_device(model.device)
+            model._restore(tensors, config)
+        except (KeyError, TypeError, ValueError, RuntimeError) as fault:
+            if isinstance(fault, UnrolledError):
+                raise
+            raise ModelFolderError(
+                f"{path}: the files are whole, but not what unrolled {__version__} reads "
+                f"({type(fault).__name__}: {fault}); they were saved by {config.get('version', 'another')}. "
+                "Load it with that version, or fit the model again."
+            ) from fault
+        return model
+
+    def _restore(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
+        """Take what was learned from the parts of a saved model."""
         for name in _LEARNED:
-            setattr(model, name, config["learned"][name])
-        model.sizes_ = Sizes(**config["sizes"])
-        networks = [ForecastNetwork(model.sizes_) for _ in range(config["networks"])]
+            setattr(self, name, config["learned"][name])
+        self.sizes_ = Sizes(**config["sizes"])
+        networks = [ForecastNetwork(self.sizes_) for _ in range(config["networks"])]
         for k, network in enumerate(networks):
             network.load_state_dict(below(f"network.{k}.", tensors))
-        model._networks = tuple(network.eval().to(model.device) for network in networks)
-        model._factors = np.array(config["factors"])
-        model._encoding = Encoding.from_dict(config["encoding"])
-        model.history_ = History.from_dict(config["history"])
-        model._series = unpack_series(below("data.", tensors), config["series"])
-        return model
+        self._networks = tuple(network.eval().to(self.device) for network in networks)
+        self._factors = np.array(config["factors"], dtype=np.float64)
+        self._encoding = Encoding.from_dict(config["encoding"])
+        self.history_ = History.from_dict(config["history"])
+        self._series = unpack_series(below("data.", tensors), config["series"])
 
     def _quantiles(self, series: Sequences, origins: Ints) -> Floats:
         """(N, K, h, Q) calibrated quantiles, as values of the series."""
@@ -340,7 +360,7 @@ class Forecaster(Estimator):
         for name, least in (("window", 2), ("season", 1), ("batch_size", 1)):
             if getattr(self, name) is not None:
                 faults.collect(whole, name, getattr(self, name), least=least)
-        faults.collect(whole, "random_state", self.random_state)
+        faults.collect(whole, "random_state", self.random_state, most=2**62)
         faults.collect(require_device, self.device)
         faults.collect(real, "dropout", self.dropout, least=0, below=1)
         faults.collect(real, "learning_rate", self.learning_rate, above=0)

@@ -16,7 +16,7 @@ from unrolled.data.windows import Batch, Selection, Windows
 from unrolled.errors import ArgumentError
 from unrolled.models.network import QUANTILES, ForecastNetwork, Sizes, quantile_loss
 from unrolled.models.quantiles import calibrate
-from unrolled.train.fit import Plan, fit
+from unrolled.train.fit import Plan, fit, seeded
 from unrolled.train.history import Epoch, History
 from unrolled.train.progress import ProgressLine
 
@@ -152,7 +152,8 @@ def _ensemble(
 def _fit(
     network: ForecastNetwork, training: Selection, judged: Selection | None, settings: Settings, label: str
 ) -> History:
-    batch = settings.batch_size or min(_BATCH, max(8, len(training) // 8))
+    by_rule = min(_BATCH, max(8, len(training) // 8))
+    batch = by_rule if settings.batch_size is None else min(settings.batch_size, len(training))
     plan = Plan(
         max_epochs=settings.max_epochs,
         batch_size=batch,
@@ -226,6 +227,5 @@ def _calibration(network: ForecastNetwork, judged: Selection, device: str) -> Fl
 
 
 def _seeded(sizes: Sizes, settings: Settings) -> ForecastNetwork:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
+    with seeded(settings.seed):
         return ForecastNetwork(sizes).to(settings.device)

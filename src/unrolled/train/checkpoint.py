@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from unrolled.atomic import replace_folder
@@ -29,7 +30,7 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], record: dict[str, 
         # not save_file: what it raises on a full disk is no OSError
         content = save({name: t.detach().contiguous().cpu() for name, t in tensors.items()})
         (new / _TENSORS).write_bytes(content)
-        (new / _RECORD).write_text(json.dumps(record))
+        (new / _RECORD).write_text(json.dumps(record | {"sha256": hashlib.sha256(content).hexdigest()}))
 
     with suppress(OSError):  # replace_folder says it better
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -45,8 +46,19 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
     if not folder.exists():
         return None
     try:
-        return load_file(folder / _TENSORS), json.loads((folder / _RECORD).read_text())
-    except (OSError, ValueError, SafetensorError) as fault:
+        content, record = (folder / _TENSORS).read_bytes(), json.loads((folder / _RECORD).read_text())
+        if record.pop("sha256") != hashlib.sha256(content).hexdigest():
+            raise ValueError(f"{_TENSORS} is not the file that was written")
+        return load(content), record
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        SafetensorError,
+    ) as fault:
         raise ModelFolderError(
             f"{folder}: not a whole checkpoint ({fault}). Delete the folder to train from the start."
         ) from fault

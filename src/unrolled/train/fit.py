@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +23,8 @@ from unrolled.train.checkpoint import (
     unpack_optimizer,
 )
 from unrolled.train.history import Epoch, History
+
+_random_state = threading.RLock()
 
 
 class Examples(Protocol):
@@ -93,10 +97,20 @@ def fit(
         StorageError: the checkpoint cannot be written.
     """
     devices = {parameter.device for parameter in network.parameters() if parameter.is_cuda}
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(plan.seed)
+    with seeded(plan.seed, devices):
         run = _Training(network, loss, training, validation, plan=plan, checkpoint=checkpoint)
         return run.to_the_end(tell)
+
+
+@contextmanager
+def seeded(seed: int, devices: Iterable[torch.device] = ()) -> Iterator[None]:
+    """Draw from torch's random state as this seed sets it, and leave the caller's as it was.
+
+    That state is the whole process's: a second thread that asks for it waits.
+    """
+    with _random_state, torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
 
 
 class _Training:
@@ -218,11 +232,17 @@ class _Training:
                 f"{self.checkpoint}: this checkpoint was made with other settings or data. "
                 "Delete the folder to train from the start, or give back the settings it was made with."
             )
-        self.network.load_state_dict(below("network.", tensors))
-        self.best, self.best_epoch = below("best.", tensors), record["best_epoch"]
-        self.epochs = [Epoch(**epoch) for epoch in record["epochs"]]
-        unpack_optimizer(self.optimizer, tensors)
-        torch.set_rng_state(tensors["random_state"])
+        try:
+            epochs = [Epoch(**epoch) for epoch in record["epochs"]]
+            self.network.load_state_dict(below("network.", tensors))
+            unpack_optimizer(self.optimizer, tensors)
+            torch.set_rng_state(tensors["random_state"])
+            self.best, self.best_epoch, self.epochs = below("best.", tensors), record["best_epoch"], epochs
+        except (KeyError, TypeError, ValueError, RuntimeError) as fault:
+            raise ModelFolderError(
+                f"{self.checkpoint}: not a whole checkpoint ({type(fault).__name__}: {fault}). "
+                "Delete the folder to train from the start."
+            ) from fault
 
     def _fits(self, saved: dict[str, Tensor]) -> bool:
         """Whether these are weights of this very network."""
