@@ -14,7 +14,7 @@ from unrolled.data.calendar import (
     shown,
     unit_word,
 )
-from unrolled.errors import ArgumentError
+from unrolled.errors import ArgumentError, DataError
 
 ALIASES = [
     "MS", "ME", "2MS", "QS", "QE", "QS-FEB", "QE-JAN", "2QS", "YS", "YE", "YE-JUN", "YS-APR", "3YS",
@@ -104,3 +104,23 @@ def test_words() -> None:
         "2020-01-05", "2020-01-05 07:00", "2020-01-05 07:00:30", "2020-01-05 07:00:30.500000000",
     ]  # fmt: skip
     assert shown(np.int64(7)) == "7"
+
+
+@pytest.mark.parametrize(
+    ("last", "freq", "steps"),
+    [
+        (np.datetime64("2261-01-01"), "YS", 2), (np.datetime64("2262-03-31"), "ME", 1),
+        (np.datetime64("2262-04-09"), "B", 2), (np.datetime64("2262-04-09"), "D", 3),
+        (2**63 - 3, "1", 3),
+    ],
+)  # fmt: skip
+def test_times_never_wrap_around(last: np.datetime64 | int, freq: str, steps: int) -> None:
+    """The last step that can be written is given, the next refused: no forecast is dated 1678."""
+    assert (np.diff(future_times(last, freq, steps - 1).astype(np.int64)) > 0).all()
+    with pytest.raises(DataError) as fault:
+        future_times(last, freq, steps)
+    whole = isinstance(last, int)
+    most = "times below 2**63" if whole else "dates from 1677-09-22 to 2262-04-10"
+    said = f"{steps} step{'s' if steps > 1 else ''} of {freq!r} after {last}"
+    way = "Take fewer steps, or number the times 1, 2, 3."
+    assert str(fault.value) == f"times: expected {most}, got {said}. {way}"

@@ -112,3 +112,8 @@ def test_false_alarms_on_m3(data_dir: Path) -> None:
             found = averaging(np.array(one["x"] + one["xx"], dtype=float), seasons[one["period"]])
             alarms[one["period"]] += found.suspected
     assert alarms == {"YEARLY": 0, "QUARTERLY": 0, "MONTHLY": 7, "OTHER": 0}
+
+
+def test_growth_over_hundreds_of_powers_of_ten_is_no_warning() -> None:
+    """It is infinite, and a mean growth is not made of it."""
+    assert growth(np.array([1e-300, 1e100, 1e100])).tolist() == [np.inf, 0.0]

@@ -193,3 +193,10 @@ def test_zones_in_some_rows_only() -> None:
 def test_half_of_the_known_texts_make_a_column_of_dates(items: list[str], answer: bool) -> None:
     """Words and codes are no dates; missing texts have no say."""
     assert look_like_dates(np.array(items, dtype=object)) is answer
+
+
+def test_long_texts_are_cut_in_messages() -> None:
+    """Sixty characters tell which one it is."""
+    texts = np.array(["2020-01-01", "x" * 400, "2020-01-03"], dtype=object)
+    with pytest.raises(DataError, match=f"got '{'x' * 60}\\.\\.\\.'"):
+        to_times(texts, name="day", place=str, utc=False)

@@ -3,6 +3,7 @@
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -211,3 +212,58 @@ def test_a_name_twice() -> None:
 def test_a_short_row_is_missing_values() -> None:
     """A row cut off before its last field has a missing value there."""
     assert str(_table_of("date,price\n1950-01-01,1\n1950-02-01\n").numbers("price").tolist()) == "[1.0, nan]"
+
+
+def test_true_and_false_are_one_and_zero() -> None:
+    """As in frames; another word among them is named."""
+    table = _table_of("date,open\n2020-01-01,True\n2020-01-02,false\n2020-01-03,\n")
+    assert table.kinds["open"] == "number"
+    assert np.array_equal(table.numbers("open"), [1.0, 0.0, np.nan], equal_nan=True)
+    with pytest.raises(DataError, match=r"row 4, column 'open': expected a number, got 'x'\."):
+        _table_of("date,open\n2020-01-01,True\n2020-01-02,False\n2020-01-03,x\n").numbers("open")
+
+
+@pytest.mark.parametrize(
+    ("content", "row"),
+    [("date,price\n1950-01-01,1,\n1950-02-01,2,\n", 2), ("date,price\n1950-01-01,1\n1950-02-01,2,\n", 3)],
+)
+def test_a_separator_at_the_line_s_end(content: str, row: int) -> None:
+    """It is told from a decimal comma: nothing stands behind it."""
+    assert _fault_of(content) == (
+        f"flow.csv row {row}: expected 2 fields as in the header, got 3. Name that column in the header, or "
+        "remove the separator at the line's end."
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "row"),
+    [
+        (f"date,{'x' * 140_000}\n1950-01-01,1\n", 1),
+        (f"date,price\n1950-01-01,1\n1950-02-01,1,2\n1950-03-01,{'x' * 140_000}\n", None),
+        (f"date,price\n1950-01-01,1\n{'x' * 140_000},1\n1950-02-01,1,2\n", 3),
+    ],
+)
+def test_a_field_beyond_all_measure(content: str, row: int | None) -> None:
+    """Its row is named where it stands in the way of reading."""
+    said = _fault_of(content)
+    if row is None:
+        assert said.startswith("flow.csv row 3: expected 2 fields")
+    else:
+        assert said == (
+            f"flow.csv row {row}: expected fields of at most 131,072 characters, got a longer one. "
+            "Shorten it, or close the quote that stays open."
+        )
+
+
+def test_a_file_of_comments() -> None:
+    """It holds no table."""
+    assert _fault_of("# a\n# b\n") == (
+        "flow.csv: expected a header and rows below it, got only comments. Export it again."
+    )
+
+
+def test_long_cells_are_cut_in_messages() -> None:
+    """Sixty characters tell which one it is."""
+    with pytest.raises(DataError) as fault:
+        _table_of(f"day,price\n1,1\n2,{'x' * 400}\n3,4\n").numbers("price")
+    assert f"got '{'x' * 60}...'. " in str(fault.value)

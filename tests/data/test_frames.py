@@ -164,3 +164,38 @@ def test_a_backend_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MissingPartError, match="pip install polars"):
         to_frame({"y": [1.0]}, "polars")
     assert importlib.util.find_spec("polars") is not None
+
+
+def test_whole_numbers_beyond_int64_keep_their_sign() -> None:
+    """uint64 above 2**63 comes as floats, not as negative numbers."""
+    huge = 2**63 + 2**20
+    for make in (pd.DataFrame, pl.DataFrame):
+        table = from_frame(make({"y": np.array([huge, 1], dtype=np.uint64)}))
+        assert table.numbers("y").tolist() == [float(huge), 1.0]
+
+
+@pytest.mark.parametrize(
+    ("frame", "sentence"),
+    [
+        (
+            pd.DataFrame([[1, 2]], columns=[1, "1"]),
+            "expected distinct column names, got '1' twice. Rename one.",
+        ),
+        (
+            pd.DataFrame({"ds": [1, 2]}, index=pd.date_range("2020", periods=2)),
+            "expected distinct column names, got 'ds' twice. Rename one.",
+        ),
+        (
+            pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", "b"), ("a", "c")])),
+            (
+                "expected one name a column, got 2 levels of names such as ('a', 'b'). Join them into "
+                "one, as in frame.columns.map('_'.join)."
+            ),
+        ),
+    ],
+)
+def test_names_that_cannot_be_told_apart(frame: pd.DataFrame, sentence: str) -> None:
+    """Levels of names, names alike once they are texts, and an index called as a column is."""
+    with pytest.raises(DataError) as fault:
+        from_frame(frame)
+    assert str(fault.value) == f"data frame: {sentence}"

@@ -160,3 +160,16 @@ def test_two_columns_of_words_are_told_apart_by_the_times() -> None:
     """The one within which no time repeats names the series."""
     columns = {"date": TWICE, "shop": WORDS, "colour": ["x", "y", "x", "x"], "v": NUMBERS}
     assert _layout(columns).id == "shop"
+
+
+def test_a_target_spelt_like_a_key() -> None:
+    """Numbers are not called text: their column's name stands in the way, and can be named as target."""
+    columns = {"ds": np.array(["2020-01-01", "2020-01-02"], dtype=object), "unique_id": np.array([1.5, 2.5])}
+    table = Table(columns, "flow.csv", str)
+    with pytest.raises(DataError) as fault:
+        find(table, Named())
+    assert str(fault.value) == (
+        "flow.csv: expected a column of numbers to learn from, got only 'unique_id', whose name says that it "
+        "numbers the rows. Rename it, or name it with --target or target=."
+    )
+    assert find(table, Named(target=("unique_id",))).targets == ("unique_id",)

@@ -1,5 +1,7 @@
 """The one container: ragged rows, views, and the faults it refuses."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -126,3 +128,45 @@ def test_its_repr_is_one_line() -> None:
 def test_describe_is_the_library_s() -> None:
     """`series.describe()` gives the record of `unrolled.describe`."""
     assert _make().describe().kind == "description"
+
+
+def test_a_mask_hides_its_values() -> None:
+    """What a masked array hides is missing, in whole numbers and in rows of a matrix too."""
+    hidden = np.ma.array([1, 2, 3], mask=[False, True, False])
+    for source in ([hidden], [hidden.astype(float)], np.ma.array([[1, 2, 3]], mask=[[0, 1, 0]])):
+        values = Sequences.from_arrays(source).target
+        assert np.array_equal(values, [1.0, np.nan, 3.0], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("array", "sentence"),
+    [
+        (
+            np.array(["2020-01-01"], "M8[D]"),
+            (
+                "sequence 0: expected real numbers, got datetime64[D]. "
+                "Give times beside their values: {'ds': times, 'y': values}."
+            ),
+        ),
+        (np.array([1j]), "sequence 0: expected real numbers, got complex128."),
+        (
+            [1.0, -1e200],
+            (
+                "sequence 0, position 1: expected numbers up to 1e+150, got -1e+200. "
+                "Divide the column by a power of ten."
+            ),
+        ),
+        (
+            [0.0, 1e-200],
+            (
+                "sequence 0, position 1: expected a number beyond 1e-150 in its column, got 1e-200 "
+                "as the largest. Multiply the column by a power of ten."
+            ),
+        ),
+    ],
+)
+def test_what_is_no_value(array: Any, sentence: str) -> None:
+    """Dates, complex numbers, and numbers whose squares are infinite or zero."""
+    with pytest.raises(DataError) as fault:
+        Sequences.from_arrays([array])
+    assert str(fault.value) == sentence

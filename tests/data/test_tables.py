@@ -294,3 +294,64 @@ def test_hourly_wide_data(data_dir: Path) -> None:
     series = read(data_dir / "ett" / "ETTh1.csv.gz")
     require_regular(series)
     assert (len(series), series.freq, series.lengths.tolist()) == (7, "h", [17_420] * 7)
+
+
+def test_whole_number_times_are_exact() -> None:
+    """int64 columns, and digits in a file, keep every unit; floats beyond 2**53 cannot and are refused."""
+    newest = np.int64(2**63 - 200) + np.arange(60)
+    assert read({"t": newest, "y": np.arange(60.0)}).times.tolist() == newest.tolist()  # type: ignore[union-attr]
+    digits = read({"ds": [f"170000000000000000{k}" for k in range(3)], "y": [1.0, 2.0, 3.0]})
+    assert np.diff(digits.times.astype(np.int64)).tolist() == [1, 1]  # type: ignore[union-attr]
+    with pytest.raises(DataError) as fault:
+        read({"t": np.arange(60) * 1e20, "y": np.arange(60.0)})
+    assert str(fault.value) == (
+        "data frame row 1 (counted from 0), column 't': expected whole numbers below 2**53 as times, got "
+        "1e+20. Write dates, or count the rows 1, 2, 3."
+    )
+    with pytest.raises(DataError, match=r"expected times less than 2\*\*63 apart"):
+        read({"t": np.array([-(2**62), 0, 2**62 + 1]), "y": np.arange(3.0)})
+
+
+def test_a_masked_array_is_read_with_its_mask() -> None:
+    """Alone or as a column."""
+    hidden = np.ma.array([1, 2, 3], mask=[False, True, False])
+    for source in (hidden, {"y": hidden}):
+        assert np.array_equal(read(source).target, [1.0, np.nan, 3.0], equal_nan=True)
+
+
+def test_ids_are_called_as_they_were_written() -> None:
+    """Flags are True and False, dates have no clock that nobody wrote."""
+    columns = {"t": [1, 2, 1, 2], "y": [1.0, 2.0, 3.0, 4.0]}
+    assert read({**columns, "k": [True, True, False, False]}, id="k").ids == ("True", "False")
+    days = pd.to_datetime(["2020-01-01"] * 2 + ["2020-01-02"] * 2)
+    assert read({**columns, "k": days}, id="k", time="t").ids == ("2020-01-01", "2020-01-02")
+
+
+def test_nothing_but_missing_values() -> None:
+    """One sentence, at reading, and no offer to fill what has nothing to fill from."""
+    for source in ({"ds": ["2020-01-01", "2020-01-02"], "y": [np.nan] * 2}, {"ds": [1, 2], "y": ["nan", ""]}):
+        with pytest.raises(DataError) as fault:
+            read(source)
+        assert str(fault.value) == "data frame: expected numbers, got only missing values in 'y'."
+    with pytest.raises(DataError, match=r"^arrays: expected numbers, got only missing values in 'y'"):
+        read([np.nan, np.nan])
+
+
+def test_a_folder_or_a_single_number_is_no_source(tmp_path: Path) -> None:
+    """A folder's name is not read as a text, a long text is not looked up as a file."""
+    with pytest.raises(DataError) as fault:
+        read(str(tmp_path))
+    assert str(fault.value) == f"{tmp_path}: expected a file, got a folder. Name a file in it."
+    with pytest.raises(ArgumentError, match="expected a path, frame, text, list or array of numbers"):
+        read(np.array(3.0))
+    assert len(read("a" * 300).values) == 300
+
+
+def test_numbers_too_large_to_square() -> None:
+    """Row and column are named."""
+    with pytest.raises(DataError) as fault:
+        read({"ds": [1, 2], "y": [1.0, 1e200]})
+    assert str(fault.value) == (
+        "data frame row 1 (counted from 0), column 'y': expected numbers up to 1e+150, got 1e+200. Divide "
+        "the column by a power of ten."
+    )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.check import whole
-from unrolled.errors import ArgumentError
+from unrolled.errors import ArgumentError, DataError
 
 Times = NDArray[Any]  # datetime64[ns] without a zone, or int64
 Ints = NDArray[np.int64]
@@ -25,6 +25,7 @@ _UNITS = {
     "ns": 1, "us": 1_000, "ms": 1_000_000, "s": 10**9, "min": 60 * 10**9, "h": 3_600 * 10**9,
     "D": DAY, "W": 7 * DAY,
 }  # fmt: skip
+_DAYS = (np.datetime64("1677-09-22"), np.datetime64("2262-04-10"))  # whole days in datetime64[ns]
 _MONTHS = {"M": 1, "Q": 3, "Y": 12}
 _WORDS = {
     "ns": "nanosecond", "us": "microsecond", "ms": "millisecond", "s": "second", "min": "minute",
@@ -99,6 +100,7 @@ def future_times(last: np.datetime64 | int, freq: str, steps: int) -> Times:
 
     Raises:
         ArgumentError: the frequency is unknown.
+        DataError: they lie beyond 2262-04-10, or 2**63 where they are whole numbers.
 
     >>> future_times(np.datetime64("2015-12-31"), "BME", 2).astype("datetime64[D]").tolist()
     [datetime.date(2016, 1, 29), datetime.date(2016, 2, 29)]
@@ -114,20 +116,35 @@ def future_times(last: np.datetime64 | int, freq: str, steps: int) -> Times:
 def advance(times: Times, freq: str, steps: Ints) -> Times:
     """(K,) each time moved by its number of steps.
 
+    Raises:
+        DataError: one lies outside of what datetime64[ns], or int64, can hold.
+
     >>> advance(np.array(["2024-01-31"], "M8[ns]"), "MS", np.array([1])).astype("M8[D]").tolist()
     [datetime.date(2024, 2, 29)]
     """
     step = parse(freq)
-    if step.unit in _UNITS:
-        return np.asarray(times + (steps * step.span).astype("timedelta64[ns]"))
-    if not step.unit:
-        return np.asarray(times + steps * step.span)
+    if step.unit in _UNITS or not step.unit:
+        added = times.astype(np.int64) + steps * step.span
+        far = times.astype(np.float64) + steps.astype(np.float64) * step.span  # floats do not wrap around
+        _refuse_beyond(np.asarray(np.abs(added - far) > 2.0**62), times, freq, steps)
+        return np.asarray(added.astype(times.dtype))
     days = times.astype("datetime64[D]")
     if step.unit == "B":
         moved = np.busday_offset(days, steps * step.span, roll="backward")
     else:
         moved = _in_month(days.astype("datetime64[M]") + steps * step.span, days, step.place)
+    _refuse_beyond((moved < _DAYS[0]) | (moved > _DAYS[1]), times, freq, steps)
     return np.asarray(moved.astype("datetime64[ns]") + (times - days))
+
+
+def _refuse_beyond(beyond: NDArray[np.bool_], times: Times, freq: str, steps: Ints) -> None:
+    if beyond.any():
+        row = int(np.argmax(beyond))
+        most = f"dates from {_DAYS[0]} to {_DAYS[1]}" if times.dtype.kind == "M" else "times below 2**63"
+        raise DataError(
+            f"times: expected {most}, got {counted(int(steps[row]), 'step')} of {freq!r} after "
+            f"{shown(times[row])}. Take fewer steps, or number the times 1, 2, 3."
+        )
 
 
 def _in_month(months: Times, days: Times, place: str) -> Times:

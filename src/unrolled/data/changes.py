@@ -103,4 +103,5 @@ def growth(y: Floats) -> Floats:
     known = y[~np.isnan(y)]
     if not len(known) or known.min() <= 0:
         return np.empty(0)
-    return 100 * (y[1:] / y[:-1] - 1)
+    with np.errstate(over="ignore"):  # such as from 1e-300 to 1e100: infinite, as good as
+        return 100 * (y[1:] / y[:-1] - 1)

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.frequency import survey
-from unrolled.data.numerals import is_missing, spread
+from unrolled.data.numerals import is_missing, quoted, spread
 from unrolled.errors import DataError
 
 Times = NDArray[Any]
@@ -32,7 +32,11 @@ _NAMED = (
     "%b %Y", "%B %Y", "%b-%Y", "%B-%Y", "%Y %b", "%Y-%b", "%d %b %Y", "%d %B %Y", "%d-%b-%Y",
     "%b %d, %Y", "%B %d, %Y", "%b %d %Y",
 )  # fmt: skip
-_EPOCHS = (("s", 10**8, 10**10), ("ms", 10**11, 10**13), ("us", 10**14, 10**16), ("ns", 10**17, 10**19))
+_EPOCHS = (  # up to July 2261
+    ("s", 10**8, 92 * 10**8), ("ms", 10**11, 92 * 10**11), ("us", 10**14, 92 * 10**14),
+    ("ns", 10**17, 92 * 10**17),
+)  # fmt: skip
+_EXACT = 2**53  # from here on, floats skip whole numbers
 
 
 def look_like_dates(texts: NDArray[Any]) -> bool:
@@ -86,7 +90,7 @@ class _Column:
 
     def unreadable(self, row: int, value: Any) -> DataError:
         empty = value is None or value != value or str(value).strip() == ""  # noqa: PLR0124 (NaN)
-        got = "nothing" if empty else repr(value)
+        got = "nothing" if empty else quoted(value)
         return DataError(
             f"{self.place(row)}, column {self.name!r}: expected a date between 1678 and 2261 such as "
             f"2020-01-31, got {got}. Correct or remove that row."
@@ -95,15 +99,14 @@ class _Column:
 
 def _from_numbers(values: NDArray[Any], column: _Column) -> tuple[Times, list[str]]:
     """Whole numbers as years, yyyymm, yyyymmdd, seconds since 1970, or as they are."""
-    unread = np.flatnonzero(~np.isfinite(values) | (values != np.floor(values)))
-    if len(unread):
-        row = int(unread[0])
-        got = "nothing" if np.isnan(values[row]) else f"{values[row]:g}"
-        raise DataError(
-            f"{column.place(row)}, column {column.name!r}: expected a date or a whole number as time, got "
-            f"{got}. Write dates, or count the rows 1, 2, 3."
-        )
+    if values.dtype.kind == "f":
+        _refuse_inexact(values, column)
     numbers = values.astype(np.int64)
+    if len(numbers) and int(numbers.max()) - int(numbers.min()) >= 2**63:
+        raise DataError(
+            f"column {column.name!r}: expected times less than 2**63 apart, got {numbers.min()} and "
+            f"{numbers.max()}. Count the rows 1, 2, 3."
+        )
     if _between(numbers, *YEARS) and not _is_counter(column.name):
         return (numbers - 1970).astype("datetime64[Y]").astype("datetime64[ns]"), []
     for form, least, most in (("%Y%m", 167801, 226112), ("%Y%m%d", 16780101, 22611231)):
@@ -116,6 +119,21 @@ def _from_numbers(values: NDArray[Any], column: _Column) -> tuple[Times, list[st
             note = f"column {column.name!r} was read as {unit} since 1970 (UTC)"
             return numbers.astype(f"datetime64[{unit}]").astype("datetime64[ns]"), [note]
     return numbers, []
+
+
+def _refuse_inexact(values: NDArray[Any], column: _Column) -> None:
+    """Numbers that are not whole, or so large that a float cannot tell neighbours apart."""
+    odd = ~np.isfinite(values) | (values != np.floor(values)) | (np.abs(values) >= _EXACT)
+    if not odd.any():
+        return
+    row = int(np.argmax(odd))
+    value, demand = values[row], "a date or a whole number as time"
+    if np.isfinite(value) and value == np.floor(value):
+        demand = "whole numbers below 2**53 as times"
+    raise DataError(
+        f"{column.place(row)}, column {column.name!r}: expected {demand}, got "
+        f"{'nothing' if np.isnan(value) else f'{value:g}'}. Write dates, or count the rows 1, 2, 3."
+    )
 
 
 def _between(numbers: NDArray[np.int64], least: int, most: int) -> bool:
@@ -161,12 +179,12 @@ def _zone_fault(
     codes: NDArray[np.int64], zoned: NDArray[np.bool_], texts: pd.Series[Any], column: _Column, *, utc: bool
 ) -> DataError:
     aware = int(np.flatnonzero(zoned[codes])[0])
-    got = repr(texts.iloc[codes[aware]])
+    got = quoted(texts.iloc[codes[aware]])
     if utc:
         row = int(np.flatnonzero(~zoned[codes])[0])
         return DataError(
             f"{column.place(row)}, column {column.name!r}: expected a time zone as in {got}, got "
-            f"{texts.iloc[codes[row]]!r}. Write all times with a zone, or none."
+            f"{quoted(texts.iloc[codes[row]])}. Write all times with a zone, or none."
         )
     return DataError(
         f"{column.place(aware)}, column {column.name!r}: expected times without a zone, got {got}. "
@@ -254,7 +272,8 @@ def _told_apart(texts: pd.Series[Any], column: _Column, notes: list[str]) -> pd.
     if keeps[0] == keeps[1]:
         raise DataError(
             f"{column.place(0)}, column {column.name!r}: expected dates such as 2020-01-31, got "
-            f"{texts.iloc[0]!r}, which can be a day and a month or a month and a day. Write them year first."
+            f"{quoted(texts.iloc[0])}, which can be a day and a month or a month and a day. "
+            "Write them year first."
         )
     order = "day/month" if keeps[0] else "month/day"
     notes.append(f"dates of column {column.name!r} were read as {order}: only so they make even steps")

@@ -286,7 +286,7 @@ def _growth(series: Sequences, parts: list[Floats], found: Survey | None) -> dic
     if len(parts) == 1 and found is not None and len(grown[0]):  # over a gap or within a day it is no step
         apart = np.concatenate([found.gaps, found.duplicates - 1])
         grown[0][apart[apart < len(grown[0])]] = np.nan
-    means = [float(np.nanmean(g)) for g in grown if np.isfinite(g).any()]
+    means = [float(np.nanmean(g)) for g in grown if np.isfinite(g).any() and not np.isinf(g).any()]
     facts: dict[str, Any] = {"mean_growth": float(np.mean(means)) if len(means) == len(parts) else None}
     if len(series) == 1 and len(grown[0]) and series.times is not None:
         latest = zip(series.times[1 : len(parts[0])][-_RECENT:], grown[0][-_RECENT:].tolist(), strict=True)

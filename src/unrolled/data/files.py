@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from unrolled.check import nearest
 from unrolled.data.dates import look_like_dates
 from unrolled.data.frames import from_frame
-from unrolled.data.numerals import look_numeric
+from unrolled.data.numerals import look_numeric, quoted
 from unrolled.data.table import Table
 from unrolled.errors import DataError
 
@@ -162,7 +162,7 @@ def _csv(text: str, path: Path, notes: list[str]) -> Table:
         raise DataError(f"{path}: expected rows below the header, got only the header. Export it again.")
 
     def place(row: int) -> str:
-        return f"{path.name} row {_line(text, dialect, int(kept[row]))}"
+        return f"{path.name} row {_line(text, dialect, int(kept[row]), path.name)}"
 
     columns = {}
     for k, name in enumerate(dialect.names):
@@ -201,6 +201,11 @@ def sniff(text: str, source: str) -> Dialect:
     """
     separator = _separator(text)
     rows = _first_rows(text, separator)
+    if all(row[0].startswith("#") for _, row in rows):
+        got = "got only comments. Export it again."
+        raise DataError(
+            f"{source}: expected a header and rows below it, {got}" if rows else _endless_field(source, 1)
+        )
     width = _usual_width(rows)[0]
     top = next(i for i, (_, row) in enumerate(rows) if len(row) == width and not row[0].startswith("#"))
     above, (line, first), below = (
@@ -212,14 +217,15 @@ def sniff(text: str, source: str) -> Dialect:
     notes = [f"{len(above)} line{'' if len(above) == 1 else 's'} above the table left out"] if above else []
     if not _is_header(first, below):
         if titles:
-            raise DataError(_width_fault(source, line, len(titles[-1]), width))
+            trailing = first[-1].strip() == "" and len(titles[-1]) == width - 1
+            raise DataError(_width_fault(source, line, len(titles[-1]), width, trailing=trailing))
         names = tuple(f"column {k + 1}" for k in range(width))
         return Dialect(separator, names, line - 1, (*notes, "the file has no header: columns are numbered"))
     names = tuple(name.strip() for name in first)
     twice = [name for name, n in Counter(names).items() if n > 1 and name]
     if twice:
         raise DataError(
-            f"{source} row {line}: expected distinct column names, got {twice[0]!r} twice. Rename one."
+            f"{source} row {line}: expected distinct column names, got {quoted(twice[0])} twice. Rename one."
         )
     return Dialect(separator, names, line, tuple(notes))
 
@@ -283,30 +289,45 @@ def _cell_kind(cells: list[str]) -> str:
     return "date" if _COULD_BE_DATE.search(cells[0]) and look_like_dates(texts) else "text"
 
 
-def _line(text: str, dialect: Dialect, row: int) -> int:
+def _line(text: str, dialect: Dialect, row: int, source: str) -> int:
     """The line of the file on which a row of data ends; the first line is 1."""
-    return next(islice(_data_rows(text, dialect), row, None))[0]
+    return next(islice(_data_rows(text, dialect, source), row, None))[0]
 
 
-def _data_rows(text: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+def _data_rows(text: str, dialect: Dialect, source: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text), delimiter=dialect.separator, skipinitialspace=True)
-    for fields in reader:
-        if reader.line_num > dialect.lines and (len(fields) > 1 or any(f.strip() for f in fields)):
-            yield reader.line_num, fields
+    try:
+        for fields in reader:
+            if reader.line_num > dialect.lines and (len(fields) > 1 or any(f.strip() for f in fields)):
+                yield reader.line_num, fields
+    except csv.Error as fault:
+        raise DataError(_endless_field(source, reader.line_num)) from fault
+
+
+def _endless_field(source: str, line: int) -> str:
+    most = f"{csv.field_size_limit():,}"
+    return (
+        f"{source} row {line}: expected fields of at most {most} characters, got a longer one. Shorten it, "
+        "or close the quote that stays open."
+    )
 
 
 def _ragged(text: str, dialect: Dialect, source: str) -> str:
     """The sentence about rows that do not have the header's number of fields."""
     line = dialect.lines
-    for end, fields in _data_rows(text, dialect):
+    for end, fields in _data_rows(text, dialect, source):
         if len(fields) > len(dialect.names):
-            return _width_fault(source, end, len(dialect.names), len(fields))
+            trailing = not any(field.strip() for field in fields[len(dialect.names) :])
+            return _width_fault(source, end, len(dialect.names), len(fields), trailing=trailing)
         last, line = line, end
     return f"{source} row {last + 1}: expected each quote to be closed, got one that stays open. Close it."
 
 
-def _width_fault(source: str, line: int, wanted: int, got: int) -> str:
+def _width_fault(source: str, line: int, wanted: int, got: int, *, trailing: bool) -> str:
+    way = "Quote numbers with a decimal comma, or separate fields with semicolons."
+    if trailing:  # the fields too many are empty
+        way = "Name that column in the header, or remove the separator at the line's end."
     return (
         f"{source} row {line}: expected {wanted} field{'' if wanted == 1 else 's'} as in the header, got "
-        f"{got}. Quote numbers with a decimal comma, or separate fields with semicolons."
+        f"{got}. {way}"
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -17,6 +18,7 @@ from unrolled.data.table import Table
 from unrolled.errors import DataError, MissingPartError
 
 BACKENDS = ("pandas", "polars", "pyarrow")
+_MOST_WHOLE = np.iinfo(np.int64).max
 
 
 def is_frame(source: Any) -> bool:
@@ -65,15 +67,22 @@ def from_frame(frame: Any, source: str = "data frame") -> Table:
 
 def _with_index(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, str | None]:
     """A pandas frame whose index, where it says something, has become its first columns."""
-    twice = frame.columns[frame.columns.duplicated()]
-    if len(twice):
-        raise DataError(f"{source}: expected distinct column names, got {twice[0]!r} twice. Rename one.")
+    if frame.columns.nlevels > 1:
+        raise DataError(
+            f"{source}: expected one name a column, got {frame.columns.nlevels} levels of names such as "
+            f"{frame.columns[0]!r}. Join them into one, as in frame.columns.map('_'.join)."
+        )
     when, index = isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex), None
     frame = frame.rename(columns=str)
+    _refuse_twice(frame.columns, source)
     if when or (frame.index.names != [None] and not set(frame.index.names) & set(frame.columns)):
-        names = ["ds" if name is None and k == frame.index.nlevels - 1 else name or "unique_id"
-                 for k, name in enumerate(frame.index.names)]  # fmt: skip
-        index = str(names[-1]) if when else None
+        last = frame.index.nlevels - 1
+        names = [
+            str("ds" if name is None and k == last else name or "unique_id")
+            for k, name in enumerate(frame.index.names)
+        ]
+        _refuse_twice([*names, *frame.columns], source)
+        index = names[-1] if when else None
         frame = frame.reset_index(names=names if frame.index.nlevels > 1 else names[0])
     periods = {
         str(name): frame[name].dt.to_timestamp()
@@ -81,6 +90,12 @@ def _with_index(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, str | N
         if isinstance(kind, pd.PeriodDtype)
     }
     return frame.assign(**periods), index
+
+
+def _refuse_twice(names: Iterable[str], source: str) -> None:
+    counts = Counter(names)
+    if twice := [name for name, n in counts.items() if n > 1]:
+        raise DataError(f"{source}: expected distinct column names, got {twice[0]!r} twice. Rename one.")
 
 
 def _array(column: nw.Series[Any], source: str) -> tuple[NDArray[Any], str | None]:
@@ -91,9 +106,11 @@ def _array(column: nw.Series[Any], source: str) -> tuple[NDArray[Any], str | Non
         if zone:
             column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         return _nanoseconds(column, source), zone
-    if kind.is_integer() and not column.is_null().any():
+    if kind.is_integer() and not column.is_null().any() and column.max() <= _MOST_WHOLE:
         return column.to_numpy().astype(np.int64), None
-    if kind.is_numeric() or kind == nw.Boolean:
+    if kind == nw.Boolean and not column.is_null().any():
+        return column.to_numpy().astype(np.bool_), None
+    if kind.is_numeric():
         return column.cast(nw.Float64).to_numpy().astype(np.float64), None
     if kind in {nw.Categorical, nw.Enum}:
         column = column.cast(nw.String)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from unrolled.check import Faults
 from unrolled.data.dates import YEARS
+from unrolled.data.numerals import is_missing, quoted
 from unrolled.data.sequences import Role
 from unrolled.data.table import Table
 from unrolled.errors import DataError
@@ -217,7 +218,15 @@ def _targets(table: Table, time: str | None, series: str | None, numbers: Sequen
     """The columns to learn from."""
     if not numbers:
         rest = [name for name in table.columns if name not in {time, series}]
-        seen = "" if not rest else f" such as {_sample(table, rest[0])!r} in column {rest[0]!r}"
+        keys = [name for name in rest if table.kinds[name] == "number"]
+        if keys:
+            raise DataError(
+                f"{table.source}: expected a column of numbers to learn from, got only {keys[0]!r}, whose "
+                "name says that it numbers the rows. Rename it, or name it with --target or target=."
+            )
+        if rest and all(is_missing(table.columns[name]).all() for name in rest):
+            raise DataError(f"{table.source}: expected numbers, got only missing values in {rest[0]!r}.")
+        seen = "" if not rest else f" such as {_sample(table, rest[0])} in column {rest[0]!r}"
         raise DataError(
             f"{table.source}: expected a column of numbers, got {'only text' if rest else 'none besides'}"
             f"{seen or ' the time'}. Add one, or name it with --target or target=."
@@ -236,7 +245,8 @@ def _targets(table: Table, time: str | None, series: str | None, numbers: Sequen
 
 
 def _sample(table: Table, name: str) -> str:
-    return str(next((text for text in table.columns[name] if text not in {"", None}), ""))
+    values = table.columns[name]
+    return quoted(values[int(np.argmin(is_missing(values)))])
 
 
 def _listed(names: Sequence[str]) -> str:

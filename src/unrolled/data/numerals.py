@@ -19,6 +19,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", ".", "?", "<na>", "nat"})
+_RANGE = (1e-150, 1e150)  # inside it, squares are still numbers
+_FLAGS = {"true": 1.0, "false": 0.0}
+_SHOWN = 60  # characters
 _SAMPLE = 200  # texts from which a column's kind is told
 _EVIDENCE = 20_000  # texts from which the meaning of its commas is told
 _COMMA_DECIMAL = r"[+-]?(?:\d*|\d{1,3}(?:\.\d{3})+),\d+(?:[eE][+-]?\d+)?"
@@ -41,6 +44,36 @@ class Marks(NamedTuple):
     point: str = ""
 
 
+def quoted(value: Any) -> str:
+    """A value as sentences show it: in quotes, and cut where it is long.
+
+    >>> quoted("n/a"), len(quoted("x" * 400))
+    ("'n/a'", 65)
+    """
+    text = str(value)
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+
+
+def out_of_range(numbers: Floats) -> tuple[int, str]:
+    """The row of a number whose square is lost, and what is demanded instead; "" where there is none.
+
+    >>> out_of_range(np.array([1.0, 1e200]))[1]
+    'expected numbers up to 1e+150, got 1e+200. Divide the column by a power of ten.'
+    """
+    sizes = np.where(np.isfinite(numbers), np.abs(numbers), 0.0)
+    row = int(np.argmax(sizes)) if len(sizes) else 0
+    most = sizes[row] if len(sizes) else 0.0
+    if most > _RANGE[1]:
+        got = f"got {numbers[row]:g}. Divide the column by a power of ten."
+        return row, f"expected numbers up to {_RANGE[1]:g}, {got}"
+    if 0 < most < _RANGE[0]:
+        return row, (
+            f"expected a number beyond {_RANGE[0]:g} in its column, got {numbers[row]:g} as the largest. "
+            "Multiply the column by a power of ten."
+        )
+    return row, ""
+
+
 def is_missing(texts: Texts) -> NDArray[np.bool_]:
     """(T,) true where a text says that there is no value."""
     return np.array([_says_missing(text) for text in texts], dtype=bool)
@@ -55,11 +88,15 @@ def _says_missing(text: Any) -> bool:
 def look_numeric(texts: Texts) -> bool:
     """Whether at least half of a sample of the texts that are not missing are numbers in some notation.
 
+    A column of true and false is one of 1 and 0.
+
     >>> look_numeric(np.array(["1.5", "2,5", "n/a"], dtype=object)), look_numeric(np.array(["a", "2"]))
     (True, True)
     """
     sample = spread(texts, 10 * _SAMPLE)
     known = [text for text in sample[~is_missing(sample)][:_SAMPLE] if isinstance(text, str)]
+    if known and 2 * sum(text.strip().lower() in _FLAGS for text in known) >= len(known):
+        return True
     bare = (_SPACED.sub("", text.strip().lower().replace("−", "-")) for text in known)
     return 2 * sum(_ANY_NUMBER.fullmatch(text) is not None for text in bare) >= max(len(known), 1)
 
@@ -147,6 +184,8 @@ def to_numbers(texts: Texts, marks: Marks) -> tuple[Floats, Ints]:
     if len(rest):
         plain = pd.to_numeric(_plain(column.iloc[rest].astype(str), marks), errors="coerce")
         numbers[rest] = plain.to_numpy(dtype=np.float64)
+        if np.isnan(numbers).all():
+            numbers[rest] = column.iloc[rest].astype(str).str.strip().str.lower().map(_FLAGS).to_numpy()
     return numbers, rest[np.isnan(numbers[rest])]
 
 

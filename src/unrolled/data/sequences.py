@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.check import Faults, nearest
+from unrolled.data.numerals import out_of_range
 from unrolled.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
@@ -210,9 +211,19 @@ class Sequences:
 def _numbers(position: int, part: Any) -> NDArray[np.float64]:
     """One (T, F) array of `from_arrays`, or the sentence that says why it is none."""
     try:
-        array = np.asarray(part, dtype=np.float64)
+        came = part if isinstance(part, np.ndarray) else np.asarray(part)
+        kind = came.dtype.kind
+        array = np.empty(0) if kind in "cmM" else np.asarray(np.ma.filled(came.astype(np.float64), np.nan))
     except (TypeError, ValueError) as fault:
         raise DataError(f"sequence {position}: expected numbers of shape (T,) or (T, F); {fault}.") from fault
+    if kind in "cmM":
+        way = "" if kind == "c" else " Give times beside their values: {'ds': times, 'y': values}."
+        raise DataError(f"sequence {position}: expected real numbers, got {came.dtype}.{way}")
     if array.ndim not in {1, 2}:
         raise DataError(f"sequence {position}: expected shape (T,) or (T, F), got {array.shape}.")
-    return array[:, None] if array.ndim == 1 else array
+    array = array[:, None] if array.ndim == 1 else array
+    for column in array.T:
+        row, demand = out_of_range(column)
+        if demand:
+            raise DataError(f"sequence {position}, position {row}: {demand}")
+    return array

@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 
 from unrolled.check import nearest
 from unrolled.data.dates import look_like_dates
-from unrolled.data.numerals import Marks, has_marks, look_numeric, marks_of, resolved, settled, to_numbers
+from unrolled.data.numerals import (
+    Marks,
+    has_marks,
+    look_numeric,
+    marks_of,
+    out_of_range,
+    quoted,
+    resolved,
+    settled,
+    to_numbers,
+)
 from unrolled.errors import DataError
 
 Array = NDArray[Any]
@@ -23,7 +33,7 @@ class Table:
     """Columns of equal length, as they came.
 
     Args:
-        columns: float64, int64 or datetime64[ns] arrays, or objects: texts, Python's dates, None.
+        columns: float64, int64, bool or datetime64[ns] arrays, or objects: texts, Python's dates, None.
         source: what messages call it.
         place: a row's position to where a person finds it: "flow.csv row 41".
         zones: the time zone of each column that has one; its times are in UTC here.
@@ -80,11 +90,14 @@ class Table:
                 f"{self.place(int(endless[0]))}, column {name!r}: expected a finite number, got "
                 f"{numbers[endless[0]]}. Correct it, or leave it empty and fill it with --fill or fill=."
             )
+        row, demand = out_of_range(numbers)
+        if demand:
+            raise DataError(f"{self.place(row)}, column {name!r}: {demand}")
         return numbers
 
     def _numbers(self, name: str) -> NDArray[np.float64]:
         values = self.columns[name]
-        if values.dtype.kind in "iuf":
+        if values.dtype.kind in "biuf":
             return values.astype(np.float64)
         if values.dtype.kind == "M":
             raise self._no_number(name, 0)
@@ -122,7 +135,7 @@ class Table:
 
     def _no_number(self, name: str, row: int) -> DataError:
         return DataError(
-            f"{self.place(row)}, column {name!r}: expected a number, got {str(self.columns[name][row])!r}. "
+            f"{self.place(row)}, column {name!r}: expected a number, got {quoted(self.columns[name][row])}. "
             "Correct it, or leave it empty and say how gaps are filled with --fill or fill=."
         )
 
@@ -130,9 +143,10 @@ class Table:
         texts = self.columns[name]
         row = next(i for i, text in enumerate(texts) if isinstance(text, str) and mark in text)
         text = texts[row].strip()
+        readings = f"{quoted(text)}, which can be {text.replace(mark, '')} or {text.replace(mark, '.')}"
         return DataError(
             f"{self.place(row)}, column {name!r}: expected a number with a decimal point and no thousands "
-            f"marked, got {text!r}, which can be {text.replace(mark, '')} or {text.replace(mark, '.')}. "
+            f"marked, got {readings}. "
             "Write the column so, with all its decimals."
         )
 
@@ -140,7 +154,7 @@ class Table:
 def _kind(values: Array) -> str:
     if values.dtype.kind == "M":
         return "time"
-    if values.dtype.kind in "iuf":
+    if values.dtype.kind in "biuf":
         return "number"
     sample = np.array([v.isoformat() if hasattr(v, "isoformat") else v for v in values[:2000]], dtype=object)
     if look_numeric(sample):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from unrolled.check import Faults
 from unrolled.data import files, frames, regular
-from unrolled.data.calendar import future_times, season_length
+from unrolled.data.calendar import future_times, season_length, shown
 from unrolled.data.dates import to_times
 from unrolled.data.frames import to_frame
 from unrolled.data.frequency import survey
@@ -49,7 +50,8 @@ def read(
     Args:
         source: a path to CSV or Parquet; a pandas, polars or Arrow frame or series; a mapping of columns; a
             text, or a list of texts, whose characters are tokens; a list or array of numbers, or of arrays
-            of shape (T,) or (T, F); Sequences. A `str` with no such file and no file's ending is a text.
+            of shape (T,) or (T, F); Sequences. A `str` with no such file or folder, and without a file's
+            ending, is a text.
         id: the column that tells the series apart.
         time: the column that says when: dates in any usual notation, years, or whole numbers.
         target: the column to learn from; several are a series each.
@@ -96,7 +98,7 @@ def _as_path(text: str) -> Path | None:
     if len(text) > 4096 or "\n" in text or "\x00" in text or not text:
         return None
     path = Path(text)
-    return path if path.is_file() or path.name.lower().endswith(files.SUFFIXES) else None
+    return path if os.path.exists(text) or path.name.lower().endswith(files.SUFFIXES) else None  # noqa: PTH110 (Path raises for long names)
 
 
 def _framed(columns: Mapping[str, Any]) -> pd.DataFrame:
@@ -120,7 +122,9 @@ def _from_values(source: Any) -> Sequences:
     """Texts and arrays: order is position."""
     if isinstance(source, str):
         return _from_texts([source])
-    if not isinstance(source, list | tuple | np.ndarray):
+    if not isinstance(source, list | tuple | np.ndarray) or (
+        isinstance(source, np.ndarray) and not source.ndim
+    ):
         raise ArgumentError(
             f"source: expected a path, frame, text, list or array of numbers, got {type(source).__name__}."
         )
@@ -130,6 +134,8 @@ def _from_values(source: Any) -> Sequences:
     if flat or (len(source) and all(np.ndim(item) == 0 for item in source)):
         source = [source]
     series = Sequences.from_arrays(source)
+    if len(series.values) and np.isnan(series.target).all():
+        raise _nothing_known("arrays", "y")
     endless = np.flatnonzero(np.isinf(series.values).any(axis=1))
     if len(endless):
         i = int(np.searchsorted(series.offsets, endless[0], side="right") - 1)
@@ -185,6 +191,8 @@ def _from_table(table: Table, named: Named, *, utc: bool) -> Sequences:
         backend=table.backend,
         notes=tuple(notes),
     )
+    if np.isnan(values[:, :many]).all():
+        raise _nothing_known(table.source, layout.targets[0])
     _require_static(whole)
     if ordered and many > 1:
         whole = _melted(whole, layout)
@@ -202,10 +210,21 @@ def _times(table: Table, name: str, notes: list[str], *, utc: bool) -> NDArray[A
         )
     if zone:
         notes.append(f"times of column {name!r} were brought to UTC")
-    values = table.numbers(name) if table.kinds[name] == "number" else table.columns[name]
+    values = _whole_numbers(table, name) if table.kinds[name] == "number" else table.columns[name]
     times, more = to_times(values, name=name, place=table.place, utc=utc)
     notes.extend(more)
     return times
+
+
+def _whole_numbers(table: Table, name: str) -> NDArray[Any]:
+    """A column of numbers, as int64 where a float would round them: beyond 2**53."""
+    numbers, came = table.numbers(name), table.columns[name]
+    if came.dtype.kind == "f" or not (np.abs(numbers) >= 2**53).any():
+        return numbers
+    try:
+        return came.astype(np.int64)
+    except (TypeError, ValueError, OverflowError):  # not all are plain digits below 2**63
+        return numbers
 
 
 def _series_of(table: Table, layout: Layout) -> tuple[Ints, tuple[str, ...]]:
@@ -222,7 +241,8 @@ def _series_of(table: Table, layout: Layout) -> tuple[Ints, tuple[str, ...]]:
             f"{table.place(int(unnamed[0]))}, column {layout.id!r}: expected the name of a series, got "
             "nothing. Name it, or remove that row."
         )
-    return np.asarray(codes, dtype=np.int64), tuple(str(name) for name in distinct)
+    names = [shown(name) if isinstance(name, np.datetime64) else str(name) for name in distinct]
+    return np.asarray(codes, dtype=np.int64), tuple(names)
 
 
 def _sorted_rows(codes: Ints, times: NDArray[Any] | None, notes: list[str]) -> Ints | None:
@@ -246,10 +266,6 @@ def _melted(table: Sequences, layout: Layout) -> Sequences:
             end = len(table.values) if layout.future else int(known[-1]) + 1
             parts.append((k, slice(int(known[0]), end)))
             ids.append(name)
-    if not parts:
-        raise DataError(
-            f"{table.source}: expected numbers, got only missing values in {layout.targets[0]!r}."
-        )
     empty = tuple(f"column {name!r} holds no value" for name in layout.targets if name not in ids)
     return replace(
         table,
@@ -265,6 +281,10 @@ def _melted(table: Sequences, layout: Layout) -> Sequences:
         times=None if table.times is None else np.concatenate([table.times[rows] for _, rows in parts]),
         notes=(*table.notes, *empty),
     )
+
+
+def _nothing_known(source: str, target: str) -> DataError:
+    return DataError(f"{source}: expected numbers, got only missing values in {target!r}.")
 
 
 def _require_static(series: Sequences) -> None:
