@@ -87,4 +87,7 @@ def test_an_example_is_described_by_its_name(unrolled: Run) -> None:
     assert (told["rows"], told["source"]) == (792, "S&P 500, month-end closes")
     answer = unrolled("describe", "example:sp50")
     assert answer.status == 2
-    assert answer.err == "name: expected one of sp500, sp500-daily; got 'sp50'. Did you mean 'sp500'?\n"
+    assert answer.err == (
+        "FILE: expected one of example:sp500, example:sp500-daily; got 'example:sp50'. "
+        "Did you mean 'example:sp500'?\n"
+    )

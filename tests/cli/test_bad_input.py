@@ -126,31 +126,40 @@ OPTIONS: dict[str, tuple[tuple[object, ...], str]] = {
     ),
     "an unknown cell": (
         ("--cell", "lsmt"),
-        "cell: expected one of rnn, gru, lstm, feedforward; got 'lsmt'. Did you mean 'lstm'?",
+        "--cell: expected one of rnn, gru, lstm, feedforward; got 'lsmt'. Did you mean 'lstm'?",
     ),
     "an unknown activation": (
         ("--cell", "rnn", "--activation", "relo"),
         (
-            "activation: expected one of tanh, relu, leaky_relu, sigmoid, prelu; got 'relo'. Did "
+            "--activation: expected one of tanh, relu, leaky_relu, sigmoid, prelu; got 'relo'. Did "
             "you mean 'relu'?"
         ),
     ),
     "an unknown transform": (
         ("--transform", "logdifference"),
         (
-            "transform: expected one of auto, scale, minmax, log, difference, "
+            "--transform: expected one of auto, scale, minmax, log, difference, "
             "log-difference, seasonal-difference, log-seasonal-difference; got 'logdifference'. "
             "Did you mean 'log-difference'?"
         ),
     ),
-    "horizon 0": (("--horizon", 0), "horizon: expected a whole number at least 1, got 0."),
+    "horizon 0": (("--horizon", 0), "--horizon: expected a whole number at least 1, got 0."),
+    "a seed below 0": (
+        ("--seed", -1),
+        "--seed: expected a whole number from 0 to 4611686018427387904, got -1.",
+    ),
+    "a seed beyond a machine's numbers": (
+        ("--seed", 99999999999999999999),
+        "--seed: expected a whole number from 0 to 4611686018427387904, got 99999999999999999999.",
+    ),
+    "a size of 0": (("--hidden-size", 0), "--hidden-size: expected a whole number at least 1, got 0."),
     "an unknown way to fill": (
         ("--fill", "lineal"),
-        "fill: expected one of forward, linear; got 'lineal'. Did you mean 'linear'?",
+        "--fill: expected one of forward, linear; got 'lineal'. Did you mean 'linear'?",
     ),
     "an impossible level": (
         ("--level", 100),
-        "--level: expected a number above 0 and below 100, got 100.0.",
+        "--level: expected a number above 0 and at most 99.99, got 100.0.",
     ),
     "a format nobody writes": (
         ("--output", "next.xlsx"),
@@ -253,19 +262,19 @@ def test_what_was_wrong_can_be_asked_away(unrolled: Run, months: Any, csv_file: 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--horizon", 0), "horizon: expected a whole number at least 1, got 0."),
-        (("--origins", 0), "origins: expected a whole number at least 1, got 0."),
+        (("--horizon", 0), "--horizon: expected a whole number at least 1, got 0."),
+        (("--origins", 0), "--origins: expected a whole number at least 1, got 0."),
         (
             ("--origins", 900),
             (
-                "origins: 900 origins 1 apart with a horizon of 3 need 904 steps, the shortest "
+                "--origins: 900 origins 1 apart with a horizon of 3 need 904 steps, the shortest "
                 "series has 120. Use origins=116 at most."
             ),
         ),
         (
             ("--baselines", "Naiv,AR1"),
             (
-                "baselines: expected some of Naive, RWD, AR1, SeasonalNaive, Theta, AutoETS, "
+                "--baselines: expected some of Naive, RWD, AR1, SeasonalNaive, Theta, AutoETS, "
                 "AutoARIMA, FeedForward; got 'Naiv'. Did you mean 'Naive'?"
             ),
         ),
@@ -292,7 +301,7 @@ def test_a_horizon_beyond_the_kept_models_is_told(unrolled: Run, sales: Path, ke
     """A model forecasts no further than it was fitted for."""
     answer = unrolled("forecast", sales.name, "--model", kept, "--horizon", 4)
     assert (answer.status, answer.out) == (2, "")
-    assert answer.err == "horizon: expected a whole number from 1 to 3, got 4.\n"
+    assert answer.err == "--horizon: expected a whole number from 1 to 3, got 4.\n"
 
 
 def _cut(weights: Path) -> None:

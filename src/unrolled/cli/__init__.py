@@ -9,16 +9,30 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
-
-import typer
-
-from unrolled import __version__
-from unrolled.cli import backtest, describe, forecast
-from unrolled.errors import UnrolledError
+from typing import Annotated, Any, NoReturn
 
 _REFUSED = 2  # what was asked for cannot be done
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count it
+
+try:
+    import typer
+
+    from unrolled import __version__
+    from unrolled.cli import backtest, describe, forecast
+    from unrolled.cli.screen import prepare_streams, printable
+    from unrolled.cli.slips import in_options, usage
+    from unrolled.errors import ArgumentError, UnrolledError
+except KeyboardInterrupt:  # Ctrl-C before there is anything to stop
+    print("Stopped.", file=sys.stderr)
+    raise SystemExit(_INTERRUPTED) from None
+
+_UNWRITABLE = {
+    errno.ENOSPC: "disk full ",
+    errno.EDQUOT: "disk full ",
+    errno.EFBIG: "disk full ",
+    errno.EBADF: "it is closed ",
+}
+_UsageError: Any = typer.BadParameter.__base__  # typer names it nowhere, and has its own click or not
 
 app = typer.Typer(
     name="unrolled",
@@ -67,6 +81,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     Args:
         arguments: the words after the program's name; None for those it was started with.
     """
+    prepare_streams()
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.SIG_IGN:  # a job in a shell's background is not stopped by Ctrl-C
         signal.signal(signal.SIGINT, _end_the_training)
@@ -84,23 +99,35 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _run(arguments: list[str] | None) -> int:
     try:
         try:
-            app(args=arguments, prog_name="unrolled")
+            # not standalone, where the parser prints its own three lines
+            status = app(args=arguments, prog_name="unrolled", standalone_mode=False)
         finally:
             sys.stdout.flush()  # here, where what goes wrong can be told
+    except _UsageError as fault:
+        return _refuse(usage(fault, sys.argv[1:] if arguments is None else arguments))
+    except ArgumentError as fault:
+        return _refuse(in_options(str(fault)))
     except UnrolledError as fault:
-        print(fault, file=sys.stderr)
-        return _REFUSED
+        return _refuse(str(fault))
     except OSError as fault:
-        if fault.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        if fault.errno not in _UNWRITABLE:
             raise
-        print(f"stdout: cannot be written, disk full ({fault.strerror}). Free some space.", file=sys.stderr)
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (closed by the end)
-        return _REFUSED
+        reason = f"{_UNWRITABLE[fault.errno]}({fault.strerror})"
+        way_out = "Free some space." if "full" in reason else "Send it elsewhere."
+        return _refuse(f"stdout: cannot be written, {reason}. {way_out}")
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
     except SystemExit as end:
-        if end.code == _INTERRUPTED:
-            print("Stopped.", file=sys.stderr)
-        return int(end.code or 0)
-    return 0
+        status = int(end.code or 0)
+    if status == _INTERRUPTED:
+        print("Stopped.", file=sys.stderr)
+    return int(status or 0)
+
+
+def _refuse(sentence: str) -> int:
+    print(printable(sentence), file=sys.stderr)
+    return _REFUSED
 
 
 def _end_the_training(number: int, frame: FrameType | None) -> None:

@@ -91,6 +91,7 @@ def command(
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli import output as out
     from unrolled.cli.places import check_places
+    from unrolled.cli.screen import printable
     from unrolled.cli.story import Story
     from unrolled.evaluate.backtest import backtest
     from unrolled.models.forecaster import Forecaster
@@ -114,5 +115,5 @@ def command(
             result.to_dict() | {"notes": list(series.notes), "written": [report] if report else []}
         )
         return
-    print(result)
+    print(printable(result))
     out.print_written([report] if report else [])

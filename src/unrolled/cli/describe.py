@@ -41,6 +41,7 @@ def command(
     """  # noqa: D301
     from unrolled.cli.output import print_json
     from unrolled.cli.places import check_places
+    from unrolled.cli.screen import printable
     from unrolled.data.describe import describe
 
     check_places(file)
@@ -48,4 +49,4 @@ def command(
     if json:
         print_json(description.to_dict())
     else:
-        print(description)
+        print(printable(description))

@@ -93,6 +93,7 @@ def command(
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli import output as out
     from unrolled.cli.places import check_places
+    from unrolled.cli.screen import printable
     from unrolled.cli.story import Story
 
     check_places(file, table=output, page=report, folder=save, model=model)
@@ -119,7 +120,7 @@ def command(
         return
     out.print_forecast(story)
     if report:
-        print(f"\n{result or why_untested}")
+        print(f"\n{printable(result or why_untested)}")
     out.print_written(written)
 
 

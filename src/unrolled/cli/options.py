@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from unrolled.check import one_of
 from unrolled.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -103,8 +104,9 @@ def read_file(file: str, columns: Columns) -> Sequences:
         ArgumentError: there is no such example, or its columns were named.
     """
     if file.startswith(_EXAMPLE):
-        from unrolled.data.examples import load
+        from unrolled.data.examples import load, names
 
+        one_of("FILE", file, [_EXAMPLE + name for name in names()])
         if any(columns):
             raise ArgumentError(
                 f"{file}: an example needs no column named and no gap filled; leave that out."

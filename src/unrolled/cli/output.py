@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import sys
 from typing import TYPE_CHECKING, Any
 
+from unrolled.cli.screen import printable, title
 from unrolled.report.wording import forecast_rows, sentence
 
 if TYPE_CHECKING:
@@ -20,7 +22,8 @@ _SHOWN = 5  # series whose forecasts are printed
 
 def print_json(record: Any) -> None:
     """One JSON object on stdout; what JSON has no word for (NaN, infinity) becomes null."""
-    print(json.dumps(plain(record), ensure_ascii=False, allow_nan=False))
+    is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+    print(json.dumps(plain(record), ensure_ascii=not is_utf8, allow_nan=False))
 
 
 def plain(value: Any) -> Any:
@@ -45,24 +48,22 @@ def plain(value: Any) -> Any:
 def tell_notes(series: Sequences) -> None:
     """Say on stderr what reading changed."""
     for note in series.notes:
-        print(f"Note: {sentence(note)}", file=sys.stderr)
+        print(f"Note: {printable(sentence(note))}", file=sys.stderr)
 
 
 def print_forecast(story: Story) -> None:
-    """The forecast as tables, a series each; many series are cut short."""
-    from rich.console import Console
-    from rich.table import Table
+    """The forecast as tables, a series each; many series are cut short.
 
-    console = Console(highlight=False)
+    No figure is ever cut to the width of the screen: half a number is another number.
+    """
     forecast = story.forecast()
     for one in forecast.series[:_SHOWN]:
-        table = Table(title=one.id, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="dim")
         heads, rows = forecast_rows(one, forecast.freq)
-        for k, head in enumerate(heads):
-            table.add_column(head, justify="left" if k == 0 else "right")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
+        widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+        print(title(one.id))
+        for first, *others in [heads, *rows]:
+            figures = [text.rjust(width) for text, width in zip(others, widths[1:], strict=True)]
+            print("  ".join([first.ljust(widths[0]), *figures]))
     if len(forecast.series) > _SHOWN:
         print(f"... and {len(forecast.series) - _SHOWN:,} more series; --output writes them all to a file.")
 
@@ -70,7 +71,7 @@ def print_forecast(story: Story) -> None:
 def print_written(places: list[str]) -> None:
     """Say what was written, and where."""
     for place in places:
-        print(f"Written: {place}")
+        print(f"Written: {printable(place)}")
 
 
 def write_table(frame: pd.DataFrame, path: str) -> None:

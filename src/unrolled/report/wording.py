@@ -14,6 +14,7 @@ from unrolled.data.calendar import unit_word
 if TYPE_CHECKING:
     from unrolled.report.records import SeriesForecast
 
+_SMALL, _LARGE = 1e-4, 1e15  # what lies beyond is told with an exponent
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -52,7 +53,7 @@ def number(value: float, significant: int = 4) -> str:
     if not math.isfinite(value):
         return "unknown" if math.isnan(value) else "infinite" if value > 0 else "−infinite"
     size = abs(value)
-    if size >= 1e15 or 0 < size < 1e-6:
+    if size >= _LARGE or 0 < size < _SMALL:
         return f"{value:.{significant - 1}e}".replace("-", "−")
     places = 0 if size == 0 else significant - 1 - math.floor(math.log10(size))
     text = f"{value:,.{max(places, 0)}f}"
@@ -61,12 +62,15 @@ def number(value: float, significant: int = 4) -> str:
 
 
 def column(values: Sequence[float], significant: int = 4) -> list[str]:
-    """Numbers for one column of a table: all with the same number of places.
+    """Numbers for one column of a table: all with the same number of places, or all with an exponent.
 
-    >>> column([1012.25, 998.4, float("nan")])
-    ['1,012', '998', '–']
+    >>> column([1012.25, 998.4, float("nan")]), column([2.5e17, -1.0]), column([0.0, 0.000025])
+    (['1,012', '998', '–'], ['2.500e+17', '−1.000e+00'], ['0.000e+00', '2.500e−05'])
     """
     sizes = [abs(v) for v in values if math.isfinite(v) and v != 0]
+    if sizes and not _SMALL <= max(sizes) < _LARGE:
+        texts = [f"{v:.{significant - 1}e}".replace("-", "−") for v in map(float, values)]
+        return [text if math.isfinite(v) else "–" for text, v in zip(texts, values, strict=True)]
     places = max(significant - 1 - math.floor(math.log10(max(sizes))), 0) if sizes else 0
     return [
         f"{v:,.{min(places, 9)}f}".replace("-", "−") if math.isfinite(v) else "–" for v in map(float, values)

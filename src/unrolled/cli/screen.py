@@ -1,0 +1,49 @@
+"""The screen as it is: closed, of another alphabet, or told to obey what stands in a file."""
+
+import codecs
+import io
+import os
+import re
+import sys
+from pathlib import Path
+
+_OURS = str.maketrans({"−": "-", "–": "-", "…": ".", "’": "'", "\u00a0": " "})
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+_TITLE = 60  # characters
+
+
+def prepare_streams() -> None:
+    """Let every print succeed: into nothing where a stream is closed, with "?" for a letter it has not."""
+    codecs.register_error("unrolled", _nearest_letters)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by `>&-`
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (kept to the end)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="unrolled")
+
+
+def _nearest_letters(fault: UnicodeError) -> tuple[str, int]:
+    """A minus stays a minus in every alphabet."""
+    assert isinstance(fault, UnicodeEncodeError)
+    text = fault.object[fault.start : fault.end].translate(_OURS)
+    return "".join(letter if letter.isascii() else "?" for letter in text), fault.end
+
+
+def printable(text: object) -> str:
+    r"""Without characters that would command a terminal; lines stay.
+
+    >>> printable("a\x1b[31mb\nc")
+    'a[31mb\nc'
+    """
+    return _CONTROL.sub("", str(text))
+
+
+def title(text: str) -> str:
+    r"""One line, not too long.
+
+    >>> title("north\nsouth"), len(title("x" * 1000))
+    ('north south', 60)
+    """
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= _TITLE else line[: _TITLE - 1] + "…"
