@@ -229,3 +229,43 @@ def test_small_whole_numbers_meet_long_inputs() -> None:
     """Lengths in int8 beside T = 300, which int8 cannot hold."""
     x, lengths = torch.randn(3, 300, F), torch.tensor([5, 0, 120], dtype=torch.int8)
     assert torch.equal(GRU(x, lengths=lengths)[0], GRU(x, lengths=[5, 0, 120])[0])
+
+
+NESTED = torch.nested.nested_tensor([torch.zeros(3, F), torch.zeros(2, F)], layout=torch.jagged)
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (
+            {"input": X.to_sparse()},
+            "GRU input: expected a dense tensor, got torch.sparse_coo. Convert it with .to_dense().",
+        ),
+        (
+            {"input": NESTED},
+            (
+                "GRU input: expected a dense tensor, got a nested one. Pad it with"
+                " torch.nested.to_padded_tensor(x, 0.0), and give lengths=."
+            ),
+        ),
+        (
+            {"input": X, "hx": torch.zeros(1, B, H).to_sparse()},
+            "GRU hx: expected a dense tensor, got torch.sparse_coo. Convert it with .to_dense().",
+        ),
+        (
+            {"input": X, "lengths": torch.ones(B, dtype=torch.long, device="meta")},
+            "GRU lengths: expected numbers, got a tensor on meta, where there are none.",
+        ),
+        (
+            {"input": X, "lengths": torch.ones(B, dtype=torch.long).to_sparse()},
+            "GRU lengths: expected a dense tensor, got torch.sparse_coo. Convert it with .to_dense().",
+        ),
+        (
+            {"input": X, "resets": torch.zeros(B, T, dtype=torch.bool, device="meta")},
+            "GRU resets: expected values, got a tensor on meta, where there are none.",
+        ),
+    ],
+)
+def test_tensors_without_plain_axes_or_values(call: dict[str, Any], sentence: str) -> None:
+    """Sparse, nested and meta tensors are named for what they are."""
+    assert refusal(GRU, **call) == sentence

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from unrolled.errors import ArgumentError
+from unrolled.nn import RNN
 from unrolled.nn.cells import (
     NONLINEARITIES,
     GRUCell,
@@ -144,3 +145,10 @@ def test_prelu_asks_for_its_slope() -> None:
     weights = RNNWeights(torch.randn(6, 3), torch.randn(6, 6))
     with pytest.raises(ArgumentError, match="prelu needs slope"):
         RNNCell("prelu").step(torch.randn(2, 3), RNNState(torch.randn(2, 6)), weights)
+
+
+def test_a_nonlinearity_returns_a_tensor() -> None:
+    """One that forgets to is named."""
+    with pytest.raises(ArgumentError) as refused:
+        RNN(3, 5, nonlinearity=lambda _: None)(torch.zeros(2, 1, 3))  # type: ignore[arg-type,return-value]
+    assert str(refused.value) == "RNN nonlinearity: expected it to return a tensor; it gave NoneType."

@@ -141,3 +141,29 @@ def test_activations_are_shown() -> None:
     """By name in the line; a module on a line of its own."""
     assert repr(un.RNN(3, 5, nonlinearity="sigmoid")) == "RNN(3, 5, nonlinearity=sigmoid)"
     assert "(nonlinearity): PReLU" in repr(un.RNN(3, 5, nonlinearity=torch.nn.PReLU()))
+
+
+@pytest.mark.parametrize("layer", [un.RNN, un.GRU])
+def test_only_lstm_projects(layer: Any) -> None:
+    """The others take proj_size=0, as torch does, and refuse any other."""
+    assert layer(3, 5, proj_size=0).proj_size == 0
+    with pytest.raises(ArgumentError) as refused:
+        layer(3, 5, proj_size=2)
+    name = layer.__name__
+    assert str(refused.value) == f"{name} proj_size: only LSTM has proj_size, got 2. Leave it out."
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.complex64, "float32"])
+def test_weights_are_floats(dtype: Any) -> None:
+    """Whole and complex numbers are refused before a weight is made of them."""
+    with pytest.raises(ArgumentError) as refused:
+        un.GRU(3, 5, dtype=dtype)
+    assert str(refused.value) == (f"GRU dtype: expected one of floats such as torch.float32, got {dtype!r}.")
+
+
+@pytest.mark.parametrize("layer", [un.RNN, un.GRU, un.LSTM])
+def test_a_warning_points_at_the_caller(layer: Any) -> None:
+    """The line that asks for a dropout without effect, not one of ours."""
+    with pytest.warns(UserWarning, match="has no effect") as found:
+        layer(3, 5, dropout=0.5)
+    assert found[0].filename == __file__

@@ -62,6 +62,8 @@ def admit(layer: Expected, input: Any, hx: Any, lengths: Any, resets: Any) -> Ca
         lengths = faults.collect(check_lengths, layer.name, lengths, B, T, is_batched=is_batched)
     if resets is not None:
         resets = faults.collect(check_resets, layer.name, resets, B, T, is_batched=is_batched)
+        if resets is not None and resets.is_meta and not inputs.is_meta:
+            faults.add(f"{layer.name} resets: expected values, got a tensor on meta, where there are none.")
     faults.raise_if_any()
     if lengths is not None:
         lengths = None if bool((lengths == T).all()) else lengths.to(inputs.device)
@@ -83,6 +85,8 @@ def check_lengths(name: str, lengths: Any, B: int, T: int, *, is_batched: bool =
         raise ArgumentError(
             f"{name} lengths: vmap cannot map over them. Let the layer's batch axis hold the rows."
         )
+    if found.is_meta:
+        raise ArgumentError(f"{name} lengths: expected numbers, got a tensor on meta, where there are none.")
     is_whole = not (found.is_floating_point() or found.is_complex() or found.dtype == torch.bool)
     if not is_whole and found.numel() > 0:  # an empty list says nothing of its dtype
         raise ArgumentError(
@@ -127,6 +131,7 @@ def _inputs(layer: Expected, found: Any) -> Tensor:
         raise ArgumentError(
             f"{name}: expected a tensor, got {type(found).__name__}. Convert with torch.as_tensor."
         )
+    _check_dense(name, found)
     shape, width = tuple(found.shape), layer.input_size
     if found.ndim not in {2, 3}:
         axes = "(B, T, F)" if layer.batch_first else "(T, B, F)"
@@ -163,6 +168,7 @@ def _state(layer: Expected, inputs: Tensor, hx: Any, is_batched: bool) -> tuple[
     faults = Faults()
     for (part, size), h in zip(parts.items(), hx, strict=True):
         name = f"{layer.name} hx" if len(parts) == 1 else f"{layer.name} hx, {part}"
+        _check_dense(name, h)
         wanted_shape = (layer.depth, B, size) if is_batched else (layer.depth, size)
         if tuple(h.shape) != wanted_shape:
             axes = "num_layers * directions, B" if is_batched else "num_layers * directions"
@@ -171,6 +177,19 @@ def _state(layer: Expected, inputs: Tensor, hx: Any, is_batched: bool) -> tuple[
         faults.collect(_check_kind, name, h, layer.weight)
     faults.raise_if_any()
     return tuple((h if is_batched else h[:, None]).to(inputs.dtype) for h in hx)
+
+
+def _check_dense(name: str, found: Tensor) -> None:
+    """Refuse nested and sparse tensors, which have no plain axes."""
+    if found.is_nested:
+        raise ArgumentError(
+            f"{name}: expected a dense tensor, got a nested one. Pad it with"
+            " torch.nested.to_padded_tensor(x, 0.0), and give lengths=."
+        )
+    if found.layout != torch.strided:
+        raise ArgumentError(
+            f"{name}: expected a dense tensor, got {found.layout}. Convert it with .to_dense()."
+        )
 
 
 def _check_kind(name: str, found: Tensor, weight: Tensor) -> None:
@@ -193,6 +212,7 @@ def _check_kind(name: str, found: Tensor, weight: Tensor) -> None:
 def _tensor(name: str, found: Any) -> Tensor:
     """A list or array as a tensor; a tensor as it is."""
     if isinstance(found, Tensor):
+        _check_dense(name, found)
         return found
     try:
         return torch.tensor(found)  # a copy: as_tensor warns of arrays that cannot be written

@@ -149,6 +149,9 @@ class RNNCell:
         if isinstance(self.nonlinearity, str):
             return _NAMED[self.nonlinearity](a)
         h = self.nonlinearity(a)
+        if not isinstance(h, Tensor):
+            got = type(h).__name__
+            raise ArgumentError(f"RNN nonlinearity: expected it to return a tensor; it gave {got}.")
         if h.shape != a.shape:
             got, wanted = tuple(h.shape), tuple(a.shape)
             raise ArgumentError(f"RNN nonlinearity: expected it to keep the shape {wanted}; it gave {got}.")

@@ -22,7 +22,7 @@ from unrolled.nn.cells import (
     RNNState,
     RNNWeights,
 )
-from unrolled.nn.recurrent import Operator, Recurrent
+from unrolled.nn.recurrent import Operator, Recurrent, without_projection
 
 
 class RNN(Recurrent):
@@ -63,6 +63,7 @@ class RNN(Recurrent):
 
     _state_type, _weights_type = RNNState, RNNWeights
 
+    @without_projection
     def __init__(
         self,
         input_size: int,
@@ -138,6 +139,7 @@ class GRU(Recurrent):
 
     _state_type, _weights_type = GRUState, GRUWeights
 
+    @without_projection
     def __init__(
         self,
         input_size: int,

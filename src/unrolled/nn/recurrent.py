@@ -9,14 +9,18 @@ import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from functools import wraps
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Self
 
 import torch
 from torch import Tensor, nn
 
 from unrolled.check import Faults, real, whole
+from unrolled.errors import ArgumentError
 from unrolled.nn.arguments import Call, Expected, admit, autocast_dtype
 from unrolled.nn.unroll import unroll_stack
+
+P = ParamSpec("P")
 
 _SLOPE = 0.25  # where prelu's slope starts, as in torch.nn.PReLU
 
@@ -44,6 +48,20 @@ class Operator(NamedTuple):
     cudnn_mode: str
 
 
+def without_projection(build: Callable[Concatenate[Any, P], None]) -> Callable[Concatenate[Any, P], None]:
+    """A constructor that refuses proj_size in a sentence; its signature stays torch's, which has none."""
+
+    @wraps(build)
+    def checked(self: Any, /, *args: P.args, **settings: P.kwargs) -> None:
+        size = settings.pop("proj_size", 0)
+        if size != 0:
+            name = type(self).__name__
+            raise ArgumentError(f"{name} proj_size: only LSTM has proj_size, got {size!r}. Leave it out.")
+        build(self, *args, **settings)
+
+    return checked
+
+
 class Recurrent(nn.Module):
     """What RNN, GRU and LSTM share; each of them says what its cell, its weights and its operator are."""
 
@@ -62,6 +80,8 @@ class Recurrent(nn.Module):
         self.dropout = faults.collect(real, f"{name} dropout", dropout, least=0, most=1)
         most = None if self.hidden_size is None else self.hidden_size - 1
         self.proj_size = faults.collect(whole, f"{name} proj_size", proj_size, least=0, most=most)
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            faults.add(f"{name} dtype: expected one of floats such as torch.float32, got {dtype!r}.")
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
         for option in ("bias", "batch_first", "bidirectional"):
             if not isinstance(getattr(self, option), bool):
@@ -71,7 +91,7 @@ class Recurrent(nn.Module):
         if self.dropout > 0 and num_layers == 1:
             warnings.warn(
                 f"{name} dropout={dropout} has no effect: it acts between layers, and num_layers is 1.",
-                stacklevel=3,
+                stacklevel=4 if hasattr(type(self).__init__, "__wrapped__") else 3,  # see without_projection
             )
         self._names = [
             [self._create(layer, suffix, device, dtype) for suffix in ("", "_reverse")[: self._directions]]
