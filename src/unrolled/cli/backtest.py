@@ -22,13 +22,13 @@ from unrolled.cli.options import (
     Past,
     Report,
     Seed,
+    Settings,
     Static,
     Target,
     Time,
     Transform,
     Utc,
     Window,
-    given_arguments,
     read_file,
 )
 
@@ -94,17 +94,12 @@ def command(
     from unrolled.cli.screen import printable
     from unrolled.cli.story import Story
     from unrolled.evaluate.backtest import backtest
-    from unrolled.models.forecaster import Forecaster
 
     check_places(file, page=report)
     series = read_file(file, Columns(id, time, target, past, future, static, fill, utc))
     out.tell_notes(series)
-    given = {
-        "--horizon": horizon, "--cell": cell, "--activation": activation, "--hidden-size": hidden_size,
-        "--window": window, "--transform": transform, "--ensemble": ensemble, "--max-epochs": max_epochs,
-        "--seed": seed,
-    }  # fmt: skip
-    model = Forecaster(**given_arguments(given), verbose=True)
+    settings = Settings(cell, activation, hidden_size, window, transform, ensemble, max_epochs, seed)
+    model = settings.forecaster(horizon)
     names = None if baselines is None else [name.strip() for name in baselines.split(",")]
     result = backtest(model, series, origins=origins, step=step, refit=refit, baselines=names, level=level)
     if report:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,19 +23,18 @@ from unrolled.cli.options import (
     Past,
     Report,
     Seed,
+    Settings,
     Static,
     Target,
     Time,
     Transform,
     Utc,
     Window,
-    given_arguments,
     read_file,
 )
 from unrolled.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from unrolled.data.sequences import Sequences
     from unrolled.models.forecaster import Forecaster
 
 Level = Annotated[
@@ -100,11 +99,8 @@ def command(
     levels = [real("--level", width, above=0, most=99.99) for width in level]
     series = read_file(file, Columns(id, time, target, past, future, static, fill, utc))
     out.tell_notes(series)
-    given = {
-        "--cell": cell, "--activation": activation, "--hidden-size": hidden_size, "--window": window,
-        "--transform": transform, "--ensemble": ensemble, "--max-epochs": max_epochs, "--seed": seed,
-    }  # fmt: skip
-    fitted = _loaded(model, given) if model else _fitted(series, given | {"--horizon": horizon})
+    settings = Settings(cell, activation, hidden_size, window, transform, ensemble, max_epochs, seed)
+    fitted = _loaded(model, settings) if model else settings.forecaster(horizon).fit(series)
     story = Story(series, fitted, fitted.predict(series, horizon=horizon, level=levels), levels)
     result, why_untested = story.backtest() if report else (None, "")
     if report:
@@ -124,17 +120,11 @@ def command(
     out.print_written(written)
 
 
-def _fitted(series: Sequences, given: dict[str, Any]) -> Forecaster:
-    from unrolled.models.forecaster import Forecaster
-
-    return Forecaster(**given_arguments(given), verbose=True).fit(series)
-
-
-def _loaded(folder: str, given: dict[str, Any]) -> Forecaster:
+def _loaded(folder: str, settings: Settings) -> Forecaster:
     """A kept model, which cannot be given other settings than it has."""
     from unrolled.models.forecaster import Forecaster
 
-    if clash := [name for name, value in given.items() if value is not None]:
+    if clash := settings.given():
         raise ArgumentError(
             f"--model: a kept model brings its own settings; got {', '.join(clash)} as well. Leave that out, "
             "or leave --model out and fit anew."

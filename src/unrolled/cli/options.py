@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -12,6 +12,7 @@ from unrolled.errors import ArgumentError
 
 if TYPE_CHECKING:
     from unrolled.data.sequences import Sequences
+    from unrolled.models.forecaster import Forecaster
 
 _EXAMPLE = "example:"
 
@@ -70,17 +71,37 @@ Report = Annotated[
     typer.Option("--report", metavar="FILE.html", help="Test the forecast and write a page on it all."),
 ]
 
-_ARGUMENTS = {"--seed": "random_state"}  # the options that the library calls otherwise
 
+class Settings(NamedTuple):
+    """What the user said about the model, an option each; None leaves it to the library."""
 
-def given_arguments(options: dict[str, Any]) -> dict[str, Any]:
-    """What the user gave, by the library's names; its own defaults stand for the rest.
+    cell: str | None
+    activation: str | None
+    hidden_size: int | None
+    window: int | None
+    transform: str | None
+    ensemble: int | None
+    max_epochs: int | None
+    seed: int | None
 
-    >>> given_arguments({"--hidden-size": 8, "--seed": 1, "--cell": None})
-    {'hidden_size': 8, 'random_state': 1}
-    """
-    named = {_ARGUMENTS.get(name, name[2:].replace("-", "_")): value for name, value in options.items()}
-    return {name: value for name, value in named.items() if value is not None}
+    def given(self) -> list[str]:
+        """The options that the user gave.
+
+        >>> Settings("gru", None, 8, None, None, None, None, None).given()
+        ['--cell', '--hidden-size']
+        """
+        return [f"--{name.replace('_', '-')}" for name, v in self._asdict().items() if v is not None]
+
+    def forecaster(self, horizon: int | None) -> Forecaster:
+        """A model of these settings, not yet fitted; the library's own defaults stand for the rest.
+
+        >>> Settings("gru", None, 8, None, None, None, None, 1).forecaster(3)
+        Forecaster(horizon=3, cell='gru', hidden_size=8, random_state=1, verbose=True)
+        """
+        from unrolled.models.forecaster import Forecaster
+
+        named = self._asdict() | {"horizon": horizon, "random_state": self.seed, "seed": None}
+        return Forecaster(**{name: v for name, v in named.items() if v is not None}, verbose=True)
 
 
 class Columns(NamedTuple):
