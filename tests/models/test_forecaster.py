@@ -162,7 +162,7 @@ def test_levels_are_checked_and_one_number_is_a_level(fitted: Forecaster) -> Non
     edges = [f"lstm-lo-{w}" for w in (99, 80, 50)] + ["lstm"] + [f"lstm-hi-{w}" for w in (50, 80, 99)]
     assert (np.diff(bands[edges].to_numpy(), axis=1) > 0).all()
     for level in (0, 100, "80"):
-        with pytest.raises(ArgumentError, match="level: expected a number above 0 and at most 99.99"):
+        with pytest.raises(ArgumentError, match=r"level: expected a number above 0 and at most 99\.99"):
             fitted.predict(level=(level,))
 
 

@@ -214,7 +214,7 @@ def is_multiplicative(y: Floats) -> tuple[bool, str]:
     """
     if not len(y) or np.isnan(y).any() or y.min() <= 0:
         return False, "not all values are above 0"
-    if y.max() / y.min() < LEAST_RANGE:
+    if y.max() < LEAST_RANGE * y.min():
         return False, f"the largest value is only {y.max() / y.min():.2f} times the smallest"
     parts = min(20, len(y) // 6)
     if parts < 4:
