@@ -173,6 +173,10 @@ def test_saving_loses_nothing_else(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"a folder with other files \(model, thesis.txt\). Name another."):
         model.save(tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "README.md").write_text("of another project")
+    with pytest.raises(OSError, match=r"other files \(README.md\)"):
+        model.save(tmp_path / "other")
 
 
 def test_a_sealed_folder_of_another_version_is_told(tmp_path: Path) -> None:

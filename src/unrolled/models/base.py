@@ -101,7 +101,9 @@ def require_replaceable(path: str | Path) -> None:
     folder = Path(path)
     if not folder.is_dir():
         return
-    if others := sorted({inside.name for inside in folder.iterdir()} - {_TENSORS, _CONFIG, _CARD}):
+    names = {inside.name for inside in folder.iterdir()}
+    others = sorted(names - {_TENSORS, _CONFIG, _CARD} if {_TENSORS, _CONFIG} <= names else names)
+    if others:
         some = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
         raise StorageError(
             f"{path}: expected a new folder or a saved model, got a folder with other files ({some}). "
