@@ -13,13 +13,23 @@ import pytest
 LONG = ("--hidden-size", "256", "--max-epochs", "100", "--window", "60", "--horizon", "2")
 
 
+def _heed_ctrl_c() -> None:
+    """Where the tests run in the background, the shell has them ignore it, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def training(sales: Path) -> Iterator[subprocess.Popen[str]]:
     """A forecast that would train for minutes, after its first epoch."""
     words = [sys.executable, "-u", "-m", "unrolled.cli", "forecast", sales.name, *LONG, "--json"]
     words += ["--output", "next.csv", "--save", "model", "--report", "page.html"]
     process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "80"}
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"COLUMNS": "80"},
+        preexec_fn=_heed_ctrl_c,  # noqa: PLW1509 (no thread runs here)
     )
     assert process.stderr is not None
     process.stderr.readline()  # the first line of progress

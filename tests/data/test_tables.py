@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 from statsmodels import datasets
 
-from unrolled.data import tables
+from unrolled.data.regular import require_regular
 from unrolled.data.sequences import ColumnNames, Order, Role, Sequences
-from unrolled.data.tables import future_times, read, require_regular
+from unrolled.data.tables import read
 from unrolled.errors import ArgumentError, DataError
 
 LONG = {
@@ -274,12 +274,6 @@ def test_statsmodels_series_are_read_as_they_come() -> None:
     assert (sunspots.freq, sunspots.names.time, len(sunspots.values)) == ("YS", "YEAR", 309)
     nile = read(datasets.nile.load_pandas().data)
     assert (nile.freq, nile.columns, nile.target[0]) == ("YS", ("volume",), 1120.0)
-
-
-def test_what_others_need_is_here() -> None:
-    """Rooms above take these names from this module."""
-    assert {"future_times", "read", "require_regular", "season_length", "to_frame"} == set(tables.__all__)
-    assert len(future_times(read(LONG).times[2], "MS", 2)) == 2
 
 
 def test_the_published_monthly_file(data_dir: Path) -> None:

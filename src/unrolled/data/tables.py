@@ -14,17 +14,13 @@ from numpy.typing import NDArray
 
 from unrolled.check import Faults
 from unrolled.data import files, frames, regular
-from unrolled.data.calendar import future_times, season_length, shown
+from unrolled.data.calendar import shown
 from unrolled.data.dates import to_times
-from unrolled.data.frames import to_frame
 from unrolled.data.frequency import survey
 from unrolled.data.layout import Layout, Named, find
-from unrolled.data.regular import require_regular
 from unrolled.data.sequences import ColumnNames, Order, Role, Sequences
 from unrolled.data.table import Table
 from unrolled.errors import ArgumentError, DataError
-
-__all__ = ["future_times", "read", "require_regular", "season_length", "to_frame"]
 
 Ints = NDArray[np.int64]
 

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.check import Faults, real, whole
+from unrolled.data.frames import to_frame
+from unrolled.data.regular import require_regular
 from unrolled.data.splits import rolling_origins
-from unrolled.data.tables import read, require_regular, to_frame
+from unrolled.data.tables import read
 from unrolled.errors import ArgumentError
 from unrolled.evaluate.baselines import feedforward_twin, known_baselines, variants
 from unrolled.evaluate.replay import Replay, Told, altered_after, common_ends

@@ -16,9 +16,9 @@ from torch import Tensor
 from unrolled import __version__
 from unrolled.check import Faults, one_of, real, whole
 from unrolled.data.calendar import future_times, season_length
+from unrolled.data.frames import to_frame
 from unrolled.data.future import with_future
 from unrolled.data.sequences import Sequences
-from unrolled.data.tables import to_frame
 from unrolled.data.transforms import TRANSFORMS
 from unrolled.data.windows import Windows
 from unrolled.errors import ModelFolderError, UnrolledError
