@@ -286,3 +286,10 @@ def test_month_end_closes_of_the_sp500_hold_no_skill(data_dir: Path) -> None:
     for seed in range(3):
         found = backtest(Forecaster(1, random_state=seed), closes, origins=181)
         assert found.verdict.outcome != "better"
+
+
+@pytest.mark.parametrize("model", [None, Forecaster, "lstm"])
+def test_what_is_no_forecaster_is_told(model: object) -> None:
+    """Nothing, a class, or a name: one sentence."""
+    with pytest.raises(ValueError, match="model: expected a Forecaster, fitted or not, got"):
+        backtest(model, np.arange(60.0))

@@ -187,7 +187,7 @@ def test_progress_is_drawn_only_when_asked(
 def test_a_device_is_tried() -> None:
     """The processor is there; what is not is a sentence."""
     training.require_device("cpu")
-    for device in ("gpu", "cuda:77", 3.5):
+    for device in ("gpu", "cuda:77", "meta", 3.5):
         with pytest.raises(
             ValueError, match=f"device: expected the name of one that torch can use here.*got {device!r}"
         ):

@@ -136,6 +136,8 @@ def backtest(
     >>> [row["model"] for row in result.table][0], result.verdict.origins
     ('lstm', 12)
     """
+    if isinstance(model, type) or not hasattr(model, "forecast_origins"):
+        raise ArgumentError(f"model: expected a Forecaster, fitted or not, got {model!r}.")
     names = _checked(origins, step, level, baselines)
     series = read(series)
     require_regular(series)

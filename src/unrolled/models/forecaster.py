@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -202,7 +202,7 @@ class Forecaster(Estimator):
         self._require_fitted()
         fitted, cell = self.sizes_.horizon, self.sizes_.cell
         steps = fitted if horizon is None else whole("horizon", horizon, least=1, most=fitted)
-        widths = level if isinstance(level, Iterable) and not isinstance(level, str) else (level,)
+        widths: Any = level if np.ndim(level) else [level]
         levels = dict.fromkeys(f"{real('level', width, above=0, most=99.99):g}" for width in widths)
         data = self._series if series is None else like_fitted(series, self._series)
         require_distinct(

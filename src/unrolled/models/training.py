@@ -108,7 +108,7 @@ def require_device(device: str) -> None:
     """
     fault: Exception | None = None
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()  # "meta" makes tensors, but holds no numbers
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as refused:
         fault = refused
     if fault or not isinstance(device, str):  # a name can be saved, a torch.device cannot
