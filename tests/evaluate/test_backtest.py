@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from unrolled import Forecaster
+from unrolled import Forecaster, read
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.evaluate.backtest import BacktestResult, backtest
@@ -293,3 +293,12 @@ def test_what_is_no_forecaster_is_told(model: object) -> None:
     """Nothing, a class, or a name: one sentence."""
     with pytest.raises(ValueError, match="model: expected a Forecaster, fitted or not, got"):
         backtest(model, np.arange(60.0))
+
+
+@pytest.mark.parametrize("name", ["y", "cutoff", "Naive"])
+def test_a_column_called_as_one_of_the_results_is_told(name: str) -> None:
+    """It would take the place of what came, or of a baseline."""
+    times = np.arange("2020-01-01", "2020-03-01", dtype="datetime64[D]")
+    series = read({name: times, "price": np.arange(60.0)}, time=name, target="price")
+    with pytest.raises(ValueError, match=f"column '{name}' has the name of an output. Rename it."):
+        backtest(Forecaster(horizon=2), series, baselines=["Naive"])

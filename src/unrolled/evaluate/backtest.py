@@ -19,6 +19,7 @@ from unrolled.evaluate.baselines import feedforward_twin, known_baselines, varia
 from unrolled.evaluate.replay import Replay, Told, altered_after, common_ends
 from unrolled.evaluate.scores import MEASURES, losses_by_origin, scores, units_of
 from unrolled.evaluate.verdict import Rival, Verdict, judge
+from unrolled.models.demands import require_distinct
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -141,16 +142,14 @@ def backtest(
     names = _checked(origins, step, level, baselines)
     series = read(series)
     require_regular(series)
+    require_distinct(series, ["cutoff", "y", model.cell, *names])
     horizon = whole("horizon", model.horizon, least=1)
     ends, early = common_ends(series)
     if step is None:
         step = _step_between(ends, horizon, origins)
     grid = _grid(ends, early, horizon, origins, step)
     replay = Replay(series, grid, horizon, level, refit=refit)
-    fitted, told = replay.network(model)
-    tried = [replay.baseline(one, fitted) for one in variants(names, replay.transforms(fitted))]
-    if "FeedForward" in names and model.cell != "feedforward":
-        tried.append(replay.network(feedforward_twin(fitted), "FeedForward")[1])
+    fitted, told, tried = _all_told(replay, model, names)
     units = units_of(
         [y[: o[0] + 1] for y, o in zip(replay.targets, grid, strict=True)], replay.season(fitted)
     )
@@ -199,6 +198,15 @@ def sees_the_future(model: Any, series: Any, *, origins: int = 3, refit: bool = 
             if not np.allclose(before[:, : k + 1], after[:, : k + 1], rtol=0, atol=tolerance):
                 return True
     return False
+
+
+def _all_told(replay: Replay, model: Any, names: Sequence[str]) -> tuple[Any, Told, list[Told]]:
+    """The network fitted at the first origin, what it told, and what each baseline told."""
+    fitted, told = replay.network(model)
+    tried = [replay.baseline(one, fitted) for one in variants(names, replay.transforms(fitted))]
+    if "FeedForward" in names and model.cell != "feedforward":
+        tried.append(replay.network(feedforward_twin(fitted), "FeedForward")[1])
+    return fitted, told, tried
 
 
 def _best_of_each_name(tried: Sequence[Told], losses: Sequence[Floats]) -> list[Told]:
