@@ -153,10 +153,10 @@ class Forecaster(Estimator):
         window = fitting_window(series, self.horizon, season, self.window)
         encoding = Encoding.learn(series, self.transform, season)
         cuts = rehearsed_lengths(lengths, self.horizon, self.validation_fraction)
-        windows, rehearsal = (
-            own.windows(own.tracks(series, self.horizon), window, self.horizon)
-            for own in (encoding, encoding.measured_on(series.head(cuts)))
-        )
+        windows = rehearsal = encoding.windows(encoding.tracks(series, self.horizon), window, self.horizon)
+        if (cuts < lengths).any():
+            known = encoding.measured_on(series.head(cuts))
+            rehearsal = known.windows(known.tracks(series, self.horizon), window, self.horizon)
         sizes, settings = self._sizes(windows), self._settings(checkpoint)
         trained = train(windows, rehearsal, lengths, cuts, sizes=sizes, settings=settings)
         # Nothing is learned before this line: a fit that fails leaves the model as it was.
