@@ -39,6 +39,10 @@ EXPECTED = {
     "leaky_relu": lambda a: a if a > 0 else 0.01 * a,
     "prelu": lambda a: a if a > 0 else 0.3 * a,
     "sigmoid": sigma,
+    "identity": lambda a: a,
+    "softsign": lambda a: a / (1 + abs(a)),
+    "elu": lambda a: a if a > 0 else math.exp(a) - 1,
+    "hardtanh": lambda a: min(max(a, -1.0), 1.0),
 }
 
 
@@ -120,7 +124,7 @@ def test_callables_are_activations() -> None:
 @pytest.mark.parametrize(
     ("nonlinearity", "sentence"),
     [
-        ("sigmod", "one of tanh, relu, leaky_relu, sigmoid, prelu; got 'sigmod'. Did you mean 'sigmoid'?"),
+        ("sigmod", "sigmoid, identity, softsign, elu, hardtanh; got 'sigmod'. Did you mean 'sigmoid'?"),
         (None, "got None."),
         (torch.nn.Tanh, "expected a callable, got the class Tanh. Pass Tanh()."),
     ],

@@ -4,6 +4,11 @@ A cell keeps nothing between calls. What it carries is a NamedTuple that goes in
 what it has learned is another one. Whatever has the three methods of `Cell` runs in `unroll`.
 The names of the weights are torch's, and so is the order of the gates.
 
+A step may be given a mask `dropped` (B, H) that multiplies h_{t-1} where it enters the weights, and
+there alone: recurrent dropout. It normalises its sums where the weights have gains:
+
+    norm(a) = (a - mean(a)) / √(var(a) + 1e-5), over the last axis, var the mean square
+
 Shapes: B rows, F inputs, H hidden units, P projected units.
 """
 
@@ -20,13 +25,19 @@ from unrolled.errors import ArgumentError
 
 NonLinearity = str | Callable[[Tensor], Tensor]
 
-_NAMED: dict[str, Callable[[Tensor], Tensor]] = {
+_NAMED: dict[str, Callable[..., Tensor]] = {  # in the order in which the kernels number them
     "tanh": torch.tanh,
     "relu": torch.relu,
     "leaky_relu": F.leaky_relu,  # slope 0.01 below zero
+    "prelu": F.prelu,  # the only one with a second argument, the slope it learns
     "sigmoid": torch.sigmoid,
+    "identity": lambda a: a,
+    "softsign": F.softsign,  # a / (1 + |a|)
+    "elu": F.elu,  # e^a - 1 below zero
+    "hardtanh": F.hardtanh,  # a, cut at -1 and 1
 }
-NONLINEARITIES = (*_NAMED, "prelu")  # prelu learns its slope, so it is no plain function
+NONLINEARITIES = tuple(_NAMED)
+_EPSILON = 1e-5  # torch.nn.LayerNorm's
 
 
 class State(Protocol):
@@ -78,6 +89,29 @@ class Cell(Protocol[S, W_contra]):
         ...
 
 
+def _gate_sums(
+    x: Tensor, weight: Tensor, bias: Tensor | None, gain: Tensor | None, rows: tuple[int, ...]
+) -> Tensor:
+    """W x + b, or gain norm(W x) + b where there is a gain; each group of `rows` is normalised by itself."""
+    if gain is None:
+        return F.linear(x, weight, bias)
+    sums = torch.split_with_sizes(F.linear(x, weight), rows, dim=-1)
+    gains = torch.split_with_sizes(gain, rows)
+    shifts = [None] * len(rows) if bias is None else torch.split_with_sizes(bias, rows)
+    groups = zip(sums, gains, shifts, strict=True)
+    return torch.cat([_norm(a, part, shift) for a, part, shift in groups], dim=-1)
+
+
+def _norm(a: Tensor, gain: Tensor, shift: Tensor | None) -> Tensor:
+    """The normalised sums, scaled and shifted."""
+    return F.layer_norm(a, gain.shape, gain, shift, _EPSILON)
+
+
+def _drop(h: Tensor, dropped: Tensor | None) -> Tensor:
+    """What the recurrent weights see of h_{t-1}."""
+    return h if dropped is None else h * dropped
+
+
 class RNNState(NamedTuple):
     """What a plain RNN carries."""
 
@@ -92,6 +126,7 @@ class RNNWeights(NamedTuple):
     bias_ih: Tensor | None = None  # (H,)
     bias_hh: Tensor | None = None  # (H,)
     slope: Tensor | None = None  # (1,), for prelu only
+    gain_hh: Tensor | None = None  # (H,), for layer norm only
 
 
 @dataclass(frozen=True)
@@ -99,16 +134,19 @@ class RNNCell:
     """The plain recurrence, with any activation.
 
         h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
+        h_t = φ(gain_hh norm(W_ih x_t + W_hh h_{t-1}) + b_ih + b_hh), where the weights have a gain
 
     Args:
-        nonlinearity: φ, by name (tanh, relu, leaky_relu, prelu, sigmoid) or a callable that keeps
-            the shape (B, H). The slope of leaky_relu is 0.01; that of prelu is learned, one a layer
-            and direction.
+        nonlinearity: φ, by name (tanh, relu, leaky_relu, prelu, sigmoid, identity, softsign, elu,
+            hardtanh) or a callable that keeps the shape (B, H). The slope of leaky_relu is 0.01;
+            that of prelu is learned, one a layer and direction; elu falls to -1, and hardtanh is cut
+            at -1 and 1.
 
     Raises:
         ArgumentError: the name is unknown, or φ is neither a name nor a callable.
 
-    Source: Elman, Finding structure in time (1990), with torch's two biases.
+    Source: Elman, Finding structure in time (1990), with torch's two biases. Layer norm: Ba, Kiros
+    and Hinton (2016), eq. 4, whose one shift is here the sum of the two biases.
 
     >>> weights = RNNWeights(torch.ones(1, 1), torch.ones(1, 1))
     >>> RNNCell("relu").step(torch.tensor([[2.0]]), RNNState(torch.tensor([[3.0]])), weights).h
@@ -131,10 +169,16 @@ class RNNCell:
         """Zeros: (B, H)."""
         return RNNState(weights.weight_hh.new_zeros(batch, weights.weight_hh.shape[-1]))
 
-    def step(self, x: Tensor, state: RNNState, weights: RNNWeights) -> RNNState:
-        """h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)."""
-        w = weights
-        a = F.linear(x, w.weight_ih, w.bias_ih) + F.linear(state.h, w.weight_hh, w.bias_hh)  # (B, H)
+    def step(
+        self, x: Tensor, state: RNNState, weights: RNNWeights, dropped: Tensor | None = None
+    ) -> RNNState:
+        """h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh); with a gain, the products' sum is normalised."""
+        w, h = weights, _drop(state.h, dropped)
+        if w.gain_hh is None:
+            a = F.linear(x, w.weight_ih, w.bias_ih) + F.linear(h, w.weight_hh, w.bias_hh)  # (B, H)
+        else:
+            shift = None if w.bias_ih is None or w.bias_hh is None else w.bias_ih + w.bias_hh
+            a = _norm(F.linear(x, w.weight_ih) + F.linear(h, w.weight_hh), w.gain_hh, shift)
         return RNNState(self._activate(a, w.slope))
 
     def output(self, state: RNNState) -> Tensor:
@@ -171,6 +215,8 @@ class GRUWeights(NamedTuple):
     weight_hh: Tensor  # (3H, H)
     bias_ih: Tensor | None = None  # (3H,)
     bias_hh: Tensor | None = None  # (3H,)
+    gain_ih: Tensor | None = None  # (3H,), for layer norm only
+    gain_hh: Tensor | None = None  # (3H,), for layer norm only
 
 
 @dataclass(frozen=True)
@@ -182,8 +228,12 @@ class GRUCell:
         n_t = tanh(W_in x_t + b_in + r_t (W_hn h_{t-1} + b_hn))
         h_t = (1 - z_t) n_t + z_t h_{t-1}
 
+    Where the weights have gains, every W x + b above is gain norm(W x) + b, the rows of r and z
+    normalised together and those of n apart.
+
     Source: Cho et al., Learning phrase representations (2014), eq. 5 to 8. There r_t multiplies
-    h_{t-1} before the product; here W_hn h_{t-1} + b_hn after it.
+    h_{t-1} before the product; here W_hn h_{t-1} + b_hn after it. Layer norm: Ba, Kiros and Hinton
+    (2016), appendix, with torch's names for z and 1 - z.
 
     >>> weights = GRUWeights(torch.ones(6, 1), torch.zeros(6, 2))
     >>> GRUCell().step(torch.zeros(1, 1), GRUState(torch.ones(1, 2)), weights).h
@@ -196,13 +246,15 @@ class GRUCell:
         """Zeros: (B, H)."""
         return GRUState(weights.weight_hh.new_zeros(batch, weights.weight_hh.shape[-1]))
 
-    def step(self, x: Tensor, state: GRUState, weights: GRUWeights) -> GRUState:
+    def step(
+        self, x: Tensor, state: GRUState, weights: GRUWeights, dropped: Tensor | None = None
+    ) -> GRUState:
         """h_t = (1 - z_t) n_t + z_t h_{t-1}; a comes from the input, u from the state."""
         w, h = weights, state.h
-        (a_r, a_z, a_n), (u_r, u_z, u_n) = (
-            F.linear(x, w.weight_ih, w.bias_ih).chunk(3, dim=-1),  # (B, H) each
-            F.linear(h, w.weight_hh, w.bias_hh).chunk(3, dim=-1),
-        )
+        H = h.shape[-1]
+        a = _gate_sums(x, w.weight_ih, w.bias_ih, w.gain_ih, (2 * H, H))
+        u = _gate_sums(_drop(h, dropped), w.weight_hh, w.bias_hh, w.gain_hh, (2 * H, H))
+        (a_r, a_z, a_n), (u_r, u_z, u_n) = a.chunk(3, dim=-1), u.chunk(3, dim=-1)  # (B, H) each
         r = torch.sigmoid(a_r + u_r)
         z = torch.sigmoid(a_z + u_z)
         n = torch.tanh(a_n + r * u_n)
@@ -228,6 +280,10 @@ class LSTMWeights(NamedTuple):
     bias_ih: Tensor | None = None  # (4H,)
     bias_hh: Tensor | None = None  # (4H,)
     weight_hr: Tensor | None = None  # (P, H), the projection
+    gain_ih: Tensor | None = None  # (4H,), for layer norm only
+    gain_hh: Tensor | None = None  # (4H,), for layer norm only
+    gain_cell: Tensor | None = None  # (H,), for layer norm only
+    bias_cell: Tensor | None = None  # (H,), for layer norm with biases
 
 
 @dataclass(frozen=True)
@@ -241,8 +297,12 @@ class LSTMCell:
         c_t = f_t c_{t-1} + i_t g_t
         h_t = o_t tanh(c_t), or W_hr (o_t tanh(c_t))
 
+    Where the weights have gains, every W x + b above is gain norm(W x) + b, all 4H rows together, and
+    h_t = o_t tanh(gain_cell norm(c_t) + bias_cell).
+
     Source: Hochreiter and Schmidhuber (1997) with the forget gate of Gers et al. (2000); the
-    projection is Sak et al. (2014), eq. 7. No peepholes.
+    projection is Sak et al. (2014), eq. 7; layer norm is Ba, Kiros and Hinton (2016), appendix.
+    No peepholes.
 
     >>> weights = LSTMWeights(torch.zeros(4, 1), torch.zeros(4, 1))
     >>> zero, one = torch.zeros(1, 1), torch.ones(1, 1)
@@ -257,13 +317,17 @@ class LSTMCell:
         w = weights.weight_hh
         return LSTMState(w.new_zeros(batch, w.shape[-1]), w.new_zeros(batch, w.shape[-2] // len(self.gates)))
 
-    def step(self, x: Tensor, state: LSTMState, weights: LSTMWeights) -> LSTMState:
+    def step(
+        self, x: Tensor, state: LSTMState, weights: LSTMWeights, dropped: Tensor | None = None
+    ) -> LSTMState:
         """c_t = f_t c_{t-1} + i_t g_t and h_t = o_t tanh(c_t), projected where `weight_hr` is given."""
-        w = weights
-        a = F.linear(x, w.weight_ih, w.bias_ih) + F.linear(state.h, w.weight_hh, w.bias_hh)  # (B, 4H)
+        w, rows = weights, (len(weights.weight_hh),)
+        a = _gate_sums(x, w.weight_ih, w.bias_ih, w.gain_ih, rows)  # (B, 4H)
+        a = a + _gate_sums(_drop(state.h, dropped), w.weight_hh, w.bias_hh, w.gain_hh, rows)
         i, f, g, o = a.chunk(4, dim=-1)  # (B, H) each
         c = torch.sigmoid(f) * state.c + torch.sigmoid(i) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(c)
+        shown = c if w.gain_cell is None else _norm(c, w.gain_cell, w.bias_cell)
+        h = torch.sigmoid(o) * torch.tanh(shown)
         return LSTMState(h if w.weight_hr is None else F.linear(h, w.weight_hr), c)
 
     def output(self, state: LSTMState) -> Tensor:
