@@ -3,12 +3,15 @@
 // A file that includes this is compiled once for each instruction set, with UNROLLED_ISA naming it.
 // Everything lives in a namespace of that name, and nothing here may call an inline function of the
 // standard library: the linker keeps one copy of such a function, and if it kept the AVX-512 one, a
-// machine without AVX-512 would die in it.
+// machine without AVX-512 would die in it. Intrinsics stand where the extensions have no word.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <type_traits>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 #ifndef UNROLLED_ISA
 #error "compile this once for each instruction set, with -DUNROLLED_ISA=name"
@@ -24,6 +27,12 @@ inline constexpr std::size_t kVectorBytes = 32;
 inline constexpr std::size_t kVectorBytes = 16;
 #endif
 
+#if defined(__AVX512F__) || defined(__aarch64__)
+inline constexpr std::size_t kRegisters = 32;  // vectors that a loop can hold without memory
+#else
+inline constexpr std::size_t kRegisters = 16;
+#endif
+
 template <class T> struct BitsOf;
 template <> struct BitsOf<float> { using type = std::uint32_t; };
 template <> struct BitsOf<double> { using type = std::uint64_t; };
@@ -34,38 +43,79 @@ template <class T> struct Simd {
     typedef Word Bits __attribute__((vector_size(kVectorBytes)));
     static constexpr std::size_t kLanes = kVectorBytes / sizeof(T);
     static constexpr Word kSign = Word{1} << (8 * sizeof(T) - 1);
+    static constexpr bool kIsFloat = std::is_same_v<T, float>;
 
-    static Vec splat(T value) { return value - Vec{}; }  // value - 0, which keeps the sign of a zero
+    static Vec splat(T value) { return value - Vec{}; }  // compilers drop the "- 0": a broadcast
 
     static Bits bits(Vec v) { return (Bits)v; }
     static Vec from_bits(Bits b) { return (Vec)b; }
 
-    // The first `count` lanes from memory; the others are zero.
-    static Vec load(const T *from, std::size_t count) {
-        Vec v{};
-        std::memcpy(&v, from, count * sizeof(T));
+    static Vec load(const T *from) {
+        Vec v;
+        __builtin_memcpy(&v, from, sizeof v);
         return v;
     }
-    static void store(T *to, Vec v, std::size_t count) { std::memcpy(to, &v, count * sizeof(T)); }
+    static void store(T *to, Vec v) { __builtin_memcpy(to, &v, sizeof v); }
+
+    // The first `count` lanes, 0 <= count <= kLanes, and no memory beyond them; the other lanes are zero.
+    static Vec load(const T *from, std::size_t count) {
+#if defined(__AVX512F__)
+        if constexpr (kIsFloat) return (Vec)_mm512_maskz_loadu_ps(first(count), from);
+        else return (Vec)_mm512_maskz_loadu_pd(first(count), from);
+#elif defined(__AVX2__)
+        if constexpr (kIsFloat) return (Vec)_mm256_maskload_ps(from, first(count));
+        else return (Vec)_mm256_maskload_pd(from, first(count));
+#else
+        Vec v{};
+        for (std::size_t lane = 0; lane < kLanes; ++lane)
+            if (lane < count) v[lane] = from[lane];
+        return v;
+#endif
+    }
+    static void store(T *to, Vec v, std::size_t count) {
+#if defined(__AVX512F__)
+        if constexpr (kIsFloat) _mm512_mask_storeu_ps(to, first(count), (__m512)v);
+        else _mm512_mask_storeu_pd(to, first(count), (__m512d)v);
+#elif defined(__AVX2__)
+        if constexpr (kIsFloat) _mm256_maskstore_ps(to, first(count), (__m256)v);
+        else _mm256_maskstore_pd(to, first(count), (__m256d)v);
+#else
+        for (std::size_t lane = 0; lane < kLanes; ++lane)
+            if (lane < count) to[lane] = v[lane];
+#endif
+    }
 
     static Vec abs(Vec v) { return from_bits(bits(v) & ~kSign); }
-    static Vec copysign(Vec size, Vec sign) {
-        return from_bits((bits(size) & ~kSign) | (bits(sign) & kSign));
+    static Vec give_sign(Vec size, Vec sign) { return from_bits(bits(size) | (bits(sign) & kSign)); }  // size >= 0
+
+    // a where the mask's lane is all ones, b where it is zero
+    static Vec select(Bits mask, Vec a, Vec b) { return from_bits((bits(a) & mask) | (bits(b) & ~mask)); }
+
+    // The smaller and the larger, one instruction each; v where either is NaN.
+    static Vec at_most(Vec v, Vec limit) { return limit < v ? limit : v; }
+    static Vec at_least(Vec v, Vec limit) { return limit > v ? limit : v; }
+
+private:
+#if defined(__AVX512F__)
+    using Mask = std::conditional_t<kIsFloat, __mmask16, __mmask8>;
+    static Mask first(std::size_t count) { return Mask((1u << count) - 1u); }
+#elif defined(__AVX2__)
+    static __m256i first(std::size_t count) {
+        if constexpr (kIsFloat)
+            return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+        else
+            return _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)count), _mm256_setr_epi64x(0, 1, 2, 3));
     }
-    static Vec at_most(Vec v, T limit) { return v > limit ? splat(limit) : v; }  // NaN stays NaN
+#endif
 };
 
 // out[i] = f(in[i]); `out` may be `in`. The last, shorter piece goes through the same instructions as
 // all others, so that a value does not depend on where it stands or how many stand beside it.
 template <class T, class F> void map(const T *in, T *out, std::size_t n, F f) {
     using S = Simd<T>;
-    for (std::size_t i = 0; i < n; i += S::kLanes) {
-        const std::size_t left = n - i;
-        if (left >= S::kLanes) [[likely]]
-            S::store(out + i, f(S::load(in + i, S::kLanes)), S::kLanes);
-        else
-            S::store(out + i, f(S::load(in + i, left)), left);
-    }
+    std::size_t i = 0;
+    for (; n - i >= S::kLanes; i += S::kLanes) S::store(out + i, f(S::load(in + i)));
+    if (i < n) S::store(out + i, f(S::load(in + i, n - i)), n - i);
 }
 
 }  // namespace unrolled::UNROLLED_ISA
