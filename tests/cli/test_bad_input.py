@@ -124,8 +124,8 @@ OPTIONS: dict[str, tuple[tuple[object, ...], str]] = {
     "an unknown activation": (
         ("--cell", "rnn", "--activation", "relo"),
         (
-            "--activation: expected one of tanh, relu, leaky_relu, sigmoid, prelu; got 'relo'. Did "
-            "you mean 'relu'?"
+            "--activation: expected one of tanh, relu, leaky_relu, prelu, sigmoid, identity, softsign, elu, "
+            "hardtanh; got 'relo'. Did you mean 'relu'?"
         ),
     ),
     "an unknown transform": (

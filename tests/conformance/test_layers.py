@@ -18,8 +18,8 @@ F, H, P, B = 3, 5, 2, 4  # every axis a different size
 Array = NDArray[np.float64]
 
 
-def _softsign(a: Tensor) -> Tensor:
-    return a / (1 + a.abs())
+def _bump(a: Tensor) -> Tensor:
+    return (-a * a).exp()
 
 
 class Case(NamedTuple):
@@ -44,7 +44,11 @@ CELLS = {
     "rnn-leaky_relu": Case(un.RNN, {"nonlinearity": "leaky_relu"}),
     "rnn-prelu": Case(un.RNN, {"nonlinearity": "prelu"}),
     "rnn-sigmoid": Case(un.RNN, {"nonlinearity": "sigmoid"}),
-    "rnn-callable": Case(un.RNN, {"nonlinearity": _softsign}),
+    "rnn-identity": Case(un.RNN, {"nonlinearity": "identity"}),
+    "rnn-softsign": Case(un.RNN, {"nonlinearity": "softsign"}),
+    "rnn-elu": Case(un.RNN, {"nonlinearity": "elu"}),
+    "rnn-hardtanh": Case(un.RNN, {"nonlinearity": "hardtanh"}),
+    "rnn-callable": Case(un.RNN, {"nonlinearity": _bump}),
     "gru": Case(un.GRU, {}),
     "lstm": Case(un.LSTM, {}),
     "lstm-projected": Case(un.LSTM, {"proj_size": P}),
@@ -78,7 +82,11 @@ _PHI: dict[Any, Callable[[Array, float], Array]] = {
     "leaky_relu": lambda a, _: np.where(a > 0, a, 0.01 * a),
     "prelu": lambda a, slope: np.where(a > 0, a, slope * a),
     "sigmoid": lambda a, _: 1 / (1 + np.exp(-a)),
-    _softsign: lambda a, _: a / (1 + np.abs(a)),
+    "identity": lambda a, _: a,
+    "softsign": lambda a, _: a / (1 + np.abs(a)),
+    "elu": lambda a, _: np.where(a > 0, a, np.exp(a) - 1),
+    "hardtanh": lambda a, _: np.clip(a, -1, 1),
+    _bump: lambda a, _: np.exp(-a * a),
 }
 _SIGMA = _PHI["sigmoid"]
 

@@ -24,7 +24,6 @@ def refusal(layer: Any, *given: Any, **more: Any) -> str:
 
 GRU = un.GRU(F, H, batch_first=True)
 X = torch.zeros(B, T, F)
-PACKED = torch.nn.utils.rnn.pack_sequence([torch.zeros(3, F)])
 
 
 @pytest.mark.parametrize(
@@ -65,10 +64,17 @@ PACKED = torch.nn.utils.rnn.pack_sequence([torch.zeros(3, F)])
         ),
         (X.numpy(), "GRU input: expected a tensor, got ndarray. Convert with torch.as_tensor."),
         (
-            PACKED,
+            torch.nn.utils.rnn.pack_sequence([torch.zeros(3)]),
             (
-                "GRU input: expected a padded tensor, got a PackedSequence."
-                " Pass what torch.nn.utils.rnn.pad_packed_sequence makes of it, its lengths as lengths=."
+                "GRU input: expected a PackedSequence of vectors, so that its data is (steps, F);"
+                " got data of shape (3,). Reshape the rows before packing."
+            ),
+        ),
+        (
+            torch.nn.utils.rnn.pack_sequence([torch.zeros(3, 5)]),
+            (
+                "GRU input: the last axis must be input_size=8; got shape (3, 1, 5)."
+                " Rebuild with input_size=5 or select 8 columns."
             ),
         ),
     ],
@@ -76,6 +82,15 @@ PACKED = torch.nn.utils.rnn.pack_sequence([torch.zeros(3, F)])
 def test_bad_inputs_are_refused(found: Any, sentence: str) -> None:
     """The thing, the demand, what came, the way out."""
     assert refusal(GRU, found) == sentence
+
+
+def test_a_packed_sequence_brings_its_own_lengths() -> None:
+    """Others beside it are refused."""
+    packed = torch.nn.utils.rnn.pack_sequence([torch.zeros(3, F)])
+    assert refusal(GRU, packed, lengths=[3]) == (
+        "GRU lengths: expected None, as a PackedSequence has its own; got a list of 1."
+        " Leave them out, or pass the padded tensor."
+    )
 
 
 def test_the_layout_asked_for_is_the_layers() -> None:

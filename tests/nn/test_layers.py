@@ -25,8 +25,8 @@ from unrolled.errors import ArgumentError
         (
             lambda: un.RNN(3, 5, nonlinearity="tahn"),
             (
-                "RNN nonlinearity (or a callable): expected one of tanh, relu, leaky_relu, sigmoid, prelu;"
-                " got 'tahn'. Did you mean 'tanh'?"
+                "RNN nonlinearity (or a callable): expected one of tanh, relu, leaky_relu, prelu, sigmoid,"
+                " identity, softsign, elu, hardtanh; got 'tahn'. Did you mean 'tanh'?"
             ),
         ),
         (
@@ -79,12 +79,12 @@ def test_every_setting_matters(layer: type, option: str, value: Any) -> None:
 
 
 def test_every_activation_matters() -> None:
-    """Five names, five answers, from the same weights."""
+    """Nine names, nine answers, from the same weights."""
     x, answers = torch.randn(7, 4, 3), []
     for name in un.cells.NONLINEARITIES:
         torch.manual_seed(1)
         answers.append(un.RNN(3, 5, nonlinearity=name)(x)[0])
-    assert len({answer.sum().item() for answer in answers}) == len(answers) == 5
+    assert len({answer.sum().item() for answer in answers}) == len(answers) == 9
 
 
 def test_a_projection_narrows_the_output_alone() -> None:

@@ -12,16 +12,19 @@ from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.check import Faults
 from unrolled.errors import ArgumentError
+from unrolled.nn.packed import pack_like, unpack
 
 
 class Call(NamedTuple):
     """One call of a layer: time-major, with a batch axis, in the dtype the layer computes in."""
 
     inputs: Tensor  # (T, B, F)
-    state: tuple[Tensor, ...]  # each (L * D, B, size)
-    lengths: Tensor | None  # (B,) int64, None where every row has T steps
-    resets: Tensor | None  # (B, T) bool
-    is_batched: bool  # false where the caller left the batch axis out
+    state: tuple[Tensor, ...] | None = None  # each (L * D, B, size), None for zeros
+    lengths: Tensor | None = None  # (B,) int64, None where every row has T steps
+    resets: Tensor | None = None  # (B, T) bool
+    is_batched: bool = True  # false where the caller left the batch axis out
+    packed: PackedSequence | None = None  # what the inputs and lengths came from
+    cast: torch.dtype | None = None  # what autocast asks for; inputs and state have it
 
 
 class Expected(NamedTuple):
@@ -40,15 +43,25 @@ def admit(layer: Expected, input: Any, hx: Any, lengths: Any, resets: Any) -> Ca
 
     Args:
         layer: what the layer expects.
-        input: (T, B, F), (B, T, F) where batch comes first, or (T, F).
+        input: (T, B, F), (B, T, F) where batch comes first, (T, F), or a PackedSequence.
         hx: None for zeros; else what `layer.state_sizes` says, each part (L * D, B, size), without B
             where the input has none.
         lengths: (B,) whole numbers from 0 to T, one number where the input has no batch axis, or None.
         resets: (B, T) bool, (T,) where the input has no batch axis, or None.
 
     Raises:
-        ArgumentError: any of them is not so; every fault of the call has its line.
+        ArgumentError: any of them is not so; every fault of the call has its line. Under torch.compile
+            and export, where tensors have no values yet, the range of lengths is not looked at.
     """
+    packed = None
+    if isinstance(input, PackedSequence):
+        if lengths is not None:
+            raise ArgumentError(
+                f"{layer.name} lengths: expected None, as a PackedSequence has its own;"
+                f" got {_kind(lengths)}. Leave them out, or pass the padded tensor."
+            )
+        layer, packed = layer._replace(batch_first=False), input
+        input, lengths = unpack(f"{layer.name} input", packed)  # noqa: A001
     inputs = _inputs(layer, input)
     is_batched = inputs.ndim == 3
     if not is_batched:
@@ -66,8 +79,22 @@ def admit(layer: Expected, input: Any, hx: Any, lengths: Any, resets: Any) -> Ca
             faults.add(f"{layer.name} resets: expected values, got a tensor on meta, where there are none.")
     faults.raise_if_any()
     if lengths is not None:
-        lengths = None if bool((lengths == T).all()) else lengths.to(inputs.device)
-    return Call(inputs, state, lengths, None if resets is None else resets.to(inputs.device), is_batched)
+        is_full = not torch.compiler.is_compiling() and bool((lengths == T).all())
+        lengths = None if is_full else lengths.to(inputs.device)
+    resets = None if resets is None else resets.to(inputs.device)
+    return Call(inputs, state, lengths, resets, is_batched, packed, autocast_dtype(layer.weight))
+
+
+def answer(call: Call, output: Tensor, state: tuple[Tensor, ...], *, batch_first: bool) -> tuple[Any, Any]:
+    """What a path made of a call, (T, B, size) and the parts (L * D, B, size), as the caller laid it out."""
+    laid: Any = output
+    if call.packed is not None:
+        laid = pack_like(output, call.packed)
+    elif not call.is_batched:
+        laid, state = output[:, 0], tuple(part[:, 0] for part in state)
+    elif batch_first:
+        laid = output.transpose(0, 1)
+    return laid, state[0] if len(state) == 1 else state
 
 
 def autocast_dtype(weight: Tensor) -> torch.dtype | None:
@@ -81,7 +108,8 @@ def autocast_dtype(weight: Tensor) -> torch.dtype | None:
 def check_lengths(name: str, lengths: Any, B: int, T: int, *, is_batched: bool = True) -> Tensor:
     """`lengths` as int64 (B,) if they are whole numbers from 0 to T, else an error that names the row."""
     found = _tensor(f"{name} lengths", lengths)
-    if torch._C._functorch.is_batchedtensor(found):  # noqa: SLF001 (no public name for it)
+    is_compiling = torch.compiler.is_compiling()
+    if not is_compiling and torch._C._functorch.is_batchedtensor(found):  # noqa: SLF001 (no public name for it)
         raise ArgumentError(
             f"{name} lengths: vmap cannot map over them. Let the layer's batch axis hold the rows."
         )
@@ -96,6 +124,8 @@ def check_lengths(name: str, lengths: Any, B: int, T: int, *, is_batched: bool =
         wanted = f"{B} numbers, one a row" if is_batched else "one number, as the input has no batch axis"
         raise ArgumentError(f"{name} lengths: expected {wanted}; got shape {tuple(found.shape)}.")
     found = found.reshape(B).long()
+    if is_compiling:
+        return found
     outside = (found < 0) | (found > T)
     if bool(outside.any()):
         row = int(outside.nonzero()[0])
@@ -122,11 +152,6 @@ def check_resets(name: str, resets: Any, B: int, T: int, *, is_batched: bool = T
 def _inputs(layer: Expected, found: Any) -> Tensor:
     """The input as it came, if it is a tensor of the right rank, width, dtype and device."""
     name = f"{layer.name} input"
-    if isinstance(found, PackedSequence):
-        raise ArgumentError(
-            f"{name}: expected a padded tensor, got a PackedSequence."
-            " Pass what torch.nn.utils.rnn.pad_packed_sequence makes of it, its lengths as lengths=."
-        )
     if not isinstance(found, Tensor):
         raise ArgumentError(
             f"{name}: expected a tensor, got {type(found).__name__}. Convert with torch.as_tensor."
@@ -149,11 +174,11 @@ def _inputs(layer: Expected, found: Any) -> Tensor:
     return found.to(autocast_dtype(layer.weight) or found.dtype)
 
 
-def _state(layer: Expected, inputs: Tensor, hx: Any, is_batched: bool) -> tuple[Tensor, ...]:
-    """The parts of hx, zeros where there is none, each (L * D, B, size)."""
+def _state(layer: Expected, inputs: Tensor, hx: Any, is_batched: bool) -> tuple[Tensor, ...] | None:
+    """The parts of hx, each (L * D, B, size); None where there is none."""
     B, parts = inputs.shape[1], layer.state_sizes
     if hx is None:
-        return tuple(inputs.new_zeros(layer.depth, B, size) for size in parts.values())
+        return None
     if len(parts) == 1 and isinstance(hx, Tensor):
         hx = (hx,)
     if (

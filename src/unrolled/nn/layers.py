@@ -1,4 +1,4 @@
-"""RNN, GRU and LSTM: torch's layers, with lengths, resets and any activation.
+"""RNN, GRU and LSTM: torch's layers, with lengths, resets, any activation, and three regularisers.
 
 Signatures, layouts, initial weights and `state_dict` are those of `torch.nn`. `forward` and `explain`
 are described in `unrolled.nn.recurrent`; a plain call is the same as torch's.
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from unrolled.nn.cells import (
+    NONLINEARITIES,
     GRUCell,
     GRUState,
     GRUWeights,
@@ -22,7 +23,17 @@ from unrolled.nn.cells import (
     RNNState,
     RNNWeights,
 )
-from unrolled.nn.recurrent import Operator, Recurrent, without_projection
+from unrolled.nn.parameters import Operator, without_projection
+from unrolled.nn.recurrent import Recurrent
+
+_OPERATORS = {
+    "tanh": Operator("rnn_tanh", torch.rnn_tanh, "RNN_TANH"),
+    "relu": Operator("rnn_relu", torch.rnn_relu, "RNN_RELU"),
+    "gru": Operator("gru", torch.gru, "GRU"),
+    "lstm": Operator("lstm", torch.lstm, "LSTM"),
+}
+_RNN_CELLS = {name: RNNCell(name) for name in NONLINEARITIES}
+_GRU_CELL, _LSTM_CELL = GRUCell(), LSTMCell()
 
 
 class RNN(Recurrent):
@@ -34,16 +45,22 @@ class RNN(Recurrent):
         input_size: F.
         hidden_size: H.
         num_layers: L; each layer reads the outputs of the one below.
-        nonlinearity: φ: tanh, relu, leaky_relu (slope 0.01), prelu, sigmoid, or a callable that keeps
-            the shape (B, H). A callable that is a module with weights trains with the layer; prelu
-            adds one learned `slope_l{k}` (with `_reverse`) of shape (1,) a layer and direction, which
-            torch's `state_dict` has not.
+        nonlinearity: φ: tanh, relu, leaky_relu (slope 0.01), prelu, sigmoid, identity, softsign, elu,
+            hardtanh, or a callable that keeps the shape (B, H). A callable that is a module with weights
+            trains with the layer; prelu adds one learned `slope_l{k}` (with `_reverse`) of shape (1,) a
+            layer and direction, which torch's `state_dict` has not.
         bias: whether there are b_ih and b_hh.
         batch_first: (B, T, F) instead of (T, B, F), for input and output but not for the state.
         dropout: the share of each layer's outputs that the next does not see in training, in [0, 1].
         bidirectional: a second run from each row's own end; its outputs follow on the last axis.
         device: where the weights are created.
         dtype: of the weights, and so of input and output.
+        recurrent_dropout: the share of the units of h_{t-1} that W_hh does not see in training, in
+            [0, 1], the same ones at every step (Gal and Ghahramani 2016); the others grow to match.
+        zoneout: the probability, in [0, 1], that a unit keeps its value at a step in training; its mean
+            at inference (Krueger et al. 2017).
+        layer_norm: normalise the sums before φ and the gates, as in the formulas of `RNNCell` (Ba et al.
+            2016); adds learned gains, named like the weights, which torch's `state_dict` has not.
 
     Raises:
         ArgumentError: a setting is out of range; every fault has its line.
@@ -76,29 +93,34 @@ class RNN(Recurrent):
         bidirectional: bool = False,
         device: Any = None,
         dtype: torch.dtype | None = None,
+        *,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         self.nonlinearity = nonlinearity
         self._build(
             input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dropout=dropout,
             bidirectional=bidirectional, proj_size=0, device=device, dtype=dtype,
+            recurrent_dropout=recurrent_dropout, zoneout=zoneout, layer_norm=layer_norm,
         )  # fmt: skip
 
     def _shapes(self, width: int) -> dict[str, tuple[int, ...]]:
         shapes = super()._shapes(width)
-        return {**shapes, "slope": (1,)} if self.nonlinearity == "prelu" else shapes
+        if self.nonlinearity == "prelu":
+            shapes["slope"] = (1,)
+        return {**shapes, "gain_hh": (self.hidden_size,)} if self.layer_norm else shapes
 
     @property
     def _cell(self) -> RNNCell:
-        return RNNCell(self.nonlinearity)
+        phi = self.nonlinearity
+        cell = _RNN_CELLS.get(phi) if isinstance(phi, str) else None
+        return RNNCell(phi) if cell is None else cell
 
     @property
     def _operator(self) -> Operator | None:
-        if self.nonlinearity == "tanh":
-            return Operator("rnn_tanh", torch.rnn_tanh, "RNN_TANH")
-        if self.nonlinearity == "relu":
-            return Operator("rnn_relu", torch.rnn_relu, "RNN_RELU")
-        return None
+        return _OPERATORS.get(self.nonlinearity) if isinstance(self.nonlinearity, str) else None
 
 
 class GRU(Recurrent):
@@ -119,6 +141,12 @@ class GRU(Recurrent):
         bidirectional: a second run from each row's own end; its outputs follow on the last axis.
         device: where the weights are created.
         dtype: of the weights, and so of input and output.
+        recurrent_dropout: the share of the units of h_{t-1} that W_hh does not see in training, in
+            [0, 1], the same ones at every step (Gal and Ghahramani 2016); the others grow to match.
+        zoneout: the probability, in [0, 1], that a unit keeps its value at a step in training; its mean
+            at inference (Krueger et al. 2017).
+        layer_norm: normalise the sums before φ and the gates, as in the formulas of `GRUCell` (Ba et al.
+            2016); adds learned gains, named like the weights, which torch's `state_dict` has not.
 
     Raises:
         ArgumentError: a setting is out of range; every fault has its line.
@@ -151,20 +179,30 @@ class GRU(Recurrent):
         bidirectional: bool = False,
         device: Any = None,
         dtype: torch.dtype | None = None,
+        *,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         self._build(
             input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dropout=dropout,
             bidirectional=bidirectional, proj_size=0, device=device, dtype=dtype,
+            recurrent_dropout=recurrent_dropout, zoneout=zoneout, layer_norm=layer_norm,
         )  # fmt: skip
+
+    def _shapes(self, width: int) -> dict[str, tuple[int, ...]]:
+        rows = 3 * self.hidden_size
+        gains = {"gain_ih": (rows,), "gain_hh": (rows,)} if self.layer_norm else {}
+        return {**super()._shapes(width), **gains}
 
     @property
     def _cell(self) -> GRUCell:
-        return GRUCell()
+        return _GRU_CELL
 
     @property
     def _operator(self) -> Operator:
-        return Operator("gru", torch.gru, "GRU")
+        return _OPERATORS["gru"]
 
 
 class LSTM(Recurrent):
@@ -189,6 +227,12 @@ class LSTM(Recurrent):
             torch says once that its oneDNN path does not serve this.
         device: where the weights are created.
         dtype: of the weights, and so of input and output.
+        recurrent_dropout: the share of the units of h_{t-1} that W_hh does not see in training, in
+            [0, 1], the same ones at every step (Gal and Ghahramani 2016); the others grow to match.
+        zoneout: the probability, in [0, 1], that a unit keeps its value at a step in training; its mean
+            at inference (Krueger et al. 2017). A pair is one each for h and c.
+        layer_norm: normalise the sums before φ and the gates, as in the formulas of `LSTMCell` (Ba et al.
+            2016); adds learned gains, named like the weights, which torch's `state_dict` has not.
 
     Raises:
         ArgumentError: a setting is out of range; every fault has its line.
@@ -218,20 +262,30 @@ class LSTM(Recurrent):
         proj_size: int = 0,
         device: Any = None,
         dtype: torch.dtype | None = None,
+        *,
+        recurrent_dropout: float = 0.0,
+        zoneout: float | tuple[float, float] = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         self._build(
             input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dropout=dropout,
             bidirectional=bidirectional, proj_size=proj_size, device=device, dtype=dtype,
+            recurrent_dropout=recurrent_dropout, zoneout=zoneout, layer_norm=layer_norm,
         )  # fmt: skip
 
     def _shapes(self, width: int) -> dict[str, tuple[int, ...]]:
-        shapes = super()._shapes(width)
-        return {**shapes, "weight_hr": (self.proj_size, self.hidden_size)} if self.proj_size else shapes
+        H, shapes = self.hidden_size, super()._shapes(width)
+        if self.proj_size:
+            shapes["weight_hr"] = (self.proj_size, H)
+        if self.layer_norm:
+            shapes.update(gain_ih=(4 * H,), gain_hh=(4 * H,), gain_cell=(H,))
+            shapes.update({"bias_cell": (H,)} if self.bias else {})
+        return shapes
 
     @property
     def _cell(self) -> LSTMCell:
-        return LSTMCell()
+        return _LSTM_CELL
 
     @property
     def _state_sizes(self) -> dict[str, int]:
@@ -239,4 +293,4 @@ class LSTM(Recurrent):
 
     @property
     def _operator(self) -> Operator:
-        return Operator("lstm", torch.lstm, "LSTM")
+        return _OPERATORS["lstm"]

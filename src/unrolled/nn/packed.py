@@ -1,0 +1,44 @@
+"""torch's PackedSequence, taken apart into a padded batch with lengths, and put together again.
+
+Shapes: T steps of the longest row, B rows, F features.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from unrolled.errors import ArgumentError
+
+
+def unpack(name: str, packed: PackedSequence) -> tuple[Tensor, Tensor]:
+    """The rows (T, B, F), padded with zeros, and their lengths (B,), both in the order they were packed from.
+
+    Args:
+        name: what an error calls the sequence.
+        packed: sorted or not.
+
+    Raises:
+        ArgumentError: a step holds not one vector (F,) a row.
+    """
+    if packed.data.ndim != 2:
+        raise ArgumentError(
+            f"{name}: expected a PackedSequence of vectors, so that its data is (steps, F);"
+            f" got data of shape {tuple(packed.data.shape)}. Reshape the rows before packing."
+        )
+    rows, lengths = pad_packed_sequence(packed)
+    return rows, lengths
+
+
+def pack_like(rows: Tensor, packed: PackedSequence) -> PackedSequence:
+    """Rows (T, B, F) in the order of `unpack`, packed in the very order that `packed` has.
+
+    >>> before = torch.nn.utils.rnn.pack_sequence([torch.ones(1, 2), torch.ones(3, 2)], enforce_sorted=False)
+    >>> pack_like(unpack("x", before)[0] + 1, before).data.shape
+    torch.Size([4, 2])
+    """
+    if packed.sorted_indices is not None:
+        rows = rows.index_select(1, packed.sorted_indices)
+    order = torch.arange(rows.shape[1])
+    lengths = (packed.batch_sizes[:, None] > order).sum(0)  # (B,), the longest first
+    data = pack_padded_sequence(rows, lengths).data
+    return PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
