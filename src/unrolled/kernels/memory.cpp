@@ -27,15 +27,14 @@ std::size_t rounded(std::size_t bytes) {
 
 // A mapping that begins on a huge page: one huge page too many, and what sticks out is cut off.
 void *mapped(std::size_t bytes) {
-    void *const found = mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    constexpr int kAccess = PROT_READ | PROT_WRITE, kKind = MAP_PRIVATE | MAP_ANONYMOUS;
+    void *const found = mmap(nullptr, bytes + kHugePage, kAccess, kKind, -1, 0);
     if (found == MAP_FAILED) throw std::bad_alloc();
     auto *const begin = static_cast<unsigned char *>(found);
     const std::size_t before = -reinterpret_cast<std::uintptr_t>(begin) % kHugePage;
     if (before > 0) munmap(begin, before);
     if (before < kHugePage) munmap(begin + before + bytes, kHugePage - before);
-#ifdef MADV_HUGEPAGE
     madvise(begin + before, bytes, MADV_HUGEPAGE);  // advice: where it is refused, small pages serve
-#endif
     return begin + before;
 }
 
