@@ -7,9 +7,10 @@
 (torch.Size([32, 50, 64]), torch.Size([1, 32, 64]))
 """
 
-from unrolled.nn import cells
+from unrolled.nn import cells, exchange
+from unrolled.nn.cell_layer import CellLayer, Direction
 from unrolled.nn.cells import Cell
 from unrolled.nn.layers import GRU, LSTM, RNN
 from unrolled.nn.unroll import unroll, unroll_stack
 
-__all__ = ["GRU", "LSTM", "RNN", "Cell", "cells", "unroll", "unroll_stack"]
+__all__ = ["GRU", "LSTM", "RNN", "Cell", "CellLayer", "Direction", "cells", "exchange", "unroll", "unroll_stack"]
