@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "binding.hpp"
 #include "dispatch.hpp"
 
 namespace nb = nanobind;
@@ -29,6 +30,7 @@ static void bind(nb::module_ &m, const char *name,
 }
 
 NB_MODULE(_compiled, m) {
+    unrolled::bind_recurrence(m);
     bind(m, "tanh", &unrolled::Kernels::tanh_float);
     bind(m, "tanh", &unrolled::Kernels::tanh_double);
     bind(m, "sigmoid", &unrolled::Kernels::sigmoid_float);

@@ -1,6 +1,8 @@
 // Compiled once for each instruction set: CMakeLists.txt gives the flags and UNROLLED_ISA.
 #include "dispatch.hpp"
 #include "functions.hpp"
+#include "matmul.hpp"
+#include "recurrence.hpp"
 
 #define UNROLLED_TEXT_OF(name) #name
 #define UNROLLED_TEXT(name) UNROLLED_TEXT_OF(name)
@@ -12,6 +14,9 @@ template <class T, class F> static void apply(const T *in, T *out, std::size_t n
 extern const Kernels kernels;
 const Kernels kernels{
     UNROLLED_TEXT(UNROLLED_ISA),
+    {forward<float>, backward<float>, saved<float>},
+    {forward<double>, backward<double>, saved<double>},
+    matmul,
     apply<float, Tanh<float>>,
     apply<double, Tanh<double>>,
     apply<float, Sigmoid<float>>,
