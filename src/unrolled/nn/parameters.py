@@ -155,15 +155,16 @@ class Parameters(nn.Module):
     def _weights(self, cast: torch.dtype | None = None) -> list[list[Any]]:
         """The weights of each layer and direction as the cell takes them, in the dtype `cast` if given."""
         own: dict[str, Any] = self._parameters  # Module.__getattr__ costs more than all the rest here
+        make, slots = self._weights_type._make, self._slots
         try:
-            found = [[[own[n] if n else None for n in slots] for slots in layer] for layer in self._slots]
+            found = [[make([own[n] if n else None for n in names]) for names in layer] for layer in slots]
         except KeyError:  # a weight that is computed from others: parametrized or pruned
             found = [
-                [[getattr(self, n) if n else None for n in slots] for slots in layer] for layer in self._slots
+                [make([getattr(self, n) if n else None for n in names]) for names in layer] for layer in slots
             ]
-        if cast is not None:
-            found = [[[w if w is None else w.to(cast) for w in ws] for ws in layer] for layer in found]
-        return [[self._weights_type._make(weights) for weights in layer] for layer in found]
+        if cast is None:
+            return found
+        return [[make([w if w is None else w.to(cast) for w in ws]) for ws in layer] for layer in found]
 
     @property
     def all_weights(self) -> list[list[Tensor]]:
