@@ -13,4 +13,15 @@ from unrolled.nn.cells import Cell
 from unrolled.nn.layers import GRU, LSTM, RNN
 from unrolled.nn.unroll import unroll, unroll_stack
 
-__all__ = ["GRU", "LSTM", "RNN", "Cell", "CellLayer", "Direction", "cells", "exchange", "unroll", "unroll_stack"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Cell",
+    "CellLayer",
+    "Direction",
+    "cells",
+    "exchange",
+    "unroll",
+    "unroll_stack",
+]

@@ -149,7 +149,7 @@ def assemble(layers: Layers, *, batch_first: bool, dropout: float = 0.0) -> Laye
     """The layer that these cells and weights make: RNN, GRU or LSTM where they are one of these.
 
     Raises:
-        ArgumentError: states differ in size, or a CellLayer would need dropout.
+        ArgumentError: it would have to be a CellLayer, and states differ in size.
     """
     first = layers[0][0]
     weights = first.weights
@@ -159,8 +159,6 @@ def assemble(layers: Layers, *, batch_first: bool, dropout: float = 0.0) -> Laye
     widths = {direction.weights.weight_hh.shape[-1] for layer in layers for direction in layer}
     is_fused = type(first.cell) in _FUSED and len(cells) == len(has_bias) == len(widths) == 1
     if not is_fused or ways not in ([False], [False, True]):
-        if dropout > 0:
-            warn_left_behind(f"dropout={dropout} between the layers", "a CellLayer")
         return CellLayer(weights.weight_ih.shape[-1], layers, batch_first=batch_first)
     settings = {"nonlinearity": first.cell.nonlinearity} if isinstance(first.cell, RNNCell) else {}
     F, H = weights.weight_ih.shape[-1], weights.weight_hh.shape[-1]
@@ -197,9 +195,9 @@ def summed_biases(weights: Any) -> Tensor:
 
 
 def warn_left_behind(option: str, receiver: str) -> None:
-    """Say that something which acts in training alone does not come along."""
+    """Say on the line that called our caller that something which acts in training alone stays behind."""
     warnings.warn(
         f"{option} acts in training alone and is left behind: {receiver} does not have it."
         " The weights and what they predict are the same.",
-        stacklevel=4,
+        stacklevel=3,
     )

@@ -4,7 +4,7 @@ Keras multiplies from the left, so its kernels are ours transposed. A layer of K
 `get_config` and `get_weights`, without importing Keras.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unrolled.errors import ArgumentError, MissingPartError
 from unrolled.nn.activation import Activation
-from unrolled.nn.cell_layer import Direction
+from unrolled.nn.cell_layer import CellLayer, Direction
 from unrolled.nn.cells import GRUCell, GRUWeights, LSTMCell, RNNCell, RNNWeights
 from unrolled.nn.exchange.assembly import (
     Layer,
@@ -80,7 +80,23 @@ def from_keras(layer: Any) -> Layer:
             " last step to the first. Take each by itself."
         )
     layers = [_directions(part) for part in recurrent]
-    return assemble(layers, batch_first=True, dropout=rates.pop() if rates and len(layers) > 1 else 0.0)
+    dropout = rates.pop() if rates and len(layers) > 1 else 0.0
+    made = assemble(layers, batch_first=True, dropout=dropout)
+    left = [told for part in recurrent for told in _dropout_within(part)]
+    if dropout > 0 and isinstance(made, CellLayer):
+        left.append(f"dropout={dropout} between the layers")
+    if left:
+        warn_left_behind(", ".join(left), "our layer")
+    return made
+
+
+def _dropout_within(layer: Any) -> Iterator[str]:
+    """What a layer drops of its input and state in training: one mask a gate, which is not ours."""
+    config = layer.get_config()
+    for part in [config, *(config[key]["config"] for key in ("layer", "backward_layer") if config.get(key))]:
+        for option in ("dropout", "recurrent_dropout"):
+            if part.get(option):
+                yield f"{part['name']} {option}={part[option]}"
 
 
 def _directions(layer: Any) -> list[Direction]:
@@ -121,9 +137,6 @@ def _direction(
     """One of Keras' layers as a cell and its weights."""
     if kind not in _KINDS:
         raise ArgumentError(f"from_keras: expected SimpleRNN, GRU or LSTM inside Bidirectional, got {kind}.")
-    for option in ("dropout", "recurrent_dropout"):
-        if config.get(option):
-            warn_left_behind(f"{kind} {option}={config[option]}", "unrolled.nn, as Keras means it,")
     phi = _activation(kind, "activation", config)
     kernel, recurrent = (_tensor(weight).T for weight in weights[:2])
     bias = _tensor(weights[2]) if config["use_bias"] else None
@@ -184,7 +197,7 @@ def to_keras(layer: Layer) -> Any:
     layers = directions_of(layer, "to_keras")
     keras = _keras()
     if getattr(layer, "recurrent_dropout", 0.0):
-        warn_left_behind("recurrent_dropout", "Keras, as ours means it,")
+        warn_left_behind(f"recurrent_dropout={layer.recurrent_dropout}", "Keras")
     dropout = getattr(layer, "dropout", 0.0)
     made = keras.Sequential([keras.Input((None, layer.input_size))])
     for k, directions in enumerate(layers):

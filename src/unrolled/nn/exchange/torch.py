@@ -69,10 +69,11 @@ def _rebuilt(kind: Any, source: Any) -> Any:
     }
     if hasattr(source, "nonlinearity"):
         settings["nonlinearity"] = source.nonlinearity
+    if source.proj_size:
+        settings["proj_size"] = source.proj_size
     first = source.weight_ih_l0
     made = kind(
-        source.input_size, source.hidden_size, **settings, proj_size=source.proj_size,
-        device="meta", dtype=first.dtype,
+        source.input_size, source.hidden_size, **settings, device="meta", dtype=first.dtype
     ).to_empty(device=first.device)  # fmt: skip
     made.dropout = source.dropout  # the constructor would warn where it has no effect, as it did before
     with torch.no_grad():
