@@ -86,7 +86,8 @@ template <class T> struct Simd {
     }
 
     static Vec abs(Vec v) { return from_bits(bits(v) & ~kSign); }
-    static Vec give_sign(Vec size, Vec sign) { return from_bits(bits(size) | (bits(sign) & kSign)); }  // size >= 0
+    // size must not be negative
+    static Vec give_sign(Vec size, Vec sign) { return from_bits(bits(size) | (bits(sign) & kSign)); }
 
     // a where the mask's lane is all ones, b where it is zero
     static Vec select(Bits mask, Vec a, Vec b) { return from_bits((bits(a) & mask) | (bits(b) & ~mask)); }
@@ -102,7 +103,8 @@ private:
 #elif defined(__AVX2__)
     static __m256i first(std::size_t count) {
         if constexpr (kIsFloat)
-            return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+            return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(count)),
+                                      _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
         else
             return _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)count), _mm256_setr_epi64x(0, 1, 2, 3));
     }
