@@ -3,6 +3,7 @@
 #   make demo        forecast a real series and write a report       make bench   time it, against rivals
 #   make test        lint, types, tests, examples: all that CI runs  make docs    the documentation
 #   make test-slow   sanitizers, many seeds, long fits, real data    make clean   back to a fresh clone
+#   make rivals      TensorFlow, JAX and ONNX Runtime for the benchmarks, in .rivals
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -11,7 +12,7 @@ installed := .venv/.installed
 
 DEMO ?= forecast example:sp500 --report demo-report.html
 
-.PHONY: demo test test-slow bench docs clean
+.PHONY: demo test test-slow bench rivals docs clean
 
 demo: $(installed)
 	$(bin)/unrolled $(DEMO)
@@ -28,11 +29,13 @@ test-slow: $(installed)
 bench: $(installed)
 	$(bin)/python -m benchmarks.run
 
+rivals: .rivals/.installed
+
 docs: $(installed)
 	$(bin)/python docs/build.py
 
 clean:
-	rm -rf .venv build dist docs/_site demo-report.html .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .rivals build dist docs/_site demo-report.html .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Python's sources are used where they lie; what is compiled or declared is installed anew when it changes.
@@ -41,6 +44,12 @@ compiled := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/unrolle
 $(installed): .venv/.created $(compiled)
 	@echo "installing what pyproject.toml and constraints.txt name into .venv: about a minute"
 	@$(bin)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+.rivals/.installed: benchmarks/rivals.txt
+	@echo "installing what benchmarks/rivals.txt names into .rivals: about 2 GB, some minutes"
+	@$(PYTHON) -m venv .rivals
+	@.rivals/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/rivals.txt
 	@touch $@
 
 .venv/.created:

@@ -1,54 +1,78 @@
-"""What our layers cost beside torch's: a training step each, with the same weights.
+"""Our layers beside torch's: a training step and inference over the shapes people train.
 
-unrolled.nn.RNN, GRU and LSTM hand what torch's own operators do exactly to those operators; the ratio says
-what the way there costs. Outputs and gradients are compared first.
+unrolled.nn.RNN, GRU and LSTM, called as anyone calls them, beside torch.nn's with the same weights on the
+same input: forward, backward from a given gradient of the output, the gradients of all weights; then forward
+alone in inference mode. Outputs and gradients are compared first. `times` is how many times as long torch
+takes; the means are geometric, over the seven shapes and over the six with more than one row. The two wide
+shapes, where a product of matrices is all, stand beside them.
 
     python -m benchmarks.layers [--toy]
 """
 
-from collections.abc import Callable
-
-import torch
-from torch import Tensor, nn
-
-import unrolled.nn
 from benchmarks.record import Facts, main, say, table
-from benchmarks.timing import interleaved
-
-SHAPES = [(64, 12, 1, 64), (64, 48, 8, 64), (32, 100, 8, 128)]  # B, T, F, H
-TOLERANCE = 1e-6
+from benchmarks.recurrent import (
+    CELLS,
+    SHAPES,
+    THREADS,
+    TOY,
+    WIDE,
+    Shape,
+    answers,
+    difference,
+    geometric_mean,
+    inference,
+    inputs,
+    pair,
+    path,
+    settle,
+    training,
+)  # fmt: skip
+from benchmarks.timing import here, in_turns
 
 
 def run(toy: bool) -> Facts:
+    settle(toy=toy)
     rows = []
-    for name in ("RNN", "GRU", "LSTM"):
-        for shape in SHAPES[:1] if toy else SHAPES:
-            ours, rival = _steps(name, *shape)
-            difference = max(float((a - b).abs().max()) for a, b in zip(ours(), rival(), strict=True))
-            if difference > TOLERANCE:
-                raise SystemExit(f"{name} {shape}: outputs or gradients differ by {difference:.1e}.")
-            timed = interleaved(ours, rival, repeats=2 if toy else 101)
-            sizes = ", ".join(map(str, shape))
-            rows.append({"layer": name, "B, T, F, H": sizes, "largest_difference": difference, **timed})
-    say(table(rows))
-    return {"rival": "torch.nn", "step": "forward and backward, all gradients", "rows": rows}
+    for cell in CELLS:
+        for shape in TOY if toy else [*SHAPES, *WIDE]:
+            rows += _rows(cell, shape, toy=toy)
+            say(table(rows[-2:]))
+    means = [_mean(rows, cell, step) for step in ("training", "inference") for cell in CELLS]
+    say("\n" + table(rows) + "\n\n" + table(means))
+    return {"rival": "torch.nn", "threads": THREADS, "geometric_means": means, "rows": rows}
 
 
-def _steps(
-    name: str, B: int, T: int, F: int, H: int
-) -> tuple[Callable[[], list[Tensor]], Callable[[], list[Tensor]]]:
-    """A training step of ours and of torch's, on the same input; each gives its output and gradients."""
-    torch.manual_seed(0)
-    x = torch.randn(B, T, F)
-    ours, rival = (getattr(room, name)(F, H, batch_first=True) for room in (unrolled.nn, nn))
-    ours.load_state_dict(rival.state_dict())
+def _rows(cell: str, shape: Shape, *, toy: bool) -> list[Facts]:
+    ours, rival = pair(cell, shape)
+    x, gradient = inputs(shape)
+    taken = path(ours, x, toy=toy)
+    far = difference(f"{cell} {shape}", answers(ours, x, gradient), answers(rival, x, gradient))
+    steps = {
+        "training": (training(ours, x, gradient), training(rival, x, gradient)),
+        "inference": (inference(ours, x), inference(rival, x)),
+    }
+    rows = []
+    for name, (our_step, torch_step) in steps.items():
+        told, measured = in_turns({"ours": here(our_step), "torch": here(torch_step)}, toy=toy)
+        rows.append({
+            "layer": cell, "B, T, F, H": str(shape), "step": name, "path": taken, "largest_difference": far,
+            "ours_ms": told["ours"].ms, "torch_ms": told["torch"].ms, "times": told["torch"].times,
+            "quartiles": told["torch"].quartiles, "measured": measured,
+        })  # fmt: skip
+    return rows
 
-    def step(layer: nn.Module) -> list[Tensor]:
-        output = layer(x)[0]
-        weights = list(layer.parameters())
-        return [output.detach(), *torch.autograd.grad(output.square().mean(), weights)]
 
-    return lambda: step(ours), lambda: step(rival)
+def _mean(rows: list[Facts], cell: str, step: str) -> Facts:
+    wide = {str(shape) for shape in WIDE}
+    chosen = [r for r in rows if (r["layer"], r["step"]) == (cell, step) and r["B, T, F, H"] not in wide]
+    many = [row["times"] for row in chosen if not row["B, T, F, H"].startswith("1,")]
+    return {
+        "layer": cell,
+        "step": step,
+        "seven_shapes": geometric_mean(row["times"] for row in chosen),
+        "six_with_B_over_1": geometric_mean(many),
+        "least": min(row["times"] for row in rows if (row["layer"], row["step"]) == (cell, step)),
+    }
 
 
 if __name__ == "__main__":

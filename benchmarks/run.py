@@ -20,7 +20,13 @@ from benchmarks.record import RESULTS, ROOT, commit, say
 # name: about how long on two cores; the slow ones only run when named
 BENCHMARKS = {
     "kernels": "a minute",
-    "layers": "a minute",
+    "layers": "five minutes",
+    "call_cost": "a minute",
+    "gemm_share": "two minutes",
+    "ragged": "five minutes",
+    "options": "five minutes",
+    "peak_memory": "five minutes",
+    "epoch": "two minutes",
     "startup": "two minutes",
     "memory": "two minutes",
     "sp500": "five minutes",
@@ -28,7 +34,7 @@ BENCHMARKS = {
     "m4_hourly": "five minutes",
     "m3": "ten minutes",
 }
-SLOW = {"verdict_trust": "an hour"}
+SLOW = {"frameworks": "twenty minutes, once `make rivals` has run", "verdict_trust": "an hour"}
 
 
 def main() -> None:

@@ -1,12 +1,31 @@
-"""Two rivals timed in turn in the same run, so that a busy moment slows both."""
+"""Rivals timed in turn in the same run, so that a busy moment slows all of them."""
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.record import Facts
+
+TURNS, TURN_S = 11, 0.1
+WIDE = 0.1  # an interquartile range of the ratios beyond this share of their median: measured again
+
+Side = Callable[[int], float]  # runs so many times, and tells the seconds of all of them together
+
+
+class Timed(NamedTuple):
+    """What one side took, and how many times as long as ours, turn by turn."""
+
+    ms: float
+    times: float
+    quartiles: tuple[float, float]
+
+    @property
+    def spread(self) -> float:
+        """The interquartile range as a share of the median."""
+        return (self.quartiles[1] - self.quartiles[0]) / self.times
 
 
 def interleaved(ours: Callable[[], Any], rival: Callable[[], Any], *, repeats: int) -> Facts:
@@ -32,6 +51,71 @@ def interleaved(ours: Callable[[], Any], rival: Callable[[], Any], *, repeats: i
         "ratio": round(float(middle), 3),
         "ratio_quartiles": [round(float(low), 3), round(float(high), 3)],
     }
+
+
+def here(step: Callable[[], Any]) -> Side:
+    """A side that runs in this process."""
+
+    def run(times: int) -> float:
+        start_s = time.perf_counter()
+        for _ in range(times):
+            step()
+        return time.perf_counter() - start_s
+
+    return run
+
+
+def in_turns(sides: Mapping[str, Side], *, toy: bool, turn_s: float = TURN_S) -> tuple[dict[str, Timed], int]:
+    """Median times of every side, and the median of what each takes over the first, turn by turn.
+
+    Args:
+        sides: by name, ours first.
+        toy: one turn of one call.
+        turn_s: how long each side runs at its turn, if one call does not take longer.
+
+    Returns:
+        Each side's figures, and how often all was measured: twice where the quartiles of some ratio lay
+        further apart than `WIDE` the first time; the second measurement is the one told.
+    """
+    counts = {name: 1 if toy else _count(side, turn_s) for name, side in sides.items()}
+    turns = 1 if toy else TURNS
+    told = _told(sides, _measured(sides, counts, turns))
+    if toy or max(side.spread for side in told.values()) <= WIDE:
+        return told, 1
+    return _told(sides, _measured(sides, counts, turns)), 2
+
+
+def _count(side: Side, turn_s: float) -> int:
+    """How many calls make a turn; the first call of all is not looked at."""
+    side(1)
+    return int(np.clip(turn_s / side(1), 1, 10_000))
+
+
+def _measured(sides: Mapping[str, Side], counts: Mapping[str, int], turns: int) -> NDArray[np.float64]:
+    """(turns, sides) seconds a call."""
+    seconds = np.empty((turns, len(sides)))
+    named = list(enumerate(sides.items()))
+    for turn in range(turns):
+        first = turn % len(named)  # who begins changes: the next finds the caches as the last left them
+        for column, (name, side) in named[first:] + named[:first]:
+            time.sleep(0.01)  # threads of the last one that still spin for work would slow this one
+            side(1)
+            seconds[turn, column] = side(counts[name]) / counts[name]
+    return seconds
+
+
+def _told(names: Mapping[str, Side], seconds: NDArray[np.float64]) -> dict[str, Timed]:
+    told = {}
+    for name, column in zip(names, seconds.T, strict=True):
+        low, middle, high = np.quantile(column / seconds[:, 0], (0.25, 0.5, 0.75)).tolist()
+        ms = float(np.median(column)) * 1e3
+        told[name] = Timed(_digits(ms), round(middle, 3), (round(low, 3), round(high, 3)))
+    return told
+
+
+def _digits(value: float) -> float:
+    """Four digits that count."""
+    return float(f"{value:.4g}")
 
 
 def spread(seconds: list[float]) -> Facts:

@@ -4,13 +4,18 @@ import importlib
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
+
+import unrolled.nn
 
 ROOT = Path(__file__).parents[1]
-SHARED = {"record", "timing", "panel", "run"}
+SHARED = {"record", "timing", "panel", "recurrent", "run"}
 # A whole backtest for each of several series: too long for every day.
 SLOW = {"verdict_trust"}
 NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in SHARED)
@@ -35,8 +40,11 @@ def test_every_benchmark_runs_at_toy_size(
     module, before = _module(name, monkeypatch), _results()
     monkeypatch.setattr(sys, "argv", [name, "--toy"])
     module.main(module.run)  # one `main` for all: it writes commit, machine and versions
-    assert len(capsys.readouterr().out.splitlines()) >= 2
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) >= 2
     assert _results() == before
+    if (absent := _module("rivals.driver", monkeypatch).ABSENT) in printed:
+        pytest.skip(absent)  # what needs no rival has run
 
 
 def test_the_runner_knows_every_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +86,79 @@ def test_pairs_are_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     told = timing.interleaved(lambda: taking("ours", 1.0), lambda: taking("rival", 2.0), repeats=5)
     assert told["ratio"] == 0.5
     assert told["ratio_quartiles"] == [0.5, 0.5]
+
+
+def test_wide_quartiles_are_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, and the second measurement is what is told; steady ratios are measured once."""
+    timing = _module("timing", monkeypatch)
+    calls = {"ours": 0, "steady": 0, "restless": 0}
+
+    def taking(name: str, times: int) -> float:
+        calls[name] += 1
+        is_slow = name == "restless" and calls[name] <= 2 + 2 * timing.TURNS and calls[name] % 4 == 0
+        return times * {"ours": 1.0, "steady": 3.0, "restless": 5.0 if is_slow else 2.0}[name]
+
+    sides = {name: partial(taking, name) for name in ("ours", "steady", "restless")}
+    told, measured = timing.in_turns({name: sides[name] for name in ("ours", "steady")}, toy=False)
+    assert (told["steady"].ms, told["steady"].times, measured) == (3000.0, 3.0, 1)
+    told, measured = timing.in_turns(sides, toy=False)
+    assert (told["restless"].times, told["restless"].quartiles, measured) == (2.0, (2.0, 2.0), 2)
+
+
+def test_what_is_not_equal_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong answer, NaN among them, ends a benchmark, and so does a layer that takes another path."""
+    recurrent = _module("recurrent", monkeypatch)
+    right = {"output": np.array([1.0, -4.0]), "more": np.array([7.0])}
+    assert recurrent.difference("rival", right, {"output": np.array([1.0001, -4.0])}) == 2.5e-5
+    for wrong in (1.001, np.nan):
+        with pytest.raises(SystemExit, match="rival: output differs by"):
+            recurrent.difference("rival", right, {"output": np.array([wrong, -4.0])})
+    layer, x = unrolled.nn.RNN(2, 3, nonlinearity=torch.sin), torch.ones(5, 1, 2)
+    assert recurrent.path(layer, x, toy=True) == "reference"
+    with pytest.raises(SystemExit, match="would not measure our kernels; the layer takes reference"):
+        recurrent.path(layer, x, toy=False)
+
+
+RIVAL = """
+import numpy as np
+from benchmarks.rivals.job import Job
+VERSIONS = ("numpy",)
+print("a framework says hello")
+def training(arrays, power):
+    done = []
+    return Job(done.append, lambda: {"done": np.array(done), "answer": arrays["x"] ** power})
+"""
+
+
+def test_a_rival_lives_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Arrays go there, it runs as often as asked, answers come back; what it prints disturbs nobody."""
+    driver = _module("rivals.driver", monkeypatch)
+    (tmp_path / "pretended.py").write_text(RIVAL)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with driver.Worker("pretended", Path(sys.executable)) as worker:
+        assert worker.versions() == {"numpy": np.__version__}
+        worker.load("training", {"x": np.array([3.0])}, power=2)
+        assert worker.run(5) > 0
+        answers = worker.answers()
+        assert (answers["done"].tolist(), answers["answer"].tolist()) == ([5], [9.0])
+        worker.load("training", {}, power=2)
+        with pytest.raises(SystemExit, match=r"pretended could not answer[.]\n(.|\n)*KeyError: 'x'"):
+            worker.answers()
+
+
+@pytest.mark.parametrize("name", ["frameworks", "epoch"])
+def test_absent_rivals_are_told_in_a_sentence(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No figure is written without them."""
+    module = _module(name, monkeypatch)
+    monkeypatch.setattr(module, "settle", lambda toy: None)
+    monkeypatch.setattr(module, "path", lambda *_, **__: "fused")
+    monkeypatch.setenv("UNROLLED_RIVALS_PYTHON", str(tmp_path / "python"))
+    with pytest.raises(
+        SystemExit, match="the rivals are not here: make their environment with `make rivals`"
+    ):
+        module.run(False)
 
 
 def _pretended(run: ModuleType, failing: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -1,0 +1,137 @@
+"""What stands around the kernels: the call of a layer and `backward`, beside the bare kernel calls.
+
+At the smallest shape people train, layer call plus backward(grad), no loss, gradients of all weights, beside
+the compiled forward and backward with every buffer at hand; `around_us` is what the first costs more, turn by
+turn. Both must give the same numbers. Then fresh processes: how long the first call takes, which compiles
+nothing, and the tenth; ours and torch's.
+
+    python -m benchmarks.call_cost [--toy]
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.record import ROOT, Facts, main, say, table
+from benchmarks.recurrent import (
+    CELLS,
+    SHAPES,
+    THREADS,
+    TOY,
+    Shape,
+    answers,
+    difference,
+    inputs,
+    pair,
+    path,
+    settle,
+    training,
+)  # fmt: skip
+from benchmarks.timing import here, in_turns
+from unrolled.kernels import _compiled
+
+CALLS, PROCESSES = 10, 9
+
+
+def run(toy: bool) -> Facts:
+    settle(toy=toy)
+    shape = TOY[0] if toy else SHAPES[0]
+    rows = [_around(cell, shape, toy=toy) for cell in CELLS]
+    say(table(rows) + "\n")
+    first = [
+        _first_calls(who, cell, toy=toy) for cell in CELLS[: 1 if toy else 3] for who in ("ours", "torch")
+    ]
+    say(table(first))
+    return {"threads": THREADS, "rows": rows, "first_calls": first}
+
+
+def _around(cell: str, shape: Shape, *, toy: bool) -> Facts:
+    layer, _ = pair(cell, shape)
+    x, gradient = inputs(shape)
+    taken = path(layer, x, toy=toy)
+    bare, found = _bare(cell, layer, x, gradient)
+    bare()
+    far = difference(f"{cell} {shape}", answers(layer, x, gradient), found)
+    sides = {"bare": here(bare), "ours": here(training(layer, x, gradient))}
+    told, measured = in_turns(sides, toy=toy)
+    bare_us = told["bare"].ms * 1e3
+    (low, high), middle = told["ours"].quartiles, told["ours"].times
+    return {
+        "layer": cell, "B, T, F, H": str(shape), "path": taken, "largest_difference": far,
+        "layer_us": round(told["ours"].ms * 1e3, 1), "bare_us": round(bare_us, 1),
+        "around_us": round((middle - 1) * bare_us, 1), "measured": measured,
+        "quartiles": (round((low - 1) * bare_us, 1), round((high - 1) * bare_us, 1)),
+    }  # fmt: skip
+
+
+def _bare(
+    cell: str, layer: Any, x: Tensor, gradient: Tensor
+) -> tuple[Callable[[], None], dict[str, np.ndarray]]:
+    """The compiled forward and backward on buffers at hand, and the arrays that they fill, by name."""
+    T, B, F = x.shape
+    H = gradient.shape[2]
+    sizes = (CELLS.index(cell), 0, False, False, THREADS, T, B, F, H)
+    saved = torch.empty(_compiled.saved_elements(*sizes[:2], T, B, F, H, False, False, False))
+    weights = dict(layer.named_parameters())
+    given = (
+        *sizes, x.data_ptr(), B * F, F, 0, 0, *(weight.data_ptr() for weight in weights.values()), 0,
+        0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, -1,
+    )  # fmt: skip
+    output, h_n, c_n = torch.empty(T, B, H), torch.empty(B, H), torch.empty(B, H)
+    found = {name: torch.empty_like(weight) for name, weight in weights.items()}
+    finals = h_n.data_ptr(), c_n.data_ptr() if cell == "LSTM" else 0
+    forward = (*given, output.data_ptr(), B * H, H, *finals, saved.data_ptr())
+    backward = (
+        *given, output.data_ptr(), B * H, H, saved.data_ptr(), gradient.data_ptr(), B * H, H, 0, 0,
+        0, 0, 0, 0, 0, *(one.data_ptr() for one in found.values()), 0, 0, 0, 0, 0,
+    )  # fmt: skip
+    kept = (x, gradient, layer, saved, output, h_n, c_n, found)  # pointers keep nothing alive
+
+    def step() -> None:
+        _compiled.recurrence_forward(*forward)
+        _compiled.recurrence_backward(*backward)
+        assert kept
+
+    arrays = {name.removesuffix("_l0"): one.detach().numpy() for name, one in found.items()}
+    return step, {**arrays, "output": output.numpy()}
+
+
+def _first_calls(who: str, cell: str, *, toy: bool) -> Facts:
+    """Median milliseconds of the first, second and tenth call over fresh processes."""
+    told = []
+    for _ in range(1 if toy else PROCESSES):
+        command = [sys.executable, "-m", "benchmarks.call_cost", "--calls", who, cell, str(int(toy))]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"{who}, {cell}: ended with {done.returncode}\n{done.stderr}")
+        told.append(json.loads(done.stdout))
+    first, second, *_, tenth = np.median(told, axis=0).round(3).tolist()
+    return {"layer": cell, "who": who, "first_ms": first, "second_ms": second, "tenth_ms": tenth}
+
+
+def _calls(who: str, cell: str, *, toy: bool) -> list[float]:
+    """Milliseconds of each of the first ten steps of this process; a step of plain torch came before."""
+    settle(toy=toy)
+    layer = pair(cell, SHAPES[0])[who == "torch"]
+    step = training(layer, *inputs(SHAPES[0]))
+    training(torch.nn.Linear(4, 4), torch.ones(2, 4), torch.ones(4))()  # autograd itself has started
+    told = []
+    for _ in range(CALLS):
+        start_s = time.perf_counter()
+        step()
+        told.append(1e3 * (time.perf_counter() - start_s))
+    return told
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--calls"]:
+        print(json.dumps(_calls(sys.argv[2], sys.argv[3], toy=bool(int(sys.argv[4])))))
+    else:
+        main(run)
