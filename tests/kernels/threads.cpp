@@ -123,10 +123,12 @@ static void a_worker_leaves_its_callers_processor() {
     CPU_ZERO(&only);
     CPU_SET(here, &only);
     sched_setaffinity(0, sizeof only, &only);
+    pid_t worker = 0;
     for (int call = 0; call < 50; ++call) {
         for (const auto &task : std::filesystem::directory_iterator("/proc/self/task")) {
             const pid_t thread = std::stoi(task.path().filename());
             if (thread == getpid()) continue;
+            worker = thread;
             sched_setaffinity(thread, sizeof only, &only);
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
             sched_setaffinity(thread, sizeof allowed, &allowed);
@@ -134,6 +136,8 @@ static void a_worker_leaves_its_callers_processor() {
         int places[2] = {-1, -1};
         run_team(2, [](void *to, int member) { static_cast<int *>(to)[member] = sched_getcpu(); }, places);
         REQUIRE(places[0] == here && places[1] != here);
+        cpu_set_t after;
+        REQUIRE(sched_getaffinity(worker, sizeof after, &after) == 0 && CPU_EQUAL(&after, &allowed));
     }
 }
 
@@ -209,7 +213,7 @@ static void openmp_lends_its_threads() {
 
 static void blocks_are_aligned_and_come_back() {
     for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{4096}, std::size_t{4097},
-                                    std::size_t{1} << 20, (std::size_t{4} << 20) - 1, std::size_t{9} << 20}) {
+                                    std::size_t{1} << 20, (std::size_t{4} << 20) - 1, std::size_t{5} << 20}) {
         void *const block = borrow(bytes);
         REQUIRE(reinterpret_cast<std::uintptr_t>(block) % 64 == 0);
         if (bytes >= std::size_t{4} << 20) REQUIRE(reinterpret_cast<std::uintptr_t>(block) % (2 << 20) == 0);

@@ -10,6 +10,7 @@ namespace unrolled {
 
 // Run body(argument, member) for every member in 0 .. members - 1, each on a thread of its own, the
 // caller's being member 0, and return when all have ended. `body` must not throw, fork or call run_team.
+// The threads are torch's where it was set to use as many in the calling thread, else a pool's.
 // Calls from several threads run beside one another as long as the processors suffice, else in turn.
 // Throws std::runtime_error, before any body starts, if the system refuses a thread.
 void run_team(int members, void (*body)(void *argument, int member), void *argument);
