@@ -9,6 +9,8 @@ from torch.func import functional_call, grad, hessian, jvp, vmap
 
 import unrolled.nn as un
 from unrolled.errors import ArgumentError
+from unrolled.nn import recurrent
+from unrolled.nn.arguments import Expected, admit
 
 T, B, F, H = 7, 4, 3, 5
 LAYERS = {
@@ -245,3 +247,78 @@ def test_moving_keeps_the_answers() -> None:
     before = layer(x)[0]
     assert torch.equal(layer.double().float()(x)[0], before)
     assert layer.to("meta")(x.to("meta"))[0].shape == before.shape
+
+
+# ---- the door
+
+
+@every_layer
+def test_a_plain_call_passes_the_door_at_once(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the quick look accepts is what the whole check makes of it, and the whole check is not run."""
+    for batch_first in (False, True):
+        layer, x = build(batch_first=batch_first), torch.randn(T, B, F)
+        expected = Expected(
+            type(layer).__name__, F, layer._state_sizes, 1, batch_first, layer.weight_ih_l0
+        )  # fmt: skip
+        slow = admit(expected, x, None, None, None)
+        with monkeypatch.context() as closed:
+            closed.setattr(recurrent, "admit", lambda *_: pytest.fail("the whole check ran"))
+            quick = layer._admit(x, None, None, None)
+        assert torch.equal(quick.inputs, slow.inputs)
+        assert quick[1:] == slow[1:]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (torch.randn(T, F),),
+        (torch.randn(T, B, F).double(),),
+        (torch.randn(T, B, F + 1),),
+        (torch.randn(T, B, F, device="meta"),),
+        (torch.randn(T, B, F).to_sparse(),),
+        (torch.nn.Parameter(torch.randn(T, B, F)),),
+        (torch.nn.utils.rnn.pack_sequence([torch.randn(T, F)]),),
+        (torch.randn(T, B, F), torch.zeros(1, B, H)),
+        (torch.randn(T, B, F), None, [T] * B),
+        (torch.randn(T, B, F), None, None, torch.zeros(B, T, dtype=torch.bool)),
+    ],
+    ids=lambda given: f"{type(given[0]).__name__}-{len(given)}",
+)
+def test_anything_else_is_looked_at_whole(given: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quick look says no to all that it does not know."""
+    asked = []
+    monkeypatch.setattr(recurrent, "admit", lambda *_: asked.append(1))
+    un.GRU(F, H)._admit(*(*given, None, None, None)[:4])
+    assert asked == [1]
+
+
+def test_under_autocast_the_whole_check_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there that the dtype is changed."""
+    asked = []
+    monkeypatch.setattr(recurrent, "admit", lambda *_: asked.append(1))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        un.GRU(F, H)._admit(torch.randn(T, B, F), None, None, None)
+    assert asked == [1]
+
+
+@pytest.mark.parametrize(
+    ("build", "options", "is_training"),
+    [
+        (un.RNN, {}, True),
+        (un.GRU, {"zoneout": 0.3, "recurrent_dropout": 0.3, "layer_norm": True}, True),
+        (un.LSTM, {"zoneout": 0.3}, False),
+    ],
+)
+@pytest.mark.parametrize("lengths", [None, [1, 2, 0, 2], torch.tensor([1, 2, 0, 2])], ids=type)
+def test_compile_finds_one_graph(
+    build: Any, options: dict[str, Any], is_training: bool, lengths: Any
+) -> None:
+    """No break, whatever is asked for; the same draws, the same answers."""
+    layer, x = build(F, H, **options).train(is_training), torch.randn(2, B, F)
+    more = {} if lengths is None else {"lengths": lengths, "resets": torch.rand(B, 2) < 0.5}
+    torch.compiler.reset()
+    compiled = torch.compile(lambda x: layer(x, **more)[0], backend="eager", fullgraph=True)
+    torch.manual_seed(1)
+    found = compiled(x)
+    torch.manual_seed(1)
+    torch.testing.assert_close(found, layer(x, **more)[0], rtol=0, atol=1e-6)

@@ -9,6 +9,7 @@ from torch import Tensor
 from unrolled.errors import ArgumentError
 from unrolled.nn import unroll, unroll_stack
 from unrolled.nn.cells import GRUCell, GRUState, GRUWeights
+from unrolled.nn.zoneout import Zoneout
 
 
 class Seen(NamedTuple):
@@ -181,6 +182,33 @@ def test_bad_arguments_are_refused(more: dict[str, object], sentence: str) -> No
     with pytest.raises(ArgumentError) as refused:
         spell("1234", "5678", **more)
     assert str(refused.value).startswith(sentence)
+
+
+def test_a_cell_that_knows_no_recurrent_dropout_is_refused() -> None:
+    """By name; one that takes the mask is given it."""
+
+    class Taught(Speller):
+        def step(self, x: Tensor, state: Seen, weights: Tensor, dropped: Tensor | None = None) -> Seen:
+            assert dropped is not None
+            return super().step(x, state._replace(digits=state.digits * dropped), weights)
+
+    inputs, mask = torch.ones(4, 2, 1).double(), torch.tensor([1.0, 0.0], dtype=torch.float64)
+    with pytest.raises(ArgumentError) as refused:
+        unroll(Speller(), inputs, TEN, dropped=mask)
+    assert str(refused.value) == (
+        "unroll dropped: expected a cell whose step takes dropped=, got Speller."
+        " Let its step multiply h by the mask where h enters the recurrent weights."
+    )
+    assert unroll(Taught(), inputs, TEN, dropped=mask)[1].digits.tolist() == [1111.0, 1.0]
+
+
+def test_zoneout_holds_any_state() -> None:
+    """Parts of any shape, each with its rate: digits always move, the count never does."""
+    for seed in (3, None):
+        found = spell("1234", "5678", zoneout=Zoneout((0.0, 1.0), seed))
+        assert found == ([[1, 12, 123, 1234], [5, 56, 567, 5678]], [1234, 5678], [0, 0])
+    output, state = unroll(Speller(), torch.zeros(3, 0, 1).double(), TEN, zoneout=Zoneout((0.5, 0.5), 1))
+    assert (output.shape, state.count.shape) == ((3, 0, 1), (0, 1, 1))
 
 
 def test_a_flat_input_is_refused() -> None:
