@@ -54,7 +54,7 @@ class Activation:
 
     Args:
         name: one of these names, spelt like this.
-        alpha: α; left out it is what ONNX has: 1, for HardSigmoid 0.2, for LeakyRelu 0.01.
+        alpha: α; left out it is that of ONNX's operator: 1, for HardSigmoid 0.2, for LeakyRelu 0.01.
         beta: β; left out it is 0 for Affine, 0.5 for HardSigmoid, 1 for ScaledTanh.
         clip: the bound on x, above 0; None for none.
 

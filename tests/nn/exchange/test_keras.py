@@ -1,6 +1,5 @@
 """Layers from and to Keras 3, run on its torch backend, with random weights and biases."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 import unrolled.nn as un
-from unrolled.errors import ArgumentError
+from unrolled.errors import ArgumentError, MissingPartError
 from unrolled.nn.activation import Activation
 from unrolled.nn.exchange import from_keras, to_keras
 from unrolled.nn.general_cells import GeneralLSTMCell, GeneralLSTMWeights, ResetFirstGRUCell
@@ -217,30 +216,27 @@ def test_what_keras_does_not_have_is_refused(keras: Any) -> None:
             to_keras(layer)
 
 
-@pytest.mark.parametrize(
-    ("missing", "sentence"),
-    [
-        ("keras", 'to_keras needs Keras, which is not installed: pip install "unrolled[keras]"'),
-        ("torch_backend_of_keras", "Keras is installed, but its backend torch_backend_of_keras is not."),
-    ],
-)
-def test_without_keras_the_way_out_is_said(missing: str, sentence: str) -> None:
+class _Raising:
+    """An import that fails with the name of another module, as Keras does without its backend."""
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        if name == "keras":
+            raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
+
+
+def test_without_keras_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keras not there at all, or there without a backend."""
-    code = (
-        "import sys\n"
-        "import unrolled.nn as un\n"
-        "assert 'keras' not in sys.modules and 'onnx' not in sys.modules\n"
-        "class Absent:\n"
-        "    def find_spec(self, name, *_):\n"
-        "        if name == 'keras':\n"
-        f"            raise ModuleNotFoundError('no', name={missing!r})\n"
-        "sys.meta_path.insert(0, Absent())\n"
-        "try:\n"
-        "    un.exchange.to_keras(un.GRU(3, 5))\n"
-        "except un.exchange.keras.MissingPartError as fault:\n"
-        "    print(fault)\n"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
-    )
-    assert sentence in ran.stdout
+    monkeypatch.setitem(sys.modules, "keras", None)
+    with pytest.raises(MissingPartError, match=r'not installed: pip install "unrolled\[keras\]"'):
+        to_keras(un.GRU(F, H))
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setattr(sys, "meta_path", [_Raising(), *sys.meta_path])
+    with pytest.raises(MissingPartError, match=r"its backend tensorflow is not\. Set KERAS_BACKEND=torch"):
+        to_keras(un.GRU(F, H))
+
+
+def test_importing_the_layers_loads_neither_keras_nor_onnx() -> None:
+    """They take seconds, and only those who exchange layers need them."""
+    code = "import sys, unrolled.nn; print(sorted({'keras', 'onnx', 'onnxruntime'} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

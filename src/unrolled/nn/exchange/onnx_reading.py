@@ -30,6 +30,7 @@ LSTM_GATES = ("input", "output", "forget", "cell")
 PEEPHOLES = ("input", "output", "forget")
 DEFAULTS = {"RNN": (TANH,), "GRU": (SIGMOID, TANH), "LSTM": (SIGMOID, TANH, TANH)}
 _PASSING = {"Squeeze", "Transpose", "Reshape", "Identity", "Dropout"}  # between the layers of a stack
+_UNSETTLED = {"Affine", "ScaledTanh", "ThresholdedRelu"}  # ONNX Runtime takes 0 where the operators had 1
 _NAMES = {
     name.lower(): name
     for name in (
@@ -223,4 +224,10 @@ def _activation(name: str, alphas: Iterator[float], betas: Iterator[float], clip
     plain = Activation(_NAMES[name.lower()])
     alpha = None if plain.alpha is None else next(alphas, None)
     beta = None if plain.beta is None else next(betas, None)
+    for constant, default, found in (("alpha", plain.alpha, alpha), ("beta", plain.beta, beta)):
+        if default is not None and found is None and plain.name in _UNSETTLED:
+            raise ArgumentError(
+                f"from_onnx: {plain.name} is without its activation_{constant}, for which runtimes take"
+                " different numbers. Set it in the model."
+            )
     return Activation(plain.name, alpha, beta, clip)
