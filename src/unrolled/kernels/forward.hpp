@@ -29,11 +29,12 @@ template <class T, class Rule> class Forward {
     using S = Simd<T>;
     using Vec = typename S::Vec;
     static constexpr std::size_t kWide = kColumns<T>, kLanes = S::kLanes;
+    static constexpr std::size_t kCacheBytes = 1 << 20;
 
 public:
     Forward(const Call<T> &call, const Outcome<T> &outcome, const Plan &plan, const Rule &rule, Barrier &meeting)
         : call_(call), outcome_(outcome), plan_(plan), rule_(rule), shape_(call), zoneout_(call),
-          meeting_(meeting) {}
+          meeting_(meeting), streams_(shape_.kept_in_all(call) * sizeof(T) > kCacheBytes) {}
 
     // Cut up the memory of the call; the answer is how many bytes that takes.
     std::size_t carve(void *block) {
@@ -79,6 +80,7 @@ public:
             T *const used = recurrent;
             recurrent = next, next = used;
         }
+        S::end_streams();
     }
 
 private:
@@ -100,6 +102,7 @@ private:
     const Shape<T, Rule> shape_;
     const Zoneout<T> zoneout_;
     Barrier &meeting_;
+    const bool streams_;  // whether what is saved would only push other things out of the caches
     Norm<T> norm_;
     T *panels_ = nullptr, *starts_ = nullptr;
     std::size_t panel_ = 0;
@@ -112,6 +115,8 @@ private:
         const std::size_t one = shape_.sums.count * rows * kWide * sizeof(T);
         return one >= kBytes ? 1 : kBytes / one < shape_.unit_blocks ? kBytes / one : shape_.unit_blocks;
     }
+
+    bool is_plain() const { return !shape_.has_norm && !shape_.mixes && !call_.mask; }
 
     // The weights as panels, each member its part of them.
     void pack(int member) {
@@ -191,7 +196,10 @@ private:
         for (std::size_t u = blocks.begin; u < blocks.end; u += at_once) {
             const Part some{u, u + at_once < blocks.end ? u + at_once : blocks.end};
             add_up(own, rows, some, now);
-            for (std::size_t i = 0; i < now.active; ++i) finish(own, rows, some, now, i);
+            if (is_plain())
+                for (std::size_t i = 0; i < now.active; ++i) finish<true>(own, rows, some, now, i);
+            else
+                for (std::size_t i = 0; i < now.active; ++i) finish<false>(own, rows, some, now, i);
         }
     }
 
@@ -216,59 +224,68 @@ private:
         }
     }
 
-    // From the sums of row i to its gates, its state and its output.
-    void finish(const Own &own, const Rows &rows, Part some, const Step &now, std::size_t i) {
+    // From the sums of row i to its gates, its state and its output. What the loop reads is held in locals:
+    // a store of a vector might change any member, as far as the compiler knows.
+    template <bool kPlain> void finish(const Own &own, const Rows &rows, Part some, const Step &now, std::size_t i) {
         const std::size_t row = rows.order[i], H = shape_.units, stride = rows.count * kWide;
-        const std::size_t width = some.end - some.begin;
+        const std::size_t width = some.end - some.begin, vectors = some.end * 2 < shape_.vectors ? some.end * 2 : shape_.vectors;
         const bool ends = call_.reverse ? now.t == 0 : static_cast<std::int64_t>(now.t) + 1 == rows.lengths[i];
         const bool anew = !ends && starts_anew(call_, row, rows.lengths[i], call_.reverse ? now.t - 1 : now.t + 1);
+        const int kept = shape_.kept, n_starts = shape_.sums.count;
+        const bool has_norm = !kPlain && shape_.has_norm, mixes = !kPlain && shape_.mixes, is_masked = !kPlain && own.h;
         T *const out = at(outcome_.out, now.t, row);
-        T *const saved_row = outcome_.saved && shape_.kept ? outcome_.saved + (now.t * call_.rows + row) * shape_.kept_a_row : nullptr;
-        const T *const sums = own.sums + i * kWide;
+        T *const h_n = ends ? outcome_.h_n + row * H : nullptr, *const c_n = ends ? outcome_.c_n + row * H : nullptr;
+        T *const saved_row = outcome_.saved && kept ? outcome_.saved + (now.t * call_.rows + row) * shape_.kept_a_row : nullptr;
+        T *const saving = shape_.kept_by_rule ? saved_row : nullptr;
+        const T *const sums = own.sums + i * kWide - some.begin * stride;
+        const std::size_t sum_stride = width * stride;
+        T *const state = i * kWide + (is_masked ? own.h : now.next), *const next = i * kWide + now.next;
+        const T *const h = i * kWide + (is_masked ? own.h : now.recurrent);
+        T *const c = own.c + i * kWide;
+        const Rule rule = rule_;
+        const bool streams = streams_;
         std::uint32_t keys[2] = {0, 0};
-        if (shape_.mixes && zoneout_.is_random)
+        if (mixes && zoneout_.is_random)
             for (int part = 0; part < Rule::kStates; ++part) keys[part] = key(zoneout_.seed, part, now.t, row);
         CellNorm<T> cell_norm;
-        if (shape_.has_norm) {
-            normalise_row(own, i, stride, saved_row);
-            if (call_.gain_cell) norm_cell(own, i, stride, cell_norm);
-        }
-        for (std::size_t vector = some.begin * 2; vector < some.end * 2 && vector < shape_.vectors; ++vector) {
+        const bool norms_cell = has_norm && call_.gain_cell;
+        if (has_norm) normalise_row(own, i, stride, saved_row);
+        if (norms_cell) norm_cell(own, i, stride, cell_norm);
+        for (std::size_t vector = some.begin * 2; vector < vectors; ++vector) {
             const std::size_t unit = vector * kLanes, left = H - unit < kLanes ? H - unit : kLanes;
-            const std::size_t block = vector / 2, in_block = vector % 2 * kLanes;
-            const std::size_t place = block * stride + i * kWide + in_block;
+            const std::size_t place = vector / 2 * stride + vector % 2 * kLanes;
             Vec sum[Rule::kSums], before[2], after[2], saved[Rule::kSaved];
             for (int s = 0; s < Rule::kSums; ++s)
-                sum[s] = shape_.has_norm ? normed(own, s, vector, i, stride)
-                                         : S::load(sums + (s * width + block - some.begin) * stride + in_block);
-            before[0] = S::load((own.h ? own.h : now.recurrent) + place);
-            if constexpr (Rule::kStates > 1) before[1] = S::load(own.c + place);
-            if (call_.gain_cell) {
-                cell_norm.gain = S::load(norm_.gain(shape_.sums.count) + unit);
-                cell_norm.shift = S::load(norm_.shift(shape_.sums.count) + unit);
+                sum[s] = has_norm ? normed(own, s, vector, i, stride) : S::load(sums + s * sum_stride + place);
+            before[0] = S::load(h + place);
+            if constexpr (Rule::kStates > 1) before[1] = S::load(c + place);
+            if (norms_cell) {
+                cell_norm.gain = S::load(norm_.gain(n_starts) + unit);
+                cell_norm.shift = S::load(norm_.shift(n_starts) + unit);
             }
-            rule_.forward(sum, before, saved, after, call_.gain_cell ? &cell_norm : nullptr);
-            if (shape_.mixes) mix(before, after, keys, unit);
-            if (saved_row && shape_.kept_by_rule) save(saved_row + vector * shape_.kept * kLanes, saved, after);
+            rule.forward(sum, before, saved, after, norms_cell ? &cell_norm : nullptr);
+            if (mixes) mix(before, after, keys, unit);
+            if (saving) streams ? save<true>(saving + vector * kept * kLanes, saved, after) : save<false>(saving + vector * kept * kLanes, saved, after);
             put(out + unit, after[0], left);
-            if (ends) put(outcome_.h_n + row * H + unit, after[0], left);
+            if (h_n) put(h_n + unit, after[0], left);
             if constexpr (Rule::kStates > 1) {
-                if (ends) put(outcome_.c_n + row * H + unit, after[1], left);
-                S::store(own.c + place, anew ? Vec{} : after[1]);
+                if (c_n) put(c_n + unit, after[1], left);
+                S::store(c + place, anew ? Vec{} : after[1]);
             }
-            const Vec h = anew ? Vec{} : after[0];
-            if (own.h) S::store(own.h + place, h);
-            S::store(now.next + place, own.h ? h * units_at(call_.mask + row * H, unit) : h);
+            const Vec arrived = anew ? Vec{} : after[0];
+            S::store(state + place, arrived);
+            if (is_masked) S::store(next + place, arrived * units_at(call_.mask + row * H, unit));
         }
     }
 
     static void put(T *to, Vec value, std::size_t count) {
         count == kLanes ? S::store(to, value) : S::store(to, value, count);
     }
-    void save(T *to, const Vec *saved, const Vec *after) const {
+    template <bool kStreams> static void save(T *to, const Vec *saved, const Vec *after) {
         constexpr int kGates = Rule::kSaved - (Rule::kStates > 1);
-        for (int s = 0; s < kGates; ++s) S::store(to + s * kLanes, saved[s]);
-        if constexpr (Rule::kStates > 1) S::store(to + kGates * kLanes, after[1]);
+        for (int s = 0; s < kGates; ++s) kStreams ? S::stream(to + s * kLanes, saved[s]) : S::store(to + s * kLanes, saved[s]);
+        if constexpr (Rule::kStates > 1)
+            kStreams ? S::stream(to + kGates * kLanes, after[1]) : S::store(to + kGates * kLanes, after[1]);
     }
     void mix(const Vec *before, Vec *after, const std::uint32_t *keys, std::size_t unit) const {
         for (int part = 0; part < Rule::kStates; ++part) {

@@ -57,6 +57,25 @@ template <class T> struct Simd {
     }
     static void store(T *to, Vec v) { __builtin_memcpy(to, &v, sizeof v); }
 
+    // Past the caches, to a place on a line of its own: for what is read long after, and would first be
+    // fetched only to be written over. end_streams() comes before another thread reads it.
+    static void stream(T *to, Vec v) {
+#if defined(__AVX512F__)
+        if constexpr (kIsFloat) _mm512_stream_ps(to, (__m512)v);
+        else _mm512_stream_pd(to, (__m512d)v);
+#elif defined(__AVX2__)
+        if constexpr (kIsFloat) _mm256_stream_ps(to, (__m256)v);
+        else _mm256_stream_pd(to, (__m256d)v);
+#else
+        store(to, v);
+#endif
+    }
+    static void end_streams() {
+#if defined(__AVX2__)
+        _mm_sfence();
+#endif
+    }
+
     // The first `count` lanes, 0 <= count <= kLanes, and no memory beyond them; the other lanes are zero.
     static Vec load(const T *from, std::size_t count) {
 #if defined(__AVX512F__)
