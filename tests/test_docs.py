@@ -25,7 +25,7 @@ def _script(name: str) -> ModuleType:
 
 examples, site = _script("examples"), _script("build")
 
-RUN = ["README.md", "docs/tutorial-1-sequences.md"]
+RUN = ["README.md", "docs/tutorial-1-sequences.md", "docs/exchange.md"]
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_the_site_is_whole_and_offline(tmp_path: Path) -> None:
     for path in site.build(tmp_path / "site"):
         pages[path.name] = _Links()
         pages[path.name].feed(path.read_text("utf-8"))
-    assert len(pages) == 4
+    assert len(pages) == 5
     for name, page in pages.items():
         assert len(page.links) >= 4, name  # the menu, at least
         assert [load for load in page.loads if not (tmp_path / "site" / load).is_file()] == [], name
@@ -204,13 +204,13 @@ def _rooms_told() -> list[str]:
     told = []
     for row in re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE):
         first, *others = re.findall(r"`(.+?)`", row)
-        told += [first, *(f"{first.partition('/')[0]}/{name}" for name in others)]
+        told += [first, *(f"{first.rpartition('/')[0]}/{name}" for name in others)]
     return told
 
 
 def test_every_file_has_its_line_in_the_architecture() -> None:
     """And no line is left of a file that has gone."""
     kinds = {".py", ".pyi", ".hpp", ".cpp", ".html", ".js", ".css"}
-    files = [path for path in SOURCES.glob("*/*") if path.suffix in kinds and path.name[:2] != "__"]
+    files = [path for path in SOURCES.glob("*/**/*") if path.suffix in kinds and path.name[:2] != "__"]
     told = _rooms_told()
     assert sorted(told) == sorted(path.relative_to(SOURCES).as_posix() for path in files)

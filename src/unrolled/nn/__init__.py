@@ -7,7 +7,7 @@
 (torch.Size([32, 50, 64]), torch.Size([1, 32, 64]))
 """
 
-from unrolled.nn import cells, exchange
+from unrolled.nn import cells, exchange, general_cells
 from unrolled.nn.cell_layer import CellLayer, Direction
 from unrolled.nn.cells import Cell
 from unrolled.nn.layers import GRU, LSTM, RNN
@@ -22,6 +22,7 @@ __all__ = [
     "Direction",
     "cells",
     "exchange",
+    "general_cells",
     "unroll",
     "unroll_stack",
 ]

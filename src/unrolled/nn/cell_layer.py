@@ -77,7 +77,9 @@ class CellLayer(nn.Module):
         for field, weight in direction.weights._asdict().items():
             if weight is not None:
                 names[field] = f"{field}{suffix}"
-                self.register_parameter(names[field], nn.Parameter(weight.detach().clone()))
+                self.register_parameter(
+                    names[field], nn.Parameter(weight.detach().clone(memory_format=torch.contiguous_format))
+                )
         return direction.cell, type(direction.weights), names, direction.is_reverse
 
     def directions(self, cast: torch.dtype | None = None) -> list[list[Direction]]:
