@@ -154,6 +154,9 @@ def test_absent_rivals_are_told_in_a_sentence(
     module = _module(name, monkeypatch)
     monkeypatch.setattr(module, "settle", lambda toy: None)
     monkeypatch.setattr(module, "path", lambda *_, **__: "fused")
+    small = {"SHAPES": getattr(module, "TOY", []), "TURN_S": 1e-4}  # were it to run all the same
+    for constant in small.keys() & vars(module):
+        monkeypatch.setattr(module, constant, small[constant])
     monkeypatch.setenv("UNROLLED_RIVALS_PYTHON", str(tmp_path / "python"))
     with pytest.raises(
         SystemExit, match="the rivals are not here: make their environment with `make rivals`"
