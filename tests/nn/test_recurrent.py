@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.func import functional_call, grad, hessian, jvp, vmap
 
 import unrolled.nn as un
+from unrolled import kernels
 from unrolled.errors import ArgumentError
 from unrolled.nn import recurrent
 from unrolled.nn.arguments import Expected, admit
@@ -32,45 +33,88 @@ def assert_close(found: Any, wanted: Any) -> None:
 # ---- paths
 
 
+FUSED = f"fused: one operator runs all steps on the {kernels.build_info()['instruction_set']} kernels."
+NO_RESETS = torch.zeros(B, T, dtype=torch.bool)
+
+
 @pytest.mark.parametrize(
     ("layer", "more", "sentence"),
     [
-        (un.RNN(F, H), {}, "torch: torch.rnn_tanh runs the whole layer."),
-        (un.RNN(F, H, nonlinearity="relu"), {}, "torch: torch.rnn_relu runs the whole layer."),
-        (un.GRU(F, H), {}, "torch: torch.gru runs the whole layer."),
-        (un.LSTM(F, H), {"hx": None}, "torch: torch.lstm runs the whole layer."),
-        (un.GRU(F, H), {"lengths": [T] * B}, "torch: torch.gru runs the whole layer."),
+        (un.RNN(F, H), {}, FUSED),
+        (un.RNN(F, H, 2, nonlinearity="prelu", bidirectional=True, layer_norm=True), {}, FUSED),
+        (un.GRU(F, H, zoneout=0.1, recurrent_dropout=0.2), {"lengths": [T, 2, 3, 0]}, FUSED),
+        (un.LSTM(F, H), {"hx": None}, FUSED),
+        (un.LSTM(F, H, dtype=torch.float64), {}, FUSED),
         (
-            un.RNN(F, H, nonlinearity="prelu"),
+            un.LSTM(F, H, proj_size=2),
             {},
-            "reference: torch has no operator for nonlinearity='prelu'.",
+            "torch: the kernels have no projection; torch.lstm runs the whole layer.",
         ),
         (
-            un.GRU(F, H),
-            {"lengths": [T, 2, 3, 0], "resets": torch.zeros(B, T, dtype=torch.bool)},
-            "reference: not every length is T; resets are given.",
+            un.LSTM(F, H, proj_size=2),
+            {"lengths": [T, 2, 3, 0], "resets": NO_RESETS},
+            "reference: the kernels have no projection; not every length is T; resets are given.",
+        ),
+        (
+            un.RNN(F, H, nonlinearity=torch.nn.PReLU()),
+            {},
+            (
+                "reference: the kernels know nonlinearities by name, and this is a callable;"
+                " torch has no operator for nonlinearity=PReLU(num_parameters=1)."
+            ),
+        ),
+        (
+            un.GRU(F, H, dtype=torch.bfloat16),
+            {},
+            "torch: the kernels have no bfloat16; torch.gru runs the whole layer.",
+        ),
+        (
+            un.GRU(F, H, device="meta"),
+            {},
+            "torch: the input is on meta, the kernels on the CPU; torch.gru runs the whole layer.",
         ),
     ],
-)
+)  # fmt: skip
 def test_explain_says_path_and_reasons(layer: Any, more: dict[str, Any], sentence: str) -> None:
-    """The operator of torch where it is exactly right; else every reason why not."""
-    x = torch.randn(T, B, F)
+    """The kernels wherever they can; else why not, and what is in the way of torch's operator too."""
+    x = torch.randn(T, B, F).to(layer.weight_ih_l0)
     path = layer.explain(x, **more)
     assert str(path) == sentence
     assert sentence.startswith(path.name)
 
 
-def test_explain_names_the_other_reasons() -> None:
-    """No step at all, and a transform that torch's operator does not know."""
+def test_explain_names_the_transforms() -> None:
+    """Those of torch.func, and forward mode, go to the reference."""
     layer, said = un.GRU(F, H), []
-    assert str(layer.explain(torch.zeros(0, B, F))) == "reference: there is no step (T = 0)."
 
     def ask(x: Tensor) -> Tensor:
         said.append(str(layer.explain(x)))
         return x
 
     vmap(ask)(torch.zeros(2, T, B, F))
-    assert said == ["reference: a torch.func transform is active, and torch's operator cannot be mapped."]
+    (sentence,) = said
+    assert sentence.startswith(
+        "reference: a torch.func transform is active, and the kernels cannot be mapped;"
+    )
+    with torch.autograd.forward_ad.dual_level():
+        assert layer.explain(torch.zeros(T, B, F)).name != "fused"
+
+
+def test_missing_kernels_are_said_once(monkeypatch: pytest.MonkeyPatch, recwarn: Any) -> None:
+    """At the caller's line, by the first call alone; explain says it each time; the numbers are the same."""
+    layer, x = un.GRU(F, H), torch.randn(T, B, F)
+    before = [layer(x)[0], layer(x, resets=NO_RESETS)[0]]
+    monkeypatch.setattr(kernels, "_compiled", None)
+    monkeypatch.setattr(kernels, "_missing_said", False)
+    with pytest.warns(kernels.KernelsMissingWarning, match="torch do the work") as said:
+        after = [layer(x)[0]]
+    assert [w.filename for w in said] == [__file__]
+    after.append(layer(x, resets=NO_RESETS)[0])
+    assert not recwarn.list
+    torch.testing.assert_close(after, before)
+    start = "the compiled kernels are missing"
+    assert str(layer.explain(x)) == f"torch: {start}; torch.gru runs the whole layer."
+    assert str(layer.explain(x, resets=NO_RESETS)) == f"reference: {start}; resets are given."
 
 
 @every_layer
@@ -80,7 +124,7 @@ def test_forward_takes_the_path_that_explain_names(
 ) -> None:
     """And runs no other."""
     layer, x, ran = build(), torch.randn(T, B, F), []
-    for name in ("torch", "reference"):
+    for name in ("fused", "torch", "reference"):
         original = getattr(layer, f"_run_{name}")
         monkeypatch.setattr(layer, f"_run_{name}", lambda *a, n=name, f=original: ran.append(n) or f(*a))
     layer(x, **more)

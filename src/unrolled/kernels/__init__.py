@@ -20,20 +20,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import ArgumentError
-from unrolled.kernels import reference
+from unrolled.kernels import reference, workspace
 
 try:  # `from ... import` would raise the same error for a module that is there but does not load
     import unrolled.kernels._compiled as _compiled  # noqa: PLR0402
 except ModuleNotFoundError:
     _compiled = None  # type: ignore[assignment]
 
-__all__ = ["KernelsMissingWarning", "available", "build_info", "sigmoid", "tanh"]
+__all__ = [
+    "KernelsMissingWarning", "available", "build_info", "release", "say_missing_once", "sigmoid", "tanh",
+]  # fmt: skip
 
 Real = TypeVar("Real", np.float32, np.float64)
 
 
 class KernelsMissingWarning(RuntimeWarning):
-    """This installation has no compiled room; NumPy does the work, more slowly."""
+    """This installation has no compiled room; NumPy and torch do the work, more slowly."""
 
 
 def available() -> bool:
@@ -55,6 +57,18 @@ def build_info() -> dict[str, str]:
         "instruction_set": _compiled.selected(),
         "runnable": " ".join(_compiled.runnable()),
     }
+
+
+def release() -> int:
+    """Free the memory that is kept between calls and in use by none.
+
+    The compiled room keeps at most 512 MiB of what it computes with, and the pool of large results
+    (`unrolled.kernels.workspace`) at most 512 MiB, what is lent included.
+
+    Returns:
+        How many bytes that was.
+    """
+    return workspace.release() + (0 if _compiled is None else _compiled.release())
 
 
 def tanh(x: NDArray[Real], out: NDArray[Real] | None = None) -> NDArray[Real]:
@@ -114,7 +128,7 @@ def _run(name: str, x: NDArray[Real], out: NDArray[Real] | None) -> NDArray[Real
     else:
         _require_target(name, x, out)
     if _compiled is None:
-        _say_missing_once()
+        say_missing_once()
     source: Any = reference if _compiled is None else _compiled
     kernel: Callable[[NDArray[Real], NDArray[Real]], None] = getattr(source, name)
     kernel(x, out)
@@ -156,16 +170,17 @@ def _require_target(name: str, x: NDArray[Any], out: NDArray[Any]) -> None:
         )
 
 
-def _say_missing_once() -> None:
+def say_missing_once(stacklevel: int = 4) -> None:
+    """Warn, once a process, that slower code does what the compiled room would do; at the caller's line."""
     global _missing_said  # noqa: PLW0603 (once a process, whatever the warning filters)
     if not _missing_said:
         _missing_said = True
         warnings.warn(
-            "unrolled.kernels: this installation was built without a compiler, so NumPy does the work, more "
-            "slowly. Install g++ (at least 11) or clang++ and reinstall unrolled with pip install "
+            "unrolled.kernels: this installation was built without a compiler, so NumPy and torch do the "
+            "work, more slowly. Install g++ (at least 11) or clang++ and reinstall unrolled with pip install "
             "--force-reinstall --no-deps --no-cache-dir.",
             KernelsMissingWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 

@@ -8,6 +8,7 @@ Shapes: T steps, B rows, F inputs, H hidden units.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from unrolled.nn.zoneout import Zoneout
 _CELLS: dict[type, tuple[int, Any]] = {
     RNNCell: (RNN, RNNState), GRUCell: (GRU, GRUState), LSTMCell: (LSTM, LSTMState),
 }  # fmt: skip
-FIELDS = (  # of the weights, in the order of the operands
+_FIELDS = (  # of the weights, in the order of the operands
     "weight_ih", "weight_hh", "bias_ih", "bias_hh", "slope", "gain_ih", "gain_hh", "gain_cell", "bias_cell",
 )  # fmt: skip
 _PLAIN = {Tensor, nn.Parameter}  # whose numbers lie where data_ptr says
@@ -80,9 +81,7 @@ def unroll(
         lengths = check_lengths("unroll", lengths, B, T)
     if resets is not None:
         resets = check_resets("unroll", resets, B, T)
-    h0, c0 = (None, None) if state is None else (*state, None)[:2]
-    learned = [getattr(weights, field, None) for field in FIELDS]
-    every = (inputs, h0, c0, *learned, lengths, resets, dropped)
+    every = _every(inputs, state, weights, (lengths, resets, dropped))
     rule = rule_of(cell, weights, every, reverse=reverse, rates=() if zoneout is None else zoneout.rates)
     operands = tuple(operand for operand in every if operand is not None)
     output, *ended = run(rule, operands, None if zoneout is None else zoneout.seed)
@@ -118,6 +117,28 @@ def rule_of(
 def knows(cell: Any) -> bool:
     """Whether the kernels have this cell; a projection is the weights' matter."""
     return type(cell) in _CELLS and isinstance(getattr(cell, "nonlinearity", ""), str)
+
+
+def run_plain(cell: Any, x: Tensor, weights: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run all steps forward from zeros: the outputs (T, B, H) and the parts of the state (1, B, H)."""
+    kind: Any = type(weights)
+    rule = _plain_rule(cell, kind, tuple([weight is not None for weight in weights]))
+    operands = (x, *[weight for weight in weights if weight is not None])
+    out, *ended = run(rule, operands, None, (1,))
+    return out, tuple(ended)
+
+
+@lru_cache(256)
+def _plain_rule(cell: Any, weights_type: Any, present: tuple[bool, ...]) -> Rule:
+    """The rule of a run that has nothing but its inputs and these weights."""
+    weights = weights_type._make(there or None for there in present)
+    return rule_of(cell, weights, _every(True, None, weights, (None,) * 3), reverse=False)
+
+
+def _every(inputs: Any, state: Any, weights: Any, rest: tuple[Any, ...]) -> tuple[Any, ...]:
+    """All operands that there may be, in their order, None for those that are not there."""
+    h0, c0 = (None, None) if state is None else (*state, None)[:2]
+    return inputs, h0, c0, *[getattr(weights, field, None) for field in _FIELDS], *rest
 
 
 def run(

@@ -81,11 +81,9 @@ def _recurrence_shapes(*given: Any) -> tuple[Tensor, ...]:
     x, w_hh, saves = given[0], given[4], given[-1]
     places = tuple(k for k in range(_COUNT) if given[k] is not None)
     rule, (T, B, F), H = Rule._make((*given[_RULE], places)), x.shape, w_hh.shape[1]
-    kept: Any = 0
-    if saves and all(isinstance(size, int) for size in (T, B, F, H)):
-        kept = operator.saved_elements(rule, T, B, F, H, x.dtype is torch.float64)
-    elif saves:
-        kept = torch.library.get_ctx().new_dynamic_size()  # only the kernels know, and only of numbers
+    kept = (
+        T * B * operator.saved_elements(rule, 1, 1, int(F), int(H), x.dtype is torch.float64) if saves else 0
+    )
     c_n = x.new_empty(B, H) if rule.cell == LSTM else x.new_empty(0)
     return x.new_empty(T, B, H), x.new_empty(B, H), c_n, x.new_empty(kept)
 

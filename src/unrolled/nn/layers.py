@@ -66,7 +66,7 @@ class RNN(Recurrent):
         ArgumentError: a setting is out of range; every fault has its line.
 
     Edge cases: T = 0, B = 0 and lengths of 0 are allowed; see `forward`. Two callables of one formula
-    (`torch.tanh` and "tanh") give the same values, but only the name lets torch's operator run.
+    (`torch.tanh` and "tanh") give the same values, but only the name lets the kernels run.
 
     Source: Elman, Finding structure in time (1990), with torch's two biases.
 
@@ -75,7 +75,7 @@ class RNN(Recurrent):
     >>> output.shape, h_n.shape, torch.equal(output[1, 3], h_n[0, 1])
     (torch.Size([2, 7, 5]), torch.Size([1, 2, 5]), True)
     >>> print(layer.explain(torch.randn(2, 7, 3)))
-    reference: torch has no operator for nonlinearity='sigmoid'.
+    fused: one operator runs all steps on the ... kernels.
     """
 
     _state_type, _weights_type = RNNState, RNNWeights
@@ -160,7 +160,7 @@ class GRU(Recurrent):
     >>> output.shape, h_n.shape
     (torch.Size([2, 7, 5]), torch.Size([1, 2, 5]))
     >>> print(layer.explain(torch.randn(2, 7, 3)))
-    torch: torch.gru runs the whole layer.
+    fused: one operator runs all steps on the ... kernels.
     >>> layer.load_state_dict(torch.nn.GRU(3, 5).state_dict())
     <All keys matched successfully>
     """

@@ -130,7 +130,7 @@ def asked(places: tuple[int, ...], needs: tuple[bool, ...]) -> list[tuple[int, i
 
 
 def saved_elements(rule: Rule, T: int, B: int, F: int, H: int, is_double: bool) -> int:
-    """How many numbers `forward` keeps for `backward` beside its results."""
+    """How many numbers `forward` keeps for `backward` beside its results; as many for each step and row."""
     cell, activation, _, zoneout_h, zoneout_c, places = rule
     found: int = _compiled.saved_elements(
         cell, activation, T, B, F, H, zoneout_h > 0 or zoneout_c > 0, _GAIN_HH in places, is_double

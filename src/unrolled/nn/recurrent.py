@@ -9,25 +9,34 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
+from unrolled import kernels
+from unrolled.nn import fused
 from unrolled.nn.arguments import Call, Expected, admit, answer
 from unrolled.nn.parameters import Parameters
-from unrolled.nn.unroll import unroll_stack
+from unrolled.nn.unroll import unroll, unroll_stack
+
+_DTYPES = (torch.float32, torch.float64)  # that the kernels compute in
+_MISSING = "the compiled kernels are missing"
 
 
 class Path(NamedTuple):
     """Which way an input goes through a layer, and why.
 
-    >>> print(Path("reference", ("not every length is T", "resets are given")))
-    reference: not every length is T; resets are given.
+    >>> print(Path("reference", ("the kernels have no projection", "resets are given")))
+    reference: the kernels have no projection; resets are given.
     """
 
-    name: str  # "torch": one operator of torch for the whole layer; "reference": our own loop
+    name: str  # "fused": our kernels; "torch": an operator of torch; "reference": our own loop in Python
     reasons: tuple[str, ...]
 
     def __str__(self) -> str:
         return f"{self.name}: {'; '.join(self.reasons)}."
+
+
+_FUSED = Path("fused", ())  # `explain` adds the instruction set
 
 
 class Recurrent(Parameters):
@@ -68,7 +77,13 @@ class Recurrent(Parameters):
         but vmap cannot map over `lengths`.
         """
         call = self._admit(input, hx, lengths, resets)
-        run = self._run_torch if self._path(call).name == "torch" else self._run_reference
+        path = self._path(call)
+        if path is _FUSED:
+            output, state = self._run_fused(call, self._weights())
+            return answer(call, output, state, batch_first=self.batch_first)
+        if path.reasons[0] is _MISSING:
+            kernels.say_missing_once(stacklevel=5)
+        run = self._run_torch if path.name == "torch" else self._run_reference
         if call.cast is None:
             output, state = run(call, self._weights())
         else:  # everything is in autocast's dtype by now, and is to stay in it
@@ -98,7 +113,11 @@ class Recurrent(Parameters):
         Raises:
             ArgumentError: as for `forward`.
         """
-        return self._path(self._admit(input, hx, lengths, resets))
+        path = self._path(self._admit(input, hx, lengths, resets))
+        if path is not _FUSED:
+            return path
+        name = kernels.build_info()["instruction_set"]
+        return Path(_FUSED.name, (f"one operator runs all steps on the {name} kernels",))
 
     def _admit(self, input: Any, hx: Any, lengths: Any, resets: Any) -> Call:  # noqa: A002
         if hx is None and lengths is None and resets is None and self._is_plain(input):
@@ -127,13 +146,45 @@ class Recurrent(Parameters):
 
     def _path(self, call: Call) -> Path:
         """The one place that decides which path a call takes."""
+        against = self._against_kernels(call.inputs)
+        if not against:
+            return _FUSED
+        more = self._against_torch(call)
+        if more:
+            return Path("reference", (*against, *more))
+        assert self._operator is not None
+        runs = f"torch.{self._operator.name} runs the whole layer"
+        if call.inputs.is_cuda and torch.backends.cudnn.is_acceptable(call.inputs):  # type: ignore[no-untyped-call]
+            runs += " on cuDNN"
+        return Path("torch", (*against, runs))
+
+    def _against_kernels(self, x: Tensor) -> list[str]:
+        """Why the kernels cannot run this; nothing where they can."""
         against = []
-        operator = self._operator
-        if operator is None:
+        if not kernels.available():
+            against.append(_MISSING)
+        if not fused.knows(self._cell):
+            against.append("the kernels know nonlinearities by name, and this is a callable")
+        if self.proj_size:
+            against.append("the kernels have no projection")
+        if x.dtype not in _DTYPES:
+            against.append(f"the kernels have no {str(x.dtype).removeprefix('torch.')}")
+        if not x.is_cpu:
+            against.append(f"the input is on {x.device}, the kernels on the CPU")
+        if torch._C._functorch.maybe_current_level() is not None:  # noqa: SLF001 (no public name for it)
+            against.append("a torch.func transform is active, and the kernels cannot be mapped")
+        if forward_ad._current_level >= 0:  # noqa: SLF001 (no public name for it)
+            against.append("derivatives are taken in forward mode")
+        return against
+
+    def _against_torch(self, call: Call) -> list[str]:
+        """Why no operator of torch can run this; nothing where one can."""
+        against = []
+        if self._operator is None:
             against.append(f"torch has no operator for nonlinearity={getattr(self, 'nonlinearity', None)!r}")
         if self.layer_norm:
             against.append("torch has no layer norm in a recurrence")
-        if self.zoneout and self._rates is not None:
+        if self._rates is not None:
             against.append("torch has no zoneout")
         if self.recurrent_dropout > 0 and self.training:
             against.append("torch has no recurrent dropout")
@@ -144,10 +195,15 @@ class Recurrent(Parameters):
         if call.inputs.shape[0] == 0:
             against.append("there is no step (T = 0)")
         if torch._C._functorch.maybe_current_level() is not None:  # noqa: SLF001 (no public name for it)
-            against.append("a torch.func transform is active, and torch's operator cannot be mapped")
-        if against or operator is None:
-            return Path("reference", tuple(against))
-        return Path("torch", (f"torch.{operator.name} runs the whole layer",))
+            against.append("torch's operator cannot be mapped either")
+        return against
+
+    def _run_fused(self, call: Call, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        is_lone = len(weights) == len(weights[0]) == 1 and self.recurrent_dropout == 0 and self._rates is None
+        is_plain = is_lone and call.state is None and call.lengths is None and call.resets is None
+        if is_plain and not torch.compiler.is_compiling():
+            return fused.run_plain(self._cell, call.inputs, weights[0][0])
+        return self._run_stack(call, weights, fused.unroll)
 
     def _run_torch(self, call: Call, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
         assert self._operator is not None
@@ -164,6 +220,9 @@ class Recurrent(Parameters):
         return output, tuple(final)
 
     def _run_reference(self, call: Call, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return self._run_stack(call, weights, unroll)
+
+    def _run_stack(self, call: Call, weights: list[list[Any]], run: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
         states = None
         if call.state is not None:
             each = [self._state_type(*parts) for parts in zip(*call.state, strict=True)]
@@ -171,7 +230,7 @@ class Recurrent(Parameters):
         output, finals = unroll_stack(
             self._cell, call.inputs, weights, states, lengths=call.lengths, resets=call.resets,
             dropout=self.dropout, recurrent_dropout=self.recurrent_dropout, zoneout=self._rates,
-            training=self.training,
+            training=self.training, run=run,
         )  # fmt: skip
         ended = [state for layer in finals for state in layer]
         return output, tuple(torch.stack(parts) for parts in zip(*ended, strict=True))
