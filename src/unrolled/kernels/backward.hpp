@@ -207,11 +207,18 @@ private:
 
     void lay_left(const Own &own, const Rows &rows, const Step &now, std::size_t i) const {
         const std::size_t H = shape_.units, row = rows.order[i];
-        T *const left = own.left + (now.filled + i) * left_stride();
+        T *const left = own.left + (now.filled + i) * left_stride(), *const left_x = left + H + 1;
         const T *const h = h_before(rows, now.t, i), *const x = at(call_.x, now.t, row);
-        for (std::size_t u = 0; u < H; ++u) left[u] = !h ? T{} : call_.mask ? h[u] * call_.mask[row * H + u] : h[u];
+        const T *const mask = call_.mask ? call_.mask + row * H : nullptr;
+        // whole vectors: what they write too much is written over, or lies in the space between rows
+        for (std::size_t u = 0; u < H; u += kLanes) {
+            const std::size_t count = H - u < kLanes ? H - u : kLanes;
+            const Vec value = units_at(h, u, count);
+            S::store(left + u, mask ? value * units_at(mask, u, count) : value);
+        }
         left[H] = T{1};
-        for (std::size_t f = 0; f < shape_.inputs; ++f) left[H + 1 + f] = x[f];
+        for (std::size_t f = 0; f < shape_.inputs; f += kLanes)
+            S::store(left_x + f, units_at(x, f, shape_.inputs - f < kLanes ? shape_.inputs - f : kLanes));
     }
 
     Vec units_at(const T *row, std::size_t unit, std::size_t left) const {
@@ -227,6 +234,10 @@ private:
         turn.saved = shape_.kept ? to_.saved + (now.t * call_.rows + row) * shape_.kept_a_row : nullptr;
         turn.d_sums = own.d_sums + (now.filled + i) * kWide;
         turn.state = i * kWide;
+        turn.is_followed = call_.reverse ? now.t + 1 < call_.steps : now.t > 0;
+        const std::ptrdiff_t ahead = call_.reverse ? 1 : -1;
+        turn.saved_ahead = ahead * static_cast<std::ptrdiff_t>(call_.rows * shape_.kept_a_row);
+        turn.grad_ahead = ahead * to_.grad_out.per_step;
         turn.stride = stride;
         if constexpr (Rule::kPassesState) turn.h = h_before(rows, now.t, i);
         if constexpr (Rule::kStates > 1) {
@@ -238,8 +249,8 @@ private:
         if (shape_.mixes && zoneout_.is_random)
             for (int part = 0; part < Rule::kStates; ++part) turn.keys[part] = key(zoneout_.seed, part, now.t, row);
         if (call_.gain_cell) turn_cell(own, turn);
-        for (std::size_t vector = blocks.begin * 2; vector < blocks.end * 2 && vector < shape_.vectors; ++vector)
-            turn_vector(own, turn, vector);
+        if (shape_.has_norm || shape_.mixes) turn_units<false>(own, turn, blocks);
+        else turn_units<true>(own, turn, blocks);
         if (shape_.has_norm) turn_norm(own, turn);
     }
     struct Turn {
@@ -248,6 +259,8 @@ private:
         T *d_sums;
         std::size_t state, stride;
         std::uint32_t keys[2];
+        bool is_followed;
+        std::ptrdiff_t saved_ahead, grad_ahead;
     };
 
     Vec c_before(const Turn &turn, std::size_t vector, std::size_t left) const {
@@ -274,39 +287,59 @@ private:
         }
     }
 
-    void turn_vector(const Own &own, const Turn &turn, std::size_t vector) {
-        const std::size_t unit = vector * kLanes, left = shape_.units - unit < kLanes ? shape_.units - unit : kLanes;
-        Vec d_after[2], past[2], saved[Rule::kSaved], before[2]{}, d_sums[Rule::kSums], d_before[2]{};
-        split(own, turn, vector, left, d_after, past);
-        const T *const from = turn.saved + vector * shape_.kept * kLanes;
-        for (int s = 0; s < Rule::kSaved - (Rule::kStates > 1); ++s)
-            saved[s] = shape_.kept_by_rule ? S::load(from + s * kLanes) : units_at(turn.out, unit, left);
-        if constexpr (Rule::kPassesState) before[0] = units_at(turn.h, unit, left);
-        if constexpr (Rule::kStates > 1) before[1] = c_before(turn, vector, left);
-        if constexpr (Rule::kStates > 1) {
-            if (call_.gain_cell) {  // turn_cell left tanh and the gradient of c
-                const Vec t = S::load(own.cell + unit), d_c = S::load(own.cell + shape_.unit_blocks * kWide + unit);
-                Rule::to_gates(saved, before, d_after[0] * t, d_after[1] + d_c, d_sums, d_before);
+    // The loop holds what it reads in locals, as forward's does.
+    template <bool kPlain> void turn_units(const Own &own, const Turn &turn, Part blocks) {
+        const Turn held = turn;
+        const Rule rule = rule_;
+        const std::size_t H = shape_.units, unit_blocks = shape_.unit_blocks, sum_stride = own.room * kWide;
+        const std::size_t end = blocks.end * 2 < shape_.vectors ? blocks.end * 2 : shape_.vectors;
+        const int kept = shape_.kept, kept_by_rule = shape_.kept_by_rule, n_sums = kPlain ? Rule::kSums : shape_.sums.count;
+        const bool has_norm = !kPlain && shape_.has_norm, norms_cell = has_norm && call_.gain_cell, passes = passes_;
+        T *const d_h = own.d_h + held.state, *const d_c = own.d_c + held.state;
+        T *const cell = own.cell, *const d_slope = own.d_slope;
+        for (std::size_t vector = blocks.begin * 2; vector < end; ++vector) {
+            const std::size_t unit = vector * kLanes, left = H - unit < kLanes ? H - unit : kLanes;
+            const std::size_t place = vector / 2 * held.stride + vector % 2 * kLanes;
+            Vec d_after[2], past[2]{}, saved[Rule::kSaved], before[2]{}, d_sums[Rule::kSums], d_before[2]{};
+            if constexpr (kPlain) {
+                d_after[0] = S::load(d_h + place) + units_at(held.grad_out, unit, left);
+                if constexpr (Rule::kStates > 1) d_after[1] = S::load(d_c + place);
             } else {
-                rule_.backward(saved, before, d_after, d_sums, d_before);
+                split(own, turn, vector, left, d_after, past);
             }
-        } else {
-            rule_.backward(saved, before, d_after, d_sums, d_before);
-        }
-        if constexpr (Rule::kLearnsSlope)
-            S::store(own.d_slope, S::load(own.d_slope) + d_after[0] * rule_.phi.derivative_by_slope(saved[0]));
-        const std::size_t place = vector / 2 * turn.stride + turn.state + vector % 2 * kLanes;
-        if (passes_) S::store(own.d_h + place, d_before[0] + past[0]);
-        if constexpr (Rule::kStates > 1) S::store(own.d_c + place, d_before[1] + past[1]);
-        for (int sum = 0; sum < shape_.sums.count; ++sum) {
-            Vec d = d_sums[shape_.has_norm ? sum_of_rule(sum) : sum];
-            if (shape_.has_norm) {
-                T *const gain = own.d_norm.gain(sum) + unit, *const shift = own.d_norm.shift(sum) + unit;
-                S::store(gain, S::load(gain) + d * S::load(from + (shape_.kept_by_rule + sum) * kLanes));
-                S::store(shift, S::load(shift) + d);
-                d *= S::load(norm_.gain(sum) + unit);
+            const T *const from = held.saved + vector * kept * kLanes;
+            if (held.is_followed) {  // ask now for what the same row's next step will read
+                for (int s = 0; s < kept; ++s) __builtin_prefetch(from + held.saved_ahead + s * kLanes, 0, 2);
+                if (held.grad_out) __builtin_prefetch(held.grad_out + held.grad_ahead + unit, 0, 2);
             }
-            S::store(turn.d_sums + (sum * shape_.unit_blocks + vector / 2) * own.room * kWide + vector % 2 * kLanes, d);
+            for (int s = 0; s < Rule::kSaved - (Rule::kStates > 1); ++s)
+                saved[s] = kept_by_rule ? S::load(from + s * kLanes) : units_at(held.out, unit, left);
+            if constexpr (Rule::kPassesState) before[0] = units_at(held.h, unit, left);
+            if constexpr (Rule::kStates > 1)
+                before[1] = held.c_is_saved ? S::load(held.c + (vector * kept + Rule::kSaved - 1) * kLanes) : units_at(held.c, unit, left);
+            if constexpr (Rule::kStates > 1) {
+                if (norms_cell)  // turn_cell left tanh of the normalised c, and the gradient that reaches c through it
+                    Rule::to_gates(saved, before, d_after[0] * S::load(cell + unit),
+                                   d_after[1] + S::load(cell + unit_blocks * kWide + unit), d_sums, d_before);
+                else
+                    rule.backward(saved, before, d_after, d_sums, d_before);
+            } else {
+                rule.backward(saved, before, d_after, d_sums, d_before);
+            }
+            if constexpr (Rule::kLearnsSlope) S::store(d_slope, S::load(d_slope) + d_after[0] * rule.phi.derivative_by_slope(saved[0]));
+            if (passes) S::store(d_h + place, d_before[0] + past[0]);
+            if constexpr (Rule::kStates > 1) S::store(d_c + place, d_before[1] + past[1]);
+            T *const to = held.d_sums + vector / 2 * sum_stride + vector % 2 * kLanes;
+            for (int sum = 0; sum < n_sums; ++sum) {
+                Vec d = d_sums[has_norm ? sum_of_rule(sum) : sum];
+                if (has_norm) {
+                    T *const gain = own.d_norm.gain(sum) + unit, *const shift = own.d_norm.shift(sum) + unit;
+                    S::store(gain, S::load(gain) + d * S::load(from + (kept_by_rule + sum) * kLanes));
+                    S::store(shift, S::load(shift) + d);
+                    d *= S::load(norm_.gain(sum) + unit);
+                }
+                S::store(to + sum * unit_blocks * sum_stride, d);
+            }
         }
     }
     int sum_of_rule(int sum) const {
