@@ -34,6 +34,7 @@ DIFFERENTIABLE = 12
 RNN, GRU, LSTM = range(3)  # as the kernels number them
 _X, _C0, _W_HH, _GAIN_HH, _LENGTHS, _RESETS = 0, 2, 4, 9, 12, 13
 _GATES = (1, 3, 4)
+_REAL = (torch.float32, torch.float64)
 _KINDS = {_LENGTHS: torch.int64, _RESETS: torch.bool}  # of the operands that are not of x's dtype
 _SMALL = workspace.LEAST_BYTES // 8  # so few numbers never come from the pool
 
@@ -152,6 +153,10 @@ def arguments(rule: Rule, seed: int, operands: Sequence[Tensor]) -> tuple[Argume
     cell, activation, reverse, zoneout_h, zoneout_c, places = rule
     x = operands[0]
     dtype, (T, B, F) = x.dtype, x.shape
+    if dtype not in _REAL:
+        raise ArgumentError(
+            f"unroll inputs: expected float32 or float64, got {dtype}. Convert with .float()."
+        )
     H = operands[places.index(_W_HH)].shape[-1]
     R = _GATES[cell] * H
     shapes = (
@@ -162,11 +167,10 @@ def arguments(rule: Rule, seed: int, operands: Sequence[Tensor]) -> tuple[Argume
     for operand, place in zip(operands, places, strict=True):
         if operand.shape != shapes[place] or not operand.is_cpu or operand.dtype is not dtype:
             _check(place, operand, shapes[place], dtype)
-        if operand.is_contiguous():
-            at[place] = operand.data_ptr()
-        else:
-            copies.append(rows(operand) if place == _X else operand.contiguous())
-            at[place] = copies[-1].data_ptr()
+        laid = rows(operand) if place == _X else operand.contiguous()
+        if laid is not operand:
+            copies.append(laid)
+        at[place] = laid.data_ptr()
     stride_t, stride_b, _ = x.stride() if at[0] == x.data_ptr() else copies[0].stride()
     return (
         cell, activation, dtype is torch.float64, reverse, torch.get_num_threads(), T, B, F, H,
