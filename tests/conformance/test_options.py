@@ -1,6 +1,7 @@
-"""Recurrent dropout, zoneout and layer norm in every cell, against a slow loop written from the formulas."""
+"""Every cell, activation and option, in the reference and on the kernels, against a slow loop of formulas."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import unrolled.nn as un
+from unrolled.nn import fused
 from unrolled.nn.cells import NONLINEARITIES
 from unrolled.nn.zoneout import Zoneout
 
-TOLERANCE = 1e-12  # float64: sums of a few dozen products in another order, over up to 7 steps
+# Distance allowed, relative to the largest value: sums of a few dozen products in another order, over up
+# to 17 steps, which a layer norm of numbers close together enlarges.
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-4}
 
 T, B, F, H, P = 7, 4, 3, 5, 2  # every axis a different size
 SEED = 20_261_122
@@ -21,7 +25,7 @@ Array = NDArray[np.float64]
 
 
 class Option(NamedTuple):
-    """What is switched on: how the layer is built, and what its loop is told in training and after."""
+    """What is on: how the layer is built, and what its loop is told in training and after."""
 
     settings: dict[str, Any]
     drops: bool = False
@@ -29,14 +33,16 @@ class Option(NamedTuple):
     is_training: bool = True
 
 
+PATHS: dict[str, Callable[..., Any]] = {"reference": un.unroll, "fused": fused.unroll}
 CELLS: dict[str, tuple[type, dict[str, Any]]] = {
-    "rnn": (un.RNN, {}),
-    "rnn-prelu": (un.RNN, {"nonlinearity": "prelu"}),
+    **{f"rnn-{name}": (un.RNN, {"nonlinearity": name}) for name in NONLINEARITIES},
     "gru": (un.GRU, {}),
     "lstm": (un.LSTM, {}),
     "lstm-projected": (un.LSTM, {"proj_size": P}),
 }
 OPTIONS = {
+    "plain": Option({}),
+    "no-bias": Option({"bias": False}),
     "recurrent_dropout": Option({}, drops=True),
     "zoneout": Option({}, rates=(0.3, 0.6)),
     "zoneout-inference": Option({}, rates=(0.3, 0.6), is_training=False),
@@ -44,16 +50,38 @@ OPTIONS = {
     "layer_norm-no-bias": Option({"layer_norm": True, "bias": False}),
     "all": Option({"layer_norm": True}, drops=True, rates=(0.3, 0.6)),
 }
-every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+kinds = {name: CELLS[name] for name in ("rnn-tanh", "rnn-prelu", "gru", "lstm", "lstm-projected")}
+every_cell = pytest.mark.parametrize("cell", kinds.values(), ids=kinds)
 every_option = pytest.mark.parametrize("option", OPTIONS.values(), ids=OPTIONS)
 both_ways = pytest.mark.parametrize("reverse", [False, True])
+
+
+def every_way(paths: Sequence[str], dtypes: Sequence[torch.dtype]) -> pytest.MarkDecorator:
+    """Every cell on these paths that has it, in each of the dtypes."""
+    found = [
+        pytest.param(cell, PATHS[path], dtype, id=f"{path}-{name}-{str(dtype)[6:]}")
+        for path in paths
+        for name, cell in CELLS.items()
+        for dtype in dtypes
+        if path == "reference" or "projected" not in name  # which the kernels do not have
+    ]
+    return pytest.mark.parametrize(("cell", "unroll", "dtype"), found)
+
+
+in_double = every_way(list(PATHS), [torch.float64])
+in_single = every_way(["fused"], [torch.float32])
+when_fused = every_way(["fused"], list(TOLERANCE))
+SIZES = [  # T, B, F, H
+    (1, 1, 1, 1), (2, 3, 2, 7), (3, 2, 5, 17), (5, 1, 3, 31), (1, 5, 7, 33), (17, 2, 9, 15), (2, 2, 33, 65),
+    (0, 3, 2, 4),
+]  # fmt: skip
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections")  # torch's oneDNN has none
 
 
-def build(cell: tuple[type, dict[str, Any]], **more: Any) -> Any:
+def build(cell: tuple[type, dict[str, Any]], inputs: int = F, units: int = H, **more: Any) -> Any:
     """The layer in float64, its weights and gains drawn wide."""
     torch.manual_seed(11)
-    made = cell[0](F, H, **{"dtype": torch.float64, **cell[1], **more})
+    made = cell[0](inputs, units, **{"dtype": torch.float64, **cell[1], **more})
     with torch.no_grad():
         for weight in made.parameters():
             weight.uniform_(-1.2, 1.2)
@@ -71,22 +99,27 @@ class Run(NamedTuple):
     zoneout: Zoneout | None
 
 
-def run_of(layer: Any, option: Option) -> Run:
+def run_of(layer: Any, option: Option, steps: int = T, rows: int = B) -> Run:
     """Inputs, a start that is not zero, resets at the first step, the last and past an end."""
+    dtype, H = layer.weight_hh_l0.dtype, layer.hidden_size
     sizes = (layer.proj_size or H, H) if isinstance(layer, un.LSTM) else (H,)
-    x = torch.randn(T, B, F, dtype=torch.float64)
-    state = tuple(torch.randn(B, size, dtype=torch.float64) for size in sizes)
-    resets = torch.rand(B, T) < 0.3
-    resets[0, 0] = resets[1, T - 1] = resets[3, 5] = True
-    mask = (torch.rand(B, sizes[0]) < 0.6).double() / 0.6 if option.drops else None
+    x = torch.randn(steps, rows, layer.input_size, dtype=dtype)
+    state = tuple(torch.randn(rows, size, dtype=dtype) for size in sizes)
+    resets = torch.rand(rows, steps) < 0.3
+    if steps:
+        resets[0, 0] = resets[1 % rows, steps - 1] = resets[3 % rows, 5 % steps] = True
+    mask = (torch.rand(rows, sizes[0]) < 0.6).to(dtype) / 0.6 if option.drops else None
     rates = option.rates[: len(sizes)]
     zoneout = Zoneout(rates, SEED if option.is_training else None) if rates else None
-    return Run(x, state, [3, 7, 0, 5], resets, mask, zoneout)
+    lengths = [min(length, steps) for length in (3, 7, 0, 5, 2)[:rows]]
+    return Run(x, state, lengths, resets, mask, zoneout)
 
 
-def answer(layer: Any, run: Run, reverse: bool, weights: Any = None) -> tuple[Tensor, ...]:
+def answer(
+    layer: Any, run: Run, reverse: bool, weights: Any = None, unroll: Callable[..., Any] = un.unroll
+) -> tuple[Tensor, ...]:
     """Outputs and final state of our loop."""
-    output, state = un.unroll(
+    output, state = unroll(
         layer._cell, run.x, layer._weights()[0][0] if weights is None else weights,
         layer._state_type(*run.state), lengths=run.lengths, resets=run.resets, reverse=reverse,
         dropped=run.dropped, zoneout=run.zoneout,
@@ -123,16 +156,29 @@ def sigma(a: Array) -> Array:
     return 1 / (1 + np.exp(-a))
 
 
-def slow_rnn(w: dict[str, Array], x: Array, h: Array, seen: Array) -> tuple[Array, ...]:
+PHI: dict[str, Callable[..., Array]] = {  # of the sum, and of the slope that PReLU learns
+    "tanh": lambda a, _: np.tanh(a),
+    "relu": lambda a, _: np.where(a > 0, a, 0),
+    "leaky_relu": lambda a, _: np.where(a > 0, a, 0.01 * a),
+    "prelu": lambda a, slope: np.where(a > 0, a, slope * a),
+    "sigmoid": lambda a, _: sigma(a),
+    "identity": lambda a, _: a,
+    "softsign": lambda a, _: a / (1 + np.abs(a)),
+    "elu": lambda a, _: np.where(a > 0, a, np.exp(np.minimum(a, 0)) - 1),
+    "hardtanh": lambda a, _: np.minimum(np.maximum(a, -1), 1),
+}
+
+
+def slow_rnn(phi: str, w: dict[str, Array], x: Array, h: Array, seen: Array) -> tuple[Array, ...]:
     """One step of one row; `seen` is what the recurrent weights see of h."""
     a = w["weight_ih"] @ x + w["weight_hh"] @ seen
     a = (norm(a, w["gain_hh"]) if "gain_hh" in w else a) + w["bias_ih"] + w["bias_hh"]
-    return (np.where(a > 0, a, w["slope"][0] * a) if "slope" in w else np.tanh(a),)
+    return (PHI[phi](a, w.get("slope")),)
 
 
 def slow_gru(w: dict[str, Array], x: Array, h: Array, seen: Array) -> tuple[Array, ...]:
     """One step of one row: r and z normalised together, n apart."""
-    a, u = w["weight_ih"] @ x, w["weight_hh"] @ seen
+    a, u, H = w["weight_ih"] @ x, w["weight_hh"] @ seen, len(h)
     if "gain_ih" in w:
         a = np.concatenate([norm(a[: 2 * H], w["gain_ih"][: 2 * H]), norm(a[2 * H :], w["gain_ih"][2 * H :])])
         u = np.concatenate([norm(u[: 2 * H], w["gain_hh"][: 2 * H]), norm(u[2 * H :], w["gain_hh"][2 * H :])])
@@ -153,24 +199,24 @@ def slow_lstm(w: dict[str, Array], x: Array, c: Array, seen: Array) -> tuple[Arr
     return (w["weight_hr"] @ h if "weight_hr" in w else h, c)
 
 
-STEPS: dict[type, Callable[..., tuple[Array, ...]]] = {un.RNN: slow_rnn, un.GRU: slow_gru, un.LSTM: slow_lstm}
-
-
 def slow(layer: Any, run: Run, reverse: bool) -> tuple[Array, list[Array]]:
     """Outputs (T, B, H or P) and final state, row by row and step by step."""
-    w: dict[str, Array] = {n.removesuffix("_l0"): v.numpy() for n, v in layer.state_dict().items()}
+    w: dict[str, Array] = {n.removesuffix("_l0"): v.double().numpy() for n, v in layer.state_dict().items()}
+    rnn = partial(slow_rnn, getattr(layer, "nonlinearity", None))
+    step = slow_gru if isinstance(layer, un.GRU) else slow_lstm if isinstance(layer, un.LSTM) else rnn
     for bias in ("bias_ih", "bias_hh"):
         w.setdefault(bias, np.zeros(len(w["weight_hh"])))
     rates = run.zoneout.rates if run.zoneout else (0.0, 0.0)
-    output, finals = np.zeros((T, B, len(run.state[0][0]))), [part.numpy().copy() for part in run.state]
+    output = np.zeros((*run.x.shape[:2], run.state[0].shape[1]))
+    finals = [part.double().numpy().copy() for part in run.state]
     for b, length in enumerate(run.lengths):
         state = [part[b] for part in finals]
         for t in reversed(range(length)) if reverse else range(length):
             before = t + 1 if reverse else t  # in reverse a segment ends where the next one starts
             if before < length and run.resets[b, before]:
                 state = [np.zeros_like(part) for part in state]
-            seen = state[0] if run.dropped is None else state[0] * run.dropped[b].numpy()
-            after = STEPS[type(layer)](w, run.x[t, b].numpy(), state[-1], seen)
+            seen = state[0] if run.dropped is None else state[0] * run.dropped[b].double().numpy()
+            after = step(w, run.x[t, b].double().numpy(), state[-1], seen)
             mixed = []
             for k, (old, new) in enumerate(zip(state, after, strict=True)):
                 share = np.full(len(old), rates[k])
@@ -187,19 +233,56 @@ def slow(layer: Any, run: Run, reverse: bool) -> tuple[Array, list[Array]]:
 # ---- claims
 
 
-@every_cell
+def assert_close(found: tuple[Tensor, ...], wanted: list[Array]) -> None:
+    """Equal up to the table's tolerance."""
+    for a, b in zip(found, wanted, strict=True):
+        allowed = TOLERANCE[a.dtype] * (1 + np.abs(b).max(initial=0))
+        torch.testing.assert_close(a.detach().double(), torch.as_tensor(b), rtol=0, atol=allowed)
+
+
+def assert_slow(layer: Any, run: Run, reverse: bool, unroll: Callable[..., Any]) -> None:
+    """Outputs and final states are the slow loop's, up to the table's tolerance."""
+    output, finals = slow(layer, run, reverse)
+    for a, b in zip(answer(layer, run, reverse, unroll=unroll), [output, *finals], strict=True):
+        allowed = TOLERANCE[a.dtype] * (1 + np.abs(b).max(initial=0))
+        torch.testing.assert_close(a.detach().double(), torch.as_tensor(b), rtol=0, atol=allowed)
+
+
+@in_double
 @every_option
 @both_ways
-def test_every_option_equals_the_slow_loop(cell: Any, option: Option, reverse: bool) -> None:
+def test_every_option_equals_the_slow_loop(
+    cell: Any, unroll: Any, dtype: torch.dtype, option: Option, reverse: bool
+) -> None:
     """Outputs and final states, with lengths and resets, from a state that is not zero."""
-    layer = build(cell, **option.settings)
-    run = run_of(layer, option)
-    output, finals = slow(layer, run, reverse)
-    for found, wanted in zip(answer(layer, run, reverse), [output, *finals], strict=True):
-        torch.testing.assert_close(found.detach(), torch.as_tensor(wanted), rtol=0, atol=TOLERANCE)
+    layer = build(cell, **option.settings, dtype=dtype)
+    assert_slow(layer, run_of(layer, option), reverse, unroll)
 
 
-def gradients_agree(layer: Any, run: Run, reverse: bool) -> bool:
+@in_single
+@every_option
+def test_the_kernels_equal_the_slow_loop_in_single_precision(
+    cell: Any, unroll: Any, dtype: torch.dtype, option: Option
+) -> None:
+    """The same; in reverse where all is on."""
+    layer = build(cell, **option.settings, dtype=dtype)
+    assert_slow(layer, run_of(layer, option), option is OPTIONS["all"], unroll)
+
+
+@when_fused
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_awkward_sizes_equal_the_slow_loop(
+    cell: Any, unroll: Any, dtype: torch.dtype, sizes: tuple[int, ...]
+) -> None:
+    """Sizes of 1, primes and powers of two, less or more one; with all options on, both ways."""
+    steps, rows, inputs, units = sizes
+    layer = build(cell, inputs, units, **OPTIONS["all"].settings, dtype=dtype)
+    run = run_of(layer, OPTIONS["all"], steps, rows)
+    for reverse in (False, True):
+        assert_slow(layer, run, reverse, unroll)
+
+
+def gradients_agree(layer: Any, run: Run, reverse: bool, unroll: Callable[..., Any]) -> bool:
     """Of input, state and every weight, against finite differences, over three steps."""
     run = run._replace(x=run.x[:3], lengths=[2, 3, 0, 3], resets=run.resets[:, :3])
     names = [name for name, _ in layer.named_parameters()]
@@ -207,26 +290,21 @@ def gradients_agree(layer: Any, run: Run, reverse: bool) -> bool:
     def again(x: Tensor, *rest: Tensor) -> Tensor:
         state, weights = rest[: len(run.state)], rest[len(run.state) :]
         named = {name.removesuffix("_l0"): w for name, w in zip(names, weights, strict=True)}
-        found = answer(layer, run._replace(x=x, state=state), reverse, layer._weights_type(**named))
+        found = answer(layer, run._replace(x=x, state=state), reverse, layer._weights_type(**named), unroll)
         return torch.cat([part.flatten() for part in found])
 
     inputs = [run.x, *run.state, *(weight.detach() for weight in layer.parameters())]
     return torch.autograd.gradcheck(again, [part.requires_grad_() for part in inputs], fast_mode=True)
 
 
-@every_cell
+@in_double
 @every_option
-def test_every_options_gradients_equal_finite_differences(cell: Any, option: Option) -> None:
+def test_every_options_gradients_equal_finite_differences(
+    cell: Any, unroll: Any, dtype: torch.dtype, option: Option
+) -> None:
     """With lengths and resets, gains and shifts included; in reverse where all is on."""
-    layer = build(cell, **option.settings)
-    assert gradients_agree(layer, run_of(layer, option), reverse=option is OPTIONS["all"])
-
-
-@pytest.mark.parametrize("name", NONLINEARITIES)
-def test_every_activations_gradients_equal_finite_differences(name: str) -> None:
-    """With all options on."""
-    layer = build((un.RNN, {"nonlinearity": name, "layer_norm": True}))
-    assert gradients_agree(layer, run_of(layer, OPTIONS["all"]), reverse=False)
+    layer = build(cell, **option.settings, dtype=dtype)
+    assert gradients_agree(layer, run_of(layer, option), option is OPTIONS["all"], unroll)
 
 
 SETTINGS: list[dict[str, Any]] = [{"recurrent_dropout": 0.5}, {"zoneout": 0.5}, {"layer_norm": True}]
@@ -319,4 +397,4 @@ def test_options_are_mapped_by_vmap(cell: Any) -> None:
     layer.eval()
     mapped = torch.func.vmap(lambda x: layer(x)[0])(x)
     looped = torch.stack([layer(part)[0] for part in x])
-    torch.testing.assert_close(mapped, looped, rtol=0, atol=TOLERANCE)
+    torch.testing.assert_close(mapped, looped, rtol=0, atol=TOLERANCE[torch.float64])
