@@ -63,7 +63,7 @@ def test_varying_sizes_do_not_make_it_grow() -> None:
 def test_nearly_one_size_shares_one_block() -> None:
     """As batches of ragged rows have it."""
     pool = Workspace()
-    for size in range(8 * MIB, 8 * MIB + 900_000, 100_000):
+    for size in range(9 * MIB - 900_000, 9 * MIB, 100_000):
         pool.empty((size,), "u1")
     assert pool.held_bytes == 9 * MIB
 
