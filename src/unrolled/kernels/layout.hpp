@@ -57,6 +57,8 @@ template <class T, class Rule> struct Shape {
     bool has_norm, mixes;  // layer norm; zoneout
     int kept_by_rule, kept;  // vectors saved for each vector of units, those of the norm after the rule's
     std::size_t kept_a_row;
+    // The norm's scales, of four groups at most (the GRU's), in whole vectors.
+    static constexpr std::size_t kScales = Simd<T>::kLanes < 4 ? 4 : Simd<T>::kLanes;
 
     explicit Shape(const Call<T> &call)
         : units(call.units), inputs(call.inputs), unit_blocks(blocks_for<T>(units)),
@@ -64,7 +66,7 @@ template <class T, class Rule> struct Shape {
           sums(sums_of<Rule>(call.gain_hh != nullptr)), has_norm(call.gain_hh != nullptr),
           mixes(call.zoneout_h > 0 || call.zoneout_c > 0), kept_by_rule(is_in_outputs(call) ? 0 : Rule::kSaved),
           kept(kept_by_rule + (has_norm ? sums.count : 0)),
-          kept_a_row(vectors * kept * Simd<T>::kLanes + (has_norm ? Simd<T>::kLanes : 0)) {}
+          kept_a_row(vectors * kept * Simd<T>::kLanes + (has_norm ? kScales : 0)) {}
 
     // The plain RNN needs nothing but its outputs, unless these are not what its activation gave.
     bool is_in_outputs(const Call<T> &call) const {
