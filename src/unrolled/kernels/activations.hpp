@@ -6,14 +6,16 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-template <class T> struct Relu {
+template <class T>
+struct Relu {
     using S = Simd<T>;
     using Vec = typename S::Vec;
     Vec operator()(Vec x) const { return S::at_least(x, Vec{}); }
     static Vec derivative(Vec output) { return output > T{0} ? S::splat(T{1}) : Vec{}; }
 };
 
-template <class T> struct LeakyRelu {
+template <class T>
+struct LeakyRelu {
     using S = Simd<T>;
     using Vec = typename S::Vec;
     static constexpr T kSlope = T(0.01);
@@ -22,7 +24,8 @@ template <class T> struct LeakyRelu {
 };
 
 // The slope is learned and may be negative, so that the output does not tell the input's sign.
-template <class T> struct Prelu {
+template <class T>
+struct Prelu {
     using S = Simd<T>;
     using Vec = typename S::Vec;
     T slope;
@@ -31,7 +34,8 @@ template <class T> struct Prelu {
     static Vec derivative_by_slope(Vec input) { return input > T{0} ? Vec{} : input; }
 };
 
-template <class T> struct Identity {
+template <class T>
+struct Identity {
     using S = Simd<T>;
     using Vec = typename S::Vec;
     Vec operator()(Vec x) const { return x; }
@@ -39,7 +43,8 @@ template <class T> struct Identity {
 };
 
 // x / (1 + |x|)
-template <class T> struct Softsign {
+template <class T>
+struct Softsign {
     using S = Simd<T>;
     using Vec = typename S::Vec;
     Vec operator()(Vec x) const { return x / (S::abs(x) + T{1}); }
@@ -50,7 +55,8 @@ template <class T> struct Softsign {
 };
 
 // x for x > 0 and e^x - 1 for x <= 0
-template <class T> struct Elu {
+template <class T>
+struct Elu {
     using S = Simd<T>;
     using Vec = typename S::Vec;
     Vec operator()(Vec x) const {
@@ -62,7 +68,8 @@ template <class T> struct Elu {
     static Vec derivative(Vec output) { return output > T{0} ? S::splat(T{1}) : output + T{1}; }
 };
 
-template <class T> struct Hardtanh {
+template <class T>
+struct Hardtanh {
     using S = Simd<T>;
     using Vec = typename S::Vec;
     Vec operator()(Vec x) const { return S::at_most(S::at_least(x, S::splat(T{-1})), S::splat(T{1})); }
@@ -70,21 +77,33 @@ template <class T> struct Hardtanh {
 };
 
 // Whether the derivative wants the input; else it wants the output.
-template <class Activation> inline constexpr bool kSavesInput = false;
-template <class T> inline constexpr bool kSavesInput<Prelu<T>> = true;
+template <class Activation>
+inline constexpr bool kSavesInput = false;
+template <class T>
+inline constexpr bool kSavesInput<Prelu<T>> = true;
 
 // Calls f with the activation of this index, 0 to 8: the order of nn.RNN's names.
-template <class T, class F> decltype(auto) with_activation(int index, T slope, F &&f) {
+template <class T, class F>
+decltype(auto) with_activation(int index, T slope, F &&f) {
     switch (index) {
-        case 0: return f(Tanh<T>{});
-        case 1: return f(Relu<T>{});
-        case 2: return f(LeakyRelu<T>{});
-        case 3: return f(Prelu<T>{slope});
-        case 4: return f(Sigmoid<T>{});
-        case 5: return f(Identity<T>{});
-        case 6: return f(Softsign<T>{});
-        case 7: return f(Elu<T>{});
-        default: return f(Hardtanh<T>{});
+        case 0:
+            return f(Tanh<T>{});
+        case 1:
+            return f(Relu<T>{});
+        case 2:
+            return f(LeakyRelu<T>{});
+        case 3:
+            return f(Prelu<T>{slope});
+        case 4:
+            return f(Sigmoid<T>{});
+        case 5:
+            return f(Identity<T>{});
+        case 6:
+            return f(Softsign<T>{});
+        case 7:
+            return f(Elu<T>{});
+        default:
+            return f(Hardtanh<T>{});
     }
 }
 

@@ -12,19 +12,18 @@ namespace unrolled::UNROLLED_ISA {
 // Which products a sum takes part in: the input's, the state's, or both.
 enum Reads { kBoth, kInput, kState };
 
-// mean, 1 / standard deviation, gain and shift of the norm inside a cell; for those without, tanh's argument is c.
-template <class T> struct CellNorm {
+// mean, 1 / standard deviation, gain and shift of the norm inside a cell; for those without, tanh's argument
+// is c.
+template <class T>
+struct CellNorm {
     typename Simd<T>::Vec mean, scale, gain, shift;
 };
 
-// h = phi(a)
-template <class T, class Activation> struct RnnRule {
+// h = phi(a), with a phi that the compiler knows.
+template <class T, class Activation>
+struct RnnStep {
     using Vec = typename Simd<T>::Vec;
-    static constexpr int kCell = kRnn, kGates = 1, kSums = 1, kStates = 1, kSaved = 1;
-    static constexpr bool kPassesState = false;  // no way from h_{t-1} to h_t past the product
     static constexpr bool kLearnsSlope = kSavesInput<Activation>;
-    static constexpr Reads reads(int) { return kBoth; }
-    static constexpr int gate(int) { return 0; }
 
     Activation phi;
 
@@ -35,16 +34,56 @@ template <class T, class Activation> struct RnnRule {
     void backward(const Vec *saved, const Vec *, const Vec *d_after, Vec *d_sums, Vec *) const {
         d_sums[0] = d_after[0] * phi.derivative(saved[0]);
     }
+    Vec d_slope(const Vec *saved, const Vec *d_after) const {
+        if constexpr (kLearnsSlope)
+            return d_after[0] * phi.derivative_by_slope(saved[0]);
+        else
+            return Vec{};
+    }
+};
+
+// h = phi(a). It chooses phi anew for every vector, which only the rarer loops can afford.
+template <class T>
+struct RnnRule {
+    using Vec = typename Simd<T>::Vec;
+    static constexpr int kCell = kRnn, kGates = 1, kSums = 1, kStates = 1, kSaved = 1;
+    static constexpr bool kPassesState = false;  // no way from h_{t-1} to h_t past the product
+    static constexpr bool kLearnsSlope = true;
+    static constexpr Reads reads(int) { return kBoth; }
+    static constexpr int gate(int) { return 0; }
+
+    int activation;
+    T slope;
+
+    // Calls f with the step of a loop: for each activation there is one, so that no choice is left inside.
+    template <class F>
+    void with_step(F f) const {
+        with_activation<T>(activation, slope, [&](auto phi) { f(RnnStep<T, decltype(phi)>{phi}); });
+    }
+    void forward(const Vec *sums, const Vec *before, Vec *saved, Vec *after, const CellNorm<T> *norm) const {
+        with_step([&](const auto &step) { step.forward(sums, before, saved, after, norm); });
+    }
+    void backward(const Vec *saved, const Vec *before, const Vec *d_after, Vec *d_sums, Vec *d_before) const {
+        with_step([&](const auto &step) { step.backward(saved, before, d_after, d_sums, d_before); });
+    }
+    Vec d_slope(const Vec *saved, const Vec *d_after) const {
+        return activation == kPRelu ? d_after[0] * Prelu<T>::derivative_by_slope(saved[0]) : Vec{};
+    }
 };
 
 // r, z = sigmoid(a); n = tanh(a_n + r u_n); h = n + z (h_{t-1} - n)
-template <class T> struct GruRule {
+template <class T>
+struct GruRule {
     using Vec = typename Simd<T>::Vec;
     static constexpr int kCell = kGru, kGates = 3, kSums = 4, kStates = 1, kSaved = 4;
     static constexpr bool kPassesState = true, kLearnsSlope = false;
     static constexpr Reads reads(int sum) { return sum < 2 ? kBoth : sum == 2 ? kState : kInput; }
     static constexpr int gate(int sum) { return sum < 2 ? sum : 2; }
 
+    template <class F>
+    void with_step(F f) const {
+        f(*this);
+    }
     void forward(const Vec *sums, const Vec *before, Vec *saved, Vec *after, const CellNorm<T> *) const {
         const Vec r = Sigmoid<T>{}(sums[0]), z = Sigmoid<T>{}(sums[1]), u = sums[2];
         const Vec n = Tanh<T>{}(sums[3] + r * u);
@@ -63,13 +102,18 @@ template <class T> struct GruRule {
 };
 
 // i, f, o = sigmoid(a); g = tanh(a); c = f c_{t-1} + i g; h = o tanh(c)
-template <class T> struct LstmRule {
+template <class T>
+struct LstmRule {
     using Vec = typename Simd<T>::Vec;
     static constexpr int kCell = kLstm, kGates = 4, kSums = 4, kStates = 2, kSaved = 5;  // the last is c
     static constexpr bool kPassesState = false, kLearnsSlope = false;
     static constexpr Reads reads(int) { return kBoth; }
     static constexpr int gate(int sum) { return sum; }
 
+    template <class F>
+    void with_step(F f) const {
+        f(*this);
+    }
     static Vec cell(const Vec *sums, Vec c_before) {
         return Sigmoid<T>{}(sums[1]) * c_before + Sigmoid<T>{}(sums[0]) * Tanh<T>{}(sums[2]);
     }

@@ -9,7 +9,8 @@
 namespace unrolled {
 
 // A recurrence for one element type.
-template <class T> struct RecurrenceKernels {
+template <class T>
+struct RecurrenceKernels {
     void (*forward)(const Call<T> &call, const Outcome<T> &outcome, const Plan &plan);
     void (*backward)(const Call<T> &call, const Gradients<T> &gradients, const Plan &plan);
     std::size_t (*saved)(const Call<T> &call);
@@ -19,7 +20,8 @@ struct Kernels {
     const char *name;
     RecurrenceKernels<float> recurrence_float;
     RecurrenceKernels<double> recurrence_double;
-    void (*matmul)(const float *a, const float *b, float *c, std::size_t m, std::size_t n, std::size_t k, int threads);
+    void (*matmul)(const float *a, const float *b, float *c, std::size_t m, std::size_t n, std::size_t k,
+                   int threads);
     void (*tanh_float)(const float *in, float *out, std::size_t n);
     void (*tanh_double)(const double *in, double *out, std::size_t n);
     void (*sigmoid_float)(const float *in, float *out, std::size_t n);

@@ -13,42 +13,56 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-template <class T> inline constexpr std::size_t kColumns = 2 * Simd<T>::kLanes;
+template <class T>
+inline constexpr std::size_t kColumns = 2 * Simd<T>::kLanes;
 
 // The rows of a full tile: accumulators for all of them, two vectors from the panel, one value of a row.
 inline constexpr int kTileRows = kRegisters >= 32 ? 14 : 6;
 
-template <class T> std::size_t blocks_for(std::size_t columns) { return (columns + kColumns<T> - 1) / kColumns<T>; }
+template <class T>
+std::size_t blocks_for(std::size_t columns) {
+    return (columns + kColumns<T> - 1) / kColumns<T>;
+}
 
 // One piece of a sum: `groups` times `blocks` blocks of the left operand, the last of each group `last` wide.
-template <class T> struct Piece {
-    const T *left;             // blocked, or one row a step of the sum
-    std::size_t left_stride;   // from block to block, or from step to step
+template <class T>
+struct Piece {
+    const T *left;            // blocked, or one row a step of the sum
+    std::size_t left_stride;  // from block to block, or from step to step
     const T *panels;
     std::size_t panel_stride;  // from panel to panel
     std::size_t groups, blocks, last;
 
     // The sum over `depth` columns of a blocked operand.
-    static Piece over(const T *left, std::size_t left_stride, const T *panels, std::size_t panel_stride, std::size_t depth) {
+    static Piece over(const T *left, std::size_t left_stride, const T *panels, std::size_t panel_stride,
+                      std::size_t depth) {
         const std::size_t blocks = blocks_for<T>(depth);
-        return {left, left_stride, panels, panel_stride, depth > 0, blocks, depth - (blocks - (depth > 0)) * kColumns<T>};
+        return {left,
+                left_stride,
+                panels,
+                panel_stride,
+                depth > 0,
+                blocks,
+                depth - (blocks - (depth > 0)) * kColumns<T>};
     }
 };
 
 // What a tile starts from: zero, the same row for all rows, or the result that is there.
-template <class T> struct Product {
+template <class T>
+struct Product {
     Piece<T> pieces[2];
     int n_pieces;
-    const T *start;            // kColumns values a panel, or none
-    bool adds;                 // to the result that is there
+    const T *start;  // kColumns values a panel, or none
+    bool adds;       // to the result that is there
     T *result;
-    std::size_t result_stride; // from block to block
+    std::size_t result_stride;  // from block to block
 };
 
-// acc += left x panels, over one piece of the sum; ACROSS says that the left operand has its rows side by side.
+// acc += left x panels, over one piece of the sum; ACROSS says that the left operand has its rows side by
+// side.
 template <class T, int ROWS, int PANELS, bool ACROSS>
-[[gnu::always_inline]] inline void add_piece(typename Simd<T>::Vec (&acc)[ROWS][2 * PANELS], const Piece<T> &piece, std::size_t row,
-                      std::size_t panel) {
+[[gnu::always_inline]] inline void add_piece(typename Simd<T>::Vec (&acc)[ROWS][2 * PANELS],
+                                             const Piece<T> &piece, std::size_t row, std::size_t panel) {
     using S = Simd<T>;
     constexpr std::size_t kWide = kColumns<T>;
     const T *left = piece.left + (ACROSS ? row : row * kWide);
@@ -71,7 +85,8 @@ template <class T, int ROWS, int PANELS, bool ACROSS>
         add(piece.last, left);
     } else {
         for (std::size_t g = 0; g < piece.groups; ++g) {
-            for (std::size_t block = 1; block < piece.blocks; ++block, left += piece.left_stride) add(kWide, left);
+            for (std::size_t block = 1; block < piece.blocks; ++block, left += piece.left_stride)
+                add(kWide, left);
             add(piece.last, left);
             left += piece.left_stride;
         }
@@ -88,12 +103,13 @@ void tile(const Product<T> &product, std::size_t row, std::size_t panel) {
         for (int v = 0; v < 2; ++v)
             for (int i = 0; i < ROWS; ++i) {
                 const std::size_t at = v * S::kLanes;
-                acc[i][2 * p + v] = product.adds    ? S::load(result + p * product.result_stride + i * kWide + at)
+                acc[i][2 * p + v] = product.adds
+                                        ? S::load(result + p * product.result_stride + i * kWide + at)
                                     : product.start ? S::load(product.start + (panel + p) * kWide + at)
                                                     : typename S::Vec{};
             }
-    add_piece<T, ROWS, PANELS, ACROSS>(acc, product.pieces[0], row, panel);
-    if (product.n_pieces > 1) add_piece<T, ROWS, PANELS, ACROSS>(acc, product.pieces[1], row, panel);
+    for (int k = 0; k < product.n_pieces; ++k)
+        add_piece<T, ROWS, PANELS, ACROSS>(acc, product.pieces[k], row, panel);
     for (int p = 0; p < PANELS; ++p)
         for (int v = 0; v < 2; ++v)
             for (int i = 0; i < ROWS; ++i)
@@ -109,7 +125,8 @@ void across_panels(const Product<T> &product, std::size_t row, std::size_t first
         if (first < last) across_panels<T, ROWS, PANELS / 2, ACROSS>(product, row, first, last);
 }
 
-template <int ROWS> constexpr int panels_beside() {
+template <int ROWS>
+constexpr int panels_beside() {
     return ROWS * 8 <= kTileRows ? 8 : ROWS * 4 <= kTileRows ? 4 : ROWS * 2 <= kTileRows ? 2 : 1;
 }
 
@@ -124,7 +141,8 @@ void tile_of(int rows, const Product<T> &product, std::size_t row, std::size_t f
 // result = start + the pieces, for the rows [row, end) and the panels [first, last), in tiles of even height.
 // A panel stays in the nearest cache while all rows pass it.
 template <class T, bool ACROSS = false>
-void multiply(const Product<T> &product, std::size_t row, std::size_t end, std::size_t first, std::size_t last) {
+void multiply(const Product<T> &product, std::size_t row, std::size_t end, std::size_t first,
+              std::size_t last) {
     if (row >= end) return;
     const std::size_t tiles = (end - row + kTileRows - 1) / kTileRows;
     const std::size_t even = (end - row) / tiles, taller = (end - row) % tiles;

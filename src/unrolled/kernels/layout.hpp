@@ -10,9 +10,11 @@ namespace unrolled::UNROLLED_ISA {
 class Carver {
 public:
     explicit Carver(void *block) : at_(static_cast<char *>(block)) {}
-    template <class T> T *take(std::size_t count) {
+    template <class T>
+    T *take(std::size_t count) {
         char *const taken = at_ ? at_ + used_ : nullptr;
-        used_ += (count * sizeof(T) + 63) / 64 * 64 + 64;  // and a line between: powers of two would share cache sets
+        used_ += (count * sizeof(T) + 63) / 64 * 64 +
+                 64;  // and a line between: powers of two would share cache sets
         return reinterpret_cast<T *>(taken);
     }
     std::size_t used() const { return used_; }
@@ -32,15 +34,13 @@ struct Sum {
 // except in the plain RNN, whose norm is over both.
 struct Sums {
     Sum list[8];
-    int count, from_state;  // how many of them read the state
+    int count;
 };
 
-template <class Rule> Sums sums_of(bool has_norm) {
+template <class Rule>
+Sums sums_of(bool has_norm) {
     Sums sums{};
-    const auto add = [&](Reads reads, int gate) {
-        sums.list[sums.count++] = {reads, gate};
-        sums.from_state += reads != kInput;
-    };
+    const auto add = [&](Reads reads, int gate) { sums.list[sums.count++] = {reads, gate}; };
     if (has_norm && Rule::kCell != kRnn) {
         for (int gate = 0; gate < Rule::kGates; ++gate) add(kState, gate);
         for (int gate = 0; gate < Rule::kGates; ++gate) add(kInput, gate);
@@ -50,29 +50,42 @@ template <class Rule> Sums sums_of(bool has_norm) {
     return sums;
 }
 
-// Sizes that follow from a call.
-template <class T, class Rule> struct Shape {
+// Sizes that follow from a call and its cell.
+template <class T>
+struct Shape {
+    int cell, gates, states;
     std::size_t units, inputs, unit_blocks, input_blocks, vectors;
     Sums sums;
-    bool has_norm, mixes;  // layer norm; zoneout
+    bool has_norm, mixes;    // layer norm; zoneout
     int kept_by_rule, kept;  // vectors saved for each vector of units, those of the norm after the rule's
     std::size_t kept_a_row;
     // The norm's scales, of four groups at most (the GRU's), in whole vectors.
     static constexpr std::size_t kScales = Simd<T>::kLanes < 4 ? 4 : Simd<T>::kLanes;
 
-    explicit Shape(const Call<T> &call)
-        : units(call.units), inputs(call.inputs), unit_blocks(blocks_for<T>(units)),
-          input_blocks(blocks_for<T>(inputs)), vectors((units + Simd<T>::kLanes - 1) / Simd<T>::kLanes),
-          sums(sums_of<Rule>(call.gain_hh != nullptr)), has_norm(call.gain_hh != nullptr),
-          mixes(call.zoneout_h > 0 || call.zoneout_c > 0), kept_by_rule(is_in_outputs(call) ? 0 : Rule::kSaved),
+    template <class Rule>
+    Shape(const Call<T> &call, const Rule &)
+        : cell(Rule::kCell),
+          gates(Rule::kGates),
+          states(Rule::kStates),
+          units(call.units),
+          inputs(call.inputs),
+          unit_blocks(blocks_for<T>(units)),
+          input_blocks(blocks_for<T>(inputs)),
+          vectors((units + Simd<T>::kLanes - 1) / Simd<T>::kLanes),
+          sums(sums_of<Rule>(call.gain_hh != nullptr)),
+          has_norm(call.gain_hh != nullptr),
+          mixes(call.zoneout_h > 0 || call.zoneout_c > 0),
+          kept_by_rule(is_in_outputs(call) ? 0 : Rule::kSaved),
           kept(kept_by_rule + (has_norm ? sums.count : 0)),
           kept_a_row(vectors * kept * Simd<T>::kLanes + (has_norm ? kScales : 0)) {}
 
     // The plain RNN needs nothing but its outputs, unless these are not what its activation gave.
     bool is_in_outputs(const Call<T> &call) const {
-        return Rule::kCell == kRnn && !mixes && call.activation != kPRelu;
+        return cell == kRnn && !mixes && call.activation != kPRelu;
     }
     std::size_t kept_in_all(const Call<T> &call) const { return call.steps * call.rows * kept_a_row; }
+    // How many sums from `first` on are normalised together.
+    int normed_together(int first) const { return cell == kGru ? (first % 3 == 0 ? 2 : 1) : gates; }
 };
 
 // The rows of one member, longest first, as its steps see them.
@@ -88,6 +101,7 @@ struct Rows {
     }
 };
 
+// Where units are split, every member has all rows.
 inline Rows rows_of(const Plan &plan, int member) {
     const int group = plan.splits_units ? 0 : member;
     const std::size_t begin = plan.begins[group], end = plan.begins[group + 1];
@@ -101,9 +115,14 @@ struct Part {
 inline Part part_of(std::size_t count, int member, int members) {
     return {count * member / members, count * (member + 1) / members};
 }
+// Of things that the members share only where units are split.
+inline Part part_of(std::size_t count, int member, const Plan &plan) {
+    return plan.splits_units ? part_of(count, member, plan.members) : Part{0, count};
+}
 
 // Whether the state is set back before a row's step t, in the direction of travel.
-template <class T> bool starts_anew(const Call<T> &call, std::size_t row, std::int64_t length, std::size_t t) {
+template <class T>
+bool starts_anew(const Call<T> &call, std::size_t row, std::int64_t length, std::size_t t) {
     if (!call.resets) return false;
     const std::size_t mark = call.reverse ? t + 1 : t;
     return static_cast<std::int64_t>(mark) < length && call.resets[row * call.steps + mark];
@@ -117,31 +136,47 @@ void pack_rows(const T *weight, std::size_t depth, std::size_t present, T *panel
     for (std::size_t k0 = 0; k0 < depth; k0 += kStretch) {
         const std::size_t k1 = k0 + kStretch < depth ? k0 + kStretch : depth;
         for (std::size_t c = 0; c < kWide; ++c)
-            for (std::size_t k = k0; k < k1; ++k) panel[k * kWide + c] = c < present ? weight[c * depth + k] : T{};
+            for (std::size_t k = k0; k < k1; ++k)
+                panel[k * kWide + c] = c < present ? weight[c * depth + k] : T{};
     }
 }
 
 // `count` values into a place for `room`; the others are zero.
-template <class T> void copy_padded(const T *from, std::size_t count, T *to, std::size_t room) {
+template <class T>
+void copy_padded(const T *from, std::size_t count, T *to, std::size_t room) {
     for (std::size_t k = 0; k < count; ++k) to[k] = from[k];
     for (std::size_t k = count; k < room; ++k) to[k] = T{};
 }
 
-// One row into blocks, and back.
 template <class T>
-void to_blocks(const T *from, std::size_t count, T *blocks, std::size_t stride, std::size_t first, std::size_t last) {
+void clear(T *to, std::size_t count) {
+    for (std::size_t k = 0; k < count; ++k) to[k] = T{};
+}
+
+// `count` units of a row from `unit` on, at most a vector of them; zeros where there is no row.
+template <class T>
+typename Simd<T>::Vec units_at(const T *row, std::size_t unit, std::size_t count) {
+    using S = Simd<T>;
+    return !row ? typename S::Vec{} : count == S::kLanes ? S::load(row + unit) : S::load(row + unit, count);
+}
+
+// One row into blocks, and back; no row is a row of zeros.
+template <class T>
+void to_blocks(const T *from, std::size_t count, T *blocks, std::size_t stride, std::size_t first,
+               std::size_t last) {
     using S = Simd<T>;
     for (std::size_t block = first; block < last; ++block)
         for (std::size_t v = 0; v < kColumns<T>; v += S::kLanes) {
             const std::size_t at = block * kColumns<T> + v;
             const std::size_t left = at < count ? count - at : 0;
-            S::store(blocks + block * stride + v, !from || !left ? typename S::Vec{}
+            S::store(blocks + block * stride + v, !from || !left      ? typename S::Vec{}
                                                   : left >= S::kLanes ? S::load(from + at)
                                                                       : S::load(from + at, left));
         }
 }
 template <class T>
-void from_blocks(const T *blocks, std::size_t stride, T *to, std::size_t count, std::size_t first, std::size_t last) {
+void from_blocks(const T *blocks, std::size_t stride, T *to, std::size_t count, std::size_t first,
+                 std::size_t last) {
     using S = Simd<T>;
     for (std::size_t block = first; block < last; ++block)
         for (std::size_t v = 0; v < kColumns<T> && block * kColumns<T> + v < count; v += S::kLanes) {
@@ -151,8 +186,12 @@ void from_blocks(const T *blocks, std::size_t stride, T *to, std::size_t count, 
         }
 }
 
-template <class T> T *at(const Steps<T> &steps, std::size_t t, std::size_t row) {
-    return steps.data + static_cast<std::ptrdiff_t>(t) * steps.per_step + static_cast<std::ptrdiff_t>(row) * steps.per_row;
+// The row at step t; null where there is no array.
+template <class T>
+T *at(const Steps<T> &steps, std::size_t t, std::size_t row) {
+    if (!steps.data) return nullptr;
+    const auto step = static_cast<std::ptrdiff_t>(t), place = static_cast<std::ptrdiff_t>(row);
+    return steps.data + step * steps.per_step + place * steps.per_row;
 }
 
 }  // namespace unrolled::UNROLLED_ISA

@@ -1,14 +1,16 @@
 // Layer norm over the sums of a row, and its way back: x^ = (x - mean) / sqrt(variance + 1e-5).
 //
-// Source: Ba, Kiros and Hinton, Layer Normalization (2016), eq. 3 and 4; the variance is that of a population.
+// Source: Ba, Kiros and Hinton, Layer Normalization (2016), eq. 3 and 4; the variance is that of a
+// population.
 #pragma once
 
 #include "layout.hpp"
 
 namespace unrolled::UNROLLED_ISA {
 
-// Gains and shifts of a call, a padded row for each sum.
-template <class T> class Norm {
+// Gains and shifts of a call, a padded row for each sum and one for the norm inside the cell.
+template <class T>
+class Norm {
 public:
     void carve(Carver &carver, std::size_t rows, std::size_t width) {
         width_ = width;
@@ -23,17 +25,26 @@ private:
     std::size_t width_ = 0;
 };
 
-template <class T> struct Moments {
+// The gains of a call's sums; after them gain and shift of the norm inside the cell.
+template <class T>
+void take_gains(const Call<T> &call, const Shape<T> &shape, const Norm<T> &norm) {
+    const std::size_t H = shape.units, width = shape.unit_blocks * kColumns<T>;
+    for (int sum = 0; sum < shape.sums.count; ++sum) {
+        const auto [reads, gate] = shape.sums.list[sum];
+        copy_padded((reads == kInput ? call.gain_ih : call.gain_hh) + gate * H, H, norm.gain(sum), width);
+    }
+    if (!call.gain_cell) return;
+    copy_padded(call.gain_cell, H, norm.gain(shape.sums.count), width);
+    copy_padded(call.bias_cell, call.bias_cell ? H : 0, norm.shift(shape.sums.count), width);
+}
+
+template <class T>
+struct Moments {
     T mean, scale;  // scale = 1 / sqrt(variance + 1e-5)
 };
 
-// How many sums from `first` on are normalised together.
-template <class Rule> int normed_together(int first) {
-    if (Rule::kCell == kGru) return first % 3 == 0 ? 2 : 1;
-    return Rule::kGates;
-}
-
-template <class T> T total(typename Simd<T>::Vec v) {
+template <class T>
+T total(typename Simd<T>::Vec v) {
     T sum{};
     for (std::size_t lane = 0; lane < Simd<T>::kLanes; ++lane) sum += v[lane];
     return sum;
@@ -46,12 +57,14 @@ void each_vector(std::size_t sums, std::size_t blocks, std::size_t stride, std::
     for (std::size_t sum = 0; sum < sums; ++sum)
         for (std::size_t unit = 0; unit < units; unit += kLanes) {
             const std::size_t left = units - unit;
-            f((sum * blocks + unit / kColumns<T>) * stride + unit % kColumns<T>, sum, unit / kLanes, left < kLanes ? left : kLanes);
+            f((sum * blocks + unit / kColumns<T>)*stride + unit % kColumns<T>, sum, unit / kLanes,
+              left < kLanes ? left : kLanes);
         }
 }
 
 // What stands in the first `count` lanes, zero in the others.
-template <class T> typename Simd<T>::Vec first_lanes(typename Simd<T>::Vec v, std::size_t count) {
+template <class T>
+typename Simd<T>::Vec first_lanes(typename Simd<T>::Vec v, std::size_t count) {
     if (count == Simd<T>::kLanes) return v;
     for (std::size_t lane = count; lane < Simd<T>::kLanes; ++lane) v[lane] = T{};
     return v;
@@ -59,16 +72,18 @@ template <class T> typename Simd<T>::Vec first_lanes(typename Simd<T>::Vec v, st
 
 // Mean and scale of a row of sums; lanes beyond the units hold zeros.
 template <class T>
-Moments<T> moments(const T *row, std::size_t stride, std::size_t blocks, std::size_t sums, std::size_t units) {
+Moments<T> moments(const T *row, std::size_t stride, std::size_t blocks, std::size_t sums,
+                   std::size_t units) {
     using S = Simd<T>;
     const T count = static_cast<T>(sums * units);
     typename S::Vec sum{}, square{};
     each_vector<T>(sums, blocks, stride, units, [&](std::size_t at, auto...) { sum += S::load(row + at); });
     const T mean = total<T>(sum) / count;
-    each_vector<T>(sums, blocks, stride, units, [&](std::size_t at, std::size_t, std::size_t, std::size_t lanes) {
-        const auto d = first_lanes<T>(S::load(row + at) - mean, lanes);
-        square += d * d;
-    });
+    each_vector<T>(sums, blocks, stride, units,
+                   [&](std::size_t at, std::size_t, std::size_t, std::size_t lanes) {
+                       const auto d = first_lanes<T>(S::load(row + at) - mean, lanes);
+                       square += d * d;
+                   });
     return {mean, T{1} / static_cast<T>(__builtin_sqrt(total<T>(square) / count + T(1e-5)))};
 }
 
@@ -77,26 +92,33 @@ template <class T>
 T normalise(T *row, std::size_t stride, std::size_t blocks, std::size_t sums, std::size_t units) {
     using S = Simd<T>;
     const auto [mean, scale] = moments(row, stride, blocks, sums, units);
-    each_vector<T>(sums, blocks, stride, units, [&](std::size_t at, std::size_t, std::size_t, std::size_t lanes) {
-        S::store(row + at, first_lanes<T>((S::load(row + at) - mean) * scale, lanes));
-    });
+    each_vector<T>(sums, blocks, stride, units,
+                   [&](std::size_t at, std::size_t, std::size_t, std::size_t lanes) {
+                       S::store(row + at, first_lanes<T>((S::load(row + at) - mean) * scale, lanes));
+                   });
     return scale;
 }
 
-// The gradient of x from that of x^: scale (d - mean(d) - x^ mean(d x^)), in place. normed(sum, vector) gives x^.
+// The gradient of x from that of x^: scale (d - mean(d) - x^ mean(d x^)), in place. normed(sum, vector) gives
+// x^.
 template <class T, class F>
-void normalise_back(T *d, T scale, std::size_t stride, std::size_t blocks, std::size_t sums, std::size_t units, F normed) {
+void normalise_back(T *d, T scale, std::size_t stride, std::size_t blocks, std::size_t sums,
+                    std::size_t units, F normed) {
     using S = Simd<T>;
     const T count = static_cast<T>(sums * units);
     typename S::Vec sum{}, product{};
-    each_vector<T>(sums, blocks, stride, units, [&](std::size_t at, std::size_t k, std::size_t vector, std::size_t) {
-        sum += S::load(d + at);
-        product += S::load(d + at) * normed(k, vector);
-    });
+    each_vector<T>(sums, blocks, stride, units,
+                   [&](std::size_t at, std::size_t k, std::size_t vector, std::size_t) {
+                       sum += S::load(d + at);
+                       product += S::load(d + at) * normed(k, vector);
+                   });
     const T mean = total<T>(sum) / count, slope = total<T>(product) / count;
-    each_vector<T>(sums, blocks, stride, units, [&](std::size_t at, std::size_t k, std::size_t vector, std::size_t lanes) {
-        S::store(d + at, first_lanes<T>((S::load(d + at) - mean - normed(k, vector) * slope) * scale, lanes));
-    });
+    each_vector<T>(
+        sums, blocks, stride, units,
+        [&](std::size_t at, std::size_t k, std::size_t vector, std::size_t lanes) {
+            S::store(d + at,
+                     first_lanes<T>((S::load(d + at) - mean - normed(k, vector) * slope) * scale, lanes));
+        });
 }
 
 }  // namespace unrolled::UNROLLED_ISA

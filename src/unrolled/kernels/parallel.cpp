@@ -41,7 +41,8 @@ void pause() {
 }
 
 // Return once `value` is no longer `old`; whoever changes it calls notify.
-template <class T> void wait_while(std::atomic<T> &value, T old) {
+template <class T>
+void wait_while(std::atomic<T> &value, T old) {
     const auto changed = [&] { return value.load(std::memory_order_acquire) != old; };
     const auto start = Clock::now();
     auto waited = Clock::duration::zero();
@@ -144,9 +145,8 @@ public:
     void enter(int members) {
         std::unique_lock lock(mutex_);
         const auto ticket = tickets_++;
-        turn_.wait(lock, [&] {
-            return ticket == served_ && (running_ == 0 || running_ + members <= processors_);
-        });
+        turn_.wait(lock,
+                   [&] { return ticket == served_ && (running_ == 0 || running_ + members <= processors_); });
         ++served_;
         running_ += members;
         if (!found_) openmp_.find();  // at the first call: whoever calls has imported torch

@@ -26,7 +26,7 @@ public:
 
 private:
     const int members_;
-    alignas(64) std::atomic<int> arrived_;    // a cache line for each: waiting threads read only round_
+    alignas(64) std::atomic<int> arrived_;  // a cache line for each: waiting threads read only round_
     alignas(64) std::atomic<unsigned> round_;
 };
 

@@ -7,7 +7,8 @@
 namespace unrolled::UNROLLED_ISA {
 
 // Mixes 32 bits, scalars or lanes, so that each bit of the answer depends on all of x.
-template <class Word> Word mix(Word x) {
+template <class Word>
+Word mix(Word x) {
     x ^= x >> 16;
     x *= 0x21f0aaadu;
     x ^= x >> 15;

@@ -33,11 +33,19 @@ inline constexpr std::size_t kRegisters = 32;  // vectors that a loop can hold w
 inline constexpr std::size_t kRegisters = 16;
 #endif
 
-template <class T> struct BitsOf;
-template <> struct BitsOf<float> { using type = std::uint32_t; };
-template <> struct BitsOf<double> { using type = std::uint64_t; };
+template <class T>
+struct BitsOf;
+template <>
+struct BitsOf<float> {
+    using type = std::uint32_t;
+};
+template <>
+struct BitsOf<double> {
+    using type = std::uint64_t;
+};
 
-template <class T> struct Simd {
+template <class T>
+struct Simd {
     using Word = typename BitsOf<T>::type;
     typedef T Vec __attribute__((vector_size(kVectorBytes)));
     typedef Word Bits __attribute__((vector_size(kVectorBytes)));
@@ -61,11 +69,15 @@ template <class T> struct Simd {
     // fetched only to be written over. end_streams() comes before another thread reads it.
     static void stream(T *to, Vec v) {
 #if defined(__AVX512F__)
-        if constexpr (kIsFloat) _mm512_stream_ps(to, (__m512)v);
-        else _mm512_stream_pd(to, (__m512d)v);
+        if constexpr (kIsFloat)
+            _mm512_stream_ps(to, (__m512)v);
+        else
+            _mm512_stream_pd(to, (__m512d)v);
 #elif defined(__AVX2__)
-        if constexpr (kIsFloat) _mm256_stream_ps(to, (__m256)v);
-        else _mm256_stream_pd(to, (__m256d)v);
+        if constexpr (kIsFloat)
+            _mm256_stream_ps(to, (__m256)v);
+        else
+            _mm256_stream_pd(to, (__m256d)v);
 #else
         store(to, v);
 #endif
@@ -79,11 +91,15 @@ template <class T> struct Simd {
     // The first `count` lanes, 0 <= count <= kLanes, and no memory beyond them; the other lanes are zero.
     static Vec load(const T *from, std::size_t count) {
 #if defined(__AVX512F__)
-        if constexpr (kIsFloat) return (Vec)_mm512_maskz_loadu_ps(first(count), from);
-        else return (Vec)_mm512_maskz_loadu_pd(first(count), from);
+        if constexpr (kIsFloat)
+            return (Vec)_mm512_maskz_loadu_ps(first(count), from);
+        else
+            return (Vec)_mm512_maskz_loadu_pd(first(count), from);
 #elif defined(__AVX2__)
-        if constexpr (kIsFloat) return (Vec)_mm256_maskload_ps(from, first(count));
-        else return (Vec)_mm256_maskload_pd(from, first(count));
+        if constexpr (kIsFloat)
+            return (Vec)_mm256_maskload_ps(from, first(count));
+        else
+            return (Vec)_mm256_maskload_pd(from, first(count));
 #else
         Vec v{};
         for (std::size_t lane = 0; lane < kLanes; ++lane)
@@ -93,11 +109,15 @@ template <class T> struct Simd {
     }
     static void store(T *to, Vec v, std::size_t count) {
 #if defined(__AVX512F__)
-        if constexpr (kIsFloat) _mm512_mask_storeu_ps(to, first(count), (__m512)v);
-        else _mm512_mask_storeu_pd(to, first(count), (__m512d)v);
+        if constexpr (kIsFloat)
+            _mm512_mask_storeu_ps(to, first(count), (__m512)v);
+        else
+            _mm512_mask_storeu_pd(to, first(count), (__m512d)v);
 #elif defined(__AVX2__)
-        if constexpr (kIsFloat) _mm256_maskstore_ps(to, first(count), (__m256)v);
-        else _mm256_maskstore_pd(to, first(count), (__m256d)v);
+        if constexpr (kIsFloat)
+            _mm256_maskstore_ps(to, first(count), (__m256)v);
+        else
+            _mm256_maskstore_pd(to, first(count), (__m256d)v);
 #else
         for (std::size_t lane = 0; lane < kLanes; ++lane)
             if (lane < count) to[lane] = v[lane];
@@ -132,7 +152,8 @@ private:
 
 // out[i] = f(in[i]); `out` may be `in`. The last, shorter piece goes through the same instructions as
 // all others, so that a value does not depend on where it stands or how many stand beside it.
-template <class T, class F> void map(const T *in, T *out, std::size_t n, F f) {
+template <class T, class F>
+void map(const T *in, T *out, std::size_t n, F f) {
     using S = Simd<T>;
     std::size_t i = 0;
     for (; n - i >= S::kLanes; i += S::kLanes) S::store(out + i, f(S::load(in + i)));

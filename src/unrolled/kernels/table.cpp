@@ -9,7 +9,10 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-template <class T, class F> static void apply(const T *in, T *out, std::size_t n) { map(in, out, n, F{}); }
+template <class T, class F>
+static void apply(const T *in, T *out, std::size_t n) {
+    map(in, out, n, F{});
+}
 
 extern const Kernels kernels;
 const Kernels kernels{
