@@ -4,6 +4,9 @@ They take C-contiguous NumPy arrays of float32 or float64, write into `out` or a
 other Python threads run meanwhile. Every element is computed alike wherever it stands, so a piece of
 an array gives that piece of the answer, to the bit.
 
+The environment variable UNROLLED_INSTRUCTION_SET, read at import, names another choice among those
+that `build_info()` calls runnable.
+
 Without a compiler the package installs without this room. `available()` says so, and the first
 function called warns once; the numbers then come from `unrolled.kernels.reference`, in NumPy.
 
@@ -12,6 +15,7 @@ function called warns once; the numbers then come from `unrolled.kernels.referen
 ['compiler', 'instruction_set', 'runnable']
 """
 
+import os
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -36,6 +40,22 @@ Real = TypeVar("Real", np.float32, np.float64)
 
 class KernelsMissingWarning(RuntimeWarning):
     """This installation has no compiled room; NumPy and torch do the work, more slowly."""
+
+
+def _obey(variable: str) -> None:
+    """Use the instruction set that this environment variable names; nothing where it is not set."""
+    name = os.environ.get(variable)
+    if name and (_compiled is None or not _compiled.select(name)):
+        runnable = (
+            "none, for the kernels are missing" if _compiled is None else ", ".join(_compiled.runnable())
+        )
+        raise ArgumentError(
+            f"{variable}: expected an instruction set that this processor runs ({runnable}), got {name!r}."
+            " Unset it for the fastest."
+        )
+
+
+_obey("UNROLLED_INSTRUCTION_SET")
 
 
 def available() -> bool:
