@@ -25,7 +25,7 @@ def _script(name: str) -> ModuleType:
 
 examples, site = _script("examples"), _script("build")
 
-RUN = ["README.md", "docs/tutorial-1-sequences.md", "docs/exchange.md"]
+RUN = ["README.md", "docs/tutorial-1-sequences.md", "docs/layers.md", "docs/exchange.md"]
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_the_site_is_whole_and_offline(tmp_path: Path) -> None:
     for path in site.build(tmp_path / "site"):
         pages[path.name] = _Links()
         pages[path.name].feed(path.read_text("utf-8"))
-    assert len(pages) == 5
+    assert len(pages) == 6
     for name, page in pages.items():
         assert len(page.links) >= 4, name  # the menu, at least
         assert [load for load in page.loads if not (tmp_path / "site" / load).is_file()] == [], name

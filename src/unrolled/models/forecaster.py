@@ -59,7 +59,7 @@ class Forecaster(Estimator):
         cell: "lstm", "gru" or "rnn"; "feedforward" reads the same window without recurrence.
         hidden_size: units of the core and of the readout.
         num_layers: recurrent layers, one on the other.
-        activation: of "rnn": tanh, relu, leaky_relu, prelu, sigmoid.
+        activation: of "rnn": tanh, relu, leaky_relu, prelu, sigmoid, identity, softsign, elu, hardtanh.
         dropout: between layers and before the readout, from 0 to below 1.
         window: steps the network reads; None for ten seasons, from 48 to 256, or what there is.
         transform: "auto", or one of `unrolled.data.transforms.TRANSFORMS`.
