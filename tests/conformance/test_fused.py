@@ -1,6 +1,7 @@
 """The layers on the kernels against the same layers on the reference path: values and every gradient."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor
 
 import unrolled.nn as un
 from unrolled import kernels
+from unrolled.nn import fused, operator
 from unrolled.nn.arguments import answer
 from unrolled.nn.cells import NONLINEARITIES
 
@@ -138,9 +140,13 @@ def assert_equal_paths(name: str, case: Case, sizes: tuple[int, ...], dtype: tor
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each compiled function of the recurrences was called."""
+def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+    """How often each compiled function of the recurrences was called, all of them by address."""
     counter: Counter[str] = Counter()
+    monkeypatch.setattr(operator, "_IS_OPEN", False)
+    rules = (operator.rule, fused.plain_rule)
+    for made in rules:
+        made.cache_clear()
 
     def counted(function: str) -> Any:
         compiled = getattr(kernels._compiled, function)
@@ -153,7 +159,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     for function in ("recurrence_forward", "recurrence_backward"):
         monkeypatch.setattr(kernels._compiled, function, counted(function))
-    return counter
+    yield counter
+    for made in rules:
+        made.cache_clear()
 
 
 @every_layer

@@ -5,7 +5,7 @@ import gc
 import pickle
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -90,11 +90,26 @@ class Run:
         return [*answer, *torch.autograd.grad(goal, self.given)]
 
 
+@pytest.fixture(params=["tensors", "addresses"])
+def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Both ways to the kernels: tensors that C looks at, and addresses that Python asks for."""
+    if request.param == "addresses":
+        monkeypatch.setattr(operator, "_IS_OPEN", False)
+    elif not operator._IS_OPEN:
+        pytest.skip("this torch does not describe its tensors to C")
+    for made in (operator.rule, fused.plain_rule):
+        made.cache_clear()
+    yield request.param
+    for made in (operator.rule, fused.plain_rule):
+        made.cache_clear()
+
+
 # ---- what it computes
 
 
 @every_case
 @every_option
+@pytest.mark.usefixtures("door")
 def test_values_and_gradients_are_the_references(case: Any, options: Any) -> None:
     """To rounding, for every cell and option; and the same bits when asked again."""
     run = Run(case, options)
@@ -169,7 +184,7 @@ def test_without_gradients_nothing_is_kept() -> None:
 # ---- layouts
 
 
-def test_views_are_read_where_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_views_are_read_where_they_lie(door: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Batch first and a piece of a wider tensor are not copied; odd strides and weights' views are."""
     run = Run(CASES["gru"], OPTIONS["plain"])
     x, *rest = (g.detach() for g in run.given)
@@ -182,13 +197,16 @@ def test_views_are_read_where_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
         "last axis": x.transpose(0, 2).contiguous().transpose(0, 2),
     }
     for name, view in views.items():
+        seen.clear()
         assert all(map(torch.equal, run(view, *rest), wanted))
-        assert len(seen[-1][1]) == (name == "last axis")
+        assert len(seen) == (door == "addresses" or name == "last axis")
+        assert sum(len(copies) for _, copies in seen) == (name == "last axis")
     turned = [g.T.contiguous().T if g.ndim == 2 else torch.stack([g, g], -1).select(-1, 0) for g in rest]
     assert all(map(torch.equal, run(x, *turned), wanted))
     assert len(seen[-1][1]) == len(rest)
 
 
+@pytest.mark.usefixtures("door")
 @pytest.mark.parametrize("lay", [lambda g: g.expand(T, B, H), lambda g: torch.randn(B, T, H).transpose(0, 1)])
 def test_gradients_may_have_any_strides(lay: Callable[[Tensor], Tensor]) -> None:
     """What sum() sends back is one number everywhere; a batch-first loss sends a view."""
@@ -198,6 +216,19 @@ def test_gradients_may_have_any_strides(lay: Callable[[Tensor], Tensor]) -> None
     found = torch.autograd.grad(layer(x)[0], wanted, gradient)
     assert all(map(torch.equal, found, torch.autograd.grad(layer(x)[0], wanted, gradient.contiguous())))
     assert found[0].stride() == x.stride()
+
+
+@pytest.mark.usefixtures("door")
+def test_signs_that_torch_has_yet_to_change_are_changed() -> None:
+    """The imaginary part of a conjugate lies in memory with the other sign."""
+    layer = un.GRU(1, 1)
+    lazy = torch.complex(torch.zeros(T, B), torch.randn(T, B)).conj().imag[..., None]
+    assert lazy.is_neg()
+    torch.testing.assert_close(layer(lazy), layer(lazy.resolve_neg().clone()), rtol=0, atol=0)
+    output = layer(torch.randn(T, B, 1))[0]
+    found = torch.autograd.grad(output, layer.parameters(), lazy, retain_graph=True)
+    wanted = torch.autograd.grad(output, layer.parameters(), lazy.resolve_neg().clone())
+    assert all(map(torch.equal, found, wanted))
 
 
 # ---- wrong use
@@ -221,7 +252,7 @@ def test_changing_what_is_kept_is_refused(which: str) -> None:
         ({"inputs": torch.zeros(T, B)}, r"^unroll inputs: expected \(T, B, F\), got shape \(5, 3\)"),
         ({"inputs": torch.zeros(T, B, F + 1)}, r"^unroll w_ih: expected shape \(12, 3\) of torch.float32"),
         ({"inputs": torch.zeros(T, B, F).double()}, r"^unroll w_ih: .* of torch.float64 on the CPU"),
-        ({"inputs": torch.zeros(T, B, F).half()}, r"^unroll inputs: expected float32 or float64, got"),
+        ({"inputs": torch.zeros(T, B, F).half()}, r"^unroll inputs: expected float32 or float64 on the"),
         ({"state": GRUState(torch.zeros(B + 1, H))}, r"^unroll h0: expected shape \(3, 4\)"),
         ({"lengths": [T + 1, 1, 1]}, r"^unroll lengths: each must be from 0 to T=5"),
         ({"resets": torch.zeros(T, B, dtype=torch.bool)}, r"^unroll resets: expected shape"),
@@ -236,6 +267,7 @@ def test_what_the_kernels_would_misread_is_refused(change: dict[str, Any], messa
         fused.unroll(**given)
 
 
+@pytest.mark.usefixtures("door")
 def test_weights_swapped_under_the_graph_are_looked_at_again() -> None:
     """`.data =` counts no version; the new memory is checked before it is read."""
     layer = un.GRU(F, H)

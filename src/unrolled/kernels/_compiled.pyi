@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -16,3 +17,17 @@ def saved_elements(
 ) -> int: ...  # fmt: skip
 def matmul(m: int, n: int, k: int, a: int, b: int, c: int, threads: int, /) -> None: ...
 def release() -> int: ...
+def open_exchange(api: Any, /) -> bool: ...
+
+class Recurrence:
+    def __init__(
+        self, cell: int, activation: int, reverse: bool, zoneout_h: float, zoneout_c: float,
+        places: Sequence[int], /,
+    ) -> None: ...  # fmt: skip
+    def forward(
+        self, seed: int, threads: int, operands: tuple[Any, ...], out: Any, h_n: Any, c_n: Any, saved: Any, /
+    ) -> bool: ...
+    def backward(
+        self, seed: int, threads: int, operands: tuple[Any, ...], out: Any, saved: Any,
+        grads: tuple[Any, ...], found: list[Any], /,
+    ) -> bool: ...  # fmt: skip

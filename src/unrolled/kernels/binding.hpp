@@ -7,4 +7,7 @@ namespace unrolled {
 
 void bind_recurrence(nanobind::module_ &m);
 
+// The same as functions of tensors.
+void bind_door(nanobind::module_ &m);
+
 }  // namespace unrolled

@@ -33,6 +33,7 @@ static void bind(nb::module_ &m, const char *name,
 
 NB_MODULE(_compiled, m) {
     unrolled::bind_recurrence(m);
+    unrolled::bind_door(m);
     bind(m, "tanh", &unrolled::Kernels::tanh_float);
     bind(m, "tanh", &unrolled::Kernels::tanh_double);
     bind(m, "sigmoid", &unrolled::Kernels::sigmoid_float);

@@ -7,7 +7,6 @@ operators of `unrolled.nn.graph` stand in the graph. A second derivative is the 
 Shapes: T steps, B rows, F inputs, H hidden units.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -82,21 +81,25 @@ def unroll(
     if resets is not None:
         resets = check_resets("unroll", resets, B, T)
     every = _every(inputs, state, weights, (lengths, resets, dropped))
-    rule = rule_of(cell, weights, every, reverse=reverse, rates=() if zoneout is None else zoneout.rates)
-    operands = tuple(operand for operand in every if operand is not None)
-    output, *ended = run(rule, operands, None if zoneout is None else zoneout.seed)
+    places = tuple([k for k, operand in enumerate(every) if operand is not None])
+    operands = tuple([every[k] for k in places])
+    settings = settings_of(cell, weights, reverse=reverse, rates=() if zoneout is None else zoneout.rates)
+    seed = None if zoneout is None else zoneout.seed
+    if torch.compiler.is_compiling():
+        output, *ended = graph.run(settings, places, operands, seed)
+    else:
+        output, *ended = run(operator.rule(*settings, places), operands, seed)
     return output, _CELLS[type(cell)][1](*ended)
 
 
-def rule_of(
-    cell: Any, weights: Any, every: Sequence[Any], *, reverse: bool, rates: tuple[float, ...] = ()
-) -> Rule:
-    """What the kernels call this recurrence.
+def settings_of(
+    cell: Any, weights: Any, *, reverse: bool, rates: tuple[float, ...] = ()
+) -> tuple[int, int, bool, float, float]:
+    """The settings of the `Rule` of a cell.
 
     Args:
         cell: what is to run.
         weights: its weights.
-        every: all operands that there may be, None for those that are not there.
         reverse: whether it runs from the end.
         rates: of zoneout.
 
@@ -110,8 +113,7 @@ def rule_of(
         )
     zoneout_h, zoneout_c = (*rates, 0.0, 0.0)[:2]
     activation = NONLINEARITIES.index(cell.nonlinearity) if type(cell) is RNNCell else 0
-    places = tuple(k for k, operand in enumerate(every) if operand is not None)
-    return Rule(_CELLS[type(cell)][0], activation, reverse, float(zoneout_h), float(zoneout_c), places)
+    return _CELLS[type(cell)][0], activation, reverse, float(zoneout_h), float(zoneout_c)
 
 
 def knows(cell: Any) -> bool:
@@ -119,20 +121,13 @@ def knows(cell: Any) -> bool:
     return type(cell) in _CELLS and isinstance(getattr(cell, "nonlinearity", ""), str)
 
 
-def run_plain(cell: Any, x: Tensor, weights: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Run all steps forward from zeros: the outputs (T, B, H) and the parts of the state (1, B, H)."""
-    kind: Any = type(weights)
-    rule = _plain_rule(cell, kind, tuple([weight is not None for weight in weights]))
-    operands = (x, *[weight for weight in weights if weight is not None])
-    out, *ended = run(rule, operands, None, (1,))
-    return out, tuple(ended)
-
-
 @lru_cache(256)
-def _plain_rule(cell: Any, weights_type: Any, present: tuple[bool, ...]) -> Rule:
-    """The rule of a run that has nothing but its inputs and these weights."""
+def plain_rule(cell: Any, weights_type: Any, present: tuple[bool, ...]) -> Rule:
+    """The rule of a run forward, from zeros, that has nothing but its inputs and these weights."""
     weights = weights_type._make(there or None for there in present)
-    return rule_of(cell, weights, _every(True, None, weights, (None,) * 3), reverse=False)
+    every = _every(True, None, weights, (None,) * 3)
+    places = tuple(k for k, operand in enumerate(every) if operand is not None)
+    return operator.rule(*settings_of(cell, weights, reverse=False), places)
 
 
 def _every(inputs: Any, state: Any, weights: Any, rest: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -156,7 +151,7 @@ def run(
         out (T, B, H), h_n (B, H) and, of an LSTM, c_n (B, H).
     """
     if _is_recorded(operands):
-        out, *ended = graph.run(rule, operands, seed)
+        out, *ended = graph.run(rule.settings, rule.places, operands, seed)
         return out, *([part[None] for part in ended] if leading else ended)
     number = -1 if seed is None else int(seed)
     if torch.is_grad_enabled():
@@ -164,17 +159,14 @@ def run(
             if operand.requires_grad:
                 done: tuple[Tensor, ...] = _apply((rule, number, leading), *operands)
                 return done
-    given, _alive = operator.arguments(rule, number, operands)
-    out, h_n, c_n, _ = operator.forward(rule, given, operands[0], saves=False, leading=leading)
+    out, h_n, c_n, _ = operator.forward(rule, number, operands, saves=False, leading=leading)
     return (out, h_n) if c_n is None else (out, h_n, c_n)
 
 
 def _is_recorded(operands: tuple[Tensor, ...]) -> bool:
-    """Whether someone looks at each operator as it is called: a compiler, a mode, a tensor subclass."""
+    """Whether someone looks at each operator as it is called: a mode, or a tensor of another class."""
     return (
-        torch.compiler.is_compiling()
-        or not _PLAIN.issuperset(map(type, operands))
-        or torch._C._len_torch_dispatch_stack() > 0  # noqa: SLF001 (no public name for it)
+        not _PLAIN.issuperset(map(type, operands)) or torch._C._len_torch_dispatch_stack() > 0  # noqa: SLF001 (no public name for it)
     )
 
 
@@ -184,26 +176,21 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: tuple[Rule, int, tuple[int, ...]], *operands: Tensor) -> tuple[Tensor, ...]:
         rule, seed, leading = call
-        given, copies = operator.arguments(rule, seed, operands)
-        out, h_n, c_n, saved = operator.forward(rule, given, operands[0], saves=True, leading=leading)
+        out, h_n, c_n, saved = operator.forward(rule, seed, operands, saves=True, leading=leading)
         ctx.save_for_backward(*operands, out, saved)
-        # Addresses serve again if nothing was copied and nothing moved.
-        ctx.call = rule, seed, None if copies else (given, [operand.data_ptr() for operand in operands])
+        ctx.call = call
         ctx.set_materialize_grads(False)
         return (out, h_n) if c_n is None else (out, h_n, c_n)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        *operands, out, saved = ctx.saved_tensors
-        rule, seed, before = ctx.call
+        kept = ctx.saved_tensors
+        operands, ends = kept[:-2], kept[-2:]
+        rule, seed, _ = ctx.call
         needs = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled():
             return None, *differentiably(rule, seed, operands, grads, needs)
-        if before is not None and before[1] == [operand.data_ptr() for operand in operands]:
-            given, _alive = before[0], None
-        else:
-            given, _alive = operator.arguments(rule, seed, operands)
-        return None, *operator.backward(rule, given, operands, (out, saved), grads, needs)
+        return None, *operator.backward(rule, seed, operands, ends, grads, needs)
 
 
 # Function.apply itself, without its search for torch.func's transforms: what calls this made it before.

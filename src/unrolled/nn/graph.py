@@ -26,22 +26,38 @@ _GIVEN = (
 _RULE = slice(_COUNT + 1, _COUNT + 6)
 
 
-def run(rule: Rule, operands: Sequence[Tensor], seed: int | Tensor | None) -> list[Tensor]:
-    """Put the operator into the graph: out, h_n and, of an LSTM, c_n."""
+def run(
+    settings: Sequence[Any], places: Sequence[int], operands: Sequence[Tensor], seed: int | Tensor | None
+) -> list[Tensor]:
+    """Put the operator into the graph.
+
+    Args:
+        settings: of the `Rule`; the rule itself, which is part of the compiled room, cannot be traced.
+        places: of the operands.
+        operands: those of the rule.
+        seed: of zoneout's masks; None for their mean.
+
+    Returns:
+        out (T, B, H), h_n (B, H) and, of an LSTM, c_n (B, H).
+    """
     saves = torch.is_grad_enabled() and any(operand.requires_grad for operand in operands)
     every: list[Tensor | None] = [None] * _COUNT
-    for place, operand in zip(rule.places, operands, strict=True):
+    for place, operand in zip(places, operands, strict=True):
         every[place] = operand
     drawn = torch.tensor(seed) if isinstance(seed, int) else seed
-    out, h_n, c_n, _ = recurrence(*every, drawn, *rule[:-1], saves)
-    return [out, h_n, c_n] if rule.cell == LSTM else [out, h_n]
+    out, h_n, c_n, _ = recurrence(*every, drawn, *settings, saves)
+    return [out, h_n, c_n] if settings[0] == LSTM else [out, h_n]
 
 
-def _taken(given: Sequence[Any]) -> tuple[Rule, int, list[Tensor]]:
+def _taken(given: Sequence[Any]) -> tuple[Rule, int, tuple[Tensor, ...]]:
     """The rule, the seed and the operands that are there, of what an operator was given."""
     places = tuple(k for k in range(_COUNT) if given[k] is not None)
     seed = given[_COUNT]
-    return Rule._make((*given[_RULE], places)), -1 if seed is None else int(seed), [given[k] for k in places]
+    return (
+        operator.rule(*given[_RULE], places),
+        -1 if seed is None else int(seed),
+        tuple(given[k] for k in places),
+    )
 
 
 @torch.library.custom_op(
@@ -51,8 +67,7 @@ def _taken(given: Sequence[Any]) -> tuple[Rule, int, list[Tensor]]:
 def recurrence(*given: Any) -> tuple[Tensor, ...]:
     """All steps; c_n and `saved` are empty where there are none."""
     rule, seed, operands = _taken(given)
-    ready, _alive = operator.arguments(rule, seed, operands)
-    out, h_n, *others = operator.forward(rule, ready, operands[0], saves=given[-1])
+    out, h_n, *others = operator.forward(rule, seed, operands, saves=given[-1])
     return out, h_n, *(operands[0].new_empty(0) if other is None else other for other in others)
 
 
@@ -64,10 +79,9 @@ def recurrence(*given: Any) -> tuple[Tensor, ...]:
 def recurrence_backward(*given: Any) -> list[Tensor]:
     """The gradients that are wanted, in the order of the operands."""
     rule, seed, operands = _taken(given)
-    ready, _alive = operator.arguments(rule, seed, operands)
     out, saved, *grads = given[_RULE.stop : -3]
     needs = tuple(_is_wanted(place, given[-3:]) for place in rule.places)
-    found = operator.backward(rule, ready, operands, (out, saved), grads, needs)
+    found = operator.backward(rule, seed, operands, (out, saved), tuple(grads), needs)
     return [gradient for gradient in found if gradient is not None]
 
 
@@ -80,7 +94,7 @@ def _is_wanted(place: int, wants: Sequence[bool]) -> bool:
 def _recurrence_shapes(*given: Any) -> tuple[Tensor, ...]:
     x, w_hh, saves = given[0], given[4], given[-1]
     places = tuple(k for k in range(_COUNT) if given[k] is not None)
-    rule, (T, B, F), H = Rule._make((*given[_RULE], places)), x.shape, w_hh.shape[1]
+    rule, (T, B, F), H = operator.rule(*given[_RULE], places), x.shape, w_hh.shape[1]
     kept = (
         T * B * operator.saved_elements(rule, 1, 1, int(F), int(H), x.dtype is torch.float64) if saves else 0
     )
@@ -105,7 +119,7 @@ def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]
     grads, needs = grads[:3], ctx.needs_input_grad
     places = tuple(k for k in range(_COUNT) if every[k] is not None)
     if torch.is_grad_enabled():
-        rule, operands = Rule._make((*ctx.rule, places)), [every[k] for k in places]
+        rule, operands = operator.rule(*ctx.rule, places), [every[k] for k in places]
         found = differentiably(
             rule, -1 if seed is None else seed, operands, grads, [needs[k] for k in places]
         )

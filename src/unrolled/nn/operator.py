@@ -10,10 +10,10 @@ The first twelve have gradients. Calls are short at the sizes where people forec
 here runs once a tensor and call and no more. Shapes: T steps, B rows, F inputs, H hidden units, G gates.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,10 +38,16 @@ _REAL = (torch.float32, torch.float64)
 _KINDS = {_LENGTHS: torch.int64, _RESETS: torch.bool}  # of the operands that are not of x's dtype
 _SMALL = workspace.LEAST_BYTES // 8  # so few numbers never come from the pool
 
-Arguments = tuple[Any, ...]  # what the kernels take first: see `arguments`
+Operands = tuple[Tensor, ...]
+
+# Torch describes its tensors to C from 2.10 on; where it does not, Python asks each for its address.
+_IS_OPEN = hasattr(_compiled, "open_exchange") and _compiled.open_exchange(
+    getattr(Tensor, "__dlpack_c_exchange_api__", None)
+)
 
 
-class Rule(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
     """Which recurrence it is, and which operands it has."""
 
     cell: int  # RNN, GRU or LSTM
@@ -50,46 +56,77 @@ class Rule(NamedTuple):
     zoneout_h: float  # rates, 0 for none
     zoneout_c: float
     places: tuple[int, ...]  # of the operands that are there, in NAMES
+    w_hh: int = field(init=False)  # which of these it is
+    quick: Any = field(init=False)  # the same in the compiled room, None where torch cannot describe tensors
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "w_hh", self.places.index(_W_HH))
+        object.__setattr__(
+            self, "quick", _compiled.Recurrence(*self.settings, self.places) if _IS_OPEN else None
+        )
+
+    @property
+    def settings(self) -> tuple[int, int, bool, float, float]:
+        """All but the places."""
+        return self.cell, self.activation, self.reverse, self.zoneout_h, self.zoneout_c
+
+
+@lru_cache(1024)
+def rule(cell: int, activation: int, reverse: bool, zoneout_h: float, zoneout_c: float, places: Any) -> Rule:
+    """The rule with these settings, made once."""
+    return Rule(cell, activation, reverse, zoneout_h, zoneout_c, places)
 
 
 def forward(
-    rule: Rule, given: Arguments, x: Tensor, *, saves: bool, leading: tuple[int, ...] = ()
+    rule: Rule, seed: int, operands: Operands, *, saves: bool, leading: tuple[int, ...] = ()
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
     """Run all steps.
 
     Args:
         rule: which recurrence.
-        given: what `arguments` made of the operands, which must be alive.
-        x: the first of them.
+        seed: of zoneout's masks; -1 takes their mean.
+        operands: those that `rule.places` names, x (T, B, F) and w_hh (G H, H) first of all; their
+            strides may be any.
         saves: whether `backward` may follow.
         leading: axes of size 1 before those of the final states.
 
     Returns:
         out (T, B, H); h_n (B, H); c_n (B, H), None but for LSTM; what `backward` needs beside them,
         None where that is nothing.
+
+    Raises:
+        ArgumentError: an operand has the wrong shape, dtype or device.
     """
-    _, _, is_double, _, _, T, B, F, H, *_ = given
+    x = operands[0]
+    T, B, F = x.shape
+    H, dtype = operands[rule.w_hh].shape[-1], x.dtype
+    if dtype not in _REAL or not x.is_cpu:
+        raise ArgumentError(
+            f"unroll inputs: expected float32 or float64 on the CPU, got {dtype} on {x.device}."
+            " Convert them, or run unrolled.nn.unroll."
+        )
     out = empty(x, T, B, H)
     h_n = x.new_empty(*leading, B, H)
     c_n = x.new_empty(*leading, B, H) if rule.cell == LSTM else None
-    kept = saved_elements(rule, T, B, F, H, is_double) if saves else 0
+    kept = saved_elements(rule, T, B, F, H, dtype is torch.float64) if saves else 0
     saved = empty(x, kept) if kept else None
-    _compiled.recurrence_forward(
-        *given, out.data_ptr(), B * H, H, h_n.data_ptr(), 0 if c_n is None else c_n.data_ptr(),
-        0 if saved is None else saved.data_ptr(),
-    )  # fmt: skip
+    quick, threads = rule.quick, torch.get_num_threads()
+    if quick is None or x.is_neg() or not quick.forward(seed, threads, operands, out, h_n, c_n, saved):
+        given, _alive = arguments(rule, seed, operands)
+        ends = [0 if t is None else t.data_ptr() for t in (h_n, c_n, saved)]
+        _compiled.recurrence_forward(*given, out.data_ptr(), B * H, H, *ends)
     return out, h_n, c_n, saved
 
 
 def backward(
-    rule: Rule, given: Arguments, operands: Sequence[Tensor], kept: tuple[Tensor, Tensor | None],
-    grads: Sequence[Tensor | None], needs: tuple[bool, ...],
+    rule: Rule, seed: int, operands: Operands, kept: tuple[Tensor, Tensor | None],
+    grads: tuple[Tensor | None, ...], needs: tuple[bool, ...],
 ) -> list[Tensor | None]:  # fmt: skip
     """The gradients of the operands.
 
     Args:
         rule: as `forward` had it.
-        given: what `arguments` makes of the operands.
+        seed: as `forward` had it.
         operands: as `forward` had them.
         kept: out, and what `forward` saved.
         grads: of out, h_n and, of an LSTM, c_n; None for zeros.
@@ -98,49 +135,61 @@ def backward(
     Returns:
         One for each operand, contiguous but for x's, which lies as x does. None where nobody asked; but
         what is learned gets all of its gradients where any is asked for.
+
+    Raises:
+        ArgumentError: an operand is no longer what it was.
     """
-    out, saved = kept
-    found: list[Tensor | None] = [None] * len(operands)
-    at = [0] * DIFFERENTIABLE
-    strides: tuple[int, ...] = (0, 0)
-    for k, place in asked(rule.places, needs):
-        if place == _X:
-            gradient = _empty_like(operands[k])
-            strides = gradient.stride()[:2]
-        else:
-            gradient = torch.empty_like(operands[k], memory_format=torch.contiguous_format)
-        found[k] = gradient
-        at[place] = gradient.data_ptr()
-    of_out, *of_state = grads
+    (out, saved), wanted = kept, asked(rule.places, needs)
+    found = [torch.empty_like(t) if wants else None for t, wants in zip(operands, wanted, strict=True)]
+    if wanted[_X] and operands[_X].numel() >= _SMALL:
+        found[_X] = _large_like(operands[_X])
+    is_lazy = operands[_X].is_neg() or (grads[0] is not None and grads[0].is_neg())
+    quick, threads = rule.quick, torch.get_num_threads()
+    if quick and not is_lazy and quick.backward(seed, threads, operands, out, saved, grads, found):
+        return found
+    given, _alive = arguments(rule, seed, operands)
+    at, strides = [0] * DIFFERENTIABLE, (0, 0)
+    for k, gradient in enumerate(found):
+        if gradient is not None:
+            if k != _X:
+                laid = gradient.contiguous()
+            else:
+                laid = gradient if gradient.stride(2) == 1 else torch.empty_like(rows(operands[k]))
+            found[k], at[rule.places[k]] = laid, laid.data_ptr()
+            strides = _strides(laid) if k == _X else strides
+    of_out, of_h, of_c = (*grads, None)[:3]
     of_out = None if of_out is None else rows(of_out)
-    of_state = [None if g is None else g.contiguous() for g in (*of_state, None)]
+    of_state = [None if g is None else g.resolve_neg().contiguous() for g in (of_h, of_c)]
     _compiled.recurrence_backward(
-        *given, out.data_ptr(), *out.stride()[:2], 0 if saved is None else saved.data_ptr(),
-        *((0, 0, 0) if of_out is None else (of_out.data_ptr(), *of_out.stride()[:2])),
-        *[0 if g is None else g.data_ptr() for g in of_state[:2]], at[0], *strides, *at[1:],
+        *given, out.data_ptr(), *_strides(out), 0 if saved is None else saved.data_ptr(),
+        *((0, 0, 0) if of_out is None else (of_out.data_ptr(), *_strides(of_out))),
+        *[0 if g is None else g.data_ptr() for g in of_state], at[0], *strides, *at[1:],
     )  # fmt: skip
     return found
 
 
-@lru_cache(256)
-def asked(places: tuple[int, ...], needs: tuple[bool, ...]) -> list[tuple[int, int]]:
-    """The gradients that `backward` computes, each with its place: of what is learned all or none."""
-    pairs = [(k, place) for k, place in enumerate(places) if place < DIFFERENTIABLE]
-    learns = any(needs[k] for k, place in pairs if place > _C0)
-    return [(k, place) for k, place in pairs if (learns if place > _C0 else needs[k])]
+@lru_cache(1024)
+def asked(places: tuple[int, ...], needs: tuple[bool, ...]) -> tuple[bool, ...]:
+    """Which operands' gradients `backward` computes: of what is learned all or none."""
+    learns = any(need for place, need in zip(places, needs, strict=True) if _C0 < place < DIFFERENTIABLE)
+    return tuple(
+        place < DIFFERENTIABLE and (learns if place > _C0 else need)
+        for place, need in zip(places, needs, strict=True)
+    )
 
 
 def saved_elements(rule: Rule, T: int, B: int, F: int, H: int, is_double: bool) -> int:
     """How many numbers `forward` keeps for `backward` beside its results; as many for each step and row."""
-    cell, activation, _, zoneout_h, zoneout_c, places = rule
-    found: int = _compiled.saved_elements(
-        cell, activation, T, B, F, H, zoneout_h > 0 or zoneout_c > 0, _GAIN_HH in places, is_double
+    is_held = rule.zoneout_h > 0 or rule.zoneout_c > 0
+    return _compiled.saved_elements(
+        rule.cell, rule.activation, T, B, F, H, is_held, _GAIN_HH in rule.places, is_double
     )
-    return found
 
 
-def arguments(rule: Rule, seed: int, operands: Sequence[Tensor]) -> tuple[Arguments, list[Tensor]]:
+def arguments(rule: Rule, seed: int, operands: Operands) -> tuple[tuple[Any, ...], list[Tensor]]:
     """What both kernels take first, and the copies of operands that it points into.
+
+    This is the way for views, and for a torch that does not describe its tensors to C.
 
     Args:
         rule: which recurrence.
@@ -150,24 +199,19 @@ def arguments(rule: Rule, seed: int, operands: Sequence[Tensor]) -> tuple[Argume
     Raises:
         ArgumentError: an operand has the wrong shape, dtype or device.
     """
-    cell, activation, reverse, zoneout_h, zoneout_c, places = rule
+    cell, activation, reverse, zoneout_h, zoneout_c = rule.settings
     x = operands[0]
-    dtype, (T, B, F) = x.dtype, x.shape
-    if dtype not in _REAL:
-        raise ArgumentError(
-            f"unroll inputs: expected float32 or float64, got {dtype}. Convert with .float()."
-        )
-    H = operands[places.index(_W_HH)].shape[-1]
+    dtype, (T, B, F), H = x.dtype, x.shape, operands[rule.w_hh].shape[-1]
     R = _GATES[cell] * H
     shapes = (
         (T, B, F), (B, H), (B, H), (R, F), (R, H), (R,), (R,), (1,),
         (R,), (R,), (H,), (H,), (B,), (B, T), (B, H),
     )  # fmt: skip
     at, copies = [0] * len(NAMES), []
-    for operand, place in zip(operands, places, strict=True):
+    for operand, place in zip(operands, rule.places, strict=True):
         if operand.shape != shapes[place] or not operand.is_cpu or operand.dtype is not dtype:
             _check(place, operand, shapes[place], dtype)
-        laid = rows(operand) if place == _X else operand.contiguous()
+        laid = rows(operand) if place == _X else operand.resolve_neg().contiguous()
         if laid is not operand:
             copies.append(laid)
         at[place] = laid.data_ptr()
@@ -196,15 +240,19 @@ def empty(like: Tensor, *shape: int) -> Tensor:
     return torch.from_numpy(workspace.empty(shape, "f8" if like.dtype is torch.float64 else "f4"))
 
 
-def _empty_like(x: Tensor) -> Tensor:
-    """A new tensor that lies as x does, its last axis contiguous."""
-    if x.numel() < _SMALL:
-        return torch.empty_like(rows(x))
-    if x.transpose(0, 1).is_contiguous():  # batch came first
+def _large_like(x: Tensor) -> Tensor:
+    """A new tensor from the pool that lies as x does, time or batch first."""
+    if x.transpose(0, 1).is_contiguous():
         return empty(x, *x.transpose(0, 1).shape).transpose(0, 1)
     return empty(x, *x.shape)
 
 
+def _strides(x: Tensor) -> tuple[int, int]:
+    """From step to step and from row to row."""
+    stride_t, stride_b, _ = x.stride()
+    return stride_t, stride_b
+
+
 def rows(x: Tensor) -> Tensor:
-    """The same (T, B, size), copied if its last axis is not contiguous."""
-    return x if x.stride(2) == 1 or x.shape[2] == 1 else x.contiguous()
+    """The same (T, B, size), copied if its last axis is not contiguous or its sign is still to be changed."""
+    return x if x.stride(2) == 1 and not x.is_neg() else x.resolve_neg().contiguous()

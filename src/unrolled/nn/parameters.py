@@ -108,6 +108,7 @@ class Parameters(nn.Module):
         # The same in the order of the weights' NamedTuple, so that a call need not sort them.
         fields = self._weights_type._fields
         self._slots = [[[names.get(field) for field in fields] for names in layer] for layer in self._names]
+        self._present = tuple(name is not None for name in self._slots[0][0])
         self.reset_parameters()
         self.flatten_parameters()
 

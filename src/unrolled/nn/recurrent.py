@@ -76,6 +76,10 @@ class Recurrent(Parameters):
         layers stay as they are). Inside `torch.func` transforms, vmap among them, the layer works,
         but vmap cannot map over `lengths`.
         """
+        if hx is None and lengths is None and resets is None:
+            answered = self._run_quickly(input)
+            if answered is not None:
+                return answered
         call = self._admit(input, hx, lengths, resets)
         path = self._path(call)
         if path is _FUSED:
@@ -198,11 +202,31 @@ class Recurrent(Parameters):
             against.append("torch's operator cannot be mapped either")
         return against
 
+    def _run_quickly(self, x: Any) -> tuple[Tensor, Any] | None:
+        """The answer to the plainest call, of one layer in one direction; None where it is not so plain.
+
+        At the sizes where people forecast, the steps that every other call takes cost as much as the kernels.
+        """
+        if (
+            self.num_layers > 1 or self.bidirectional or self.zoneout != 0 or self.recurrent_dropout != 0
+            or torch.compiler.is_compiling() or not self._is_plain(x) or self._against_kernels(x)
+        ):  # fmt: skip
+            return None
+        own = self._parameters
+        operands = [x.transpose(0, 1) if self.batch_first else x]
+        for name in self._slots[0][0]:
+            if name is not None:
+                weight = own.get(name)
+                if weight is None:
+                    return None  # computed from others
+                operands.append(weight)
+        rule = fused.plain_rule(self._cell, self._weights_type, self._present)
+        output, *state = fused.run(rule, tuple(operands), None, (1,))
+        if self.batch_first:
+            output = output.transpose(0, 1)
+        return output, state[0] if len(state) == 1 else tuple(state)
+
     def _run_fused(self, call: Call, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        is_lone = len(weights) == len(weights[0]) == 1 and self.recurrent_dropout == 0 and self._rates is None
-        is_plain = is_lone and call.state is None and call.lengths is None and call.resets is None
-        if is_plain and not torch.compiler.is_compiling():
-            return fused.run_plain(self._cell, call.inputs, weights[0][0])
         return self._run_stack(call, weights, fused.unroll)
 
     def _run_torch(self, call: Call, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
