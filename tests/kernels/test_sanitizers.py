@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,16 +11,12 @@ from unrolled import kernels
 
 ROOT = Path(__file__).parents[2]
 ROOM = ROOT / "src" / "unrolled" / "kernels"
-FLAGS = {
-    "baseline": [],
-    "avx2": ["-mavx2", "-mfma"],
-    "avx512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"],
-}
+every_table = pytest.mark.parametrize("name", ["baseline", "avx2", "avx512"])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FLAGS)
-def test_the_sanitizers_find_nothing(name: str, tmp_path: Path) -> None:
+@every_table
+def test_the_sanitizers_find_nothing(name: str, flags: dict[str, list[str]], tmp_path: Path) -> None:
     """No read or write leaves a buffer, and nothing undefined is done, at any length up to 70."""
     compiler = shutil.which("g++")
     if compiler is None:
@@ -30,6 +27,21 @@ def test_the_sanitizers_find_nothing(name: str, tmp_path: Path) -> None:
     sources = [ROOM / "table.cpp", Path(__file__).with_name("sanitized.cpp")]
     options = ["-std=c++20", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     named = [f"-DUNROLLED_ISA={name}", "-I", ROOM, "-o", program, *sources]
-    subprocess.run([compiler, *options, "-Wno-psabi", *FLAGS[name], *named], check=True)
+    subprocess.run([compiler, *options, "-Wno-psabi", *flags[name], *named], check=True)
     ran = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{name}\n", "")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("sanitizer", ["address,undefined", "thread"])
+@every_table
+def test_the_sanitizers_find_nothing_in_the_recurrences(
+    name: str, sanitizer: str, recurrence_driver: Callable[..., Path]
+) -> None:
+    """No race, and nothing outside a buffer, whichever way the members of a team share the work."""
+    if name not in kernels.build_info()["runnable"].split():
+        pytest.skip(f"this processor does not run {name}")
+    program = recurrence_driver(name, "-O1", "-g", f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all")
+    ran = subprocess.run([program, "1500"], capture_output=True, text=True, check=False, timeout=600)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{name}\n", "")
