@@ -122,8 +122,10 @@ def knows(cell: Any) -> bool:
 
 
 @lru_cache(256)
-def plain_rule(cell: Any, weights_type: Any, present: tuple[bool, ...]) -> Rule:
-    """The rule of a run forward, from zeros, that has nothing but its inputs and these weights."""
+def plain_rule(cell: Any, weights_type: Any, present: tuple[bool, ...]) -> Rule | None:
+    """The rule of a run forward, from zeros, with no more than these weights; None for an unknown cell."""
+    if not knows(cell):
+        return None
     weights = weights_type._make(there or None for there in present)
     every = _every(True, None, weights, (None,) * 3)
     places = tuple(k for k, operand in enumerate(every) if operand is not None)

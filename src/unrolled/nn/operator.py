@@ -57,10 +57,14 @@ class Rule:
     zoneout_c: float
     places: tuple[int, ...]  # of the operands that are there, in NAMES
     w_hh: int = field(init=False)  # which of these it is
+    is_held: bool = field(init=False)  # by zoneout
+    has_norm: bool = field(init=False)
     quick: Any = field(init=False)  # the same in the compiled room, None where torch cannot describe tensors
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "w_hh", self.places.index(_W_HH))
+        object.__setattr__(self, "is_held", self.zoneout_h > 0 or self.zoneout_c > 0)
+        object.__setattr__(self, "has_norm", _GAIN_HH in self.places)
         object.__setattr__(
             self, "quick", _compiled.Recurrence(*self.settings, self.places) if _IS_OPEN else None
         )
@@ -99,16 +103,11 @@ def forward(
     """
     x = operands[0]
     T, B, F = x.shape
-    H, dtype = operands[rule.w_hh].shape[-1], x.dtype
-    if dtype not in _REAL or not x.is_cpu:
-        raise ArgumentError(
-            f"unroll inputs: expected float32 or float64 on the CPU, got {dtype} on {x.device}."
-            " Convert them, or run unrolled.nn.unroll."
-        )
+    H = operands[rule.w_hh].shape[-1]
     out = empty(x, T, B, H)
     h_n = x.new_empty(*leading, B, H)
     c_n = x.new_empty(*leading, B, H) if rule.cell == LSTM else None
-    kept = saved_elements(rule, T, B, F, H, dtype is torch.float64) if saves else 0
+    kept = saved_elements(rule, T, B, F, H, x.dtype is torch.float64) if saves else 0
     saved = empty(x, kept) if kept else None
     quick, threads = rule.quick, torch.get_num_threads()
     if quick is None or x.is_neg() or not quick.forward(seed, threads, operands, out, h_n, c_n, saved):
@@ -180,9 +179,8 @@ def asked(places: tuple[int, ...], needs: tuple[bool, ...]) -> tuple[bool, ...]:
 
 def saved_elements(rule: Rule, T: int, B: int, F: int, H: int, is_double: bool) -> int:
     """How many numbers `forward` keeps for `backward` beside its results; as many for each step and row."""
-    is_held = rule.zoneout_h > 0 or rule.zoneout_c > 0
     return _compiled.saved_elements(
-        rule.cell, rule.activation, T, B, F, H, is_held, _GAIN_HH in rule.places, is_double
+        rule.cell, rule.activation, T, B, F, H, rule.is_held, rule.has_norm, is_double
     )
 
 
@@ -203,6 +201,11 @@ def arguments(rule: Rule, seed: int, operands: Operands) -> tuple[tuple[Any, ...
     x = operands[0]
     dtype, (T, B, F), H = x.dtype, x.shape, operands[rule.w_hh].shape[-1]
     R = _GATES[cell] * H
+    if dtype not in _REAL or not x.is_cpu:
+        raise ArgumentError(
+            f"unroll inputs: expected float32 or float64 on the CPU, got {dtype} on {x.device}."
+            " Convert them, or run unrolled.nn.unroll."
+        )
     shapes = (
         (T, B, F), (B, H), (B, H), (R, F), (R, H), (R,), (R,), (1,),
         (R,), (R,), (H,), (H,), (B,), (B, T), (B, H),
@@ -235,8 +238,8 @@ def _check(place: int, operand: Tensor, shape: tuple[int, ...], dtype: torch.dty
 
 def empty(like: Tensor, *shape: int) -> Tensor:
     """A new tensor of this shape, from the pool where it is large."""
-    if prod(shape) < _SMALL:
-        return like.new_empty(shape)
+    if prod(shape) < _SMALL or like.dtype not in _REAL:
+        return like.new_empty(*shape)
     return torch.from_numpy(workspace.empty(shape, "f8" if like.dtype is torch.float64 else "f4"))
 
 

@@ -39,6 +39,12 @@ class Path(NamedTuple):
 _FUSED = Path("fused", ())  # `explain` adds the instruction set
 
 
+def _is_transformed() -> bool:
+    """Whether a transform of torch.func, or forward mode, looks at what is computed."""
+    level = torch._C._functorch.maybe_current_level()  # noqa: SLF001 (no public name for it)
+    return level is not None or forward_ad._current_level >= 0  # noqa: SLF001 (nor for this)
+
+
 class Recurrent(Parameters):
     """What calling an RNN, a GRU and an LSTM has in common."""
 
@@ -208,9 +214,14 @@ class Recurrent(Parameters):
         At the sizes where people forecast, the steps that every other call takes cost as much as the kernels.
         """
         if (
-            self.num_layers > 1 or self.bidirectional or self.zoneout != 0 or self.recurrent_dropout != 0
-            or torch.compiler.is_compiling() or not self._is_plain(x) or self._against_kernels(x)
+            self.num_layers > 1 or self.bidirectional or self.proj_size
+            or self.zoneout != 0 or self.recurrent_dropout != 0
+            or torch.compiler.is_compiling() or not self._is_plain(x) or x.dtype not in _DTYPES
+            or not kernels.available() or _is_transformed()
         ):  # fmt: skip
+            return None
+        rule = fused.plain_rule(self._cell, self._weights_type, self._present)
+        if rule is None:
             return None
         own = self._parameters
         operands = [x.transpose(0, 1) if self.batch_first else x]
@@ -220,7 +231,6 @@ class Recurrent(Parameters):
                 if weight is None:
                     return None  # computed from others
                 operands.append(weight)
-        rule = fused.plain_rule(self._cell, self._weights_type, self._present)
         output, *state = fused.run(rule, tuple(operands), None, (1,))
         if self.batch_first:
             output = output.transpose(0, 1)
