@@ -6,7 +6,7 @@ import torch
 
 from unrolled.data.transforms import Transform
 from unrolled.data.windows import Batch, Track, Windows
-from unrolled.models.network import CELLS, QUANTILES, ForecastNetwork, Sizes, quantile_loss
+from unrolled.models.network import CELLS, QUANTILES, ForecastNetwork, Sizes, _asinh, quantile_loss
 
 
 def _windows() -> Windows:
@@ -47,6 +47,29 @@ def test_every_input_reaches_every_step(cell: str) -> None:
         for name, slope in zip(fields, slopes, strict=True):
             newest = slope[:, -1] if name == "inputs" else slope
             assert (newest.flatten(1).abs().sum(1) > 0).all(), (name, k)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_each_readout_reads_its_own_step(cell: str) -> None:
+    """The core's state at that step, beside what is known there, window by window."""
+    windows = _windows()
+    network = _network(cell, windows).eval()
+    batch = windows.batch(windows.rows(0, np.array([30, 41])), torch.tensor([[0, 2, 5], [4, 1, 3]]))
+    states, _ = network.core(batch.inputs)
+    each = [states[b, at] for b in range(2) for at in batch.readouts[b]]
+    moves = torch.cat([batch.levels, batch.anchors.flatten(1)], 1).asinh()
+    seen = torch.cat([torch.stack(each), batch.context, moves, batch.ahead.flatten(1)], 1)
+    torch.testing.assert_close(network(batch), network.readout(seen, batch.anchors))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_asinh_is_torchs(dtype: torch.dtype) -> None:
+    """Up to rounding, over all that a batch may hold, 0 among it; and so is its gradient."""
+    x = torch.linspace(-60, 60, 2401, dtype=dtype, requires_grad=True)
+    found, wanted = _asinh(x), x.asinh()
+    torch.testing.assert_close(found, wanted, rtol=3e-7, atol=1e-12)
+    slopes = [torch.autograd.grad(y.sum(), x)[0] for y in (found, wanted)]
+    torch.testing.assert_close(*slopes, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])

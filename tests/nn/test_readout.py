@@ -30,6 +30,16 @@ def test_quantiles_never_cross(anchors: int, levels: int) -> None:
     assert (answer.diff(dim=-1) >= 0).all()
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_rounding_crosses_no_quantiles(scale: float) -> None:
+    """In float32, where most steps are lost beside the median or all have the size of its rounding."""
+    torch.manual_seed(0)
+    readout = QuantileReadout(6, 8, horizon=18, levels=7, anchors=2)
+    _wild(readout)
+    answer = readout(torch.randn(500, 6), scale * torch.randn(500, 18, 2))
+    assert (answer.diff(dim=-1) >= 0).all()
+
+
 def test_the_readout_is_its_formula() -> None:
     """A slow loop from the docstring."""
     readout = _readout()
@@ -75,3 +85,13 @@ def test_pinball_is_its_formula() -> None:
     """max(τ e, (τ − 1) e), an answer above and one below."""
     lost = pinball(torch.tensor([[1.0, 5.0]]), torch.tensor([3.0]), torch.tensor([0.2, 0.9]))
     torch.testing.assert_close(lost, torch.tensor([[0.4, 0.2]]))
+
+
+def test_pinball_has_the_slopes_of_its_formula() -> None:
+    """-τ below the target and on it, 1 - τ above."""
+    answer = torch.tensor([[1.0, 3.0, 5.0]], dtype=torch.float64, requires_grad=True)
+    levels = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64)
+    (slope,) = torch.autograd.grad(pinball(answer, torch.tensor([3.0]).double(), levels).sum(), answer)
+    torch.testing.assert_close(slope, torch.tensor([[-0.2, -0.5, 0.1]]).double())
+    others = torch.tensor([[1.0, 2.0, 5.0]], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(pinball, (others, torch.tensor([3.0]).double(), levels))

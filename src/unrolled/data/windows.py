@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from unrolled.data.transforms import Transformed, reference_offsets
 
@@ -110,6 +111,8 @@ class Windows:
         self._seen = torch.from_numpy(flat["seen"].astype(np.float32))
         self._recent = torch.arange(1 - min(window, max(2 * season, _LEAST_RECENT)), 1)
         self._back = torch.from_numpy(reference_offsets(max(self.lag, 1), horizon))
+        years_back = season * torch.arange(self.anchors)
+        self._yearly = torch.from_numpy(reference_offsets(season, horizon))[:, None] - years_back  # (h, A)
 
     @property
     def held(self) -> tuple[Tensor, ...]:
@@ -153,37 +156,35 @@ class Windows:
         here = (rows[:, None] - back).reshape(-1, 1)  # (M, 1)
         unit, share = self._unit[here], self._share[here].float()
         steps = here + torch.arange(1, self.horizon + 1)
-        usable = self._known[steps]
+        usable = self._known.take(steps)
         if cuts is not None:
             usable = usable * (steps < cuts.repeat_interleave(back.shape[1])[:, None])
-        reference = self._working[here + self._back] if self.lag else self._center[here]
+        reference = self._working.take(here + self._back) if self.lag else self._center[here]
         return Batch(
             inputs=self.views[rows - self.window + 1].transpose(1, 2),
             readouts=self.window - 1 - back,
             levels=self._moved(here, here + self._recent),
             anchors=self._anchors(here),
-            ahead=self._ahead[steps],
+            ahead=embedding(steps, self._ahead),
             context=torch.cat([share.log(), self._seen[here]], 1),
-            target=((self._working[steps] - reference) / unit).float() * usable,
+            target=((self._working.take(steps) - reference) / unit).float() * usable,
             known=usable,
             weight=share[:, 0],
         )
 
     def _moved(self, here: Tensor, steps: Tensor) -> Tensor:
         """(M, ·) how far the working scale at these steps is from that at the origin, in its units."""
-        moved = (self._working[steps] - self._working[here]) / self._unit[here] * self._known[steps]
+        moved = (self._working.take(steps) - self._working[here]) / self._unit[here] * self._known.take(steps)
         return moved.float().clamp_(-5 * _LIMIT, 5 * _LIMIT)
 
     def _anchors(self, here: Tensor) -> Tensor:
         """(M, h, A) the last two years' values of the seasons ahead."""
-        if self.season == 1:
-            return torch.zeros(len(here), self.horizon, 0)
-        offsets = torch.from_numpy(reference_offsets(self.season, self.horizon))
-        years = [self._moved(here, here + offsets - year * self.season) for year in range(_YEARS)]
-        for year in range(1, _YEARS):  # a year that is not known repeats the one after it
-            known = self._known[here + offsets - year * self.season] > 0
-            years[year] = torch.where(known, years[year], years[year - 1])
-        return torch.stack(years, -1)
+        steps = here + self._yearly.flatten()  # (M, h · A)
+        anchors = self._moved(here, steps).view(len(here), *self._yearly.shape)
+        unknown = 1 - self._known.take(steps).view(anchors.shape)
+        for year in range(1, self.anchors):  # a year that is not known, 0 so far, repeats the one after it
+            anchors[..., year] += unknown[..., year] * anchors[..., year - 1]
+        return anchors
 
 
 class Selection:

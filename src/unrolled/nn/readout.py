@@ -29,12 +29,15 @@ class QuantileReadout(nn.Module):
     (torch.Size([2, 3, 5]), True)
     """
 
+    sums: Tensor
+
     def __init__(self, state_size: int, hidden_size: int, *, horizon: int, levels: int, anchors: int) -> None:
         super().__init__()
         self.horizon, self.levels, self.anchors = horizon, levels, anchors
         self.hidden = nn.Linear(state_size, hidden_size)
         self.quantiles = nn.Linear(hidden_size, horizon * levels)
         self.leaning = nn.Linear(hidden_size, horizon * anchors) if anchors else None
+        self.register_buffer("sums", _sums(levels), persistent=False)
         with torch.no_grad():  # begin near "no change": the naive forecast, or the seasonal one leaned on
             self.quantiles.weight.mul_(0.1)
             self.quantiles.bias.zero_()
@@ -46,15 +49,32 @@ class QuantileReadout(nn.Module):
         """(B, h, Q) quantiles."""
         u = F.gelu(self.hidden(state))
         raw = self.quantiles(u).view(-1, self.horizon, self.levels)
-        middle = self.levels // 2
-        median = raw[..., middle]
+        median = raw[..., self.levels // 2]
         if self.leaning is not None:
             weights = self.leaning(u).view(-1, self.horizon, self.anchors)
-            median = median + (weights * anchors).sum(-1)
-        steps = F.softplus(raw)
-        above = median[..., None] + steps[..., middle + 1 :].cumsum(-1)
-        below = median[..., None] - steps[..., :middle].flip(-1).cumsum(-1).flip(-1)
-        return torch.cat([below, median[..., None], above], -1)
+            for a in range(self.anchors):  # a sum over so short an axis takes longer
+                median = median + weights[..., a] * anchors[..., a]
+        terms = F.softplus(raw)
+        terms[..., self.levels // 2] = median
+        return terms @ self.sums
+
+
+def _sums(levels: int) -> Tensor:
+    """(Q, Q) which terms add up to a quantile: column j has 1 or -1 for each from the median to j.
+
+    A product takes a third of the time of cumulative sums to both sides. Each quantile adds its terms in
+    the same order, the others as zeros, so that rounding makes none of them cross.
+
+    >>> _sums(3).int().tolist()
+    [[-1, 0, 0], [1, 1, 1], [0, 0, 1]]
+    """
+    terms, quantiles = torch.meshgrid(torch.arange(levels), torch.arange(levels), indexing="ij")
+    middle = levels // 2
+    above = (terms >= middle) & (terms <= quantiles)
+    below = (terms < middle) & (terms >= quantiles)
+    sums = above.float() - below.float()
+    sums[middle] = 1.0
+    return sums
 
 
 def pinball(answer: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:
@@ -74,5 +94,5 @@ def pinball(answer: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:
     [[0.2..., 0.5]]
     """
     error = target[..., None] - answer
-    # not torch.maximum, whose gradient shares ties out and takes several times as long
-    return error * torch.where(error < 0, quantiles - 1, quantiles)
+    # τ, less 1 where the answer is too high: neither torch.maximum nor torch.where is nearly as quick
+    return error * (quantiles + error.detach().sign().clamp_(max=0))
