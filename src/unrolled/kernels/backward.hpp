@@ -17,6 +17,8 @@ class Backward {
     // Rows of steps whose products with their inputs are added up at once: fewer would read and write the
     // weights' gradients more often, more would not stay in the cache.
     static constexpr std::size_t kRowsAtOnce = 128;
+    // Rows whose states are read twice while they are in the nearest cache: laid out, then turned.
+    static constexpr std::size_t kRowsTogether = 8;
 
 public:
     Backward(BackwardJob<T> &job, const BackwardRows<T> &cell_rows, Barrier &meeting)
@@ -146,11 +148,13 @@ private:
     void take_step(const Own &own, const Rows &rows, Part blocks, int member, const Step &now) const {
         for (std::size_t i = 0; i < now.active; ++i)
             own.places[now.filled + i] = {now.t, static_cast<std::size_t>(rows.order[i])};
-        if (weights_.are_wanted()) {
-            const Part mine = part_of(now.active, member, plan_);
-            for (std::size_t i = mine.begin; i < mine.end; ++i) weights_.lay_row(own, rows, now, i);
+        const Part mine = weights_.are_wanted() ? part_of(now.active, member, plan_) : Part{0, 0};
+        for (std::size_t i = 0; i < now.active; i += kRowsTogether) {
+            const Part some{i, i + kRowsTogether < now.active ? i + kRowsTogether : now.active};
+            for (std::size_t k = some.begin; k < some.end; ++k)
+                if (k >= mine.begin && k < mine.end) weights_.lay_row(own, rows, now, k);
+            cell_rows_.turn(own, rows, blocks, now, some);
         }
-        cell_rows_.turn(own, rows, blocks, now);
         if (plan_.splits_units) meeting_.wait();
         multiply_back(own, rows, blocks, now);
         if (!own.d_recurrent && !call_.resets) return;

@@ -73,12 +73,12 @@ struct BackwardStep {
     std::size_t t, active, filled;
 };
 
-// The sweep calls this once a step, for its blocks of units.
+// The sweep calls this for some rows of a step, and its blocks of units.
 template <class T>
 class BackwardRows {
 public:
-    virtual void turn(const BackwardOwn<T> &own, const Rows &rows, Part blocks,
-                      const BackwardStep &now) const = 0;
+    virtual void turn(const BackwardOwn<T> &own, const Rows &rows, Part blocks, const BackwardStep &now,
+                      Part some) const = 0;
 
 protected:
     ~BackwardRows() = default;
@@ -96,14 +96,12 @@ public:
     BackwardRowsOf(const BackwardJob<T> &job, const Rule &rule) : job_(job), shape_(job.shape), rule_(rule) {}
 
     // What goes past the sums stays in d_h and d_c.
-    void turn(const Own &own, const Rows &rows, Part blocks, const Step &now) const override {
+    void turn(const Own &own, const Rows &rows, Part blocks, const Step &now, Part some) const override {
         if (!shape_.has_norm && !shape_.mixes)
-            rule_.with_step([&](const auto &step) {
-                for (std::size_t i = 0; i < now.active; ++i)
-                    turn_units<true>(step, own, row_of(own, rows, now, i), blocks);
-            });
+            rule_.with_step([&](const auto &step) { turn_rows(step, own, rows, blocks, now, some); });
         else
-            for (std::size_t i = 0; i < now.active; ++i) turn_rare(own, row_of(own, rows, now, i), blocks);
+            for (std::size_t i = some.begin; i < some.end; ++i)
+                turn_rare(own, row_of(own, rows, now, i), blocks);
     }
 
 private:
@@ -122,7 +120,16 @@ private:
     const Shape<T> &shape_;
     const Rule rule_;
 
-    Row row_of(const Own &own, const Rows &rows, const Step &now, std::size_t i) const {
+    // A function for each activation: one for all of them would run out of registers.
+    template <class RuleStep>
+    [[gnu::noinline]] void turn_rows(const RuleStep step, const Own &own, const Rows &rows, Part blocks,
+                                     const Step &now, Part some) const {
+        for (std::size_t i = some.begin; i < some.end; ++i)
+            turn_units<true>(step, own, row_of(own, rows, now, i), blocks);
+    }
+
+    [[gnu::always_inline]] Row row_of(const Own &own, const Rows &rows, const Step &now,
+                                      std::size_t i) const {
         const Call<T> &call = job_.call;
         const std::size_t index = rows.order[i];
         const std::ptrdiff_t ahead = call.reverse ? 1 : -1;
@@ -150,7 +157,8 @@ private:
 
     // The loop holds what it reads in locals, as forward's does.
     template <bool kPlain, class RuleStep>
-    void turn_units(const RuleStep step, const Own &own, const Row row, Part blocks) const {
+    [[gnu::always_inline]] void turn_units(const RuleStep step, const Own &own, const Row row,
+                                           Part blocks) const {
         const std::size_t H = shape_.units, block_rows = own.room * kWide,
                           sum_stride = shape_.unit_blocks * block_rows;
         const std::size_t end = blocks.end * 2 < shape_.vectors ? blocks.end * 2 : shape_.vectors;

@@ -71,10 +71,7 @@ public:
 
     void finish(const Own &own, const Rows &rows, Part some, const Step &now) const override {
         if (is_plain_)
-            rule_.with_step([&](const auto &step) {
-                for (std::size_t i = 0; i < now.active; ++i)
-                    finish_units<true>(step, row_of(own, rows, some, now, i), CellNorm<T>{});
-            });
+            rule_.with_step([&](const auto &step) { finish_rows(step, own, rows, some, now); });
         else
             for (std::size_t i = 0; i < now.active; ++i) finish_rare(own, row_of(own, rows, some, now, i));
     }
@@ -98,7 +95,16 @@ private:
     const Rule rule_;
     const bool is_plain_;
 
-    Row row_of(const Own &own, const Rows &rows, Part some, const Step &now, std::size_t i) const {
+    // A function for each activation: one for all of them would run out of registers.
+    template <class RuleStep>
+    [[gnu::noinline]] void finish_rows(const RuleStep step, const Own &own, const Rows &rows, Part some,
+                                       const Step &now) const {
+        for (std::size_t i = 0; i < now.active; ++i)
+            finish_units<true>(step, row_of(own, rows, some, now, i), CellNorm<T>{});
+    }
+
+    [[gnu::always_inline]] Row row_of(const Own &own, const Rows &rows, Part some, const Step &now,
+                                      std::size_t i) const {
         const Call<T> &call = job_.call;
         const Outcome<T> &outcome = job_.outcome;
         const Shape<T> &shape = job_.shape;
@@ -131,7 +137,8 @@ private:
     // All that the loop reads is held in locals: a store of a vector might change any member, as far as the
     // compiler knows.
     template <bool kPlain, class RuleStep>
-    void finish_units(const RuleStep step, const Row row, CellNorm<T> cell_norm) const {
+    [[gnu::always_inline]] void finish_units(const RuleStep step, const Row row,
+                                             CellNorm<T> cell_norm) const {
         const int kept = job_.shape.kept;
         const bool streams = job_.streams, mixes = !kPlain && job_.shape.mixes;
         const bool has_norm = !kPlain && job_.shape.has_norm, norms_cell = has_norm && job_.call.gain_cell;

@@ -58,37 +58,43 @@ struct Product {
     std::size_t result_stride;  // from block to block
 };
 
-// acc += left x panels, over one piece of the sum; ACROSS says that the left operand has its rows side by
-// side.
+// acc += left x right over `depth` steps of the sum; `across` says how far the left operand's steps lie
+// apart where its rows lie side by side. Inlined by force: sums that went to memory would cost half the
+// speed.
+template <class T, int ROWS, int PANELS, bool ACROSS>
+[[gnu::always_inline]] inline void add_steps(typename Simd<T>::Vec (&acc)[ROWS][2 * PANELS], const T *left,
+                                             std::size_t across, const T *right, std::size_t panel_stride,
+                                             std::size_t depth) {
+    using S = Simd<T>;
+    constexpr std::size_t kWide = kColumns<T>;
+    for (std::size_t k = 0; k < depth; ++k) {
+        typename S::Vec b[2 * PANELS];
+        for (int p = 0; p < PANELS; ++p)
+            for (int v = 0; v < 2; ++v) b[2 * p + v] = S::load(right + p * panel_stride + v * S::kLanes);
+        for (int i = 0; i < ROWS; ++i) {
+            const auto a = S::splat(ACROSS ? left[k * across + i] : left[k + i * kWide]);
+            for (int j = 0; j < 2 * PANELS; ++j) acc[i][j] += a * b[j];
+        }
+        right += kWide;
+    }
+}
+
+// acc += one piece of the sum; ACROSS says that the left operand has its rows side by side.
 template <class T, int ROWS, int PANELS, bool ACROSS>
 [[gnu::always_inline]] inline void add_piece(typename Simd<T>::Vec (&acc)[ROWS][2 * PANELS],
                                              const Piece<T> &piece, std::size_t row, std::size_t panel) {
-    using S = Simd<T>;
     constexpr std::size_t kWide = kColumns<T>;
-    const T *left = piece.left + (ACROSS ? row : row * kWide);
-    const T *right = piece.panels + panel * piece.panel_stride;
-    const std::size_t panel_stride = piece.panel_stride;
-    const auto add = [&](std::size_t steps, const T *from) [[gnu::always_inline]] {
-        for (std::size_t k = 0; k < steps; ++k) {
-            typename S::Vec b[2 * PANELS];
-            for (int p = 0; p < PANELS; ++p)
-                for (int v = 0; v < 2; ++v) b[2 * p + v] = S::load(right + p * panel_stride + v * S::kLanes);
-            for (int i = 0; i < ROWS; ++i) {
-                const auto a = S::splat(ACROSS ? from[i] : from[i * kWide]);
-                for (int j = 0; j < 2 * PANELS; ++j) acc[i][j] += a * b[j];
-            }
-            right += kWide;
-            from += ACROSS ? piece.left_stride : 1;
-        }
-    };
+    const std::size_t stride = piece.left_stride, panel_stride = piece.panel_stride;
+    const T *right = piece.panels + panel * panel_stride;
     if constexpr (ACROSS) {
-        add(piece.last, left);
+        add_steps<T, ROWS, PANELS, true>(acc, piece.left + row, stride, right, panel_stride, piece.last);
     } else {
-        for (std::size_t g = 0; g < piece.groups; ++g) {
-            for (std::size_t block = 1; block < piece.blocks; ++block, left += piece.left_stride)
-                add(kWide, left);
-            add(piece.last, left);
-            left += piece.left_stride;
+        const T *const left = piece.left + row * kWide;
+        for (std::size_t group = 0, block = 0; group < piece.groups; ++group) {
+            for (std::size_t end = block + piece.blocks - 1; block < end; ++block, right += kWide * kWide)
+                add_steps<T, ROWS, PANELS, false>(acc, left + block * stride, 0, right, panel_stride, kWide);
+            add_steps<T, ROWS, PANELS, false>(acc, left + block * stride, 0, right, panel_stride, piece.last);
+            ++block, right += piece.last * kWide;
         }
     }
 }
@@ -108,8 +114,9 @@ void tile(const Product<T> &product, std::size_t row, std::size_t panel) {
                                     : product.start ? S::load(product.start + (panel + p) * kWide + at)
                                                     : typename S::Vec{};
             }
-    for (int k = 0; k < product.n_pieces; ++k)
-        add_piece<T, ROWS, PANELS, ACROSS>(acc, product.pieces[k], row, panel);
+    add_piece<T, ROWS, PANELS, ACROSS>(acc, product.pieces[0], row, panel);
+    if (!ACROSS && product.n_pieces > 1)
+        add_piece<T, ROWS, PANELS, ACROSS>(acc, product.pieces[1], row, panel);
     for (int p = 0; p < PANELS; ++p)
         for (int v = 0; v < 2; ++v)
             for (int i = 0; i < ROWS; ++i)
