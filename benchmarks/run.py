@@ -27,6 +27,7 @@ BENCHMARKS = {
     "options": "five minutes",
     "peak_memory": "five minutes",
     "epoch": "two minutes",
+    "forecaster_step": "a minute",
     "startup": "two minutes",
     "memory": "two minutes",
     "sp500": "five minutes",

@@ -1,0 +1,164 @@
+"""A training step of a Forecaster with default settings, part by part, and of its network on torch's LSTM.
+
+Two tasks, both made up: many monthly series (the size of M3's), and one short yearly series. What is timed
+is what `Forecaster.fit` hands to its training loop: that network, those windows, batches of that size, the
+loop's own loss, clipping and optimizer. Backward goes in two pieces, so that the layer's part can be told
+from the rest. From the same weights and batch, both must give the same gradients.
+
+    python -m benchmarks.forecaster_step [--toy]
+"""
+
+import time
+from copy import deepcopy
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from benchmarks.panel import made_up, sequences
+from benchmarks.record import Facts, main, say, table
+from benchmarks.recurrent import THREADS, difference, path, settle
+from benchmarks.timing import in_turns
+from unrolled import Forecaster
+
+# name: series, steps of each, horizon, season, frequency
+TASKS = {"many monthly series": (1428, 126, 18, 12, "MS"), "one yearly series": (1, 60, 6, 1, "YS")}
+TOY_SERIES, TOY_WINDOW = 3, 24
+TURN_S = 0.5
+
+
+class _Caught(Exception):  # noqa: N818 (it tells what came, not what is wrong)
+    """What `fit` was called with."""
+
+
+class _Cut(nn.Module):
+    """A core whose backward waits: what reads it goes back to `seen`, and the core from there on its own."""
+
+    def __init__(self, core: nn.Module, lap: Any) -> None:
+        super().__init__()
+        self.core, self.lap = core, lap
+
+    def forward(self, window: Tensor) -> tuple[Tensor, None]:
+        self.output, _ = self.core(window)
+        self.seen = self.output.detach().requires_grad_()
+        self.lap("layer forward")
+        return self.seen, None
+
+
+class _Steps:
+    """Training steps of one network, and what each part of each took."""
+
+    def __init__(self, network: nn.Module, loss: Any, training: Any, plan: Any) -> None:
+        self.network, self.loss, self.training, self.plan = network, loss, training, plan
+        network.core = self.cut = _Cut(network.core, self._lap)
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), lr=1e-5, weight_decay=plan.weight_decay, fused=True
+        )
+        self.seconds: dict[str, list[float]] = {}
+        self.order = torch.randperm(len(training))
+        self.done = 0
+
+    def run(self, times: int) -> float:
+        start_s = time.perf_counter()
+        for _ in range(times):
+            self._step()
+        return time.perf_counter() - start_s
+
+    def gradients(self) -> dict[str, np.ndarray]:
+        """Of every weight by name, on the first batch."""
+        torch.manual_seed(0)
+        self._backward(self.order[: self.plan.batch_size].sort().values)
+        return {name: weight.grad.numpy().copy() for name, weight in self.network.named_parameters()}
+
+    def parts(self) -> dict[str, float]:
+        """Median milliseconds of each part."""
+        return {name: 1e3 * float(np.median(seconds)) for name, seconds in self.seconds.items()}
+
+    def _step(self) -> None:
+        size, start = self.plan.batch_size, self.done * self.plan.batch_size % len(self.order)
+        self.done += 1
+        self._backward(self.order[start : start + size])
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip_norm)
+        self._lap("clip")
+        self.optimizer.step()
+        self._lap("optimizer")
+
+    def _backward(self, rows: Tensor) -> None:
+        self.start_s = time.perf_counter()
+        self.optimizer.zero_grad()
+        batch = self.training.batch(rows)
+        self._lap("batch")
+        value = self.loss(self.network, batch)
+        self._lap("readout and loss")
+        value.backward()
+        self._lap("their backward")
+        self.cut.output.backward(self.cut.seen.grad)
+        self._lap("layer backward")
+
+    def _lap(self, name: str) -> None:
+        now_s = time.perf_counter()
+        self.seconds.setdefault(name, []).append(now_s - self.start_s)
+        self.start_s = now_s
+
+
+def run(toy: bool) -> Facts:
+    settle(toy=toy)
+    return {"threads": THREADS, "tasks": [_task(name, toy=toy) for name in TASKS]}
+
+
+def _task(name: str, *, toy: bool) -> Facts:
+    network, loss, training, plan = _handed_over(name, toy=toy)
+    taken = path(network.core, training.batch(torch.arange(2)).inputs, toy=toy)
+    sizes, rival = network.sizes, deepcopy(network)
+    rival.core = nn.LSTM(sizes.inputs, sizes.hidden_size, batch_first=True)
+    rival.load_state_dict(network.state_dict())
+    sides = {who: _Steps(one, loss, training, plan) for who, one in (("ours", network), ("torch", rival))}
+    sides["torch"].order = sides["ours"].order
+    far = difference("torch", sides["ours"].gradients(), sides["torch"].gradients())
+    told, measured = in_turns({who: side.run for who, side in sides.items()}, toy=toy, turn_s=TURN_S)
+    ours, rivals = (side.parts() for side in sides.values())
+    whole = sum(ours.values())
+    rows = [
+        {
+            "part": part,
+            "ours_ms": round(ms, 3),
+            "share": round(ms / whole, 3),
+            "torch_ms": round(rivals[part], 3),
+        }
+        for part, ms in ours.items()
+    ]
+    shape = f"B {plan.batch_size}, T {sizes.window}, F {sizes.inputs}, H {sizes.hidden_size}"
+    side = told["torch"]
+    say(f"{name}: {shape}; {told['ours'].ms} ms a step, on torch's layer {side.ms} ms, {side.times} times")
+    say(table(rows) + "\n")
+    return {
+        "task": name, "shape": shape, "path": taken, "largest_difference": far, "ours_ms": told["ours"].ms,
+        "torch_ms": side.ms, "times": side.times, "quartiles": side.quartiles, "measured": measured,
+        "parts": rows,
+    }  # fmt: skip
+
+
+def _handed_over(name: str, *, toy: bool) -> Any:
+    """The network, loss, examples and plan that `Forecaster.fit` would train with."""
+    count, steps, horizon, season, freq = TASKS[name]
+    values = made_up(min(count, TOY_SERIES) if toy else count, steps, season)
+    series = sequences(values, [pd.Timestamp(1950, 1, 1)] * len(values), freq)
+    smaller = {"hidden_size": 4, "window": TOY_WINDOW} if toy else {}
+    model = Forecaster(horizon, season=season, validation_fraction=0, **smaller)
+
+    def catch(network: Any, loss: Any, training: Any, validation: Any, plan: Any, **_: Any) -> None:  # noqa: ARG001
+        raise _Caught(network, loss, training, plan)
+
+    try:
+        with patch("unrolled.models.training.fit", catch):
+            model.fit(series)
+    except _Caught as caught:
+        return caught.args
+    raise AssertionError("fit trained nothing")
+
+
+if __name__ == "__main__":
+    main(run)
