@@ -17,7 +17,8 @@ struct ForwardJob {
     const Plan &plan;
     const Shape<T> shape;
     const Zoneout<T> zoneout;
-    const bool streams;  // whether what is saved would only push other things out of the caches
+    // Whether what is saved would only push other things out of the caches, and lies where it can be streamed.
+    const bool streams;
     Norm<T> norm{};
 
     template <class Rule>
@@ -27,7 +28,8 @@ struct ForwardJob {
           plan(plan),
           shape(call, rule),
           zoneout(call),
-          streams(shape.kept_in_all(call) * sizeof(T) > kCacheBytes) {}
+          streams(shape.kept_in_all(call) * sizeof(T) > kCacheBytes &&
+                  reinterpret_cast<std::uintptr_t>(outcome.saved) % kVectorBytes == 0) {}
 };
 
 // What a member works in, in blocks of units or inputs; the states are shared where units are split.

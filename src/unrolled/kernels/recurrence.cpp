@@ -60,7 +60,7 @@ private:
     void choose(const Call<T> &call, double steps) {
         const double a_row = step_work(call), work = a_row * steps;
         const int threads = std::clamp(call.threads, 1, kMostMembers);
-        plan_.members = std::clamp(static_cast<int>(work / kWorthATeam), 1, threads);
+        plan_.members = static_cast<int>(std::clamp(work / kWorthATeam, 1.0, static_cast<double>(threads)));
         if (plan_.members == 1) return;
         const auto blocks = static_cast<int>(call.units * sizeof(T) / 128);
         const bool too_few = call.rows < static_cast<std::size_t>(2 * plan_.members);
