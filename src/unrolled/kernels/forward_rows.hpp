@@ -17,7 +17,7 @@ struct ForwardJob {
     const Plan &plan;
     const Shape<T> shape;
     const Zoneout<T> zoneout;
-    // Whether what is saved would only push other things out of the caches, and lies where it can be streamed.
+    // Whether what is saved would only push other things out of the caches, and lies on whole vectors.
     const bool streams;
     Norm<T> norm{};
 
