@@ -67,10 +67,15 @@ template <class T, int ROWS, int PANELS, bool ACROSS>
                                              std::size_t depth) {
     using S = Simd<T>;
     constexpr std::size_t kWide = kColumns<T>;
+    constexpr std::size_t kAhead = 32;  // steps: wide layers stream their panels from the last cache
     for (std::size_t k = 0; k < depth; ++k) {
         typename S::Vec b[2 * PANELS];
         for (int p = 0; p < PANELS; ++p)
-            for (int v = 0; v < 2; ++v) b[2 * p + v] = S::load(right + p * panel_stride + v * S::kLanes);
+            for (int v = 0; v < 2; ++v) {
+                const T *const at = right + p * panel_stride + v * S::kLanes;
+                b[2 * p + v] = S::load(at);
+                __builtin_prefetch(at + kAhead * kWide, 0, 3);
+            }
         for (int i = 0; i < ROWS; ++i) {
             const auto a = S::splat(ACROSS ? left[k * across + i] : left[k + i * kWide]);
             for (int j = 0; j < 2 * PANELS; ++j) acc[i][j] += a * b[j];

@@ -16,7 +16,7 @@ constexpr double kWorthATeam = 1.5e6;
 // A step of a member must last this long for a meeting at its end to be cheap.
 constexpr double kWorthAMeeting = 2e5;
 // Weights beyond this do not stay in a member's cache, and every row alone would read them all again.
-constexpr double kCacheBytes = 1 << 20;
+constexpr double kCacheBytes = 2 << 20;
 
 template <class T>
 double step_work(const Call<T> &call) {
