@@ -28,9 +28,11 @@ CLIPPED = (Activation("Sigmoid", clip=0.5), Activation("Tanh", clip=0.5))
 GATE, CANDIDATE, RELU = Activation("HardSigmoid", 0.3, 0.4), Activation("Elu", 0.7), Activation("Relu")
 
 
-def cells(cell: Any, kind: Any, gates: int, directions: int = 1, **more: Tensor) -> un.CellLayer:
+def cells(
+    cell: Any, kind: Any, gates: int, directions: int = 1, *, has_bias: bool = True, **more: Tensor
+) -> un.CellLayer:
     """A CellLayer of one cell with small random weights."""
-    shapes = [(gates * H, F), (gates * H, H), (gates * H,), (gates * H,)]
+    shapes = [(gates * H, F), (gates * H, H), *([(gates * H,), (gates * H,)] if has_bias else [])]
     ways = [
         un.Direction(cell, kind(*(torch.randn(s) * 0.4 for s in shapes), **more), d == 1)
         for d in range(directions)
@@ -55,6 +57,9 @@ LAYERS: dict[str, Any] = {
     "lstm-activations": lambda: cells(GeneralLSTMCell(GATE, CANDIDATE, RELU), GeneralLSTMWeights, 4),
     "lstm-coupled": lambda: cells(GeneralLSTMCell(is_coupled=True), GeneralLSTMWeights, 4),
     "lstm-peepholes": lambda: cells(GeneralLSTMCell(), GeneralLSTMWeights, 4, 2, peephole=torch.randn(3 * H)),
+    "lstm-peepholes-no-bias": lambda: cells(
+        GeneralLSTMCell(), GeneralLSTMWeights, 4, 2, has_bias=False, peephole=torch.randn(3 * H)
+    ),
     "rnn-clip": lambda: un.RNN(F, H, nonlinearity=Activation("Tanh", clip=0.5)),
     "gru-clip": lambda: cells(GeneralGRUCell(*CLIPPED), GRUWeights, 3),
 }  # fmt: skip

@@ -107,12 +107,9 @@ class _Writer:
     ) -> str:
         """One recurrent node, and its Y (T, D, B, H) as (T, B, D * H); the name of that."""
         kind, settings = _node(directions)
-        inputs = [x, *(self._hold(f"{name}_l{k}", value) for name, value in _weights(directions).items())]
-        peephole = inputs.pop() if len(inputs) == 5 else ""
-        inputs += [""] * (4 - len(inputs))  # no bias
-        inputs += ["lengths" if self._has_lengths else "", *starts]
-        if peephole:
-            inputs += [peephole]
+        held = {name: self._hold(f"{name}_l{k}", value) for name, value in _weights(directions).items()}
+        lengths = "lengths" if self._has_lengths else ""
+        inputs = [x, held["W"], held["R"], held.get("B", ""), lengths, *starts, held.get("P", "")]
         while not inputs[-1]:
             inputs.pop()
         self._add(kind, inputs, [f"y_l{k}", *ends], **settings, name=f"{kind}_l{k}")
@@ -252,5 +249,5 @@ def _biases(weights: Any) -> tuple[Tensor, Tensor]:
 def _peephole(weights: Any) -> Tensor:
     """(3H,) in ONNX's order, zeros where a direction has none and the other has."""
     if weights.peephole is None:
-        return torch.zeros(3 * weights.weight_hh.shape[-1], dtype=weights.weight_hh.dtype)
+        return weights.weight_hh.new_zeros(3 * weights.weight_hh.shape[-1])
     return reordered(weights.peephole, ("input", "forget", "output"), PEEPHOLES)
