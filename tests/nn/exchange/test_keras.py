@@ -1,5 +1,6 @@
 """Layers from and to Keras 3, run on its torch backend, with random weights and biases."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -191,6 +192,68 @@ def test_dropout_within_a_layer_is_left_behind_and_said(keras: Any) -> None:
     assert [w.filename for w in said if w.category is UserWarning] == [__file__]
     x = torch.randn(B, T, F)
     torch.testing.assert_close([made(x)[0]], answers(layer, x), rtol=0, atol=TOLERANCE)
+
+
+def stack(keras: Any, *parts: float | None) -> list[Any]:
+    """A GRU, ready to read the one before it, for each None; a Dropout for each rate."""
+    layers = keras.layers
+    return [
+        built(keras, layers.GRU(F, return_sequences=True)) if rate is None else layers.Dropout(rate)
+        for rate in parts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "dropout"),
+    [
+        ((None, 0.5, None, 0.5, None), 0.5),
+        ((None, None, None), 0.0),
+        ((None, 0.0, None), 0.0),
+        ((0.0, None, None, 0.0), 0.0),
+    ],
+)
+def test_dropout_between_every_two_layers_comes_over(keras: Any, parts: Any, dropout: float) -> None:
+    """One of rate 0 is none."""
+    made = from_keras(stack(keras, *parts))
+    assert (made.dropout, made.num_layers) == (dropout, parts.count(None))
+
+
+@pytest.mark.parametrize(
+    ("parts", "dropout"), [((None, None, 0.5), 0.0), ((None, 0.5), 0.0), ((None, 0.3, None, 0.5), 0.3)]
+)
+def test_dropout_after_the_last_layer_is_left_behind_and_said(keras: Any, parts: Any, dropout: float) -> None:
+    """Ours stands between layers alone."""
+    with pytest.warns(UserWarning, match=r"^the last Dropout\(0\.5\) acts in training alone") as said:
+        made = from_keras(stack(keras, *parts))
+    assert [w.filename for w in said if w.category is UserWarning] == [__file__]
+    assert made.dropout == dropout
+
+
+@pytest.mark.parametrize(
+    ("parts", "shown"),
+    [
+        ((None, None, 0.5, None), "['GRU', 'GRU', 'Dropout(0.5)', 'GRU']"),
+        ((None, 0.5, None, 0.3, None), "['GRU', 'Dropout(0.5)', 'GRU', 'Dropout(0.3)', 'GRU']"),
+        ((None, 0.5, 0.5, None), "['GRU', 'Dropout(0.5)', 'Dropout(0.5)', 'GRU']"),
+        ((0.5, None, None), "['Dropout(0.5)', 'GRU', 'GRU']"),
+        ((None, None, 0.5, 0.5), "['GRU', 'GRU', 'Dropout(0.5)', 'Dropout(0.5)']"),
+    ],
+)
+def test_dropout_elsewhere_is_refused(keras: Any, parts: Any, shown: str) -> None:
+    """Between some, of two rates, twice, before the first."""
+    with pytest.raises(
+        ArgumentError, match=f"between every two .*; got {re.escape(shown)}. Leave the Dropout"
+    ):
+        from_keras(stack(keras, *parts))
+
+
+def test_bfloat16_is_refused_as_numpy_has_none() -> None:
+    """Before Keras is asked for anything."""
+    layer = un.GRU(F, H, dtype=torch.bfloat16)
+    with pytest.raises(
+        ArgumentError, match=r"^to_keras: .* NumPy has no bfloat16\. Convert .* \.float\(\)\."
+    ):
+        to_keras(layer)
 
 
 def test_what_keras_does_not_have_is_refused(keras: Any) -> None:

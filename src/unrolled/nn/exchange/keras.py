@@ -50,44 +50,64 @@ def from_keras(layer: Any) -> Layer:
 
     Args:
         layer: a built SimpleRNN, GRU, LSTM, or a Bidirectional of one whose outputs are concatenated;
-            or a list or Sequential of them that read one another, with Dropout between them or not.
+            or a list or Sequential of them that read one another, with Dropout of one rate between every
+            two of them or without.
 
     Returns:
         An RNN, GRU or LSTM where it is one of these; else (GRU with reset_after=False, other
         activations, go_backwards) a `CellLayer`, whose cells run on the reference path.
 
     Raises:
-        ArgumentError: it is another layer, is not built, merges its directions otherwise, or has an
-            activation without a counterpart.
+        ArgumentError: it is another layer, is not built, merges its directions otherwise, has an
+            activation without a counterpart, or Dropout before the layers or between some of them.
 
     Ours always gives every output and the last state: Keras' answer with return_sequences=False is
     the state h_n. Outputs lie at the step they belong to, where Keras lists those of a layer that
     goes backwards from the last step to the first. A mask is `lengths` here. Dropout within a layer,
-    which acts in training alone, is left behind with a warning.
+    or after the last, acts in training alone and is left behind with a warning.
     """
     given: Any = layer.layers if type(layer).__name__ == "Sequential" else layer
     parts = list(given) if isinstance(given, Sequence) else [given]
-    rates = {float(part.get_config()["rate"]) for part in parts if type(part).__name__ == "Dropout"}
-    recurrent = [part for part in parts if type(part).__name__ not in {"Dropout", "InputLayer"}]
-    if not recurrent or len(rates) > 1:
-        raise ArgumentError(
-            "from_keras layer: expected recurrent layers with Dropout of one rate between them; got"
-            f" {[type(part).__name__ for part in parts]} with rates {sorted(rates)}."
-        )
+    recurrent, dropout, left = _without_dropout(parts)
     if len(recurrent) > 1 and any(getattr(part, "go_backwards", False) is True for part in recurrent):
         raise ArgumentError(
             "from_keras layer: one of several goes backwards, so that the next reads its outputs from the"
             " last step to the first. Take each by itself."
         )
     layers = [_directions(part) for part in recurrent]
-    dropout = rates.pop() if rates and len(layers) > 1 else 0.0
     made = assemble(layers, batch_first=True, dropout=dropout)
-    left = [told for part in recurrent for told in _dropout_within(part)]
+    left += [told for part in recurrent for told in _dropout_within(part)]
     if dropout > 0 and isinstance(made, CellLayer):
         left.append(f"dropout={dropout} between the layers")
     if left:
         warn_left_behind(", ".join(left), "our layer")
     return made
+
+
+def _without_dropout(parts: Sequence[Any]) -> tuple[list[Any], float, list[str]]:
+    """The recurrent layers, the rate between every two, and what is said of a Dropout after the last."""
+    parts = [part for part in parts if type(part).__name__ != "InputLayer" and _rate(part) != 0]
+    recurrent, rates = [part for part in parts if _rate(part) is None], [_rate(part) for part in parts]
+    left = []
+    if len(rates) > 1 and rates[-1] is not None:
+        left.append(f"the last Dropout({rates.pop()})")
+    dropout = next((rate for rate in rates if rate is not None), 0.0)
+    between = [] if dropout == 0 else [dropout]
+    if not recurrent or rates != [None, *[*between, None] * (len(recurrent) - 1)]:
+        shown = [
+            type(part).__name__ + ("" if (rate := _rate(part)) is None else f"({rate})") for part in parts
+        ]
+        raise ArgumentError(
+            "from_keras layer: expected recurrent layers with Dropout of one rate between every two of them,"
+            f" or between none; got {shown}. Leave the Dropout out, which acts in training alone."
+        )
+    return recurrent, dropout, left
+
+
+def _rate(part: Any) -> float | None:
+    """Of a Dropout; None for another layer."""
+    is_dropout = type(part).__name__ == "Dropout" and hasattr(part, "get_config")
+    return float(part.get_config()["rate"]) if is_dropout else None
 
 
 def _dropout_within(layer: Any) -> Iterator[str]:
@@ -195,6 +215,11 @@ def to_keras(layer: Layer) -> Any:
     the outputs from the last step to the first.
     """
     layers = directions_of(layer, "to_keras")
+    if any(way.weights.weight_ih.dtype == torch.bfloat16 for directions in layers for way in directions):
+        raise ArgumentError(
+            "to_keras: Keras takes weights as NumPy arrays, and NumPy has no bfloat16. Convert the layer with"
+            " .float()."
+        )
     keras = _keras()
     if getattr(layer, "recurrent_dropout", 0.0):
         warn_left_behind(f"recurrent_dropout={layer.recurrent_dropout}", "Keras")
