@@ -104,3 +104,13 @@ def test_a_packed_sequence_stays_as_it_was() -> None:
     kept = [part.detach().clone() for part in packed]
     un.LSTM(F, H, dtype=torch.float64)(packed)
     assert all(torch.equal(a, b) for a, b in zip(packed, kept, strict=True))
+
+
+def test_another_default_device_changes_nothing() -> None:
+    """Under `torch.device` a PackedSequence of the CPU is answered as without it."""
+    layer, (packed, _) = un.GRU(F, H, dtype=torch.float64), packed_of(LENGTHS["unsorted"])
+    wanted = layer(packed)
+    with torch.device("meta"):
+        output, h_n = layer(packed)
+    assert torch.equal(output.data, wanted[0].data)
+    assert torch.equal(h_n, wanted[1])

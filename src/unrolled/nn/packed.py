@@ -38,7 +38,7 @@ def pack_like(rows: Tensor, packed: PackedSequence) -> PackedSequence:
     """
     if packed.sorted_indices is not None:
         rows = rows.index_select(1, packed.sorted_indices)
-    order = torch.arange(rows.shape[1])
+    order = torch.arange(rows.shape[1], device=packed.batch_sizes.device)  # the CPU, whatever the default
     lengths = (packed.batch_sizes[:, None] > order).sum(0)  # (B,), the longest first
     data = pack_padded_sequence(rows, lengths).data
     return PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
