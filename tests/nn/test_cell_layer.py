@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import unrolled.nn as un
 from unrolled.errors import ArgumentError
-from unrolled.nn.cells import GRUCell, GRUWeights, LSTMCell, LSTMWeights
+from unrolled.nn.cells import GRUCell, GRUWeights, LSTMCell, LSTMWeights, RNNCell, RNNWeights
 from unrolled.nn.general_cells import ResetFirstGRUCell
 
 T, B, F, H = 6, 4, 3, 5
@@ -103,3 +103,21 @@ def test_it_says_what_it_is() -> None:
     assert "ResetFirstGRUCell(" in repr(layer)
     assert "in reverse, batch_first=True" in repr(layer)
     assert str(layer.explain()) == "reference: the kernels do not have ResetFirstGRUCell."
+
+
+def test_it_says_of_each_cell_why_the_kernels_do_not_run_it() -> None:
+    """What they do not have, once each; and that a CellLayer leaves out what they have."""
+    gru = GRUWeights(torch.randn(3 * H, F), torch.randn(3 * H, H))
+    rnn = RNNWeights(torch.randn(H, F), torch.randn(H, H))
+    lstm = LSTMWeights(torch.randn(4 * H, F), torch.randn(4 * H, 2), weight_hr=torch.randn(2, H))
+
+    def said(*ways: un.Direction) -> str:
+        return str(un.CellLayer(F, [ways]).explain())
+
+    left_out = "a CellLayer runs every cell in Python, GRUCell too, which the kernels have."
+    assert said(un.Direction(GRUCell(), gru, True)) == f"reference: {left_out}"
+    both = said(un.Direction(ResetFirstGRUCell(), gru), un.Direction(GRUCell(), gru, True))
+    assert both == f"reference: the kernels do not have ResetFirstGRUCell; {left_out}"
+    missing = "reference: the kernels do not have"
+    assert said(un.Direction(RNNCell(torch.sin), rnn)) == f"{missing} RNNCell with a callable."
+    assert said(*2 * [un.Direction(LSTMCell(), lstm)]) == f"{missing} LSTMCell with a projection."

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.errors import ArgumentError
+from unrolled.nn import fused
 from unrolled.nn.arguments import Call, Expected, admit, answer
-from unrolled.nn.cells import Cell
+from unrolled.nn.cells import Cell, RNNCell
 from unrolled.nn.recurrent import Path
 from unrolled.nn.unroll import unroll
 
@@ -151,8 +152,22 @@ class CellLayer(nn.Module):
 
     def explain(self, *_: Any, **__: Any) -> Path:
         """Which path `forward` takes, and why: the same for every input."""
-        cells = dict.fromkeys(type(cell).__name__ for layer in self._layers for cell, _, _, _ in layer)
-        return Path("reference", (f"the kernels do not have {', '.join(cells)}",))
+        known, unknown = {}, {}  # for their order
+        for cell, names in [(way[0], way[2]) for layer in self._layers for way in layer]:
+            name = type(cell).__name__
+            if "weight_hr" in names:
+                unknown[f"{name} with a projection"] = cell
+            elif fused.knows(cell):
+                known[name] = cell
+            else:
+                unknown[name + " with a callable" * isinstance(cell, RNNCell)] = cell
+        reasons = []
+        if unknown:
+            reasons.append(f"the kernels do not have {', '.join(unknown)}")
+        if known:
+            shown = ", ".join(known)
+            reasons.append(f"a CellLayer runs every cell in Python, {shown} too, which the kernels have")
+        return Path("reference", tuple(reasons))
 
     def extra_repr(self) -> str:
         """The cells, and which way they go."""
