@@ -72,6 +72,15 @@ def test_asinh_is_torchs(dtype: torch.dtype) -> None:
     torch.testing.assert_close(*slopes, rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_asinh_loses_no_digits_of_tiny_and_huge_numbers(dtype: torch.dtype) -> None:
+    """From 1e-30 to 1e38, of either sign, relative to each."""
+    sizes = torch.logspace(-30, 38, 1001, dtype=dtype)
+    x = torch.cat([-sizes, sizes])
+    wanted = torch.from_numpy(np.arcsinh(x.double().numpy())).to(dtype)
+    torch.testing.assert_close(_asinh(x), wanted, rtol=4 * torch.finfo(dtype).eps, atol=0)
+
+
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_a_readout_back_in_the_window_sees_no_later_row(cell: str) -> None:
     """Rows after it, altered, leave its answer alone."""
