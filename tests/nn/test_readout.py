@@ -23,7 +23,7 @@ def _wild(readout: QuantileReadout) -> None:
 @pytest.mark.parametrize("levels", [1, 3, 7])
 def test_quantiles_never_cross(anchors: int, levels: int) -> None:
     """Whatever the weights and the state: rising along the last axis."""
-    readout = _readout(anchors, levels)
+    readout = _readout(anchors, levels).eval()
     _wild(readout)
     answer = readout(50 * torch.randn(40, 6).double(), torch.randn(40, 3, anchors).double())
     assert answer.shape == (40, 3, levels)
@@ -34,15 +34,28 @@ def test_quantiles_never_cross(anchors: int, levels: int) -> None:
 def test_rounding_crosses_no_quantiles(scale: float) -> None:
     """In float32, where most steps are lost beside the median or all have the size of its rounding."""
     torch.manual_seed(0)
-    readout = QuantileReadout(6, 8, horizon=18, levels=7, anchors=2)
+    readout = QuantileReadout(6, 8, horizon=18, levels=7, anchors=2).eval()
     _wild(readout)
     answer = readout(torch.randn(500, 6), scale * torch.randn(500, 18, 2))
     assert (answer.diff(dim=-1) >= 0).all()
 
 
-def test_the_readout_is_its_formula() -> None:
+def test_an_infinite_step_reaches_no_quantile_within_it() -> None:
+    """The outermost is infinite, the others are what they are."""
+    readout = _readout(anchors=0).eval()
+    state = torch.randn(4, 6).double()
+    before = readout(state, torch.empty(4, 3, 0).double())
+    with torch.no_grad():
+        readout.quantiles.bias[4::5] = torch.inf
+    after = readout(state, torch.empty(4, 3, 0).double())
+    assert torch.equal(after[..., :4], before[..., :4])
+    assert (after[..., 4] == torch.inf).all()
+
+
+@pytest.mark.parametrize("is_training", [False, True])
+def test_the_readout_is_its_formula(is_training: bool) -> None:
     """A slow loop from the docstring."""
-    readout = _readout()
+    readout = _readout().train(is_training)
     _wild(readout)
     state, anchors = torch.randn(4, 6).double(), torch.randn(4, 3, 2).double()
     answer = readout(state, anchors)
@@ -58,9 +71,10 @@ def test_the_readout_is_its_formula() -> None:
             torch.testing.assert_close(answer[b, k], torch.stack(wanted))
 
 
-def test_gradients_are_right() -> None:
+@pytest.mark.parametrize("is_training", [False, True])
+def test_gradients_are_right(is_training: bool) -> None:
     """In float64, of state and anchors."""
-    readout = _readout()
+    readout = _readout().train(is_training)
     inputs = (torch.randn(2, 6).double().requires_grad_(), torch.randn(2, 3, 2).double().requires_grad_())
     assert torch.autograd.gradcheck(readout, inputs)
 
