@@ -249,5 +249,6 @@ def _biases(weights: Any) -> tuple[Tensor, Tensor]:
 def _peephole(weights: Any) -> Tensor:
     """(3H,) in ONNX's order, zeros where a direction has none and the other has."""
     if weights.peephole is None:
-        return weights.weight_hh.new_zeros(3 * weights.weight_hh.shape[-1])
+        zeros: Tensor = weights.weight_hh.new_zeros(3 * weights.weight_hh.shape[-1])
+        return zeros
     return reordered(weights.peephole, ("input", "forget", "output"), PEEPHOLES)
