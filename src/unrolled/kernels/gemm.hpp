@@ -67,14 +67,15 @@ template <class T, int ROWS, int PANELS, bool ACROSS>
                                              std::size_t depth) {
     using S = Simd<T>;
     constexpr std::size_t kWide = kColumns<T>;
-    constexpr std::size_t kAhead = 32;  // steps: wide layers stream their panels from the last cache
+    // Steps: wide layers stream their panels from the last cache. Short tiles do nothing but load as it is.
+    constexpr std::size_t kAhead = 32;
     for (std::size_t k = 0; k < depth; ++k) {
         typename S::Vec b[2 * PANELS];
         for (int p = 0; p < PANELS; ++p)
             for (int v = 0; v < 2; ++v) {
                 const T *const at = right + p * panel_stride + v * S::kLanes;
                 b[2 * p + v] = S::load(at);
-                __builtin_prefetch(at + kAhead * kWide, 0, 3);
+                if constexpr (ROWS >= 6) __builtin_prefetch(at + kAhead * kWide, 0, 3);
             }
         for (int i = 0; i < ROWS; ++i) {
             const auto a = S::splat(ACROSS ? left[k * across + i] : left[k + i * kWide]);
