@@ -258,4 +258,4 @@ def _draw_mask(cell: Cell[S, W], weights: W, batch: int, rate: float) -> Tensor 
 
 def _draw_seed() -> Tensor:
     """A whole number of 32 bits; a tensor, because a number would break a graph under torch.compile."""
-    return torch.randint(2**32, ())
+    return torch.randint(2**32, (), device="cpu")  # not on a default device: the kernels read it here
