@@ -144,7 +144,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """How often each compiled function of the recurrences was called, all of them by address."""
     counter: Counter[str] = Counter()
     monkeypatch.setattr(operator, "_IS_OPEN", False)
-    rules = (operator.rule, fused.plain_rule)
+    rules = (operator.rule, fused._plain_rule)
     for made in rules:
         made.cache_clear()
 

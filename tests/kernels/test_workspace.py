@@ -45,6 +45,18 @@ def test_arrays_are_aligned_and_shaped() -> None:
         assert found.flags.writeable
 
 
+def test_what_the_pool_cannot_lend_is_aligned_as_well() -> None:
+    """It is full, asked for more than its limit or for little, or busy."""
+    pool, found = Workspace(limit_bytes=4 * MIB), []
+    taken = pool.empty((3 * MIB,), "u1")
+    for _ in range(4):
+        found += [pool.empty((2 * MIB + 8,), "u1"), pool.empty((5 * MIB + 8,), "u1"), pool.empty((99,), "u1")]
+        with pool._lock:
+            found.append(pool.empty((MIB + 8,), "u1"))
+    assert {array.ctypes.data % 64 for array in found} == {0}
+    assert pool.held_bytes == taken.nbytes
+
+
 def test_varying_sizes_do_not_make_it_grow() -> None:
     """Thousands of sizes, some of them held for a while: never more than the limit, and always memory."""
     pool, draw, held = Workspace(limit_bytes=64 * MIB), random.Random(1), []

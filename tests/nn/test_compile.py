@@ -155,6 +155,28 @@ def test_the_operators_pass_torchs_own_checks(cell: int) -> None:
         torch.library.opcheck(graph.recurrence_backward, taken)
 
 
+@every_layer
+@pytest.mark.parametrize("has_gradient", [False, True])
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_a_traced_layer_runs_at_other_sizes(build: Any, has_gradient: bool, ragged: bool) -> None:
+    """torch.jit.trace holds the operator too: steps, rows and lengths stay open, gradients flow."""
+    layer = build().eval()
+    layer.requires_grad_(has_gradient)
+    whole = Whole(layer)
+    given: tuple[Any, ...] = (torch.randn(shape(layer)),)
+    given += (torch.full((B,), T), torch.zeros(B, T, dtype=torch.bool)) if ragged else ()
+    traced = torch.jit.trace(whole, given, check_trace=False)
+    other: tuple[Any, ...] = (torch.randn(shape(layer, 9, 5)),)
+    other += (torch.tensor([9, 0, 2, 1, 7]), torch.rand(5, 9) < 0.3) if ragged else ()
+    output = traced(*other)
+    torch.testing.assert_close(output, whole(*other), rtol=0, atol=0)
+    if has_gradient:
+        found = torch.autograd.grad(output.sum(), layer.parameters())
+        wanted = torch.autograd.grad(whole(*other).sum(), layer.parameters())
+        torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+
+
 def test_modes_and_subclasses_see_the_operator() -> None:
     """A mode that counts, one that fakes, and a tensor of one's own class get answers, not addresses."""
     layer, x = un.GRU(F, H), torch.randn(T, B, F)

@@ -1,10 +1,5 @@
-"""One operator on the kernels: autograd, strides, wrong use, threads and memory."""
+"""One operator on the kernels: autograd, strides, wrong use."""
 
-import copy
-import gc
-import pickle
-import threading
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +10,6 @@ from torch import Tensor
 import unrolled.nn as un
 from unrolled import kernels
 from unrolled.errors import ArgumentError
-from unrolled.kernels import workspace
 from unrolled.nn import fused, operator
 from unrolled.nn.cells import (
     GRUCell,
@@ -97,10 +91,10 @@ def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         monkeypatch.setattr(operator, "_IS_OPEN", False)
     elif not operator._IS_OPEN:
         pytest.skip("this torch does not describe its tensors to C")
-    for made in (operator.rule, fused.plain_rule):
+    for made in (operator.rule, fused._plain_rule):
         made.cache_clear()
     yield request.param
-    for made in (operator.rule, fused.plain_rule):
+    for made in (operator.rule, fused._plain_rule):
         made.cache_clear()
 
 
@@ -231,6 +225,47 @@ def test_signs_that_torch_has_yet_to_change_are_changed() -> None:
     assert all(map(torch.equal, found, wanted))
 
 
+@every_case
+@pytest.mark.usefixtures("door")
+def test_operands_and_gradients_may_be_such_views(case: Any) -> None:
+    """Each operand in its turn, the mask, and the gradient of each result."""
+    run = Run(case, OPTIONS["everything"])
+    bare = [g.detach() for g in run.given]
+    wanted = run(*bare)
+    for k in range(len(bare)):
+        turned = [torch._neg_view(-g) if j == k else g for j, g in enumerate(bare)]
+        assert turned[k].is_neg()
+        assert all(map(torch.equal, run(*turned), wanted))
+    run.options["dropped"] = torch._neg_view(-run.options["dropped"])
+    assert all(map(torch.equal, run(*bare), wanted))
+    answer = run(*run.given)
+    for part in answer:
+        gradient = torch.randn_like(part)
+        found = torch.autograd.grad(part, run.given, torch._neg_view(-gradient), retain_graph=True)
+        assert all(map(torch.equal, found, torch.autograd.grad(part, run.given, gradient, retain_graph=True)))
+    turned = [torch._neg_view(-g).requires_grad_() for g in bare]
+    found = torch.autograd.grad(sum(part.sum() for part in run(*turned)), turned)
+    assert all(map(torch.equal, found, torch.autograd.grad(sum(part.sum() for part in answer), run.given)))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*is deprecated")
+def test_a_batch_of_gradients_equals_a_loop() -> None:
+    """As a vectorized jacobian and gradcheck ask for it; through the reference."""
+    run = Run(CASES["lstm"], OPTIONS["everything"])
+    output, *_ = run(*run.given)
+    batch = torch.randn(3, *output.shape, dtype=torch.float64)
+    mapped = torch.autograd.grad(output, run.given, batch, is_grads_batched=True, retain_graph=True)
+    for k in range(3):
+        alone = torch.autograd.grad(output, run.given, batch[k], retain_graph=True)
+        torch.testing.assert_close([g[k] for g in mapped], list(alone), rtol=0, atol=1e-12)
+    assert torch.autograd.gradcheck(run, run.given, fast_mode=True, check_batched_grad=True)
+    layer, x = un.GRU(F, H), torch.randn(T, B, F)
+    loop, vectorized = (
+        torch.autograd.functional.jacobian(lambda x: layer(x)[0], x, vectorize=v) for v in (False, True)
+    )
+    torch.testing.assert_close(vectorized, loop)
+
+
 # ---- wrong use
 
 
@@ -257,6 +292,8 @@ def test_changing_what_is_kept_is_refused(which: str) -> None:
         ({"lengths": [T + 1, 1, 1]}, r"^unroll lengths: each must be from 0 to T=5"),
         ({"resets": torch.zeros(T, B, dtype=torch.bool)}, r"^unroll resets: expected shape"),
         ({"cell": RNNCell(torch.tanh)}, r"^unroll cell: the kernels know .* Run it with"),
+        ({"inputs": torch.zeros(T, B, 0)}, r"^unroll inputs: expected at least one input"),
+        ({"dropped": torch.ones(B, H, requires_grad=True)}, r"^unroll dropped: expected a mask without a"),
     ],
 )  # fmt: skip
 def test_what_the_kernels_would_misread_is_refused(change: dict[str, Any], message: str) -> None:
@@ -277,118 +314,81 @@ def test_weights_swapped_under_the_graph_are_looked_at_again() -> None:
         output.sum().backward()
 
 
-# ---- life with torch
-
-
-def test_threads_may_change_between_the_passes() -> None:
-    """The gradients are the same."""
-    before, layer, x = torch.get_num_threads(), un.LSTM(F, H), torch.randn(T, B, F)
-    wanted = torch.autograd.grad(layer(x)[0].sum(), layer.parameters())
-    output = layer(x)[0]
-    try:
-        torch.set_num_threads(2)
-        found = torch.autograd.grad(output.sum(), layer.parameters())
-    finally:
-        torch.set_num_threads(before)
-    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
-
-
-def test_two_threads_at_once_get_their_own_answers() -> None:
-    """As DataParallel calls replicas."""
-    layer = un.GRU(F, 64)
-    xs = [torch.randn(40, 16, F) for _ in range(4)]
-
-    def step(x: Tensor) -> list[Tensor]:
-        return list(torch.autograd.grad(layer(x)[0].square().sum(), layer.parameters()))
-
-    wanted, found = [step(x) for x in xs], {}
-    threads = [
-        threading.Thread(target=lambda k=k: found.update({k: [step(xs[k]) for _ in range(8)]}))
-        for k in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for k in range(4):
-        assert all(all(map(torch.equal, again, wanted[k])) for again in found[k])
-
-
-@pytest.mark.parametrize("use_reentrant", [False, True])
-def test_checkpointing_computes_again_what_it_dropped(use_reentrant: bool) -> None:
-    """The same gradients."""
-    layer, x = un.LSTM(F, H, 2), torch.randn(T, B, F, requires_grad=True)
-    wanted = torch.autograd.grad(layer(x)[0].sum(), [x, *layer.parameters()])
-    output = torch.utils.checkpoint.checkpoint(lambda x: layer(x)[0], x, use_reentrant=use_reentrant)
-    layer.zero_grad()
-    output.sum().backward()
-    found = [x.grad, *(weight.grad for weight in layer.parameters())]
-    assert all(map(torch.equal, found, wanted))
-
-
-def test_saved_tensors_pass_the_hooks() -> None:
-    """What the backward pass needs can be moved elsewhere: all of it that is large."""
-    layer, x, packed = un.LSTM(F, H), torch.randn(T, B, F), []
-    wanted = torch.autograd.grad(layer(x)[0].sum(), layer.parameters())
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: packed.append(t) or t.clone(), lambda t: t):
-        output, _ = layer(x)
-    assert sum(t.numel() for t in packed) >= 4 * T * B * H
-    assert all(map(torch.equal, torch.autograd.grad(output.sum(), layer.parameters()), wanted))
-
-
-def test_a_layer_that_ran_copies_and_pickles() -> None:
-    """A call leaves nothing on it."""
-    layer, x = un.GRU(F, H), torch.randn(T, B, F)
-    before, state = layer(x)[0], set(vars(layer))
-    assert set(vars(layer)) == state
-    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), layer.share_memory()):
-        assert torch.equal(twin(x)[0], before)
-
-
-def test_hooks_and_anomalies_see_the_node() -> None:
-    """A gradient of the output can be looked at, and detect_anomaly finds nothing wrong."""
-    layer, seen = un.RNN(F, H), []
-    output, _ = layer(torch.randn(T, B, F))
-    output.register_hook(seen.append)
-    with pytest.warns(UserWarning, match="Anomaly"), torch.autograd.detect_anomaly():
+@pytest.mark.usefixtures("door")
+@pytest.mark.parametrize(
+    "unpack",
+    [lambda t: t[:-1], lambda t: t.float(), lambda t: t.to("meta")],
+    ids=["cut", "float", "meta"],
+)
+@pytest.mark.parametrize("which", ["out", "saved"])
+def test_what_was_kept_is_looked_at_again(unpack: Callable[[Tensor], Tensor], which: str) -> None:
+    """Hooks may hand back anything; another size, dtype or device is refused."""
+    run = Run(CASES["lstm"], OPTIONS["plain"])
+    place = {"out": -2, "saved": -1}[which]
+    packed: list[Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: packed.append(t.detach()) or len(packed) - 1,
+        lambda k: unpack(packed[k]) if k == len(packed) + place else packed[k],
+    ):
+        output, *_ = run(*run.given)
+    with pytest.raises(ArgumentError, match=rf"^unroll {which}: expected shape .* as forward kept it"):
         output.sum().backward()
-    assert [gradient.shape for gradient in seen] == [(T, B, H)]
 
 
-# ---- memory
+@pytest.mark.usefixtures("door")
+def test_what_was_kept_may_lie_otherwise() -> None:
+    """With other strides, or another sign in memory, it is the same."""
+    run = Run(CASES["gru"], OPTIONS["plain"])
+    wanted = torch.autograd.grad(run(*run.given)[0].sum(), run.given)
+    for turn in (lambda t: torch.stack([t, t], -1).select(-1, 0), lambda t: torch._neg_view(-t)):
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: t.detach().clone(), turn):
+            output, *_ = run(*run.given)
+        assert all(map(torch.equal, torch.autograd.grad(output.sum(), run.given), wanted))
 
 
-def test_large_results_come_from_the_pool_and_go_back() -> None:
-    """A block serves again when the last tensor on it goes, never before; nothing is left in a cycle."""
-    kernels.release()
-    layer, x = un.LSTM(4, 128), torch.randn(40, 64, 4)
-    before = workspace._shared.held_bytes
-    output, _ = layer(x)
-    held = workspace._shared.held_bytes - before
-    assert held > 4 * 40 * 64 * 128 * 4  # gates and outputs
-    copied, addresses = output.detach().clone(), {output.data_ptr()}
-    for _ in range(3):
-        again, _ = layer(x + 1)
-        assert again.data_ptr() not in addresses  # the first is alive
-    assert torch.equal(output, copied)
-    node = weakref.ref(output.grad_fn)
-    gc.disable()
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_another_instruction_set_in_between_is_refused(
+    is_recorded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one saves lies as no other reads it, though it may be as much."""
+    monkeypatch.setattr(fused, "_is_recorded", lambda _: is_recorded)
+    layer, before = un.LSTM(F, 16), operator.instruction_set()
+    others = [name for name in operator._compiled.runnable() if name != before]
+    if not others:
+        pytest.skip("this processor runs but one")
+    output, _ = layer(torch.randn(T, B, F))
     try:
-        del output, again, _
-        assert node() is None
+        operator._compiled.select(others[0])
+        with pytest.raises(ArgumentError, match=r"^unroll backward: expected the instruction set of the"):
+            output.sum().backward(retain_graph=True)
     finally:
-        gc.enable()
-    assert kernels.release() >= held
-    assert workspace._shared.held_bytes <= before
+        operator._compiled.select(before)
+    output.sum().backward()
 
 
-def test_a_large_gradient_of_the_input_lies_as_the_input() -> None:
-    """From the pool, whether batch or time came first, and equal to the small ones put together."""
-    layer = un.GRU(64, 8)
-    for make in (lambda: torch.randn(64, 128, 64), lambda: torch.randn(128, 64, 64).transpose(0, 1)):
-        x = make().requires_grad_()
-        (found,) = torch.autograd.grad(layer(x)[0].sum(), x)
-        parts = [x[:, k : k + 16] for k in range(0, 128, 16)]
-        wanted = [torch.autograd.grad(layer(part)[0].sum(), part)[0] for part in parts]
-        assert found.stride() == x.stride()
-        torch.testing.assert_close(found, torch.cat(wanted, 1), rtol=0, atol=0)
+@pytest.mark.usefixtures("door")
+def test_lengths_that_change_under_the_graph_are_found() -> None:
+    """No version counts what NumPy writes; the kernels look again, and say it as our own error."""
+    run = Run(CASES["gru"], OPTIONS["plain"])
+    lengths = torch.tensor([5, 0, 2])
+    run.options["lengths"] = lengths
+    output, *_ = run(*run.given)
+    lengths.numpy()[1] = T + 1
+    with pytest.raises(ArgumentError, match=r"^unroll lengths: each must be from 0 to T=5"):
+        output.sum().backward()
+
+
+def test_a_transform_around_the_operator_is_refused() -> None:
+    """The layers go to the reference; who calls the operator itself is told to."""
+    weights = GRUWeights(torch.randn(3 * H, F), torch.randn(3 * H, H))
+
+    def total(x: Tensor) -> Tensor:
+        return fused.unroll(GRUCell(), x, weights)[0].sum()
+
+    for transform in (torch.func.grad, torch.func.vmap):
+        with pytest.raises(ArgumentError, match=r"^unroll: expected a call outside torch.func"):
+            transform(total)(
+                torch.zeros(T, B, F) if transform is torch.func.grad else torch.zeros(2, T, B, F)
+            )
+    with torch.autograd.forward_ad.dual_level(), pytest.raises(ArgumentError, match="forward mode"):
+        total(torch.zeros(T, B, F))

@@ -1,5 +1,7 @@
 """The choice of a path, and how the layers behave under torch's transforms."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -10,8 +12,7 @@ from torch.func import functional_call, grad, hessian, jvp, vmap
 import unrolled.nn as un
 from unrolled import kernels
 from unrolled.errors import ArgumentError
-from unrolled.nn import fused, recurrent
-from unrolled.nn.arguments import Expected, admit
+from unrolled.nn import fused
 
 T, B, F, H = 7, 4, 3, 5
 LAYERS = {
@@ -131,6 +132,28 @@ def test_forward_takes_the_path_that_explain_names(
     monkeypatch.setattr(fused, "run", lambda *a: ran.append("fused") or kernels_run(*a))
     layer(x, **more)
     assert ran == [layer.explain(x, **more).name]
+
+
+class Unhashable:
+    """A callable that no cache can hold, as a dataclass with __call__ is."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __call__(self, a: Tensor) -> Tensor:
+        return a.tanh()
+
+
+def test_any_callable_may_be_a_nonlinearity() -> None:
+    """Hashable or not; and no call keeps it alive."""
+    phi = Unhashable()
+    layer, x = un.RNN(F, H, nonlinearity=phi), torch.randn(T, B, F)
+    named = un.RNN(F, H)
+    named.load_state_dict(layer.state_dict())
+    torch.testing.assert_close(layer(x), named(x))
+    gone = weakref.ref(phi)
+    del layer, phi
+    gc.collect()
+    assert gone() is None
 
 
 # ---- edges
@@ -295,56 +318,7 @@ def test_moving_keeps_the_answers() -> None:
     assert layer.to("meta")(x.to("meta"))[0].shape == before.shape
 
 
-# ---- the door
-
-
-@every_layer
-def test_a_plain_call_passes_the_door_at_once(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the quick look accepts is what the whole check makes of it, and the whole check is not run."""
-    for batch_first in (False, True):
-        layer, x = build(batch_first=batch_first), torch.randn(T, B, F)
-        expected = Expected(
-            type(layer).__name__, F, layer._state_sizes, 1, batch_first, layer.weight_ih_l0
-        )  # fmt: skip
-        slow = admit(expected, x, None, None, None)
-        with monkeypatch.context() as closed:
-            closed.setattr(recurrent, "admit", lambda *_: pytest.fail("the whole check ran"))
-            quick = layer._admit(x, None, None, None)
-        assert torch.equal(quick.inputs, slow.inputs)
-        assert quick[1:] == slow[1:]
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        (torch.randn(T, F),),
-        (torch.randn(T, B, F).double(),),
-        (torch.randn(T, B, F + 1),),
-        (torch.randn(T, B, F, device="meta"),),
-        (torch.randn(T, B, F).to_sparse(),),
-        (torch.nn.Parameter(torch.randn(T, B, F)),),
-        (torch.nn.utils.rnn.pack_sequence([torch.randn(T, F)]),),
-        (torch.randn(T, B, F), torch.zeros(1, B, H)),
-        (torch.randn(T, B, F), None, [T] * B),
-        (torch.randn(T, B, F), None, None, torch.zeros(B, T, dtype=torch.bool)),
-    ],
-    ids=lambda given: f"{type(given[0]).__name__}-{len(given)}",
-)
-def test_anything_else_is_looked_at_whole(given: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The quick look says no to all that it does not know."""
-    asked = []
-    monkeypatch.setattr(recurrent, "admit", lambda *_: asked.append(1))
-    un.GRU(F, H)._admit(*(*given, None, None, None)[:4])
-    assert asked == [1]
-
-
-def test_under_autocast_the_whole_check_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is there that the dtype is changed."""
-    asked = []
-    monkeypatch.setattr(recurrent, "admit", lambda *_: asked.append(1))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        un.GRU(F, H)._admit(torch.randn(T, B, F), None, None, None)
-    assert asked == [1]
+# ---- graphs
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -9,15 +9,38 @@ def compiler() -> str: ...
 def selected() -> str: ...
 def select(name: str) -> bool: ...
 def runnable() -> list[str]: ...
-def recurrence_forward(*arguments: float) -> None: ...  # in the order of binding.cpp
-def recurrence_backward(*arguments: float) -> None: ...
+
+# Positional only. Tensors are addresses, 0 for none; sizes and strides count elements; operands but x are
+# contiguous, and of x, out and their gradients the last axis is. Nothing is checked but the lengths.
+def recurrence_forward(
+    cell: int, activation: int, is_double: bool, reverse: bool, threads: int,
+    T: int, B: int, F: int, H: int,
+    x: int, x_stride_t: int, x_stride_b: int, h0: int, c0: int,
+    w_ih: int, w_hh: int, b_ih: int, b_hh: int, slope: int,
+    gain_ih: int, gain_hh: int, gain_cell: int, bias_cell: int,
+    lengths: int, resets: int, mask: int, zoneout_h: float, zoneout_c: float, seed: int,  # -1: the mean
+    out: int, out_stride_t: int, out_stride_b: int, h_n: int, c_n: int, saved: int, /,
+) -> None: ...  # fmt: skip
+def recurrence_backward(
+    cell: int, activation: int, is_double: bool, reverse: bool, threads: int,
+    T: int, B: int, F: int, H: int,
+    x: int, x_stride_t: int, x_stride_b: int, h0: int, c0: int,
+    w_ih: int, w_hh: int, b_ih: int, b_hh: int, slope: int,
+    gain_ih: int, gain_hh: int, gain_cell: int, bias_cell: int,
+    lengths: int, resets: int, mask: int, zoneout_h: float, zoneout_c: float, seed: int,
+    out: int, out_stride_t: int, out_stride_b: int, saved: int,
+    grad_out: int, grad_out_stride_t: int, grad_out_stride_b: int, grad_h_n: int, grad_c_n: int,
+    grad_x: int, grad_x_stride_t: int, grad_x_stride_b: int, grad_h0: int, grad_c0: int,
+    grad_w_ih: int, grad_w_hh: int, grad_b_ih: int, grad_b_hh: int, grad_slope: int,
+    grad_gain_ih: int, grad_gain_hh: int, grad_gain_cell: int, grad_bias_cell: int, /,
+) -> None: ...  # fmt: skip
 def saved_elements(
     cell: int, activation: int, T: int, B: int, F: int, H: int,
     has_zoneout: bool, has_norm: bool, is_double: bool, /,
 ) -> int: ...  # fmt: skip
 def matmul(m: int, n: int, k: int, a: int, b: int, c: int, threads: int, /) -> None: ...
 def release() -> int: ...
-def open_exchange(api: Any, /) -> bool: ...
+def open_exchange(api: Any, is_lazy: Callable[[Any], bool], /) -> bool: ...
 
 class Recurrence:
     def __init__(

@@ -21,7 +21,7 @@ T *to(Address address) {
     return reinterpret_cast<T *>(address);
 }
 
-// The arguments that forward and backward share, in the order of kernels/_compiled.pyi.
+// The arguments that forward and backward share; the order of all is written in _compiled.pyi.
 #define UNROLLED_CALL                                                                                        \
     int cell, int activation, bool is_double, bool reverse, int threads, Size T, Size B, Size F, Size H,     \
         Address x, Stride x_t, Stride x_b, Address h0, Address c0, Address w_ih, Address w_hh, Address b_ih, \

@@ -1,13 +1,14 @@
-// The recurrences as functions of addresses and sizes; kernels/__init__.py says what they are called with.
+// What module.cpp binds beside the functions on arrays.
 #pragma once
 
 #include <nanobind/nanobind.h>
 
 namespace unrolled {
 
+// The recurrences as functions of addresses and sizes, in the order that _compiled.pyi gives (binding.cpp).
 void bind_recurrence(nanobind::module_ &m);
 
-// The same as functions of tensors.
+// The same as functions of tensors (door.cpp).
 void bind_door(nanobind::module_ &m);
 
 }  // namespace unrolled

@@ -59,13 +59,17 @@ enum Place {
 constexpr int kPlaces = kMask + 1, kLearned = kBiasCell + 1, kOnCpu = 1;
 
 const Exchange *exchange = nullptr;
+PyObject *is_lazy = nullptr;  // kept for ever, as the exchange is
 
-bool open(const nb::object &capsule) {
+// `lazy` says of a tensor whether its numbers lie in memory with the other sign, which DLPack cannot say.
+bool open(const nb::object &capsule, const nb::object &lazy) {
     const auto *found =
         static_cast<const Exchange *>(PyCapsule_GetPointer(capsule.ptr(), "dlpack_exchange_api"));
     if (!found) PyErr_Clear();
-    if (found && found->major == 1) exchange = found;
-    return exchange;
+    if (!found || found->major != 1 || !found->describe) return false;
+    exchange = found;
+    is_lazy = nb::object(lazy).release().ptr();
+    return true;
 }
 
 // Whether the tensor lies on the CPU; what kind of numbers it has is for the caller to see.
@@ -73,6 +77,14 @@ bool describe(nb::handle tensor, Described &to) {
     if (exchange->describe(tensor.ptr(), &to) == 0) return to.device == kOnCpu && to.lanes == 1;
     PyErr_Clear();
     return false;
+}
+
+// The same of a tensor that is to be read.
+bool read(nb::handle tensor, Described &to) {
+    PyObject *const answer = PyObject_CallOneArg(is_lazy, tensor.ptr());
+    if (!answer) PyErr_Clear();
+    Py_XDECREF(answer);
+    return answer == Py_False && describe(tensor, to);
 }
 
 bool is(const Described &found, std::initializer_list<std::size_t> shape, std::uint8_t kind, int bits) {
@@ -147,7 +159,7 @@ private:
     bool look(const nb::tuple &operands, Operands &to) const {
         if (!exchange || operands.size() != places_.size()) return false;
         for (std::size_t k = 0; k < places_.size(); ++k)
-            if (!describe(operands[k], to.at[places_[k]])) return false;
+            if (!read(operands[k], to.at[places_[k]])) return false;
         const Described &x = to.at[kX], &w_hh = to.at[kWhh];
         if (x.ndim != 3 || w_hh.ndim != 2 || x.kind != kFloat || (x.bits != 32 && x.bits != 64)) return false;
         to.T = x.shape[0], to.B = x.shape[1], to.F = x.shape[2], to.H = w_hh.shape[1],
@@ -198,7 +210,7 @@ private:
                 all.B,
                 all.F,
                 all.H,
-                steps<const T>(described_x(all)),
+                steps<const T>(all.at[kX]),
                 to(kH0),
                 to(kC0),
                 to(kWih),
@@ -217,7 +229,6 @@ private:
                 zoneout_c_,
                 seed};
     }
-    static const Described &described_x(const Operands &all) { return all.at[kX]; }
 
     template <class T>
     bool run_forward(const Operands &all, std::int64_t seed, int threads, nb::handle out, nb::handle h_n,
@@ -238,16 +249,22 @@ private:
         Described from_out{}, from_saved{};
         std::array<Described, 3> of{};  // out, h_n and c_n
         std::array<Described, kLearned> to{};
-        if (!describe(out, from_out) || (!saved.is_none() && !describe(saved, from_saved))) return false;
+        if (!read(out, from_out) || (!saved.is_none() && !read(saved, from_saved))) return false;
         for (std::size_t k = 0; k < grads.size(); ++k) {
             const nb::handle one = grads[k];
-            if (!one.is_none() && !(describe(one, of[k]) && is_gradient<T>(of[k], k == 0, all))) return false;
+            if (!one.is_none() && !(read(one, of[k]) && is_gradient<T>(of[k], k == 0, all))) return false;
         }
         for (std::size_t k = 0; k < found.size(); ++k) {
             const nb::handle one = found[k];
             if (!one.is_none() && !describe(one, to[places_[k]])) return false;
         }
         const auto given = call<T>(all, seed, threads);
+        const std::size_t kept = saved_elements(given);
+        if (!is(from_out, {all.T, all.B, all.H}, kFloat, 8 * sizeof(T)) || !is_laid_out(from_out, 2))
+            return false;
+        if (saved.is_none() ? kept != 0
+                            : !is(from_saved, {kept}, kFloat, 8 * sizeof(T)) || !is_laid_out(from_saved, 0))
+            return false;
         const auto into = [&](Place place) { return at<T>(to[place]); };
         const auto rows = [](const Described &one) {
             return one.data ? steps<T>(one) : Steps<T>{nullptr, 0, 0};
@@ -289,8 +306,10 @@ private:
 }  // namespace
 
 void bind_door(nb::module_ &m) {
-    nb::set_leak_warnings(false);  // Python caches recurrences for as long as the process lives
-    m.def("open_exchange", open, nb::arg().none());
+    // Python caches recurrences, and graphs that nobody ran backward hold them, for as long as the process
+    // lives. The switch is that of all modules built with the same nanobind; nothing narrower would do.
+    nb::set_leak_warnings(false);
+    m.def("open_exchange", open, nb::arg().none(), nb::arg());
     nb::class_<Recurrence>(m, "Recurrence")
         .def(nb::init<int, int, bool, double, double, std::vector<int>>())
         .def("forward", &Recurrence::forward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),

@@ -1,4 +1,5 @@
-// The one binding. kernels/__init__.py has checked every argument before it comes here.
+// The module itself, and its functions on arrays, which kernels/__init__.py has checked. The recurrences are
+// bound in binding.cpp and door.cpp.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>

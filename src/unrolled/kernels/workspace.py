@@ -2,7 +2,8 @@
 
 A block is lent as an array and comes back by itself when the last reference to that array goes; no
 call gives it back. At most `LIMIT_BYTES` are held, lent and idle together; what exceeds them, and what
-is smaller than `LEAST_BYTES`, is ordinary memory that the pool never sees.
+is smaller than `LEAST_BYTES`, is fresh memory that the pool never sees. All of it begins on a line of the
+cache, as the kernels' widest stores ask.
 """
 
 import threading
@@ -45,14 +46,14 @@ class Workspace:
         wanted = np.dtype(dtype)
         size = prod(shape) * wanted.itemsize
         if not LEAST_BYTES <= size <= self._limit:
-            return np.empty(shape, wanted)
+            return _shaped(_aligned(size), shape, wanted)
         if not self._lock.acquire(blocking=False):  # held at a fork, by another thread, or above us
-            return np.empty(shape, wanted)
+            return _shaped(_aligned(size), shape, wanted)
         try:
             block = self._take(size)
             if block is None:
-                return np.empty(shape, wanted)
-            lent: NDArray[Any] = block[:size].view(wanted).reshape(shape)
+                return _shaped(_aligned(size), shape, wanted)
+            lent = _shaped(block[:size], shape, wanted)
             self._blocks.append((block, weakref.ref(lent)))
             return lent
         finally:
@@ -97,6 +98,11 @@ def _aligned(size: int) -> NDArray[np.uint8]:
     """Fresh memory that begins on a line of the cache; pages that nobody touches cost nothing."""
     raw = np.empty(size + _ALIGNMENT, np.uint8)
     return raw[-raw.ctypes.data % _ALIGNMENT :][:size]
+
+
+def _shaped(block: NDArray[np.uint8], shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The bytes as an array of this shape."""
+    return block.view(dtype).reshape(shape)
 
 
 _shared = Workspace()

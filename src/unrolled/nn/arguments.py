@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.check import Faults
 from unrolled.errors import ArgumentError
+from unrolled.nn import transforms
 from unrolled.nn.packed import pack_like, unpack
 
 
@@ -79,7 +80,8 @@ def admit(layer: Expected, input: Any, hx: Any, lengths: Any, resets: Any) -> Ca
             faults.add(f"{layer.name} resets: expected values, got a tensor on meta, where there are none.")
     faults.raise_if_any()
     if lengths is not None:
-        is_full = not torch.compiler.is_compiling() and bool((lengths == T).all())
+        is_held = torch.compiler.is_compiling() or transforms.is_tracing()  # by a graph, for other lengths
+        is_full = not is_held and bool((lengths == T).all())
         lengths = None if is_full else lengths.to(inputs.device)
     resets = None if resets is None else resets.to(inputs.device)
     return Call(inputs, state, lengths, resets, is_batched, packed, autocast_dtype(layer.weight))
@@ -109,7 +111,7 @@ def check_lengths(name: str, lengths: Any, B: int, T: int, *, is_batched: bool =
     """`lengths` as int64 (B,) if they are whole numbers from 0 to T, else an error that names the row."""
     found = _tensor(f"{name} lengths", lengths)
     is_compiling = torch.compiler.is_compiling()
-    if not is_compiling and torch._C._functorch.is_batchedtensor(found):  # noqa: SLF001 (no public name for it)
+    if not is_compiling and transforms.is_batched(found):
         raise ArgumentError(
             f"{name} lengths: vmap cannot map over them. Let the layer's batch axis hold the rows."
         )
@@ -240,7 +242,7 @@ def _tensor(name: str, found: Any) -> Tensor:
         _check_dense(name, found)
         return found
     try:
-        return torch.tensor(found)  # a copy: as_tensor warns of arrays that cannot be written
+        return torch.tensor(found, device="cpu")  # a copy: as_tensor warns of arrays that cannot be written
     except (TypeError, ValueError, RuntimeError) as fault:
         raise ArgumentError(
             f"{name}: expected a list, array or tensor of numbers; got {_kind(found)}."

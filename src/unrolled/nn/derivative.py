@@ -1,4 +1,4 @@
-"""A backward pass that can be differentiated again: the reference's, run over the same operands.
+"""A backward pass that can be differentiated again, or mapped: the reference's, over the same operands.
 
 Shapes: T steps, B rows, H hidden units.
 """
@@ -52,6 +52,7 @@ def differentiably(
     """
     found: list[Tensor | None] = [None] * len(operands)
     asked = [k for k, need in enumerate(needs) if need]
+    is_differentiated = torch.is_grad_enabled()  # else only the gradients are a batch
     with torch.enable_grad():
         # Aliases, so that a weight of which x was computed gets what it does here and no more.
         fresh = [t.view_as(t) if need else t for t, need in zip(operands, needs, strict=True)]
@@ -64,7 +65,7 @@ def differentiably(
             return found
         gradients = torch.autograd.grad(
             [y for y, _ in reached], [fresh[k] for k in asked], [g for _, g in reached],
-            create_graph=True, allow_unused=True,
+            create_graph=is_differentiated, allow_unused=True,
         )  # fmt: skip
     for k, gradient in zip(asked, gradients, strict=True):
         found[k] = gradient

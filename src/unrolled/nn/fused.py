@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ArgumentError
-from unrolled.nn import graph, operator
+from unrolled.nn import graph, operator, transforms
 from unrolled.nn.arguments import check_lengths, check_resets
 from unrolled.nn.cells import NONLINEARITIES, GRUCell, GRUState, LSTMCell, LSTMState, RNNCell, RNNState
 from unrolled.nn.derivative import differentiably
@@ -61,11 +61,12 @@ def unroll(
         What the reference returns, equal up to rounding; equal to the bit from call to call.
 
     Raises:
-        ArgumentError: the kernels do not know the cell, or an argument has another shape, dtype or
-            device.
+        ArgumentError: the kernels do not know the cell, an argument has another shape, dtype or
+            device, F is 0, `dropped` wants a gradient, or a transform of `torch.func` or forward mode
+            is active.
 
     With T = 0, or for a row of length 0, the state comes back as it was given. Under `torch.compile`
-    wrong lengths are found when the graph runs. No `torch.func` transform maps this.
+    wrong lengths are found when the graph runs.
 
     >>> from unrolled.nn.cells import GRUWeights
     >>> weights = GRUWeights(torch.randn(12, 3), torch.randn(12, 4))
@@ -75,11 +76,37 @@ def unroll(
     """
     if inputs.ndim != 3:
         raise ArgumentError(f"unroll inputs: expected (T, B, F), got shape {tuple(inputs.shape)}.")
-    T, B = inputs.shape[:2]
+    T, B, F = inputs.shape
+    if F == 0:
+        raise ArgumentError(
+            "unroll inputs: expected at least one input (F >= 1), got F = 0. Run unrolled.nn.unroll."
+        )
+    if dropped is not None and dropped.requires_grad:
+        raise ArgumentError(
+            "unroll dropped: expected a mask without a gradient, got one that requires it."
+            " Pass dropped.detach(), or run unrolled.nn.unroll."
+        )
+    if transforms.level() is not None or transforms.is_in_forward_mode():
+        raise ArgumentError(
+            "unroll: expected a call outside torch.func and forward mode, which the kernels do not know;"
+            " got one inside. Run unrolled.nn.unroll."
+        )
     if lengths is not None:
         lengths = check_lengths("unroll", lengths, B, T)
     if resets is not None:
         resets = check_resets("unroll", resets, B, T)
+    return unroll_admitted(
+        cell, inputs, weights, state,
+        lengths=lengths, resets=resets, reverse=reverse, dropped=dropped, zoneout=zoneout,
+    )  # fmt: skip
+
+
+def unroll_admitted(
+    cell: Any, inputs: Tensor, weights: Any, state: Any = None, *,
+    lengths: Tensor | None, resets: Tensor | None, reverse: bool, dropped: Tensor | None,
+    zoneout: Zoneout | None,
+) -> tuple[Tensor, Any]:  # fmt: skip
+    """As `unroll`, of what a layer has checked: lengths int64 (B,), resets bool (B, T), F at least 1."""
     every = _every(inputs, state, weights, (lengths, resets, dropped))
     places = tuple([k for k, operand in enumerate(every) if operand is not None])
     operands = tuple([every[k] for k in places])
@@ -121,11 +148,18 @@ def knows(cell: Any) -> bool:
     return type(cell) in _CELLS and isinstance(getattr(cell, "nonlinearity", ""), str)
 
 
+def plain_rule(cell: Any, weights_type: Any, present: tuple[bool, ...]) -> Rule:
+    """The rule of a run forward, from zeros, with no more than these weights, of a cell the kernels know."""
+    # By names alone, so that nobody's callable is hashed or kept.
+    kind: Any = type(cell)
+    return _plain_rule(kind, getattr(cell, "nonlinearity", None), weights_type, present)
+
+
 @lru_cache(256)
-def plain_rule(cell: Any, weights_type: Any, present: tuple[bool, ...]) -> Rule | None:
-    """The rule of a run forward, from zeros, with no more than these weights; None for an unknown cell."""
-    if not knows(cell):
-        return None
+def _plain_rule(
+    cell_type: Any, nonlinearity: str | None, weights_type: Any, present: tuple[bool, ...]
+) -> Rule:
+    cell = cell_type() if nonlinearity is None else cell_type(nonlinearity)
     weights = weights_type._make(there or None for there in present)
     every = _every(True, None, weights, (None,) * 3)
     places = tuple(k for k, operand in enumerate(every) if operand is not None)
@@ -166,10 +200,9 @@ def run(
 
 
 def _is_recorded(operands: tuple[Tensor, ...]) -> bool:
-    """Whether someone looks at each operator as it is called: a mode, or a tensor of another class."""
-    return (
-        not _PLAIN.issuperset(map(type, operands)) or torch._C._len_torch_dispatch_stack() > 0  # noqa: SLF001 (no public name for it)
-    )
+    """Whether someone looks at each operator as it is called: a mode, a trace, a tensor of another class."""
+    is_watched = not _PLAIN.issuperset(map(type, operands)) or transforms.modes() or transforms.is_tracing()
+    return bool(is_watched)
 
 
 class _Recurrence(torch.autograd.Function):
@@ -181,6 +214,7 @@ class _Recurrence(torch.autograd.Function):
         out, h_n, c_n, saved = operator.forward(rule, seed, operands, saves=True, leading=leading)
         ctx.save_for_backward(*operands, out, saved)
         ctx.call = call
+        ctx.instruction_set = operator.instruction_set()
         ctx.set_materialize_grads(False)
         return (out, h_n) if c_n is None else (out, h_n, c_n)
 
@@ -190,10 +224,11 @@ class _Recurrence(torch.autograd.Function):
         operands, ends = kept[:-2], kept[-2:]
         rule, seed, _ = ctx.call
         needs = ctx.needs_input_grad[1:]
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or transforms.level() is not None or transforms.has_batch(grads):
             return None, *differentiably(rule, seed, operands, grads, needs)
+        operator.check_instruction_set(ctx.instruction_set)
         return None, *operator.backward(rule, seed, operands, ends, grads, needs)
 
 
 # Function.apply itself, without its search for torch.func's transforms: what calls this made it before.
-_apply: Any = super(torch.autograd.Function, _Recurrence).apply
+_apply: Any = getattr(super(torch.autograd.Function, _Recurrence), "apply", _Recurrence.apply)

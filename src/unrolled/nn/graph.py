@@ -3,7 +3,9 @@
     unrolled::recurrence             operands, seed, rule -> out, h_n, c_n, saved
     unrolled::recurrence_backward    the same, and what came back -> the gradients that are wanted
 
-The shapes of their results follow from those of their operands, so that no step is ever traced.
+The shapes of their results follow from those of their operands, so that no step is ever traced. How much
+is saved depends on the instruction set too: a graph holds the size of the one that was selected when it
+was made, and its backward pass refuses, in a sentence, what has another size.
 """
 
 from collections.abc import Sequence
@@ -12,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.nn import operator
+from unrolled.nn import operator, transforms
 from unrolled.nn.derivative import differentiably
 from unrolled.nn.operator import DIFFERENTIABLE, LSTM, NAMES, Rule
 
@@ -111,6 +113,7 @@ def _recurrence_backward_shapes(*given: Any) -> list[Tensor]:
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     ctx.save_for_backward(*inputs[: _COUNT + 1], output[0], output[3])
     ctx.rule = inputs[_RULE]
+    ctx.instruction_set = operator.instruction_set()
     ctx.set_materialize_grads(False)
 
 
@@ -118,13 +121,14 @@ def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]
     *every, seed, out, saved = ctx.saved_tensors
     grads, needs = grads[:3], ctx.needs_input_grad
     places = tuple(k for k in range(_COUNT) if every[k] is not None)
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() or transforms.level() is not None or transforms.has_batch(grads):
         rule, operands = operator.rule(*ctx.rule, places), [every[k] for k in places]
         found = differentiably(
             rule, -1 if seed is None else seed, operands, grads, [needs[k] for k in places]
         )
         by_place = dict(zip(places, found, strict=True))
     else:
+        operator.check_instruction_set(ctx.instruction_set)
         wants = needs[0], any(needs[1:3]), any(needs[3:DIFFERENTIABLE])
         given = recurrence_backward(*every, seed, *ctx.rule, out, saved, *grads, *wants)
         by_place = dict(zip([k for k in places if _is_wanted(k, wants)], given, strict=True))

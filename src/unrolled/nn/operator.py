@@ -41,8 +41,8 @@ _SMALL = workspace.LEAST_BYTES // 8  # so few numbers never come from the pool
 Operands = tuple[Tensor, ...]
 
 # Torch describes its tensors to C from 2.10 on; where it does not, Python asks each for its address.
-_IS_OPEN = hasattr(_compiled, "open_exchange") and _compiled.open_exchange(
-    getattr(Tensor, "__dlpack_c_exchange_api__", None)
+_IS_OPEN = _compiled is not None and _compiled.open_exchange(
+    getattr(Tensor, "__dlpack_c_exchange_api__", None), Tensor.is_neg
 )
 
 
@@ -110,10 +110,14 @@ def forward(
     kept = saved_elements(rule, T, B, F, H, x.dtype is torch.float64) if saves else 0
     saved = empty(x, kept) if kept else None
     quick, threads = rule.quick, torch.get_num_threads()
-    if quick is None or x.is_neg() or not quick.forward(seed, threads, operands, out, h_n, c_n, saved):
-        given, _alive = arguments(rule, seed, operands)
-        ends = [0 if t is None else t.data_ptr() for t in (h_n, c_n, saved)]
-        _compiled.recurrence_forward(*given, out.data_ptr(), B * H, H, *ends)
+    try:
+        if quick is None or not quick.forward(seed, threads, operands, out, h_n, c_n, saved):
+            given, _alive = arguments(rule, seed, operands)
+            ends = [0 if t is None else t.data_ptr() for t in (h_n, c_n, saved)]
+            given += (out.data_ptr(), B * H, H, *ends)
+            _compiled.recurrence_forward(*given)
+    except ValueError as fault:  # the kernels look at the lengths once more, as they may have changed
+        raise fault if isinstance(fault, ArgumentError) else ArgumentError(f"unroll {fault}") from None
     return out, h_n, c_n, saved
 
 
@@ -136,17 +140,28 @@ def backward(
         what is learned gets all of its gradients where any is asked for.
 
     Raises:
-        ArgumentError: an operand is no longer what it was.
+        ArgumentError: an operand, or what was kept, is no longer what it was.
     """
     (out, saved), wanted = kept, asked(rule.places, needs)
     found = [torch.empty_like(t) if wants else None for t, wants in zip(operands, wanted, strict=True)]
     if wanted[_X] and operands[_X].numel() >= _SMALL:
         found[_X] = _large_like(operands[_X])
-    is_lazy = operands[_X].is_neg() or (grads[0] is not None and grads[0].is_neg())
     quick, threads = rule.quick, torch.get_num_threads()
-    if quick and not is_lazy and quick.backward(seed, threads, operands, out, saved, grads, found):
-        return found
+    try:
+        if quick is None or not quick.backward(seed, threads, operands, out, saved, grads, found):
+            _backward_by_addresses(rule, seed, operands, kept, grads, found)
+    except ValueError as fault:  # as in `forward`
+        raise fault if isinstance(fault, ArgumentError) else ArgumentError(f"unroll {fault}") from None
+    return found
+
+
+def _backward_by_addresses(
+    rule: Rule, seed: int, operands: Operands, kept: tuple[Tensor, Tensor | None],
+    grads: tuple[Tensor | None, ...], found: list[Tensor | None],
+) -> None:  # fmt: skip
+    """Write the gradients into `found`, whatever way tensors lie; those that lie otherwise are replaced."""
     given, _alive = arguments(rule, seed, operands)
+    out, saved = _checked(rule, operands, kept)
     at, strides = [0] * DIFFERENTIABLE, (0, 0)
     for k, gradient in enumerate(found):
         if gradient is not None:
@@ -159,12 +174,39 @@ def backward(
     of_out, of_h, of_c = (*grads, None)[:3]
     of_out = None if of_out is None else rows(of_out)
     of_state = [None if g is None else g.resolve_neg().contiguous() for g in (of_h, of_c)]
-    _compiled.recurrence_backward(
-        *given, out.data_ptr(), *_strides(out), 0 if saved is None else saved.data_ptr(),
+    given += (
+        out.data_ptr(), *_strides(out), 0 if saved is None else saved.data_ptr(),
         *((0, 0, 0) if of_out is None else (of_out.data_ptr(), *_strides(of_out))),
         *[0 if g is None else g.data_ptr() for g in of_state], at[0], *strides, *at[1:],
     )  # fmt: skip
-    return found
+    _compiled.recurrence_backward(*given)
+
+
+def _checked(
+    rule: Rule, operands: Operands, kept: tuple[Tensor, Tensor | None]
+) -> tuple[Tensor, Tensor | None]:
+    """What `forward` kept, as the kernels read it, if it still has the size and dtype that they wrote.
+
+    Whoever packs saved tensors may hand back others, and a graph holds the size of the instruction set
+    that was selected when it was made.
+    """
+    (out, saved), x = kept, operands[0]
+    (T, B, F), H = x.shape, operands[rule.w_hh].shape[-1]
+    is_double = x.dtype is torch.float64
+    for name, found, shape in (
+        ("out", out, (T, B, H)),
+        ("saved", saved, (saved_elements(rule, T, B, F, H, is_double),)),
+    ):
+        has = (0,) if found is None else tuple(found.shape)
+        if has != shape or (found is not None and (found.dtype is not x.dtype or not found.is_cpu)):
+            got = "nothing" if found is None else f"shape {has} of {found.dtype} on {found.device}"
+            raise ArgumentError(
+                f"unroll {name}: expected shape {shape} of {x.dtype} on the CPU, as forward kept it for"
+                f" backward; got {got}. Hand back what was packed, on the instruction set that wrote it,"
+                " and trace with gradients enabled what is to be differentiated."
+            )
+    laid = None if saved is None else saved.resolve_neg().contiguous()
+    return rows(out), laid
 
 
 @lru_cache(1024)
@@ -175,6 +217,20 @@ def asked(places: tuple[int, ...], needs: tuple[bool, ...]) -> tuple[bool, ...]:
         place < DIFFERENTIABLE and (learns if place > _C0 else need)
         for place, need in zip(places, needs, strict=True)
     )
+
+
+def instruction_set() -> str:
+    """The one in use; what `forward` saves lies as its vectors do, so `backward` must run on the same."""
+    return _compiled.selected()
+
+
+def check_instruction_set(before: str) -> None:
+    """Refuse to read what another instruction set wrote."""
+    if before != _compiled.selected():
+        raise ArgumentError(
+            f"unroll backward: expected the instruction set of the forward pass, {before}; got"
+            f" {_compiled.selected()}. Select it again, or run the forward pass once more."
+        )
 
 
 def saved_elements(rule: Rule, T: int, B: int, F: int, H: int, is_double: bool) -> int:

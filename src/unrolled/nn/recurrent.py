@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled import kernels
-from unrolled.nn import fused
+from unrolled.nn import fused, transforms
 from unrolled.nn.arguments import Call, Expected, admit, answer
 from unrolled.nn.parameters import Parameters
 from unrolled.nn.unroll import unroll, unroll_stack
@@ -37,12 +36,6 @@ class Path(NamedTuple):
 
 
 _FUSED = Path("fused", ())  # `explain` adds the instruction set
-
-
-def _is_transformed() -> bool:
-    """Whether a transform of torch.func, or forward mode, looks at what is computed."""
-    level = torch._C._functorch.maybe_current_level()  # noqa: SLF001 (no public name for it)
-    return level is not None or forward_ad._current_level >= 0  # noqa: SLF001 (nor for this)
 
 
 class Recurrent(Parameters):
@@ -144,13 +137,13 @@ class Recurrent(Parameters):
         return (
             type(input) is Tensor
             and weight is not None
+            and input.layout is torch.strided
+            and not input.is_nested
             and input.ndim == 3
             and input.shape[2] == self.input_size
             and input.dtype is weight.dtype
             and input.is_cpu
             and weight.is_cpu
-            and input.layout is torch.strided
-            and not input.is_nested
             and not torch.is_autocast_enabled("cpu")
         )
 
@@ -181,9 +174,9 @@ class Recurrent(Parameters):
             against.append(f"the kernels have no {str(x.dtype).removeprefix('torch.')}")
         if not x.is_cpu:
             against.append(f"the input is on {x.device}, the kernels on the CPU")
-        if torch._C._functorch.maybe_current_level() is not None:  # noqa: SLF001 (no public name for it)
+        if transforms.level() is not None:
             against.append("a torch.func transform is active, and the kernels cannot be mapped")
-        if forward_ad._current_level >= 0:  # noqa: SLF001 (no public name for it)
+        if transforms.is_in_forward_mode():
             against.append("derivatives are taken in forward mode")
         return against
 
@@ -204,7 +197,7 @@ class Recurrent(Parameters):
             against.append("resets are given")
         if call.inputs.shape[0] == 0:
             against.append("there is no step (T = 0)")
-        if torch._C._functorch.maybe_current_level() is not None:  # noqa: SLF001 (no public name for it)
+        if transforms.level() is not None:
             against.append("torch's operator cannot be mapped either")
         return against
 
@@ -212,18 +205,14 @@ class Recurrent(Parameters):
         """The answer to the plainest call, of one layer in one direction; None where it is not so plain.
 
         At the sizes where people forecast, the steps that every other call takes cost as much as the kernels.
+        Whether the kernels can is asked as `_path` asks it.
         """
         if (
-            self.num_layers > 1 or self.bidirectional or self.proj_size
-            or self.zoneout != 0 or self.recurrent_dropout != 0
-            or torch.compiler.is_compiling() or not self._is_plain(x) or x.dtype not in _DTYPES
-            or not kernels.available() or _is_transformed()
+            self.num_layers > 1 or self.bidirectional or self.zoneout != 0 or self.recurrent_dropout != 0
+            or torch.compiler.is_compiling() or not self._is_plain(x) or self._against_kernels(x)
         ):  # fmt: skip
             return None
-        rule = fused.plain_rule(self._cell, self._weights_type, self._present)
-        if rule is None:
-            return None
-        own = self._parameters
+        rule, own = fused.plain_rule(self._cell, self._weights_type, self._present), self._parameters
         operands = [x.transpose(0, 1) if self.batch_first else x]
         for name in self._slots[0][0]:
             if name is not None:
@@ -237,7 +226,7 @@ class Recurrent(Parameters):
         return output, state[0] if len(state) == 1 else tuple(state)
 
     def _run_fused(self, call: Call, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        return self._run_stack(call, weights, fused.unroll)
+        return self._run_stack(call, weights, fused.unroll_admitted)
 
     def _run_torch(self, call: Call, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
         assert self._operator is not None

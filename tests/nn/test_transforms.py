@@ -1,0 +1,28 @@
+"""Torch's questions without a public name."""
+
+from types import SimpleNamespace
+
+import torch
+
+from unrolled.nn import transforms
+
+
+def test_a_missing_name_is_replaced() -> None:
+    """Be it the function that lacks, or what it stood in."""
+    torch_of_old = SimpleNamespace(_functorch=SimpleNamespace(depth=lambda: 7))
+    assert transforms.find(torch_of_old, "_functorch.depth", lambda: 1)() == 7
+    assert transforms.find(torch_of_old, "_functorch.level", lambda: 1)() == 1
+    assert transforms.find(torch_of_old, "_other.depth", lambda: 1)() == 1
+
+
+def test_each_question_has_its_answer() -> None:
+    """No outside, yes inside."""
+    assert transforms.level() is None
+    assert transforms.modes() == 0
+    assert not transforms.is_tracing()
+    assert not transforms.is_in_forward_mode()
+    seen = []
+    torch.func.vmap(lambda x: seen.append((transforms.level(), transforms.is_batched(x))) or x)(torch.ones(2))
+    assert seen == [(1, True)]
+    with torch.autograd.forward_ad.dual_level():
+        assert transforms.is_in_forward_mode()
