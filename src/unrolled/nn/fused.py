@@ -138,6 +138,12 @@ def settings_of(
             "unroll cell: the kernels know RNNCell with a named activation, GRUCell and LSTMCell without a"
             f" projection; got {cell!r}. Run it with unrolled.nn.unroll."
         )
+    parts = 2 if type(cell) is LSTMCell else 1
+    if rates and len(rates) != parts:
+        raise ArgumentError(
+            f"unroll zoneout: expected {parts} rates, one for each part of the state of {cell!r}; got"
+            f" {len(rates)}."
+        )
     zoneout_h, zoneout_c = (*rates, 0.0, 0.0)[:2]
     activation = NONLINEARITIES.index(cell.nonlinearity) if type(cell) is RNNCell else 0
     return _CELLS[type(cell)][0], activation, reverse, float(zoneout_h), float(zoneout_c)

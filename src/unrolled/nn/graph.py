@@ -107,7 +107,7 @@ def _recurrence_shapes(*given: Any) -> tuple[Tensor, ...]:
 @recurrence_backward.register_fake
 def _recurrence_backward_shapes(*given: Any) -> list[Tensor]:
     wanted = [(k, given[k]) for k in range(_COUNT) if given[k] is not None and _is_wanted(k, given[-3:])]
-    return [torch.empty_like(operator.rows(t)) if k == 0 else t.new_empty(t.shape) for k, t in wanted]
+    return [operator.gradient_like(t) if k == 0 else t.new_empty(t.shape) for k, t in wanted]
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:

@@ -34,6 +34,7 @@ DIFFERENTIABLE = 12
 RNN, GRU, LSTM = range(3)  # as the kernels number them
 _X, _C0, _W_HH, _GAIN_HH, _LENGTHS, _RESETS = 0, 2, 4, 9, 12, 13
 _GATES = (1, 3, 4)
+_ACTIVATIONS, _PRELU = 9, 3  # of the plain RNN: how many, and the one that learns its slope
 _REAL = (torch.float32, torch.float64)
 _KINDS = {_LENGTHS: torch.int64, _RESETS: torch.bool}  # of the operands that are not of x's dtype
 _SMALL = workspace.LEAST_BYTES // 8  # so few numbers never come from the pool
@@ -62,6 +63,12 @@ class Rule:
     quick: Any = field(init=False)  # the same in the compiled room, None where torch cannot describe tensors
 
     def __post_init__(self) -> None:
+        missing = _missing(self.cell, self.activation, set(self.places))
+        if missing:
+            raise ArgumentError(
+                f"unroll weights and state: expected what belongs together; {missing}."
+                " Give all parts of them, or run unrolled.nn.unroll."
+            )
         object.__setattr__(self, "w_hh", self.places.index(_W_HH))
         object.__setattr__(self, "is_held", self.zoneout_h > 0 or self.zoneout_c > 0)
         object.__setattr__(self, "has_norm", _GAIN_HH in self.places)
@@ -73,6 +80,27 @@ class Rule:
     def settings(self) -> tuple[int, int, bool, float, float]:
         """All but the places."""
         return self.cell, self.activation, self.reverse, self.zoneout_h, self.zoneout_c
+
+
+def _missing(cell: int, activation: int, places: set[int]) -> str:
+    """What of a recurrence is there without what it needs, or has no place in it; "" where all fits."""
+    has = {name: place in places for place, name in enumerate(NAMES)}
+    if cell not in {RNN, GRU, LSTM} or not 0 <= activation < (_ACTIVATIONS if cell == RNN else 1):
+        return f"there is no cell {cell} with activation {activation}"
+    needed = {
+        "x": True, "w_ih": True, "w_hh": True, "b_ih": has["b_hh"], "b_hh": has["b_ih"],
+        "h0": has["c0"], "slope": cell == RNN and activation == _PRELU,
+        "gain_ih": cell != RNN and has["gain_hh"], "gain_hh": has["gain_ih"] or has["gain_cell"],
+        "gain_cell": cell == LSTM and has["gain_hh"],
+    }  # fmt: skip
+    needed["c0"] = cell == LSTM and has["h0"]
+    allowed = {
+        "c0": cell == LSTM, "slope": needed["slope"], "gain_ih": cell != RNN, "gain_cell": cell == LSTM,
+        "bias_cell": has["gain_cell"],
+    }  # fmt: skip
+    lacking = [f"{name} is missing" for name, needs in needed.items() if needs and not has[name]]
+    beyond = [f"{name} has no place in it" for name, may in allowed.items() if has[name] and not may]
+    return ", ".join(lacking + beyond)
 
 
 @lru_cache(1024)
@@ -144,8 +172,9 @@ def backward(
     """
     (out, saved), wanted = kept, asked(rule.places, needs)
     found = [torch.empty_like(t) if wants else None for t, wants in zip(operands, wanted, strict=True)]
-    if wanted[_X] and operands[_X].numel() >= _SMALL:
-        found[_X] = _large_like(operands[_X])
+    if wanted[_X]:
+        x = operands[_X]
+        found[_X] = gradient_like(x) if x.numel() < _SMALL else _large_like(x)
     quick, threads = rule.quick, torch.get_num_threads()
     try:
         if quick is None or not quick.backward(seed, threads, operands, out, saved, grads, found):
@@ -165,10 +194,7 @@ def _backward_by_addresses(
     at, strides = [0] * DIFFERENTIABLE, (0, 0)
     for k, gradient in enumerate(found):
         if gradient is not None:
-            if k != _X:
-                laid = gradient.contiguous()
-            else:
-                laid = gradient if gradient.stride(2) == 1 else torch.empty_like(rows(operands[k]))
+            laid = gradient if k == _X else gradient.contiguous()
             found[k], at[rule.places[k]] = laid, laid.data_ptr()
             strides = _strides(laid) if k == _X else strides
     of_out, of_h, of_c = (*grads, None)[:3]
@@ -297,6 +323,15 @@ def empty(like: Tensor, *shape: int) -> Tensor:
     if prod(shape) < _SMALL or like.dtype not in _REAL:
         return like.new_empty(*shape)
     return torch.from_numpy(workspace.empty(shape, "f8" if like.dtype is torch.float64 else "f4"))
+
+
+def gradient_like(x: Tensor) -> Tensor:
+    """A new tensor that lies as x does where that leaves its last axis contiguous, as the kernels write it.
+
+    Overlapping windows, such as `unfold` gives, may have strides of 1 on more than one axis.
+    """
+    found = torch.empty_like(x)
+    return found if found.stride(2) == 1 or x.shape[2] == 1 else x.new_empty(x.shape)
 
 
 def _large_like(x: Tensor) -> Tensor:
