@@ -32,7 +32,6 @@ from benchmarks.recurrent import (
 )  # fmt: skip
 from benchmarks.timing import here, in_turns
 
-
 LENGTHY = [  # at T = 784 a packed step of torch takes seconds: a turn of nothing else
     shape for shape in [*SHAPES, *WIDE] if shape.B > 1 and shape.T <= 100
 ]
