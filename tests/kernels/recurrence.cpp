@@ -273,7 +273,7 @@ int main(int, char **arguments) {
     check_plans<float>(sized(kLstm, 31, 17, 5, 33), 3, false);
     check_plans<double>(sized(kGru, 41, 17, 5, 33), 3, false);
     check_plans<float>(sized(kGru, 7, 3, 5, 256), 3, true);      // few rows
-    check_plans<float>(sized(kLstm, 2, 9, 5, 257), 3, true);     // weights beyond a cache
+    check_plans<float>(sized(kLstm, 2, 9, 5, 385), 3, true);     // weights beyond a cache
     check_plans<double>(sized(kRnn, 3, 7, 5, 520), 3, true);
     check_lengths(-1, "lengths: each must be from 0 to T=3; got -1 in row 1.");
     check_lengths(4, "lengths: each must be from 0 to T=3; got 4 in row 1.");
