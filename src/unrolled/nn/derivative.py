@@ -25,11 +25,11 @@ from unrolled.nn.operator import NAMES, RNN, Rule
 from unrolled.nn.unroll import unroll
 from unrolled.nn.zoneout import Zoneout
 
-_FIELDS = {  # of the weights, by the operands' names
+FIELDS = {  # of the weights, by the operands' names and in their order
     "w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih", "b_hh": "bias_hh", "slope": "slope",
     "gain_ih": "gain_ih", "gain_hh": "gain_hh", "gain_cell": "gain_cell", "bias_cell": "bias_cell",
 }  # fmt: skip
-_PARTS: tuple[tuple[Any, Any, Any], ...] = (
+PARTS: tuple[tuple[Any, Any, Any], ...] = (  # of each cell, as the kernels number them
     (RNNCell, RNNState, RNNWeights), (GRUCell, GRUState, GRUWeights), (LSTMCell, LSTMState, LSTMWeights),
 )  # fmt: skip
 
@@ -75,13 +75,13 @@ def differentiably(
 def _reference(rule: Rule, seed: int | Tensor, operands: Sequence[Tensor]) -> tuple[Tensor, Any]:
     """The same recurrence by the reference `unroll`."""
     given = {NAMES[place]: operand for place, operand in zip(rule.places, operands, strict=True)}
-    cell, state, weights = _PARTS[rule.cell]
+    cell, state, weights = PARTS[rule.cell]
     rates = (rule.zoneout_h, rule.zoneout_c)[: len(state._fields)]
     zoneout = Zoneout(rates, None if isinstance(seed, int) and seed < 0 else seed) if any(rates) else None
     output, ended = unroll(
         cell(NONLINEARITIES[rule.activation]) if rule.cell == RNN else cell(),
         given["x"],
-        weights(**{field: given[name] for name, field in _FIELDS.items() if name in given}),
+        weights(**{field: given[name] for name, field in FIELDS.items() if name in given}),
         state(*(given[name] for name in ("h0", "c0") if name in given)) if "h0" in given else None,
         lengths=given.get("lengths"), resets=given.get("resets"), reverse=rule.reverse,
         dropped=given.get("mask"), zoneout=zoneout,

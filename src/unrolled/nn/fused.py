@@ -16,17 +16,12 @@ from torch import Tensor, nn
 from unrolled.errors import ArgumentError
 from unrolled.nn import graph, operator, transforms
 from unrolled.nn.arguments import check_lengths, check_resets
-from unrolled.nn.cells import NONLINEARITIES, GRUCell, GRUState, LSTMCell, LSTMState, RNNCell, RNNState
-from unrolled.nn.derivative import differentiably
-from unrolled.nn.operator import GRU, LSTM, RNN, Rule
+from unrolled.nn.cells import NONLINEARITIES, GRUCell, LSTMCell, RNNCell
+from unrolled.nn.derivative import FIELDS, PARTS, differentiably
+from unrolled.nn.operator import Rule
 from unrolled.nn.zoneout import Zoneout
 
-_CELLS: dict[type, tuple[int, Any]] = {
-    RNNCell: (RNN, RNNState), GRUCell: (GRU, GRUState), LSTMCell: (LSTM, LSTMState),
-}  # fmt: skip
-_FIELDS = (  # of the weights, in the order of the operands
-    "weight_ih", "weight_hh", "bias_ih", "bias_hh", "slope", "gain_ih", "gain_hh", "gain_cell", "bias_cell",
-)  # fmt: skip
+_CELLS: dict[type, tuple[int, Any]] = {cell: (number, state) for number, (cell, state, _) in enumerate(PARTS)}
 _PLAIN = {Tensor, nn.Parameter}  # whose numbers lie where data_ptr says
 
 
@@ -175,7 +170,7 @@ def _plain_rule(
 def _every(inputs: Any, state: Any, weights: Any, rest: tuple[Any, ...]) -> tuple[Any, ...]:
     """All operands that there may be, in their order, None for those that are not there."""
     h0, c0 = (None, None) if state is None else (*state, None)[:2]
-    return inputs, h0, c0, *[getattr(weights, field, None) for field in _FIELDS], *rest
+    return inputs, h0, c0, *[getattr(weights, field, None) for field in FIELDS.values()], *rest
 
 
 def run(

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from unrolled.errors import ArgumentError
 from unrolled.kernels import workspace
+from unrolled.nn.cells import NONLINEARITIES
 
 try:
     import unrolled.kernels._compiled as _compiled  # noqa: PLR0402 (as kernels itself says)
@@ -34,8 +35,8 @@ DIFFERENTIABLE = 12
 RNN, GRU, LSTM = range(3)  # as the kernels number them
 _X, _C0, _W_HH, _GAIN_HH, _LENGTHS, _RESETS = 0, 2, 4, 9, 12, 13
 _GATES = (1, 3, 4)
-_ACTIVATIONS, _PRELU = 9, 3  # of the plain RNN: how many, and the one that learns its slope
-_REAL = (torch.float32, torch.float64)
+_PRELU = NONLINEARITIES.index("prelu")
+DTYPES = (torch.float32, torch.float64)  # that the kernels compute in
 _KINDS = {_LENGTHS: torch.int64, _RESETS: torch.bool}  # of the operands that are not of x's dtype
 _SMALL = workspace.LEAST_BYTES // 8  # so few numbers never come from the pool
 
@@ -85,7 +86,7 @@ class Rule:
 def _missing(cell: int, activation: int, places: set[int]) -> str:
     """What of a recurrence is there without what it needs, or has no place in it; "" where all fits."""
     has = {name: place in places for place, name in enumerate(NAMES)}
-    if cell not in {RNN, GRU, LSTM} or not 0 <= activation < (_ACTIVATIONS if cell == RNN else 1):
+    if cell not in {RNN, GRU, LSTM} or not 0 <= activation < (len(NONLINEARITIES) if cell == RNN else 1):
         return f"there is no cell {cell} with activation {activation}"
     needed = {
         "x": True, "w_ih": True, "w_hh": True, "b_ih": has["b_hh"], "b_hh": has["b_ih"],
@@ -171,10 +172,10 @@ def backward(
         ArgumentError: an operand, or what was kept, is no longer what it was.
     """
     (out, saved), wanted = kept, asked(rule.places, needs)
-    found = [torch.empty_like(t) if wants else None for t, wants in zip(operands, wanted, strict=True)]
-    if wanted[_X]:
-        x = operands[_X]
-        found[_X] = gradient_like(x) if x.numel() < _SMALL else _large_like(x)
+    found = [
+        torch.empty_like(t) if wants else None for t, wants in zip(operands[1:], wanted[1:], strict=True)
+    ]
+    found.insert(_X, _gradient_of_x(operands[_X]) if wanted[_X] else None)
     quick, threads = rule.quick, torch.get_num_threads()
     try:
         if quick is None or not quick.backward(seed, threads, operands, out, saved, grads, found):
@@ -283,7 +284,7 @@ def arguments(rule: Rule, seed: int, operands: Operands) -> tuple[tuple[Any, ...
     x = operands[0]
     dtype, (T, B, F), H = x.dtype, x.shape, operands[rule.w_hh].shape[-1]
     R = _GATES[cell] * H
-    if dtype not in _REAL or not x.is_cpu:
+    if dtype not in DTYPES or not x.is_cpu:
         raise ArgumentError(
             f"unroll inputs: expected float32 or float64 on the CPU, got {dtype} on {x.device}."
             " Convert them, or run unrolled.nn.unroll."
@@ -320,7 +321,7 @@ def _check(place: int, operand: Tensor, shape: tuple[int, ...], dtype: torch.dty
 
 def empty(like: Tensor, *shape: int) -> Tensor:
     """A new tensor of this shape, from the pool where it is large."""
-    if prod(shape) < _SMALL or like.dtype not in _REAL:
+    if prod(shape) < _SMALL or like.dtype not in DTYPES:
         return like.new_empty(*shape)
     return torch.from_numpy(workspace.empty(shape, "f8" if like.dtype is torch.float64 else "f4"))
 
@@ -334,8 +335,10 @@ def gradient_like(x: Tensor) -> Tensor:
     return found if found.stride(2) == 1 or x.shape[2] == 1 else x.new_empty(x.shape)
 
 
-def _large_like(x: Tensor) -> Tensor:
-    """A new tensor from the pool that lies as x does, time or batch first."""
+def _gradient_of_x(x: Tensor) -> Tensor:
+    """The same, from the pool where it is large: then it lies as x does, time or batch first."""
+    if x.numel() < _SMALL:
+        return gradient_like(x)
     if x.transpose(0, 1).is_contiguous():
         return empty(x, *x.transpose(0, 1).shape).transpose(0, 1)
     return empty(x, *x.shape)

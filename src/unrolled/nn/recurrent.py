@@ -12,12 +12,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled import kernels
-from unrolled.nn import fused, transforms
+from unrolled.nn import fused, operator, transforms
 from unrolled.nn.arguments import Call, Expected, admit, answer
 from unrolled.nn.parameters import Parameters
 from unrolled.nn.unroll import unroll, unroll_stack
 
-_DTYPES = (torch.float32, torch.float64)  # that the kernels compute in
 _MISSING = "the compiled kernels are missing"
 
 
@@ -170,7 +169,7 @@ class Recurrent(Parameters):
             against.append("the kernels know nonlinearities by name, and this is a callable")
         if self.proj_size:
             against.append("the kernels have no projection")
-        if x.dtype not in _DTYPES:
+        if x.dtype not in operator.DTYPES:
             against.append(f"the kernels have no {str(x.dtype).removeprefix('torch.')}")
         if not x.is_cpu:
             against.append(f"the input is on {x.device}, the kernels on the CPU")
