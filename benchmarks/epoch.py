@@ -1,8 +1,9 @@
 """One epoch of the first lesson's task: 733 windows of 12 steps, a plain RNN of 32 units, one answer.
 
 Batches of 32, shuffled, squared error, Adam with its default settings. Ours and torch run the same lines:
-batches are slices of one shuffled tensor, no DataLoader, with Adam as torch has it by default and with its
-fused one. Keras runs `fit` in a process of its own, as the lesson does, several epochs a call, compiled once
+batches are slices of one shuffled tensor, no DataLoader. `ours` takes the package's layer and its optimizer,
+`our_layer` the layer with torch's fused Adam, `torch` is torch alone as it is by default, and with its fused
+Adam. Keras runs `fit` in a process of its own, as the lesson does, several epochs a call, compiled once
 before the clock starts: on TensorFlow as it compiles by itself and by XLA, and on JAX. First an epoch of
 plain gradient descent without shuffling, from the same weights, must end in the same weights everywhere (Adam
 itself differs between the libraries in where its epsilon stands); Keras' layer has one bias, so that for this
@@ -25,6 +26,7 @@ from benchmarks.record import Facts, main, say, table
 from benchmarks.recurrent import THREADS, difference, path, settle
 from benchmarks.rivals.driver import rivals
 from benchmarks.timing import here, in_turns
+from unrolled.train.optimizer import AdamW
 
 WINDOWS, WINDOW, HIDDEN, BATCH = 733, 12, 32, 32
 TURN_S = 0.5  # some epochs of everyone
@@ -43,10 +45,10 @@ def run(toy: bool) -> Facts:
     expected = _after_one_epoch(_model(nn.RNN), start, x, y)
     far = {"ours": difference("ours", _after_one_epoch(ours, start, x, y), expected)}
     sides = {
-        "ours": here(_epoch(ours, x, y, is_fused=True)),
-        "ours_default_adam": here(_epoch(_model(unrolled.nn.RNN), x, y, is_fused=False)),
-        "torch": here(_epoch(_model(nn.RNN), x, y, is_fused=False)),
-        "torch_fused_adam": here(_epoch(_model(nn.RNN), x, y, is_fused=True)),
+        "ours": here(_epoch(ours, _own_adam, x, y)),
+        "our_layer": here(_epoch(_model(unrolled.nn.RNN), _fused_adam, x, y)),
+        "torch": here(_epoch(_model(nn.RNN), torch.optim.Adam, x, y)),
+        "torch_fused_adam": here(_epoch(_model(nn.RNN), _fused_adam, x, y)),
     }
     versions: dict[str, str] = {}
     with _keras(toy=toy) as workers:
@@ -93,8 +95,16 @@ def _model(layer: Any) -> nn.ModuleDict:
     return nn.ModuleDict({"core": layer(1, HIDDEN, batch_first=True), "readout": nn.Linear(HIDDEN, 1)})
 
 
-def _epoch(model: nn.ModuleDict, x: Tensor, y: Tensor, *, is_fused: bool) -> Callable[[], None]:
-    optimizer = torch.optim.Adam(model.parameters(), fused=is_fused)
+def _own_adam(parameters: Any) -> AdamW:
+    return AdamW(parameters, learning_rate=1e-3)
+
+
+def _fused_adam(parameters: Any) -> torch.optim.Optimizer:
+    return torch.optim.Adam(parameters, fused=True)
+
+
+def _epoch(model: nn.ModuleDict, optimizer_of: Any, x: Tensor, y: Tensor) -> Callable[[], None]:
+    optimizer = optimizer_of(model.parameters())
 
     def epoch() -> None:
         order = torch.randperm(len(x))
@@ -103,7 +113,7 @@ def _epoch(model: nn.ModuleDict, x: Tensor, y: Tensor, *, is_fused: bool) -> Cal
     return epoch
 
 
-def _batches(model: nn.ModuleDict, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor) -> None:
+def _batches(model: nn.ModuleDict, optimizer: Any, x: Tensor, y: Tensor) -> None:
     """The lines that everyone writes."""
     core, readout = model["core"], model["readout"]
     for k in range(0, len(x), BATCH):

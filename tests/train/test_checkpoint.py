@@ -11,13 +11,8 @@ import pytest
 import torch
 
 from unrolled.errors import ModelFolderError
-from unrolled.train.checkpoint import (
-    below,
-    load_checkpoint,
-    pack_optimizer,
-    save_checkpoint,
-    unpack_optimizer,
-)
+from unrolled.train.checkpoint import below, load_checkpoint, save_checkpoint
+from unrolled.train.optimizer import AdamW
 
 TENSORS = {"network.weight": torch.arange(6.0).reshape(2, 3).t(), "random_state": torch.get_rng_state()}
 
@@ -56,19 +51,19 @@ def test_a_damaged_checkpoint_is_one_sentence(name: str, fate: str, tmp_path: Pa
 def test_the_optimizer_goes_on_where_it_was(tmp_path: Path) -> None:
     """Its moments and its count of steps survive the disk."""
 
-    def stepped(weight: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
+    def stepped(weight: torch.Tensor, optimizer: AdamW) -> None:
         optimizer.zero_grad()
         (weight**2).sum().backward()
         optimizer.step()
 
     weight = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
-    optimizer = torch.optim.AdamW([weight], fused=True)
+    optimizer = AdamW([weight], learning_rate=0.1)
     for _ in range(3):
         stepped(weight, optimizer)
-    save_checkpoint(tmp_path / "c", pack_optimizer(optimizer), {})
+    save_checkpoint(tmp_path / "c", optimizer.tensors(), {})
     twin = torch.nn.Parameter(weight.detach().clone())
-    other = torch.optim.AdamW([twin], fused=True)
-    unpack_optimizer(other, load_checkpoint(tmp_path / "c")[0])
+    other = AdamW([twin], learning_rate=0.1)
+    other.load_tensors(load_checkpoint(tmp_path / "c")[0])
     stepped(weight, optimizer)
     stepped(twin, other)
     assert torch.equal(weight, twin)

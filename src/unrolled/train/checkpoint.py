@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -62,22 +61,6 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
         raise ModelFolderError(
             f"{folder}: not a whole checkpoint ({fault}). Delete the folder to train from the start."
         ) from fault
-
-
-def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's running moments, a tensor each: `optimizer.3.exp_avg`."""
-    state = optimizer.state_dict()["state"]
-    return {f"optimizer.{k}.{name}": t for k, moments in state.items() for name, t in moments.items()}
-
-
-def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what `pack_optimizer` took."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer."):
-            _, k, moment = name.split(".")
-            state.setdefault(int(k), {})[moment] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

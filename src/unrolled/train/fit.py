@@ -15,14 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ModelFolderError, TrainingError
-from unrolled.train.checkpoint import (
-    below,
-    load_checkpoint,
-    pack_optimizer,
-    save_checkpoint,
-    unpack_optimizer,
-)
+from unrolled.train.checkpoint import below, load_checkpoint, save_checkpoint
 from unrolled.train.history import Epoch, History
+from unrolled.train.optimizer import AdamW
 
 _random_state = threading.RLock()
 
@@ -128,8 +123,11 @@ class _Training:
     ) -> None:
         self.network, self.loss, self.plan, self.checkpoint = network, loss, plan, checkpoint
         self.training, self.validation = training, validation
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True
+        self.optimizer = AdamW(
+            network.parameters(),
+            learning_rate=plan.learning_rate,
+            weight_decay=plan.weight_decay,
+            clip_norm=plan.clip_norm,
         )
         self.epochs: list[Epoch] = []
         self.best: dict[str, Tensor] = _copy(network)
@@ -170,22 +168,19 @@ class _Training:
         mean = total / self.plan.steps_per_epoch
         judged = None if self.validation is None else self._judge(self.validation)
         self._require_finite(mean, judged)
-        rate = self.optimizer.param_groups[0]["lr"]
-        record = Epoch(len(self.epochs) + 1, mean, judged, float(rate), time.perf_counter() - start_s)
+        rate = self.optimizer.learning_rate
+        record = Epoch(len(self.epochs) + 1, mean, judged, rate, time.perf_counter() - start_s)
         self.epochs.append(record)
         best = self.epochs[self.best_epoch - 1].validation_loss if self.best_epoch else None
         if judged is None or best is None or judged < best:
             self.best, self.best_epoch = _copy(self.network), record.epoch
 
     def _step(self, rows: Tensor, step: int) -> float:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.plan.learning_rate * _one_cycle(
-                step, self.plan.max_epochs * self.plan.steps_per_epoch
-            )
+        steps = self.plan.max_epochs * self.plan.steps_per_epoch
+        self.optimizer.learning_rate = self.plan.learning_rate * _one_cycle(step, steps)
         self.optimizer.zero_grad()
         value = self.loss(self.network, self.training.batch(rows))
         value.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip_norm)
         self.optimizer.step()
         return value.item()
 
@@ -212,7 +207,7 @@ class _Training:
             return
         tensors = {f"network.{name}": t for name, t in self.network.state_dict().items()}
         tensors |= {f"best.{name}": t for name, t in self.best.items()}
-        tensors |= pack_optimizer(self.optimizer) | {"random_state": torch.get_rng_state()}
+        tensors |= self.optimizer.tensors() | {"random_state": torch.get_rng_state()}
         record = {
             "plan": asdict(self.plan),
             "examples": len(self.training),
@@ -235,7 +230,7 @@ class _Training:
         try:
             epochs = [Epoch(**epoch) for epoch in record["epochs"]]
             self.network.load_state_dict(below("network.", tensors))
-            unpack_optimizer(self.optimizer, tensors)
+            self.optimizer.load_tensors(tensors)
             torch.set_rng_state(tensors["random_state"])
             self.best, self.best_epoch, self.epochs = below("best.", tensors), record["best_epoch"], epochs
         except (KeyError, TypeError, ValueError, RuntimeError) as fault:

@@ -1,0 +1,73 @@
+"""AdamW with clipping is torch's two calls, in one."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import nn
+
+from unrolled.train.optimizer import AdamW
+
+SHAPES = [(7, 3), (7,), (1, 7), ()]
+
+
+def _parameters(dtype: torch.dtype = torch.float64) -> list[nn.Parameter]:
+    chance = torch.Generator().manual_seed(0)
+    return [nn.Parameter(torch.randn(shape, dtype=dtype, generator=chance)) for shape in SHAPES]
+
+
+def _gradients(steps: int, scale: float) -> Iterator[list[torch.Tensor]]:
+    chance = torch.Generator().manual_seed(1)
+    for _ in range(steps):
+        yield [scale * torch.randn(shape, dtype=torch.float64, generator=chance) for shape in SHAPES]
+
+
+@pytest.mark.parametrize("scale", [0.01, 100.0], ids=["short gradients", "long gradients"])
+@pytest.mark.parametrize("clip_norm", [None, 1.0])
+def test_it_is_what_torch_does(scale: float, clip_norm: float | None) -> None:
+    """The same weights after 20 steps with a rate that changes, weight decay and clipping."""
+    ours, theirs = _parameters(), _parameters()
+    optimizer = AdamW(ours, learning_rate=0.1, weight_decay=0.02, clip_norm=clip_norm)
+    rival = torch.optim.AdamW(theirs, lr=0.1, weight_decay=0.02)
+    for step, gradients in enumerate(_gradients(20, scale)):
+        optimizer.learning_rate = rival.param_groups[0]["lr"] = 0.1 / (1 + step)
+        for one, other, gradient in zip(ours, theirs, gradients, strict=True):
+            one.grad, other.grad = gradient.clone(), gradient.clone()
+        optimizer.step()
+        if clip_norm is not None:
+            nn.utils.clip_grad_norm_(theirs, clip_norm)
+        rival.step()
+    for one, other in zip(ours, theirs, strict=True):
+        # torch adds 1e-6 to the norm that it divides by
+        torch.testing.assert_close(one, other, rtol=2e-6, atol=2e-6)
+
+
+def test_a_parameter_without_gradient_stays() -> None:
+    """As with torch: neither moved nor decayed, and its count of steps stands still."""
+    first, second = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    optimizer = AdamW([first, second], learning_rate=0.1, weight_decay=0.5)
+    first.grad = torch.ones(2)
+    optimizer.step()
+    assert torch.equal(second, torch.ones(2))
+    second.grad = torch.ones(2)
+    optimizer.zero_grad()
+    assert second.grad is None
+    second.grad = torch.ones(2)
+    optimizer.step()
+    # a first step of Adam is one rate long, decayed before: 1 - .1 * .5 - .1
+    torch.testing.assert_close(second.detach(), torch.full((2,), 0.85))
+
+
+def test_no_gradient_at_all_is_no_step() -> None:
+    """Nothing moves and nothing fails."""
+    weight = nn.Parameter(torch.ones(2))
+    AdamW([weight], learning_rate=0.1, clip_norm=1.0).step()
+    assert torch.equal(weight, torch.ones(2))
+
+
+def test_a_state_of_another_network_is_refused() -> None:
+    """A moment that is missing is named."""
+    one, two = _parameters()[:1], _parameters()
+    saved = AdamW(one, learning_rate=0.1).tensors()
+    with pytest.raises(KeyError, match=r"optimizer\.1\.exp_avg"):
+        AdamW(two, learning_rate=0.1).load_tensors(saved)
