@@ -1,0 +1,71 @@
+"""From the states of all steps to one vector a sequence, whatever its length."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+WAYS = ("last", "mean", "max", "attention")
+
+
+class Pooling(nn.Module):
+    """What the steps of each sequence say together; steps beyond its length are never read.
+
+        last = h_T,  mean = Σ_t h_t / T,  max = max_t h_t (unit by unit)
+        attention = Σ_t a_t h_t,  a = softmax_t(v · tanh(W h_t + b))
+
+    Args:
+        way: one of `WAYS`, or several joined by "+" such as "last+mean", one after the other.
+        width: H, of a state.
+        bidirectional: the last half of H ran from the end, so that its last state is the one at step 0.
+
+    Shapes: states (B, T, H), lengths (B,) to (B, W · H) of W ways. A row of length 0 gives zeros.
+
+    Source: attention as in Bahdanau et al. (2015), with one learned question for all sequences.
+
+    >>> pool = Pooling("last+max", 5)
+    >>> pool(torch.randn(2, 7, 5), torch.tensor([7, 4])).shape
+    torch.Size([2, 10])
+    """
+
+    def __init__(self, way: str, width: int, *, bidirectional: bool = False) -> None:
+        super().__init__()
+        self.ways, self.bidirectional = tuple(way.split("+")), bidirectional
+        self.width = width * len(self.ways)
+        if "attention" in self.ways:
+            self.looking = nn.Linear(width, width)
+            self.question = nn.Linear(width, 1, bias=False)
+
+    def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """(B, W · H) out of (B, T, H)."""
+        return torch.cat([getattr(self, f"_{way}")(states, lengths) for way in self.ways], 1)
+
+    def _last(self, states: Tensor, lengths: Tensor) -> Tensor:
+        rows = torch.arange(len(states), device=states.device)
+        newest = states[rows, (lengths - 1).clamp(min=0)] * (lengths > 0)[:, None]
+        if not self.bidirectional:
+            return newest
+        half = states.shape[2] // 2
+        return torch.cat([newest[:, :half], states[:, 0, half:] * (lengths > 0)[:, None]], 1)
+
+    def _mean(self, states: Tensor, lengths: Tensor) -> Tensor:
+        return (states * within(lengths, states)[..., None]).sum(1) / lengths.clamp(min=1)[:, None]
+
+    def _max(self, states: Tensor, lengths: Tensor) -> Tensor:
+        most = states.masked_fill(~within(lengths, states)[..., None], -torch.inf).amax(1)
+        return most.masked_fill((lengths == 0)[:, None], 0.0)
+
+    def _attention(self, states: Tensor, lengths: Tensor) -> Tensor:
+        valid = within(lengths, states)
+        scores = self.question(torch.tanh(self.looking(states)))[..., 0]  # (B, T)
+        shares = scores.masked_fill(~valid, -1e9).softmax(1) * valid
+        return (shares[..., None] * states).sum(1)  # type: ignore[no-any-return]
+
+
+def within(lengths: Tensor, steps: Tensor) -> Tensor:
+    """(B, T) whether a step of (B, T, ...) is one of its row's own.
+
+    >>> within(torch.tensor([1, 3]), torch.zeros(2, 3)).int().tolist()
+    [[1, 0, 0], [1, 1, 1]]
+    """
+    return torch.arange(steps.shape[1], device=steps.device) < lengths[:, None]
