@@ -95,7 +95,7 @@ def command(
     from unrolled.cli.story import Story
     from unrolled.evaluate.backtest import backtest
 
-    check_places(file, page=report)
+    check_places({"FILE": file}, page=report)
     series = read_file(file, Columns(id, time, target, past, future, static, fill, utc))
     out.tell_notes(series)
     settings = Settings(cell, activation, hidden_size, window, transform, ensemble, max_epochs, seed)

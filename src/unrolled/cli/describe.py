@@ -44,7 +44,7 @@ def command(
     from unrolled.cli.screen import printable
     from unrolled.data.describe import describe
 
-    check_places(file)
+    check_places({"FILE": file})
     description = describe(read_file(file, Columns(id, time, target, past, future, static, fill, utc)))
     if json:
         print_json(description.to_dict())

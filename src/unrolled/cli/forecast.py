@@ -95,7 +95,7 @@ def command(
     from unrolled.cli.screen import printable
     from unrolled.cli.story import Story
 
-    check_places(file, table=output, page=report, folder=save, model=model)
+    check_places({"FILE": file, "--model": model}, table=output, page=report, folder=save)
     levels = [real("--level", width, above=0, most=99.99) for width in level]
     series = read_file(file, Columns(id, time, target, past, future, static, fill, utc))
     out.tell_notes(series)

@@ -3,49 +3,50 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from unrolled.check import Faults
 from unrolled.errors import ArgumentError, StorageError
 
 _SUFFIXES = (".csv", ".csv.gz", ".parquet")
+_MODELS = ("MODEL", "--model")  # what is read and is a folder
 
 
 def check_places(
-    file: str,
+    read: Mapping[str, str | None],
     *,
     table: str | None = None,
     page: str | None = None,
     folder: str | None = None,
-    model: str | None = None,
 ) -> None:
     """Refuse what cannot be read from or written to before any training.
 
     Args:
-        file: what is read.
+        read: what is read, by the name of its argument or option; None for one that was not given.
         table: --output, a file.
         page: --report, a file.
         folder: --save, a folder.
-        model: --model, a folder that is read.
 
     Raises:
         ArgumentError: a name is empty; two are the same, or one lies in another's folder; the table's suffix
             is unknown; a place is of the wrong kind, has no folder to stand in, or cannot be written to.
     """
     faults = Faults(ArgumentError)
-    named = {"FILE": file, "--model": model, "--output": table, "--report": page, "--save": folder}
+    named = {**read, "--output": table, "--report": page, "--save": folder}
     given = {option: place for option, place in named.items() if place is not None}
     for option, place in given.items():
         if not place:
-            way_out = "Give the file to read." if option == "FILE" else f"Give one, or leave {option} out."
+            kind = "folder" if option in _MODELS else "file"
+            way_out = f"Give the {kind} to read." if option.isupper() else f"Give one, or leave {option} out."
             faults.add(f"{option}: expected a name, got ''. {way_out}")
     faults.raise_if_any()
     if table is not None and not table.lower().endswith(_SUFFIXES):
         faults.add(f"--output: expected a name that ends in {', '.join(_SUFFIXES)}; got {table!r}.")
-    for option in [option for option in given if option not in {"FILE", "--model"}]:
+    for option in [option for option in given if option not in read]:
         if reason := _cannot_be_written(Path(given[option]), is_folder=option == "--save"):
             faults.add(f"{option}: {reason}")
-    _add_clashes(faults, given)
+    _add_clashes(faults, given, set(read))
     faults.raise_if_any()
 
 
@@ -79,17 +80,19 @@ def _not_a_model(folder: Path) -> str:
     return ""
 
 
-def _add_clashes(faults: Faults, given: dict[str, str]) -> None:
+def _add_clashes(faults: Faults, given: dict[str, str], read: set[str]) -> None:
     """Note what would be written over something that is read, or that is written as well."""
     real = {option: Path(os.path.realpath(place)) for option, place in given.items()}
-    written = [option for option in real if option not in {"FILE", "--model"}]
+    written = [option for option in real if option not in read]
     for k, option in enumerate(written):
-        others = ["FILE", *written[:k]] if option == "--save" else ["FILE", "--model", *written[:k]]
-        for other in others:
-            if other in real and _same(real[option], real[other]):
-                what = f"file than the input {given['FILE']}" if other == "FILE" else f"place than {other}"
+        # a model may be kept again where it was
+        others = [one for one in given if one in read and not (option == "--save" and one in _MODELS)]
+        for other in [*others, *written[:k]]:
+            if _same(real[option], real[other]):
+                is_input = other in read and other not in _MODELS
+                what = f"file than the input {given[other]}" if is_input else f"place than {other}"
                 faults.add(f"{option}: expected another {what}, got {given[option]!r}. Name another.")
-    for folder in ("--save", "--model"):
+    for folder in ("--save", *_MODELS):
         for option in written:
             if folder in real and option != folder and real[folder] in real[option].parents:
                 faults.add(
