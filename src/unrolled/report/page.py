@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -45,7 +46,11 @@ def write_report(
     Raises:
         StorageError: the file cannot be written; what stood there before still stands.
     """
-    text = page(description, forecast, backtest, model_card, why_untested)
+    return written(path, page(description, forecast, backtest, model_card, why_untested))
+
+
+def written(path: str | Path, text: str) -> Path:
+    """Write a page, whole or not at all."""
     return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
@@ -60,10 +65,25 @@ def page(
         sections.data(description, forecast),
         sections.model(model_card),
     ]
+    return sheet(
+        "Forecast report", sections.title(description, forecast), sections.span(forecast), parts
+    )
+
+
+def sheet(kicker: str, title: str, span: str, parts: Sequence[str]) -> str:
+    """A page around its parts.
+
+    Args:
+        kicker: what kind of page this is, above the title.
+        title: what it is about.
+        span: how much of it there is, below the title.
+        parts: HTML; empty ones are left out.
+    """
     inside = files("unrolled.report")
     return Template(inside.joinpath("page.html").read_text("utf-8")).substitute(
-        title=escape(sections.title(description, forecast)),
-        span=escape(sections.span(forecast)),
+        kicker=escape(kicker),
+        title=escape(title),
+        span=escape(span),
         version=__version__,
         style=inside.joinpath("style.css").read_text("utf-8"),
         script=inside.joinpath("page.js").read_text("utf-8"),
