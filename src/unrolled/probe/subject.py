@@ -1,0 +1,372 @@
+"""What the probes ask: a fitted model of the package, or any torch module with a recurrent layer, as one thing.
+
+Shapes: N sequences, B of them at once, T steps of the longest, F inputs, K classes or numbers answered.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unrolled.data.sequences import Sequences
+from unrolled.errors import ArgumentError, DataError, NotFittedError
+from unrolled.probe.layer_call import LayerCall, Run, only, recurrent_layer, watched
+
+_ROWS_AT_ONCE = 512
+_NO_TARGET = -100  # torch's own word for a step without a label
+
+Call = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
+
+
+class Judged(NamedTuple):
+    """What was answered, and how good it is."""
+
+    losses: NDArray[np.float64]  # (B,) mean log loss, or squared error, of each sequence
+    predictions: NDArray[Any]  # (B,) labels or (B, K) numbers; (B, T) and (B, T, K) with an answer a step
+    right: NDArray[np.float64]  # (B,) share of right labels of each sequence; NaN for numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A model and the sequences that it is asked about.
+
+    Networks are asked in evaluation mode, and left as they were.
+
+    Args:
+        name: what a sentence calls the model.
+        task: "class" or "number".
+        networks: one, or the members of an ensemble.
+        call: `call(network, values, lengths, rows)` gives raw answers (B, K), or (B, T, K).
+        values: (N, T, F) what the networks take, zero beyond a sequence's length.
+        lengths: (N,) int64.
+        classes: (K,) labels in the order of the answers; None for numbers.
+        targets: (N,) positions of classes, or (N, K) numbers; a step more (N, T, ...) with an answer a step,
+            -100 or NaN beyond a length; None where no y was given.
+        per_step: whether every step has an answer.
+    """
+
+    name: str
+    task: Literal["class", "number"]
+    networks: tuple[nn.Module, ...]
+    call: Call
+    values: Tensor
+    lengths: Tensor
+    classes: NDArray[Any] | None
+    targets: Tensor | None
+    per_step: bool
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def layer(self) -> nn.Module:
+        """The recurrent layer of the first network (the last one, where there are several).
+
+        Raises:
+            ArgumentError: there is none.
+        """
+        layer = recurrent_layer(self.networks[0])
+        if layer is None:
+            raise ArgumentError(
+                f"model: expected one with a recurrent layer (RNN, GRU or LSTM of unrolled.nn or torch.nn), "
+                f"{self.name} has none. Its memory is the window it reads."
+            )
+        return layer
+
+    def answers(
+        self,
+        values: Tensor | None = None,
+        lengths: Tensor | None = None,
+        rows: Tensor | None = None,
+        *,
+        run: Run | None = None,
+    ) -> Tensor:
+        """(B, K) or (B, T, K) log probabilities of the classes, or numbers; with a graph to go back through.
+
+        Args:
+            values: (B, T, F) what to ask about; None for the subject's own.
+            lengths: (B,) its steps; None for those of `rows`.
+            rows: (B,) which of the N sequences each row of `values` comes from; None for all, in order.
+            run: what to run in place of the recurrent layer: see `layer_call.watched`. Then the first
+                network alone answers.
+        """
+        rows = torch.arange(len(self)) if rows is None else rows
+        values = self.values[rows] if values is None else values
+        lengths = self.lengths[rows] if lengths is None else lengths
+        if run is not None:
+            with _asked(self.networks[0]) as network, watched(self.layer, run) as calls:
+                answers = self._scored(self.call(network, values, lengths, rows))
+                only(calls, self.layer)
+            return answers
+        each = []
+        for member in self.networks:
+            with _asked(member) as network:
+                each.append(self._scored(self.call(network, values, lengths, rows)))
+        if len(each) == 1:
+            return each[0]
+        stacked = torch.stack(each)
+        if self.task == "class":  # probabilities are averaged
+            return torch.logsumexp(stacked, 0) - float(np.log(len(each)))
+        return stacked.mean(0)
+
+    def entered(self, rows: Tensor | None = None) -> LayerCall:
+        """What enters the recurrent layer of the first network, and what it answers."""
+        rows = torch.arange(len(self)) if rows is None else rows
+        with _asked(self.networks[0]) as network, watched(self.layer) as calls:
+            self.call(network, self.values[rows], self.lengths[rows], rows)
+        return only(calls, self.layer)
+
+    def losses(self, answers: Tensor, rows: Tensor | None = None) -> Tensor:
+        """(B,) log loss or squared error of each sequence, a mean over its steps where each has an answer.
+
+        Raises:
+            ArgumentError: no y was given.
+        """
+        if self.targets is None:
+            raise ArgumentError("y: expected the labels or numbers of X to judge by, got None.")
+        targets = self.targets if rows is None else self.targets[rows]
+        if self.task == "class":
+            if not self.per_step:
+                return F.nll_loss(answers, targets, reduction="none")
+            targets = targets[:, : answers.shape[1]]
+            lost = F.nll_loss(answers.transpose(1, 2), targets, reduction="none", ignore_index=_NO_TARGET)
+            return lost.sum(1) / (targets != _NO_TARGET).sum(1).clamp(min=1)
+        targets = targets[:, : answers.shape[1]] if self.per_step else targets
+        known = ~targets.isnan()
+        squares = (answers - targets.nan_to_num()) ** 2 * known
+        return squares.flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
+
+    @torch.no_grad()
+    def judge(
+        self, values: Tensor | None = None, lengths: Tensor | None = None, rows: Tensor | None = None
+    ) -> Judged:
+        """Losses, predictions and hits of sequences, some hundred at a time; arguments as for `answers`."""
+        rows = torch.arange(len(self)) if rows is None else rows
+        values = self.values[rows] if values is None else values
+        lengths = self.lengths[rows] if lengths is None else lengths
+        parts: list[Judged] = []
+        for chosen in torch.split(torch.arange(len(rows)), _ROWS_AT_ONCE):
+            answers = self.answers(values[chosen], lengths[chosen], rows[chosen])
+            parts.append(self._judged(answers, rows[chosen]))
+        return Judged(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+    def _judged(self, answers: Tensor, rows: Tensor) -> Judged:
+        losses = self.losses(answers, rows).double().cpu().numpy()
+        if self.task == "number":
+            return Judged(losses, answers.double().cpu().numpy(), np.full(len(losses), np.nan))
+        assert self.classes is not None
+        assert self.targets is not None
+        best, targets = answers.argmax(-1), self.targets[rows]
+        if self.per_step:
+            targets = targets[:, : best.shape[1]]
+            known = targets != _NO_TARGET
+            right = ((best == targets) & known).sum(1) / known.sum(1).clamp(min=1)
+        else:
+            right = best == targets
+        return Judged(losses, self.classes[best.cpu().numpy()], right.double().cpu().numpy())
+
+    def _scored(self, raw: Tensor) -> Tensor:
+        """Raw answers as log probabilities where they are classes; a single one is a logit of the second."""
+        if self.task == "number":
+            return raw
+        if raw.shape[-1] == 1:
+            raw = torch.cat([torch.zeros_like(raw), raw], -1)
+        return raw.log_softmax(-1)
+
+
+def subject_of(model: Any, X: Any, y: Any = None, *, who: str = "probe") -> Subject:
+    """A model and the sequences to ask it about.
+
+    Args:
+        model: a fitted SequenceClassifier, SequenceRegressor or SequenceTagger; or a torch module that holds
+            a recurrent layer and is called with (B, T, F), and with `lengths` if its `forward` names them.
+            Without, sequences of different lengths are given to it in batches of one length.
+        X: whatever `unrolled.data.labelled.as_sequences` takes, or a tensor.
+        y: labels or numbers, a sequence each; for a tagger a list of them. A module's classes are numbered
+            from 0. None where the probe needs none.
+        who: the probe, for error messages.
+
+    Raises:
+        ArgumentError: the model is none of these.
+        NotFittedError: it was not fitted.
+        DataError: X or y cannot be used.
+
+    >>> toy = [[[1.0], [2.0], [3.0]], [[3.0], [2.0], [1.0]]]
+    >>> class Last(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.rnn, self.fc = nn.RNN(1, 8, batch_first=True), nn.Linear(8, 2)
+    ...     def forward(self, x):
+    ...         return self.fc(self.rnn(x)[0][:, -1])
+    >>> subject = subject_of(Last(), torch.tensor(toy), [1, 0])
+    >>> subject.answers().shape, subject.judge().losses.shape, subject.entered().inputs.shape
+    (torch.Size([2, 2]), (2,), torch.Size([2, 3, 1]))
+    """
+    if isinstance(model, nn.Module):
+        return _of_module(model, X, y, who)
+    if isinstance(model, type) or not hasattr(model, "fit"):
+        raise ArgumentError(
+            f"{who}: expected a fitted model of unrolled or a torch module, got {type(model).__name__}. "
+            "Give the model first, then X."
+        )
+    if not hasattr(model, "networks_"):
+        raise NotFittedError(f"{who}: the {type(model).__name__} is not fitted yet. Call fit(X, y) first.")
+    return _of_estimator(model, X, y, who)
+
+
+def _of_estimator(model: Any, X: Any, y: Any, who: str) -> Subject:
+    values, lengths = model.tensors(X)
+    per_step, classes = bool(model.sizes_.per_step), getattr(model, "classes_", None)
+    targets = None
+    if y is not None:
+        encode = _positions if classes is not None else _numbers
+        targets = _per_sequence(y, lengths, per_step, who, lambda own: encode(own, classes, who))
+    return Subject(
+        name=f"the {model.cell.upper()}" if model.cell != "feedforward" else "the feed-forward network",
+        task="number" if classes is None else "class",
+        networks=tuple(model.networks_),
+        call=lambda network, values, lengths, _: network(values, lengths),
+        values=values,
+        lengths=lengths,
+        classes=classes,
+        targets=targets,
+        per_step=per_step,
+    )
+
+
+def _of_module(module: nn.Module, X: Any, y: Any, who: str) -> Subject:
+    if isinstance(X, Tensor):
+        X = X.detach().cpu().numpy()
+    weight = next(iter(module.parameters()), torch.zeros(()))
+    values, lengths = padded(Sequences.from_arrays(X))
+    values = values.to(weight.device, weight.dtype)
+    takes_lengths = "lengths" in inspect.signature(module.forward).parameters
+    call = _with_lengths if takes_lengths else _by_length
+    with torch.no_grad(), _asked(module) as network:
+        first = call(network, values[:1], lengths[:1], torch.zeros(1, dtype=torch.int64))
+    K, per_step = first.shape[-1], first.ndim == 3
+    is_class = K > 1 if y is None else _are_classes(y, K, per_step)
+    classes = np.arange(max(K, 2)) if is_class else None
+    targets = None
+    if y is not None:
+        y = y.detach().cpu().numpy() if isinstance(y, Tensor) else y
+        encode = _positions if is_class else _numbers
+        targets = _per_sequence(y, lengths, per_step, who, lambda own: encode(own, classes, who))
+        targets = targets.to(weight.device) if is_class else targets.to(weight.device, weight.dtype)
+    return Subject(
+        name=f"the {type(module).__name__}",
+        task="class" if is_class else "number",
+        networks=(module,),
+        call=call,
+        values=values,
+        lengths=lengths,
+        classes=classes,
+        targets=targets,
+        per_step=per_step,
+    )
+
+
+def padded(sequences: Sequences) -> tuple[Tensor, Tensor]:
+    """(N, T, F) float64, zero beyond each length, and (N,) lengths.
+
+    >>> padded(Sequences.from_arrays([[1.0, 2.0], [3.0]]))[0][:, :, 0].tolist()
+    [[1.0, 2.0], [3.0, 0.0]]
+    """
+    lengths = torch.from_numpy(sequences.lengths)
+    N, T, inputs = len(sequences), int(lengths.max()), sequences.values.shape[1]
+    values = torch.zeros(N, T, inputs, dtype=torch.float64)
+    values[torch.arange(T) < lengths[:, None]] = torch.from_numpy(sequences.values)
+    return values, lengths
+
+
+@contextmanager
+def _asked(network: nn.Module) -> Iterator[nn.Module]:
+    """In evaluation mode, and afterwards as it was."""
+    before = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        # cuDNN has no way back through a layer in evaluation mode
+        with torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled and not torch.is_grad_enabled()):
+            yield network
+    finally:
+        for module, training in before:
+            module.training = training
+
+
+def _answer(raw: Any) -> Tensor:
+    """What a module returned as (B, K) or (B, T, K)."""
+    answer: Tensor = raw[0] if isinstance(raw, tuple) else raw
+    return answer[:, None] if answer.ndim == 1 else answer
+
+
+def _with_lengths(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
+    return _answer(network(values, lengths=lengths))
+
+
+def _by_length(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
+    """One batch for each length, so that padding is never read."""
+    different = lengths.unique().tolist()
+    if different == [values.shape[1]]:
+        return _answer(network(values))
+    order, parts = [], []
+    for length in different:
+        rows = torch.nonzero(lengths == length)[:, 0]
+        answer = _answer(network(values[rows, :length]))
+        if answer.ndim == 3:  # an answer a step: as long as the longest
+            answer = F.pad(answer, (0, 0, 0, values.shape[1] - answer.shape[1]))
+        order.append(rows)
+        parts.append(answer)
+    return torch.cat(parts)[torch.cat(order).argsort()]
+
+
+def _are_classes(y: Any, K: int, per_step: bool) -> bool:
+    """Whether y are numbers of classes: whole, and of one only 0 and 1."""
+    parts = [np.asarray(part) for part in y] if per_step else [np.asarray(y)]
+    if any(part.dtype.kind not in "biu" or part.ndim > 1 for part in parts):
+        return False
+    return K > 1 or all(np.isin(part, (0, 1)).all() for part in parts)
+
+
+def _per_sequence(
+    y: Any, lengths: Tensor, per_step: bool, who: str, encode: Callable[[Any], Tensor]
+) -> Tensor:
+    """Targets of all sequences, padded where each step has one."""
+    if len(y) != len(lengths):
+        raise DataError(f"{who} y: expected one a sequence, {len(lengths)} in all; got {len(y)}.")
+    if not per_step:
+        return encode(y)
+    parts = [encode(own) for own in y]
+    for i, (own, length) in enumerate(zip(parts, lengths.tolist(), strict=True)):
+        if len(own) != length:
+            raise DataError(f"{who} y[{i}]: expected one a step, {length} in all; got {len(own)}.")
+    fill = _NO_TARGET if parts[0].dtype == torch.int64 else float("nan")
+    return nn.utils.rnn.pad_sequence(parts, batch_first=True, padding_value=fill)
+
+
+def _positions(y: Any, classes: NDArray[Any], who: str) -> Tensor:
+    """(n,) the position of each label among the classes."""
+    y = np.asarray(y)
+    found = {label: position for position, label in enumerate(classes.tolist())}
+    unknown = next((label for label in y.tolist() if label not in found), None)
+    if unknown is not None:
+        some = ", ".join(str(label) for label in classes.tolist()[:8])
+        raise DataError(f"{who} y: expected the classes that the model knows ({some}), got {unknown!r}.")
+    return torch.tensor([found[label] for label in y.tolist()])
+
+
+def _numbers(y: Any, _: None, who: str) -> Tensor:
+    """(n, K) float32."""
+    try:
+        numbers = np.asarray(y, dtype=np.float64)
+    except (TypeError, ValueError) as fault:
+        raise DataError(f"{who} y: expected numbers, got {np.asarray(y).ravel()[0]!r}.") from fault
+    return torch.from_numpy(numbers.reshape(len(numbers), -1)).float()
