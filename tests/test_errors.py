@@ -7,6 +7,7 @@ from unrolled import errors
 BASES = {
     "ArgumentError": (ValueError,),
     "DataError": (ValueError,),
+    "DataTypeError": (errors.DataError, ValueError, TypeError),
     "NotFittedError": (ValueError, AttributeError),
     "ModelFolderError": (ValueError,),
     "StorageError": (OSError,),

@@ -3,6 +3,7 @@
     UnrolledError
     ├── ArgumentError       an argument is out of range or misspelt      (also a ValueError)
     ├── DataError           the data cannot be used as it is             (also a ValueError)
+    │   └── DataTypeError   it holds something other than numbers        (also a TypeError)
     ├── NotFittedError      predict before fit                           (also a ValueError, AttributeError)
     ├── ModelFolderError    a saved model is missing, cut or altered     (also a ValueError)
     ├── StorageError        something could not be written               (also an OSError)
@@ -24,6 +25,10 @@ class ArgumentError(UnrolledError, ValueError):
 
 class DataError(UnrolledError, ValueError):
     """The data cannot be used as it is; the message names file, row and column where it can."""
+
+
+class DataTypeError(DataError, TypeError):
+    """The data holds texts, dates or other objects where numbers are meant."""
 
 
 class NotFittedError(UnrolledError, ValueError, AttributeError):

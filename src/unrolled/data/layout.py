@@ -116,6 +116,22 @@ def find(table: Table, named: Named) -> Layout:
     return Layout(series, time, targets, named.past, named.future, named.static, unused)
 
 
+def keys(table: Table, free: Sequence[str]) -> tuple[str | None, str | None]:
+    """Which of the free columns tells the sequences of a long table apart, and which says when.
+
+    >>> columns = {"id": np.array([1, 1]), "t": np.array([0, 1]), "x": np.ones(2)}  # a sequence of two steps
+    >>> keys(Table(columns, "flow.csv", str), ["id", "t", "x"])
+    ('id', 't')
+    """
+    time = _time(table, free)
+    rest = [name for name in free if name != time]
+    if time is not None:  # a unique_id may have one step each
+        usual = [name for name in _usual(rest, _IDS) if name == "unique_id" or _repeats(table, [name])]
+        if usual:
+            return usual[0], time
+    return _id(table, time, rest), time
+
+
 def _usual(names: Sequence[str], usual: Sequence[str]) -> list[str]:
     """Those of the names that are spelt as usual, the most usual first."""
     spelt = {name: name.strip().lower().replace(" ", "_") for name in names}

@@ -74,11 +74,11 @@ def read(
     if isinstance(source, str):
         source = _as_path(source) or source
     if isinstance(source, Path):
-        series = _from_table(files.load(source), named, utc=utc)
+        series = from_table(files.load(source), named, utc=utc)
     elif isinstance(source, Mapping):
-        series = _from_table(frames.from_frame(_framed(source)), named, utc=utc)
+        series = from_table(frames.from_frame(_framed(source)), named, utc=utc)
     elif frames.is_frame(source):
-        series = _from_table(frames.from_frame(source), named, utc=utc)
+        series = from_table(frames.from_frame(source), named, utc=utc)
     else:
         _refuse_names(named, source)
         series = source if isinstance(source, Sequences) else _from_values(source)
@@ -160,7 +160,8 @@ def _from_texts(texts: list[str]) -> Sequences:
     )
 
 
-def _from_table(table: Table, named: Named, *, utc: bool) -> Sequences:
+def from_table(table: Table, named: Named, *, utc: bool) -> Sequences:
+    """The sequences in a table, its columns as named or found: see `read`."""
     layout = find(table, named)
     notes = list(table.notes)
     if layout.unused:

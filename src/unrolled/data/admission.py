@@ -1,0 +1,268 @@
+"""`as_sequences`: what a person has (lists, arrays, frames) as the `Sequences` that a network can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unrolled.data import frames
+from unrolled.data.layout import Named, keys
+from unrolled.data.numerals import out_of_range, quoted
+from unrolled.data.sequences import Order, Role, Sequences
+from unrolled.data.table import Table
+from unrolled.data.tables import from_table
+from unrolled.errors import DataError, DataTypeError
+
+Array = NDArray[Any]
+
+_LIST = "a list of (T,) or (T, F) arrays, an array (N, T) or (N, T, F), a frame, or Sequences"
+
+
+def as_sequences(X: Any, *, who: str = "SequenceClassifier X") -> Sequences:
+    """N sequences of finite numbers, each of at least one step, all with the same F features.
+
+    Args:
+        X: `Sequences`; a list of (T_i,) or (T_i, F) arrays; an array (N, T, F), or (N, T) for one feature;
+            a frame of numbers, a row a sequence of one feature; a nested frame, whose cells are sequences
+            and whose columns are features; a long frame, with an id column ("unique_id") and, beside it, a
+            time column ("ds") or the order of its rows, every other column a feature.
+        who: what messages call it.
+
+    Returns:
+        Sequences, with the values as float64.
+
+    Raises:
+        DataError: there is none; one is empty; a value is missing, infinite or no number; features differ;
+            or one sequence stands where a list of them is meant.
+
+    >>> as_sequences([[1.0, 2.0, 4.0], [3.0, 5.0]]).lengths.tolist()
+    [3, 2]
+    >>> as_sequences(np.zeros((4, 7, 2))).values.shape
+    (28, 2)
+    >>> as_sequences([1.0, 2.0, 4.0])
+    Traceback (most recent call last):
+    unrolled.errors.DataError: SequenceClassifier X: expected a list of sequences, got one ...
+    """
+    if isinstance(X, Sequences):
+        found = X
+    elif frames.is_frame(X):
+        found = _from_frame(X, who)
+    elif isinstance(X, list | tuple | np.ndarray) or hasattr(X, "__array__"):
+        found = _from_parts(X if isinstance(X, list | tuple) else _as_array(X, who), who)
+    else:
+        way = " Call its .toarray() first." if hasattr(X, "toarray") else ""
+        kind = "a sparse matrix" if hasattr(X, "toarray") else type(X).__name__
+        raise DataError(f"{who}: expected {_LIST}; got {kind}.{way}")
+    require_whole(found, who)
+    return found
+
+
+def require_whole(series: Sequences, who: str) -> None:
+    """Pass if there are sequences, each has a step, and every value is a finite number.
+
+    Raises:
+        DataError: it is not so; the first fault is placed, the others are counted.
+    """
+    if not len(series):
+        raise DataError(f"{who}: expected at least one sequence, got none.")
+    if series.tokens is not None:
+        raise DataError(f"{who}: expected numbers, got a text. Give a column of numbers a character.")
+    empty = np.flatnonzero(series.lengths == 0)
+    if len(empty):
+        raise DataError(
+            f"{_place(series, who, int(empty[0]))}: expected at least one step, got a sequence of length 0"
+            f"{_also(len(empty) - 1)}. Leave it out."
+        )
+    bad = np.flatnonzero(~np.isfinite(series.values).all(axis=1))
+    if len(bad):
+        row = int(bad[0])
+        column = int(np.argmin(np.isfinite(series.values[row])))
+        holders = np.unique(np.searchsorted(series.offsets, bad, side="right"))
+        got = "NaN (a missing value)" if np.isnan(series.values[row, column]) else "inf (no finite number)"
+        raise DataError(
+            f"{_step(series, who, row, column)}: expected a number, got {got}{_also(len(holders) - 1)}. Fill "
+            "or correct it, or leave that sequence out."
+        )
+    for column, values in enumerate(series.values.T):
+        row, demand = out_of_range(values)
+        if demand:
+            raise DataError(f"{_step(series, who, row, column)}: {demand}")
+
+
+def _also(others: int) -> str:
+    return "" if not others else f", as in {others} other sequence{'' if others == 1 else 's'}"
+
+
+def _place(series: Sequences, who: str, position: int) -> str:
+    name = series.ids[position]
+    return f"{who}, sequence {position}{'' if name == str(position) else f' ({quoted(name)})'}"
+
+
+def _step(series: Sequences, who: str, row: int, column: int) -> str:
+    """Where a row of values stands, such as `SequenceClassifier X, sequence 3, step 7, feature 'x2'`."""
+    position = int(np.searchsorted(series.offsets, row, side="right")) - 1
+    feature = "" if len(series.columns) == 1 else f", feature {series.columns[column]!r}"
+    return f"{_place(series, who, position)}, step {row - series.offsets[position]}{feature}"
+
+
+def _from_parts(X: Sequence[Any] | Array, who: str) -> Sequences:
+    """Sequences from an array of two or three axes, or from a list."""
+    if isinstance(X, np.ndarray) and X.dtype.kind != "O" and X.ndim in {2, 3}:
+        return _from_block(_as_floats(X, who), who)
+    if isinstance(X, np.ndarray) and X.ndim != 1:
+        if X.ndim != 2:
+            raise DataError(f"{who}: expected shape (N, T) or (N, T, F), got {X.shape}.")
+        if X.size and not np.ndim(X.flat[0]):
+            return _from_block(_as_floats(X, who), who)
+        return _from_nested({f"x{k + 1}": list(column) for k, column in enumerate(X.T)}, who)
+    if not len(X):
+        raise DataError(f"{who}: expected at least one sequence, got none.")
+    if all(isinstance(x, str) for x in X):
+        raise DataTypeError(f"{who}: expected sequences of numbers, got texts such as {quoted(X[0])}.")
+    if all(np.ndim(x) == 0 and not isinstance(x, dict) for x in X):
+        raise DataError(
+            f"{who}: expected a list of sequences, got one sequence of {len(X)} steps. Reshape your data: "
+            "[x] is a list of one; so is x[None] for an array."
+        )
+    parts = [_as_floats(_as_array(x, who), f"{who}, sequence {i}") for i, x in enumerate(X)]
+    return _joined(parts, who)
+
+
+def _from_block(block: NDArray[np.float64], who: str) -> Sequences:
+    """Sequences of one length from an (N, T) or (N, T, F) array."""
+    block = block[:, :, None] if block.ndim == 2 else block
+    N, T, F = block.shape
+    if N and not T * F:
+        shape = block.shape[:2] if F == 1 else block.shape
+        raise DataError(
+            f"{who}: expected sequences of at least one step and one feature, found array with 0 feature(s) "
+            f"(shape={shape}) while a minimum of 1 is required."
+        )
+    return _sequences(block.reshape(N * T, F), np.full(N, T))
+
+
+def _joined(parts: list[NDArray[np.float64]], who: str) -> Sequences:
+    """Sequences from (T_i,) or (T_i, F) arrays of numbers."""
+    features = next((1 if part.ndim == 1 else part.shape[-1] for part in parts if part.size), 1)
+    for i, part in enumerate(parts):
+        if part.ndim not in {1, 2}:
+            raise DataError(f"{who}, sequence {i}: expected shape (T,) or (T, F), got {part.shape}.")
+        came = 1 if part.ndim == 1 else part.shape[1]
+        if part.size and came != features:
+            raise DataError(
+                f"{who}, sequence {i}: expected {features} feature{'' if features == 1 else 's'} as in "
+                f"sequence 0, got {came}. Give every sequence as (T, F) with the same F."
+            )
+    flat = np.concatenate([part.reshape(-1, features) for part in parts])
+    return _sequences(flat, np.array([len(part) if part.size else 0 for part in parts]))
+
+
+def _sequences(values: NDArray[np.float64], lengths: Array, columns: tuple[str, ...] = ()) -> Sequences:
+    F = values.shape[1]
+    return Sequences(
+        values,
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        tuple(map(str, range(len(lengths)))),
+        columns or (("x",) if F == 1 else tuple(f"x{k + 1}" for k in range(F))),
+        (Role.TARGET, *[Role.PAST] * (F - 1)),
+        order=Order.POSITION,
+        source="arrays",
+    )
+
+
+def _from_frame(X: Any, who: str) -> Sequences:
+    """Sequences from a nested, a long or a wide frame, told by what its columns hold."""
+    if isinstance(X, pd.DataFrame) and not X.index.has_duplicates and X.index.nlevels == 1:
+        X = X.reset_index(drop=True) if "unique_id" not in X.columns else X  # names of rows, no step
+    if isinstance(X, pd.DataFrame) and X.index.nlevels == 2:
+        X = X.rename_axis(index=["unique_id", "ds"])
+    known = nw.from_native(X, allow_series=True)
+    if isinstance(known, nw.Series):
+        if not _is_nested(known):
+            return _from_parts(known.to_list(), who)  # one sequence, which is refused there
+        known = known.alias(known.name or "x").to_frame()
+    if isinstance(known, nw.DataFrame) and any(_is_nested(known[name]) for name in known.columns):
+        return _from_nested({name: known[name].to_list() for name in known.columns}, who)
+    table = frames.from_frame(X, who)
+    series, time = keys(table, list(table.columns))
+    if series is not None:
+        return from_long(table, series, time)
+    if time is not None:
+        raise DataError(
+            f"{who}: expected a column that tells the sequences apart beside the time column {time!r}, got "
+            "none. Call it unique_id; where a row is a sequence, leave the time column out."
+        )
+    block = np.column_stack(
+        [_as_floats(values, f"{who}, column {name!r}") for name, values in table.columns.items()]
+    )
+    return _from_block(block, who)
+
+
+def _is_nested(column: nw.Series[Any]) -> bool:
+    """Whether the cells of a column are sequences."""
+    if not isinstance(column.dtype, nw.List | nw.Array) and column.dtype != nw.Object:
+        return False
+    first = next((cell for cell in column.head(100).to_list() if cell is not None), None)
+    return hasattr(first, "__len__") and not isinstance(first, str | bytes | dict)
+
+
+def _from_nested(columns: dict[str, list[Any]], who: str) -> Sequences:
+    """Sequences from columns whose cells are (T_i,) sequences: a row a sequence, a column a feature."""
+    parts: list[list[NDArray[np.float64]]] = []
+    for name, cells in columns.items():
+        own = [
+            _as_floats(_as_array(cell, who), f"{who}, sequence {i}, column {name!r}")
+            for i, cell in enumerate(cells)
+        ]
+        for i, cell in enumerate(own):
+            wanted = parts[0][i].shape if parts else (cell.size,)
+            if cell.shape != wanted:
+                raise DataError(
+                    f"{who}, sequence {i}, column {name!r}: expected a cell of shape {wanted}, got "
+                    f"{cell.shape}. Each cell holds one feature of all steps."
+                )
+        parts.append(own)
+    flat = np.column_stack([np.concatenate(own) for own in parts])
+    return _sequences(flat, np.array([len(cell) for cell in parts[0]]), tuple(map(str, columns)))
+
+
+def from_long(table: Table, series: str, time: str | None) -> Sequences:
+    """Sequences from a long table: a row a step, every column of numbers beside the keys a feature."""
+    features = [n for n in table.columns if n not in {series, time} and table.kinds[n] == "number"]
+    return from_table(table, Named(series, time, tuple(features[:1]), tuple(features[1:])), utc=False)
+
+
+def _as_array(x: Any, who: str) -> Array:
+    """Anything that numpy reads as an array; tensors that ask for gradients are let go of them."""
+    if isinstance(x, np.ndarray):
+        return x
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+    try:
+        return np.asarray(x)
+    except (TypeError, ValueError) as fault:
+        raise DataError(f"{who}: expected numbers of shape (T,) or (T, F); {fault}.") from fault
+
+
+def _as_floats(x: Array, who: str) -> NDArray[np.float64]:
+    """The same array as float64, or the sentence that says why it is no array of numbers."""
+    if x.dtype.kind in "fiub":
+        return np.asarray(np.ma.filled(x.astype(np.float64), np.nan))
+    if x.dtype.kind == "c":
+        raise DataError(f"{who}: expected real numbers, got {x.dtype}. Complex data not supported.")
+    if x.dtype.kind in "mM":
+        raise DataTypeError(f"{who}: expected numbers, got {x.dtype}. Give them as numbers, such as seconds.")
+    odd = next((value for value in x.flat if isinstance(value, str | bytes)), None)
+    if odd is not None:
+        raise DataTypeError(
+            f"{who}: expected numbers, got strings such as {quoted(odd)}. Convert them with .astype(float)."
+        )
+    try:
+        return x.astype(np.float64)
+    except (TypeError, ValueError) as fault:
+        raise DataTypeError(f"{who}: expected numbers in an object array; {fault}.") from fault
