@@ -249,16 +249,21 @@ class GRUCell:
     def step(
         self, x: Tensor, state: GRUState, weights: GRUWeights, dropped: Tensor | None = None
     ) -> GRUState:
-        """h_t = (1 - z_t) n_t + z_t h_{t-1}; a comes from the input, u from the state."""
-        w, h = weights, state.h
-        H = h.shape[-1]
+        """h_t = (1 - z_t) n_t + z_t h_{t-1}."""
+        _, z, n = self.gate_values(x, state, weights, dropped)
+        return GRUState(n + z * (state.h - n))
+
+    def gate_values(
+        self, x: Tensor, state: GRUState, weights: GRUWeights, dropped: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """r_t, z_t and n_t, (B, H) each; a comes from the input, u from the state."""
+        w, H = weights, state.h.shape[-1]
         a = _gate_sums(x, w.weight_ih, w.bias_ih, w.gain_ih, (2 * H, H))
-        u = _gate_sums(_drop(h, dropped), w.weight_hh, w.bias_hh, w.gain_hh, (2 * H, H))
+        u = _gate_sums(_drop(state.h, dropped), w.weight_hh, w.bias_hh, w.gain_hh, (2 * H, H))
         (a_r, a_z, a_n), (u_r, u_z, u_n) = a.chunk(3, dim=-1), u.chunk(3, dim=-1)  # (B, H) each
         r = torch.sigmoid(a_r + u_r)
         z = torch.sigmoid(a_z + u_z)
-        n = torch.tanh(a_n + r * u_n)
-        return GRUState(n + z * (h - n))
+        return r, z, torch.tanh(a_n + r * u_n)
 
     def output(self, state: GRUState) -> Tensor:
         """h_t: (B, H)."""
@@ -321,14 +326,22 @@ class LSTMCell:
         self, x: Tensor, state: LSTMState, weights: LSTMWeights, dropped: Tensor | None = None
     ) -> LSTMState:
         """c_t = f_t c_{t-1} + i_t g_t and h_t = o_t tanh(c_t), projected where `weight_hr` is given."""
+        w = weights
+        i, f, g, o = self.gate_values(x, state, weights, dropped)
+        c = f * state.c + i * g
+        shown = c if w.gain_cell is None else _norm(c, w.gain_cell, w.bias_cell)
+        h = o * torch.tanh(shown)
+        return LSTMState(h if w.weight_hr is None else F.linear(h, w.weight_hr), c)
+
+    def gate_values(
+        self, x: Tensor, state: LSTMState, weights: LSTMWeights, dropped: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """i_t, f_t, g_t and o_t: (B, H) each."""
         w, rows = weights, (len(weights.weight_hh),)
         a = _gate_sums(x, w.weight_ih, w.bias_ih, w.gain_ih, rows)  # (B, 4H)
         a = a + _gate_sums(_drop(state.h, dropped), w.weight_hh, w.bias_hh, w.gain_hh, rows)
-        i, f, g, o = a.chunk(4, dim=-1)  # (B, H) each
-        c = torch.sigmoid(f) * state.c + torch.sigmoid(i) * torch.tanh(g)
-        shown = c if w.gain_cell is None else _norm(c, w.gain_cell, w.bias_cell)
-        h = torch.sigmoid(o) * torch.tanh(shown)
-        return LSTMState(h if w.weight_hr is None else F.linear(h, w.weight_hr), c)
+        i, f, g, o = a.chunk(4, dim=-1)
+        return torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
 
     def output(self, state: LSTMState) -> Tensor:
         """h_t: (B, H) or (B, P)."""
