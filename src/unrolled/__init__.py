@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # what the table below loads, told to type checkers and edito
     from unrolled.data.tables import read
     from unrolled.evaluate.backtest import BacktestResult, backtest
     from unrolled.models.forecaster import Forecaster
+    from unrolled.models.sequence_classifier import SequenceClassifier
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,7 @@ __all__ = [
     "MissingPartError",
     "ModelFolderError",
     "NotFittedError",
+    "SequenceClassifier",
     "Sequences",
     "StorageError",
     "TrainingError",
@@ -57,6 +59,7 @@ __all__ = [
 _LAZY = {
     "BacktestResult": "unrolled.evaluate.backtest",
     "Forecaster": "unrolled.models.forecaster",
+    "SequenceClassifier": "unrolled.models.sequence_classifier",
     "Sequences": "unrolled.data.sequences",
     "backtest": "unrolled.evaluate.backtest",
     "describe": "unrolled.data.describe",

@@ -12,6 +12,7 @@ from unrolled.data.sequences import ColumnNames, Order, Role, Sequences
 
 if TYPE_CHECKING:
     from unrolled.models.forecaster import Forecaster
+    from unrolled.models.sequence_estimator import SequenceEstimator
 
 
 def pack_series(series: Sequences) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -65,4 +66,27 @@ def model_card(model: Forecaster, series: Sequences) -> str:
         "fitted on are in `model.safetensors`.\n\n"
         "This card holds no score: what a forecast is worth shows only beside the simple forecasts, on the\n"
         "data it is meant for. Ask `unrolled.backtest(model, series)`.\n"
+    )
+
+
+def sequence_card(model: SequenceEstimator) -> str:
+    """What a model of whole sequences is, and what it must not be taken for."""
+    history, sizes, name = model.history_, model.sizes_, type(model).__name__
+    facts = {
+        "cell": f"{sizes.cell}, {sizes.num_layers} × {sizes.hidden_size} units",
+        "weights": f"{model.n_parameters_:,}",
+        "networks": str(len(model.networks_)),
+        "features": f"{sizes.inputs} a step",
+        "answers": str(sizes.answers),
+        "training": f"{history.best_epoch} epochs ({history.stopped}), {model.seconds_:.1f} s",
+        "epochs": model.stopping_,
+        "seed": str(model.random_state),
+    }
+    rows = "\n".join(f"| {fact} | {value} |" for fact, value in facts.items())
+    return (
+        f"# A {name} of unrolled\n\n| | |\n|---|---|\n{rows}\n\n"
+        f"Load it with `unrolled.{name}.load(folder)`; nothing in this folder is code, and no sequence\n"
+        "that it was fitted on is in it.\n\n"
+        "This card holds no score: what an answer is worth shows only beside simpler models, on the data it\n"
+        "is meant for. Ask `unrolled.compare(model, X, y)`.\n"
     )

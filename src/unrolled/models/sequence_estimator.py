@@ -1,0 +1,356 @@
+"""What the estimators of whole sequences share: arguments, one way to fit, tensors, a folder on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled import __version__
+from unrolled.check import Faults, one_of, real, whole
+from unrolled.data.labelled import as_sequences
+from unrolled.data.sequences import Sequences
+from unrolled.errors import ArgumentError, DataError, ModelFolderError, NotFittedError, UnrolledError
+from unrolled.models.base import Estimator, load_model, save_model
+from unrolled.models.card import sequence_card
+from unrolled.models.sequence_network import SequenceNetwork, SequenceSizes
+from unrolled.models.sequence_training import Loss, SequenceExamples, SequenceSettings, answer, train
+from unrolled.models.training import require_device
+from unrolled.nn.cells import NONLINEARITIES
+from unrolled.nn.pooling import WAYS
+from unrolled.train.checkpoint import below
+from unrolled.train.history import History
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+CELLS = ("rnn", "gru", "lstm", "feedforward")
+TRAININGS = ("gradient", "reservoir")
+_LIMIT = 1e6  # scaled values beyond it say "huge"; their squares must stay finite
+
+
+class Scaling(NamedTuple):
+    """How inputs are scaled: (x - mean) / scale, one of each a feature, over the steps of the training."""
+
+    mean: Floats  # (F,)
+    scale: Floats  # (F,), 1 where a feature never changes
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What an estimator makes of y.
+
+    Args:
+        values: (N,), or (ΣT,) with one a step.
+        answers: K, what the network is to answer.
+        loss: a mean over a batch.
+        strata: (N,) whose shares a held-out part keeps.
+        learned: attributes of the fitted estimator.
+    """
+
+    values: Tensor
+    answers: int
+    loss: Loss
+    strata: Ints | None = None
+    learned: dict[str, Any] = field(default_factory=dict)
+
+
+class SequenceEstimator(Estimator):
+    """The common part of SequenceClassifier, SequenceRegressor and SequenceTagger.
+
+    A subclass says what y becomes (`_targets`) and what the networks' answers mean (`predict`).
+    """
+
+    _per_step = False
+    _learned: tuple[str, ...] = ()  # arrays that a subclass learns
+
+    def __init__(
+        self,
+        *,
+        cell: str = "gru",
+        hidden_size: int = 64,
+        num_layers: int = 1,
+        activation: str = "tanh",
+        bidirectional: bool = False,
+        pooling: str = "last",
+        dropout: float = 0.0,
+        training: str = "gradient",
+        ensemble: int = 1,
+        max_epochs: int = 50,
+        batch_size: int | None = None,
+        learning_rate: float = 5e-3,
+        validation_fraction: float = 0.1,
+        random_state: int = 0,
+        device: str = "cpu",
+        verbose: bool = False,
+    ) -> None:
+        self.cell = cell
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.activation = activation
+        self.bidirectional = bidirectional
+        self.pooling = pooling
+        self.dropout = dropout
+        self.training = training
+        self.ensemble = ensemble
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, groups: Any = None, *, checkpoint: str | Path | None = None) -> Self:
+        """Learn from sequences and what is known of each.
+
+        Ctrl-C keeps the best weights so far and says so.
+
+        Args:
+            X: N sequences: a list of (T_i, F) or (T_i,) arrays, an (N, T, F) array, an (N, T) array or
+                frame of one number a step, a long or nested frame, a `Sequences`.
+            y: N answers, one a sequence; for a tagger N arrays of T_i, one a step.
+            groups: N names; sequences of one group (a speaker, a patient) are held out together.
+            checkpoint: a folder that holds the training after each epoch. Fitting again with the same
+                folder goes on from there, to the same result.
+
+        Raises:
+            ArgumentError: an argument is out of range; all faults are told at once.
+            DataError: X or y cannot be used as it is.
+            TrainingError: the loss is no longer finite.
+        """
+        self._check_arguments()
+        start_s = time.perf_counter()
+        data = as_sequences(X, who=f"{type(self).__name__} X")
+        targets = self._targets(y, data)
+        grouped = _as_groups(groups, len(data))
+        scaling = _scaling(data.values)
+        examples = self._examples(data, scaling, targets.values)
+        trained = train(
+            examples,
+            targets.loss,
+            sizes=self._sizes(data, targets.answers),
+            settings=self._settings(checkpoint),
+            strata=targets.strata,
+            groups=grouped,
+        )
+        # Nothing is learned before this line: a fit that fails leaves the model as it was.
+        self.scaling_, self.networks_, self.history_ = scaling, trained.networks, trained.history
+        self.stopping_, self.sizes_ = trained.stopping, trained.networks[0].sizes
+        for name, value in targets.learned.items():
+            setattr(self, name, value)
+        self._steps = _steps_as_columns(X, data)
+        self.n_features_in_ = self._steps or data.values.shape[1]
+        self.n_parameters_ = sum(p.numel() for p in self.networks_[0].parameters())
+        self.seconds_ = time.perf_counter() - start_s
+        return self
+
+    def tensors(self, X: Any) -> tuple[Tensor, Tensor]:
+        """What the networks read: (N, T, F) scaled values, zero beyond a length, and (N,) lengths.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X is not like what was fitted on.
+        """
+        data = self._like_fitted(X)
+        values, lengths, _ = self._examples(data, self.scaling_).batch(torch.arange(len(data)))
+        return values, lengths
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model as a folder of safetensors, JSON and a model card, whole or not at all.
+
+        Raises:
+            StorageError: it could not be written; what stood at `path` before still stands.
+        """
+        self._require_fitted()
+        tensors = {
+            f"network.{k}.{name}": tensor
+            for k, network in enumerate(self.networks_)
+            for name, tensor in network.state_dict().items()
+        }
+        learned = {name: getattr(self, name) for name in self._learned}
+        config = {
+            "estimator": type(self).__name__,
+            "version": __version__,
+            "params": self.get_params(),
+            "learned": {name: [own.tolist(), own.dtype.str] for name, own in learned.items()},
+            "scaling": [part.tolist() for part in self.scaling_],
+            "steps": self._steps,
+            "facts": [self.n_features_in_, self.n_parameters_, self.seconds_, self.stopping_],
+            "networks": len(self.networks_),
+            "sizes": asdict(self.sizes_),
+            "history": self.history_.to_dict(),
+        }
+        save_model(path, tensors, config, sequence_card(self))
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str | None = None) -> Self:
+        """The model that `save` wrote. Nothing in the folder is run.
+
+        Args:
+            path: its folder.
+            device: where torch computes; None for where it did when the model was saved.
+
+        Raises:
+            ArgumentError: torch cannot use that device here.
+            ModelFolderError: the folder or a file is missing, cut or altered, or holds something else.
+        """
+        tensors, config = load_model(path, cls.__name__)
+        try:
+            model = cls(**config["params"] | ({} if device is None else {"device": device}))
+            require_device(model.device)
+            model._restore(tensors, config)
+        except (KeyError, TypeError, ValueError, RuntimeError) as fault:
+            if isinstance(fault, UnrolledError):
+                raise
+            raise ModelFolderError(
+                f"{path}: the files are whole, but not what unrolled {__version__} reads "
+                f"({type(fault).__name__}: {fault}); they were saved by {config.get('version', 'another')}. "
+                "Load it with that version, or fit the model again."
+            ) from fault
+        return model
+
+    def _restore(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
+        """Take what was learned from the parts of a saved model."""
+        for name, (values, kind) in config["learned"].items():
+            setattr(self, name, np.array(values, dtype=kind))
+        self.scaling_ = Scaling(*(np.array(part, dtype=np.float64) for part in config["scaling"]))
+        self._steps = config["steps"]
+        self.n_features_in_, self.n_parameters_, self.seconds_, self.stopping_ = config["facts"]
+        self.sizes_ = SequenceSizes(**config["sizes"])
+        networks = [SequenceNetwork(self.sizes_) for _ in range(config["networks"])]
+        for k, network in enumerate(networks):
+            network.load_state_dict(below(f"network.{k}.", tensors))
+        self.networks_ = tuple(network.eval().to(self.device) for network in networks)
+        self.history_ = History.from_dict(config["history"])
+
+    def _targets(self, y: Any, data: Sequences) -> Targets:
+        raise NotImplementedError
+
+    def _examples(self, data: Sequences, scaling: Scaling, targets: Tensor | None = None) -> SequenceExamples:
+        """Scaled, as tensors on the device, made once."""
+        values = np.zeros((len(data.values) + 1, data.values.shape[1]), dtype=np.float32)
+        np.subtract(data.values, scaling.mean, out=values[:-1], casting="same_kind")
+        values[:-1] /= scaling.scale.astype(np.float32)
+        np.clip(values, -_LIMIT, _LIMIT, out=values)
+        if targets is None:
+            targets = torch.full((len(data.values) if self._per_step else len(data),), -1)
+        if self._per_step:
+            targets = torch.cat([targets, targets.new_full((1,), -1)])
+        starts, lengths = torch.from_numpy(data.offsets[:-1]), torch.from_numpy(data.lengths)
+        return SequenceExamples(
+            torch.from_numpy(values).to(self.device),
+            starts.to(self.device),
+            lengths.to(self.device),
+            targets.to(self.device),
+            per_step=self._per_step,
+        )
+
+    def _answers(self, data: Sequences) -> Iterator[tuple[Ints, Tensor, Ints]]:
+        """Positions of some sequences, what each network answers to them (M, B, ...), their lengths."""
+        examples = self._examples(data, self.scaling_)
+        for chosen in examples.chunks():
+            rows = chosen.cpu().numpy()
+            yield rows, answer(self.networks_, examples, chosen), data.lengths[rows]
+
+    def _like_fitted(self, X: Any) -> Sequences:
+        """X as sequences, with as many features as those fitted on."""
+        self._require_fitted()
+        name = type(self).__name__
+        data = as_sequences(X, who=f"{name} X")
+        steps = _steps_as_columns(X, data)
+        if self._steps and steps and steps != self._steps:
+            raise DataError(  # scikit-learn's words
+                f"X has {steps} features, but {name} is expecting {self._steps} features as input: a column "
+                "a step, as in fit. Sequences of other lengths are taken as a list, or as (N, T, 1)."
+            )
+        features, fitted = data.values.shape[1], len(self.scaling_.mean)
+        if features != fitted:
+            raise DataError(
+                f"{name} X: expected {fitted} features a step, as in fit, got {features}. Select the columns "
+                "that were fitted on, or fit a model on these."
+            )
+        return data
+
+    def _require_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError(f"{type(self).__name__}: not fitted yet. Call fit(X, y) first.")
+
+    def _sizes(self, data: Sequences, answers: int) -> SequenceSizes:
+        return SequenceSizes(
+            inputs=data.values.shape[1],
+            answers=answers,
+            cell=self.cell,
+            hidden_size=self.hidden_size,
+            num_layers=self.num_layers,
+            activation=self.activation,
+            dropout=self.dropout,
+            bidirectional=self.bidirectional,
+            pooling=self.pooling,
+            per_step=self._per_step,
+            steps=int(data.lengths.max()) if self.cell == "feedforward" else 0,
+        )
+
+    def _settings(self, checkpoint: str | Path | None) -> SequenceSettings:
+        return SequenceSettings(
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            validation_fraction=self.validation_fraction,
+            ensemble=self.ensemble,
+            seed=self.random_state,
+            device=self.device,
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+            verbose=self.verbose,
+        )
+
+    def _check_arguments(self) -> None:
+        faults = Faults()
+        faults.collect(one_of, "cell", self.cell, CELLS)
+        faults.collect(one_of, "activation", self.activation, NONLINEARITIES)
+        for way in str(self.pooling).split("+"):
+            faults.collect(one_of, "pooling", way, WAYS)
+        faults.collect(one_of, "training", self.training, TRAININGS)
+        for name in ("hidden_size", "num_layers", "ensemble", "max_epochs"):
+            faults.collect(whole, name, getattr(self, name), least=1)
+        if self.batch_size is not None:
+            faults.collect(whole, "batch_size", self.batch_size, least=1)
+        faults.collect(whole, "random_state", self.random_state, most=2**62)
+        faults.collect(require_device, self.device)
+        faults.collect(real, "dropout", self.dropout, least=0, below=1)
+        faults.collect(real, "learning_rate", self.learning_rate, above=0)
+        faults.collect(real, "validation_fraction", self.validation_fraction, least=0, most=0.5)
+        if self.cell != "rnn" and self.activation != "tanh" and self.activation in NONLINEARITIES:
+            faults.add(f"activation: only cell='rnn' takes another than 'tanh'; got {self.activation!r}.")
+        faults.raise_if_any()
+
+
+def _scaling(values: Floats) -> Scaling:
+    """Mean and standard deviation over all steps."""
+    scale = values.std(0)
+    return Scaling(values.mean(0), np.where(scale > 0, scale, 1.0))
+
+
+def _steps_as_columns(X: Any, data: Sequences) -> int:
+    """T where X came as (N, T), a column a step, which is what scikit-learn calls features; else 0."""
+    steps = int(data.lengths[0])
+    as_table = tuple(getattr(X, "shape", ())) == (len(data), steps) and data.values.shape[1] == 1
+    return steps if as_table and (data.lengths == steps).all() else 0
+
+
+def _as_groups(groups: Any, count: int) -> Ints | None:
+    """(N,) the groups, numbered."""
+    if groups is None:
+        return None
+    names = np.asarray(groups)
+    if names.shape != (count,):
+        raise ArgumentError(f"groups: expected {count} names, one a sequence, got shape {names.shape}.")
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)

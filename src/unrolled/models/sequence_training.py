@@ -1,0 +1,278 @@
+"""How the estimators of whole sequences are trained: what is held out, the batches, how many epochs."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from unrolled.models.sequence_network import SequenceNetwork, SequenceSizes
+from unrolled.train.fit import Plan, fit, seeded
+from unrolled.train.history import Epoch, History
+from unrolled.train.progress import ProgressLine
+
+Ints = NDArray[np.int64]
+Loss = Callable[[nn.Module, "SequenceBatch"], Tensor]
+
+_LEAST_JUDGES = 30  # held-out sequences; fewer would pick the epoch by luck
+_BATCH = 64
+_LEAST_STEPS, _MOST_STEPS = 8, 160  # of an epoch
+_CHUNK_STEPS = 1 << 18  # steps of all sequences that are answered at once
+
+
+class SequenceBatch(NamedTuple):
+    """B sequences, padded with zeros to the longest of them."""
+
+    values: Tensor  # (B, T, F)
+    lengths: Tensor  # (B,)
+    targets: Tensor  # (B,), or (B, T) with one a step, -1 beyond a length
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceExamples:
+    """Ragged sequences as one flat tensor, made once; a batch picks the steps it needs.
+
+    Args:
+        values: (ΣT + 1, F) float32, scaled; the last row is 0, which is what padding reads.
+        starts: (N,) where each sequence begins.
+        lengths: (N,) its steps, at least 1.
+        targets: (N,), or (ΣT + 1,) if `per_step`, the last one being -1.
+        per_step: whether each step has a target of its own.
+
+    >>> flat = torch.tensor([[1.0], [2.0], [3.0], [0.0]])
+    >>> two = SequenceExamples(flat, torch.tensor([0, 2]), torch.tensor([2, 1]), torch.tensor([5, 7]))
+    >>> two.batch(torch.tensor([1, 0])).values[..., 0].tolist()
+    [[3.0, 0.0], [1.0, 2.0]]
+    """
+
+    values: Tensor
+    starts: Tensor
+    lengths: Tensor
+    targets: Tensor
+    per_step: bool = False
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def batch(self, rows: Tensor) -> SequenceBatch:
+        """The sequences at these positions, padded to the longest of them."""
+        rows = rows.to(self.lengths.device)
+        lengths = self.lengths.index_select(0, rows)
+        steps = torch.arange(int(lengths.max()), device=rows.device)
+        places = self.starts.index_select(0, rows)[:, None] + steps
+        places = torch.where(steps < lengths[:, None], places, len(self.values) - 1)  # (B, T)
+        values = self.values.index_select(0, places.flatten()).view(*places.shape, -1)
+        if self.per_step:
+            return SequenceBatch(values, lengths, self.targets[places])
+        return SequenceBatch(values, lengths, self.targets.index_select(0, rows))
+
+    def some(self, rows: Tensor) -> SequenceExamples:
+        """The sequences at these positions; the flat values are shared."""
+        rows = rows.to(self.lengths.device)
+        targets = self.targets if self.per_step else self.targets[rows]
+        return replace(self, starts=self.starts[rows], lengths=self.lengths[rows], targets=targets)
+
+    def chunks(self) -> Iterator[Tensor]:
+        """All positions, sequences of like length together, in pieces of a bounded number of steps."""
+        order = self.lengths.argsort(stable=True)
+        padded = self.lengths[order].cpu()
+        start = 0
+        while start < len(order):
+            fitting = padded[start:] * torch.arange(1, len(order) - start + 1) <= _CHUNK_STEPS
+            end = start + max(1, int(fitting.sum()))
+            yield order[start:end]
+            start = end
+
+    def fingerprint(self, sizes: SequenceSizes) -> str:
+        """A digest of the data and of the network that is trained on it."""
+        digest = hashlib.sha256(repr((sizes, self.per_step)).encode())
+        for tensor in (self.values, self.starts, self.lengths, self.targets):
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class SequenceSettings:
+    """What a training needs to know beside its data; the arguments of the estimators say what each is."""
+
+    max_epochs: int
+    batch_size: int | None
+    learning_rate: float
+    validation_fraction: float
+    ensemble: int
+    seed: int
+    device: str
+    checkpoint: Path | None
+    verbose: bool
+
+
+@dataclass(frozen=True)
+class SequencesTrained:
+    """What a training leaves: the networks, the history of the last, how its epochs were chosen."""
+
+    networks: tuple[SequenceNetwork, ...]
+    history: History
+    stopping: str
+
+
+def train(
+    examples: SequenceExamples,
+    loss: Loss,
+    *,
+    sizes: SequenceSizes,
+    settings: SequenceSettings,
+    strata: Ints | None,
+    groups: Ints | None,
+) -> SequencesTrained:
+    """Train one network a seed, each judged on sequences of its own that it does not see.
+
+    Where too few could be held out, all are trained on, for a fixed number of epochs. Ctrl-C leaves the
+    members before the one that it cut short; in the first, the best weights so far.
+
+    Args:
+        examples: all sequences.
+        loss: a mean over a batch.
+        sizes: of the networks.
+        settings: of the training.
+        strata: (N,) the class of each sequence, whose shares the held-out part keeps.
+        groups: (N,) sequences of one group are held out together.
+    """
+    networks: list[SequenceNetwork] = []
+    history, judges = History((), 0, "interrupted", 0.0), 0
+    for member in range(settings.ensemble):
+        own = replace(settings, seed=settings.seed + member)
+        held = held_out(len(examples), own.validation_fraction, own.seed, strata=strata, groups=groups)
+        with seeded(own.seed):
+            network = SequenceNetwork(sizes).to(own.device)
+        label = "training" if settings.ensemble == 1 else f"training {member + 1} of {settings.ensemble}"
+        try:
+            latest = _fit(network, examples, loss, held, settings=own, label=label)
+        except KeyboardInterrupt:  # before its first epoch ended
+            if not networks:
+                raise
+            history = replace(history, stopped="interrupted")
+            break
+        if latest.stopped == "interrupted" and networks:
+            history = replace(history, stopped="interrupted")
+            break
+        networks.append(network)
+        history, judges = latest, int(held.sum())
+        if history.stopped == "interrupted":
+            break
+    _say_interrupted(history, len(networks), settings.ensemble)
+    stopping = _stopping(history, len(examples), judges, settings)
+    return SequencesTrained(tuple(networks), history, stopping)
+
+
+def held_out(
+    count: int, fraction: float, seed: int, *, strata: Ints | None, groups: Ints | None
+) -> NDArray[np.bool_]:
+    """(N,) true for the sequences that judge the training; nowhere if they would be too few to judge.
+
+    A share of each class, so that none is lost, or whole groups, drawn until they hold that share. The
+    last sequences of a class are never held out.
+
+    >>> held = held_out(400, 0.1, 0, strata=np.repeat([0, 1], [300, 100]), groups=None)
+    >>> int(held[:300].sum()), int(held[300:].sum())
+    (30, 10)
+    >>> held_out(20, 0.1, 0, strata=None, groups=None).any().item()
+    False
+    """
+    none = np.zeros(count, dtype=bool)
+    if round(fraction * count) < _LEAST_JUDGES:
+        return none
+    rng = np.random.default_rng(seed)
+    strata = np.zeros(count, dtype=np.int64) if strata is None else strata
+    held = _groups_held_out(strata, groups, fraction, rng) if groups is not None else none.copy()
+    if groups is None:
+        for stratum in np.unique(strata):
+            members = rng.permutation(np.flatnonzero(strata == stratum))
+            held[members[: min(round(fraction * len(members)), len(members) - 1)]] = True
+    return held if held.sum() >= _LEAST_JUDGES else none
+
+
+def _groups_held_out(
+    strata: Ints, groups: Ints, fraction: float, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Whole groups, drawn until they hold the share, none of which takes the last of a class with it."""
+    wanted, held = round(fraction * len(groups)), np.zeros(len(groups), dtype=bool)
+    left = np.bincount(strata)
+    for group in rng.permutation(np.unique(groups)):
+        members = groups == group
+        taken = np.bincount(strata[members], minlength=len(left))
+        fits = held.sum() + members.sum() <= max(2 * wanted, len(groups) // 2)
+        if fits and (taken < left)[taken > 0].all():
+            held |= members
+            left -= taken
+        if held.sum() >= wanted:
+            break
+    return held
+
+
+@torch.inference_mode()
+def answer(networks: tuple[SequenceNetwork, ...], examples: SequenceExamples, chosen: Tensor) -> Tensor:
+    """(M, B, K) or (M, B, T, K): what each of the M networks answers to these sequences, on the CPU."""
+    values, lengths, _ = examples.batch(chosen)
+    return torch.stack([network(values, lengths).cpu() for network in networks])
+
+
+def _fit(
+    network: SequenceNetwork,
+    examples: SequenceExamples,
+    loss: Loss,
+    held: NDArray[np.bool_],
+    *,
+    settings: SequenceSettings,
+    label: str,
+) -> History:
+    training = examples.some(torch.from_numpy(np.flatnonzero(~held)))
+    judged = examples.some(torch.from_numpy(np.flatnonzero(held))) if held.any() else None
+    by_rule = min(_BATCH, max(4, len(training) // 8))
+    batch = min(by_rule if settings.batch_size is None else settings.batch_size, len(training))
+    plan = Plan(
+        max_epochs=settings.max_epochs,
+        batch_size=batch,
+        learning_rate=settings.learning_rate,
+        steps_per_epoch=int(np.clip(len(training) // batch, _LEAST_STEPS, _MOST_STEPS)),
+        seed=settings.seed,
+    )
+    folder = None if settings.checkpoint is None else settings.checkpoint / label.replace(" ", "-")
+    if folder is not None:
+        plan = replace(plan, identity=training.fingerprint(network.sizes))
+    with ProgressLine(label, plan.max_epochs, shown=settings.verbose) as line:
+
+        def tell(epoch: int, record: Epoch) -> None:
+            lost = record.train_loss if record.validation_loss is None else record.validation_loss
+            line.update(epoch, f"epochs, loss {lost:.4g}")
+
+        return fit(network, loss, training, judged, plan, checkpoint=folder, tell=tell)
+
+
+def _say_interrupted(history: History, kept: int, wanted: int) -> None:
+    if history.stopped == "interrupted":
+        what = f"epoch {history.best_epoch}" if wanted == 1 else f"{kept} of {wanted} networks"
+        sys.stderr.write(f"Interrupted: the best weights so far are kept ({what}).\n")
+
+
+def _stopping(history: History, count: int, judges: int, settings: SequenceSettings) -> str:
+    """How the number of epochs came about, in a sentence."""
+    ran = len(history.epochs)
+    if history.stopped == "interrupted":
+        return f"Interrupted by Ctrl-C after {ran} of {settings.max_epochs} epochs."
+    if judges:
+        way = "none of the next was better" if history.stopped == "early" else "all of them ran"
+        return f"Epoch {history.best_epoch} of {ran} was the best on {judges} held-out sequences; {way}."
+    why = (
+        "Nothing was to be held out"
+        if settings.validation_fraction == 0
+        else (f"{count} sequences are too few to hold some out")
+    )
+    return f"{why}: all of them trained for a fixed number of {ran} epochs."
