@@ -26,13 +26,14 @@ cubic). `benchmarks/verdict_trust.py` counts false and true wins.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr
+
+from unrolled.evaluate.paired import corrected_t_p, flip_p
 
 Floats = NDArray[np.float64]
 Outcome = Literal["better", "worse", "no difference", "too few to tell"]
@@ -40,9 +41,6 @@ Outcome = Literal["better", "worse", "no difference", "too few to tell"]
 LEAST_ORIGINS = 10  # without overlap; with fewer, the rarest sign pattern says little and γ is noise
 _SIGNIFICANT = 0.05
 _NEAR = 1.10  # mean loss, as a multiple of the best baseline's
-_EXACT_BLOCKS = 12  # 2^12 sign patterns are enumerated, more are sampled
-_SAMPLED_FLIPS = 9999
-_AT_ONCE = 512  # sign patterns in memory: 8 MB for 2,000 blocks
 
 
 class Rival(NamedTuple):
@@ -115,9 +113,9 @@ def judge(losses: Floats, rivals: Sequence[Rival], *, horizon: int, step: int, n
         gains = [_block_means(rival.losses - losses, independent) for rival in rivals]
         if ratio < 1:
             near = [gain for gain, mean in zip(gains, means, strict=True) if mean <= _NEAR * means[best]]
-            p_value = max(max(_flip_p(gain[:, None]), _corrected_t_p(gain)) for gain in near)
+            p_value = max(max(flip_p(gain[:, None]), _corrected_t_p(gain)) for gain in near)
         else:
-            p_value = max(_flip_p(-np.stack(gains, axis=1)), _corrected_t_p(-gains[best]))
+            p_value = max(flip_p(-np.stack(gains, axis=1)), _corrected_t_p(-gains[best]))
         outcome = "no difference"
         if p_value <= _SIGNIFICANT:
             outcome = "better" if ratio < 1 else "worse"
@@ -138,53 +136,14 @@ def _block_means(differences: Floats, blocks: int) -> Floats:
     return np.array([block.mean() for block in np.array_split(differences, blocks)])
 
 
-def _flip_p(differences: Floats) -> float:
-    """How often flips of whole rows of `differences` (n, J) reach its largest column.
-
-    Each column's sum is divided by the root of its sum of squares, which no flip changes, so that a column
-    of large numbers does not hide the others.
-    """
-    size = np.sqrt((differences**2).sum(axis=0))
-    columns = differences[:, size > 0] / size[size > 0]
-    if columns.shape[1] == 0:
-        return 1.0  # no difference anywhere
-    observed = columns.sum(axis=0).max()
-    reached = 0
-    for signs in _signs(len(columns)):
-        reached += int(((signs @ columns).max(axis=1) >= observed - 1e-9).sum())
-    if len(columns) <= _EXACT_BLOCKS:
-        return reached / 2.0 ** len(columns)
-    return (1 + reached) / (1 + _SAMPLED_FLIPS)
-
-
-def _signs(n: int) -> Iterator[Floats]:
-    """Every pattern of n signs, or a fixed sample of them, in parts: (patterns, n) of ±1."""
-    rng = np.random.default_rng(0)
-    patterns = 2**n if n <= _EXACT_BLOCKS else _SAMPLED_FLIPS
-    for start in range(0, patterns, _AT_ONCE):
-        part = np.arange(start, min(start + _AT_ONCE, patterns))
-        if n <= _EXACT_BLOCKS:
-            bits = part[:, None] >> np.arange(n) & 1
-        else:
-            bits = rng.integers(0, 2, size=(len(part), n))
-        yield np.where(bits == 1, 1.0, -1.0)
-
-
 def _corrected_t_p(d: Floats) -> float:
     """How often Student's t, corrected for skewness and what neighbours share, is as large."""
     n = len(d)
     centred = d - d.mean()
     squares = float((centred**2).sum())
-    if squares <= (1e-9 * np.abs(d).max()) ** 2:  # the same difference at every origin
-        return 0.0 if d.mean() > 0 else 1.0
-    shared = float((centred[1:] * centred[:-1]).sum()) / squares + 1 / n  # + 1/n: its bias under independence
-    shared = min(max(shared, 0.0), 0.8)
-    inflation = (1 + shared) / (1 - shared)
-    t = float(d.mean()) / math.sqrt(squares / (n - 1) / n * inflation)
-    skewness = float((centred**3).mean()) / (squares / n) ** 1.5 * math.sqrt(n * (n - 1)) / (n - 2)
-    a = skewness / math.sqrt(n)
-    corrected = t + a * t**2 / 3 + a**2 * t**3 / 27 + a / 6
-    return float(stdtr(n - 1, -corrected))
+    shared = float((centred[1:] * centred[:-1]).sum()) / squares if squares else 0.0
+    shared = min(max(shared + 1 / n, 0.0), 0.8)  # + 1/n: its bias under independence
+    return corrected_t_p(d, inflation=(1 + shared) / (1 - shared))
 
 
 def _sentence(name: str, best: str, verdict: Verdict) -> str:
@@ -205,7 +164,7 @@ def _sentence(name: str, best: str, verdict: Verdict) -> str:
     overlap = f" ({independent} without overlap)" if independent < verdict.origins else ""
     return (
         f"The {compared} over {verdict.origins} origins{overlap}; a difference this large would appear in "
-        f"{_frequency(verdict.p_value)} such series if there were none: {meaning}."
+        f"{frequency(verdict.p_value)} such series if there were none: {meaning}."
     )
 
 
@@ -220,7 +179,12 @@ def _amount(ratio: float) -> str:
     return f"{change:.{1 if change < 10 else 0}f} % {'better' if ratio < 1 else 'worse'} than"
 
 
-def _frequency(p_value: float) -> str:
+def frequency(p_value: float) -> str:
+    """A p-value in words: `8 of 1,000`.
+
+    >>> frequency(0.0004), frequency(0.0081), frequency(0.21)
+    ('fewer than 1 of 1,000', '8 of 1,000', '21 of 100')
+    """
     if p_value < 0.001:
         return "fewer than 1 of 1,000"
     if p_value < 0.01:
