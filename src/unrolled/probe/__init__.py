@@ -5,19 +5,9 @@
 'order'
 """
 
-from importlib import import_module
-from typing import Any
+from unrolled.probe.order import Order, Retrained, order
+from unrolled.probe.subject import Subject, subject_of
 
-__all__ = ["activations", "feedforward", "gradients", "length", "memory", "order", "states"]
-
-
-def __getattr__(name: str) -> Any:
-    """Load a probe on first use and keep it."""
-    if name not in __all__:
-        raise AttributeError(f"module 'unrolled.probe' has no attribute {name!r}")
-    globals()[name] = getattr(import_module(f"unrolled.probe.{name}"), name)
-    return globals()[name]
-
-
-def __dir__() -> list[str]:
-    return __all__
+# Loaded here and not when used: each probe has the name of its file, and a file that is imported later
+# would take the place of the function.
+__all__ = ["Order", "Retrained", "Subject", "order", "subject_of"]

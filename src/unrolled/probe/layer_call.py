@@ -96,7 +96,7 @@ def only(calls: list[LayerCall], layer: nn.Module) -> LayerCall:
 
 
 def _read(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], answered: Any) -> LayerCall:
-    given = kwargs.get("input", args[0] if args else None)
+    given: Any = kwargs.get("input", args[0] if args else None)
     hx = kwargs.get("hx", args[1] if len(args) > 1 else None)
     state = None if hx is None else hx if isinstance(hx, tuple) else (hx,)
     output, final = answered
@@ -118,6 +118,7 @@ def _read(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], answe
 
 def _laid_out(answer: tuple[Tensor, State], like: Any, layer: nn.Module) -> tuple[Any, Any]:
     """Output and state as the layer itself would have returned them."""
+    output: Any
     output, final = answer
     before = like[0]
     if isinstance(before, PackedSequence):

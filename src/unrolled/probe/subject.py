@@ -1,4 +1,4 @@
-"""What the probes ask: a fitted model of the package, or any torch module with a recurrent layer, as one thing.
+"""What the probes ask: a fitted model, or any torch module with a recurrent layer, as one thing.
 
 Shapes: N sequences, B of them at once, T steps of the longest, F inputs, K classes or numbers answered.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unrolled.data.labelled import as_sequences
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError, NotFittedError
 from unrolled.probe.layer_call import LayerCall, Run, only, recurrent_layer, watched
@@ -82,6 +83,20 @@ class Subject:
             )
         return layer
 
+    def some(self, rows: Tensor) -> Subject:
+        """The sequences at these positions, each as often as it is named."""
+        targets = None if self.targets is None else self.targets[rows]
+        return replace(self, values=self.values[rows], lengths=self.lengths[rows], targets=targets)
+
+    def rearranged(self, order: Tensor) -> Subject:
+        """The same sequences with step `order[i, t]` at step t; what is known of a step moves with it."""
+        values = self.values.gather(1, order[..., None].expand_as(self.values))
+        targets = self.targets
+        if self.per_step and targets is not None:
+            places = order if targets.ndim == 2 else order[..., None].expand_as(targets)
+            targets = targets.gather(1, places)
+        return replace(self, values=values, targets=targets)
+
     def answers(
         self,
         values: Tensor | None = None,
@@ -104,19 +119,29 @@ class Subject:
         lengths = self.lengths[rows] if lengths is None else lengths
         if run is not None:
             with _asked(self.networks[0]) as network, watched(self.layer, run) as calls:
-                answers = self._scored(self.call(network, values, lengths, rows))
+                answers = self.scored(self.call(network, values, lengths, rows))
                 only(calls, self.layer)
             return answers
         each = []
         for member in self.networks:
             with _asked(member) as network:
-                each.append(self._scored(self.call(network, values, lengths, rows)))
+                each.append(self.scored(self.call(network, values, lengths, rows)))
         if len(each) == 1:
             return each[0]
         stacked = torch.stack(each)
         if self.task == "class":  # probabilities are averaged
             return torch.logsumexp(stacked, 0) - float(np.log(len(each)))
         return stacked.mean(0)
+
+    def batches(self, rows: Tensor) -> list[Tensor]:
+        """Rows in parts that the layer runs once for: of one length where the network takes no lengths."""
+        lengths = self.lengths[rows]
+        alike = (
+            [rows]
+            if self.call is not _by_length
+            else [rows[lengths == n] for n in sorted(set(lengths.tolist()))]
+        )
+        return [part for each in alike for part in torch.split(each, _ROWS_AT_ONCE)]
 
     def entered(self, rows: Tensor | None = None) -> LayerCall:
         """What enters the recurrent layer of the first network, and what it answers."""
@@ -174,8 +199,8 @@ class Subject:
             right = best == targets
         return Judged(losses, self.classes[best.cpu().numpy()], right.double().cpu().numpy())
 
-    def _scored(self, raw: Tensor) -> Tensor:
-        """Raw answers as log probabilities where they are classes; a single one is a logit of the second."""
+    def scored(self, raw: Tensor) -> Tensor:
+        """Raw answers as log probabilities where they are classes; one alone is the second's logit."""
         if self.task == "number":
             return raw
         if raw.shape[-1] == 1:
@@ -226,10 +251,7 @@ def subject_of(model: Any, X: Any, y: Any = None, *, who: str = "probe") -> Subj
 def _of_estimator(model: Any, X: Any, y: Any, who: str) -> Subject:
     values, lengths = model.tensors(X)
     per_step, classes = bool(model.sizes_.per_step), getattr(model, "classes_", None)
-    targets = None
-    if y is not None:
-        encode = _positions if classes is not None else _numbers
-        targets = _per_sequence(y, lengths, per_step, who, lambda own: encode(own, classes, who))
+    targets = None if y is None else _targets(y, lengths, classes, per_step, who)
     return Subject(
         name=f"the {model.cell.upper()}" if model.cell != "feedforward" else "the feed-forward network",
         task="number" if classes is None else "class",
@@ -247,7 +269,7 @@ def _of_module(module: nn.Module, X: Any, y: Any, who: str) -> Subject:
     if isinstance(X, Tensor):
         X = X.detach().cpu().numpy()
     weight = next(iter(module.parameters()), torch.zeros(()))
-    values, lengths = padded(Sequences.from_arrays(X))
+    values, lengths = padded(as_sequences(X, who=f"{who} X"))
     values = values.to(weight.device, weight.dtype)
     takes_lengths = "lengths" in inspect.signature(module.forward).parameters
     call = _with_lengths if takes_lengths else _by_length
@@ -258,10 +280,8 @@ def _of_module(module: nn.Module, X: Any, y: Any, who: str) -> Subject:
     classes = np.arange(max(K, 2)) if is_class else None
     targets = None
     if y is not None:
-        y = y.detach().cpu().numpy() if isinstance(y, Tensor) else y
-        encode = _positions if is_class else _numbers
-        targets = _per_sequence(y, lengths, per_step, who, lambda own: encode(own, classes, who))
-        targets = targets.to(weight.device) if is_class else targets.to(weight.device, weight.dtype)
+        targets = _targets(y, lengths, classes, per_step, who).to(weight.device)
+        targets = targets if is_class else targets.to(weight.dtype)
     return Subject(
         name=f"the {type(module).__name__}",
         task="class" if is_class else "number",
@@ -314,7 +334,7 @@ def _with_lengths(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor
 
 def _by_length(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
     """One batch for each length, so that padding is never read."""
-    different = lengths.unique().tolist()
+    different = sorted(set(lengths.tolist()))
     if different == [values.shape[1]]:
         return _answer(network(values))
     order, parts = [], []
@@ -336,34 +356,35 @@ def _are_classes(y: Any, K: int, per_step: bool) -> bool:
     return K > 1 or all(np.isin(part, (0, 1)).all() for part in parts)
 
 
-def _per_sequence(
-    y: Any, lengths: Tensor, per_step: bool, who: str, encode: Callable[[Any], Tensor]
-) -> Tensor:
-    """Targets of all sequences, padded where each step has one."""
+def _targets(y: Any, lengths: Tensor, classes: NDArray[Any] | None, per_step: bool, who: str) -> Tensor:
+    """What the answers are held against, padded where each step has one."""
+    y = y.detach().cpu().numpy() if isinstance(y, Tensor) else y
     if len(y) != len(lengths):
         raise DataError(f"{who} y: expected one a sequence, {len(lengths)} in all; got {len(y)}.")
     if not per_step:
-        return encode(y)
-    parts = [encode(own) for own in y]
+        return _encoded(y, classes, who)
+    parts = [_encoded(own, classes, who) for own in y]
     for i, (own, length) in enumerate(zip(parts, lengths.tolist(), strict=True)):
         if len(own) != length:
             raise DataError(f"{who} y[{i}]: expected one a step, {length} in all; got {len(own)}.")
-    fill = _NO_TARGET if parts[0].dtype == torch.int64 else float("nan")
+    fill = float("nan") if classes is None else _NO_TARGET
     return nn.utils.rnn.pad_sequence(parts, batch_first=True, padding_value=fill)
 
 
-def _positions(y: Any, classes: NDArray[Any], who: str) -> Tensor:
-    """(n,) the position of each label among the classes."""
-    y = np.asarray(y)
+def _encoded(y: Any, classes: NDArray[Any] | None, who: str) -> Tensor:
+    """(n,) positions of labels among the classes, or (n, K) float32 numbers where there are none."""
+    if classes is None:
+        return _numbers(y, who)
     found = {label: position for position, label in enumerate(classes.tolist())}
-    unknown = next((label for label in y.tolist() if label not in found), None)
+    labels = np.asarray(y).tolist()
+    unknown = next((label for label in labels if label not in found), None)
     if unknown is not None:
         some = ", ".join(str(label) for label in classes.tolist()[:8])
         raise DataError(f"{who} y: expected the classes that the model knows ({some}), got {unknown!r}.")
-    return torch.tensor([found[label] for label in y.tolist()])
+    return torch.tensor([found[label] for label in labels])
 
 
-def _numbers(y: Any, _: None, who: str) -> Tensor:
+def _numbers(y: Any, who: str) -> Tensor:
     """(n, K) float32."""
     try:
         numbers = np.asarray(y, dtype=np.float64)

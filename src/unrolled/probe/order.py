@@ -1,0 +1,369 @@
+"""Does order matter, to this model and in this data? Two questions, two tests.
+
+The model    Its mean loss on the sequences as they are is ranked among its mean losses on copies whose
+             steps were shuffled, each sequence by itself and in every copy anew. If the steps of a sequence
+             came in any order, whatever its y, then the original is one of R + 1 copies alike, and
+
+                 p = (1 + number of copies with a loss no larger) / (1 + R)
+
+             is at most α with a probability of at most α: exactly, for any model, any number of sequences
+             and any lengths. Equal losses count against the original, so that a model which cannot see the
+             order has p = 1. This needs sequences that the model was not fitted on: of those it was, it may
+             remember the order that they came in.
+
+The data     Models like this one are trained anew, once on the sequences as they are and once on shuffled
+             steps, and judged on held-out sequences of the same kind: see `unrolled.probe.retraining`. Holds
+             whatever the sequences were fitted for, and where order is there but tells nothing: smooth curves
+             of which only the mean counts, say, to whose shuffles a model is not used.
+
+The statistic is the mean loss (log loss of labels, squared error of numbers), since accuracies tie.
+`benchmarks/probe_trust.py` counts how often both are wrong.
+
+Shapes: N sequences, T steps of the longest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.check import whole
+from unrolled.data.frames import to_frame
+from unrolled.probe.rearrangement import as_given, backwards, block_shuffled, different_orders, shuffled
+from unrolled.probe.retraining import (
+    LEAST_A_FOLD,
+    arrays_of,
+    contest,
+    cross_trainer,
+    folds_of,
+    strata_of,
+)
+from unrolled.probe.subject import Subject, subject_of
+from unrolled.probe.wording import aligned, chance, percent
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Outcome = Literal["yes", "no", "too few to tell"]
+
+_FEW: Literal["too few to tell"] = "too few to tell"
+_SIGNIFICANT = 0.05
+_MOST_SEQUENCES = 1000  # shuffled; drawn at random from more
+_ROWS_AT_ONCE = 2048
+_HEADS: dict[tuple[Outcome, Outcome], str] = {  # of the model, of the data
+    ("yes", "yes"): "Order matters",
+    ("no", "no"): "Order does not matter",
+    ("yes", "no"): "This model uses the order, but the data do not reward it",
+    ("no", "yes"): "The data reward order, but this model does not use it",
+    ("yes", _FEW): "Order matters to this model",
+    ("no", _FEW): "Order does not matter to this model",
+    (_FEW, "yes"): "The data reward order; whether this model uses it cannot be told",
+    (_FEW, "no"): "The data do not reward order; whether this model uses it cannot be told",
+    (_FEW, _FEW): "This is too little to tell whether order matters",
+}
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """Models like this one, trained anew and judged on held-out sequences.
+
+    Args:
+        outcome: whether this data rewards order: "yes" where p_value is at most 0.05, "no", or "too few to
+            tell".
+        p_value: how often models trained on the original would be this much better if order told nothing;
+            None where there are too few sequences.
+        original: mean loss of models trained and judged on the sequences as they are.
+        shuffled: mean loss of models trained and judged on shuffled steps.
+        accuracies: of both; None for numbers.
+        sequences: how many were judged.
+    """
+
+    outcome: Outcome
+    p_value: float | None
+    original: float | None
+    shuffled: float | None
+    accuracies: tuple[float, float] | None
+    sequences: int
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What other orders of the steps do to a model.
+
+    Args:
+        sentence: what to tell a person.
+        outcome: whether this model uses the order: "yes" where p_value is at most 0.05, "no", or "too few to
+            tell" where shuffling can hardly change anything.
+        p_value: how often shuffled steps would do as well if order told nothing.
+        retrained: whether the data rewards order; None if that was not asked.
+        table: a row an arrangement ("original", "reversed", "shuffled", "blocks shuffled"; the last two are
+            means over all copies): loss; accuracy; error, for numbers; flipped, the share of answers that
+            are others than on the original.
+        predictions: by arrangement, what was answered; of shuffled ones for the first copy.
+        shuffled_losses: (R,) mean loss of each shuffled copy.
+        block: steps of a block.
+        task: "class" or "number".
+        sequences: how many were asked about.
+    """
+
+    kind: ClassVar[str] = "order"
+
+    sentence: str
+    outcome: Outcome
+    p_value: float
+    retrained: Retrained | None
+    table: list[dict[str, Any]]
+    predictions: dict[str, NDArray[Any]]
+    shuffled_losses: Floats
+    block: int
+    task: Literal["class", "number"]
+    sequences: int
+
+    def to_frame(self) -> Any:
+        """The table as a pandas frame."""
+        return to_frame(
+            {name: np.array([row[name] for row in self.table]) for name in self.table[0]}, "pandas"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return {
+            "kind": self.kind,
+            "sentence": self.sentence,
+            "outcome": self.outcome,
+            "p_value": self.p_value,
+            "retrained": None if self.retrained is None else asdict(self.retrained),
+            "table": self.table,
+            "predictions": {name: answers.tolist() for name, answers in self.predictions.items()},
+            "shuffled_losses": self.shuffled_losses.tolist(),
+            "block": self.block,
+            "task": self.task,
+            "sequences": self.sequences,
+        }
+
+    def plot(self) -> Any:
+        """The loss on the original among those on shuffled copies."""
+        from unrolled.report.figures import figure  # noqa: PLC0415 (the one arrow between neighbours)
+
+        return figure(self)
+
+    def __str__(self) -> str:
+        measure = "accuracy" if self.task == "class" else "error"
+        rows = [["order of steps", measure, "loss", "answers changed"]]
+        for row in self.table:
+            changed = percent(row["flipped"]) if self.task == "class" else "-"
+            rows.append([row["arrangement"], f"{row[measure]:.3g}", f"{row['loss']:.3g}", changed])
+        return f"{aligned(rows)}\n\n{self.sentence}"
+
+
+def order(
+    model: Any, X: Any, y: Any, *, repeats: int = 199, retrain: bool = True, folds: int = 5,
+    random_state: int = 0,
+) -> Order:  # fmt: skip
+    """Ask whether a model uses the order of the steps, and whether the data rewards it.
+
+    Args:
+        model: what `unrolled.probe.subject_of` takes.
+        X: sequences that the model was not fitted on, if the p-value of the model is to hold: of those it
+            was fitted on it may remember the order. Of more than 1,000, so many are drawn.
+        y: their labels or numbers. Where each step has one, it moves with its step.
+        repeats: shuffled copies; 199 tell p-values from 0.005 on.
+        retrain: whether to train models anew, twice `folds` times, to ask about the data; X and y alone are
+            used for it, so it holds for training data too.
+        folds: of the cross-validation.
+        random_state: of shuffles, folds and trainings.
+
+    Raises:
+        ArgumentError: the model is none of those, an argument is out of range, or a module cannot be trained
+            anew.
+        DataError: X or y cannot be used.
+
+    A sequence of one step has no order and changes nothing. With 2 sequences of 2 steps shuffling gives 4
+    sets of sequences at most: that is too few to tell.
+
+    >>> class Last(torch.nn.Module):  # answers with the newest step
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.rnn = torch.nn.RNN(1, 1)
+    ...     def forward(self, x):
+    ...         return torch.cat([-9 * x[:, -1], 9 * x[:, -1]], 1)
+    >>> X = torch.randn(40, 6, 1, generator=torch.Generator().manual_seed(0))
+    >>> told = order(Last(), X, (X[:, -1, 0] > 0).long(), repeats=99, retrain=False)
+    >>> told.outcome, told.p_value
+    ('yes', 0.01)
+    """
+    whole("repeats", repeats, least=19)
+    whole("folds", folds, least=3)
+    whole("random_state", random_state)
+    subject = subject_of(model, X, y, who="order")
+    generator = torch.Generator().manual_seed(random_state)
+    rows = torch.arange(len(subject))
+    if len(rows) > _MOST_SEQUENCES:
+        rows = torch.randperm(len(rows), generator=generator)[:_MOST_SEQUENCES].sort().values
+    asked = subject.some(rows)
+    lengths, T = asked.lengths, asked.values.shape[1]
+    block = max(2, round(math.sqrt(float(lengths.double().median()))))
+    ways: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
+        "original": (1, lambda own: as_given(own, T)),
+        "reversed": (1, lambda own: backwards(own, T)),
+        "shuffled": (repeats, lambda own: shuffled(own, T, generator)),
+        "blocks shuffled": (repeats, lambda own: block_shuffled(own, T, block, generator)),
+    }
+    base = asked.judge().predictions
+    judged = {name: _asked(asked, copies, way, base) for name, (copies, way) in ways.items()}
+    table = [_row(name, own, asked.task == "class") for name, own in judged.items()]
+    losses = judged["shuffled"].losses.mean(1)
+    p_value = permutation_p(float(judged["original"].losses.mean()), losses)
+    few = different_orders(asked.values, lengths) < math.log(1 / _SIGNIFICANT)
+    outcome: Outcome = _FEW if few else "yes" if p_value <= _SIGNIFICANT else "no"
+    retrained = retrained_on_shuffles(model, subject, y, folds=folds, seed=random_state) if retrain else None
+    record = Order(
+        sentence="",
+        outcome=outcome,
+        p_value=p_value,
+        retrained=retrained,
+        table=table,
+        predictions={name: own.predictions for name, own in judged.items()},
+        shuffled_losses=losses,
+        block=block,
+        task=asked.task,
+        sequences=len(asked),
+    )
+    return replace(record, sentence=_sentence(record, subject.name))
+
+
+def permutation_p(original: float, copies: Floats) -> float:
+    """How often a shuffle does as well: the original itself counts as one, and so does every tie.
+
+    >>> permutation_p(0.5, np.array([0.4, 0.5, 0.6]))
+    0.75
+    """
+    # losses that differ by rounding alone are ties: a sum may depend on the order of its terms
+    reached = copies <= original + 1e-6 * abs(original)
+    return float((1 + reached.sum()) / (1 + len(copies)))
+
+
+def retrained_on_shuffles(model: Any, subject: Subject, y: Any, *, folds: int, seed: int) -> Retrained:
+    """Whether models trained on the original order do better than models trained on shuffled steps."""
+    count = int((folds_of(strata_of(subject), folds, seed) >= 0).sum())
+    if count < folds * LEAST_A_FOLD or int(subject.lengths.max()) == 1:
+        return Retrained(_FEW, None, None, None, None, len(subject))
+    generator = torch.Generator().manual_seed(seed)
+    moved = shuffled(subject.lengths, subject.values.shape[1], generator)
+    arrays, moved_y = arrays_of(subject.values, subject.lengths), y
+    orders = [own[:length].numpy() for own, length in zip(moved, subject.lengths.tolist(), strict=True)]
+    moved_arrays = [array[own] for array, own in zip(arrays, orders, strict=True)]
+    if subject.per_step:
+        moved_y = [np.asarray(labels)[own] for labels, own in zip(y, orders, strict=True)]
+    told = contest(
+        subject, folds, seed, (cross_trainer(model, arrays, y), cross_trainer(model, moved_arrays, moved_y))
+    )
+    original, mixed = told.losses.mean(1)
+    is_class = subject.task == "class"
+    return Retrained(
+        outcome="yes" if told.p_value <= _SIGNIFICANT else "no",
+        p_value=told.p_value,
+        original=float(original),
+        shuffled=float(mixed),
+        accuracies=(float(told.right[0].mean()), float(told.right[1].mean())) if is_class else None,
+        sequences=told.losses.shape[1],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """Answers to copies of N sequences."""
+
+    losses: Floats  # (copies, N)
+    right: float
+    flipped: float
+    predictions: NDArray[Any]  # to the first copy
+
+
+def _asked(subject: Subject, copies: int, way: Callable[[Tensor], Tensor], base: NDArray[Any]) -> _Asked:
+    """Ask about so many rearranged copies; `base` are the answers to the original."""
+    N, parts = len(subject), []
+    at_once = max(1, _ROWS_AT_ONCE // N)
+    for start in range(0, copies, at_once):
+        rows = torch.arange(N).repeat(min(at_once, copies - start))
+        some = subject.some(rows)
+        moved = way(some.lengths)
+        judged = some.rearranged(moved).judge()
+        parts.append((judged, _flipped(judged.predictions, base[rows], moved, some)))
+    losses = np.concatenate([judged.losses for judged, _ in parts]).reshape(copies, N)
+    return _Asked(
+        losses=losses,
+        right=float(np.concatenate([judged.right for judged, _ in parts]).mean()),
+        flipped=float(np.concatenate([flipped for _, flipped in parts]).mean()),
+        predictions=parts[0][0].predictions[:N],
+    )
+
+
+def _flipped(answers: NDArray[Any], base: NDArray[Any], moved: Tensor, subject: Subject) -> Floats:
+    """(B,) share of answers that are others than on the original; NaN for numbers."""
+    if subject.task == "number":
+        return np.full(len(answers), np.nan)
+    if not subject.per_step:
+        return np.asarray(answers != base, dtype=np.float64)
+    T, lengths = answers.shape[1], subject.lengths.cpu().numpy()
+    valid = np.arange(T) < lengths[:, None]
+    before = np.take_along_axis(base, moved.cpu().numpy()[:, :T], 1)
+    return np.asarray(((answers != before) & valid).sum(1) / np.maximum(lengths, 1), dtype=np.float64)
+
+
+def _row(name: str, asked: _Asked, is_class: bool) -> dict[str, Any]:
+    loss = float(asked.losses.mean())
+    return {
+        "arrangement": name,
+        "loss": loss,
+        "accuracy": asked.right if is_class else None,
+        "error": None if is_class else math.sqrt(loss),
+        "flipped": asked.flipped if is_class else None,
+    }
+
+
+def _sentence(record: Order, name: str) -> str:
+    data = _FEW if record.retrained is None else record.retrained.outcome
+    said = f"{_HEADS[record.outcome, data]}: {_about_model(record, name)}"
+    return f"{said}." if record.retrained is None else f"{said}; {_about_data(record.retrained)}."
+
+
+def _about_model(record: Order, name: str) -> str:
+    rows = {row["arrangement"]: row for row in record.table}
+    if record.outcome == _FEW:
+        some = "1 sequence" if record.sequences == 1 else f"{record.sequences} sequences"
+        return f"shuffling the steps of {some} this short gives hardly anything new"
+    if record.task == "class":
+        before, after = (percent(rows[way]["accuracy"]) for way in ("original", "shuffled"))
+        result = f"{name} is right in {before} of the sequences, and in {after} once their steps are shuffled"
+        result += f" ({percent(rows['shuffled']['flipped'])} of its answers change)"
+    else:
+        before, after = (f"{rows[way]['error']:.3g}" for way in ("original", "shuffled"))
+        result = f"{name} has an error of {before}, and of {after} once the steps are shuffled"
+    if record.outcome == "yes":
+        return f"{result}, which chance alone would do {chance(record.p_value)}"
+    return f"{result}; a shuffle does as well {chance(record.p_value)}"
+
+
+def _about_data(retrained: Retrained) -> str:
+    if retrained.p_value is None:
+        return f"{retrained.sequences} sequences are too few to train such models anew and judge them"
+    if retrained.accuracies is not None:
+        before, after = (percent(share) for share in retrained.accuracies)
+        result = (
+            f"models trained anew are right in {before} of unseen sequences, and in {after} if they learn"
+        )
+        result += " from shuffled steps"
+    else:
+        before, after = (f"{math.sqrt(loss or 0.0):.3g}" for loss in (retrained.original, retrained.shuffled))
+        result = f"models trained anew have an error of {before} on unseen sequences, and of {after} if they"
+        result += " learn from shuffled steps"
+    if retrained.outcome == "yes":
+        return f"{result} (by chance {chance(retrained.p_value)})"
+    return f"{result}: no difference that chance would not make {chance(retrained.p_value)}"
