@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # what the table below loads, told to type checkers and edito
     from unrolled.evaluate.backtest import BacktestResult, backtest
     from unrolled.models.forecaster import Forecaster
     from unrolled.models.sequence_classifier import SequenceClassifier
+    from unrolled.models.sequence_regressor import SequenceRegressor
+    from unrolled.models.sequence_tagger import SequenceTagger
 
 __version__ = "0.1.0"
 
@@ -42,6 +44,8 @@ __all__ = [
     "ModelFolderError",
     "NotFittedError",
     "SequenceClassifier",
+    "SequenceRegressor",
+    "SequenceTagger",
     "Sequences",
     "StorageError",
     "TrainingError",
@@ -60,6 +64,8 @@ _LAZY = {
     "BacktestResult": "unrolled.evaluate.backtest",
     "Forecaster": "unrolled.models.forecaster",
     "SequenceClassifier": "unrolled.models.sequence_classifier",
+    "SequenceRegressor": "unrolled.models.sequence_regressor",
+    "SequenceTagger": "unrolled.models.sequence_tagger",
     "Sequences": "unrolled.data.sequences",
     "backtest": "unrolled.evaluate.backtest",
     "describe": "unrolled.data.describe",

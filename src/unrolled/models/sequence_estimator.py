@@ -221,7 +221,7 @@ class SequenceEstimator(Estimator):
     def _restore(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
         """Take what was learned from the parts of a saved model."""
         for name, (values, kind) in config["learned"].items():
-            setattr(self, name, np.array(values, dtype=kind))
+            setattr(self, name, np.array(values, dtype=kind)[()])  # [()]: a number, where it is one
         self.scaling_ = Scaling(*(np.array(part, dtype=np.float64) for part in config["scaling"]))
         self._steps = config["steps"]
         self.n_features_in_, self.n_parameters_, self.seconds_, self.stopping_ = config["facts"]
@@ -330,6 +330,8 @@ class SequenceEstimator(Estimator):
         faults.collect(real, "validation_fraction", self.validation_fraction, least=0, most=0.5)
         if self.cell != "rnn" and self.activation != "tanh" and self.activation in NONLINEARITIES:
             faults.add(f"activation: only cell='rnn' takes another than 'tanh'; got {self.activation!r}.")
+        if self._per_step and self.pooling != "last":
+            faults.add(f"pooling: every step has its own answer, nothing is pooled; got {self.pooling!r}.")
         faults.raise_if_any()
 
 
