@@ -5,9 +5,10 @@
 'order'
 """
 
+from unrolled.probe.length import AtLength, Length, length
 from unrolled.probe.order import Order, Retrained, order
 from unrolled.probe.subject import Subject, subject_of
 
 # Loaded here and not when used: each probe has the name of its file, and a file that is imported later
 # would take the place of the function.
-__all__ = ["Order", "Retrained", "Subject", "order", "subject_of"]
+__all__ = ["AtLength", "Length", "Order", "Retrained", "Subject", "length", "order", "subject_of"]

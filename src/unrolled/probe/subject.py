@@ -23,7 +23,7 @@ from unrolled.errors import ArgumentError, DataError, NotFittedError
 from unrolled.probe.layer_call import LayerCall, Run, only, recurrent_layer, watched
 
 _ROWS_AT_ONCE = 512
-_NO_TARGET = -100  # torch's own word for a step without a label
+NO_TARGET = -100  # torch's own word for a step without a label
 
 Call = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
 
@@ -163,8 +163,8 @@ class Subject:
             if not self.per_step:
                 return F.nll_loss(answers, targets, reduction="none")
             targets = targets[:, : answers.shape[1]]
-            lost = F.nll_loss(answers.transpose(1, 2), targets, reduction="none", ignore_index=_NO_TARGET)
-            return lost.sum(1) / (targets != _NO_TARGET).sum(1).clamp(min=1)
+            lost = F.nll_loss(answers.transpose(1, 2), targets, reduction="none", ignore_index=NO_TARGET)
+            return lost.sum(1) / (targets != NO_TARGET).sum(1).clamp(min=1)
         targets = targets[:, : answers.shape[1]] if self.per_step else targets
         known = ~targets.isnan()
         squares = (answers - targets.nan_to_num()) ** 2 * known
@@ -193,7 +193,7 @@ class Subject:
         best, targets = answers.argmax(-1), self.targets[rows]
         if self.per_step:
             targets = targets[:, : best.shape[1]]
-            known = targets != _NO_TARGET
+            known = targets != NO_TARGET
             right = ((best == targets) & known).sum(1) / known.sum(1).clamp(min=1)
         else:
             right = best == targets
@@ -252,11 +252,13 @@ def _of_estimator(model: Any, X: Any, y: Any, who: str) -> Subject:
     values, lengths = model.tensors(X)
     per_step, classes = bool(model.sizes_.per_step), getattr(model, "classes_", None)
     targets = None if y is None else _targets(y, lengths, classes, per_step, who)
+    # numbers are answered in units of their own, scaled; logits as they are
+    center, spread = (float(getattr(model, name, by)) for name, by in (("center_", 0.0), ("spread_", 1.0)))
     return Subject(
         name=f"the {model.cell.upper()}" if model.cell != "feedforward" else "the feed-forward network",
         task="number" if classes is None else "class",
         networks=tuple(model.networks_),
-        call=lambda network, values, lengths, _: network(values, lengths),
+        call=lambda network, values, lengths, _: network(values, lengths) * spread + center,
         values=values,
         lengths=lengths,
         classes=classes,
@@ -367,7 +369,7 @@ def _targets(y: Any, lengths: Tensor, classes: NDArray[Any] | None, per_step: bo
     for i, (own, length) in enumerate(zip(parts, lengths.tolist(), strict=True)):
         if len(own) != length:
             raise DataError(f"{who} y[{i}]: expected one a step, {length} in all; got {len(own)}.")
-    fill = float("nan") if classes is None else _NO_TARGET
+    fill = float("nan") if classes is None else NO_TARGET
     return nn.utils.rnn.pad_sequence(parts, batch_first=True, padding_value=fill)
 
 

@@ -1,0 +1,258 @@
+"""Does a model hold as sequences grow past the length it was trained on?
+
+A sequence is made shorter by keeping its first part: what the model would say had it stopped there. It is
+made longer by stretching: the same course, run through more slowly, with values between the steps on the
+straight line from one to the next. That keeps levels, shapes and order, and so the label of most things that
+have one; where pace is what counts, as in counting steps or in frequencies, give `make`.
+
+Shapes: N sequences, T steps, F inputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.check import whole
+from unrolled.data.frames import to_frame
+from unrolled.errors import ArgumentError
+from unrolled.probe.subject import NO_TARGET, Judged, Subject, subject_of
+from unrolled.probe.wording import aligned, capital, percent, times
+
+Make = Callable[[int], tuple[Any, Any]]
+How = Literal["cut", "as given", "stretched", "made"]
+
+_Z = 1.96  # of a 95 % interval
+_SHARES = (0.25, 0.5, 1, 2, 4)  # of the trained length, where no lengths are named
+
+
+@dataclass(frozen=True)
+class AtLength:
+    """How a model does at one length.
+
+    Args:
+        length: steps of the longest sequence; shorter ones are in proportion.
+        ratio: of the trained length.
+        how: whether sequences were cut, stretched, made, or taken as given.
+        loss: mean.
+        score: accuracy, or the error (root of the mean squared error) of numbers.
+        low: of its 95 % interval.
+        high: of its 95 % interval.
+        sequences: how many were asked about.
+    """
+
+    length: int
+    ratio: float
+    how: How
+    loss: float
+    score: float
+    low: float
+    high: float
+    sequences: int
+
+
+@dataclass(frozen=True)
+class Length:
+    """How a model does as sequences grow.
+
+    Args:
+        sentence: what to tell a person.
+        rows: from the shortest on.
+        trained_length: the length that the others are compared with.
+        falls_at: the first longer length at which it does clearly worse (their intervals do not overlap);
+            None where it holds.
+        task: "class" or "number": whether a score is an accuracy or an error.
+        usual: accuracy of always answering the commonest class, or error of always answering the mean.
+    """
+
+    kind: ClassVar[str] = "length"
+
+    sentence: str
+    rows: tuple[AtLength, ...]
+    trained_length: int
+    falls_at: int | None
+    task: Literal["class", "number"]
+    usual: float
+
+    def to_frame(self) -> Any:
+        """A row a length, as a pandas frame; `score` becomes `accuracy` or `error`."""
+        columns = {name: np.array([getattr(row, name) for row in self.rows]) for name in asdict(self.rows[0])}
+        score = "accuracy" if self.task == "class" else "error"
+        return to_frame({score if name == "score" else name: own for name, own in columns.items()}, "pandas")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return {"kind": self.kind, **asdict(self), "rows": [asdict(row) for row in self.rows]}
+
+    def plot(self) -> Any:
+        """The score against the length, with its interval."""
+        from unrolled.report.figures import figure  # noqa: PLC0415 (the one arrow between neighbours)
+
+        return figure(self)
+
+    def __str__(self) -> str:
+        score = "accuracy" if self.task == "class" else "error"
+        rows = [["steps", "of the trained", "sequences are", score, "95 % interval"]]
+        for row in self.rows:
+            interval = f"{row.low:.3g} to {row.high:.3g}"
+            rows.append([str(row.length), f"{row.ratio:.3g}", row.how, f"{row.score:.3g}", interval])
+        return f"{aligned(rows)}\n\n{self.sentence}"
+
+
+def length(
+    model: Any, X: Any = None, y: Any = None, *, lengths: Sequence[int] | None = None, make: Make | None = None,
+    trained_length: int | None = None,
+) -> Length:  # fmt: skip
+    """Ask a model about shorter and longer sequences.
+
+    Args:
+        model: what `unrolled.probe.subject_of` takes.
+        X: sequences, which are cut and stretched; not needed with `make`.
+        y: their labels or numbers. Where each step has one, it is cut and stretched with its step.
+        lengths: steps of the longest sequence; shorter ones are cut and stretched in proportion. None for a
+            quarter, half, once, twice and four times `trained_length`.
+        make: `make(length)` gives X and y of that length, instead of cutting and stretching.
+        trained_length: steps that the model was trained on; None for the longest in X.
+
+    Raises:
+        ArgumentError: the model is none of those, a length is below 1, or neither X nor `make` was given.
+        DataError: X or y cannot be used.
+
+    >>> class Mean(torch.nn.Module):  # of all steps: no length is too long
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.rnn = torch.nn.RNN(1, 1)
+    ...     def forward(self, x):
+    ...         return torch.cat([-x.mean(1), x.mean(1)], 1)
+    >>> X = torch.randn(50, 8, 1, generator=torch.Generator().manual_seed(0))
+    >>> told = length(Mean(), X, (X.mean((1, 2)) > 0).long(), lengths=[8, 80])
+    >>> [(row.how, row.score) for row in told.rows], told.falls_at
+    ([('as given', 1.0), ('stretched', 0.96)], None)
+    """
+    if make is None and (X is None or y is None):
+        raise ArgumentError(
+            "length: expected X and y, or make=, got neither. Give sequences with their y to cut and stretch."
+        )
+    if make is not None and trained_length is None:
+        raise ArgumentError(
+            "length: expected trained_length beside make=, got None. Say how many steps the training had."
+        )
+    given = None if make is not None else subject_of(model, X, y, who="length")
+    longest = 0 if given is None else int(given.lengths.max())
+    trained = whole("trained_length", trained_length or longest, least=1)
+    wanted = [max(1, round(share * trained)) for share in _SHARES] if lengths is None else lengths
+    asked = sorted({whole("lengths", own, least=1) for own in wanted} | {trained})
+    at: dict[int, Subject] = {}
+    for steps in asked:
+        at[steps] = resized(given, steps / longest) if given is not None else _made(model, make, steps)
+    usual, task, name = _usual(at[trained]), at[trained].task, at[trained].name
+    rows = [_row(own.judge(), steps, trained, _how(steps, longest), task) for steps, own in at.items()]
+    falls = _falls_at(rows, trained, task)
+    sentence = _sentence(rows, trained, falls, usual, task=task, name=name)
+    return Length(sentence, tuple(rows), trained, falls, task, usual)
+
+
+def resized(subject: Subject, ratio: float) -> Subject:
+    """The same sequences cut to this share of their steps, or stretched to this many times as many.
+
+    What is known of a step moves with the step nearest to it.
+    """
+    before = subject.lengths
+    after = (before.double() * ratio).round().long().clamp(min=1)
+    steps = torch.arange(int(after.max()))
+    pace = (before - 1) / (after - 1).clamp(min=1) if ratio > 1 else torch.ones(len(before))
+    places = torch.minimum(steps * pace[:, None].double(), (before - 1)[:, None].double())  # (N, T')
+    first = places.floor().long()
+    then = torch.minimum(first + 1, (before - 1)[:, None])
+    share = (places - first)[..., None].to(subject.values)
+    within = steps < after[:, None]
+    values = _at(subject.values, first) * (1 - share) + _at(subject.values, then) * share
+    targets = subject.targets
+    if subject.per_step and targets is not None:
+        unknown = NO_TARGET if subject.task == "class" else float("nan")
+        known = within if targets.ndim == 2 else within[..., None]
+        targets = _at(targets, places.round().long()).masked_fill(~known, unknown)
+    return replace(subject, values=values * within[..., None].to(values), lengths=after, targets=targets)
+
+
+def _at(steps: Tensor, places: Tensor) -> Tensor:
+    """(N, T', ...) the steps (N, T, ...) at these places (N, T')."""
+    if steps.ndim == 2:
+        return steps.gather(1, places)
+    return steps.gather(1, places[..., None].expand(-1, -1, steps.shape[2]))
+
+
+def _made(model: Any, make: Make | None, steps: int) -> Subject:
+    assert make is not None
+    X, y = make(steps)
+    return subject_of(model, X, y, who="length")
+
+
+def _how(steps: int, longest: int) -> How:
+    """What was done to sequences of so many steps at the longest; 0 for those that `make` made."""
+    if longest == 0:
+        return "made"
+    return "as given" if steps == longest else "cut" if steps < longest else "stretched"
+
+
+def _row(judged: Judged, steps: int, trained: int, how: How, task: str) -> AtLength:
+    n, loss = len(judged.losses), float(judged.losses.mean())
+    if task == "class":
+        score = float(judged.right.mean())
+        low, high = _share_interval(score, n)
+    else:
+        spread = _Z * float(judged.losses.std()) / math.sqrt(n)
+        score, low, high = (math.sqrt(max(mean, 0.0)) for mean in (loss, loss - spread, loss + spread))
+    return AtLength(steps, steps / trained, how, loss, score, low, high, n)
+
+
+def _share_interval(share: float, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share among n."""
+    centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    reach = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
+    return max(centre - reach, 0.0), min(centre + reach, 1.0)
+
+
+def _usual(subject: Subject) -> float:
+    """Accuracy of always answering the commonest class, or error of always answering the mean."""
+    assert subject.targets is not None
+    known = subject.targets.flatten()
+    if subject.task == "class":
+        return float(known[known != NO_TARGET].bincount().max() / (known != NO_TARGET).sum())
+    return float(known[~known.isnan()].double().std(correction=0))
+
+
+def _falls_at(rows: list[AtLength], trained: int, task: str) -> int | None:
+    reference = next(row for row in rows if row.length == trained)
+    for row in rows:
+        worse = row.high < reference.low if task == "class" else row.low > reference.high
+        if row.length > trained and worse:
+            return row.length
+    return None
+
+
+def _sentence(
+    rows: list[AtLength], trained: int, falls: int | None, usual: float, *, task: str, name: str
+) -> str:
+    by_length = {row.length: row for row in rows}
+    said = percent if task == "class" else "{:.3g}".format
+    verb = "is right in" if task == "class" else "has an error of"
+    start = f"{verb} {said(by_length[trained].score)} at the {trained} steps of its training"
+    longer = [row for row in rows if row.length > trained]
+    if not longer:
+        return f"{capital(name)} {start}; no longer sequences were asked about."
+    row = longer[-1] if falls is None else by_length[falls]
+    end = f"{said(row.score)} at {row.length} ({times(row.ratio)} as long)"
+    if falls is None:
+        return f"{capital(name)} holds on longer sequences: it {start}, and {verb} {end}."
+    naive = "the commonest class is right in" if task == "class" else "the mean has an error of"
+    return (
+        f"{capital(name)} does not hold on longer sequences: it {start}, but {verb} {end}; "
+        f"always answering {naive} {said(usual)}."
+    )
