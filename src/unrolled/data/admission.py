@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -11,11 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data import frames
-from unrolled.data.layout import Named, keys
+from unrolled.data.layout import keys
 from unrolled.data.numerals import out_of_range, quoted
-from unrolled.data.sequences import Order, Role, Sequences
-from unrolled.data.table import Table
-from unrolled.data.tables import from_table
+from unrolled.data.sequences import Order, Sequences, feature_columns
+from unrolled.data.wide_long import LABELS, from_long, no_id
 from unrolled.errors import DataError, DataTypeError
 
 Array = NDArray[Any]
@@ -48,18 +47,26 @@ def as_sequences(X: Any, *, who: str = "SequenceClassifier X") -> Sequences:
     Traceback (most recent call last):
     unrolled.errors.DataError: SequenceClassifier X: expected a list of sequences, got one ...
     """
+    series = arranged(X, who)
+    require_whole(series, who)
+    return series
+
+
+def arranged(X: Any, who: str) -> Sequences:
+    """The same, with values that may be missing and sequences that may be empty.
+
+    >>> arranged([[1.0, np.nan], []], "X").lengths.tolist()
+    [2, 0]
+    """
     if isinstance(X, Sequences):
-        found = X
-    elif frames.is_frame(X):
-        found = _from_frame(X, who)
-    elif isinstance(X, list | tuple | np.ndarray) or hasattr(X, "__array__"):
-        found = _from_parts(X if isinstance(X, list | tuple) else _as_array(X, who), who)
-    else:
-        way = " Call its .toarray() first." if hasattr(X, "toarray") else ""
-        kind = "a sparse matrix" if hasattr(X, "toarray") else type(X).__name__
-        raise DataError(f"{who}: expected {_LIST}; got {kind}.{way}")
-    require_whole(found, who)
-    return found
+        return X
+    if frames.is_frame(X):
+        return _from_frame(X, who)
+    if isinstance(X, list | tuple | np.ndarray) or hasattr(X, "__array__"):
+        return _from_parts(X if isinstance(X, list | tuple) else _as_array(X, who), who)
+    way = " Call its .toarray() first." if hasattr(X, "toarray") else ""
+    kind = "a sparse matrix" if hasattr(X, "toarray") else type(X).__name__
+    raise DataError(f"{who}: expected {_LIST}; got {kind}.{way}")
 
 
 def require_whole(series: Sequences, who: str) -> None:
@@ -162,14 +169,14 @@ def _joined(parts: list[NDArray[np.float64]], who: str) -> Sequences:
     return _sequences(flat, np.array([len(part) if part.size else 0 for part in parts]))
 
 
-def _sequences(values: NDArray[np.float64], lengths: Array, columns: tuple[str, ...] = ()) -> Sequences:
-    F = values.shape[1]
+def _sequences(values: NDArray[np.float64], lengths: Array, names: tuple[str, ...] = ()) -> Sequences:
+    columns, roles = feature_columns(values.shape[1])
     return Sequences(
         values,
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         tuple(map(str, range(len(lengths)))),
-        columns or (("x",) if F == 1 else tuple(f"x{k + 1}" for k in range(F))),
-        (Role.TARGET, *[Role.PAST] * (F - 1)),
+        names or columns,
+        roles,
         order=Order.POSITION,
         source="arrays",
     )
@@ -187,20 +194,32 @@ def _from_frame(X: Any, who: str) -> Sequences:
             return _from_parts(known.to_list(), who)  # one sequence, which is refused there
         known = known.alias(known.name or "x").to_frame()
     if isinstance(known, nw.DataFrame) and any(_is_nested(known[name]) for name in known.columns):
+        _refuse_labels(known.columns, who)
         return _from_nested({name: known[name].to_list() for name in known.columns}, who)
     table = frames.from_frame(X, who)
+    _refuse_labels(table.columns, who)
     series, time = keys(table, list(table.columns))
+    if series is None and time is not None:
+        raise no_id(who, time)
+    features = [name for name in table.columns if name not in {series, time}]
+    for name in features:
+        if table.kinds[name] != "number":
+            came = quoted(table.columns[name][0])
+            raise DataTypeError(
+                f"{who}, column {name!r}: expected numbers, got {came}. Leave that column out."
+            )
     if series is not None:
-        return from_long(table, series, time)
-    if time is not None:
-        raise DataError(
-            f"{who}: expected a column that tells the sequences apart beside the time column {time!r}, got "
-            "none. Call it unique_id; where a row is a sequence, leave the time column out."
-        )
-    block = np.column_stack(
-        [_as_floats(values, f"{who}, column {name!r}") for name, values in table.columns.items()]
-    )
-    return _from_block(block, who)
+        return from_long(table, series, time, features)
+    return _from_block(np.column_stack([table.numbers(name) for name in features]), who)
+
+
+def _refuse_labels(names: Iterable[str], who: str) -> None:
+    """Labels among the features would be found out, and the score mean nothing."""
+    for name in names:
+        if str(name).strip().lower() in LABELS:
+            raise DataError(
+                f"{who}: expected features, got the column {name!r}. Give it as y: X.pop({name!r})."
+            )
 
 
 def _is_nested(column: nw.Series[Any]) -> bool:
@@ -229,12 +248,6 @@ def _from_nested(columns: dict[str, list[Any]], who: str) -> Sequences:
         parts.append(own)
     flat = np.column_stack([np.concatenate(own) for own in parts])
     return _sequences(flat, np.array([len(cell) for cell in parts[0]]), tuple(map(str, columns)))
-
-
-def from_long(table: Table, series: str, time: str | None) -> Sequences:
-    """Sequences from a long table: a row a step, every column of numbers beside the keys a feature."""
-    features = [n for n in table.columns if n not in {series, time} and table.kinds[n] == "number"]
-    return from_table(table, Named(series, time, tuple(features[:1]), tuple(features[1:])), utc=False)
 
 
 def _as_array(x: Any, who: str) -> Array:

@@ -69,35 +69,48 @@ def load(path: Path) -> Table:
     Raises:
         DataError: there is no such file, or it is empty, cut, of another kind, or not a table.
     """
-    content = _content(path)
+    return parsed(unpacked(path), path)
+
+
+def parsed(content: bytes, path: Path) -> Table:
+    r"""The table that a file of this content holds; the path is for messages.
+
+    >>> parsed(b"ds,y\n2020,1.5\n", Path("flow.csv")).numbers("y")
+    array([1.5])
+    """
     if content.startswith(b"PAR1"):
         return _parquet(content, path)
     for magic, kind in _FOREIGN:
         if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(magic):
             raise DataError(f"{path}: expected CSV or Parquet, got {kind}. Save the table as CSV first.")
-    text, notes = _decoded(content, path)
+    text, notes = decoded(content, path)
     return _csv(text, path, notes)
 
 
-def _content(path: Path) -> bytes:
+def unpacked(path: Path) -> bytes:
+    """The bytes of a file, unpacked where it is gzipped.
+
+    Raises:
+        DataError: there is no such file, it cannot be read, or is empty, or its gzip is cut.
+    """
     try:
-        content = path.read_bytes()
+        found = path.read_bytes()
     except FileNotFoundError as fault:
         raise DataError(f"{path}: expected a file, got none of that name.{_neighbour(path)}") from fault
     except IsADirectoryError as fault:
         raise DataError(f"{path}: expected a file, got a folder. Name a file in it.") from fault
     except OSError as fault:
         raise DataError(f"{path}: expected a file that can be read, got '{fault.strerror}'.") from fault
-    if content.startswith(b"\x1f\x8b"):
+    if found.startswith(b"\x1f\x8b"):
         try:
-            content = gzip.decompress(content)
+            found = gzip.decompress(found)
         except (OSError, EOFError, zlib.error) as fault:
             raise DataError(
                 f"{path}: expected a whole gzip file, got a cut or damaged one. Fetch it again."
             ) from fault
-    if not content.strip():
+    if not found.strip():
         raise DataError(f"{path}: expected a header and rows below it, got an empty file. Export it again.")
-    return content
+    return found
 
 
 def _neighbour(path: Path) -> str:
@@ -120,7 +133,7 @@ def _parquet(content: bytes, path: Path) -> Table:
     return from_frame(frame, source=path.name)
 
 
-def _decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
+def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
     """The text of a file: UTF-8, UTF-16 by its mark, else Western European."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"

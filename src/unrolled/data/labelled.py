@@ -1,133 +1,199 @@
-"""Sequences with a label or a number each: checked as they come, and read from files."""
+"""Sequences with a label or a number each, as they come and from files."""
 
 from __future__ import annotations
 
-import numbers
-import warnings
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.admission import as_sequences
-from unrolled.data.numerals import is_missing, quoted
-from unrolled.errors import DataError, DataTypeError
+from unrolled.check import Faults, one_of
+from unrolled.data import files
+from unrolled.data.admission import arranged, as_sequences
+from unrolled.data.answers import as_labels, as_numbers
+from unrolled.data.sequences import Sequences
+from unrolled.data.ts_format import read_ts
+from unrolled.data.wide_long import Columns, labelled_table
+from unrolled.errors import ArgumentError, DataError
 
-__all__ = ["as_labels", "as_numbers", "as_sequences"]
+__all__ = ["PARTS", "Labelled", "as_labels", "as_numbers", "as_sequences", "parts_of", "read_labelled"]
 
 Array = NDArray[Any]
 
+PARTS = ("train", "test")
+_ZIP, _ARRAYS = b"PK", ".npy"
 
-def as_labels(y: Any, n: int, *, who: str = "SequenceClassifier y") -> Array:
-    """(N,) the labels, all texts, all whole numbers or all true and false.
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Sequences, and what stands beside each.
 
     Args:
-        y: a list, array or series of labels.
-        n: how many there must be.
-        who: what messages call it.
+        sequences: N of them; a missing value is NaN.
+        labels: (N,) int64, float64 or texts; None where the file has none.
+        source: the file, for messages.
+    """
+
+    sequences: Sequences
+    labels: Array | None
+    source: str
+
+
+def read_labelled(
+    path: str | Path,
+    *,
+    label: str | None = None,
+    id: str | None = None,  # noqa: A002 (the word for it in every frame)
+    time: str | None = None,
+    part: str | None = None,
+) -> Labelled:
+    r"""The labelled sequences in a file.
+
+    Args:
+        path: CSV in any dialect or Parquet, wide (a row a sequence) or long (a row a step, with an id, a time
+            and the label in each row); `.ts` of the UEA and UCR archives; `.npz` with X and y, or with
+            X_train, y_train, X_test and y_test. CSV and `.ts` may be gzipped.
+        label: the column of labels of a table; else label or class, target or y, or the last one of texts.
+        id: the column that tells the sequences of a long table apart.
+        time: the column that orders their rows.
+        part: "train" or "test", where an `.npz` has both.
+
+    Returns:
+        Labelled. Steps at a sequence's end without any value, with which files pad, are left out; what else
+        was changed on the way stands in `sequences.notes`.
 
     Raises:
-        DataError: there are more or fewer, one is missing, their types are mixed, or they are no labels.
+        ArgumentError: an argument has a wrong value, or means nothing for this file.
+        DataError: the file cannot be read; the message names the row where it can.
 
-    >>> as_labels(["walk", "run", "walk"], 3).tolist()
-    ['walk', 'run', 'walk']
-    >>> as_labels(["walk", 3], 2)
-    Traceback (most recent call last):
-    unrolled.errors.DataTypeError: SequenceClassifier y: expected labels of one type, got 'walk' (str) ...
+    >>> Path("steps.csv").write_text("a,b,c,class\n1,2,4,up\n4,2,,down\n")
+    31
+    >>> read = read_labelled("steps.csv")
+    >>> read.sequences.lengths.tolist(), read.labels.tolist()
+    ([3, 2], ['up', 'down'])
     """
-    labels = _one_axis(y, n, who)
-    if labels.dtype.kind == "O":
-        labels = _of_one_type(labels, who)
-    if labels.dtype.kind == "f":
-        _require_known(labels, who)
-        broken = np.flatnonzero(labels != np.floor(labels))
-        if len(broken):
-            raise DataError(
-                f"{who}: expected classes, got numbers such as {labels[broken[0]]:g} (Unknown label type: "
-                "continuous). Learn numbers with SequenceRegressor, or name the classes."
-            )
-    elif labels.dtype.kind not in "iubU":
-        raise DataTypeError(f"{who}: expected texts or whole numbers, got {labels.dtype}.")
-    return labels
-
-
-def as_numbers(y: Any, n: int, *, who: str = "SequenceRegressor y") -> NDArray[np.float64]:
-    """(N,) the numbers to learn, as float64, all finite.
-
-    Raises:
-        DataError: there are more or fewer than n, one is missing, infinite or no number.
-
-    >>> as_numbers([1, 2.5], 2)
-    array([1. , 2.5])
-    """
-    came = _one_axis(y, n, who)
-    if came.dtype.kind == "O":
-        came = _of_one_type(came, who)
-    if came.dtype.kind not in "iubf":
-        shown = f"{quoted(came[0])}" if came.dtype.kind == "U" else str(came.dtype)
-        raise DataTypeError(f"{who}: expected numbers, got {shown}. Learn classes with SequenceClassifier.")
-    found = came.astype(np.float64)
-    _require_known(found, who)
-    return found
-
-
-def _one_axis(y: Any, n: int, who: str) -> Array:
-    """(N,) as it came; a column (N, 1) is told of, as scikit-learn does."""
-    if y is None:
-        raise DataError(f"{who}: this estimator requires y to be passed, but the target y is None.")
-    y = y.detach().cpu() if hasattr(y, "detach") else y
-    came = np.asarray(y, dtype=object) if isinstance(y, list | tuple) else np.asarray(y)
-    if came.ndim == 2 and came.shape[1] == 1:
-        from sklearn.exceptions import DataConversionWarning  # noqa: PLC0415 (half a second)
-
-        told = "A column-vector y was passed when a 1d array was expected. Give y.ravel()."
-        warnings.warn(told, DataConversionWarning, stacklevel=3)
-        came = came[:, 0]
-    if came.ndim != 1:
-        way = "With a column a class, give y.argmax(axis=1)." if came.ndim == 2 else "Give a list of them."
-        raise DataError(f"{who}: expected one a sequence, shape ({n},), got shape {came.shape}. {way}")
-    if len(came) != n:
-        way = " A single sequence is given as [x] or x[None]." if len(came) == 1 else ""
-        raise DataError(f"{who}: expected {n} as X has {n} sequences, got {len(came)}.{way}")
-    return came
-
-
-def _of_one_type(objects: Array, who: str) -> Array:
-    """Objects as an array of texts or of numbers."""
-    missing = np.flatnonzero(np.array([not isinstance(o, str) for o in objects]) & is_missing(objects))
-    if len(missing):
-        raise _missing(int(missing[0]), len(missing), "None or NaN", who)
-    kinds = np.array([_kind(o) for o in objects])
-    odd = np.flatnonzero(kinds != kinds[:1])
-    if len(odd):
-        one, other = objects[0], objects[odd[0]]
-        raise DataTypeError(
-            f"{who}: expected labels of one type, got {one!r} ({type(one).__name__}) and, at position "
-            f"{odd[0]}, {other!r} ({type(other).__name__}). Write all as texts: [str(label) for label in y]."
+    path = Path(path)
+    content = files.unpacked(path)
+    is_npz, is_ts = _is_npz(content), _is_ts(content, path)
+    if part is not None and not is_npz:
+        raise ArgumentError(
+            f"part: only .npz files have a train and a test part, got {part!r} with {path.name}."
         )
-    if len(kinds) and kinds[0] == "other":
-        kind = type(objects[0]).__name__
-        raise DataTypeError(f"{who}: expected texts or numbers, got {kind} (Unknown label type: unknown).")
-    return np.array(objects.tolist())
+    if is_npz or is_ts:
+        _refuse_names({"label": label, "id": id, "time": time}, path.name)
+    if is_npz:
+        series, labels = _from_npz(content, path.name, part)
+    elif is_ts:
+        series, labels = read_ts(files.decoded(content, path)[0], path.name)
+    else:
+        series, labels = labelled_table(files.parsed(content, path), Columns(label, id, time))
+    return Labelled(_unpadded(series), labels, path.name)
 
 
-def _kind(value: Any) -> str:
-    if isinstance(value, bool | np.bool_):
-        return "truth"
-    if isinstance(value, numbers.Real):
-        return "number"
-    return "text" if isinstance(value, str) else "other"
+def _refuse_names(named: dict[str, str | None], source: str) -> None:
+    faults = Faults()
+    for role, column in named.items():
+        if column is not None:
+            faults.add(f"{role}: only a table has columns to name, got {role}={column!r} with {source}.")
+    faults.raise_if_any()
 
 
-def _require_known(values: Array, who: str) -> None:
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise _missing(int(bad[0]), len(bad), "NaN" if np.isnan(values[bad[0]]) else "inf", who)
+def parts_of(path: str | Path) -> tuple[str, ...]:
+    """The parts that `read_labelled` can read of a file: ("train", "test") of an `.npz` with both, else none.
+
+    >>> np.savez("both.npz", X_train=0, y_train=0, X_test=0, y_test=0)
+    >>> parts_of("both.npz")
+    ('train', 'test')
+    """
+    content = files.unpacked(Path(path))
+    names = _arrays(content, Path(path).name).files if _is_npz(content) else []
+    return tuple(part for part in PARTS if f"X_{part}" in names)
 
 
-def _missing(position: int, many: int, got: str, who: str) -> DataError:
-    also = "" if many == 1 else f", and {many - 1} more like it"
-    return DataError(
-        f"{who}, position {position}: expected a label or a number, got {got}{also}. Leave those "
-        "sequences out."
-    )
+def _is_ts(content: bytes, path: Path) -> bool:
+    """By its name, or because its first line that is no comment begins with @, as none of a table does."""
+    lines = (line.strip() for line in content[:65_536].splitlines())
+    first = next((line for line in lines if line and not line.startswith((b"#", b"%"))), b"")
+    if first.lower().startswith(b"@relation"):
+        raise DataError(f"{path.name}: expected CSV, Parquet, .ts or .npz, got ARFF. Save it as CSV first.")
+    return path.name.lower().endswith((".ts", ".ts.gz")) or first.startswith(b"@")
+
+
+def _is_npz(content: bytes) -> bool:
+    if not content.startswith(_ZIP):
+        return False
+    try:
+        names = zipfile.ZipFile(io.BytesIO(content)).namelist()
+    except zipfile.BadZipFile:
+        return True  # cut: what it was, its reader says
+    return any(name.endswith(_ARRAYS) for name in names)
+
+
+def _arrays(content: bytes, source: str) -> Any:
+    try:
+        return np.load(io.BytesIO(content), allow_pickle=False)
+    except (zipfile.BadZipFile, OSError, ValueError) as fault:
+        raise DataError(
+            f"{source}: expected a whole .npz file, got a cut or damaged one. Fetch it again."
+        ) from fault
+
+
+def _from_npz(content: bytes, source: str, part: str | None) -> tuple[Sequences, Array | None]:
+    arrays = _arrays(content, source)
+    parts = [part for part in PARTS if f"X_{part}" in arrays.files]
+    if part is not None:
+        one_of("part", part, PARTS)
+    if part is None and "X" not in arrays.files and parts:
+        raise ArgumentError(
+            f"part: {source} has a part {' and '.join(parts)}; choose one with part='{parts[0]}'."
+        )
+    end = "" if part is None else f"_{part}"
+    if f"X{end}" not in arrays.files:
+        raise DataError(
+            f"{source}: expected arrays X{end} and y{end}, got {', '.join(arrays.files) or 'none'}. Save "
+            f"them as np.savez(path, X{end}=X, y{end}=y)."
+        )
+    series = arranged(_array(arrays, f"X{end}", source), f"{source}, X{end}")
+    series = replace(series, source=source)
+    if f"y{end}" not in arrays.files:
+        return series, None
+    labels = _array(arrays, f"y{end}", source)
+    whole = as_numbers if labels.dtype.kind == "f" and (labels != np.floor(labels)).any() else as_labels
+    return series, whole(labels, len(series), who=f"{source}, y{end}")
+
+
+def _array(arrays: Any, name: str, source: str) -> Array:
+    try:
+        return np.asarray(arrays[name])
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as fault:
+        raise DataError(
+            f"{source}: expected a whole .npz file, got a cut or damaged one. Fetch it again."
+        ) from fault
+    except ValueError as fault:  # objects are pickles, and a pickle can run code
+        way = "Save labels as np.array(y, dtype=str), and sequences of many lengths as a long table."
+        raise DataError(f"{source}, {name}: expected numbers or texts, got Python objects. {way}") from fault
+
+
+def _unpadded(series: Sequences) -> Sequences:
+    """Without the steps at each sequence's end that hold no value at all."""
+    known = np.flatnonzero(~np.isnan(series.values).all(axis=1))
+    before = np.searchsorted(known, series.offsets[1:])
+    last = np.concatenate([[-1], known])[before]
+    lengths = np.maximum(last + 1 - series.offsets[:-1], 0)
+    empty = np.flatnonzero(lengths == 0)
+    if len(empty):
+        name = series.ids[empty[0]]
+        raise DataError(
+            f"{series.source}, sequence {name!r}: expected at least one value, got none. Leave it out of the "
+            "file."
+        )
+    padded = int((lengths < series.lengths).sum())
+    if not padded:
+        return series
+    note = f"{padded} of {len(series)} sequences end before steps without a value, which were left out"
+    return replace(series.head(lengths), notes=(*series.notes, note))

@@ -109,7 +109,7 @@ def find(table: Table, named: Named) -> Layout:
     time = named.time or _time(table, free)
     free = [name for name in free if name != time]
     series = named.id or _id(table, time, free)
-    numbers = [n for n in free if n != series and table.kinds[n] == "number" and not _is_key(n)]
+    numbers = [n for n in free if n != series and table.kinds[n] == "number" and not is_key(n)]
     targets = named.target or _targets(table, time, series, numbers)
     inputs = {*named.past, *named.future, *named.static}
     unused = tuple(n for n in table.columns if n not in {series, time, *targets, *inputs})
@@ -126,10 +126,19 @@ def keys(table: Table, free: Sequence[str]) -> tuple[str | None, str | None]:
     time = _time(table, free)
     rest = [name for name in free if name != time]
     if time is not None:  # a unique_id may have one step each
-        usual = [name for name in _usual(rest, _IDS) if name == "unique_id" or _repeats(table, [name])]
+        usual = [name for name in usual_ids(rest) if name == "unique_id" or _repeats(table, [name])]
         if usual:
             return usual[0], time
     return _id(table, time, rest), time
+
+
+def usual_ids(names: Sequence[str]) -> list[str]:
+    """Those of the names that are spelt as an id, the most usual first.
+
+    >>> usual_ids(["x", "Sensor", "unique_id"])
+    ['unique_id', 'Sensor']
+    """
+    return _usual(names, _IDS)
 
 
 def _usual(names: Sequence[str], usual: Sequence[str]) -> list[str]:
@@ -152,7 +161,7 @@ def _time(table: Table, free: Sequence[str]) -> str | None:
     dates = [name for name in free if table.kinds[name] == "time"]
     if len(dates) > 1:
         raise DataError(
-            f"{table.source}: expected one column of dates, got {_listed(dates)}. Name the one that orders "
+            f"{table.source}: expected one column of dates, got {listed(dates)}. Name the one that orders "
             "the rows with --time or time=."
         )
     if dates:
@@ -166,7 +175,7 @@ def _refuse_parts(table: Table, time: str, free: Sequence[str]) -> None:
     parts = [n for n in _usual(free, ("month", "quarter", "week", "day")) if table.kinds[n] == "number"]
     if time.strip().lower() == "year" and parts and _repeats(table, [time]):
         raise DataError(
-            f"{table.source}: expected one column that says when, got {_listed([time, *parts])}. Put them "
+            f"{table.source}: expected one column that says when, got {listed([time, *parts])}. Put them "
             "together in one column, such as 1950-01."
         )
 
@@ -208,7 +217,7 @@ def _id(table: Table, time: str | None, free: Sequence[str]) -> str | None:
         texts = [name for name in texts if not _repeats(table, [name, time])] or texts
     if len(texts) > 1:
         raise DataError(
-            f"{table.source}: expected one column that tells the series apart, got {_listed(texts)}. Name it "
+            f"{table.source}: expected one column that tells the series apart, got {listed(texts)}. Name it "
             "with --id or id=."
         )
     return texts[0] if texts else None
@@ -219,7 +228,7 @@ def _repeats(table: Table, names: Sequence[str]) -> bool:
     return bool(pd.DataFrame({name: table.columns[name] for name in names}).duplicated().any())
 
 
-def _is_key(name: str) -> bool:
+def is_key(name: str) -> bool:
     """Whether a column is spelt like one that numbers its rows or customers, which is nothing to learn."""
     spelling = name.strip().lower()
     return spelling in _IDS[:5] or spelling == "key" or spelling.endswith("_id")
@@ -255,7 +264,7 @@ def _targets(table: Table, time: str | None, series: str | None, numbers: Sequen
     if usual or len(numbers) == 1:
         return ((usual or numbers)[0],)
     raise DataError(
-        f"{table.source}: expected one target column, got {_listed(numbers)}. Name it with --target or "
+        f"{table.source}: expected one target column, got {listed(numbers)}. Name it with --target or "
         "target=."
     )
 
@@ -265,7 +274,12 @@ def _sample(table: Table, name: str) -> str:
     return quoted(values[int(np.argmin(is_missing(values)))])
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence shows them, the first five of many.
+
+    >>> listed(["a", "b", "c"])
+    "'a', 'b' and 'c'"
+    """
     shown = [repr(name) for name in names[:5]]
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(shown[:-1]) + f" and {shown[-1]}" if not more else ", ".join(shown) + more

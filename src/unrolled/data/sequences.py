@@ -208,6 +208,16 @@ class Sequences:
         return describe(self)
 
 
+def feature_columns(features: int) -> tuple[tuple[str, ...], tuple[Role, ...]]:
+    """Names and roles of so many features that have no names: x, or x1, x2, ...
+
+    >>> feature_columns(2)[0]
+    ('x1', 'x2')
+    """
+    names = ("x",) if features == 1 else tuple(f"x{k + 1}" for k in range(features))
+    return names, (Role.TARGET, *[Role.PAST] * (features - 1))
+
+
 def _numbers(position: int, part: Any) -> NDArray[np.float64]:
     """One (T, F) array of `from_arrays`, or the sentence that says why it is none."""
     try:

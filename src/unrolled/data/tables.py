@@ -168,7 +168,7 @@ def from_table(table: Table, named: Named, *, utc: bool) -> Sequences:
         more = ", ..." if len(layout.unused) > 8 else ""
         notes.append(f"columns without a part to play: {', '.join(layout.unused[:8])}{more}")
     times = None if layout.time is None else _times(table, layout.time, notes, utc=utc)
-    codes, ids = _series_of(table, layout)
+    codes, ids = _one_series(table, layout) if layout.id is None else series_of(table, layout.id)
     values = np.column_stack([table.numbers(name) for name in (*layout.targets, *layout.inputs)])
     notes.extend(table.remarks)
     rows = _sorted_rows(codes, times, notes)
@@ -224,21 +224,27 @@ def _whole_numbers(table: Table, name: str) -> NDArray[Any]:
         return numbers
 
 
-def _series_of(table: Table, layout: Layout) -> tuple[Ints, tuple[str, ...]]:
-    """(T,) the series of each row, and their names in the order in which they first occur."""
-    if layout.id is None:
-        name = layout.targets[0] if len(layout.targets) == 1 else "table"
-        return np.zeros(len(table), dtype=np.int64), (name,)
-    codes, distinct = pd.factorize(table.columns[layout.id])
+def _one_series(table: Table, layout: Layout) -> tuple[Ints, tuple[str, ...]]:
+    name = layout.targets[0] if len(layout.targets) == 1 else "table"
+    return np.zeros(len(table), dtype=np.int64), (name,)
+
+
+def series_of(table: Table, name: str) -> tuple[Ints, tuple[str, ...]]:
+    """(T,) the series of each row by the column of that name, and the ids in the order in which they occur.
+
+    Raises:
+        DataError: a row has none.
+    """
+    codes, distinct = pd.factorize(table.columns[name])
     unnamed = np.flatnonzero(
         (codes < 0) | np.isin(codes, np.flatnonzero([str(d).strip() == "" for d in distinct]))
     )
     if len(unnamed):
         raise DataError(
-            f"{table.place(int(unnamed[0]))}, column {layout.id!r}: expected the name of a series, got "
+            f"{table.place(int(unnamed[0]))}, column {name!r}: expected the name of a series, got "
             "nothing. Name it, or remove that row."
         )
-    names = [shown(name) if isinstance(name, np.datetime64) else str(name) for name in distinct]
+    names = [shown(one) if isinstance(one, np.datetime64) else str(one) for one in distinct]
     return np.asarray(codes, dtype=np.int64), tuple(names)
 
 
