@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import sys
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +27,8 @@ class Estimator:
     A subclass names its arguments in `__init__` and stores each under its own name, so that
     `sklearn.clone`, `get_params`, pipelines and grid search work.
     """
+
+    _fit_call = "fit(series)"  # what to do first
 
     @classmethod
     def _names(cls) -> list[str]:
@@ -65,7 +68,18 @@ class Estimator:
 
     def _require_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
-            raise NotFittedError(f"{type(self).__name__}: not fitted yet. Call fit(series) first.")
+            raise _not_fitted(f"{type(self).__name__}: not fitted yet. Call {self._fit_call} first.")
+
+
+def _not_fitted(sentence: str) -> NotFittedError:
+    """Also scikit-learn's error of that name where scikit-learn is at work: its own code catches no other."""
+    known = sys.modules.get("sklearn.exceptions")
+    if known is None:
+        return NotFittedError(sentence)
+    # pickled, as when it comes back from a worker, it is made anew
+    body = {"__module__": __name__, "__reduce__": lambda fault: (_not_fitted, fault.args)}
+    both: type[NotFittedError] = type("NotFittedError", (NotFittedError, known.NotFittedError), body)
+    return both(sentence)
 
 
 def save_model(path: str | Path, tensors: dict[str, Tensor], config: dict[str, Any], card: str) -> None:

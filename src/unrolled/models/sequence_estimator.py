@@ -17,7 +17,7 @@ from unrolled import __version__
 from unrolled.check import Faults, one_of, real, whole
 from unrolled.data.labelled import as_sequences
 from unrolled.data.sequences import Sequences
-from unrolled.errors import ArgumentError, DataError, ModelFolderError, NotFittedError, UnrolledError
+from unrolled.errors import ArgumentError, DataError, ModelFolderError, UnrolledError
 from unrolled.models.base import Estimator, load_model, save_model
 from unrolled.models.card import sequence_card
 from unrolled.models.sequence_network import SequenceNetwork, SequenceSizes
@@ -68,6 +68,7 @@ class SequenceEstimator(Estimator):
     A subclass says what y becomes (`_targets`) and what the networks' answers mean (`predict`).
     """
 
+    _fit_call = "fit(X, y)"
     _per_step = False
     _learned: tuple[str, ...] = ()  # arrays that a subclass learns
 
@@ -146,7 +147,7 @@ class SequenceEstimator(Estimator):
         self.stopping_, self.sizes_ = trained.stopping, trained.networks[0].sizes
         for name, value in targets.learned.items():
             setattr(self, name, value)
-        self._steps = _steps_as_columns(X, data)
+        self._steps = _steps_as_columns(X, data, lists=True)
         self.n_features_in_ = self._steps or data.values.shape[1]
         self.n_parameters_ = sum(p.numel() for p in self.networks_[0].parameters())
         self.seconds_ = time.perf_counter() - start_s
@@ -266,7 +267,7 @@ class SequenceEstimator(Estimator):
         self._require_fitted()
         name = type(self).__name__
         data = as_sequences(X, who=f"{name} X")
-        steps = _steps_as_columns(X, data)
+        steps = _steps_as_columns(X, data, lists=False)
         if self._steps and steps and steps != self._steps:
             raise DataError(  # scikit-learn's words
                 f"X has {steps} features, but {name} is expecting {self._steps} features as input: a column "
@@ -279,10 +280,6 @@ class SequenceEstimator(Estimator):
                 "that were fitted on, or fit a model on these."
             )
         return data
-
-    def _require_fitted(self) -> None:
-        if not self.__sklearn_is_fitted__():
-            raise NotFittedError(f"{type(self).__name__}: not fitted yet. Call fit(X, y) first.")
 
     def _sizes(self, data: Sequences, answers: int) -> SequenceSizes:
         return SequenceSizes(
@@ -341,11 +338,14 @@ def _scaling(values: Floats) -> Scaling:
     return Scaling(values.mean(0), np.where(scale > 0, scale, 1.0))
 
 
-def _steps_as_columns(X: Any, data: Sequences) -> int:
-    """T where X came as (N, T), a column a step, which is what scikit-learn calls features; else 0."""
+def _steps_as_columns(X: Any, data: Sequences, *, lists: bool) -> int:
+    """T where X is a table, a row a sequence and a column a step: scikit-learn's features; else 0."""
     steps = int(data.lengths[0])
-    as_table = tuple(getattr(X, "shape", ())) == (len(data), steps) and data.values.shape[1] == 1
-    return steps if as_table and (data.lengths == steps).all() else 0
+    shape = tuple(getattr(X, "shape", ()))
+    if lists and isinstance(X, list | tuple):
+        shape = (len(X), *np.shape(X[0]))
+    is_table = shape == (len(data), steps) and data.values.shape[1] == 1 and (data.lengths == steps).all()
+    return steps if is_table else 0
 
 
 def _as_groups(groups: Any, count: int) -> Ints | None:
