@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # what the table below loads, told to type checkers and edito
     from unrolled.data.sequences import Sequences
     from unrolled.data.tables import read
     from unrolled.evaluate.backtest import BacktestResult, backtest
+    from unrolled.evaluate.comparison import Comparison, compare
     from unrolled.models.forecaster import Forecaster
     from unrolled.models.sequence_classifier import SequenceClassifier
     from unrolled.models.sequence_regressor import SequenceRegressor
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ArgumentError",
     "BacktestResult",
+    "Comparison",
     "DataError",
     "Forecaster",
     "MissingPartError",
@@ -52,6 +54,7 @@ __all__ = [
     "UnrolledError",
     "__version__",
     "backtest",
+    "compare",
     "describe",
     "examples",
     "kernels",
@@ -62,12 +65,14 @@ __all__ = [
 # name: the module that holds it, or that it is
 _LAZY = {
     "BacktestResult": "unrolled.evaluate.backtest",
+    "Comparison": "unrolled.evaluate.comparison",
     "Forecaster": "unrolled.models.forecaster",
     "SequenceClassifier": "unrolled.models.sequence_classifier",
     "SequenceRegressor": "unrolled.models.sequence_regressor",
     "SequenceTagger": "unrolled.models.sequence_tagger",
     "Sequences": "unrolled.data.sequences",
     "backtest": "unrolled.evaluate.backtest",
+    "compare": "unrolled.evaluate.comparison",
     "describe": "unrolled.data.describe",
     "examples": "unrolled.data.examples",
     "kernels": "unrolled.kernels",

@@ -112,7 +112,7 @@ def _skewness(centred: Floats) -> float:
     if n < 3:
         return 0.0
     third, second = float((centred**3).mean()), float((centred**2).mean())
-    return third / second**1.5 * math.sqrt(n * (n - 1)) / (n - 2)
+    return float(third / second**1.5 * math.sqrt(n * (n - 1)) / (n - 2))
 
 
 def share_interval(right: float, n: float, level: float) -> tuple[float, float]:

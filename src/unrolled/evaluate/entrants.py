@@ -1,0 +1,179 @@
+"""Who is compared with a network of whole sequences, and how each is fitted and asked."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from unrolled.check import nearest
+from unrolled.errors import ArgumentError, MissingPartError
+from unrolled.evaluate.bag_of_steps import BagOfSteps
+from unrolled.evaluate.parts import Part, Task
+from unrolled.evaluate.simple_rivals import (
+    LastStep,
+    MajorityClass,
+    MeanOfY,
+    MiniRocket,
+    NearestEuclidean,
+    NearestWarped,
+    has_aeon,
+)
+from unrolled.models.sequence_classifier import SequenceClassifier
+from unrolled.models.sequence_estimator import SequenceEstimator
+from unrolled.models.sequence_regressor import SequenceRegressor
+
+Array = NDArray[Any]
+
+_SHARED = ("1-NN Euclidean", "1-NN DTW", "MiniRocket", "reservoir", "bag of steps", "feed-forward")
+RIVALS = {"labels": ("majority class", *_SHARED), "numbers": ("mean of y", "last step", *_SHARED)}
+NOTES = {
+    "majority class": "always the most frequent class",
+    "mean of y": "always the mean",
+    "last step": "a straight line from the last step",
+    "1-NN Euclidean": "the answer of the nearest training sequence",
+    "1-NN DTW": "the same, after dynamic time warping",
+    "MiniRocket": "fixed convolutions and a ridge",
+    "reservoir": "random recurrent weights and a ridge",
+    "bag of steps": "the same estimator, the order of steps destroyed",
+    "feed-forward": "the same estimator, all steps as one flat vector",
+}
+_OF_AEON = ("1-NN DTW", "MiniRocket")
+_MOST_WARPED = 2e10  # pairs of steps: about two minutes
+_MOST_ROCKETS = 5000  # training sequences: beyond, its ridge takes minutes and gigabytes
+
+
+class Entrant(NamedTuple):
+    """One of those compared: a name, how it is made, and whether it reads X or plain sequences."""
+
+    name: str
+    make: Callable[[], Any]
+    reads_x: bool = True
+
+
+class Told(NamedTuple):
+    """What one of them answered, part after part, and its seconds: means of the parts."""
+
+    name: str
+    answers: Array
+    fit_seconds: float
+    predict_seconds: float
+
+
+def ask(entrant: Entrant, parts: Sequence[Part]) -> Told:
+    """Fit it on each part anew, and let it answer."""
+    answers, seconds = [], np.zeros(2)
+    for train, test in parts:
+        model = entrant.make()
+        given = {"groups": train.groups} if train.groups is not None and _takes_groups(model) else {}
+        start_s = time.perf_counter()
+        model.fit(train.X if entrant.reads_x else train.sequences, train.y, **given)
+        fitted_s = time.perf_counter()
+        answers.append(np.asarray(model.predict(test.X if entrant.reads_x else test.sequences)))
+        seconds += fitted_s - start_s, time.perf_counter() - fitted_s
+    return Told(entrant.name, np.concatenate(answers), *(seconds / len(parts)).tolist())
+
+
+def _takes_groups(model: Any) -> bool:
+    return isinstance(model.model if isinstance(model, BagOfSteps) else model, SequenceEstimator)
+
+
+def network_entrant(model: Any) -> Entrant:
+    """The model itself: a copy of it, fitted or not, under the name of its cell or class."""
+    return Entrant(_name(model), lambda: clone(model))
+
+
+def _name(model: Any) -> str:
+    if isinstance(model, SequenceEstimator):
+        return "reservoir" if model.training == "reservoir" else model.cell
+    return type(model[-1] if hasattr(model, "named_steps") else model).__name__
+
+
+def rival_entrants(model: Any, task: Task, names: Sequence[str]) -> list[Entrant]:
+    """Those of the names that can be made; the network itself is none of its rivals."""
+    is_ours = isinstance(model, SequenceEstimator)
+    own = clone(model) if is_ours else {"labels": SequenceClassifier, "numbers": SequenceRegressor}[task]()
+    flat = {"cell": "feedforward", "training": "gradient", "activation": "tanh", "bidirectional": False}
+
+    def changed(**settings: Any) -> Callable[[], Any]:
+        return lambda: clone(own).set_params(**settings)
+
+    made = {
+        "majority class": Entrant("majority class", MajorityClass, reads_x=False),
+        "mean of y": Entrant("mean of y", MeanOfY, reads_x=False),
+        "last step": Entrant("last step", LastStep, reads_x=False),
+        "1-NN Euclidean": Entrant("1-NN Euclidean", NearestEuclidean, reads_x=False),
+        "1-NN DTW": Entrant("1-NN DTW", NearestWarped, reads_x=False),
+        "MiniRocket": Entrant("MiniRocket", lambda: MiniRocket(labels=task == "labels"), reads_x=False),
+        "bag of steps": Entrant("bag of steps", lambda: BagOfSteps(clone(model))),
+        "reservoir": Entrant("reservoir", changed(training="reservoir"), reads_x=is_ours),
+        "feed-forward": Entrant("feed-forward", changed(**flat), reads_x=is_ours),
+    }
+    itself = {"reservoir": "reservoir", "feedforward": "feed-forward"}.get(_name(model)) if is_ours else None
+    return [made[name] for name in names if name != itself]
+
+
+def left_out(parts: Sequence[Part], names: Sequence[str], *, asked_for: bool) -> dict[str, str]:
+    """Why some of the names cannot take part, a reason each.
+
+    Args:
+        parts: what all would be fitted on.
+        names: of the rivals.
+        asked_for: whether the caller named them: then what only takes long is not left out.
+
+    Raises:
+        MissingPartError: one that the caller named needs aeon, and it is not installed.
+    """
+    reasons: dict[str, str] = {}
+    lengths = {len(x) for part in parts for own in part for x in own.sequences}
+    if len(lengths) > 1:
+        reasons["feed-forward"] = "sequences differ in length"
+    if not has_aeon():
+        if asked_for and (needing := [name for name in _OF_AEON if name in names]):
+            raise MissingPartError(
+                f"rivals: {needing[0]} needs aeon, which is not installed: pip install aeon"
+            )
+        reasons |= dict.fromkeys(_OF_AEON, "aeon is not installed (pip install aeon)")
+    elif not asked_for:
+        steps = [sum(map(len, train.sequences)) * sum(map(len, test.sequences)) for train, test in parts]
+        if sum(steps) > _MOST_WARPED:
+            reasons["1-NN DTW"] = (
+                f"it would compare {sum(steps):.0e} pairs of steps; name it in rivals to have it"
+            )
+        if max(len(part.train) for part in parts) > _MOST_ROCKETS:
+            reasons["MiniRocket"] = (
+                f"its ridge on more than {_MOST_ROCKETS:,} sequences is slow; name it to have it"
+            )
+    return {name: reason for name, reason in reasons.items() if name in names}
+
+
+def warm_up(entrants: Sequence[Entrant], part: Part) -> None:
+    """Let aeon compile before anything is timed: half a minute after it was installed, once."""
+    for entrant in entrants:
+        if entrant.name in _OF_AEON:
+            few = part.train.some(np.arange(min(4, len(part.train))))
+            few = replace(few, y=np.arange(len(few)))  # not all of one class
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ask(entrant, [Part(few, few)])
+
+
+def known_rivals(names: Any, task: Task) -> tuple[str, ...]:
+    """The names as asked for, all where none were, or an error that offers the nearest spelling."""
+    known = RIVALS[task]
+    if names is None:
+        return known
+    if isinstance(names, str):
+        names = (names,)
+    wrong = [name for name in names if name not in known]
+    if wrong or not names:
+        offer = nearest(str(wrong[0]), known) if wrong else ""
+        got = repr(wrong[0]) if wrong else "none: a score means nothing without one"
+        raise ArgumentError(f"rivals: expected some of {', '.join(known)}; got {got}.{offer}")
+    return tuple(dict.fromkeys(names))
