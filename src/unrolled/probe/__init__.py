@@ -5,10 +5,23 @@
 'order'
 """
 
-from unrolled.probe.length import AtLength, Length, length
-from unrolled.probe.order import Order, Retrained, order
+from unrolled.probe.activations import Activations, activations
+from unrolled.probe.feedforward import Feedforward, feedforward
+from unrolled.probe.length import Length, length
+from unrolled.probe.order import Order, order
 from unrolled.probe.subject import Subject, subject_of
 
 # Loaded here and not when used: each probe has the name of its file, and a file that is imported later
 # would take the place of the function.
-__all__ = ["AtLength", "Length", "Order", "Retrained", "Subject", "length", "order", "subject_of"]
+__all__ = [
+    "Activations",
+    "Feedforward",
+    "Length",
+    "Order",
+    "Subject",
+    "activations",
+    "feedforward",
+    "length",
+    "order",
+    "subject_of",
+]

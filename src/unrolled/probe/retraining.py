@@ -58,7 +58,7 @@ class Contest:
     p_value: float
 
 
-class _Rows:
+class Rows:
     """Positions as examples: the batch of rows is the rows."""
 
     def __init__(self, count: int) -> None:
@@ -68,6 +68,7 @@ class _Rows:
         return self._count
 
     def batch(self, rows: Tensor) -> Tensor:
+        """The rows."""
         return rows
 
 
@@ -163,7 +164,7 @@ def train_module(module: nn.Module, subject: Subject, *, seed: int) -> None:
         raw = subject.call(network, subject.values[rows], subject.lengths[rows], rows)
         return subject.losses(subject.scored(raw), rows).mean()
 
-    fit(module, loss, _Rows(len(subject)), None, plan)
+    fit(module, loss, Rows(len(subject)), None, plan)
 
 
 def contest(subject: Subject, folds: int, seed: int, trainers: tuple[Trainer, Trainer]) -> Contest:

@@ -21,7 +21,7 @@ def chance(p_value: float) -> str:
     """
     if p_value < 0.001:
         return "in fewer than 1 of 1,000 cases"
-    if p_value < 0.01:
+    if p_value < 0.0095:  # else it is read as 10 of 1,000
         return f"in {1000 * p_value:.0f} of 1,000 cases"
     return f"in {100 * p_value:.0f} of 100 cases"
 

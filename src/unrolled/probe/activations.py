@@ -1,0 +1,328 @@
+"""The same training with one activation after another: how does each learn, and does it hold?
+
+A plain recurrent network and a linear readout of its last state, as in the lesson: no stem, no pooling and,
+so that an activation that explodes is seen to, gradients are not clipped. Everything but the activation is
+the same: data, split, seeds, epochs, learning rate.
+
+Shapes: N sequences, T steps, F inputs, H units, E epochs, S seeds.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from unrolled.check import Faults, one_of, real, whole
+from unrolled.data.frames import to_frame
+from unrolled.data.labelled import as_labels, as_numbers, as_sequences
+from unrolled.errors import TrainingError
+from unrolled.models.sequence_network import SequenceNetwork, SequenceSizes
+from unrolled.nn.cells import NONLINEARITIES
+from unrolled.probe.gradients import gradients
+from unrolled.probe.retraining import Rows, folds_of
+from unrolled.probe.subject import Subject, subject_of
+from unrolled.probe.wording import aligned, percent
+from unrolled.train.fit import Plan, fit, seeded
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+COMPARED = ("sigmoid", "tanh", "relu", "leaky_relu", "prelu")
+_LEAST_HELD_OUT = 4  # sequences; with fewer, all are trained on and judged
+_QUARTERS = 4
+_BATCH = 32
+_GRADIENTS_OF = 64  # sequences whose gradients are looked at
+
+
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """Several trainings with one activation.
+
+    Args:
+        name: it.
+        losses: (S, E) training loss of each epoch; NaN after a training that broke down.
+        diverged: (S,) true where the loss was no longer finite, or ended above what it began with.
+        scores: (S,) accuracy, or error of numbers, on held-out sequences; NaN where it broke down.
+        growth_before: (S,) factor by which a gradient grows a step back, in the network as it began.
+        growth_after: (S,) the same after training; NaN where it broke down.
+        seconds: mean time of one training.
+    """
+
+    name: str
+    losses: Floats
+    diverged: NDArray[np.bool_]
+    scores: Floats
+    growth_before: Floats
+    growth_after: Floats
+    seconds: float
+
+    @property
+    def diverged_share(self) -> float:
+        """The share of seeds that diverged."""
+        return float(self.diverged.mean())
+
+    @property
+    def score(self) -> float:
+        """The mean score of the seeds that did not break down; NaN where all did."""
+        return _mean(self.scores)
+
+
+@dataclass(frozen=True, eq=False)
+class Activations:
+    """The same training with each activation.
+
+    Args:
+        sentence: what to tell a person.
+        rows: an activation each, in the order that was asked for.
+        task: "class" or "number": whether a score is an accuracy or an error.
+        best: the name of the activation with the best mean score, among those that diverged least.
+        held_out: sequences that the scores were judged on; 0 if they were too few, and all were trained on
+            and judged.
+        sequences: N.
+        epochs: E.
+    """
+
+    kind: ClassVar[str] = "activations"
+
+    sentence: str
+    rows: tuple[Activation, ...]
+    task: Literal["class", "number"]
+    best: str
+    held_out: int
+    sequences: int
+    epochs: int
+
+    def to_frame(self) -> Any:
+        """A row an activation, as a pandas frame: means over the seeds."""
+        score = "accuracy" if self.task == "class" else "error"
+        columns = {
+            "activation": np.array([row.name for row in self.rows]),
+            score: np.array([row.score for row in self.rows]),
+            "diverged": np.array([row.diverged_share for row in self.rows]),
+            "loss": np.array([_mean(row.losses[:, -1]) for row in self.rows]),
+            "growth_before": np.array([_mean(row.growth_before) for row in self.rows]),
+            "growth_after": np.array([_mean(row.growth_after) for row in self.rows]),
+            "seconds": np.array([row.seconds for row in self.rows]),
+        }
+        return to_frame(columns, "pandas")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON; what broke down is None."""
+        rows = []
+        for row in self.rows:
+            lists = {name: own.tolist() for name, own in vars(row).items() if isinstance(own, np.ndarray)}
+            rows.append({"name": row.name, "seconds": row.seconds, **_without_nan(lists)})
+        return {"kind": self.kind, **vars(self), "rows": rows}
+
+    def plot(self) -> Any:
+        """Loss curves, scores and the growth of gradients."""
+        from unrolled.report.figures import figure  # noqa: PLC0415 (the one arrow between neighbours)
+
+        return figure(self)
+
+    def __str__(self) -> str:
+        score = "accuracy" if self.task == "class" else "error"
+        rows = [["activation", score, "last loss", "diverged", "gradient growth: at first", "trained"]]
+        for row in self.rows:
+            numbers = (row.score, _mean(row.losses[:, -1]))
+            growths = (_mean(row.growth_before), _mean(row.growth_after))
+            cells = [*(f"{own:.3g}" for own in numbers), percent(row.diverged_share)]
+            rows.append([row.name, *cells, *(f"{own:.3g}" for own in growths)])
+        return f"{aligned(rows)}\n\n{self.sentence}"
+
+
+def activations(
+    X: Any, y: Any, *, activations: Sequence[str] = COMPARED, seeds: int = 5, hidden_size: int = 32,
+    max_epochs: int = 30, learning_rate: float = 1e-2, random_state: int = 0,
+) -> Activations:  # fmt: skip
+    """Train a plain recurrent network with each of several activations, from several seeds.
+
+    A quarter of the sequences, a share of each class, is held out for the scores.
+
+    Args:
+        X: whatever `unrolled.data.labelled.as_sequences` takes.
+        y: their labels; numbers with decimals are taken as numbers to answer.
+        activations: names that `unrolled.nn.RNN` knows.
+        seeds: trainings with each.
+        hidden_size: H.
+        max_epochs: epochs of each.
+        learning_rate: the peak of the cycle.
+        random_state: of the split, and of the first seed.
+
+    Raises:
+        ArgumentError: an argument is out of range; all faults are told at once.
+        DataError: X or y cannot be used.
+
+    >>> X = np.random.default_rng(0).normal(size=(40, 6))
+    >>> told = activations(X, X[:, -1] > 0, activations=["tanh", "relu"], seeds=2, max_epochs=5)
+    >>> [(row.name, row.losses.shape, row.diverged_share) for row in told.rows]
+    [('tanh', (2, 5), 0.0), ('relu', (2, 5), 0.0)]
+    """
+    _check(activations, seeds, hidden_size, max_epochs, learning_rate, random_state)
+    task = _Task(X, y, hidden_size, random_state)
+    plan = Plan(
+        max_epochs=max_epochs,
+        batch_size=min(_BATCH, len(task.trained)),
+        learning_rate=learning_rate,
+        steps_per_epoch=math.ceil(len(task.trained) / _BATCH),
+        weight_decay=0.0,
+        clip_norm=math.inf,
+    )
+    rows = tuple(
+        _several(name, task, plan, range(random_state, random_state + seeds)) for name in activations
+    )
+    best = min(rows, key=lambda row: _rank(row, task.kind))
+    return Activations(
+        sentence=_sentence(rows, best, task.kind),
+        rows=rows,
+        task=task.kind,
+        best=best.name,
+        held_out=len(task.judged) if len(task.trained) < task.count else 0,
+        sequences=task.count,
+        epochs=max_epochs,
+    )
+
+
+class _Task:
+    """What all trainings share: scaled sequences, encoded y, the split."""
+
+    def __init__(self, X: Any, y: Any, hidden_size: int, seed: int) -> None:
+        sequences = as_sequences(X, who="activations X")
+        values, scale = sequences.values, sequences.values.std(0)
+        self.kind: Literal["class", "number"] = "class"
+        self.spread = 1.0
+        if _are_measured(y):
+            numbers = as_numbers(y, len(sequences), who="activations y")
+            self.kind, self.spread = "number", float(numbers.std())
+            self.y, strata, answers = (numbers - numbers.mean()) / self.spread, np.zeros(len(y), dtype=int), 1
+        else:
+            labels = as_labels(y, len(sequences), who="activations y")
+            classes, self.y = np.unique(labels, return_inverse=True)
+            strata, answers = self.y, max(len(classes), 2)
+        flat = (values - values.mean(0)) / np.where(scale > 0, scale, 1.0)
+        self.arrays, self.count = np.split(flat, sequences.offsets[1:-1]), len(sequences)
+        self.sizes = SequenceSizes(values.shape[1], answers, cell="rnn", hidden_size=hidden_size)
+        quarter = folds_of(strata, _QUARTERS, seed) == 0
+        enough = quarter.sum() >= _LEAST_HELD_OUT
+        self.judged = np.flatnonzero(quarter) if enough else np.arange(self.count)
+        self.trained = np.flatnonzero(~quarter) if enough else np.arange(self.count)
+
+    def subject(self, network: nn.Module, rows: Ints) -> Subject:
+        """These sequences, asked of this network."""
+        return subject_of(network, [self.arrays[row] for row in rows], self.y[rows], who="activations")
+
+    def growth(self, network: nn.Module) -> float:
+        """The factor by which a gradient grows a step back."""
+        rows = self.trained[:_GRADIENTS_OF]
+        growth = gradients(network, [self.arrays[row] for row in rows], self.y[rows]).growth
+        return float("nan") if growth is None else growth
+
+
+def _are_measured(y: Any) -> bool:
+    """Whether these are numbers with decimals, and so no classes."""
+    numbers = np.asarray(y)
+    return numbers.dtype.kind == "f" and bool((numbers != np.round(numbers)).any())
+
+
+def _several(name: str, task: _Task, plan: Plan, seeds: range) -> Activation:
+    """The trainings with one activation."""
+    start_s = time.perf_counter()
+    runs = [_once(replace(task.sizes, activation=name), task, replace(plan, seed=seed)) for seed in seeds]
+    losses, diverged, scores, before, after = (np.array(each) for each in zip(*runs, strict=True))
+    seconds = (time.perf_counter() - start_s) / len(seeds)
+    return Activation(name, losses, diverged, scores, before, after, seconds)
+
+
+def _once(sizes: SequenceSizes, task: _Task, plan: Plan) -> tuple[list[float], bool, float, float, float]:
+    """One training: losses of its epochs, whether it diverged, score, growth before and after."""
+    with seeded(plan.seed):
+        network = SequenceNetwork(sizes)
+    subject, growth = task.subject(network, task.trained), task.growth(network)
+    at_first = float(subject.judge().losses.mean())
+    losses: list[float] = []
+
+    def loss(module: nn.Module, rows: Tensor) -> Tensor:
+        raw = subject.call(module, subject.values[rows], subject.lengths[rows], rows)
+        return subject.losses(subject.scored(raw), rows).mean()
+
+    try:
+        fit(network, loss, Rows(len(subject)), None, plan, tell=lambda _, own: losses.append(own.train_loss))
+    except TrainingError:
+        losses += [float("nan")] * (plan.max_epochs - len(losses))
+        return losses, True, float("nan"), growth, float("nan")
+    judged = task.subject(network, task.judged).judge()
+    mean = float(judged.losses.mean())
+    score = float(judged.right.mean()) if task.kind == "class" else math.sqrt(mean) * task.spread
+    return losses, losses[-1] > at_first, score, growth, task.growth(network)
+
+
+def _check(
+    names: Sequence[str], seeds: int, hidden_size: int, max_epochs: int, rate: float, seed: int
+) -> None:
+    faults = Faults()
+    for name in names:
+        faults.collect(one_of, "activations", name, NONLINEARITIES)
+    faults.collect(whole, "activations: how many", len(names), least=1)
+    faults.collect(whole, "seeds", seeds, least=1)
+    faults.collect(whole, "hidden_size", hidden_size, least=1)
+    faults.collect(whole, "max_epochs", max_epochs, least=1)
+    faults.collect(real, "learning_rate", rate, above=0)
+    faults.collect(whole, "random_state", seed)
+    faults.raise_if_any()
+
+
+def _rank(row: Activation, kind: str) -> tuple[float, float]:
+    """Lower is better: trainings that diverged first, then the score."""
+    score = -row.score if kind == "class" else row.score
+    return row.diverged_share, math.inf if math.isnan(score) else score
+
+
+def _sentence(rows: tuple[Activation, ...], best: Activation, kind: str) -> str:
+    said = percent if kind == "class" else "{:.3g}".format
+    verb = "is right in" if kind == "class" else "has an error of"
+    names = [row.name for row in rows if row.diverged.any()]
+    broke = f"; trainings diverged with {', '.join(names)}" if names else "; no training diverged"
+    if len(rows) == 1:
+        return f"With {best.name} the network {verb} {said(best.score)}{broke}."
+    worst = max(rows, key=lambda row: _rank(row, kind))
+    if not math.isfinite(worst.score):
+        return f"With {best.name} the network does best: it {verb} {said(best.score)}{broke}."
+    spread = _spread_of(rows)
+    if abs(best.score - worst.score) <= spread:
+        return (
+            f"The activation makes no difference here: with {best.name} the network {verb} "
+            f"{said(best.score)}, with {worst.name} {said(worst.score)}, no farther apart than seeds{broke}."
+        )
+    return (
+        f"With {best.name} the network does best: it {verb} {said(best.score)}, "
+        f"with {worst.name} {said(worst.score)}{broke}."
+    )
+
+
+def _spread_of(rows: tuple[Activation, ...]) -> float:
+    """Twice the standard error of a difference between two activations' mean scores, from the seeds."""
+    counts = [int(np.isfinite(row.scores).sum()) for row in rows]
+    variances = [float(np.nanvar(row.scores, ddof=1)) for row, n in zip(rows, counts, strict=True) if n > 1]
+    n = min([own for own in counts if own > 1], default=1)
+    return 2 * math.sqrt(2 * float(np.mean(variances)) / n) if variances else math.inf
+
+
+def _mean(values: Floats) -> float:
+    """Of what is finite; NaN where nothing is."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")
+
+
+def _without_nan(record: Any) -> Any:
+    if isinstance(record, dict):
+        return {name: _without_nan(own) for name, own in record.items()}
+    if isinstance(record, list):
+        return [_without_nan(own) for own in record]
+    return None if isinstance(record, float) and not math.isfinite(record) else record

@@ -1,0 +1,230 @@
+"""Is recurrence worth it? The same data, the same number of parameters, with and without.
+
+The feed-forward network reads all steps at once as one flat vector, zeros after a sequence's end, through
+one hidden layer of tanh units; so many of them that it has as many parameters as the recurrent model, as
+nearly as whole units allow. Both are trained anew on the same folds, each as its kind is trained, and judged
+on the sequences that were held out: see `unrolled.probe.retraining`.
+
+Shapes: N sequences, T steps of the longest, F inputs, H units, K numbers answered.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from unrolled.check import whole
+from unrolled.data.frames import to_frame
+from unrolled.errors import ArgumentError, DataError
+from unrolled.models.sequence_network import SequenceNetwork, SequenceSizes
+from unrolled.probe.retraining import (
+    LEAST_A_FOLD,
+    Contest,
+    arrays_of,
+    contest,
+    cross_trainer,
+    folds_of,
+    strata_of,
+)
+from unrolled.probe.subject import Subject, subject_of
+from unrolled.probe.wording import aligned, chance, percent, times
+from unrolled.train.fit import seeded
+
+Outcome = Literal["recurrence helps", "recurrence harms", "no difference"]
+
+_SIGNIFICANT = 0.05
+_SHARED = ("class_weight", "max_epochs", "batch_size", "learning_rate", "validation_fraction", "device")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two networks.
+
+    Args:
+        name: what a sentence calls it.
+        parameters: how many.
+        hidden_size: units.
+        loss: mean, of held-out sequences.
+        score: accuracy, or the error (root of the mean squared error) of numbers.
+        seconds: mean time of one training.
+    """
+
+    name: str
+    parameters: int
+    hidden_size: int
+    loss: float
+    score: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Feedforward:
+    """A recurrent network beside one without recurrence.
+
+    Args:
+        sentence: what to tell a person.
+        outcome: whose loss is lower, if the p-value is at most 0.05.
+        p_value: how often either would be this much better, in this direction, if they were as good.
+        recurrent: the one with recurrence.
+        feedforward: the one without.
+        task: "class" or "number": whether a score is an accuracy or an error.
+        sequences: how many were judged.
+        folds: of the cross-validation.
+    """
+
+    kind: ClassVar[str] = "feedforward"
+
+    sentence: str
+    outcome: Outcome
+    p_value: float
+    recurrent: Side
+    feedforward: Side
+    task: Literal["class", "number"]
+    sequences: int
+    folds: int
+
+    def to_frame(self) -> Any:
+        """A row a network, as a pandas frame; `score` becomes `accuracy` or `error`."""
+        sides = [asdict(self.recurrent), asdict(self.feedforward)]
+        columns = {name: np.array([side[name] for side in sides]) for name in sides[0]}
+        columns["accuracy" if self.task == "class" else "error"] = columns.pop("score")
+        return to_frame(columns, "pandas")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return {"kind": self.kind, **asdict(self)}
+
+    def plot(self) -> Any:
+        """Both scores, side by side."""
+        from unrolled.report.figures import figure  # noqa: PLC0415 (the one arrow between neighbours)
+
+        return figure(self)
+
+    def __str__(self) -> str:
+        score = "accuracy" if self.task == "class" else "error"
+        rows = [["network", "parameters", "units", score, "loss", "seconds"]]
+        for side in (self.recurrent, self.feedforward):
+            name = side.name.removeprefix("the ").removeprefix("a ")
+            counts = [f"{side.parameters:,}", str(side.hidden_size)]
+            rows.append([name, *counts, f"{side.score:.3g}", f"{side.loss:.3g}", f"{side.seconds:.2g}"])
+        return f"{aligned(rows)}\n\n{self.sentence}"
+
+
+def feedforward(model: Any, X: Any, y: Any, *, folds: int = 5, random_state: int = 0) -> Feedforward:
+    """Hold a recurrent model against a feed-forward network with as many parameters.
+
+    Args:
+        model: what `unrolled.probe.subject_of` takes, with an answer a sequence; copies of it are trained
+            anew, and it stays as it is.
+        X: sequences, of any lengths; those that the model was fitted on will do.
+        y: their labels or numbers.
+        folds: of the cross-validation; both are trained so many times.
+        random_state: of folds and trainings.
+
+    Raises:
+        ArgumentError: the model is none of those, has no recurrence or answers every step, or a module cannot
+            be trained anew.
+        DataError: X or y cannot be used, or there are fewer than four sequences a fold.
+
+    >>> import unrolled as ur
+    >>> X = np.random.default_rng(0).normal(size=(30, 6))
+    >>> model = ur.SequenceClassifier(hidden_size=4, max_epochs=2).fit(X, X[:, 0] > 0)
+    >>> told = feedforward(model, X, X[:, 0] > 0, folds=3)
+    >>> told.recurrent.parameters, told.feedforward.parameters
+    (94, 92)
+    """
+    whole("folds", folds, least=3)
+    whole("random_state", random_state)
+    subject = subject_of(model, X, y, who="feedforward")
+    if subject.per_step:
+        raise ArgumentError("feedforward: expected a model that answers sequences, got one of steps.")
+    layer = subject.layer  # refuses a model without recurrence
+    count = int((folds_of(strata_of(subject), folds, random_state) >= 0).sum())
+    if count < folds * LEAST_A_FOLD:
+        raise DataError(
+            f"feedforward: expected at least {folds * LEAST_A_FOLD} sequences, four a fold, got {count}. So "
+            "few say nothing about either network."
+        )
+    parameters = sum(weight.numel() for weight in subject.networks[0].parameters())
+    units = matched_units(subject, parameters)
+    arrays = arrays_of(subject.values, subject.lengths)
+    twin = _twin(model, subject, units, random_state)
+    told = contest(
+        subject, folds, random_state, (cross_trainer(model, arrays, y), cross_trainer(twin, arrays, y))
+    )
+    return _record(subject, told, parameters, int(getattr(layer, "hidden_size", 0)), units, folds)
+
+
+def matched_units(subject: Subject, parameters: int) -> int:
+    """H for which H (T · F + 1) + K (H + 1) is nearest to so many parameters; at least 1."""
+    inputs = subject.values.shape[1] * subject.values.shape[2]
+    K = _answered(subject)
+    return max(1, round((parameters - K) / (inputs + 1 + K)))
+
+
+def _answered(subject: Subject) -> int:
+    """K, the numbers that the network answers."""
+    first = torch.zeros(1, dtype=torch.int64)
+    with torch.no_grad():
+        raw = subject.call(subject.networks[0], subject.values[:1], subject.lengths[:1], first)
+    return int(raw.shape[-1])
+
+
+def _twin(model: Any, subject: Subject, units: int, seed: int) -> Any:
+    """The same kind of model without recurrence, not trained."""
+    if not isinstance(model, nn.Module):
+        settings = {name: value for name, value in model.get_params().items() if name in _SHARED}
+        return type(model)(**settings, cell="feedforward", hidden_size=units, pooling="last")
+    sizes = SequenceSizes(
+        inputs=subject.values.shape[2],
+        answers=_answered(subject),
+        cell="feedforward",
+        hidden_size=units,
+        steps=subject.values.shape[1],
+    )
+    with seeded(seed):
+        return SequenceNetwork(sizes).to(subject.values.device, subject.values.dtype)
+
+
+def _record(
+    subject: Subject, told: Contest, parameters: int, hidden_size: int, units: int, folds: int
+) -> Feedforward:
+    inputs, K = subject.values.shape[1] * subject.values.shape[2], _answered(subject)
+    own = (parameters, units * (inputs + 1) + K * (units + 1))
+    losses = told.losses.mean(1).tolist()
+    is_class = subject.task == "class"
+    scores = told.right.mean(1).tolist() if is_class else [math.sqrt(loss) for loss in losses]
+    names, sizes = (subject.name, "a feed-forward network"), (hidden_size, units)
+    recurrent, flat = (
+        Side(names[k], own[k], sizes[k], losses[k], scores[k], told.seconds[k]) for k in range(2)
+    )
+    better = told.p_value <= 0.5
+    p_value = told.p_value if better else 1 - told.p_value
+    outcome: Outcome = "no difference"
+    if p_value <= _SIGNIFICANT:
+        outcome = "recurrence helps" if better else "recurrence harms"
+    sentence = _sentence(recurrent, flat, outcome, p_value, is_class=is_class)
+    return Feedforward(sentence, outcome, p_value, recurrent, flat, subject.task, told.losses.shape[1], folds)
+
+
+def _sentence(recurrent: Side, flat: Side, outcome: Outcome, p_value: float, *, is_class: bool) -> str:
+    said = percent if is_class else "{:.3g}".format
+    verb = "is right in" if is_class else "has an error of"
+    compared = (
+        f"on unseen sequences {recurrent.name} with {recurrent.parameters:,} parameters {verb} "
+        f"{said(recurrent.score)}, {flat.name} with {flat.parameters:,} {verb} {said(flat.score)}"
+    )
+    slower = recurrent.seconds / max(flat.seconds, 1e-9)
+    if outcome == "no difference":
+        cheaper = "the feed-forward network" if slower > 1 else recurrent.name
+        return (
+            f"Recurrence makes no difference here: {compared}, a difference that chance makes "
+            f"{chance(p_value)}; {cheaper} trains {times(max(slower, 1 / slower))} as fast."
+        )
+    head = "Recurrence helps here" if outcome == "recurrence helps" else "Recurrence harms here"
+    return f"{head}: {compared}, which chance alone would do {chance(p_value)}."
