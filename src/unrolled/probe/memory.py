@@ -1,0 +1,236 @@
+"""How far back does the network look? The influence on its answer of the step k back, measured twice.
+
+With a the answer, x_{T-k} the input k steps back (0 is the newest) and σ the inputs' standard deviation:
+
+    gradient    v_k² = mean over sequences of Σ_f (σ_f ∂a/∂x_{T-k,f})², one backward pass for all k
+    occlusion   v_k² = ½ mean over sequences of (a - a')², where a' is the answer with the step k back taken
+                from another sequence, k steps back from its end
+
+Both estimate, in the answer's units squared, the variance that the answer owes to that step: the gradient to
+first order, occlusion as it is. They are shares of one thing where steps are independent. In smooth series a
+step is told by its neighbours too, and what a single one carries is less than what all of them do.
+
+The answer a is the log odds of the class that is answered (of the right one, given y), or the number. Of
+several numbers the gradient takes sums with random signs, whose mean square is that of all of them together.
+Nothing is subtracted: a trained network is a little moved by steps that it should ignore, and the window
+within which 95 % of v² lies leaves a twentieth for that.
+
+Source: the occlusion estimate is Jansen's of a total effect (Jansen 1999, eq. 10).
+
+Shapes: N sequences, B of them at once, T steps, F inputs, K steps back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unrolled.check import whole
+from unrolled.probe.influence import by_gradients, by_occlusion, reads_all, sequences_as_long
+from unrolled.probe.span import Floats, Span, overlap, rank_correlation, span_of
+from unrolled.probe.subject import subject_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST_FOR_GRADIENTS = 1024  # sequences, drawn where there are more
+_MOST_FOR_OCCLUSION = 256
+_MOST_FOR_READOUT = 64
+_AGREE = 0.5  # rank correlation
+_SHARED = 0.8  # which tells of flat curves and of spikes what ranks cannot
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """The influence of each step back, and how far it reaches.
+
+    Args:
+        sentence: what to tell a person.
+        name: what the sentence calls the model.
+        steps_back: (K,) 0 is the newest step.
+        gradient: (K,) the root mean square change of the answer for a change of one standard deviation there.
+        occlusion: (K,) the same by replacing the step; NaN where it was not asked.
+        state: (K,) as `gradient`, of the last layer's state after the last step, forward, and not the answer:
+            what the recurrence itself carries.
+        sequences: (K,) how many are that long.
+        answer: how far the influence on the answer reaches, by gradients; its half-life is None where
+            `pooled` or `bidirectional`.
+        occluded: the same by occlusion, among the steps that were asked.
+        carried: the same of the state.
+        agreement: rank correlation of gradient and occlusion over the steps asked.
+        shared: the share of squared influence that they put on the same steps, from 0 to 1.
+        agree: whether they tell the same: a rank correlation of at least 0.5, or four fifths shared.
+        pooled: whether the readout reads states of other steps than the last, so that those reach the answer
+            without being remembered.
+        bidirectional: whether the layer reads from the end too, for which the oldest step is the nearest.
+    """
+
+    kind: ClassVar[str] = "memory"
+
+    sentence: str
+    name: str
+    steps_back: NDArray[np.int64]
+    gradient: Floats
+    occlusion: Floats
+    state: Floats
+    sequences: NDArray[np.int64]
+    answer: Span
+    occluded: Span
+    carried: Span
+    agreement: float
+    shared: float
+    agree: bool
+    pooled: bool
+    bidirectional: bool
+
+    @property
+    def half_life(self) -> float | None:
+        """Steps back beyond which the influence on the answer stays below half its peak."""
+        return self.answer.half_life
+
+    @property
+    def window(self) -> int:
+        """The steps up to this many back hold 95 % of the influence on the answer."""
+        return self.answer.window
+
+    @property
+    def peak(self) -> int:
+        """How many steps back the influence on the answer is largest."""
+        return self.answer.peak
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a step back: gradient, occlusion, state, sequences."""
+        import pandas as pd  # noqa: PLC0415 (a frame is the only thing here that needs it)
+
+        columns = ("steps_back", "gradient", "occlusion", "state", "sequences")
+        return pd.DataFrame({name: getattr(self, name) for name in columns})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field, ready for JSON; NaN is None."""
+        made: dict[str, Any] = {"kind": self.kind}
+        for name, value in asdict(self).items():
+            if isinstance(value, np.ndarray):
+                made[name] = [None if number != number else number for number in value.tolist()]  # noqa: PLR0124 (NaN)
+            else:
+                made[name] = value._asdict() if isinstance(value, Span) else value
+        return made
+
+    def plot(self) -> Any:
+        """The influence over the steps back, as a plotly figure."""
+        from unrolled.report.figures import figure  # noqa: PLC0415 (the one arrow upwards)
+
+        return figure(self)
+
+
+def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memory:
+    """How far back a model looks: its half-life in steps, and the window of 95 % of the influence.
+
+    Args:
+        model: a fitted model of sequences, or a torch module with a recurrent layer; see `subject_of`.
+        X: the sequences to ask about, of any lengths: k is counted from each one's own end. Of more than
+            1,024 (256 for occlusion) so many are drawn.
+        y: their labels, if the influence on the right class is asked, and not on the one answered.
+        random_state: of the draws.
+
+    Returns:
+        A record that prints as one sentence.
+
+    Raises:
+        ArgumentError: the model has no recurrent layer, or X or y do not fit it.
+
+    Steps back that fewer than one sequence in twenty has are left out. Of a model that answers every step it
+    is the answer after the last one.
+
+    >>> from torch import nn
+    >>> class Sum(nn.Module):  # h_t = 0.5 h_{t-1} + x_t
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.rnn = nn.RNN(1, 1, nonlinearity="relu", bias=False, batch_first=True)
+    ...         for weight, value in zip(self.rnn.parameters(), (1.0, 0.5), strict=True):
+    ...             nn.init.constant_(weight, value)
+    ...     def forward(self, x):
+    ...         return self.rnn(x)[1][-1]
+    >>> found = memory(Sum(), np.random.default_rng(0).uniform(1, 2, size=(50, 12)))
+    >>> round(found.half_life, 3), found.window, round(found.agreement, 2)
+    (1.0, 2, 1.0)
+    """
+    seed = whole("memory random_state", random_state)
+    subject = subject_of(model, X, y, who="memory")
+    rng = torch.Generator().manual_seed(seed)
+    drawn = torch.randperm(len(subject), generator=rng)
+    rows, few, fewer = (
+        drawn[:most].sort().values for most in (_MOST_FOR_GRADIENTS, _MOST_FOR_OCCLUSION, _MOST_FOR_READOUT)
+    )
+    sequences = sequences_as_long(subject.lengths[rows])
+    gradient, state = by_gradients(subject, rows, rng)
+    occlusion = by_occlusion(subject, few, len(sequences), rng)
+    pooled, bidirectional = reads_all(subject, fewer), bool(getattr(subject.layer, "bidirectional", False))
+    answer, asked = span_of(gradient, sequences), np.isfinite(occlusion)
+    agreement = rank_correlation(gradient[asked], occlusion[asked])
+    shared = overlap(gradient[asked], occlusion[asked])
+    steps_back = np.arange(len(sequences))
+    found = Memory(
+        sentence="",
+        name=subject.name,
+        steps_back=steps_back,
+        gradient=gradient,
+        occlusion=occlusion,
+        state=state,
+        sequences=sequences,
+        answer=answer._replace(half_life=None) if pooled or bidirectional else answer,
+        occluded=span_of(np.interp(steps_back, steps_back[asked], occlusion[asked]), sequences),
+        carried=span_of(state, sequences),
+        agreement=agreement,
+        shared=shared,
+        agree=agreement >= _AGREE or shared >= _SHARED,
+        pooled=pooled,
+        bidirectional=bidirectional,
+    )
+    return replace(found, sentence=_sentence(found))
+
+
+def _sentence(found: Memory) -> str:
+    name, K, answer = found.name, len(found.steps_back), found.answer
+    if not found.gradient.any() and not np.nan_to_num(found.occlusion).any():
+        return f"The answer of {name} changes with no step: it remembers nothing of its input."
+    if found.pooled or found.bidirectional:
+        why = "The layer reads from the end too" if found.bidirectional else "The readout reads every state"
+        told = (
+            f"{why}, so that a step reaches the answer of {name} without being remembered up to the last: "
+            f"95 % of the influence lies within the last {answer.window + 1} of {K} steps. Of what its "
+            f"state carries, 95 % lies within {_steps(found.carried.window)} back{_halved(found.carried, K)}."
+        )
+    else:
+        most = "newest step" if answer.peak == 0 else f"step {answer.peak} back"
+        told = (
+            f"What {name} answers depends most on the {most}: 95 % of the influence lies within "
+            f"{_steps(answer.window)} back{_halved(answer, K)}."
+        )
+    return f"{told} {_agreed(found)}"
+
+
+def _steps(n: int) -> str:
+    return f"{n} step{'' if n == 1 else 's'}"
+
+
+def _halved(span: Span, K: int) -> str:
+    if span.half_life is None:
+        return f", and it does not fall to half its peak in {_steps(K)}"
+    return f", and it falls to half its peak after {span.half_life:.1f} steps"
+
+
+def _agreed(found: Memory) -> str:
+    alike = f"rank correlation {found.agreement:.2f}, {100 * found.shared:.0f} % in common"
+    if found.agree:
+        return f"Replacing steps shows the same ({alike})."
+    return (
+        f"Replacing steps shows something else ({alike}): 95 % within {_steps(found.occluded.window)} back, "
+        f"most of it {found.occluded.peak} back. Trust that one: gradients tell of small changes only."
+    )
