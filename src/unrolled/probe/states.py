@@ -1,0 +1,285 @@
+"""The hidden state step by step: as a table, as a path, and what each step's input and memory gave to it.
+
+What comes in and what is kept, as norms over the units, with the letters of `unrolled.nn.cells`:
+
+    cell    input                 memory                       both are parts of
+    RNN     ‖W_ih x_t‖            ‖W_hh h_{t-1}‖               what the activation acts on, with the biases
+    GRU     ‖(1 - z_t) n_t‖       ‖z_t h_{t-1}‖                h_t
+    LSTM    ‖i_t g_t‖             ‖f_t c_{t-1}‖                c_t
+
+The memory's share is memory / (input + memory). Of a GRU and an LSTM the input's part is what is newly
+written, in which the state has a say through the gates and through n_t or g_t; what is called memory is kept
+as it was. Zoneout's mean, at rate ρ, makes of the GRU's parts (1 - ρ)(1 - z_t) n_t and (ρ + (1 - ρ) z_t)
+h_{t-1}, and of the LSTM's alike.
+
+Shapes: R steps of all sequences together, H units, P principal components.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.check import one_of, whole
+from unrolled.errors import ArgumentError
+from unrolled.nn.cells import GRUCell, LSTMCell, RNNCell
+from unrolled.probe.layer_call import LayerCall, State
+from unrolled.probe.recurrence import Strand, in_pieces
+from unrolled.probe.span import Floats
+from unrolled.probe.subject import subject_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Direction = Literal["forward", "reverse"]
+
+_COMPONENTS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class States:
+    """The states of one layer in one direction, a row each step of each sequence, in order.
+
+    Args:
+        sentence: what to tell a person.
+        name: what the sentence calls the model.
+        cell: "RNN", "GRU", "LSTM", or another cell's name.
+        layer: which one, counted from 1 at the input.
+        layers: how many there are.
+        direction: "forward", or "reverse" from the end.
+        sequence: (R,) position of the sequence in X.
+        step: (R,) position in the sequence, from 0; of what the layer reads.
+        state: (R, H) h_t, after the step.
+        gates: (R, H) each, by name in torch's order: reset, update, new; or input, forget, cell, output.
+            Those of an LSTM are joined by "cell_state", c_t. An RNN has none.
+        input: (R,) the norm of what the input brought; see `unrolled.probe.states`. NaN for other cells.
+        memory: (R,) the norm of what was kept.
+        path: (R, P) the state along its principal components, at most three.
+        explained: (P,) the share of the states' variance along each.
+    """
+
+    kind: ClassVar[str] = "states"
+
+    sentence: str
+    name: str
+    cell: str
+    layer: int
+    layers: int
+    direction: Direction
+    sequence: NDArray[np.int64]
+    step: NDArray[np.int64]
+    state: Floats
+    gates: dict[str, Floats]
+    input: Floats
+    memory: Floats
+    path: Floats
+    explained: Floats
+
+    @property
+    def memory_share(self) -> Floats:
+        """(R,) memory / (input + memory); NaN where both are 0."""
+        total = self.input + self.memory
+        share: Floats = np.divide(self.memory, total, out=np.full(len(total), np.nan), where=total > 0)
+        return share
+
+    def of(self, sequence: int) -> Floats:
+        """(T, H) the states of one sequence: the data of a heat map."""
+        rows = self.sequence == sequence
+        if not rows.any():
+            last = int(self.sequence.max())
+            raise ArgumentError(f"states of: expected a sequence from 0 to {last}, got {sequence!r}.")
+        own: Floats = self.state[rows]
+        return own
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def to_frame(self, *, wide: bool = True) -> pd.DataFrame:
+        """The states as a frame.
+
+        Args:
+            wide: one row a step, one column a unit, `state_0`, `update_0` and so on, with input, memory,
+                memory_share and the path; else one row a step and unit: state and gates.
+        """
+        import pandas as pd  # noqa: PLC0415 (a frame is the only thing here that needs it)
+
+        R, H = self.state.shape
+        values = {"state": self.state, **self.gates}
+        if not wide:
+            rows = {"sequence": np.repeat(self.sequence, H), "step": np.repeat(self.step, H)}
+            flat = {name: each.ravel() for name, each in values.items()}
+            return pd.DataFrame({**rows, "unit": np.tile(np.arange(H), R), **flat})
+        columns: dict[str, NDArray[Any]] = {"sequence": self.sequence, "step": self.step}
+        columns |= {f"{name}_{u}": each[:, u] for name, each in values.items() for u in range(H)}
+        columns |= {"input": self.input, "memory": self.memory, "memory_share": self.memory_share}
+        return pd.DataFrame(columns | {f"pc{k + 1}": part for k, part in enumerate(self.path.T)})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field, ready for JSON; NaN is None."""
+        made: dict[str, Any] = {"kind": self.kind}
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            made[name] = _plain(value) if isinstance(value, np.ndarray) else value
+        return {**made, "gates": {name: _plain(each) for name, each in self.gates.items()}}
+
+    def plot(self) -> Any:
+        """The states of a sequence as a heat map, as a plotly figure."""
+        from unrolled.report.figures import figure  # noqa: PLC0415 (the one arrow upwards)
+
+        return figure(self)
+
+
+def states(model: Any, X: Any, *, layer: int | None = None, direction: Direction = "forward") -> States:
+    """What a recurrent layer holds after each step, and where it came from.
+
+    Args:
+        model: a fitted model of sequences, or a torch module with a recurrent layer; see `subject_of`. Of an
+            ensemble the first network is looked into.
+        X: the sequences, of any lengths; all of them are run and kept.
+        layer: of a stack, counted from 1 at the input; None for the last.
+        direction: "forward", or "reverse" of a bidirectional layer.
+
+    Returns:
+        A record that prints as one sentence.
+
+    Raises:
+        ArgumentError: the model has no recurrent layer, there is no such layer or direction, or X does not
+            fit.
+
+    Components point so that their largest weight is positive. With one step in all nothing varies: the path
+    is 0 and so is what it explains.
+
+    >>> from torch import nn
+    >>> class Last(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.rnn, self.head = nn.GRU(1, 4, batch_first=True), nn.Linear(4, 1)
+    ...     def forward(self, x):
+    ...         return self.head(self.rnn(x)[0][:, -1])
+    >>> found = states(Last(), [[1.0, 2.0, 3.0], [4.0, 5.0]])
+    >>> found.state.shape, list(found.gates), found.to_frame(wide=False).shape
+    ((5, 4), ['reset', 'update', 'new'], (20, 7))
+    """
+    one_of("states direction", direction, ("forward", "reverse"))
+    subject = subject_of(model, X, who="states")
+    rows, strands = [], []
+    for batch in subject.batches(torch.arange(len(subject))):
+
+        def run(call: LayerCall, batch: Tensor = batch) -> tuple[Tensor, State]:
+            output, final, ran = in_pieces(call, subject.lengths[batch])
+            strands.append(_chosen(ran, layer, direction))
+            return output, final
+
+        with torch.no_grad():
+            subject.answers(rows=batch, run=run)
+        rows.append(batch)
+    return _record(subject.name, strands, rows, direction)
+
+
+def _chosen(strands: list[Strand], layer: int | None, direction: Direction) -> Strand:
+    layers = strands[0].layers
+    wanted = layers if layer is None else whole("states layer", layer, least=1, most=layers)
+    for strand in strands:
+        if strand.layer + 1 == wanted and strand.is_reverse == (direction == "reverse"):
+            return strand
+    raise ArgumentError(f"states direction: this layer runs forward alone, got {direction!r}. Leave it out.")
+
+
+def _record(name: str, strands: list[Strand], rows: list[Tensor], direction: Direction) -> States:
+    parts: dict[str, list[Tensor]] = {}
+    sequence, step = [], []
+    for strand, batch in zip(strands, rows, strict=True):
+        inputs, before, after, own, steps = strand.visited()
+        sequence.append(batch[own.cpu()])
+        step.append(steps.cpu())
+        kind = type(strand.states[0])
+        with torch.no_grad():
+            looked = _looked_into(strand, inputs, kind(*before), kind(*after))
+        for key, value in looked.items():
+            parts.setdefault(key, []).append(value)
+    sequences, times = torch.cat(sequence).numpy(), torch.cat(step).numpy()
+    order = np.lexsort((times, sequences))
+    found = {key: torch.cat(each).double().cpu().numpy()[order] for key, each in parts.items()}
+    first, state = strands[0], found.pop("state")
+    path, explained = _principal(state)
+    nothing = np.full(len(state), np.nan)
+    record = States(
+        sentence="",
+        name=name,
+        cell=type(first.cell).__name__.removesuffix("Cell"),
+        layer=first.layer + 1,
+        layers=first.layers,
+        direction=direction,
+        sequence=sequences[order],
+        step=times[order],
+        state=state,
+        input=found.pop("from input", nothing),
+        memory=found.pop("from memory", nothing),
+        gates=found,
+        path=path,
+        explained=explained,
+    )
+    return replace(record, sentence=_sentence(record))
+
+
+def _looked_into(strand: Strand, x: Tensor, before: Any, after: Any) -> dict[str, Tensor]:
+    """The state, the gates, and the norms of what came in and what was kept: (R, H) and (R,)."""
+    cell, weights = strand.cell, strand.weights
+    rho = (*strand.rates, 0.0, 0.0)
+    found: dict[str, Tensor] = {"state": cell.output(after)}
+    if isinstance(cell, RNNCell):
+        return found | _norms(x @ weights.weight_ih.T, before.h @ weights.weight_hh.T)
+    if not isinstance(cell, GRUCell | LSTMCell):
+        return found
+    found |= dict(zip(cell.gates, cell.gate_values(x, before, weights), strict=True))
+    if isinstance(cell, GRUCell):
+        z, n = found["update"], found["new"]
+        return found | _norms((1 - rho[0]) * (1 - z) * n, (rho[0] + (1 - rho[0]) * z) * before.h)
+    i, f, g = found["input"], found["forget"], found["cell"]
+    found["cell_state"] = after.c
+    return found | _norms((1 - rho[1]) * i * g, (rho[1] + (1 - rho[1]) * f) * before.c)
+
+
+def _norms(written: Tensor, kept: Tensor) -> dict[str, Tensor]:
+    return {"from input": written.norm(dim=-1), "from memory": kept.norm(dim=-1)}
+
+
+def _principal(state: Floats) -> tuple[Floats, Floats]:
+    """(R, P) scores and (P,) shares of variance of the first components."""
+    centred = state - state.mean(axis=0)
+    _, sizes, components = np.linalg.svd(centred, full_matrices=False)
+    components = components[:_COMPONENTS]
+    largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, None], axis=1)
+    total = float((sizes**2).sum())
+    explained = sizes[:_COMPONENTS] ** 2 / total if total > 0 else np.zeros(len(components))
+    return centred @ (components * np.where(largest < 0, -1.0, 1.0)).T, explained
+
+
+def _sentence(found: States) -> str:
+    where = "" if found.layers == 1 else f"layer {found.layer} of {found.layers}"
+    where = ", ".join(part for part in (where, "in reverse" * (found.direction == "reverse")) if part)
+    n = len(np.unique(found.sequence))
+    told = (
+        f"The state of {found.name}{f' ({where})' * bool(where)} has {found.state.shape[1]} units: over "
+        f"{len(found.state)} steps of {n} sequence{'' if n == 1 else 's'} two directions hold "
+        f"{100 * found.explained[:2].sum():.0f} % of its variance"
+    )
+    share = found.memory_share
+    if np.isfinite(share).any():
+        what = {"RNN": "what drives a step", "GRU": "the new state", "LSTM": "the new cell"}[found.cell]
+        told += f", and of {what} {100 * np.nanmedian(share):.0f} % is memory, the rest input (median step)"
+    return f"{told}."
+
+
+def _plain(values: NDArray[Any]) -> Any:
+    """Lists of numbers, None for NaN."""
+    if values.dtype.kind != "f":
+        return values.tolist()
+    filled = values.astype(object)
+    filled[np.isnan(values)] = None
+    return filled.tolist()
