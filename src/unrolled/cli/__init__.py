@@ -18,7 +18,7 @@ try:
     import typer
 
     from unrolled import __version__
-    from unrolled.cli import backtest, describe, forecast
+    from unrolled.cli import backtest, classify, describe, forecast, probe
     from unrolled.cli.screen import prepare_streams, printable
     from unrolled.cli.slips import in_options, usage
     from unrolled.errors import ArgumentError, UnrolledError
@@ -45,6 +45,8 @@ app = typer.Typer(
 app.command("describe")(describe.command)
 app.command("forecast")(forecast.command)
 app.command("backtest")(backtest.command)
+app.command("classify")(classify.command)
+app.command("probe")(probe.command)
 
 
 def _show_version(asked: bool) -> None:
@@ -66,6 +68,8 @@ def _options(
     unrolled forecast sales.csv --horizon 12           what comes next?
     unrolled backtest sales.csv --horizon 12           could that be trusted in the past?
     unrolled forecast example:sp500 --report sp500.html
+    unrolled classify train.csv --test test.csv        which kind is a sequence?
+    unrolled probe MODEL test.csv                      what does the network remember?
 
     FILE is a CSV of any dialect (.gz too), a Parquet file, or an example's name.
     """  # noqa: D301 (\b keeps the lines apart)

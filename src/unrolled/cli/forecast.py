@@ -20,8 +20,10 @@ from unrolled.cli.options import (
     Id,
     Json,
     MaxEpochs,
+    Model,
     Past,
     Report,
+    Save,
     Seed,
     Settings,
     Static,
@@ -43,11 +45,6 @@ Level = Annotated[
 Output = Annotated[
     str | None,
     typer.Option("--output", metavar="FILE", help="Write the forecast as .csv, .csv.gz or .parquet."),
-]
-Save = Annotated[str | None, typer.Option("--save", metavar="FOLDER", help="Keep the fitted model.")]
-Model = Annotated[
-    str | None,
-    typer.Option("--model", metavar="FOLDER", help="Use a model kept by --save instead of fitting."),
 ]
 
 

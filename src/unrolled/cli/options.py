@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from unrolled.check import one_of
-from unrolled.errors import ArgumentError
+from unrolled.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
+    from unrolled.data.labelled import Labelled
     from unrolled.data.sequences import Sequences
     from unrolled.models.forecaster import Forecaster
+    from unrolled.models.sequence_classifier import SequenceClassifier
 
 _EXAMPLE = "example:"
 
@@ -70,6 +72,14 @@ Report = Annotated[
     str | None,
     typer.Option("--report", metavar="FILE.html", help="Test the forecast and write a page on it all."),
 ]
+Save = Annotated[str | None, typer.Option("--save", metavar="FOLDER", help="Keep the fitted model.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="FOLDER", help="Use a model kept by --save instead of fitting."),
+]
+Label = Annotated[
+    str | None, typer.Option("--label", metavar="COLUMN", help="Column of the classes; found by its name.")
+]
 
 
 class Settings(NamedTuple):
@@ -104,6 +114,38 @@ class Settings(NamedTuple):
         return Forecaster(**{name: v for name, v in named.items() if v is not None}, verbose=True)
 
 
+class SequenceSettings(NamedTuple):
+    """What the user said about a model of whole sequences, an option each; None leaves it to the library."""
+
+    cell: str | None
+    activation: str | None
+    hidden_size: int | None
+    training: str | None
+    bidirectional: bool | None
+    ensemble: int | None
+    max_epochs: int | None
+    seed: int | None
+
+    def given(self) -> list[str]:
+        """The options that the user gave.
+
+        >>> SequenceSettings("gru", None, 8, None, None, None, None, None).given()
+        ['--cell', '--hidden-size']
+        """
+        return [f"--{name.replace('_', '-')}" for name, v in self._asdict().items() if v is not None]
+
+    def classifier(self) -> SequenceClassifier:
+        """A model of these settings, not yet fitted; the library's own defaults stand for the rest.
+
+        >>> SequenceSettings("rnn", None, 8, None, None, None, None, 1).classifier()
+        SequenceClassifier(cell='rnn', hidden_size=8, random_state=1, verbose=True)
+        """
+        from unrolled.models.sequence_classifier import SequenceClassifier
+
+        named = self._asdict() | {"random_state": self.seed, "seed": None}
+        return SequenceClassifier(**{name: v for name, v in named.items() if v is not None}, verbose=True)
+
+
 class Columns(NamedTuple):
     """What the user said about a file's columns."""
 
@@ -136,3 +178,27 @@ def read_file(file: str, columns: Columns) -> Sequences:
     from unrolled.data.tables import read
 
     return read(Path(file), **columns._asdict())
+
+
+class LabelledColumns(NamedTuple):
+    """What the user said about the columns of a file of labelled sequences."""
+
+    label: str | None
+    id: str | None
+    time: str | None
+
+    def read(self, file: str, part: str, *, must_be_labelled: bool = False) -> Labelled:
+        """The sequences of a file; where it holds "train" and "test", those of one part.
+
+        Raises:
+            DataError: the file cannot be used; the sentence says why.
+        """
+        from unrolled.data.labelled import parts_of, read_labelled
+
+        read = read_labelled(file, **self._asdict(), part=part if part in parts_of(file) else None)
+        if read.labels is None and must_be_labelled:
+            raise DataError(
+                f"{read.source}: expected a label beside each sequence, got none. "
+                "Name its column with --label."
+            )
+        return read

@@ -6,6 +6,7 @@ import codecs
 import json
 import math
 import sys
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from unrolled.cli.screen import printable, title
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from unrolled.data.sequences import Sequences
 
 _SHOWN = 5  # series whose forecasts are printed
+_ANSWERS = 20  # sequences whose answers are printed
 
 
 def print_json(record: Any) -> None:
@@ -66,6 +68,20 @@ def print_forecast(story: Story) -> None:
             print("  ".join([first.ljust(widths[0]), *figures]))
     if len(forecast.series) > _SHOWN:
         print(f"... and {len(forecast.series) - _SHOWN:,} more series; --output writes them all to a file.")
+
+
+def print_answers(ids: Iterable[str], answers: Sequence[str], sure: Sequence[float]) -> None:
+    """The class of each sequence and how sure the model is of it; many are cut short."""
+    rows = [
+        (title(name), title(answer), f"{share:.3f}")
+        for name, answer, share in zip(ids, answers[:_ANSWERS], sure, strict=False)
+    ]
+    heads = ("sequence", "answer", "sure")
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    for name, answer, share in [heads, *rows]:
+        print(f"{name.ljust(widths[0])}  {answer.ljust(widths[1])}  {share.rjust(widths[2])}")
+    if len(answers) > _ANSWERS:
+        print(f"... and {len(answers) - _ANSWERS:,} more sequences; --output writes them all to a file.")
 
 
 def print_written(places: list[str]) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from unrolled.cli import backtest, describe, forecast
+from unrolled.cli import backtest, classify, describe, forecast, probe
 
 _NUMBER = ("a number", float)
 _KINDS: dict[str, tuple[str, Any]] = {"integer": ("a whole number", int), "number": _NUMBER, "float": _NUMBER}
-_COMMANDS = (describe.command, forecast.command, backtest.command)
-_NAMES = {name for command in _COMMANDS for name in inspect.signature(command).parameters} - {"file", "json"}
+_ARGUMENTS = {"file", "train", "data", "json"}
+_COMMANDS = (describe.command, forecast.command, backtest.command, classify.command, probe.command)
+_NAMES = {name for command in _COMMANDS for name in inspect.signature(command).parameters} - _ARGUMENTS
 _OPTIONS = {name: "--" + name.replace("_", "-") for name in _NAMES} | {"random_state": "--seed"}
 
 

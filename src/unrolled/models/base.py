@@ -158,6 +158,14 @@ def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dic
     return load_file(folder / _TENSORS), sealed
 
 
+def estimator_name(path: str | Path) -> str:
+    """Which estimator a folder holds; empty where it does not tell, and `load_model` will say why."""
+    try:
+        return str(json.loads((Path(path) / _CONFIG).read_text())["estimator"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def _plain(number: Any) -> Any:
     """NumPy's numbers, such as those of a grid of settings, as Python's."""
     if isinstance(number, np.generic):

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from plotly import graph_objects as go
 
 from unrolled.check import one_of
+from unrolled.report.memory_figures import gradients_figure, memory_figure
+from unrolled.report.probe_figures import activations_figure, feedforward_figure, length_figure, order_figure
 from unrolled.report.records import Forecast, SeriesForecast
+from unrolled.report.sequence_figures import comparison_figure
 from unrolled.report.style import (
     INK,
     MUTED,
@@ -37,7 +40,8 @@ def figure(record: Any) -> go.Figure:
     """The figure that says most about a record.
 
     Args:
-        record: a description, a forecast (its first series), a backtest, a history or a verdict.
+        record: a description, a forecast (its first series), a backtest, a history, a verdict, a comparison,
+            or what a probe found.
 
     Returns:
         A plotly figure.
@@ -149,12 +153,12 @@ def _time_axis(plot: go.Figure, freq: str | None) -> None:
 
 
 def loss_figure(history: Any) -> go.Figure:
-    """The loss of each epoch, on the windows trained on and on the later ones held out."""
+    """The loss of each epoch, on what was trained on and on what was held out."""
     epochs = [epoch.epoch for epoch in history.epochs]
     plot = blank(260)
     lines = [("while training", [e.train_loss for e in history.epochs], OTHER)]
     if history.epochs[0].validation_loss is not None:
-        lines.append(("on the later part held out", [e.validation_loss for e in history.epochs], NETWORK))
+        lines.append(("on the part held out", [e.validation_loss for e in history.epochs], NETWORK))
     for name, losses, colour in lines:
         plot.add_scatter(
             x=epochs, y=losses, mode="lines", name=name, line={"color": colour, "width": 2},
@@ -336,4 +340,11 @@ _KINDS: dict[str, Callable[..., go.Figure]] = {
     "backtest": errors_figure,
     "history": loss_figure,
     "verdict": verdict_figure,
+    "comparison": comparison_figure,
+    "order": order_figure,
+    "memory": memory_figure,
+    "gradients": gradients_figure,
+    "length": length_figure,
+    "activations": activations_figure,
+    "feedforward": feedforward_figure,
 }

@@ -67,6 +67,26 @@ def pairs(style: str, items: Iterable[tuple[str, str]]) -> str:
     return f"<dl{_class(style)}>\n{inner}\n</dl>"
 
 
+def verdict_box(tone: str, headline: str, detail: str, tiles: Iterable[tuple[str, str, str]]) -> str:
+    """The answer of a page: large words, a sentence, and a few numbers with what they mean.
+
+    Args:
+        tone: "better", "worse" or "open", which colours its edge.
+        headline: the answer.
+        detail: how it is known.
+        tiles: label, number and small print of each.
+    """
+    inner = "\n".join(
+        f'<div><dt>{escape(label)}</dt><dd class="big">{escape(big)}</dd>'
+        f'<dd class="small">{escape(small)}</dd></div>'
+        for label, big, small in tiles
+    )
+    return (
+        f'<section class="verdict {tone}" aria-label="Verdict">\n{paragraph(headline, "headline")}\n'
+        f'{paragraph(detail, "detail")}\n<dl class="tiles">\n{inner}\n</dl>\n</section>'
+    )
+
+
 def folded(title: str, inner: str) -> str:
     """Something that opens when asked for."""
     return f"<details><summary>{escape(title)}</summary>\n{inner}\n</details>"

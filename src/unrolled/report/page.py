@@ -65,9 +65,7 @@ def page(
         sections.data(description, forecast),
         sections.model(model_card),
     ]
-    return sheet(
-        "Forecast report", sections.title(description, forecast), sections.span(forecast), parts
-    )
+    return sheet("Forecast report", sections.title(description, forecast), sections.span(forecast), parts)
 
 
 def sheet(kicker: str, title: str, span: str, parts: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
-"""What the page needs to know of a forecast and of the model behind it, as plain records."""
+"""What a page needs to know of data, of a model and of what it said, as plain records."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -67,9 +68,78 @@ class ModelCard:
         why: why the transform was chosen, a sentence.
         history: the training, a record of kind "history"; None for a model that was loaded.
         command: the shell line that makes this page again.
+        held_out: what the training was judged on.
     """
 
     facts: tuple[tuple[str, str], ...]
     why: str = ""
     history: Any = None
     command: str = ""
+    held_out: str = "the latest part of the data"
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledData:
+    """Sequences that a class is known of.
+
+    Args:
+        source: the file they come from.
+        values: N arrays (T_i, F).
+        labels: (N,) the class of each, as text.
+        columns: F names.
+        notes: what reading changed, a sentence each.
+    """
+
+    source: str
+    values: Sequence[NDArray[np.float64]]
+    labels: NDArray[np.str_]
+    columns: Sequence[str]
+    notes: Sequence[str] = ()
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes in the order of the alphabet, numbers by their size."""
+        return sorted(set(self.labels.tolist()), key=in_order)
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a model answered for sequences that it never learned from.
+
+    Args:
+        truth: (N,) the class of each, as text.
+        answered: (N,) the class that the model took it for.
+    """
+
+    truth: NDArray[np.str_]
+    answered: NDArray[np.str_]
+
+    @property
+    def classes(self) -> list[str]:
+        """Every class that is true or answered, in order."""
+        return sorted({*self.truth.tolist(), *self.answered.tolist()}, key=in_order)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(K, K) sequences: rows the truth, columns the answer.
+
+        >>> Answers(np.array(["a", "b", "b"]), np.array(["a", "a", "b"])).counts.tolist()
+        [[1, 0], [1, 1]]
+        """
+        place = {name: k for k, name in enumerate(self.classes)}
+        counts = np.zeros((len(place), len(place)), dtype=np.int64)
+        rows, columns = ([place[name] for name in names] for names in (self.truth, self.answered))
+        np.add.at(counts, (rows, columns), 1)
+        return counts
+
+
+def in_order(name: str) -> tuple[float, str]:
+    """What classes are sorted by: numbers by their size, then words by the alphabet.
+
+    >>> sorted(["10", "b", "9", "a"], key=in_order)
+    ['9', '10', 'a', 'b']
+    """
+    try:
+        return float(name), name
+    except ValueError:
+        return math.inf, name

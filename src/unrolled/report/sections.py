@@ -20,7 +20,7 @@ from unrolled.report.figures import (
     origins_figure,
     years_figure,
 )
-from unrolled.report.markup import chart, folded, pair, pairs, paragraph, section, table
+from unrolled.report.markup import chart, folded, pair, pairs, paragraph, section, table, verdict_box
 from unrolled.report.records import Forecast, ModelCard, SeriesForecast
 from unrolled.report.tracks import Tracks, measure
 from unrolled.report.wording import (
@@ -112,15 +112,7 @@ def verdict(forecast: Forecast, backtest: Any, why_untested: str) -> str:
     tiles = [_next_tile(forecast.series[0], forecast)] if len(forecast.series) == 1 else []
     if backtest is not None:
         tiles += [_error_tile(backtest), _coverage_tile(backtest)]
-    inner = "\n".join(
-        f'<div><dt>{escape(label)}</dt><dd class="big">{escape(big)}</dd>'
-        f'<dd class="small">{escape(small)}</dd></div>'
-        for label, big, small in tiles
-    )
-    return (
-        f'<section class="verdict {tone}" aria-label="Verdict">\n{paragraph(headline, "headline")}\n'
-        f'{paragraph(detail, "detail")}\n<dl class="tiles">\n{inner}\n</dl>\n</section>'
-    )
+    return verdict_box(tone, headline, detail, tiles)
 
 
 def _next_tile(one: SeriesForecast, forecast: Forecast) -> tuple[str, str, str]:
@@ -306,7 +298,7 @@ def model(card: ModelCard) -> str:
     history = card.history
     if history is not None and len(history.epochs) > 1:
         caption = (
-            "It first learned without the latest part of the data, to see how long learning helps: "
+            f"It first learned without {card.held_out}, to see how long learning helps: "
             f"{_ENDS[history.stopped]}, and epoch {history.best_epoch} was the best."
         )
         parts.append(chart(loss_figure(history), "Loss while it learned", caption))

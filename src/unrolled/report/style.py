@@ -1,6 +1,7 @@
 """The quiet look that every figure shares, and how much of a series a figure can show."""
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from html import escape
 from typing import Any
@@ -12,9 +13,11 @@ from plotly import graph_objects as go
 # Okabe and Ito's colours, darkened where needed to stand 4.5:1 on white; they differ in lightness too.
 INK, MUTED, RULE = "#1d2329", "#5b6570", "#e6e4de"
 NETWORK, SIMPLE, OTHER = "#0067a8", "#b4530a", "#8a929a"
+SEVERAL = (NETWORK, SIMPLE, "#0b6b4f", "#8e3f7c", "#6f5f00", "#4b4f9e", "#5b6570", "#1d2329", "#a3390f")
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif'
 
 _MOST_POINTS = 4000  # beyond this a line of a screen's width cannot show more
+_LINE = 16  # pixels from one label to the next
 
 
 def faded(colour: str, opacity: float) -> str:
@@ -60,6 +63,37 @@ def blank(height: int = 340) -> go.Figure:
     figure = go.Figure()
     figure.update_layout(template=_template(), height=height)
     return figure
+
+
+def label_lines(
+    plot: go.Figure, ends: Sequence[tuple[float, str, str]], span: tuple[float, float], *, row: int = 1
+) -> None:
+    """Write each line's name where it ends, on the right, none over another.
+
+    Args:
+        plot: the figure, of one column.
+        ends: height on the axis (of a log axis the logarithm), words and colour of each line.
+        span: the lowest and highest height that the axis shows.
+        row: which of several plots, one above the other.
+    """
+    axis = f"yaxis{row if row > 1 else ''}"
+    share = np.ptp(plot.layout[axis].domain or (0, 1))
+    low, high = span
+    step = _LINE / max((plot.layout.height - 70) * share, 1) * max(high - low, 1e-12)  # a line of text
+    ordered = sorted(ends)
+    places = np.clip([end for end, _, _ in ordered], low, high)
+    for k in range(1, len(places)):  # up, away from the one below
+        places[k] = max(places[k], places[k - 1] + step)
+    for k in reversed(range(len(places))):  # and down again, into the figure
+        places[k] = min(places[k], high - (len(places) - 1 - k) * step)
+    for (_, words, colour), place in zip(ordered, places.tolist(), strict=True):
+        plot.add_annotation(
+            x=1, xref="paper", xanchor="left", xshift=6, y=place, yref=axis.replace("axis", ""),
+            yanchor="middle", text=label(words), showarrow=False, font={"color": colour, "size": 12},
+        )  # fmt: skip
+    longest = max((len(words) for _, words, _ in ends), default=0)
+    plot.update_layout(margin={"r": max(plot.layout.margin.r or 0, 16 + 7 * longest)})
+    plot.update_layout({axis: {"range": span}})
 
 
 def thinned(values: NDArray[np.float64], most: int = _MOST_POINTS) -> NDArray[np.int64]:

@@ -1,0 +1,144 @@
+"""The parts of the page on what a network remembers: one for each probe, its sentence above its figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from unrolled.report.figures import figure
+from unrolled.report.markup import chart, folded, paragraph, section, table, verdict_box
+from unrolled.report.wording import number, percent, sentence, steps
+
+# of each kind: the question, the figure's title, and how to read it
+_WORDS = {
+    "order": (
+        "Does order matter?",
+        "Right answers when the steps stand in another order",
+        "Blue: this network, asked again. Grey: networks like it, trained anew.",
+    ),
+    "memory": (
+        "How far back does it look?",
+        "Influence of each step on the answer",
+        "Measured twice: by gradients, and by putting another sequence’s step in its place.",
+    ),
+    "gradients": (
+        "Do its gradients survive?",
+        "What is left of a gradient on its way back through time",
+        "Learning from a step needs a gradient there. In the tinted zones it is too faint, or too large.",
+    ),
+    "states": (
+        "What does its state do?",
+        "The hidden state, step by step",
+        "",
+    ),
+    "length": (
+        "What happens on shorter and longer sequences?",
+        "Right answers at each length",
+        "Cut: only the first part. Stretched: the same course, more slowly. Tinted: the 95\u00a0% interval.",
+    ),
+    "activations": (
+        "Would another activation do better?",
+        "The same training with each activation",
+        (
+            "Above: loss while it learned; thin lines are single seeds. Below: each dot is a seed; at ×1 "
+            "gradients keep their size. Beside it the share of right answers."
+        ),
+    ),
+    "feedforward": (
+        "Does it need its recurrence?",
+        "The same data, as many weights",
+        "Both were trained anew and judged on sequences that were held out.",
+    ),
+}  # fmt: skip
+
+
+def verdict(records: Sequence[Any], refused: Sequence[str]) -> str:
+    """What was found, in the largest words, and the numbers that people ask for first."""
+    found = {record.kind: record for record in records}
+    tiles = [_TILES[kind](found[kind]) for kind in _TILES if kind in found]
+    detail = " ".join(f"Not asked: {sentence(why)}" for why in refused)
+    return verdict_box("open", _headline(found), detail, tiles[:3])
+
+
+def _headline(found: dict[str, Any]) -> str:
+    """The first two findings in one sentence."""
+    order, memory = found.get("order"), found.get("memory")
+    uses = {"yes": "uses the order of the steps", "no": "does not use the order of the steps"}
+    told = []
+    if order is not None and order.outcome in uses:
+        told.append(uses[order.outcome])
+    if memory is not None:
+        told.append(f"owes 95\u00a0% of its answer to the last {steps(memory.window + 1, None)}")
+    if not told:
+        return "What this network remembers."
+    return f"This network {' and '.join(told)}."
+
+
+def _order_tile(order: Any) -> tuple[str, str, str]:
+    rows = {row["arrangement"]: row for row in order.table}
+    if order.task == "class":
+        small = (
+            f"of the sequences as they are; {percent(rows['shuffled']['accuracy'])} with their steps shuffled"
+        )
+        return "Right on", percent(rows["original"]["accuracy"]), small
+    small = f"{number(rows['shuffled']['error'], 3)} with the steps shuffled"
+    return "Error on the sequences as they are", number(rows["original"]["error"], 3), small
+
+
+def _memory_tile(memory: Any) -> tuple[str, str, str]:
+    half = memory.half_life
+    small = "" if half is None else f"half of the influence is gone after {number(half, 2)}"
+    return "95\u00a0% of its memory lies within", steps(memory.window + 1, None), small
+
+
+def _gradients_tile(gradients: Any) -> tuple[str, str, str]:
+    small = (
+        ""
+        if gradients.growth is None
+        else f"a gradient changes by ×{number(gradients.growth, 3)} a step back"
+    )
+    return "Its gradients are", gradients.outcome, small
+
+
+def _length_tile(length: Any) -> tuple[str, str, str]:
+    falls = length.falls_at
+    big = "it holds" if falls is None else "it fails"
+    small = f"up to {steps(length.rows[-1].length, None)}" if falls is None else f"at {steps(falls, None)}"
+    return f"Beyond the {steps(length.trained_length, None)} it was trained on", big, small
+
+
+_TILES = {
+    "order": _order_tile,
+    "memory": _memory_tile,
+    "gradients": _gradients_tile,
+    "length": _length_tile,
+}
+
+
+def probe(record: Any) -> str:
+    """One probe: the question, its answer, the figure, the numbers."""
+    question, title, caption = _WORDS[record.kind]
+    if getattr(record, "task", "class") == "number":
+        title = title.replace("Right answers", "Error")
+    advice = [paragraph(sentence(words)) for words in getattr(record, "advice", ())]
+    return section(
+        question, record.sentence, [chart(figure(record), title, caption), *advice, _numbers(record)]
+    )
+
+
+def _numbers(record: Any) -> str:
+    """The record's own table, folded away; a long one is cut."""
+    frame = record.to_frame()
+    heads = [str(name).replace("_", " ") for name in frame.columns]
+    rows = [[_cell(value) for value in row] for row in frame.head(_LISTED).itertuples(index=False)]
+    rest = f" The first {_LISTED} of {len(frame):,} rows." if len(frame) > _LISTED else ""
+    return folded("The numbers", table(f"All that was measured.{rest}", heads, rows))
+
+
+_LISTED = 60  # rows of a table
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "–" if value != value else number(value, 3)  # noqa: PLR0124 (NaN)
+    return str(value)
