@@ -22,7 +22,7 @@ from unrolled.errors import (
 )
 
 if TYPE_CHECKING:  # what the table below loads, told to type checkers and editors
-    from unrolled import kernels, nn
+    from unrolled import kernels, nn, probe
     from unrolled.data import examples
     from unrolled.data.describe import describe
     from unrolled.data.sequences import Sequences
@@ -59,6 +59,7 @@ __all__ = [
     "examples",
     "kernels",
     "nn",
+    "probe",
     "read",
 ]
 
@@ -77,9 +78,10 @@ _LAZY = {
     "examples": "unrolled.data.examples",
     "kernels": "unrolled.kernels",
     "nn": "unrolled.nn",
+    "probe": "unrolled.probe",
     "read": "unrolled.data.tables",
 }
-_MODULES = {"examples", "kernels", "nn"}
+_MODULES = {"examples", "kernels", "nn", "probe"}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,8 +7,11 @@
 
 from unrolled.probe.activations import Activations, activations
 from unrolled.probe.feedforward import Feedforward, feedforward
+from unrolled.probe.gradients import Gradients, gradients
 from unrolled.probe.length import Length, length
+from unrolled.probe.memory import Memory, memory
 from unrolled.probe.order import Order, order
+from unrolled.probe.states import States, states
 from unrolled.probe.subject import Subject, subject_of
 
 # Loaded here and not when used: each probe has the name of its file, and a file that is imported later
@@ -16,12 +19,18 @@ from unrolled.probe.subject import Subject, subject_of
 __all__ = [
     "Activations",
     "Feedforward",
+    "Gradients",
     "Length",
+    "Memory",
     "Order",
+    "States",
     "Subject",
     "activations",
     "feedforward",
+    "gradients",
     "length",
+    "memory",
     "order",
+    "states",
     "subject_of",
 ]

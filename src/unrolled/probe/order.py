@@ -235,7 +235,7 @@ def order(
         task=asked.task,
         sequences=len(asked),
     )
-    return replace(record, sentence=_sentence(record, subject.name))
+    return replace(record, sentence=_sentence(record, subject))
 
 
 def permutation_p(original: float, copies: Floats) -> float:
@@ -328,42 +328,40 @@ def _row(name: str, asked: _Asked, is_class: bool) -> dict[str, Any]:
     }
 
 
-def _sentence(record: Order, name: str) -> str:
+def _sentence(record: Order, subject: Subject) -> str:
+    what = "steps" if subject.per_step else "sequences"
     data = _FEW if record.retrained is None else record.retrained.outcome
-    said = f"{_HEADS[record.outcome, data]}: {_about_model(record, name)}"
-    return f"{said}." if record.retrained is None else f"{said}; {_about_data(record.retrained)}."
+    said = f"{_HEADS[record.outcome, data]}: {_about_model(record, subject.name, what)}"
+    return f"{said}." if record.retrained is None else f"{said}; {_about_data(record.retrained, what)}."
 
 
-def _about_model(record: Order, name: str) -> str:
+def _about_model(record: Order, name: str, what: str) -> str:
     rows = {row["arrangement"]: row for row in record.table}
     if record.outcome == _FEW:
         some = "1 sequence" if record.sequences == 1 else f"{record.sequences} sequences"
         return f"shuffling the steps of {some} this short gives hardly anything new"
     if record.task == "class":
         before, after = (percent(rows[way]["accuracy"]) for way in ("original", "shuffled"))
-        result = f"{name} is right in {before} of the sequences, and in {after} once their steps are shuffled"
+        result = f"{name} is right in {before} of the {what}, and in {after} once the order is shuffled"
         result += f" ({percent(rows['shuffled']['flipped'])} of its answers change)"
     else:
         before, after = (f"{rows[way]['error']:.3g}" for way in ("original", "shuffled"))
-        result = f"{name} has an error of {before}, and of {after} once the steps are shuffled"
+        result = f"{name} has an error of {before}, and of {after} once the order is shuffled"
     if record.outcome == "yes":
         return f"{result}, which chance alone would do {chance(record.p_value)}"
     return f"{result}; a shuffle does as well {chance(record.p_value)}"
 
 
-def _about_data(retrained: Retrained) -> str:
+def _about_data(retrained: Retrained, what: str) -> str:
     if retrained.p_value is None:
         return f"{retrained.sequences} sequences are too few to train such models anew and judge them"
     if retrained.accuracies is not None:
         before, after = (percent(share) for share in retrained.accuracies)
-        result = (
-            f"models trained anew are right in {before} of unseen sequences, and in {after} if they learn"
-        )
-        result += " from shuffled steps"
+        learned = f"models trained anew are right in {before} of unseen {what}, and in {after}"
     else:
         before, after = (f"{math.sqrt(loss or 0.0):.3g}" for loss in (retrained.original, retrained.shuffled))
-        result = f"models trained anew have an error of {before} on unseen sequences, and of {after} if they"
-        result += " learn from shuffled steps"
+        learned = f"models trained anew have an error of {before} on unseen {what}, and of {after}"
+    result = f"{learned} if they learn from shuffled steps"
     if retrained.outcome == "yes":
         return f"{result} (by chance {chance(retrained.p_value)})"
     return f"{result}: no difference that chance would not make {chance(retrained.p_value)}"
