@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -11,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data import frames
-from unrolled.data.layout import keys
+from unrolled.data.layout import is_key, keys, usual_ids
 from unrolled.data.numerals import out_of_range, quoted
 from unrolled.data.sequences import Order, Sequences, feature_columns
 from unrolled.data.wide_long import LABELS, from_long, no_id
@@ -64,8 +65,13 @@ def arranged(X: Any, who: str) -> Sequences:
         return _from_frame(X, who)
     if isinstance(X, list | tuple | np.ndarray) or hasattr(X, "__array__"):
         return _from_parts(X if isinstance(X, list | tuple) else _as_array(X, who), who)
-    way = " Call its .toarray() first." if hasattr(X, "toarray") else ""
-    kind = "a sparse matrix" if hasattr(X, "toarray") else type(X).__name__
+    kind, way = type(X).__name__, ""
+    if hasattr(X, "toarray"):
+        kind, way = "a sparse matrix", " Call its .toarray() first."
+    elif isinstance(X, str | Path):
+        way = " Read a file with unrolled.data.labelled.read_labelled."
+    elif isinstance(X, Iterator):
+        way = " Make a list of it: list(X)."
     raise DataError(f"{who}: expected {_LIST}; got {kind}.{way}")
 
 
@@ -85,20 +91,28 @@ def require_whole(series: Sequences, who: str) -> None:
             f"{_place(series, who, int(empty[0]))}: expected at least one step, got a sequence of length 0"
             f"{_also(len(empty) - 1)}. Leave it out."
         )
-    bad = np.flatnonzero(~np.isfinite(series.values).all(axis=1))
-    if len(bad):
-        row = int(bad[0])
-        column = int(np.argmin(np.isfinite(series.values[row])))
-        holders = np.unique(np.searchsorted(series.offsets, bad, side="right"))
-        got = "NaN (a missing value)" if np.isnan(series.values[row, column]) else "inf (no finite number)"
-        raise DataError(
-            f"{_step(series, who, row, column)}: expected a number, got {got}{_also(len(holders) - 1)}. Fill "
-            "or correct it, or leave that sequence out."
-        )
-    for column, values in enumerate(series.values.T):
-        row, demand = out_of_range(values)
-        if demand:
+    extremes = np.stack([series.values.min(axis=0), series.values.max(axis=0)])  # NaN where there is one
+    if not np.isfinite(extremes).all():
+        raise _no_number(series, who)
+    for column, ends in enumerate(extremes.T):
+        if out_of_range(ends)[1]:
+            row, demand = out_of_range(series.values[:, column])
             raise DataError(f"{_step(series, who, row, column)}: {demand}")
+
+
+def _no_number(series: Sequences, who: str) -> DataError:
+    """The sentence about the first value that is missing or infinite."""
+    bad = np.flatnonzero(~np.isfinite(series.values).all(axis=1))
+    row = int(bad[0])
+    column = int(np.argmin(np.isfinite(series.values[row])))
+    holders = np.unique(np.searchsorted(series.offsets, bad, side="right"))
+    got, way = "inf", "Correct it"
+    if np.isnan(series.values[row, column]):
+        got, way = "NaN", "Fill it with unrolled.read(X, fill='forward')"
+    return DataError(
+        f"{_step(series, who, row, column)}: expected a number, got {got}{_also(len(holders) - 1)}. {way}, "
+        "or leave that sequence out."
+    )
 
 
 def _also(others: int) -> str:
@@ -119,25 +133,27 @@ def _step(series: Sequences, who: str, row: int, column: int) -> str:
 
 def _from_parts(X: Sequence[Any] | Array, who: str) -> Sequences:
     """Sequences from an array of two or three axes, or from a list."""
-    if isinstance(X, np.ndarray) and X.dtype.kind != "O" and X.ndim in {2, 3}:
-        return _from_block(_as_floats(X, who), who)
     if isinstance(X, np.ndarray) and X.ndim != 1:
-        if X.ndim != 2:
+        if X.ndim not in {2, 3}:
             raise DataError(f"{who}: expected shape (N, T) or (N, T, F), got {X.shape}.")
-        if X.size and not np.ndim(X.flat[0]):
-            return _from_block(_as_floats(X, who), who)
-        return _from_nested({f"x{k + 1}": list(column) for k, column in enumerate(X.T)}, who)
+        if X.dtype.kind == "O" and X.ndim == 2 and X.size and np.ndim(X.flat[0]):
+            return _from_nested({f"x{k + 1}": list(column) for k, column in enumerate(X.T)}, who)
+        return _from_block(_as_floats(X, who), who)
     if not len(X):
         raise DataError(f"{who}: expected at least one sequence, got none.")
     if all(isinstance(x, str) for x in X):
         raise DataTypeError(f"{who}: expected sequences of numbers, got texts such as {quoted(X[0])}.")
-    if all(np.ndim(x) == 0 and not isinstance(x, dict) for x in X):
+    if all(_is_one_value(x) for x in X):
         raise DataError(
             f"{who}: expected a list of sequences, got one sequence of {len(X)} steps. Reshape your data: "
             "[x] is a list of one; so is x[None] for an array."
         )
-    parts = [_as_floats(_as_array(x, who), f"{who}, sequence {i}") for i, x in enumerate(X)]
-    return _joined(parts, who)
+    places = (f"{who}, sequence {i}" for i in range(len(X)))
+    return _joined([_as_floats(_as_array(x, place), place) for x, place in zip(X, places, strict=True)], who)
+
+
+def _is_one_value(x: Any) -> bool:
+    return x.ndim == 0 if hasattr(x, "ndim") else isinstance(x, str) or not hasattr(x, "__len__")
 
 
 def _from_block(block: NDArray[np.float64], who: str) -> Sequences:
@@ -155,15 +171,17 @@ def _from_block(block: NDArray[np.float64], who: str) -> Sequences:
 
 def _joined(parts: list[NDArray[np.float64]], who: str) -> Sequences:
     """Sequences from (T_i,) or (T_i, F) arrays of numbers."""
-    features = next((1 if part.ndim == 1 else part.shape[-1] for part in parts if part.size), 1)
+    features, first = 1, None
     for i, part in enumerate(parts):
         if part.ndim not in {1, 2}:
             raise DataError(f"{who}, sequence {i}: expected shape (T,) or (T, F), got {part.shape}.")
         came = 1 if part.ndim == 1 else part.shape[1]
-        if part.size and came != features:
+        if part.size and first is None:
+            features, first = came, i
+        elif part.size and came != features:
             raise DataError(
                 f"{who}, sequence {i}: expected {features} feature{'' if features == 1 else 's'} as in "
-                f"sequence 0, got {came}. Give every sequence as (T, F) with the same F."
+                f"sequence {first}, got {came}. Give every sequence as (T, F) with the same F."
             )
     flat = np.concatenate([part.reshape(-1, features) for part in parts])
     return _sequences(flat, np.array([len(part) if part.size else 0 for part in parts]))
@@ -184,10 +202,12 @@ def _sequences(values: NDArray[np.float64], lengths: Array, names: tuple[str, ..
 
 def _from_frame(X: Any, who: str) -> Sequences:
     """Sequences from a nested, a long or a wide frame, told by what its columns hold."""
-    if isinstance(X, pd.DataFrame) and not X.index.has_duplicates and X.index.nlevels == 1:
-        X = X.reset_index(drop=True) if "unique_id" not in X.columns else X  # names of rows, no step
-    if isinstance(X, pd.DataFrame) and X.index.nlevels == 2:
-        X = X.rename_axis(index=["unique_id", "ds"])
+    if isinstance(X, pd.DataFrame):
+        X = X.rename(columns=str)
+        if X.index.nlevels == 2:
+            X = X.rename_axis(index=["unique_id", "ds"])
+        elif not X.index.has_duplicates and not usual_ids(X.columns):
+            X = X.reset_index(drop=True)  # it names the rows, each a sequence
     known = nw.from_native(X, allow_series=True)
     if isinstance(known, nw.Series):
         if not _is_nested(known):
@@ -202,15 +222,27 @@ def _from_frame(X: Any, who: str) -> Sequences:
     if series is None and time is not None:
         raise no_id(who, time)
     features = [name for name in table.columns if name not in {series, time}]
-    for name in features:
-        if table.kinds[name] != "number":
-            came = quoted(table.columns[name][0])
-            raise DataTypeError(
-                f"{who}, column {name!r}: expected numbers, got {came}. Leave that column out."
-            )
+    _refuse_texts(known, features, who)
     if series is not None:
         return from_long(table, series, time, features)
+    if row_names := [name for name in features if is_key(name)]:
+        raise DataError(
+            f"{who}: expected a step in each column, got {row_names[0]!r}, whose name says that it numbers "
+            "the rows. Leave it out, or rename it."
+        )
     return _from_block(np.column_stack([table.numbers(name) for name in features]), who)
+
+
+def _refuse_texts(frame: nw.DataFrame[Any], names: Iterable[str], who: str) -> None:
+    """Texts stay texts, also those that a file's reader would take for numbers."""
+    for name in names:
+        cells = frame[name].to_list() if name in frame.columns and not frame[name].dtype.is_numeric() else []
+        text = next((cell for cell in cells if isinstance(cell, str)), None)
+        if text is not None:
+            raise DataTypeError(
+                f"{who}, column {name!r}: expected numbers, got texts such as {quoted(text)}. Leave that "
+                "column out, or convert it with .astype(float)."
+            )
 
 
 def _refuse_labels(names: Iterable[str], who: str) -> None:
@@ -235,7 +267,7 @@ def _from_nested(columns: dict[str, list[Any]], who: str) -> Sequences:
     parts: list[list[NDArray[np.float64]]] = []
     for name, cells in columns.items():
         own = [
-            _as_floats(_as_array(cell, who), f"{who}, sequence {i}, column {name!r}")
+            _as_floats(_as_array(cell, f"{who}, sequence {i}"), f"{who}, sequence {i}, column {name!r}")
             for i, cell in enumerate(cells)
         ]
         for i, cell in enumerate(own):
@@ -259,13 +291,15 @@ def _as_array(x: Any, who: str) -> Array:
     try:
         return np.asarray(x)
     except (TypeError, ValueError) as fault:
-        raise DataError(f"{who}: expected numbers of shape (T,) or (T, F); {fault}.") from fault
+        got = "got rows of different lengths" if "inhomogeneous" in str(fault) else f"got {type(x).__name__}"
+        raise DataError(f"{who}: expected numbers of shape (T,) or (T, F), {got}.") from fault
 
 
 def _as_floats(x: Array, who: str) -> NDArray[np.float64]:
     """The same array as float64, or the sentence that says why it is no array of numbers."""
     if x.dtype.kind in "fiub":
-        return np.asarray(np.ma.filled(x.astype(np.float64), np.nan))
+        x = x.astype(np.float64, copy=False)
+        return np.asarray(x.filled(np.nan) if isinstance(x, np.ma.MaskedArray) else x)
     if x.dtype.kind == "c":
         raise DataError(f"{who}: expected real numbers, got {x.dtype}. Complex data not supported.")
     if x.dtype.kind in "mM":

@@ -77,7 +77,10 @@ def _one_axis(y: Any, n: int, who: str) -> Array:
     if y is None:
         raise DataError(f"{who}: this estimator requires y to be passed, but the target y is None.")
     y = y.detach().cpu() if hasattr(y, "detach") else y
-    came = np.asarray(y, dtype=object) if isinstance(y, list | tuple) else np.asarray(y)
+    try:  # a list as objects: numpy would make texts of the numbers among them
+        came = np.asarray(y, dtype=object) if isinstance(y, list | tuple) else np.asarray(y)
+    except ValueError as fault:
+        raise DataError(f"{who}: expected one a sequence, shape ({n},); {fault}.") from fault
     if came.ndim == 2 and came.shape[1] == 1:
         from sklearn.exceptions import DataConversionWarning  # noqa: PLC0415 (half a second)
 

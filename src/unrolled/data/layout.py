@@ -19,6 +19,7 @@ _TIMES = (
     "ds", "date", "datetime", "time", "timestamp", "date_time", "datum", "zeit", "fecha", "period",
     "month", "quarter", "week", "year", "day", "hour", "t", "step", "tick",
 )  # fmt: skip
+_CLOCKS = ("ds", "time", "timestamp", "t", "step", "tick")
 _PARTS = {"month", "quarter", "week", "day", "hour"}  # as numbers only where they rise through the file
 _IDS = (
     "unique_id", "series_id", "series", "item_id", "id", "item", "ticker", "symbol", "store", "product",
@@ -123,7 +124,8 @@ def keys(table: Table, free: Sequence[str]) -> tuple[str | None, str | None]:
     >>> keys(Table(columns, "flow.csv", str), ["id", "t", "x"])
     ('id', 't')
     """
-    time = _time(table, free)
+    clocks = [name for name in _usual(free, _CLOCKS) if table.kinds[name] == "number"]  # such as 0.02 seconds
+    time = _time(table, free) or next(iter(clocks), None)
     rest = [name for name in free if name != time]
     if time is not None:  # a unique_id may have one step each
         usual = [name for name in usual_ids(rest) if name == "unique_id" or _repeats(table, [name])]

@@ -90,7 +90,8 @@ def read_ts(text: str, source: str) -> tuple[Sequences, Array | None]:
     >>> series.lengths.tolist(), series.values.shape, labels.tolist()
     ([3, 2], (5, 2), ['walk', 'run'])
     """
-    lines = enumerate(text.splitlines(), start=1)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = enumerate(text.split("\n"), start=1)  # splitlines would break a line at other signs too
     header = _header(lines, source)
     rows = list(_rows(lines, header, source))
     if not rows:
@@ -289,7 +290,13 @@ def _labels(rows: list[Row], header: Header, source: str) -> Array | None:
         return whole_or_texts([row.label for row in rows], header.classes)
     if header.answer == "":
         return None
-    return np.concatenate([_values([row.label], f"{source} row {row.line}, @targetLabel") for row in rows])
+    numbers = np.array([_number(row.label, 0, f"{source} row {row.line}, its end") for row in rows])
+    unknown = np.flatnonzero(~np.isfinite(numbers))
+    if len(unknown):
+        row = rows[unknown[0]]
+        got = f"got {quoted(row.label)}. Remove that row."
+        raise DataError(f"{source} row {row.line}: expected a number at its end as @targetLabel says, {got}")
+    return numbers
 
 
 def _listed(labels: tuple[str, ...]) -> str:

@@ -23,6 +23,7 @@ Array = NDArray[Any]
 
 LABELS = ("label", "class", "labels", "classes")
 _ANSWERS = ("target", "y")  # labels where they are one a sequence, else values
+_UNLABELLED = "no column is called label or class, or holds texts that repeat: there are no labels"
 _NO_LABEL = frozenset({"", "?", "nan", "na", "n/a", "#n/a", "<na>", "null"})  # "none" and "-" may be classes
 
 
@@ -40,8 +41,8 @@ class Columns(NamedTuple):
     time: str | None = None
 
 
-def labelled_table(table: Table, named: Columns) -> tuple[Sequences, Array]:
-    """The sequences of a table, and the label of each.
+def labelled_table(table: Table, named: Columns) -> tuple[Sequences, Array | None]:
+    """The sequences of a table, and the label of each; None where no column can be the label.
 
     A table is long where a column that is spelt as an id, or that holds texts beside a time, repeats; else
     wide. The label is the column of that name, or target or y where they are one a sequence, else the last
@@ -56,7 +57,7 @@ def labelled_table(table: Table, named: Columns) -> tuple[Sequences, Array]:
         float64 where all are numbers, else texts.
 
     Raises:
-        DataError: a named column is missing, none can be the label, or it changes within a sequence.
+        DataError: a named column is missing, several can be the label, or it changes within a sequence.
 
     >>> columns = {"a": np.array([1.0, 2.0]), "b": np.array([3.0, 4.0]), "class": np.array([7, 8])}
     >>> series, labels = labelled_table(Table(columns, "steps.csv", str), Columns())
@@ -78,10 +79,12 @@ def labelled_table(table: Table, named: Columns) -> tuple[Sequences, Array]:
     unused = [name for name in table.columns if name not in {*taken, *features, found.names.id}]
     if unused:
         found = replace(found, notes=(*found.notes, f"columns without a part to play: {listed(unused)}"))
+    if label is None:
+        return replace(found, notes=(*found.notes, _UNLABELLED)), None
     return found, _labels(table, label, codes, found.ids)
 
 
-def _columns(table: Table, named: Columns) -> tuple[str, str | None, str | None]:
+def _columns(table: Table, named: Columns) -> tuple[str | None, str | None, str | None]:
     """The label, the id and the time, as named or found."""
     free = [name for name in table.columns if name not in named]
     labels = [named.label] if named.label is not None else _spelt(free, LABELS)
@@ -99,9 +102,7 @@ def _columns(table: Table, named: Columns) -> tuple[str, str | None, str | None]
     if len(labels) > 1:
         raise _which_label(table, labels)
     labels += [name for name in texts if name != series and _repeats(table, name)]
-    if not labels:
-        raise _which_label(table, [])
-    return labels[0], series, time
+    return labels[0] if labels else None, series, time
 
 
 def _keys(table: Table, named: Columns, free: Sequence[str]) -> tuple[str | None, str | None]:
@@ -141,14 +142,15 @@ def no_id(source: str, time: str) -> DataError:
     """The sentence about times without a column that tells the sequences apart."""
     return DataError(
         f"{source}: expected a column that tells the sequences apart beside the time column {time!r}, got "
-        "none. Call it unique_id, or name it with --id or id=; where a row is a sequence, remove the times."
+        "none. Call it unique_id, or name it with --id or id=; or remove the times, if a row is a sequence."
     )
 
 
 def _which_label(table: Table, could_be: list[str]) -> DataError:
-    names = list(table.columns)
-    got = f"got {listed(could_be)}" if could_be else f"got none called so among {listed(names)}"
-    return DataError(f"{table.source}: expected one column of labels, {got}. Name it with --label or label=.")
+    return DataError(
+        f"{table.source}: expected one column of labels, got {listed(could_be)}. Name it with --label or "
+        "label=."
+    )
 
 
 def _labels(table: Table, name: str, codes: Array, ids: Sequence[str]) -> Array:
