@@ -25,7 +25,7 @@ Loss = Callable[[nn.Module, "SequenceBatch"], Tensor]
 _LEAST_JUDGES = 30  # held-out sequences; fewer would pick the epoch by luck
 _BATCH = 64
 _LEAST_STEPS, _MOST_STEPS = 8, 160  # of an epoch
-_CHUNK_STEPS = 1 << 18  # steps of all sequences that are answered at once
+_CHUNK_STEPS = 1 << 16  # steps that are answered at once: more would not stay in the caches
 
 
 class SequenceBatch(NamedTuple):
