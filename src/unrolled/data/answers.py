@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.numerals import is_missing, quoted
+from unrolled.data.numerals import is_missing, out_of_range, quoted
 from unrolled.errors import DataError, DataTypeError
 
 Array = NDArray[Any]
 
-_WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")  # no leading zero: it would be lost
+_NOTHING = "None or NaN"
+_WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")  # no leading zero: it would be lost
 
 
 def as_labels(y: Any, n: int, *, who: str = "SequenceClassifier y") -> Array:
@@ -69,6 +70,9 @@ def as_numbers(y: Any, n: int, *, who: str = "SequenceRegressor y") -> NDArray[n
         raise DataTypeError(f"{who}: expected numbers, got {shown}. Learn classes with SequenceClassifier.")
     found = came.astype(np.float64)
     _require_known(found, who)
+    row, demand = out_of_range(found)
+    if demand:
+        raise DataError(f"{who}, position {row}: {demand}")
     return found
 
 
@@ -80,7 +84,8 @@ def _one_axis(y: Any, n: int, who: str) -> Array:
     try:  # a list as objects: numpy would make texts of the numbers among them
         came = np.asarray(y, dtype=object) if isinstance(y, list | tuple) else np.asarray(y)
     except ValueError as fault:
-        raise DataError(f"{who}: expected one a sequence, shape ({n},); {fault}.") from fault
+        got = "got lists or arrays of several shapes"
+        raise DataError(f"{who}: expected one a sequence, shape ({n},), {got}.") from fault
     if came.ndim == 2 and came.shape[1] == 1:
         from sklearn.exceptions import DataConversionWarning  # noqa: PLC0415 (half a second)
 
@@ -100,8 +105,11 @@ def _of_one_type(objects: Array, who: str) -> Array:
     """Objects as an array of texts or of numbers."""
     missing = np.flatnonzero(np.array([not isinstance(o, str) for o in objects]) & is_missing(objects))
     if len(missing):
-        raise _missing(int(missing[0]), len(missing), "None or NaN", who)
+        raise _missing(int(missing[0]), len(missing), _NOTHING, who)
     kinds = np.array([_kind(o) for o in objects])
+    if "other" in kinds:
+        kind = type(objects[np.argmax(kinds == "other")]).__name__
+        raise DataTypeError(f"{who}: expected texts or numbers, got {kind} (Unknown label type: unknown).")
     odd = np.flatnonzero(kinds != kinds[:1])
     if len(odd):
         one, other = objects[0], objects[odd[0]]
@@ -109,9 +117,6 @@ def _of_one_type(objects: Array, who: str) -> Array:
             f"{who}: expected labels of one type, got {one!r} ({type(one).__name__}) and, at position "
             f"{odd[0]}, {other!r} ({type(other).__name__}). Write all as texts: [str(label) for label in y]."
         )
-    if len(kinds) and kinds[0] == "other":
-        kind = type(objects[0]).__name__
-        raise DataTypeError(f"{who}: expected texts or numbers, got {kind} (Unknown label type: unknown).")
     return np.array(objects.tolist())
 
 
@@ -126,7 +131,7 @@ def _kind(value: Any) -> str:
 def _require_known(values: Array, who: str) -> None:
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
-        raise _missing(int(bad[0]), len(bad), "NaN" if np.isnan(values[bad[0]]) else "inf", who)
+        raise _missing(int(bad[0]), len(bad), _NOTHING if np.isnan(values[bad[0]]) else "inf", who)
 
 
 def _missing(position: int, many: int, got: str, who: str) -> DataError:
