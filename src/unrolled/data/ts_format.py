@@ -119,7 +119,7 @@ def _meaningful(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
 
 def _header(lines: Iterator[tuple[int, str]], source: str) -> Header:
     """The header, with `lines` left at the first row."""
-    said, notes = _Said(source), list[str]()
+    said = _Said(source)
     for line, text in _meaningful(lines):
         tag, *words = text.split()
         name = tag.removeprefix("@").lower()
@@ -129,13 +129,8 @@ def _header(lines: Iterator[tuple[int, str]], source: str) -> Header:
                 "above the first row."
             )
         if name == "data":
-            return said.header(tuple(notes))
-        name = "dimensions" if name == "dimension" else name
-        if name not in TAGS:
-            if offer := nearest(name, TAGS):
-                raise DataError(f"{source} row {line}: expected a header line of .ts, got {tag!r}.{offer}")
-            notes.append(f"header line {tag!r} was left out")
-        said.lines[name] = (line, words)
+            return said.header()
+        said.lines["dimensions" if name == "dimension" else name] = (line, tag, words)
     raise DataError(f"{source}: expected a line @data with rows below it, got none to the file's end. {_CUT}")
 
 
@@ -144,10 +139,11 @@ class _Said:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.lines: dict[str, tuple[int, list[str]]] = {}
+        self.lines: dict[str, tuple[int, str, list[str]]] = {}  # the row, the tag as written, what follows
 
-    def header(self, notes: tuple[str, ...]) -> Header:
+    def header(self) -> Header:
         """What the lines say together."""
+        notes = self._unknown()
         univariate, features = self.flag("univariate"), self.count("dimensions")
         if univariate and (features or 1) > 1:
             way = "Write '@univariate false'."
@@ -160,10 +156,19 @@ class _Said:
                 "'@classLabel true' and the labels, or '@classLabel false' where rows have none."
             )
         answer = "class" if self.flag("classlabel") else "number" if self.flag("targetlabel") else ""
-        classes = tuple(self.lines["classlabel"][1][1:]) if answer == "class" else ()
+        classes = tuple(self.lines["classlabel"][2][1:]) if answer == "class" else ()
         steps = (self.count("serieslength") or 0) if self.flag("equallength") else None
         stamped = bool(self.flag("timestamps"))
         return Header(1 if univariate else features, steps, stamped, answer, classes, notes)
+
+    def _unknown(self) -> tuple[str, ...]:
+        """Notes on lines that say nothing here; one that is misspelt is a fault."""
+        unknown = {name: said for name, said in self.lines.items() if name not in TAGS}
+        for name, (line, tag, _) in unknown.items():
+            if offer := nearest(name, TAGS):
+                got = f"got {tag!r}.{offer}"
+                raise DataError(f"{self.source} row {line}: expected a header line of .ts, {got}")
+        return tuple(f"header line {tag!r} was left out" for _, tag, _ in unknown.values())
 
     def flag(self, name: str) -> bool | None:
         """Whether a line says true or false; None where there is no such line."""
@@ -176,12 +181,12 @@ class _Said:
         return None if name not in self.lines else self._told(name, _count, demand)
 
     def _told(self, name: str, meaning: Callable[[str], Any], demand: str) -> Any:
-        line, words = self.lines[name]
+        line, tag, words = self.lines[name]
         told = meaning(words[0].lower()) if words else None
         if told is None:
             got = quoted(words[0]) if words else "nothing"
             raise DataError(
-                f"{self.source} row {line}: expected {demand} after @{name}, got {got}. Correct it."
+                f"{self.source} row {line}: expected {demand} after {tag}, got {got}. Correct it."
             )
         return told
 
@@ -209,10 +214,9 @@ def _row(line: int, text: str, header: Header, place: str) -> Row:
         wanted += f"{' and a label' if header.answer else ''}, with colons between them"
         raise DataError(f"{place}: expected {wanted}, got {came} part{'' if came == 1 else 's'}. {_CUT}")
     if header.answer and (not label or (header.classes and label not in header.classes)):
-        wanted = (
-            f"one of the labels of @classLabel, {_listed(header.classes)}" if header.classes else "a label"
-        )
-        raise DataError(f"{place}: expected {wanted} at its end, got {quoted(label)}. {_CUT}")
+        declared = f"one of the labels of @classLabel ({_listed(header.classes)})"
+        got = f"got {quoted(label) if label else 'nothing'}. {_CUT}"
+        raise DataError(f"{place}: expected {declared if header.classes else 'a label'} at its end, {got}")
     columns = _columns(parts, header, place)
     if header.steps and len(columns[0]) != header.steps:
         wanted = f"{header.steps} steps, as @equalLength says"
@@ -229,8 +233,8 @@ def _columns(parts: list[str], header: Header, place: str) -> list[Floats]:
         columns.append(values)
         times.append(stamps)
         if len(values) != len(columns[0]):
-            got = f"got {len(values)}. {_CUT}"
-            raise DataError(f"{where}: expected {len(columns[0])} steps as in dimension 1, {got}")
+            wanted = f"{len(columns[0])} step{'' if len(columns[0]) == 1 else 's'} as in dimension 1"
+            raise DataError(f"{where}: expected {wanted}, got {len(values)}. {_CUT}")
         if stamps != times[0]:
             raise DataError(f"{where}: expected the times of dimension 1, got others. {_CUT}")
     return columns
@@ -243,7 +247,7 @@ def _values(fields: list[str], place: str) -> Floats:
     try:
         values = np.fromiter(map(float, fields), np.float64, len(fields))
     except ValueError:  # a sign for missing, or no number: a slower look
-        values = np.array([_number(field, i, place) for i, field in enumerate(fields)])
+        values = np.array([_number(field, f"{place}, value {i + 1}") for i, field in enumerate(fields)])
     endless = np.flatnonzero(np.isinf(values))
     if len(endless):
         got = quoted(fields[endless[0]].strip())
@@ -253,7 +257,7 @@ def _values(fields: list[str], place: str) -> Floats:
     return values
 
 
-def _number(field: str, position: int, place: str) -> float:
+def _number(field: str, place: str) -> float:
     text = field.strip()
     if text == _MISSING:
         return math.nan
@@ -261,9 +265,7 @@ def _number(field: str, position: int, place: str) -> float:
         return float(text)
     except ValueError as fault:
         got = quoted(text)
-        raise DataError(
-            f"{place}, value {position + 1}: expected a number or ?, got {got}. {_CUT}"
-        ) from fault
+        raise DataError(f"{place}: expected a number or ?, got {got}. {_CUT}") from fault
 
 
 def _stamped(text: str, place: str) -> tuple[Floats, list[str]]:
@@ -290,12 +292,12 @@ def _labels(rows: list[Row], header: Header, source: str) -> Array | None:
         return whole_or_texts([row.label for row in rows], header.classes)
     if header.answer == "":
         return None
-    numbers = np.array([_number(row.label, 0, f"{source} row {row.line}, its end") for row in rows])
+    numbers = np.array([_number(row.label, f"{source} row {row.line}, label") for row in rows])
     unknown = np.flatnonzero(~np.isfinite(numbers))
     if len(unknown):
         row = rows[unknown[0]]
         got = f"got {quoted(row.label)}. Remove that row."
-        raise DataError(f"{source} row {row.line}: expected a number at its end as @targetLabel says, {got}")
+        raise DataError(f"{source} row {row.line}: expected a number at its end, as @targetLabel says, {got}")
     return numbers
 
 
