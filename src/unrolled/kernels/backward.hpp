@@ -37,7 +37,7 @@ public:
         panel_ = shape_.gates * shape_.units * kWide;
         state_panels_ = carver.take<T>(blocks * panel_);
         input_panels_ = to_.grad_x.data ? carver.take<T>(shape_.input_blocks * panel_) : nullptr;
-        if (shape_.has_norm) job_.norm.carve(carver, shape_.sums.count + 1, blocks * kWide);
+        if (shape_.has_norm) job_.norm.carve(carver, shape_);
         for (int member = 0; member < plan_.members; ++member) {
             const std::size_t rows = rows_of(plan_, member).count, state = blocks * rows * kWide;
             Own &own = own_[member];
@@ -54,7 +54,10 @@ public:
             own.d_x = to_.grad_x.data ? carver.take<T>(shape_.input_blocks * own.room * kWide) : nullptr;
             own.places = carver.take<typename Own::Place>(own.room);
             own.d_slope = carver.take<T>(kLanes);
-            if (shape_.has_norm) own.d_norm.carve(carver, shape_.sums.count + 1, blocks * kWide);
+            if (!shape_.has_norm) continue;
+            own.d_norm.carve(carver, shape_);
+            own.d_together = carver.take<T>(shape_.sums.count * blocks * kWide);
+            own.regained = carver.take<T>(shape_.rule_sums * blocks * kWide);
             for (T *&cell : own.cell) cell = call_.gain_cell ? carver.take<T>(blocks * kWide) : nullptr;
         }
         return carver.used();
@@ -66,7 +69,7 @@ public:
         const Part blocks = part_of(shape_.unit_blocks, member, plan_);
         pack(call_.w_hh, shape_.units, shape_.unit_blocks, member, state_panels_);
         if (input_panels_) pack(call_.w_ih, shape_.inputs, shape_.input_blocks, member, input_panels_);
-        if (shape_.has_norm && member == 0) take_gains(call_, shape_, job_.norm);
+        if (shape_.has_norm && member == 0) job_.norm.take(call_, shape_);
         begin(own, rows, blocks, member);
         meeting_.wait();
         std::size_t active = 0, filled = 0;
@@ -133,11 +136,7 @@ private:
                 clear(at(to_.grad_x, t, row), shape_.inputs);
         }
         clear(own.d_slope, kLanes);
-        if (shape_.has_norm)
-            for (int sum = 0; sum <= shape_.sums.count; ++sum) {
-                clear(own.d_norm.gain(sum), shape_.unit_blocks * kWide);
-                clear(own.d_norm.shift(sum), shape_.unit_blocks * kWide);
-            }
+        if (shape_.has_norm) own.d_norm.reset();
         if (shape_.vectors % 2 == 0 || blocks.end < shape_.unit_blocks) return;
         for (int sum = 1; sum <= shape_.sums.count;
              ++sum)  // the last block's second vector, which has no units

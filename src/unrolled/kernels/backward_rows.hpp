@@ -63,7 +63,9 @@ struct BackwardOwn {
     T *left;                     // h_{t-1}, 1, x_t of each row of a step
     T *d_weights;                // panels of the sums, a row for each column of `left`
     T *d_x, *d_slope;
-    T *cell[2];  // a row: tanh of the normalised c; the gradient that reaches c through it
+    // Of layer norm, a row each: gradients of the normalised sums; what the rule would have saved; for the
+    // cell x^, its gradient and tanh.
+    T *d_together, *regained, *cell[3];
     Place *places;
     Norm<T> d_norm;
 };
@@ -91,6 +93,7 @@ class BackwardRowsOf final : public BackwardRows<T> {
     using Own = BackwardOwn<T>;
     using Step = BackwardStep;
     static constexpr std::size_t kWide = kColumns<T>, kLanes = S::kLanes;
+    static constexpr int kHalves = kNormed<Rule>.count;
 
 public:
     BackwardRowsOf(const BackwardJob<T> &job, const Rule &rule) : job_(job), shape_(job.shape), rule_(rule) {}
@@ -98,10 +101,14 @@ public:
     // What goes past the sums stays in d_h and d_c.
     void turn(const Own &own, const Rows &rows, Part blocks, const Step &now, Part some) const override {
         if (!shape_.has_norm && !shape_.mixes)
-            rule_.with_step([&](const auto &step) { turn_rows(step, own, rows, blocks, now, some); });
-        else
-            for (std::size_t i = some.begin; i < some.end; ++i)
-                turn_rare(own, row_of(own, rows, now, i), blocks);
+            return rule_.with_step([&](const auto &step) { turn_rows(step, own, rows, blocks, now, some); });
+        for (std::size_t i = some.begin; i < some.end; ++i) {
+            const Row row = row_of(own, rows, now, i);
+            if (shape_.has_norm)
+                turn_normed(own, row, blocks);
+            else
+                turn_units<false>(rule_, own, row, blocks, to_panels(own, row));
+        }
     }
 
 private:
@@ -109,8 +116,8 @@ private:
     struct Row {
         T *d_h, *d_c, *d_sums;
         const T *out, *grad_out, *saved, *h, *c;  // h and c are those before the step
-        bool c_is_saved;                          // and so lies between the vectors that the rule saved
-        std::size_t stride;                       // of d_h and d_c, from block to block
+        bool c_is_saved;                          // and so lies between other vectors that were saved
+        std::size_t stride, c_apart;              // of d_h and d_c, from block to block; of saved c
         typename Zoneout<T>::Keys keys;
         bool is_followed;                        // by another step of the sweep
         std::ptrdiff_t saved_ahead, grad_ahead;  // from this step's to the next one's
@@ -124,8 +131,18 @@ private:
     template <class RuleStep>
     [[gnu::noinline]] void turn_rows(const RuleStep step, const Own &own, const Rows &rows, Part blocks,
                                      const Step &now, Part some) const {
-        for (std::size_t i = some.begin; i < some.end; ++i)
-            turn_units<true>(step, own, row_of(own, rows, now, i), blocks);
+        for (std::size_t i = some.begin; i < some.end; ++i) {
+            const Row row = row_of(own, rows, now, i);
+            turn_units<true>(step, own, row, blocks, to_panels(own, row));
+        }
+    }
+    // Where the gradients of a vector of the sums go without layer norm.
+    [[gnu::always_inline]] auto to_panels(const Own &own, const Row &row) const {
+        const std::size_t block_rows = own.room * kWide, sum_stride = shape_.unit_blocks * block_rows;
+        return [block_rows, sum_stride, panels = row.d_sums](std::size_t vector, const Vec *d_sums) {
+            T *const to = panels + vector / 2 * block_rows + vector % 2 * kLanes;
+            for (int sum = 0; sum < Rule::kSums; ++sum) S::store(to + sum * sum_stride, d_sums[sum]);
+        };
     }
 
     [[gnu::always_inline]] Row row_of(const Own &own, const Rows &rows, const Step &now,
@@ -144,7 +161,8 @@ private:
         if constexpr (Rule::kStates > 1) {
             const Origin from = job_.origin(rows, now.t, i);
             row.c_is_saved = from == Origin::kStep;
-            if (row.c_is_saved) row.c = job_.saved(job_.step_before(now.t), index);
+            if (row.c_is_saved) row.c = job_.saved(job_.step_before(now.t), index) + shape_.c_at;
+            row.c_apart = shape_.c_apart;
             if (from == Origin::kInitial) row.c = job_.initial(call.c0, index);
         }
         row.stride = rows.count * kWide;
@@ -156,14 +174,13 @@ private:
     }
 
     // The loop holds what it reads in locals, as forward's does.
-    template <bool kPlain, class RuleStep>
-    [[gnu::always_inline]] void turn_units(const RuleStep step, const Own &own, const Row row,
-                                           Part blocks) const {
-        const std::size_t H = shape_.units, block_rows = own.room * kWide,
-                          sum_stride = shape_.unit_blocks * block_rows;
+    template <bool kPlain, class RuleStep, class Put>
+    [[gnu::always_inline]] void turn_units(const RuleStep step, const Own &own, const Row row, Part blocks,
+                                           Put put) const {
+        const std::size_t H = shape_.units;
         const std::size_t end = blocks.end * 2 < shape_.vectors ? blocks.end * 2 : shape_.vectors;
-        const int kept = shape_.kept, kept_by_rule = shape_.kept_by_rule;
         const bool has_norm = !kPlain && shape_.has_norm, passes = job_.passes;
+        const int kept = !has_norm ? shape_.kept : row.saved ? Rule::kSums : 0;
         T *const d_slope = own.d_slope;
         for (std::size_t vector = blocks.begin * 2; vector < end; ++vector) {
             const std::size_t unit = vector * kLanes, left = H - unit < kLanes ? H - unit : kLanes;
@@ -174,14 +191,15 @@ private:
             if constexpr (!kPlain) split(row, unit, d_after, past);
             const T *const from = row.saved + vector * kept * kLanes;
             if (row.is_followed) {  // ask now for what the same row's next step will read
-                for (int s = 0; s < kept; ++s) __builtin_prefetch(from + row.saved_ahead + s * kLanes, 0, 2);
+                for (int s = 0; s < kept && !has_norm; ++s)
+                    __builtin_prefetch(from + row.saved_ahead + s * kLanes, 0, 2);
                 if (row.grad_out) __builtin_prefetch(row.grad_out + row.grad_ahead + unit, 0, 2);
             }
             for (int s = 0; s < Rule::kSaved - (Rule::kStates > 1); ++s)
-                saved[s] = kept_by_rule ? S::load(from + s * kLanes) : units_at(row.out, unit, left);
+                saved[s] = kept ? S::load(from + s * kLanes) : units_at(row.out, unit, left);
             if constexpr (Rule::kPassesState) before[0] = units_at(row.h, unit, left);
-            if constexpr (Rule::kStates > 1) before[1] = c_before(row, kept, unit, left);
-            if (Rule::kStates > 1 && !kPlain && own.cell[0])
+            if constexpr (Rule::kStates > 1) before[1] = c_before(row, unit, left);
+            if (Rule::kStates > 1 && has_norm)
                 through_cell(own, unit, saved, before, d_after, d_sums, d_before);
             else
                 step.backward(saved, before, d_after, d_sums, d_before);
@@ -189,35 +207,97 @@ private:
                 S::store(d_slope, S::load(d_slope) + step.d_slope(saved, d_after));
             if (passes) S::store(row.d_h + place, d_before[0] + past[0]);
             if constexpr (Rule::kStates > 1) S::store(row.d_c + place, d_before[1] + past[1]);
+            put(vector, d_sums);
+        }
+    }
+
+    static Vec c_before(const Row &row, std::size_t unit, std::size_t left) {
+        return row.c_is_saved ? S::load(row.c + unit / kLanes * row.c_apart) : units_at(row.c, unit, left);
+    }
+
+    // A row with layer norm, which comes with all its units.
+    void turn_normed(const Own &own, Row row, Part blocks) const {
+        const T *const normed = row.saved, *const scales = normed + shape_.scales_at();
+        const bool is_regained = !shape_.is_in_outputs(job_.call);
+        if (is_regained) regain(own, row, scales);
+        row.saved = is_regained ? own.regained : nullptr;
+        NormBack<T, kNormed<Rule>> back;
+        turn_units<false>(rule_, own, row, blocks, [&](std::size_t vector, const Vec *d_sums) {
+            through_gains(own, normed, vector, d_sums, back);
+        });
+        back.close(scales, shape_.units);
+        const std::size_t block_rows = own.room * kWide, sum_stride = shape_.unit_blocks * block_rows;
+        for (std::size_t vector = 0; vector < shape_.vectors; ++vector) {
             T *const to = row.d_sums + vector / 2 * block_rows + vector % 2 * kLanes;
-            if (has_norm)
-                through_gains(own, from + kept_by_rule * kLanes, unit, d_sums, to, sum_stride);
-            else
-                for (int sum = 0; sum < Rule::kSums; ++sum) S::store(to + sum * sum_stride, d_sums[sum]);
+            for (int sum = 0; sum < kHalves; ++sum) {
+                const std::size_t at = (vector * kHalves + sum) * kLanes;
+                const Vec d = back(sum, S::load(own.d_together + at), S::load(normed + at));
+                S::store(to + sum * sum_stride, first_lanes<T>(d, shape_.units - vector * kLanes));
+            }
         }
     }
 
-    static Vec c_before(const Row &row, int kept, std::size_t unit, std::size_t left) {
-        if (row.c_is_saved) return S::load(row.c + unit * kept + (Rule::kSaved - 1) * kLanes);
-        return units_at(row.c, unit, left);
+    // From the gradients of the rule's sums to those of the normalised ones, and of gains and shifts.
+    void through_gains(const Own &own, const T *normed, std::size_t vector, const Vec *d_sums,
+                       NormBack<T, kNormed<Rule>> &back) const {
+        const std::size_t unit = vector * kLanes, from = vector * kHalves * kLanes;
+        for (int sum = 0; sum < Rule::kSums; ++sum) add_to(own.d_norm.shift(sum) + unit, d_sums[sum]);
+        for (int sum = 0; sum < kHalves; ++sum) {
+            const Vec x = S::load(normed + from + sum * kLanes), d = d_sums[kNormed<Rule>.list[sum].of_rule];
+            add_to(own.d_norm.gain(sum) + unit, d * x);
+            const Vec d_normed = d * S::load(job_.norm.gain(sum) + unit);
+            S::store(own.d_together + from + sum * kLanes, d_normed);
+            back.add(sum, d_normed, x);
+        }
+    }
+    static void add_to(T *at, Vec value) { S::store(at, S::load(at) + value); }
+
+    // What the rule would have saved, from x^; for an LSTM also the way back through the norm of its c.
+    void regain(const Own &own, const Row &row, const T *scales) const {
+        NormBack<T, kCellNormed> back;
+        for (std::size_t vector = 0; vector < shape_.vectors; ++vector) {
+            const std::size_t unit = vector * kLanes,
+                              left = shape_.units - unit < kLanes ? shape_.units - unit : kLanes;
+            const T *const from = row.saved + vector * kHalves * kLanes;
+            Vec normed[kHalves], sums[Rule::kSums], saved[Rule::kSaved], before[2]{}, after[2];
+            for (int sum = 0; sum < kHalves; ++sum) {
+                normed[sum] = S::load(from + sum * kLanes);
+                if (row.is_followed) __builtin_prefetch(from + row.saved_ahead + sum * kLanes, 0, 2);
+            }
+            sums_from<T, Rule>(normed, job_.norm, unit, sums);
+            if constexpr (Rule::kStates > 1) {
+                const Vec c = Rule::cell(sums, c_before(row, unit, left), saved);
+                turn_cell(own, row, unit, left, c, saved[3], scales + kNormed<Rule>.groups, back);
+            } else {
+                rule_.forward(sums, before, saved, after);
+            }
+            for (int s = 0; s < Rule::kSums; ++s)
+                S::store(own.regained + (vector * Rule::kSums + s) * kLanes, saved[s]);
+        }
+        if (Rule::kStates < 2) return;
+        back.close(scales + kNormed<Rule>.groups + 1, shape_.units);
+        for (std::size_t unit = 0; unit < shape_.units; unit += kLanes) {
+            T *const d = own.cell[1] + unit;
+            const Vec d_c = back(0, S::load(d), S::load(own.cell[0] + unit));
+            S::store(d, first_lanes<T>(d_c, shape_.units - unit));
+        }
     }
 
-    // A row with layer norm or zoneout. With layer norm it comes with all its units.
-    void turn_rare(const Own &own, const Row &row, Part blocks) const {
-        if (own.cell[0]) turn_cell(own, row);
-        turn_units<false>(rule_, own, row, blocks);
-        if (!shape_.has_norm) return;
-        const std::size_t block_rows = own.room * kWide;
-        for (int first = 0, group = 0; first < shape_.sums.count; ++group) {
-            const int count = shape_.normed_together(first);
-            const T scale = row.saved[shape_.vectors * shape_.kept * kLanes + group];
-            const T *const normed = row.saved + (shape_.kept_by_rule + first) * kLanes;
-            normalise_back(row.d_sums + first * shape_.unit_blocks * block_rows, scale, block_rows,
-                           shape_.unit_blocks, count, shape_.units, [&](std::size_t sum, std::size_t vector) {
-                               return S::load(normed + (vector * shape_.kept + sum) * kLanes);
-                           });
-            first += count;
-        }
+    // Through tanh of the normalised c, whose mean and scale these are.
+    [[gnu::always_inline]] void turn_cell(const Own &own, const Row &row, std::size_t unit, std::size_t left,
+                                          Vec c, Vec o, const T *norm, NormBack<T, kCellNormed> &back) const {
+        const Vec normed = (c - norm[0]) * norm[1], gain = S::load(job_.norm.cell_gain() + unit);
+        const Vec tanh_c = Tanh<T>{}(gain * normed + S::load(job_.norm.cell_shift() + unit));
+        const std::size_t place = unit / kWide * row.stride + unit % kWide;
+        Vec d_after[2]{S::load(row.d_h + place) + units_at(row.grad_out, unit, left)}, past[2];
+        split(row, unit, d_after, past);
+        const Vec d = d_after[0] * o * (T{1} - tanh_c * tanh_c), d_normed = first_lanes<T>(d * gain, left);
+        add_to(own.d_norm.cell_gain() + unit, d * normed);
+        add_to(own.d_norm.cell_shift() + unit, d);
+        back.add(0, d_normed, normed);
+        S::store(own.cell[0] + unit, normed);
+        S::store(own.cell[1] + unit, d_normed);
+        S::store(own.cell[2] + unit, tanh_c);
     }
 
     // The gradients of what the cell proposed, and what zoneout lets past it.
@@ -227,70 +307,12 @@ private:
             past[part] = job_.zoneout.split(part, row.keys, unit, d_after[part]);
     }
 
-    // The rule with turn_cell's answer in place of its own way through tanh(c).
+    // The rule with what turn_cell found in place of its own way through tanh(c).
     static void through_cell(const Own &own, std::size_t unit, const Vec *saved, const Vec *before,
                              const Vec *d_after, Vec *d_sums, Vec *d_before) {
         if constexpr (Rule::kStates > 1) {
-            const Vec tanh_c = S::load(own.cell[0] + unit), d_c = S::load(own.cell[1] + unit);
+            const Vec d_c = S::load(own.cell[1] + unit), tanh_c = S::load(own.cell[2] + unit);
             Rule::to_gates(saved, before, d_after[0] * tanh_c, d_after[1] + d_c, d_sums, d_before);
-        }
-    }
-
-    // From the gradients of the rule's sums to those of the normalised ones, and of gains and shifts.
-    void through_gains(const Own &own, const T *normed, std::size_t unit, const Vec *d_sums, T *to,
-                       std::size_t sum_stride) const {
-        for (int sum = 0; sum < shape_.sums.count; ++sum) {
-            const Vec d = d_sums[sum_of_rule(sum)];
-            T *const gain = own.d_norm.gain(sum) + unit, *const shift = own.d_norm.shift(sum) + unit;
-            S::store(gain, S::load(gain) + d * S::load(normed + sum * kLanes));
-            S::store(shift, S::load(shift) + d);
-            S::store(to + sum * sum_stride, d * S::load(job_.norm.gain(sum) + unit));
-        }
-    }
-    // Which of the rule's sums a normalised half is part of.
-    int sum_of_rule(int sum) const {
-        const auto [reads, gate] = shape_.sums.list[sum];
-        return Rule::kSums > Rule::kGates && gate == Rule::kGates - 1 && reads == kInput ? gate + 1 : gate;
-    }
-
-    // Through the norm of c: tanh of it, and the gradient that reaches c, into own.cell.
-    void turn_cell(const Own &own, const Row &row) const {
-        if constexpr (Rule::kStates > 1) {
-            T *const normed = own.cell[0], *const d = own.cell[1];
-            const int norm = shape_.sums.count;
-            const T *const gains = job_.norm.gain(norm), *const shifts = job_.norm.shift(norm);
-            T *const d_gains = own.d_norm.gain(norm), *const d_shifts = own.d_norm.shift(norm);
-            const auto each = [&](auto f) {
-                each_vector<T>(
-                    1, shape_.unit_blocks, kWide, shape_.units,
-                    [&](std::size_t unit, std::size_t, std::size_t, std::size_t count) { f(unit, count); });
-            };
-            each([&](std::size_t unit, std::size_t count) {
-                const T *const saved = row.saved + unit * shape_.kept;
-                const Vec i = S::load(saved), f = S::load(saved + kLanes), g = S::load(saved + 2 * kLanes);
-                S::store(d + unit, f * c_before(row, shape_.kept, unit, count) + i * g);
-            });
-            const auto [mean, scale] = moments(d, kWide, shape_.unit_blocks, 1, shape_.units);
-            each([&](std::size_t unit, std::size_t count) {
-                const Vec c = (S::load(d + unit) - mean) * scale, gain = S::load(gains + unit);
-                const Vec tanh_c = Tanh<T>{}(gain * c + S::load(shifts + unit));
-                const std::size_t place = unit / kWide * row.stride + unit % kWide;
-                Vec d_after[2]{S::load(row.d_h + place) + units_at(row.grad_out, unit, count)}, past[2];
-                split(row, unit, d_after, past);
-                const Vec o = S::load(row.saved + unit * shape_.kept + 3 * kLanes);
-                const Vec d_normed = d_after[0] * o * (T{1} - tanh_c * tanh_c);
-                S::store(d_gains + unit, S::load(d_gains + unit) + d_normed * c);
-                S::store(d_shifts + unit, S::load(d_shifts + unit) + d_normed);
-                S::store(d + unit, first_lanes<T>(d_normed * gain, count));
-                S::store(normed + unit, c);
-            });
-            normalise_back(
-                d, scale, kWide, shape_.unit_blocks, 1, shape_.units,
-                [&](std::size_t, std::size_t vector) { return S::load(normed + vector * kLanes); });
-            each([&](std::size_t unit, std::size_t) {
-                S::store(normed + unit,
-                         Tanh<T>{}(S::load(gains + unit) * S::load(normed + unit) + S::load(shifts + unit)));
-            });
         }
     }
 };

@@ -12,13 +12,6 @@ namespace unrolled::UNROLLED_ISA {
 // Which products a sum takes part in: the input's, the state's, or both.
 enum Reads { kBoth, kInput, kState };
 
-// mean, 1 / standard deviation, gain and shift of the norm inside a cell; for those without, tanh's argument
-// is c.
-template <class T>
-struct CellNorm {
-    typename Simd<T>::Vec mean, scale, gain, shift;
-};
-
 // h = phi(a), with a phi that the compiler knows.
 template <class T, class Activation>
 struct RnnStep {
@@ -27,7 +20,7 @@ struct RnnStep {
 
     Activation phi;
 
-    void forward(const Vec *sums, const Vec *, Vec *saved, Vec *after, const CellNorm<T> *) const {
+    void forward(const Vec *sums, const Vec *, Vec *saved, Vec *after) const {
         after[0] = phi(sums[0]);
         saved[0] = kSavesInput<Activation> ? sums[0] : after[0];
     }
@@ -60,8 +53,8 @@ struct RnnRule {
     void with_step(F f) const {
         with_activation<T>(activation, slope, [&](auto phi) { f(RnnStep<T, decltype(phi)>{phi}); });
     }
-    void forward(const Vec *sums, const Vec *before, Vec *saved, Vec *after, const CellNorm<T> *norm) const {
-        with_step([&](const auto &step) { step.forward(sums, before, saved, after, norm); });
+    void forward(const Vec *sums, const Vec *before, Vec *saved, Vec *after) const {
+        with_step([&](const auto &step) { step.forward(sums, before, saved, after); });
     }
     void backward(const Vec *saved, const Vec *before, const Vec *d_after, Vec *d_sums, Vec *d_before) const {
         with_step([&](const auto &step) { step.backward(saved, before, d_after, d_sums, d_before); });
@@ -84,7 +77,7 @@ struct GruRule {
     void with_step(F f) const {
         f(*this);
     }
-    void forward(const Vec *sums, const Vec *before, Vec *saved, Vec *after, const CellNorm<T> *) const {
+    void forward(const Vec *sums, const Vec *before, Vec *saved, Vec *after) const {
         const Vec r = Sigmoid<T>{}(sums[0]), z = Sigmoid<T>{}(sums[1]), u = sums[2];
         const Vec n = Tanh<T>{}(sums[3] + r * u);
         after[0] = n + z * (before[0] - n);
@@ -114,16 +107,16 @@ struct LstmRule {
     void with_step(F f) const {
         f(*this);
     }
-    static Vec cell(const Vec *sums, Vec c_before) {
-        return Sigmoid<T>{}(sums[1]) * c_before + Sigmoid<T>{}(sums[0]) * Tanh<T>{}(sums[2]);
+    void forward(const Vec *sums, const Vec *before, Vec *saved, Vec *after) const {
+        after[1] = cell(sums, before[1], saved);
+        after[0] = saved[3] * Tanh<T>{}(after[1]);
     }
-    void forward(const Vec *sums, const Vec *before, Vec *saved, Vec *after, const CellNorm<T> *norm) const {
+    // c, and the gates; a norm of c may come between it and h.
+    static Vec cell(const Vec *sums, Vec c_before, Vec *saved) {
         const Vec i = Sigmoid<T>{}(sums[0]), f = Sigmoid<T>{}(sums[1]), g = Tanh<T>{}(sums[2]),
                   o = Sigmoid<T>{}(sums[3]);
-        const Vec c = f * before[1] + i * g;
-        after[0] = o * Tanh<T>{}(norm ? norm->gain * ((c - norm->mean) * norm->scale) + norm->shift : c);
-        after[1] = c;
         saved[0] = i, saved[1] = f, saved[2] = g, saved[3] = o;
+        return f * c_before + i * g;
     }
     void backward(const Vec *saved, const Vec *before, const Vec *d_after, Vec *d_sums, Vec *d_before) const {
         const Vec t = Tanh<T>{}(saved[1] * before[1] + saved[0] * saved[2]);

@@ -32,7 +32,7 @@ public:
         panel_ = (shape_.inputs + shape_.units) * kWide;
         panels_ = carver.take<T>(shape_.gates * blocks * panel_);
         starts_ = carver.take<T>(shape_.sums.count * blocks * kWide);
-        if (shape_.has_norm) job_.norm.carve(carver, shape_.sums.count + 1, blocks * kWide);
+        if (shape_.has_norm) job_.norm.carve(carver, shape_);
         for (int member = 0; member < plan_.members; ++member) {
             const std::size_t rows = rows_of(plan_, member).count, state = blocks * rows * kWide;
             Own &own = own_[member];
@@ -45,6 +45,7 @@ public:
             }
             own.x = carver.take<T>(shape_.input_blocks * rows * kWide);
             own.sums = carver.take<T>(shape_.sums.count * rows * kWide * blocks_at_once(rows));
+            own.together = shape_.has_norm ? carver.take<T>(shape_.sums.count * blocks * kWide) : nullptr;
             own.cell = call_.gain_cell ? carver.take<T>(blocks * kWide) : nullptr;
         }
         return carver.used();
@@ -106,18 +107,19 @@ private:
     // The sums start from the biases; with layer norm these come after it, and the sums start from zero.
     void lay_starts() {
         const std::size_t H = shape_.units, width = shape_.unit_blocks * kWide;
-        if (shape_.has_norm) take_gains(call_, shape_, job_.norm);
+        if (shape_.has_norm) {
+            job_.norm.take(call_, shape_);
+            return clear(starts_, shape_.sums.count * width);
+        }
         for (int sum = 0; sum < shape_.sums.count; ++sum) {
-            const auto [reads, gate] = shape_.sums.list[sum];
-            T *const start = starts_ + sum * width;
-            T *const biases = shape_.has_norm ? job_.norm.shift(sum) : start;
+            const Reads reads = shape_.sums.list[sum].reads;
+            const std::size_t first = shape_.sums.list[sum].gate * H;
             for (std::size_t u = 0; u < width; ++u) {
                 const bool is_there = u < H && call_.b_ih;
-                const T input = is_there && reads != kState ? call_.b_ih[gate * H + u] : T{};
-                const T state = is_there && reads != kInput ? call_.b_hh[gate * H + u] : T{};
-                biases[u] = input + state;
+                const T input = is_there && reads != kState ? call_.b_ih[first + u] : T{};
+                const T state = is_there && reads != kInput ? call_.b_hh[first + u] : T{};
+                starts_[sum * width + u] = input + state;
             }
-            if (shape_.has_norm) clear(start, width);
         }
     }
 
@@ -175,7 +177,7 @@ private:
         const std::size_t stride = rows.count * kWide, width = some.end - some.begin;
         const Sums &sums = shape_.sums;
         for (int sum = 0, run; sum < sums.count; sum += run) {
-            const auto [reads, gate] = sums.list[sum];
+            const auto [reads, gate, of_rule, group] = sums.list[sum];
             run = 1;
             if (width == shape_.unit_blocks)
                 while (sum + run < sums.count && sums.list[sum + run].reads == reads) ++run;

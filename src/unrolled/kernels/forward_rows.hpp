@@ -38,7 +38,8 @@ struct ForwardOwn {
     T *recurrent[2];  // what enters W_hh now, and at the next step
     T *h, *c;         // the state, where `recurrent` is not it
     T *x, *sums;
-    T *cell;  // one row of c before it is mixed
+    T *together;  // of layer norm: a row's sums
+    T *cell;      // and its c before it is mixed
 };
 
 template <class T>
@@ -66,6 +67,7 @@ class ForwardRowsOf final : public ForwardRows<T> {
     using Own = ForwardOwn<T>;
     using Step = ForwardStep<T>;
     static constexpr std::size_t kWide = kColumns<T>, kLanes = S::kLanes;
+    static constexpr int kHalves = kNormed<Rule>.count;
 
 public:
     ForwardRowsOf(const ForwardJob<T> &job, const Rule &rule)
@@ -85,7 +87,7 @@ private:
         const T *h;
         T *c, *state, *next;
         T *out, *h_n, *c_n;  // the last two null before the row's last step
-        T *saving;           // null where nothing is saved for each unit
+        T *saving;           // null where nothing is saved for each unit; with layer norm only c
         const T *mask;
         std::size_t t, index, first, units;  // step, row of the batch, first unit, how many from there on
         std::size_t stride, sum_stride;      // from block to block, from sum to sum
@@ -101,8 +103,21 @@ private:
     template <class RuleStep>
     [[gnu::noinline]] void finish_rows(const RuleStep step, const Own &own, const Rows &rows, Part some,
                                        const Step &now) const {
-        for (std::size_t i = 0; i < now.active; ++i)
-            finish_units<true>(step, row_of(own, rows, some, now, i), CellNorm<T>{});
+        for (std::size_t i = 0; i < now.active; ++i) {
+            const Row row = row_of(own, rows, some, now, i);
+            finish_units<true, false>(row, [&](auto... given) { from_sums(step, row, given...); });
+        }
+    }
+    template <class RuleStep>
+    [[gnu::always_inline]] static void from_sums(const RuleStep &step, const Row &row, std::size_t,
+                                                 std::size_t place, const Vec *before, Vec *saved,
+                                                 Vec *after) {
+        Vec sum[Rule::kSums];
+        for (int s = 0; s < Rule::kSums; ++s) sum[s] = S::load(row.sums + s * row.sum_stride + place);
+        step.forward(sum, before, saved, after);
+    }
+    static std::size_t place_of(const Row &row, std::size_t vector) {
+        return vector / 2 * row.stride + vector % 2 * kLanes;
     }
 
     [[gnu::always_inline]] Row row_of(const Own &own, const Rows &rows, Part some, const Step &now,
@@ -123,7 +138,7 @@ private:
         row.out = at(outcome.out, now.t, index) + first;
         if (ends) row.h_n = outcome.h_n + index * H + first;
         if (Rule::kStates > 1 && ends) row.c_n = outcome.c_n + index * H + first;
-        if (outcome.saved && shape.kept_by_rule)
+        if (outcome.saved && shape.kept && !shape.has_norm)
             row.saving = saved_row(now.t, index) + some.begin * 2 * shape.kept * kLanes;
         if (call.mask) row.mask = call.mask + index * H + first;
         row.t = now.t, row.index = index, row.first = first, row.units = H - first;
@@ -136,36 +151,30 @@ private:
         return job_.outcome.saved + (t * job_.call.rows + index) * job_.shape.kept_a_row;
     }
 
-    // All that the loop reads is held in locals: a store of a vector might change any member, as far as the
-    // compiler knows.
-    template <bool kPlain, class RuleStep>
-    [[gnu::always_inline]] void finish_units(const RuleStep step, const Row row,
-                                             CellNorm<T> cell_norm) const {
+    // `propose` gives the state of a vector of units, and what is saved. All that the loop reads is held in
+    // locals: a store of a vector might change any member, as far as the compiler knows.
+    template <bool kPlain, bool kHasNorm, class Propose>
+    [[gnu::always_inline]] void finish_units(const Row row, const Propose propose) const {
         const int kept = job_.shape.kept;
         const bool streams = job_.streams, mixes = !kPlain && job_.shape.mixes;
-        const bool has_norm = !kPlain && job_.shape.has_norm, norms_cell = has_norm && job_.call.gain_cell;
         typename Zoneout<T>::Keys keys{};
         if (mixes) keys = job_.zoneout.keys(row.t, row.index);
         for (std::size_t vector = 0; vector < row.vectors; ++vector) {
             const std::size_t unit = vector * kLanes,
                               left = row.units - unit < kLanes ? row.units - unit : kLanes;
-            const std::size_t place = vector / 2 * row.stride + vector % 2 * kLanes;
-            Vec sum[Rule::kSums], before[2], after[2], saved[Rule::kSaved];
-            for (int s = 0; s < Rule::kSums; ++s)
-                sum[s] = has_norm ? normed(row, s, vector) : S::load(row.sums + s * row.sum_stride + place);
+            const std::size_t place = place_of(row, vector);
+            Vec before[2], after[2], saved[Rule::kSaved];
             before[0] = S::load(row.h + place);
             if constexpr (Rule::kStates > 1) before[1] = S::load(row.c + place);
-            if (norms_cell) {
-                cell_norm.gain = S::load(job_.norm.gain(job_.shape.sums.count) + unit);
-                cell_norm.shift = S::load(job_.norm.shift(job_.shape.sums.count) + unit);
-            }
-            step.forward(sum, before, saved, after, norms_cell ? &cell_norm : nullptr);
+            propose(vector, place, before, saved, after);
             if (mixes)
                 for (int part = 0; part < Rule::kStates; ++part)
                     after[part] = job_.zoneout.mix(part, keys, row.first + unit, before[part], after[part]);
-            if (row.saving) {
+            if constexpr (!kHasNorm) {
                 T *const to = row.saving + vector * kept * kLanes;
-                streams ? save<true>(to, saved, after) : save<false>(to, saved, after);
+                if (row.saving) streams ? save<true>(to, saved, after) : save<false>(to, saved, after);
+            } else if constexpr (Rule::kStates > 1) {
+                if (row.saving) keep(row.saving + unit, after[1]);
             }
             put(row.out + unit, after[0], left);
             if (row.h_n) put(row.h_n + unit, after[0], left);
@@ -191,61 +200,78 @@ private:
         }
     }
 
-    // A row with layer norm, zoneout or a mask. With layer norm it comes with all its units.
+    // A row with layer norm, zoneout or a mask.
     void finish_rare(const Own &own, const Row &row) const {
-        CellNorm<T> cell_norm{};
-        if (job_.shape.has_norm) normalise_sums(row);
-        if (job_.call.gain_cell) norm_cell(own.cell, row, cell_norm);
-        finish_units<false>(rule_, row, cell_norm);
+        if (job_.shape.has_norm)
+            finish_normed(own, row);
+        else
+            finish_units<false, false>(row, [&](auto... given) { from_sums(rule_, row, given...); });
     }
 
-    // Each group of sums less its mean over its standard deviation, in place; saved for the way back.
-    void normalise_sums(const Row &row) const {
-        const Shape<T> &shape = job_.shape;
+    // With layer norm a row comes with all its units.
+    void finish_normed(const Own &own, Row row) const {
         T *const saved = job_.outcome.saved ? saved_row(row.t, row.index) : nullptr;
-        for (int first = 0, group = 0; first < shape.sums.count; ++group) {
-            const int count = shape.normed_together(first);
-            const T scale = normalise(row.sums + first * row.sum_stride, row.stride, shape.unit_blocks, count,
-                                      shape.units);
-            if (saved) saved[shape.vectors * shape.kept * kLanes + group] = scale;
-            first += count;
-        }
-        if (!saved) return;
-        for (std::size_t vector = 0; vector < shape.vectors; ++vector)
-            for (int sum = 0; sum < shape.sums.count; ++sum)
-                S::store(saved + (vector * shape.kept + shape.kept_by_rule + sum) * kLanes,
-                         sum_at(row, sum, vector));
-    }
-
-    // A sum of the rule from its normalised halves.
-    Vec normed(const Row &row, int sum, std::size_t vector) const {
-        const auto half = [&](int k) {
-            return S::load(job_.norm.gain(k) + vector * kLanes) * sum_at(row, k, vector) +
-                   S::load(job_.norm.shift(k) + vector * kLanes);
-        };
-        const int gate = Rule::gate(sum);
-        if (Rule::kCell == kRnn || Rule::reads(sum) == kState) return half(gate);
-        const Vec input = half(Rule::kGates + gate);
-        return Rule::reads(sum) == kInput ? input : half(gate) + input;
-    }
-    static Vec sum_at(const Row &row, int sum, std::size_t vector) {
-        return S::load(row.sums + sum * row.sum_stride + vector / 2 * row.stride + vector % 2 * kLanes);
-    }
-
-    // Mean and scale of a row's c before it is mixed.
-    void norm_cell(T *cell, const Row &row, CellNorm<T> &norm) const {
+        T scales[Shape<T>::kScales]{};
+        if (saved && Rule::kStates > 1) row.saving = saved + job_.shape.c_at;
+        const Vec added_c = normalise(own, row, saved, scales);
         if constexpr (Rule::kStates > 1) {
-            const Shape<T> &shape = job_.shape;
-            for (std::size_t vector = 0; vector < shape.vectors; ++vector) {
+            const Moments<T, kCellNormed> norm(own.cell, &added_c, row.units);
+            scales[kNormed<Rule>.groups] = norm.mean[0], scales[kNormed<Rule>.groups + 1] = norm.scale[0];
+            const T *const gain = job_.norm.cell_gain(), *const shift = job_.norm.cell_shift();
+            finish_units<false, true>(row, [&](std::size_t vector, std::size_t, const Vec *, Vec *,
+                                               Vec *after) {
+                const std::size_t unit = vector * kLanes;
+                const Vec o = S::load(own.together + vector * kHalves * kLanes);
+                after[1] = S::load(own.cell + unit);
+                after[0] = o * Tanh<T>{}(S::load(gain + unit) * norm(0, after[1]) + S::load(shift + unit));
+            });
+        } else {
+            finish_units<false, true>(row, [&](std::size_t vector, std::size_t, auto... given) {
                 Vec sum[Rule::kSums];
-                for (int s = 0; s < Rule::kSums; ++s) sum[s] = normed(row, s, vector);
-                S::store(cell + vector * kLanes,
-                         Rule::cell(sum, S::load(row.c + vector / 2 * row.stride + vector % 2 * kLanes)));
-            }
-            const auto [mean, scale] = moments(cell, kWide, shape.unit_blocks, 1, shape.units);
-            norm.mean = S::splat(mean), norm.scale = S::splat(scale);
+                for (int s = 0; s < Rule::kSums; ++s)
+                    sum[s] = S::load(own.together + (vector * kHalves + s) * kLanes);
+                rule_.forward(sum, given...);
+            });
         }
+        for (std::size_t k = 0; saved && k < Shape<T>::kScales; k += kLanes)
+            keep(saved + job_.shape.scales_at() + k, S::load(scales + k));
     }
+
+    // x^ of a row's sums, saved for the way back, and from it what stands in own.together: for each vector of
+    // units the rule's sums, or an LSTM's o, whose c goes into own.cell. The answer is what its vectors add
+    // up to.
+    Vec normalise(const Own &own, const Row &row, T *saved, T *scales) const {
+        constexpr Sums kSums = kNormed<Rule>;
+        Vec added[kHalves]{}, added_c{};
+        for (std::size_t vector = 0; vector < row.vectors; ++vector)
+            for (int s = 0; s < kHalves; ++s) {
+                const Vec sum = S::load(row.sums + s * row.sum_stride + place_of(row, vector));
+                S::store(own.together + (vector * kHalves + s) * kLanes, sum);
+                added[s] += sum;
+            }
+        const Moments<T, kNormed<Rule>> norm(own.together, added, row.units);
+        for (int group = 0; group < kSums.groups; ++group) scales[group] = norm.scale[group];
+        for (std::size_t vector = 0; vector < row.vectors; ++vector) {
+            const std::size_t unit = vector * kLanes;
+            T *const together = own.together + vector * kHalves * kLanes;
+            Vec normed[kHalves], sum[Rule::kSums], gates[Rule::kSaved];
+            for (int s = 0; s < kHalves; ++s)
+                normed[s] = first_lanes<T>(norm(s, S::load(together + s * kLanes)), row.units - unit);
+            if (saved)
+                for (int s = 0; s < kHalves; ++s) keep(saved + (vector * kHalves + s) * kLanes, normed[s]);
+            sums_from<T, Rule>(normed, job_.norm, unit, sum);
+            if constexpr (Rule::kStates > 1) {
+                const Vec c = Rule::cell(sum, S::load(row.c + place_of(row, vector)), gates);
+                S::store(own.cell + unit, c);
+                S::store(together, gates[3]);
+                added_c += c;
+            } else {
+                for (int s = 0; s < Rule::kSums; ++s) S::store(together + s * kLanes, sum[s]);
+            }
+        }
+        return added_c;
+    }
+    void keep(T *to, Vec value) const { job_.streams ? S::stream(to, value) : S::store(to, value); }
 };
 
 }  // namespace unrolled::UNROLLED_ISA

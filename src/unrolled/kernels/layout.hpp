@@ -24,42 +24,54 @@ private:
     std::size_t used_ = 0;
 };
 
-// One sum of products that a step computes: of which gate, and over what.
+// One sum of products that a step computes: of which gate, over what, which of the rule's sums it is (part
+// of), and which sums layer norm takes together with it.
 struct Sum {
     Reads reads;
-    int gate;
+    int gate, of_rule, group;
 };
 
-// The sums of a call, those that read the state first. Layer norm keeps the two halves of each apart,
-// except in the plain RNN, whose norm is over both.
+// The sums of a call, those that read the state first.
 struct Sums {
     Sum list[8];
-    int count;
+    int count, groups;
+
+    constexpr void add(Reads reads, int gate, int of_rule, bool begins_group) {
+        groups += begins_group;
+        list[count++] = {reads, gate, of_rule, groups - 1};
+    }
 };
 
+// Layer norm keeps the two halves of each sum apart, except in the plain RNN, whose norm is over both. It
+// takes the gates of a half together, and the GRU's candidate alone.
 template <class Rule>
-Sums sums_of(bool has_norm) {
+constexpr Sums sums_of(bool has_norm) {
     Sums sums{};
-    const auto add = [&](Reads reads, int gate) { sums.list[sums.count++] = {reads, gate}; };
-    if (has_norm && Rule::kCell != kRnn) {
-        for (int gate = 0; gate < Rule::kGates; ++gate) add(kState, gate);
-        for (int gate = 0; gate < Rule::kGates; ++gate) add(kInput, gate);
-    } else {
-        for (int sum = 0; sum < Rule::kSums; ++sum) add(Rule::reads(sum), Rule::gate(sum));
-    }
+    const bool halves = has_norm && Rule::kCell != kRnn;
+    constexpr Reads kHalves[] = {kState, kInput};
+    for (const Reads half : kHalves)
+        for (int sum = 0; sum < Rule::kSums; ++sum) {
+            const Reads reads = Rule::reads(sum);
+            if (!halves && half == kState) sums.add(reads, Rule::gate(sum), sum, sum == 0);
+            if (halves && (reads == kBoth || reads == half))
+                sums.add(half, Rule::gate(sum), sum, sum == 0 || reads != kBoth);
+        }
     return sums;
 }
 
 // Sizes that follow from a call and its cell.
 template <class T>
 struct Shape {
-    int cell, gates, states;
+    int cell, gates, states, rule_sums;
     std::size_t units, inputs, unit_blocks, input_blocks, vectors;
     Sums sums;
-    bool has_norm, mixes;    // layer norm; zoneout
-    int kept_by_rule, kept;  // vectors saved for each vector of units, those of the norm after the rule's
+    bool has_norm, mixes;  // layer norm; zoneout
+    // Vectors saved for each vector of units. Layer norm saves its x^, from which backward computes again
+    // what the rule would have saved, then the LSTM's c, then its scales.
+    int kept;
+    std::size_t c_at, c_apart;  // where a row's first vector of c lies, and how far apart they are
     std::size_t kept_a_row;
-    // The norm's scales, of four groups at most (the GRU's), in whole vectors.
+    // The scales of four groups at most (the GRU's), or of the LSTM's two and its cell's mean and scale.
     static constexpr std::size_t kScales = Simd<T>::kLanes < 4 ? 4 : Simd<T>::kLanes;
 
     template <class Rule>
@@ -67,6 +79,7 @@ struct Shape {
         : cell(Rule::kCell),
           gates(Rule::kGates),
           states(Rule::kStates),
+          rule_sums(Rule::kSums),
           units(call.units),
           inputs(call.inputs),
           unit_blocks(blocks_for<T>(units)),
@@ -75,8 +88,11 @@ struct Shape {
           sums(sums_of<Rule>(call.gain_hh != nullptr)),
           has_norm(call.gain_hh != nullptr),
           mixes(call.zoneout_h > 0 || call.zoneout_c > 0),
-          kept_by_rule(is_in_outputs(call) ? 0 : Rule::kSaved),
-          kept(kept_by_rule + (has_norm ? sums.count : 0)),
+          kept(has_norm              ? sums.count + (states > 1)
+               : is_in_outputs(call) ? 0
+                                     : Rule::kSaved),
+          c_at((has_norm ? vectors * sums.count : Rule::kSaved - 1) * Simd<T>::kLanes),
+          c_apart((has_norm ? 1 : kept) * Simd<T>::kLanes),
           kept_a_row(vectors * kept * Simd<T>::kLanes + (has_norm ? kScales : 0)) {}
 
     // The plain RNN needs nothing but its outputs, unless these are not what its activation gave.
@@ -84,8 +100,7 @@ struct Shape {
         return cell == kRnn && !mixes && call.activation != kPRelu;
     }
     std::size_t kept_in_all(const Call<T> &call) const { return call.steps * call.rows * kept_a_row; }
-    // How many sums from `first` on are normalised together.
-    int normed_together(int first) const { return cell == kGru ? (first % 3 == 0 ? 2 : 1) : gates; }
+    std::size_t scales_at() const { return vectors * kept * Simd<T>::kLanes; }
 };
 
 // The rows of one member, longest first, as its steps see them.

@@ -20,7 +20,7 @@ public:
 
     void carve(Carver &carver, Own &own) const {
         own.left = carver.take<T>(own.room * stride());
-        own.d_weights = carver.take<T>(shape_.sums.count * shape_.unit_blocks * width_ * kWide);
+        own.d_weights = carver.take<T>(begin_of(shape_.sums.count));
     }
 
     // Row i of a step as a row of the left operand: (h_{t-1}, 1, x_t). Whole vectors: what they write too
@@ -42,19 +42,18 @@ public:
 
     // d_weights = or += left^T d_sums over the rows of steps that are filled.
     void add(const Own &own, Part blocks, std::size_t filled, bool adds) const {
-        const std::size_t block_rows = own.room * kWide, H = shape_.units;
+        const std::size_t block_rows = own.room * kWide;
         for (int sum = 0; sum < shape_.sums.count; ++sum) {
-            const Reads reads = shape_.sums.list[sum].reads;
+            const Part read = read_by(sum);
             const std::size_t panel = sum * shape_.unit_blocks + blocks.begin;
             Product<T> product{};
             product.n_pieces = 1;
-            product.pieces[0] = {own.left, stride(), own.d_sums + panel * block_rows, block_rows, 1,
-                                 1,        filled};
-            product.result = own.d_weights + panel * width_ * kWide;
-            product.result_stride = width_ * kWide;
+            product.pieces[0] = {
+                own.left + read.begin, stride(), own.d_sums + panel * block_rows, block_rows, 1, 1, filled};
+            product.result = panel_of(own, sum, blocks.begin);
+            product.result_stride = (read.end - read.begin) * kWide;
             product.adds = adds;
-            multiply<T, true>(product, reads == kInput ? H : 0, reads == kState ? H + 1 : width_, 0,
-                              blocks.end - blocks.begin);
+            multiply<T, true>(product, 0, read.end - read.begin, 0, blocks.end - blocks.begin);
         }
     }
 
@@ -80,23 +79,40 @@ private:
 
     std::size_t stride() const { return (width_ + kWide - 1) / kWide * kWide + kLanes; }
 
+    // The columns of the left operand that a sum reads.
+    Part read_by(int sum) const {
+        const Reads reads = shape_.sums.list[sum].reads;
+        return {reads == kInput ? shape_.units : 0, reads == kState ? shape_.units + 1 : width_};
+    }
+    // Where a sum's panels begin in d_weights; past the last sum, how much all of them take.
+    std::size_t begin_of(int sum) const {
+        std::size_t depth = 0;
+        for (int before = 0; before < sum; ++before) depth += read_by(before).end - read_by(before).begin;
+        return depth * shape_.unit_blocks * kWide;
+    }
+    T *panel_of(const Own &own, int sum, std::size_t block) const {
+        const Part read = read_by(sum);
+        return own.d_weights + begin_of(sum) + block * (read.end - read.begin) * kWide;
+    }
+
     void collect_panel(const Own *owns, std::size_t panel) const {
-        const std::size_t H = shape_.units, F = shape_.inputs, blocks = shape_.unit_blocks;
-        const auto [reads, gate] = shape_.sums.list[panel / blocks];
-        const std::size_t unit = panel % blocks * kWide, present = H - unit < kWide ? H - unit : kWide;
-        const std::size_t row = gate * H + unit;
-        const std::size_t first = reads == kInput ? H : 0, last = reads == kState ? H + 1 : width_;
-        T *const sums = owns[0].d_weights + panel * width_ * kWide;
+        const std::size_t H = shape_.units, F = shape_.inputs;
+        const std::size_t block = panel % shape_.unit_blocks, unit = block * kWide;
+        const int sum = static_cast<int>(panel / shape_.unit_blocks);
+        const auto [reads, gate, of_rule, group] = shape_.sums.list[sum];
+        const Part read = read_by(sum);
+        const std::size_t row = gate * H + unit, present = H - unit < kWide ? H - unit : kWide;
+        T *const sums = panel_of(owns[0], sum, block), *const ones = sums + (H - read.begin) * kWide;
         for (int other = 1; other < job_.plan.members && !job_.plan.splits_units; ++other) {
-            const T *const more = owns[other].d_weights + panel * width_ * kWide;
-            for (std::size_t k = first * kWide; k < last * kWide; k += kLanes)
+            const T *const more = panel_of(owns[other], sum, block);
+            for (std::size_t k = 0; k < (read.end - read.begin) * kWide; k += kLanes)
                 S::store(sums + k, S::load(sums + k) + S::load(more + k));
         }
         if (reads != kInput) spread(sums, H, present, to_.w_hh + row * H);
-        if (reads != kState) spread(sums + (H + 1) * kWide, F, present, to_.w_ih + row * F);
+        if (reads != kState) spread(ones + kWide, F, present, to_.w_ih + row * F);
         if (shape_.has_norm || !to_.b_ih) return;
-        if (reads != kInput) copy_padded(sums + H * kWide, present, to_.b_hh + row, present);
-        if (reads != kState) copy_padded(sums + H * kWide, present, to_.b_ih + row, present);
+        if (reads != kInput) copy_padded(ones, present, to_.b_hh + row, present);
+        if (reads != kState) copy_padded(ones, present, to_.b_ih + row, present);
     }
     // `depth` rows of a panel into the first columns of rows of a weight.
     static void spread(const T *panel, std::size_t depth, std::size_t present, T *weight) {
@@ -111,7 +127,7 @@ private:
     void collect_norm(const Own *owns, int sum) const {
         const std::size_t H = shape_.units;
         const bool is_cell = sum == shape_.sums.count;
-        const auto [reads, gate] = shape_.sums.list[is_cell ? 0 : sum];
+        const auto [reads, gate, of_rule, group] = shape_.sums.list[is_cell ? 0 : sum];
         T *gain = to_.gain_cell, *shift = to_.bias_cell;
         if (!is_cell) {
             T *const bias = reads == kInput ? to_.b_ih : to_.b_hh;
@@ -121,8 +137,9 @@ private:
         for (std::size_t u = 0; u < H; ++u) {
             T gains{}, shifts{};
             for (int each = 0; each < job_.plan.members; ++each) {
-                gains += owns[each].d_norm.gain(sum)[u];
-                shifts += owns[each].d_norm.shift(sum)[u];
+                const Norm<T> &d_norm = owns[each].d_norm;
+                gains += d_norm.gain(sum)[u];
+                shifts += is_cell ? d_norm.cell_shift()[u] : d_norm.shift(of_rule)[u];
             }
             if (gain) gain[u] = gains;
             if (shift) shift[u] = shifts;
