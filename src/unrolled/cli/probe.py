@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 ASKING = ("order", "memory", "gradients", "states", "length")  # of the network as it is
 TRAINING = ("activations", "feedforward")  # others like it are trained
-_UNSEEDED = ("gradients", "states", "length")
+_UNITS = ("state", "gates")
+_FOLLOWED = 12  # sequences whose states are kept, spread evenly over the file
 
 Folder = Annotated[
     str, typer.Argument(metavar="MODEL", show_default=False, help="Folder of a model kept by --save.")
@@ -29,11 +30,11 @@ Data = Annotated[
 ]
 Only = Annotated[
     str | None,
-    typer.Option(
-        "--only",
-        metavar="NAMES",
-        help=f"Such as order,memory; all but {' and '.join(TRAINING)} by default, which train anew.",
-    ),
+    typer.Option("--only", metavar="NAMES", help=f"Some of {','.join((*ASKING, *TRAINING))}."),
+]
+Retrain = Annotated[
+    bool,
+    typer.Option("--retrain", help="Train networks like it anew: on shuffled steps, and for the last two."),
 ]
 Report = Annotated[
     str | None, typer.Option("--report", metavar="FILE.html", help="Write a page with a figure for each.")
@@ -45,6 +46,7 @@ def command(
     data: Data,
     *,
     only: Only = None,
+    retrain: Retrain = False,
     label: Label = None,
     id: Id = None,  # noqa: A002 (the option's name)
     time: Time = None,
@@ -62,18 +64,19 @@ def command(
     Examples:
       unrolled probe kinds test.csv
       unrolled probe kinds test.csv --only order,memory --report memory.html
-      unrolled probe kinds test.csv --only activations --json
+      unrolled probe kinds test.csv --only order,feedforward --retrain --json
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli import output as out
     from unrolled.cli.places import check_places
     from unrolled.cli.sequence_story import card, told
 
     check_places({"MODEL": model, "DATA": data}, page=report)
-    names = _names(only)
+    names = _names(only, retrain=retrain)
     fitted = _loaded(model)
     labelled = LabelledColumns(label, id, time).read(data, "test", must_be_labelled=True)
     out.tell_notes(labelled.sequences)
-    records, refused = _asked(fitted, labelled, names, seed or 0, must=only is not None)
+    asking = Asking(fitted, labelled, seed or 0, retrain)
+    records, refused = asking.all(names, must=only is not None)
     if report:
         from unrolled.report.sequence_page import write_probes
 
@@ -86,17 +89,17 @@ def command(
         )
     written = [report] if report else []
     if json:
-        found = {name: record.to_dict() for name, record in records.items()}
+        found = {name: _for_machines(record) for name, record in records.items()}
         out.print_json({"source": labelled.source, "probes": found, "refused": refused, "written": written})
         return
     _print(records, refused)
     out.print_written(written)
 
 
-def _names(only: str | None) -> list[str]:
+def _names(only: str | None, *, retrain: bool) -> list[str]:
     """The probes asked for, each once, in the order of the page."""
     if only is None:
-        return list(ASKING)
+        return [*ASKING, *(TRAINING if retrain else ())]
     faults = Faults()
     known = [*ASKING, *TRAINING]
     named = [faults.collect(one_of, "--only", name.strip(), known) for name in only.split(",")]
@@ -114,28 +117,56 @@ def _loaded(folder: str) -> SequenceEstimator:
     return kinds.get(estimator_name(Path(folder)), SequenceClassifier).load(folder)
 
 
-def _asked(
-    model: SequenceEstimator, data: Labelled, names: list[str], seed: int, *, must: bool
-) -> tuple[dict[str, Any], list[str]]:
-    """What each probe found, and why some could not be asked; where they must be, that is an error."""
-    from unrolled import probe
-    from unrolled.train.progress import ProgressLine
+class Asking(NamedTuple):
+    """A model, and what it is asked about."""
 
-    records: dict[str, Any] = {}
-    refused = []
-    with ProgressLine("probing", len(names), shown=True) as line:
-        for k, name in enumerate(names):
-            line.update(k, name)
-            seeded = {} if name in _UNSEEDED else {"random_state": seed}
-            try:
-                records[name] = getattr(probe, name)(model, data.sequences, data.labels, **seeded)
-            except ArgumentError as fault:
-                told = re.sub(r"^model:", "MODEL:", str(fault))
-                if must:
-                    raise ArgumentError(told) from fault
-                refused.append(f"{name}: {told}")
-        line.update(len(names), "done")
-    return records, refused
+    model: SequenceEstimator
+    data: Labelled
+    seed: int
+    retrain: bool
+
+    def all(self, names: list[str], *, must: bool) -> tuple[dict[str, Any], list[str]]:
+        """What each probe found, and why some could not be asked; where they must be, that is an error."""
+        from unrolled.train.progress import ProgressLine
+
+        records: dict[str, Any] = {}
+        refused = []
+        with ProgressLine("probing", len(names), shown=True) as line:
+            for k, name in enumerate(names):
+                line.update(k, name)
+                try:
+                    records[name] = self.one(name)
+                except ArgumentError as fault:
+                    told = re.sub(r"^model:", "MODEL:", str(fault))
+                    if must:
+                        raise ArgumentError(told) from fault
+                    refused.append(f"{name}: {told}")
+            line.update(len(names), "done")
+        return records, refused
+
+    def one(self, name: str) -> Any:
+        """What one probe found."""
+        import numpy as np
+
+        from unrolled import probe
+
+        X, y, seeded = self.data.sequences, self.data.labels, {"random_state": self.seed}
+        if name == "order":
+            return probe.order(self.model, X, y, retrain=self.retrain, **seeded)
+        if name == "length":
+            return probe.length(self.model, X, y)
+        if name == "states":
+            some = np.unique(np.linspace(0, len(X) - 1, _FOLLOWED).astype(int))
+            return probe.states(self.model, [X[int(k)].values for k in some])
+        if name == "activations":
+            return probe.activations(X, y, **seeded)
+        return getattr(probe, name)(self.model, X, y, **seeded)
+
+
+def _for_machines(record: Any) -> dict[str, Any]:
+    """A record without the states of all units, which are for the library."""
+    told: dict[str, Any] = record.to_dict()
+    return {key: value for key, value in told.items() if record.kind != "states" or key not in _UNITS}
 
 
 def _print(records: dict[str, Any], refused: list[str]) -> None:
@@ -144,7 +175,9 @@ def _print(records: dict[str, Any], refused: list[str]) -> None:
 
     margin = max(map(len, records), default=0) + 2
     for name, record in records.items():
-        words = textwrap.fill(printable(record.sentence), width=100 - margin)
-        print(name.ljust(margin) + textwrap.indent(words, " " * margin).lstrip())
+        # no line begins with "%"
+        lines = textwrap.wrap(printable(record.sentence).replace(" %", "\u00a0%"), width=100 - margin)
+        words = f"\n{' ' * margin}".join(lines).replace("\u00a0", " ")
+        print(name.ljust(margin) + words)
     for sentence in refused:
         print(printable(f"Not asked: {sentence}"))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from plotly import graph_objects as go
 
 from unrolled.check import one_of
-from unrolled.report.memory_figures import gradients_figure, memory_figure
+from unrolled.report.memory_figures import gradients_figure, memory_figure, states_figure
 from unrolled.report.probe_figures import activations_figure, feedforward_figure, length_figure, order_figure
 from unrolled.report.records import Forecast, SeriesForecast
 from unrolled.report.sequence_figures import comparison_figure
@@ -344,6 +344,7 @@ _KINDS: dict[str, Callable[..., go.Figure]] = {
     "order": order_figure,
     "memory": memory_figure,
     "gradients": gradients_figure,
+    "states": states_figure,
     "length": length_figure,
     "activations": activations_figure,
     "feedforward": feedforward_figure,

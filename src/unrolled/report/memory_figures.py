@@ -7,14 +7,17 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from plotly import graph_objects as go
+from plotly.subplots import make_subplots
 
-from unrolled.report.style import NETWORK, OTHER, SIMPLE, blank, faded, label, label_lines
+from unrolled.report.style import MUTED, NETWORK, OTHER, SIMPLE, blank, faded, label, label_lines
 from unrolled.report.wording import number, steps
 
 _SHARE = 95  # per cent of the influence that lies within the window
 _VANISHED, _EXPLODED = 1e-3, 10.0  # shares of a gradient that are called so
 _FAINTEST = 1e-30  # below it float32 tells nothing
+_PATHS = 20  # other sequences whose states' paths are drawn
 
 
 def memory_figure(memory: Any) -> go.Figure:
@@ -40,12 +43,20 @@ def memory_figure(memory: Any) -> go.Figure:
     _mark_half_life(plot, memory)
     plot.add_annotation(
         x=-0.5, y=112, xanchor="left", yanchor="middle", xshift=6, showarrow=False,
-        text=f"{_SHARE} % of it lies within {steps(window + 1, None)}", font={"color": NETWORK, "size": 12},
+        text=f"{_SHARE} % of it lies within {steps(window, None)} back", font={"color": NETWORK, "size": 12},
     )  # fmt: skip
     plot.update_layout(showlegend=True)
     plot.update_xaxes(title_text="steps back; 0 is the newest")
     plot.update_yaxes(title_text="influence, % of the largest", range=[0, 120], tickvals=[0, 25, 50, 75, 100])
     return plot
+
+
+def half_gone(memory: Any) -> str:
+    """Where the influence is halved, in words; none where it never is."""
+    if memory.half_life is None:
+        return ""
+    where = f"{number(memory.half_life, 2)} steps"
+    return f"half is gone after {where}" if memory.peak == 0 else f"below half beyond {where}"
 
 
 def _of_largest(values: Any) -> Any:
@@ -62,7 +73,7 @@ def _mark_half_life(plot: go.Figure, memory: Any) -> None:
     )  # fmt: skip
     plot.add_annotation(
         x=half_life, y=50, xanchor="left", yanchor="bottom", xshift=8, showarrow=False,
-        text=f"half is gone after {number(half_life, 2)} steps", font={"color": NETWORK, "size": 12},
+        text=half_gone(memory), font={"color": NETWORK, "size": 12},
         bgcolor="rgba(255,255,255,0.75)",
     )  # fmt: skip
 
@@ -115,3 +126,77 @@ def _power(k: int) -> str:
     if abs(k) > 4:
         return f"10<sup>{'−' if k < 0 else ''}{abs(k)}</sup>"
     return f"{10**k:,}" if k >= 0 else f"1/{10**-k:,}"
+
+
+def states_figure(states: Any) -> go.Figure:
+    """One sequence's states as a heat map, what of each was memory, and the path of the state.
+
+    Units stand in the order in which they are most active, so that a sequence of them shows as a diagonal.
+    """
+    first = int(states.sequence[0])
+    mine = states.sequence == first
+    state, path = states.state[mine], states.path
+    largest = max(float(np.abs(state).max()), 1e-12)
+    has_parts = bool(np.isfinite(states.memory_share[mine]).any())
+    has_path = path.shape[1] > 1
+    heights = [0.44, *([0.18] if has_parts else []), *([0.38] if has_path else [])]
+    plot = make_subplots(rows=len(heights), row_heights=heights, vertical_spacing=0.09)
+    plot.update_layout(blank(round(720 * sum(heights))).layout)
+    plot.add_heatmap(
+        z=state[:, np.argsort(np.abs(state).argmax(axis=0), kind="stable")].T, x=states.step[mine],
+        zmin=-largest, zmax=largest, colorscale=[[0, SIMPLE], [0.5, "#ffffff"], [1, NETWORK]],
+        colorbar={
+            "thickness": 10, "len": 0.4, "y": 0.8, "outlinewidth": 0, "tickvals": [-largest, 0, largest],
+            "ticktext": [number(-largest, 2), "0", number(largest, 2)], "tickfont": {"color": MUTED},
+        },
+        hovertemplate="step %{x}: %{z:.2f}<extra></extra>", row=1, col=1,
+    )  # fmt: skip
+    plot.update_yaxes(title_text="units", showticklabels=False, showgrid=False, row=1, col=1)
+    if has_parts:
+        _add_parts(plot, states, mine)
+    else:
+        plot.update_xaxes(title_text="step", row=1, col=1)
+    if has_path:
+        _add_path(plot, states, mine, row=len(heights))
+    plot.update_layout(hovermode="closest")
+    return plot
+
+
+def _add_parts(plot: go.Figure, states: Any, mine: NDArray[np.bool_]) -> None:
+    """The share of memory in each step's update, below the heat map and on its axis."""
+    plot.add_scatter(
+        x=states.step[mine], y=100 * states.memory_share[mine], mode="lines", name="memory",
+        line={"color": NETWORK, "width": 2}, fill="tozeroy", fillcolor=faded(NETWORK, 0.12),
+        hovertemplate="step %{x}: %{y:.0f} %<extra></extra>", row=2, col=1,
+    )  # fmt: skip
+    plot.update_xaxes(title_text="step", matches="x", row=2, col=1)
+    plot.update_xaxes(showticklabels=False, row=1, col=1)
+    plot.update_yaxes(title_text="memory, %", range=[0, 100], tickvals=[0, 50, 100], row=2, col=1)
+
+
+def _add_path(plot: go.Figure, states: Any, mine: NDArray[np.bool_], row: int) -> None:
+    """The first two principal components: this sequence in blue, from first to last step, others grey."""
+    others = [k for k in np.unique(states.sequence) if k != states.sequence[0]][:_PATHS]
+    for k in others:
+        own = states.path[states.sequence == k]
+        plot.add_scatter(
+            x=own[:, 0], y=own[:, 1], mode="lines", line={"color": faded(OTHER, 0.5), "width": 1},
+            hoverinfo="skip", row=row, col=1,
+        )  # fmt: skip
+    own = states.path[mine]
+    plot.add_scatter(
+        x=own[:, 0], y=own[:, 1], mode="lines", line={"color": NETWORK, "width": 2.2}, hoverinfo="skip",
+        row=row, col=1,
+    )  # fmt: skip
+    ends = own[[0, -1]]
+    plot.add_scatter(
+        x=ends[:, 0], y=ends[:, 1], mode="markers+text", text=["first step", "last step"], hoverinfo="skip",
+        marker={"color": ["#ffffff", NETWORK], "size": 10, "line": {"color": NETWORK, "width": 2}},
+        textposition="top center", textfont={"color": NETWORK, "size": 12}, row=row, col=1, cliponaxis=False,
+    )  # fmt: skip
+    along, across = (f"{100 * share:.0f} %" for share in states.explained[:2])
+    plot.update_xaxes(
+        title_text=f"the state’s main direction, {along} of its movement", showticklabels=False, ticks="",
+        row=row, col=1,
+    )  # fmt: skip
+    plot.update_yaxes(title_text=f"second, {across}", showticklabels=False, row=row, col=1)

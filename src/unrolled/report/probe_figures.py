@@ -68,7 +68,7 @@ def _bars(bars: Sequence[tuple[str, float, str, str]], shown: Callable[[float], 
     ]
     plot.update_yaxes(
         autorange="reversed", tickvals=list(range(len(bars))), ticktext=names, showgrid=False,
-        tickfont={"color": INK, "size": 13},
+        tickfont={"color": INK, "size": 13}, ticks="outside", ticklen=6, tickcolor="rgba(0,0,0,0)",
     )  # fmt: skip
     is_share = shown is percent
     plot.update_xaxes(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from unrolled.report.figures import figure
 from unrolled.report.markup import chart, folded, paragraph, section, table, verdict_box
+from unrolled.report.memory_figures import half_gone
 from unrolled.report.wording import number, percent, sentence, steps
 
 # of each kind: the question, the figure's title, and how to read it
@@ -14,7 +16,7 @@ _WORDS = {
     "order": (
         "Does order matter?",
         "Right answers when the steps stand in another order",
-        "Blue: this network, asked again. Grey: networks like it, trained anew.",
+        "Blue: this network, asked again.",
     ),
     "memory": (
         "How far back does it look?",
@@ -28,8 +30,11 @@ _WORDS = {
     ),
     "states": (
         "What does its state do?",
-        "The hidden state, step by step",
-        "",
+        "The hidden state of one sequence, step by step",
+        (
+            "Above: each row a unit, blue where it is positive, orange where negative. Middle: how much of "
+            "each step is memory, not input. Below: the state’s path; grey, other sequences’."
+        ),
     ),
     "length": (
         "What happens on shorter and longer sequences?",
@@ -68,7 +73,7 @@ def _headline(found: dict[str, Any]) -> str:
     if order is not None and order.outcome in uses:
         told.append(uses[order.outcome])
     if memory is not None:
-        told.append(f"owes 95\u00a0% of its answer to the last {steps(memory.window + 1, None)}")
+        told.append(f"looks {steps(memory.window, None)} back")
     if not told:
         return "What this network remembers."
     return f"This network {' and '.join(told)}."
@@ -86,9 +91,11 @@ def _order_tile(order: Any) -> tuple[str, str, str]:
 
 
 def _memory_tile(memory: Any) -> tuple[str, str, str]:
-    half = memory.half_life
-    small = "" if half is None else f"half of the influence is gone after {number(half, 2)}"
-    return "95\u00a0% of its memory lies within", steps(memory.window + 1, None), small
+    return (
+        "95\u00a0% of what it answers from lies",
+        f"within {steps(memory.window, None)} back",
+        half_gone(memory),
+    )
 
 
 def _gradients_tile(gradients: Any) -> tuple[str, str, str]:
@@ -120,15 +127,16 @@ def probe(record: Any) -> str:
     question, title, caption = _WORDS[record.kind]
     if getattr(record, "task", "class") == "number":
         title = title.replace("Right answers", "Error")
-    advice = [paragraph(sentence(words)) for words in getattr(record, "advice", ())]
-    return section(
-        question, record.sentence, [chart(figure(record), title, caption), *advice, _numbers(record)]
-    )
+    if record.kind == "order" and record.retrained is not None:
+        caption = f"{caption} Grey: networks like it, trained anew."
+    answer = paragraph(record.sentence.replace(" %", "\u00a0%"), "detail")
+    return section(question, "", [answer, chart(figure(record), title, caption), _numbers(record)])
 
 
 def _numbers(record: Any) -> str:
     """The record's own table, folded away; a long one is cut."""
     frame = record.to_frame()
+    frame = frame[[name for name in frame.columns if not re.fullmatch(r".+_\d+", str(name))]]  # single units
     heads = [str(name).replace("_", " ") for name in frame.columns]
     rows = [[_cell(value) for value in row] for row in frame.head(_LISTED).itertuples(index=False)]
     rest = f" The first {_LISTED} of {len(frame):,} rows." if len(frame) > _LISTED else ""

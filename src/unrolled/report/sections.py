@@ -301,6 +301,8 @@ def model(card: ModelCard) -> str:
             f"It first learned without {card.held_out}, to see how long learning helps: "
             f"{_ENDS[history.stopped]}, and epoch {history.best_epoch} was the best."
         )
+        if history.epochs[0].validation_loss is None:
+            caption = f"Nothing was held out: {_ENDS[history.stopped]}."
         parts.append(chart(loss_figure(history), "Loss while it learned", caption))
     if card.command:
         parts.append(f'<p class="again">This page again: <code>{escape(card.command)}</code></p>')

@@ -64,7 +64,8 @@ def verdict(comparison: Any) -> str:
             f"{rival_name(best.name)} takes {duration(best.fit_seconds)}",
         ),
     ]
-    return verdict_box(_TONES.get(comparison.outcome, "open"), headline, comparison.sentence, tiles)
+    detail = comparison.sentence.replace(" %", "\u00a0%")
+    return verdict_box(_TONES.get(comparison.outcome, "open"), headline, detail, tiles)
 
 
 def trust(comparison: Any) -> str:
@@ -83,7 +84,8 @@ def trust(comparison: Any) -> str:
     what = "How many answers are right" if comparison.task == "labels" else "How far off the answers are"
     drawn = chart(comparison_figure(comparison), what, caption)
     remarks = [paragraph(remark, "aside") for remark in comparison.remarks]
-    return section("Can it be trusted?", how, [drawn, _table(comparison), *remarks])
+    notes = pairs("words", [(rival_name(row.name), f"{row.note}.") for row in comparison.rows if row.note])
+    return section("Can it be trusted?", how, [drawn, _table(comparison), notes, *remarks])
 
 
 def _table(comparison: Any) -> str:
@@ -92,11 +94,11 @@ def _table(comparison: Any) -> str:
         "Right" if comparison.task == "labels" else "RMSE",
         f"{comparison.level:g}\u00a0% interval",
     ]
-    heads += ["Luck alone", "Fit", "Answer", "What it is"]
+    heads += ["Luck alone", "Fit", "Answer"]
     lines, styles = [], []
     for row in comparison.rows:
         low, high = (_score(comparison, end) for end in row.interval)
-        luck = "–" if row.p_value is None else number(row.p_value, 2)
+        luck = "–" if row.p_value is None else "<0.001" if row.p_value < 0.001 else f"{row.p_value:.3f}"
         seconds = (duration(row.fit_seconds), duration(row.predict_seconds))
         score = _score(comparison, _measured(comparison, row))
         lines.append(
@@ -188,7 +190,7 @@ def mistakes(answers: Answers) -> str:
             "How often each class is taken for each",
             "A row is what is true, a column what the network answers; blue is right, orange is wrong.",
         )
-    return section("What does it take for what?", words, [drawn])
+    return section("Which classes does it confuse?", words, [drawn])
 
 
 def _range(least: int, most: int) -> str:

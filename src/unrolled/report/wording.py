@@ -100,9 +100,11 @@ def width(level: float) -> str:
 def duration(seconds: float) -> str:
     """A time that passed.
 
-    >>> duration(0.042), duration(8.31), duration(75), duration(7300)
-    ('0.04 s', '8.3 s', '1 min 15 s', '2 h 1 min')
+    >>> duration(0.042), duration(8.31), duration(75), duration(7300), duration(0.0001)
+    ('0.04 s', '8.3 s', '1 min 15 s', '2 h 1 min', '<0.01 s')
     """
+    if seconds < 0.005:
+        return "<0.01 s"
     if seconds < 60:
         return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
