@@ -93,7 +93,7 @@ def test_an_unknown_header_line_is_noted() -> None:
     ],
 )
 def test_labels_are_what_the_header_declares(declared: str, rows: str, labels: list[object] | None) -> None:
-    """Whole numbers where all the declared are, so that the parts of a set agree; numbers to learn; or none."""
+    """Whole numbers where all the declared are, so that train and test agree; numbers to learn; or none."""
     series, got = read_ts(f"@univariate true\n{declared}\n@data\n{rows}", "steps.ts")
     assert series.values.tolist() == [[5.0], [6.0]]
     assert (None if got is None else got.tolist()) == labels

@@ -213,7 +213,7 @@ def _from_frame(X: Any, who: str) -> Sequences:
         if not _is_nested(known):
             return _from_parts(known.to_list(), who)  # one sequence, which is refused there
         known = known.alias(known.name or "x").to_frame()
-    if isinstance(known, nw.DataFrame) and any(_is_nested(known[name]) for name in known.columns):
+    if isinstance(known, nw.DataFrame) and nested_columns(X):
         _refuse_labels(known.columns, who)
         return _from_nested({name: known[name].to_list() for name in known.columns}, who)
     table = frames.from_frame(X, who)
@@ -252,6 +252,16 @@ def _refuse_labels(names: Iterable[str], who: str) -> None:
             raise DataError(
                 f"{who}: expected features, got the column {name!r}. Give it as y: X.pop({name!r})."
             )
+
+
+def nested_columns(frame: Any) -> list[str]:
+    """The columns of a frame whose cells are sequences.
+
+    >>> nested_columns(pd.DataFrame({"x": [[1.0, 2.0], [3.0]], "label": ["up", "down"]}))
+    ['x']
+    """
+    known = nw.from_native(frame, eager_only=True, pass_through=False)
+    return [name for name in known.columns if _is_nested(known[name])]
 
 
 def _is_nested(column: nw.Series[Any]) -> bool:

@@ -38,6 +38,7 @@ SUFFIXES = (
     ".xlsx",
     ".xls",
 )
+PARQUET = b"PAR1"  # how such a file begins
 _SEPARATORS = ("\t", ";", "|", ",")  # a comma last: it may be a decimal comma
 _NO_SEPARATOR = "\x1f"  # a sign that no text holds
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+(,\d+)?")
@@ -78,7 +79,7 @@ def parsed(content: bytes, path: Path) -> Table:
     >>> parsed(b"ds,y\n2020,1.5\n", Path("flow.csv")).numbers("y")
     array([1.5])
     """
-    if content.startswith(b"PAR1"):
+    if content.startswith(PARQUET):
         return _parquet(content, path)
     for magic, kind in _FOREIGN:
         if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(magic):
@@ -121,16 +122,25 @@ def _neighbour(path: Path) -> str:
 
 
 def _parquet(content: bytes, path: Path) -> Table:
+    return from_frame(parquet_frame(content, path), source=path.name)
+
+
+def parquet_frame(content: bytes, path: Path) -> pd.DataFrame:
+    """The frame in a Parquet file; the path is for messages.
+
+    Raises:
+        DataError: the file is cut or damaged.
+    """
     import pyarrow as pa  # noqa: PLC0415 (half the cost of reading a CSV, which does not need it)
     from pyarrow import parquet  # noqa: PLC0415
 
     try:
-        frame = parquet.read_table(pa.BufferReader(content)).to_pandas()
+        frame: pd.DataFrame = parquet.read_table(pa.BufferReader(content)).to_pandas()
     except (pa.ArrowException, OSError) as fault:
         raise DataError(
             f"{path}: expected a whole Parquet file, got a cut or damaged one. Fetch it again."
         ) from fault
-    return from_frame(frame, source=path.name)
+    return frame
 
 
 def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:

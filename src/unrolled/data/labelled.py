@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from unrolled.check import Faults, one_of
 from unrolled.data import files
-from unrolled.data.admission import arranged, as_sequences
+from unrolled.data.admission import arranged, as_sequences, nested_columns
 from unrolled.data.answers import as_labels, as_numbers
+from unrolled.data.frames import from_frame
 from unrolled.data.sequences import Sequences
 from unrolled.data.ts_format import read_ts
-from unrolled.data.wide_long import Columns, labelled_table
+from unrolled.data.wide_long import Columns, labelled_table, labels_beside
 from unrolled.errors import ArgumentError, DataError
 
 __all__ = ["PARTS", "Labelled", "as_labels", "as_numbers", "as_sequences", "parts_of", "read_labelled"]
@@ -56,8 +57,8 @@ def read_labelled(
 
     Args:
         path: CSV in any dialect or Parquet, wide (a row a sequence) or long (a row a step, with an id, a time
-            and the label in each row); `.ts` of the UEA and UCR archives; `.npz` with X and y, or with
-            X_train, y_train, X_test and y_test. CSV and `.ts` may be gzipped.
+            and the label in each row), or with lists in its cells; `.ts` of the UEA and UCR archives; `.npz`
+            with X and y, or with X_train, y_train, X_test and y_test. CSV and `.ts` may be gzipped.
         label: the column of labels of a table; else label or class, target or y, or the last one of texts.
         id: the column that tells the sequences of a long table apart.
         time: the column that orders their rows.
@@ -91,7 +92,7 @@ def read_labelled(
     elif is_ts:
         series, labels = read_ts(files.decoded(content, path)[0], path.name)
     else:
-        series, labels = labelled_table(files.parsed(content, path), Columns(label, id, time))
+        series, labels = _from_table(content, path, Columns(label, id, time))
     return Labelled(_unpadded(series), labels, path.name)
 
 
@@ -141,6 +142,16 @@ def _arrays(content: bytes, source: str) -> Any:
         raise DataError(
             f"{source}: expected a whole .npz file, got a cut or damaged one. Fetch it again."
         ) from fault
+
+
+def _from_table(content: bytes, path: Path, named: Columns) -> tuple[Sequences, Array | None]:
+    frame = files.parquet_frame(content, path) if content.startswith(files.PARQUET) else None
+    nested = [] if frame is None else nested_columns(frame)
+    if frame is None or not nested:
+        return labelled_table(files.parsed(content, path), named)
+    series, beside = arranged(frame[nested], path.name), frame.drop(columns=nested)
+    labels = labels_beside(from_frame(beside, path.name), named) if beside.shape[1] else None
+    return replace(series, source=path.name), labels
 
 
 def _from_npz(content: bytes, source: str, part: str | None) -> tuple[Sequences, Array | None]:

@@ -283,5 +283,7 @@ def listed(names: Sequence[str]) -> str:
     "'a', 'b' and 'c'"
     """
     shown = [repr(name) for name in names[:5]]
+    if len(names) == 1:
+        return shown[0]
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(shown[:-1]) + f" and {shown[-1]}" if not more else ", ".join(shown) + more

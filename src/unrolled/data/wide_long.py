@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unrolled.data.answers import whole_or_texts
 from unrolled.data.dates import to_times
 from unrolled.data.layout import is_key, keys, listed, usual_ids
-from unrolled.data.numerals import quoted
+from unrolled.data.numerals import is_missing, quoted
 from unrolled.data.sequences import ColumnNames, Order, Role, Sequences, feature_columns
 from unrolled.data.table import Table
 from unrolled.data.tables import series_of
@@ -64,15 +64,13 @@ def labelled_table(table: Table, named: Columns) -> tuple[Sequences, Array | Non
     >>> series.lengths.tolist(), labels.tolist()
     ([2, 2], [7, 8])
     """
-    for role, name in named._asdict().items():
-        if name is not None:
-            table.demand(name, role)
     label, series, time = _columns(table, named)
     if series is None and time is not None:
         raise no_id(table.source, time)
     taken = {label, series, time}
-    features = _features(table, taken)
-    if series is not None and (time is not None or _repeats(table, series)):
+    is_long = series is not None and (time is not None or _repeats(table, series))
+    features = _features(table, taken, is_long=is_long)
+    if series is not None and is_long:
         found, codes = from_long(table, series, time, features), series_of(table, series)[0]
     else:
         found, codes = _from_wide(table, series, features), np.arange(len(table))
@@ -84,8 +82,23 @@ def labelled_table(table: Table, named: Columns) -> tuple[Sequences, Array | Non
     return found, _labels(table, label, codes, found.ids)
 
 
+def labels_beside(table: Table, named: Columns) -> Array | None:
+    """(N,) the labels in a table that holds no values, a row a sequence; None where there are none.
+
+    >>> table = Table({"kind": np.array(["b", "a", "b"], dtype=object)}, "steps.parquet", str)
+    >>> labels_beside(table, Columns()).tolist()
+    ['b', 'a', 'b']
+    """
+    label = _columns(table, named)[0]
+    rows = np.arange(len(table))
+    return None if label is None else _labels(table, label, rows, [str(row) for row in rows])
+
+
 def _columns(table: Table, named: Columns) -> tuple[str | None, str | None, str | None]:
     """The label, the id and the time, as named or found."""
+    for role, name in named._asdict().items():
+        if name is not None:
+            table.demand(name, role)
     free = [name for name in table.columns if name not in named]
     labels = [named.label] if named.label is not None else _spelt(free, LABELS)
     if len(labels) > 1:
@@ -93,7 +106,8 @@ def _columns(table: Table, named: Columns) -> tuple[str | None, str | None, str 
     if labels:
         return labels[0], *_keys(table, named, [name for name in free if name != labels[0]])
     answers = _spelt(free, _ANSWERS)
-    texts = [n for n in free if table.kinds[n] == "text" and n not in {*answers, *usual_ids(free)}][-1:]
+    texts = [name for name in free if table.kinds[name] == "text" and not _is_empty(table, name)]
+    texts = [name for name in texts if name not in {*answers, *usual_ids(free)}][-1:]
     series, time = _keys(table, named, [name for name in free if name not in {*answers, *texts}])
     if series is None:  # those texts may tell the sequences apart
         series, time = _keys(table, named, [name for name in free if name not in answers])
@@ -117,14 +131,23 @@ def _spelt(names: Iterable[str], usual: Sequence[str]) -> list[str]:
     return [name for name in names if name.strip().lower() in usual]
 
 
-def _features(table: Table, taken: set[str | None]) -> list[str]:
-    """The columns to learn from, of which there is one at least."""
+def _features(table: Table, taken: set[str | None], *, is_long: bool) -> list[str]:
+    """The columns to learn from, one at least; a step that no sequence has is one of a wide table too."""
     rest = [name for name in table.columns if name not in taken]
-    features = [name for name in rest if table.kinds[name] == "number" and not is_key(name)]
-    if not features:
+    features = [
+        name
+        for name in rest
+        if (table.kinds[name] == "number" and not is_key(name)) or (not is_long and _is_empty(table, name))
+    ]
+    if all(_is_empty(table, name) for name in features):
         seen = f"only {listed(rest)}" if rest else "none besides the label"
         raise DataError(f"{table.source}: expected columns of numbers to learn from, got {seen}.")
     return features
+
+
+def _is_empty(table: Table, name: str) -> bool:
+    """Whether a column holds no value at all."""
+    return table.columns[name].dtype.kind == "O" and bool(is_missing(table.columns[name]).all())
 
 
 def _repeats(table: Table, name: str) -> bool:
