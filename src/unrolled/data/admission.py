@@ -213,7 +213,7 @@ def _from_frame(X: Any, who: str) -> Sequences:
         if not _is_nested(known):
             return _from_parts(known.to_list(), who)  # one sequence, which is refused there
         known = known.alias(known.name or "x").to_frame()
-    if isinstance(known, nw.DataFrame) and nested_columns(X):
+    if isinstance(known, nw.DataFrame) and nested_columns(known):
         _refuse_labels(known.columns, who)
         return _from_nested({name: known[name].to_list() for name in known.columns}, who)
     table = frames.from_frame(X, who)
