@@ -5,7 +5,8 @@ For each layer and direction, s_t its state (of an LSTM h and c together), T a r
     norm k steps back     mean over sequences of ‖∂loss/∂s_{T-k}‖, all paths from the loss
     share k steps back    mean over sequences of ‖∂(u·s_T)/∂s_{T-k}‖, u the direction of ∂loss/∂s_T, ‖u‖ = 1:
                           what the recurrence alone hands back, also where a readout reads every state
-    growth                e to the slope of log share over k, by least squares: its factor a step
+    growth                e to the slope of log share over k ≥ 1, by least squares: its factor a step. In the
+                          first one the loss's direction turns into one of the recurrence's own
     Lyapunov exponent     mean of log ‖J_t v‖ / ‖v‖, J_t = ∂s_t/∂s_{t-1} along the sequences, v carried on
 
     exploding   the share at the first step is more than 10 and grows by more than 5 % a step, or it is more
@@ -249,12 +250,14 @@ def _layer(strands: list[Strand], norm: Floats, share: Floats, rng: torch.Genera
 
 
 def _growth(share: Floats) -> float | None:
-    """The factor a step, by least squares on log share over k; 0 where nothing comes back at all."""
-    steps = np.flatnonzero(np.isfinite(share) & (share > _LEAST))
+    """The factor a step, by least squares on log share; 0 where nothing comes back at all."""
     if len(share) < 2:
         return None
+    first = min(1, len(share) - 2)
+    steps = np.flatnonzero(np.isfinite(share) & (share > _LEAST))
+    steps = steps[steps >= first]
     if len(steps) < 2:
-        return 0.0
+        return 0.0 if np.isfinite(share).all() else math.inf
     return float(np.exp(np.polyfit(steps, np.log(share[steps]), 1)[0]))
 
 

@@ -30,6 +30,7 @@ def sequences_as_long(lengths: Tensor) -> NDArray[np.int64]:
     return longer[longer >= _LEAST_SHARE * len(lengths)]
 
 
+@torch.enable_grad()
 def by_gradients(subject: Subject, rows: Tensor, rng: torch.Generator) -> tuple[Floats, Floats]:
     """(K,) influences on the answer and on the last state, for a change of one standard deviation."""
     counts = sequences_as_long(subject.lengths[rows])
@@ -76,6 +77,7 @@ def by_occlusion(subject: Subject, rows: Tensor, K: int, rng: torch.Generator) -
     return found
 
 
+@torch.enable_grad()
 def reads_all(subject: Subject, rows: Tensor) -> bool:
     """Whether the answer has a gradient by states of other steps than each direction's last."""
     batch, outputs, calls = subject.batches(rows)[0], [], []

@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 _MOST_FOR_GRADIENTS = 1024  # sequences, drawn where there are more
 _MOST_FOR_OCCLUSION = 256
 _MOST_FOR_READOUT = 64
-_AGREE = 0.5  # rank correlation
-_SHARED = 0.8  # which tells of flat curves and of spikes what ranks cannot
+_AGREE = 0.5  # shared
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +62,8 @@ class Memory:
         carried: the same of the state.
         agreement: rank correlation of gradient and occlusion over the steps asked.
         shared: the share of squared influence that they put on the same steps, from 0 to 1.
-        agree: whether they tell the same: a rank correlation of at least 0.5, or four fifths shared.
+        agree: whether they tell the same: at least half is shared. Ranks alone cannot tell: those of a spike
+            are ranks of noise, but for one.
         pooled: whether the readout reads states of other steps than the last, so that those reach the answer
             without being remembered.
         bidirectional: whether the layer reads from the end too, for which the oldest step is the nearest.
@@ -189,7 +189,7 @@ def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memor
         carried=span_of(state, sequences),
         agreement=agreement,
         shared=shared,
-        agree=agreement >= _AGREE or shared >= _SHARED,
+        agree=shared >= _AGREE,
         pooled=pooled,
         bidirectional=bidirectional,
     )
@@ -209,9 +209,10 @@ def _sentence(found: Memory) -> str:
         )
     else:
         most = "newest step" if answer.peak == 0 else f"step {answer.peak} back"
+        held = f"lies within {_steps(answer.window)} back" if answer.window else "is that of the newest alone"
         told = (
-            f"What {name} answers depends most on the {most}: 95 % of the influence lies within "
-            f"{_steps(answer.window)} back{_halved(answer, K)}."
+            f"What {name} answers depends most on the {most}: 95 % of the influence {held}"
+            f"{_halved(answer, K)}."
         )
     return f"{told} {_agreed(found)}"
 

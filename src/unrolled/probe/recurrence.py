@@ -60,8 +60,8 @@ class Strand:
         >>> Strand(1, 2, True, None, None, (), torch.ones(1), torch.ones(1), ()).name
         'layer 2 of 2, in reverse'
         """
-        own = "the layer" if self.layers == 1 else f"layer {self.layer + 1} of {self.layers}"
-        return f"{own}, in reverse" if self.is_reverse else own
+        way = "in reverse" if self.is_reverse else "forward"
+        return way if self.layers == 1 else f"layer {self.layer + 1} of {self.layers}, {way}"
 
     def step(self, x: Tensor, state: Any, weights: Any = None) -> Any:
         """The state after x (B, C): the cell's step, and zoneout's mean of it."""
