@@ -154,13 +154,17 @@ def left_out(parts: Sequence[Part], names: Sequence[str], *, asked_for: bool) ->
 
 
 def warm_up(entrants: Sequence[Entrant], part: Part) -> None:
-    """Let aeon compile before anything is timed: half a minute after it was installed, once."""
-    for entrant in entrants:
-        if entrant.name in _OF_AEON:
-            few = part.train.some(np.arange(min(4, len(part.train))))
-            few = replace(few, y=np.arange(len(few)))  # not all of one class
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+    """Let everything load and compile before the clock starts.
+
+    Torch's optimizers take seconds, once a process; aeon half a minute, once after it was installed.
+    """
+    SequenceClassifier(hidden_size=1, max_epochs=1).fit([[0.0, 1.0], [1.0, 0.0]], [0, 1])
+    few = part.train.some(np.arange(min(4, len(part.train))))
+    few = replace(few, y=np.arange(len(few)))  # not all of one class
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what compiles
+        for entrant in entrants:
+            if entrant.name in _OF_AEON:
                 ask(entrant, [Part(few, few)])
 
 
