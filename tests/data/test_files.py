@@ -267,3 +267,21 @@ def test_long_cells_are_cut_in_messages() -> None:
     with pytest.raises(DataError) as fault:
         _table_of(f"day,price\n1,1\n2,{'x' * 400}\n3,4\n").numbers("price")
     assert f"got '{'x' * 60}...'. " in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("0,1,2,label\n5,6,7,up\n", True),
+        ("0.0,0.5,1.0,Class\n5,6,7,up\n", True),
+        ("0,1,2,move\n5,6,7,up\n8,6,4,down\n8,6,4,up\n", True),
+        ("0,1,2,up\n2,1,0,down\n", False),
+        ("0,1,2,up\n2,1,0,down\n0,1,2,up\n2,1,0,down\n", False),
+        ("0,1,3,move\n5,6,7,up\n8,6,4,down\n8,6,4,up\n", False),
+    ],
+)
+def test_numbered_steps_beside_a_label_are_a_header(text: str, header: bool) -> None:
+    """What pandas writes for a frame without names is no row of data; a first row that could be one is."""
+    table = _table_of(text)
+    assert len(table) == text.count("\n") - header
+    assert ("column 1" in table.columns) is not header

@@ -109,6 +109,21 @@ def test_columns_are_named() -> None:
     assert read.labels.tolist() == LABELS.tolist()
 
 
+def test_the_archives_tables_are_read() -> None:
+    """A .tsv of the UCR archive has no header, its label first and NaN after shorter series."""
+    read = _read("1\t0.5\t0.25\tNaN\n2\t0.5\t0.75\t1.5\n", "Steps_TRAIN.tsv", label="column 1")
+    assert read.labels.tolist() == [1, 2]
+    assert read.sequences.lengths.tolist() == [2, 3]
+
+
+def test_a_frame_without_names_is_read_back() -> None:
+    """pandas numbers its columns; that header is no sequence."""
+    frame = pd.DataFrame(VALUES).assign(label=LABELS)
+    read = _read(frame.to_csv(index=False))
+    assert read.sequences.values[:, 0].tolist() == np.ravel(VALUES).tolist()
+    assert read.labels.tolist() == LABELS.tolist()
+
+
 def test_an_npz_has_parts() -> None:
     """Train and test stand in one file; which is read is said, never guessed."""
     both = _npz(X_train=VALUES, y_train=LABELS, X_test=VALUES[:1], y_test=[3.5])

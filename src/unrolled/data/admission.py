@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,7 @@ def _from_frame(X: Any, who: str) -> Sequences:
     features = [name for name in table.columns if name not in {series, time}]
     _refuse_texts(known, features, who)
     if series is not None:
-        return from_long(table, series, time, features)
+        return replace(from_long(table, series, time, features), source="data frame")
     if row_names := [name for name in features if is_key(name)]:
         raise DataError(
             f"{who}: expected a step in each column, got {row_names[0]!r}, whose name says that it numbers "

@@ -43,6 +43,7 @@ _SEPARATORS = ("\t", ";", "|", ",")  # a comma last: it may be a decimal comma
 _NO_SEPARATOR = "\x1f"  # a sign that no text holds
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+(,\d+)?")
 _COULD_BE_DATE = re.compile(r"\d{4}|\d[-/. ]+\w|\w[-/. ]+\d")  # to look closer at a thousand names takes long
+_LABELS = frozenset({"label", "labels", "class", "classes", "target"})  # names, hardly values
 _SAMPLE_CHARACTERS = 200_000
 _SAMPLE_ROWS = 100
 _FOREIGN = (
@@ -295,11 +296,25 @@ def _is_header(first: list[str], below: list[list[str]]) -> bool:
     kinds = [_cell_kind([cell]) for cell in first]
     if set(kinds) <= {"number", "date", "empty"}:
         return False
-    if set(kinds) <= {"text", "empty"} or not below:
+    if set(kinds) <= {"text", "empty"} or not below or _numbers_steps(first, kinds, below):
         return True
     under = [_cell_kind([row[k] for row in below[:5]]) for k in range(len(first))]
     return any(
         here != there for here, there in zip(kinds, under, strict=True) if "empty" not in {here, there}
+    )
+
+
+def _numbers_steps(first: list[str], kinds: list[str], below: list[list[str]]) -> bool:
+    """Whether a row is 0, 1, 2, ... beside a name: a frame of sequences and labels, as pandas writes it."""
+    steps = [cell.strip() for cell, kind in zip(first, kinds, strict=True) if kind == "number"]
+    labels = [k for k, kind in enumerate(kinds) if kind == "text"]
+    if any(first[k].strip().lower() in _LABELS for k in labels):
+        return True
+    if len(steps) < 3 or steps != [str(t) for t in range(len(steps))]:
+        return False
+    columns = [[row[k] for row in below] for k in labels]
+    return all(
+        first[k] not in own and len(set(own)) < len(own) for k, own in zip(labels, columns, strict=True)
     )
 
 
