@@ -210,7 +210,7 @@ def compare(
         order = np.arange(len(known))
     out = left_out(parts, names, asked_for=rivals is not None)
     entrants = rival_entrants(model, task, [name for name in names if name not in out])
-    warm_up(entrants, parts[0])
+    warm_up([network_entrant(model), *entrants], parts[0])
     told = [ask(network_entrant(model), parts)]
     for entrant in entrants:
         try:

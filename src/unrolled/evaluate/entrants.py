@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -158,7 +159,8 @@ def warm_up(entrants: Sequence[Entrant], part: Part) -> None:
 
     Torch's optimizers take seconds, once a process; aeon half a minute, once after it was installed.
     """
-    SequenceClassifier(hidden_size=1, max_epochs=1).fit([[0.0, 1.0], [1.0, 0.0]], [0, 1])
+    if any(isinstance(entrant.make(), SequenceEstimator) for entrant in entrants):
+        _load_torch()
     few = part.train.some(np.arange(min(4, len(part.train))))
     few = replace(few, y=np.arange(len(few)))  # not all of one class
     with warnings.catch_warnings():
@@ -166,6 +168,11 @@ def warm_up(entrants: Sequence[Entrant], part: Part) -> None:
         for entrant in entrants:
             if entrant.name in _OF_AEON:
                 ask(entrant, [Part(few, few)])
+
+
+@cache
+def _load_torch() -> None:
+    SequenceClassifier(hidden_size=1, max_epochs=1).fit([[0.0, 1.0], [1.0, 0.0]], [0, 1])
 
 
 def known_rivals(names: Any, task: Task) -> tuple[str, ...]:

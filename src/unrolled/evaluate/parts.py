@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.frames import BACKENDS
 from unrolled.data.labelled import as_labels, as_numbers, as_sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.evaluate.folds import require_learnable, stratified_folds
@@ -77,7 +78,8 @@ def judged(X: Any, y: Any, task: Task, groups: Any = None, *, who: str = "compar
         form = X
     elif tuple(getattr(X, "shape", ())) == (len(data), len(data.values) // len(data)):
         form = np.stack(sequences)[..., 0]  # a frame or tensor of one feature, a row a sequence
-    return Judged(form, sequences, known, numbered), data.backend
+    library = type(X).__module__.partition(".")[0]
+    return Judged(form, sequences, known, numbered), library if library in BACKENDS else data.backend
 
 
 def _numbered(groups: Any, n: int) -> NDArray[np.int64]:
@@ -123,7 +125,7 @@ def with_test(train: Judged, test: Any, task: Task) -> Part:
         )
     if (own.y.dtype.kind == "U") != (train.y.dtype.kind == "U"):
         raise DataError(
-            f"compare test y: expected labels like {train.y[0]!r} of y, got {own.y[0]!r}. "
+            f"compare test y: expected labels like {train.y[0].item()!r} of y, got {own.y[0].item()!r}. "
             "Write both as texts, or both as numbers."
         )
     return Part(train, own)
