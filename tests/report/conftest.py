@@ -1,18 +1,24 @@
-"""One small forecast with its backtest, fitted once for all tests of the report."""
+"""One small forecast with its backtest, one small classifier with its probes: once for all tests here."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from unrolled import probe
 from unrolled.cli.story import Story
 from unrolled.data.describe import describe
 from unrolled.data.tables import read
 from unrolled.evaluate.backtest import backtest
+from unrolled.evaluate.comparison import compare
 from unrolled.models.forecaster import Forecaster
-from unrolled.report.records import Forecast
+from unrolled.models.sequence_classifier import SequenceClassifier
+from unrolled.probe.feedforward import Feedforward, Side
+from unrolled.probe.order import Retrained
+from unrolled.report.records import Forecast, LabelledData
 
 EVIL = "</script><script>document.title='owned'</script><b>&amp;%{x}"
 
@@ -56,3 +62,44 @@ def several(walk: Callable[[int, int], Any]) -> Told:
     """Six series of days."""
     days = pd.date_range("2024-01-01", periods=90, freq="D")
     return _story(pd.DataFrame({"ds": days, **{f"shop {k}": walk(90, k) for k in range(6)}}))
+
+
+class Asked(NamedTuple):
+    """A small classifier, compared and probed."""
+
+    model: SequenceClassifier
+    comparison: Any
+    probes: dict[str, Any]
+    data: LabelledData
+
+
+def _sequences(rng: np.random.Generator) -> tuple[list[Any], list[str]]:
+    """Two kinds of ragged sequences of two inputs: rising and falling."""
+    kinds = [EVIL, "down"] * 12
+    lengths = rng.integers(7, 12, size=len(kinds))
+    slopes = [1.0 if kind == EVIL else -1.0 for kind in kinds]
+    made = [np.linspace(-slope, slope, length) for slope, length in zip(slopes, lengths, strict=True)]
+    return [np.stack([one, 0 * one], axis=1) + rng.normal(0, 0.3, (len(one), 2)) for one in made], kinds
+
+
+@pytest.fixture(scope="session")
+def asked() -> Asked:
+    """Fitted, compared and probed once."""
+    X, y = _sequences(np.random.default_rng(0))
+    model = SequenceClassifier(hidden_size=4, max_epochs=2).fit(X, y)
+    rivals = ["majority class", "1-NN Euclidean", "bag of steps"]
+    sides = [
+        Side(name, 100 - k, 4, 0.3 + k, 0.9 - k / 10, 0.5) for k, name in enumerate(("the GRU", "a net"))
+    ]
+    again = Retrained("yes", 0.01, 0.2, 0.7, (0.9, 0.6), 24)
+    probes = {
+        "order": replace(probe.order(model, X, y, repeats=19, retrain=False), retrained=again),
+        "memory": probe.memory(model, X),
+        "gradients": probe.gradients(model, X, y),
+        "states": probe.states(model, X[:5]),
+        "length": probe.length(model, X, y),
+        "activations": probe.activations(X, y, activations=["tanh", "relu"], seeds=2, max_epochs=2),
+        "feedforward": Feedforward("The GRU needs it.", "recurrence helps", 0.01, *sides, "class", 24, 3),
+    }
+    data = LabelledData("kinds.csv", X, np.array(y), ["height", "noise"], ["rows were sorted"])
+    return Asked(model, compare(model, X, y, test=(X, y), rivals=rivals), probes, data)

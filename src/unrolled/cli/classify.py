@@ -189,5 +189,5 @@ def _answer(asked: Labelled, folder: str, output: str | None, *, json: bool) -> 
     if json:
         out.print_json({"source": asked.source, "answers": frame.to_dict("records"), "written": written})
         return
-    out.print_answers(as_text(asked.sequences.ids), as_text(answers), shares.max(axis=1))
+    out.print_answers(asked.sequences.ids, as_text(answers), shares.max(axis=1))
     out.print_written(written)

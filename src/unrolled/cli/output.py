@@ -70,18 +70,18 @@ def print_forecast(story: Story) -> None:
         print(f"... and {len(forecast.series) - _SHOWN:,} more series; --output writes them all to a file.")
 
 
-def print_answers(ids: Iterable[str], answers: Sequence[str], sure: Sequence[float]) -> None:
+def print_answers(ids: Iterable[str], answers: Iterable[str], sure: Sequence[float]) -> None:
     """The class of each sequence and how sure the model is of it; many are cut short."""
     rows = [
         (title(name), title(answer), f"{share:.3f}")
-        for name, answer, share in zip(ids, answers[:_ANSWERS], sure, strict=False)
+        for name, answer, share in zip(ids, answers, sure[:_ANSWERS], strict=False)
     ]
     heads = ("sequence", "answer", "sure")
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     for name, answer, share in [heads, *rows]:
         print(f"{name.ljust(widths[0])}  {answer.ljust(widths[1])}  {share.rjust(widths[2])}")
-    if len(answers) > _ANSWERS:
-        print(f"... and {len(answers) - _ANSWERS:,} more sequences; --output writes them all to a file.")
+    if len(sure) > _ANSWERS:
+        print(f"... and {len(sure) - _ANSWERS:,} more sequences; --output writes them all to a file.")
 
 
 def print_written(places: list[str]) -> None:

@@ -150,17 +150,17 @@ class Asking(NamedTuple):
 
         from unrolled import probe
 
-        X, y, seeded = self.data.sequences, self.data.labels, {"random_state": self.seed}
+        X, y, seed = self.data.sequences, self.data.labels, self.seed
         if name == "order":
-            return probe.order(self.model, X, y, retrain=self.retrain, **seeded)
+            return probe.order(self.model, X, y, retrain=self.retrain, random_state=seed)
         if name == "length":
             return probe.length(self.model, X, y)
         if name == "states":
             some = np.unique(np.linspace(0, len(X) - 1, _FOLLOWED).astype(int))
             return probe.states(self.model, [X[int(k)].values for k in some])
         if name == "activations":
-            return probe.activations(X, y, **seeded)
-        return getattr(probe, name)(self.model, X, y, **seeded)
+            return probe.activations(X, y, random_state=seed)
+        return getattr(probe, name)(self.model, X, y, random_state=seed)
 
 
 def _for_machines(record: Any) -> dict[str, Any]:

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from unrolled.evaluate.comparison import Comparison
     from unrolled.models.sequence_classifier import SequenceClassifier
     from unrolled.models.sequence_estimator import SequenceEstimator
+    from unrolled.models.sequence_network import SequenceSizes
 
 
 def told(labelled: Labelled) -> LabelledData:
     """A file's sequences and classes as the page reads them."""
     sequences = labelled.sequences
+    assert labelled.labels is not None
     return LabelledData(
         source=labelled.source,
         values=np.split(sequences.values, sequences.offsets[1:-1]),
@@ -73,6 +75,7 @@ def card(model: SequenceEstimator) -> ModelCard:
             f"{model_name(sizes.cell)}{activation}, {layers} of {sizes.hidden_size} units{directions}",
         ),
         ("Weights", f"{model.n_parameters_:,}"),
+        ("Reads", _reads(sizes)),
         ("Answers from", f"its states, pooled by {sizes.pooling!r}"),
         ("Networks", "one" if networks == 1 else f"the mean of {networks}"),
         ("Time to fit", f"{duration(model.seconds_)} on {where}"),
@@ -89,3 +92,17 @@ def card(model: SequenceEstimator) -> ModelCard:
         shlex.join(["unrolled", *sys.argv[1:]]),
         held_out="a part of the sequences",
     )
+
+
+def _reads(sizes: SequenceSizes) -> str:
+    """What enters the core.
+
+    >>> from unrolled.models.sequence_network import SequenceSizes
+    >>> _reads(SequenceSizes(2, 2)), _reads(SequenceSizes(1, 2, channels=16, scales=2, stride=4))
+    ('each step as it is', '16 patterns at 2 scales, every 4th step')
+    """
+    if not sizes.channels:
+        return "each step as it is"
+    scales = "1 scale" if sizes.scales == 1 else f"{sizes.scales} scales"
+    often = {1: "at every step", 2: "at every second step", 3: "every 3rd step"}
+    return f"{sizes.channels} patterns at {scales}, {often.get(sizes.stride, f'every {sizes.stride}th step')}"

@@ -18,6 +18,7 @@ from unrolled.report.style import (
     NETWORK,
     OTHER,
     SEVERAL,
+    SPACED,
     blank,
     faded,
     label,
@@ -68,7 +69,7 @@ def _bars(bars: Sequence[tuple[str, float, str, str]], shown: Callable[[float], 
     ]
     plot.update_yaxes(
         autorange="reversed", tickvals=list(range(len(bars))), ticktext=names, showgrid=False,
-        tickfont={"color": INK, "size": 13}, ticks="outside", ticklen=6, tickcolor="rgba(0,0,0,0)",
+        tickfont={"color": INK, "size": 13}, **SPACED,
     )  # fmt: skip
     is_share = shown is percent
     plot.update_xaxes(
@@ -152,6 +153,7 @@ def activations_figure(activations: Any) -> go.Figure:
             ends.append((math.log10(max(known[-1], _FAINTEST)), row.name, colours[row.name]))
     every = np.concatenate([row.losses.ravel() for row in rows])
     every = every[np.isfinite(every) & (every > 0)]
+    every = every if len(every) else np.ones(1)  # all broke down before their first epoch ended
     span = (math.log10(every.min()) - 0.1, math.log10(np.quantile(every, 0.99)) + 0.1)
     label_lines(plot, ends, span)
     ticks = log_ticks(10 ** span[0], 10 ** span[1])

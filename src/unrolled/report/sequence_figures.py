@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from plotly import graph_objects as go
 
-from unrolled.report.style import INK, MUTED, NETWORK, OTHER, SIMPLE, blank, faded, label
+from unrolled.report.style import INK, MUTED, NETWORK, OTHER, SIMPLE, SPACED, blank, faded, label
 from unrolled.report.wording import duration, model_name, number, percent
 
 Floats = NDArray[np.float64]
@@ -17,12 +17,13 @@ _DRAWN = 12  # sequences of a class; more would be a cloud
 _COUNTED = 12  # classes whose counts are written into their squares
 
 
-def class_figure(sequences: Sequence[Floats], heights: tuple[float, float]) -> go.Figure:
+def class_figure(sequences: Sequence[Floats], heights: tuple[float, float], longest: int) -> go.Figure:
     """Some sequences of one class, thin, and the mean of all of them at each step.
 
     Args:
         sequences: (T_i,) values, at least one sequence.
         heights: the lowest and highest value of the axis, the same for every class.
+        longest: steps on the other axis.
     """
     plot = blank(220)
     for k in np.unique(np.linspace(0, len(sequences) - 1, _DRAWN).astype(int)):
@@ -36,7 +37,7 @@ def class_figure(sequences: Sequence[Floats], heights: tuple[float, float]) -> g
     )  # fmt: skip
     room = 0.05 * max(heights[1] - heights[0], 1e-9)
     plot.update_yaxes(range=[heights[0] - room, heights[1] + room], tickformat=",.3~g")
-    plot.update_xaxes(title_text="step")
+    plot.update_xaxes(title_text="step", range=[0, max(longest - 1, 1)])
     return plot
 
 
@@ -46,7 +47,8 @@ def _means(sequences: Sequence[Floats]) -> Floats:
     padded = np.full((len(sequences), int(np.sort(lengths)[len(lengths) // 2])), np.nan)
     for row, one in zip(padded, sequences, strict=True):
         row[: len(one)] = one[: len(row)]
-    return np.nanmean(padded, axis=0)
+    means: Floats = np.nanmean(padded, axis=0)
+    return means
 
 
 def confusion_figure(counts: NDArray[np.int64], classes: Sequence[str]) -> go.Figure:
@@ -73,7 +75,7 @@ def confusion_figure(counts: NDArray[np.int64], classes: Sequence[str]) -> go.Fi
             )  # fmt: skip
     names = {"tickvals": list(range(len(classes))), "ticktext": [label(name) for name in classes]}
     plot.update_xaxes(title_text="what the network answers", **names)
-    plot.update_yaxes(title_text="what is true", autorange="reversed", showgrid=False, **names)
+    plot.update_yaxes(title_text="what is true", autorange="reversed", showgrid=False, **names, **SPACED)
     return plot
 
 
@@ -116,7 +118,8 @@ def comparison_figure(comparison: Any) -> go.Figure:
 
 def _left(rows: Sequence[Any]) -> float:
     """Where the axis of accuracies begins: a round number below the lowest interval."""
-    return max(math.floor(10 * min(row.interval[0] for row in rows)) / 10 - 0.02, -0.01)
+    lowest = min(float(row.interval[0]) for row in rows)
+    return max(math.floor(10 * lowest) / 10 - 0.02, -0.01)
 
 
 def rival_name(name: str) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from unrolled.report import probe_sections, sequence_sections
+from unrolled.report import sequence_sections
 from unrolled.report.page import sheet, written
+from unrolled.report.probe_sections import probe, verdict
 from unrolled.report.records import Answers, LabelledData, ModelCard
 from unrolled.report.sections import model
 
@@ -65,8 +66,8 @@ def write_probes(
         StorageError: the file cannot be written; what stood there before still stands.
     """
     parts = [
-        probe_sections.verdict(records, refused),
-        *(probe_sections.probe(record) for record in records),
+        verdict(records, refused),
+        *(probe(record) for record in records),
         model(model_card),
     ]
     title = f"{model_card.facts[0][1].partition(',')[0]} on {data.source}"

@@ -21,7 +21,7 @@ _HEADLINES = {
     "worse": "Something simpler does better here than {network}.",
     "too few to tell": "Too few sequences were judged to tell whether {network} has skill.",
 }
-_CELLS = ("rnn", "gru", "lstm", "feedforward", "reservoir")
+_CELLS = ("rnn", "gru", "lstm", "feedforward", "reservoir")  # said with an article
 _TONES = {"better": "better", "worse": "worse"}
 
 
@@ -41,10 +41,8 @@ def verdict(comparison: Any) -> str:
     """The answer, large, with the three numbers that people ask for first."""
     network, best = comparison.rows[0], _best(comparison)
     name = rival_name(network.name)
-    called = f"The {name}" if network.name in _CELLS else name
-    headline = _HEADLINES[comparison.outcome].format(network=called)
-    if comparison.outcome == "worse":
-        headline = headline.replace(" The ", " the ")
+    called = f"the {name}" if network.name in _CELLS else name
+    headline = sentence(_HEADLINES[comparison.outcome].format(network=called))
     low, high = (_score(comparison, end) for end in network.interval)
     what = "Right" if comparison.task == "labels" else "Off (RMSE)"
     tiles = [
@@ -83,7 +81,7 @@ def trust(comparison: Any) -> str:
     )
     what = "How many answers are right" if comparison.task == "labels" else "How far off the answers are"
     drawn = chart(comparison_figure(comparison), what, caption)
-    remarks = [paragraph(remark, "aside") for remark in comparison.remarks]
+    remarks = [paragraph(sentence(remark), "aside") for remark in comparison.remarks]
     notes = pairs("words", [(rival_name(row.name), f"{row.note}.") for row in comparison.rows if row.note])
     return section("Can it be trusted?", how, [drawn, _table(comparison), notes, *remarks])
 
@@ -101,9 +99,7 @@ def _table(comparison: Any) -> str:
         luck = "–" if row.p_value is None else "<0.001" if row.p_value < 0.001 else f"{row.p_value:.3f}"
         seconds = (duration(row.fit_seconds), duration(row.predict_seconds))
         score = _score(comparison, _measured(comparison, row))
-        lines.append(
-            [rival_name(row.name), score, f"{low} to {high}", luck, *seconds, row.note or "the network"]
-        )
+        lines.append([rival_name(row.name), score, f"{low} to {high}", luck, *seconds])
         styles.append("rival" if row.name == comparison.best_rival else "")
     styles[0] = "network"
     caption = (
@@ -131,12 +127,14 @@ def data(learned: LabelledData) -> str:
     channel = telling_column(learned)
     shown = [learned.classes[k] for k in chosen(len(learned.classes))]
     picked = [one[:, channel] for one in learned.values]
-    heights = (min(one.min() for one in picked), max(one.max() for one in picked))
+    drawn = {name: [picked[k] for k in np.flatnonzero(learned.labels == name)] for name in shown}
+    every = [one for mine in drawn.values() for one in mine]
+    heights = (min(one.min() for one in every), max(one.max() for one in every))
+    longest = max(map(len, every))
     charts = []
-    for name in shown:
-        mine = [picked[k] for k in np.flatnonzero(learned.labels == name)]
+    for name, mine in drawn.items():
         caption = f"{counts[name]:,} sequences; thin lines are single ones, the thick one is their mean."
-        charts.append(chart(class_figure(mine, heights), f"Class {name}", caption))
+        charts.append(chart(class_figure(mine, heights, longest), f"Class {name}", caption))
     many = len(learned.classes) > len(shown)
     some = f"{len(shown)} of {len(learned.classes)} classes are drawn. " if many else ""
     which = (
@@ -179,7 +177,7 @@ def mistakes(answers: Answers) -> str:
     else:
         slips = Counter(zip(answers.truth[wrong].tolist(), answers.answered[wrong].tolist(), strict=True))
         common = sorted(slips.items(), key=lambda slip: (-slip[1], in_order(slip[0][0])))[:3]
-        told = [f"{truth} for {answered} ({count:,} times)" for (truth, answered), count in common]
+        told = [f"{truth} for {answered} ({_times(count)})" for (truth, answered), count in common]
         words = (
             f"{int(wrong.sum()):,} of {len(wrong):,} answers are wrong; most often it takes {joined(told)}."
         )
@@ -191,6 +189,10 @@ def mistakes(answers: Answers) -> str:
             "A row is what is true, a column what the network answers; blue is right, orange is wrong.",
         )
     return section("Which classes does it confuse?", words, [drawn])
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count:,} times")
 
 
 def _range(least: int, most: int) -> str:

@@ -16,6 +16,8 @@ NETWORK, SIMPLE, OTHER = "#0067a8", "#b4530a", "#8a929a"
 SEVERAL = (NETWORK, SIMPLE, "#0b6b4f", "#8e3f7c", "#6f5f00", "#4b4f9e", "#5b6570", "#1d2329", "#a3390f")
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif'
 
+SPACED = {"ticks": "outside", "ticklen": 6, "tickcolor": "rgba(0,0,0,0)"}  # names a little off their axis
+
 _MOST_POINTS = 4000  # beyond this a line of a screen's width cannot show more
 _LINE = 16  # pixels from one label to the next
 
