@@ -91,9 +91,9 @@ def test_predicting_in_chunks_changes_no_answer(
     """However few steps a chunk holds; a sequence longer than that is a chunk of its own."""
     X, _ = _slopes(40, seed=4)
     shares = fitted.predict_proba(X)
-    monkeypatch.setattr("unrolled.models.sequence_training._CHUNK_STEPS", 50)
+    monkeypatch.setattr("unrolled.models.sequence_examples._CHUNK_STEPS", 50)
     np.testing.assert_allclose(fitted.predict_proba(X), shares, atol=1e-6)
-    monkeypatch.setattr("unrolled.models.sequence_training._CHUNK_STEPS", 1)
+    monkeypatch.setattr("unrolled.models.sequence_examples._CHUNK_STEPS", 1)
     np.testing.assert_allclose(fitted.predict_proba(X), shares, atol=1e-6)
 
 
@@ -147,13 +147,13 @@ def test_labels_come_back_as_they_went_in(y: Any) -> None:
     [
         lambda X: X,
         lambda X: X[:, :, 0],
-        lambda X: list(X),
+        list,
         lambda X: [x[:, 0] for x in X],
         lambda X: X[:, :, 0].tolist(),
         lambda X: pd.DataFrame(X[:, :, 0], columns=list("abcde")),
         lambda X: pl.DataFrame(X[:, :, 0], schema=list("abcde")),
         lambda X: pd.DataFrame({"x": list(X[:, :, 0])}),
-        lambda X: torch.from_numpy(X),
+        torch.from_numpy,
         as_sequences,
     ],
     ids=["(N,T,1)", "(N,T)", "list", "1-D", "lists", "pandas", "polars", "nested", "torch", "Sequences"],
@@ -176,7 +176,8 @@ def test_balanced_weights_make_a_rare_class_count() -> None:
     plain = SequenceClassifier(**quick).fit(X, y).predict_proba(X)[:, 1].mean()
     balanced = SequenceClassifier(**quick, class_weight="balanced").fit(X, y).predict_proba(X)[:, 1].mean()
     heavy = SequenceClassifier(**quick, class_weight={1: 1000.0}).fit(X, y).predict(X)
-    assert plain < 0.15 < 0.35 < balanced < 0.65
+    assert plain < 0.15
+    assert plain + 0.15 < balanced < 0.65
     assert (heavy == 1).mean() > 0.8
 
 
