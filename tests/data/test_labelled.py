@@ -117,7 +117,7 @@ def test_the_archives_tables_are_read() -> None:
 
 
 def test_a_frame_without_names_is_read_back() -> None:
-    """pandas numbers its columns; that header is no sequence."""
+    """Its columns are numbered by pandas; that header is no sequence."""
     frame = pd.DataFrame(VALUES).assign(label=LABELS)
     read = _read(frame.to_csv(index=False))
     assert read.sequences.values[:, 0].tolist() == np.ravel(VALUES).tolist()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from unrolled.check import nearest
 from unrolled.data.dates import look_like_dates
 from unrolled.data.frames import from_frame
-from unrolled.data.numerals import look_numeric, quoted
+from unrolled.data.numerals import is_missing, look_numeric, quoted
 from unrolled.data.table import Table
 from unrolled.errors import DataError
 
@@ -319,9 +319,9 @@ def _numbers_steps(first: list[str], kinds: list[str], below: list[list[str]]) -
 
 
 def _cell_kind(cells: list[str]) -> str:
-    if all(cell.strip() == "" for cell in cells):
-        return "empty"
     texts = np.array(cells, dtype=object)
+    if is_missing(texts).all():
+        return "empty"
     if look_numeric(texts):
         return "number"
     return "date" if _COULD_BE_DATE.search(cells[0]) and look_like_dates(texts) else "text"
