@@ -27,9 +27,10 @@ from unrolled.probe.retraining import (
     Contest,
     arrays_of,
     contest,
-    cross_trainer,
     folds_of,
     strata_of,
+    trainer_of,
+    usual_folds,
 )
 from unrolled.probe.subject import Subject, subject_of
 from unrolled.probe.wording import aligned, chance, percent, times
@@ -38,7 +39,15 @@ from unrolled.train.fit import seeded
 Outcome = Literal["recurrence helps", "recurrence harms", "no difference"]
 
 _SIGNIFICANT = 0.05
-_SHARED = ("class_weight", "max_epochs", "batch_size", "learning_rate", "validation_fraction", "device")
+_SHARED = (
+    "class_weight",
+    "dropout",
+    "max_epochs",
+    "batch_size",
+    "learning_rate",
+    "validation_fraction",
+    "device",
+)
 
 
 @dataclass(frozen=True)
@@ -115,7 +124,9 @@ class Feedforward:
         return f"{aligned(rows)}\n\n{self.sentence}"
 
 
-def feedforward(model: Any, X: Any, y: Any, *, folds: int = 5, random_state: int = 0) -> Feedforward:
+def feedforward(
+    model: Any, X: Any, y: Any, *, folds: int | None = None, random_state: int = 0
+) -> Feedforward:
     """Hold a recurrent model against a feed-forward network with as many parameters.
 
     Args:
@@ -123,7 +134,8 @@ def feedforward(model: Any, X: Any, y: Any, *, folds: int = 5, random_state: int
             anew, and it stays as it is.
         X: sequences, of any lengths; those that the model was fitted on will do.
         y: their labels or numbers.
-        folds: of the cross-validation; both are trained so many times.
+        folds: of the cross-validation; both are trained so many times. None for 10, or 5 of fewer than 40 and
+            of more than 500 sequences.
         random_state: of folds and trainings.
 
     Raises:
@@ -138,12 +150,14 @@ def feedforward(model: Any, X: Any, y: Any, *, folds: int = 5, random_state: int
     >>> told.recurrent.parameters, told.feedforward.parameters
     (94, 92)
     """
-    whole("folds", folds, least=3)
+    if folds is not None:
+        whole("folds", folds, least=3)
     whole("random_state", random_state)
     subject = subject_of(model, X, y, who="feedforward")
     if subject.per_step:
         raise ArgumentError("feedforward: expected a model that answers sequences, got one of steps.")
     layer = subject.layer  # refuses a model without recurrence
+    folds = usual_folds(len(subject)) if folds is None else folds
     count = int((folds_of(strata_of(subject), folds, random_state) >= 0).sum())
     if count < folds * LEAST_A_FOLD:
         raise DataError(
@@ -154,9 +168,8 @@ def feedforward(model: Any, X: Any, y: Any, *, folds: int = 5, random_state: int
     units = matched_units(subject, parameters)
     arrays = arrays_of(subject.values, subject.lengths)
     twin = _twin(model, subject, units, random_state)
-    told = contest(
-        subject, folds, random_state, (cross_trainer(model, arrays, y), cross_trainer(twin, arrays, y))
-    )
+    trainers = trainer_of(model, lambda _: (arrays, y)), trainer_of(twin, lambda _: (arrays, y))
+    told = contest(subject, folds, random_state, trainers)
     return _record(subject, told, parameters, int(getattr(layer, "hidden_size", 0)), units, folds)
 
 
@@ -179,7 +192,7 @@ def _twin(model: Any, subject: Subject, units: int, seed: int) -> Any:
     """The same kind of model without recurrence, not trained."""
     if not isinstance(model, nn.Module):
         settings = {name: value for name, value in model.get_params().items() if name in _SHARED}
-        return type(model)(**settings, cell="feedforward", hidden_size=units, pooling="last")
+        return type(model)(**settings, cell="feedforward", hidden_size=units, stem=None)
     sizes = SequenceSizes(
         inputs=subject.values.shape[2],
         answers=_answered(subject),

@@ -22,7 +22,8 @@ from torch import Tensor
 from unrolled.check import whole
 from unrolled.data.frames import to_frame
 from unrolled.errors import ArgumentError
-from unrolled.probe.subject import NO_TARGET, Judged, Subject, subject_of
+from unrolled.probe.subject import Judged, Subject, subject_of
+from unrolled.probe.targets import NO_TARGET
 from unrolled.probe.wording import aligned, capital, percent, times
 
 Make = Callable[[int], tuple[Any, Any]]

@@ -41,9 +41,10 @@ from unrolled.probe.retraining import (
     LEAST_A_FOLD,
     arrays_of,
     contest,
-    cross_trainer,
     folds_of,
     strata_of,
+    trainer_of,
+    usual_folds,
 )
 from unrolled.probe.subject import Subject, subject_of
 from unrolled.probe.wording import aligned, chance, percent
@@ -163,7 +164,7 @@ class Order:
 
 
 def order(
-    model: Any, X: Any, y: Any, *, repeats: int = 199, retrain: bool = True, folds: int = 5,
+    model: Any, X: Any, y: Any, *, repeats: int = 199, retrain: bool = True, folds: int | None = None,
     random_state: int = 0,
 ) -> Order:  # fmt: skip
     """Ask whether a model uses the order of the steps, and whether the data rewards it.
@@ -176,7 +177,7 @@ def order(
         repeats: shuffled copies; 199 tell p-values from 0.005 on.
         retrain: whether to train models anew, twice `folds` times, to ask about the data; X and y alone are
             used for it, so it holds for training data too.
-        folds: of the cross-validation.
+        folds: of the cross-validation; None for 10, or 5 of fewer than 40 and of more than 500 sequences.
         random_state: of shuffles, folds and trainings.
 
     Raises:
@@ -199,7 +200,8 @@ def order(
     ('yes', 0.01)
     """
     whole("repeats", repeats, least=19)
-    whole("folds", folds, least=3)
+    if folds is not None:
+        whole("folds", folds, least=3)
     whole("random_state", random_state)
     subject = subject_of(model, X, y, who="order")
     generator = torch.Generator().manual_seed(random_state)
@@ -249,21 +251,26 @@ def permutation_p(original: float, copies: Floats) -> float:
     return float((1 + reached.sum()) / (1 + len(copies)))
 
 
-def retrained_on_shuffles(model: Any, subject: Subject, y: Any, *, folds: int, seed: int) -> Retrained:
+def retrained_on_shuffles(model: Any, subject: Subject, y: Any, *, folds: int | None, seed: int) -> Retrained:
     """Whether models trained on the original order do better than models trained on shuffled steps."""
+    folds = usual_folds(len(subject)) if folds is None else folds
     count = int((folds_of(strata_of(subject), folds, seed) >= 0).sum())
     if count < folds * LEAST_A_FOLD or int(subject.lengths.max()) == 1:
         return Retrained(_FEW, None, None, None, None, len(subject))
-    generator = torch.Generator().manual_seed(seed)
-    moved = shuffled(subject.lengths, subject.values.shape[1], generator)
-    arrays, moved_y = arrays_of(subject.values, subject.lengths), y
-    orders = [own[:length].numpy() for own, length in zip(moved, subject.lengths.tolist(), strict=True)]
-    moved_arrays = [array[own] for array, own in zip(arrays, orders, strict=True)]
-    if subject.per_step:
-        moved_y = [np.asarray(labels)[own] for labels, own in zip(y, orders, strict=True)]
-    told = contest(
-        subject, folds, seed, (cross_trainer(model, arrays, y), cross_trainer(model, moved_arrays, moved_y))
-    )
+    arrays = arrays_of(subject.values, subject.lengths)
+
+    def version(own_seed: int) -> tuple[list[Floats], Any]:
+        """Shuffled anew in each fold, so that no fold repeats the luck of another."""
+        generator = torch.Generator().manual_seed(own_seed)
+        moved = shuffled(subject.lengths, subject.values.shape[1], generator)
+        orders = [row[:length].numpy() for row, length in zip(moved, subject.lengths.tolist(), strict=True)]
+        moved_y = y
+        if subject.per_step:
+            moved_y = [np.asarray(labels)[own] for labels, own in zip(y, orders, strict=True)]
+        return [array[own] for array, own in zip(arrays, orders, strict=True)], moved_y
+
+    trainers = trainer_of(model, lambda _: (arrays, y)), trainer_of(model, version)
+    told = contest(subject, folds, seed, trainers)
     original, mixed = told.losses.mean(1)
     is_class = subject.task == "class"
     return Retrained(

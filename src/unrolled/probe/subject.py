@@ -21,9 +21,9 @@ from unrolled.data.labelled import as_sequences
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError, NotFittedError
 from unrolled.probe.layer_call import LayerCall, Run, only, recurrent_layer, watched
+from unrolled.probe.targets import NO_TARGET, are_classes, encoded
 
 _ROWS_AT_ONCE = 512
-NO_TARGET = -100  # torch's own word for a step without a label
 
 Call = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
 
@@ -251,7 +251,9 @@ def subject_of(model: Any, X: Any, y: Any = None, *, who: str = "probe") -> Subj
 def _of_estimator(model: Any, X: Any, y: Any, who: str) -> Subject:
     values, lengths = model.tensors(X)
     per_step, classes = bool(model.sizes_.per_step), getattr(model, "classes_", None)
-    targets = None if y is None else _targets(y, lengths, classes, per_step, who)
+    targets = None
+    if y is not None:
+        targets = encoded(y, lengths, classes, per_step=per_step, who=f"{who} y").to(values.device)
     # numbers are answered in units of their own, scaled; logits as they are
     center, spread = (float(getattr(model, name, by)) for name, by in (("center_", 0.0), ("spread_", 1.0)))
     return Subject(
@@ -278,11 +280,13 @@ def _of_module(module: nn.Module, X: Any, y: Any, who: str) -> Subject:
     with torch.no_grad(), _asked(module) as network:
         first = call(network, values[:1], lengths[:1], torch.zeros(1, dtype=torch.int64))
     K, per_step = first.shape[-1], first.ndim == 3
-    is_class = K > 1 if y is None else _are_classes(y, K, per_step)
+    is_class = K > 1 if y is None else are_classes(y, K, per_step=per_step, who=f"{who} y")
     classes = np.arange(max(K, 2)) if is_class else None
     targets = None
     if y is not None:
-        targets = _targets(y, lengths, classes, per_step, who).to(weight.device)
+        targets = encoded(y, lengths, classes, per_step=per_step, who=f"{who} y").to(weight.device)
+        if not is_class and targets.shape[-1] != K:
+            raise DataError(f"{who} y: expected {K} numbers each, as answered, got {targets.shape[-1]}.")
         targets = targets if is_class else targets.to(weight.dtype)
     return Subject(
         name=f"the {type(module).__name__}",
@@ -348,48 +352,3 @@ def _by_length(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -
         order.append(rows)
         parts.append(answer)
     return torch.cat(parts)[torch.cat(order).argsort()]
-
-
-def _are_classes(y: Any, K: int, per_step: bool) -> bool:
-    """Whether y are numbers of classes: whole, and of one only 0 and 1."""
-    parts = [np.asarray(part) for part in y] if per_step else [np.asarray(y)]
-    if any(part.dtype.kind not in "biu" or part.ndim > 1 for part in parts):
-        return False
-    return K > 1 or all(np.isin(part, (0, 1)).all() for part in parts)
-
-
-def _targets(y: Any, lengths: Tensor, classes: NDArray[Any] | None, per_step: bool, who: str) -> Tensor:
-    """What the answers are held against, padded where each step has one."""
-    y = y.detach().cpu().numpy() if isinstance(y, Tensor) else y
-    if len(y) != len(lengths):
-        raise DataError(f"{who} y: expected one a sequence, {len(lengths)} in all; got {len(y)}.")
-    if not per_step:
-        return _encoded(y, classes, who)
-    parts = [_encoded(own, classes, who) for own in y]
-    for i, (own, length) in enumerate(zip(parts, lengths.tolist(), strict=True)):
-        if len(own) != length:
-            raise DataError(f"{who} y[{i}]: expected one a step, {length} in all; got {len(own)}.")
-    fill = float("nan") if classes is None else NO_TARGET
-    return nn.utils.rnn.pad_sequence(parts, batch_first=True, padding_value=fill)
-
-
-def _encoded(y: Any, classes: NDArray[Any] | None, who: str) -> Tensor:
-    """(n,) positions of labels among the classes, or (n, K) float32 numbers where there are none."""
-    if classes is None:
-        return _numbers(y, who)
-    found = {label: position for position, label in enumerate(classes.tolist())}
-    labels = np.asarray(y).tolist()
-    unknown = next((label for label in labels if label not in found), None)
-    if unknown is not None:
-        some = ", ".join(str(label) for label in classes.tolist()[:8])
-        raise DataError(f"{who} y: expected the classes that the model knows ({some}), got {unknown!r}.")
-    return torch.tensor([found[label] for label in labels])
-
-
-def _numbers(y: Any, who: str) -> Tensor:
-    """(n, K) float32."""
-    try:
-        numbers = np.asarray(y, dtype=np.float64)
-    except (TypeError, ValueError) as fault:
-        raise DataError(f"{who} y: expected numbers, got {np.asarray(y).ravel()[0]!r}.") from fault
-    return torch.from_numpy(numbers.reshape(len(numbers), -1)).float()

@@ -1,0 +1,244 @@
+"""Does order matter: what is said of planted tasks, and how often it is wrong."""
+
+import importlib
+import json
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor, nn
+
+import unrolled as ur
+from unrolled import ArgumentError
+from unrolled.probe.order import order, permutation_p
+
+SEEDS = 200
+
+
+class Reads(nn.Module):
+    """Answers by what it makes of the steps: a score for the second class."""
+
+    def __init__(self, score: object) -> None:
+        super().__init__()
+        self.rnn, self.score = nn.RNN(1, 1), score
+
+    def forward(self, x: Tensor) -> Tensor:
+        score = 4 * self.score(x[..., 0])
+        return torch.stack([-score, score], -1)
+
+
+MEAN, LAST = Reads(lambda x: x.mean(1)), Reads(lambda x: x[:, -1])
+
+
+def noise(count: int, seed: int = 0) -> list[np.ndarray]:
+    """Sequences of 2 to 11 steps in no order."""
+    rng = np.random.default_rng(seed)
+    return [rng.normal(size=(n, 1)) for n in rng.integers(2, 12, size=count)]
+
+
+def last_is_positive(X: list[np.ndarray]) -> np.ndarray:
+    """1 or 0 for each."""
+    return np.array([int(own[-1, 0] > 0) for own in X])
+
+
+def test_a_model_that_cannot_see_the_order_has_a_p_value_of_1() -> None:
+    """Rounding is no order, and no answer changes."""
+    X = noise(60)
+    told = order(MEAN, X, last_is_positive(X), retrain=False)
+    assert (told.outcome, told.p_value) == ("no", 1.0)
+    assert [row["flipped"] for row in told.table] == [0, 0, 0, 0]
+    assert told.sentence.startswith("Order does not matter to this model: the Reads is right in")
+
+
+def test_a_model_that_reads_the_last_step_uses_the_order() -> None:
+    """With the smallest p-value that the shuffles allow."""
+    X = noise(60)
+    told = order(LAST, X, last_is_positive(X), retrain=False)
+    assert (told.outcome, told.p_value) == ("yes", 1 / 200)
+    rows = {row["arrangement"]: row for row in told.table}
+    assert rows["original"]["accuracy"] == 1.0
+    flips = np.mean([(own[0, 0] > 0) != (own[-1, 0] > 0) for own in X])
+    assert rows["reversed"]["flipped"] == pytest.approx(flips)
+    assert rows["reversed"]["accuracy"] == pytest.approx(1 - flips)
+    assert (told.predictions["reversed"] == [int(own[0, 0] > 0) for own in X]).all()
+
+
+@pytest.mark.parametrize("count", [2, 7])
+def test_the_models_p_value_is_valid_and_powerful(count: int) -> None:
+    """Where y has nothing to do with the order, at .01, .05 and .1; few, ragged sequences and any model."""
+    torch.manual_seed(0)
+    net, found = nn.GRU(1, 4, batch_first=True), []
+    model = Reads(lambda x: net(x[..., None])[0][:, -1, 0])
+    for seed in range(SEEDS):
+        X = noise(count, seed)
+        y = np.array([int(own.mean() > 0) for own in X])
+        found.append(order(model, X, y, repeats=99, retrain=False, random_state=seed).p_value)
+    for level in (0.01, 0.05, 0.1):
+        assert (np.array(found) <= level).sum() <= stats.binom.ppf(0.999, SEEDS, level)
+    assert np.mean(found) == pytest.approx(0.5, abs=0.1)  # not valid for want of ever being small
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    """benchmarks/probe_trust.py, which makes the tasks and counts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parents[2]))
+        return importlib.import_module("benchmarks.probe_trust")
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "data", "head"),
+    [
+        ("bag of steps", "no", "no", "Order does not matter: the GRU is right in"),
+        ("rise or fall", "yes", "yes", "Order matters: the GRU is right in"),
+    ],
+)
+def test_planted_tasks_are_called_what_they_are(
+    task: str, model: str, data: str, head: str, benchmark: ModuleType
+) -> None:
+    """Nothing but a bag of steps, nothing but order."""
+    X, y = benchmark.TASKS[task](np.random.default_rng(0), 120)
+    net = ur.SequenceClassifier(**benchmark.SETTINGS).fit(X[:60], y[:60])
+    told = order(net, X[60:], y[60:])
+    assert (told.outcome, told.retrained.outcome) == (model, data)
+    assert told.sentence.startswith(head)
+    assert told.retrained.sequences == 60
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("task", ["bag of steps", "slow curves"])
+def test_order_is_seldom_found_where_there_is_none(task: str, benchmark: ModuleType) -> None:
+    """200 seeds: at .01, .05 and .1 no more than that, and what chance adds once in a hundred times."""
+    for row in benchmark.trust(task, SEEDS):
+        if (task, row["asked"]) != ("slow curves", "model"):  # which may well use an order that is there
+            for level in (0.01, 0.05, 0.1):
+                assert row[f"p <= {level}"] <= stats.binom.ppf(0.99, SEEDS, level), row
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_order_is_found_where_it_is_all_there_is(benchmark: ModuleType) -> None:
+    """200 seeds of 50 sequences: by the model's test in nine of ten, by the data's in four of five."""
+    rows = {row["asked"]: row["p <= 0.05"] for row in benchmark.trust("rise or fall", SEEDS)}
+    assert rows["model"] >= 0.9 * SEEDS
+    assert rows["data"] >= 0.8 * SEEDS
+
+
+def test_two_sequences_are_enough_for_the_model_and_too_few_for_the_data() -> None:
+    """The lesson's toy: the model uses the order, and nobody can say more."""
+    X, y = [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1]], [1, 0]
+    net = ur.SequenceClassifier(cell="rnn", hidden_size=8, stem=None, pooling="last", max_epochs=60).fit(X, y)
+    told = order(net, X, y)
+    assert (told.outcome, told.retrained.outcome, told.retrained.p_value) == ("yes", "too few to tell", None)
+    assert told.predictions["original"].tolist() == [1, 0]
+    assert told.predictions["reversed"].tolist() == [0, 1]
+    assert "2 sequences are too few to train such models anew" in told.sentence
+
+
+@pytest.mark.parametrize("X", [[[1.0], [2.0], [-1.0]], [[1.0, 2.0], [2.0, -1.0]], [[1.0] * 9] * 5])
+def test_sequences_without_an_order_are_too_few_to_tell(X: list[list[float]]) -> None:
+    """Single steps; two steps each of two; steps that are all the same."""
+    told = order(LAST, X, [1, 0, 1, 0, 1][: len(X)])
+    assert told.outcome == "too few to tell"
+    assert told.sentence.startswith("This is too little to tell whether order matters: shuffling")
+
+
+def test_the_label_of_a_step_moves_with_it() -> None:
+    """A tagger that looks at each step alone knows nothing of the order; one that looks back does."""
+
+    class Steps(nn.Module):
+        def __init__(self, back: int) -> None:
+            super().__init__()
+            self.rnn, self.back = nn.RNN(1, 1), back
+
+        def forward(self, x: Tensor) -> Tensor:
+            seen = x.roll(self.back, 1)
+            return torch.cat([-9 * seen, 9 * seen], -1)
+
+    X = [own for own in noise(40) if len(own) > 2]
+    for back, outcome in ((0, "no"), (1, "yes")):
+        y = [(np.roll(own[:, 0], back) > 0).astype(int) for own in X]
+        told = order(Steps(back), X, y, retrain=False)
+        assert told.outcome == outcome
+        assert told.table[0]["accuracy"] == 1.0
+        shuffled = told.table[2]
+        assert (
+            (shuffled["accuracy"], shuffled["flipped"]) == (1, 0) if back == 0 else shuffled["flipped"] > 0.2
+        )
+
+
+def test_numbers_have_errors_in_their_own_units() -> None:
+    """A regressor of the last step, a hundred times as large."""
+    X = noise(40)
+    y = np.array([100 * own[-1, 0] for own in X])
+    net = ur.SequenceRegressor(
+        hidden_size=8, stem=None, pooling="last", max_epochs=20, learning_rate=3e-2
+    ).fit(X, y)
+    told = order(net, X, y, folds=4)
+    assert (told.outcome, told.retrained.outcome) == ("yes", "yes")
+    wanted = np.sqrt(((net.predict(X) - y) ** 2).mean())
+    assert told.table[0]["error"] == pytest.approx(wanted, rel=1e-4)
+    assert told.table[0]["accuracy"] is None
+    assert "has an error of" in told.sentence
+
+
+def test_the_same_seed_tells_the_same_and_the_model_stays_as_it_is() -> None:
+    """To the last digit; another seed shuffles otherwise."""
+    X = noise(30)
+    y = last_is_positive(X)
+    net = ur.SequenceClassifier(hidden_size=3, max_epochs=2).fit(X, y)
+    before = net.predict_proba(X)
+    told, again, other = (order(net, X, y, random_state=seed).to_dict() for seed in (1, 1, 2))
+    assert told == again
+    assert told["shuffled_losses"] != other["shuffled_losses"]
+    assert told["retrained"]["p_value"] != other["retrained"]["p_value"]
+    assert (net.predict_proba(X) == before).all()
+
+
+def test_of_many_sequences_a_thousand_are_shuffled() -> None:
+    """They are drawn, not taken from the start, which may be sorted by class."""
+    X = np.random.default_rng(0).normal(size=(2500, 3, 1))
+    y = (np.arange(2500) >= 1250).astype(int)
+    told = order(LAST, X, y, repeats=19, retrain=False)
+    assert told.sequences == 1000
+    zeros = Reads(lambda x: x[:, -1] * 0 - 1)  # answers with the first class
+    assert order(zeros, X, y, repeats=19, retrain=False).table[0]["accuracy"] == pytest.approx(0.5, abs=0.06)
+
+
+def test_the_record_is_a_frame_a_dict_and_a_text() -> None:
+    """Each with the same numbers."""
+    X = noise(30)
+    told = order(LAST, X, last_is_positive(X), retrain=False)
+    frame = told.to_frame()
+    assert list(frame.columns) == ["arrangement", "loss", "accuracy", "error", "flipped"]
+    assert frame["loss"].tolist() == [row["loss"] for row in told.table]
+    assert json.loads(json.dumps(told.to_dict()))["p_value"] == told.p_value
+    assert str(told).endswith(told.sentence)
+    assert "blocks shuffled" in str(told)
+    assert told.kind == "order"
+
+
+def test_permutation_p_counts_ties_against_the_original() -> None:
+    """Those that rounding makes unequal, too."""
+    assert permutation_p(0.5, np.array([0.5 + 1e-9, 0.5 - 1e-9, 0.7])) == 0.75
+    assert permutation_p(0.5, np.array([0.6, 0.7, 0.8])) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"repeats": 18}, "repeats: expected a whole number at least 19, got 18"),
+        ({"folds": 2}, "folds: expected a whole number at least 3, got 2"),
+        ({"random_state": -1}, "random_state: expected a whole number at least 0, got -1"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(arguments: dict[str, int], sentence: str) -> None:
+    """Before anything is asked."""
+    X = noise(30)
+    with pytest.raises(ArgumentError) as refused:
+        order(LAST, X, last_is_positive(X), **arguments)
+    assert sentence in str(refused.value)

@@ -1,0 +1,182 @@
+"""A model and its sequences as one thing: answers, losses, and what cannot be asked."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import unrolled as ur
+from unrolled import DataError, NotFittedError, UnrolledError
+from unrolled.probe.subject import subject_of
+
+RAGGED = [np.random.default_rng(k).normal(size=(n, 2)) for k, n in enumerate((4, 7, 1, 7, 3))]
+LABELS = ["b", "a", "b", "a", "a"]
+
+
+class Last(nn.Module):
+    """Knows no lengths; answers from the last state."""
+
+    def __init__(self, answers: int = 3, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.core = nn.GRU(2, 5, num_layers=2, batch_first=True, dropout=dropout)
+        self.head = nn.Linear(5, answers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.core(x)[0][:, -1])
+
+
+class Steps(Last):
+    """Answers every step, as a tuple with its state."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        output, state = self.core(x)
+        return self.head(output), state
+
+
+class Packed(Last):
+    """Takes lengths and packs its rows."""
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        rows = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        return self.head(self.core(rows)[1][-1])
+
+
+def test_a_module_without_lengths_never_reads_padding() -> None:
+    """Each ragged sequence is answered as it is alone."""
+    module = Last()
+    together = subject_of(module, RAGGED).answers()
+    for k, own in enumerate(RAGGED):
+        torch.testing.assert_close(together[k], subject_of(module, [own]).answers()[0])
+
+
+def test_a_module_that_packs_gives_the_same_answers() -> None:
+    """With lengths in its forward, or in batches of one length: the same network, the same answers."""
+    plain, packed = Last(), Packed()
+    packed.load_state_dict(plain.state_dict())
+    torch.testing.assert_close(subject_of(packed, RAGGED).answers(), subject_of(plain, RAGGED).answers())
+
+
+def test_a_module_is_asked_in_evaluation_mode_and_left_as_it_was() -> None:
+    """Dropout is off while it is asked, and on again afterwards."""
+    module = Last()
+    module.head.eval()
+    subject = subject_of(module, RAGGED, [0, 1, 2, 1, 0])
+    assert torch.equal(subject.answers(), subject.answers())
+    assert module.training
+    assert module.core.training
+    assert not module.head.training
+
+
+def test_answers_of_steps_are_padded_and_judged_step_by_step() -> None:
+    """A step beyond a sequence's end counts neither in the loss nor in the hits."""
+    module = Steps()
+    y = [np.arange(len(own)) % 3 for own in RAGGED]
+    subject = subject_of(module, RAGGED, y)
+    judged = subject.judge()
+    for k, own in enumerate(RAGGED):
+        alone = subject_of(module, [own], [y[k]]).judge()
+        np.testing.assert_allclose(judged.losses[k], alone.losses[0], rtol=1e-5)
+        assert judged.right[k] == pytest.approx(alone.right[0])
+        assert (judged.predictions[k, : len(own)] == alone.predictions[0]).all()
+
+
+def test_one_answer_for_zero_and_one_is_a_logit() -> None:
+    """Its loss is the log loss of a sigmoid."""
+    module = Last(answers=1)
+    subject = subject_of(module, RAGGED, [0, 1, 1, 0, 1])
+    assert subject.task == "class"
+    with torch.no_grad():
+        module.eval()
+        raw = torch.cat([module(torch.from_numpy(own[None]).float()) for own in RAGGED])[:, 0]
+    wanted = nn.functional.binary_cross_entropy_with_logits(
+        raw, torch.tensor([0.0, 1, 1, 0, 1]), reduction="none"
+    )
+    np.testing.assert_allclose(subject.judge().losses, wanted, rtol=1e-5)
+
+
+def test_one_answer_for_other_numbers_is_a_number() -> None:
+    """Its loss is the squared error."""
+    module = Last(answers=1).double()
+    y = np.array([0.5, 1, 1, 0, 2])
+    subject = subject_of(module, RAGGED, y)
+    assert subject.task == "number"
+    judged = subject.judge()
+    np.testing.assert_allclose(judged.losses, (judged.predictions[:, 0] - y) ** 2, rtol=1e-5)
+
+
+def test_a_classifiers_answers_are_the_logs_of_its_probabilities() -> None:
+    """Those of an ensemble, averaged as the classifier averages them."""
+    model = ur.SequenceClassifier(hidden_size=4, max_epochs=2, ensemble=2).fit(RAGGED, LABELS)
+    subject = subject_of(model, RAGGED, LABELS)
+    shares = subject.answers().exp().detach().numpy()
+    np.testing.assert_allclose(shares, model.predict_proba(RAGGED), atol=1e-6)
+    judged = subject.judge()
+    assert (judged.predictions == model.predict(RAGGED)).all()
+    assert judged.right.mean() == model.score(RAGGED, LABELS)
+
+
+def test_a_regressors_answers_are_its_predictions() -> None:
+    """In the units of y, not in those it was trained in."""
+    y = np.array([100.0, 250, 90, 80, 300])
+    model = ur.SequenceRegressor(hidden_size=4, max_epochs=2, ensemble=2).fit(RAGGED, y)
+    judged = subject_of(model, RAGGED, y).judge()
+    np.testing.assert_allclose(judged.predictions[:, 0], model.predict(RAGGED), rtol=1e-5)
+    np.testing.assert_allclose(judged.losses, (model.predict(RAGGED) - y) ** 2, rtol=1e-4)
+
+
+def test_a_taggers_hits_are_those_of_its_predictions() -> None:
+    """Sequence by sequence."""
+    y = [np.where(own[:, 0] > 0, "up", "down") for own in RAGGED]
+    model = ur.SequenceTagger(hidden_size=4, max_epochs=2).fit(RAGGED, y)
+    right = [float((told == own).mean()) for told, own in zip(model.predict(RAGGED), y, strict=True)]
+    np.testing.assert_allclose(subject_of(model, RAGGED, y).judge().right, right, rtol=1e-6)
+
+
+def test_some_and_rearranged_take_sequences_and_steps_along() -> None:
+    """Values, lengths, and what is known of sequences and of steps."""
+    y = [np.arange(len(own)) % 3 for own in RAGGED]
+    subject = subject_of(Steps(), RAGGED, y)
+    twice = subject.some(torch.tensor([1, 1, 0]))
+    assert twice.lengths.tolist() == [7, 7, 4]
+    order = torch.arange(7).flip(0).expand(3, 7)
+    moved = twice.rearranged(order)
+    assert torch.equal(moved.values, twice.values.flip(1))
+    assert torch.equal(moved.targets, twice.targets.flip(1))
+
+
+def _fitted() -> ur.SequenceClassifier:
+    return ur.SequenceClassifier(hidden_size=2, max_epochs=1).fit(RAGGED, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "sentence"),
+    [
+        (lambda: subject_of("gru", RAGGED, who="order"), UnrolledError, "order: expected a fitted model"),
+        (lambda: subject_of(ur.SequenceClassifier, RAGGED), UnrolledError, "got type"),
+        (lambda: subject_of(ur.SequenceClassifier(), RAGGED), NotFittedError, "not fitted yet"),
+        (lambda: subject_of(_fitted(), RAGGED, ["a", "b"]), DataError, "one a sequence, 5 in all; got 2"),
+        (lambda: subject_of(_fitted(), RAGGED, [*"abac", "a"]), DataError, "(a, b), got 'c'"),
+        (lambda: subject_of(Last(), RAGGED, [0, 1, 2, 3, 0]), DataError, "(0, 1, 2), got 3"),
+        (lambda: subject_of(Last(), []), DataError, "probe X"),
+        (lambda: subject_of(Last(), RAGGED, LABELS), DataError, "got 'b'. Give np.unique"),
+        (
+            lambda: subject_of(Last(2), RAGGED, [0.5] * 5),
+            DataError,
+            "2 numbers each, as answered, got 1",
+        ),
+        (lambda: subject_of(_fitted(), RAGGED, 3), DataError, "5 in all; got 3"),
+        (lambda: subject_of(_fitted(), RAGGED, [*"aaaa", 1]), DataError, "of one type"),
+        (
+            lambda: subject_of(Steps(), RAGGED, [np.zeros(4, int)] * 5),
+            DataError,
+            "a step, 7 in all; got 4",
+        ),
+        (lambda: subject_of(Last(), RAGGED).judge(), UnrolledError, "y: expected the labels"),
+        (lambda: subject_of(nn.Linear(2, 3), RAGGED).layer, UnrolledError, "the Linear has none"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_a_sentence(ask: object, error: type, sentence: str) -> None:
+    """The thing, the demand, what came."""
+    with pytest.raises(error) as refused:
+        ask()
+    assert sentence in str(refused.value)
