@@ -4,6 +4,7 @@
 #   make test        lint, types, tests, examples: all that CI runs  make docs    the documentation
 #   make test-slow   sanitizers, many seeds, long fits, real data    make clean   back to a fresh clone
 #   make rivals      TensorFlow, JAX and ONNX Runtime for the benchmarks, in .rivals
+#   make rivals-classifiers   sktime and aeon for the benchmark of fit times, in .rivals-classifiers
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -12,7 +13,7 @@ installed := .venv/.installed
 
 DEMO ?= forecast example:sp500 --report demo-report.html
 
-.PHONY: demo test test-slow bench rivals docs clean
+.PHONY: demo test test-slow bench rivals rivals-classifiers docs clean
 
 demo: $(installed)
 	$(bin)/unrolled $(DEMO)
@@ -31,11 +32,13 @@ bench: $(installed)
 
 rivals: .rivals/.installed
 
+rivals-classifiers: .rivals-classifiers/.installed
+
 docs: $(installed)
 	$(bin)/python docs/build.py
 
 clean:
-	rm -rf .venv .rivals build dist docs/_site demo-report.html .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .rivals .rivals-classifiers build dist docs/_site demo-report.html .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Python's sources are used where they lie; what is compiled or declared is installed anew when it changes.
@@ -50,6 +53,12 @@ $(installed): .venv/.created $(compiled)
 	@echo "installing what benchmarks/rivals.txt names into .rivals: about 2 GB, some minutes"
 	@$(PYTHON) -m venv .rivals
 	@.rivals/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/rivals.txt
+	@touch $@
+
+.rivals-classifiers/.installed: benchmarks/rivals-classifiers.txt
+	@echo "installing what benchmarks/rivals-classifiers.txt names into .rivals-classifiers: some minutes"
+	@$(PYTHON) -m venv .rivals-classifiers
+	@.rivals-classifiers/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/rivals-classifiers.txt
 	@touch $@
 
 .venv/.created:

@@ -146,21 +146,20 @@ def test_a_rival_lives_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch, 
             worker.answers()
 
 
-@pytest.mark.parametrize("name", ["frameworks", "epoch"])
+@pytest.mark.parametrize("name", ["frameworks", "epoch", "fit_time"])
 def test_absent_rivals_are_told_in_a_sentence(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """No figure is written without them."""
     module = _module(name, monkeypatch)
     monkeypatch.setattr(module, "settle", lambda toy: None)
-    monkeypatch.setattr(module, "path", lambda *_, **__: "fused")
+    monkeypatch.setattr(module, "path", lambda *_, **__: "fused", raising=False)
     small = {"SHAPES": getattr(module, "TOY", []), "TURN_S": 1e-4}  # were it to run all the same
     for constant in small.keys() & vars(module):
         monkeypatch.setattr(module, constant, small[constant])
-    monkeypatch.setenv("UNROLLED_RIVALS_PYTHON", str(tmp_path / "python"))
-    with pytest.raises(
-        SystemExit, match="the rivals are not here: make their environment with `make rivals`"
-    ):
+    for variable in ("UNROLLED_RIVALS_PYTHON", "UNROLLED_CLASSIFIERS_PYTHON"):
+        monkeypatch.setenv(variable, str(tmp_path / "python"))
+    with pytest.raises(SystemExit, match="the rivals are not here: make their environment with `make rivals"):
         module.run(False)
 
 

@@ -1,7 +1,7 @@
 """This side of the rivals: start each in its process, hand it arrays, let it run, read what it found.
 
-Their environment is .rivals, made by `make rivals` from benchmarks/rivals.txt, or whatever Python
-UNROLLED_RIVALS_PYTHON names.
+They live in environments of their own (`FRAMEWORKS`, `CLASSIFIERS`): a folder that make fills from a list of
+packages, or whatever Python a variable of the shell names.
 """
 
 import json
@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -20,26 +20,47 @@ from benchmarks.record import ROOT, Facts
 from benchmarks.recurrent import THREADS
 from benchmarks.rivals.job import Arrays
 
-ABSENT = (
-    "the rivals are not here: make their environment with `make rivals`, or set UNROLLED_RIVALS_PYTHON"
-    " to a Python that has what benchmarks/rivals.txt names."
-)
+ABSENT = "the rivals are not here"
 
 
-def python() -> Path | None:
-    """The Python of the rivals' environment, where there is one."""
-    path = Path(os.environ.get("UNROLLED_RIVALS_PYTHON", ROOT / ".rivals" / "bin" / "python"))
-    return path if path.exists() else None
+class Environment(NamedTuple):
+    """Where rivals are installed: in a folder, by a goal of make; or in the Python that a variable names."""
+
+    folder: str
+    goal: str
+    packages: str
+    variable: str
+
+    def python(self) -> Path | None:
+        """Its Python, where there is one."""
+        path = Path(os.environ.get(self.variable, ROOT / self.folder / "bin" / "python"))
+        return path if path.exists() else None
+
+    def absent(self) -> str:
+        """How to get it, in a sentence."""
+        return (
+            f"{ABSENT}: make their environment with `make {self.goal}`, or set {self.variable} to a Python "
+            f"that has what {self.packages} names."
+        )
+
+
+FRAMEWORKS = Environment(".rivals", "rivals", "benchmarks/rivals.txt", "UNROLLED_RIVALS_PYTHON")
+CLASSIFIERS = Environment(
+    ".rivals-classifiers", "rivals-classifiers", "benchmarks/rivals-classifiers.txt",
+    "UNROLLED_CLASSIFIERS_PYTHON",
+)  # fmt: skip
 
 
 @contextmanager
-def rivals(modules: Mapping[str, str], *, toy: bool) -> Iterator[dict[str, "Worker"]]:
+def rivals(
+    modules: Mapping[str, str], *, toy: bool, environment: Environment = FRAMEWORKS
+) -> Iterator[dict[str, "Worker"]]:
     """A living process each, by name; none at toy size where their environment is not there."""
-    found = python()
+    found = environment.python()
     if found is None and not toy:
-        sys.exit(ABSENT)
+        sys.exit(environment.absent())
     if found is None:
-        print(ABSENT)
+        print(environment.absent())
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(Worker(f"benchmarks.rivals.{module}", found))

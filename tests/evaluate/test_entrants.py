@@ -125,13 +125,14 @@ def test_the_network_is_copied() -> None:
 
 
 def test_rivals_of_a_network_have_its_settings() -> None:
-    """As a reservoir, and as a feed-forward net that reads a flat vector."""
+    """As a reservoir of the usual size, and as a feed-forward net that reads a flat vector."""
     model = SequenceClassifier(
         cell="rnn", hidden_size=3, activation="relu", bidirectional=True, random_state=5
     )
     made = {entrant.name: entrant.make() for entrant in rival_entrants(model, "labels", RIVALS["labels"])}
     assert list(made) == list(RIVALS["labels"])
-    assert (made["reservoir"].training, made["reservoir"].hidden_size) == ("reservoir", 3)
+    assert (made["reservoir"].training, made["reservoir"].hidden_size) == ("reservoir", None)
+    assert (made["reservoir"].cell, made["reservoir"].random_state) == ("rnn", 5)
     flat = made["feed-forward"]
     assert (flat.cell, flat.training, flat.activation, flat.random_state) == (
         "feedforward",
@@ -141,6 +142,8 @@ def test_rivals_of_a_network_have_its_settings() -> None:
     )
     assert made["bag of steps"].model.get_params() == model.get_params()
     flat._check_arguments()
+    flat_rival = rival_entrants(SequenceClassifier(cell="feedforward"), "labels", ["reservoir"])[0].make()
+    assert (flat_rival.cell, flat_rival.training) == ("gru", "reservoir")
 
 
 @pytest.mark.parametrize(

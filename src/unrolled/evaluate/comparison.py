@@ -166,9 +166,9 @@ def compare(
 
     The rivals: the majority class (of numbers the mean of y, and a straight line from the last step); the
     nearest training sequence (features scaled, ragged sequences stretched to the longest), also after
-    dynamic time warping; MiniRocket (ragged sequences stretched); the same estimator as a reservoir, on
-    sequences whose steps are sorted, so that their order is lost, and as a feed-forward net, where all
-    sequences have one length. Time warping and MiniRocket take part where aeon is installed.
+    dynamic time warping; MiniRocket (ragged sequences stretched); the same estimator as a reservoir of the
+    usual size; on sequences whose steps are sorted, so that their order is lost; and as a feed-forward net,
+    where all sequences have one length. Time warping and MiniRocket take part where aeon is installed.
 
     Args:
         model: a SequenceClassifier, SequenceRegressor, or an estimator of scikit-learn's kind that takes
