@@ -68,11 +68,11 @@ def test_groups_are_held_out_whole() -> None:
 
 
 def test_no_class_leaves_with_a_group() -> None:
-    """A group that holds all of a class stays, whatever the seed."""
-    groups, strata = np.repeat(np.arange(10), 60), np.repeat([0, 0, 0, 0, 1, 1, 1, 1, 1, 2], 60)
+    """Of two groups that hold all of a class one stays, whatever the seed."""
+    groups, strata = np.repeat(np.arange(10), 60), np.repeat([0, 0, 0, 0, 1, 1, 1, 1, 2, 2], 60)
     for seed in range(20):
-        held = held_out(600, 0.3, seed, strata=strata, groups=groups)
-        assert held.sum() == 180
+        held = held_out(600, 0.5, seed, strata=strata, groups=groups)
+        assert held.sum() == 300
         assert set(strata[~held]) == {0, 1, 2}
 
 
@@ -93,6 +93,27 @@ def test_the_epoch_is_chosen_on_what_was_held_out() -> None:
     assert model.history_.best.validation_loss is not None
     assert model.stopping_.endswith("was the best on 30 held-out sequences; all of them ran.")
     assert model.stopping_.startswith(f"Epoch {model.history_.best_epoch} of 3 ")
+
+
+def test_what_judges_is_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every sequence is on one side, with its own steps and class."""
+    seen: list[Any] = []
+    fit = sequence_training.fit
+
+    def looked_at(network: Any, loss: Any, training: Any, judged: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.extend((training, judged))
+        return fit(network, loss, training, judged, *args, **kwargs)
+
+    monkeypatch.setattr(sequence_training, "fit", looked_at)
+    X, y = _sequences(300)
+    SequenceClassifier(**QUICK).fit(X, y)
+    firsts = np.cumsum([0, *map(len, X[:-1])])
+    places = [np.searchsorted(firsts, part.starts.numpy()) for part in seen]
+    assert sorted(np.concatenate(places)) == list(range(300))
+    for part, own in zip(seen, places, strict=True):
+        assert part.starts.tolist() == firsts[own].tolist()
+        assert part.lengths.tolist() == [len(X[k]) for k in own]
+        assert part.targets.tolist() == y[own].tolist()
 
 
 def test_noise_stops_early() -> None:
