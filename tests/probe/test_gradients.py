@@ -192,13 +192,13 @@ def test_every_layer_and_direction_is_read() -> None:
 
 
 def test_the_worst_layer_is_told() -> None:
-    """The second of two, made to explode, and by its name."""
+    """One that explodes before one that vanishes, and by its name."""
     layer = RNN(2, 8, num_layers=2, nonlinearity="identity", batch_first=True)
-    nn.init.eye_(layer.weight_hh_l0)
+    nn.init.eye_(layer.weight_hh_l0).data.mul_(0.3)
     nn.init.eye_(layer.weight_hh_l1).data.mul_(1.5)
     found = gradients(Net(layer), *data())
     assert found.told == 1
-    assert [each.outcome for each in found.layers] == ["healthy", "exploding"]
+    assert [each.outcome for each in found.layers] == ["vanishing", "exploding"]
     assert "(layer 2 of 2, forward)" in str(found)
 
 
@@ -210,6 +210,7 @@ def test_what_overflows_explodes() -> None:
     found = gradients(Net(layer), *data())
     assert found.outcome == "exploding"
     assert "no longer finite" in str(found)
+    assert 1e3 < found.growth < math.inf
     json.dumps(found.to_dict(), allow_nan=False)
 
 
@@ -234,6 +235,32 @@ def test_a_pooled_readout_does_not_hide_what_vanishes() -> None:
     assert pooled.layers[0].norm[-1] > 0.1 * pooled.layers[0].norm[0]
     assert last.layers[0].norm[-1] < 1e-9 * last.layers[0].norm[0]
     assert pooled.outcome == last.outcome == "vanishing"
+
+
+class Padded(nn.Module):
+    """Takes lengths; its layer knows of them, or runs on over the padding."""
+
+    def __init__(self, layer: nn.Module, *, tells: bool) -> None:
+        super().__init__()
+        self.layer, self.tells = layer, tells
+        self.head = nn.Linear(layer.hidden_size, 1)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        states, _ = self.layer(x, lengths=lengths) if self.tells else self.layer(x)
+        return self.head(states[torch.arange(len(x)), lengths - 1])
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_padding_changes_nothing(tells: bool) -> None:
+    """Ragged rows in one batch give what they give in batches of one length."""
+    padded = Padded(LSTM(2, 4, batch_first=True), tells=tells).double()
+    plain = Net(LSTM(2, 4, batch_first=True)).double()
+    plain.load_state_dict(padded.state_dict())
+    X = [np.random.default_rng(T).normal(size=(T, 2)) for T in (5, 2, 7, 5, 1)]
+    y = np.arange(5.0)
+    a, b = gradients(padded, X, y).layers[0], gradients(plain, X, y).layers[0]
+    assert a.norm == pytest.approx(b.norm)
+    assert a.share == pytest.approx(b.share)
 
 
 def test_sequences_of_one_step_have_no_way_back() -> None:

@@ -84,6 +84,17 @@ def test_the_largest_exponent_is_that_of_a_qr_loop(gain: float, is_chaotic: bool
     assert (found > 0) == is_chaotic
 
 
+def test_the_steps_are_taken_in_their_order() -> None:
+    """Two units, on in turn, hand a gradient to one another; in another order nothing comes through."""
+    layer = RNN(1, 2, nonlinearity="relu", bias=False, batch_first=True).double()
+    layer.weight_ih_l0.data = torch.tensor([[99.0], [-99.0]], dtype=torch.float64)
+    layer.weight_hh_l0.data = torch.tensor([[0.0, 0.5], [0.5, 0.0]], dtype=torch.float64)
+    with watched(layer) as calls:
+        layer(torch.tensor([1.0, -1.0] * 5, dtype=torch.float64).expand(6, -1)[..., None])
+    (strand,) = in_pieces(calls[0], torch.full((6,), 10))[2]
+    assert lyapunov_exponent(strand, visited([strand]), rng()) == pytest.approx(np.log(0.5))
+
+
 def test_spectra_are_those_of_each_gate() -> None:
     """Gate by gate in torch's order; a projection is not square, and has no radius."""
     layer = GRU(2, 4, batch_first=True)

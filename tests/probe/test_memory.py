@@ -135,6 +135,32 @@ def test_occlusion_is_that_of_a_slow_loop() -> None:
     assert found.occlusion == pytest.approx(np.array(wanted))
 
 
+class Padded(nn.Module):
+    """Takes lengths; its layer knows of them, or runs on over the padding."""
+
+    def __init__(self, layer: nn.Module, *, tells: bool) -> None:
+        super().__init__()
+        self.layer, self.tells = layer, tells
+        self.head = nn.Linear(layer.hidden_size, 1)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        states, _ = self.layer(x, lengths=lengths) if self.tells else self.layer(x)
+        return self.head(states[torch.arange(len(x)), lengths - 1])
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_padding_changes_nothing(tells: bool) -> None:
+    """Ragged rows in one batch give what they give in batches of one length, by both measures."""
+    padded = Padded(GRU(2, 4, batch_first=True), tells=tells).double()
+    plain = Net(GRU(2, 4, batch_first=True)).double()
+    plain.load_state_dict(padded.state_dict())
+    X = [np.random.default_rng(T).normal(size=(T, 2)) for T in (5, 2, 7, 5, 1)]
+    a, b = memory(padded, X), memory(plain, X)
+    for name in ("gradient", "occlusion", "sequences"):
+        assert getattr(a, name) == pytest.approx(getattr(b, name)), name
+    assert not a.pooled
+
+
 def test_of_classes_the_log_odds_are_watched() -> None:
     """Of the class answered; of the right one where y is given. For two classes that is a difference."""
     net, X = Net(RNN(1, 4, batch_first=True), answers=3), torch.randn(30, 6, 1)
@@ -173,6 +199,38 @@ def test_a_readout_of_every_state_is_said(pooling: str) -> None:
     assert not last.pooled
     assert last.state == pytest.approx(found.state)
     assert last.window < 6
+
+
+class Fading(Net):
+    """Reads every state, the newer the more, and looks one step back at most."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        states, _ = self.layer(x)
+        return self.head((states * 0.5 ** torch.arange(x.shape[1]).flip(0)[:, None]).sum(1))
+
+
+def test_a_fading_readout_is_no_memory() -> None:
+    """Its influence has a half-life, which is not the recurrence's, and is not given."""
+    found = memory(Fading(GRU(1, 8, batch_first=True)), torch.randn(50, 20, 1))
+    assert found.gradient[10] < found.gradient[0] / 10
+    assert found.pooled
+    assert found.half_life is None
+
+
+class BothEnds(Net):
+    """Reads each direction where it ends."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        states, H = self.layer(x)[0], self.layer.hidden_size
+        return self.head(torch.cat([states[:, -1, :H], states[:, 0, H:]], 1))
+
+
+def test_where_a_direction_ends_is_its_last_state() -> None:
+    """The reverse one ends at step 0; read elsewhere, it is as good as pooled."""
+    layer = GRU(1, 4, batch_first=True, bidirectional=True)
+    X = torch.randn(9, 6, 1)
+    assert not memory(BothEnds(layer), X).pooled
+    assert memory(Net(layer), X).pooled
 
 
 def test_two_directions_are_said() -> None:

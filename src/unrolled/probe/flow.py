@@ -65,9 +65,9 @@ def _norms(strands: list[Strand], loss: Tensor, rng: torch.Generator) -> tuple[l
         )
         is_usable = torch.isfinite(size) & (size > 0)
         unit = torch.where(is_usable, every[0] / size, other / other.norm(dim=-1, keepdim=True))
-        ends: list[Tensor] = list(strand.states[-1])
+        ends = strand.ended()
         parts = torch.split(unit.to(ends[0].dtype), [part.shape[-1] for part in ends], dim=-1)
-        (share,) = _by_states([strand], ends, list(parts))
+        (share,) = _by_states([strand], list(ends), list(parts))
         shares.append(share.norm(dim=-1).cpu())
     return [every.norm(dim=-1).cpu() for every in by_loss], shares
 

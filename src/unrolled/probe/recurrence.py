@@ -19,7 +19,6 @@ from unrolled import kernels
 from unrolled.nn import fused
 from unrolled.nn.cell_layer import CellLayer, Direction
 from unrolled.nn.cells import GRUCell, GRUWeights, LSTMCell, LSTMWeights, RNNCell, RNNWeights
-from unrolled.nn.recurrent import Recurrent
 from unrolled.nn.unroll import unroll
 from unrolled.nn.zoneout import Zoneout
 from unrolled.probe.layer_call import LayerCall, State
@@ -88,6 +87,17 @@ class Strand:
         after = tuple(part[times + 1, rows] for part in parts)
         return self.inputs.detach()[steps, rows], before, after, rows, steps
 
+    def ended(self) -> tuple[Tensor, ...]:
+        """The parts of the state after each row's last step that counts: (B, H) each."""
+        rows = torch.arange(self.inputs.shape[1], device=self.inputs.device)
+        return tuple(torch.stack(part)[self._ends, rows] for part in zip(*self.states, strict=True))
+
+    @property
+    def _ends(self) -> Tensor:
+        """(B,) where in `states` that one is."""
+        lengths = self.lengths.to(self.inputs.device)
+        return torch.full_like(lengths, len(self.inputs)) if self.is_reverse else lengths
+
     def from_the_end(self, parts: list[Tensor]) -> tuple[Tensor, Tensor]:
         """What belongs to the states, counted back from each row's own end.
 
@@ -100,9 +110,8 @@ class Strand:
         every = torch.cat(parts, -1)
         T, B = len(every) - 1, every.shape[1]
         back, lengths = torch.arange(T, device=every.device)[:, None], self.lengths.to(every.device)
-        ends = torch.full_like(lengths, T) if self.is_reverse else lengths
         known = back < lengths
-        return every[(ends - back).clamp(min=0), torch.arange(B, device=every.device)], known
+        return every[(self._ends - back).clamp(min=0), torch.arange(B, device=every.device)], known
 
 
 def in_pieces(call: LayerCall, lengths: Tensor) -> tuple[Tensor, State, list[Strand]]:
@@ -139,11 +148,9 @@ def directions_of(layer: nn.Module) -> list[list[Direction]]:
     """The cells of a layer with their weights, detached, one a layer and direction."""
     if isinstance(layer, CellLayer):
         return [[_detached(direction) for direction in each] for each in layer.directions()]
-    assert isinstance(layer, Recurrent | nn.RNNBase)
     kind: Any = layer
-    cell: Any = GRUCell() if hasattr(kind, "weight_hh_l0") and _gates(kind) == 3 else LSTMCell()
-    if _gates(kind) == 1:
-        cell = RNNCell(kind.nonlinearity)
+    gates = len(kind.weight_ih_l0) // int(kind.hidden_size)
+    cell: Any = RNNCell(kind.nonlinearity) if gates == 1 else GRUCell() if gates == 3 else LSTMCell()
     suffixes = ("", "_reverse") if kind.bidirectional else ("",)
     return [
         [
@@ -152,10 +159,6 @@ def directions_of(layer: nn.Module) -> list[list[Direction]]:
         ]
         for k in range(kind.num_layers)
     ]
-
-
-def _gates(layer: Any) -> int:
-    return len(layer.weight_ih_l0) // int(layer.hidden_size)
 
 
 def _weights_of(layer: Any, cell: type, suffix: str) -> Any:
