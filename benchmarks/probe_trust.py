@@ -24,7 +24,7 @@ SEEDS, SEQUENCES = 200, 50
 LEVELS = (0.01, 0.05, 0.1)
 SETTINGS = {
     "cell": "gru", "hidden_size": 8, "stem": None, "pooling": "last", "dropout": 0.0,
-    "max_epochs": 12, "learning_rate": 2e-2,
+    "max_epochs": 15, "learning_rate": 2e-2,
 }  # fmt: skip
 
 Sample = tuple[list[np.ndarray], np.ndarray]

@@ -147,8 +147,8 @@ def feedforward(
     >>> X = np.random.default_rng(0).normal(size=(30, 6))
     >>> model = ur.SequenceClassifier(hidden_size=4, max_epochs=2).fit(X, X[:, 0] > 0)
     >>> told = feedforward(model, X, X[:, 0] > 0, folds=3)
-    >>> told.recurrent.parameters, told.feedforward.parameters
-    (94, 92)
+    >>> round(told.feedforward.parameters / told.recurrent.parameters, 2)
+    1.0
     """
     if folds is not None:
         whole("folds", folds, least=3)

@@ -1,0 +1,102 @@
+"""The same training with each activation: what is the same, what breaks down, what is said."""
+
+import json
+
+import numpy as np
+import pytest
+
+from unrolled import ArgumentError, DataError
+from unrolled.probe.activations import COMPARED, activations
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 12, 1))
+Y = np.where(X[:, -1, 0] > 0, "up", "down")
+
+
+def test_every_activation_is_trained_from_every_seed() -> None:
+    """The five of the lesson, each with its curves, scores and gradients."""
+    told = activations(X, Y, seeds=2, max_epochs=6)
+    assert tuple(row.name for row in told.rows) == COMPARED
+    for row in told.rows:
+        assert row.losses.shape == (2, 6)
+        assert (
+            row.diverged.shape
+            == row.scores.shape
+            == row.growth_before.shape
+            == row.growth_after.shape
+            == (2,)
+        )
+        assert np.isfinite(row.growth_before).all()
+    assert (told.held_out, told.sequences, told.epochs) == (10, 40, 6)
+    assert told.best in COMPARED
+    sigmoid, tanh = told.rows[:2]
+    assert sigmoid.growth_before.max() < tanh.growth_before.min()  # a sigmoid is a quarter as steep
+
+
+def test_nothing_but_the_activation_differs() -> None:
+    """Asked for twice, it gives the same numbers; beside another, too."""
+    alone = activations(X, Y, activations=["tanh"], seeds=2, max_epochs=3).rows[0]
+    beside = activations(X, Y, activations=["relu", "tanh"], seeds=2, max_epochs=3).rows[1]
+    assert (alone.losses == beside.losses).all()
+    assert (alone.scores == beside.scores).all()
+    assert not (alone.losses[0] == alone.losses[1]).all()
+
+
+def test_a_training_that_explodes_is_counted_and_named() -> None:
+    """An activation without bounds, a rate that is far too high; what broke down is None in the record."""
+    told = activations(
+        10 * X.cumsum(1), Y, activations=["tanh", "identity"], seeds=2, max_epochs=8, learning_rate=8.0
+    )
+    bounded, free = told.rows
+    assert free.diverged.all()
+    assert free.diverged_share == 1.0
+    assert "diverged with" in told.sentence
+    assert "identity" in told.sentence
+    record = json.loads(json.dumps(told.to_dict(), allow_nan=False))
+    assert record["rows"][1]["name"] == "identity"
+    assert np.isfinite(bounded.losses).all()
+
+
+def test_too_few_to_hold_any_out_are_trained_on_and_judged() -> None:
+    """The lesson's toy, and the record says so."""
+    told = activations(
+        [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1]],
+        [1, 0],
+        activations=["tanh"],
+        seeds=2,
+        hidden_size=8,
+        max_epochs=60,
+    )
+    assert told.held_out == 0
+    assert told.rows[0].score == 1.0
+    assert told.sentence == "With tanh the network is right in 100 %; no training diverged."
+
+
+def test_numbers_with_decimals_are_learned_as_numbers() -> None:
+    """Their error is in their own units."""
+    told = activations(X, 100 * X[:, -1, 0], activations=["tanh"], seeds=1, max_epochs=20)
+    assert told.task == "number"
+    assert 0 < told.rows[0].score < 80  # that of the mean is 100
+    assert "error" in told.to_frame().columns
+
+
+def test_the_record_is_a_frame_and_a_text() -> None:
+    """A row an activation."""
+    told = activations(X, Y, activations=["tanh", "relu"], seeds=1, max_epochs=2)
+    frame = told.to_frame()
+    assert frame["activation"].tolist() == ["tanh", "relu"]
+    assert frame["accuracy"].tolist() == [row.score for row in told.rows]
+    assert str(told).endswith(told.sentence)
+    assert told.kind == "activations"
+
+
+def test_bad_arguments_and_bad_data_are_refused() -> None:
+    """All faults of one call at once."""
+    with pytest.raises(ArgumentError) as refused:
+        activations(X, Y, activations=["tanh", "rellu"], seeds=0, learning_rate=0)
+    for sentence in ("Did you mean 'relu'?", "seeds: expected", "learning_rate: expected"):
+        assert sentence in str(refused.value)
+    with pytest.raises(DataError, match="activations y"):
+        activations(X, Y[:5])
+    with pytest.raises(DataError, match="activations X"):
+        activations([], [])

@@ -1,0 +1,100 @@
+"""With and without recurrence: as many parameters, the same folds, an honest sentence."""
+
+import json
+
+import numpy as np
+import pytest
+from torch import Tensor, nn
+
+import unrolled as ur
+from unrolled import ArgumentError, DataError
+from unrolled.probe.feedforward import feedforward
+
+SETTINGS = {"stem": None, "pooling": "last", "dropout": 0.0, "max_epochs": 15, "learning_rate": 2e-2}
+
+
+def marked(count: int, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
+    """Noise and, beside it, a mark at one step: the sign of the noise there is the label."""
+    rng = np.random.default_rng(seed)
+    X = [np.column_stack([rng.normal(size=n), np.zeros(n)]) for n in rng.integers(6, 12, size=count)]
+    for own in X:
+        own[rng.integers(len(own)), 1] = 3.0
+    return X, np.array([int(own[own[:, 1].argmax(), 0] > 0) for own in X])
+
+
+def test_recurrence_helps_where_a_place_means_nothing() -> None:
+    """With as many parameters, as nearly as units allow; the model stays as it was."""
+    X, y = marked(150)
+    net = ur.SequenceClassifier(hidden_size=8, **SETTINGS | {"max_epochs": 40}).fit(X, y)
+    before = net.predict_proba(X)
+    told = feedforward(net, X, y, folds=4)
+    assert told.outcome == "recurrence helps"
+    assert told.sentence.startswith("Recurrence helps here: on unseen sequences the GRU with")
+    assert told.recurrent.score > told.feedforward.score
+    assert told.feedforward.parameters == pytest.approx(told.recurrent.parameters, rel=0.05)
+    assert told.recurrent.parameters == net.n_parameters_
+    assert told.sequences == 150
+    assert (net.predict_proba(X) == before).all()
+
+
+def test_the_twins_parameters_are_those_of_a_real_network() -> None:
+    """The formula counts what a fitted feed-forward model has."""
+    X = np.random.default_rng(0).normal(size=(40, 7, 2))
+    y = np.arange(40) % 3
+    net = ur.SequenceClassifier(hidden_size=6, max_epochs=1).fit(X, y)
+    told = feedforward(net, X, y, folds=3)
+    twin = ur.SequenceClassifier(
+        cell="feedforward", hidden_size=told.feedforward.hidden_size, max_epochs=1, stem=None
+    ).fit(X, y)
+    assert told.feedforward.parameters == twin.n_parameters_
+
+
+def test_without_a_difference_the_faster_one_is_named() -> None:
+    """Labels that nothing tells."""
+    X = np.random.default_rng(0).normal(size=(40, 6))
+    y = np.random.default_rng(1).integers(0, 2, size=40)
+    net = ur.SequenceClassifier(hidden_size=4, **SETTINGS | {"max_epochs": 2}).fit(X, y)
+    told = feedforward(net, X, y, folds=4)
+    assert told.outcome == "no difference"
+    assert told.p_value > 0.05
+    faster = told.recurrent.seconds < told.feedforward.seconds
+    assert f"; {'the GRU' if faster else 'the feed-forward network'} trains" in told.sentence
+
+
+class Last(nn.Module):
+    """A module of torch's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.head = nn.GRU(1, 6, batch_first=True), nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.rnn(x)[0][:, -1])
+
+
+def test_a_module_is_held_against_a_network_of_the_same_answers() -> None:
+    """Both trained by the same loop, from new weights."""
+    X = np.random.default_rng(0).normal(size=(24, 6, 1))
+    told = feedforward(Last(), X, (X[:, -1, 0] > 0).astype(int), folds=3)
+    assert told.recurrent.name == "the Last"
+    assert told.recurrent.hidden_size == 6
+    assert told.feedforward.parameters == pytest.approx(told.recurrent.parameters, rel=0.05)
+    assert told.recurrent.score > 0.8
+    assert json.loads(json.dumps(told.to_dict()))["recurrent"]["hidden_size"] == 6
+    assert told.to_frame()["accuracy"].tolist() == [told.recurrent.score, told.feedforward.score]
+    assert str(told).endswith(told.sentence)
+    assert told.kind == "feedforward"
+
+
+def test_models_that_cannot_be_compared_are_refused() -> None:
+    """Without recurrence, with an answer a step, with too few sequences."""
+    X = np.random.default_rng(0).normal(size=(24, 5))
+    y = np.arange(24) % 2
+    flat = ur.SequenceClassifier(cell="feedforward", max_epochs=1).fit(X, y)
+    with pytest.raises(ArgumentError, match="the feed-forward network has none"):
+        feedforward(flat, X, y)
+    steps = ur.SequenceTagger(hidden_size=2, max_epochs=1).fit(X, [np.arange(5) % 2] * 24)
+    with pytest.raises(ArgumentError, match="answers sequences, got one of steps"):
+        feedforward(steps, X, [np.arange(5) % 2] * 24)
+    with pytest.raises(DataError, match="at least 20 sequences, four a fold, got 10"):
+        feedforward(Last(), X[:10, :, None], y[:10])

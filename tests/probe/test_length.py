@@ -1,0 +1,157 @@
+"""Shorter and longer sequences: what is cut, what is stretched, and when a model is said to fall."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import unrolled as ur
+from unrolled import ArgumentError
+from unrolled.probe.length import length, resized
+from unrolled.probe.subject import subject_of
+
+RAGGED = [np.random.default_rng(k).normal(size=(n, 2)) for k, n in enumerate((4, 9, 1))]
+
+
+class Reads(nn.Module):
+    """Answers by what it makes of the steps: a score for the second class."""
+
+    def __init__(self, score: object) -> None:
+        super().__init__()
+        self.rnn, self.score = nn.RNN(1, 1), score
+
+    def forward(self, x: Tensor) -> Tensor:
+        score = 4 * self.score(x[..., 0])
+        return torch.stack([-score, score], -1)
+
+
+MEAN, FIFTH = Reads(lambda x: x.mean(1)), Reads(lambda x: x[:, min(4, x.shape[1] - 1)])
+
+
+def curves(count: int = 60, steps: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    """Straight lines from -a to b, and whether a < b."""
+    ends = np.random.default_rng(0).normal(size=(count, 2))
+    X = np.linspace(ends[:, 0], ends[:, 1], steps, axis=1)[..., None]
+    return X, (X.mean((1, 2)) > 0).astype(int)
+
+
+def test_a_cut_keeps_the_first_part_and_a_stretch_the_course() -> None:
+    """In proportion to each one's own length, as numpy interpolates; padding is zero."""
+    subject = subject_of(nn.Sequential(nn.RNN(2, 3)), RAGGED)
+    cut, longer = resized(subject, 5 / 9), resized(subject, 3.0)
+    assert cut.lengths.tolist() == [2, 5, 1]
+    assert longer.lengths.tolist() == [12, 27, 3]
+    for k, own in enumerate(RAGGED):
+        n, m = cut.lengths[k], int(longer.lengths[k])
+        np.testing.assert_allclose(cut.values[k, :n], own[:n], rtol=1e-6)
+        places = np.linspace(0, len(own) - 1, m)
+        wanted = [np.interp(places, np.arange(len(own)), column) for column in own.T]
+        np.testing.assert_allclose(longer.values[k, :m], np.transpose(wanted), atol=1e-6)
+        assert (longer.values[k, m:] == 0).all()
+
+
+def test_the_same_length_is_the_same_subject() -> None:
+    """To the bit."""
+    subject = subject_of(nn.Sequential(nn.RNN(2, 3)), RAGGED)
+    assert torch.equal(resized(subject, 1.0).values, subject.values)
+
+
+def test_the_label_of_a_step_stays_with_it() -> None:
+    """Stretched threefold, each label stands around its step; beyond a length stands none."""
+    y = [np.arange(len(own)) % 3 for own in RAGGED]
+
+    class Steps(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.cat([x, x[..., :1]], -1)
+
+    longer = resized(subject_of(Steps(), RAGGED, y), 3.0)
+    assert longer.targets[0].tolist() == [0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 0, 0, *[-100] * 15]
+
+
+def test_a_mean_holds_on_longer_sequences() -> None:
+    """And the sentence says where it was looked at."""
+    X, y = curves()
+    told = length(MEAN, X, y)
+    assert [row.length for row in told.rows] == [2, 5, 10, 20, 40]
+    assert [row.how for row in told.rows] == ["cut", "cut", "as given", "stretched", "stretched"]
+    assert told.falls_at is None
+    assert told.sentence == (
+        "The Reads holds on longer sequences: it is right in 100 % at the 10 steps of its training, "
+        "and is right in 100 % at 40 (4 times as long)."
+    )
+
+
+def test_a_model_that_reads_one_place_falls() -> None:
+    """The fifth step of 10 is in the middle, of 40 at the start; chance is named beside it."""
+    X, y = curves(200)
+    told = length(FIFTH, X, y, lengths=[10, 80])
+    assert told.falls_at == 80
+    assert told.rows[0].score > 0.9 > told.rows[1].score
+    assert told.usual == pytest.approx(max(y.mean(), 1 - y.mean()))
+    assert told.sentence.startswith("The Reads does worse on longer sequences")
+
+
+def test_sequences_can_be_made() -> None:
+    """At each length anew; the trained length has to be said."""
+    asked = []
+
+    def make(steps: int) -> tuple[np.ndarray, np.ndarray]:
+        asked.append(steps)
+        X = np.random.default_rng(steps).normal(size=(30, steps, 1))
+        return X, (X.mean((1, 2)) > 0).astype(int)
+
+    told = length(MEAN, make=make, trained_length=6, lengths=[12, 3])
+    assert asked == [3, 6, 12]
+    assert {row.how for row in told.rows} == {"made"}
+    assert [row.ratio for row in told.rows] == [0.5, 1, 2]
+
+
+def test_longer_sequences_than_those_of_the_training_are_cut_to_it() -> None:
+    """With trained_length named, X itself is the long end."""
+    X, y = curves(steps=30)
+    told = length(MEAN, X, y, lengths=[30], trained_length=10)
+    assert [(row.length, row.how) for row in told.rows] == [(10, "cut"), (30, "as given")]
+
+
+def test_numbers_are_judged_by_their_error() -> None:
+    """The root of the mean squared error, beside that of the mean."""
+    X, _ = curves()
+    y = 50 * X.mean((1, 2))
+    net = ur.SequenceRegressor(hidden_size=4, max_epochs=3).fit(X, y)
+    told = length(net, X, y, lengths=[10, 20])
+    assert told.task == "number"
+    assert told.rows[0].score == pytest.approx(np.sqrt(((net.predict(X) - y) ** 2).mean()), rel=1e-4)
+    assert told.rows[0].low < told.rows[0].score < told.rows[0].high
+    assert told.usual == pytest.approx(y.std(), rel=1e-5)
+    assert list(told.to_frame().columns)[4] == "error"
+
+
+def test_the_record_is_a_frame_a_dict_and_a_text() -> None:
+    """Each with the same numbers."""
+    X, y = curves()
+    told = length(MEAN, X, y)
+    assert told.kind == "length"
+    assert told.to_frame()["accuracy"].tolist() == [row.score for row in told.rows]
+    assert json.loads(json.dumps(told.to_dict()))["rows"][2]["how"] == "as given"
+    assert str(told).endswith(told.sentence)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({}, "expected X and y, or make="),
+        ({"make": lambda n: None}, "expected trained_length beside make="),
+        ({"X": curves()[0], "y": curves()[1], "lengths": [0]}, "lengths: expected a whole number at least 1"),
+        (
+            {"X": curves()[0], "y": curves()[1], "trained_length": -1},
+            "trained_length: expected a whole number",
+        ),
+    ],
+)
+def test_what_is_missing_is_said(arguments: dict[str, object], sentence: str) -> None:
+    """In one sentence."""
+    with pytest.raises(ArgumentError) as refused:
+        length(MEAN, **arguments)
+    assert sentence in str(refused.value)
