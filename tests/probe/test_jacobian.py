@@ -138,13 +138,14 @@ def test_gates_saturate_by_themselves() -> None:
     """A forget gate held open is; the others are counted from the values of the formulas."""
     layer = LSTM(3, 5, batch_first=True)
     layer.bias_hh_l0.data[5:10] = 50.0
-    layer.weight_ih_l0.data[15:] *= 9
+    layer.weight_ih_l0.data[10:] *= 9
     strand = strand_of(layer, N=3, T=40)
     found = saturated_share(strand, visited([strand]), rng())
     x, (h, _), *_ = strand.visited()
     sums = x @ layer.weight_ih_l0.T + h @ layer.weight_hh_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0
-    o = torch.sigmoid(sums[:, 15:])
+    g, o = torch.tanh(sums[:, 10:15]), torch.sigmoid(sums[:, 15:])
     assert list(found) == ["input", "forget", "cell", "output"]
     assert found["forget"] == 1
     assert found["output"] == pytest.approx(float((4 * o * (1 - o) <= 0.1).double().mean()))
+    assert found["cell"] == pytest.approx(float((1 - g**2 <= 0.1).double().mean()))
     assert found["output"] > 0.05
