@@ -37,6 +37,8 @@ def test_known_classes_pass_and_others_are_named() -> None:
     require_known(np.array(["c", "a"]), CLASSES, "y")
     with pytest.raises(DataError, match=r"y: class 9 was not seen in training, .* 0, 1, 2, 3, 4, \.\.\.\. L"):
         require_known(np.array([9]), np.arange(7), "y")
+    with pytest.raises(DataError, match=r"y: class '1' was not seen in training, .* were 0, 1\. Leave"):
+        require_known(np.array(["1"]), np.arange(2), "y")
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_the_same_seed_gives_the_same_model_to_the_bit(fitted: SequenceClassifie
     ):
         assert torch.equal(one, other)
     other = SequenceClassifier(**QUICK, random_state=1).fit(X, y)
-    assert not np.allclose(other.predict_proba(X), fitted.predict_proba(X), atol=1e-6)
+    assert not np.allclose(other.predict_proba(X), fitted.predict_proba(X), rtol=1e-3, atol=0)
 
 
 def test_an_ensemble_is_the_mean_of_its_members() -> None:

@@ -148,6 +148,10 @@ def test_groups_reach_the_hold_out() -> None:
     with pytest.raises(ArgumentError) as fault:
         SequenceClassifier(**QUICK).fit(X, y, groups[:7])
     assert str(fault.value) == "groups: expected 300 names, one a sequence, got shape (7,)."
+    for missing in (None, float("nan")):
+        with pytest.raises(ArgumentError, match=f"groups: expected a name for each sequence, got {missing}"):
+            SequenceClassifier(**QUICK).fit(X, y, [missing, 3, "ann"] * 100)
+    SequenceClassifier(**QUICK).fit(X, y, [4.5, 3, "ann"] * 100)  # names of several kinds are names
 
 
 def test_ctrl_c_keeps_the_best_weights_so_far(

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unrolled.check import nearest
+from unrolled.check import Faults, nearest, real
 from unrolled.errors import ArgumentError, DataError
 from unrolled.models.sequence_estimator import Floats, Ints, SequenceEstimator
-from unrolled.models.sequence_training import Loss, SequenceBatch
+from unrolled.models.sequence_examples import SequenceBatch
+from unrolled.models.sequence_training import Loss
 
 Labels = NDArray[Any]
 ClassWeight = str | Mapping[Any, float] | None
@@ -30,12 +31,13 @@ class LabellingEstimator(SequenceEstimator):
         self,
         *,
         cell: str = "gru",
-        hidden_size: int = 64,
+        hidden_size: int | None = None,
         num_layers: int = 1,
         activation: str = "tanh",
         bidirectional: bool = False,
-        pooling: str = "last",
-        dropout: float = 0.0,
+        stem: str | None = "auto",
+        pooling: str | None = None,
+        dropout: float = 0.2,
         training: str = "gradient",
         class_weight: ClassWeight = None,
         ensemble: int = 1,
@@ -53,6 +55,7 @@ class LabellingEstimator(SequenceEstimator):
             num_layers=num_layers,
             activation=activation,
             bidirectional=bidirectional,
+            stem=stem,
             pooling=pooling,
             dropout=dropout,
             training=training,
@@ -105,7 +108,7 @@ def require_known(labels: Labels, classes: Labels, who: str) -> None:
     for label in np.unique(labels).tolist():
         if label not in known:
             names = ", ".join(map(_shown, classes[:5].tolist())) + (", ..." if len(classes) > 5 else "")
-            offer = nearest(str(label), map(str, classes.tolist()))
+            offer = nearest(label, known) if isinstance(label, str) and classes.dtype.kind == "U" else ""
             raise DataError(
                 f"{who}: class {_shown(label)} was not seen in training, where the classes were {names}."
                 f"{offer} Leave its sequences out, or fit on some of them."
@@ -135,11 +138,13 @@ def weights_of_classes(wanted: ClassWeight, classes: Labels, numbers: Ints) -> F
     if strange and any(name not in wanted for name in names):
         offer = nearest(str(strange[0]), map(str, names))
         raise ArgumentError(f"class_weight: {_shown(strange[0])} is no class of y.{offer}")
+    faults = Faults()
+    for name, weight in wanted.items():
+        faults.collect(real, f"class_weight of {_shown(name)}", weight, least=0)
+    faults.raise_if_any()
     weights = np.array([wanted.get(name, 1.0) for name in names], dtype=np.float64)
-    if not (np.isfinite(weights).all() and (weights >= 0).all() and (counts @ weights) > 0):
-        raise ArgumentError(
-            f"class_weight: expected numbers at least 0, not all of them 0, got {dict(wanted)!r}."
-        )
+    if not counts @ weights > 0:
+        raise ArgumentError(f"class_weight: expected one above 0, got {dict(wanted)!r}.")
     return weights * len(numbers) / (counts @ weights)
 
 

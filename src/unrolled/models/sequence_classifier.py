@@ -26,12 +26,14 @@ class SequenceClassifier(LabellingEstimator):
     Args:
         cell: "gru", "lstm" or "rnn"; "feedforward" reads a sequence as one flat vector, as far as the
             longest of the training.
-        hidden_size: units of the core.
+        hidden_size: units of the core; None for 64, or 256 in a reservoir.
         num_layers: recurrent layers, one on the other.
         activation: of "rnn": tanh, relu, leaky_relu, prelu, sigmoid, identity, softsign, elu, hardtanh.
         bidirectional: whether a second run reads from the end.
+        stem: "auto" for a core that reads changes and short patterns beside the values, and fewer steps of
+            sequences of 400 or more; None for one that reads the values alone. Neither knows a later step.
         pooling: what of the states the answer is read from: "last", "mean", "max", "attention", or several
-            joined by "+".
+            joined by "+"; None for "last+mean+max".
         dropout: between layers and before the readout, from 0 to below 1.
         training: "gradient"; or "reservoir", whose recurrent weights stay random and whose readout is
             solved in closed form, in a blink.
@@ -103,5 +105,6 @@ class SequenceClassifier(LabellingEstimator):
             answers=len(classes),
             loss=weighted_cross_entropy(weights, 1.0, self.device),
             strata=numbers,
+            class_weights=torch.from_numpy(weights),
             learned={"classes_": classes},
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -20,11 +21,13 @@ from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError, ModelFolderError, UnrolledError
 from unrolled.models.base import Estimator, load_model, save_model
 from unrolled.models.card import sequence_card
+from unrolled.models.sequence_examples import SequenceExamples
 from unrolled.models.sequence_network import SequenceNetwork, SequenceSizes
-from unrolled.models.sequence_training import Loss, SequenceExamples, SequenceSettings, answer, train
+from unrolled.models.sequence_training import Loss, SequenceSettings, answer, train
 from unrolled.models.training import require_device
 from unrolled.nn.cells import NONLINEARITIES
 from unrolled.nn.pooling import WAYS
+from unrolled.nn.stem import scales_within
 from unrolled.train.checkpoint import below
 from unrolled.train.history import History
 
@@ -33,6 +36,11 @@ Ints = NDArray[np.int64]
 
 CELLS = ("rnn", "gru", "lstm", "feedforward")
 TRAININGS = ("gradient", "reservoir")
+_UNITS, _UNITS_SOLVED = 64, 256  # where hidden_size is None
+_POOLING = "last+mean+max"
+_CHANNELS = 64  # patterns of the stem
+_STEPS_READ = 200  # from twice as many on, the stem leaves the core fewer steps
+_LONGEST_SPAN = 100  # steps that the slowest units remember at the start
 _LIMIT = 1e6  # scaled values beyond it say "huge"; their squares must stay finite
 
 
@@ -52,6 +60,7 @@ class Targets:
         answers: K, what the network is to answer.
         loss: a mean over a batch.
         strata: (N,) whose shares a held-out part keeps.
+        class_weights: (K,) of the classes; None where the answers are numbers.
         learned: attributes of the fitted estimator.
     """
 
@@ -59,6 +68,7 @@ class Targets:
     answers: int
     loss: Loss
     strata: Ints | None = None
+    class_weights: Tensor | None = None
     learned: dict[str, Any] = field(default_factory=dict)
 
 
@@ -76,12 +86,13 @@ class SequenceEstimator(Estimator):
         self,
         *,
         cell: str = "gru",
-        hidden_size: int = 64,
+        hidden_size: int | None = None,
         num_layers: int = 1,
         activation: str = "tanh",
         bidirectional: bool = False,
-        pooling: str = "last",
-        dropout: float = 0.0,
+        stem: str | None = "auto",
+        pooling: str | None = None,
+        dropout: float = 0.2,
         training: str = "gradient",
         ensemble: int = 1,
         max_epochs: int = 50,
@@ -97,6 +108,7 @@ class SequenceEstimator(Estimator):
         self.num_layers = num_layers
         self.activation = activation
         self.bidirectional = bidirectional
+        self.stem = stem
         self.pooling = pooling
         self.dropout = dropout
         self.training = training
@@ -141,6 +153,7 @@ class SequenceEstimator(Estimator):
             settings=self._settings(checkpoint),
             strata=targets.strata,
             groups=grouped,
+            class_weights=targets.class_weights,
         )
         # Nothing is learned before this line: a fit that fails leaves the model as it was.
         self.scaling_, self.networks_, self.history_ = scaling, trained.networks, trained.history
@@ -282,22 +295,37 @@ class SequenceEstimator(Estimator):
         return data
 
     def _sizes(self, data: Sequences, answers: int) -> SequenceSizes:
-        return SequenceSizes(
+        units = _UNITS_SOLVED if self.training == "reservoir" else _UNITS
+        common = SequenceSizes(
             inputs=data.values.shape[1],
             answers=answers,
             cell=self.cell,
-            hidden_size=self.hidden_size,
+            hidden_size=units if self.hidden_size is None else self.hidden_size,
             num_layers=self.num_layers,
             activation=self.activation,
             dropout=self.dropout,
             bidirectional=self.bidirectional,
-            pooling=self.pooling,
+            pooling=_POOLING if self.pooling is None else self.pooling,
             per_step=self._per_step,
-            steps=int(data.lengths.max()) if self.cell == "feedforward" else 0,
+        )
+        if self.cell == "feedforward":
+            return replace(common, steps=int(data.lengths.max()))
+        usual = int(np.median(data.lengths))
+        span = min(usual, _LONGEST_SPAN)
+        if self.stem is None:
+            return replace(common, span=span)
+        stride = 1 if self._per_step else max(1, usual // _STEPS_READ)
+        return replace(
+            common,
+            channels=_CHANNELS,
+            scales=scales_within(usual),
+            stride=stride,
+            span=min(usual // stride, _LONGEST_SPAN),
         )
 
     def _settings(self, checkpoint: str | Path | None) -> SequenceSettings:
         return SequenceSettings(
+            training=self.training,
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
@@ -313,13 +341,16 @@ class SequenceEstimator(Estimator):
         faults = Faults()
         faults.collect(one_of, "cell", self.cell, CELLS)
         faults.collect(one_of, "activation", self.activation, NONLINEARITIES)
-        for way in str(self.pooling).split("+"):
+        for way in () if self.pooling is None else str(self.pooling).split("+"):
             faults.collect(one_of, "pooling", way, WAYS)
+        if self.stem is not None:
+            faults.collect(one_of, "stem", self.stem, ("auto",))
         faults.collect(one_of, "training", self.training, TRAININGS)
-        for name in ("hidden_size", "num_layers", "ensemble", "max_epochs"):
+        for name in ("num_layers", "ensemble", "max_epochs"):
             faults.collect(whole, name, getattr(self, name), least=1)
-        if self.batch_size is not None:
-            faults.collect(whole, "batch_size", self.batch_size, least=1)
+        for name in ("hidden_size", "batch_size"):
+            if getattr(self, name) is not None:
+                faults.collect(whole, name, getattr(self, name), least=1)
         faults.collect(whole, "random_state", self.random_state, most=2**62)
         faults.collect(require_device, self.device)
         faults.collect(real, "dropout", self.dropout, least=0, below=1)
@@ -327,7 +358,7 @@ class SequenceEstimator(Estimator):
         faults.collect(real, "validation_fraction", self.validation_fraction, least=0, most=0.5)
         if self.cell != "rnn" and self.activation != "tanh" and self.activation in NONLINEARITIES:
             faults.add(f"activation: only cell='rnn' takes another than 'tanh'; got {self.activation!r}.")
-        if self._per_step and self.pooling != "last":
+        if self._per_step and self.pooling is not None:
             faults.add(f"pooling: every step has its own answer, nothing is pooled; got {self.pooling!r}.")
         faults.raise_if_any()
 
@@ -352,7 +383,11 @@ def _as_groups(groups: Any, count: int) -> Ints | None:
     """(N,) the groups, numbered."""
     if groups is None:
         return None
-    names = np.asarray(groups)
+    names = np.asarray(groups, dtype=object)  # 1 and "ann" are two names, and no two texts
     if names.shape != (count,):
         raise ArgumentError(f"groups: expected {count} names, one a sequence, got shape {names.shape}.")
-    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+    found: dict[Any, int] = {}
+    numbers = np.array([found.setdefault(name, len(found)) for name in names.tolist()], dtype=np.int64)
+    if missing := [name for name in found if pd.isna(name)]:
+        raise ArgumentError(f"groups: expected a name for each sequence, got {missing[0]!r}.")
+    return numbers

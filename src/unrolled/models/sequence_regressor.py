@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from unrolled.data.labelled import as_numbers
 from unrolled.data.sequences import Sequences
 from unrolled.models.sequence_estimator import Floats, SequenceEstimator, Targets
-from unrolled.models.sequence_training import SequenceBatch
+from unrolled.models.sequence_examples import SequenceBatch
 
 
 class SequenceRegressor(SequenceEstimator):

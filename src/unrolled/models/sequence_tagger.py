@@ -82,6 +82,7 @@ class SequenceTagger(LabellingEstimator):
             torch.from_numpy(numbers),
             answers=len(classes),
             loss=weighted_cross_entropy(weights, len(numbers) / len(data), self.device),
+            class_weights=torch.from_numpy(weights),
             learned={"classes_": classes},
         )
 

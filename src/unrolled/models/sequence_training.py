@@ -2,107 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from unrolled.models.reservoir import settle, solve
+from unrolled.models.sequence_examples import SequenceBatch, SequenceExamples
 from unrolled.models.sequence_network import SequenceNetwork, SequenceSizes
 from unrolled.train.fit import Plan, fit, seeded
 from unrolled.train.history import Epoch, History
 from unrolled.train.progress import ProgressLine
 
 Ints = NDArray[np.int64]
-Loss = Callable[[nn.Module, "SequenceBatch"], Tensor]
+Loss = Callable[[nn.Module, SequenceBatch], Tensor]
 
 _LEAST_JUDGES = 30  # held-out sequences; fewer would pick the epoch by luck
 _BATCH = 64
+_WEIGHT_DECAY = 0.01
 _LEAST_STEPS, _MOST_STEPS = 8, 160  # of an epoch
-_CHUNK_STEPS = 1 << 16  # steps that are answered at once: more would not stay in the caches
-
-
-class SequenceBatch(NamedTuple):
-    """B sequences, padded with zeros to the longest of them."""
-
-    values: Tensor  # (B, T, F)
-    lengths: Tensor  # (B,)
-    targets: Tensor  # (B,), or (B, T) with one a step, -1 beyond a length
-
-
-@dataclass(frozen=True, eq=False)
-class SequenceExamples:
-    """Ragged sequences as one flat tensor, made once; a batch picks the steps it needs.
-
-    Args:
-        values: (ΣT + 1, F) float32, scaled; the last row is 0, which is what padding reads.
-        starts: (N,) where each sequence begins.
-        lengths: (N,) its steps, at least 1.
-        targets: (N,), or (ΣT + 1,) if `per_step`, the last one being -1.
-        per_step: whether each step has a target of its own.
-
-    >>> flat = torch.tensor([[1.0], [2.0], [3.0], [0.0]])
-    >>> two = SequenceExamples(flat, torch.tensor([0, 2]), torch.tensor([2, 1]), torch.tensor([5, 7]))
-    >>> two.batch(torch.tensor([1, 0])).values[..., 0].tolist()
-    [[3.0, 0.0], [1.0, 2.0]]
-    """
-
-    values: Tensor
-    starts: Tensor
-    lengths: Tensor
-    targets: Tensor
-    per_step: bool = False
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def batch(self, rows: Tensor) -> SequenceBatch:
-        """The sequences at these positions, padded to the longest of them."""
-        rows = rows.to(self.lengths.device)
-        lengths = self.lengths.index_select(0, rows)
-        steps = torch.arange(int(lengths.max()), device=rows.device)
-        places = self.starts.index_select(0, rows)[:, None] + steps
-        places = torch.where(steps < lengths[:, None], places, len(self.values) - 1)  # (B, T)
-        values = self.values.index_select(0, places.flatten()).view(*places.shape, -1)
-        if self.per_step:
-            return SequenceBatch(values, lengths, self.targets[places])
-        return SequenceBatch(values, lengths, self.targets.index_select(0, rows))
-
-    def some(self, rows: Tensor) -> SequenceExamples:
-        """The sequences at these positions; the flat values are shared."""
-        rows = rows.to(self.lengths.device)
-        targets = self.targets if self.per_step else self.targets[rows]
-        return replace(self, starts=self.starts[rows], lengths=self.lengths[rows], targets=targets)
-
-    def chunks(self) -> Iterator[Tensor]:
-        """All positions, sequences of like length together, in pieces of a bounded number of steps."""
-        order = self.lengths.argsort(stable=True)
-        padded = self.lengths[order].cpu()
-        start = 0
-        while start < len(order):
-            fitting = padded[start:] * torch.arange(1, len(order) - start + 1) <= _CHUNK_STEPS
-            end = start + max(1, int(fitting.sum()))
-            yield order[start:end]
-            start = end
-
-    def fingerprint(self, sizes: SequenceSizes) -> str:
-        """A digest of the data and of the network that is trained on it."""
-        digest = hashlib.sha256(repr((sizes, self.per_step)).encode())
-        for tensor in (self.values, self.starts, self.lengths, self.targets):
-            digest.update(tensor.cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
 class SequenceSettings:
     """What a training needs to know beside its data; the arguments of the estimators say what each is."""
 
+    training: str
     max_epochs: int
     batch_size: int | None
     learning_rate: float
@@ -131,6 +61,7 @@ def train(
     settings: SequenceSettings,
     strata: Ints | None,
     groups: Ints | None,
+    class_weights: Tensor | None,
 ) -> SequencesTrained:
     """Train one network a seed, each judged on sequences of its own that it does not see.
 
@@ -144,7 +75,10 @@ def train(
         settings: of the training.
         strata: (N,) the class of each sequence, whose shares the held-out part keeps.
         groups: (N,) sequences of one group are held out together.
+        class_weights: (K,) of the classes; None where the targets are numbers.
     """
+    if settings.training == "reservoir":
+        return _solved(examples, sizes, settings, class_weights)
     networks: list[SequenceNetwork] = []
     history, judges = History((), 0, "interrupted", 0.0), 0
     for member in range(settings.ensemble):
@@ -172,13 +106,31 @@ def train(
     return SequencesTrained(tuple(networks), history, stopping)
 
 
+def _solved(
+    examples: SequenceExamples,
+    sizes: SequenceSizes,
+    settings: SequenceSettings,
+    class_weights: Tensor | None,
+) -> SequencesTrained:
+    """One reservoir a seed."""
+    networks = []
+    for member in range(settings.ensemble):
+        with seeded(settings.seed + member):
+            network = SequenceNetwork(sizes).to(settings.device)
+            settle(network, examples)
+            history = solve(network, examples, class_weights)
+        networks.append(network)
+    stopping = "No epochs: the readout was solved in closed form, its penalty chosen by leave-one-out errors."
+    return SequencesTrained(tuple(networks), history, stopping)
+
+
 def held_out(
     count: int, fraction: float, seed: int, *, strata: Ints | None, groups: Ints | None
 ) -> NDArray[np.bool_]:
     """(N,) true for the sequences that judge the training; nowhere if they would be too few to judge.
 
-    A share of each class, so that none is lost, or whole groups, drawn until they hold that share. The
-    last sequences of a class are never held out.
+    A share of each class, which is at most half of it, or whole groups, drawn until they hold that share,
+    but none with the last of a class in it.
 
     >>> held = held_out(400, 0.1, 0, strata=np.repeat([0, 1], [300, 100]), groups=None)
     >>> int(held[:300].sum()), int(held[300:].sum())
@@ -195,7 +147,7 @@ def held_out(
     if groups is None:
         for stratum in np.unique(strata):
             members = rng.permutation(np.flatnonzero(strata == stratum))
-            held[members[: min(round(fraction * len(members)), len(members) - 1)]] = True
+            held[members[: round(fraction * len(members))]] = True
     return held if held.sum() >= _LEAST_JUDGES else none
 
 
@@ -235,13 +187,16 @@ def _fit(
 ) -> History:
     training = examples.some(torch.from_numpy(np.flatnonzero(~held)))
     judged = examples.some(torch.from_numpy(np.flatnonzero(held))) if held.any() else None
-    by_rule = min(_BATCH, max(4, len(training) // 8))
+    with seeded(settings.seed):
+        settle(network, training)
+    by_rule = min(_BATCH, max(8, len(training) // 4))
     batch = min(by_rule if settings.batch_size is None else settings.batch_size, len(training))
     plan = Plan(
         max_epochs=settings.max_epochs,
         batch_size=batch,
         learning_rate=settings.learning_rate,
         steps_per_epoch=int(np.clip(len(training) // batch, _LEAST_STEPS, _MOST_STEPS)),
+        weight_decay=_WEIGHT_DECAY,
         seed=settings.seed,
     )
     folder = None if settings.checkpoint is None else settings.checkpoint / label.replace(" ", "-")

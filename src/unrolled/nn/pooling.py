@@ -62,6 +62,40 @@ class Pooling(nn.Module):
         return (shares[..., None] * states).sum(1)  # type: ignore[no-any-return]
 
 
+class Standardise(nn.Module):
+    """(x - center) * factor, number by number: 0 and 1 until `settle` has seen some.
+
+    So that readouts begin from features of like size, and the penalty on their weights is a fair one.
+
+    Args:
+        width: D numbers.
+
+    >>> scaled = Standardise(2)
+    >>> scaled.settle(torch.tensor([2.0, 5.0]), torch.tensor([4.0, 0.0]))
+    >>> scaled(torch.tensor([[6.0, 5.5]])).tolist()
+    [[1.0, 0.0]]
+    """
+
+    center: Tensor
+    factor: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("center", torch.zeros(width))
+        self.register_buffer("factor", torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) out of (..., D)."""
+        return (x - self.center) * self.factor
+
+    @torch.no_grad()
+    def settle(self, mean: Tensor, deviation: Tensor) -> None:
+        """Take these (D,) for center and scale; a number that hardly varies (1e-4 of the most) becomes 0."""
+        self.center.copy_(mean)
+        varies = deviation > 1e-4 * deviation.max()
+        self.factor.copy_(torch.where(varies, 1 / deviation.clamp(min=1e-30), 0.0))
+
+
 def within(lengths: Tensor, steps: Tensor) -> Tensor:
     """(B, T) whether a step of (B, T, ...) is one of its row's own.
 

@@ -1,0 +1,86 @@
+"""Ragged sequences as a training reads them: one flat tensor, batches padded when they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from unrolled.models.sequence_network import SequenceSizes
+
+_CHUNK_STEPS = 1 << 16  # steps that are answered at once: more would not stay in the caches
+
+
+class SequenceBatch(NamedTuple):
+    """B sequences, padded with zeros to the longest of them."""
+
+    values: Tensor  # (B, T, F)
+    lengths: Tensor  # (B,)
+    targets: Tensor  # (B,), or (B, T) with one a step, -1 beyond a length
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceExamples:
+    """Ragged sequences as one flat tensor, made once; a batch picks the steps it needs.
+
+    Args:
+        values: (ΣT + 1, F) float32, scaled; the last row is 0, which is what padding reads.
+        starts: (N,) where each sequence begins.
+        lengths: (N,) its steps, at least 1.
+        targets: (N,), or (ΣT + 1,) if `per_step`, the last one being -1.
+        per_step: whether each step has a target of its own.
+
+    >>> flat = torch.tensor([[1.0], [2.0], [3.0], [0.0]])
+    >>> two = SequenceExamples(flat, torch.tensor([0, 2]), torch.tensor([2, 1]), torch.tensor([5, 7]))
+    >>> two.batch(torch.tensor([1, 0])).values[..., 0].tolist()
+    [[3.0, 0.0], [1.0, 2.0]]
+    """
+
+    values: Tensor
+    starts: Tensor
+    lengths: Tensor
+    targets: Tensor
+    per_step: bool = False
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def batch(self, rows: Tensor) -> SequenceBatch:
+        """The sequences at these positions, padded to the longest of them."""
+        rows = rows.to(self.lengths.device)
+        lengths = self.lengths.index_select(0, rows)
+        steps = torch.arange(int(lengths.max()), device=rows.device)
+        places = self.starts.index_select(0, rows)[:, None] + steps
+        places = torch.where(steps < lengths[:, None], places, len(self.values) - 1)  # (B, T)
+        values = self.values.index_select(0, places.flatten()).view(*places.shape, -1)
+        if self.per_step:
+            return SequenceBatch(values, lengths, self.targets[places])
+        return SequenceBatch(values, lengths, self.targets.index_select(0, rows))
+
+    def some(self, rows: Tensor) -> SequenceExamples:
+        """The sequences at these positions; the flat values are shared."""
+        rows = rows.to(self.lengths.device)
+        targets = self.targets if self.per_step else self.targets[rows]
+        return replace(self, starts=self.starts[rows], lengths=self.lengths[rows], targets=targets)
+
+    def chunks(self) -> Iterator[Tensor]:
+        """All positions, sequences of like length together, in pieces of a bounded number of steps."""
+        order = self.lengths.argsort(stable=True)
+        padded = self.lengths[order].cpu()
+        start = 0
+        while start < len(order):
+            fitting = padded[start:] * torch.arange(1, len(order) - start + 1) <= _CHUNK_STEPS
+            end = start + max(1, int(fitting.sum()))
+            yield order[start:end]
+            start = end
+
+    def fingerprint(self, sizes: SequenceSizes) -> str:
+        """A digest of the data and of the network that is trained on it."""
+        digest = hashlib.sha256(repr((sizes, self.per_step)).encode())
+        for tensor in (self.values, self.starts, self.lengths, self.targets):
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
