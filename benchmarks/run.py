@@ -38,6 +38,8 @@ BENCHMARKS = {
 SLOW = {
     "frameworks": "twenty minutes, once `make rivals` has run",
     "fit_time": "ten minutes, once `make rivals-classifiers` has run",
+    "sequential_mnist": "half an hour",
+    "adding_problem": "half an hour",
     "verdict_trust": "an hour",
 }
 
