@@ -132,6 +132,29 @@ def test_a_taggers_hits_are_those_of_its_predictions() -> None:
     np.testing.assert_allclose(subject_of(model, RAGGED, y).judge().right, right, rtol=1e-6)
 
 
+def test_a_forecasters_windows_are_sequences() -> None:
+    """The medians of its horizon, in units of each origin; beside other steps stands what stood there."""
+    y = np.random.default_rng(0).normal(size=80).cumsum()
+    model = ur.Forecaster(horizon=3, cell="gru", hidden_size=4, max_epochs=1, window=12).fit(y)
+    subject = subject_of(model, None)
+    assert subject.values.shape[:2] == (79, 12)
+    batch = model.last_windows()
+    with torch.no_grad():
+        wanted = model.networks_[0](batch)[..., 3]
+        torch.testing.assert_close(subject.answers(), wanted)
+        rows = torch.tensor([5, 70, 5])
+        torch.testing.assert_close(subject.some(rows).answers(), wanted[rows])
+        torch.testing.assert_close(subject.answers(subject.values[rows], rows=rows), wanted[rows])
+    known = batch.known > 0
+    assert torch.equal(subject.targets[known], batch.target[known])
+    assert subject.targets[~known].isnan().all()
+    assert known.sum() == 79 * 3 - 3  # the last two origins lack three steps together
+    told = ur.probe.order(model, None, None, retrain=False, repeats=19)
+    assert told.task == "number"
+    with pytest.raises(UnrolledError, match="Ask order with retrain=False"):
+        ur.probe.order(model, y, None)
+
+
 def test_some_and_rearranged_take_sequences_and_steps_along() -> None:
     """Values, lengths, and what is known of sequences and of steps."""
     y = [np.arange(len(own)) % 3 for own in RAGGED]

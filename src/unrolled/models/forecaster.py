@@ -20,7 +20,7 @@ from unrolled.data.frames import to_frame
 from unrolled.data.future import with_future
 from unrolled.data.sequences import Sequences
 from unrolled.data.transforms import TRANSFORMS
-from unrolled.data.windows import Windows
+from unrolled.data.windows import Batch, Windows
 from unrolled.errors import ModelFolderError, UnrolledError
 from unrolled.models.base import Estimator, load_model, save_model
 from unrolled.models.card import model_card, pack_series, unpack_series
@@ -241,6 +241,22 @@ class Forecaster(Estimator):
             "quantiles": answers,
         }
 
+    def last_windows(self, series: Any = None, *, most: int = 256) -> Batch:
+        """The windows before the latest origins whose next step is known, as the networks read them.
+
+        Args:
+            series: series like the fitted ones; None for those.
+            most: windows of each series, at most.
+        """
+        self._require_fitted()
+        data, horizon = (
+            self._series if series is None else like_fitted(series, self._series),
+            self.sizes_.horizon,
+        )
+        windows = self._encoding.windows(self._encoding.tracks(data, horizon), self.window_, horizon)
+        steps = [np.arange(max(int(n) - 1 - most, 0), int(n) - 1) for n in data.observed]
+        return windows.batch(np.concatenate([windows.rows(k, own) for k, own in enumerate(steps)]))
+
     def save(self, path: str | Path) -> Path:
         """Write the model as a folder of safetensors, JSON and a model card, whole or not at all.
 
@@ -309,6 +325,12 @@ class Forecaster(Estimator):
         self._encoding = Encoding.from_dict(config["encoding"])
         self.history_ = History.from_dict(config["history"])
         self._series = unpack_series(below("data.", tensors), config["series"])
+
+    @property
+    def networks_(self) -> tuple[ForecastNetwork, ...]:
+        """The networks whose quantiles are averaged."""
+        self._require_fitted()
+        return self._networks
 
     def _quantiles(self, series: Sequences, origins: Ints) -> Floats:
         """(N, K, h, Q) calibrated quantiles, as values of the series."""

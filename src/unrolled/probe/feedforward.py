@@ -28,6 +28,7 @@ from unrolled.probe.retraining import (
     arrays_of,
     contest,
     folds_of,
+    require_trainable,
     strata_of,
     trainer_of,
     usual_folds,
@@ -153,6 +154,7 @@ def feedforward(
     if folds is not None:
         whole("folds", folds, least=3)
     whole("random_state", random_state)
+    require_trainable(model)
     subject = subject_of(model, X, y, who="feedforward")
     if subject.per_step:
         raise ArgumentError("feedforward: expected a model that answers sequences, got one of steps.")

@@ -42,6 +42,7 @@ from unrolled.probe.retraining import (
     arrays_of,
     contest,
     folds_of,
+    require_trainable,
     strata_of,
     trainer_of,
     usual_folds,
@@ -203,6 +204,8 @@ def order(
     if folds is not None:
         whole("folds", folds, least=3)
     whole("random_state", random_state)
+    if retrain:
+        require_trainable(model)
     subject = subject_of(model, X, y, who="order")
     generator = torch.Generator().manual_seed(random_state)
     rows = torch.arange(len(subject))
@@ -352,7 +355,7 @@ def _about_model(record: Order, name: str, what: str) -> str:
         result = f"{name} is right in {before} of the {what}, and in {after} once the order is shuffled"
         result += f" ({percent(rows['shuffled']['flipped'])} of its answers change)"
     else:
-        before, after = (f"{rows[way]['error']:.3g}" for way in ("original", "shuffled"))
+        before, after = (f"{rows[way]['error']:.4g}" for way in ("original", "shuffled"))
         result = f"{name} has an error of {before}, and of {after} once the order is shuffled"
     if record.outcome == "yes":
         return f"{result}, which chance alone would do {chance(record.p_value)}"
@@ -366,7 +369,7 @@ def _about_data(retrained: Retrained, what: str) -> str:
         before, after = (percent(share) for share in retrained.accuracies)
         learned = f"models trained anew are right in {before} of unseen {what}, and in {after}"
     else:
-        before, after = (f"{math.sqrt(loss or 0.0):.3g}" for loss in (retrained.original, retrained.shuffled))
+        before, after = (f"{math.sqrt(loss or 0.0):.4g}" for loss in (retrained.original, retrained.shuffled))
         learned = f"models trained anew have an error of {before} on unseen {what}, and of {after}"
     result = f"{learned} if they learn from shuffled steps"
     if retrained.outcome == "yes":

@@ -131,8 +131,9 @@ def fresh(model: Any, arrays: list[Floats], y: Any, *, seed: int) -> Any:
     the `reset_parameters` of its parts and 400 steps or more of AdamW.
 
     Raises:
-        ArgumentError: a module has weights that nothing resets.
+        ArgumentError: a module has weights that nothing resets, or the model is a Forecaster.
     """
+    require_trainable(model)
     if not isinstance(model, nn.Module):
         settings = model.get_params() | {"ensemble": 1, "random_state": seed, "verbose": False}
         return type(model)(**settings).fit(arrays, y)
@@ -140,6 +141,19 @@ def fresh(model: Any, arrays: list[Floats], y: Any, *, seed: int) -> Any:
         module = reset(copy.deepcopy(model))
     train_module(module, subject_of(module, arrays, y), seed=seed)
     return module
+
+
+def require_trainable(model: Any) -> None:
+    """Pass if a model is trained on whole sequences, and so can be trained anew on some of them.
+
+    Raises:
+        ArgumentError: it is a Forecaster.
+    """
+    if hasattr(model, "last_windows"):
+        raise ArgumentError(
+            "model: expected one that is trained on whole sequences, got a Forecaster, which is trained on "
+            "series. Ask order with retrain=False; backtest holds it against a feed-forward network."
+        )
 
 
 def reset(module: nn.Module) -> nn.Module:

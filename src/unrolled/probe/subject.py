@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from unrolled.data.labelled import as_sequences
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError, NotFittedError
+from unrolled.probe.forecast_windows import ForecastCall
 from unrolled.probe.layer_call import LayerCall, Run, only, recurrent_layer, watched
 from unrolled.probe.targets import NO_TARGET, are_classes, encoded
 
@@ -86,7 +87,8 @@ class Subject:
     def some(self, rows: Tensor) -> Subject:
         """The sequences at these positions, each as often as it is named."""
         targets = None if self.targets is None else self.targets[rows]
-        return replace(self, values=self.values[rows], lengths=self.lengths[rows], targets=targets)
+        call = self.call.some(rows) if isinstance(self.call, ForecastCall) else self.call
+        return replace(self, call=call, values=self.values[rows], lengths=self.lengths[rows], targets=targets)
 
     def rearranged(self, order: Tensor) -> Subject:
         """The same sequences with step `order[i, t]` at step t; what is known of a step moves with it."""
@@ -212,9 +214,11 @@ def subject_of(model: Any, X: Any, y: Any = None, *, who: str = "probe") -> Subj
     """A model and the sequences to ask it about.
 
     Args:
-        model: a fitted SequenceClassifier, SequenceRegressor or SequenceTagger; or a torch module that holds
-            a recurrent layer and is called with (B, T, F), and with `lengths` if its `forward` names them.
-            Without, sequences of different lengths are given to it in batches of one length.
+        model: a fitted SequenceClassifier, SequenceRegressor or SequenceTagger; a fitted Forecaster, whose
+            latest windows are asked about (X the series, None for its own; y is not read, and its answers are
+            the medians of the horizon); or a torch module that holds a recurrent layer and is called with
+            (B, T, F), and with `lengths` if its `forward` names them. Without, sequences of different
+            lengths are given to it in batches of one length.
         X: whatever `unrolled.data.labelled.as_sequences` takes, or a tensor.
         y: labels or numbers, a sequence each; for a tagger a list of them. A module's classes are numbered
             from 0. None where the probe needs none.
@@ -245,7 +249,25 @@ def subject_of(model: Any, X: Any, y: Any = None, *, who: str = "probe") -> Subj
         )
     if not hasattr(model, "networks_"):
         raise NotFittedError(f"{who}: the {type(model).__name__} is not fitted yet. Call fit(X, y) first.")
+    if hasattr(model, "last_windows"):
+        return _of_forecaster(model, X)
     return _of_estimator(model, X, y, who)
+
+
+def _of_forecaster(model: Any, X: Any) -> Subject:
+    batch = model.last_windows(X).to(model.device)
+    call = ForecastCall(batch)
+    return Subject(
+        name=f"the {model.cell.upper()}" if model.cell != "feedforward" else "the feed-forward network",
+        task="number",
+        networks=model.networks_,
+        call=call,
+        values=batch.inputs,
+        lengths=torch.full((len(batch.inputs),), batch.inputs.shape[1]),
+        classes=None,
+        targets=call.targets,
+        per_step=False,
+    )
 
 
 def _of_estimator(model: Any, X: Any, y: Any, who: str) -> Subject:
