@@ -18,7 +18,7 @@ from unrolled.models.sequence_regressor import SequenceRegressor
 from unrolled.models.sequence_tagger import SequenceTagger
 
 QUICK = {"hidden_size": 8, "max_epochs": 10, "learning_rate": 0.02}
-CHECKED = {"cell": "rnn", "hidden_size": 8, "max_epochs": 15, "learning_rate": 0.05}
+CHECKED = {"cell": "rnn", "hidden_size": 8, "max_epochs": 6, "learning_rate": 0.05}
 
 _ROUNDING = (
     "torch multiplies one row in another order than a matrix, which moves the seventh digit of a float32; "
