@@ -15,7 +15,7 @@ from unrolled.cli import app, main
 from unrolled.cli import describe as describe_command
 from unrolled.errors import DataError
 
-COMMANDS = ("describe", "forecast", "backtest")
+COMMANDS = ("describe", "forecast", "backtest", "classify", "probe")
 HEAVY = {"numpy", "pandas", "torch", "plotly", "sklearn", "statsforecast", "rich", "pyarrow", "great_tables"}
 
 
@@ -79,12 +79,22 @@ def test_every_command_shows_examples(name: str, capsys: pytest.CaptureFixture[s
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_example_of_the_help_runs(
-    name: str, sales: Path, months: Callable[..., Any], csv_file: Callable[..., Path], tmp_path: Path
+    name: str,
+    sales: Path,
+    months: Callable[..., Any],
+    csv_file: Callable[..., Path],
+    kinds: Callable[..., Path],
+    tmp_path: Path,
 ) -> None:
     """As it is printed, in a folder with the files it names."""
     csv_file("newer.csv", months(126))
     rows = [(shop, *row) for shop in ("a", "b") for row in months(60)]
     csv_file("shops.csv", rows, ("shop", "day", "sold"))
+    for file, form in {"train": "csv", "test": "csv", "unseen": "csv", "steps": "long"}.items():
+        kinds(file, 40, form)
+    if name == "probe":
+        made = _run("classify", "train.csv", "--folds", "2", "--max-epochs", "2", "--save", "kinds")
+        assert made.returncode == 0, made.stderr
     program = tmp_path / "bin" / "unrolled"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m unrolled.cli "$@"\n')

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from unrolled.cli.sequence_story import card
 from unrolled.report.page import write_report
+from unrolled.report.records import Answers
+from unrolled.report.sequence_page import write_classification, write_probes
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = (
@@ -28,14 +31,39 @@ def test_every_chart_is_drawn(single: Any, tmp_path: Path, width: int) -> None:
         backtest=single.backtest,
         model_card=single.story.card(),
     )
+    document, complaints = _drawn(path, tmp_path, width)
+    assert document.count("<figure") >= 6
+    assert "<title>owned</title>" not in document
+    assert complaints == []
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+@pytest.mark.parametrize("page", ["classification", "probes"])
+def test_pages_on_labelled_sequences_are_drawn(asked: Any, tmp_path: Path, page: str) -> None:
+    """As narrow as a phone; a class with an evil name is text."""
+    path, model_card = tmp_path / "page.html", card(asked.model)
+    if page == "probes":
+        records = list(asked.probes.values())
+        write_probes(path, records=records, refused=[], data=asked.data, model_card=model_card)
+    else:
+        columns = asked.comparison.columns
+        answers = Answers(columns["y"], columns["gru"])
+        write_classification(
+            path, comparison=asked.comparison, data=asked.data, answers=answers, model_card=model_card
+        )
+    document, complaints = _drawn(path, tmp_path, 500)
+    assert document.count("<figure") == (8 if page == "probes" else 5)
+    assert "<title>owned</title>" not in document
+    assert complaints == []
+
+
+def _drawn(path: Path, tmp_path: Path, width: int) -> tuple[str, list[str]]:
+    """The document after its scripts ran, with an SVG in each figure, and what the console complained of."""
     command = [
         BROWSER, *QUIET, f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},2000",
         "--virtual-time-budget=15000", "--enable-logging=stderr", "--dump-dom", path.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     figures = re.findall(r"<figure.*?</figure>", done.stdout, flags=re.DOTALL)
-    assert len(figures) >= 6
     assert all('class="main-svg"' in one for one in figures)
-    assert "<title>owned</title>" not in done.stdout
-    complaints = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    assert complaints == []
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]

@@ -16,12 +16,20 @@ def _trace(plot: Any, name: str) -> Any:
 
 def test_influence_is_a_share_of_the_largest(asked: Any) -> None:
     """Both measures and the state, each to its own largest; the window is tinted and told."""
-    memory = asked.probes["memory"]
+    memory = replace(asked.probes["memory"], pooled=False)
     plot = memory_figure(memory)
     for name, values in (("by gradients", memory.gradient), ("still holds", memory.state)):
         assert list(_trace(plot, name).y) == pytest.approx(list(100 * values / values.max()))
     assert plot.layout.shapes[0].x1 == memory.window + 0.5
     assert f"within {memory.window} step" in plot.layout.annotations[-1].text
+
+
+def test_of_a_readout_that_reads_every_state_the_states_own_span_is_told(asked: Any) -> None:
+    """Its answer reaches as far as the sequence, whatever it remembers."""
+    memory = replace(asked.probes["memory"], pooled=True)
+    plot = memory_figure(memory)
+    assert plot.layout.shapes[0].x1 == memory.carried.window + 0.5
+    assert "what its state holds" in plot.layout.annotations[-1].text
 
 
 def test_steps_that_were_not_exchanged_are_left_out(asked: Any) -> None:

@@ -68,7 +68,7 @@ def test_every_training_of_an_activation_is_drawn(asked: Any) -> None:
     """Its seeds thin, their median thick, named where it ends; below, a dot a seed."""
     told = asked.probes["activations"]
     plot = activations_figure(told)
-    lines = [trace for trace in plot.data if trace.mode == "lines"]
+    lines = [trace for trace in plot.data if trace.mode == "lines" and trace.yaxis == "y"]
     assert len(lines) == 2 * (2 + 1)
     thick = {trace.name: list(trace.y) for trace in lines if trace.name}
     assert thick["tanh"] == pytest.approx(list(np.median(told.rows[0].losses, axis=0)))

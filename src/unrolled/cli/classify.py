@@ -85,7 +85,7 @@ def command(
       unrolled classify train.csv --label kind
       unrolled classify train.csv --test test.csv --report kinds.html --save kinds
       unrolled classify steps.csv --id run --time second --label kind --cell lstm
-      unrolled classify newer.csv --model kinds --output answers.csv
+      unrolled classify unseen.csv --model kinds --output answers.csv
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli.places import check_places
 

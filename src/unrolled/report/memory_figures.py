@@ -21,29 +21,34 @@ _PATHS = 20  # other sequences whose states' paths are drawn
 
 
 def memory_figure(memory: Any) -> go.Figure:
-    """The influence of each step back, measured twice, as a share of the largest."""
+    """The influence of each step back, measured twice, as a share of the largest.
+
+    Where the readout reads every state, it is the state's own span that is marked.
+    """
     plot = blank(360)
-    window = memory.window
+    window = memory.carried.window if memory.pooled else memory.window
+    what, colour = ("what its state holds", MUTED) if memory.pooled else ("it", NETWORK)
     plot.add_vrect(
-        x0=-0.5, x1=window + 0.5, fillcolor=faded(NETWORK, 0.07), line={"width": 0}, layer="below"
+        x0=-0.5, x1=window + 0.5, fillcolor=faded(colour, 0.07), line={"width": 0}, layer="below"
     )  # fmt: skip
     lines = (
         ("what its state still holds", memory.state, OTHER, {"width": 1.8, "dash": "dot"}, "lines"),
         ("answer, by exchanging the step", memory.occlusion, SIMPLE, {"width": 1.6}, "lines+markers"),
         ("answer, by gradients", memory.gradient, NETWORK, {"width": 2.6}, "lines"),
     )
-    for name, values, colour, line, mode in lines:
+    for name, values, ink, line, mode in lines:
         asked = np.isfinite(values)
         if asked.any():
             plot.add_scatter(
                 x=memory.steps_back[asked], y=_of_largest(values[asked]), mode=mode, name=name,
-                line={"color": colour, **line}, marker={"color": colour, "size": 5},
+                line={"color": ink, **line}, marker={"color": ink, "size": 5},
                 hovertemplate="%{y:.0f} %",
             )  # fmt: skip
     _mark_half_life(plot, memory)
     plot.add_annotation(
         x=-0.5, y=112, xanchor="left", yanchor="middle", xshift=6, showarrow=False,
-        text=f"{_SHARE} % of it lies within {steps(window, None)} back", font={"color": NETWORK, "size": 12},
+        text=f"{_SHARE} % of {what} lies within {steps(window, None)} back",
+        font={"color": colour, "size": 12},
     )  # fmt: skip
     plot.update_layout(showlegend=True)
     plot.update_xaxes(title_text="steps back; 0 is the newest")

@@ -102,9 +102,11 @@ def length_figure(length: Any) -> go.Figure:
     )  # fmt: skip
     plot.add_hline(y=length.usual, line={"color": OTHER, "width": 1, "dash": "dot"})
     plot.add_annotation(
-        x=1, xref="paper", xanchor="right", y=length.usual, yanchor="top", showarrow=False,
-        text="always the same answer" if is_class else "always the mean", font={"color": MUTED, "size": 12},
+        x=1, xref="paper", xanchor="left", xshift=8, y=length.usual, align="left", showarrow=False,
+        text="always the<br>same answer" if is_class else "always<br>the mean",
+        font={"color": MUTED, "size": 12},
     )  # fmt: skip
+    plot.update_layout(margin={"r": 90})
     hows = {row.length: row.how for row in length.rows}
     plot.update_xaxes(
         type="log", tickvals=lengths, ticktext=[f"{own:,}<br>{hows[own]}" for own in lengths],
@@ -151,11 +153,9 @@ def activations_figure(activations: Any) -> go.Figure:
         known = middle[np.isfinite(middle)]
         if len(known):
             ends.append((math.log10(max(known[-1], _FAINTEST)), row.name, colours[row.name]))
-    every = np.concatenate([row.losses.ravel() for row in rows])
-    every = every[np.isfinite(every) & (every > 0)]
-    every = every if len(every) else np.ones(1)  # all broke down before their first epoch ended
-    span = (math.log10(every.min()) - 0.1, math.log10(np.quantile(every, 0.99)) + 0.1)
+    span = _shown_losses(rows)
     label_lines(plot, ends, span)
+    plot.update_layout(margin={"r": 120})
     ticks = log_ticks(10 ** span[0], 10 ** span[1])
     plot.update_yaxes(
         type="log", title_text="loss", tickvals=ticks, ticktext=[number(t, 2) for t in ticks], row=1, col=1
@@ -163,6 +163,16 @@ def activations_figure(activations: Any) -> go.Figure:
     plot.update_xaxes(title_text="epoch", row=1, col=1)
     _add_growths(plot, activations, colours)
     return plot
+
+
+def _shown_losses(rows: Sequence[Any]) -> tuple[float, float]:
+    """Logarithms between which losses are drawn; a training that explodes leaves at the top."""
+    every = np.concatenate([row.losses.ravel() for row in rows])
+    usual = np.concatenate([[*_middle(row.losses), *row.losses[:, 0]] for row in rows])
+    every, usual = (own[np.isfinite(own) & (own > 0)] for own in (every, usual))
+    if not len(usual):  # all broke down before their first epoch ended
+        return -1.0, 1.0
+    return math.log10(every.min()) - 0.1, math.log10(usual.max()) + 0.15
 
 
 def _middle(losses: Any) -> Any:
@@ -176,7 +186,10 @@ def _middle(losses: Any) -> Any:
 def _add_growths(plot: go.Figure, activations: Any, colours: dict[str, str]) -> None:
     """A row an activation: the factor a step of each seed, and how well and how often it went."""
     rows = activations.rows
-    plot.add_vline(x=1, line={"color": INK, "width": 1}, row=2, col=1)
+    plot.add_scatter(
+        x=[1, 1], y=[-0.5, len(rows) - 0.5], mode="lines", line={"color": INK, "width": 1}, hoverinfo="skip",
+        row=2, col=1,
+    )  # fmt: skip
     for k, row in enumerate(rows):
         grown = row.growth_after[np.isfinite(row.growth_after)]
         plot.add_scatter(
@@ -187,7 +200,7 @@ def _add_growths(plot: go.Figure, activations: Any, colours: dict[str, str]) -> 
         lost = int(row.diverged.sum())
         plot.add_annotation(
             x=1, xref="paper", xanchor="left", xshift=8, y=k, yref="y2", showarrow=False, align="left",
-            text=f"<b>{score}</b>" + (f"<br>{lost} of {len(row.diverged)} lost" if lost else ""),
+            text=f"<b>{score}</b>" + (f", {lost} of {len(row.diverged)} lost" if lost else ""),
             font={"color": colours[row.name], "size": 12},
         )  # fmt: skip
     plot.update_yaxes(

@@ -73,7 +73,8 @@ def _headline(found: dict[str, Any]) -> str:
     if order is not None and order.outcome in uses:
         told.append(uses[order.outcome])
     if memory is not None:
-        told.append(f"looks {steps(memory.window, None)} back")
+        pooled = f"carries {steps(memory.carried.window, None)} in its state"
+        told.append(pooled if memory.pooled else f"looks {steps(memory.window, None)} back")
     if not told:
         return "What this network remembers."
     return f"This network {' and '.join(told)}."
@@ -91,9 +92,16 @@ def _order_tile(order: Any) -> tuple[str, str, str]:
 
 
 def _memory_tile(memory: Any) -> tuple[str, str, str]:
+    if memory.pooled:
+        back = f"{steps(memory.carried.window, None)} back"
+        return (
+            "95\u00a0% of what its state carries lies within",
+            back,
+            "its readout reads the state of every step",
+        )
     return (
-        "95\u00a0% of what it answers from lies",
-        f"within {steps(memory.window, None)} back",
+        "95\u00a0% of what it answers from lies within",
+        f"{steps(memory.window, None)} back",
         half_gone(memory),
     )
 

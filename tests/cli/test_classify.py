@@ -1,0 +1,165 @@
+"""`unrolled classify`: a class a sequence, beside what is simpler."""
+
+import json
+import re
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+Run = Callable[..., Any]
+TINY = ("--hidden-size", 4, "--max-epochs", 1)
+STEPS = 6
+
+
+def test_every_form_of_file_gets_the_same_answers(unrolled: Run, kinds: Any) -> None:
+    """CSV, Parquet, .npz, .ts and a long table: the same sequences, whatever they came in."""
+    unrolled("classify", kinds("train", 24), "--label", "kind", *TINY, "--folds", 2, "--save", "kept")
+    told = {}
+    for form in ("csv", "parquet", "npz", "ts", "long"):
+        columns = ("--label", "kind") if form in {"csv", "parquet", "long"} else ()
+        columns += ("--id", "run", "--time", "second") if form == "long" else ()
+        answer = unrolled("classify", kinds(form, 12, form, seed=1), "--model", "kept", *columns, "--json")
+        assert answer.status == 0, answer.err
+        told[form] = [(one["y"], one["answer"], one["p-up"]) for one in json.loads(answer.out)["answers"]]
+    assert len(told["csv"]) == 12
+    assert all(answers == told["csv"] for answers in told.values())
+
+
+def test_a_test_file_is_judged(unrolled: Run, kinds: Any) -> None:
+    """And nothing else; everyone simpler stands beside the network."""
+    train, test = kinds("train", 24), kinds("test", 12, seed=1)
+    told = json.loads(unrolled("classify", train, "--test", test, *TINY, "--json").out)
+    assert (told["judged"], told["folds"], told["task"]) == (12, None, "labels")
+    scores = {row["name"]: row["accuracy"] for row in told["rows"]}
+    assert scores["majority class"] == 0.5
+    assert {"gru", "1-NN Euclidean", "bag of steps", "reservoir"} <= set(scores)
+
+
+def test_without_a_test_file_folds_are_judged(unrolled: Run, kinds: Any) -> None:
+    """Every sequence once."""
+    told = json.loads(unrolled("classify", kinds("train", 24), *TINY, "--folds", 2, "--json").out)
+    assert (told["judged"], told["folds"]) == (24, 2)
+
+
+def test_an_npz_with_both_parts_is_judged_on_its_own(unrolled: Run, tmp_path: Path) -> None:
+    """X_train, y_train, X_test, y_test in one file."""
+    X, y = _block(30, 0)
+    path = tmp_path / "both.npz"
+    np.savez(path, X_train=X[:20], y_train=y[:20], X_test=X[20:], y_test=y[20:])
+    told = json.loads(unrolled("classify", path, *TINY, "--json").out)
+    assert (told["judged"], told["folds"]) == (10, None)
+
+
+def test_it_prints_a_table_and_a_sentence_and_says_what_it_wrote(
+    unrolled: Run, kinds: Any, tmp_path: Path
+) -> None:
+    """The network first; a page, a table of answers and a model that answers alike."""
+    train, test = kinds("train", 24), kinds("test", 12, seed=1)
+    words = ("--report", "page.html", "--output", "told.csv", "--save", "kept")
+    answer = unrolled("classify", train, "--test", test, *TINY, *words)
+    lines = answer.out.splitlines()
+    assert answer.status == 0
+    assert lines[0].split()[:2] == ["model", "accuracy"]
+    assert lines[1].startswith("gru ")
+    assert "The GRU is right on" in answer.out
+    assert lines[-3:] == ["Written: page.html", "Written: told.csv", "Written: kept"]
+    assert '<p class="kicker">Classification report</p>' in (tmp_path / "page.html").read_text()
+    told = pd.read_csv(tmp_path / "told.csv")
+    assert list(told.columns[:3]) == ["id", "y", "gru"]
+    again = unrolled("classify", test, "--model", "kept", "--output", "again.csv")
+    assert again.status == 0
+    frame = pd.read_csv(tmp_path / "again.csv")
+    assert list(frame.columns) == ["id", "y", "answer", "p-down", "p-up"]
+    assert frame["answer"].tolist() == told["gru"].tolist()
+    assert frame[["p-down", "p-up"]].sum(axis=1).to_numpy() == pytest.approx(np.ones(12), abs=1e-5)
+
+
+def test_a_kept_model_answers_on_the_screen_and_for_machines(
+    unrolled: Run, kinds: Any, tmp_path: Path
+) -> None:
+    """Twenty lines at most; an answer needs no label."""
+    unrolled("classify", kinds("train", 24), *TINY, "--folds", 2, "--save", "kept")
+    unlabelled = pd.DataFrame(_block(25, 2)[0], columns=[f"t{k}" for k in range(STEPS)])
+    unlabelled.to_csv(tmp_path / "new.csv", index=False)
+    answer = unrolled("classify", "new.csv", "--model", "kept")
+    assert re.match(r"sequence +answer +sure\n0 +(up|down) +0\.\d{3}\n", answer.out)
+    assert answer.out.endswith("... and 5 more sequences; --output writes them all to a file.\n")
+    told = json.loads(unrolled("classify", "new.csv", "--model", "kept", "--json").out)
+    assert len(told["answers"]) == 25
+    assert set(told["answers"][0]) == {"id", "answer", "p-down", "p-up"}
+
+
+CHANGES: list[dict[str, object]] = [
+    {"cell": "rnn", "activation": "relu", "hidden_size": 3, "seed": 1},
+    {"bidirectional": True, "ensemble": 2, "max_epochs": 2},
+    {"training": "reservoir"},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_option_reaches_the_model(unrolled: Run, kinds: Any, tmp_path: Path, change: Any) -> None:
+    """It is kept with it."""
+    given = {"hidden_size": 4, "max_epochs": 1, **change}
+    words = [
+        (f"--{name.replace('_', '-')}", *([] if value is True else [value])) for name, value in given.items()
+    ]
+    train, test = kinds("train", 12), kinds("test", 10, seed=1)
+    answer = unrolled("classify", train, "--test", test, *chain(*words), "--save", "kept")
+    assert answer.status == 0, answer.err
+    params = json.loads((tmp_path / "kept" / "config.json").read_text())["params"]
+    kept = {"seed" if name == "random_state" else name: value for name, value in params.items()}
+    assert {name: kept[name] for name in given} == given
+
+
+BAD: dict[str, tuple[tuple[object, ...], str]] = {
+    "no such file": (("absent.csv",), "absent.csv: "),
+    "no labels": (("plain.csv",), "plain.csv: expected a label beside each sequence, got none."),
+    "no such column": (("train.csv", "--label", "knd"), "train.csv: expected a column 'knd' as label"),
+    "no such cell": (("train.csv", "--cell", "grue"), "--cell: expected one of"),
+    "no units": (("train.csv", "--hidden-size", 0), "--hidden-size: expected a whole number at least 1"),
+    "one fold": (("train.csv", "--folds", 1), "--folds: expected a whole number at least 2, got 1."),
+    "output over test": (
+        ("train.csv", "--test", "test.csv", "--output", "test.csv"),
+        "--output: expected another file than the input test.csv, got 'test.csv'. Name another.",
+    ),
+    "report over train": (
+        ("train.csv", "--report", "train.csv"),
+        "--report: expected another file than the input train.csv, got 'train.csv'. Name another.",
+    ),
+    "a table of no kind": (("train.csv", "--output", "told.txt"), "--output: expected a name that ends in"),
+    "settings of a kept model": (
+        ("train.csv", "--model", "kept", "--cell", "rnn", "--test", "test.csv"),
+        "--model: a kept model only answers; got --cell, --test as well.",
+    ),
+    "no model": (("train.csv", "--model", "kept"), "kept: expected the folder of a saved model, found none."),
+    "no name": (("",), "TRAIN: expected a name, got ''. Give the file to read."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_is_one_sentence(unrolled: Run, kinds: Any, tmp_path: Path, case: str) -> None:
+    """On stderr, status 2, before any training; no file is touched."""
+    words, sentence = BAD[case]
+    kinds("train", 12)
+    kinds("test", 10, seed=1)
+    pd.DataFrame(_block(6, 0)[0]).to_csv(tmp_path / "plain.csv", index=False)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    answer = unrolled("classify", *words)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith(sentence)
+    assert answer.err.count("\n") == 1
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def _block(count: int, seed: int) -> tuple[Any, Any]:
+    """Rising and falling sequences, half of each."""
+    rng = np.random.default_rng(seed)
+    y = np.array(["up", "down"] * count)[:count]
+    slopes = np.where(y == "up", 1.0, -1.0)
+    X = slopes[:, None] * np.linspace(-1, 1, STEPS) + rng.normal(0, 0.3, size=(count, STEPS))
+    return np.round(X, 4), y
