@@ -56,7 +56,8 @@ def test_a_record_without_a_figure_is_refused() -> None:
     with pytest.raises(ArgumentError) as caught:
         figure(object())
     assert str(caught.value) == (
-        "figure: record.kind: expected one of description, forecast, backtest, history, verdict; got None."
+        "figure: record.kind: expected one of description, forecast, backtest, history, verdict, comparison, "
+        "order, memory, gradients, states, length, activations, feedforward; got None."
     )
 
 

@@ -27,11 +27,10 @@ if TYPE_CHECKING:
 def told(labelled: Labelled) -> LabelledData:
     """A file's sequences and classes as the page reads them."""
     sequences = labelled.sequences
-    assert labelled.labels is not None
     return LabelledData(
         source=labelled.source,
         values=np.split(sequences.values, sequences.offsets[1:-1]),
-        labels=as_text(labelled.labels),
+        labels=as_text(() if labelled.labels is None else labelled.labels),
         columns=sequences.columns,
         notes=sequences.notes,
     )
