@@ -1,6 +1,8 @@
 """What is held out, how many epochs, and what Ctrl-C leaves."""
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from unrolled.errors import ArgumentError, ModelFolderError, TrainingError
 from unrolled.models import sequence_training
 from unrolled.models.sequence_classifier import SequenceClassifier
-from unrolled.models.sequence_training import held_out
+from unrolled.models.sequence_training import _plan, held_out
 
 QUICK = {"hidden_size": 4, "max_epochs": 3}
 
@@ -117,11 +119,21 @@ def test_what_judges_is_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_noise_stops_early() -> None:
-    """Eight epochs without a better one."""
+    """Three tenths of the epochs without a better one."""
     model = SequenceClassifier(hidden_size=16, max_epochs=60, learning_rate=0.05).fit(*_sequences(300))
     assert model.history_.stopped == "early"
     assert model.stopping_.endswith("; none of the next was better.")
-    assert len(model.history_.epochs) == model.history_.best_epoch + 8
+    assert len(model.history_.epochs) == model.history_.best_epoch + 18
+
+
+@pytest.mark.parametrize(("count", "epochs", "steps"), [(2, 400, 1), (1000, 50, 16), (100_000, 6, 1563)])
+def test_epochs_are_passes_as_many_as_learn_enough(count: int, epochs: int, steps: int) -> None:
+    """Fifty, but at least 400 steps and about 8,000 at most; what the user says counts."""
+    settings = SequenceClassifier()._settings(None)
+    plan = _plan(count, settings)
+    assert (plan.max_epochs, plan.steps_per_epoch) == (epochs, steps)
+    assert steps == math.ceil(count / plan.batch_size)
+    assert _plan(count, replace(settings, max_epochs=7)).max_epochs == 7
 
 
 def test_few_sequences_train_for_a_fixed_number_of_epochs() -> None:
@@ -162,7 +174,7 @@ def test_ctrl_c_keeps_the_best_weights_so_far(
     interrupted("training", 2)
     model = SequenceClassifier(**QUICK).fit(X, y)
     assert model.history_.stopped == "interrupted"
-    assert model.stopping_ == "Interrupted by Ctrl-C after 2 of 3 epochs."
+    assert model.stopping_ == "Interrupted by Ctrl-C after 2 epochs."
     assert capsys.readouterr().err == "Interrupted: the best weights so far are kept (epoch 2).\n"
     assert model.predict(X).shape == (20,)
 

@@ -41,7 +41,7 @@ class LabellingEstimator(SequenceEstimator):
         training: str = "gradient",
         class_weight: ClassWeight = None,
         ensemble: int = 1,
-        max_epochs: int = 50,
+        max_epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float = 5e-3,
         validation_fraction: float = 0.1,

@@ -39,7 +39,8 @@ class SequenceClassifier(LabellingEstimator):
             solved in closed form, in a blink.
         class_weight: None; "balanced" for classes that count alike however rare; or a dict of weights.
         ensemble: networks with different seeds, whose probabilities are averaged.
-        max_epochs: epochs at most, each of 8 to 160 steps.
+        max_epochs: passes over the sequences at most; None for 50, or as many as make 400 steps, but no more
+            than make 8,000.
         batch_size: sequences a step; None for 64, fewer if there are few sequences.
         learning_rate: the peak of its one cycle.
         validation_fraction: the part of each class that is held out to choose the epoch by; 0 trains on all

@@ -95,7 +95,7 @@ class SequenceEstimator(Estimator):
         dropout: float = 0.2,
         training: str = "gradient",
         ensemble: int = 1,
-        max_epochs: int = 50,
+        max_epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float = 5e-3,
         validation_fraction: float = 0.1,
@@ -346,9 +346,9 @@ class SequenceEstimator(Estimator):
         if self.stem is not None:
             faults.collect(one_of, "stem", self.stem, ("auto",))
         faults.collect(one_of, "training", self.training, TRAININGS)
-        for name in ("num_layers", "ensemble", "max_epochs"):
+        for name in ("num_layers", "ensemble"):
             faults.collect(whole, name, getattr(self, name), least=1)
-        for name in ("hidden_size", "batch_size"):
+        for name in ("hidden_size", "batch_size", "max_epochs"):
             if getattr(self, name) is not None:
                 faults.collect(whole, name, getattr(self, name), least=1)
         faults.collect(whole, "random_state", self.random_state, most=2**62)

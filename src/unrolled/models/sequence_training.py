@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,7 +26,9 @@ Loss = Callable[[nn.Module, SequenceBatch], Tensor]
 _LEAST_JUDGES = 30  # held-out sequences; fewer would pick the epoch by luck
 _BATCH = 64
 _WEIGHT_DECAY = 0.01
-_LEAST_STEPS, _MOST_STEPS = 8, 160  # of an epoch
+_PASSES = 50  # by default, but at least 400 steps in all and at most 8,000
+_LEAST_STEPS, _MOST_STEPS = 400, 8000
+_PATIENCE = 0.3  # of all epochs: the rate has to fall before the loss tells
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class SequenceSettings:
     """What a training needs to know beside its data; the arguments of the estimators say what each is."""
 
     training: str
-    max_epochs: int
+    max_epochs: int | None
     batch_size: int | None
     learning_rate: float
     validation_fraction: float
@@ -189,16 +192,7 @@ def _fit(
     judged = examples.some(torch.from_numpy(np.flatnonzero(held))) if held.any() else None
     with seeded(settings.seed):
         settle(network, training)
-    by_rule = min(_BATCH, max(8, len(training) // 4))
-    batch = min(by_rule if settings.batch_size is None else settings.batch_size, len(training))
-    plan = Plan(
-        max_epochs=settings.max_epochs,
-        batch_size=batch,
-        learning_rate=settings.learning_rate,
-        steps_per_epoch=int(np.clip(len(training) // batch, _LEAST_STEPS, _MOST_STEPS)),
-        weight_decay=_WEIGHT_DECAY,
-        seed=settings.seed,
-    )
+    plan = _plan(len(training), settings)
     folder = None if settings.checkpoint is None else settings.checkpoint / label.replace(" ", "-")
     if folder is not None:
         plan = replace(plan, identity=training.fingerprint(network.sizes))
@@ -211,6 +205,24 @@ def _fit(
         return fit(network, loss, training, judged, plan, checkpoint=folder, tell=tell)
 
 
+def _plan(count: int, settings: SequenceSettings) -> Plan:
+    """An epoch is one pass over `count` sequences; where nobody says how many, as many as learn enough."""
+    by_rule = min(_BATCH, max(8, count // 4))
+    batch = min(by_rule if settings.batch_size is None else settings.batch_size, count)
+    steps = math.ceil(count / batch)
+    by_budget = math.ceil(float(np.clip(_PASSES * steps, _LEAST_STEPS, _MOST_STEPS)) / steps)
+    epochs = by_budget if settings.max_epochs is None else settings.max_epochs
+    return Plan(
+        max_epochs=epochs,
+        batch_size=batch,
+        learning_rate=settings.learning_rate,
+        steps_per_epoch=steps,
+        weight_decay=_WEIGHT_DECAY,
+        patience=max(3, round(_PATIENCE * epochs)),
+        seed=settings.seed,
+    )
+
+
 def _say_interrupted(history: History, kept: int, wanted: int) -> None:
     if history.stopped == "interrupted":
         what = f"epoch {history.best_epoch}" if wanted == 1 else f"{kept} of {wanted} networks"
@@ -221,7 +233,7 @@ def _stopping(history: History, count: int, judges: int, settings: SequenceSetti
     """How the number of epochs came about, in a sentence."""
     ran = len(history.epochs)
     if history.stopped == "interrupted":
-        return f"Interrupted by Ctrl-C after {ran} of {settings.max_epochs} epochs."
+        return f"Interrupted by Ctrl-C after {ran} epochs."
     if judges:
         way = "none of the next was better" if history.stopped == "early" else "all of them ran"
         return f"Epoch {history.best_epoch} of {ran} was the best on {judges} held-out sequences; {way}."
