@@ -57,6 +57,15 @@ def test_a_training_that_explodes_is_counted_and_named() -> None:
     assert np.isfinite(bounded.losses).all()
 
 
+def test_a_training_that_ends_above_where_it_began_diverged_too() -> None:
+    """Its numbers are finite, and of no use."""
+    told = activations(
+        10 * X.cumsum(1), Y, activations=["identity"], seeds=2, max_epochs=8, learning_rate=0.3
+    )
+    assert np.isfinite(told.rows[0].losses).all()
+    assert told.rows[0].diverged.all()
+
+
 def test_too_few_to_hold_any_out_are_trained_on_and_judged() -> None:
     """The lesson's toy, and the record says so."""
     told = activations(

@@ -171,6 +171,16 @@ def test_the_label_of_a_step_moves_with_it() -> None:
         )
 
 
+def test_models_trained_on_shuffled_steps_keep_each_steps_label() -> None:
+    """Where every step tells its own label, they do as well as others."""
+    X = [own for own in noise(40) if len(own) > 2]
+    y = [(own[:, 0] > 0).astype(int) for own in X]
+    net = ur.SequenceTagger(hidden_size=4, stem=None, max_epochs=8, learning_rate=3e-2).fit(X, y)
+    told = order(net, X, y, repeats=19, folds=3)
+    assert told.retrained.outcome == "no"
+    assert min(told.retrained.accuracies) > 0.85
+
+
 def test_numbers_have_errors_in_their_own_units() -> None:
     """A regressor of the last step, a hundred times as large."""
     X = noise(40)
