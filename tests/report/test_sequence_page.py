@@ -39,7 +39,7 @@ def _classification(asked: Any, path: Path, **changes: Any) -> str:
     ("outcome", "headline"),
     [
         ("better", "The GRU beats everything simpler here."),
-        ("no difference", "The GRU shows no skill beyond what is simpler."),
+        ("no difference", "The GRU is not shown to do better than what is simpler."),
         ("worse", "Something simpler does better here than the GRU."),
         ("too few to tell", "Too few sequences were judged to tell whether the GRU has skill."),
     ],
@@ -111,6 +111,7 @@ def test_the_commonest_mistakes_are_named() -> None:
     told = mistakes(Answers(truth, np.array(["b"] * 4 + ["a", "a", "b", "b", "a", "c"])))
     assert "6 of 10 answers are wrong" in told
     assert told.index("a for b (4 times)") < told.index("b for a (once)") < told.index("c for a (once")
+    assert "1 of 2 answers is wrong; it takes a for b (once)." in mistakes(Answers(truth[4:6], truth[5:7]))
     assert "All 10 answers are right." in mistakes(Answers(truth, truth))
 
 

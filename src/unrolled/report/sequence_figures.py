@@ -85,7 +85,7 @@ def comparison_figure(comparison: Any) -> go.Figure:
     measure = "accuracy" if is_labels else "rmse"
     rows = sorted(comparison.rows, key=lambda row: getattr(row, measure), reverse=is_labels)
     network = comparison.rows[0].name
-    plot = blank(34 * len(rows) + 80)
+    plot, widest = blank(34 * len(rows) + 80), 0
     for k, row in enumerate(rows):
         score = getattr(row, measure)
         colour = NETWORK if row.name == network else SIMPLE if row.name == comparison.best_rival else OTHER
@@ -97,13 +97,14 @@ def comparison_figure(comparison: Any) -> go.Figure:
             x=[score], y=[k], mode="markers", marker={"color": colour, "size": 13}, cliponaxis=False,
             name=label(rival_name(row.name)), hovertemplate="%{x:.1%}" if is_labels else "%{x:.4~g}",
         )  # fmt: skip
-        told = percent(score, 1) if is_labels else number(score, 3)
+        told, took = percent(score, 1) if is_labels else number(score, 3), duration(row.fit_seconds)
+        widest = max(widest, len(told) + len(took))
         plot.add_annotation(
             x=1, xref="paper", xanchor="left", xshift=8, y=k, showarrow=False, align="left",
-            text=f"<b>{told}</b>  {duration(row.fit_seconds)}",
+            text=f"<b>{told}</b>  {took}",
             font={"color": MUTED if colour == OTHER else colour, "size": 12},
         )  # fmt: skip
-    plot.update_layout(hovermode="closest", margin={"r": 120})
+    plot.update_layout(hovermode="closest", margin={"r": 30 + 7 * widest})
     plot.update_yaxes(
         tickvals=list(range(len(rows))), ticktext=[label(rival_name(row.name)) for row in rows],
         range=[len(rows) - 0.5, -0.5], showgrid=False, tickfont={"color": INK, "size": 13},

@@ -17,7 +17,7 @@ _LISTED = 40  # classes whose counts are worth a picture
 
 _HEADLINES = {
     "better": "{network} beats everything simpler here.",
-    "no difference": "{network} shows no skill beyond what is simpler.",
+    "no difference": "{network} is not shown to do better than what is simpler.",
     "worse": "Something simpler does better here than {network}.",
     "too few to tell": "Too few sequences were judged to tell whether {network} has skill.",
 }
@@ -178,9 +178,9 @@ def mistakes(answers: Answers) -> str:
         slips = Counter(zip(answers.truth[wrong].tolist(), answers.answered[wrong].tolist(), strict=True))
         common = sorted(slips.items(), key=lambda slip: (-slip[1], in_order(slip[0][0])))[:3]
         told = [f"{truth} for {answered} ({_times(count)})" for (truth, answered), count in common]
-        words = (
-            f"{int(wrong.sum()):,} of {len(wrong):,} answers are wrong; most often it takes {joined(told)}."
-        )
+        count = int(wrong.sum())
+        verb, often = ("is", "") if count == 1 else ("are", "most often ")
+        words = f"{count:,} of {len(wrong):,} answers {verb} wrong; {often}it takes {joined(told)}."
     drawn = ""
     if len(classes) <= _LISTED:
         drawn = chart(
