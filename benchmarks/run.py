@@ -33,6 +33,7 @@ BENCHMARKS = {
     "sp500": "five minutes",
     "averaging_alarms": "a minute",
     "m4_hourly": "five minutes",
+    "classification": "five minutes",
     "m3": "ten minutes",
 }
 SLOW = {

@@ -26,7 +26,7 @@ class SequenceClassifier(LabellingEstimator):
     Args:
         cell: "gru", "lstm" or "rnn"; "feedforward" reads a sequence as one flat vector, as far as the
             longest of the training.
-        hidden_size: units of the core; None for 64, or 256 in a reservoir.
+        hidden_size: units of the core; None for 64, or 512 in a reservoir.
         num_layers: recurrent layers, one on the other.
         activation: of "rnn": tanh, relu, leaky_relu, prelu, sigmoid, identity, softsign, elu, hardtanh.
         bidirectional: whether a second run reads from the end.

@@ -36,9 +36,9 @@ Ints = NDArray[np.int64]
 
 CELLS = ("rnn", "gru", "lstm", "feedforward")
 TRAININGS = ("gradient", "reservoir")
-_UNITS, _UNITS_SOLVED = 64, 256  # where hidden_size is None
+_UNITS, _UNITS_SOLVED = 64, 512  # where hidden_size is None
 _POOLING = "last+mean+max"
-_CHANNELS = 64  # patterns of the stem
+_CHANNELS, _CHANNELS_SOLVED = 64, 256  # patterns of the stem
 _STEPS_READ = 200  # from twice as many on, the stem leaves the core fewer steps
 _LONGEST_SPAN = 100  # steps that the slowest units remember at the start
 _LIMIT = 1e6  # scaled values beyond it say "huge"; their squares must stay finite
@@ -317,7 +317,7 @@ class SequenceEstimator(Estimator):
         stride = 1 if self._per_step else max(1, usual // _STEPS_READ)
         return replace(
             common,
-            channels=_CHANNELS,
+            channels=_CHANNELS_SOLVED if self.training == "reservoir" else _CHANNELS,
             scales=scales_within(usual),
             stride=stride,
             span=min(usual // stride, _LONGEST_SPAN),
