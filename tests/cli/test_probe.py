@@ -83,6 +83,19 @@ def test_retraining_is_asked_for(
     assert answer.status == 0
 
 
+def test_too_few_for_a_training_lose_nothing_of_the_rest(unrolled: Run, kinds: Any, kept: Any) -> None:
+    """What was found is printed, and why the last was not asked; asked for by name, it is a fault."""
+    few = ("probe", kept["gru"], kinds("test", 8))
+    answer = unrolled(*few, "--only", "length,feedforward")
+    assert answer.status == 2
+    assert answer.err.splitlines()[-1].startswith("feedforward: expected at least 20 sequences")
+    answer = unrolled(*few, "--retrain")
+    assert answer.status == 0, answer.err
+    told = [line.split()[0] for line in answer.out.splitlines() if line[:1].strip()]
+    assert told == [*ASKING, "activations", "Not"]
+    assert "Not asked: feedforward: feedforward: expected at least 20" in answer.out
+
+
 def test_numbers_are_asked_about_too(unrolled: Run, kept: Any, tmp_path: Path) -> None:
     """A SequenceRegressor's folder; errors in place of right answers."""
     frame = pd.DataFrame({f"t{k}": [0.1 * k, -0.1 * k] * 10 for k in range(6)}).assign(

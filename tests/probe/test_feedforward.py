@@ -1,6 +1,7 @@
 """With and without recurrence: as many parameters, the same folds, an honest sentence."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 import unrolled as ur
 from unrolled import ArgumentError, DataError
 from unrolled.probe.feedforward import feedforward
+from unrolled.probe.retraining import Contest
 
 SETTINGS = {"stem": None, "pooling": "last", "dropout": 0.0, "max_epochs": 15, "learning_rate": 2e-2}
 
@@ -59,6 +61,28 @@ def test_without_a_difference_the_faster_one_is_named() -> None:
     assert told.p_value > 0.05
     faster = told.recurrent.seconds < told.feedforward.seconds
     assert f"; {'the GRU' if faster else 'the feed-forward network'} trains" in told.sentence
+
+
+@pytest.mark.parametrize(
+    ("p_value", "told", "outcome"),
+    [
+        (0.02, 0.04, "recurrence helps"),
+        (0.98, 0.04, "recurrence harms"),
+        (0.03, 0.06, "no difference"),
+        (0.97, 0.06, "no difference"),
+        (0.5, 1.0, "no difference"),  # alike in every fold
+    ],
+)
+def test_either_may_be_the_better_one(
+    monkeypatch: pytest.MonkeyPatch, p_value: float, told: float, outcome: str
+) -> None:
+    """So the p-value counts both directions: one of 0.05 in each would be wrong once in ten."""
+    losses = np.ones((2, 24))
+    found = Contest(losses, losses, (1.0, 2.0), p_value)
+    monkeypatch.setattr(sys.modules["unrolled.probe.feedforward"], "contest", lambda *_: found)
+    X = np.random.default_rng(0).normal(size=(24, 6, 1))
+    record = feedforward(Last(), X, (X[:, -1, 0] > 0).astype(int), folds=3)
+    assert (round(record.p_value, 9), record.outcome) == (told, outcome)
 
 
 class Last(nn.Module):

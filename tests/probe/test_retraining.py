@@ -74,6 +74,7 @@ def test_the_corrected_p_value_of_a_constant_difference() -> None:
     sizes = np.full(4, 10.0), np.full(4, 30.0)
     assert corrected_p(np.full(4, 0.3), *sizes) == 0.0
     assert corrected_p(np.full(4, -0.3), *sizes) == 1.0
+    assert corrected_p(np.zeros(4), *sizes) == 0.5
 
 
 def test_a_contest_never_judges_what_was_trained_on() -> None:

@@ -50,6 +50,9 @@ def test_numbers_are_ordered_by_their_error(asked: Any) -> None:
     assert list(plot.data[0].x) == [20.0, 21.0, 22.0, 23.0]
     assert plot.layout.xaxis.range[1] > 23
     assert "change" not in "".join(plot.layout.yaxis.ticktext)
+    again = replace(order.retrained, accuracies=None, original=25.0, shuffled=49.0)  # squares, as losses are
+    plot = order_figure(replace(order, task="number", table=table, retrained=again))
+    assert list(plot.data[0].x[4:]) == [5.0, 7.0]
 
 
 def test_lengths_say_how_they_were_made(asked: Any) -> None:

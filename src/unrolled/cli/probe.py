@@ -11,7 +11,7 @@ import typer
 
 from unrolled.check import Faults, one_of
 from unrolled.cli.options import Id, Json, Label, LabelledColumns, Seed, Time
-from unrolled.errors import ArgumentError
+from unrolled.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
     from unrolled.data.labelled import Labelled
@@ -136,10 +136,11 @@ class Asking(NamedTuple):
                 line.update(k, name)
                 try:
                     records[name] = self.one(name)
-                except ArgumentError as fault:
+                except (ArgumentError, DataError) as fault:
                     told = re.sub(r"^model:", "MODEL:", str(fault))
-                    if must:
-                        raise ArgumentError(told) from fault
+                    # data that the probes before could read are only too few for a training
+                    if must or not (isinstance(fault, ArgumentError) or name in TRAINING):
+                        raise type(fault)(told) from fault
                     refused.append(f"{name}: {told}")
             line.update(len(names), "done")
         return records, refused

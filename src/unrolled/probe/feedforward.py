@@ -79,7 +79,7 @@ class Feedforward:
     Args:
         sentence: what to tell a person.
         outcome: whose loss is lower, if the p-value is at most 0.05.
-        p_value: how often either would be this much better, in this direction, if they were as good.
+        p_value: how often one of them, whichever, would be this much better if they were as good.
         recurrent: the one with recurrence.
         feedforward: the one without.
         task: "class" or "number": whether a score is an accuracy or an error.
@@ -219,7 +219,7 @@ def _record(
         Side(names[k], own[k], sizes[k], losses[k], scores[k], told.seconds[k]) for k in range(2)
     )
     better = told.p_value <= 0.5
-    p_value = told.p_value if better else 1 - told.p_value
+    p_value = 2 * min(told.p_value, 1 - told.p_value)  # either might have been the better one
     outcome: Outcome = "no difference"
     if p_value <= _SIGNIFICANT:
         outcome = "recurrence helps" if better else "recurrence harms"

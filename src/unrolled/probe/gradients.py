@@ -169,7 +169,7 @@ class Gradients:
         return {"kind": self.kind, **_plain(asdict(self)), "growth": self.growth}
 
     def plot(self) -> Any:
-        """Norms and shares over the steps back, as a plotly figure."""
+        """Shares over the steps back, as a plotly figure."""
         from unrolled.report.figures import figure  # noqa: PLC0415 (the one arrow upwards)
 
         return figure(self)

@@ -150,7 +150,7 @@ class Order:
         }
 
     def plot(self) -> Any:
-        """The loss on the original among those on shuffled copies."""
+        """How good the answers are, a bar an order of the steps."""
         from unrolled.report.figures import figure  # noqa: PLC0415 (the one arrow between neighbours)
 
         return figure(self)

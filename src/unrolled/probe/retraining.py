@@ -52,8 +52,8 @@ class Contest:
         losses: (2, n) of each held-out sequence.
         right: (2, n) share of right labels; NaN for numbers.
         seconds: mean time of one training of each.
-        p_value: how often the first would look this much better if the two were as good; None where the folds
-            do not differ in anything.
+        p_value: how often the first would look this much better if the two were as good; 0.5 where they are
+            equal in every fold.
     """
 
     losses: Floats
@@ -115,12 +115,12 @@ def corrected_p(differences: Floats, judged: Floats, trained: Floats) -> float:
     >>> round(corrected_p(np.array([0.4, 0.5, 0.6, 0.5, 0.4]), np.full(5, 20), np.full(5, 80)), 4)
     0.0005
     >>> corrected_p(np.zeros(5), np.full(5, 20), np.full(5, 80))
-    1.0
+    0.5
     """
     folds, mean = len(differences), float(differences.mean())
     variance = float(differences.var(ddof=1)) * (1 / folds + float(judged.mean() / trained.mean()))
     if variance <= (1e-9 * mean) ** 2:
-        return 0.0 if mean > 0 else 1.0
+        return 0.5 - 0.5 * float(np.sign(mean))
     return float(stdtr(folds - 1, -mean / math.sqrt(variance)))
 
 

@@ -48,10 +48,10 @@ def order_figure(order: Any) -> go.Figure:
         bars.append((words[row["arrangement"]], row[measure], told, colour))
     again = order.retrained
     if again is not None and again.original is not None:
-        scores = again.accuracies if is_class else (again.original, again.shuffled)
+        scores = again.accuracies or (math.sqrt(again.original), math.sqrt(again.shuffled))
         bars.append(("trained anew, as they are", scores[0], "on held-out sequences", OTHER))
         bars.append(("trained anew, shuffled", scores[1], "on held-out sequences", faded(OTHER, 0.55)))
-    return _bars(bars, percent if is_class else number, "right answers" if is_class else "mean error")
+    return _bars(bars, percent if is_class else number, "right answers" if is_class else "error (RMSE)")
 
 
 def _bars(bars: Sequence[tuple[str, float, str, str]], shown: Callable[[float], str], axis: str) -> go.Figure:
@@ -128,7 +128,7 @@ def feedforward_figure(feedforward: Any) -> go.Figure:
     ):
         weights = f"{side.parameters:,} weights, {duration(side.seconds)} to train"
         bars.append((what, side.score, weights, colour))
-    return _bars(bars, percent if is_class else number, "right answers" if is_class else "mean error")
+    return _bars(bars, percent if is_class else number, "right answers" if is_class else "error (RMSE)")
 
 
 def activations_figure(activations: Any) -> go.Figure:
