@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.exceptions import DataConversionWarning
 
-from unrolled.data.answers import as_labels, as_numbers, whole_or_texts
+from unrolled.data.answers import as_groups, as_labels, as_numbers, whole_or_texts
 from unrolled.errors import DataError
 
 
@@ -208,3 +208,19 @@ def test_only_whole_numbers_become_numbers(
 ) -> None:
     """And two labels never become one."""
     assert whole_or_texts(texts, alphabet).tolist() == labels
+
+
+def test_groups_are_numbered_as_they_occur() -> None:
+    """Names of any kind; a number is not the text that looks like it."""
+    assert as_groups([4.5, "1", 1, "1", 4.5], 5).tolist() == [0, 1, 2, 1, 0]
+    assert as_groups(pd.Series(["bob", "ann", "bob"], index=[7, 8, 9]), 3).tolist() == [0, 1, 0]
+
+
+def test_groups_that_are_none_are_one_sentence() -> None:
+    """Too few, or one missing: it would make a group of strangers."""
+    with pytest.raises(DataError) as fault:
+        as_groups(["ann"], 3)
+    assert str(fault.value) == "groups: expected 3 names, one a sequence, got shape (1,)."
+    for missing in (None, float("nan"), pd.NA):
+        with pytest.raises(DataError, match=f"groups: expected a name for each sequence, got {missing}"):
+            as_groups([missing, 3, "ann"], 3)

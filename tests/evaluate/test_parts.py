@@ -117,5 +117,5 @@ def test_bad_data_is_refused_as_by_the_estimators() -> None:
         judged([[1.0, 2.0, 3.0], [1.0, 2.0, np.nan]], ["a", "b"], "labels")
     with pytest.raises(DataError, match=r"compare y: expected 12 as X has 12 sequences, got 11"):
         judged(block(), Y[1:], "labels")
-    with pytest.raises(DataError, match=r"groups: expected one a sequence, shape \(12,\), got shape \(3,\)"):
+    with pytest.raises(DataError, match=r"groups: expected 12 names, one a sequence, got shape \(3,\)"):
         judged(block(), Y, "labels", [0, 1, 2])

@@ -233,6 +233,23 @@ def test_a_feature_that_never_changes_is_harmless() -> None:
     assert model.score(X, TOY_CLASSES) == 1.0
 
 
+@pytest.mark.parametrize("size", [1e-60, 1e60])
+def test_no_size_of_the_values_is_lost(size: float) -> None:
+    """Float32 would not hold it before it is scaled."""
+    quick = {"hidden_size": 8, "max_epochs": 3}
+    plain, sized = (SequenceClassifier(**quick).fit(X, TOY_CLASSES) for X in (TOY, TOY * size))
+    np.testing.assert_allclose(sized.predict_proba(TOY * size), plain.predict_proba(TOY), atol=1e-5)
+
+
+def test_rounding_is_no_change_of_a_feature() -> None:
+    """The mean of 0.1, 0.1, ... is not 0.1; a later 0.11 is no million."""
+    X = np.random.default_rng(0).normal(size=(20, 12, 2))
+    X[..., 1] = 0.1
+    model = SequenceClassifier(hidden_size=4, max_epochs=2).fit(X, np.arange(20) % 2)
+    X[..., 1] = 0.11
+    assert model.tensors(X)[0][..., 1].abs().max() < 0.02
+
+
 def test_huge_values_give_finite_answers(fitted: SequenceClassifier) -> None:
     """A sensor that went wild."""
     assert np.isfinite(fitted.predict_proba([np.full((5, 2), 1e30), np.full((3, 2), -1e30)])).all()

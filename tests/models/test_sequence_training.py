@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.errors import ArgumentError, ModelFolderError, TrainingError
+from unrolled.errors import DataError, ModelFolderError, TrainingError
 from unrolled.models import sequence_training
 from unrolled.models.sequence_classifier import SequenceClassifier
 from unrolled.models.sequence_training import _plan, held_out
@@ -157,13 +157,8 @@ def test_groups_reach_the_hold_out() -> None:
     grouped = SequenceClassifier(**QUICK).fit(X, y, groups)
     assert "on 50 held-out sequences" in grouped.stopping_
     assert plain.history_.best.validation_loss != grouped.history_.best.validation_loss
-    with pytest.raises(ArgumentError) as fault:
+    with pytest.raises(DataError, match="groups: expected 300 names"):
         SequenceClassifier(**QUICK).fit(X, y, groups[:7])
-    assert str(fault.value) == "groups: expected 300 names, one a sequence, got shape (7,)."
-    for missing in (None, float("nan")):
-        with pytest.raises(ArgumentError, match=f"groups: expected a name for each sequence, got {missing}"):
-            SequenceClassifier(**QUICK).fit(X, y, [missing, 3, "ann"] * 100)
-    SequenceClassifier(**QUICK).fit(X, y, [4.5, 3, "ann"] * 100)  # names of several kinds are names
 
 
 def test_ctrl_c_keeps_the_best_weights_so_far(

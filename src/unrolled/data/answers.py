@@ -1,4 +1,4 @@
-"""What stands beside each sequence: labels to tell apart, or numbers to learn, checked as they come."""
+"""What stands beside each sequence: labels to tell apart, numbers to learn, groups; checked as they come."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.numerals import is_missing, out_of_range, quoted
@@ -74,6 +75,25 @@ def as_numbers(y: Any, n: int, *, who: str = "SequenceRegressor y") -> NDArray[n
     if demand:
         raise DataError(f"{who}, position {row}: {demand}")
     return found
+
+
+def as_groups(groups: Any, n: int) -> NDArray[np.int64]:
+    """(N,) the group of each sequence, numbered from 0 on as they first occur.
+
+    Raises:
+        DataError: there are more or fewer than n, or one is missing.
+
+    >>> as_groups(["ann", "bob", "ann", 3], 4).tolist()
+    [0, 1, 0, 2]
+    """
+    names = np.asarray(groups, dtype=object)  # 1 and "1" are two names
+    if names.shape != (n,):
+        raise DataError(f"groups: expected {n} names, one a sequence, got shape {names.shape}.")
+    found: dict[Any, int] = {}
+    numbers = np.array([found.setdefault(name, len(found)) for name in names.tolist()], dtype=np.int64)
+    if missing := [name for name in found if pd.isna(name)]:
+        raise DataError(f"groups: expected a name for each sequence, got {missing[0]!r}.")
+    return numbers
 
 
 def _one_axis(y: Any, n: int, who: str) -> Array:

@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from unrolled.check import Faults, one_of
 from unrolled.data import files
 from unrolled.data.admission import arranged, as_sequences, nested_columns
-from unrolled.data.answers import as_labels, as_numbers
+from unrolled.data.answers import as_groups, as_labels, as_numbers
 from unrolled.data.frames import from_frame
 from unrolled.data.sequences import Sequences
 from unrolled.data.ts_format import read_ts
 from unrolled.data.wide_long import Columns, labelled_table, labels_beside
 from unrolled.errors import ArgumentError, DataError
 
-__all__ = ["PARTS", "Labelled", "as_labels", "as_numbers", "as_sequences", "parts_of", "read_labelled"]
+__all__ = [
+    "PARTS", "Labelled", "as_groups", "as_labels", "as_numbers", "as_sequences", "parts_of", "read_labelled"
+]  # fmt: skip
 
 Array = NDArray[Any]
 

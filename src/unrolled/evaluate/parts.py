@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.frames import BACKENDS
-from unrolled.data.labelled import as_labels, as_numbers, as_sequences
+from unrolled.data.labelled import as_groups, as_labels, as_numbers, as_sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.evaluate.folds import require_learnable, stratified_folds
 
@@ -70,7 +70,7 @@ def judged(X: Any, y: Any, task: Task, groups: Any = None, *, who: str = "compar
     sequences = np.split(data.values, data.offsets[1:-1])
     as_known = as_labels if task == "labels" else as_numbers
     known = as_known(y, len(data), who=f"{who} y")
-    numbered = None if groups is None else _numbered(groups, len(data))
+    numbered = None if groups is None else as_groups(groups, len(data))
     form: Any = sequences
     if isinstance(X, list | tuple):
         form = list(X)
@@ -80,14 +80,6 @@ def judged(X: Any, y: Any, task: Task, groups: Any = None, *, who: str = "compar
         form = np.stack(sequences)[..., 0]  # a frame or tensor of one feature, a row a sequence
     library = type(X).__module__.partition(".")[0]
     return Judged(form, sequences, known, numbered), library if library in BACKENDS else data.backend
-
-
-def _numbered(groups: Any, n: int) -> NDArray[np.int64]:
-    """(N,) groups from 0 on."""
-    names = np.asarray(groups)
-    if names.shape != (n,):
-        raise DataError(f"groups: expected one a sequence, shape ({n},), got shape {names.shape}.")
-    return np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
 
 
 def in_folds(everything: Judged, folds: int, task: Task) -> tuple[list[Part], Ints]:

@@ -14,6 +14,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.scaling import scaling_of
+
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
@@ -99,7 +101,7 @@ class NearestEuclidean:
 
     def fit(self, sequences: Sequence[Floats], y: Array) -> Self:
         """Keep all sequences."""
-        self.mean_, self.scale_ = scaling(sequences)
+        self.scaling_ = scaling_of(np.concatenate(list(sequences)))
         self.steps_ = max(map(len, sequences))
         self.known_, self.y_ = self._flat(sequences), y
         return self
@@ -115,7 +117,7 @@ class NearestEuclidean:
         return np.asarray(self.y_[np.concatenate(nearest)])
 
     def _flat(self, sequences: Sequence[Floats]) -> Floats:
-        scaled = [(sequence - self.mean_) / self.scale_ for sequence in sequences]
+        scaled = [self.scaling_.scaled(sequence) for sequence in sequences]
         return stretched(scaled, self.steps_).reshape(len(sequences), -1)
 
 
@@ -127,7 +129,7 @@ class NearestWarped:
 
     def fit(self, sequences: Sequence[Floats], y: Array) -> Self:
         """Keep all sequences."""
-        self.mean_, self.scale_ = scaling(sequences)
+        self.scaling_ = scaling_of(np.concatenate(list(sequences)))
         self.known_, self.y_ = self._channels(sequences), y
         return self
 
@@ -144,7 +146,7 @@ class NearestWarped:
 
     def _channels(self, sequences: Sequence[Floats]) -> list[Floats]:
         """(F, T_i) each, as aeon wants them."""
-        return [np.ascontiguousarray(((x - self.mean_) / self.scale_).T) for x in sequences]
+        return [np.ascontiguousarray(self.scaling_.scaled(x).T) for x in sequences]
 
 
 class MiniRocket:
@@ -194,17 +196,6 @@ def has_aeon() -> bool:
     except ImportError:
         return False
     return True
-
-
-def scaling(sequences: Sequence[Floats]) -> tuple[Floats, Floats]:
-    """Mean and standard deviation (F,) over all steps of all sequences; 1 for a feature that never changes.
-
-    >>> [part.tolist() for part in scaling([np.array([[0.0, 3.0], [2.0, 3.0]])])]
-    [[1.0, 3.0], [1.0, 1.0]]
-    """
-    steps = np.concatenate(list(sequences))
-    scale = steps.std(axis=0)
-    return steps.mean(axis=0), np.where(scale > 0, scale, 1.0)
 
 
 def stretched(sequences: Sequence[Floats], steps: int) -> Floats:

@@ -58,7 +58,7 @@ class SequenceClassifier(LabellingEstimator):
     >>> model.predict(X).tolist(), model.predict([[2, 3, 4]]).tolist()
     (['up', 'down'], ['up'])
     >>> model.stopping_
-    '2 sequences are too few to hold some out: all of them trained for a fixed number of 50 epochs.'
+    '2 sequences are too few to hold some out: all of them trained for a fixed number of 400 epochs.'
     """
 
     def predict(self, X: Any) -> Labels:

@@ -6,19 +6,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled import __version__
 from unrolled.check import Faults, one_of, real, whole
-from unrolled.data.labelled import as_sequences
+from unrolled.data.labelled import as_groups, as_sequences
+from unrolled.data.scaling import Scaling, scaling_of
 from unrolled.data.sequences import Sequences
-from unrolled.errors import ArgumentError, DataError, ModelFolderError, UnrolledError
+from unrolled.errors import DataError, ModelFolderError, UnrolledError
 from unrolled.models.base import Estimator, load_model, save_model
 from unrolled.models.card import sequence_card
 from unrolled.models.sequence_examples import SequenceExamples
@@ -42,13 +42,6 @@ _CHANNELS, _CHANNELS_SOLVED = 64, 256  # patterns of the stem
 _STEPS_READ = 200  # from twice as many on, the stem leaves the core fewer steps
 _LONGEST_SPAN = 100  # steps that the slowest units remember at the start
 _LIMIT = 1e6  # scaled values beyond it say "huge"; their squares must stay finite
-
-
-class Scaling(NamedTuple):
-    """How inputs are scaled: (x - mean) / scale, one of each a feature, over the steps of the training."""
-
-    mean: Floats  # (F,)
-    scale: Floats  # (F,), 1 where a feature never changes
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,15 +129,15 @@ class SequenceEstimator(Estimator):
 
         Raises:
             ArgumentError: an argument is out of range; all faults are told at once.
-            DataError: X or y cannot be used as it is.
+            DataError: X, y or groups cannot be used as it is.
             TrainingError: the loss is no longer finite.
         """
         self._check_arguments()
         start_s = time.perf_counter()
         data = as_sequences(X, who=f"{type(self).__name__} X")
         targets = self._targets(y, data)
-        grouped = _as_groups(groups, len(data))
-        scaling = _scaling(data.values)
+        grouped = None if groups is None else as_groups(groups, len(data))
+        scaling = scaling_of(data.values)
         examples = self._examples(data, scaling, targets.values)
         trained = train(
             examples,
@@ -252,9 +245,8 @@ class SequenceEstimator(Estimator):
     def _examples(self, data: Sequences, scaling: Scaling, targets: Tensor | None = None) -> SequenceExamples:
         """Scaled, as tensors on the device, made once."""
         values = np.zeros((len(data.values) + 1, data.values.shape[1]), dtype=np.float32)
-        np.subtract(data.values, scaling.mean, out=values[:-1], casting="same_kind")
-        values[:-1] /= scaling.scale.astype(np.float32)
-        np.clip(values, -_LIMIT, _LIMIT, out=values)
+        for k, (mean, scale) in enumerate(zip(*scaling, strict=True)):  # one float64 copy, of one feature
+            values[:-1, k] = np.clip((data.values[:, k] - mean) / scale, -_LIMIT, _LIMIT)
         if targets is None:
             targets = torch.full((len(data.values) if self._per_step else len(data),), -1)
         if self._per_step:
@@ -363,12 +355,6 @@ class SequenceEstimator(Estimator):
         faults.raise_if_any()
 
 
-def _scaling(values: Floats) -> Scaling:
-    """Mean and standard deviation over all steps."""
-    scale = values.std(0)
-    return Scaling(values.mean(0), np.where(scale > 0, scale, 1.0))
-
-
 def _steps_as_columns(X: Any, data: Sequences, *, lists: bool) -> int:
     """T where X is a table, a row a sequence and a column a step: scikit-learn's features; else 0."""
     steps = int(data.lengths[0])
@@ -377,17 +363,3 @@ def _steps_as_columns(X: Any, data: Sequences, *, lists: bool) -> int:
         shape = (len(X), *np.shape(X[0]))
     is_table = shape == (len(data), steps) and data.values.shape[1] == 1 and (data.lengths == steps).all()
     return steps if is_table else 0
-
-
-def _as_groups(groups: Any, count: int) -> Ints | None:
-    """(N,) the groups, numbered."""
-    if groups is None:
-        return None
-    names = np.asarray(groups, dtype=object)  # 1 and "ann" are two names, and no two texts
-    if names.shape != (count,):
-        raise ArgumentError(f"groups: expected {count} names, one a sequence, got shape {names.shape}.")
-    found: dict[Any, int] = {}
-    numbers = np.array([found.setdefault(name, len(found)) for name in names.tolist()], dtype=np.int64)
-    if missing := [name for name in found if pd.isna(name)]:
-        raise ArgumentError(f"groups: expected a name for each sequence, got {missing[0]!r}.")
-    return numbers

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from unrolled.check import Faults, one_of, real, whole
 from unrolled.data.frames import to_frame
 from unrolled.data.labelled import as_labels, as_numbers, as_sequences
+from unrolled.data.scaling import scaling_of
 from unrolled.errors import TrainingError
 from unrolled.models.sequence_network import SequenceNetwork, SequenceSizes
 from unrolled.nn.cells import NONLINEARITIES
@@ -195,7 +196,6 @@ class _Task:
 
     def __init__(self, X: Any, y: Any, hidden_size: int, seed: int) -> None:
         sequences = as_sequences(X, who="activations X")
-        values, scale = sequences.values, sequences.values.std(0)
         self.kind: Literal["class", "number"] = "class"
         self.spread = 1.0
         if _are_measured(y):
@@ -206,9 +206,9 @@ class _Task:
             labels = as_labels(y, len(sequences), who="activations y")
             classes, self.y = np.unique(labels, return_inverse=True)
             strata, answers = self.y, max(len(classes), 2)
-        flat = (values - values.mean(0)) / np.where(scale > 0, scale, 1.0)
+        flat = scaling_of(sequences.values).scaled(sequences.values)
         self.arrays, self.count = np.split(flat, sequences.offsets[1:-1]), len(sequences)
-        self.sizes = SequenceSizes(values.shape[1], answers, cell="rnn", hidden_size=hidden_size)
+        self.sizes = SequenceSizes(flat.shape[1], answers, cell="rnn", hidden_size=hidden_size)
         quarter = folds_of(strata, _QUARTERS, seed) == 0
         enough = quarter.sum() >= _LEAST_HELD_OUT
         self.judged = np.flatnonzero(quarter) if enough else np.arange(self.count)
