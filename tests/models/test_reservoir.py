@@ -72,6 +72,19 @@ def _ridge(f: torch.Tensor, y: torch.Tensor, w: torch.Tensor, penalty: torch.Ten
     return W, mean - center @ W
 
 
+def test_long_sequences_set_the_scales_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of them may be longer than all that is looked at; one alone has no spread."""
+    network, examples = _settled(30, 4)
+    batch = examples.batch(torch.arange(30))
+    for sounded in (reservoir._SOUNDED, 40, 3):
+        monkeypatch.setattr(reservoir, "_SOUNDED", sounded)
+        settle(network, examples)
+        with torch.no_grad():
+            features = network.standardise(network.features(batch.values, batch.lengths))
+        torch.testing.assert_close(features.mean(0), torch.zeros(8), rtol=0, atol=1e-5)
+        torch.testing.assert_close(features.std(0, correction=0), torch.ones(8))
+
+
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_it_learns_shapes_in_a_moment_with_every_cell(cell: str) -> None:
     """Bumps at any place and level; its probabilities are worth something too."""

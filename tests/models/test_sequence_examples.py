@@ -5,7 +5,6 @@ import torch
 
 from unrolled.models import sequence_examples
 from unrolled.models.sequence_examples import SequenceExamples
-from unrolled.models.sequence_network import SequenceSizes
 
 LENGTHS = [3, 1, 7, 2, 5]
 
@@ -62,14 +61,14 @@ def test_chunks_hold_all_once_and_few_steps(most: int, monkeypatch: pytest.Monke
 
 
 def test_a_fingerprint_knows_every_part() -> None:
-    """Data, targets and sizes."""
-    examples, sizes = _examples(), SequenceSizes(inputs=2, answers=2)
-    known = {examples.fingerprint(sizes), _examples().fingerprint(sizes)}
+    """Data, targets and settings."""
+    examples = _examples()
+    known = {examples.fingerprint("settings"), _examples().fingerprint("settings")}
     assert len(known) == 1
     examples.values[3, 1] += 1
-    known.add(examples.fingerprint(sizes))
+    known.add(examples.fingerprint("settings"))
     examples.targets[2] += 1
-    known.add(examples.fingerprint(sizes))
-    known.add(examples.fingerprint(SequenceSizes(inputs=2, answers=3)))
-    known.add(examples.some(torch.arange(4)).fingerprint(sizes))
+    known.add(examples.fingerprint("settings"))
+    known.add(examples.fingerprint("other"))
+    known.add(examples.some(torch.arange(4)).fingerprint("settings"))
     assert len(known) == 5

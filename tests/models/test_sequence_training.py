@@ -46,9 +46,37 @@ def test_a_share_of_each_class_is_held_out() -> None:
     """Of a rare one too, but never its last."""
     strata = np.repeat([0, 1, 2], [900, 95, 5])
     held = held_out(1000, 0.1, 0, strata=strata, groups=None)
-    assert np.bincount(strata[held], minlength=3).tolist() == [90, 10, 0]
+    assert sorted(np.bincount(strata[held], minlength=3).tolist()) in ([0, 10, 90], [1, 9, 90])
     held = held_out(1000, 0.5, 0, strata=np.repeat([0, 1], [999, 1]), groups=None)
     assert not held[999]
+
+
+def test_many_small_classes_are_judged_by_some_of_them() -> None:
+    """A tenth of four is none of them, and of a hundred times four it is forty, whatever the class."""
+    strata = np.arange(400) % 100
+    held = [held_out(400, 0.1, seed, strata=strata, groups=None) for seed in range(2)]
+    assert [np.bincount(strata[own]).max() for own in held] == [1, 1]
+    assert [own.sum() for own in held] == [40, 40]
+    assert set(strata[held[0]]) != set(strata[held[1]])
+    held_of_three = held_out(90, 0.5, 0, strata=np.arange(90) // 3, groups=None)
+    assert np.bincount(np.arange(90)[held_of_three] // 3).tolist() == [1] * 30  # not two of three
+
+
+def test_groups_take_half_at_most() -> None:
+    """Though half was asked for, and the next group would bring more."""
+    groups = np.repeat(np.arange(3), 40)
+    held = [held_out(120, 0.5, seed, strata=None, groups=groups).sum() for seed in range(5)]
+    assert held == [40] * 5
+
+
+def test_why_nothing_was_held_out_is_said() -> None:
+    """Enough sequences, but all in one group."""
+    X, y = _sequences(300)
+    model = SequenceClassifier(**QUICK).fit(X, y, np.zeros(300))
+    assert model.stopping_ == (
+        "Too few could be held out without the last of a class, or a part of a group: all of them trained "
+        "for a fixed number of 3 epochs."
+    )
 
 
 def test_another_seed_holds_out_others() -> None:
@@ -234,10 +262,13 @@ def test_a_checkpoint_goes_on_to_the_same_result(
     np.testing.assert_array_equal(model.predict_proba(X), expected)
 
 
-def test_a_checkpoint_of_other_data_is_refused(tmp_path: Path) -> None:
-    """One value is enough."""
+def test_a_checkpoint_of_other_data_or_weights_is_refused(tmp_path: Path) -> None:
+    """One value is enough, or what a class weighs."""
     X, y = _sequences(20)
     SequenceClassifier(**QUICK).fit(X, y, checkpoint=tmp_path / "point")
+    heavy = SequenceClassifier(**QUICK, class_weight={0: 2.0})
+    with pytest.raises(ModelFolderError, match="made with other settings or data"):
+        heavy.fit(X, y, checkpoint=tmp_path / "point")
     X[3][0, 0] += 1
     with pytest.raises(ModelFolderError, match="made with other settings or data"):
         SequenceClassifier(**QUICK).fit(X, y, checkpoint=tmp_path / "point")

@@ -29,11 +29,12 @@ def test_each_way_is_its_definition(way: str) -> None:
             torch.testing.assert_close(pooled, wanted)
 
 
+@pytest.mark.parametrize("padding", [1e6, float("nan")])
 @pytest.mark.parametrize("way", WAYS)
-def test_padding_takes_no_part(way: str) -> None:
-    """However large its states are."""
+def test_padding_takes_no_part(way: str, padding: float) -> None:
+    """However large its states are, and if they are none."""
     states, lengths = _states()
-    longer = torch.full((4, 9, 6), 1e6, dtype=torch.float64)
+    longer = torch.full((4, 9, 6), padding, dtype=torch.float64)
     for row, length in enumerate(lengths.tolist()):
         longer[row, :length] = states[row, :length]
     pool = Pooling(way, 6).double()

@@ -20,7 +20,8 @@ from unrolled.models.sequence_network import SequenceNetwork
 from unrolled.nn.pooling import within
 from unrolled.train.history import Epoch, History
 
-_SOUNDED = 1 << 16  # steps, at most, that scales are set by
+_SOUNDED = 1 << 16  # steps that scales are set by
+_LEAST_SOUNDED = 32  # but as many sequences, however long: one feature of one sequence has no spread
 _JUDGES = 4096  # answers, at most, that penalty and temperature are chosen by
 _PENALTIES = torch.logspace(-4, 4, 17, dtype=torch.float64)
 _TEMPERATURES = torch.logspace(-0.5, 2, 26, dtype=torch.float64)
@@ -39,14 +40,18 @@ def settle(network: SequenceNetwork, examples: SequenceExamples) -> None:
     """Set the scales of the stem and of the features by some of these sequences, drawn by torch's state."""
     network.eval()
     rows = torch.randperm(len(examples))
-    fitting = examples.lengths[rows].cpu().cumsum(0) <= _SOUNDED
-    sounded = examples.some(rows[: max(1, int(fitting.sum()))])
-    values, lengths, _ = sounded.batch(torch.arange(len(sounded)))
+    steps = examples.lengths[rows].cpu()
     if network.stem is not None:
-        network.stem.settle(values, lengths)
-    features = network.features(values, lengths)
-    if network.sizes.per_step:
-        features = features[within(lengths, features)]
+        padded = steps.cummax(0).values * torch.arange(1, len(rows) + 1)
+        few = rows[: max(1, int((padded <= _SOUNDED).sum()))]
+        network.stem.settle(*examples.batch(few)[:2])
+    enough = max(_LEAST_SOUNDED, int((steps.cumsum(0) <= _SOUNDED).sum()))
+    sounded, found = examples.some(rows[:enough]), []
+    for chosen in sounded.chunks():
+        values, lengths, _ = sounded.batch(chosen)
+        features = network.features(values, lengths)
+        found.append(features[within(lengths, features)] if network.sizes.per_step else features)
+    features = torch.cat(found)
     network.standardise.settle(features.mean(0), features.std(0, correction=0))
 
 

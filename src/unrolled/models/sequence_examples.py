@@ -10,8 +10,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from unrolled.models.sequence_network import SequenceSizes
-
 _CHUNK_STEPS = 1 << 16  # steps that are answered at once: more would not stay in the caches
 
 
@@ -78,9 +76,9 @@ class SequenceExamples:
             yield order[start:end]
             start = end
 
-    def fingerprint(self, sizes: SequenceSizes) -> str:
-        """A digest of the data and of the network that is trained on it."""
-        digest = hashlib.sha256(repr((sizes, self.per_step)).encode())
+    def fingerprint(self, settings: str) -> str:
+        """A digest of the data and of how it is used: a training goes on with the same only."""
+        digest = hashlib.sha256(repr((settings, self.per_step)).encode())
         for tensor in (self.values, self.starts, self.lengths, self.targets):
             digest.update(tensor.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()

@@ -91,7 +91,7 @@ def train(
             network = SequenceNetwork(sizes).to(own.device)
         label = "training" if settings.ensemble == 1 else f"training {member + 1} of {settings.ensemble}"
         try:
-            latest = _fit(network, examples, loss, held, settings=own, label=label)
+            latest = _fit(network, examples, loss, held, settings=own, label=label, weights=class_weights)
         except KeyboardInterrupt:  # before its first epoch ended
             if not networks:
                 raise
@@ -132,8 +132,8 @@ def held_out(
 ) -> NDArray[np.bool_]:
     """(N,) true for the sequences that judge the training; nowhere if they would be too few to judge.
 
-    A share of each class, which is at most half of it, or whole groups, drawn until they hold that share,
-    but none with the last of a class in it.
+    A share of each class, which is at most half of it; or whole groups, drawn until they hold that share,
+    at most half of all sequences, but none with the last of a class in it.
 
     >>> held = held_out(400, 0.1, 0, strata=np.repeat([0, 1], [300, 100]), groups=None)
     >>> int(held[:300].sum()), int(held[300:].sum())
@@ -146,12 +146,25 @@ def held_out(
         return none
     rng = np.random.default_rng(seed)
     strata = np.zeros(count, dtype=np.int64) if strata is None else strata
-    held = _groups_held_out(strata, groups, fraction, rng) if groups is not None else none.copy()
-    if groups is None:
-        for stratum in np.unique(strata):
-            members = rng.permutation(np.flatnonzero(strata == stratum))
-            held[members[: round(fraction * len(members))]] = True
+    if groups is not None:
+        held = _groups_held_out(strata, groups, fraction, rng)
+    else:
+        held = none.copy()
+        members = [rng.permutation(np.flatnonzero(strata == k)) for k in range(strata.max() + 1)]
+        for own, share in zip(members, _shares(np.bincount(strata), fraction, rng), strict=True):
+            held[own[:share]] = True
     return held if held.sum() >= _LEAST_JUDGES else none
+
+
+def _shares(counts: Ints, fraction: float, rng: np.random.Generator) -> Ints:
+    """How many of each class: whole parts first, then one more where most was cut off, by lot where alike."""
+    exact, most = fraction * counts, counts // 2
+    shares = np.minimum(exact.astype(np.int64), most)
+    lots = rng.permutation(len(counts))
+    left_over = lots[np.argsort((shares - exact)[lots], kind="stable")]
+    left_over = left_over[shares[left_over] < most[left_over]]
+    shares[left_over[: round(fraction * counts.sum()) - shares.sum()]] += 1
+    return shares
 
 
 def _groups_held_out(
@@ -163,7 +176,7 @@ def _groups_held_out(
     for group in rng.permutation(np.unique(groups)):
         members = groups == group
         taken = np.bincount(strata[members], minlength=len(left))
-        fits = held.sum() + members.sum() <= max(2 * wanted, len(groups) // 2)
+        fits = held.sum() + members.sum() <= len(groups) // 2
         if fits and (taken < left)[taken > 0].all():
             held |= members
             left -= taken
@@ -187,6 +200,7 @@ def _fit(
     *,
     settings: SequenceSettings,
     label: str,
+    weights: Tensor | None,
 ) -> History:
     training = examples.some(torch.from_numpy(np.flatnonzero(~held)))
     judged = examples.some(torch.from_numpy(np.flatnonzero(held))) if held.any() else None
@@ -195,7 +209,8 @@ def _fit(
     plan = _plan(len(training), settings)
     folder = None if settings.checkpoint is None else settings.checkpoint / label.replace(" ", "-")
     if folder is not None:
-        plan = replace(plan, identity=training.fingerprint(network.sizes))
+        weighed = None if weights is None else weights.tolist()
+        plan = replace(plan, identity=training.fingerprint(repr((network.sizes, weighed))))
     with ProgressLine(label, plan.max_epochs, shown=settings.verbose) as line:
 
         def tell(epoch: int, record: Epoch) -> None:
@@ -237,9 +252,9 @@ def _stopping(history: History, count: int, judges: int, settings: SequenceSetti
     if judges:
         way = "none of the next was better" if history.stopped == "early" else "all of them ran"
         return f"Epoch {history.best_epoch} of {ran} was the best on {judges} held-out sequences; {way}."
-    why = (
-        "Nothing was to be held out"
-        if settings.validation_fraction == 0
-        else (f"{count} sequences are too few to hold some out")
-    )
+    why = f"{count} sequences are too few to hold some out"
+    if settings.validation_fraction == 0:
+        why = "Nothing was to be held out"
+    elif round(settings.validation_fraction * count) >= _LEAST_JUDGES:
+        why = "Too few could be held out without the last of a class, or a part of a group"
     return f"{why}: all of them trained for a fixed number of {ran} epochs."

@@ -42,14 +42,15 @@ class Pooling(nn.Module):
 
     def _last(self, states: Tensor, lengths: Tensor) -> Tensor:
         rows = torch.arange(len(states), device=states.device)
-        newest = states[rows, (lengths - 1).clamp(min=0)] * (lengths > 0)[:, None]
-        if not self.bidirectional:
-            return newest
-        half = states.shape[2] // 2
-        return torch.cat([newest[:, :half], states[:, 0, half:] * (lengths > 0)[:, None]], 1)
+        last = states[rows, (lengths - 1).clamp(min=0)]
+        if self.bidirectional:
+            half = states.shape[2] // 2
+            last = torch.cat([last[:, :half], states[:, 0, half:]], 1)
+        return last.masked_fill((lengths == 0)[:, None], 0.0)
 
     def _mean(self, states: Tensor, lengths: Tensor) -> Tensor:
-        return (states * within(lengths, states)[..., None]).sum(1) / lengths.clamp(min=1)[:, None]
+        own = states.masked_fill(~within(lengths, states)[..., None], 0.0)
+        return own.sum(1) / lengths.clamp(min=1)[:, None]
 
     def _max(self, states: Tensor, lengths: Tensor) -> Tensor:
         most = states.masked_fill(~within(lengths, states)[..., None], -torch.inf).amax(1)
@@ -57,9 +58,10 @@ class Pooling(nn.Module):
 
     def _attention(self, states: Tensor, lengths: Tensor) -> Tensor:
         valid = within(lengths, states)
-        scores = self.question(torch.tanh(self.looking(states)))[..., 0]  # (B, T)
-        shares = scores.masked_fill(~valid, -1e9).softmax(1) * valid
-        return (shares[..., None] * states).sum(1)  # type: ignore[no-any-return]
+        own = states.masked_fill(~valid[..., None], 0.0)
+        scores = self.question(torch.tanh(self.looking(own)))[..., 0]  # (B, T)
+        shares = scores.masked_fill(~valid, -1e9).softmax(1)
+        return (shares[..., None] * own).sum(1)  # type: ignore[no-any-return]
 
 
 class Standardise(nn.Module):
