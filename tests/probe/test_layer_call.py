@@ -1,11 +1,13 @@
 """The recurrent layer inside a network: one layout to look at, whatever it was called with."""
 
+import re
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 import unrolled as ur
-from unrolled import ArgumentError
+from unrolled import ArgumentError, probe
 from unrolled.probe.layer_call import LayerCall, only, recurrent_layer, watched
 
 X = torch.randn(3, 5, 2, generator=torch.Generator().manual_seed(0))  # B, T, C
@@ -93,3 +95,79 @@ def test_the_last_of_several_layers_is_the_one() -> None:
     first, last = nn.RNN(2, 3), ur.nn.LSTM(3, 4)
     assert recurrent_layer(nn.ModuleList([first, last, nn.Linear(4, 2)])) is last
     assert recurrent_layer(nn.Linear(2, 2)) is None
+
+
+class Head(nn.Module):
+    """The answer of a layer's last step, whatever the layer takes for time."""
+
+    def __init__(self, *, batch_first: bool = True) -> None:
+        super().__init__()
+        self.rnn, self.fc = nn.GRU(2, 4, batch_first=batch_first), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.rnn(x)[0][:, -1])
+
+
+class Mean(Head):
+    """One number for the whole batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).mean()
+
+
+class Idle(Head):
+    """The layer is never run."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x.mean(1) @ self.rnn.weight_ih_l0[:4].T)
+
+
+class Cut(Head):
+    """No gradient gets through."""
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
+
+BATCH, CLASSES = torch.arange(60.0).reshape(5, 6, 2) / 60, [0, 1, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("module", "values", "sentence"),
+    [
+        (
+            Head(batch_first=False),
+            BATCH,
+            "read the second axis of (1, 6, 2) as time, it reads the first. Make it",
+        ),
+        (Head(), BATCH[..., :1], "called with values of shape (1, 6, 1); the Head refused: input"),
+        (nn.Module(), BATCH, "the Module refused: Module [Module] is missing"),
+        (Mean(), BATCH, "the Mean gave ()"),
+    ],
+)
+def test_a_module_that_is_not_called_with_a_batch_is_refused(
+    module: nn.Module, values: Tensor, sentence: str
+) -> None:
+    """Above all one that takes the batch for time, whose answers look like any other's."""
+    for ask in (probe.order, probe.memory, probe.gradients, probe.length):
+        with pytest.raises(ArgumentError, match=re.escape(sentence)):
+            ask(module, values, CLASSES)
+
+
+def test_a_layer_that_is_never_run_or_lets_no_gradient_through_is_refused() -> None:
+    """In a sentence, by the probes that go back through it."""
+    for ask in (probe.memory, probe.gradients):
+        with pytest.raises(ArgumentError, match="it ran 0 times"):
+            ask(Idle(), BATCH, CLASSES)
+        with pytest.raises(ArgumentError, match="lets none through"):
+            ask(Cut(), BATCH, CLASSES)
+
+
+def test_gradients_are_found_where_torch_records_none() -> None:
+    """Whoever asks inside torch.no_grad() gets the same answer."""
+    torch.manual_seed(0)
+    module = Head()
+    with torch.no_grad():
+        inside = [ask(module, BATCH, CLASSES).sentence for ask in (probe.memory, probe.gradients)]
+    assert inside == [ask(module, BATCH, CLASSES).sentence for ask in (probe.memory, probe.gradients)]

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.errors import ArgumentError
 from unrolled.probe.influence import sequences_as_long
 from unrolled.probe.layer_call import LayerCall, State
 from unrolled.probe.recurrence import Strand, in_pieces
@@ -19,6 +20,7 @@ from unrolled.probe.span import Floats
 from unrolled.probe.subject import Subject
 
 
+@torch.enable_grad()
 def flow_of(
     subject: Subject, rows: Tensor, rng: torch.Generator
 ) -> tuple[list[Floats], list[Floats], list[list[Strand]], NDArray[np.int64]]:
@@ -32,6 +34,9 @@ def flow_of(
     Returns:
         A list each, by layer and direction: mean norms (K,) of the loss gradient; mean norms (K,) of what a
         gradient of norm 1 at the last state becomes; the strands, one a batch. And (K,) how many are as long.
+
+    Raises:
+        ArgumentError: the model lets no gradient through.
     """
     found: list[list[tuple[Strand, Tensor, Tensor]]] = []
     for batch in subject.batches(rows):
@@ -44,8 +49,12 @@ def flow_of(
             strands.extend(ran)
             return output, final
 
-        with torch.enable_grad():
-            loss = subject.losses(subject.answers(rows=batch, run=run), batch).sum()
+        loss = subject.losses(subject.answers(rows=batch, run=run), batch).sum()
+        if not loss.requires_grad:
+            raise ArgumentError(
+                f"gradients model: expected a loss with a gradient, {subject.name} lets none through. Take "
+                "torch.no_grad() and .detach() out of its forward."
+            )
         own = list(zip(strands, *_norms(strands, loss, rng), strict=True))
         found = [[each] for each in own] if not found else [[*a, b] for a, b in zip(found, own, strict=True)]
     sequences = sequences_as_long(torch.cat([strand.lengths for strand, _, _ in found[0]]))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.errors import ArgumentError
-from unrolled.probe.layer_call import LayerCall, State, watched
+from unrolled.probe.layer_call import LayerCall, State, only, watched
 from unrolled.probe.span import Floats
 from unrolled.probe.subject import Subject
 
@@ -41,7 +41,7 @@ def by_gradients(subject: Subject, rows: Tensor, rng: torch.Generator) -> tuple[
         with watched(subject.layer) as calls:
             last = _last_answers(subject, subject.answers(values, rows=batch), batch)
         answers = _numbers(last, _classes(subject, last, batch))
-        for k, asked in enumerate((answers, _last_state(calls[0], lengths))):
+        for k, asked in enumerate((answers, _last_state(only(calls, subject.layer), lengths))):
             signs = torch.randint(2, asked.shape, generator=rng).to(asked) * 2 - 1
             gradient = _by_input((asked * signs).sum(), values, subject.name)
             each = (gradient.double() * scale).square().sum(-1)  # (B, T)

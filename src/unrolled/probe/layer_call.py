@@ -9,7 +9,7 @@ Shapes: B rows, T steps, C what the layer reads, L layers, D directions, H units
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,55 @@ def watched(layer: nn.Module, run: Run | None = None) -> Iterator[list[LayerCall
         yield calls
     finally:
         hook.remove()
+
+
+@contextmanager
+def asked(network: nn.Module) -> Iterator[nn.Module]:
+    """In evaluation mode, and afterwards as it was."""
+    before = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        # cuDNN has no way back through a layer in evaluation mode
+        with torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled and not torch.is_grad_enabled()):
+            yield network
+    finally:
+        for module, training in before:
+            module.training = training
+
+
+@torch.no_grad()
+def first_answer(
+    module: nn.Module, call: Callable[..., Tensor], values: Tensor, lengths: Tensor, who: str
+) -> Tensor:
+    """(1, K) or (1, T, K): what a module answers to one of the longest sequences.
+
+    Raises:
+        ArgumentError: it cannot be called with one, or answers something else, or reads the batch as time.
+    """
+    row, name = lengths.argmax()[None].cpu(), type(module).__name__
+    layer, shape = recurrent_layer(module), (1, *values.shape[1:])
+    watching: AbstractContextManager[list[LayerCall]] = nullcontext([]) if layer is None else watched(layer)
+    try:
+        with asked(module) as network, watching as calls:
+            answer = call(network, values[row], lengths[row], row)
+    except Exception as fault:
+        told = str(fault).split("\n", 1)[0] or type(fault).__name__
+        raise ArgumentError(
+            f"{who} model: expected a module that can be called with values of shape {shape}; the {name} "
+            f"refused: {told.rstrip('.')}. Give X as it reads it, or wrap it in a module that does."
+        ) from fault
+    T = shape[1]
+    if layer is not None and T > 1 and any(one.inputs.shape[:2] == (T, 1) for one in calls):
+        raise ArgumentError(
+            f"{who} model: expected its {type(layer).__name__} to read the second axis of {shape} as time, "
+            "it reads the first. Make it with batch_first=True, or transpose what enters it."
+        )
+    if answer.ndim not in {2, 3} or len(answer) != 1:
+        raise ArgumentError(
+            f"{who} model: expected answers of shape (1, K) or (1, T, K) to one sequence, the {name} gave "
+            f"{tuple(answer.shape)}. Wrap it in a module that returns such."
+        )
+    return answer
 
 
 def only(calls: list[LayerCall], layer: nn.Module) -> LayerCall:

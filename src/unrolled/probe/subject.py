@@ -6,8 +6,7 @@ Shapes: N sequences, B of them at once, T steps of the longest, F inputs, K clas
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -21,7 +20,7 @@ from unrolled.data.labelled import as_sequences
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError, NotFittedError
 from unrolled.probe.forecast_windows import ForecastCall
-from unrolled.probe.layer_call import LayerCall, Run, only, recurrent_layer, watched
+from unrolled.probe.layer_call import LayerCall, Run, asked, first_answer, only, recurrent_layer, watched
 from unrolled.probe.targets import NO_TARGET, are_classes, encoded
 
 _ROWS_AT_ONCE = 512
@@ -120,13 +119,13 @@ class Subject:
         values = self.values[rows] if values is None else values
         lengths = self.lengths[rows] if lengths is None else lengths
         if run is not None:
-            with _asked(self.networks[0]) as network, watched(self.layer, run) as calls:
+            with asked(self.networks[0]) as network, watched(self.layer, run) as calls:
                 answers = self.scored(self.call(network, values, lengths, rows))
                 only(calls, self.layer)
             return answers
         each = []
         for member in self.networks:
-            with _asked(member) as network:
+            with asked(member) as network:
                 each.append(self.scored(self.call(network, values, lengths, rows)))
         if len(each) == 1:
             return each[0]
@@ -148,9 +147,24 @@ class Subject:
     def entered(self, rows: Tensor | None = None) -> LayerCall:
         """What enters the recurrent layer of the first network, and what it answers."""
         rows = torch.arange(len(self)) if rows is None else rows
-        with _asked(self.networks[0]) as network, watched(self.layer) as calls:
+        with asked(self.networks[0]) as network, watched(self.layer) as calls:
             self.call(network, self.values[rows], self.lengths[rows], rows)
         return only(calls, self.layer)
+
+    @torch.no_grad()
+    def require_finite(self) -> None:
+        """Pass if every answer is a number.
+
+        Raises:
+            ArgumentError: one is not: neither losses nor influences can be told of it.
+        """
+        for rows in self.batches(torch.arange(len(self))):
+            found = torch.isfinite(self.answers(rows=rows)).flatten(1).all(1)
+            if not found.all():
+                raise ArgumentError(
+                    f"model: expected finite answers, {self.name} has none for sequence "
+                    f"{int(rows[found.logical_not().cpu()][0])}. See with gradients whether its states explode."
+                )
 
     def losses(self, answers: Tensor, rows: Tensor | None = None) -> Tensor:
         """(B,) log loss or squared error of each sequence, a mean over its steps where each has an answer.
@@ -299,8 +313,7 @@ def _of_module(module: nn.Module, X: Any, y: Any, who: str) -> Subject:
     values = values.to(weight.device, weight.dtype)
     takes_lengths = "lengths" in inspect.signature(module.forward).parameters
     call = _with_lengths if takes_lengths else _by_length
-    with torch.no_grad(), _asked(module) as network:
-        first = call(network, values[:1], lengths[:1], torch.zeros(1, dtype=torch.int64))
+    first = first_answer(module, call, values, lengths, who)
     K, per_step = first.shape[-1], first.ndim == 3
     is_class = K > 1 if y is None else are_classes(y, K, per_step=per_step, who=f"{who} y")
     classes = np.arange(max(K, 2)) if is_class else None
@@ -334,20 +347,6 @@ def padded(sequences: Sequences) -> tuple[Tensor, Tensor]:
     values = torch.zeros(N, T, inputs, dtype=torch.float64)
     values[torch.arange(T) < lengths[:, None]] = torch.from_numpy(sequences.values)
     return values, lengths
-
-
-@contextmanager
-def _asked(network: nn.Module) -> Iterator[nn.Module]:
-    """In evaluation mode, and afterwards as it was."""
-    before = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        # cuDNN has no way back through a layer in evaluation mode
-        with torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled and not torch.is_grad_enabled()):
-            yield network
-    finally:
-        for module, training in before:
-            module.training = training
 
 
 def _answer(raw: Any) -> Tensor:

@@ -58,6 +58,11 @@ def encoded(y: Any, lengths: Tensor, classes: NDArray[Any] | None, *, per_step: 
         raise DataError(f"{who}: expected one a sequence, {len(lengths)} in all; got {came}.")
     if not per_step:
         return _one_axis(y, classes, who)
+    if any(np.ndim(own) == 0 for own in y):
+        raise DataError(
+            f"{who}: expected a list for each sequence, one label or number a step as the model answers, got "
+            "one for a whole sequence. Give a model that answers once, such as with the last step."
+        )
     parts = [_one_axis(own, classes, f"{who}[{i}]") for i, own in enumerate(y)]
     for i, (own, length) in enumerate(zip(parts, lengths.tolist(), strict=True)):
         if len(own) != length:
