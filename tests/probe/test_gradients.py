@@ -235,6 +235,19 @@ def test_a_pooled_readout_does_not_hide_what_vanishes() -> None:
     assert pooled.layers[0].norm[-1] > 0.1 * pooled.layers[0].norm[0]
     assert last.layers[0].norm[-1] < 1e-9 * last.layers[0].norm[0]
     assert pooled.outcome == last.outcome == "vanishing"
+    assert "what lies farther back hardly trains it" in str(last)
+    assert "a readout that pools every state" in last.advice
+    assert "what lies farther back trains it by another way only: its readout" in str(pooled)
+    assert "a readout that pools every state" not in pooled.advice
+
+
+def test_a_network_of_no_numbers_is_said_to_explode() -> None:
+    """Its steps have no spectrum, and the sentence none."""
+    net = Net(RNN(2, 4, batch_first=True))
+    net.layer.weight_hh_l0.data.fill_(float("nan"))
+    found = gradients(net, *data())
+    assert found.outcome == "exploding"
+    assert "are no longer finite: they explode (Lyapunov exponent +nan)" in str(found)
 
 
 class Padded(nn.Module):

@@ -39,7 +39,7 @@ def curves(count: int = 60, steps: int = 10) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_cut_keeps_the_first_part_and_a_stretch_the_course() -> None:
     """In proportion to each one's own length, as numpy interpolates; padding is zero."""
-    subject = subject_of(nn.Sequential(nn.RNN(2, 3)), RAGGED)
+    subject = subject_of(nn.Sequential(nn.RNN(2, 3, batch_first=True)), RAGGED)
     cut, longer = resized(subject, 5 / 9), resized(subject, 3.0)
     assert cut.lengths.tolist() == [2, 5, 1]
     assert longer.lengths.tolist() == [12, 27, 3]
@@ -54,7 +54,7 @@ def test_a_cut_keeps_the_first_part_and_a_stretch_the_course() -> None:
 
 def test_the_same_length_is_the_same_subject() -> None:
     """To the bit."""
-    subject = subject_of(nn.Sequential(nn.RNN(2, 3)), RAGGED)
+    subject = subject_of(nn.Sequential(nn.RNN(2, 3, batch_first=True)), RAGGED)
     assert torch.equal(resized(subject, 1.0).values, subject.values)
 
 
@@ -78,19 +78,43 @@ def test_a_mean_holds_on_longer_sequences() -> None:
     assert [row.how for row in told.rows] == ["cut", "cut", "as given", "stretched", "stretched"]
     assert told.falls_at is None
     assert told.sentence == (
-        "The Reads holds on longer sequences: it is right in 100 % at the 10 steps of its training, "
-        "and is right in 100 % at 40 (4 times as long)."
+        "The Reads holds on longer sequences: it is right in 100 % at the 10 steps given, "
+        "and is right in 100 % at 40 (stretched to 4 times as long)."
     )
+    assert told.outcome == "holds"
 
 
 def test_a_model_that_reads_one_place_falls() -> None:
     """The fifth step of 10 is in the middle, of 40 at the start; chance is named beside it."""
     X, y = curves(200)
     told = length(FIFTH, X, y, lengths=[10, 80])
-    assert told.falls_at == 80
+    assert (told.outcome, told.falls_at) == ("falls", 80)
     assert told.rows[0].score > 0.9 > told.rows[1].score
     assert told.usual == pytest.approx(max(y.mean(), 1 - y.mean()))
     assert told.sentence.startswith("The Reads does worse on longer sequences")
+
+
+def test_a_few_sequences_do_not_tell_that_it_holds() -> None:
+    """A loss that is no proof is no proof of the contrary either; what is worst is said."""
+    X, y = curves(200)
+    told = length(FIFTH, X[8:16], y[8:16], lengths=[10, 80])
+    assert told.rows[1].score < told.rows[0].score
+    assert (told.outcome, told.falls_at) == ("too few to tell", None)
+    assert told.sentence.startswith("Whether the Reads holds on longer sequences cannot be told from 8: it")
+
+
+def test_an_error_that_overflows_is_the_worst_there_is() -> None:
+    """No NaN, which is neither better nor worse; in JSON it is None."""
+
+    class Powers(nn.Module):  # (B, 1)
+        def forward(self, x: Tensor) -> Tensor:
+            return x[:, -1] * (1.0 if x.shape[1] <= 10 else float("nan"))
+
+    X, _ = curves()
+    told = length(Powers(), X, X[:, -1, 0] + 0.5, lengths=[10, 20])
+    assert (told.outcome, told.falls_at, told.rows[1].score) == ("falls", 20, np.inf)
+    assert json.loads(json.dumps(told.to_dict(), allow_nan=False))["rows"][1]["score"] is None
+    assert len(told.plot().data) > 0
 
 
 def test_sequences_can_be_made() -> None:

@@ -261,6 +261,24 @@ def test_a_disagreement_is_said() -> None:
     assert "most of it 3 back" in str(found)
 
 
+def test_an_answer_in_jumps_is_told_by_replacing_steps() -> None:
+    """Its gradient is 0 everywhere, which does not say that it remembers nothing."""
+
+    class Jumps(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn = nn.RNN(1, 1, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.sign(self.rnn(x)[0][:, -1] + x[:, -3])
+
+    found = memory(Jumps(), np.random.default_rng(0).normal(size=(40, 8)))
+    assert not found.gradient.any()
+    assert found.occluded.peak == 2
+    assert found.sentence.startswith("No gradient goes from the answer of the Jumps to its input.")
+    assert found.sentence.endswith("most of it 2 back.")
+
+
 def test_what_remembers_nothing_says_so() -> None:
     """A readout of zeros."""
     net = Net(GRU(1, 4, batch_first=True))

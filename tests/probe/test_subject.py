@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 import unrolled as ur
 from unrolled import DataError, NotFittedError, UnrolledError
+from unrolled.probe import length, memory, order, states
 from unrolled.probe.subject import subject_of
 
 RAGGED = [np.random.default_rng(k).normal(size=(n, 2)) for k, n in enumerate((4, 7, 1, 7, 3))]
@@ -167,6 +168,13 @@ def test_some_and_rearranged_take_sequences_and_steps_along() -> None:
     assert torch.equal(moved.targets, twice.targets.flip(1))
 
 
+class Endless(Last):
+    """Of a sequence of one length it says nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * (float("nan") if x.shape[1] == len(RAGGED[2]) else 1.0)
+
+
 def _fitted() -> ur.SequenceClassifier:
     return ur.SequenceClassifier(hidden_size=2, max_epochs=1).fit(RAGGED, LABELS)
 
@@ -196,6 +204,19 @@ def _fitted() -> ur.SequenceClassifier:
         ),
         (lambda: subject_of(Last(), RAGGED).judge(), UnrolledError, "y: expected the labels"),
         (lambda: subject_of(nn.Linear(2, 3), RAGGED).layer, UnrolledError, "the Linear has none"),
+        *(
+            (
+                ask,
+                UnrolledError,
+                "expected finite answers, the Endless has none for sequence 2. See with gradients",
+            )
+            for ask in (
+                lambda: order(Endless(), RAGGED, [0, 1, 2, 0, 1], retrain=False),
+                lambda: memory(Endless(), RAGGED),
+                lambda: states(Endless(), RAGGED),
+                lambda: length(Endless(), RAGGED, [0, 1, 2, 0, 1]),
+            )
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_a_sentence(ask: object, error: type, sentence: str) -> None:

@@ -291,8 +291,14 @@ def _advice(layer: LayerGradients, strand: Strand) -> tuple[str, ...]:
             if is_plain
             else "gates that start open (a forget or update bias of 1 or more)"
         )
-        return (*steeper, *gated, start, "a readout that pools every state", "shorter sequences")
+        pooled = [] if _has_another_way(layer) else ["a readout that pools every state"]
+        return (*steeper, *gated, start, *pooled, "shorter sequences")
     return ()
+
+
+def _has_another_way(layer: LayerGradients) -> bool:
+    """Whether the loss reaches the first states by more than what the recurrence hands back to them."""
+    return bool(layer.norm[-1] > max(_VANISHED, 10 * layer.share[-1]) * layer.norm[0])
 
 
 def _sentence(found: Gradients) -> str:
@@ -300,10 +306,15 @@ def _sentence(found: Gradients) -> str:
     where = "" if len(found.layers) == 1 else f" ({layer.name})"
     if layer.growth is None:
         return f"The sequences have one step: no gradient of {found.name} goes back through time."
-    radius = f"spectral radius of a step {layer.jacobian.radius:.2f}, Lyapunov exponent {layer.lyapunov:+.2f}"
-    if found.outcome == "exploding":
+    radius = (
+        "" if layer.jacobian.radius is None else f"spectral radius of a step {layer.jacobian.radius:.2f}, "
+    )
+    radius += f"Lyapunov exponent {layer.lyapunov:+.2f}"
+    is_finite = math.isfinite(layer.left) and np.isfinite([layer.norm, layer.share]).all()
+    if not is_finite:
+        told = "are no longer finite"
+    elif found.outcome == "exploding" or layer.growth > _GROWING:
         told = f"grow by a factor of {layer.growth:.2f} a step back, {_multiple(layer.left)} over {K} steps"
-        told = told if math.isfinite(layer.left) and np.isfinite(layer.norm).all() else "are no longer finite"
     elif layer.growth < 1:
         told = f"fall by a factor of {layer.growth:.2f} a step back"
         told += f", to a thousandth after {found.reach:.0f} of {K} steps" if found.reach < K else ""
@@ -311,7 +322,12 @@ def _sentence(found: Gradients) -> str:
         told = f"hold: a factor of {layer.growth:.2f} a step back"
     verdict = {
         "exploding": "they explode",
-        "vanishing": "they vanish, and what lies farther back hardly trains it",
+        "vanishing": (
+            "they vanish in the recurrence, and what lies farther back trains it by another way only: its "
+            "readout or a layer above"
+            if _has_another_way(layer)
+            else "they vanish, and what lies farther back hardly trains it"
+        ),
         "healthy": "they are healthy",
     }
     asked = {"exploding": "Change", "vanishing": "If it matters, change", "healthy": ""}[found.outcome]

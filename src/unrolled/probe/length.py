@@ -28,8 +28,10 @@ from unrolled.probe.wording import aligned, capital, percent, times
 
 Make = Callable[[int], tuple[Any, Any]]
 How = Literal["cut", "as given", "stretched", "made"]
+Outcome = Literal["holds", "falls", "too few to tell"]
 
 _Z = 1.96  # of a 95 % interval
+_LITTLE = 0.1  # of what the model gains over always answering the same: so much less is still holding
 _SHARES = (0.25, 0.5, 1, 2, 4)  # of the trained length, where no lengths are named
 
 
@@ -64,10 +66,12 @@ class Length:
 
     Args:
         sentence: what to tell a person.
+        outcome: "falls" where a longer length does clearly worse (their intervals do not overlap); "holds"
+            where none does, nor loses more than a tenth of what the model gains over always answering the
+            same; "too few to tell" between the two.
         rows: from the shortest on.
         trained_length: the length that the others are compared with.
-        falls_at: the first longer length at which it does clearly worse (their intervals do not overlap);
-            None where it holds.
+        falls_at: the first longer length at which it falls; None where there is none.
         task: "class" or "number": whether a score is an accuracy or an error.
         usual: accuracy of always answering the commonest class, or error of always answering the mean.
     """
@@ -75,6 +79,7 @@ class Length:
     kind: ClassVar[str] = "length"
 
     sentence: str
+    outcome: Outcome
     rows: tuple[AtLength, ...]
     trained_length: int
     falls_at: int | None
@@ -88,8 +93,11 @@ class Length:
         return to_frame({score if name == "score" else name: own for name, own in columns.items()}, "pandas")
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, ready for JSON."""
-        return {"kind": self.kind, **asdict(self), "rows": [asdict(row) for row in self.rows]}
+        """Everything, ready for JSON; an error that is infinite is None."""
+        rows = [
+            {name: None if own == math.inf else own for name, own in asdict(row).items()} for row in self.rows
+        ]
+        return {"kind": self.kind, **asdict(self), "rows": rows}
 
     def plot(self) -> Any:
         """The score against the length, with its interval."""
@@ -122,7 +130,8 @@ def length(
         trained_length: steps that the model was trained on; None for the longest in X.
 
     Raises:
-        ArgumentError: the model is none of those, a length is below 1, or neither X nor `make` was given.
+        ArgumentError: the model is none of those or has answers that are not finite, a length is below 1, or
+            neither X nor `make` was given.
         DataError: X or y cannot be used.
 
     >>> class Mean(torch.nn.Module):  # of all steps: no length is too long
@@ -153,10 +162,13 @@ def length(
     for steps in asked:
         at[steps] = resized(given, steps / longest) if given is not None else _made(model, make, steps)
     usual, task, name = _usual(at[trained]), at[trained].task, at[trained].name
+    at[trained].require_finite()
     rows = [_row(own.judge(), steps, trained, _how(steps, longest), task) for steps, own in at.items()]
-    falls = _falls_at(rows, trained, task)
-    sentence = _sentence(rows, trained, falls, usual, task=task, name=name)
-    return Length(sentence, tuple(rows), trained, falls, task, usual)
+    outcome, told = _judged(rows, trained, usual, task)
+    sentence = _sentence(rows, trained, outcome, told, usual, task=task, name=name)
+    return Length(
+        sentence, outcome, tuple(rows), trained, told.length if outcome == "falls" else None, task, usual
+    )
 
 
 def resized(subject: Subject, ratio: float) -> Subject:
@@ -203,12 +215,13 @@ def _how(steps: int, longest: int) -> How:
 
 
 def _row(judged: Judged, steps: int, trained: int, how: How, task: str) -> AtLength:
-    n, loss = len(judged.losses), float(judged.losses.mean())
+    losses = np.nan_to_num(judged.losses, nan=np.inf)  # states that overflow know nothing
+    n, loss = len(losses), float(losses.mean())
     if task == "class":
         score = float(judged.right.mean())
         low, high = _share_interval(score, n)
     else:
-        spread = _Z * float(judged.losses.std()) / math.sqrt(n)
+        spread = _Z * float(losses.std()) / math.sqrt(n) if math.isfinite(loss) else 0.0
         score, low, high = (math.sqrt(max(mean, 0.0)) for mean in (loss, loss - spread, loss + spread))
     return AtLength(steps, steps / trained, how, loss, score, low, high, n)
 
@@ -229,31 +242,48 @@ def _usual(subject: Subject) -> float:
     return float(known[~known.isnan()].double().std(correction=0))
 
 
-def _falls_at(rows: list[AtLength], trained: int, task: str) -> int | None:
+def _judged(rows: list[AtLength], trained: int, usual: float, task: str) -> tuple[Outcome, AtLength]:
+    """What longer sequences do to the score, and the row that tells it: the first to fall, or the worst."""
+    better = 1 if task == "class" else -1
     reference = next(row for row in rows if row.length == trained)
-    for row in rows:
-        worse = row.high < reference.low if task == "class" else row.low > reference.high
-        if row.length > trained and worse:
-            return row.length
-    return None
+    longer = [row for row in rows if row.length > trained]
+    for row in longer:
+        if row.high < reference.low if task == "class" else row.low > reference.high:
+            return "falls", row
+    if not longer:
+        return "too few to tell", reference
+    worst = min(reversed(longer), key=lambda row: better * row.score)
+    lost, gained = better * (reference.score - worst.score), better * (reference.score - usual)
+    return "holds" if lost <= max(_LITTLE * gained, 0.0) else "too few to tell", worst
 
 
 def _sentence(
-    rows: list[AtLength], trained: int, falls: int | None, usual: float, *, task: str, name: str
+    rows: list[AtLength],
+    trained: int,
+    outcome: Outcome,
+    told: AtLength,
+    usual: float,
+    *,
+    task: str,
+    name: str,
 ) -> str:
-    by_length = {row.length: row for row in rows}
+    reference = next(row for row in rows if row.length == trained)
     said = percent if task == "class" else "{:.3g}".format
     verb = "is right in" if task == "class" else "has an error of"
-    start = f"{verb} {said(by_length[trained].score)} at the {trained} steps of its training"
-    longer = [row for row in rows if row.length > trained]
-    if not longer:
+    whose = "given" if reference.how == "as given" else "of its training"
+    start = f"{verb} {said(reference.score)} at the {trained} steps {whose}"
+    if told is reference:
         return f"{capital(name)} {start}; no longer sequences were asked about."
-    row = longer[-1] if falls is None else by_length[falls]
-    end = f"{said(row.score)} at {row.length} ({times(row.ratio)} as long)"
-    if falls is None:
+    longer = f"{'stretched to ' if told.how == 'stretched' else ''}{times(told.ratio)} as long"
+    end = f"{said(told.score)} at {told.length} ({longer})"
+    if outcome == "holds":
         return f"{capital(name)} holds on longer sequences: it {start}, and {verb} {end}."
-    gained = abs(usual - by_length[trained].score)
-    lost = abs(row.score - by_length[trained].score)
+    if outcome == "too few to tell":
+        return (
+            f"Whether {name} holds on longer sequences cannot be told from {told.sequences}: it {start}, and "
+            f"{verb} {end}."
+        )
+    lost, gained = abs(told.score - reference.score), abs(usual - reference.score)
     judgement = "does not hold" if lost > gained / 2 else "does worse"
     naive = "the commonest class is right in" if task == "class" else "the mean has an error of"
     return (

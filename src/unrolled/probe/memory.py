@@ -143,7 +143,7 @@ def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memor
         A record that prints as one sentence.
 
     Raises:
-        ArgumentError: the model has no recurrent layer, or X or y do not fit it.
+        ArgumentError: the model has no recurrent layer or answers that are not finite, or X or y do not fit.
 
     Steps back that fewer than one sequence in twenty has are left out. Of a model that answers every step it
     is the answer after the last one.
@@ -163,6 +163,7 @@ def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memor
     """
     seed = whole("memory random_state", random_state)
     subject = subject_of(model, X, y, who="memory")
+    subject.require_finite()
     rng = torch.Generator().manual_seed(seed)
     drawn = torch.randperm(len(subject), generator=rng)
     rows, few, fewer = (
@@ -200,6 +201,12 @@ def _sentence(found: Memory) -> str:
     name, K, answer = found.name, len(found.steps_back), found.answer
     if not found.gradient.any() and not np.nan_to_num(found.occlusion).any():
         return f"The answer of {name} changes with no step: it remembers nothing of its input."
+    if not found.gradient.any():
+        return (
+            f"No gradient goes from the answer of {name} to its input. Replacing steps changes the answer: "
+            f"95 % of that influence lies within {_steps(found.occluded.window)} back, most of it "
+            f"{found.occluded.peak} back."
+        )
     if found.pooled or found.bidirectional:
         why = "The layer reads from the end too" if found.bidirectional else "The readout reads every state"
         told = (

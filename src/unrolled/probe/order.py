@@ -203,10 +203,11 @@ def order(
     whole("repeats", repeats, least=19)
     if folds is not None:
         whole("folds", folds, least=3)
-    whole("random_state", random_state)
+    random_state = whole("random_state", random_state, most=2**62)
     if retrain:
         require_trainable(model)
     subject = subject_of(model, X, y, who="order")
+    subject.require_finite()
     generator = torch.Generator().manual_seed(random_state)
     rows = torch.arange(len(subject))
     if len(rows) > _MOST_SEQUENCES:

@@ -148,8 +148,8 @@ def states(model: Any, X: Any, *, layer: int | None = None, direction: Direction
         A record that prints as one sentence.
 
     Raises:
-        ArgumentError: the model has no recurrent layer, there is no such layer or direction, or X does not
-            fit.
+        ArgumentError: the model has no recurrent layer or answers that are not finite, there is no such layer
+            or direction, or X does not fit.
 
     Components point so that their largest weight is positive. With one step in all nothing varies: the path
     is 0 and so is what it explains.
@@ -167,6 +167,7 @@ def states(model: Any, X: Any, *, layer: int | None = None, direction: Direction
     """
     one_of("states direction", direction, ("forward", "reverse"))
     subject = subject_of(model, X, who="states")
+    subject.require_finite()
     rows, strands = [], []
     for batch in subject.batches(torch.arange(len(subject))):
 

@@ -80,7 +80,7 @@ def _bars(bars: Sequence[tuple[str, float, str, str]], shown: Callable[[float], 
 
 
 def length_figure(length: Any) -> go.Figure:
-    """The score as sequences grow past the length that the network was trained on."""
+    """The score as sequences grow past the length that the others are compared with."""
     is_class = length.task == "class"
     plot = blank(340)
     lengths = [row.length for row in length.rows]
@@ -98,7 +98,7 @@ def length_figure(length: Any) -> go.Figure:
     plot.add_vline(x=length.trained_length, line={"color": INK, "width": 1, "dash": "dot"}, layer="below")
     plot.add_annotation(
         x=math.log10(length.trained_length), y=0, yref="paper", yanchor="bottom", xanchor="left", xshift=5,
-        text="trained on", showarrow=False, font={"color": INK, "size": 12},
+        text="compared with", showarrow=False, font={"color": INK, "size": 12},
     )  # fmt: skip
     plot.add_hline(y=length.usual, line={"color": OTHER, "width": 1, "dash": "dot"})
     plot.add_annotation(

@@ -26,7 +26,10 @@ _WORDS = {
     "gradients": (
         "Do its gradients survive?",
         "What is left of a gradient on its way back through time",
-        "Learning from a step needs a gradient there. In the tinted zones it is too faint, or too large.",
+        (
+            "What a state’s gradient becomes in those before it. In the tinted zones it is too faint to "
+            "learn from, or too large. A readout of every state gives each a gradient of its own besides."
+        ),
     ),
     "states": (
         "What does its state do?",
@@ -116,10 +119,12 @@ def _gradients_tile(gradients: Any) -> tuple[str, str, str]:
 
 
 def _length_tile(length: Any) -> tuple[str, str, str]:
+    big = {"holds": "it holds", "falls": "it does worse", "too few to tell": "too few to tell"}[
+        length.outcome
+    ]
     falls = length.falls_at
-    big = "it holds" if falls is None else "it fails"
     small = f"up to {steps(length.rows[-1].length, None)}" if falls is None else f"at {steps(falls, None)}"
-    return f"Beyond the {steps(length.trained_length, None)} it was trained on", big, small
+    return f"On more than {steps(length.trained_length, None)}", big, small
 
 
 _TILES = {
