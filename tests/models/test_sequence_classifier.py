@@ -14,7 +14,7 @@ from unrolled.models.sequence_classifier import SequenceClassifier
 
 TOY = np.array([[1.0, 2, 3, 4, 5], [5, 4, 3, 2, 1]])[:, :, None]
 TOY_CLASSES = np.array([1, 0])
-QUICK = {"hidden_size": 8, "max_epochs": 20, "learning_rate": 0.02}
+QUICK = {"hidden_size": 8, "max_epochs": 20, "learning_rate": 0.02, "ensemble": 1}
 
 
 def _slopes(count: int, seed: int = 0) -> tuple[list[Any], list[str]]:
@@ -116,7 +116,7 @@ def test_an_ensemble_is_the_mean_of_its_members() -> None:
     """Each with a seed of its own: the first is the model of that seed alone."""
     X, y = _slopes(30)
     quick = QUICK | {"max_epochs": 4}
-    model = SequenceClassifier(**quick, ensemble=3, random_state=5).fit(X, y)
+    model = SequenceClassifier(**quick | {"ensemble": 3}, random_state=5).fit(X, y)
     alone = [SequenceClassifier(**quick, random_state=5 + k).fit(X, y).predict_proba(X) for k in range(3)]
     assert len(model.networks_) == 3
     np.testing.assert_allclose(model.predict_proba(X), np.mean(alone, axis=0), atol=1e-7)

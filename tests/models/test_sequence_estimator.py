@@ -16,7 +16,7 @@ from unrolled.models.sequence_estimator import SequenceEstimator
 from unrolled.models.sequence_regressor import SequenceRegressor
 from unrolled.models.sequence_tagger import SequenceTagger
 
-QUICK = {"hidden_size": 4, "max_epochs": 2}
+QUICK = {"hidden_size": 4, "max_epochs": 2, "ensemble": 1}
 RNG = np.random.default_rng(0)
 X = [RNG.normal(5, 3, size=(steps, 2)) for steps in (3, 7, 2, 5, 4, 3)]
 ALL = [
@@ -36,7 +36,7 @@ def _answers(model: Any, data: Any) -> Any:
 @each
 def test_saved_and_loaded_is_identical(kind: Any, y: Any, tmp_path: Path) -> None:
     """The same answers to the bit, the same facts, and whatever was learned."""
-    model = kind(**QUICK, ensemble=2, cell="rnn", activation="prelu").fit(X, y)
+    model = kind(**QUICK | {"ensemble": 2}, cell="rnn", activation="prelu").fit(X, y)
     loaded = kind.load(model.save(tmp_path / "model"))
     np.testing.assert_array_equal(_answers(loaded, X), _answers(model, X))
     assert loaded.get_params() == model.get_params()
@@ -239,3 +239,30 @@ def test_a_subclass_says_what_y_becomes() -> None:
     """The common part alone fits nothing."""
     with pytest.raises(NotImplementedError):
         SequenceEstimator().fit(X, ALL[0][1])
+
+
+@pytest.mark.parametrize("training", ["gradient", "reservoir"])
+@pytest.mark.parametrize("kind", [np.int64, np.uint64, np.int8])
+def test_numpys_whole_numbers_are_whole_numbers(kind: Any, training: str) -> None:
+    """A grid such as np.arange(2, 9) makes them, and small ones must not overflow on the way."""
+    plain = {
+        "hidden_size": 3,
+        "num_layers": 1,
+        "ensemble": 2,
+        "max_epochs": 2,
+        "batch_size": 2,
+        "random_state": 1,
+    }
+    X, y = np.arange(24.0).reshape(4, 6) % 7, [0, 1, 0, 1]
+    own = SequenceClassifier(training=training, **{name: kind(value) for name, value in plain.items()}).fit(
+        X, y
+    )
+    same = SequenceClassifier(training=training, **plain).fit(X, y)
+    assert np.array_equal(own.predict_proba(X), same.predict_proba(X))
+
+
+@pytest.mark.parametrize("name", ["cell", "activation", "stem", "training", "pooling"])
+def test_an_array_is_no_word(name: str) -> None:
+    """Compared with a word it would be many answers at once."""
+    with pytest.raises(ArgumentError, match=f"{name}: expected one of"):
+        SequenceClassifier(**{name: np.array(["gru", "lstm"])}).fit([[1.0, 2.0], [2.0, 1.0]], [0, 1])

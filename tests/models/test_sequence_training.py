@@ -12,9 +12,9 @@ import pytest
 from unrolled.errors import DataError, ModelFolderError, TrainingError
 from unrolled.models import sequence_training
 from unrolled.models.sequence_classifier import SequenceClassifier
-from unrolled.models.sequence_training import _plan, held_out
+from unrolled.models.sequence_training import _fraction, _plan, held_out
 
-QUICK = {"hidden_size": 4, "max_epochs": 3}
+QUICK = {"hidden_size": 4, "max_epochs": 3, "ensemble": 1, "validation_fraction": 0.1}
 
 
 def _sequences(count: int, seed: int = 0) -> tuple[Any, Any]:
@@ -148,7 +148,9 @@ def test_what_judges_is_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_noise_stops_early() -> None:
     """Three tenths of the epochs without a better one."""
-    model = SequenceClassifier(hidden_size=16, max_epochs=60, learning_rate=0.05).fit(*_sequences(300))
+    model = SequenceClassifier(**QUICK | {"hidden_size": 16, "max_epochs": 60}, learning_rate=0.05).fit(
+        *_sequences(300)
+    )
     assert model.history_.stopped == "early"
     assert model.stopping_.endswith("; none of the next was better.")
     assert len(model.history_.epochs) == model.history_.best_epoch + 18
@@ -157,7 +159,7 @@ def test_noise_stops_early() -> None:
 @pytest.mark.parametrize(("count", "epochs", "steps"), [(2, 400, 1), (1000, 50, 16), (100_000, 6, 1563)])
 def test_epochs_are_passes_as_many_as_learn_enough(count: int, epochs: int, steps: int) -> None:
     """Fifty, but at least 400 steps and about 8,000 at most; what the user says counts."""
-    settings = SequenceClassifier()._settings(None)
+    settings = SequenceClassifier()._settings(None, count)
     plan = _plan(count, settings)
     assert (plan.max_epochs, plan.steps_per_epoch) == (epochs, steps)
     assert steps == math.ceil(count / plan.batch_size)
@@ -171,7 +173,7 @@ def test_few_sequences_train_for_a_fixed_number_of_epochs() -> None:
     assert model.stopping_ == (
         "12 sequences are too few to hold some out: all of them trained for a fixed number of 3 epochs."
     )
-    model = SequenceClassifier(**QUICK, validation_fraction=0).fit(*_sequences(400))
+    model = SequenceClassifier(**QUICK | {"validation_fraction": 0}).fit(*_sequences(400))
     assert model.stopping_ == (
         "Nothing was to be held out: all of them trained for a fixed number of 3 epochs."
     )
@@ -208,12 +210,12 @@ def test_ctrl_c_keeps_the_members_before_it(
     """The one that was cut short is not among them."""
     X, y = _sequences(20)
     seen = interrupted("training 3 of 4", 1)
-    model = SequenceClassifier(**QUICK, ensemble=4).fit(X, y)
+    model = SequenceClassifier(**QUICK | {"ensemble": 4}).fit(X, y)
     assert len(model.networks_) == 2
     assert model.history_.stopped == "interrupted"
     assert capsys.readouterr().err.endswith("are kept (2 of 4 networks).\n")
     assert seen[-1] == "training 3 of 4 1"
-    alone = SequenceClassifier(**QUICK, ensemble=2).fit(X, y)
+    alone = SequenceClassifier(**QUICK | {"ensemble": 2}).fit(X, y)
     np.testing.assert_array_equal(model.predict_proba(X), alone.predict_proba(X))
 
 
@@ -281,3 +283,15 @@ def test_the_progress_line_shows_the_loss(capsys: pytest.CaptureFixture[str]) ->
     assert "training 3/3 epochs, loss" in capsys.readouterr().err
     SequenceClassifier(**QUICK).fit(X, y)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("count", "networks", "held"), [(20, 4, 0.0), (499, 4, 0.0), (500, 1, 0.0), (2000, 1, 0.1)]
+)
+def test_few_sequences_are_all_trained_on_by_several_networks(count: int, networks: int, held: float) -> None:
+    """Luck in the start is evened out below 500; from 2,000 on some can be spared to judge."""
+    settings = SequenceClassifier()._settings(None, count)
+    assert settings.ensemble == networks
+    assert _fraction(settings, count) == held
+    assert _fraction(replace(settings, validation_fraction=0.3), count) == 0.3
+    assert SequenceClassifier(training="reservoir")._settings(None, count).ensemble == 1

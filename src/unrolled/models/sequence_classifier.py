@@ -38,13 +38,15 @@ class SequenceClassifier(LabellingEstimator):
         training: "gradient"; or "reservoir", whose recurrent weights stay random and whose readout is
             solved in closed form, in a blink.
         class_weight: None; "balanced" for classes that count alike however rare; or a dict of weights.
-        ensemble: networks with different seeds, whose probabilities are averaged.
+        ensemble: networks with different seeds, whose probabilities are averaged; None for 4 below 500
+            sequences, where luck in the start matters, else 1, as for a reservoir.
         max_epochs: passes over the sequences at most; None for 50, or as many as make 400 steps, but no more
             than make 8,000.
         batch_size: sequences a step; None for 64, fewer if there are few sequences.
         learning_rate: the peak of its one cycle.
         validation_fraction: the part of each class that is held out to choose the epoch by; 0 trains on all
-            for all epochs, as is done where fewer than 30 sequences would be held out.
+            for all epochs, as is done where fewer than 30 sequences would be held out; None for 0.1 from
+            2,000 sequences on, else 0.
         random_state: seed of weights, shuffling, dropout and of what is held out.
         device: where torch computes.
         verbose: draw a progress line with time left on stderr.

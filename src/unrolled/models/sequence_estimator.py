@@ -41,6 +41,7 @@ _POOLING = "last+mean+max"
 _CHANNELS, _CHANNELS_SOLVED = 64, 256  # patterns of the stem
 _STEPS_READ = 200  # from twice as many on, the stem leaves the core fewer steps
 _LONGEST_SPAN = 100  # steps that the slowest units remember at the start
+_FEW, _MEMBERS = 500, 4  # sequences below which luck in the start matters, and the networks that even it out
 _LIMIT = 1e6  # scaled values beyond it say "huge"; their squares must stay finite
 
 
@@ -87,11 +88,11 @@ class SequenceEstimator(Estimator):
         pooling: str | None = None,
         dropout: float = 0.2,
         training: str = "gradient",
-        ensemble: int = 1,
+        ensemble: int | None = None,
         max_epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float = 5e-3,
-        validation_fraction: float = 0.1,
+        validation_fraction: float | None = None,
         random_state: int = 0,
         device: str = "cpu",
         verbose: bool = False,
@@ -143,7 +144,7 @@ class SequenceEstimator(Estimator):
             examples,
             targets.loss,
             sizes=self._sizes(data, targets.answers),
-            settings=self._settings(checkpoint),
+            settings=self._settings(checkpoint, len(data)),
             strata=targets.strata,
             groups=grouped,
             class_weights=targets.class_weights,
@@ -292,8 +293,8 @@ class SequenceEstimator(Estimator):
             inputs=data.values.shape[1],
             answers=answers,
             cell=self.cell,
-            hidden_size=units if self.hidden_size is None else self.hidden_size,
-            num_layers=self.num_layers,
+            hidden_size=units if self.hidden_size is None else int(self.hidden_size),
+            num_layers=int(self.num_layers),
             activation=self.activation,
             dropout=self.dropout,
             bidirectional=self.bidirectional,
@@ -315,15 +316,17 @@ class SequenceEstimator(Estimator):
             span=min(usual // stride, _LONGEST_SPAN),
         )
 
-    def _settings(self, checkpoint: str | Path | None) -> SequenceSettings:
+    def _settings(self, checkpoint: str | Path | None, count: int) -> SequenceSettings:
+        """The settings of a training on `count` sequences."""
+        by_rule = _MEMBERS if self.training == "gradient" and count < _FEW else 1
         return SequenceSettings(
             training=self.training,
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
+            max_epochs=None if self.max_epochs is None else int(self.max_epochs),
+            batch_size=None if self.batch_size is None else int(self.batch_size),
             learning_rate=self.learning_rate,
             validation_fraction=self.validation_fraction,
-            ensemble=self.ensemble,
-            seed=self.random_state,
+            ensemble=by_rule if self.ensemble is None else int(self.ensemble),
+            seed=int(self.random_state),
             device=self.device,
             checkpoint=None if checkpoint is None else Path(checkpoint),
             verbose=self.verbose,
@@ -331,24 +334,24 @@ class SequenceEstimator(Estimator):
 
     def _check_arguments(self) -> None:
         faults = Faults()
-        faults.collect(one_of, "cell", self.cell, CELLS)
-        faults.collect(one_of, "activation", self.activation, NONLINEARITIES)
+        cell = faults.collect(one_of, "cell", self.cell, CELLS)
+        activation = faults.collect(one_of, "activation", self.activation, NONLINEARITIES)
         for way in () if self.pooling is None else str(self.pooling).split("+"):
             faults.collect(one_of, "pooling", way, WAYS)
         if self.stem is not None:
             faults.collect(one_of, "stem", self.stem, ("auto",))
         faults.collect(one_of, "training", self.training, TRAININGS)
-        for name in ("num_layers", "ensemble"):
-            faults.collect(whole, name, getattr(self, name), least=1)
-        for name in ("hidden_size", "batch_size", "max_epochs"):
+        faults.collect(whole, "num_layers", self.num_layers, least=1)
+        for name in ("hidden_size", "batch_size", "max_epochs", "ensemble"):
             if getattr(self, name) is not None:
                 faults.collect(whole, name, getattr(self, name), least=1)
         faults.collect(whole, "random_state", self.random_state, most=2**62)
         faults.collect(require_device, self.device)
         faults.collect(real, "dropout", self.dropout, least=0, below=1)
         faults.collect(real, "learning_rate", self.learning_rate, above=0)
-        faults.collect(real, "validation_fraction", self.validation_fraction, least=0, most=0.5)
-        if self.cell != "rnn" and self.activation != "tanh" and self.activation in NONLINEARITIES:
+        if self.validation_fraction is not None:
+            faults.collect(real, "validation_fraction", self.validation_fraction, least=0, most=0.5)
+        if cell != "rnn" and activation not in {None, "tanh"}:
             faults.add(f"activation: only cell='rnn' takes another than 'tanh'; got {self.activation!r}.")
         if self._per_step and self.pooling is not None:
             faults.add(f"pooling: every step has its own answer, nothing is pooled; got {self.pooling!r}.")

@@ -24,6 +24,7 @@ Ints = NDArray[np.int64]
 Loss = Callable[[nn.Module, SequenceBatch], Tensor]
 
 _LEAST_JUDGES = 30  # held-out sequences; fewer would pick the epoch by luck
+_MANY, _HELD_OUT = 2000, 0.1  # sequences from which on some can be spared, and their share
 _BATCH = 64
 _WEIGHT_DECAY = 0.01
 _PASSES = 50  # by default, but at least 400 steps in all and at most 8,000
@@ -39,7 +40,7 @@ class SequenceSettings:
     max_epochs: int | None
     batch_size: int | None
     learning_rate: float
-    validation_fraction: float
+    validation_fraction: float | None
     ensemble: int
     seed: int
     device: str
@@ -81,12 +82,13 @@ def train(
         class_weights: (K,) of the classes; None where the targets are numbers.
     """
     if settings.training == "reservoir":
-        return _solved(examples, sizes, settings, class_weights)
+        return _solved(examples, sizes, settings, class_weights, groups)
     networks: list[SequenceNetwork] = []
     history, judges = History((), 0, "interrupted", 0.0), 0
+    fraction = _fraction(settings, len(examples))
     for member in range(settings.ensemble):
         own = replace(settings, seed=settings.seed + member)
-        held = held_out(len(examples), own.validation_fraction, own.seed, strata=strata, groups=groups)
+        held = held_out(len(examples), fraction, own.seed, strata=strata, groups=groups)
         with seeded(own.seed):
             network = SequenceNetwork(sizes).to(own.device)
         label = "training" if settings.ensemble == 1 else f"training {member + 1} of {settings.ensemble}"
@@ -114,17 +116,26 @@ def _solved(
     sizes: SequenceSizes,
     settings: SequenceSettings,
     class_weights: Tensor | None,
+    groups: Ints | None,
 ) -> SequencesTrained:
     """One reservoir a seed."""
+    units = None if groups is None else torch.from_numpy(groups)
     networks = []
     for member in range(settings.ensemble):
         with seeded(settings.seed + member):
             network = SequenceNetwork(sizes).to(settings.device)
             settle(network, examples)
-            history = solve(network, examples, class_weights)
+            history = solve(network, examples, class_weights, units)
         networks.append(network)
     stopping = "No epochs: the readout was solved in closed form, its penalty chosen by leave-one-out errors."
     return SequencesTrained(tuple(networks), history, stopping)
+
+
+def _fraction(settings: SequenceSettings, count: int) -> float:
+    """The share to hold out; where nobody says it, of few sequences none: they teach more than they judge."""
+    if settings.validation_fraction is not None:
+        return settings.validation_fraction
+    return _HELD_OUT if count >= _MANY else 0.0
 
 
 def held_out(
@@ -252,9 +263,9 @@ def _stopping(history: History, count: int, judges: int, settings: SequenceSetti
     if judges:
         way = "none of the next was better" if history.stopped == "early" else "all of them ran"
         return f"Epoch {history.best_epoch} of {ran} was the best on {judges} held-out sequences; {way}."
-    why = f"{count} sequences are too few to hold some out"
+    why = f"{count:,} sequences are too few to hold some out"
     if settings.validation_fraction == 0:
         why = "Nothing was to be held out"
-    elif round(settings.validation_fraction * count) >= _LEAST_JUDGES:
+    elif round(_fraction(settings, count) * count) >= _LEAST_JUDGES:
         why = "Too few could be held out without the last of a class, or a part of a group"
     return f"{why}: all of them trained for a fixed number of {ran} epochs."
