@@ -41,12 +41,14 @@ def _settled(count: int, hidden_size: int) -> tuple[SequenceNetwork, SequenceExa
     return network, examples
 
 
+@pytest.mark.parametrize("groups", [30, 10, 2])  # of fewer and of more members than there are features
 @pytest.mark.parametrize("hidden_size", [4, 40])  # fewer and more features than the 30 sequences
-def test_it_is_the_ridge_with_the_least_error_on_those_left_out(hidden_size: int) -> None:
-    """Each left out in turn, for every penalty, by solving anew."""
+def test_it_is_the_ridge_with_the_least_error_on_those_left_out(hidden_size: int, groups: int) -> None:
+    """Each group left out in turn, for every penalty, by solving anew."""
     network, examples = _settled(30, hidden_size)
     weights = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
-    solve(network, examples, weights)
+    group = torch.arange(30) % groups
+    history = solve(network, examples, weights, group)
     batch = examples.batch(torch.arange(30))
     with torch.no_grad():
         f = network.standardise(network.features(batch.values, batch.lengths)).double()
@@ -55,14 +57,20 @@ def test_it_is_the_ridge_with_the_least_error_on_those_left_out(hidden_size: int
     for penalty in reservoir._PENALTIES * f.shape[1]:
         errors = []
         for i in range(30):
-            kept = torch.arange(30) != i
+            kept = group != group[i]
             W, b = _ridge(f[kept], y[kept], w[kept], penalty)
             errors.append(w[i] * (y[i] - f[i] @ W - b).square().mean())
         found.append((torch.stack(errors).mean().item(), penalty))
     W, b = _ridge(f, y, w, min(found)[1])
-    ratio = (network.head.weight.double() / W.T).flatten()
+    ratio = (network.head.weight.detach().double() / W.T).flatten()
     torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio), rtol=1e-2, atol=0)  # the temperature
     torch.testing.assert_close(network.head.bias.double(), b * ratio[0], rtol=1e-2, atol=1e-4)
+    foretold = torch.empty(30, 3, dtype=torch.float64)
+    for i in range(30):
+        W, b = _ridge(f[group != group[i]], y[group != group[i]], w[group != group[i]], min(found)[1])
+        foretold[i] = f[i] @ W + b
+    lost = torch.nn.functional.cross_entropy(foretold * ratio[0], batch.targets, reduction="none")
+    assert history.best.train_loss == pytest.approx(float((lost * w).mean()), rel=1e-3)
 
 
 def _ridge(f: torch.Tensor, y: torch.Tensor, w: torch.Tensor, penalty: torch.Tensor) -> tuple:
@@ -123,6 +131,42 @@ def test_a_tagger_answers_every_step() -> None:
     y = [(np.convolve(x, np.ones(3))[: len(x)] > 0).astype(int) for x in X]
     model = SequenceTagger(training="reservoir").fit(X[:40], y[:40])
     assert model.score(X[40:], y[40:]) > 0.97
+
+
+def _levels(seed: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """Forty recordings, each at a level of its own that says nothing of its class."""
+    rng = np.random.default_rng(seed)
+    return [rng.normal(2 * rng.normal(size=3), 1, (60, 3)) for _ in range(40)], rng.integers(0, 2, 40)
+
+
+def test_what_is_known_of_a_recording_by_itself_is_not_believed() -> None:
+    """Its other steps, or its other pieces, tell its class; of a new one they tell nothing."""
+    (X, y), (X_test, y_test) = _levels(0), _levels(1)
+    tagger = SequenceTagger(training="reservoir", hidden_size=32).fit(X, [np.full(60, k) for k in y])
+    shares = np.concatenate(tagger.predict_proba(X_test))
+    assert -np.log(shares[np.arange(2400), np.repeat(y_test, 60)]).mean() < 1
+    pieces, labels = [x[k : k + 10] for x in X for k in range(0, 60, 10)], np.repeat(y, 6)
+    model = SequenceClassifier(training="reservoir", hidden_size=32)
+    shares = model.fit(pieces, labels, np.repeat(np.arange(40), 6)).predict_proba(X_test)
+    assert -np.log(shares[np.arange(40), y_test]).mean() < 1
+
+
+def test_one_group_alone_is_left_out_answer_by_answer() -> None:
+    """Without it there would be nothing to learn from."""
+    network, examples = _settled(30, 4)
+    weights = torch.ones(3, dtype=torch.float64)
+    alone = solve(network, examples, weights, torch.zeros(30, dtype=torch.int64))
+    assert alone.best.train_loss == solve(network, examples, weights).best.train_loss
+
+
+@pytest.mark.parametrize("most", [40, 7, 1])
+def test_groups_judge_whole(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as have few enough answers; one at least."""
+    monkeypatch.setattr(reservoir, "_JUDGES", most)
+    units, answers = torch.arange(30) % 6, torch.ones(30, dtype=torch.int64)
+    drawn = reservoir._drawn(units, answers)
+    assert len(drawn) == {40: 30, 7: 5, 1: 5}[most]
+    assert (torch.bincount(units[drawn], minlength=6) % 5 == 0).all()
 
 
 def test_many_sequences_are_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
