@@ -151,7 +151,9 @@ def test_a_forecasters_windows_are_sequences() -> None:
     assert subject.targets[~known].isnan().all()
     assert known.sum() == 79 * 3 - 3  # the last two origins lack three steps together
     told = ur.probe.order(model, None, None, retrain=False, repeats=19)
-    assert told.task == "number"
+    assert (told.task, told.p_value, told.outcome) == ("number", None, "not tested")
+    assert told.sentence.startswith("Whether order matters to this model is not tested: its windows")
+    assert "case" not in told.sentence  # none is claimed to be due to chance
     with pytest.raises(UnrolledError, match="Ask order with retrain=False"):
         ur.probe.order(model, y, None)
 
@@ -208,7 +210,7 @@ def _fitted() -> ur.SequenceClassifier:
             (
                 ask,
                 UnrolledError,
-                "expected finite answers, the Endless has none for sequence 2. See with gradients",
+                "expected finite answers, the Endless has none for sequence 2. Ask gradients",
             )
             for ask in (
                 lambda: order(Endless(), RAGGED, [0, 1, 2, 0, 1], retrain=False),

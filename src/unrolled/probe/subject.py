@@ -24,6 +24,7 @@ from unrolled.probe.layer_call import LayerCall, Run, asked, first_answer, only,
 from unrolled.probe.targets import NO_TARGET, are_classes, encoded
 
 _ROWS_AT_ONCE = 512
+_STEPS_AT_ONCE = 131_072  # rows times steps; a stem makes hundreds of numbers of each
 
 Call = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
 
@@ -142,7 +143,12 @@ class Subject:
             if self.call is not _by_length
             else [rows[lengths == n] for n in sorted(set(lengths.tolist()))]
         )
-        return [part for each in alike for part in torch.split(each, _ROWS_AT_ONCE)]
+        return [part for each in alike for part in torch.split(each, self._at_once)]
+
+    @property
+    def _at_once(self) -> int:
+        """Rows of the longest length that are asked about together."""
+        return max(1, min(_ROWS_AT_ONCE, _STEPS_AT_ONCE // self.values.shape[1]))
 
     def entered(self, rows: Tensor | None = None) -> LayerCall:
         """What enters the recurrent layer of the first network, and what it answers."""
@@ -163,7 +169,7 @@ class Subject:
             if not found.all():
                 raise ArgumentError(
                     f"model: expected finite answers, {self.name} has none for sequence "
-                    f"{int(rows[found.logical_not().cpu()][0])}. See with gradients whether its states explode."
+                    f"{int(rows[found.logical_not().cpu()][0])}. Ask gradients whether its states explode."
                 )
 
     def losses(self, answers: Tensor, rows: Tensor | None = None) -> Tensor:
@@ -195,7 +201,7 @@ class Subject:
         values = self.values[rows] if values is None else values
         lengths = self.lengths[rows] if lengths is None else lengths
         parts: list[Judged] = []
-        for chosen in torch.split(torch.arange(len(rows)), _ROWS_AT_ONCE):
+        for chosen in torch.split(torch.arange(len(rows)), self._at_once):
             answers = self.answers(values[chosen], lengths[chosen], rows[chosen])
             parts.append(self._judged(answers, rows[chosen]))
         return Judged(*(np.concatenate(each) for each in zip(*parts, strict=True)))

@@ -71,7 +71,7 @@ def verdict(records: Sequence[Any], refused: Sequence[str]) -> str:
 def _headline(found: dict[str, Any]) -> str:
     """The first two findings in one sentence."""
     order, memory = found.get("order"), found.get("memory")
-    uses = {"yes": "uses the order of the steps", "no": "does not use the order of the steps"}
+    uses = {"yes": "uses the order of the steps", "no": "gains nothing from the order of the steps"}
     told = []
     if order is not None and order.outcome in uses:
         told.append(uses[order.outcome])
