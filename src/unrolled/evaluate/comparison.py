@@ -178,7 +178,7 @@ def compare(
         test: (X_test, y_test) to judge on, never fitted on; None for cross-validation.
         folds: of the cross-validation; each class is in all alike.
         groups: N names; sequences of one group (a speaker, a patient) are judged in the same fold, and
-            their luck counts once.
+            their luck counts once. With a test set they say what is held out of the training only.
         rivals: some of those above by name (`unrolled.evaluate.entrants.RIVALS`); None for all.
         level: of the intervals, in per cent.
 

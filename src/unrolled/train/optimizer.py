@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+_BETAS, _EPS = (0.9, 0.999), 1e-8  # the paper's
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
@@ -25,15 +26,13 @@ class AdamW:
 
     Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization (2019), algorithm 2; clipping by
     the global norm as in Pascanu et al. (2013). Equal to `clip_grad_norm_` followed by `torch.optim.AdamW`,
-    up to rounding.
+    up to rounding; beta1 is 0.9, beta2 0.999, eps 1e-8.
 
     Args:
         parameters: what is to learn; those without a gradient are left alone by a step.
         learning_rate: the rate; `learning_rate` may be set between steps.
         weight_decay: as in the formula.
         clip_norm: gradients that are longer together are shortened to this; None for any length.
-        betas: as in the formula.
-        eps: as in the formula.
 
     >>> weight = nn.Parameter(torch.tensor([1.0, -2.0]))
     >>> optimizer = AdamW([weight], learning_rate=0.1)
@@ -50,11 +49,8 @@ class AdamW:
         learning_rate: float,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
     ) -> None:
         self.learning_rate, self.weight_decay, self.clip_norm = learning_rate, weight_decay, clip_norm
-        self.betas, self.eps = betas, eps
         self._parameters = list(parameters)
         self._moments = [
             (torch.zeros_like(p), torch.zeros_like(p), torch.zeros((), device=p.device))
@@ -80,8 +76,8 @@ class AdamW:
         torch._foreach_add_(steps, 1)
         torch._fused_adamw_(  # what torch.optim calls; it stands nowhere else
             parameters, gradients, means, squares, (), steps,
-            lr=self.learning_rate, beta1=self.betas[0], beta2=self.betas[1], weight_decay=self.weight_decay,
-            eps=self.eps, amsgrad=False, maximize=False, grad_scale=self._excess(gradients),
+            lr=self.learning_rate, beta1=_BETAS[0], beta2=_BETAS[1], eps=_EPS, weight_decay=self.weight_decay,
+            amsgrad=False, maximize=False, grad_scale=self._excess(gradients),
         )  # fmt: skip
 
     def _excess(self, gradients: tuple[Tensor, ...]) -> Tensor | None:
