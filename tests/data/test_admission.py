@@ -176,6 +176,21 @@ RESHAPE = "Reshape your data: [x] is a list of one; so is x[None] for an array."
             ),
         ),
         ([np.ones((2, 2, 2))], ", sequence 0: expected shape (T,) or (T, F), got (2, 2, 2)."),
+        (
+            [pd.DataFrame(RAGGED[0], columns=["u", "v"]), pd.DataFrame(RAGGED[1], columns=["v", "u"])],
+            (
+                ", sequence 1: expected the columns u, v in this order, as in sequence 0, got v, u. Select "
+                "them by name: x[['u', 'v']]."
+            ),
+        ),
+        (
+            pd.DataFrame(FLAT[:, :2], columns=["u", "u"]),
+            ": expected distinct column names, got 'u' twice. Rename one.",
+        ),
+        (
+            [[10**400, 1]],
+            ", sequence 0: expected numbers in an object array; int too large to convert to float.",
+        ),
         ([1.0, [2.0]], ", sequence 0: expected shape (T,) or (T, F), got ()."),
         (
             [[[1, 2], [3]]],
@@ -324,3 +339,9 @@ def test_the_data_given_is_left_alone() -> None:
     as_sequences(block)
     assert frame.equals(LONG)
     assert (block == BLOCK).all()
+
+
+def test_columns_of_several_levels_are_named_by_all() -> None:
+    """Their names are pairs, not texts."""
+    columns = pd.MultiIndex.from_tuples([("u", "a"), ("u", "b")])
+    assert as_sequences(pd.DataFrame(FLAT[:, :2], columns=columns)).lengths.tolist() == [2, 2, 2]

@@ -179,6 +179,7 @@ def test_a_file_that_is_no_table(content: str | bytes, sentence: str) -> None:
         ("date,price\n1950-01-01,16.88\n1950-02-01,17,21\n1950-03-01,5\n", 3, 2, 3),
         ("date,price\n1950-01-01,16,88\n1950-02-01,17,21\n", 2, 2, 3),
         ("price\n1950-01-01,16\n1950-02-01,17\n", 2, 1, 2),
+        ("a,b,kind\n1,2,up,9\n3,4,down\n", 2, 3, 4),
     ],
 )
 def test_rows_of_another_width(content: str, row: int, wanted: int, got: int) -> None:

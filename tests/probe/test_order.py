@@ -243,7 +243,8 @@ def test_permutation_p_counts_ties_against_the_original() -> None:
     [
         ({"repeats": 18}, "repeats: expected a whole number at least 19, got 18"),
         ({"folds": 2}, "folds: expected a whole number at least 3, got 2"),
-        ({"random_state": -1}, "random_state: expected a whole number at least 0, got -1"),
+        ({"random_state": 10**30}, f"random_state: expected a whole number from 0 to {2**62}, got 1"),
+        ({"random_state": -1}, f"random_state: expected a whole number from 0 to {2**62}, got -1"),
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments: dict[str, int], sentence: str) -> None:
@@ -252,3 +253,12 @@ def test_arguments_out_of_range_are_refused(arguments: dict[str, int], sentence:
     with pytest.raises(ArgumentError) as refused:
         order(LAST, X, last_is_positive(X), **arguments)
     assert sentence in str(refused.value)
+
+
+def test_a_seed_of_numpy_is_a_seed() -> None:
+    """np.random.default_rng(0).integers(9) makes such."""
+    torch.manual_seed(0)
+    values, module = torch.randn(20, 5, 1), nn.GRU(1, 2, batch_first=True)
+    y = np.arange(100).reshape(20, 5) % 2
+    told = [order(module, values, y, repeats=19, random_state=seed) for seed in (3, np.int64(3))]
+    assert told[0].sentence == told[1].sentence

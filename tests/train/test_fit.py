@@ -138,6 +138,14 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     assert not _same(_fit()[0], _fit(replace(PLAN, seed=4))[0])
 
 
+def test_it_learns_where_torch_records_no_gradients() -> None:
+    """Inside torch.no_grad() the training is the same, and gradients stay off afterwards."""
+    with torch.no_grad():
+        inside = _fit()[0]
+        assert not torch.is_grad_enabled()
+    assert _same(inside, _fit()[0])
+
+
 def test_the_callers_random_state_is_left_alone() -> None:
     """Whatever is drawn inside, the caller's next number is the one it would have been."""
     network = _network()

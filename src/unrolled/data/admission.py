@@ -149,8 +149,24 @@ def _from_parts(X: Sequence[Any] | Array, who: str) -> Sequences:
             f"{who}: expected a list of sequences, got one sequence of {len(X)} steps. Reshape your data: "
             "[x] is a list of one; so is x[None] for an array."
         )
+    _require_same_columns(X, who)
     places = (f"{who}, sequence {i}" for i in range(len(X)))
     return _joined([_as_floats(_as_array(x, place), place) for x, place in zip(X, places, strict=True)], who)
+
+
+def _require_same_columns(X: Sequence[Any] | Array, who: str) -> None:
+    """Frames in a list are read by position, so that their columns must stand in one order.
+
+    Raises:
+        DataError: one has the columns of the first in another order, or others.
+    """
+    named = [[str(name) for name in x.columns] if hasattr(x, "columns") else None for x in X]
+    for i, names in enumerate(named):
+        if names is not None and named[0] is not None and names != named[0] and len(names) == len(named[0]):
+            raise DataError(
+                f"{who}, sequence {i}: expected the columns {', '.join(named[0])} in this order, as in "
+                f"sequence 0, got {', '.join(names)}. Select them by name: x[{named[0]}]."
+            )
 
 
 def _is_one_value(x: Any) -> bool:
@@ -204,7 +220,7 @@ def _sequences(values: NDArray[np.float64], lengths: Array, names: tuple[str, ..
 def _from_frame(X: Any, who: str) -> Sequences:
     """Sequences from a nested, a long or a wide frame, told by what its columns hold."""
     if isinstance(X, pd.DataFrame):
-        X = X.rename(columns=str)
+        X = X.set_axis(_column_names(X, who), axis=1)
         if X.index.nlevels == 2:
             X = X.rename_axis(index=["unique_id", "ds"])
         elif not X.index.has_duplicates and not usual_ids(X.columns):
@@ -232,6 +248,18 @@ def _from_frame(X: Any, who: str) -> Sequences:
             "the rows. Leave it out, or rename it."
         )
     return _from_block(np.column_stack([table.numbers(name) for name in features]), who)
+
+
+def _column_names(frame: pd.DataFrame, who: str) -> list[str]:
+    """Its names as texts, each once.
+
+    Raises:
+        DataError: one stands there twice.
+    """
+    names = [str(name) for name in frame.columns]
+    if twice := next((name for k, name in enumerate(names) if name in names[:k]), None):
+        raise DataError(f"{who}: expected distinct column names, got {twice!r} twice. Rename one.")
+    return names
 
 
 def _refuse_texts(frame: nw.DataFrame[Any], names: Iterable[str], who: str) -> None:
@@ -322,5 +350,6 @@ def _as_floats(x: Array, who: str) -> NDArray[np.float64]:
         )
     try:
         return x.astype(np.float64)
-    except (TypeError, ValueError) as fault:
-        raise DataTypeError(f"{who}: expected numbers in an object array; {fault}.") from fault
+    except (OverflowError, TypeError, ValueError) as fault:
+        told = str(fault).rstrip(".")
+        raise DataTypeError(f"{who}: expected numbers in an object array; {told}.") from fault

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import re
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -172,14 +173,15 @@ def _csv(text: str, path: Path, notes: list[str]) -> Table:
     text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
     dialect = sniff(text, path.name)
     try:
-        frame = pd.read_csv(
-            _below(text, dialect.lines), sep=dialect.separator, header=None,
-            names=list(range(len(dialect.names))), dtype=str, na_filter=False, index_col=False,
-            skipinitialspace=True,
-        )  # fmt: skip
+        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
+            frame = pd.read_csv(
+                _below(text, dialect.lines), sep=dialect.separator, header=None,
+                names=list(range(len(dialect.names))), dtype=str, na_filter=False, index_col=False,
+                skipinitialspace=True,
+            )  # fmt: skip
     except pd.errors.EmptyDataError:
         frame = pd.DataFrame()
-    except pd.errors.ParserError as fault:
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as fault:  # the warning: values would be lost
         raise DataError(_ragged(text, dialect, path.name)) from fault
     kept = np.flatnonzero((frame != "").any(axis=1)) if len(frame) else np.zeros(0, dtype=np.int64)
     if not len(kept):

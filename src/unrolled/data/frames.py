@@ -27,6 +27,8 @@ def is_frame(source: Any) -> bool:
     >>> is_frame(pd.Series([1.0])), is_frame([1.0])
     (True, False)
     """
+    if isinstance(source, pd.DataFrame | pd.Series):
+        return True  # also with a column name twice, which narwhals refuses with an error of its own
     known = nw.from_native(source, pass_through=True, allow_series=True)
     return isinstance(known, nw.DataFrame | nw.LazyFrame | nw.Series)
 

@@ -153,7 +153,7 @@ def feedforward(
     """
     if folds is not None:
         whole("folds", folds, least=3)
-    whole("random_state", random_state)
+    whole("random_state", random_state, most=2**62)
     require_trainable(model)
     subject = subject_of(model, X, y, who="feedforward")
     if subject.per_step:

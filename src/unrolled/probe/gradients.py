@@ -207,7 +207,7 @@ def gradients(model: Any, X: Any, y: Any, *, random_state: int = 0) -> Gradients
     >>> [gradients(Last(scale), X, X[:, 0, 0]).outcome for scale in (1.0, 1.6)]
     ['healthy', 'exploding']
     """
-    seed = whole("gradients random_state", random_state)
+    seed = whole("gradients random_state", random_state, most=2**62)
     if y is None:
         raise ArgumentError(
             "gradients y: expected the labels or numbers of X, since a loss is taken; got None."

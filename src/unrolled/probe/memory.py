@@ -161,7 +161,7 @@ def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memor
     >>> round(found.half_life, 3), found.window, round(found.agreement, 2)
     (1.0, 2, 1.0)
     """
-    seed = whole("memory random_state", random_state)
+    seed = whole("memory random_state", random_state, most=2**62)
     subject = subject_of(model, X, y, who="memory")
     subject.require_finite()
     rng = torch.Generator().manual_seed(seed)

@@ -210,7 +210,7 @@ def order(
     whole("repeats", repeats, least=19)
     if folds is not None:
         whole("folds", folds, least=3)
-    random_state = whole("random_state", random_state)
+    random_state = whole("random_state", random_state, most=2**62)
     if retrain:
         require_trainable(model)
     subject = subject_of(model, X, y, who="order")

@@ -59,6 +59,7 @@ class Plan:
     identity: str = ""
 
 
+@torch.enable_grad()
 def fit(
     network: nn.Module,
     loss: Callable[[nn.Module, Any], Tensor],
