@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unrolled import ArgumentError, DataError
-from unrolled.probe.activations import COMPARED, activations
+from unrolled.probe.activations import COMPARED, Activation, _sentence, activations
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 12, 1))
@@ -79,6 +79,19 @@ def test_too_few_to_hold_any_out_are_trained_on_and_judged() -> None:
     assert told.held_out == 0
     assert told.rows[0].score == 1.0
     assert told.sentence == "With tanh the network is right in 100 %; no training diverged."
+
+
+def test_those_as_good_as_the_best_are_named_beside_it() -> None:
+    """One of several that seeds do not tell apart is not said to be the best alone."""
+
+    def row(name: str, scores: list[float]) -> Activation:
+        none = np.zeros(3)
+        return Activation(name, np.ones((3, 2)), none > 0, np.array(scores), none, none, 1.0)
+
+    rows = (row("tanh", [0.9, 1.0, 1.0]), row("relu", [1.0, 0.9, 0.9]), row("sigmoid", [0.2, 0.1, 0.2]))
+    told = _sentence(rows, rows[0], "class")
+    assert told.startswith("With tanh the network does best (no farther apart than seeds: relu): it is right")
+    assert "does best: it" in _sentence((rows[0], rows[2]), rows[0], "class")
 
 
 def test_numbers_with_decimals_are_learned_as_numbers() -> None:

@@ -300,8 +300,16 @@ def _sentence(rows: tuple[Activation, ...], best: Activation, kind: str) -> str:
             f"The activation makes no difference here: with {best.name} the network {verb} "
             f"{said(best.score)}, with {worst.name} {said(worst.score)}, no farther apart than seeds{broke}."
         )
+    alike = [
+        row.name
+        for row in rows
+        if row is not best
+        and row.diverged_share == best.diverged_share
+        and abs(best.score - row.score) <= spread
+    ]
+    shared = f" (no farther apart than seeds: {', '.join(alike)})" if alike else ""
     return (
-        f"With {best.name} the network does best: it {verb} {said(best.score)}, "
+        f"With {best.name} the network does best{shared}: it {verb} {said(best.score)}, "
         f"with {worst.name} {said(worst.score)}{broke}."
     )
 
