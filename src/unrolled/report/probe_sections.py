@@ -21,7 +21,10 @@ _WORDS = {
     "memory": (
         "How far back does it look?",
         "Influence of each step on the answer",
-        "Measured twice: by gradients, and by putting another sequence’s step in its place.",
+        (
+            "Measured twice: by gradients, and by putting another sequence’s step in its place. The 95\u00a0% "
+            "are of its squares, since those add up."
+        ),
     ),
     "gradients": (
         "Do its gradients survive?",
