@@ -22,8 +22,8 @@ _WORDS = {
         "How far back does it look?",
         "Influence of each step on the answer",
         (
-            "Measured twice: by gradients, and by putting another sequence’s step in its place. The 95\u00a0% "
-            "are of its squares, since those add up."
+            "Measured twice: by gradients, and by putting another sequence’s step in its place. The "
+            "95\u00a0% are of its squares, since those add up."
         ),
     ),
     "gradients": (
