@@ -124,7 +124,8 @@ class SequenceEstimator(Estimator):
             X: N sequences: a list of (T_i, F) or (T_i,) arrays, an (N, T, F) array, an (N, T) array or
                 frame of one number a step, a long or nested frame, a `Sequences`.
             y: N answers, one a sequence; for a tagger N arrays of T_i, one a step.
-            groups: N names; sequences of one group (a speaker, a patient) are held out together.
+            groups: N names; sequences of one group (a speaker, a patient) are held out together, and by a
+                reservoir left out together.
             checkpoint: a folder that holds the training after each epoch. Fitting again with the same
                 folder goes on from there, to the same result.
 
