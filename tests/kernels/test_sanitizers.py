@@ -24,9 +24,10 @@ def test_the_sanitizers_find_nothing(name: str, flags: dict[str, list[str]], tmp
     if name not in kernels.build_info()["runnable"].split():
         pytest.skip(f"this processor does not run {name}")
     program = tmp_path / "sanitized"
-    sources = [ROOM / "table.cpp", Path(__file__).with_name("sanitized.cpp")]
+    sources = [ROOM / part for part in ("table.cpp", "parallel.cpp", "memory.cpp")]
+    sources.append(Path(__file__).with_name("sanitized.cpp"))
     options = ["-std=c++20", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    named = [f"-DUNROLLED_ISA={name}", "-I", ROOM, "-o", program, *sources]
+    named = [f"-DUNROLLED_ISA={name}", "-I", ROOM, "-o", program, *sources, "-ldl", "-lpthread"]
     subprocess.run([compiler, *options, "-Wno-psabi", *flags[name], *named], check=True)
     ran = subprocess.run([program], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{name}\n", "")
