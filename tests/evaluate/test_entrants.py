@@ -1,7 +1,7 @@
 """Who takes part, who is left out and why, and that each is fitted anew on the same sequences."""
 
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,6 +25,7 @@ from unrolled.evaluate.entrants import (
     warm_up,
 )
 from unrolled.evaluate.parts import Part, in_folds, judged
+from unrolled.train.history import History
 
 
 class Watched(ClassifierMixin, BaseEstimator):
@@ -220,3 +221,20 @@ def test_names_are_known_or_refused() -> None:
 def test_every_rival_says_what_it_is() -> None:
     """A note each, and no note without its rival."""
     assert set(NOTES) == {name for names in RIVALS.values() for name in names}
+
+
+def test_ctrl_c_in_a_training_is_ctrl_c_of_the_comparison() -> None:
+    """The model keeps what it has; its half-trained answers are never scored."""
+
+    class Interrupted:
+        history_ = History((), 0, "interrupted", 0.0)
+
+        def fit(self, X: object, y: object) -> None:
+            """Cut short."""
+
+        def predict(self, X: object) -> None:
+            raise AssertionError("asked for answers")
+
+    part = SimpleNamespace(X=None, y=None, groups=None, sequences=None)
+    with pytest.raises(KeyboardInterrupt):
+        ask(Entrant("gru", Interrupted), [(part, part)])

@@ -266,3 +266,12 @@ def test_an_array_is_no_word(name: str) -> None:
     """Compared with a word it would be many answers at once."""
     with pytest.raises(ArgumentError, match=f"{name}: expected one of"):
         SequenceClassifier(**{name: np.array(["gru", "lstm"])}).fit([[1.0, 2.0], [2.0, 1.0]], [0, 1])
+
+
+def test_weights_of_classes_that_are_numbers_survive(tmp_path: Path) -> None:
+    """They stay numbers, so that what was loaded can be fitted again; numpy's are numbers too."""
+    X, y = np.arange(24.0).reshape(4, 6) % 7, [0, 1, 0, 1]
+    model = SequenceClassifier(hidden_size=2, max_epochs=1, class_weight={np.int64(0): 2.0, 1: np.float32(1)})
+    loaded = SequenceClassifier.load(model.fit(X, y).save(tmp_path / "model"))
+    assert loaded.class_weight == {0: 2.0, 1: 1.0}
+    assert np.array_equal(loaded.fit(X, y).predict_proba(X), model.predict_proba(X))

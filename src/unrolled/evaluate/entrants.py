@@ -75,6 +75,8 @@ def ask(entrant: Entrant, parts: Sequence[Part]) -> Told:
         given = {"groups": train.groups} if train.groups is not None and _takes_groups(model) else {}
         start_s = time.perf_counter()
         model.fit(train.X if entrant.reads_x else train.sequences, train.y, **given)
+        if getattr(getattr(model, "history_", None), "stopped", None) == "interrupted":
+            raise KeyboardInterrupt  # half a training would be scored as if it were a whole one
         fitted_s = time.perf_counter()
         answers.append(np.asarray(model.predict(test.X if entrant.reads_x else test.sequences)))
         seconds += fitted_s - start_s, time.perf_counter() - fitted_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -188,7 +188,7 @@ class SequenceEstimator(Estimator):
         config = {
             "estimator": type(self).__name__,
             "version": __version__,
-            "params": self.get_params(),
+            "params": self.get_params() | self._weights_as_pairs(),
             "learned": {name: [own.tolist(), own.dtype.str] for name, own in learned.items()},
             "scaling": [part.tolist() for part in self.scaling_],
             "steps": self._steps,
@@ -214,7 +214,10 @@ class SequenceEstimator(Estimator):
         """
         tensors, config = load_model(path, cls.__name__)
         try:
-            model = cls(**config["params"] | ({} if device is None else {"device": device}))
+            params = config["params"] | ({} if device is None else {"device": device})
+            if isinstance(pairs := params.get("class_weight"), list):
+                params["class_weight"] = dict(pairs)
+            model = cls(**params)
             require_device(model.device)
             model._restore(tensors, config)
         except (KeyError, TypeError, ValueError, RuntimeError) as fault:
@@ -226,6 +229,11 @@ class SequenceEstimator(Estimator):
                 "Load it with that version, or fit the model again."
             ) from fault
         return model
+
+    def _weights_as_pairs(self) -> dict[str, Any]:
+        """Weights of classes for JSON, whose own dicts would make texts of the classes."""
+        weights = self.get_params().get("class_weight")
+        return {"class_weight": list(weights.items())} if isinstance(weights, Mapping) else {}
 
     def _restore(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
         """Take what was learned from the parts of a saved model."""
