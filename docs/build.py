@@ -19,6 +19,7 @@ SITE = ROOT / "docs" / "_site"
 PAGES = [
     ("README.md", "index.html", "unrolled"),
     ("docs/tutorial-1-sequences.md", "tutorial-1-sequences.html", "Tutorial 1"),
+    ("docs/tutorial-2-memory.md", "tutorial-2-memory.html", "Tutorial 2"),
     ("docs/layers.md", "layers.html", "Layers"),
     ("docs/exchange.md", "exchange.html", "Exchange"),
     ("docs/architecture.md", "architecture.html", "Architecture"),

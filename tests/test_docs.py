@@ -25,7 +25,13 @@ def _script(name: str) -> ModuleType:
 
 examples, site = _script("examples"), _script("build")
 
-RUN = ["README.md", "docs/tutorial-1-sequences.md", "docs/layers.md", "docs/exchange.md"]
+RUN = [
+    "README.md",
+    "docs/tutorial-1-sequences.md",
+    "docs/tutorial-2-memory.md",
+    "docs/layers.md",
+    "docs/exchange.md",
+]
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # what the table below loads, told to type checkers and edito
     from unrolled import kernels, nn, probe
     from unrolled.data import examples
     from unrolled.data.describe import describe
+    from unrolled.data.labelled import read_labelled
     from unrolled.data.sequences import Sequences
     from unrolled.data.tables import read
     from unrolled.evaluate.backtest import BacktestResult, backtest
@@ -61,6 +62,7 @@ __all__ = [
     "nn",
     "probe",
     "read",
+    "read_labelled",
 ]
 
 # name: the module that holds it, or that it is
@@ -80,6 +82,7 @@ _LAZY = {
     "nn": "unrolled.nn",
     "probe": "unrolled.probe",
     "read": "unrolled.data.tables",
+    "read_labelled": "unrolled.data.labelled",
 }
 _MODULES = {"examples", "kernels", "nn", "probe"}
 
