@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
@@ -229,3 +230,24 @@ def test_an_estimator_is_fitted_once_something_ends_in_an_underscore() -> None:
     model.mean_ = 3.0
     assert model.__sklearn_is_fitted__()
     assert repr(Mean(2)) == "Mean(of=2)"
+
+
+def test_a_model_that_is_saved_anew_while_it_is_read_is_one_of_the_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never the settings of one and the weights of the other."""
+    folder, read_bytes = tmp_path / "m", Path.read_bytes
+
+    def save(number: float) -> None:
+        save_model(folder, {"w": torch.tensor([number])}, {"estimator": "E", "number": number}, "card")
+
+    def replaced_meanwhile(path: Path) -> bytes:
+        if path.name == "model.safetensors" and read_bytes(path) == first:
+            save(2.0)
+        return read_bytes(path)
+
+    save(1.0)
+    first = (folder / "model.safetensors").read_bytes()
+    monkeypatch.setattr(Path, "read_bytes", replaced_meanwhile)
+    tensors, config = load_model(folder, "E")
+    assert tensors["w"].tolist() == [config["number"]] == [2.0]

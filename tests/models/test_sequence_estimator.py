@@ -275,3 +275,22 @@ def test_weights_of_classes_that_are_numbers_survive(tmp_path: Path) -> None:
     loaded = SequenceClassifier.load(model.fit(X, y).save(tmp_path / "model"))
     assert loaded.class_weight == {0: 2.0, 1: 1.0}
     assert np.array_equal(loaded.fit(X, y).predict_proba(X), model.predict_proba(X))
+
+
+def test_a_fit_needs_no_mode_of_torch() -> None:
+    """Neither torch's default dtype nor a mode of inference changes what is learned."""
+    X, y = [[1.0, 2.0], [2.0, 1.0, 0.0]], [0, 1]
+    usual = SequenceClassifier(**QUICK).fit(X, y).predict_proba(X)
+    with torch.inference_mode():
+        np.testing.assert_array_equal(SequenceClassifier(**QUICK).fit(X, y).predict_proba(X), usual)
+    torch.set_default_dtype(torch.float64)
+    try:
+        SequenceClassifier(**QUICK).fit(X, y)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_sizes_that_no_machine_has_are_refused() -> None:
+    """In a sentence, before anything is made."""
+    with pytest.raises(ArgumentError, match=r"hidden_size: .* from 1 to 16384, got 200000"):
+        SequenceClassifier(hidden_size=200_000).fit([[1.0], [2.0]], [0, 1])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from unrolled.atomic import replace_folder
@@ -137,12 +137,14 @@ def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dic
     for name in (_CONFIG, _TENSORS):
         if not (folder / name).is_file():
             raise ModelFolderError(f"{folder}: {name} is missing. Save the model again, or restore the file.")
+    content = b""
     try:
-        sealed = json.loads((folder / _CONFIG).read_text())
+        config, content = _read_together(folder)
+        sealed = json.loads(config)
         seal = sealed.pop("sha256")
         whole = {
             _CONFIG: _digest(json.dumps(sealed).encode()) == seal,
-            _TENSORS: _digest((folder / _TENSORS).read_bytes()) == sealed["weights"],
+            _TENSORS: _digest(content) == sealed["weights"],
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         whole = {_CONFIG: False}
@@ -155,7 +157,18 @@ def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dic
     if (sealed.get("format"), sealed.get("estimator")) != (_FORMAT, estimator):
         found = f"{sealed.get('estimator')}, format {sealed.get('format')}"
         raise ModelFolderError(f"{folder}: expected a {estimator}, format {_FORMAT}; found {found}.")
-    return load_file(folder / _TENSORS), sealed
+    return load(content), sealed
+
+
+def _read_together(folder: Path) -> tuple[bytes, bytes]:
+    """Settings and weights of one saving, though another process may save to the folder meanwhile."""
+    config = (folder / _CONFIG).read_bytes()
+    while True:
+        content = (folder / _TENSORS).read_bytes()
+        again = (folder / _CONFIG).read_bytes()
+        if again == config:
+            return config, content
+        config = again
 
 
 def estimator_name(path: str | Path) -> str:

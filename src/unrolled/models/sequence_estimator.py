@@ -42,6 +42,7 @@ _CHANNELS, _CHANNELS_SOLVED = 64, 256  # patterns of the stem
 _STEPS_READ = 200  # from twice as many on, the stem leaves the core fewer steps
 _LONGEST_SPAN = 100  # steps that the slowest units remember at the start
 _FEW, _MEMBERS = 500, 4  # sequences below which luck in the start matters, and the networks that even it out
+_MOST = {"hidden_size": 16_384, "num_layers": 64}  # beyond, weights are counted in gigabytes
 _LIMIT = 1e6  # scaled values beyond it say "huge"; their squares must stay finite
 
 
@@ -115,6 +116,7 @@ class SequenceEstimator(Estimator):
         self.device = device
         self.verbose = verbose
 
+    @torch.inference_mode(mode=False)  # whoever calls, what is made here has gradients
     def fit(self, X: Any, y: Any, groups: Any = None, *, checkpoint: str | Path | None = None) -> Self:
         """Learn from sequences and what is known of each.
 
@@ -350,10 +352,10 @@ class SequenceEstimator(Estimator):
         if self.stem is not None:
             faults.collect(one_of, "stem", self.stem, ("auto",))
         faults.collect(one_of, "training", self.training, TRAININGS)
-        faults.collect(whole, "num_layers", self.num_layers, least=1)
+        faults.collect(whole, "num_layers", self.num_layers, least=1, most=_MOST["num_layers"])
         for name in ("hidden_size", "batch_size", "max_epochs", "ensemble"):
             if getattr(self, name) is not None:
-                faults.collect(whole, name, getattr(self, name), least=1)
+                faults.collect(whole, name, getattr(self, name), least=1, most=_MOST.get(name))
         faults.collect(whole, "random_state", self.random_state, most=2**62)
         faults.collect(require_device, self.device)
         faults.collect(real, "dropout", self.dropout, least=0, below=1)

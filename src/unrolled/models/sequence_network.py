@@ -81,6 +81,7 @@ class SequenceNetwork(nn.Module):
         self.standardise = Standardise(width)
         self.dropout = nn.Dropout(sizes.dropout)
         self.head = nn.Linear(width, sizes.answers)
+        self.float()  # as its inputs are, whatever torch's default
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """(B, K) answers, or (B, T, K)."""

@@ -25,6 +25,7 @@ Loss = Callable[[nn.Module, SequenceBatch], Tensor]
 
 _LEAST_JUDGES = 30  # held-out sequences; fewer would pick the epoch by luck
 _MANY, _HELD_OUT = 2000, 0.1  # sequences from which on some can be spared, and their share
+SEED_STRIDE = 1_000_003  # between members: ensembles of neighbouring seeds are to share none
 _BATCH = 64
 _WEIGHT_DECAY = 0.01
 _PASSES = 50  # by default, but at least 400 steps in all and at most 8,000
@@ -87,7 +88,7 @@ def train(
     history, judges = History((), 0, "interrupted", 0.0), 0
     fraction = _fraction(settings, len(examples))
     for member in range(settings.ensemble):
-        own = replace(settings, seed=settings.seed + member)
+        own = replace(settings, seed=settings.seed + member * SEED_STRIDE)
         held = held_out(len(examples), fraction, own.seed, strata=strata, groups=groups)
         with seeded(own.seed):
             network = SequenceNetwork(sizes).to(own.device)
@@ -122,7 +123,7 @@ def _solved(
     units = None if groups is None else torch.from_numpy(groups)
     networks = []
     for member in range(settings.ensemble):
-        with seeded(settings.seed + member):
+        with seeded(settings.seed + member * SEED_STRIDE):
             network = SequenceNetwork(sizes).to(settings.device)
             settle(network, examples)
             history = solve(network, examples, class_weights, units)
