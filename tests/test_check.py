@@ -1,10 +1,12 @@
 """Sentences about type and range: all faults at once, the nearest spelling offered."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from unrolled import errors
-from unrolled.check import Faults, nearest, one_of, real, whole
+from unrolled.check import Faults, file_path, nearest, one_of, real, whole
 
 
 def test_all_faults_are_told_at_once() -> None:
@@ -72,3 +74,11 @@ def test_inclusive_bounds_include() -> None:
         real("x", 1.5, least=0, most=1)
     with pytest.raises(errors.ArgumentError, match="that is finite"):
         real("x", float("nan"))
+
+
+@pytest.mark.parametrize("value", [None, 3, ["a.csv"], "a\0b"])
+def test_what_is_no_path_is_refused(value: object) -> None:
+    """In a sentence that names the argument."""
+    with pytest.raises(errors.ArgumentError, match=r"save path: expected the path of a file or folder, got"):
+        file_path("save path", value)
+    assert file_path("save path", "a.csv") == Path("a.csv")

@@ -7,7 +7,9 @@ collects all that is wrong with one call before it raises.
 import difflib
 import math
 import numbers
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from unrolled.errors import ArgumentError, UnrolledError
@@ -81,3 +83,14 @@ def real(
     if not (good and (below is None or value < below) and (most is None or value <= most)):
         raise ArgumentError(f"{name}: expected a number {demand or 'that is finite'}, got {value!r}.")
     return float(value)
+
+
+def file_path(name: str, value: Any) -> Path:
+    """`value` as a path, if it can be one.
+
+    >>> file_path("path", "sales.csv").suffix
+    '.csv'
+    """
+    if not isinstance(value, str | os.PathLike) or "\0" in os.fspath(value):
+        raise ArgumentError(f"{name}: expected the path of a file or folder, got {value!r}.")
+    return Path(value)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.check import Faults, one_of
+from unrolled.check import Faults, file_path, one_of
 from unrolled.data import files
 from unrolled.data.admission import arranged, as_sequences, nested_columns
 from unrolled.data.answers import as_groups, as_labels, as_numbers
@@ -80,7 +80,7 @@ def read_labelled(
     >>> read.sequences.lengths.tolist(), read.labels.tolist()
     ([3, 2], ['up', 'down'])
     """
-    path = Path(path)
+    path = file_path("read_labelled path", path)
     content = files.unpacked(path)
     is_npz, is_ts = _is_npz(content), _is_ts(content, path)
     if part is not None and not is_npz:

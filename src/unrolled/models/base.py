@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from unrolled.atomic import replace_folder
-from unrolled.check import nearest
+from unrolled.check import file_path, nearest
 from unrolled.errors import ArgumentError, ModelFolderError, NotFittedError, StorageError
 
 _TENSORS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
@@ -112,7 +112,7 @@ def require_replaceable(path: str | Path) -> None:
     Raises:
         StorageError: there is a folder that holds more than a saved model.
     """
-    folder = Path(path)
+    folder = file_path("save path", path)
     if not folder.is_dir():
         return
     names = {inside.name for inside in folder.iterdir()}
@@ -131,7 +131,7 @@ def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dic
     Raises:
         ModelFolderError: the folder or a file is missing, cut or altered, or holds another estimator.
     """
-    folder = Path(path)
+    folder = file_path("load path", path)
     if not folder.is_dir():
         raise ModelFolderError(f"{folder}: expected the folder of a saved model, found none. See model.save.")
     for name in (_CONFIG, _TENSORS):
