@@ -149,7 +149,7 @@ def test_the_site_is_whole_and_offline(tmp_path: Path) -> None:
     for path in site.build(tmp_path / "site"):
         pages[path.name] = _Links()
         pages[path.name].feed(path.read_text("utf-8"))
-    assert len(pages) == 6
+    assert len(pages) == 7
     for name, page in pages.items():
         assert len(page.links) >= 4, name  # the menu, at least
         assert [load for load in page.loads if not (tmp_path / "site" / load).is_file()] == [], name
