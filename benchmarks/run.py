@@ -41,6 +41,7 @@ SLOW = {
     "fit_time": "ten minutes, once `make rivals-classifiers` has run",
     "sequential_mnist": "half an hour",
     "adding_problem": "half an hour",
+    "probe_trust": "an hour",
     "verdict_trust": "an hour",
 }
 

@@ -66,6 +66,7 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors whose names start with `prefix`, without it.
 
+    >>> import torch
     >>> below("best.", {"best.bias": torch.zeros(1), "last.bias": torch.ones(1)})
     {'bias': tensor([0.])}
     """
