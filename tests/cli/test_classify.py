@@ -121,7 +121,7 @@ BAD: dict[str, tuple[tuple[object, ...], str]] = {
     "no labels": (("plain.csv",), "plain.csv: expected a label beside each sequence, got none."),
     "no such column": (("train.csv", "--label", "knd"), "train.csv: expected a column 'knd' as label"),
     "no such cell": (("train.csv", "--cell", "grue"), "--cell: expected one of"),
-    "no units": (("train.csv", "--hidden-size", 0), "--hidden-size: expected a whole number at least 1"),
+    "no units": (("train.csv", "--hidden-size", 0), "--hidden-size: expected a whole number from 1"),
     "one fold": (("train.csv", "--folds", 1), "--folds: expected a whole number at least 2, got 1."),
     "output over test": (
         ("train.csv", "--test", "test.csv", "--output", "test.csv"),

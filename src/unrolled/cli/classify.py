@@ -8,7 +8,6 @@ import typer
 
 from unrolled.cli.options import (
     Activation,
-    Ensemble,
     Id,
     Json,
     Label,
@@ -42,6 +41,10 @@ Training = Annotated[
     typer.Option("--training", help="gradient, or reservoir: random weights, answers fitted at once."),
 ]
 Bidirectional = Annotated[bool, typer.Option("--bidirectional", help="Read from both ends.")]
+Ensemble = Annotated[
+    int | None,
+    typer.Option("--ensemble", metavar="NETWORKS", help="Networks to average; 4 for few sequences, else 1."),
+]
 MaxEpochs = Annotated[int | None, typer.Option("--max-epochs", metavar="EPOCHS", help="Epochs at most.")]
 Output = Annotated[
     str | None,

@@ -61,7 +61,9 @@ Transform = Annotated[
     str | None,
     typer.Option("--transform", help="Such as log-difference, difference or scale; auto by default."),
 ]
-Ensemble = Annotated[int | None, typer.Option("--ensemble", metavar="NETWORKS", help="Networks to average.")]
+Ensemble = Annotated[
+    int | None, typer.Option("--ensemble", metavar="NETWORKS", help="Networks to average; 1 by default.")
+]
 MaxEpochs = Annotated[
     int | None, typer.Option("--max-epochs", metavar="EPOCHS", help="Epochs at most; 12 by default.")
 ]
