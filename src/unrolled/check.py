@@ -62,6 +62,17 @@ def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
     raise ArgumentError(f"{name}: expected one of {', '.join(allowed)}; got {value!r}.{offer}")
 
 
+def some_of(name: str, values: Any, allowed: Iterable[str], *, needed: str) -> tuple[str, ...]:
+    """One or several allowed words, each once; `needed` says why none at all will not do."""
+    allowed, values = tuple(allowed), (values,) if isinstance(values, str) else values
+    wrong = [value for value in values if value not in allowed]
+    if wrong or not values:
+        offer = nearest(str(wrong[0]), allowed) if wrong else ""
+        got = repr(wrong[0]) if wrong else f"none: {needed}"
+        raise ArgumentError(f"{name}: expected some of {', '.join(allowed)}; got {got}.{offer}")
+    return tuple(dict.fromkeys(values))
+
+
 def whole(name: str, value: Any, *, least: int = 0, most: int | None = None) -> int:
     """`value` as an int if it is a whole number in [least, most]; booleans are refused."""
     between = f"at least {least}" if most is None else f"from {least} to {most}"

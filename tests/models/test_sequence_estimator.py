@@ -88,7 +88,7 @@ def test_weights_that_do_not_fit_are_one_sentence(tmp_path: Path, monkeypatch: p
     path = SequenceClassifier(**QUICK).fit(X, ALL[0][1]).save(tmp_path / "model")
     tensors, config = load_model(path, "SequenceClassifier")
     config["sizes"]["hidden_size"] = 5
-    monkeypatch.setattr("unrolled.models.sequence_estimator.load_model", lambda *_: (tensors, config))
+    monkeypatch.setattr("unrolled.models.base.load_model", lambda *_: (tensors, config))
     with pytest.raises(ModelFolderError, match=r"the files are whole, but not what unrolled .* reads"):
         SequenceClassifier.load(path)
 

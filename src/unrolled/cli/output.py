@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import codecs
 import json
-import math
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from unrolled.cli.screen import printable, title
+from unrolled.plain import plain
 from unrolled.report.wording import forecast_rows, sentence
 
 if TYPE_CHECKING:
@@ -26,25 +26,6 @@ def print_json(record: Any) -> None:
     """One JSON object on stdout; what JSON has no word for (NaN, infinity) becomes null."""
     is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
     print(json.dumps(plain(record), ensure_ascii=not is_utf8, allow_nan=False))
-
-
-def plain(value: Any) -> Any:
-    """A record in JSON's own kinds.
-
-    >>> plain({"a": (1.5, float("nan"))})
-    {'a': [1.5, None]}
-    """
-    if isinstance(value, dict):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if hasattr(value, "tolist"):  # NumPy's scalars and arrays
-        return plain(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def tell_notes(series: Sequences) -> None:

@@ -23,9 +23,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.check import nearest
+from unrolled.check import some_of
 from unrolled.data.transforms import Transform
-from unrolled.errors import ArgumentError
 from unrolled.models.network import ForecastNetwork
 
 Floats = NDArray[np.float64]
@@ -292,11 +291,4 @@ def known_baselines(names: Any) -> tuple[str, ...]:
     """The names as asked for, the defaults where none were, or an error that offers the nearest spelling."""
     if names is None:
         return DEFAULT
-    if isinstance(names, str):
-        names = (names,)
-    wrong = [name for name in names if name not in BASELINES]
-    if wrong or not names:
-        offer = nearest(str(wrong[0]), BASELINES) if wrong else ""
-        got = repr(wrong[0]) if wrong else "none: a network's error means nothing without one"
-        raise ArgumentError(f"baselines: expected some of {', '.join(BASELINES)}; got {got}.{offer}")
-    return tuple(dict.fromkeys(names))
+    return some_of("baselines", names, BASELINES, needed="a network's error means nothing without one")

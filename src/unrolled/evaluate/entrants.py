@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from unrolled.check import nearest
-from unrolled.errors import ArgumentError, MissingPartError
+from unrolled.check import some_of
+from unrolled.errors import MissingPartError
 from unrolled.evaluate.bag_of_steps import BagOfSteps
 from unrolled.evaluate.parts import Part, Task
 from unrolled.evaluate.simple_rivals import (
@@ -183,14 +183,6 @@ def _load_torch() -> None:
 
 def known_rivals(names: Any, task: Task) -> tuple[str, ...]:
     """The names as asked for, all where none were, or an error that offers the nearest spelling."""
-    known = RIVALS[task]
     if names is None:
-        return known
-    if isinstance(names, str):
-        names = (names,)
-    wrong = [name for name in names if name not in known]
-    if wrong or not names:
-        offer = nearest(str(wrong[0]), known) if wrong else ""
-        got = repr(wrong[0]) if wrong else "none: a score means nothing without one"
-        raise ArgumentError(f"rivals: expected some of {', '.join(known)}; got {got}.{offer}")
-    return tuple(dict.fromkeys(names))
+        return RIVALS[task]
+    return some_of("rivals", names, RIVALS[task], needed="a score means nothing without one")

@@ -13,9 +13,11 @@ import numpy as np
 from safetensors.torch import load, save
 from torch import Tensor
 
+from unrolled import __version__
 from unrolled.atomic import replace_folder
 from unrolled.check import file_path, nearest
-from unrolled.errors import ArgumentError, ModelFolderError, NotFittedError, StorageError
+from unrolled.errors import ArgumentError, ModelFolderError, NotFittedError, StorageError, UnrolledError
+from unrolled.models.training import require_device
 
 _TENSORS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
 _FORMAT = 1
@@ -80,6 +82,48 @@ def _not_fitted(sentence: str) -> NotFittedError:
     body = {"__module__": __name__, "__reduce__": lambda fault: (_not_fitted, fault.args)}
     both: type[NotFittedError] = type("NotFittedError", (NotFittedError, known.NotFittedError), body)
     return both(sentence)
+
+
+class SavedEstimator(Estimator):
+    """An estimator whose `save` writes a folder that `load` reads."""
+
+    device: str
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str | None = None) -> Self:
+        """The model that `save` wrote. Nothing in the folder is run.
+
+        Args:
+            path: its folder.
+            device: where torch computes; None for where it did when the model was saved.
+
+        Raises:
+            ArgumentError: torch cannot use that device here.
+            ModelFolderError: the folder or a file is missing, cut or altered, or holds something else.
+        """
+        tensors, config = load_model(path, cls.__name__)
+        try:
+            model = cls(**cls._given(config["params"]) | ({} if device is None else {"device": device}))
+            require_device(model.device)
+            model._restore(tensors, config)
+        except (KeyError, TypeError, ValueError, RuntimeError) as fault:
+            if isinstance(fault, UnrolledError):
+                raise
+            raise ModelFolderError(
+                f"{path}: the files are whole, but not what unrolled {__version__} reads "
+                f"({type(fault).__name__}: {fault}); they were saved by {config.get('version', 'another')}. "
+                "Load it with that version, or fit the model again."
+            ) from fault
+        return model
+
+    @classmethod
+    def _given(cls, params: dict[str, Any]) -> dict[str, Any]:
+        """The constructor's arguments, from what JSON made of them."""
+        return params
+
+    def _restore(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
+        """Take what was learned from the parts of a saved model."""
+        raise NotImplementedError
 
 
 def save_model(path: str | Path, tensors: dict[str, Tensor], config: dict[str, Any], card: str) -> None:

@@ -21,8 +21,7 @@ from unrolled.data.future import with_future
 from unrolled.data.sequences import Sequences
 from unrolled.data.transforms import TRANSFORMS
 from unrolled.data.windows import Batch, Windows
-from unrolled.errors import ModelFolderError, UnrolledError
-from unrolled.models.base import Estimator, load_model, save_model
+from unrolled.models.base import SavedEstimator, save_model
 from unrolled.models.card import model_card, pack_series, unpack_series
 from unrolled.models.demands import fitting_window, forecastable, like_fitted, require_distinct, shown_season
 from unrolled.models.encoding import Encoding
@@ -47,7 +46,7 @@ _LEARNED = (
 )
 
 
-class Forecaster(Estimator):
+class Forecaster(SavedEstimator):
     """Forecasts every step of a horizon, with calibrated bands, from the state after the newest step.
 
     One network is trained on all series together; each series keeps its own transform and scale. The
@@ -284,33 +283,6 @@ class Forecaster(Estimator):
         }
         save_model(path, tensors, config, model_card(self, self._series))
         return Path(path)
-
-    @classmethod
-    def load(cls, path: str | Path, *, device: str | None = None) -> Self:
-        """The model that `save` wrote. Nothing in the folder is run.
-
-        Args:
-            path: its folder.
-            device: where torch computes; None for where it did when the model was saved.
-
-        Raises:
-            ArgumentError: torch cannot use that device here.
-            ModelFolderError: the folder or a file is missing, cut or altered, or holds something else.
-        """
-        tensors, config = load_model(path, cls.__name__)
-        try:
-            model = cls(**config["params"] | ({} if device is None else {"device": device}))
-            require_device(model.device)
-            model._restore(tensors, config)
-        except (KeyError, TypeError, ValueError, RuntimeError) as fault:
-            if isinstance(fault, UnrolledError):
-                raise
-            raise ModelFolderError(
-                f"{path}: the files are whole, but not what unrolled {__version__} reads "
-                f"({type(fault).__name__}: {fault}); they were saved by {config.get('version', 'another')}. "
-                "Load it with that version, or fit the model again."
-            ) from fault
-        return model
 
     def _restore(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
         """Take what was learned from the parts of a saved model."""

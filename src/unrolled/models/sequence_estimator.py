@@ -18,8 +18,8 @@ from unrolled.check import Faults, one_of, real, whole
 from unrolled.data.labelled import as_groups, as_sequences
 from unrolled.data.scaling import Scaling, scaling_of
 from unrolled.data.sequences import Sequences
-from unrolled.errors import DataError, ModelFolderError, UnrolledError
-from unrolled.models.base import Estimator, load_model, save_model
+from unrolled.errors import DataError
+from unrolled.models.base import SavedEstimator, save_model
 from unrolled.models.card import sequence_card
 from unrolled.models.sequence_examples import SequenceExamples
 from unrolled.models.sequence_network import SequenceNetwork, SequenceSizes
@@ -67,7 +67,7 @@ class Targets:
     learned: dict[str, Any] = field(default_factory=dict)
 
 
-class SequenceEstimator(Estimator):
+class SequenceEstimator(SavedEstimator):
     """The common part of SequenceClassifier, SequenceRegressor and SequenceTagger.
 
     A subclass says what y becomes (`_targets`) and what the networks' answers mean (`predict`).
@@ -203,34 +203,10 @@ class SequenceEstimator(Estimator):
         return Path(path)
 
     @classmethod
-    def load(cls, path: str | Path, *, device: str | None = None) -> Self:
-        """The model that `save` wrote. Nothing in the folder is run.
-
-        Args:
-            path: its folder.
-            device: where torch computes; None for where it did when the model was saved.
-
-        Raises:
-            ArgumentError: torch cannot use that device here.
-            ModelFolderError: the folder or a file is missing, cut or altered, or holds something else.
-        """
-        tensors, config = load_model(path, cls.__name__)
-        try:
-            params = config["params"] | ({} if device is None else {"device": device})
-            if isinstance(pairs := params.get("class_weight"), list):
-                params["class_weight"] = dict(pairs)
-            model = cls(**params)
-            require_device(model.device)
-            model._restore(tensors, config)
-        except (KeyError, TypeError, ValueError, RuntimeError) as fault:
-            if isinstance(fault, UnrolledError):
-                raise
-            raise ModelFolderError(
-                f"{path}: the files are whole, but not what unrolled {__version__} reads "
-                f"({type(fault).__name__}: {fault}); they were saved by {config.get('version', 'another')}. "
-                "Load it with that version, or fit the model again."
-            ) from fault
-        return model
+    def _given(cls, params: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(pairs := params.get("class_weight"), list):
+            return params | {"class_weight": dict(pairs)}
+        return params
 
     def _weights_as_pairs(self) -> dict[str, Any]:
         """Weights of classes for JSON, whose own dicts would make texts of the classes."""

@@ -26,6 +26,7 @@ from unrolled.data.scaling import scaling_of
 from unrolled.errors import TrainingError
 from unrolled.models.sequence_network import SequenceNetwork, SequenceSizes
 from unrolled.nn.cells import NONLINEARITIES
+from unrolled.plain import plain
 from unrolled.probe.gradients import gradients
 from unrolled.probe.retraining import Rows, folds_of
 from unrolled.probe.subject import Subject, subject_of
@@ -118,8 +119,8 @@ class Activations:
         """Everything, ready for JSON; what broke down is None."""
         rows = []
         for row in self.rows:
-            lists = {name: own.tolist() for name, own in vars(row).items() if isinstance(own, np.ndarray)}
-            rows.append({"name": row.name, "seconds": row.seconds, **_without_nan(lists)})
+            lists = {name: own for name, own in vars(row).items() if isinstance(own, np.ndarray)}
+            rows.append({"name": row.name, "seconds": row.seconds, **plain(lists)})
         return {"kind": self.kind, **vars(self), "rows": rows}
 
     def plot(self) -> Any:
@@ -326,11 +327,3 @@ def _mean(values: Floats) -> float:
     """Of what is finite; NaN where nothing is."""
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if len(finite) else float("nan")
-
-
-def _without_nan(record: Any) -> Any:
-    if isinstance(record, dict):
-        return {name: _without_nan(own) for name, own in record.items()}
-    if isinstance(record, list):
-        return [_without_nan(own) for own in record]
-    return None if isinstance(record, float) and not math.isfinite(record) else record

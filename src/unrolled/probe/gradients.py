@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 
 from unrolled.check import whole
 from unrolled.errors import ArgumentError
+from unrolled.plain import plain
 from unrolled.probe.flow import flow_of
 from unrolled.probe.jacobian import (
     Spectrum,
@@ -166,7 +167,7 @@ class Gradients:
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, ready for JSON; what is not finite is None."""
-        return {"kind": self.kind, **_plain(asdict(self)), "growth": self.growth}
+        return {"kind": self.kind, **plain(asdict(self)), "growth": self.growth}
 
     def plot(self) -> Any:
         """Shares over the steps back, as a plotly figure."""
@@ -337,14 +338,3 @@ def _sentence(found: Gradients) -> str:
 
 def _multiple(left: float) -> str:
     return f"{left:.0f}-fold" if left < 1e4 else f"10^{math.log10(left):.0f}-fold"
-
-
-def _plain(value: Any) -> Any:
-    """Lists, words and finite numbers."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, Spectrum):
-        return _plain(value._asdict())
-    if isinstance(value, tuple | list | np.ndarray):
-        return [_plain(inner) for inner in (value.tolist() if isinstance(value, np.ndarray) else value)]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

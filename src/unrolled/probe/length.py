@@ -22,6 +22,7 @@ from torch import Tensor
 from unrolled.check import whole
 from unrolled.data.frames import to_frame
 from unrolled.errors import ArgumentError
+from unrolled.plain import plain
 from unrolled.probe.subject import Judged, Subject, subject_of
 from unrolled.probe.targets import NO_TARGET
 from unrolled.probe.wording import aligned, capital, percent, times
@@ -94,10 +95,7 @@ class Length:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON; an error that is infinite is None."""
-        rows = [
-            {name: None if own == math.inf else own for name, own in asdict(row).items()} for row in self.rows
-        ]
-        return {"kind": self.kind, **asdict(self), "rows": rows}
+        return {"kind": self.kind, **plain(asdict(self))}
 
     def plot(self) -> Any:
         """The score against the length, with its interval."""

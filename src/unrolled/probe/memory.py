@@ -30,6 +30,7 @@ import torch
 from numpy.typing import NDArray
 
 from unrolled.check import whole
+from unrolled.plain import plain
 from unrolled.probe.influence import by_gradients, by_occlusion, reads_all, sequences_as_long
 from unrolled.probe.span import Floats, Span, overlap, rank_correlation, span_of
 from unrolled.probe.subject import subject_of
@@ -114,13 +115,7 @@ class Memory:
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, ready for JSON; NaN is None."""
-        made: dict[str, Any] = {"kind": self.kind}
-        for name, value in asdict(self).items():
-            if isinstance(value, np.ndarray):
-                made[name] = [None if number != number else number for number in value.tolist()]  # noqa: PLR0124 (NaN)
-            else:
-                made[name] = value._asdict() if isinstance(value, Span) else value
-        return made
+        return {"kind": self.kind, **plain(asdict(self))}
 
     def plot(self) -> Any:
         """The influence over the steps back, as a plotly figure."""

@@ -28,6 +28,7 @@ from torch import Tensor
 from unrolled.check import one_of, whole
 from unrolled.errors import ArgumentError
 from unrolled.nn.cells import GRUCell, LSTMCell, RNNCell
+from unrolled.plain import plain
 from unrolled.probe.layer_call import LayerCall, State
 from unrolled.probe.recurrence import Strand, in_pieces
 from unrolled.probe.span import Floats
@@ -121,11 +122,7 @@ class States:
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, ready for JSON; NaN is None."""
-        made: dict[str, Any] = {"kind": self.kind}
-        for name in self.__dataclass_fields__:
-            value = getattr(self, name)
-            made[name] = _plain(value) if isinstance(value, np.ndarray) else value
-        return {**made, "gates": {name: _plain(each) for name, each in self.gates.items()}}
+        return {"kind": self.kind, **plain(vars(self))}
 
     def plot(self) -> Any:
         """The states of a sequence as a heat map, as a plotly figure."""
@@ -275,12 +272,3 @@ def _sentence(found: States) -> str:
         what = {"RNN": "what drives a step", "GRU": "the new state", "LSTM": "the new cell"}[found.cell]
         told += f", and of {what} {100 * np.nanmedian(share):.0f} % is memory, the rest input (median step)"
     return f"{told}."
-
-
-def _plain(values: NDArray[Any]) -> Any:
-    """Lists of numbers, None for NaN."""
-    if values.dtype.kind != "f":
-        return values.tolist()
-    filled = values.astype(object)
-    filled[np.isnan(values)] = None
-    return filled.tolist()
