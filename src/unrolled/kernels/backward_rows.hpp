@@ -100,15 +100,13 @@ public:
 
     // What goes past the sums stays in d_h and d_c.
     void turn(const Own &own, const Rows &rows, Part blocks, const Step &now, Part some) const override {
-        if (!shape_.has_norm && !shape_.mixes)
-            return rule_.with_step([&](const auto &step) { turn_rows(step, own, rows, blocks, now, some); });
-        for (std::size_t i = some.begin; i < some.end; ++i) {
-            const Row row = row_of(own, rows, now, i);
-            if (shape_.has_norm)
-                turn_normed(own, row, blocks);
-            else
-                turn_units<false>(rule_, own, row, blocks, to_panels(own, row));
-        }
+        if (shape_.has_norm)
+            for (std::size_t i = some.begin; i < some.end; ++i)
+                turn_normed(own, row_of(own, rows, now, i), blocks);
+        else if (shape_.mixes)
+            rule_.with_step([&](const auto &step) { turn_rows<false>(step, own, rows, blocks, now, some); });
+        else
+            rule_.with_step([&](const auto &step) { turn_rows<true>(step, own, rows, blocks, now, some); });
     }
 
 private:
@@ -128,12 +126,12 @@ private:
     const Rule rule_;
 
     // A function for each activation: one for all of them would run out of registers.
-    template <class RuleStep>
+    template <bool kPlain, class RuleStep>
     [[gnu::noinline]] void turn_rows(const RuleStep step, const Own &own, const Rows &rows, Part blocks,
                                      const Step &now, Part some) const {
         for (std::size_t i = some.begin; i < some.end; ++i) {
             const Row row = row_of(own, rows, now, i);
-            turn_units<true>(step, own, row, blocks, to_panels(own, row));
+            turn_units<kPlain>(step, own, row, blocks, to_panels(own, row));
         }
     }
     // Where the gradients of a vector of the sums go without layer norm.

@@ -74,10 +74,12 @@ public:
         : job_(job), rule_(rule), is_plain_(!job.shape.has_norm && !job.shape.mixes && !job.call.mask) {}
 
     void finish(const Own &own, const Rows &rows, Part some, const Step &now) const override {
-        if (is_plain_)
-            rule_.with_step([&](const auto &step) { finish_rows(step, own, rows, some, now); });
+        if (job_.shape.has_norm)
+            for (std::size_t i = 0; i < now.active; ++i) finish_normed(own, row_of(own, rows, some, now, i));
+        else if (is_plain_)
+            rule_.with_step([&](const auto &step) { finish_rows<true>(step, own, rows, some, now); });
         else
-            for (std::size_t i = 0; i < now.active; ++i) finish_rare(own, row_of(own, rows, some, now, i));
+            rule_.with_step([&](const auto &step) { finish_rows<false>(step, own, rows, some, now); });
     }
 
 private:
@@ -100,12 +102,12 @@ private:
     const bool is_plain_;
 
     // A function for each activation: one for all of them would run out of registers.
-    template <class RuleStep>
+    template <bool kPlain, class RuleStep>
     [[gnu::noinline]] void finish_rows(const RuleStep step, const Own &own, const Rows &rows, Part some,
                                        const Step &now) const {
         for (std::size_t i = 0; i < now.active; ++i) {
             const Row row = row_of(own, rows, some, now, i);
-            finish_units<true, false>(row, [&](auto... given) { from_sums(step, row, given...); });
+            finish_units<kPlain, false>(row, [&](auto... given) { from_sums(step, row, given...); });
         }
     }
     template <class RuleStep>
@@ -198,14 +200,6 @@ private:
             const Vec value = s < kGates ? saved[s] : after[1];
             kStreams ? S::stream(to + s * kLanes, value) : S::store(to + s * kLanes, value);
         }
-    }
-
-    // A row with layer norm, zoneout or a mask.
-    void finish_rare(const Own &own, const Row &row) const {
-        if (job_.shape.has_norm)
-            finish_normed(own, row);
-        else
-            finish_units<false, false>(row, [&](auto... given) { from_sums(rule_, row, given...); });
     }
 
     // With layer norm a row comes with all its units.
