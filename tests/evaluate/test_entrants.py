@@ -128,8 +128,9 @@ def test_the_network_is_copied() -> None:
 def test_rivals_of_a_network_have_its_settings() -> None:
     """As a reservoir of the usual size, and as a feed-forward net that reads a flat vector."""
     model = SequenceClassifier(
-        cell="rnn", hidden_size=3, activation="relu", bidirectional=True, random_state=5
-    )
+        cell="rnn", hidden_size=3, activation="relu", bidirectional=True, num_layers=2, pooling="mean",
+        max_epochs=3, batch_size=4, validation_fraction=0.2, random_state=5,
+    )  # fmt: skip
     made = {entrant.name: entrant.make() for entrant in rival_entrants(model, "labels", RIVALS["labels"])}
     assert list(made) == list(RIVALS["labels"])
     assert (made["reservoir"].training, made["reservoir"].hidden_size) == ("reservoir", None)
@@ -143,6 +144,7 @@ def test_rivals_of_a_network_have_its_settings() -> None:
     )
     assert made["bag of steps"].model.get_params() == model.get_params()
     flat._check_arguments()
+    made["reservoir"]._check_arguments()
     flat_rival = rival_entrants(SequenceClassifier(cell="feedforward"), "labels", ["reservoir"])[0].make()
     assert (flat_rival.cell, flat_rival.training) == ("gru", "reservoir")
 

@@ -182,6 +182,13 @@ def test_another_frequency_is_refused(fitted: Forecaster, walk: Any) -> None:
         fitted.predict(pd.DataFrame({"ds": dates, "y": walk(30)}))
 
 
+def test_ensembles_of_neighbouring_seeds_share_no_member(tiny: dict[str, Any], walk: Any) -> None:
+    """Else ten seeds of ten members would be nineteen networks, and not a hundred."""
+    both = [Forecaster(**tiny, ensemble=2, random_state=seed).fit(walk(60)) for seed in (3, 4)]
+    weights = [next(network.parameters()) for model in both for network in model.networks_]
+    assert not any(torch.equal(weights[i], weights[k]) for i in range(4) for k in range(i))
+
+
 def test_an_ensemble_is_the_mean_of_its_members(tiny: dict[str, Any], walk: Any) -> None:
     """Quantiles are averaged over the seeds, before they are stretched alike."""
     series = walk(60)

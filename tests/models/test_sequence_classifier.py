@@ -11,7 +11,7 @@ import torch
 from unrolled.data.labelled import as_sequences
 from unrolled.errors import DataError
 from unrolled.models.sequence_classifier import SequenceClassifier
-from unrolled.models.sequence_training import SEED_STRIDE
+from unrolled.train.fit import member_seed
 
 TOY = np.array([[1.0, 2, 3, 4, 5], [5, 4, 3, 2, 1]])[:, :, None]
 TOY_CLASSES = np.array([1, 0])
@@ -118,7 +118,7 @@ def test_an_ensemble_is_the_mean_of_its_members() -> None:
     X, y = _slopes(30)
     quick = QUICK | {"max_epochs": 4}
     model = SequenceClassifier(**quick | {"ensemble": 3}, random_state=5).fit(X, y)
-    seeds = [5 + k * SEED_STRIDE for k in range(3)]
+    seeds = [member_seed(5, k) for k in range(3)]
     alone = [SequenceClassifier(**quick, random_state=seed).fit(X, y).predict_proba(X) for seed in seeds]
     assert len(model.networks_) == 3
     np.testing.assert_allclose(model.predict_proba(X), np.mean(alone, axis=0), atol=1e-7)

@@ -166,6 +166,34 @@ def test_all_arguments_are_told_at_once(kind: Any, y: Any) -> None:
     assert not model.__sklearn_is_fitted__()
 
 
+@pytest.mark.parametrize(
+    ("kind", "settings", "said"),
+    [
+        (SequenceClassifier, {"cell": "feedforward", "num_layers": 2},
+         "num_layers: cell='feedforward' reads all steps at once, in one layer; got 2. Leave it out."),
+        (SequenceTagger, {"cell": "feedforward", "bidirectional": True},
+         "bidirectional: cell='feedforward' reads all steps at once, in one layer; got True. Leave it out."),
+        (SequenceRegressor, {"cell": "feedforward", "pooling": "mean"},
+         "pooling: cell='feedforward' reads all steps at once, in one layer; got 'mean'. Leave it out."),
+        (SequenceClassifier, {"training": "reservoir", "max_epochs": 5},
+         "max_epochs: training='reservoir' has no epochs, it is solved at once; got 5. Leave it out."),
+    ],
+)  # fmt: skip
+def test_what_would_do_nothing_is_refused(kind: Any, settings: Any, said: str) -> None:
+    """An argument that is ignored without a word is believed to matter."""
+    with pytest.raises(ArgumentError) as caught:
+        kind(**settings)._check_arguments()
+    assert str(caught.value) == said
+    kind(**{name: settings[name] for name in list(settings)[:1]})._check_arguments()
+
+
+def test_the_longest_sequence_of_the_training_is_known(tmp_path: Path) -> None:
+    """Whoever asks about longer ones needs it; it is saved with the model."""
+    model = SequenceClassifier(**QUICK).fit(X, ["a", "b"] * 3)
+    assert model.longest_ == 7
+    assert SequenceClassifier.load(model.save(tmp_path / "model")).longest_ == 7
+
+
 def test_an_activation_is_for_the_plain_rnn() -> None:
     """The others have their own, and ignore none silently."""
     with pytest.raises(ArgumentError, match="only cell='rnn' takes another than 'tanh'; got 'relu'"):
@@ -253,6 +281,8 @@ def test_numpys_whole_numbers_are_whole_numbers(kind: Any, training: str) -> Non
         "batch_size": 2,
         "random_state": 1,
     }
+    if training == "reservoir":
+        plain = {name: plain[name] for name in plain if name not in {"max_epochs", "batch_size"}}
     X, y = np.arange(24.0).reshape(4, 6) % 7, [0, 1, 0, 1]
     own = SequenceClassifier(training=training, **{name: kind(value) for name, value in plain.items()}).fit(
         X, y

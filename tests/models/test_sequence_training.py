@@ -12,7 +12,7 @@ import pytest
 from unrolled.errors import DataError, ModelFolderError, TrainingError
 from unrolled.models import sequence_training
 from unrolled.models.sequence_classifier import SequenceClassifier
-from unrolled.models.sequence_training import _fraction, _plan, held_out
+from unrolled.models.sequence_training import _fraction, _plan, held_out, judges
 
 QUICK = {"hidden_size": 4, "max_epochs": 3, "ensemble": 1, "validation_fraction": 0.1}
 
@@ -144,6 +144,35 @@ def test_what_judges_is_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
         assert part.starts.tolist() == firsts[own].tolist()
         assert part.lengths.tolist() == [len(X[k]) for k in own]
         assert part.targets.tolist() == y[own].tolist()
+
+
+def test_what_judges_shapes_no_scale() -> None:
+    """Nothing of it is learned, not even how large values are."""
+    X, y = _sequences(400)
+    model = SequenceClassifier(**QUICK, random_state=3)
+    held = judges(model._settings(None, 400), 400, strata=y, groups=None)
+    assert held.sum() == 40
+    plain = model.fit(X, y).scaling_
+    planted = model.fit([x * 1000 if hidden else x for x, hidden in zip(X, held, strict=True)], y).scaling_
+    assert (plain.mean == planted.mean).all()
+    assert (plain.scale == planted.scale).all()
+    all_of_them = np.concatenate([x for x, hidden in zip(X, held, strict=True) if not hidden])
+    np.testing.assert_allclose(plain.scale, all_of_them.std(axis=0), rtol=1e-12)
+
+
+def test_members_of_an_ensemble_have_the_same_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One scale serves all of them, and must be seen by none of their judges."""
+    seen: list[int] = []
+    fit = sequence_training.fit
+
+    def noted(network: Any, loss: Any, training: Any, judged: Any, *rest: Any, **named: Any) -> Any:
+        seen.append(hash(tuple(judged.starts.tolist())))
+        return fit(network, loss, training, judged, *rest, **named)
+
+    monkeypatch.setattr(sequence_training, "fit", noted)
+    SequenceClassifier(**QUICK | {"ensemble": 3}).fit(*_sequences(400))
+    assert len(seen) == 3
+    assert len(set(seen)) == 1
 
 
 def test_noise_stops_early() -> None:

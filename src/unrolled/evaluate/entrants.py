@@ -102,9 +102,11 @@ def rival_entrants(model: Any, task: Task, names: Sequence[str]) -> list[Entrant
     """Those of the names that can be made; the network itself is none of its rivals."""
     is_ours = isinstance(model, SequenceEstimator)
     own = clone(model) if is_ours else {"labels": SequenceClassifier, "numbers": SequenceRegressor}[task]()
-    flat = {"cell": "feedforward", "training": "gradient", "activation": "tanh", "bidirectional": False}
+    flat: dict[str, Any] = {"cell": "feedforward", "training": "gradient", "activation": "tanh"}
+    flat |= {"num_layers": 1, "bidirectional": False, "pooling": None}
     # many random units cost little: held to the network's few, a reservoir would be an easy rival
-    solved = {"training": "reservoir", "hidden_size": None, "pooling": None, "ensemble": 1}
+    solved: dict[str, Any] = {"training": "reservoir", "hidden_size": None, "pooling": None, "ensemble": 1}
+    solved |= {"max_epochs": None, "batch_size": None, "validation_fraction": None}
     if own.cell == "feedforward":
         solved["cell"] = "gru"
 

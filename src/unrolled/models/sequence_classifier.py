@@ -25,7 +25,7 @@ class SequenceClassifier(LabellingEstimator):
 
     Args:
         cell: "gru", "lstm" or "rnn"; "feedforward" reads a sequence as one flat vector, as far as the
-            longest of the training.
+            longest of the training, and has neither stem nor layers, directions or pooling to choose.
         hidden_size: units of the core; None for 64, or 512 in a reservoir.
         num_layers: recurrent layers, one on the other.
         activation: of "rnn": tanh, relu, leaky_relu, prelu, sigmoid, identity, softsign, elu, hardtanh.
@@ -46,14 +46,15 @@ class SequenceClassifier(LabellingEstimator):
         learning_rate: the peak of its one cycle.
         validation_fraction: the part of each class that is held out to choose the epoch by; 0 trains on all
             for all epochs, as is done where fewer than 30 sequences would be held out; None for 0.1 from
-            2,000 sequences on, else 0.
+            2,000 sequences on, else 0. It judges all networks of an ensemble, and shapes no scale of X.
         random_state: seed of weights, shuffling, dropout and of what is held out.
         device: where torch computes.
         verbose: draw a progress line with time left on stderr.
 
     After `fit`: `classes_`, `stopping_` (how the number of epochs came about), `history_` (of the last
-    network), `networks_`, `sizes_`, `scaling_`, `n_parameters_` (of one network), `seconds_`, and
-    `n_features_in_`: F, or T where X was (N, T), as scikit-learn counts.
+    network), `networks_`, `sizes_`, `scaling_`, `n_parameters_` (of one network), `seconds_`,
+    `longest_` (steps of the longest sequence) and `n_features_in_`: F, or T where X was (N, T), as
+    scikit-learn counts.
 
     >>> X = [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1]]
     >>> model = SequenceClassifier(hidden_size=8).fit(X, ["up", "down"])

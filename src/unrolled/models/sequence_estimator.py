@@ -23,7 +23,7 @@ from unrolled.models.base import SavedEstimator, save_model
 from unrolled.models.card import sequence_card
 from unrolled.models.sequence_examples import SequenceExamples
 from unrolled.models.sequence_network import SequenceNetwork, SequenceSizes
-from unrolled.models.sequence_training import Loss, SequenceSettings, answer, train
+from unrolled.models.sequence_training import Loss, SequenceSettings, answer, judges, train
 from unrolled.models.training import require_device
 from unrolled.nn.cells import NONLINEARITIES
 from unrolled.nn.pooling import WAYS
@@ -42,7 +42,11 @@ _CHANNELS, _CHANNELS_SOLVED = 64, 256  # patterns of the stem
 _STEPS_READ = 200  # from twice as many on, the stem leaves the core fewer steps
 _LONGEST_SPAN = 100  # steps that the slowest units remember at the start
 _FEW, _MEMBERS = 500, 4  # sequences below which luck in the start matters, and the networks that even it out
+_RECURRENT = ("num_layers", "bidirectional", "pooling")  # what only recurrent cells use
+_EPOCHS = ("max_epochs", "batch_size", "validation_fraction")  # what only gradients use
+_UNSET = {"num_layers": 1, "bidirectional": False, **dict.fromkeys(("pooling", *_EPOCHS))}
 _MOST = {"hidden_size": 16_384, "num_layers": 64}  # beyond, weights are counted in gigabytes
+_FACTS = ("n_features_in_", "n_parameters_", "longest_", "seconds_", "stopping_")
 _LIMIT = 1e6  # scaled values beyond it say "huge"; their squares must stay finite
 
 
@@ -141,14 +145,17 @@ class SequenceEstimator(SavedEstimator):
         data = as_sequences(X, who=f"{type(self).__name__} X")
         targets = self._targets(y, data)
         grouped = None if groups is None else as_groups(groups, len(data))
-        scaling = scaling_of(data.values)
+        settings = self._settings(checkpoint, len(data))
+        held = judges(settings, len(data), strata=targets.strata, groups=grouped)
+        # what is held out must not shape what it judges
+        scaling = scaling_of(data.values[np.repeat(~held, data.lengths)] if held.any() else data.values)
         examples = self._examples(data, scaling, targets.values)
         trained = train(
             examples,
             targets.loss,
             sizes=self._sizes(data, targets.answers),
-            settings=self._settings(checkpoint, len(data)),
-            strata=targets.strata,
+            settings=settings,
+            held=held,
             groups=grouped,
             class_weights=targets.class_weights,
         )
@@ -157,6 +164,7 @@ class SequenceEstimator(SavedEstimator):
         self.stopping_, self.sizes_ = trained.stopping, trained.networks[0].sizes
         for name, value in targets.learned.items():
             setattr(self, name, value)
+        self.longest_ = int(data.lengths.max())
         self._steps = _steps_as_columns(X, data, lists=True)
         self.n_features_in_ = self._steps or data.values.shape[1]
         self.n_parameters_ = sum(p.numel() for p in self.networks_[0].parameters())
@@ -194,7 +202,7 @@ class SequenceEstimator(SavedEstimator):
             "learned": {name: [own.tolist(), own.dtype.str] for name, own in learned.items()},
             "scaling": [part.tolist() for part in self.scaling_],
             "steps": self._steps,
-            "facts": [self.n_features_in_, self.n_parameters_, self.seconds_, self.stopping_],
+            "facts": {name: getattr(self, name) for name in _FACTS},
             "networks": len(self.networks_),
             "sizes": asdict(self.sizes_),
             "history": self.history_.to_dict(),
@@ -219,7 +227,8 @@ class SequenceEstimator(SavedEstimator):
             setattr(self, name, np.array(values, dtype=kind)[()])  # [()]: a number, where it is one
         self.scaling_ = Scaling(*(np.array(part, dtype=np.float64) for part in config["scaling"]))
         self._steps = config["steps"]
-        self.n_features_in_, self.n_parameters_, self.seconds_, self.stopping_ = config["facts"]
+        for name in _FACTS:
+            setattr(self, name, config["facts"][name])
         self.sizes_ = SequenceSizes(**config["sizes"])
         networks = [SequenceNetwork(self.sizes_) for _ in range(config["networks"])]
         for k, network in enumerate(networks):
@@ -327,7 +336,7 @@ class SequenceEstimator(SavedEstimator):
             faults.collect(one_of, "pooling", way, WAYS)
         if self.stem is not None:
             faults.collect(one_of, "stem", self.stem, ("auto",))
-        faults.collect(one_of, "training", self.training, TRAININGS)
+        training = faults.collect(one_of, "training", self.training, TRAININGS)
         faults.collect(whole, "num_layers", self.num_layers, least=1, most=_MOST["num_layers"])
         for name in ("hidden_size", "batch_size", "max_epochs", "ensemble"):
             if getattr(self, name) is not None:
@@ -342,7 +351,20 @@ class SequenceEstimator(SavedEstimator):
             faults.add(f"activation: only cell='rnn' takes another than 'tanh'; got {self.activation!r}.")
         if self._per_step and self.pooling is not None:
             faults.add(f"pooling: every step has its own answer, nothing is pooled; got {self.pooling!r}.")
+        for reason, idle in self._idle(cell, training):
+            for name in idle:
+                given = getattr(self, name)
+                if np.ndim(given) > 0 or given != _UNSET[name]:
+                    faults.add(f"{name}: {reason}; got {given!r}. Leave it out.")
         faults.raise_if_any()
+
+    def _idle(self, cell: str | None, training: str | None) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Arguments that would do nothing beside the others, and why."""
+        if cell == "feedforward":
+            own = ("num_layers", "bidirectional") if self._per_step else _RECURRENT
+            yield "cell='feedforward' reads all steps at once, in one layer", own
+        if training == "reservoir":
+            yield "training='reservoir' has no epochs, it is solved at once", _EPOCHS
 
 
 def _steps_as_columns(X: Any, data: Sequences, *, lists: bool) -> int:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from unrolled.models.reservoir import settle, solve
 from unrolled.models.sequence_examples import SequenceBatch, SequenceExamples
 from unrolled.models.sequence_network import SequenceNetwork, SequenceSizes
-from unrolled.train.fit import Plan, fit, seeded
+from unrolled.train.fit import Plan, fit, member_seed, seeded
 from unrolled.train.history import Epoch, History
 from unrolled.train.progress import ProgressLine
 
@@ -25,7 +25,6 @@ Loss = Callable[[nn.Module, SequenceBatch], Tensor]
 
 _LEAST_JUDGES = 30  # held-out sequences; fewer would pick the epoch by luck
 _MANY, _HELD_OUT = 2000, 0.1  # sequences from which on some can be spared, and their share
-SEED_STRIDE = 1_000_003  # between members: ensembles of neighbouring seeds are to share none
 _BATCH = 64
 _WEIGHT_DECAY = 0.01
 _PASSES = 50  # by default, but at least 400 steps in all and at most 8,000
@@ -64,32 +63,30 @@ def train(
     *,
     sizes: SequenceSizes,
     settings: SequenceSettings,
-    strata: Ints | None,
+    held: NDArray[np.bool_],
     groups: Ints | None,
     class_weights: Tensor | None,
 ) -> SequencesTrained:
-    """Train one network a seed, each judged on sequences of its own that it does not see.
+    """Train one network a seed, each for as long as it gets better on the sequences that are held out.
 
-    Where too few could be held out, all are trained on, for a fixed number of epochs. Ctrl-C leaves the
-    members before the one that it cut short; in the first, the best weights so far.
+    Where none are, all train for a fixed number of epochs. Ctrl-C leaves the members before the one that it
+    cut short; in the first, the best weights so far.
 
     Args:
         examples: all sequences.
         loss: a mean over a batch.
         sizes: of the networks.
         settings: of the training.
-        strata: (N,) the class of each sequence, whose shares the held-out part keeps.
-        groups: (N,) sequences of one group are held out together.
+        held: (N,) the sequences that judge, as `judges` draws them.
+        groups: (N,) sequences of one group are left out together by a reservoir.
         class_weights: (K,) of the classes; None where the targets are numbers.
     """
     if settings.training == "reservoir":
         return _solved(examples, sizes, settings, class_weights, groups)
     networks: list[SequenceNetwork] = []
-    history, judges = History((), 0, "interrupted", 0.0), 0
-    fraction = _fraction(settings, len(examples))
+    history = History((), 0, "interrupted", 0.0)
     for member in range(settings.ensemble):
-        own = replace(settings, seed=settings.seed + member * SEED_STRIDE)
-        held = held_out(len(examples), fraction, own.seed, strata=strata, groups=groups)
+        own = replace(settings, seed=member_seed(settings.seed, member))
         with seeded(own.seed):
             network = SequenceNetwork(sizes).to(own.device)
         label = "training" if settings.ensemble == 1 else f"training {member + 1} of {settings.ensemble}"
@@ -104,11 +101,11 @@ def train(
             history = replace(history, stopped="interrupted")
             break
         networks.append(network)
-        history, judges = latest, int(held.sum())
+        history = latest
         if history.stopped == "interrupted":
             break
     _say_interrupted(history, len(networks), settings.ensemble)
-    stopping = _stopping(history, len(examples), judges, settings)
+    stopping = _stopping(history, len(examples), int(held.sum()), settings)
     return SequencesTrained(tuple(networks), history, stopping)
 
 
@@ -123,7 +120,7 @@ def _solved(
     units = None if groups is None else torch.from_numpy(groups)
     networks = []
     for member in range(settings.ensemble):
-        with seeded(settings.seed + member * SEED_STRIDE):
+        with seeded(member_seed(settings.seed, member)):
             network = SequenceNetwork(sizes).to(settings.device)
             settle(network, examples)
             history = solve(network, examples, class_weights, units)
@@ -137,6 +134,22 @@ def _fraction(settings: SequenceSettings, count: int) -> float:
     if settings.validation_fraction is not None:
         return settings.validation_fraction
     return _HELD_OUT if count >= _MANY else 0.0
+
+
+def judges(
+    settings: SequenceSettings, count: int, *, strata: Ints | None, groups: Ints | None
+) -> NDArray[np.bool_]:
+    """(N,) true for the sequences that a training does not see; nothing that it learns may come from them.
+
+    Args:
+        settings: of the training; a reservoir has no use for judges.
+        count: N.
+        strata: (N,) the class of each sequence, whose shares the held-out part keeps.
+        groups: (N,) sequences of one group are held out together.
+    """
+    if settings.training == "reservoir":
+        return np.zeros(count, dtype=bool)
+    return held_out(count, _fraction(settings, count), settings.seed, strata=strata, groups=groups)
 
 
 def held_out(
@@ -256,14 +269,14 @@ def _say_interrupted(history: History, kept: int, wanted: int) -> None:
         sys.stderr.write(f"Interrupted: the best weights so far are kept ({what}).\n")
 
 
-def _stopping(history: History, count: int, judges: int, settings: SequenceSettings) -> str:
+def _stopping(history: History, count: int, judged_on: int, settings: SequenceSettings) -> str:
     """How the number of epochs came about, in a sentence."""
     ran = len(history.epochs)
     if history.stopped == "interrupted":
         return f"Interrupted by Ctrl-C after {ran} epochs."
-    if judges:
+    if judged_on:
         way = "none of the next was better" if history.stopped == "early" else "all of them ran"
-        return f"Epoch {history.best_epoch} of {ran} was the best on {judges} held-out sequences; {way}."
+        return f"Epoch {history.best_epoch} of {ran} was the best on {judged_on} held-out sequences; {way}."
     why = f"{count:,} sequences are too few to hold some out"
     if settings.validation_fraction == 0:
         why = "Nothing was to be held out"

@@ -16,7 +16,7 @@ from unrolled.data.windows import Batch, Selection, Windows
 from unrolled.errors import ArgumentError
 from unrolled.models.network import QUANTILES, ForecastNetwork, Sizes, quantile_loss
 from unrolled.models.quantiles import calibrate
-from unrolled.train.fit import Plan, fit, seeded
+from unrolled.train.fit import Plan, fit, member_seed, seeded
 from unrolled.train.history import Epoch, History
 from unrolled.train.progress import ProgressLine
 
@@ -135,7 +135,7 @@ def _ensemble(
     networks: list[ForecastNetwork] = []
     history = History((), 0, "interrupted", 0.0)
     for member in range(settings.ensemble):
-        own = replace(settings, seed=settings.seed + member, max_epochs=epochs)
+        own = replace(settings, seed=member_seed(settings.seed, member), max_epochs=epochs)
         network = _seeded(sizes, own)
         label = "training" if settings.ensemble == 1 else f"training {member + 1} of {settings.ensemble}"
         try:

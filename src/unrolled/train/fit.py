@@ -20,6 +20,7 @@ from unrolled.train.history import Epoch, History
 from unrolled.train.optimizer import AdamW
 
 _random_state = threading.RLock()
+_SEED_STRIDE = 1_000_003  # between members: farther apart than anyone's neighbouring seeds
 
 
 class Examples(Protocol):
@@ -96,6 +97,17 @@ def fit(
     with seeded(plan.seed, devices):
         run = _Training(network, loss, training, validation, plan=plan, checkpoint=checkpoint)
         return run.to_the_end(tell)
+
+
+def member_seed(seed: int, member: int) -> int:
+    """The seed of a member of an ensemble; the first has the ensemble's own.
+
+    Ensembles of neighbouring seeds share no member.
+
+    >>> member_seed(7, 0), member_seed(7, 1) == member_seed(8, 0)
+    (7, False)
+    """
+    return seed + member * _SEED_STRIDE
 
 
 @contextmanager
