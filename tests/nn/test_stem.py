@@ -30,9 +30,10 @@ def test_it_equals_a_slow_loop(stride: int) -> None:
         each = []
         for t in range(length):
             parts = [u[t]]
-            for s, linear in enumerate(stem.patterns):
-                taps = [u[max(0, t - k * 2**s)] for k in reversed(range(TAPS))]
-                parts.append(torch.relu(linear(torch.cat(taps))))
+            for s, pattern in enumerate(stem.patterns):
+                newest_first = pattern.weight.flip(2).unbind(2)
+                sums = [W @ u[max(0, t - k * 2**s)] for k, W in enumerate(newest_first)]
+                parts.append(torch.relu(sum(sums) + pattern.bias))
             each.append(torch.cat(parts))
         slow = torch.stack([torch.stack(each[k : k + stride]).mean(0) for k in range(0, length, stride)])
         torch.testing.assert_close(read[row, : len(slow)], slow)
@@ -74,6 +75,15 @@ def test_settling_brings_all_that_it_reads_to_one_scale() -> None:
         own = sums[valid]
         torch.testing.assert_close(own.mean(0), torch.zeros_like(own[0]), atol=1e-9, rtol=0)
         torch.testing.assert_close(own.std(0, correction=0), torch.ones_like(own[0]))
+
+
+def test_fewer_patterns_than_scales_leave_the_widest_without() -> None:
+    """Two patterns among three scales."""
+    values, lengths = _sequences()
+    stem = _stem(channels=2, scales=3)
+    stem.settle(values, lengths)
+    assert [pattern.dilation for pattern in stem.patterns] == [(1,), (2,)]
+    assert stem(values, lengths)[0].shape == (4, 23, stem.width)
 
 
 def test_settling_bears_inputs_that_never_change() -> None:

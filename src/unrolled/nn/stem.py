@@ -23,7 +23,7 @@ class CausalStem(nn.Module):
 
     Args:
         inputs: F.
-        channels: patterns, shared out among the scales.
+        channels: patterns, shared out among the scales; where they are fewer, the widest scales have none.
         scales: distances between the steps of a pattern.
         stride: steps of the input for one of the output; the last ones of a sequence may be fewer.
 
@@ -44,7 +44,11 @@ class CausalStem(nn.Module):
         super().__init__()
         self.stride, self.width = stride, 2 * inputs + channels
         shares = [channels // scales + (s < channels % scales) for s in range(scales)]
-        self.patterns = nn.ModuleList(nn.Linear(2 * inputs * TAPS, share) for share in shares)
+        self.patterns = nn.ModuleList(
+            nn.Conv1d(2 * inputs, share, TAPS, dilation=2**scale)
+            for scale, share in enumerate(shares)
+            if share > 0
+        )
         self.register_buffer("moves", torch.ones(inputs))
 
     def forward(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,11 +68,11 @@ class CausalStem(nn.Module):
         size = self._with_changes(values, lengths)[..., values.shape[2] :][valid].square().mean(0).sqrt()
         self.moves.copy_(torch.where(size > 0, size, 1.0))
         both = self._with_changes(values, lengths)
-        for linear, sums in zip(self.patterns, self._sums(both), strict=True):
+        for pattern, sums in zip(self.patterns, self._sums(both), strict=True):
             factor = 1 / sums[valid].std(0, correction=0).clamp(min=1e-3)
-            bias, weight = linear.get_parameter("bias"), linear.get_parameter("weight")
+            bias, weight = pattern.get_parameter("bias"), pattern.get_parameter("weight")
             bias.sub_(sums[valid].mean(0)).mul_(factor)
-            weight.mul_(factor[:, None])
+            weight.mul_(factor[:, None, None])
 
     def _with_changes(self, values: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, 2 F) u; 0 beyond a length."""
@@ -78,14 +82,12 @@ class CausalStem(nn.Module):
         return torch.cat([x, changes.masked_fill(~valid, 0.0)], 2)
 
     def _sums(self, both: Tensor) -> list[Tensor]:
-        """What each scale's ReLU is taken of."""
-        T, each = both.shape[1], []
-        for scale, linear in enumerate(self.patterns):
-            apart = 2**scale
-            before = both[:, :1].expand(-1, (TAPS - 1) * apart, -1)
-            longer = torch.cat([before, both], 1)
-            taps = [longer[:, k * apart : k * apart + T] for k in range(TAPS)]  # the newest is the last
-            each.append(linear(torch.cat(taps, 2)))
+        """What each scale's ReLU is taken of, (B, T, its channels)."""
+        channels = both.transpose(1, 2)  # (B, 2 F, T)
+        each = []
+        for scale, pattern in enumerate(self.patterns):
+            before = channels[:, :, :1].expand(-1, -1, (TAPS - 1) * 2**scale)
+            each.append(pattern(torch.cat([before, channels], 2)).transpose(1, 2))
         return each
 
 
