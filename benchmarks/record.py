@@ -1,7 +1,7 @@
 """What every benchmark shares: its command line, what it was measured on, where its numbers go.
 
 A benchmark is a module whose docstring tells its story and whose `run(toy)` prints as it goes and returns
-its facts. `main` offers `--toy`, and writes `results/<name>.json` whole or not at all.
+its facts. `main` offers `--toy` and `--name`, and writes `results/<name>.json` whole or not at all.
 """
 
 import argparse
@@ -37,14 +37,22 @@ def main(run: Callable[[bool], Facts]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--toy", action="store_true", help="a size that shows it still runs; nothing written")
-    toy = parser.parse_args().toy
+    parser.add_argument(
+        "--name",
+        default=name,
+        help="of the file in results/: a second machine's numbers stand beside the first's",
+    )
+    given = parser.parse_args()
+    toy = given.toy
     start_s = time.perf_counter()
     facts = run(toy)
     if not toy:
         record = {**machine(), "seconds": round(time.perf_counter() - start_s, 1), **facts}
         text = json.dumps(record, indent=2) + "\n"
         RESULTS.mkdir(exist_ok=True)
-        path = write_atomically(RESULTS / f"{name}.json", lambda new: new.write_text(text, encoding="utf-8"))
+        path = write_atomically(
+            RESULTS / f"{given.name}.json", lambda new: new.write_text(text, encoding="utf-8")
+        )
         say(f"written to {path.relative_to(ROOT)}")
 
 

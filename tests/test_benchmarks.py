@@ -53,23 +53,28 @@ def test_the_runner_knows_every_benchmark(monkeypatch: pytest.MonkeyPatch) -> No
     assert sorted(run.BENCHMARKS | run.SLOW) == NAMES
 
 
+@pytest.mark.parametrize(("given", "name"), [([], "timing"), (["--name", "timing.epyc"], "timing.epyc")])
 def test_a_benchmark_writes_its_numbers_beside_the_machine(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    given: list[str],
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Commit, date, processor, threads and versions lie beside what was measured."""
+    """Commit, date, processor, threads and versions lie beside what was measured; under another name too."""
     record = _module("record", monkeypatch)
     timing = _module("timing", monkeypatch)
     monkeypatch.setattr(record, "ROOT", tmp_path)
     monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(sys, "argv", ["timing"])
+    monkeypatch.setattr(sys, "argv", ["timing", *given])
     monkeypatch.setattr(timing, "run", lambda toy: {"rows": [{"toy": toy}]}, raising=False)
     timing.run.__module__ = timing.__name__
     record.main(timing.run)
-    written = json.loads((tmp_path / "results" / "timing.json").read_text())
+    written = json.loads((tmp_path / "results" / f"{name}.json").read_text())
     assert written["rows"] == [{"toy": False}]
     wanted = {"commit", "changed_since", "date", "cpu", "cores", "threads", "versions", "seconds"}
     assert wanted < set(written)
-    assert "results/timing.json" in capsys.readouterr().out
+    assert f"results/{name}.json" in capsys.readouterr().out
 
 
 def test_pairs_are_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
