@@ -2,11 +2,15 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ import pytest
 from unrolled import atomic
 from unrolled.atomic import replace_folder, write_atomically
 from unrolled.errors import StorageError
+from unrolled.models.base import load_model, save_model
 
 
 @pytest.fixture
@@ -195,3 +200,192 @@ def test_a_kill_at_any_moment_leaves_one_whole_folder(tmp_path: Path) -> None:
         process.stdout.close()
         contents = [(path / name).read_text() for name in "ab"]
         assert contents[0] == contents[1]
+
+
+_STOPS_HALFWAY = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    from unrolled import atomic
+
+    def half(new):
+        place = new / "weights" if new.is_dir() else new
+        place.write_text("half")
+        print(new.name, flush=True)
+        sys.stdin.readline()
+        place.write_text("whole")
+
+    getattr(atomic, sys.argv[1])(sys.argv[2], half)
+""")
+WAYS = {"write_atomically": _text("mine"), "replace_folder": _folder_of(weights="mine")}
+
+
+@contextmanager
+def _halfway(way: str, path: Path) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+    """A process in the middle of a save to that path, and what it writes to."""
+    words = [sys.executable, "-c", _STOPS_HALFWAY, way, str(path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process, path.with_name(process.stdout.readline().strip())
+        process.kill()
+
+
+def _left_by_a_kill(way: str, path: Path) -> Path:
+    with _halfway(way, path) as (process, temporary):
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert _names(path.parent) == [temporary.name]
+    return temporary
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_next_save_removes_what_a_killed_one_left(tmp_path: Path, way: str) -> None:
+    """Whether there is something at that place or not yet; what was left beside another place stays."""
+    path, left = tmp_path / "model.part", []
+    _left_by_a_kill(way, path)
+    getattr(atomic, way)(tmp_path / "model", WAYS[way])
+    assert len(_names(tmp_path)) == 2
+    getattr(atomic, way)(path, WAYS[way])
+    assert _names(tmp_path) == ["model", "model.part"]
+    with _halfway(way, path) as (process, temporary):
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert temporary.exists()
+    getattr(atomic, way)(path, lambda new: (WAYS[way](new), left.append(temporary.exists())))
+    assert left == [False]  # gone before the next needs its space
+    assert _names(tmp_path) == ["model", "model.part"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_save_leaves_a_living_process_its_own(tmp_path: Path, way: str) -> None:
+    """Two processes save to one place at once: the later one to end stands there, whole."""
+    path = tmp_path / "model.part"
+    with _halfway(way, path) as (process, temporary):
+        for _ in range(2):
+            getattr(atomic, way)(path, WAYS[way])
+            assert _names(tmp_path) == sorted([temporary.name, path.name])
+        process.communicate("go on\n")
+        assert process.returncode == 0
+    assert _names(tmp_path) == [path.name]
+    assert (path if path.is_file() else path / "weights").read_text() == "whole"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_save_leaves_another_thread_its_own(tmp_path: Path, way: str) -> None:
+    """Within one process too, the later one to end stands there."""
+    path = tmp_path / "model"
+    begun, ended = threading.Event(), threading.Event()
+
+    def slow(temporary: Path) -> None:
+        WAYS[way](temporary)
+        begun.set()
+        ended.wait(30)
+
+    thread = threading.Thread(target=getattr(atomic, way), args=(path, slow))
+    thread.start()
+    begun.wait(30)
+    for _ in range(2):
+        getattr(atomic, way)(path, WAYS[way])
+        assert len(_names(tmp_path)) == 2
+    ended.set()
+    thread.join()
+    assert _names(tmp_path) == ["model"]
+
+
+def test_what_another_machine_left_is_removed_after_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its processes cannot be asked whether they live."""
+    path = tmp_path / "model"
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(atomic, "_machine", lambda: "0" * 8)
+        left = atomic._beside(path)
+    replace_folder(left, _folder_of(weights="half"))
+    now = time.time()
+    for hours, stays in ((1, True), (23, True), (25, False)):
+        monkeypatch.setattr(atomic, "time", lambda hours=hours: now + 3600 * hours)
+        replace_folder(path, _folder_of(weights="mine"))
+        assert left.exists() == stays
+
+
+def test_a_process_that_had_the_same_number_is_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In containers the number of a process is often the same after each start."""
+    path = tmp_path / "page.html"
+    with monkeypatch.context() as before:
+        before.setattr(atomic, "_PROCESS", "0" * 8)
+        left = atomic._beside(path)
+    left.write_text("half")
+    write_atomically(path, _text("mine"))
+    assert _names(tmp_path) == ["page.html"]
+
+
+def test_a_save_that_fails_removes_no_copy_while_there_is_no_other(tmp_path: Path) -> None:
+    """Where a system has no exchange, a kill between two renames leaves the only whole copies so."""
+    path = tmp_path / "model"
+    left = _left_by_a_kill("replace_folder", path)
+    with pytest.raises(ZeroDivisionError):
+        replace_folder(path, lambda new: 1 / 0)
+    assert _names(tmp_path) == [left.name]
+
+
+_SAVES_AT_ONCE = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    import torch
+    from unrolled.models.base import load_model, save_model
+
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for k in range(200):
+        place = Path(sys.argv[1]) / str(k // 50)
+        save_model(place, {"w": torch.tensor([k])}, {"estimator": "E", "number": k}, "card")
+        load_model(place, "E")
+""")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges two folders in one step")
+def test_two_processes_save_models_to_one_place_at_once(tmp_path: Path) -> None:
+    """Neither fails, at a place that is new or not, and nothing but whole models is left."""
+    words = [sys.executable, "-c", _SAVES_AT_ONCE, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    both = [subprocess.Popen(words, text=True, **pipes) for _ in range(2)]
+    for process in both:
+        process.stdout.readline()
+    for process in both:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [process.communicate()[1] for process in both] == ["", ""]
+    assert _names(tmp_path) == list("0123")
+    for place in tmp_path.iterdir():
+        load_model(place, "E")
+
+
+def test_a_folder_made_in_the_last_moment_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two first saves at once, neither finds a folder, and only one can be first."""
+    path = tmp_path / "model"
+    replace_folder(path, _folder_of(weights="theirs"))
+    monkeypatch.setattr(Path, "exists", lambda self: False)
+    replace_folder(path, _folder_of(weights="mine"))
+    assert (path / "weights").read_text() == "mine"
+    assert _names(tmp_path) == ["model"]
+
+
+def test_a_model_replaced_while_its_files_are_listed_is_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the names of one that was just removed are no folder of somebody's work."""
+    path = tmp_path / "model"
+    save_model(path, {}, {"estimator": "E"}, "card")
+    whole, listings = Path.iterdir, []
+
+    def listed(folder: Path) -> Iterator[Path]:
+        listings.append(folder)
+        if len(listings) > 1:
+            return whole(folder)
+        replace_folder(path, lambda new: shutil.copytree(path, new, dirs_exist_ok=True))
+        return iter([path / "README.md"])
+
+    monkeypatch.setattr(Path, "iterdir", listed)
+    save_model(path, {}, {"estimator": "E"}, "card")
+    assert _names(tmp_path) == ["model"]

@@ -1,12 +1,16 @@
 """Files and folders that are written whole or not at all.
 
 Everything goes to a new name in the same folder first, is flushed to the disk, and takes its place by
-a rename. A full disk, Ctrl-C or a kill leaves what stood there before.
+a rename. A full disk, Ctrl-C or a kill leaves what stood there before. What a kill left beside it, the next
+write to that place removes: the names say whose it was.
 """
 
 import ctypes
 import errno
+import hashlib
 import os
+import platform
+import re
 import secrets
 import shutil
 import stat
@@ -14,11 +18,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import time
 
 from unrolled.errors import StorageError
 
 _CURRENT_FOLDER = -100  # AT_FDCWD of fcntl.h
 _EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
+_DAY_S = 86_400
+_PROCESS = secrets.token_hex(4)  # this one, among those that get its number before and after it
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -43,7 +50,7 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> Path:
     'whole'
     """
     final = Path(os.path.realpath(path))
-    with _told(path), _removed_on_failure(_beside(final)) as temporary:
+    with _told(path), _temporary(final) as temporary:
         if final.exists() and not final.is_file():
             # A rename would put a plain file where the device was.
             raise IsADirectoryError(errno.EISDIR, f"it is a {_kind(final)}, not a file")
@@ -62,7 +69,7 @@ def replace_folder(path: str | Path, fill: Callable[[Path], object]) -> Path:
     On Linux the swap is one step (renameat2), so a kill at any moment leaves the old or the new folder
     whole at `path`. Where the system or its file system has no such call, the old folder is first
     renamed: a kill between the two renames leaves both whole, side by side, under names that start
-    with a dot and the folder's name, and nothing at `path`.
+    with a dot and the folder's name, and nothing at `path`; they stay until a later save succeeds.
 
     Args:
         path: the folder to make or replace; a symbolic link is followed.
@@ -81,26 +88,106 @@ def replace_folder(path: str | Path, fill: Callable[[Path], object]) -> Path:
     ['config.json']
     """
     final = Path(os.path.realpath(path))
-    with _told(path), _removed_on_failure(_beside(final)) as new:
+    with _told(path), _temporary(final) as new:
         if final.exists() and not final.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, f"it is a {_kind(final)}, not a folder")
         new.mkdir()
         fill(new)
         for inside in [*new.rglob("*"), new]:
             _flush(inside)
-        if final.exists():
-            shutil.copymode(final, new)
-            _swap(new, final)  # `new` now names the old folder
-            shutil.rmtree(new, ignore_errors=True)
-        else:
-            new.rename(final)
+        _take_place(new, final)
         _flush(final.parent)
     return Path(path)
 
 
+def _take_place(new: Path, final: Path) -> None:
+    """Give a whole folder its name, and remove the one that had it, perhaps for a moment only."""
+    if not final.exists():
+        try:
+            new.rename(final)
+        except OSError:
+            if not final.is_dir():
+                raise
+        else:
+            return
+    shutil.copymode(final, new)
+    _swap(new, final)  # `new` now names the old folder
+    shutil.rmtree(new, ignore_errors=True)
+
+
+@contextmanager
+def _temporary(final: Path) -> Iterator[Path]:
+    """A name to write to, removed if that fails; and what dead processes left beside `final` is removed.
+
+    First, so that a full disk has room again; but last where nothing stands there: what was left may be the
+    only whole copy.
+    """
+    is_new = not final.exists()
+    if not is_new:
+        _remove_left(final)
+    new = _beside(final)
+    try:
+        yield new
+    except BaseException:
+        with suppress(OSError):
+            _remove(new)
+        raise
+    if is_new:
+        _remove_left(final)
+
+
 def _beside(final: Path) -> Path:
-    """A name in the same folder that nothing has; the suffix is kept, since some writers look at it."""
-    return final.with_name(f".{final.stem[:40]}-{secrets.token_hex(4)}{final.suffix[:20]}")
+    """A name in the same folder that nothing has and that tells whose it is.
+
+    The suffix is kept, since some writers look at it.
+    """
+    owner = f"{_machine()}-{os.getpid()}-{_PROCESS}"
+    return final.with_name(f".{final.stem[:32]}-{owner}-{secrets.token_hex(4)}{final.suffix[:20]}")
+
+
+def _machine() -> str:
+    """Where the number of a process means the same process: this machine since its start, this container."""
+    known = [platform.node()]
+    with suppress(OSError):  # Linux only
+        known.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        known.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256("\n".join(known).encode()).hexdigest()[:8]
+
+
+def _remove_left(final: Path) -> None:
+    """Remove what dead processes left of their writes to the same place."""
+    stem, suffix = re.escape(final.stem[:32]), re.escape(final.suffix[:20])
+    pattern = re.compile(rf"\.{stem}-([0-9a-f]{{8}})-(\d{{1,9}})-([0-9a-f]{{8}})-[0-9a-f]{{8}}{suffix}")
+    with suppress(OSError):
+        for left in final.parent.iterdir():
+            found = pattern.fullmatch(left.name)
+            with suppress(OSError):  # another may be removing it
+                if found and _is_dead(left, found[1], int(found[2]), found[3]):
+                    _remove(left)
+
+
+def _is_dead(left: Path, machine: str, number: int, process: str) -> bool:
+    """Whether nobody writes to it: its process is gone; one that cannot be asked wrote nothing for a day."""
+    if machine == _machine() and number == os.getpid():
+        return process != _PROCESS
+    if machine == _machine() and os.name != "nt":  # there, os.kill would end it
+        return not _is_running(number)
+    inside = left.rglob("*") if left.is_dir() else []
+    return time() - max(max(at.lstat().st_mtime, at.lstat().st_ctime) for at in [left, *inside]) > _DAY_S
+
+
+def _is_running(number: int) -> bool:
+    try:
+        os.kill(number, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # somebody else's
+    return True
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _swap(new: Path, old: Path) -> None:
@@ -137,16 +224,6 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-@contextmanager
-def _removed_on_failure(temporary: Path) -> Iterator[Path]:
-    try:
-        yield temporary
-    except BaseException:
-        with suppress(OSError):
-            shutil.rmtree(temporary) if temporary.is_dir() else temporary.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

@@ -41,9 +41,25 @@ def test_a_test_file_is_judged(unrolled: Run, kinds: Any) -> None:
 
 
 def test_without_a_test_file_folds_are_judged(unrolled: Run, kinds: Any) -> None:
-    """Every sequence once."""
-    told = json.loads(unrolled("classify", kinds("train", 24), *TINY, "--folds", 2, "--json").out)
-    assert (told["judged"], told["folds"]) == (24, 2)
+    """Every sequence once; in five, as --help says, where their number is not given."""
+    for words, folds in ((("--folds", 2), 2), ((), 5)):
+        told = json.loads(unrolled("classify", kinds("train", 20), *TINY, *words, "--json").out)
+        assert (told["judged"], told["folds"]) == (20, folds)
+    assert "where there is no --test; 5 by default." in " ".join(unrolled("classify", "--help").out.split())
+
+
+def test_a_row_a_sequence_that_looks_like_a_row_a_step_is_told(unrolled: Run, tmp_path: Path) -> None:
+    """On stderr, with the way out, before anything is fitted."""
+    rows = [
+        f"{run},{value},{'up' if run % 2 else 'down'}\n" for run in range(6) for value in (0.5, 0.25, 1.5)
+    ]
+    (tmp_path / "long.csv").write_text("patient,value,kind\n" + "".join(rows))
+    answer = unrolled("classify", "long.csv", "--folds", 1)
+    assert answer.err.startswith(
+        "Note: A row was taken as a sequence of 2 steps, though column 'patient' seems to tell sequences of "
+        "several rows apart; if it does, name it with --id or id=.\n"
+    )
+    assert "Note:" not in unrolled("classify", "long.csv", "--id", "patient", "--folds", 1).err
 
 
 def test_an_npz_with_both_parts_is_judged_on_its_own(unrolled: Run, tmp_path: Path) -> None:
@@ -94,17 +110,16 @@ def test_a_kept_model_answers_on_the_screen_and_for_machines(
     assert set(told["answers"][0]) == {"id", "answer", "p-down", "p-up"}
 
 
-CHANGES: list[dict[str, object]] = [
-    {"cell": "rnn", "activation": "relu", "hidden_size": 3, "seed": 1},
-    {"bidirectional": True, "ensemble": 2, "max_epochs": 2},
-    {"training": "reservoir"},
+OPTIONS: list[dict[str, object]] = [
+    {"cell": "rnn", "activation": "relu", "hidden_size": 3, "max_epochs": 1, "seed": 1},
+    {"bidirectional": True, "ensemble": 2, "hidden_size": 4, "max_epochs": 2},
+    {"training": "reservoir", "hidden_size": 4},
 ]
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_every_option_reaches_the_model(unrolled: Run, kinds: Any, tmp_path: Path, change: Any) -> None:
+@pytest.mark.parametrize("given", OPTIONS)
+def test_every_option_reaches_the_model(unrolled: Run, kinds: Any, tmp_path: Path, given: Any) -> None:
     """It is kept with it."""
-    given = {"hidden_size": 4, "max_epochs": 1, **change}
     words = [
         (f"--{name.replace('_', '-')}", *([] if value is True else [value])) for name, value in given.items()
     ]
@@ -123,6 +138,18 @@ BAD: dict[str, tuple[tuple[object, ...], str]] = {
     "no such cell": (("train.csv", "--cell", "grue"), "--cell: expected one of"),
     "no units": (("train.csv", "--hidden-size", 0), "--hidden-size: expected a whole number from 1"),
     "one fold": (("train.csv", "--folds", 1), "--folds: expected a whole number at least 2, got 1."),
+    "folds beside a test file": (
+        ("train.csv", "--test", "test.csv", "--folds", 5),
+        "--folds: sequences kept apart are judged instead of folds; got --test as well. Leave one out.",
+    ),
+    "folds beside a test part": (
+        ("both.npz", "--folds", 5),
+        "--folds: sequences kept apart are judged instead of folds; both.npz has X_test. Leave --folds out.",
+    ),
+    "folds of a kept model": (
+        ("train.csv", "--model", "kept", "--folds", 5),
+        "--model: a kept model only answers; got --folds as well.",
+    ),
     "output over test": (
         ("train.csv", "--test", "test.csv", "--output", "test.csv"),
         "--output: expected another file than the input test.csv, got 'test.csv'. Name another.",
@@ -148,6 +175,8 @@ def test_what_cannot_be_is_one_sentence(unrolled: Run, kinds: Any, tmp_path: Pat
     kinds("train", 12)
     kinds("test", 10, seed=1)
     pd.DataFrame(_block(6, 0)[0]).to_csv(tmp_path / "plain.csv", index=False)
+    X, y = _block(20, 0)
+    np.savez(tmp_path / "both.npz", X_train=X[:12], y_train=y[:12], X_test=X[12:], y_test=y[12:])
     before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     answer = unrolled("classify", *words)
     assert (answer.status, answer.out) == (2, "")

@@ -128,6 +128,17 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
             "got 'memry'. Did you mean 'memory'?"
         ),
     ),
+    "nothing to retrain": (
+        ("gru", "test.csv", "--only", "states,memory", "--retrain"),
+        (
+            "--retrain: only order, activations and feedforward train networks; got --only memory,states. "
+            "Leave --retrain out, or ask for one of those."
+        ),
+    ),
+    "nothing to draw": (
+        ("gru", "test.csv", "--only", "length,states", "--seed", "0"),
+        "--seed: states and length draw nothing at random; got --only states,length. Leave --seed out.",
+    ),
     "no such folder": (("absent", "test.csv"), "absent: expected the folder of a saved model, found none."),
     "another estimator": (("forecaster", "test.csv"), "{forecaster}: expected a SequenceClassifier"),
     "no such data": (("gru", "absent.csv"), "absent.csv: "),

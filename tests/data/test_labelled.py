@@ -124,6 +124,13 @@ def test_a_frame_without_names_is_read_back() -> None:
     assert read.labels.tolist() == LABELS.tolist()
 
 
+def test_a_label_that_is_not_beside_lists_is_told() -> None:
+    """As in every table; a file of nothing but lists is no exception."""
+    for beside, got in (({}, "only 'x'."), ({"kind": LABELS}, "none of that name. Did you mean 'kind'?")):
+        fault = _fault_of(_parquet(pd.DataFrame({"x": VALUES, **beside})), "steps.parquet", label="knd")
+        assert fault == f"steps.parquet: expected a column 'knd' as label, got {got}"
+
+
 def test_an_npz_has_parts() -> None:
     """Train and test stand in one file; which is read is said, never guessed."""
     both = _npz(X_train=VALUES, y_train=LABELS, X_test=VALUES[:1], y_test=[3.5])
@@ -285,6 +292,16 @@ def test_a_missing_file_offers_its_neighbour() -> None:
             (
                 "label: only a table has columns to name, got label='y' with steps.ts.\ntime: only a "
                 "table has columns to name, got time='t' with steps.ts."
+            ),
+        ),
+        (
+            "steps.parquet",
+            _parquet(pd.DataFrame({"x": VALUES, "who": LABELS})),
+            {"id": "who", "time": "who"},
+            (
+                "id: only a table without lists in its cells has such a column, got id='who' with "
+                "steps.parquet.\ntime: only a table without lists in its cells has such a column, got "
+                "time='who' with steps.parquet."
             ),
         ),
     ],

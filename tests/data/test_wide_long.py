@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from unrolled.data.files import load
@@ -118,12 +119,30 @@ def test_distinct_ids_of_a_wide_table_name_its_sequences() -> None:
         (["0.5", "2"], "f", [0.5, 2.0]),
         (["none", "-"], "U", ["none", "-"]),
         (["1a", "b2"], "U", ["1a", "b2"]),
+        (["1", "1.0"], "i", [1, 1]),
+        (["0", "-0.5"], "f", [0.0, -0.5]),
+        (["01.50", "2"], "f", [1.5, 2.0]),
+        (["01", "1"], "U", ["01", "1"]),
+        (["1.0", "007"], "U", ["1.0", "007"]),
+        (["0", "00"], "U", ["0", "00"]),
     ],
 )
 def test_labels_are_whole_numbers_numbers_or_texts(cells: list[str], kind: str, labels: list[Any]) -> None:
-    """As all of them can be read; "none" and "-" are classes, not gaps."""
+    """As all of them can be read; "none" and "-" are classes, not gaps; a zero in front makes all names."""
     _, got = _read(f"a,b,label\n1,2,{cells[0]}\n3,4,{cells[1]}\n")
     assert (got.dtype.kind, got.tolist()) == (kind, labels)
+
+
+def test_names_with_a_zero_in_front_are_read_alike_in_every_kind_of_table() -> None:
+    """A long table's, where 01 and 1 are two labels of one sequence; texts of Parquet; its numbers stay."""
+    long = LONG.replace("walk", "01").replace("run", "1")
+    assert _read(long)[1].tolist() == ["1", "01"]
+    assert "expected one label a sequence in column 'label', got '1' after '01'" in _fault_of(
+        long.replace("60,01", "60,1")
+    )
+    for labels, read in ((["01", "1"], ["01", "1"]), ([1, 1], [1, 1]), ([1.0, 2.5], [1.0, 2.5])):
+        pd.DataFrame({"a": [1, 3], "b": [2, 4], "label": labels}).to_parquet("steps.parquet")
+        assert labelled_table(load(Path("steps.parquet")), Columns())[1].tolist() == read
 
 
 def test_a_value_called_y_is_no_label() -> None:
@@ -144,6 +163,60 @@ def test_a_table_may_have_no_labels(text: str) -> None:
         series.notes[-1]
         == "no column is called label or class, or holds texts that repeat: there are no labels"
     )
+
+
+HAS_STEPS = (
+    "a row was taken as a sequence of {} step{}, though column '{}' seems to tell sequences of several rows "
+    "apart; if it does, name it with --id or id="
+)
+STEPS = "patient,value,label\n7,.5,up\n7,.7,up\n3,.5,down\n3,.1,down\n3,.2,down\n5,.4,up\n5,.4,up\n"
+WORDS = "ax,ay,az,patient,kind\n1,2,3,1,up\n2,3,4,1,up\n3,4,5,2,up\n1,2,1,2,up\n1,5,2,3,down\n1,4,2,3,down\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "steps", "column"),
+    [
+        (STEPS, 2, "patient"),
+        (STEPS.replace("\n5,.4,up", ""), 2, "patient"),
+        (STEPS.replace("label", "target").replace("up", "0.5").replace("down", "2.25"), 2, "patient"),
+        (STEPS.replace("patient", "patient_id"), 1, "patient_id"),
+        (STEPS.replace("patient", "id"), 1, "id"),
+        (STEPS.replace("\n7", "\nann").replace("\n3", "\nbob").replace("\n5", "\ncy"), 1, "patient"),
+        ("\n".join(line.rsplit(",", 1)[0] for line in STEPS.splitlines()), 2, "patient"),
+        (WORDS, 4, "patient"),
+        ("site,patient,ax,label\n9,1,5,up\n9,1,4,up\n9,2,5,up\n9,2,7,up\n4,3,5,up\n4,3,1,up\n", 3, "patient"),
+    ],
+)
+def test_a_row_a_sequence_that_looks_like_a_row_a_step_is_noted(text: str, steps: int, column: str) -> None:
+    """How it was taken, and the way out, which then gives the sequences."""
+    series, _ = _read(text)
+    assert set(series.lengths.tolist()) == {steps}
+    assert HAS_STEPS.format(steps, "" if steps == 1 else "s", column) in series.notes
+    series, _ = _read(text, id=column)
+    assert series.lengths.max() <= 3
+    assert series.ids == tuple(
+        dict.fromkeys(line.split(",")[text.split(",").index(column)] for line in text.splitlines()[1:])
+    )
+    assert not any("row was taken" in note for note in series.notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WIDE,
+        STEPS.replace(".1,down", ".1,up"),  # two labels in a run
+        STEPS.replace("\n5,", "\n7,"),  # a value in two runs
+        STEPS.replace("\n5,", "\n7.5,"),  # no whole number
+        STEPS.replace("\n5,", "\n,"),  # none that is known
+        STEPS.replace("\n3,", "\n7,").replace("\n5,", "\n7,"),  # one run
+        "a,b,label\n1,5,up\n1,6,up\n2,7,down\n3,8,up\n4,9,down\n",  # rows that are runs, mostly
+        "patient,t0,t1,t2,label\n1,1,2,4,up\n1,3,2,4,up\n2,5,7,9,down\n2,4,7,8,down\n",  # steps numbered
+        "patient,label\n1,up\n1,up\n2,down\n2,down\n",  # nothing else to learn from
+    ],
+)
+def test_a_row_a_sequence_is_not_noted_without_cause(text: str) -> None:
+    """No runs of whole numbers, or not one label in each, or steps that are numbered in their names."""
+    assert not any("row was taken" in note for note in _read(text)[0].notes)
 
 
 def test_what_plays_no_part_is_noted() -> None:

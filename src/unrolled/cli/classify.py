@@ -30,7 +30,10 @@ Test = Annotated[
     str | None, typer.Option("--test", metavar="FILE", help="Sequences kept apart, to be judged on.")
 ]
 Folds = Annotated[
-    int, typer.Option("--folds", metavar="COUNT", help="Parts to judge on in turn, where there is no --test.")
+    int | None,
+    typer.Option(
+        "--folds", metavar="COUNT", help="Parts to judge on in turn, where there is no --test; 5 by default."
+    ),
 ]
 Cell = Annotated[str | None, typer.Option("--cell", help="gru, lstm, rnn or feedforward; gru by default.")]
 HiddenSize = Annotated[
@@ -59,7 +62,7 @@ def command(
     train: Train,
     *,
     test: Test = None,
-    folds: Folds = 5,
+    folds: Folds = None,
     cell: Cell = None,
     label: Label = None,
     id: Id = None,  # noqa: A002 (the option's name)
@@ -98,10 +101,11 @@ def command(
     )
     columns = LabelledColumns(label, id, time)
     if model:
-        _require_alone(settings, {"--test": test, "--report": report, "--save": save})
+        _require_alone(settings, {"--test": test, "--folds": folds, "--report": report, "--save": save})
         _answer(columns.read(train, "test"), model, output, json=json)
     else:
-        _learn(_files(train, test, columns), settings, folds, Wanted(output, report, save, json))
+        files = _files(train, test, columns, folds)
+        _learn(files, settings, 5 if folds is None else folds, Wanted(output, report, save, json))
 
 
 class Wanted(NamedTuple):
@@ -118,12 +122,20 @@ class Wanted(NamedTuple):
         return [place for place in (self.report, self.output, self.save) if place]
 
 
-def _files(train: str, test: str | None, columns: LabelledColumns) -> tuple[Labelled, Labelled | None]:
+def _files(
+    train: str, test: str | None, columns: LabelledColumns, folds: int | None
+) -> tuple[Labelled, Labelled | None]:
     """What is learned from and what is judged on; None where folds of the first are judged."""
     from unrolled.data.labelled import PARTS, parts_of
 
+    in_folds = test is None and parts_of(train) != PARTS
+    if folds is not None and not in_folds:
+        got = (
+            f"{train} has X_test. Leave --folds out" if test is None else "got --test as well. Leave one out"
+        )
+        raise ArgumentError(f"--folds: sequences kept apart are judged instead of folds; {got}.")
     learned = columns.read(train, "train", must_be_labelled=True)
-    if test is None and parts_of(train) != PARTS:
+    if in_folds:
         return learned, None
     return learned, columns.read(test or train, "test", must_be_labelled=True)
 
@@ -162,9 +174,9 @@ def _learn(
     out.print_written(wanted.places)
 
 
-def _require_alone(settings: SequenceSettings, others: dict[str, str | None]) -> None:
+def _require_alone(settings: SequenceSettings, others: dict[str, str | int | None]) -> None:
     """A kept model brings its settings, and has been judged when it was made."""
-    if clash := [*settings.given(), *(option for option, place in others.items() if place)]:
+    if clash := [*settings.given(), *(option for option, value in others.items() if value is not None)]:
         raise ArgumentError(
             f"--model: a kept model only answers; got {', '.join(clash)} as well. Leave that out, or leave "
             "--model out and fit anew."

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ASKING = ("order", "memory", "gradients", "states", "length")  # of the network as it is
 TRAINING = ("activations", "feedforward")  # others like it are trained
+_DRAWING_NOTHING = {"states", "length"}  # at random, so that no seed matters
 _UNITS = ("state", "gates")
 _FOLLOWED = 12  # sequences whose states are kept, spread evenly over the file
 
@@ -71,7 +72,7 @@ def command(
     from unrolled.cli.sequence_story import card, told
 
     check_places({"MODEL": model, "DATA": data}, page=report)
-    names = _names(only, retrain=retrain)
+    names = _names(only, seed, retrain=retrain)
     fitted = _loaded(model)
     labelled = LabelledColumns(label, id, time).read(data, "test", must_be_labelled=True)
     out.tell_notes(labelled.sequences)
@@ -96,15 +97,25 @@ def command(
     out.print_written(written)
 
 
-def _names(only: str | None, *, retrain: bool) -> list[str]:
-    """The probes asked for, each once, in the order of the page."""
+def _names(only: str | None, seed: int | None, *, retrain: bool) -> list[str]:
+    """The probes asked for, each once, in the order of the page; each option must matter to one of them."""
     if only is None:
         return [*ASKING, *(TRAINING if retrain else ())]
     faults = Faults()
     known = [*ASKING, *TRAINING]
     named = [faults.collect(one_of, "--only", name.strip(), known) for name in only.split(",")]
     faults.raise_if_any()
-    return [name for name in known if name in named]
+    names = [name for name in known if name in named]
+    got = f"got --only {','.join(names)}."
+    if retrain and not {"order", *TRAINING}.intersection(names):
+        faults.add(
+            f"--retrain: only order, activations and feedforward train networks; {got} Leave --retrain out, "
+            "or ask for one of those."
+        )
+    if seed is not None and _DRAWING_NOTHING.issuperset(names):
+        faults.add(f"--seed: states and length draw nothing at random; {got} Leave --seed out.")
+    faults.raise_if_any()
+    return names
 
 
 def _loaded(folder: str) -> SequenceEstimator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ Array = NDArray[Any]
 
 _NOTHING = "None or NaN"
 _WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")  # no leading zero: it would be lost
+_LEADING_ZERO = re.compile(r"[+-]?0\d+")
 
 
 def as_labels(y: Any, n: int, *, who: str = "SequenceClassifier y") -> Array:
@@ -160,6 +161,15 @@ def _missing(position: int, many: int, got: str, who: str) -> DataError:
         f"{who}, position {position}: expected a label or a number, got {got}{also}. Leave those "
         "sequences out."
     )
+
+
+def are_names(texts: Iterable[str]) -> bool:
+    """Whether labels that look like numbers are names: one has a zero in front, and 01 is not 1.
+
+    >>> are_names(["1", "007"]), are_names(["0", "0.5", "-0.5", "1.0"])
+    (True, False)
+    """
+    return any(_LEADING_ZERO.fullmatch(text) for text in texts)
 
 
 def whole_or_texts(texts: Sequence[str], alphabet: Sequence[str] = ()) -> Array:

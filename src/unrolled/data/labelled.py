@@ -17,6 +17,7 @@ from unrolled.data import files
 from unrolled.data.admission import arranged, as_sequences, nested_columns
 from unrolled.data.answers import as_groups, as_labels, as_numbers
 from unrolled.data.frames import from_frame
+from unrolled.data.layout import listed
 from unrolled.data.sequences import Sequences
 from unrolled.data.ts_format import read_ts
 from unrolled.data.wide_long import Columns, labelled_table, labels_beside
@@ -98,11 +99,13 @@ def read_labelled(
     return Labelled(_unpadded(series), labels, path.name)
 
 
-def _refuse_names(named: dict[str, str | None], source: str) -> None:
+def _refuse_names(
+    named: dict[str, str | None], source: str, why: str = "only a table has columns to name"
+) -> None:
     faults = Faults()
     for role, column in named.items():
         if column is not None:
-            faults.add(f"{role}: only a table has columns to name, got {role}={column!r} with {source}.")
+            faults.add(f"{role}: {why}, got {role}={column!r} with {source}.")
     faults.raise_if_any()
 
 
@@ -152,6 +155,11 @@ def _from_table(content: bytes, path: Path, named: Columns) -> tuple[Sequences, 
     if frame is None or not nested:
         return labelled_table(files.parsed(content, path), named)
     series, beside = arranged(frame[nested], path.name), frame.drop(columns=nested)
+    only_rows = "only a table without lists in its cells has such a column"
+    _refuse_names({"id": named.id, "time": named.time}, path.name, only_rows)
+    if named.label is not None and not beside.shape[1]:
+        got = f"got only {listed(nested)}"
+        raise DataError(f"{path.name}: expected a column {named.label!r} as label, {got}.")
     labels = labels_beside(from_frame(beside, path.name), named) if beside.shape[1] else None
     return replace(series, source=path.name), labels
 

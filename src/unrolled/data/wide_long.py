@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -10,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from unrolled.data.answers import whole_or_texts
+from unrolled.data.answers import are_names, whole_or_texts
 from unrolled.data.dates import to_times
 from unrolled.data.layout import is_key, keys, listed, usual_ids
-from unrolled.data.numerals import is_missing, quoted
+from unrolled.data.numerals import is_missing, look_numeric, quoted
 from unrolled.data.sequences import ColumnNames, Order, Role, Sequences, feature_columns
 from unrolled.data.table import Table
 from unrolled.data.tables import series_of
@@ -24,6 +25,7 @@ Array = NDArray[Any]
 LABELS = ("label", "class", "labels", "classes")
 _ANSWERS = ("target", "y")  # labels where they are one a sequence, else values
 _UNLABELLED = "no column is called label or class, or holds texts that repeat: there are no labels"
+_WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 _NO_LABEL = frozenset({"", "?", "nan", "na", "n/a", "#n/a", "<na>", "null"})  # "none" and "-" may be classes
 
 
@@ -45,8 +47,9 @@ def labelled_table(table: Table, named: Columns) -> tuple[Sequences, Array | Non
     """The sequences of a table, and the label of each; None where no column can be the label.
 
     A table is long where a column that is spelt as an id, or that holds texts beside a time, repeats; else
-    wide. The label is the column of that name, or target or y where they are one a sequence, else the last
-    column of texts. Every other column of numbers is a feature of a long table, a step of a wide one.
+    wide, with a note where rows of one whole number or text stand together as those of a long table would.
+    The label is the column of that name, or target or y where they are one a sequence, else the last column
+    of texts. Every other column of numbers is a feature of a long table, a step of a wide one.
 
     Args:
         table: as a file gave it.
@@ -54,7 +57,7 @@ def labelled_table(table: Table, named: Columns) -> tuple[Sequences, Array | Non
 
     Returns:
         Sequences in the order in which they first occur; (N,) labels, int64 where all are whole numbers,
-        float64 where all are numbers, else texts.
+        float64 where all are numbers, else texts; names such as 01 and 1 are texts.
 
     Raises:
         DataError: a named column is missing, several can be the label, or it changes within a sequence.
@@ -74,6 +77,9 @@ def labelled_table(table: Table, named: Columns) -> tuple[Sequences, Array | Non
         found, codes = from_long(table, series, time, features), series_of(table, series)[0]
     else:
         found, codes = _from_wide(table, series, features), np.arange(len(table))
+        other = None if series is not None else _could_be_id(table, label, features)
+        if other is not None:
+            found = replace(found, notes=(*found.notes, _seems_long(other, len(features))))
     unused = [name for name in table.columns if name not in {*taken, *features, found.names.id}]
     if unused:
         found = replace(found, notes=(*found.notes, f"columns without a part to play: {listed(unused)}"))
@@ -161,6 +167,41 @@ def _changes(labels: Array, codes: Array) -> NDArray[np.bool_]:
     return np.asarray(labels != labels[first][codes])
 
 
+def _could_be_id(table: Table, label: str | None, features: Sequence[str]) -> str | None:
+    """The column of a wide table that seems to tell sequences of several rows apart, or None.
+
+    Its values, whole numbers or texts, stand in runs of equal neighbours: two rows or more on average, no
+    value in two runs, no run with two labels. Steps of a wide table are many, and numbered: there are at most
+    three columns of numbers, or no two of them have a digit in their names. Of several, the most runs.
+    """
+    if len(features) > 3 and sum(any(map(str.isdigit, name)) for name in features) > 1:
+        return None
+    found: dict[str, int] = {}
+    for name in table.columns:
+        codes, values = pd.factorize(table.columns[name])  # numbered as they first occur
+        if name == label or list(features) == [name] or not 2 <= len(values) <= len(codes) / 2:
+            continue
+        in_runs = codes[0] == 0 and bool((np.diff(codes) >= 0).all())
+        if not in_runs or (label is not None and _changes(table.columns[label], codes).any()):
+            continue
+        if _are_whole_or_texts(values):
+            found[name] = len(values)
+    return max(found, key=lambda name: found[name], default=None)
+
+
+def _are_whole_or_texts(values: Array) -> bool:
+    """Whether values are such as ids are written with."""
+    texts = np.array([str(value).strip() for value in values], dtype=object)
+    return not look_numeric(texts) or all(map(_WHOLE.fullmatch, texts))
+
+
+def _seems_long(name: str, steps: int) -> str:
+    return (
+        f"a row was taken as a sequence of {steps} step{'' if steps == 1 else 's'}, though column {name!r} "
+        "seems to tell sequences of several rows apart; if it does, name it with --id or id="
+    )
+
+
 def no_id(source: str, time: str) -> DataError:
     """The sentence about times without a column that tells the sequences apart."""
     return DataError(
@@ -178,8 +219,9 @@ def _which_label(table: Table, could_be: list[str]) -> DataError:
 
 def _labels(table: Table, name: str, codes: Array, ids: Sequence[str]) -> Array:
     """(N,) the label of each sequence, which is the same in all its rows."""
-    is_number = table.kinds[name] == "number"
-    labels: Array = np.array([_text(value) for value in table.columns[name]])
+    came = table.columns[name]
+    labels: Array = np.array([_text(value) for value in came])
+    is_number = table.kinds[name] == "number" and not (came.dtype.kind == "O" and are_names(labels))
     unknown = np.isin(np.char.lower(labels), list(_NO_LABEL))
     if is_number:
         labels = table.numbers(name)

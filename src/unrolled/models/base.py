@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any, Self
@@ -159,7 +160,7 @@ def require_replaceable(path: str | Path) -> None:
     folder = file_path("save path", path)
     if not folder.is_dir():
         return
-    names = {inside.name for inside in folder.iterdir()}
+    names = _names_together(folder)
     others = sorted(names - {_TENSORS, _CONFIG, _CARD} if {_TENSORS, _CONFIG} <= names else names)
     if others:
         some = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
@@ -167,6 +168,15 @@ def require_replaceable(path: str | Path) -> None:
             f"{path}: expected a new folder or a saved model, got a folder with other files ({some}). "
             "Name another."
         )
+
+
+def _names_together(folder: Path) -> set[str]:
+    """The names in one folder, though another process may put a new one in its place meanwhile."""
+    while True:
+        was = folder.stat()
+        names = {inside.name for inside in folder.iterdir()}
+        if os.path.samestat(was, folder.stat()):
+            return names
 
 
 def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
