@@ -70,6 +70,27 @@ def test_the_label_of_a_step_stays_with_it() -> None:
     assert longer.targets[0].tolist() == [0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 0, 0, *[-100] * 15]
 
 
+@pytest.mark.parametrize("ratio", [0.5, 2.5])
+@pytest.mark.parametrize("kind", [int, float])
+def test_sequences_are_resized_alike_alone_and_beside_a_long_one(kind: type, ratio: float) -> None:
+    """Values and the labels or numbers of steps, whatever the batches; beyond a length stands none."""
+    X = [np.random.default_rng(n).normal(size=(n, 1)) for n in (*range(3, 40), 900)]
+    y = [np.arange(len(own)) % 2 + (0.5 if kind is float else 0) for own in X]
+
+    class Steps(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x if kind is float else torch.cat([x, -x], -1)
+
+    together = resized(subject_of(Steps(), X, y), ratio)
+    for k, own in enumerate(X):
+        alone, n = resized(subject_of(Steps(), [own], [y[k]]), ratio), int(together.lengths[k])
+        assert torch.equal(together.values[k, :n], alone.values[0])
+        assert torch.equal(together.targets[k, :n], alone.targets[0])
+        assert not together.values[k, n:].any()
+        beyond = together.targets[k, n:]
+        assert beyond.isnan().all() if kind is float else (beyond == -100).all()
+
+
 def test_a_mean_holds_on_longer_sequences() -> None:
     """And the sentence says where it was looked at."""
     X, y = curves()
@@ -91,7 +112,22 @@ def test_a_model_that_reads_one_place_falls() -> None:
     assert (told.outcome, told.falls_at) == ("falls", 80)
     assert told.rows[0].score > 0.9 > told.rows[1].score
     assert told.usual == pytest.approx(max(y.mean(), 1 - y.mean()))
-    assert told.sentence.startswith("The Reads does worse on longer sequences")
+    assert told.sentence == (
+        "The Reads does worse on longer sequences: it is right in 93.5 % at the 10 steps given, but "
+        "is right in 78 % at 80 (stretched to 8 times as long); always answering the commonest class is "
+        "right in 51 %. Stretching slows the pace: where the pace tells the label, ask with make= instead."
+    )
+
+
+def test_pace_is_named_only_where_stretched_sequences_tell_that_a_model_falls() -> None:
+    """Not of longer sequences that were given or made, nor where it holds."""
+    X, y = curves(200, steps=80)
+    turns = Reads(lambda x: x.mean(1) * (1 if x.shape[1] <= 40 else -1))
+    given = length(turns, X, y, trained_length=40, lengths=[80])
+    made = length(FIFTH, make=lambda n: curves(200, n), trained_length=10, lengths=[80])
+    holds = length(MEAN, X, y, lengths=[160])
+    assert [told.outcome for told in (given, made, holds)] == ["falls", "falls", "holds"]
+    assert "pace" not in given.sentence + made.sentence + holds.sentence
 
 
 def test_a_few_sequences_do_not_tell_that_it_holds() -> None:
@@ -137,6 +173,50 @@ def test_longer_sequences_than_those_of_the_training_are_cut_to_it() -> None:
     X, y = curves(steps=30)
     told = length(MEAN, X, y, lengths=[30], trained_length=10)
     assert [(row.length, row.how) for row in told.rows] == [(10, "cut"), (30, "as given")]
+
+
+@pytest.mark.parametrize(
+    ("trained", "steps", "rows"),
+    [
+        (None, 10, [(2, "cut"), (5, "cut"), (10, "as given"), (20, "stretched"), (40, "stretched")]),
+        (10, 30, [(2, "cut"), (5, "cut"), (10, "cut"), (20, "cut"), (30, "as given"), (40, "stretched")]),
+        (
+            40,
+            10,
+            [(10, "as given"), (20, "stretched"), (40, "stretched"), (80, "stretched"), (160, "stretched")],
+        ),
+        (20, 19, [(5, "cut"), (10, "cut"), (19, "as given"), (38, "stretched"), (76, "stretched")]),
+        (20, 21, [(5, "cut"), (10, "cut"), (21, "as given"), (42, "stretched"), (84, "stretched")]),
+    ],
+)
+def test_the_length_of_a_models_own_training_is_compared_with(
+    trained: int | None, steps: int, rows: list[tuple[int, str]]
+) -> None:
+    """Where it knows one; X is asked about as it is too, and counts as that long within a tenth."""
+    model = ur.SequenceClassifier(hidden_size=2, max_epochs=1, ensemble=1).fit(*curves())
+    model.longest_ = trained
+    told = length(model, *curves(steps=steps))
+    assert [(row.length, row.how) for row in told.rows] == rows
+    compared = steps if trained is None or abs(steps - trained) <= trained / 10 else trained
+    assert told.trained_length == compared
+    assert [row.ratio for row in told.rows] == [own / compared for own, _ in rows]
+    assert length(model, *curves(steps=steps), trained_length=25, lengths=[50]).trained_length == 25
+
+
+def test_a_model_that_knows_its_training_is_asked_about_made_sequences() -> None:
+    """Their length need not be said."""
+    model = ur.SequenceClassifier(hidden_size=2, max_epochs=1, ensemble=1).fit(*curves())
+    told = length(model, make=lambda n: curves(40, n), lengths=[30])
+    assert [(row.length, row.ratio, row.how) for row in told.rows] == [(10, 1, "made"), (30, 3, "made")]
+
+
+def test_a_reference_that_is_stretched_is_said() -> None:
+    """Of sequences shorter than those of the training."""
+    told = length(MEAN, *curves(), trained_length=40, lengths=[80])
+    assert told.sentence == (
+        "The Reads holds on longer sequences: it is right in 100 % at the 40 steps of its training (to which "
+        "they are stretched), and is right in 100 % at 80 (stretched to 2 times as long)."
+    )
 
 
 def test_numbers_are_judged_by_their_error() -> None:

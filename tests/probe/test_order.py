@@ -219,6 +219,18 @@ def test_of_many_sequences_a_thousand_are_shuffled() -> None:
     assert order(zeros, X, y, repeats=19, retrain=False).table[0]["accuracy"] == pytest.approx(0.5, abs=0.06)
 
 
+@pytest.mark.parametrize(("copies", "wanted"), [(300, 199), (50, 50), (1, 39)])
+def test_fewer_copies_are_shuffled_of_very_many_steps(
+    monkeypatch: pytest.MonkeyPatch, copies: int, wanted: int
+) -> None:
+    """As many as have no more steps in all than the bound, from 39 to 199; the p-value follows."""
+    X = noise(60)
+    monkeypatch.setattr("unrolled.probe.copies._STEPS_OF_COPIES", copies * sum(map(len, X)))
+    told = order(LAST, X, last_is_positive(X), retrain=False)
+    assert (len(told.shuffled_losses), told.p_value) == (wanted, 1 / (wanted + 1))
+    assert len(order(LAST, X, last_is_positive(X), repeats=60, retrain=False).shuffled_losses) == 60
+
+
 def test_the_record_is_a_frame_a_dict_and_a_text() -> None:
     """Each with the same numbers."""
     X = noise(30)

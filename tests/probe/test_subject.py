@@ -1,5 +1,7 @@
 """A model and its sequences as one thing: answers, losses, and what cannot be asked."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -82,8 +84,9 @@ def test_answers_of_steps_are_padded_and_judged_step_by_step() -> None:
 
 
 def test_one_answer_for_zero_and_one_is_a_logit() -> None:
-    """Its loss is the log loss of a sigmoid."""
+    """Its loss is the log loss of a sigmoid, even where it lies between 0 and 1: that cannot be told."""
     module = Last(answers=1)
+    nn.init.constant_(module.head.bias, 0.5)
     subject = subject_of(module, RAGGED, [0, 1, 1, 0, 1])
     assert subject.task == "class"
     with torch.no_grad():
@@ -93,6 +96,55 @@ def test_one_answer_for_zero_and_one_is_a_logit() -> None:
         raw, torch.tensor([0.0, 1, 1, 0, 1]), reduction="none"
     )
     np.testing.assert_allclose(subject.judge().losses, wanted, rtol=1e-5)
+
+
+class Ends(Last):
+    """Ends in some function of its logits."""
+
+    def __init__(self, end: Callable[[Tensor], Tensor], *, per_step: bool = False) -> None:
+        super().__init__()
+        self.end, self.per_step = end, per_step
+
+    def forward(self, x: Tensor) -> Tensor:
+        output = self.core(x)[0]
+        return self.end(self.head(output if self.per_step else output[:, -1]))
+
+
+@pytest.mark.parametrize("per_step", [False, True])
+@pytest.mark.parametrize("end", [nn.Softmax(-1), nn.LogSoftmax(-1)])
+def test_probabilities_and_their_logarithms_are_told_from_logits(end: nn.Module, *, per_step: bool) -> None:
+    """The same answers, losses and gradients as of the logits."""
+    y = [np.arange(len(own)) % 3 for own in RAGGED] if per_step else [0, 1, 2, 1, 0]
+    plain = Ends(nn.Identity(), per_step=per_step)
+    told = Ends(end, per_step=per_step)
+    told.load_state_dict(plain.state_dict())
+    found, wanted = (subject_of(module, RAGGED, y) for module in (told, plain))
+    np.testing.assert_allclose(found.judge().losses, wanted.judge().losses, rtol=1e-5)
+    for subject in (found, wanted):
+        subject.losses(subject.answers()).sum().backward()
+    torch.testing.assert_close(told.core.weight_hh_l0.grad, plain.core.weight_hh_l0.grad)
+    assert memory(told, RAGGED).gradient == pytest.approx(memory(plain, RAGGED).gradient, rel=1e-3)
+
+
+def test_a_probability_of_zero_has_a_finite_loss() -> None:
+    """Of a softmax that is sure, and wrong."""
+    sure = Ends(lambda logits: nn.functional.one_hot(logits.argmax(-1) * 0, 3).float())
+    subject = subject_of(sure, RAGGED, [0, 1, 2, 1, 0])
+    assert subject.judge().losses.tolist() == pytest.approx([0, 87.3, 87.3, 87.3, 0], rel=1e-2)
+
+
+def test_logits_are_taken_for_probabilities_only_where_all_are_like_them() -> None:
+    """One sequence whose answers do not sum to 1 shows that they are none; so does one below 0."""
+
+    class Mixed(Ends):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) + (0.01 if x.shape[1] == 1 else 0.0)
+
+    for module in (Mixed(nn.Softmax(-1)), Ends(lambda logits: logits.softmax(-1) * 30 - 29 / 3)):
+        subject = subject_of(module, RAGGED)
+        with torch.no_grad():
+            raw = subject.call(module.eval(), subject.values, subject.lengths, torch.arange(5))
+            torch.testing.assert_close(subject.answers(), raw.log_softmax(-1))
 
 
 def test_one_answer_for_other_numbers_is_a_number() -> None:

@@ -250,7 +250,7 @@ def _once(sizes: SequenceSizes, task: _Task, plan: Plan) -> tuple[list[float], b
     losses: list[float] = []
 
     def loss(module: nn.Module, rows: Tensor) -> Tensor:
-        raw = subject.call(module, subject.values[rows], subject.lengths[rows], rows)
+        raw = subject.call(module, subject.values_of(rows), subject.lengths[rows], rows)
         return subject.losses(subject.scored(raw), rows).mean()
 
     try:

@@ -36,14 +36,17 @@ def by_gradients(subject: Subject, rows: Tensor, rng: torch.Generator) -> tuple[
     counts = sequences_as_long(subject.lengths[rows])
     scale = _valid_steps(subject, rows).double().std(0, correction=0)
     squares = torch.zeros(2, len(counts), dtype=torch.float64)
+    signs: list[Tensor] = []  # of the answer and of the state: for all rows, whatever the batches
     for batch in subject.batches(rows):
-        values, lengths = subject.values[batch].clone().requires_grad_(), subject.lengths[batch]
+        values, lengths = subject.values_of(batch).requires_grad_(), subject.lengths[batch]
         with watched(subject.layer) as calls:
             last = _last_answers(subject, subject.answers(values, rows=batch), batch)
-        answers = _numbers(last, _classes(subject, last, batch))
+        answers, places = _numbers(last, _classes(subject, last, batch)), torch.searchsorted(rows, batch)
         for k, asked in enumerate((answers, _last_state(only(calls, subject.layer), lengths))):
-            signs = torch.randint(2, asked.shape, generator=rng).to(asked) * 2 - 1
-            gradient = _by_input((asked * signs).sum(), values, subject.name)
+            if len(signs) == k:
+                signs.append(torch.randint(2, (len(rows), asked.shape[1]), generator=rng) * 2 - 1)
+            signed = asked * signs[k][places].to(asked)
+            gradient = _by_input(signed.sum(), values, subject.name)
             each = (gradient.double() * scale).square().sum(-1)  # (B, T)
             back, known = _from_the_end(lengths, len(counts))
             squares[k] += (each.gather(1, back.to(each.device)).cpu() * known).sum(0)
@@ -60,12 +63,14 @@ def by_occlusion(subject: Subject, rows: Tensor, K: int, rng: torch.Generator) -
     replacements = {k: _others(subject, rows, k, rng) for k in _asked(K) if (subject.lengths[rows] > k).any()}
     squares = torch.zeros(K, dtype=torch.float64)
     for batch in subject.batches(rows):
-        values, lengths = subject.values[batch], subject.lengths[batch]
+        values, lengths = subject.values_of(batch), subject.lengths[batch]
         last = _last_answers(subject, subject.answers(values, rows=batch), batch)
         chosen = _classes(subject, last, batch)
         before, places = _numbers(last, chosen), torch.searchsorted(rows, batch)
         for k, others in replacements.items():
             has = torch.nonzero(lengths > k)[:, 0]
+            if not len(has):
+                continue
             changed = values.clone()
             changed[has, lengths[has] - 1 - k] = others[places[has]]
             after = _last_answers(subject, subject.answers(changed, rows=batch), batch)
@@ -80,7 +85,14 @@ def by_occlusion(subject: Subject, rows: Tensor, K: int, rng: torch.Generator) -
 @torch.enable_grad()
 def reads_all(subject: Subject, rows: Tensor) -> bool:
     """Whether the answer has a gradient by states of other steps than each direction's last."""
-    batch, outputs, calls = subject.batches(rows)[0], [], []
+    squares = [_on_states(subject, batch) for batch in subject.batches(rows)]
+    others, everything = torch.tensor(squares, dtype=torch.float64).sum(0).tolist()
+    return bool(others > _DIRECT * everything)
+
+
+def _on_states(subject: Subject, batch: Tensor) -> tuple[float, float]:
+    """The squared gradient of the answers by states other than each direction's last, and by all of them."""
+    outputs, calls = [], []
 
     def run(call: LayerCall) -> tuple[Tensor, State]:
         calls.append(call)
@@ -90,16 +102,16 @@ def reads_all(subject: Subject, rows: Tensor) -> bool:
     last = _last_answers(subject, subject.answers(rows=batch, run=run), batch)
     asked = _numbers(last, _classes(subject, last, batch)).sum()
     if not asked.requires_grad:
-        return False
+        return 0.0, 0.0
     (found,) = torch.autograd.grad(asked, outputs[0], allow_unused=True)
     if found is None:  # it takes the final state
-        return False
+        return 0.0, 0.0
     squares, steps = found.double().square(), torch.minimum(calls[0].lengths.cpu(), subject.lengths[batch])
-    direct = float(squares.sum())
+    total = float(squares.sum())
     H = squares.shape[-1] // (1 + bool(getattr(calls[0].layer, "bidirectional", False)))
     squares[torch.arange(len(batch)), steps - 1, :H] = 0
     squares[:, 0, H:] = 0  # where the other direction ends
-    return float(squares.sum()) > _DIRECT * direct
+    return float(squares.sum()), total
 
 
 def _asked(K: int) -> list[int]:

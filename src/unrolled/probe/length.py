@@ -23,6 +23,7 @@ from unrolled.check import whole
 from unrolled.data.frames import to_frame
 from unrolled.errors import ArgumentError
 from unrolled.plain import plain
+from unrolled.probe.batches import of_like_length
 from unrolled.probe.subject import Judged, Subject, subject_of
 from unrolled.probe.targets import NO_TARGET
 from unrolled.probe.wording import aligned, capital, percent, times
@@ -34,6 +35,8 @@ Outcome = Literal["holds", "falls", "too few to tell"]
 _Z = 1.96  # of a 95 % interval
 _LITTLE = 0.1  # of what the model gains over always answering the same: so much less is still holding
 _SHARES = (0.25, 0.5, 1, 2, 4)  # of the trained length, where no lengths are named
+_NEARLY = 0.1  # of the trained length: sequences that are so much longer or shorter are left as they are
+_PACE = "Stretching slows the pace: where the pace tells the label, ask with make= instead."
 
 
 @dataclass(frozen=True)
@@ -123,13 +126,15 @@ def length(
         X: sequences, which are cut and stretched; not needed with `make`.
         y: their labels or numbers. Where each step has one, it is cut and stretched with its step.
         lengths: steps of the longest sequence; shorter ones are cut and stretched in proportion. None for a
-            quarter, half, once, twice and four times `trained_length`.
+            quarter, half, once, twice and four times `trained_length`, and X as it is.
         make: `make(length)` gives X and y of that length, instead of cutting and stretching.
-        trained_length: steps that the model was trained on; None for the longest in X.
+        trained_length: steps that the model was trained on; None for its `longest_`, those of the longest
+            sequence that a fitted estimator was trained on, or for the longest in X where a model has none
+            or it is within a tenth of that: then nothing is stretched to compare with.
 
     Raises:
-        ArgumentError: the model is none of those or has answers that are not finite, a length is below 1, or
-            neither X nor `make` was given.
+        ArgumentError: the model is none of those or has answers that are not finite, a length is below 1,
+            neither X nor `make` was given, or no trained length is known beside `make`.
         DataError: X or y cannot be used.
 
     >>> class Mean(torch.nn.Module):  # of all steps: no length is too long
@@ -147,15 +152,14 @@ def length(
         raise ArgumentError(
             "length: expected X and y, or make=, got neither. Give sequences to cut and stretch."
         )
-    if make is not None and trained_length is None:
+    if make is not None and trained_length is None and getattr(model, "longest_", None) is None:
         raise ArgumentError(
             "length: expected trained_length beside make=, got None. Say how many steps the training had."
         )
     given = None if make is not None else subject_of(model, X, y, who="length")
     longest = 0 if given is None else int(given.lengths.max())
-    trained = whole("trained_length", trained_length or longest, least=1)
-    wanted = [max(1, round(share * trained)) for share in _SHARES] if lengths is None else lengths
-    asked = sorted({whole("lengths", own, least=1) for own in wanted} | {trained})
+    trained = _trained(model, trained_length, longest)
+    asked = _asked(lengths, trained, longest)
     at: dict[int, Subject] = {}
     for steps in asked:
         at[steps] = resized(given, steps / longest) if given is not None else _made(model, make, steps)
@@ -169,15 +173,48 @@ def length(
     )
 
 
+def _trained(model: Any, trained_length: int | None, longest: int) -> int:
+    """The length to compare with; `longest` is that of X, 0 of sequences that are made."""
+    if trained_length is not None:
+        return whole("trained_length", trained_length, least=1)
+    known: int | None = getattr(model, "longest_", None)
+    if known is None or (longest > 0 and abs(longest - known) <= _NEARLY * known):
+        return longest
+    return known
+
+
+def _asked(lengths: Sequence[int] | None, trained: int, longest: int) -> list[int]:
+    """The lengths to ask about, the trained one among them."""
+    wanted = [max(1, round(share * trained)) for share in _SHARES] if lengths is None else lengths
+    own = {longest} if lengths is None and longest > 0 else set()
+    return sorted({whole("lengths", each, least=1) for each in wanted} | {trained} | own)
+
+
 def resized(subject: Subject, ratio: float) -> Subject:
     """The same sequences cut to this share of their steps, or stretched to this many times as many.
 
     What is known of a step moves with the step nearest to it.
     """
+    (N, T, F), targets = subject.values.shape, subject.targets
+    after = (subject.lengths.double() * ratio).round().long().clamp(min=1)
+    longest = int(after.max())
+    values = subject.values.new_zeros(N, longest, F)
+    if subject.per_step and targets is not None:
+        unknown = NO_TARGET if subject.task == "class" else float("nan")
+        targets = targets.new_full((N, longest, *targets.shape[2:]), unknown)
+    for rows in of_like_length(after, most_rows=N, most_steps=N * max(T, longest)):
+        some = _paced(subject.some(rows), after[rows], is_longer=ratio > 1)
+        values[rows, : some.values.shape[1]] = some.values
+        if subject.per_step and targets is not None and some.targets is not None:
+            targets[rows, : some.values.shape[1]] = some.targets
+    return replace(subject, values=values, lengths=after, targets=targets)
+
+
+def _paced(subject: Subject, after: Tensor, *, is_longer: bool) -> Subject:
+    """The first so many steps of each sequence, or so many steps from its first to its last."""
     before = subject.lengths
-    after = (before.double() * ratio).round().long().clamp(min=1)
     steps = torch.arange(int(after.max()))
-    pace = (before - 1) / (after - 1).clamp(min=1) if ratio > 1 else torch.ones(len(before))
+    pace = (before - 1) / (after - 1).clamp(min=1) if is_longer else torch.ones(len(before))
     places = torch.minimum(steps * pace[:, None].double(), (before - 1)[:, None].double())  # (N, T')
     first = places.floor().long()
     then = torch.minimum(first + 1, (before - 1)[:, None])
@@ -269,6 +306,7 @@ def _sentence(
     said = percent if task == "class" else "{:.3g}".format
     verb = "is right in" if task == "class" else "has an error of"
     whose = "given" if reference.how == "as given" else "of its training"
+    whose += " (to which they are stretched)" if reference.how == "stretched" else ""
     start = f"{verb} {said(reference.score)} at the {trained} steps {whose}"
     if told is reference:
         return f"{capital(name)} {start}; no longer sequences were asked about."
@@ -284,7 +322,8 @@ def _sentence(
     lost, gained = abs(told.score - reference.score), abs(usual - reference.score)
     judgement = "does not hold" if lost > gained / 2 else "does worse"
     naive = "the commonest class is right in" if task == "class" else "the mean has an error of"
+    doubt = f" {_PACE}" if told.how == "stretched" else ""
     return (
         f"{capital(name)} {judgement} on longer sequences: it {start}, but {verb} {end}; "
-        f"always answering {naive} {said(usual)}."
+        f"always answering {naive} {said(usual)}.{doubt}"
     )

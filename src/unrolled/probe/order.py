@@ -29,17 +29,16 @@ Shapes: N sequences, T steps of the longest.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unrolled.check import whole
 from unrolled.data.frames import to_frame
+from unrolled.probe.copies import Copies, Way, judged_copies, usual_repeats
 from unrolled.probe.forecast_windows import ForecastCall
 from unrolled.probe.rearrangement import as_given, backwards, block_shuffled, different_orders, shuffled
 from unrolled.probe.retraining import (
@@ -63,7 +62,6 @@ _FEW: Literal["too few to tell"] = "too few to tell"
 _UNTESTED: Literal["not tested"] = "not tested"
 _SIGNIFICANT = 0.05
 _MOST_SEQUENCES = 1000  # shuffled; drawn at random from more
-_ROWS_AT_ONCE = 2048
 _HEADS: dict[tuple[Outcome, Outcome], str] = {  # of the model, of the data
     ("yes", "yes"): "Order matters",
     ("no", "no"): "Order does not matter",
@@ -172,7 +170,7 @@ class Order:
 
 
 def order(
-    model: Any, X: Any, y: Any, *, repeats: int = 199, retrain: bool = True, folds: int | None = None,
+    model: Any, X: Any, y: Any, *, repeats: int | None = None, retrain: bool = True, folds: int | None = None,
     random_state: int = 0,
 ) -> Order:  # fmt: skip
     """Ask whether a model uses the order of the steps, and whether the data rewards it.
@@ -182,7 +180,9 @@ def order(
         X: sequences that the model was not fitted on, if the p-value of the model is to hold: of those it
             was fitted on it may remember the order. Of more than 1,000, so many are drawn.
         y: their labels or numbers. Where each step has one, it moves with its step.
-        repeats: shuffled copies; 199 tell p-values from 0.005 on.
+        repeats: R, shuffled copies, and as many with blocks shuffled; None for 199, or for fewer where those
+            would have more than 20 million steps, down to 39. No p-value is below 1 / (1 + R): 0.005 of 199,
+            0.025 of 39. The record has as many `shuffled_losses`.
         retrain: whether to train models anew, twice `folds` times, to ask about the data; X and y alone are
             used for it, so it holds for training data too.
         folds: of the cross-validation; None for 10, or 5 of fewer than 40 and of more than 500 sequences.
@@ -207,7 +207,8 @@ def order(
     >>> told.outcome, told.p_value
     ('yes', 0.01)
     """
-    whole("repeats", repeats, least=19)
+    if repeats is not None:
+        whole("repeats", repeats, least=19)
     if folds is not None:
         whole("folds", folds, least=3)
     random_state = whole("random_state", random_state, most=2**62)
@@ -220,16 +221,16 @@ def order(
     if len(rows) > _MOST_SEQUENCES:
         rows = torch.randperm(len(rows), generator=generator)[:_MOST_SEQUENCES].sort().values
     asked = subject.some(rows)
-    lengths, T = asked.lengths, asked.values.shape[1]
-    block = max(2, round(math.sqrt(float(lengths.double().median()))))
-    ways: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
-        "original": (1, lambda own: as_given(own, T)),
-        "reversed": (1, lambda own: backwards(own, T)),
-        "shuffled": (repeats, lambda own: shuffled(own, T, generator)),
-        "blocks shuffled": (repeats, lambda own: block_shuffled(own, T, block, generator)),
+    repeats = usual_repeats(int(asked.lengths.sum())) if repeats is None else repeats
+    block = max(2, round(math.sqrt(float(asked.lengths.double().median()))))
+    ways: dict[str, tuple[int, Way]] = {
+        "original": (1, as_given),
+        "reversed": (1, backwards),
+        "shuffled": (repeats, lambda lengths, T: shuffled(lengths, T, generator)),
+        "blocks shuffled": (repeats, lambda lengths, T: block_shuffled(lengths, T, block, generator)),
     }
     base = asked.judge().predictions
-    judged = {name: _asked(asked, copies, way, base) for name, (copies, way) in ways.items()}
+    judged = {name: judged_copies(asked, copies, way, base) for name, (copies, way) in ways.items()}
     table = [_row(name, own, asked.task == "class") for name, own in judged.items()]
     losses = judged["shuffled"].losses.mean(1)
     p_value, outcome = _tested(asked, float(judged["original"].losses.mean()), losses)
@@ -301,48 +302,7 @@ def retrained_on_shuffles(model: Any, subject: Subject, y: Any, *, folds: int | 
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    """Answers to copies of N sequences."""
-
-    losses: Floats  # (copies, N)
-    right: float
-    flipped: float
-    predictions: NDArray[Any]  # to the first copy
-
-
-def _asked(subject: Subject, copies: int, way: Callable[[Tensor], Tensor], base: NDArray[Any]) -> _Asked:
-    """Ask about so many rearranged copies; `base` are the answers to the original."""
-    N, parts = len(subject), []
-    at_once = max(1, _ROWS_AT_ONCE // N)
-    for start in range(0, copies, at_once):
-        rows = torch.arange(N).repeat(min(at_once, copies - start))
-        some = subject.some(rows)
-        moved = way(some.lengths)
-        judged = some.rearranged(moved).judge()
-        parts.append((judged, _flipped(judged.predictions, base[rows], moved, some)))
-    losses = np.concatenate([judged.losses for judged, _ in parts]).reshape(copies, N)
-    return _Asked(
-        losses=losses,
-        right=float(np.concatenate([judged.right for judged, _ in parts]).mean()),
-        flipped=float(np.concatenate([flipped for _, flipped in parts]).mean()),
-        predictions=parts[0][0].predictions[:N],
-    )
-
-
-def _flipped(answers: NDArray[Any], base: NDArray[Any], moved: Tensor, subject: Subject) -> Floats:
-    """(B,) share of answers that are others than on the original; NaN for numbers."""
-    if subject.task == "number":
-        return np.full(len(answers), np.nan)
-    if not subject.per_step:
-        return np.asarray(answers != base, dtype=np.float64)
-    T, lengths = answers.shape[1], subject.lengths.cpu().numpy()
-    valid = np.arange(T) < lengths[:, None]
-    before = np.take_along_axis(base, moved.cpu().numpy()[:, :T], 1)
-    return np.asarray(((answers != before) & valid).sum(1) / np.maximum(lengths, 1), dtype=np.float64)
-
-
-def _row(name: str, asked: _Asked, is_class: bool) -> dict[str, Any]:
+def _row(name: str, asked: Copies, is_class: bool) -> dict[str, Any]:
     loss = float(asked.losses.mean())
     return {
         "arrangement": name,

@@ -188,7 +188,7 @@ def train_module(module: nn.Module, subject: Subject, *, seed: int) -> None:
     )
 
     def loss(network: nn.Module, rows: Tensor) -> Tensor:
-        raw = subject.call(network, subject.values[rows], subject.lengths[rows], rows)
+        raw = subject.call(network, subject.values_of(rows), subject.lengths[rows], rows)
         return subject.losses(subject.scored(raw), rows).mean()
 
     fit(module, loss, Rows(len(subject)), None, plan)

@@ -17,14 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.data.labelled import as_sequences
-from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError, NotFittedError
+from unrolled.probe.batches import of_like_length
 from unrolled.probe.forecast_windows import ForecastCall
 from unrolled.probe.layer_call import LayerCall, Run, asked, first_answer, only, recurrent_layer, watched
+from unrolled.probe.module_call import are_probabilities, by_length, padded, with_lengths
 from unrolled.probe.targets import NO_TARGET, are_classes, encoded
-
-_ROWS_AT_ONCE = 512
-_STEPS_AT_ONCE = 131_072  # rows times steps; a stem makes hundreds of numbers of each
 
 Call = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
 
@@ -54,6 +52,7 @@ class Subject:
         targets: (N,) positions of classes, or (N, K) numbers; a step more (N, T, ...) with an answer a step,
             -100 or NaN beyond a length; None where no y was given.
         per_step: whether every step has an answer.
+        gives_probabilities: whether raw answers about classes are probabilities, and not logits.
     """
 
     name: str
@@ -65,6 +64,7 @@ class Subject:
     classes: NDArray[Any] | None
     targets: Tensor | None
     per_step: bool
+    gives_probabilities: bool = False
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -85,10 +85,16 @@ class Subject:
         return layer
 
     def some(self, rows: Tensor) -> Subject:
-        """The sequences at these positions, each as often as it is named."""
-        targets = None if self.targets is None else self.targets[rows]
+        """The sequences at these positions, each as often as it is named, as long as the longest of them."""
+        values, lengths, targets = self.values_of(rows), self.lengths[rows], self.targets
+        if targets is not None:
+            targets = targets[:, : values.shape[1]][rows] if self.per_step else targets[rows]
         call = self.call.some(rows) if isinstance(self.call, ForecastCall) else self.call
-        return replace(self, call=call, values=self.values[rows], lengths=self.lengths[rows], targets=targets)
+        return replace(self, call=call, values=values, lengths=lengths, targets=targets)
+
+    def values_of(self, rows: Tensor) -> Tensor:
+        """(B, T', F) what the networks take of the sequences at these positions, T' the longest of them."""
+        return self.values[:, : int(self.lengths[rows].max())][rows]
 
     def rearranged(self, order: Tensor) -> Subject:
         """The same sequences with step `order[i, t]` at step t; what is known of a step moves with it."""
@@ -110,14 +116,14 @@ class Subject:
         """(B, K) or (B, T, K) log probabilities of the classes, or numbers; with a graph to go back through.
 
         Args:
-            values: (B, T, F) what to ask about; None for the subject's own.
+            values: (B, T, F) what to ask about; None for the subject's own, T the longest of them.
             lengths: (B,) its steps; None for those of `rows`.
             rows: (B,) which of the N sequences each row of `values` comes from; None for all, in order.
             run: what to run in place of the recurrent layer: see `layer_call.watched`. Then the first
                 network alone answers.
         """
         rows = torch.arange(len(self)) if rows is None else rows
-        values = self.values[rows] if values is None else values
+        values = self.values_of(rows) if values is None else values
         lengths = self.lengths[rows] if lengths is None else lengths
         if run is not None:
             with asked(self.networks[0]) as network, watched(self.layer, run) as calls:
@@ -136,25 +142,14 @@ class Subject:
         return stacked.mean(0)
 
     def batches(self, rows: Tensor) -> list[Tensor]:
-        """Rows in parts that the layer runs once for: of one length where the network takes no lengths."""
-        lengths = self.lengths[rows]
-        alike = (
-            [rows]
-            if self.call is not _by_length
-            else [rows[lengths == n] for n in sorted(set(lengths.tolist()))]
-        )
-        return [part for each in alike for part in torch.split(each, self._at_once)]
-
-    @property
-    def _at_once(self) -> int:
-        """Rows of the longest length that are asked about together."""
-        return max(1, min(_ROWS_AT_ONCE, _STEPS_AT_ONCE // self.values.shape[1]))
+        """Rows in parts that the layer runs once for: of like length, or of one, if it is told no lengths."""
+        return [rows[part] for part in of_like_length(self.lengths[rows], exact=self.call is by_length)]
 
     def entered(self, rows: Tensor | None = None) -> LayerCall:
         """What enters the recurrent layer of the first network, and what it answers."""
         rows = torch.arange(len(self)) if rows is None else rows
         with asked(self.networks[0]) as network, watched(self.layer) as calls:
-            self.call(network, self.values[rows], self.lengths[rows], rows)
+            self.call(network, self.values_of(rows), self.lengths[rows], rows)
         return only(calls, self.layer)
 
     @torch.no_grad()
@@ -196,20 +191,28 @@ class Subject:
     def judge(
         self, values: Tensor | None = None, lengths: Tensor | None = None, rows: Tensor | None = None
     ) -> Judged:
-        """Losses, predictions and hits of sequences, some hundred at a time; arguments as for `answers`."""
-        rows = torch.arange(len(self)) if rows is None else rows
-        values = self.values[rows] if values is None else values
-        lengths = self.lengths[rows] if lengths is None else lengths
-        parts: list[Judged] = []
-        for chosen in torch.split(torch.arange(len(rows)), self._at_once):
-            answers = self.answers(values[chosen], lengths[chosen], rows[chosen])
-            parts.append(self._judged(answers, rows[chosen]))
-        return Judged(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+        """Losses, predictions and hits of sequences, some hundred at a time; arguments as for `answers`.
 
-    def _judged(self, answers: Tensor, rows: Tensor) -> Judged:
+        Predictions of steps are as many as `values` has; those beyond a length mean nothing.
+        """
+        rows = torch.arange(len(self)) if rows is None else rows
+        lengths = self.lengths[rows] if lengths is None else lengths
+        T = (self.values if values is None else values).shape[1]
+        batches = of_like_length(lengths, exact=self.call is by_length)
+        parts: list[Judged] = []
+        for chosen in batches:
+            own = lengths[chosen]
+            given = self.values_of(rows[chosen]) if values is None else values[:, : int(own.max())][chosen]
+            parts.append(self._judged(self.answers(given, own, rows[chosen]), rows[chosen], T))
+        back = torch.cat(batches).argsort().numpy()
+        return Judged(*(np.concatenate(each)[back] for each in zip(*parts, strict=True)))
+
+    def _judged(self, answers: Tensor, rows: Tensor, T: int) -> Judged:
         losses = self.losses(answers, rows).double().cpu().numpy()
+        beyond = T - answers.shape[1] if self.per_step else 0
         if self.task == "number":
-            return Judged(losses, answers.double().cpu().numpy(), np.full(len(losses), np.nan))
+            numbers = F.pad(answers, (0, 0, 0, beyond)) if self.per_step else answers
+            return Judged(losses, numbers.double().cpu().numpy(), np.full(len(losses), np.nan))
         assert self.classes is not None
         assert self.targets is not None
         best, targets = answers.argmax(-1), self.targets[rows]
@@ -217,6 +220,7 @@ class Subject:
             targets = targets[:, : best.shape[1]]
             known = targets != NO_TARGET
             right = ((best == targets) & known).sum(1) / known.sum(1).clamp(min=1)
+            best = F.pad(best, (0, beyond))
         else:
             right = best == targets
         return Judged(losses, self.classes[best.cpu().numpy()], right.double().cpu().numpy())
@@ -227,6 +231,8 @@ class Subject:
             return raw
         if raw.shape[-1] == 1:
             raw = torch.cat([torch.zeros_like(raw), raw], -1)
+        if self.gives_probabilities:
+            raw = raw.clamp(min=torch.finfo(raw.dtype).tiny).log()  # log 0 is no loss
         return raw.log_softmax(-1)
 
 
@@ -238,7 +244,10 @@ def subject_of(model: Any, X: Any, y: Any = None, *, who: str = "probe") -> Subj
             latest windows are asked about (X the series, None for its own; y is not read, and its answers are
             the medians of the horizon); or a torch module that holds a recurrent layer and is called with
             (B, T, F), and with `lengths` if its `forward` names them. Without, sequences of different
-            lengths are given to it in batches of one length.
+            lengths are given to it in batches of one length. Of classes it may answer logits, logarithms of
+            probabilities, or probabilities, as after a softmax: such are answers that lie from 0 to 1 and
+            sum to 1 for every sequence of X. One answer alone is a logit, since a probability between 0 and 1
+            cannot be told from one: take the sigmoid off.
         X: whatever `unrolled.data.labelled.as_sequences` takes, or a tensor.
         y: labels or numbers, a sequence each; for a tagger a list of them. A module's classes are numbered
             from 0. None where the probe needs none.
@@ -318,7 +327,7 @@ def _of_module(module: nn.Module, X: Any, y: Any, who: str) -> Subject:
     values, lengths = padded(as_sequences(X, who=f"{who} X"))
     values = values.to(weight.device, weight.dtype)
     takes_lengths = "lengths" in inspect.signature(module.forward).parameters
-    call = _with_lengths if takes_lengths else _by_length
+    call = with_lengths if takes_lengths else by_length
     first = first_answer(module, call, values, lengths, who)
     K, per_step = first.shape[-1], first.ndim == 3
     is_class = K > 1 if y is None else are_classes(y, K, per_step=per_step, who=f"{who} y")
@@ -329,7 +338,7 @@ def _of_module(module: nn.Module, X: Any, y: Any, who: str) -> Subject:
         if not is_class and targets.shape[-1] != K:
             raise DataError(f"{who} y: expected {K} numbers each, as answered, got {targets.shape[-1]}.")
         targets = targets if is_class else targets.to(weight.dtype)
-    return Subject(
+    subject = Subject(
         name=f"the {type(module).__name__}",
         task="class" if is_class else "number",
         networks=(module,),
@@ -340,42 +349,19 @@ def _of_module(module: nn.Module, X: Any, y: Any, who: str) -> Subject:
         targets=targets,
         per_step=per_step,
     )
+    told = is_class and are_probabilities(first) and _gives_probabilities(subject)
+    return replace(subject, gives_probabilities=told)
 
 
-def padded(sequences: Sequences) -> tuple[Tensor, Tensor]:
-    """(N, T, F) float64, zero beyond each length, and (N,) lengths.
-
-    >>> padded(Sequences.from_arrays([[1.0, 2.0], [3.0]]))[0][:, :, 0].tolist()
-    [[1.0, 2.0], [3.0, 0.0]]
-    """
-    lengths = torch.from_numpy(sequences.lengths)
-    N, T, inputs = len(sequences), int(lengths.max()), sequences.values.shape[1]
-    values = torch.zeros(N, T, inputs, dtype=torch.float64)
-    values[torch.arange(T) < lengths[:, None]] = torch.from_numpy(sequences.values)
-    return values, lengths
-
-
-def _answer(raw: Any) -> Tensor:
-    """What a module returned as (B, K) or (B, T, K)."""
-    answer: Tensor = raw[0] if isinstance(raw, tuple) else raw
-    return answer[:, None] if answer.ndim == 1 else answer
-
-
-def _with_lengths(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
-    return _answer(network(values, lengths=lengths))
-
-
-def _by_length(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
-    """One batch for each length, so that padding is never read."""
-    different = sorted(set(lengths.tolist()))
-    if different == [values.shape[1]]:
-        return _answer(network(values))
-    order, parts = [], []
-    for length in different:
-        rows = torch.nonzero(lengths == length)[:, 0]
-        answer = _answer(network(values[rows, :length]))
-        if answer.ndim == 3:  # an answer a step: as long as the longest
-            answer = F.pad(answer, (0, 0, 0, values.shape[1] - answer.shape[1]))
-        order.append(rows)
-        parts.append(answer)
-    return torch.cat(parts)[torch.cat(order).argsort()]
+@torch.no_grad()
+def _gives_probabilities(subject: Subject) -> bool:
+    """Whether the raw answers to every sequence, or to every step of it, are probabilities."""
+    for rows in subject.batches(torch.arange(len(subject))):
+        values, lengths = subject.values_of(rows), subject.lengths[rows]
+        with asked(subject.networks[0]) as network:
+            raw = subject.call(network, values, lengths, rows)
+        if subject.per_step:
+            raw = raw[torch.arange(raw.shape[1]) < lengths[:, None]]
+        if not are_probabilities(raw):
+            return False
+    return True

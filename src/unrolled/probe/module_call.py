@@ -1,0 +1,67 @@
+"""A torch module asked about padded sequences, whether it takes their lengths or not.
+
+Shapes: N sequences, B of them at once, T steps of the longest, F inputs, K classes or numbers answered.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unrolled.data.sequences import Sequences
+
+_ROUNDING = 1e-4  # by which probabilities may miss a sum of 1
+
+
+def padded(sequences: Sequences) -> tuple[Tensor, Tensor]:
+    """(N, T, F) float64, zero beyond each length, and (N,) lengths.
+
+    >>> padded(Sequences.from_arrays([[1.0, 2.0], [3.0]]))[0][:, :, 0].tolist()
+    [[1.0, 2.0], [3.0, 0.0]]
+    """
+    lengths = torch.from_numpy(sequences.lengths)
+    N, T, inputs = len(sequences), int(lengths.max()), sequences.values.shape[1]
+    values = torch.zeros(N, T, inputs, dtype=torch.float64)
+    values[torch.arange(T) < lengths[:, None]] = torch.from_numpy(sequences.values)
+    return values, lengths
+
+
+def are_probabilities(answers: Tensor) -> bool:
+    """Whether rows (..., K) of two answers or more lie from 0 to 1 and sum to 1, as far as they are finite.
+
+    >>> are_probabilities(torch.tensor([[0.25, 0.75]])), are_probabilities(torch.tensor([[-0.25, 1.25]]))
+    (True, False)
+    """
+    rows = answers[answers.isfinite().all(-1)]
+    near = (rows.sum(-1) - 1).abs() <= _ROUNDING
+    return answers.shape[-1] > 1 and bool(near.all() and (rows >= 0).all() and (rows <= 1).all())
+
+
+def _answer(raw: Any) -> Tensor:
+    """What a module returned as (B, K) or (B, T, K)."""
+    answer: Tensor = raw[0] if isinstance(raw, tuple) else raw
+    return answer[:, None] if answer.ndim == 1 else answer
+
+
+def with_lengths(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
+    """All in one call of a network whose `forward` names them."""
+    return _answer(network(values, lengths=lengths))
+
+
+def by_length(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
+    """One batch for each length, so that padding is never read."""
+    different = sorted(set(lengths.tolist()))
+    if different == [values.shape[1]]:
+        return _answer(network(values))
+    order, parts = [], []
+    for length in different:
+        rows = torch.nonzero(lengths == length)[:, 0]
+        answer = _answer(network(values[rows, :length]))
+        if answer.ndim == 3:  # an answer a step: as long as the longest
+            answer = F.pad(answer, (0, 0, 0, values.shape[1] - answer.shape[1]))
+        order.append(rows)
+        parts.append(answer)
+    return torch.cat(parts)[torch.cat(order).argsort()]
