@@ -44,6 +44,8 @@ def main(run: Callable[[bool], Facts]) -> None:
     )
     given = parser.parse_args()
     toy = given.toy
+    if Path(given.name).name != given.name or (toy and given.name != name):
+        parser.error("--name: a name in results/, of a run that is written; not with --toy.")
     start_s = time.perf_counter()
     facts = run(toy)
     if not toy:

@@ -82,3 +82,10 @@ def test_what_is_no_path_is_refused(value: object) -> None:
     with pytest.raises(errors.ArgumentError, match=r"save path: expected the path of a file or folder, got"):
         file_path("save path", value)
     assert file_path("save path", "a.csv") == Path("a.csv")
+
+
+def test_a_name_that_no_file_system_has_is_refused() -> None:
+    """Whoever asks whether it exists would get an error of the system's."""
+    assert file_path("save path", "models/" + "é" * 127)
+    with pytest.raises(errors.ArgumentError, match=r"names of at most 255 bytes.* got one of 256 bytes"):
+        file_path("save path", "models/" + "é" * 128)

@@ -142,7 +142,12 @@ def _beside(final: Path) -> Path:
     The suffix is kept, since some writers look at it.
     """
     owner = f"{_machine()}-{os.getpid()}-{_PROCESS}"
-    return final.with_name(f".{final.stem[:32]}-{owner}-{secrets.token_hex(4)}{final.suffix[:20]}")
+    return final.with_name(f"{_start(final)}-{owner}-{secrets.token_hex(4)}{final.suffix[:20]}")
+
+
+def _start(final: Path) -> str:
+    """What all names beside `final` begin with, and none beside another: the digest is of the whole name."""
+    return f".{final.stem[:32]}-{hashlib.sha256(os.fsencode(final.name)).hexdigest()[:8]}"
 
 
 def _machine() -> str:
@@ -156,8 +161,8 @@ def _machine() -> str:
 
 def _remove_left(final: Path) -> None:
     """Remove what dead processes left of their writes to the same place."""
-    stem, suffix = re.escape(final.stem[:32]), re.escape(final.suffix[:20])
-    pattern = re.compile(rf"\.{stem}-([0-9a-f]{{8}})-(\d{{1,9}})-([0-9a-f]{{8}})-[0-9a-f]{{8}}{suffix}")
+    start, suffix = re.escape(_start(final)), re.escape(final.suffix[:20])
+    pattern = re.compile(rf"{start}-([0-9a-f]{{8}})-(\d{{1,9}})-([0-9a-f]{{8}})-[0-9a-f]{{8}}{suffix}")
     with suppress(OSError):
         for left in final.parent.iterdir():
             found = pattern.fullmatch(left.name)

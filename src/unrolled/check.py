@@ -14,6 +14,8 @@ from typing import Any
 
 from unrolled.errors import ArgumentError, UnrolledError
 
+_MOST_BYTES = 255  # of a name on the file systems in use
+
 
 class Faults:
     """Collects the faults of one call and raises them together.
@@ -104,4 +106,11 @@ def file_path(name: str, value: Any) -> Path:
     """
     if not isinstance(value, str | os.PathLike) or "\0" in os.fspath(value):
         raise ArgumentError(f"{name}: expected the path of a file or folder, got {value!r}.")
-    return Path(value)
+    path = Path(value)
+    longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    if longest > _MOST_BYTES:
+        raise ArgumentError(
+            f"{name}: expected names of at most {_MOST_BYTES} bytes, as file systems have them; got one of "
+            f"{longest} bytes. Shorten it."
+        )
+    return path

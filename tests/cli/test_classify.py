@@ -62,6 +62,16 @@ def test_a_row_a_sequence_that_looks_like_a_row_a_step_is_told(unrolled: Run, tm
     assert "Note:" not in unrolled("classify", "long.csv", "--id", "patient", "--folds", 1).err
 
 
+def test_names_that_look_like_numbers_are_those_of_the_training(unrolled: Run, tmp_path: Path) -> None:
+    """A test file need not hold the label with a zero in front, by which names are told from numbers."""
+    for name, labels in (("train", ("01", "02", "10", "11")), ("test", ("10", "11"))):
+        rows = [f"{k % 4},{k % 5},{label}\n" for k, label in enumerate(labels * 6)]
+        (tmp_path / f"{name}.csv").write_text("t0,t1,label\n" + "".join(rows))
+    words = ("--training", "reservoir", "--hidden-size", 4, "--save", "names")
+    assert unrolled("classify", "train.csv", "--test", "test.csv", *words).status == 0
+    assert unrolled("probe", "names", "test.csv", "--only", "length").status == 0
+
+
 def test_an_npz_with_both_parts_is_judged_on_its_own(unrolled: Run, tmp_path: Path) -> None:
     """X_train, y_train, X_test, y_test in one file."""
     X, y = _block(30, 0)

@@ -129,7 +129,7 @@ def test_rivals_of_a_network_have_its_settings() -> None:
     """As a reservoir of the usual size, and as a feed-forward net that reads a flat vector."""
     model = SequenceClassifier(
         cell="rnn", hidden_size=3, activation="relu", bidirectional=True, num_layers=2, pooling="mean",
-        max_epochs=3, batch_size=4, validation_fraction=0.2, random_state=5,
+        max_epochs=3, batch_size=4, validation_fraction=0.2, dropout=0.1, learning_rate=1e-3, random_state=5,
     )  # fmt: skip
     made = {entrant.name: entrant.make() for entrant in rival_entrants(model, "labels", RIVALS["labels"])}
     assert list(made) == list(RIVALS["labels"])

@@ -174,7 +174,7 @@ def test_an_altered_setting_is_seen(saved: Path) -> None:
 def test_another_estimators_folder_is_refused(tmp_path: Path) -> None:
     """Both are named."""
     save_model(tmp_path / "other", {}, {"estimator": "Classifier"}, "a card")
-    with pytest.raises(ModelFolderError, match="expected a Forecaster, format 1; found Classifier, format 1"):
+    with pytest.raises(ModelFolderError, match="expected a Forecaster, format 2; found Classifier, format 2"):
         load_model(tmp_path / "other", "Forecaster")
 
 

@@ -1,5 +1,6 @@
 """What the three share: one way to fit, tensors, a folder on disk; and what each refuses."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -170,13 +171,15 @@ def test_all_arguments_are_told_at_once(kind: Any, y: Any) -> None:
     ("kind", "settings", "said"),
     [
         (SequenceClassifier, {"cell": "feedforward", "num_layers": 2},
-         "num_layers: cell='feedforward' reads all steps at once, in one layer; got 2. Leave it out."),
+         "num_layers: cell='feedforward' is one layer without recurrence; got 2. Leave it out."),
         (SequenceTagger, {"cell": "feedforward", "bidirectional": True},
-         "bidirectional: cell='feedforward' reads all steps at once, in one layer; got True. Leave it out."),
+         "bidirectional: cell='feedforward' is one layer without recurrence; got True. Leave it out."),
         (SequenceRegressor, {"cell": "feedforward", "pooling": "mean"},
-         "pooling: cell='feedforward' reads all steps at once, in one layer; got 'mean'. Leave it out."),
+         "pooling: cell='feedforward' is one layer without recurrence; got 'mean'. Leave it out."),
         (SequenceClassifier, {"training": "reservoir", "max_epochs": 5},
-         "max_epochs: training='reservoir' has no epochs, it is solved at once; got 5. Leave it out."),
+         "max_epochs: training='reservoir' is solved at once, without epochs; got 5. Leave it out."),
+        (SequenceRegressor, {"training": "reservoir", "learning_rate": 0.1},
+         "learning_rate: training='reservoir' is solved at once, without epochs; got 0.1. Leave it out."),
     ],
 )  # fmt: skip
 def test_what_would_do_nothing_is_refused(kind: Any, settings: Any, said: str) -> None:
@@ -185,6 +188,34 @@ def test_what_would_do_nothing_is_refused(kind: Any, settings: Any, said: str) -
         kind(**settings)._check_arguments()
     assert str(caught.value) == said
     kind(**{name: settings[name] for name in list(settings)[:1]})._check_arguments()
+
+
+def test_either_word_for_true_is_one() -> None:
+    """An array of them, as a grid is made of, holds numpy's."""
+    model = SequenceClassifier(**QUICK, bidirectional=np.True_).fit(X, ["a", "b"] * 3)
+    assert model.sizes_.bidirectional is True
+    for given in (pd.NA, "yes", 1):
+        with pytest.raises(ArgumentError, match="bidirectional: expected True or False, got"):
+            SequenceClassifier(cell="feedforward", bidirectional=given)._check_arguments()
+
+
+@pytest.mark.parametrize("checkpoint", [5, "a\0b", "x" * 300])
+def test_a_checkpoint_that_is_no_path_is_refused(checkpoint: Any) -> None:
+    """Before anything is trained."""
+    with pytest.raises(ArgumentError, match="checkpoint: expected"):
+        SequenceClassifier(**QUICK).fit(X, ["a", "b"] * 3, checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize(("key", "value"), [("params", []), ("learned", []), ("facts", [])])
+def test_settings_of_another_kind_are_one_sentence(key: str, value: Any, tmp_path: Path) -> None:
+    """With a seal that fits, as another version would write it."""
+    folder = SequenceClassifier(**QUICK).fit(X, ["a", "b"] * 3).save(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text()) | {key: value}
+    del config["sha256"]
+    seal = hashlib.sha256(json.dumps(config).encode()).hexdigest()
+    (folder / "config.json").write_text(json.dumps({"sha256": seal, **config}))
+    with pytest.raises(ModelFolderError, match="the files are whole, but not what unrolled"):
+        SequenceClassifier.load(folder)
 
 
 def test_the_longest_sequence_of_the_training_is_known(tmp_path: Path) -> None:

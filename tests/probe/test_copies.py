@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from unrolled.probe import copies
 from unrolled.probe.copies import judged_copies, usual_repeats
 from unrolled.probe.rearrangement import as_given, backwards
 from unrolled.probe.subject import Subject, subject_of
@@ -54,6 +55,21 @@ def test_copies_are_answered_sequence_by_sequence_whatever_the_batches(way: obje
     assert told.right == pytest.approx(np.mean(right), nan_ok=True)
     if way is as_given:
         assert told.flipped == 0 or y is NUMBERS
+
+
+def test_answers_to_short_copies_are_held_against_short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One long sequence makes no table of its length for each copy of the others."""
+    subject, widths = asked(TAGS), []
+    flipped = copies._flipped
+
+    def noted(answers: np.ndarray, base: np.ndarray, *rest: object) -> np.ndarray:
+        widths.append((answers.shape[1], base.shape[1]))
+        return flipped(answers, base, *rest)
+
+    monkeypatch.setattr(copies, "_flipped", noted)
+    judged_copies(subject, 3, backwards, subject.judge().predictions)
+    assert {own == told for own, told in widths} == {True}
+    assert min(widths)[0] < 35
 
 
 def test_every_copy_has_an_order_of_its_own() -> None:

@@ -247,6 +247,16 @@ def test_the_record_is_a_frame_a_dict_and_a_text() -> None:
     [
         ({}, "expected X and y, or make="),
         ({"make": lambda n: None}, "expected trained_length beside make="),
+        ({"make": 5, "trained_length": 4}, "make: expected a function of a length, got 5"),
+        (
+            {"make": lambda n: (1, 2, 3), "trained_length": 4},
+            "expected it to give X and y of a length",
+        ),
+        ({"make": lambda n: curves(steps=3), "trained_length": 6}, "sequences of 2 steps at the longest, a"),
+        (
+            {"X": curves()[0], "y": curves()[1], "lengths": 5},
+            "lengths: expected a list of whole numbers",
+        ),
         ({"X": curves()[0], "y": curves()[1], "lengths": [0]}, "lengths: expected a whole number at least 1"),
         (
             {"X": curves()[0], "y": curves()[1], "trained_length": -1},

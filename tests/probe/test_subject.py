@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 import unrolled as ur
-from unrolled import DataError, NotFittedError, UnrolledError
+from unrolled import ArgumentError, DataError, NotFittedError, UnrolledError
 from unrolled.probe import length, memory, order, states
+from unrolled.probe.module_call import are_probabilities
 from unrolled.probe.subject import subject_of
 
 RAGGED = [np.random.default_rng(k).normal(size=(n, 2)) for k, n in enumerate((4, 7, 1, 7, 3))]
@@ -147,6 +148,24 @@ def test_logits_are_taken_for_probabilities_only_where_all_are_like_them() -> No
             torch.testing.assert_close(subject.answers(), raw.log_softmax(-1))
 
 
+def test_a_class_that_is_masked_makes_no_probabilities_of_logits() -> None:
+    """Answers of minus infinity are refused as they were, and not told as a sure mistake."""
+    masked = Ends(lambda logits: logits + torch.tensor([0.0, 0.0, -torch.inf]))
+    subject = subject_of(masked, RAGGED)
+    assert not subject.gives_probabilities
+    with pytest.raises(ArgumentError, match="expected finite answers"):
+        subject.require_finite()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("K", [2, 3, 10, 100])
+def test_probabilities_of_any_precision_are_known(dtype: torch.dtype, K: int) -> None:
+    """Their sum misses 1 by what each was rounded by."""
+    logits = 3 * torch.randn(50, K, generator=torch.Generator().manual_seed(K))
+    assert are_probabilities(logits.softmax(-1).to(dtype))
+    assert not are_probabilities(logits.to(dtype))
+
+
 def test_one_answer_for_other_numbers_is_a_number() -> None:
     """Its loss is the squared error."""
     module = Last(answers=1).double()
@@ -255,6 +274,11 @@ def _fitted() -> ur.SequenceClassifier:
             lambda: subject_of(Steps(), RAGGED, [np.zeros(4, int)] * 5),
             DataError,
             "a step, 7 in all; got 4",
+        ),
+        (
+            lambda: subject_of(Ends(lambda logits: logits.argmax(-1, keepdim=True)), RAGGED),
+            UnrolledError,
+            "expected answers that are real numbers, the Ends gave torch.int64",
         ),
         (lambda: subject_of(Last(), RAGGED).judge(), UnrolledError, "y: expected the labels"),
         (lambda: subject_of(nn.Linear(2, 3), RAGGED).layer, UnrolledError, "the Linear has none"),

@@ -137,7 +137,8 @@ def _files(
     learned = columns.read(train, "train", must_be_labelled=True)
     if in_folds:
         return learned, None
-    return learned, columns.read(test or train, "test", must_be_labelled=True)
+    judged = columns.read(test or train, "test", must_be_labelled=True)
+    return learned, judged.beside(learned.labels)
 
 
 def _learn(

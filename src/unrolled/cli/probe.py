@@ -75,6 +75,7 @@ def command(
     names = _names(only, seed, retrain=retrain)
     fitted = _loaded(model)
     labelled = LabelledColumns(label, id, time).read(data, "test", must_be_labelled=True)
+    labelled = labelled.beside(getattr(fitted, "classes_", None))
     out.tell_notes(labelled.sequences)
     asking = Asking(fitted, labelled, seed or 0, retrain)
     records, refused = asking.all(names, must=only is not None)

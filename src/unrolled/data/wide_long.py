@@ -26,6 +26,7 @@ LABELS = ("label", "class", "labels", "classes")
 _ANSWERS = ("target", "y")  # labels where they are one a sequence, else values
 _UNLABELLED = "no column is called label or class, or holds texts that repeat: there are no labels"
 _WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+_DIGITS = re.compile(r"-?\d+")
 _NO_LABEL = frozenset({"", "?", "nan", "na", "n/a", "#n/a", "<na>", "null"})  # "none" and "-" may be classes
 
 
@@ -221,7 +222,9 @@ def _labels(table: Table, name: str, codes: Array, ids: Sequence[str]) -> Array:
     """(N,) the label of each sequence, which is the same in all its rows."""
     came = table.columns[name]
     labels: Array = np.array([_text(value) for value in came])
-    is_number = table.kinds[name] == "number" and not (came.dtype.kind == "O" and are_names(labels))
+    # whole numbers as they are written: a float would run those beyond 2**53 together
+    is_read = are_names(labels) or all(map(_DIGITS.fullmatch, labels))
+    is_number = table.kinds[name] == "number" and not is_read
     unknown = np.isin(np.char.lower(labels), list(_NO_LABEL))
     if is_number:
         labels = table.numbers(name)
@@ -243,7 +246,8 @@ def _labels(table: Table, name: str, codes: Array, ids: Sequence[str]) -> Array:
     labels = labels[np.unique(codes, return_index=True)[1]]
     if not is_number:
         return whole_or_texts(labels.tolist())
-    return labels.astype(np.int64) if (labels == np.floor(labels)).all() else labels
+    are_whole = (labels == np.floor(labels)) & (np.abs(labels) <= 2**53)
+    return labels.astype(np.int64) if are_whole.all() else labels
 
 
 def _text(value: Any) -> str:

@@ -27,7 +27,7 @@ from unrolled.evaluate.simple_rivals import (
     has_aeon,
 )
 from unrolled.models.sequence_classifier import SequenceClassifier
-from unrolled.models.sequence_estimator import SequenceEstimator
+from unrolled.models.sequence_estimator import GRADIENT, RECURRENT, SequenceEstimator, usual_settings
 from unrolled.models.sequence_regressor import SequenceRegressor
 
 Array = NDArray[Any]
@@ -102,11 +102,10 @@ def rival_entrants(model: Any, task: Task, names: Sequence[str]) -> list[Entrant
     """Those of the names that can be made; the network itself is none of its rivals."""
     is_ours = isinstance(model, SequenceEstimator)
     own = clone(model) if is_ours else {"labels": SequenceClassifier, "numbers": SequenceRegressor}[task]()
-    flat: dict[str, Any] = {"cell": "feedforward", "training": "gradient", "activation": "tanh"}
-    flat |= {"num_layers": 1, "bidirectional": False, "pooling": None}
+    flat = {"cell": "feedforward", "training": "gradient", "activation": "tanh", **usual_settings(RECURRENT)}
     # many random units cost little: held to the network's few, a reservoir would be an easy rival
-    solved: dict[str, Any] = {"training": "reservoir", "hidden_size": None, "pooling": None, "ensemble": 1}
-    solved |= {"max_epochs": None, "batch_size": None, "validation_fraction": None}
+    solved = {"training": "reservoir", "hidden_size": None, "pooling": None, "ensemble": 1}
+    solved |= usual_settings(GRADIENT)
     if own.cell == "feedforward":
         solved["cell"] = "gru"
 

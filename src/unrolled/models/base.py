@@ -21,7 +21,7 @@ from unrolled.errors import ArgumentError, ModelFolderError, NotFittedError, Sto
 from unrolled.models.training import require_device
 
 _TENSORS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Estimator:
@@ -107,7 +107,7 @@ class SavedEstimator(Estimator):
             model = cls(**cls._given(config["params"]) | ({} if device is None else {"device": device}))
             require_device(model.device)
             model._restore(tensors, config)
-        except (KeyError, TypeError, ValueError, RuntimeError) as fault:
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as fault:
             if isinstance(fault, UnrolledError):
                 raise
             raise ModelFolderError(
@@ -173,10 +173,13 @@ def require_replaceable(path: str | Path) -> None:
 def _names_together(folder: Path) -> set[str]:
     """The names in one folder, though another process may put a new one in its place meanwhile."""
     while True:
-        was = folder.stat()
-        names = {inside.name for inside in folder.iterdir()}
-        if os.path.samestat(was, folder.stat()):
-            return names
+        try:
+            was = folder.stat()
+            names = {inside.name for inside in folder.iterdir()}
+            if os.path.samestat(was, folder.stat()):
+                return names
+        except FileNotFoundError:  # for a moment there may be none
+            return set()
 
 
 def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled import __version__
-from unrolled.check import Faults, one_of, real, whole
+from unrolled.check import Faults, file_path, one_of, real, whole
 from unrolled.data.calendar import future_times, season_length
 from unrolled.data.frames import to_frame
 from unrolled.data.future import with_future
@@ -339,7 +339,7 @@ class Forecaster(SavedEstimator):
             ensemble=self.ensemble,
             recurrent=self.cell != "feedforward",
             device=self.device,
-            checkpoint=None if checkpoint is None else Path(checkpoint),
+            checkpoint=None if checkpoint is None else file_path("checkpoint", checkpoint),
             verbose=self.verbose,
         )
 

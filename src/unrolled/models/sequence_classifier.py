@@ -36,7 +36,8 @@ class SequenceClassifier(LabellingEstimator):
             joined by "+"; None for "last+mean+max".
         dropout: between layers and before the readout, from 0 to below 1.
         training: "gradient"; or "reservoir", whose recurrent weights stay random and whose readout is
-            solved in closed form, in a blink.
+            solved in closed form, in a blink. It takes nothing that only epochs need: a grid search over
+            `training`, as one over `cell` with "feedforward", wants a list of grids.
         class_weight: None; "balanced" for classes that count alike however rare; or a dict of weights.
         ensemble: networks with different seeds, whose probabilities are averaged; None for 4 below 500
             sequences, where luck in the start matters, else 1, as for a reservoir.

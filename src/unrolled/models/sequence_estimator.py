@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled import __version__
-from unrolled.check import Faults, one_of, real, whole
+from unrolled.check import Faults, file_path, one_of, real, whole
 from unrolled.data.labelled import as_groups, as_sequences
 from unrolled.data.scaling import Scaling, scaling_of
 from unrolled.data.sequences import Sequences
@@ -42,9 +43,14 @@ _CHANNELS, _CHANNELS_SOLVED = 64, 256  # patterns of the stem
 _STEPS_READ = 200  # from twice as many on, the stem leaves the core fewer steps
 _LONGEST_SPAN = 100  # steps that the slowest units remember at the start
 _FEW, _MEMBERS = 500, 4  # sequences below which luck in the start matters, and the networks that even it out
-_RECURRENT = ("num_layers", "bidirectional", "pooling")  # what only recurrent cells use
-_EPOCHS = ("max_epochs", "batch_size", "validation_fraction")  # what only gradients use
-_UNSET = {"num_layers": 1, "bidirectional": False, **dict.fromkeys(("pooling", *_EPOCHS))}
+RECURRENT = ("num_layers", "bidirectional", "pooling")  # what only recurrent cells use
+GRADIENT = (
+    "max_epochs",
+    "batch_size",
+    "learning_rate",
+    "validation_fraction",
+    "dropout",
+)  # or gradients
 _MOST = {"hidden_size": 16_384, "num_layers": 64}  # beyond, weights are counted in gigabytes
 _FACTS = ("n_features_in_", "n_parameters_", "longest_", "seconds_", "stopping_")
 _LIMIT = 1e6  # scaled values beyond it say "huge"; their squares must stay finite
@@ -293,7 +299,7 @@ class SequenceEstimator(SavedEstimator):
             num_layers=int(self.num_layers),
             activation=self.activation,
             dropout=self.dropout,
-            bidirectional=self.bidirectional,
+            bidirectional=bool(self.bidirectional),
             pooling=_POOLING if self.pooling is None else self.pooling,
             per_step=self._per_step,
         )
@@ -324,7 +330,7 @@ class SequenceEstimator(SavedEstimator):
             ensemble=by_rule if self.ensemble is None else int(self.ensemble),
             seed=int(self.random_state),
             device=self.device,
-            checkpoint=None if checkpoint is None else Path(checkpoint),
+            checkpoint=None if checkpoint is None else file_path("checkpoint", checkpoint),
             verbose=self.verbose,
         )
 
@@ -336,6 +342,8 @@ class SequenceEstimator(SavedEstimator):
             faults.collect(one_of, "pooling", way, WAYS)
         if self.stem is not None:
             faults.collect(one_of, "stem", self.stem, ("auto",))
+        if not isinstance(self.bidirectional, bool | np.bool_):
+            faults.add(f"bidirectional: expected True or False, got {self.bidirectional!r}.")
         training = faults.collect(one_of, "training", self.training, TRAININGS)
         faults.collect(whole, "num_layers", self.num_layers, least=1, most=_MOST["num_layers"])
         for name in ("hidden_size", "batch_size", "max_epochs", "ensemble"):
@@ -351,20 +359,30 @@ class SequenceEstimator(SavedEstimator):
             faults.add(f"activation: only cell='rnn' takes another than 'tanh'; got {self.activation!r}.")
         if self._per_step and self.pooling is not None:
             faults.add(f"pooling: every step has its own answer, nothing is pooled; got {self.pooling!r}.")
-        for reason, idle in self._idle(cell, training):
-            for name in idle:
-                given = getattr(self, name)
-                if np.ndim(given) > 0 or given != _UNSET[name]:
-                    faults.add(f"{name}: {reason}; got {given!r}. Leave it out.")
+        if cell == "feedforward":
+            self._refuse_idle(RECURRENT, "cell='feedforward' is one layer without recurrence", faults)
+        if training == "reservoir":
+            self._refuse_idle(GRADIENT, "training='reservoir' is solved at once, without epochs", faults)
         faults.raise_if_any()
 
-    def _idle(self, cell: str | None, training: str | None) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Arguments that would do nothing beside the others, and why."""
-        if cell == "feedforward":
-            own = ("num_layers", "bidirectional") if self._per_step else _RECURRENT
-            yield "cell='feedforward' reads all steps at once, in one layer", own
-        if training == "reservoir":
-            yield "training='reservoir' has no epochs, it is solved at once", _EPOCHS
+    def _refuse_idle(self, names: tuple[str, ...], why: str, faults: Faults) -> None:
+        """Note arguments that would do nothing beside the others: whoever sets them believes they matter."""
+        usual = usual_settings(names)
+        for name in names:
+            given = getattr(self, name)
+            is_number = isinstance(given, int | float | np.number | np.bool_)
+            if given is not usual[name] and not (is_number and given == usual[name]):
+                faults.add(f"{name}: {why}; got {given!r}. Leave it out.")
+
+
+def usual_settings(names: tuple[str, ...]) -> dict[str, Any]:
+    """What these arguments of an estimator are where nobody gives them.
+
+    >>> usual_settings(("num_layers", "pooling"))
+    {'num_layers': 1, 'pooling': None}
+    """
+    parameters = inspect.signature(SequenceEstimator).parameters
+    return {name: parameters[name].default for name in names}
 
 
 def _steps_as_columns(X: Any, data: Sequences, *, lists: bool) -> int:

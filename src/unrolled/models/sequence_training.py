@@ -139,7 +139,7 @@ def _fraction(settings: SequenceSettings, count: int) -> float:
 def judges(
     settings: SequenceSettings, count: int, *, strata: Ints | None, groups: Ints | None
 ) -> NDArray[np.bool_]:
-    """(N,) true for the sequences that a training does not see; nothing that it learns may come from them.
+    """(N,) true for the sequences that a training does not see; no scale of X may come from them.
 
     Args:
         settings: of the training; a reservoir has no use for judges.

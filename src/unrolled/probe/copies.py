@@ -19,7 +19,7 @@ from unrolled.probe.subject import Subject
 Floats = NDArray[np.float64]
 Way = Callable[[Tensor, int], Tensor]  # of lengths (B,) and T: orders (B, T), see `rearrangement`
 
-_COPIES, _LEAST_COPIES = 199, 39  # with so many p-values go down to 0.005, and to 0.025
+USUAL_COPIES, _LEAST_COPIES = 199, 39  # with so many p-values go down to 0.005, and to 0.025
 _STEPS_OF_COPIES = 20_000_000  # with a stem, and as many in blocks: half a minute of one core
 _ROWS_AT_ONCE = 2048
 _STEPS_AT_ONCE = 4_000_000  # copies times T, whose orders are drawn together
@@ -48,7 +48,7 @@ def usual_repeats(steps: int) -> int:
     >>> usual_repeats(5_000), usual_repeats(200_000), usual_repeats(10**9)
     (199, 100, 39)
     """
-    return min(_COPIES, max(_LEAST_COPIES, _STEPS_OF_COPIES // steps))
+    return min(USUAL_COPIES, max(_LEAST_COPIES, _STEPS_OF_COPIES // steps))
 
 
 def judged_copies(subject: Subject, copies: int, way: Way, base: NDArray[Any]) -> Copies:
@@ -58,13 +58,14 @@ def judged_copies(subject: Subject, copies: int, way: Way, base: NDArray[Any]) -
     predictions = base.copy()
     for rows in of_like_length(subject.lengths, most_rows=N, most_steps=N * T):
         places, n, longest = rows.numpy(), len(rows), int(subject.lengths[rows].max())
+        own = base[places, :longest] if subject.per_step else base[places]
         at_once = max(1, min(_ROWS_AT_ONCE // n, _STEPS_AT_ONCE // (n * longest)))
         for start in range(0, copies, at_once):
             count = min(at_once, copies - start)
             several = subject.some(rows.repeat(count))
             moved = way(several.lengths, longest)
             judged = several.rearranged(moved).judge()
-            changed = _flipped(judged.predictions, base[np.tile(places, count)], moved, several)
+            changed = _flipped(judged.predictions, own[np.tile(np.arange(n), count)], moved, several)
             for whole, part in ((losses, judged.losses), (right, judged.right), (flipped, changed)):
                 whole[start : start + count, places] = part.reshape(count, n)
             if start == 0 and subject.per_step:

@@ -122,6 +122,11 @@ def first_answer(
             f"{who} model: expected its {type(layer).__name__} to read the second axis of {shape} as time, "
             "it reads the first. Make it with batch_first=True, or transpose what enters it."
         )
+    if not answer.is_floating_point():
+        raise ArgumentError(
+            f"{who} model: expected answers that are real numbers, the {name} gave {answer.dtype}. Wrap it "
+            "in a module that returns its scores, before the class is picked."
+        )
     if answer.ndim not in {2, 3} or len(answer) != 1:
         raise ArgumentError(
             f"{who} model: expected answers of shape (1, K) or (1, T, K) to one sequence, the {name} gave "

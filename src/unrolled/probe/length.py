@@ -11,7 +11,7 @@ Shapes: N sequences, T steps, F inputs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -152,6 +152,10 @@ def length(
         raise ArgumentError(
             "length: expected X and y, or make=, got neither. Give sequences to cut and stretch."
         )
+    if make is not None and not callable(make):
+        raise ArgumentError(f"make: expected a function of a length, got {make!r}.")
+    if lengths is not None and (isinstance(lengths, str) or not isinstance(lengths, Iterable)):
+        raise ArgumentError(f"lengths: expected a list of whole numbers, got {lengths!r}.")
     if make is not None and trained_length is None and getattr(model, "longest_", None) is None:
         raise ArgumentError(
             "length: expected trained_length beside make=, got None. Say how many steps the training had."
@@ -238,8 +242,17 @@ def _at(steps: Tensor, places: Tensor) -> Tensor:
 
 def _made(model: Any, make: Make | None, steps: int) -> Subject:
     assert make is not None
-    X, y = make(steps)
-    return subject_of(model, X, y, who="length")
+    made = make(steps)
+    if not isinstance(made, tuple | list) or len(made) != 2:
+        raise ArgumentError(f"make: expected it to give X and y of a length, got {type(made).__name__}.")
+    subject = subject_of(model, *made, who="length")
+    longest = int(subject.lengths.max())
+    if abs(longest - steps) > _NEARLY * steps:
+        raise ArgumentError(
+            f"make: expected sequences of {steps} steps at the longest, as asked; got {longest}. Let "
+            "make(length) give X of that length."
+        )
+    return subject
 
 
 def _how(steps: int, longest: int) -> How:

@@ -30,14 +30,14 @@ def padded(sequences: Sequences) -> tuple[Tensor, Tensor]:
 
 
 def are_probabilities(answers: Tensor) -> bool:
-    """Whether rows (..., K) of two answers or more lie from 0 to 1 and sum to 1, as far as they are finite.
+    """Whether all rows (..., K), of two answers or more, lie from 0 to 1 and sum to 1, up to their rounding.
 
     >>> are_probabilities(torch.tensor([[0.25, 0.75]])), are_probabilities(torch.tensor([[-0.25, 1.25]]))
     (True, False)
     """
-    rows = answers[answers.isfinite().all(-1)]
-    near = (rows.sum(-1) - 1).abs() <= _ROUNDING
-    return answers.shape[-1] > 1 and bool(near.all() and (rows >= 0).all() and (rows <= 1).all())
+    K, rows = answers.shape[-1], answers.double()
+    near = (rows.sum(-1) - 1).abs() <= max(_ROUNDING, K * torch.finfo(answers.dtype).eps)
+    return K > 1 and bool(near.all() and (rows >= 0).all() and (rows <= 1).all())
 
 
 def _answer(raw: Any) -> Tensor:

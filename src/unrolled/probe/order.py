@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 from unrolled.check import whole
 from unrolled.data.frames import to_frame
-from unrolled.probe.copies import Copies, Way, judged_copies, usual_repeats
+from unrolled.probe.copies import USUAL_COPIES, Copies, Way, judged_copies, usual_repeats
 from unrolled.probe.forecast_windows import ForecastCall
 from unrolled.probe.rearrangement import as_given, backwards, block_shuffled, different_orders, shuffled
 from unrolled.probe.retraining import (
@@ -335,7 +335,10 @@ def _about_model(record: Order, name: str, what: str) -> str:
     if record.p_value is None:
         return result
     if record.outcome == "yes":
-        return f"{result}, which chance alone would do {chance(record.p_value)}"
+        copies = len(record.shuffled_losses)
+        is_least = copies < USUAL_COPIES and record.p_value <= 1 / (1 + copies)
+        floor = f", the least that {copies} shuffles can tell" if is_least else ""
+        return f"{result}, which chance alone would do {chance(record.p_value)}{floor}"
     return f"{result}; a shuffle does as well {chance(record.p_value)}"
 
 
