@@ -25,7 +25,7 @@ Array = NDArray[Any]
 LABELS = ("label", "class", "labels", "classes")
 _ANSWERS = ("target", "y")  # labels where they are one a sequence, else values
 _UNLABELLED = "no column is called label or class, or holds texts that repeat: there are no labels"
-_WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+_WHOLE_ID = re.compile(r"[+-]?\d+(\.0*)?")
 _DIGITS = re.compile(r"-?\d+")
 _NO_LABEL = frozenset({"", "?", "nan", "na", "n/a", "#n/a", "<na>", "null"})  # "none" and "-" may be classes
 
@@ -193,7 +193,7 @@ def _could_be_id(table: Table, label: str | None, features: Sequence[str]) -> st
 def _are_whole_or_texts(values: Array) -> bool:
     """Whether values are such as ids are written with."""
     texts = np.array([str(value).strip() for value in values], dtype=object)
-    return not look_numeric(texts) or all(map(_WHOLE.fullmatch, texts))
+    return not look_numeric(texts) or all(map(_WHOLE_ID.fullmatch, texts))
 
 
 def _seems_long(name: str, steps: int) -> str:
@@ -220,8 +220,7 @@ def _which_label(table: Table, could_be: list[str]) -> DataError:
 
 def _labels(table: Table, name: str, codes: Array, ids: Sequence[str]) -> Array:
     """(N,) the label of each sequence, which is the same in all its rows."""
-    came = table.columns[name]
-    labels: Array = np.array([_text(value) for value in came])
+    labels: Array = np.array([_text(value) for value in table.columns[name]])
     # whole numbers as they are written: a float would run those beyond 2**53 together
     is_read = are_names(labels) or all(map(_DIGITS.fullmatch, labels))
     is_number = table.kinds[name] == "number" and not is_read

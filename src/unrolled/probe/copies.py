@@ -58,7 +58,8 @@ def judged_copies(subject: Subject, copies: int, way: Way, base: NDArray[Any]) -
     predictions = base.copy()
     for rows in of_like_length(subject.lengths, most_rows=N, most_steps=N * T):
         places, n, longest = rows.numpy(), len(rows), int(subject.lengths[rows].max())
-        own = base[places, :longest] if subject.per_step else base[places]
+        at: tuple[Any, ...] = (places, slice(longest)) if subject.per_step else (places,)
+        own = base[at]
         at_once = max(1, min(_ROWS_AT_ONCE // n, _STEPS_AT_ONCE // (n * longest)))
         for start in range(0, copies, at_once):
             count = min(at_once, copies - start)
@@ -68,10 +69,8 @@ def judged_copies(subject: Subject, copies: int, way: Way, base: NDArray[Any]) -
             changed = _flipped(judged.predictions, own[np.tile(np.arange(n), count)], moved, several)
             for whole, part in ((losses, judged.losses), (right, judged.right), (flipped, changed)):
                 whole[start : start + count, places] = part.reshape(count, n)
-            if start == 0 and subject.per_step:
-                predictions[places, :longest] = judged.predictions[:n]
-            elif start == 0:
-                predictions[places] = judged.predictions[:n]
+            if start == 0:
+                predictions[at] = judged.predictions[:n]
     return Copies(losses, float(right.mean()), float(flipped.mean()), predictions)
 
 

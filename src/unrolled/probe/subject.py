@@ -108,7 +108,6 @@ class Subject:
     def answers(
         self,
         values: Tensor | None = None,
-        lengths: Tensor | None = None,
         rows: Tensor | None = None,
         *,
         run: Run | None = None,
@@ -117,14 +116,13 @@ class Subject:
 
         Args:
             values: (B, T, F) what to ask about; None for the subject's own, T the longest of them.
-            lengths: (B,) its steps; None for those of `rows`.
             rows: (B,) which of the N sequences each row of `values` comes from; None for all, in order.
             run: what to run in place of the recurrent layer: see `layer_call.watched`. Then the first
                 network alone answers.
         """
         rows = torch.arange(len(self)) if rows is None else rows
         values = self.values_of(rows) if values is None else values
-        lengths = self.lengths[rows] if lengths is None else lengths
+        lengths = self.lengths[rows]
         if run is not None:
             with asked(self.networks[0]) as network, watched(self.layer, run) as calls:
                 answers = self.scored(self.call(network, values, lengths, rows))
@@ -188,28 +186,19 @@ class Subject:
         return squares.flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
 
     @torch.no_grad()
-    def judge(
-        self, values: Tensor | None = None, lengths: Tensor | None = None, rows: Tensor | None = None
-    ) -> Judged:
-        """Losses, predictions and hits of sequences, some hundred at a time; arguments as for `answers`.
+    def judge(self) -> Judged:
+        """Losses, predictions and hits, some hundred sequences at a time.
 
-        Predictions of steps are as many as `values` has; those beyond a length mean nothing.
+        Predictions of steps are T a sequence; those beyond a length mean nothing.
         """
-        rows = torch.arange(len(self)) if rows is None else rows
-        lengths = self.lengths[rows] if lengths is None else lengths
-        T = (self.values if values is None else values).shape[1]
-        batches = of_like_length(lengths, exact=self.call is by_length)
-        parts: list[Judged] = []
-        for chosen in batches:
-            own = lengths[chosen]
-            given = self.values_of(rows[chosen]) if values is None else values[:, : int(own.max())][chosen]
-            parts.append(self._judged(self.answers(given, own, rows[chosen]), rows[chosen], T))
+        batches = self.batches(torch.arange(len(self)))
+        parts = [self._judged(self.answers(rows=rows), rows) for rows in batches]
         back = torch.cat(batches).argsort().numpy()
         return Judged(*(np.concatenate(each)[back] for each in zip(*parts, strict=True)))
 
-    def _judged(self, answers: Tensor, rows: Tensor, T: int) -> Judged:
+    def _judged(self, answers: Tensor, rows: Tensor) -> Judged:
         losses = self.losses(answers, rows).double().cpu().numpy()
-        beyond = T - answers.shape[1] if self.per_step else 0
+        beyond = self.values.shape[1] - answers.shape[1] if self.per_step else 0
         if self.task == "number":
             numbers = F.pad(answers, (0, 0, 0, beyond)) if self.per_step else answers
             return Judged(losses, numbers.double().cpu().numpy(), np.full(len(losses), np.nan))
