@@ -16,7 +16,7 @@ from collections import Counter
 import numpy as np
 
 from benchmarks.record import DATA, Facts, main, need, say, table
-from unrolled.data.changes import averaging
+from unrolled.data.describe.diagnostics import averaging
 
 SEASONS = {"YEARLY": 1, "QUARTERLY": 4, "MONTHLY": 12, "OTHER": 1}
 DAYS = 21  # in a month

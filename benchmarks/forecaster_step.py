@@ -153,7 +153,7 @@ def _handed_over(name: str, *, toy: bool) -> Any:
         raise _Caught(network, loss, training, plan)
 
     try:
-        with patch("unrolled.models.training.fit", catch):
+        with patch("unrolled.models.forecasting.training.fit", catch):
             model.fit(series)
     except _Caught as caught:
         return caught.args

@@ -19,8 +19,8 @@ from torch import nn
 
 from benchmarks.record import DATA, Facts, main, need, say, table
 from unrolled import Forecaster, backtest, examples, read
-from unrolled.data.transforms import Transform
-from unrolled.evaluate.baselines import Linear
+from unrolled.data.preprocess.transforms import Transform
+from unrolled.evaluate.forecasting.baselines import Linear
 
 Floats = NDArray[np.float64]
 

@@ -203,20 +203,9 @@ def test_every_measurement_has_its_row_in_the_results() -> None:
     assert _unmeasured(planted) == ["201"]
 
 
-def _rooms_told() -> list[str]:
-    """Files in the table of rooms; the names after the first of a row lie in the same folder."""
-    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    table = text.partition("## Rooms")[2].partition("\n## ")[0]
-    told = []
-    for row in re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE):
-        first, *others = re.findall(r"`(.+?)`", row)
-        told += [first, *(f"{first.rpartition('/')[0]}/{name}" for name in others)]
-    return told
-
-
-def test_every_file_has_its_line_in_the_architecture() -> None:
-    """And no line is left of a file that has gone."""
-    kinds = {".py", ".pyi", ".hpp", ".cpp", ".html", ".js", ".css"}
-    files = [path for path in SOURCES.glob("*/**/*") if path.suffix in kinds and path.name[:2] != "__"]
-    told = _rooms_told()
-    assert sorted(told) == sorted(path.relative_to(SOURCES).as_posix() for path in files)
+def test_the_table_of_files_is_fresh() -> None:
+    """docs/architecture.md lists every source file with its own first line; --write renews it."""
+    module_table = _script("module_table")
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    assert module_table.fresh(page) == page, "stale: run python docs/module_table.py --write"
+    assert "| `sequences.py` |" in page

@@ -23,17 +23,17 @@ from unrolled.errors import (
 
 if TYPE_CHECKING:  # what the table below loads, told to type checkers and editors
     from unrolled import kernels, nn, probe
-    from unrolled.data import examples
-    from unrolled.data.describe import describe
-    from unrolled.data.labelled import read_labelled
+    from unrolled.data.describe.analyse import describe
+    from unrolled.data.io import examples
+    from unrolled.data.io.labelled import read_labelled
+    from unrolled.data.io.read import read
     from unrolled.data.sequences import Sequences
-    from unrolled.data.tables import read
-    from unrolled.evaluate.backtest import BacktestResult, backtest
-    from unrolled.evaluate.comparison import Comparison, compare
-    from unrolled.models.forecaster import Forecaster
-    from unrolled.models.sequence_classifier import SequenceClassifier
-    from unrolled.models.sequence_regressor import SequenceRegressor
-    from unrolled.models.sequence_tagger import SequenceTagger
+    from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest
+    from unrolled.evaluate.sequence.compare import Comparison, compare
+    from unrolled.models.forecasting.forecaster import Forecaster
+    from unrolled.models.sequence.classifier import SequenceClassifier
+    from unrolled.models.sequence.regressor import SequenceRegressor
+    from unrolled.models.sequence.tagger import SequenceTagger
 
 __version__ = "0.1.0"
 
@@ -67,22 +67,22 @@ __all__ = [
 
 # name: the module that holds it, or that it is
 _LAZY = {
-    "BacktestResult": "unrolled.evaluate.backtest",
-    "Comparison": "unrolled.evaluate.comparison",
-    "Forecaster": "unrolled.models.forecaster",
-    "SequenceClassifier": "unrolled.models.sequence_classifier",
-    "SequenceRegressor": "unrolled.models.sequence_regressor",
-    "SequenceTagger": "unrolled.models.sequence_tagger",
+    "BacktestResult": "unrolled.evaluate.forecasting.backtest",
+    "Comparison": "unrolled.evaluate.sequence.compare",
+    "Forecaster": "unrolled.models.forecasting.forecaster",
+    "SequenceClassifier": "unrolled.models.sequence.classifier",
+    "SequenceRegressor": "unrolled.models.sequence.regressor",
+    "SequenceTagger": "unrolled.models.sequence.tagger",
     "Sequences": "unrolled.data.sequences",
-    "backtest": "unrolled.evaluate.backtest",
-    "compare": "unrolled.evaluate.comparison",
-    "describe": "unrolled.data.describe",
-    "examples": "unrolled.data.examples",
+    "backtest": "unrolled.evaluate.forecasting.backtest",
+    "compare": "unrolled.evaluate.sequence.compare",
+    "describe": "unrolled.data.describe.analyse",
+    "examples": "unrolled.data.io.examples",
     "kernels": "unrolled.kernels",
     "nn": "unrolled.nn",
     "probe": "unrolled.probe",
-    "read": "unrolled.data.tables",
-    "read_labelled": "unrolled.data.labelled",
+    "read": "unrolled.data.io.read",
+    "read_labelled": "unrolled.data.io.labelled",
 }
 _MODULES = {"examples", "kernels", "nn", "probe"}
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unrolled.models.forecaster import Forecaster
+from unrolled.models.forecasting.forecaster import Forecaster
 
 Run = Callable[..., Any]
 TINY = ("--hidden-size", 4, "--max-epochs", 1, "--window", 12, "--horizon", 3)

@@ -12,7 +12,7 @@ import pytest
 
 import unrolled
 from unrolled.cli import app, main
-from unrolled.cli import describe as describe_command
+from unrolled.cli.commands import describe as describe_command
 from unrolled.errors import DataError
 
 COMMANDS = ("describe", "forecast", "backtest", "classify", "probe")

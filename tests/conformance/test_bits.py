@@ -9,8 +9,8 @@ from torch import Tensor
 
 import unrolled.nn as un
 from unrolled import kernels
-from unrolled.nn import fused
-from unrolled.nn.zoneout import Zoneout
+from unrolled.nn.cells.zoneout import Zoneout
+from unrolled.nn.ops import fused
 
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled room is not there")
 

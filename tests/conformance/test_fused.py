@@ -12,9 +12,9 @@ from torch import Tensor
 
 import unrolled.nn as un
 from unrolled import kernels
-from unrolled.nn import fused, operator
-from unrolled.nn.arguments import answer
-from unrolled.nn.cells import NONLINEARITIES
+from unrolled.nn.cells.core import NONLINEARITIES
+from unrolled.nn.layers.inputs import answer
+from unrolled.nn.ops import fused, launch
 
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled room is not there")
 
@@ -143,8 +143,8 @@ def assert_equal_paths(name: str, case: Case, sizes: tuple[int, ...], dtype: tor
 def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """How often each compiled function of the recurrences was called, all of them by address."""
     counter: Counter[str] = Counter()
-    monkeypatch.setattr(operator, "_IS_OPEN", False)
-    rules = (operator.rule, fused._plain_rule)
+    monkeypatch.setattr(launch, "_IS_OPEN", False)
+    rules = (launch.rule, fused._plain_rule)
     for made in rules:
         made.cache_clear()
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import unrolled.nn as un
-from unrolled.nn import fused
-from unrolled.nn.cells import NONLINEARITIES
-from unrolled.nn.zoneout import Zoneout
+from unrolled.nn.cells.core import NONLINEARITIES
+from unrolled.nn.cells.zoneout import Zoneout
+from unrolled.nn.ops import fused
 
 # Distance allowed, relative to the largest value: sums of a few dozen products in another order, over up
 # to 17 steps, which a layer norm of numbers close together enlarges.

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from unrolled.data.future import with_future
+from unrolled.data.io.read import read
 from unrolled.data.sequences import Sequences
-from unrolled.data.tables import read
 from unrolled.errors import DataError
 
 STEPS = 3

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unrolled.models.forecaster import Forecaster
+from unrolled.models.forecasting.forecaster import Forecaster
 
 TINY = {"hidden_size": 4, "max_epochs": 2, "window": 12, "horizon": 3}
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unrolled.data.tables import read
+from unrolled.data.io.read import read
 from unrolled.errors import ArgumentError, DataError, NotFittedError, TrainingError
-from unrolled.models.forecaster import Forecaster
+from unrolled.models.forecasting.forecaster import Forecaster
 
 
 def test_all_arguments_are_told_at_once(walk: Any) -> None:

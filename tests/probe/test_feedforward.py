@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import unrolled as ur
 from unrolled import ArgumentError, DataError
 from unrolled.probe.feedforward import feedforward
-from unrolled.probe.retraining import Contest
+from unrolled.probe.measure.retrain import Contest
 
 SETTINGS = {"stem": None, "pooling": "last", "dropout": 0.0, "max_epochs": 15, "learning_rate": 2e-2}
 

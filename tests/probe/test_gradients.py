@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ArgumentError
-from unrolled.nn import GRU, LSTM, RNN, recurrent
+from unrolled.nn import GRU, LSTM, RNN
+from unrolled.nn.layers import base
 from unrolled.probe.gradients import gradients
-from unrolled.probe.subject import subject_of
+from unrolled.probe.model.adapter import subject_of
 
 
 class Net(nn.Module):
@@ -276,8 +277,8 @@ def test_gradients_run_fused(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the slow loop was entered")
 
-    monkeypatch.setattr(recurrent, "unroll", refuse)
-    monkeypatch.setattr("unrolled.probe.recurrence.unroll", refuse)
+    monkeypatch.setattr(base, "unroll", refuse)
+    monkeypatch.setattr("unrolled.probe.model.stepwise.unroll", refuse)
     gradients(Net(LSTM(2, 3, batch_first=True, num_layers=2)), *data(5, 6))
 
 

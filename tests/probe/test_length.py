@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import unrolled as ur
 from unrolled import ArgumentError
 from unrolled.probe.length import length, resized
-from unrolled.probe.subject import subject_of
+from unrolled.probe.model.adapter import subject_of
 
 RAGGED = [np.random.default_rng(k).normal(size=(n, 2)) for k, n in enumerate((4, 9, 1))]
 

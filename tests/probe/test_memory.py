@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ArgumentError
-from unrolled.nn import GRU, LSTM, RNN, recurrent
+from unrolled.nn import GRU, LSTM, RNN
+from unrolled.nn.layers import base
 from unrolled.probe.memory import Memory, memory
 
 
@@ -291,7 +292,7 @@ def test_gradients_run_fused(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the slow loop was entered")
 
-    monkeypatch.setattr(recurrent, "unroll", refuse)
+    monkeypatch.setattr(base, "unroll", refuse)
     memory(Net(LSTM(2, 3, batch_first=True, num_layers=2)), torch.randn(5, 6, 2))
 
 

@@ -225,7 +225,9 @@ def test_fewer_copies_are_shuffled_of_very_many_steps(
 ) -> None:
     """As many as have no more steps in all than the bound, from 39 to 199; the p-value follows."""
     X = noise(60)
-    monkeypatch.setattr("unrolled.probe.copies._STEPS_OF_COPIES", copies * sum(map(len, X)))
+    monkeypatch.setattr(
+        "unrolled.probe.measure.permutation_scores._STEPS_OF_COPIES", copies * sum(map(len, X))
+    )
     told = order(LAST, X, last_is_positive(X), retrain=False)
     assert (len(told.shuffled_losses), told.p_value) == (wanted, 1 / (wanted + 1))
     assert len(order(LAST, X, last_is_positive(X), repeats=60, retrain=False).shuffled_losses) == 60

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from unrolled.errors import ArgumentError
 from unrolled.nn import GRU, LSTM, RNN, CellLayer, Direction
-from unrolled.nn.cells import GRUWeights
-from unrolled.nn.general_cells import ResetFirstGRUCell
+from unrolled.nn.cells.core import GRUWeights
+from unrolled.nn.cells.variants import ResetFirstGRUCell
 from unrolled.probe.states import States, states
 
 LENGTHS = (4, 7, 1, 7)

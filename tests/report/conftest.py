@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from unrolled import probe
-from unrolled.cli.story import Story
-from unrolled.data.describe import describe
-from unrolled.data.tables import read
-from unrolled.evaluate.backtest import backtest
-from unrolled.evaluate.comparison import compare
-from unrolled.models.forecaster import Forecaster
-from unrolled.models.sequence_classifier import SequenceClassifier
+from unrolled.cli.forecast_report import Story
+from unrolled.data.describe.analyse import describe
+from unrolled.data.io.read import read
+from unrolled.evaluate.forecasting.backtest import backtest
+from unrolled.evaluate.sequence.compare import compare
+from unrolled.models.forecasting.forecaster import Forecaster
+from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.probe.feedforward import Feedforward, Side
 from unrolled.probe.order import Retrained
 from unrolled.report.records import Forecast, LabelledData

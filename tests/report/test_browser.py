@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from unrolled.cli.sequence_story import card
-from unrolled.report.page import write_report
+from unrolled.cli.sequence_report import card
+from unrolled.report.html.page import write_report
+from unrolled.report.html.sequence_page import write_classification, write_probes
 from unrolled.report.records import Answers
-from unrolled.report.sequence_page import write_classification, write_probes
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = (

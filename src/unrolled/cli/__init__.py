@@ -18,9 +18,9 @@ try:
     import typer
 
     from unrolled import __version__
-    from unrolled.cli import backtest, classify, describe, forecast, probe
-    from unrolled.cli.screen import prepare_streams, printable
-    from unrolled.cli.slips import in_options, usage
+    from unrolled.cli.commands import backtest, classify, describe, forecast, probe
+    from unrolled.cli.terminal import prepare_streams, printable
+    from unrolled.cli.usage_errors import in_options, usage
     from unrolled.errors import ArgumentError, UnrolledError
 except KeyboardInterrupt:  # Ctrl-C before there is anything to stop
     print("Stopped.", file=sys.stderr)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from unrolled.check import one_of
 from unrolled.errors import ArgumentError, DataError
+from unrolled.validation import one_of
 
 if TYPE_CHECKING:
-    from unrolled.data.labelled import Labelled
+    from unrolled.data.io.labelled import Labelled
     from unrolled.data.sequences import Sequences
-    from unrolled.models.forecaster import Forecaster
-    from unrolled.models.sequence_classifier import SequenceClassifier
+    from unrolled.models.forecasting.forecaster import Forecaster
+    from unrolled.models.sequence.classifier import SequenceClassifier
 
 _EXAMPLE = "example:"
 
@@ -108,7 +108,7 @@ class Settings(NamedTuple):
         >>> Settings("gru", None, 8, None, None, None, None, 1).forecaster(3)
         Forecaster(horizon=3, cell='gru', hidden_size=8, random_state=1, verbose=True)
         """
-        from unrolled.models.forecaster import Forecaster
+        from unrolled.models.forecasting.forecaster import Forecaster
 
         named = self._asdict() | {"horizon": horizon, "random_state": self.seed, "seed": None}
         return Forecaster(**{name: v for name, v in named.items() if v is not None}, verbose=True)
@@ -140,7 +140,7 @@ class SequenceSettings(NamedTuple):
         >>> SequenceSettings("rnn", None, 8, None, None, None, None, 1).classifier()
         SequenceClassifier(cell='rnn', hidden_size=8, random_state=1, verbose=True)
         """
-        from unrolled.models.sequence_classifier import SequenceClassifier
+        from unrolled.models.sequence.classifier import SequenceClassifier
 
         named = self._asdict() | {"random_state": self.seed, "seed": None}
         return SequenceClassifier(**{name: v for name, v in named.items() if v is not None}, verbose=True)
@@ -167,7 +167,7 @@ def read_file(file: str, columns: Columns) -> Sequences:
         ArgumentError: there is no such example, or its columns were named.
     """
     if file.startswith(_EXAMPLE):
-        from unrolled.data.examples import load, names
+        from unrolled.data.io.examples import load, names
 
         one_of("FILE", file, [_EXAMPLE + name for name in names()])
         if any(columns):
@@ -175,7 +175,7 @@ def read_file(file: str, columns: Columns) -> Sequences:
                 f"{file}: an example needs no column named and no gap filled; leave that out."
             )
         return load(file.removeprefix(_EXAMPLE))
-    from unrolled.data.tables import read
+    from unrolled.data.io.read import read
 
     return read(Path(file), **columns._asdict())
 
@@ -193,7 +193,7 @@ class LabelledColumns(NamedTuple):
         Raises:
             DataError: the file cannot be used; the sentence says why.
         """
-        from unrolled.data.labelled import parts_of, read_labelled
+        from unrolled.data.io.labelled import parts_of, read_labelled
 
         read = read_labelled(file, **self._asdict(), part=part if part in parts_of(file) else None)
         if read.labels is None and must_be_labelled:

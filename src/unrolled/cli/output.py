@@ -8,14 +8,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from unrolled.cli.screen import printable, title
-from unrolled.plain import plain
+from unrolled.cli.terminal import printable, title
+from unrolled.jsonable import plain
 from unrolled.report.wording import forecast_rows, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from unrolled.cli.story import Story
+    from unrolled.cli.forecast_report import Story
     from unrolled.data.sequences import Sequences
 
 _SHOWN = 5  # series whose forecasts are printed
@@ -73,7 +73,7 @@ def print_written(places: list[str]) -> None:
 
 def write_table(frame: pd.DataFrame, path: str) -> None:
     """Write a frame in the format that the suffix names, whole or not at all."""
-    from unrolled.atomic import write_atomically
+    from unrolled.atomic_write import write_atomically
 
     if path.lower().endswith(".parquet"):
         write_atomically(path, lambda temporary: frame.to_parquet(temporary, index=False))

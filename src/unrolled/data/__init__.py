@@ -1,1 +1,1 @@
-"""Tables in, `Sequences` out; what is in them; transforms, windows and splits."""
+"""Tables, files and frames in, `Sequences` out; their description, transforms and splits."""

@@ -9,8 +9,8 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.calendar import future_times, shown
-from unrolled.data.dates import to_times
+from unrolled.data.calendar.offsets import future_times, shown
+from unrolled.data.parse.datetimes import to_times
 from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import DataError
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.check import Faults, nearest
-from unrolled.data.numerals import out_of_range
+from unrolled.data.parse.numbers import out_of_range
 from unrolled.errors import ArgumentError, DataError
+from unrolled.validation import Faults, nearest
 
 if TYPE_CHECKING:
-    from unrolled.data.describe import Description
+    from unrolled.data.describe.analyse import Description
 
 
 class Role(StrEnum):
@@ -203,7 +203,7 @@ class Sequences:
 
     def describe(self) -> Description:
         """What this data is, and what is in it: see `unrolled.describe`."""
-        from unrolled.data.describe import describe  # noqa: PLC0415 (describe stands on this module)
+        from unrolled.data.describe.analyse import describe  # noqa: PLC0415 (describe stands on this module)
 
         return describe(self)
 

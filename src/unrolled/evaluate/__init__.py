@@ -1,1 +1,1 @@
-"""What a network is worth: backtests beside the baselines, and the verdict."""
+"""Backtests and comparisons: a model beside simple ones, from the same splits, with a verdict."""

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import ArgumentError
-from unrolled.kernels import reference, workspace
+from unrolled.kernels import memory_pool, reference
 
 try:  # `from ... import` would raise the same error for a module that is there but does not load
     import unrolled.kernels._compiled as _compiled  # noqa: PLR0402
@@ -83,12 +83,12 @@ def release() -> int:
     """Free the memory that is kept between calls and in use by none.
 
     The compiled room keeps at most 512 MiB of what it computes with, and the pool of large results
-    (`unrolled.kernels.workspace`) at most 512 MiB, what is lent included.
+    (`unrolled.kernels.memory_pool`) at most 512 MiB, what is lent included.
 
     Returns:
         How many bytes that was.
     """
-    return workspace.release() + (0 if _compiled is None else _compiled.release())
+    return memory_pool.release() + (0 if _compiled is None else _compiled.release())
 
 
 def tanh(x: NDArray[Real], out: NDArray[Real] | None = None) -> NDArray[Real]:

@@ -1,1 +1,1 @@
-"""Estimators: fit, predict, save, load."""
+"""Estimators with scikit-learn's contract."""

@@ -7,11 +7,11 @@
 (torch.Size([32, 50, 64]), torch.Size([1, 32, 64]))
 """
 
-from unrolled.nn import cells, exchange, general_cells
-from unrolled.nn.cell_layer import CellLayer, Direction
-from unrolled.nn.cells import Cell
-from unrolled.nn.layers import GRU, LSTM, RNN
-from unrolled.nn.unroll import unroll, unroll_stack
+from unrolled.nn import cells, convert
+from unrolled.nn.cells.core import Cell
+from unrolled.nn.layers.cell_layer import CellLayer, Direction
+from unrolled.nn.layers.rnn import GRU, LSTM, RNN
+from unrolled.nn.ops.unroll import unroll, unroll_stack
 
 __all__ = [
     "GRU",
@@ -21,8 +21,7 @@ __all__ = [
     "CellLayer",
     "Direction",
     "cells",
-    "exchange",
-    "general_cells",
+    "convert",
     "unroll",
     "unroll_stack",
 ]

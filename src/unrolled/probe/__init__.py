@@ -10,9 +10,9 @@ from unrolled.probe.feedforward import Feedforward, feedforward
 from unrolled.probe.gradients import Gradients, gradients
 from unrolled.probe.length import Length, length
 from unrolled.probe.memory import Memory, memory
+from unrolled.probe.model.adapter import Subject, subject_of
 from unrolled.probe.order import Order, order
 from unrolled.probe.states import States, states
-from unrolled.probe.subject import Subject, subject_of
 
 # Loaded here and not when used: each probe has the name of its file, and a file that is imported later
 # would take the place of the function.

@@ -19,19 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unrolled.check import Faults, one_of, real, whole
-from unrolled.data.frames import to_frame
-from unrolled.data.labelled import as_labels, as_numbers, as_sequences
-from unrolled.data.scaling import scaling_of
+from unrolled.data.io.frames import to_frame
+from unrolled.data.io.labelled import as_labels, as_numbers, as_sequences
+from unrolled.data.preprocess.scaler import scaling_of
 from unrolled.errors import TrainingError
-from unrolled.models.sequence_network import SequenceNetwork, SequenceSizes
-from unrolled.nn.cells import NONLINEARITIES
-from unrolled.plain import plain
+from unrolled.jsonable import plain
+from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
+from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.probe.gradients import gradients
-from unrolled.probe.retraining import Rows, folds_of
-from unrolled.probe.subject import Subject, subject_of
+from unrolled.probe.measure.retrain import Rows, folds_of
+from unrolled.probe.model.adapter import Subject, subject_of
 from unrolled.probe.wording import aligned, percent
-from unrolled.train.fit import Plan, fit, seeded
+from unrolled.train.loop import Plan, fit, seeded
+from unrolled.validation import Faults, one_of, real, whole
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -125,7 +125,7 @@ class Activations:
 
     def plot(self) -> Any:
         """Loss curves, scores and the growth of gradients."""
-        from unrolled.report.figures import figure  # noqa: PLC0415 (the one arrow between neighbours)
+        from unrolled.report.figures.dispatch import figure  # noqa: PLC0415 (the one arrow between neighbours)
 
         return figure(self)
 
@@ -149,7 +149,7 @@ def activations(
     A quarter of the sequences, a share of each class, is held out for the scores.
 
     Args:
-        X: whatever `unrolled.data.labelled.as_sequences` takes.
+        X: whatever `unrolled.data.io.labelled.as_sequences` takes.
         y: their labels; numbers with decimals are taken as numbers to answer.
         activations: names that `unrolled.nn.RNN` knows.
         seeds: trainings with each.

@@ -3,7 +3,7 @@
 The feed-forward network reads all steps at once as one flat vector, zeros after a sequence's end, through
 one hidden layer of tanh units; so many of them that it has as many parameters as the recurrent model, as
 nearly as whole units allow. Both are trained anew on the same folds, each as its kind is trained, and judged
-on the sequences that were held out: see `unrolled.probe.retraining`.
+on the sequences that were held out: see `unrolled.probe.measure.retrain`.
 
 Shapes: N sequences, T steps of the longest, F inputs, H units, K numbers answered.
 """
@@ -18,11 +18,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from unrolled.check import whole
-from unrolled.data.frames import to_frame
+from unrolled.data.io.frames import to_frame
 from unrolled.errors import ArgumentError, DataError
-from unrolled.models.sequence_network import SequenceNetwork, SequenceSizes
-from unrolled.probe.retraining import (
+from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
+from unrolled.probe.measure.retrain import (
     LEAST_A_FOLD,
     Contest,
     arrays_of,
@@ -33,9 +32,10 @@ from unrolled.probe.retraining import (
     trainer_of,
     usual_folds,
 )
-from unrolled.probe.subject import Subject, subject_of
+from unrolled.probe.model.adapter import Subject, subject_of
 from unrolled.probe.wording import aligned, chance, percent, times
-from unrolled.train.fit import seeded
+from unrolled.train.loop import seeded
+from unrolled.validation import whole
 
 Outcome = Literal["recurrence helps", "recurrence harms", "no difference"]
 
@@ -111,7 +111,7 @@ class Feedforward:
 
     def plot(self) -> Any:
         """Both scores, side by side."""
-        from unrolled.report.figures import figure  # noqa: PLC0415 (the one arrow between neighbours)
+        from unrolled.report.figures.dispatch import figure  # noqa: PLC0415 (the one arrow between neighbours)
 
         return figure(self)
 

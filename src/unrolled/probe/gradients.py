@@ -34,11 +34,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.check import whole
 from unrolled.errors import ArgumentError
-from unrolled.plain import plain
-from unrolled.probe.flow import flow_of
-from unrolled.probe.jacobian import (
+from unrolled.jsonable import plain
+from unrolled.probe.measure.gradient_flow import flow_of
+from unrolled.probe.measure.half_life import Floats
+from unrolled.probe.measure.jacobian import (
     Spectrum,
     jacobian_size,
     lyapunov_exponent,
@@ -46,9 +46,9 @@ from unrolled.probe.jacobian import (
     spectra,
     visited,
 )
-from unrolled.probe.recurrence import Strand
-from unrolled.probe.span import Floats
-from unrolled.probe.subject import subject_of
+from unrolled.probe.model.adapter import subject_of
+from unrolled.probe.model.stepwise import Strand
+from unrolled.validation import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,7 +171,7 @@ class Gradients:
 
     def plot(self) -> Any:
         """Shares over the steps back, as a plotly figure."""
-        from unrolled.report.figures import figure  # noqa: PLC0415 (the one arrow upwards)
+        from unrolled.report.figures.dispatch import figure  # noqa: PLC0415 (the one arrow upwards)
 
         return figure(self)
 

@@ -19,14 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.check import whole
-from unrolled.data.frames import to_frame
+from unrolled.data.io.frames import to_frame
 from unrolled.errors import ArgumentError
-from unrolled.plain import plain
-from unrolled.probe.batches import of_like_length
-from unrolled.probe.subject import Judged, Subject, subject_of
-from unrolled.probe.targets import NO_TARGET
+from unrolled.jsonable import plain
+from unrolled.probe.model.adapter import Judged, Subject, subject_of
+from unrolled.probe.model.bucketing import of_like_length
+from unrolled.probe.model.targets import NO_TARGET
 from unrolled.probe.wording import aligned, capital, percent, times
+from unrolled.validation import whole
 
 Make = Callable[[int], tuple[Any, Any]]
 How = Literal["cut", "as given", "stretched", "made"]
@@ -102,7 +102,7 @@ class Length:
 
     def plot(self) -> Any:
         """The score against the length, with its interval."""
-        from unrolled.report.figures import figure  # noqa: PLC0415 (the one arrow between neighbours)
+        from unrolled.report.figures.dispatch import figure  # noqa: PLC0415 (the one arrow between neighbours)
 
         return figure(self)
 

@@ -29,11 +29,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.check import whole
-from unrolled.plain import plain
-from unrolled.probe.influence import by_gradients, by_occlusion, reads_all, sequences_as_long
-from unrolled.probe.span import Floats, Span, overlap, rank_correlation, span_of
-from unrolled.probe.subject import subject_of
+from unrolled.jsonable import plain
+from unrolled.probe.measure.attribution import by_gradients, by_occlusion, reads_all, sequences_as_long
+from unrolled.probe.measure.half_life import Floats, Span, overlap, rank_correlation, span_of
+from unrolled.probe.model.adapter import subject_of
+from unrolled.validation import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +119,7 @@ class Memory:
 
     def plot(self) -> Any:
         """The influence over the steps back, as a plotly figure."""
-        from unrolled.report.figures import figure  # noqa: PLC0415 (the one arrow upwards)
+        from unrolled.report.figures.dispatch import figure  # noqa: PLC0415 (the one arrow upwards)
 
         return figure(self)
 

@@ -12,9 +12,10 @@ The model    Its mean loss on the sequences as they are is ranked among its mean
              remember the order that they came in.
 
 The data     Models like this one are trained anew, once on the sequences as they are and once on shuffled
-             steps, and judged on held-out sequences of the same kind: see `unrolled.probe.retraining`. Holds
-             whatever the sequences were fitted for, and where order is there but tells nothing: smooth curves
-             of which only the mean counts, say, to whose shuffles a model is not used.
+             steps, and judged on held-out sequences of the same kind: see
+             `unrolled.probe.measure.retrain`. Holds whatever the sequences were fitted for, and where order
+             is there but tells nothing: smooth curves of which only the mean counts, say, to whose
+             shuffles a model is not used.
 
 The statistic is the mean loss (log loss of labels, squared error of numbers), since accuracies tie.
 `benchmarks/probe_trust.py` counts how often both are wrong.
@@ -36,12 +37,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.check import whole
-from unrolled.data.frames import to_frame
-from unrolled.probe.copies import USUAL_COPIES, Copies, Way, judged_copies, usual_repeats
-from unrolled.probe.forecast_windows import ForecastCall
-from unrolled.probe.rearrangement import as_given, backwards, block_shuffled, different_orders, shuffled
-from unrolled.probe.retraining import (
+from unrolled.data.io.frames import to_frame
+from unrolled.probe.measure.permutation_scores import USUAL_COPIES, Copies, Way, judged_copies, usual_repeats
+from unrolled.probe.measure.permutations import (
+    as_given,
+    backwards,
+    block_shuffled,
+    different_orders,
+    shuffled,
+)
+from unrolled.probe.measure.retrain import (
     LEAST_A_FOLD,
     arrays_of,
     contest,
@@ -51,8 +56,10 @@ from unrolled.probe.retraining import (
     trainer_of,
     usual_folds,
 )
-from unrolled.probe.subject import Subject, subject_of
+from unrolled.probe.model.adapter import Subject, subject_of
+from unrolled.probe.model.forecaster import ForecastCall
 from unrolled.probe.wording import aligned, chance, percent
+from unrolled.validation import whole
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -156,7 +163,7 @@ class Order:
 
     def plot(self) -> Any:
         """How good the answers are, a bar an order of the steps."""
-        from unrolled.report.figures import figure  # noqa: PLC0415 (the one arrow between neighbours)
+        from unrolled.report.figures.dispatch import figure  # noqa: PLC0415 (the one arrow between neighbours)
 
         return figure(self)
 

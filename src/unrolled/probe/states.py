@@ -1,6 +1,6 @@
 """The hidden state step by step: as a table, as a path, and what each step's input and memory gave to it.
 
-What comes in and what is kept, as norms over the units, with the letters of `unrolled.nn.cells`:
+What comes in and what is kept, as norms over the units, with the letters of `unrolled.nn.cells.core`:
 
     cell    input                 memory                       both are parts of
     RNN     ‖W_ih x_t‖            ‖W_hh h_{t-1}‖               what the activation acts on, with the biases
@@ -25,14 +25,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.check import one_of, whole
 from unrolled.errors import ArgumentError
-from unrolled.nn.cells import GRUCell, LSTMCell, RNNCell
-from unrolled.plain import plain
-from unrolled.probe.layer_call import LayerCall, State
-from unrolled.probe.recurrence import Strand, in_pieces
-from unrolled.probe.span import Floats
-from unrolled.probe.subject import subject_of
+from unrolled.jsonable import plain
+from unrolled.nn.cells.core import GRUCell, LSTMCell, RNNCell
+from unrolled.probe.measure.half_life import Floats
+from unrolled.probe.model.adapter import subject_of
+from unrolled.probe.model.layer_hook import LayerCall, State
+from unrolled.probe.model.stepwise import Strand, in_pieces
+from unrolled.validation import one_of, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +126,7 @@ class States:
 
     def plot(self) -> Any:
         """The states of a sequence as a heat map, as a plotly figure."""
-        from unrolled.report.figures import figure  # noqa: PLC0415 (the one arrow upwards)
+        from unrolled.report.figures.dispatch import figure  # noqa: PLC0415 (the one arrow upwards)
 
         return figure(self)
 

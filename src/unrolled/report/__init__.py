@@ -1,1 +1,1 @@
-"""Records in, figures and one HTML page out."""
+"""Records in, figures and HTML pages out."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unrolled.data.calendar import unit_word
+from unrolled.data.calendar.offsets import unit_word
 
 if TYPE_CHECKING:
     from unrolled.report.records import SeriesForecast

@@ -1,1 +1,1 @@
-"""The loop that trains a network, its history and its checkpoints."""
+"""The training loop, its optimizer, history, checkpoints and progress."""

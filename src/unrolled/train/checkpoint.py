@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from unrolled.atomic import replace_folder
+from unrolled.atomic_write import replace_folder
 from unrolled.errors import ModelFolderError
 
 _TENSORS, _RECORD = "training.safetensors", "training.json"

@@ -1,0 +1,114 @@
+"""`unrolled backtest`: could such a forecast be trusted in the past?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from unrolled.cli.options import (
+    Activation,
+    Cell,
+    Columns,
+    Ensemble,
+    File,
+    Fill,
+    Future,
+    HiddenSize,
+    Horizon,
+    Id,
+    Json,
+    MaxEpochs,
+    Past,
+    Report,
+    Seed,
+    Settings,
+    Static,
+    Target,
+    Time,
+    Transform,
+    Utc,
+    Window,
+    read_file,
+)
+
+Origins = Annotated[
+    int, typer.Option("--origins", metavar="COUNT", help="Moments in the past to forecast from.")
+]
+Step = Annotated[
+    int | None, typer.Option("--step", metavar="STEPS", help="Steps from one such moment to the next.")
+]
+Refit = Annotated[bool, typer.Option("--refit", help="Fit anew at every one of them.")]
+Baselines = Annotated[
+    str | None,
+    typer.Option(
+        "--baselines", metavar="NAMES", help="Such as Naive,Theta,AutoARIMA; by default all but AutoARIMA."
+    ),
+]
+Level = Annotated[
+    float, typer.Option("--level", metavar="PERCENT", help="Width of the band that is checked.")
+]
+
+
+def command(
+    file: File,
+    *,
+    horizon: Horizon = None,
+    cell: Cell = None,
+    origins: Origins = 24,
+    step: Step = None,
+    refit: Refit = False,
+    baselines: Baselines = None,
+    level: Level = 80,
+    report: Report = None,
+    id: Id = None,  # noqa: A002 (the option's name)
+    time: Time = None,
+    target: Target = None,
+    past: Past = [],  # noqa: B006 (typer copies it)
+    future: Future = [],  # noqa: B006
+    static: Static = [],  # noqa: B006
+    fill: Fill = None,
+    utc: Utc = False,
+    activation: Activation = None,
+    hidden_size: HiddenSize = None,
+    window: Window = None,
+    transform: Transform = None,
+    ensemble: Ensemble = None,
+    max_epochs: MaxEpochs = None,
+    seed: Seed = None,
+    json: Json = False,
+) -> None:
+    """Replay the past, beside simpler forecasts.
+
+    The network forecasts from many moments of the past, knowing nothing later. So do the last value, drift,
+    AR(1), the last season, Theta, AutoETS and a feed-forward net. A sentence says what the network is worth.
+
+    \b
+    Examples:
+      unrolled backtest sales.csv --horizon 12
+      unrolled backtest sales.csv --horizon 1 --origins 40 --cell gru
+      unrolled backtest example:sp500 --baselines Naive,RWD,AR1 --json
+    """  # noqa: D301 (\b keeps the lines apart)
+    from unrolled.cli import output as out
+    from unrolled.cli.forecast_report import Story
+    from unrolled.cli.paths import check_places
+    from unrolled.cli.terminal import printable
+    from unrolled.evaluate.forecasting.backtest import backtest
+
+    check_places({"FILE": file}, page=report)
+    series = read_file(file, Columns(id, time, target, past, future, static, fill, utc))
+    out.tell_notes(series)
+    settings = Settings(cell, activation, hidden_size, window, transform, ensemble, max_epochs, seed)
+    model = settings.forecaster(horizon)
+    names = None if baselines is None else [name.strip() for name in baselines.split(",")]
+    result = backtest(model, series, origins=origins, step=step, refit=refit, baselines=names, level=level)
+    if report:
+        model.fit(series)
+        Story(series, model, model.predict(level=[level]), [level]).write_page(report, result)
+    if json:
+        out.print_json(
+            result.to_dict() | {"notes": list(series.notes), "written": [report] if report else []}
+        )
+        return
+    print(printable(result))
+    out.print_written([report] if report else [])

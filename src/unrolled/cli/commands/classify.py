@@ -1,0 +1,209 @@
+"""`unrolled classify`: whole sequences to classes, beside what is simpler."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from unrolled.cli.options import (
+    Activation,
+    Id,
+    Json,
+    Label,
+    LabelledColumns,
+    Model,
+    Save,
+    Seed,
+    SequenceSettings,
+    Time,
+)
+from unrolled.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from unrolled.data.io.labelled import Labelled
+
+Train = Annotated[
+    str, typer.Argument(metavar="TRAIN", show_default=False, help="CSV, Parquet, .ts (.gz too) or .npz.")
+]
+Test = Annotated[
+    str | None, typer.Option("--test", metavar="FILE", help="Sequences kept apart, to be judged on.")
+]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        "--folds", metavar="COUNT", help="Parts to judge on in turn, where there is no --test; 5 by default."
+    ),
+]
+Cell = Annotated[str | None, typer.Option("--cell", help="gru, lstm, rnn or feedforward; gru by default.")]
+HiddenSize = Annotated[
+    int | None, typer.Option("--hidden-size", metavar="UNITS", help="Units of the network.")
+]
+Training = Annotated[
+    str | None,
+    typer.Option("--training", help="gradient, or reservoir: random weights, answers fitted at once."),
+]
+Bidirectional = Annotated[bool, typer.Option("--bidirectional", help="Read from both ends.")]
+Ensemble = Annotated[
+    int | None,
+    typer.Option("--ensemble", metavar="NETWORKS", help="Networks to average; 4 for few sequences, else 1."),
+]
+MaxEpochs = Annotated[int | None, typer.Option("--max-epochs", metavar="EPOCHS", help="Epochs at most.")]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", metavar="FILE", help="Write every answer as .csv, .csv.gz or .parquet."),
+]
+Report = Annotated[
+    str | None, typer.Option("--report", metavar="FILE.html", help="Write a page that tells it all.")
+]
+
+
+def command(
+    train: Train,
+    *,
+    test: Test = None,
+    folds: Folds = None,
+    cell: Cell = None,
+    label: Label = None,
+    id: Id = None,  # noqa: A002 (the option's name)
+    time: Time = None,
+    output: Output = None,
+    report: Report = None,
+    save: Save = None,
+    model: Model = None,
+    activation: Activation = None,
+    hidden_size: HiddenSize = None,
+    bidirectional: Bidirectional = False,
+    training: Training = None,
+    ensemble: Ensemble = None,
+    max_epochs: MaxEpochs = None,
+    seed: Seed = None,
+    json: Json = False,
+) -> None:
+    """Learn which class a sequence belongs to, and what that is worth.
+
+    A row is a sequence and its class stands in a column of it, or a row is one step of a sequence that --id
+    names. Beside the network stand the most frequent class, the nearest neighbour, a reservoir and others,
+    judged on the same sequences; a sentence says whether something simpler does as well.
+
+    \b
+    Examples:
+      unrolled classify train.csv --label kind
+      unrolled classify train.csv --test test.csv --report kinds.html --save kinds
+      unrolled classify steps.csv --id run --time second --label kind --cell lstm
+      unrolled classify unseen.csv --model kinds --output answers.csv
+    """  # noqa: D301 (\b keeps the lines apart)
+    from unrolled.cli.paths import check_places
+
+    check_places({"TRAIN": train, "--test": test, "--model": model}, table=output, page=report, folder=save)
+    settings = SequenceSettings(
+        cell, activation, hidden_size, training, bidirectional or None, ensemble, max_epochs, seed
+    )
+    columns = LabelledColumns(label, id, time)
+    if model:
+        _require_alone(settings, {"--test": test, "--folds": folds, "--report": report, "--save": save})
+        _answer(columns.read(train, "test"), model, output, json=json)
+    else:
+        files = _files(train, test, columns, folds)
+        _learn(files, settings, 5 if folds is None else folds, Wanted(output, report, save, json))
+
+
+class Wanted(NamedTuple):
+    """What is to be written, and whether for machines."""
+
+    output: str | None
+    report: str | None
+    save: str | None
+    json: bool
+
+    @property
+    def places(self) -> list[str]:
+        """Where."""
+        return [place for place in (self.report, self.output, self.save) if place]
+
+
+def _files(
+    train: str, test: str | None, columns: LabelledColumns, folds: int | None
+) -> tuple[Labelled, Labelled | None]:
+    """What is learned from and what is judged on; None where folds of the first are judged."""
+    from unrolled.data.io.labelled import PARTS, parts_of
+
+    in_folds = test is None and parts_of(train) != PARTS
+    if folds is not None and not in_folds:
+        got = (
+            f"{train} has X_test. Leave --folds out" if test is None else "got --test as well. Leave one out"
+        )
+        raise ArgumentError(f"--folds: sequences kept apart are judged instead of folds; {got}.")
+    learned = columns.read(train, "train", must_be_labelled=True)
+    if in_folds:
+        return learned, None
+    judged = columns.read(test or train, "test", must_be_labelled=True)
+    return learned, judged.beside(learned.labels)
+
+
+def _learn(
+    files: tuple[Labelled, Labelled | None], settings: SequenceSettings, folds: int, wanted: Wanted
+) -> None:
+    """Compare, say so, and write what was asked for."""
+    import pandas as pd
+
+    from unrolled.cli import output as out
+    from unrolled.cli.sequence_report import write_classification
+    from unrolled.cli.terminal import printable
+    from unrolled.evaluate.sequence.compare import compare
+
+    learned, judged = files
+    for one in filter(None, files):
+        out.tell_notes(one.sequences)
+    pair = None if judged is None else (judged.sequences, judged.labels)
+    model = settings.classifier()
+    result = compare(model, learned.sequences, learned.labels, test=pair, folds=folds)
+    if wanted.report or wanted.save:
+        model.fit(learned.sequences, learned.labels)
+    if wanted.output:
+        ids = {"id": list((judged or learned).sequences.ids)}
+        out.write_table(pd.DataFrame(ids | result.columns), wanted.output)
+    if wanted.report:
+        write_classification(wanted.report, result, learned, model)
+    if wanted.save:
+        model.save(wanted.save)
+    if wanted.json:
+        notes = {"source": learned.source, "notes": list(learned.sequences.notes)}
+        out.print_json(result.to_dict() | notes | {"written": wanted.places})
+        return
+    print(printable(result))
+    out.print_written(wanted.places)
+
+
+def _require_alone(settings: SequenceSettings, others: dict[str, str | int | None]) -> None:
+    """A kept model brings its settings, and has been judged when it was made."""
+    if clash := [*settings.given(), *(option for option, value in others.items() if value is not None)]:
+        raise ArgumentError(
+            f"--model: a kept model only answers; got {', '.join(clash)} as well. Leave that out, or leave "
+            "--model out and fit anew."
+        )
+
+
+def _answer(asked: Labelled, folder: str, output: str | None, *, json: bool) -> None:
+    """The classes that a kept model takes a file's sequences for."""
+    import pandas as pd
+
+    from unrolled.cli import output as out
+    from unrolled.cli.sequence_report import as_text
+    from unrolled.models.sequence.classifier import SequenceClassifier
+
+    model = SequenceClassifier.load(folder)
+    out.tell_notes(asked.sequences)
+    shares = model.predict_proba(asked.sequences)
+    answers = model.classes_[shares.argmax(axis=1)]
+    known = {} if asked.labels is None else {"y": asked.labels}
+    sure = {f"p-{name}": share for name, share in zip(as_text(model.classes_), shares.T, strict=True)}
+    frame = pd.DataFrame({"id": list(asked.sequences.ids), **known, "answer": answers, **sure})
+    if output:
+        out.write_table(frame, output)
+    written = [output] if output else []
+    if json:
+        out.print_json({"source": asked.source, "answers": frame.to_dict("records"), "written": written})
+        return
+    out.print_answers(asked.sequences.ids, as_text(answers), shares.max(axis=1))
+    out.print_written(written)

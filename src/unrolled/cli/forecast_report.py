@@ -1,0 +1,138 @@
+"""The whole story of one forecast: data, model, what comes next, and what that was worth in the past."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unrolled import __version__
+from unrolled.errors import ArgumentError, DataError
+from unrolled.report.records import Forecast, ModelCard, SeriesForecast
+from unrolled.report.wording import duration, model_name, steps, transform_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from unrolled.data.sequences import Sequences
+    from unrolled.evaluate.forecasting.backtest import BacktestResult
+    from unrolled.models.forecasting.forecaster import Forecaster
+
+_ORIGINS = 24  # of the page's backtest, where the series is long enough
+
+
+@dataclass(frozen=True, eq=False)
+class Story:
+    """Everything that the page tells.
+
+    Args:
+        series: the data.
+        model: fitted on it.
+        frame: what `predict` returned.
+        levels: widths of its bands, in per cent.
+    """
+
+    series: Sequences
+    model: Forecaster
+    frame: pd.DataFrame
+    levels: Sequence[float]
+
+    def forecast(self, *, log_axis: bool = False) -> Forecast:
+        """What comes next, each series beside its own past."""
+        horizon, cell = len(self.frame) // len(self.series), self.model.cell
+        told = []
+        for k, (one, length) in enumerate(zip(self.series, self.series.observed, strict=True)):
+            rows = self.frame.iloc[k * horizon : (k + 1) * horizon]
+            ends = {
+                level: [rows[f"{cell}-{side}-{level:g}"].to_numpy(np.float64) for side in ("lo", "hi")]
+                for level in self.levels
+            }
+            told.append(
+                SeriesForecast(
+                    id=self.series.ids[k],
+                    times=np.arange(length) if one.times is None else one.times[:length],
+                    values=one.target[:length],
+                    future_times=rows[self.series.names.time].to_numpy(),
+                    point=rows[cell].to_numpy(np.float64),
+                    bands={level: (low, high) for level, (low, high) in ends.items()},
+                )
+            )
+        return Forecast(cell, tuple(told), self.series.freq, log_axis)
+
+    def backtest(self) -> tuple[BacktestResult | None, str]:
+        """How such forecasts did in the past; where that cannot be told, the reason."""
+        from unrolled.evaluate.forecasting.backtest import backtest
+
+        if self.model.history_.stopped == "interrupted":
+            return None, "The training was interrupted, so that nothing was tested."
+        level = min(self.levels, key=lambda level: abs(level - 80))
+        spare = int(self.series.observed.min()) // 2 - self.model.horizon  # half is for the first fit
+        try:
+            return backtest(self.model, self.series, level=level, origins=min(max(spare, 1), _ORIGINS)), ""
+        except (DataError, ArgumentError) as fault:
+            return None, str(fault)
+
+    def write_page(self, path: str, result: BacktestResult | None, why_untested: str = "") -> None:
+        """The page that tells all."""
+        from unrolled.report.html.page import write_report
+
+        description = self.series.describe()
+        write_report(
+            path,
+            description=description,
+            forecast=self.forecast(log_axis=bool(description.multiplicative)),
+            backtest=result,
+            model_card=self.card(),
+            why_untested=why_untested,
+        )
+
+    def card(self) -> ModelCard:
+        """What was fitted, in words."""
+        import torch
+
+        model, history, freq = self.model, self.model.history_, self.series.freq
+        sizes = model.sizes_
+        layers = "1 layer" if sizes.num_layers == 1 else f"{sizes.num_layers} layers"
+        activation = f", {sizes.activation}" if sizes.cell == "rnn" else ""
+        threads = torch.get_num_threads()
+        processor = "1 processor thread" if threads == 1 else f"{threads} processor threads"
+        where = processor if model.device == "cpu" else model.device
+        versions = f"unrolled {__version__}, torch {torch.__version__}, Python {platform.python_version()}"
+        facts = (
+            ("Network", f"{model_name(sizes.cell)}{activation}, {layers} of {sizes.hidden_size} units"),
+            ("Weights", f"{model.n_parameters_:,}"),
+            ("Reads", f"the last {steps(model.window_, freq)}"),
+            ("Forecasts", steps(model.horizon, freq)),
+            ("Sees", f"{transform_name(model.transform_)} ({model.transform_})"),
+            ("Networks", "one" if model.n_networks_ == 1 else f"the mean of {model.n_networks_}"),
+            ("Epochs", f"{len(history.epochs)}, the best was number {history.best_epoch}"),
+            ("Time to fit", f"{duration(model.seconds_)} on {where}"),
+            ("Seed", str(model.random_state)),
+            ("Versions", versions),
+        )
+        why = f"It sees {transform_name(model.transform_)}: {model.transform_reason_}."
+        return ModelCard(facts, why, history, shlex.join(["unrolled", *sys.argv[1:]]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The model and its forecasts for machines; no score is in it."""
+        model = self.model
+        learned = ("window_", "transform_", "transform_reason_", "season_", "n_parameters_", "seconds_")
+        return {
+            "source": self.series.source,
+            "notes": list(self.series.notes),
+            "model": {
+                "cell": model.cell,
+                "horizon": model.horizon,
+                **{name.rstrip("_"): getattr(model, name) for name in learned},
+                "epochs": len(model.history_.epochs),
+                "best_epoch": model.history_.best_epoch,
+                "stopped": model.history_.stopped,
+                "seed": model.random_state,
+            },
+            "forecast": self.frame.to_dict("records"),
+        }

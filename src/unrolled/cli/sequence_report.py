@@ -1,0 +1,107 @@
+"""What the pages on labelled sequences tell: the data, the model behind the answers."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unrolled import __version__
+from unrolled.report.records import Answers, LabelledData, ModelCard
+from unrolled.report.wording import duration, model_name
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from unrolled.data.io.labelled import Labelled
+    from unrolled.evaluate.sequence.compare import Comparison
+    from unrolled.models.sequence.base import SequenceEstimator
+    from unrolled.models.sequence.classifier import SequenceClassifier
+    from unrolled.models.sequence.network import SequenceSizes
+
+
+def told(labelled: Labelled) -> LabelledData:
+    """A file's sequences and classes as the page reads them."""
+    sequences = labelled.sequences
+    return LabelledData(
+        source=labelled.source,
+        values=np.split(sequences.values, sequences.offsets[1:-1]),
+        labels=as_text(() if labelled.labels is None else labelled.labels),
+        columns=sequences.columns,
+        notes=sequences.notes,
+    )
+
+
+def as_text(labels: Sequence[Any] | NDArray[Any]) -> NDArray[np.str_]:
+    """Labels as a reader writes them: a class 1.0 is 1.
+
+    >>> as_text(np.array([1.0, 2.0])).tolist()
+    ['1', '2']
+    """
+    return np.array(
+        [f"{one:g}" if isinstance(one, float) else str(one) for one in np.asarray(labels).tolist()]
+    )
+
+
+def write_classification(path: str, result: Comparison, learned: Labelled, model: SequenceClassifier) -> None:
+    """The page of `unrolled classify`."""
+    from unrolled.report.html.sequence_page import write_classification as write
+
+    network = result.columns[result.rows[0].name]
+    answers = Answers(as_text(result.columns["y"]), as_text(network))
+    write(path, comparison=result, data=told(learned), answers=answers, model_card=card(model))
+
+
+def card(model: SequenceEstimator) -> ModelCard:
+    """What was fitted, in words."""
+    import torch
+
+    sizes, history = model.sizes_, model.history_
+    layers = "1 layer" if sizes.num_layers == 1 else f"{sizes.num_layers} layers"
+    activation = f", {sizes.activation}" if sizes.cell == "rnn" else ""
+    directions = ", both directions" if sizes.bidirectional else ""
+    threads = torch.get_num_threads()
+    processor = "1 processor thread" if threads == 1 else f"{threads} processor threads"
+    where = processor if model.device == "cpu" else model.device
+    networks = len(model.networks_)
+    facts = [
+        (
+            "Network",
+            f"{model_name(sizes.cell)}{activation}, {layers} of {sizes.hidden_size} units{directions}",
+        ),
+        ("Weights", f"{model.n_parameters_:,}"),
+        ("Reads", _reads(sizes)),
+        ("Answers from", f"its states, pooled by {sizes.pooling!r}"),
+        ("Networks", "one" if networks == 1 else f"the mean of {networks}"),
+        ("Time to fit", f"{duration(model.seconds_)} on {where}"),
+        ("Seed", str(model.random_state)),
+        (
+            "Versions",
+            f"unrolled {__version__}, torch {torch.__version__}, Python {platform.python_version()}",
+        ),
+    ]
+    return ModelCard(
+        tuple(facts),
+        model.stopping_,
+        history,
+        shlex.join(["unrolled", *sys.argv[1:]]),
+        held_out="a part of the sequences",
+    )
+
+
+def _reads(sizes: SequenceSizes) -> str:
+    """What enters the core.
+
+    >>> from unrolled.models.sequence.network import SequenceSizes
+    >>> _reads(SequenceSizes(2, 2)), _reads(SequenceSizes(1, 2, channels=16, scales=2, stride=4))
+    ('each step as it is', '16 patterns at 2 scales, every 4th step')
+    """
+    if not sizes.channels:
+        return "each step as it is"
+    scales = "1 scale" if sizes.scales == 1 else f"{sizes.scales} scales"
+    often = {1: "at every step", 2: "at every second step", 3: "every 3rd step"}
+    return f"{sizes.channels} patterns at {scales}, {often.get(sizes.stride, f'every {sizes.stride}th step')}"

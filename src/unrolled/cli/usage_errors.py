@@ -1,0 +1,63 @@
+"""What the user typed amiss, in the words of the command line."""
+
+import inspect
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from unrolled.cli.commands import backtest, classify, describe, forecast, probe
+
+_NUMBER = ("a number", float)
+_KINDS: dict[str, tuple[str, Any]] = {"integer": ("a whole number", int), "number": _NUMBER, "float": _NUMBER}
+_ARGUMENTS = {"file", "train", "data", "json"}
+_COMMANDS = (describe.command, forecast.command, backtest.command, classify.command, probe.command)
+_NAMES = {name for command in _COMMANDS for name in inspect.signature(command).parameters} - _ARGUMENTS
+_OPTIONS = {name: "--" + name.replace("_", "-") for name in _NAMES} | {"random_state": "--seed"}
+
+
+def in_options(sentences: str) -> str:
+    """The library's sentences with its arguments named as the options are.
+
+    >>> in_options("random_state: expected a whole number at least 0, got -1.")
+    '--seed: expected a whole number at least 0, got -1.'
+    """
+    return re.sub(r"^\w+(?=:)", lambda name: _OPTIONS.get(name[0], name[0]), sentences, flags=re.MULTILINE)
+
+
+def usage(fault: Any, words: Sequence[str]) -> str:
+    """One line on what the parser refused, and where to look; the whole help where nothing was asked.
+
+    Args:
+        fault: what it raised.
+        words: what was typed after the program's name.
+    """
+    message = str(fault.format_message())
+    if "\n" in message:
+        return message
+    option, kind, got = _not_a_number(fault, words)
+    if got is not None:
+        message = f"{option}: expected {kind}, got {got!r}."
+    elif offer := re.match(r"(.+?)\.? (?:(Did you mean .+)|\(Possible options: (.+)\))", message):
+        message = f"{offer[1]}. {offer[2] or f'Did you mean {offer[3]}?'}"
+    stop = "" if message.endswith((".", "?")) else "."
+    return f"{message}{stop} See {fault.ctx.command_path if fault.ctx else 'unrolled'} --help."
+
+
+def _not_a_number(fault: Any, words: Sequence[str]) -> tuple[str, str, str | None]:
+    """The option, the kind of number it takes and the word that is none; None in its place otherwise.
+
+    The word is looked up in what was typed: the parser's own sentence has it or not, by its version.
+    """
+    parameter, name = getattr(fault, "param", None), re.search(r"valid (integer|number|float)", fault.message)
+    if parameter is None or name is None:
+        return "", "", None
+    option, (kind, accepts) = parameter.opts[-1], _KINDS[name[1]]
+    apart = [value for word, value in pairwise(words) if word == option]
+    joined = [word.partition("=")[2] for word in words if word.startswith(f"{option}=")]
+    for value in apart + joined:
+        try:
+            accepts(value)
+        except ValueError:
+            return option, kind, value
+    return option, kind, None

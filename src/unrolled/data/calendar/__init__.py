@@ -1,0 +1,1 @@
+"""Frequencies, calendar offsets and seasons of dates."""

@@ -1,0 +1,255 @@
+"""Which calendar a series keeps, found from its times alone: gaps and duplicates do not hide it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.calendar.offsets import DAY, Ints, Times, distance, parse
+
+_WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+_MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_UNITS = (
+    ("D", DAY),
+    ("h", DAY // 24),
+    ("min", DAY // 1440),
+    ("s", 10**9),
+    ("ms", 10**6),
+    ("us", 1000),
+    ("ns", 1),
+)
+_LEAST_SHARE = 0.5  # of the steps must be the shortest one; with fewer, it is no calendar
+_NEAR_DAYS = 5  # a month's first or last trading day is at most this far from its edge
+_HOLIDAY_SHARE = 0.08  # of the business days; Tokyo and Shanghai close on 6 to 8 of 100
+_LONGEST_HOLIDAY = 10  # business days
+
+
+class Survey(NamedTuple):
+    """What the sorted times of N series show.
+
+    Args:
+        freq: the step that all series keep; None where there is none.
+        freqs: N frequencies, None where a series keeps none or has fewer than two times.
+        duplicates: rows whose time is that of the row before.
+        gaps: rows after which steps are missing.
+        missing: how many are missing there, for each gap.
+        holidays: business days without a row, few and short enough to be no gaps.
+        irregular: positions of the series that have two times or more, and no step.
+    """
+
+    freq: str | None
+    freqs: tuple[str | None, ...]
+    duplicates: Ints
+    gaps: Ints
+    missing: Ints
+    holidays: int
+    irregular: Ints
+
+
+def survey(times: Times, offsets: Ints) -> Survey:
+    """Find the step of each series and of all, and where it is broken.
+
+    Args:
+        times: (ΣT,) datetime64[ns] or int64, rising within each series.
+        offsets: (N + 1,) where each series begins.
+
+    >>> days = np.array(["2020-01-01", "2020-01-02", "2020-01-05", "2020-01-06"], "M8[ns]")
+    >>> found = survey(days, np.array([0, 4]))
+    >>> found.freq, found.gaps.tolist(), found.missing.tolist()
+    ('D', [1], [2])
+    """
+    series = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    twice = np.flatnonzero((np.diff(series) == 0) & (np.diff(times).astype(np.int64) == 0)) + 1
+    rows = np.delete(np.arange(len(times)), twice)
+    times, series = times[rows], series[rows]
+    freqs, weak = _each(times, series, len(offsets) - 1)
+    freqs = _agreed(freqs, weak, times, series)
+    known = {freq for freq in freqs if freq}
+    counts = np.bincount(series, minlength=len(freqs))
+    irregular = np.array([i for i, f in enumerate(freqs) if f is None and counts[i] > 1], dtype=np.int64)
+    common = known.pop() if len(known) == 1 and not len(irregular) else None
+    left, missing, holidays = _broken(times, series, freqs)
+    return Survey(common, tuple(freqs), twice, rows[left], missing, holidays, irregular)
+
+
+class _Pairs(NamedTuple):
+    """Neighbouring rows of one series: row `left[k]` and the one after it, grouped by series."""
+
+    left: Ints
+    series: Ints
+    starts: Ints  # where each series begins among the pairs
+    total: int  # of series
+
+    @classmethod
+    def of(cls, series: Ints, count: int) -> _Pairs:
+        left = np.flatnonzero(series[1:] == series[:-1])
+        groups = series[left]
+        return cls(left, groups, np.flatnonzero(np.diff(groups, prepend=-1)), count)
+
+    def reduce(self, ufunc: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
+        """(N,) a reduction over the pairs of each series; 0 for a series without any."""
+        out = np.zeros(self.total, dtype=values.dtype)
+        if len(values):
+            out[self.series[self.starts]] = ufunc.reduceat(values, self.starts)
+        return out
+
+    def step(self, steps: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+        """(N,) the shortest step of each series, and whether it is a step that the series keeps."""
+        base = self.reduce(np.minimum, steps)
+        ones = self.reduce(np.add, (steps == base[self.series]).astype(np.int64))
+        pairs = self.reduce(np.add, np.ones_like(steps))
+        rest = steps % np.maximum(base[self.series], 1)
+        return base, (base > 0) & (self.reduce(np.maximum, rest) == 0) & (ones >= _LEAST_SHARE * pairs)
+
+
+def _each(times: Times, series: Ints, count: int) -> tuple[list[str | None], NDArray[np.bool_]]:
+    """The step that each series keeps by itself, and which series have only two times to tell by."""
+    pairs = _Pairs.of(series, count)
+    weak = pairs.reduce(np.add, np.ones_like(pairs.left)) < 2
+    steps = (times[pairs.left + 1] - times[pairs.left]).astype(np.int64)
+    base, kept = pairs.step(steps)
+    if times.dtype.kind != "M":
+        return [str(b) if k else None for b, k in zip(base.tolist(), kept.tolist(), strict=True)], weak
+    days = times.astype("datetime64[D]")
+    months = days.astype("datetime64[M]").astype(np.int64)
+    month_base, month_kept = pairs.step(months[pairs.left + 1] - months[pairs.left])
+    nowhere = np.full(count, "")
+    place = _places(times, series, count) if month_kept.any() else nowhere
+    business = _keeps_business_days(days, pairs) if (base == DAY).any() else nowhere.astype(bool)
+    first = np.searchsorted(series, np.arange(count))
+    freqs: list[str | None] = []
+    for i in range(count):
+        start = min(int(first[i]), len(days) - 1)
+        if place[i] and month_kept[i]:
+            freqs.append(_month_alias(int(month_base[i]), str(place[i]), int(months[start]) % 12))
+        elif business[i] and base[i] == DAY:
+            freqs.append("B")
+        else:
+            freqs.append(_fixed_alias(int(base[i]), int(days[start].astype(np.int64))) if kept[i] else None)
+    return freqs, weak
+
+
+def _places(times: Times, series: Ints, count: int) -> NDArray[np.str_]:
+    """(N,) where in its months each series stands: "E", "S", "BE", "BS", or "" for nowhere in particular."""
+    days = times.astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    day = (days - months.astype("datetime64[D]")).astype(np.int64) + 1
+    size = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
+    clock = (times - days).astype(np.int64)
+
+    def always(claim: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return np.asarray(np.bincount(series[~claim], minlength=count) == 0)
+
+    usual, usual_clock = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    np.maximum.at(usual, series, day)
+    np.maximum.at(usual_clock, series, clock)
+    trading = np.is_busday(days)
+    place = np.select(
+        [
+            ~always(clock == usual_clock[series]),
+            always(day == size),
+            always(day == np.minimum(usual[series], size)),
+            always(trading & (size - day <= _NEAR_DAYS)),
+            always(trading & (day <= _NEAR_DAYS)),
+        ],
+        ["", "E", "S", "BE", "BS"],
+        "",
+    )
+    return np.asarray(place)
+
+
+def _keeps_business_days(days: Times, pairs: _Pairs) -> NDArray[np.bool_]:
+    """(N,) whether a series skips weekends, has no row in one, and has a row on most other days."""
+    before, after = days[pairs.left], days[pairs.left + 1]
+    weekend = ~(np.is_busday(before) & np.is_busday(after))
+    business = np.busday_count(before, after)
+    skipped = business < (after - before).astype(np.int64)
+    base, kept = pairs.step(business.astype(np.int64))
+    crosses = pairs.reduce(np.maximum, skipped.astype(np.int64)) > 0
+    return np.asarray(kept & (base == 1) & crosses & (pairs.reduce(np.maximum, weekend.astype(int)) == 0))
+
+
+def _month_alias(months: int, place: str, month: int) -> str:
+    """Such as "MS", "QE", "BME", "2QS-FEB", "YE-JUN"; `month` counts from 0."""
+    business, edge = ("B", place[1]) if len(place) == 2 else ("", place)
+    if months % 12 == 0:
+        span, unit, usual = 12, "Y", 0 if edge == "S" else 11
+    elif months % 3 == 0:
+        span, unit, usual, month = 3, "Q", 0 if edge == "S" else 2, month % 3
+    else:
+        span, unit, usual, month = 1, "M", 0, 0
+    count = months // span
+    anchor = "" if month == usual else f"-{_MONTH_NAMES[month]}"
+    return f"{count if count > 1 else ''}{business}{unit}{edge}{anchor}"
+
+
+def _fixed_alias(span: int, day: int) -> str:
+    """Such as "W-SUN", "D", "15min"; `day` counts from 1970-01-01, a Thursday."""
+    if span % (7 * DAY) == 0:
+        count = span // (7 * DAY)
+        return f"{count if count > 1 else ''}W-{_WEEKDAYS[(day + 3) % 7]}"
+    unit, size = next((unit, size) for unit, size in _UNITS if span % size == 0)
+    return f"{span // size if span > size else ''}{unit}"
+
+
+def _agreed(freqs: list[str | None], weak: NDArray[np.bool_], times: Times, series: Ints) -> list[str | None]:
+    """Series that are too short or too sparse to tell follow the others, if they fit their calendar."""
+    rows = np.bincount(series, minlength=len(freqs))
+    votes: Counter[str] = Counter()
+    for freq, n, short in zip(freqs, rows.tolist(), weak.tolist(), strict=True):
+        if freq and not short:
+            votes[freq] += n
+    for freq in list(votes):  # one week of business days looks like days
+        if (trading := _on_trading_days(freq)) in votes and trading != freq:
+            votes[trading] += votes.pop(freq)
+    if not votes:
+        return freqs
+    leader = votes.most_common(1)[0][0]
+    ends = np.searchsorted(series, np.arange(len(freqs) + 1))
+    for i, freq in enumerate(freqs):
+        unsure = freq is None or weak[i] or (freq != leader and _on_trading_days(freq) == leader)
+        if unsure and rows[i] > 1 and fits(times[ends[i] : ends[i + 1]], leader):
+            freqs[i] = leader
+    return freqs
+
+
+def _on_trading_days(freq: str) -> str:
+    """The same step, kept on trading days only: "D" as "B", "ME" as "BME"; others as they are."""
+    return "B" if freq == "D" else re.sub(r"^(\d*)([MQY][SE])", r"\1B\2", freq)
+
+
+def fits(times: Times, freq: str) -> bool:
+    """Whether every time lies on a calendar with this step.
+
+    >>> fits(np.array(["2024-01-01", "2024-01-03"], dtype="datetime64[ns]"), "D")
+    True
+    """
+    step = parse(freq)
+    if step.unit == "B":
+        return bool(np.is_busday(times.astype("datetime64[D]")).all())
+    if step.place:
+        months = times.astype("datetime64[M]").astype(np.int64)
+        place = str(_places(times, np.zeros(len(times), dtype=np.int64), 1)[0])
+        return place in {step.place, step.place[-1]} and not (np.diff(months) % step.span).any()
+    return not ((times - times[0]).astype(np.int64) % step.span).any()
+
+
+def _broken(times: Times, series: Ints, freqs: list[str | None]) -> tuple[Ints, Ints, int]:
+    """Rows after which steps are missing, how many, and how many business days are only holidays."""
+    pairs = _Pairs.of(series, len(freqs))
+    missing = np.zeros(len(pairs.left), dtype=np.int64)
+    for freq in {freq for freq in freqs if freq}:
+        chosen = np.array([f == freq for f in freqs])[pairs.series]
+        left = pairs.left[chosen]
+        missing[chosen] = distance(times[left], times[left + 1], freq) - 1
+    total = pairs.reduce(np.add, missing + 1)
+    closed = pairs.reduce(np.add, missing)
+    few = closed <= _HOLIDAY_SHARE * total
+    short = pairs.reduce(np.maximum, missing) <= _LONGEST_HOLIDAY
+    holiday = (np.array([freq == "B" for freq in freqs], dtype=bool) & few & short)[pairs.series]
+    gaps = (missing > 0) & ~holiday
+    return pairs.left[gaps], missing[gaps], int(missing[holiday].sum())

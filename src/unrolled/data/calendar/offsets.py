@@ -1,0 +1,222 @@
+"""Steps of a calendar: how far apart two times are, what comes next, how long a season is.
+
+A frequency is a pandas alias: a fixed length ("D", "h", "15min", "W-SUN"), business days ("B"), or months,
+quarters and years with a place in them: first day ("MS"), last ("ME"), first or last trading day ("BMS",
+"BME"). Whole-number times have the digits of their step ("1"). A series on the 15th of each month is "MS",
+and goes on with the 15th.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import ArgumentError, DataError
+from unrolled.validation import whole
+
+Times = NDArray[Any]  # datetime64[ns] without a zone, or int64
+Ints = NDArray[np.int64]
+
+DAY = 86_400_000_000_000  # ns
+_UNITS = {
+    "ns": 1, "us": 1_000, "ms": 1_000_000, "s": 10**9, "min": 60 * 10**9, "h": 3_600 * 10**9,
+    "D": DAY, "W": 7 * DAY,
+}  # fmt: skip
+_DAYS = (np.datetime64("1677-09-22"), np.datetime64("2262-04-10"))  # whole days in datetime64[ns]
+_MONTHS = {"M": 1, "Q": 3, "Y": 12}
+_WORDS = {
+    "ns": "nanosecond", "us": "microsecond", "ms": "millisecond", "s": "second", "min": "minute",
+    "h": "hour", "D": "day", "W": "week", "B": "business day", "M": "month", "Q": "quarter", "Y": "year",
+}  # fmt: skip
+_ADVERBS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly", "quarter": "quarterly",
+            "year": "yearly", "business day": "business days"}  # fmt: skip
+_SEASONS = {"min": 1440, "h": 24, "D": 7, "W": 52, "B": 5, "M": 12, "Q": 4}
+_ALIAS = re.compile(
+    r"(?P<count>\d*)(?:(?P<business>B?)(?P<span>[MQY])(?P<place>[SE])|(?P<unit>W|D|h|min|s|ms|us|ns|B))"
+    r"(?:-[A-Z]{3})?"
+)
+
+
+class Step(NamedTuple):
+    """`many` units; months with a place in them: first or last day ("S", "E"), trading day ("BS", "BE")."""
+
+    many: int
+    unit: str
+    place: str = ""
+
+    @property
+    def span(self) -> int:
+        """Its length: nanoseconds, months, business days or whole numbers, whichever the unit counts."""
+        return self.many * (_UNITS.get(self.unit) or _MONTHS.get(self.unit) or 1)
+
+
+def parse(freq: str) -> Step:
+    """The step that a frequency names.
+
+    Raises:
+        ArgumentError: it is no alias that the package uses.
+
+    >>> parse("2QS-FEB"), parse("15min").span // 10**9
+    (Step(many=2, unit='Q', place='S'), 900)
+    """
+    if freq.isdigit() and int(freq) > 0:
+        return Step(int(freq), "")
+    found = _ALIAS.fullmatch(freq)
+    if not found or found["count"] == "0":
+        raise ArgumentError(f"freq: expected a pandas alias such as 'MS', 'D', 'h' or '15min', got {freq!r}.")
+    unit = found["span"] or found["unit"]
+    return Step(int(found["count"] or 1), unit, (found["business"] or "") + (found["place"] or ""))
+
+
+def season_length(freq: str | None) -> int:
+    """Steps in the season that a frequency suggests; 1 for none.
+
+    A year of months, quarters or weeks, a week of days, a day of hours or minutes. Nothing is presumed
+    below a minute, or where the season is no whole number of steps.
+
+    >>> [season_length(freq) for freq in ("MS", "QE", "W-SAT", "D", "B", "h", "30min", "YS", "1", None)]
+    [12, 4, 52, 7, 5, 24, 48, 1, 1, 1]
+    """
+    if freq is None:
+        return 1
+    step = parse(freq)
+    season = _SEASONS.get(step.unit, 1)
+    return season // step.many if season % step.many == 0 else 1
+
+
+def future_times(last: np.datetime64 | int, freq: str, steps: int) -> Times:
+    """The `steps` times after `last`.
+
+    Args:
+        last: the newest time, a datetime or a whole number.
+        freq: the step, as `Sequences.freq` holds it.
+        steps: how many, at least 0.
+
+    Returns:
+        (steps,) datetime64[ns], or int64 where `last` is a whole number.
+
+    Raises:
+        ArgumentError: the frequency is unknown.
+        DataError: they lie beyond 2262-04-10, or 2**63 where they are whole numbers.
+
+    >>> future_times(np.datetime64("2015-12-31"), "BME", 2).astype("datetime64[D]").tolist()
+    [datetime.date(2016, 1, 29), datetime.date(2016, 2, 29)]
+    >>> future_times(7, "1", 3).tolist()
+    [8, 9, 10]
+    """
+    whole("steps", steps)
+    start = np.asarray(last)
+    start = start.astype("datetime64[ns]") if start.dtype.kind == "M" else start.astype(np.int64)
+    return advance(np.repeat(start, steps), freq, np.arange(1, steps + 1))
+
+
+def advance(times: Times, freq: str, steps: Ints) -> Times:
+    """(K,) each time moved by its number of steps.
+
+    Raises:
+        DataError: one lies outside of what datetime64[ns], or int64, can hold.
+
+    >>> advance(np.array(["2024-01-31"], "M8[ns]"), "MS", np.array([1])).astype("M8[D]").tolist()
+    [datetime.date(2024, 2, 29)]
+    """
+    step = parse(freq)
+    if step.unit in _UNITS or not step.unit:
+        added = times.astype(np.int64) + steps * step.span
+        far = times.astype(np.float64) + steps.astype(np.float64) * step.span  # floats do not wrap around
+        _refuse_beyond(np.asarray(np.abs(added - far) > 2.0**62), times, freq, steps)
+        return np.asarray(added.astype(times.dtype))
+    days = times.astype("datetime64[D]")
+    if step.unit == "B":
+        moved = np.busday_offset(days, steps * step.span, roll="backward")
+    else:
+        moved = _in_month(days.astype("datetime64[M]") + steps * step.span, days, step.place)
+    _refuse_beyond((moved < _DAYS[0]) | (moved > _DAYS[1]), times, freq, steps)
+    return np.asarray(moved.astype("datetime64[ns]") + (times - days))
+
+
+def _refuse_beyond(beyond: NDArray[np.bool_], times: Times, freq: str, steps: Ints) -> None:
+    if beyond.any():
+        row = int(np.argmax(beyond))
+        most = f"dates from {_DAYS[0]} to {_DAYS[1]}" if times.dtype.kind == "M" else "times below 2**63"
+        raise DataError(
+            f"times: expected {most}, got {counted(int(steps[row]), 'step')} of {freq!r} after "
+            f"{shown(times[row])}. Take fewer steps, or number the times 1, 2, 3."
+        )
+
+
+def _in_month(months: Times, days: Times, place: str) -> Times:
+    """(K,) the day of each month that keeps the place which `days` have in theirs."""
+    first, last = months.astype("datetime64[D]"), (months + 1).astype("datetime64[D]") - 1
+    if place == "E":
+        return last
+    if place == "BE":
+        return np.asarray(np.busday_offset(last, 0, roll="backward"))
+    if place == "BS":
+        return np.asarray(np.busday_offset(first, 0, roll="forward"))
+    within = days - days.astype("datetime64[M]").astype("datetime64[D]")
+    return np.asarray(np.minimum(first + within, last))
+
+
+def distance(before: Times, after: Times, freq: str) -> Ints:
+    """(K,) whole steps from each time to its partner.
+
+    >>> distance(np.array(["2020-01-31"], "M8[ns]"), np.array(["2020-04-30"], "M8[ns]"), "ME").tolist()
+    [3]
+    """
+    step = parse(freq)
+    if step.unit in _MONTHS:
+        far = (after.astype("datetime64[M]") - before.astype("datetime64[M]")).astype(np.int64)
+    elif step.unit == "B":
+        far = np.busday_count(before.astype("datetime64[D]"), after.astype("datetime64[D]"))
+    else:
+        far = (after - before).astype(np.int64)
+    return np.asarray(far // step.span, dtype=np.int64)
+
+
+def unit_word(freq: str | None) -> str:
+    """What one step is called.
+
+    >>> unit_word("BME"), unit_word("15min"), unit_word("1"), unit_word(None)
+    ('month', '15 minutes', 'step', 'step')
+    """
+    step = parse(freq) if freq else Step(1, "")
+    word = _WORDS.get(step.unit, "step")
+    return word if step.many == 1 or not step.unit else f"{step.many} {word}s"
+
+
+def in_words(freq: str | None) -> str:
+    """A frequency as a person says it.
+
+    >>> in_words("MS"), in_words("2h"), in_words("B"), in_words("1"), in_words(None)
+    ('monthly', 'every 2 hours', 'business days', 'steps of 1', 'no common step')
+    """
+    if freq is None:
+        return "no common step"
+    if freq.isdigit():
+        return f"steps of {freq}"
+    word = unit_word(freq)
+    return _ADVERBS.get(word, f"every {word}")
+
+
+def counted(number: int, noun: str) -> str:
+    """So many of something.
+
+    >>> counted(1, "row"), counted(1200, "gap")
+    ('1 row', '1,200 gaps')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def shown(time: Any) -> str:
+    """One time as short as it can be said: a whole number, a date, or a date with its clock.
+
+    >>> shown(np.datetime64("2020-01-05T00:00:00.000000000")), shown(np.datetime64("2020-01-05T07:30"))
+    ('2020-01-05', '2020-01-05 07:30')
+    """
+    if not isinstance(time, np.datetime64):
+        return str(int(time))
+    text = np.datetime_as_string(time, unit="ns").replace("T", " ")
+    return text.removesuffix(".000000000").removesuffix(":00").removesuffix(" 00:00").rstrip(".")

@@ -1,0 +1,1 @@
+"""Describe a data set: order, time, frequency, growth, season, transform."""

@@ -1,0 +1,336 @@
+"""Is this a sequence, is it temporal, does its order count, and what is in it?
+
+What the data declares (a time column, a text) is kept apart from what it shows (a test, with its p-value).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.calendar.frequency import Survey, survey
+from unrolled.data.calendar.offsets import season_length, shown, unit_word
+from unrolled.data.describe.diagnostics import Averaging, averaging, changes_of, growth, seasonality
+from unrolled.data.gaps import irregularities
+from unrolled.data.io.read import read
+from unrolled.data.preprocess.transforms import choose_transform, is_multiplicative
+from unrolled.data.sequences import Order, Sequences
+from unrolled.errors import DataError
+from unrolled.stats.serial_correlation import Evidence, order_evidence, token_evidence
+
+Floats = NDArray[np.float64]
+
+_MOST_SERIES = 5_000  # are looked into one by one
+_RECENT = 12  # steps whose growth is listed
+_FALSE_ALARMS = 0.005  # share of random walks that look averaged: `benchmarks/averaging_alarms.py`
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a source of data is, and what is in it.
+
+    Args:
+        source: the file or kind of frame.
+        rows: of all series together.
+        series: how many.
+        length: of the shortest and of the longest series.
+        columns: the target, then other columns.
+        declared: what the rows' order is said to be: "time", "position" or "none".
+        order: whether the order of the values carries information, tested.
+        order_of_changes: the same for their changes; for a random walk they show no sign.
+        start, end: the first and last time.
+        freq: the common step, a pandas alias, or its digits for whole-number times.
+        gaps: places where steps are missing.
+        missing_steps: how many, in all gaps.
+        holidays: business days without a row, too few and short to be gaps.
+        duplicates: rows whose time had occurred.
+        missing: values that are missing.
+        ranges: the lowest and highest value of each column, the target first.
+        yearly_means: of a single series with dates.
+        mean_growth: percent a step, averaged; None unless all values are above 0.
+        recent_growth: time and percent of the latest steps of a single series.
+        multiplicative: whether it grows by multiples; of many series, whether most do.
+        multiplicative_reason: half a sentence.
+        season: steps in the season that the step suggests.
+        seasonal: whether changes repeat from season to season; None where it cannot be told.
+        transform, transform_reason: what transform="auto" would take, and why.
+        averaging: how the changes' autocorrelations bear on averaging, for a single series.
+        warnings: what to know before forecasting this, a sentence each.
+        notes: what reading changed.
+    """
+
+    kind: ClassVar[str] = "description"
+
+    source: str
+    rows: int
+    series: int
+    length: tuple[int, int]
+    columns: tuple[str, ...]
+    declared: str
+    order: Evidence
+    order_of_changes: Evidence | None = None
+    start: str | None = None
+    end: str | None = None
+    freq: str | None = None
+    gaps: int = 0
+    missing_steps: int = 0
+    holidays: int = 0
+    duplicates: int = 0
+    missing: int = 0
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    yearly_means: dict[int, float] = field(default_factory=dict)
+    mean_growth: float | None = None
+    recent_growth: tuple[tuple[str, float], ...] = ()
+    multiplicative: bool | None = None
+    multiplicative_reason: str = ""
+    season: int = 1
+    seasonal: bool | None = None
+    transform: str | None = None
+    transform_reason: str = ""
+    averaging: Averaging | None = None
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the rows are said to have an order."""
+        return self.declared != Order.NONE
+
+    @property
+    def is_temporal(self) -> bool:
+        """Whether that order is time."""
+        return self.declared == Order.TIME
+
+    @property
+    def lowest(self) -> float | None:
+        """The lowest value of the target."""
+        return self.ranges[self.columns[0]][0] if self.columns[0] in self.ranges else None
+
+    @property
+    def highest(self) -> float | None:
+        """The highest value of the target."""
+        return self.ranges[self.columns[0]][1] if self.columns[0] in self.ranges else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON takes it.
+
+        >>> import json
+        >>> said = json.dumps(describe([3.0, 1.0, 2.0]).to_dict())
+        >>> json.loads(said)["order"]["outcome"]
+        'too few to tell'
+        """
+        facts = asdict(self)
+        facts["yearly_means"] = {str(year): mean for year, mean in self.yearly_means.items()}
+        facts["averaging"] = None if self.averaging is None else self.averaging._asdict()
+        head = {
+            name: getattr(self, name) for name in ("kind", "is_sequence", "is_temporal", "lowest", "highest")
+        }
+        return {**head, **facts}
+
+    def __str__(self) -> str:
+        from unrolled.data.describe.description import block  # noqa: PLC0415 (it is written around this record)
+
+        return block(self)
+
+
+def describe(source: Any) -> Description:
+    """Say what the data is, and what is in it.
+
+    Args:
+        source: Sequences, or anything that `unrolled.read` takes.
+
+    Returns:
+        A record; `print` shows it as a block, `to_dict` gives it to machines.
+
+    Raises:
+        DataError: it cannot be read, or holds a single row.
+
+    >>> machine = describe("machine")  # a sequence, not temporal, and too short to show that order matters
+    >>> machine.is_sequence, machine.is_temporal, machine.order.outcome
+    (True, False, 'too few to tell')
+    """
+    series = read(source)
+    if len(series.values) < 2:
+        raise DataError(
+            f"{series.source}: expected at least two rows, got {len(series.values) or 'none'}. One value has "
+            "no order, step or growth to describe."
+        )
+    facts = _shape(series)
+    if series.tokens is not None:
+        return Description(**facts, order=token_evidence(_codes(series), _position(series)))
+    facts |= {"missing": int(series.missing.sum()), "ranges": _ranges(series)}
+    if series.order is Order.NONE:
+        return Description(**facts, order=_table_evidence(series))
+    found = None if series.times is None else survey(series.times, series.offsets)
+    facts |= _calendar(series, found) | _behaviour(series, found)
+    facts["warnings"] = (*facts["warnings"], *irregularities(series))
+    return Description(**facts)
+
+
+def _codes(series: Sequences) -> NDArray[np.int64]:
+    return series.values[:, 0].astype(np.int64)
+
+
+def _position(series: Sequences) -> NDArray[np.int64]:
+    """(ΣT,) which sequence each row belongs to."""
+    return np.repeat(np.arange(len(series)), series.lengths)
+
+
+def _shape(series: Sequences) -> dict[str, Any]:
+    lengths = series.lengths
+    return {
+        "source": series.source,
+        "rows": len(series.values),
+        "series": len(series),
+        "length": (int(lengths.min()), int(lengths.max())),
+        "columns": series.columns,
+        "declared": str(series.order),
+        "notes": series.notes,
+    }
+
+
+def _ranges(series: Sequences) -> dict[str, tuple[float, float]]:
+    """The lowest and highest finite value of each column that has one."""
+    finite = [column[np.isfinite(column)] for column in series.values.T]
+    pairs = zip(series.columns, finite, strict=True)
+    return {name: (float(known.min()), float(known.max())) for name, known in pairs if len(known)}
+
+
+def _table_evidence(series: Sequences) -> Evidence:
+    """The column whose order shows most, its p-value times the number of columns looked at."""
+    rows = _position(series)
+    found = [order_evidence(series.values[:, k], rows) for k in range(len(series.columns))]
+    told = [evidence for evidence in found if evidence.p_value is not None]
+    if not told:
+        return found[0]
+    best = min(told, key=lambda evidence: evidence.p_value or 0.0)
+    return best.over(len(told))
+
+
+def _calendar(series: Sequences, found: Survey | None) -> dict[str, Any]:
+    if series.times is None or found is None:
+        return {}
+    facts: dict[str, Any] = {
+        "start": shown(series.times.min()),
+        "end": shown(series.times.max()),
+        "freq": found.freq,
+        "gaps": len(found.gaps),
+        "missing_steps": int(found.missing.sum()),
+        "holidays": found.holidays,
+        "duplicates": len(found.duplicates),
+        "season": season_length(found.freq),
+    }
+    if len(series) == 1 and series.times.dtype.kind == "M":
+        facts["yearly_means"] = _yearly_means(series)
+    return facts
+
+
+def _yearly_means(series: Sequences) -> dict[int, float]:
+    assert series.times is not None
+    known = ~np.isnan(series.target)
+    years = series.times[known].astype("datetime64[Y]").astype(np.int64) + 1970
+    distinct, position = np.unique(years, return_inverse=True)
+    means = np.bincount(position, series.target[known]) / np.bincount(position)
+    return dict(zip(distinct.tolist(), means.tolist(), strict=True))
+
+
+def _behaviour(series: Sequences, found: Survey | None) -> dict[str, Any]:
+    """What each series' values do: order, growth, season, averaging, and the transform they ask for."""
+    season = season_length(found.freq if found else None)
+    parts = [one.target[: one.observed[0]] for one in _some(series)]
+    changes = [changes_of(y) for y in parts]
+    order = order_evidence(np.concatenate(parts), _labels(parts), season)
+    facts: dict[str, Any] = {"order": order, "warnings": tuple(_constant(parts, series.source))}
+    if order.outcome == "carries information":  # else differences only show that they are differences
+        facts["order_of_changes"] = order_evidence(np.concatenate(changes), _labels(changes), season)
+    known = [y[~np.isnan(y)] for y in parts]
+    known = [y for y in known if len(y) > 1 and np.ptp(y) > 0]
+    if not known:
+        return facts
+    facts |= _growth(series, parts, found)
+    facts |= _transform(known, season)
+    seasons = [told for y in parts if (told := seasonality(y, season)[0]) is not None]
+    facts["seasonal"] = 2 * sum(seasons) > len(seasons) if seasons else None
+    facts |= _averaging(parts, found.freq if found else None, facts["warnings"])
+    return facts
+
+
+def _some(series: Sequences) -> list[Sequences]:
+    """All series, or evenly spaced ones where there are very many."""
+    chosen = np.unique(np.linspace(0, len(series) - 1, min(len(series), _MOST_SERIES)).astype(np.int64))
+    return [series[int(i)] for i in chosen]
+
+
+def _labels(parts: list[Floats]) -> NDArray[np.int64]:
+    return np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+
+
+def _constant(parts: list[Floats], source: str) -> list[str]:
+    still = [y for y in parts if len(y) and np.nanmin(y) == np.nanmax(y)]
+    if not still:
+        return []
+    if len(parts) == 1:
+        return [f"{source}: every value is {still[0][0]:g}, so that there is nothing to forecast."]
+    return [
+        f"{source}: {len(still)} of {len(parts)} series never change, so that there is nothing to forecast."
+    ]
+
+
+def _growth(series: Sequences, parts: list[Floats], found: Survey | None) -> dict[str, Any]:
+    """Mean growth from one step to the next; the latest steps of a single series one by one."""
+    grown = [growth(y) for y in parts]
+    if len(parts) == 1 and found is not None and len(grown[0]):  # over a gap or within a day it is no step
+        apart = np.concatenate([found.gaps, found.duplicates - 1])
+        grown[0][apart[apart < len(grown[0])]] = np.nan
+    means = [float(np.nanmean(g)) for g in grown if np.isfinite(g).any() and not np.isinf(g).any()]
+    facts: dict[str, Any] = {"mean_growth": float(np.mean(means)) if len(means) == len(parts) else None}
+    if len(series) == 1 and len(grown[0]) and series.times is not None:
+        latest = zip(series.times[1 : len(parts[0])][-_RECENT:], grown[0][-_RECENT:].tolist(), strict=True)
+        facts["recent_growth"] = tuple(
+            (shown(time), percent) for time, percent in latest if np.isfinite(percent)
+        )
+    return facts
+
+
+def _transform(known: list[Floats], season: int) -> dict[str, Any]:
+    """What the package would do to the values before learning from them; of many series, most often."""
+    multiples = [is_multiplicative(y) for y in known]
+    choices = [choose_transform(y, season) for y in known]
+    most, count = Counter(name for name, _ in choices).most_common(1)[0]
+    reason = next(why for name, why in choices if name == most)
+    grow = sum(answer for answer, _ in multiples)
+    if len(known) == 1:
+        why = multiples[0][1]
+    else:
+        why = f"{grow:,} of {len(known):,} series do"
+        reason = f"so for {count:,} of {len(known):,} series"
+    return {
+        "multiplicative": 2 * grow > len(known),
+        "multiplicative_reason": why,
+        "transform": most,
+        "transform_reason": reason,
+    }
+
+
+def _averaging(parts: list[Floats], freq: str | None, warnings: tuple[str, ...]) -> dict[str, Any]:
+    """The warning where more series look averaged than random walks would by chance."""
+    found = [averaging(y, season_length(freq)) for y in parts]
+    suspected, expected = sum(one.suspected for one in found), _FALSE_ALARMS * len(found)
+    facts: dict[str, Any] = {"averaging": found[0] if len(found) == 1 else None}
+    if suspected <= expected + 3 * expected**0.5:
+        return facts
+    unit = unit_word(freq)
+    who = "the values look" if len(found) == 1 else f"{suspected} of {len(found)} series look"
+    seen = (
+        f" (changes correlate {found[0].lag_1:.2f} one step apart and {found[0].lag_2:.2f} two steps apart)"
+    )
+    text = (
+        f"{who} like averages over each {unit}, not values at its end{seen if len(found) == 1 else ''}. "
+        "Averaging alone makes changes predictable, which gives every model a skill it does not have: use "
+        "values at the end, or judge against an AR(1) on changes."
+    )
+    return {**facts, "warnings": (*warnings, text)}

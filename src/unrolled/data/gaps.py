@@ -1,0 +1,266 @@
+"""What forecasting asks of a series: one step, no gap, no value missing; and how gaps are filled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.calendar.frequency import Survey, survey
+from unrolled.data.calendar.offsets import Ints, advance, counted, in_words, shown, unit_word
+from unrolled.data.sequences import Order, Role, Sequences
+from unrolled.errors import DataError
+from unrolled.validation import one_of
+
+FILLS = ("forward", "linear")
+_FILL = "Fill it with --fill linear or fill='linear'."
+
+
+def require_regular(series: Sequences) -> None:
+    """Pass if every series has at least two rows, one step, no gap and no value missing or infinite.
+
+    Missing targets after the last known one are the future, and allowed where future columns stand there.
+
+    Raises:
+        DataError: it is not so; one sentence a fault, each with the way out.
+
+    >>> require_regular(Sequences.from_arrays([[1.0, 2.0, 4.0]]))
+    >>> require_regular(Sequences.from_arrays([[1.0, float("nan"), 4.0]]))
+    Traceback (most recent call last):
+    unrolled.errors.DataError: arrays, series '0': expected a number at position 1, got a missing value ...
+    """
+    if found := irregularities(series):
+        raise DataError("\n".join(found))
+
+
+def irregularities(series: Sequences) -> list[str]:
+    """What `require_regular` would refuse, a sentence each."""
+    if series.order is Order.NONE:
+        got = "got a table without a time column. Name that column with --time or time=."
+        return [f"{series.source}: expected rows in order of time, {got}"]
+    faults: list[str] = []
+    short = np.flatnonzero(series.observed < 2)
+    if len(short):
+        rows, name = int(series.observed[short[0]]), series.ids[short[0]]
+        got = "only one" if rows == 1 else "none"
+        faults.append(
+            f"{series.source}, series {name!r}: expected at least two rows with a value, got {got}. "
+            "Add its earlier rows, or leave that series out."
+        )
+    _refuse_infinite(series, faults)
+    if series.times is not None:
+        found = survey(series.times, series.offsets)
+        _refuse_broken_calendar(series, found, faults)
+        _refuse_gaps(series, found, faults)
+    _refuse_missing(series, faults)
+    return faults
+
+
+def fill(series: Sequences, how: str) -> Sequences:
+    """The same series on a complete calendar, without missing values between the known ones.
+
+    Rows before the first known target and after the last are dropped (those after it stay where there are
+    columns known ahead): nothing is made up outside of what was observed. Holidays are no gaps.
+
+    Args:
+        series: sorted by time.
+        how: "forward" repeats the last known value, "linear" draws a straight line between known ones.
+
+    Raises:
+        ArgumentError: `how` is neither.
+        DataError: the rows have no order, times occur twice or keep no common step, or a series is empty.
+
+    >>> fill(Sequences.from_arrays([[1.0, float("nan"), 4.0]]), "linear").target.tolist()
+    [1.0, 2.5, 4.0]
+    """
+    one_of("fill", how, FILLS)
+    if series.order is Order.NONE:
+        raise DataError(
+            f"{series.source}: expected rows in order of time to fill between, got a table without a time "
+            "column. Name that column with --time or time=."
+        )
+    whole, added = _complete(series)
+    within = np.repeat(np.arange(len(whole)), whole.lengths)
+    values = whole.values.copy()
+    for column, role in enumerate(whole.roles):
+        values[:, column] = _filled(values[:, column], within, "forward" if role is Role.STATIC else how)
+    kept = _between_targets(whole, within)
+    lengths = np.bincount(within[kept], minlength=len(whole))
+    if not lengths.all():
+        name = whole.ids[int(np.argmin(lengths))]
+        raise DataError(f"{whole.source}, series {name!r}: expected a number, got none. Leave it out.")
+    filled = int((np.isnan(whole.values) & ~np.isnan(values))[kept].sum())
+    return replace(
+        whole,
+        values=values[kept],
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        times=None if whole.times is None else whole.times[kept],
+        notes=(*whole.notes, *_notes(how, added, filled, int((~kept).sum()))),
+    )
+
+
+def _notes(how: str, added: int, filled: int, dropped: int) -> list[str]:
+    method = "by the value before" if how == "forward" else "by straight lines"
+    events = (
+        (added, "row", "added for missing steps"),
+        (filled, "value", f"filled {method}"),
+        (dropped, "row", "dropped before the first or after the last known value"),
+    )
+    return [f"{counted(n, noun)} {'was' if n == 1 else 'were'} {what}" for n, noun, what in events if n]
+
+
+def _refuse_infinite(series: Sequences, faults: list[str]) -> None:
+    rows, columns = np.nonzero(np.isinf(series.values))
+    if len(rows):
+        value = series.values[rows[0], columns[0]]
+        faults.append(
+            f"{_named(series, rows[0])}: expected a finite number {_at(series, rows[0])}, column "
+            f"{series.columns[columns[0]]!r}, got {value}. Correct that value or leave it empty."
+        )
+
+
+def _refuse_broken_calendar(series: Sequences, found: Survey, faults: list[str]) -> None:
+    """Duplicated times, steps of no common length, and series that disagree."""
+    assert series.times is not None
+    if len(found.duplicates):
+        row, times = found.duplicates[0], len(found.duplicates)
+        faults.append(
+            f"{_named(series, row)}: expected one row at a time, got two {_at(series, row)}"
+            f"{f' ({times} repeated rows in all)' if times > 1 else ''}. Keep one of them, or name the "
+            "column that tells the series apart with --id or id=."
+        )
+    elif len(found.irregular):
+        faults.append(_uneven(series, int(found.irregular[0])))
+    steps = {freq: i for i, freq in reversed(list(enumerate(found.freqs))) if freq}
+    if len(steps) > 1:
+        (one, first), (other, second) = sorted(steps.items(), key=lambda item: item[1])[:2]
+        said = [in_words(one), in_words(other)]
+        if said[0] == said[1]:  # such as the first and the last day of months
+            said = [f"{said[0]} ({one})", f"{said[0]} ({other})"]
+        faults.append(
+            f"{series.source}: expected the same step in all series, got {said[0]} in series "
+            f"{series.ids[first]!r} and {said[1]} in series {series.ids[second]!r}. Read them separately."
+        )
+
+
+def _uneven(series: Sequences, position: int) -> str:
+    """The sentence about a series whose steps have no common length, with two of them."""
+    one = series[position]
+    assert one.times is not None
+    steps = np.diff(one.times)
+    lengths, counts = np.unique(steps, return_counts=True)
+    usual = lengths[np.argmax(counts)]
+    row = int(np.flatnonzero(steps != usual)[0])
+    return (
+        f"{series.source}, series {series.ids[position]!r}: expected steps of one length, got "
+        f"{_length(usual)} and, from {shown(one.times[row])} to {shown(one.times[row + 1])}, "
+        f"{_length(steps[row])}. Bring it to a regular calendar first, such as with pandas' resample."
+    )
+
+
+def _length(step: Any) -> str:
+    """A span of time in the largest unit that it fills."""
+    if not isinstance(step, np.timedelta64):
+        return str(int(step))
+    ns = int(step.astype(np.int64))
+    for name, size in (("day", 86_400 * 10**9), ("hour", 3_600 * 10**9), ("minute", 60 * 10**9)):
+        if ns >= size:
+            return f"{ns / size:.6g} {name}{'' if ns == size else 's'}"
+    return f"{ns / 10**9:.6g} s"
+
+
+def _refuse_gaps(series: Sequences, found: Survey, faults: list[str]) -> None:
+    if not len(found.gaps):
+        return
+    assert series.times is not None
+    row, missing, total = found.gaps[0], int(found.missing[0]), int(found.missing.sum())
+    after = row + 1 + int(np.argmax(series.times[row + 1 :] != series.times[row]))  # beyond duplicates
+    unit = unit_word(found.freqs[_position(series, row)])
+    faults.append(
+        f"{_named(series, row)}: expected a row every {unit}, got none between {shown(series.times[row])} "
+        f"and {shown(series.times[after])} ({missing} missing there, {total} in all). "
+        "Fill the gaps with --fill linear or fill='linear'."
+    )
+
+
+def _refuse_missing(series: Sequences, faults: list[str]) -> None:
+    missing = series.missing
+    if series.columns_of(Role.FUTURE):  # rows past the last target hold what is known ahead
+        behind = np.array([role in {Role.TARGET, Role.PAST} for role in series.roles])
+        within = np.arange(len(missing)) - np.repeat(series.offsets[:-1], series.lengths)
+        ahead = within >= np.repeat(series.observed, series.lengths)
+        missing[ahead[:, None] & behind] = False
+    rows, columns = np.nonzero(missing)
+    if not len(rows):
+        return
+    row, column = rows[0], series.columns[columns[0]]
+    faults.append(
+        f"{_named(series, row)}: expected a number {_at(series, row)}"
+        f"{f', column {column!r}' if len(series.columns) > 1 else ''}, got a missing value "
+        f"({len(rows)} in all). {_FILL}"
+    )
+
+
+def _position(series: Sequences, row: int) -> int:
+    """Which series a row belongs to."""
+    return int(np.searchsorted(series.offsets, row, side="right") - 1)
+
+
+def _named(series: Sequences, row: int) -> str:
+    return f"{series.source}, series {series.ids[_position(series, row)]!r}"
+
+
+def _at(series: Sequences, row: int) -> str:
+    if series.times is not None:
+        return f"at {shown(series.times[row])}"
+    return f"at position {int(row - series.offsets[_position(series, row)])}"
+
+
+def _complete(series: Sequences) -> tuple[Sequences, int]:
+    """The series with a row, empty but for its time, for each missing step; and how many were added."""
+    if series.times is None:
+        return series, 0
+    faults: list[str] = []
+    found = survey(series.times, series.offsets)
+    _refuse_broken_calendar(series, found, faults)
+    if faults:
+        raise DataError("\n".join(faults))
+    if not len(found.gaps) or found.freq is None:
+        return series, 0
+    steps = np.ones(len(series.values), dtype=np.int64)
+    steps[found.gaps + 1] += found.missing
+    old = np.cumsum(steps) - 1  # where each row goes
+    added = np.setdiff1d(np.arange(old[-1] + 1), old)
+    before = np.searchsorted(old, added) - 1  # the row that each new one follows
+    values = np.full((old[-1] + 1, len(series.columns)), np.nan)
+    times = np.empty(old[-1] + 1, dtype=series.times.dtype)
+    values[old], times[old] = series.values, series.times
+    times[added] = advance(series.times[before], found.freq, added - old[before])
+    offsets = np.concatenate([[0], old[series.offsets[1:] - 1] + 1])
+    return replace(series, values=values, times=times, offsets=offsets, freq=found.freq), len(added)
+
+
+def _filled(values: NDArray[np.float64], series: Ints, how: str) -> NDArray[np.float64]:
+    """(ΣT,) one column with the missing values between known ones of the same series filled."""
+    known = np.flatnonzero(~np.isnan(values))
+    if len(known) in {0, len(values)}:
+        return values
+    rows = np.arange(len(values))
+    after = np.searchsorted(known, rows)  # the first known row at or after each row
+    left, right = known[np.maximum(after - 1, 0)], known[np.minimum(after, len(known) - 1)]
+    between = (after > 0) & (after < len(known)) & (series[left] == series) & (series[right] == series)
+    fresh = np.isnan(values) & between
+    made = values[left] if how == "forward" else np.interp(rows, known, values[known])
+    return np.where(fresh, made, values)
+
+
+def _between_targets(series: Sequences, within: Ints) -> NDArray[np.bool_]:
+    """(ΣT,) rows from a series' first known target to its last; to its end if columns are known ahead."""
+    step = np.arange(len(within)) - series.offsets[:-1][within]
+    known = np.flatnonzero(~np.isnan(series.target))
+    first = np.full(len(series), len(within))
+    np.minimum.at(first, within[known], step[known])
+    kept = step >= first[within]
+    return kept if series.columns_of(Role.FUTURE) else kept & (step < series.observed[within])

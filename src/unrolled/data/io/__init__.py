@@ -1,0 +1,1 @@
+"""Read files, frames and arrays into `Sequences`; write frames."""

@@ -1,0 +1,163 @@
+"""Frames to tables and back: pandas, polars and Arrow, read through narwhals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unrolled.data.parse.datetimes import YEARS
+from unrolled.data.parse.table import Table
+from unrolled.errors import DataError, MissingPartError
+from unrolled.validation import one_of
+
+BACKENDS = ("pandas", "polars", "pyarrow")
+_MOST_WHOLE = np.iinfo(np.int64).max
+
+
+def is_frame(source: Any) -> bool:
+    """Whether narwhals knows this as a frame or a series, eager or not.
+
+    >>> is_frame(pd.Series([1.0])), is_frame([1.0])
+    (True, False)
+    """
+    if isinstance(source, pd.DataFrame | pd.Series):
+        return True  # also with a column name twice, which narwhals refuses with an error of its own
+    known = nw.from_native(source, pass_through=True, allow_series=True)
+    return isinstance(known, nw.DataFrame | nw.LazyFrame | nw.Series)
+
+
+def from_frame(frame: Any, source: str = "data frame") -> Table:
+    """The table in a frame or series; a pandas index of dates, or with a name, is a column first.
+
+    Raises:
+        DataError: it is empty or lazy, or has a column name twice.
+    """
+    index = None
+    if isinstance(frame, pd.Series):
+        frame = frame.to_frame("y" if frame.name is None else frame.name)
+    if isinstance(frame, pd.DataFrame):
+        frame, index = _with_index(frame, source)
+    known = nw.from_native(frame, allow_series=True)
+    if isinstance(known, nw.LazyFrame):
+        raise DataError(f"{source}: expected rows in memory, got a lazy frame. Call its .collect() first.")
+    if isinstance(known, nw.Series):
+        known = known.alias(known.name or "y").to_frame()
+    if not len(known.columns) or not len(known):
+        raise DataError(f"{source}: expected columns and rows, got shape {known.shape}.")
+    columns, zones = {}, {}
+    for name in known.columns:
+        columns[str(name)], zone = _array(known[name], source)
+        if zone:
+            zones[str(name)] = zone
+    backend = known.implementation.value
+    return Table(
+        columns,
+        source,
+        lambda row: f"{source} row {row} (counted from 0)",
+        zones,
+        backend if backend in BACKENDS else "pandas",
+        index=index,
+    )
+
+
+def _with_index(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, str | None]:
+    """A pandas frame whose index, where it says something, has become its first columns."""
+    if frame.columns.nlevels > 1:
+        raise DataError(
+            f"{source}: expected one name a column, got {frame.columns.nlevels} levels of names such as "
+            f"{frame.columns[0]!r}. Join them into one, as in frame.columns.map('_'.join)."
+        )
+    when, index = isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex), None
+    frame = frame.rename(columns=str)
+    _refuse_twice(frame.columns, source)
+    if when or (frame.index.names != [None] and not set(frame.index.names) & set(frame.columns)):
+        last = frame.index.nlevels - 1
+        names = [
+            str("ds" if name is None and k == last else name or "unique_id")
+            for k, name in enumerate(frame.index.names)
+        ]
+        _refuse_twice([*names, *frame.columns], source)
+        index = names[-1] if when else None
+        frame = frame.reset_index(names=names if frame.index.nlevels > 1 else names[0])
+    periods = {
+        str(name): frame[name].dt.to_timestamp()
+        for name, kind in frame.dtypes.items()
+        if isinstance(kind, pd.PeriodDtype)
+    }
+    return frame.assign(**periods), index
+
+
+def _refuse_twice(names: Iterable[str], source: str) -> None:
+    counts = Counter(names)
+    if twice := [name for name, n in counts.items() if n > 1]:
+        raise DataError(f"{source}: expected distinct column names, got {twice[0]!r} twice. Rename one.")
+
+
+def _array(column: nw.Series[Any], source: str) -> tuple[NDArray[Any], str | None]:
+    """A column as an array, and its time zone; times with a zone are in UTC."""
+    kind, zone = column.dtype, None
+    if isinstance(kind, nw.Datetime | nw.Date) or kind == nw.Date:
+        zone = getattr(kind, "time_zone", None)
+        if zone:
+            column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return _nanoseconds(column, source), zone
+    if kind.is_integer() and not column.is_null().any() and column.max() <= _MOST_WHOLE:
+        return column.to_numpy().astype(np.int64), None
+    if kind == nw.Boolean and not column.is_null().any():
+        return column.to_numpy().astype(np.bool_), None
+    if kind.is_numeric():
+        return column.cast(nw.Float64).to_numpy().astype(np.float64), None
+    if kind in {nw.Categorical, nw.Enum}:
+        column = column.cast(nw.String)
+    return np.array([_text_or_date(value) for value in column.to_list()], dtype=object), None
+
+
+def _text_or_date(value: Any) -> Any:
+    return value if value is None or isinstance(value, str) or hasattr(value, "isoformat") else str(value)
+
+
+def _nanoseconds(column: nw.Series[Any], source: str) -> NDArray[Any]:
+    times = np.array(
+        column.to_list() if column.dtype == nw.Date else column.to_numpy(), dtype="datetime64[us]"
+    )
+    years = times[~np.isnat(times)].astype("datetime64[Y]").astype(np.int64) + 1970
+    if len(years) and not (YEARS[0] <= years.min() and years.max() <= YEARS[1]):
+        odd = years.min() if years.min() < YEARS[0] else years.max()
+        raise DataError(
+            f"{source}, column {column.name!r}: expected years from {YEARS[0]} to {YEARS[1]}, got {odd}. "
+            "Correct those dates, or number the years 1, 2, 3."
+        )
+    if column.dtype != nw.Date:
+        times = column.to_numpy()
+    return times.astype("datetime64[ns]")
+
+
+def to_frame(columns: Mapping[str, Any], backend: str) -> Any:
+    """A frame of the user's own kind.
+
+    Args:
+        columns: name to values, all of one length.
+        backend: "pandas", "polars" or "pyarrow", as `Sequences.backend` holds it.
+
+    Raises:
+        ArgumentError: the backend is another.
+        MissingPartError: it is not installed.
+
+    >>> to_frame({"ds": [1, 2], "gru": np.array([0.5, 0.25])}, "pandas").shape
+    (2, 2)
+    """
+    one_of("backend", backend, BACKENDS)
+    if find_spec(backend) is None:
+        raise MissingPartError(f"frames of {backend} need it installed: pip install {backend}")
+    ready = {name: list(v) if np.asarray(v).dtype.kind == "O" else v for name, v in columns.items()}
+    if backend == "pandas":  # narwhals would hand strings and times over one by one
+        return pd.DataFrame(ready)
+    kind: Any = backend  # narwhals' own type lists its names as literals
+    return nw.from_dict(ready, backend=kind).to_native()

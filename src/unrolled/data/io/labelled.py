@@ -1,0 +1,231 @@
+"""Sequences with a label or a number each, as they come and from files."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.io import csv
+from unrolled.data.io.arrays import arranged, as_sequences, nested_columns
+from unrolled.data.io.frames import from_frame
+from unrolled.data.io.labelled_table import Columns, labelled_table, labels_beside
+from unrolled.data.io.targets import as_groups, as_labels, as_numbers
+from unrolled.data.io.ts_format import read_ts
+from unrolled.data.parse.columns import listed
+from unrolled.data.sequences import Sequences
+from unrolled.errors import ArgumentError, DataError
+from unrolled.validation import Faults, file_path, one_of
+
+__all__ = [
+    "PARTS", "Labelled", "as_groups", "as_labels", "as_numbers", "as_sequences", "parts_of", "read_labelled"
+]  # fmt: skip
+
+Array = NDArray[Any]
+
+PARTS = ("train", "test")
+_ZIP, _ARRAYS = b"PK", ".npy"
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Sequences, and what stands beside each.
+
+    Args:
+        sequences: N of them; a missing value is NaN.
+        labels: (N,) int64, float64 or texts; None where the file has none.
+        source: the file, for messages.
+    """
+
+    sequences: Sequences
+    labels: Array | None
+    source: str
+
+    def beside(self, known: Array | None) -> Labelled:
+        """The same, its labels as those of another file are: names that all look like numbers stay names.
+
+        >>> two = Sequences.from_arrays([[1.0], [2.0]])
+        >>> Labelled(two, np.array([10, 11]), "test.csv").beside(np.array(["01", "10"])).labels.tolist()
+        ['10', '11']
+        """
+        if known is None or known.dtype.kind != "U" or self.labels is None or self.labels.dtype.kind != "i":
+            return self
+        return replace(self, labels=self.labels.astype(str))
+
+
+def read_labelled(
+    path: str | Path,
+    *,
+    label: str | None = None,
+    id: str | None = None,  # noqa: A002 (the word for it in every frame)
+    time: str | None = None,
+    part: str | None = None,
+) -> Labelled:
+    r"""The labelled sequences in a file.
+
+    Args:
+        path: CSV in any dialect or Parquet, wide (a row a sequence) or long (a row a step, with an id, a time
+            and the label in each row), or with lists in its cells; `.ts` of the UEA and UCR archives; `.npz`
+            with X and y, or with X_train, y_train, X_test and y_test. CSV and `.ts` may be gzipped.
+        label: the column of labels of a table; else label or class, target or y, or the last one of texts.
+        id: the column that tells the sequences of a long table apart.
+        time: the column that orders their rows.
+        part: "train" or "test", where an `.npz` has both.
+
+    Returns:
+        Labelled. Steps at a sequence's end without any value, with which files pad, are left out; what else
+        was changed on the way stands in `sequences.notes`.
+
+    Raises:
+        ArgumentError: an argument has a wrong value, or means nothing for this file.
+        DataError: the file cannot be read; the message names the row where it can.
+
+    >>> Path("steps.csv").write_text("a,b,c,class\n1,2,4,up\n4,2,,down\n")
+    31
+    >>> read = read_labelled("steps.csv")
+    >>> read.sequences.lengths.tolist(), read.labels.tolist()
+    ([3, 2], ['up', 'down'])
+    """
+    path = file_path("read_labelled path", path)
+    content = csv.unpacked(path)
+    is_npz, is_ts = _is_npz(content), _is_ts(content, path)
+    if part is not None and not is_npz:
+        raise ArgumentError(
+            f"part: only .npz files have a train and a test part, got {part!r} with {path.name}."
+        )
+    if is_npz or is_ts:
+        _refuse_names({"label": label, "id": id, "time": time}, path.name)
+    if is_npz:
+        series, labels = _from_npz(content, path.name, part)
+    elif is_ts:
+        series, labels = read_ts(csv.decoded(content, path)[0], path.name)
+    else:
+        series, labels = _from_table(content, path, Columns(label, id, time))
+    return Labelled(_unpadded(series), labels, path.name)
+
+
+def _refuse_names(
+    named: dict[str, str | None], source: str, why: str = "only a table has columns to name"
+) -> None:
+    faults = Faults()
+    for role, column in named.items():
+        if column is not None:
+            faults.add(f"{role}: {why}, got {role}={column!r} with {source}.")
+    faults.raise_if_any()
+
+
+def parts_of(path: str | Path) -> tuple[str, ...]:
+    """The parts that `read_labelled` can read of a file: ("train", "test") of an `.npz` with both, else none.
+
+    >>> np.savez("both.npz", X_train=0, y_train=0, X_test=0, y_test=0)
+    >>> parts_of("both.npz")
+    ('train', 'test')
+    """
+    content = csv.unpacked(Path(path))
+    names = _arrays(content, Path(path).name).files if _is_npz(content) else []
+    return tuple(part for part in PARTS if f"X_{part}" in names)
+
+
+def _is_ts(content: bytes, path: Path) -> bool:
+    """By its name, or because its first line that is no comment begins with @, as none of a table does."""
+    lines = (line.strip() for line in content[:65_536].splitlines())
+    first = next((line for line in lines if line and not line.startswith((b"#", b"%"))), b"")
+    if first.lower().startswith(b"@relation"):
+        raise DataError(f"{path.name}: expected CSV, Parquet, .ts or .npz, got ARFF. Save it as CSV first.")
+    return path.name.lower().endswith((".ts", ".ts.gz")) or first.startswith(b"@")
+
+
+def _is_npz(content: bytes) -> bool:
+    if not content.startswith(_ZIP):
+        return False
+    try:
+        names = zipfile.ZipFile(io.BytesIO(content)).namelist()
+    except zipfile.BadZipFile:
+        return True  # cut: what it was, its reader says
+    return any(name.endswith(_ARRAYS) for name in names)
+
+
+def _arrays(content: bytes, source: str) -> Any:
+    try:
+        return np.load(io.BytesIO(content), allow_pickle=False)
+    except (zipfile.BadZipFile, OSError, ValueError) as fault:
+        raise DataError(
+            f"{source}: expected a whole .npz file, got a cut or damaged one. Fetch it again."
+        ) from fault
+
+
+def _from_table(content: bytes, path: Path, named: Columns) -> tuple[Sequences, Array | None]:
+    frame = csv.parquet_frame(content, path) if content.startswith(csv.PARQUET) else None
+    nested = [] if frame is None else nested_columns(frame)
+    if frame is None or not nested:
+        return labelled_table(csv.parsed(content, path), named)
+    series, beside = arranged(frame[nested], path.name), frame.drop(columns=nested)
+    only_rows = "only a table without lists in its cells has such a column"
+    _refuse_names({"id": named.id, "time": named.time}, path.name, only_rows)
+    if named.label is not None and not beside.shape[1]:
+        got = f"got only {listed(nested)}"
+        raise DataError(f"{path.name}: expected a column {named.label!r} as label, {got}.")
+    labels = labels_beside(from_frame(beside, path.name), named) if beside.shape[1] else None
+    return replace(series, source=path.name), labels
+
+
+def _from_npz(content: bytes, source: str, part: str | None) -> tuple[Sequences, Array | None]:
+    arrays = _arrays(content, source)
+    parts = [part for part in PARTS if f"X_{part}" in arrays.files]
+    if part is not None:
+        one_of("part", part, PARTS)
+    if part is None and "X" not in arrays.files and parts:
+        raise ArgumentError(
+            f"part: {source} has a part {' and '.join(parts)}; choose one with part='{parts[0]}'."
+        )
+    end = "" if part is None else f"_{part}"
+    if f"X{end}" not in arrays.files:
+        raise DataError(
+            f"{source}: expected arrays X{end} and y{end}, got {', '.join(arrays.files) or 'none'}. Save "
+            f"them as np.savez(path, X{end}=X, y{end}=y)."
+        )
+    series = arranged(_array(arrays, f"X{end}", source), f"{source}, X{end}")
+    series = replace(series, source=source)
+    if f"y{end}" not in arrays.files:
+        return series, None
+    labels = _array(arrays, f"y{end}", source)
+    whole = as_numbers if labels.dtype.kind == "f" and (labels != np.floor(labels)).any() else as_labels
+    return series, whole(labels, len(series), who=f"{source}, y{end}")
+
+
+def _array(arrays: Any, name: str, source: str) -> Array:
+    try:
+        return np.asarray(arrays[name])
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as fault:
+        raise DataError(
+            f"{source}: expected a whole .npz file, got a cut or damaged one. Fetch it again."
+        ) from fault
+    except ValueError as fault:  # objects are pickles, and a pickle can run code
+        way = "Save labels as np.array(y, dtype=str), and sequences of many lengths as a long table."
+        raise DataError(f"{source}, {name}: expected numbers or texts, got Python objects. {way}") from fault
+
+
+def _unpadded(series: Sequences) -> Sequences:
+    """Without the steps at each sequence's end that hold no value at all."""
+    known = np.flatnonzero(~np.isnan(series.values).all(axis=1))
+    before = np.searchsorted(known, series.offsets[1:])
+    last = np.concatenate([[-1], known])[before]
+    lengths = np.maximum(last + 1 - series.offsets[:-1], 0)
+    empty = np.flatnonzero(lengths == 0)
+    if len(empty):
+        name = series.ids[empty[0]]
+        raise DataError(
+            f"{series.source}, sequence {name!r}: expected at least one value, got none. Leave it out of the "
+            "file."
+        )
+    padded = int((lengths < series.lengths).sum())
+    if not padded:
+        return series
+    note = f"{padded} of {len(series)} sequences end before steps without a value, which were left out"
+    return replace(series.head(lengths), notes=(*series.notes, note))

@@ -1,0 +1,326 @@
+"""A table as sequences: wide, a row a sequence; or long, a row a step; and the column that labels them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unrolled.data.io.read import series_of
+from unrolled.data.io.targets import are_names, whole_or_texts
+from unrolled.data.parse.columns import is_key, keys, listed, usual_ids
+from unrolled.data.parse.datetimes import to_times
+from unrolled.data.parse.numbers import is_missing, look_numeric, quoted
+from unrolled.data.parse.table import Table
+from unrolled.data.sequences import ColumnNames, Order, Role, Sequences, feature_columns
+from unrolled.errors import DataError
+
+Array = NDArray[Any]
+
+LABELS = ("label", "class", "labels", "classes")
+_ANSWERS = ("target", "y")  # labels where they are one a sequence, else values
+_UNLABELLED = "no column is called label or class, or holds texts that repeat: there are no labels"
+_WHOLE_ID = re.compile(r"[+-]?\d+(\.0*)?")
+_DIGITS = re.compile(r"-?\d+")
+_NO_LABEL = frozenset({"", "?", "nan", "na", "n/a", "#n/a", "<na>", "null"})  # "none" and "-" may be classes
+
+
+class Columns(NamedTuple):
+    """The part that columns play.
+
+    Args:
+        label: what is told or learnt of a sequence.
+        id: tells the sequences of a long table apart.
+        time: orders their rows.
+    """
+
+    label: str | None = None
+    id: str | None = None
+    time: str | None = None
+
+
+def labelled_table(table: Table, named: Columns) -> tuple[Sequences, Array | None]:
+    """The sequences of a table, and the label of each; None where no column can be the label.
+
+    A table is long where a column that is spelt as an id, or that holds texts beside a time, repeats; else
+    wide, with a note where rows of one whole number or text stand together as those of a long table would.
+    The label is the column of that name, or target or y where they are one a sequence, else the last column
+    of texts. Every other column of numbers is a feature of a long table, a step of a wide one.
+
+    Args:
+        table: as a file gave it.
+        named: the columns that are not called as usual.
+
+    Returns:
+        Sequences in the order in which they first occur; (N,) labels, int64 where all are whole numbers,
+        float64 where all are numbers, else texts; names such as 01 and 1 are texts.
+
+    Raises:
+        DataError: a named column is missing, several can be the label, or it changes within a sequence.
+
+    >>> columns = {"a": np.array([1.0, 2.0]), "b": np.array([3.0, 4.0]), "class": np.array([7, 8])}
+    >>> series, labels = labelled_table(Table(columns, "steps.csv", str), Columns())
+    >>> series.lengths.tolist(), labels.tolist()
+    ([2, 2], [7, 8])
+    """
+    label, series, time = _columns(table, named)
+    if series is None and time is not None:
+        raise no_id(table.source, time)
+    taken = {label, series, time}
+    is_long = series is not None and (time is not None or _repeats(table, series))
+    features = _features(table, taken, is_long=is_long)
+    if series is not None and is_long:
+        found, codes = from_long(table, series, time, features), series_of(table, series)[0]
+    else:
+        found, codes = _from_wide(table, series, features), np.arange(len(table))
+        other = None if series is not None else _could_be_id(table, label, features)
+        if other is not None:
+            found = replace(found, notes=(*found.notes, _seems_long(other, len(features))))
+    unused = [name for name in table.columns if name not in {*taken, *features, found.names.id}]
+    if unused:
+        found = replace(found, notes=(*found.notes, f"columns without a part to play: {listed(unused)}"))
+    if label is None:
+        return replace(found, notes=(*found.notes, _UNLABELLED)), None
+    return found, _labels(table, label, codes, found.ids)
+
+
+def labels_beside(table: Table, named: Columns) -> Array | None:
+    """(N,) the labels in a table that holds no values, a row a sequence; None where there are none.
+
+    >>> table = Table({"kind": np.array(["b", "a", "b"], dtype=object)}, "steps.parquet", str)
+    >>> labels_beside(table, Columns()).tolist()
+    ['b', 'a', 'b']
+    """
+    label = _columns(table, named)[0]
+    rows = np.arange(len(table))
+    return None if label is None else _labels(table, label, rows, [str(row) for row in rows])
+
+
+def _columns(table: Table, named: Columns) -> tuple[str | None, str | None, str | None]:
+    """The label, the id and the time, as named or found."""
+    for role, name in named._asdict().items():
+        if name is not None:
+            table.demand(name, role)
+    free = [name for name in table.columns if name not in named]
+    labels = [named.label] if named.label is not None else _spelt(free, LABELS)
+    if len(labels) > 1:
+        raise _which_label(table, labels)
+    if labels:
+        return labels[0], *_keys(table, named, [name for name in free if name != labels[0]])
+    answers = _spelt(free, _ANSWERS)
+    texts = [name for name in free if table.kinds[name] == "text" and not _is_empty(table, name)]
+    texts = [name for name in texts if name not in {*answers, *usual_ids(free)}][-1:]
+    series, time = _keys(table, named, [name for name in free if name not in {*answers, *texts}])
+    if series is None:  # those texts may tell the sequences apart
+        series, time = _keys(table, named, [name for name in free if name not in answers])
+    codes = np.arange(len(table)) if series is None else series_of(table, series)[0]
+    labels = [name for name in answers if not _changes(table.columns[name], codes).any()]
+    if len(labels) > 1:
+        raise _which_label(table, labels)
+    labels += [name for name in texts if name != series and _repeats(table, name)]
+    return labels[0] if labels else None, series, time
+
+
+def _keys(table: Table, named: Columns, free: Sequence[str]) -> tuple[str | None, str | None]:
+    """The id and the time, found where they are not named."""
+    if named.id is not None and named.time is not None:
+        return named.id, named.time
+    series, time = keys(table, free)
+    return named.id or series, named.time or time
+
+
+def _spelt(names: Iterable[str], usual: Sequence[str]) -> list[str]:
+    return [name for name in names if name.strip().lower() in usual]
+
+
+def _features(table: Table, taken: set[str | None], *, is_long: bool) -> list[str]:
+    """The columns to learn from, one at least; a step that no sequence has is one of a wide table too."""
+    rest = [name for name in table.columns if name not in taken]
+    features = [
+        name
+        for name in rest
+        if (table.kinds[name] == "number" and not is_key(name)) or (not is_long and _is_empty(table, name))
+    ]
+    if all(_is_empty(table, name) for name in features):
+        seen = f"only {listed(rest)}" if rest else "none besides the label"
+        raise DataError(f"{table.source}: expected columns of numbers to learn from, got {seen}.")
+    return features
+
+
+def _is_empty(table: Table, name: str) -> bool:
+    """Whether a column holds no value at all."""
+    return table.columns[name].dtype.kind == "O" and bool(is_missing(table.columns[name]).all())
+
+
+def _repeats(table: Table, name: str) -> bool:
+    return bool(pd.Series(table.columns[name]).duplicated().any())
+
+
+def _changes(labels: Array, codes: Array) -> NDArray[np.bool_]:
+    """(T,) true at rows with another label than the first of their sequence."""
+    labels = pd.factorize(labels)[0]
+    first = np.unique(codes, return_index=True)[1]
+    return np.asarray(labels != labels[first][codes])
+
+
+def _could_be_id(table: Table, label: str | None, features: Sequence[str]) -> str | None:
+    """The column of a wide table that seems to tell sequences of several rows apart, or None.
+
+    Its values, whole numbers or texts, stand in runs of equal neighbours: two rows or more on average, no
+    value in two runs, no run with two labels. Steps of a wide table are many, and numbered: there are at most
+    three columns of numbers, or no two of them have a digit in their names. Of several, the most runs.
+    """
+    if len(features) > 3 and sum(any(map(str.isdigit, name)) for name in features) > 1:
+        return None
+    found: dict[str, int] = {}
+    for name in table.columns:
+        codes, values = pd.factorize(table.columns[name])  # numbered as they first occur
+        if name == label or list(features) == [name] or not 2 <= len(values) <= len(codes) / 2:
+            continue
+        in_runs = codes[0] == 0 and bool((np.diff(codes) >= 0).all())
+        if not in_runs or (label is not None and _changes(table.columns[label], codes).any()):
+            continue
+        if _are_whole_or_texts(values):
+            found[name] = len(values)
+    return max(found, key=lambda name: found[name], default=None)
+
+
+def _are_whole_or_texts(values: Array) -> bool:
+    """Whether values are such as ids are written with."""
+    texts = np.array([str(value).strip() for value in values], dtype=object)
+    return not look_numeric(texts) or all(map(_WHOLE_ID.fullmatch, texts))
+
+
+def _seems_long(name: str, steps: int) -> str:
+    return (
+        f"a row was taken as a sequence of {steps} step{'' if steps == 1 else 's'}, though column {name!r} "
+        "seems to tell sequences of several rows apart; if it does, name it with --id or id="
+    )
+
+
+def no_id(source: str, time: str) -> DataError:
+    """The sentence about times without a column that tells the sequences apart."""
+    return DataError(
+        f"{source}: expected a column that tells the sequences apart beside the time column {time!r}, got "
+        "none. Call it unique_id, or name it with --id or id=; or remove the times, if a row is a sequence."
+    )
+
+
+def _which_label(table: Table, could_be: list[str]) -> DataError:
+    return DataError(
+        f"{table.source}: expected one column of labels, got {listed(could_be)}. Name it with --label or "
+        "label=."
+    )
+
+
+def _labels(table: Table, name: str, codes: Array, ids: Sequence[str]) -> Array:
+    """(N,) the label of each sequence, which is the same in all its rows."""
+    labels: Array = np.array([_text(value) for value in table.columns[name]])
+    # whole numbers as they are written: a float would run those beyond 2**53 together
+    is_read = are_names(labels) or all(map(_DIGITS.fullmatch, labels))
+    is_number = table.kinds[name] == "number" and not is_read
+    unknown = np.isin(np.char.lower(labels), list(_NO_LABEL))
+    if is_number:
+        labels = table.numbers(name)
+        unknown = np.isnan(labels)
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        raise DataError(
+            f"{table.place(row)}, column {name!r}: expected a label, got {_shown(table.columns[name][row])}. "
+            "Write it there, or remove that row."
+        )
+    changed = _changes(labels, codes)
+    if changed.any():
+        row = int(np.argmax(changed))
+        one, other = (_shown(table.columns[name][k]) for k in (int(np.argmax(codes == codes[row])), row))
+        raise DataError(
+            f"{table.place(row)}, sequence {quoted(ids[codes[row]])}: expected one label a sequence in "
+            f"column {name!r}, got {other} after {one}. Correct it, or name another with --label or label=."
+        )
+    labels = labels[np.unique(codes, return_index=True)[1]]
+    if not is_number:
+        return whole_or_texts(labels.tolist())
+    are_whole = (labels == np.floor(labels)) & (np.abs(labels) <= 2**53)
+    return labels.astype(np.int64) if are_whole.all() else labels
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or value != value else str(value).strip()  # noqa: PLR0124 (NaN)
+
+
+def _shown(value: Any) -> str:
+    return quoted(value) if _text(value) else "nothing"
+
+
+def _from_wide(table: Table, series: str | None, features: Sequence[str]) -> Sequences:
+    """A row a sequence of one feature, its steps in the order of the columns."""
+    T, N = len(features), len(table)
+    names = series or next((n for n in usual_ids(list(table.columns)) if not _repeats(table, n)), None)
+    ids = tuple(map(str, range(N))) if names is None else series_of(table, names)[1]
+    columns, roles = feature_columns(1)
+    return Sequences(
+        np.column_stack([table.numbers(name) for name in features]).reshape(N * T, 1),
+        np.arange(0, N * T + 1, T, dtype=np.int64),
+        ids,
+        columns,
+        roles,
+        order=Order.POSITION,
+        names=ColumnNames(id=names or "unique_id"),
+        source=table.source,
+        backend=table.backend,
+        notes=(*table.notes, *table.remarks),
+    )
+
+
+def from_long(table: Table, series: str, time: str | None, features: Sequence[str]) -> Sequences:
+    """Sequences from rows that are steps: sorted by time where there is one, else as they stand.
+
+    Raises:
+        DataError: a value is no number, a time cannot be read, or stands twice in a sequence.
+    """
+    codes, ids = series_of(table, series)
+    values = np.column_stack([table.numbers(name) for name in features])
+    notes = (*table.notes, *table.remarks)
+    rows = np.argsort(codes, kind="stable")
+    if time is not None:
+        moments, by_file = _moments(table, time), rows
+        rows = np.lexsort((moments, codes))
+        notes = (*notes, *(["rows were sorted by time"] if (rows != by_file).any() else []))
+        twice = np.flatnonzero((np.diff(moments[rows]) == 0) & (np.diff(codes[rows]) == 0))
+        if len(twice):
+            row = int(rows[twice[0] + 1])
+            got = f"got {quoted(table.columns[time][row])} twice"
+            raise DataError(
+                f"{table.place(row)}, sequence {quoted(ids[codes[row]])}: expected each time once in column "
+                f"{time!r}, {got}. Correct or remove that row."
+            )
+    return Sequences(
+        values[rows],
+        np.searchsorted(codes[rows], np.arange(len(ids) + 1)).astype(np.int64),
+        ids,
+        tuple(features),
+        (Role.TARGET, *[Role.PAST] * (len(features) - 1)),
+        order=Order.POSITION if time is None else Order.TIME,
+        names=ColumnNames(series, time or "ds"),
+        source=table.source,
+        backend=table.backend,
+        notes=notes,
+    )
+
+
+def _moments(table: Table, name: str) -> Array:
+    """(T,) what rows are sorted by: numbers as they are, anything else as a date."""
+    if table.kinds[name] != "number":
+        return to_times(table.columns[name], name=name, place=table.place, utc=True)[0].astype(np.int64)
+    moments = table.numbers(name)
+    if np.isnan(moments).any():
+        row = int(np.argmax(np.isnan(moments)))
+        raise DataError(
+            f"{table.place(row)}, column {name!r}: expected a time, got nothing. Remove that row."
+        )
+    return moments

@@ -1,0 +1,307 @@
+"""`read`: files, frames, texts and arrays to `Sequences`; and the way back to the user's own frames."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unrolled.data import gaps
+from unrolled.data.calendar.frequency import survey
+from unrolled.data.calendar.offsets import shown
+from unrolled.data.io import csv, frames
+from unrolled.data.parse.columns import Layout, Named, find
+from unrolled.data.parse.datetimes import to_times
+from unrolled.data.parse.table import Table
+from unrolled.data.sequences import ColumnNames, Order, Role, Sequences
+from unrolled.errors import ArgumentError, DataError
+from unrolled.validation import Faults
+
+Ints = NDArray[np.int64]
+
+
+def read(
+    source: Any,
+    *,
+    id: str | None = None,  # noqa: A002 (the word for it in every frame)
+    time: str | None = None,
+    target: str | Sequence[str] | None = None,
+    past: str | Sequence[str] = (),
+    future: str | Sequence[str] = (),
+    static: str | Sequence[str] = (),
+    fill: str | None = None,
+    utc: bool = False,
+) -> Sequences:
+    """The sequences in a file, a frame, a text or arrays.
+
+    A table may be long (a column names the series), wide (each column of numbers is a series) or two
+    columns; columns that are not named are found by their type and usual spelling. Rows are sorted by time.
+    Without any time, a single column is a sequence by position, several are a table whose rows have no order.
+
+    Args:
+        source: a path to CSV or Parquet; a pandas, polars or Arrow frame or series; a mapping of columns; a
+            text, or a list of texts, whose characters are tokens; a list or array of numbers, or of arrays
+            of shape (T,) or (T, F); Sequences. A `str` with no such file or folder, and without a file's
+            ending, is a text.
+        id: the column that tells the series apart.
+        time: the column that says when: dates in any usual notation, years, or whole numbers.
+        target: the column to learn from; several are a series each.
+        past: columns known up to the newest row.
+        future: columns known ahead; rows after the last target may hold them.
+        static: columns with one value a series.
+        fill: how missing values and rows between known ones are made: "forward" or "linear".
+        utc: whether times with a zone are brought to UTC, rather than refused.
+
+    Returns:
+        Sequences; what was changed on the way stands in its `notes`.
+
+    Raises:
+        ArgumentError: an argument has a wrong value, or means nothing for this source.
+        DataError: the source cannot be read; the message names row and column where it can.
+
+    >>> prices = read({"date": ["1950-02", "1950-01"], "price": [17.21, 16.88]})
+    >>> prices.target.tolist(), prices.freq, prices.notes
+    ([16.88, 17.21], 'MS', ('rows were sorted by time',))
+    >>> read("machine").tokens
+    ('a', 'c', 'e', 'h', 'i', 'm', 'n')
+    """
+    named = Named(id, time, _names(target), _names(past), _names(future), _names(static))
+    if isinstance(source, str):
+        source = _as_path(source) or source
+    if isinstance(source, Path):
+        series = from_table(csv.load(source), named, utc=utc)
+    elif isinstance(source, Mapping):
+        series = from_table(frames.from_frame(_framed(source)), named, utc=utc)
+    elif frames.is_frame(source):
+        series = from_table(frames.from_frame(source), named, utc=utc)
+    else:
+        _refuse_names(named, source)
+        series = source if isinstance(source, Sequences) else _from_values(source)
+    return series if fill is None else gaps.fill(series, fill)
+
+
+def _names(names: str | Sequence[str] | None) -> tuple[str, ...]:
+    return () if names is None else (names,) if isinstance(names, str) else tuple(names)
+
+
+def _as_path(text: str) -> Path | None:
+    """A text as the path it is meant as, if it is: a file is there, or its ending is a file's."""
+    if len(text) > 4096 or "\n" in text or "\x00" in text or not text:
+        return None
+    path = Path(text)
+    return path if os.path.exists(text) or path.name.lower().endswith(csv.SUFFIXES) else None  # noqa: PTH110 (Path raises for long names)
+
+
+def _framed(columns: Mapping[str, Any]) -> pd.DataFrame:
+    try:
+        return pd.DataFrame(dict(columns))
+    except ValueError as fault:
+        lengths = {name: np.size(values) for name, values in columns.items()}
+        raise DataError(f"data: expected columns of equal length, got {lengths}.") from fault
+
+
+def _refuse_names(named: Named, source: Any) -> None:
+    faults = Faults()
+    for role, names in named.roles.items():
+        if names:
+            kind = type(source).__name__
+            faults.add(f"{role}: only a table has columns to name, got {role}={names[0]!r} with a {kind}.")
+    faults.raise_if_any()
+
+
+def _from_values(source: Any) -> Sequences:
+    """Texts and arrays: order is position."""
+    if isinstance(source, str):
+        return _from_texts([source])
+    if not isinstance(source, list | tuple | np.ndarray) or (
+        isinstance(source, np.ndarray) and not source.ndim
+    ):
+        raise ArgumentError(
+            f"source: expected a path, frame, text, list or array of numbers, got {type(source).__name__}."
+        )
+    if len(source) and all(isinstance(item, str) for item in source):
+        return _from_texts(list(source))
+    flat = isinstance(source, np.ndarray) and source.ndim == 1 and source.dtype != object
+    if flat or (len(source) and all(np.ndim(item) == 0 for item in source)):
+        source = [source]
+    series = Sequences.from_arrays(source)
+    if len(series.values) and np.isnan(series.target).all():
+        raise _nothing_known("arrays", "y")
+    endless = np.flatnonzero(np.isinf(series.values).any(axis=1))
+    if len(endless):
+        i = int(np.searchsorted(series.offsets, endless[0], side="right") - 1)
+        raise DataError(
+            f"sequence {i}, position {endless[0] - series.offsets[i]}: expected a finite number, got an "
+            "infinite one. Correct it, or put NaN there and fill it with fill=."
+        )
+    return series
+
+
+def _from_texts(texts: list[str]) -> Sequences:
+    """Characters as tokens; the vocabulary is in the order of the characters."""
+    if not any(texts):
+        raise DataError("text: expected at least one character, got none.")
+    letters = [np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32) for text in texts]
+    vocabulary, codes = np.unique(np.concatenate(letters), return_inverse=True)
+    offsets = np.concatenate([[0], np.cumsum([len(part) for part in letters])]).astype(np.int64)
+    return Sequences(
+        codes.astype(np.float64)[:, None],
+        offsets,
+        tuple(str(i) for i in range(len(texts))),
+        columns=("character",),
+        order=Order.POSITION,
+        source="text",
+        tokens=tuple(map(chr, vocabulary.tolist())),
+    )
+
+
+def from_table(table: Table, named: Named, *, utc: bool) -> Sequences:
+    """The sequences in a table, its columns as named or found: see `read`."""
+    layout = find(table, named)
+    notes = list(table.notes)
+    if layout.unused:
+        more = ", ..." if len(layout.unused) > 8 else ""
+        notes.append(f"columns without a part to play: {', '.join(layout.unused[:8])}{more}")
+    times = None if layout.time is None else _times(table, layout.time, notes, utc=utc)
+    codes, ids = _one_series(table, layout) if layout.id is None else series_of(table, layout.id)
+    values = np.column_stack([table.numbers(name) for name in (*layout.targets, *layout.inputs)])
+    notes.extend(table.remarks)
+    rows = _sorted_rows(codes, times, notes)
+    if rows is not None:
+        codes, values, times = codes[rows], values[rows], None if times is None else times[rows]
+    many, ordered = len(layout.targets), times is not None or layout.id is not None or len(table.columns) == 1
+    whole = Sequences(
+        values,
+        np.searchsorted(codes, np.arange(len(ids) + 1)).astype(np.int64),
+        ids,
+        (*layout.targets, *layout.inputs),
+        (*[Role.TARGET] * many, *layout.input_roles),
+        times=times,
+        order=Order.TIME if times is not None else Order.POSITION if ordered else Order.NONE,
+        names=ColumnNames(layout.id or "unique_id", layout.time or "ds"),
+        source=table.source,
+        backend=table.backend,
+        notes=tuple(notes),
+    )
+    if np.isnan(values[:, :many]).all():
+        raise _nothing_known(table.source, layout.targets[0])
+    _require_static(whole)
+    if ordered and many > 1:
+        whole = _melted(whole, layout)
+    if whole.times is None:
+        return whole
+    return replace(whole, freq=survey(whole.times, whole.offsets).freq)
+
+
+def _times(table: Table, name: str, notes: list[str], *, utc: bool) -> NDArray[Any]:
+    zone = table.zones.get(name)
+    if zone and not utc:
+        raise DataError(
+            f"{table.source}, column {name!r}: expected times without a zone, got {zone}. Bring them to "
+            "UTC with --utc or utc=True."
+        )
+    if zone:
+        notes.append(f"times of column {name!r} were brought to UTC")
+    values = _whole_numbers(table, name) if table.kinds[name] == "number" else table.columns[name]
+    times, more = to_times(values, name=name, place=table.place, utc=utc)
+    notes.extend(more)
+    return times
+
+
+def _whole_numbers(table: Table, name: str) -> NDArray[Any]:
+    """A column of numbers, as int64 where a float would round them: beyond 2**53."""
+    numbers, came = table.numbers(name), table.columns[name]
+    if came.dtype.kind == "f" or not (np.abs(numbers) >= 2**53).any():
+        return numbers
+    try:
+        return came.astype(np.int64)
+    except (TypeError, ValueError, OverflowError):  # not all are plain digits below 2**63
+        return numbers
+
+
+def _one_series(table: Table, layout: Layout) -> tuple[Ints, tuple[str, ...]]:
+    name = layout.targets[0] if len(layout.targets) == 1 else "table"
+    return np.zeros(len(table), dtype=np.int64), (name,)
+
+
+def series_of(table: Table, name: str) -> tuple[Ints, tuple[str, ...]]:
+    """(T,) the series of each row by the column of that name, and the ids in the order in which they occur.
+
+    Raises:
+        DataError: a row has none.
+    """
+    codes, distinct = pd.factorize(table.columns[name])
+    unnamed = np.flatnonzero(
+        (codes < 0) | np.isin(codes, np.flatnonzero([str(d).strip() == "" for d in distinct]))
+    )
+    if len(unnamed):
+        raise DataError(
+            f"{table.place(int(unnamed[0]))}, column {name!r}: expected the name of a series, got "
+            "nothing. Name it, or remove that row."
+        )
+    names = [shown(one) if isinstance(one, np.datetime64) else str(one) for one in distinct]
+    return np.asarray(codes, dtype=np.int64), tuple(names)
+
+
+def _sorted_rows(codes: Ints, times: NDArray[Any] | None, notes: list[str]) -> Ints | None:
+    """The order in which series stand one after the other, each by time; None where they already do."""
+    together = bool((np.diff(codes) >= 0).all())
+    rows = np.arange(len(codes)) if together else np.argsort(codes, kind="stable")
+    if times is not None:
+        falls = (np.diff(times[rows]).astype(np.int64) < 0) & (np.diff(codes[rows]) == 0)
+        if falls.any():
+            notes.append("rows were sorted by time")
+            return np.lexsort((times, codes))
+    return None if together else rows
+
+
+def _melted(table: Sequences, layout: Layout) -> Sequences:
+    """A series a target, each from its first value to its last; to the end where columns are known ahead."""
+    many, parts, ids = len(layout.targets), [], []
+    for k, name in enumerate(layout.targets):
+        known = np.flatnonzero(~np.isnan(table.values[:, k]))
+        if len(known):
+            end = len(table.values) if layout.future else int(known[-1]) + 1
+            parts.append((k, slice(int(known[0]), end)))
+            ids.append(name)
+    empty = tuple(f"column {name!r} holds no value" for name in layout.targets if name not in ids)
+    return replace(
+        table,
+        values=np.concatenate(
+            [table.values[rows][:, [k, *range(many, table.values.shape[1])]] for k, rows in parts]
+        ),
+        offsets=np.concatenate([[0], np.cumsum([rows.stop - rows.start for _, rows in parts])]).astype(
+            np.int64
+        ),
+        ids=tuple(ids),
+        columns=("y", *layout.inputs),
+        roles=(Role.TARGET, *layout.input_roles),
+        times=None if table.times is None else np.concatenate([table.times[rows] for _, rows in parts]),
+        notes=(*table.notes, *empty),
+    )
+
+
+def _nothing_known(source: str, target: str) -> DataError:
+    return DataError(f"{source}: expected numbers, got only missing values in {target!r}.")
+
+
+def _require_static(series: Sequences) -> None:
+    """A static column has one value a series."""
+    for column in series.columns_of(Role.STATIC):
+        values = series.values[:, column]
+        changed = np.diff(values) != 0
+        changed[series.offsets[1:-1] - 1] = False
+        if changed.any():
+            row = int(np.argmax(changed))
+            position = int(np.searchsorted(series.offsets, row, side="right") - 1)
+            raise DataError(
+                f"{series.source}, series {series.ids[position]!r}: expected one value in the static column "
+                f"{series.columns[column]!r}, got {values[row]:g} and {values[row + 1]:g}. Name it with "
+                "past= or future= if it changes."
+            )

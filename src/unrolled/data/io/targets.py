@@ -1,0 +1,187 @@
+"""What stands beside each sequence: labels to tell apart, numbers to learn, groups; checked as they come."""
+
+from __future__ import annotations
+
+import numbers
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unrolled.data.parse.numbers import is_missing, out_of_range, quoted
+from unrolled.errors import DataError, DataTypeError
+
+Array = NDArray[Any]
+
+_NOTHING = "None or NaN"
+_WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")  # no leading zero: it would be lost
+_LEADING_ZERO = re.compile(r"[+-]?0\d+")
+
+
+def as_labels(y: Any, n: int, *, who: str = "SequenceClassifier y") -> Array:
+    """(N,) the labels, all texts, all whole numbers or all true and false.
+
+    Args:
+        y: a list, array or series of labels.
+        n: how many there must be.
+        who: what messages call it.
+
+    Raises:
+        DataError: there are more or fewer, one is missing, their types are mixed, or they are no labels.
+
+    >>> as_labels(["walk", "run", "walk"], 3).tolist()
+    ['walk', 'run', 'walk']
+    >>> as_labels(["walk", 3], 2)
+    Traceback (most recent call last):
+    unrolled.errors.DataTypeError: SequenceClassifier y: expected labels of one type, got 'walk' (str) ...
+    """
+    labels = _one_axis(y, n, who)
+    if labels.dtype.kind == "O":
+        labels = _of_one_type(labels, who)
+    if labels.dtype.kind == "f":
+        _require_known(labels, who)
+        broken = np.flatnonzero(labels != np.floor(labels))
+        if len(broken):
+            raise DataError(
+                f"{who}: expected classes, got numbers such as {labels[broken[0]]:g} (Unknown label type: "
+                "continuous). Learn numbers with SequenceRegressor, or name the classes."
+            )
+    elif labels.dtype.kind not in "iubU":
+        raise DataTypeError(f"{who}: expected texts or whole numbers, got {labels.dtype}.")
+    return labels
+
+
+def as_numbers(y: Any, n: int, *, who: str = "SequenceRegressor y") -> NDArray[np.float64]:
+    """(N,) the numbers to learn, as float64, all finite.
+
+    Raises:
+        DataError: there are more or fewer than n, one is missing, infinite or no number.
+
+    >>> as_numbers([1, 2.5], 2)
+    array([1. , 2.5])
+    """
+    came = _one_axis(y, n, who)
+    if came.dtype.kind == "O":
+        came = _of_one_type(came, who)
+    if came.dtype.kind not in "iubf":
+        shown = f"{quoted(came[0])}" if came.dtype.kind == "U" else str(came.dtype)
+        raise DataTypeError(f"{who}: expected numbers, got {shown}. Learn classes with SequenceClassifier.")
+    found = came.astype(np.float64)
+    _require_known(found, who)
+    row, demand = out_of_range(found)
+    if demand:
+        raise DataError(f"{who}, position {row}: {demand}")
+    return found
+
+
+def as_groups(groups: Any, n: int) -> NDArray[np.int64]:
+    """(N,) the group of each sequence, numbered from 0 on as they first occur.
+
+    Raises:
+        DataError: there are more or fewer than n, or one is missing.
+
+    >>> as_groups(["ann", "bob", "ann", 3], 4).tolist()
+    [0, 1, 0, 2]
+    """
+    names = np.asarray(groups, dtype=object)  # 1 and "1" are two names
+    if names.shape != (n,):
+        raise DataError(f"groups: expected {n} names, one a sequence, got shape {names.shape}.")
+    found: dict[Any, int] = {}
+    numbers = np.array([found.setdefault(name, len(found)) for name in names.tolist()], dtype=np.int64)
+    if missing := [name for name in found if pd.isna(name)]:
+        raise DataError(f"groups: expected a name for each sequence, got {missing[0]!r}.")
+    return numbers
+
+
+def _one_axis(y: Any, n: int, who: str) -> Array:
+    """(N,) as it came; a column (N, 1) is told of, as scikit-learn does."""
+    if y is None:
+        raise DataError(f"{who}: this estimator requires y to be passed, but the target y is None.")
+    y = y.detach().cpu() if hasattr(y, "detach") else y
+    try:  # a list as objects: numpy would make texts of the numbers among them
+        came = np.asarray(y, dtype=object) if isinstance(y, list | tuple) else np.asarray(y)
+    except ValueError as fault:
+        got = "got lists or arrays of several shapes"
+        raise DataError(f"{who}: expected one a sequence, shape ({n},), {got}.") from fault
+    if came.ndim == 2 and came.shape[1] == 1:
+        from sklearn.exceptions import DataConversionWarning  # noqa: PLC0415 (half a second)
+
+        told = "A column-vector y was passed when a 1d array was expected. Give y.ravel()."
+        warnings.warn(told, DataConversionWarning, stacklevel=3)
+        came = came[:, 0]
+    if came.ndim != 1:
+        way = "With a column a class, give y.argmax(axis=1)." if came.ndim == 2 else "Give a list of them."
+        raise DataError(f"{who}: expected one a sequence, shape ({n},), got shape {came.shape}. {way}")
+    if len(came) != n:
+        way = " A single sequence is given as [x] or x[None]." if len(came) == 1 else ""
+        raise DataError(f"{who}: expected {n} as X has {n} sequences, got {len(came)}.{way}")
+    return came
+
+
+def _of_one_type(objects: Array, who: str) -> Array:
+    """Objects as an array of texts or of numbers."""
+    missing = np.flatnonzero(np.array([not isinstance(o, str) for o in objects]) & is_missing(objects))
+    if len(missing):
+        raise _missing(int(missing[0]), len(missing), _NOTHING, who)
+    kinds = np.array([_kind(o) for o in objects])
+    if "other" in kinds:
+        kind = type(objects[np.argmax(kinds == "other")]).__name__
+        raise DataTypeError(f"{who}: expected texts or numbers, got {kind} (Unknown label type: unknown).")
+    odd = np.flatnonzero(kinds != kinds[:1])
+    if len(odd):
+        one, other = objects[0], objects[odd[0]]
+        raise DataTypeError(
+            f"{who}: expected labels of one type, got {one!r} ({type(one).__name__}) and, at position "
+            f"{odd[0]}, {other!r} ({type(other).__name__}). Write all as texts: [str(label) for label in y]."
+        )
+    return np.array(objects.tolist())
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "truth"
+    if isinstance(value, numbers.Real):
+        return "number"
+    return "text" if isinstance(value, str) else "other"
+
+
+def _require_known(values: Array, who: str) -> None:
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise _missing(int(bad[0]), len(bad), _NOTHING if np.isnan(values[bad[0]]) else "inf", who)
+
+
+def _missing(position: int, many: int, got: str, who: str) -> DataError:
+    also = "" if many == 1 else f", and {many - 1} more like it"
+    return DataError(
+        f"{who}, position {position}: expected a label or a number, got {got}{also}. Leave those "
+        "sequences out."
+    )
+
+
+def are_names(texts: Iterable[str]) -> bool:
+    """Whether labels that look like numbers are names: one has a zero in front, and 01 is not 1.
+
+    >>> are_names(["1", "007"]), are_names(["0", "0.5", "-0.5", "1.0"])
+    (True, False)
+    """
+    return any(_LEADING_ZERO.fullmatch(text) for text in texts)
+
+
+def whole_or_texts(texts: Sequence[str], alphabet: Sequence[str] = ()) -> Array:
+    """(N,) labels that were read from a file: int64 where every one is a whole number, else texts.
+
+    Args:
+        texts: the labels as they stand there.
+        alphabet: all labels that could stand there, where that is known.
+
+    >>> whole_or_texts(["2", "1"]).tolist(), whole_or_texts(["2", "1"], ["1", "2", "b"]).tolist()
+    ([2, 1], ['2', '1'])
+    """
+    if all(_WHOLE.fullmatch(text) for text in (alphabet or texts)):
+        return np.array(texts, dtype=np.int64)
+    return np.array(texts, dtype=np.str_)

@@ -1,0 +1,1 @@
+"""Parse texts into tables, columns, numbers and dates."""

@@ -1,0 +1,162 @@
+"""A table on its way in: named columns as arrays, and where each row stands for the person who wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.parse.datetimes import look_like_dates
+from unrolled.data.parse.numbers import (
+    Marks,
+    has_marks,
+    look_numeric,
+    marks_of,
+    out_of_range,
+    quoted,
+    resolved,
+    settled,
+    to_numbers,
+)
+from unrolled.errors import DataError
+from unrolled.validation import nearest
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of equal length, as they came.
+
+    Args:
+        columns: float64, int64, bool or datetime64[ns] arrays, or objects: texts, Python's dates, None.
+        source: what messages call it.
+        place: a row's position to where a person finds it: "flow.csv row 41".
+        zones: the time zone of each column that has one; its times are in UTC here.
+        backend: the kind of frame it came as.
+        separator: what stood between the fields of a file.
+        index: the column that was a frame's index of dates.
+        notes: what reading changed, a sentence each.
+        remarks: what `numbers` took for granted, likewise.
+
+    >>> table = Table({"y": np.array(["1,5", "2"], dtype=object)}, "flow.csv", str, separator=";")
+    >>> table.kinds, table.numbers("y").tolist()
+    ({'y': 'number'}, [1.5, 2.0])
+    """
+
+    columns: dict[str, Array]
+    source: str
+    place: Callable[[int], str]
+    zones: dict[str, str] = field(default_factory=dict)
+    backend: str = "pandas"
+    separator: str = ""
+    index: str | None = None
+    notes: tuple[str, ...] = ()
+    remarks: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """What each column holds, as a sample of it tells: "number", "time" or "text"."""
+        return {name: _kind(values) for name, values in self.columns.items()}
+
+    def demand(self, name: str, role: str) -> str:
+        """`name` if there is such a column.
+
+        Raises:
+            DataError: there is none; the nearest spelling is offered.
+        """
+        if name in self.columns:
+            return name
+        offer = nearest(name, self.columns) or f" Its columns are {', '.join(map(repr, self.columns))}."
+        raise DataError(f"{self.source}: expected a column {name!r} as {role}, got none of that name.{offer}")
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """(T,) a column as finite numbers, NaN where missing.
+
+        Raises:
+            DataError: a row holds something else; it is named.
+        """
+        numbers = self._numbers(name)
+        endless = np.flatnonzero(np.isinf(numbers))
+        if len(endless):
+            raise DataError(
+                f"{self.place(int(endless[0]))}, column {name!r}: expected a finite number, got "
+                f"{numbers[endless[0]]}. Correct it, or leave it empty and fill it with --fill or fill=."
+            )
+        row, demand = out_of_range(numbers)
+        if demand:
+            raise DataError(f"{self.place(row)}, column {name!r}: {demand}")
+        return numbers
+
+    def _numbers(self, name: str) -> NDArray[np.float64]:
+        values = self.columns[name]
+        if values.dtype.kind in "biuf":
+            return values.astype(np.float64)
+        if values.dtype.kind == "M":
+            raise self._no_number(name, 0)
+        numbers, odd = np.empty(0), np.zeros(1, dtype=np.int64)
+        if self._marks.point == "decimal":  # most files: nothing to tell unless something cannot be read
+            numbers, odd = to_numbers(values, Marks())
+        if len(odd):
+            numbers, odd = to_numbers(values, self._told(name))
+        if len(odd):
+            raise self._no_number(name, int(odd[0]))
+        return numbers
+
+    def _told(self, name: str) -> Marks:
+        """What commas and points mean in a column, or the fault that they can mean two things."""
+        own = self._own.get(name) or marks_of(self.columns[name])
+        marks = resolved(own, self._marks)
+        if "either" in marks:
+            raise self._two_readings(name, "," if marks.comma == "either" else ".")
+        if own.comma == "either":
+            sense = "decimal" if marks.comma == "decimal" else "grouping thousands"
+            self.remarks.append(f"commas of column {name!r} were read as {sense}")
+        return marks
+
+    @cached_property
+    def _own(self) -> dict[str, Marks]:
+        """What commas (and points, where the separator does not tell) mean in each column that has some."""
+        signs = frozenset(",") if self.separator in {",", ""} else frozenset(",.")
+        texts = {name: self.columns[name] for name, kind in self.kinds.items() if kind == "number"}
+        return {n: marks_of(v) for n, v in texts.items() if v.dtype.kind == "O" and has_marks(v, signs)}
+
+    @cached_property
+    def _marks(self) -> Marks:
+        """What they mean in this table where one column cannot tell."""
+        return settled(self._own.values(), self.separator)
+
+    def _no_number(self, name: str, row: int) -> DataError:
+        return DataError(
+            f"{self.place(row)}, column {name!r}: expected a number, got {quoted(self.columns[name][row])}. "
+            "Correct it, or leave it empty and say how gaps are filled with --fill or fill=."
+        )
+
+    def _two_readings(self, name: str, mark: str) -> DataError:
+        texts = self.columns[name]
+        row = next(i for i, text in enumerate(texts) if isinstance(text, str) and mark in text)
+        text = texts[row].strip()
+        readings = f"{quoted(text)}, which can be {text.replace(mark, '')} or {text.replace(mark, '.')}"
+        return DataError(
+            f"{self.place(row)}, column {name!r}: expected a number with a decimal point and no thousands "
+            f"marked, got {readings}. "
+            "Write the column so, with all its decimals."
+        )
+
+
+def _kind(values: Array) -> str:
+    if values.dtype.kind == "M":
+        return "time"
+    if values.dtype.kind in "biuf":
+        return "number"
+    sample = np.array([v.isoformat() if hasattr(v, "isoformat") else v for v in values[:2000]], dtype=object)
+    if look_numeric(sample):
+        return "number"
+    return "time" if look_like_dates(sample) else "text"

@@ -1,0 +1,1 @@
+"""Transforms, scalers and time features."""

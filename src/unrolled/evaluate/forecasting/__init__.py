@@ -1,0 +1,1 @@
+"""Rolling-origin evaluation of forecasts, beside baselines."""

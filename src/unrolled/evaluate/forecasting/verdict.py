@@ -1,0 +1,192 @@
+"""Is the network better than the best of its baselines, and could that be luck?
+
+Judged on one loss an origin, paired: the network's and each baseline's from the same data. Origins whose
+forecasts overlap share their errors, so they are grouped into as many blocks as there are origins without
+overlap, and block means d_1..d_n are what is tested. The last forecasts of a block still reach into the
+next one, by up to a horizon less a step; what neighbours share by that, the t allows for and the flips do
+not. Two one-sided tests must agree, the larger p counts:
+
+    sign flips   the share of sign patterns s under which Σ s_i d_i reaches Σ d_i; exact up to 12 blocks.
+                 Holds for any size and spread of the d_i, heavy tails and volatility clusters included.
+    corrected t  t = d̄ / (s √(v / n)) with v = (1 + r) / (1 − r), r ≥ 0 the correlation of neighbouring
+                 blocks; then t + γt²/3√n + γ²t³/27n + γ/6√n for skewness γ, against Student's t with n − 1.
+                 Holds where blocks depend on each other and where a model wins often but loses big.
+
+Choosing the best of many baselines after the fact makes it harder to look better and easier to look worse:
+
+    better   must hold against every baseline whose mean loss is within a tenth of the best one's; a
+             network that shadows a lucky baseline would otherwise share its luck.
+    worse    the flips compare the largest of all baselines' statistics, the signs shared between them.
+
+Source: Diebold and Mariano 1995 (paired losses, sign test); White 2000, "A Reality Check for Data Snooping"
+(joint comparison with the best); Hall 1992, "On the Removal of Skewness by Transformation", eq. 2.2 (the
+cubic). `benchmarks/verdict_trust.py` counts false and true wins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.stats.paired import corrected_t_p, flip_p
+
+Floats = NDArray[np.float64]
+Outcome = Literal["better", "worse", "no difference", "too few to tell"]
+
+LEAST_ORIGINS = 10  # without overlap; with fewer, the rarest sign pattern says little and γ is noise
+_SIGNIFICANT = 0.05
+_NEAR = 1.10  # mean loss, as a multiple of the best baseline's
+
+
+class Rival(NamedTuple):
+    """One baseline: its name, its mean loss from each origin (K,), and on which scale it works."""
+
+    name: str
+    losses: Floats
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer in one sentence, and the numbers in it.
+
+    Args:
+        sentence: what to tell a person.
+        outcome: "better" or "worse" where p_value is at most 0.05, else "no difference"; "too few to
+            tell" below ten origins without overlap.
+        p_value: how often a difference this large, in this direction, would appear if there were none;
+            None where there are too few origins.
+        best_baseline: the name of the one with the lowest mean loss.
+        ratio: the network's mean loss over the best baseline's; below 1 is better.
+        origins: how many there were.
+        independent_origins: how many of them do not overlap.
+
+    >>> rng = np.random.default_rng(0)
+    >>> noise = rng.normal(size=40)
+    >>> print(judge(np.abs(noise), [Rival("Naive", np.abs(noise + 1))], horizon=1, step=1, name="gru"))
+    The GRU is 39 % better than the best of its baselines (Naive) over 40 origins; a difference this \
+large would appear in 8 of 1,000 such series if there were none: it has skill here.
+    """
+
+    kind: ClassVar[str] = "verdict"
+
+    sentence: str
+    outcome: Outcome
+    p_value: float | None
+    best_baseline: str
+    ratio: float
+    origins: int
+    independent_origins: int
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field, ready for JSON; an infinite ratio is None."""
+        return {"kind": self.kind, **asdict(self), "ratio": self.ratio if math.isfinite(self.ratio) else None}
+
+
+def judge(losses: Floats, rivals: Sequence[Rival], *, horizon: int, step: int, name: str) -> Verdict:
+    """The verdict on a network, from one loss an origin.
+
+    Args:
+        losses: (K,) the network's mean loss from each origin, in order of time.
+        rivals: the baselines, at least one; each scale that one was tried on is a rival of its own.
+        horizon: steps each forecast reaches.
+        step: steps from one origin to the next.
+        name: what the sentence calls the network.
+
+    One origin is "too few to tell"; ten whose losses are all the same are "no difference".
+    """
+    means = [float(rival.losses.mean()) for rival in rivals]
+    best = int(np.argmin(means))
+    ratio = _ratio(float(losses.mean()), means[best])
+    independent = 1 + (len(losses) - 1) // math.ceil(horizon / step)
+    p_value: float | None = None
+    outcome: Outcome = "too few to tell"
+    if independent >= LEAST_ORIGINS:
+        gains = [_block_means(rival.losses - losses, independent) for rival in rivals]
+        if ratio < 1:
+            near = [gain for gain, mean in zip(gains, means, strict=True) if mean <= _NEAR * means[best]]
+            p_value = max(max(flip_p(gain[:, None]), _corrected_t_p(gain)) for gain in near)
+        else:
+            p_value = max(flip_p(-np.stack(gains, axis=1)), _corrected_t_p(-gains[best]))
+        outcome = "no difference"
+        if p_value <= _SIGNIFICANT:
+            outcome = "better" if ratio < 1 else "worse"
+    verdict = Verdict("", outcome, p_value, rivals[best].name, ratio, len(losses), independent)
+    return replace(
+        verdict, sentence=_sentence(name, f"{rivals[best].name} {rivals[best].note}".strip(), verdict)
+    )
+
+
+def _ratio(loss: float, best: float) -> float:
+    if best == 0:
+        return 1.0 if loss == 0 else math.inf
+    return loss / best
+
+
+def _block_means(differences: Floats, blocks: int) -> Floats:
+    """(n,) means of neighbouring origins, block sizes as equal as they can be."""
+    return np.array([block.mean() for block in np.array_split(differences, blocks)])
+
+
+def _corrected_t_p(d: Floats) -> float:
+    """How often Student's t, corrected for skewness and what neighbours share, is as large."""
+    n = len(d)
+    centred = d - d.mean()
+    squares = float((centred**2).sum())
+    shared = float((centred[1:] * centred[:-1]).sum()) / squares if squares else 0.0
+    shared = min(max(shared + 1 / n, 0.0), 0.8)  # + 1/n: its bias under independence
+    return corrected_t_p(d, inflation=(1 + shared) / (1 - shared))
+
+
+def _sentence(name: str, best: str, verdict: Verdict) -> str:
+    ratio, independent = verdict.ratio, verdict.independent_origins
+    who = name.upper() if len(name) <= 4 else name  # GRU, LSTM
+    compared = f"{who} is {_amount(ratio)} the best of its baselines ({best})"
+    if verdict.p_value is None:
+        origins = "1 origin is" if independent == 1 else f"{independent} origins without overlap are"
+        return (
+            f"{origins} too few to tell: the {compared} so far; take at least {LEAST_ORIGINS}, "
+            "from a longer series or with a shorter horizon."
+        )
+    meaning = {
+        "better": "it has skill here",
+        "worse": f"use {best} instead",
+        "no difference": "no skill shown",
+    }[verdict.outcome]
+    overlap = f" ({independent} without overlap)" if independent < verdict.origins else ""
+    return (
+        f"The {compared} over {verdict.origins} origins{overlap}; a difference this large would appear in "
+        f"{frequency(verdict.p_value)} such series if there were none: {meaning}."
+    )
+
+
+def _amount(ratio: float) -> str:
+    change = 100 * abs(ratio - 1)
+    if change < 0.05:
+        return "as good as"
+    if math.isinf(ratio):  # the baseline is exact
+        return "further off than"
+    if ratio >= 2:
+        return f"{ratio:.1f} times as far off as"
+    return f"{change:.{1 if change < 10 else 0}f} % {'better' if ratio < 1 else 'worse'} than"
+
+
+def frequency(p_value: float) -> str:
+    """A p-value in words: `8 of 1,000`.
+
+    >>> frequency(0.0004), frequency(0.0081), frequency(0.21)
+    ('fewer than 1 of 1,000', '8 of 1,000', '21 of 100')
+    """
+    if p_value < 0.001:
+        return "fewer than 1 of 1,000"
+    if p_value < 0.01:
+        return f"{1000 * p_value:.0f} of 1,000"
+    return f"{100 * p_value:.0f} of 100"

@@ -1,0 +1,1 @@
+"""Comparison of sequence estimators with simple candidates, from the same splits."""

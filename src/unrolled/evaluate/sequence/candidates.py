@@ -1,0 +1,189 @@
+"""Who is compared with a network of whole sequences, and how each is fitted and asked."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from unrolled.errors import MissingPartError
+from unrolled.evaluate.sequence.bag_of_steps import BagOfSteps
+from unrolled.evaluate.sequence.baselines import (
+    LastStep,
+    MajorityClass,
+    MeanOfY,
+    MiniRocket,
+    NearestEuclidean,
+    NearestWarped,
+    has_aeon,
+)
+from unrolled.evaluate.sequence.split import Part, Task
+from unrolled.models.sequence.base import GRADIENT, RECURRENT, SequenceEstimator, usual_settings
+from unrolled.models.sequence.classifier import SequenceClassifier
+from unrolled.models.sequence.regressor import SequenceRegressor
+from unrolled.validation import some_of
+
+Array = NDArray[Any]
+
+_SHARED = ("1-NN Euclidean", "1-NN DTW", "MiniRocket", "reservoir", "bag of steps", "feed-forward")
+RIVALS = {"labels": ("majority class", *_SHARED), "numbers": ("mean of y", "last step", *_SHARED)}
+NOTES = {
+    "majority class": "always the most frequent class",
+    "mean of y": "always the mean",
+    "last step": "a straight line from the last step",
+    "1-NN Euclidean": "the answer of the nearest training sequence",
+    "1-NN DTW": "the same, after dynamic time warping",
+    "MiniRocket": "fixed convolutions and a ridge",
+    "reservoir": "random recurrent weights and a ridge",
+    "bag of steps": "the same estimator, the order of steps destroyed",
+    "feed-forward": "the same estimator, all steps as one flat vector",
+}
+_OF_AEON = ("1-NN DTW", "MiniRocket")
+_MOST_WARPED = 2e10  # pairs of steps: about two minutes
+_MOST_ROCKETS = 5000  # training sequences: beyond, its ridge takes minutes and gigabytes
+
+
+class Entrant(NamedTuple):
+    """One of those compared: a name, how it is made, and whether it reads X or plain sequences."""
+
+    name: str
+    make: Callable[[], Any]
+    reads_x: bool = True
+
+
+class Told(NamedTuple):
+    """What one of them answered, part after part, and its seconds: means of the parts."""
+
+    name: str
+    answers: Array
+    fit_seconds: float
+    predict_seconds: float
+
+
+def ask(entrant: Entrant, parts: Sequence[Part]) -> Told:
+    """Fit it on each part anew, and let it answer."""
+    answers, seconds = [], np.zeros(2)
+    for train, test in parts:
+        model = entrant.make()
+        given = {"groups": train.groups} if train.groups is not None and _takes_groups(model) else {}
+        start_s = time.perf_counter()
+        model.fit(train.X if entrant.reads_x else train.sequences, train.y, **given)
+        if getattr(getattr(model, "history_", None), "stopped", None) == "interrupted":
+            raise KeyboardInterrupt  # half a training would be scored as if it were a whole one
+        fitted_s = time.perf_counter()
+        answers.append(np.asarray(model.predict(test.X if entrant.reads_x else test.sequences)))
+        seconds += fitted_s - start_s, time.perf_counter() - fitted_s
+    return Told(entrant.name, np.concatenate(answers), *(seconds / len(parts)).tolist())
+
+
+def _takes_groups(model: Any) -> bool:
+    return isinstance(model.model if isinstance(model, BagOfSteps) else model, SequenceEstimator)
+
+
+def network_entrant(model: Any) -> Entrant:
+    """The model itself: a copy of it, fitted or not, under the name of its cell or class."""
+    return Entrant(_name(model), lambda: clone(model))
+
+
+def _name(model: Any) -> str:
+    if isinstance(model, SequenceEstimator):
+        return "reservoir" if model.training == "reservoir" else model.cell
+    return type(model[-1] if hasattr(model, "named_steps") else model).__name__
+
+
+def rival_entrants(model: Any, task: Task, names: Sequence[str]) -> list[Entrant]:
+    """Those of the names that can be made; the network itself is none of its rivals."""
+    is_ours = isinstance(model, SequenceEstimator)
+    own = clone(model) if is_ours else {"labels": SequenceClassifier, "numbers": SequenceRegressor}[task]()
+    flat = {"cell": "feedforward", "training": "gradient", "activation": "tanh", **usual_settings(RECURRENT)}
+    # many random units cost little: held to the network's few, a reservoir would be an easy rival
+    solved = {"training": "reservoir", "hidden_size": None, "pooling": None, "ensemble": 1}
+    solved |= usual_settings(GRADIENT)
+    if own.cell == "feedforward":
+        solved["cell"] = "gru"
+
+    def changed(**settings: Any) -> Callable[[], Any]:
+        return lambda: clone(own).set_params(**settings)
+
+    made = {
+        "majority class": Entrant("majority class", MajorityClass, reads_x=False),
+        "mean of y": Entrant("mean of y", MeanOfY, reads_x=False),
+        "last step": Entrant("last step", LastStep, reads_x=False),
+        "1-NN Euclidean": Entrant("1-NN Euclidean", NearestEuclidean, reads_x=False),
+        "1-NN DTW": Entrant("1-NN DTW", NearestWarped, reads_x=False),
+        "MiniRocket": Entrant("MiniRocket", lambda: MiniRocket(labels=task == "labels"), reads_x=False),
+        "bag of steps": Entrant("bag of steps", lambda: BagOfSteps(clone(model))),
+        "reservoir": Entrant("reservoir", changed(**solved), reads_x=is_ours),
+        "feed-forward": Entrant("feed-forward", changed(**flat), reads_x=is_ours),
+    }
+    itself = {"reservoir": "reservoir", "feedforward": "feed-forward"}.get(_name(model)) if is_ours else None
+    return [made[name] for name in names if name != itself]
+
+
+def left_out(parts: Sequence[Part], names: Sequence[str], *, asked_for: bool) -> dict[str, str]:
+    """Why some of the names cannot take part, a reason each.
+
+    Args:
+        parts: what all would be fitted on.
+        names: of the rivals.
+        asked_for: whether the caller named them: then what only takes long is not left out.
+
+    Raises:
+        MissingPartError: one that the caller named needs aeon, and it is not installed.
+    """
+    reasons: dict[str, str] = {}
+    lengths = {len(x) for part in parts for own in part for x in own.sequences}
+    if len(lengths) > 1:
+        reasons["feed-forward"] = "sequences differ in length"
+    if not has_aeon():
+        if asked_for and (needing := [name for name in _OF_AEON if name in names]):
+            raise MissingPartError(
+                f"rivals: {needing[0]} needs aeon, which is not installed: pip install aeon"
+            )
+        reasons |= dict.fromkeys(_OF_AEON, "aeon is not installed (pip install aeon)")
+    elif not asked_for:
+        steps = [sum(map(len, train.sequences)) * sum(map(len, test.sequences)) for train, test in parts]
+        if sum(steps) > _MOST_WARPED:
+            reasons["1-NN DTW"] = (
+                f"it would compare {sum(steps):.0e} pairs of steps; name it in rivals to have it"
+            )
+        if max(len(part.train) for part in parts) > _MOST_ROCKETS:
+            reasons["MiniRocket"] = (
+                f"its ridge on more than {_MOST_ROCKETS:,} sequences is slow; name it to have it"
+            )
+    return {name: reason for name, reason in reasons.items() if name in names}
+
+
+def warm_up(entrants: Sequence[Entrant], part: Part) -> None:
+    """Let everything load and compile before the clock starts.
+
+    Torch's optimizers take seconds, once a process; aeon half a minute, once after it was installed.
+    """
+    if any(isinstance(entrant.make(), SequenceEstimator) for entrant in entrants):
+        _load_torch()
+    few = part.train.some(np.arange(min(4, len(part.train))))
+    few = replace(few, y=np.arange(len(few)))  # not all of one class
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what compiles
+        for entrant in entrants:
+            if entrant.name in _OF_AEON:
+                ask(entrant, [Part(few, few)])
+
+
+@cache
+def _load_torch() -> None:
+    SequenceClassifier(hidden_size=1, max_epochs=1).fit([[0.0, 1.0], [1.0, 0.0]], [0, 1])
+
+
+def known_rivals(names: Any, task: Task) -> tuple[str, ...]:
+    """The names as asked for, all where none were, or an error that offers the nearest spelling."""
+    if names is None:
+        return RIVALS[task]
+    return some_of("rivals", names, RIVALS[task], needed="a score means nothing without one")

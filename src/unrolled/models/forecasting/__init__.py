@@ -1,0 +1,1 @@
+"""The Forecaster: network, windows, encoder, calibration."""

@@ -1,0 +1,378 @@
+"""Forecaster: one recurrent network for one series or thousands, from a frame to calibrated quantiles."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled import __version__
+from unrolled.data.calendar.offsets import future_times, season_length
+from unrolled.data.future import with_future
+from unrolled.data.io.frames import to_frame
+from unrolled.data.preprocess.transforms import TRANSFORMS
+from unrolled.data.sequences import Sequences
+from unrolled.models.estimator import SavedEstimator, save_model
+from unrolled.models.forecasting.calibration import at_level, stretched
+from unrolled.models.forecasting.encoder import Encoding
+from unrolled.models.forecasting.network import CELLS, QUANTILES, ForecastNetwork, Sizes
+from unrolled.models.forecasting.training import Settings, answer, rehearsed_lengths, require_device, train
+from unrolled.models.forecasting.validation import (
+    fitting_window,
+    forecastable,
+    like_fitted,
+    require_distinct,
+    shown_season,
+)
+from unrolled.models.forecasting.windows import Batch, Windows
+from unrolled.models.summary import model_card, pack_series, unpack_series
+from unrolled.nn.cells.core import NONLINEARITIES
+from unrolled.train.checkpoint import below
+from unrolled.train.history import History
+from unrolled.validation import Faults, file_path, one_of, real, whole
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_LEARNED = (
+    "season_",
+    "window_",
+    "transform_",
+    "transform_reason_",
+    "n_parameters_",
+    "n_networks_",
+    "seconds_",
+)
+
+
+class Forecaster(SavedEstimator):
+    """Forecasts every step of a horizon, with calibrated bands, from the state after the newest step.
+
+    One network is trained on all series together; each series keeps its own transform and scale. The
+    training goes twice: first without the latest part of every series, which says how many epochs help
+    and how wide the bands must be; then afresh on everything, for that many epochs.
+
+    Args:
+        horizon: steps ahead.
+        cell: "lstm", "gru" or "rnn"; "feedforward" reads the same window without recurrence.
+        hidden_size: units of the core and of the readout.
+        num_layers: recurrent layers, one on the other.
+        activation: of "rnn": tanh, relu, leaky_relu, prelu, sigmoid, identity, softsign, elu, hardtanh.
+        dropout: between layers and before the readout, from 0 to below 1.
+        window: steps the network reads; None for ten seasons, from 48 to 256, or what there is.
+        transform: "auto", or one of `unrolled.data.preprocess.transforms.TRANSFORMS`.
+        season: steps in a season, whose anchors and calendar the network then sees; 1 for none; None for
+            what the frequency suggests, if more than a fifth of the series show it.
+        ensemble: networks with different seeds, whose quantiles are averaged.
+        max_epochs: epochs at most, each of 8 to 160 steps: a quarter of the root of the number of windows.
+        batch_size: windows a step; None for 64, fewer if there are few windows.
+        learning_rate: the peak of its one cycle.
+        validation_fraction: the latest part of each series that the first training does not see; 0 trains
+            once, for all epochs, and leaves the bands as they were trained.
+        random_state: seed of weights, shuffling and dropout.
+        device: where torch computes.
+        verbose: draw a progress line with time left on stderr.
+
+    After `fit`: `history_` (of the training that was judged), `transform_`, `transform_reason_`,
+    `window_`, `season_`, `sizes_`, `n_parameters_` (of one network), `n_networks_`, `seconds_`.
+
+    >>> rng = np.random.default_rng(0)
+    >>> walk = np.exp(np.cumsum(rng.normal(0.01, 0.05, size=120)))
+    >>> model = Forecaster(horizon=3, hidden_size=8, max_epochs=2).fit(walk)
+    >>> list(model.predict().columns)
+    ['unique_id', 'ds', 'lstm', 'lstm-lo-80', 'lstm-hi-80']
+    >>> model.predict(horizon=2)["ds"].tolist()  # steps are counted where there are no dates
+    [120, 121]
+    """
+
+    def __init__(
+        self,
+        horizon: int = 12,
+        *,
+        cell: str = "lstm",
+        hidden_size: int = 64,
+        num_layers: int = 1,
+        activation: str = "tanh",
+        dropout: float = 0.0,
+        window: int | None = None,
+        transform: str = "auto",
+        season: int | None = None,
+        ensemble: int = 1,
+        max_epochs: int = 12,
+        batch_size: int | None = None,
+        learning_rate: float = 3e-3,
+        validation_fraction: float = 0.1,
+        random_state: int = 0,
+        device: str = "cpu",
+        verbose: bool = False,
+    ) -> None:
+        self.horizon = horizon
+        self.cell = cell
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.activation = activation
+        self.dropout = dropout
+        self.window = window
+        self.transform = transform
+        self.season = season
+        self.ensemble = ensemble
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
+
+    def fit(self, series: Any, y: None = None, *, checkpoint: str | Path | None = None) -> Self:  # noqa: ARG002
+        """Learn from a file, a frame or a `Sequences`.
+
+        Ctrl-C keeps the best weights so far and says so.
+
+        Args:
+            series: whatever `unrolled.read` takes.
+            y: not used; pipelines of scikit-learn pass it.
+            checkpoint: a folder that holds the training after each epoch. Fitting again with the same
+                folder goes on from there, to the same result.
+
+        Raises:
+            ArgumentError: an argument is out of range; all faults are told at once.
+            DataError: the series has gaps, missing values or too few steps, or never changes.
+            TrainingError: the loss is no longer finite.
+        """
+        self._check_arguments()
+        start_s = time.perf_counter()
+        series = forecastable(series)
+        require_distinct(series, [self.cell])
+        lengths = series.observed
+        season = self.season or (
+            season_length(series.freq) if "seasonal" in self.transform else shown_season(series)
+        )
+        window = fitting_window(series, self.horizon, season, self.window)
+        encoding = Encoding.learn(series, self.transform, season)
+        cuts = rehearsed_lengths(lengths, self.horizon, self.validation_fraction)
+        windows = rehearsal = encoding.windows(encoding.tracks(series, self.horizon), window, self.horizon)
+        if (cuts < lengths).any():
+            known = encoding.measured_on(series.head(cuts))
+            rehearsal = known.windows(known.tracks(series, self.horizon), window, self.horizon)
+        sizes, settings = self._sizes(windows), self._settings(checkpoint)
+        trained = train(windows, rehearsal, lengths, cuts, sizes=sizes, settings=settings)
+        # Nothing is learned before this line: a fit that fails leaves the model as it was.
+        self.season_, self.window_, self._series, self._encoding = season, window, series, encoding
+        self.transform_, self.transform_reason_ = encoding.common, encoding.reason
+        self._networks, self._factors, self.history_ = trained.networks, trained.factors, trained.history
+        if self.history_.stopped == "interrupted":
+            kept = f"epoch {self.history_.best_epoch}"
+            if self.ensemble > 1:
+                kept = f"{len(self._networks)} of {self.ensemble} networks"
+            sys.stderr.write(f"Interrupted: the best weights so far are kept ({kept}).\n")
+        self.sizes_ = trained.networks[0].sizes
+        self.n_networks_ = len(self._networks)
+        self.n_parameters_ = sum(p.numel() for p in self._networks[0].parameters())
+        self.seconds_ = time.perf_counter() - start_s
+        return self
+
+    def predict(
+        self,
+        series: Any = None,
+        *,
+        horizon: int | None = None,
+        future: Any = None,
+        level: float | Sequence[float] = (80,),
+    ) -> Any:
+        """Forecast what follows each series.
+
+        Args:
+            series: series to go on from; None for those fitted on.
+            horizon: steps ahead, at most as many as fitted.
+            future: a frame with id, time and every known-future column over the whole fitted horizon.
+            level: widths of the bands in per cent, above 0, at most 99.99. Beyond 95 the tails are those of
+                a normal distribution.
+
+        Returns:
+            A frame of the kind that came in: id, time, the median, and the two ends of each band.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            ArgumentError: the horizon is 0 or beyond the fitted one, or a level is out of range.
+            DataError: the series is not like the fitted ones, or a known-future value is missing.
+        """
+        self._require_fitted()
+        fitted, cell = self.sizes_.horizon, self.sizes_.cell
+        steps = fitted if horizon is None else whole("horizon", horizon, least=1, most=fitted)
+        widths: Any = level if np.ndim(level) else [level]
+        levels = dict.fromkeys(f"{real('level', width, above=0, most=99.99):g}" for width in widths)
+        data = self._series if series is None else like_fitted(series, self._series)
+        require_distinct(
+            data, [cell, *(f"{cell}-{side}-{width}" for width in levels for side in ("lo", "hi"))]
+        )
+        lengths = data.observed
+        data = with_future(data, future, lengths, fitted)
+        answers = self._quantiles(data, (lengths - 1)[:, None])[:, 0, :steps]  # (N, h, Q)
+        frame: dict[str, Any] = {data.names.id: np.repeat(np.array(data.ids, dtype=object), steps)}
+        frame[data.names.time] = np.concatenate(
+            [_times_after(data, k, int(n), steps) for k, n in enumerate(lengths)]
+        )
+        frame[cell] = at_level(answers, QUANTILES, 0.5).ravel()
+        for width in levels:
+            for side, share in (("lo", 0.5 - float(width) / 200), ("hi", 0.5 + float(width) / 200)):
+                frame[f"{cell}-{side}-{width}"] = at_level(answers, QUANTILES, share).ravel()
+        return to_frame(frame, data.backend)
+
+    def forecast_origins(self, series: Sequences, origins: Ints, *, level: float = 80) -> dict[str, Any]:
+        """Forecasts from many origins at once, each from the steps up to it alone.
+
+        Args:
+            series: N sequences.
+            origins: (N, K) positions of the last step that each forecast may know.
+            level: width of the band in per cent.
+
+        Returns:
+            `point`, `lo`, `hi`: (N, K, h); `quantiles`: (N, K, h, Q) at
+                `unrolled.models.forecasting.network.QUANTILES`.
+        """
+        self._require_fitted()
+        answers = self._quantiles(series, origins)
+        return {
+            "point": at_level(answers, QUANTILES, 0.5),
+            "lo": at_level(answers, QUANTILES, 0.5 - level / 200),
+            "hi": at_level(answers, QUANTILES, 0.5 + level / 200),
+            "quantiles": answers,
+        }
+
+    def last_windows(self, series: Any = None, *, most: int = 256) -> Batch:
+        """The windows before the latest origins whose next step is known, as the networks read them.
+
+        Args:
+            series: series like the fitted ones; None for those.
+            most: windows of each series, at most.
+        """
+        self._require_fitted()
+        data, horizon = (
+            self._series if series is None else like_fitted(series, self._series),
+            self.sizes_.horizon,
+        )
+        windows = self._encoding.windows(self._encoding.tracks(data, horizon), self.window_, horizon)
+        steps = [np.arange(max(int(n) - 1 - most, 0), int(n) - 1) for n in data.observed]
+        return windows.batch(np.concatenate([windows.rows(k, own) for k, own in enumerate(steps)]))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model as a folder of safetensors, JSON and a model card, whole or not at all.
+
+        The series it was fitted on are in it, so that `predict()` works after loading.
+
+        Raises:
+            StorageError: it could not be written; what stood at `path` before still stands.
+        """
+        self._require_fitted()
+        data, record = pack_series(self._series)
+        tensors = {f"data.{name}": tensor for name, tensor in data.items()}
+        for k, network in enumerate(self._networks):
+            tensors |= {f"network.{k}.{name}": t for name, t in network.state_dict().items()}
+        config = {
+            "estimator": type(self).__name__,
+            "version": __version__,
+            "params": self.get_params(),
+            "learned": {name: getattr(self, name) for name in _LEARNED},
+            "networks": len(self._networks),
+            "sizes": asdict(self.sizes_),
+            "factors": self._factors.tolist(),
+            "encoding": self._encoding.to_dict(),
+            "history": self.history_.to_dict(),
+            "series": record,
+        }
+        save_model(path, tensors, config, model_card(self, self._series))
+        return Path(path)
+
+    def _restore(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
+        """Take what was learned from the parts of a saved model."""
+        for name in _LEARNED:
+            setattr(self, name, config["learned"][name])
+        self.sizes_ = Sizes(**config["sizes"])
+        networks = [ForecastNetwork(self.sizes_) for _ in range(config["networks"])]
+        for k, network in enumerate(networks):
+            network.load_state_dict(below(f"network.{k}.", tensors))
+        self._networks = tuple(network.eval().to(self.device) for network in networks)
+        self._factors = np.array(config["factors"], dtype=np.float64)
+        self._encoding = Encoding.from_dict(config["encoding"])
+        self.history_ = History.from_dict(config["history"])
+        self._series = unpack_series(below("data.", tensors), config["series"])
+
+    @property
+    def networks_(self) -> tuple[ForecastNetwork, ...]:
+        """The networks whose quantiles are averaged."""
+        self._require_fitted()
+        return self._networks
+
+    def _quantiles(self, series: Sequences, origins: Ints) -> Floats:
+        """(N, K, h, Q) calibrated quantiles, as values of the series."""
+        horizon = self.sizes_.horizon
+        tracks = self._encoding.tracks(series, horizon)
+        windows = self._encoding.windows(tracks, self.window_, horizon)
+        rows = np.concatenate([windows.rows(k, steps) for k, steps in enumerate(origins)])
+        answers = stretched(answer(self._networks, windows, rows, self.device), self._factors)
+        answers = answers.reshape(*origins.shape, horizon, len(QUANTILES))
+        pairs = zip(tracks, origins, answers, strict=True)
+        return np.stack([track.transformed.levels(steps, own) for track, steps, own in pairs])
+
+    def _sizes(self, windows: Windows) -> Sizes:
+        return Sizes(
+            cell=self.cell,
+            inputs=windows.inputs.shape[1],
+            window=windows.window,
+            recent=windows.recent,
+            horizon=self.horizon,
+            hidden_size=self.hidden_size,
+            num_layers=self.num_layers,
+            activation=self.activation,
+            dropout=self.dropout,
+            anchors=windows.anchors,
+            ahead=windows.ahead,
+        )
+
+    def _settings(self, checkpoint: str | Path | None) -> Settings:
+        return Settings(
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            seed=self.random_state,
+            ensemble=self.ensemble,
+            recurrent=self.cell != "feedforward",
+            device=self.device,
+            checkpoint=None if checkpoint is None else file_path("checkpoint", checkpoint),
+            verbose=self.verbose,
+        )
+
+    def _check_arguments(self) -> None:
+        faults = Faults()
+        faults.collect(whole, "horizon", self.horizon, least=1)
+        faults.collect(one_of, "cell", self.cell, CELLS)
+        faults.collect(one_of, "activation", self.activation, NONLINEARITIES)
+        faults.collect(one_of, "transform", self.transform, ("auto", *TRANSFORMS))
+        for name in ("hidden_size", "num_layers", "ensemble", "max_epochs"):
+            faults.collect(whole, name, getattr(self, name), least=1)
+        for name, least in (("window", 2), ("season", 1), ("batch_size", 1)):
+            if getattr(self, name) is not None:
+                faults.collect(whole, name, getattr(self, name), least=least)
+        faults.collect(whole, "random_state", self.random_state, most=2**62)
+        faults.collect(require_device, self.device)
+        faults.collect(real, "dropout", self.dropout, least=0, below=1)
+        faults.collect(real, "learning_rate", self.learning_rate, above=0)
+        faults.collect(real, "validation_fraction", self.validation_fraction, least=0, most=0.5)
+        if self.cell != "rnn" and self.activation != "tanh" and self.activation in NONLINEARITIES:
+            faults.add(f"activation: only cell='rnn' takes another than 'tanh'; got {self.activation!r}.")
+        faults.raise_if_any()
+
+
+def _times_after(series: Sequences, k: int, observed: int, steps: int) -> NDArray[Any]:
+    """(steps,) the times that follow; steps counted from 0 where there are none."""
+    if series.times is None:
+        return np.arange(observed, observed + steps)
+    return future_times(series.times[int(series.offsets[k]) + observed - 1], series.freq or "1", steps)

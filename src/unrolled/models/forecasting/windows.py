@@ -1,0 +1,245 @@
+"""Windows as views: memory grows with the series, not with series × window.
+
+All series lie one after the other in a few flat arrays, each with `window` rows of padding before it and
+`horizon` after it. A window is a stretch of rows; a batch copies the stretches it needs and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import embedding
+
+from unrolled.data.preprocess.transforms import Transformed, reference_offsets
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_LIMIT = 12.0  # a move this many times the usual one says "huge"; more would only upset the training
+
+_YEARS = 2  # of the same season that a forecast may lean on
+_LEAST_RECENT = 8  # latest values that the readout sees beside the state, at least
+
+
+class Batch(NamedTuple):
+    """B windows, each read out at R of its steps: all that a forecast may know there, and what came after."""
+
+    inputs: Tensor  # (B, W, F) a row a step: its move, 1 if it is known, other inputs
+    readouts: Tensor  # (B, R) positions in the window; M = B · R below, window by window
+    levels: Tensor  # (M, V) the latest values of the working scale less the newest, in units of the origin
+    anchors: Tensor  # (M, h, A) the same seasons of the last A years, likewise
+    ahead: Tensor  # (M, h, K) what is known of the horizon: calendar, future covariates
+    context: Tensor  # (M, 2) how large a usual move is, how long the past
+    target: Tensor  # (M, h) what came, less its reference, in units of the origin; 0 where not known
+    known: Tensor  # (M, h) 1.0 where the target is known and may be used, else 0.0
+    weight: Tensor  # (M,) the usual move, as a share of the level, over that of all series
+
+    def to(self, device: str) -> Batch:
+        """The same batch on this device."""
+        return Batch(*(tensor.to(device) for tensor in self))
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One series as the network sees it: its transform, and T rows of other inputs beside it.
+
+    Args:
+        transformed: T steps.
+        past: (T, P) inputs known up to the origin.
+        ahead: (T to T + horizon, K) inputs known over the horizon too.
+    """
+
+    transformed: Transformed
+    past: Floats
+    ahead: Floats
+
+    def __len__(self) -> int:
+        return len(self.transformed.working)
+
+
+class Windows:
+    """Every window of every series, none of them stored.
+
+    Args:
+        tracks: the series.
+        window: W, steps that a window holds.
+        horizon: h, steps ahead.
+        season: steps in a season; 1 for none.
+        usual_share: what is 1 in `Batch.weight`.
+
+    >>> from unrolled.data.preprocess.transforms import Transform
+    >>> y, rule = np.arange(1.0, 31.0), Transform("difference")
+    >>> nothing = np.empty((30, 0))
+    >>> track = Track(rule.apply(y, rule.learn(y)), nothing, nothing)
+    >>> windows = Windows([track], window=12, horizon=3, season=1, usual_share=1.0)
+    >>> windows.inputs.shape, windows.views.shape  # 12 rows of padding before, 3 after
+    (torch.Size([45, 2]), torch.Size([34, 2, 12]))
+    >>> windows.batch(windows.rows(0, np.array([11, 20]))).inputs.shape
+    torch.Size([2, 12, 2])
+    """
+
+    def __init__(
+        self, tracks: Sequence[Track], *, window: int, horizon: int, season: int, usual_share: float
+    ) -> None:
+        self.window, self.horizon, self.season = window, horizon, season
+        self.lag = tracks[0].transformed.transform.lag
+        pad = window if season == 1 else max(window, 2 * season + 1)
+        lengths = np.array([len(track) for track in tracks])
+        starts = pad + np.concatenate([[0], np.cumsum(lengths[:-1] + pad + horizon)])
+        rows = int(starts[-1] + lengths[-1] + horizon)
+        flat = {name: np.zeros(rows) for name in ("working", "center", "unit", "share", "known", "seen")}
+        inputs = np.zeros((rows, 2 + tracks[0].past.shape[1] + tracks[0].ahead.shape[1]))
+        ahead = np.zeros((rows, tracks[0].ahead.shape[1]))
+        for track, start in zip(tracks, starts, strict=True):
+            _lay(track, flat, inputs, ahead, pad=pad, start=start)
+        self._starts = starts
+        self.inputs = torch.from_numpy(inputs.astype(np.float32)).clamp_(-_LIMIT, _LIMIT)
+        self._ahead = torch.from_numpy(ahead.astype(np.float32))
+        # Levels stay in float64 until their difference is taken: 1e9 + 1 and 1e9 must differ.
+        self._working, self._center, self._unit = (
+            torch.from_numpy(flat[name]) for name in ("working", "center", "unit")
+        )
+        self._share = torch.from_numpy(flat["share"] / usual_share)
+        self._known = torch.from_numpy(flat["known"].astype(np.float32))
+        self._seen = torch.from_numpy(flat["seen"].astype(np.float32))
+        self._recent = torch.arange(1 - min(window, max(2 * season, _LEAST_RECENT)), 1)
+        self._back = torch.from_numpy(reference_offsets(max(self.lag, 1), horizon))
+        years_back = season * torch.arange(self.anchors)
+        self._yearly = torch.from_numpy(reference_offsets(season, horizon))[:, None] - years_back  # (h, A)
+
+    @property
+    def held(self) -> tuple[Tensor, ...]:
+        """All that the windows are made of: a few numbers a step."""
+        return self.inputs, self._ahead, self._working, self._center, self._unit, self._share
+
+    @property
+    def recent(self) -> int:
+        """V, the latest levels that a readout sees."""
+        return len(self._recent)
+
+    @property
+    def anchors(self) -> int:
+        """A, the anchors of a step of the horizon."""
+        return _YEARS if self.season > 1 else 0
+
+    @property
+    def ahead(self) -> int:
+        """K, what is known of each step of the horizon."""
+        return self._ahead.shape[1]
+
+    @property
+    def views(self) -> Tensor:
+        """(R − W + 1, F, W) every window, sharing the memory of `inputs`."""
+        return self.inputs.unfold(0, self.window, 1)
+
+    def rows(self, series: int | Ints, steps: Ints) -> Ints:
+        """Where these steps of the series at these positions lie in the flat arrays: what `batch` takes."""
+        return np.asarray(self._starts[series] + steps)
+
+    def batch(self, rows: Tensor | Ints, back: Tensor | None = None, cuts: Tensor | None = None) -> Batch:
+        """The windows that end at these rows.
+
+        Args:
+            rows: (B,) positions from `rows`.
+            back: (B, R) how many steps before its end each window is read out; None for its end alone.
+            cuts: (B,) rows from which on targets may not be used; None for all.
+        """
+        rows = torch.as_tensor(rows)
+        back = torch.zeros_like(rows)[:, None] if back is None else back
+        here = (rows[:, None] - back).reshape(-1, 1)  # (M, 1)
+        unit, share = self._unit[here], self._share[here].float()
+        steps = here + torch.arange(1, self.horizon + 1)
+        usable = self._known.take(steps)
+        if cuts is not None:
+            usable = usable * (steps < cuts.repeat_interleave(back.shape[1])[:, None])
+        reference = self._working.take(here + self._back) if self.lag else self._center[here]
+        return Batch(
+            inputs=self.views[rows - self.window + 1].transpose(1, 2),
+            readouts=self.window - 1 - back,
+            levels=self._moved(here, here + self._recent),
+            anchors=self._anchors(here),
+            ahead=embedding(steps, self._ahead),
+            context=torch.cat([share.log(), self._seen[here]], 1),
+            target=((self._working.take(steps) - reference) / unit).float() * usable,
+            known=usable,
+            weight=share[:, 0],
+        )
+
+    def _moved(self, here: Tensor, steps: Tensor) -> Tensor:
+        """(M, ·) how far the working scale at these steps is from that at the origin, in its units."""
+        moved = (self._working.take(steps) - self._working[here]) / self._unit[here] * self._known.take(steps)
+        return moved.float().clamp_(-5 * _LIMIT, 5 * _LIMIT)
+
+    def _anchors(self, here: Tensor) -> Tensor:
+        """(M, h, A) the last two years' values of the seasons ahead."""
+        steps = here + self._yearly.flatten()  # (M, h · A)
+        anchors = self._moved(here, steps).view(len(here), *self._yearly.shape)
+        unknown = 1 - self._known.take(steps).view(anchors.shape)
+        for year in range(1, self.anchors):  # a year that is not known, 0 so far, repeats the one after it
+            anchors[..., year] += unknown[..., year] * anchors[..., year - 1]
+        return anchors
+
+
+class Selection:
+    """Some of the origins, as examples to train on or to judge by.
+
+    Args:
+        windows: all of them.
+        rows: (M,) the chosen origins.
+        firsts: (M,) the first row of the series of each at which a forecast can be made.
+        cuts: (M,) the row from which on the targets of each may not be used.
+        readouts: R. For 1, an example is the window that ends at its origin. For more, the window ends up
+            to half its length later (before the cut), and is read out at R of its steps drawn at random:
+            from its later half or, where it holds the start of its series, from all of it. So one pass
+            over a window trains on many origins. Those within half a window of the end of a series are drawn
+            about two thirds as often as those in its middle, those at its start up to twice as often.
+    """
+
+    def __init__(self, windows: Windows, rows: Ints, *, firsts: Ints, cuts: Ints, readouts: int = 1) -> None:
+        self._windows, self._readouts = windows, readouts
+        self._rows, self._firsts, self._cuts = (torch.from_numpy(each) for each in (rows, firsts, cuts))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def fingerprint(self, settings: str) -> str:
+        """A digest of these settings, of the origins and of everything that their windows hold."""
+        digest = hashlib.sha256(settings.encode())
+        for held in (self._rows, self._cuts, *self._windows.held):
+            digest.update(held.numpy().data)
+        return digest.hexdigest()
+
+    def batch(self, chosen: Tensor) -> Batch:
+        """The chosen examples."""
+        rows, cuts = self._rows[chosen], self._cuts[chosen]
+        if self._readouts == 1:
+            return self._windows.batch(rows, cuts=cuts)
+        half = self._windows.window // 2
+        ends = torch.minimum(rows + torch.randint(half + 1, rows.shape), cuts - 2)
+        since_first = ends - self._firsts[chosen]
+        reach = torch.where(since_first >= self._windows.window, half, since_first) + 1
+        back = (torch.rand(len(rows), self._readouts) * reach[:, None]).long()
+        return self._windows.batch(ends, back, cuts)
+
+
+def _lay(
+    track: Track, flat: dict[str, Floats], inputs: Floats, ahead: Floats, *, pad: int, start: int
+) -> None:
+    """Put one series into its rows of the flat arrays."""
+    transformed, before, rows = track.transformed, slice(start - pad, start), slice(start, start + len(track))
+    flat["working"][before] = transformed.working[0]
+    flat["unit"][before] = transformed.unit[0]
+    for name in ("working", "center", "unit", "share"):
+        flat[name][rows] = getattr(transformed, name)
+    flat["known"][rows] = 1.0
+    flat["seen"][rows] = np.log(np.arange(1, len(track) + 1)) / 2 - 1.5  # of order 1 from 3 to 1,000 steps
+    columns = [transformed.inputs, np.ones(len(track))]
+    inputs[rows] = np.column_stack([*columns, track.past, track.ahead[: len(track)]])
+    ahead[start : start + len(track.ahead)] = track.ahead

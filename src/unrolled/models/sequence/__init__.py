@@ -1,0 +1,1 @@
+"""SequenceClassifier, SequenceRegressor and SequenceTagger: base class, network, dataset, reservoir."""

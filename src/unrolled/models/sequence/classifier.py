@@ -1,0 +1,115 @@
+"""SequenceClassifier: sequences of any length to classes, with two lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from unrolled.data.io.labelled import as_labels
+from unrolled.data.sequences import Sequences
+from unrolled.models.sequence.base import Floats, Targets
+from unrolled.models.sequence.labels import (
+    LabellingEstimator,
+    Labels,
+    numbered,
+    require_known,
+    weighted_cross_entropy,
+    weights_of_classes,
+)
+
+
+class SequenceClassifier(LabellingEstimator):
+    """Says which class each sequence is of, whatever its length and its number of features.
+
+    Args:
+        cell: "gru", "lstm" or "rnn"; "feedforward" reads a sequence as one flat vector, as far as the
+            longest of the training, and has neither stem nor layers, directions or pooling to choose.
+        hidden_size: units of the core; None for 64, or 512 in a reservoir.
+        num_layers: recurrent layers, one on the other.
+        activation: of "rnn": tanh, relu, leaky_relu, prelu, sigmoid, identity, softsign, elu, hardtanh.
+        bidirectional: whether a second run reads from the end.
+        stem: "auto" for a core that reads changes and short patterns beside the values, and fewer steps of
+            sequences of 400 or more; None for one that reads the values alone. Neither knows a later step.
+        pooling: what of the states the answer is read from: "last", "mean", "max", "attention", or several
+            joined by "+"; None for "last+mean+max".
+        dropout: between layers and before the readout, from 0 to below 1.
+        training: "gradient"; or "reservoir", whose recurrent weights stay random and whose readout is
+            solved in closed form, in a blink. It takes nothing that only epochs need: a grid search over
+            `training`, as one over `cell` with "feedforward", wants a list of grids.
+        class_weight: None; "balanced" for classes that count alike however rare; or a dict of weights.
+        ensemble: networks with different seeds, whose probabilities are averaged; None for 4 below 500
+            sequences, where luck in the start matters, else 1, as for a reservoir.
+        max_epochs: passes over the sequences at most; None for 50, or as many as make 400 steps, but no more
+            than make 8,000.
+        batch_size: sequences a step; None for 64, fewer if there are few sequences.
+        learning_rate: the peak of its one cycle.
+        validation_fraction: the part of each class that is held out to choose the epoch by; 0 trains on all
+            for all epochs, as is done where fewer than 30 sequences would be held out; None for 0.1 from
+            2,000 sequences on, else 0. It judges all networks of an ensemble, and shapes no scale of X.
+        random_state: seed of weights, shuffling, dropout and of what is held out.
+        device: where torch computes.
+        verbose: draw a progress line with time left on stderr.
+
+    After `fit`: `classes_`, `stopping_` (how the number of epochs came about), `history_` (of the last
+    network), `networks_`, `sizes_`, `scaling_`, `n_parameters_` (of one network), `seconds_`,
+    `longest_` (steps of the longest sequence) and `n_features_in_`: F, or T where X was (N, T), as
+    scikit-learn counts.
+
+    >>> X = [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1]]
+    >>> model = SequenceClassifier(hidden_size=8).fit(X, ["up", "down"])
+    >>> model.predict(X).tolist(), model.predict([[2, 3, 4]]).tolist()
+    (['up', 'down'], ['up'])
+    >>> model.stopping_
+    '2 sequences are too few to hold some out: all of them trained for a fixed number of 400 epochs.'
+    """
+
+    def predict(self, X: Any) -> Labels:
+        """(N,) the likeliest class of each sequence.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X cannot be used as it is, or has another number of features.
+        """
+        likeliest = self.predict_proba(X).argmax(1)
+        return self.classes_[likeliest]  # type: ignore[no-any-return]
+
+    def predict_proba(self, X: Any) -> Floats:
+        """(N, K) the probability of each class, in the order of `classes_`.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X cannot be used as it is, or has another number of features.
+        """
+        data = self._like_fitted(X)
+        shares = np.empty((len(data), len(self.classes_)))
+        for rows, answers, _ in self._answers(data):
+            shares[rows] = answers.double().softmax(-1).mean(0).numpy()
+        return shares
+
+    def score(self, X: Any, y: Any) -> float:
+        """The share of sequences whose class is predicted.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X or y cannot be used as it is, or a class was not seen in training.
+        """
+        predicted = self.predict(X)
+        labels = as_labels(y, len(predicted), who="SequenceClassifier y")
+        require_known(labels, self.classes_, "SequenceClassifier y")
+        return float((predicted == labels).mean())
+
+    def _targets(self, y: Any, data: Sequences) -> Targets:
+        classes, numbers = numbered(
+            as_labels(y, len(data), who="SequenceClassifier y"), "SequenceClassifier y"
+        )
+        weights = weights_of_classes(self.class_weight, classes, numbers)
+        return Targets(
+            torch.from_numpy(numbers),
+            answers=len(classes),
+            loss=weighted_cross_entropy(weights, 1.0, self.device),
+            strata=numbers,
+            class_weights=torch.from_numpy(weights),
+            learned={"classes_": classes},
+        )

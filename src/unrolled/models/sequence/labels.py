@@ -1,0 +1,173 @@
+"""What the classifier and the tagger share: classes, their weights, the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unrolled.errors import ArgumentError, DataError
+from unrolled.models.sequence.base import Floats, Ints, SequenceEstimator
+from unrolled.models.sequence.dataset import SequenceBatch
+from unrolled.models.sequence.training import Loss
+from unrolled.validation import Faults, nearest, real
+
+Labels = NDArray[Any]
+ClassWeight = str | Mapping[Any, float] | None
+
+
+class LabellingEstimator(SequenceEstimator):
+    """An estimator that answers with one of the labels it was fitted on."""
+
+    _learned = ("classes_",)
+    classes_: Labels
+
+    def __init__(
+        self,
+        *,
+        cell: str = "gru",
+        hidden_size: int | None = None,
+        num_layers: int = 1,
+        activation: str = "tanh",
+        bidirectional: bool = False,
+        stem: str | None = "auto",
+        pooling: str | None = None,
+        dropout: float = 0.2,
+        training: str = "gradient",
+        class_weight: ClassWeight = None,
+        ensemble: int | None = None,
+        max_epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float = 5e-3,
+        validation_fraction: float | None = None,
+        random_state: int = 0,
+        device: str = "cpu",
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(
+            cell=cell,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            activation=activation,
+            bidirectional=bidirectional,
+            stem=stem,
+            pooling=pooling,
+            dropout=dropout,
+            training=training,
+            ensemble=ensemble,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            validation_fraction=validation_fraction,
+            random_state=random_state,
+            device=device,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
+    def __sklearn_tags__(self) -> Any:
+        """A classifier, whose y is required."""
+        from sklearn.utils import ClassifierTags  # noqa: PLC0415
+
+        tags = super().__sklearn_tags__()
+        tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+        return tags
+
+
+def numbered(labels: Labels, who: str) -> tuple[Labels, Ints]:
+    """The classes, sorted, and the number of each label's class.
+
+    Raises:
+        DataError: there is one class only.
+
+    >>> classes, numbers = numbered(np.array(["up", "down", "up"]), "y")
+    >>> classes.tolist(), numbers.tolist()
+    (['down', 'up'], [1, 0, 1])
+    """
+    classes, numbers = np.unique(labels, return_inverse=True)
+    if len(classes) == 1:
+        raise DataError(
+            f"{who}: expected at least two classes, got one class ({_shown(classes[0])}) in all "
+            f"{len(labels)} labels. Give examples of another class."
+        )
+    return classes, numbers.astype(np.int64)
+
+
+def require_known(labels: Labels, classes: Labels, who: str) -> None:
+    """Pass if every label is one of the classes.
+
+    Raises:
+        DataError: one was not seen in training; the nearest spelling is offered.
+    """
+    known = set(classes.tolist())
+    for label in np.unique(labels).tolist():
+        if label not in known:
+            names = ", ".join(map(_shown, classes[:5].tolist())) + (", ..." if len(classes) > 5 else "")
+            offer = nearest(label, known) if isinstance(label, str) and classes.dtype.kind == "U" else ""
+            raise DataError(
+                f"{who}: class {_shown(label)} was not seen in training, where the classes were {names}."
+                f"{offer} Leave its sequences out, or fit on some of them."
+            )
+
+
+def weights_of_classes(wanted: ClassWeight, classes: Labels, numbers: Ints) -> Floats:
+    """(K,) the weight of each class, 1 on average over the examples.
+
+    "balanced" gives every class the same sum; a class that a dict leaves out has weight 1.
+
+    Raises:
+        ArgumentError: it is none of these, a weight is negative or all are 0, or a name is not a class.
+
+    >>> weights_of_classes("balanced", np.array([0, 1]), np.array([0, 0, 0, 1])).round(3).tolist()
+    [0.667, 2.0]
+    """
+    counts = np.bincount(numbers, minlength=len(classes))
+    if wanted is None:
+        return np.ones(len(classes))
+    if isinstance(wanted, str) and wanted == "balanced":
+        return len(numbers) / (len(classes) * counts)
+    if not isinstance(wanted, Mapping):
+        raise ArgumentError(f"class_weight: expected None, 'balanced' or a dict, got {wanted!r}.")
+    names = classes.tolist()
+    strange = [name for name in wanted if name not in names]
+    if strange and any(name not in wanted for name in names):
+        offer = nearest(str(strange[0]), map(str, names))
+        raise ArgumentError(f"class_weight: {_shown(strange[0])} is no class of y.{offer}")
+    faults = Faults()
+    for name, weight in wanted.items():
+        faults.collect(real, f"class_weight of {_shown(name)}", weight, least=0)
+    faults.raise_if_any()
+    weights = np.array([wanted.get(name, 1.0) for name in names], dtype=np.float64)
+    if not counts @ weights > 0:
+        raise ArgumentError(f"class_weight: expected one above 0, got {dict(wanted)!r}.")
+    return weights * len(numbers) / (counts @ weights)
+
+
+def weighted_cross_entropy(weights: Floats, per_sequence: float, device: str) -> Loss:
+    """The loss of a batch: -Σ w[y] log p(y) / (B · steps), steps with a target being counted on average.
+
+    Divided by what the whole set has, and not by what the batch has, it is the same sum over all batches
+    however they are cut.
+
+    Args:
+        weights: (K,) of the classes.
+        per_sequence: targets that a sequence has, on average.
+        device: where the network is.
+    """
+    on_device = torch.from_numpy(weights).float().to(device)
+
+    def loss(network: nn.Module, batch: SequenceBatch) -> Tensor:
+        answers = network(batch.values, batch.lengths).flatten(0, -2)
+        total = F.cross_entropy(answers, batch.targets.flatten(), on_device, ignore_index=-1, reduction="sum")
+        return total / (len(batch.targets) * per_sequence)
+
+    return loss
+
+
+def _shown(label: Any) -> str:
+    return repr(label.item() if isinstance(label, np.generic) else label)

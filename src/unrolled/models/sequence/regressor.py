@@ -1,0 +1,81 @@
+"""SequenceRegressor: sequences of any length to a number each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unrolled.data.io.labelled import as_numbers
+from unrolled.data.sequences import Sequences
+from unrolled.models.sequence.base import Floats, SequenceEstimator, Targets
+from unrolled.models.sequence.dataset import SequenceBatch
+
+
+class SequenceRegressor(SequenceEstimator):
+    """Says a number for each sequence, whatever its length and its number of features.
+
+    Trained on the squared error of y, scaled to mean 0 and variance 1. The arguments are those of
+    SequenceClassifier, without `class_weight`; so is what there is after `fit`, with `center_` and
+    `spread_` of y in the place of `classes_`.
+
+    >>> X = [np.linspace(0, slope, steps) for slope, steps in [(1, 9), (2, 5), (3, 7), (4, 6)]]
+    >>> model = SequenceRegressor(hidden_size=8).fit(X, [1, 2, 3, 4])
+    >>> model.predict(X).round().tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
+
+    _learned = ("center_", "spread_")
+    center_: np.float64
+    spread_: np.float64
+
+    def predict(self, X: Any) -> Floats:
+        """(N,) the number of each sequence, the mean of what the networks answer.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X cannot be used as it is, or has another number of features.
+        """
+        data = self._like_fitted(X)
+        numbers = np.empty(len(data))
+        for rows, answers, _ in self._answers(data):
+            numbers[rows] = answers[..., 0].double().mean(0).numpy()
+        return numbers * self.spread_ + self.center_
+
+    def score(self, X: Any, y: Any) -> float:
+        """R², the share of y's variance that is explained; NaN where y does not vary.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X or y cannot be used as it is.
+        """
+        predicted = self.predict(X)
+        numbers = as_numbers(y, len(predicted), who="SequenceRegressor y")
+        total = ((numbers - numbers.mean()) ** 2).sum()
+        return float(1 - ((numbers - predicted) ** 2).sum() / total) if total > 0 else float("nan")
+
+    def __sklearn_tags__(self) -> Any:
+        """A regressor, whose y is required."""
+        from sklearn.utils import RegressorTags  # noqa: PLC0415
+
+        tags = super().__sklearn_tags__()
+        tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
+        return tags
+
+    def _targets(self, y: Any, data: Sequences) -> Targets:
+        numbers = as_numbers(y, len(data), who="SequenceRegressor y")
+        center, spread = numbers.mean(), numbers.std()
+        spread = spread if spread > 0 else np.float64(1.0)
+        return Targets(
+            torch.from_numpy((numbers - center) / spread).float(),
+            answers=1,
+            loss=_squared_error,
+            learned={"center_": center, "spread_": spread},
+        )
+
+
+def _squared_error(network: nn.Module, batch: SequenceBatch) -> Tensor:
+    return F.mse_loss(network(batch.values, batch.lengths)[:, 0], batch.targets)

@@ -1,0 +1,108 @@
+"""SequenceTagger: a class for every step of a sequence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from unrolled.data.io.labelled import as_labels
+from unrolled.data.sequences import Sequences
+from unrolled.errors import DataError
+from unrolled.models.sequence.base import Floats, Targets
+from unrolled.models.sequence.labels import (
+    LabellingEstimator,
+    Labels,
+    numbered,
+    require_known,
+    weighted_cross_entropy,
+    weights_of_classes,
+)
+
+_WHO = "SequenceTagger y"
+
+
+class SequenceTagger(LabellingEstimator):
+    """Says which class each step of each sequence is of, from the steps up to it.
+
+    With `bidirectional=True` from those after it too, and then not for a live stream. The arguments are
+    those of SequenceClassifier, without `pooling`: every step has its own answer. So is what there is
+    after `fit`. A held-out part is one of whole sequences.
+
+    >>> X = [[1, -2, 3, -1], [-1, 2], [2, 1, -3]]
+    >>> y = [["up", "down", "up", "down"], ["down", "up"], ["up", "up", "down"]]
+    >>> model = SequenceTagger(hidden_size=8).fit(X, y)
+    >>> [tags.tolist() for tags in model.predict([[5, -5], [3]])]
+    [['up', 'down'], ['up']]
+    """
+
+    _per_step = True
+
+    def predict(self, X: Any) -> list[Labels]:
+        """N arrays (T_i,): the likeliest class of each step.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X cannot be used as it is, or has another number of features.
+        """
+        return [self.classes_[shares.argmax(1)] for shares in self.predict_proba(X)]
+
+    def predict_proba(self, X: Any) -> list[Floats]:
+        """N arrays (T_i, K): the probability of each class at each step, in the order of `classes_`.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X cannot be used as it is, or has another number of features.
+        """
+        data = self._like_fitted(X)
+        shares = [np.empty(0)] * len(data)
+        for rows, answers, lengths in self._answers(data):
+            means = answers.double().softmax(-1).mean(0).numpy()  # (B, T, K)
+            for row, mean, steps in zip(rows, means, lengths, strict=True):
+                shares[row] = mean[:steps].copy()  # a view would keep the padding alive
+        return shares
+
+    def score(self, X: Any, y: Any) -> float:
+        """The share of steps whose class is predicted.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X or y cannot be used as it is, or a class was not seen in training.
+        """
+        predicted = self.predict(X)
+        labels = _flat_labels(y, np.array([len(own) for own in predicted]))
+        require_known(labels, self.classes_, _WHO)
+        return float((np.concatenate(predicted) == labels).mean())
+
+    def _targets(self, y: Any, data: Sequences) -> Targets:
+        classes, numbers = numbered(_flat_labels(y, data.lengths), _WHO)
+        weights = weights_of_classes(self.class_weight, classes, numbers)
+        return Targets(
+            torch.from_numpy(numbers),
+            answers=len(classes),
+            loss=weighted_cross_entropy(weights, len(numbers) / len(data), self.device),
+            class_weights=torch.from_numpy(weights),
+            learned={"classes_": classes},
+        )
+
+
+def _flat_labels(y: Any, lengths: Any) -> Labels:
+    """(ΣT,) the labels of all steps, after a look at how many each sequence has."""
+    try:
+        parts = [np.asarray(own) for own in y]
+    except (TypeError, ValueError):
+        parts = []
+    if len(parts) != len(lengths) or any(part.ndim != 1 for part in parts):
+        raise DataError(
+            f"{_WHO}: expected {len(lengths)} lists of labels, one a sequence, with one label a step. "
+            "A class for the whole sequence is for SequenceClassifier."
+        )
+    for i, (part, steps) in enumerate(zip(parts, lengths, strict=True)):
+        if len(part) != steps:
+            raise DataError(
+                f"{_WHO}, sequence {i}: expected {steps} labels, one a step of X, got {len(part)}."
+            )
+    if len({part.dtype.kind for part in parts}) > 1:  # joined as they are, numbers would become texts
+        parts = [part.astype(object) for part in parts]
+    return as_labels(np.concatenate(parts), int(lengths.sum()), who=_WHO)

@@ -1,0 +1,285 @@
+"""How the estimators of whole sequences are trained: what is held out, the batches, how many epochs."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from unrolled.models.sequence.dataset import SequenceBatch, SequenceExamples
+from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
+from unrolled.models.sequence.reservoir import settle, solve
+from unrolled.train.history import Epoch, History
+from unrolled.train.loop import Plan, fit, member_seed, seeded
+from unrolled.train.progress import ProgressLine
+
+Ints = NDArray[np.int64]
+Loss = Callable[[nn.Module, SequenceBatch], Tensor]
+
+_LEAST_JUDGES = 30  # held-out sequences; fewer would pick the epoch by luck
+_MANY, _HELD_OUT = 2000, 0.1  # sequences from which on some can be spared, and their share
+_BATCH = 64
+_WEIGHT_DECAY = 0.01
+_PASSES = 50  # by default, but at least 400 steps in all and at most 8,000
+_LEAST_STEPS, _MOST_STEPS = 400, 8000
+_PATIENCE = 0.3  # of all epochs: the rate has to fall before the loss tells
+
+
+@dataclass(frozen=True)
+class SequenceSettings:
+    """What a training needs to know beside its data; the arguments of the estimators say what each is."""
+
+    training: str
+    max_epochs: int | None
+    batch_size: int | None
+    learning_rate: float
+    validation_fraction: float | None
+    ensemble: int
+    seed: int
+    device: str
+    checkpoint: Path | None
+    verbose: bool
+
+
+@dataclass(frozen=True)
+class SequencesTrained:
+    """What a training leaves: the networks, the history of the last, how its epochs were chosen."""
+
+    networks: tuple[SequenceNetwork, ...]
+    history: History
+    stopping: str
+
+
+def train(
+    examples: SequenceExamples,
+    loss: Loss,
+    *,
+    sizes: SequenceSizes,
+    settings: SequenceSettings,
+    held: NDArray[np.bool_],
+    groups: Ints | None,
+    class_weights: Tensor | None,
+) -> SequencesTrained:
+    """Train one network a seed, each for as long as it gets better on the sequences that are held out.
+
+    Where none are, all train for a fixed number of epochs. Ctrl-C leaves the members before the one that it
+    cut short; in the first, the best weights so far.
+
+    Args:
+        examples: all sequences.
+        loss: a mean over a batch.
+        sizes: of the networks.
+        settings: of the training.
+        held: (N,) the sequences that judge, as `judges` draws them.
+        groups: (N,) sequences of one group are left out together by a reservoir.
+        class_weights: (K,) of the classes; None where the targets are numbers.
+    """
+    if settings.training == "reservoir":
+        return _solved(examples, sizes, settings, class_weights, groups)
+    networks: list[SequenceNetwork] = []
+    history = History((), 0, "interrupted", 0.0)
+    for member in range(settings.ensemble):
+        own = replace(settings, seed=member_seed(settings.seed, member))
+        with seeded(own.seed):
+            network = SequenceNetwork(sizes).to(own.device)
+        label = "training" if settings.ensemble == 1 else f"training {member + 1} of {settings.ensemble}"
+        try:
+            latest = _fit(network, examples, loss, held, settings=own, label=label, weights=class_weights)
+        except KeyboardInterrupt:  # before its first epoch ended
+            if not networks:
+                raise
+            history = replace(history, stopped="interrupted")
+            break
+        if latest.stopped == "interrupted" and networks:
+            history = replace(history, stopped="interrupted")
+            break
+        networks.append(network)
+        history = latest
+        if history.stopped == "interrupted":
+            break
+    _say_interrupted(history, len(networks), settings.ensemble)
+    stopping = _stopping(history, len(examples), int(held.sum()), settings)
+    return SequencesTrained(tuple(networks), history, stopping)
+
+
+def _solved(
+    examples: SequenceExamples,
+    sizes: SequenceSizes,
+    settings: SequenceSettings,
+    class_weights: Tensor | None,
+    groups: Ints | None,
+) -> SequencesTrained:
+    """One reservoir a seed."""
+    units = None if groups is None else torch.from_numpy(groups)
+    networks = []
+    for member in range(settings.ensemble):
+        with seeded(member_seed(settings.seed, member)):
+            network = SequenceNetwork(sizes).to(settings.device)
+            settle(network, examples)
+            history = solve(network, examples, class_weights, units)
+        networks.append(network)
+    stopping = "No epochs: the readout was solved in closed form, its penalty chosen by leave-one-out errors."
+    return SequencesTrained(tuple(networks), history, stopping)
+
+
+def _fraction(settings: SequenceSettings, count: int) -> float:
+    """The share to hold out; where nobody says it, of few sequences none: they teach more than they judge."""
+    if settings.validation_fraction is not None:
+        return settings.validation_fraction
+    return _HELD_OUT if count >= _MANY else 0.0
+
+
+def judges(
+    settings: SequenceSettings, count: int, *, strata: Ints | None, groups: Ints | None
+) -> NDArray[np.bool_]:
+    """(N,) true for the sequences that a training does not see; no scale of X may come from them.
+
+    Args:
+        settings: of the training; a reservoir has no use for judges.
+        count: N.
+        strata: (N,) the class of each sequence, whose shares the held-out part keeps.
+        groups: (N,) sequences of one group are held out together.
+    """
+    if settings.training == "reservoir":
+        return np.zeros(count, dtype=bool)
+    return held_out(count, _fraction(settings, count), settings.seed, strata=strata, groups=groups)
+
+
+def held_out(
+    count: int, fraction: float, seed: int, *, strata: Ints | None, groups: Ints | None
+) -> NDArray[np.bool_]:
+    """(N,) true for the sequences that judge the training; nowhere if they would be too few to judge.
+
+    A share of each class, which is at most half of it; or whole groups, drawn until they hold that share,
+    at most half of all sequences, but none with the last of a class in it.
+
+    >>> held = held_out(400, 0.1, 0, strata=np.repeat([0, 1], [300, 100]), groups=None)
+    >>> int(held[:300].sum()), int(held[300:].sum())
+    (30, 10)
+    >>> held_out(20, 0.1, 0, strata=None, groups=None).any().item()
+    False
+    """
+    none = np.zeros(count, dtype=bool)
+    if round(fraction * count) < _LEAST_JUDGES:
+        return none
+    rng = np.random.default_rng(seed)
+    strata = np.zeros(count, dtype=np.int64) if strata is None else strata
+    if groups is not None:
+        held = _groups_held_out(strata, groups, fraction, rng)
+    else:
+        held = none.copy()
+        members = [rng.permutation(np.flatnonzero(strata == k)) for k in range(strata.max() + 1)]
+        for own, share in zip(members, _shares(np.bincount(strata), fraction, rng), strict=True):
+            held[own[:share]] = True
+    return held if held.sum() >= _LEAST_JUDGES else none
+
+
+def _shares(counts: Ints, fraction: float, rng: np.random.Generator) -> Ints:
+    """How many of each class: whole parts first, then one more where most was cut off, by lot where alike."""
+    exact, most = fraction * counts, counts // 2
+    shares = np.minimum(exact.astype(np.int64), most)
+    lots = rng.permutation(len(counts))
+    left_over = lots[np.argsort((shares - exact)[lots], kind="stable")]
+    left_over = left_over[shares[left_over] < most[left_over]]
+    shares[left_over[: round(fraction * counts.sum()) - shares.sum()]] += 1
+    return shares
+
+
+def _groups_held_out(
+    strata: Ints, groups: Ints, fraction: float, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Whole groups, drawn until they hold the share, none of which takes the last of a class with it."""
+    wanted, held = round(fraction * len(groups)), np.zeros(len(groups), dtype=bool)
+    left = np.bincount(strata)
+    for group in rng.permutation(np.unique(groups)):
+        members = groups == group
+        taken = np.bincount(strata[members], minlength=len(left))
+        fits = held.sum() + members.sum() <= len(groups) // 2
+        if fits and (taken < left)[taken > 0].all():
+            held |= members
+            left -= taken
+        if held.sum() >= wanted:
+            break
+    return held
+
+
+@torch.inference_mode()
+def answer(networks: tuple[SequenceNetwork, ...], examples: SequenceExamples, chosen: Tensor) -> Tensor:
+    """(M, B, K) or (M, B, T, K): what each of the M networks answers to these sequences, on the CPU."""
+    values, lengths, _ = examples.batch(chosen)
+    return torch.stack([network(values, lengths).cpu() for network in networks])
+
+
+def _fit(
+    network: SequenceNetwork,
+    examples: SequenceExamples,
+    loss: Loss,
+    held: NDArray[np.bool_],
+    *,
+    settings: SequenceSettings,
+    label: str,
+    weights: Tensor | None,
+) -> History:
+    training = examples.some(torch.from_numpy(np.flatnonzero(~held)))
+    judged = examples.some(torch.from_numpy(np.flatnonzero(held))) if held.any() else None
+    with seeded(settings.seed):
+        settle(network, training)
+    plan = _plan(len(training), settings)
+    folder = None if settings.checkpoint is None else settings.checkpoint / label.replace(" ", "-")
+    if folder is not None:
+        weighed = None if weights is None else weights.tolist()
+        plan = replace(plan, identity=training.fingerprint(repr((network.sizes, weighed))))
+    with ProgressLine(label, plan.max_epochs, shown=settings.verbose) as line:
+
+        def tell(epoch: int, record: Epoch) -> None:
+            lost = record.train_loss if record.validation_loss is None else record.validation_loss
+            line.update(epoch, f"epochs, loss {lost:.4g}")
+
+        return fit(network, loss, training, judged, plan, checkpoint=folder, tell=tell)
+
+
+def _plan(count: int, settings: SequenceSettings) -> Plan:
+    """An epoch is one pass over `count` sequences; where nobody says how many, as many as learn enough."""
+    by_rule = min(_BATCH, max(8, count // 4))
+    batch = min(by_rule if settings.batch_size is None else settings.batch_size, count)
+    steps = math.ceil(count / batch)
+    by_budget = math.ceil(float(np.clip(_PASSES * steps, _LEAST_STEPS, _MOST_STEPS)) / steps)
+    epochs = by_budget if settings.max_epochs is None else settings.max_epochs
+    return Plan(
+        max_epochs=epochs,
+        batch_size=batch,
+        learning_rate=settings.learning_rate,
+        steps_per_epoch=steps,
+        weight_decay=_WEIGHT_DECAY,
+        patience=max(3, round(_PATIENCE * epochs)),
+        seed=settings.seed,
+    )
+
+
+def _say_interrupted(history: History, kept: int, wanted: int) -> None:
+    if history.stopped == "interrupted":
+        what = f"epoch {history.best_epoch}" if wanted == 1 else f"{kept} of {wanted} networks"
+        sys.stderr.write(f"Interrupted: the best weights so far are kept ({what}).\n")
+
+
+def _stopping(history: History, count: int, judged_on: int, settings: SequenceSettings) -> str:
+    """How the number of epochs came about, in a sentence."""
+    ran = len(history.epochs)
+    if history.stopped == "interrupted":
+        return f"Interrupted by Ctrl-C after {ran} epochs."
+    if judged_on:
+        way = "none of the next was better" if history.stopped == "early" else "all of them ran"
+        return f"Epoch {history.best_epoch} of {ran} was the best on {judged_on} held-out sequences; {way}."
+    why = f"{count:,} sequences are too few to hold some out"
+    if settings.validation_fraction == 0:
+        why = "Nothing was to be held out"
+    elif round(_fraction(settings, count) * count) >= _LEAST_JUDGES:
+        why = "Too few could be held out without the last of a class, or a part of a group"
+    return f"{why}: all of them trained for a fixed number of {ran} epochs."

@@ -1,0 +1,40 @@
+"""Cells: each recurrence as one pure step, `step(x_t, state, weights) -> state`."""
+
+from unrolled.nn.cells.core import (
+    NONLINEARITIES,
+    Cell,
+    GRUCell,
+    GRUState,
+    GRUWeights,
+    LSTMCell,
+    LSTMState,
+    LSTMWeights,
+    NonLinearity,
+    RNNCell,
+    RNNState,
+    RNNWeights,
+)
+from unrolled.nn.cells.onnx_activations import Activation
+from unrolled.nn.cells.variants import GeneralGRUCell, GeneralLSTMCell, GeneralLSTMWeights, ResetFirstGRUCell
+from unrolled.nn.cells.zoneout import Zoneout
+
+__all__ = [
+    "NONLINEARITIES",
+    "Activation",
+    "Cell",
+    "GRUCell",
+    "GRUState",
+    "GRUWeights",
+    "GeneralGRUCell",
+    "GeneralLSTMCell",
+    "GeneralLSTMWeights",
+    "LSTMCell",
+    "LSTMState",
+    "LSTMWeights",
+    "NonLinearity",
+    "RNNCell",
+    "RNNState",
+    "RNNWeights",
+    "ResetFirstGRUCell",
+    "Zoneout",
+]

@@ -1,0 +1,254 @@
+"""Our layers as ONNX models: one RNN, GRU or LSTM node a layer.
+
+Shapes: T steps, B rows, F inputs, H hidden units; L layers, D directions.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.atomic_write import write_atomically
+from unrolled.errors import ArgumentError
+from unrolled.nn.cells.core import GRUCell, GRUWeights, LSTMCell, RNNCell
+from unrolled.nn.cells.onnx_activations import Activation
+from unrolled.nn.cells.variants import GeneralGRUCell, GeneralLSTMCell, ResetFirstGRUCell
+from unrolled.nn.convert.common import Layer, activations_of, directions_of, reordered
+from unrolled.nn.convert.onnx_import import DEFAULTS, GRU_GATES, LSTM_GATES, PEEPHOLES, require_onnx
+from unrolled.nn.layers.cell_layer import Direction
+
+_OPSET = 14  # the first whose RNN, GRU and LSTM are today's; old runtimes read it
+_IR_VERSION = 8  # of the file, from the same time
+
+
+def to_onnx(layer: Layer, path: str | Path | None = None, *, hx: bool = False, lengths: bool = False) -> Any:
+    """An ONNX model of a layer, which ONNX Runtime runs to the same numbers.
+
+    Args:
+        layer: an RNN, GRU, LSTM, or a `CellLayer` of such cells. What it does in training alone, dropout,
+            is not in the model.
+        path: a file to write the model to, whole or not at all; None writes none.
+        hx: whether the model has the inputs h_0 (and c_0), (L * D, B, H); without, it starts from zeros.
+        lengths: whether the model has the input lengths, (B,) int32, each at least 1.
+
+    Returns:
+        The onnx.ModelProto: input and output are laid out as the layer's, with T and B left open; h_n
+        and, for an LSTM, c_n are (L * D, B, H).
+
+    Raises:
+        ArgumentError: ONNX cannot express it: zoneout, layer normalisation, projections, hard tanh, an
+            activation of one's own, bfloat16.
+        MissingPartError: the package onnx is not installed.
+        StorageError: the file could not be written; what stood there before still stands.
+
+    A learned slope becomes LeakyRelu with the slope it has. Resets have no counterpart: run segments
+    apart. ONNX Runtime takes float32; a layer in float64 makes a model in float64, for other runtimes.
+
+    >>> from unrolled.nn import GRU
+    >>> model = to_onnx(GRU(3, 5, num_layers=2))
+    >>> [node.op_type for node in model.graph.node]
+    ['GRU', 'Transpose', 'Reshape', 'GRU', 'Transpose', 'Reshape', 'Concat']
+    """
+    onnx = require_onnx("to_onnx")
+    layers = directions_of(layer, "to_onnx")
+    if layers[0][0].weights.weight_ih.dtype == torch.bfloat16:
+        raise ArgumentError(
+            "to_onnx: no runtime has recurrent nodes in bfloat16. Convert the layer with .float()."
+        )
+    model = _Writer(onnx, layer, layers, has_hx=hx, has_lengths=lengths).model()
+    onnx.checker.check_model(model)
+    if path is not None:
+        write_atomically(path, lambda temporary: temporary.write_bytes(model.SerializeToString()))
+    return model
+
+
+class _Writer:
+    """Collects nodes and constants, layer by layer."""
+
+    def __init__(
+        self, onnx: Any, layer: Layer, layers: list[list[Direction]], *, has_hx: bool, has_lengths: bool
+    ) -> None:
+        self._onnx, self._layers = onnx, layers
+        self._input_size, self._batch_first = layer.input_size, layer.batch_first
+        self._has_hx, self._has_lengths = has_hx, has_lengths
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        is_lstm = isinstance(layers[0][0].cell, LSTMCell | GeneralLSTMCell)
+        self._parts = ("h", "c") if is_lstm else ("h",)
+
+    def model(self) -> Any:
+        """The whole model: input, recurrent nodes, output and last states."""
+        x, L = "input", len(self._layers)
+        if self._batch_first:
+            x = self._add("Transpose", [x], ["time_major"], perm=[1, 0, 2])
+        starts = [self._split(part) for part in self._parts]
+        for k, directions in enumerate(self._layers):
+            ends = [f"{part}_n" if L == 1 else f"{part}_n_l{k}" for part in self._parts]
+            is_last = k == L - 1 and not self._batch_first
+            x = self._layer(
+                k, directions, x, [start[k] for start in starts], ends, "output" if is_last else f"x_l{k}"
+            )
+        if self._batch_first:
+            self._add("Transpose", [x], ["output"], perm=[1, 0, 2])
+        if L > 1:
+            for part in self._parts:
+                self._add("Concat", [f"{part}_n_l{k}" for k in range(L)], [f"{part}_n"], axis=0)
+        make = self._onnx.helper
+        graph = make.make_graph(
+            self._nodes, "unrolled", self._inputs(), self._outputs(), initializer=self._constants
+        )
+        opset = make.make_opsetid("", _OPSET)
+        return make.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="unrolled")
+
+    def _layer(
+        self, k: int, directions: list[Direction], x: str, starts: list[str], ends: list[str], output: str
+    ) -> str:
+        """One recurrent node, and its Y (T, D, B, H) as (T, B, D * H); the name of that."""
+        kind, settings = _node(directions)
+        held = {name: self._hold(f"{name}_l{k}", value) for name, value in _weights(directions).items()}
+        lengths = "lengths" if self._has_lengths else ""
+        inputs = [x, held["W"], held["R"], held.get("B", ""), lengths, *starts, held.get("P", "")]
+        while not inputs[-1]:
+            inputs.pop()
+        self._add(kind, inputs, [f"y_l{k}", *ends], **settings, name=f"{kind}_l{k}")
+        D, H = len(directions), settings["hidden_size"]
+        self._add("Transpose", [f"y_l{k}"], [f"y_tbdh_l{k}"], perm=[0, 2, 1, 3])
+        shape = self._hold(f"shape_l{k}", torch.tensor([0, 0, D * H]))  # 0 keeps T and B
+        return self._add("Reshape", [f"y_tbdh_l{k}", shape], [output])
+
+    def _split(self, part: str) -> list[str]:
+        """The state of each layer, cut out of h_0 or c_0; empty names where the model has no such input."""
+        L, D = len(self._layers), len(self._layers[0])
+        if not self._has_hx:
+            return [""] * L
+        if L == 1:
+            return [f"{part}_0"]
+        names = [f"{part}_0_l{k}" for k in range(L)]
+        sizes = self._hold(f"{part}_0_sizes", torch.full((L,), D))
+        self._add("Split", [f"{part}_0", sizes], names, axis=0)
+        return names
+
+    def _add(self, kind: str, inputs: list[str], outputs: list[str], **settings: Any) -> str:
+        settings.setdefault("name", outputs[0])
+        self._nodes.append(self._onnx.helper.make_node(kind, inputs, outputs, **settings))
+        return outputs[0]
+
+    def _hold(self, name: str, value: Tensor) -> str:
+        array = np.ascontiguousarray(value.cpu().numpy())
+        self._constants.append(self._onnx.numpy_helper.from_array(array, name))
+        return name
+
+    def _inputs(self) -> list[Any]:
+        found = [self._told("input", [*self._axes(), self._input_size])]
+        if self._has_lengths:
+            found.append(
+                self._onnx.helper.make_tensor_value_info("lengths", self._onnx.TensorProto.INT32, ["B"])
+            )
+        return found + [self._told(f"{part}_0", self._state()) for part in self._parts if self._has_hx]
+
+    def _outputs(self) -> list[Any]:
+        depth, _, H = self._state()
+        D = int(depth) // len(self._layers)
+        output = self._told("output", [*self._axes(), D * int(H)])
+        return [output, *(self._told(f"{part}_n", self._state()) for part in self._parts)]
+
+    def _axes(self) -> list[str]:
+        return ["B", "T"] if self._batch_first else ["T", "B"]
+
+    def _state(self) -> list[int | str]:
+        depth = len(self._layers) * len(self._layers[0])
+        return [depth, "B", self._layers[0][0].weights.weight_hh.shape[-1]]
+
+    def _told(self, name: str, shape: list[Any]) -> Any:
+        kinds = {torch.float64: "DOUBLE", torch.float32: "FLOAT", torch.float16: "FLOAT16"}
+        kind = getattr(self._onnx.TensorProto, kinds[self._layers[0][0].weights.weight_ih.dtype])
+        return self._onnx.helper.make_tensor_value_info(name, kind, shape)
+
+
+def _node(directions: list[Direction]) -> tuple[str, dict[str, Any]]:
+    """The operator of a layer, and its attributes."""
+    ways = [direction.is_reverse for direction in directions]
+    names = {(False,): "forward", (True,): "reverse", (False, True): "bidirectional"}
+    if tuple(ways) not in names:
+        raise ArgumentError(f"to_onnx: a layer whose directions are reversed like {ways} has no counterpart.")
+    rules = {_rule(direction) for direction in directions}
+    if len(rules) > 1:
+        raise ArgumentError("to_onnx: the two directions have different cells, and one node has one.")
+    ((kind, chosen),) = rules
+    hidden_size = directions[0].weights.weight_hh.shape[-1]
+    settings = {"direction": names[tuple(ways)], "hidden_size": hidden_size, **dict(chosen)}
+    activations = [phi for direction in directions for phi in activations_of(direction, "to_onnx")]
+    if activations != [*DEFAULTS[kind]] * len(directions):
+        settings |= _activation_settings(kind, activations)
+    return kind, settings
+
+
+def _rule(direction: Direction) -> tuple[str, tuple[tuple[str, int], ...]]:
+    """The operator that a cell is, and the attributes that say which of its forms."""
+    cell = direction.cell
+    if isinstance(cell, RNNCell):
+        return "RNN", ()
+    if isinstance(cell, LSTMCell | GeneralLSTMCell):
+        return "LSTM", (("input_forget", 1),) if getattr(cell, "is_coupled", False) else ()
+    if isinstance(cell, GRUCell | GeneralGRUCell | ResetFirstGRUCell):
+        return "GRU", (("linear_before_reset", int(not isinstance(cell, ResetFirstGRUCell))),)
+    raise ArgumentError(f"to_onnx: a {type(cell).__name__} is no RNN, GRU or LSTM of ONNX.")
+
+
+def _activation_settings(kind: str, activations: list[Activation]) -> dict[str, Any]:
+    """The attributes activations, activation_alpha, activation_beta and clip."""
+    readouts = activations[2::3] if kind == "LSTM" else []
+    clips = [phi.clip for k, phi in enumerate(activations) if not (readouts and k % 3 == 2)]
+    if len(set(clips)) > 1 or any(phi.clip for phi in readouts):
+        raise ArgumentError(
+            "to_onnx: a node has one clip for all activations but an LSTM's h; these have"
+            f" {[phi.clip for phi in activations]}."
+        )
+    if any(phi.name == "HardTanh" for phi in activations):
+        raise ArgumentError("to_onnx: ONNX's recurrent nodes have no hard tanh. Use tanh or softsign.")
+    settings: dict[str, Any] = {"activations": [phi.name for phi in activations]}
+    for constant in ("alpha", "beta"):
+        values = [value for phi in activations if (value := getattr(phi, constant)) is not None]
+        if values:
+            settings[f"activation_{constant}"] = values
+    clip = clips[0]
+    return settings if clip is None else {**settings, "clip": clip}
+
+
+def _weights(directions: list[Direction]) -> dict[str, Tensor]:
+    """W, R, and where there are any B and P, the directions stacked, in ONNX's order of the gates."""
+    first = directions[0].weights
+    is_gru = isinstance(first, GRUWeights)
+
+    def laid_out(weight: Tensor) -> Tensor:
+        if isinstance(directions[0].cell, RNNCell):
+            return weight
+        present, wanted = (GRUCell.gates, GRU_GATES) if is_gru else (LSTMCell.gates, LSTM_GATES)
+        return reordered(weight, present, wanted)
+
+    own = [direction.weights for direction in directions]
+    found = {
+        "W": torch.stack([laid_out(w.weight_ih) for w in own]),
+        "R": torch.stack([laid_out(w.weight_hh) for w in own]),
+    }
+    if any(w.bias_ih is not None for w in own):
+        found["B"] = torch.stack([torch.cat([laid_out(b) for b in _biases(w)]) for w in own])
+    if any(getattr(w, "peephole", None) is not None for w in own):
+        found["P"] = torch.stack([_peephole(w) for w in own])
+    return {name: weight.detach() for name, weight in found.items()}
+
+
+def _biases(weights: Any) -> tuple[Tensor, Tensor]:
+    """b_ih and b_hh, zeros where a direction has none and the other has."""
+    zeros = torch.zeros_like(weights.weight_ih[:, 0])
+    return (zeros, zeros) if weights.bias_ih is None else (weights.bias_ih, weights.bias_hh)
+
+
+def _peephole(weights: Any) -> Tensor:
+    """(3H,) in ONNX's order, zeros where a direction has none and the other has."""
+    if weights.peephole is None:
+        zeros: Tensor = weights.weight_hh.new_zeros(3 * weights.weight_hh.shape[-1])
+        return zeros
+    return reordered(weights.peephole, ("input", "forget", "output"), PEEPHOLES)

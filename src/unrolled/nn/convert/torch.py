@@ -1,0 +1,82 @@
+"""Layers from and to torch.nn."""
+
+from typing import Any
+
+import torch
+
+from unrolled.errors import ArgumentError
+from unrolled.nn.convert.common import refuse_what_is_ours_alone, warn_left_behind
+from unrolled.nn.layers.base import Recurrent
+from unrolled.nn.layers.rnn import GRU, LSTM, RNN
+
+_OURS: dict[type, type[Recurrent]] = {torch.nn.RNN: RNN, torch.nn.GRU: GRU, torch.nn.LSTM: LSTM}
+_THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
+
+
+def from_torch(module: torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM) -> Recurrent:
+    """Our layer with the settings, the mode, the device and a copy of the weights of torch's.
+
+    Args:
+        module: a torch.nn.RNN, GRU or LSTM; a projection is kept.
+
+    Raises:
+        ArgumentError: it is something else.
+
+    >>> from_torch(torch.nn.LSTM(3, 5, num_layers=2))
+    LSTM(3, 5, num_layers=2)
+    """
+    if type(module) not in _OURS:
+        got = f"{type(module).__module__}.{type(module).__name__}"
+        raise ArgumentError(f"from_torch module: expected a torch.nn.RNN, GRU or LSTM, got {got}.")
+    made: Recurrent = _rebuilt(_OURS[type(module)], module)
+    return made
+
+
+def to_torch(layer: Recurrent) -> torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM:
+    """A layer of torch.nn with the settings, the mode, the device and a copy of the weights of ours.
+
+    Args:
+        layer: an RNN with tanh or relu, a GRU or an LSTM; a projection is kept.
+
+    Raises:
+        ArgumentError: it is something else, or has zoneout, layer normalisation or an activation that
+            torch.nn has not.
+
+    Recurrent dropout, which acts in training alone, is left behind with a warning.
+
+    >>> to_torch(LSTM(3, 5, num_layers=2))
+    LSTM(3, 5, num_layers=2)
+    """
+    if type(layer) not in _THEIRS:
+        got = f"{type(layer).__module__}.{type(layer).__name__}"
+        raise ArgumentError(f"to_torch layer: expected an RNN, GRU or LSTM of unrolled.nn, got {got}.")
+    refuse_what_is_ours_alone(layer, "to_torch")
+    phi = getattr(layer, "nonlinearity", "tanh")
+    if phi not in {"tanh", "relu"}:
+        raise ArgumentError(
+            f"to_torch: torch.nn.RNN has the activations tanh and relu; this RNN has {phi!r}."
+        )
+    if layer.recurrent_dropout:
+        warn_left_behind(f"recurrent_dropout={layer.recurrent_dropout}", "torch.nn")
+    made: torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM = _rebuilt(_THEIRS[type(layer)], layer)
+    return made
+
+
+def _rebuilt(kind: Any, source: Any) -> Any:
+    """A layer of this kind with the settings and weights of `source`; no random number is drawn."""
+    settings = {
+        name: getattr(source, name) for name in ("num_layers", "bias", "batch_first", "bidirectional")
+    }
+    if hasattr(source, "nonlinearity"):
+        settings["nonlinearity"] = source.nonlinearity
+    if source.proj_size:
+        settings["proj_size"] = source.proj_size
+    first = source.weight_ih_l0
+    made = kind(
+        source.input_size, source.hidden_size, **settings, device="meta", dtype=first.dtype
+    ).to_empty(device=first.device)  # fmt: skip
+    made.dropout = source.dropout  # the constructor would warn where it has no effect, as it did before
+    with torch.no_grad():
+        for name, weight in made.named_parameters():
+            weight.copy_(getattr(source, name))
+    return made.train(source.training)

@@ -1,0 +1,1 @@
+"""RNN, GRU, LSTM and layers of other cells: inputs, parameters, forward pass."""

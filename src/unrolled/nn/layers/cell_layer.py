@@ -1,0 +1,185 @@
+"""A layer of any cell: what RNN, GRU and LSTM are to theirs, on the reference path.
+
+Shapes: T steps, B rows, F inputs; L layers, D directions.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from unrolled.errors import ArgumentError
+from unrolled.nn.cells.core import Cell, RNNCell
+from unrolled.nn.layers.base import Path
+from unrolled.nn.layers.inputs import Call, Expected, admit, answer
+from unrolled.nn.ops import fused
+from unrolled.nn.ops.unroll import unroll
+
+
+class Direction(NamedTuple):
+    """One run over the input: a cell, its weights, and which way it goes."""
+
+    cell: Any  # a `Cell`
+    weights: Any  # the NamedTuple of tensors (or None) that its step takes
+    is_reverse: bool = False
+
+
+class CellLayer(nn.Module):
+    """Layers on top of one another, each in the directions given, of any cell.
+
+    Args:
+        input_size: F.
+        layers: the directions of each layer, one or two; every state must have the same sizes. The
+            weights are copied and become parameters with torch's names, such as `weight_ih_l0_reverse`.
+        batch_first: (B, T, F) instead of (T, B, F), for input and output but not for the state.
+
+    Raises:
+        ArgumentError: there is no layer, a layer has no direction or more than two, or sizes differ.
+
+    Edge cases: T = 0, B = 0 and lengths of 0 are allowed, as in `unroll`.
+
+    >>> from unrolled.nn.cells.core import GRUWeights
+    >>> from unrolled.nn.cells.variants import ResetFirstGRUCell
+    >>> weights = GRUWeights(torch.randn(15, 3), torch.randn(15, 5))
+    >>> layer = CellLayer(3, [[Direction(ResetFirstGRUCell(), weights)]], batch_first=True)
+    >>> output, h_n = layer(torch.randn(2, 7, 3), lengths=[7, 4])
+    >>> output.shape, h_n.shape, torch.equal(output[1, 3], h_n[0, 1])
+    (torch.Size([2, 7, 5]), torch.Size([1, 2, 5]), True)
+    >>> print(layer.explain())
+    reference: the kernels do not have ResetFirstGRUCell.
+    """
+
+    def __init__(
+        self, input_size: int, layers: Sequence[Sequence[Direction]], *, batch_first: bool = False
+    ) -> None:
+        super().__init__()
+        if not layers or not all(1 <= len(layer) <= 2 for layer in layers):
+            counts = [len(layer) for layer in layers]
+            raise ArgumentError(f"CellLayer layers: expected one or two directions in each, got {counts}.")
+        sizes = {_state_sizes(direction) for layer in layers for direction in layer}
+        if len(sizes) > 1 or len({len(layer) for layer in layers}) > 1:
+            raise ArgumentError(
+                "CellLayer layers: expected states of one size, and as many directions in each layer; got"
+                f" {sorted(sizes)} and {[len(layer) for layer in layers]}. Make a layer of each by itself."
+            )
+        self.input_size, self.num_layers, self.batch_first = input_size, len(layers), batch_first
+        (self._sizes,) = sizes
+        self._layers = [
+            [self._keep(direction, f"_l{k}{suffix}") for direction, suffix in zip(layer, ("", "_reverse"))]  # noqa: B905 (one direction has one)
+            for k, layer in enumerate(layers)
+        ]
+
+    def _keep(self, direction: Direction, suffix: str) -> tuple[Cell[Any, Any], type, dict[str, str], bool]:
+        """Register the weights of one direction; the names they got, by what they are."""
+        names = {}
+        for field, weight in direction.weights._asdict().items():
+            if weight is not None:
+                names[field] = f"{field}{suffix}"
+                self.register_parameter(
+                    names[field], nn.Parameter(weight.detach().clone(memory_format=torch.contiguous_format))
+                )
+        return direction.cell, type(direction.weights), names, direction.is_reverse
+
+    def directions(self, cast: torch.dtype | None = None) -> list[list[Direction]]:
+        """The cells and weights as they stand, layer by layer, in the dtype `cast` if given."""
+
+        def read(name: str) -> Tensor:
+            weight: Tensor = getattr(self, name)
+            return weight if cast is None else weight.to(cast)
+
+        return [
+            [
+                Direction(cell, kind(**{field: read(name) for field, name in names.items()}), is_reverse)
+                for cell, kind, names, is_reverse in layer
+            ]
+            for layer in self._layers
+        ]
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence,  # noqa: A002 (torch's name)
+        hx: Any = None,
+        *,
+        lengths: Any = None,
+        resets: Any = None,
+    ) -> tuple[Any, Any]:
+        """Run the layers over the input.
+
+        Args:
+            input: (T, B, F); (B, T, F) if `batch_first`; (T, F) without a batch axis;
+                or a PackedSequence, which is answered with one.
+            hx: the state to start from, each part (L * D, B, size), a tuple where there are several
+                parts; without B where the input has none. None: the cells' own initial state.
+            lengths: (B,) whole numbers from 0 to T: the steps each row has.
+            resets: (B, T) bool, true where a new segment begins; as for `unroll`.
+
+        Returns:
+            The last layer's outputs, in the input's layout, the directions side by side on the last
+            axis, each at the step it belongs to, zero beyond a row's length; and the state after each
+            row's own last step (step 0 in reverse), laid out like `hx`.
+
+        Raises:
+            ArgumentError: shape, dtype, device or range of any of them is not so.
+        """
+        depth, first = sum(map(len, self._layers)), next(self.parameters())
+        expected = Expected(
+            "CellLayer", self.input_size, dict(self._sizes), depth, self.batch_first, first
+        )  # fmt: skip
+        call = admit(expected, input, hx, lengths, resets)
+        with torch.autocast(call.inputs.device.type, enabled=False) if call.cast else nullcontext():
+            output, state = self._run(call)
+        return answer(call, output, state, batch_first=self.batch_first)
+
+    def _run(self, call: Call) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Time-major outputs of the last layer, and the parts of the state that each direction ends in."""
+        x, ended = call.inputs, []
+        starts = None if call.state is None else iter(zip(*call.state, strict=True))
+        for layer in self.directions(call.cast):
+            outputs = []
+            for cell, weights, is_reverse in layer:
+                state = cell.initial_state(x.shape[1], weights)
+                output, state = unroll(
+                    cell, x, weights, state if starts is None else state._make(next(starts)),
+                    lengths=call.lengths, resets=call.resets, reverse=is_reverse,
+                )  # fmt: skip
+                outputs.append(output)
+                ended.append(state)
+            x = torch.cat(outputs, dim=-1)
+        return x, tuple(torch.stack(parts) for parts in zip(*ended, strict=True))
+
+    def explain(self, *_: Any, **__: Any) -> Path:
+        """Which path `forward` takes, and why: the same for every input."""
+        known, unknown = {}, {}  # for their order
+        for cell, names in [(way[0], way[2]) for layer in self._layers for way in layer]:
+            name = type(cell).__name__
+            if "weight_hr" in names:
+                unknown[f"{name} with a projection"] = cell
+            elif fused.knows(cell):
+                known[name] = cell
+            else:
+                unknown[name + " with a callable" * isinstance(cell, RNNCell)] = cell
+        reasons = []
+        if unknown:
+            reasons.append(f"the kernels do not have {', '.join(unknown)}")
+        if known:
+            shown = ", ".join(known)
+            reasons.append(f"a CellLayer runs every cell in Python, {shown} too, which the kernels have")
+        return Path("reference", tuple(reasons))
+
+    def extra_repr(self) -> str:
+        """The cells, and which way they go."""
+        shown = [
+            f"{cell}{' in reverse' * is_reverse}"
+            for layer in self._layers
+            for cell, _, _, is_reverse in layer
+        ]
+        return ", ".join([str(self.input_size), *shown, *(["batch_first=True"] if self.batch_first else [])])
+
+
+def _state_sizes(direction: Direction) -> tuple[tuple[str, int], ...]:
+    """What each part of a cell's state is called in `hx`, and the size of its last axis."""
+    state = direction.cell.initial_state(1, direction.weights)
+    return tuple((f"{part}_0", h.shape[-1]) for part, h in state._asdict().items())

@@ -1,0 +1,1 @@
+"""Modules beside the recurrent layers: convolutional stem, pooling, quantile head."""

@@ -1,0 +1,1 @@
+"""Measurements that the probes share: permutations, attribution, gradient flow, Jacobians, retraining."""

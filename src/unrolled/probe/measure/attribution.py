@@ -1,0 +1,192 @@
+"""The two measurements of `memory`: gradients through time, and occlusion; and whether a readout reads all.
+
+Shapes: N sequences, B of them at once, T steps, F inputs, A numbers in an answer, K steps back.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.errors import ArgumentError
+from unrolled.probe.measure.half_life import Floats
+from unrolled.probe.model.adapter import Subject
+from unrolled.probe.model.layer_hook import LayerCall, State, only, watched
+
+_ALL_STEPS = 64  # beyond, occlusion asks of some steps back only
+_LEAST_SHARE = 0.05  # of the sequences
+_DIRECT = 0.01  # of the answer's gradient, squared, on states other than the last
+
+
+def sequences_as_long(lengths: Tensor) -> NDArray[np.int64]:
+    """(K,) how many have a step k back, as long as one in twenty has.
+
+    >>> sequences_as_long(torch.tensor([3, 1, 2])).tolist()
+    [3, 2, 1]
+    """
+    longer = (lengths.cpu()[:, None] > torch.arange(int(lengths.max()))).sum(0).numpy()
+    return longer[longer >= _LEAST_SHARE * len(lengths)]
+
+
+@torch.enable_grad()
+def by_gradients(subject: Subject, rows: Tensor, rng: torch.Generator) -> tuple[Floats, Floats]:
+    """(K,) influences on the answer and on the last state, for a change of one standard deviation."""
+    counts = sequences_as_long(subject.lengths[rows])
+    scale = _valid_steps(subject, rows).double().std(0, correction=0)
+    squares = torch.zeros(2, len(counts), dtype=torch.float64)
+    signs: list[Tensor] = []  # of the answer and of the state: for all rows, whatever the batches
+    for batch in subject.batches(rows):
+        values, lengths = subject.values_of(batch).requires_grad_(), subject.lengths[batch]
+        with watched(subject.layer) as calls:
+            last = _last_answers(subject, subject.answers(values, rows=batch), batch)
+        answers, places = _numbers(last, _classes(subject, last, batch)), torch.searchsorted(rows, batch)
+        for k, asked in enumerate((answers, _last_state(only(calls, subject.layer), lengths))):
+            if len(signs) == k:
+                signs.append(torch.randint(2, (len(rows), asked.shape[1]), generator=rng) * 2 - 1)
+            signed = asked * signs[k][places].to(asked)
+            gradient = _by_input(signed.sum(), values, subject.name)
+            each = (gradient.double() * scale).square().sum(-1)  # (B, T)
+            back, known = _from_the_end(lengths, len(counts))
+            squares[k] += (each.gather(1, back.to(each.device)).cpu() * known).sum(0)
+    answer, state = np.sqrt(squares.numpy() / counts)
+    return answer, state
+
+
+@torch.no_grad()
+def by_occlusion(subject: Subject, rows: Tensor, K: int, rng: torch.Generator) -> Floats:
+    """(K,) influences on the answer, from replacing steps by another sequence's; NaN where not asked.
+
+    Where one sequence alone is so long, its step is replaced by the mean of all.
+    """
+    replacements = {k: _others(subject, rows, k, rng) for k in _asked(K) if (subject.lengths[rows] > k).any()}
+    squares = torch.zeros(K, dtype=torch.float64)
+    for batch in subject.batches(rows):
+        values, lengths = subject.values_of(batch), subject.lengths[batch]
+        last = _last_answers(subject, subject.answers(values, rows=batch), batch)
+        chosen = _classes(subject, last, batch)
+        before, places = _numbers(last, chosen), torch.searchsorted(rows, batch)
+        for k, others in replacements.items():
+            has = torch.nonzero(lengths > k)[:, 0]
+            if not len(has):
+                continue
+            changed = values.clone()
+            changed[has, lengths[has] - 1 - k] = others[places[has]]
+            after = _last_answers(subject, subject.answers(changed, rows=batch), batch)
+            squares[k] += (_numbers(after, chosen) - before).double().square().sum().cpu()
+    found = np.full(K, np.nan)
+    for k in replacements:
+        n = int((subject.lengths[rows] > k).sum())
+        found[k] = (float(squares[k]) / n * (0.5 if n > 1 else 1.0)) ** 0.5
+    return found
+
+
+@torch.enable_grad()
+def reads_all(subject: Subject, rows: Tensor) -> bool:
+    """Whether the answer has a gradient by states of other steps than each direction's last."""
+    squares = [_on_states(subject, batch) for batch in subject.batches(rows)]
+    others, everything = torch.tensor(squares, dtype=torch.float64).sum(0).tolist()
+    return bool(others > _DIRECT * everything)
+
+
+def _on_states(subject: Subject, batch: Tensor) -> tuple[float, float]:
+    """The squared gradient of the answers by states other than each direction's last, and by all of them."""
+    outputs, calls = [], []
+
+    def run(call: LayerCall) -> tuple[Tensor, State]:
+        calls.append(call)
+        outputs.append(call.output.detach().requires_grad_())
+        return outputs[0], call.final
+
+    last = _last_answers(subject, subject.answers(rows=batch, run=run), batch)
+    asked = _numbers(last, _classes(subject, last, batch)).sum()
+    if not asked.requires_grad:
+        return 0.0, 0.0
+    (found,) = torch.autograd.grad(asked, outputs[0], allow_unused=True)
+    if found is None:  # it takes the final state
+        return 0.0, 0.0
+    squares, steps = found.double().square(), torch.minimum(calls[0].lengths.cpu(), subject.lengths[batch])
+    total = float(squares.sum())
+    H = squares.shape[-1] // (1 + bool(getattr(calls[0].layer, "bidirectional", False)))
+    squares[torch.arange(len(batch)), steps - 1, :H] = 0
+    squares[:, 0, H:] = 0  # where the other direction ends
+    return float(squares.sum()), total
+
+
+def _asked(K: int) -> list[int]:
+    """Steps back to ask of: all, or half as many near ones and the others ever farther apart."""
+    if K <= _ALL_STEPS:
+        return list(range(K))
+    near = _ALL_STEPS // 2
+    return sorted({*range(near), *np.geomspace(near, K - 1, near).round().astype(int).tolist()})
+
+
+def _others(subject: Subject, rows: Tensor, k: int, rng: torch.Generator) -> Tensor:
+    """(n, F) what takes the place of the step k back in each row: that of another, none its own."""
+    lengths = subject.lengths[rows]
+    has = torch.nonzero(lengths > k)[:, 0]
+    steps = subject.values[rows[has], lengths[has] - 1 - k]
+    others = torch.zeros_like(subject.values[rows, 0])
+    if len(has) > 1:
+        others[has] = steps.roll(int(torch.randint(1, len(has), (), generator=rng)), 0)
+    else:
+        others[has] = _valid_steps(subject, rows).mean(0)
+    return others
+
+
+def _valid_steps(subject: Subject, rows: Tensor) -> Tensor:
+    """(ΣT, F) every step of these sequences."""
+    values, lengths = subject.values[rows], subject.lengths[rows]
+    return values[torch.arange(values.shape[1]) < lengths[:, None]]
+
+
+def _from_the_end(lengths: Tensor, K: int) -> tuple[Tensor, Tensor]:
+    """(B, K) the step that lies k back from each row's end, and whether there is one."""
+    back = lengths[:, None] - 1 - torch.arange(K)
+    return back.clamp(min=0), back >= 0
+
+
+def _last_answers(subject: Subject, answers: Tensor, rows: Tensor) -> Tensor:
+    """(B, K) the answers, of a model that answers every step those after each row's last."""
+    if not subject.per_step:
+        return answers
+    return answers[torch.arange(len(rows)), subject.lengths[rows] - 1]
+
+
+def _classes(subject: Subject, answers: Tensor, rows: Tensor) -> Tensor | None:
+    """(B,) the class whose odds are asked: the right one where it is known, else the one answered."""
+    if subject.task == "number":
+        return None
+    if subject.targets is None:
+        return answers.argmax(-1)
+    targets = subject.targets[rows]
+    return targets[torch.arange(len(rows)), subject.lengths[rows] - 1] if subject.per_step else targets
+
+
+def _numbers(answers: Tensor, chosen: Tensor | None) -> Tensor:
+    """(B, A) what is watched: the numbers, or (B, 1) the log odds of a class."""
+    if chosen is None:
+        return answers
+    own = torch.nn.functional.one_hot(chosen, answers.shape[-1]).bool()
+    others = answers.masked_fill(own, -torch.inf).logsumexp(-1, keepdim=True)
+    return answers.gather(1, chosen[:, None]) - others
+
+
+def _last_state(call: LayerCall, lengths: Tensor) -> Tensor:
+    """(B, H) the state of the last layer, forward, after each row's last step."""
+    steps = torch.minimum(call.lengths.cpu(), lengths)
+    ended = call.output[torch.arange(len(steps)), steps - 1]
+    return ended[:, : ended.shape[1] // (1 + bool(getattr(call.layer, "bidirectional", False)))]
+
+
+def _by_input(asked: Tensor, values: Tensor, name: str) -> Tensor:
+    found = None
+    if asked.requires_grad:
+        (found,) = torch.autograd.grad(asked, values, retain_graph=True, allow_unused=True)
+    if found is None:
+        raise ArgumentError(
+            f"memory model: expected a gradient from the answer to the input, {name} lets none through. "
+            "Give it the vectors that it looks up."
+        )
+    return found

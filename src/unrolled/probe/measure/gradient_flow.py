@@ -1,0 +1,109 @@
+"""Gradients by the state at every step: of the loss, and of the last state alone.
+
+Shapes: B sequences at once, T steps, K steps back, H units.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.errors import ArgumentError
+from unrolled.probe.measure.attribution import sequences_as_long
+from unrolled.probe.measure.half_life import Floats
+from unrolled.probe.model.adapter import Subject
+from unrolled.probe.model.layer_hook import LayerCall, State
+from unrolled.probe.model.stepwise import Strand, in_pieces
+
+
+@torch.enable_grad()
+def flow_of(
+    subject: Subject, rows: Tensor, rng: torch.Generator
+) -> tuple[list[Floats], list[Floats], list[list[Strand]], NDArray[np.int64]]:
+    """Norms of the gradients by the states k steps back, for each layer and direction.
+
+    Args:
+        subject: a model, with targets.
+        rows: which of its sequences.
+        rng: draws a direction where the loss has no gradient by the last state, or none that is finite.
+
+    Returns:
+        A list each, by layer and direction: mean norms (K,) of the loss gradient; mean norms (K,) of what a
+        gradient of norm 1 at the last state becomes; the strands, one a batch. And (K,) how many are as long.
+
+    Raises:
+        ArgumentError: the model lets no gradient through.
+    """
+    found: list[list[tuple[Strand, Tensor, Tensor]]] = []
+    for batch in subject.batches(rows):
+        strands: list[Strand] = []
+
+        def run(
+            call: LayerCall, strands: list[Strand] = strands, batch: Tensor = batch
+        ) -> tuple[Tensor, State]:
+            output, final, ran = in_pieces(call, subject.lengths[batch])
+            strands.extend(ran)
+            return output, final
+
+        loss = subject.losses(subject.answers(rows=batch, run=run), batch).sum()
+        if not loss.requires_grad:
+            raise ArgumentError(
+                f"gradients model: expected a loss with a gradient, {subject.name} lets none through. Take "
+                "torch.no_grad() and .detach() out of its forward."
+            )
+        own = list(zip(strands, *_norms(strands, loss, rng), strict=True))
+        found = [[each] for each in own] if not found else [[*a, b] for a, b in zip(found, own, strict=True)]
+    sequences = sequences_as_long(torch.cat([strand.lengths for strand, _, _ in found[0]]))
+    norms = [_mean([norm for _, norm, _ in each], sequences) for each in found]
+    shares = [_mean([share for _, _, share in each], sequences) for each in found]
+    return norms, shares, [[strand for strand, _, _ in each] for each in found], sequences
+
+
+def _norms(strands: list[Strand], loss: Tensor, rng: torch.Generator) -> tuple[list[Tensor], list[Tensor]]:
+    """(T, B) norms k steps back of the loss gradient, and of a unit one at the last state, of each strand."""
+    by_loss = _by_states(strands, [loss], [torch.ones_like(loss)])
+    shares = []
+    for strand, every in zip(strands, by_loss, strict=True):
+        size, other = (
+            every[0].norm(dim=-1, keepdim=True),
+            torch.randn(every[0].shape, generator=rng).to(every),
+        )
+        is_usable = torch.isfinite(size) & (size > 0)
+        unit = torch.where(is_usable, every[0] / size, other / other.norm(dim=-1, keepdim=True))
+        ends = strand.ended()
+        parts = torch.split(unit.to(ends[0].dtype), [part.shape[-1] for part in ends], dim=-1)
+        (share,) = _by_states([strand], list(ends), list(parts))
+        shares.append(share.norm(dim=-1).cpu())
+    return [every.norm(dim=-1).cpu() for every in by_loss], shares
+
+
+def _by_states(strands: list[Strand], outputs: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
+    """Of each (T, B, ΣH) float64: the gradient by the state k steps back from each row's last.
+
+    0 beyond its first.
+    """
+    flat: list[Any] = [part for strand in strands for state in strand.states for part in state]
+    found = iter(torch.autograd.grad(outputs, flat, grads, retain_graph=True, allow_unused=True))
+    gathered = []
+    for strand in strands:
+        each = [
+            [torch.zeros_like(part) if g is None else g for part, g in zip(state, found, strict=False)]
+            for state in strand.states
+        ]
+        parts = [torch.stack(part).double() for part in zip(*each, strict=True)]
+        every, known = strand.from_the_end(parts)
+        gathered.append(every * known[..., None])
+    return gathered
+
+
+def _mean(norms: list[Tensor], sequences: NDArray[np.int64]) -> Floats:
+    """(K,) the mean over the sequences that are as long."""
+    sums = np.zeros(len(sequences))
+    for norm in norms:
+        reached = norm[: len(sequences)].sum(1).numpy()
+        sums[: len(reached)] += reached
+    return sums / sequences

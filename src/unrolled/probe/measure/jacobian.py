@@ -1,0 +1,175 @@
+"""What one step of a recurrence does to a small change: spectra, the Lyapunov exponent, saturation.
+
+Derivatives are those of the cell's own step, by automatic differentiation in float64, at states and inputs
+that the model went through.
+
+Shapes: R points, C what a layer reads, H units of a state, G gates.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from unrolled.nn.cells.core import GRUCell, LSTMCell, RNNCell, RNNState, RNNWeights
+from unrolled.probe.model.stepwise import Strand
+
+_JACOBIANS = 16  # points whose Jacobian is taken whole
+_CHAINS, _STEPS, _SETTLING = 16, 320, 64
+_POINTS = 1024  # whose activations are looked at
+_SATURATED = 0.1  # of the steepest slope
+_BOUNDED_GATES = {"new", "cell"}  # tanh; the others are sigmoids
+
+
+class Spectrum(NamedTuple):
+    """How much a matrix can stretch: on and on, and at once."""
+
+    radius: float | None  # largest |eigenvalue|; None where it is not square
+    norm: float  # largest singular value
+
+
+class Points(NamedTuple):
+    """Where the model has been: sequence after sequence, in the order of travel."""
+
+    inputs: Tensor  # (R, C) float64
+    before: tuple[Tensor, ...]  # (R, H) each part of the state
+
+    def is_finite(self) -> bool:
+        """Whether every state is."""
+        return all(bool(torch.isfinite(part).all()) for part in self.before)
+
+    def at(self, chosen: Tensor) -> Points:
+        """Some of them."""
+        return Points(self.inputs[chosen], tuple(part[chosen] for part in self.before))
+
+
+def visited(strands: list[Strand]) -> Points:
+    """All steps of all batches of a layer and direction."""
+    each = [strand.visited() for strand in strands]
+    before = zip(*(points[1] for points in each), strict=True)
+    return Points(
+        torch.cat([points[0] for points in each]).double(), tuple(torch.cat(part).double() for part in before)
+    )
+
+
+def spectra(strand: Strand) -> dict[str, Spectrum]:
+    """Of the recurrent weights W_hh, gate by gate; none where the cell has no such thing.
+
+    >>> cell, weights = RNNCell(), RNNWeights(torch.ones(2, 1), torch.tensor([[0.5, 9.0], [0.0, 0.25]]))
+    >>> strand = Strand(0, 1, False, cell, weights, (), torch.ones(1), torch.ones(1), ())
+    >>> spectra(strand)["hidden"].radius
+    0.5
+    """
+    gates, weight = getattr(strand.cell, "gates", ()), getattr(strand.weights, "weight_hh", None)
+    if weight is None or not gates:
+        return {}
+    blocks = weight.double().chunk(len(gates))
+    return {gate: _spectrum(block) for gate, block in zip(gates, blocks, strict=True)}
+
+
+def jacobian_size(strand: Strand, points: Points, rng: torch.Generator) -> Spectrum:
+    """Median spectral radius and norm of ∂s_t/∂s_{t-1} over some steps; of an LSTM s is h and c."""
+    chosen = points.at(_draw(points, _JACOBIANS, rng))
+    found = [_spectrum(_jacobian(strand, chosen.at(torch.tensor([k])))) for k in range(len(chosen.inputs))]
+    known = [each for each in found if each.radius is not None]
+    if not known:
+        return Spectrum(None, float("inf"))
+    radius, norm = (
+        torch.tensor([(each.radius, each.norm) for each in known]).double().median(0).values.tolist()
+    )
+    return Spectrum(radius, norm)
+
+
+def _jacobian(strand: Strand, point: Points) -> Tensor:
+    """(ΣH, ΣH) at one point: a row of the batch for each unit of the state that comes out."""
+    n = sum(part.shape[-1] for part in point.before)
+    copies = Points(point.inputs.expand(n, -1), tuple(part.expand(n, -1) for part in point.before))
+    return _back(strand, copies, torch.eye(n).to(point.inputs))
+
+
+def lyapunov_exponent(strand: Strand, points: Points, rng: torch.Generator) -> float:
+    """The largest, in nats a step: how fast a small difference grows along the sequences.
+
+    Vectors start at 16 places at random and are carried back through 320 steps, as a gradient is: from one
+    sequence's start to the end of the one before, and around. The product of all J has the same exponents
+    as that of their transposes. The first 64 steps let them turn to the direction that grows most. -inf
+    where a step lets nothing through, NaN where a state is not finite.
+    """
+    if not points.is_finite():
+        return float("nan")
+    R = len(points.inputs)
+    starts = torch.arange(_CHAINS) * R // _CHAINS
+    v = torch.randn(_CHAINS, sum(part.shape[-1] for part in points.before), generator=rng).to(points.inputs)
+    logs = []
+    for t in range(_STEPS):
+        v = _back(strand, points.at((starts - t) % R), v / v.norm(dim=-1, keepdim=True))
+        size = v.norm(dim=-1)
+        if not size.all():
+            return -float("inf")
+        logs.append(size.log())
+    return float(torch.stack(logs[_SETTLING:]).mean())
+
+
+def _back(strand: Strand, points: Points, v: Tensor) -> Tensor:
+    """(R, ΣH) what a gradient v (R, ΣH) by the state after a step is by the state before it: Jᵀ v."""
+    with torch.enable_grad():
+        before = tuple(part.detach().requires_grad_() for part in points.before)
+        after = strand.step(points.inputs, strand.states[0]._make(before), _doubled(strand.weights))
+        found = torch.autograd.grad(torch.cat(tuple(after), -1), before, v, allow_unused=True)
+    return torch.cat(
+        [torch.zeros_like(x) if g is None else g for g, x in zip(found, before, strict=True)], -1
+    )
+
+
+def saturated_share(strand: Strand, points: Points, rng: torch.Generator) -> dict[str, float]:
+    """Gate by gate the share of activations whose slope is at most a tenth of the steepest there is.
+
+    The slope of a sigmoid σ is 4σ(1 - σ) of its steepest, that of a tanh 1 - tanh². Nothing is said of cells
+    other than RNN, GRU and LSTM.
+    """
+    cell: Any = strand.cell
+    chosen, weights = points.at(_draw(points, _POINTS, rng)), _doubled(strand.weights)
+    if isinstance(cell, RNNCell):
+        return {"hidden": _saturated(cell, weights, chosen)}
+    if not isinstance(cell, GRUCell | LSTMCell):
+        return {}
+    state = strand.states[0]._make(chosen.before)
+    found = {}
+    for gate, value in zip(cell.gates, cell.gate_values(chosen.inputs, state, weights), strict=True):
+        slope = 1 - value**2 if gate in _BOUNDED_GATES else 4 * value * (1 - value)
+        found[gate] = float((slope <= _SATURATED).double().mean())
+    return found
+
+
+def _saturated(cell: RNNCell, weights: RNNWeights, points: Points) -> float:
+    """Of any activation, by its derivative; the steepest is looked for between -8 and 8."""
+    sums = RNNCell("identity").step(points.inputs, RNNState(points.before[0]), weights).h  # (R, H)
+    H = sums.shape[-1]
+    alone = RNNWeights(torch.eye(H).to(sums), torch.zeros(H, H).to(sums), slope=weights.slope)
+
+    def slope(a: Tensor) -> Tensor:
+        with torch.enable_grad():
+            a = a.detach().requires_grad_()
+            return torch.autograd.grad(cell.step(a, RNNState(torch.zeros_like(a)), alone).h.sum(), a)[0].abs()
+
+    steepest = slope(torch.linspace(-8, 8, 1601).to(sums)[:, None].expand(-1, H)).max(0).values
+    return float((slope(sums) <= _SATURATED * steepest).double().mean())
+
+
+def _doubled(weights: Any) -> Any:
+    return weights._make(w if w is None else w.double() for w in weights)
+
+
+def _draw(points: Points, most: int, rng: torch.Generator) -> Tensor:
+    return torch.randperm(len(points.inputs), generator=rng)[:most]
+
+
+def _spectrum(matrix: Tensor) -> Spectrum:
+    if not torch.isfinite(matrix).all():
+        return Spectrum(None, float("inf"))
+    norm = float(torch.linalg.matrix_norm(matrix, 2))
+    if matrix.shape[0] != matrix.shape[1]:
+        return Spectrum(None, norm)
+    return Spectrum(float(torch.linalg.eigvals(matrix).abs().max()), norm)

@@ -1,0 +1,264 @@
+"""Fresh copies of a model, trained on other versions of its data and held against each other.
+
+Two ways of training are compared by cross-validation: fold for fold, each trains on the rest and is judged
+on the fold. The folds' differences depend on each other, since every sequence helps to train all models but
+one; a plain t-test would call twice too many of them real. So the variance of their mean is taken as
+
+    (1 / K + m / n) s²    K folds of m sequences, n trained on, s² the variance of the folds' differences
+
+and compared with Student's t, K - 1. Of labels, what is compared is the log loss of 0.9 p + 0.1 / C, C
+classes: a model trained on little is sure of some mistakes, and one of them must not drown the rest.
+
+Source: Nadeau and Bengio 2003, "Inference for the Generalization Error", section 3.
+
+Shapes: N sequences, K folds, K classes where answers are meant.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import stdtr
+from torch import Tensor, nn
+
+from unrolled.errors import ArgumentError
+from unrolled.probe.model.adapter import Judged, Subject, subject_of
+from unrolled.train.loop import Plan, fit, seeded
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+Trainer = Callable[[Ints, Ints, int], tuple[Judged, float]]
+
+LEAST_A_FOLD = 4  # sequences; a fold of fewer says nothing
+_STEPS = 400  # of a module's training, at least
+_BATCH = 32
+_QUICK = 500  # sequences; of more, each training takes a while, and a fold of a fifth tells enough
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """Two ways of training, judged on the same held-out sequences.
+
+    Args:
+        losses: (2, n) of each held-out sequence.
+        right: (2, n) share of right labels; NaN for numbers.
+        seconds: mean time of one training of each.
+        p_value: how often the first would look this much better if the two were as good; 0.5 where they are
+            equal in every fold.
+    """
+
+    losses: Floats
+    right: Floats
+    seconds: tuple[float, float]
+    p_value: float
+
+
+class Rows:
+    """Positions as examples: the batch of rows is the rows."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def batch(self, rows: Tensor) -> Tensor:
+        """The rows."""
+        return rows
+
+
+def folds_of(strata: Ints, folds: int, seed: int) -> Ints:
+    """(N,) the fold that judges each sequence, classes dealt out evenly; −1 for one that is only trained on.
+
+    The only sequence of a class is never judged, since no training would know its class.
+
+    >>> folds_of(np.array([0, 0, 0, 0, 1, 1, 2]), 2, seed=0).tolist()
+    [1, 0, 0, 1, 1, 0, -1]
+    """
+    rng = np.random.default_rng(seed)
+    own = np.full(len(strata), -1)
+    dealt = 0
+    for stratum in np.unique(strata):
+        members = rng.permutation(np.flatnonzero(strata == stratum))
+        if len(members) > 1 or len(strata) == 1:
+            own[members] = (dealt + np.arange(len(members))) % folds
+            dealt += len(members)
+    return own
+
+
+def usual_folds(count: int) -> int:
+    """Ten, since their number is what the p-value goes by; five where ten would be too small or too slow.
+
+    >>> usual_folds(39), usual_folds(40), usual_folds(501)
+    (5, 10, 5)
+    """
+    return 10 if 10 * LEAST_A_FOLD <= count <= _QUICK else 5
+
+
+def corrected_p(differences: Floats, judged: Floats, trained: Floats) -> float:
+    """How often the mean of the folds' differences would be this far above 0 if it were 0.
+
+    Args:
+        differences: (K,) of the folds.
+        judged: (K,) sequences that each judges.
+        trained: (K,) sequences that its models were trained on.
+
+    >>> round(corrected_p(np.array([0.4, 0.5, 0.6, 0.5, 0.4]), np.full(5, 20), np.full(5, 80)), 4)
+    0.0005
+    >>> corrected_p(np.zeros(5), np.full(5, 20), np.full(5, 80))
+    0.5
+    """
+    folds, mean = len(differences), float(differences.mean())
+    variance = float(differences.var(ddof=1)) * (1 / folds + float(judged.mean() / trained.mean()))
+    if variance <= (1e-9 * mean) ** 2:
+        return 0.5 - 0.5 * float(np.sign(mean))
+    return float(stdtr(folds - 1, -mean / math.sqrt(variance)))
+
+
+def fresh(model: Any, arrays: list[Floats], y: Any, *, seed: int) -> Any:
+    """A model with the settings of this one, trained anew on these sequences.
+
+    An estimator is trained as its settings say, once and not as an ensemble. A module gets new weights from
+    the `reset_parameters` of its parts and 400 steps or more of AdamW.
+
+    Raises:
+        ArgumentError: a module has weights that nothing resets, or the model is a Forecaster.
+    """
+    require_trainable(model)
+    if not isinstance(model, nn.Module):
+        settings = model.get_params() | {"ensemble": 1, "random_state": seed, "verbose": False}
+        return type(model)(**settings).fit(arrays, y)
+    with seeded(seed):
+        module = reset(copy.deepcopy(model))
+    train_module(module, subject_of(module, arrays, y), seed=seed)
+    return module
+
+
+def require_trainable(model: Any) -> None:
+    """Pass if a model is trained on whole sequences, and so can be trained anew on some of them.
+
+    Raises:
+        ArgumentError: it is a Forecaster.
+    """
+    if hasattr(model, "last_windows"):
+        raise ArgumentError(
+            "model: expected one that is trained on whole sequences, got a Forecaster, which is trained on "
+            "series. Ask order with retrain=False; backtest holds it against a feed-forward network."
+        )
+
+
+def reset(module: nn.Module) -> nn.Module:
+    """The module with new weights.
+
+    Raises:
+        ArgumentError: it has weights that no `reset_parameters` sets: they would still know what they
+            learned.
+    """
+    for part in module.modules():
+        resets = getattr(part, "reset_parameters", None)
+        if callable(resets):
+            resets()
+        elif own := [name for name, _ in part.named_parameters(recurse=False)]:
+            raise ArgumentError(
+                f"model: expected every part with weights to have reset_parameters(), "
+                f"{type(part).__name__} with {own[0]!r} has none. Pass retrain=False."
+            )
+    return module
+
+
+def train_module(module: nn.Module, subject: Subject, *, seed: int) -> None:
+    """Train a module in place on the sequences of its subject."""
+    batch = min(_BATCH, len(subject))
+    steps = math.ceil(len(subject) / batch)
+    plan = Plan(
+        max_epochs=max(math.ceil(_STEPS / steps), 3),
+        batch_size=batch,
+        learning_rate=5e-3,
+        steps_per_epoch=steps,
+        seed=seed,
+    )
+
+    def loss(network: nn.Module, rows: Tensor) -> Tensor:
+        raw = subject.call(network, subject.values_of(rows), subject.lengths[rows], rows)
+        return subject.losses(subject.scored(raw), rows).mean()
+
+    fit(module, loss, Rows(len(subject)), None, plan)
+
+
+def contest(subject: Subject, folds: int, seed: int, trainers: tuple[Trainer, Trainer]) -> Contest:
+    """Two ways of training by cross-validation.
+
+    Args:
+        subject: whose sequences are dealt out.
+        folds: K.
+        seed: of the folds and the trainings.
+        trainers: `trainer(trained, judged, seed)` trains on some positions and returns what `Subject.judge`
+            says of the others, and the seconds that training took.
+    """
+    own = folds_of(strata_of(subject), folds, seed)
+    judged: list[list[Judged]] = [[], []]
+    seconds = np.zeros(2)
+    for fold in range(folds):
+        held, rest = np.flatnonzero(own == fold), np.flatnonzero(own != fold)
+        for side, trainer in enumerate(trainers):
+            answer, took = trainer(rest, held, seed + fold)
+            judged[side].append(answer)
+            seconds[side] += took / folds
+    classes = None if subject.classes is None else len(subject.classes)
+    means = np.array([[_bounded(part.losses, classes).mean() for part in side] for side in judged])
+    sizes = np.array([len(part.losses) for part in judged[0]], dtype=np.float64)
+    return Contest(
+        losses=np.array([np.concatenate([part.losses for part in side]) for side in judged]),
+        right=np.array([np.concatenate([part.right for part in side]) for side in judged]),
+        seconds=(float(seconds[0]), float(seconds[1])),
+        p_value=corrected_p(means[1] - means[0], sizes, len(own) - sizes),
+    )
+
+
+def _bounded(losses: Floats, classes: int | None) -> Floats:
+    """Log losses with a tenth of chance mixed into the probabilities; squared errors as they are."""
+    return losses if classes is None else -np.log(0.9 * np.exp(-losses) + 0.1 / classes)
+
+
+def trainer_of(model: Any, version: Callable[[int], tuple[list[Floats], Any]]) -> Trainer:
+    """A trainer for `contest`: fresh copies of the model, on sequences and y as `version(seed)` has them."""
+
+    def trainer(rest: Ints, held: Ints, seed: int) -> tuple[Judged, float]:
+        arrays, y = version(seed)
+        start_s = time.perf_counter()
+        trained = fresh(model, [arrays[row] for row in rest], chosen(y, rest), seed=seed)
+        seconds = time.perf_counter() - start_s
+        return subject_of(trained, [arrays[row] for row in held], chosen(y, held)).judge(), seconds
+
+    return trainer
+
+
+def strata_of(subject: Subject) -> Ints:
+    """(N,) the class of each sequence; all the same for numbers and where each step has one."""
+    if subject.task == "number" or subject.per_step or subject.targets is None:
+        return np.zeros(len(subject), dtype=np.int64)
+    return np.asarray(subject.targets.cpu().numpy(), dtype=np.int64)
+
+
+def arrays_of(values: Tensor, lengths: Tensor) -> list[Floats]:
+    """Sequences (T_i, F) out of a padded batch (N, T, F)."""
+    rows = values.double().cpu().numpy()
+    return [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
+
+
+def chosen(y: Any, rows: Ints) -> Any:
+    """Some of the labels, whether y is an array, a list or a tensor."""
+    if isinstance(y, Tensor):
+        return y[torch.from_numpy(rows)]
+    if isinstance(y, list | tuple):
+        return [y[row] for row in rows]
+    return np.asarray(y)[rows]

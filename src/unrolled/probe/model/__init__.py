@@ -1,0 +1,1 @@
+"""Adapters from estimators and torch modules to what the probes need."""

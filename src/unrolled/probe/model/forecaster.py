@@ -1,0 +1,43 @@
+"""The windows of a Forecaster as sequences: what its network reads may be changed, the rest stays.
+
+Shapes: N windows, B of them at once, W steps, F inputs, h steps ahead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.models.forecasting.network import QUANTILES
+from unrolled.models.forecasting.windows import Batch
+
+_MEDIAN = QUANTILES.index(0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class ForecastCall:
+    """Asks a Forecaster's network for the medians of its horizon, (B, h) in units of each origin.
+
+    Args:
+        batch: N windows, each read out at its end, with the levels, anchors and calendar beside them.
+    """
+
+    batch: Batch
+
+    def __call__(self, network: nn.Module, values: Tensor, _: Tensor, rows: Tensor) -> Tensor:
+        """Of these windows (B, W, F), each beside what stands beside window `rows[i]`."""
+        own = Batch(*(part[rows] for part in self.batch))
+        newest = torch.full_like(own.readouts, values.shape[1] - 1)
+        answers: Tensor = network(own._replace(inputs=values, readouts=newest))
+        return answers[..., _MEDIAN]
+
+    def some(self, rows: Tensor) -> ForecastCall:
+        """The same for the windows at these positions."""
+        return ForecastCall(Batch(*(part[rows] for part in self.batch)))
+
+    @property
+    def targets(self) -> Tensor:
+        """(N, h) what came, NaN where it is not known."""
+        return self.batch.target.masked_fill(self.batch.known == 0, float("nan"))

@@ -1,0 +1,184 @@
+"""The recurrent layer inside a network: what enters it, and another run in its place.
+
+Whatever the layer was called with (time first, batch first, one sequence, a PackedSequence), a probe sees
+one layout: batch first, with lengths.
+
+Shapes: B rows, T steps, C what the layer reads, L layers, D directions, H units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from unrolled.errors import ArgumentError
+from unrolled.nn.layers.base import Recurrent
+from unrolled.nn.layers.cell_layer import CellLayer
+from unrolled.nn.layers.packed import pack_like, unpack
+
+State = tuple[Tensor, ...]
+LAYERS = (Recurrent, CellLayer, nn.RNNBase)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerCall:
+    """One run of a recurrent layer.
+
+    Args:
+        layer: it.
+        inputs: (B, T, C) what it reads.
+        lengths: (B,) steps of each row.
+        state: what it starts from, each part (L · D, B, H): (h,) or (h, c); None for zeros.
+        output: (B, T, D · H) what it answered, zero beyond a row's length where it knew the lengths.
+        final: the state after each row's last step, each part (L · D, B, H).
+    """
+
+    layer: nn.Module
+    inputs: Tensor
+    lengths: Tensor
+    state: State | None
+    output: Tensor
+    final: State
+
+
+Run = Callable[[LayerCall], tuple[Tensor, State]]
+
+
+def recurrent_layer(network: nn.Module) -> nn.Module | None:
+    """The last recurrent layer of a network, the one that its answer is read from; None where it has none.
+
+    >>> recurrent_layer(nn.Sequential(nn.GRU(1, 4), nn.Linear(4, 2)))
+    GRU(1, 4)
+    """
+    found = [module for module in network.modules() if isinstance(module, LAYERS)]
+    return found[-1] if found else None
+
+
+@contextmanager
+def watched(layer: nn.Module, run: Run | None = None) -> Iterator[list[LayerCall]]:
+    """Note every call of a layer; with `run`, answer what it returns in the layer's place.
+
+    `run(call)` returns output and final state as `LayerCall` has them; the layout that the network expects
+    is put back here.
+    """
+    calls: list[LayerCall] = []
+
+    def look(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], answered: Any) -> Any:
+        call = _read(module, args, kwargs, answered)
+        calls.append(call)
+        return None if run is None else _laid_out(run(call), answered, module)
+
+    hook = layer.register_forward_hook(look, with_kwargs=True)
+    try:
+        yield calls
+    finally:
+        hook.remove()
+
+
+@contextmanager
+def asked(network: nn.Module) -> Iterator[nn.Module]:
+    """In evaluation mode, and afterwards as it was."""
+    before = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        # cuDNN has no way back through a layer in evaluation mode
+        with torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled and not torch.is_grad_enabled()):
+            yield network
+    finally:
+        for module, training in before:
+            module.training = training
+
+
+@torch.no_grad()
+def first_answer(
+    module: nn.Module, call: Callable[..., Tensor], values: Tensor, lengths: Tensor, who: str
+) -> Tensor:
+    """(1, K) or (1, T, K): what a module answers to one of the longest sequences.
+
+    Raises:
+        ArgumentError: it cannot be called with one, or answers something else, or reads the batch as time.
+    """
+    row, name = lengths.argmax()[None].cpu(), type(module).__name__
+    layer, shape = recurrent_layer(module), (1, *values.shape[1:])
+    watching: AbstractContextManager[list[LayerCall]] = nullcontext([]) if layer is None else watched(layer)
+    try:
+        with asked(module) as network, watching as calls:
+            answer = call(network, values[row], lengths[row], row)
+    except Exception as fault:
+        told = str(fault).split("\n", 1)[0] or type(fault).__name__
+        raise ArgumentError(
+            f"{who} model: expected a module that can be called with values of shape {shape}; the {name} "
+            f"refused: {told.rstrip('.')}. Give X as it reads it, or wrap it in a module that does."
+        ) from fault
+    T = shape[1]
+    if layer is not None and T > 1 and any(one.inputs.shape[:2] == (T, 1) for one in calls):
+        raise ArgumentError(
+            f"{who} model: expected its {type(layer).__name__} to read the second axis of {shape} as time, "
+            "it reads the first. Make it with batch_first=True, or transpose what enters it."
+        )
+    if not answer.is_floating_point():
+        raise ArgumentError(
+            f"{who} model: expected answers that are real numbers, the {name} gave {answer.dtype}. Wrap it "
+            "in a module that returns its scores, before the class is picked."
+        )
+    if answer.ndim not in {2, 3} or len(answer) != 1:
+        raise ArgumentError(
+            f"{who} model: expected answers of shape (1, K) or (1, T, K) to one sequence, the {name} gave "
+            f"{tuple(answer.shape)}. Wrap it in a module that returns such."
+        )
+    return answer
+
+
+def only(calls: list[LayerCall], layer: nn.Module) -> LayerCall:
+    """The one call there was.
+
+    Raises:
+        ArgumentError: the network never runs the layer, or runs it more than once.
+    """
+    if len(calls) != 1:
+        raise ArgumentError(
+            f"model: expected its {type(layer).__name__} to run once over the whole sequence, "
+            f"it ran {len(calls)} times. Give it all steps in one call."
+        )
+    return calls[0]
+
+
+def _read(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], answered: Any) -> LayerCall:
+    given: Any = kwargs.get("input", args[0] if args else None)
+    hx = kwargs.get("hx", args[1] if len(args) > 1 else None)
+    state = None if hx is None else hx if isinstance(hx, tuple) else (hx,)
+    output, final = answered
+    final = final if isinstance(final, tuple) else (final,)
+    if isinstance(given, PackedSequence):
+        inputs, lengths = unpack("model", given)
+        output = unpack("model", output)[0]
+        return LayerCall(layer, inputs.transpose(0, 1), lengths, state, output.transpose(0, 1), final)
+    if given.ndim == 2:  # one sequence without a batch axis
+        given, output = given[None], output[None]
+        state = None if state is None else tuple(part[:, None] for part in state)
+        final = tuple(part[:, None] for part in final)
+    elif not layer.batch_first:
+        given, output = given.transpose(0, 1), output.transpose(0, 1)
+    B, T = given.shape[:2]
+    lengths = torch.full((B,), T) if kwargs.get("lengths") is None else torch.as_tensor(kwargs["lengths"])
+    return LayerCall(layer, given, lengths.reshape(B), state, output, final)
+
+
+def _laid_out(answer: tuple[Tensor, State], like: Any, layer: nn.Module) -> tuple[Any, Any]:
+    """Output and state as the layer itself would have returned them."""
+    output: Any
+    output, final = answer
+    before = like[0]
+    if isinstance(before, PackedSequence):
+        output = pack_like(output.transpose(0, 1), before)
+    elif before.ndim == 2:
+        output, final = output[0], tuple(part[:, 0] for part in final)
+    elif not layer.batch_first:
+        output = output.transpose(0, 1)
+    return output, final if isinstance(like[1], tuple) else final[0]

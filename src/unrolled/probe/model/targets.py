@@ -1,0 +1,89 @@
+"""What a subject's answers are held against: labels as positions among classes, or numbers.
+
+Shapes: N sequences, T steps of the longest, K classes or numbers answered.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from unrolled.data.io.labelled import as_labels
+from unrolled.errors import DataError
+
+NO_TARGET = -100  # torch's own word for a step without a label
+
+
+def are_classes(y: Any, K: int, *, per_step: bool, who: str) -> bool:
+    """Whether what a module is to answer are classes: whole numbers, one a sequence or step.
+
+    With one answer only 0 and 1 are, and the answer is a logit.
+
+    Raises:
+        DataError: they are names, and a module's classes have none.
+
+    >>> are_classes([0, 2, 1], 3, per_step=False, who="order y")
+    True
+    """
+    parts = [np.asarray(part) for part in y] if per_step else [np.asarray(y)]
+    for part in parts:
+        if part.dtype.kind in "US":
+            raise DataError(
+                f"{who}: expected numbers of classes from 0 on, since a module knows no names, "
+                f"got {part.ravel()[0].item()!r}. Give np.unique(y, return_inverse=True)[1]."
+            )
+        if part.dtype.kind not in "biuf" or part.ndim > 1 or (part != np.floor(part)).any():
+            return False
+    return K > 1 or all(np.isin(part, (0, 1)).all() for part in parts)
+
+
+def encoded(y: Any, lengths: Tensor, classes: NDArray[Any] | None, *, per_step: bool, who: str) -> Tensor:
+    """(N,) positions among the classes, or (N, K) float32 where there are none; (N, T, ...) with one a step.
+
+    Beyond a length stands -100, or NaN.
+
+    Raises:
+        DataError: there are more or fewer than the sequences or their steps, or one cannot be used.
+
+    >>> encoded(["no", "yes"], torch.tensor([5, 3]), np.array(["no", "yes"]), per_step=False, who="order y")
+    tensor([0, 1])
+    """
+    y = y.detach().cpu().numpy() if isinstance(y, Tensor) else y
+    if not hasattr(y, "__len__") or len(y) != len(lengths):
+        came = len(y) if hasattr(y, "__len__") else repr(y)
+        raise DataError(f"{who}: expected one a sequence, {len(lengths)} in all; got {came}.")
+    if not per_step:
+        return _one_axis(y, classes, who)
+    if any(np.ndim(own) == 0 for own in y):
+        raise DataError(
+            f"{who}: expected a list for each sequence, one label or number a step as the model answers, got "
+            "one for a whole sequence. Give a model that answers once, such as with the last step."
+        )
+    parts = [_one_axis(own, classes, f"{who}[{i}]") for i, own in enumerate(y)]
+    for i, (own, length) in enumerate(zip(parts, lengths.tolist(), strict=True)):
+        if len(own) != length:
+            raise DataError(f"{who}[{i}]: expected one a step, {length} in all; got {len(own)}.")
+    fill = float("nan") if classes is None else NO_TARGET
+    return nn.utils.rnn.pad_sequence(parts, batch_first=True, padding_value=fill)
+
+
+def _one_axis(y: Any, classes: NDArray[Any] | None, who: str) -> Tensor:
+    """(n,) positions among the classes, or (n, K) numbers."""
+    if classes is None:
+        try:
+            numbers = np.asarray(y, dtype=np.float64)
+        except (TypeError, ValueError) as fault:
+            got = np.asarray(y).ravel()[0]
+            raise DataError(f"{who}: expected numbers, got {str(got)!r}.") from fault
+        return torch.from_numpy(numbers.reshape(len(numbers), -1)).float()
+    labels = as_labels(y, len(y), who=who).tolist()
+    found = {label: position for position, label in enumerate(classes.tolist())}
+    unknown = next((label for label in labels if label not in found), None)
+    if unknown is not None:
+        some = ", ".join(str(label) for label in classes.tolist()[:8])
+        raise DataError(f"{who}: expected the classes that the model knows ({some}), got {unknown!r}.")
+    return torch.tensor([found[label] for label in labels])

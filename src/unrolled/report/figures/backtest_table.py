@@ -1,0 +1,104 @@
+"""The forecasts of a backtest as arrays: what each model said at each origin, and what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.report.figures.theme import axis_times
+
+Floats = NDArray[np.float64]
+
+
+def measure(backtest: Any) -> str:
+    """What models are compared by: "mae", or with many series "mase", as their units differ."""
+    id_name = next(iter(backtest.columns))
+    many = len(set(backtest.columns[id_name].tolist())) > 1
+    return "mase" if many and all(row["mase"] is not None for row in backtest.table) else "mae"
+
+
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """One row a forecast step, sorted by series, origin and time.
+
+    Args:
+        id: (R,) series names.
+        time: (R,) the time forecast.
+        cutoff: (R,) the origin, the last time known.
+        truth: (R,) what happened.
+        models: the (R,) forecasts of each model.
+    """
+
+    id: NDArray[Any]
+    time: NDArray[Any]
+    cutoff: NDArray[Any]
+    truth: Floats
+    models: dict[str, Floats]
+
+    @classmethod
+    def of(cls, backtest: Any) -> Tracks:
+        """Read the columns of a record of kind "backtest"."""
+        parts: dict[str, NDArray[Any]] = backtest.columns
+        id_name, time_name = list(parts)[:2]
+        ids = parts[id_name].astype(str)
+        order = np.lexsort((parts[time_name], parts["cutoff"], ids))
+        models = {row["model"]: parts[row["model"]][order].astype(np.float64) for row in backtest.table}
+        truth = parts["y"][order].astype(np.float64)
+        return cls(ids[order], parts[time_name][order], parts["cutoff"][order], truth, models)
+
+    @property
+    def ids(self) -> list[str]:
+        """The names of the series, each once."""
+        return list(dict.fromkeys(self.id.tolist()))
+
+    def _starts(self) -> list[int]:
+        """Where each origin's forecast begins."""
+        new = (self.id[1:] != self.id[:-1]) | (self.cutoff[1:] != self.cutoff[:-1])
+        return [0, *(np.flatnonzero(new) + 1).tolist()]
+
+    def of_series(self, name: str) -> Tracks:
+        """The rows of one series."""
+        mine = self.id == name
+        return replace(
+            self,
+            id=self.id[mine],
+            time=self.time[mine],
+            cutoff=self.cutoff[mine],
+            truth=self.truth[mine],
+            models={model: values[mine] for model, values in self.models.items()},
+        )
+
+    def paths(self, model: str, known: Mapping[Any, float]) -> tuple[list[Any], list[float | None]]:
+        """Times and values of every origin's forecast as one line, with a break between two origins.
+
+        Args:
+            model: whose forecasts.
+            known: what had been observed when; a forecast begins there.
+        """
+        times, origins = axis_times(self.time), axis_times(self.cutoff)
+        x: list[Any] = []
+        y: list[float | None] = []
+        for start, stop in pairwise([*self._starts(), len(times)]):
+            x += [origins[start], *times[start:stop], times[stop - 1]]
+            y += [known.get(origins[start]), *self.models[model][start:stop].tolist(), None]
+        return x, y
+
+    def difference_by_origin(self, model: str, rival: str) -> tuple[NDArray[Any], Floats]:
+        """For each origin, the model's mean absolute error less the rival's: below 0 the model was closer."""
+        errors = np.abs(self.models[model] - self.truth) - np.abs(self.models[rival] - self.truth)
+        origins, where = np.unique(self.cutoff, return_inverse=True)
+        return origins, np.bincount(where, weights=errors) / np.bincount(where)
+
+    def ratio_by_series(self, model: str, rival: str) -> Floats:
+        """For each series, the model's mean absolute error divided by the rival's."""
+        names, where = np.unique(self.id, return_inverse=True)
+        mine, other = (
+            np.bincount(where, weights=np.abs(self.models[name] - self.truth), minlength=len(names))
+            for name in (model, rival)
+        )
+        return np.divide(mine, other, out=np.where(mine > 0, np.inf, 1.0), where=other > 0)

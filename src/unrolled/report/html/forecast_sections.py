@@ -1,0 +1,309 @@
+"""The parts of the page, in the order they are read."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unrolled.data.describe.diagnostics import growth
+from unrolled.report.figures.backtest_table import Tracks, measure
+from unrolled.report.figures.dispatch import (
+    differences_figure,
+    errors_figure,
+    first_recent,
+    forecast_figure,
+    growth_figure,
+    loss_figure,
+    origins_figure,
+    years_figure,
+)
+from unrolled.report.html.facts import facts, lead
+from unrolled.report.html.markup import chart, folded, pair, pairs, paragraph, section, table, verdict_box
+from unrolled.report.records import Forecast, ModelCard, SeriesForecast
+from unrolled.report.wording import (
+    column,
+    forecast_rows,
+    joined,
+    model_name,
+    moment,
+    number,
+    percent,
+    sentence,
+    steps,
+    unit,
+    width,
+)
+
+if TYPE_CHECKING:
+    from unrolled.data.describe.analyse import Description
+
+_DRAWN = 4  # series that are drawn when there are many
+_LISTED = 36  # steps ahead that are listed
+
+_HEADLINES = {
+    "better": "The {network} beats every simpler forecast here.",
+    "no difference": "The {network} shows no skill beyond simpler forecasts.",
+    "worse": "A simpler forecast does better here than the {network}.",
+    "too few to tell": "Too few forecasts could be tested to tell whether the {network} has skill.",
+}
+_TONES = {"better": "better", "worse": "worse"}
+
+_ENDS = {
+    "early": "it ended when nothing improved any more",
+    "finished": "it ran through all its epochs",
+    "interrupted": "it was interrupted by hand",
+}
+
+_WORDS = (
+    ("MAE", "how far off on average, in the units of the data."),
+    ("× best", "that error as a multiple of the best simpler forecast’s."),
+    ("RMSE", "the same with large misses weighing more."),
+    (
+        "MASE",
+        "MAE divided by the error of repeating the last (season’s) value in the past; below 1 is better.",
+    ),
+    ("sMAPE", "how far off in percent of forecast and truth together."),
+    ("CRPS", "how far off the whole fan is; a narrow fan in the right place scores low."),
+    (
+        "In the band",
+        "how much of what happened lay inside the band; the nearer to what it promises the better.",
+    ),
+)
+
+
+def chosen(count: int) -> list[int]:
+    """Which series are drawn: all of a few, else some spread evenly over all.
+
+    >>> chosen(3), chosen(1000)
+    ([0, 1, 2], [0, 333, 666, 999])
+    """
+    return list(range(count)) if count <= _DRAWN else np.linspace(0, count - 1, _DRAWN).astype(int).tolist()
+
+
+def title(description: Description, forecast: Forecast) -> str:
+    """What the page is about: the file, and the series where it holds one that has a name."""
+    source, name = description.source, forecast.series[0].id
+    says_more = len(forecast.series) == 1 and not name.isdigit() and name not in source
+    return f"{source}: {name}" if says_more else source
+
+
+def span(forecast: Forecast) -> str:
+    """How much data, from when to when."""
+    first = min(one.times[0] for one in forecast.series)
+    last = max(one.times[-1] for one in forecast.series)
+    count = sum(len(one.values) for one in forecast.series)
+    many = f"{len(forecast.series):,} series, {count:,} values"
+    what = steps(count, forecast.freq) if len(forecast.series) == 1 else many
+    return f"{what}, {moment(first, forecast.freq)} to {moment(last, forecast.freq)}"
+
+
+def verdict(forecast: Forecast, backtest: Any, why_untested: str) -> str:
+    """The answer, large, with the three numbers that people ask for first."""
+    name = model_name(forecast.model)
+    if backtest is None:
+        headline = f"Nobody has tested this {name} forecast: treat it as a guess."
+        tone, detail = "open", sentence(why_untested)
+    else:
+        headline = _HEADLINES[backtest.verdict.outcome].format(network=name)
+        tone, detail = _TONES.get(backtest.verdict.outcome, "open"), backtest.verdict.sentence
+    tiles = [_next_tile(forecast.series[0], forecast)] if len(forecast.series) == 1 else []
+    if backtest is not None:
+        tiles += [_error_tile(backtest), _coverage_tile(backtest)]
+    return verdict_box(tone, headline, detail, tiles)
+
+
+def _next_tile(one: SeriesForecast, forecast: Forecast) -> tuple[str, str, str]:
+    span = f"In {steps(forecast.horizon, forecast.freq)}, {moment(one.future_times[-1], forecast.freq)}"
+    small = ""
+    if one.bands:
+        level = min(one.bands, key=lambda level: abs(level - 80))
+        low, high = (number(float(bound[-1])) for bound in one.bands[level])
+        small = f"{level:g} times out of 100 between {low} and {high}, if the future resembles the past"
+    return span, number(float(one.point[-1])), small
+
+
+def _error_tile(backtest: Any) -> tuple[str, str, str]:
+    network, best, by = backtest.table[0], _best_row(backtest), measure(backtest)
+    small = (
+        f"the {model_name(network['model'])} was off by {number(network[by])} on average, "
+        f"the best simpler forecast ({model_name(best['model'])}) by {number(best[by])}"
+        + (", in usual changes of each series" if by == "mase" else "")
+    )
+    return "Error, next to the best simpler forecast", f"{backtest.verdict.ratio:.2f}\u00a0×", small
+
+
+def _coverage_tile(backtest: Any) -> tuple[str, str, str]:
+    covered = backtest.table[0]["coverage"]
+    return (
+        f"What happened lay in the {width(backtest.level)} band",
+        percent(covered),
+        f"of the time, replaying the past from {backtest.verdict.origins} moments",
+    )
+
+
+def _best_row(backtest: Any) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = backtest.table
+    return next(row for row in rows if row["model"] == backtest.verdict.best_baseline)
+
+
+def future(forecast: Forecast) -> str:
+    """The forecast, drawn over everything and over the last years, and listed."""
+    shown = chosen(len(forecast.series))
+    axis = " Equal heights are equal percentages." if forecast.log_axis else ""
+    intro = (
+        f"The line is the middle of what the {model_name(forecast.model)} expects; {_band_words(forecast)}"
+    )
+    hint = paragraph("Drag over a chart to look closer; double-click to go back.", "mouse")
+    if len(forecast.series) == 1:
+        one = forecast.series[0]
+        since = f"Since {moment(one.times[0], forecast.freq)}." + axis
+        title = f"All {steps(len(one.values), forecast.freq)}"
+        if first_recent(one, forecast.freq) == 0:
+            drawn = chart(forecast_figure(forecast, recent=True), title, since)
+        else:
+            recent = chart(
+                forecast_figure(forecast, recent=True), "The last stretch", "The same, closer." + axis
+            )
+            drawn = pair(chart(forecast_figure(forecast), title, since), recent)
+        parts = [drawn, _listing(one, forecast)]
+    else:
+        intro = _selection(forecast, shown) + " " + intro
+        charts = [
+            chart(
+                forecast_figure(forecast, k, recent=True), forecast.series[k].id, "The last stretch." + axis
+            )
+            for k in shown
+        ]
+        listings = [_listing(forecast.series[k], forecast) for k in shown]
+        parts = [pair(*charts), *listings]
+    return section("What comes next", intro, [hint, *parts])
+
+
+def _band_words(forecast: Forecast) -> str:
+    levels = sorted(forecast.series[0].bands)
+    if not levels:
+        return "no band was asked for."
+    return f"the shaded band should hold {joined([width(level) for level in levels])} of what happens."
+
+
+def _selection(forecast: Forecast, shown: list[int]) -> str:
+    if len(shown) == len(forecast.series):
+        return f"All {len(shown)} series are drawn."
+    return f"{len(shown)} of {len(forecast.series):,} series are drawn, spread evenly over the file."
+
+
+def _listing(one: SeriesForecast, forecast: Forecast) -> str:
+    heads, rows = forecast_rows(one, forecast.freq)
+    rest = f" The first {_LISTED} of {len(rows)} steps." if len(rows) > _LISTED else ""
+    caption = f"{one.id}: {steps(len(rows), forecast.freq)} ahead.{rest}"
+    return folded(
+        "The numbers" if len(forecast.series) == 1 else f"The numbers of {one.id}",
+        table(caption, heads, rows[:_LISTED]),
+    )
+
+
+def trust(backtest: Any, forecast: Forecast) -> str:
+    """The backtest beside its baselines."""
+    network, best = backtest.table[0]["model"], backtest.verdict.best_baseline
+    name, rival = model_name(network), model_name(best)
+    tracks = Tracks.of(backtest)
+    origins = backtest.verdict.origins
+    intro = (
+        f"To find out, the past was replayed: from {origins} moments in it, each model forecast the next "
+        f"{steps(backtest.horizon, forecast.freq)}, knowing nothing later; then came the truth."
+    )
+    errors = chart(
+        errors_figure(backtest),
+        "Error as a multiple of the best simpler forecast’s",
+        "Left of the line is better than every simpler forecast.",
+    )
+    if len(tracks.ids) == 1:
+        cutoffs, difference = tracks.difference_by_origin(network, best)
+        title = f"The {name} was closer in {int((difference < 0).sum())} of {len(cutoffs)} forecasts"
+        caption = (
+            f"Blue: by how much {name} was closer than {rival}, by moment of forecast. Orange: the reverse."
+        )
+    else:
+        ratios = tracks.ratio_by_series(network, best)
+        title = f"The {name} was closer in {int((ratios < 1).sum()):,} of {len(ratios):,} series"
+        caption = f"Each bar is a series: its error divided by that of {rival}. Below 1 it was closer."
+    duel = chart(differences_figure(backtest), title, caption)
+    drawn = [
+        chart(
+            origins_figure(backtest, forecast.series[k], log_axis=forecast.log_axis),
+            "What was forecast, and what happened"
+            + ("" if len(tracks.ids) == 1 else f": {forecast.series[k].id}"),
+            f"Each thin line begins at a moment of forecast: {name} and, dotted, {rival}.",
+        )
+        for k in chosen(len(forecast.series))
+    ]
+    replayed = drawn[0] if len(drawn) == 1 else pair(*drawn)
+    remarks = [paragraph(remark, "lead") for remark in backtest.remarks]
+    parts = [pair(errors, duel), _scores(backtest), *remarks, pairs("words", _WORDS), replayed]
+    return section("Can it be trusted?", intro, parts)
+
+
+def _scores(backtest: Any) -> str:
+    rows, best = backtest.table, backtest.verdict.best_baseline
+    by = measure(backtest)
+    base = _best_row(backtest)[by]
+    figures: list[list[str]] = [[f"{model_name(row['model'])} {row['note']}".strip() for row in rows]]
+    figures.append(column([row["mae"] for row in rows]))
+    figures.append([f"{row[by] / base:.2f}" if base else "–" for row in rows])
+    figures += [column([_known(row[key]) for row in rows]) for key in ("rmse", "mase", "smape", "crps")]
+    figures.append([percent(_known(row["coverage"])) if row["coverage"] is not None else "–" for row in rows])
+    heads = [
+        "Model",
+        "MAE",
+        "× best",
+        "RMSE",
+        "MASE",
+        "sMAPE",
+        "CRPS",
+        f"In the {width(backtest.level)} band",
+    ]
+    styles = ["network", *("rival" if row["model"] == best else "" for row in rows[1:])]
+    lines = list(zip(*figures, strict=True))
+    return table("Errors of every model from the same moments; lower is better.", heads, lines, styles)
+
+
+def _known(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def data(description: Description, forecast: Forecast) -> str:
+    """What the file holds."""
+    word = unit(description.freq)
+    charts = []
+    if len(description.yearly_means) > 1:
+        means = description.yearly_means
+        charts.append(chart(years_figure(means), "Yearly means", "The mean of each year."))
+    changes = growth(forecast.series[0].values) if len(forecast.series) == 1 else np.empty(0)
+    if len(changes) > 1:
+        caption = f"How often it grew by how much from one {word} to the next; orange where it fell."
+        charts.append(chart(growth_figure(changes), f"Growth by {word}", caption))
+    warnings = [paragraph(sentence(text), "note") for text in description.warnings]
+    notes = [paragraph(f"On reading: {sentence(note)}", "aside") for note in description.notes]
+    drawn = [pair(*charts)] if charts else []
+    parts = [pairs("facts", facts(description)), *warnings, *notes, *drawn]
+    return section("What the data looks like", lead(description), parts)
+
+
+def model(card: ModelCard) -> str:
+    """What was fitted, and for how long."""
+    parts = [pairs("facts", card.facts)]
+    history = card.history
+    if history is not None and len(history.epochs) > 1:
+        caption = (
+            f"It first learned without {card.held_out}, to see how long learning helps: "
+            f"{_ENDS[history.stopped]}, and epoch {history.best_epoch} was the best."
+        )
+        if history.epochs[0].validation_loss is None:
+            caption = f"Nothing was held out: {_ENDS[history.stopped]}."
+        parts.append(chart(loss_figure(history), "Loss while it learned", caption))
+    if card.command:
+        parts.append(f'<p class="again">This page again: <code>{escape(card.command)}</code></p>')
+    return section("What was fitted", sentence(card.why), parts)

@@ -1,0 +1,96 @@
+"""One HTML file that holds everything: open it anywhere, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+from plotly.offline import get_plotlyjs
+
+from unrolled import __version__
+from unrolled.atomic_write import write_atomically
+from unrolled.report.html import forecast_sections
+from unrolled.report.html.markup import paragraph
+from unrolled.report.records import Forecast, ModelCard
+from unrolled.report.wording import moment
+
+
+def write_report(
+    path: str | Path,
+    *,
+    description: Any,
+    forecast: Forecast,
+    backtest: Any,
+    model_card: ModelCard,
+    why_untested: str = "",
+) -> Path:
+    """Write the whole story of one forecast as one HTML file.
+
+    Args:
+        path: the file to make or replace.
+        description: what the data is, a record of kind "description".
+        forecast: what comes next.
+        backtest: how such forecasts did in the past, a record of kind "backtest"; None where it could
+            not be run, and the page says so first.
+        model_card: what was fitted.
+        why_untested: the reason, where there is no backtest.
+
+    Returns:
+        The path written to.
+
+    Raises:
+        StorageError: the file cannot be written; what stood there before still stands.
+    """
+    return written(path, page(description, forecast, backtest, model_card, why_untested))
+
+
+def written(path: str | Path, text: str) -> Path:
+    """Write a page, whole or not at all."""
+    return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def page(
+    description: Any, forecast: Forecast, backtest: Any, model_card: ModelCard, why_untested: str = ""
+) -> str:
+    """The page as text: see `write_report`."""
+    parts = [
+        forecast_sections.verdict(forecast, backtest, why_untested),
+        forecast_sections.future(forecast),
+        forecast_sections.trust(backtest, forecast) if backtest is not None else "",
+        forecast_sections.data(description, forecast),
+        forecast_sections.model(model_card),
+    ]
+    return sheet(
+        "Forecast report",
+        forecast_sections.title(description, forecast),
+        forecast_sections.span(forecast),
+        parts,
+    )
+
+
+def sheet(kicker: str, title: str, span: str, parts: Sequence[str]) -> str:
+    """A page around its parts.
+
+    Args:
+        kicker: what kind of page this is, above the title.
+        title: what it is about.
+        span: how much of it there is, below the title.
+        parts: HTML; empty ones are left out.
+    """
+    inside = files("unrolled.report.html")
+    return Template(inside.joinpath("page.html").read_text("utf-8")).substitute(
+        kicker=escape(kicker),
+        title=escape(title),
+        span=escape(span),
+        version=__version__,
+        style=inside.joinpath("style.css").read_text("utf-8"),
+        script=inside.joinpath("page.js").read_text("utf-8"),
+        plotly=get_plotlyjs(),
+        body="\n".join(part for part in parts if part),
+        footer=paragraph(f"Made by unrolled {__version__} on {moment(np.datetime64('today'), 'D')}."),
+    )

@@ -1,0 +1,168 @@
+"""The parts of the page on what a network remembers: one for each probe, its sentence above its figure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from unrolled.report.figures.dispatch import figure
+from unrolled.report.figures.memory import half_gone
+from unrolled.report.html.markup import chart, folded, paragraph, section, table, verdict_box
+from unrolled.report.wording import number, percent, sentence, steps
+
+# of each kind: the question, the figure's title, and how to read it
+_WORDS = {
+    "order": (
+        "Does order matter?",
+        "Right answers when the steps stand in another order",
+        "Blue: this network, asked again.",
+    ),
+    "memory": (
+        "How far back does it look?",
+        "Influence of each step on the answer",
+        (
+            "Measured twice: by gradients, and by putting another sequence’s step in its place. The "
+            "95\u00a0% are of its squares, since those add up."
+        ),
+    ),
+    "gradients": (
+        "Do its gradients survive?",
+        "What is left of a gradient on its way back through time",
+        (
+            "What a state’s gradient becomes in those before it. In the tinted zones it is too faint to "
+            "learn from, or too large. A readout of every state gives each a gradient of its own besides."
+        ),
+    ),
+    "states": (
+        "What does its state do?",
+        "The hidden state of one sequence, step by step",
+        (
+            "Above: each row a unit, blue where it is positive, orange where negative. Middle: how much of "
+            "each step is memory, not input. Below: the state’s path; grey, other sequences’."
+        ),
+    ),
+    "length": (
+        "What happens on shorter and longer sequences?",
+        "Right answers at each length",
+        "Cut: only the first part. Stretched: the same course, more slowly. Tinted: the 95\u00a0% interval.",
+    ),
+    "activations": (
+        "Would another activation do better?",
+        "The same training with each activation",
+        (
+            "Above: loss while it learned; thin lines are single seeds. Below: each dot is a seed; at ×1 "
+            "gradients keep their size. Beside it the share of right answers."
+        ),
+    ),
+    "feedforward": (
+        "Does it need its recurrence?",
+        "The same data, as many weights",
+        "Both were trained anew and judged on sequences that were held out.",
+    ),
+}  # fmt: skip
+
+
+def verdict(records: Sequence[Any], refused: Sequence[str]) -> str:
+    """What was found, in the largest words, and the numbers that people ask for first."""
+    found = {record.kind: record for record in records}
+    tiles = [_TILES[kind](found[kind]) for kind in _TILES if kind in found]
+    detail = " ".join(f"Not asked: {sentence(why)}" for why in refused)
+    return verdict_box("open", _headline(found), detail, tiles[:3])
+
+
+def _headline(found: dict[str, Any]) -> str:
+    """The first two findings in one sentence."""
+    order, memory = found.get("order"), found.get("memory")
+    uses = {"yes": "uses the order of the steps", "no": "gains nothing from the order of the steps"}
+    told = []
+    if order is not None and order.outcome in uses:
+        told.append(uses[order.outcome])
+    if memory is not None:
+        pooled = f"carries {steps(memory.carried.window, None)} in its state"
+        told.append(pooled if memory.pooled else f"looks {steps(memory.window, None)} back")
+    if not told:
+        return "What this network remembers."
+    return f"This network {' and '.join(told)}."
+
+
+def _order_tile(order: Any) -> tuple[str, str, str]:
+    rows = {row["arrangement"]: row for row in order.table}
+    if order.task == "class":
+        small = (
+            f"of the sequences as they are; {percent(rows['shuffled']['accuracy'])} with their steps shuffled"
+        )
+        return "Right on", percent(rows["original"]["accuracy"]), small
+    small = f"{number(rows['shuffled']['error'], 3)} with the steps shuffled"
+    return "Error on the sequences as they are", number(rows["original"]["error"], 3), small
+
+
+def _memory_tile(memory: Any) -> tuple[str, str, str]:
+    if memory.pooled:
+        back = f"{steps(memory.carried.window, None)} back"
+        return (
+            "95\u00a0% of what its state carries lies within",
+            back,
+            "its readout reads the state of every step",
+        )
+    return (
+        "95\u00a0% of what it answers from lies within",
+        f"{steps(memory.window, None)} back",
+        half_gone(memory),
+    )
+
+
+def _gradients_tile(gradients: Any) -> tuple[str, str, str]:
+    small = (
+        ""
+        if gradients.growth is None
+        else f"a gradient changes by ×{number(gradients.growth, 3)} a step back"
+    )
+    return "Its gradients are", gradients.outcome, small
+
+
+def _length_tile(length: Any) -> tuple[str, str, str]:
+    big = {"holds": "it holds", "falls": "it does worse", "too few to tell": "too few to tell"}[
+        length.outcome
+    ]
+    falls = length.falls_at
+    small = f"up to {steps(length.rows[-1].length, None)}" if falls is None else f"at {steps(falls, None)}"
+    return f"On more than {steps(length.trained_length, None)}", big, small
+
+
+_TILES = {
+    "order": _order_tile,
+    "memory": _memory_tile,
+    "gradients": _gradients_tile,
+    "length": _length_tile,
+}
+
+
+def probe(record: Any) -> str:
+    """One probe: the question, its answer, the figure, the numbers."""
+    question, title, caption = _WORDS[record.kind]
+    if getattr(record, "task", "class") == "number":
+        title = title.replace("Right answers", "Error")
+    if record.kind == "order" and record.retrained is not None:
+        caption = f"{caption} Grey: networks like it, trained anew."
+    answer = paragraph(record.sentence.replace(" %", "\u00a0%"), "detail")
+    return section(question, "", [answer, chart(figure(record), title, caption), _numbers(record)])
+
+
+def _numbers(record: Any) -> str:
+    """The record's own table, folded away; a long one is cut."""
+    frame = record.to_frame()
+    frame = frame[[name for name in frame.columns if not re.fullmatch(r".+_\d+", str(name))]]  # single units
+    heads = [str(name).replace("_", " ") for name in frame.columns]
+    rows = [[_cell(value) for value in row] for row in frame.head(_LISTED).itertuples(index=False)]
+    rest = f" The first {_LISTED} of {len(frame):,} rows." if len(frame) > _LISTED else ""
+    return folded("The numbers", table(f"All that was measured.{rest}", heads, rows))
+
+
+_LISTED = 60  # rows of a table
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "–" if value != value else number(value, 3)  # noqa: PLR0124 (NaN)
+    return str(value)

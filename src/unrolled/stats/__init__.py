@@ -1,0 +1,1 @@
+"""Statistical tests and intervals on arrays; knows no model."""

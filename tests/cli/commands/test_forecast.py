@@ -1,0 +1,170 @@
+"""`unrolled forecast`: what comes next, on the screen, in files, for machines."""
+
+import inspect
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from unrolled.cli import options
+from unrolled.models.forecasting.forecaster import Forecaster
+
+Run = Callable[..., Any]
+Months = Callable[..., list[tuple[str, float]]]
+Write = Callable[..., Path]
+TINY = ("--hidden-size", 4, "--max-epochs", 1, "--window", 12)
+SCORES = re.compile(r"\b(mae|rmse|mase|smape|crps|coverage|accuracy|score)\b", re.IGNORECASE)
+
+
+def test_the_forecast_is_a_table_of_months(unrolled: Run, sales: Path) -> None:
+    """A row a month, low to high; progress is on stderr; the fit tells no score."""
+    answer = unrolled("forecast", sales, "--horizon", 3, *TINY)
+    assert answer.status == 0
+    lines = answer.out.splitlines()
+    assert lines[0].strip() == "sold"
+    assert lines[1].split("  ")[0] == "Month"
+    assert [line[:13].strip() for line in lines[2:5]] == ["January 2010", "February 2010", "March 2010"]
+    assert SCORES.search(answer.out) is None
+    assert "left" in answer.err
+
+
+def test_json_is_one_object_and_nothing_else(unrolled: Run, sales: Path) -> None:
+    """Machines read stdout whole: model and forecast, no score."""
+    answer = unrolled("forecast", sales, "--horizon", 2, "--level", 80, "--level", 95, "--json", *TINY)
+    told = json.loads(answer.out)
+    assert answer.out.count("\n") == 1
+    assert set(told) == {"source", "notes", "model", "forecast", "written"}
+    first = told["forecast"][0]
+    assert list(first) == [
+        "unique_id",
+        "month",
+        "lstm",
+        *(f"lstm-{s}-{w}" for w in (80, 95) for s in ("lo", "hi")),
+    ]
+    assert first["month"] == "2010-01-01T00:00:00"
+    assert (
+        first["lstm-lo-95"] < first["lstm-lo-80"] < first["lstm"] < first["lstm-hi-80"] < first["lstm-hi-95"]
+    )
+    assert told["model"]["transform"]
+    assert SCORES.search(answer.out) is None
+
+
+@pytest.mark.parametrize("name", ["next.csv", "next.csv.gz", "next.parquet"])
+def test_the_forecast_is_written_in_the_format_of_the_name(
+    unrolled: Run, sales: Path, tmp_path: Path, name: str
+) -> None:
+    """What is written equals what is printed."""
+    answer = unrolled("forecast", sales, "--horizon", 2, "--json", "--output", tmp_path / name, *TINY)
+    told = json.loads(answer.out)
+    assert told["written"] == [str(tmp_path / name)]
+    if name.endswith("parquet"):
+        frame = pd.read_parquet(tmp_path / name)
+    else:
+        with (tmp_path / name).open("rb") as file:
+            assert (file.read(2) == b"\x1f\x8b") == name.endswith("gz")
+        frame = pd.read_csv(tmp_path / name)
+    assert frame["lstm"].tolist() == pytest.approx([row["lstm"] for row in told["forecast"]])
+
+
+def test_a_kept_model_forecasts_as_it_did(
+    unrolled: Run, sales: Path, months: Months, csv_file: Write, tmp_path: Path
+) -> None:
+    """Saved and used again on the same file, and on a longer one; a shorter horizon is its beginning."""
+    first = json.loads(unrolled("forecast", sales, "--json", "--save", tmp_path / "model", *TINY).out)
+    again = json.loads(unrolled("forecast", sales, "--json", "--model", tmp_path / "model").out)
+    assert again["forecast"] == first["forecast"]
+    short = unrolled("forecast", sales, "--json", "--model", tmp_path / "model", "--horizon", 2)
+    assert json.loads(short.out)["forecast"] == first["forecast"][:2]
+    newer = csv_file("newer.csv", months(126))
+    later = json.loads(unrolled("forecast", newer, "--json", "--model", tmp_path / "model").out)
+    assert later["forecast"][0]["month"].startswith("2010-07-01")
+
+
+def test_a_kept_model_takes_no_other_settings(unrolled: Run, sales: Path, tmp_path: Path) -> None:
+    """Ignoring an option silently would mislead."""
+    answer = unrolled("forecast", sales, "--model", tmp_path, "--cell", "gru", "--seed", 3)
+    assert answer.status == 2
+    assert answer.err == (
+        "--model: a kept model brings its own settings; got --cell, --seed as well. Leave that out, or leave "
+        "--model out and fit anew.\n"
+    )
+
+
+def test_every_option_reaches_the_model(unrolled: Run, sales: Path) -> None:
+    """Each setting changes the forecast or is told back."""
+    base = ("forecast", sales, "--horizon", 2, "--json", *TINY)
+    plain = json.loads(unrolled(*base).out)
+    changes = [
+        ("--cell", "rnn", "--activation", "relu"),
+        ("--transform", "difference"),
+        ("--ensemble", 2),
+        ("--seed", 7),
+        ("--window", 20),
+        ("--hidden-size", 5),
+        ("--max-epochs", 2),
+    ]
+    seen = [str(plain["forecast"])]
+    for change in changes:
+        told = json.loads(unrolled(*base, *change).out)
+        seen.append(str([list(row.values()) for row in told["forecast"]]))
+    assert len(set(seen)) == len(seen)
+
+
+def test_the_defaults_in_the_help_are_the_librarys() -> None:
+    """The help names them without importing the library, so this keeps them true."""
+    library = {name: p.default for name, p in inspect.signature(Forecaster).parameters.items()}
+    told = {
+        "Horizon": "horizon",
+        "Cell": "cell",
+        "Activation": "activation",
+        "HiddenSize": "hidden_size",
+        "Transform": "transform",
+        "Ensemble": "ensemble",
+        "MaxEpochs": "max_epochs",
+        "Seed": "random_state",
+    }
+    for name, argument in told.items():
+        help_text = getattr(options, name).__metadata__[0].help
+        assert help_text.endswith(f"; {library[argument]} by default."), name
+
+
+def test_many_series_are_cut_short_on_the_screen(
+    unrolled: Run, months: Months, csv_file: Write, tmp_path: Path
+) -> None:
+    """Five are printed, the rest is counted, and the file holds them all."""
+    columns = [months(60, seed) for seed in range(7)]
+    rows = [(columns[0][k][0], *(column[k][1] for column in columns)) for k in range(60)]
+    wide = csv_file("wide.csv", rows, ("month", *(f"shop{k}" for k in range(7))))
+    answer = unrolled("forecast", wide, "--horizon", 2, "--output", tmp_path / "next.csv", *TINY)
+    assert answer.out.count("January 2005") == 5
+    assert "... and 2 more series; --output writes them all to a file." in answer.out
+    assert pd.read_csv(tmp_path / "next.csv")["unique_id"].nunique() == 7
+
+
+def test_what_reading_changed_is_told(unrolled: Run, months: Months, csv_file: Write) -> None:
+    """On stderr for people, in the object for machines."""
+    rows = months(60)
+    upside_down = csv_file("sales.csv", rows[::-1])
+    answer = unrolled("forecast", upside_down, "--horizon", 2, "--json", *TINY)
+    assert "Note: Rows were sorted by time.\n" in answer.err
+    assert json.loads(answer.out)["notes"] == ["rows were sorted by time"]
+
+
+def test_columns_can_be_named(unrolled: Run, months: Months, csv_file: Write) -> None:
+    """Series, time and target by their names, and inputs with a role; future rows reach over the horizon."""
+    rows = [(m, s, v, v / 2, k % 7) for s in ("a", "b") for k, (m, v) in enumerate(months(60, ord(s)))]
+    rows += [(f"2005-{k:02d}-01", s, "", "", k) for s in ("a", "b") for k in (1, 2)]
+    file = csv_file("shops.csv", rows, ("when", "shop", "sold", "visits", "sale"))
+    answer = unrolled(
+        "forecast", file, "--time", "when", "--id", "shop", "--target", "sold", "--past", "visits",
+        "--future", "sale", "--horizon", 2, "--json", *TINY,
+    )  # fmt: skip
+    assert answer.status == 0, answer.err
+    rows_told = json.loads(answer.out)["forecast"]
+    assert [(row["shop"], row["when"][:7]) for row in rows_told] == [
+        ("a", "2005-01"), ("a", "2005-02"), ("b", "2005-01"), ("b", "2005-02"),
+    ]  # fmt: skip

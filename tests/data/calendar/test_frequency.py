@@ -1,0 +1,126 @@
+"""Frequencies found from times alone, whatever is missing or doubled."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from unrolled.data.calendar.frequency import Survey, survey
+
+ALIASES = [
+    "MS", "ME", "2MS", "QS", "QE", "QS-FEB", "QE-JAN", "2QS", "YS", "YE", "YE-JUN", "YS-APR", "3YS",
+    "BMS", "BME",
+    "BQE", "BYE", "W-SUN", "W-WED", "2W-SAT", "D", "2D", "h", "2h", "30min", "15min", "min", "s", "ms", "us",
+    "ns",
+]  # fmt: skip
+
+
+def _look(*series: object) -> Survey:
+    """The survey of a few series of times."""
+    parts = [np.asarray(one, dtype="M8[ns]") for one in series]
+    return survey(np.concatenate(parts), np.concatenate([[0], np.cumsum([len(p) for p in parts])]))
+
+
+def _times_of(freq: str, periods: int = 60) -> NDArray[np.datetime64]:
+    return pd.date_range("2001-03-05", periods=periods, freq=freq).values
+
+
+@pytest.mark.parametrize("freq", ALIASES)
+def test_each_frequency_is_found_with_gaps_and_duplicates(freq: str) -> None:
+    """Three rows taken out and one doubled hide no frequency, and are counted where they are."""
+    times = _times_of(freq)
+    assert _look(times)[:1] == (freq,)
+    broken = np.insert(np.delete(times, [5, 6, 20]), 30, times[33])
+    found = _look(broken)
+    assert found.freq == freq
+    assert found.gaps.tolist() == [4, 17]
+    assert found.missing.tolist() == [2, 1]
+    assert found.duplicates.tolist() == [31]
+
+
+def test_monthly_on_any_day() -> None:
+    """The 15th of each month, the 30th or the last of shorter ones, and any clock are monthly."""
+    assert _look(pd.date_range("2020-01-15", periods=9, freq="MS") + pd.Timedelta(days=14)).freq == "MS"
+    assert _look(["2020-01-30", "2020-02-29", "2020-03-30", "2020-04-30"]).freq == "MS"
+    assert _look(_times_of("ME") + np.timedelta64(17, "h")).freq == "ME"
+
+
+def test_last_trading_days_are_monthly() -> None:
+    """Month ends moved by weekends and holidays keep the month; future ones are the last weekday."""
+    times = ["2018-01-31", "2018-02-28", "2018-03-29", "2018-04-30", "2018-05-31", "2018-06-29", "2018-11-30"]
+    found = _look(times)
+    assert found.freq == "BME"
+    assert found.missing.tolist() == [4]
+
+
+def test_holidays_are_no_gaps() -> None:
+    """Business days with a few short closings are whole; with a long one, or many, they have gaps."""
+    days = _times_of("B", 500)
+    closed = _look(np.delete(days, [10, 11, 12, 100, 200]))
+    assert (closed.freq, closed.holidays, closed.gaps.tolist()) == ("B", 5, [])
+    long = _look(np.delete(days, np.arange(100, 111)))
+    assert (long.freq, long.holidays, long.missing.tolist()) == ("B", 0, [11])
+    many = _look(np.delete(days, np.arange(3, 500, 6)))
+    assert (many.freq, many.holidays, len(many.gaps)) == ("B", 0, 83)
+
+
+def test_a_week_without_its_weekend_is_daily() -> None:
+    """Five days in a row do not tell that the weekend is skipped, unless another series does."""
+    week = _times_of("D", 5)
+    assert _look(week).freq == "D"
+    assert _look(week, _times_of("B", 60)).freqs == ("B", "B")
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["2020-01-01", "2020-01-02", "2020-01-04", "2020-01-07", "2020-01-12"],
+        ["2020-01-01 00:00:00", "2020-01-01 01:00:01", "2020-01-01 02:00:00", "2020-01-01 03:00:02"],
+        ["2020-01-03", "2020-02-11", "2020-03-19", "2020-05-02"],
+    ],
+)
+def test_uneven_steps_are_no_frequency(times: list[str]) -> None:
+    """Where the shortest step is not the usual one, or does not divide the others, there is none."""
+    found = _look(times)
+    assert found.freq is None
+    assert found.irregular.tolist() == [0]
+
+
+def test_short_and_sparse_series_follow_the_others() -> None:
+    """Two rows, or rows here and there, fit the calendar of the rest; then what is missing is a gap."""
+    days = _times_of("D", 40)
+    found = _look(days, days[[3, 9]], days[[0, 1, 4, 9, 16, 25]], days[:1])
+    assert found.freq == "D"
+    assert found.freqs == ("D", "D", "D", None)
+    assert found.missing.tolist() == [5, 2, 4, 6, 8]
+
+
+def test_series_that_differ_have_no_common_step() -> None:
+    """Monthly and quarterly series are told apart."""
+    found = _look(_times_of("MS"), _times_of("QS"))
+    assert found.freq is None
+    assert found.freqs == ("MS", "QS")
+    assert len(found.irregular) == 0
+    assert _look(_times_of("MS"), _times_of("ME")[:2]).freq is None  # two rows that do not fit
+
+
+def test_whole_numbers() -> None:
+    """Their step is its digits."""
+    found = survey(np.array([10, 20, 40, 50]), np.array([0, 4]))
+    assert (found.freq, found.gaps.tolist(), found.missing.tolist()) == ("10", [1], [1])
+
+
+def test_nothing_to_tell_from() -> None:
+    """No rows, or one a series, have no step and nothing broken."""
+    for times, offsets in ([], [0]), ([], [0, 0]), (["2020-01-01"], [0, 1]), (["2020-01-01"] * 2, [0, 1, 2]):
+        found = survey(np.array(times, dtype="M8[ns]"), np.array(offsets))
+        assert found.freq is None
+        assert [len(found.gaps), len(found.duplicates), len(found.irregular)] == [0, 0, 0]
+
+
+def test_a_million_rows_take_a_moment() -> None:
+    """3,003 series are looked at together, not one by one."""
+    times = np.tile(_times_of("MS", 100), 3003)
+    found = survey(times, np.arange(0, len(times) + 1, 100))
+    assert found.freq == "MS"
+    assert len(found.freqs) == 3003

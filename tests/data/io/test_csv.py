@@ -1,0 +1,288 @@
+"""Files in every usual dialect, and a sentence for every file that is no table."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from unrolled.data.io.csv import load
+from unrolled.data.parse.table import Table
+from unrolled.errors import DataError
+
+PLAIN = "date,price\n1950-01-01,16.88\n1950-02-01,17.21\n"
+ZIPPED = gzip.compress(PLAIN.encode(), mtime=0)  # the time of writing would give each worker another test id
+FOREIGN, SAVE = "expected CSV or Parquet, got", "Save the table as CSV first."
+
+
+def _written(content: str | bytes, name: str = "flow.csv") -> Path:
+    path = Path(name)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def _table_of(content: str | bytes, name: str = "flow.csv") -> Table:
+    return load(_written(content, name))
+
+
+def _fault_of(content: str | bytes, name: str = "flow.csv") -> str:
+    with pytest.raises(DataError) as fault:
+        _table_of(content, name)
+    return str(fault.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PLAIN,
+        PLAIN.replace(",", ";"),
+        PLAIN.replace(",", "\t"),
+        PLAIN.replace(",", "|"),
+        PLAIN.replace(",", ", "),
+        PLAIN.replace(",", ";").replace(".", ","),
+        "\ufeff" + PLAIN,
+        PLAIN.encode("utf-16"),
+        PLAIN.replace("\n", "\r\n"),
+        PLAIN.replace("\n", "\r"),
+        PLAIN.rstrip("\n"),
+        "\n\n" + PLAIN + "\n\n",
+        PLAIN + ",\n,\n",
+        '"date","price"\n"1950-01-01","16.88"\n"1950-02-01","17.21"\n',
+        '"date","price"\n"1950-01-01","16,88"\n"1950-02-01","17,21"\n',
+        "# made by hand\n# in 1951, twice\n" + PLAIN,
+        "Prices of the year\n\n" + PLAIN,
+        ",date,price\n0,1950-01-01,16.88\n1,1950-02-01,17.21\n",  # pandas' own index
+        "date,price,\n1950-01-01,16.88,\n1950-02-01,17.21,\n",
+        ZIPPED,
+    ],
+)
+def test_every_dialect_is_the_same_table(content: str | bytes) -> None:
+    """Separators, decimal signs, encodings, quotes, blank lines, comments and compression change nothing."""
+    table = _table_of(content)
+    assert list(table.columns) == ["date", "price"]
+    assert table.columns["date"].tolist() == ["1950-01-01", "1950-02-01"]
+    assert table.numbers("price").tolist() == [16.88, 17.21]
+
+
+def test_the_name_of_a_file_says_nothing() -> None:
+    """Content tells what a file is: a gzipped CSV under any name, Parquet called .csv."""
+    assert len(_table_of(ZIPPED, "flow.txt")) == 2
+    frame = pd.DataFrame({"ds": pd.date_range("1950", periods=3), "y": [1.0, 2.0, 3.0]})
+    frame.to_parquet("flow.csv")
+    assert load(Path("flow.csv")).columns["y"].tolist() == [1.0, 2.0, 3.0]
+
+
+def test_parquet_keeps_its_index() -> None:
+    """A frame saved with a DatetimeIndex comes back with it as the time column."""
+    pd.DataFrame({"y": [1.0, 2.0]}, index=pd.date_range("1950", periods=2, name="when")).to_parquet(
+        "flow.parquet"
+    )
+    assert load(Path("flow.parquet")).index == "when"
+
+
+def test_latin_1_is_read_and_said() -> None:
+    """A file that is not UTF-8 is Western European, with a note."""
+    table = _table_of("date,Stück\n1950-01-01,5\n".encode("latin-1"))
+    assert list(table.columns) == ["date", "Stück"]
+    assert table.notes == ("the file is not UTF-8 and was read as Western European (Latin-1)",)
+
+
+@pytest.mark.parametrize(
+    "content", ["1950-01-01,16.88\n1950-02-01,17.21\n", "a,1950-01-01,16.88\na,1950-02-01,17.21\n", "5\n6\n"]
+)
+def test_a_file_without_a_header(content: str) -> None:
+    """A first row that looks like the others is data; columns are numbered, and a note says so."""
+    table = _table_of(content)
+    assert len(table) == 2
+    assert list(table.columns)[-1] == f"column {len(table.columns)}"
+    assert table.notes == ("the file has no header: columns are numbered",)
+    assert table.place(0) == "flow.csv row 1"
+
+
+@pytest.mark.parametrize(
+    "content", ["date,1,2\n1950-01-01,5,6\n", "a,b\nx,y\nz,w\n", "name\nx\n", "x,5\n7,x\n"]
+)
+def test_a_header_that_could_be_data(content: str) -> None:
+    """Numbers among the names, or words in all rows, leave the first row a header."""
+    assert list(_table_of(content).columns) == content.splitlines()[0].split(",")
+
+
+@pytest.mark.parametrize("name", ["price", "Kurs, Ende", 'the "price"', "Preis\n(Euro)"])
+def test_quoted_names(name: str) -> None:
+    """Separators, quotes and line ends inside quotes belong to the name."""
+    quoted = name.replace('"', '""')
+    table = _table_of(f'date,"{quoted}"\n1950-01-01,16.88\n1950-02-01,17.21\n')
+    assert list(table.columns) == ["date", name]
+    assert table.numbers(name).tolist() == [16.88, 17.21]
+
+
+def test_rows_are_counted_as_people_see_them() -> None:
+    """Header, comments, blank lines and line ends inside quotes count; the first line is 1."""
+    table = _table_of(
+        '# note\n\ndate,price,text\n1950-01-01,1,"a\nb"\n\n1950-02-01,2,c\n,,\n1950-03-01,3,d\n'
+    )
+    assert [table.place(row) for row in range(3)] == ["flow.csv row 5", "flow.csv row 7", "flow.csv row 9"]
+
+
+def test_a_long_file_is_cut_by_its_first_lines() -> None:
+    """What is found in the first lines holds for lines far beyond them."""
+    rows = "".join(f"{1000 + k};{k},5\n" for k in range(40_000))
+    table = _table_of("step;value\n" + rows)
+    assert len(table) == 40_000
+    assert table.numbers("value")[-1] == 39_999.5
+
+
+def test_no_file() -> None:
+    """The nearest name in that folder is offered; a missing folder is said."""
+    _written(PLAIN, "prices.csv")
+    with pytest.raises(DataError) as fault:
+        load(Path("price.csv"))
+    assert str(fault.value) == "price.csv: expected a file, got none of that name. Did you mean 'prices.csv'?"
+    with pytest.raises(DataError) as fault:
+        load(Path("nowhere/price.csv"))
+    assert str(fault.value) == (
+        "nowhere/price.csv: expected a file, got none of that name. There is no folder nowhere."
+    )
+
+
+def test_a_folder() -> None:
+    """A folder is no file."""
+    with pytest.raises(DataError) as fault:
+        load(Path())
+    assert str(fault.value) == ".: expected a file, got a folder. Name a file in it."
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", "expected a header and rows below it, got an empty file. Export it again."),
+        (" \n\n", "expected a header and rows below it, got an empty file. Export it again."),
+        ("date,price\n", "expected rows below the header, got only the header. Export it again."),
+        ("date,price\n,\n", "expected rows below the header, got only the header. Export it again."),
+        (ZIPPED[:-9], "expected a whole gzip file, got a cut or damaged one. Fetch it again."),
+        (b"PAR1" + bytes(50), "expected a whole Parquet file, got a cut or damaged one. Fetch it again."),
+        (b"PK\x03\x04" + bytes(50), f"{FOREIGN} an Excel workbook or another zip file. {SAVE}"),
+        (b'{"date": []}', f"{FOREIGN} JSON. {SAVE}"),
+        (b"<html></html>", f"{FOREIGN} a web page or XML. {SAVE}"),
+        (bytes(range(256)), f"{FOREIGN} binary data. {SAVE}"),
+    ],
+)
+def test_a_file_that_is_no_table(content: str | bytes, sentence: str) -> None:
+    """Empty, cut or foreign files are said to be so, with the way out."""
+    assert _fault_of(content) == f"flow.csv: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("content", "row", "wanted", "got"),
+    [
+        ("date,price\n1950-01-01,16.88\n1950-02-01,17,21\n1950-03-01,5\n", 3, 2, 3),
+        ("date,price\n1950-01-01,16,88\n1950-02-01,17,21\n", 2, 2, 3),
+        ("price\n1950-01-01,16\n1950-02-01,17\n", 2, 1, 2),
+        ("a,b,kind\n1,2,up,9\n3,4,down\n", 2, 3, 4),
+    ],
+)
+def test_rows_of_another_width(content: str, row: int, wanted: int, got: int) -> None:
+    """A row with more fields than the header has is named; a decimal comma is the usual cause."""
+    fields = "field" if wanted == 1 else "fields"
+    assert _fault_of(content) == (
+        f"flow.csv row {row}: expected {wanted} {fields} as in the header, got {got}. Quote numbers with a "
+        "decimal comma, or separate fields with semicolons."
+    )
+
+
+def test_one_column_of_decimal_commas() -> None:
+    """Where every line below the header is a number with a comma, there is one column."""
+    assert _table_of("price\n16,88\n17,21\n").numbers("price").tolist() == [16.88, 17.21]
+
+
+def test_a_quote_that_stays_open() -> None:
+    """Its row is named."""
+    assert _fault_of('date,price\n1950-01-01,1\n1950-02-01,"2\n1950-03-01,3\n').startswith(
+        "flow.csv row 3: expected each quote to be closed"
+    )
+
+
+def test_a_name_twice() -> None:
+    """Two columns of one name cannot be told apart."""
+    assert _fault_of("date,price,price\n1950-01-01,1,2\n") == (
+        "flow.csv row 1: expected distinct column names, got 'price' twice. Rename one."
+    )
+
+
+def test_a_short_row_is_missing_values() -> None:
+    """A row cut off before its last field has a missing value there."""
+    assert str(_table_of("date,price\n1950-01-01,1\n1950-02-01\n").numbers("price").tolist()) == "[1.0, nan]"
+
+
+def test_true_and_false_are_one_and_zero() -> None:
+    """As in frames; another word among them is named."""
+    table = _table_of("date,open\n2020-01-01,True\n2020-01-02,false\n2020-01-03,\n")
+    assert table.kinds["open"] == "number"
+    assert np.array_equal(table.numbers("open"), [1.0, 0.0, np.nan], equal_nan=True)
+    with pytest.raises(DataError, match=r"row 4, column 'open': expected a number, got 'x'\."):
+        _table_of("date,open\n2020-01-01,True\n2020-01-02,False\n2020-01-03,x\n").numbers("open")
+
+
+@pytest.mark.parametrize(
+    ("content", "row"),
+    [("date,price\n1950-01-01,1,\n1950-02-01,2,\n", 2), ("date,price\n1950-01-01,1\n1950-02-01,2,\n", 3)],
+)
+def test_a_separator_at_the_line_s_end(content: str, row: int) -> None:
+    """It is told from a decimal comma: nothing stands behind it."""
+    assert _fault_of(content) == (
+        f"flow.csv row {row}: expected 2 fields as in the header, got 3. Name that column in the header, or "
+        "remove the separator at the line's end."
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "row"),
+    [
+        (f"date,{'x' * 140_000}\n1950-01-01,1\n", 1),
+        (f"date,price\n1950-01-01,1\n1950-02-01,1,2\n1950-03-01,{'x' * 140_000}\n", None),
+        (f"date,price\n1950-01-01,1\n{'x' * 140_000},1\n1950-02-01,1,2\n", 3),
+    ],
+)
+def test_a_field_beyond_all_measure(content: str, row: int | None) -> None:
+    """Its row is named where it stands in the way of reading."""
+    said = _fault_of(content)
+    if row is None:
+        assert said.startswith("flow.csv row 3: expected 2 fields")
+    else:
+        assert said == (
+            f"flow.csv row {row}: expected fields of at most 131,072 characters, got a longer one. "
+            "Shorten it, or close the quote that stays open."
+        )
+
+
+def test_a_file_of_comments() -> None:
+    """It holds no table."""
+    assert _fault_of("# a\n# b\n") == (
+        "flow.csv: expected a header and rows below it, got only comments. Export it again."
+    )
+
+
+def test_long_cells_are_cut_in_messages() -> None:
+    """Sixty characters tell which one it is."""
+    with pytest.raises(DataError) as fault:
+        _table_of(f"day,price\n1,1\n2,{'x' * 400}\n3,4\n").numbers("price")
+    assert f"got '{'x' * 60}...'. " in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("0,1,2,label\n5,6,7,up\n", True),
+        ("0.0,0.5,1.0,Class\n5,6,7,up\n", True),
+        ("0,1,2,move\n5,6,7,up\n8,6,4,down\n8,6,4,up\n", True),
+        ("0,1,2,up\n2,1,0,down\n", False),
+        ("0,1,2,up\n2,1,0,down\n0,1,2,up\n2,1,0,down\n", False),
+        ("0,1,3,move\n5,6,7,up\n8,6,4,down\n8,6,4,up\n", False),
+    ],
+)
+def test_numbered_steps_beside_a_label_are_a_header(text: str, header: bool) -> None:
+    """What pandas writes for a frame without names is no row of data; a first row that could be one is."""
+    table = _table_of(text)
+    assert len(table) == text.count("\n") - header
+    assert ("column 1" in table.columns) is not header

@@ -1,0 +1,175 @@
+"""Which column is what: named, else found by kind and usual spelling, else asked for."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from unrolled.data.parse.columns import Layout, Named, find
+from unrolled.data.parse.table import Table
+from unrolled.data.sequences import Role
+from unrolled.errors import DataError
+
+DAYS = ["2020-01-01", "2020-01-02", "2020-01-03", "2020-01-04"]
+TWICE = [*DAYS[:2], *DAYS[:2]]
+NUMBERS = ["1", "2", "3", "5"]
+WORDS = ["a", "a", "b", "b"]
+
+
+def _layout(columns: dict[str, Sequence[str]], **named: object) -> Layout:
+    arrays = {name: np.array(values, dtype=object) for name, values in columns.items()}
+    return find(Table(arrays, "flow.csv", lambda row: f"flow.csv row {row + 2}"), Named(**named))
+
+
+def _fault_of(columns: dict[str, Sequence[str]], **named: object) -> str:
+    with pytest.raises(DataError) as fault:
+        _layout(columns, **named)
+    return str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("columns", "time", "series", "targets"),
+    [
+        ({"unique_id": WORDS, "ds": TWICE, "y": NUMBERS}, "ds", "unique_id", ("y",)),
+        ({"ticker": WORDS, "Date": TWICE, "close": NUMBERS}, "Date", "ticker", ("close",)),
+        ({"when": TWICE, "Laden": WORDS, "Umsatz": NUMBERS}, "when", "Laden", ("Umsatz",)),
+        ({"Store": ["1", "1", "2", "2"], "Date": TWICE, "Sales": NUMBERS}, "Date", "Store", ("Sales",)),
+        ({"date": DAYS, "price": NUMBERS}, "date", None, ("price",)),
+        ({"when": DAYS, "x": NUMBERS}, "when", None, ("x",)),
+        ({"date": DAYS, "a": NUMBERS, "b": NUMBERS}, "date", None, ("a", "b")),
+        ({"ds": DAYS, "y": NUMBERS, "x1": NUMBERS}, "ds", None, ("y",)),
+        ({"date": DAYS, "value": NUMBERS, "comment": WORDS}, "date", None, ("value",)),
+        ({"date": DAYS, "ticker": ["A"] * 4, "close": NUMBERS}, "date", "ticker", ("close",)),
+        ({"date": DAYS, "id": NUMBERS, "v": NUMBERS}, "date", None, ("v",)),
+        ({"year": ["1990", "1991", "1992", "1993"], "v": NUMBERS}, "year", None, ("v",)),
+        ({"Jahr": ["1990", "1991", "1992", "1993"], "v": NUMBERS}, "Jahr", None, ("v",)),
+        ({"t": NUMBERS, "v": NUMBERS}, "t", None, ("v",)),
+        ({"time": ["0.1", "0.2", "0.3", "0.4"], "v": NUMBERS}, "time", None, ("v",)),
+        ({"day": ["1", "2", "3", "4"], "v": NUMBERS}, "day", None, ("v",)),
+        ({"age": NUMBERS, "income": NUMBERS}, None, None, ("age", "income")),
+        ({"id": NUMBERS, "age": NUMBERS, "income": NUMBERS}, None, None, ("age", "income")),
+        ({"time": ["7.5", "6.5", "8", "9"], "runner": ["5", "4", "9", "1"]}, None, None, ("time", "runner")),
+        ({"unique_id": WORDS, "y": NUMBERS}, None, "unique_id", ("y",)),
+        ({"value": NUMBERS}, None, None, ("value",)),
+        (
+            {"date": ["soon", "later", "then", "now"], "v": NUMBERS},
+            "date",
+            None,
+            ("v",),
+        ),  # is refused
+        ({"month": ["soon", "later", "then", "now"], "v": NUMBERS}, None, None, ("v",)),
+        ({"date": DAYS, "value": NUMBERS, "other": NUMBERS}, "date", None, ("value", "other")),
+        ({"ds": DAYS, "y": NUMBERS, "value": NUMBERS}, "ds", None, ("y",)),
+        (
+            {"date": TWICE, "shop": WORDS, "receipt": ["k", "l", "m", "n"], "v": NUMBERS},
+            "date",
+            "shop",
+            ("v",),
+        ),
+        ({"count": ["1600", "1610", "1620", "1630"], "v": NUMBERS}, None, None, ("count", "v")),
+        ({"count": ["1990", "1990", "1990", "1990"], "v": NUMBERS}, None, None, ("count", "v")),
+    ],
+)
+def test_columns_are_found(
+    columns: dict[str, Sequence[str]], time: str | None, series: str | None, targets: tuple[str, ...]
+) -> None:
+    """Long, wide, two columns, one column and plain tables, in English or not."""
+    found = _layout(columns)
+    assert (found.time, found.id, found.targets) == (time, series, targets)
+
+
+def test_names_come_before_guesses() -> None:
+    """What the caller names is taken as it is; the rest is found around it."""
+    columns = {
+        "start": DAYS,
+        "end": DAYS,
+        "a": NUMBERS,
+        "b": NUMBERS,
+        "c": NUMBERS,
+        "d": NUMBERS,
+        "e": NUMBERS,
+    }
+    named = {"time": "end", "past": ("a",), "future": ("b", "c"), "static": ("d",)}
+    found = _layout(columns, **named)
+    assert found.targets == ("e",)
+    assert found.inputs == ("a", "b", "c", "d")
+    assert found.input_roles == (Role.PAST, Role.FUTURE, Role.FUTURE, Role.STATIC)
+    assert found.unused == ("start",)
+
+
+def test_misspelt_names_are_collected() -> None:
+    """Every fault of one call is said, each with the nearest column; a column has one role."""
+    sentence = _fault_of({"date": DAYS, "price": NUMBERS}, time="dates", target=("pric",), past=("price",))
+    assert sentence.splitlines() == [
+        "flow.csv: expected a column 'dates' as time, got none of that name. Did you mean 'date'?",
+        "flow.csv: expected a column 'pric' as target, got none of that name. Did you mean 'price'?",
+    ]
+    sentence = _fault_of({"date": DAYS, "price": NUMBERS}, target=("price",), past=("price",))
+    assert sentence == "flow.csv: expected one role for column 'price', got target and past."
+    sentence = _fault_of({"i": WORDS, "date": TWICE, "a": NUMBERS, "b": NUMBERS}, id="i", target=("a", "b"))
+    assert sentence == "flow.csv: expected one target beside id='i', got 2. Read one at a time."
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        (
+            {"start": DAYS, "end": DAYS, "v": NUMBERS},
+            (
+                "expected one column of dates, got 'start' and 'end'. Name the one that orders the rows "
+                "with --time or time=."
+            ),
+        ),
+        (
+            {"date": ["2020-01-01"] * 4, "p": WORDS, "q": ["x", "x", "y", "y"], "v": NUMBERS},
+            "expected one column that tells the series apart, got 'p' and 'q'. Name it with --id or id=.",
+        ),
+        (
+            {"unique_id": WORDS, "ds": TWICE, "a": NUMBERS, "b": NUMBERS},
+            "expected one target column, got 'a' and 'b'. Name it with --target or target=.",
+        ),
+        (
+            {"year": ["1990", "1990", "1991", "1991"], "month": ["1", "2", "1", "2"], "v": NUMBERS},
+            (
+                "expected one column that says when, got 'year' and 'month'. Put them together in one "
+                "column, such as 1950-01."
+            ),
+        ),
+        (
+            {"date": DAYS, "name": WORDS},
+            (
+                "expected a column of numbers, got only text such as 'a' in column 'name'. Add one, or name "
+                "it with --target or target=."
+            ),
+        ),
+        (
+            {"date": DAYS},
+            (
+                "expected a column of numbers, got none besides the time. Add one, or name it with --target "
+                "or target=."
+            ),
+        ),
+    ],
+)
+def test_what_could_be_several_is_asked_for(columns: dict[str, Sequence[str]], sentence: str) -> None:
+    """Nothing is guessed where two columns would do, or none."""
+    assert _fault_of(columns) == f"flow.csv: {sentence}"
+
+
+def test_two_columns_of_words_are_told_apart_by_the_times() -> None:
+    """The one within which no time repeats names the series."""
+    columns = {"date": TWICE, "shop": WORDS, "colour": ["x", "y", "x", "x"], "v": NUMBERS}
+    assert _layout(columns).id == "shop"
+
+
+def test_a_target_spelt_like_a_key() -> None:
+    """Numbers are not called text: their column's name stands in the way, and can be named as target."""
+    columns = {"ds": np.array(["2020-01-01", "2020-01-02"], dtype=object), "unique_id": np.array([1.5, 2.5])}
+    table = Table(columns, "flow.csv", str)
+    with pytest.raises(DataError) as fault:
+        find(table, Named())
+    assert str(fault.value) == (
+        "flow.csv: expected a column of numbers to learn from, got only 'unique_id', whose name says that it "
+        "numbers the rows. Rename it, or name it with --target or target=."
+    )
+    assert find(table, Named(target=("unique_id",))).targets == ("unique_id",)

@@ -1,0 +1,202 @@
+"""Anything that says when, read in one notation a column."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from unrolled.data.parse.datetimes import look_like_dates, to_times
+from unrolled.errors import DataError
+
+
+def _place(row: int) -> str:
+    return f"flow.csv row {row + 2}"
+
+
+def _days(values: object, *, utc: bool = False) -> list[str]:
+    """The times of a column, as texts down to the second."""
+    array = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
+    return to_times(array, name="date", place=_place, utc=utc)[0].astype("M8[s]").astype(str).tolist()
+
+
+def _fault_of(values: object, *, utc: bool = False) -> str:
+    with pytest.raises(DataError) as fault:
+        _days(values, utc=utc)
+    return str(fault.value)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        ["2020-01-31", "2020-02-29"],
+        ["2020-1-31", "2020-2-29"],
+        ["2020/01/31", "2020/02/29"],
+        ["2020.1.31", "2020.2.29"],
+        ["20200131", "20200229"],
+        ["31.01.2020", "29.02.2020"],
+        ["31.1.2020", "29.2.2020"],
+        ["31/01/2020", "29/02/2020"],
+        ["01/31/2020", "02/29/2020"],
+        ["31-01-2020", "29-02-2020"],
+        ["31 Jan 2020", "29 Feb 2020"],
+        ["31 January 2020", "29 February 2020"],
+        ["31-Jan-2020", "29-Feb-2020"],
+        ["Jan 31, 2020", "Feb 29, 2020"],
+        [" 2020-01-31 ", "2020-02-29"],
+        [dt.date(2020, 1, 31), dt.date(2020, 2, 29)],
+        [dt.datetime(2020, 1, 31), dt.datetime(2020, 2, 29)],
+        np.array([20200131, 20200229]),
+        np.array([20200131.0, 20200229.0]),
+        np.array(["2020-01-31", "2020-02-29"], dtype="M8[us]"),
+    ],
+)
+def test_every_usual_notation_of_days(items: object) -> None:
+    """They all mean the last days of January and February 2020."""
+    assert _days(items) == ["2020-01-31T00:00:00", "2020-02-29T00:00:00"]
+
+
+@pytest.mark.parametrize(
+    "items",
+    [["1950-01", "1950-04"], ["1950Q1", "1950Q2"], ["1950-Q1", "1950-Q2"], ["Q1 1950", "Q2 1950"],
+     ["1950M01", "1950M4"],
+     ["1950q1", "1950q2"], ["1950/1", "1950/4"], ["Jan 1950", "Apr 1950"], ["January 1950", "April 1950"],
+     np.array([195001, 195004])],
+)  # fmt: skip
+def test_months_and_quarters_stand_on_their_first_day(items: object) -> None:
+    """A period is the day on which it begins."""
+    assert _days(items) == ["1950-01-01T00:00:00", "1950-04-01T00:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("items", "first"),
+    [
+        (["2020-01-31 15:30", "2020-02-01 16:00"], "2020-01-31T15:30:00"),
+        (["2020-01-31T15:30:05", "2020-02-01T16:00:00"], "2020-01-31T15:30:05"),
+        (["2020-01-31 15:30:05.25", "2020-02-01 16:00"], "2020-01-31T15:30:05"),
+        (["31.01.2020 15:30", "01.02.2020 16:00"], "2020-01-31T15:30:00"),
+        (["01/31/2020 3:30 PM", "02/01/2020 4:00 AM"], "2020-01-31T15:30:00"),
+        (["01/31/2020, 3:30:05 PM", "02/01/2020, 4:00:00 AM"], "2020-01-31T15:30:05"),
+        (["2020-W05", "2020-W06"], "2020-01-27T00:00:00"),
+    ],
+)
+def test_clocks_and_weeks(items: list[str], first: str) -> None:
+    """A clock stays with its day; a week is its Monday."""
+    assert _days(items)[0] == first
+
+
+def test_numbers_as_times() -> None:
+    """Years and epochs are dates; counters, and numbers that are no dates, stay whole numbers."""
+    assert _days(np.array([1950, 1951])) == ["1950-01-01T00:00:00", "1951-01-01T00:00:00"]
+    assert _days(np.array([1950.0, 1951.0]))[0] == "1950-01-01T00:00:00"
+    assert _days(np.array([1577836800, 1577836860]))[0] == "2020-01-01T00:00:00"
+    assert _days(np.array([1577836800000]))[0] == "2020-01-01T00:00:00"
+    times, notes = to_times(np.array([1, 2, 3]), name="t", place=_place, utc=False)
+    assert times.dtype == np.int64
+    assert notes == []
+    assert to_times(np.array([1990, 1991]), name="step", place=_place, utc=False)[0].dtype == np.int64
+    assert to_times(np.array([20201399]), name="date", place=_place, utc=False)[0].dtype == np.int64
+
+
+def test_day_and_month_are_told_by_even_steps() -> None:
+    """01/02/2020 as months makes a calendar, as days of January it does not; a note says so."""
+    items = [f"01/{month:02}/{year}" for year in (2020, 2021) for month in range(1, 13)]
+    times, notes = to_times(np.array(items, dtype=object), name="date", place=_place, utc=False)
+    assert times.astype("M8[M]").astype(str).tolist()[:3] == ["2020-01", "2020-02", "2020-03"]
+    assert notes == ["dates of column 'date' were read as day/month: only so they make even steps"]
+    swapped = [f"{month:02}/01/{year}" for year in (2020, 2021) for month in range(1, 13)]
+    assert _days(swapped) == [str(t) for t in times.astype("M8[s]")]
+
+
+def test_the_same_day_and_month_need_no_telling() -> None:
+    """The first of January is the first of January."""
+    assert _days(["01/01/2020", "01/01/2021"]) == ["2020-01-01T00:00:00", "2021-01-01T00:00:00"]
+
+
+def test_day_and_month_that_cannot_be_told_apart() -> None:
+    """Where both orders make sense, neither is guessed."""
+    assert _fault_of(["01/02/2020", "02/02/2020"]) == (
+        "flow.csv row 2, column 'date': expected dates such as 2020-01-31, got '01/02/2020', which can be a "
+        "day and a month or a month and a day. Write them year first."
+    )
+
+
+@pytest.mark.parametrize(
+    ("items", "row", "got"),
+    [
+        (["2020-01-31", "2020-02-30", "2020-03-01"], 3, "'2020-02-30'"),
+        (["31.01.2020", "29.02.2020", "31/31/2020", "1.3.2020"], 4, "'31/31/2020'"),
+        (["2020-01-31", "", "2020-03-01"], 3, "nothing"),
+        (["2020-01-31", None, "2020-03-01"], 3, "nothing"),
+        (["2020-01-31", "soon"], 3, "'soon'"),
+        (["2020-01-31", "1500-01-01"], 3, "'1500-01-01'"),
+        (["01/02/50", "05/06/50"], 2, "'01/02/50'"),
+        (["word", "other"], 2, "'word'"),
+        (["1950Q5", "1950Q1"], 2, "'1950Q5'"),
+        (["1950M12", "1950M13"], 3, "'1950M13'"),
+        (["1950M1", "1950M0"], 3, "'1950M0'"),
+        (np.array(["2020-01-31", "NaT"], dtype="M8[ns]"), 3, "nothing"),
+    ],
+)
+def test_a_date_that_cannot_be_read_is_named(items: object, row: int, got: str) -> None:
+    """Row, column, what was expected, what came, and the way out."""
+    assert _fault_of(items) == (
+        f"flow.csv row {row}, column 'date': expected a date between 1678 and 2261 such as 2020-01-31, got "
+        f"{got}. Correct or remove that row."
+    )
+
+
+def test_a_number_that_is_no_time() -> None:
+    """Fractions and missing numbers are named."""
+    start = "flow.csv row 3, column 'date': expected a date or a whole number as time, got "
+    assert _fault_of(np.array([1.0, 1.5])) == start + "1.5. Write dates, or count the rows 1, 2, 3."
+    assert _fault_of(np.array([1.0, np.nan])) == start + "nothing. Write dates, or count the rows 1, 2, 3."
+
+
+ZONED = [
+    ["2020-01-01T00:00:00Z", "2020-01-01T01:00:00Z"],
+    ["2020-01-01 01:00:00+01:00", "2020-01-01 03:00:00+02:00"],  # mixed offsets
+    ["2020-01-01 00:00 UTC", "2020-01-01 01:00 UTC"],
+    [dt.datetime(2020, 1, 1, 1, tzinfo=ZoneInfo("CET")), dt.datetime(2020, 1, 1, 2, tzinfo=ZoneInfo("CET"))],
+    [pd.Timestamp("2020-01-01", tz="UTC"), pd.Timestamp("2020-01-01 01:00", tz="UTC")],
+]
+
+
+@pytest.mark.parametrize("items", ZONED)
+def test_times_with_a_zone_are_refused_or_brought_to_utc(items: list[object]) -> None:
+    """Without `utc` the sentence offers it; with it, all offsets mean the same clock, and a note says so."""
+    sentence = _fault_of(items)
+    assert sentence.startswith(
+        "flow.csv row 2, column 'date': expected times without a zone, got '2020-01-01"
+    )
+    assert sentence.endswith("Bring them to UTC with --utc or utc=True.")
+    assert _days(items, utc=True) == ["2020-01-01T00:00:00", "2020-01-01T01:00:00"]
+    notes = to_times(np.array(items, dtype=object), name="date", place=_place, utc=True)[1]
+    assert notes == ["times of column 'date' were brought to UTC"]
+
+
+def test_zones_in_some_rows_only() -> None:
+    """Times with and without a zone cannot be put in one order."""
+    assert _fault_of(["2020-01-01T00:00:00Z", "2020-01-01T01:00:00"], utc=True) == (
+        "flow.csv row 3, column 'date': expected a time zone as in '2020-01-01T00:00:00Z', got "
+        "'2020-01-01T01:00:00'. Write all times with a zone, or none."
+    )
+
+
+@pytest.mark.parametrize(
+    ("items", "answer"),
+    [(["2020-01-01", "x"], True), (["x", "y", "2020-01-01"], False), (["01/02/2020"], True),
+     (["may", "be"], False),
+     (["A1", "B2"], False), ([], False), (["", None], False)],
+)  # fmt: skip
+def test_half_of_the_known_texts_make_a_column_of_dates(items: list[str], answer: bool) -> None:
+    """Words and codes are no dates; missing texts have no say."""
+    assert look_like_dates(np.array(items, dtype=object)) is answer
+
+
+def test_long_texts_are_cut_in_messages() -> None:
+    """Sixty characters tell which one it is."""
+    texts = np.array(["2020-01-01", "x" * 400, "2020-01-03"], dtype=object)
+    with pytest.raises(DataError, match=f"got '{'x' * 60}\\.\\.\\.'"):
+        to_times(texts, name="day", place=str, utc=False)

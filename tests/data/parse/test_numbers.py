@@ -1,0 +1,115 @@
+"""Texts to numbers: every usual notation, and no guess where two readings are a factor of 1,000 apart."""
+
+import math
+
+import numpy as np
+import pytest
+
+from unrolled.data.parse.numbers import (
+    Marks,
+    is_missing,
+    look_numeric,
+    marks_of,
+    resolved,
+    settled,
+    to_numbers,
+)
+
+
+def _texts(*items: object) -> np.ndarray:
+    return np.array(items, dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("items", "numbers"),
+    [
+        (["1", "-2.5", "+3e2", ".5", "5.", " 7 "], [1, -2.5, 300, 0.5, 5, 7]),
+        (["3,5", "-0,25", "12"], [3.5, -0.25, 12]),
+        (["1.234,5", "17", "1.234"], [1234.5, 17, 1234]),
+        (["1,234.5", "17", "1,234"], [1234.5, 17, 1234]),
+        (["1,234,567", "17"], [1234567, 17]),
+        (["1.234.567", "1.234", "17"], [1234567, 1234, 17]),
+        (
+            ["1'234.5", "1’234’567", "1\u00a0234", "1\u202f234", "12 345"],
+            [1234.5, 1234567, 1234, 1234, 12345],
+        ),
+        (["1 234,5", "7,25"], [1234.5, 7.25]),
+        (["−5", "4"], [-5, 4]),
+        (["0,123", "0,456"], [0.123, 0.456]),
+        (["1.234", "0.5"], [1.234, 0.5]),
+        (["1,5e3", "2,5"], [1500, 2.5]),
+    ],
+)
+def test_every_usual_notation(items: list[str], numbers: list[float]) -> None:
+    """A column of its own tells what its commas and points mean."""
+    read, odd = to_numbers(_texts(*items), marks_of(_texts(*items)))
+    assert odd.tolist() == []
+    assert read.tolist() == numbers
+
+
+def test_words_for_missing() -> None:
+    """They are NaN, not faults, in any case and with spaces around."""
+    words = _texts("", " NA ", "n/a", "NaN", "null", "-", ".", "?", None, "#N/A", math.nan)
+    assert is_missing(words).all()
+    read, odd = to_numbers(words, Marks())
+    assert np.isnan(read).all()
+    assert odd.tolist() == []
+    assert not is_missing(_texts("0", "no", "x")).any()
+
+
+@pytest.mark.parametrize(
+    ("items", "odd"),
+    [
+        (["1", "x", "2", "1 2"], [1, 3]),
+        (["3,5", "4.5"], [1]),
+        (["1.234,5", "12.34"], [1]),
+        (["1,234.5", "12,34"], [1]),
+        (["5", "12%", "$3"], [1, 2]),
+        (["1.2.3", "5"], [0]),
+    ],
+)
+def test_what_does_not_follow_the_rest_is_odd(items: list[str], odd: list[int]) -> None:
+    """A row in another notation is named rather than bent."""
+    assert to_numbers(_texts(*items), marks_of(_texts(*items)))[1].tolist() == odd
+
+
+def test_one_comma_and_three_digits_leave_it_open() -> None:
+    """'1,234' alone can be either; the rest of the file, or its separator, decides."""
+    either = marks_of(_texts("1,234", "987"))
+    assert either.comma == "either"
+    assert settled([either], ";").comma == "either"
+    assert settled([either], ",").comma == "groups"
+    assert settled([either, Marks("decimal")], ";").comma == "decimal"
+    assert settled([either, Marks("groups")], ";").comma == "groups"
+    assert settled([Marks("decimal"), Marks("groups")], ";").comma == "either"
+
+
+def test_points_group_in_a_file_with_decimal_commas() -> None:
+    """'1.234' is 1234 beside a column of decimal commas, 1.234 in a comma file."""
+    own = marks_of(_texts("1.234", "987"))
+    beside = resolved(own, settled([Marks("decimal")], ";"))
+    assert to_numbers(_texts("1.234", "987"), beside)[0].tolist() == [1234, 987]
+    assert own.point == "mixed"
+    assert resolved(own, settled([], ";")).point == "either"
+    for separator in (",", ""):
+        alone = resolved(own, settled([], separator))
+        assert to_numbers(_texts("1.234", "987"), alone)[0].tolist() == [1.234, 987]
+
+
+@pytest.mark.parametrize(
+    ("items", "numeric"),
+    [
+        (["1", "2,5", "x"], True),
+        (["1", "x", "y"], False),
+        (["2020-01-01"], False),
+        (["01.02.2020"], False),
+        (["12:30"], False),
+        (["A1", "e", "inf"], False),
+        (["", "NA"], False),
+        ([], False),
+        (["", "", "5"], True),
+    ],
+)
+def test_half_of_the_known_texts_make_a_column_numeric(items: list[str], numeric: bool) -> None:
+    """Dates, clocks and codes are no numbers; missing texts have no say."""
+    assert look_numeric(_texts(*items)) is numeric

@@ -1,0 +1,90 @@
+"""Columns as they came: what each holds, and its numbers or the row that is none."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from unrolled.data.parse.table import Table
+from unrolled.errors import DataError
+
+
+def _table_of(separator: str = ",", **columns: Sequence[object]) -> Table:
+    """Columns of texts, in rows 2, 3, 4 of flow.csv."""
+    arrays = {name: np.array(values, dtype=object) for name, values in columns.items()}
+    return Table(arrays, "flow.csv", lambda row: f"flow.csv row {row + 2}", separator=separator)
+
+
+def _fault_of(table: Table, name: str) -> str:
+    with pytest.raises(DataError) as fault:
+        table.numbers(name)
+    return str(fault.value)
+
+
+def test_text_among_numbers_is_named() -> None:
+    """Row and column are those that a person sees."""
+    assert _fault_of(_table_of(level=["1", "2", "n.v."]), "level") == (
+        "flow.csv row 4, column 'level': expected a number, got 'n.v.'. Correct it, or leave it empty and "
+        "say how gaps are filled with --fill or fill=."
+    )
+
+
+@pytest.mark.parametrize("text", ["inf", "-Infinity", "INF"])
+def test_an_infinite_number_is_named(text: str) -> None:
+    """However it is written."""
+    assert _fault_of(_table_of(level=["1", text, "2"]), "level").startswith(
+        "flow.csv row 3, column 'level': expected a finite number, got "
+    )
+
+
+@pytest.mark.parametrize(("text", "other"), [("1,234", "987"), ("1.234", "987"), ("-12.345", "17")])
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_two_readings_are_a_fault(text: str, other: str, separator: str) -> None:
+    """A factor of a thousand is not guessed: some numbers with three decimals and others with none."""
+    bare, decimal = (text.replace(",", mark).replace(".", mark) for mark in ("", "."))
+    assert _fault_of(_table_of(separator=separator, level=[other, text]), "level") == (
+        "flow.csv row 3, column 'level': expected a number with a decimal point and no thousands marked, got "
+        f"{text!r}, which can be {bare} or {decimal}. Write the column so, with all its decimals."
+    )
+
+
+def test_what_can_be_told_is_no_fault() -> None:
+    """Three decimals in every number, a leading zero, another length, or a comma as separator."""
+    for level in (["1.234", "5.678"], ["0.234", "5"], ["1.5", "1.234", "7"]):
+        assert _table_of(separator=";", level=level).numbers("level").tolist() == [float(x) for x in level]
+    assert _table_of(separator=",", level=["1.234", "5"]).numbers("level").tolist() == [1.234, 5]
+    assert _table_of(separator=";", level=["1.234", "5"], a=["1.5", "2"]).numbers("level")[0] == 1.234
+
+
+def test_what_the_separator_told_is_remarked() -> None:
+    """A comma file's quoted comma groups thousands: likely, so said."""
+    table = _table_of(separator=",", level=["1,234", "987"])
+    assert table.numbers("level").tolist() == [1234, 987]
+    assert table.remarks == ["commas of column 'level' were read as grouping thousands"]
+
+
+def test_one_column_tells_for_the_others() -> None:
+    """A decimal comma anywhere in a file makes its points group digits."""
+    table = _table_of(separator=";", a=["1,5", "2,5"], b=["1.234", "987"])
+    assert table.numbers("b").tolist() == [1234, 987]
+    assert _table_of(separator=";", a=["1,5"], c=["1,234"]).numbers("c").tolist() == [1.234]
+    assert _table_of(separator=";", c=["1,234"], d=["1,234.5"]).numbers("c").tolist() == [1234]
+    assert _table_of(separator=",", c=["1,234"]).numbers("c").tolist() == [1234]
+
+
+def test_times_are_no_numbers() -> None:
+    """A column of dates cannot be a target."""
+    table = Table({"ds": np.array(["2020-01-01"], dtype="M8[ns]")}, "data frame", str)
+    assert _fault_of(table, "ds").startswith("0, column 'ds': expected a number, got '2020-01-01")
+
+
+def test_a_column_that_is_not_there() -> None:
+    """The nearest name is offered, else all of them."""
+    table = _table_of(level=["1"], date=["2020-01-01"])
+    for name, offer in (("levle", "Did you mean 'level'?"), ("x", "Its columns are 'level', 'date'.")):
+        with pytest.raises(DataError) as fault:
+            table.demand(name, "target")
+        assert (
+            str(fault.value)
+            == f"flow.csv: expected a column {name!r} as target, got none of that name. {offer}"
+        )

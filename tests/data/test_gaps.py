@@ -1,0 +1,236 @@
+"""What forecasting refuses, sentence by sentence, and how gaps are filled."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from unrolled.data.calendar.frequency import survey
+from unrolled.data.gaps import fill, irregularities, require_regular
+from unrolled.data.sequences import Order, Role, Sequences
+from unrolled.errors import ArgumentError, DataError
+
+NAN = float("nan")
+
+
+def _dated(**series: dict[str, float] | list[str]) -> Sequences:
+    """Series of time to value, or of times with values 1, 2, 3."""
+    pairs = [
+        one if isinstance(one, dict) else dict(zip(one, np.arange(1.0, 1 + len(one)), strict=False))
+        for one in series.values()
+    ]
+    offsets = np.concatenate([[0], np.cumsum([len(p) for p in pairs])])
+    times = np.concatenate([np.array(list(p), dtype="M8[ns]") for p in pairs])
+    values = np.concatenate([list(p.values()) for p in pairs])[:, None]
+    freq = survey(times, offsets).freq
+    return Sequences(values, offsets, tuple(series), times=times, freq=freq, source="flow.csv")
+
+
+def _fault_of(series: Sequences) -> str:
+    with pytest.raises(DataError) as fault:
+        require_regular(series)
+    return str(fault.value)
+
+
+def test_a_regular_series_passes() -> None:
+    """Nothing is said, and nothing is raised."""
+    require_regular(_dated(a=["2020-01-01", "2020-02-01", "2020-03-01"], b=["2019-01-01", "2019-02-01"]))
+    require_regular(Sequences.from_arrays([[1.0, 2.0]]))
+
+
+@pytest.mark.parametrize(
+    ("series", "sentence"),
+    [
+        (
+            {"a": {"2020-01-01": 1.0}},
+            (
+                "flow.csv, series 'a': expected at least two rows with a value, got only one. Add its "
+                "earlier rows, or leave that series out."
+            ),
+        ),
+        (
+            {"a": ["2020-01-01", "2020-01-02", "2020-01-04", "2020-01-05"]},
+            (
+                "flow.csv, series 'a': expected a row every day, got none between 2020-01-02 and 2020-01-04 "
+                "(1 missing there, 1 in all). Fill the gaps with --fill linear or fill='linear'."
+            ),
+        ),
+        (
+            {"a": {"2020-01-01": 1.0, "2020-01-02": NAN, "2020-01-03": 3.0, "2020-01-04": NAN}},
+            (
+                "flow.csv, series 'a': expected a number at 2020-01-02, got a missing value (2 in all). "
+                "Fill it with --fill linear or fill='linear'."
+            ),
+        ),
+        (
+            {"a": {"2020-01-01": 1.0, "2020-01-02": float("-inf"), "2020-01-03": 3.0}},
+            (
+                "flow.csv, series 'a': expected a finite number at 2020-01-02, column 'y', got -inf. "
+                "Correct that value or leave it empty."
+            ),
+        ),
+        (
+            {
+                "a": ["2020-01-01", "2020-02-01", "2020-03-01"],
+                "b": ["2020-01-01", "2020-04-01", "2020-07-01"],
+            },
+            (
+                "flow.csv: expected the same step in all series, got monthly in series 'a' and quarterly in "
+                "series 'b'. Read them separately."
+            ),
+        ),
+        (
+            {
+                "a": ["2020-01-01", "2020-02-01", "2020-03-01"],
+                "b": ["2020-01-31", "2020-02-29", "2020-03-31"],
+            },
+            (
+                "flow.csv: expected the same step in all series, got monthly (MS) in series 'a' and monthly "
+                "(ME) in series 'b'. Read them separately."
+            ),
+        ),
+        (
+            {
+                "a": [
+                    "2020-01-01 00:00:00",
+                    "2020-01-01 00:00:10",
+                    "2020-01-01 00:00:20",
+                    "2020-01-01 02:30:03",
+                ]
+            },
+            (
+                "flow.csv, series 'a': expected steps of one length, got 10 s and, from 2020-01-01 00:00:20 "
+                "to 2020-01-01 02:30:03, 2.49528 hours. Bring it to a regular calendar first, such as with "
+                "pandas' resample."
+            ),
+        ),
+        (
+            {"a": ["2020-01-01", "2020-01-02", "2020-01-04 06:00", "2020-01-05 06:00"]},
+            (
+                "flow.csv, series 'a': expected steps of one length, got 1 day and, from 2020-01-02 to "
+                "2020-01-04 06:00, 2.25 days. Bring it to a regular calendar first, such as with pandas' "
+                "resample."
+            ),
+        ),
+    ],
+)
+def test_what_is_refused(series: dict[str, object], sentence: str) -> None:
+    """One row, gaps, missing and infinite values, mixed and uneven steps: the thing and the way out."""
+    assert _fault_of(_dated(**series)) == sentence
+
+
+def test_duplicated_times() -> None:
+    """Both rows stand at one time; which of them counts is the user's to say."""
+    times = np.array(["2020-01-01", "2020-01-02", "2020-01-02", "2020-01-03"], dtype="M8[ns]")
+    series = Sequences(np.ones((4, 1)), np.array([0, 4]), ("a",), times=times, source="flow.csv")
+    assert _fault_of(series) == (
+        "flow.csv, series 'a': expected one row at a time, got two at 2020-01-02. Keep one of them, or name "
+        "the column that tells the series apart with --id or id=."
+    )
+    with pytest.raises(DataError, match="expected one row at a time"):
+        fill(series, "linear")
+
+
+def test_a_table_has_no_order() -> None:
+    """Rows without a time column cannot be forecast, nor filled."""
+    table = replace(Sequences.from_arrays([[1.0, 2.0]]), order=Order.NONE, source="customers.csv")
+    sentence = _fault_of(table)
+    assert sentence == (
+        "customers.csv: expected rows in order of time, got a table without a time column. Name that column "
+        "with --time or time=."
+    )
+    with pytest.raises(DataError, match="got a table without a time column"):
+        fill(table, "linear")
+
+
+def test_every_fault_is_said_at_once() -> None:
+    """A gap and a missing value are two sentences of one error; a gap skips the duplicates."""
+    series = _dated(a={"2020-01-01": 1.0, "2020-01-02": NAN, "2020-01-04": 3.0, "2020-01-05": 3.0})
+    assert len(irregularities(series)) == 2
+    assert _fault_of(series).splitlines() == irregularities(series)
+    times = np.array(["2020-01-01", "2020-01-02", "2020-01-02", "2020-01-04", "2020-01-05"], dtype="M8[ns]")
+    doubled = Sequences(np.ones((5, 1)), np.array([0, 5]), ("a",), times=times, source="flow.csv")
+    assert "none between 2020-01-02 and 2020-01-04" in irregularities(doubled)[1]
+
+
+def test_positions_stand_in_for_times() -> None:
+    """Without times, a missing value is named by its place in its sequence."""
+    series = Sequences.from_arrays([[1.0, 2.0], [1.0, NAN, 3.0]])
+    assert _fault_of(series) == (
+        "arrays, series '1': expected a number at position 1, got a missing value (1 in all). Fill it with "
+        "--fill linear or fill='linear'."
+    )
+
+
+def _known_ahead() -> Sequences:
+    """Three known targets, then two rows of a column that is known ahead, and a past one."""
+    values = np.array([[1.0, 5.0, 0.0], [2.0, 6.0, 1.0], [3.0, 7.0, 0.0], [NAN, 8.0, NAN], [NAN, 9.0, NAN]])
+    times = pd.date_range("2020", periods=5).values
+    roles = (Role.TARGET, Role.FUTURE, Role.PAST)
+    return Sequences(values, np.array([0, 5]), ("a",), ("y", "x", "p"), roles, times=times, freq="D")
+
+
+def test_rows_of_the_future_may_miss_the_target() -> None:
+    """Where columns are known ahead, targets and past columns end before; a hole before that is refused."""
+    require_regular(_known_ahead())
+    assert fill(_known_ahead(), "forward").values.tolist()[2:3] == [[3.0, 7.0, 0.0]]
+    assert len(fill(_known_ahead(), "forward").values) == 5
+    holed = _known_ahead()
+    holed.values[1, 1] = NAN
+    assert "column 'x', got a missing value (1 in all)" in _fault_of(holed)
+
+
+@pytest.mark.parametrize(("how", "made"), [("forward", [2.0, 2.0]), ("linear", [3.0, 4.0])])
+def test_gaps_are_filled_between_known_values(how: str, made: list[float]) -> None:
+    """Rows come back on the calendar, values between known ones; a note counts both."""
+    series = _dated(
+        a={"2020-01-01": 1.0, "2020-01-02": 2.0, "2020-01-03": NAN, "2020-01-05": 5.0},
+        b={"2020-01-01": NAN, "2020-01-02": 7.0, "2020-01-03": 8.0, "2020-01-04": NAN},
+    )
+    filled = fill(series, how)
+    require_regular(filled)
+    assert filled.ids == ("a", "b")
+    assert filled[0].target.tolist() == [1.0, 2.0, *made, 5.0]
+    assert filled[0].times.astype("M8[D]").astype(str).tolist()[3] == "2020-01-04"
+    assert filled[1].target.tolist() == [7.0, 8.0]
+    method = "by the value before" if how == "forward" else "by straight lines"
+    assert filled.notes == (
+        "1 row was added for missing steps",
+        f"2 values were filled {method}",
+        "2 rows were dropped before the first or after the last known value",
+    )
+
+
+def test_fill_keeps_months_and_other_columns() -> None:
+    """Month ends stay month ends, inputs are filled like the target, static ones stay as they are."""
+    times = pd.to_datetime(["2020-01-31", "2020-02-29", "2020-05-31", "2020-06-30"]).values
+    values = np.array([[1.0, 10.0, 4.0], [2.0, 20.0, 4.0], [5.0, 50.0, 4.0], [6.0, 60.0, 4.0]])
+    roles = (Role.TARGET, Role.PAST, Role.STATIC)
+    series = Sequences(values, np.array([0, 4]), ("a",), ("y", "x", "s"), roles, times=times, freq="ME")
+    filled = fill(series, "linear")
+    assert filled.times.astype("M8[D]").astype(str).tolist()[2:4] == ["2020-03-31", "2020-04-30"]
+    assert filled.values.tolist()[2:4] == [[3.0, 30.0, 4.0], [4.0, 40.0, 4.0]]
+
+
+def test_holidays_are_not_filled() -> None:
+    """Business days with a holiday are whole as they are."""
+    days = pd.bdate_range("2020-01-01", periods=100).delete(40).values
+    series = Sequences(np.ones((99, 1)), np.array([0, 99]), ("a",), times=days, freq="B")
+    require_regular(series)
+    assert len(fill(series, "linear").values) == 99
+
+
+def test_filling_what_is_whole_changes_nothing() -> None:
+    """No notes, the same rows; an unknown way offers the nearest."""
+    series = _dated(a=["2020-01-01", "2020-01-02", "2020-01-03"])
+    assert fill(series, "linear").notes == ()
+    assert fill(series, "linear").values.tolist() == series.values.tolist()
+    with pytest.raises(ArgumentError, match=r"Did you mean 'linear'\?"):
+        fill(series, "linaer")
+
+
+def test_a_series_without_any_value_cannot_be_filled() -> None:
+    """There is nothing to draw a line between."""
+    with pytest.raises(DataError, match=r"series 'b': expected a number, got none\. Leave it out\."):
+        fill(_dated(a=["2020-01-01", "2020-01-02"], b={"2020-01-01": NAN, "2020-01-02": NAN}), "linear")

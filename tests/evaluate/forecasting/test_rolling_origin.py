@@ -1,0 +1,232 @@
+"""Forecasts from the past: nothing later than an origin reaches them, and planted leaks are caught."""
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from unrolled import Forecaster
+from unrolled.data.sequences import Role, Sequences
+from unrolled.errors import ArgumentError, DataError
+from unrolled.evaluate.forecasting.backtest import backtest, sees_the_future
+from unrolled.evaluate.forecasting.rolling_origin import Replay, altered_after
+
+SMALL = {"horizon": 2, "hidden_size": 4, "max_epochs": 1, "window": 8}
+
+
+@pytest.fixture
+def two() -> Sequences:
+    """Two series of different lengths, always above 0."""
+    rng = np.random.default_rng(0)
+    return Sequences.from_arrays([np.exp(np.cumsum(rng.normal(0, 0.1, n))) for n in (60, 75)])
+
+
+class ScaledOnEverything(Forecaster):
+    """Planted: forecasts lean on the mean of the whole series, what comes later included."""
+
+    def forecast_origins(self, series: Sequences, origins: Any, *, level: float = 80) -> dict[str, Any]:
+        told = super().forecast_origins(series, origins, level=level)
+        means = np.array([one.target.mean() for one in series])[:, None, None]
+        return told | {"point": 0.9 * told["point"] + 0.1 * means}
+
+
+class TargetAmongInputs(Forecaster):
+    """Planted: the window reaches one step too far, over the first step of its own horizon."""
+
+    def forecast_origins(self, series: Sequences, origins: Any, *, level: float = 80) -> dict[str, Any]:
+        return super().forecast_origins(series, origins + 1, level=level)
+
+
+class ShuffledSplit(Forecaster):
+    """Planted: trained on steps from anywhere in the series, judged on the rest."""
+
+    def forecast_origins(self, series: Sequences, origins: Any, *, level: float = 80) -> dict[str, Any]:
+        return Forecaster(**self.get_params()).fit(series).forecast_origins(series, origins, level=level)
+
+
+class CovariateFromAhead(Forecaster):
+    """Planted: reads a past covariate one step after the origin."""
+
+    def forecast_origins(self, series: Sequences, origins: Any, *, level: float = 80) -> dict[str, Any]:
+        told = super().forecast_origins(series, origins, level=level)
+        ahead = series.values[series.offsets[:-1, None] + origins + 1, 1]
+        return told | {"point": told["point"] + ahead[..., None]}
+
+
+@pytest.mark.parametrize("planted", [ScaledOnEverything, TargetAmongInputs, ShuffledSplit])
+def test_a_planted_leak_is_caught(two: Sequences, planted: type[Forecaster]) -> None:
+    """A scaler on all data, a shuffled split, the target among the inputs: each is seen."""
+    assert sees_the_future(planted(**SMALL), two, origins=1)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "feedforward"])
+def test_the_forecaster_does_not_see_the_future(two: Sequences, cell: str) -> None:
+    """Altering what comes after an origin changes no forecast from it."""
+    assert not sees_the_future(Forecaster(cell=cell, **SMALL), two, origins=2)
+
+
+def test_fitting_at_every_origin_does_not_open_the_future(two: Sequences) -> None:
+    """The same with refit: an honest model stays honest, a planted leak is caught."""
+    assert not sees_the_future(Forecaster(**SMALL), two, origins=2, refit=True)
+    assert sees_the_future(TargetAmongInputs(**SMALL), two, origins=2, refit=True)
+
+
+def test_covariates_known_up_to_the_origin_are_altered_too() -> None:
+    """A model that reads a past covariate ahead is caught; one that reads it up to the origin is not."""
+    rng = np.random.default_rng(1)
+    both = Sequences.from_arrays([np.exp(rng.normal(0, 0.1, (60, 2)))])
+    assert both.roles == (Role.TARGET, Role.PAST)
+    assert sees_the_future(CovariateFromAhead(**SMALL), both, origins=1)
+    assert not sees_the_future(Forecaster(**SMALL), both, origins=1)
+
+
+@pytest.mark.parametrize("transform", ["log-difference", "scale", "minmax", "log"])
+def test_no_transform_sees_the_future(two: Sequences, transform: str) -> None:
+    """Not even those that learn a range or a level."""
+    assert not sees_the_future(Forecaster(**SMALL, transform=transform), two, origins=1)
+
+
+def test_nothing_in_a_backtest_changes_with_what_comes_later(two: Sequences) -> None:
+    """Network, twin and baselines: every row up to an origin's forecast is as it was.
+
+    (Drift and AR1 are left out: which of their scales is shown is chosen after the fact, on purpose.)
+    """
+    settings: dict[str, Any] = {"origins": 4, "step": 3}
+    settings["baselines"] = ["Naive", "Theta", "AutoETS", "FeedForward"]
+    before = backtest(Forecaster(**SMALL), two, **settings).columns
+    origin = two.lengths - 3 - 3 * 2  # the second of four
+    after = backtest(Forecaster(**SMALL), altered_after(two, origin), **settings).columns
+    early = np.isin(before["cutoff"], [origin[0], origin[0] - 3, origin[1], origin[1] - 3])
+    assert early.sum() == 2 * 2 * 2
+    for name in set(before) - {"unique_id", "ds", "cutoff", "y"}:
+        np.testing.assert_allclose(before[name][early], after[name][early], rtol=1e-5, err_msg=name)
+        assert (before[name][~early] != after[name][~early]).any()
+
+
+@pytest.fixture
+def ragged() -> pd.DataFrame:
+    """Two series of months: one ends in 2006, the other in 2008."""
+    rng = np.random.default_rng(3)
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "unique_id": name,
+                "ds": pd.date_range("2000-01-01", periods=n, freq="MS"),
+                "y": np.exp(np.cumsum(rng.normal(0, 0.1, n))),
+            }
+        )
+        for name, n in (("a", 80), ("b", 104))
+    )
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_no_network_is_fitted_on_what_another_series_knew_later(ragged: pd.DataFrame, refit: bool) -> None:
+    """Series that end two years apart: an origin is one day, and no row after it, of whichever, counts."""
+    settings: dict[str, Any] = {"origins": 2, "refit": refit, "baselines": ["Naive"]}
+    before = backtest(Forecaster(**SMALL), ragged, **settings)
+    days, counts = np.unique(before.columns["cutoff"], return_counts=True)
+    altered = ragged.assign(y=ragged["y"].where(ragged["ds"] <= days[0], ragged["y"] * 3 + 1))
+    after = backtest(Forecaster(**SMALL), altered, **settings)
+    first = before.columns["cutoff"] == days[0]
+    for name in ("lstm", "Naive"):
+        np.testing.assert_allclose(before.columns[name][first], after.columns[name][first], rtol=1e-9)
+    assert days.tolist() == [np.datetime64(f"2006-0{month}-01", "ns").item() for month in (4, 6)]
+    assert counts.tolist() == [2 * 2] * 2
+
+
+def test_origins_counted_from_the_earliest_end_are_remarked_on(ragged: pd.DataFrame) -> None:
+    """The result says from where; so does the refusal of more origins than that leaves."""
+    sentence = (
+        "Series end at different times: origins are counted back from 2006-08-01, the end of 'a'; "
+        "what comes later in others is not used."
+    )
+    settings: dict[str, Any] = {"step": 2, "baselines": ["Naive"]}
+    model = Forecaster(**SMALL)
+    assert backtest(model, ragged, origins=4, **settings).remarks == (sentence,)
+    even = ragged[ragged["ds"] <= "2006-08-01"]
+    assert backtest(model, even, origins=4, **settings).remarks == ()
+    with pytest.raises(ArgumentError) as caught:
+        backtest(model, ragged, origins=50, **settings)
+    assert str(caught.value).endswith(
+        f"Use origins=39 at most. {sentence} Leave out series that end early or begin late."
+    )
+
+
+def test_what_comes_later_is_altered_and_what_came_before_is_not(two: Sequences) -> None:
+    """Each series from the step after its own origin on, to other numbers of the same sign."""
+    other = altered_after(two, np.array([9, 70]))
+    for one, changed, origin in zip(two, other, (9, 70), strict=True):
+        np.testing.assert_array_equal(one.target[: origin + 1], changed.target[: origin + 1])
+        assert (changed.target[origin + 1 :] > one.target[origin + 1 :]).all()
+
+
+def test_alterations_keep_the_sign() -> None:
+    """A small loss stays a loss, further from 0."""
+    changes = np.random.default_rng(4).normal(0, [0.05, 1.0], (50, 2)).T.ravel()
+    after = altered_after(Sequences.from_arrays([changes]), np.array([-1])).target
+    assert (np.sign(after) == np.sign(changes)).all()
+    assert (np.abs(after) > np.abs(changes)).all()
+
+
+class Counting:
+    """A stand-in for a Forecaster that forecasts how many steps it was fitted on."""
+
+    cell, horizon, transform_, season = "counting", 2, "difference", 1
+
+    def get_params(self) -> dict[str, Any]:
+        return {}
+
+    def fit(self, series: Sequences) -> Self:
+        self.known_ = series.lengths
+        return self
+
+    def forecast_origins(self, series: Sequences, origins: Any, *, level: float) -> dict[str, Any]:
+        point = np.ones((*origins.shape, 2)) * self.known_[:, None, None]
+        return {"point": point, "lo": point, "hi": point, "quantiles": point[..., None]}
+
+
+def test_each_fit_ends_at_its_origin(two: Sequences) -> None:
+    """Once, at the first origin; with refit, anew at each, series by series."""
+    grid = np.array([[20, 25, 30], [40, 45, 50]])
+    for refit, known in ((False, [[21] * 3, [41] * 3]), (True, grid + 1)):
+        fitted, told = Replay(two, grid, 2, 80, refit=refit).network(Counting())
+        assert told.point[..., 0].tolist() == np.asarray(known).tolist()
+        assert fitted.known_.tolist() == [21, 41]  # the network that speaks for all is the first
+
+
+def test_the_users_model_stays_as_it_is(two: Sequences) -> None:
+    """A copy is fitted; an unfitted model stays unfitted."""
+    model = Forecaster(**SMALL)
+    Replay(two, np.array([[40, 42], [50, 52]]), 2, 80, refit=False).network(model)
+    assert not hasattr(model, "window_")
+
+
+def test_future_rows_are_no_targets() -> None:
+    """Rows after the last known target are not judged."""
+    known = Sequences.from_arrays([np.array([1.0, 2.0, 3.0, 4.0, np.nan, np.nan])])
+    assert Replay(known, np.array([[1]]), 2, 80, refit=False).actual.tolist() == [[[3.0, 4.0]]]
+
+
+def test_a_series_below_zero_is_held_against_plain_changes() -> None:
+    """One network for all: where the log cannot be taken, its baselines go without."""
+    rng = np.random.default_rng(2)
+    both = Sequences.from_arrays([rng.normal(size=20), np.exp(rng.normal(size=20))])
+    fitted = Counting()
+    for name, names in (
+        ("log-difference", ["difference", "log-difference"]),
+        ("log", ["scale", "log"]),
+        ("minmax", ["minmax", "minmax"]),
+    ):
+        fitted.transform_ = name
+        replay = Replay(both, np.array([[10], [10]]), 2, 80, refit=False)
+        assert [transform.name for transform in replay.transforms(fitted)] == names
+
+
+def test_too_few_steps_before_the_first_origin_are_told_as_such(two: Sequences) -> None:
+    """The model's own sentence, and why it has so little to go by."""
+    grid = np.array([[3, 40], [4, 50]])
+    with pytest.raises(DataError) as caught:
+        Replay(two, grid, 2, 80, refit=False).network(Forecaster(**SMALL))
+    assert str(caught.value).startswith("backtest: only 5 steps are known at the first of 2 origins. ")
+    assert str(caught.value).endswith(" Or take fewer origins, or a smaller step.")

@@ -1,0 +1,286 @@
+"""The comparison: everyone on the same sequences, what the record holds, what is refused."""
+
+import json
+import sys
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+import unrolled as ur
+from unrolled import ArgumentError, DataError, SequenceClassifier, SequenceTagger, TrainingError, compare
+from unrolled.stats.paired import mcnemar_p, share_interval
+
+SIMPLE = ["majority class", "1-NN Euclidean"]
+
+
+class Cut(ClassifierMixin, BaseEstimator):
+    """Says 1 where a step is above a height: what it knows, whatever it is fitted on."""
+
+    def __init__(self, step: int = 0, height: float = 0.0) -> None:
+        self.step = step
+        self.height = height
+
+    def fit(self, X: Any, y: Any) -> "Cut":
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return (np.array([np.ravel(x)[self.step] for x in X]) > self.height).astype(int)
+
+
+@pytest.fixture(autouse=True)
+def no_aeon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests are about the others: whether it is installed makes no difference."""
+    monkeypatch.setitem(sys.modules, "aeon", None)
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[np.ndarray, np.ndarray]:
+    """Sixty sequences of six steps; the class is whether the first step is above 0, the others are noise."""
+    X = np.random.default_rng(0).normal(size=(60, 6))
+    return X, (X[:, 0] > 0).astype(int)
+
+
+def test_rows_say_what_the_answers_say(data: tuple[np.ndarray, np.ndarray]) -> None:
+    """Accuracy, interval and p, from the answers in the order of X; rivals from the best on."""
+    X, y = data
+    result = compare(Cut(height=0.2), X, y, test=(X, y), rivals=SIMPLE, level=80)
+    assert [row.name for row in result.rows] == ["Cut", "1-NN Euclidean", "majority class"]
+    wrong = {name: column != y for name, column in result.columns.items() if name != "y"}
+    np.testing.assert_array_equal(result.answers["y"], y)
+    for row in result.rows:
+        assert row.accuracy == pytest.approx(1 - wrong[row.name].mean())
+        right = int((~wrong[row.name]).sum())
+        assert row.interval == pytest.approx(share_interval(right, 60, 80))
+        assert (row.rmse, row.mae, row.r2) == (None, None, None)
+    network, other = wrong["Cut"], wrong["majority class"]
+    expected = mcnemar_p(int((other & ~network).sum()), int((network & ~other).sum()))
+    assert [row.p_value for row in result.rows][::2] == [None, pytest.approx(expected)]
+    assert (result.judged, result.folds, result.groups, result.task) == (60, None, None, "labels")
+
+
+def test_folds_answer_in_the_order_of_x(data: tuple[np.ndarray, np.ndarray]) -> None:
+    """A model whose answer needs no training answers as if there were no folds."""
+    X, y = data
+    result = compare(Cut(), X, y, folds=4, rivals="majority class")
+    np.testing.assert_array_equal(result.columns["Cut"], y)
+    assert (result.rows[0].accuracy, result.folds, result.judged) == (1.0, 4, 60)
+
+
+def test_nobody_is_judged_on_what_it_was_fitted_on() -> None:
+    """Nearest neighbours of twins would know everything; in groups of twins they know nothing."""
+    rng = np.random.default_rng(1)
+    X, y = np.repeat(rng.normal(size=(40, 8)), 2, axis=0), np.repeat(rng.integers(0, 2, 40), 2)
+    twins = np.arange(80) // 2
+    apart = compare(KNeighborsClassifier(1), X, y, groups=twins, rivals=SIMPLE)
+    assert all(row.accuracy < 0.8 for row in apart.rows)
+    assert apart.groups == 40
+    mixed = compare(KNeighborsClassifier(1), X, y, rivals=SIMPLE)
+    assert mixed.rows[0].accuracy > 0.85
+
+
+def test_folds_and_groups_widen_the_interval(data: tuple[np.ndarray, np.ndarray]) -> None:
+    """Folds share their training; groups whose members are alike are as many as there are groups."""
+    X, y = data
+    model = Cut(height=0.5)
+    test = compare(model, X, y, test=(X, y), rivals="majority class").rows[0]
+    folds = compare(model, X, y, rivals="majority class").rows[0]
+    right = 60 * test.accuracy
+    assert folds.interval == pytest.approx(share_interval(right / 2.25, 60 / 2.25, 95))
+    order = np.lexsort((X[:, 0] <= 0.5, y))  # those that are answered alike lie together
+    alike = compare(model, X[order], y[order], groups=np.arange(60) // 5, rivals="majority class").rows[0]
+    assert np.diff(alike.interval) > 1.2 * np.diff(folds.interval)
+    single = compare(model, X, y, groups=np.arange(60), rivals="majority class").rows[0]
+    assert single.interval == pytest.approx(folds.interval, rel=0.05)
+
+
+def test_numbers_are_measured_as_scikit_learn_does() -> None:
+    """RMSE, MAE and R² of the answers; the interval holds the RMSE."""
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(80, 5))
+    y = X[:, -1] + 0.1 * rng.normal(size=80)
+    result = compare(KNeighborsRegressor(3), X, y, rivals=["mean of y", "last step", "1-NN Euclidean"])
+    assert result.rows[1].name == result.best_rival == "last step"
+    for row in result.rows:
+        told = result.columns[row.name]
+        assert row.accuracy is None
+        assert row.rmse == pytest.approx(root_mean_squared_error(y, told))
+        assert row.mae == pytest.approx(mean_absolute_error(y, told))
+        assert row.r2 == pytest.approx(r2_score(y, told))
+        assert row.interval[0] < row.rmse < row.interval[1]
+    assert result.outcome == "worse"
+    assert "(RMSE) over 80 sequences" in result.sentence
+    assert "use the last step alone instead" in result.sentence
+
+
+def test_a_y_that_never_changes_has_no_r2() -> None:
+    """No division by zero; an exact answer has an interval of no width."""
+    result = compare(KNeighborsRegressor(1), np.zeros((12, 3)), np.ones(12), folds=2, rivals="mean of y")
+    assert [(row.r2, row.rmse, row.interval) for row in result.rows] == [(None, 0.0, (0.0, 0.0))] * 2
+    assert result.outcome == "no difference"
+
+
+def test_the_model_stays_as_it_is(data: tuple[np.ndarray, np.ndarray]) -> None:
+    """Fitted or not."""
+    X, y = data
+    model = KNeighborsClassifier(1).fit(X[:9], y[:9])
+    compare(model, X, y, folds=2, rivals="majority class")
+    assert model.n_samples_fit_ == 9
+
+
+def test_at_most_one_whole_comparison_in_twenty_is_a_false_win() -> None:
+    """Labels by chance, a model that answers by chance, five folds: 5 % of 100, and what chance adds."""
+    wins = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        X, y = rng.normal(size=(60, 4)), rng.integers(0, 2, size=60)
+        wins += compare(KNeighborsClassifier(1), X[:, :2], y, rivals=SIMPLE[:1]).outcome == "better"
+    assert wins <= stats.binom.ppf(0.999, 100, 0.05)
+
+
+def test_skill_is_seen(data: tuple[np.ndarray, np.ndarray]) -> None:
+    """A model that knows the answer, beside rivals that do not: better, with its sentence."""
+    X, y = data
+    result = compare(Cut(), X, y, rivals=[*SIMPLE, "bag of steps"])
+    assert result.outcome == "better"
+    assert result.sentence.startswith(
+        "Cut is right on 100.0 % of 60 sequences, the best of the simple ones ("
+    )
+    assert result.sentence.endswith("it has skill here.")
+
+
+def test_the_packages_own_network_meets_all_of_them() -> None:
+    """Every rival takes part but those that cannot, each left out with its reason."""
+    rng = np.random.default_rng(3)
+    y = np.tile(["down", "up"], 10)
+    X = [np.linspace(-1, 1, rng.integers(4, 7)) * (1 if up == "up" else -1) for up in y]
+    model = SequenceClassifier(cell="rnn", hidden_size=4, max_epochs=2)
+    result = compare(model, X, y, test=(X, y))
+    scores = {row.name: row.accuracy for row in result.rows}
+    assert set(scores) == {"rnn", "majority class", "1-NN Euclidean", "reservoir", "bag of steps"}
+    assert scores["rnn"] == model.fit(X, y).score(X, y)
+    assert (scores["1-NN Euclidean"], scores["majority class"]) == (1.0, 0.5)
+    assert result.remarks == (
+        "feed-forward left out: sequences differ in length.",
+        "1-NN DTW and MiniRocket left out: aeon is not installed (pip install aeon).",
+    )
+
+
+def test_a_rival_that_fails_is_left_out(
+    data: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its own sentence; where none is left there is no comparison."""
+
+    def fail(self: Any, sequences: Any, y: Any) -> None:
+        raise TrainingError("the loss is no longer finite.")
+
+    monkeypatch.setattr("unrolled.evaluate.sequence.baselines.NearestEuclidean.fit", fail)
+    X, y = data
+    result = compare(Cut(), X, y, rivals=SIMPLE)
+    assert result.remarks == ("1-NN Euclidean left out: the loss is no longer finite.",)
+    with pytest.raises(
+        ArgumentError, match=r"rivals: expected one at least that can take part; 1-NN Euclidean"
+    ):
+        compare(Cut(), X, y, rivals="1-NN Euclidean")
+
+
+def test_unknown_classes_are_remarked(data: tuple[np.ndarray, np.ndarray]) -> None:
+    """They count as wrong for everyone."""
+    X, y = data
+    result = compare(Cut(), X, y, test=(X, np.where(X[:, 1] > 1, 7, y)), rivals=SIMPLE)
+    assert "have a class that nobody could learn" in result.remarks[0]
+    assert result.rows[0].accuracy == pytest.approx((X[:, 1] <= 1).mean())
+
+
+def test_a_comparison_is_json(data: tuple[np.ndarray, np.ndarray]) -> None:
+    """All but the answers, by name; numbers of numpy's kind are Python's."""
+    X, y = data
+    told = json.loads(json.dumps(compare(Cut(), X, y, rivals=SIMPLE).to_dict(), allow_nan=False))
+    assert (told["kind"], told["rows"][0]["name"], told["folds"]) == ("comparison", "Cut", 5)
+    assert len(told["rows"][0]["interval"]) == 2
+    assert told["rows"][0]["p_value"] is None
+    assert "columns" not in told
+
+
+def test_frames_are_of_the_kind_that_came(data: tuple[np.ndarray, np.ndarray]) -> None:
+    """Polars in, polars out; the interval's ends carry the level."""
+    X, y = data
+    result = compare(Cut(), pl.DataFrame(X, schema=list("abcdef")), y, rivals=SIMPLE, level=90)
+    assert isinstance(result.to_frame(), pl.DataFrame)
+    assert result.to_frame().columns == [
+        "name", "note", "accuracy", "accuracy-lo-90", "accuracy-hi-90", "p_value", "fit_seconds",
+        "predict_seconds",
+    ]  # fmt: skip
+    assert result.answers.columns == ["y", "Cut", "majority class", "1-NN Euclidean"]
+    numbers = compare(KNeighborsRegressor(), X, X[:, 0], rivals="mean of y")
+    assert {"rmse", "rmse-lo-95", "mae", "r2"} < set(numbers.to_frame().columns)
+
+
+def test_it_prints_a_table_and_a_sentence(data: tuple[np.ndarray, np.ndarray]) -> None:
+    """Columns are even; the verdict and the remarks follow."""
+    X, y = data
+    result = compare(Cut(), X, y, rivals=SIMPLE)
+    lines = str(result).splitlines()
+    assert lines[0].split() == ["model", "accuracy", "95", "%", "interval", "p", "fit", "s", "predict", "s"]
+    assert lines[1].split()[:9] == ["Cut", "100.0", "%", "87.4", "%", "to", "100.0", "%", "-"]
+    assert len({len(line) for line in lines[:4]}) == 1
+    assert lines[4:6] == ["", result.sentence]
+    numbers = compare(KNeighborsRegressor(), X, X[:, 0], rivals="mean of y")
+    assert str(numbers).splitlines()[0].split()[1:4] == ["rmse", "95", "%"]
+
+
+def test_the_names_are_public() -> None:
+    """As the rest of the package."""
+    assert ur.compare is compare
+    assert ur.Comparison.kind == "comparison"
+
+
+class Untagged:
+    """No scikit-learn estimator."""
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (SequenceClassifier, "expected a classifier or a regressor, fitted or not, got <class"),
+        (Untagged(), "expected a classifier or a regressor"),
+        ("gru", "expected a classifier or a regressor, fitted or not, got 'gru'"),
+        (SequenceTagger(), r"expected one answer a sequence, got a SequenceTagger\. Score it with its own"),
+    ],
+)
+def test_what_is_no_model_of_whole_sequences_is_refused(model: Any, words: str) -> None:
+    """The demand, and what came."""
+    with pytest.raises(ArgumentError, match=rf"model: {words}"):
+        compare(model, np.zeros((20, 3)), np.arange(20) % 2)
+
+
+def test_all_faults_of_a_call_are_told_at_once() -> None:
+    """Folds, level and rivals."""
+    with pytest.raises(ArgumentError) as told:
+        compare(Cut(), np.zeros((20, 3)), np.arange(20) % 2, folds=1, level=100, rivals="reservoire")
+    lines = str(told.value).splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["folds", "level", "rivals"]
+
+
+def test_a_class_of_one_cannot_be_cross_validated() -> None:
+    """Nothing is left to learn it from; the way out is said."""
+    with pytest.raises(DataError, match=r"class 2 in one sequence only: .* or judge on test="):
+        compare(Cut(), np.zeros((21, 3)), [*(np.arange(20) % 2), 2])
+    with pytest.raises(DataError, match="folds: expected at most 4, as there are 4 sequences; got 5"):
+        compare(Cut(), np.zeros((4, 3)), [0, 1, 0, 1])
+
+
+class Regressor(RegressorMixin, BaseEstimator):
+    """Only its tags matter."""
+
+
+def test_texts_are_no_numbers() -> None:
+    """A regressor is given numbers."""
+    with pytest.raises(DataError, match="compare y: expected numbers, got 'a'"):
+        compare(Regressor(), np.zeros((4, 3)), ["a", "b", "a", "b"])

@@ -1,0 +1,121 @@
+"""X and y as everyone takes them: kept in their form, split once for all, refused in a sentence."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from unrolled.data.io.labelled import as_sequences
+from unrolled.errors import ArgumentError, DataError
+from unrolled.evaluate.sequence.split import in_folds, judged, unseen, with_test
+
+
+def block(count: int = 12, steps: int = 5) -> np.ndarray:
+    """Distinct numbers, (N, T)."""
+    return np.arange(count * steps, dtype=np.float64).reshape(count, steps)
+
+
+Y = np.tile(["a", "b"], 6)
+
+
+def test_arrays_and_lists_keep_their_form() -> None:
+    """An estimator is given some of what came, not something made of it."""
+    rows = np.array([7, 2])
+    for X in (block(), block()[..., None]):
+        np.testing.assert_array_equal(judged(X, Y, "labels")[0].some(rows).X, X[rows])
+    ragged = [row[: 2 + k % 3] for k, row in enumerate(block())]
+    some = judged(ragged, Y, "labels")[0].some(rows)
+    assert some.X[0] is ragged[7]
+    assert some.X[1] is ragged[2]
+    assert [x.shape for x in some.sequences] == [(3, 1), (4, 1)]
+    assert some.y.tolist() == ["b", "a"]
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, lambda X: pl.DataFrame(X, schema=list("vwxyz"))])
+def test_a_frame_of_one_feature_becomes_an_array(frame: Any) -> None:
+    """So that estimators which know no sequences read it."""
+    X = judged(frame(block()), Y, "labels")[0].X
+    np.testing.assert_array_equal(X, block())
+
+
+def test_other_frames_become_lists() -> None:
+    """A long frame, a nested one, `Sequences`: (T, F) arrays."""
+    ids = np.repeat(np.arange(12), 5)
+    long = pd.DataFrame({"unique_id": ids, "ds": np.tile(np.arange(5), 12), "x": block().ravel()})
+    nested = pd.DataFrame({"x": list(block())})
+    for X in (long, nested, as_sequences(list(block()))):
+        own, _ = judged(X, Y, "labels")
+        assert isinstance(own.some(np.array([3])).X, list)
+        np.testing.assert_array_equal(own.some(np.array([3])).X[0], block()[3, :, None])
+
+
+def test_everyone_is_judged_once_by_those_not_fitted_on() -> None:
+    """Over all folds, each sequence once; fitted and judged are never the same."""
+    own, _ = judged(block(), Y, "labels")
+    parts, fold = in_folds(own, 3, "labels")
+    found = np.concatenate([part.test.X for part in parts])
+    np.testing.assert_array_equal(found[np.argsort(found[:, 0])], block())
+    for k, (train, test) in enumerate(parts):
+        np.testing.assert_array_equal(test.X, block()[fold == k])
+        assert len(train) + len(test) == 12
+        assert not set(train.X[:, 0]) & set(test.X[:, 0])
+        assert sorted(test.y) == ["a", "a", "b", "b"]
+
+
+def test_groups_stay_together() -> None:
+    """Their names may be texts or numbers; both sides know them."""
+    own, _ = judged(block(), Y, "labels", [f"person {k // 2}" for k in range(12)])
+    parts, fold = in_folds(own, 3, "labels")
+    assert (fold[::2] == fold[1::2]).all()
+    for train, test in parts:
+        assert not set(train.groups) & set(test.groups)
+
+
+def test_numbers_are_not_stratified() -> None:
+    """No class can be missing from a fold."""
+    own, _ = judged(block(), np.arange(12) / 3, "numbers")
+    parts, _ = in_folds(own, 5, "numbers")
+    assert [len(part.test) for part in parts] == [3, 3, 2, 2, 2]
+
+
+def test_classes_that_nobody_could_learn_are_told() -> None:
+    """Counted, in a sentence; none where there are none, and none of numbers."""
+    train, _ = judged(block(), Y, "labels")
+    part = with_test(train, (block(3), ["a", "c", "d"]), "labels")
+    told = "2 of 3 judged sequences have a class that nobody could learn: none is in X."
+    assert unseen(part, "labels") == [told]
+    assert unseen(with_test(train, (block(2), ["a", "b"]), "labels"), "labels") == []
+    numbers, _ = judged(block(), np.arange(12.0), "numbers")
+    assert unseen(with_test(numbers, (block(2), [0.5, 1.5]), "numbers"), "numbers") == []
+
+
+@pytest.mark.parametrize(
+    ("test", "error", "words"),
+    [
+        (block(3), ArgumentError, r"test: expected a pair \(X_test, y_test\), got ndarray\."),
+        ((block(3), Y[:2]), DataError, "compare test y: expected 3 as X has 3 sequences, got 2"),
+        (
+            (np.zeros((2, 5, 3)), Y[:2]),
+            DataError,
+            "compare test X: expected 1 features a step, as in X, got 3",
+        ),
+        ((block(2), [0, 1]), DataError, "compare test y: expected labels like 'a' of y, got 0"),
+    ],
+)
+def test_a_test_that_is_unlike_is_refused(test: Any, error: type, words: str) -> None:
+    """What came, and the way out."""
+    train, _ = judged(block(), Y, "labels")
+    with pytest.raises(error, match=words):
+        with_test(train, test, "labels")
+
+
+def test_bad_data_is_refused_as_by_the_estimators() -> None:
+    """Their own sentences, with the name of this call."""
+    with pytest.raises(DataError, match=r"compare X, sequence 1, step 2: expected a number, got NaN"):
+        judged([[1.0, 2.0, 3.0], [1.0, 2.0, np.nan]], ["a", "b"], "labels")
+    with pytest.raises(DataError, match=r"compare y: expected 12 as X has 12 sequences, got 11"):
+        judged(block(), Y[1:], "labels")
+    with pytest.raises(DataError, match=r"groups: expected 12 names, one a sequence, got shape \(3,\)"):
+        judged(block(), Y, "labels", [0, 1, 2])

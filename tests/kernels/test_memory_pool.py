@@ -1,0 +1,106 @@
+"""The pool of large results: lent once at a time, bounded, given back by itself."""
+
+import random
+import threading
+
+import numpy as np
+import torch
+
+from unrolled.kernels.memory_pool import LEAST_BYTES, Workspace
+
+MIB = 2**20
+
+
+def test_small_arrays_never_touch_the_pool() -> None:
+    """They are ordinary memory, and so is what is larger than the whole pool."""
+    pool = Workspace(limit_bytes=4 * MIB)
+    arrays = [pool.empty((LEAST_BYTES - 1,), "u1"), pool.empty((5 * MIB,), "u1")]
+    assert [a.nbytes for a in arrays] == [LEAST_BYTES - 1, 5 * MIB]
+    assert pool.held_bytes == 0
+
+
+def test_a_block_serves_again_when_it_came_back_and_not_before() -> None:
+    """Two at once lie apart; after both are gone, the next two lie where they lay."""
+    pool = Workspace()
+    first, second = pool.empty((MIB,), "f4"), pool.empty((MIB,), "f4")
+    assert not np.may_share_memory(first, second)
+    addresses = {first.ctypes.data, second.ctypes.data}
+    tensor = torch.from_numpy(first)  # which holds on to the array
+    del first, second
+    assert pool.empty((MIB,), "f4").ctypes.data in addresses - {tensor.data_ptr()}
+    view = tensor[5:]
+    del tensor
+    again = [pool.empty((MIB,), "f4") for _ in range(2)]
+    assert view.data_ptr() - 20 not in {a.ctypes.data for a in again}
+    assert {a.shape for a in again} == {(MIB,)}
+
+
+def test_arrays_are_aligned_and_shaped() -> None:
+    """To 64 bytes, whatever the dtype."""
+    pool = Workspace()
+    for shape, dtype in (((3, 7, 50001), "f4"), ((200001,), "f8")):
+        found = pool.empty(shape, dtype)
+        assert (found.shape, found.dtype, found.ctypes.data % 64) == (shape, np.dtype(dtype), 0)
+        assert found.flags.c_contiguous
+        assert found.flags.writeable
+
+
+def test_what_the_pool_cannot_lend_is_aligned_as_well() -> None:
+    """It is full, asked for more than its limit or for little, or busy."""
+    pool, found = Workspace(limit_bytes=4 * MIB), []
+    taken = pool.empty((3 * MIB,), "u1")
+    for _ in range(4):
+        found += [pool.empty((2 * MIB + 8,), "u1"), pool.empty((5 * MIB + 8,), "u1"), pool.empty((99,), "u1")]
+        with pool._lock:
+            found.append(pool.empty((MIB + 8,), "u1"))
+    assert {array.ctypes.data % 64 for array in found} == {0}
+    assert pool.held_bytes == taken.nbytes
+
+
+def test_varying_sizes_do_not_make_it_grow() -> None:
+    """Thousands of sizes, some of them held for a while: never more than the limit, and always memory."""
+    pool, draw, held = Workspace(limit_bytes=64 * MIB), random.Random(1), []
+    for _ in range(2000):
+        held.append(pool.empty((draw.randrange(MIB, 40 * MIB),), "u1"))
+        held[-1][-1] = 7
+        if len(held) > 3:
+            held.pop(draw.randrange(len(held)))
+        assert pool.held_bytes <= 64 * MIB
+    assert {int(array[-1]) for array in held} == {7}
+    held.clear()
+    assert pool.release() > 0
+    assert pool.held_bytes == 0
+
+
+def test_nearly_one_size_shares_one_block() -> None:
+    """As batches of ragged rows have it."""
+    pool = Workspace()
+    for size in range(9 * MIB - 900_000, 9 * MIB, 100_000):
+        pool.empty((size,), "u1")
+    assert pool.held_bytes == 9 * MIB
+
+
+def test_threads_never_share_a_block() -> None:
+    """Each finds in its array what it wrote."""
+    pool, wrong = Workspace(), []
+
+    def work(mark: int) -> None:
+        for _ in range(200):
+            mine = pool.empty((MIB,), "u1")
+            mine[::4096] = mark
+            wrong.extend(mine[::4096][mine[::4096] != mark])
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_pool_that_is_busy_lends_ordinary_memory() -> None:
+    """As after a fork while another thread was in it: nobody waits for ever."""
+    pool = Workspace()
+    with pool._lock:
+        assert pool.empty((MIB,), "u1").nbytes == MIB
+    assert pool.held_bytes == 0

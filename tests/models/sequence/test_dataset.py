@@ -1,0 +1,74 @@
+"""Ragged sequences as one flat tensor: batches padded with zeros, chunks of bounded size."""
+
+import pytest
+import torch
+
+from unrolled.models.sequence import dataset
+from unrolled.models.sequence.dataset import SequenceExamples
+
+LENGTHS = [3, 1, 7, 2, 5]
+
+
+def _examples(per_step: bool = False) -> SequenceExamples:
+    """Five sequences of two features; a value says which sequence and which step it is of."""
+    steps = [(10.0 * k + t, -t) for k, n in enumerate(LENGTHS) for t in range(n)]
+    values = torch.tensor([*steps, (0.0, 0.0)])
+    lengths = torch.tensor(LENGTHS)
+    targets = torch.arange(5) * 100
+    if per_step:
+        targets = torch.cat([torch.arange(len(steps)), torch.tensor([-1])])
+    return SequenceExamples(values, lengths.cumsum(0) - lengths, lengths, targets, per_step)
+
+
+def test_a_batch_is_padded_with_zeros_to_its_longest() -> None:
+    """In the order asked for; the same sequence may come twice."""
+    values, lengths, targets = _examples().batch(torch.tensor([3, 0, 3]))
+    assert values[..., 0].tolist() == [[30, 31, 0], [0, 1, 2], [30, 31, 0]]
+    assert values[..., 1].tolist() == [[0, -1, 0], [0, -1, -2], [0, -1, 0]]
+    assert (lengths.tolist(), targets.tolist()) == ([2, 3, 2], [300, 0, 300])
+
+
+def test_targets_a_step_are_padded_with_minus_one() -> None:
+    """Which is no class: the loss leaves it out."""
+    _, lengths, targets = _examples(per_step=True).batch(torch.tensor([1, 3, 0]))
+    assert targets.tolist() == [[3, -1, -1], [11, 12, -1], [0, 1, 2]]
+    assert lengths.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("per_step", [False, True])
+def test_some_are_the_same_as_among_all(per_step: bool) -> None:
+    """And share the values: a hold-out copies nothing."""
+    everything = _examples(per_step)
+    some = everything.some(torch.tensor([4, 2]))
+    assert len(some) == 2
+    assert some.values.data_ptr() == everything.values.data_ptr()
+    for one, other in zip(some.batch(torch.tensor([1])), everything.batch(torch.tensor([2])), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("most", [1, 5, 6, 10, 14, 1000])
+def test_chunks_hold_all_once_and_few_steps(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The padded steps of a chunk stay below the bound, unless one sequence alone has more."""
+    monkeypatch.setattr(dataset, "_CHUNK_STEPS", most)
+    chunks = [chunk.tolist() for chunk in _examples().chunks()]
+    assert sorted(k for chunk in chunks for k in chunk) == [0, 1, 2, 3, 4]
+    for chunk in chunks:
+        assert len(chunk) == 1 or len(chunk) * max(LENGTHS[k] for k in chunk) <= most
+    flat = [LENGTHS[k] for chunk in chunks for k in chunk]
+    assert flat == sorted(flat)  # of like length together
+    if most == 6:
+        assert chunks == [[1, 3], [0], [4], [2]]  # as many as fit
+
+
+def test_a_fingerprint_knows_every_part() -> None:
+    """Data, targets and settings."""
+    examples = _examples()
+    known = {examples.fingerprint("settings"), _examples().fingerprint("settings")}
+    assert len(known) == 1
+    examples.values[3, 1] += 1
+    known.add(examples.fingerprint("settings"))
+    examples.targets[2] += 1
+    known.add(examples.fingerprint("settings"))
+    known.add(examples.fingerprint("other"))
+    known.add(examples.some(torch.arange(4)).fingerprint("settings"))
+    assert len(known) == 5

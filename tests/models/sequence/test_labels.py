@@ -1,0 +1,120 @@
+"""Classes and their weights, and a loss that is one sum however the batches are cut."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from unrolled.errors import ArgumentError, DataError
+from unrolled.models.sequence.dataset import SequenceBatch
+from unrolled.models.sequence.labels import (
+    numbered,
+    require_known,
+    weighted_cross_entropy,
+    weights_of_classes,
+)
+
+CLASSES = np.array(["a", "b", "c"])
+NUMBERS = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 2])
+
+
+def test_classes_are_sorted_and_numbered() -> None:
+    """As scikit-learn sorts them."""
+    classes, numbers = numbered(np.array([7, -1, 7, 3]), "y")
+    assert classes.tolist() == [-1, 3, 7]
+    assert numbers.tolist() == [2, 0, 2, 1]
+
+
+def test_one_class_is_one_sentence() -> None:
+    """There is nothing to tell apart."""
+    with pytest.raises(DataError) as fault:
+        numbered(np.array(["up", "up"]), "SequenceClassifier y")
+    assert str(fault.value) == (
+        "SequenceClassifier y: expected at least two classes, got one class ('up') in all 2 labels. Give "
+        "examples of another class."
+    )
+
+
+def test_known_classes_pass_and_others_are_named() -> None:
+    """With the first five that there were, and the nearest of them."""
+    require_known(np.array(["c", "a"]), CLASSES, "y")
+    with pytest.raises(DataError, match=r"y: class 9 was not seen in training, .* 0, 1, 2, 3, 4, \.\.\.\. L"):
+        require_known(np.array([9]), np.arange(7), "y")
+    with pytest.raises(DataError, match=r"y: class '1' was not seen in training, .* were 0, 1\. Leave"):
+        require_known(np.array(["1"]), np.arange(2), "y")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (None, [1, 1, 1]),
+        ("balanced", [10 / 12, 10 / 6, 10 / 12]),
+        ({"b": 3}, [10 / 14, 30 / 14, 10 / 14]),
+        ({"a": 0, "b": 1, "c": 0, "d": 5}, [0, 5, 0]),  # a class of another fold does no harm
+    ],
+)
+def test_weights_are_one_on_average(wanted: Any, expected: list[float]) -> None:
+    """So that they change whom the training serves, and not how fast it learns."""
+    weights = weights_of_classes(wanted, CLASSES, NUMBERS)
+    np.testing.assert_allclose(weights, expected)
+    assert weights[NUMBERS].mean() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ("balance", "class_weight: expected None, 'balanced' or a dict, got 'balance'."),
+        ([1, 2, 3], "class_weight: expected None, 'balanced' or a dict, got [1, 2, 3]."),
+        ({"A": 2}, "class_weight: 'A' is no class of y. Did you mean 'a'?"),
+        ({"a": 0, "b": 0, "c": 0}, "class_weight: expected one above 0, got {'a': 0, 'b': 0, 'c': 0}."),
+        (
+            {"a": "2x", "b": -1},
+            (
+                "class_weight of 'a': expected a number at least 0, got '2x'.\n"
+                "class_weight of 'b': expected a number at least 0, got -1."
+            ),
+        ),
+    ],
+)
+def test_other_weights_are_refused(wanted: Any, sentence: str) -> None:
+    """One sentence each."""
+    with pytest.raises(ArgumentError) as fault:
+        weights_of_classes(wanted, CLASSES, NUMBERS)
+    assert str(fault.value) == sentence
+
+
+class _Fixed(nn.Module):
+    """Answers what it was given."""
+
+    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
+        return values
+
+
+def test_the_loss_is_the_formula() -> None:
+    """Minus the weighted log probability of the class, over the sequences."""
+    answers, targets = torch.randn(5, 3), torch.tensor([2, 0, 1, 1, 2])
+    weights = np.array([0.5, 2.0, 1.0])
+    loss = weighted_cross_entropy(weights, 1.0, "cpu")
+    shares = answers.double().softmax(1).numpy()
+    expected = -np.mean([weights[k] * np.log(own[k]) for own, k in zip(shares, targets, strict=True)])
+    assert loss(_Fixed(), SequenceBatch(answers, targets, targets)).item() == pytest.approx(
+        expected, rel=1e-6
+    )
+
+
+def test_padding_has_no_loss_and_long_sequences_count_by_their_steps() -> None:
+    """One target a step: two batches, weighted by their rows, give the loss of both together."""
+    answers = torch.randn(4, 6, 3)
+    targets = torch.randint(0, 3, (4, 6))
+    targets[0, 4:] = targets[2, 1:] = -1
+    loss = weighted_cross_entropy(np.ones(3), (targets >= 0).sum().item() / 4, "cpu")
+
+    def of(rows: slice) -> float:
+        return loss(_Fixed(), SequenceBatch(answers[rows], targets, targets[rows])).item()
+
+    known = targets >= 0
+    expected = nn.functional.cross_entropy(answers[known], targets[known]).item()
+    assert of(slice(None)) == pytest.approx(expected, rel=1e-6)
+    assert (of(slice(0, 1)) + 3 * of(slice(1, 4))) / 4 == pytest.approx(expected, rel=1e-6)

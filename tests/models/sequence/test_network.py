@@ -1,0 +1,88 @@
+"""A network of whole sequences: causal, deaf to padding, each part where it says it is."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
+
+SIZES = SequenceSizes(
+    inputs=3, answers=2, hidden_size=6, pooling="last+mean+max", channels=8, scales=2, span=9
+)  # fmt: skip
+RECURRENT = ("rnn", "gru", "lstm")
+
+
+def _network(**changes: object) -> SequenceNetwork:
+    torch.manual_seed(0)
+    return SequenceNetwork(replace(SIZES, **changes)).eval()
+
+
+def _sequences() -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(1)
+    return torch.randn(4, 11, 3), torch.tensor([11, 2, 5, 9])
+
+
+@pytest.mark.parametrize(("per_step", "stride"), [(False, 1), (False, 3), (True, 1)])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", [*RECURRENT, "feedforward"])
+def test_padding_never_changes_an_answer(cell: str, per_step: bool, bidirectional: bool, stride: int) -> None:
+    """Neither how much there is nor what stands in it."""
+    network = _network(cell=cell, per_step=per_step, bidirectional=bidirectional, stride=stride, steps=11)
+    values, lengths = _sequences()
+    longer = torch.full((4, 14, 3), torch.nan)
+    for row, length in enumerate(lengths.tolist()):
+        longer[row, :length] = values[row, :length]
+    answers, padded = network(values, lengths), network(longer, lengths)
+    torch.testing.assert_close(padded[:, :11] if per_step else padded, answers)
+    if per_step:
+        assert not answers[1, 2:].any()
+
+
+@pytest.mark.parametrize("cell", RECURRENT)
+def test_an_answer_knows_no_later_step(cell: str) -> None:
+    """Every step's answer, with the stem in front."""
+    network, (values, lengths) = _network(cell=cell, per_step=True), _sequences()
+    altered = values.clone()
+    altered[:, 7:] += 1
+    one, other = network(values, lengths), network(altered, lengths)
+    assert torch.equal(one[:, :7], other[:, :7])
+    assert not torch.equal(one[0, 7:], other[0, 7:])
+
+
+@pytest.mark.parametrize("cell", RECURRENT)
+def test_its_parts_make_the_whole(cell: str) -> None:
+    """Stem, core, then the answer to the states."""
+    network, (values, lengths) = _network(cell=cell, stride=2), _sequences()
+    inputs, steps = network.core_inputs(values, lengths)
+    states, _ = network.core(inputs, lengths=steps)
+    assert torch.equal(network.answer(states, steps), network(values, lengths))
+    assert str(network.core.explain(inputs, lengths=steps)).startswith("fused")
+
+
+@pytest.mark.parametrize(("cell", "gate", "sign"), [("gru", 1, 1.0), ("lstm", 1, 1.0), ("lstm", 0, -1.0)])
+def test_units_begin_with_memories_from_one_step_to_the_span(cell: str, gate: int, sign: float) -> None:
+    """1 / (1 - sigmoid(bias)) steps, log-uniformly; a span of 0 leaves torch's own start."""
+    network = _network(cell=cell, hidden_size=400, span=50)
+    bias = sign * network.core.bias_ih_l0[400 * gate : 400 * (gate + 1)]
+    steps = (1 / (1 - torch.sigmoid(bias))).log()
+    assert 1 <= steps.exp().min() < 1.2
+    assert 45 < steps.exp().max() <= 50
+    assert steps.mean().exp().item() == pytest.approx(50**0.5, rel=0.1)
+    bound = 400**-0.5
+    assert _network(cell=cell, hidden_size=400, span=0).core.bias_ih_l0.abs().max() <= bound
+
+
+def test_recurrent_weights_begin_orthogonal() -> None:
+    """Gate by gate, so that no product of them grows or dies."""
+    weight = _network().core.weight_hh_l0
+    for gate in weight.split(6):
+        torch.testing.assert_close(gate @ gate.T, torch.eye(6), atol=1e-5, rtol=0)
+
+
+def test_dropout_acts_in_training_alone() -> None:
+    """In front of the head."""
+    network, (values, lengths) = _network(dropout=0.5), _sequences()
+    assert torch.equal(network(values, lengths), network(values, lengths))
+    network.train()
+    assert not torch.equal(network(values, lengths), network(values, lengths))

@@ -1,0 +1,168 @@
+"""The estimators of whole sequences are scikit-learn's: its own checks, pipelines, grids, folds."""
+
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier, is_regressor
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_estimator
+
+from unrolled.models.sequence.classifier import SequenceClassifier
+from unrolled.models.sequence.regressor import SequenceRegressor
+from unrolled.models.sequence.tagger import SequenceTagger
+
+QUICK = {"hidden_size": 8, "max_epochs": 10, "learning_rate": 0.02, "ensemble": 1}
+CHECKED = {"cell": "rnn", "hidden_size": 8, "max_epochs": 6, "learning_rate": 0.05, "ensemble": 1}
+
+_ROUNDING = (
+    "torch multiplies one row in another order than a matrix, which moves the seventh digit of a float32; "
+    "the check allows 1e-7, test_company_changes_no_answer 1e-6"
+)
+EXCLUDED = {"check_methods_subset_invariance": _ROUNDING}
+# Each skips itself: array_api wants SCIPY_ARRAY_API set before the first import.
+SKIPPED = {"check_array_api_input"}
+
+
+def _ramps(count: int, seed: int = 0) -> tuple[list[Any], list[str], list[float]]:
+    """Ragged sequences of two features, the class of each and the slope that decides it."""
+    rng = np.random.default_rng(seed)
+    slopes = rng.uniform(0.5, 1, count) * rng.choice([-1, 1], count)
+    X = [
+        np.column_stack([slope * np.linspace(-1, 1, steps), rng.normal(0, 1, steps)])
+        for slope, steps in zip(slopes, rng.integers(3, 12, count), strict=True)
+    ]
+    return X, ["up" if slope > 0 else "down" for slope in slopes], slopes.tolist()
+
+
+@pytest.mark.filterwarnings("ignore:Estimator Sequence.* does not inherit from:UserWarning")
+@pytest.mark.parametrize("estimator", [SequenceClassifier, SequenceRegressor])
+def test_it_passes_the_checks_of_scikit_learn(estimator: Any) -> None:
+    """All of them but those listed above, with a reason."""
+    told = check_estimator(estimator(**CHECKED), expected_failed_checks=EXCLUDED, on_fail=None, on_skip=None)
+    by_status = {
+        status: {one["check_name"] for one in told if one["status"] == status}
+        for status in ("passed", "failed", "skipped", "xfail")
+    }
+    assert by_status["failed"] == set(), [one["exception"] for one in told if one["status"] == "failed"]
+    assert by_status["skipped"] <= SKIPPED
+    assert by_status["xfail"] <= set(EXCLUDED)
+    assert len(by_status["passed"]) > 40
+
+
+def test_scikit_learn_knows_what_they_are() -> None:
+    """By their tags: folds are stratified for a classifier."""
+    assert is_classifier(SequenceClassifier())
+    assert is_regressor(SequenceRegressor())
+    assert is_classifier(SequenceTagger())
+
+
+def test_it_is_not_imported_until_it_asks() -> None:
+    """Half a second that a fit does not need."""
+    code = (
+        "import sys\n"
+        "from unrolled import SequenceClassifier\n"
+        "SequenceClassifier(hidden_size=2, max_epochs=1).fit([[1, 2], [2, 1]], [0, 1]).predict([[1, 2]])\n"
+        "try:\n    SequenceClassifier().predict([[1, 2]])\n"
+        "except ValueError as fault:\n    print(fault)\n"
+        "print('sklearn' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == [
+        "SequenceClassifier: not fitted yet. Call fit(X, y) first.",
+        "False",
+    ]
+
+
+def test_an_unfitted_model_raises_scikit_learns_error_too() -> None:
+    """Whose own code catches no other; also when it comes back from a worker."""
+    with pytest.raises(NotFittedError) as fault:
+        SequenceRegressor().predict([[1.0, 2.0]])
+    again = pickle.loads(pickle.dumps(fault.value))
+    assert isinstance(again, NotFittedError)
+    assert str(again) == "SequenceRegressor: not fitted yet. Call fit(X, y) first."
+
+
+def test_arguments_are_kept_as_given() -> None:
+    """What clone asks for."""
+    odd = object()
+    for estimator in (SequenceClassifier, SequenceRegressor, SequenceTagger):
+        assert estimator(cell=odd).cell is odd
+        assert clone(estimator(hidden_size=7)).get_params() == estimator(hidden_size=7).get_params()
+        assert repr(estimator(cell="rnn")) == f"{estimator.__name__}(cell='rnn')"
+
+
+def test_folds_of_ragged_lists() -> None:
+    """Lists of arrays that differ in length, stratified; numbers as well as classes."""
+    X, y, slopes = _ramps(40)
+    assert cross_val_score(SequenceClassifier(**QUICK), X, y, cv=3).mean() > 0.9
+    assert cross_val_score(SequenceRegressor(**QUICK), X, slopes, cv=3).mean() > 0.8
+    assert cross_val_predict(SequenceClassifier(**QUICK), X, y, cv=3, method="predict_proba").shape == (40, 2)
+
+
+def test_other_scores_and_groups() -> None:
+    """Log loss and area under the curve by name; folds of whole groups."""
+    X, y, _ = _ramps(40)
+    groups = np.repeat(np.arange(8), 5)
+    for name in ("neg_log_loss", "roc_auc", "balanced_accuracy"):
+        told = cross_val_score(
+            SequenceClassifier(**QUICK), X, y, cv=GroupKFold(4), groups=groups, scoring=name
+        )
+        assert np.isfinite(told).all()
+
+
+def test_a_grid_over_ragged_lists() -> None:
+    """The best of its settings is fitted on everything."""
+    X, y, _ = _ramps(30)
+    search = GridSearchCV(SequenceClassifier(**QUICK), {"cell": ["rnn", "gru"], "hidden_size": [4]}, cv=2)
+    search.fit(X, y)
+    assert search.best_params_["hidden_size"] == 4
+    assert search.predict(X).shape == (30,)
+    assert search.best_estimator_.classes_.tolist() == ["down", "up"]
+
+
+class _Differences(TransformerMixin, BaseEstimator):
+    """A step of somebody's pipeline: ragged lists in and out."""
+
+    def fit(self, X: Any, y: Any = None) -> "_Differences":
+        self.fitted_ = True
+        return self
+
+    def transform(self, X: Any) -> Any:
+        return [np.diff(x, axis=0) for x in X]
+
+
+def test_a_pipeline_of_ragged_lists_in_a_grid() -> None:
+    """A parameter of the last step is reached by its name."""
+    X, y, _ = _ramps(30)
+    line = make_pipeline(_Differences(), SequenceClassifier(**QUICK))
+    search = GridSearchCV(line, {"sequenceclassifier__pooling": ["mean", "last"]}, cv=2).fit(X, y)
+    assert search.score(X, y) > 0.9
+
+
+def test_ragged_object_arrays() -> None:
+    """What NumPy makes of a ragged list when it is told to."""
+    X, y, _ = _ramps(20)
+    ragged = np.empty(20, dtype=object)
+    ragged[:] = X
+    model = SequenceClassifier(**QUICK).fit(ragged, y)
+    np.testing.assert_array_equal(model.predict(ragged), model.predict(X))
+
+
+def test_a_table_fixes_its_columns_and_a_list_does_not() -> None:
+    """scikit-learn's words for a table of another width; lists and (N, T, 1) take any length."""
+    X = np.random.default_rng(0).normal(size=(10, 6))
+    y = [0, 1] * 5
+    model = SequenceClassifier(hidden_size=2, max_epochs=1).fit(X, y)
+    assert model.n_features_in_ == 6
+    with pytest.raises(ValueError, match="X has 9 features, but SequenceClassifier is expecting 6 features"):
+        model.predict(np.zeros((4, 9)))
+    assert model.predict([np.zeros(9), np.zeros(2)]).shape == (2,)
+    assert model.predict(np.zeros((4, 9, 1))).shape == (4,)
+    assert model.fit(X[:, :, None], y).n_features_in_ == 1
+    assert model.predict(np.zeros((4, 9))).shape == (4,)

@@ -1,0 +1,118 @@
+"""Every step of a sequence gets a class, from the steps up to it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unrolled.errors import ArgumentError, DataError
+from unrolled.models.sequence.tagger import SequenceTagger
+
+QUICK = {"hidden_size": 8, "max_epochs": 30, "learning_rate": 0.02, "ensemble": 1}
+
+
+def _rises(count: int, seed: int = 0) -> tuple[list[Any], list[Any]]:
+    """Ragged noise; each step is tagged by whether it lies above the step before it."""
+    rng = np.random.default_rng(seed)
+    X = [rng.normal(size=steps) for steps in rng.integers(2, 12, count)]
+    return X, [np.where(np.diff(x, prepend=0.0) > 0, "up", "down") for x in X]
+
+
+@pytest.fixture(scope="module")
+def fitted() -> SequenceTagger:
+    """A model of the rises; tests must not change it."""
+    return SequenceTagger(**QUICK).fit(*_rises(100))
+
+
+def test_each_step_is_tagged_by_what_came_before_it(fitted: SequenceTagger) -> None:
+    """Which one step alone cannot tell; on sequences that it has not seen."""
+    X, y = _rises(40, seed=1)
+    tags = fitted.predict(X)
+    assert [len(own) for own in tags] == [len(own) for own in X]
+    assert fitted.score(X, y) > 0.9
+    assert fitted.score(X, y) == np.mean(np.concatenate(tags) == np.concatenate(y))
+    assert fitted.classes_.tolist() == ["down", "up"]
+
+
+def test_probabilities_are_shares_a_step(fitted: SequenceTagger) -> None:
+    """N arrays of a row a step."""
+    X, _ = _rises(10, seed=2)
+    for x, shares, tags in zip(X, fitted.predict_proba(X), fitted.predict(X), strict=True):
+        assert shares.shape == (len(x), 2)
+        np.testing.assert_allclose(shares.sum(1), 1.0)
+        assert tags.tolist() == fitted.classes_[shares.argmax(1)].tolist()
+
+
+def test_no_step_knows_a_later_one(fitted: SequenceTagger) -> None:
+    """The tags of a beginning are the beginning of the tags; not so if it reads from the end too."""
+    X, y = _rises(20, seed=3)
+    whole = fitted.predict_proba(X)
+    for x, shares in zip(X, whole, strict=True):
+        np.testing.assert_allclose(fitted.predict_proba([x[:2]])[0], shares[:2], atol=1e-6)
+    both = SequenceTagger(**QUICK | {"max_epochs": 2}, bidirectional=True).fit(X, y)
+    x = max(X, key=len)
+    assert np.abs(both.predict_proba([x[:2]])[0] - both.predict_proba([x])[0][:2]).max() > 1e-4
+
+
+def test_company_changes_no_answer(fitted: SequenceTagger) -> None:
+    """Alone, and among longer ones."""
+    X, _ = _rises(15, seed=4)
+    for x, shares in zip(X, fitted.predict_proba(X), strict=True):
+        np.testing.assert_allclose(fitted.predict_proba([x])[0], shares, atol=1e-6)
+
+
+def test_balanced_weights_reach_a_rare_tag() -> None:
+    """One step in ten, at random: with weights it is expected half of the time."""
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(10, 1)) for _ in range(30)]
+    y = [(rng.random(10) < 0.1).astype(int) for _ in range(30)]
+    quick = {"hidden_size": 4, "max_epochs": 10}
+    plain = np.concatenate(SequenceTagger(**quick).fit(X, y).predict_proba(X))[:, 1].mean()
+    model = SequenceTagger(**quick, class_weight="balanced").fit(X, y)
+    balanced = np.concatenate(model.predict_proba(X))[:, 1].mean()
+    assert plain < 0.2
+    assert plain + 0.1 < balanced < 0.65
+
+
+def test_tags_come_as_lists_arrays_or_one_array() -> None:
+    """(N, T) where all have one length."""
+    X = np.random.default_rng(0).normal(size=(6, 4, 2))
+    y = (X[..., 0] > 0).astype(int)
+    quick = {"hidden_size": 4, "max_epochs": 2}
+    expected = SequenceTagger(**quick).fit(X, y).predict_proba(X)
+    for form in (y.tolist(), list(y), [tuple(own) for own in y]):
+        np.testing.assert_array_equal(SequenceTagger(**quick).fit(X, form).predict_proba(X), expected)
+
+
+X = [[1.0, 2.0], [3.0]]
+
+
+@pytest.mark.parametrize(
+    ("y", "sentence"),
+    [
+        (["a", "b"], "expected 2 lists of labels, one a sequence, with one label a step"),
+        ([["a", "b"]], "expected 2 lists of labels, one a sequence, with one label a step"),
+        (None, "expected 2 lists of labels, one a sequence, with one label a step"),
+        ([["a", "b"], ["b", "a"]], "sequence 1: expected 1 labels, one a step of X, got 2."),
+        ([["a", "a"], ["a"]], r"expected at least two classes, got one class \('a'\) in all 3 labels"),
+        ([["a", "b"], [1]], "expected labels of one type"),
+        ([["a", None], ["b"]], "expected a label or a number, got None"),
+        ([[0.5, 1.0], [2.0]], "Unknown label type"),
+    ],
+)
+def test_what_is_no_label_a_step_is_refused(y: Any, sentence: str) -> None:
+    """One sentence, of y."""
+    with pytest.raises((DataError, TypeError), match=f"^SequenceTagger y.*{sentence}"):
+        SequenceTagger(hidden_size=2, max_epochs=1).fit(X, y)
+
+
+def test_a_class_that_was_never_seen_is_named_by_score(fitted: SequenceTagger) -> None:
+    """As the classifier does."""
+    with pytest.raises(DataError, match="class 'level' was not seen in training"):
+        fitted.score(X, [["up", "down"], ["level"]])
+
+
+def test_pooling_is_refused() -> None:
+    """Every step has its own answer; ignored silently, it would mislead."""
+    with pytest.raises(ArgumentError, match="pooling: every step has its own answer, nothing is pooled"):
+        SequenceTagger(pooling="mean").fit(X, [["a", "b"], ["b"]])

@@ -1,0 +1,326 @@
+"""What is held out, how many epochs, and what Ctrl-C leaves."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unrolled.errors import DataError, ModelFolderError, TrainingError
+from unrolled.models.sequence import training
+from unrolled.models.sequence.classifier import SequenceClassifier
+from unrolled.models.sequence.training import _fraction, _plan, held_out, judges
+
+QUICK = {"hidden_size": 4, "max_epochs": 3, "ensemble": 1, "validation_fraction": 0.1}
+
+
+def _sequences(count: int, seed: int = 0) -> tuple[Any, Any]:
+    """Ragged noise with a class that it does not tell."""
+    rng = np.random.default_rng(seed)
+    return [rng.normal(size=(steps, 1)) for steps in rng.integers(2, 6, count)], np.arange(count) % 3
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], list[str]]:
+    """Ctrl-C as soon as an epoch of the training with this label has ended: `interrupted(label, epoch)`."""
+
+    def at(label: str, epoch: int) -> list[str]:
+        seen: list[str] = []
+
+        class Line(training.ProgressLine):
+            def update(self, done: int, note: str = "") -> None:
+                seen.append(f"{self._label} {done}")
+                if seen[-1] == f"{label} {epoch}":
+                    raise KeyboardInterrupt
+
+        monkeypatch.setattr(training, "ProgressLine", Line)
+        return seen
+
+    return at
+
+
+def test_a_share_of_each_class_is_held_out() -> None:
+    """Of a rare one too, but never its last."""
+    strata = np.repeat([0, 1, 2], [900, 95, 5])
+    held = held_out(1000, 0.1, 0, strata=strata, groups=None)
+    assert sorted(np.bincount(strata[held], minlength=3).tolist()) in ([0, 10, 90], [1, 9, 90])
+    held = held_out(1000, 0.5, 0, strata=np.repeat([0, 1], [999, 1]), groups=None)
+    assert not held[999]
+
+
+def test_many_small_classes_are_judged_by_some_of_them() -> None:
+    """A tenth of four is none of them, and of a hundred times four it is forty, whatever the class."""
+    strata = np.arange(400) % 100
+    held = [held_out(400, 0.1, seed, strata=strata, groups=None) for seed in range(2)]
+    assert [np.bincount(strata[own]).max() for own in held] == [1, 1]
+    assert [own.sum() for own in held] == [40, 40]
+    assert set(strata[held[0]]) != set(strata[held[1]])
+    held_of_three = held_out(90, 0.5, 0, strata=np.arange(90) // 3, groups=None)
+    assert np.bincount(np.arange(90)[held_of_three] // 3).tolist() == [1] * 30  # not two of three
+
+
+def test_groups_take_half_at_most() -> None:
+    """Though half was asked for, and the next group would bring more."""
+    groups = np.repeat(np.arange(3), 40)
+    held = [held_out(120, 0.5, seed, strata=None, groups=groups).sum() for seed in range(5)]
+    assert held == [40] * 5
+
+
+def test_why_nothing_was_held_out_is_said() -> None:
+    """Enough sequences, but all in one group."""
+    X, y = _sequences(300)
+    model = SequenceClassifier(**QUICK).fit(X, y, np.zeros(300))
+    assert model.stopping_ == (
+        "Too few could be held out without the last of a class, or a part of a group: all of them trained "
+        "for a fixed number of 3 epochs."
+    )
+
+
+def test_another_seed_holds_out_others() -> None:
+    """And the same seed the same."""
+    first, again, other = (held_out(500, 0.2, seed, strata=None, groups=None) for seed in (0, 0, 1))
+    assert (first == again).all()
+    assert (first != other).any()
+    assert first.sum() == other.sum() == 100
+
+
+def test_groups_are_held_out_whole() -> None:
+    """No speaker is both trained on and judged by."""
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 20, 600)
+    strata = rng.integers(0, 4, 600)
+    held = held_out(600, 0.1, 3, strata=strata, groups=groups)
+    assert 60 <= held.sum() <= 120
+    assert not set(groups[held]) & set(groups[~held])
+
+
+def test_no_class_leaves_with_a_group() -> None:
+    """Of two groups that hold all of a class one stays, whatever the seed."""
+    groups, strata = np.repeat(np.arange(10), 60), np.repeat([0, 0, 0, 0, 1, 1, 1, 1, 2, 2], 60)
+    for seed in range(20):
+        held = held_out(600, 0.5, seed, strata=strata, groups=groups)
+        assert held.sum() == 300
+        assert set(strata[~held]) == {0, 1, 2}
+
+
+def test_one_group_leaves_nothing_to_hold_out() -> None:
+    """All of it would go."""
+    assert not held_out(600, 0.1, 0, strata=None, groups=np.zeros(600, dtype=np.int64)).any()
+
+
+@pytest.mark.parametrize(("count", "fraction"), [(294, 0.1), (20, 0.5), (1000, 0.0), (2, 0.1)])
+def test_too_few_to_judge_are_not_held_out(count: int, fraction: float) -> None:
+    """Fewer than thirty would pick the epoch by luck."""
+    assert not held_out(count, fraction, 0, strata=None, groups=None).any()
+
+
+def test_the_epoch_is_chosen_on_what_was_held_out() -> None:
+    """The history has its loss, the sentence its number."""
+    model = SequenceClassifier(**QUICK).fit(*_sequences(300))
+    assert model.history_.best.validation_loss is not None
+    assert model.stopping_.endswith("was the best on 30 held-out sequences; all of them ran.")
+    assert model.stopping_.startswith(f"Epoch {model.history_.best_epoch} of 3 ")
+
+
+def test_what_judges_is_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every sequence is on one side, with its own steps and class."""
+    seen: list[Any] = []
+    fit = training.fit
+
+    def looked_at(network: Any, loss: Any, training: Any, judged: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.extend((training, judged))
+        return fit(network, loss, training, judged, *args, **kwargs)
+
+    monkeypatch.setattr(training, "fit", looked_at)
+    X, y = _sequences(300)
+    SequenceClassifier(**QUICK).fit(X, y)
+    firsts = np.cumsum([0, *map(len, X[:-1])])
+    places = [np.searchsorted(firsts, part.starts.numpy()) for part in seen]
+    assert sorted(np.concatenate(places)) == list(range(300))
+    for part, own in zip(seen, places, strict=True):
+        assert part.starts.tolist() == firsts[own].tolist()
+        assert part.lengths.tolist() == [len(X[k]) for k in own]
+        assert part.targets.tolist() == y[own].tolist()
+
+
+def test_what_judges_shapes_no_scale() -> None:
+    """Nothing of it is learned, not even how large values are."""
+    X, y = _sequences(400)
+    model = SequenceClassifier(**QUICK, random_state=3)
+    held = judges(model._settings(None, 400), 400, strata=y, groups=None)
+    assert held.sum() == 40
+    plain = model.fit(X, y).scaling_
+    planted = model.fit([x * 1000 if hidden else x for x, hidden in zip(X, held, strict=True)], y).scaling_
+    assert (plain.mean == planted.mean).all()
+    assert (plain.scale == planted.scale).all()
+    all_of_them = np.concatenate([x for x, hidden in zip(X, held, strict=True) if not hidden])
+    np.testing.assert_allclose(plain.scale, all_of_them.std(axis=0), rtol=1e-12)
+
+
+def test_members_of_an_ensemble_have_the_same_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One scale serves all of them, and must be seen by none of their judges."""
+    seen: list[int] = []
+    fit = training.fit
+
+    def noted(network: Any, loss: Any, training: Any, judged: Any, *rest: Any, **named: Any) -> Any:
+        seen.append(hash(tuple(judged.starts.tolist())))
+        return fit(network, loss, training, judged, *rest, **named)
+
+    monkeypatch.setattr(training, "fit", noted)
+    SequenceClassifier(**QUICK | {"ensemble": 3}).fit(*_sequences(400))
+    assert len(seen) == 3
+    assert len(set(seen)) == 1
+
+
+def test_noise_stops_early() -> None:
+    """Three tenths of the epochs without a better one."""
+    model = SequenceClassifier(**QUICK | {"hidden_size": 16, "max_epochs": 60}, learning_rate=0.05).fit(
+        *_sequences(300)
+    )
+    assert model.history_.stopped == "early"
+    assert model.stopping_.endswith("; none of the next was better.")
+    assert len(model.history_.epochs) == model.history_.best_epoch + 18
+
+
+@pytest.mark.parametrize(("count", "epochs", "steps"), [(2, 400, 1), (1000, 50, 16), (100_000, 6, 1563)])
+def test_epochs_are_passes_as_many_as_learn_enough(count: int, epochs: int, steps: int) -> None:
+    """Fifty, but at least 400 steps and about 8,000 at most; what the user says counts."""
+    settings = SequenceClassifier()._settings(None, count)
+    plan = _plan(count, settings)
+    assert (plan.max_epochs, plan.steps_per_epoch) == (epochs, steps)
+    assert steps == math.ceil(count / plan.batch_size)
+    assert _plan(count, replace(settings, max_epochs=7)).max_epochs == 7
+
+
+def test_few_sequences_train_for_a_fixed_number_of_epochs() -> None:
+    """And it is said, with the number."""
+    model = SequenceClassifier(**QUICK).fit(*_sequences(12))
+    assert model.history_.best.validation_loss is None
+    assert model.stopping_ == (
+        "12 sequences are too few to hold some out: all of them trained for a fixed number of 3 epochs."
+    )
+    model = SequenceClassifier(**QUICK | {"validation_fraction": 0}).fit(*_sequences(400))
+    assert model.stopping_ == (
+        "Nothing was to be held out: all of them trained for a fixed number of 3 epochs."
+    )
+
+
+def test_groups_reach_the_hold_out() -> None:
+    """With them, other sequences judge; names of any kind do."""
+    X, y = _sequences(300)
+    plain = SequenceClassifier(**QUICK).fit(X, y)
+    groups = np.repeat(np.array(["ann", "bob", "cy", "di", "ed", "flo"]), 50)
+    grouped = SequenceClassifier(**QUICK).fit(X, y, groups)
+    assert "on 50 held-out sequences" in grouped.stopping_
+    assert plain.history_.best.validation_loss != grouped.history_.best.validation_loss
+    with pytest.raises(DataError, match="groups: expected 300 names"):
+        SequenceClassifier(**QUICK).fit(X, y, groups[:7])
+
+
+def test_ctrl_c_keeps_the_best_weights_so_far(
+    interrupted: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model is that of the epoch before, and says so."""
+    X, y = _sequences(20)
+    interrupted("training", 2)
+    model = SequenceClassifier(**QUICK).fit(X, y)
+    assert model.history_.stopped == "interrupted"
+    assert model.stopping_ == "Interrupted by Ctrl-C after 2 epochs."
+    assert capsys.readouterr().err == "Interrupted: the best weights so far are kept (epoch 2).\n"
+    assert model.predict(X).shape == (20,)
+
+
+def test_ctrl_c_keeps_the_members_before_it(
+    interrupted: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one that was cut short is not among them."""
+    X, y = _sequences(20)
+    seen = interrupted("training 3 of 4", 1)
+    model = SequenceClassifier(**QUICK | {"ensemble": 4}).fit(X, y)
+    assert len(model.networks_) == 2
+    assert model.history_.stopped == "interrupted"
+    assert capsys.readouterr().err.endswith("are kept (2 of 4 networks).\n")
+    assert seen[-1] == "training 3 of 4 1"
+    alone = SequenceClassifier(**QUICK | {"ensemble": 2}).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), alone.predict_proba(X))
+
+
+def test_ctrl_c_before_the_first_epoch_leaves_the_model_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was learned yet."""
+    X, y = _sequences(20)
+    model = SequenceClassifier(**QUICK).fit(X, y)
+    before, facts = model.predict_proba(X), dict(vars(model))
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "fit", stop)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X[:10], y[:10])
+    assert vars(model) == facts
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+def test_a_loss_that_is_not_finite_leaves_the_model_as_it_was() -> None:
+    """One sentence says what to lower."""
+    X, y = _sequences(20)
+    model = SequenceClassifier(**QUICK).fit(X, y)
+    facts = dict(vars(model))
+    model.set_params(cell="rnn", activation="identity", learning_rate=1e30, hidden_size=32)
+    with pytest.raises(TrainingError, match="loss is no longer finite"):
+        model.fit([np.cumsum(x) for x in X], y)
+    model.set_params(**{name: facts[name] for name in model.get_params()})
+    assert vars(model) == facts
+
+
+@pytest.mark.parametrize("ensemble", [1, 2])
+def test_a_checkpoint_goes_on_to_the_same_result(
+    ensemble: int, interrupted: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    """Interrupted and fitted again: to the bit, though the second run starts in the middle."""
+    X, y = _sequences(20)
+    quick = QUICK | {"max_epochs": 5, "ensemble": ensemble}
+    expected = SequenceClassifier(**quick).fit(X, y).predict_proba(X)
+    label = "training" if ensemble == 1 else "training 1 of 2"
+    interrupted(label, 2)
+    SequenceClassifier(**quick).fit(X, y, checkpoint=tmp_path / "point")
+    seen = interrupted("never", 0)
+    model = SequenceClassifier(**quick).fit(X, y, checkpoint=tmp_path / "point")
+    assert seen[0] == f"{label} 3"
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+
+
+def test_a_checkpoint_of_other_data_or_weights_is_refused(tmp_path: Path) -> None:
+    """One value is enough, or what a class weighs."""
+    X, y = _sequences(20)
+    SequenceClassifier(**QUICK).fit(X, y, checkpoint=tmp_path / "point")
+    heavy = SequenceClassifier(**QUICK, class_weight={0: 2.0})
+    with pytest.raises(ModelFolderError, match="made with other settings or data"):
+        heavy.fit(X, y, checkpoint=tmp_path / "point")
+    X[3][0, 0] += 1
+    with pytest.raises(ModelFolderError, match="made with other settings or data"):
+        SequenceClassifier(**QUICK).fit(X, y, checkpoint=tmp_path / "point")
+
+
+def test_the_progress_line_shows_the_loss(capsys: pytest.CaptureFixture[str]) -> None:
+    """When it is asked for."""
+    X, y = _sequences(12)
+    SequenceClassifier(**QUICK, verbose=True).fit(X, y)
+    assert "training 3/3 epochs, loss" in capsys.readouterr().err
+    SequenceClassifier(**QUICK).fit(X, y)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("count", "networks", "held"), [(20, 4, 0.0), (499, 4, 0.0), (500, 1, 0.0), (2000, 1, 0.1)]
+)
+def test_few_sequences_are_all_trained_on_by_several_networks(count: int, networks: int, held: float) -> None:
+    """Luck in the start is evened out below 500; from 2,000 on some can be spared to judge."""
+    settings = SequenceClassifier()._settings(None, count)
+    assert settings.ensemble == networks
+    assert _fraction(settings, count) == held
+    assert _fraction(replace(settings, validation_fraction=0.3), count) == 0.3
+    assert SequenceClassifier(training="reservoir")._settings(None, count).ensemble == 1

@@ -1,0 +1,181 @@
+"""Layers as ONNX models: ONNX Runtime runs them to the same numbers, and they come back the same."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor
+
+import unrolled.nn as un
+from unrolled.errors import ArgumentError, StorageError
+from unrolled.nn.cells.core import GRUWeights
+from unrolled.nn.cells.onnx_activations import Activation
+from unrolled.nn.cells.variants import (
+    GeneralGRUCell,
+    GeneralLSTMCell,
+    GeneralLSTMWeights,
+    ResetFirstGRUCell,
+)
+from unrolled.nn.convert import from_onnx, to_onnx
+
+T, B, F, H = 6, 4, 3, 5
+TOLERANCE = 2e-6  # float32, sums of a dozen in another order
+CLIPPED = (Activation("Sigmoid", clip=0.5), Activation("Tanh", clip=0.5))
+GATE, CANDIDATE, RELU = Activation("HardSigmoid", 0.3, 0.4), Activation("Elu", 0.7), Activation("Relu")
+
+
+def cells(
+    cell: Any, kind: Any, gates: int, directions: int = 1, *, has_bias: bool = True, **more: Tensor
+) -> un.CellLayer:
+    """A CellLayer of one cell with small random weights."""
+    shapes = [(gates * H, F), (gates * H, H), *([(gates * H,), (gates * H,)] if has_bias else [])]
+    ways = [
+        un.Direction(cell, kind(*(torch.randn(s) * 0.4 for s in shapes), **more), d == 1)
+        for d in range(directions)
+    ]
+    return un.CellLayer(F, [ways])
+
+
+LAYERS: dict[str, Any] = {
+    "rnn": lambda: un.RNN(F, H),
+    "rnn-no-bias": lambda: un.RNN(F, H, bias=False),
+    **{f"rnn-{phi}": (lambda phi=phi: un.RNN(F, H, nonlinearity=phi)) for phi in
+       ("relu", "leaky_relu", "prelu", "sigmoid", "identity", "softsign", "elu")},
+    "gru": lambda: un.GRU(F, H),
+    "gru-batch-first": lambda: un.GRU(F, H, batch_first=True),
+    "gru-all": lambda: un.GRU(F, H, 3, bidirectional=True, batch_first=True, dropout=0.5),
+    "gru-dropping": lambda: un.GRU(F, H, recurrent_dropout=0.5),
+    "lstm": lambda: un.LSTM(F, H),
+    "lstm-all": lambda: un.LSTM(F, H, 2, bidirectional=True, bias=False),
+    "gru-reset-first": lambda: cells(ResetFirstGRUCell(), GRUWeights, 3, 2),
+    "gru-reset-first-activations": lambda: cells(ResetFirstGRUCell(GATE, CANDIDATE), GRUWeights, 3),
+    "gru-activations": lambda: cells(GeneralGRUCell(GATE, CANDIDATE), GRUWeights, 3, 2),
+    "lstm-activations": lambda: cells(GeneralLSTMCell(GATE, CANDIDATE, RELU), GeneralLSTMWeights, 4),
+    "lstm-coupled": lambda: cells(GeneralLSTMCell(is_coupled=True), GeneralLSTMWeights, 4),
+    "lstm-peepholes": lambda: cells(GeneralLSTMCell(), GeneralLSTMWeights, 4, 2, peephole=torch.randn(3 * H)),
+    "lstm-peepholes-no-bias": lambda: cells(
+        GeneralLSTMCell(), GeneralLSTMWeights, 4, 2, has_bias=False, peephole=torch.randn(3 * H)
+    ),
+    "rnn-clip": lambda: un.RNN(F, H, nonlinearity=Activation("Tanh", clip=0.5)),
+    "gru-clip": lambda: cells(GeneralGRUCell(*CLIPPED), GRUWeights, 3),
+}  # fmt: skip
+every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+
+
+def ran(model: onnx.ModelProto, **given: Tensor) -> list[Tensor]:
+    """What ONNX Runtime makes of it."""
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return [torch.from_numpy(t) for t in session.run(None, {n: t.numpy() for n, t in given.items()})]
+
+
+def answer(layer: Any, *arguments: Any, **more: Any) -> list[Tensor]:
+    """Output, h_n and c_n if there is one."""
+    with torch.no_grad():
+        output, state = layer(*arguments, **more)
+    return [output, *(state if isinstance(state, tuple) else (state,))]
+
+
+def start(layer: Any) -> list[Tensor]:
+    """A state for each part."""
+    return [torch.randn_like(part) for part in answer(layer, _input(layer))[1:]]
+
+
+def _input(layer: Any, T: int = T, B: int = B) -> Tensor:
+    return torch.randn((B, T, F) if layer.batch_first else (T, B, F))
+
+
+@every_layer
+def test_onnx_runtime_runs_it_to_the_same_numbers(make: Any) -> None:
+    """From zeros, for several T and B with one model."""
+    layer = make().eval()
+    model = to_onnx(layer)
+    for sizes in ((T, B), (1, 1), (7, 2)):
+        x = _input(layer, *sizes)
+        torch.testing.assert_close(ran(model, input=x), answer(layer, x), rtol=0, atol=TOLERANCE)
+
+
+@every_layer
+def test_a_state_and_lengths_are_inputs_if_asked_for(make: Any) -> None:
+    """Both at once; outputs beyond a row's end are zero there too."""
+    layer = make().eval()
+    x, parts, lengths = _input(layer), start(layer), torch.tensor([6, 2, 5, 1], dtype=torch.int32)
+    model = to_onnx(layer, hx=True, lengths=True)
+    assert [i.name for i in model.graph.input] == ["input", "lengths", "h_0", "c_0"][: 2 + len(parts)]
+    given = dict(zip(("h_0", "c_0"), parts, strict=False))
+    wanted = answer(layer, x, tuple(parts) if len(parts) > 1 else parts[0], lengths=lengths)
+    torch.testing.assert_close(ran(model, input=x, lengths=lengths, **given), wanted, rtol=0, atol=TOLERANCE)
+
+
+@every_layer
+def test_it_comes_back_the_same(make: Any) -> None:
+    """The same kind of layer with the same weights, to the bit; a learned slope is a slope by then."""
+    layer = make().eval()
+    back = from_onnx(to_onnx(layer))
+    assert type(back) is type(layer)
+    assert back.batch_first == layer.batch_first
+    own = {name: weight for name, weight in layer.state_dict().items() if "slope" not in name}
+    found = back.state_dict()
+    assert found.keys() == own.keys()
+    assert all(torch.equal(found[name], weight) for name, weight in own.items())
+    x = _input(layer)
+    torch.testing.assert_close(answer(back, x), answer(layer, x), rtol=0, atol=TOLERANCE)
+
+
+def test_the_model_names_what_it_takes_and_gives() -> None:
+    """T and B are open, the rest is said; the file passes ONNX's checker with its shapes inferred."""
+    model = to_onnx(un.LSTM(F, H, 2, bidirectional=True, batch_first=True), hx=True)
+
+    def shapes(values: Any) -> dict[str, list[Any]]:
+        return {v.name: [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in values}
+
+    assert shapes(model.graph.input) == {"input": ["B", "T", F], "h_0": [4, "B", H], "c_0": [4, "B", H]}
+    outputs = {"output": ["B", "T", 2 * H], "h_n": [4, "B", H], "c_n": [4, "B", H]}
+    assert shapes(model.graph.output) == outputs
+    onnx.checker.check_model(onnx.shape_inference.infer_shapes(model, strict_mode=True), full_check=True)
+
+
+def test_the_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """What is returned is what the file holds; where it cannot be written, a sentence says so."""
+    model = to_onnx(un.GRU(F, H), tmp_path / "gru.onnx")
+    assert onnx.load(tmp_path / "gru.onnx") == model
+    assert [path.name for path in tmp_path.iterdir()] == ["gru.onnx"]
+    with pytest.raises(StorageError, match="there is no folder"):
+        to_onnx(un.GRU(F, H), tmp_path / "absent" / "gru.onnx")
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_the_models_dtype_is_the_layers(dtype: torch.dtype) -> None:
+    """Weights keep every bit."""
+    layer = un.GRU(F, H, dtype=dtype)
+    model = to_onnx(layer)
+    (W,) = [onnx.numpy_helper.to_array(held) for held in model.graph.initializer if held.name == "W_l0"]
+    assert W.dtype == np.dtype(str(dtype).removeprefix("torch."))
+    assert torch.equal(from_onnx(model).weight_ih_l0, layer.weight_ih_l0)
+
+
+def test_what_onnx_does_not_have_is_refused() -> None:
+    """In a sentence that names it."""
+    clips = GeneralLSTMCell(readout=Activation("Tanh", clip=1))
+    first, after = (
+        cells(c, GRUWeights, 3).directions()[0][0] for c in (ResetFirstGRUCell(), GeneralGRUCell())
+    )
+    back = after._replace(is_reverse=True)
+    refused = {
+        "this RNN has layer_norm": un.RNN(F, H, layer_norm=True),
+        "this LSTM has zoneout=0.1": un.LSTM(F, H, zoneout=0.1),
+        "this LSTM has proj_size=2": un.LSTM(F, H, proj_size=2),
+        "have no hard tanh": un.RNN(F, H, nonlinearity="hardtanh"),
+        "function of Python": un.RNN(F, H, nonlinearity=torch.sin),
+        "bfloat16": un.GRU(F, H, dtype=torch.bfloat16),
+        "one clip for all activations but an LSTM's h": cells(clips, GeneralLSTMWeights, 4),
+        "the two directions have different cells": un.CellLayer(F, [[first, back]]),
+        r"directions are reversed like \[True, True\]": un.CellLayer(F, [[back, back]]),
+        "expected an RNN, GRU, LSTM or CellLayer of unrolled.nn, got torch.*Linear": torch.nn.Linear(F, H),
+    }  # fmt: skip
+    for sentence, layer in refused.items():
+        with pytest.raises(ArgumentError, match=f"^to_onnx.*: .*{sentence}"):
+            to_onnx(layer)

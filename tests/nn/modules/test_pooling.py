@@ -1,0 +1,63 @@
+"""The states of all steps become one vector a sequence; padding takes no part."""
+
+import pytest
+import torch
+
+from unrolled.nn.modules.pooling import WAYS, Pooling, Standardise
+
+
+def _states() -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    return torch.randn(4, 7, 6, dtype=torch.float64), torch.tensor([7, 1, 0, 4])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_is_its_definition(way: str) -> None:
+    """Sequence by sequence, over its own steps."""
+    states, lengths = _states()
+    torch.manual_seed(1)
+    pool = Pooling(way, 6).double()
+    for row, (own, length) in enumerate(zip(states, lengths.tolist(), strict=True)):
+        pooled, steps = pool(states, lengths)[row], own[:length]
+        if not length:
+            assert torch.equal(pooled, torch.zeros(6, dtype=torch.float64))
+        elif way == "attention":
+            shares = pool.question(torch.tanh(pool.looking(steps))).softmax(0)
+            torch.testing.assert_close(pooled, (shares * steps).sum(0))
+        else:
+            wanted = {"last": steps[-1], "mean": steps.mean(0), "max": steps.amax(0)}[way]
+            torch.testing.assert_close(pooled, wanted)
+
+
+@pytest.mark.parametrize("padding", [1e6, float("nan")])
+@pytest.mark.parametrize("way", WAYS)
+def test_padding_takes_no_part(way: str, padding: float) -> None:
+    """However large its states are, and if they are none."""
+    states, lengths = _states()
+    longer = torch.full((4, 9, 6), padding, dtype=torch.float64)
+    for row, length in enumerate(lengths.tolist()):
+        longer[row, :length] = states[row, :length]
+    pool = Pooling(way, 6).double()
+    torch.testing.assert_close(pool(longer, lengths), pool(states, lengths))
+
+
+def test_ways_joined_stand_one_after_the_other() -> None:
+    """In the order in which they are named."""
+    states, lengths = _states()
+    parts = [Pooling(way, 6)(states, lengths) for way in ("max", "last")]
+    assert torch.equal(Pooling("max+last", 6)(states, lengths), torch.cat(parts, 1))
+
+
+def test_backwards_the_last_state_is_that_of_the_first_step() -> None:
+    """There the second direction has read everything."""
+    states, lengths = _states()
+    pooled = Pooling("last", 6, bidirectional=True)(states, lengths)
+    assert torch.equal(pooled[3], torch.cat([states[3, 3, :3], states[3, 0, 3:]]))
+    assert torch.equal(pooled[2], torch.zeros(6, dtype=torch.float64))
+
+
+def test_numbers_that_hardly_vary_are_left_out() -> None:
+    """Dividing by next to nothing would blow rounding up to a feature."""
+    scaled = Standardise(3)
+    scaled.settle(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([10.0, 1e-4, 0.0]))
+    assert scaled(torch.tensor([[11.0, 5.0, 5.0]])).tolist() == [[1.0, 0.0, 0.0]]

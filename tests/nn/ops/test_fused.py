@@ -1,0 +1,394 @@
+"""One operator on the kernels: autograd, strides, wrong use."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import unrolled.nn as un
+from unrolled import kernels
+from unrolled.errors import ArgumentError
+from unrolled.nn.cells.core import (
+    GRUCell,
+    GRUState,
+    GRUWeights,
+    LSTMCell,
+    LSTMState,
+    LSTMWeights,
+    RNNCell,
+    RNNState,
+    RNNWeights,
+)
+from unrolled.nn.cells.zoneout import Zoneout
+from unrolled.nn.ops import fused, launch
+
+pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled room is not there")
+
+T, B, F, H = 5, 3, 2, 4  # every axis a different size
+CASES: dict[str, tuple[Any, Any, Any, dict[str, bool]]] = {
+    "rnn": (RNNCell(), RNNState, RNNWeights, {}),
+    "rnn-prelu-norm": (RNNCell("prelu"), RNNState, RNNWeights, {"slope": True, "norm": True}),
+    "gru": (GRUCell(), GRUState, GRUWeights, {}),
+    "gru-norm": (GRUCell(), GRUState, GRUWeights, {"norm": True}),
+    "lstm": (LSTMCell(), LSTMState, LSTMWeights, {}),
+    "lstm-norm": (LSTMCell(), LSTMState, LSTMWeights, {"norm": True}),
+}
+every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+OPTIONS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "plain": lambda _: {},
+    "ragged": lambda _: {"lengths": [5, 0, 2], "reverse": True},
+    "everything": lambda parts: {
+        "lengths": torch.tensor([5, 0, 2]), "resets": torch.rand(B, T) < 0.4,
+        "dropped": 2 * (torch.rand(B, H) < 0.5).double(), "zoneout": Zoneout((0.3, 0.2)[:parts], 7),
+    },
+    "mean": lambda parts: {"zoneout": Zoneout((0.3, 0.2)[:parts])},
+}  # fmt: skip
+every_option = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+
+
+class Run:
+    """One cell with weights, input and state in float64, as functions of a flat list of tensors."""
+
+    def __init__(
+        self, case: tuple[Any, Any, Any, dict[str, bool]], options: Callable[[int], dict[str, Any]]
+    ) -> None:
+        self.cell, self.state, self.weights, has = case
+        torch.manual_seed(2)
+        rows = len(self.cell.gates) * H
+        shapes: dict[str, tuple[int, ...]] = {
+            "weight_ih": (rows, F), "weight_hh": (rows, H), "bias_ih": (rows,), "bias_hh": (rows,),
+        }  # fmt: skip
+        if has.get("slope"):
+            shapes["slope"] = (1,)
+        if has.get("norm"):
+            gains = {"gain_ih": (rows,), "gain_hh": (rows,), "gain_cell": (H,), "bias_cell": (H,)}
+            shapes |= {name: shape for name, shape in gains.items() if name in self.weights._fields}
+        self.names, parts = list(shapes), len(self.state._fields)
+        drawn = [(T, B, F), *[(B, H)] * parts, *shapes.values()]
+        self.given = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in drawn]
+        self.options = options(parts)
+
+    def __call__(self, *given: Tensor, unroll: Any = fused.unroll) -> tuple[Tensor, ...]:
+        x, *rest = given
+        parts = len(self.state._fields)
+        learned = self.weights(**dict(zip(self.names, rest[parts:], strict=True)))
+        output, state = unroll(self.cell, x, learned, self.state(*rest[:parts]), **self.options)
+        return output, *state
+
+    def gradients(self, **more: Any) -> list[Tensor]:
+        """Values, and the gradients of everything."""
+        answer = self(*self.given, **more)
+        goal = sum((part * torch.linspace(-1, 1, part.numel()).view_as(part)).sum() for part in answer)
+        return [*answer, *torch.autograd.grad(goal, self.given)]
+
+
+@pytest.fixture(params=["tensors", "addresses"])
+def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Both ways to the kernels: tensors that C looks at, and addresses that Python asks for."""
+    if request.param == "addresses":
+        monkeypatch.setattr(launch, "_IS_OPEN", False)
+    elif not launch._IS_OPEN:
+        pytest.skip("this torch does not describe its tensors to C")
+    for made in (launch.rule, fused._plain_rule):
+        made.cache_clear()
+    yield request.param
+    for made in (launch.rule, fused._plain_rule):
+        made.cache_clear()
+
+
+# ---- what it computes
+
+
+@every_case
+@every_option
+@pytest.mark.usefixtures("door")
+def test_values_and_gradients_are_the_references(case: Any, options: Any) -> None:
+    """To rounding, for every cell and option; and the same bits when asked again."""
+    run = Run(case, options)
+    found = run.gradients()
+    torch.testing.assert_close(found, run.gradients(unroll=un.unroll), rtol=0, atol=1e-12)
+    assert all(torch.equal(a, b) for a, b in zip(found, run.gradients(), strict=True))
+
+
+@every_case
+@every_option
+def test_gradients_are_right(case: Any, options: Any) -> None:
+    """By finite differences."""
+    run = Run(case, options)
+    assert torch.autograd.gradcheck(run, run.given, fast_mode=True)
+
+
+@every_case
+def test_the_gradients_gradients_are_right(case: Any) -> None:
+    """By finite differences, with every option; the second derivative goes through the reference."""
+    run = Run(case, OPTIONS["everything"])
+    assert torch.autograd.gradgradcheck(run, run.given, fast_mode=True)
+
+
+@every_case
+def test_any_share_of_the_gradients_may_be_asked_for(case: Any) -> None:
+    """Of one input alone, and of one output alone, each is what it was among all."""
+    run = Run(case, OPTIONS["plain"])
+    for k in range(len(run.given)):
+        fixed = [g.detach() for g in run.given]
+        fixed[k].requires_grad_()
+        for part, whole in zip(run(*fixed), run(*run.given), strict=True):
+            (alone,) = torch.autograd.grad(part.sum(), [fixed[k]], retain_graph=True)
+            (among,) = torch.autograd.grad(whole.sum(), [run.given[k]], retain_graph=True)
+            assert torch.equal(alone, among)
+
+
+def test_a_retained_graph_gives_the_same_twice() -> None:
+    """A backward pass changes nothing that the next one reads; without retaining, torch says so."""
+    for case in CASES.values():
+        run = Run(case, OPTIONS["everything"])
+        output, *_ = run(*run.given)
+        first = torch.autograd.grad(output.sum(), run.given, retain_graph=True)
+        assert all(map(torch.equal, first, torch.autograd.grad(output.sum(), run.given)))
+        with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+            torch.autograd.grad(output.sum(), run.given)
+
+
+def test_an_input_made_of_a_weight_gets_no_gradient_twice() -> None:
+    """The second derivative through the reference sees each path once."""
+    run = Run(CASES["gru"], OPTIONS["plain"])
+    weight = run.given[2]
+    x = weight[:10, :1].reshape(T, 1, F).expand(T, B, F).contiguous()
+    found = []
+    for unroll in (fused.unroll, un.unroll):
+        output, _ = run(x, *run.given[1:], unroll=unroll)
+        (first,) = torch.autograd.grad(output.square().sum(), weight, create_graph=True)
+        found.append([first, *torch.autograd.grad(first.sin().sum(), weight)])
+    torch.testing.assert_close(*found, rtol=0, atol=1e-11)
+
+
+def test_without_gradients_nothing_is_kept() -> None:
+    """no_grad, inference_mode and inputs that need none give the bits of training, and no node."""
+    run = Run(CASES["lstm"], OPTIONS["ragged"])
+    trained, bare = run(*run.given), [g.detach() for g in run.given]
+    with torch.no_grad():
+        assert all(map(torch.equal, run(*run.given), trained))
+    with torch.inference_mode():
+        assert all(map(torch.equal, run(*run.given), trained))
+    assert not any(part.requires_grad for part in run(*bare))
+
+
+# ---- layouts
+
+
+def test_views_are_read_where_they_lie(door: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batch first and a piece of a wider tensor are not copied; odd strides and weights' views are."""
+    run = Run(CASES["gru"], OPTIONS["plain"])
+    x, *rest = (g.detach() for g in run.given)
+    wanted, seen = run(x, *rest), []
+    plain = launch.arguments
+    monkeypatch.setattr(launch, "arguments", lambda *a: seen.append(plain(*a)) or seen[-1])
+    views = {
+        "batch first": x.transpose(0, 1).contiguous().transpose(0, 1),
+        "narrow": torch.cat([torch.ones_like(x), x, x], 2)[..., F : 2 * F],
+        "last axis": x.transpose(0, 2).contiguous().transpose(0, 2),
+    }
+    for name, view in views.items():
+        seen.clear()
+        assert all(map(torch.equal, run(view, *rest), wanted))
+        assert len(seen) == (door == "addresses" or name == "last axis")
+        assert sum(len(copies) for _, copies in seen) == (name == "last axis")
+    turned = [g.T.contiguous().T if g.ndim == 2 else torch.stack([g, g], -1).select(-1, 0) for g in rest]
+    assert all(map(torch.equal, run(x, *turned), wanted))
+    assert len(seen[-1][1]) == len(rest)
+
+
+@pytest.mark.usefixtures("door")
+@pytest.mark.parametrize("lay", [lambda g: g.expand(T, B, H), lambda g: torch.randn(B, T, H).transpose(0, 1)])
+def test_gradients_may_have_any_strides(lay: Callable[[Tensor], Tensor]) -> None:
+    """What sum() sends back is one number everywhere; a batch-first loss sends a view."""
+    layer, x = un.LSTM(F, H), torch.randn(B, T, F).transpose(0, 1).requires_grad_()
+    gradient = lay(torch.ones(()))
+    wanted = [x, *layer.parameters()]
+    found = torch.autograd.grad(layer(x)[0], wanted, gradient)
+    assert all(map(torch.equal, found, torch.autograd.grad(layer(x)[0], wanted, gradient.contiguous())))
+    assert found[0].stride() == x.stride()
+
+
+@pytest.mark.usefixtures("door")
+def test_signs_that_torch_has_yet_to_change_are_changed() -> None:
+    """The imaginary part of a conjugate lies in memory with the other sign."""
+    layer = un.GRU(1, 1)
+    lazy = torch.complex(torch.zeros(T, B), torch.randn(T, B)).conj().imag[..., None]
+    assert lazy.is_neg()
+    torch.testing.assert_close(layer(lazy), layer(lazy.resolve_neg().clone()), rtol=0, atol=0)
+    output = layer(torch.randn(T, B, 1))[0]
+    found = torch.autograd.grad(output, layer.parameters(), lazy, retain_graph=True)
+    wanted = torch.autograd.grad(output, layer.parameters(), lazy.resolve_neg().clone())
+    assert all(map(torch.equal, found, wanted))
+
+
+@every_case
+@pytest.mark.usefixtures("door")
+def test_operands_and_gradients_may_be_such_views(case: Any) -> None:
+    """Each operand in its turn, the mask, and the gradient of each result."""
+    run = Run(case, OPTIONS["everything"])
+    bare = [g.detach() for g in run.given]
+    wanted = run(*bare)
+    for k in range(len(bare)):
+        turned = [torch._neg_view(-g) if j == k else g for j, g in enumerate(bare)]
+        assert turned[k].is_neg()
+        assert all(map(torch.equal, run(*turned), wanted))
+    run.options["dropped"] = torch._neg_view(-run.options["dropped"])
+    assert all(map(torch.equal, run(*bare), wanted))
+    answer = run(*run.given)
+    for part in answer:
+        gradient = torch.randn_like(part)
+        found = torch.autograd.grad(part, run.given, torch._neg_view(-gradient), retain_graph=True)
+        assert all(map(torch.equal, found, torch.autograd.grad(part, run.given, gradient, retain_graph=True)))
+    turned = [torch._neg_view(-g).requires_grad_() for g in bare]
+    found = torch.autograd.grad(sum(part.sum() for part in run(*turned)), turned)
+    assert all(map(torch.equal, found, torch.autograd.grad(sum(part.sum() for part in answer), run.given)))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*is deprecated")
+def test_a_batch_of_gradients_equals_a_loop() -> None:
+    """As a vectorized jacobian and gradcheck ask for it; through the reference."""
+    run = Run(CASES["lstm"], OPTIONS["everything"])
+    output, *_ = run(*run.given)
+    batch = torch.randn(3, *output.shape, dtype=torch.float64)
+    mapped = torch.autograd.grad(output, run.given, batch, is_grads_batched=True, retain_graph=True)
+    for k in range(3):
+        alone = torch.autograd.grad(output, run.given, batch[k], retain_graph=True)
+        torch.testing.assert_close([g[k] for g in mapped], list(alone), rtol=0, atol=1e-12)
+    assert torch.autograd.gradcheck(run, run.given, fast_mode=True, check_batched_grad=True)
+    layer, x = un.GRU(F, H), torch.randn(T, B, F)
+    loop, vectorized = (
+        torch.autograd.functional.jacobian(lambda x: layer(x)[0], x, vectorize=v) for v in (False, True)
+    )
+    torch.testing.assert_close(vectorized, loop)
+
+
+# ---- wrong use
+
+
+@pytest.mark.parametrize("which", ["input", "weight", "output"])
+def test_changing_what_is_kept_is_refused(which: str) -> None:
+    """Torch's own error: in place, between forward and backward."""
+    layer, x = un.GRU(F, H), torch.randn(T, B, F)
+    output, _ = layer(x)
+    goal = output.square().sum()
+    with torch.no_grad():
+        {"input": x, "weight": layer.weight_hh_l0, "output": output}[which].mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace"):
+        goal.backward()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"inputs": torch.zeros(T, B)}, r"^unroll inputs: expected \(T, B, F\), got shape \(5, 3\)"),
+        ({"inputs": torch.zeros(T, B, F + 1)}, r"^unroll w_ih: expected shape \(12, 3\) of torch.float32"),
+        ({"inputs": torch.zeros(T, B, F).double()}, r"^unroll w_ih: .* of torch.float64 on the CPU"),
+        ({"inputs": torch.zeros(T, B, F).half()}, r"^unroll inputs: expected float32 or float64 on the"),
+        ({"state": GRUState(torch.zeros(B + 1, H))}, r"^unroll h0: expected shape \(3, 4\)"),
+        ({"lengths": [T + 1, 1, 1]}, r"^unroll lengths: each must be from 0 to T=5"),
+        ({"resets": torch.zeros(T, B, dtype=torch.bool)}, r"^unroll resets: expected shape"),
+        ({"cell": RNNCell(torch.tanh)}, r"^unroll cell: the kernels know .* Run it with"),
+        ({"inputs": torch.zeros(T, B, 0)}, r"^unroll inputs: expected at least one input"),
+        ({"dropped": torch.ones(B, H, requires_grad=True)}, r"^unroll dropped: expected a mask without a"),
+    ],
+)  # fmt: skip
+def test_what_the_kernels_would_misread_is_refused(change: dict[str, Any], message: str) -> None:
+    """Before an address is taken."""
+    weights = GRUWeights(torch.randn(3 * H, F), torch.randn(3 * H, H))
+    given = {"cell": GRUCell(), "inputs": torch.randn(T, B, F), "weights": weights, **change}
+    with pytest.raises(ArgumentError, match=message):
+        fused.unroll(**given)
+
+
+@pytest.mark.usefixtures("door")
+def test_weights_swapped_under_the_graph_are_looked_at_again() -> None:
+    """`.data =` counts no version; the new memory is checked before it is read."""
+    layer = un.GRU(F, H)
+    output, _ = layer(torch.randn(T, B, F))
+    layer.weight_hh_l0.data = torch.zeros(3, 1)
+    with pytest.raises(ArgumentError, match=r"^unroll w_ih: expected shape"):
+        output.sum().backward()
+
+
+@pytest.mark.usefixtures("door")
+@pytest.mark.parametrize(
+    "unpack",
+    [lambda t: t[:-1], lambda t: t.float(), lambda t: t.to("meta")],
+    ids=["cut", "float", "meta"],
+)
+@pytest.mark.parametrize("which", ["out", "saved"])
+def test_what_was_kept_is_looked_at_again(unpack: Callable[[Tensor], Tensor], which: str) -> None:
+    """Hooks may hand back anything; another size, dtype or device is refused."""
+    run = Run(CASES["lstm"], OPTIONS["plain"])
+    place = {"out": -2, "saved": -1}[which]
+    packed: list[Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: packed.append(t.detach()) or len(packed) - 1,
+        lambda k: unpack(packed[k]) if k == len(packed) + place else packed[k],
+    ):
+        output, *_ = run(*run.given)
+    with pytest.raises(ArgumentError, match=rf"^unroll {which}: expected shape .* as forward kept it"):
+        output.sum().backward()
+
+
+@pytest.mark.usefixtures("door")
+def test_what_was_kept_may_lie_otherwise() -> None:
+    """With other strides, or another sign in memory, it is the same."""
+    run = Run(CASES["gru"], OPTIONS["plain"])
+    wanted = torch.autograd.grad(run(*run.given)[0].sum(), run.given)
+    for turn in (lambda t: torch.stack([t, t], -1).select(-1, 0), lambda t: torch._neg_view(-t)):
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: t.detach().clone(), turn):
+            output, *_ = run(*run.given)
+        assert all(map(torch.equal, torch.autograd.grad(output.sum(), run.given), wanted))
+
+
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_another_instruction_set_in_between_is_refused(
+    is_recorded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one saves lies as no other reads it, though it may be as much."""
+    monkeypatch.setattr(fused, "_is_recorded", lambda _: is_recorded)
+    layer, before = un.LSTM(F, 16), launch.instruction_set()
+    others = [name for name in launch._compiled.runnable() if name != before]
+    if not others:
+        pytest.skip("this processor runs but one")
+    output, _ = layer(torch.randn(T, B, F))
+    try:
+        launch._compiled.select(others[0])
+        with pytest.raises(ArgumentError, match=r"^unroll backward: expected the instruction set of the"):
+            output.sum().backward(retain_graph=True)
+    finally:
+        launch._compiled.select(before)
+    output.sum().backward()
+
+
+@pytest.mark.usefixtures("door")
+def test_lengths_that_change_under_the_graph_are_found() -> None:
+    """No version counts what NumPy writes; the kernels look again, and say it as our own error."""
+    run = Run(CASES["gru"], OPTIONS["plain"])
+    lengths = torch.tensor([5, 0, 2])
+    run.options["lengths"] = lengths
+    output, *_ = run(*run.given)
+    lengths.numpy()[1] = T + 1
+    with pytest.raises(ArgumentError, match=r"^unroll lengths: each must be from 0 to T=5"):
+        output.sum().backward()
+
+
+def test_a_transform_around_the_operator_is_refused() -> None:
+    """The layers go to the reference; who calls the operator itself is told to."""
+    weights = GRUWeights(torch.randn(3 * H, F), torch.randn(3 * H, H))
+
+    def total(x: Tensor) -> Tensor:
+        return fused.unroll(GRUCell(), x, weights)[0].sum()
+
+    for transform in (torch.func.grad, torch.func.vmap):
+        with pytest.raises(ArgumentError, match=r"^unroll: expected a call outside torch.func"):
+            transform(total)(
+                torch.zeros(T, B, F) if transform is torch.func.grad else torch.zeros(2, T, B, F)
+            )
+    with torch.autograd.forward_ad.dual_level(), pytest.raises(ArgumentError, match="forward mode"):
+        total(torch.zeros(T, B, F))

@@ -1,0 +1,76 @@
+"""What the kernels are called with: parts that belong together, gradients that lie as they are written."""
+
+from typing import Any
+
+import pytest
+import torch
+
+import unrolled.nn as un
+from unrolled.errors import ArgumentError
+from unrolled.nn.cells.core import GRUCell, LSTMCell, RNNCell
+from unrolled.nn.cells.zoneout import Zoneout
+from unrolled.nn.ops import fused
+
+CELLS = {"RNN": RNNCell(), "GRU": GRUCell(), "LSTM": LSTMCell()}
+
+
+def weights(name: str, **settings: Any) -> Any:
+    """Those of a layer of 3 inputs and 5 units."""
+    return getattr(un, name)(3, 5, **settings)._weights()[0][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "part"),
+    [
+        ("RNN", {}, "weight_ih"),
+        ("RNN", {}, "weight_hh"),
+        ("GRU", {}, "bias_ih"),
+        ("LSTM", {}, "bias_hh"),
+        ("GRU", {"layer_norm": True}, "gain_ih"),
+        ("LSTM", {"layer_norm": True}, "gain_hh"),
+        ("LSTM", {"layer_norm": True}, "gain_cell"),
+    ],
+)
+def test_weights_without_one_that_belongs_to_them_are_refused(
+    name: str, settings: dict[str, Any], part: str
+) -> None:
+    """A kernel would read from nowhere; the sentence names the part."""
+    lacking = weights(name, **settings)._replace(**{part: None})
+    short = part.replace("weight", "w").replace("bias", "b") if "gain" not in part else part
+    with pytest.raises(ArgumentError, match=f"{short} is missing"):
+        fused.unroll(CELLS[name], torch.randn(4, 2, 3), lacking)
+
+
+def test_a_layer_that_lost_a_bias_says_which() -> None:
+    """Setting a bias to None is not how one leaves biases out."""
+    layer = un.GRU(3, 5)
+    layer.bias_hh_l0 = None
+    with pytest.raises(ArgumentError, match="b_hh is missing"):
+        layer(torch.randn(4, 2, 3))
+
+
+def test_half_a_state_is_refused() -> None:
+    """An LSTM starts from h and c, or from neither; a GRU has no c."""
+    h = torch.randn(2, 5)
+    with pytest.raises(ArgumentError, match="c0 is missing"):
+        fused.unroll(LSTMCell(), torch.randn(4, 2, 3), weights("LSTM"), (h,))
+    with pytest.raises(ArgumentError, match="c0 has no place"):
+        fused.unroll(GRUCell(), torch.randn(4, 2, 3), weights("GRU"), (h, h))
+
+
+def test_zoneout_has_a_rate_for_each_part_of_the_state() -> None:
+    """One for a GRU, two for an LSTM."""
+    with pytest.raises(ArgumentError, match="expected 2 rates"):
+        fused.unroll(LSTMCell(), torch.randn(4, 2, 3), weights("LSTM"), zoneout=Zoneout((0.1,), 1))
+
+
+@pytest.mark.parametrize("window", [2, 7, 24])
+def test_overlapping_windows_get_the_gradient_of_their_copies(window: int) -> None:
+    """`unfold` gives strides of 1 on two axes, which no gradient of its own can have."""
+    torch.manual_seed(0)
+    series = torch.randn(3, 40, requires_grad=True)
+    layer = un.GRU(window, 4, batch_first=True)
+    windows = series.unfold(1, window, 1)
+    (found,) = torch.autograd.grad(layer(windows)[0].square().sum(), series)
+    (wanted,) = torch.autograd.grad(layer(windows.contiguous())[0].square().sum(), series)
+    assert torch.equal(found, wanted)

@@ -1,0 +1,151 @@
+"""Fresh copies, folds, and the p-value of two ways of training."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor, nn
+
+import unrolled as ur
+from unrolled import ArgumentError
+from unrolled.probe.measure.retrain import chosen, contest, corrected_p, folds_of, fresh, reset
+from unrolled.probe.model.adapter import Judged
+
+SIMULATIONS = 400
+
+
+class Net(nn.Module):
+    """A plain recurrent network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.head = ur.nn.RNN(1, 6, batch_first=True), nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.rnn(x)[0][:, -1])
+
+
+class Own(Net):
+    """With a weight that nothing resets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+
+
+def test_folds_deal_out_each_class_evenly() -> None:
+    """Of 23 and 9 members no fold has two more than another, of each class and in all."""
+    strata = np.repeat([0, 1, 2], [23, 9, 1])
+    own = folds_of(strata, 5, seed=1)
+    for members in (own[:23], own[23:32], own[:32]):
+        counts = np.bincount(members, minlength=5)
+        assert counts.max() - counts.min() <= 1
+    assert own[32] == -1
+
+
+def _two_ways(seed: int) -> np.ndarray:
+    """(5,) differences of the folds' losses, where both sides learn the mean of noise.
+
+    Folds depend on each other as much as they can: what two of them share by chance, each finds in the other.
+    """
+    rng = np.random.default_rng(seed)
+    both, own, found = rng.normal(size=(2, 60)), folds_of(np.zeros(60, int), 5, seed), []
+    for fold in range(5):
+        held = own == fold
+        losses = [-(side[held] * side[~held].mean()).mean() for side in both]
+        found.append(losses[1] - losses[0])
+    return np.array(found)
+
+
+def test_the_corrected_p_value_is_valid_where_the_plain_one_is_not() -> None:
+    """At .01, .05 and .1 no more false alarms than chance adds once in a thousand times."""
+    folds = [_two_ways(seed) for seed in range(SIMULATIONS)]
+    p = np.array([corrected_p(own, np.full(5, 12.0), np.full(5, 48.0)) for own in folds])
+    plain = np.array([stats.ttest_1samp(own, 0, alternative="greater").pvalue for own in folds])
+    for level in (0.01, 0.05, 0.1):
+        assert (p <= level).sum() <= stats.binom.ppf(0.999, SIMULATIONS, level)
+    assert (plain <= 0.1).sum() > stats.binom.ppf(0.999, SIMULATIONS, 0.1)  # what the correction is for
+
+
+def test_the_corrected_p_value_of_a_constant_difference() -> None:
+    """Folds that differ in nothing but by the same amount: certain, in the direction that it has."""
+    sizes = np.full(4, 10.0), np.full(4, 30.0)
+    assert corrected_p(np.full(4, 0.3), *sizes) == 0.0
+    assert corrected_p(np.full(4, -0.3), *sizes) == 1.0
+    assert corrected_p(np.zeros(4), *sizes) == 0.5
+
+
+def test_a_contest_never_judges_what_was_trained_on() -> None:
+    """Each sequence is judged once, by models that did not see it, and both sides share the folds."""
+    seen: list[list[tuple[list[int], list[int], int]]] = [[], []]
+
+    def trainer(side: int) -> object:
+        def train(rest: np.ndarray, held: np.ndarray, seed: int) -> tuple[Judged, float]:
+            seen[side].append((rest.tolist(), held.tolist(), seed))
+            losses = held + 10.0 * side
+            return Judged(losses, np.zeros(len(held)), np.ones(len(held))), side + 1.0
+
+        return train
+
+    class Stub(SimpleNamespace):
+        def __len__(self) -> int:
+            return 11
+
+    stub = Stub(task="number", classes=None, per_step=False, targets=None)
+    told = contest(stub, 3, 5, (trainer(0), trainer(1)))
+    assert seen[0] == seen[1]
+    assert sorted(row for _, held, _ in seen[0] for row in held) == list(range(11))
+    assert all(not set(rest) & set(held) and len(rest) + len(held) == 11 for rest, held, _ in seen[0])
+    assert (told.losses[1] - told.losses[0] == 10).all()
+    assert told.seconds == pytest.approx((1.0, 2.0))
+    assert told.p_value < 1e-6
+
+
+def test_a_fresh_module_learns_from_new_weights_and_leaves_the_old_one() -> None:
+    """The copy knows the task; the original is what it was; the seed decides."""
+    torch.manual_seed(0)
+    module, rng = Net(), np.random.default_rng(0)
+    before = {name: weight.clone() for name, weight in module.state_dict().items()}
+    X = [rng.normal(size=(5, 1)) for _ in range(60)]
+    y = np.array([int(own[-1, 0] > 0) for own in X])
+    trained = fresh(module, X, y, seed=3)
+    answers = [int(trained(torch.from_numpy(own[None]).float()).argmax()) for own in X]
+    assert np.mean(np.array(answers) == y) > 0.95
+    assert all(torch.equal(weight, before[name]) for name, weight in module.state_dict().items())
+    again = fresh(module, X, y, seed=3).state_dict()
+    assert all(torch.equal(weight, again[name]) for name, weight in trained.state_dict().items())
+    other = fresh(module, X, y, seed=4).state_dict()
+    assert not torch.equal(other["head.weight"], again["head.weight"])
+
+
+def test_reset_changes_every_weight() -> None:
+    """Nothing of what was learned is left."""
+    module = Net()
+    for weight in module.parameters():
+        weight.data.fill_(9.0)
+    assert all((weight != 9.0).all() for weight in reset(module).parameters())
+
+
+def test_weights_that_nothing_resets_are_refused() -> None:
+    """A copy that still knows what it learned would be no fresh one."""
+    with pytest.raises(ArgumentError, match="Own with 'scale' has none"):
+        reset(Own())
+
+
+def test_a_fresh_estimator_has_the_same_settings_and_one_network() -> None:
+    """The seed is the fold's, the ensemble is one."""
+    X = np.random.default_rng(0).normal(size=(8, 5))
+    model = ur.SequenceClassifier(hidden_size=3, max_epochs=1, ensemble=3).fit(X, X[:, 0] > 0)
+    own = fresh(model, list(X[..., None]), X[:, 0] > 0, seed=7)
+    assert own is not model
+    changed = {"ensemble": 1, "random_state": 7}
+    assert own.get_params() == model.get_params() | changed
+    assert len(own.networks_) == 1
+
+
+@pytest.mark.parametrize("y", [[1, 2, 3], (1, 2, 3), np.array([1, 2, 3]), torch.tensor([1, 2, 3])])
+def test_labels_of_any_kind_are_chosen_by_position(y: object) -> None:
+    """Lists, arrays, tensors."""
+    assert list(map(int, chosen(y, np.array([2, 0])))) == [3, 1]

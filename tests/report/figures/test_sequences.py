@@ -1,0 +1,93 @@
+"""Figures of labelled sequences, drawn from the numbers in the records."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unrolled.report.figures.dispatch import figure
+from unrolled.report.figures.sequences import (
+    class_figure,
+    comparison_figure,
+    confusion_figure,
+    rival_name,
+)
+from unrolled.report.figures.theme import INK, NETWORK, SIMPLE
+from unrolled.report.records import Answers
+
+
+def _dots(plot: Any) -> dict[str, tuple[float, str]]:
+    """Score and colour by name."""
+    markers = [trace for trace in plot.data if trace.mode == "markers"]
+    return {trace.name: (trace.x[0], trace.marker.color) for trace in markers}
+
+
+def test_each_score_stands_beside_its_interval(asked: Any) -> None:
+    """A row each, the best at the top; the network in its colour, the best of the simple ones in another."""
+    comparison = asked.comparison
+    plot = comparison_figure(comparison)
+    scores = {rival_name(row.name): row.accuracy for row in comparison.rows}
+    dots = _dots(plot)
+    assert {name: x for name, (x, _) in dots.items()} == scores
+    assert list(plot.layout.yaxis.ticktext) == sorted(scores, key=lambda name: -scores[name])
+    assert plot.layout.yaxis.range[0] > plot.layout.yaxis.range[1]  # the first row is on top
+    assert dots["GRU"][1] == NETWORK
+    assert [name for name, (_, colour) in dots.items() if colour == SIMPLE] == [
+        rival_name(comparison.best_rival)
+    ]
+    bars = [tuple(trace.x) for trace in plot.data if trace.mode == "lines"]
+    assert sorted(bars) == sorted(row.interval for row in comparison.rows)
+
+
+def test_numbers_are_compared_by_their_error(asked: Any) -> None:
+    """The lowest error at the top, on an axis from 0."""
+    rows = [
+        replace(row, accuracy=None, rmse=float(k + 1), interval=(k + 0.5, k + 1.5))
+        for k, row in enumerate(asked.comparison.rows)
+    ]
+    plot = comparison_figure(replace(asked.comparison, rows=tuple(rows), task="numbers"))
+    assert plot.layout.yaxis.ticktext[0] == rival_name(rows[0].name)
+    assert plot.layout.xaxis.rangemode == "tozero"
+
+
+def test_a_comparison_plots_itself(asked: Any) -> None:
+    """The record's own method is the same figure."""
+    assert asked.comparison.plot().to_json() == figure(asked.comparison).to_json()
+
+
+def test_a_class_is_drawn_with_its_mean() -> None:
+    """At most twelve thin lines; the mean of all, as far as half of the sequences reach."""
+    sequences = [np.full(4 + k % 3, float(k)) for k in range(30)]  # 4, 5 or 6 steps
+    plot = class_figure(sequences, (0.0, 29.0), 6)
+    mean = plot.data[-1]
+    assert len(plot.data) == 13
+    assert (mean.line.color, len(mean.y)) == (INK, 5)
+    assert mean.y[0] == pytest.approx(14.5)
+    assert mean.y[4] == pytest.approx(np.mean([k for k in range(30) if k % 3 > 0]))
+    assert tuple(plot.layout.xaxis.range) == (0, 5)
+
+
+def test_what_is_taken_for_what_is_counted() -> None:
+    """Rows are the truth; right and wrong answers have two colours; classes are sorted as numbers are."""
+    truth, answered = np.array(["10", "9", "9", "9"]), np.array(["10", "9", "10", "9"])
+    answers = Answers(truth, answered)
+    assert answers.classes == ["9", "10"]
+    assert answers.counts.tolist() == [[2, 1], [0, 1]]
+    plot = confusion_figure(answers.counts, answers.classes)
+    right, wrong = plot.data
+    assert np.diag(right.z).tolist() == pytest.approx([2 / 3, 1.0])
+    assert wrong.z[0][1] == pytest.approx(1 / 3)
+    assert np.isnan(wrong.z[0][0])
+    assert {(a.x, a.y): a.text for a in plot.layout.annotations} == {
+        (0, 0): "2",
+        (1, 0): "1",
+        (0, 1): "·",
+        (1, 1): "1",
+    }
+
+
+def test_many_classes_are_colours_without_numbers() -> None:
+    """Twenty squares a row leave no room for them."""
+    plot = confusion_figure(np.eye(20, dtype=int), [str(k) for k in range(20)])
+    assert len(plot.layout.annotations) == 0

@@ -1,0 +1,291 @@
+"""The loop keeps the best weights, stops when it should, and goes on to the bit where it was stopped."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from unrolled.errors import ModelFolderError, StorageError, TrainingError
+from unrolled.train.history import Epoch, History
+from unrolled.train.loop import Plan, fit
+
+PLAN = Plan(max_epochs=5, batch_size=8, learning_rate=0.02, steps_per_epoch=6, seed=3)
+
+
+class Pairs:
+    """y = a known linear function of x, with noise; remembers which rows were asked for."""
+
+    def __init__(self, count: int, seed: int = 0) -> None:
+        made = torch.Generator().manual_seed(seed)
+        self.x = torch.randn(count, 3, generator=made)
+        self.y = self.x @ torch.tensor([1.0, -2.0, 0.5]) + 0.1 * torch.randn(count, generator=made)
+        self.asked: list[Tensor] = []
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        self.asked.append(rows)
+        return self.x[rows], self.y[rows]
+
+
+def _network() -> nn.Module:
+    torch.manual_seed(11)
+    return nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Dropout(0.2), nn.Linear(5, 1))
+
+
+def _loss(network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    x, y = batch
+    return ((network(x)[:, 0] - y) ** 2).mean()
+
+
+def _fit(plan: Plan = PLAN, network: nn.Module | None = None, **options: Any) -> tuple[nn.Module, History]:
+    network = network or _network()
+    history = fit(network, options.pop("loss", _loss), Pairs(40), Pairs(16, seed=1), plan, **options)
+    return network, history
+
+
+def _same(one: nn.Module, other: nn.Module) -> bool:
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def _scripted(script: list[float], made: list[Tensor]) -> Callable[[nn.Module, Any], Tensor]:
+    """A loss whose validation follows a script, an entry an epoch; weights at each are kept in `made`."""
+
+    def loss(network: nn.Module, batch: Any) -> Tensor:
+        if network.training:
+            return _loss(network, batch)
+        made.append(network[0].weight.detach().clone())
+        return torch.tensor(script[len(made) - 1])
+
+    return loss
+
+
+def test_the_loss_falls() -> None:
+    """A linear function is learned, and what happened is written down epoch by epoch."""
+    _, history = _fit(replace(PLAN, max_epochs=12))
+    losses = [epoch.validation_loss for epoch in history.epochs]
+    assert history.best.validation_loss == min(losses) < 0.5 * losses[0]
+    assert [epoch.epoch for epoch in history.epochs] == list(range(1, 13))
+    assert history.stopped == "finished"
+    assert history.seconds == pytest.approx(sum(epoch.seconds for epoch in history.epochs))
+
+
+def test_the_best_weights_are_kept() -> None:
+    """It ends with the weights of the lowest validation loss, in evaluation mode."""
+    made: list[Tensor] = []
+    network, history = _fit(loss=_scripted([3.0, 1.0, 2.0, 1.0, 4.0], made))
+    assert history.best_epoch == 2  # the first of two equals
+    assert torch.equal(network[0].weight, made[1])
+    assert not torch.equal(network[0].weight, made[4])
+    assert not network.training
+
+
+def test_without_validation_the_last_weights_are_kept() -> None:
+    """And no epoch is too many."""
+    network, plan = _network(), replace(PLAN, patience=1)
+    weights: list[Tensor] = []
+    history = fit(
+        network, _loss, Pairs(40), None, plan, tell=lambda *_: weights.append(network[0].weight.clone())
+    )
+    assert (history.best_epoch, history.stopped, len(history.epochs)) == (5, "finished", 5)
+    assert torch.equal(network[0].weight, weights[-1])
+
+
+def test_patience_counts_epochs_without_a_better_one() -> None:
+    """Three epochs after the best, it stops early."""
+    script = [3.0, 1.0, *[2.0] * 20]
+    _, history = _fit(replace(PLAN, max_epochs=22, patience=3), loss=_scripted(script, []))
+    assert (history.stopped, history.best_epoch, len(history.epochs)) == ("early", 2, 5)
+
+
+def test_every_example_is_seen_equally_often() -> None:
+    """Batches are shuffles of all examples, one after the other, different from epoch to epoch."""
+    training = Pairs(20)
+    fit(_network(), _loss, training, None, replace(PLAN, max_epochs=2, batch_size=8, steps_per_epoch=5))
+    first, second = torch.cat(training.asked[:5]), torch.cat(training.asked[5:])
+    for epoch in (first, second):
+        assert all(sorted(part.tolist()) == list(range(20)) for part in epoch.split(20))
+    assert not torch.equal(first, second)
+
+
+def test_gradients_are_clipped() -> None:
+    """A loss a million times as steep has a gradient of length 1 when it reaches the optimizer."""
+    plan = replace(PLAN, max_epochs=1, steps_per_epoch=1)
+    network = nn.Linear(3, 1)
+    fit(network, lambda net, batch: 1e6 * _loss(net, batch), Pairs(40), None, plan)
+    norms = [parameter.grad.norm() ** 2 for parameter in network.parameters()]
+    assert torch.stack(norms).sum().sqrt() == pytest.approx(1.0, rel=1e-3)
+
+
+def test_the_learning_rate_climbs_and_falls_to_nearly_nothing() -> None:
+    """One cycle over all epochs."""
+    _, history = _fit(replace(PLAN, max_epochs=20, patience=99))
+    rates = [epoch.learning_rate for epoch in history.epochs]
+    assert max(rates) == rates[0] <= PLAN.learning_rate
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 1e-3 * PLAN.learning_rate
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    """To the bit, dropout included; another seed gives others."""
+    assert _same(_fit()[0], _fit()[0])
+    assert not _same(_fit()[0], _fit(replace(PLAN, seed=4))[0])
+
+
+def test_it_learns_where_torch_records_no_gradients() -> None:
+    """Inside torch.no_grad() the training is the same, and gradients stay off afterwards."""
+    with torch.no_grad():
+        inside = _fit()[0]
+        assert not torch.is_grad_enabled()
+    assert _same(inside, _fit()[0])
+
+
+def test_the_callers_random_state_is_left_alone() -> None:
+    """Whatever is drawn inside, the caller's next number is the one it would have been."""
+    network = _network()
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    _fit(network=network)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+class _PowerCutError(Exception):
+    pass
+
+
+def _stop_after(epochs: int, error: type[BaseException]) -> Callable[[int, Epoch], None]:
+    def tell(epoch: int, _: Epoch) -> None:
+        if epoch == epochs:
+            raise error
+
+    return tell
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize("error", [_PowerCutError, KeyboardInterrupt])
+def test_a_resumed_training_ends_as_one_that_was_never_stopped(
+    epochs: int, error: type[BaseException], tmp_path: Path
+) -> None:
+    """Same weights to the bit, same losses, same rates: shuffles, dropout and moments go on."""
+    whole, history = _fit(checkpoint=tmp_path / "whole")
+    folder = tmp_path / "a" / "cut"  # folders on the way are made
+    try:
+        _, first = _fit(checkpoint=folder, tell=_stop_after(epochs, error))
+        assert (first.stopped, len(first.epochs)) == ("interrupted", epochs)
+    except _PowerCutError:
+        pass
+    torch.manual_seed(999)  # another process has another random state
+    resumed, again = _fit(checkpoint=folder)
+    assert _same(resumed, whole)
+    assert [replace(epoch, seconds=0) for epoch in again.epochs] == [
+        replace(epoch, seconds=0) for epoch in history.epochs
+    ]
+    assert (again.best_epoch, again.stopped) == (history.best_epoch, history.stopped)
+
+
+def test_a_checkpoint_changes_nothing(tmp_path: Path) -> None:
+    """With one or without, the weights are the same; finished, it is only read."""
+    folder = tmp_path / "c"
+    assert _same(_fit(checkpoint=folder)[0], _fit()[0])
+    steps: list[int] = []
+    again, _ = _fit(checkpoint=folder, tell=lambda epoch, _: steps.append(epoch))
+    assert steps == []
+    assert _same(again, _fit()[0])
+
+
+def test_a_planted_loss_of_the_random_state_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resume that forgets it does not equal the whole run: the test above can fail."""
+    with pytest.raises(_PowerCutError):
+        _fit(checkpoint=tmp_path / "c", tell=_stop_after(2, _PowerCutError))
+    monkeypatch.setattr(torch, "set_rng_state", lambda _: None)
+    assert not _same(_fit(checkpoint=tmp_path / "c")[0], _fit()[0])
+
+
+@pytest.mark.parametrize(
+    "change", [{"learning_rate": 0.5}, {"max_epochs": 6}, {"seed": 4}, {"identity": "other data"}]
+)
+def test_a_checkpoint_of_other_settings_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    """The sentence says both ways out."""
+    _fit(replace(PLAN, max_epochs=1), checkpoint=tmp_path / "c")
+    with pytest.raises(ModelFolderError) as fault:
+        _fit(replace(PLAN, **{"max_epochs": 1, **change}), checkpoint=tmp_path / "c")
+    assert str(fault.value) == (
+        f"{tmp_path / 'c'}: this checkpoint was made with other settings or data. "
+        "Delete the folder to train from the start, or give back the settings it was made with."
+    )
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    """Wider layers do not take its weights."""
+    plan = replace(PLAN, max_epochs=1)
+    _fit(plan, checkpoint=tmp_path / "c")
+    wider = nn.Sequential(nn.Linear(3, 6), nn.Tanh(), nn.Dropout(0.2), nn.Linear(6, 1))
+    with pytest.raises(ModelFolderError, match="other settings or data"):
+        _fit(plan, wider, checkpoint=tmp_path / "c")
+
+
+def test_a_checkpoint_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    """A file stands where the folder should."""
+    (tmp_path / "c").write_text("a file")
+    with pytest.raises(ModelFolderError, match="not a whole checkpoint"):
+        _fit(checkpoint=tmp_path / "c")
+    with pytest.raises(StorageError, match="cannot be written"):
+        _fit(checkpoint=tmp_path / "c" / "below")
+
+
+def _nan_loss(network: nn.Module, batch: Any) -> Tensor:
+    return _loss(network, batch) * float("nan")
+
+
+def _nan_judgement(network: nn.Module, batch: Any) -> Tensor:
+    return _loss(network, batch) * (1.0 if network.training else float("inf"))
+
+
+@pytest.mark.parametrize(
+    ("loss", "start"),
+    [
+        (_nan_loss, "The training loss is no longer finite in epoch 1 (nan)."),
+        (_nan_judgement, "The validation loss is no longer finite in epoch 1 (inf)."),
+    ],
+)
+def test_a_loss_that_is_not_finite_says_what_to_change(loss: Any, start: str) -> None:
+    """Which loss, in which epoch, and three ways out."""
+    with pytest.raises(TrainingError) as fault:
+        _fit(loss=loss)
+    assert str(fault.value) == (
+        f"{start} Lower learning_rate (now 0.02), choose activation='tanh', or a transform that keeps "
+        "values small, such as transform='auto'."
+    )
+
+
+def test_ctrl_c_keeps_the_best_weights() -> None:
+    """In the middle of the fourth epoch: the best of the first three stand, and the history says so."""
+    made: list[Tensor] = []
+    scripted, calls = _scripted([3.0, 1.0, 2.0], made), []
+
+    def loss(network: nn.Module, batch: Any) -> Tensor:
+        calls.append(network.training)
+        if calls.count(True) == 3 * PLAN.steps_per_epoch + 2:
+            raise KeyboardInterrupt
+        return scripted(network, batch)
+
+    network, history = _fit(loss=loss)
+    assert (history.stopped, history.best_epoch, len(history.epochs)) == ("interrupted", 2, 3)
+    assert torch.equal(network[0].weight, made[1])
+    assert not network.training
+
+
+def test_ctrl_c_before_the_first_epoch_is_ctrl_c() -> None:
+    """There is nothing to keep yet."""
+
+    def loss(network: nn.Module, batch: Any) -> Tensor:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _fit(loss=loss)
