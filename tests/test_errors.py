@@ -9,10 +9,10 @@ BASES = {
     "DataError": (ValueError,),
     "DataTypeError": (errors.DataError, ValueError, TypeError),
     "NotFittedError": (ValueError, AttributeError),
-    "ModelFolderError": (ValueError,),
+    "ModelLoadError": (ValueError,),
     "StorageError": (OSError,),
     "TrainingError": (RuntimeError,),
-    "MissingPartError": (ImportError,),
+    "MissingDependencyError": (ImportError,),
 }
 
 

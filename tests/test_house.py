@@ -157,9 +157,9 @@ def test_a_planted_arrow_is_found(file: str, code: str, tmp_path: Path) -> None:
     package = tmp_path / "unrolled"
     clean = {
         "data/describe/analyse.py": "from unrolled.data.io.read import read",
-        "data/io/read.py": "from unrolled.validation import one_of",
+        "data/io/read.py": "from unrolled.validation import check_choice",
         "validation.py": "import math",
-        "kernels/__init__.py": "from unrolled.validation import one_of",
+        "kernels/__init__.py": "from unrolled.validation import check_choice",
         "report/figures/dispatch.py": (
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import unrolled.cli"
         ),

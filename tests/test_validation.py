@@ -6,15 +6,22 @@ import numpy as np
 import pytest
 
 from unrolled import errors
-from unrolled.validation import Faults, file_path, nearest, one_of, real, whole
+from unrolled.validation import (
+    ErrorCollector,
+    check_choice,
+    check_float,
+    check_int,
+    check_path,
+    suggest_spelling,
+)
 
 
 def test_all_faults_are_told_at_once() -> None:
     """A line each, in order, as the error that was asked for."""
-    faults = Faults(errors.DataError)
+    faults = ErrorCollector(errors.DataError)
     faults.raise_if_any()
-    assert faults.collect(whole, "a", 3) == 3
-    assert faults.collect(whole, "b", -1) is None
+    assert faults.collect(check_int, "a", 3) == 3
+    assert faults.collect(check_int, "b", -1) is None
     faults.add("c: no.")
     with pytest.raises(errors.DataError) as told:
         faults.raise_if_any()
@@ -24,68 +31,68 @@ def test_all_faults_are_told_at_once() -> None:
 def test_what_is_no_fault_of_the_caller_is_not_collected() -> None:
     """A bug inside a check stays a bug."""
     with pytest.raises(ZeroDivisionError):
-        Faults().collect(lambda: 1 / 0)
+        ErrorCollector().collect(lambda: 1 / 0)
 
 
 def test_the_nearest_spelling_is_offered() -> None:
     """Close words are offered whatever their case, far ones are not."""
-    assert nearest("LTSM", ("lstm", "gru")) == " Did you mean 'lstm'?"
-    assert nearest("close", ("Close",)) == " Did you mean 'Close'?"
-    assert nearest("transformer", ("lstm", "gru")) == ""
+    assert suggest_spelling("LTSM", ("lstm", "gru")) == " Did you mean 'lstm'?"
+    assert suggest_spelling("close", ("Close",)) == " Did you mean 'Close'?"
+    assert suggest_spelling("transformer", ("lstm", "gru")) == ""
 
 
 def test_one_of_reads_as_one_sentence() -> None:
     """The thing, the demand, what came, the way out."""
-    assert one_of("cell", "gru", ("gru", "lstm")) == "gru"
+    assert check_choice("cell", "gru", ("gru", "lstm")) == "gru"
     with pytest.raises(errors.ArgumentError) as told:
-        one_of("cell", "gruu", ("gru", "lstm"))
+        check_choice("cell", "gruu", ("gru", "lstm"))
     assert str(told.value) == "cell: expected one of gru, lstm; got 'gruu'. Did you mean 'gru'?"
     with pytest.raises(errors.ArgumentError, match="got 3"):
-        one_of("cell", 3, ("gru",))
+        check_choice("cell", 3, ("gru",))
 
 
 @pytest.mark.parametrize("value", [0, 4, True, 1.0, "1", None, float("nan"), 10**30])
 def test_a_whole_number_out_of_range_is_refused(value: object) -> None:
     """Booleans, floats and words are no whole numbers."""
     with pytest.raises(errors.ArgumentError, match="n: expected a whole number from 1 to 3, got"):
-        whole("n", value, least=1, most=3)
+        check_int("n", value, least=1, most=3)
 
 
 def test_numpys_numbers_are_numbers() -> None:
     """A grid of settings made with NumPy is taken."""
-    assert whole("n", np.int64(2)) == 2
-    assert type(whole("n", np.int64(2))) is int
-    assert type(real("x", np.float32(0.5))) is float
+    assert check_int("n", np.int64(2)) == 2
+    assert type(check_int("n", np.int64(2))) is int
+    assert type(check_float("x", np.float32(0.5))) is float
 
 
 @pytest.mark.parametrize("value", [0, 1, -1, True, "0.5", None, float("nan"), float("inf")])
 def test_a_number_out_of_range_is_refused(value: object) -> None:
     """Bounds exclude or include as they say; nothing that is not finite passes."""
     with pytest.raises(errors.ArgumentError, match="x: expected a number above 0 and below 1, got"):
-        real("x", value, above=0, below=1)
-    assert real("x", 0.5, above=0, below=1) == 0.5
+        check_float("x", value, above=0, below=1)
+    assert check_float("x", 0.5, above=0, below=1) == 0.5
 
 
 def test_inclusive_bounds_include() -> None:
     """`least` and `most` are allowed themselves, and no bound means finite."""
-    assert real("x", 0, least=0, most=1) == 0.0
-    assert real("x", 1, least=0, most=1) == 1.0
+    assert check_float("x", 0, least=0, most=1) == 0.0
+    assert check_float("x", 1, least=0, most=1) == 1.0
     with pytest.raises(errors.ArgumentError, match=r"at least 0 and at most 1, got 1\.5"):
-        real("x", 1.5, least=0, most=1)
+        check_float("x", 1.5, least=0, most=1)
     with pytest.raises(errors.ArgumentError, match="that is finite"):
-        real("x", float("nan"))
+        check_float("x", float("nan"))
 
 
 @pytest.mark.parametrize("value", [None, 3, ["a.csv"], "a\0b"])
 def test_what_is_no_path_is_refused(value: object) -> None:
     """In a sentence that names the argument."""
     with pytest.raises(errors.ArgumentError, match=r"save path: expected the path of a file or folder, got"):
-        file_path("save path", value)
-    assert file_path("save path", "a.csv") == Path("a.csv")
+        check_path("save path", value)
+    assert check_path("save path", "a.csv") == Path("a.csv")
 
 
 def test_a_name_that_no_file_system_has_is_refused() -> None:
     """Whoever asks whether it exists would get an error of the system's."""
-    assert file_path("save path", "models/" + "é" * 127)
+    assert check_path("save path", "models/" + "é" * 127)
     with pytest.raises(errors.ArgumentError, match=r"names of at most 255 bytes.* got one of 256 bytes"):
-        file_path("save path", "models/" + "é" * 128)
+        check_path("save path", "models/" + "é" * 128)

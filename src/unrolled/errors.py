@@ -5,10 +5,10 @@
     ├── DataError           the data cannot be used as it is             (also a ValueError)
     │   └── DataTypeError   it holds something other than numbers        (also a TypeError)
     ├── NotFittedError      predict before fit                           (also a ValueError, AttributeError)
-    ├── ModelFolderError    a saved model is missing, cut or altered     (also a ValueError)
+    ├── ModelLoadError      a saved model is missing, cut or altered     (also a ValueError)
     ├── StorageError        something could not be written               (also an OSError)
     ├── TrainingError       training cannot go on                        (also a RuntimeError)
-    └── MissingPartError    an optional part is not installed            (also an ImportError)
+    └── MissingDependencyError  an optional part is not installed        (also an ImportError)
 
 Each message is one sentence (or one a fault): the thing, the demand, what came, the way out. The
 built-in bases are there so that code which knows nothing of unrolled can still catch them.
@@ -35,7 +35,7 @@ class NotFittedError(UnrolledError, ValueError, AttributeError):
     """The estimator has not been fitted yet (the bases are those of scikit-learn's own)."""
 
 
-class ModelFolderError(UnrolledError, ValueError):
+class ModelLoadError(UnrolledError, ValueError):
     """A saved model is missing a file, or a file was cut or altered."""
 
 
@@ -47,5 +47,5 @@ class TrainingError(UnrolledError, RuntimeError):
     """Training cannot go on, such as when the loss is no longer finite."""
 
 
-class MissingPartError(UnrolledError, ImportError):
+class MissingDependencyError(UnrolledError, ImportError):
     """An optional part is not installed; the message holds the exact install command."""

@@ -4,20 +4,20 @@ import math
 from typing import Any
 
 
-def plain(value: Any) -> Any:
+def to_jsonable(value: Any) -> Any:
     """A record as dicts, lists, words and finite numbers; what JSON has no word for (NaN, infinity) is None.
 
     >>> plain({"a": (1.5, float("nan"))})
     {'a': [1.5, None]}
     """
     if isinstance(value, dict):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return {str(key): to_jsonable(inner) for key, inner in value.items()}
     if hasattr(value, "_asdict"):  # a NamedTuple
-        return plain(value._asdict())
+        return to_jsonable(value._asdict())
     if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
+        return [to_jsonable(inner) for inner in value]
     if hasattr(value, "tolist"):  # NumPy's scalars and arrays
-        return plain(value.tolist())
+        return to_jsonable(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if hasattr(value, "isoformat"):

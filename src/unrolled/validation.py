@@ -1,6 +1,6 @@
 """Every sentence about shape, type and range: the thing, the demand, what came, the way out.
 
-Checks return the value they accepted, so that a constructor reads as a list of demands. `Faults`
+Checks return the value they accepted, so that a constructor reads as a list of demands. `ErrorCollector`
 collects all that is wrong with one call before it raises.
 """
 
@@ -17,10 +17,10 @@ from unrolled.errors import ArgumentError, UnrolledError
 _MOST_BYTES = 255  # of a name on the file systems in use
 
 
-class Faults:
+class ErrorCollector:
     """Collects the faults of one call and raises them together.
 
-    >>> faults = Faults()
+    >>> faults = ErrorCollector()
     >>> faults.add("horizon: expected a whole number of at least 1, got 0.")
     >>> faults.raise_if_any()
     Traceback (most recent call last):
@@ -49,33 +49,33 @@ class Faults:
             raise self._error("\n".join(self._sentences))
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str:
+def suggest_spelling(word: str, allowed: Iterable[str]) -> str:
     """The sentence ` Did you mean 'x'?` for the closest allowed spelling, or an empty string."""
     spelling = {choice.lower(): choice for choice in allowed}
     close = difflib.get_close_matches(word.lower(), spelling, n=1, cutoff=0.6)
     return f" Did you mean '{spelling[close[0]]}'?" if close else ""
 
 
-def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
+def check_choice(name: str, value: Any, allowed: Sequence[str]) -> str:
     """`value` if it is one of the allowed words, else an error that offers the nearest spelling."""
     if isinstance(value, str) and value in allowed:
         return value
-    offer = nearest(value, allowed) if isinstance(value, str) else ""
+    offer = suggest_spelling(value, allowed) if isinstance(value, str) else ""
     raise ArgumentError(f"{name}: expected one of {', '.join(allowed)}; got {value!r}.{offer}")
 
 
-def some_of(name: str, values: Any, allowed: Iterable[str], *, needed: str) -> tuple[str, ...]:
+def check_choices(name: str, values: Any, allowed: Iterable[str], *, needed: str) -> tuple[str, ...]:
     """One or several allowed words, each once; `needed` says why none at all will not do."""
     allowed, values = tuple(allowed), (values,) if isinstance(values, str) else values
     wrong = [value for value in values if value not in allowed]
     if wrong or not values:
-        offer = nearest(str(wrong[0]), allowed) if wrong else ""
+        offer = suggest_spelling(str(wrong[0]), allowed) if wrong else ""
         got = repr(wrong[0]) if wrong else f"none: {needed}"
         raise ArgumentError(f"{name}: expected some of {', '.join(allowed)}; got {got}.{offer}")
     return tuple(dict.fromkeys(values))
 
 
-def whole(name: str, value: Any, *, least: int = 0, most: int | None = None) -> int:
+def check_int(name: str, value: Any, *, least: int = 0, most: int | None = None) -> int:
     """`value` as an int if it is a whole number in [least, most]; booleans are refused."""
     between = f"at least {least}" if most is None else f"from {least} to {most}"
     is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
@@ -84,7 +84,7 @@ def whole(name: str, value: Any, *, least: int = 0, most: int | None = None) -> 
     return int(value)
 
 
-def real(
+def check_float(
     name: str, value: Any, *, above: float | None = None, least: float | None = None,
     below: float | None = None, most: float | None = None,
 ) -> float:  # fmt: skip
@@ -98,10 +98,10 @@ def real(
     return float(value)
 
 
-def file_path(name: str, value: Any) -> Path:
+def check_path(name: str, value: Any) -> Path:
     """`value` as a path, if it can be one.
 
-    >>> file_path("path", "sales.csv").suffix
+    >>> check_path("path", "sales.csv").suffix
     '.csv'
     """
     if not isinstance(value, str | os.PathLike) or "\0" in os.fspath(value):

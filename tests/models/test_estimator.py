@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from unrolled.data.io.read import read
 from unrolled.data.sequences import Sequences
-from unrolled.errors import ArgumentError, ModelFolderError, StorageError
+from unrolled.errors import ArgumentError, ModelLoadError, StorageError
 from unrolled.models.estimator import Estimator, load_model, save_model
 from unrolled.models.forecasting.forecaster import Forecaster
 
@@ -121,7 +121,7 @@ def test_saving_again_replaces_the_folder_whole(fitted: Forecaster, saved: Path)
 
 def test_no_folder_is_one_sentence(tmp_path: Path) -> None:
     """What was expected, and where such folders come from."""
-    with pytest.raises(ModelFolderError) as fault:
+    with pytest.raises(ModelLoadError) as fault:
         Forecaster.load(tmp_path / "none")
     assert str(fault.value) == (
         f"{tmp_path / 'none'}: expected the folder of a saved model, found none. See model.save."
@@ -132,7 +132,7 @@ def test_no_folder_is_one_sentence(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(name: str, saved: Path) -> None:
     """With the way out."""
     (saved / name).unlink()
-    with pytest.raises(ModelFolderError) as fault:
+    with pytest.raises(ModelLoadError) as fault:
         Forecaster.load(saved)
     assert str(fault.value) == f"{saved}: {name} is missing. Save the model again, or restore the file."
 
@@ -155,7 +155,7 @@ def _flipped(content: bytes) -> bytes:
 def test_a_cut_or_altered_file_is_named(name: str, spoil: Any, saved: Path) -> None:
     """Half a file, one bit, nothing, something else."""
     (saved / name).write_bytes(spoil((saved / name).read_bytes()))
-    with pytest.raises(ModelFolderError) as fault:
+    with pytest.raises(ModelLoadError) as fault:
         Forecaster.load(saved)
     assert str(fault.value) == (
         f"{saved}: {name} is not the file that was saved, it was cut or altered. Save the model again, or "
@@ -167,14 +167,14 @@ def test_an_altered_setting_is_seen(saved: Path) -> None:
     """A number changed by hand breaks the seal."""
     file = saved / "config.json"
     file.write_text(file.read_text().replace('"horizon": 3', '"horizon": 2', 1))
-    with pytest.raises(ModelFolderError, match=r"config\.json is not the file that was saved"):
+    with pytest.raises(ModelLoadError, match=r"config\.json is not the file that was saved"):
         Forecaster.load(saved)
 
 
 def test_another_estimators_folder_is_refused(tmp_path: Path) -> None:
     """Both are named."""
     save_model(tmp_path / "other", {}, {"estimator": "Classifier"}, "a card")
-    with pytest.raises(ModelFolderError, match="expected a Forecaster, format 2; found Classifier, format 2"):
+    with pytest.raises(ModelLoadError, match="expected a Forecaster, format 2; found Classifier, format 2"):
         load_model(tmp_path / "other", "Forecaster")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from unrolled.errors import ModelFolderError
+from unrolled.errors import ModelLoadError
 from unrolled.train.checkpoint import below, load_checkpoint, save_checkpoint
 from unrolled.train.optimizer import AdamW
 
@@ -44,7 +44,7 @@ def test_a_damaged_checkpoint_is_one_sentence(name: str, fate: str, tmp_path: Pa
         file.unlink()
     else:
         file.write_bytes(file.read_bytes()[:40])
-    with pytest.raises(ModelFolderError, match=r"not a whole checkpoint .*Delete the folder to train from"):
+    with pytest.raises(ModelLoadError, match=r"not a whole checkpoint .*Delete the folder to train from"):
         load_checkpoint(tmp_path / "c")
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unrolled.errors import ModelFolderError, StorageError, TrainingError
+from unrolled.errors import ModelLoadError, StorageError, TrainingError
 from unrolled.train.history import Epoch, History
 from unrolled.train.loop import Plan, fit
 
@@ -213,7 +213,7 @@ def test_a_planted_loss_of_the_random_state_is_seen(tmp_path: Path, monkeypatch:
 def test_a_checkpoint_of_other_settings_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
     """The sentence says both ways out."""
     _fit(replace(PLAN, max_epochs=1), checkpoint=tmp_path / "c")
-    with pytest.raises(ModelFolderError) as fault:
+    with pytest.raises(ModelLoadError) as fault:
         _fit(replace(PLAN, **{"max_epochs": 1, **change}), checkpoint=tmp_path / "c")
     assert str(fault.value) == (
         f"{tmp_path / 'c'}: this checkpoint was made with other settings or data. "
@@ -226,14 +226,14 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     plan = replace(PLAN, max_epochs=1)
     _fit(plan, checkpoint=tmp_path / "c")
     wider = nn.Sequential(nn.Linear(3, 6), nn.Tanh(), nn.Dropout(0.2), nn.Linear(6, 1))
-    with pytest.raises(ModelFolderError, match="other settings or data"):
+    with pytest.raises(ModelLoadError, match="other settings or data"):
         _fit(plan, wider, checkpoint=tmp_path / "c")
 
 
 def test_a_checkpoint_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     """A file stands where the folder should."""
     (tmp_path / "c").write_text("a file")
-    with pytest.raises(ModelFolderError, match="not a whole checkpoint"):
+    with pytest.raises(ModelLoadError, match="not a whole checkpoint"):
         _fit(checkpoint=tmp_path / "c")
     with pytest.raises(StorageError, match="cannot be written"):
         _fit(checkpoint=tmp_path / "c" / "below")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from unrolled.errors import ArgumentError, DataError
-from unrolled.validation import one_of
+from unrolled.validation import check_choice
 
 if TYPE_CHECKING:
     from unrolled.data.io.labelled import Labelled
@@ -169,7 +169,7 @@ def read_file(file: str, columns: Columns) -> Sequences:
     if file.startswith(_EXAMPLE):
         from unrolled.data.io.examples import load, names
 
-        one_of("FILE", file, [_EXAMPLE + name for name in names()])
+        check_choice("FILE", file, [_EXAMPLE + name for name in names()])
         if any(columns):
             raise ArgumentError(
                 f"{file}: an example needs no column named and no gap filled; leave that out."

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from unrolled.cli.terminal import printable, title
-from unrolled.jsonable import plain
+from unrolled.jsonable import to_jsonable
 from unrolled.report.wording import forecast_rows, sentence
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _ANSWERS = 20  # sequences whose answers are printed
 def print_json(record: Any) -> None:
     """One JSON object on stdout; what JSON has no word for (NaN, infinity) becomes null."""
     is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
-    print(json.dumps(plain(record), ensure_ascii=not is_utf8, allow_nan=False))
+    print(json.dumps(to_jsonable(record), ensure_ascii=not is_utf8, allow_nan=False))
 
 
 def tell_notes(series: Sequences) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from unrolled.errors import ArgumentError, StorageError
-from unrolled.validation import Faults
+from unrolled.validation import ErrorCollector
 
 _SUFFIXES = (".csv", ".csv.gz", ".parquet")
 _MODELS = ("MODEL", "--model")  # what is read and is a folder
@@ -32,7 +32,7 @@ def check_places(
         ArgumentError: a name is empty; two are the same, or one lies in another's folder; the table's suffix
             is unknown; a place is of the wrong kind, has no folder to stand in, or cannot be written to.
     """
-    faults = Faults(ArgumentError)
+    faults = ErrorCollector(ArgumentError)
     named = {**read, "--output": table, "--report": page, "--save": folder}
     given = {option: place for option, place in named.items() if place is not None}
     for option, place in given.items():
@@ -80,7 +80,7 @@ def _not_a_model(folder: Path) -> str:
     return ""
 
 
-def _add_clashes(faults: Faults, given: dict[str, str], read: set[str]) -> None:
+def _add_clashes(faults: ErrorCollector, given: dict[str, str], read: set[str]) -> None:
     """Note what would be written over something that is read, or that is written as well."""
     real = {option: Path(os.path.realpath(place)) for option, place in given.items()}
     written = [option for option in real if option not in read]

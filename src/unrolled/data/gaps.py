@@ -12,7 +12,7 @@ from unrolled.data.calendar.frequency import Survey, survey
 from unrolled.data.calendar.offsets import Ints, advance, counted, in_words, shown, unit_word
 from unrolled.data.sequences import Order, Role, Sequences
 from unrolled.errors import DataError
-from unrolled.validation import one_of
+from unrolled.validation import check_choice
 
 FILLS = ("forward", "linear")
 _FILL = "Fill it with --fill linear or fill='linear'."
@@ -75,7 +75,7 @@ def fill(series: Sequences, how: str) -> Sequences:
     >>> fill(Sequences.from_arrays([[1.0, float("nan"), 4.0]]), "linear").target.tolist()
     [1.0, 2.5, 4.0]
     """
-    one_of("fill", how, FILLS)
+    check_choice("fill", how, FILLS)
     if series.order is Order.NONE:
         raise DataError(
             f"{series.source}: expected rows in order of time to fill between, got a table without a time "

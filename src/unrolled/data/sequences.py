@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.parse.numbers import out_of_range
 from unrolled.errors import ArgumentError, DataError
-from unrolled.validation import Faults, nearest
+from unrolled.validation import ErrorCollector, suggest_spelling
 
 if TYPE_CHECKING:
     from unrolled.data.describe.analyse import Description
@@ -88,7 +88,7 @@ class Sequences:
     tokens: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        faults, rows = Faults(DataError), int(self.offsets[-1])
+        faults, rows = ErrorCollector(DataError), int(self.offsets[-1])
         if self.values.shape != (rows, len(self.columns)):
             wanted = (rows, len(self.columns))
             faults.add(f"{self.source}: expected values of shape {wanted}, got {self.values.shape}.")
@@ -153,7 +153,9 @@ class Sequences:
     def _position(self, key: int | str) -> int:
         if isinstance(key, str):
             if key not in self.ids:
-                raise ArgumentError(f"{self.source}: no sequence is called {key!r}.{nearest(key, self.ids)}")
+                raise ArgumentError(
+                    f"{self.source}: no sequence is called {key!r}.{suggest_spelling(key, self.ids)}"
+                )
             return self.ids.index(key)
         if not -len(self) <= key < len(self):
             raise ArgumentError(f"{self.source}: sequence {key} asked for, but there are {len(self)}.")

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from unrolled import __version__
 from unrolled.atomic_write import replace_folder
-from unrolled.errors import ArgumentError, ModelFolderError, NotFittedError, StorageError, UnrolledError
+from unrolled.errors import ArgumentError, ModelLoadError, NotFittedError, StorageError, UnrolledError
 from unrolled.models.forecasting.training import require_device
-from unrolled.validation import file_path, nearest
+from unrolled.validation import check_path, suggest_spelling
 
 _TENSORS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
 _FORMAT = 2
@@ -50,7 +50,7 @@ class Estimator:
         names = self._names()
         for name, value in params.items():
             if name not in names:
-                offer = nearest(name, names)
+                offer = suggest_spelling(name, names)
                 raise ArgumentError(f"{type(self).__name__}: there is no argument {name!r}.{offer}")
             setattr(self, name, value)
         return self
@@ -100,7 +100,7 @@ class SavedEstimator(Estimator):
 
         Raises:
             ArgumentError: torch cannot use that device here.
-            ModelFolderError: the folder or a file is missing, cut or altered, or holds something else.
+            ModelLoadError: the folder or a file is missing, cut or altered, or holds something else.
         """
         tensors, config = load_model(path, cls.__name__)
         try:
@@ -110,7 +110,7 @@ class SavedEstimator(Estimator):
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as fault:
             if isinstance(fault, UnrolledError):
                 raise
-            raise ModelFolderError(
+            raise ModelLoadError(
                 f"{path}: the files are whole, but not what unrolled {__version__} reads "
                 f"({type(fault).__name__}: {fault}); they were saved by {config.get('version', 'another')}. "
                 "Load it with that version, or fit the model again."
@@ -157,7 +157,7 @@ def require_replaceable(path: str | Path) -> None:
     Raises:
         StorageError: there is a folder that holds more than a saved model.
     """
-    folder = file_path("save path", path)
+    folder = check_path("save path", path)
     if not folder.is_dir():
         return
     names = _names_together(folder)
@@ -186,14 +186,14 @@ def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dic
     """What `save_model` wrote; nothing in it is run.
 
     Raises:
-        ModelFolderError: the folder or a file is missing, cut or altered, or holds another estimator.
+        ModelLoadError: the folder or a file is missing, cut or altered, or holds another estimator.
     """
-    folder = file_path("load path", path)
+    folder = check_path("load path", path)
     if not folder.is_dir():
-        raise ModelFolderError(f"{folder}: expected the folder of a saved model, found none. See model.save.")
+        raise ModelLoadError(f"{folder}: expected the folder of a saved model, found none. See model.save.")
     for name in (_CONFIG, _TENSORS):
         if not (folder / name).is_file():
-            raise ModelFolderError(f"{folder}: {name} is missing. Save the model again, or restore the file.")
+            raise ModelLoadError(f"{folder}: {name} is missing. Save the model again, or restore the file.")
     content = b""
     try:
         config, content = _read_together(folder)
@@ -207,13 +207,13 @@ def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dic
         whole = {_CONFIG: False}
     for name, is_whole in whole.items():
         if not is_whole:
-            raise ModelFolderError(
+            raise ModelLoadError(
                 f"{folder}: {name} is not the file that was saved, it was cut or altered. "
                 "Save the model again, or restore the file."
             )
     if (sealed.get("format"), sealed.get("estimator")) != (_FORMAT, estimator):
         found = f"{sealed.get('estimator')}, format {sealed.get('format')}"
-        raise ModelFolderError(f"{folder}: expected a {estimator}, format {_FORMAT}; found {found}.")
+        raise ModelLoadError(f"{folder}: expected a {estimator}, format {_FORMAT}; found {found}.")
     return load(content), sealed
 
 

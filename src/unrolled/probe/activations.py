@@ -23,7 +23,7 @@ from unrolled.data.io.frames import to_frame
 from unrolled.data.io.labelled import as_labels, as_numbers, as_sequences
 from unrolled.data.preprocess.scaler import scaling_of
 from unrolled.errors import TrainingError
-from unrolled.jsonable import plain
+from unrolled.jsonable import to_jsonable
 from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.probe.gradients import gradients
@@ -31,7 +31,7 @@ from unrolled.probe.measure.retrain import Rows, folds_of
 from unrolled.probe.model.adapter import Subject, subject_of
 from unrolled.probe.wording import aligned, percent
 from unrolled.train.loop import Plan, fit, seeded
-from unrolled.validation import Faults, one_of, real, whole
+from unrolled.validation import ErrorCollector, check_choice, check_float, check_int
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -120,7 +120,7 @@ class Activations:
         rows = []
         for row in self.rows:
             lists = {name: own for name, own in vars(row).items() if isinstance(own, np.ndarray)}
-            rows.append({"name": row.name, "seconds": row.seconds, **plain(lists)})
+            rows.append({"name": row.name, "seconds": row.seconds, **to_jsonable(lists)})
         return {"kind": self.kind, **vars(self), "rows": rows}
 
     def plot(self) -> Any:
@@ -267,15 +267,15 @@ def _once(sizes: SequenceSizes, task: _Task, plan: Plan) -> tuple[list[float], b
 def _check(
     names: Sequence[str], seeds: int, hidden_size: int, max_epochs: int, rate: float, seed: int
 ) -> None:
-    faults = Faults()
+    faults = ErrorCollector()
     for name in names:
-        faults.collect(one_of, "activations", name, NONLINEARITIES)
-    faults.collect(whole, "activations: how many", len(names), least=1)
-    faults.collect(whole, "seeds", seeds, least=1)
-    faults.collect(whole, "hidden_size", hidden_size, least=1)
-    faults.collect(whole, "max_epochs", max_epochs, least=1)
-    faults.collect(real, "learning_rate", rate, above=0)
-    faults.collect(whole, "random_state", seed)
+        faults.collect(check_choice, "activations", name, NONLINEARITIES)
+    faults.collect(check_int, "activations: how many", len(names), least=1)
+    faults.collect(check_int, "seeds", seeds, least=1)
+    faults.collect(check_int, "hidden_size", hidden_size, least=1)
+    faults.collect(check_int, "max_epochs", max_epochs, least=1)
+    faults.collect(check_float, "learning_rate", rate, above=0)
+    faults.collect(check_int, "random_state", seed)
     faults.raise_if_any()
 
 

@@ -35,7 +35,7 @@ from unrolled.probe.measure.retrain import (
 from unrolled.probe.model.adapter import Subject, subject_of
 from unrolled.probe.wording import aligned, chance, percent, times
 from unrolled.train.loop import seeded
-from unrolled.validation import whole
+from unrolled.validation import check_int
 
 Outcome = Literal["recurrence helps", "recurrence harms", "no difference"]
 
@@ -152,8 +152,8 @@ def feedforward(
     1.0
     """
     if folds is not None:
-        whole("folds", folds, least=3)
-    whole("random_state", random_state, most=2**62)
+        check_int("folds", folds, least=3)
+    check_int("random_state", random_state, most=2**62)
     require_trainable(model)
     subject = subject_of(model, X, y, who="feedforward")
     if subject.per_step:

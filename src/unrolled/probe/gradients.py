@@ -35,7 +35,7 @@ import torch
 from numpy.typing import NDArray
 
 from unrolled.errors import ArgumentError
-from unrolled.jsonable import plain
+from unrolled.jsonable import to_jsonable
 from unrolled.probe.measure.gradient_flow import flow_of
 from unrolled.probe.measure.half_life import Floats
 from unrolled.probe.measure.jacobian import (
@@ -48,7 +48,7 @@ from unrolled.probe.measure.jacobian import (
 )
 from unrolled.probe.model.adapter import subject_of
 from unrolled.probe.model.stepwise import Strand
-from unrolled.validation import whole
+from unrolled.validation import check_int
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,7 +167,7 @@ class Gradients:
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, ready for JSON; what is not finite is None."""
-        return {"kind": self.kind, **plain(asdict(self)), "growth": self.growth}
+        return {"kind": self.kind, **to_jsonable(asdict(self)), "growth": self.growth}
 
     def plot(self) -> Any:
         """Shares over the steps back, as a plotly figure."""
@@ -208,7 +208,7 @@ def gradients(model: Any, X: Any, y: Any, *, random_state: int = 0) -> Gradients
     >>> [gradients(Last(scale), X, X[:, 0, 0]).outcome for scale in (1.0, 1.6)]
     ['healthy', 'exploding']
     """
-    seed = whole("gradients random_state", random_state, most=2**62)
+    seed = check_int("gradients random_state", random_state, most=2**62)
     if y is None:
         raise ArgumentError(
             "gradients y: expected the labels or numbers of X, since a loss is taken; got None."

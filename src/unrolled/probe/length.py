@@ -21,12 +21,12 @@ from torch import Tensor
 
 from unrolled.data.io.frames import to_frame
 from unrolled.errors import ArgumentError
-from unrolled.jsonable import plain
+from unrolled.jsonable import to_jsonable
 from unrolled.probe.model.adapter import Judged, Subject, subject_of
 from unrolled.probe.model.bucketing import of_like_length
 from unrolled.probe.model.targets import NO_TARGET
 from unrolled.probe.wording import aligned, capital, percent, times
-from unrolled.validation import whole
+from unrolled.validation import check_int
 
 Make = Callable[[int], tuple[Any, Any]]
 How = Literal["cut", "as given", "stretched", "made"]
@@ -98,7 +98,7 @@ class Length:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON; an error that is infinite is None."""
-        return {"kind": self.kind, **plain(asdict(self))}
+        return {"kind": self.kind, **to_jsonable(asdict(self))}
 
     def plot(self) -> Any:
         """The score against the length, with its interval."""
@@ -180,7 +180,7 @@ def length(
 def _trained(model: Any, trained_length: int | None, longest: int) -> int:
     """The length to compare with; `longest` is that of X, 0 of sequences that are made."""
     if trained_length is not None:
-        return whole("trained_length", trained_length, least=1)
+        return check_int("trained_length", trained_length, least=1)
     known: int | None = getattr(model, "longest_", None)
     if known is None or (longest > 0 and abs(longest - known) <= _NEARLY * known):
         return longest
@@ -191,7 +191,7 @@ def _asked(lengths: Sequence[int] | None, trained: int, longest: int) -> list[in
     """The lengths to ask about, the trained one among them."""
     wanted = [max(1, round(share * trained)) for share in _SHARES] if lengths is None else lengths
     own = {longest} if lengths is None and longest > 0 else set()
-    return sorted({whole("lengths", each, least=1) for each in wanted} | {trained} | own)
+    return sorted({check_int("lengths", each, least=1) for each in wanted} | {trained} | own)
 
 
 def resized(subject: Subject, ratio: float) -> Subject:

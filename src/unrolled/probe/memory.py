@@ -29,11 +29,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.jsonable import plain
+from unrolled.jsonable import to_jsonable
 from unrolled.probe.measure.attribution import by_gradients, by_occlusion, reads_all, sequences_as_long
 from unrolled.probe.measure.half_life import Floats, Span, overlap, rank_correlation, span_of
 from unrolled.probe.model.adapter import subject_of
-from unrolled.validation import whole
+from unrolled.validation import check_int
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +115,7 @@ class Memory:
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, ready for JSON; NaN is None."""
-        return {"kind": self.kind, **plain(asdict(self))}
+        return {"kind": self.kind, **to_jsonable(asdict(self))}
 
     def plot(self) -> Any:
         """The influence over the steps back, as a plotly figure."""
@@ -156,7 +156,7 @@ def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memor
     >>> round(found.half_life, 3), found.window, round(found.agreement, 2)
     (1.0, 2, 1.0)
     """
-    seed = whole("memory random_state", random_state, most=2**62)
+    seed = check_int("memory random_state", random_state, most=2**62)
     subject = subject_of(model, X, y, who="memory")
     subject.require_finite()
     rng = torch.Generator().manual_seed(seed)

@@ -59,7 +59,7 @@ from unrolled.probe.measure.retrain import (
 from unrolled.probe.model.adapter import Subject, subject_of
 from unrolled.probe.model.forecaster import ForecastCall
 from unrolled.probe.wording import aligned, chance, percent
-from unrolled.validation import whole
+from unrolled.validation import check_int
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -215,10 +215,10 @@ def order(
     ('yes', 0.01)
     """
     if repeats is not None:
-        whole("repeats", repeats, least=19)
+        check_int("repeats", repeats, least=19)
     if folds is not None:
-        whole("folds", folds, least=3)
-    random_state = whole("random_state", random_state, most=2**62)
+        check_int("folds", folds, least=3)
+    random_state = check_int("random_state", random_state, most=2**62)
     if retrain:
         require_trainable(model)
     subject = subject_of(model, X, y, who="order")

@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.errors import ArgumentError
-from unrolled.jsonable import plain
+from unrolled.jsonable import to_jsonable
 from unrolled.nn.cells.core import GRUCell, LSTMCell, RNNCell
 from unrolled.probe.measure.half_life import Floats
 from unrolled.probe.model.adapter import subject_of
 from unrolled.probe.model.layer_hook import LayerCall, State
 from unrolled.probe.model.stepwise import Strand, in_pieces
-from unrolled.validation import one_of, whole
+from unrolled.validation import check_choice, check_int
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +122,7 @@ class States:
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, ready for JSON; NaN is None."""
-        return {"kind": self.kind, **plain(vars(self))}
+        return {"kind": self.kind, **to_jsonable(vars(self))}
 
     def plot(self) -> Any:
         """The states of a sequence as a heat map, as a plotly figure."""
@@ -162,7 +162,7 @@ def states(model: Any, X: Any, *, layer: int | None = None, direction: Direction
     >>> found.state.shape, list(found.gates), found.to_frame(wide=False).shape
     ((5, 4), ['reset', 'update', 'new'], (20, 7))
     """
-    one_of("states direction", direction, ("forward", "reverse"))
+    check_choice("states direction", direction, ("forward", "reverse"))
     subject = subject_of(model, X, who="states")
     subject.require_finite()
     rows, strands = [], []
@@ -181,7 +181,7 @@ def states(model: Any, X: Any, *, layer: int | None = None, direction: Direction
 
 def _chosen(strands: list[Strand], layer: int | None, direction: Direction) -> Strand:
     layers = strands[0].layers
-    wanted = layers if layer is None else whole("states layer", layer, least=1, most=layers)
+    wanted = layers if layer is None else check_int("states layer", layer, least=1, most=layers)
     for strand in strands:
         if strand.layer + 1 == wanted and strand.is_reverse == (direction == "reverse"):
             return strand

@@ -13,7 +13,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from unrolled.atomic_write import replace_folder
-from unrolled.errors import ModelFolderError
+from unrolled.errors import ModelLoadError
 
 _TENSORS, _RECORD = "training.safetensors", "training.json"
 
@@ -40,7 +40,7 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
     """What `save_checkpoint` wrote there, or None where there is no such folder.
 
     Raises:
-        ModelFolderError: a file is missing, cut or altered.
+        ModelLoadError: a file is missing, cut or altered.
     """
     if not folder.exists():
         return None
@@ -58,7 +58,7 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
         RecursionError,
         SafetensorError,
     ) as fault:
-        raise ModelFolderError(
+        raise ModelLoadError(
             f"{folder}: not a whole checkpoint ({fault}). Delete the folder to train from the start."
         ) from fault
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from unrolled.errors import ModelFolderError, TrainingError
+from unrolled.errors import ModelLoadError, TrainingError
 from unrolled.train.checkpoint import below, load_checkpoint, save_checkpoint
 from unrolled.train.history import Epoch, History
 from unrolled.train.optimizer import AdamW
@@ -90,7 +90,7 @@ def fit(
 
     Raises:
         TrainingError: the loss is no longer finite.
-        ModelFolderError: the checkpoint is damaged, or was made with other settings.
+        ModelLoadError: the checkpoint is damaged, or was made with other settings.
         StorageError: the checkpoint cannot be written.
     """
     devices = {parameter.device for parameter in network.parameters() if parameter.is_cuda}
@@ -236,7 +236,7 @@ class _Training:
         tensors, record = saved
         now = {"plan": asdict(self.plan), "examples": len(self.training)}
         if {key: record.get(key) for key in now} != now or not self._fits(below("network.", tensors)):
-            raise ModelFolderError(
+            raise ModelLoadError(
                 f"{self.checkpoint}: this checkpoint was made with other settings or data. "
                 "Delete the folder to train from the start, or give back the settings it was made with."
             )
@@ -247,7 +247,7 @@ class _Training:
             torch.set_rng_state(tensors["random_state"])
             self.best, self.best_epoch, self.epochs = below("best.", tensors), record["best_epoch"], epochs
         except (KeyError, TypeError, ValueError, RuntimeError) as fault:
-            raise ModelFolderError(
+            raise ModelLoadError(
                 f"{self.checkpoint}: not a whole checkpoint ({type(fault).__name__}: {fault}). "
                 "Delete the folder to train from the start."
             ) from fault

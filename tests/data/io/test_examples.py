@@ -10,7 +10,7 @@ import pytest
 
 from unrolled.data.gaps import require_regular
 from unrolled.data.io import examples
-from unrolled.errors import ArgumentError, DataError, MissingPartError
+from unrolled.errors import ArgumentError, DataError, MissingDependencyError
 
 
 def test_every_name_loads_and_can_be_forecast() -> None:
@@ -52,7 +52,7 @@ def _package(content: str | None) -> ModuleSpec:
 @pytest.mark.parametrize(
     ("content", "error", "sentence"),
     [
-        (None, MissingPartError, "examples: expected a file 04-sp500.csv in great_tables, got none."),
+        (None, MissingDependencyError, "examples: expected a file 04-sp500.csv in great_tables, got none."),
         ("", DataError, "got an empty file. Export it again. The example's file is damaged."),
         ("date,price\n1950-01-03,16.66\n", DataError, "expected a column 'close' as target"),
         ("date,close\n1950-01-03,16.66\n", DataError, "expected at least 16,600 daily closes, got 1."),
@@ -73,7 +73,7 @@ def test_a_damaged_file(
 def test_great_tables_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command that installs it."""
     monkeypatch.setattr(examples, "find_spec", lambda name: None)
-    with pytest.raises(MissingPartError, match="expected great_tables, which holds them, got none"):
+    with pytest.raises(MissingDependencyError, match="expected great_tables, which holds them, got none"):
         examples.load("sp500")
 
 

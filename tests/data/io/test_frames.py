@@ -14,7 +14,7 @@ import pytest
 
 from unrolled.data.io import frames
 from unrolled.data.io.frames import from_frame, is_frame, to_frame
-from unrolled.errors import ArgumentError, DataError, MissingPartError
+from unrolled.errors import ArgumentError, DataError, MissingDependencyError
 
 COLUMNS: dict[str, list[Any]] = {
     "when": [dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 2), dt.datetime(2020, 1, 3, 5)],
@@ -161,7 +161,7 @@ def test_a_backend_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ArgumentError, match=r"Did you mean 'polars'\?"):
         to_frame({"y": [1.0]}, "polar")
     monkeypatch.setattr(frames, "find_spec", lambda name: None)
-    with pytest.raises(MissingPartError, match="pip install polars"):
+    with pytest.raises(MissingDependencyError, match="pip install polars"):
         to_frame({"y": [1.0]}, "polars")
     assert importlib.util.find_spec("polars") is not None
 

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from unrolled import SequenceClassifier, SequenceRegressor
-from unrolled.errors import ArgumentError, MissingPartError
+from unrolled.errors import ArgumentError, MissingDependencyError
 from unrolled.evaluate.sequence.candidates import (
     NOTES,
     RIVALS,
@@ -177,7 +177,7 @@ def test_without_aeon_two_are_left_out(no_aeon: None) -> None:
     why = "aeon is not installed (pip install aeon)"
     assert left_out(parts, RIVALS["labels"], asked_for=False) == {"1-NN DTW": why, "MiniRocket": why}
     assert left_out(parts, ["majority class"], asked_for=True) == {}
-    with pytest.raises(MissingPartError, match=r"rivals: MiniRocket needs aeon, .* pip install aeon"):
+    with pytest.raises(MissingDependencyError, match=r"rivals: MiniRocket needs aeon, .* pip install aeon"):
         left_out(parts, ["MiniRocket"], asked_for=True)
 
 

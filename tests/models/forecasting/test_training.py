@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from unrolled.errors import ModelFolderError
+from unrolled.errors import ModelLoadError
 from unrolled.models.forecasting import training
 from unrolled.models.forecasting.forecaster import Forecaster
 
@@ -157,7 +157,7 @@ def test_a_checkpoint_of_another_model_is_refused(
 ) -> None:
     """In a sentence, for settings that shape the weights and for those that do not."""
     Forecaster(**options).fit(walk(60), checkpoint=tmp_path / "c")
-    with pytest.raises(ModelFolderError, match="made with other settings or data"):
+    with pytest.raises(ModelLoadError, match="made with other settings or data"):
         Forecaster(**{**options, **change}).fit(walk(60), checkpoint=tmp_path / "c")
 
 
@@ -166,7 +166,7 @@ def test_a_checkpoint_of_other_data_is_refused(options: dict[str, Any], walk: An
     series = walk(60)
     Forecaster(**options).fit(series, checkpoint=tmp_path / "c")
     series[30] *= 1.01
-    with pytest.raises(ModelFolderError, match="made with other settings or data"):
+    with pytest.raises(ModelLoadError, match="made with other settings or data"):
         Forecaster(**options).fit(series, checkpoint=tmp_path / "c")
 
 

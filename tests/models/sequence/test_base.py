@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from unrolled.errors import ArgumentError, DataError, ModelFolderError, NotFittedError
+from unrolled.errors import ArgumentError, DataError, ModelLoadError, NotFittedError
 from unrolled.models.estimator import load_model
 from unrolled.models.sequence.base import SequenceEstimator
 from unrolled.models.sequence.classifier import SequenceClassifier
@@ -80,7 +80,7 @@ def test_a_saved_model_is_data_and_a_card(tmp_path: Path) -> None:
 def test_another_estimators_folder_is_refused(tmp_path: Path) -> None:
     """Both are named."""
     path = SequenceClassifier(**QUICK).fit(X, ALL[0][1]).save(tmp_path / "model")
-    with pytest.raises(ModelFolderError, match=r"expected a SequenceRegressor, .* found SequenceClassifier"):
+    with pytest.raises(ModelLoadError, match=r"expected a SequenceRegressor, .* found SequenceClassifier"):
         SequenceRegressor.load(path)
 
 
@@ -90,7 +90,7 @@ def test_weights_that_do_not_fit_are_one_sentence(tmp_path: Path, monkeypatch: p
     tensors, config = load_model(path, "SequenceClassifier")
     config["sizes"]["hidden_size"] = 5
     monkeypatch.setattr("unrolled.models.estimator.load_model", lambda *_: (tensors, config))
-    with pytest.raises(ModelFolderError, match=r"the files are whole, but not what unrolled .* reads"):
+    with pytest.raises(ModelLoadError, match=r"the files are whole, but not what unrolled .* reads"):
         SequenceClassifier.load(path)
 
 
@@ -214,7 +214,7 @@ def test_settings_of_another_kind_are_one_sentence(key: str, value: Any, tmp_pat
     del config["sha256"]
     seal = hashlib.sha256(json.dumps(config).encode()).hexdigest()
     (folder / "config.json").write_text(json.dumps({"sha256": seal, **config}))
-    with pytest.raises(ModelFolderError, match="the files are whole, but not what unrolled"):
+    with pytest.raises(ModelLoadError, match="the files are whole, but not what unrolled"):
         SequenceClassifier.load(folder)
 
 

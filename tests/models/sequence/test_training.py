@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.errors import DataError, ModelFolderError, TrainingError
+from unrolled.errors import DataError, ModelLoadError, TrainingError
 from unrolled.models.sequence import training
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.training import _fraction, _plan, held_out, judges
@@ -298,10 +298,10 @@ def test_a_checkpoint_of_other_data_or_weights_is_refused(tmp_path: Path) -> Non
     X, y = _sequences(20)
     SequenceClassifier(**QUICK).fit(X, y, checkpoint=tmp_path / "point")
     heavy = SequenceClassifier(**QUICK, class_weight={0: 2.0})
-    with pytest.raises(ModelFolderError, match="made with other settings or data"):
+    with pytest.raises(ModelLoadError, match="made with other settings or data"):
         heavy.fit(X, y, checkpoint=tmp_path / "point")
     X[3][0, 0] += 1
-    with pytest.raises(ModelFolderError, match="made with other settings or data"):
+    with pytest.raises(ModelLoadError, match="made with other settings or data"):
         SequenceClassifier(**QUICK).fit(X, y, checkpoint=tmp_path / "point")
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import unrolled.nn as un
-from unrolled.errors import ArgumentError, MissingPartError
+from unrolled.errors import ArgumentError, MissingDependencyError
 from unrolled.nn.cells.onnx_activations import Activation
 from unrolled.nn.cells.variants import GeneralLSTMCell, GeneralLSTMWeights, ResetFirstGRUCell
 from unrolled.nn.convert import from_keras, to_keras
@@ -290,11 +290,13 @@ class _Raising:
 def test_without_keras_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keras not there at all, or there without a backend."""
     monkeypatch.setitem(sys.modules, "keras", None)
-    with pytest.raises(MissingPartError, match=r'not installed: pip install "unrolled\[keras\]"'):
+    with pytest.raises(MissingDependencyError, match=r'not installed: pip install "unrolled\[keras\]"'):
         to_keras(un.GRU(F, H))
     monkeypatch.delitem(sys.modules, "keras")
     monkeypatch.setattr(sys, "meta_path", [_Raising(), *sys.meta_path])
-    with pytest.raises(MissingPartError, match=r"its backend tensorflow is not\. Set KERAS_BACKEND=torch"):
+    with pytest.raises(
+        MissingDependencyError, match=r"its backend tensorflow is not\. Set KERAS_BACKEND=torch"
+    ):
         to_keras(un.GRU(F, H))
 
 

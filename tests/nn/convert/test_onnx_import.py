@@ -14,7 +14,7 @@ from onnx.backend.test.case.node import gru, lstm, rnn  # noqa: F401 (importing 
 from torch import Tensor
 
 import unrolled.nn as un
-from unrolled.errors import ArgumentError, MissingPartError
+from unrolled.errors import ArgumentError, MissingDependencyError
 from unrolled.nn.cells.onnx_activations import Activation
 from unrolled.nn.convert import from_onnx, to_onnx
 
@@ -219,6 +219,6 @@ def test_without_onnx_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> No
         ("from_onnx", lambda: from_onnx("a.onnx")),
     ):
         with pytest.raises(
-            MissingPartError, match=rf'^{asker} .*not installed: pip install "unrolled\[onnx\]"'
+            MissingDependencyError, match=rf'^{asker} .*not installed: pip install "unrolled\[onnx\]"'
         ):
             call()

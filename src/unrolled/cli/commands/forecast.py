@@ -34,7 +34,7 @@ from unrolled.cli.options import (
     read_file,
 )
 from unrolled.errors import ArgumentError
-from unrolled.validation import real
+from unrolled.validation import check_float
 
 if TYPE_CHECKING:
     from unrolled.models.forecasting.forecaster import Forecaster
@@ -93,7 +93,7 @@ def command(
     from unrolled.cli.terminal import printable
 
     check_places({"FILE": file, "--model": model}, table=output, page=report, folder=save)
-    levels = [real("--level", width, above=0, most=99.99) for width in level]
+    levels = [check_float("--level", width, above=0, most=99.99) for width in level]
     series = read_file(file, Columns(id, time, target, past, future, static, fill, utc))
     out.tell_notes(series)
     settings = Settings(cell, activation, hidden_size, window, transform, ensemble, max_epochs, seed)

@@ -11,7 +11,7 @@ import typer
 
 from unrolled.cli.options import Id, Json, Label, LabelledColumns, Seed, Time
 from unrolled.errors import ArgumentError, DataError
-from unrolled.validation import Faults, one_of
+from unrolled.validation import ErrorCollector, check_choice
 
 if TYPE_CHECKING:
     from unrolled.data.io.labelled import Labelled
@@ -102,9 +102,9 @@ def _names(only: str | None, seed: int | None, *, retrain: bool) -> list[str]:
     """The probes asked for, each once, in the order of the page; each option must matter to one of them."""
     if only is None:
         return [*ASKING, *(TRAINING if retrain else ())]
-    faults = Faults()
+    faults = ErrorCollector()
     known = [*ASKING, *TRAINING]
-    named = [faults.collect(one_of, "--only", name.strip(), known) for name in only.split(",")]
+    named = [faults.collect(check_choice, "--only", name.strip(), known) for name in only.split(",")]
     faults.raise_if_any()
     names = [name for name in known if name in named]
     got = f"got --only {','.join(names)}."

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import ArgumentError, DataError
-from unrolled.validation import whole
+from unrolled.validation import check_int
 
 Times = NDArray[Any]  # datetime64[ns] without a zone, or int64
 Ints = NDArray[np.int64]
@@ -107,7 +107,7 @@ def future_times(last: np.datetime64 | int, freq: str, steps: int) -> Times:
     >>> future_times(7, "1", 3).tolist()
     [8, 9, 10]
     """
-    whole("steps", steps)
+    check_int("steps", steps)
     start = np.asarray(last)
     start = start.astype("datetime64[ns]") if start.dtype.kind == "M" else start.astype(np.int64)
     return advance(np.repeat(start, steps), freq, np.arange(1, steps + 1))

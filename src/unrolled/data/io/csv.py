@@ -23,7 +23,7 @@ from unrolled.data.parse.datetimes import look_like_dates
 from unrolled.data.parse.numbers import is_missing, look_numeric, quoted
 from unrolled.data.parse.table import Table
 from unrolled.errors import DataError
-from unrolled.validation import nearest
+from unrolled.validation import suggest_spelling
 
 SUFFIXES = (
     ".csv",
@@ -120,7 +120,7 @@ def _neighbour(path: Path) -> str:
     """The nearest file name in that folder, or what is wrong with the folder."""
     if not path.parent.is_dir():
         return f" There is no folder {path.parent}."
-    return nearest(path.name, (p.name for p in islice(path.parent.iterdir(), 10_000) if p.is_file()))
+    return suggest_spelling(path.name, (p.name for p in islice(path.parent.iterdir(), 10_000) if p.is_file()))
 
 
 def _parquet(content: bytes, path: Path) -> Table:

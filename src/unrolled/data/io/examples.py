@@ -14,8 +14,8 @@ import numpy as np
 
 from unrolled.data.io.read import read
 from unrolled.data.sequences import Sequences
-from unrolled.errors import DataError, MissingPartError
-from unrolled.validation import one_of
+from unrolled.errors import DataError, MissingDependencyError
+from unrolled.validation import check_choice
 
 _INSTALL = "pip install --force-reinstall 'great_tables>=0.15,<2'"
 _ROWS = 16_600  # of 16,607 from 1950-01-03 to 2015-12-31
@@ -39,14 +39,14 @@ def load(name: str) -> Sequences:
 
     Raises:
         ArgumentError: the name is another.
-        MissingPartError: great_tables, which holds the file, is not installed, or without it.
+        MissingDependencyError: great_tables, which holds the file, is not installed, or without it.
         DataError: the file is damaged.
 
     >>> series = load("sp500")
     >>> len(series.target), series.freq, round(float(series.target[-1]), 2)
     (792, 'BME', 2043.94)
     """
-    one_of("name", name, names())
+    check_choice("name", name, names())
     path = _sp500()
     try:
         days = read(path, time="date", target="close")
@@ -64,12 +64,12 @@ def _sp500() -> Path:
     """Where great_tables keeps the file."""
     package = find_spec("great_tables")
     if package is None or package.origin is None:
-        raise MissingPartError(
+        raise MissingDependencyError(
             f"examples: expected great_tables, which holds them, got none. Run: {_INSTALL}"
         )
     path = Path(package.origin).parent / "data" / "04-sp500.csv"
     if not path.is_file():
-        raise MissingPartError(
+        raise MissingDependencyError(
             f"examples: expected a file {path.name} in great_tables, got none. Run: {_INSTALL}"
         )
     return path

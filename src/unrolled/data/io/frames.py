@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from unrolled.data.parse.datetimes import YEARS
 from unrolled.data.parse.table import Table
-from unrolled.errors import DataError, MissingPartError
-from unrolled.validation import one_of
+from unrolled.errors import DataError, MissingDependencyError
+from unrolled.validation import check_choice
 
 BACKENDS = ("pandas", "polars", "pyarrow")
 _MOST_WHOLE = np.iinfo(np.int64).max
@@ -148,14 +148,14 @@ def to_frame(columns: Mapping[str, Any], backend: str) -> Any:
 
     Raises:
         ArgumentError: the backend is another.
-        MissingPartError: it is not installed.
+        MissingDependencyError: it is not installed.
 
     >>> to_frame({"ds": [1, 2], "gru": np.array([0.5, 0.25])}, "pandas").shape
     (2, 2)
     """
-    one_of("backend", backend, BACKENDS)
+    check_choice("backend", backend, BACKENDS)
     if find_spec(backend) is None:
-        raise MissingPartError(f"frames of {backend} need it installed: pip install {backend}")
+        raise MissingDependencyError(f"frames of {backend} need it installed: pip install {backend}")
     ready = {name: list(v) if np.asarray(v).dtype.kind == "O" else v for name, v in columns.items()}
     if backend == "pandas":  # narwhals would hand strings and times over one by one
         return pd.DataFrame(ready)

@@ -21,7 +21,7 @@ from unrolled.data.io.ts_format import read_ts
 from unrolled.data.parse.columns import listed
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError
-from unrolled.validation import Faults, file_path, one_of
+from unrolled.validation import ErrorCollector, check_choice, check_path
 
 __all__ = [
     "PARTS", "Labelled", "as_groups", "as_labels", "as_numbers", "as_sequences", "parts_of", "read_labelled"
@@ -92,7 +92,7 @@ def read_labelled(
     >>> read.sequences.lengths.tolist(), read.labels.tolist()
     ([3, 2], ['up', 'down'])
     """
-    path = file_path("read_labelled path", path)
+    path = check_path("read_labelled path", path)
     content = csv.unpacked(path)
     is_npz, is_ts = _is_npz(content), _is_ts(content, path)
     if part is not None and not is_npz:
@@ -113,7 +113,7 @@ def read_labelled(
 def _refuse_names(
     named: dict[str, str | None], source: str, why: str = "only a table has columns to name"
 ) -> None:
-    faults = Faults()
+    faults = ErrorCollector()
     for role, column in named.items():
         if column is not None:
             faults.add(f"{role}: {why}, got {role}={column!r} with {source}.")
@@ -179,7 +179,7 @@ def _from_npz(content: bytes, source: str, part: str | None) -> tuple[Sequences,
     arrays = _arrays(content, source)
     parts = [part for part in PARTS if f"X_{part}" in arrays.files]
     if part is not None:
-        one_of("part", part, PARTS)
+        check_choice("part", part, PARTS)
     if part is None and "X" not in arrays.files and parts:
         raise ArgumentError(
             f"part: {source} has a part {' and '.join(parts)}; choose one with part='{parts[0]}'."

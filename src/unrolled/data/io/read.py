@@ -21,7 +21,7 @@ from unrolled.data.parse.datetimes import to_times
 from unrolled.data.parse.table import Table
 from unrolled.data.sequences import ColumnNames, Order, Role, Sequences
 from unrolled.errors import ArgumentError, DataError
-from unrolled.validation import Faults
+from unrolled.validation import ErrorCollector
 
 Ints = NDArray[np.int64]
 
@@ -107,7 +107,7 @@ def _framed(columns: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _refuse_names(named: Named, source: Any) -> None:
-    faults = Faults()
+    faults = ErrorCollector()
     for role, names in named.roles.items():
         if names:
             kind = type(source).__name__

@@ -28,7 +28,7 @@ from unrolled.data.parse.datetimes import to_times
 from unrolled.data.parse.numbers import look_numeric, quoted
 from unrolled.data.sequences import Order, Sequences, feature_columns
 from unrolled.errors import DataError
-from unrolled.validation import nearest
+from unrolled.validation import suggest_spelling
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -165,7 +165,7 @@ class _Said:
         """Notes on lines that say nothing here; one that is misspelt is a fault."""
         unknown = {name: said for name, said in self.lines.items() if name not in TAGS}
         for name, (line, tag, _) in unknown.items():
-            if offer := nearest(name, TAGS):
+            if offer := suggest_spelling(name, TAGS):
                 got = f"got {tag!r}.{offer}"
                 raise DataError(f"{self.source} row {line}: expected a header line of .ts, {got}")
         return tuple(f"header line {tag!r} was left out" for _, tag, _ in unknown.values())

@@ -13,7 +13,7 @@ from unrolled.data.parse.numbers import is_missing, quoted
 from unrolled.data.parse.table import Table
 from unrolled.data.sequences import Role
 from unrolled.errors import DataError
-from unrolled.validation import Faults
+from unrolled.validation import ErrorCollector
 
 _TIMES = (
     "ds", "date", "datetime", "time", "timestamp", "date_time", "datum", "zeit", "fecha", "period",
@@ -92,7 +92,7 @@ def find(table: Table, named: Named) -> Layout:
     >>> find(table, Named())[:3]
     (None, 'day', ('a', 'b'))
     """
-    faults, taken = Faults(DataError), dict[str, str]()
+    faults, taken = ErrorCollector(DataError), dict[str, str]()
     for role, names in named.roles.items():
         for name in names:
             faults.collect(table.demand, name, role)

@@ -23,7 +23,7 @@ from unrolled.data.parse.numbers import (
     to_numbers,
 )
 from unrolled.errors import DataError
-from unrolled.validation import nearest
+from unrolled.validation import suggest_spelling
 
 Array = NDArray[Any]
 
@@ -74,7 +74,9 @@ class Table:
         """
         if name in self.columns:
             return name
-        offer = nearest(name, self.columns) or f" Its columns are {', '.join(map(repr, self.columns))}."
+        offer = (
+            suggest_spelling(name, self.columns) or f" Its columns are {', '.join(map(repr, self.columns))}."
+        )
         raise DataError(f"{self.source}: expected a column {name!r} as {role}, got none of that name.{offer}")
 
     def numbers(self, name: str) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
-from unrolled.validation import one_of
+from unrolled.validation import check_choice
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -74,7 +74,7 @@ class Transform:
     season: int = 1
 
     def __post_init__(self) -> None:
-        one_of("transform", self.name, TRANSFORMS)
+        check_choice("transform", self.name, TRANSFORMS)
 
     @property
     def log(self) -> bool:

@@ -19,7 +19,7 @@ from unrolled.evaluate.forecasting.metrics import MEASURES, losses_by_origin, sc
 from unrolled.evaluate.forecasting.rolling_origin import Replay, Told, altered_after, common_ends
 from unrolled.evaluate.forecasting.verdict import Rival, Verdict, judge
 from unrolled.models.forecasting.validation import require_distinct
-from unrolled.validation import Faults, real, whole
+from unrolled.validation import ErrorCollector, check_float, check_int
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -143,7 +143,7 @@ def backtest(
     series = read(series)
     require_regular(series)
     require_distinct(series, ["cutoff", "y", model.cell, *names])
-    horizon = whole("horizon", model.horizon, least=1)
+    horizon = check_int("horizon", model.horizon, least=1)
     ends, early = common_ends(series)
     if step is None:
         step = _step_between(ends, horizon, origins)
@@ -228,11 +228,11 @@ def _row(told: Told, replay: Replay, units: Floats) -> dict[str, Any]:
 def _checked(
     origins: int, step: int | None, level: float, baselines: Sequence[str] | None
 ) -> tuple[str, ...]:
-    faults = Faults()
-    faults.collect(whole, "origins", origins, least=1)
+    faults = ErrorCollector()
+    faults.collect(check_int, "origins", origins, least=1)
     if step is not None:
-        faults.collect(whole, "step", step, least=1)
-    faults.collect(real, "level", level, above=0, below=100)
+        faults.collect(check_int, "step", step, least=1)
+    faults.collect(check_float, "level", level, above=0, below=100)
     names: tuple[str, ...] = faults.collect(known_baselines, baselines)
     faults.raise_if_any()
     return names

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.preprocess.transforms import Transform
 from unrolled.models.forecasting.network import ForecastNetwork
-from unrolled.validation import some_of
+from unrolled.validation import check_choices
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -291,4 +291,4 @@ def known_baselines(names: Any) -> tuple[str, ...]:
     """The names as asked for, the defaults where none were, or an error that offers the nearest spelling."""
     if names is None:
         return DEFAULT
-    return some_of("baselines", names, BASELINES, needed="a network's error means nothing without one")
+    return check_choices("baselines", names, BASELINES, needed="a network's error means nothing without one")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from unrolled.errors import MissingPartError
+from unrolled.errors import MissingDependencyError
 from unrolled.evaluate.sequence.bag_of_steps import BagOfSteps
 from unrolled.evaluate.sequence.baselines import (
     LastStep,
@@ -28,7 +28,7 @@ from unrolled.evaluate.sequence.split import Part, Task
 from unrolled.models.sequence.base import GRADIENT, RECURRENT, SequenceEstimator, usual_settings
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
-from unrolled.validation import some_of
+from unrolled.validation import check_choices
 
 Array = NDArray[Any]
 
@@ -136,7 +136,7 @@ def left_out(parts: Sequence[Part], names: Sequence[str], *, asked_for: bool) ->
         asked_for: whether the caller named them: then what only takes long is not left out.
 
     Raises:
-        MissingPartError: one that the caller named needs aeon, and it is not installed.
+        MissingDependencyError: one that the caller named needs aeon, and it is not installed.
     """
     reasons: dict[str, str] = {}
     lengths = {len(x) for part in parts for own in part for x in own.sequences}
@@ -144,7 +144,7 @@ def left_out(parts: Sequence[Part], names: Sequence[str], *, asked_for: bool) ->
         reasons["feed-forward"] = "sequences differ in length"
     if not has_aeon():
         if asked_for and (needing := [name for name in _OF_AEON if name in names]):
-            raise MissingPartError(
+            raise MissingDependencyError(
                 f"rivals: {needing[0]} needs aeon, which is not installed: pip install aeon"
             )
         reasons |= dict.fromkeys(_OF_AEON, "aeon is not installed (pip install aeon)")
@@ -186,4 +186,4 @@ def known_rivals(names: Any, task: Task) -> tuple[str, ...]:
     """The names as asked for, all where none were, or an error that offers the nearest spelling."""
     if names is None:
         return RIVALS[task]
-    return some_of("rivals", names, RIVALS[task], needed="a score means nothing without one")
+    return check_choices("rivals", names, RIVALS[task], needed="a score means nothing without one")

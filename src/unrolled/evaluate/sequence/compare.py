@@ -28,7 +28,7 @@ from unrolled.evaluate.sequence.split import Judged, Task, in_folds, judged, uns
 from unrolled.evaluate.sequence.verdict import Entry, Standing, standing
 from unrolled.models.sequence.tagger import SequenceTagger
 from unrolled.stats.paired import by_group, mean_interval, share_interval, shared_by_folds
-from unrolled.validation import Faults, real, whole
+from unrolled.validation import ErrorCollector, check_float, check_int
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -185,7 +185,7 @@ def compare(
     Raises:
         ArgumentError: an argument is out of range.
         DataError: X or y cannot be used as they are, or a fold would have nothing to learn a class from.
-        MissingPartError: a rival that was named needs aeon, and it is not installed.
+        MissingDependencyError: a rival that was named needs aeon, and it is not installed.
 
     >>> import unrolled as ur
     >>> rng = np.random.default_rng(0)
@@ -334,9 +334,9 @@ def _task(model: Any) -> Task:
 
 
 def _checked(task: Task, folds: int, level: float, rivals: Any) -> tuple[str, ...]:
-    faults = Faults()
-    faults.collect(whole, "folds", folds, least=2)
-    faults.collect(real, "level", level, above=0, below=100)
+    faults = ErrorCollector()
+    faults.collect(check_int, "folds", folds, least=2)
+    faults.collect(check_float, "level", level, above=0, below=100)
     names: tuple[str, ...] = faults.collect(known_rivals, rivals, task)
     faults.raise_if_any()
     return names

@@ -36,7 +36,7 @@ from unrolled.models.summary import model_card, pack_series, unpack_series
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.train.checkpoint import below
 from unrolled.train.history import History
-from unrolled.validation import Faults, file_path, one_of, real, whole
+from unrolled.validation import ErrorCollector, check_choice, check_float, check_int, check_path
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -206,9 +206,9 @@ class Forecaster(SavedEstimator):
         """
         self._require_fitted()
         fitted, cell = self.sizes_.horizon, self.sizes_.cell
-        steps = fitted if horizon is None else whole("horizon", horizon, least=1, most=fitted)
+        steps = fitted if horizon is None else check_int("horizon", horizon, least=1, most=fitted)
         widths: Any = level if np.ndim(level) else [level]
-        levels = dict.fromkeys(f"{real('level', width, above=0, most=99.99):g}" for width in widths)
+        levels = dict.fromkeys(f"{check_float('level', width, above=0, most=99.99):g}" for width in widths)
         data = self._series if series is None else like_fitted(series, self._series)
         require_distinct(
             data, [cell, *(f"{cell}-{side}-{width}" for width in levels for side in ("lo", "hi"))]
@@ -346,26 +346,26 @@ class Forecaster(SavedEstimator):
             ensemble=self.ensemble,
             recurrent=self.cell != "feedforward",
             device=self.device,
-            checkpoint=None if checkpoint is None else file_path("checkpoint", checkpoint),
+            checkpoint=None if checkpoint is None else check_path("checkpoint", checkpoint),
             verbose=self.verbose,
         )
 
     def _check_arguments(self) -> None:
-        faults = Faults()
-        faults.collect(whole, "horizon", self.horizon, least=1)
-        faults.collect(one_of, "cell", self.cell, CELLS)
-        faults.collect(one_of, "activation", self.activation, NONLINEARITIES)
-        faults.collect(one_of, "transform", self.transform, ("auto", *TRANSFORMS))
+        faults = ErrorCollector()
+        faults.collect(check_int, "horizon", self.horizon, least=1)
+        faults.collect(check_choice, "cell", self.cell, CELLS)
+        faults.collect(check_choice, "activation", self.activation, NONLINEARITIES)
+        faults.collect(check_choice, "transform", self.transform, ("auto", *TRANSFORMS))
         for name in ("hidden_size", "num_layers", "ensemble", "max_epochs"):
-            faults.collect(whole, name, getattr(self, name), least=1)
+            faults.collect(check_int, name, getattr(self, name), least=1)
         for name, least in (("window", 2), ("season", 1), ("batch_size", 1)):
             if getattr(self, name) is not None:
-                faults.collect(whole, name, getattr(self, name), least=least)
-        faults.collect(whole, "random_state", self.random_state, most=2**62)
+                faults.collect(check_int, name, getattr(self, name), least=least)
+        faults.collect(check_int, "random_state", self.random_state, most=2**62)
         faults.collect(require_device, self.device)
-        faults.collect(real, "dropout", self.dropout, least=0, below=1)
-        faults.collect(real, "learning_rate", self.learning_rate, above=0)
-        faults.collect(real, "validation_fraction", self.validation_fraction, least=0, most=0.5)
+        faults.collect(check_float, "dropout", self.dropout, least=0, below=1)
+        faults.collect(check_float, "learning_rate", self.learning_rate, above=0)
+        faults.collect(check_float, "validation_fraction", self.validation_fraction, least=0, most=0.5)
         if self.cell != "rnn" and self.activation != "tanh" and self.activation in NONLINEARITIES:
             faults.add(f"activation: only cell='rnn' takes another than 'tanh'; got {self.activation!r}.")
         faults.raise_if_any()

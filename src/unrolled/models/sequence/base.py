@@ -30,7 +30,7 @@ from unrolled.nn.modules.conv_stem import scales_within
 from unrolled.nn.modules.pooling import WAYS
 from unrolled.train.checkpoint import below
 from unrolled.train.history import History
-from unrolled.validation import Faults, file_path, one_of, real, whole
+from unrolled.validation import ErrorCollector, check_choice, check_float, check_int, check_path
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -330,31 +330,31 @@ class SequenceEstimator(SavedEstimator):
             ensemble=by_rule if self.ensemble is None else int(self.ensemble),
             seed=int(self.random_state),
             device=self.device,
-            checkpoint=None if checkpoint is None else file_path("checkpoint", checkpoint),
+            checkpoint=None if checkpoint is None else check_path("checkpoint", checkpoint),
             verbose=self.verbose,
         )
 
     def _check_arguments(self) -> None:
-        faults = Faults()
-        cell = faults.collect(one_of, "cell", self.cell, CELLS)
-        activation = faults.collect(one_of, "activation", self.activation, NONLINEARITIES)
+        faults = ErrorCollector()
+        cell = faults.collect(check_choice, "cell", self.cell, CELLS)
+        activation = faults.collect(check_choice, "activation", self.activation, NONLINEARITIES)
         for way in () if self.pooling is None else str(self.pooling).split("+"):
-            faults.collect(one_of, "pooling", way, WAYS)
+            faults.collect(check_choice, "pooling", way, WAYS)
         if self.stem is not None:
-            faults.collect(one_of, "stem", self.stem, ("auto",))
+            faults.collect(check_choice, "stem", self.stem, ("auto",))
         if not isinstance(self.bidirectional, bool | np.bool_):
             faults.add(f"bidirectional: expected True or False, got {self.bidirectional!r}.")
-        training = faults.collect(one_of, "training", self.training, TRAININGS)
-        faults.collect(whole, "num_layers", self.num_layers, least=1, most=_MOST["num_layers"])
+        training = faults.collect(check_choice, "training", self.training, TRAININGS)
+        faults.collect(check_int, "num_layers", self.num_layers, least=1, most=_MOST["num_layers"])
         for name in ("hidden_size", "batch_size", "max_epochs", "ensemble"):
             if getattr(self, name) is not None:
-                faults.collect(whole, name, getattr(self, name), least=1, most=_MOST.get(name))
-        faults.collect(whole, "random_state", self.random_state, most=2**62)
+                faults.collect(check_int, name, getattr(self, name), least=1, most=_MOST.get(name))
+        faults.collect(check_int, "random_state", self.random_state, most=2**62)
         faults.collect(require_device, self.device)
-        faults.collect(real, "dropout", self.dropout, least=0, below=1)
-        faults.collect(real, "learning_rate", self.learning_rate, above=0)
+        faults.collect(check_float, "dropout", self.dropout, least=0, below=1)
+        faults.collect(check_float, "learning_rate", self.learning_rate, above=0)
         if self.validation_fraction is not None:
-            faults.collect(real, "validation_fraction", self.validation_fraction, least=0, most=0.5)
+            faults.collect(check_float, "validation_fraction", self.validation_fraction, least=0, most=0.5)
         if cell != "rnn" and activation not in {None, "tanh"}:
             faults.add(f"activation: only cell='rnn' takes another than 'tanh'; got {self.activation!r}.")
         if self._per_step and self.pooling is not None:
@@ -365,7 +365,7 @@ class SequenceEstimator(SavedEstimator):
             self._refuse_idle(GRADIENT, "training='reservoir' is solved at once, without epochs", faults)
         faults.raise_if_any()
 
-    def _refuse_idle(self, names: tuple[str, ...], why: str, faults: Faults) -> None:
+    def _refuse_idle(self, names: tuple[str, ...], why: str, faults: ErrorCollector) -> None:
         """Note arguments that would do nothing beside the others: whoever sets them believes they matter."""
         usual = usual_settings(names)
         for name in names:

@@ -15,7 +15,7 @@ from unrolled.errors import ArgumentError, DataError
 from unrolled.models.sequence.base import Floats, Ints, SequenceEstimator
 from unrolled.models.sequence.dataset import SequenceBatch
 from unrolled.models.sequence.training import Loss
-from unrolled.validation import Faults, nearest, real
+from unrolled.validation import ErrorCollector, check_float, suggest_spelling
 
 Labels = NDArray[Any]
 ClassWeight = str | Mapping[Any, float] | None
@@ -108,7 +108,9 @@ def require_known(labels: Labels, classes: Labels, who: str) -> None:
     for label in np.unique(labels).tolist():
         if label not in known:
             names = ", ".join(map(_shown, classes[:5].tolist())) + (", ..." if len(classes) > 5 else "")
-            offer = nearest(label, known) if isinstance(label, str) and classes.dtype.kind == "U" else ""
+            offer = (
+                suggest_spelling(label, known) if isinstance(label, str) and classes.dtype.kind == "U" else ""
+            )
             raise DataError(
                 f"{who}: class {_shown(label)} was not seen in training, where the classes were {names}."
                 f"{offer} Leave its sequences out, or fit on some of them."
@@ -136,11 +138,11 @@ def weights_of_classes(wanted: ClassWeight, classes: Labels, numbers: Ints) -> F
     names = classes.tolist()
     strange = [name for name in wanted if name not in names]
     if strange and any(name not in wanted for name in names):
-        offer = nearest(str(strange[0]), map(str, names))
+        offer = suggest_spelling(str(strange[0]), map(str, names))
         raise ArgumentError(f"class_weight: {_shown(strange[0])} is no class of y.{offer}")
-    faults = Faults()
+    faults = ErrorCollector()
     for name, weight in wanted.items():
-        faults.collect(real, f"class_weight of {_shown(name)}", weight, least=0)
+        faults.collect(check_float, f"class_weight of {_shown(name)}", weight, least=0)
     faults.raise_if_any()
     weights = np.array([wanted.get(name, 1.0) for name in names], dtype=np.float64)
     if not counts @ weights > 0:

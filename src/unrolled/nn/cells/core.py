@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.errors import ArgumentError
-from unrolled.validation import one_of
+from unrolled.validation import check_choice
 
 NonLinearity = str | Callable[[Tensor], Tensor]
 
@@ -163,7 +163,7 @@ class RNNCell:
                 f"RNN nonlinearity: expected a callable, got the class {name}. Pass {name}()."
             )
         if not callable(self.nonlinearity):
-            one_of("RNN nonlinearity (or a callable)", self.nonlinearity, NONLINEARITIES)
+            check_choice("RNN nonlinearity (or a callable)", self.nonlinearity, NONLINEARITIES)
 
     def initial_state(self, batch: int, weights: RNNWeights) -> RNNState:
         """Zeros: (B, H)."""

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.errors import ArgumentError
-from unrolled.validation import one_of, real
+from unrolled.validation import check_choice, check_float
 
 
 class _Formula(NamedTuple):
@@ -75,7 +75,7 @@ class Activation:
     clip: float | None = None
 
     def __post_init__(self) -> None:
-        formula = _FORMULAS[one_of("Activation name", self.name, list(_FORMULAS))]
+        formula = _FORMULAS[check_choice("Activation name", self.name, list(_FORMULAS))]
         for constant in ("alpha", "beta"):
             default, given = getattr(formula, constant), getattr(self, constant)
             if given is None:
@@ -85,9 +85,9 @@ class Activation:
                     f"Activation {constant}: {self.name} has none, got {given!r}. Leave it out."
                 )
             else:
-                object.__setattr__(self, constant, real(f"Activation {constant}", given))
+                object.__setattr__(self, constant, check_float(f"Activation {constant}", given))
         if self.clip is not None:
-            object.__setattr__(self, "clip", real("Activation clip", self.clip, above=0))
+            object.__setattr__(self, "clip", check_float("Activation clip", self.clip, above=0))
 
     def __call__(self, x: Tensor) -> Tensor:
         """φ of every element: the shape of x."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.errors import ArgumentError, MissingPartError
+from unrolled.errors import ArgumentError, MissingDependencyError
 from unrolled.nn.cells.core import GRUCell, GRUWeights, LSTMCell, RNNCell, RNNWeights
 from unrolled.nn.cells.onnx_activations import Activation
 from unrolled.nn.cells.variants import GeneralLSTMCell, GeneralLSTMWeights, ResetFirstGRUCell
@@ -209,7 +209,7 @@ def to_keras(layer: Layer) -> Any:
     Raises:
         ArgumentError: Keras cannot express it: zoneout, layer normalisation, projections, peepholes,
             coupled gates, an activation of one's own.
-        MissingPartError: Keras is not installed, or its backend is not.
+        MissingDependencyError: Keras is not installed, or its backend is not.
 
     A learned slope becomes LeakyReLU with the slope it has. Of a layer that goes backwards Keras lists
     the outputs from the last step to the first.
@@ -238,10 +238,10 @@ def _keras() -> Any:
         import keras  # noqa: PLC0415 (takes seconds, and only this function needs it)
     except ImportError as fault:
         if fault.name == "keras":
-            raise MissingPartError(
+            raise MissingDependencyError(
                 'to_keras needs Keras, which is not installed: pip install "unrolled[keras]"'
             ) from fault
-        raise MissingPartError(
+        raise MissingDependencyError(
             f"to_keras: Keras is installed, but its backend {fault.name} is not. Set KERAS_BACKEND=torch"
             " before Keras is imported."
         ) from fault

@@ -40,7 +40,7 @@ def to_onnx(layer: Layer, path: str | Path | None = None, *, hx: bool = False, l
     Raises:
         ArgumentError: ONNX cannot express it: zoneout, layer normalisation, projections, hard tanh, an
             activation of one's own, bfloat16.
-        MissingPartError: the package onnx is not installed.
+        MissingDependencyError: the package onnx is not installed.
         StorageError: the file could not be written; what stood there before still stands.
 
     A learned slope becomes LeakyRelu with the slope it has. Resets have no counterpart: run segments

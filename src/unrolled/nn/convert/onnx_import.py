@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.errors import ArgumentError, MissingPartError
+from unrolled.errors import ArgumentError, MissingDependencyError
 from unrolled.nn.cells.core import GRUCell, GRUWeights, LSTMCell, RNNWeights
 from unrolled.nn.cells.onnx_activations import SIGMOID, TANH, Activation
 from unrolled.nn.cells.variants import GeneralLSTMWeights
@@ -38,7 +38,7 @@ def require_onnx(asker: str) -> Any:
     try:
         import onnx  # noqa: PLC0415 (an optional part)
     except ImportError as fault:
-        raise MissingPartError(
+        raise MissingDependencyError(
             f'{asker} needs the package onnx, which is not installed: pip install "unrolled[onnx]"'
         ) from fault
     return onnx
@@ -61,7 +61,7 @@ def from_onnx(model: Any, node: str | None = None) -> Layer:
     Raises:
         ArgumentError: the file is no model; there is no such node, or more than one and no stack; a weight
             is no constant of the model.
-        MissingPartError: the package onnx is not installed.
+        MissingDependencyError: the package onnx is not installed.
 
     Outputs are ours: (T, B, D * H) where ONNX has (T, D, B, H). What the model gives the node as
     initial_h, initial_c and sequence_lens is the caller's to give, as hx and lengths.

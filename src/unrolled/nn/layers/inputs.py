@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from unrolled.errors import ArgumentError
 from unrolled.nn.layers.packed import pack_like, unpack
 from unrolled.nn.ops import torch_internals
-from unrolled.validation import Faults
+from unrolled.validation import ErrorCollector
 
 
 class Call(NamedTuple):
@@ -70,7 +70,7 @@ def admit(layer: Expected, input: Any, hx: Any, lengths: Any, resets: Any) -> Ca
     elif layer.batch_first:
         inputs = inputs.transpose(0, 1)
     T, B, _ = inputs.shape
-    faults = Faults()
+    faults = ErrorCollector()
     state = faults.collect(_state, layer, inputs, hx, is_batched)
     if lengths is not None:
         lengths = faults.collect(check_lengths, layer.name, lengths, B, T, is_batched=is_batched)
@@ -167,7 +167,7 @@ def _inputs(layer: Expected, found: Any) -> Tensor:
         raise ArgumentError(
             f"{name}: expected {axes}, or (T, F) without a batch; got shape {shape}. Reshape it."
         )
-    faults = Faults()
+    faults = ErrorCollector()
     if shape[-1] != width:
         faults.add(
             f"{name}: the last axis must be input_size={width}; got shape {shape}."
@@ -194,7 +194,7 @@ def _state(layer: Expected, inputs: Tensor, hx: Any, is_batched: bool) -> tuple[
         raise ArgumentError(
             f"{layer.name} hx: expected {wanted}, got {_kind(hx)}. Leave it out to start from zeros."
         )
-    faults = Faults()
+    faults = ErrorCollector()
     for (part, size), h in zip(parts.items(), hx, strict=True):
         name = f"{layer.name} hx" if len(parts) == 1 else f"{layer.name} hx, {part}"
         _check_dense(name, h)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ArgumentError
-from unrolled.validation import Faults, real, whole
+from unrolled.validation import ErrorCollector, check_float, check_int
 
 P = ParamSpec("P")
 
@@ -53,18 +53,18 @@ class Parameters(nn.Module):
         recurrent_dropout: float, zoneout: Any, layer_norm: bool,
     ) -> None:  # fmt: skip
         """Check and keep the settings, then create the weights; every constructor ends here."""
-        name, faults = type(self).__name__, Faults()
-        self.input_size = faults.collect(whole, f"{name} input_size", input_size, least=1)
-        self.hidden_size = faults.collect(whole, f"{name} hidden_size", hidden_size, least=1)
-        self.num_layers = faults.collect(whole, f"{name} num_layers", num_layers, least=1)
-        self.dropout = faults.collect(real, f"{name} dropout", dropout, least=0, most=1)
+        name, faults = type(self).__name__, ErrorCollector()
+        self.input_size = faults.collect(check_int, f"{name} input_size", input_size, least=1)
+        self.hidden_size = faults.collect(check_int, f"{name} hidden_size", hidden_size, least=1)
+        self.num_layers = faults.collect(check_int, f"{name} num_layers", num_layers, least=1)
+        self.dropout = faults.collect(check_float, f"{name} dropout", dropout, least=0, most=1)
         most = None if self.hidden_size is None else self.hidden_size - 1
-        self.proj_size = faults.collect(whole, f"{name} proj_size", proj_size, least=0, most=most)
+        self.proj_size = faults.collect(check_int, f"{name} proj_size", proj_size, least=0, most=most)
         if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
             faults.add(f"{name} dtype: expected one of floats such as torch.float32, got {dtype!r}.")
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
         self.recurrent_dropout = faults.collect(
-            real, f"{name} recurrent_dropout", recurrent_dropout, least=0, most=1
+            check_float, f"{name} recurrent_dropout", recurrent_dropout, least=0, most=1
         )
         self.zoneout = faults.collect(self._checked_zoneout, zoneout)
         self.layer_norm = layer_norm
@@ -88,10 +88,10 @@ class Parameters(nn.Module):
                 wanted = f"one number or {len(parts)}, ({', '.join(parts)})"
                 raise ArgumentError(f"{name}: expected {wanted}; got {len(zoneout)}.")
             return tuple(
-                real(f"{name}, {part}", rate, least=0, most=1)
+                check_float(f"{name}, {part}", rate, least=0, most=1)
                 for part, rate in zip(parts, zoneout, strict=True)
             )
-        return real(name, zoneout, least=0, most=1)
+        return check_float(name, zoneout, least=0, most=1)
 
     def _create(self, device: Any, dtype: torch.dtype | None) -> None:
         """Register the weights of every layer and direction, in torch's order, and give them values."""

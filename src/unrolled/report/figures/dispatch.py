@@ -36,7 +36,7 @@ from unrolled.report.figures.theme import (
 )
 from unrolled.report.records import Forecast, SeriesForecast
 from unrolled.report.wording import model_name, number, percent, unit, width
-from unrolled.validation import one_of
+from unrolled.validation import check_choice
 
 _MOST_RATIO = 3.0  # of two errors; beyond, a bar would only flatten the others
 
@@ -58,7 +58,7 @@ def figure(record: Any) -> go.Figure:
     >>> figure(History((Epoch(1, 0.5, 0.6, 0.01, 0.1),), 1, "finished", 0.1)).data[0].name
     'while training'
     """
-    return _KINDS[one_of("figure: record.kind", getattr(record, "kind", None), list(_KINDS))](record)
+    return _KINDS[check_choice("figure: record.kind", getattr(record, "kind", None), list(_KINDS))](record)
 
 
 def forecast_figure(forecast: Forecast, series: int = 0, *, recent: bool = False) -> go.Figure:
