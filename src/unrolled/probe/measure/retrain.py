@@ -30,6 +30,7 @@ from scipy.special import stdtr
 from torch import Tensor, nn
 
 from unrolled.errors import ArgumentError
+from unrolled.models.protocols import SupportsForecastWindows
 from unrolled.probe.model.adapter import Judged, Subject, subject_of
 from unrolled.train.loop import Plan, fit, seeded
 
@@ -149,7 +150,7 @@ def require_trainable(model: Any) -> None:
     Raises:
         ArgumentError: it is a Forecaster.
     """
-    if hasattr(model, "last_windows"):
+    if isinstance(model, SupportsForecastWindows):
         raise ArgumentError(
             "model: expected one that is trained on whole sequences, got a Forecaster, which is trained on "
             "series. Ask order with retrain=False; backtest holds it against a feed-forward network."

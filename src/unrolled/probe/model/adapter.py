@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from unrolled.data.io.labelled import as_sequences
 from unrolled.errors import ArgumentError, DataError, NotFittedError
+from unrolled.models.protocols import SupportsForecastWindows, SupportsSequenceTensors
 from unrolled.probe.model.bucketing import of_like_length
 from unrolled.probe.model.forecaster import ForecastCall
 from unrolled.probe.model.layer_hook import (
@@ -268,14 +269,15 @@ def subject_of(model: Any, X: Any, y: Any = None, *, who: str = "probe") -> Subj
     """
     if isinstance(model, nn.Module):
         return _of_module(model, X, y, who)
-    if isinstance(model, type) or not hasattr(model, "fit"):
+    is_forecaster = isinstance(model, SupportsForecastWindows)
+    if isinstance(model, type) or not (is_forecaster or isinstance(model, SupportsSequenceTensors)):
         raise ArgumentError(
             f"{who}: expected a fitted model of unrolled or a torch module, got {type(model).__name__}. "
             "Give the model first, then X."
         )
     if not hasattr(model, "networks_"):
         raise NotFittedError(f"{who}: the {type(model).__name__} is not fitted yet. Call fit(X, y) first.")
-    if hasattr(model, "last_windows"):
+    if is_forecaster:
         return _of_forecaster(model, X)
     return _of_estimator(model, X, y, who)
 

@@ -1,0 +1,72 @@
+"""Protocols of estimators: what `evaluate` and `probe` call, whatever class it comes from.
+
+A third-party estimator that has these methods is backtested and probed like those of the package.
+`isinstance` looks for the methods by name; a class has them too, so callers refuse classes first.
+
+Shapes: N sequences, T steps of the longest, F inputs, K origins, h steps ahead, Q quantiles.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from unrolled.data.sequences import Sequences
+    from unrolled.models.forecasting.windows import Batch
+
+
+@runtime_checkable
+class SupportsForecast(Protocol):
+    """Estimator of series that forecasts from past origins, as `backtest` needs it.
+
+    Besides, `backtest` reads `horizon` and `cell`, and copies it with `get_params`.
+
+    >>> from unrolled import Forecaster, SequenceClassifier
+    >>> isinstance(Forecaster(), SupportsForecast), isinstance(SequenceClassifier(), SupportsForecast)
+    (True, False)
+    """
+
+    def fit(self, series: Any) -> Self:
+        """Learn from series: whatever `unrolled.read` takes."""
+
+    def forecast_origins(
+        self, series: Sequences, origins: NDArray[np.int64], *, level: float = 80
+    ) -> dict[str, Any]:
+        """Forecast from origins (N, K), each from the steps up to it alone.
+
+        Returns `point`, `lo`, `hi` (N, K, h) and `quantiles` (N, K, h, Q).
+        """
+
+
+@runtime_checkable
+class SupportsForecastWindows(Protocol):
+    """Fitted estimator of series whose networks read windows, as the probes need it.
+
+    Besides, the probes read `networks_`, `cell` and `device`.
+
+    >>> from unrolled import Forecaster, SequenceClassifier
+    >>> [isinstance(each, SupportsForecastWindows) for each in (Forecaster(), SequenceClassifier())]
+    [True, False]
+    """
+
+    def last_windows(self, series: Any = None, *, most: int = 256) -> Batch:
+        """Return the newest windows of each series, at most so many, as the networks read them."""
+
+
+@runtime_checkable
+class SupportsSequenceTensors(Protocol):
+    """Fitted estimator of whole sequences whose networks read padded tensors, as the probes need it.
+
+    Besides, the probes read `networks_`, `cell` and `sizes_`, and of a classifier `classes_`.
+
+    >>> from unrolled import Forecaster, SequenceClassifier
+    >>> [isinstance(each, SupportsSequenceTensors) for each in (Forecaster(), SequenceClassifier())]
+    [False, True]
+    """
+
+    def tensors(self, X: Any) -> tuple[Tensor, Tensor]:
+        """Return scaled values (N, T, F), zero beyond a sequence's length, and lengths (N,)."""

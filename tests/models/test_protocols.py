@@ -1,0 +1,65 @@
+"""Estimators are recognised by what they can do, not by their class."""
+
+from typing import Any, Self
+
+import numpy as np
+import pytest
+
+import unrolled as ur
+from unrolled.models.protocols import SupportsForecast, SupportsForecastWindows, SupportsSequenceTensors
+
+SEQUENCE_ESTIMATORS = (ur.SequenceClassifier, ur.SequenceRegressor, ur.SequenceTagger)
+
+
+class Delegating:
+    """An estimator of another package: no base class of ours."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the model inside."""
+        self._model.fit(X, y)
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def tensors(self, X: Any) -> Any:
+        """As the model inside."""
+        return self._model.tensors(X)
+
+
+def test_a_forecaster_supports_forecasts_and_windows() -> None:
+    """It is no estimator of whole sequences."""
+    model = ur.Forecaster()
+    assert isinstance(model, SupportsForecast)
+    assert isinstance(model, SupportsForecastWindows)
+    assert not isinstance(model, SupportsSequenceTensors)
+
+
+@pytest.mark.parametrize("estimator", SEQUENCE_ESTIMATORS)
+def test_a_sequence_estimator_supports_tensors_alone(estimator: Any) -> None:
+    """Fitted or not: what counts is the methods."""
+    model = estimator()
+    assert isinstance(model, SupportsSequenceTensors)
+    assert not isinstance(model, SupportsForecast | SupportsForecastWindows)
+
+
+def test_an_estimator_of_another_class_is_probed() -> None:
+    """Having the methods is enough: the numbers are those of the estimator inside."""
+    X = np.random.default_rng(0).normal(size=(30, 6))
+    model = Delegating(ur.SequenceClassifier(hidden_size=4, max_epochs=2)).fit(X, X[:, 0] > 0)
+    ours = ur.probe.memory(model._model, X)
+    np.testing.assert_array_equal(ur.probe.memory(model, X).gradient, ours.gradient)
+
+
+def test_an_estimator_with_fit_alone_is_refused() -> None:
+    """It is told that it is no model of this kind, not that it is not fitted."""
+
+    class FitOnly:
+        def fit(self) -> None:
+            """Do nothing."""
+
+    with pytest.raises(ur.ArgumentError, match="memory: expected a fitted model of unrolled"):
+        ur.probe.memory(FitOnly(), [[1.0, 2.0]])
