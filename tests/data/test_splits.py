@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from unrolled.data.splits import held_out, judging_origins, rolling_origins, thinned, training_origins
+from unrolled.data.splits import (
+    evenly_spaced,
+    holdout_steps,
+    rolling_origins,
+    train_origins,
+    validation_origins,
+)
 from unrolled.errors import ArgumentError
 
 FIRST = 2
@@ -28,8 +34,8 @@ def _overlaps(training: np.ndarray, judging: np.ndarray, horizon: int, *, cut: i
 @pytest.mark.parametrize(("length", "horizon", "fraction"), CASES)
 def test_no_judged_step_was_trained_on(length: int, horizon: int, fraction: float) -> None:
     """Every target in training lies before every judged target."""
-    cut = length - held_out(length, horizon, fraction)
-    training, judging = training_origins(FIRST, cut), judging_origins(length, FIRST, cut)
+    cut = length - holdout_steps(length, horizon, fraction)
+    training, judging = train_origins(FIRST, cut), validation_origins(length, FIRST, cut)
     assert not _overlaps(training, judging, horizon, cut=cut, length=length)
     assert all(t + 1 < cut for t in training)  # each has a target that it may use
     assert all(cut <= t + 1 < length for t in judging)
@@ -43,11 +49,11 @@ def test_a_shuffled_split_is_seen() -> None:
 
 def test_nothing_is_held_out_where_nothing_was_asked() -> None:
     """A fraction of 0 trains on everything; else at least the horizon, where that leaves three quarters."""
-    assert held_out(100, 12, 0.0) == 0
-    assert held_out(100, 12, 0.05) == 12
-    assert held_out(20, 12, 0.1) == 5
-    assert held_out(3, 12, 0.1) == 0
-    assert training_origins(FIRST, 10).tolist() == list(range(2, 9))
+    assert holdout_steps(100, 12, 0.0) == 0
+    assert holdout_steps(100, 12, 0.05) == 12
+    assert holdout_steps(20, 12, 0.1) == 5
+    assert holdout_steps(3, 12, 0.1) == 0
+    assert train_origins(FIRST, 10).tolist() == list(range(2, 9))
 
 
 def test_rolling_origins_end_where_the_horizon_still_fits() -> None:
@@ -73,7 +79,7 @@ def test_too_many_origins_say_how_many_fit() -> None:
 def test_thinned_rows_are_evenly_spaced_and_keep_both_ends() -> None:
     """At most as many as asked, the first and the last among them."""
     rows = np.arange(100, 1100)
-    kept = thinned(rows, 11)
+    kept = evenly_spaced(rows, 11)
     assert (kept[0], kept[-1], len(kept)) == (100, 1099, 11)
     assert set(np.diff(kept)) <= {99, 100}
-    assert thinned(rows, 2000) is rows
+    assert evenly_spaced(rows, 2000) is rows

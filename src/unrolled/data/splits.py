@@ -40,7 +40,7 @@ def rolling_origins(lengths: Ints, horizon: int, origins: int, step: int) -> Int
     return np.asarray(result)
 
 
-def held_out(length: int, horizon: int, fraction: float) -> int:
+def holdout_steps(length: int, horizon: int, fraction: float) -> int:
     """How many of the latest steps of a series judge the training.
 
     A share of them, and at least the horizon where that leaves three quarters to train on.
@@ -53,7 +53,7 @@ def held_out(length: int, horizon: int, fraction: float) -> int:
     return max(round(fraction * length), min(horizon, length // 4))
 
 
-def training_origins(first: int, cut: int) -> Ints:
+def train_origins(first: int, cut: int) -> Ints:
     """Origins whose first step ahead still lies before `cut`: later targets of theirs are masked.
 
     >>> training_origins(first=2, cut=6).tolist()
@@ -62,7 +62,7 @@ def training_origins(first: int, cut: int) -> Ints:
     return np.arange(first, cut - 1)
 
 
-def judging_origins(length: int, first: int, cut: int) -> Ints:
+def validation_origins(length: int, first: int, cut: int) -> Ints:
     """Origins all of whose targets lie at `cut` or later, so that none was trained on.
 
     >>> judging_origins(10, first=2, cut=6).tolist()
@@ -71,7 +71,7 @@ def judging_origins(length: int, first: int, cut: int) -> Ints:
     return np.arange(max(first, cut - 1), length - 1)
 
 
-def thinned(rows: Ints, most: int) -> Ints:
+def evenly_spaced(rows: Ints, most: int) -> Ints:
     """At most `most` of the rows, evenly spaced."""
     if len(rows) <= most:
         return rows

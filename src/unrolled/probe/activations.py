@@ -27,7 +27,7 @@ from unrolled.jsonable import to_jsonable
 from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.probe.gradients import gradients
-from unrolled.probe.measure.retrain import Rows, folds_of
+from unrolled.probe.measure.retrain import Rows, seeded_folds
 from unrolled.probe.model.adapter import Subject, subject_of
 from unrolled.probe.wording import aligned, percent
 from unrolled.train.loop import Plan, fit, seeded
@@ -210,7 +210,7 @@ class _Task:
         flat = scaling_of(sequences.values).scaled(sequences.values)
         self.arrays, self.count = np.split(flat, sequences.offsets[1:-1]), len(sequences)
         self.sizes = SequenceSizes(flat.shape[1], answers, cell="rnn", hidden_size=hidden_size)
-        quarter = folds_of(strata, _QUARTERS, seed) == 0
+        quarter = seeded_folds(strata, _QUARTERS, seed) == 0
         enough = quarter.sum() >= _LEAST_HELD_OUT
         self.judged = np.flatnonzero(quarter) if enough else np.arange(self.count)
         self.trained = np.flatnonzero(~quarter) if enough else np.arange(self.count)

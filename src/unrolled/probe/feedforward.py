@@ -26,8 +26,8 @@ from unrolled.probe.measure.retrain import (
     Contest,
     arrays_of,
     contest,
-    folds_of,
     require_trainable,
+    seeded_folds,
     strata_of,
     trainer_of,
     usual_folds,
@@ -160,7 +160,7 @@ def feedforward(
         raise ArgumentError("feedforward: expected a model that answers sequences, got one of steps.")
     layer = subject.layer  # refuses a model without recurrence
     folds = usual_folds(len(subject)) if folds is None else folds
-    count = int((folds_of(strata_of(subject), folds, random_state) >= 0).sum())
+    count = int((seeded_folds(strata_of(subject), folds, random_state) >= 0).sum())
     if count < folds * LEAST_A_FOLD:
         raise DataError(
             f"feedforward: expected at least {folds * LEAST_A_FOLD} sequences, four a fold, got {count}. So "

@@ -50,8 +50,8 @@ from unrolled.probe.measure.retrain import (
     LEAST_A_FOLD,
     arrays_of,
     contest,
-    folds_of,
     require_trainable,
+    seeded_folds,
     strata_of,
     trainer_of,
     usual_folds,
@@ -280,7 +280,7 @@ def permutation_p(original: float, copies: Floats) -> float:
 def retrained_on_shuffles(model: Any, subject: Subject, y: Any, *, folds: int | None, seed: int) -> Retrained:
     """Whether models trained on the original order do better than models trained on shuffled steps."""
     folds = usual_folds(len(subject)) if folds is None else folds
-    count = int((folds_of(strata_of(subject), folds, seed) >= 0).sum())
+    count = int((seeded_folds(strata_of(subject), folds, seed) >= 0).sum())
     if count < folds * LEAST_A_FOLD or int(subject.lengths.max()) == 1:
         return Retrained(_FEW, None, None, None, None, len(subject))
     arrays = arrays_of(subject.values, subject.lengths)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import unrolled as ur
 from unrolled import ArgumentError
-from unrolled.probe.measure.retrain import chosen, contest, corrected_p, folds_of, fresh, reset
+from unrolled.probe.measure.retrain import chosen, contest, corrected_p, fresh, reset, seeded_folds
 from unrolled.probe.model.adapter import Judged
 
 SIMULATIONS = 400
@@ -38,7 +38,7 @@ class Own(Net):
 def test_folds_deal_out_each_class_evenly() -> None:
     """Of 23 and 9 members no fold has two more than another, of each class and in all."""
     strata = np.repeat([0, 1, 2], [23, 9, 1])
-    own = folds_of(strata, 5, seed=1)
+    own = seeded_folds(strata, 5, seed=1)
     for members in (own[:23], own[23:32], own[:32]):
         counts = np.bincount(members, minlength=5)
         assert counts.max() - counts.min() <= 1
@@ -51,7 +51,7 @@ def _two_ways(seed: int) -> np.ndarray:
     Folds depend on each other as much as they can: what two of them share by chance, each finds in the other.
     """
     rng = np.random.default_rng(seed)
-    both, own, found = rng.normal(size=(2, 60)), folds_of(np.zeros(60, int), 5, seed), []
+    both, own, found = rng.normal(size=(2, 60)), seeded_folds(np.zeros(60, int), 5, seed), []
     for fold in range(5):
         held = own == fold
         losses = [-(side[held] * side[~held].mean()).mean() for side in both]

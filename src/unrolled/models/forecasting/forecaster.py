@@ -23,7 +23,7 @@ from unrolled.models.estimator import SavedEstimator, save_model
 from unrolled.models.forecasting.calibration import at_level, stretched
 from unrolled.models.forecasting.encoder import Encoding
 from unrolled.models.forecasting.network import CELLS, QUANTILES, ForecastNetwork, Sizes
-from unrolled.models.forecasting.training import Settings, answer, rehearsed_lengths, require_device, train
+from unrolled.models.forecasting.training import Settings, answer, require_device, train, train_lengths
 from unrolled.models.forecasting.validation import (
     fitting_window,
     forecastable,
@@ -157,7 +157,7 @@ class Forecaster(SavedEstimator):
         )
         window = fitting_window(series, self.horizon, season, self.window)
         encoding = Encoding.learn(series, self.transform, season)
-        cuts = rehearsed_lengths(lengths, self.horizon, self.validation_fraction)
+        cuts = train_lengths(lengths, self.horizon, self.validation_fraction)
         windows = rehearsal = encoding.windows(encoding.tracks(series, self.horizon), window, self.horizon)
         if (cuts < lengths).any():
             known = encoding.measured_on(series.head(cuts))

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.data.splits import held_out, judging_origins, thinned, training_origins
+from unrolled.data.splits import evenly_spaced, holdout_steps, train_origins, validation_origins
 from unrolled.errors import ArgumentError
 from unrolled.models.forecasting.calibration import calibrate
 from unrolled.models.forecasting.network import QUANTILES, ForecastNetwork, Sizes, quantile_loss
@@ -54,13 +54,13 @@ class Trained:
     history: History
 
 
-def rehearsed_lengths(lengths: Ints, horizon: int, fraction: float) -> Ints:
+def train_lengths(lengths: Ints, horizon: int, fraction: float) -> Ints:
     """(N,) steps of each series that the rehearsal may know.
 
     >>> rehearsed_lengths(np.array([100, 14]), horizon=6, fraction=0.1).tolist()
     [90, 11]
     """
-    return np.array([n - held_out(int(n), horizon, fraction) for n in lengths])
+    return np.array([n - holdout_steps(int(n), horizon, fraction) for n in lengths])
 
 
 def train(
@@ -184,14 +184,14 @@ def _loss(device: str) -> Callable[[torch.nn.Module, Batch], Tensor]:
 
 def _training(windows: Windows, cuts: Ints, settings: Settings) -> Selection:
     """Every origin with a target before its series' cut."""
-    steps = [training_origins(_FIRST_ORIGIN, int(cut)) for cut in cuts]
+    steps = [train_origins(_FIRST_ORIGIN, int(cut)) for cut in cuts]
     return _selection(windows, steps, cuts, readouts=_READOUTS if settings.recurrent else 1)
 
 
 def _judging(windows: Windows, lengths: Ints, cuts: Ints) -> Selection:
     """Origins all of whose targets were held out, a bounded number of them."""
     each = zip(lengths, cuts, strict=True)
-    steps = [judging_origins(int(n), _FIRST_ORIGIN, int(cut)) for n, cut in each]
+    steps = [validation_origins(int(n), _FIRST_ORIGIN, int(cut)) for n, cut in each]
     return _selection(windows, steps, lengths, most=_MOST_JUDGED)
 
 
@@ -202,7 +202,7 @@ def _selection(
     series = np.repeat(np.arange(len(steps)), [len(own) for own in steps])
     origins = np.concatenate(steps)
     if most is not None:
-        kept = thinned(np.arange(len(origins)), most)
+        kept = evenly_spaced(np.arange(len(origins)), most)
         series, origins = series[kept], origins[kept]
     starts = windows.rows(series, np.zeros_like(origins))
     return Selection(

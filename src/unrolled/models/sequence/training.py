@@ -23,7 +23,7 @@ from unrolled.train.progress import ProgressLine
 Ints = NDArray[np.int64]
 Loss = Callable[[nn.Module, SequenceBatch], Tensor]
 
-_LEAST_JUDGES = 30  # held-out sequences; fewer would pick the epoch by luck
+MIN_VALIDATION_SAMPLES = 30  # held-out sequences; fewer would pick the epoch by luck
 _MANY, _HELD_OUT = 2000, 0.1  # sequences from which on some can be spared, and their share
 _BATCH = 64
 _WEIGHT_DECAY = 0.01
@@ -129,7 +129,7 @@ def _solved(
     return SequencesTrained(tuple(networks), history, stopping)
 
 
-def _fraction(settings: SequenceSettings, count: int) -> float:
+def holdout_fraction(settings: SequenceSettings, count: int) -> float:
     """The share to hold out; where nobody says it, of few sequences none: they teach more than they judge."""
     if settings.validation_fraction is not None:
         return settings.validation_fraction
@@ -149,10 +149,10 @@ def judges(
     """
     if settings.training == "reservoir":
         return np.zeros(count, dtype=bool)
-    return held_out(count, _fraction(settings, count), settings.seed, strata=strata, groups=groups)
+    return holdout_mask(count, holdout_fraction(settings, count), settings.seed, strata=strata, groups=groups)
 
 
-def held_out(
+def holdout_mask(
     count: int, fraction: float, seed: int, *, strata: Ints | None, groups: Ints | None
 ) -> NDArray[np.bool_]:
     """(N,) true for the sequences that judge the training; nowhere if they would be too few to judge.
@@ -167,21 +167,21 @@ def held_out(
     False
     """
     none = np.zeros(count, dtype=bool)
-    if round(fraction * count) < _LEAST_JUDGES:
+    if round(fraction * count) < MIN_VALIDATION_SAMPLES:
         return none
     rng = np.random.default_rng(seed)
     strata = np.zeros(count, dtype=np.int64) if strata is None else strata
     if groups is not None:
-        held = _groups_held_out(strata, groups, fraction, rng)
+        held = _holdout_groups(strata, groups, fraction, rng)
     else:
         held = none.copy()
         members = [rng.permutation(np.flatnonzero(strata == k)) for k in range(strata.max() + 1)]
-        for own, share in zip(members, _shares(np.bincount(strata), fraction, rng), strict=True):
+        for own, share in zip(members, _class_shares(np.bincount(strata), fraction, rng), strict=True):
             held[own[:share]] = True
-    return held if held.sum() >= _LEAST_JUDGES else none
+    return held if held.sum() >= MIN_VALIDATION_SAMPLES else none
 
 
-def _shares(counts: Ints, fraction: float, rng: np.random.Generator) -> Ints:
+def _class_shares(counts: Ints, fraction: float, rng: np.random.Generator) -> Ints:
     """How many of each class: whole parts first, then one more where most was cut off, by lot where alike."""
     exact, most = fraction * counts, counts // 2
     shares = np.minimum(exact.astype(np.int64), most)
@@ -192,7 +192,7 @@ def _shares(counts: Ints, fraction: float, rng: np.random.Generator) -> Ints:
     return shares
 
 
-def _groups_held_out(
+def _holdout_groups(
     strata: Ints, groups: Ints, fraction: float, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
     """Whole groups, drawn until they hold the share, none of which takes the last of a class with it."""
@@ -280,6 +280,6 @@ def _stopping(history: History, count: int, judged_on: int, settings: SequenceSe
     why = f"{count:,} sequences are too few to hold some out"
     if settings.validation_fraction == 0:
         why = "Nothing was to be held out"
-    elif round(_fraction(settings, count) * count) >= _LEAST_JUDGES:
+    elif round(holdout_fraction(settings, count) * count) >= MIN_VALIDATION_SAMPLES:
         why = "Too few could be held out without the last of a class, or a part of a group"
     return f"{why}: all of them trained for a fixed number of {ran} epochs."

@@ -77,7 +77,7 @@ class Rows:
         return rows
 
 
-def folds_of(strata: Ints, folds: int, seed: int) -> Ints:
+def seeded_folds(strata: Ints, folds: int, seed: int) -> Ints:
     """(N,) the fold that judges each sequence, classes dealt out evenly; −1 for one that is only trained on.
 
     The only sequence of a class is never judged, since no training would know its class.
@@ -205,7 +205,7 @@ def contest(subject: Subject, folds: int, seed: int, trainers: tuple[Trainer, Tr
         trainers: `trainer(trained, judged, seed)` trains on some positions and returns what `Subject.judge`
             says of the others, and the seconds that training took.
     """
-    own = folds_of(strata_of(subject), folds, seed)
+    own = seeded_folds(strata_of(subject), folds, seed)
     judged: list[list[Judged]] = [[], []]
     seconds = np.zeros(2)
     for fold in range(folds):
