@@ -22,12 +22,13 @@ from torch import Tensor, nn
 from unrolled.data.io.frames import to_frame
 from unrolled.data.io.labelled import as_labels, as_numbers, as_sequences
 from unrolled.data.preprocess.scaler import scaling_of
+from unrolled.data.splits import seeded_folds
 from unrolled.errors import TrainingError
 from unrolled.jsonable import to_jsonable
 from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.probe.gradients import gradients
-from unrolled.probe.measure.retrain import Rows, seeded_folds
+from unrolled.probe.measure.retrain import Rows
 from unrolled.probe.model.adapter import Subject, subject_of
 from unrolled.probe.wording import aligned, percent
 from unrolled.train.loop import Plan, fit, seeded

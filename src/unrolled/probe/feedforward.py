@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from unrolled.data.io.frames import to_frame
+from unrolled.data.splits import seeded_folds
 from unrolled.errors import ArgumentError, DataError
 from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
 from unrolled.probe.measure.retrain import (
@@ -27,7 +28,6 @@ from unrolled.probe.measure.retrain import (
     arrays_of,
     contest,
     require_trainable,
-    seeded_folds,
     strata_of,
     trainer_of,
     usual_folds,

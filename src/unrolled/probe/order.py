@@ -38,6 +38,7 @@ import torch
 from numpy.typing import NDArray
 
 from unrolled.data.io.frames import to_frame
+from unrolled.data.splits import seeded_folds
 from unrolled.probe.measure.permutation_scores import USUAL_COPIES, Copies, Way, judged_copies, usual_repeats
 from unrolled.probe.measure.permutations import (
     as_given,
@@ -51,7 +52,6 @@ from unrolled.probe.measure.retrain import (
     arrays_of,
     contest,
     require_trainable,
-    seeded_folds,
     strata_of,
     trainer_of,
     usual_folds,

@@ -9,7 +9,7 @@ import pytest
 
 from unrolled.data.io.labelled import as_sequences
 from unrolled.errors import ArgumentError, DataError
-from unrolled.evaluate.sequence.split import in_folds, judged, unseen, with_test
+from unrolled.evaluate.sequence.split import in_folds, judged, require_learnable, unseen, with_test
 
 
 def block(count: int = 12, steps: int = 5) -> np.ndarray:
@@ -119,3 +119,16 @@ def test_bad_data_is_refused_as_by_the_estimators() -> None:
         judged(block(), Y[1:], "labels")
     with pytest.raises(DataError, match=r"groups: expected 12 names, one a sequence, got shape \(3,\)"):
         judged(block(), Y, "labels", [0, 1, 2])
+
+
+def test_a_class_in_one_fold_only_is_told() -> None:
+    """Nobody could learn it where it is judged; with groups the sentence says so."""
+    labels = np.array(["a", "a", "b", "b", "c"])
+    strata, fold = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, 1, 0])
+    with pytest.raises(
+        DataError, match="y: expected every class in at least two folds, got class 'c' in one seq"
+    ):
+        require_learnable(labels, strata, fold, grouped=False)
+    with pytest.raises(DataError, match="got class 'b' in one group only"):
+        require_learnable(labels[:4], strata[:4], np.array([0, 1, 0, 0]), grouped=True)
+    require_learnable(labels[:4], strata[:4], fold[:4], grouped=False)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from unrolled.evaluate.sequence.folds import stratified_folds
+from unrolled.data.splits import stratified_folds
 from unrolled.evaluate.sequence.verdict import Entry, Standing, spoken, standing
 from unrolled.stats.paired import shared_by_folds
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from unrolled.data.splits import holdout_fraction
 from unrolled.errors import DataError, ModelLoadError, TrainingError
 from unrolled.models.sequence import training
 from unrolled.models.sequence.classifier import SequenceClassifier
-from unrolled.models.sequence.training import _plan, holdout_fraction, holdout_mask, judges
+from unrolled.models.sequence.training import _plan, judges
 
 QUICK = {"hidden_size": 4, "max_epochs": 3, "ensemble": 1, "validation_fraction": 0.1}
 
@@ -42,33 +43,6 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], list[st
     return at
 
 
-def test_a_share_of_each_class_is_held_out() -> None:
-    """Of a rare one too, but never its last."""
-    strata = np.repeat([0, 1, 2], [900, 95, 5])
-    held = holdout_mask(1000, 0.1, 0, strata=strata, groups=None)
-    assert sorted(np.bincount(strata[held], minlength=3).tolist()) in ([0, 10, 90], [1, 9, 90])
-    held = holdout_mask(1000, 0.5, 0, strata=np.repeat([0, 1], [999, 1]), groups=None)
-    assert not held[999]
-
-
-def test_many_small_classes_are_judged_by_some_of_them() -> None:
-    """A tenth of four is none of them, and of a hundred times four it is forty, whatever the class."""
-    strata = np.arange(400) % 100
-    held = [holdout_mask(400, 0.1, seed, strata=strata, groups=None) for seed in range(2)]
-    assert [np.bincount(strata[own]).max() for own in held] == [1, 1]
-    assert [own.sum() for own in held] == [40, 40]
-    assert set(strata[held[0]]) != set(strata[held[1]])
-    held_of_three = holdout_mask(90, 0.5, 0, strata=np.arange(90) // 3, groups=None)
-    assert np.bincount(np.arange(90)[held_of_three] // 3).tolist() == [1] * 30  # not two of three
-
-
-def test_groups_take_half_at_most() -> None:
-    """Though half was asked for, and the next group would bring more."""
-    groups = np.repeat(np.arange(3), 40)
-    held = [holdout_mask(120, 0.5, seed, strata=None, groups=groups).sum() for seed in range(5)]
-    assert held == [40] * 5
-
-
 def test_why_nothing_was_held_out_is_said() -> None:
     """Enough sequences, but all in one group."""
     X, y = _sequences(300)
@@ -77,44 +51,6 @@ def test_why_nothing_was_held_out_is_said() -> None:
         "Too few could be held out without the last of a class, or a part of a group: all of them trained "
         "for a fixed number of 3 epochs."
     )
-
-
-def test_another_seed_holds_out_others() -> None:
-    """And the same seed the same."""
-    first, again, other = (holdout_mask(500, 0.2, seed, strata=None, groups=None) for seed in (0, 0, 1))
-    assert (first == again).all()
-    assert (first != other).any()
-    assert first.sum() == other.sum() == 100
-
-
-def test_groups_are_held_out_whole() -> None:
-    """No speaker is both trained on and judged by."""
-    rng = np.random.default_rng(0)
-    groups = rng.integers(0, 20, 600)
-    strata = rng.integers(0, 4, 600)
-    held = holdout_mask(600, 0.1, 3, strata=strata, groups=groups)
-    assert 60 <= held.sum() <= 120
-    assert not set(groups[held]) & set(groups[~held])
-
-
-def test_no_class_leaves_with_a_group() -> None:
-    """Of two groups that hold all of a class one stays, whatever the seed."""
-    groups, strata = np.repeat(np.arange(10), 60), np.repeat([0, 0, 0, 0, 1, 1, 1, 1, 2, 2], 60)
-    for seed in range(20):
-        held = holdout_mask(600, 0.5, seed, strata=strata, groups=groups)
-        assert held.sum() == 300
-        assert set(strata[~held]) == {0, 1, 2}
-
-
-def test_one_group_leaves_nothing_to_hold_out() -> None:
-    """All of it would go."""
-    assert not holdout_mask(600, 0.1, 0, strata=None, groups=np.zeros(600, dtype=np.int64)).any()
-
-
-@pytest.mark.parametrize(("count", "fraction"), [(294, 0.1), (20, 0.5), (1000, 0.0), (2, 0.1)])
-def test_too_few_to_judge_are_not_held_out(count: int, fraction: float) -> None:
-    """Fewer than thirty would pick the epoch by luck."""
-    assert not holdout_mask(count, fraction, 0, strata=None, groups=None).any()
 
 
 def test_the_epoch_is_chosen_on_what_was_held_out() -> None:
@@ -315,12 +251,11 @@ def test_the_progress_line_shows_the_loss(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize(
-    ("count", "networks", "held"), [(20, 4, 0.0), (499, 4, 0.0), (500, 1, 0.0), (2000, 1, 0.1)]
+    ("count", "networks", "fraction"), [(20, 4, 0.0), (499, 4, 0.0), (500, 1, 0.0), (2000, 1, 0.1)]
 )
-def test_few_sequences_are_all_trained_on_by_several_networks(count: int, networks: int, held: float) -> None:
-    """Luck in the start is evened out below 500; from 2,000 on some can be spared to judge."""
+def test_few_sequences_train_several_networks(count: int, networks: int, fraction: float) -> None:
+    """Luck in the start is evened out below 500; from 2,000 on some can be spared for validation."""
     settings = SequenceClassifier()._settings(None, count)
     assert settings.ensemble == networks
-    assert holdout_fraction(settings, count) == held
-    assert holdout_fraction(replace(settings, validation_fraction=0.3), count) == 0.3
+    assert holdout_fraction(settings.validation_fraction, count) == fraction
     assert SequenceClassifier(training="reservoir")._settings(None, count).ensemble == 1

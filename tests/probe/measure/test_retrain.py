@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 import unrolled as ur
 from unrolled import ArgumentError
-from unrolled.probe.measure.retrain import chosen, contest, corrected_p, fresh, reset, seeded_folds
+from unrolled.data.splits import seeded_folds
+from unrolled.probe.measure.retrain import chosen, contest, corrected_p, fresh, reset
 from unrolled.probe.model.adapter import Judged
 
 SIMULATIONS = 400
@@ -33,16 +34,6 @@ class Own(Net):
     def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(1))
-
-
-def test_folds_deal_out_each_class_evenly() -> None:
-    """Of 23 and 9 members no fold has two more than another, of each class and in all."""
-    strata = np.repeat([0, 1, 2], [23, 9, 1])
-    own = seeded_folds(strata, 5, seed=1)
-    for members in (own[:23], own[23:32], own[:32]):
-        counts = np.bincount(members, minlength=5)
-        assert counts.max() - counts.min() <= 1
-    assert own[32] == -1
 
 
 def _two_ways(seed: int) -> np.ndarray:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from unrolled.data.io.frames import BACKENDS
 from unrolled.data.io.labelled import as_groups, as_labels, as_numbers, as_sequences
+from unrolled.data.splits import stratified_folds
 from unrolled.errors import ArgumentError, DataError
-from unrolled.evaluate.sequence.folds import require_learnable, stratified_folds
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -96,6 +96,29 @@ def in_folds(everything: Judged, folds: int, task: Task) -> tuple[list[Part], In
         require_learnable(everything.y, strata, fold, grouped=everything.groups is not None)
     sides = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
     return [Part(everything.some(train), everything.some(test)) for train, test in sides], fold
+
+
+def require_learnable(labels: NDArray[np.generic], strata: Ints, fold: Ints, *, grouped: bool) -> None:
+    """Pass if every class is in at least two folds, so that none is judged that could not be learned.
+
+    Args:
+        labels: (N,) as people know them.
+        strata: (N,) their numbers, from 0 on.
+        fold: (N,) the fold that judges each.
+        grouped: whether groups were kept together.
+
+    Raises:
+        DataError: one is in a single fold.
+    """
+    for stratum in range(int(strata.max()) + 1):
+        of_class = strata == stratum
+        if len(np.unique(fold[of_class])) == 1:
+            name = labels[int(np.argmax(of_class))].item()
+            held = "one group" if grouped else "one sequence"
+            raise DataError(
+                f"y: expected every class in at least two folds, got class {name!r} in {held} only: the fold "
+                "that judges it leaves none to learn from. Leave it out, or judge on test=(X_test, y_test)."
+            )
 
 
 def with_test(train: Judged, test: Any, task: Task) -> Part:

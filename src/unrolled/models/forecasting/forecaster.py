@@ -19,11 +19,12 @@ from unrolled.data.future import with_future
 from unrolled.data.io.frames import to_frame
 from unrolled.data.preprocess.transforms import TRANSFORMS
 from unrolled.data.sequences import Sequences
+from unrolled.data.splits import train_lengths
 from unrolled.models.estimator import SavedEstimator, save_model
 from unrolled.models.forecasting.calibration import at_level, stretched
 from unrolled.models.forecasting.encoder import Encoding
 from unrolled.models.forecasting.network import CELLS, QUANTILES, ForecastNetwork, Sizes
-from unrolled.models.forecasting.training import Settings, answer, require_device, train, train_lengths
+from unrolled.models.forecasting.training import Settings, answer, require_device, train
 from unrolled.models.forecasting.validation import (
     fitting_window,
     forecastable,

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.data.splits import evenly_spaced, holdout_steps, train_origins, validation_origins
+from unrolled.data.splits import evenly_spaced, train_origins, validation_origins
 from unrolled.errors import ArgumentError
 from unrolled.models.forecasting.calibration import calibrate
 from unrolled.models.forecasting.network import QUANTILES, ForecastNetwork, Sizes, quantile_loss
@@ -52,15 +52,6 @@ class Trained:
     networks: tuple[ForecastNetwork, ...]
     factors: Floats
     history: History
-
-
-def train_lengths(lengths: Ints, horizon: int, fraction: float) -> Ints:
-    """(N,) steps of each series that the rehearsal may know.
-
-    >>> rehearsed_lengths(np.array([100, 14]), horizon=6, fraction=0.1).tolist()
-    [90, 11]
-    """
-    return np.array([n - holdout_steps(int(n), horizon, fraction) for n in lengths])
 
 
 def train(

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from unrolled.data.splits import MIN_VALIDATION_SAMPLES, holdout_fraction, holdout_mask
 from unrolled.models.sequence.dataset import SequenceBatch, SequenceExamples
 from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
 from unrolled.models.sequence.reservoir import settle, solve
@@ -23,8 +24,6 @@ from unrolled.train.progress import ProgressLine
 Ints = NDArray[np.int64]
 Loss = Callable[[nn.Module, SequenceBatch], Tensor]
 
-MIN_VALIDATION_SAMPLES = 30  # held-out sequences; fewer would pick the epoch by luck
-_MANY, _HELD_OUT = 2000, 0.1  # sequences from which on some can be spared, and their share
 _BATCH = 64
 _WEIGHT_DECAY = 0.01
 _PASSES = 50  # by default, but at least 400 steps in all and at most 8,000
@@ -129,13 +128,6 @@ def _solved(
     return SequencesTrained(tuple(networks), history, stopping)
 
 
-def holdout_fraction(settings: SequenceSettings, count: int) -> float:
-    """The share to hold out; where nobody says it, of few sequences none: they teach more than they judge."""
-    if settings.validation_fraction is not None:
-        return settings.validation_fraction
-    return _HELD_OUT if count >= _MANY else 0.0
-
-
 def judges(
     settings: SequenceSettings, count: int, *, strata: Ints | None, groups: Ints | None
 ) -> NDArray[np.bool_]:
@@ -149,65 +141,8 @@ def judges(
     """
     if settings.training == "reservoir":
         return np.zeros(count, dtype=bool)
-    return holdout_mask(count, holdout_fraction(settings, count), settings.seed, strata=strata, groups=groups)
-
-
-def holdout_mask(
-    count: int, fraction: float, seed: int, *, strata: Ints | None, groups: Ints | None
-) -> NDArray[np.bool_]:
-    """(N,) true for the sequences that judge the training; nowhere if they would be too few to judge.
-
-    A share of each class, which is at most half of it; or whole groups, drawn until they hold that share,
-    at most half of all sequences, but none with the last of a class in it.
-
-    >>> held = held_out(400, 0.1, 0, strata=np.repeat([0, 1], [300, 100]), groups=None)
-    >>> int(held[:300].sum()), int(held[300:].sum())
-    (30, 10)
-    >>> held_out(20, 0.1, 0, strata=None, groups=None).any().item()
-    False
-    """
-    none = np.zeros(count, dtype=bool)
-    if round(fraction * count) < MIN_VALIDATION_SAMPLES:
-        return none
-    rng = np.random.default_rng(seed)
-    strata = np.zeros(count, dtype=np.int64) if strata is None else strata
-    if groups is not None:
-        held = _holdout_groups(strata, groups, fraction, rng)
-    else:
-        held = none.copy()
-        members = [rng.permutation(np.flatnonzero(strata == k)) for k in range(strata.max() + 1)]
-        for own, share in zip(members, _class_shares(np.bincount(strata), fraction, rng), strict=True):
-            held[own[:share]] = True
-    return held if held.sum() >= MIN_VALIDATION_SAMPLES else none
-
-
-def _class_shares(counts: Ints, fraction: float, rng: np.random.Generator) -> Ints:
-    """How many of each class: whole parts first, then one more where most was cut off, by lot where alike."""
-    exact, most = fraction * counts, counts // 2
-    shares = np.minimum(exact.astype(np.int64), most)
-    lots = rng.permutation(len(counts))
-    left_over = lots[np.argsort((shares - exact)[lots], kind="stable")]
-    left_over = left_over[shares[left_over] < most[left_over]]
-    shares[left_over[: round(fraction * counts.sum()) - shares.sum()]] += 1
-    return shares
-
-
-def _holdout_groups(
-    strata: Ints, groups: Ints, fraction: float, rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    """Whole groups, drawn until they hold the share, none of which takes the last of a class with it."""
-    wanted, held = round(fraction * len(groups)), np.zeros(len(groups), dtype=bool)
-    left = np.bincount(strata)
-    for group in rng.permutation(np.unique(groups)):
-        members = groups == group
-        taken = np.bincount(strata[members], minlength=len(left))
-        fits = held.sum() + members.sum() <= len(groups) // 2
-        if fits and (taken < left)[taken > 0].all():
-            held |= members
-            left -= taken
-        if held.sum() >= wanted:
-            break
-    return held
+    fraction = holdout_fraction(settings.validation_fraction, count)
+    return holdout_mask(count, fraction, settings.seed, strata=strata, groups=groups)
 
 
 @torch.inference_mode()
@@ -280,6 +215,6 @@ def _stopping(history: History, count: int, judged_on: int, settings: SequenceSe
     why = f"{count:,} sequences are too few to hold some out"
     if settings.validation_fraction == 0:
         why = "Nothing was to be held out"
-    elif round(holdout_fraction(settings, count) * count) >= MIN_VALIDATION_SAMPLES:
+    elif round(holdout_fraction(settings.validation_fraction, count) * count) >= MIN_VALIDATION_SAMPLES:
         why = "Too few could be held out without the last of a class, or a part of a group"
     return f"{why}: all of them trained for a fixed number of {ran} epochs."

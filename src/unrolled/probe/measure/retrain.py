@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 from torch import Tensor, nn
 
+from unrolled.data.splits import seeded_folds
 from unrolled.errors import ArgumentError
 from unrolled.models.protocols import SupportsForecastWindows
 from unrolled.probe.model.adapter import Judged, Subject, subject_of
@@ -75,25 +76,6 @@ class Rows:
     def batch(self, rows: Tensor) -> Tensor:
         """The rows."""
         return rows
-
-
-def seeded_folds(strata: Ints, folds: int, seed: int) -> Ints:
-    """(N,) the fold that judges each sequence, classes dealt out evenly; −1 for one that is only trained on.
-
-    The only sequence of a class is never judged, since no training would know its class.
-
-    >>> folds_of(np.array([0, 0, 0, 0, 1, 1, 2]), 2, seed=0).tolist()
-    [1, 0, 0, 1, 1, 0, -1]
-    """
-    rng = np.random.default_rng(seed)
-    own = np.full(len(strata), -1)
-    dealt = 0
-    for stratum in np.unique(strata):
-        members = rng.permutation(np.flatnonzero(strata == stratum))
-        if len(members) > 1 or len(strata) == 1:
-            own[members] = (dealt + np.arange(len(members))) % folds
-            dealt += len(members)
-    return own
 
 
 def usual_folds(count: int) -> int:
