@@ -170,3 +170,11 @@ def test_what_is_no_value(array: Any, sentence: str) -> None:
     with pytest.raises(DataError) as fault:
         Sequences.from_arrays([array])
     assert str(fault.value) == sentence
+
+
+def test_times_of_any_unit_are_kept_in_nanoseconds() -> None:
+    """What pandas 3 hands out in microseconds is the same moment here."""
+    days = np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[us]")
+    series = Sequences(np.ones((2, 1)), np.array([0, 2]), ("a",), times=days, freq="D")
+    assert series.times.dtype == "datetime64[ns]"
+    assert (series.times == days).all()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.calendar.offsets import in_nanoseconds
 from unrolled.data.parse.numbers import out_of_range
 from unrolled.errors import ArgumentError, DataError
 from unrolled.validation import ErrorCollector, suggest_spelling
@@ -55,7 +56,7 @@ class Sequences:
         ids: N names, distinct.
         columns: F names.
         roles: F roles, at least one of them the target.
-        times: (ΣT,) datetime64[ns] without a zone, or int64; None where nothing says when.
+        times: (ΣT,) datetime64 without a zone, kept in nanoseconds, or int64; None where nothing says when.
         freq: a pandas alias of the common step ("MS", "D", "h"), its digits for whole-number
             times ("1"), None where there is none.
         order: what the data declares about its order.
@@ -88,6 +89,8 @@ class Sequences:
     tokens: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        if self.times is not None and self.times.dtype.kind == "M":
+            object.__setattr__(self, "times", in_nanoseconds(self.times))
         faults, rows = ErrorCollector(DataError), int(self.offsets[-1])
         if self.values.shape != (rows, len(self.columns)):
             wanted = (rows, len(self.columns))

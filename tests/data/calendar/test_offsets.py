@@ -29,7 +29,7 @@ def test_future_times_equal_those_of_pandas(freq: str) -> None:
     times = pd.date_range("2003-11-28 00:00", periods=45, freq=freq)
     following = future_times(times.values[39], freq, 5)
     assert following.dtype == "datetime64[ns]"
-    assert following.tolist() == times.values[40:].tolist()
+    assert following.tolist() == times.values[40:].astype("datetime64[ns]").tolist()
 
 
 @pytest.mark.parametrize("freq", ALIASES)

@@ -200,3 +200,11 @@ def test_long_texts_are_cut_in_messages() -> None:
     texts = np.array(["2020-01-01", "x" * 400, "2020-01-03"], dtype=object)
     with pytest.raises(DataError, match=f"got '{'x' * 60}\\.\\.\\.'"):
         to_times(texts, name="day", place=str, utc=False)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+def test_datetimes_of_other_units_are_bounded_too(unit: str) -> None:
+    """NumPy would wrap the year 1500 around to a date that nobody wrote; pandas 3 reads such dates."""
+    times = np.array(["2020-01-31", "1500-01-01"], dtype=f"datetime64[{unit}]")
+    with pytest.raises(DataError, match="between 1678 and 2261"):
+        to_times(times, name="date", place=str, utc=False)

@@ -20,6 +20,7 @@ from unrolled.validation import check_int
 Times = NDArray[Any]  # datetime64[ns] without a zone, or int64
 Ints = NDArray[np.int64]
 
+YEARS = (1678, 2261)  # whole years inside datetime64[ns]
 DAY = 86_400_000_000_000  # ns
 _UNITS = {
     "ns": 1, "us": 1_000, "ms": 1_000_000, "s": 10**9, "min": 60 * 10**9, "h": 3_600 * 10**9,
@@ -38,6 +39,21 @@ _ALIAS = re.compile(
     r"(?P<count>\d*)(?:(?P<business>B?)(?P<span>[MQY])(?P<place>[SE])|(?P<unit>W|D|h|min|s|ms|us|ns|B))"
     r"(?:-[A-Z]{3})?"
 )
+
+
+def in_nanoseconds(times: Times) -> Times:
+    """Convert datetime64 of any unit to datetime64[ns]; NaT where a moment is out of its range.
+
+    NumPy itself would wrap such a moment around. Times that are in nanoseconds are returned as they are.
+
+    >>> in_nanoseconds(np.array(["1500-01-01", "2020-01-31"], dtype="datetime64[s]")).astype(str).tolist()
+    ['NaT', '2020-01-31T00:00:00.000000000']
+    """
+    if times.dtype == "datetime64[ns]":
+        return times
+    years = times.astype("datetime64[Y]").astype(np.int64) + 1970
+    is_within = np.isnat(times) | ((years >= YEARS[0]) & (years <= YEARS[1]))
+    return np.where(is_within, times, np.datetime64("NaT")).astype("datetime64[ns]")
 
 
 class Step(NamedTuple):

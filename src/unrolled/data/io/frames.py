@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from unrolled.data.parse.datetimes import YEARS
+from unrolled.data.calendar.offsets import YEARS
 from unrolled.data.parse.table import Table
 from unrolled.errors import DataError, MissingDependencyError
 from unrolled.validation import check_choice

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from unrolled.data.parse.datetimes import YEARS
+from unrolled.data.calendar.offsets import YEARS
 from unrolled.data.parse.numbers import is_missing, quoted
 from unrolled.data.parse.table import Table
 from unrolled.data.sequences import Role

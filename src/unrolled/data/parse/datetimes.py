@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.frequency import survey
+from unrolled.data.calendar.offsets import YEARS, in_nanoseconds
 from unrolled.data.parse.numbers import is_missing, quoted, spread
 from unrolled.errors import DataError
 
@@ -23,7 +24,6 @@ Times = NDArray[Any]
 Place = Callable[[int], str]  # row to "flow.csv row 41"
 Notation = Callable[[pd.Series], pd.Series]  # texts to datetime64, NaT where a text is in another notation
 
-YEARS = (1678, 2261)  # whole years inside datetime64[ns]
 _ZONED = re.compile(r":\d{2}\S*?\s*(?:Z|[+-]\d{2}:?\d{2}|UTC|GMT)$")
 _DAY_MONTH = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{4}(?!\d)")
 _SAMPLE = 1000  # texts by which a notation is chosen
@@ -76,10 +76,11 @@ def to_times(values: NDArray[Any], *, name: str, place: Place, utc: bool) -> tup
         return _from_numbers(values, column)
     else:
         times, notes = _from_objects(values, column, utc=utc)
-    unread = np.flatnonzero(times.isna())
+    stamps = in_nanoseconds(times.to_numpy())
+    unread = np.flatnonzero(np.isnat(stamps))
     if len(unread):
         raise column.unreadable(int(unread[0]), values[unread[0]])
-    return times.to_numpy().astype("datetime64[ns]"), notes
+    return stamps, notes
 
 
 class _Column:
@@ -161,7 +162,7 @@ def _from_objects(values: NDArray[Any], column: _Column, *, utc: bool) -> tuple[
         notation = _notation(pd.Series(spread(texts.to_numpy(), _SAMPLE), dtype=object))
         told = notation is _either_order
         read = _told_apart(texts, column, notes) if told else (notation or _iso)(texts)
-    times = read.to_numpy().astype("datetime64[ns]")
+    times = in_nanoseconds(read.to_numpy())
     return pd.Series(np.append(times, np.datetime64("NaT"))[codes]), notes  # a missing value has code -1
 
 
@@ -218,7 +219,8 @@ def _periods(texts: pd.Series[Any]) -> pd.Series[Any]:
     count = number.astype(float)
     month = count.where(parts[1] == "M", 3 * count - 2)
     good = (month >= 1) & (month <= 12)
-    built = year + "-" + month.where(good, 1).astype(int).astype(str).str.zfill(2)
+    months = [f"-{number:02d}" for number in month.where(good, 1).astype(int)]
+    built = year + pd.Series(months, index=texts.index, dtype=object)
     return pd.to_datetime(built.where(good), format="%Y-%m", errors="coerce")
 
 

@@ -15,8 +15,8 @@ Floats = NDArray[np.float64]
 _CYCLES: dict[str, tuple[float, Callable[[Any], Any]]] = {
     "minute of the hour": (60, lambda t: t.minute),
     "hour of the day": (24, lambda t: t.hour + t.minute / 60),
-    "day of the week": (7, lambda t: t.dayofweek),
-    "day of the year": (365.25, lambda t: t.dayofyear),
+    "day of the week": (7, lambda t: t.day_of_week),
+    "day of the year": (365.25, lambda t: t.day_of_year),
     "month of the year": (12, lambda t: t.month - 1),
 }
 
