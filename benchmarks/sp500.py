@@ -20,7 +20,7 @@ from torch import nn
 from benchmarks.record import DATA, Facts, main, need, say, table
 from unrolled import Forecaster, backtest, examples, read
 from unrolled.data.preprocess.transforms import Transform
-from unrolled.evaluate.forecasting.baselines import Linear
+from unrolled.evaluate.forecasting.baselines import LinearBaseline
 
 Floats = NDArray[np.float64]
 
@@ -34,11 +34,11 @@ STATED: dict[str, dict[str, float]] = {
     },
 }  # fmt: skip
 BASELINES = {
-    "last value": Linear("Naive"),
-    "drift": Linear("RWD", "levels", has_drift=True),
-    "log drift": Linear("RWD", "transform", has_drift=True),
-    "AR(1) on levels": Linear("AR1", "levels", has_drift=True, has_slope=True),
-    "AR(1) on log changes": Linear("AR1", "transform", has_drift=True, has_slope=True),
+    "last value": LinearBaseline("Naive"),
+    "drift": LinearBaseline("RWD", "levels", has_drift=True),
+    "log drift": LinearBaseline("RWD", "transform", has_drift=True),
+    "AR(1) on levels": LinearBaseline("AR1", "levels", has_drift=True, has_slope=True),
+    "AR(1) on log changes": LinearBaseline("AR1", "transform", has_drift=True, has_slope=True),
 }
 
 

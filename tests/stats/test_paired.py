@@ -7,14 +7,14 @@ import pytest
 from scipy import stats
 
 from unrolled.stats.paired import (
-    by_group,
     corrected_t_p,
-    flip_p,
+    fold_inflation,
+    group_contributions,
     mcnemar_p,
     mean_interval,
-    share_interval,
-    shared_by_folds,
+    sign_flip_p,
     sign_patterns,
+    wilson_interval,
 )
 
 RUNS = 400
@@ -36,7 +36,7 @@ def test_many_pairs_need_little_memory() -> None:
     """Two thousand pairs: patterns of signs come in parts of some MB, and none are kept."""
     gains = np.random.default_rng(8).normal(0.02, 1, size=(2000, 1))
     tracemalloc.start()
-    p_value = flip_p(gains)
+    p_value = sign_flip_p(gains)
     left, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 0.01 < p_value < 0.99
@@ -55,7 +55,7 @@ def test_signs_in_parts_are_the_patterns_at_once() -> None:
 
 def test_flips_of_right_and_wrong_are_mcnemar() -> None:
     """Differences of ±1: enumerated signs count what the coin counts."""
-    assert flip_p(np.array([[1.0]] * 7 + [[-1.0]] * 2)) == pytest.approx(mcnemar_p(7, 2))
+    assert sign_flip_p(np.array([[1.0]] * 7 + [[-1.0]] * 2)) == pytest.approx(mcnemar_p(7, 2))
 
 
 def test_the_corrected_t_is_students_without_skewness() -> None:
@@ -71,7 +71,7 @@ def test_the_interval_of_a_share_is_wilsons(right: int, n: int) -> None:
     """As scipy has it, at 95 and 80 per cent."""
     for level in (95, 80):
         expected = stats.binomtest(right, n).proportion_ci(level / 100, method="wilson")
-        assert share_interval(right, n, level) == pytest.approx(tuple(expected), abs=1e-12)
+        assert wilson_interval(right, n, level) == pytest.approx(tuple(expected), abs=1e-12)
 
 
 def test_the_interval_of_a_mean_is_students_without_skewness() -> None:
@@ -102,7 +102,7 @@ def test_groups_keep_the_mean_and_show_what_they_share() -> None:
     rng = np.random.default_rng(1)
     own = rng.normal(size=10)
     groups = np.repeat(np.arange(10), 8)
-    values = by_group(own[groups], groups)
+    values = group_contributions(own[groups], groups)
     assert values.mean() == pytest.approx(own.mean())
     np.testing.assert_allclose(values, own)
 
@@ -111,10 +111,10 @@ def test_uneven_groups_weigh_by_their_size() -> None:
     """The interval's middle stays the mean of all sequences."""
     groups = np.array([0, 0, 0, 1, 2])
     values = np.array([1.0, 0.0, 1.0, 1.0, 0.0])
-    assert by_group(values, groups).mean() == pytest.approx(values.mean())
-    assert by_group(np.stack([values, -values], axis=1), groups).shape == (3, 2)
+    assert group_contributions(values, groups).mean() == pytest.approx(values.mean())
+    assert group_contributions(np.stack([values, -values], axis=1), groups).shape == (3, 2)
 
 
 def test_more_folds_share_a_little_less() -> None:
     """1 + k / (k − 1): from 3 for two folds down to 2."""
-    assert [shared_by_folds(k) for k in (2, 5, 11)] == [3.0, 2.25, 2.1]
+    assert [fold_inflation(k) for k in (2, 5, 11)] == [3.0, 2.25, 2.1]

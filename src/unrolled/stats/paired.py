@@ -11,7 +11,7 @@ often sums this large, in this direction, would appear if there were no differen
 
 Source: McNemar 1947; Hall 1992, "On the Removal of Skewness by Transformation", eq. 2.2 (the cubic);
 Wilson 1927 (the interval of a share); Nadeau and Bengio 2003, "Inference for the Generalization Error", eq.
-18 (`shared_by_folds`).
+18 (`fold_inflation`).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from scipy.special import betainc, stdtr, stdtrit
 
 Floats = NDArray[np.float64]
 
-_EXACT_PAIRS = 12  # 2^12 sign patterns are enumerated, more are sampled
+_MAX_EXACT_PAIRS = 12  # 2^12 sign patterns are enumerated, more are sampled
 _SAMPLED_FLIPS = 9999
-_AT_ONCE = 512  # sign patterns in memory: 8 MB for 2,000 pairs
+_PATTERNS_PER_BATCH = 512  # sign patterns in memory: 8 MB for 2,000 pairs
 
 
 def mcnemar_p(wins: float, losses: float, inflation: float = 1.0) -> float:
@@ -47,13 +47,13 @@ def mcnemar_p(wins: float, losses: float, inflation: float = 1.0) -> float:
     return float(betainc(wins / inflation, losses / inflation + 1, 0.5))
 
 
-def flip_p(differences: Floats) -> float:
+def sign_flip_p(differences: Floats) -> float:
     """How often flips of whole rows of `differences` (n, J) reach its largest column.
 
     Each column's sum is divided by the root of its sum of squares, which no flip changes, so that a column
     of large numbers does not hide the others.
 
-    >>> flip_p(np.array([[3.0], [1.0], [1.0]]))
+    >>> sign_flip_p(np.array([[3.0], [1.0], [1.0]]))
     0.125
     """
     size = np.sqrt((differences**2).sum(axis=0))
@@ -64,7 +64,7 @@ def flip_p(differences: Floats) -> float:
     reached = 0
     for signs in sign_patterns(len(columns)):
         reached += int(((signs @ columns).max(axis=1) >= observed - 1e-9).sum())
-    if len(columns) <= _EXACT_PAIRS:
+    if len(columns) <= _MAX_EXACT_PAIRS:
         return reached / 2.0 ** len(columns)
     return (1 + reached) / (1 + _SAMPLED_FLIPS)
 
@@ -76,10 +76,10 @@ def sign_patterns(n: int) -> Iterator[Floats]:
     [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]]
     """
     rng = np.random.default_rng(0)
-    patterns = 2**n if n <= _EXACT_PAIRS else _SAMPLED_FLIPS
-    for start in range(0, patterns, _AT_ONCE):
-        part = np.arange(start, min(start + _AT_ONCE, patterns))
-        if n <= _EXACT_PAIRS:
+    patterns = 2**n if n <= _MAX_EXACT_PAIRS else _SAMPLED_FLIPS
+    for start in range(0, patterns, _PATTERNS_PER_BATCH):
+        part = np.arange(start, min(start + _PATTERNS_PER_BATCH, patterns))
+        if n <= _MAX_EXACT_PAIRS:
             bits = part[:, None] >> np.arange(n) & 1
         else:
             bits = rng.integers(0, 2, size=(len(part), n))
@@ -115,7 +115,7 @@ def _skewness(centred: Floats) -> float:
     return float(third / second**1.5 * math.sqrt(n * (n - 1)) / (n - 2))
 
 
-def share_interval(right: float, n: float, level: float) -> tuple[float, float]:
+def wilson_interval(right: float, n: float, level: float) -> tuple[float, float]:
     """Wilson's interval of a share, of which `right` of n were seen.
 
     Args:
@@ -123,7 +123,7 @@ def share_interval(right: float, n: float, level: float) -> tuple[float, float]:
         n: how many independent ones, above 0.
         level: in per cent.
 
-    >>> [round(end, 3) for end in share_interval(9, 10, 95)]
+    >>> [round(end, 3) for end in wilson_interval(9, 10, 95)]
     [0.596, 0.982]
     """
     z, share = NormalDist().inv_cdf(0.5 + level / 200), right / n
@@ -152,12 +152,12 @@ def mean_interval(values: Floats, level: float, inflation: float = 1.0) -> tuple
     return mean - error * float(low), mean - error * float(high)
 
 
-def by_group(values: Floats, groups: NDArray[np.int64]) -> Floats:
+def group_contributions(values: Floats, groups: NDArray[np.int64]) -> Floats:
     """(G,) one value a group, whose mean is that of values (n, ...) and whose spread tells that mean's.
 
     m + G / n · Σ over the group of (value − m): what the group adds to the mean m.
 
-    >>> by_group(np.array([1.0, 1.0, 4.0]), np.array([0, 0, 1])).round(2).tolist()
+    >>> group_contributions(np.array([1.0, 1.0, 4.0]), np.array([0, 0, 1])).round(2).tolist()
     [0.67, 3.33]
     """
     mean = values.mean(axis=0)
@@ -166,12 +166,12 @@ def by_group(values: Floats, groups: NDArray[np.int64]) -> Floats:
     return np.asarray(mean + sums * (len(sums) / len(values)))
 
 
-def shared_by_folds(folds: int) -> float:
+def fold_inflation(folds: int) -> float:
     """How many times as large the variance of a mean over all folds is as if their losses were independent.
 
     They share most of what they were trained on: 1 + k · n_test / n_train = 1 + k / (k − 1).
 
-    >>> shared_by_folds(5)
+    >>> fold_inflation(5)
     2.25
     """
     return 1 + folds / (folds - 1)

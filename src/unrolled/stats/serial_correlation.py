@@ -26,16 +26,16 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LEAST_VALUES = 8  # below it, hardly any order of the values is a rare one
+MIN_VALUES = 8  # below it, hardly any order of the values is a rare one
 SIGNIFICANT = 0.01
 _SHUFFLES = 1999
-_SHORT = 60  # values up to which one series is shuffled rather than taken as normal
-_LEAST_SEASONS = 3
-_MOST_TOKENS = 5_000  # of a text are looked at: shuffling a book takes minutes and tells no more
+_MAX_PERMUTED = 60  # values up to which one series is shuffled rather than taken as normal
+_MIN_SEASONS = 3
+_MAX_TOKENS = 5_000  # of a text are looked at: shuffling a book takes minutes and tells no more
 
 
 @dataclass(frozen=True)
-class Evidence:
+class OrderEvidence:
     """What the order test says.
 
     Args:
@@ -51,7 +51,7 @@ class Evidence:
     values: int
     lag: int = 1
 
-    def over(self, tests: int) -> Evidence:
+    def over(self, tests: int) -> OrderEvidence:
         """The same as one of so many tests that were looked at: its p-value times their number."""
         assert self.p_value is not None
         p = min(1.0, tests * self.p_value)
@@ -72,7 +72,7 @@ def p_words(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
-def order_evidence(values: Floats, series: Ints, season: int = 1) -> Evidence:
+def order_test(values: Floats, series: Ints, season: int = 1) -> OrderEvidence:
     """Whether the order of values carries information, one step apart or one season apart.
 
     Args:
@@ -84,24 +84,24 @@ def order_evidence(values: Floats, series: Ints, season: int = 1) -> Evidence:
         The evidence at the lag that shows more, its p-value doubled where two lags were looked at.
 
     >>> rng = np.random.default_rng(0)
-    >>> str(order_evidence(rng.normal(size=200).cumsum(), np.zeros(200, int)))
+    >>> str(order_test(rng.normal(size=200).cumsum(), np.zeros(200, int)))
     'yes (p < 0.001)'
-    >>> str(order_evidence(np.array([1.0, 5.0, 2.0]), np.zeros(3, int)))
+    >>> str(order_test(np.array([1.0, 5.0, 2.0]), np.zeros(3, int)))
     'too few to tell'
     """
     known = ~np.isnan(values)
     values, series = values[known], series[known]
     counts = np.bincount(series) if len(series) else np.zeros(1, dtype=np.int64)
     varied = len(values) and bool((np.diff(values) != 0).any())
-    few = counts.max() < LEAST_VALUES and (counts.max() < 4 or counts.sum() < 4 * LEAST_VALUES)
+    few = counts.max() < MIN_VALUES and (counts.max() < 4 or counts.sum() < 4 * MIN_VALUES)
     if few or not varied:
-        return Evidence("too few to tell", None, len(values))
+        return OrderEvidence("too few to tell", None, len(values))
     ranks = _centred_ranks(values, series)
-    lags = [1, season] if season > 1 and counts.max() >= _LEAST_SEASONS * season else [1]
+    lags = [1, season] if season > 1 and counts.max() >= _MIN_SEASONS * season else [1]
     found = {lag: _p_value(ranks, series, lag) for lag in lags}
     lag = min(found, key=lambda lag: found[lag])
     p = min(1.0, len(lags) * found[lag])
-    return Evidence("carries information" if p <= SIGNIFICANT else "no sign", p, len(values), lag)
+    return OrderEvidence("carries information" if p <= SIGNIFICANT else "no sign", p, len(values), lag)
 
 
 def _centred_ranks(values: Floats, series: Ints) -> Floats:
@@ -120,8 +120,8 @@ def _centred_ranks(values: Floats, series: Ints) -> Floats:
 
 def _p_value(ranks: Floats, series: Ints, lag: int) -> float:
     """Two-sided: by shuffles for one short series, else by the normal approximation."""
-    if len(ranks) <= _SHORT and series[0] == series[-1]:
-        return _shuffled_p_value(ranks, lag)
+    if len(ranks) <= _MAX_PERMUTED and series[0] == series[-1]:
+        return _permutation_p_value(ranks, lag)
     n = np.bincount(series).astype(np.float64)
     pair = series[lag:] == series[:-lag]
     products = np.where(pair, ranks[lag:] * ranks[:-lag], 0.0)
@@ -147,7 +147,7 @@ def _moments(n: Floats, a2: Floats, a4: Floats, lag: int) -> tuple[Floats, Float
     return mean, square - mean**2
 
 
-def _shuffled_p_value(ranks: Floats, lag: int) -> float:
+def _permutation_p_value(ranks: Floats, lag: int) -> float:
     """The share of shuffles, the order itself among them, that lie as far from the mean as it does."""
     rng = np.random.default_rng(0)
     orders = rng.permuted(np.tile(ranks, (_SHUFFLES, 1)), axis=1)
@@ -157,7 +157,7 @@ def _shuffled_p_value(ranks: Floats, lag: int) -> float:
     return float((far >= far[0] - 1e-9 * abs(far[0])).mean())
 
 
-def token_evidence(tokens: Ints, series: Ints) -> Evidence:
+def token_order_test(tokens: Ints, series: Ints) -> OrderEvidence:
     """Whether tokens follow one another as they would not in a shuffled text.
 
     The statistic is Σ c², c the count of each pair of neighbours. Where every order of the tokens has the
@@ -167,12 +167,12 @@ def token_evidence(tokens: Ints, series: Ints) -> Evidence:
         tokens: (ΣT,) whole numbers from 0; the first 5,000 are looked at.
         series: (ΣT,) the text of each, rising; tokens are shuffled within their text.
 
-    >>> str(token_evidence(np.array([0, 1] * 30), np.zeros(60, int)))
+    >>> str(token_order_test(np.array([0, 1] * 30), np.zeros(60, int)))
     'yes (p = 0.002)'
-    >>> str(token_evidence(np.arange(7), np.zeros(7, int)))
+    >>> str(token_order_test(np.arange(7), np.zeros(7, int)))
     'too few to tell'
     """
-    tokens, series = tokens[:_MOST_TOKENS], series[:_MOST_TOKENS]
+    tokens, series = tokens[:_MAX_TOKENS], series[:_MAX_TOKENS]
     rng, shuffles = np.random.default_rng(0), 499
     pairs = series[1:] == series[:-1]
     own = _repeated_pairs(tokens, pairs)
@@ -180,10 +180,10 @@ def token_evidence(tokens: Ints, series: Ints) -> Evidence:
     for i in range(shuffles):
         order = np.lexsort((rng.random(len(tokens)), series))
         others[i] = _repeated_pairs(tokens[order], pairs)
-    if len(tokens) < LEAST_VALUES - 1 or (others == own).all():
-        return Evidence("too few to tell", None, len(tokens))
+    if len(tokens) < MIN_VALUES - 1 or (others == own).all():
+        return OrderEvidence("too few to tell", None, len(tokens))
     p = float((1 + (others >= own).sum()) / (1 + shuffles))
-    return Evidence("carries information" if p <= SIGNIFICANT else "no sign", p, len(tokens))
+    return OrderEvidence("carries information" if p <= SIGNIFICANT else "no sign", p, len(tokens))
 
 
 def _repeated_pairs(tokens: Ints, pairs: NDArray[np.bool_]) -> float:

@@ -13,7 +13,7 @@ from unrolled import Forecaster, read
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest
-from unrolled.evaluate.forecasting.baselines import BASELINES, DEFAULT
+from unrolled.evaluate.forecasting.baselines import BASELINES, DEFAULT_BASELINES
 from unrolled.models.forecasting.network import QUANTILES
 
 CHEAP = ["Naive", "RWD", "AR1", "SeasonalNaive"]
@@ -191,7 +191,7 @@ def test_all_defaults_stand_beside_a_network() -> None:
     """A real one: every default baseline, the feed-forward net among them; AutoARIMA when asked for."""
     model = Forecaster(horizon=2, cell="gru", hidden_size=4, max_epochs=1)
     found = backtest(model, monthly(80), origins=11)
-    assert {row["model"] for row in found.table} == {"gru", *DEFAULT}
+    assert {row["model"] for row in found.table} == {"gru", *DEFAULT_BASELINES}
     assert all(value is not None for row in found.table for value in row.values())
     asked = backtest(model, monthly(80)["sold"].to_numpy(), origins=2, baselines=["AutoARIMA"])
     assert [row["model"] for row in asked.table] == ["gru", "AutoARIMA"]

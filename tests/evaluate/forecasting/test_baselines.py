@@ -12,12 +12,12 @@ from unrolled.data.preprocess.transforms import Transform
 from unrolled.errors import ArgumentError
 from unrolled.evaluate.forecasting.baselines import (
     BASELINES,
-    DEFAULT,
-    Classical,
-    Linear,
-    feedforward_twin,
-    known_baselines,
-    variants,
+    DEFAULT_BASELINES,
+    LinearBaseline,
+    StatsforecastBaseline,
+    baseline_variants,
+    check_baselines,
+    matching_feedforward,
 )
 from unrolled.models.forecasting.forecaster import Forecaster
 
@@ -25,7 +25,9 @@ QUANTILES = np.array([0.1, 0.5, 0.9])
 ORIGINS = np.array([40, 47, 58])
 MONTHLY = Transform("log-difference", season=12)
 SEASONAL = Transform("log-seasonal-difference", season=4)
-CHEAP = variants(("Naive", "RWD", "AR1", "SeasonalNaive"), [MONTHLY]) + variants(("RWD", "AR1"), [SEASONAL])
+CHEAP = baseline_variants(("Naive", "RWD", "AR1", "SeasonalNaive"), [MONTHLY]) + baseline_variants(
+    ("RWD", "AR1"), [SEASONAL]
+)
 
 
 @pytest.fixture
@@ -58,19 +60,19 @@ def slowly(y: np.ndarray, origin: int, *, log: bool, lag: int, drift: bool, slop
 @pytest.mark.parametrize(
     ("baseline", "transform", "log", "lag"),
     [
-        (Linear("Naive"), MONTHLY, True, 1),
-        (Linear("SeasonalNaive", seasonal=True), MONTHLY, True, 12),
-        (Linear("RWD", "levels", has_drift=True), MONTHLY, False, 1),
-        (Linear("RWD", "transform", has_drift=True), MONTHLY, True, 1),
-        (Linear("RWD", "transform", has_drift=True), SEASONAL, True, 4),
-        (Linear("AR1", "levels", has_drift=True, has_slope=True), MONTHLY, False, 0),
-        (Linear("AR1", "changes", has_drift=True, has_slope=True), MONTHLY, False, 1),
-        (Linear("AR1", "transform", has_drift=True, has_slope=True), MONTHLY, True, 1),
-        (Linear("AR1", "transform", has_drift=True, has_slope=True), SEASONAL, True, 4),
+        (LinearBaseline("Naive"), MONTHLY, True, 1),
+        (LinearBaseline("SeasonalNaive", seasonal=True), MONTHLY, True, 12),
+        (LinearBaseline("RWD", "levels", has_drift=True), MONTHLY, False, 1),
+        (LinearBaseline("RWD", "transform", has_drift=True), MONTHLY, True, 1),
+        (LinearBaseline("RWD", "transform", has_drift=True), SEASONAL, True, 4),
+        (LinearBaseline("AR1", "levels", has_drift=True, has_slope=True), MONTHLY, False, 0),
+        (LinearBaseline("AR1", "changes", has_drift=True, has_slope=True), MONTHLY, False, 1),
+        (LinearBaseline("AR1", "transform", has_drift=True, has_slope=True), MONTHLY, True, 1),
+        (LinearBaseline("AR1", "transform", has_drift=True, has_slope=True), SEASONAL, True, 4),
     ],
 )
 def test_each_formula_equals_a_slow_loop(
-    walk: np.ndarray, baseline: Linear, transform: Transform, log: bool, lag: int
+    walk: np.ndarray, baseline: LinearBaseline, transform: Transform, log: bool, lag: int
 ) -> None:
     """All origins at once equal one origin after the other."""
     formula = {"log": log, "lag": lag, "drift": baseline.has_drift, "slope": baseline.has_slope}
@@ -83,9 +85,9 @@ def test_naive_and_its_spread_are_statsforecasts(walk: np.ndarray) -> None:
     """Last value, drift and seasonal naive repeat statsforecast's points; naive its band as well."""
     levels = Transform("difference", season=12)
     pairs = [
-        (Linear("Naive"), classical.Naive()),
-        (Linear("RWD", "levels", has_drift=True), classical.RandomWalkWithDrift()),
-        (Linear("SeasonalNaive", seasonal=True), classical.SeasonalNaive(12)),
+        (LinearBaseline("Naive"), classical.Naive()),
+        (LinearBaseline("RWD", "levels", has_drift=True), classical.RandomWalkWithDrift()),
+        (LinearBaseline("SeasonalNaive", seasonal=True), classical.SeasonalNaive(12)),
     ]
     for ours, theirs in pairs:
         told = forecast(ours, walk, levels)
@@ -95,7 +97,9 @@ def test_naive_and_its_spread_are_statsforecasts(walk: np.ndarray) -> None:
             np.testing.assert_allclose(told.quantiles[1, :, 2], answer["hi-80"], rtol=1e-6)
 
 
-@pytest.mark.parametrize("baseline", [*CHEAP, Classical("Theta"), Classical("AutoETS")], ids=repr)
+@pytest.mark.parametrize(
+    "baseline", [*CHEAP, StatsforecastBaseline("Theta"), StatsforecastBaseline("AutoETS")], ids=repr
+)
 @pytest.mark.parametrize("refit", [False, True])
 def test_no_baseline_sees_a_step_after_its_origin(walk: np.ndarray, baseline: Any, refit: bool) -> None:
     """What comes after an origin is doubled: the forecasts from it stay, those after it do not."""
@@ -112,7 +116,7 @@ def test_no_baseline_sees_a_step_after_its_origin(walk: np.ndarray, baseline: An
 @pytest.mark.parametrize("transform", [MONTHLY, SEASONAL, Transform("difference", season=52)], ids=str)
 @pytest.mark.parametrize("first", [1, 2, 3, 4, 5, 9, 11, 12, 13, 51, 52, 53])
 def test_no_baseline_sees_the_end_from_inside_the_first_season(
-    walk: np.ndarray, baseline: Linear, transform: Transform, first: int
+    walk: np.ndarray, baseline: LinearBaseline, transform: Transform, first: int
 ) -> None:
     """An origin below the lag has nothing behind it: the last value, not what an index below 0 finds."""
     origins, at = np.array([first, first + 2]), {"transform": transform, "refit": False}
@@ -133,7 +137,7 @@ def test_later_origins_read_the_newest_steps_with_the_first_ones_parameters(
 ) -> None:
     """Without refit, later origins carry the first one's states on; with it, each is a fit of its own."""
     short = Transform("log-difference", season=1)
-    once, anew = (forecast(Classical(name), walk, short, refit=refit) for refit in (False, True))
+    once, anew = (forecast(StatsforecastBaseline(name), walk, short, refit=refit) for refit in (False, True))
     np.testing.assert_array_equal(once.point[0], anew.point[0])
     alone = getattr(classical, name)(season_length=1).fit(walk[: ORIGINS[2] + 1]).predict(7)["mean"]
     np.testing.assert_allclose(anew.point[2], alone)
@@ -146,11 +150,15 @@ def test_later_origins_read_the_newest_steps_with_the_first_ones_parameters(
 def test_carrying_on_over_nothing_new_is_the_fit_itself(walk: np.ndarray, name: str) -> None:
     """Forward is exact: over the same steps it gives the fit's own forecast."""
     season = Transform("log-difference", season=12)
-    told = Classical(name).forecast(walk, np.array([58, 58]), 7, QUANTILES, transform=season, refit=False)
+    told = StatsforecastBaseline(name).forecast(
+        walk, np.array([58, 58]), 7, QUANTILES, transform=season, refit=False
+    )
     np.testing.assert_allclose(told.point[1], told.point[0], rtol=1e-6)
 
 
-@pytest.mark.parametrize("baseline", [*CHEAP, Classical("Theta"), Classical("AutoETS")], ids=repr)
+@pytest.mark.parametrize(
+    "baseline", [*CHEAP, StatsforecastBaseline("Theta"), StatsforecastBaseline("AutoETS")], ids=repr
+)
 def test_quantiles_rise_and_widen(walk: np.ndarray, baseline: Any) -> None:
     """The lower below the middle below the upper, and further apart at the horizon than at the first step."""
     told = forecast(baseline, walk)
@@ -164,7 +172,10 @@ def test_quantiles_rise_and_widen(walk: np.ndarray, baseline: Any) -> None:
 def test_the_band_of_a_random_walk_holds_what_it_says() -> None:
     """80 % of the steps of 500 random walks with drift, to within 5 points, the seventh step as the first."""
     levels, origin = Transform("difference"), np.array([99])
-    for baseline in (Linear("RWD", "levels", has_drift=True), Linear("AR1", "changes", True, True)):
+    for baseline in (
+        LinearBaseline("RWD", "levels", has_drift=True),
+        LinearBaseline("AR1", "changes", True, True),
+    ):
         inside = []
         for y in np.cumsum(np.random.default_rng(1).normal(0.1, 1, (500, 107)), axis=1):
             told = baseline.forecast(y, origin, 7, QUANTILES, transform=levels, refit=False)
@@ -175,11 +186,11 @@ def test_the_band_of_a_random_walk_holds_what_it_says() -> None:
 def test_an_exploding_slope_is_cut() -> None:
     """Doubling at every step has a slope of 2: over 48 steps it may grow tenfold, no more."""
     y = 2.0 ** np.arange(20)
-    told = Linear("AR1", "levels", True, True).forecast(
+    told = LinearBaseline("AR1", "levels", True, True).forecast(
         y, np.array([18]), 48, QUANTILES, transform=Transform("difference"), refit=False
     )
     assert told.point[0, -1] < 100 * y[18]
-    one = Linear("AR1", "levels", True, True).forecast(
+    one = LinearBaseline("AR1", "levels", True, True).forecast(
         y, np.array([18]), 1, QUANTILES, transform=Transform("difference"), refit=False
     )
     assert one.point[0, 0] == pytest.approx(2 * y[18])
@@ -195,7 +206,7 @@ def test_a_series_that_never_changes_is_its_own_forecast() -> None:
 def test_large_levels_keep_their_digits() -> None:
     """A level of 10^9 leaves the slope of its small moves as it is."""
     noise = np.random.default_rng(2).normal(size=65)
-    ar1 = Linear("AR1", "levels", True, True)
+    ar1 = LinearBaseline("AR1", "levels", True, True)
     far, near = (forecast(ar1, noise + level, Transform("difference")).point - level for level in (1e9, 0.0))
     np.testing.assert_allclose(far, near, atol=1e-5)
 
@@ -203,7 +214,7 @@ def test_large_levels_keep_their_digits() -> None:
 def test_a_model_that_gives_up_repeats_the_last_value() -> None:
     """Four steps are too few for AutoETS: the last value stands in, and the answer says so."""
     y = np.array([1.0, 3.0, 2.0, 4.0, 3.0, 5.0])
-    told = Classical("AutoETS").forecast(
+    told = StatsforecastBaseline("AutoETS").forecast(
         y, np.array([3]), 2, QUANTILES, transform=Transform("difference"), refit=False
     )
     assert told.fell_back
@@ -212,37 +223,39 @@ def test_a_model_that_gives_up_repeats_the_last_value() -> None:
 
 def test_a_long_season_is_left_out_of_ets(walk: np.ndarray) -> None:
     """No state for each of 52 weeks: AutoETS goes without a season."""
-    weekly, none = (forecast(Classical("AutoETS"), walk, Transform("difference", season=m)) for m in (52, 1))
+    weekly, none = (
+        forecast(StatsforecastBaseline("AutoETS"), walk, Transform("difference", season=m)) for m in (52, 1)
+    )
     np.testing.assert_array_equal(weekly.point, none.point)
 
 
 def test_each_scale_is_tried_once() -> None:
     """Levels, changes and the network's own scale, none twice; no season, no seasonal naive."""
-    assert [b.note(MONTHLY) for b in variants(("RWD", "AR1"), [MONTHLY])] == [
+    assert [b.note(MONTHLY) for b in baseline_variants(("RWD", "AR1"), [MONTHLY])] == [
         "on levels", "on log", "on levels", "on changes", "on log changes",
     ]  # fmt: skip
     plain = Transform("difference")
-    assert [(b.name, b.note(plain)) for b in variants(DEFAULT, [plain])] == [
+    assert [(b.name, b.note(plain)) for b in baseline_variants(DEFAULT_BASELINES, [plain])] == [
         ("Naive", ""), ("RWD", "on levels"), ("AR1", "on levels"), ("AR1", "on changes"), ("Theta", ""),
         ("AutoETS", ""),
     ]  # fmt: skip
-    assert Linear("RWD", "transform", has_drift=True).note(SEASONAL) == "on log seasonal changes"
+    assert LinearBaseline("RWD", "transform", has_drift=True).note(SEASONAL) == "on log seasonal changes"
     mixed = [Transform("difference"), Transform("log-difference")]
-    assert len(variants(("RWD",), mixed)) == 2
+    assert len(baseline_variants(("RWD",), mixed)) == 2
 
 
 def test_an_unknown_baseline_is_told_its_nearest_spelling() -> None:
     """The names, what came, and a guess."""
-    assert known_baselines(None) == DEFAULT
-    assert known_baselines(["AR1", "AR1", "Naive"]) == ("AR1", "Naive")
-    assert known_baselines("Theta") == ("Theta",)
+    assert check_baselines(None) == DEFAULT_BASELINES
+    assert check_baselines(["AR1", "AR1", "Naive"]) == ("AR1", "Naive")
+    assert check_baselines("Theta") == ("Theta",)
     with pytest.raises(ArgumentError) as caught:
-        known_baselines(["Naiv"])
+        check_baselines(["Naiv"])
     assert str(caught.value) == (
         f"baselines: expected some of {', '.join(BASELINES)}; got 'Naiv'. Did you mean 'Naive'?"
     )
     with pytest.raises(ArgumentError, match="got none: a network's error means nothing without one"):
-        known_baselines([])
+        check_baselines([])
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
@@ -250,7 +263,7 @@ def test_the_feedforward_twin_has_as_many_weights(cell: str) -> None:
     """Within 5 %, on the same window, and nothing else changed."""
     y = np.random.default_rng(3).normal(size=60)
     model = Forecaster(3, cell=cell, hidden_size=24, max_epochs=1, window=16, random_state=5).fit(y)
-    twin = feedforward_twin(model).fit(y)
+    twin = matching_feedforward(model).fit(y)
     assert abs(twin.n_parameters_ / model.n_parameters_ - 1) < 0.05
     changed = {"cell", "hidden_size", "activation"}
     assert {k: v for k, v in twin.get_params().items() if k not in changed} == {
@@ -273,7 +286,7 @@ def test_the_published_figures_come_out(data_dir: Path, name: str) -> None:
     y = pd.read_csv(data_dir / "sp500" / name)["price"].to_numpy(float)
     origins = np.arange(len(y) - 182, len(y) - 1)
     found = {}
-    for baseline in variants(("Naive", "RWD", "AR1"), [MONTHLY]):
+    for baseline in baseline_variants(("Naive", "RWD", "AR1"), [MONTHLY]):
         told = baseline.forecast(y, origins, 1, QUANTILES, transform=MONTHLY, refit=False)
         error = y[origins + 1] - told.point[:, 0]
         found[f"{baseline.name} {baseline.note(MONTHLY)}".strip()] = np.abs(error).mean()

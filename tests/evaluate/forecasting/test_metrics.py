@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from utilsforecast import losses as field
 
-from unrolled.evaluate.forecasting.metrics import MEASURES, losses_by_origin, scores, units_of
+from unrolled.evaluate.forecasting.metrics import METRICS, forecast_metrics, losses_by_origin, mase_scales
 from unrolled.models.forecasting.network import QUANTILES
 
 TAUS = (0.1, 0.3, 0.5, 0.9)
@@ -27,7 +27,7 @@ def measured(told: dict[str, np.ndarray], **changed: np.ndarray) -> dict[str, fl
     """The row of the table, with the third quantile as the point."""
     told = told | changed
     quantiles = told["quantiles"]
-    return scores(
+    return forecast_metrics(
         told["actual"], quantiles[..., 2], (quantiles[..., 0], quantiles[..., 3]), quantiles,
         taus=TAUS, units=told["units"], level=80,
     )  # fmt: skip
@@ -50,7 +50,7 @@ def test_every_measure_is_its_formula(told: dict[str, np.ndarray]) -> None:
         "coverage": ((y >= q[..., 0]) & (y <= q[..., 3])).mean(),
     }
     row = measured(told)
-    assert tuple(row) == MEASURES == tuple(wanted)
+    assert tuple(row) == METRICS == tuple(wanted)
     assert row == pytest.approx(wanted)
     assert len({round(value, 6) for value in wanted.values()}) == len(wanted)
 
@@ -58,7 +58,7 @@ def test_every_measure_is_its_formula(told: dict[str, np.ndarray]) -> None:
 def test_a_perfect_point_has_the_crps_of_a_point() -> None:
     """Where all quantiles are one point, the quantile at the middle makes crps the absolute error."""
     y = np.full((1, 1, 2), 3.0)
-    row = scores(y, y + 2, (y, y), (y + 2)[..., None], taus=(0.5,), units=np.ones(1), level=80)
+    row = forecast_metrics(y, y + 2, (y, y), (y + 2)[..., None], taus=(0.5,), units=np.ones(1), level=80)
     assert row["crps"] == row["mae"] == 2.0
 
 
@@ -70,7 +70,9 @@ def test_the_crps_of_a_normal_is_the_closed_form(centre: float, spread: float) -
     """
     y = stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000)[None, None]
     q = np.broadcast_to(stats.norm.ppf(QUANTILES, centre, spread), (*y.shape, len(QUANTILES)))
-    row = scores(y, q[..., 3], (q[..., 1], q[..., 5]), q, taus=QUANTILES, units=np.ones(1), level=80)
+    row = forecast_metrics(
+        y, q[..., 3], (q[..., 1], q[..., 5]), q, taus=QUANTILES, units=np.ones(1), level=80
+    )
     z = (y - centre) / spread
     exact = spread * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - np.pi**-0.5).mean()
     assert row["crps"] == pytest.approx(exact, rel=0.02)
@@ -82,8 +84,10 @@ def test_mase_is_utilsforecasts() -> None:
     """The same number from a frame of the steps before the first origin."""
     rng = np.random.default_rng(1)
     past, actual, point = rng.normal(size=40), rng.normal(size=(1, 2, 3)), rng.normal(size=(1, 2, 3))
-    units = units_of([past], season=4)
-    row = scores(actual, point, (point, point), point[..., None], taus=(0.5,), units=units, level=80)
+    units = mase_scales([past], season=4)
+    row = forecast_metrics(
+        actual, point, (point, point), point[..., None], taus=(0.5,), units=units, level=80
+    )
     frame = pd.DataFrame({"unique_id": 0, "y": actual.ravel(), "model": point.ravel()})
     train = pd.DataFrame({"unique_id": 0, "ds": np.arange(40), "y": past})
     theirs = field.mase(frame, ["model"], seasonality=4, train_df=train)["model"].item()
@@ -93,7 +97,7 @@ def test_mase_is_utilsforecasts() -> None:
 def test_units_fall_back_to_steps_and_then_to_nothing() -> None:
     """A season as long as the series, or repeated exactly, leaves the changes from step to step."""
     series = [np.array([1.0, 4.0]), np.array([1.0, 2.0] * 4), np.ones(9)]
-    np.testing.assert_array_equal(units_of(series, season=2), [3.0, 1.0, np.nan])
+    np.testing.assert_array_equal(mase_scales(series, season=2), [3.0, 1.0, np.nan])
 
 
 def test_a_series_that_never_changed_is_left_out_of_mase(told: dict[str, np.ndarray]) -> None:
@@ -120,5 +124,5 @@ def test_one_loss_an_origin_weighs_series_alike(told: dict[str, np.ndarray]) -> 
 def test_nothing_is_divided_by_nothing() -> None:
     """A forecast of 0 for a 0 has no percentage error."""
     y = np.zeros((1, 2, 2))
-    row = scores(y, y, (y, y), y[..., None], taus=(0.5,), units=np.ones(1), level=80)
+    row = forecast_metrics(y, y, (y, y), y[..., None], taus=(0.5,), units=np.ones(1), level=80)
     assert row == {"mae": 0, "rmse": 0, "mase": 0, "smape": 0, "crps": 0, "coverage": 1}

@@ -9,8 +9,8 @@ import pytest
 from unrolled import Forecaster
 from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import ArgumentError, DataError
-from unrolled.evaluate.forecasting.backtest import backtest, sees_the_future
-from unrolled.evaluate.forecasting.rolling_origin import Replay, altered_after
+from unrolled.evaluate.forecasting.backtest import backtest, has_lookahead
+from unrolled.evaluate.forecasting.rolling_origin import RollingOrigins, perturbed_after
 
 SMALL = {"horizon": 2, "hidden_size": 4, "max_epochs": 1, "window": 8}
 
@@ -57,19 +57,19 @@ class CovariateFromAhead(Forecaster):
 @pytest.mark.parametrize("planted", [ScaledOnEverything, TargetAmongInputs, ShuffledSplit])
 def test_a_planted_leak_is_caught(two: Sequences, planted: type[Forecaster]) -> None:
     """A scaler on all data, a shuffled split, the target among the inputs: each is seen."""
-    assert sees_the_future(planted(**SMALL), two, origins=1)
+    assert has_lookahead(planted(**SMALL), two, origins=1)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "feedforward"])
 def test_the_forecaster_does_not_see_the_future(two: Sequences, cell: str) -> None:
     """Altering what comes after an origin changes no forecast from it."""
-    assert not sees_the_future(Forecaster(cell=cell, **SMALL), two, origins=2)
+    assert not has_lookahead(Forecaster(cell=cell, **SMALL), two, origins=2)
 
 
 def test_fitting_at_every_origin_does_not_open_the_future(two: Sequences) -> None:
     """The same with refit: an honest model stays honest, a planted leak is caught."""
-    assert not sees_the_future(Forecaster(**SMALL), two, origins=2, refit=True)
-    assert sees_the_future(TargetAmongInputs(**SMALL), two, origins=2, refit=True)
+    assert not has_lookahead(Forecaster(**SMALL), two, origins=2, refit=True)
+    assert has_lookahead(TargetAmongInputs(**SMALL), two, origins=2, refit=True)
 
 
 def test_covariates_known_up_to_the_origin_are_altered_too() -> None:
@@ -77,14 +77,14 @@ def test_covariates_known_up_to_the_origin_are_altered_too() -> None:
     rng = np.random.default_rng(1)
     both = Sequences.from_arrays([np.exp(rng.normal(0, 0.1, (60, 2)))])
     assert both.roles == (Role.TARGET, Role.PAST)
-    assert sees_the_future(CovariateFromAhead(**SMALL), both, origins=1)
-    assert not sees_the_future(Forecaster(**SMALL), both, origins=1)
+    assert has_lookahead(CovariateFromAhead(**SMALL), both, origins=1)
+    assert not has_lookahead(Forecaster(**SMALL), both, origins=1)
 
 
 @pytest.mark.parametrize("transform", ["log-difference", "scale", "minmax", "log"])
 def test_no_transform_sees_the_future(two: Sequences, transform: str) -> None:
     """Not even those that learn a range or a level."""
-    assert not sees_the_future(Forecaster(**SMALL, transform=transform), two, origins=1)
+    assert not has_lookahead(Forecaster(**SMALL, transform=transform), two, origins=1)
 
 
 def test_nothing_in_a_backtest_changes_with_what_comes_later(two: Sequences) -> None:
@@ -96,7 +96,7 @@ def test_nothing_in_a_backtest_changes_with_what_comes_later(two: Sequences) -> 
     settings["baselines"] = ["Naive", "Theta", "AutoETS", "FeedForward"]
     before = backtest(Forecaster(**SMALL), two, **settings).columns
     origin = two.lengths - 3 - 3 * 2  # the second of four
-    after = backtest(Forecaster(**SMALL), altered_after(two, origin), **settings).columns
+    after = backtest(Forecaster(**SMALL), perturbed_after(two, origin), **settings).columns
     early = np.isin(before["cutoff"], [origin[0], origin[0] - 3, origin[1], origin[1] - 3])
     assert early.sum() == 2 * 2 * 2
     for name in set(before) - {"unique_id", "ds", "cutoff", "y"}:
@@ -155,7 +155,7 @@ def test_origins_counted_from_the_earliest_end_are_remarked_on(ragged: pd.DataFr
 
 def test_what_comes_later_is_altered_and_what_came_before_is_not(two: Sequences) -> None:
     """Each series from the step after its own origin on, to other numbers of the same sign."""
-    other = altered_after(two, np.array([9, 70]))
+    other = perturbed_after(two, np.array([9, 70]))
     for one, changed, origin in zip(two, other, (9, 70), strict=True):
         np.testing.assert_array_equal(one.target[: origin + 1], changed.target[: origin + 1])
         assert (changed.target[origin + 1 :] > one.target[origin + 1 :]).all()
@@ -164,7 +164,7 @@ def test_what_comes_later_is_altered_and_what_came_before_is_not(two: Sequences)
 def test_alterations_keep_the_sign() -> None:
     """A small loss stays a loss, further from 0."""
     changes = np.random.default_rng(4).normal(0, [0.05, 1.0], (50, 2)).T.ravel()
-    after = altered_after(Sequences.from_arrays([changes]), np.array([-1])).target
+    after = perturbed_after(Sequences.from_arrays([changes]), np.array([-1])).target
     assert (np.sign(after) == np.sign(changes)).all()
     assert (np.abs(after) > np.abs(changes)).all()
 
@@ -190,7 +190,7 @@ def test_each_fit_ends_at_its_origin(two: Sequences) -> None:
     """Once, at the first origin; with refit, anew at each, series by series."""
     grid = np.array([[20, 25, 30], [40, 45, 50]])
     for refit, known in ((False, [[21] * 3, [41] * 3]), (True, grid + 1)):
-        fitted, told = Replay(two, grid, 2, 80, refit=refit).network(Counting())
+        fitted, told = RollingOrigins(two, grid, 2, 80, refit=refit).network(Counting())
         assert told.point[..., 0].tolist() == np.asarray(known).tolist()
         assert fitted.known_.tolist() == [21, 41]  # the network that speaks for all is the first
 
@@ -198,14 +198,14 @@ def test_each_fit_ends_at_its_origin(two: Sequences) -> None:
 def test_the_users_model_stays_as_it_is(two: Sequences) -> None:
     """A copy is fitted; an unfitted model stays unfitted."""
     model = Forecaster(**SMALL)
-    Replay(two, np.array([[40, 42], [50, 52]]), 2, 80, refit=False).network(model)
+    RollingOrigins(two, np.array([[40, 42], [50, 52]]), 2, 80, refit=False).network(model)
     assert not hasattr(model, "window_")
 
 
 def test_future_rows_are_no_targets() -> None:
     """Rows after the last known target are not judged."""
     known = Sequences.from_arrays([np.array([1.0, 2.0, 3.0, 4.0, np.nan, np.nan])])
-    assert Replay(known, np.array([[1]]), 2, 80, refit=False).actual.tolist() == [[[3.0, 4.0]]]
+    assert RollingOrigins(known, np.array([[1]]), 2, 80, refit=False).actual.tolist() == [[[3.0, 4.0]]]
 
 
 def test_a_series_below_zero_is_held_against_plain_changes() -> None:
@@ -219,7 +219,7 @@ def test_a_series_below_zero_is_held_against_plain_changes() -> None:
         ("minmax", ["minmax", "minmax"]),
     ):
         fitted.transform_ = name
-        replay = Replay(both, np.array([[10], [10]]), 2, 80, refit=False)
+        replay = RollingOrigins(both, np.array([[10], [10]]), 2, 80, refit=False)
         assert [transform.name for transform in replay.transforms(fitted)] == names
 
 
@@ -227,6 +227,6 @@ def test_too_few_steps_before_the_first_origin_are_told_as_such(two: Sequences) 
     """The model's own sentence, and why it has so little to go by."""
     grid = np.array([[3, 40], [4, 50]])
     with pytest.raises(DataError) as caught:
-        Replay(two, grid, 2, 80, refit=False).network(Forecaster(**SMALL))
+        RollingOrigins(two, grid, 2, 80, refit=False).network(Forecaster(**SMALL))
     assert str(caught.value).startswith("backtest: only 5 steps are known at the first of 2 origins. ")
     assert str(caught.value).endswith(" Or take fewer origins, or a smaller step.")

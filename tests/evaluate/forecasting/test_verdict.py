@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from unrolled.evaluate.forecasting.verdict import Rival, Verdict, judge
-from unrolled.stats.paired import flip_p
+from unrolled.evaluate.forecasting.verdict import BaselineLosses, Verdict, backtest_verdict
+from unrolled.stats.paired import sign_flip_p
 
 RUNS = 400
 MOST_FALSE = int(stats.binom.ppf(0.999, RUNS, 0.05))  # 5 %, and what chance adds once in a thousand times
@@ -38,7 +38,9 @@ def gaps(kind: str, count: int, rng: np.random.Generator) -> np.ndarray:
 def verdict_on(gap: np.ndarray, *, horizon: int = 1, step: int = 1) -> Verdict:
     """The network's loss is 10, its rival's is larger by `gap`."""
     losses = np.full(len(gap), 10.0)
-    return judge(losses, [Rival("Naive", losses + gap)], horizon=horizon, step=step, name="gru")
+    return backtest_verdict(
+        losses, [BaselineLosses("Naive", losses + gap)], horizon=horizon, step=step, name="gru"
+    )
 
 
 @pytest.mark.parametrize("origins", [24, 60])
@@ -73,7 +75,7 @@ def test_overlapping_horizons_do_not_make_false_wins() -> None:
 def test_one_test_alone_would_make_false_wins() -> None:
     """Planted: without the corrected t, a model that wins often and loses big wins falsely; it counts."""
     rng = np.random.default_rng(1)
-    flips = sum(flip_p(gaps("wins often, loses big", 24, rng)[:, None]) <= 0.05 for _ in range(RUNS))
+    flips = sum(sign_flip_p(gaps("wins often, loses big", 24, rng)[:, None]) <= 0.05 for _ in range(RUNS))
     assert flips > MOST_FALSE
 
 
@@ -90,10 +92,10 @@ def test_the_best_of_many_equals_is_not_called_better_than_the_network() -> None
     worse = alone = 0
     for _ in range(RUNS):
         network = 10 + rng.normal(size=24)
-        rivals = [Rival(str(k), 10 + rng.normal(size=24)) for k in range(8)]
-        worse += judge(network, rivals, horizon=1, step=1, name="gru").outcome == "worse"
+        rivals = [BaselineLosses(str(k), 10 + rng.normal(size=24)) for k in range(8)]
+        worse += backtest_verdict(network, rivals, horizon=1, step=1, name="gru").outcome == "worse"
         best = min(rivals, key=lambda rival: rival.losses.mean())
-        alone += judge(network, [best], horizon=1, step=1, name="gru").outcome == "worse"
+        alone += backtest_verdict(network, [best], horizon=1, step=1, name="gru").outcome == "worse"
     assert worse <= MOST_FALSE
     assert alone > MOST_FALSE  # planted: judged as if it had been the only one
 
@@ -104,8 +106,8 @@ def test_a_network_that_shadows_a_lucky_baseline_does_not_share_its_luck() -> No
     wins = 0
     for _ in range(RUNS):
         naive, lucky = 10 + rng.normal(size=60), 10 + rng.normal(size=60)
-        rivals = [Rival("Naive", naive), Rival("AR1", lucky)]
-        wins += judge(lucky - 0.01, rivals, horizon=1, step=1, name="gru").outcome == "better"
+        rivals = [BaselineLosses("Naive", naive), BaselineLosses("AR1", lucky)]
+        wins += backtest_verdict(lucky - 0.01, rivals, horizon=1, step=1, name="gru").outcome == "better"
     assert wins <= MOST_FALSE
 
 
@@ -115,15 +117,15 @@ def test_a_baseline_that_once_explodes_does_not_hide_a_win() -> None:
     naive = 10 + rng.normal(size=40)
     theta = naive.copy()
     theta[7] = 1e6
-    rivals = [Rival("Theta", theta), Rival("Naive", naive)]
-    assert judge(naive - 1, rivals, horizon=1, step=1, name="gru").outcome == "better"
+    rivals = [BaselineLosses("Theta", theta), BaselineLosses("Naive", naive)]
+    assert backtest_verdict(naive - 1, rivals, horizon=1, step=1, name="gru").outcome == "better"
 
 
 def test_ten_equal_gains_appear_once_in_1024() -> None:
     """Of the 2^10 patterns of signs, one reaches ten equal gains: exact, to the fraction."""
     assert verdict_on(np.ones(10)).p_value == 1 / 1024
-    assert flip_p(np.array([3.0, 1.0, 1.0])[:, None]) == 1 / 8
-    assert flip_p(np.array([3.0, -1.0, 1.0])[:, None]) == 3 / 8
+    assert sign_flip_p(np.array([3.0, 1.0, 1.0])[:, None]) == 1 / 8
+    assert sign_flip_p(np.array([3.0, -1.0, 1.0])[:, None]) == 3 / 8
 
 
 def test_fewer_than_ten_origins_without_overlap_are_too_few() -> None:
@@ -171,11 +173,13 @@ def test_no_difference_at_all_is_no_difference() -> None:
 def test_an_exact_baseline_is_no_division_by_zero() -> None:
     """A straight line is forecast exactly by drift: the ratio is infinite, the sentence is not."""
     ones, zeros = np.ones(12), np.zeros(12)
-    verdict = judge(ones, [Rival("RWD", zeros, "on levels")], horizon=1, step=1, name="gru")
+    verdict = backtest_verdict(
+        ones, [BaselineLosses("RWD", zeros, "on levels")], horizon=1, step=1, name="gru"
+    )
     assert (verdict.outcome, verdict.ratio) == ("worse", np.inf)
     assert "further off than the best of its baselines (RWD on levels)" in verdict.sentence
     assert json.loads(json.dumps(verdict.to_dict(), allow_nan=False))["ratio"] is None
-    level = judge(zeros, [Rival("RWD", zeros)], horizon=1, step=1, name="gru")
+    level = backtest_verdict(zeros, [BaselineLosses("RWD", zeros)], horizon=1, step=1, name="gru")
     assert (level.outcome, level.ratio) == ("no difference", 1.0)
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from unrolled.evaluate.sequence.baselines import (
-    LastStep,
+    LastStepRegression,
     MajorityClass,
-    MeanOfY,
+    MeanTarget,
     MiniRocket,
+    NearestDTW,
     NearestEuclidean,
-    NearestWarped,
     has_aeon,
-    stretched,
+    resampled,
 )
 
 needs_aeon = pytest.mark.skipif(
@@ -74,7 +74,7 @@ def test_the_majority_is_counted() -> None:
     """Ties go to the first in order; labels keep their type."""
     rival = MajorityClass().fit([np.zeros((1, 1))] * 4, np.array([3, 1, 1, 3]))
     assert rival.predict([np.zeros((2, 1))] * 2).tolist() == [1, 1]
-    assert MeanOfY().fit([np.zeros((1, 1))] * 3, np.array([1.0, 2.0, 6.0])).predict([np.ones((1, 1))]) == [
+    assert MeanTarget().fit([np.zeros((1, 1))] * 3, np.array([1.0, 2.0, 6.0])).predict([np.ones((1, 1))]) == [
         3.0
     ]
 
@@ -84,13 +84,13 @@ def test_the_last_step_is_a_straight_line() -> None:
     rng = np.random.default_rng(0)
     X = ragged(40, rng)
     y = np.array([2 - 3 * x[-1, 0] + 0.5 * x[-1, 1] for x in X])
-    np.testing.assert_allclose(LastStep().fit(X[:30], y[:30]).predict(X[30:]), y[30:])
-    assert np.isfinite(LastStep().fit(X[:1], y[:1]).predict(X)).all()
+    np.testing.assert_allclose(LastStepRegression().fit(X[:30], y[:30]).predict(X[30:]), y[30:])
+    assert np.isfinite(LastStepRegression().fit(X[:1], y[:1]).predict(X)).all()
 
 
 def test_the_nearest_is_the_one_of_a_slow_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ragged, two features of different size, and in pieces of a few distances."""
-    monkeypatch.setattr("unrolled.evaluate.sequence.baselines._AT_ONCE", 50)
+    monkeypatch.setattr("unrolled.evaluate.sequence.baselines._MAX_DISTANCES", 50)
     rng = np.random.default_rng(1)
     X, asked = ragged(23, rng), ragged(11, rng)
     y = rng.normal(size=23)
@@ -126,11 +126,11 @@ def test_a_constant_feature_is_no_division_by_zero() -> None:
 def test_stretching_keeps_ends_and_straight_lines() -> None:
     """One step is repeated; shrinking keeps the ends; its own length is left as it is."""
     line = np.linspace(2.0, 9.0, 5)[:, None]
-    np.testing.assert_allclose(stretched([line], 11)[0], np.linspace(2.0, 9.0, 11)[:, None])
-    np.testing.assert_allclose(stretched([line], 2)[0], [[2.0], [9.0]])
-    np.testing.assert_array_equal(stretched([line], 5)[0], line)
-    assert stretched([line], 1).shape == (1, 1, 1)
-    assert stretched([np.array([[3.0, 1.0]])], 4)[0].tolist() == [[3.0, 1.0]] * 4
+    np.testing.assert_allclose(resampled([line], 11)[0], np.linspace(2.0, 9.0, 11)[:, None])
+    np.testing.assert_allclose(resampled([line], 2)[0], [[2.0], [9.0]])
+    np.testing.assert_array_equal(resampled([line], 5)[0], line)
+    assert resampled([line], 1).shape == (1, 1, 1)
+    assert resampled([np.array([[3.0, 1.0]])], 4)[0].tolist() == [[3.0, 1.0]] * 4
 
 
 @pytest.mark.parametrize(("name", "error"), [("ECG200", 0.12), ("SyntheticControl", 0.12), ("CBF", 0.148)])
@@ -152,7 +152,7 @@ def test_without_aeon_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check_warped() -> None:
-    """The nearest of `NearestWarped` is that of a slow loop."""
+    """The nearest of `NearestDTW` is that of a slow loop."""
     rng = np.random.default_rng(3)
     X, asked = ragged(9, rng), ragged(7, rng)
     steps = np.concatenate(X)
@@ -162,7 +162,7 @@ def check_warped() -> None:
 
     far = [[slow_dtw(scaled(a), scaled(x)) for x in X] for a in asked]
     expected = np.argmin(far, axis=1)
-    np.testing.assert_array_equal(NearestWarped().fit(X, np.arange(9)).predict(asked), expected)
+    np.testing.assert_array_equal(NearestDTW().fit(X, np.arange(9)).predict(asked), expected)
 
 
 def check_rocket() -> None:

@@ -16,15 +16,15 @@ from unrolled.errors import ArgumentError, MissingDependencyError
 from unrolled.evaluate.sequence.candidates import (
     NOTES,
     RIVALS,
-    Entrant,
-    ask,
-    known_rivals,
-    left_out,
-    network_entrant,
-    rival_entrants,
+    Candidate,
+    check_rivals,
+    excluded_rivals,
+    fit_and_predict,
+    model_candidate,
+    rival_candidates,
     warm_up,
 )
-from unrolled.evaluate.sequence.split import Part, in_folds, judged
+from unrolled.evaluate.sequence.split import TrainTestSplit, evaluation_data, fold_splits
 from unrolled.train.history import History
 
 
@@ -42,9 +42,9 @@ class Watched(ClassifierMixin, BaseEstimator):
         return np.zeros(len(X), dtype=int)
 
 
-def parts_of(X: Any, folds: int = 3, groups: Any = None) -> list[Part]:
+def parts_of(X: Any, folds: int = 3, groups: Any = None) -> list[TrainTestSplit]:
     """X in folds, its classes 0 and 1 in turn."""
-    return in_folds(judged(X, np.arange(len(X)) % 2, "labels", groups)[0], folds, "labels")[0]
+    return fold_splits(evaluation_data(X, np.arange(len(X)) % 2, "labels", groups)[0], folds, "labels")[0]
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_each_is_fitted_on_each_part_anew() -> None:
     """A fresh one a fold, its training first, then what it is judged on; answers part after part."""
     parts = parts_of(np.arange(24.0).reshape(12, 2))
     Watched.seen = []
-    told = ask(Entrant("watched", Watched), parts)
+    told = fit_and_predict(Candidate("watched", Watched), parts)
     assert [what for what, _ in Watched.seen] == ["fit", "ask"] * 3
     for k, (train, test) in enumerate(parts):
         np.testing.assert_array_equal(Watched.seen[2 * k][1], train.X)
@@ -76,7 +76,7 @@ def test_seconds_are_those_of_one_fold(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mean over the parts: a clock that ticks once a look."""
     ticks = iter(range(100))
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates.time.perf_counter", lambda: next(ticks))
-    told = ask(Entrant("watched", Watched), parts_of(np.zeros((12, 2))))
+    told = fit_and_predict(Candidate("watched", Watched), parts_of(np.zeros((12, 2))))
     assert (told.fit_seconds, told.predict_seconds) == (1.0, 1.0)
 
 
@@ -89,12 +89,12 @@ def test_groups_reach_those_that_take_them(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(SequenceClassifier, "predict", lambda self, X: np.zeros(len(X), dtype=int))
     parts = parts_of(np.random.default_rng(0).normal(size=(12, 4)), groups=np.arange(12) // 2)
     for entrant in (
-        network_entrant(SequenceClassifier()),
-        rival_entrants(SequenceClassifier(), "labels", ["bag of steps"])[0],
+        model_candidate(SequenceClassifier()),
+        rival_candidates(SequenceClassifier(), "labels", ["bag of steps"])[0],
     ):
-        ask(entrant, parts)
+        fit_and_predict(entrant, parts)
     assert [groups.tolist() for groups in given] == [part.train.groups.tolist() for part in parts] * 2
-    ask(network_entrant(KNeighborsClassifier(1)), parts)
+    fit_and_predict(model_candidate(KNeighborsClassifier(1)), parts)
 
 
 def test_what_loads_once_loads_before_the_clock(monkeypatch: pytest.MonkeyPatch, aeon: None) -> None:
@@ -102,27 +102,28 @@ def test_what_loads_once_loads_before_the_clock(monkeypatch: pytest.MonkeyPatch,
     loaded, asked = [], []
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates._load_torch", lambda: loaded.append("torch"))
     monkeypatch.setattr(
-        "unrolled.evaluate.sequence.candidates.ask", lambda entrant, parts: asked.append((entrant, parts))
+        "unrolled.evaluate.sequence.candidates.fit_and_predict",
+        lambda entrant, parts: asked.append((entrant, parts)),
     )
     parts = parts_of(np.zeros((12, 4)))
-    simple = rival_entrants(KNeighborsClassifier(), "labels", ["1-NN Euclidean", "1-NN DTW", "MiniRocket"])
-    warm_up([network_entrant(KNeighborsClassifier()), *simple], parts[0])
+    simple = rival_candidates(KNeighborsClassifier(), "labels", ["1-NN Euclidean", "1-NN DTW", "MiniRocket"])
+    warm_up([model_candidate(KNeighborsClassifier()), *simple], parts[0])
     assert loaded == []
     assert [entrant.name for entrant, _ in asked] == ["1-NN DTW", "MiniRocket"]
     assert [part.train.y.tolist() for _, (part,) in asked] == [[0, 1, 2, 3]] * 2
-    warm_up([network_entrant(SequenceClassifier())], parts[0])
+    warm_up([model_candidate(SequenceClassifier())], parts[0])
     assert loaded == ["torch"]
 
 
 def test_the_network_is_copied() -> None:
     """With its settings, fitted or not; what came in stays as it is."""
     model = SequenceClassifier(cell="lstm", hidden_size=3)
-    entrant = network_entrant(model)
+    entrant = model_candidate(model)
     assert entrant.name == "lstm"
     assert entrant.make() is not model
     assert entrant.make().get_params() == model.get_params()
     pipeline = make_pipeline(StandardScaler(), KNeighborsClassifier())
-    assert network_entrant(pipeline).name == "KNeighborsClassifier"
+    assert model_candidate(pipeline).name == "KNeighborsClassifier"
 
 
 def test_rivals_of_a_network_have_its_settings() -> None:
@@ -131,7 +132,7 @@ def test_rivals_of_a_network_have_its_settings() -> None:
         cell="rnn", hidden_size=3, activation="relu", bidirectional=True, num_layers=2, pooling="mean",
         max_epochs=3, batch_size=4, validation_fraction=0.2, dropout=0.1, learning_rate=1e-3, random_state=5,
     )  # fmt: skip
-    made = {entrant.name: entrant.make() for entrant in rival_entrants(model, "labels", RIVALS["labels"])}
+    made = {entrant.name: entrant.make() for entrant in rival_candidates(model, "labels", RIVALS["labels"])}
     assert list(made) == list(RIVALS["labels"])
     assert (made["reservoir"].training, made["reservoir"].hidden_size) == ("reservoir", None)
     assert (made["reservoir"].cell, made["reservoir"].random_state) == ("rnn", 5)
@@ -145,7 +146,7 @@ def test_rivals_of_a_network_have_its_settings() -> None:
     assert made["bag of steps"].model.get_params() == model.get_params()
     flat._check_arguments()
     made["reservoir"]._check_arguments()
-    flat_rival = rival_entrants(SequenceClassifier(cell="feedforward"), "labels", ["reservoir"])[0].make()
+    flat_rival = rival_candidates(SequenceClassifier(cell="feedforward"), "labels", ["reservoir"])[0].make()
     assert (flat_rival.cell, flat_rival.training) == ("gru", "reservoir")
 
 
@@ -160,13 +161,13 @@ def test_rivals_of_a_network_have_its_settings() -> None:
 def test_nobody_is_its_own_rival(model: Any, missing: str) -> None:
     """A reservoir is not compared with itself, nor a feed-forward net."""
     task = "numbers" if isinstance(model, SequenceRegressor) else "labels"
-    names = [entrant.name for entrant in rival_entrants(model, task, RIVALS[task])]
+    names = [entrant.name for entrant in rival_candidates(model, task, RIVALS[task])]
     assert names == [name for name in RIVALS[task] if name != missing]
 
 
 def test_another_estimator_meets_ours() -> None:
     """A reservoir and a feed-forward net with their default settings, which read sequences."""
-    made = rival_entrants(KNeighborsClassifier(), "labels", ["reservoir", "feed-forward", "bag of steps"])
+    made = rival_candidates(KNeighborsClassifier(), "labels", ["reservoir", "feed-forward", "bag of steps"])
     assert [type(entrant.make()).__name__ for entrant in made] == ["SequenceClassifier"] * 2 + ["BagOfSteps"]
     assert [entrant.reads_x for entrant in made] == [False, False, True]
 
@@ -175,49 +176,49 @@ def test_without_aeon_two_are_left_out(no_aeon: None) -> None:
     """How to have them is said; who names one is refused."""
     parts = parts_of(np.zeros((12, 4)))
     why = "aeon is not installed (pip install aeon)"
-    assert left_out(parts, RIVALS["labels"], asked_for=False) == {"1-NN DTW": why, "MiniRocket": why}
-    assert left_out(parts, ["majority class"], asked_for=True) == {}
+    assert excluded_rivals(parts, RIVALS["labels"], asked_for=False) == {"1-NN DTW": why, "MiniRocket": why}
+    assert excluded_rivals(parts, ["majority class"], asked_for=True) == {}
     with pytest.raises(MissingDependencyError, match=r"rivals: MiniRocket needs aeon, .* pip install aeon"):
-        left_out(parts, ["MiniRocket"], asked_for=True)
+        excluded_rivals(parts, ["MiniRocket"], asked_for=True)
 
 
 def test_ragged_sequences_have_no_flat_vector(aeon: None) -> None:
     """Also where only those that are judged have another length."""
     ragged = parts_of([np.zeros(3 + k % 2) for k in range(12)])
-    assert left_out(ragged, RIVALS["labels"], asked_for=True) == {
+    assert excluded_rivals(ragged, RIVALS["labels"], asked_for=True) == {
         "feed-forward": "sequences differ in length"
     }
-    train, _ = judged(np.zeros((4, 5)), [0, 1, 0, 1], "labels")
-    test, _ = judged(np.zeros((2, 6)), [0, 1], "labels")
-    assert "feed-forward" in left_out([Part(train, test)], RIVALS["labels"], asked_for=False)
-    assert left_out([Part(train, train)], RIVALS["labels"], asked_for=False) == {}
+    train, _ = evaluation_data(np.zeros((4, 5)), [0, 1, 0, 1], "labels")
+    test, _ = evaluation_data(np.zeros((2, 6)), [0, 1], "labels")
+    assert "feed-forward" in excluded_rivals([TrainTestSplit(train, test)], RIVALS["labels"], asked_for=False)
+    assert excluded_rivals([TrainTestSplit(train, train)], RIVALS["labels"], asked_for=False) == {}
 
 
 def test_what_takes_too_long_is_left_out_unless_named(aeon: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Warping every pair of steps, and a ridge on many sequences."""
     parts = parts_of(np.zeros((12, 4)))
-    monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MOST_WARPED", 3 * 32 * 16 - 1)
-    monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MOST_ROCKETS", 7)
-    out = left_out(parts, RIVALS["labels"], asked_for=False)
+    monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MAX_DTW_PAIRS", 3 * 32 * 16 - 1)
+    monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MAX_MINIROCKET_SEQUENCES", 7)
+    out = excluded_rivals(parts, RIVALS["labels"], asked_for=False)
     assert out["1-NN DTW"] == "it would compare 2e+03 pairs of steps; name it in rivals to have it"
     assert out["MiniRocket"] == "its ridge on more than 7 sequences is slow; name it to have it"
-    assert left_out(parts, RIVALS["labels"], asked_for=True) == {}
-    monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MOST_WARPED", 3 * 32 * 16)
-    monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MOST_ROCKETS", 8)
-    assert left_out(parts, RIVALS["labels"], asked_for=False) == {}
+    assert excluded_rivals(parts, RIVALS["labels"], asked_for=True) == {}
+    monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MAX_DTW_PAIRS", 3 * 32 * 16)
+    monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MAX_MINIROCKET_SEQUENCES", 8)
+    assert excluded_rivals(parts, RIVALS["labels"], asked_for=False) == {}
 
 
 def test_names_are_known_or_refused() -> None:
     """All of the task, or those asked for, each once; the nearest spelling is offered."""
-    assert known_rivals(None, "numbers") == RIVALS["numbers"]
-    assert known_rivals("reservoir", "labels") == ("reservoir",)
-    assert known_rivals(["reservoir", "MiniRocket", "reservoir"], "labels") == ("reservoir", "MiniRocket")
+    assert check_rivals(None, "numbers") == RIVALS["numbers"]
+    assert check_rivals("reservoir", "labels") == ("reservoir",)
+    assert check_rivals(["reservoir", "MiniRocket", "reservoir"], "labels") == ("reservoir", "MiniRocket")
     with pytest.raises(ArgumentError, match=r"rivals: .* got 'minirocket'\. Did you mean 'MiniRocket'\?"):
-        known_rivals(["minirocket"], "labels")
+        check_rivals(["minirocket"], "labels")
     with pytest.raises(ArgumentError, match="got none: a score means nothing without one"):
-        known_rivals([], "labels")
+        check_rivals([], "labels")
     with pytest.raises(ArgumentError, match="got 'last step'"):
-        known_rivals(["last step"], "labels")
+        check_rivals(["last step"], "labels")
 
 
 def test_every_rival_says_what_it_is() -> None:
@@ -239,4 +240,4 @@ def test_ctrl_c_in_a_training_is_ctrl_c_of_the_comparison() -> None:
 
     part = SimpleNamespace(X=None, y=None, groups=None, sequences=None)
     with pytest.raises(KeyboardInterrupt):
-        ask(Entrant("gru", Interrupted), [(part, part)])
+        fit_and_predict(Candidate("gru", Interrupted), [(part, part)])

@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 import unrolled as ur
 from unrolled import ArgumentError, DataError, SequenceClassifier, SequenceTagger, TrainingError, compare
-from unrolled.stats.paired import mcnemar_p, share_interval
+from unrolled.stats.paired import mcnemar_p, wilson_interval
 
 SIMPLE = ["majority class", "1-NN Euclidean"]
 
@@ -57,7 +57,7 @@ def test_rows_say_what_the_answers_say(data: tuple[np.ndarray, np.ndarray]) -> N
     for row in result.rows:
         assert row.accuracy == pytest.approx(1 - wrong[row.name].mean())
         right = int((~wrong[row.name]).sum())
-        assert row.interval == pytest.approx(share_interval(right, 60, 80))
+        assert row.interval == pytest.approx(wilson_interval(right, 60, 80))
         assert (row.rmse, row.mae, row.r2) == (None, None, None)
     network, other = wrong["Cut"], wrong["majority class"]
     expected = mcnemar_p(int((other & ~network).sum()), int((network & ~other).sum()))
@@ -92,7 +92,7 @@ def test_folds_and_groups_widen_the_interval(data: tuple[np.ndarray, np.ndarray]
     test = compare(model, X, y, test=(X, y), rivals="majority class").rows[0]
     folds = compare(model, X, y, rivals="majority class").rows[0]
     right = 60 * test.accuracy
-    assert folds.interval == pytest.approx(share_interval(right / 2.25, 60 / 2.25, 95))
+    assert folds.interval == pytest.approx(wilson_interval(right / 2.25, 60 / 2.25, 95))
     order = np.lexsort((X[:, 0] <= 0.5, y))  # those that are answered alike lie together
     alike = compare(model, X[order], y[order], groups=np.arange(60) // 5, rivals="majority class").rows[0]
     assert np.diff(alike.interval) > 1.2 * np.diff(folds.interval)

@@ -9,7 +9,13 @@ import pytest
 
 from unrolled.data.io.labelled import as_sequences
 from unrolled.errors import ArgumentError, DataError
-from unrolled.evaluate.sequence.split import in_folds, judged, require_learnable, unseen, with_test
+from unrolled.evaluate.sequence.split import (
+    evaluation_data,
+    fold_splits,
+    holdout_split,
+    require_learnable,
+    unseen_class_remarks,
+)
 
 
 def block(count: int = 12, steps: int = 5) -> np.ndarray:
@@ -24,9 +30,9 @@ def test_arrays_and_lists_keep_their_form() -> None:
     """An estimator is given some of what came, not something made of it."""
     rows = np.array([7, 2])
     for X in (block(), block()[..., None]):
-        np.testing.assert_array_equal(judged(X, Y, "labels")[0].some(rows).X, X[rows])
+        np.testing.assert_array_equal(evaluation_data(X, Y, "labels")[0].some(rows).X, X[rows])
     ragged = [row[: 2 + k % 3] for k, row in enumerate(block())]
-    some = judged(ragged, Y, "labels")[0].some(rows)
+    some = evaluation_data(ragged, Y, "labels")[0].some(rows)
     assert some.X[0] is ragged[7]
     assert some.X[1] is ragged[2]
     assert [x.shape for x in some.sequences] == [(3, 1), (4, 1)]
@@ -36,7 +42,7 @@ def test_arrays_and_lists_keep_their_form() -> None:
 @pytest.mark.parametrize("frame", [pd.DataFrame, lambda X: pl.DataFrame(X, schema=list("vwxyz"))])
 def test_a_frame_of_one_feature_becomes_an_array(frame: Any) -> None:
     """So that estimators which know no sequences read it."""
-    X = judged(frame(block()), Y, "labels")[0].X
+    X = evaluation_data(frame(block()), Y, "labels")[0].X
     np.testing.assert_array_equal(X, block())
 
 
@@ -46,15 +52,15 @@ def test_other_frames_become_lists() -> None:
     long = pd.DataFrame({"unique_id": ids, "ds": np.tile(np.arange(5), 12), "x": block().ravel()})
     nested = pd.DataFrame({"x": list(block())})
     for X in (long, nested, as_sequences(list(block()))):
-        own, _ = judged(X, Y, "labels")
+        own, _ = evaluation_data(X, Y, "labels")
         assert isinstance(own.some(np.array([3])).X, list)
         np.testing.assert_array_equal(own.some(np.array([3])).X[0], block()[3, :, None])
 
 
 def test_everyone_is_judged_once_by_those_not_fitted_on() -> None:
     """Over all folds, each sequence once; fitted and judged are never the same."""
-    own, _ = judged(block(), Y, "labels")
-    parts, fold = in_folds(own, 3, "labels")
+    own, _ = evaluation_data(block(), Y, "labels")
+    parts, fold = fold_splits(own, 3, "labels")
     found = np.concatenate([part.test.X for part in parts])
     np.testing.assert_array_equal(found[np.argsort(found[:, 0])], block())
     for k, (train, test) in enumerate(parts):
@@ -66,8 +72,8 @@ def test_everyone_is_judged_once_by_those_not_fitted_on() -> None:
 
 def test_groups_stay_together() -> None:
     """Their names may be texts or numbers; both sides know them."""
-    own, _ = judged(block(), Y, "labels", [f"person {k // 2}" for k in range(12)])
-    parts, fold = in_folds(own, 3, "labels")
+    own, _ = evaluation_data(block(), Y, "labels", [f"person {k // 2}" for k in range(12)])
+    parts, fold = fold_splits(own, 3, "labels")
     assert (fold[::2] == fold[1::2]).all()
     for train, test in parts:
         assert not set(train.groups) & set(test.groups)
@@ -75,20 +81,20 @@ def test_groups_stay_together() -> None:
 
 def test_numbers_are_not_stratified() -> None:
     """No class can be missing from a fold."""
-    own, _ = judged(block(), np.arange(12) / 3, "numbers")
-    parts, _ = in_folds(own, 5, "numbers")
+    own, _ = evaluation_data(block(), np.arange(12) / 3, "numbers")
+    parts, _ = fold_splits(own, 5, "numbers")
     assert [len(part.test) for part in parts] == [3, 3, 2, 2, 2]
 
 
 def test_classes_that_nobody_could_learn_are_told() -> None:
     """Counted, in a sentence; none where there are none, and none of numbers."""
-    train, _ = judged(block(), Y, "labels")
-    part = with_test(train, (block(3), ["a", "c", "d"]), "labels")
+    train, _ = evaluation_data(block(), Y, "labels")
+    part = holdout_split(train, (block(3), ["a", "c", "d"]), "labels")
     told = "2 of 3 judged sequences have a class that nobody could learn: none is in X."
-    assert unseen(part, "labels") == [told]
-    assert unseen(with_test(train, (block(2), ["a", "b"]), "labels"), "labels") == []
-    numbers, _ = judged(block(), np.arange(12.0), "numbers")
-    assert unseen(with_test(numbers, (block(2), [0.5, 1.5]), "numbers"), "numbers") == []
+    assert unseen_class_remarks(part, "labels") == [told]
+    assert unseen_class_remarks(holdout_split(train, (block(2), ["a", "b"]), "labels"), "labels") == []
+    numbers, _ = evaluation_data(block(), np.arange(12.0), "numbers")
+    assert unseen_class_remarks(holdout_split(numbers, (block(2), [0.5, 1.5]), "numbers"), "numbers") == []
 
 
 @pytest.mark.parametrize(
@@ -106,19 +112,19 @@ def test_classes_that_nobody_could_learn_are_told() -> None:
 )
 def test_a_test_that_is_unlike_is_refused(test: Any, error: type, words: str) -> None:
     """What came, and the way out."""
-    train, _ = judged(block(), Y, "labels")
+    train, _ = evaluation_data(block(), Y, "labels")
     with pytest.raises(error, match=words):
-        with_test(train, test, "labels")
+        holdout_split(train, test, "labels")
 
 
 def test_bad_data_is_refused_as_by_the_estimators() -> None:
     """Their own sentences, with the name of this call."""
     with pytest.raises(DataError, match=r"compare X, sequence 1, step 2: expected a number, got NaN"):
-        judged([[1.0, 2.0, 3.0], [1.0, 2.0, np.nan]], ["a", "b"], "labels")
+        evaluation_data([[1.0, 2.0, 3.0], [1.0, 2.0, np.nan]], ["a", "b"], "labels")
     with pytest.raises(DataError, match=r"compare y: expected 12 as X has 12 sequences, got 11"):
-        judged(block(), Y[1:], "labels")
+        evaluation_data(block(), Y[1:], "labels")
     with pytest.raises(DataError, match=r"groups: expected 12 names, one a sequence, got shape \(3,\)"):
-        judged(block(), Y, "labels", [0, 1, 2])
+        evaluation_data(block(), Y, "labels", [0, 1, 2])
 
 
 def test_a_class_in_one_fold_only_is_told() -> None:

@@ -5,22 +5,29 @@ import pytest
 from scipy import stats
 
 from unrolled.data.splits import stratified_folds
-from unrolled.evaluate.sequence.verdict import Entry, Standing, spoken, standing
-from unrolled.stats.paired import shared_by_folds
+from unrolled.evaluate.sequence.verdict import (
+    CandidateLosses,
+    ComparisonVerdict,
+    comparison_verdict,
+    display_name,
+)
+from unrolled.stats.paired import fold_inflation
 
 RUNS = 200
 MOST_FALSE = int(stats.binom.ppf(0.999, RUNS, 0.05))  # 5 %, and what chance adds once in a thousand times
 
 
-def entry(losses: np.ndarray, name: str = "MiniRocket", seconds: float = 1.0, score: str = "?") -> Entry:
+def entry(
+    losses: np.ndarray, name: str = "MiniRocket", seconds: float = 1.0, score: str = "?"
+) -> CandidateLosses:
     """One of those compared."""
-    return Entry(name, np.asarray(losses, dtype=np.float64), score, seconds)
+    return CandidateLosses(name, np.asarray(losses, dtype=np.float64), score, seconds)
 
 
-def of_labels(network: np.ndarray, *rivals: np.ndarray, **settings: object) -> Standing:
+def of_labels(network: np.ndarray, *rivals: np.ndarray, **settings: object) -> ComparisonVerdict:
     """Where a network stands that is wrong here, among rivals that are wrong there."""
     entries = [entry(losses, str(k)) for k, losses in enumerate(rivals)]
-    return standing(entry(network, "gru"), entries, is_labels=True, **settings)
+    return comparison_verdict(entry(network, "gru"), entries, is_labels=True, **settings)
 
 
 def mistakes(rng: np.random.Generator, rates: list[float], n: int, shared: float = 0.5) -> list[np.ndarray]:
@@ -97,7 +104,7 @@ def test_folds_that_share_their_training_do_not_make_false_wins() -> None:
     for _ in range(2 * RUNS):
         X = rng.normal(size=(40, 40)) + (2 * y[:, None] - 1) / np.sqrt(20)
         network, rival = nearest(X[:, :20], y, fold), nearest(X[:, 20:], y, fold)
-        wins += of_labels(network, rival, inflation=shared_by_folds(5)).outcome == "better"
+        wins += of_labels(network, rival, inflation=fold_inflation(5)).outcome == "better"
         naive += of_labels(network, rival).outcome == "better"
     most = stats.binom.ppf(0.999, 2 * RUNS, 0.05)
     assert wins <= most
@@ -108,7 +115,7 @@ def test_a_real_difference_is_seen_through_folds() -> None:
     """Five per cent wrong against 25, 200 sequences in five folds: a win in at least 4 of 5 runs."""
     rng = np.random.default_rng(5)
     wins = sum(
-        of_labels(*mistakes(rng, [0.05, 0.25], 200), inflation=shared_by_folds(5)).outcome == "better"
+        of_labels(*mistakes(rng, [0.05, 0.25], 200), inflation=fold_inflation(5)).outcome == "better"
         for _ in range(RUNS)
     )
     assert wins >= 0.8 * RUNS
@@ -134,7 +141,7 @@ def test_squared_errors_make_no_false_wins() -> None:
     for k in range(RUNS):
         rival = rng.standard_t(5, size=60) ** 2
         gap = 0.5 * (1 - rng.exponential(size=60)) if k % 2 else rng.standard_t(3, size=60)
-        told = standing(entry(rival - gap, "gru"), [entry(rival)], is_labels=False)
+        told = comparison_verdict(entry(rival - gap, "gru"), [entry(rival)], is_labels=False)
         wins += told.outcome == "better"
     assert wins <= MOST_FALSE
 
@@ -145,7 +152,7 @@ def test_a_rival_that_once_explodes_does_not_hide_a_win() -> None:
     near = 10 + rng.normal(size=40)
     burst = near.copy()
     burst[7] = 1e12
-    told = standing(entry(near - 1, "gru"), [entry(burst, "a"), entry(near, "b")], is_labels=False)
+    told = comparison_verdict(entry(near - 1, "gru"), [entry(burst, "a"), entry(near, "b")], is_labels=False)
     assert (told.outcome, told.best_rival) == ("better", "b")
 
 
@@ -160,7 +167,9 @@ def test_many_sequences_are_flipped_in_blocks() -> None:
 def test_fewer_than_ten_are_too_few() -> None:
     """However large the difference: nine sequences, or ninety in nine groups."""
     right, wrong = np.zeros(9), np.ones(9)
-    told = standing(entry(right, "gru", score="100.0 %"), [entry(wrong, score="0.0 %")], is_labels=True)
+    told = comparison_verdict(
+        entry(right, "gru", score="100.0 %"), [entry(wrong, score="0.0 %")], is_labels=True
+    )
     assert (told.outcome, told.p_value) == ("too few to tell", None)
     assert told.sentence == (
         "9 sequences are too few to tell: the GRU is right on 100.0 % of 9 sequences, the best of the simple "
@@ -174,7 +183,7 @@ def test_fewer_than_ten_are_too_few() -> None:
 def told_of(network: list[int], rivals: dict[str, tuple[list[int], float]]) -> str:
     """The sentence's last words, for 40 sequences of which these are wrong, the network taking 4 s."""
     entries = [entry(np.arange(40) < wrong[0], name, seconds) for name, (wrong, seconds) in rivals.items()]
-    told = standing(entry(np.arange(40) < network[0], "gru", 4.0), entries, is_labels=True)
+    told = comparison_verdict(entry(np.arange(40) < network[0], "gru", 4.0), entries, is_labels=True)
     return told.sentence.rpartition(": ")[2]
 
 
@@ -203,13 +212,15 @@ def test_each_case_has_its_words(
 def test_the_sentence_is_whole() -> None:
     """Scores, how many, how often by chance, and what it means; of numbers the error."""
     network, rival = np.arange(40) < 2, np.arange(40) < 12
-    told = standing(entry(network, "lstm", score="95.0 %"), [entry(rival, score="70.0 %")], is_labels=True)
+    told = comparison_verdict(
+        entry(network, "lstm", score="95.0 %"), [entry(rival, score="70.0 %")], is_labels=True
+    )
     assert told.sentence == (
         "The LSTM is right on 95.0 % of 40 sequences, the best of the simple ones (MiniRocket) on 70.0 %; a "
         "difference this large would appear in fewer than 1 of 1,000 such comparisons if there were none: it "
         "has skill here."
     )
-    told = standing(
+    told = comparison_verdict(
         entry(np.full(40, 4.0), "gru", score="2"), [entry(np.full(40, 9.0), score="3")], is_labels=False
     )
     assert told.sentence.startswith(
@@ -221,7 +232,7 @@ def test_of_equal_rivals_the_quickest_is_the_best() -> None:
     """The one to name is the one to use."""
     wrong = np.arange(40) < 4
     rivals = [entry(wrong, "slow", 9.0), entry(wrong, "quick", 0.1)]
-    assert standing(entry(wrong, "gru"), rivals, is_labels=True).best_rival == "quick"
+    assert comparison_verdict(entry(wrong, "gru"), rivals, is_labels=True).best_rival == "quick"
 
 
 def test_each_rival_has_a_p_of_its_own() -> None:
@@ -233,7 +244,7 @@ def test_each_rival_has_a_p_of_its_own() -> None:
 
 def test_names_are_spoken_as_people_say_them() -> None:
     """Cells by their initials, classes as they are called."""
-    assert [spoken(name) for name in ("rnn", "feed-forward", "KNeighborsClassifier")] == [
+    assert [display_name(name) for name in ("rnn", "feed-forward", "KNeighborsClassifier")] == [
         "the RNN",
         "the feed-forward net",
         "KNeighborsClassifier",

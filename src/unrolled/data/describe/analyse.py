@@ -20,7 +20,7 @@ from unrolled.data.io.read import read
 from unrolled.data.preprocess.transforms import choose_transform, is_multiplicative
 from unrolled.data.sequences import Order, Sequences
 from unrolled.errors import DataError
-from unrolled.stats.serial_correlation import Evidence, order_evidence, token_evidence
+from unrolled.stats.serial_correlation import OrderEvidence, order_test, token_order_test
 
 Floats = NDArray[np.float64]
 
@@ -71,8 +71,8 @@ class Description:
     length: tuple[int, int]
     columns: tuple[str, ...]
     declared: str
-    order: Evidence
-    order_of_changes: Evidence | None = None
+    order: OrderEvidence
+    order_of_changes: OrderEvidence | None = None
     start: str | None = None
     end: str | None = None
     freq: str | None = None
@@ -161,7 +161,7 @@ def describe(source: Any) -> Description:
         )
     facts = _shape(series)
     if series.tokens is not None:
-        return Description(**facts, order=token_evidence(_codes(series), _position(series)))
+        return Description(**facts, order=token_order_test(_codes(series), _position(series)))
     facts |= {"missing": int(series.missing.sum()), "ranges": _ranges(series)}
     if series.order is Order.NONE:
         return Description(**facts, order=_table_evidence(series))
@@ -200,10 +200,10 @@ def _ranges(series: Sequences) -> dict[str, tuple[float, float]]:
     return {name: (float(known.min()), float(known.max())) for name, known in pairs if len(known)}
 
 
-def _table_evidence(series: Sequences) -> Evidence:
+def _table_evidence(series: Sequences) -> OrderEvidence:
     """The column whose order shows most, its p-value times the number of columns looked at."""
     rows = _position(series)
-    found = [order_evidence(series.values[:, k], rows) for k in range(len(series.columns))]
+    found = [order_test(series.values[:, k], rows) for k in range(len(series.columns))]
     told = [evidence for evidence in found if evidence.p_value is not None]
     if not told:
         return found[0]
@@ -243,10 +243,10 @@ def _behaviour(series: Sequences, found: Survey | None) -> dict[str, Any]:
     season = season_length(found.freq if found else None)
     parts = [one.target[: one.observed[0]] for one in _some(series)]
     changes = [changes_of(y) for y in parts]
-    order = order_evidence(np.concatenate(parts), _labels(parts), season)
+    order = order_test(np.concatenate(parts), _labels(parts), season)
     facts: dict[str, Any] = {"order": order, "warnings": tuple(_constant(parts, series.source))}
     if order.outcome == "carries information":  # else differences only show that they are differences
-        facts["order_of_changes"] = order_evidence(np.concatenate(changes), _labels(changes), season)
+        facts["order_of_changes"] = order_test(np.concatenate(changes), _labels(changes), season)
     known = [y[~np.isnan(y)] for y in parts]
     known = [y for y in known if len(y) > 1 and np.ptp(y) > 0]
     if not known:

@@ -14,10 +14,15 @@ from unrolled.data.io.frames import to_frame
 from unrolled.data.io.read import read
 from unrolled.data.splits import rolling_origins
 from unrolled.errors import ArgumentError
-from unrolled.evaluate.forecasting.baselines import feedforward_twin, known_baselines, variants
-from unrolled.evaluate.forecasting.metrics import MEASURES, losses_by_origin, scores, units_of
-from unrolled.evaluate.forecasting.rolling_origin import Replay, Told, altered_after, common_ends
-from unrolled.evaluate.forecasting.verdict import Rival, Verdict, judge
+from unrolled.evaluate.forecasting.baselines import baseline_variants, check_baselines, matching_feedforward
+from unrolled.evaluate.forecasting.metrics import METRICS, forecast_metrics, losses_by_origin, mase_scales
+from unrolled.evaluate.forecasting.rolling_origin import (
+    ModelForecasts,
+    RollingOrigins,
+    common_ends,
+    perturbed_after,
+)
+from unrolled.evaluate.forecasting.verdict import BaselineLosses, Verdict, backtest_verdict
 from unrolled.models.forecasting.validation import require_distinct
 from unrolled.validation import ErrorCollector, check_float, check_int
 
@@ -31,7 +36,7 @@ class BacktestResult:
 
     Args:
         table: a row a model, the network first, then the baselines from the best on: model, note (the
-            scale a baseline did best on), and `unrolled.evaluate.forecasting.metrics.MEASURES`.
+            scale a baseline did best on), and `unrolled.evaluate.forecasting.metrics.METRICS`.
         verdict: is the network better than the best of its baselines?
         columns: a row a forecast step: id, time, cutoff, y, and each model's forecast.
         backend: the kind of frame that `forecasts` is.
@@ -61,7 +66,7 @@ class BacktestResult:
 
     def to_frame(self) -> Any:
         """The table as a frame of the kind that came in; `coverage` becomes `coverage-80`."""
-        names = {name: name for name in ("model", "note", *MEASURES)}
+        names = {name: name for name in ("model", "note", *METRICS)}
         names["coverage"] = f"coverage-{self.level:g}"
         columns = {new: [row[old] for row in self.table] for old, new in names.items()}
         arrays = {
@@ -90,11 +95,11 @@ class BacktestResult:
         return figure(self)
 
     def __str__(self) -> str:
-        head = ["model", *MEASURES[:-1], f"in {self.level:g} % band"]
+        head = ["model", *METRICS[:-1], f"in {self.level:g} % band"]
         rows = [head]
         for row in self.table:
             label = f"{row['model']} {row['note']}".strip()
-            rows.append([label, *(_number(name, row[name]) for name in MEASURES)])
+            rows.append([label, *(_number(name, row[name]) for name in METRICS)])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join(
@@ -139,26 +144,26 @@ def backtest(
     """
     if isinstance(model, type) or not hasattr(model, "forecast_origins"):
         raise ArgumentError(f"model: expected a Forecaster, fitted or not, got {model!r}.")
-    names = _checked(origins, step, level, baselines)
+    names = _check_arguments(origins, step, level, baselines)
     series = read(series)
     require_regular(series)
     require_distinct(series, ["cutoff", "y", model.cell, *names])
     horizon = check_int("horizon", model.horizon, least=1)
     ends, early = common_ends(series)
     if step is None:
-        step = _step_between(ends, horizon, origins)
-    grid = _grid(ends, early, horizon, origins, step)
-    replay = Replay(series, grid, horizon, level, refit=refit)
-    fitted, told, tried = _all_told(replay, model, names)
-    units = units_of(
+        step = _default_step(ends, horizon, origins)
+    grid = _origins(ends, early, horizon, origins, step)
+    replay = RollingOrigins(series, grid, horizon, level, refit=refit)
+    fitted, told, tried = _forecast_all(replay, model, names)
+    units = mase_scales(
         [y[: o[0] + 1] for y, o in zip(replay.targets, grid, strict=True)], replay.season(fitted)
     )
     losses = [losses_by_origin(replay.actual, one.point, units) for one in (told, *tried)]
-    rivals = [Rival(one.name, loss, one.note) for one, loss in zip(tried, losses[1:], strict=True)]
-    shown = [told, *_best_of_each_name(tried, losses[1:])]
+    rivals = [BaselineLosses(one.name, loss, one.note) for one, loss in zip(tried, losses[1:], strict=True)]
+    shown = [told, *_best_variants(tried, losses[1:])]
     return BacktestResult(
-        table=[_row(one, replay, units) for one in shown],
-        verdict=judge(losses[0], rivals, horizon=horizon, step=step, name=told.name),
+        table=[_table_row(one, replay, units) for one in shown],
+        verdict=backtest_verdict(losses[0], rivals, horizon=horizon, step=step, name=told.name),
         columns=replay.columns(shown),
         backend=series.backend,
         horizon=horizon,
@@ -169,7 +174,7 @@ def backtest(
     )
 
 
-def sees_the_future(model: Any, series: Any, *, origins: int = 3, refit: bool = False) -> bool:
+def has_lookahead(model: Any, series: Any, *, origins: int = 3, refit: bool = False) -> bool:
     """Whether any forecast changes when the steps after its origin are altered: then the model cheats.
 
     Everything after each origin in turn, past covariates included, is multiplied and shifted at random;
@@ -183,16 +188,16 @@ def sees_the_future(model: Any, series: Any, *, origins: int = 3, refit: bool = 
 
     >>> import unrolled as ur
     >>> y = 100 + np.cumsum(np.random.default_rng(0).normal(size=60))
-    >>> sees_the_future(ur.Forecaster(horizon=2, hidden_size=4, max_epochs=1), y)
+    >>> has_lookahead(ur.Forecaster(horizon=2, hidden_size=4, max_epochs=1), y)
     False
     """
     series = read(series)
     require_regular(series)
-    grid = _grid(*common_ends(series), model.horizon, origins, model.horizon)
-    _, honest = Replay(series, grid, model.horizon, 80, refit=refit).network(model)
+    grid = _origins(*common_ends(series), model.horizon, origins, model.horizon)
+    _, honest = RollingOrigins(series, grid, model.horizon, 80, refit=refit).network(model)
     for k in range(origins):
-        other = altered_after(series, grid[:, k])
-        _, told = Replay(other, grid, model.horizon, 80, refit=refit).network(model)
+        other = perturbed_after(series, grid[:, k])
+        _, told = RollingOrigins(other, grid, model.horizon, 80, refit=refit).network(model)
         for before, after in ((honest.point, told.point), (honest.quantiles, told.quantiles)):
             tolerance = 1e-5 * float(np.abs(before).mean())
             if not np.allclose(before[:, : k + 1], after[:, : k + 1], rtol=0, atol=tolerance):
@@ -200,32 +205,34 @@ def sees_the_future(model: Any, series: Any, *, origins: int = 3, refit: bool = 
     return False
 
 
-def _all_told(replay: Replay, model: Any, names: Sequence[str]) -> tuple[Any, Told, list[Told]]:
+def _forecast_all(
+    replay: RollingOrigins, model: Any, names: Sequence[str]
+) -> tuple[Any, ModelForecasts, list[ModelForecasts]]:
     """The network fitted at the first origin, what it told, and what each baseline told."""
     fitted, told = replay.network(model)
-    tried = [replay.baseline(one, fitted) for one in variants(names, replay.transforms(fitted))]
+    tried = [replay.baseline(one, fitted) for one in baseline_variants(names, replay.transforms(fitted))]
     if "FeedForward" in names and model.cell != "feedforward":
-        tried.append(replay.network(feedforward_twin(fitted), "FeedForward")[1])
+        tried.append(replay.network(matching_feedforward(fitted), "FeedForward")[1])
     return fitted, told, tried
 
 
-def _best_of_each_name(tried: Sequence[Told], losses: Sequence[Floats]) -> list[Told]:
+def _best_variants(tried: Sequence[ModelForecasts], losses: Sequence[Floats]) -> list[ModelForecasts]:
     """From the best on; of those that share a name (one for each scale), the best."""
-    best: dict[str, Told] = {}
+    best: dict[str, ModelForecasts] = {}
     for k in np.argsort([loss.mean() for loss in losses], kind="stable"):
         best.setdefault(tried[k].name, tried[k])
     return list(best.values())
 
 
-def _row(told: Told, replay: Replay, units: Floats) -> dict[str, Any]:
-    measured = scores(
+def _table_row(told: ModelForecasts, replay: RollingOrigins, units: Floats) -> dict[str, Any]:
+    measured = forecast_metrics(
         replay.actual, told.point, told.band, told.quantiles,
         taus=replay.taus, units=units, level=replay.level,
     )  # fmt: skip
     return {"model": told.name, "note": told.note, **measured}
 
 
-def _checked(
+def _check_arguments(
     origins: int, step: int | None, level: float, baselines: Sequence[str] | None
 ) -> tuple[str, ...]:
     faults = ErrorCollector()
@@ -233,18 +240,18 @@ def _checked(
     if step is not None:
         faults.collect(check_int, "step", step, least=1)
     faults.collect(check_float, "level", level, above=0, below=100)
-    names: tuple[str, ...] = faults.collect(known_baselines, baselines)
+    names: tuple[str, ...] = faults.collect(check_baselines, baselines)
     faults.raise_if_any()
     return names
 
 
-def _step_between(lengths: Ints, horizon: int, origins: int) -> int:
+def _default_step(lengths: Ints, horizon: int, origins: int) -> int:
     """The horizon, or what leaves half of the shortest series before the first origin; at least 1."""
     room = int(lengths.min()) // 2 - horizon
     return max(1, min(horizon, room // max(1, origins - 1)))
 
 
-def _grid(ends: Ints, early: str, horizon: int, origins: int, step: int) -> Ints:
+def _origins(ends: Ints, early: str, horizon: int, origins: int, step: int) -> Ints:
     """(N, K) origins; the refusal says where they are counted from."""
     try:
         return rolling_origins(ends, horizon, origins, step)

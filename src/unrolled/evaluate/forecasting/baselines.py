@@ -30,16 +30,16 @@ from unrolled.validation import check_choices
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-DEFAULT = ("Naive", "RWD", "AR1", "SeasonalNaive", "Theta", "AutoETS", "FeedForward")
-BASELINES = (*DEFAULT[:-1], "AutoARIMA", "FeedForward")
+DEFAULT_BASELINES = ("Naive", "RWD", "AR1", "SeasonalNaive", "Theta", "AutoETS", "FeedForward")
+BASELINES = (*DEFAULT_BASELINES[:-1], "AutoARIMA", "FeedForward")
 _SCALES: tuple[Literal["levels", "changes", "transform"], ...] = ("levels", "changes", "transform")
-_LARGEST_GROWTH = 10.0  # of a step's effect over the horizon: φ is cut there, so that none explodes
-_WIDEST = 4096  # hidden units of a feed-forward net
-_LEAST_PAIRS = 3  # neighbouring pairs under which φ is taken as 0
-_LONGEST_ETS_SEASON = 24  # as in R's ets: a state for each season of the year, not for each hour of the week
+_MAX_GROWTH = 10.0  # of a step's effect over the horizon: φ is cut there, so that none explodes
+_MAX_HIDDEN = 4096  # hidden units of a feed-forward net
+_MIN_PAIRS = 3  # neighbouring pairs under which φ is taken as 0
+_MAX_ETS_SEASON = 24  # as in R's ets: a state for each season of the year, not for each hour of the week
 
 
-class Forecasts(NamedTuple):
+class BaselineForecast(NamedTuple):
     """What one baseline says about one series."""
 
     point: Floats  # (K, h)
@@ -48,7 +48,7 @@ class Forecasts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearBaseline:
     """Last value, drift, seasonal naive or AR(1): cheap enough to be fitted anew at every origin.
 
     Args:
@@ -59,7 +59,7 @@ class Linear:
         seasonal: repeats the last season rather than the last value.
 
     >>> y = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
-    >>> drift = Linear("RWD", "transform", has_drift=True)
+    >>> drift = LinearBaseline("RWD", "transform", has_drift=True)
     >>> at = dict(transform=Transform("log-difference"), refit=False)
     >>> drift.forecast(y, np.array([3, 5]), 2, np.array([0.5]), **at).point.round(6).tolist()
     [[16.0, 32.0], [64.0, 128.0]]
@@ -96,7 +96,7 @@ class Linear:
 
     def forecast(
         self, y: Floats, origins: Ints, horizon: int, quantiles: Floats, *, transform: Transform, refit: bool
-    ) -> Forecasts:
+    ) -> BaselineForecast:
         """Forecasts from each origin o, from y[: o + 1] alone.
 
         Where the first origin lies inside the first season (L steps, one more for φ) nothing can be
@@ -112,10 +112,10 @@ class Linear:
         """
         log, lag = self.scale(transform)
         if origins.min() < lag + self.has_slope:
-            return _last_value(y, origins, horizon, quantiles, transform=transform, refit=refit)
+            return _last_value_instead(y, origins, horizon, quantiles, transform=transform, refit=refit)
         g = np.log(y) if log else np.asarray(y, dtype=np.float64)
         w = g[lag:] - g[:-lag] if lag else g
-        constant, slope, variance = self._fit(w, origins - lag, _LARGEST_GROWTH ** (1 / horizon))
+        constant, slope, variance = self._fit(w, origins - lag, _MAX_GROWTH ** (1 / horizon))
         ahead, psi = np.zeros((len(origins), horizon)), np.zeros((len(origins), horizon))
         newest = w[origins - lag]
         for k in range(horizon):
@@ -127,7 +127,7 @@ class Linear:
         spread = np.sqrt(variance[:, None] * np.cumsum(psi**2, axis=1))
         z = np.array([NormalDist().inv_cdf(q) for q in quantiles])
         spanned = ahead[..., None] + spread[..., None] * z  # (K, h, Q)
-        return Forecasts(np.exp(ahead), np.exp(spanned)) if log else Forecasts(ahead, spanned)
+        return BaselineForecast(np.exp(ahead), np.exp(spanned)) if log else BaselineForecast(ahead, spanned)
 
     def _fit(self, w: Floats, newest: Ints, steepest: float) -> tuple[Floats, Floats, Floats]:
         """(K,) c, φ and the variance of e, by least squares over w up to each newest step."""
@@ -146,14 +146,14 @@ class Linear:
             return zm + base, slope, np.maximum(zz, 0.0)
         x = w[:-1] - base
         xm, xx, xz = mean(x), mean(x * x) - mean(x) ** 2, mean(x * z) - mean(x) * mean(z)
-        known = (xx > 1e-12 * mean(x * x)) & (last + 1 >= _LEAST_PAIRS)
+        known = (xx > 1e-12 * mean(x * x)) & (last + 1 >= _MIN_PAIRS)
         slope = np.clip(np.divide(xz, xx, out=slope, where=known), -steepest, steepest)
         left = np.maximum(zz - 2 * slope * xz + slope**2 * xx, 0.0)
         return zm - slope * xm + (1 - slope) * base, slope, left
 
 
 @dataclass(frozen=True)
-class Classical:
+class StatsforecastBaseline:
     """A model of statsforecast, on the levels.
 
     Without refit it is fitted at the first origin; at later ones its parameters stay and its states are
@@ -162,7 +162,8 @@ class Classical:
 
     >>> y = 100 + np.arange(40.0)
     >>> at = dict(transform=Transform("difference"), refit=False)
-    >>> Classical("Theta").forecast(y, np.array([37]), 2, np.array([0.1, 0.5, 0.9]), **at).point.shape
+    >>> theta = StatsforecastBaseline("Theta")
+    >>> theta.forecast(y, np.array([37]), 2, np.array([0.1, 0.5, 0.9]), **at).point.shape
     (1, 2)
     """
 
@@ -175,19 +176,19 @@ class Classical:
 
     def forecast(
         self, y: Floats, origins: Ints, horizon: int, quantiles: Floats, *, transform: Transform, refit: bool
-    ) -> Forecasts:
-        """Forecasts from each origin: see `Linear.forecast`; here refit means fitting at each of them."""
+    ) -> BaselineForecast:
+        """Forecasts from each origin, as `LinearBaseline.forecast`; refit fits at each of them."""
         season = transform.season
-        if self.name == "AutoETS" and season > _LONGEST_ETS_SEASON:
+        if self.name == "AutoETS" and season > _MAX_ETS_SEASON:
             season = 1
         levels = sorted({_level_of(q) for q in quantiles if q != 0.5})
         y = np.array(y, dtype=np.float64)  # statsforecast wants it writable and contiguous
         answers = self._answers(y, origins, horizon, levels, self._maker(season), refit=refit)
         if len(answers) < len(origins) or not all(np.isfinite(a["mean"]).all() for a in answers):
-            return _last_value(y, origins, horizon, quantiles, transform=transform, refit=refit)
+            return _last_value_instead(y, origins, horizon, quantiles, transform=transform, refit=refit)
         point = np.stack([answer["mean"] for answer in answers])
         spanned = [np.stack([_quantile(answer, q) for q in quantiles], axis=-1) for answer in answers]
-        return Forecasts(point, np.stack(spanned))
+        return BaselineForecast(point, np.stack(spanned))
 
     def _maker(self, season: int) -> Callable[[], Any]:
         from statsforecast import models  # noqa: PLC0415 (costs a second and more)
@@ -214,12 +215,12 @@ class Classical:
         return answers
 
 
-Baseline = Linear | Classical
+Baseline = LinearBaseline | StatsforecastBaseline
 
 
-def _last_value(*series: Any, **at: Any) -> Forecasts:
+def _last_value_instead(*series: Any, **at: Any) -> BaselineForecast:
     """What stands in for a baseline that cannot be fitted."""
-    return Linear("Naive").forecast(*series, **at)._replace(fell_back=True)
+    return LinearBaseline("Naive").forecast(*series, **at)._replace(fell_back=True)
 
 
 def _level_of(q: float) -> float:
@@ -233,7 +234,7 @@ def _quantile(answer: dict[str, Floats], q: float) -> Floats:
     return answer[f"{'lo' if q < 0.5 else 'hi'}-{_level_of(q)}"]
 
 
-def variants(names: Sequence[str], transforms: Sequence[Transform]) -> list[Baseline]:
+def baseline_variants(names: Sequence[str], transforms: Sequence[Transform]) -> list[Baseline]:
     """The baselines behind each name; of those that share a name, the one that errs least counts.
 
     Args:
@@ -241,22 +242,26 @@ def variants(names: Sequence[str], transforms: Sequence[Transform]) -> list[Base
         transforms: what the network uses, one a series; without a season there is no seasonal naive.
 
     >>> monthly = Transform("log-difference", season=12)
-    >>> [(b.name, b.note(monthly)) for b in variants(("Naive", "AR1"), [monthly])]
+    >>> [(b.name, b.note(monthly)) for b in baseline_variants(("Naive", "AR1"), [monthly])]
     [('Naive', ''), ('AR1', 'on levels'), ('AR1', 'on changes'), ('AR1', 'on log changes')]
     """
     table: dict[str, list[Baseline]] = {
-        "Naive": [Linear("Naive")],
-        "RWD": _distinct([Linear("RWD", scale, has_drift=True) for scale in _SCALES], transforms),
-        "AR1": _distinct([Linear("AR1", s, has_drift=True, has_slope=True) for s in _SCALES], transforms),
-        "SeasonalNaive": [Linear("SeasonalNaive", seasonal=True)] * (transforms[0].season > 1),
-        "Theta": [Classical("Theta")],
-        "AutoETS": [Classical("AutoETS")],
-        "AutoARIMA": [Classical("AutoARIMA")],
+        "Naive": [LinearBaseline("Naive")],
+        "RWD": _without_equal_scales(
+            [LinearBaseline("RWD", scale, has_drift=True) for scale in _SCALES], transforms
+        ),
+        "AR1": _without_equal_scales(
+            [LinearBaseline("AR1", s, has_drift=True, has_slope=True) for s in _SCALES], transforms
+        ),
+        "SeasonalNaive": [LinearBaseline("SeasonalNaive", seasonal=True)] * (transforms[0].season > 1),
+        "Theta": [StatsforecastBaseline("Theta")],
+        "AutoETS": [StatsforecastBaseline("AutoETS")],
+        "AutoARIMA": [StatsforecastBaseline("AutoARIMA")],
     }
     return [baseline for name in names for baseline in table.get(name, [])]
 
 
-def _distinct(baselines: list[Linear], transforms: Sequence[Transform]) -> list[Baseline]:
+def _without_equal_scales(baselines: list[LinearBaseline], transforms: Sequence[Transform]) -> list[Baseline]:
     """Without those that work on the same scale as an earlier one, for every series."""
     kept: dict[tuple[tuple[bool, int], ...], Baseline] = {}
     for baseline in baselines:
@@ -264,13 +269,13 @@ def _distinct(baselines: list[Linear], transforms: Sequence[Transform]) -> list[
     return list(kept.values())
 
 
-def feedforward_twin(fitted: Any) -> Any:
+def matching_feedforward(fitted: Any) -> Any:
     """An unfitted feed-forward Forecaster for a fitted recurrent one: its window, about as many weights.
 
     >>> import unrolled as ur
     >>> y = np.random.default_rng(0).normal(size=60)
     >>> lstm = ur.Forecaster(horizon=2, hidden_size=8, max_epochs=1).fit(y)
-    >>> twin = feedforward_twin(lstm).fit(y)
+    >>> twin = matching_feedforward(lstm).fit(y)
     >>> twin.cell, 0.9 < twin.n_parameters_ / lstm.n_parameters_ < 1.1
     ('feedforward', True)
     """
@@ -281,14 +286,14 @@ def feedforward_twin(fitted: Any) -> Any:
             network = ForecastNetwork(replace(sizes, hidden_size=hidden_size))
         return sum(p.numel() for p in network.parameters()) - int(fitted.n_parameters_)
 
-    above = bisect_left(range(1, _WIDEST), 0, key=excess) + 1
+    above = bisect_left(range(1, _MAX_HIDDEN), 0, key=excess) + 1
     hidden_size = min((max(1, above - 1), above), key=lambda size: abs(excess(size)))
     settings = {"cell": "feedforward", "hidden_size": hidden_size, "window": fitted.window_}
     return type(fitted)(**fitted.get_params() | settings | {"activation": "tanh"})
 
 
-def known_baselines(names: Any) -> tuple[str, ...]:
+def check_baselines(names: Any) -> tuple[str, ...]:
     """The names as asked for, the defaults where none were, or an error that offers the nearest spelling."""
     if names is None:
-        return DEFAULT
+        return DEFAULT_BASELINES
     return check_choices("baselines", names, BASELINES, needed="a network's error means nothing without one")

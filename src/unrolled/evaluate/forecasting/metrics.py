@@ -12,10 +12,10 @@ from utilsforecast import losses as field
 
 Floats = NDArray[np.float64]
 
-MEASURES = ("mae", "rmse", "mase", "smape", "crps", "coverage")
+METRICS = ("mae", "rmse", "mase", "smape", "crps", "coverage")
 
 
-def scores(
+def forecast_metrics(
     actual: Floats, point: Floats, band: tuple[Floats, Floats], quantiles: Floats, *,
     taus: Sequence[float], units: Floats, level: float,
 ) -> dict[str, float | None]:  # fmt: skip
@@ -32,19 +32,20 @@ def scores(
         band: two (N, K, h), the ends of the band of `level` per cent.
         quantiles: (N, K, h, Q) forecasts at `taus`.
         taus: (Q,) rising levels in (0, 1); the integral also takes the points halfway between two.
-        units: (N,) from `units_of`; series whose unit is NaN are left out of mase.
+        units: (N,) from `mase_scales`; series whose unit is NaN are left out of mase.
         level: of the band, in per cent.
 
     Returns:
-        `MEASURES`; None where nothing is known, such as mase where no series ever changed.
+        `METRICS`; None where nothing is known, such as mase where no series ever changed.
 
     >>> y = np.array([[[10.0, 12.0]]])
-    >>> row = scores(y, y - 1, (y - 2, y), y[..., None] - 1, taus=[0.5], units=np.array([4.0]), level=80)
+    >>> at = dict(taus=[0.5], units=np.array([4.0]), level=80)
+    >>> row = forecast_metrics(y, y - 1, (y - 2, y), y[..., None] - 1, **at)
     >>> {name: round(value, 2) for name, value in row.items()}
     {'mae': 1.0, 'rmse': 1.0, 'mase': 0.25, 'smape': 9.61, 'crps': 1.0, 'coverage': 1.0}
     """
     lo, hi = (f"model-{side}-{level}" for side in ("lo", "hi"))
-    levels, fan, widths = _with_halves(np.asarray(taus, dtype=np.float64), quantiles)
+    levels, fan, widths = _with_midpoints(np.asarray(taus, dtype=np.float64), quantiles)
     columns = {f"q{j}": fan[..., j].ravel() for j in range(len(levels))}
     frame = pd.DataFrame(
         {
@@ -69,7 +70,7 @@ def scores(
     values = {
         "mae": mae.mean(),
         "rmse": by_series(field.rmse).mean(),
-        "mase": _mean_of_known(mae / units),
+        "mase": _finite_mean(mae / units),
         "smape": 200 * by_series(field.smape).mean(),
         "crps": 2 * float(widths @ pinball),
         "coverage": by_series(field.coverage, level=level).mean(),
@@ -77,7 +78,7 @@ def scores(
     return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
 
 
-def _with_halves(taus: Floats, quantiles: Floats) -> tuple[Floats, Floats, Floats]:
+def _with_midpoints(taus: Floats, quantiles: Floats) -> tuple[Floats, Floats, Floats]:
     """Levels and quantiles with those halfway between neighbours, and the width of (0, 1) nearest to each.
 
     Seven uneven levels weighed alike make the crps of a normal 24 % too small; these, 0.2 %.
@@ -89,7 +90,7 @@ def _with_halves(taus: Floats, quantiles: Floats) -> tuple[Floats, Floats, Float
     return levels, fan, np.diff(np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2, [1.0]]))
 
 
-def units_of(series: Sequence[Floats], season: int) -> Floats:
+def mase_scales(series: Sequence[Floats], season: int) -> Floats:
     """(N,) what MASE divides by: the mean change over a season of each series, before the first origin.
 
     The change from step to step where a series is not longer than a season or repeats it exactly; NaN
@@ -101,13 +102,13 @@ def units_of(series: Sequence[Floats], season: int) -> Floats:
 
     Source: Hyndman and Koehler 2006, "Another look at measures of forecast accuracy", eq. 11.
 
-    >>> units_of([np.array([1.0, 2.0, 1.0, 4.0]), np.ones(5)], season=2).tolist()
+    >>> mase_scales([np.array([1.0, 2.0, 1.0, 4.0]), np.ones(5)], season=2).tolist()
     [1.0, nan]
     """
-    return np.array([_unit(y, season) for y in series])
+    return np.array([_mase_scale(y, season) for y in series])
 
 
-def _unit(y: Floats, season: int) -> float:
+def _mase_scale(y: Floats, season: int) -> float:
     for lag in (season, 1):
         if len(y) > lag and (unit := float(np.abs(y[lag:] - y[:-lag]).mean())) > 0:
             return unit
@@ -130,6 +131,6 @@ def losses_by_origin(actual: Floats, point: Floats, units: Floats) -> Floats:
     return np.asarray((by_series[known] / units[known, None]).mean(axis=0))
 
 
-def _mean_of_known(values: Floats) -> float:
+def _finite_mean(values: Floats) -> float:
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else float("nan")

@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
+class ModelForecasts:
     """What one model forecast from every origin.
 
     Args:
@@ -30,7 +30,7 @@ class Told:
         note: the scale it works on, where it has a choice.
         point: (N, K, h) medians.
         band: two (N, K, h), the ends of the band.
-        quantiles: (N, K, h, Q) at `Replay.taus`.
+        quantiles: (N, K, h, Q) at `RollingOrigins.taus`.
         remark: what to know of it, a sentence; empty where there is nothing.
     """
 
@@ -43,7 +43,7 @@ class Told:
 
 
 @dataclass(frozen=True, eq=False)
-class Replay:
+class RollingOrigins:
     """The origins of a backtest, and what any model forecasts from them.
 
     Args:
@@ -54,7 +54,7 @@ class Replay:
         refit: fit at each origin; else once, at the first.
 
     >>> steps = Sequences.from_arrays([np.arange(10.0)])
-    >>> Replay(steps, np.array([[5, 7]]), 2, 80, refit=False).actual.tolist()
+    >>> RollingOrigins(steps, np.array([[5, 7]]), 2, 80, refit=False).actual.tolist()
     [[[6.0, 7.0], [8.0, 9.0]]]
     """
 
@@ -77,7 +77,7 @@ class Replay:
         ahead = self.grid[..., None] + np.arange(1, self.horizon + 1)
         return np.stack([y[steps] for y, steps in zip(self.targets, ahead, strict=True)])
 
-    def network(self, model: Any, name: str | None = None) -> tuple[Any, Told]:
+    def network(self, model: Any, name: str | None = None) -> tuple[Any, ModelForecasts]:
         """The copy of a model that was fitted at the first origin, and what all copies told.
 
         Args:
@@ -99,7 +99,9 @@ class Replay:
                 for copy, column in zip(copies, columns, strict=True)
             ]
         whole = {key: np.concatenate([a[key] for a in answers], axis=1) for key in answers[0]}
-        told = Told(name or model.cell, "", whole["point"], (whole["lo"], whole["hi"]), whole["quantiles"])
+        told = ModelForecasts(
+            name or model.cell, "", whole["point"], (whole["lo"], whole["hi"]), whole["quantiles"]
+        )
         return first, told
 
     def _fitted(self, model: Any, origin: Ints) -> Any:
@@ -125,7 +127,7 @@ class Replay:
         """The season of the baselines: as asked, or the frequency's, whether or not the network saw one."""
         return int(fitted.season or season_length(self.series.freq))
 
-    def baseline(self, baseline: Baseline, fitted: Any) -> Told:
+    def baseline(self, baseline: Baseline, fitted: Any) -> ModelForecasts:
         """What a baseline told, on the scale of the fitted network where it has a choice."""
         wanted = np.array([*self.taus, 0.5 - self.level / 200, 0.5 + self.level / 200])
         transforms = self.transforms(fitted)
@@ -138,7 +140,7 @@ class Replay:
         remark = (
             f"{baseline.name} could not be fitted to {fell_back} of {len(each)} series: last value there."
         )
-        return Told(
+        return ModelForecasts(
             baseline.name,
             baseline.note(transforms[0]),
             np.stack([one.point for one in each]),
@@ -147,7 +149,7 @@ class Replay:
             remark if fell_back else "",
         )
 
-    def columns(self, told: Sequence[Told]) -> dict[str, NDArray[Any]]:
+    def columns(self, told: Sequence[ModelForecasts]) -> dict[str, NDArray[Any]]:
         """A row a forecast step: id, time, cutoff, y, and the point forecasts of each model."""
         series = self.series
         ahead = self.grid[..., None] + np.arange(1, self.horizon + 1)  # (N, K, h)
@@ -187,13 +189,13 @@ later in others is not used.
     )
 
 
-def altered_after(series: Sequences, origin: Ints) -> Sequences:
+def perturbed_after(series: Sequences, origin: Ints) -> Sequences:
     """The same series up to each origin, and larger numbers of the same sign after it.
 
     What is known ahead of time (future and static columns) stays.
 
     >>> before = Sequences.from_arrays([[1.0, 2.0, 3.0, 4.0]])
-    >>> after = altered_after(before, np.array([1])).target
+    >>> after = perturbed_after(before, np.array([1])).target
     >>> after[:2].tolist(), bool((after[2:] > before.target[2:]).all())
     ([1.0, 2.0], True)
     """

@@ -33,17 +33,17 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.stats.paired import corrected_t_p, flip_p
+from unrolled.stats.paired import corrected_t_p, sign_flip_p
 
 Floats = NDArray[np.float64]
 Outcome = Literal["better", "worse", "no difference", "too few to tell"]
 
-LEAST_ORIGINS = 10  # without overlap; with fewer, the rarest sign pattern says little and γ is noise
+MIN_ORIGINS = 10  # without overlap; with fewer, the rarest sign pattern says little and γ is noise
 _SIGNIFICANT = 0.05
-_NEAR = 1.10  # mean loss, as a multiple of the best baseline's
+_CLOSE_RATIO = 1.10  # mean loss, as a multiple of the best baseline's
 
 
-class Rival(NamedTuple):
+class BaselineLosses(NamedTuple):
     """One baseline: its name, its mean loss from each origin (K,), and on which scale it works."""
 
     name: str
@@ -68,7 +68,8 @@ class Verdict:
 
     >>> rng = np.random.default_rng(0)
     >>> noise = rng.normal(size=40)
-    >>> print(judge(np.abs(noise), [Rival("Naive", np.abs(noise + 1))], horizon=1, step=1, name="gru"))
+    >>> naive = BaselineLosses("Naive", np.abs(noise + 1))
+    >>> print(backtest_verdict(np.abs(noise), [naive], horizon=1, step=1, name="gru"))
     The GRU is 39 % better than the best of its baselines (Naive) over 40 origins; a difference this \
 large would appear in 8 of 1,000 such series if there were none: it has skill here.
     """
@@ -91,7 +92,9 @@ large would appear in 8 of 1,000 such series if there were none: it has skill he
         return {"kind": self.kind, **asdict(self), "ratio": self.ratio if math.isfinite(self.ratio) else None}
 
 
-def judge(losses: Floats, rivals: Sequence[Rival], *, horizon: int, step: int, name: str) -> Verdict:
+def backtest_verdict(
+    losses: Floats, rivals: Sequence[BaselineLosses], *, horizon: int, step: int, name: str
+) -> Verdict:
     """The verdict on a network, from one loss an origin.
 
     Args:
@@ -109,13 +112,15 @@ def judge(losses: Floats, rivals: Sequence[Rival], *, horizon: int, step: int, n
     independent = 1 + (len(losses) - 1) // math.ceil(horizon / step)
     p_value: float | None = None
     outcome: Outcome = "too few to tell"
-    if independent >= LEAST_ORIGINS:
+    if independent >= MIN_ORIGINS:
         gains = [_block_means(rival.losses - losses, independent) for rival in rivals]
         if ratio < 1:
-            near = [gain for gain, mean in zip(gains, means, strict=True) if mean <= _NEAR * means[best]]
-            p_value = max(max(flip_p(gain[:, None]), _corrected_t_p(gain)) for gain in near)
+            near = [
+                gain for gain, mean in zip(gains, means, strict=True) if mean <= _CLOSE_RATIO * means[best]
+            ]
+            p_value = max(max(sign_flip_p(gain[:, None]), _block_t_p(gain)) for gain in near)
         else:
-            p_value = max(flip_p(-np.stack(gains, axis=1)), _corrected_t_p(-gains[best]))
+            p_value = max(sign_flip_p(-np.stack(gains, axis=1)), _block_t_p(-gains[best]))
         outcome = "no difference"
         if p_value <= _SIGNIFICANT:
             outcome = "better" if ratio < 1 else "worse"
@@ -136,7 +141,7 @@ def _block_means(differences: Floats, blocks: int) -> Floats:
     return np.array([block.mean() for block in np.array_split(differences, blocks)])
 
 
-def _corrected_t_p(d: Floats) -> float:
+def _block_t_p(d: Floats) -> float:
     """How often Student's t, corrected for skewness and what neighbours share, is as large."""
     n = len(d)
     centred = d - d.mean()
@@ -149,11 +154,11 @@ def _corrected_t_p(d: Floats) -> float:
 def _sentence(name: str, best: str, verdict: Verdict) -> str:
     ratio, independent = verdict.ratio, verdict.independent_origins
     who = name.upper() if len(name) <= 4 else name  # GRU, LSTM
-    compared = f"{who} is {_amount(ratio)} the best of its baselines ({best})"
+    compared = f"{who} is {_ratio_in_words(ratio)} the best of its baselines ({best})"
     if verdict.p_value is None:
         origins = "1 origin is" if independent == 1 else f"{independent} origins without overlap are"
         return (
-            f"{origins} too few to tell: the {compared} so far; take at least {LEAST_ORIGINS}, "
+            f"{origins} too few to tell: the {compared} so far; take at least {MIN_ORIGINS}, "
             "from a longer series or with a shorter horizon."
         )
     meaning = {
@@ -168,7 +173,7 @@ def _sentence(name: str, best: str, verdict: Verdict) -> str:
     )
 
 
-def _amount(ratio: float) -> str:
+def _ratio_in_words(ratio: float) -> str:
     change = 100 * abs(ratio - 1)
     if change < 0.05:
         return "as good as"

@@ -19,11 +19,11 @@ from unrolled.data.preprocess.scaler import scaling_of
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-_AT_ONCE = 1 << 23  # distances in memory: 64 MB
-_LEAST_STEPS = 9  # of MiniRocket, whose kernels are that long
+_MAX_DISTANCES = 1 << 23  # distances in memory: 64 MB
+_MIN_STEPS = 9  # of MiniRocket, whose kernels are that long
 
 
-class SimpleRival(Protocol):
+class SequenceBaseline(Protocol):
     """A rule that is fitted and asked like an estimator."""
 
     def fit(self, sequences: Sequence[Floats], y: Array) -> Self:
@@ -52,10 +52,10 @@ class MajorityClass:
         return np.full(len(sequences), self.answer_)
 
 
-class MeanOfY(MajorityClass):
+class MeanTarget(MajorityClass):
     """The mean of y, whatever the sequence.
 
-    >>> MeanOfY().fit([np.zeros((2, 1))] * 2, np.array([1.0, 4.0])).predict([np.ones((1, 1))])
+    >>> MeanTarget().fit([np.zeros((2, 1))] * 2, np.array([1.0, 4.0])).predict([np.ones((1, 1))])
     array([2.5])
     """
 
@@ -66,11 +66,11 @@ class MeanOfY(MajorityClass):
         return self
 
 
-class LastStep:
+class LastStepRegression:
     """A straight line from the values of the last step to y, by least squares.
 
     >>> X = [np.array([[9.0], [t]]) for t in (1.0, 2.0, 4.0)]
-    >>> LastStep().fit(X, np.array([3.0, 5.0, 9.0])).predict([np.array([[3.0]])]).round(6)
+    >>> LastStepRegression().fit(X, np.array([3.0, 5.0, 9.0])).predict([np.array([[3.0]])]).round(6)
     array([7.])
     """
 
@@ -109,7 +109,7 @@ class NearestEuclidean:
     def predict(self, sequences: Sequence[Floats]) -> Array:
         """(N,) the nearest one's answer."""
         asked, squares = self._flat(sequences), (self.known_**2).sum(axis=1)
-        size = max(1, _AT_ONCE // len(self.known_))
+        size = max(1, _MAX_DISTANCES // len(self.known_))
         nearest = [
             (squares - 2 * asked[k : k + size] @ self.known_.T).argmin(axis=1)
             for k in range(0, len(asked), size)
@@ -118,10 +118,10 @@ class NearestEuclidean:
 
     def _flat(self, sequences: Sequence[Floats]) -> Floats:
         scaled = [self.scaling_.scaled(sequence) for sequence in sequences]
-        return stretched(scaled, self.steps_).reshape(len(sequences), -1)
+        return resampled(scaled, self.steps_).reshape(len(sequences), -1)
 
 
-class NearestWarped:
+class NearestDTW:
     """The answer of the training sequence with the smallest distance after dynamic time warping, by aeon.
 
     No window; squared differences; features scaled as in `NearestEuclidean`; lengths as they are.
@@ -137,7 +137,7 @@ class NearestWarped:
         """(N,) the nearest one's answer."""
         from aeon.distances import dtw_pairwise_distance  # noqa: PLC0415 (some seconds)
 
-        asked, size = self._channels(sequences), max(1, _AT_ONCE // len(self.known_))
+        asked, size = self._channels(sequences), max(1, _MAX_DISTANCES // len(self.known_))
         nearest = [
             dtw_pairwise_distance(asked[k : k + size], self.known_).argmin(axis=1)
             for k in range(0, len(asked), size)
@@ -172,7 +172,7 @@ class MiniRocket:
         from sklearn.pipeline import make_pipeline  # noqa: PLC0415
         from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
-        self.steps_ = max(_LEAST_STEPS, *map(len, sequences))
+        self.steps_ = max(_MIN_STEPS, *map(len, sequences))
         ridge = (RidgeClassifierCV if self.labels else RidgeCV)(alphas=np.logspace(-3, 3, 10))
         features = Features(random_state=0)
         self.pipeline_ = make_pipeline(features, StandardScaler(with_mean=False), ridge)
@@ -185,7 +185,7 @@ class MiniRocket:
 
     def _channels(self, sequences: Sequence[Floats]) -> NDArray[np.float32]:
         """(N, F, T), as aeon wants them."""
-        block = stretched(sequences, self.steps_).swapaxes(1, 2)
+        block = resampled(sequences, self.steps_).swapaxes(1, 2)
         return np.ascontiguousarray(block, dtype=np.float32)
 
 
@@ -198,10 +198,10 @@ def has_aeon() -> bool:
     return True
 
 
-def stretched(sequences: Sequence[Floats], steps: int) -> Floats:
+def resampled(sequences: Sequence[Floats], steps: int) -> Floats:
     """(N, steps, F): each sequence stretched or shrunk along its straight lines; ends stay ends.
 
-    >>> stretched([np.array([[0.0], [4.0]]), np.array([[7.0]])], 3)[..., 0].tolist()
+    >>> resampled([np.array([[0.0], [4.0]]), np.array([[7.0]])], 3)[..., 0].tolist()
     [[0.0, 2.0, 4.0], [7.0, 7.0, 7.0]]
     """
     block = np.empty((len(sequences), steps, sequences[0].shape[1]))

@@ -16,15 +16,15 @@ from sklearn.base import clone
 from unrolled.errors import MissingDependencyError
 from unrolled.evaluate.sequence.bag_of_steps import BagOfSteps
 from unrolled.evaluate.sequence.baselines import (
-    LastStep,
+    LastStepRegression,
     MajorityClass,
-    MeanOfY,
+    MeanTarget,
     MiniRocket,
+    NearestDTW,
     NearestEuclidean,
-    NearestWarped,
     has_aeon,
 )
-from unrolled.evaluate.sequence.split import Part, Task
+from unrolled.evaluate.sequence.split import Task, TrainTestSplit
 from unrolled.models.sequence.base import GRADIENT, RECURRENT, SequenceEstimator, usual_settings
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
@@ -32,8 +32,11 @@ from unrolled.validation import check_choices
 
 Array = NDArray[Any]
 
-_SHARED = ("1-NN Euclidean", "1-NN DTW", "MiniRocket", "reservoir", "bag of steps", "feed-forward")
-RIVALS = {"labels": ("majority class", *_SHARED), "numbers": ("mean of y", "last step", *_SHARED)}
+_SHARED_RIVALS = ("1-NN Euclidean", "1-NN DTW", "MiniRocket", "reservoir", "bag of steps", "feed-forward")
+RIVALS = {
+    "labels": ("majority class", *_SHARED_RIVALS),
+    "numbers": ("mean of y", "last step", *_SHARED_RIVALS),
+}
 NOTES = {
     "majority class": "always the most frequent class",
     "mean of y": "always the mean",
@@ -45,12 +48,12 @@ NOTES = {
     "bag of steps": "the same estimator, the order of steps destroyed",
     "feed-forward": "the same estimator, all steps as one flat vector",
 }
-_OF_AEON = ("1-NN DTW", "MiniRocket")
-_MOST_WARPED = 2e10  # pairs of steps: about two minutes
-_MOST_ROCKETS = 5000  # training sequences: beyond, its ridge takes minutes and gigabytes
+_AEON_RIVALS = ("1-NN DTW", "MiniRocket")
+_MAX_DTW_PAIRS = 2e10  # pairs of steps: about two minutes
+_MAX_MINIROCKET_SEQUENCES = 5000  # training sequences: beyond, its ridge takes minutes and gigabytes
 
 
-class Entrant(NamedTuple):
+class Candidate(NamedTuple):
     """One of those compared: a name, how it is made, and whether it reads X or plain sequences."""
 
     name: str
@@ -58,7 +61,7 @@ class Entrant(NamedTuple):
     reads_x: bool = True
 
 
-class Told(NamedTuple):
+class CandidatePredictions(NamedTuple):
     """What one of them answered, part after part, and its seconds: means of the parts."""
 
     name: str
@@ -67,7 +70,7 @@ class Told(NamedTuple):
     predict_seconds: float
 
 
-def ask(entrant: Entrant, parts: Sequence[Part]) -> Told:
+def fit_and_predict(entrant: Candidate, parts: Sequence[TrainTestSplit]) -> CandidatePredictions:
     """Fit it on each part anew, and let it answer."""
     answers, seconds = [], np.zeros(2)
     for train, test in parts:
@@ -80,25 +83,25 @@ def ask(entrant: Entrant, parts: Sequence[Part]) -> Told:
         fitted_s = time.perf_counter()
         answers.append(np.asarray(model.predict(test.X if entrant.reads_x else test.sequences)))
         seconds += fitted_s - start_s, time.perf_counter() - fitted_s
-    return Told(entrant.name, np.concatenate(answers), *(seconds / len(parts)).tolist())
+    return CandidatePredictions(entrant.name, np.concatenate(answers), *(seconds / len(parts)).tolist())
 
 
 def _takes_groups(model: Any) -> bool:
     return isinstance(model.model if isinstance(model, BagOfSteps) else model, SequenceEstimator)
 
 
-def network_entrant(model: Any) -> Entrant:
+def model_candidate(model: Any) -> Candidate:
     """The model itself: a copy of it, fitted or not, under the name of its cell or class."""
-    return Entrant(_name(model), lambda: clone(model))
+    return Candidate(_model_name(model), lambda: clone(model))
 
 
-def _name(model: Any) -> str:
+def _model_name(model: Any) -> str:
     if isinstance(model, SequenceEstimator):
         return "reservoir" if model.training == "reservoir" else model.cell
     return type(model[-1] if hasattr(model, "named_steps") else model).__name__
 
 
-def rival_entrants(model: Any, task: Task, names: Sequence[str]) -> list[Entrant]:
+def rival_candidates(model: Any, task: Task, names: Sequence[str]) -> list[Candidate]:
     """Those of the names that can be made; the network itself is none of its rivals."""
     is_ours = isinstance(model, SequenceEstimator)
     own = clone(model) if is_ours else {"labels": SequenceClassifier, "numbers": SequenceRegressor}[task]()
@@ -113,21 +116,25 @@ def rival_entrants(model: Any, task: Task, names: Sequence[str]) -> list[Entrant
         return lambda: clone(own).set_params(**settings)
 
     made = {
-        "majority class": Entrant("majority class", MajorityClass, reads_x=False),
-        "mean of y": Entrant("mean of y", MeanOfY, reads_x=False),
-        "last step": Entrant("last step", LastStep, reads_x=False),
-        "1-NN Euclidean": Entrant("1-NN Euclidean", NearestEuclidean, reads_x=False),
-        "1-NN DTW": Entrant("1-NN DTW", NearestWarped, reads_x=False),
-        "MiniRocket": Entrant("MiniRocket", lambda: MiniRocket(labels=task == "labels"), reads_x=False),
-        "bag of steps": Entrant("bag of steps", lambda: BagOfSteps(clone(model))),
-        "reservoir": Entrant("reservoir", changed(**solved), reads_x=is_ours),
-        "feed-forward": Entrant("feed-forward", changed(**flat), reads_x=is_ours),
+        "majority class": Candidate("majority class", MajorityClass, reads_x=False),
+        "mean of y": Candidate("mean of y", MeanTarget, reads_x=False),
+        "last step": Candidate("last step", LastStepRegression, reads_x=False),
+        "1-NN Euclidean": Candidate("1-NN Euclidean", NearestEuclidean, reads_x=False),
+        "1-NN DTW": Candidate("1-NN DTW", NearestDTW, reads_x=False),
+        "MiniRocket": Candidate("MiniRocket", lambda: MiniRocket(labels=task == "labels"), reads_x=False),
+        "bag of steps": Candidate("bag of steps", lambda: BagOfSteps(clone(model))),
+        "reservoir": Candidate("reservoir", changed(**solved), reads_x=is_ours),
+        "feed-forward": Candidate("feed-forward", changed(**flat), reads_x=is_ours),
     }
-    itself = {"reservoir": "reservoir", "feedforward": "feed-forward"}.get(_name(model)) if is_ours else None
+    itself = (
+        {"reservoir": "reservoir", "feedforward": "feed-forward"}.get(_model_name(model)) if is_ours else None
+    )
     return [made[name] for name in names if name != itself]
 
 
-def left_out(parts: Sequence[Part], names: Sequence[str], *, asked_for: bool) -> dict[str, str]:
+def excluded_rivals(
+    parts: Sequence[TrainTestSplit], names: Sequence[str], *, asked_for: bool
+) -> dict[str, str]:
     """Why some of the names cannot take part, a reason each.
 
     Args:
@@ -143,38 +150,38 @@ def left_out(parts: Sequence[Part], names: Sequence[str], *, asked_for: bool) ->
     if len(lengths) > 1:
         reasons["feed-forward"] = "sequences differ in length"
     if not has_aeon():
-        if asked_for and (needing := [name for name in _OF_AEON if name in names]):
+        if asked_for and (needing := [name for name in _AEON_RIVALS if name in names]):
             raise MissingDependencyError(
                 f"rivals: {needing[0]} needs aeon, which is not installed: pip install aeon"
             )
-        reasons |= dict.fromkeys(_OF_AEON, "aeon is not installed (pip install aeon)")
+        reasons |= dict.fromkeys(_AEON_RIVALS, "aeon is not installed (pip install aeon)")
     elif not asked_for:
         steps = [sum(map(len, train.sequences)) * sum(map(len, test.sequences)) for train, test in parts]
-        if sum(steps) > _MOST_WARPED:
+        if sum(steps) > _MAX_DTW_PAIRS:
             reasons["1-NN DTW"] = (
                 f"it would compare {sum(steps):.0e} pairs of steps; name it in rivals to have it"
             )
-        if max(len(part.train) for part in parts) > _MOST_ROCKETS:
+        if max(len(part.train) for part in parts) > _MAX_MINIROCKET_SEQUENCES:
             reasons["MiniRocket"] = (
-                f"its ridge on more than {_MOST_ROCKETS:,} sequences is slow; name it to have it"
+                f"its ridge on more than {_MAX_MINIROCKET_SEQUENCES:,} sequences is slow; name it to have it"
             )
     return {name: reason for name, reason in reasons.items() if name in names}
 
 
-def warm_up(entrants: Sequence[Entrant], part: Part) -> None:
+def warm_up(candidates: Sequence[Candidate], split: TrainTestSplit) -> None:
     """Let everything load and compile before the clock starts.
 
     Torch's optimizers take seconds, once a process; aeon half a minute, once after it was installed.
     """
-    if any(isinstance(entrant.make(), SequenceEstimator) for entrant in entrants):
+    if any(isinstance(candidate.make(), SequenceEstimator) for candidate in candidates):
         _load_torch()
-    few = part.train.some(np.arange(min(4, len(part.train))))
+    few = split.train.some(np.arange(min(4, len(split.train))))
     few = replace(few, y=np.arange(len(few)))  # not all of one class
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what compiles
-        for entrant in entrants:
-            if entrant.name in _OF_AEON:
-                ask(entrant, [Part(few, few)])
+        for candidate in candidates:
+            if candidate.name in _AEON_RIVALS:
+                fit_and_predict(candidate, [TrainTestSplit(few, few)])
 
 
 @cache
@@ -182,7 +189,7 @@ def _load_torch() -> None:
     SequenceClassifier(hidden_size=1, max_epochs=1).fit([[0.0, 1.0], [1.0, 0.0]], [0, 1])
 
 
-def known_rivals(names: Any, task: Task) -> tuple[str, ...]:
+def check_rivals(names: Any, task: Task) -> tuple[str, ...]:
     """The names as asked for, all where none were, or an error that offers the nearest spelling."""
     if names is None:
         return RIVALS[task]

@@ -16,18 +16,25 @@ from unrolled.errors import ArgumentError, UnrolledError
 from unrolled.evaluate.forecasting.verdict import Outcome
 from unrolled.evaluate.sequence.candidates import (
     NOTES,
-    Told,
-    ask,
-    known_rivals,
-    left_out,
-    network_entrant,
-    rival_entrants,
+    CandidatePredictions,
+    check_rivals,
+    excluded_rivals,
+    fit_and_predict,
+    model_candidate,
+    rival_candidates,
     warm_up,
 )
-from unrolled.evaluate.sequence.split import Judged, Task, in_folds, judged, unseen, with_test
-from unrolled.evaluate.sequence.verdict import Entry, Standing, standing
+from unrolled.evaluate.sequence.split import (
+    EvaluationData,
+    Task,
+    evaluation_data,
+    fold_splits,
+    holdout_split,
+    unseen_class_remarks,
+)
+from unrolled.evaluate.sequence.verdict import CandidateLosses, ComparisonVerdict, comparison_verdict
 from unrolled.models.sequence.tagger import SequenceTagger
-from unrolled.stats.paired import by_group, mean_interval, share_interval, shared_by_folds
+from unrolled.stats.paired import fold_inflation, group_contributions, mean_interval, wilson_interval
 from unrolled.validation import ErrorCollector, check_float, check_int
 
 Array = NDArray[Any]
@@ -196,32 +203,32 @@ def compare(
     >>> result.rows[0].name, result.judged, result.best_rival
     ('gru', 60, '1-NN Euclidean')
     """
-    task = _task(model)
-    names = _checked(task, folds, level, rivals)
-    everything, backend = judged(X, y, task, groups)
+    task = _task_of(model)
+    names = _check_arguments(task, folds, level, rivals)
+    everything, backend = evaluation_data(X, y, task, groups)
     remarks: list[str] = []
     if test is None:
-        parts, fold = in_folds(everything, folds, task)
+        parts, fold = fold_splits(everything, folds, task)
         order = np.argsort(np.argsort(fold, kind="stable"), kind="stable")  # from fold after fold to X
         known = everything
     else:
-        parts = [with_test(everything, test, task)]
-        known, remarks = parts[0].test, unseen(parts[0], task)
+        parts = [holdout_split(everything, test, task)]
+        known, remarks = parts[0].test, unseen_class_remarks(parts[0], task)
         order = np.arange(len(known))
-    out = left_out(parts, names, asked_for=rivals is not None)
-    entrants = rival_entrants(model, task, [name for name in names if name not in out])
-    warm_up([network_entrant(model), *entrants], parts[0])
-    told = [ask(network_entrant(model), parts)]
+    out = excluded_rivals(parts, names, asked_for=rivals is not None)
+    entrants = rival_candidates(model, task, [name for name in names if name not in out])
+    warm_up([model_candidate(model), *entrants], parts[0])
+    told = [fit_and_predict(model_candidate(model), parts)]
     for entrant in entrants:
         try:
-            told.append(ask(entrant, parts))
+            told.append(fit_and_predict(entrant, parts))
         except UnrolledError as fault:  # a reservoir that overflows, say, leaves the others as they are
             out[entrant.name] = str(fault).rstrip(".")
     if len(told) == 1:
-        raise ArgumentError(f"rivals: expected one at least that can take part; {_left_out(out)[0]}")
+        raise ArgumentError(f"rivals: expected one at least that can take part; {_exclusion_remarks(out)[0]}")
     told = [one._replace(answers=one.answers[order]) for one in told]
-    scale = _Scale(task, level, 1.0 if test is not None else shared_by_folds(folds))
-    rows, stands = _compared(told, known, scale)
+    scale = _Scoring(task, level, 1.0 if test is not None else fold_inflation(folds))
+    rows, stands = _compare_losses(told, known, scale)
     return Comparison(
         rows=rows,
         sentence=stands.sentence,
@@ -233,13 +240,13 @@ def compare(
         groups=None if known.groups is None else int(known.groups.max()) + 1,
         folds=folds if test is None else None,
         level=level,
-        remarks=(*remarks, *_left_out(out)),
+        remarks=(*remarks, *_exclusion_remarks(out)),
         columns={"y": known.y, **{one.name: one.answers for one in told}},
         backend=backend,
     )
 
 
-class _Scale(NamedTuple):
+class _Scoring(NamedTuple):
     """How answers are measured."""
 
     task: Task
@@ -247,22 +254,24 @@ class _Scale(NamedTuple):
     inflation: float
 
 
-def _compared(
-    told: Sequence[Told], known: Judged, scale: _Scale
-) -> tuple[tuple[ComparisonRow, ...], Standing]:
+def _compare_losses(
+    told: Sequence[CandidatePredictions], known: EvaluationData, scale: _Scoring
+) -> tuple[tuple[ComparisonRow, ...], ComparisonVerdict]:
     """The network's row, then those of its rivals from the best on; and how it stands among them."""
     is_labels = scale.task == "labels"
     losses = [_losses(one.answers, known.y, is_labels=is_labels) for one in told]
     scores = [
-        _scores(loss, one.answers, known.y, is_labels=is_labels)
+        _score_columns(loss, one.answers, known.y, is_labels=is_labels)
         for one, loss in zip(told, losses, strict=True)
     ]
     measure = "accuracy" if is_labels else "rmse"
     entries = [
-        Entry(one.name, loss, _number(measure, score[measure]), one.fit_seconds + one.predict_seconds)
+        CandidateLosses(
+            one.name, loss, _number(measure, score[measure]), one.fit_seconds + one.predict_seconds
+        )
         for one, loss, score in zip(told, losses, scores, strict=True)
     ]
-    stands = standing(
+    stands = comparison_verdict(
         entries[0], entries[1:], is_labels=is_labels, groups=known.groups, inflation=scale.inflation
     )
     rows = [
@@ -286,7 +295,7 @@ def _losses(answers: Array, y: Array, *, is_labels: bool) -> Floats:
     return (answers != y).astype(np.float64) if is_labels else (answers - y) ** 2
 
 
-def _scores(losses: Floats, answers: Array, y: Array, *, is_labels: bool) -> dict[str, float | None]:
+def _score_columns(losses: Floats, answers: Array, y: Array, *, is_labels: bool) -> dict[str, float | None]:
     mean = float(losses.mean())
     if is_labels:
         return {"accuracy": 1 - mean, "rmse": None, "mae": None, "r2": None}
@@ -299,10 +308,10 @@ def _scores(losses: Floats, answers: Array, y: Array, *, is_labels: bool) -> dic
     }
 
 
-def _interval(losses: Floats, groups: Ints | None, scale: _Scale) -> tuple[float, float]:
+def _interval(losses: Floats, groups: Ints | None, scale: _Scoring) -> tuple[float, float]:
     """Where the accuracy or the RMSE lies."""
     N, wrong = len(losses), float(losses.mean())
-    values = losses if groups is None else by_group(losses, groups)
+    values = losses if groups is None else group_contributions(losses, groups)
     if scale.task == "numbers":
         low, high = mean_interval(values, scale.level, scale.inflation)
         return math.sqrt(max(0.0, low)), math.sqrt(max(0.0, high))
@@ -313,10 +322,10 @@ def _interval(losses: Floats, groups: Ints | None, scale: _Scale) -> tuple[float
         )
         worth = min(max(N / alike, len(values)), N) if alike else worth
     worth /= scale.inflation
-    return share_interval((1 - wrong) * worth, worth, scale.level)
+    return wilson_interval((1 - wrong) * worth, worth, scale.level)
 
 
-def _task(model: Any) -> Task:
+def _task_of(model: Any) -> Task:
     """What the model learns, by scikit-learn's tags."""
     if isinstance(model, SequenceTagger):
         raise ArgumentError(
@@ -333,16 +342,16 @@ def _task(model: Any) -> Task:
     raise ArgumentError(f"model: expected a classifier or a regressor, fitted or not, got {model!r}.")
 
 
-def _checked(task: Task, folds: int, level: float, rivals: Any) -> tuple[str, ...]:
+def _check_arguments(task: Task, folds: int, level: float, rivals: Any) -> tuple[str, ...]:
     faults = ErrorCollector()
     faults.collect(check_int, "folds", folds, least=2)
     faults.collect(check_float, "level", level, above=0, below=100)
-    names: tuple[str, ...] = faults.collect(known_rivals, rivals, task)
+    names: tuple[str, ...] = faults.collect(check_rivals, rivals, task)
     faults.raise_if_any()
     return names
 
 
-def _left_out(out: dict[str, str]) -> list[str]:
+def _exclusion_remarks(out: dict[str, str]) -> list[str]:
     """A sentence a reason."""
     reasons: dict[str, list[str]] = {}
     for name, why in out.items():

@@ -21,7 +21,7 @@ Task = Literal["labels", "numbers"]
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class EvaluationData:
     """Some sequences with what is known of them.
 
     Args:
@@ -39,21 +39,23 @@ class Judged:
     def __len__(self) -> int:
         return len(self.y)
 
-    def some(self, rows: Ints) -> Judged:
+    def some(self, rows: Ints) -> EvaluationData:
         """Those at these positions."""
         X = self.X[rows] if isinstance(self.X, np.ndarray) else [self.X[i] for i in rows]
         groups = None if self.groups is None else self.groups[rows]
-        return Judged(X, [self.sequences[i] for i in rows], self.y[rows], groups)
+        return EvaluationData(X, [self.sequences[i] for i in rows], self.y[rows], groups)
 
 
-class Part(NamedTuple):
+class TrainTestSplit(NamedTuple):
     """One split: everyone is fitted on `train` and answers `test`."""
 
-    train: Judged
-    test: Judged
+    train: EvaluationData
+    test: EvaluationData
 
 
-def judged(X: Any, y: Any, task: Task, groups: Any = None, *, who: str = "compare") -> tuple[Judged, str]:
+def evaluation_data(
+    X: Any, y: Any, task: Task, groups: Any = None, *, who: str = "compare"
+) -> tuple[EvaluationData, str]:
     """X and y as all take them, and the kind of frame that X was.
 
     An array stays an array and a list a list; a frame of one feature, a row a sequence, becomes an array
@@ -62,7 +64,7 @@ def judged(X: Any, y: Any, task: Task, groups: Any = None, *, who: str = "compar
     Raises:
         DataError: X, y or groups cannot be used as they are.
 
-    >>> own, backend = judged([[1.0, 2.0], [3.0]], ["a", "b"], "labels")
+    >>> own, backend = evaluation_data([[1.0, 2.0], [3.0]], ["a", "b"], "labels")
     >>> len(own), own.sequences[0].shape, backend
     (2, (2, 1), 'pandas')
     """
@@ -79,10 +81,10 @@ def judged(X: Any, y: Any, task: Task, groups: Any = None, *, who: str = "compar
     elif tuple(getattr(X, "shape", ())) == (len(data), len(data.values) // len(data)):
         form = np.stack(sequences)[..., 0]  # a frame or tensor of one feature, a row a sequence
     library = type(X).__module__.partition(".")[0]
-    return Judged(form, sequences, known, numbered), library if library in BACKENDS else data.backend
+    return EvaluationData(form, sequences, known, numbered), library if library in BACKENDS else data.backend
 
 
-def in_folds(everything: Judged, folds: int, task: Task) -> tuple[list[Part], Ints]:
+def fold_splits(everything: EvaluationData, folds: int, task: Task) -> tuple[list[TrainTestSplit], Ints]:
     """A part a fold, and (N,) the fold that judges each.
 
     Raises:
@@ -95,7 +97,7 @@ def in_folds(everything: Judged, folds: int, task: Task) -> tuple[list[Part], In
     if task == "labels":
         require_learnable(everything.y, strata, fold, grouped=everything.groups is not None)
     sides = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
-    return [Part(everything.some(train), everything.some(test)) for train, test in sides], fold
+    return [TrainTestSplit(everything.some(train), everything.some(test)) for train, test in sides], fold
 
 
 def require_learnable(labels: NDArray[np.generic], strata: Ints, fold: Ints, *, grouped: bool) -> None:
@@ -121,7 +123,7 @@ def require_learnable(labels: NDArray[np.generic], strata: Ints, fold: Ints, *, 
             )
 
 
-def with_test(train: Judged, test: Any, task: Task) -> Part:
+def holdout_split(train: EvaluationData, test: Any, task: Task) -> TrainTestSplit:
     """One part, judged on a pair (X_test, y_test), which must be like what is fitted on.
 
     Raises:
@@ -131,7 +133,7 @@ def with_test(train: Judged, test: Any, task: Task) -> Part:
     if not isinstance(test, tuple | list) or len(test) != 2:
         raise ArgumentError(f"test: expected a pair (X_test, y_test), got {type(test).__name__}.")
     X, y = test
-    own, _ = judged(X, y, task, who="compare test")
+    own, _ = evaluation_data(X, y, task, who="compare test")
     features, fitted = own.sequences[0].shape[1], train.sequences[0].shape[1]
     if features != fitted:
         raise DataError(
@@ -143,10 +145,10 @@ def with_test(train: Judged, test: Any, task: Task) -> Part:
             f"compare test y: expected labels like {train.y[0].item()!r} of y, got {own.y[0].item()!r}. "
             "Write both as texts, or both as numbers."
         )
-    return Part(train, own)
+    return TrainTestSplit(train, own)
 
 
-def unseen(part: Part, task: Task) -> list[str]:
+def unseen_class_remarks(part: TrainTestSplit, task: Task) -> list[str]:
     """What to know where a judged class is not in training: a sentence, or none."""
     count = int((~np.isin(part.test.y, part.train.y)).sum()) if task == "labels" else 0
     if not count:

@@ -19,16 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.evaluate.forecasting.verdict import Outcome, frequency
-from unrolled.stats.paired import by_group, corrected_t_p, flip_p, mcnemar_p
+from unrolled.stats.paired import corrected_t_p, group_contributions, mcnemar_p, sign_flip_p
 
 Floats = NDArray[np.float64]
 
-LEAST_JUDGED = 10  # sequences, or groups of them
+MIN_SEQUENCES = 10  # sequences, or groups of them
 _SIGNIFICANT = 0.05
-_NEAR = 1.10  # mean loss, as a multiple of the best rival's
-_MOST_FLIPPED = 1000  # pairs; more are flipped in as many blocks
-_QUICKER = 2.0  # times as quick as the network, from which it is told
-_SPOKEN = {
+_CLOSE_RATIO = 1.10  # mean loss, as a multiple of the best rival's
+_MAX_FLIPPED = 1000  # pairs; more are flipped in as many blocks
+_MIN_SPEEDUP = 2.0  # times as quick as the network, from which it is told
+_DISPLAY_NAMES = {
     "majority class": "the majority class",
     "mean of y": "the mean of y",
     "last step": "the last step alone",
@@ -38,7 +38,7 @@ _SPOKEN = {
 }
 
 
-class Entry(NamedTuple):
+class CandidateLosses(NamedTuple):
     """One of those compared."""
 
     name: str
@@ -47,7 +47,7 @@ class Entry(NamedTuple):
     seconds: float  # to fit and to predict
 
 
-class Standing(NamedTuple):
+class ComparisonVerdict(NamedTuple):
     """What the comparison says.
 
     Args:
@@ -66,10 +66,10 @@ class Standing(NamedTuple):
     p_values: tuple[float, ...]
 
 
-def standing(
-    network: Entry, rivals: Sequence[Entry], *, is_labels: bool,
+def comparison_verdict(
+    network: CandidateLosses, rivals: Sequence[CandidateLosses], *, is_labels: bool,
     groups: NDArray[np.int64] | None = None, inflation: float = 1.0,
-) -> Standing:  # fmt: skip
+) -> ComparisonVerdict:  # fmt: skip
     """The network among its rivals.
 
     Args:
@@ -77,11 +77,12 @@ def standing(
         rivals: at least one, judged on the same sequences in the same order.
         is_labels: whether losses are right and wrong.
         groups: (N,) sequences of one group share their luck; from 0 on.
-        inflation: what folds share, from `shared_by_folds`.
+        inflation: what folds share, from `fold_inflation`.
 
     >>> wrong = np.zeros(40)
-    >>> gru, rocket = Entry("gru", wrong, "100.0 %", 4.0), Entry("MiniRocket", wrong, "100.0 %", 0.1)
-    >>> print(standing(gru, [rocket], is_labels=True).sentence)
+    >>> gru = CandidateLosses("gru", wrong, "100.0 %", 4.0)
+    >>> rocket = CandidateLosses("MiniRocket", wrong, "100.0 %", 0.1)
+    >>> print(comparison_verdict(gru, [rocket], is_labels=True).sentence)
     The GRU is right on 100.0 % of 40 sequences, the best of the simple ones (MiniRocket) on 100.0 %; a \
 difference this large would appear in 100 of 100 such comparisons if there were none: MiniRocket does as \
 well in 1/40 of the time.
@@ -90,28 +91,28 @@ well in 1/40 of the time.
     best = rivals[order[0]]
     gains = np.stack([rival.losses - network.losses for rival in rivals], axis=1)  # (N, J)
     if groups is not None:
-        gains = by_group(gains, groups)
+        gains = group_contributions(gains, groups)
     exact = is_labels and groups is None
 
     def p_of(gain: Floats) -> float:
         if exact:
             return mcnemar_p(int((gain > 0).sum()), int((gain < 0).sum()), inflation)
-        return max(flip_p(_in_blocks(gain[:, None])), corrected_t_p(gain, inflation))
+        return max(sign_flip_p(_in_blocks(gain[:, None])), corrected_t_p(gain, inflation))
 
     p_values = tuple(p_of(gain if gain.mean() > 0 else -gain) for gain in gains.T)
     p_value: float | None = None
     outcome: Outcome = "too few to tell"
-    if len(gains) >= LEAST_JUDGED:
+    if len(gains) >= MIN_SEQUENCES:
         ahead = network.losses.mean() < best.losses.mean()
         if ahead:
-            most = np.inf if is_labels else _NEAR * best.losses.mean()
+            most = np.inf if is_labels else _CLOSE_RATIO * best.losses.mean()
             p_value = max(p for p, rival in zip(p_values, rivals, strict=True) if rival.losses.mean() <= most)
         else:
-            p_value = max(p_values[order[0]], flip_p(_in_blocks(-gains)))
+            p_value = max(p_values[order[0]], sign_flip_p(_in_blocks(-gains)))
         outcome = "no difference"
         if p_value <= _SIGNIFICANT:
             outcome = "better" if ahead else "worse"
-    told = Standing("", outcome, p_value, best.name, p_values)
+    told = ComparisonVerdict("", outcome, p_value, best.name, p_values)
     units = "sequences" if groups is None else "groups"
     sentence = _sentence(network, rivals, told, is_labels=is_labels, units=f"{len(gains)} {units}")
     return told._replace(sentence=sentence)
@@ -123,25 +124,32 @@ def _in_blocks(gains: Floats) -> Floats:
     Where nobody differs from the network, no flip changes a sum: left out.
     """
     gains = gains[(gains != 0).any(axis=1)]
-    if len(gains) <= _MOST_FLIPPED:
+    if len(gains) <= _MAX_FLIPPED:
         return gains
-    return np.stack([block.mean(axis=0) for block in np.array_split(gains, _MOST_FLIPPED)])
+    return np.stack([block.mean(axis=0) for block in np.array_split(gains, _MAX_FLIPPED)])
 
 
-def _sentence(network: Entry, rivals: Sequence[Entry], told: Standing, *, is_labels: bool, units: str) -> str:
+def _sentence(
+    network: CandidateLosses,
+    rivals: Sequence[CandidateLosses],
+    told: ComparisonVerdict,
+    *,
+    is_labels: bool,
+    units: str,
+) -> str:
     best = next(rival for rival in rivals if rival.name == told.best_rival)
-    who, other, count = spoken(network.name), spoken(best.name), len(network.losses)
+    who, other, count = display_name(network.name), display_name(best.name), len(network.losses)
     verb, of, by = ("is right on", " of", "on") if is_labels else ("is off by", " (RMSE) over", "by")
     compared = (
         f"{who} {verb} {network.score}{of} {count:,} sequences, the best of the simple ones ({other}) "
         f"{by} {best.score}"
     )
     if told.p_value is None:
-        return f"{units} are too few to tell: {compared} so far; judge on at least {LEAST_JUDGED}."
+        return f"{units} are too few to tell: {compared} so far; judge on at least {MIN_SEQUENCES}."
     meaning = {
         "better": "it has skill here",
-        "worse": f"use {other} instead{_in_time(', which takes', best, network)}",
-        "no difference": _as_well(network, best, rivals),
+        "worse": f"use {other} instead{_time_share(', which takes', best, network)}",
+        "no difference": _equals_in_words(network, best, rivals),
     }[told.outcome]
     return (
         f"{who[:1].upper()}{who[1:]}{compared[len(who) :]}; a difference this large would appear in "
@@ -149,23 +157,25 @@ def _sentence(network: Entry, rivals: Sequence[Entry], told: Standing, *, is_lab
     )
 
 
-def _as_well(network: Entry, best: Entry, rivals: Sequence[Entry]) -> str:
+def _equals_in_words(
+    network: CandidateLosses, best: CandidateLosses, rivals: Sequence[CandidateLosses]
+) -> str:
     """Who does as well, the quickest of them; or that a lead may be luck."""
     equals = [rival for rival in rivals if rival.losses.mean() <= network.losses.mean()]
     if not equals:
-        return f"its lead may be luck{_in_time(f', and {spoken(best.name)} takes', best, network)}"
+        return f"its lead may be luck{_time_share(f', and {display_name(best.name)} takes', best, network)}"
     quickest = min(equals, key=lambda rival: rival.seconds)
-    return f"{spoken(quickest.name)} does as well{_in_time(' in', quickest, network)}"
+    return f"{display_name(quickest.name)} does as well{_time_share(' in', quickest, network)}"
 
 
-def _in_time(words: str, rival: Entry, network: Entry) -> str:
+def _time_share(words: str, rival: CandidateLosses, network: CandidateLosses) -> str:
     """The words and ` 1/40 of the time`, or nothing where the rival is not much quicker."""
     times = network.seconds / max(rival.seconds, 1e-6)
-    return f"{words} 1/{float(f'{times:.2g}'):,.0f} of the time" if times >= _QUICKER else ""
+    return f"{words} 1/{float(f'{times:.2g}'):,.0f} of the time" if times >= _MIN_SPEEDUP else ""
 
 
-def spoken(name: str) -> str:
+def display_name(name: str) -> str:
     """How a sentence calls one of those compared: `the GRU`, `the reservoir`, `MiniRocket`."""
     if name in {"rnn", "gru", "lstm"}:
         return f"the {name.upper()}"
-    return _SPOKEN.get(name, name)
+    return _DISPLAY_NAMES.get(name, name)
