@@ -170,11 +170,11 @@ def _against_reference(
     path(layer, x, toy=toy, **call)
     torch.manual_seed(3)
     ours = answers(layer, x, gradient, **call)
-    layer._against_kernels = lambda _: ["the reference is asked for"]  # noqa: SLF001 (no one else asks)
+    layer._reasons_against_kernels = lambda _: ["the reference is asked for"]  # noqa: SLF001 (no one else asks)
     assert layer.explain(x, **call).name == "reference"
     torch.manual_seed(3)
     reference = answers(layer, x, gradient, **call)
-    del layer._against_kernels  # noqa: SLF001
+    del layer._reasons_against_kernels  # noqa: SLF001
     return difference(who, ours, reference)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 import unrolled.nn as un
 from unrolled import kernels
 from unrolled.nn.cells.core import NONLINEARITIES
-from unrolled.nn.layers.inputs import answer
+from unrolled.nn.layers.inputs import restore_layout
 from unrolled.nn.ops import fused, launch
 
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled room is not there")
@@ -103,8 +103,10 @@ def call(layer: Any, case: Case, T: int, B: int) -> tuple[list[Any], dict[str, A
 
 def on_reference(layer: Any, x: Tensor, hx: Any, **more: Any) -> Any:
     """What the layer would answer without kernels."""
-    admitted = layer._admit(x, hx, more.get("lengths"), more.get("resets"))
-    return answer(admitted, *layer._run_reference(admitted, layer._weights()), batch_first=layer.batch_first)
+    admitted = layer._check_inputs(x, hx, more.get("lengths"), more.get("resets"))
+    return restore_layout(
+        admitted, *layer._run_reference(admitted, layer._weights()), batch_first=layer.batch_first
+    )
 
 
 def results(run: Any, inputs: list[Tensor], more: dict[str, Any], learned: list[Tensor]) -> list[Tensor]:

@@ -33,12 +33,12 @@ def test_masks_are_the_hash_to_the_bit(seed: int) -> None:
             wanted = [
                 [[holds(seed, rate, part, t, b, u) for u in range(13)] for b in range(3)] for t in range(7)
             ]
-            assert zoneout.holds(part, 7, 3, 13).tolist() == wanted
+            assert zoneout.keep_mask(part, 7, 3, 13).tolist() == wanted
 
 
 def test_a_mask_is_known_by_heart() -> None:
     """Written down, so that no change of the function goes unseen."""
-    found = Zoneout((0.5,), 7).holds(0, 2, 2, 8).int().tolist()
+    found = Zoneout((0.5,), 7).keep_mask(0, 2, 2, 8).int().tolist()
     assert found == [
         [[0, 0, 1, 0, 0, 0, 0, 0], [0, 1, 1, 0, 1, 1, 0, 0]],
         [[0, 0, 1, 0, 1, 0, 1, 1], [1, 1, 0, 1, 0, 0, 1, 0]],
@@ -49,7 +49,7 @@ def test_a_mask_is_known_by_heart() -> None:
 def test_units_hold_as_often_as_the_rate_says(rate: float) -> None:
     """Over 600,000 units, within four standard deviations; parts, steps, rows and units all differ."""
     zoneout = Zoneout((rate, rate), 99)
-    h, c = (zoneout.holds(part, 100, 60, 100) for part in (0, 1))
+    h, c = (zoneout.keep_mask(part, 100, 60, 100) for part in (0, 1))
     for mask in (h, c):
         assert abs(mask.double().mean().item() - rate) <= 4 * (rate * (1 - rate) / 600_000) ** 0.5
     if 0 < rate < 1:
@@ -63,9 +63,9 @@ def test_units_hold_as_often_as_the_rate_says(rate: float) -> None:
 def test_a_row_has_its_mask_whatever_the_batch_holds() -> None:
     """Fewer rows, steps or units cut the mask and change nothing in it."""
     zoneout = Zoneout((0.4,), 5)
-    assert torch.equal(zoneout.holds(0, 9, 4, 11)[:7, :2, :5], zoneout.holds(0, 7, 2, 5))
-    assert zoneout.holds(0, 0, 4, 11).shape == (0, 4, 11)
-    assert zoneout.holds(0, 9, 0, 11).shape == (9, 0, 11)
+    assert torch.equal(zoneout.keep_mask(0, 9, 4, 11)[:7, :2, :5], zoneout.keep_mask(0, 7, 2, 5))
+    assert zoneout.keep_mask(0, 0, 4, 11).shape == (0, 4, 11)
+    assert zoneout.keep_mask(0, 9, 0, 11).shape == (9, 0, 11)
 
 
 def test_there_is_one_rate_for_each_part() -> None:

@@ -214,11 +214,11 @@ def test_what_is_no_layer_is_refused(tmp_path: Path) -> None:
 def test_without_onnx_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways."""
     monkeypatch.setitem(sys.modules, "onnx", None)
-    for asker, call in (
+    for caller, call in (
         ("to_onnx", lambda: to_onnx(un.GRU(F, H))),
         ("from_onnx", lambda: from_onnx("a.onnx")),
     ):
         with pytest.raises(
-            MissingDependencyError, match=rf'^{asker} .*not installed: pip install "unrolled\[onnx\]"'
+            MissingDependencyError, match=rf'^{caller} .*not installed: pip install "unrolled\[onnx\]"'
         ):
             call()

@@ -10,7 +10,7 @@ import unrolled.nn as un
 from unrolled import kernels
 from unrolled.errors import ArgumentError
 from unrolled.nn.layers import base, inputs
-from unrolled.nn.layers.inputs import Expected, admit
+from unrolled.nn.layers.inputs import InputSpec, check_inputs
 from unrolled.nn.ops import fused
 
 T, B, F, H = 7, 4, 3, 5
@@ -46,21 +46,21 @@ def test_the_quick_way_is_taken_where_explain_says_fused_or_not_at_all(
 ) -> None:
     """Whatever the layer, and whatever looks on; its answer is the long way's, to the bit."""
     x = convert(torch.randn(T, B, F))
-    quick = layer._run_quickly(x)
+    quick = layer._fast_path(x)
     assert (quick is not None) == is_quick
     if quick is None:
         return
     assert layer.explain(x).name == "fused"
-    monkeypatch.setattr(layer, "_run_quickly", lambda _: None)
+    monkeypatch.setattr(layer, "_fast_path", lambda _: None)
     torch.testing.assert_close(quick, layer(x), rtol=0, atol=0)
     monkeypatch.undo()
     found = []
-    vmap(lambda x: found.append((layer._run_quickly(x), layer.explain(x).name)) or x)(x[None])
+    vmap(lambda x: found.append((layer._fast_path(x), layer.explain(x).name)) or x)(x[None])
     with torch.autograd.forward_ad.dual_level():
-        found.append((layer._run_quickly(x), layer.explain(x).name))
+        found.append((layer._fast_path(x), layer.explain(x).name))
     with monkeypatch.context() as missing:
         missing.setattr(kernels, "_compiled", None)
-        found.append((layer._run_quickly(x), layer.explain(x).name))
+        found.append((layer._fast_path(x), layer.explain(x).name))
     assert all(answer is None and name != "fused" for answer, name in found)
 
 
@@ -69,13 +69,13 @@ def test_a_plain_call_passes_the_door_at_once(build: Any, monkeypatch: pytest.Mo
     """What the quick look accepts is what the whole check makes of it, and the whole check is not run."""
     for batch_first in (False, True):
         layer, x = build(batch_first=batch_first), torch.randn(T, B, F)
-        expected = Expected(
+        expected = InputSpec(
             type(layer).__name__, F, layer._state_sizes, 1, batch_first, layer.weight_ih_l0
         )  # fmt: skip
-        slow = admit(expected, x, None, None, None)
+        slow = check_inputs(expected, x, None, None, None)
         with monkeypatch.context() as closed:
-            closed.setattr(base, "admit", lambda *_: pytest.fail("the whole check ran"))
-            quick = layer._admit(x, None, None, None)
+            closed.setattr(base, "check_inputs", lambda *_: pytest.fail("the whole check ran"))
+            quick = layer._check_inputs(x, None, None, None)
         assert torch.equal(quick.inputs, slow.inputs)
         assert quick[1:] == slow[1:]
 
@@ -99,8 +99,8 @@ def test_a_plain_call_passes_the_door_at_once(build: Any, monkeypatch: pytest.Mo
 def test_anything_else_is_looked_at_whole(given: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """The quick look says no to all that it does not know."""
     asked = []
-    monkeypatch.setattr(base, "admit", lambda *_: asked.append(1))
-    un.GRU(F, H)._admit(*(*given, None, None, None)[:4])
+    monkeypatch.setattr(base, "check_inputs", lambda *_: asked.append(1))
+    un.GRU(F, H)._check_inputs(*(*given, None, None, None)[:4])
     assert asked == [1]
 
 
@@ -126,7 +126,7 @@ def test_lengths_are_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_under_autocast_the_whole_check_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is there that the dtype is changed."""
     asked = []
-    monkeypatch.setattr(base, "admit", lambda *_: asked.append(1))
+    monkeypatch.setattr(base, "check_inputs", lambda *_: asked.append(1))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        un.GRU(F, H)._admit(torch.randn(T, B, F), None, None, None)
+        un.GRU(F, H)._check_inputs(torch.randn(T, B, F), None, None, None)
     assert asked == [1]

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from unrolled.nn.modules.conv_stem import TAPS, CausalStem, scales_within
+from unrolled.nn.modules.conv_stem import KERNEL_SIZE, ConvStem, max_scales
 
 
-def _stem(inputs: int = 3, channels: int = 7, scales: int = 3, stride: int = 1) -> CausalStem:
+def _stem(inputs: int = 3, channels: int = 7, scales: int = 3, stride: int = 1) -> ConvStem:
     torch.manual_seed(0)
-    stem = CausalStem(inputs, channels=channels, scales=scales, stride=stride).double()
-    stem.moves.copy_(torch.arange(1.0, inputs + 1))
+    stem = ConvStem(inputs, channels=channels, scales=scales, stride=stride).double()
+    stem.change_scale.copy_(torch.arange(1.0, inputs + 1))
     return stem
 
 
@@ -26,11 +26,13 @@ def test_it_equals_a_slow_loop(stride: int) -> None:
     assert steps.tolist() == [-(-int(n) // stride) for n in lengths]
     for row, length in zip(range(4), lengths.tolist(), strict=True):
         x = values[row, :length]
-        u = torch.stack([torch.cat([x[t], (x[t] - x[max(t - 1, 0)]) / stem.moves]) for t in range(length)])
+        u = torch.stack(
+            [torch.cat([x[t], (x[t] - x[max(t - 1, 0)]) / stem.change_scale]) for t in range(length)]
+        )
         each = []
         for t in range(length):
             parts = [u[t]]
-            for s, pattern in enumerate(stem.patterns):
+            for s, pattern in enumerate(stem.convolutions):
                 newest_first = pattern.weight.flip(2).unbind(2)
                 sums = [W @ u[max(0, t - k * 2**s)] for k, W in enumerate(newest_first)]
                 parts.append(torch.relu(sum(sums) + pattern.bias))
@@ -67,7 +69,7 @@ def test_settling_brings_all_that_it_reads_to_one_scale() -> None:
     """Changes to variance 1, the sums under each ReLU to mean 0 and variance 1, padding left out."""
     stem, (values, lengths) = _stem(), _sequences()
     values = values * torch.tensor([1.0, 100.0, 0.01]) + 5
-    stem.settle(values, lengths)
+    stem.initialize(values, lengths)
     valid = torch.arange(23) < lengths[:, None]
     both = stem._with_changes(values, lengths)
     torch.testing.assert_close(both[valid][:, 3:].square().mean(0), torch.ones(3, dtype=torch.float64))
@@ -81,22 +83,22 @@ def test_fewer_patterns_than_scales_leave_the_widest_without() -> None:
     """Two patterns among three scales."""
     values, lengths = _sequences()
     stem = _stem(channels=2, scales=3)
-    stem.settle(values, lengths)
-    assert [pattern.dilation for pattern in stem.patterns] == [(1,), (2,)]
+    stem.initialize(values, lengths)
+    assert [pattern.dilation for pattern in stem.convolutions] == [(1,), (2,)]
     assert stem(values, lengths)[0].shape == (4, 23, stem.width)
 
 
 def test_settling_bears_inputs_that_never_change() -> None:
     """No division by 0."""
-    stem = CausalStem(1, channels=4, scales=1)
-    stem.settle(torch.ones(2, 5, 1), torch.tensor([5, 1]))
+    stem = ConvStem(1, channels=4, scales=1)
+    stem.initialize(torch.ones(2, 5, 1), torch.tensor([5, 1]))
     assert torch.isfinite(stem(torch.ones(2, 5, 1), torch.tensor([5, 1]))[0]).all()
 
 
 @pytest.mark.parametrize(("steps", "scales"), [(1, 1), (9, 1), (10, 1), (16, 1), (17, 2), (33, 3), (1000, 7)])
 def test_patterns_fit_into_a_sequence(steps: int, scales: int) -> None:
     """All but the shortest are shorter than it; one more would not be."""
-    assert scales_within(steps) == scales
-    reach = (TAPS - 1) * 2 ** (scales - 1)
+    assert max_scales(steps) == scales
+    reach = (KERNEL_SIZE - 1) * 2 ** (scales - 1)
     assert scales == 1 or reach < steps
     assert steps <= 2 * reach

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from unrolled.nn.modules.pooling import WAYS, Pooling, Standardise
+from unrolled.nn.modules.pooling import POOLINGS, Pooling, Standardize
 
 
 def _states() -> tuple[torch.Tensor, torch.Tensor]:
@@ -11,7 +11,7 @@ def _states() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(4, 7, 6, dtype=torch.float64), torch.tensor([7, 1, 0, 4])
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", POOLINGS)
 def test_each_way_is_its_definition(way: str) -> None:
     """Sequence by sequence, over its own steps."""
     states, lengths = _states()
@@ -22,7 +22,7 @@ def test_each_way_is_its_definition(way: str) -> None:
         if not length:
             assert torch.equal(pooled, torch.zeros(6, dtype=torch.float64))
         elif way == "attention":
-            shares = pool.question(torch.tanh(pool.looking(steps))).softmax(0)
+            shares = pool.attention_score(torch.tanh(pool.attention_hidden(steps))).softmax(0)
             torch.testing.assert_close(pooled, (shares * steps).sum(0))
         else:
             wanted = {"last": steps[-1], "mean": steps.mean(0), "max": steps.amax(0)}[way]
@@ -30,7 +30,7 @@ def test_each_way_is_its_definition(way: str) -> None:
 
 
 @pytest.mark.parametrize("padding", [1e6, float("nan")])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", POOLINGS)
 def test_padding_takes_no_part(way: str, padding: float) -> None:
     """However large its states are, and if they are none."""
     states, lengths = _states()
@@ -58,6 +58,6 @@ def test_backwards_the_last_state_is_that_of_the_first_step() -> None:
 
 def test_numbers_that_hardly_vary_are_left_out() -> None:
     """Dividing by next to nothing would blow rounding up to a feature."""
-    scaled = Standardise(3)
-    scaled.settle(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([10.0, 1e-4, 0.0]))
+    scaled = Standardize(3)
+    scaled.set_statistics(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([10.0, 1e-4, 0.0]))
     assert scaled(torch.tensor([[11.0, 5.0, 5.0]])).tolist() == [[1.0, 0.0, 0.0]]

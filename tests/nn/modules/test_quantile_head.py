@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from unrolled.nn.modules.quantile_head import QuantileReadout, pinball
+from unrolled.nn.modules.quantile_head import QuantileHead, pinball_loss
 
 
-def _readout(anchors: int = 2, levels: int = 5) -> QuantileReadout:
+def _readout(anchors: int = 2, levels: int = 5) -> QuantileHead:
     torch.manual_seed(0)
-    return QuantileReadout(6, 8, horizon=3, levels=levels, anchors=anchors).double()
+    return QuantileHead(6, 8, horizon=3, levels=levels, anchors=anchors).double()
 
 
-def _wild(readout: QuantileReadout) -> None:
+def _wild(readout: QuantileHead) -> None:
     """Weights far from where they begin."""
     with torch.no_grad():
         for parameter in readout.parameters():
@@ -34,7 +34,7 @@ def test_quantiles_never_cross(anchors: int, levels: int) -> None:
 def test_rounding_crosses_no_quantiles(scale: float) -> None:
     """In float32, where most steps are lost beside the median or all have the size of its rounding."""
     torch.manual_seed(0)
-    readout = QuantileReadout(6, 8, horizon=18, levels=7, anchors=2).eval()
+    readout = QuantileHead(6, 8, horizon=18, levels=7, anchors=2).eval()
     _wild(readout)
     answer = readout(torch.randn(500, 6), scale * torch.randn(500, 18, 2))
     assert (answer.diff(dim=-1) >= 0).all()
@@ -46,7 +46,7 @@ def test_an_infinite_step_reaches_no_quantile_within_it() -> None:
     state = torch.randn(4, 6).double()
     before = readout(state, torch.empty(4, 3, 0).double())
     with torch.no_grad():
-        readout.quantiles.bias[4::5] = torch.inf
+        readout.raw_quantiles.bias[4::5] = torch.inf
     after = readout(state, torch.empty(4, 3, 0).double())
     assert torch.equal(after[..., :4], before[..., :4])
     assert (after[..., 4] == torch.inf).all()
@@ -61,8 +61,8 @@ def test_the_readout_is_its_formula(is_training: bool) -> None:
     answer = readout(state, anchors)
     for b in range(4):
         u = F.gelu(readout.hidden.weight @ state[b] + readout.hidden.bias)
-        raw = (readout.quantiles.weight @ u + readout.quantiles.bias).reshape(3, 5)
-        weights = (readout.leaning.weight @ u + readout.leaning.bias).reshape(3, 2)
+        raw = (readout.raw_quantiles.weight @ u + readout.raw_quantiles.bias).reshape(3, 5)
+        weights = (readout.anchor_weights.weight @ u + readout.anchor_weights.bias).reshape(3, 2)
         for k in range(3):
             median = raw[k, 2] + sum(weights[k, a] * anchors[b, k, a] for a in range(2))
             step = F.softplus(raw[k])
@@ -91,13 +91,13 @@ def test_pinball_is_least_at_the_quantile(tau: float) -> None:
     """Over a thousand numbers and a fine grid of answers, the best answer is their quantile."""
     targets = torch.randn(1000, generator=torch.Generator().manual_seed(0)).double()
     grid = torch.linspace(-2, 2, 401).double()
-    losses = [pinball(x.expand(1000, 1), targets, torch.tensor([tau]).double()).mean() for x in grid]
+    losses = [pinball_loss(x.expand(1000, 1), targets, torch.tensor([tau]).double()).mean() for x in grid]
     assert grid[torch.stack(losses).argmin()] == pytest.approx(float(targets.quantile(tau)), abs=0.02)
 
 
 def test_pinball_is_its_formula() -> None:
     """max(τ e, (τ − 1) e), an answer above and one below."""
-    lost = pinball(torch.tensor([[1.0, 5.0]]), torch.tensor([3.0]), torch.tensor([0.2, 0.9]))
+    lost = pinball_loss(torch.tensor([[1.0, 5.0]]), torch.tensor([3.0]), torch.tensor([0.2, 0.9]))
     torch.testing.assert_close(lost, torch.tensor([[0.4, 0.2]]))
 
 
@@ -105,7 +105,7 @@ def test_pinball_has_the_slopes_of_its_formula() -> None:
     """-τ below the target and on it, 1 - τ above."""
     answer = torch.tensor([[1.0, 3.0, 5.0]], dtype=torch.float64, requires_grad=True)
     levels = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64)
-    (slope,) = torch.autograd.grad(pinball(answer, torch.tensor([3.0]).double(), levels).sum(), answer)
+    (slope,) = torch.autograd.grad(pinball_loss(answer, torch.tensor([3.0]).double(), levels).sum(), answer)
     torch.testing.assert_close(slope, torch.tensor([[-0.2, -0.5, 0.1]]).double())
     others = torch.tensor([[1.0, 2.0, 5.0]], dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(pinball, (others, torch.tensor([3.0]).double(), levels))
+    assert torch.autograd.gradcheck(pinball_loss, (others, torch.tensor([3.0]).double(), levels))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from unrolled.models.forecasting.windows import Batch
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
-from unrolled.nn.modules.quantile_head import QuantileReadout, pinball
+from unrolled.nn.modules.quantile_head import QuantileHead, pinball_loss
 
 CELLS = ("rnn", "gru", "lstm", "feedforward")
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
@@ -59,7 +59,7 @@ class ForecastNetwork(nn.Module):
         self.core = _core(sizes)
         self.dropout = nn.Dropout(sizes.dropout)
         width = sizes.hidden_size + 2 + sizes.recent + sizes.horizon * (sizes.anchors + sizes.ahead)
-        self.readout = QuantileReadout(
+        self.readout = QuantileHead(
             width,
             sizes.hidden_size,
             horizon=sizes.horizon,
@@ -128,6 +128,6 @@ def quantile_loss(network: nn.Module, batch: Batch) -> Tensor:
     back their importance: a quiet series must not count as much as a lively one.
     """
     levels = torch.tensor(QUANTILES, device=batch.target.device)
-    lost = pinball(network(batch), batch.target, levels).flatten(0, 1)  # (M · h, Q)
+    lost = pinball_loss(network(batch), batch.target, levels).flatten(0, 1)  # (M · h, Q)
     shares = batch.known * batch.weight[:, None] / batch.known.sum().clamp(min=1.0)  # (M, h)
     return (shares.flatten() @ lost).mean()

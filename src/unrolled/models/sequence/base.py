@@ -26,8 +26,8 @@ from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
 from unrolled.models.sequence.training import Loss, SequenceSettings, answer, judges, train
 from unrolled.models.summary import sequence_card
 from unrolled.nn.cells.core import NONLINEARITIES
-from unrolled.nn.modules.conv_stem import scales_within
-from unrolled.nn.modules.pooling import WAYS
+from unrolled.nn.modules.conv_stem import max_scales
+from unrolled.nn.modules.pooling import POOLINGS
 from unrolled.train.checkpoint import below
 from unrolled.train.history import History
 from unrolled.validation import ErrorCollector, check_choice, check_float, check_int, check_path
@@ -313,7 +313,7 @@ class SequenceEstimator(SavedEstimator):
         return replace(
             common,
             channels=_CHANNELS_SOLVED if self.training == "reservoir" else _CHANNELS,
-            scales=scales_within(usual),
+            scales=max_scales(usual),
             stride=stride,
             span=min(usual // stride, _LONGEST_SPAN),
         )
@@ -339,7 +339,7 @@ class SequenceEstimator(SavedEstimator):
         cell = faults.collect(check_choice, "cell", self.cell, CELLS)
         activation = faults.collect(check_choice, "activation", self.activation, NONLINEARITIES)
         for way in () if self.pooling is None else str(self.pooling).split("+"):
-            faults.collect(check_choice, "pooling", way, WAYS)
+            faults.collect(check_choice, "pooling", way, POOLINGS)
         if self.stem is not None:
             faults.collect(check_choice, "stem", self.stem, ("auto",))
         if not isinstance(self.bidirectional, bool | np.bool_):

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
-from unrolled.nn.modules.conv_stem import CausalStem
-from unrolled.nn.modules.pooling import Pooling, Standardise, within
+from unrolled.nn.modules.conv_stem import ConvStem
+from unrolled.nn.modules.pooling import Pooling, Standardize, sequence_mask
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class SequenceNetwork(nn.Module):
             if not sizes.per_step:
                 self.pool = Pooling(sizes.pooling, width, bidirectional=sizes.bidirectional)
                 width = self.pool.width
-        self.standardise = Standardise(width)
+        self.standardise = Standardize(width)
         self.dropout = nn.Dropout(sizes.dropout)
         self.head = nn.Linear(width, sizes.answers)
         self.float()  # as its inputs are, whatever torch's default
@@ -106,24 +106,24 @@ class SequenceNetwork(nn.Module):
 
     def _answer(self, features: Tensor, lengths: Tensor) -> Tensor:
         answers: Tensor = self.head(self.dropout(self.standardise(features)))
-        return answers * within(lengths, answers)[..., None] if self.sizes.per_step else answers
+        return answers * sequence_mask(lengths, answers)[..., None] if self.sizes.per_step else answers
 
     def _flat_features(self, values: Tensor, lengths: Tensor) -> Tensor:
         """All steps as one vector, zeros after the last; of a sequence longer than `steps` the first ones.
 
         With `per_step` every step by itself.
         """
-        values = values.masked_fill(~within(lengths, values)[..., None], 0.0)
+        values = values.masked_fill(~sequence_mask(lengths, values)[..., None], 0.0)
         if not self.sizes.per_step:
             values = F.pad(values, (0, 0, 0, self.sizes.steps - values.shape[1]))  # less than 0 cuts
             values = values.flatten(1)
         return torch.tanh(self.flat(values))
 
 
-def _stem(sizes: SequenceSizes) -> CausalStem | None:
+def _stem(sizes: SequenceSizes) -> ConvStem | None:
     if not sizes.channels or sizes.cell == "feedforward":
         return None
-    return CausalStem(sizes.inputs, channels=sizes.channels, scales=sizes.scales, stride=sizes.stride)
+    return ConvStem(sizes.inputs, channels=sizes.channels, scales=sizes.scales, stride=sizes.stride)
 
 
 def _core(sizes: SequenceSizes, inputs: int) -> RNN | GRU | LSTM:

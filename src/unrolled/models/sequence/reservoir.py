@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from unrolled.models.sequence.dataset import SequenceExamples
 from unrolled.models.sequence.network import SequenceNetwork
-from unrolled.nn.modules.pooling import within
+from unrolled.nn.modules.pooling import sequence_mask
 from unrolled.train.history import Epoch, History
 
 _SOUNDED = 1 << 16  # steps that scales are set by
@@ -46,15 +46,15 @@ def settle(network: SequenceNetwork, examples: SequenceExamples) -> None:
     if network.stem is not None:
         padded = steps.cummax(0).values * torch.arange(1, len(rows) + 1)
         few = rows[: max(1, int((padded <= _SOUNDED).sum()))]
-        network.stem.settle(*examples.batch(few)[:2])
+        network.stem.initialize(*examples.batch(few)[:2])
     enough = max(_LEAST_SOUNDED, int((steps.cumsum(0) <= _SOUNDED).sum()))
     sounded, found = examples.some(rows[:enough]), []
     for chosen in sounded.chunks():
         values, lengths, _ = sounded.batch(chosen)
         features = network.features(values, lengths)
-        found.append(features[within(lengths, features)] if network.sizes.per_step else features)
+        found.append(features[sequence_mask(lengths, features)] if network.sizes.per_step else features)
     features = torch.cat(found)
-    network.standardise.settle(features.mean(0), features.std(0, correction=0))
+    network.standardise.set_statistics(features.mean(0), features.std(0, correction=0))
 
 
 @torch.no_grad()
@@ -123,7 +123,7 @@ def _answered(
         features = network.standardise(network.features(values, lengths)).double().cpu()
         targets, own = targets.cpu(), units[rows.cpu()]
         if network.sizes.per_step:
-            known = within(lengths.cpu(), targets)
+            known = sequence_mask(lengths.cpu(), targets)
             features, targets, own = features[known], targets[known], own[:, None].expand_as(known)[known]
         if class_weights is None:
             yield Answered(features, targets.double()[:, None], torch.ones(len(targets)).double(), own)

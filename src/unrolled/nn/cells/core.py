@@ -23,9 +23,9 @@ from torch import Tensor
 from unrolled.errors import ArgumentError
 from unrolled.validation import check_choice
 
-NonLinearity = str | Callable[[Tensor], Tensor]
+Nonlinearity = str | Callable[[Tensor], Tensor]
 
-_NAMED: dict[str, Callable[..., Tensor]] = {  # in the order in which the kernels number them
+_ACTIVATIONS: dict[str, Callable[..., Tensor]] = {  # in the order in which the kernels number them
     "tanh": torch.tanh,
     "relu": torch.relu,
     "leaky_relu": F.leaky_relu,  # slope 0.01 below zero
@@ -36,7 +36,7 @@ _NAMED: dict[str, Callable[..., Tensor]] = {  # in the order in which the kernel
     "elu": F.elu,  # e^a - 1 below zero
     "hardtanh": F.hardtanh,  # a, cut at -1 and 1
 }
-NONLINEARITIES = tuple(_NAMED)
+NONLINEARITIES = tuple(_ACTIVATIONS)
 _EPSILON = 1e-5  # torch.nn.LayerNorm's
 
 
@@ -99,10 +99,10 @@ def _gate_sums(
     gains = torch.split_with_sizes(gain, rows)
     shifts = [None] * len(rows) if bias is None else torch.split_with_sizes(bias, rows)
     groups = zip(sums, gains, shifts, strict=True)
-    return torch.cat([_norm(a, part, shift) for a, part, shift in groups], dim=-1)
+    return torch.cat([_layer_norm(a, part, shift) for a, part, shift in groups], dim=-1)
 
 
-def _norm(a: Tensor, gain: Tensor, shift: Tensor | None) -> Tensor:
+def _layer_norm(a: Tensor, gain: Tensor, shift: Tensor | None) -> Tensor:
     """The normalised sums, scaled and shifted."""
     return F.layer_norm(a, gain.shape, gain, shift, _EPSILON)
 
@@ -153,7 +153,7 @@ class RNNCell:
     tensor([[5.]])
     """
 
-    nonlinearity: NonLinearity = "tanh"
+    nonlinearity: Nonlinearity = "tanh"
     gates: ClassVar[tuple[str, ...]] = ("hidden",)
 
     def __post_init__(self) -> None:
@@ -178,7 +178,7 @@ class RNNCell:
             a = F.linear(x, w.weight_ih, w.bias_ih) + F.linear(h, w.weight_hh, w.bias_hh)  # (B, H)
         else:
             shift = None if w.bias_ih is None or w.bias_hh is None else w.bias_ih + w.bias_hh
-            a = _norm(F.linear(x, w.weight_ih) + F.linear(h, w.weight_hh), w.gain_hh, shift)
+            a = _layer_norm(F.linear(x, w.weight_ih) + F.linear(h, w.weight_hh), w.gain_hh, shift)
         return RNNState(self._activate(a, w.slope))
 
     def output(self, state: RNNState) -> Tensor:
@@ -191,7 +191,7 @@ class RNNCell:
                 raise ArgumentError("RNN weights: prelu needs slope, a tensor of shape (1,); got None.")
             return F.prelu(a, slope)
         if isinstance(self.nonlinearity, str):
-            return _NAMED[self.nonlinearity](a)
+            return _ACTIVATIONS[self.nonlinearity](a)
         h = self.nonlinearity(a)
         if not isinstance(h, Tensor):
             got = type(h).__name__
@@ -329,7 +329,7 @@ class LSTMCell:
         w = weights
         i, f, g, o = self.gate_values(x, state, weights, dropped)
         c = f * state.c + i * g
-        shown = c if w.gain_cell is None else _norm(c, w.gain_cell, w.bias_cell)
+        shown = c if w.gain_cell is None else _layer_norm(c, w.gain_cell, w.bias_cell)
         h = o * torch.tanh(shown)
         return LSTMState(h if w.weight_hr is None else F.linear(h, w.weight_hr), c)
 

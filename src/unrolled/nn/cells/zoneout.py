@@ -31,7 +31,7 @@ class Zoneout(NamedTuple):
     Source: Krueger et al., Zoneout: regularizing RNNs by randomly preserving hidden activations
     (2017). As there, the LSTM's h̃_t = o_t tanh(c̃_t) sees the cell before the cell's own zoneout.
 
-    >>> held = Zoneout((0.5,), seed=7).holds(0, T=1000, B=2, U=3)
+    >>> held = Zoneout((0.5,), seed=7).keep_mask(0, T=1000, B=2, U=3)
     >>> held.shape, round(held.float().mean().item(), 2)
     (torch.Size([1000, 2, 3]), 0.5)
     """
@@ -39,7 +39,7 @@ class Zoneout(NamedTuple):
     rates: tuple[float, ...]  # each from 0 to 1, in the order of the state's parts
     seed: int | Tensor | None = None  # 0 to 2³² - 1; an int64 tensor () where it was drawn
 
-    def holds(self, part: int, T: int, B: int, U: int, device: torch.device | None = None) -> Tensor:
+    def keep_mask(self, part: int, T: int, B: int, U: int, device: torch.device | None = None) -> Tensor:
         """(T, B, U) bool: true where a unit holds; t counts in the input and b in the batch as given."""
         assert self.seed is not None, "the mean needs no mask"
         steps, rows, units = (torch.arange(size, device=device) for size in (T, B, U))

@@ -19,15 +19,15 @@ from unrolled.nn.cells.variants import (
     GeneralLSTMWeights,
     ResetFirstGRUCell,
 )
-from unrolled.nn.layers.base import Recurrent
+from unrolled.nn.layers.base import RecurrentLayer
 from unrolled.nn.layers.cell_layer import CellLayer, Direction
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 
-Layers = list[list[Direction]]
-Layer = Recurrent | CellLayer
+LayerStack = list[list[Direction]]
+AnyLayer = RecurrentLayer | CellLayer
 R = TypeVar("R", bound=torch.nn.Module)
 
-_NAMED = {
+_ACTIVATIONS = {
     "tanh": TANH,
     "relu": Activation("Relu"),
     "leaky_relu": Activation("LeakyRelu", 0.01),
@@ -37,25 +37,25 @@ _NAMED = {
     "elu": Activation("Elu", 1.0),
     "hardtanh": Activation("HardTanh"),
 }
-_FUSED: dict[type, type[Recurrent]] = {RNNCell: RNN, GRUCell: GRU, LSTMCell: LSTM}
+_LAYER_TYPES: dict[type, type[RecurrentLayer]] = {RNNCell: RNN, GRUCell: GRU, LSTMCell: LSTM}
 
 
-def rnn_cell(activation: Activation) -> RNNCell:
+def make_rnn_cell(activation: Activation) -> RNNCell:
     """The plain cell, by one of our own names where one is this function."""
-    for name, known in _NAMED.items():
+    for name, known in _ACTIVATIONS.items():
         if known.is_close(activation):
             return RNNCell(name)
     return RNNCell(activation)
 
 
-def gru_cell(gate: Activation, candidate: Activation, *, is_reset_first: bool) -> Any:
+def make_gru_cell(gate: Activation, candidate: Activation, *, is_reset_first: bool) -> Any:
     """The GRU with these activations; the plain one where it is that."""
     if is_reset_first:
         return ResetFirstGRUCell(gate, candidate)
     return GRUCell() if (gate, candidate) == (SIGMOID, TANH) else GeneralGRUCell(gate, candidate)
 
 
-def lstm_direction(
+def make_lstm_direction(
     activations: tuple[Activation, Activation, Activation], weights: GeneralLSTMWeights,
     *, is_coupled: bool = False, is_reverse: bool = False,
 ) -> Direction:  # fmt: skip
@@ -65,14 +65,14 @@ def lstm_direction(
     return Direction(GeneralLSTMCell(*activations, is_coupled), weights, is_reverse)
 
 
-def activations_of(direction: Direction, asker: str) -> tuple[Activation, ...]:
+def get_activations(direction: Direction, caller: str) -> tuple[Activation, ...]:
     """The activations of a cell in ONNX's order: f; f, g; or f, g, h. A learned slope is the slope it has."""
     cell = direction.cell
     if isinstance(cell, RNNCell):
         if cell.nonlinearity == "prelu":
             return (Activation("LeakyRelu", float(direction.weights.slope)),)
         phi = cell.nonlinearity
-        found: tuple[Any, ...] = (_NAMED[phi] if isinstance(phi, str) else phi,)
+        found: tuple[Any, ...] = (_ACTIVATIONS[phi] if isinstance(phi, str) else phi,)
     elif isinstance(cell, GRUCell | LSTMCell):
         found = (SIGMOID, TANH) if isinstance(cell, GRUCell) else (SIGMOID, TANH, TANH)
     elif isinstance(cell, GeneralLSTMCell):
@@ -81,18 +81,18 @@ def activations_of(direction: Direction, asker: str) -> tuple[Activation, ...]:
         found = (cell.gate, cell.candidate)
     else:
         raise ArgumentError(
-            f"{asker}: a {type(cell).__name__} is no RNN, GRU or LSTM, and has no counterpart."
+            f"{caller}: a {type(cell).__name__} is no RNN, GRU or LSTM, and has no counterpart."
         )
     for activation in found:
         if not isinstance(activation, Activation):
             raise ArgumentError(
-                f"{asker}: the activation {activation!r} is a function of Python, which only Python can run."
+                f"{caller}: the activation {activation!r} is a function of Python, which only Python can run."
                 " Use one that has a name."
             )
     return found
 
 
-def directions_of(layer: Any, asker: str) -> Layers:
+def get_directions(layer: Any, caller: str) -> LayerStack:
     """The cells and weights of a layer, each weight as it stands.
 
     Raises:
@@ -105,12 +105,12 @@ def directions_of(layer: Any, asker: str) -> Layers:
     if type(layer) not in kinds:
         got = f"{type(layer).__module__}.{type(layer).__name__}"
         raise ArgumentError(
-            f"{asker} layer: expected an RNN, GRU, LSTM or CellLayer of unrolled.nn, got {got}."
+            f"{caller} layer: expected an RNN, GRU, LSTM or CellLayer of unrolled.nn, got {got}."
         )
-    refuse_what_is_ours_alone(layer, asker)
+    reject_unsupported_options(layer, caller)
     if layer.proj_size:
         raise ArgumentError(
-            f"{asker}: this LSTM has proj_size={layer.proj_size}, which only torch.nn has as well."
+            f"{caller}: this LSTM has proj_size={layer.proj_size}, which only torch.nn has as well."
         )
     cell = RNNCell(layer.nonlinearity) if isinstance(layer, RNN) else cells[type(layer)]()
     kind: Any = kinds[type(layer)]
@@ -126,9 +126,9 @@ def directions_of(layer: Any, asker: str) -> Layers:
     ]
 
 
-def refuse_what_is_ours_alone(layer: Recurrent, asker: str) -> None:
+def reject_unsupported_options(layer: RecurrentLayer, caller: str) -> None:
     """Zoneout and layer normalisation act at inference, and no other library has them."""
-    name = f"{asker}: this {type(layer).__name__}"
+    name = f"{caller}: this {type(layer).__name__}"
     if layer.layer_norm:
         raise ArgumentError(f"{name} has layer_norm, which only unrolled.nn has.")
     zoneout = layer.zoneout
@@ -138,7 +138,7 @@ def refuse_what_is_ours_alone(layer: Recurrent, asker: str) -> None:
         )
 
 
-def assemble(layers: Layers, *, batch_first: bool, dropout: float = 0.0) -> Layer:
+def build_layer(layers: LayerStack, *, batch_first: bool, dropout: float = 0.0) -> AnyLayer:
     """The layer that these cells and weights make: RNN, GRU or LSTM where they are one of these.
 
     Raises:
@@ -150,21 +150,21 @@ def assemble(layers: Layers, *, batch_first: bool, dropout: float = 0.0) -> Laye
     cells = {direction.cell for layer in layers for direction in layer}
     has_bias = {direction.weights.bias_ih is not None for layer in layers for direction in layer}
     widths = {direction.weights.weight_hh.shape[-1] for layer in layers for direction in layer}
-    is_fused = type(first.cell) in _FUSED and len(cells) == len(has_bias) == len(widths) == 1
+    is_fused = type(first.cell) in _LAYER_TYPES and len(cells) == len(has_bias) == len(widths) == 1
     if not is_fused or ways not in ([False], [False, True]):
         return CellLayer(weights.weight_ih.shape[-1], layers, batch_first=batch_first)
     settings = {"nonlinearity": first.cell.nonlinearity} if isinstance(first.cell, RNNCell) else {}
     F, H = weights.weight_ih.shape[-1], weights.weight_hh.shape[-1]
-    made = _FUSED[type(first.cell)](  # on "meta" no random number is drawn for weights that are given
+    made = _LAYER_TYPES[type(first.cell)](  # on "meta" no random number is drawn for weights that are given
         F, H, len(layers), bias=has_bias == {True}, batch_first=batch_first, dropout=dropout,
         bidirectional=len(ways) == 2, device="meta", dtype=weights.weight_ih.dtype, **settings,
     ).to_empty(device=weights.weight_ih.device)  # fmt: skip
-    fill(made, layers)
+    copy_weights(made, layers)
     return made
 
 
 @torch.no_grad()
-def fill(module: torch.nn.Module, layers: Layers) -> None:
+def copy_weights(module: torch.nn.Module, layers: LayerStack) -> None:
     """Copy the weights into the parameters of torch's names."""
     for k, layer in enumerate(layers):
         for direction, suffix in zip(layer, ("", "_reverse"), strict=False):
@@ -173,13 +173,13 @@ def fill(module: torch.nn.Module, layers: Layers) -> None:
                     getattr(module, f"{field}_l{k}{suffix}").copy_(weight)
 
 
-def reordered(weight: Tensor, present: Sequence[str], wanted: Sequence[str]) -> Tensor:
+def reorder_gates(weight: Tensor, present: Sequence[str], wanted: Sequence[str]) -> Tensor:
     """The gates, which lie below one another, in another order."""
     chunks = dict(zip(present, weight.chunk(len(present)), strict=True))
     return torch.cat([chunks[gate] for gate in wanted])
 
 
-def summed_biases(weights: Any) -> Tensor:
+def sum_biases(weights: Any) -> Tensor:
     """b_ih + b_hh, for libraries that have one bias; zeros where there is none."""
     if weights.bias_ih is None:
         return torch.zeros_like(weights.weight_ih[:, 0])
@@ -187,7 +187,7 @@ def summed_biases(weights: Any) -> Tensor:
     return total
 
 
-def warn_left_behind(option: str, receiver: str) -> None:
+def warn_dropped_option(option: str, receiver: str) -> None:
     """Say on the line that called our caller that something which acts in training alone stays behind."""
     warnings.warn(
         f"{option} acts in training alone and is left behind: {receiver} does not have it."

@@ -16,22 +16,22 @@ from unrolled.nn.cells.core import GRUCell, GRUWeights, LSTMCell, RNNCell, RNNWe
 from unrolled.nn.cells.onnx_activations import Activation
 from unrolled.nn.cells.variants import GeneralLSTMCell, GeneralLSTMWeights, ResetFirstGRUCell
 from unrolled.nn.convert.common import (
-    Layer,
-    activations_of,
-    assemble,
-    directions_of,
-    gru_cell,
-    lstm_direction,
-    reordered,
-    rnn_cell,
-    summed_biases,
-    warn_left_behind,
+    AnyLayer,
+    build_layer,
+    get_activations,
+    get_directions,
+    make_gru_cell,
+    make_lstm_direction,
+    make_rnn_cell,
+    reorder_gates,
+    sum_biases,
+    warn_dropped_option,
 )
 from unrolled.nn.layers.cell_layer import CellLayer, Direction
 
 _KINDS = ("SimpleRNN", "GRU", "LSTM")
 _GRU_GATES = ("update", "reset", "new")  # an LSTM's lie in our own order
-_NAMES = {
+_KERAS_ACTIVATIONS = {
     "tanh": Activation("Tanh"),
     "sigmoid": Activation("Sigmoid"),
     "relu": Activation("Relu"),
@@ -45,7 +45,7 @@ _NAMES = {
 }
 
 
-def from_keras(layer: Any) -> Layer:
+def from_keras(layer: Any) -> AnyLayer:
     """Our layer with the weights of Keras'; it takes (B, T, F), as Keras does.
 
     Args:
@@ -68,26 +68,29 @@ def from_keras(layer: Any) -> Layer:
     """
     given: Any = layer.layers if type(layer).__name__ == "Sequential" else layer
     parts = list(given) if isinstance(given, Sequence) else [given]
-    recurrent, dropout, left = _without_dropout(parts)
+    recurrent, dropout, left = _split_dropout(parts)
     if len(recurrent) > 1 and any(getattr(part, "go_backwards", False) is True for part in recurrent):
         raise ArgumentError(
             "from_keras layer: one of several goes backwards, so that the next reads its outputs from the"
             " last step to the first. Take each by itself."
         )
-    layers = [_directions(part) for part in recurrent]
-    made = assemble(layers, batch_first=True, dropout=dropout)
-    left += [told for part in recurrent for told in _dropout_within(part)]
+    layers = [_keras_directions(part) for part in recurrent]
+    made = build_layer(layers, batch_first=True, dropout=dropout)
+    left += [told for part in recurrent for told in _inner_dropout(part)]
     if dropout > 0 and isinstance(made, CellLayer):
         left.append(f"dropout={dropout} between the layers")
     if left:
-        warn_left_behind(", ".join(left), "our layer")
+        warn_dropped_option(", ".join(left), "our layer")
     return made
 
 
-def _without_dropout(parts: Sequence[Any]) -> tuple[list[Any], float, list[str]]:
+def _split_dropout(parts: Sequence[Any]) -> tuple[list[Any], float, list[str]]:
     """The recurrent layers, the rate between every two, and what is said of a Dropout after the last."""
-    parts = [part for part in parts if type(part).__name__ != "InputLayer" and _rate(part) != 0]
-    recurrent, rates = [part for part in parts if _rate(part) is None], [_rate(part) for part in parts]
+    parts = [part for part in parts if type(part).__name__ != "InputLayer" and _dropout_rate(part) != 0]
+    recurrent, rates = (
+        [part for part in parts if _dropout_rate(part) is None],
+        [_dropout_rate(part) for part in parts],
+    )
     left = []
     if len(rates) > 1 and rates[-1] is not None:
         left.append(f"the last Dropout({rates.pop()})")
@@ -95,7 +98,8 @@ def _without_dropout(parts: Sequence[Any]) -> tuple[list[Any], float, list[str]]
     between = [] if dropout == 0 else [dropout]
     if not recurrent or rates != [None, *[*between, None] * (len(recurrent) - 1)]:
         shown = [
-            type(part).__name__ + ("" if (rate := _rate(part)) is None else f"({rate})") for part in parts
+            type(part).__name__ + ("" if (rate := _dropout_rate(part)) is None else f"({rate})")
+            for part in parts
         ]
         raise ArgumentError(
             "from_keras layer: expected recurrent layers with Dropout of one rate between every two of them,"
@@ -104,13 +108,13 @@ def _without_dropout(parts: Sequence[Any]) -> tuple[list[Any], float, list[str]]
     return recurrent, dropout, left
 
 
-def _rate(part: Any) -> float | None:
+def _dropout_rate(part: Any) -> float | None:
     """Of a Dropout; None for another layer."""
     is_dropout = type(part).__name__ == "Dropout" and hasattr(part, "get_config")
     return float(part.get_config()["rate"]) if is_dropout else None
 
 
-def _dropout_within(layer: Any) -> Iterator[str]:
+def _inner_dropout(layer: Any) -> Iterator[str]:
     """What a layer drops of its input and state in training: one mask a gate, which is not ours."""
     config = layer.get_config()
     for part in [config, *(config[key]["config"] for key in ("layer", "backward_layer") if config.get(key))]:
@@ -119,7 +123,7 @@ def _dropout_within(layer: Any) -> Iterator[str]:
                 yield f"{part['name']} {option}={part[option]}"
 
 
-def _directions(layer: Any) -> list[Direction]:
+def _keras_directions(layer: Any) -> list[Direction]:
     """The one direction of a layer, or the two of a Bidirectional."""
     kind = type(layer).__name__
     if kind not in {*_KINDS, "Bidirectional"} or not hasattr(layer, "get_weights"):
@@ -131,7 +135,7 @@ def _directions(layer: Any) -> list[Direction]:
     if not weights:
         raise ArgumentError(f"from_keras: this {kind} has no weights yet. Call it once, or its build(shape).")
     if kind != "Bidirectional":
-        return [_direction(kind, config, weights, is_reverse=bool(config.get("go_backwards")))]
+        return [_keras_direction(kind, config, weights, is_reverse=bool(config.get("go_backwards")))]
     if config["merge_mode"] != "concat":
         raise ArgumentError(
             f"from_keras: this Bidirectional has merge_mode={config['merge_mode']!r}, and ours has both"
@@ -144,62 +148,62 @@ def _directions(layer: Any) -> list[Direction]:
         )
     half = 3 if wrapped[0]["config"]["use_bias"] else 2
     return [
-        _direction(part["class_name"], part["config"], own, is_reverse=is_reverse)
+        _keras_direction(part["class_name"], part["config"], own, is_reverse=is_reverse)
         for part, own, is_reverse in zip(
             wrapped, (weights[:half], weights[half:]), (False, True), strict=True
         )
     ]
 
 
-def _direction(
+def _keras_direction(
     kind: str, config: Mapping[str, Any], weights: Sequence[Any], *, is_reverse: bool
 ) -> Direction:
     """One of Keras' layers as a cell and its weights."""
     if kind not in _KINDS:
         raise ArgumentError(f"from_keras: expected SimpleRNN, GRU or LSTM inside Bidirectional, got {kind}.")
-    phi = _activation(kind, "activation", config)
-    kernel, recurrent = (_tensor(weight).T for weight in weights[:2])
-    bias = _tensor(weights[2]) if config["use_bias"] else None
+    phi = _read_activation(kind, "activation", config)
+    kernel, recurrent = (_to_tensor(weight).T for weight in weights[:2])
+    bias = _to_tensor(weights[2]) if config["use_bias"] else None
     if kind == "SimpleRNN":
-        return Direction(rnn_cell(phi), RNNWeights(kernel, recurrent, *_biases(bias)), is_reverse)
-    gate = _activation(kind, "recurrent_activation", config)
+        return Direction(make_rnn_cell(phi), RNNWeights(kernel, recurrent, *_split_bias(bias)), is_reverse)
+    gate = _read_activation(kind, "recurrent_activation", config)
     if kind == "LSTM":
-        learned = GeneralLSTMWeights(kernel, recurrent, *_biases(bias))
-        return lstm_direction((gate, phi, phi), learned, is_reverse=is_reverse)
-    ordered = [reordered(w, _GRU_GATES, GRUCell.gates) for w in (kernel, recurrent)]
-    biases = [None if b is None else reordered(b, _GRU_GATES, GRUCell.gates) for b in _biases(bias)]
-    cell = gru_cell(gate, phi, is_reset_first=not config["reset_after"])
+        learned = GeneralLSTMWeights(kernel, recurrent, *_split_bias(bias))
+        return make_lstm_direction((gate, phi, phi), learned, is_reverse=is_reverse)
+    ordered = [reorder_gates(w, _GRU_GATES, GRUCell.gates) for w in (kernel, recurrent)]
+    biases = [None if b is None else reorder_gates(b, _GRU_GATES, GRUCell.gates) for b in _split_bias(bias)]
+    cell = make_gru_cell(gate, phi, is_reset_first=not config["reset_after"])
     return Direction(cell, GRUWeights(*ordered, *biases), is_reverse)
 
 
-def _biases(bias: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+def _split_bias(bias: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
     """Keras' one bias as our b_ih beside a b_hh of zeros; a GRU's two with reset_after as they are."""
     if bias is None:
         return None, None
     return (bias[0], bias[1]) if bias.ndim == 2 else (bias, torch.zeros_like(bias))
 
 
-def _tensor(weight: Any) -> Tensor:
+def _to_tensor(weight: Any) -> Tensor:
     known = weight.dtype in (np.float32, np.float64)
     return torch.tensor(weight if known else weight.astype(np.float32))
 
 
-def _activation(kind: str, option: str, config: Mapping[str, Any]) -> Activation:
+def _read_activation(kind: str, option: str, config: Mapping[str, Any]) -> Activation:
     """What an activation of Keras' settings is here."""
     found = config[option]
-    if isinstance(found, str) and found in _NAMES:
-        return _NAMES[found]
+    if isinstance(found, str) and found in _KERAS_ACTIVATIONS:
+        return _KERAS_ACTIVATIONS[found]
     if isinstance(found, Mapping) and found.get("class_name") == "LeakyReLU":
         return Activation("LeakyRelu", found["config"]["negative_slope"])
     if found is None:
-        return _NAMES["linear"]
+        return _KERAS_ACTIVATIONS["linear"]
     raise ArgumentError(
         f"from_keras: this {kind} has {option}={found!r}, which has no counterpart; there are"
-        f" {', '.join(_NAMES)}."
+        f" {', '.join(_KERAS_ACTIVATIONS)}."
     )
 
 
-def to_keras(layer: Layer) -> Any:
+def to_keras(layer: AnyLayer) -> Any:
     """A Keras Sequential that gives the outputs of ours, (B, T, F) to (B, T, D * H).
 
     Args:
@@ -214,26 +218,26 @@ def to_keras(layer: Layer) -> Any:
     A learned slope becomes LeakyReLU with the slope it has. Of a layer that goes backwards Keras lists
     the outputs from the last step to the first.
     """
-    layers = directions_of(layer, "to_keras")
+    layers = get_directions(layer, "to_keras")
     if any(way.weights.weight_ih.dtype == torch.bfloat16 for directions in layers for way in directions):
         raise ArgumentError(
             "to_keras: Keras takes weights as NumPy arrays, and NumPy has no bfloat16. Convert the layer with"
             " .float()."
         )
-    keras = _keras()
+    keras = _import_keras()
     if getattr(layer, "recurrent_dropout", 0.0):
-        warn_left_behind(f"recurrent_dropout={layer.recurrent_dropout}", "Keras")
+        warn_dropped_option(f"recurrent_dropout={layer.recurrent_dropout}", "Keras")
     dropout = getattr(layer, "dropout", 0.0)
     made = keras.Sequential([keras.Input((None, layer.input_size))])
     for k, directions in enumerate(layers):
         if k > 0 and dropout > 0:
             made.add(keras.layers.Dropout(dropout))
-        made.add(_keras_layer(keras, directions, is_alone=len(layers) == 1))
+        made.add(_make_keras_layer(keras, directions, is_alone=len(layers) == 1))
         made.layers[-1].set_weights([weight for each in directions for weight in _keras_weights(each)])
     return made
 
 
-def _keras() -> Any:
+def _import_keras() -> Any:
     try:
         import keras  # noqa: PLC0415 (takes seconds, and only this function needs it)
     except ImportError as fault:
@@ -248,21 +252,21 @@ def _keras() -> Any:
     return keras
 
 
-def _keras_layer(keras: Any, directions: list[Direction], *, is_alone: bool) -> Any:
+def _make_keras_layer(keras: Any, directions: list[Direction], *, is_alone: bool) -> Any:
     """One layer of Keras, its weights still random."""
     ways = [direction.is_reverse for direction in directions]
     if ways not in ([False], [False, True]) and not (ways == [True] and is_alone):
         raise ArgumentError(
             f"to_keras: a layer whose directions are reversed like {ways} has no counterpart."
         )
-    made = [_one_direction(keras, direction) for direction in directions]
+    made = [_keras_recurrent(keras, direction) for direction in directions]
     return made[0] if len(made) == 1 else keras.layers.Bidirectional(made[0], backward_layer=made[1])
 
 
-def _one_direction(keras: Any, direction: Direction) -> Any:
+def _keras_recurrent(keras: Any, direction: Direction) -> Any:
     cell, weights = direction.cell, direction.weights
     dtype = str(weights.weight_ih.dtype).removeprefix("torch.")
-    activations = activations_of(direction, "to_keras")
+    activations = get_activations(direction, "to_keras")
     settings = {
         "units": weights.weight_hh.shape[-1], "use_bias": weights.bias_ih is not None,
         "go_backwards": direction.is_reverse, "return_sequences": True, "dtype": dtype,
@@ -289,19 +293,19 @@ def _keras_weights(direction: Direction) -> list[Any]:
     w, is_gru = direction.weights, isinstance(direction.weights, GRUWeights)
 
     def laid_out(weight: Tensor) -> Any:
-        return (reordered(weight, GRUCell.gates, _GRU_GATES) if is_gru else weight).cpu().numpy()
+        return (reorder_gates(weight, GRUCell.gates, _GRU_GATES) if is_gru else weight).cpu().numpy()
 
     kernels = [laid_out(w.weight_ih.detach()).T, laid_out(w.weight_hh.detach()).T]
     if w.bias_ih is None:
         return kernels
     if is_gru and not isinstance(direction.cell, ResetFirstGRUCell):
         return [*kernels, np.stack([laid_out(w.bias_ih.detach()), laid_out(w.bias_hh.detach())])]
-    return [*kernels, laid_out(summed_biases(w).detach())]
+    return [*kernels, laid_out(sum_biases(w).detach())]
 
 
 def _keras_activation(keras: Any, activation: Activation) -> Any:
     """The name that Keras has for a function, or LeakyReLU with its slope."""
-    for name, known in _NAMES.items():
+    for name, known in _KERAS_ACTIVATIONS.items():
         if known.is_close(activation):
             return name
     if activation.name == "LeakyRelu" and activation.clip is None:

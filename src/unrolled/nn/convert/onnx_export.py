@@ -15,15 +15,23 @@ from unrolled.errors import ArgumentError
 from unrolled.nn.cells.core import GRUCell, GRUWeights, LSTMCell, RNNCell
 from unrolled.nn.cells.onnx_activations import Activation
 from unrolled.nn.cells.variants import GeneralGRUCell, GeneralLSTMCell, ResetFirstGRUCell
-from unrolled.nn.convert.common import Layer, activations_of, directions_of, reordered
-from unrolled.nn.convert.onnx_import import DEFAULTS, GRU_GATES, LSTM_GATES, PEEPHOLES, require_onnx
+from unrolled.nn.convert.common import AnyLayer, get_activations, get_directions, reorder_gates
+from unrolled.nn.convert.onnx_import import (
+    DEFAULT_ACTIVATIONS,
+    ONNX_GRU_GATES,
+    ONNX_LSTM_GATES,
+    ONNX_PEEPHOLES,
+    require_onnx,
+)
 from unrolled.nn.layers.cell_layer import Direction
 
 _OPSET = 14  # the first whose RNN, GRU and LSTM are today's; old runtimes read it
 _IR_VERSION = 8  # of the file, from the same time
 
 
-def to_onnx(layer: Layer, path: str | Path | None = None, *, hx: bool = False, lengths: bool = False) -> Any:
+def to_onnx(
+    layer: AnyLayer, path: str | Path | None = None, *, hx: bool = False, lengths: bool = False
+) -> Any:
     """An ONNX model of a layer, which ONNX Runtime runs to the same numbers.
 
     Args:
@@ -52,23 +60,23 @@ def to_onnx(layer: Layer, path: str | Path | None = None, *, hx: bool = False, l
     ['GRU', 'Transpose', 'Reshape', 'GRU', 'Transpose', 'Reshape', 'Concat']
     """
     onnx = require_onnx("to_onnx")
-    layers = directions_of(layer, "to_onnx")
+    layers = get_directions(layer, "to_onnx")
     if layers[0][0].weights.weight_ih.dtype == torch.bfloat16:
         raise ArgumentError(
             "to_onnx: no runtime has recurrent nodes in bfloat16. Convert the layer with .float()."
         )
-    model = _Writer(onnx, layer, layers, has_hx=hx, has_lengths=lengths).model()
+    model = _GraphBuilder(onnx, layer, layers, has_hx=hx, has_lengths=lengths).model()
     onnx.checker.check_model(model)
     if path is not None:
         write_atomically(path, lambda temporary: temporary.write_bytes(model.SerializeToString()))
     return model
 
 
-class _Writer:
+class _GraphBuilder:
     """Collects nodes and constants, layer by layer."""
 
     def __init__(
-        self, onnx: Any, layer: Layer, layers: list[list[Direction]], *, has_hx: bool, has_lengths: bool
+        self, onnx: Any, layer: AnyLayer, layers: list[list[Direction]], *, has_hx: bool, has_lengths: bool
     ) -> None:
         self._onnx, self._layers = onnx, layers
         self._input_size, self._batch_first = layer.input_size, layer.batch_first
@@ -106,8 +114,8 @@ class _Writer:
         self, k: int, directions: list[Direction], x: str, starts: list[str], ends: list[str], output: str
     ) -> str:
         """One recurrent node, and its Y (T, D, B, H) as (T, B, D * H); the name of that."""
-        kind, settings = _node(directions)
-        held = {name: self._hold(f"{name}_l{k}", value) for name, value in _weights(directions).items()}
+        kind, settings = _node_settings(directions)
+        held = {name: self._hold(f"{name}_l{k}", value) for name, value in _onnx_weights(directions).items()}
         lengths = "lengths" if self._has_lengths else ""
         inputs = [x, held["W"], held["R"], held.get("B", ""), lengths, *starts, held.get("P", "")]
         while not inputs[-1]:
@@ -167,25 +175,25 @@ class _Writer:
         return self._onnx.helper.make_tensor_value_info(name, kind, shape)
 
 
-def _node(directions: list[Direction]) -> tuple[str, dict[str, Any]]:
+def _node_settings(directions: list[Direction]) -> tuple[str, dict[str, Any]]:
     """The operator of a layer, and its attributes."""
     ways = [direction.is_reverse for direction in directions]
     names = {(False,): "forward", (True,): "reverse", (False, True): "bidirectional"}
     if tuple(ways) not in names:
         raise ArgumentError(f"to_onnx: a layer whose directions are reversed like {ways} has no counterpart.")
-    rules = {_rule(direction) for direction in directions}
+    rules = {_operator_of(direction) for direction in directions}
     if len(rules) > 1:
         raise ArgumentError("to_onnx: the two directions have different cells, and one node has one.")
     ((kind, chosen),) = rules
     hidden_size = directions[0].weights.weight_hh.shape[-1]
     settings = {"direction": names[tuple(ways)], "hidden_size": hidden_size, **dict(chosen)}
-    activations = [phi for direction in directions for phi in activations_of(direction, "to_onnx")]
-    if activations != [*DEFAULTS[kind]] * len(directions):
+    activations = [phi for direction in directions for phi in get_activations(direction, "to_onnx")]
+    if activations != [*DEFAULT_ACTIVATIONS[kind]] * len(directions):
         settings |= _activation_settings(kind, activations)
     return kind, settings
 
 
-def _rule(direction: Direction) -> tuple[str, tuple[tuple[str, int], ...]]:
+def _operator_of(direction: Direction) -> tuple[str, tuple[tuple[str, int], ...]]:
     """The operator that a cell is, and the attributes that say which of its forms."""
     cell = direction.cell
     if isinstance(cell, RNNCell):
@@ -217,7 +225,7 @@ def _activation_settings(kind: str, activations: list[Activation]) -> dict[str, 
     return settings if clip is None else {**settings, "clip": clip}
 
 
-def _weights(directions: list[Direction]) -> dict[str, Tensor]:
+def _onnx_weights(directions: list[Direction]) -> dict[str, Tensor]:
     """W, R, and where there are any B and P, the directions stacked, in ONNX's order of the gates."""
     first = directions[0].weights
     is_gru = isinstance(first, GRUWeights)
@@ -225,8 +233,8 @@ def _weights(directions: list[Direction]) -> dict[str, Tensor]:
     def laid_out(weight: Tensor) -> Tensor:
         if isinstance(directions[0].cell, RNNCell):
             return weight
-        present, wanted = (GRUCell.gates, GRU_GATES) if is_gru else (LSTMCell.gates, LSTM_GATES)
-        return reordered(weight, present, wanted)
+        present, wanted = (GRUCell.gates, ONNX_GRU_GATES) if is_gru else (LSTMCell.gates, ONNX_LSTM_GATES)
+        return reorder_gates(weight, present, wanted)
 
     own = [direction.weights for direction in directions]
     found = {
@@ -234,21 +242,21 @@ def _weights(directions: list[Direction]) -> dict[str, Tensor]:
         "R": torch.stack([laid_out(w.weight_hh) for w in own]),
     }
     if any(w.bias_ih is not None for w in own):
-        found["B"] = torch.stack([torch.cat([laid_out(b) for b in _biases(w)]) for w in own])
+        found["B"] = torch.stack([torch.cat([laid_out(b) for b in _both_biases(w)]) for w in own])
     if any(getattr(w, "peephole", None) is not None for w in own):
-        found["P"] = torch.stack([_peephole(w) for w in own])
+        found["P"] = torch.stack([_onnx_peephole(w) for w in own])
     return {name: weight.detach() for name, weight in found.items()}
 
 
-def _biases(weights: Any) -> tuple[Tensor, Tensor]:
+def _both_biases(weights: Any) -> tuple[Tensor, Tensor]:
     """b_ih and b_hh, zeros where a direction has none and the other has."""
     zeros = torch.zeros_like(weights.weight_ih[:, 0])
     return (zeros, zeros) if weights.bias_ih is None else (weights.bias_ih, weights.bias_hh)
 
 
-def _peephole(weights: Any) -> Tensor:
+def _onnx_peephole(weights: Any) -> Tensor:
     """(3H,) in ONNX's order, zeros where a direction has none and the other has."""
     if weights.peephole is None:
         zeros: Tensor = weights.weight_hh.new_zeros(3 * weights.weight_hh.shape[-1])
         return zeros
-    return reordered(weights.peephole, ("input", "forget", "output"), PEEPHOLES)
+    return reorder_gates(weights.peephole, ("input", "forget", "output"), ONNX_PEEPHOLES)

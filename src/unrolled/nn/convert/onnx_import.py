@@ -15,16 +15,27 @@ from unrolled.errors import ArgumentError, MissingDependencyError
 from unrolled.nn.cells.core import GRUCell, GRUWeights, LSTMCell, RNNWeights
 from unrolled.nn.cells.onnx_activations import SIGMOID, TANH, Activation
 from unrolled.nn.cells.variants import GeneralLSTMWeights
-from unrolled.nn.convert.common import Layer, assemble, gru_cell, lstm_direction, reordered, rnn_cell
+from unrolled.nn.convert.common import (
+    AnyLayer,
+    build_layer,
+    make_gru_cell,
+    make_lstm_direction,
+    make_rnn_cell,
+    reorder_gates,
+)
 from unrolled.nn.layers.cell_layer import Direction
 
-GRU_GATES = ("update", "reset", "new")
-LSTM_GATES = ("input", "output", "forget", "cell")
-PEEPHOLES = ("input", "output", "forget")
-DEFAULTS = {"RNN": (TANH,), "GRU": (SIGMOID, TANH), "LSTM": (SIGMOID, TANH, TANH)}
-_PASSING = {"Squeeze", "Transpose", "Reshape", "Identity", "Dropout"}  # between the layers of a stack
-_UNSETTLED = {"Affine", "ScaledTanh", "ThresholdedRelu"}  # ONNX Runtime takes 0 where the operators had 1
-_NAMES = {
+ONNX_GRU_GATES = ("update", "reset", "new")
+ONNX_LSTM_GATES = ("input", "output", "forget", "cell")
+ONNX_PEEPHOLES = ("input", "output", "forget")
+DEFAULT_ACTIVATIONS = {"RNN": (TANH,), "GRU": (SIGMOID, TANH), "LSTM": (SIGMOID, TANH, TANH)}
+_LAYOUT_OPS = {"Squeeze", "Transpose", "Reshape", "Identity", "Dropout"}  # between the layers of a stack
+_AMBIGUOUS_DEFAULTS = {
+    "Affine",
+    "ScaledTanh",
+    "ThresholdedRelu",
+}  # ONNX Runtime takes 0 where the operators had 1
+_ONNX_NAMES = {
     name.lower(): name
     for name in (
         "Affine", "Elu", "HardSigmoid", "LeakyRelu", "Relu", "ScaledTanh", "Sigmoid", "Softplus", "Softsign",
@@ -33,18 +44,18 @@ _NAMES = {
 }  # fmt: skip
 
 
-def require_onnx(asker: str) -> Any:
+def require_onnx(caller: str) -> Any:
     """The onnx package, imported when it is first needed."""
     try:
         import onnx  # noqa: PLC0415 (an optional part)
     except ImportError as fault:
         raise MissingDependencyError(
-            f'{asker} needs the package onnx, which is not installed: pip install "unrolled[onnx]"'
+            f'{caller} needs the package onnx, which is not installed: pip install "unrolled[onnx]"'
         ) from fault
     return onnx
 
 
-def from_onnx(model: Any, node: str | None = None) -> Layer:
+def from_onnx(model: Any, node: str | None = None) -> AnyLayer:
     """Our layer with the weights of the recurrent nodes of an ONNX model.
 
     Args:
@@ -66,23 +77,23 @@ def from_onnx(model: Any, node: str | None = None) -> Layer:
     Outputs are ours: (T, B, D * H) where ONNX has (T, D, B, H). What the model gives the node as
     initial_h, initial_c and sequence_lens is the caller's to give, as hx and lengths.
     """
-    graph = _load(model).graph
-    nodes = _chosen(graph, node)
+    graph = _load_model(model).graph
+    nodes = _select_nodes(graph, node)
     constants = _Constants(graph)
-    layers = [_directions(found, constants) for found in nodes]
+    layers = [_read_directions(found, constants) for found in nodes]
     layouts = {_attributes(found).get("layout", 0) for found in nodes}
     if len(layouts) > 1:
         raise ArgumentError("from_onnx: the nodes have different layouts. Take one by its name.")
-    return assemble(layers, batch_first=layouts == {1} or _is_transposed(graph, nodes[0].input[0]))
+    return build_layer(layers, batch_first=layouts == {1} or _is_batch_first(graph, nodes[0].input[0]))
 
 
-def _is_transposed(graph: Any, name: str) -> bool:
+def _is_batch_first(graph: Any, name: str) -> bool:
     """Whether a tensor (T, B, F) was (B, T, F) before: exporters turn it for a node of layout 0."""
     makers = [node for node in graph.node if name in node.output and node.op_type == "Transpose"]
     return any(list(_attributes(maker).get("perm", [])) == [1, 0, 2] for maker in makers)
 
 
-def _load(model: Any) -> Any:
+def _load_model(model: Any) -> Any:
     """The model, from a file or as it is."""
     onnx = require_onnx("from_onnx")
     if isinstance(model, onnx.ModelProto):
@@ -101,9 +112,11 @@ def _load(model: Any) -> Any:
         raise ArgumentError(f"from_onnx model: {model} is no ONNX model ({fault}).") from fault
 
 
-def _chosen(graph: Any, name: str | None) -> list[Any]:
+def _select_nodes(graph: Any, name: str | None) -> list[Any]:
     """The node of this name, or all recurrent ones in order if they make a stack."""
-    found = [node for node in graph.node if node.op_type in DEFAULTS and node.domain in {"", "ai.onnx"}]
+    found = [
+        node for node in graph.node if node.op_type in DEFAULT_ACTIVATIONS and node.domain in {"", "ai.onnx"}
+    ]
     names = [node.name for node in found]
     if name is not None:
         if names.count(name) != 1:
@@ -114,7 +127,7 @@ def _chosen(graph: Any, name: str | None) -> list[Any]:
     makers = {output: node for node in graph.node for output in node.output}
     for below, above in pairwise(found):
         maker = makers.get(above.input[0])
-        while maker is not None and maker.op_type in _PASSING:
+        while maker is not None and maker.op_type in _LAYOUT_OPS:
             maker = makers.get(maker.input[0])
         if maker is None or maker.output[0] != below.output[0] or maker.op_type != above.op_type:
             raise ArgumentError(f"from_onnx node: {names} are no stack. Say which one by its name.")
@@ -150,12 +163,12 @@ def _attributes(node: Any) -> dict[str, Any]:
     return {name: value.decode() if isinstance(value, bytes) else value for name, value in found.items()}
 
 
-def _directions(node: Any, constants: _Constants) -> list[Direction]:
+def _read_directions(node: Any, constants: _Constants) -> list[Direction]:
     """The cells and weights of one node, a direction each."""
     settings = _attributes(node)
     way = settings.get("direction", "forward")
     reversals = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[way]
-    activations = _activations(node.op_type, settings, len(reversals))
+    activations = _read_activations(node.op_type, settings, len(reversals))
     W, R = constants.read(node, 1, "W"), constants.read(node, 2, "R")
     if W is None or R is None:
         raise ArgumentError(f"from_onnx: node {node.name!r} has no W or no R.")
@@ -164,61 +177,65 @@ def _directions(node: Any, constants: _Constants) -> list[Direction]:
     for d, is_reverse in enumerate(reversals):
         biases = (None, None) if B is None else tuple(B[d].chunk(2))
         weights = [W[d], R[d], *biases, None if P is None else P[d]]
-        made.append(_direction(node.op_type, settings, activations[d], weights, is_reverse))
+        made.append(_make_direction(node.op_type, settings, activations[d], weights, is_reverse))
     return made
 
 
-def _direction(
+def _make_direction(
     kind: str, settings: dict[str, Any], activations: tuple[Activation, ...],
     weights: list[Any], is_reverse: bool,
 ) -> Direction:  # fmt: skip
     """One direction in torch's order of the gates."""
     *learned, peephole = weights  # in ONNX's order
     if kind == "RNN":
-        return Direction(rnn_cell(*activations), RNNWeights(*learned), is_reverse)
-    present, wanted = (GRU_GATES, GRUCell.gates) if kind == "GRU" else (LSTM_GATES, LSTMCell.gates)
-    ours: list[Any] = [None if w is None else reordered(w, present, wanted) for w in learned]
+        return Direction(make_rnn_cell(*activations), RNNWeights(*learned), is_reverse)
+    present, wanted = (ONNX_GRU_GATES, GRUCell.gates) if kind == "GRU" else (ONNX_LSTM_GATES, LSTMCell.gates)
+    ours: list[Any] = [None if w is None else reorder_gates(w, present, wanted) for w in learned]
     if kind == "GRU":
         is_reset_first = not settings.get("linear_before_reset", 0)
-        return Direction(gru_cell(*activations, is_reset_first=is_reset_first), GRUWeights(*ours), is_reverse)
+        return Direction(
+            make_gru_cell(*activations, is_reset_first=is_reset_first), GRUWeights(*ours), is_reverse
+        )
     if peephole is not None:
-        peephole = reordered(peephole, PEEPHOLES, ("input", "forget", "output"))
+        peephole = reorder_gates(peephole, ONNX_PEEPHOLES, ("input", "forget", "output"))
     f, g, h = activations
-    return lstm_direction(
+    return make_lstm_direction(
         (f, g, h), GeneralLSTMWeights._make([*ours, peephole]),
         is_coupled=bool(settings.get("input_forget", 0)), is_reverse=is_reverse,
     )  # fmt: skip
 
 
-def _activations(kind: str, settings: dict[str, Any], directions: int) -> list[tuple[Activation, ...]]:
+def _read_activations(kind: str, settings: dict[str, Any], directions: int) -> list[tuple[Activation, ...]]:
     """The activations of each direction; constants go to those functions that have them, in turn.
 
     The clip bounds what enters f and g; what enters an LSTM's h ONNX Runtime does not clip.
     """
-    count, clip = len(DEFAULTS[kind]), settings.get("clip")
+    count, clip = len(DEFAULT_ACTIVATIONS[kind]), settings.get("clip")
     names = [name.decode() for name in settings.get("activations", [])]
     if not names:
-        names = [activation.name for activation in DEFAULTS[kind]] * directions
+        names = [activation.name for activation in DEFAULT_ACTIVATIONS[kind]] * directions
     if len(names) != count * directions:
         raise ArgumentError(
             f"from_onnx: expected {count * directions} activations of {kind}, got {', '.join(names)}."
         )
     alphas, betas = (iter(settings.get(f"activation_{constant}", [])) for constant in ("alpha", "beta"))
     clips = [None if k % count == 2 else clip for k in range(len(names))]
-    made = [_activation(name, alphas, betas, bound) for name, bound in zip(names, clips, strict=True)]
+    made = [_make_activation(name, alphas, betas, bound) for name, bound in zip(names, clips, strict=True)]
     return [tuple(made[d * count : (d + 1) * count]) for d in range(directions)]
 
 
-def _activation(name: str, alphas: Iterator[float], betas: Iterator[float], clip: float | None) -> Activation:
-    if name.lower() not in _NAMES:
+def _make_activation(
+    name: str, alphas: Iterator[float], betas: Iterator[float], clip: float | None
+) -> Activation:
+    if name.lower() not in _ONNX_NAMES:
         raise ArgumentError(
-            f"from_onnx: ONNX has no activation {name!r}; it has {', '.join(_NAMES.values())}."
+            f"from_onnx: ONNX has no activation {name!r}; it has {', '.join(_ONNX_NAMES.values())}."
         )
-    plain = Activation(_NAMES[name.lower()])
+    plain = Activation(_ONNX_NAMES[name.lower()])
     alpha = None if plain.alpha is None else next(alphas, None)
     beta = None if plain.beta is None else next(betas, None)
     for constant, default, found in (("alpha", plain.alpha, alpha), ("beta", plain.beta, beta)):
-        if default is not None and found is None and plain.name in _UNSETTLED:
+        if default is not None and found is None and plain.name in _AMBIGUOUS_DEFAULTS:
             raise ArgumentError(
                 f"from_onnx: {plain.name} is without its activation_{constant}, for which runtimes take"
                 " different numbers. Set it in the model."

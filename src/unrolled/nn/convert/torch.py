@@ -5,15 +5,15 @@ from typing import Any
 import torch
 
 from unrolled.errors import ArgumentError
-from unrolled.nn.convert.common import refuse_what_is_ours_alone, warn_left_behind
-from unrolled.nn.layers.base import Recurrent
+from unrolled.nn.convert.common import reject_unsupported_options, warn_dropped_option
+from unrolled.nn.layers.base import RecurrentLayer
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 
-_OURS: dict[type, type[Recurrent]] = {torch.nn.RNN: RNN, torch.nn.GRU: GRU, torch.nn.LSTM: LSTM}
-_THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
+_FROM_TORCH: dict[type, type[RecurrentLayer]] = {torch.nn.RNN: RNN, torch.nn.GRU: GRU, torch.nn.LSTM: LSTM}
+_TO_TORCH = {ours: theirs for theirs, ours in _FROM_TORCH.items()}
 
 
-def from_torch(module: torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM) -> Recurrent:
+def from_torch(module: torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM) -> RecurrentLayer:
     """Our layer with the settings, the mode, the device and a copy of the weights of torch's.
 
     Args:
@@ -25,14 +25,14 @@ def from_torch(module: torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM) -> Recurrent
     >>> from_torch(torch.nn.LSTM(3, 5, num_layers=2))
     LSTM(3, 5, num_layers=2)
     """
-    if type(module) not in _OURS:
+    if type(module) not in _FROM_TORCH:
         got = f"{type(module).__module__}.{type(module).__name__}"
         raise ArgumentError(f"from_torch module: expected a torch.nn.RNN, GRU or LSTM, got {got}.")
-    made: Recurrent = _rebuilt(_OURS[type(module)], module)
+    made: RecurrentLayer = _rebuild(_FROM_TORCH[type(module)], module)
     return made
 
 
-def to_torch(layer: Recurrent) -> torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM:
+def to_torch(layer: RecurrentLayer) -> torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM:
     """A layer of torch.nn with the settings, the mode, the device and a copy of the weights of ours.
 
     Args:
@@ -47,22 +47,22 @@ def to_torch(layer: Recurrent) -> torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM:
     >>> to_torch(LSTM(3, 5, num_layers=2))
     LSTM(3, 5, num_layers=2)
     """
-    if type(layer) not in _THEIRS:
+    if type(layer) not in _TO_TORCH:
         got = f"{type(layer).__module__}.{type(layer).__name__}"
         raise ArgumentError(f"to_torch layer: expected an RNN, GRU or LSTM of unrolled.nn, got {got}.")
-    refuse_what_is_ours_alone(layer, "to_torch")
+    reject_unsupported_options(layer, "to_torch")
     phi = getattr(layer, "nonlinearity", "tanh")
     if phi not in {"tanh", "relu"}:
         raise ArgumentError(
             f"to_torch: torch.nn.RNN has the activations tanh and relu; this RNN has {phi!r}."
         )
     if layer.recurrent_dropout:
-        warn_left_behind(f"recurrent_dropout={layer.recurrent_dropout}", "torch.nn")
-    made: torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM = _rebuilt(_THEIRS[type(layer)], layer)
+        warn_dropped_option(f"recurrent_dropout={layer.recurrent_dropout}", "torch.nn")
+    made: torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM = _rebuild(_TO_TORCH[type(layer)], layer)
     return made
 
 
-def _rebuilt(kind: Any, source: Any) -> Any:
+def _rebuild(kind: Any, source: Any) -> Any:
     """A layer of this kind with the settings and weights of `source`; no random number is drawn."""
     settings = {
         name: getattr(source, name) for name in ("num_layers", "bias", "batch_first", "bidirectional")

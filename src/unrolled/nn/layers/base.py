@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled import kernels
-from unrolled.nn.layers.inputs import Call, Expected, admit, answer
-from unrolled.nn.layers.parameters import Parameters
+from unrolled.nn.layers.inputs import InputSpec, LayerInputs, check_inputs, restore_layout
+from unrolled.nn.layers.parameters import RecurrentParameters
 from unrolled.nn.ops import fused, launch, torch_internals
 from unrolled.nn.ops.unroll import unroll, unroll_stack
 
-_MISSING = "the compiled kernels are missing"
+_KERNELS_MISSING = "the compiled kernels are missing"
 
 
-class Path(NamedTuple):
+class Backend(NamedTuple):
     """Which way an input goes through a layer, and why.
 
     >>> print(Path("reference", ("the kernels have no projection", "resets are given")))
@@ -34,10 +34,10 @@ class Path(NamedTuple):
         return f"{self.name}: {'; '.join(self.reasons)}."
 
 
-_FUSED = Path("fused", ())  # `explain` adds the instruction set
+_FUSED = Backend("fused", ())  # `explain` adds the instruction set
 
 
-class Recurrent(Parameters):
+class RecurrentLayer(RecurrentParameters):
     """What calling an RNN, a GRU and an LSTM has in common."""
 
     def forward(
@@ -75,15 +75,15 @@ class Recurrent(Parameters):
         but vmap cannot map over `lengths`.
         """
         if hx is None and lengths is None and resets is None:
-            answered = self._run_quickly(input)
+            answered = self._fast_path(input)
             if answered is not None:
                 return answered
-        call = self._admit(input, hx, lengths, resets)
-        path = self._path(call)
+        call = self._check_inputs(input, hx, lengths, resets)
+        path = self._choose_backend(call)
         if path is _FUSED:
             output, state = self._run_fused(call, self._weights())
-            return answer(call, output, state, batch_first=self.batch_first)
-        if path.reasons[0] is _MISSING:
+            return restore_layout(call, output, state, batch_first=self.batch_first)
+        if path.reasons[0] is _KERNELS_MISSING:
             kernels.say_missing_once(stacklevel=5)
         run = self._run_torch if path.name == "torch" else self._run_reference
         if call.cast is None:
@@ -91,7 +91,7 @@ class Recurrent(Parameters):
         else:  # everything is in autocast's dtype by now, and is to stay in it
             with torch.autocast(call.inputs.device.type, enabled=False):
                 output, state = run(call, self._weights(call.cast))
-        return answer(call, output, state, batch_first=self.batch_first)
+        return restore_layout(call, output, state, batch_first=self.batch_first)
 
     def explain(
         self,
@@ -100,7 +100,7 @@ class Recurrent(Parameters):
         *,
         lengths: Any = None,
         resets: Any = None,
-    ) -> Path:
+    ) -> Backend:
         """Which path `forward` takes with these arguments, and why; nothing is computed.
 
         Args:
@@ -115,23 +115,23 @@ class Recurrent(Parameters):
         Raises:
             ArgumentError: as for `forward`.
         """
-        path = self._path(self._admit(input, hx, lengths, resets))
+        path = self._choose_backend(self._check_inputs(input, hx, lengths, resets))
         if path is not _FUSED:
             return path
         name = kernels.build_info()["instruction_set"]
-        return Path(_FUSED.name, (f"one operator runs all steps on the {name} kernels",))
+        return Backend(_FUSED.name, (f"one operator runs all steps on the {name} kernels",))
 
-    def _admit(self, input: Any, hx: Any, lengths: Any, resets: Any) -> Call:  # noqa: A002
+    def _check_inputs(self, input: Any, hx: Any, lengths: Any, resets: Any) -> LayerInputs:  # noqa: A002
         if hx is None and lengths is None and resets is None and self._is_plain(input):
-            return Call(input.transpose(0, 1) if self.batch_first else input)
-        expected = Expected(
+            return LayerInputs(input.transpose(0, 1) if self.batch_first else input)
+        expected = InputSpec(
             type(self).__name__, self.input_size, self._state_sizes, self.num_layers * self._directions,
             self.batch_first, self._first_weight,
         )  # fmt: skip
-        return admit(expected, input, hx, lengths, resets)
+        return check_inputs(expected, input, hx, lengths, resets)
 
     def _is_plain(self, input: Any) -> bool:  # noqa: A002
-        """Whether an input is what most are, so that `admit`, which takes longer, would take it as it is."""
+        """Return true if `check_inputs`, which takes longer, would pass this input unchanged."""
         weight = self._parameters.get("weight_ih_l0")
         return (
             type(input) is Tensor
@@ -146,25 +146,25 @@ class Recurrent(Parameters):
             and not torch.is_autocast_enabled("cpu")
         )
 
-    def _path(self, call: Call) -> Path:
+    def _choose_backend(self, call: LayerInputs) -> Backend:
         """The one place that decides which path a call takes."""
-        against = self._against_kernels(call.inputs)
+        against = self._reasons_against_kernels(call.inputs)
         if not against:
             return _FUSED
-        more = self._against_torch(call)
+        more = self._reasons_against_torch(call)
         if more:
-            return Path("reference", (*against, *more))
+            return Backend("reference", (*against, *more))
         assert self._operator is not None
         runs = f"torch.{self._operator.name} runs the whole layer"
         if call.inputs.is_cuda and torch.backends.cudnn.is_acceptable(call.inputs):  # type: ignore[no-untyped-call]
             runs += " on cuDNN"
-        return Path("torch", (*against, runs))
+        return Backend("torch", (*against, runs))
 
-    def _against_kernels(self, x: Tensor) -> list[str]:
+    def _reasons_against_kernels(self, x: Tensor) -> list[str]:
         """Why the kernels cannot run this; nothing where they can."""
         against = []
         if not kernels.available():
-            against.append(_MISSING)
+            against.append(_KERNELS_MISSING)
         if not fused.knows(self._cell):
             against.append("the kernels know nonlinearities by name, and this is a callable")
         if self.proj_size:
@@ -179,7 +179,7 @@ class Recurrent(Parameters):
             against.append("derivatives are taken in forward mode")
         return against
 
-    def _against_torch(self, call: Call) -> list[str]:
+    def _reasons_against_torch(self, call: LayerInputs) -> list[str]:
         """Why no operator of torch can run this; nothing where one can."""
         against = []
         if self._operator is None:
@@ -200,7 +200,7 @@ class Recurrent(Parameters):
             against.append("torch's operator cannot be mapped either")
         return against
 
-    def _run_quickly(self, x: Any) -> tuple[Tensor, Any] | None:
+    def _fast_path(self, x: Any) -> tuple[Tensor, Any] | None:
         """The answer to the plainest call, of one layer in one direction; None where it is not so plain.
 
         At the sizes where people forecast, the steps that every other call takes cost as much as the kernels.
@@ -208,7 +208,7 @@ class Recurrent(Parameters):
         """
         if (
             self.num_layers > 1 or self.bidirectional or self.zoneout != 0 or self.recurrent_dropout != 0
-            or torch.compiler.is_compiling() or not self._is_plain(x) or self._against_kernels(x)
+            or torch.compiler.is_compiling() or not self._is_plain(x) or self._reasons_against_kernels(x)
         ):  # fmt: skip
             return None
         rule, own = fused.plain_rule(self._cell, self._weights_type, self._present), self._parameters
@@ -224,10 +224,10 @@ class Recurrent(Parameters):
             output = output.transpose(0, 1)
         return output, state[0] if len(state) == 1 else tuple(state)
 
-    def _run_fused(self, call: Call, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _run_fused(self, call: LayerInputs, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
         return self._run_stack(call, weights, fused.unroll_admitted)
 
-    def _run_torch(self, call: Call, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _run_torch(self, call: LayerInputs, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
         assert self._operator is not None
         flat = [w for layer in weights for direction in layer for w in direction if w is not None]
         state = call.state
@@ -241,10 +241,14 @@ class Recurrent(Parameters):
         )  # fmt: skip
         return output, tuple(final)
 
-    def _run_reference(self, call: Call, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _run_reference(
+        self, call: LayerInputs, weights: list[list[Any]]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         return self._run_stack(call, weights, unroll)
 
-    def _run_stack(self, call: Call, weights: list[list[Any]], run: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _run_stack(
+        self, call: LayerInputs, weights: list[list[Any]], run: Any
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         states = None
         if call.state is not None:
             each = [self._state_type(*parts) for parts in zip(*call.state, strict=True)]

@@ -13,8 +13,8 @@ from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.errors import ArgumentError
 from unrolled.nn.cells.core import Cell, RNNCell
-from unrolled.nn.layers.base import Path
-from unrolled.nn.layers.inputs import Call, Expected, admit, answer
+from unrolled.nn.layers.base import Backend
+from unrolled.nn.layers.inputs import InputSpec, LayerInputs, check_inputs, restore_layout
 from unrolled.nn.ops import fused
 from unrolled.nn.ops.unroll import unroll
 
@@ -125,15 +125,15 @@ class CellLayer(nn.Module):
             ArgumentError: shape, dtype, device or range of any of them is not so.
         """
         depth, first = sum(map(len, self._layers)), next(self.parameters())
-        expected = Expected(
+        expected = InputSpec(
             "CellLayer", self.input_size, dict(self._sizes), depth, self.batch_first, first
         )  # fmt: skip
-        call = admit(expected, input, hx, lengths, resets)
+        call = check_inputs(expected, input, hx, lengths, resets)
         with torch.autocast(call.inputs.device.type, enabled=False) if call.cast else nullcontext():
             output, state = self._run(call)
-        return answer(call, output, state, batch_first=self.batch_first)
+        return restore_layout(call, output, state, batch_first=self.batch_first)
 
-    def _run(self, call: Call) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _run(self, call: LayerInputs) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Time-major outputs of the last layer, and the parts of the state that each direction ends in."""
         x, ended = call.inputs, []
         starts = None if call.state is None else iter(zip(*call.state, strict=True))
@@ -150,7 +150,7 @@ class CellLayer(nn.Module):
             x = torch.cat(outputs, dim=-1)
         return x, tuple(torch.stack(parts) for parts in zip(*ended, strict=True))
 
-    def explain(self, *_: Any, **__: Any) -> Path:
+    def explain(self, *_: Any, **__: Any) -> Backend:
         """Which path `forward` takes, and why: the same for every input."""
         known, unknown = {}, {}  # for their order
         for cell, names in [(way[0], way[2]) for layer in self._layers for way in layer]:
@@ -167,7 +167,7 @@ class CellLayer(nn.Module):
         if known:
             shown = ", ".join(known)
             reasons.append(f"a CellLayer runs every cell in Python, {shown} too, which the kernels have")
-        return Path("reference", tuple(reasons))
+        return Backend("reference", tuple(reasons))
 
     def extra_repr(self) -> str:
         """The cells, and which way they go."""

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.errors import ArgumentError
-from unrolled.nn.layers.packed import pack_like, unpack
+from unrolled.nn.layers.packed import pack_like, pad_packed
 from unrolled.nn.ops import torch_internals
 from unrolled.validation import ErrorCollector
 
 
-class Call(NamedTuple):
+class LayerInputs(NamedTuple):
     """One call of a layer: time-major, with a batch axis, in the dtype the layer computes in."""
 
     inputs: Tensor  # (T, B, F)
@@ -28,7 +28,7 @@ class Call(NamedTuple):
     cast: torch.dtype | None = None  # what autocast asks for; inputs and state have it
 
 
-class Expected(NamedTuple):
+class InputSpec(NamedTuple):
     """What a layer says about its calls."""
 
     name: str
@@ -39,7 +39,7 @@ class Expected(NamedTuple):
     weight: Tensor  # has the dtype and device that the call must have
 
 
-def admit(layer: Expected, input: Any, hx: Any, lengths: Any, resets: Any) -> Call:  # noqa: A002 (torch's name)
+def check_inputs(layer: InputSpec, input: Any, hx: Any, lengths: Any, resets: Any) -> LayerInputs:  # noqa: A002 (torch's name)
     """Check one call of a layer and bring it into the form that every path takes.
 
     Args:
@@ -62,7 +62,7 @@ def admit(layer: Expected, input: Any, hx: Any, lengths: Any, resets: Any) -> Ca
                 f" got {_kind(lengths)}. Leave them out, or pass the padded tensor."
             )
         layer, packed = layer._replace(batch_first=False), input
-        input, lengths = unpack(f"{layer.name} input", packed)  # noqa: A001
+        input, lengths = pad_packed(f"{layer.name} input", packed)  # noqa: A001
     inputs = _inputs(layer, input)
     is_batched = inputs.ndim == 3
     if not is_batched:
@@ -86,10 +86,12 @@ def admit(layer: Expected, input: Any, hx: Any, lengths: Any, resets: Any) -> Ca
         is_full = not is_held and bool((lengths == T).all())
         lengths = None if is_full else lengths.to(inputs.device)
     resets = None if resets is None else resets.to(inputs.device)
-    return Call(inputs, state, lengths, resets, is_batched, packed, autocast_dtype(layer.weight))
+    return LayerInputs(inputs, state, lengths, resets, is_batched, packed, autocast_dtype(layer.weight))
 
 
-def answer(call: Call, output: Tensor, state: tuple[Tensor, ...], *, batch_first: bool) -> tuple[Any, Any]:
+def restore_layout(
+    call: LayerInputs, output: Tensor, state: tuple[Tensor, ...], *, batch_first: bool
+) -> tuple[Any, Any]:
     """What a path made of a call, (T, B, size) and the parts (L * D, B, size), as the caller laid it out."""
     laid: Any = output
     if call.packed is not None:
@@ -153,7 +155,7 @@ def check_resets(name: str, resets: Any, B: int, T: int, *, is_batched: bool = T
     return found.reshape(B, T)
 
 
-def _inputs(layer: Expected, found: Any) -> Tensor:
+def _inputs(layer: InputSpec, found: Any) -> Tensor:
     """The input as it came, if it is a tensor of the right rank, width, dtype and device."""
     name = f"{layer.name} input"
     if not isinstance(found, Tensor):
@@ -178,7 +180,7 @@ def _inputs(layer: Expected, found: Any) -> Tensor:
     return found.to(autocast_dtype(layer.weight) or found.dtype)
 
 
-def _state(layer: Expected, inputs: Tensor, hx: Any, is_batched: bool) -> tuple[Tensor, ...] | None:
+def _state(layer: InputSpec, inputs: Tensor, hx: Any, is_batched: bool) -> tuple[Tensor, ...] | None:
     """The parts of hx, each (L * D, B, size); None where there is none."""
     B, parts = inputs.shape[1], layer.state_sizes
     if hx is None:

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from unrolled.errors import ArgumentError
 
 
-def unpack(name: str, packed: PackedSequence) -> tuple[Tensor, Tensor]:
+def pad_packed(name: str, packed: PackedSequence) -> tuple[Tensor, Tensor]:
     """The rows (T, B, F), padded with zeros, and their lengths (B,), both in the order they were packed from.
 
     Args:
@@ -30,10 +30,10 @@ def unpack(name: str, packed: PackedSequence) -> tuple[Tensor, Tensor]:
 
 
 def pack_like(rows: Tensor, packed: PackedSequence) -> PackedSequence:
-    """Rows (T, B, F) in the order of `unpack`, packed in the very order that `packed` has.
+    """Rows (T, B, F) in the order of `pad_packed`, packed in the very order that `packed` has.
 
     >>> before = torch.nn.utils.rnn.pack_sequence([torch.ones(1, 2), torch.ones(3, 2)], enforce_sorted=False)
-    >>> pack_like(unpack("x", before)[0] + 1, before).data.shape
+    >>> pack_like(pad_packed("x", before)[0] + 1, before).data.shape
     torch.Size([4, 2])
     """
     if packed.sorted_indices is not None:

@@ -16,10 +16,10 @@ from unrolled.validation import ErrorCollector, check_float, check_int
 
 P = ParamSpec("P")
 
-_STARTS = {"slope": 0.25, "gain": 1.0, "bias_cell": 0.0}  # not drawn; the slope's is torch.nn.PReLU's
+_CONSTANT_INITS = {"slope": 0.25, "gain": 1.0, "bias_cell": 0.0}  # not drawn; the slope's is torch.nn.PReLU's
 
 
-class Operator(NamedTuple):
+class TorchOperator(NamedTuple):
     """The operator of torch that runs this recurrence whole, where there is one."""
 
     name: str
@@ -27,7 +27,7 @@ class Operator(NamedTuple):
     cudnn_mode: str
 
 
-def without_projection(build: Callable[Concatenate[Any, P], None]) -> Callable[Concatenate[Any, P], None]:
+def reject_proj_size(build: Callable[Concatenate[Any, P], None]) -> Callable[Concatenate[Any, P], None]:
     """A constructor that refuses proj_size in a sentence; its signature stays torch's, which has none."""
 
     @wraps(build)
@@ -41,7 +41,7 @@ def without_projection(build: Callable[Concatenate[Any, P], None]) -> Callable[C
     return checked
 
 
-class Parameters(nn.Module):
+class RecurrentParameters(nn.Module):
     """The settings and weights of a recurrent layer; each layer says what its cell and its weights are."""
 
     _state_type: Any  # the cell's NamedTuples
@@ -76,7 +76,7 @@ class Parameters(nn.Module):
         if self.dropout > 0 and num_layers == 1:
             warnings.warn(
                 f"{name} dropout={dropout} has no effect: it acts between layers, and num_layers is 1.",
-                stacklevel=4 if hasattr(type(self).__init__, "__wrapped__") else 3,  # see without_projection
+                stacklevel=4 if hasattr(type(self).__init__, "__wrapped__") else 3,  # see reject_proj_size
             )
         self._create(device, dtype)
 
@@ -123,7 +123,7 @@ class Parameters(nn.Module):
         raise NotImplementedError
 
     @property
-    def _operator(self) -> Operator | None:
+    def _operator(self) -> TorchOperator | None:
         raise NotImplementedError
 
     @property
@@ -179,7 +179,9 @@ class Parameters(nn.Module):
         """
         bound = self.hidden_size**-0.5
         for name, weight in self.named_parameters(recurse=False):
-            start = next((value for prefix, value in _STARTS.items() if name.startswith(prefix)), None)
+            start = next(
+                (value for prefix, value in _CONSTANT_INITS.items() if name.startswith(prefix)), None
+            )
             if start is None:
                 nn.init.uniform_(weight, -bound, bound)
             else:

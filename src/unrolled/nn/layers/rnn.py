@@ -18,25 +18,25 @@ from unrolled.nn.cells.core import (
     LSTMCell,
     LSTMState,
     LSTMWeights,
-    NonLinearity,
+    Nonlinearity,
     RNNCell,
     RNNState,
     RNNWeights,
 )
-from unrolled.nn.layers.base import Recurrent
-from unrolled.nn.layers.parameters import Operator, without_projection
+from unrolled.nn.layers.base import RecurrentLayer
+from unrolled.nn.layers.parameters import TorchOperator, reject_proj_size
 
 _OPERATORS = {
-    "tanh": Operator("rnn_tanh", torch.rnn_tanh, "RNN_TANH"),
-    "relu": Operator("rnn_relu", torch.rnn_relu, "RNN_RELU"),
-    "gru": Operator("gru", torch.gru, "GRU"),
-    "lstm": Operator("lstm", torch.lstm, "LSTM"),
+    "tanh": TorchOperator("rnn_tanh", torch.rnn_tanh, "RNN_TANH"),
+    "relu": TorchOperator("rnn_relu", torch.rnn_relu, "RNN_RELU"),
+    "gru": TorchOperator("gru", torch.gru, "GRU"),
+    "lstm": TorchOperator("lstm", torch.lstm, "LSTM"),
 }
 _RNN_CELLS = {name: RNNCell(name) for name in NONLINEARITIES}
 _GRU_CELL, _LSTM_CELL = GRUCell(), LSTMCell()
 
 
-class RNN(Recurrent):
+class RNN(RecurrentLayer):
     """The plain recurrent layer, `torch.nn.RNN` with more activations, `lengths` and `resets`.
 
         h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
@@ -80,13 +80,13 @@ class RNN(Recurrent):
 
     _state_type, _weights_type = RNNState, RNNWeights
 
-    @without_projection
+    @reject_proj_size
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
         num_layers: int = 1,
-        nonlinearity: NonLinearity = "tanh",
+        nonlinearity: Nonlinearity = "tanh",
         bias: bool = True,
         batch_first: bool = False,
         dropout: float = 0.0,
@@ -119,11 +119,11 @@ class RNN(Recurrent):
         return RNNCell(phi) if cell is None else cell
 
     @property
-    def _operator(self) -> Operator | None:
+    def _operator(self) -> TorchOperator | None:
         return _OPERATORS.get(self.nonlinearity) if isinstance(self.nonlinearity, str) else None
 
 
-class GRU(Recurrent):
+class GRU(RecurrentLayer):
     """The gated recurrent unit, `torch.nn.GRU` with `lengths` and `resets`.
 
         r_t = σ(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)
@@ -167,7 +167,7 @@ class GRU(Recurrent):
 
     _state_type, _weights_type = GRUState, GRUWeights
 
-    @without_projection
+    @reject_proj_size
     def __init__(
         self,
         input_size: int,
@@ -201,11 +201,11 @@ class GRU(Recurrent):
         return _GRU_CELL
 
     @property
-    def _operator(self) -> Operator:
+    def _operator(self) -> TorchOperator:
         return _OPERATORS["gru"]
 
 
-class LSTM(Recurrent):
+class LSTM(RecurrentLayer):
     """The long short-term memory, `torch.nn.LSTM` with `lengths` and `resets`.
 
         i_t = σ(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)
@@ -292,5 +292,5 @@ class LSTM(Recurrent):
         return {"h_0": self._output_size, "c_0": self.hidden_size}
 
     @property
-    def _operator(self) -> Operator:
+    def _operator(self) -> TorchOperator:
         return _OPERATORS["lstm"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-WAYS = ("last", "mean", "max", "attention")
+POOLINGS = ("last", "mean", "max", "attention")
 
 
 class Pooling(nn.Module):
@@ -15,7 +15,7 @@ class Pooling(nn.Module):
         attention = Σ_t a_t h_t,  a = softmax_t(v · tanh(W h_t + b))
 
     Args:
-        way: one of `WAYS`, or several joined by "+" such as "last+mean", one after the other.
+        pooling: one of `POOLINGS`, or several joined by "+" such as "last+mean", one after the other.
         width: H, of a state.
         bidirectional: the last half of H ran from the end, so that its last state is the one at step 0.
 
@@ -28,17 +28,17 @@ class Pooling(nn.Module):
     torch.Size([2, 10])
     """
 
-    def __init__(self, way: str, width: int, *, bidirectional: bool = False) -> None:
+    def __init__(self, pooling: str, width: int, *, bidirectional: bool = False) -> None:
         super().__init__()
-        self.ways, self.bidirectional = tuple(way.split("+")), bidirectional
-        self.width = width * len(self.ways)
-        if "attention" in self.ways:
-            self.looking = nn.Linear(width, width)
-            self.question = nn.Linear(width, 1, bias=False)
+        self.poolings, self.bidirectional = tuple(pooling.split("+")), bidirectional
+        self.width = width * len(self.poolings)
+        if "attention" in self.poolings:
+            self.attention_hidden = nn.Linear(width, width)
+            self.attention_score = nn.Linear(width, 1, bias=False)
 
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
         """(B, W · H) out of (B, T, H)."""
-        return torch.cat([getattr(self, f"_{way}")(states, lengths) for way in self.ways], 1)
+        return torch.cat([getattr(self, f"_{pooling}")(states, lengths) for pooling in self.poolings], 1)
 
     def _last(self, states: Tensor, lengths: Tensor) -> Tensor:
         rows = torch.arange(len(states), device=states.device)
@@ -49,31 +49,31 @@ class Pooling(nn.Module):
         return last.masked_fill((lengths == 0)[:, None], 0.0)
 
     def _mean(self, states: Tensor, lengths: Tensor) -> Tensor:
-        own = states.masked_fill(~within(lengths, states)[..., None], 0.0)
+        own = states.masked_fill(~sequence_mask(lengths, states)[..., None], 0.0)
         return own.sum(1) / lengths.clamp(min=1)[:, None]
 
     def _max(self, states: Tensor, lengths: Tensor) -> Tensor:
-        most = states.masked_fill(~within(lengths, states)[..., None], -torch.inf).amax(1)
+        most = states.masked_fill(~sequence_mask(lengths, states)[..., None], -torch.inf).amax(1)
         return most.masked_fill((lengths == 0)[:, None], 0.0)
 
     def _attention(self, states: Tensor, lengths: Tensor) -> Tensor:
-        valid = within(lengths, states)
+        valid = sequence_mask(lengths, states)
         own = states.masked_fill(~valid[..., None], 0.0)
-        scores = self.question(torch.tanh(self.looking(own)))[..., 0]  # (B, T)
+        scores = self.attention_score(torch.tanh(self.attention_hidden(own)))[..., 0]  # (B, T)
         shares = scores.masked_fill(~valid, -1e9).softmax(1)
         return (shares[..., None] * own).sum(1)  # type: ignore[no-any-return]
 
 
-class Standardise(nn.Module):
-    """(x - center) * factor, number by number: 0 and 1 until `settle` has seen some.
+class Standardize(nn.Module):
+    """(x - center) * factor, number by number: 0 and 1 until `set_statistics` has seen some.
 
     So that readouts begin from features of like size, and the penalty on their weights is a fair one.
 
     Args:
         width: D numbers.
 
-    >>> scaled = Standardise(2)
-    >>> scaled.settle(torch.tensor([2.0, 5.0]), torch.tensor([4.0, 0.0]))
+    >>> scaled = Standardize(2)
+    >>> scaled.set_statistics(torch.tensor([2.0, 5.0]), torch.tensor([4.0, 0.0]))
     >>> scaled(torch.tensor([[6.0, 5.5]])).tolist()
     [[1.0, 0.0]]
     """
@@ -91,17 +91,17 @@ class Standardise(nn.Module):
         return (x - self.center) * self.factor
 
     @torch.no_grad()
-    def settle(self, mean: Tensor, deviation: Tensor) -> None:
+    def set_statistics(self, mean: Tensor, deviation: Tensor) -> None:
         """Take these (D,) for center and scale; a number that hardly varies (1e-4 of the most) becomes 0."""
         self.center.copy_(mean)
         varies = deviation > 1e-4 * deviation.max()
         self.factor.copy_(torch.where(varies, 1 / deviation.clamp(min=1e-30), 0.0))
 
 
-def within(lengths: Tensor, steps: Tensor) -> Tensor:
+def sequence_mask(lengths: Tensor, steps: Tensor) -> Tensor:
     """(B, T) whether a step of (B, T, ...) is one of its row's own.
 
-    >>> within(torch.tensor([1, 3]), torch.zeros(2, 3)).int().tolist()
+    >>> sequence_mask(torch.tensor([1, 3]), torch.zeros(2, 3)).int().tolist()
     [[1, 0, 0], [1, 1, 1]]
     """
     return torch.arange(steps.shape[1], device=steps.device) < lengths[:, None]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class QuantileReadout(nn.Module):
+class QuantileHead(nn.Module):
     """Quantiles that never cross: a centre, and steps away from it that are never negative.
 
     In training mode they are the same up to rounding, which may make neighbours cross by as much.
@@ -25,45 +25,45 @@ class QuantileReadout(nn.Module):
 
     Shapes: state (B, S), anchors (B, h, A) to (B, h, Q), rising along the last axis.
 
-    >>> readout = QuantileReadout(8, 16, horizon=3, levels=5, anchors=0).eval()
+    >>> readout = QuantileHead(8, 16, horizon=3, levels=5, anchors=0).eval()
     >>> answer = readout(torch.randn(2, 8), torch.empty(2, 3, 0))
     >>> answer.shape, bool((answer.diff(dim=-1) >= 0).all())
     (torch.Size([2, 3, 5]), True)
     """
 
-    sums: Tensor
+    cumulation: Tensor
 
     def __init__(self, state_size: int, hidden_size: int, *, horizon: int, levels: int, anchors: int) -> None:
         super().__init__()
         self.horizon, self.levels, self.anchors = horizon, levels, anchors
         self.hidden = nn.Linear(state_size, hidden_size)
-        self.quantiles = nn.Linear(hidden_size, horizon * levels)
-        self.leaning = nn.Linear(hidden_size, horizon * anchors) if anchors else None
-        self.register_buffer("sums", _sums(levels), persistent=False)
+        self.raw_quantiles = nn.Linear(hidden_size, horizon * levels)
+        self.anchor_weights = nn.Linear(hidden_size, horizon * anchors) if anchors else None
+        self.register_buffer("cumulation", _cumulation_matrix(levels), persistent=False)
         with torch.no_grad():  # begin near "no change": the naive forecast, or the seasonal one leaned on
-            self.quantiles.weight.mul_(0.1)
-            self.quantiles.bias.zero_()
-            if self.leaning is not None:
-                self.leaning.weight.zero_()
-                self.leaning.bias.fill_(0.3)
+            self.raw_quantiles.weight.mul_(0.1)
+            self.raw_quantiles.bias.zero_()
+            if self.anchor_weights is not None:
+                self.anchor_weights.weight.zero_()
+                self.anchor_weights.bias.fill_(0.3)
 
     def forward(self, state: Tensor, anchors: Tensor) -> Tensor:
         """(B, h, Q) quantiles."""
         u = F.gelu(self.hidden(state))
-        raw = self.quantiles(u).view(-1, self.horizon, self.levels)
+        raw = self.raw_quantiles(u).view(-1, self.horizon, self.levels)
         median = raw[..., self.levels // 2]
-        if self.leaning is not None:
-            weights = self.leaning(u).view(-1, self.horizon, self.anchors)
+        if self.anchor_weights is not None:
+            weights = self.anchor_weights(u).view(-1, self.horizon, self.anchors)
             for a in range(self.anchors):  # a sum over so short an axis takes longer
                 median = median + weights[..., a] * anchors[..., a]
         steps = F.softplus(raw)
         if not self.training:
-            return _added_up(median, steps)
+            return _cumulate_from_median(median, steps)
         steps[..., self.levels // 2] = median
-        return steps @ self.sums
+        return steps @ self.cumulation
 
 
-def _added_up(median: Tensor, steps: Tensor) -> Tensor:
+def _cumulate_from_median(median: Tensor, steps: Tensor) -> Tensor:
     """(..., Q) the quantiles, each from its neighbour nearer to the median.
 
     So no rounding makes them cross, and no infinity farther out reaches one.
@@ -77,7 +77,7 @@ def _added_up(median: Tensor, steps: Tensor) -> Tensor:
     return torch.stack([*reversed(below[1:]), *above], -1)
 
 
-def _sums(levels: int) -> Tensor:
+def _cumulation_matrix(levels: int) -> Tensor:
     """(Q, Q) which terms add up to a quantile: column j has 1 or -1 for each from the median to j.
 
     In training a product with it takes half the time of sums one after the other. Up to rounding it is the
@@ -95,7 +95,7 @@ def _sums(levels: int) -> Tensor:
     return sums
 
 
-def pinball(answer: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:
+def pinball_loss(answer: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:
     """max(τ e, (τ − 1) e) of e = target − answer: least, on average, at the quantile τ.
 
     Args:
@@ -108,7 +108,7 @@ def pinball(answer: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:
 
     Source: Koenker and Bassett (1978), Regression Quantiles.
 
-    >>> pinball(torch.tensor([[1.0, 2.0]]), torch.tensor([3.0]), torch.tensor([0.1, 0.5])).tolist()
+    >>> pinball_loss(torch.tensor([[1.0, 2.0]]), torch.tensor([3.0]), torch.tensor([0.1, 0.5])).tolist()
     [[0.2..., 0.5]]
     """
     error = target[..., None] - answer

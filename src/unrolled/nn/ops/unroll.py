@@ -146,7 +146,7 @@ def _holder(zoneout: Zoneout | None, initial: S, inputs: Tensor) -> Callable[[in
     if zoneout.seed is None:
         return partial(_mean, zoneout.rates)
     masks = [
-        zoneout.holds(k, T, len(part), prod(part.shape[1:]), part.device).reshape(T, *part.shape)
+        zoneout.keep_mask(k, T, len(part), prod(part.shape[1:]), part.device).reshape(T, *part.shape)
         for k, part in enumerate(parts)
     ]
     return partial(_keep, masks)

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.errors import ArgumentError
-from unrolled.nn.layers.base import Recurrent
+from unrolled.nn.layers.base import RecurrentLayer
 from unrolled.nn.layers.cell_layer import CellLayer
-from unrolled.nn.layers.packed import pack_like, unpack
+from unrolled.nn.layers.packed import pack_like, pad_packed
 
 State = tuple[Tensor, ...]
-LAYERS = (Recurrent, CellLayer, nn.RNNBase)
+LAYERS = (RecurrentLayer, CellLayer, nn.RNNBase)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +156,8 @@ def _read(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], answe
     output, final = answered
     final = final if isinstance(final, tuple) else (final,)
     if isinstance(given, PackedSequence):
-        inputs, lengths = unpack("model", given)
-        output = unpack("model", output)[0]
+        inputs, lengths = pad_packed("model", given)
+        output = pad_packed("model", output)[0]
         return LayerCall(layer, inputs.transpose(0, 1), lengths, state, output.transpose(0, 1), final)
     if given.ndim == 2:  # one sequence without a batch axis
         given, output = given[None], output[None]
