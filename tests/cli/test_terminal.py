@@ -93,13 +93,13 @@ def test_no_figure_is_cut(sales: Path, columns: str) -> None:
     levels = "--level 80 --level 95 --level 99"
     done = _shell(" ".join(["unrolled forecast sales.csv", levels, *TINY]), COLUMNS=columns)
     head, *rows = done.stdout.splitlines()[1:]
-    assert head.split("  ")[-1] == "High, 99 %".replace(" %", "\u00a0%")
+    assert head.split("  ")[-1] == "High, 99 %"
     assert len({len(row) for row in [head, *rows]}) == 1
     assert [len(row.split()) for row in rows] == [9, 9]  # month, year, seven figures
     assert "…" not in done.stdout
 
 
-@pytest.mark.parametrize(("scale", "exponent"), [(1e20, "e+22"), (1e-9, "e−07")])
+@pytest.mark.parametrize(("scale", "exponent"), [(1e20, "e+22"), (1e-9, "e-07")])
 def test_huge_and_tiny_figures_have_an_exponent(
     unrolled: Run, csv_file: Any, months: Any, scale: float, exponent: str
 ) -> None:

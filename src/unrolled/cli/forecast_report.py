@@ -13,8 +13,9 @@ import numpy as np
 
 from unrolled import __version__
 from unrolled.errors import ArgumentError, DataError
+from unrolled.formatting import duration
 from unrolled.report.records import Forecast, ModelCard, SeriesForecast
-from unrolled.report.wording import duration, model_name, steps, transform_name
+from unrolled.report.wording import model_name, steps, transform_name
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from unrolled.cli.terminal import printable, title
+from unrolled.formatting import as_sentence
 from unrolled.jsonable import to_jsonable
-from unrolled.report.wording import forecast_rows, sentence
+from unrolled.report.wording import forecast_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,7 @@ def print_json(record: Any) -> None:
 def tell_notes(series: Sequences) -> None:
     """Say on stderr what reading changed."""
     for note in series.notes:
-        print(f"Note: {printable(sentence(note))}", file=sys.stderr)
+        print(f"Note: {printable(as_sentence(note))}", file=sys.stderr)
 
 
 def print_forecast(story: Story) -> None:

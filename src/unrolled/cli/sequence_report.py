@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unrolled import __version__
+from unrolled.formatting import duration
 from unrolled.report.records import Answers, LabelledData, ModelCard
-from unrolled.report.wording import duration, model_name
+from unrolled.report.wording import model_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,20 +1,17 @@
-"""Numbers, dates and spans as a person writes them, for the page and the command line alike."""
+"""Times, steps and names of models as a person writes them, for the report and the command line."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unrolled.data.calendar.offsets import unit_word
+from unrolled.formatting import number_column
 
 if TYPE_CHECKING:
     from unrolled.report.records import SeriesForecast
 
-_SMALL, _LARGE = 1e-4, 1e15  # what lies beyond is told with an exponent
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -44,73 +41,13 @@ _TRANSFORMS = {
 }
 
 
-def number(value: float, significant: int = 4) -> str:
-    """A number with thousands separated, rounded to so many digits but never within its whole part.
-
-    >>> number(7412.55), number(16.884), number(0.001234), number(-3.0), number(float("nan"))
-    ('7,413', '16.88', '0.001234', '−3', 'unknown')
-    """
-    if not math.isfinite(value):
-        return "unknown" if math.isnan(value) else "infinite" if value > 0 else "−infinite"
-    size = abs(value)
-    if size >= _LARGE or 0 < size < _SMALL:
-        return f"{value:.{significant - 1}e}".replace("-", "−")
-    places = 0 if size == 0 else significant - 1 - math.floor(math.log10(size))
-    text = f"{value:,.{max(places, 0)}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return text.replace("-", "−")
-
-
-def column(values: Sequence[float], significant: int = 4) -> list[str]:
-    """Numbers for one column of a table: all with the same number of places, or all with an exponent.
-
-    >>> column([1012.25, 998.4, float("nan")]), column([2.5e17, -1.0]), column([0.0, 0.000025])
-    (['1,012', '998', '–'], ['2.500e+17', '−1.000e+00'], ['0.000e+00', '2.500e−05'])
-    """
-    sizes = [abs(v) for v in values if math.isfinite(v) and v != 0]
-    if sizes and not _SMALL <= max(sizes) < _LARGE:
-        texts = [f"{v:.{significant - 1}e}".replace("-", "−") for v in map(float, values)]
-        return [text if math.isfinite(v) else "–" for text, v in zip(texts, values, strict=True)]
-    places = max(significant - 1 - math.floor(math.log10(max(sizes))), 0) if sizes else 0
-    return [
-        f"{v:,.{min(places, 9)}f}".replace("-", "−") if math.isfinite(v) else "–" for v in map(float, values)
-    ]
-
-
-def percent(share: float, places: int = 0, *, signed: bool = False) -> str:
-    """A share as a percentage, with a space that no line breaks at.
-
-    >>> percent(0.8).split(), percent(0.0073, 2, signed=True).split()
-    (['80', '%'], ['+0.73', '%'])
-    """
-    if not math.isfinite(share):
-        return "unknown"
-    return f"{100 * share:{'+' if signed else ''},.{places}f}\u00a0%".replace("-", "−")
-
-
 def width(level: float) -> str:
     """The width of a band, as it was asked for.
 
-    >>> width(80.0).split(), width(97.5).split()
-    (['80', '%'], ['97.5', '%'])
+    >>> width(80.0), width(97.5)
+    ('80 %', '97.5 %')
     """
-    return f"{level:g}\u00a0%"
-
-
-def duration(seconds: float) -> str:
-    """A time that passed.
-
-    >>> duration(0.042), duration(8.31), duration(75), duration(7300), duration(0.0001)
-    ('0.04 s', '8.3 s', '1 min 15 s', '2 h 1 min', '<0.01 s')
-    """
-    if seconds < 0.005:
-        return "<0.01 s"
-    if seconds < 60:
-        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+    return f"{level:g} %"
 
 
 def unit(freq: str | None) -> str:
@@ -162,20 +99,20 @@ def moment(time: Any, freq: str | None) -> str:
 
 
 def forecast_rows(one: SeriesForecast, freq: str | None) -> tuple[list[str], list[list[str]]]:
-    r"""The head and the rows of a table of forecasts: when, low ends, the middle, high ends.
+    """The head and the rows of a table of forecasts: when, low ends, the middle, high ends.
 
     >>> from unrolled.report.records import SeriesForecast
     >>> past, ahead = np.arange(2), np.array([2])
     >>> band = {80: (np.array([2.5]), np.array([3.5]))}
     >>> forecast_rows(SeriesForecast("a", past, past + 1.0, ahead, np.array([3.0]), band), None)
-    (['Step', 'Low, 80\xa0%', 'Middle', 'High, 80\xa0%'], [['2', '2.500', '3.000', '3.500']])
+    (['Step', 'Low, 80 %', 'Middle', 'High, 80 %'], [['2', '2.500', '3.000', '3.500']])
     """
     levels = sorted(one.bands)
     columns = [one.bands[level][0] for level in reversed(levels)]
     columns += [one.point, *(one.bands[level][1] for level in levels)]
     heads = [unit(freq).capitalize(), *(f"Low, {width(level)}" for level in reversed(levels)), "Middle"]
     heads += [f"High, {width(level)}" for level in levels]
-    texts = np.array(column(np.concatenate(columns).tolist())).reshape(len(columns), -1)
+    texts = np.array(number_column(np.concatenate(columns).tolist())).reshape(len(columns), -1)
     rows = zip((moment(time, freq) for time in one.future_times), *texts.tolist(), strict=True)
     return heads, [list(row) for row in rows]
 
@@ -196,22 +133,3 @@ def transform_name(name: str) -> str:
     'changes of the logarithm'
     """
     return _TRANSFORMS.get(name, name)
-
-
-def joined(words: Sequence[str]) -> str:
-    """A list as it is spoken.
-
-    >>> joined(["a"]), joined(["a", "b", "c"])
-    ('a', 'a, b and c')
-    """
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
-
-
-def sentence(text: str) -> str:
-    """A note as a sentence: capital first, full stop last.
-
-    >>> sentence("rows were sorted by date")
-    'Rows were sorted by date.'
-    """
-    text = text.strip()
-    return text if not text else text[0].upper() + text[1:] + ("" if re.search(r"[.!?]$", text) else ".")

@@ -71,7 +71,7 @@ def test_the_fan_begins_at_the_last_observation(single: Any) -> None:
     plot = forecast_figure(single.forecast)
     one = single.forecast.series[0]
     names = [trace.name for trace in plot.data]
-    assert [name.split("\u00a0")[0] for name in names[1:5]] == ["95", "95", "80", "80"]
+    assert [name.split()[0] for name in names[1:5]] == ["95", "95", "80", "80"]
     for trace in plot.data[1:]:
         assert trace.y[0] == one.values[-1]
         assert len(trace.x) == len(one.point) + 1

@@ -90,7 +90,7 @@ def test_the_verdict_comes_first(single: Any) -> None:
     before = text[: text.index("<figure")]
     words = " ".join(_read(_own(_page(single))).text)
     assert 'class="headline"' in before
-    assert single.backtest.verdict.sentence.split(":")[0] in words
+    assert single.backtest.verdict.sentence.split(":")[0] in words.replace("\u00a0", " ")
     assert re.search(
         r"the LSTM was off by [\d.,]+ on average, the best simpler forecast \(.+?\) by [\d.,]+", words
     )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from plotly import graph_objects as go
 
+from unrolled.formatting import number, percent
 from unrolled.report.figures.backtest_table import Tracks, measure
 from unrolled.report.figures.memory import gradients_figure, memory_figure, states_figure
 from unrolled.report.figures.probes import (
@@ -35,7 +36,7 @@ from unrolled.report.figures.theme import (
     thinned,
 )
 from unrolled.report.records import Forecast, SeriesForecast
-from unrolled.report.wording import model_name, number, percent, unit, width
+from unrolled.report.wording import model_name, unit, width
 from unrolled.validation import check_choice
 
 _MOST_RATIO = 3.0  # of two errors; beyond, a bar would only flatten the others

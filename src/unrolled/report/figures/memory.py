@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from plotly import graph_objects as go
 from plotly.subplots import make_subplots
 
+from unrolled.formatting import number
 from unrolled.report.figures.theme import (
     MUTED,
     NETWORK,
@@ -21,7 +22,7 @@ from unrolled.report.figures.theme import (
     label,
     label_lines,
 )
-from unrolled.report.wording import number, steps
+from unrolled.report.wording import steps
 
 _SHARE = 95  # per cent of the influence that lies within the window
 _VANISHED, _EXPLODED = 1e-3, 10.0  # shares of a gradient that are called so

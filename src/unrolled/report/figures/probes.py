@@ -12,6 +12,7 @@ import numpy as np
 from plotly import graph_objects as go
 from plotly.subplots import make_subplots
 
+from unrolled.formatting import duration, number, percent
 from unrolled.report.figures.theme import (
     INK,
     MUTED,
@@ -25,7 +26,6 @@ from unrolled.report.figures.theme import (
     label_lines,
     log_ticks,
 )
-from unrolled.report.wording import duration, number, percent
 
 _FAINTEST = 1e-30  # a loss of 0 on a log axis
 

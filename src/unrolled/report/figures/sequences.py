@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from plotly import graph_objects as go
 
+from unrolled.formatting import duration, number, percent
 from unrolled.report.figures.theme import (
     INK,
     MUTED,
@@ -19,7 +20,7 @@ from unrolled.report.figures.theme import (
     faded,
     label,
 )
-from unrolled.report.wording import duration, model_name, number, percent
+from unrolled.report.wording import model_name
 
 Floats = NDArray[np.float64]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from unrolled.data.calendar.offsets import in_words
-from unrolled.report.wording import number, percent, steps, unit
+from unrolled.formatting import number, percent
+from unrolled.report.wording import steps, unit
 
 if TYPE_CHECKING:
     from unrolled.data.describe.analyse import Description

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unrolled.data.describe.diagnostics import growth
+from unrolled.formatting import UNDEFINED, as_sentence, join_words, number, number_column, percent
 from unrolled.report.figures.backtest_table import Tracks, measure
 from unrolled.report.figures.dispatch import (
     differences_figure,
@@ -23,19 +23,7 @@ from unrolled.report.figures.dispatch import (
 from unrolled.report.html.facts import facts, lead
 from unrolled.report.html.markup import chart, folded, pair, pairs, paragraph, section, table, verdict_box
 from unrolled.report.records import Forecast, ModelCard, SeriesForecast
-from unrolled.report.wording import (
-    column,
-    forecast_rows,
-    joined,
-    model_name,
-    moment,
-    number,
-    percent,
-    sentence,
-    steps,
-    unit,
-    width,
-)
+from unrolled.report.wording import forecast_rows, model_name, moment, steps, unit, width
 
 if TYPE_CHECKING:
     from unrolled.data.describe.analyse import Description
@@ -105,7 +93,7 @@ def verdict(forecast: Forecast, backtest: Any, why_untested: str) -> str:
     name = model_name(forecast.model)
     if backtest is None:
         headline = f"Nobody has tested this {name} forecast: treat it as a guess."
-        tone, detail = "open", sentence(why_untested)
+        tone, detail = "open", as_sentence(why_untested)
     else:
         headline = _HEADLINES[backtest.verdict.outcome].format(network=name)
         tone, detail = _TONES.get(backtest.verdict.outcome, "open"), backtest.verdict.sentence
@@ -186,7 +174,7 @@ def _band_words(forecast: Forecast) -> str:
     levels = sorted(forecast.series[0].bands)
     if not levels:
         return "no band was asked for."
-    return f"the shaded band should hold {joined([width(level) for level in levels])} of what happens."
+    return f"the shaded band should hold {join_words([width(level) for level in levels])} of what happens."
 
 
 def _selection(forecast: Forecast, shown: list[int]) -> str:
@@ -251,10 +239,10 @@ def _scores(backtest: Any) -> str:
     by = measure(backtest)
     base = _best_row(backtest)[by]
     figures: list[list[str]] = [[f"{model_name(row['model'])} {row['note']}".strip() for row in rows]]
-    figures.append(column([row["mae"] for row in rows]))
-    figures.append([f"{row[by] / base:.2f}" if base else "–" for row in rows])
-    figures += [column([_known(row[key]) for row in rows]) for key in ("rmse", "mase", "smape", "crps")]
-    figures.append([percent(_known(row["coverage"])) if row["coverage"] is not None else "–" for row in rows])
+    figures.append(number_column([row["mae"] for row in rows]))
+    figures.append([f"{row[by] / base:.2f}" if base else UNDEFINED for row in rows])
+    figures += [number_column([row[key] for row in rows]) for key in ("rmse", "mase", "smape", "crps")]
+    figures.append([percent(row["coverage"]) for row in rows])
     heads = [
         "Model",
         "MAE",
@@ -270,10 +258,6 @@ def _scores(backtest: Any) -> str:
     return table("Errors of every model from the same moments; lower is better.", heads, lines, styles)
 
 
-def _known(value: float | None) -> float:
-    return math.nan if value is None else float(value)
-
-
 def data(description: Description, forecast: Forecast) -> str:
     """What the file holds."""
     word = unit(description.freq)
@@ -285,8 +269,8 @@ def data(description: Description, forecast: Forecast) -> str:
     if len(changes) > 1:
         caption = f"How often it grew by how much from one {word} to the next; orange where it fell."
         charts.append(chart(growth_figure(changes), f"Growth by {word}", caption))
-    warnings = [paragraph(sentence(text), "note") for text in description.warnings]
-    notes = [paragraph(f"On reading: {sentence(note)}", "aside") for note in description.notes]
+    warnings = [paragraph(as_sentence(text), "note") for text in description.warnings]
+    notes = [paragraph(f"On reading: {as_sentence(note)}", "aside") for note in description.notes]
     drawn = [pair(*charts)] if charts else []
     parts = [pairs("facts", facts(description)), *warnings, *notes, *drawn]
     return section("What the data looks like", lead(description), parts)
@@ -306,4 +290,4 @@ def model(card: ModelCard) -> str:
         parts.append(chart(loss_figure(history), "Loss while it learned", caption))
     if card.command:
         parts.append(f'<p class="again">This page again: <code>{escape(card.command)}</code></p>')
-    return section("What was fitted", sentence(card.why), parts)
+    return section("What was fitted", as_sentence(card.why), parts)

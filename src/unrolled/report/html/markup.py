@@ -13,13 +13,13 @@ def paragraph(text: str, style: str = "") -> str:
     >>> paragraph("a < b", "lead")
     '<p class="lead">a &lt; b</p>'
     """
-    return f"<p{_class(style)}>{escape(text)}</p>" if text else ""
+    return f"<p{_class(style)}>{_escape(text)}</p>" if text else ""
 
 
 def section(title: str, lead: str, parts: Iterable[str]) -> str:
     """A titled part of the page."""
     body = "\n".join(part for part in parts if part)
-    return f"<section>\n<h2>{escape(title)}</h2>\n{paragraph(lead, 'lead')}\n{body}\n</section>"
+    return f"<section>\n<h2>{_escape(title)}</h2>\n{paragraph(lead, 'lead')}\n{body}\n</section>"
 
 
 def chart(figure: go.Figure, title: str, caption: str) -> str:
@@ -29,9 +29,9 @@ def chart(figure: go.Figure, title: str, caption: str) -> str:
     """
     spec = {key: value for key, value in json.loads(figure.to_json()).items() if key in {"data", "layout"}}
     text = json.dumps(spec, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
-    words = escape(f"Chart. {title}. {caption}", quote=True)
+    words = _escape(f"Chart. {title}. {caption}")
     return (
-        f"<figure data-chart>\n<figcaption><h3>{escape(title)}</h3>{escape(caption)}</figcaption>\n"
+        f"<figure data-chart>\n<figcaption><h3>{_escape(title)}</h3>{_escape(caption)}</figcaption>\n"
         f'<div class="plot" role="img" aria-label="{words}" style="height:{figure.layout.height}px"></div>\n'
         f'<script type="application/json">{text}</script>\n</figure>'
     )
@@ -46,13 +46,13 @@ def table(
     caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[str] = ()
 ) -> str:
     """A table whose first column names its rows; `styles` gives each row a class."""
-    head = "".join(f'<th scope="col">{escape(word)}</th>' for word in heads)
+    head = "".join(f'<th scope="col">{_escape(word)}</th>' for word in heads)
     lines = []
     for k, row in enumerate(rows):
-        cells = "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        cells = "".join(f"<td>{_escape(cell)}</td>" for cell in row[1:])
         style = styles[k] if k < len(styles) else ""
-        lines.append(f'<tr{_class(style)}><th scope="row">{escape(row[0])}</th>{cells}</tr>')
-    words = escape(caption, quote=True)
+        lines.append(f'<tr{_class(style)}><th scope="row">{_escape(row[0])}</th>{cells}</tr>')
+    words = _escape(caption)
     return (
         f'<div class="scroll" role="region" aria-label="{words}" tabindex="0"><table>\n'
         f"<caption><span>{words}</span></caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n"
@@ -63,7 +63,7 @@ def table(
 
 def pairs(style: str, items: Iterable[tuple[str, str]]) -> str:
     """A list of labels and what they stand for."""
-    inner = "\n".join(f"<div><dt>{escape(name)}</dt> <dd>{escape(text)}</dd></div>" for name, text in items)
+    inner = "\n".join(f"<div><dt>{_escape(name)}</dt> <dd>{_escape(text)}</dd></div>" for name, text in items)
     return f"<dl{_class(style)}>\n{inner}\n</dl>"
 
 
@@ -77,8 +77,8 @@ def verdict_box(tone: str, headline: str, detail: str, tiles: Iterable[tuple[str
         tiles: label, number and small print of each.
     """
     inner = "\n".join(
-        f'<div><dt>{escape(label)}</dt><dd class="big">{escape(big)}</dd>'
-        f'<dd class="small">{escape(small)}</dd></div>'
+        f'<div><dt>{_escape(label)}</dt><dd class="big">{_escape(big)}</dd>'
+        f'<dd class="small">{_escape(small)}</dd></div>'
         for label, big, small in tiles
     )
     return (
@@ -89,7 +89,12 @@ def verdict_box(tone: str, headline: str, detail: str, tiles: Iterable[tuple[str
 
 def folded(title: str, inner: str) -> str:
     """Something that opens when asked for."""
-    return f"<details><summary>{escape(title)}</summary>\n{inner}\n</details>"
+    return f"<details><summary>{_escape(title)}</summary>\n{inner}\n</details>"
+
+
+def _escape(text: str) -> str:
+    """Escape a text; no line breaks before a per cent sign."""
+    return escape(text, quote=True).replace(" %", "\u00a0%")
 
 
 def _class(style: str) -> str:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from unrolled.formatting import as_sentence, number, percent
 from unrolled.report.figures.dispatch import figure
 from unrolled.report.figures.memory import half_gone
 from unrolled.report.html.markup import chart, folded, paragraph, section, table, verdict_box
-from unrolled.report.wording import number, percent, sentence, steps
+from unrolled.report.wording import steps
 
 # of each kind: the question, the figure's title, and how to read it
 _WORDS = {
@@ -23,7 +24,7 @@ _WORDS = {
         "Influence of each step on the answer",
         (
             "Measured twice: by gradients, and by putting another sequence’s step in its place. The "
-            "95\u00a0% are of its squares, since those add up."
+            "95 % are of its squares, since those add up."
         ),
     ),
     "gradients": (
@@ -45,7 +46,7 @@ _WORDS = {
     "length": (
         "What happens on shorter and longer sequences?",
         "Right answers at each length",
-        "Cut: only the first part. Stretched: the same course, more slowly. Tinted: the 95\u00a0% interval.",
+        "Cut: only the first part. Stretched: the same course, more slowly. Tinted: the 95 % interval.",
     ),
     "activations": (
         "Would another activation do better?",
@@ -67,7 +68,7 @@ def verdict(records: Sequence[Any], refused: Sequence[str]) -> str:
     """What was found, in the largest words, and the numbers that people ask for first."""
     found = {record.kind: record for record in records}
     tiles = [_TILES[kind](found[kind]) for kind in _TILES if kind in found]
-    detail = " ".join(f"Not asked: {sentence(why)}" for why in refused)
+    detail = " ".join(f"Not asked: {as_sentence(why)}" for why in refused)
     return verdict_box("open", _headline(found), detail, tiles[:3])
 
 
@@ -101,12 +102,12 @@ def _memory_tile(memory: Any) -> tuple[str, str, str]:
     if memory.pooled:
         back = f"{steps(memory.carried.window, None)} back"
         return (
-            "95\u00a0% of what its state carries lies within",
+            "95 % of what its state carries lies within",
             back,
             "its readout reads the state of every step",
         )
     return (
-        "95\u00a0% of what it answers from lies within",
+        "95 % of what it answers from lies within",
         f"{steps(memory.window, None)} back",
         half_gone(memory),
     )
@@ -145,7 +146,7 @@ def probe(record: Any) -> str:
         title = title.replace("Right answers", "Error")
     if record.kind == "order" and record.retrained is not None:
         caption = f"{caption} Grey: networks like it, trained anew."
-    answer = paragraph(record.sentence.replace(" %", "\u00a0%"), "detail")
+    answer = paragraph(record.sentence, "detail")
     return section(question, "", [answer, chart(figure(record), title, caption), _numbers(record)])
 
 

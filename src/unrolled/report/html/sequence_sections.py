@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from unrolled.formatting import as_sentence, duration, join_words, number, percent
 from unrolled.report.figures.sequences import (
     class_figure,
     comparison_figure,
@@ -16,7 +17,6 @@ from unrolled.report.figures.sequences import (
 from unrolled.report.html.forecast_sections import chosen
 from unrolled.report.html.markup import chart, pair, pairs, paragraph, section, table, verdict_box
 from unrolled.report.records import Answers, LabelledData, in_order
-from unrolled.report.wording import duration, joined, number, percent, sentence
 
 _LISTED = 40  # classes whose counts are worth a picture
 
@@ -47,7 +47,7 @@ def verdict(comparison: Any) -> str:
     network, best = comparison.rows[0], _best(comparison)
     name = rival_name(network.name)
     called = f"the {name}" if network.name in _CELLS else name
-    headline = sentence(_HEADLINES[comparison.outcome].format(network=called))
+    headline = as_sentence(_HEADLINES[comparison.outcome].format(network=called))
     low, high = (_score(comparison, end) for end in network.interval)
     what = "Right" if comparison.task == "labels" else "Off (RMSE)"
     tiles = [
@@ -67,7 +67,7 @@ def verdict(comparison: Any) -> str:
             f"{rival_name(best.name)} takes {duration(best.fit_seconds)}",
         ),
     ]
-    detail = comparison.sentence.replace(" %", "\u00a0%")
+    detail = comparison.sentence
     return verdict_box(_TONES.get(comparison.outcome, "open"), headline, detail, tiles)
 
 
@@ -86,7 +86,7 @@ def trust(comparison: Any) -> str:
     )
     what = "How many answers are right" if comparison.task == "labels" else "How far off the answers are"
     drawn = chart(comparison_figure(comparison), what, caption)
-    remarks = [paragraph(sentence(remark), "aside") for remark in comparison.remarks]
+    remarks = [paragraph(as_sentence(remark), "aside") for remark in comparison.remarks]
     notes = pairs("words", [(rival_name(row.name), f"{row.note}.") for row in comparison.rows if row.note])
     return section("Can it be trusted?", how, [drawn, _table(comparison), notes, *remarks])
 
@@ -95,7 +95,7 @@ def _table(comparison: Any) -> str:
     heads = [
         "Model",
         "Right" if comparison.task == "labels" else "RMSE",
-        f"{comparison.level:g}\u00a0% interval",
+        f"{comparison.level:g} % interval",
     ]
     heads += ["Luck alone", "Fit", "Answer"]
     lines, styles = [], []
@@ -156,7 +156,7 @@ def data(learned: LabelledData) -> str:
         ("Sequences of a class", _range(min(counts.values()), max(counts.values()))),
         ("Values", f"{number(_lowest(learned), 4)} to {number(_highest(learned), 4)}"),
     )
-    notes = [paragraph(f"On reading: {sentence(note)}", "aside") for note in learned.notes]
+    notes = [paragraph(f"On reading: {as_sentence(note)}", "aside") for note in learned.notes]
     return section(
         "What the data looks like", (some + which).strip(), [pairs("facts", facts), *notes, pair(*charts)]
     )
@@ -185,7 +185,7 @@ def mistakes(answers: Answers) -> str:
         told = [f"{truth} for {answered} ({_times(count)})" for (truth, answered), count in common]
         count = int(wrong.sum())
         verb, often = ("is", "") if count == 1 else ("are", "most often ")
-        words = f"{count:,} of {len(wrong):,} answers {verb} wrong; {often}it takes {joined(told)}."
+        words = f"{count:,} of {len(wrong):,} answers {verb} wrong; {often}it takes {join_words(told)}."
     drawn = ""
     if len(classes) <= _LISTED:
         drawn = chart(
