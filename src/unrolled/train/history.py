@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from unrolled.formatting import duration, number, quantity
+from unrolled.record import Record
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -21,7 +24,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class History:
+class History(Record):
     """One training, an `Epoch` each.
 
     Args:
@@ -46,6 +49,18 @@ class History:
     def best(self) -> Epoch:
         """The epoch whose weights were kept."""
         return self.epochs[self.best_epoch - 1]
+
+    @property
+    def sentence(self) -> str:
+        """How long it took, how it ended and what the kept epoch reached."""
+        ending = {"finished": "ran to its end", "early": "stopped early", "interrupted": "was interrupted"}
+        best = self.best
+        validation = best.validation_loss
+        loss, data = (best.train_loss, "training") if validation is None else (validation, "validation")
+        return (
+            f"Training {ending[self.stopped]} after {quantity(len(self.epochs), 'epoch')} in "
+            f"{duration(self.seconds)}; epoch {self.best_epoch} was kept: {data} loss {number(loss)}."
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""

@@ -205,3 +205,12 @@ def test_the_month_ends_are_not_averaged(data_dir: Path) -> None:
     said = describe(data_dir / "sp500" / "sp500_monthly_close.csv")
     assert said.warnings == ()
     assert said.order_of_changes.outcome == "no sign"
+
+
+def test_a_description_is_one_line_of_size_and_order() -> None:
+    """In a notebook, not a wall of facts."""
+    line = repr(describe(np.arange(40.0)))
+    assert line.startswith(
+        "<description: arrays: 40 rows, ordered by position. Does the order carry information?"
+    )
+    assert line.endswith("yes (p < 0.001).>")

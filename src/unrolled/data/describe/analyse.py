@@ -20,6 +20,7 @@ from unrolled.data.io.read import read
 from unrolled.data.preprocess.transforms import choose_transform, is_multiplicative
 from unrolled.data.sequences import Order, Sequences
 from unrolled.errors import DataError
+from unrolled.record import Record
 from unrolled.stats.serial_correlation import OrderEvidence, order_test, token_order_test
 
 Floats = NDArray[np.float64]
@@ -30,7 +31,7 @@ _FALSE_ALARMS = 0.005  # share of random walks that look averaged: `benchmarks/a
 
 
 @dataclass(frozen=True)
-class Description:
+class Description(Record):
     """What a source of data is, and what is in it.
 
     Args:
@@ -94,6 +95,13 @@ class Description:
     averaging: Averaging | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """How much data, and whether its order carries information."""
+        rows = f"{self.rows:,} rows" + (f" in {self.series:,} series" if self.series > 1 else "")
+        order = "in no declared order" if self.declared == Order.NONE else f"ordered by {self.declared}"
+        return f"{self.source}: {rows}, {order}. Does the order carry information? {self.order}."
 
     @property
     def is_sequence(self) -> bool:
