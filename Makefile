@@ -42,7 +42,7 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Python's sources are used where they lie; what is compiled or declared is installed anew when it changes.
-compiled := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/unrolled/kernels/*.?pp)
+compiled := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/unrolled/kernels/*/*.?pp src/unrolled/kernels/*/*/*.?pp)
 
 $(installed): .venv/.created $(compiled)
 	@echo "installing what pyproject.toml and constraints.txt name into .venv: about a minute"

@@ -43,7 +43,7 @@ class Batch(NamedTuple):
     def run(self, reverse: bool = False, rows: Any = slice(None), steps: Any = slice(None)) -> list[Tensor]:
         """Outputs and final state of these rows, over these steps."""
         taken = range(len(self.x))[steps]
-        output, state = fused.unroll(
+        output, state = fused.fused_unroll(
             self.layer._cell, self.x[steps, rows], self.layer._weights()[0][0],
             self.layer._state_type(*(part[rows] for part in self.state)),
             lengths=(self.lengths[rows] - taken.start).clamp(0, len(taken)), resets=self.resets[rows, steps],
@@ -112,7 +112,7 @@ def test_pieces_equal_the_whole(name: str, options: dict[str, Any], sizes: tuple
     assert are_equal([torch.cat(outputs), *part.state], [output, *state])
 
 
-SHARED = {  # T, B, F, H so large that every cell's work is shared out: see recurrence.cpp
+SHARED = {  # T, B, F, H so large that every cell's work is shared out: see rnn.cpp
     "by-rows": (121, 17, 16, 33),
     "by-units-for-few-rows": (9, 3, 5, 400),
     "by-units-for-large-weights": (3, 9, 5, 520),

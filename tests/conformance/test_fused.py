@@ -146,7 +146,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """How often each compiled function of the recurrences was called, all of them by address."""
     counter: Counter[str] = Counter()
     monkeypatch.setattr(launch, "_IS_OPEN", False)
-    rules = (launch.rule, fused._plain_rule)
+    rules = (launch.recurrence_spec, fused._default_spec)
     for made in rules:
         made.cache_clear()
 

@@ -33,7 +33,7 @@ class Option(NamedTuple):
     is_training: bool = True
 
 
-PATHS: dict[str, Callable[..., Any]] = {"reference": un.unroll, "fused": fused.unroll}
+PATHS: dict[str, Callable[..., Any]] = {"reference": un.unroll, "fused": fused.fused_unroll}
 CELLS: dict[str, tuple[type, dict[str, Any]]] = {
     **{f"rnn-{name}": (un.RNN, {"nonlinearity": name}) for name in NONLINEARITIES},
     "gru": (un.GRU, {}),

@@ -47,16 +47,16 @@ def flags() -> dict[str, list[str]]:
 
 @pytest.fixture
 def recurrence_driver(tmp_path: Path) -> Callable[..., Path]:
-    """`recurrence_driver(table, *options, compiler="g++")` builds recurrence.cpp with that table alone."""
+    """`recurrence_driver(table, *options, compiler="g++")` builds rnn/rnn.cpp with that table alone."""
 
     def build(table: str, *options: str, compiler: str = "g++") -> Path:
         if shutil.which(compiler) is None:
             pytest.skip(f"{compiler} is not here")
         program = tmp_path / "recurrence"
-        sources = [ROOM / f"{name}.cpp" for name in ("table", "recurrence", "parallel")]
+        sources = [ROOM / f"{name}.cpp" for name in ("runtime/isa", "rnn/rnn", "runtime/thread_pool")]
         words = ["-std=c++20", "-ffp-contract=fast", "-Wno-psabi", "-pthread", f"-DUNROLLED_ISA={table}"]
         words += [*FLAGS[table], *options, "-I", str(ROOM), "-o", str(program)]
-        driver = Path(__file__).with_name("recurrence.cpp")
+        driver = Path(__file__).with_name("rnn") / "rnn.cpp"
         subprocess.run([compiler, *words, driver, *sources, "-ldl"], check=True)
         return program
 

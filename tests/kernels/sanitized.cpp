@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <memory>
 
-#include "dispatch.hpp"
+#include "runtime/dispatch.hpp"
 
 namespace unrolled::UNROLLED_ISA { extern const Kernels kernels; }
 

@@ -6,14 +6,14 @@ import threading
 import numpy as np
 import torch
 
-from unrolled.kernels.memory_pool import LEAST_BYTES, Workspace
+from unrolled.kernels.memory_pool import LEAST_BYTES, MemoryPool
 
 MIB = 2**20
 
 
 def test_small_arrays_never_touch_the_pool() -> None:
     """They are ordinary memory, and so is what is larger than the whole pool."""
-    pool = Workspace(limit_bytes=4 * MIB)
+    pool = MemoryPool(limit_bytes=4 * MIB)
     arrays = [pool.empty((LEAST_BYTES - 1,), "u1"), pool.empty((5 * MIB,), "u1")]
     assert [a.nbytes for a in arrays] == [LEAST_BYTES - 1, 5 * MIB]
     assert pool.held_bytes == 0
@@ -21,7 +21,7 @@ def test_small_arrays_never_touch_the_pool() -> None:
 
 def test_a_block_serves_again_when_it_came_back_and_not_before() -> None:
     """Two at once lie apart; after both are gone, the next two lie where they lay."""
-    pool = Workspace()
+    pool = MemoryPool()
     first, second = pool.empty((MIB,), "f4"), pool.empty((MIB,), "f4")
     assert not np.may_share_memory(first, second)
     addresses = {first.ctypes.data, second.ctypes.data}
@@ -37,7 +37,7 @@ def test_a_block_serves_again_when_it_came_back_and_not_before() -> None:
 
 def test_arrays_are_aligned_and_shaped() -> None:
     """To 64 bytes, whatever the dtype."""
-    pool = Workspace()
+    pool = MemoryPool()
     for shape, dtype in (((3, 7, 50001), "f4"), ((200001,), "f8")):
         found = pool.empty(shape, dtype)
         assert (found.shape, found.dtype, found.ctypes.data % 64) == (shape, np.dtype(dtype), 0)
@@ -47,7 +47,7 @@ def test_arrays_are_aligned_and_shaped() -> None:
 
 def test_what_the_pool_cannot_lend_is_aligned_as_well() -> None:
     """It is full, asked for more than its limit or for little, or busy."""
-    pool, found = Workspace(limit_bytes=4 * MIB), []
+    pool, found = MemoryPool(limit_bytes=4 * MIB), []
     taken = pool.empty((3 * MIB,), "u1")
     for _ in range(4):
         found += [pool.empty((2 * MIB + 8,), "u1"), pool.empty((5 * MIB + 8,), "u1"), pool.empty((99,), "u1")]
@@ -59,7 +59,7 @@ def test_what_the_pool_cannot_lend_is_aligned_as_well() -> None:
 
 def test_varying_sizes_do_not_make_it_grow() -> None:
     """Thousands of sizes, some of them held for a while: never more than the limit, and always memory."""
-    pool, draw, held = Workspace(limit_bytes=64 * MIB), random.Random(1), []
+    pool, draw, held = MemoryPool(limit_bytes=64 * MIB), random.Random(1), []
     for _ in range(2000):
         held.append(pool.empty((draw.randrange(MIB, 40 * MIB),), "u1"))
         held[-1][-1] = 7
@@ -74,7 +74,7 @@ def test_varying_sizes_do_not_make_it_grow() -> None:
 
 def test_nearly_one_size_shares_one_block() -> None:
     """As batches of ragged rows have it."""
-    pool = Workspace()
+    pool = MemoryPool()
     for size in range(9 * MIB - 900_000, 9 * MIB, 100_000):
         pool.empty((size,), "u1")
     assert pool.held_bytes == 9 * MIB
@@ -82,7 +82,7 @@ def test_nearly_one_size_shares_one_block() -> None:
 
 def test_threads_never_share_a_block() -> None:
     """Each finds in its array what it wrote."""
-    pool, wrong = Workspace(), []
+    pool, wrong = MemoryPool(), []
 
     def work(mark: int) -> None:
         for _ in range(200):
@@ -100,7 +100,7 @@ def test_threads_never_share_a_block() -> None:
 
 def test_a_pool_that_is_busy_lends_ordinary_memory() -> None:
     """As after a fork while another thread was in it: nobody waits for ever."""
-    pool = Workspace()
+    pool = MemoryPool()
     with pool._lock:
         assert pool.empty((MIB,), "u1").nbytes == MIB
     assert pool.held_bytes == 0

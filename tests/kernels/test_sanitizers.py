@@ -24,7 +24,9 @@ def test_the_sanitizers_find_nothing(name: str, flags: dict[str, list[str]], tmp
     if name not in kernels.build_info()["runnable"].split():
         pytest.skip(f"this processor does not run {name}")
     program = tmp_path / "sanitized"
-    sources = [ROOM / part for part in ("table.cpp", "parallel.cpp", "memory.cpp")]
+    sources = [
+        ROOM / part for part in ("runtime/isa.cpp", "runtime/thread_pool.cpp", "runtime/buffer_cache.cpp")
+    ]
     sources.append(Path(__file__).with_name("sanitized.cpp"))
     options = ["-std=c++20", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     named = [f"-DUNROLLED_ISA={name}", "-I", ROOM, "-o", program, *sources, "-ldl", "-lpthread"]

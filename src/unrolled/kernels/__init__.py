@@ -107,7 +107,7 @@ def tanh(x: NDArray[Real], out: NDArray[Real] | None = None) -> NDArray[Real]:
     Edge cases: ±0 and subnormal numbers come back as they are, ±inf gives ±1, NaN gives NaN.
 
     Source: Cody and Waite, Software Manual for the Elementary Functions (1980), ch. 6, for the
-    reduction; the polynomial is our own (`functions.hpp`).
+    reduction; the polynomial is our own (`math.hpp`).
 
     >>> import numpy as np
     >>> tanh(np.array([-1.0, 0.0, 1.0])).round(4)

@@ -19,7 +19,7 @@ LEAST_BYTES = 2**20
 _ALIGNMENT = 64  # bytes: a line of the cache, a vector of AVX-512
 
 
-class Workspace:
+class MemoryPool:
     """Blocks of memory that are lent, again and again.
 
     >>> pool = Workspace()
@@ -105,7 +105,7 @@ def _shaped(block: NDArray[np.uint8], shape: tuple[int, ...], dtype: np.dtype[An
     return block.view(dtype).reshape(shape)
 
 
-_shared = Workspace()
+_shared = MemoryPool()
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:

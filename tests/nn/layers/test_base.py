@@ -128,8 +128,8 @@ def test_forward_takes_the_path_that_explain_names(
     for name in ("torch", "reference"):
         original = getattr(layer, f"_run_{name}")
         monkeypatch.setattr(layer, f"_run_{name}", lambda *a, n=name, f=original: ran.append(n) or f(*a))
-    kernels_run = fused.run
-    monkeypatch.setattr(fused, "run", lambda *a: ran.append("fused") or kernels_run(*a))
+    kernels_run = fused.run_recurrence
+    monkeypatch.setattr(fused, "run_recurrence", lambda *a: ran.append("fused") or kernels_run(*a))
     layer(x, **more)
     assert ran == [layer.explain(x, **more).name]
 

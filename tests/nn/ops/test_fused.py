@@ -70,7 +70,7 @@ class Run:
         self.given = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in drawn]
         self.options = options(parts)
 
-    def __call__(self, *given: Tensor, unroll: Any = fused.unroll) -> tuple[Tensor, ...]:
+    def __call__(self, *given: Tensor, unroll: Any = fused.fused_unroll) -> tuple[Tensor, ...]:
         x, *rest = given
         parts = len(self.state._fields)
         learned = self.weights(**dict(zip(self.names, rest[parts:], strict=True)))
@@ -91,10 +91,10 @@ def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         monkeypatch.setattr(launch, "_IS_OPEN", False)
     elif not launch._IS_OPEN:
         pytest.skip("this torch does not describe its tensors to C")
-    for made in (launch.rule, fused._plain_rule):
+    for made in (launch.recurrence_spec, fused._default_spec):
         made.cache_clear()
     yield request.param
-    for made in (launch.rule, fused._plain_rule):
+    for made in (launch.recurrence_spec, fused._default_spec):
         made.cache_clear()
 
 
@@ -157,7 +157,7 @@ def test_an_input_made_of_a_weight_gets_no_gradient_twice() -> None:
     weight = run.given[2]
     x = weight[:10, :1].reshape(T, 1, F).expand(T, B, F).contiguous()
     found = []
-    for unroll in (fused.unroll, un.unroll):
+    for unroll in (fused.fused_unroll, un.unroll):
         output, _ = run(x, *run.given[1:], unroll=unroll)
         (first,) = torch.autograd.grad(output.square().sum(), weight, create_graph=True)
         found.append([first, *torch.autograd.grad(first.sin().sum(), weight)])
@@ -301,7 +301,7 @@ def test_what_the_kernels_would_misread_is_refused(change: dict[str, Any], messa
     weights = GRUWeights(torch.randn(3 * H, F), torch.randn(3 * H, H))
     given = {"cell": GRUCell(), "inputs": torch.randn(T, B, F), "weights": weights, **change}
     with pytest.raises(ArgumentError, match=message):
-        fused.unroll(**given)
+        fused.fused_unroll(**given)
 
 
 @pytest.mark.usefixtures("door")
@@ -351,7 +351,7 @@ def test_another_instruction_set_in_between_is_refused(
     is_recorded: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What one saves lies as no other reads it, though it may be as much."""
-    monkeypatch.setattr(fused, "_is_recorded", lambda _: is_recorded)
+    monkeypatch.setattr(fused, "_is_traced", lambda _: is_recorded)
     layer, before = un.LSTM(F, 16), launch.instruction_set()
     others = [name for name in launch._compiled.runnable() if name != before]
     if not others:
@@ -383,7 +383,7 @@ def test_a_transform_around_the_operator_is_refused() -> None:
     weights = GRUWeights(torch.randn(3 * H, F), torch.randn(3 * H, H))
 
     def total(x: Tensor) -> Tensor:
-        return fused.unroll(GRUCell(), x, weights)[0].sum()
+        return fused.fused_unroll(GRUCell(), x, weights)[0].sum()
 
     for transform in (torch.func.grad, torch.func.vmap):
         with pytest.raises(ArgumentError, match=r"^unroll: expected a call outside torch.func"):

@@ -38,7 +38,7 @@ def test_weights_without_one_that_belongs_to_them_are_refused(
     lacking = weights(name, **settings)._replace(**{part: None})
     short = part.replace("weight", "w").replace("bias", "b") if "gain" not in part else part
     with pytest.raises(ArgumentError, match=f"{short} is missing"):
-        fused.unroll(CELLS[name], torch.randn(4, 2, 3), lacking)
+        fused.fused_unroll(CELLS[name], torch.randn(4, 2, 3), lacking)
 
 
 def test_a_layer_that_lost_a_bias_says_which() -> None:
@@ -53,15 +53,15 @@ def test_half_a_state_is_refused() -> None:
     """An LSTM starts from h and c, or from neither; a GRU has no c."""
     h = torch.randn(2, 5)
     with pytest.raises(ArgumentError, match="c0 is missing"):
-        fused.unroll(LSTMCell(), torch.randn(4, 2, 3), weights("LSTM"), (h,))
+        fused.fused_unroll(LSTMCell(), torch.randn(4, 2, 3), weights("LSTM"), (h,))
     with pytest.raises(ArgumentError, match="c0 has no place"):
-        fused.unroll(GRUCell(), torch.randn(4, 2, 3), weights("GRU"), (h, h))
+        fused.fused_unroll(GRUCell(), torch.randn(4, 2, 3), weights("GRU"), (h, h))
 
 
 def test_zoneout_has_a_rate_for_each_part_of_the_state() -> None:
     """One for a GRU, two for an LSTM."""
     with pytest.raises(ArgumentError, match="expected 2 rates"):
-        fused.unroll(LSTMCell(), torch.randn(4, 2, 3), weights("LSTM"), zoneout=Zoneout((0.1,), 1))
+        fused.fused_unroll(LSTMCell(), torch.randn(4, 2, 3), weights("LSTM"), zoneout=Zoneout((0.1,), 1))
 
 
 @pytest.mark.parametrize("window", [2, 7, 24])

@@ -10,21 +10,21 @@ from unrolled.nn.ops import torch_internals
 def test_a_missing_name_is_replaced() -> None:
     """Be it the function that lacks, or what it stood in."""
     torch_of_old = SimpleNamespace(_functorch=SimpleNamespace(depth=lambda: 7))
-    assert torch_internals.find(torch_of_old, "_functorch.depth", lambda: 1)() == 7
-    assert torch_internals.find(torch_of_old, "_functorch.level", lambda: 1)() == 1
-    assert torch_internals.find(torch_of_old, "_other.depth", lambda: 1)() == 1
+    assert torch_internals.find_private(torch_of_old, "_functorch.depth", lambda: 1)() == 7
+    assert torch_internals.find_private(torch_of_old, "_functorch.level", lambda: 1)() == 1
+    assert torch_internals.find_private(torch_of_old, "_other.depth", lambda: 1)() == 1
 
 
 def test_each_question_has_its_answer() -> None:
     """No outside, yes inside."""
-    assert torch_internals.level() is None
-    assert torch_internals.modes() == 0
+    assert torch_internals.transform_level() is None
+    assert torch_internals.n_dispatch_modes() == 0
     assert not torch_internals.is_tracing()
     assert not torch_internals.is_in_forward_mode()
     seen = []
-    torch.func.vmap(lambda x: seen.append((torch_internals.level(), torch_internals.is_batched(x))) or x)(
-        torch.ones(2)
-    )
+    torch.func.vmap(
+        lambda x: seen.append((torch_internals.transform_level(), torch_internals.is_batched(x))) or x
+    )(torch.ones(2))
     assert seen == [(1, True)]
     with torch.autograd.forward_ad.dual_level():
         assert torch_internals.is_in_forward_mode()

@@ -165,7 +165,7 @@ class RecurrentLayer(RecurrentParameters):
         against = []
         if not kernels.available():
             against.append(_KERNELS_MISSING)
-        if not fused.knows(self._cell):
+        if not fused.has_kernel(self._cell):
             against.append("the kernels know nonlinearities by name, and this is a callable")
         if self.proj_size:
             against.append("the kernels have no projection")
@@ -173,7 +173,7 @@ class RecurrentLayer(RecurrentParameters):
             against.append(f"the kernels have no {str(x.dtype).removeprefix('torch.')}")
         if not x.is_cpu:
             against.append(f"the input is on {x.device}, the kernels on the CPU")
-        if torch_internals.level() is not None:
+        if torch_internals.transform_level() is not None:
             against.append("a torch.func transform is active, and the kernels cannot be mapped")
         if torch_internals.is_in_forward_mode():
             against.append("derivatives are taken in forward mode")
@@ -196,7 +196,7 @@ class RecurrentLayer(RecurrentParameters):
             against.append("resets are given")
         if call.inputs.shape[0] == 0:
             against.append("there is no step (T = 0)")
-        if torch_internals.level() is not None:
+        if torch_internals.transform_level() is not None:
             against.append("torch's operator cannot be mapped either")
         return against
 
@@ -211,7 +211,7 @@ class RecurrentLayer(RecurrentParameters):
             or torch.compiler.is_compiling() or not self._is_plain(x) or self._reasons_against_kernels(x)
         ):  # fmt: skip
             return None
-        rule, own = fused.plain_rule(self._cell, self._weights_type, self._present), self._parameters
+        rule, own = fused.default_spec(self._cell, self._weights_type, self._present), self._parameters
         operands = [x.transpose(0, 1) if self.batch_first else x]
         for name in self._slots[0][0]:
             if name is not None:
@@ -219,13 +219,13 @@ class RecurrentLayer(RecurrentParameters):
                 if weight is None:
                     return None  # computed from others
                 operands.append(weight)
-        output, *state = fused.run(rule, tuple(operands), None, (1,))
+        output, *state = fused.run_recurrence(rule, tuple(operands), None, (1,))
         if self.batch_first:
             output = output.transpose(0, 1)
         return output, state[0] if len(state) == 1 else tuple(state)
 
     def _run_fused(self, call: LayerInputs, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        return self._run_stack(call, weights, fused.unroll_admitted)
+        return self._run_stack(call, weights, fused.fused_unroll_validated)
 
     def _run_torch(self, call: LayerInputs, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
         assert self._operator is not None

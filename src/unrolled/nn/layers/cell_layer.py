@@ -157,7 +157,7 @@ class CellLayer(nn.Module):
             name = type(cell).__name__
             if "weight_hr" in names:
                 unknown[f"{name} with a projection"] = cell
-            elif fused.knows(cell):
+            elif fused.has_kernel(cell):
                 known[name] = cell
             else:
                 unknown[name + " with a callable" * isinstance(cell, RNNCell)] = cell

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from unrolled.errors import ArgumentError
 from unrolled.nn.layers.packed import pack_like, pad_packed
 from unrolled.nn.ops import torch_internals
+from unrolled.nn.ops.checks import check_dense, check_lengths, check_resets, describe_type
 from unrolled.validation import ErrorCollector
 
 
@@ -59,7 +60,7 @@ def check_inputs(layer: InputSpec, input: Any, hx: Any, lengths: Any, resets: An
         if lengths is not None:
             raise ArgumentError(
                 f"{layer.name} lengths: expected None, as a PackedSequence has its own;"
-                f" got {_kind(lengths)}. Leave them out, or pass the padded tensor."
+                f" got {describe_type(lengths)}. Leave them out, or pass the padded tensor."
             )
         layer, packed = layer._replace(batch_first=False), input
         input, lengths = pad_packed(f"{layer.name} input", packed)  # noqa: A001
@@ -111,50 +112,6 @@ def autocast_dtype(weight: Tensor) -> torch.dtype | None:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
 
 
-def check_lengths(name: str, lengths: Any, B: int, T: int, *, is_batched: bool = True) -> Tensor:
-    """`lengths` as int64 (B,) if they are whole numbers from 0 to T, else an error that names the row."""
-    found = _tensor(f"{name} lengths", lengths)
-    is_compiling = torch.compiler.is_compiling()
-    if not is_compiling and torch_internals.is_batched(found):
-        raise ArgumentError(
-            f"{name} lengths: vmap cannot map over them. Let the layer's batch axis hold the rows."
-        )
-    if found.is_meta:
-        raise ArgumentError(f"{name} lengths: expected numbers, got a tensor on meta, where there are none.")
-    is_whole = not (found.is_floating_point() or found.is_complex() or found.dtype == torch.bool)
-    if not is_whole and found.numel() > 0:  # an empty list says nothing of its dtype
-        raise ArgumentError(
-            f"{name} lengths: expected whole numbers, got {found.dtype}. Convert with .long()."
-        )
-    if found.shape != ((B,) if is_batched else ()):
-        wanted = f"{B} numbers, one a row" if is_batched else "one number, as the input has no batch axis"
-        raise ArgumentError(f"{name} lengths: expected {wanted}; got shape {tuple(found.shape)}.")
-    found = found.reshape(B).long()
-    if is_compiling:
-        return found
-    outside = (found < 0) | (found > T)
-    if bool(outside.any()):
-        row = int(outside.nonzero()[0])
-        raise ArgumentError(
-            f"{name} lengths: each must be from 0 to T={T}; got {int(found[row])} in row {row}."
-            " Pad the input to the longest row, or cut the length."
-        )
-    return found
-
-
-def check_resets(name: str, resets: Any, B: int, T: int, *, is_batched: bool = True) -> Tensor:
-    """`resets` as bool (B, T) if that is what they are."""
-    found = _tensor(f"{name} resets", resets)
-    if found.dtype != torch.bool:
-        raise ArgumentError(f"{name} resets: expected bool, got {found.dtype}. Convert with .bool().")
-    wanted = (B, T) if is_batched else (T,)
-    if found.shape != wanted:
-        axes = "(B, T), whatever batch_first says" if is_batched else "(T,)"
-        got = tuple(found.shape)
-        raise ArgumentError(f"{name} resets: expected shape {wanted}, which is {axes}; got {got}.")
-    return found.reshape(B, T)
-
-
 def _inputs(layer: InputSpec, found: Any) -> Tensor:
     """The input as it came, if it is a tensor of the right rank, width, dtype and device."""
     name = f"{layer.name} input"
@@ -162,7 +119,7 @@ def _inputs(layer: InputSpec, found: Any) -> Tensor:
         raise ArgumentError(
             f"{name}: expected a tensor, got {type(found).__name__}. Convert with torch.as_tensor."
         )
-    _check_dense(name, found)
+    check_dense(name, found)
     shape, width = tuple(found.shape), layer.input_size
     if found.ndim not in {2, 3}:
         axes = "(B, T, F)" if layer.batch_first else "(T, B, F)"
@@ -194,12 +151,12 @@ def _state(layer: InputSpec, inputs: Tensor, hx: Any, is_batched: bool) -> tuple
     ):
         wanted = "a tensor" if len(parts) == 1 else f"a tuple of tensors ({', '.join(parts)})"
         raise ArgumentError(
-            f"{layer.name} hx: expected {wanted}, got {_kind(hx)}. Leave it out to start from zeros."
+            f"{layer.name} hx: expected {wanted}, got {describe_type(hx)}. Leave it out to start from zeros."
         )
     faults = ErrorCollector()
     for (part, size), h in zip(parts.items(), hx, strict=True):
         name = f"{layer.name} hx" if len(parts) == 1 else f"{layer.name} hx, {part}"
-        _check_dense(name, h)
+        check_dense(name, h)
         wanted_shape = (layer.depth, B, size) if is_batched else (layer.depth, size)
         if tuple(h.shape) != wanted_shape:
             axes = "num_layers * directions, B" if is_batched else "num_layers * directions"
@@ -208,19 +165,6 @@ def _state(layer: InputSpec, inputs: Tensor, hx: Any, is_batched: bool) -> tuple
         faults.collect(_check_kind, name, h, layer.weight)
     faults.raise_if_any()
     return tuple((h if is_batched else h[:, None]).to(inputs.dtype) for h in hx)
-
-
-def _check_dense(name: str, found: Tensor) -> None:
-    """Refuse nested and sparse tensors, which have no plain axes."""
-    if found.is_nested:
-        raise ArgumentError(
-            f"{name}: expected a dense tensor, got a nested one. Pad it with"
-            " torch.nested.to_padded_tensor(x, 0.0), and give lengths=."
-        )
-    if found.layout != torch.strided:
-        raise ArgumentError(
-            f"{name}: expected a dense tensor, got {found.layout}. Convert it with .to_dense()."
-        )
 
 
 def _check_kind(name: str, found: Tensor, weight: Tensor) -> None:
@@ -238,22 +182,3 @@ def _check_kind(name: str, found: Tensor, weight: Tensor) -> None:
             f"{name}: expected it on {weight.device}, where the weights are; got it on {found.device}."
             f" Move it with .to({str(weight.device)!r})."
         )
-
-
-def _tensor(name: str, found: Any) -> Tensor:
-    """A list or array as a tensor; a tensor as it is."""
-    if isinstance(found, Tensor):
-        _check_dense(name, found)
-        return found
-    try:
-        return torch.tensor(found, device="cpu")  # a copy: as_tensor warns of arrays that cannot be written
-    except (TypeError, ValueError, RuntimeError) as fault:
-        raise ArgumentError(
-            f"{name}: expected a list, array or tensor of numbers; got {_kind(found)}."
-        ) from fault
-
-
-def _kind(found: Any) -> str:
-    if isinstance(found, tuple | list):
-        return f"a {type(found).__name__} of {len(found)}"
-    return type(found).__name__

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.nn.ops import launch, torch_internals
-from unrolled.nn.ops.double_backward import differentiably
-from unrolled.nn.ops.launch import DIFFERENTIABLE, LSTM, NAMES, Rule
+from unrolled.nn.ops import launch
+from unrolled.nn.ops.double_backward import differentiable_backward, is_backward_differentiated
+from unrolled.nn.ops.launch import LSTM, N_DIFFERENTIABLE, OPERANDS, RecurrenceSpec
 
-_COUNT = len(NAMES)
+_COUNT = len(OPERANDS)
 _GIVEN = (
     "Tensor x, Tensor? h0, Tensor? c0, Tensor w_ih, Tensor w_hh, Tensor? b_ih, Tensor? b_hh, Tensor? slope, "
     "Tensor? gain_ih, Tensor? gain_hh, Tensor? gain_cell, Tensor? bias_cell, "
@@ -28,7 +28,7 @@ _GIVEN = (
 _RULE = slice(_COUNT + 1, _COUNT + 6)
 
 
-def run(
+def trace_recurrence(
     settings: Sequence[Any], places: Sequence[int], operands: Sequence[Tensor], seed: int | Tensor | None
 ) -> list[Tensor]:
     """Put the operator into the graph.
@@ -51,12 +51,12 @@ def run(
     return [out, h_n, c_n] if settings[0] == LSTM else [out, h_n]
 
 
-def _taken(given: Sequence[Any]) -> tuple[Rule, int, tuple[Tensor, ...]]:
+def _taken(given: Sequence[Any]) -> tuple[RecurrenceSpec, int, tuple[Tensor, ...]]:
     """The rule, the seed and the operands that are there, of what an operator was given."""
     places = tuple(k for k in range(_COUNT) if given[k] is not None)
     seed = given[_COUNT]
     return (
-        launch.rule(*given[_RULE], places),
+        launch.recurrence_spec(*given[_RULE], places),
         -1 if seed is None else int(seed),
         tuple(given[k] for k in places),
     )
@@ -89,14 +89,14 @@ def recurrence_backward(*given: Any) -> list[Tensor]:
 
 def _is_wanted(place: int, wants: Sequence[bool]) -> bool:
     """Whether the gradient of the operand at this place is among the wanted: of x, the state, the learned."""
-    return place < DIFFERENTIABLE and wants[min((place + 1) // 2, 2)]
+    return place < N_DIFFERENTIABLE and wants[min((place + 1) // 2, 2)]
 
 
 @recurrence.register_fake
 def _recurrence_shapes(*given: Any) -> tuple[Tensor, ...]:
     x, w_hh, saves = given[0], given[4], given[-1]
     places = tuple(k for k in range(_COUNT) if given[k] is not None)
-    rule, (T, B, F), H = launch.rule(*given[_RULE], places), x.shape, w_hh.shape[1]
+    rule, (T, B, F), H = launch.recurrence_spec(*given[_RULE], places), x.shape, w_hh.shape[1]
     kept = T * B * launch.saved_elements(rule, 1, 1, int(F), int(H), x.dtype is torch.float64) if saves else 0
     c_n = x.new_empty(B, H) if rule.cell == LSTM else x.new_empty(0)
     return x.new_empty(T, B, H), x.new_empty(B, H), c_n, x.new_empty(kept)
@@ -105,7 +105,7 @@ def _recurrence_shapes(*given: Any) -> tuple[Tensor, ...]:
 @recurrence_backward.register_fake
 def _recurrence_backward_shapes(*given: Any) -> list[Tensor]:
     wanted = [(k, given[k]) for k in range(_COUNT) if given[k] is not None and _is_wanted(k, given[-3:])]
-    return [launch.gradient_like(t) if k == 0 else t.new_empty(t.shape) for k, t in wanted]
+    return [launch.empty_gradient(t) if k == 0 else t.new_empty(t.shape) for k, t in wanted]
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -119,15 +119,15 @@ def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]
     *every, seed, out, saved = ctx.saved_tensors
     grads, needs = grads[:3], ctx.needs_input_grad
     places = tuple(k for k in range(_COUNT) if every[k] is not None)
-    if torch.is_grad_enabled() or torch_internals.level() is not None or torch_internals.has_batch(grads):
-        rule, operands = launch.rule(*ctx.rule, places), [every[k] for k in places]
-        found = differentiably(
+    if is_backward_differentiated(grads):
+        rule, operands = launch.recurrence_spec(*ctx.rule, places), [every[k] for k in places]
+        found = differentiable_backward(
             rule, -1 if seed is None else seed, operands, grads, [needs[k] for k in places]
         )
         by_place = dict(zip(places, found, strict=True))
     else:
         launch.check_instruction_set(ctx.instruction_set)
-        wants = needs[0], any(needs[1:3]), any(needs[3:DIFFERENTIABLE])
+        wants = needs[0], any(needs[1:3]), any(needs[3:N_DIFFERENTIABLE])
         given = recurrence_backward(*every, seed, *ctx.rule, out, saved, *grads, *wants)
         by_place = dict(zip([k for k in places if _is_wanted(k, wants)], given, strict=True))
     return tuple(by_place.get(k) for k in range(_COUNT + 1 + len(ctx.rule) + 1))

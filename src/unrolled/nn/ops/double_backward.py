@@ -22,20 +22,30 @@ from unrolled.nn.cells.core import (
     RNNWeights,
 )
 from unrolled.nn.cells.zoneout import Zoneout
-from unrolled.nn.ops.launch import NAMES, RNN, Rule
+from unrolled.nn.ops import torch_internals
+from unrolled.nn.ops.launch import OPERANDS, RNN, RecurrenceSpec
 from unrolled.nn.ops.unroll import unroll
 
-FIELDS = {  # of the weights, by the operands' names and in their order
+WEIGHT_FIELDS = {  # of the weights, by the operands' names and in their order
     "w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih", "b_hh": "bias_hh", "slope": "slope",
     "gain_ih": "gain_ih", "gain_hh": "gain_hh", "gain_cell": "gain_cell", "bias_cell": "bias_cell",
 }  # fmt: skip
-PARTS: tuple[tuple[Any, Any, Any], ...] = (  # of each cell, as the kernels number them
+CELL_TYPES: tuple[tuple[Any, Any, Any], ...] = (  # of each cell, as the kernels number them
     (RNNCell, RNNState, RNNWeights), (GRUCell, GRUState, GRUWeights), (LSTMCell, LSTMState, LSTMWeights),
 )  # fmt: skip
 
 
-def differentiably(
-    rule: Rule, seed: int | Tensor, operands: Sequence[Tensor], grads: Sequence[Tensor | None],
+def is_backward_differentiated(grads: Sequence[Tensor | None]) -> bool:
+    """Whether a backward pass is itself differentiated, or mapped over a batch of gradients."""
+    return (
+        torch.is_grad_enabled()
+        or torch_internals.transform_level() is not None
+        or torch_internals.has_batched_gradient(grads)
+    )
+
+
+def differentiable_backward(
+    rule: RecurrenceSpec, seed: int | Tensor, operands: Sequence[Tensor], grads: Sequence[Tensor | None],
     needs: Sequence[bool],
 ) -> list[Tensor | None]:  # fmt: skip
     """The gradients of the operands, as functions of the operands and of `grads`.
@@ -72,16 +82,16 @@ def differentiably(
     return found
 
 
-def _reference(rule: Rule, seed: int | Tensor, operands: Sequence[Tensor]) -> tuple[Tensor, Any]:
+def _reference(rule: RecurrenceSpec, seed: int | Tensor, operands: Sequence[Tensor]) -> tuple[Tensor, Any]:
     """The same recurrence by the reference `unroll`."""
-    given = {NAMES[place]: operand for place, operand in zip(rule.places, operands, strict=True)}
-    cell, state, weights = PARTS[rule.cell]
+    given = {OPERANDS[place]: operand for place, operand in zip(rule.places, operands, strict=True)}
+    cell, state, weights = CELL_TYPES[rule.cell]
     rates = (rule.zoneout_h, rule.zoneout_c)[: len(state._fields)]
     zoneout = Zoneout(rates, None if isinstance(seed, int) and seed < 0 else seed) if any(rates) else None
     output, ended = unroll(
         cell(NONLINEARITIES[rule.activation]) if rule.cell == RNN else cell(),
         given["x"],
-        weights(**{field: given[name] for name, field in FIELDS.items() if name in given}),
+        weights(**{field: given[name] for name, field in WEIGHT_FIELDS.items() if name in given}),
         state(*(given[name] for name in ("h0", "c0") if name in given)) if "h0" in given else None,
         lengths=given.get("lengths"), resets=given.get("resets"), reverse=rule.reverse,
         dropped=given.get("mask"), zoneout=zoneout,

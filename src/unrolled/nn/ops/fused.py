@@ -16,16 +16,23 @@ from torch import Tensor, nn
 from unrolled.errors import ArgumentError
 from unrolled.nn.cells.core import NONLINEARITIES, GRUCell, LSTMCell, RNNCell
 from unrolled.nn.cells.zoneout import Zoneout
-from unrolled.nn.layers.inputs import check_lengths, check_resets
 from unrolled.nn.ops import custom_op, launch, torch_internals
-from unrolled.nn.ops.double_backward import FIELDS, PARTS, differentiably
-from unrolled.nn.ops.launch import Rule
+from unrolled.nn.ops.checks import check_lengths, check_resets
+from unrolled.nn.ops.double_backward import (
+    CELL_TYPES,
+    WEIGHT_FIELDS,
+    differentiable_backward,
+    is_backward_differentiated,
+)
+from unrolled.nn.ops.launch import RecurrenceSpec
 
-_CELLS: dict[type, tuple[int, Any]] = {cell: (number, state) for number, (cell, state, _) in enumerate(PARTS)}
+_CELL_NUMBERS: dict[type, tuple[int, Any]] = {
+    cell: (number, state) for number, (cell, state, _) in enumerate(CELL_TYPES)
+}
 _PLAIN = {Tensor, nn.Parameter}  # whose numbers lie where data_ptr says
 
 
-def unroll(
+def fused_unroll(
     cell: RNNCell | GRUCell | LSTMCell,
     inputs: Tensor,
     weights: Any,
@@ -81,7 +88,7 @@ def unroll(
             "unroll dropped: expected a mask without a gradient, got one that requires it."
             " Pass dropped.detach(), or run unrolled.nn.unroll."
         )
-    if torch_internals.level() is not None or torch_internals.is_in_forward_mode():
+    if torch_internals.transform_level() is not None or torch_internals.is_in_forward_mode():
         raise ArgumentError(
             "unroll: expected a call outside torch.func and forward mode, which the kernels do not know;"
             " got one inside. Run unrolled.nn.unroll."
@@ -90,31 +97,31 @@ def unroll(
         lengths = check_lengths("unroll", lengths, B, T)
     if resets is not None:
         resets = check_resets("unroll", resets, B, T)
-    return unroll_admitted(
+    return fused_unroll_validated(
         cell, inputs, weights, state,
         lengths=lengths, resets=resets, reverse=reverse, dropped=dropped, zoneout=zoneout,
     )  # fmt: skip
 
 
-def unroll_admitted(
+def fused_unroll_validated(
     cell: Any, inputs: Tensor, weights: Any, state: Any = None, *,
     lengths: Tensor | None, resets: Tensor | None, reverse: bool, dropped: Tensor | None,
     zoneout: Zoneout | None,
 ) -> tuple[Tensor, Any]:  # fmt: skip
     """As `unroll`, of what a layer has checked: lengths int64 (B,), resets bool (B, T), F at least 1."""
-    every = _every(inputs, state, weights, (lengths, resets, dropped))
+    every = _all_operands(inputs, state, weights, (lengths, resets, dropped))
     places = tuple([k for k, operand in enumerate(every) if operand is not None])
     operands = tuple([every[k] for k in places])
-    settings = settings_of(cell, weights, reverse=reverse, rates=() if zoneout is None else zoneout.rates)
+    settings = cell_settings(cell, weights, reverse=reverse, rates=() if zoneout is None else zoneout.rates)
     seed = None if zoneout is None else zoneout.seed
     if torch.compiler.is_compiling():
-        output, *ended = custom_op.run(settings, places, operands, seed)
+        output, *ended = custom_op.trace_recurrence(settings, places, operands, seed)
     else:
-        output, *ended = run(launch.rule(*settings, places), operands, seed)
-    return output, _CELLS[type(cell)][1](*ended)
+        output, *ended = run_recurrence(launch.recurrence_spec(*settings, places), operands, seed)
+    return output, _CELL_NUMBERS[type(cell)][1](*ended)
 
 
-def settings_of(
+def cell_settings(
     cell: Any, weights: Any, *, reverse: bool, rates: tuple[float, ...] = ()
 ) -> tuple[int, int, bool, float, float]:
     """The settings of the `Rule` of a cell.
@@ -128,7 +135,7 @@ def settings_of(
     Raises:
         ArgumentError: the kernels do not know it.
     """
-    if not knows(cell) or getattr(weights, "weight_hr", None) is not None:
+    if not has_kernel(cell) or getattr(weights, "weight_hr", None) is not None:
         raise ArgumentError(
             "unroll cell: the kernels know RNNCell with a named activation, GRUCell and LSTMCell without a"
             f" projection; got {cell!r}. Run it with unrolled.nn.unroll."
@@ -141,40 +148,43 @@ def settings_of(
         )
     zoneout_h, zoneout_c = (*rates, 0.0, 0.0)[:2]
     activation = NONLINEARITIES.index(cell.nonlinearity) if type(cell) is RNNCell else 0
-    return _CELLS[type(cell)][0], activation, reverse, float(zoneout_h), float(zoneout_c)
+    return _CELL_NUMBERS[type(cell)][0], activation, reverse, float(zoneout_h), float(zoneout_c)
 
 
-def knows(cell: Any) -> bool:
+def has_kernel(cell: Any) -> bool:
     """Whether the kernels have this cell; a projection is the weights' matter."""
-    return type(cell) in _CELLS and isinstance(getattr(cell, "nonlinearity", ""), str)
+    return type(cell) in _CELL_NUMBERS and isinstance(getattr(cell, "nonlinearity", ""), str)
 
 
-def plain_rule(cell: Any, weights_type: Any, present: tuple[bool, ...]) -> Rule:
+def default_spec(cell: Any, weights_type: Any, present: tuple[bool, ...]) -> RecurrenceSpec:
     """The rule of a run forward, from zeros, with no more than these weights, of a cell the kernels know."""
     # By names alone, so that nobody's callable is hashed or kept.
     kind: Any = type(cell)
-    return _plain_rule(kind, getattr(cell, "nonlinearity", None), weights_type, present)
+    return _default_spec(kind, getattr(cell, "nonlinearity", None), weights_type, present)
 
 
 @lru_cache(256)
-def _plain_rule(
+def _default_spec(
     cell_type: Any, nonlinearity: str | None, weights_type: Any, present: tuple[bool, ...]
-) -> Rule:
+) -> RecurrenceSpec:
     cell = cell_type() if nonlinearity is None else cell_type(nonlinearity)
     weights = weights_type._make(there or None for there in present)
-    every = _every(True, None, weights, (None,) * 3)
+    every = _all_operands(True, None, weights, (None,) * 3)
     places = tuple(k for k, operand in enumerate(every) if operand is not None)
-    return launch.rule(*settings_of(cell, weights, reverse=False), places)
+    return launch.recurrence_spec(*cell_settings(cell, weights, reverse=False), places)
 
 
-def _every(inputs: Any, state: Any, weights: Any, rest: tuple[Any, ...]) -> tuple[Any, ...]:
+def _all_operands(inputs: Any, state: Any, weights: Any, rest: tuple[Any, ...]) -> tuple[Any, ...]:
     """All operands that there may be, in their order, None for those that are not there."""
     h0, c0 = (None, None) if state is None else (*state, None)[:2]
-    return inputs, h0, c0, *[getattr(weights, field, None) for field in FIELDS.values()], *rest
+    return inputs, h0, c0, *[getattr(weights, field, None) for field in WEIGHT_FIELDS.values()], *rest
 
 
-def run(
-    rule: Rule, operands: tuple[Tensor, ...], seed: int | Tensor | None = None, leading: tuple[int, ...] = ()
+def run_recurrence(
+    rule: RecurrenceSpec,
+    operands: tuple[Tensor, ...],
+    seed: int | Tensor | None = None,
+    leading: tuple[int, ...] = (),
 ) -> tuple[Tensor, ...]:
     """Run all steps through the door that this call needs.
 
@@ -187,8 +197,8 @@ def run(
     Returns:
         out (T, B, H), h_n (B, H) and, of an LSTM, c_n (B, H).
     """
-    if _is_recorded(operands):
-        out, *ended = custom_op.run(rule.settings, rule.places, operands, seed)
+    if _is_traced(operands):
+        out, *ended = custom_op.trace_recurrence(rule.settings, rule.places, operands, seed)
         return out, *([part[None] for part in ended] if leading else ended)
     number = -1 if seed is None else int(seed)
     if torch.is_grad_enabled():
@@ -200,10 +210,12 @@ def run(
     return (out, h_n) if c_n is None else (out, h_n, c_n)
 
 
-def _is_recorded(operands: tuple[Tensor, ...]) -> bool:
+def _is_traced(operands: tuple[Tensor, ...]) -> bool:
     """Whether someone looks at each operator as it is called: a mode, a trace, a tensor of another class."""
     is_watched = (
-        not _PLAIN.issuperset(map(type, operands)) or torch_internals.modes() or torch_internals.is_tracing()
+        not _PLAIN.issuperset(map(type, operands))
+        or torch_internals.n_dispatch_modes()
+        or torch_internals.is_tracing()
     )
     return bool(is_watched)
 
@@ -212,7 +224,9 @@ class _Recurrence(torch.autograd.Function):
     """The node of one recurrence in autograd's graph."""
 
     @staticmethod
-    def forward(ctx: Any, call: tuple[Rule, int, tuple[int, ...]], *operands: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, call: tuple[RecurrenceSpec, int, tuple[int, ...]], *operands: Tensor
+    ) -> tuple[Tensor, ...]:
         rule, seed, leading = call
         out, h_n, c_n, saved = launch.forward(rule, seed, operands, saves=True, leading=leading)
         ctx.save_for_backward(*operands, out, saved)
@@ -227,8 +241,8 @@ class _Recurrence(torch.autograd.Function):
         operands, ends = kept[:-2], kept[-2:]
         rule, seed, _ = ctx.call
         needs = ctx.needs_input_grad[1:]
-        if torch.is_grad_enabled() or torch_internals.level() is not None or torch_internals.has_batch(grads):
-            return None, *differentiably(rule, seed, operands, grads, needs)
+        if is_backward_differentiated(grads):
+            return None, *differentiable_backward(rule, seed, operands, grads, needs)
         launch.check_instruction_set(ctx.instruction_set)
         return None, *launch.backward(rule, seed, operands, ends, grads, needs)
 

@@ -27,11 +27,11 @@ try:
 except ModuleNotFoundError:
     _compiled = None  # type: ignore[assignment]
 
-NAMES = (
+OPERANDS = (
     "x", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh", "slope", "gain_ih", "gain_hh", "gain_cell", "bias_cell",
     "lengths", "resets", "mask",
 )  # fmt: skip
-DIFFERENTIABLE = 12
+N_DIFFERENTIABLE = 12
 RNN, GRU, LSTM = range(3)  # as the kernels number them
 _X, _C0, _W_HH, _GAIN_HH, _LENGTHS, _RESETS = 0, 2, 4, 9, 12, 13
 _GATES = (1, 3, 4)
@@ -49,7 +49,7 @@ _IS_OPEN = _compiled is not None and _compiled.open_exchange(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rule:
+class RecurrenceSpec:
     """Which recurrence it is, and which operands it has."""
 
     cell: int  # RNN, GRU or LSTM
@@ -85,7 +85,7 @@ class Rule:
 
 def _missing(cell: int, activation: int, places: set[int]) -> str:
     """What of a recurrence is there without what it needs, or has no place in it; "" where all fits."""
-    has = {name: place in places for place, name in enumerate(NAMES)}
+    has = {name: place in places for place, name in enumerate(OPERANDS)}
     if cell not in {RNN, GRU, LSTM} or not 0 <= activation < (len(NONLINEARITIES) if cell == RNN else 1):
         return f"there is no cell {cell} with activation {activation}"
     needed = {
@@ -105,13 +105,15 @@ def _missing(cell: int, activation: int, places: set[int]) -> str:
 
 
 @lru_cache(1024)
-def rule(cell: int, activation: int, reverse: bool, zoneout_h: float, zoneout_c: float, places: Any) -> Rule:
+def recurrence_spec(
+    cell: int, activation: int, reverse: bool, zoneout_h: float, zoneout_c: float, places: Any
+) -> RecurrenceSpec:
     """The rule with these settings, made once."""
-    return Rule(cell, activation, reverse, zoneout_h, zoneout_c, places)
+    return RecurrenceSpec(cell, activation, reverse, zoneout_h, zoneout_c, places)
 
 
 def forward(
-    rule: Rule, seed: int, operands: Operands, *, saves: bool, leading: tuple[int, ...] = ()
+    rule: RecurrenceSpec, seed: int, operands: Operands, *, saves: bool, leading: tuple[int, ...] = ()
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
     """Run all steps.
 
@@ -133,11 +135,11 @@ def forward(
     x = operands[0]
     T, B, F = x.shape
     H = operands[rule.w_hh].shape[-1]
-    out = empty(x, T, B, H)
+    out = pooled_empty(x, T, B, H)
     h_n = x.new_empty(*leading, B, H)
     c_n = x.new_empty(*leading, B, H) if rule.cell == LSTM else None
     kept = saved_elements(rule, T, B, F, H, x.dtype is torch.float64) if saves else 0
-    saved = empty(x, kept) if kept else None
+    saved = pooled_empty(x, kept) if kept else None
     quick, threads = rule.quick, torch.get_num_threads()
     try:
         if quick is None or not quick.forward(seed, threads, operands, out, h_n, c_n, saved):
@@ -151,7 +153,7 @@ def forward(
 
 
 def backward(
-    rule: Rule, seed: int, operands: Operands, kept: tuple[Tensor, Tensor | None],
+    rule: RecurrenceSpec, seed: int, operands: Operands, kept: tuple[Tensor, Tensor | None],
     grads: tuple[Tensor | None, ...], needs: tuple[bool, ...],
 ) -> list[Tensor | None]:  # fmt: skip
     """The gradients of the operands.
@@ -171,7 +173,7 @@ def backward(
     Raises:
         ArgumentError: an operand, or what was kept, is no longer what it was.
     """
-    (out, saved), wanted = kept, asked(rule.places, needs)
+    (out, saved), wanted = kept, gradients_to_compute(rule.places, needs)
     found = [
         torch.empty_like(t) if wants else None for t, wants in zip(operands[1:], wanted[1:], strict=True)
     ]
@@ -186,20 +188,20 @@ def backward(
 
 
 def _backward_by_addresses(
-    rule: Rule, seed: int, operands: Operands, kept: tuple[Tensor, Tensor | None],
+    rule: RecurrenceSpec, seed: int, operands: Operands, kept: tuple[Tensor, Tensor | None],
     grads: tuple[Tensor | None, ...], found: list[Tensor | None],
 ) -> None:  # fmt: skip
     """Write the gradients into `found`, whatever way tensors lie; those that lie otherwise are replaced."""
     given, _alive = arguments(rule, seed, operands)
     out, saved = _checked(rule, operands, kept)
-    at, strides = [0] * DIFFERENTIABLE, (0, 0)
+    at, strides = [0] * N_DIFFERENTIABLE, (0, 0)
     for k, gradient in enumerate(found):
         if gradient is not None:
             laid = gradient if k == _X else gradient.contiguous()
             found[k], at[rule.places[k]] = laid, laid.data_ptr()
             strides = _strides(laid) if k == _X else strides
     of_out, of_h, of_c = (*grads, None)[:3]
-    of_out = None if of_out is None else rows(of_out)
+    of_out = None if of_out is None else contiguous_rows(of_out)
     of_state = [None if g is None else g.resolve_neg().contiguous() for g in (of_h, of_c)]
     given += (
         out.data_ptr(), *_strides(out), 0 if saved is None else saved.data_ptr(),
@@ -210,7 +212,7 @@ def _backward_by_addresses(
 
 
 def _checked(
-    rule: Rule, operands: Operands, kept: tuple[Tensor, Tensor | None]
+    rule: RecurrenceSpec, operands: Operands, kept: tuple[Tensor, Tensor | None]
 ) -> tuple[Tensor, Tensor | None]:
     """What `forward` kept, as the kernels read it, if it still has the size and dtype that they wrote.
 
@@ -233,15 +235,15 @@ def _checked(
                 " and trace with gradients enabled what is to be differentiated."
             )
     laid = None if saved is None else saved.resolve_neg().contiguous()
-    return rows(out), laid
+    return contiguous_rows(out), laid
 
 
 @lru_cache(1024)
-def asked(places: tuple[int, ...], needs: tuple[bool, ...]) -> tuple[bool, ...]:
+def gradients_to_compute(places: tuple[int, ...], needs: tuple[bool, ...]) -> tuple[bool, ...]:
     """Which operands' gradients `backward` computes: of what is learned all or none."""
-    learns = any(need for place, need in zip(places, needs, strict=True) if _C0 < place < DIFFERENTIABLE)
+    learns = any(need for place, need in zip(places, needs, strict=True) if _C0 < place < N_DIFFERENTIABLE)
     return tuple(
-        place < DIFFERENTIABLE and (learns if place > _C0 else need)
+        place < N_DIFFERENTIABLE and (learns if place > _C0 else need)
         for place, need in zip(places, needs, strict=True)
     )
 
@@ -260,14 +262,14 @@ def check_instruction_set(before: str) -> None:
         )
 
 
-def saved_elements(rule: Rule, T: int, B: int, F: int, H: int, is_double: bool) -> int:
+def saved_elements(rule: RecurrenceSpec, T: int, B: int, F: int, H: int, is_double: bool) -> int:
     """How many numbers `forward` keeps for `backward` beside its results; as many for each step and row."""
     return _compiled.saved_elements(
         rule.cell, rule.activation, T, B, F, H, rule.is_held, rule.has_norm, is_double
     )
 
 
-def arguments(rule: Rule, seed: int, operands: Operands) -> tuple[tuple[Any, ...], list[Tensor]]:
+def arguments(rule: RecurrenceSpec, seed: int, operands: Operands) -> tuple[tuple[Any, ...], list[Tensor]]:
     """What both kernels take first, and the copies of operands that it points into.
 
     This is the way for views, and for a torch that does not describe its tensors to C.
@@ -293,11 +295,11 @@ def arguments(rule: Rule, seed: int, operands: Operands) -> tuple[tuple[Any, ...
         (T, B, F), (B, H), (B, H), (R, F), (R, H), (R,), (R,), (1,),
         (R,), (R,), (H,), (H,), (B,), (B, T), (B, H),
     )  # fmt: skip
-    at, copies = [0] * len(NAMES), []
+    at, copies = [0] * len(OPERANDS), []
     for operand, place in zip(operands, rule.places, strict=True):
         if operand.shape != shapes[place] or not operand.is_cpu or operand.dtype is not dtype:
             _check(place, operand, shapes[place], dtype)
-        laid = rows(operand) if place == _X else operand.resolve_neg().contiguous()
+        laid = contiguous_rows(operand) if place == _X else operand.resolve_neg().contiguous()
         if laid is not operand:
             copies.append(laid)
         at[place] = laid.data_ptr()
@@ -313,20 +315,20 @@ def _check(place: int, operand: Tensor, shape: tuple[int, ...], dtype: torch.dty
     wanted = _KINDS.get(place, dtype)
     if operand.shape != shape or operand.dtype is not wanted or not operand.is_cpu:
         raise ArgumentError(
-            f"unroll {NAMES[place]}: expected shape {shape} of {wanted} on the CPU, which fits the inputs;"
+            f"unroll {OPERANDS[place]}: expected shape {shape} of {wanted} on the CPU, which fits the inputs;"
             f" got {tuple(operand.shape)} of {operand.dtype} on {operand.device}."
             " Convert it, or run unrolled.nn.unroll."
         )
 
 
-def empty(like: Tensor, *shape: int) -> Tensor:
+def pooled_empty(like: Tensor, *shape: int) -> Tensor:
     """A new tensor of this shape, from the pool where it is large."""
     if prod(shape) < _SMALL or like.dtype not in DTYPES:
         return like.new_empty(*shape)
     return torch.from_numpy(memory_pool.empty(shape, "f8" if like.dtype is torch.float64 else "f4"))
 
 
-def gradient_like(x: Tensor) -> Tensor:
+def empty_gradient(x: Tensor) -> Tensor:
     """A new tensor that lies as x does where that leaves its last axis contiguous, as the kernels write it.
 
     Overlapping windows, such as `unfold` gives, may have strides of 1 on more than one axis.
@@ -338,10 +340,10 @@ def gradient_like(x: Tensor) -> Tensor:
 def _gradient_of_x(x: Tensor) -> Tensor:
     """The same, from the pool where it is large: then it lies as x does, time or batch first."""
     if x.numel() < _SMALL:
-        return gradient_like(x)
+        return empty_gradient(x)
     if x.transpose(0, 1).is_contiguous():
-        return empty(x, *x.transpose(0, 1).shape).transpose(0, 1)
-    return empty(x, *x.shape)
+        return pooled_empty(x, *x.transpose(0, 1).shape).transpose(0, 1)
+    return pooled_empty(x, *x.shape)
 
 
 def _strides(x: Tensor) -> tuple[int, int]:
@@ -350,6 +352,6 @@ def _strides(x: Tensor) -> tuple[int, int]:
     return stride_t, stride_b
 
 
-def rows(x: Tensor) -> Tensor:
+def contiguous_rows(x: Tensor) -> Tensor:
     """The same (T, B, size), copied if its last axis is not contiguous or its sign is still to be changed."""
     return x if x.stride(2) == 1 and not x.is_neg() else x.resolve_neg().contiguous()

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 
-def find(owner: Any, name: str, instead: Callable[..., Any]) -> Callable[..., Any]:
+def find_private(owner: Any, name: str, instead: Callable[..., Any]) -> Callable[..., Any]:
     """The function of this dotted name, or what stands in for it in a torch that has none."""
     for part in name.split("."):
         owner = getattr(owner, part, None)
@@ -20,19 +20,19 @@ def find(owner: Any, name: str, instead: Callable[..., Any]) -> Callable[..., An
 
 
 # How deep in transforms of torch.func, or in a batch of gradients, we are, from 1 on; None where in none.
-level = find(torch._C, "_functorch.maybe_current_level", lambda: 1)  # noqa: SLF001 (no public name for it)
+transform_level = find_private(torch._C, "_functorch.maybe_current_level", lambda: 1)  # noqa: SLF001 (no public name for it)
 # How many dispatch modes look on.
-modes = find(torch._C, "_len_torch_dispatch_stack", lambda: 1)  # noqa: SLF001 (nor for this)
+n_dispatch_modes = find_private(torch._C, "_len_torch_dispatch_stack", lambda: 1)  # noqa: SLF001 (nor for this)
 # Whether torch.jit.trace looks on.
-is_tracing = find(torch._C, "_is_tracing", lambda: True)  # noqa: SLF001 (the public one takes twice as long)
+is_tracing = find_private(torch._C, "_is_tracing", lambda: True)  # noqa: SLF001 (the public one takes twice as long)
 # Whether a transform maps over a tensor; only a better sentence depends on it.
-is_batched = find(torch._C, "_functorch.is_batchedtensor", lambda _: False)  # noqa: SLF001 (nor for this)
+is_batched = find_private(torch._C, "_functorch.is_batchedtensor", lambda _: False)  # noqa: SLF001 (nor for this)
 
 
-_is_batch = find(torch._C, "_functorch.is_legacy_batchedtensor", lambda _: True)  # noqa: SLF001 (nor for this)
+_is_batch = find_private(torch._C, "_functorch.is_legacy_batchedtensor", lambda _: True)  # noqa: SLF001 (nor for this)
 
 
-def has_batch(gradients: Sequence[Tensor | None]) -> bool:
+def has_batched_gradient(gradients: Sequence[Tensor | None]) -> bool:
     """Whether any of them is a batch, as `is_grads_batched` and vectorized jacobians send."""
     return any([_is_batch(g) for g in gradients if g is not None])  # noqa: C419 (a list is faster)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from unrolled.errors import ArgumentError
 from unrolled.nn.cells.core import Cell, S
 from unrolled.nn.cells.zoneout import Zoneout
-from unrolled.nn.layers.inputs import check_lengths, check_resets
+from unrolled.nn.ops.checks import check_lengths, check_resets
 
 W = TypeVar("W")
 

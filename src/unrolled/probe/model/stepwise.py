@@ -202,5 +202,5 @@ def _run(
 def _runner(cell: Any, weights: Any, x: Tensor) -> Callable[..., tuple[Tensor, Any]]:
     """The kernels where they can run this cell, else the reference."""
     fits = x.is_cpu and x.dtype in {torch.float32, torch.float64} and x.shape[-1] > 0
-    known = fused.knows(cell) and getattr(weights, "weight_hr", None) is None
-    return fused.unroll if kernels.available() and fits and known else unroll
+    known = fused.has_kernel(cell) and getattr(weights, "weight_hr", None) is None
+    return fused.fused_unroll if kernels.available() and fits and known else unroll

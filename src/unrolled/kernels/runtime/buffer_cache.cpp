@@ -1,0 +1,149 @@
+#include "runtime/buffer_cache.hpp"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <bit>
+#include <cstdint>
+#include <mutex>
+#include <new>
+
+namespace unrolled {
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kMapped = std::size_t{4} << 20;  // from here on straight from the system
+
+// Sizes are rounded up to a power of two or to one of three steps between two of them, so that lengths
+// that differ from call to call meet in few sizes; at most a quarter is given in vain.
+std::size_t rounded(std::size_t bytes) {
+    if (bytes <= kPage) return kPage;
+    if (bytes > SIZE_MAX / 2) throw std::bad_alloc();
+    const std::size_t step = std::bit_floor(bytes - 1) / 4;
+    return (bytes + step - 1) / step * step;
+}
+
+// A mapping that begins on a huge page: one huge page too many, and what sticks out is cut off.
+void *mapped(std::size_t bytes) {
+    constexpr int kAccess = PROT_READ | PROT_WRITE, kKind = MAP_PRIVATE | MAP_ANONYMOUS;
+    void *const found = mmap(nullptr, bytes + kHugePage, kAccess, kKind, -1, 0);
+    if (found == MAP_FAILED) throw std::bad_alloc();
+    auto *const begin = static_cast<unsigned char *>(found);
+    const std::size_t before = -reinterpret_cast<std::uintptr_t>(begin) % kHugePage;
+    if (before > 0) munmap(begin, before);
+    if (before < kHugePage) munmap(begin + before + bytes, kHugePage - before);
+    madvise(begin + before, bytes, MADV_HUGEPAGE);  // advice: where it is refused, small pages serve
+    return begin + before;
+}
+
+void *allocated(std::size_t bytes) {
+    return bytes >= kMapped ? mapped(bytes) : operator new(bytes, std::align_val_t{kAlignment});
+}
+
+void free_block(void *block, std::size_t bytes) noexcept {
+    if (bytes >= kMapped)
+        munmap(block, bytes);
+    else
+        operator delete(block, std::align_val_t{kAlignment});
+}
+
+// Written into the first bytes of a kept block, so that keeping one needs no memory and cannot fail.
+struct Kept {
+    Kept *older;
+    std::size_t bytes;
+};
+
+// The list of kept blocks lives as long as the process: threads may give back to its last moment.
+constinit std::mutex mutex;
+constinit Kept *newest = nullptr;
+constinit std::size_t kept_bytes = 0;
+
+// A fork waits until nobody works on the list, so that the child finds it whole and its mutex free.
+void lock() { mutex.lock(); }
+void unlock() { mutex.unlock(); }
+
+[[maybe_unused]] const int registered = pthread_atfork(lock, unlock, unlock);
+
+// The newest kept block of just this size, or null.
+void *taken(std::size_t bytes) {
+    const std::lock_guard lock(mutex);
+    for (Kept **place = &newest; *place != nullptr; place = &(*place)->older) {
+        Kept *const block = *place;
+        if (block->bytes != bytes) continue;
+        *place = block->older;
+        kept_bytes -= bytes;
+        return block;
+    }
+    return nullptr;
+}
+
+// Cut from the list, and return, the blocks that are too old to stay within `limit` bytes.
+Kept *cut(std::size_t limit) {
+    std::size_t total = 0;
+    Kept **place = &newest;
+    while (*place != nullptr && total + (*place)->bytes <= limit) {
+        total += (*place)->bytes;
+        place = &(*place)->older;
+    }
+    Kept *const rest = *place;
+    *place = nullptr;
+    kept_bytes = total;
+    return rest;
+}
+
+std::size_t free_all(Kept *blocks) noexcept {
+    std::size_t freed = 0;
+    while (blocks != nullptr) {
+        const Kept block = *blocks;
+        free_block(blocks, block.bytes);
+        freed += block.bytes;
+        blocks = block.older;
+    }
+    return freed;
+}
+
+}  // namespace
+
+void *borrow(std::size_t bytes) {
+    const std::size_t size = rounded(bytes);
+    void *const block = taken(size);
+    return block != nullptr ? block : allocated(size);
+}
+
+void give_back(void *block, std::size_t bytes) noexcept {
+    const std::size_t size = rounded(bytes);
+    if (size > kKeptBytes) {
+        free_block(block, size);
+        return;
+    }
+    Kept *rest = nullptr;
+    {
+        const std::lock_guard lock(mutex);
+        newest = new (block) Kept{newest, size};
+        kept_bytes += size;
+        if (kept_bytes > kKeptBytes) rest = cut(kKeptBytes);
+    }
+    free_all(rest);
+}
+
+std::size_t release() noexcept {
+    Kept *rest = nullptr;
+    {
+        const std::lock_guard lock(mutex);
+        rest = cut(0);
+    }
+    return free_all(rest);
+}
+
+std::size_t kept() noexcept {
+    const std::lock_guard lock(mutex);
+    return kept_bytes;
+}
+
+Block::Block(std::size_t bytes) : bytes_(bytes), data_(borrow(bytes)) {}
+Block::~Block() { give_back(data_, bytes_); }
+void *Block::data() const noexcept { return data_; }
+
+}  // namespace unrolled

@@ -1,0 +1,49 @@
+#include "runtime/dispatch.hpp"
+
+#include <atomic>
+#include <cstring>
+
+namespace unrolled {
+
+namespace baseline {
+extern const Kernels kernels;
+}
+#ifdef UNROLLED_X86
+namespace avx2 {
+extern const Kernels kernels;
+}
+namespace avx512 {
+extern const Kernels kernels;
+}
+#endif
+
+// Each line asks for the features that CMakeLists.txt compiles that table with.
+std::vector<const Kernels *> runnable() {
+    std::vector<const Kernels *> tables{&baseline::kernels};
+#ifdef UNROLLED_X86
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&avx2::kernels);
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        tables.push_back(&avx512::kernels);
+#endif
+    return tables;
+}
+
+static std::atomic<const Kernels *> &current() {
+    static std::atomic<const Kernels *> table{runnable().back()};
+    return table;
+}
+
+const Kernels &selected() { return *current().load(std::memory_order_relaxed); }
+
+bool select(const char *name) {
+    for (const Kernels *table : runnable())
+        if (std::strcmp(table->name, name) == 0) {
+            current().store(table, std::memory_order_relaxed);
+            return true;
+        }
+    return false;
+}
+
+}  // namespace unrolled

@@ -1,0 +1,68 @@
+"""The recurrences in C++ alone, as rnn.cpp runs them, and in a child of a fork."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from unrolled import kernels
+
+pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled room is not there")
+
+# Torch's own operators would wait for ever in a child where they are large enough for two threads, so that
+# these are small, and bytes are compared.
+FORK = """
+import multiprocessing, sys, torch
+import unrolled.nn as un
+
+torch.set_num_threads(2)
+torch.manual_seed(0)
+layers = [un.LSTM(16, 33, num_layers=2, bidirectional=True), un.GRU(16, 256)]
+inputs = [torch.randn(20, 16, 16), torch.randn(20, 2, 16)]  # shared out by rows, and by units
+
+def results():
+    found = []
+    for layer, x in zip(layers, inputs):
+        output, _ = layer(x, lengths=[len(x)] * x.shape[1])
+        found += [output, *torch.autograd.grad(output.square().sum(), layer.parameters())]
+    return [part.detach().numpy().tobytes() for part in found]
+
+before = results()
+context = multiprocessing.get_context("fork")
+children = [context.Process(target=lambda: sys.exit(0 if results() == before else 3)) for _ in range(3)]
+for each in children:
+    each.start()
+is_same = results() == before
+for each in children:
+    each.join()
+print([each.exitcode for each in children], is_same)
+"""
+
+
+def test_the_driver_finds_nothing(recurrence_driver: Callable[..., Path]) -> None:
+    """Every cell, activation, option and plan equals a slow loop, forward and back; a plan keeps the bits."""
+    name = kernels.build_info()["runnable"].split()[-1]
+    ran = subprocess.run(
+        [recurrence_driver(name, "-O0"), "200"], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{name}\n", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", kernels.build_info()["runnable"].split())
+def test_the_driver_finds_nothing_further_out(name: str, recurrence_driver: Callable[..., Path]) -> None:
+    """As it is shipped, on every instruction set."""
+    ran = subprocess.run(
+        [recurrence_driver(name, "-O3"), "20000"], capture_output=True, text=True, check=False, timeout=170
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{name}\n", "")
+
+
+def test_children_of_a_fork_compute_the_same() -> None:
+    """Forward and backward, on a team of their own, while the parent goes on; none of them hangs."""
+    ran = subprocess.run(
+        [sys.executable, "-c", FORK], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (ran.stdout, ran.stderr) == ("[0, 0, 0] True\n", "")

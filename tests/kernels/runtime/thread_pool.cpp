@@ -1,0 +1,326 @@
+// The claims of test_thread_pool.py on thread_pool.hpp and buffer_cache.hpp, each run by its name in a process of its own.
+#include <dlfcn.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "runtime/buffer_cache.hpp"
+#include "runtime/thread_pool.hpp"
+
+using namespace unrolled;
+
+#define REQUIRE(claim) \
+    if (!(claim)) std::printf("line %d: %s\n", __LINE__, #claim), std::fflush(stdout), std::_Exit(1)
+
+static auto threads_alive() {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
+}
+
+// What the members of a team do in most claims: meet, and look whether all others have come as far.
+struct Walk {
+    explicit Walk(int count, int rounds) : members(count), rounds(rounds), barrier(count), steps(count) {}
+    int members, rounds;
+    Barrier barrier;
+    std::vector<long> steps;  // not atomic: the barrier alone orders them
+    void run() {
+        run_team(members, [](void *walk, int member) { static_cast<Walk *>(walk)->go(member); }, this);
+        for (const long step : steps) REQUIRE(step == rounds);
+    }
+    void go(int member) {
+        for (int round = 0; round < rounds; ++round) {
+            REQUIRE(steps[member]++ == round);
+            barrier.wait();
+            for (const long step : steps) REQUIRE(step == round + 1);
+            barrier.wait();
+        }
+    }
+};
+
+static void walk(int members, int rounds) { Walk(members, rounds).run(); }
+
+static void every_member_has_a_thread() {
+    for (int members = 0; members <= 5; ++members) {
+        std::vector<std::thread::id> seen(5);
+        run_team(
+            members,
+            [](void *argument, int member) {
+                auto &all = *static_cast<std::vector<std::thread::id> *>(argument);
+                REQUIRE(all[member] == std::thread::id());
+                all[member] = std::this_thread::get_id();
+            },
+            &seen);
+        for (int a = 0; a < 5; ++a) {
+            REQUIRE((seen[a] != std::thread::id()) == (a < members));
+            for (int b = 0; b < a && a < members; ++b) REQUIRE(seen[a] != seen[b]);
+        }
+        if (members > 0) REQUIRE(seen[0] == std::this_thread::get_id());
+    }
+}
+
+static void threads_are_used_again() {
+    walk(4, 1);
+    const auto before = threads_alive();
+    for (int call = 0; call < 200; ++call) {
+        walk(2 + call % 3, 1);
+        if (call % 20 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // they fall asleep
+    }
+    REQUIRE(threads_alive() == before);
+}
+
+static void a_barrier_holds_for_100000_rounds() { walk(2, 100'000); }
+
+static void more_members_than_processors_still_end() {
+    walk(4 * static_cast<int>(std::thread::hardware_concurrency()), 300);
+}
+
+static void callers_in_two_threads_do_not_mix() {
+    std::vector<std::thread> callers;
+    for (int caller = 0; caller < 3; ++caller)
+        callers.emplace_back([caller] {
+            for (int call = 0; call < 300; ++call) walk(2 + caller, 3);
+        });
+    for (auto &caller : callers) caller.join();
+}
+
+static void teams_together_do_not_outnumber_the_processors() {
+    static const int processors = static_cast<int>(std::thread::hardware_concurrency());
+    static std::atomic<int> running{0};
+    const auto body = [](void *, int) {
+        REQUIRE(++running <= std::max(processors, 2));
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+        --running;
+    };
+    std::vector<std::thread> callers;
+    for (int caller = 0; caller < std::max(processors, 2); ++caller)
+        callers.emplace_back([&] {
+            for (int call = 0; call < 20; ++call) run_team(2, body, nullptr);
+        });
+    for (auto &caller : callers) caller.join();
+}
+
+// A worker sleeps where its caller runs; a system that wakes it there would leave it there. Where every
+// processor is busy with something else, the system may bring it back now and then.
+static void a_worker_leaves_its_callers_processor() {
+    walk(2, 1);
+    const int here = sched_getcpu();
+    cpu_set_t allowed, only;
+    REQUIRE(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
+    if (CPU_COUNT(&allowed) < 2) return;
+    CPU_ZERO(&only);
+    CPU_SET(here, &only);
+    sched_setaffinity(0, sizeof only, &only);
+    pid_t worker = 0;
+    int left = 0;
+    for (int call = 0; call < 50; ++call) {
+        for (const auto &task : std::filesystem::directory_iterator("/proc/self/task")) {
+            const pid_t thread = std::stoi(task.path().filename());
+            if (thread == getpid()) continue;
+            worker = thread;
+            sched_setaffinity(thread, sizeof only, &only);
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            sched_setaffinity(thread, sizeof allowed, &allowed);
+        }
+        int places[2] = {-1, -1};
+        run_team(2, [](void *to, int member) { static_cast<int *>(to)[member] = sched_getcpu(); }, places);
+        REQUIRE(places[0] == here);
+        left += places[1] != here;
+        cpu_set_t after;
+        REQUIRE(sched_getaffinity(worker, sizeof after, &after) == 0 && CPU_EQUAL(&after, &allowed));
+    }
+    REQUIRE(left >= 25);
+}
+
+// Fork `times` times while other threads do `busy`; each child does `busy` too, once, and ends well.
+template <class Busy> static void forked_while(int times, Busy busy) {
+    std::atomic<bool> over{false};
+    std::vector<std::thread> others;
+    for (int k = 0; k < 2; ++k)
+        others.emplace_back([&] {
+            while (!over) busy();
+        });
+    for (int time = 0; time < times; ++time) {
+        busy();
+        const pid_t child = fork();
+        if (child == 0) {
+            alarm(20);  // a child that hangs dies of it
+#ifndef __SANITIZE_ADDRESS__  // whose allocator a thread that the child lacks may have locked, for ever
+            busy();
+#endif
+            _exit(7);
+        }
+        int status = 0;
+        REQUIRE(waitpid(child, &status, 0) == child);
+        REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+    }
+    over = true;
+    for (auto &other : others) other.join();
+}
+
+static void a_child_of_a_fork_has_a_team_of_its_own() {
+    forked_while(40, [] { walk(2, 3); });
+}
+
+static void a_process_ends_while_a_team_runs() {
+    std::thread([] {
+        for (;;) walk(2, 10);
+    }).detach();
+    walk(2, 10);
+}
+
+static void a_refused_thread_is_told_before_any_body() {
+    walk(2, 1);
+    rlimit before{};
+    getrlimit(RLIMIT_AS, &before);
+    const rlimit nothing{1, before.rlim_max};
+    int bodies = 0;
+    std::string told;
+    setrlimit(RLIMIT_AS, &nothing);  // no memory for another stack
+    try {
+        run_team(3, [](void *argument, int) { ++*static_cast<int *>(argument); }, &bodies);
+    } catch (const std::runtime_error &error) {
+        told = error.what();
+    }
+    setrlimit(RLIMIT_AS, &before);
+    REQUIRE(told.starts_with("run_team: the system refused to start one of 3 threads (Resource temporarily"));
+    REQUIRE(bodies == 0);
+    walk(3, 10);
+}
+
+// With the runtime in the process: its threads, and ours where it was told to use fewer.
+static void openmp_lends_its_threads() {
+    REQUIRE(dlopen("libgomp.so.1", RTLD_NOW | RTLD_GLOBAL) != nullptr);
+    const auto set_threads = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
+    static const auto depth = reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "omp_get_level"));
+    set_threads(3);
+    for (int members : {2, 3, 4}) {
+        int levels[4] = {};
+        run_team(members, [](void *to, int member) { static_cast<int *>(to)[member] = 1 + depth(); }, levels);
+        for (int member = 0; member < 4; ++member)
+            REQUIRE(levels[member] == (member < members ? 1 + (members <= 3) : 0));
+        walk(members, 100);
+    }
+    forked_while(5, [] { walk(2, 3); });
+}
+
+static void blocks_are_aligned_and_come_back() {
+    for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{4096}, std::size_t{4097},
+                                    std::size_t{1} << 20, (std::size_t{4} << 20) - 1, std::size_t{5} << 20}) {
+        void *const block = borrow(bytes);
+        REQUIRE(reinterpret_cast<std::uintptr_t>(block) % 64 == 0);
+        if (bytes >= std::size_t{4} << 20) REQUIRE(reinterpret_cast<std::uintptr_t>(block) % (2 << 20) == 0);
+        std::memset(block, 1, bytes);
+        void *const other = borrow(bytes);
+        REQUIRE(other != block);
+        give_back(other, bytes);
+        give_back(block, bytes);
+        REQUIRE(kept() >= 2 * bytes && kept() <= 2 * (bytes + bytes / 4) + 2 * 4096);
+        REQUIRE(borrow(bytes) == block);
+        give_back(block, bytes);
+        REQUIRE(kept() > 0);
+        const std::size_t all = kept();
+        REQUIRE(release() == all);
+        REQUIRE(kept() == 0 && release() == 0);
+    }
+}
+
+static void a_block_goes_back_at_the_end_of_its_scope() {
+    void *first = nullptr;
+    {
+        const Block block(10'000);
+        first = block.data();
+        REQUIRE(kept() == 0);
+    }
+    REQUIRE(kept() >= 10'000);
+    REQUIRE(Block(10'000).data() == first);
+}
+
+static void what_is_kept_is_bounded_and_the_oldest_goes() {
+    const std::size_t bytes = std::size_t{100} << 20;  // becomes 112 MiB, never written to
+    std::vector<void *> blocks;
+    for (int k = 0; k < 6; ++k) blocks.push_back(borrow(bytes));
+    for (void *block : blocks) give_back(block, bytes);
+    REQUIRE(kept() == std::size_t{4 * 112} << 20);
+    for (int k = 5; k >= 2; --k) REQUIRE(borrow(bytes) == blocks[k]);  // the newest first
+    REQUIRE(kept() == 0);
+    for (int k = 5; k >= 2; --k) give_back(blocks[k], bytes);
+    void *const larger = borrow(kKeptBytes + 1);
+    give_back(larger, kKeptBytes + 1);
+    REQUIRE(kept() == std::size_t{4 * 112} << 20);
+}
+
+static void ragged_sizes_meet_in_few_classes() {
+    std::map<void *, int> seen;
+    std::uint32_t random = 1;
+    for (int call = 0; call < 20'000; ++call) {
+        random = random * 1664525 + 1013904223;
+        const std::size_t bytes = 100'000 + (random >> 8) % 900'000;
+        const Block block(bytes);
+        ++seen[block.data()];
+        std::memset(block.data(), 1, 64);
+    }
+    REQUIRE(seen.size() <= 14);  // a step for each quarter between 100 000 and 1 000 000
+    REQUIRE(kept() < 14 * 1'100'000);
+}
+
+static void blocks_are_lent_to_one_at_a_time() {
+    const auto use = [] {
+        const std::size_t sizes[] = {300, 70'000, std::size_t{5} << 20};
+        static std::atomic<unsigned char> users{0};
+        static thread_local const unsigned char mark = ++users;
+        for (const std::size_t size : sizes) {
+            const Block block(size);
+            auto *const bytes = static_cast<unsigned char *>(block.data());
+            bytes[0] = bytes[100] = bytes[size - 1] = mark;
+            std::this_thread::yield();
+            REQUIRE(bytes[0] == mark && bytes[100] == mark && bytes[size - 1] == mark);
+        }
+        static thread_local int calls = 0;
+        if (++calls % 50 == 0) release();
+    };
+    forked_while(40, use);
+    std::vector<std::thread> users;
+    for (int k = 0; k < 4; ++k)
+        users.emplace_back([&] {
+            for (int call = 0; call < 500; ++call) use();
+        });
+    for (auto &user : users) user.join();
+}
+
+#define CLAIM(name) {#name, name}
+int main(int count, char **words) {
+    const std::map<std::string, void (*)()> claims{
+        CLAIM(every_member_has_a_thread),
+        CLAIM(threads_are_used_again),
+        CLAIM(a_barrier_holds_for_100000_rounds),
+        CLAIM(more_members_than_processors_still_end),
+        CLAIM(callers_in_two_threads_do_not_mix),
+        CLAIM(teams_together_do_not_outnumber_the_processors),
+        CLAIM(a_worker_leaves_its_callers_processor),
+        CLAIM(a_child_of_a_fork_has_a_team_of_its_own),
+        CLAIM(a_process_ends_while_a_team_runs),
+        CLAIM(a_refused_thread_is_told_before_any_body),
+        CLAIM(openmp_lends_its_threads),
+        CLAIM(blocks_are_aligned_and_come_back),
+        CLAIM(a_block_goes_back_at_the_end_of_its_scope),
+        CLAIM(what_is_kept_is_bounded_and_the_oldest_goes),
+        CLAIM(ragged_sizes_meet_in_few_classes),
+        CLAIM(blocks_are_lent_to_one_at_a_time),
+    };
+    claims.at(count > 1 ? words[1] : "")();
+    std::puts(words[1]);
+}
