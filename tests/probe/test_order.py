@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import unrolled as ur
 from unrolled import ArgumentError
-from unrolled.probe.order import order, permutation_p
+from unrolled.probe.order import order
 
 SEEDS = 200
 
@@ -244,12 +244,6 @@ def test_the_record_is_a_frame_a_dict_and_a_text() -> None:
     assert str(told).endswith(told.sentence)
     assert "blocks shuffled" in str(told)
     assert told.kind == "order"
-
-
-def test_permutation_p_counts_ties_against_the_original() -> None:
-    """Those that rounding makes unequal, too."""
-    assert permutation_p(0.5, np.array([0.5 + 1e-9, 0.5 - 1e-9, 0.7])) == 0.75
-    assert permutation_p(0.5, np.array([0.6, 0.7, 0.8])) == 0.25
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Losses in pairs and intervals: equal to the books where there is one, and honest where chance rules."""
+"""Paired tests equal SciPy's where it has them, and keep their level where folds depend on each other."""
 
 import tracemalloc
 
@@ -6,18 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from unrolled.stats.paired import (
-    corrected_t_p,
-    fold_inflation,
-    group_contributions,
-    mcnemar_p,
-    mean_interval,
-    sign_flip_p,
-    sign_patterns,
-    wilson_interval,
-)
+from unrolled.data.splits import seeded_folds
+from unrolled.stats.dependence import fold_inflation
+from unrolled.stats.paired import corrected_t_p, mcnemar_p, sign_flip_p, sign_patterns
 
-RUNS = 400
+SIMULATIONS = 400
 
 
 @pytest.mark.parametrize(("wins", "losses"), [(1, 0), (0, 3), (7, 2), (40, 31), (3, 3)])
@@ -66,55 +59,31 @@ def test_the_corrected_t_is_students_without_skewness() -> None:
     assert corrected_t_p(d, inflation=2.0) == pytest.approx(stats.t.sf(t / np.sqrt(2), 19))
 
 
-@pytest.mark.parametrize(("right", "n"), [(0, 5), (5, 5), (9, 10), (371, 1029)])
-def test_the_interval_of_a_share_is_wilsons(right: int, n: int) -> None:
-    """As scipy has it, at 95 and 80 per cent."""
-    for level in (95, 80):
-        expected = stats.binomtest(right, n).proportion_ci(level / 100, method="wilson")
-        assert wilson_interval(right, n, level) == pytest.approx(tuple(expected), abs=1e-12)
+def test_differences_that_are_all_alike_are_certain() -> None:
+    """In the direction that they have; none at all count against a difference."""
+    assert corrected_t_p(np.full(4, 0.3)) == 0.0
+    assert corrected_t_p(np.full(4, -0.3)) == corrected_t_p(np.zeros(4)) == 1.0
 
 
-def test_the_interval_of_a_mean_is_students_without_skewness() -> None:
-    """Symmetric values; a single one, or all alike, is its own interval."""
-    values = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
-    expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
-    assert mean_interval(values, 90) == pytest.approx(tuple(expected))
-    assert mean_interval(np.array([2.0]), 95) == (2.0, 2.0)
-    assert mean_interval(np.full(7, 0.3), 95) == pytest.approx((0.3, 0.3))
+def _fold_differences(seed: int) -> np.ndarray:
+    """(5,) differences of the folds' losses, where both sides learn the mean of noise.
+
+    Folds depend on each other as much as they can: what two of them share by chance, each finds in the other.
+    """
+    rng = np.random.default_rng(seed)
+    sides, folds, differences = rng.normal(size=(2, 60)), seeded_folds(np.zeros(60, int), 5, seed), []
+    for fold in range(5):
+        test = folds == fold
+        losses = [-(side[test] * side[~test].mean()).mean() for side in sides]
+        differences.append(losses[1] - losses[0])
+    return np.array(differences)
 
 
-def test_the_interval_of_a_skewed_mean_covers_it() -> None:
-    """Squared normal errors, 30 of them: at least 92 % of intervals hold the mean, of Student's fewer."""
-    rng = np.random.default_rng(0)
-    holds = students = 0
-    for _ in range(4 * RUNS):
-        values = rng.normal(size=30) ** 2
-        low, high = mean_interval(values, 95)
-        holds += low <= 1 <= high
-        low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-        students += low <= 1 <= high
-    assert holds >= 0.92 * 4 * RUNS
-    assert students < holds
-
-
-def test_groups_keep_the_mean_and_show_what_they_share() -> None:
-    """Ten groups of eight alike: the mean of 80, the spread of 10."""
-    rng = np.random.default_rng(1)
-    own = rng.normal(size=10)
-    groups = np.repeat(np.arange(10), 8)
-    values = group_contributions(own[groups], groups)
-    assert values.mean() == pytest.approx(own.mean())
-    np.testing.assert_allclose(values, own)
-
-
-def test_uneven_groups_weigh_by_their_size() -> None:
-    """The interval's middle stays the mean of all sequences."""
-    groups = np.array([0, 0, 0, 1, 2])
-    values = np.array([1.0, 0.0, 1.0, 1.0, 0.0])
-    assert group_contributions(values, groups).mean() == pytest.approx(values.mean())
-    assert group_contributions(np.stack([values, -values], axis=1), groups).shape == (3, 2)
-
-
-def test_more_folds_share_a_little_less() -> None:
-    """1 + k / (k − 1): from 3 for two folds down to 2."""
-    assert [fold_inflation(k) for k in (2, 5, 11)] == [3.0, 2.25, 2.1]
+def test_the_fold_corrected_t_keeps_its_level_where_the_plain_one_does_not() -> None:
+    """At .01, .05 and .1 no more false alarms than chance adds once in a thousand times."""
+    samples = [_fold_differences(seed) for seed in range(SIMULATIONS)]
+    p = np.array([corrected_t_p(d, fold_inflation(5), correct_skewness=False) for d in samples])
+    plain = np.array([stats.ttest_1samp(d, 0, alternative="greater").pvalue for d in samples])
+    for level in (0.01, 0.05, 0.1):
+        assert (p <= level).sum() <= stats.binom.ppf(0.999, SIMULATIONS, level)
+    assert (plain <= 0.1).sum() > stats.binom.ppf(0.999, SIMULATIONS, 0.1)  # what the correction is for

@@ -59,6 +59,7 @@ from unrolled.probe.measure.retrain import (
 from unrolled.probe.model.adapter import Subject, subject_of
 from unrolled.probe.model.forecaster import ForecastCall
 from unrolled.probe.wording import aligned, chance, percent
+from unrolled.stats.permutation import permutation_p
 from unrolled.validation import check_int
 
 Floats = NDArray[np.float64]
@@ -260,21 +261,10 @@ def order(
 def _tested(asked: Subject, original: float, copies: Floats) -> tuple[float | None, Outcome]:
     if isinstance(asked.call, ForecastCall):
         return None, _UNTESTED
-    p_value = permutation_p(original, copies)
+    p_value = permutation_p(-original, -copies, rtol=1e-6)  # float32 networks: sums differ by rounding
     if different_orders(asked.values, asked.lengths) < math.log(1 / _SIGNIFICANT):
         return p_value, _FEW
     return p_value, "yes" if p_value <= _SIGNIFICANT else "no"
-
-
-def permutation_p(original: float, copies: Floats) -> float:
-    """How often a shuffle does as well: the original itself counts as one, and so does every tie.
-
-    >>> permutation_p(0.5, np.array([0.4, 0.5, 0.6]))
-    0.75
-    """
-    # losses that differ by rounding alone are ties: a sum may depend on the order of its terms
-    reached = copies <= original + 1e-6 * abs(original)
-    return float((1 + reached.sum()) / (1 + len(copies)))
 
 
 def retrained_on_shuffles(model: Any, subject: Subject, y: Any, *, folds: int | None, seed: int) -> Retrained:

@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.stats.permutation import permutation_p
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -154,7 +156,7 @@ def _permutation_p_value(ranks: Floats, lag: int) -> float:
     every = np.concatenate([ranks[None], orders])
     sums = (every[:, lag:] * every[:, :-lag]).sum(axis=1)
     far = np.abs(sums - sums[1:].mean())
-    return float((far >= far[0] - 1e-9 * abs(far[0])).mean())
+    return permutation_p(far[0], far[1:])
 
 
 def token_order_test(tokens: Ints, series: Ints) -> OrderEvidence:
@@ -182,7 +184,7 @@ def token_order_test(tokens: Ints, series: Ints) -> OrderEvidence:
         others[i] = _repeated_pairs(tokens[order], pairs)
     if len(tokens) < MIN_VALUES - 1 or (others == own).all():
         return OrderEvidence("too few to tell", None, len(tokens))
-    p = float((1 + (others >= own).sum()) / (1 + shuffles))
+    p = permutation_p(own, others)
     return OrderEvidence("carries information" if p <= SIGNIFICANT else "no sign", p, len(tokens))
 
 

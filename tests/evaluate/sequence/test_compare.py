@@ -14,7 +14,8 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 import unrolled as ur
 from unrolled import ArgumentError, DataError, SequenceClassifier, SequenceTagger, TrainingError, compare
-from unrolled.stats.paired import mcnemar_p, wilson_interval
+from unrolled.stats.intervals import wilson_interval
+from unrolled.stats.paired import mcnemar_p
 
 SIMPLE = ["majority class", "1-NN Euclidean"]
 

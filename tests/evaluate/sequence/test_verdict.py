@@ -11,7 +11,7 @@ from unrolled.evaluate.sequence.verdict import (
     comparison_verdict,
     display_name,
 )
-from unrolled.stats.paired import fold_inflation
+from unrolled.stats.dependence import fold_inflation
 
 RUNS = 200
 MOST_FALSE = int(stats.binom.ppf(0.999, RUNS, 0.05))  # 5 %, and what chance adds once in a thousand times

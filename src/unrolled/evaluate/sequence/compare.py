@@ -34,7 +34,8 @@ from unrolled.evaluate.sequence.split import (
 )
 from unrolled.evaluate.sequence.verdict import CandidateLosses, ComparisonVerdict, comparison_verdict
 from unrolled.models.sequence.tagger import SequenceTagger
-from unrolled.stats.paired import fold_inflation, group_contributions, mean_interval, wilson_interval
+from unrolled.stats.dependence import fold_inflation, group_contributions
+from unrolled.stats.intervals import mean_interval, wilson_interval
 from unrolled.validation import ErrorCollector, check_float, check_int
 
 Array = NDArray[Any]

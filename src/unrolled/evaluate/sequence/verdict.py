@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.evaluate.forecasting.verdict import Outcome, frequency
-from unrolled.stats.paired import corrected_t_p, group_contributions, mcnemar_p, sign_flip_p
+from unrolled.stats.dependence import group_contributions
+from unrolled.stats.paired import corrected_t_p, mcnemar_p, sign_flip_p
 
 Floats = NDArray[np.float64]
 

@@ -26,13 +26,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import stdtr
 from torch import Tensor, nn
 
 from unrolled.data.splits import seeded_folds
 from unrolled.errors import ArgumentError
 from unrolled.models.protocols import SupportsForecastWindows
 from unrolled.probe.model.adapter import Judged, Subject, subject_of
+from unrolled.stats.dependence import fold_inflation
+from unrolled.stats.paired import corrected_t_p
 from unrolled.train.loop import Plan, fit, seeded
 
 Floats = NDArray[np.float64]
@@ -85,26 +86,6 @@ def usual_folds(count: int) -> int:
     (5, 10, 5)
     """
     return 10 if 10 * LEAST_A_FOLD <= count <= _QUICK else 5
-
-
-def corrected_p(differences: Floats, judged: Floats, trained: Floats) -> float:
-    """How often the mean of the folds' differences would be this far above 0 if it were 0.
-
-    Args:
-        differences: (K,) of the folds.
-        judged: (K,) sequences that each judges.
-        trained: (K,) sequences that its models were trained on.
-
-    >>> round(corrected_p(np.array([0.4, 0.5, 0.6, 0.5, 0.4]), np.full(5, 20), np.full(5, 80)), 4)
-    0.0005
-    >>> corrected_p(np.zeros(5), np.full(5, 20), np.full(5, 80))
-    0.5
-    """
-    folds, mean = len(differences), float(differences.mean())
-    variance = float(differences.var(ddof=1)) * (1 / folds + float(judged.mean() / trained.mean()))
-    if variance <= (1e-9 * mean) ** 2:
-        return 0.5 - 0.5 * float(np.sign(mean))
-    return float(stdtr(folds - 1, -mean / math.sqrt(variance)))
 
 
 def fresh(model: Any, arrays: list[Floats], y: Any, *, seed: int) -> Any:
@@ -203,8 +184,15 @@ def contest(subject: Subject, folds: int, seed: int, trainers: tuple[Trainer, Tr
         losses=np.array([np.concatenate([part.losses for part in side]) for side in judged]),
         right=np.array([np.concatenate([part.right for part in side]) for side in judged]),
         seconds=(float(seconds[0]), float(seconds[1])),
-        p_value=corrected_p(means[1] - means[0], sizes, len(own) - sizes),
+        p_value=_fold_p(means[1] - means[0], fold_inflation(folds, sizes.mean(), (len(own) - sizes).mean())),
     )
+
+
+def _fold_p(differences: Floats, inflation: float) -> float:
+    """Return the p-value of the folds' mean difference; 0.5 where they are equal in every fold."""
+    if not differences.any():
+        return 0.5
+    return corrected_t_p(differences, inflation, correct_skewness=False)
 
 
 def _bounded(losses: Floats, classes: int | None) -> Floats:

@@ -1,0 +1,57 @@
+"""Confidence intervals of a share and of a mean.
+
+Source: Wilson 1927 (the share); Hall 1992, eq. 2.2 (the skewed mean, see `skewness`).
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from unrolled.stats.skewness import restore_skewness, skewness
+
+
+def wilson_interval(successes: float, n: float, level: float) -> tuple[float, float]:
+    """Return Wilson's confidence interval of a share, of which `successes` of n were observed.
+
+    Args:
+        successes: from 0 to n; fractions of cases are allowed.
+        n: number of independent cases, above 0.
+        level: confidence level in per cent.
+
+    >>> [round(end, 3) for end in wilson_interval(9, 10, 95)]
+    [0.596, 0.982]
+    """
+    z, share = NormalDist().inv_cdf(0.5 + level / 200), successes / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def mean_interval(values: NDArray[np.float64], level: float, inflation: float = 1.0) -> tuple[float, float]:
+    """Return a confidence interval of the mean of values (n,), by Student's t corrected for skewness.
+
+    The ends of Student's interval are turned into those of a skewed one by Hall's inverse. A single value
+    is its own interval, and so are values that are all alike.
+
+    Args:
+        values: (n,) at least one.
+        level: confidence level in per cent.
+        inflation: factor on the variance of the mean, 1 for independent values.
+
+    >>> [round(end, 2) for end in mean_interval(np.array([1.0, 2.0, 3.0, 4.0]), 95)]
+    [0.45, 4.55]
+    """
+    n, mean = len(values), float(values.mean())
+    centred = values - mean
+    squares = float((centred**2).sum())
+    if n == 1 or squares <= (1e-9 * np.abs(values).max()) ** 2:
+        return mean, mean
+    error = math.sqrt(squares / (n - 1) / n * inflation)
+    a, x = skewness(centred) / math.sqrt(n), float(stdtrit(n - 1, 0.5 + level / 200))
+    low, high = restore_skewness(x, a), restore_skewness(-x, a)
+    return mean - error * low, mean - error * high
