@@ -22,7 +22,9 @@ PAGES = [
     ("docs/tutorial-2-memory.md", "tutorial-2-memory.html", "Tutorial 2"),
     ("docs/layers.md", "layers.html", "Layers"),
     ("docs/exchange.md", "exchange.html", "Exchange"),
+    ("docs/benchmarks.md", "benchmarks.html", "Benchmarks"),
     ("docs/architecture.md", "architecture.html", "Architecture"),
+    ("CONTRIBUTING.md", "contributing.html", "Contributing"),
     ("CHANGELOG.md", "changelog.html", "Changelog"),
 ]
 _STYLE = """

@@ -1,8 +1,6 @@
 """The pages say what is so: their examples print what they show, their links lead somewhere."""
 
 import importlib.util
-import json
-import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -149,7 +147,7 @@ def test_the_site_is_whole_and_offline(tmp_path: Path) -> None:
     for path in site.build(tmp_path / "site"):
         pages[path.name] = _Links()
         pages[path.name].feed(path.read_text("utf-8"))
-    assert len(pages) == 7
+    assert len(pages) == len(site.PAGES)
     for name, page in pages.items():
         assert len(page.links) >= 4, name  # the menu, at least
         assert [load for load in page.loads if not (tmp_path / "site" / load).is_file()] == [], name
@@ -172,35 +170,14 @@ def test_the_readmes_picture_is_small() -> None:
     assert (ROOT / "docs" / "images" / "report.png").stat().st_size < 200_000
 
 
-def _numbers(value: object) -> Iterator[float]:
-    """Every number in a record of a benchmark."""
-    if isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _numbers(inner)
-    elif isinstance(value, int | float):
-        yield value
-
-
-def _unmeasured(row: str) -> list[str]:
-    """Numbers in a row of the README's measurements that the file it names does not hold."""
-    answer, link = re.match(r"\|.+?\|(.+?)\|.+\((.+?)\)", row).groups()
-    held = list(_numbers(json.loads((ROOT / link).read_text("utf-8"))))
-    unfound = []
-    for number, percent in re.findall(r"(?<!\w)([\d,]*\.?\d+)( %)?", answer):
-        said, digits = float(number.replace(",", "")), len(number.partition(".")[2])
-        if not any(round(value * (100 if percent else 1), digits) == said for value in held):
-            unfound.append(number)
-    return unfound
-
-
-def test_every_measurement_has_its_row_in_the_results() -> None:
-    """Each number of the README's table stands in the file beside it, rounded."""
-    table = (ROOT / "README.md").read_text("utf-8").partition("## Measured")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\|.+json\).+$", table, re.MULTILINE)
-    assert len(rows) >= 4
-    assert {row: found for row in rows if (found := _unmeasured(row))} == {}
-    planted = "| trust? | 191 of 201 series | [verdict_trust](benchmarks/results/verdict_trust.json) |"
-    assert _unmeasured(planted) == ["201"]
+def test_the_tables_of_benchmarks_are_fresh() -> None:
+    """README and docs/benchmarks.md show what benchmarks/results holds; --write renews them."""
+    tables = _script("benchmarks")
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert tables.fresh_readme(readme) == readme, "stale: run python docs/benchmarks.py --write"
+    assert tables.PAGE.read_text("utf-8") == tables.page(), "stale: run python docs/benchmarks.py --write"
+    planted = readme.replace("191 of 200", "192 of 200")
+    assert tables.fresh_readme(planted) == readme != planted
 
 
 def test_the_table_of_files_is_fresh() -> None:
