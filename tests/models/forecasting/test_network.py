@@ -43,7 +43,7 @@ def test_every_input_reaches_every_step(cell: str) -> None:
     windows = _windows()
     network, batch = _network(cell, windows), _batch(windows)
     with torch.no_grad():  # away from the quiet weights that it begins with
-        network.readout.quantiles.weight.normal_()
+        network.readout.raw_quantiles.weight.normal_()
         network.readout.anchor_weights.weight.normal_()
     fields = ("inputs", "levels", "anchors", "ahead", "context")
     moved = {name: getattr(batch, name).clone().requires_grad_() for name in fields}
