@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from unrolled.data.io.frames import to_frame
 from unrolled.data.io.labelled import as_labels, as_numbers, as_sequences
-from unrolled.data.preprocess.scaler import scaling_of
+from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.splits import seeded_folds
 from unrolled.errors import TrainingError
 from unrolled.jsonable import to_jsonable
@@ -200,15 +200,17 @@ class _Task:
         sequences = as_sequences(X, who="activations X")
         self.kind: Literal["class", "number"] = "class"
         self.spread = 1.0
+        self.y: NDArray[Any]
         if _are_measured(y):
             numbers = as_numbers(y, len(sequences), who="activations y")
-            self.kind, self.spread = "number", float(numbers.std())
-            self.y, strata, answers = (numbers - numbers.mean()) / self.spread, np.zeros(len(y), dtype=int), 1
+            scaler = StandardScaler.fit(numbers)
+            self.kind, self.spread = "number", float(scaler.scale)
+            self.y, strata, answers = scaler.transform(numbers), np.zeros(len(y), dtype=int), 1
         else:
             labels = as_labels(y, len(sequences), who="activations y")
             classes, self.y = np.unique(labels, return_inverse=True)
             strata, answers = self.y, max(len(classes), 2)
-        flat = scaling_of(sequences.values).scaled(sequences.values)
+        flat = StandardScaler.fit(sequences.values).transform(sequences.values)
         self.arrays, self.count = np.split(flat, sequences.offsets[1:-1]), len(sequences)
         self.sizes = SequenceSizes(flat.shape[1], answers, cell="rnn", hidden_size=hidden_size)
         quarter = seeded_folds(strata, _QUARTERS, seed) == 0

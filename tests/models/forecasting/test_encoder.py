@@ -86,6 +86,17 @@ def test_the_future_column_is_told_for_each_step_ahead() -> None:
     np.testing.assert_allclose(ahead[:, 1:], np.column_stack([np.sin(angle), np.cos(angle)]), atol=1e-6)
 
 
+def test_a_covariate_that_never_changed_keeps_its_unit() -> None:
+    """A tax rate of 0.1 throughout training, 0.2 from then on: its mean misses 0.1 by rounding only."""
+    rate = np.where(np.arange(64) < 60, 0.1, 0.2)
+    y = np.where(np.arange(64) < 60, np.random.default_rng(0).normal(size=64).cumsum(), np.nan)
+    frame = pd.DataFrame({"ds": pd.date_range("2020", periods=64, freq="D"), "y": y, "rate": rate})
+    series = read(frame, future=["rate"])
+    encoding = Encoding.learn(series.head(np.array([60])), "difference", 1)
+    assert np.std(rate[:60]) > 0  # rounding: divided by it, the change is 7e15 units
+    np.testing.assert_allclose(encoding.tracks(series, HORIZON)[0].ahead[:, 0], rate - 0.1, atol=1e-12)
+
+
 def test_an_encoding_survives_json() -> None:
     """Equal after the way to text and back."""
     encoding = Encoding.learn(_panel(), "auto", 12)

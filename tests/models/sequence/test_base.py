@@ -46,7 +46,7 @@ def test_saved_and_loaded_is_identical(kind: Any, y: Any, tmp_path: Path) -> Non
     for name in facts:
         one, other = getattr(model, name), getattr(loaded, name)
         assert type(one) is type(other), name
-        if name == "scaling_":
+        if name == "scaler_":
             assert all((a == b).all() for a, b in zip(one, other, strict=True))
         else:
             assert np.all(one == other), name
@@ -111,8 +111,8 @@ def test_tensors_are_what_the_networks_read(kind: Any, y: Any) -> None:
     assert values.dtype == torch.float32
     assert lengths.tolist() == [3, 7, 2, 5, 4, 3]
     flat = np.concatenate(X)
-    np.testing.assert_allclose(model.scaling_.mean, flat.mean(0))
-    np.testing.assert_allclose(model.scaling_.scale, flat.std(0))
+    np.testing.assert_allclose(model.scaler_.mean, flat.mean(0))
+    np.testing.assert_allclose(model.scaler_.scale, flat.std(0))
     for x, own, steps in zip(X, values.numpy(), lengths, strict=True):
         np.testing.assert_allclose(own[:steps], (x - flat.mean(0)) / flat.std(0), rtol=1e-5, atol=1e-6)
         assert not own[steps:].any()

@@ -231,7 +231,7 @@ def test_a_feature_that_never_changes_is_harmless() -> None:
     """It cannot be scaled to variance 1."""
     X = np.concatenate([TOY, np.full_like(TOY, 7.0)], axis=2)
     model = SequenceClassifier(hidden_size=8).fit(X, TOY_CLASSES)
-    assert model.scaling_.scale[1] == 1.0
+    assert model.scaler_.scale[1] == 1.0
     assert model.score(X, TOY_CLASSES) == 1.0
 
 

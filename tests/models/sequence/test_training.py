@@ -88,8 +88,8 @@ def test_what_judges_shapes_no_scale() -> None:
     model = SequenceClassifier(**QUICK, random_state=3)
     held = judges(model._settings(None, 400), 400, strata=y, groups=None)
     assert held.sum() == 40
-    plain = model.fit(X, y).scaling_
-    planted = model.fit([x * 1000 if hidden else x for x, hidden in zip(X, held, strict=True)], y).scaling_
+    plain = model.fit(X, y).scaler_
+    planted = model.fit([x * 1000 if hidden else x for x, hidden in zip(X, held, strict=True)], y).scaler_
     assert (plain.mean == planted.mean).all()
     assert (plain.scale == planted.scale).all()
     all_of_them = np.concatenate([x for x, hidden in zip(X, held, strict=True) if not hidden])

@@ -1,34 +1,61 @@
-"""One scale for all features: their mean and how far they lie from it, over the steps of a training."""
+"""Standard scaling: mean 0 and variance 1 a column, for inputs and targets of every estimator."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_ROUNDING = 1e-12  # of the largest value: a mean of equal numbers may miss them by as much
+_ROUNDING = 1e-12  # of the largest value: the mean of equal numbers may miss them by as much
 
 
-class Scaling(NamedTuple):
-    """(x - mean) / scale, one of each a feature."""
+class StandardScaler(NamedTuple):
+    """Scale each column to mean 0 and variance 1 over the steps that it was fitted on.
 
-    mean: Floats  # (F,)
-    scale: Floats  # (F,), 1 where a feature never changes
+        z = (x - mean) / scale
 
-    def scaled(self, values: Floats) -> Floats:
-        """(..., F) as a network or a distance reads them."""
+    A column that does not change there, but for rounding, has scale 1: what it does later is neither
+    divided by 0 nor by a rounding error.
+
+    Args:
+        mean: (F,), or a scalar for a single column.
+        scale: (F,) standard deviations, or a scalar; 1 for a constant column.
+    """
+
+    mean: Floats
+    scale: Floats
+
+    @classmethod
+    def fit(cls, values: Floats) -> Self:
+        """Measure (ΣT, F) steps, or (ΣT,) of a single column; missing values (NaN) are left out.
+
+        >>> [part.tolist() for part in StandardScaler.fit(np.array([[0.0, 3.0], [2.0, 3.0]]))]
+        [[1.0, 3.0], [1.0, 1.0]]
+        """
+        scale = np.nanstd(values, axis=0)
+        changes = scale > _ROUNDING * np.nanmax(np.abs(values), axis=0)
+        return cls(np.nanmean(values, axis=0), np.where(changes, scale, 1.0)[()])
+
+    def transform(self, values: Floats) -> Floats:
+        """Scale values (..., F)."""
         return (values - self.mean) / self.scale
 
+    def inverse_transform(self, scaled: Floats) -> Floats:
+        """Bring scaled values (..., F) back to their unit."""
+        return scaled * self.scale + self.mean
 
-def scaling_of(values: Floats) -> Scaling:
-    """Mean and standard deviation of (ΣT, F) steps; a feature that never changes keeps its scale.
+    def to_dict(self) -> dict[str, Any]:
+        """Mean and scale as lists of numbers, ready for JSON."""
+        return {name: np.asarray(part).tolist() for name, part in self._asdict().items()}
 
-    >>> [part.tolist() for part in scaling_of(np.array([[0.0, 3.0], [2.0, 3.0]]))]
-    [[1.0, 3.0], [1.0, 1.0]]
-    """
-    scale = values.std(axis=0)
-    changes = scale > _ROUNDING * np.abs(values).max(axis=0)
-    return Scaling(values.mean(axis=0), np.where(changes, scale, 1.0))
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Self:
+        """Read what `to_dict` wrote.
+
+        >>> StandardScaler.from_dict(StandardScaler.fit(np.arange(3.0)).to_dict()).mean.item()
+        1.0
+        """
+        return cls(*(np.asarray(record[name], dtype=np.float64) for name in cls._fields))

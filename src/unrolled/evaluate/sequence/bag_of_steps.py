@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.preprocess.scaler import scaling_of
+from unrolled.data.preprocess.scaler import StandardScaler
 
 Floats = NDArray[np.float64]
 
@@ -36,8 +36,8 @@ class BagOfSteps:
     def fit(self, X: Any, y: NDArray[Any], **given: Any) -> Self:
         """Fit the model on the sorted steps of an array (N, T), (N, T, F) or a list of (T_i, F), (T_i,)."""
         steps = [_two_axes(x) for x in X]
-        self.scaling_ = scaling_of(np.concatenate(steps))
-        scaled = self.scaling_.scaled(np.concatenate(steps))
+        self.scaler_ = StandardScaler.fit(np.concatenate(steps))
+        scaled = self.scaler_.transform(np.concatenate(steps))
         self.direction_ = np.linalg.eigh(scaled.T @ scaled)[1][:, -1]
         self.model.fit(self._sorted(X), y, **given)
         return self
@@ -50,7 +50,7 @@ class BagOfSteps:
         """X in the form in which it came."""
         parts = []
         for x in X:
-            steps = self.scaling_.scaled(_two_axes(x))
+            steps = self.scaler_.transform(_two_axes(x))
             # not a matrix product, whose rounding may depend on where a row stands
             along = (steps * self.direction_).sum(axis=1)
             parts.append(np.asarray(x)[np.lexsort((*steps.T, along))])

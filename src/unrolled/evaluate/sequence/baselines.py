@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.preprocess.scaler import scaling_of
+from unrolled.data.preprocess.scaler import StandardScaler
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -101,7 +101,7 @@ class NearestEuclidean:
 
     def fit(self, sequences: Sequence[Floats], y: Array) -> Self:
         """Keep all sequences."""
-        self.scaling_ = scaling_of(np.concatenate(list(sequences)))
+        self.scaler_ = StandardScaler.fit(np.concatenate(list(sequences)))
         self.steps_ = max(map(len, sequences))
         self.known_, self.y_ = self._flat(sequences), y
         return self
@@ -117,7 +117,7 @@ class NearestEuclidean:
         return np.asarray(self.y_[np.concatenate(nearest)])
 
     def _flat(self, sequences: Sequence[Floats]) -> Floats:
-        scaled = [self.scaling_.scaled(sequence) for sequence in sequences]
+        scaled = [self.scaler_.transform(sequence) for sequence in sequences]
         return resampled(scaled, self.steps_).reshape(len(sequences), -1)
 
 
@@ -129,7 +129,7 @@ class NearestDTW:
 
     def fit(self, sequences: Sequence[Floats], y: Array) -> Self:
         """Keep all sequences."""
-        self.scaling_ = scaling_of(np.concatenate(list(sequences)))
+        self.scaler_ = StandardScaler.fit(np.concatenate(list(sequences)))
         self.known_, self.y_ = self._channels(sequences), y
         return self
 
@@ -146,7 +146,7 @@ class NearestDTW:
 
     def _channels(self, sequences: Sequence[Floats]) -> list[Floats]:
         """(F, T_i) each, as aeon wants them."""
-        return [np.ascontiguousarray(self.scaling_.scaled(x).T) for x in sequences]
+        return [np.ascontiguousarray(self.scaler_.transform(x).T) for x in sequences]
 
 
 class MiniRocket:

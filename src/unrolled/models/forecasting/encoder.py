@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import future_times
+from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.preprocess.time_features import cycle_inputs
 from unrolled.data.preprocess.transforms import LEAST_RANGE, Scale, Transform, Transformed, choose_transform
 from unrolled.data.sequences import Role, Sequences
@@ -35,7 +36,7 @@ class Encoding:
         reason: why these, half a sentence.
         scales: what `Transform.learn` said of each series.
         usual_move, usual_share: medians over the series.
-        covariates: mean and standard deviation of each covariate.
+        covariates: the scaler of each covariate.
         season: steps in a season.
         freq: the series' common step.
     """
@@ -46,7 +47,7 @@ class Encoding:
     scales: Mapping[str, Scale]
     usual_move: float
     usual_share: float
-    covariates: Mapping[str, tuple[float, float]]
+    covariates: Mapping[str, StandardScaler]
     season: int
     freq: str | None
 
@@ -80,8 +81,7 @@ class Encoding:
         covariates = {}
         for k, (name, role) in enumerate(zip(series.columns, series.roles, strict=True)):
             if role is not Role.TARGET:
-                column = series.values[:, k]
-                covariates[name] = (float(np.nanmean(column)), float(np.nanstd(column)) or 1.0)
+                covariates[name] = StandardScaler.fit(series.values[:, k])
         return replace(
             self, scales=scales, usual_move=move, usual_share=float(np.median(shares)), covariates=covariates
         )
@@ -119,13 +119,14 @@ class Encoding:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
-        return asdict(self)
+        covariates = {name: scaler.to_dict() for name, scaler in self.covariates.items()}
+        return asdict(replace(self, covariates={})) | {"covariates": covariates}
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Encoding:
         """The encoding that `to_dict` wrote."""
         scales = {i: Scale(*numbers) for i, numbers in record["scales"].items()}
-        covariates = {name: (mean, spread) for name, (mean, spread) in record["covariates"].items()}
+        covariates = {name: StandardScaler.from_dict(part) for name, part in record["covariates"].items()}
         return cls(**{**record, "scales": scales, "covariates": covariates})
 
     def _transformed(self, series_id: str, y: Floats) -> Transformed:
@@ -146,7 +147,7 @@ class Encoding:
     def _standardised(self, series: Sequences, role: Role) -> Floats:
         """(ΣT, columns of this role) in standard deviations from the mean of the fitted data."""
         columns = [(series.columns[k], series.values[:, k]) for k in series.columns_of(role)]
-        scaled = [(v - self.covariates[name][0]) / self.covariates[name][1] for name, v in columns]
+        scaled = [self.covariates[name].transform(column) for name, column in columns]
         return np.nan_to_num(np.column_stack(scaled)) if scaled else np.empty((len(series.values), 0))
 
     def _cycles(self, series: Sequences, rows: slice, horizon: int) -> Floats:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from unrolled import __version__
 from unrolled.data.io.labelled import as_groups, as_sequences
-from unrolled.data.preprocess.scaler import Scaling, scaling_of
+from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
 from unrolled.models.estimator import SavedEstimator, save_model
@@ -154,8 +154,10 @@ class SequenceEstimator(SavedEstimator):
         settings = self._settings(checkpoint, len(data))
         held = judges(settings, len(data), strata=targets.strata, groups=grouped)
         # what is held out must not shape what it judges
-        scaling = scaling_of(data.values[np.repeat(~held, data.lengths)] if held.any() else data.values)
-        examples = self._examples(data, scaling, targets.values)
+        scaler = StandardScaler.fit(
+            data.values[np.repeat(~held, data.lengths)] if held.any() else data.values
+        )
+        examples = self._examples(data, scaler, targets.values)
         trained = train(
             examples,
             targets.loss,
@@ -166,7 +168,7 @@ class SequenceEstimator(SavedEstimator):
             class_weights=targets.class_weights,
         )
         # Nothing is learned before this line: a fit that fails leaves the model as it was.
-        self.scaling_, self.networks_, self.history_ = scaling, trained.networks, trained.history
+        self.scaler_, self.networks_, self.history_ = scaler, trained.networks, trained.history
         self.stopping_, self.sizes_ = trained.stopping, trained.networks[0].sizes
         for name, value in targets.learned.items():
             setattr(self, name, value)
@@ -185,7 +187,7 @@ class SequenceEstimator(SavedEstimator):
             DataError: X is not like what was fitted on.
         """
         data = self._like_fitted(X)
-        values, lengths, _ = self._examples(data, self.scaling_).batch(torch.arange(len(data)))
+        values, lengths, _ = self._examples(data, self.scaler_).batch(torch.arange(len(data)))
         return values, lengths
 
     def save(self, path: str | Path) -> Path:
@@ -206,7 +208,7 @@ class SequenceEstimator(SavedEstimator):
             "version": __version__,
             "params": self.get_params() | self._weights_as_pairs(),
             "learned": {name: [own.tolist(), own.dtype.str] for name, own in learned.items()},
-            "scaling": [part.tolist() for part in self.scaling_],
+            "scaler": self.scaler_.to_dict(),
             "steps": self._steps,
             "facts": {name: getattr(self, name) for name in _FACTS},
             "networks": len(self.networks_),
@@ -231,7 +233,7 @@ class SequenceEstimator(SavedEstimator):
         """Take what was learned from the parts of a saved model."""
         for name, (values, kind) in config["learned"].items():
             setattr(self, name, np.array(values, dtype=kind)[()])  # [()]: a number, where it is one
-        self.scaling_ = Scaling(*(np.array(part, dtype=np.float64) for part in config["scaling"]))
+        self.scaler_ = StandardScaler.from_dict(config["scaler"])
         self._steps = config["steps"]
         for name in _FACTS:
             setattr(self, name, config["facts"][name])
@@ -245,10 +247,12 @@ class SequenceEstimator(SavedEstimator):
     def _targets(self, y: Any, data: Sequences) -> Targets:
         raise NotImplementedError
 
-    def _examples(self, data: Sequences, scaling: Scaling, targets: Tensor | None = None) -> SequenceExamples:
+    def _examples(
+        self, data: Sequences, scaler: StandardScaler, targets: Tensor | None = None
+    ) -> SequenceExamples:
         """Scaled, as tensors on the device, made once."""
         values = np.zeros((len(data.values) + 1, data.values.shape[1]), dtype=np.float32)
-        for k, (mean, scale) in enumerate(zip(*scaling, strict=True)):  # one float64 copy, of one feature
+        for k, (mean, scale) in enumerate(zip(*scaler, strict=True)):  # one float64 copy, of one feature
             values[:-1, k] = np.clip((data.values[:, k] - mean) / scale, -_LIMIT, _LIMIT)
         if targets is None:
             targets = torch.full((len(data.values) if self._per_step else len(data),), -1)
@@ -265,7 +269,7 @@ class SequenceEstimator(SavedEstimator):
 
     def _answers(self, data: Sequences) -> Iterator[tuple[Ints, Tensor, Ints]]:
         """Positions of some sequences, what each network answers to them (M, B, ...), their lengths."""
-        examples = self._examples(data, self.scaling_)
+        examples = self._examples(data, self.scaler_)
         for chosen in examples.chunks():
             rows = chosen.cpu().numpy()
             yield rows, answer(self.networks_, examples, chosen), data.lengths[rows]
@@ -281,7 +285,7 @@ class SequenceEstimator(SavedEstimator):
                 f"X has {steps} features, but {name} is expecting {self._steps} features as input: a column "
                 "a step, as in fit. Sequences of other lengths are taken as a list, or as (N, T, 1)."
             )
-        features, fitted = data.values.shape[1], len(self.scaling_.mean)
+        features, fitted = data.values.shape[1], len(self.scaler_.mean)
         if features != fitted:
             raise DataError(
                 f"{name} X: expected {fitted} features a step, as in fit, got {features}. Select the columns "

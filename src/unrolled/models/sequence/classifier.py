@@ -53,7 +53,7 @@ class SequenceClassifier(LabellingEstimator):
         verbose: draw a progress line with time left on stderr.
 
     After `fit`: `classes_`, `stopping_` (how the number of epochs came about), `history_` (of the last
-    network), `networks_`, `sizes_`, `scaling_`, `n_parameters_` (of one network), `seconds_`,
+    network), `networks_`, `sizes_`, `scaler_`, `n_parameters_` (of one network), `seconds_`,
     `longest_` (steps of the longest sequence) and `n_features_in_`: F, or T where X was (N, T), as
     scikit-learn counts.
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.data.io.labelled import as_numbers
+from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.models.sequence.base import Floats, SequenceEstimator, Targets
 from unrolled.models.sequence.dataset import SequenceBatch
@@ -67,13 +68,12 @@ class SequenceRegressor(SequenceEstimator):
 
     def _targets(self, y: Any, data: Sequences) -> Targets:
         numbers = as_numbers(y, len(data), who="SequenceRegressor y")
-        center, spread = numbers.mean(), numbers.std()
-        spread = spread if spread > 0 else np.float64(1.0)
+        scaler = StandardScaler.fit(numbers)
         return Targets(
-            torch.from_numpy((numbers - center) / spread).float(),
+            torch.from_numpy(scaler.transform(numbers)).float(),
             answers=1,
             loss=_squared_error,
-            learned={"center_": center, "spread_": spread},
+            learned={"center_": scaler.mean, "spread_": scaler.scale},
         )
 
 
