@@ -16,8 +16,8 @@ from unrolled.evaluate.forecasting.backtest import backtest
 from unrolled.evaluate.sequence.compare import compare
 from unrolled.models.forecasting.forecaster import Forecaster
 from unrolled.models.sequence.classifier import SequenceClassifier
-from unrolled.probe.feedforward import Feedforward, Side
-from unrolled.probe.order import Retrained
+from unrolled.probe.feedforward_probe import FeedforwardResult, NetworkScore
+from unrolled.probe.order_probe import RetrainResult
 from unrolled.report.records import Forecast, LabelledData
 
 EVIL = "</script><script>document.title='owned'</script><b>&amp;%{x}"
@@ -89,9 +89,10 @@ def asked() -> Asked:
     model = SequenceClassifier(hidden_size=4, max_epochs=2).fit(X, y)
     rivals = ["majority class", "1-NN Euclidean", "bag of steps"]
     sides = [
-        Side(name, 100 - k, 4, 0.3 + k, 0.9 - k / 10, 0.5) for k, name in enumerate(("the GRU", "a net"))
+        NetworkScore(name, 100 - k, 4, 0.3 + k, 0.9 - k / 10, 0.5)
+        for k, name in enumerate(("the GRU", "a net"))
     ]
-    again = Retrained("yes", 0.01, 0.2, 0.7, (0.9, 0.6), 24)
+    again = RetrainResult("yes", 0.01, 0.2, 0.7, (0.9, 0.6), 24)
     probes = {
         "order": replace(probe.order(model, X, y, repeats=19, retrain=False), retrained=again),
         "memory": probe.memory(model, X),
@@ -99,7 +100,9 @@ def asked() -> Asked:
         "states": probe.states(model, X[:5]),
         "length": probe.length(model, X, y),
         "activations": probe.activations(X, y, activations=["tanh", "relu"], seeds=2, max_epochs=2),
-        "feedforward": Feedforward("The GRU needs it.", "recurrence helps", 0.01, *sides, "class", 24, 3),
+        "feedforward": FeedforwardResult(
+            "The GRU needs it.", "recurrence helps", 0.01, *sides, "class", 24, 3
+        ),
     }
     data = LabelledData("kinds.csv", X, np.array(y), ["height", "noise"], ["rows were sorted"])
     return Asked(model, compare(model, X, y, test=(X, y), rivals=rivals), probes, data)

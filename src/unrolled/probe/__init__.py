@@ -5,32 +5,30 @@
 'order'
 """
 
-from unrolled.probe.activations import Activations, activations
-from unrolled.probe.feedforward import Feedforward, feedforward
-from unrolled.probe.gradients import Gradients, gradients
-from unrolled.probe.length import Length, length
-from unrolled.probe.memory import Memory, memory
-from unrolled.probe.model.adapter import Subject, subject_of
-from unrolled.probe.order import Order, order
-from unrolled.probe.states import States, states
+from unrolled.probe.activations_probe import ActivationsResult, activations
+from unrolled.probe.feedforward_probe import FeedforwardResult, feedforward
+from unrolled.probe.gradients_probe import GradientsResult, gradients
+from unrolled.probe.length_probe import LengthResult, length
+from unrolled.probe.memory_probe import MemoryResult, memory
+from unrolled.probe.model.adapter import ProbedModel, as_probed_model
+from unrolled.probe.order_probe import OrderResult, order
+from unrolled.probe.states_probe import StatesResult, states
 
-# Loaded here and not when used: each probe has the name of its file, and a file that is imported later
-# would take the place of the function.
 __all__ = [
-    "Activations",
-    "Feedforward",
-    "Gradients",
-    "Length",
-    "Memory",
-    "Order",
-    "States",
-    "Subject",
+    "ActivationsResult",
+    "FeedforwardResult",
+    "GradientsResult",
+    "LengthResult",
+    "MemoryResult",
+    "OrderResult",
+    "ProbedModel",
+    "StatesResult",
     "activations",
+    "as_probed_model",
     "feedforward",
     "gradients",
     "length",
     "memory",
     "order",
     "states",
-    "subject_of",
 ]

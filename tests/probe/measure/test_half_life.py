@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from unrolled.probe.measure.half_life import overlap, rank_correlation, span_of
+from unrolled.probe.measure.half_life import memory_span, overlap, rank_correlation
 
 
 @pytest.mark.parametrize("rho", [0.3, 0.5, 0.9, 0.97])
 def test_a_geometric_fall_has_its_half_life(rho: float) -> None:
     """It is ln 2 / -ln ρ, wherever it lies between two steps; the window from the sum of squares."""
     K = 400
-    span = span_of(rho ** np.arange(K), np.ones(K, int))
+    span = memory_span(rho ** np.arange(K), np.ones(K, int))
     assert span.peak == 0
     assert span.half_life == pytest.approx(math.log(2) / -math.log(rho))
     assert span.window == math.ceil(math.log(0.05) / (2 * math.log(rho)) - 1)
@@ -24,7 +24,7 @@ def test_a_spike_is_where_it_is(k: int) -> None:
     """Peak and window are k, and the half-life lies before the next step, though all others are not 0."""
     curve = np.full(30, 0.01)
     curve[k] = 1.0
-    span = span_of(curve, np.full(30, 7))
+    span = memory_span(curve, np.full(30, 7))
     assert (span.peak, span.window) == (k, k)
     assert k < span.half_life < k + 1
 
@@ -32,21 +32,21 @@ def test_a_spike_is_where_it_is(k: int) -> None:
 def test_what_does_not_fall_has_no_half_life() -> None:
     """Flat, rising, or one step long; a second peak counts, and the last crossing is taken."""
     for curve in (np.ones(9), np.arange(1.0, 10.0), np.ones(1)):
-        assert span_of(curve, np.ones(len(curve), int)).half_life is None
-    assert span_of(np.array([1.0, 0.1, 0.8, 0.1]), np.ones(4, int)).half_life > 2
+        assert memory_span(curve, np.ones(len(curve), int)).half_life is None
+    assert memory_span(np.array([1.0, 0.1, 0.8, 0.1]), np.ones(4, int)).half_life > 2
 
 
 def test_nothing_is_nothing() -> None:
     """No influence anywhere; and one that ends at once."""
-    assert span_of(np.zeros(5), np.ones(5, int)) == (0, None, 0)
-    assert span_of(np.array([1.0, 0.0]), np.ones(2, int)) == (0, 0.0, 0)
+    assert memory_span(np.zeros(5), np.ones(5, int)) == (0, None, 0)
+    assert memory_span(np.array([1.0, 0.0]), np.ones(2, int)) == (0, 0.0, 0)
 
 
 def test_steps_that_few_have_weigh_little() -> None:
     """The window is of the influence that there is: two sequences of 100 are long."""
     curve, many, few = np.ones(4), np.full(4, 100), np.array([100, 100, 2, 2])
-    assert span_of(curve, many).window == 3
-    assert span_of(curve, few).window == 1
+    assert memory_span(curve, many).window == 3
+    assert memory_span(curve, few).window == 1
 
 
 def test_ranks_are_spearmans() -> None:

@@ -8,22 +8,22 @@ from torch import Tensor, nn
 from unrolled.nn import GRU, LSTM, RNN
 from unrolled.probe.measure.jacobian import (
     Spectrum,
-    jacobian_size,
+    jacobian_spectrum,
     lyapunov_exponent,
+    recurrent_spectra,
     saturated_share,
-    spectra,
-    visited,
+    visited_points,
 )
-from unrolled.probe.model.layer_hook import watched
-from unrolled.probe.model.stepwise import Strand, in_pieces
+from unrolled.probe.model.layer_hook import capture_calls
+from unrolled.probe.model.stepwise import DirectionRun, run_stepwise
 
 
-def strand_of(layer: nn.Module, N: int = 6, T: int = 50) -> Strand:
+def strand_of(layer: nn.Module, N: int = 6, T: int = 50) -> DirectionRun:
     """The one strand of a layer in float64, over noise."""
     layer, lengths = layer.double(), torch.full((N,), T)
-    with watched(layer) as calls:
+    with capture_calls(layer) as calls:
         layer(torch.randn(N, T, layer.input_size, dtype=torch.float64))
-    (strand,) = in_pieces(calls[0], lengths)[2]
+    (strand,) = run_stepwise(calls[0], lengths)[2]
     return strand
 
 
@@ -32,7 +32,7 @@ def rng() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def slow_jacobians(layer: nn.Module, strand: Strand) -> list[np.ndarray]:
+def slow_jacobians(layer: nn.Module, strand: DirectionRun) -> list[np.ndarray]:
     """∂s_t/∂s_{t-1} of each step of row 0, by central differences of the layer itself."""
     parts, width = len(strand.states[0]), sum(part.shape[-1] for part in strand.states[0])
     sizes, found = [part.shape[-1] for part in strand.states[0]], []
@@ -58,7 +58,7 @@ def test_the_jacobian_is_that_of_the_layer(kind: type, options: dict) -> None:
     layer = kind(2, 4, batch_first=True, **options).eval()
     strand = strand_of(layer, N=1, T=11)
     slow = slow_jacobians(layer, strand)
-    found = jacobian_size(strand, visited([strand]), rng())
+    found = jacobian_spectrum(strand, visited_points([strand]), rng())
     radii = [np.abs(np.linalg.eigvals(each)).max() for each in slow]
     middle = (len(slow) - 1) // 2
     assert found.radius == pytest.approx(sorted(radii)[middle], rel=1e-6)
@@ -79,7 +79,7 @@ def test_the_largest_exponent_is_that_of_a_qr_loop(gain: float, is_chaotic: bool
         q, r = np.linalg.qr(slope[:, None] * weight @ q)
         logs.append(np.log(np.abs(np.diag(r))))
     wanted = np.mean(logs[60:], axis=0).max()
-    found = lyapunov_exponent(strand, visited([strand]), rng())
+    found = lyapunov_exponent(strand, visited_points([strand]), rng())
     assert found == pytest.approx(wanted, abs=0.05)
     assert (found > 0) == is_chaotic
 
@@ -89,22 +89,22 @@ def test_the_steps_are_taken_in_their_order() -> None:
     layer = RNN(1, 2, nonlinearity="relu", bias=False, batch_first=True).double()
     layer.weight_ih_l0.data = torch.tensor([[99.0], [-99.0]], dtype=torch.float64)
     layer.weight_hh_l0.data = torch.tensor([[0.0, 0.5], [0.5, 0.0]], dtype=torch.float64)
-    with watched(layer) as calls:
+    with capture_calls(layer) as calls:
         layer(torch.tensor([1.0, -1.0] * 5, dtype=torch.float64).expand(6, -1)[..., None])
-    (strand,) = in_pieces(calls[0], torch.full((6,), 10))[2]
-    assert lyapunov_exponent(strand, visited([strand]), rng()) == pytest.approx(np.log(0.5))
+    (strand,) = run_stepwise(calls[0], torch.full((6,), 10))[2]
+    assert lyapunov_exponent(strand, visited_points([strand]), rng()) == pytest.approx(np.log(0.5))
 
 
 def test_spectra_are_those_of_each_gate() -> None:
     """Gate by gate in torch's order; a projection is not square, and has no radius."""
     layer = GRU(2, 4, batch_first=True)
-    found = spectra(strand_of(layer, T=3))
+    found = recurrent_spectra(strand_of(layer, T=3))
     for gate, block in zip(("reset", "update", "new"), layer.weight_hh_l0.detach().chunk(3), strict=True):
         assert found[gate].radius == pytest.approx(np.abs(np.linalg.eigvals(block.numpy())).max())
         assert found[gate].norm == pytest.approx(np.linalg.norm(block.numpy(), 2))
     projected = strand_of(nn.LSTM(2, 4, proj_size=3, batch_first=True, dtype=torch.float64), T=3)
-    assert spectra(projected)["forget"].radius is None
-    assert isinstance(jacobian_size(projected, visited([projected]), rng()), Spectrum)
+    assert recurrent_spectra(projected)["forget"].radius is None
+    assert isinstance(jacobian_spectrum(projected, visited_points([projected]), rng()), Spectrum)
 
 
 @pytest.mark.parametrize(
@@ -126,10 +126,12 @@ def test_saturation_is_counted_by_the_slope(name: object, slope: object) -> None
     layer = RNN(3, 5, batch_first=True, nonlinearity=name)
     layer.weight_ih_l0.data *= 4
     strand = strand_of(layer, N=3, T=40)
-    x, (h, *_), *_ = strand.visited()
+    x, (h, *_), *_ = strand.valid_steps()
     sums = x @ layer.weight_ih_l0.T + h @ layer.weight_hh_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0
     wanted = float((slope(sums.detach().numpy()) <= 0.1).mean())
-    assert saturated_share(strand, visited([strand]), rng())["hidden"] == pytest.approx(wanted, abs=1e-3)
+    assert saturated_share(strand, visited_points([strand]), rng())["hidden"] == pytest.approx(
+        wanted, abs=1e-3
+    )
     if name not in {"leaky_relu", "prelu"}:
         assert wanted > 0 or name == "softsign"
 
@@ -140,8 +142,8 @@ def test_gates_saturate_by_themselves() -> None:
     layer.bias_hh_l0.data[5:10] = 50.0
     layer.weight_ih_l0.data[10:] *= 9
     strand = strand_of(layer, N=3, T=40)
-    found = saturated_share(strand, visited([strand]), rng())
-    x, (h, _), *_ = strand.visited()
+    found = saturated_share(strand, visited_points([strand]), rng())
+    x, (h, _), *_ = strand.valid_steps()
     sums = x @ layer.weight_ih_l0.T + h @ layer.weight_hh_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0
     g, o = torch.tanh(sums[:, 10:15]), torch.sigmoid(sums[:, 15:])
     assert list(found) == ["input", "forget", "cell", "output"]

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from unrolled.probe.measure.permutations import (
-    as_given,
-    backwards,
-    block_shuffled,
-    different_orders,
-    shuffled,
+    block_permutations,
+    identity_permutations,
+    log_distinct_orders,
+    reversed_permutations,
+    shuffled_permutations,
 )
 
 LENGTHS = torch.tensor([7, 1, 2, 5, 7])
@@ -25,12 +25,12 @@ def _generator() -> torch.Generator:
 
 
 ORDERS = {
-    "as given": lambda lengths: as_given(lengths, T),
-    "backwards": lambda lengths: backwards(lengths, T),
-    "shuffled": lambda lengths: shuffled(lengths, T, _generator()),
-    "in blocks": lambda lengths: block_shuffled(lengths, T, 3, _generator()),
-    "in blocks of one": lambda lengths: block_shuffled(lengths, T, 1, _generator()),
-    "in one block": lambda lengths: block_shuffled(lengths, T, 50, _generator()),
+    "as given": lambda lengths: identity_permutations(lengths, T),
+    "backwards": lambda lengths: reversed_permutations(lengths, T),
+    "shuffled": lambda lengths: shuffled_permutations(lengths, T, _generator()),
+    "in blocks": lambda lengths: block_permutations(lengths, T, 3, _generator()),
+    "in blocks of one": lambda lengths: block_permutations(lengths, T, 1, _generator()),
+    "in one block": lambda lengths: block_permutations(lengths, T, 50, _generator()),
 }
 
 
@@ -46,8 +46,8 @@ def test_every_step_is_there_once_and_padding_stays(name: str) -> None:
 
 def test_backwards_twice_is_as_given() -> None:
     """And once is the last step first."""
-    order = backwards(LENGTHS, T)
-    assert torch.equal(order.gather(1, order), as_given(LENGTHS, T))
+    order = reversed_permutations(LENGTHS, T)
+    assert torch.equal(order.gather(1, order), identity_permutations(LENGTHS, T))
     assert order[3, :5].tolist() == [4, 3, 2, 1, 0]
 
 
@@ -57,14 +57,14 @@ def _counts(order: Tensor) -> Counter[tuple[int, ...]]:
 
 def test_every_order_is_as_likely_as_another() -> None:
     """Of 3 steps: 6 orders, each in a sixth of 6,000 draws, give or take five standard errors."""
-    counts = _counts(shuffled(torch.full((6000,), 3), 3, _generator()))
+    counts = _counts(shuffled_permutations(torch.full((6000,), 3), 3, _generator()))
     assert set(counts) == set(itertools.permutations(range(3)))
     assert max(abs(n - 1000) for n in counts.values()) < 5 * math.sqrt(6000 * 5 / 36)
 
 
 def test_blocks_keep_their_inside() -> None:
     """Of 6 steps in blocks of 2: 6 orders, all as likely, neighbours of a block still neighbours."""
-    counts = _counts(block_shuffled(torch.full((6000,), 6), 6, 2, _generator()))
+    counts = _counts(block_permutations(torch.full((6000,), 6), 6, 2, _generator()))
     blocks = [(0, 1), (2, 3), (4, 5)]
     assert set(counts) == {sum(own, ()) for own in itertools.permutations(blocks)}
     assert max(abs(n - 1000) for n in counts.values()) < 5 * math.sqrt(6000 * 5 / 36)
@@ -72,7 +72,7 @@ def test_blocks_keep_their_inside() -> None:
 
 def test_sequences_are_shuffled_independently() -> None:
     """Two equal sequences hardly ever get the same order of 7 steps."""
-    order = shuffled(torch.full((200,), 7), 7, _generator())
+    order = shuffled_permutations(torch.full((200,), 7), 7, _generator())
     assert len(_counts(order)) > 150
 
 
@@ -82,4 +82,4 @@ def test_different_orders_counts_what_can_be_told_apart() -> None:
     values[0, 2:, 1] = 1.0  # two steps of each of two kinds
     values[1, :3, 0] = torch.tensor([1.0, 2.0, 3.0])
     lengths = torch.tensor([4, 3, 1])
-    assert math.exp(different_orders(values, lengths)) == pytest.approx(36)
+    assert math.exp(log_distinct_orders(values, lengths)) == pytest.approx(36)

@@ -9,8 +9,13 @@ from torch import Tensor, nn
 
 import unrolled as ur
 from unrolled import ArgumentError
-from unrolled.probe.measure.retrain import chosen, contest, fresh, reset
-from unrolled.probe.model.adapter import Judged
+from unrolled.probe.measure.retrain import (
+    cross_validate_pair,
+    reset_weights,
+    retrain,
+    select_rows,
+)
+from unrolled.probe.model.adapter import SequenceScores
 
 SIMULATIONS = 400
 
@@ -39,10 +44,10 @@ def test_a_contest_never_judges_what_was_trained_on() -> None:
     seen: list[list[tuple[list[int], list[int], int]]] = [[], []]
 
     def trainer(side: int) -> object:
-        def train(rest: np.ndarray, held: np.ndarray, seed: int) -> tuple[Judged, float]:
+        def train(rest: np.ndarray, held: np.ndarray, seed: int) -> tuple[SequenceScores, float]:
             seen[side].append((rest.tolist(), held.tolist(), seed))
             losses = held + 10.0 * side
-            return Judged(losses, np.zeros(len(held)), np.ones(len(held))), side + 1.0
+            return SequenceScores(losses, np.zeros(len(held)), np.ones(len(held))), side + 1.0
 
         return train
 
@@ -51,14 +56,14 @@ def test_a_contest_never_judges_what_was_trained_on() -> None:
             return 11
 
     stub = Stub(task="number", classes=None, per_step=False, targets=None)
-    told = contest(stub, 3, 5, (trainer(0), trainer(1)))
+    told = cross_validate_pair(stub, 3, 5, (trainer(0), trainer(1)))
     assert seen[0] == seen[1]
     assert sorted(row for _, held, _ in seen[0] for row in held) == list(range(11))
     assert all(not set(rest) & set(held) and len(rest) + len(held) == 11 for rest, held, _ in seen[0])
     assert (told.losses[1] - told.losses[0] == 10).all()
     assert told.seconds == pytest.approx((1.0, 2.0))
     assert told.p_value < 1e-6
-    assert contest(stub, 3, 5, (trainer(0), trainer(0))).p_value == 0.5  # equal in every fold
+    assert cross_validate_pair(stub, 3, 5, (trainer(0), trainer(0))).p_value == 0.5  # equal in every fold
 
 
 def test_a_fresh_module_learns_from_new_weights_and_leaves_the_old_one() -> None:
@@ -68,13 +73,13 @@ def test_a_fresh_module_learns_from_new_weights_and_leaves_the_old_one() -> None
     before = {name: weight.clone() for name, weight in module.state_dict().items()}
     X = [rng.normal(size=(5, 1)) for _ in range(60)]
     y = np.array([int(own[-1, 0] > 0) for own in X])
-    trained = fresh(module, X, y, seed=3)
+    trained = retrain(module, X, y, seed=3)
     answers = [int(trained(torch.from_numpy(own[None]).float()).argmax()) for own in X]
     assert np.mean(np.array(answers) == y) > 0.95
     assert all(torch.equal(weight, before[name]) for name, weight in module.state_dict().items())
-    again = fresh(module, X, y, seed=3).state_dict()
+    again = retrain(module, X, y, seed=3).state_dict()
     assert all(torch.equal(weight, again[name]) for name, weight in trained.state_dict().items())
-    other = fresh(module, X, y, seed=4).state_dict()
+    other = retrain(module, X, y, seed=4).state_dict()
     assert not torch.equal(other["head.weight"], again["head.weight"])
 
 
@@ -83,20 +88,20 @@ def test_reset_changes_every_weight() -> None:
     module = Net()
     for weight in module.parameters():
         weight.data.fill_(9.0)
-    assert all((weight != 9.0).all() for weight in reset(module).parameters())
+    assert all((weight != 9.0).all() for weight in reset_weights(module).parameters())
 
 
 def test_weights_that_nothing_resets_are_refused() -> None:
     """A copy that still knows what it learned would be no fresh one."""
     with pytest.raises(ArgumentError, match="Own with 'scale' has none"):
-        reset(Own())
+        reset_weights(Own())
 
 
 def test_a_fresh_estimator_has_the_same_settings_and_one_network() -> None:
     """The seed is the fold's, the ensemble is one."""
     X = np.random.default_rng(0).normal(size=(8, 5))
     model = ur.SequenceClassifier(hidden_size=3, max_epochs=1, ensemble=3).fit(X, X[:, 0] > 0)
-    own = fresh(model, list(X[..., None]), X[:, 0] > 0, seed=7)
+    own = retrain(model, list(X[..., None]), X[:, 0] > 0, seed=7)
     assert own is not model
     changed = {"ensemble": 1, "random_state": 7}
     assert own.get_params() == model.get_params() | changed
@@ -106,4 +111,4 @@ def test_a_fresh_estimator_has_the_same_settings_and_one_network() -> None:
 @pytest.mark.parametrize("y", [[1, 2, 3], (1, 2, 3), np.array([1, 2, 3]), torch.tensor([1, 2, 3])])
 def test_labels_of_any_kind_are_chosen_by_position(y: object) -> None:
     """Lists, arrays, tensors."""
-    assert list(map(int, chosen(y, np.array([2, 0])))) == [3, 1]
+    assert list(map(int, select_rows(y, np.array([2, 0])))) == [3, 1]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import unrolled as ur
 from unrolled import ArgumentError, DataError, NotFittedError, UnrolledError
 from unrolled.probe import length, memory, order, states
-from unrolled.probe.model.adapter import subject_of
+from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.torch_module import are_probabilities
 
 RAGGED = [np.random.default_rng(k).normal(size=(n, 2)) for k, n in enumerate((4, 7, 1, 7, 3))]
@@ -48,24 +48,26 @@ class Packed(Last):
 def test_a_module_without_lengths_never_reads_padding() -> None:
     """Each ragged sequence is answered as it is alone."""
     module = Last()
-    together = subject_of(module, RAGGED).answers()
+    together = as_probed_model(module, RAGGED).outputs()
     for k, own in enumerate(RAGGED):
-        torch.testing.assert_close(together[k], subject_of(module, [own]).answers()[0])
+        torch.testing.assert_close(together[k], as_probed_model(module, [own]).outputs()[0])
 
 
 def test_a_module_that_packs_gives_the_same_answers() -> None:
     """With lengths in its forward, or in batches of one length: the same network, the same answers."""
     plain, packed = Last(), Packed()
     packed.load_state_dict(plain.state_dict())
-    torch.testing.assert_close(subject_of(packed, RAGGED).answers(), subject_of(plain, RAGGED).answers())
+    torch.testing.assert_close(
+        as_probed_model(packed, RAGGED).outputs(), as_probed_model(plain, RAGGED).outputs()
+    )
 
 
 def test_a_module_is_asked_in_evaluation_mode_and_left_as_it_was() -> None:
     """Dropout is off while it is asked, and on again afterwards."""
     module = Last()
     module.head.eval()
-    subject = subject_of(module, RAGGED, [0, 1, 2, 1, 0])
-    assert torch.equal(subject.answers(), subject.answers())
+    subject = as_probed_model(module, RAGGED, [0, 1, 2, 1, 0])
+    assert torch.equal(subject.outputs(), subject.outputs())
     assert module.training
     assert module.core.training
     assert not module.head.training
@@ -75,12 +77,12 @@ def test_answers_of_steps_are_padded_and_judged_step_by_step() -> None:
     """A step beyond a sequence's end counts neither in the loss nor in the hits."""
     module = Steps()
     y = [np.arange(len(own)) % 3 for own in RAGGED]
-    subject = subject_of(module, RAGGED, y)
-    judged = subject.judge()
+    subject = as_probed_model(module, RAGGED, y)
+    judged = subject.score()
     for k, own in enumerate(RAGGED):
-        alone = subject_of(module, [own], [y[k]]).judge()
+        alone = as_probed_model(module, [own], [y[k]]).score()
         np.testing.assert_allclose(judged.losses[k], alone.losses[0], rtol=1e-5)
-        assert judged.right[k] == pytest.approx(alone.right[0])
+        assert judged.accuracies[k] == pytest.approx(alone.accuracies[0])
         assert (judged.predictions[k, : len(own)] == alone.predictions[0]).all()
 
 
@@ -88,7 +90,7 @@ def test_one_answer_for_zero_and_one_is_a_logit() -> None:
     """Its loss is the log loss of a sigmoid, even where it lies between 0 and 1: that cannot be told."""
     module = Last(answers=1)
     nn.init.constant_(module.head.bias, 0.5)
-    subject = subject_of(module, RAGGED, [0, 1, 1, 0, 1])
+    subject = as_probed_model(module, RAGGED, [0, 1, 1, 0, 1])
     assert subject.task == "class"
     with torch.no_grad():
         module.eval()
@@ -96,7 +98,7 @@ def test_one_answer_for_zero_and_one_is_a_logit() -> None:
     wanted = nn.functional.binary_cross_entropy_with_logits(
         raw, torch.tensor([0.0, 1, 1, 0, 1]), reduction="none"
     )
-    np.testing.assert_allclose(subject.judge().losses, wanted, rtol=1e-5)
+    np.testing.assert_allclose(subject.score().losses, wanted, rtol=1e-5)
 
 
 class Ends(Last):
@@ -119,10 +121,10 @@ def test_probabilities_and_their_logarithms_are_told_from_logits(end: nn.Module,
     plain = Ends(nn.Identity(), per_step=per_step)
     told = Ends(end, per_step=per_step)
     told.load_state_dict(plain.state_dict())
-    found, wanted = (subject_of(module, RAGGED, y) for module in (told, plain))
-    np.testing.assert_allclose(found.judge().losses, wanted.judge().losses, rtol=1e-5)
+    found, wanted = (as_probed_model(module, RAGGED, y) for module in (told, plain))
+    np.testing.assert_allclose(found.score().losses, wanted.score().losses, rtol=1e-5)
     for subject in (found, wanted):
-        subject.losses(subject.answers()).sum().backward()
+        subject.losses(subject.outputs()).sum().backward()
     torch.testing.assert_close(told.core.weight_hh_l0.grad, plain.core.weight_hh_l0.grad)
     assert memory(told, RAGGED).gradient == pytest.approx(memory(plain, RAGGED).gradient, rel=1e-3)
 
@@ -130,8 +132,8 @@ def test_probabilities_and_their_logarithms_are_told_from_logits(end: nn.Module,
 def test_a_probability_of_zero_has_a_finite_loss() -> None:
     """Of a softmax that is sure, and wrong."""
     sure = Ends(lambda logits: nn.functional.one_hot(logits.argmax(-1) * 0, 3).float())
-    subject = subject_of(sure, RAGGED, [0, 1, 2, 1, 0])
-    assert subject.judge().losses.tolist() == pytest.approx([0, 87.3, 87.3, 87.3, 0], rel=1e-2)
+    subject = as_probed_model(sure, RAGGED, [0, 1, 2, 1, 0])
+    assert subject.score().losses.tolist() == pytest.approx([0, 87.3, 87.3, 87.3, 0], rel=1e-2)
 
 
 def test_logits_are_taken_for_probabilities_only_where_all_are_like_them() -> None:
@@ -142,16 +144,16 @@ def test_logits_are_taken_for_probabilities_only_where_all_are_like_them() -> No
             return super().forward(x) + (0.01 if x.shape[1] == 1 else 0.0)
 
     for module in (Mixed(nn.Softmax(-1)), Ends(lambda logits: logits.softmax(-1) * 30 - 29 / 3)):
-        subject = subject_of(module, RAGGED)
+        subject = as_probed_model(module, RAGGED)
         with torch.no_grad():
             raw = subject.call(module.eval(), subject.values, subject.lengths, torch.arange(5))
-            torch.testing.assert_close(subject.answers(), raw.log_softmax(-1))
+            torch.testing.assert_close(subject.outputs(), raw.log_softmax(-1))
 
 
 def test_a_class_that_is_masked_makes_no_probabilities_of_logits() -> None:
     """Answers of minus infinity are refused as they were, and not told as a sure mistake."""
     masked = Ends(lambda logits: logits + torch.tensor([0.0, 0.0, -torch.inf]))
-    subject = subject_of(masked, RAGGED)
+    subject = as_probed_model(masked, RAGGED)
     assert not subject.gives_probabilities
     with pytest.raises(ArgumentError, match="expected finite answers"):
         subject.require_finite()
@@ -170,28 +172,28 @@ def test_one_answer_for_other_numbers_is_a_number() -> None:
     """Its loss is the squared error."""
     module = Last(answers=1).double()
     y = np.array([0.5, 1, 1, 0, 2])
-    subject = subject_of(module, RAGGED, y)
+    subject = as_probed_model(module, RAGGED, y)
     assert subject.task == "number"
-    judged = subject.judge()
+    judged = subject.score()
     np.testing.assert_allclose(judged.losses, (judged.predictions[:, 0] - y) ** 2, rtol=1e-5)
 
 
 def test_a_classifiers_answers_are_the_logs_of_its_probabilities() -> None:
     """Those of an ensemble, averaged as the classifier averages them."""
     model = ur.SequenceClassifier(hidden_size=4, max_epochs=2, ensemble=2).fit(RAGGED, LABELS)
-    subject = subject_of(model, RAGGED, LABELS)
-    shares = subject.answers().exp().detach().numpy()
+    subject = as_probed_model(model, RAGGED, LABELS)
+    shares = subject.outputs().exp().detach().numpy()
     np.testing.assert_allclose(shares, model.predict_proba(RAGGED), atol=1e-6)
-    judged = subject.judge()
+    judged = subject.score()
     assert (judged.predictions == model.predict(RAGGED)).all()
-    assert judged.right.mean() == model.score(RAGGED, LABELS)
+    assert judged.accuracies.mean() == model.score(RAGGED, LABELS)
 
 
 def test_a_regressors_answers_are_its_predictions() -> None:
     """In the units of y, not in those it was trained in."""
     y = np.array([100.0, 250, 90, 80, 300])
     model = ur.SequenceRegressor(hidden_size=4, max_epochs=2, ensemble=2).fit(RAGGED, y)
-    judged = subject_of(model, RAGGED, y).judge()
+    judged = as_probed_model(model, RAGGED, y).score()
     np.testing.assert_allclose(judged.predictions[:, 0], model.predict(RAGGED), rtol=1e-5)
     np.testing.assert_allclose(judged.losses, (model.predict(RAGGED) - y) ** 2, rtol=1e-4)
 
@@ -201,22 +203,22 @@ def test_a_taggers_hits_are_those_of_its_predictions() -> None:
     y = [np.where(own[:, 0] > 0, "up", "down") for own in RAGGED]
     model = ur.SequenceTagger(hidden_size=4, max_epochs=2).fit(RAGGED, y)
     right = [float((told == own).mean()) for told, own in zip(model.predict(RAGGED), y, strict=True)]
-    np.testing.assert_allclose(subject_of(model, RAGGED, y).judge().right, right, rtol=1e-6)
+    np.testing.assert_allclose(as_probed_model(model, RAGGED, y).score().accuracies, right, rtol=1e-6)
 
 
 def test_a_forecasters_windows_are_sequences() -> None:
     """The medians of its horizon, in units of each origin; beside other steps stands what stood there."""
     y = np.random.default_rng(0).normal(size=80).cumsum()
     model = ur.Forecaster(horizon=3, cell="gru", hidden_size=4, max_epochs=1, window=12).fit(y)
-    subject = subject_of(model, None)
+    subject = as_probed_model(model, None)
     assert subject.values.shape[:2] == (79, 12)
     batch = model.last_windows()
     with torch.no_grad():
         wanted = model.networks_[0](batch)[..., 3]
-        torch.testing.assert_close(subject.answers(), wanted)
+        torch.testing.assert_close(subject.outputs(), wanted)
         rows = torch.tensor([5, 70, 5])
-        torch.testing.assert_close(subject.some(rows).answers(), wanted[rows])
-        torch.testing.assert_close(subject.answers(subject.values[rows], rows=rows), wanted[rows])
+        torch.testing.assert_close(subject.select(rows).outputs(), wanted[rows])
+        torch.testing.assert_close(subject.outputs(subject.values[rows], rows=rows), wanted[rows])
     known = batch.known > 0
     assert torch.equal(subject.targets[known], batch.target[known])
     assert subject.targets[~known].isnan().all()
@@ -232,11 +234,11 @@ def test_a_forecasters_windows_are_sequences() -> None:
 def test_some_and_rearranged_take_sequences_and_steps_along() -> None:
     """Values, lengths, and what is known of sequences and of steps."""
     y = [np.arange(len(own)) % 3 for own in RAGGED]
-    subject = subject_of(Steps(), RAGGED, y)
-    twice = subject.some(torch.tensor([1, 1, 0]))
+    subject = as_probed_model(Steps(), RAGGED, y)
+    twice = subject.select(torch.tensor([1, 1, 0]))
     assert twice.lengths.tolist() == [7, 7, 4]
     order = torch.arange(7).flip(0).expand(3, 7)
-    moved = twice.rearranged(order)
+    moved = twice.permuted(order)
     assert torch.equal(moved.values, twice.values.flip(1))
     assert torch.equal(moved.targets, twice.targets.flip(1))
 
@@ -255,33 +257,41 @@ def _fitted() -> ur.SequenceClassifier:
 @pytest.mark.parametrize(
     ("ask", "error", "sentence"),
     [
-        (lambda: subject_of("gru", RAGGED, who="order"), UnrolledError, "order: expected a fitted model"),
-        (lambda: subject_of(ur.SequenceClassifier, RAGGED), UnrolledError, "got type"),
-        (lambda: subject_of(ur.SequenceClassifier(), RAGGED), NotFittedError, "not fitted yet"),
-        (lambda: subject_of(_fitted(), RAGGED, ["a", "b"]), DataError, "one a sequence, 5 in all; got 2"),
-        (lambda: subject_of(_fitted(), RAGGED, [*"abac", "a"]), DataError, "(a, b), got 'c'"),
-        (lambda: subject_of(Last(), RAGGED, [0, 1, 2, 3, 0]), DataError, "(0, 1, 2), got 3"),
-        (lambda: subject_of(Last(), []), DataError, "probe X"),
-        (lambda: subject_of(Last(), RAGGED, LABELS), DataError, "got 'b'. Give np.unique"),
         (
-            lambda: subject_of(Last(2), RAGGED, [0.5] * 5),
+            lambda: as_probed_model("gru", RAGGED, who="order"),
+            UnrolledError,
+            "order: expected a fitted model",
+        ),
+        (lambda: as_probed_model(ur.SequenceClassifier, RAGGED), UnrolledError, "got type"),
+        (lambda: as_probed_model(ur.SequenceClassifier(), RAGGED), NotFittedError, "not fitted yet"),
+        (
+            lambda: as_probed_model(_fitted(), RAGGED, ["a", "b"]),
+            DataError,
+            "one a sequence, 5 in all; got 2",
+        ),
+        (lambda: as_probed_model(_fitted(), RAGGED, [*"abac", "a"]), DataError, "(a, b), got 'c'"),
+        (lambda: as_probed_model(Last(), RAGGED, [0, 1, 2, 3, 0]), DataError, "(0, 1, 2), got 3"),
+        (lambda: as_probed_model(Last(), []), DataError, "probe X"),
+        (lambda: as_probed_model(Last(), RAGGED, LABELS), DataError, "got 'b'. Give np.unique"),
+        (
+            lambda: as_probed_model(Last(2), RAGGED, [0.5] * 5),
             DataError,
             "2 numbers each, as answered, got 1",
         ),
-        (lambda: subject_of(_fitted(), RAGGED, 3), DataError, "5 in all; got 3"),
-        (lambda: subject_of(_fitted(), RAGGED, [*"aaaa", 1]), DataError, "of one type"),
+        (lambda: as_probed_model(_fitted(), RAGGED, 3), DataError, "5 in all; got 3"),
+        (lambda: as_probed_model(_fitted(), RAGGED, [*"aaaa", 1]), DataError, "of one type"),
         (
-            lambda: subject_of(Steps(), RAGGED, [np.zeros(4, int)] * 5),
+            lambda: as_probed_model(Steps(), RAGGED, [np.zeros(4, int)] * 5),
             DataError,
             "a step, 7 in all; got 4",
         ),
         (
-            lambda: subject_of(Ends(lambda logits: logits.argmax(-1, keepdim=True)), RAGGED),
+            lambda: as_probed_model(Ends(lambda logits: logits.argmax(-1, keepdim=True)), RAGGED),
             UnrolledError,
             "expected answers that are real numbers, the Ends gave torch.int64",
         ),
-        (lambda: subject_of(Last(), RAGGED).judge(), UnrolledError, "y: expected the labels"),
-        (lambda: subject_of(nn.Linear(2, 3), RAGGED).layer, UnrolledError, "the Linear has none"),
+        (lambda: as_probed_model(Last(), RAGGED).score(), UnrolledError, "y: expected the labels"),
+        (lambda: as_probed_model(nn.Linear(2, 3), RAGGED).layer, UnrolledError, "the Linear has none"),
         *(
             (
                 ask,

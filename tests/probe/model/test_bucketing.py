@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from unrolled.nn import GRU
 from unrolled.probe import gradients, length, memory, order, states
-from unrolled.probe.measure.retrain import fresh
-from unrolled.probe.model.adapter import subject_of
-from unrolled.probe.model.bucketing import of_like_length
+from unrolled.probe.measure.retrain import retrain
+from unrolled.probe.model.adapter import as_probed_model
+from unrolled.probe.model.bucketing import bucket_by_length
 
 LONG = 1000
 RAGGED = [
@@ -54,7 +54,7 @@ def test_batches_hold_every_sequence_once_and_little_padding(longest: int, *, ex
     """At least half of a batch are steps, unless it is little; no more rows and steps than allowed."""
     lengths = torch.from_numpy(np.random.default_rng(longest).integers(1, longest + 1, size=700))
     lengths[350] = 9000  # alone more than the most steps
-    found = of_like_length(lengths, exact=exact, most_rows=128, most_steps=6000)
+    found = bucket_by_length(lengths, exact=exact, most_rows=128, most_steps=6000)
     assert sorted(torch.cat(found).tolist()) == list(range(700))
     for batch in found:
         own = lengths[batch]
@@ -67,7 +67,7 @@ def test_batches_hold_every_sequence_once_and_little_padding(longest: int, *, ex
 
 def test_a_few_sequences_are_one_batch_in_their_own_order() -> None:
     """Another batch would cost more than their padding."""
-    assert [batch.tolist() for batch in of_like_length(torch.tensor([9, 2, 300, 7]))] == [[0, 1, 2, 3]]
+    assert [batch.tolist() for batch in bucket_by_length(torch.tensor([9, 2, 300, 7]))] == [[0, 1, 2, 3]]
 
 
 def _alike(*_: Any, **__: Any) -> list[Tensor]:
@@ -81,13 +81,13 @@ def test_batches_of_like_length_are_judged_as_one_padded_batch(
     """The same losses, hits and predictions, in the order of X; beyond a length stands what stood there."""
     torch.manual_seed(0)
     y = [np.arange(len(own)) % 3 for own in RAGGED] if per_step else LABELS
-    subject = subject_of(Reads(per_step=per_step), RAGGED, y)
+    subject = as_probed_model(Reads(per_step=per_step), RAGGED, y)
     assert len(subject.batches(torch.arange(len(RAGGED)))) > 1
-    told = subject.judge()
-    monkeypatch.setattr("unrolled.probe.model.adapter.of_like_length", _alike)
-    wanted = subject.judge()
+    told = subject.score()
+    monkeypatch.setattr("unrolled.probe.model.adapter.bucket_by_length", _alike)
+    wanted = subject.score()
     np.testing.assert_allclose(told.losses, wanted.losses, rtol=1e-6)
-    assert (told.right == wanted.right).all()
+    assert (told.accuracies == wanted.accuracies).all()
     assert told.predictions.shape == ((len(RAGGED), LONG) if per_step else (len(RAGGED),))
     valid = np.arange(LONG) < np.array([len(own) for own in RAGGED])[:, None]
     assert ((told.predictions == wanted.predictions) | ~(valid if per_step else valid[:, 0])).all()
@@ -98,7 +98,7 @@ def test_a_memory_is_the_same_whatever_the_batches(monkeypatch: pytest.MonkeyPat
     torch.manual_seed(0)
     module = Reads()
     found = memory(module, RAGGED)
-    monkeypatch.setattr("unrolled.probe.model.adapter.of_like_length", _alike)
+    monkeypatch.setattr("unrolled.probe.model.adapter.bucket_by_length", _alike)
     wanted = memory(module, RAGGED)
     for name in ("gradient", "occlusion", "state"):
         np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-5, atol=1e-7)
@@ -112,7 +112,7 @@ def test_a_pooled_readout_shows_although_the_shortest_sequences_have_one_step() 
 @pytest.mark.parametrize(
     ("ask", "passes"),
     [
-        (lambda model: subject_of(model, RAGGED, LABELS).judge(), 1),
+        (lambda model: as_probed_model(model, RAGGED, LABELS).score(), 1),
         (lambda model: order(model, RAGGED, LABELS, repeats=19, retrain=False), 2 + 2 * (1 + 19)),
         (lambda model: memory(model, RAGGED), RECALL + 4),
         (lambda model: length(model, RAGGED, LABELS), 1 + 0.25 + 0.5 + 1 + 2 + 4),
@@ -133,6 +133,6 @@ def test_one_long_sequence_among_short_ones_is_padding_to_none(
 
 def test_a_training_anew_pads_a_batch_to_its_own_longest() -> None:
     """Most batches do not hold the long sequence."""
-    module = fresh(Reads(), RAGGED, LABELS, seed=0)
+    module = retrain(Reads(), RAGGED, LABELS, seed=0)
     batches_a_pass = -(-len(RAGGED) // 32)
     assert module.seen < 0.75 * (400 // batches_a_pass) * len(RAGGED) * LONG

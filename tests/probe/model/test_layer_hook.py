@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 import unrolled as ur
 from unrolled import ArgumentError, probe
-from unrolled.probe.model.layer_hook import LayerCall, only, recurrent_layer, watched
+from unrolled.probe.model.layer_hook import LayerCall, capture_calls, find_recurrent_layer, single_call
 
 X = torch.randn(3, 5, 2, generator=torch.Generator().manual_seed(0))  # B, T, C
 LENGTHS = torch.tensor([2, 5, 4])
@@ -35,9 +35,9 @@ def test_every_layout_is_seen_as_batch_first(kind: type, way: str) -> None:
     batch_first, call = WAYS[way]
     layer = kind(2, 4, num_layers=2, bidirectional=True, batch_first=batch_first)
     own_output, own_state = call(layer, X)
-    with watched(layer, lambda seen: (seen.output.clone(), seen.final)) as calls:
+    with capture_calls(layer, lambda seen: (seen.output.clone(), seen.final)) as calls:
         output, state = call(layer, X)
-    seen = only(calls, layer)
+    seen = single_call(calls, layer)
     B = 1 if way == "one sequence" else 3
     assert seen.inputs.shape == (B, 5, 2)
     assert seen.output.shape == (B, 5, 8)
@@ -61,7 +61,7 @@ def test_what_a_run_answers_stands_in_the_layers_place(way: str) -> None:
     def run(seen: LayerCall) -> tuple[Tensor, tuple[Tensor, ...]]:
         return torch.ones_like(seen.output) * steps, tuple(part * 0 + 7 for part in seen.final)
 
-    with watched(layer, run):
+    with capture_calls(layer, run):
         output, state = call(layer, X)
     output = output.transpose(0, 1) if way == "time first" else output
     wanted = steps.expand(3, 5, 4) * (
@@ -74,7 +74,7 @@ def test_what_a_run_answers_stands_in_the_layers_place(way: str) -> None:
 def test_lengths_and_a_first_state_are_seen() -> None:
     """As an unrolled layer takes them, by name or by position."""
     layer, h = ur.nn.GRU(2, 4, batch_first=True), torch.randn(1, 3, 4)
-    with watched(layer) as calls:
+    with capture_calls(layer) as calls:
         layer(X, h, lengths=LENGTHS)
         layer(X, hx=h)
     assert calls[0].lengths.tolist() == LENGTHS.tolist()
@@ -85,16 +85,16 @@ def test_a_layer_that_runs_twice_or_never_is_refused() -> None:
     """There is no one way back through it."""
     layer = nn.GRU(2, 4)
     with pytest.raises(ArgumentError, match="ran 2 times"):
-        only([None, None], layer)
+        single_call([None, None], layer)
     with pytest.raises(ArgumentError, match="ran 0 times"):
-        only([], layer)
+        single_call([], layer)
 
 
 def test_the_last_of_several_layers_is_the_one() -> None:
     """It is the one that the answer is read from; a network without any has none."""
     first, last = nn.RNN(2, 3), ur.nn.LSTM(3, 4)
-    assert recurrent_layer(nn.ModuleList([first, last, nn.Linear(4, 2)])) is last
-    assert recurrent_layer(nn.Linear(2, 2)) is None
+    assert find_recurrent_layer(nn.ModuleList([first, last, nn.Linear(4, 2)])) is last
+    assert find_recurrent_layer(nn.Linear(2, 2)) is None
 
 
 class Head(nn.Module):

@@ -10,8 +10,8 @@ from unrolled.nn.cells.core import GRUWeights
 from unrolled.nn.cells.variants import ResetFirstGRUCell
 from unrolled.nn.ops import fused
 from unrolled.probe.model import stepwise
-from unrolled.probe.model.layer_hook import LayerCall, watched
-from unrolled.probe.model.stepwise import in_pieces
+from unrolled.probe.model.layer_hook import LayerCall, capture_calls
+from unrolled.probe.model.stepwise import run_stepwise
 
 LENGTHS = torch.tensor([7, 3, 1, 5])
 OPTIONS = [
@@ -25,7 +25,7 @@ OPTIONS = [
 
 def watch(layer: nn.Module, *args: object, **options: object) -> LayerCall:
     """One call of a layer."""
-    with watched(layer) as calls:
+    with capture_calls(layer) as calls:
         layer(*args, **options)
     return calls[0]
 
@@ -39,12 +39,12 @@ def test_pieces_equal_the_whole_to_the_bit(kind: type, options: dict, dtype: tor
     depth = layer.num_layers * (1 + layer.bidirectional)
     hx = tuple(torch.randn(depth, 4, 5, dtype=dtype) for _ in range(1 + (kind is LSTM)))
     call = watch(layer, torch.randn(4, 7, 3, dtype=dtype), hx if kind is LSTM else hx[0], lengths=LENGTHS)
-    output, final, strands = in_pieces(call, LENGTHS)
+    output, final, strands = run_stepwise(call, LENGTHS)
     assert torch.equal(output, call.output)
     assert all(map(torch.equal, final, call.final))
     assert len(strands) == depth
     for strand in strands:
-        assert stepwise._runner(strand.cell, strand.weights, strand.inputs) is fused.fused_unroll
+        assert stepwise._choose_unroll(strand.cell, strand.weights, strand.inputs) is fused.fused_unroll
 
 
 @pytest.mark.parametrize("nonlinearity", ["relu", "prelu", "sigmoid", torch.sin])
@@ -52,7 +52,7 @@ def test_any_activation_runs_in_pieces(nonlinearity: object) -> None:
     """Those the kernels know and one that they do not."""
     layer = RNN(3, 5, nonlinearity=nonlinearity)
     call = watch(layer, torch.randn(7, 4, 3), lengths=LENGTHS)
-    assert torch.equal(in_pieces(call, LENGTHS)[0], call.output)
+    assert torch.equal(run_stepwise(call, LENGTHS)[0], call.output)
 
 
 @pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"proj_size": 2}])
@@ -65,7 +65,7 @@ def test_layers_of_torch_run_by_our_cells(kind: type, options: dict) -> None:
     x = torch.randn(7, 4, 3, dtype=torch.float64)
     for given in (x, pack_padded_sequence(x, LENGTHS, enforce_sorted=False)):
         call = watch(layer, given)
-        output, final, _ = in_pieces(call, LENGTHS)
+        output, final, _ = run_stepwise(call, LENGTHS)
         torch.testing.assert_close(output, call.output)
         for ours, theirs in zip(final, call.final, strict=True):
             torch.testing.assert_close(ours, theirs)
@@ -77,7 +77,7 @@ def test_a_layer_of_any_cell_runs_in_pieces() -> None:
     cell = ResetFirstGRUCell()
     layer = CellLayer(3, [[Direction(cell, weights[0]), Direction(cell, weights[1], is_reverse=True)]])
     call = watch(layer, torch.randn(7, 4, 3), lengths=LENGTHS)
-    output, _, strands = in_pieces(call, LENGTHS)
+    output, _, strands = run_stepwise(call, LENGTHS)
     assert torch.equal(output, call.output)
     assert [strand.name for strand in strands] == ["forward", "in reverse"]
 
@@ -87,15 +87,15 @@ def test_steps_are_counted_from_each_rows_own_end(is_reverse: bool) -> None:
     """`visited` and `from_the_end` agree with the layer's own outputs, in the direction of travel."""
     layer = GRU(3, 5, batch_first=True, bidirectional=True)
     call = watch(layer, torch.randn(4, 7, 3), lengths=LENGTHS)
-    strand = in_pieces(call, LENGTHS)[2][is_reverse]
+    strand = run_stepwise(call, LENGTHS)[2][is_reverse]
     half = call.output[..., 5:] if is_reverse else call.output[..., :5]
-    inputs, before, after, rows, steps = strand.visited()
+    inputs, before, after, rows, steps = strand.valid_steps()
     assert len(rows) == int(LENGTHS.sum())
     assert torch.equal(after[0], half[rows, steps])
     assert torch.equal(inputs, call.inputs[rows, steps])
     first = (steps == LENGTHS[rows] - 1) if is_reverse else steps == 0
     assert not before[0][first].any()
-    every, known = strand.from_the_end([torch.stack([state.h for state in strand.states])])
+    every, known = strand.align_to_end([torch.stack([state.h for state in strand.states])])
     for row, length in enumerate(LENGTHS.tolist()):
         own = half[row, :length]
         assert torch.equal(every[:length, row], own if is_reverse else own.flip(0))

@@ -28,7 +28,7 @@ def test_of_a_readout_that_reads_every_state_the_states_own_span_is_told(asked: 
     """Its answer reaches as far as the sequence, whatever it remembers."""
     memory = replace(asked.probes["memory"], pooled=True)
     plot = memory_figure(memory)
-    assert plot.layout.shapes[0].x1 == memory.carried.window + 0.5
+    assert plot.layout.shapes[0].x1 == memory.state_span.window + 0.5
     assert "what its state holds" in plot.layout.annotations[-1].text
 
 
@@ -44,8 +44,10 @@ def test_steps_that_were_not_exchanged_are_left_out(asked: Any) -> None:
 def test_the_half_life_is_marked_where_there_is_one(asked: Any) -> None:
     """A dot on the line of one half, and words that fit a peak at the newest step and one further back."""
     memory = asked.probes["memory"]
-    never = replace(memory, answer=memory.answer._replace(half_life=None))
-    newest, further = (replace(memory, answer=memory.answer._replace(half_life=2.54, peak=k)) for k in (0, 2))
+    never = replace(memory, gradient_span=memory.gradient_span._replace(half_life=None))
+    newest, further = (
+        replace(memory, gradient_span=memory.gradient_span._replace(half_life=2.54, peak=k)) for k in (0, 2)
+    )
     assert half_gone(never) == ""
     assert half_gone(newest) == "half is gone after 2.5 steps"
     assert half_gone(further) == "below half beyond 2.5 steps"
@@ -58,10 +60,10 @@ def test_gradients_are_drawn_on_a_log_axis_with_both_zones(asked: Any) -> None:
     """The layer that the sentence is about in the network's colour, its growth beside its end."""
     gradients = asked.probes["gradients"]
     plot = gradients_figure(gradients)
-    told = gradients.layers[gradients.told]
+    told = gradients.layers[gradients.worst_layer]
     assert plot.layout.yaxis.type == "log"
-    assert list(plot.data[gradients.told].y) == pytest.approx(list(told.share))
-    assert plot.data[gradients.told].line.color == NETWORK
+    assert list(plot.data[gradients.worst_layer].y) == pytest.approx(list(told.share))
+    assert plot.data[gradients.worst_layer].line.color == NETWORK
     words = [annotation.text for annotation in plot.layout.annotations]
     assert words[:2] == ["vanished", "exploded"]
     assert words[2].endswith("a step")
@@ -75,7 +77,7 @@ def test_a_gradient_of_nothing_or_of_infinity_can_be_drawn(asked: Any) -> None:
     layer = gradients.layers[0]
     share = layer.share.copy()
     share[-1], share[1] = 0.0, np.inf
-    plot = gradients_figure(replace(gradients, layers=(replace(layer, share=share),), told=0))
+    plot = gradients_figure(replace(gradients, layers=(replace(layer, share=share),), worst_layer=0))
     assert np.isfinite(plot.layout.yaxis.range).all()
     assert 0 < min(plot.data[0].y) < max(plot.data[0].y) < np.inf
 

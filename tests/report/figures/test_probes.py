@@ -64,7 +64,9 @@ def test_lengths_say_how_they_were_made(asked: Any) -> None:
     assert list(line.y) == [row.score for row in length.rows]
     assert min(band.y) == min(row.low for row in length.rows)
     assert plot.layout.shapes[0].x0 == length.trained_length
-    assert [words.split("<br>")[1] for words in plot.layout.xaxis.ticktext] == [r.how for r in length.rows]
+    assert [words.split("<br>")[1] for words in plot.layout.xaxis.ticktext] == [
+        r.preparation for r in length.rows
+    ]
 
 
 def test_every_training_of_an_activation_is_drawn(asked: Any) -> None:

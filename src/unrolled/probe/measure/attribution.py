@@ -12,18 +12,18 @@ from torch import Tensor
 
 from unrolled.errors import ArgumentError
 from unrolled.probe.measure.half_life import Floats
-from unrolled.probe.model.adapter import Subject
-from unrolled.probe.model.layer_hook import LayerCall, State, only, watched
+from unrolled.probe.model.adapter import ProbedModel
+from unrolled.probe.model.layer_hook import LayerCall, State, capture_calls, single_call
 
 _ALL_STEPS = 64  # beyond, occlusion asks of some steps back only
 _LEAST_SHARE = 0.05  # of the sequences
 _DIRECT = 0.01  # of the answer's gradient, squared, on states other than the last
 
 
-def sequences_as_long(lengths: Tensor) -> NDArray[np.int64]:
+def counts_by_steps_back(lengths: Tensor) -> NDArray[np.int64]:
     """(K,) how many have a step k back, as long as one in twenty has.
 
-    >>> sequences_as_long(torch.tensor([3, 1, 2])).tolist()
+    >>> counts_by_steps_back(torch.tensor([3, 1, 2])).tolist()
     [3, 2, 1]
     """
     longer = (lengths.cpu()[:, None] > torch.arange(int(lengths.max()))).sum(0).numpy()
@@ -31,50 +31,57 @@ def sequences_as_long(lengths: Tensor) -> NDArray[np.int64]:
 
 
 @torch.enable_grad()
-def by_gradients(subject: Subject, rows: Tensor, rng: torch.Generator) -> tuple[Floats, Floats]:
+def gradient_attribution(subject: ProbedModel, rows: Tensor, rng: torch.Generator) -> tuple[Floats, Floats]:
     """(K,) influences on the answer and on the last state, for a change of one standard deviation."""
-    counts = sequences_as_long(subject.lengths[rows])
+    counts = counts_by_steps_back(subject.lengths[rows])
     scale = _valid_steps(subject, rows).double().std(0, correction=0)
     squares = torch.zeros(2, len(counts), dtype=torch.float64)
     signs: list[Tensor] = []  # of the answer and of the state: for all rows, whatever the batches
     for batch in subject.batches(rows):
-        values, lengths = subject.values_of(batch).requires_grad_(), subject.lengths[batch]
-        with watched(subject.layer) as calls:
-            last = _last_answers(subject, subject.answers(values, rows=batch), batch)
-        answers, places = _numbers(last, _classes(subject, last, batch)), torch.searchsorted(rows, batch)
-        for k, asked in enumerate((answers, _last_state(only(calls, subject.layer), lengths))):
+        values, lengths = subject.values_at(batch).requires_grad_(), subject.lengths[batch]
+        with capture_calls(subject.layer) as calls:
+            last = _last_outputs(subject, subject.outputs(values, rows=batch), batch)
+        answers, places = (
+            _explained_outputs(last, _explained_classes(subject, last, batch)),
+            torch.searchsorted(rows, batch),
+        )
+        for k, asked in enumerate((answers, _last_state(single_call(calls, subject.layer), lengths))):
             if len(signs) == k:
                 signs.append(torch.randint(2, (len(rows), asked.shape[1]), generator=rng) * 2 - 1)
             signed = asked * signs[k][places].to(asked)
-            gradient = _by_input(signed.sum(), values, subject.name)
+            gradient = _input_gradient(signed.sum(), values, subject.name)
             each = (gradient.double() * scale).square().sum(-1)  # (B, T)
-            back, known = _from_the_end(lengths, len(counts))
+            back, known = _indices_from_end(lengths, len(counts))
             squares[k] += (each.gather(1, back.to(each.device)).cpu() * known).sum(0)
     answer, state = np.sqrt(squares.numpy() / counts)
     return answer, state
 
 
 @torch.no_grad()
-def by_occlusion(subject: Subject, rows: Tensor, K: int, rng: torch.Generator) -> Floats:
+def occlusion_attribution(subject: ProbedModel, rows: Tensor, K: int, rng: torch.Generator) -> Floats:
     """(K,) influences on the answer, from replacing steps by another sequence's; NaN where not asked.
 
     Where one sequence alone is so long, its step is replaced by the mean of all.
     """
-    replacements = {k: _others(subject, rows, k, rng) for k in _asked(K) if (subject.lengths[rows] > k).any()}
+    replacements = {
+        k: _replacement_steps(subject, rows, k, rng)
+        for k in _occluded_steps(K)
+        if (subject.lengths[rows] > k).any()
+    }
     squares = torch.zeros(K, dtype=torch.float64)
     for batch in subject.batches(rows):
-        values, lengths = subject.values_of(batch), subject.lengths[batch]
-        last = _last_answers(subject, subject.answers(values, rows=batch), batch)
-        chosen = _classes(subject, last, batch)
-        before, places = _numbers(last, chosen), torch.searchsorted(rows, batch)
+        values, lengths = subject.values_at(batch), subject.lengths[batch]
+        last = _last_outputs(subject, subject.outputs(values, rows=batch), batch)
+        chosen = _explained_classes(subject, last, batch)
+        before, places = _explained_outputs(last, chosen), torch.searchsorted(rows, batch)
         for k, others in replacements.items():
             has = torch.nonzero(lengths > k)[:, 0]
             if not len(has):
                 continue
             changed = values.clone()
             changed[has, lengths[has] - 1 - k] = others[places[has]]
-            after = _last_answers(subject, subject.answers(changed, rows=batch), batch)
-            squares[k] += (_numbers(after, chosen) - before).double().square().sum().cpu()
+            after = _last_outputs(subject, subject.outputs(changed, rows=batch), batch)
+            squares[k] += (_explained_outputs(after, chosen) - before).double().square().sum().cpu()
     found = np.full(K, np.nan)
     for k in replacements:
         n = int((subject.lengths[rows] > k).sum())
@@ -83,14 +90,14 @@ def by_occlusion(subject: Subject, rows: Tensor, K: int, rng: torch.Generator) -
 
 
 @torch.enable_grad()
-def reads_all(subject: Subject, rows: Tensor) -> bool:
+def readout_pools_states(subject: ProbedModel, rows: Tensor) -> bool:
     """Whether the answer has a gradient by states of other steps than each direction's last."""
-    squares = [_on_states(subject, batch) for batch in subject.batches(rows)]
+    squares = [_squared_state_gradients(subject, batch) for batch in subject.batches(rows)]
     others, everything = torch.tensor(squares, dtype=torch.float64).sum(0).tolist()
     return bool(others > _DIRECT * everything)
 
 
-def _on_states(subject: Subject, batch: Tensor) -> tuple[float, float]:
+def _squared_state_gradients(subject: ProbedModel, batch: Tensor) -> tuple[float, float]:
     """The squared gradient of the answers by states other than each direction's last, and by all of them."""
     outputs, calls = [], []
 
@@ -99,8 +106,8 @@ def _on_states(subject: Subject, batch: Tensor) -> tuple[float, float]:
         outputs.append(call.output.detach().requires_grad_())
         return outputs[0], call.final
 
-    last = _last_answers(subject, subject.answers(rows=batch, run=run), batch)
-    asked = _numbers(last, _classes(subject, last, batch)).sum()
+    last = _last_outputs(subject, subject.outputs(rows=batch, run=run), batch)
+    asked = _explained_outputs(last, _explained_classes(subject, last, batch)).sum()
     if not asked.requires_grad:
         return 0.0, 0.0
     (found,) = torch.autograd.grad(asked, outputs[0], allow_unused=True)
@@ -114,7 +121,7 @@ def _on_states(subject: Subject, batch: Tensor) -> tuple[float, float]:
     return float(squares.sum()), total
 
 
-def _asked(K: int) -> list[int]:
+def _occluded_steps(K: int) -> list[int]:
     """Steps back to ask of: all, or half as many near ones and the others ever farther apart."""
     if K <= _ALL_STEPS:
         return list(range(K))
@@ -122,7 +129,7 @@ def _asked(K: int) -> list[int]:
     return sorted({*range(near), *np.geomspace(near, K - 1, near).round().astype(int).tolist()})
 
 
-def _others(subject: Subject, rows: Tensor, k: int, rng: torch.Generator) -> Tensor:
+def _replacement_steps(subject: ProbedModel, rows: Tensor, k: int, rng: torch.Generator) -> Tensor:
     """(n, F) what takes the place of the step k back in each row: that of another, none its own."""
     lengths = subject.lengths[rows]
     has = torch.nonzero(lengths > k)[:, 0]
@@ -135,26 +142,26 @@ def _others(subject: Subject, rows: Tensor, k: int, rng: torch.Generator) -> Ten
     return others
 
 
-def _valid_steps(subject: Subject, rows: Tensor) -> Tensor:
+def _valid_steps(subject: ProbedModel, rows: Tensor) -> Tensor:
     """(ΣT, F) every step of these sequences."""
     values, lengths = subject.values[rows], subject.lengths[rows]
     return values[torch.arange(values.shape[1]) < lengths[:, None]]
 
 
-def _from_the_end(lengths: Tensor, K: int) -> tuple[Tensor, Tensor]:
+def _indices_from_end(lengths: Tensor, K: int) -> tuple[Tensor, Tensor]:
     """(B, K) the step that lies k back from each row's end, and whether there is one."""
     back = lengths[:, None] - 1 - torch.arange(K)
     return back.clamp(min=0), back >= 0
 
 
-def _last_answers(subject: Subject, answers: Tensor, rows: Tensor) -> Tensor:
+def _last_outputs(subject: ProbedModel, answers: Tensor, rows: Tensor) -> Tensor:
     """(B, K) the answers, of a model that answers every step those after each row's last."""
     if not subject.per_step:
         return answers
     return answers[torch.arange(len(rows)), subject.lengths[rows] - 1]
 
 
-def _classes(subject: Subject, answers: Tensor, rows: Tensor) -> Tensor | None:
+def _explained_classes(subject: ProbedModel, answers: Tensor, rows: Tensor) -> Tensor | None:
     """(B,) the class whose odds are asked: the right one where it is known, else the one answered."""
     if subject.task == "number":
         return None
@@ -164,7 +171,7 @@ def _classes(subject: Subject, answers: Tensor, rows: Tensor) -> Tensor | None:
     return targets[torch.arange(len(rows)), subject.lengths[rows] - 1] if subject.per_step else targets
 
 
-def _numbers(answers: Tensor, chosen: Tensor | None) -> Tensor:
+def _explained_outputs(answers: Tensor, chosen: Tensor | None) -> Tensor:
     """(B, A) what is watched: the numbers, or (B, 1) the log odds of a class."""
     if chosen is None:
         return answers
@@ -180,7 +187,7 @@ def _last_state(call: LayerCall, lengths: Tensor) -> Tensor:
     return ended[:, : ended.shape[1] // (1 + bool(getattr(call.layer, "bidirectional", False)))]
 
 
-def _by_input(asked: Tensor, values: Tensor, name: str) -> Tensor:
+def _input_gradient(asked: Tensor, values: Tensor, name: str) -> Tensor:
     found = None
     if asked.requires_grad:
         (found,) = torch.autograd.grad(asked, values, retain_graph=True, allow_unused=True)

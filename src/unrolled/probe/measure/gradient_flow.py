@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.errors import ArgumentError
-from unrolled.probe.measure.attribution import sequences_as_long
+from unrolled.probe.measure.attribution import counts_by_steps_back
 from unrolled.probe.measure.half_life import Floats
-from unrolled.probe.model.adapter import Subject
+from unrolled.probe.model.adapter import ProbedModel
 from unrolled.probe.model.layer_hook import LayerCall, State
-from unrolled.probe.model.stepwise import Strand, in_pieces
+from unrolled.probe.model.stepwise import DirectionRun, run_stepwise
 
 
 @torch.enable_grad()
-def flow_of(
-    subject: Subject, rows: Tensor, rng: torch.Generator
-) -> tuple[list[Floats], list[Floats], list[list[Strand]], NDArray[np.int64]]:
+def gradient_flow(
+    subject: ProbedModel, rows: Tensor, rng: torch.Generator
+) -> tuple[list[Floats], list[Floats], list[list[DirectionRun]], NDArray[np.int64]]:
     """Norms of the gradients by the states k steps back, for each layer and direction.
 
     Args:
@@ -38,34 +38,36 @@ def flow_of(
     Raises:
         ArgumentError: the model lets no gradient through.
     """
-    found: list[list[tuple[Strand, Tensor, Tensor]]] = []
+    found: list[list[tuple[DirectionRun, Tensor, Tensor]]] = []
     for batch in subject.batches(rows):
-        strands: list[Strand] = []
+        strands: list[DirectionRun] = []
 
         def run(
-            call: LayerCall, strands: list[Strand] = strands, batch: Tensor = batch
+            call: LayerCall, strands: list[DirectionRun] = strands, batch: Tensor = batch
         ) -> tuple[Tensor, State]:
-            output, final, ran = in_pieces(call, subject.lengths[batch])
+            output, final, ran = run_stepwise(call, subject.lengths[batch])
             strands.extend(ran)
             return output, final
 
-        loss = subject.losses(subject.answers(rows=batch, run=run), batch).sum()
+        loss = subject.losses(subject.outputs(rows=batch, run=run), batch).sum()
         if not loss.requires_grad:
             raise ArgumentError(
                 f"gradients model: expected a loss with a gradient, {subject.name} lets none through. Take "
                 "torch.no_grad() and .detach() out of its forward."
             )
-        own = list(zip(strands, *_norms(strands, loss, rng), strict=True))
+        own = list(zip(strands, *_gradient_norms(strands, loss, rng), strict=True))
         found = [[each] for each in own] if not found else [[*a, b] for a, b in zip(found, own, strict=True)]
-    sequences = sequences_as_long(torch.cat([strand.lengths for strand, _, _ in found[0]]))
-    norms = [_mean([norm for _, norm, _ in each], sequences) for each in found]
-    shares = [_mean([share for _, _, share in each], sequences) for each in found]
+    sequences = counts_by_steps_back(torch.cat([strand.lengths for strand, _, _ in found[0]]))
+    norms = [_mean_by_steps_back([norm for _, norm, _ in each], sequences) for each in found]
+    shares = [_mean_by_steps_back([share for _, _, share in each], sequences) for each in found]
     return norms, shares, [[strand for strand, _, _ in each] for each in found], sequences
 
 
-def _norms(strands: list[Strand], loss: Tensor, rng: torch.Generator) -> tuple[list[Tensor], list[Tensor]]:
+def _gradient_norms(
+    strands: list[DirectionRun], loss: Tensor, rng: torch.Generator
+) -> tuple[list[Tensor], list[Tensor]]:
     """(T, B) norms k steps back of the loss gradient, and of a unit one at the last state, of each strand."""
-    by_loss = _by_states(strands, [loss], [torch.ones_like(loss)])
+    by_loss = _state_gradients(strands, [loss], [torch.ones_like(loss)])
     shares = []
     for strand, every in zip(strands, by_loss, strict=True):
         size, other = (
@@ -74,14 +76,14 @@ def _norms(strands: list[Strand], loss: Tensor, rng: torch.Generator) -> tuple[l
         )
         is_usable = torch.isfinite(size) & (size > 0)
         unit = torch.where(is_usable, every[0] / size, other / other.norm(dim=-1, keepdim=True))
-        ends = strand.ended()
+        ends = strand.final_state()
         parts = torch.split(unit.to(ends[0].dtype), [part.shape[-1] for part in ends], dim=-1)
-        (share,) = _by_states([strand], list(ends), list(parts))
+        (share,) = _state_gradients([strand], list(ends), list(parts))
         shares.append(share.norm(dim=-1).cpu())
     return [every.norm(dim=-1).cpu() for every in by_loss], shares
 
 
-def _by_states(strands: list[Strand], outputs: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
+def _state_gradients(strands: list[DirectionRun], outputs: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
     """Of each (T, B, ΣH) float64: the gradient by the state k steps back from each row's last.
 
     0 beyond its first.
@@ -95,12 +97,12 @@ def _by_states(strands: list[Strand], outputs: list[Tensor], grads: list[Tensor]
             for state in strand.states
         ]
         parts = [torch.stack(part).double() for part in zip(*each, strict=True)]
-        every, known = strand.from_the_end(parts)
+        every, known = strand.align_to_end(parts)
         gathered.append(every * known[..., None])
     return gathered
 
 
-def _mean(norms: list[Tensor], sequences: NDArray[np.int64]) -> Floats:
+def _mean_by_steps_back(norms: list[Tensor], sequences: NDArray[np.int64]) -> Floats:
     """(K,) the mean over the sequences that are as long."""
     sums = np.zeros(len(sequences))
     for norm in norms:

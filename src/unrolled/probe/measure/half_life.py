@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-SHARE = 0.95  # of the influence that lies within the window
+WINDOW_SHARE = 0.95  # of the influence that lies within the window
 
 
-class Span(NamedTuple):
+class MemorySpan(NamedTuple):
     """How far an influence reaches.
 
     >>> from numpy import arange, ones
-    >>> span = span_of(0.5 ** arange(30), ones(30, int))
+    >>> span = memory_span(0.5 ** arange(30), ones(30, int))
     >>> span.peak, span.half_life, span.window
     (0, 1.0, 2)
     """
@@ -27,7 +27,7 @@ class Span(NamedTuple):
     window: int  # the last so many steps back, and the newest one, hold 95 % of its square
 
 
-def span_of(influence: Floats, sequences: NDArray[np.int64]) -> Span:
+def memory_span(influence: Floats, sequences: NDArray[np.int64]) -> MemorySpan:
     """Read a curve.
 
         window = the smallest k with Σ_{j ≤ k} n_j v_j² ≥ 0.95 Σ_j n_j v_j²
@@ -44,7 +44,7 @@ def span_of(influence: Floats, sequences: NDArray[np.int64]) -> Span:
     """
     squares = sequences * influence**2
     if squares.sum() == 0:
-        return Span(0, None, 0)
+        return MemorySpan(0, None, 0)
     reached = np.cumsum(squares) / squares.sum()
     peak = int(np.argmax(influence))
     half = influence[peak] / 2
@@ -53,7 +53,7 @@ def span_of(influence: Floats, sequences: NDArray[np.int64]) -> Span:
     if last < len(influence) - 1:
         above, below = float(influence[last]), float(influence[last + 1])
         half_life = last + (math.log(above / half) / math.log(above / below) if below > 0 else 0.0)
-    return Span(peak, half_life, int(np.argmax(reached >= SHARE - 1e-12)))
+    return MemorySpan(peak, half_life, int(np.argmax(reached >= WINDOW_SHARE - 1e-12)))
 
 
 def rank_correlation(a: Floats, b: Floats) -> float:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from unrolled.nn.cells.core import GRUCell, LSTMCell, RNNCell, RNNState, RNNWeights
-from unrolled.probe.model.stepwise import Strand
+from unrolled.probe.model.stepwise import DirectionRun
 
 _JACOBIANS = 16  # points whose Jacobian is taken whole
 _CHAINS, _STEPS, _SETTLING = 16, 320, 64
@@ -30,7 +30,7 @@ class Spectrum(NamedTuple):
     norm: float  # largest singular value
 
 
-class Points(NamedTuple):
+class StatePoints(NamedTuple):
     """Where the model has been: sequence after sequence, in the order of travel."""
 
     inputs: Tensor  # (R, C) float64
@@ -40,26 +40,26 @@ class Points(NamedTuple):
         """Whether every state is."""
         return all(bool(torch.isfinite(part).all()) for part in self.before)
 
-    def at(self, chosen: Tensor) -> Points:
+    def at(self, chosen: Tensor) -> StatePoints:
         """Some of them."""
-        return Points(self.inputs[chosen], tuple(part[chosen] for part in self.before))
+        return StatePoints(self.inputs[chosen], tuple(part[chosen] for part in self.before))
 
 
-def visited(strands: list[Strand]) -> Points:
+def visited_points(strands: list[DirectionRun]) -> StatePoints:
     """All steps of all batches of a layer and direction."""
-    each = [strand.visited() for strand in strands]
+    each = [strand.valid_steps() for strand in strands]
     before = zip(*(points[1] for points in each), strict=True)
-    return Points(
+    return StatePoints(
         torch.cat([points[0] for points in each]).double(), tuple(torch.cat(part).double() for part in before)
     )
 
 
-def spectra(strand: Strand) -> dict[str, Spectrum]:
+def recurrent_spectra(strand: DirectionRun) -> dict[str, Spectrum]:
     """Of the recurrent weights W_hh, gate by gate; none where the cell has no such thing.
 
     >>> cell, weights = RNNCell(), RNNWeights(torch.ones(2, 1), torch.tensor([[0.5, 9.0], [0.0, 0.25]]))
-    >>> strand = Strand(0, 1, False, cell, weights, (), torch.ones(1), torch.ones(1), ())
-    >>> spectra(strand)["hidden"].radius
+    >>> strand = DirectionRun(0, 1, False, cell, weights, (), torch.ones(1), torch.ones(1), ())
+    >>> recurrent_spectra(strand)["hidden"].radius
     0.5
     """
     gates, weight = getattr(strand.cell, "gates", ()), getattr(strand.weights, "weight_hh", None)
@@ -69,9 +69,9 @@ def spectra(strand: Strand) -> dict[str, Spectrum]:
     return {gate: _spectrum(block) for gate, block in zip(gates, blocks, strict=True)}
 
 
-def jacobian_size(strand: Strand, points: Points, rng: torch.Generator) -> Spectrum:
+def jacobian_spectrum(strand: DirectionRun, points: StatePoints, rng: torch.Generator) -> Spectrum:
     """Median spectral radius and norm of ∂s_t/∂s_{t-1} over some steps; of an LSTM s is h and c."""
-    chosen = points.at(_draw(points, _JACOBIANS, rng))
+    chosen = points.at(_draw_indices(points, _JACOBIANS, rng))
     found = [_spectrum(_jacobian(strand, chosen.at(torch.tensor([k])))) for k in range(len(chosen.inputs))]
     known = [each for each in found if each.radius is not None]
     if not known:
@@ -82,14 +82,14 @@ def jacobian_size(strand: Strand, points: Points, rng: torch.Generator) -> Spect
     return Spectrum(radius, norm)
 
 
-def _jacobian(strand: Strand, point: Points) -> Tensor:
+def _jacobian(strand: DirectionRun, point: StatePoints) -> Tensor:
     """(ΣH, ΣH) at one point: a row of the batch for each unit of the state that comes out."""
     n = sum(part.shape[-1] for part in point.before)
-    copies = Points(point.inputs.expand(n, -1), tuple(part.expand(n, -1) for part in point.before))
-    return _back(strand, copies, torch.eye(n).to(point.inputs))
+    copies = StatePoints(point.inputs.expand(n, -1), tuple(part.expand(n, -1) for part in point.before))
+    return _vector_jacobian_product(strand, copies, torch.eye(n).to(point.inputs))
 
 
-def lyapunov_exponent(strand: Strand, points: Points, rng: torch.Generator) -> float:
+def lyapunov_exponent(strand: DirectionRun, points: StatePoints, rng: torch.Generator) -> float:
     """The largest, in nats a step: how fast a small difference grows along the sequences.
 
     Vectors start at 16 places at random and are carried back through 320 steps, as a gradient is: from one
@@ -104,7 +104,7 @@ def lyapunov_exponent(strand: Strand, points: Points, rng: torch.Generator) -> f
     v = torch.randn(_CHAINS, sum(part.shape[-1] for part in points.before), generator=rng).to(points.inputs)
     logs = []
     for t in range(_STEPS):
-        v = _back(strand, points.at((starts - t) % R), v / v.norm(dim=-1, keepdim=True))
+        v = _vector_jacobian_product(strand, points.at((starts - t) % R), v / v.norm(dim=-1, keepdim=True))
         size = v.norm(dim=-1)
         if not size.all():
             return -float("inf")
@@ -112,27 +112,27 @@ def lyapunov_exponent(strand: Strand, points: Points, rng: torch.Generator) -> f
     return float(torch.stack(logs[_SETTLING:]).mean())
 
 
-def _back(strand: Strand, points: Points, v: Tensor) -> Tensor:
+def _vector_jacobian_product(strand: DirectionRun, points: StatePoints, v: Tensor) -> Tensor:
     """(R, ΣH) what a gradient v (R, ΣH) by the state after a step is by the state before it: Jᵀ v."""
     with torch.enable_grad():
         before = tuple(part.detach().requires_grad_() for part in points.before)
-        after = strand.step(points.inputs, strand.states[0]._make(before), _doubled(strand.weights))
+        after = strand.step(points.inputs, strand.states[0]._make(before), _in_float64(strand.weights))
         found = torch.autograd.grad(torch.cat(tuple(after), -1), before, v, allow_unused=True)
     return torch.cat(
         [torch.zeros_like(x) if g is None else g for g, x in zip(found, before, strict=True)], -1
     )
 
 
-def saturated_share(strand: Strand, points: Points, rng: torch.Generator) -> dict[str, float]:
+def saturated_share(strand: DirectionRun, points: StatePoints, rng: torch.Generator) -> dict[str, float]:
     """Gate by gate the share of activations whose slope is at most a tenth of the steepest there is.
 
     The slope of a sigmoid σ is 4σ(1 - σ) of its steepest, that of a tanh 1 - tanh². Nothing is said of cells
     other than RNN, GRU and LSTM.
     """
     cell: Any = strand.cell
-    chosen, weights = points.at(_draw(points, _POINTS, rng)), _doubled(strand.weights)
+    chosen, weights = points.at(_draw_indices(points, _POINTS, rng)), _in_float64(strand.weights)
     if isinstance(cell, RNNCell):
-        return {"hidden": _saturated(cell, weights, chosen)}
+        return {"hidden": _rnn_saturated_share(cell, weights, chosen)}
     if not isinstance(cell, GRUCell | LSTMCell):
         return {}
     state = strand.states[0]._make(chosen.before)
@@ -143,7 +143,7 @@ def saturated_share(strand: Strand, points: Points, rng: torch.Generator) -> dic
     return found
 
 
-def _saturated(cell: RNNCell, weights: RNNWeights, points: Points) -> float:
+def _rnn_saturated_share(cell: RNNCell, weights: RNNWeights, points: StatePoints) -> float:
     """Of any activation, by its derivative; the steepest is looked for between -8 and 8."""
     sums = RNNCell("identity").step(points.inputs, RNNState(points.before[0]), weights).h  # (R, H)
     H = sums.shape[-1]
@@ -158,11 +158,11 @@ def _saturated(cell: RNNCell, weights: RNNWeights, points: Points) -> float:
     return float((slope(sums) <= _SATURATED * steepest).double().mean())
 
 
-def _doubled(weights: Any) -> Any:
+def _in_float64(weights: Any) -> Any:
     return weights._make(w if w is None else w.double() for w in weights)
 
 
-def _draw(points: Points, most: int, rng: torch.Generator) -> Tensor:
+def _draw_indices(points: StatePoints, most: int, rng: torch.Generator) -> Tensor:
     return torch.randperm(len(points.inputs), generator=rng)[:most]
 
 

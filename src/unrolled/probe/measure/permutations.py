@@ -11,31 +11,31 @@ import torch
 from torch import Tensor
 
 
-def as_given(lengths: Tensor, T: int) -> Tensor:
+def identity_permutations(lengths: Tensor, T: int) -> Tensor:
     """Every step where it was."""
     return torch.arange(T).expand(len(lengths), T)
 
 
-def backwards(lengths: Tensor, T: int) -> Tensor:
+def reversed_permutations(lengths: Tensor, T: int) -> Tensor:
     """The last step first.
 
-    >>> backwards(torch.tensor([4, 2]), 4).tolist()
+    >>> reversed_permutations(torch.tensor([4, 2]), 4).tolist()
     [[3, 2, 1, 0], [1, 0, 2, 3]]
     """
     steps = torch.arange(T)
     return torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
 
 
-def shuffled(lengths: Tensor, T: int, generator: torch.Generator) -> Tensor:
+def shuffled_permutations(lengths: Tensor, T: int, generator: torch.Generator) -> Tensor:
     """Every order of a sequence's steps with the same probability, each sequence by itself."""
     keys = torch.rand(len(lengths), T, generator=generator, dtype=torch.float64)
     return _by_key(keys, lengths)
 
 
-def block_shuffled(lengths: Tensor, T: int, block: int, generator: torch.Generator) -> Tensor:
+def block_permutations(lengths: Tensor, T: int, block: int, generator: torch.Generator) -> Tensor:
     """Blocks of so many steps in any order, the steps within each as they were (the last may be shorter).
 
-    >>> order = block_shuffled(torch.tensor([5]), 6, 2, torch.Generator().manual_seed(7))
+    >>> order = block_permutations(torch.tensor([5]), 6, 2, torch.Generator().manual_seed(7))
     >>> order.tolist()
     [[2, 3, 0, 1, 4, 5]]
     """
@@ -43,10 +43,10 @@ def block_shuffled(lengths: Tensor, T: int, block: int, generator: torch.Generat
     return _by_key(keys.repeat_interleave(block, 1)[:, :T], lengths)
 
 
-def different_orders(values: Tensor, lengths: Tensor) -> float:
+def log_distinct_orders(values: Tensor, lengths: Tensor) -> float:
     """The logarithm of how many different sets of sequences shuffling can give; equal steps are one.
 
-    >>> round(math.exp(different_orders(torch.tensor([[[1.0], [2.0], [2.0]]]), torch.tensor([3]))), 4)
+    >>> round(math.exp(log_distinct_orders(torch.tensor([[[1.0], [2.0], [2.0]]]), torch.tensor([3]))), 4)
     3.0
     """
     total = 0.0

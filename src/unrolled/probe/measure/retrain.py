@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from unrolled.data.splits import seeded_folds
 from unrolled.errors import ArgumentError
 from unrolled.models.protocols import SupportsForecastWindows
-from unrolled.probe.model.adapter import Judged, Subject, subject_of
+from unrolled.probe.model.adapter import ProbedModel, SequenceScores, as_probed_model
 from unrolled.stats.dependence import fold_inflation
 from unrolled.stats.paired import corrected_t_p
 from unrolled.train.loop import Plan, fit, seeded
@@ -39,33 +39,33 @@ from unrolled.train.loop import Plan, fit, seeded
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-Trainer = Callable[[Ints, Ints, int], tuple[Judged, float]]
+FitAndScore = Callable[[Ints, Ints, int], tuple[SequenceScores, float]]
 
-LEAST_A_FOLD = 4  # sequences; a fold of fewer says nothing
+MIN_FOLD_SIZE = 4  # sequences; a fold of fewer says nothing
 _STEPS = 400  # of a module's training, at least
 _BATCH = 32
 _QUICK = 500  # sequences; of more, each training takes a while, and a fold of a fifth tells enough
 
 
 @dataclass(frozen=True, eq=False)
-class Contest:
+class PairedScores:
     """Two ways of training, judged on the same held-out sequences.
 
     Args:
         losses: (2, n) of each held-out sequence.
-        right: (2, n) share of right labels; NaN for numbers.
+        accuracies: (2, n) share of right labels; NaN for numbers.
         seconds: mean time of one training of each.
         p_value: how often the first would look this much better if the two were as good; 0.5 where they are
             equal in every fold.
     """
 
     losses: Floats
-    right: Floats
+    accuracies: Floats
     seconds: tuple[float, float]
     p_value: float
 
 
-class Rows:
+class RowIndices:
     """Positions as examples: the batch of rows is the rows."""
 
     def __init__(self, count: int) -> None:
@@ -79,16 +79,16 @@ class Rows:
         return rows
 
 
-def usual_folds(count: int) -> int:
+def default_folds(count: int) -> int:
     """Ten, since their number is what the p-value goes by; five where ten would be too small or too slow.
 
-    >>> usual_folds(39), usual_folds(40), usual_folds(501)
+    >>> default_folds(39), default_folds(40), default_folds(501)
     (5, 10, 5)
     """
-    return 10 if 10 * LEAST_A_FOLD <= count <= _QUICK else 5
+    return 10 if 10 * MIN_FOLD_SIZE <= count <= _QUICK else 5
 
 
-def fresh(model: Any, arrays: list[Floats], y: Any, *, seed: int) -> Any:
+def retrain(model: Any, arrays: list[Floats], y: Any, *, seed: int) -> Any:
     """A model with the settings of this one, trained anew on these sequences.
 
     An estimator is trained as its settings say, once and not as an ensemble. A module gets new weights from
@@ -102,8 +102,8 @@ def fresh(model: Any, arrays: list[Floats], y: Any, *, seed: int) -> Any:
         settings = model.get_params() | {"ensemble": 1, "random_state": seed, "verbose": False}
         return type(model)(**settings).fit(arrays, y)
     with seeded(seed):
-        module = reset(copy.deepcopy(model))
-    train_module(module, subject_of(module, arrays, y), seed=seed)
+        module = reset_weights(copy.deepcopy(model))
+    train_module(module, as_probed_model(module, arrays, y), seed=seed)
     return module
 
 
@@ -120,7 +120,7 @@ def require_trainable(model: Any) -> None:
         )
 
 
-def reset(module: nn.Module) -> nn.Module:
+def reset_weights(module: nn.Module) -> nn.Module:
     """The module with new weights.
 
     Raises:
@@ -139,7 +139,7 @@ def reset(module: nn.Module) -> nn.Module:
     return module
 
 
-def train_module(module: nn.Module, subject: Subject, *, seed: int) -> None:
+def train_module(module: nn.Module, subject: ProbedModel, *, seed: int) -> None:
     """Train a module in place on the sequences of its subject."""
     batch = min(_BATCH, len(subject))
     steps = math.ceil(len(subject) / batch)
@@ -152,13 +152,15 @@ def train_module(module: nn.Module, subject: Subject, *, seed: int) -> None:
     )
 
     def loss(network: nn.Module, rows: Tensor) -> Tensor:
-        raw = subject.call(network, subject.values_of(rows), subject.lengths[rows], rows)
-        return subject.losses(subject.scored(raw), rows).mean()
+        raw = subject.call(network, subject.values_at(rows), subject.lengths[rows], rows)
+        return subject.losses(subject.log_probabilities(raw), rows).mean()
 
-    fit(module, loss, Rows(len(subject)), None, plan)
+    fit(module, loss, RowIndices(len(subject)), None, plan)
 
 
-def contest(subject: Subject, folds: int, seed: int, trainers: tuple[Trainer, Trainer]) -> Contest:
+def cross_validate_pair(
+    subject: ProbedModel, folds: int, seed: int, trainers: tuple[FitAndScore, FitAndScore]
+) -> PairedScores:
     """Two ways of training by cross-validation.
 
     Args:
@@ -168,8 +170,8 @@ def contest(subject: Subject, folds: int, seed: int, trainers: tuple[Trainer, Tr
         trainers: `trainer(trained, judged, seed)` trains on some positions and returns what `Subject.judge`
             says of the others, and the seconds that training took.
     """
-    own = seeded_folds(strata_of(subject), folds, seed)
-    judged: list[list[Judged]] = [[], []]
+    own = seeded_folds(fold_strata(subject), folds, seed)
+    judged: list[list[SequenceScores]] = [[], []]
     seconds = np.zeros(2)
     for fold in range(folds):
         held, rest = np.flatnonzero(own == fold), np.flatnonzero(own != fold)
@@ -180,9 +182,9 @@ def contest(subject: Subject, folds: int, seed: int, trainers: tuple[Trainer, Tr
     classes = None if subject.classes is None else len(subject.classes)
     means = np.array([[_bounded(part.losses, classes).mean() for part in side] for side in judged])
     sizes = np.array([len(part.losses) for part in judged[0]], dtype=np.float64)
-    return Contest(
+    return PairedScores(
         losses=np.array([np.concatenate([part.losses for part in side]) for side in judged]),
-        right=np.array([np.concatenate([part.right for part in side]) for side in judged]),
+        accuracies=np.array([np.concatenate([part.accuracies for part in side]) for side in judged]),
         seconds=(float(seconds[0]), float(seconds[1])),
         p_value=_fold_p(means[1] - means[0], fold_inflation(folds, sizes.mean(), (len(own) - sizes).mean())),
     )
@@ -200,33 +202,33 @@ def _bounded(losses: Floats, classes: int | None) -> Floats:
     return losses if classes is None else -np.log(0.9 * np.exp(-losses) + 0.1 / classes)
 
 
-def trainer_of(model: Any, version: Callable[[int], tuple[list[Floats], Any]]) -> Trainer:
+def make_fit_and_score(model: Any, version: Callable[[int], tuple[list[Floats], Any]]) -> FitAndScore:
     """A trainer for `contest`: fresh copies of the model, on sequences and y as `version(seed)` has them."""
 
-    def trainer(rest: Ints, held: Ints, seed: int) -> tuple[Judged, float]:
+    def trainer(rest: Ints, held: Ints, seed: int) -> tuple[SequenceScores, float]:
         arrays, y = version(seed)
         start_s = time.perf_counter()
-        trained = fresh(model, [arrays[row] for row in rest], chosen(y, rest), seed=seed)
+        trained = retrain(model, [arrays[row] for row in rest], select_rows(y, rest), seed=seed)
         seconds = time.perf_counter() - start_s
-        return subject_of(trained, [arrays[row] for row in held], chosen(y, held)).judge(), seconds
+        return as_probed_model(trained, [arrays[row] for row in held], select_rows(y, held)).score(), seconds
 
     return trainer
 
 
-def strata_of(subject: Subject) -> Ints:
+def fold_strata(subject: ProbedModel) -> Ints:
     """(N,) the class of each sequence; all the same for numbers and where each step has one."""
     if subject.task == "number" or subject.per_step or subject.targets is None:
         return np.zeros(len(subject), dtype=np.int64)
     return np.asarray(subject.targets.cpu().numpy(), dtype=np.int64)
 
 
-def arrays_of(values: Tensor, lengths: Tensor) -> list[Floats]:
+def unpadded(values: Tensor, lengths: Tensor) -> list[Floats]:
     """Sequences (T_i, F) out of a padded batch (N, T, F)."""
     rows = values.double().cpu().numpy()
     return [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
 
 
-def chosen(y: Any, rows: Ints) -> Any:
+def select_rows(y: Any, rows: Ints) -> Any:
     """Some of the labels, whether y is an array, a list or a tensor."""
     if isinstance(y, Tensor):
         return y[torch.from_numpy(rows)]

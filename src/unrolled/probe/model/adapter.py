@@ -19,33 +19,38 @@ from torch.nn import functional as F
 from unrolled.data.io.labelled import as_sequences
 from unrolled.errors import ArgumentError, DataError, NotFittedError
 from unrolled.models.protocols import SupportsForecastWindows, SupportsSequenceTensors
-from unrolled.probe.model.bucketing import of_like_length
+from unrolled.probe.model.bucketing import bucket_by_length
 from unrolled.probe.model.forecaster import ForecastCall
 from unrolled.probe.model.layer_hook import (
     LayerCall,
-    Run,
-    asked,
-    first_answer,
-    only,
-    recurrent_layer,
-    watched,
+    LayerReplacement,
+    capture_calls,
+    evaluation_mode,
+    find_recurrent_layer,
+    first_output,
+    single_call,
 )
-from unrolled.probe.model.targets import NO_TARGET, are_classes, encoded
-from unrolled.probe.model.torch_module import are_probabilities, by_length, padded, with_lengths
+from unrolled.probe.model.targets import NO_TARGET, are_class_numbers, encode_targets
+from unrolled.probe.model.torch_module import (
+    are_probabilities,
+    call_by_length,
+    call_with_lengths,
+    pad_sequences,
+)
 
-Call = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
+NetworkCall = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
 
 
-class Judged(NamedTuple):
+class SequenceScores(NamedTuple):
     """What was answered, and how good it is."""
 
     losses: NDArray[np.float64]  # (B,) mean log loss, or squared error, of each sequence
     predictions: NDArray[Any]  # (B,) labels or (B, K) numbers; (B, T) and (B, T, K) with an answer a step
-    right: NDArray[np.float64]  # (B,) share of right labels of each sequence; NaN for numbers
+    accuracies: NDArray[np.float64]  # (B,) share of right labels of each sequence; NaN for numbers
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class ProbedModel:
     """A model and the sequences that it is asked about.
 
     Networks are asked in evaluation mode, and left as they were.
@@ -67,7 +72,7 @@ class Subject:
     name: str
     task: Literal["class", "number"]
     networks: tuple[nn.Module, ...]
-    call: Call
+    call: NetworkCall
     values: Tensor
     lengths: Tensor
     classes: NDArray[Any] | None
@@ -85,7 +90,7 @@ class Subject:
         Raises:
             ArgumentError: there is none.
         """
-        layer = recurrent_layer(self.networks[0])
+        layer = find_recurrent_layer(self.networks[0])
         if layer is None:
             raise ArgumentError(
                 f"model: expected one with a recurrent layer (RNN, GRU or LSTM of unrolled.nn or torch.nn), "
@@ -93,19 +98,19 @@ class Subject:
             )
         return layer
 
-    def some(self, rows: Tensor) -> Subject:
+    def select(self, rows: Tensor) -> ProbedModel:
         """The sequences at these positions, each as often as it is named, as long as the longest of them."""
-        values, lengths, targets = self.values_of(rows), self.lengths[rows], self.targets
+        values, lengths, targets = self.values_at(rows), self.lengths[rows], self.targets
         if targets is not None:
             targets = targets[:, : values.shape[1]][rows] if self.per_step else targets[rows]
-        call = self.call.some(rows) if isinstance(self.call, ForecastCall) else self.call
+        call = self.call.select(rows) if isinstance(self.call, ForecastCall) else self.call
         return replace(self, call=call, values=values, lengths=lengths, targets=targets)
 
-    def values_of(self, rows: Tensor) -> Tensor:
+    def values_at(self, rows: Tensor) -> Tensor:
         """(B, T', F) what the networks take of the sequences at these positions, T' the longest of them."""
         return self.values[:, : int(self.lengths[rows].max())][rows]
 
-    def rearranged(self, order: Tensor) -> Subject:
+    def permuted(self, order: Tensor) -> ProbedModel:
         """The same sequences with step `order[i, t]` at step t; what is known of a step moves with it."""
         values = self.values.gather(1, order[..., None].expand_as(self.values))
         targets = self.targets
@@ -114,33 +119,33 @@ class Subject:
             targets = targets.gather(1, places)
         return replace(self, values=values, targets=targets)
 
-    def answers(
+    def outputs(
         self,
         values: Tensor | None = None,
         rows: Tensor | None = None,
         *,
-        run: Run | None = None,
+        run: LayerReplacement | None = None,
     ) -> Tensor:
         """(B, K) or (B, T, K) log probabilities of the classes, or numbers; with a graph to go back through.
 
         Args:
             values: (B, T, F) what to ask about; None for the subject's own, T the longest of them.
             rows: (B,) which of the N sequences each row of `values` comes from; None for all, in order.
-            run: what to run in place of the recurrent layer: see `layer_call.watched`. Then the first
+            run: what to run in place of the recurrent layer: see `layer_hook.capture_calls`. Then the first
                 network alone answers.
         """
         rows = torch.arange(len(self)) if rows is None else rows
-        values = self.values_of(rows) if values is None else values
+        values = self.values_at(rows) if values is None else values
         lengths = self.lengths[rows]
         if run is not None:
-            with asked(self.networks[0]) as network, watched(self.layer, run) as calls:
-                answers = self.scored(self.call(network, values, lengths, rows))
-                only(calls, self.layer)
+            with evaluation_mode(self.networks[0]) as network, capture_calls(self.layer, run) as calls:
+                answers = self.log_probabilities(self.call(network, values, lengths, rows))
+                single_call(calls, self.layer)
             return answers
         each = []
         for member in self.networks:
-            with asked(member) as network:
-                each.append(self.scored(self.call(network, values, lengths, rows)))
+            with evaluation_mode(member) as network:
+                each.append(self.log_probabilities(self.call(network, values, lengths, rows)))
         if len(each) == 1:
             return each[0]
         stacked = torch.stack(each)
@@ -150,14 +155,16 @@ class Subject:
 
     def batches(self, rows: Tensor) -> list[Tensor]:
         """Rows in parts that the layer runs once for: of like length, or of one, if it is told no lengths."""
-        return [rows[part] for part in of_like_length(self.lengths[rows], exact=self.call is by_length)]
+        return [
+            rows[part] for part in bucket_by_length(self.lengths[rows], exact=self.call is call_by_length)
+        ]
 
-    def entered(self, rows: Tensor | None = None) -> LayerCall:
+    def layer_call(self, rows: Tensor | None = None) -> LayerCall:
         """What enters the recurrent layer of the first network, and what it answers."""
         rows = torch.arange(len(self)) if rows is None else rows
-        with asked(self.networks[0]) as network, watched(self.layer) as calls:
-            self.call(network, self.values_of(rows), self.lengths[rows], rows)
-        return only(calls, self.layer)
+        with evaluation_mode(self.networks[0]) as network, capture_calls(self.layer) as calls:
+            self.call(network, self.values_at(rows), self.lengths[rows], rows)
+        return single_call(calls, self.layer)
 
     @torch.no_grad()
     def require_finite(self) -> None:
@@ -167,7 +174,7 @@ class Subject:
             ArgumentError: one is not: neither losses nor influences can be told of it.
         """
         for rows in self.batches(torch.arange(len(self))):
-            found = torch.isfinite(self.answers(rows=rows)).flatten(1).all(1)
+            found = torch.isfinite(self.outputs(rows=rows)).flatten(1).all(1)
             if not found.all():
                 raise ArgumentError(
                     f"model: expected finite answers, {self.name} has none for sequence "
@@ -195,22 +202,22 @@ class Subject:
         return squares.flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
 
     @torch.no_grad()
-    def judge(self) -> Judged:
+    def score(self) -> SequenceScores:
         """Losses, predictions and hits, some hundred sequences at a time.
 
         Predictions of steps are T a sequence; those beyond a length mean nothing.
         """
         batches = self.batches(torch.arange(len(self)))
-        parts = [self._judged(self.answers(rows=rows), rows) for rows in batches]
+        parts = [self._score_batch(self.outputs(rows=rows), rows) for rows in batches]
         back = torch.cat(batches).argsort().numpy()
-        return Judged(*(np.concatenate(each)[back] for each in zip(*parts, strict=True)))
+        return SequenceScores(*(np.concatenate(each)[back] for each in zip(*parts, strict=True)))
 
-    def _judged(self, answers: Tensor, rows: Tensor) -> Judged:
+    def _score_batch(self, answers: Tensor, rows: Tensor) -> SequenceScores:
         losses = self.losses(answers, rows).double().cpu().numpy()
         beyond = self.values.shape[1] - answers.shape[1] if self.per_step else 0
         if self.task == "number":
             numbers = F.pad(answers, (0, 0, 0, beyond)) if self.per_step else answers
-            return Judged(losses, numbers.double().cpu().numpy(), np.full(len(losses), np.nan))
+            return SequenceScores(losses, numbers.double().cpu().numpy(), np.full(len(losses), np.nan))
         assert self.classes is not None
         assert self.targets is not None
         best, targets = answers.argmax(-1), self.targets[rows]
@@ -221,9 +228,9 @@ class Subject:
             best = F.pad(best, (0, beyond))
         else:
             right = best == targets
-        return Judged(losses, self.classes[best.cpu().numpy()], right.double().cpu().numpy())
+        return SequenceScores(losses, self.classes[best.cpu().numpy()], right.double().cpu().numpy())
 
-    def scored(self, raw: Tensor) -> Tensor:
+    def log_probabilities(self, raw: Tensor) -> Tensor:
         """Raw answers as log probabilities where they are classes; one alone is the second's logit."""
         if self.task == "number":
             return raw
@@ -234,7 +241,7 @@ class Subject:
         return raw.log_softmax(-1)
 
 
-def subject_of(model: Any, X: Any, y: Any = None, *, who: str = "probe") -> Subject:
+def as_probed_model(model: Any, X: Any, y: Any = None, *, who: str = "probe") -> ProbedModel:
     """A model and the sequences to ask it about.
 
     Args:
@@ -263,8 +270,8 @@ def subject_of(model: Any, X: Any, y: Any = None, *, who: str = "probe") -> Subj
     ...         self.rnn, self.fc = nn.RNN(1, 8, batch_first=True), nn.Linear(8, 2)
     ...     def forward(self, x):
     ...         return self.fc(self.rnn(x)[0][:, -1])
-    >>> subject = subject_of(Last(), torch.tensor(toy), [1, 0])
-    >>> subject.answers().shape, subject.judge().losses.shape, subject.entered().inputs.shape
+    >>> subject = as_probed_model(Last(), torch.tensor(toy), [1, 0])
+    >>> subject.outputs().shape, subject.score().losses.shape, subject.layer_call().inputs.shape
     (torch.Size([2, 2]), (2,), torch.Size([2, 3, 1]))
     """
     if isinstance(model, nn.Module):
@@ -282,10 +289,10 @@ def subject_of(model: Any, X: Any, y: Any = None, *, who: str = "probe") -> Subj
     return _of_estimator(model, X, y, who)
 
 
-def _of_forecaster(model: Any, X: Any) -> Subject:
+def _of_forecaster(model: Any, X: Any) -> ProbedModel:
     batch = model.last_windows(X).to(model.device)
     call = ForecastCall(batch)
-    return Subject(
+    return ProbedModel(
         name=f"the {model.cell.upper()}" if model.cell != "feedforward" else "the feed-forward network",
         task="number",
         networks=model.networks_,
@@ -298,15 +305,15 @@ def _of_forecaster(model: Any, X: Any) -> Subject:
     )
 
 
-def _of_estimator(model: Any, X: Any, y: Any, who: str) -> Subject:
+def _of_estimator(model: Any, X: Any, y: Any, who: str) -> ProbedModel:
     values, lengths = model.tensors(X)
     per_step, classes = bool(model.sizes_.per_step), getattr(model, "classes_", None)
     targets = None
     if y is not None:
-        targets = encoded(y, lengths, classes, per_step=per_step, who=f"{who} y").to(values.device)
+        targets = encode_targets(y, lengths, classes, per_step=per_step, who=f"{who} y").to(values.device)
     # numbers are answered in units of their own, scaled; logits as they are
     center, spread = (float(getattr(model, name, by)) for name, by in (("center_", 0.0), ("spread_", 1.0)))
-    return Subject(
+    return ProbedModel(
         name=f"the {model.cell.upper()}" if model.cell != "feedforward" else "the feed-forward network",
         task="number" if classes is None else "class",
         networks=tuple(model.networks_),
@@ -319,25 +326,25 @@ def _of_estimator(model: Any, X: Any, y: Any, who: str) -> Subject:
     )
 
 
-def _of_module(module: nn.Module, X: Any, y: Any, who: str) -> Subject:
+def _of_module(module: nn.Module, X: Any, y: Any, who: str) -> ProbedModel:
     if isinstance(X, Tensor):
         X = X.detach().cpu().numpy()
     weight = next(iter(module.parameters()), torch.zeros(()))
-    values, lengths = padded(as_sequences(X, who=f"{who} X"))
+    values, lengths = pad_sequences(as_sequences(X, who=f"{who} X"))
     values = values.to(weight.device, weight.dtype)
     takes_lengths = "lengths" in inspect.signature(module.forward).parameters
-    call = with_lengths if takes_lengths else by_length
-    first = first_answer(module, call, values, lengths, who)
+    call = call_with_lengths if takes_lengths else call_by_length
+    first = first_output(module, call, values, lengths, who)
     K, per_step = first.shape[-1], first.ndim == 3
-    is_class = K > 1 if y is None else are_classes(y, K, per_step=per_step, who=f"{who} y")
+    is_class = K > 1 if y is None else are_class_numbers(y, K, per_step=per_step, who=f"{who} y")
     classes = np.arange(max(K, 2)) if is_class else None
     targets = None
     if y is not None:
-        targets = encoded(y, lengths, classes, per_step=per_step, who=f"{who} y").to(weight.device)
+        targets = encode_targets(y, lengths, classes, per_step=per_step, who=f"{who} y").to(weight.device)
         if not is_class and targets.shape[-1] != K:
             raise DataError(f"{who} y: expected {K} numbers each, as answered, got {targets.shape[-1]}.")
         targets = targets if is_class else targets.to(weight.dtype)
-    subject = Subject(
+    subject = ProbedModel(
         name=f"the {type(module).__name__}",
         task="class" if is_class else "number",
         networks=(module,),
@@ -353,11 +360,11 @@ def _of_module(module: nn.Module, X: Any, y: Any, who: str) -> Subject:
 
 
 @torch.no_grad()
-def _gives_probabilities(subject: Subject) -> bool:
+def _gives_probabilities(subject: ProbedModel) -> bool:
     """Whether the raw answers to every sequence, or to every step of it, are probabilities."""
     for rows in subject.batches(torch.arange(len(subject))):
-        values, lengths = subject.values_of(rows), subject.lengths[rows]
-        with asked(subject.networks[0]) as network:
+        values, lengths = subject.values_at(rows), subject.lengths[rows]
+        with evaluation_mode(subject.networks[0]) as network:
             raw = subject.call(network, values, lengths, rows)
         if subject.per_step:
             raw = raw[torch.arange(raw.shape[1]) < lengths[:, None]]

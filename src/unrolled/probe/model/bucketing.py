@@ -14,7 +14,7 @@ _PADDED = 2  # rows times T, for each step there is
 _LITTLE = 4096  # rows times T that cost less than another batch would
 
 
-def of_like_length(
+def bucket_by_length(
     lengths: Tensor, *, exact: bool = False, most_rows: int = _ROWS_AT_ONCE, most_steps: int = _STEPS_AT_ONCE
 ) -> list[Tensor]:
     """Positions in batches, short sequences first, each batch in the order they came in.
@@ -28,7 +28,7 @@ def of_like_length(
         most_rows: sequences of a batch.
         most_steps: of a batch, padding included; one sequence may have more.
 
-    >>> [batch.tolist() for batch in of_like_length(torch.tensor([5000, 40, 5000, 50]))]
+    >>> [batch.tolist() for batch in bucket_by_length(torch.tensor([5000, 40, 5000, 50]))]
     [[1, 3], [0, 2]]
     """
     order = lengths.cpu().argsort(stable=True)

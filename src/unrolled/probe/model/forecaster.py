@@ -33,7 +33,7 @@ class ForecastCall:
         answers: Tensor = network(own._replace(inputs=values, readouts=newest))
         return answers[..., _MEDIAN]
 
-    def some(self, rows: Tensor) -> ForecastCall:
+    def select(self, rows: Tensor) -> ForecastCall:
         """The same for the windows at these positions."""
         return ForecastCall(Batch(*(part[rows] for part in self.batch)))
 

@@ -23,7 +23,7 @@ from unrolled.nn.layers.cell_layer import CellLayer
 from unrolled.nn.layers.packed import pack_like, pad_packed
 
 State = tuple[Tensor, ...]
-LAYERS = (RecurrentLayer, CellLayer, nn.RNNBase)
+RECURRENT_LAYERS = (RecurrentLayer, CellLayer, nn.RNNBase)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,21 +47,21 @@ class LayerCall:
     final: State
 
 
-Run = Callable[[LayerCall], tuple[Tensor, State]]
+LayerReplacement = Callable[[LayerCall], tuple[Tensor, State]]
 
 
-def recurrent_layer(network: nn.Module) -> nn.Module | None:
+def find_recurrent_layer(network: nn.Module) -> nn.Module | None:
     """The last recurrent layer of a network, the one that its answer is read from; None where it has none.
 
-    >>> recurrent_layer(nn.Sequential(nn.GRU(1, 4), nn.Linear(4, 2)))
+    >>> find_recurrent_layer(nn.Sequential(nn.GRU(1, 4), nn.Linear(4, 2)))
     GRU(1, 4)
     """
-    found = [module for module in network.modules() if isinstance(module, LAYERS)]
+    found = [module for module in network.modules() if isinstance(module, RECURRENT_LAYERS)]
     return found[-1] if found else None
 
 
 @contextmanager
-def watched(layer: nn.Module, run: Run | None = None) -> Iterator[list[LayerCall]]:
+def capture_calls(layer: nn.Module, run: LayerReplacement | None = None) -> Iterator[list[LayerCall]]:
     """Note every call of a layer; with `run`, answer what it returns in the layer's place.
 
     `run(call)` returns output and final state as `LayerCall` has them; the layout that the network expects
@@ -70,9 +70,9 @@ def watched(layer: nn.Module, run: Run | None = None) -> Iterator[list[LayerCall
     calls: list[LayerCall] = []
 
     def look(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], answered: Any) -> Any:
-        call = _read(module, args, kwargs, answered)
+        call = _standard_layout(module, args, kwargs, answered)
         calls.append(call)
-        return None if run is None else _laid_out(run(call), answered, module)
+        return None if run is None else _restore_layout(run(call), answered, module)
 
     hook = layer.register_forward_hook(look, with_kwargs=True)
     try:
@@ -82,7 +82,7 @@ def watched(layer: nn.Module, run: Run | None = None) -> Iterator[list[LayerCall
 
 
 @contextmanager
-def asked(network: nn.Module) -> Iterator[nn.Module]:
+def evaluation_mode(network: nn.Module) -> Iterator[nn.Module]:
     """In evaluation mode, and afterwards as it was."""
     before = [(module, module.training) for module in network.modules()]
     network.eval()
@@ -96,7 +96,7 @@ def asked(network: nn.Module) -> Iterator[nn.Module]:
 
 
 @torch.no_grad()
-def first_answer(
+def first_output(
     module: nn.Module, call: Callable[..., Tensor], values: Tensor, lengths: Tensor, who: str
 ) -> Tensor:
     """(1, K) or (1, T, K): what a module answers to one of the longest sequences.
@@ -105,10 +105,12 @@ def first_answer(
         ArgumentError: it cannot be called with one, or answers something else, or reads the batch as time.
     """
     row, name = lengths.argmax()[None].cpu(), type(module).__name__
-    layer, shape = recurrent_layer(module), (1, *values.shape[1:])
-    watching: AbstractContextManager[list[LayerCall]] = nullcontext([]) if layer is None else watched(layer)
+    layer, shape = find_recurrent_layer(module), (1, *values.shape[1:])
+    watching: AbstractContextManager[list[LayerCall]] = (
+        nullcontext([]) if layer is None else capture_calls(layer)
+    )
     try:
-        with asked(module) as network, watching as calls:
+        with evaluation_mode(module) as network, watching as calls:
             answer = call(network, values[row], lengths[row], row)
     except Exception as fault:
         told = str(fault).split("\n", 1)[0] or type(fault).__name__
@@ -135,7 +137,7 @@ def first_answer(
     return answer
 
 
-def only(calls: list[LayerCall], layer: nn.Module) -> LayerCall:
+def single_call(calls: list[LayerCall], layer: nn.Module) -> LayerCall:
     """The one call there was.
 
     Raises:
@@ -149,7 +151,9 @@ def only(calls: list[LayerCall], layer: nn.Module) -> LayerCall:
     return calls[0]
 
 
-def _read(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], answered: Any) -> LayerCall:
+def _standard_layout(
+    layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], answered: Any
+) -> LayerCall:
     given: Any = kwargs.get("input", args[0] if args else None)
     hx = kwargs.get("hx", args[1] if len(args) > 1 else None)
     state = None if hx is None else hx if isinstance(hx, tuple) else (hx,)
@@ -170,7 +174,7 @@ def _read(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], answe
     return LayerCall(layer, given, lengths.reshape(B), state, output, final)
 
 
-def _laid_out(answer: tuple[Tensor, State], like: Any, layer: nn.Module) -> tuple[Any, Any]:
+def _restore_layout(answer: tuple[Tensor, State], like: Any, layer: nn.Module) -> tuple[Any, Any]:
     """Output and state as the layer itself would have returned them."""
     output: Any
     output, final = answer

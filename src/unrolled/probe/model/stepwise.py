@@ -27,7 +27,7 @@ _WEIGHTS: dict[type, Any] = {RNNCell: RNNWeights, GRUCell: GRUWeights, LSTMCell:
 
 
 @dataclass(frozen=True, eq=False)
-class Strand:
+class DirectionRun:
     """One layer's run in one direction.
 
     Args:
@@ -56,7 +56,7 @@ class Strand:
     def name(self) -> str:
         """What a sentence calls it, among all of the layer.
 
-        >>> Strand(1, 2, True, None, None, (), torch.ones(1), torch.ones(1), ()).name
+        >>> DirectionRun(1, 2, True, None, None, (), torch.ones(1), torch.ones(1), ()).name
         'layer 2 of 2, in reverse'
         """
         way = "in reverse" if self.is_reverse else "forward"
@@ -70,7 +70,7 @@ class Strand:
         pairs = zip(self.rates, state, stepped, strict=True)
         return stepped._make(rate * old + (1 - rate) * new for rate, old, new in pairs)
 
-    def visited(self) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...], Tensor, Tensor]:
+    def valid_steps(self) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...], Tensor, Tensor]:
         """Every step that counts, row after row, in the order of travel.
 
         Returns:
@@ -87,7 +87,7 @@ class Strand:
         after = tuple(part[times + 1, rows] for part in parts)
         return self.inputs.detach()[steps, rows], before, after, rows, steps
 
-    def ended(self) -> tuple[Tensor, ...]:
+    def final_state(self) -> tuple[Tensor, ...]:
         """The parts of the state after each row's last step that counts: (B, H) each."""
         rows = torch.arange(self.inputs.shape[1], device=self.inputs.device)
         return tuple(torch.stack(part)[self._ends, rows] for part in zip(*self.states, strict=True))
@@ -98,7 +98,7 @@ class Strand:
         lengths = self.lengths.to(self.inputs.device)
         return torch.full_like(lengths, len(self.inputs)) if self.is_reverse else lengths
 
-    def from_the_end(self, parts: list[Tensor]) -> tuple[Tensor, Tensor]:
+    def align_to_end(self, parts: list[Tensor]) -> tuple[Tensor, Tensor]:
         """What belongs to the states, counted back from each row's own end.
 
         Args:
@@ -114,7 +114,7 @@ class Strand:
         return every[(self._ends - back).clamp(min=0), torch.arange(B, device=every.device)], known
 
 
-def in_pieces(call: LayerCall, lengths: Tensor) -> tuple[Tensor, State, list[Strand]]:
+def run_stepwise(call: LayerCall, lengths: Tensor) -> tuple[Tensor, State, list[DirectionRun]]:
     """Run a layer again, one step at a time.
 
     Args:
@@ -127,24 +127,24 @@ def in_pieces(call: LayerCall, lengths: Tensor) -> tuple[Tensor, State, list[Str
     x, strands, ended = call.inputs.transpose(0, 1), [], []
     starts = None if call.state is None else iter(zip(*call.state, strict=True))
     counted = torch.minimum(call.lengths, lengths)
-    every = directions_of(call.layer)
+    every = detached_directions(call.layer)
     for k, layer in enumerate(every):
         outputs = []
         for direction in layer:
             cell, weights, is_reverse = direction
             state = cell.initial_state(x.shape[1], weights)
             state = state if starts is None else state._make(next(starts))
-            rates = _rates(call.layer, len(state))
-            output, states = _run(direction, rates, x, call.lengths, state)
+            rates = _zoneout_rates(call.layer, len(state))
+            output, states = _run_direction(direction, rates, x, call.lengths, state)
             outputs.append(output)
             ended.append(states[-1])
-            strands.append(Strand(k, len(every), is_reverse, cell, weights, rates, x, counted, states))
+            strands.append(DirectionRun(k, len(every), is_reverse, cell, weights, rates, x, counted, states))
         x = torch.cat(outputs, dim=-1)
     final = tuple(torch.stack(parts) for parts in zip(*ended, strict=True))
     return x.transpose(0, 1), final, strands
 
 
-def directions_of(layer: nn.Module) -> list[list[Direction]]:
+def detached_directions(layer: nn.Module) -> list[list[Direction]]:
     """The cells of a layer with their weights, detached, one a layer and direction."""
     if isinstance(layer, CellLayer):
         return [[_detached(direction) for direction in each] for each in layer.directions()]
@@ -172,18 +172,18 @@ def _detached(direction: Direction) -> Direction:
     return direction._replace(weights=weights._make(w if w is None else w.detach() for w in weights))
 
 
-def _rates(layer: Any, parts: int) -> tuple[float, ...]:
+def _zoneout_rates(layer: Any, parts: int) -> tuple[float, ...]:
     rate = getattr(layer, "zoneout", 0.0)
     rates = rate if isinstance(rate, tuple) else (rate,) * parts
     return rates if any(rates) else ()
 
 
-def _run(
+def _run_direction(
     direction: Direction, rates: tuple[float, ...], x: Tensor, lengths: Tensor, state: Any
 ) -> tuple[Tensor, tuple[Any, ...]]:
     """Output (T, B, H) and T + 1 states in the order of travel; each output is the state's own tensor."""
     cell, weights, is_reverse = direction
-    run = _runner(cell, weights, x)
+    run = _choose_unroll(cell, weights, x)
     valid = torch.arange(len(x))[:, None] < lengths.cpu()  # (T, B)
     state = state._make(part.detach().requires_grad_() for part in state)
     states, outputs = [state], []
@@ -199,7 +199,7 @@ def _run(
     return torch.stack(outputs[::-1] if is_reverse else outputs), tuple(states)
 
 
-def _runner(cell: Any, weights: Any, x: Tensor) -> Callable[..., tuple[Tensor, Any]]:
+def _choose_unroll(cell: Any, weights: Any, x: Tensor) -> Callable[..., tuple[Tensor, Any]]:
     """The kernels where they can run this cell, else the reference."""
     fits = x.is_cpu and x.dtype in {torch.float32, torch.float64} and x.shape[-1] > 0
     known = fused.has_kernel(cell) and getattr(weights, "weight_hr", None) is None

@@ -18,7 +18,7 @@ from unrolled.errors import DataError
 NO_TARGET = -100  # torch's own word for a step without a label
 
 
-def are_classes(y: Any, K: int, *, per_step: bool, who: str) -> bool:
+def are_class_numbers(y: Any, K: int, *, per_step: bool, who: str) -> bool:
     """Whether what a module is to answer are classes: whole numbers, one a sequence or step.
 
     With one answer only 0 and 1 are, and the answer is a logit.
@@ -26,7 +26,7 @@ def are_classes(y: Any, K: int, *, per_step: bool, who: str) -> bool:
     Raises:
         DataError: they are names, and a module's classes have none.
 
-    >>> are_classes([0, 2, 1], 3, per_step=False, who="order y")
+    >>> are_class_numbers([0, 2, 1], 3, per_step=False, who="order y")
     True
     """
     parts = [np.asarray(part) for part in y] if per_step else [np.asarray(y)]
@@ -41,7 +41,9 @@ def are_classes(y: Any, K: int, *, per_step: bool, who: str) -> bool:
     return K > 1 or all(np.isin(part, (0, 1)).all() for part in parts)
 
 
-def encoded(y: Any, lengths: Tensor, classes: NDArray[Any] | None, *, per_step: bool, who: str) -> Tensor:
+def encode_targets(
+    y: Any, lengths: Tensor, classes: NDArray[Any] | None, *, per_step: bool, who: str
+) -> Tensor:
     """(N,) positions among the classes, or (N, K) float32 where there are none; (N, T, ...) with one a step.
 
     Beyond a length stands -100, or NaN.
@@ -49,7 +51,8 @@ def encoded(y: Any, lengths: Tensor, classes: NDArray[Any] | None, *, per_step: 
     Raises:
         DataError: there are more or fewer than the sequences or their steps, or one cannot be used.
 
-    >>> encoded(["no", "yes"], torch.tensor([5, 3]), np.array(["no", "yes"]), per_step=False, who="order y")
+    >>> classes = np.array(["no", "yes"])
+    >>> encode_targets(["no", "yes"], torch.tensor([5, 3]), classes, per_step=False, who="order y")
     tensor([0, 1])
     """
     y = y.detach().cpu().numpy() if isinstance(y, Tensor) else y
@@ -57,13 +60,13 @@ def encoded(y: Any, lengths: Tensor, classes: NDArray[Any] | None, *, per_step: 
         came = len(y) if hasattr(y, "__len__") else repr(y)
         raise DataError(f"{who}: expected one a sequence, {len(lengths)} in all; got {came}.")
     if not per_step:
-        return _one_axis(y, classes, who)
+        return _encode(y, classes, who)
     if any(np.ndim(own) == 0 for own in y):
         raise DataError(
             f"{who}: expected a list for each sequence, one label or number a step as the model answers, got "
             "one for a whole sequence. Give a model that answers once, such as with the last step."
         )
-    parts = [_one_axis(own, classes, f"{who}[{i}]") for i, own in enumerate(y)]
+    parts = [_encode(own, classes, f"{who}[{i}]") for i, own in enumerate(y)]
     for i, (own, length) in enumerate(zip(parts, lengths.tolist(), strict=True)):
         if len(own) != length:
             raise DataError(f"{who}[{i}]: expected one a step, {length} in all; got {len(own)}.")
@@ -71,7 +74,7 @@ def encoded(y: Any, lengths: Tensor, classes: NDArray[Any] | None, *, per_step: 
     return nn.utils.rnn.pad_sequence(parts, batch_first=True, padding_value=fill)
 
 
-def _one_axis(y: Any, classes: NDArray[Any] | None, who: str) -> Tensor:
+def _encode(y: Any, classes: NDArray[Any] | None, who: str) -> Tensor:
     """(n,) positions among the classes, or (n, K) numbers."""
     if classes is None:
         try:

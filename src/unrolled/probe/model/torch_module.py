@@ -16,10 +16,10 @@ from unrolled.data.sequences import Sequences
 _ROUNDING = 1e-4  # by which probabilities may miss a sum of 1
 
 
-def padded(sequences: Sequences) -> tuple[Tensor, Tensor]:
+def pad_sequences(sequences: Sequences) -> tuple[Tensor, Tensor]:
     """(N, T, F) float64, zero beyond each length, and (N,) lengths.
 
-    >>> padded(Sequences.from_arrays([[1.0, 2.0], [3.0]]))[0][:, :, 0].tolist()
+    >>> pad_sequences(Sequences.from_arrays([[1.0, 2.0], [3.0]]))[0][:, :, 0].tolist()
     [[1.0, 2.0], [3.0, 0.0]]
     """
     lengths = torch.from_numpy(sequences.lengths)
@@ -40,26 +40,26 @@ def are_probabilities(answers: Tensor) -> bool:
     return K > 1 and bool(near.all() and (rows >= 0).all() and (rows <= 1).all())
 
 
-def _answer(raw: Any) -> Tensor:
+def _first_tensor(raw: Any) -> Tensor:
     """What a module returned as (B, K) or (B, T, K)."""
     answer: Tensor = raw[0] if isinstance(raw, tuple) else raw
     return answer[:, None] if answer.ndim == 1 else answer
 
 
-def with_lengths(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
+def call_with_lengths(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
     """All in one call of a network whose `forward` names them."""
-    return _answer(network(values, lengths=lengths))
+    return _first_tensor(network(values, lengths=lengths))
 
 
-def by_length(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
+def call_by_length(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
     """One batch for each length, so that padding is never read."""
     different = sorted(set(lengths.tolist()))
     if different == [values.shape[1]]:
-        return _answer(network(values))
+        return _first_tensor(network(values))
     order, parts = [], []
     for length in different:
         rows = torch.nonzero(lengths == length)[:, 0]
-        answer = _answer(network(values[rows, :length]))
+        answer = _first_tensor(network(values[rows, :length]))
         if answer.ndim == 3:  # an answer a step: as long as the longest
             answer = F.pad(answer, (0, 0, 0, values.shape[1] - answer.shape[1]))
         order.append(rows)

@@ -36,7 +36,7 @@ def memory_figure(memory: Any) -> go.Figure:
     Where the readout reads every state, it is the state's own span that is marked.
     """
     plot = blank(360)
-    window = memory.carried.window if memory.pooled else memory.window
+    window = memory.state_span.window if memory.pooled else memory.window
     what, colour = ("what its state holds", MUTED) if memory.pooled else ("it", NETWORK)
     plot.add_vrect(
         x0=-0.5, x1=window + 0.5, fillcolor=faded(colour, 0.07), line={"width": 0}, layer="below"
@@ -96,10 +96,10 @@ def _mark_half_life(plot: go.Figure, memory: Any) -> None:
 def gradients_figure(gradients: Any) -> go.Figure:
     """What the recurrence hands back of a gradient, step by step, on a log axis."""
     plot = blank(340)
-    told = gradients.layers[gradients.told]
+    told = gradients.layers[gradients.worst_layer]
     tops = []
     for k, layer in enumerate(gradients.layers):
-        mine = k == gradients.told
+        mine = k == gradients.worst_layer
         share = np.clip(layer.share, _FAINTEST, 1 / _FAINTEST)
         plot.add_scatter(
             x=np.arange(len(share)), y=share, mode="lines", name=label(layer.name),

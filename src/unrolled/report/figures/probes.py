@@ -100,14 +100,14 @@ def length_figure(length: Any) -> go.Figure:
         x=math.log10(length.trained_length), y=0, yref="paper", yanchor="bottom", xanchor="left", xshift=5,
         text="compared with", showarrow=False, font={"color": INK, "size": 12},
     )  # fmt: skip
-    plot.add_hline(y=length.usual, line={"color": OTHER, "width": 1, "dash": "dot"})
+    plot.add_hline(y=length.baseline_score, line={"color": OTHER, "width": 1, "dash": "dot"})
     plot.add_annotation(
-        x=1, xref="paper", xanchor="left", xshift=8, y=length.usual, align="left", showarrow=False,
+        x=1, xref="paper", xanchor="left", xshift=8, y=length.baseline_score, align="left", showarrow=False,
         text="always the<br>same answer" if is_class else "always<br>the mean",
         font={"color": MUTED, "size": 12},
     )  # fmt: skip
     plot.update_layout(margin={"r": 90})
-    hows = {row.length: row.how for row in length.rows}
+    hows = {row.length: row.preparation for row in length.rows}
     plot.update_xaxes(
         type="log", tickvals=lengths, ticktext=[f"{own:,}<br>{hows[own]}" for own in lengths],
         title_text="steps in the longest sequence",

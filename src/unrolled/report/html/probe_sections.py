@@ -80,7 +80,7 @@ def _headline(found: dict[str, Any]) -> str:
     if order is not None and order.outcome in uses:
         told.append(uses[order.outcome])
     if memory is not None:
-        pooled = f"carries {steps(memory.carried.window, None)} in its state"
+        pooled = f"carries {steps(memory.state_span.window, None)} in its state"
         told.append(pooled if memory.pooled else f"looks {steps(memory.window, None)} back")
     if not told:
         return "What this network remembers."
@@ -100,7 +100,7 @@ def _order_tile(order: Any) -> tuple[str, str, str]:
 
 def _memory_tile(memory: Any) -> tuple[str, str, str]:
     if memory.pooled:
-        back = f"{steps(memory.carried.window, None)} back"
+        back = f"{steps(memory.state_span.window, None)} back"
         return (
             "95 % of what its state carries lies within",
             back,

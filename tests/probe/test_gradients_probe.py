@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from unrolled.errors import ArgumentError
 from unrolled.nn import GRU, LSTM, RNN
 from unrolled.nn.layers import base
-from unrolled.probe.gradients import gradients
-from unrolled.probe.model.adapter import subject_of
+from unrolled.probe.gradients_probe import gradients
+from unrolled.probe.model.adapter import as_probed_model
 
 
 class Net(nn.Module):
@@ -198,7 +198,7 @@ def test_the_worst_layer_is_told() -> None:
     nn.init.eye_(layer.weight_hh_l0).data.mul_(0.3)
     nn.init.eye_(layer.weight_hh_l1).data.mul_(1.5)
     found = gradients(Net(layer), *data())
-    assert found.told == 1
+    assert found.worst_layer == 1
     assert [each.outcome for each in found.layers] == ["vanishing", "exploding"]
     assert "(layer 2 of 2, forward)" in str(found)
 
@@ -296,7 +296,7 @@ def test_classes_and_an_answer_a_step_are_taken() -> None:
     X = [np.random.default_rng(T).normal(size=(T, 2)) for T in (4, 7, 5)]
     y = [np.arange(len(x)) % 3 for x in X]
     found = gradients(Tagger(), X, y)
-    assert subject_of(Tagger(), X, y).per_step
+    assert as_probed_model(Tagger(), X, y).per_step
     assert (found.layers[0].norm > 0).all()
 
 

@@ -13,7 +13,7 @@ from unrolled.errors import ArgumentError
 from unrolled.nn import GRU, LSTM, RNN, CellLayer, Direction
 from unrolled.nn.cells.core import GRUWeights
 from unrolled.nn.cells.variants import ResetFirstGRUCell
-from unrolled.probe.states import States, states
+from unrolled.probe.states_probe import StatesResult, states
 
 LENGTHS = (4, 7, 1, 7)
 
@@ -188,7 +188,7 @@ def test_frames_are_wide_or_long() -> None:
 def test_the_record_is_plain() -> None:
     """A sentence; JSON; a sequence's heat map by its number."""
     found = states(Net(RNN(3, 5, batch_first=True)), sequences())
-    assert isinstance(found, States)
+    assert isinstance(found, StatesResult)
     assert str(found).startswith("The state of the Net has 5 units: over 19 steps of 4 sequences")
     assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["kind"] == "states"
     assert found.of(1).shape == (7, 5)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import unrolled as ur
 from unrolled import ArgumentError
-from unrolled.probe.order import order
+from unrolled.probe.order_probe import order
 
 SEEDS = 200
 

@@ -29,9 +29,9 @@ from unrolled.errors import ArgumentError
 from unrolled.jsonable import to_jsonable
 from unrolled.nn.cells.core import GRUCell, LSTMCell, RNNCell
 from unrolled.probe.measure.half_life import Floats
-from unrolled.probe.model.adapter import subject_of
+from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.layer_hook import LayerCall, State
-from unrolled.probe.model.stepwise import Strand, in_pieces
+from unrolled.probe.model.stepwise import DirectionRun, run_stepwise
 from unrolled.validation import check_choice, check_int
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _COMPONENTS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class States:
+class StatesResult:
     """The states of one layer in one direction, a row each step of each sequence, in order.
 
     Args:
@@ -58,7 +58,8 @@ class States:
         state: (R, H) h_t, after the step.
         gates: (R, H) each, by name in torch's order: reset, update, new; or input, forget, cell, output.
             Those of an LSTM are joined by "cell_state", c_t. An RNN has none.
-        input: (R,) the norm of what the input brought; see `unrolled.probe.states`. NaN for other cells.
+        input: (R,) the norm of what the input brought; see `unrolled.probe.states_probe`. NaN for other
+            cells.
         memory: (R,) the norm of what was kept.
         path: (R, P) the state along its principal components, at most three.
         explained: (P,) the share of the states' variance along each.
@@ -131,12 +132,12 @@ class States:
         return figure(self)
 
 
-def states(model: Any, X: Any, *, layer: int | None = None, direction: Direction = "forward") -> States:
+def states(model: Any, X: Any, *, layer: int | None = None, direction: Direction = "forward") -> StatesResult:
     """What a recurrent layer holds after each step, and where it came from.
 
     Args:
-        model: a fitted model of sequences, or a torch module with a recurrent layer; see `subject_of`. Of an
-            ensemble the first network is looked into.
+        model: a fitted model of sequences, or a torch module with a recurrent layer; see `as_probed_model`.
+            Of an ensemble the first network is looked into.
         X: the sequences, of any lengths; all of them are run and kept.
         layer: of a stack, counted from 1 at the input; None for the last.
         direction: "forward", or "reverse" of a bidirectional layer.
@@ -163,23 +164,23 @@ def states(model: Any, X: Any, *, layer: int | None = None, direction: Direction
     ((5, 4), ['reset', 'update', 'new'], (20, 7))
     """
     check_choice("states direction", direction, ("forward", "reverse"))
-    subject = subject_of(model, X, who="states")
+    subject = as_probed_model(model, X, who="states")
     subject.require_finite()
     rows, strands = [], []
     for batch in subject.batches(torch.arange(len(subject))):
 
         def run(call: LayerCall, batch: Tensor = batch) -> tuple[Tensor, State]:
-            output, final, ran = in_pieces(call, subject.lengths[batch])
-            strands.append(_chosen(ran, layer, direction))
+            output, final, ran = run_stepwise(call, subject.lengths[batch])
+            strands.append(_select_direction(ran, layer, direction))
             return output, final
 
         with torch.no_grad():
-            subject.answers(rows=batch, run=run)
+            subject.outputs(rows=batch, run=run)
         rows.append(batch)
     return _record(subject.name, strands, rows, direction)
 
 
-def _chosen(strands: list[Strand], layer: int | None, direction: Direction) -> Strand:
+def _select_direction(strands: list[DirectionRun], layer: int | None, direction: Direction) -> DirectionRun:
     layers = strands[0].layers
     wanted = layers if layer is None else check_int("states layer", layer, least=1, most=layers)
     for strand in strands:
@@ -188,25 +189,25 @@ def _chosen(strands: list[Strand], layer: int | None, direction: Direction) -> S
     raise ArgumentError(f"states direction: this layer runs forward alone, got {direction!r}. Leave it out.")
 
 
-def _record(name: str, strands: list[Strand], rows: list[Tensor], direction: Direction) -> States:
+def _record(name: str, strands: list[DirectionRun], rows: list[Tensor], direction: Direction) -> StatesResult:
     parts: dict[str, list[Tensor]] = {}
     sequence, step = [], []
     for strand, batch in zip(strands, rows, strict=True):
-        inputs, before, after, own, steps = strand.visited()
+        inputs, before, after, own, steps = strand.valid_steps()
         sequence.append(batch[own.cpu()])
         step.append(steps.cpu())
         kind = type(strand.states[0])
         with torch.no_grad():
-            looked = _looked_into(strand, inputs, kind(*before), kind(*after))
+            looked = _state_parts(strand, inputs, kind(*before), kind(*after))
         for key, value in looked.items():
             parts.setdefault(key, []).append(value)
     sequences, times = torch.cat(sequence).numpy(), torch.cat(step).numpy()
     order = np.lexsort((times, sequences))
     found = {key: torch.cat(each).double().cpu().numpy()[order] for key, each in parts.items()}
     first, state = strands[0], found.pop("state")
-    path, explained = _principal(state)
+    path, explained = _principal_components(state)
     nothing = np.full(len(state), np.nan)
-    record = States(
+    record = StatesResult(
         sentence="",
         name=name,
         cell=type(first.cell).__name__.removesuffix("Cell"),
@@ -225,7 +226,7 @@ def _record(name: str, strands: list[Strand], rows: list[Tensor], direction: Dir
     return replace(record, sentence=_sentence(record))
 
 
-def _looked_into(strand: Strand, x: Tensor, before: Any, after: Any) -> dict[str, Tensor]:
+def _state_parts(strand: DirectionRun, x: Tensor, before: Any, after: Any) -> dict[str, Tensor]:
     """The state, the gates, and the norms of what came in and what was kept: (R, H) and (R,)."""
     cell, weights = strand.cell, strand.weights
     rho = (*strand.rates, 0.0, 0.0)
@@ -247,7 +248,7 @@ def _norms(written: Tensor, kept: Tensor) -> dict[str, Tensor]:
     return {"from input": written.norm(dim=-1), "from memory": kept.norm(dim=-1)}
 
 
-def _principal(state: Floats) -> tuple[Floats, Floats]:
+def _principal_components(state: Floats) -> tuple[Floats, Floats]:
     """(R, P) scores and (P,) shares of variance of the first components."""
     centred = state - state.mean(axis=0)
     _, sizes, components = np.linalg.svd(centred, full_matrices=False)
@@ -258,7 +259,7 @@ def _principal(state: Floats) -> tuple[Floats, Floats]:
     return centred @ (components * np.where(largest < 0, -1.0, 1.0)).T, explained
 
 
-def _sentence(found: States) -> str:
+def _sentence(found: StatesResult) -> str:
     where = "" if found.layers == 1 else f"layer {found.layer} of {found.layers}"
     where = ", ".join(part for part in (where, "in reverse" * (found.direction == "reverse")) if part)
     n = len(np.unique(found.sequence))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unrolled import ArgumentError, DataError
-from unrolled.probe.activations import COMPARED, Activation, _sentence, activations
+from unrolled.probe.activations_probe import DEFAULT_ACTIVATIONS, ActivationRuns, _sentence, activations
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 12, 1))
@@ -16,7 +16,7 @@ Y = np.where(X[:, -1, 0] > 0, "up", "down")
 def test_every_activation_is_trained_from_every_seed() -> None:
     """The five of the lesson, each with its curves, scores and gradients."""
     told = activations(X, Y, seeds=2, max_epochs=6)
-    assert tuple(row.name for row in told.rows) == COMPARED
+    assert tuple(row.name for row in told.rows) == DEFAULT_ACTIVATIONS
     for row in told.rows:
         assert row.losses.shape == (2, 6)
         assert (
@@ -28,7 +28,7 @@ def test_every_activation_is_trained_from_every_seed() -> None:
         )
         assert np.isfinite(row.growth_before).all()
     assert (told.held_out, told.sequences, told.epochs) == (10, 40, 6)
-    assert told.best in COMPARED
+    assert told.best in DEFAULT_ACTIVATIONS
     sigmoid, tanh = told.rows[:2]
     assert sigmoid.growth_before.max() < tanh.growth_before.min()  # a sigmoid is a quarter as steep
 
@@ -84,9 +84,9 @@ def test_too_few_to_hold_any_out_are_trained_on_and_judged() -> None:
 def test_those_as_good_as_the_best_are_named_beside_it() -> None:
     """One of several that seeds do not tell apart is not said to be the best alone."""
 
-    def row(name: str, scores: list[float]) -> Activation:
+    def row(name: str, scores: list[float]) -> ActivationRuns:
         none = np.zeros(3)
-        return Activation(name, np.ones((3, 2)), none > 0, np.array(scores), none, none, 1.0)
+        return ActivationRuns(name, np.ones((3, 2)), none > 0, np.array(scores), none, none, 1.0)
 
     rows = (row("tanh", [0.9, 1.0, 1.0]), row("relu", [1.0, 0.9, 0.9]), row("sigmoid", [0.2, 0.1, 0.2]))
     told = _sentence(rows, rows[0], "class")

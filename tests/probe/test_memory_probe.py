@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from unrolled.errors import ArgumentError
 from unrolled.nn import GRU, LSTM, RNN
 from unrolled.nn.layers import base
-from unrolled.probe.memory import Memory, memory
+from unrolled.probe.memory_probe import MemoryResult, memory
 
 
 class Net(nn.Module):
@@ -65,7 +65,7 @@ def test_the_span_of_a_recall_task_is_measured(k: int, steps: int) -> None:
     net, X = recall(k, steps)
     found = memory(net, X)
     assert (found.peak, found.window) == (k, k)
-    assert (found.occluded.peak, found.occluded.window) == (k, k)
+    assert (found.occlusion_span.peak, found.occlusion_span.window) == (k, k)
     assert k < found.half_life < k + 1
     assert found.agree
     assert not found.pooled
@@ -82,7 +82,7 @@ def test_a_leaky_sum_has_its_half_life(rho: float, kind: type) -> None:
     assert found.gradient == pytest.approx(X.std() * rho ** np.arange(60), rel=1e-4)
     near = slice(0, 10)
     assert found.occlusion[near] == pytest.approx(found.gradient[near], rel=0.15)
-    assert found.agreement > 0.9  # far back, occlusion is below float32
+    assert found.rank_correlation > 0.9  # far back, occlusion is below float32
 
 
 def slow_influence(net: nn.Module, X: list[Tensor]) -> np.ndarray:
@@ -180,7 +180,7 @@ def test_a_readout_of_every_state_is_said(pooling: str) -> None:
     assert found.pooled
     assert found.half_life is None
     assert found.window > 15
-    assert found.carried.window < 6
+    assert found.state_span.window < 6
     assert "The readout reads every state" in str(found)
     net.pooling = "last"
     last = memory(net, X)
@@ -244,7 +244,7 @@ def test_a_disagreement_is_said() -> None:
     """Gradients see the newest step alone; replacing steps finds the one that counts."""
     found = memory(Steep(), torch.sign(torch.randn(80, 8, 1)))
     assert not found.agree
-    assert (found.peak, found.occluded.peak) == (0, 3)
+    assert (found.peak, found.occlusion_span.peak) == (0, 3)
     assert "Replacing steps shows something else" in str(found)
     assert "most of it 3 back" in str(found)
 
@@ -262,7 +262,7 @@ def test_an_answer_in_jumps_is_told_by_replacing_steps() -> None:
 
     found = memory(Jumps(), np.random.default_rng(0).normal(size=(40, 8)))
     assert not found.gradient.any()
-    assert found.occluded.peak == 2
+    assert found.occlusion_span.peak == 2
     assert found.sentence.startswith("No gradient goes from the answer of the Jumps to its input.")
     assert found.sentence.endswith("most of it 2 back.")
 
@@ -300,12 +300,12 @@ def test_the_record_is_plain() -> None:
     """A row a step back; JSON without NaN; the sentence; twice the same."""
     net, X = Net(GRU(1, 2, batch_first=True)), torch.randn(6, 100, 1)
     found = memory(net, X)
-    assert isinstance(found, Memory)
+    assert isinstance(found, MemoryResult)
     assert found.to_frame().columns.tolist() == ["steps_back", "gradient", "occlusion", "state", "sequences"]
     assert len(found.to_frame()) == 100
     told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert told["kind"] == "memory"
-    assert told["answer"]["window"] == found.window
+    assert told["gradient_span"]["window"] == found.window
     assert json.dumps(memory(net, X).to_dict()) == json.dumps(found.to_dict())
     assert memory(net, X, random_state=1).occlusion.tolist() != found.occlusion.tolist()
 

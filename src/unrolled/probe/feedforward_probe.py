@@ -23,16 +23,16 @@ from unrolled.data.splits import seeded_folds
 from unrolled.errors import ArgumentError, DataError
 from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
 from unrolled.probe.measure.retrain import (
-    LEAST_A_FOLD,
-    Contest,
-    arrays_of,
-    contest,
+    MIN_FOLD_SIZE,
+    PairedScores,
+    cross_validate_pair,
+    default_folds,
+    fold_strata,
+    make_fit_and_score,
     require_trainable,
-    strata_of,
-    trainer_of,
-    usual_folds,
+    unpadded,
 )
-from unrolled.probe.model.adapter import Subject, subject_of
+from unrolled.probe.model.adapter import ProbedModel, as_probed_model
 from unrolled.probe.wording import aligned, chance, percent, times
 from unrolled.train.loop import seeded
 from unrolled.validation import check_int
@@ -52,7 +52,7 @@ _SHARED = (
 
 
 @dataclass(frozen=True)
-class Side:
+class NetworkScore:
     """One of the two networks.
 
     Args:
@@ -73,7 +73,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Feedforward:
+class FeedforwardResult:
     """A recurrent network beside one without recurrence.
 
     Args:
@@ -92,8 +92,8 @@ class Feedforward:
     sentence: str
     outcome: Outcome
     p_value: float
-    recurrent: Side
-    feedforward: Side
+    recurrent: NetworkScore
+    feedforward: NetworkScore
     task: Literal["class", "number"]
     sequences: int
     folds: int
@@ -127,12 +127,12 @@ class Feedforward:
 
 def feedforward(
     model: Any, X: Any, y: Any, *, folds: int | None = None, random_state: int = 0
-) -> Feedforward:
+) -> FeedforwardResult:
     """Hold a recurrent model against a feed-forward network with as many parameters.
 
     Args:
-        model: what `unrolled.probe.subject_of` takes, with an answer a sequence; copies of it are trained
-            anew, and it stays as it is.
+        model: what `unrolled.probe.as_probed_model` takes, with an answer a sequence; copies of it are
+            trained anew, and it stays as it is.
         X: sequences, of any lengths; those that the model was fitted on will do.
         y: their labels or numbers.
         folds: of the cross-validation; both are trained so many times. None for 10, or 5 of fewer than 40 and
@@ -155,34 +155,37 @@ def feedforward(
         check_int("folds", folds, least=3)
     check_int("random_state", random_state, most=2**62)
     require_trainable(model)
-    subject = subject_of(model, X, y, who="feedforward")
+    subject = as_probed_model(model, X, y, who="feedforward")
     if subject.per_step:
         raise ArgumentError("feedforward: expected a model that answers sequences, got one of steps.")
     layer = subject.layer  # refuses a model without recurrence
-    folds = usual_folds(len(subject)) if folds is None else folds
-    count = int((seeded_folds(strata_of(subject), folds, random_state) >= 0).sum())
-    if count < folds * LEAST_A_FOLD:
+    folds = default_folds(len(subject)) if folds is None else folds
+    count = int((seeded_folds(fold_strata(subject), folds, random_state) >= 0).sum())
+    if count < folds * MIN_FOLD_SIZE:
         raise DataError(
-            f"feedforward: expected at least {folds * LEAST_A_FOLD} sequences, four a fold, got {count}. So "
+            f"feedforward: expected at least {folds * MIN_FOLD_SIZE} sequences, four a fold, got {count}. So "
             "few say nothing about either network."
         )
     parameters = sum(weight.numel() for weight in subject.networks[0].parameters())
     units = matched_units(subject, parameters)
-    arrays = arrays_of(subject.values, subject.lengths)
-    twin = _twin(model, subject, units, random_state)
-    trainers = trainer_of(model, lambda _: (arrays, y)), trainer_of(twin, lambda _: (arrays, y))
-    told = contest(subject, folds, random_state, trainers)
+    arrays = unpadded(subject.values, subject.lengths)
+    twin = _feedforward_twin(model, subject, units, random_state)
+    trainers = (
+        make_fit_and_score(model, lambda _: (arrays, y)),
+        make_fit_and_score(twin, lambda _: (arrays, y)),
+    )
+    told = cross_validate_pair(subject, folds, random_state, trainers)
     return _record(subject, told, parameters, int(getattr(layer, "hidden_size", 0)), units, folds)
 
 
-def matched_units(subject: Subject, parameters: int) -> int:
+def matched_units(subject: ProbedModel, parameters: int) -> int:
     """H for which H (T · F + 1) + K (H + 1) is nearest to so many parameters; at least 1."""
     inputs = subject.values.shape[1] * subject.values.shape[2]
-    K = _answered(subject)
+    K = _output_size(subject)
     return max(1, round((parameters - K) / (inputs + 1 + K)))
 
 
-def _answered(subject: Subject) -> int:
+def _output_size(subject: ProbedModel) -> int:
     """K, the numbers that the network answers."""
     first = torch.zeros(1, dtype=torch.int64)
     with torch.no_grad():
@@ -190,14 +193,14 @@ def _answered(subject: Subject) -> int:
     return int(raw.shape[-1])
 
 
-def _twin(model: Any, subject: Subject, units: int, seed: int) -> Any:
+def _feedforward_twin(model: Any, subject: ProbedModel, units: int, seed: int) -> Any:
     """The same kind of model without recurrence, not trained."""
     if not isinstance(model, nn.Module):
         settings = {name: value for name, value in model.get_params().items() if name in _SHARED}
         return type(model)(**settings, cell="feedforward", hidden_size=units, stem=None)
     sizes = SequenceSizes(
         inputs=subject.values.shape[2],
-        answers=_answered(subject),
+        answers=_output_size(subject),
         cell="feedforward",
         hidden_size=units,
         steps=subject.values.shape[1],
@@ -207,16 +210,16 @@ def _twin(model: Any, subject: Subject, units: int, seed: int) -> Any:
 
 
 def _record(
-    subject: Subject, told: Contest, parameters: int, hidden_size: int, units: int, folds: int
-) -> Feedforward:
-    inputs, K = subject.values.shape[1] * subject.values.shape[2], _answered(subject)
+    subject: ProbedModel, told: PairedScores, parameters: int, hidden_size: int, units: int, folds: int
+) -> FeedforwardResult:
+    inputs, K = subject.values.shape[1] * subject.values.shape[2], _output_size(subject)
     own = (parameters, units * (inputs + 1) + K * (units + 1))
     losses = told.losses.mean(1).tolist()
     is_class = subject.task == "class"
-    scores = told.right.mean(1).tolist() if is_class else [math.sqrt(loss) for loss in losses]
+    scores = told.accuracies.mean(1).tolist() if is_class else [math.sqrt(loss) for loss in losses]
     names, sizes = (subject.name, "a feed-forward network"), (hidden_size, units)
     recurrent, flat = (
-        Side(names[k], own[k], sizes[k], losses[k], scores[k], told.seconds[k]) for k in range(2)
+        NetworkScore(names[k], own[k], sizes[k], losses[k], scores[k], told.seconds[k]) for k in range(2)
     )
     better = told.p_value <= 0.5
     p_value = 2 * min(told.p_value, 1 - told.p_value)  # either might have been the better one
@@ -224,10 +227,14 @@ def _record(
     if p_value <= _SIGNIFICANT:
         outcome = "recurrence helps" if better else "recurrence harms"
     sentence = _sentence(recurrent, flat, outcome, p_value, is_class=is_class)
-    return Feedforward(sentence, outcome, p_value, recurrent, flat, subject.task, told.losses.shape[1], folds)
+    return FeedforwardResult(
+        sentence, outcome, p_value, recurrent, flat, subject.task, told.losses.shape[1], folds
+    )
 
 
-def _sentence(recurrent: Side, flat: Side, outcome: Outcome, p_value: float, *, is_class: bool) -> str:
+def _sentence(
+    recurrent: NetworkScore, flat: NetworkScore, outcome: Outcome, p_value: float, *, is_class: bool
+) -> str:
     said = percent if is_class else "{:.3g}".format
     verb = "is right in" if is_class else "has an error of"
     compared = (

@@ -27,9 +27,9 @@ from unrolled.errors import TrainingError
 from unrolled.jsonable import to_jsonable
 from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
 from unrolled.nn.cells.core import NONLINEARITIES
-from unrolled.probe.gradients import gradients
-from unrolled.probe.measure.retrain import Rows
-from unrolled.probe.model.adapter import Subject, subject_of
+from unrolled.probe.gradients_probe import gradients
+from unrolled.probe.measure.retrain import RowIndices
+from unrolled.probe.model.adapter import ProbedModel, as_probed_model
 from unrolled.probe.wording import aligned, percent
 from unrolled.train.loop import Plan, fit, seeded
 from unrolled.validation import ErrorCollector, check_choice, check_float, check_int
@@ -37,7 +37,7 @@ from unrolled.validation import ErrorCollector, check_choice, check_float, check
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-COMPARED = ("sigmoid", "tanh", "relu", "leaky_relu", "prelu")
+DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "prelu")
 _LEAST_HELD_OUT = 4  # sequences; with fewer, all are trained on and judged
 _QUARTERS = 4
 _BATCH = 32
@@ -45,7 +45,7 @@ _GRADIENTS_OF = 64  # sequences whose gradients are looked at
 
 
 @dataclass(frozen=True, eq=False)
-class Activation:
+class ActivationRuns:
     """Several trainings with one activation.
 
     Args:
@@ -78,7 +78,7 @@ class Activation:
 
 
 @dataclass(frozen=True, eq=False)
-class Activations:
+class ActivationsResult:
     """The same training with each activation.
 
     Args:
@@ -95,7 +95,7 @@ class Activations:
     kind: ClassVar[str] = "activations"
 
     sentence: str
-    rows: tuple[Activation, ...]
+    rows: tuple[ActivationRuns, ...]
     task: Literal["class", "number"]
     best: str
     held_out: int
@@ -142,9 +142,9 @@ class Activations:
 
 
 def activations(
-    X: Any, y: Any, *, activations: Sequence[str] = COMPARED, seeds: int = 5, hidden_size: int = 32,
-    max_epochs: int = 30, learning_rate: float = 1e-2, random_state: int = 0,
-) -> Activations:  # fmt: skip
+    X: Any, y: Any, *, activations: Sequence[str] = DEFAULT_ACTIVATIONS, seeds: int = 5,
+    hidden_size: int = 32, max_epochs: int = 30, learning_rate: float = 1e-2, random_state: int = 0,
+) -> ActivationsResult:  # fmt: skip
     """Train a plain recurrent network with each of several activations, from several seeds.
 
     A quarter of the sequences, a share of each class, is held out for the scores.
@@ -169,7 +169,7 @@ def activations(
     [('tanh', (2, 5), 0.0), ('relu', (2, 5), 0.0)]
     """
     _check(activations, seeds, hidden_size, max_epochs, learning_rate, random_state)
-    task = _Task(X, y, hidden_size, random_state)
+    task = _TrainingTask(X, y, hidden_size, random_state)
     plan = Plan(
         max_epochs=max_epochs,
         batch_size=min(_BATCH, len(task.trained)),
@@ -179,10 +179,10 @@ def activations(
         clip_norm=math.inf,
     )
     rows = tuple(
-        _several(name, task, plan, range(random_state, random_state + seeds)) for name in activations
+        _train_seeds(name, task, plan, range(random_state, random_state + seeds)) for name in activations
     )
     best = min(rows, key=lambda row: _rank(row, task.kind))
-    return Activations(
+    return ActivationsResult(
         sentence=_sentence(rows, best, task.kind),
         rows=rows,
         task=task.kind,
@@ -193,7 +193,7 @@ def activations(
     )
 
 
-class _Task:
+class _TrainingTask:
     """What all trainings share: scaled sequences, encoded y, the split."""
 
     def __init__(self, X: Any, y: Any, hidden_size: int, seed: int) -> None:
@@ -201,7 +201,7 @@ class _Task:
         self.kind: Literal["class", "number"] = "class"
         self.spread = 1.0
         self.y: NDArray[Any]
-        if _are_measured(y):
+        if _are_decimals(y):
             numbers = as_numbers(y, len(sequences), who="activations y")
             scaler = StandardScaler.fit(numbers)
             self.kind, self.spread = "number", float(scaler.scale)
@@ -218,9 +218,9 @@ class _Task:
         self.judged = np.flatnonzero(quarter) if enough else np.arange(self.count)
         self.trained = np.flatnonzero(~quarter) if enough else np.arange(self.count)
 
-    def subject(self, network: nn.Module, rows: Ints) -> Subject:
+    def subject(self, network: nn.Module, rows: Ints) -> ProbedModel:
         """These sequences, asked of this network."""
-        return subject_of(network, [self.arrays[row] for row in rows], self.y[rows], who="activations")
+        return as_probed_model(network, [self.arrays[row] for row in rows], self.y[rows], who="activations")
 
     def growth(self, network: nn.Module) -> float:
         """The factor by which a gradient grows a step back."""
@@ -229,41 +229,52 @@ class _Task:
         return float("nan") if growth is None else growth
 
 
-def _are_measured(y: Any) -> bool:
+def _are_decimals(y: Any) -> bool:
     """Whether these are numbers with decimals, and so no classes."""
     numbers = np.asarray(y)
     return numbers.dtype.kind == "f" and bool((numbers != np.round(numbers)).any())
 
 
-def _several(name: str, task: _Task, plan: Plan, seeds: range) -> Activation:
+def _train_seeds(name: str, task: _TrainingTask, plan: Plan, seeds: range) -> ActivationRuns:
     """The trainings with one activation."""
     start_s = time.perf_counter()
-    runs = [_once(replace(task.sizes, activation=name), task, replace(plan, seed=seed)) for seed in seeds]
+    runs = [
+        _train_once(replace(task.sizes, activation=name), task, replace(plan, seed=seed)) for seed in seeds
+    ]
     losses, diverged, scores, before, after = (np.array(each) for each in zip(*runs, strict=True))
     seconds = (time.perf_counter() - start_s) / len(seeds)
-    return Activation(name, losses, diverged, scores, before, after, seconds)
+    return ActivationRuns(name, losses, diverged, scores, before, after, seconds)
 
 
-def _once(sizes: SequenceSizes, task: _Task, plan: Plan) -> tuple[list[float], bool, float, float, float]:
+def _train_once(
+    sizes: SequenceSizes, task: _TrainingTask, plan: Plan
+) -> tuple[list[float], bool, float, float, float]:
     """One training: losses of its epochs, whether it diverged, score, growth before and after."""
     with seeded(plan.seed):
         network = SequenceNetwork(sizes)
     subject, growth = task.subject(network, task.trained), task.growth(network)
-    at_first = float(subject.judge().losses.mean())
+    at_first = float(subject.score().losses.mean())
     losses: list[float] = []
 
     def loss(module: nn.Module, rows: Tensor) -> Tensor:
-        raw = subject.call(module, subject.values_of(rows), subject.lengths[rows], rows)
-        return subject.losses(subject.scored(raw), rows).mean()
+        raw = subject.call(module, subject.values_at(rows), subject.lengths[rows], rows)
+        return subject.losses(subject.log_probabilities(raw), rows).mean()
 
     try:
-        fit(network, loss, Rows(len(subject)), None, plan, tell=lambda _, own: losses.append(own.train_loss))
+        fit(
+            network,
+            loss,
+            RowIndices(len(subject)),
+            None,
+            plan,
+            tell=lambda _, own: losses.append(own.train_loss),
+        )
     except TrainingError:
         losses += [float("nan")] * (plan.max_epochs - len(losses))
         return losses, True, float("nan"), growth, float("nan")
-    judged = task.subject(network, task.judged).judge()
+    judged = task.subject(network, task.judged).score()
     mean = float(judged.losses.mean())
-    score = float(judged.right.mean()) if task.kind == "class" else math.sqrt(mean) * task.spread
+    score = float(judged.accuracies.mean()) if task.kind == "class" else math.sqrt(mean) * task.spread
     return losses, losses[-1] > at_first, score, growth, task.growth(network)
 
 
@@ -282,13 +293,13 @@ def _check(
     faults.raise_if_any()
 
 
-def _rank(row: Activation, kind: str) -> tuple[float, float]:
+def _rank(row: ActivationRuns, kind: str) -> tuple[float, float]:
     """Lower is better: trainings that diverged first, then the score."""
     score = -row.score if kind == "class" else row.score
     return row.diverged_share, math.inf if math.isnan(score) else score
 
 
-def _sentence(rows: tuple[Activation, ...], best: Activation, kind: str) -> str:
+def _sentence(rows: tuple[ActivationRuns, ...], best: ActivationRuns, kind: str) -> str:
     said = percent if kind == "class" else "{:.3g}".format
     verb = "is right in" if kind == "class" else "has an error of"
     names = [row.name for row in rows if row.diverged.any()]
@@ -298,7 +309,7 @@ def _sentence(rows: tuple[Activation, ...], best: Activation, kind: str) -> str:
     worst = max(rows, key=lambda row: _rank(row, kind))
     if not math.isfinite(worst.score):
         return f"With {best.name} the network does best: it {verb} {said(best.score)}{broke}."
-    spread = _spread_of(rows)
+    spread = _seed_spread(rows)
     if abs(best.score - worst.score) <= spread:
         return (
             f"The activation makes no difference here: with {best.name} the network {verb} "
@@ -318,7 +329,7 @@ def _sentence(rows: tuple[Activation, ...], best: Activation, kind: str) -> str:
     )
 
 
-def _spread_of(rows: tuple[Activation, ...]) -> float:
+def _seed_spread(rows: tuple[ActivationRuns, ...]) -> float:
     """Twice the standard error of a difference between two activations' mean scores, from the seeds."""
     counts = [int(np.isfinite(row.scores).sum()) for row in rows]
     variances = [float(np.nanvar(row.scores, ddof=1)) for row, n in zip(rows, counts, strict=True) if n > 1]

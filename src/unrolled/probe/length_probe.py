@@ -22,14 +22,14 @@ from torch import Tensor
 from unrolled.data.io.frames import to_frame
 from unrolled.errors import ArgumentError
 from unrolled.jsonable import to_jsonable
-from unrolled.probe.model.adapter import Judged, Subject, subject_of
-from unrolled.probe.model.bucketing import of_like_length
+from unrolled.probe.model.adapter import ProbedModel, SequenceScores, as_probed_model
+from unrolled.probe.model.bucketing import bucket_by_length
 from unrolled.probe.model.targets import NO_TARGET
 from unrolled.probe.wording import aligned, capital, percent, times
 from unrolled.validation import check_int
 
-Make = Callable[[int], tuple[Any, Any]]
-How = Literal["cut", "as given", "stretched", "made"]
+MakeSequences = Callable[[int], tuple[Any, Any]]
+Preparation = Literal["cut", "as given", "stretched", "made"]
 Outcome = Literal["holds", "falls", "too few to tell"]
 
 _Z = 1.96  # of a 95 % interval
@@ -40,13 +40,13 @@ _PACE = "Stretching slows the pace: where the pace tells the label, ask with mak
 
 
 @dataclass(frozen=True)
-class AtLength:
+class LengthScore:
     """How a model does at one length.
 
     Args:
         length: steps of the longest sequence; shorter ones are in proportion.
         ratio: of the trained length.
-        how: whether sequences were cut, stretched, made, or taken as given.
+        preparation: whether sequences were cut, stretched, made, or taken as given.
         loss: mean.
         score: accuracy, or the error (root of the mean squared error) of numbers.
         low: of its 95 % interval.
@@ -56,7 +56,7 @@ class AtLength:
 
     length: int
     ratio: float
-    how: How
+    preparation: Preparation
     loss: float
     score: float
     low: float
@@ -65,7 +65,7 @@ class AtLength:
 
 
 @dataclass(frozen=True)
-class Length:
+class LengthResult:
     """How a model does as sequences grow.
 
     Args:
@@ -77,18 +77,19 @@ class Length:
         trained_length: the length that the others are compared with.
         falls_at: the first longer length at which it falls; None where there is none.
         task: "class" or "number": whether a score is an accuracy or an error.
-        usual: accuracy of always answering the commonest class, or error of always answering the mean.
+        baseline_score: accuracy of always answering the commonest class, or error of always answering the
+            mean.
     """
 
     kind: ClassVar[str] = "length"
 
     sentence: str
     outcome: Outcome
-    rows: tuple[AtLength, ...]
+    rows: tuple[LengthScore, ...]
     trained_length: int
     falls_at: int | None
     task: Literal["class", "number"]
-    usual: float
+    baseline_score: float
 
     def to_frame(self) -> Any:
         """A row a length, as a pandas frame; `score` becomes `accuracy` or `error`."""
@@ -111,18 +112,18 @@ class Length:
         rows = [["steps", "of the trained", "sequences are", score, "95 % interval"]]
         for row in self.rows:
             interval = f"{row.low:.3g} to {row.high:.3g}"
-            rows.append([str(row.length), f"{row.ratio:.3g}", row.how, f"{row.score:.3g}", interval])
+            rows.append([str(row.length), f"{row.ratio:.3g}", row.preparation, f"{row.score:.3g}", interval])
         return f"{aligned(rows)}\n\n{self.sentence}"
 
 
 def length(
     model: Any, X: Any = None, y: Any = None, *, lengths: Sequence[int] | None = None,
-    make: Make | None = None, trained_length: int | None = None,
-) -> Length:  # fmt: skip
+    make: MakeSequences | None = None, trained_length: int | None = None,
+) -> LengthResult:  # fmt: skip
     """Ask a model about shorter and longer sequences.
 
     Args:
-        model: what `unrolled.probe.subject_of` takes.
+        model: what `unrolled.probe.as_probed_model` takes.
         X: sequences, which are cut and stretched; not needed with `make`.
         y: their labels or numbers. Where each step has one, it is cut and stretched with its step.
         lengths: steps of the longest sequence; shorter ones are cut and stretched in proportion. None for a
@@ -145,7 +146,7 @@ def length(
     ...         return torch.cat([-x.mean(1), x.mean(1)], 1)
     >>> X = torch.randn(50, 8, 1, generator=torch.Generator().manual_seed(0))
     >>> told = length(Mean(), X, (X.mean((1, 2)) > 0).long(), lengths=[8, 80])
-    >>> [(row.how, row.score) for row in told.rows], told.falls_at
+    >>> [(row.preparation, row.score) for row in told.rows], told.falls_at
     ([('as given', 1.0), ('stretched', 0.98)], None)
     """
     if make is None and (X is None or y is None):
@@ -160,24 +161,29 @@ def length(
         raise ArgumentError(
             "length: expected trained_length beside make=, got None. Say how many steps the training had."
         )
-    given = None if make is not None else subject_of(model, X, y, who="length")
+    given = None if make is not None else as_probed_model(model, X, y, who="length")
     longest = 0 if given is None else int(given.lengths.max())
-    trained = _trained(model, trained_length, longest)
-    asked = _asked(lengths, trained, longest)
-    at: dict[int, Subject] = {}
+    trained = _reference_length(model, trained_length, longest)
+    asked = _probed_lengths(lengths, trained, longest)
+    at: dict[int, ProbedModel] = {}
     for steps in asked:
-        at[steps] = resized(given, steps / longest) if given is not None else _made(model, make, steps)
-    usual, task, name = _usual(at[trained]), at[trained].task, at[trained].name
+        at[steps] = (
+            resample_sequences(given, steps / longest) if given is not None else _generate(model, make, steps)
+        )
+    usual, task, name = _baseline_score(at[trained]), at[trained].task, at[trained].name
     at[trained].require_finite()
-    rows = [_row(own.judge(), steps, trained, _how(steps, longest), task) for steps, own in at.items()]
-    outcome, told = _judged(rows, trained, usual, task)
+    rows = [
+        _score_at_length(own.score(), steps, trained, _preparation(steps, longest), task)
+        for steps, own in at.items()
+    ]
+    outcome, told = _longer_outcome(rows, trained, usual, task)
     sentence = _sentence(rows, trained, outcome, told, usual, task=task, name=name)
-    return Length(
+    return LengthResult(
         sentence, outcome, tuple(rows), trained, told.length if outcome == "falls" else None, task, usual
     )
 
 
-def _trained(model: Any, trained_length: int | None, longest: int) -> int:
+def _reference_length(model: Any, trained_length: int | None, longest: int) -> int:
     """The length to compare with; `longest` is that of X, 0 of sequences that are made."""
     if trained_length is not None:
         return check_int("trained_length", trained_length, least=1)
@@ -187,14 +193,14 @@ def _trained(model: Any, trained_length: int | None, longest: int) -> int:
     return known
 
 
-def _asked(lengths: Sequence[int] | None, trained: int, longest: int) -> list[int]:
+def _probed_lengths(lengths: Sequence[int] | None, trained: int, longest: int) -> list[int]:
     """The lengths to ask about, the trained one among them."""
     wanted = [max(1, round(share * trained)) for share in _SHARES] if lengths is None else lengths
     own = {longest} if lengths is None and longest > 0 else set()
     return sorted({check_int("lengths", each, least=1) for each in wanted} | {trained} | own)
 
 
-def resized(subject: Subject, ratio: float) -> Subject:
+def resample_sequences(subject: ProbedModel, ratio: float) -> ProbedModel:
     """The same sequences cut to this share of their steps, or stretched to this many times as many.
 
     What is known of a step moves with the step nearest to it.
@@ -206,15 +212,15 @@ def resized(subject: Subject, ratio: float) -> Subject:
     if subject.per_step and targets is not None:
         unknown = NO_TARGET if subject.task == "class" else float("nan")
         targets = targets.new_full((N, longest, *targets.shape[2:]), unknown)
-    for rows in of_like_length(after, most_rows=N, most_steps=N * max(T, longest)):
-        some = _paced(subject.some(rows), after[rows], is_longer=ratio > 1)
+    for rows in bucket_by_length(after, most_rows=N, most_steps=N * max(T, longest)):
+        some = _resample_bucket(subject.select(rows), after[rows], is_longer=ratio > 1)
         values[rows, : some.values.shape[1]] = some.values
         if subject.per_step and targets is not None and some.targets is not None:
             targets[rows, : some.values.shape[1]] = some.targets
     return replace(subject, values=values, lengths=after, targets=targets)
 
 
-def _paced(subject: Subject, after: Tensor, *, is_longer: bool) -> Subject:
+def _resample_bucket(subject: ProbedModel, after: Tensor, *, is_longer: bool) -> ProbedModel:
     """The first so many steps of each sequence, or so many steps from its first to its last."""
     before = subject.lengths
     steps = torch.arange(int(after.max()))
@@ -224,28 +230,28 @@ def _paced(subject: Subject, after: Tensor, *, is_longer: bool) -> Subject:
     then = torch.minimum(first + 1, (before - 1)[:, None])
     share = (places - first)[..., None].to(subject.values)
     within = steps < after[:, None]
-    values = _at(subject.values, first) * (1 - share) + _at(subject.values, then) * share
+    values = _gather_steps(subject.values, first) * (1 - share) + _gather_steps(subject.values, then) * share
     targets = subject.targets
     if subject.per_step and targets is not None:
         unknown = NO_TARGET if subject.task == "class" else float("nan")
         known = within if targets.ndim == 2 else within[..., None]
-        targets = _at(targets, places.round().long()).masked_fill(~known, unknown)
+        targets = _gather_steps(targets, places.round().long()).masked_fill(~known, unknown)
     return replace(subject, values=values * within[..., None].to(values), lengths=after, targets=targets)
 
 
-def _at(steps: Tensor, places: Tensor) -> Tensor:
+def _gather_steps(steps: Tensor, places: Tensor) -> Tensor:
     """(N, T', ...) the steps (N, T, ...) at these places (N, T')."""
     if steps.ndim == 2:
         return steps.gather(1, places)
     return steps.gather(1, places[..., None].expand(-1, -1, steps.shape[2]))
 
 
-def _made(model: Any, make: Make | None, steps: int) -> Subject:
+def _generate(model: Any, make: MakeSequences | None, steps: int) -> ProbedModel:
     assert make is not None
     made = make(steps)
     if not isinstance(made, tuple | list) or len(made) != 2:
         raise ArgumentError(f"make: expected it to give X and y of a length, got {type(made).__name__}.")
-    subject = subject_of(model, *made, who="length")
+    subject = as_probed_model(model, *made, who="length")
     longest = int(subject.lengths.max())
     if abs(longest - steps) > _NEARLY * steps:
         raise ArgumentError(
@@ -255,23 +261,25 @@ def _made(model: Any, make: Make | None, steps: int) -> Subject:
     return subject
 
 
-def _how(steps: int, longest: int) -> How:
+def _preparation(steps: int, longest: int) -> Preparation:
     """What was done to sequences of so many steps at the longest; 0 for those that `make` made."""
     if longest == 0:
         return "made"
     return "as given" if steps == longest else "cut" if steps < longest else "stretched"
 
 
-def _row(judged: Judged, steps: int, trained: int, how: How, task: str) -> AtLength:
+def _score_at_length(
+    judged: SequenceScores, steps: int, trained: int, how: Preparation, task: str
+) -> LengthScore:
     losses = np.nan_to_num(judged.losses, nan=np.inf)  # states that overflow know nothing
     n, loss = len(losses), float(losses.mean())
     if task == "class":
-        score = float(judged.right.mean())
+        score = float(judged.accuracies.mean())
         low, high = _share_interval(score, n)
     else:
         spread = _Z * float(losses.std()) / math.sqrt(n) if math.isfinite(loss) else 0.0
         score, low, high = (math.sqrt(max(mean, 0.0)) for mean in (loss, loss - spread, loss + spread))
-    return AtLength(steps, steps / trained, how, loss, score, low, high, n)
+    return LengthScore(steps, steps / trained, how, loss, score, low, high, n)
 
 
 def _share_interval(share: float, n: int) -> tuple[float, float]:
@@ -281,7 +289,7 @@ def _share_interval(share: float, n: int) -> tuple[float, float]:
     return max(centre - reach, 0.0), min(centre + reach, 1.0)
 
 
-def _usual(subject: Subject) -> float:
+def _baseline_score(subject: ProbedModel) -> float:
     """Accuracy of always answering the commonest class, or error of always answering the mean."""
     assert subject.targets is not None
     known = subject.targets.flatten()
@@ -290,7 +298,9 @@ def _usual(subject: Subject) -> float:
     return float(known[~known.isnan()].double().std(correction=0))
 
 
-def _judged(rows: list[AtLength], trained: int, usual: float, task: str) -> tuple[Outcome, AtLength]:
+def _longer_outcome(
+    rows: list[LengthScore], trained: int, usual: float, task: str
+) -> tuple[Outcome, LengthScore]:
     """What longer sequences do to the score, and the row that tells it: the first to fall, or the worst."""
     better = 1 if task == "class" else -1
     reference = next(row for row in rows if row.length == trained)
@@ -306,10 +316,10 @@ def _judged(rows: list[AtLength], trained: int, usual: float, task: str) -> tupl
 
 
 def _sentence(
-    rows: list[AtLength],
+    rows: list[LengthScore],
     trained: int,
     outcome: Outcome,
-    told: AtLength,
+    told: LengthScore,
     usual: float,
     *,
     task: str,
@@ -318,12 +328,12 @@ def _sentence(
     reference = next(row for row in rows if row.length == trained)
     said = percent if task == "class" else "{:.3g}".format
     verb = "is right in" if task == "class" else "has an error of"
-    whose = "given" if reference.how == "as given" else "of its training"
-    whose += " (to which they are stretched)" if reference.how == "stretched" else ""
+    whose = "given" if reference.preparation == "as given" else "of its training"
+    whose += " (to which they are stretched)" if reference.preparation == "stretched" else ""
     start = f"{verb} {said(reference.score)} at the {trained} steps {whose}"
     if told is reference:
         return f"{capital(name)} {start}; no longer sequences were asked about."
-    longer = f"{'stretched to ' if told.how == 'stretched' else ''}{times(told.ratio)} as long"
+    longer = f"{'stretched to ' if told.preparation == 'stretched' else ''}{times(told.ratio)} as long"
     end = f"{said(told.score)} at {told.length} ({longer})"
     if outcome == "holds":
         return f"{capital(name)} holds on longer sequences: it {start}, and {verb} {end}."
@@ -335,7 +345,7 @@ def _sentence(
     lost, gained = abs(told.score - reference.score), abs(usual - reference.score)
     judgement = "does not hold" if lost > gained / 2 else "does worse"
     naive = "the commonest class is right in" if task == "class" else "the mean has an error of"
-    doubt = f" {_PACE}" if told.how == "stretched" else ""
+    doubt = f" {_PACE}" if told.preparation == "stretched" else ""
     return (
         f"{capital(name)} {judgement} on longer sequences: it {start}, but {verb} {end}; "
         f"always answering {naive} {said(usual)}.{doubt}"

@@ -36,18 +36,18 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ArgumentError
 from unrolled.jsonable import to_jsonable
-from unrolled.probe.measure.gradient_flow import flow_of
+from unrolled.probe.measure.gradient_flow import gradient_flow
 from unrolled.probe.measure.half_life import Floats
 from unrolled.probe.measure.jacobian import (
     Spectrum,
-    jacobian_size,
+    jacobian_spectrum,
     lyapunov_exponent,
+    recurrent_spectra,
     saturated_share,
-    spectra,
-    visited,
+    visited_points,
 )
-from unrolled.probe.model.adapter import subject_of
-from unrolled.probe.model.stepwise import Strand
+from unrolled.probe.model.adapter import as_probed_model
+from unrolled.probe.model.stepwise import DirectionRun
 from unrolled.validation import check_int
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ class LayerGradients:
         norm: (K,) mean norm of the loss gradient by the state k steps back.
         share: (K,) of a gradient at the last state, what the recurrence hands back k steps.
         growth: factor of that a step; None for sequences of one step.
-        left: growth to the power K - 1: what a gradient from the last state is at the first, in multiples.
+        total_growth: growth to the power K - 1: what a gradient from the last state is at the first, in
+            multiples.
         outcome: "vanishing", "exploding" or "healthy".
         recurrent: spectral radius and norm of W_hh, gate by gate.
         jacobian: the same of ∂s_t/∂s_{t-1}: medians over some steps.
@@ -87,7 +88,7 @@ class LayerGradients:
     norm: Floats
     share: Floats
     growth: float | None
-    left: float
+    total_growth: float
     outcome: Outcome
     recurrent: dict[str, Spectrum]
     jacobian: Spectrum
@@ -96,7 +97,7 @@ class LayerGradients:
 
 
 @dataclass(frozen=True, eq=False)
-class Gradients:
+class GradientsResult:
     """Whether gradients vanish or explode, and what to change.
 
     Args:
@@ -105,8 +106,8 @@ class Gradients:
         outcome: that of the layer the sentence is about.
         advice: what to change, most useful first; none where it is healthy.
         layers: each layer and direction, from the input on.
-        told: position in `layers` of the one that the sentence is about: one that explodes before one that
-            vanishes, and of those alike the one farthest from 1.
+        worst_layer: position in `layers` of the one that the sentence is about: one that explodes before one
+            that vanishes, and of those alike the one farthest from 1.
         sequences: (K,) how many are that long.
     """
 
@@ -117,23 +118,23 @@ class Gradients:
     outcome: Outcome
     advice: tuple[str, ...]
     layers: tuple[LayerGradients, ...]
-    told: int
+    worst_layer: int
     sequences: NDArray[np.int64]
 
     @property
     def growth(self) -> float | None:
         """Factor a step back, of the layer that the sentence is about."""
-        return self.layers[self.told].growth
+        return self.layers[self.worst_layer].growth
 
     @property
     def lyapunov(self) -> float:
         """Largest Lyapunov exponent of the layer that the sentence is about."""
-        return self.layers[self.told].lyapunov
+        return self.layers[self.worst_layer].lyapunov
 
     @property
     def jacobian(self) -> Spectrum:
         """Spectral radius and norm of a step of the layer that the sentence is about."""
-        return self.layers[self.told].jacobian
+        return self.layers[self.worst_layer].jacobian
 
     @property
     def reach(self) -> float:
@@ -176,14 +177,14 @@ class Gradients:
         return figure(self)
 
 
-def gradients(model: Any, X: Any, y: Any, *, random_state: int = 0) -> Gradients:
+def gradients(model: Any, X: Any, y: Any, *, random_state: int = 0) -> GradientsResult:
     """Whether a model's gradients vanish, explode or hold on their way back through time.
 
     The layer is run in pieces of one step, each state a tensor of its own: the same run to the bit, on the
     same path. Of an ensemble it is the first network, of several recurrent layers in a row the last.
 
     Args:
-        model: a fitted model of sequences, or a torch module with a recurrent layer; see `subject_of`.
+        model: a fitted model of sequences, or a torch module with a recurrent layer; see `as_probed_model`.
         X: the sequences, of any lengths. Of more than 256 so many are drawn.
         y: their labels or numbers.
         random_state: of the draws.
@@ -213,26 +214,26 @@ def gradients(model: Any, X: Any, y: Any, *, random_state: int = 0) -> Gradients
         raise ArgumentError(
             "gradients y: expected the labels or numbers of X, since a loss is taken; got None."
         )
-    subject = subject_of(model, X, y, who="gradients")
+    subject = as_probed_model(model, X, y, who="gradients")
     rng = torch.Generator().manual_seed(seed)
     rows = torch.randperm(len(subject), generator=rng)[:_MOST_SEQUENCES].sort().values
-    norms, shares, strands, sequences = flow_of(subject, rows, rng)
+    norms, shares, strands, sequences = gradient_flow(subject, rows, rng)
     layers = tuple(
         _layer(each, norm, share, rng) for each, norm, share in zip(strands, norms, shares, strict=True)
     )
     told = max(range(len(layers)), key=lambda k: _urgency(layers[k]))
     outcome = layers[told].outcome
-    found = Gradients(
+    found = GradientsResult(
         "", subject.name, outcome, _advice(layers[told], strands[told][0]), layers, told, sequences
     )
     return replace(found, sentence=_sentence(found))
 
 
-def _layer(strands: list[Strand], norm: Floats, share: Floats, rng: torch.Generator) -> LayerGradients:
+def _layer(strands: list[DirectionRun], norm: Floats, share: Floats, rng: torch.Generator) -> LayerGradients:
     first = strands[0]
     growth = _growth(share)
     left = 1.0 if growth is None else growth ** (len(share) - 1)
-    points = visited(strands)
+    points = visited_points(strands)
     is_finite = bool(np.isfinite(norm).all() and np.isfinite(share).all() and points.is_finite())
     return LayerGradients(
         name=first.name,
@@ -241,10 +242,10 @@ def _layer(strands: list[Strand], norm: Floats, share: Floats, rng: torch.Genera
         norm=norm,
         share=share,
         growth=growth,
-        left=left,
+        total_growth=left,
         outcome=_outcome(growth, left) if is_finite else "exploding",
-        recurrent=spectra(first),
-        jacobian=jacobian_size(first, points, rng),
+        recurrent=recurrent_spectra(first),
+        jacobian=jacobian_spectrum(first, points, rng),
         lyapunov=lyapunov_exponent(first, points, rng),
         saturated=saturated_share(first, points, rng),
     )
@@ -277,7 +278,7 @@ def _urgency(layer: LayerGradients) -> tuple[int, float]:
     return rank, abs(math.log(max(growth, _LEAST)))
 
 
-def _advice(layer: LayerGradients, strand: Strand) -> tuple[str, ...]:
+def _advice(layer: LayerGradients, strand: DirectionRun) -> tuple[str, ...]:
     """What to change, most useful first."""
     phi, is_plain = getattr(strand.cell, "nonlinearity", None), len(layer.recurrent) == 1
     gated = ["a gated cell (GRU or LSTM)"] if is_plain else []
@@ -302,8 +303,8 @@ def _has_another_way(layer: LayerGradients) -> bool:
     return bool(layer.norm[-1] > max(_VANISHED, 10 * layer.share[-1]) * layer.norm[0])
 
 
-def _sentence(found: Gradients) -> str:
-    layer, K = found.layers[found.told], len(found.sequences)
+def _sentence(found: GradientsResult) -> str:
+    layer, K = found.layers[found.worst_layer], len(found.sequences)
     where = "" if len(found.layers) == 1 else f" ({layer.name})"
     if layer.growth is None:
         return f"The sequences have one step: no gradient of {found.name} goes back through time."
@@ -311,11 +312,12 @@ def _sentence(found: Gradients) -> str:
         "" if layer.jacobian.radius is None else f"spectral radius of a step {layer.jacobian.radius:.2f}, "
     )
     radius += f"Lyapunov exponent {layer.lyapunov:+.2f}"
-    is_finite = math.isfinite(layer.left) and np.isfinite([layer.norm, layer.share]).all()
+    is_finite = math.isfinite(layer.total_growth) and np.isfinite([layer.norm, layer.share]).all()
     if not is_finite:
         told = "are no longer finite"
     elif found.outcome == "exploding" or layer.growth > _GROWING:
-        told = f"grow by a factor of {layer.growth:.2f} a step back, {_multiple(layer.left)} over {K} steps"
+        told = f"grow by a factor of {layer.growth:.2f} a step back, "
+        told += f"{_multiple(layer.total_growth)} over {K} steps"
     elif layer.growth < 1:
         told = f"fall by a factor of {layer.growth:.2f} a step back"
         told += f", to a thousandth after {found.reach:.0f} of {K} steps" if found.reach < K else ""

@@ -30,9 +30,14 @@ import torch
 from numpy.typing import NDArray
 
 from unrolled.jsonable import to_jsonable
-from unrolled.probe.measure.attribution import by_gradients, by_occlusion, reads_all, sequences_as_long
-from unrolled.probe.measure.half_life import Floats, Span, overlap, rank_correlation, span_of
-from unrolled.probe.model.adapter import subject_of
+from unrolled.probe.measure.attribution import (
+    counts_by_steps_back,
+    gradient_attribution,
+    occlusion_attribution,
+    readout_pools_states,
+)
+from unrolled.probe.measure.half_life import Floats, MemorySpan, memory_span, overlap, rank_correlation
+from unrolled.probe.model.adapter import as_probed_model
 from unrolled.validation import check_int
 
 if TYPE_CHECKING:
@@ -45,7 +50,7 @@ _AGREE = 0.5  # shared
 
 
 @dataclass(frozen=True, eq=False)
-class Memory:
+class MemoryResult:
     """The influence of each step back, and how far it reaches.
 
     Args:
@@ -57,12 +62,12 @@ class Memory:
         state: (K,) as `gradient`, of the last layer's state after the last step, forward, and not the answer:
             what the recurrence itself carries.
         sequences: (K,) how many are that long.
-        answer: how far the influence on the answer reaches, by gradients; its half-life is None where
+        gradient_span: how far the influence on the answer reaches, by gradients; its half-life is None where
             `pooled` or `bidirectional`.
-        occluded: the same by occlusion, among the steps that were asked.
-        carried: the same of the state.
-        agreement: rank correlation of gradient and occlusion over the steps asked.
-        shared: the share of squared influence that they put on the same steps, from 0 to 1.
+        occlusion_span: the same by occlusion, among the steps that were asked.
+        state_span: the same of the state.
+        rank_correlation: rank correlation of gradient and occlusion over the steps asked.
+        overlap: the share of squared influence that they put on the same steps, from 0 to 1.
         agree: whether they tell the same: at least half is shared. Ranks alone cannot tell: those of a spike
             are ranks of noise, but for one.
         pooled: whether the readout reads states of other steps than the last, so that those reach the answer
@@ -79,11 +84,11 @@ class Memory:
     occlusion: Floats
     state: Floats
     sequences: NDArray[np.int64]
-    answer: Span
-    occluded: Span
-    carried: Span
-    agreement: float
-    shared: float
+    gradient_span: MemorySpan
+    occlusion_span: MemorySpan
+    state_span: MemorySpan
+    rank_correlation: float
+    overlap: float
     agree: bool
     pooled: bool
     bidirectional: bool
@@ -91,17 +96,17 @@ class Memory:
     @property
     def half_life(self) -> float | None:
         """Steps back beyond which the influence on the answer stays below half its peak."""
-        return self.answer.half_life
+        return self.gradient_span.half_life
 
     @property
     def window(self) -> int:
         """The steps up to this many back hold 95 % of the influence on the answer."""
-        return self.answer.window
+        return self.gradient_span.window
 
     @property
     def peak(self) -> int:
         """How many steps back the influence on the answer is largest."""
-        return self.answer.peak
+        return self.gradient_span.peak
 
     def __str__(self) -> str:
         return self.sentence
@@ -124,11 +129,11 @@ class Memory:
         return figure(self)
 
 
-def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memory:
+def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> MemoryResult:
     """How far back a model looks: its half-life in steps, and the window of 95 % of the influence.
 
     Args:
-        model: a fitted model of sequences, or a torch module with a recurrent layer; see `subject_of`.
+        model: a fitted model of sequences, or a torch module with a recurrent layer; see `as_probed_model`.
         X: the sequences to ask about, of any lengths: k is counted from each one's own end. Of more than
             1,024 (256 for occlusion) so many are drawn.
         y: their labels, if the influence on the right class is asked, and not on the one answered.
@@ -153,26 +158,29 @@ def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memor
     ...     def forward(self, x):
     ...         return self.rnn(x)[1][-1]
     >>> found = memory(Sum(), np.random.default_rng(0).uniform(1, 2, size=(50, 12)))
-    >>> round(found.half_life, 3), found.window, round(found.agreement, 2)
+    >>> round(found.half_life, 3), found.window, round(found.rank_correlation, 2)
     (1.0, 2, 1.0)
     """
     seed = check_int("memory random_state", random_state, most=2**62)
-    subject = subject_of(model, X, y, who="memory")
+    subject = as_probed_model(model, X, y, who="memory")
     subject.require_finite()
     rng = torch.Generator().manual_seed(seed)
     drawn = torch.randperm(len(subject), generator=rng)
     rows, few, fewer = (
         drawn[:most].sort().values for most in (_MOST_FOR_GRADIENTS, _MOST_FOR_OCCLUSION, _MOST_FOR_READOUT)
     )
-    sequences = sequences_as_long(subject.lengths[rows])
-    occlusion = by_occlusion(subject, few, len(sequences), rng)
-    gradient, state = by_gradients(subject, rows, rng)
-    pooled, bidirectional = reads_all(subject, fewer), bool(getattr(subject.layer, "bidirectional", False))
-    answer, asked = span_of(gradient, sequences), np.isfinite(occlusion)
+    sequences = counts_by_steps_back(subject.lengths[rows])
+    occlusion = occlusion_attribution(subject, few, len(sequences), rng)
+    gradient, state = gradient_attribution(subject, rows, rng)
+    pooled, bidirectional = (
+        readout_pools_states(subject, fewer),
+        bool(getattr(subject.layer, "bidirectional", False)),
+    )
+    answer, asked = memory_span(gradient, sequences), np.isfinite(occlusion)
     agreement = rank_correlation(gradient[asked], occlusion[asked])
     shared = overlap(gradient[asked], occlusion[asked])
     steps_back = np.arange(len(sequences))
-    found = Memory(
+    found = MemoryResult(
         sentence="",
         name=subject.name,
         steps_back=steps_back,
@@ -180,11 +188,11 @@ def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memor
         occlusion=occlusion,
         state=state,
         sequences=sequences,
-        answer=answer._replace(half_life=None) if pooled or bidirectional else answer,
-        occluded=span_of(np.interp(steps_back, steps_back[asked], occlusion[asked]), sequences),
-        carried=span_of(state, sequences),
-        agreement=agreement,
-        shared=shared,
+        gradient_span=answer._replace(half_life=None) if pooled or bidirectional else answer,
+        occlusion_span=memory_span(np.interp(steps_back, steps_back[asked], occlusion[asked]), sequences),
+        state_span=memory_span(state, sequences),
+        rank_correlation=agreement,
+        overlap=shared,
         agree=shared >= _AGREE,
         pooled=pooled,
         bidirectional=bidirectional,
@@ -192,48 +200,54 @@ def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memor
     return replace(found, sentence=_sentence(found))
 
 
-def _sentence(found: Memory) -> str:
-    name, K, answer = found.name, len(found.steps_back), found.answer
+def _sentence(found: MemoryResult) -> str:
+    name, K, answer = found.name, len(found.steps_back), found.gradient_span
     if not found.gradient.any() and not np.nan_to_num(found.occlusion).any():
         return f"The answer of {name} changes with no step: it remembers nothing of its input."
     if not found.gradient.any():
         return (
             f"No gradient goes from the answer of {name} to its input. Replacing steps changes the answer: "
-            f"95 % of that influence lies within {_steps(found.occluded.window)} back, most of it "
-            f"{found.occluded.peak} back."
+            f"95 % of that influence lies within {_count_steps(found.occlusion_span.window)} back, most of "
+            f"it {found.occlusion_span.peak} back."
         )
     if found.pooled or found.bidirectional:
         why = "The layer reads from the end too" if found.bidirectional else "The readout reads every state"
         told = (
             f"{why}, so that a step reaches the answer of {name} without being remembered up to the last: "
             f"95 % of the influence lies within the last {answer.window + 1} of {K} steps. Of what its "
-            f"state carries, 95 % lies within {_steps(found.carried.window)} back{_halved(found.carried, K)}."
+            f"state carries, 95 % lies within {_count_steps(found.state_span.window)} back"
+            f"{_half_life_words(found.state_span, K)}."
         )
     else:
         most = "newest step" if answer.peak == 0 else f"step {answer.peak} back"
-        held = f"lies within {_steps(answer.window)} back" if answer.window else "is that of the newest alone"
+        held = (
+            f"lies within {_count_steps(answer.window)} back"
+            if answer.window
+            else "is that of the newest alone"
+        )
         told = (
             f"What {name} answers depends most on the {most}: 95 % of the influence {held}"
-            f"{_halved(answer, K)}."
+            f"{_half_life_words(answer, K)}."
         )
-    return f"{told} {_agreed(found)}"
+    return f"{told} {_agreement_words(found)}"
 
 
-def _steps(n: int) -> str:
+def _count_steps(n: int) -> str:
     return f"{n} step{'' if n == 1 else 's'}"
 
 
-def _halved(span: Span, K: int) -> str:
+def _half_life_words(span: MemorySpan, K: int) -> str:
     if span.half_life is None:
-        return f", and it does not fall to half its peak in {_steps(K)}"
+        return f", and it does not fall to half its peak in {_count_steps(K)}"
     return f", and it falls to half its peak after {span.half_life:.1f} steps"
 
 
-def _agreed(found: Memory) -> str:
-    alike = f"rank correlation {found.agreement:.2f}, {100 * found.shared:.0f} % in common"
+def _agreement_words(found: MemoryResult) -> str:
+    alike = f"rank correlation {found.rank_correlation:.2f}, {100 * found.overlap:.0f} % in common"
     if found.agree:
         return f"Replacing steps shows the same ({alike})."
     return (
-        f"Replacing steps shows something else ({alike}): 95 % within {_steps(found.occluded.window)} back, "
-        f"most of it {found.occluded.peak} back. Trust that one: gradients tell of small changes only."
+        f"Replacing steps shows something else ({alike}): 95 % within "
+        f"{_count_steps(found.occlusion_span.window)} back, most of it "
+        f"{found.occlusion_span.peak} back. Trust that one: gradients tell of small changes only."
     )

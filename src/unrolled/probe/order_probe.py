@@ -39,24 +39,30 @@ from numpy.typing import NDArray
 
 from unrolled.data.io.frames import to_frame
 from unrolled.data.splits import seeded_folds
-from unrolled.probe.measure.permutation_scores import USUAL_COPIES, Copies, Way, judged_copies, usual_repeats
+from unrolled.probe.measure.permutation_scores import (
+    DEFAULT_REPEATS,
+    DrawPermutations,
+    PermutationScores,
+    default_repeats,
+    score_permutations,
+)
 from unrolled.probe.measure.permutations import (
-    as_given,
-    backwards,
-    block_shuffled,
-    different_orders,
-    shuffled,
+    block_permutations,
+    identity_permutations,
+    log_distinct_orders,
+    reversed_permutations,
+    shuffled_permutations,
 )
 from unrolled.probe.measure.retrain import (
-    LEAST_A_FOLD,
-    arrays_of,
-    contest,
+    MIN_FOLD_SIZE,
+    cross_validate_pair,
+    default_folds,
+    fold_strata,
+    make_fit_and_score,
     require_trainable,
-    strata_of,
-    trainer_of,
-    usual_folds,
+    unpadded,
 )
-from unrolled.probe.model.adapter import Subject, subject_of
+from unrolled.probe.model.adapter import ProbedModel, as_probed_model
 from unrolled.probe.model.forecaster import ForecastCall
 from unrolled.probe.wording import aligned, chance, percent
 from unrolled.stats.permutation import permutation_p
@@ -85,7 +91,7 @@ _HEADS: dict[tuple[Outcome, Outcome], str] = {  # of the model, of the data
 
 
 @dataclass(frozen=True)
-class Retrained:
+class RetrainResult:
     """Models like this one, trained anew and judged on held-out sequences.
 
     Args:
@@ -108,7 +114,7 @@ class Retrained:
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
+class OrderResult:
     """What other orders of the steps do to a model.
 
     Args:
@@ -132,7 +138,7 @@ class Order:
     sentence: str
     outcome: Outcome
     p_value: float | None
-    retrained: Retrained | None
+    retrained: RetrainResult | None
     table: list[dict[str, Any]]
     predictions: dict[str, NDArray[Any]]
     shuffled_losses: Floats
@@ -180,11 +186,11 @@ class Order:
 def order(
     model: Any, X: Any, y: Any, *, repeats: int | None = None, retrain: bool = True, folds: int | None = None,
     random_state: int = 0,
-) -> Order:  # fmt: skip
+) -> OrderResult:  # fmt: skip
     """Ask whether a model uses the order of the steps, and whether the data rewards it.
 
     Args:
-        model: what `unrolled.probe.subject_of` takes.
+        model: what `unrolled.probe.as_probed_model` takes.
         X: sequences that the model was not fitted on, if the p-value of the model is to hold: of those it
             was fitted on it may remember the order. Of more than 1,000, so many are drawn.
         y: their labels or numbers. Where each step has one, it moves with its step.
@@ -222,28 +228,28 @@ def order(
     random_state = check_int("random_state", random_state, most=2**62)
     if retrain:
         require_trainable(model)
-    subject = subject_of(model, X, y, who="order")
+    subject = as_probed_model(model, X, y, who="order")
     subject.require_finite()
     generator = torch.Generator().manual_seed(random_state)
     rows = torch.arange(len(subject))
     if len(rows) > _MOST_SEQUENCES:
         rows = torch.randperm(len(rows), generator=generator)[:_MOST_SEQUENCES].sort().values
-    asked = subject.some(rows)
-    repeats = usual_repeats(int(asked.lengths.sum())) if repeats is None else repeats
+    asked = subject.select(rows)
+    repeats = default_repeats(int(asked.lengths.sum())) if repeats is None else repeats
     block = max(2, round(math.sqrt(float(asked.lengths.double().median()))))
-    ways: dict[str, tuple[int, Way]] = {
-        "original": (1, as_given),
-        "reversed": (1, backwards),
-        "shuffled": (repeats, lambda lengths, T: shuffled(lengths, T, generator)),
-        "blocks shuffled": (repeats, lambda lengths, T: block_shuffled(lengths, T, block, generator)),
+    ways: dict[str, tuple[int, DrawPermutations]] = {
+        "original": (1, identity_permutations),
+        "reversed": (1, reversed_permutations),
+        "shuffled": (repeats, lambda lengths, T: shuffled_permutations(lengths, T, generator)),
+        "blocks shuffled": (repeats, lambda lengths, T: block_permutations(lengths, T, block, generator)),
     }
-    base = asked.judge().predictions
-    judged = {name: judged_copies(asked, copies, way, base) for name, (copies, way) in ways.items()}
+    base = asked.score().predictions
+    judged = {name: score_permutations(asked, copies, way, base) for name, (copies, way) in ways.items()}
     table = [_row(name, own, asked.task == "class") for name, own in judged.items()]
     losses = judged["shuffled"].losses.mean(1)
-    p_value, outcome = _tested(asked, float(judged["original"].losses.mean()), losses)
-    retrained = retrained_on_shuffles(model, subject, y, folds=folds, seed=random_state) if retrain else None
-    record = Order(
+    p_value, outcome = _test_model(asked, float(judged["original"].losses.mean()), losses)
+    retrained = retrain_on_shuffles(model, subject, y, folds=folds, seed=random_state) if retrain else None
+    record = OrderResult(
         sentence="",
         outcome=outcome,
         p_value=p_value,
@@ -258,66 +264,68 @@ def order(
     return replace(record, sentence=_sentence(record, subject))
 
 
-def _tested(asked: Subject, original: float, copies: Floats) -> tuple[float | None, Outcome]:
+def _test_model(asked: ProbedModel, original: float, copies: Floats) -> tuple[float | None, Outcome]:
     if isinstance(asked.call, ForecastCall):
         return None, _UNTESTED
     p_value = permutation_p(-original, -copies, rtol=1e-6)  # float32 networks: sums differ by rounding
-    if different_orders(asked.values, asked.lengths) < math.log(1 / _SIGNIFICANT):
+    if log_distinct_orders(asked.values, asked.lengths) < math.log(1 / _SIGNIFICANT):
         return p_value, _FEW
     return p_value, "yes" if p_value <= _SIGNIFICANT else "no"
 
 
-def retrained_on_shuffles(model: Any, subject: Subject, y: Any, *, folds: int | None, seed: int) -> Retrained:
+def retrain_on_shuffles(
+    model: Any, subject: ProbedModel, y: Any, *, folds: int | None, seed: int
+) -> RetrainResult:
     """Whether models trained on the original order do better than models trained on shuffled steps."""
-    folds = usual_folds(len(subject)) if folds is None else folds
-    count = int((seeded_folds(strata_of(subject), folds, seed) >= 0).sum())
-    if count < folds * LEAST_A_FOLD or int(subject.lengths.max()) == 1:
-        return Retrained(_FEW, None, None, None, None, len(subject))
-    arrays = arrays_of(subject.values, subject.lengths)
+    folds = default_folds(len(subject)) if folds is None else folds
+    count = int((seeded_folds(fold_strata(subject), folds, seed) >= 0).sum())
+    if count < folds * MIN_FOLD_SIZE or int(subject.lengths.max()) == 1:
+        return RetrainResult(_FEW, None, None, None, None, len(subject))
+    arrays = unpadded(subject.values, subject.lengths)
 
     def version(own_seed: int) -> tuple[list[Floats], Any]:
         """Shuffled anew in each fold, so that no fold repeats the luck of another."""
         generator = torch.Generator().manual_seed(own_seed)
-        moved = shuffled(subject.lengths, subject.values.shape[1], generator)
+        moved = shuffled_permutations(subject.lengths, subject.values.shape[1], generator)
         orders = [row[:length].numpy() for row, length in zip(moved, subject.lengths.tolist(), strict=True)]
         moved_y = y
         if subject.per_step:
             moved_y = [np.asarray(labels)[own] for labels, own in zip(y, orders, strict=True)]
         return [array[own] for array, own in zip(arrays, orders, strict=True)], moved_y
 
-    trainers = trainer_of(model, lambda _: (arrays, y)), trainer_of(model, version)
-    told = contest(subject, folds, seed, trainers)
+    trainers = make_fit_and_score(model, lambda _: (arrays, y)), make_fit_and_score(model, version)
+    told = cross_validate_pair(subject, folds, seed, trainers)
     original, mixed = told.losses.mean(1)
     is_class = subject.task == "class"
-    return Retrained(
+    return RetrainResult(
         outcome="yes" if told.p_value <= _SIGNIFICANT else "no",
         p_value=told.p_value,
         original=float(original),
         shuffled=float(mixed),
-        accuracies=(float(told.right[0].mean()), float(told.right[1].mean())) if is_class else None,
+        accuracies=(float(told.accuracies[0].mean()), float(told.accuracies[1].mean())) if is_class else None,
         sequences=told.losses.shape[1],
     )
 
 
-def _row(name: str, asked: Copies, is_class: bool) -> dict[str, Any]:
+def _row(name: str, asked: PermutationScores, is_class: bool) -> dict[str, Any]:
     loss = float(asked.losses.mean())
     return {
         "arrangement": name,
         "loss": loss,
-        "accuracy": asked.right if is_class else None,
+        "accuracy": asked.accuracies if is_class else None,
         "error": None if is_class else math.sqrt(loss),
         "flipped": asked.flipped if is_class else None,
     }
 
 
-def _sentence(record: Order, subject: Subject) -> str:
+def _sentence(record: OrderResult, subject: ProbedModel) -> str:
     what = "steps" if subject.per_step else "sequences"
     data = _FEW if record.retrained is None else record.retrained.outcome
     said = f"{_HEADS[record.outcome, data]}: {_about_model(record, subject.name, what)}"
     return f"{said}." if record.retrained is None else f"{said}; {_about_data(record.retrained, what)}."
 
 
-def _about_model(record: Order, name: str, what: str) -> str:
+def _about_model(record: OrderResult, name: str, what: str) -> str:
     rows = {row["arrangement"]: row for row in record.table}
     if record.outcome == _FEW:
         some = "1 sequence" if record.sequences == 1 else f"{record.sequences} sequences"
@@ -333,13 +341,13 @@ def _about_model(record: Order, name: str, what: str) -> str:
         return result
     if record.outcome == "yes":
         copies = len(record.shuffled_losses)
-        is_least = copies < USUAL_COPIES and record.p_value <= 1 / (1 + copies)
+        is_least = copies < DEFAULT_REPEATS and record.p_value <= 1 / (1 + copies)
         floor = f", the least that {copies} shuffles can tell" if is_least else ""
         return f"{result}, which chance alone would do {chance(record.p_value)}{floor}"
     return f"{result}; a shuffle does as well {chance(record.p_value)}"
 
 
-def _about_data(retrained: Retrained, what: str) -> str:
+def _about_data(retrained: RetrainResult, what: str) -> str:
     if retrained.p_value is None:
         return f"{retrained.sequences} sequences are too few to train such models anew and judge them"
     if retrained.accuracies is not None:

@@ -1,7 +1,6 @@
 """With and without recurrence: as many parameters, the same folds, an honest sentence."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -9,8 +8,8 @@ from torch import Tensor, nn
 
 import unrolled as ur
 from unrolled import ArgumentError, DataError
-from unrolled.probe.feedforward import feedforward
-from unrolled.probe.measure.retrain import Contest
+from unrolled.probe.feedforward_probe import feedforward
+from unrolled.probe.measure.retrain import PairedScores
 
 SETTINGS = {"stem": None, "pooling": "last", "dropout": 0.0, "max_epochs": 15, "learning_rate": 2e-2}
 
@@ -78,8 +77,8 @@ def test_either_may_be_the_better_one(
 ) -> None:
     """So the p-value counts both directions: one of 0.05 in each would be wrong once in ten."""
     losses = np.ones((2, 24))
-    found = Contest(losses, losses, (1.0, 2.0), p_value)
-    monkeypatch.setattr(sys.modules["unrolled.probe.feedforward"], "contest", lambda *_: found)
+    found = PairedScores(losses, losses, (1.0, 2.0), p_value)
+    monkeypatch.setattr("unrolled.probe.feedforward_probe.cross_validate_pair", lambda *_: found)
     X = np.random.default_rng(0).normal(size=(24, 6, 1))
     record = feedforward(Last(), X, (X[:, -1, 0] > 0).astype(int), folds=3)
     assert (round(record.p_value, 9), record.outcome) == (told, outcome)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 import unrolled as ur
 from unrolled import ArgumentError
-from unrolled.probe.length import length, resized
-from unrolled.probe.model.adapter import subject_of
+from unrolled.probe.length_probe import length, resample_sequences
+from unrolled.probe.model.adapter import as_probed_model
 
 RAGGED = [np.random.default_rng(k).normal(size=(n, 2)) for k, n in enumerate((4, 9, 1))]
 
@@ -39,8 +39,8 @@ def curves(count: int = 60, steps: int = 10) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_cut_keeps_the_first_part_and_a_stretch_the_course() -> None:
     """In proportion to each one's own length, as numpy interpolates; padding is zero."""
-    subject = subject_of(nn.Sequential(nn.RNN(2, 3, batch_first=True)), RAGGED)
-    cut, longer = resized(subject, 5 / 9), resized(subject, 3.0)
+    subject = as_probed_model(nn.Sequential(nn.RNN(2, 3, batch_first=True)), RAGGED)
+    cut, longer = resample_sequences(subject, 5 / 9), resample_sequences(subject, 3.0)
     assert cut.lengths.tolist() == [2, 5, 1]
     assert longer.lengths.tolist() == [12, 27, 3]
     for k, own in enumerate(RAGGED):
@@ -54,8 +54,8 @@ def test_a_cut_keeps_the_first_part_and_a_stretch_the_course() -> None:
 
 def test_the_same_length_is_the_same_subject() -> None:
     """To the bit."""
-    subject = subject_of(nn.Sequential(nn.RNN(2, 3, batch_first=True)), RAGGED)
-    assert torch.equal(resized(subject, 1.0).values, subject.values)
+    subject = as_probed_model(nn.Sequential(nn.RNN(2, 3, batch_first=True)), RAGGED)
+    assert torch.equal(resample_sequences(subject, 1.0).values, subject.values)
 
 
 def test_the_label_of_a_step_stays_with_it() -> None:
@@ -66,7 +66,7 @@ def test_the_label_of_a_step_stays_with_it() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return torch.cat([x, x[..., :1]], -1)
 
-    longer = resized(subject_of(Steps(), RAGGED, y), 3.0)
+    longer = resample_sequences(as_probed_model(Steps(), RAGGED, y), 3.0)
     assert longer.targets[0].tolist() == [0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 0, 0, *[-100] * 15]
 
 
@@ -81,9 +81,12 @@ def test_sequences_are_resized_alike_alone_and_beside_a_long_one(kind: type, rat
         def forward(self, x: Tensor) -> Tensor:
             return x if kind is float else torch.cat([x, -x], -1)
 
-    together = resized(subject_of(Steps(), X, y), ratio)
+    together = resample_sequences(as_probed_model(Steps(), X, y), ratio)
     for k, own in enumerate(X):
-        alone, n = resized(subject_of(Steps(), [own], [y[k]]), ratio), int(together.lengths[k])
+        alone, n = (
+            resample_sequences(as_probed_model(Steps(), [own], [y[k]]), ratio),
+            int(together.lengths[k]),
+        )
         assert torch.equal(together.values[k, :n], alone.values[0])
         assert torch.equal(together.targets[k, :n], alone.targets[0])
         assert not together.values[k, n:].any()
@@ -96,7 +99,7 @@ def test_a_mean_holds_on_longer_sequences() -> None:
     X, y = curves()
     told = length(MEAN, X, y)
     assert [row.length for row in told.rows] == [2, 5, 10, 20, 40]
-    assert [row.how for row in told.rows] == ["cut", "cut", "as given", "stretched", "stretched"]
+    assert [row.preparation for row in told.rows] == ["cut", "cut", "as given", "stretched", "stretched"]
     assert told.falls_at is None
     assert told.sentence == (
         "The Reads holds on longer sequences: it is right in 100 % at the 10 steps given, "
@@ -111,7 +114,7 @@ def test_a_model_that_reads_one_place_falls() -> None:
     told = length(FIFTH, X, y, lengths=[10, 80])
     assert (told.outcome, told.falls_at) == ("falls", 80)
     assert told.rows[0].score > 0.9 > told.rows[1].score
-    assert told.usual == pytest.approx(max(y.mean(), 1 - y.mean()))
+    assert told.baseline_score == pytest.approx(max(y.mean(), 1 - y.mean()))
     assert told.sentence == (
         "The Reads does worse on longer sequences: it is right in 93.5 % at the 10 steps given, but "
         "is right in 78 % at 80 (stretched to 8 times as long); always answering the commonest class is "
@@ -164,7 +167,7 @@ def test_sequences_can_be_made() -> None:
 
     told = length(MEAN, make=make, trained_length=6, lengths=[12, 3])
     assert asked == [3, 6, 12]
-    assert {row.how for row in told.rows} == {"made"}
+    assert {row.preparation for row in told.rows} == {"made"}
     assert [row.ratio for row in told.rows] == [0.5, 1, 2]
 
 
@@ -172,7 +175,7 @@ def test_longer_sequences_than_those_of_the_training_are_cut_to_it() -> None:
     """With trained_length named, X itself is the long end."""
     X, y = curves(steps=30)
     told = length(MEAN, X, y, lengths=[30], trained_length=10)
-    assert [(row.length, row.how) for row in told.rows] == [(10, "cut"), (30, "as given")]
+    assert [(row.length, row.preparation) for row in told.rows] == [(10, "cut"), (30, "as given")]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +199,7 @@ def test_the_length_of_a_models_own_training_is_compared_with(
     model = ur.SequenceClassifier(hidden_size=2, max_epochs=1, ensemble=1).fit(*curves())
     model.longest_ = trained
     told = length(model, *curves(steps=steps))
-    assert [(row.length, row.how) for row in told.rows] == rows
+    assert [(row.length, row.preparation) for row in told.rows] == rows
     compared = steps if trained is None or abs(steps - trained) <= trained / 10 else trained
     assert told.trained_length == compared
     assert [row.ratio for row in told.rows] == [own / compared for own, _ in rows]
@@ -207,7 +210,10 @@ def test_a_model_that_knows_its_training_is_asked_about_made_sequences() -> None
     """Their length need not be said."""
     model = ur.SequenceClassifier(hidden_size=2, max_epochs=1, ensemble=1).fit(*curves())
     told = length(model, make=lambda n: curves(40, n), lengths=[30])
-    assert [(row.length, row.ratio, row.how) for row in told.rows] == [(10, 1, "made"), (30, 3, "made")]
+    assert [(row.length, row.ratio, row.preparation) for row in told.rows] == [
+        (10, 1, "made"),
+        (30, 3, "made"),
+    ]
 
 
 def test_a_reference_that_is_stretched_is_said() -> None:
@@ -228,7 +234,7 @@ def test_numbers_are_judged_by_their_error() -> None:
     assert told.task == "number"
     assert told.rows[0].score == pytest.approx(np.sqrt(((net.predict(X) - y) ** 2).mean()), rel=1e-4)
     assert told.rows[0].low < told.rows[0].score < told.rows[0].high
-    assert told.usual == pytest.approx(y.std(), rel=1e-5)
+    assert told.baseline_score == pytest.approx(y.std(), rel=1e-5)
     assert list(told.to_frame().columns)[4] == "error"
 
 
@@ -238,7 +244,7 @@ def test_the_record_is_a_frame_a_dict_and_a_text() -> None:
     told = length(MEAN, X, y)
     assert told.kind == "length"
     assert told.to_frame()["accuracy"].tolist() == [row.score for row in told.rows]
-    assert json.loads(json.dumps(told.to_dict()))["rows"][2]["how"] == "as given"
+    assert json.loads(json.dumps(told.to_dict()))["rows"][2]["preparation"] == "as given"
     assert str(told).endswith(told.sentence)
 
 
