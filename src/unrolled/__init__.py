@@ -7,8 +7,7 @@ Everything here loads when it is first used, so that `import unrolled` costs nex
 'Forecaster'
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from unrolled.errors import (
     ArgumentError,
@@ -20,20 +19,23 @@ from unrolled.errors import (
     TrainingError,
     UnrolledError,
 )
+from unrolled.lazy import lazy_attributes
 
-if TYPE_CHECKING:  # what the table below loads, told to type checkers and editors
-    from unrolled import kernels, nn, probe
-    from unrolled.data.describe.analyse import describe
+if TYPE_CHECKING:  # the table below, for type checkers and editors
+    from unrolled import evaluate, kernels, nn, probe
+    from unrolled.data.describe.analyse import Description, describe
     from unrolled.data.io import examples
-    from unrolled.data.io.labelled import read_labelled
+    from unrolled.data.io.labelled import Labelled, read_labelled
     from unrolled.data.io.read import read
-    from unrolled.data.sequences import Sequences
+    from unrolled.data.sequences import Role, Sequences
     from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest
     from unrolled.evaluate.sequence.compare import Comparison, compare
     from unrolled.models.forecasting.forecaster import Forecaster
     from unrolled.models.sequence.classifier import SequenceClassifier
     from unrolled.models.sequence.regressor import SequenceRegressor
     from unrolled.models.sequence.tagger import SequenceTagger
+    from unrolled.record import Record
+    from unrolled.train.history import History
 
 __version__ = "0.1.0"
 
@@ -42,10 +44,15 @@ __all__ = [
     "BacktestResult",
     "Comparison",
     "DataError",
+    "Description",
     "Forecaster",
+    "History",
+    "Labelled",
     "MissingDependencyError",
     "ModelLoadError",
     "NotFittedError",
+    "Record",
+    "Role",
     "SequenceClassifier",
     "SequenceRegressor",
     "SequenceTagger",
@@ -57,6 +64,7 @@ __all__ = [
     "backtest",
     "compare",
     "describe",
+    "evaluate",
     "examples",
     "kernels",
     "nn",
@@ -65,11 +73,15 @@ __all__ = [
     "read_labelled",
 ]
 
-# name: the module that holds it, or that it is
-_LAZY = {
+_SOURCES = {  # public name: the module that holds it, or that it is
     "BacktestResult": "unrolled.evaluate.forecasting.backtest",
     "Comparison": "unrolled.evaluate.sequence.compare",
+    "Description": "unrolled.data.describe.analyse",
     "Forecaster": "unrolled.models.forecasting.forecaster",
+    "History": "unrolled.train.history",
+    "Labelled": "unrolled.data.io.labelled",
+    "Record": "unrolled.record",
+    "Role": "unrolled.data.sequences",
     "SequenceClassifier": "unrolled.models.sequence.classifier",
     "SequenceRegressor": "unrolled.models.sequence.regressor",
     "SequenceTagger": "unrolled.models.sequence.tagger",
@@ -77,6 +89,7 @@ _LAZY = {
     "backtest": "unrolled.evaluate.forecasting.backtest",
     "compare": "unrolled.evaluate.sequence.compare",
     "describe": "unrolled.data.describe.analyse",
+    "evaluate": "unrolled.evaluate",
     "examples": "unrolled.data.io.examples",
     "kernels": "unrolled.kernels",
     "nn": "unrolled.nn",
@@ -84,17 +97,5 @@ _LAZY = {
     "read": "unrolled.data.io.read",
     "read_labelled": "unrolled.data.io.labelled",
 }
-_MODULES = {"examples", "kernels", "nn", "probe"}
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name on first use and keep it."""
-    if name not in _LAZY:
-        raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
-    module = import_module(_LAZY[name])
-    globals()[name] = module if name in _MODULES else getattr(module, name)
-    return globals()[name]
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_attributes(__name__, _SOURCES)

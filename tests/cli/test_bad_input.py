@@ -268,7 +268,7 @@ def test_what_was_wrong_can_be_asked_away(unrolled: Run, months: Any, csv_file: 
             ("--baselines", "Naiv,AR1"),
             (
                 "--baselines: expected some of Naive, RWD, AR1, SeasonalNaive, Theta, AutoETS, "
-                "AutoARIMA, FeedForward; got 'Naiv'. Did you mean 'Naive'?"
+                "AutoARIMA, feedforward; got 'Naiv'. Did you mean 'Naive'?"
             ),
         ),
     ],

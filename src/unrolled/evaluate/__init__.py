@@ -1,1 +1,50 @@
-"""Backtests and comparisons: a model beside simple ones, from the same splits, with a verdict."""
+"""Backtests and comparisons: a model beside simple ones, from the same splits, with a verdict.
+
+    backtest       forecasts from rolling origins, beside BASELINES, in METRICS
+    compare        estimators of whole sequences, beside RIVALS
+    has_lookahead  does a forecast change with what comes after its origin?
+
+>>> from unrolled import evaluate
+>>> evaluate.METRICS
+('mae', 'rmse', 'mase', 'smape', 'crps', 'coverage')
+"""
+
+from typing import TYPE_CHECKING
+
+from unrolled.lazy import lazy_attributes
+
+if TYPE_CHECKING:  # the table below, for type checkers and editors
+    from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest, has_lookahead
+    from unrolled.evaluate.forecasting.baselines import BASELINES
+    from unrolled.evaluate.forecasting.metrics import METRICS
+    from unrolled.evaluate.forecasting.verdict import Verdict
+    from unrolled.evaluate.sequence.candidates import RIVALS
+    from unrolled.evaluate.sequence.compare import Comparison, ComparisonRow, compare
+
+__all__ = [
+    "BASELINES",
+    "METRICS",
+    "RIVALS",
+    "BacktestResult",
+    "Comparison",
+    "ComparisonRow",
+    "Verdict",
+    "backtest",
+    "compare",
+    "has_lookahead",
+]
+
+_SOURCES = {
+    "BASELINES": "unrolled.evaluate.forecasting.baselines",
+    "METRICS": "unrolled.evaluate.forecasting.metrics",
+    "RIVALS": "unrolled.evaluate.sequence.candidates",
+    "BacktestResult": "unrolled.evaluate.forecasting.backtest",
+    "Comparison": "unrolled.evaluate.sequence.compare",
+    "ComparisonRow": "unrolled.evaluate.sequence.compare",
+    "Verdict": "unrolled.evaluate.forecasting.verdict",
+    "backtest": "unrolled.evaluate.forecasting.backtest",
+    "compare": "unrolled.evaluate.sequence.compare",
+    "has_lookahead": "unrolled.evaluate.forecasting.backtest",
+}
+
+__getattr__, __dir__ = lazy_attributes(__name__, _SOURCES)

@@ -22,7 +22,6 @@ _MODELS = {
     "RWD": "Drift",
     "AR1": "AR(1)",
     "SeasonalNaive": "Last season's value",
-    "FeedForward": "Feed-forward net",
     "feedforward": "Feed-forward net",
     "lstm": "LSTM",
     "gru": "GRU",

@@ -201,7 +201,7 @@ def test_all_defaults_stand_beside_a_network() -> None:
 def test_a_feed_forward_net_is_no_baseline_of_itself() -> None:
     """Its row is the network's."""
     model = Forecaster(horizon=2, cell="feedforward", hidden_size=4, max_epochs=1)
-    found = backtest(model, monthly(60), origins=10, baselines=["Naive", "FeedForward"])
+    found = backtest(model, monthly(60), origins=10, baselines=["Naive", "feedforward"])
     assert [row["model"] for row in found.table] == ["feedforward", "Naive"]
     assert found.verdict.sentence.startswith("The feedforward is ")
 

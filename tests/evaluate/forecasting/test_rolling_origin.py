@@ -93,7 +93,7 @@ def test_nothing_in_a_backtest_changes_with_what_comes_later(two: Sequences) -> 
     (Drift and AR1 are left out: which of their scales is shown is chosen after the fact, on purpose.)
     """
     settings: dict[str, Any] = {"origins": 4, "step": 3}
-    settings["baselines"] = ["Naive", "Theta", "AutoETS", "FeedForward"]
+    settings["baselines"] = ["Naive", "Theta", "AutoETS", "feedforward"]
     before = backtest(Forecaster(**SMALL), two, **settings).columns
     origin = two.lengths - 3 - 3 * 2  # the second of four
     after = backtest(Forecaster(**SMALL), perturbed_after(two, origin), **settings).columns

@@ -136,7 +136,7 @@ def test_rivals_of_a_network_have_its_settings() -> None:
     assert list(made) == list(RIVALS["labels"])
     assert (made["reservoir"].training, made["reservoir"].hidden_size) == ("reservoir", None)
     assert (made["reservoir"].cell, made["reservoir"].random_state) == ("rnn", 5)
-    flat = made["feed-forward"]
+    flat = made["feedforward"]
     assert (flat.cell, flat.training, flat.activation, flat.random_state) == (
         "feedforward",
         "gradient",
@@ -154,8 +154,8 @@ def test_rivals_of_a_network_have_its_settings() -> None:
     ("model", "missing"),
     [
         (SequenceClassifier(training="reservoir"), "reservoir"),
-        (SequenceClassifier(cell="feedforward"), "feed-forward"),
-        (SequenceRegressor(cell="feedforward"), "feed-forward"),
+        (SequenceClassifier(cell="feedforward"), "feedforward"),
+        (SequenceRegressor(cell="feedforward"), "feedforward"),
     ],
 )
 def test_nobody_is_its_own_rival(model: Any, missing: str) -> None:
@@ -167,7 +167,7 @@ def test_nobody_is_its_own_rival(model: Any, missing: str) -> None:
 
 def test_another_estimator_meets_ours() -> None:
     """A reservoir and a feed-forward net with their default settings, which read sequences."""
-    made = rival_candidates(KNeighborsClassifier(), "labels", ["reservoir", "feed-forward", "bag of steps"])
+    made = rival_candidates(KNeighborsClassifier(), "labels", ["reservoir", "feedforward", "bag of steps"])
     assert [type(entrant.make()).__name__ for entrant in made] == ["SequenceClassifier"] * 2 + ["BagOfSteps"]
     assert [entrant.reads_x for entrant in made] == [False, False, True]
 
@@ -186,11 +186,11 @@ def test_ragged_sequences_have_no_flat_vector(aeon: None) -> None:
     """Also where only those that are judged have another length."""
     ragged = parts_of([np.zeros(3 + k % 2) for k in range(12)])
     assert excluded_rivals(ragged, RIVALS["labels"], asked_for=True) == {
-        "feed-forward": "sequences differ in length"
+        "feedforward": "sequences differ in length"
     }
     train, _ = evaluation_data(np.zeros((4, 5)), [0, 1, 0, 1], "labels")
     test, _ = evaluation_data(np.zeros((2, 6)), [0, 1], "labels")
-    assert "feed-forward" in excluded_rivals([TrainTestSplit(train, test)], RIVALS["labels"], asked_for=False)
+    assert "feedforward" in excluded_rivals([TrainTestSplit(train, test)], RIVALS["labels"], asked_for=False)
     assert excluded_rivals([TrainTestSplit(train, train)], RIVALS["labels"], asked_for=False) == {}
 
 

@@ -168,7 +168,7 @@ def test_the_packages_own_network_meets_all_of_them() -> None:
     assert scores["rnn"] == model.fit(X, y).score(X, y)
     assert (scores["1-NN Euclidean"], scores["majority class"]) == (1.0, 0.5)
     assert result.remarks == (
-        "feed-forward left out: sequences differ in length.",
+        "feedforward left out: sequences differ in length.",
         "1-NN DTW and MiniRocket left out: aeon is not installed (pip install aeon).",
     )
 

@@ -196,7 +196,7 @@ def told_of(network: list[int], rivals: dict[str, tuple[list[int], float]]) -> s
         ([3], {"reservoir": ([3], 0.1)}, "the reservoir does as well in 1/40 of the time."),
         ([3], {"1-NN DTW": ([2], 9.0), "reservoir": ([3], 0.001)},
          "the reservoir does as well in 1/4,000 of the time."),
-        ([3], {"feed-forward": ([2], 3.0), "reservoir": ([4], 0.001)}, "the feed-forward net does as well."),
+        ([3], {"feedforward": ([2], 3.0), "reservoir": ([4], 0.001)}, "the feed-forward net does as well."),
         ([3], {"majority class": ([5], 0.1)},
          "its lead may be luck, and the majority class takes 1/40 of the time."),
         ([3], {"bag of steps": ([4], 4.0)}, "its lead may be luck."),
@@ -244,7 +244,7 @@ def test_each_rival_has_a_p_of_its_own() -> None:
 
 def test_names_are_spoken_as_people_say_them() -> None:
     """Cells by their initials, classes as they are called."""
-    assert [display_name(name) for name in ("rnn", "feed-forward", "KNeighborsClassifier")] == [
+    assert [display_name(name) for name in ("rnn", "feedforward", "KNeighborsClassifier")] == [
         "the RNN",
         "the feed-forward net",
         "KNeighborsClassifier",

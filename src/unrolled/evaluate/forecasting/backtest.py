@@ -211,8 +211,8 @@ def _forecast_all(
     """The network fitted at the first origin, what it told, and what each baseline told."""
     fitted, told = replay.network(model)
     tried = [replay.baseline(one, fitted) for one in baseline_variants(names, replay.transforms(fitted))]
-    if "FeedForward" in names and model.cell != "feedforward":
-        tried.append(replay.network(matching_feedforward(fitted), "FeedForward")[1])
+    if "feedforward" in names and model.cell != "feedforward":
+        tried.append(replay.network(matching_feedforward(fitted), "feedforward")[1])
     return fitted, told, tried
 
 

@@ -30,8 +30,8 @@ from unrolled.validation import check_choices
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-DEFAULT_BASELINES = ("Naive", "RWD", "AR1", "SeasonalNaive", "Theta", "AutoETS", "FeedForward")
-BASELINES = (*DEFAULT_BASELINES[:-1], "AutoARIMA", "FeedForward")
+DEFAULT_BASELINES = ("Naive", "RWD", "AR1", "SeasonalNaive", "Theta", "AutoETS", "feedforward")
+BASELINES = (*DEFAULT_BASELINES[:-1], "AutoARIMA", "feedforward")
 _SCALES: tuple[Literal["levels", "changes", "transform"], ...] = ("levels", "changes", "transform")
 _MAX_GROWTH = 10.0  # of a step's effect over the horizon: φ is cut there, so that none explodes
 _MAX_HIDDEN = 4096  # hidden units of a feed-forward net
@@ -238,7 +238,7 @@ def baseline_variants(names: Sequence[str], transforms: Sequence[Transform]) -> 
     """The baselines behind each name; of those that share a name, the one that errs least counts.
 
     Args:
-        names: some of `BASELINES`; "FeedForward" is a network, made by `backtest` itself, and skipped.
+        names: some of `BASELINES`; "feedforward" is a network, made by `backtest` itself, and skipped.
         transforms: what the network uses, one a series; without a season there is no seasonal naive.
 
     >>> monthly = Transform("log-difference", season=12)

@@ -32,7 +32,7 @@ from unrolled.validation import check_choices
 
 Array = NDArray[Any]
 
-_SHARED_RIVALS = ("1-NN Euclidean", "1-NN DTW", "MiniRocket", "reservoir", "bag of steps", "feed-forward")
+_SHARED_RIVALS = ("1-NN Euclidean", "1-NN DTW", "MiniRocket", "reservoir", "bag of steps", "feedforward")
 RIVALS = {
     "labels": ("majority class", *_SHARED_RIVALS),
     "numbers": ("mean of y", "last step", *_SHARED_RIVALS),
@@ -46,7 +46,7 @@ NOTES = {
     "MiniRocket": "fixed convolutions and a ridge",
     "reservoir": "random recurrent weights and a ridge",
     "bag of steps": "the same estimator, the order of steps destroyed",
-    "feed-forward": "the same estimator, all steps as one flat vector",
+    "feedforward": "the same estimator, all steps as one flat vector",
 }
 _AEON_RIVALS = ("1-NN DTW", "MiniRocket")
 _MAX_DTW_PAIRS = 2e10  # pairs of steps: about two minutes
@@ -124,11 +124,9 @@ def rival_candidates(model: Any, task: Task, names: Sequence[str]) -> list[Candi
         "MiniRocket": Candidate("MiniRocket", lambda: MiniRocket(labels=task == "labels"), reads_x=False),
         "bag of steps": Candidate("bag of steps", lambda: BagOfSteps(clone(model))),
         "reservoir": Candidate("reservoir", changed(**solved), reads_x=is_ours),
-        "feed-forward": Candidate("feed-forward", changed(**flat), reads_x=is_ours),
+        "feedforward": Candidate("feedforward", changed(**flat), reads_x=is_ours),
     }
-    itself = (
-        {"reservoir": "reservoir", "feedforward": "feed-forward"}.get(_model_name(model)) if is_ours else None
-    )
+    itself = _model_name(model) if is_ours else None
     return [made[name] for name in names if name != itself]
 
 
@@ -148,7 +146,7 @@ def excluded_rivals(
     reasons: dict[str, str] = {}
     lengths = {len(x) for part in parts for own in part for x in own.sequences}
     if len(lengths) > 1:
-        reasons["feed-forward"] = "sequences differ in length"
+        reasons["feedforward"] = "sequences differ in length"
     if not has_aeon():
         if asked_for and (needing := [name for name in _AEON_RIVALS if name in names]):
             raise MissingDependencyError(

@@ -35,7 +35,7 @@ _DISPLAY_NAMES = {
     "last step": "the last step alone",
     "reservoir": "the reservoir",
     "bag of steps": "the bag of steps",
-    "feed-forward": "the feed-forward net",
+    "feedforward": "the feed-forward net",
 }
 
 
