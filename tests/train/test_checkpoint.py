@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from unrolled.errors import ModelLoadError
-from unrolled.train.checkpoint import below, load_checkpoint, save_checkpoint
+from unrolled.train.checkpoint import load_checkpoint, save_checkpoint, select_prefix
 from unrolled.train.optimizer import AdamW
 
 TENSORS = {"network.weight": torch.arange(6.0).reshape(2, 3).t(), "random_state": torch.get_rng_state()}
@@ -71,7 +71,7 @@ def test_the_optimizer_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_below_takes_one_branch() -> None:
     """Names under a prefix, without it."""
-    assert list(below("a.", {"a.b.c": torch.ones(1), "ab": torch.ones(1)})) == ["b.c"]
+    assert list(select_prefix("a.", {"a.b.c": torch.ones(1), "ab": torch.ones(1)})) == ["b.c"]
 
 
 _SAVE_FOR_EVER = """

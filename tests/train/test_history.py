@@ -2,9 +2,9 @@
 
 import json
 
-from unrolled.train.history import Epoch, History
+from unrolled.train.history import History, TrainingRecord
 
-EPOCHS = (Epoch(1, 0.9, None, 0.01, 0.2), Epoch(2, 0.5, 0.6, 0.005, 0.3))
+EPOCHS = (TrainingRecord(1, 0.9, None, 0.01, 0.2), TrainingRecord(2, 0.5, 0.6, 0.005, 0.3))
 
 
 def test_a_history_survives_json() -> None:
@@ -24,11 +24,11 @@ def test_a_history_is_a_frame_with_a_row_an_epoch() -> None:
 
 def test_a_history_is_one_line_of_how_it_ended() -> None:
     """Epochs, seconds, and the loss of the epoch whose weights were kept."""
-    epochs = (Epoch(1, 0.5, 0.6, 0.01, 0.1), Epoch(2, 0.4, 0.7, 0.01, 0.1))
+    epochs = (TrainingRecord(1, 0.5, 0.6, 0.01, 0.1), TrainingRecord(2, 0.4, 0.7, 0.01, 0.1))
     assert repr(History(epochs, 1, "early", 75.0)) == (
         "<history: Training stopped early after 2 epochs in 1 min 15 s; epoch 1 was kept: "
         "validation loss 0.6.>"
     )
-    without = (Epoch(1, 0.5, None, 0.01, 0.1),)
+    without = (TrainingRecord(1, 0.5, None, 0.01, 0.1),)
     assert "ran to its end after 1 epoch in" in History(without, 1, "finished", 2.0).sentence
     assert History(without, 1, "interrupted", 2.0).sentence.endswith("training loss 0.5.")

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ModelLoadError, StorageError, TrainingError
-from unrolled.train.history import Epoch, History
-from unrolled.train.loop import Plan, fit
+from unrolled.train.history import History, TrainingRecord
+from unrolled.train.loop import TrainingConfig, fit
 
-PLAN = Plan(max_epochs=5, batch_size=8, learning_rate=0.02, steps_per_epoch=6, seed=3)
+PLAN = TrainingConfig(max_epochs=5, batch_size=8, learning_rate=0.02, steps_per_epoch=6, seed=3)
 
 
 class Pairs:
@@ -43,7 +43,9 @@ def _loss(network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
     return ((network(x)[:, 0] - y) ** 2).mean()
 
 
-def _fit(plan: Plan = PLAN, network: nn.Module | None = None, **options: Any) -> tuple[nn.Module, History]:
+def _fit(
+    plan: TrainingConfig = PLAN, network: nn.Module | None = None, **options: Any
+) -> tuple[nn.Module, History]:
     network = network or _network()
     history = fit(network, options.pop("loss", _loss), Pairs(40), Pairs(16, seed=1), plan, **options)
     return network, history
@@ -159,8 +161,8 @@ class _PowerCutError(Exception):
     pass
 
 
-def _stop_after(epochs: int, error: type[BaseException]) -> Callable[[int, Epoch], None]:
-    def tell(epoch: int, _: Epoch) -> None:
+def _stop_after(epochs: int, error: type[BaseException]) -> Callable[[int, TrainingRecord], None]:
+    def tell(epoch: int, _: TrainingRecord) -> None:
         if epoch == epochs:
             raise error
 

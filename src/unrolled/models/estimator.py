@@ -17,7 +17,7 @@ from torch import Tensor
 from unrolled import __version__
 from unrolled.atomic_write import replace_folder
 from unrolled.errors import ArgumentError, ModelLoadError, NotFittedError, StorageError, UnrolledError
-from unrolled.models.forecasting.training import require_device
+from unrolled.train.device import check_device
 from unrolled.validation import check_path, suggest_spelling
 
 _TENSORS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
@@ -105,7 +105,7 @@ class SavedEstimator(Estimator):
         tensors, config = load_model(path, cls.__name__)
         try:
             model = cls(**cls._given(config["params"]) | ({} if device is None else {"device": device}))
-            require_device(model.device)
+            check_device(model.device)
             model._restore(tensors, config)
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as fault:
             if isinstance(fault, UnrolledError):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unrolled.data.sequences import Sequences
-    from unrolled.models.forecasting.windows import Batch
+    from unrolled.models.forecasting.windows import ForecastBatch
 
 
 @runtime_checkable
@@ -53,7 +53,7 @@ class SupportsForecastWindows(Protocol):
     [True, False]
     """
 
-    def last_windows(self, series: Any = None, *, most: int = 256) -> Batch:
+    def last_windows(self, series: Any = None, *, most: int = 256) -> ForecastBatch:
         """Return the newest windows of each series, at most so many, as the networks read them."""
 
 

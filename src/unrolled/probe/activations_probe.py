@@ -31,7 +31,7 @@ from unrolled.probe.gradients_probe import gradients
 from unrolled.probe.measure.retrain import RowIndices
 from unrolled.probe.model.adapter import ProbedModel, as_probed_model
 from unrolled.probe.wording import aligned, percent
-from unrolled.train.loop import Plan, fit, seeded
+from unrolled.train.loop import TrainingConfig, fit, seeded
 from unrolled.validation import ErrorCollector, check_choice, check_float, check_int
 
 Floats = NDArray[np.float64]
@@ -170,7 +170,7 @@ def activations(
     """
     _check(activations, seeds, hidden_size, max_epochs, learning_rate, random_state)
     task = _TrainingTask(X, y, hidden_size, random_state)
-    plan = Plan(
+    plan = TrainingConfig(
         max_epochs=max_epochs,
         batch_size=min(_BATCH, len(task.trained)),
         learning_rate=learning_rate,
@@ -235,7 +235,7 @@ def _are_decimals(y: Any) -> bool:
     return numbers.dtype.kind == "f" and bool((numbers != np.round(numbers)).any())
 
 
-def _train_seeds(name: str, task: _TrainingTask, plan: Plan, seeds: range) -> ActivationRuns:
+def _train_seeds(name: str, task: _TrainingTask, plan: TrainingConfig, seeds: range) -> ActivationRuns:
     """The trainings with one activation."""
     start_s = time.perf_counter()
     runs = [
@@ -247,7 +247,7 @@ def _train_seeds(name: str, task: _TrainingTask, plan: Plan, seeds: range) -> Ac
 
 
 def _train_once(
-    sizes: SequenceSizes, task: _TrainingTask, plan: Plan
+    sizes: SequenceSizes, task: _TrainingTask, plan: TrainingConfig
 ) -> tuple[list[float], bool, float, float, float]:
     """One training: losses of its epochs, whether it diverged, score, growth before and after."""
     with seeded(plan.seed):

@@ -63,11 +63,11 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
         ) from fault
 
 
-def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def select_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors whose names start with `prefix`, without it.
 
     >>> import torch
-    >>> below("best.", {"best.bias": torch.zeros(1), "last.bias": torch.ones(1)})
+    >>> select_prefix("best.", {"best.bias": torch.zeros(1), "last.bias": torch.ones(1)})
     {'bias': tensor([0.])}
     """
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

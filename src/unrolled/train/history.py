@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class TrainingRecord:
     """One epoch: losses are means over its windows, seconds its wall time with validation."""
 
     epoch: int
@@ -25,7 +25,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class History(Record):
-    """One training, an `Epoch` each.
+    """One training, a `TrainingRecord` each.
 
     Args:
         epochs: in order, counted from 1.
@@ -33,20 +33,21 @@ class History(Record):
         stopped: "finished" all epochs, "early" for want of progress, or "interrupted" by Ctrl-C.
         seconds: wall time in all.
 
-    >>> history = History((Epoch(1, 0.5, 0.6, 0.01, 0.1), Epoch(2, 0.4, 0.7, 0.01, 0.1)), 1, "early", 0.2)
+    >>> first, second = TrainingRecord(1, 0.5, 0.6, 0.01, 0.1), TrainingRecord(2, 0.4, 0.7, 0.01, 0.1)
+    >>> history = History((first, second), 1, "early", 0.2)
     >>> history.best.validation_loss
     0.6
     """
 
     kind: ClassVar[str] = "history"
 
-    epochs: tuple[Epoch, ...]
+    epochs: tuple[TrainingRecord, ...]
     best_epoch: int
     stopped: Literal["finished", "early", "interrupted"]
     seconds: float
 
     @property
-    def best(self) -> Epoch:
+    def best(self) -> TrainingRecord:
         """The epoch whose weights were kept."""
         return self.epochs[self.best_epoch - 1]
 
@@ -69,7 +70,7 @@ class History(Record):
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> History:
         """The history that `to_dict` wrote."""
-        epochs = tuple(Epoch(**epoch) for epoch in record["epochs"])
+        epochs = tuple(TrainingRecord(**epoch) for epoch in record["epochs"])
         return cls(epochs, record["best_epoch"], record["stopped"], record["seconds"])
 
     def to_frame(self) -> pd.DataFrame:

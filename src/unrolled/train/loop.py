@@ -15,15 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ModelLoadError, TrainingError
-from unrolled.train.checkpoint import below, load_checkpoint, save_checkpoint
-from unrolled.train.history import Epoch, History
+from unrolled.train.checkpoint import load_checkpoint, save_checkpoint, select_prefix
+from unrolled.train.history import History, TrainingRecord
 from unrolled.train.optimizer import AdamW
 
 _random_state = threading.RLock()
 _SEED_STRIDE = 1_000_003  # between members: farther apart than anyone's neighbouring seeds
 
 
-class Examples(Protocol):
+class Dataset(Protocol):
     """What can be trained on: a number of examples, and any of them as one batch."""
 
     def __len__(self) -> int: ...
@@ -33,7 +33,7 @@ class Examples(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingConfig:
     """The settings of one training.
 
     Args:
@@ -64,12 +64,12 @@ class Plan:
 def fit(
     network: nn.Module,
     loss: Callable[[nn.Module, Any], Tensor],
-    training: Examples,
-    validation: Examples | None,
-    plan: Plan,
+    training: Dataset,
+    validation: Dataset | None,
+    plan: TrainingConfig,
     *,
     checkpoint: Path | None = None,
-    tell: Callable[[int, Epoch], object] = lambda _, __: None,
+    tell: Callable[[int, TrainingRecord], object] = lambda _, __: None,
 ) -> History:
     """Train `network` in place; it ends with the best weights seen.
 
@@ -128,10 +128,10 @@ class _Training:
         self,
         network: nn.Module,
         loss: Callable[[nn.Module, Any], Tensor],
-        training: Examples,
-        validation: Examples | None,
+        training: Dataset,
+        validation: Dataset | None,
         *,
-        plan: Plan,
+        plan: TrainingConfig,
         checkpoint: Path | None,
     ) -> None:
         self.network, self.loss, self.plan, self.checkpoint = network, loss, plan, checkpoint
@@ -142,11 +142,11 @@ class _Training:
             weight_decay=plan.weight_decay,
             clip_norm=plan.clip_norm,
         )
-        self.epochs: list[Epoch] = []
+        self.epochs: list[TrainingRecord] = []
         self.best: dict[str, Tensor] = _copy(network)
         self.best_epoch = 0
 
-    def to_the_end(self, tell: Callable[[int, Epoch], object]) -> History:
+    def to_the_end(self, tell: Callable[[int, TrainingRecord], object]) -> History:
         self._resume()
         stopped = self._ended()
         try:
@@ -182,7 +182,7 @@ class _Training:
         judged = None if self.validation is None else self._judge(self.validation)
         self._require_finite(mean, judged)
         rate = self.optimizer.learning_rate
-        record = Epoch(len(self.epochs) + 1, mean, judged, rate, time.perf_counter() - start_s)
+        record = TrainingRecord(len(self.epochs) + 1, mean, judged, rate, time.perf_counter() - start_s)
         self.epochs.append(record)
         best = self.epochs[self.best_epoch - 1].validation_loss if self.best_epoch else None
         if judged is None or best is None or judged < best:
@@ -198,7 +198,7 @@ class _Training:
         return value.item()
 
     @torch.no_grad()
-    def _judge(self, examples: Examples) -> float:
+    def _judge(self, examples: Dataset) -> float:
         """Mean loss over all examples, in batches large enough to be quick and small enough to fit."""
         self.network.eval()
         chunks = torch.split(torch.arange(len(examples)), max(1024, self.plan.batch_size))
@@ -235,17 +235,21 @@ class _Training:
             return
         tensors, record = saved
         now = {"plan": asdict(self.plan), "examples": len(self.training)}
-        if {key: record.get(key) for key in now} != now or not self._fits(below("network.", tensors)):
+        if {key: record.get(key) for key in now} != now or not self._fits(select_prefix("network.", tensors)):
             raise ModelLoadError(
                 f"{self.checkpoint}: this checkpoint was made with other settings or data. "
                 "Delete the folder to train from the start, or give back the settings it was made with."
             )
         try:
-            epochs = [Epoch(**epoch) for epoch in record["epochs"]]
-            self.network.load_state_dict(below("network.", tensors))
+            epochs = [TrainingRecord(**epoch) for epoch in record["epochs"]]
+            self.network.load_state_dict(select_prefix("network.", tensors))
             self.optimizer.load_tensors(tensors)
             torch.set_rng_state(tensors["random_state"])
-            self.best, self.best_epoch, self.epochs = below("best.", tensors), record["best_epoch"], epochs
+            self.best, self.best_epoch, self.epochs = (
+                select_prefix("best.", tensors),
+                record["best_epoch"],
+                epochs,
+            )
         except (KeyError, TypeError, ValueError, RuntimeError) as fault:
             raise ModelLoadError(
                 f"{self.checkpoint}: not a whole checkpoint ({type(fault).__name__}: {fault}). "

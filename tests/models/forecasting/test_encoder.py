@@ -11,7 +11,7 @@ from unrolled.data.io.read import read
 from unrolled.data.preprocess.transforms import Scale, Transform, Transformed
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
-from unrolled.models.forecasting.encoder import Encoding
+from unrolled.models.forecasting.encoder import SeriesEncoder
 from unrolled.models.forecasting.windows import Windows
 
 HORIZON, ORIGIN = 4, 40
@@ -29,11 +29,11 @@ def _panel(later: float = 1.0, past_later: float = 0.0) -> Sequences:
     return read(pd.concat(parts), target="y", past=["p"], future=["f"])
 
 
-def _windows(encoding: Encoding, series: Sequences) -> Windows:
+def _windows(encoding: SeriesEncoder, series: Sequences) -> Windows:
     return encoding.windows(encoding.tracks(series, HORIZON), 16, HORIZON)
 
 
-def _seen(encoding: Encoding, series: Sequences) -> list[np.ndarray]:
+def _seen(encoding: SeriesEncoder, series: Sequences) -> list[np.ndarray]:
     """All that a network is shown at the origin of each series."""
     windows = _windows(encoding, series)
     batch = windows.batch(windows.rows(np.array([0, 1]), np.array([ORIGIN, ORIGIN])))
@@ -42,7 +42,7 @@ def _seen(encoding: Encoding, series: Sequences) -> list[np.ndarray]:
 
 
 def _is_blind(name: str) -> bool:
-    encoding = Encoding.learn(_panel(), name, 12)
+    encoding = SeriesEncoder.learn(_panel(), name, 12)
     altered = _panel(later=3.0, past_later=5.0)
     pairs = zip(_seen(encoding, _panel()), _seen(encoding, altered), strict=True)
     return all(np.array_equal(a, b) for a, b in pairs)
@@ -76,7 +76,7 @@ def test_the_target_among_the_inputs_is_seen(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_future_column_is_told_for_each_step_ahead() -> None:
     """In standard deviations of the fitted data, beside sine and cosine of the month."""
     series = _panel()
-    encoding = Encoding.learn(series, "difference", 12)
+    encoding = SeriesEncoder.learn(series, "difference", 12)
     windows = _windows(encoding, series)
     ahead = windows.batch(windows.rows(np.array([1]), np.array([ORIGIN]))).ahead[0].numpy()
     f = series.values[:, series.columns.index("f")]
@@ -92,22 +92,22 @@ def test_a_covariate_that_never_changed_keeps_its_unit() -> None:
     y = np.where(np.arange(64) < 60, np.random.default_rng(0).normal(size=64).cumsum(), np.nan)
     frame = pd.DataFrame({"ds": pd.date_range("2020", periods=64, freq="D"), "y": y, "rate": rate})
     series = read(frame, future=["rate"])
-    encoding = Encoding.learn(series.head(np.array([60])), "difference", 1)
+    encoding = SeriesEncoder.learn(series.head(np.array([60])), "difference", 1)
     assert np.std(rate[:60]) > 0  # rounding: divided by it, the change is 7e15 units
     np.testing.assert_allclose(encoding.tracks(series, HORIZON)[0].ahead[:, 0], rate - 0.1, atol=1e-12)
 
 
 def test_an_encoding_survives_json() -> None:
     """Equal after the way to text and back."""
-    encoding = Encoding.learn(_panel(), "auto", 12)
-    assert Encoding.from_dict(json.loads(json.dumps(encoding.to_dict()))) == encoding
+    encoding = SeriesEncoder.learn(_panel(), "auto", 12)
+    assert SeriesEncoder.from_dict(json.loads(json.dumps(encoding.to_dict()))) == encoding
 
 
 def test_series_are_of_one_size_to_the_network() -> None:
     """A series a hundred times as large gives the same inputs."""
     one = np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.1, size=50)))
     for name in ("scale", "difference", "log-difference"):
-        tracks = Encoding.learn(read([one, 100 * one]), name, 1).tracks(read([one, 100 * one]), HORIZON)
+        tracks = SeriesEncoder.learn(read([one, 100 * one]), name, 1).tracks(read([one, 100 * one]), HORIZON)
         np.testing.assert_allclose(tracks[0].transformed.inputs, tracks[1].transformed.inputs, rtol=1e-9)
 
 
@@ -116,7 +116,7 @@ def test_a_panel_shares_what_is_subtracted() -> None:
     rng = np.random.default_rng(1)
     growing = [100 * np.exp(np.cumsum(rng.normal(0.02, 0.08, size=150))) for _ in range(4)]
     below = np.cumsum(rng.normal(size=150))
-    encoding = Encoding.learn(read([*growing, below]), "auto", 1)
+    encoding = SeriesEncoder.learn(read([*growing, below]), "auto", 1)
     assert encoding.common == "log-difference"
     assert list(encoding.transforms.values()) == ["log-difference"] * 4 + ["difference"]
     assert encoding.reason.startswith("difference suits 5 of 5 series; of the 4 whose level moves enough")
@@ -125,7 +125,7 @@ def test_a_panel_shares_what_is_subtracted() -> None:
 def test_minmax_does_not_know_a_new_series() -> None:
     """Its range was never seen; the sentence says what to do."""
     series = read([[1.0, 2.0, 4.0, 3.0]])
-    encoding = Encoding.learn(series, "minmax", 1)
+    encoding = SeriesEncoder.learn(series, "minmax", 1)
     with pytest.raises(
         DataError, match="series 'new': transform 'minmax' only knows the ranges of the series"
     ):

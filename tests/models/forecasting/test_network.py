@@ -9,23 +9,23 @@ from unrolled.models.forecasting.network import (
     CELLS,
     QUANTILES,
     ForecastNetwork,
-    Sizes,
+    ForecastNetworkConfig,
     _asinh,
     quantile_loss,
 )
-from unrolled.models.forecasting.windows import Batch, Track, Windows
+from unrolled.models.forecasting.windows import EncodedSeries, ForecastBatch, Windows
 
 
 def _windows() -> Windows:
     rng, rule = np.random.default_rng(0), Transform("difference", 3)
     y = np.cumsum(rng.normal(size=50))
-    track = Track(rule.apply(y, rule.learn(y)), rng.normal(size=(50, 1)), rng.normal(size=(54, 2)))
+    track = EncodedSeries(rule.apply(y, rule.learn(y)), rng.normal(size=(50, 1)), rng.normal(size=(54, 2)))
     return Windows([track], window=9, horizon=4, season=3, usual_share=1.0)
 
 
 def _network(cell: str, windows: Windows, *, num_layers: int = 1, dropout: float = 0.0) -> ForecastNetwork:
     torch.manual_seed(0)
-    sizes = Sizes(
+    sizes = ForecastNetworkConfig(
         cell, windows.inputs.shape[1], windows.window, windows.recent, windows.horizon, hidden_size=5,
         num_layers=num_layers, activation="tanh", dropout=dropout, anchors=windows.anchors,
         ahead=windows.ahead,
@@ -33,7 +33,7 @@ def _network(cell: str, windows: Windows, *, num_layers: int = 1, dropout: float
     return ForecastNetwork(sizes)
 
 
-def _batch(windows: Windows) -> Batch:
+def _batch(windows: Windows) -> ForecastBatch:
     return windows.batch(windows.rows(0, np.array([10, 25, 48])))
 
 

@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from unrolled import DataError, Forecaster, read
-from unrolled.models.forecasting.encoder import Encoding
-from unrolled.models.forecasting.validation import fitting_window, forecastable, shown_season
+from unrolled.models.forecasting.encoder import SeriesEncoder
+from unrolled.models.forecasting.validation import check_series, choose_window, detect_season
 
 SMALL = {"horizon": 2, "hidden_size": 4, "max_epochs": 1, "window": 6}
 
@@ -38,7 +38,7 @@ def test_a_text_is_no_forecast() -> None:
 def test_times_without_a_frequency_get_one() -> None:
     """A `Sequences` made by hand goes on day by day, not nanosecond by nanosecond."""
     by_hand = replace(read(_dated(_wandering(40), "D")), freq=None)
-    assert forecastable(by_hand).freq == "D"
+    assert check_series(by_hand).freq == "D"
     ahead = Forecaster(**SMALL).fit(by_hand).predict()["ds"]
     assert [str(day)[:10] for day in ahead] == ["2020-02-10", "2020-02-11"]
 
@@ -66,15 +66,15 @@ def test_a_season_is_looked_for_where_series_show_one() -> None:
     months = np.arange(120)
     rng = np.random.default_rng(3)
     yearly = _dated(50 + 10 * np.sin(months * np.pi / 6) + rng.normal(size=120), "MS")
-    assert shown_season(read(yearly)) == 12
-    assert shown_season(read(_dated(_wandering(120), "MS"))) == 1
+    assert detect_season(read(yearly)) == 12
+    assert detect_season(read(_dated(_wandering(120), "MS"))) == 1
 
 
 def test_the_window_is_bounded_by_rule_and_by_the_longest_series() -> None:
     """Ten seasons from 48 to 256, and never more than leaves room for a horizon."""
     long, short = read(_wandering(900)), read(_wandering(30))
-    assert [fitting_window(long, 12, season, None) for season in (1, 12, 24, 52)] == [48, 120, 240, 256]
-    assert fitting_window(short, 12, 1, None) == 18
+    assert [choose_window(long, 12, season, None) for season in (1, 12, 24, 52)] == [48, 120, 240, 256]
+    assert choose_window(short, 12, 1, None) == 18
 
 
 def test_an_unknown_series_gets_the_fitted_transform() -> None:
@@ -93,7 +93,7 @@ def test_a_rehearsal_knows_no_scale_of_what_judges_it() -> None:
     units = []
     for values in (y, wild):
         series = read(values)
-        encoding = Encoding.learn(series, "difference", 1).measured_on(series.head(np.array([90])))
+        encoding = SeriesEncoder.learn(series, "difference", 1).measured_on(series.head(np.array([90])))
         units.append(encoding.tracks(series, 2)[0].transformed.unit[:90])
     np.testing.assert_array_equal(*units)
 

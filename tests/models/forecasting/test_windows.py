@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from unrolled.data.preprocess.transforms import Transform
-from unrolled.models.forecasting.windows import Selection, Track, Windows
+from unrolled.models.forecasting.windows import EncodedSeries, ForecastDataset, Windows
 
 LIMIT, RECENT_LIMIT, YEARS = 12.0, 60.0, 2
 SHARE = 0.25
@@ -17,15 +17,15 @@ class Made(NamedTuple):
     """Windows, and what they were made of."""
 
     windows: Windows
-    tracks: list[Track]
+    tracks: list[EncodedSeries]
     name: str
 
 
-def _track(steps: int, rule: Transform, horizon: int, seed: int) -> Track:
+def _track(steps: int, rule: Transform, horizon: int, seed: int) -> EncodedSeries:
     rng = np.random.default_rng(seed)
     y = np.exp(2 + seed + np.cumsum(rng.normal(0.01, 0.3, size=steps)))
     transformed = rule.apply(y, rule.learn(y))
-    return Track(transformed, rng.normal(size=(steps, 2)), rng.normal(size=(steps + horizon, 3)))
+    return EncodedSeries(transformed, rng.normal(size=(steps, 2)), rng.normal(size=(steps + horizon, 3)))
 
 
 def _made(
@@ -42,7 +42,7 @@ def _made(
     return Made(windows, tracks, name)
 
 
-def _row(track: Track, t: int) -> np.ndarray:
+def _row(track: EncodedSeries, t: int) -> np.ndarray:
     """(F,) what the network reads of one step; zeros before the series."""
     if t < 0:
         return np.zeros(2 + track.past.shape[1] + track.ahead.shape[1])
@@ -156,7 +156,7 @@ def test_a_level_of_a_billion_keeps_its_ones() -> None:
     """Differences are taken before anything is rounded to float32."""
     rule, y = Transform("difference"), 1e9 + np.arange(30.0)
     nothing = np.empty((30, 0))
-    track = Track(rule.apply(y, rule.learn(y)), nothing, nothing)
+    track = EncodedSeries(rule.apply(y, rule.learn(y)), nothing, nothing)
     windows = Windows([track], window=6, horizon=2, season=1, usual_share=1.0)
     batch = windows.batch(windows.rows(0, np.array([20])))
     unit = track.transformed.unit[20]
@@ -174,12 +174,12 @@ def test_no_window_reaches_into_its_neighbour() -> None:
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def _selection(made: Made, cuts: tuple[int, ...], readouts: int, first: int = 2) -> Selection:
+def _selection(made: Made, cuts: tuple[int, ...], readouts: int, first: int = 2) -> ForecastDataset:
     chosen = [(k, t) for k, cut in enumerate(cuts) for t in range(first, cut - 1)]
     series, steps = np.array(chosen).T
     starts = made.windows.rows(series, np.zeros_like(steps))
     ends = starts + np.array(cuts)[series]
-    return Selection(made.windows, starts + steps, firsts=starts + first, cuts=ends, readouts=readouts)
+    return ForecastDataset(made.windows, starts + steps, firsts=starts + first, cuts=ends, readouts=readouts)
 
 
 def test_a_selection_hides_what_lies_after_the_cut() -> None:
@@ -192,7 +192,7 @@ def test_a_selection_hides_what_lies_after_the_cut() -> None:
             scale = rule.learn(y[:25])
             y[25:] *= after
             nothing = np.empty((40, 0))
-            track = Track(rule.apply(y, scale), nothing, nothing)
+            track = EncodedSeries(rule.apply(y, scale), nothing, nothing)
             windows = Windows([track], window=window, horizon=horizon, season=1, usual_share=1.0)
             selection = _selection(Made(windows, [track], "difference"), (25,), readouts)
             torch.manual_seed(1)

@@ -23,7 +23,7 @@ from unrolled.evaluate.forecasting.rolling_origin import (
     perturbed_after,
 )
 from unrolled.evaluate.forecasting.verdict import BaselineLosses, Verdict, backtest_verdict
-from unrolled.models.forecasting.validation import require_distinct
+from unrolled.models.forecasting.validation import check_output_names
 from unrolled.validation import ErrorCollector, check_float, check_int
 
 Ints = NDArray[np.int64]
@@ -147,7 +147,7 @@ def backtest(
     names = _check_arguments(origins, step, level, baselines)
     series = read(series)
     require_regular(series)
-    require_distinct(series, ["cutoff", "y", model.cell, *names])
+    check_output_names(series, ["cutoff", "y", model.cell, *names])
     horizon = check_int("horizon", model.horizon, least=1)
     ends, early = common_ends(series)
     if step is None:

@@ -14,7 +14,7 @@ _LEAST_RATIO, _MOST_RATIO = 0.5, 3.0
 _PRIOR_POINTS = 30.0  # how many held-out points "as trained" counts for
 
 
-def calibrate(answers: Floats, targets: Floats, quantiles: Sequence[float]) -> Floats:
+def calibration_factors(answers: Floats, targets: Floats, quantiles: Sequence[float]) -> Floats:
     """How far each quantile must move from the median so that it holds on data the network never saw.
 
     For the quantile τ, the ratio (target − median) / (q_τ − median) exceeds c in a share τ (or 1 − τ)
@@ -33,7 +33,7 @@ def calibrate(answers: Floats, targets: Floats, quantiles: Sequence[float]) -> F
 
     >>> rng = np.random.default_rng(0)
     >>> answers = np.tile([-0.5, 0.0, 0.5], (4000, 1))  # too narrow for a standard normal
-    >>> calibrate(answers, rng.normal(size=4000), [0.1, 0.5, 0.9]).round(1).tolist()
+    >>> calibration_factors(answers, rng.normal(size=4000), [0.1, 0.5, 0.9]).round(1).tolist()
     [2.5, 1.0, 2.6]
     """
     middle = len(quantiles) // 2
@@ -49,22 +49,22 @@ def calibrate(answers: Floats, targets: Floats, quantiles: Sequence[float]) -> F
     return factors
 
 
-def stretched(answers: Floats, factors: Floats) -> Floats:
+def rescale_quantiles(answers: Floats, factors: Floats) -> Floats:
     """The quantiles (..., Q) moved away from their median by these factors, still rising."""
     middle = len(factors) // 2
     median = answers[..., middle : middle + 1]
     return np.asarray(np.sort(median + (answers - median) * factors, axis=-1))
 
 
-def at_level(answers: Floats, quantiles: Sequence[float], wanted: float) -> Floats:
+def interpolate_quantile(answers: Floats, quantiles: Sequence[float], wanted: float) -> Floats:
     """The quantile `wanted` (...) out of those at hand (..., Q).
 
     Straight lines between two of them, on the scale of a normal distribution's quantiles; beyond the
     outermost, its distance from the median grows as a normal distribution's would.
 
-    >>> at_level(np.array([[-1.0, 0.0, 1.0]]), [0.1, 0.5, 0.9], 0.9).tolist()
+    >>> interpolate_quantile(np.array([[-1.0, 0.0, 1.0]]), [0.1, 0.5, 0.9], 0.9).tolist()
     [1.0]
-    >>> at_level(np.array([[-1.0, 0.0, 1.0]]), [0.1, 0.5, 0.9], 0.99).round(2).tolist()
+    >>> interpolate_quantile(np.array([[-1.0, 0.0, 1.0]]), [0.1, 0.5, 0.9], 0.99).round(2).tolist()
     [1.82]
     """
     place = [NormalDist().inv_cdf(level) for level in quantiles]

@@ -16,14 +16,14 @@ from unrolled.data.preprocess.time_features import cycle_inputs
 from unrolled.data.preprocess.transforms import LEAST_RANGE, Scale, Transform, Transformed, choose_transform
 from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import DataError
-from unrolled.models.forecasting.windows import Track, Windows
+from unrolled.models.forecasting.windows import EncodedSeries, Windows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Encoding:
+class SeriesEncoder:
     """The transform of each series and the scale of each input, from the data that was fitted on.
 
     All series share what is subtracted (differences, seasonal differences, levels) and whether it is done
@@ -52,7 +52,7 @@ class Encoding:
     freq: str | None
 
     @classmethod
-    def learn(cls, series: Sequences, transform: str, season: int) -> Encoding:
+    def learn(cls, series: Sequences, transform: str, season: int) -> SeriesEncoder:
         """Choose the transforms and measure the scales.
 
         Raises:
@@ -66,7 +66,7 @@ class Encoding:
         chosen = cls(names, common, reason, {}, 1.0, 1.0, {}, season, series.freq)
         return chosen.measured_on(series)
 
-    def measured_on(self, series: Sequences) -> Encoding:
+    def measured_on(self, series: Sequences) -> SeriesEncoder:
         """The same transforms, with every scale measured on these steps.
 
         So a rehearsal is kept from knowing the size of what it is judged by.
@@ -86,7 +86,7 @@ class Encoding:
             self, scales=scales, usual_move=move, usual_share=float(np.median(shares)), covariates=covariates
         )
 
-    def tracks(self, series: Sequences, horizon: int) -> list[Track]:
+    def tracks(self, series: Sequences, horizon: int) -> list[EncodedSeries]:
         """Each series as the network sees it, with what is known of its future rows.
 
         Raises:
@@ -108,10 +108,10 @@ class Encoding:
             together = np.zeros((max(len(future), len(ahead)), future.shape[1] + ahead.shape[1]))
             together[: len(future), : future.shape[1]] = future
             together[: len(ahead), future.shape[1] :] = ahead
-            tracks.append(Track(transformed, np.column_stack(past), together))
+            tracks.append(EncodedSeries(transformed, np.column_stack(past), together))
         return tracks
 
-    def windows(self, tracks: list[Track], window: int, horizon: int) -> Windows:
+    def windows(self, tracks: list[EncodedSeries], window: int, horizon: int) -> Windows:
         """All windows of these tracks."""
         return Windows(
             tracks, window=window, horizon=horizon, season=self.season, usual_share=self.usual_share
@@ -123,7 +123,7 @@ class Encoding:
         return asdict(replace(self, covariates={})) | {"covariates": covariates}
 
     @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> Encoding:
+    def from_dict(cls, record: dict[str, Any]) -> SeriesEncoder:
         """The encoding that `to_dict` wrote."""
         scales = {i: Scale(*numbers) for i, numbers in record["scales"].items()}
         covariates = {name: StandardScaler.from_dict(part) for name, part in record["covariates"].items()}

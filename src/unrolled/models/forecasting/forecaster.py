@@ -21,21 +21,22 @@ from unrolled.data.preprocess.transforms import TRANSFORMS
 from unrolled.data.sequences import Sequences
 from unrolled.data.splits import train_lengths
 from unrolled.models.estimator import SavedEstimator, save_model
-from unrolled.models.forecasting.calibration import at_level, stretched
-from unrolled.models.forecasting.encoder import Encoding
-from unrolled.models.forecasting.network import CELLS, QUANTILES, ForecastNetwork, Sizes
-from unrolled.models.forecasting.training import Settings, answer, require_device, train
+from unrolled.models.forecasting.calibration import interpolate_quantile, rescale_quantiles
+from unrolled.models.forecasting.encoder import SeriesEncoder
+from unrolled.models.forecasting.network import CELLS, QUANTILES, ForecastNetwork, ForecastNetworkConfig
+from unrolled.models.forecasting.training import Settings, fit_forecast_networks, predict_quantiles
 from unrolled.models.forecasting.validation import (
-    fitting_window,
-    forecastable,
-    like_fitted,
-    require_distinct,
-    shown_season,
+    check_output_names,
+    check_series,
+    choose_window,
+    detect_season,
+    match_fitted,
 )
-from unrolled.models.forecasting.windows import Batch, Windows
+from unrolled.models.forecasting.windows import ForecastBatch, Windows
 from unrolled.models.summary import model_card, pack_series, unpack_series
 from unrolled.nn.cells.core import NONLINEARITIES
-from unrolled.train.checkpoint import below
+from unrolled.train.checkpoint import select_prefix
+from unrolled.train.device import check_device
 from unrolled.train.history import History
 from unrolled.validation import ErrorCollector, check_choice, check_float, check_int, check_path
 
@@ -150,21 +151,21 @@ class Forecaster(SavedEstimator):
         """
         self._check_arguments()
         start_s = time.perf_counter()
-        series = forecastable(series)
-        require_distinct(series, [self.cell])
+        series = check_series(series)
+        check_output_names(series, [self.cell])
         lengths = series.observed
         season = self.season or (
-            season_length(series.freq) if "seasonal" in self.transform else shown_season(series)
+            season_length(series.freq) if "seasonal" in self.transform else detect_season(series)
         )
-        window = fitting_window(series, self.horizon, season, self.window)
-        encoding = Encoding.learn(series, self.transform, season)
+        window = choose_window(series, self.horizon, season, self.window)
+        encoding = SeriesEncoder.learn(series, self.transform, season)
         cuts = train_lengths(lengths, self.horizon, self.validation_fraction)
         windows = rehearsal = encoding.windows(encoding.tracks(series, self.horizon), window, self.horizon)
         if (cuts < lengths).any():
             known = encoding.measured_on(series.head(cuts))
             rehearsal = known.windows(known.tracks(series, self.horizon), window, self.horizon)
         sizes, settings = self._sizes(windows), self._settings(checkpoint)
-        trained = train(windows, rehearsal, lengths, cuts, sizes=sizes, settings=settings)
+        trained = fit_forecast_networks(windows, rehearsal, lengths, cuts, sizes=sizes, settings=settings)
         # Nothing is learned before this line: a fit that fails leaves the model as it was.
         self.season_, self.window_, self._series, self._encoding = season, window, series, encoding
         self.transform_, self.transform_reason_ = encoding.common, encoding.reason
@@ -210,8 +211,8 @@ class Forecaster(SavedEstimator):
         steps = fitted if horizon is None else check_int("horizon", horizon, least=1, most=fitted)
         widths: Any = level if np.ndim(level) else [level]
         levels = dict.fromkeys(f"{check_float('level', width, above=0, most=99.99):g}" for width in widths)
-        data = self._series if series is None else like_fitted(series, self._series)
-        require_distinct(
+        data = self._series if series is None else match_fitted(series, self._series)
+        check_output_names(
             data, [cell, *(f"{cell}-{side}-{width}" for width in levels for side in ("lo", "hi"))]
         )
         lengths = data.observed
@@ -221,10 +222,10 @@ class Forecaster(SavedEstimator):
         frame[data.names.time] = np.concatenate(
             [_times_after(data, k, int(n), steps) for k, n in enumerate(lengths)]
         )
-        frame[cell] = at_level(answers, QUANTILES, 0.5).ravel()
+        frame[cell] = interpolate_quantile(answers, QUANTILES, 0.5).ravel()
         for width in levels:
             for side, share in (("lo", 0.5 - float(width) / 200), ("hi", 0.5 + float(width) / 200)):
-                frame[f"{cell}-{side}-{width}"] = at_level(answers, QUANTILES, share).ravel()
+                frame[f"{cell}-{side}-{width}"] = interpolate_quantile(answers, QUANTILES, share).ravel()
         return to_frame(frame, data.backend)
 
     def forecast_origins(self, series: Sequences, origins: Ints, *, level: float = 80) -> dict[str, Any]:
@@ -242,13 +243,13 @@ class Forecaster(SavedEstimator):
         self._require_fitted()
         answers = self._quantiles(series, origins)
         return {
-            "point": at_level(answers, QUANTILES, 0.5),
-            "lo": at_level(answers, QUANTILES, 0.5 - level / 200),
-            "hi": at_level(answers, QUANTILES, 0.5 + level / 200),
+            "point": interpolate_quantile(answers, QUANTILES, 0.5),
+            "lo": interpolate_quantile(answers, QUANTILES, 0.5 - level / 200),
+            "hi": interpolate_quantile(answers, QUANTILES, 0.5 + level / 200),
             "quantiles": answers,
         }
 
-    def last_windows(self, series: Any = None, *, most: int = 256) -> Batch:
+    def last_windows(self, series: Any = None, *, most: int = 256) -> ForecastBatch:
         """The windows before the latest origins whose next step is known, as the networks read them.
 
         Args:
@@ -257,7 +258,7 @@ class Forecaster(SavedEstimator):
         """
         self._require_fitted()
         data, horizon = (
-            self._series if series is None else like_fitted(series, self._series),
+            self._series if series is None else match_fitted(series, self._series),
             self.sizes_.horizon,
         )
         windows = self._encoding.windows(self._encoding.tracks(data, horizon), self.window_, horizon)
@@ -296,15 +297,15 @@ class Forecaster(SavedEstimator):
         """Take what was learned from the parts of a saved model."""
         for name in _LEARNED:
             setattr(self, name, config["learned"][name])
-        self.sizes_ = Sizes(**config["sizes"])
+        self.sizes_ = ForecastNetworkConfig(**config["sizes"])
         networks = [ForecastNetwork(self.sizes_) for _ in range(config["networks"])]
         for k, network in enumerate(networks):
-            network.load_state_dict(below(f"network.{k}.", tensors))
+            network.load_state_dict(select_prefix(f"network.{k}.", tensors))
         self._networks = tuple(network.eval().to(self.device) for network in networks)
         self._factors = np.array(config["factors"], dtype=np.float64)
-        self._encoding = Encoding.from_dict(config["encoding"])
+        self._encoding = SeriesEncoder.from_dict(config["encoding"])
         self.history_ = History.from_dict(config["history"])
-        self._series = unpack_series(below("data.", tensors), config["series"])
+        self._series = unpack_series(select_prefix("data.", tensors), config["series"])
 
     @property
     def networks_(self) -> tuple[ForecastNetwork, ...]:
@@ -318,13 +319,13 @@ class Forecaster(SavedEstimator):
         tracks = self._encoding.tracks(series, horizon)
         windows = self._encoding.windows(tracks, self.window_, horizon)
         rows = np.concatenate([windows.rows(k, steps) for k, steps in enumerate(origins)])
-        answers = stretched(answer(self._networks, windows, rows, self.device), self._factors)
-        answers = answers.reshape(*origins.shape, horizon, len(QUANTILES))
+        raw = predict_quantiles(self._networks, windows, rows, self.device)
+        answers = rescale_quantiles(raw, self._factors).reshape(*origins.shape, horizon, len(QUANTILES))
         pairs = zip(tracks, origins, answers, strict=True)
         return np.stack([track.transformed.levels(steps, own) for track, steps, own in pairs])
 
-    def _sizes(self, windows: Windows) -> Sizes:
-        return Sizes(
+    def _sizes(self, windows: Windows) -> ForecastNetworkConfig:
+        return ForecastNetworkConfig(
             cell=self.cell,
             inputs=windows.inputs.shape[1],
             window=windows.window,
@@ -363,7 +364,7 @@ class Forecaster(SavedEstimator):
             if getattr(self, name) is not None:
                 faults.collect(check_int, name, getattr(self, name), least=least)
         faults.collect(check_int, "random_state", self.random_state, most=2**62)
-        faults.collect(require_device, self.device)
+        faults.collect(check_device, self.device)
         faults.collect(check_float, "dropout", self.dropout, least=0, below=1)
         faults.collect(check_float, "learning_rate", self.learning_rate, above=0)
         faults.collect(check_float, "validation_fraction", self.validation_fraction, least=0, most=0.5)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from unrolled.models.forecasting.windows import Batch
+from unrolled.models.forecasting.windows import ForecastBatch
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 from unrolled.nn.modules.quantile_head import QuantileHead, pinball_loss
 
@@ -16,7 +16,7 @@ QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 
 
 @dataclass(frozen=True)
-class Sizes:
+class ForecastNetworkConfig:
     """All that it takes to build the network of a Forecaster.
 
     Args:
@@ -53,7 +53,7 @@ class ForecastNetwork(nn.Module):
     a huge move stays readable), what is known of the horizon, and how large and how old the series is.
     """
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: ForecastNetworkConfig) -> None:
         super().__init__()
         self.sizes = sizes
         self.core = _core(sizes)
@@ -67,7 +67,7 @@ class ForecastNetwork(nn.Module):
             anchors=sizes.anchors,
         )
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: ForecastBatch) -> Tensor:
         """(M, h, Q) quantiles of the horizon at every readout, in units of its origin."""
         output, _ = self.core(batch.inputs)  # (B, W, H)
         B, device = len(output), output.device
@@ -95,7 +95,7 @@ def _asinh(x: Tensor) -> Tensor:
     return torch.log1p(size + more) * sign
 
 
-def _core(sizes: Sizes) -> nn.Module:
+def _core(sizes: ForecastNetworkConfig) -> nn.Module:
     if sizes.cell == "feedforward":
         return FeedForward(sizes.window * sizes.inputs, sizes.hidden_size)
     shape = (sizes.inputs, sizes.hidden_size, sizes.num_layers)
@@ -121,7 +121,7 @@ class FeedForward(nn.Module):
         return hidden.expand(-1, window.shape[1], -1), None
 
 
-def quantile_loss(network: nn.Module, batch: Batch) -> Tensor:
+def quantile_loss(network: nn.Module, batch: ForecastBatch) -> Tensor:
     """Mean pinball loss over the known steps, each in proportion to how far its series usually moves.
 
     Dividing a target by its unit makes series comparable; multiplying the loss by the unit's share gives

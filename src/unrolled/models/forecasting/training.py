@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.data.splits import evenly_spaced, train_origins, validation_origins
-from unrolled.errors import ArgumentError
-from unrolled.models.forecasting.calibration import calibrate
-from unrolled.models.forecasting.network import QUANTILES, ForecastNetwork, Sizes, quantile_loss
-from unrolled.models.forecasting.windows import Batch, Selection, Windows
-from unrolled.train.history import Epoch, History
-from unrolled.train.loop import Plan, fit, member_seed, seeded
+from unrolled.models.forecasting.calibration import calibration_factors
+from unrolled.models.forecasting.network import (
+    QUANTILES,
+    ForecastNetwork,
+    ForecastNetworkConfig,
+    quantile_loss,
+)
+from unrolled.models.forecasting.windows import ForecastBatch, ForecastDataset, Windows
+from unrolled.train.history import History, TrainingRecord
+from unrolled.train.loop import TrainingConfig, fit, member_seed, seeded
 from unrolled.train.progress import ProgressLine
 
 Floats = NDArray[np.float64]
@@ -54,8 +58,14 @@ class Trained:
     history: History
 
 
-def train(
-    windows: Windows, rehearsal: Windows, lengths: Ints, cuts: Ints, *, sizes: Sizes, settings: Settings
+def fit_forecast_networks(
+    windows: Windows,
+    rehearsal: Windows,
+    lengths: Ints,
+    cuts: Ints,
+    *,
+    sizes: ForecastNetworkConfig,
+    settings: Settings,
 ) -> Trained:
     """Train twice: without the latest part of every series, then afresh on everything.
 
@@ -91,26 +101,10 @@ def train(
     return Trained(networks or (rehearsed,), factors, replace(history, stopped=stopped))
 
 
-def require_device(device: str) -> None:
-    """Pass if torch can compute there.
-
-    Raises:
-        ArgumentError: it is no device, or not one of this machine.
-    """
-    fault: Exception | None = None
-    try:
-        torch.zeros(1, device=device).item()  # "meta" makes tensors, but holds no numbers
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as refused:
-        fault = refused
-    if fault or not isinstance(device, str):  # a name can be saved, a torch.device cannot
-        raise ArgumentError(
-            "device: expected the name of one that torch can use here, such as 'cpu', "
-            f"got {device!r}. Use device='cpu'."
-        ) from fault
-
-
 @torch.inference_mode()
-def answer(networks: tuple[ForecastNetwork, ...], windows: Windows, rows: Ints, device: str) -> Floats:
+def predict_quantiles(
+    networks: tuple[ForecastNetwork, ...], windows: Windows, rows: Ints, device: str
+) -> Floats:
     """(M, h, Q) quantiles at the end of these windows, in units of the origin, a mean over the networks."""
     parts = []
     for start in range(0, len(rows), _CHUNK):
@@ -120,7 +114,7 @@ def answer(networks: tuple[ForecastNetwork, ...], windows: Windows, rows: Ints, 
 
 
 def _ensemble(
-    sizes: Sizes, everything: Selection, settings: Settings, epochs: int
+    sizes: ForecastNetworkConfig, everything: ForecastDataset, settings: Settings, epochs: int
 ) -> tuple[tuple[ForecastNetwork, ...], tuple[ForecastNetwork, ...], History]:
     """The networks of all seeds, fewer after Ctrl-C; the one that it cut short; the history of the last."""
     networks: list[ForecastNetwork] = []
@@ -141,11 +135,15 @@ def _ensemble(
 
 
 def _fit(
-    network: ForecastNetwork, training: Selection, judged: Selection | None, settings: Settings, label: str
+    network: ForecastNetwork,
+    training: ForecastDataset,
+    judged: ForecastDataset | None,
+    settings: Settings,
+    label: str,
 ) -> History:
     by_rule = min(_BATCH, max(8, len(training) // 8))
     batch = by_rule if settings.batch_size is None else min(settings.batch_size, len(training))
-    plan = Plan(
+    plan = TrainingConfig(
         max_epochs=settings.max_epochs,
         batch_size=batch,
         learning_rate=settings.learning_rate,
@@ -157,7 +155,7 @@ def _fit(
         plan = replace(plan, identity=training.fingerprint(repr(network.sizes)))
     with ProgressLine(label, plan.max_epochs, shown=settings.verbose) as line:
 
-        def tell(epoch: int, record: Epoch) -> None:
+        def tell(epoch: int, record: TrainingRecord) -> None:
             loss = record.train_loss if record.validation_loss is None else record.validation_loss
             line.update(epoch, f"epochs, loss {loss:.4g}")
 
@@ -169,17 +167,17 @@ def _steps_per_epoch(examples: int) -> int:
     return int(np.clip(round(np.sqrt(examples) / 4), 8, 160))
 
 
-def _loss(device: str) -> Callable[[torch.nn.Module, Batch], Tensor]:
+def _loss(device: str) -> Callable[[torch.nn.Module, ForecastBatch], Tensor]:
     return lambda network, batch: quantile_loss(network, batch.to(device))
 
 
-def _training(windows: Windows, cuts: Ints, settings: Settings) -> Selection:
+def _training(windows: Windows, cuts: Ints, settings: Settings) -> ForecastDataset:
     """Every origin with a target before its series' cut."""
     steps = [train_origins(_FIRST_ORIGIN, int(cut)) for cut in cuts]
     return _selection(windows, steps, cuts, readouts=_READOUTS if settings.recurrent else 1)
 
 
-def _judging(windows: Windows, lengths: Ints, cuts: Ints) -> Selection:
+def _judging(windows: Windows, lengths: Ints, cuts: Ints) -> ForecastDataset:
     """Origins all of whose targets were held out, a bounded number of them."""
     each = zip(lengths, cuts, strict=True)
     steps = [validation_origins(int(n), _FIRST_ORIGIN, int(cut)) for n, cut in each]
@@ -188,7 +186,7 @@ def _judging(windows: Windows, lengths: Ints, cuts: Ints) -> Selection:
 
 def _selection(
     windows: Windows, steps: list[Ints], cuts: Ints, *, readouts: int = 1, most: int | None = None
-) -> Selection:
+) -> ForecastDataset:
     """Origins as rows of the windows, each with the first origin and the cut of its series."""
     series = np.repeat(np.arange(len(steps)), [len(own) for own in steps])
     origins = np.concatenate(steps)
@@ -196,7 +194,7 @@ def _selection(
         kept = evenly_spaced(np.arange(len(origins)), most)
         series, origins = series[kept], origins[kept]
     starts = windows.rows(series, np.zeros_like(origins))
-    return Selection(
+    return ForecastDataset(
         windows,
         starts + origins,
         firsts=starts + _FIRST_ORIGIN,
@@ -206,7 +204,7 @@ def _selection(
 
 
 @torch.inference_mode()
-def _calibration(network: ForecastNetwork, judged: Selection, device: str) -> Floats:
+def _calibration(network: ForecastNetwork, judged: ForecastDataset, device: str) -> Floats:
     """The factor of each quantile, from every held-out step ahead."""
     answers, targets = [], []
     for chosen in torch.split(torch.arange(len(judged)), _CHUNK):
@@ -214,9 +212,11 @@ def _calibration(network: ForecastNetwork, judged: Selection, device: str) -> Fl
         known = batch.known > 0
         answers.append(network(batch.to(device)).cpu()[known])
         targets.append(batch.target[known])
-    return calibrate(torch.cat(answers).double().numpy(), torch.cat(targets).double().numpy(), QUANTILES)
+    return calibration_factors(
+        torch.cat(answers).double().numpy(), torch.cat(targets).double().numpy(), QUANTILES
+    )
 
 
-def _seeded(sizes: Sizes, settings: Settings) -> ForecastNetwork:
+def _seeded(sizes: ForecastNetworkConfig, settings: Settings) -> ForecastNetwork:
     with seeded(settings.seed):
         return ForecastNetwork(sizes).to(settings.device)

@@ -25,7 +25,7 @@ _LEAST_WINDOW, _MOST_WINDOW = 48, 256
 _SEASONS_READ = 10
 
 
-def forecastable(data: Any) -> Sequences:
+def check_series(data: Any) -> Sequences:
     """Data that a forecast can be made for: regular, numbers, with its frequency known.
 
     Raises:
@@ -42,7 +42,7 @@ def forecastable(data: Any) -> Sequences:
     return series
 
 
-def require_distinct(series: Sequences, outputs: Iterable[str]) -> None:
+def check_output_names(series: Sequences, outputs: Iterable[str]) -> None:
     """Pass if no column of an answer would take the place of another.
 
     Raises:
@@ -54,12 +54,12 @@ def require_distinct(series: Sequences, outputs: Iterable[str]) -> None:
             raise DataError(f"{series.source}: column '{name}' has the name of an output. Rename it.")
 
 
-def shown_season(series: Sequences) -> int:
+def detect_season(series: Sequences) -> int:
     """The season that the frequency suggests, if more than a fifth of the series show it; else 1.
 
     Seasonal inputs cost a series without a season more than they could give.
 
-    >>> shown_season(read([1.0, 2.0, 4.0]))
+    >>> detect_season(read([1.0, 2.0, 4.0]))
     1
     """
     season = season_length(series.freq)
@@ -69,13 +69,13 @@ def shown_season(series: Sequences) -> int:
     return season if sum(showing) > _LEAST_SEASONAL * len(showing) else 1
 
 
-def fitting_window(series: Sequences, horizon: int, season: int, wanted: int | None) -> int:
+def choose_window(series: Sequences, horizon: int, season: int, wanted: int | None) -> int:
     """The window asked for, or ten seasons within bounds, cut to what the longest series allows.
 
     Raises:
         DataError: every series is too short, or constant; or one has fewer than three steps.
 
-    >>> fitting_window(read(np.arange(100.0)), horizon=12, season=1, wanted=None)
+    >>> choose_window(read(np.arange(100.0)), horizon=12, season=1, wanted=None)
     48
     """
     lengths = series.observed
@@ -101,13 +101,13 @@ def fitting_window(series: Sequences, horizon: int, season: int, wanted: int | N
     return window
 
 
-def like_fitted(data: Any, fitted: Sequences) -> Sequences:
+def match_fitted(data: Any, fitted: Sequences) -> Sequences:
     """New data with the columns of the fitted data, in their order.
 
     Raises:
         DataError: its steps are of another frequency, or a column is missing.
     """
-    series = forecastable(data)
+    series = check_series(data)
     parts = [] if series.times is None else np.split(series.times, series.offsets[1:-1])
     if series.freq != fitted.freq and fitted.freq and parts and all(fits(own, fitted.freq) for own in parts):
         series = replace(series, freq=fitted.freq)  # a short stretch can look like another calendar

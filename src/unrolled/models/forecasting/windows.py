@@ -28,7 +28,7 @@ _YEARS = 2  # of the same season that a forecast may lean on
 _LEAST_RECENT = 8  # latest values that the readout sees beside the state, at least
 
 
-class Batch(NamedTuple):
+class ForecastBatch(NamedTuple):
     """B windows, each read out at R of its steps: all that a forecast may know there, and what came after."""
 
     inputs: Tensor  # (B, W, F) a row a step: its move, 1 if it is known, other inputs
@@ -41,13 +41,13 @@ class Batch(NamedTuple):
     known: Tensor  # (M, h) 1.0 where the target is known and may be used, else 0.0
     weight: Tensor  # (M,) the usual move, as a share of the level, over that of all series
 
-    def to(self, device: str) -> Batch:
+    def to(self, device: str) -> ForecastBatch:
         """The same batch on this device."""
-        return Batch(*(tensor.to(device) for tensor in self))
+        return ForecastBatch(*(tensor.to(device) for tensor in self))
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class EncodedSeries:
     """One series as the network sees it: its transform, and T rows of other inputs beside it.
 
     Args:
@@ -72,12 +72,12 @@ class Windows:
         window: W, steps that a window holds.
         horizon: h, steps ahead.
         season: steps in a season; 1 for none.
-        usual_share: what is 1 in `Batch.weight`.
+        usual_share: what is 1 in `ForecastBatch.weight`.
 
     >>> from unrolled.data.preprocess.transforms import Transform
     >>> y, rule = np.arange(1.0, 31.0), Transform("difference")
     >>> nothing = np.empty((30, 0))
-    >>> track = Track(rule.apply(y, rule.learn(y)), nothing, nothing)
+    >>> track = EncodedSeries(rule.apply(y, rule.learn(y)), nothing, nothing)
     >>> windows = Windows([track], window=12, horizon=3, season=1, usual_share=1.0)
     >>> windows.inputs.shape, windows.views.shape  # 12 rows of padding before, 3 after
     (torch.Size([45, 2]), torch.Size([34, 2, 12]))
@@ -86,7 +86,7 @@ class Windows:
     """
 
     def __init__(
-        self, tracks: Sequence[Track], *, window: int, horizon: int, season: int, usual_share: float
+        self, tracks: Sequence[EncodedSeries], *, window: int, horizon: int, season: int, usual_share: float
     ) -> None:
         self.window, self.horizon, self.season = window, horizon, season
         self.lag = tracks[0].transformed.transform.lag
@@ -143,7 +143,9 @@ class Windows:
         """Where these steps of the series at these positions lie in the flat arrays: what `batch` takes."""
         return np.asarray(self._starts[series] + steps)
 
-    def batch(self, rows: Tensor | Ints, back: Tensor | None = None, cuts: Tensor | None = None) -> Batch:
+    def batch(
+        self, rows: Tensor | Ints, back: Tensor | None = None, cuts: Tensor | None = None
+    ) -> ForecastBatch:
         """The windows that end at these rows.
 
         Args:
@@ -160,7 +162,7 @@ class Windows:
         if cuts is not None:
             usable = usable * (steps < cuts.repeat_interleave(back.shape[1])[:, None])
         reference = self._working.take(here + self._back) if self.lag else self._center[here]
-        return Batch(
+        return ForecastBatch(
             inputs=self.views[rows - self.window + 1].transpose(1, 2),
             readouts=self.window - 1 - back,
             levels=self._moved(here, here + self._recent),
@@ -187,7 +189,7 @@ class Windows:
         return anchors
 
 
-class Selection:
+class ForecastDataset:
     """Some of the origins, as examples to train on or to judge by.
 
     Args:
@@ -216,7 +218,7 @@ class Selection:
             digest.update(held.numpy().data)
         return digest.hexdigest()
 
-    def batch(self, chosen: Tensor) -> Batch:
+    def batch(self, chosen: Tensor) -> ForecastBatch:
         """The chosen examples."""
         rows, cuts = self._rows[chosen], self._cuts[chosen]
         if self._readouts == 1:
@@ -230,7 +232,7 @@ class Selection:
 
 
 def _lay(
-    track: Track, flat: dict[str, Floats], inputs: Floats, ahead: Floats, *, pad: int, start: int
+    track: EncodedSeries, flat: dict[str, Floats], inputs: Floats, ahead: Floats, *, pad: int, start: int
 ) -> None:
     """Put one series into its rows of the flat arrays."""
     transformed, before, rows = track.transformed, slice(start - pad, start), slice(start, start + len(track))

@@ -20,7 +20,6 @@ from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
 from unrolled.models.estimator import SavedEstimator, save_model
-from unrolled.models.forecasting.training import require_device
 from unrolled.models.sequence.dataset import SequenceExamples
 from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
 from unrolled.models.sequence.training import Loss, SequenceSettings, answer, judges, train
@@ -28,7 +27,8 @@ from unrolled.models.summary import sequence_card
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.nn.modules.conv_stem import max_scales
 from unrolled.nn.modules.pooling import POOLINGS
-from unrolled.train.checkpoint import below
+from unrolled.train.checkpoint import select_prefix
+from unrolled.train.device import check_device
 from unrolled.train.history import History
 from unrolled.validation import ErrorCollector, check_choice, check_float, check_int, check_path
 
@@ -240,7 +240,7 @@ class SequenceEstimator(SavedEstimator):
         self.sizes_ = SequenceSizes(**config["sizes"])
         networks = [SequenceNetwork(self.sizes_) for _ in range(config["networks"])]
         for k, network in enumerate(networks):
-            network.load_state_dict(below(f"network.{k}.", tensors))
+            network.load_state_dict(select_prefix(f"network.{k}.", tensors))
         self.networks_ = tuple(network.eval().to(self.device) for network in networks)
         self.history_ = History.from_dict(config["history"])
 
@@ -354,7 +354,7 @@ class SequenceEstimator(SavedEstimator):
             if getattr(self, name) is not None:
                 faults.collect(check_int, name, getattr(self, name), least=1, most=_MOST.get(name))
         faults.collect(check_int, "random_state", self.random_state, most=2**62)
-        faults.collect(require_device, self.device)
+        faults.collect(check_device, self.device)
         faults.collect(check_float, "dropout", self.dropout, least=0, below=1)
         faults.collect(check_float, "learning_rate", self.learning_rate, above=0)
         if self.validation_fraction is not None:

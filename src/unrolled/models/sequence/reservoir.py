@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from unrolled.models.sequence.dataset import SequenceExamples
 from unrolled.models.sequence.network import SequenceNetwork
 from unrolled.nn.modules.pooling import sequence_mask
-from unrolled.train.history import Epoch, History
+from unrolled.train.history import History, TrainingRecord
 
 _SOUNDED = 1 << 16  # steps that scales are set by
 _LEAST_SOUNDED = 32  # but as many sequences, however long: one feature of one sequence has no spread
@@ -100,7 +100,7 @@ def solve(
     network.head.weight.copy_((weight.T * factor).to(network.head.weight))
     network.head.bias.copy_((bias * factor).to(network.head.bias))
     seconds = time.perf_counter() - start_s
-    return History((Epoch(1, loss, None, 0.0, seconds),), 1, "finished", seconds)
+    return History((TrainingRecord(1, loss, None, 0.0, seconds),), 1, "finished", seconds)
 
 
 def _drawn(units: Tensor, answers: Tensor) -> Tensor:

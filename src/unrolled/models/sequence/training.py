@@ -17,8 +17,8 @@ from unrolled.data.splits import MIN_VALIDATION_SAMPLES, holdout_fraction, holdo
 from unrolled.models.sequence.dataset import SequenceBatch, SequenceExamples
 from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
 from unrolled.models.sequence.reservoir import settle, solve
-from unrolled.train.history import Epoch, History
-from unrolled.train.loop import Plan, fit, member_seed, seeded
+from unrolled.train.history import History, TrainingRecord
+from unrolled.train.loop import TrainingConfig, fit, member_seed, seeded
 from unrolled.train.progress import ProgressLine
 
 Ints = NDArray[np.int64]
@@ -173,21 +173,21 @@ def _fit(
         plan = replace(plan, identity=training.fingerprint(repr((network.sizes, weighed))))
     with ProgressLine(label, plan.max_epochs, shown=settings.verbose) as line:
 
-        def tell(epoch: int, record: Epoch) -> None:
+        def tell(epoch: int, record: TrainingRecord) -> None:
             lost = record.train_loss if record.validation_loss is None else record.validation_loss
             line.update(epoch, f"epochs, loss {lost:.4g}")
 
         return fit(network, loss, training, judged, plan, checkpoint=folder, tell=tell)
 
 
-def _plan(count: int, settings: SequenceSettings) -> Plan:
+def _plan(count: int, settings: SequenceSettings) -> TrainingConfig:
     """An epoch is one pass over `count` sequences; where nobody says how many, as many as learn enough."""
     by_rule = min(_BATCH, max(8, count // 4))
     batch = min(by_rule if settings.batch_size is None else settings.batch_size, count)
     steps = math.ceil(count / batch)
     by_budget = math.ceil(float(np.clip(_PASSES * steps, _LEAST_STEPS, _MOST_STEPS)) / steps)
     epochs = by_budget if settings.max_epochs is None else settings.max_epochs
-    return Plan(
+    return TrainingConfig(
         max_epochs=epochs,
         batch_size=batch,
         learning_rate=settings.learning_rate,

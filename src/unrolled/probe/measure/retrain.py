@@ -34,7 +34,7 @@ from unrolled.models.protocols import SupportsForecastWindows
 from unrolled.probe.model.adapter import ProbedModel, SequenceScores, as_probed_model
 from unrolled.stats.dependence import fold_inflation
 from unrolled.stats.paired import corrected_t_p
-from unrolled.train.loop import Plan, fit, seeded
+from unrolled.train.loop import TrainingConfig, fit, seeded
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -143,7 +143,7 @@ def train_module(module: nn.Module, subject: ProbedModel, *, seed: int) -> None:
     """Train a module in place on the sequences of its subject."""
     batch = min(_BATCH, len(subject))
     steps = math.ceil(len(subject) / batch)
-    plan = Plan(
+    plan = TrainingConfig(
         max_epochs=max(math.ceil(_STEPS / steps), 3),
         batch_size=batch,
         learning_rate=5e-3,

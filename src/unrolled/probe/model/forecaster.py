@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.models.forecasting.network import QUANTILES
-from unrolled.models.forecasting.windows import Batch
+from unrolled.models.forecasting.windows import ForecastBatch
 
 _MEDIAN = QUANTILES.index(0.5)
 
@@ -24,18 +24,18 @@ class ForecastCall:
         batch: N windows, each read out at its end, with the levels, anchors and calendar beside them.
     """
 
-    batch: Batch
+    batch: ForecastBatch
 
     def __call__(self, network: nn.Module, values: Tensor, _: Tensor, rows: Tensor) -> Tensor:
         """Of these windows (B, W, F), each beside what stands beside window `rows[i]`."""
-        own = Batch(*(part[rows] for part in self.batch))
+        own = ForecastBatch(*(part[rows] for part in self.batch))
         newest = torch.full_like(own.readouts, values.shape[1] - 1)
         answers: Tensor = network(own._replace(inputs=values, readouts=newest))
         return answers[..., _MEDIAN]
 
     def select(self, rows: Tensor) -> ForecastCall:
         """The same for the windows at these positions."""
-        return ForecastCall(Batch(*(part[rows] for part in self.batch)))
+        return ForecastCall(ForecastBatch(*(part[rows] for part in self.batch)))
 
     @property
     def targets(self) -> Tensor:

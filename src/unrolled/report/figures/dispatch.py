@@ -55,8 +55,8 @@ def figure(record: Any) -> go.Figure:
     Raises:
         ArgumentError: the record has no `kind`, or one that has no figure.
 
-    >>> from unrolled.train.history import Epoch, History
-    >>> figure(History((Epoch(1, 0.5, 0.6, 0.01, 0.1),), 1, "finished", 0.1)).data[0].name
+    >>> from unrolled.train.history import History, TrainingRecord
+    >>> figure(History((TrainingRecord(1, 0.5, 0.6, 0.01, 0.1),), 1, "finished", 0.1)).data[0].name
     'while training'
     """
     return _KINDS[check_choice("figure: record.kind", getattr(record, "kind", None), list(_KINDS))](record)
