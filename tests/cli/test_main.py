@@ -39,7 +39,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
         def fail(*_: object) -> None:
             raise fault
 
-        monkeypatch.setattr(describe_command, "read_file", fail)
+        monkeypatch.setattr(describe_command, "read_series", fail)
 
     return plant
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from unrolled.cli.paths import check_places
+from unrolled.cli.paths import check_paths
 from unrolled.errors import ArgumentError
 
 Run = Callable[..., Any]
@@ -128,23 +128,23 @@ def test_a_folder_that_cannot_be_written_to_is_told(desk: Path, monkeypatch: pyt
     """The system is asked; root may write everywhere, so that the answer is planted here."""
     monkeypatch.setattr(os, "access", lambda place, _: Path(place) != desk / "thesis")
     with pytest.raises(ArgumentError) as told:
-        check_places({"FILE": "sales.csv"}, page="thesis/page.html")
+        check_paths({"FILE": "sales.csv"}, report="thesis/page.html")
     assert str(told.value) == "--report: the folder thesis cannot be written to. Choose another one."
-    check_places({"FILE": "sales.csv"}, page="page.html")
+    check_paths({"FILE": "sales.csv"}, report="page.html")
 
 
 @pytest.mark.parametrize("place", ["kept", "empty", "new"])
 def test_a_saved_model_an_empty_and_a_new_folder_are_taken(desk: Path, place: str) -> None:
     """A model may be kept again where it was, even the one that is read."""
     (desk / "empty").mkdir()
-    check_places({"FILE": "sales.csv"}, folder=place)
-    check_places({"FILE": "sales.csv", "--model": place}, folder=place)
+    check_paths({"FILE": "sales.csv"}, folder=place)
+    check_paths({"FILE": "sales.csv", "--model": place}, folder=place)
 
 
 def test_all_that_is_wrong_is_told_at_once(desk: Path) -> None:
     """A line each."""
     with pytest.raises(ArgumentError) as told:
-        check_places({"FILE": "sales.csv"}, table="no/next.xlsx", page="thesis")
+        check_paths({"FILE": "sales.csv"}, table="no/next.xlsx", report="thesis")
     assert [line.partition(":")[0] for line in str(told.value).splitlines()] == [
         "--output",
         "--output",

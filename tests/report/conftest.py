@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from unrolled import probe
-from unrolled.cli.forecast_report import Story
+from unrolled.cli.forecast_report import ForecastReport
 from unrolled.data.describe.analyse import describe
 from unrolled.data.io.read import read
 from unrolled.evaluate.forecasting.backtest import backtest
@@ -26,7 +26,7 @@ EVIL = "</script><script>document.title='owned'</script><b>&amp;%{x}"
 class Told(NamedTuple):
     """All records of one story."""
 
-    story: Story
+    story: ForecastReport
     description: Any
     forecast: Forecast
     backtest: Any
@@ -35,7 +35,7 @@ class Told(NamedTuple):
 def _story(frame: pd.DataFrame, **settings: Any) -> Told:
     series = read(frame)
     model = Forecaster(horizon=3, hidden_size=4, max_epochs=2, window=12, **settings).fit(series)
-    story = Story(series, model, model.predict(level=[80, 95]), [80.0, 95.0])
+    story = ForecastReport(series, model, model.predict(level=[80, 95]), [80.0, 95.0])
     result = backtest(model, series, origins=12, baselines=["Naive", "RWD", "AR1"])
     return Told(story, describe(series), story.forecast(log_axis=True), result)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from unrolled.cli.sequence_report import card
-from unrolled.report.html.page import write_report
-from unrolled.report.html.sequence_page import write_classification, write_probes
-from unrolled.report.records import Answers
+from unrolled.cli.sequence_report import sequence_model_card
+from unrolled.report.html.page import write_forecast_report
+from unrolled.report.html.sequence_page import write_classification_report, write_probe_report
+from unrolled.report.records import LabelPredictions
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = (
@@ -24,7 +24,7 @@ QUIET = (
 @pytest.mark.parametrize("width", [1280, 500])
 def test_every_chart_is_drawn(single: Any, tmp_path: Path, width: int) -> None:
     """The document after its scripts ran: an SVG in each figure, the evil name as text, the title ours."""
-    path = write_report(
+    path = write_forecast_report(
         tmp_path / "page.html",
         description=single.description,
         forecast=single.forecast,
@@ -41,15 +41,15 @@ def test_every_chart_is_drawn(single: Any, tmp_path: Path, width: int) -> None:
 @pytest.mark.parametrize("page", ["classification", "probes"])
 def test_pages_on_labelled_sequences_are_drawn(asked: Any, tmp_path: Path, page: str) -> None:
     """As narrow as a phone; a class with an evil name is text."""
-    path, model_card = tmp_path / "page.html", card(asked.model)
+    path, model_card = tmp_path / "page.html", sequence_model_card(asked.model)
     if page == "probes":
         records = list(asked.probes.values())
-        write_probes(path, records=records, refused=[], data=asked.data, model_card=model_card)
+        write_probe_report(path, records=records, refusals=[], data=asked.data, model_card=model_card)
     else:
         columns = asked.comparison.columns
-        answers = Answers(columns["y"], columns["gru"])
-        write_classification(
-            path, comparison=asked.comparison, data=asked.data, answers=answers, model_card=model_card
+        answers = LabelPredictions(columns["y"], columns["gru"])
+        write_classification_report(
+            path, comparison=asked.comparison, data=asked.data, predictions=answers, model_card=model_card
         )
     document, complaints = _drawn(path, tmp_path, 500)
     assert document.count("<figure") == (8 if page == "probes" else 5)

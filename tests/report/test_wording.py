@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unrolled.report.records import SeriesForecast
-from unrolled.report.wording import forecast_rows, model_name, moment, steps, unit
+from unrolled.report.wording import forecast_table, model_name, step_noun, step_quantity, time_words
 
 
 @pytest.mark.parametrize(
@@ -15,14 +15,14 @@ from unrolled.report.wording import forecast_rows, model_name, moment, steps, un
 )  # fmt: skip
 def test_a_frequency_has_a_word(freq: str | None, word: str) -> None:
     """What has no plain word is a step."""
-    assert unit(freq) == word
+    assert step_noun(freq) == word
 
 
 def test_one_step_is_singular() -> None:
     """1 month, 2 months, 1,000 steps."""
-    assert [steps(n, "MS") for n in (1, 2)] == ["1 month", "2 months"]
-    assert steps(1000, None) == "1,000 steps"
-    assert steps(1, "15min") == "1 step of 15 minutes"
+    assert [step_quantity(n, "MS") for n in (1, 2)] == ["1 month", "2 months"]
+    assert step_quantity(1000, None) == "1,000 steps"
+    assert step_quantity(1, "15min") == "1 step of 15 minutes"
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ def test_one_step_is_singular() -> None:
 )
 def test_a_moment_is_as_precise_as_its_frequency(time: str, freq: str | None, text: str) -> None:
     """A month needs no day, an hour needs its clock."""
-    assert moment(np.datetime64(time, "ns"), freq) == text
+    assert time_words(np.datetime64(time, "ns"), freq) == text
 
 
 def test_a_step_without_a_date_is_its_number() -> None:
     """Whole-number times stay whole numbers."""
-    assert moment(np.int64(41), "1") == "41"
+    assert time_words(np.int64(41), "1") == "41"
 
 
 def test_rows_of_a_forecast_go_from_low_to_high() -> None:
@@ -56,7 +56,7 @@ def test_rows_of_a_forecast_go_from_low_to_high() -> None:
         level: (np.array([10.0 - w, 20 - w]), np.array([10.0 + w, 20 + w])) for level, w in ((95, 4), (80, 2))
     }
     one = SeriesForecast("a", ahead[:0], np.empty(0), ahead, np.array([10.0, 20.0]), ends)
-    heads, rows = forecast_rows(one, "MS")
+    heads, rows = forecast_table(one, "MS")
     assert heads == [
         "Month",
         *(f"Low, {w} %" for w in (95, 80)),

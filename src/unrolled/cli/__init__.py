@@ -20,7 +20,7 @@ try:
     from unrolled import __version__
     from unrolled.cli.commands import backtest, classify, describe, forecast, probe
     from unrolled.cli.terminal import prepare_streams, printable
-    from unrolled.cli.usage_errors import in_options, usage
+    from unrolled.cli.usage_errors import usage_sentence, with_option_names
     from unrolled.errors import ArgumentError, UnrolledError
 except KeyboardInterrupt:  # Ctrl-C before there is anything to stop
     print("Stopped.", file=sys.stderr)
@@ -42,11 +42,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command("describe")(describe.command)
-app.command("forecast")(forecast.command)
-app.command("backtest")(backtest.command)
-app.command("classify")(classify.command)
-app.command("probe")(probe.command)
+app.command("describe")(describe.describe_command)
+app.command("forecast")(forecast.forecast_command)
+app.command("backtest")(backtest.backtest_command)
+app.command("classify")(classify.classify_command)
+app.command("probe")(probe.probe_command)
 
 
 def _show_version(asked: bool) -> None:
@@ -108,9 +108,9 @@ def _run(arguments: list[str] | None) -> int:
         finally:
             sys.stdout.flush()  # here, where what goes wrong can be told
     except _UsageError as fault:
-        return _refuse(usage(fault, sys.argv[1:] if arguments is None else arguments))
+        return _refuse(usage_sentence(fault, sys.argv[1:] if arguments is None else arguments))
     except ArgumentError as fault:
-        return _refuse(in_options(str(fault)))
+        return _refuse(with_option_names(str(fault)))
     except UnrolledError as fault:
         return _refuse(str(fault))
     except OSError as fault:

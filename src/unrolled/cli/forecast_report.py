@@ -15,7 +15,7 @@ from unrolled import __version__
 from unrolled.errors import ArgumentError, DataError
 from unrolled.formatting import duration
 from unrolled.report.records import Forecast, ModelCard, SeriesForecast
-from unrolled.report.wording import model_name, steps, transform_name
+from unrolled.report.wording import model_name, step_quantity, transform_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ _ORIGINS = 24  # of the page's backtest, where the series is long enough
 
 
 @dataclass(frozen=True, eq=False)
-class Story:
+class ForecastReport:
     """Everything that the page tells.
 
     Args:
@@ -46,14 +46,14 @@ class Story:
     def forecast(self, *, log_axis: bool = False) -> Forecast:
         """What comes next, each series beside its own past."""
         horizon, cell = len(self.frame) // len(self.series), self.model.cell
-        told = []
+        forecasts = []
         for k, (one, length) in enumerate(zip(self.series, self.series.observed, strict=True)):
             rows = self.frame.iloc[k * horizon : (k + 1) * horizon]
             ends = {
                 level: [rows[f"{cell}-{side}-{level:g}"].to_numpy(np.float64) for side in ("lo", "hi")]
                 for level in self.levels
             }
-            told.append(
+            forecasts.append(
                 SeriesForecast(
                     id=self.series.ids[k],
                     times=np.arange(length) if one.times is None else one.times[:length],
@@ -63,7 +63,7 @@ class Story:
                     bands={level: (low, high) for level, (low, high) in ends.items()},
                 )
             )
-        return Forecast(cell, tuple(told), self.series.freq, log_axis)
+        return Forecast(cell, tuple(forecasts), self.series.freq, log_axis)
 
     def backtest(self) -> tuple[BacktestResult | None, str]:
         """How such forecasts did in the past; where that cannot be told, the reason."""
@@ -78,12 +78,12 @@ class Story:
         except (DataError, ArgumentError) as fault:
             return None, str(fault)
 
-    def write_page(self, path: str, result: BacktestResult | None, why_untested: str = "") -> None:
+    def write(self, path: str, result: BacktestResult | None, why_untested: str = "") -> None:
         """The page that tells all."""
-        from unrolled.report.html.page import write_report
+        from unrolled.report.html.page import write_forecast_report
 
         description = self.series.describe()
-        write_report(
+        write_forecast_report(
             path,
             description=description,
             forecast=self.forecast(log_axis=bool(description.multiplicative)),
@@ -107,8 +107,8 @@ class Story:
         facts = (
             ("Network", f"{model_name(sizes.cell)}{activation}, {layers} of {sizes.hidden_size} units"),
             ("Weights", f"{model.n_parameters_:,}"),
-            ("Reads", f"the last {steps(model.window_, freq)}"),
-            ("Forecasts", steps(model.horizon, freq)),
+            ("Reads", f"the last {step_quantity(model.window_, freq)}"),
+            ("Forecasts", step_quantity(model.horizon, freq)),
             ("Sees", f"{transform_name(model.transform_)} ({model.transform_})"),
             ("Networks", "one" if model.n_networks_ == 1 else f"the mean of {model.n_networks_}"),
             ("Epochs", f"{len(history.epochs)}, the best was number {history.best_epoch}"),

@@ -82,7 +82,7 @@ Label = Annotated[
 ]
 
 
-class Settings(NamedTuple):
+class ForecasterOptions(NamedTuple):
     """What the user said about the model, an option each; None leaves it to the library."""
 
     cell: str | None
@@ -94,10 +94,10 @@ class Settings(NamedTuple):
     max_epochs: int | None
     seed: int | None
 
-    def given(self) -> list[str]:
+    def option_names(self) -> list[str]:
         """The options that the user gave.
 
-        >>> Settings("gru", None, 8, None, None, None, None, None).given()
+        >>> ForecasterOptions("gru", None, 8, None, None, None, None, None).option_names()
         ['--cell', '--hidden-size']
         """
         return [f"--{name.replace('_', '-')}" for name, v in self._asdict().items() if v is not None]
@@ -105,7 +105,7 @@ class Settings(NamedTuple):
     def forecaster(self, horizon: int | None) -> Forecaster:
         """A model of these settings, not yet fitted; the library's own defaults stand for the rest.
 
-        >>> Settings("gru", None, 8, None, None, None, None, 1).forecaster(3)
+        >>> ForecasterOptions("gru", None, 8, None, None, None, None, 1).forecaster(3)
         Forecaster(horizon=3, cell='gru', hidden_size=8, random_state=1, verbose=True)
         """
         from unrolled.models.forecasting.forecaster import Forecaster
@@ -114,7 +114,7 @@ class Settings(NamedTuple):
         return Forecaster(**{name: v for name, v in named.items() if v is not None}, verbose=True)
 
 
-class SequenceSettings(NamedTuple):
+class ClassifierOptions(NamedTuple):
     """What the user said about a model of whole sequences, an option each; None leaves it to the library."""
 
     cell: str | None
@@ -126,10 +126,10 @@ class SequenceSettings(NamedTuple):
     max_epochs: int | None
     seed: int | None
 
-    def given(self) -> list[str]:
+    def option_names(self) -> list[str]:
         """The options that the user gave.
 
-        >>> SequenceSettings("gru", None, 8, None, None, None, None, None).given()
+        >>> ClassifierOptions("gru", None, 8, None, None, None, None, None).option_names()
         ['--cell', '--hidden-size']
         """
         return [f"--{name.replace('_', '-')}" for name, v in self._asdict().items() if v is not None]
@@ -137,7 +137,7 @@ class SequenceSettings(NamedTuple):
     def classifier(self) -> SequenceClassifier:
         """A model of these settings, not yet fitted; the library's own defaults stand for the rest.
 
-        >>> SequenceSettings("rnn", None, 8, None, None, None, None, 1).classifier()
+        >>> ClassifierOptions("rnn", None, 8, None, None, None, None, 1).classifier()
         SequenceClassifier(cell='rnn', hidden_size=8, random_state=1, verbose=True)
         """
         from unrolled.models.sequence.classifier import SequenceClassifier
@@ -146,7 +146,7 @@ class SequenceSettings(NamedTuple):
         return SequenceClassifier(**{name: v for name, v in named.items() if v is not None}, verbose=True)
 
 
-class Columns(NamedTuple):
+class SeriesColumns(NamedTuple):
     """What the user said about a file's columns."""
 
     id: str | None
@@ -159,7 +159,7 @@ class Columns(NamedTuple):
     utc: bool
 
 
-def read_file(file: str, columns: Columns) -> Sequences:
+def read_series(file: str, columns: SeriesColumns) -> Sequences:
     """The series of a file, or an example by its name.
 
     Raises:

@@ -8,19 +8,19 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from unrolled.cli.terminal import printable, title
+from unrolled.cli.terminal import one_line, printable
 from unrolled.formatting import as_sentence
 from unrolled.jsonable import to_jsonable
-from unrolled.report.wording import forecast_rows
+from unrolled.report.wording import forecast_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from unrolled.cli.forecast_report import Story
+    from unrolled.cli.forecast_report import ForecastReport
     from unrolled.data.sequences import Sequences
 
-_SHOWN = 5  # series whose forecasts are printed
-_ANSWERS = 20  # sequences whose answers are printed
+_MOST_SERIES = 5  # series whose forecasts are printed
+_MOST_PREDICTIONS = 20  # sequences whose answers are printed
 
 
 def print_json(record: Any) -> None:
@@ -29,47 +29,49 @@ def print_json(record: Any) -> None:
     print(json.dumps(to_jsonable(record), ensure_ascii=not is_utf8, allow_nan=False))
 
 
-def tell_notes(series: Sequences) -> None:
+def print_notes(series: Sequences) -> None:
     """Say on stderr what reading changed."""
     for note in series.notes:
         print(f"Note: {printable(as_sentence(note))}", file=sys.stderr)
 
 
-def print_forecast(story: Story) -> None:
+def print_forecast(report: ForecastReport) -> None:
     """The forecast as tables, a series each; many series are cut short.
 
     No figure is ever cut to the width of the screen: half a number is another number.
     """
-    forecast = story.forecast()
-    for one in forecast.series[:_SHOWN]:
-        heads, rows = forecast_rows(one, forecast.freq)
+    forecast = report.forecast()
+    for one in forecast.series[:_MOST_SERIES]:
+        heads, rows = forecast_table(one, forecast.freq)
         widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-        print(title(one.id))
+        print(one_line(one.id))
         for first, *others in [heads, *rows]:
             figures = [text.rjust(width) for text, width in zip(others, widths[1:], strict=True)]
             print("  ".join([first.ljust(widths[0]), *figures]))
-    if len(forecast.series) > _SHOWN:
-        print(f"... and {len(forecast.series) - _SHOWN:,} more series; --output writes them all to a file.")
+    if len(forecast.series) > _MOST_SERIES:
+        omitted = len(forecast.series) - _MOST_SERIES
+        print(f"... and {omitted:,} more series; --output writes them all to a file.")
 
 
-def print_answers(ids: Iterable[str], answers: Iterable[str], sure: Sequence[float]) -> None:
+def print_predictions(ids: Iterable[str], labels: Iterable[str], probabilities: Sequence[float]) -> None:
     """The class of each sequence and how sure the model is of it; many are cut short."""
     rows = [
-        (title(name), title(answer), f"{share:.3f}")
-        for name, answer, share in zip(ids, answers, sure[:_ANSWERS], strict=False)
+        (one_line(name), one_line(answer), f"{share:.3f}")
+        for name, answer, share in zip(ids, labels, probabilities[:_MOST_PREDICTIONS], strict=False)
     ]
     heads = ("sequence", "answer", "sure")
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     for name, answer, share in [heads, *rows]:
         print(f"{name.ljust(widths[0])}  {answer.ljust(widths[1])}  {share.rjust(widths[2])}")
-    if len(sure) > _ANSWERS:
-        print(f"... and {len(sure) - _ANSWERS:,} more sequences; --output writes them all to a file.")
+    if len(probabilities) > _MOST_PREDICTIONS:
+        omitted = len(probabilities) - _MOST_PREDICTIONS
+        print(f"... and {omitted:,} more sequences; --output writes them all to a file.")
 
 
-def print_written(places: list[str]) -> None:
+def print_written_paths(paths: list[str]) -> None:
     """Say what was written, and where."""
-    for place in places:
-        print(f"Written: {printable(place)}")
+    for path in paths:
+        print(f"Written: {printable(path)}")
 
 
 def write_table(frame: pd.DataFrame, path: str) -> None:

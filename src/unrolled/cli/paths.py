@@ -10,14 +10,14 @@ from unrolled.errors import ArgumentError, StorageError
 from unrolled.validation import ErrorCollector
 
 _SUFFIXES = (".csv", ".csv.gz", ".parquet")
-_MODELS = ("MODEL", "--model")  # what is read and is a folder
+_MODEL_FOLDERS = ("MODEL", "--model")  # what is read and is a folder
 
 
-def check_places(
+def check_paths(
     read: Mapping[str, str | None],
     *,
     table: str | None = None,
-    page: str | None = None,
+    report: str | None = None,
     folder: str | None = None,
 ) -> None:
     """Refuse what cannot be read from or written to before any training.
@@ -25,7 +25,7 @@ def check_places(
     Args:
         read: what is read, by the name of its argument or option; None for one that was not given.
         table: --output, a file.
-        page: --report, a file.
+        report: --report, a file.
         folder: --save, a folder.
 
     Raises:
@@ -33,43 +33,43 @@ def check_places(
             is unknown; a place is of the wrong kind, has no folder to stand in, or cannot be written to.
     """
     faults = ErrorCollector(ArgumentError)
-    named = {**read, "--output": table, "--report": page, "--save": folder}
-    given = {option: place for option, place in named.items() if place is not None}
-    for option, place in given.items():
-        if not place:
-            kind = "folder" if option in _MODELS else "file"
+    paths_by_option = {**read, "--output": table, "--report": report, "--save": folder}
+    paths = {option: path for option, path in paths_by_option.items() if path is not None}
+    for option, path in paths.items():
+        if not path:
+            kind = "folder" if option in _MODEL_FOLDERS else "file"
             way_out = f"Give the {kind} to read." if option.isupper() else f"Give one, or leave {option} out."
             faults.add(f"{option}: expected a name, got ''. {way_out}")
     faults.raise_if_any()
     if table is not None and not table.lower().endswith(_SUFFIXES):
         faults.add(f"--output: expected a name that ends in {', '.join(_SUFFIXES)}; got {table!r}.")
-    for option in [option for option in given if option not in read]:
-        if reason := _cannot_be_written(Path(given[option]), is_folder=option == "--save"):
+    for option in [option for option in paths if option not in read]:
+        if reason := _write_obstacle(Path(paths[option]), is_folder=option == "--save"):
             faults.add(f"{option}: {reason}")
-    _add_clashes(faults, given, set(read))
+    _collect_clashes(faults, paths, set(read))
     faults.raise_if_any()
 
 
-def _cannot_be_written(place: Path, *, is_folder: bool) -> str:
+def _write_obstacle(path: Path, *, is_folder: bool) -> str:
     """Why nothing can be written there; an empty string where it can."""
-    final = Path(os.path.realpath(place))  # a link is followed
+    final = Path(os.path.realpath(path))  # a link is followed
     if not os.path.isdir(final.parent):  # noqa: PTH112 (pathlib's raises on a name that is too long)
-        return f"there is no folder {place.parent}. Make it or write elsewhere."
+        return f"there is no folder {path.parent}. Make it or write elsewhere."
     try:
         exists = final.exists()
     except OSError as fault:
-        return f"{str(place)[:40]}... cannot be written ({fault.strerror}). Choose another name."
+        return f"{str(path)[:40]}... cannot be written ({fault.strerror}). Choose another name."
     if exists and not is_folder and not final.is_file():
         kind = "an existing folder" if final.is_dir() else "a device"
-        return f"expected a file, got {kind}, {place}. Name a file."
+        return f"expected a file, got {kind}, {path}. Name a file."
     if exists and is_folder and not final.is_dir():
-        return f"expected a folder, got an existing file, {place}. Name a folder."
+        return f"expected a folder, got an existing file, {path}. Name a folder."
     if not os.access(final.parent, os.W_OK | os.X_OK):
-        return f"the folder {place.parent} cannot be written to. Choose another one."
-    return _not_a_model(final) if exists and is_folder else ""
+        return f"the folder {path.parent} cannot be written to. Choose another one."
+    return _replacement_obstacle(final) if exists and is_folder else ""
 
 
-def _not_a_model(folder: Path) -> str:
+def _replacement_obstacle(folder: Path) -> str:
     """Why a folder must not be replaced by a model; an empty string where it may."""
     from unrolled.models.estimator import require_replaceable
 
@@ -80,28 +80,28 @@ def _not_a_model(folder: Path) -> str:
     return ""
 
 
-def _add_clashes(faults: ErrorCollector, given: dict[str, str], read: set[str]) -> None:
+def _collect_clashes(faults: ErrorCollector, paths: dict[str, str], read: set[str]) -> None:
     """Note what would be written over something that is read, or that is written as well."""
-    real = {option: Path(os.path.realpath(place)) for option, place in given.items()}
-    written = [option for option in real if option not in read]
+    real_paths = {option: Path(os.path.realpath(path)) for option, path in paths.items()}
+    written = [option for option in real_paths if option not in read]
     for k, option in enumerate(written):
         # a model may be kept again where it was
-        others = [one for one in given if one in read and not (option == "--save" and one in _MODELS)]
+        others = [one for one in paths if one in read and not (option == "--save" and one in _MODEL_FOLDERS)]
         for other in [*others, *written[:k]]:
-            if _same(real[option], real[other]):
-                is_input = other in read and other not in _MODELS
-                what = f"file than the input {given[other]}" if is_input else f"place than {other}"
-                faults.add(f"{option}: expected another {what}, got {given[option]!r}. Name another.")
-    for folder in ("--save", *_MODELS):
+            if _is_same_file(real_paths[option], real_paths[other]):
+                is_input = other in read and other not in _MODEL_FOLDERS
+                what = f"file than the input {paths[other]}" if is_input else f"place than {other}"
+                faults.add(f"{option}: expected another {what}, got {paths[option]!r}. Name another.")
+    for folder in ("--save", *_MODEL_FOLDERS):
         for option in written:
-            if folder in real and option != folder and real[folder] in real[option].parents:
+            if folder in real_paths and option != folder and real_paths[folder] in real_paths[option].parents:
                 faults.add(
-                    f"{option}: expected a place outside the folder of {folder}, got {given[option]!r}. "
+                    f"{option}: expected a place outside the folder of {folder}, got {paths[option]!r}. "
                     "Name another."
                 )
 
 
-def _same(one: Path, other: Path) -> bool:
+def _is_same_file(one: Path, other: Path) -> bool:
     try:
         return one == other or one.samefile(other)
     except OSError:  # one of them is not there yet

@@ -12,7 +12,7 @@ import numpy as np
 
 from unrolled import __version__
 from unrolled.formatting import duration
-from unrolled.report.records import Answers, LabelledData, ModelCard
+from unrolled.report.records import LabelledData, LabelPredictions, ModelCard
 from unrolled.report.wording import model_name
 
 if TYPE_CHECKING:
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from unrolled.models.sequence.network import SequenceSizes
 
 
-def told(labelled: Labelled) -> LabelledData:
+def labelled_data(labelled: Labelled) -> LabelledData:
     """A file's sequences and classes as the page reads them."""
     sequences = labelled.sequences
     return LabelledData(
         source=labelled.source,
         values=np.split(sequences.values, sequences.offsets[1:-1]),
-        labels=as_text(() if labelled.labels is None else labelled.labels),
+        labels=label_texts(() if labelled.labels is None else labelled.labels),
         columns=sequences.columns,
         notes=sequences.notes,
     )
 
 
-def as_text(labels: Sequence[Any] | NDArray[Any]) -> NDArray[np.str_]:
+def label_texts(labels: Sequence[Any] | NDArray[Any]) -> NDArray[np.str_]:
     """Labels as a reader writes them: a class 1.0 is 1.
 
-    >>> as_text(np.array([1.0, 2.0])).tolist()
+    >>> label_texts(np.array([1.0, 2.0])).tolist()
     ['1', '2']
     """
     return np.array(
@@ -48,16 +48,22 @@ def as_text(labels: Sequence[Any] | NDArray[Any]) -> NDArray[np.str_]:
     )
 
 
-def write_classification(path: str, result: Comparison, learned: Labelled, model: SequenceClassifier) -> None:
+def write_comparison(path: str, result: Comparison, learned: Labelled, model: SequenceClassifier) -> None:
     """The page of `unrolled classify`."""
-    from unrolled.report.html.sequence_page import write_classification as write
+    from unrolled.report.html.sequence_page import write_classification_report as write
 
     network = result.columns[result.rows[0].name]
-    answers = Answers(as_text(result.columns["y"]), as_text(network))
-    write(path, comparison=result, data=told(learned), answers=answers, model_card=card(model))
+    answers = LabelPredictions(label_texts(result.columns["y"]), label_texts(network))
+    write(
+        path,
+        comparison=result,
+        data=labelled_data(learned),
+        predictions=answers,
+        model_card=sequence_model_card(model),
+    )
 
 
-def card(model: SequenceEstimator) -> ModelCard:
+def sequence_model_card(model: SequenceEstimator) -> ModelCard:
     """What was fitted, in words."""
     import torch
 

@@ -7,9 +7,9 @@ import re
 import sys
 from pathlib import Path
 
-_OURS = str.maketrans({"−": "-", "–": "-", "…": ".", "’": "'", "\u00a0": " "})
+_ASCII = str.maketrans({"−": "-", "–": "-", "…": ".", "’": "'", "\u00a0": " "})
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
-_TITLE = 60  # characters
+_MOST_CHARACTERS = 60  # characters
 
 
 def prepare_streams() -> None:
@@ -26,7 +26,7 @@ def prepare_streams() -> None:
 def _nearest_letters(fault: UnicodeError) -> tuple[str, int]:
     """A minus stays a minus in every alphabet."""
     assert isinstance(fault, UnicodeEncodeError)
-    text = fault.object[fault.start : fault.end].translate(_OURS)
+    text = fault.object[fault.start : fault.end].translate(_ASCII)
     return "".join(letter if letter.isascii() else "?" for letter in text), fault.end
 
 
@@ -39,11 +39,11 @@ def printable(text: object) -> str:
     return _CONTROL.sub("", str(text))
 
 
-def title(text: str) -> str:
+def one_line(text: str) -> str:
     r"""One line, not too long.
 
-    >>> title("north\nsouth"), len(title("x" * 1000))
+    >>> one_line("north\nsouth"), len(one_line("x" * 1000))
     ('north south', 60)
     """
     line = printable(" ".join(text.split()))
-    return line if len(line) <= _TITLE else line[: _TITLE - 1] + "…"
+    return line if len(line) <= _MOST_CHARACTERS else line[: _MOST_CHARACTERS - 1] + "…"

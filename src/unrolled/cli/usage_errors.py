@@ -11,21 +11,27 @@ from unrolled.cli.commands import backtest, classify, describe, forecast, probe
 _NUMBER = ("a number", float)
 _KINDS: dict[str, tuple[str, Any]] = {"integer": ("a whole number", int), "number": _NUMBER, "float": _NUMBER}
 _ARGUMENTS = {"file", "train", "data", "json"}
-_COMMANDS = (describe.command, forecast.command, backtest.command, classify.command, probe.command)
+_COMMANDS = (
+    describe.describe_command,
+    forecast.forecast_command,
+    backtest.backtest_command,
+    classify.classify_command,
+    probe.probe_command,
+)
 _NAMES = {name for command in _COMMANDS for name in inspect.signature(command).parameters} - _ARGUMENTS
 _OPTIONS = {name: "--" + name.replace("_", "-") for name in _NAMES} | {"random_state": "--seed"}
 
 
-def in_options(sentences: str) -> str:
+def with_option_names(sentences: str) -> str:
     """The library's sentences with its arguments named as the options are.
 
-    >>> in_options("random_state: expected a whole number at least 0, got -1.")
+    >>> with_option_names("random_state: expected a whole number at least 0, got -1.")
     '--seed: expected a whole number at least 0, got -1.'
     """
     return re.sub(r"^\w+(?=:)", lambda name: _OPTIONS.get(name[0], name[0]), sentences, flags=re.MULTILINE)
 
 
-def usage(fault: Any, words: Sequence[str]) -> str:
+def usage_sentence(fault: Any, words: Sequence[str]) -> str:
     """One line on what the parser refused, and where to look; the whole help where nothing was asked.
 
     Args:

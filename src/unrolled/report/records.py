@@ -99,11 +99,11 @@ class LabelledData:
     @property
     def classes(self) -> list[str]:
         """The classes in the order of the alphabet, numbers by their size."""
-        return sorted(set(self.labels.tolist()), key=in_order)
+        return sorted(set(self.labels.tolist()), key=label_sort_key)
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class LabelPredictions:
     """What a model answered for sequences that it never learned from.
 
     Args:
@@ -112,31 +112,31 @@ class Answers:
     """
 
     truth: NDArray[np.str_]
-    answered: NDArray[np.str_]
+    predicted: NDArray[np.str_]
 
     @property
     def classes(self) -> list[str]:
         """Every class that is true or answered, in order."""
-        return sorted({*self.truth.tolist(), *self.answered.tolist()}, key=in_order)
+        return sorted({*self.truth.tolist(), *self.predicted.tolist()}, key=label_sort_key)
 
     @property
     def counts(self) -> NDArray[np.int64]:
         """(K, K) sequences: rows the truth, columns the answer.
 
-        >>> Answers(np.array(["a", "b", "b"]), np.array(["a", "a", "b"])).counts.tolist()
+        >>> LabelPredictions(np.array(["a", "b", "b"]), np.array(["a", "a", "b"])).counts.tolist()
         [[1, 0], [1, 1]]
         """
         place = {name: k for k, name in enumerate(self.classes)}
         counts = np.zeros((len(place), len(place)), dtype=np.int64)
-        rows, columns = ([place[name] for name in names] for names in (self.truth, self.answered))
+        rows, columns = ([place[name] for name in names] for names in (self.truth, self.predicted))
         np.add.at(counts, (rows, columns), 1)
         return counts
 
 
-def in_order(name: str) -> tuple[float, str]:
+def label_sort_key(name: str) -> tuple[float, str]:
     """What classes are sorted by: numbers by their size, then words by the alphabet.
 
-    >>> sorted(["10", "b", "9", "a"], key=in_order)
+    >>> sorted(["10", "b", "9", "a"], key=label_sort_key)
     ['9', '10', 'a', 'b']
     """
     try:

@@ -40,29 +40,29 @@ _TRANSFORMS = {
 }
 
 
-def width(level: float) -> str:
+def level_percent(level: float) -> str:
     """The width of a band, as it was asked for.
 
-    >>> width(80.0), width(97.5)
+    >>> level_percent(80.0), level_percent(97.5)
     ('80 %', '97.5 %')
     """
     return f"{level:g} %"
 
 
-def unit(freq: str | None) -> str:
+def step_noun(freq: str | None) -> str:
     """What one step is called; a step of several units is a step.
 
-    >>> unit("MS"), unit("W-SUN"), unit("15min"), unit(None)
+    >>> step_noun("MS"), step_noun("W-SUN"), step_noun("15min"), step_noun(None)
     ('month', 'week', 'step', 'step')
     """
     word = unit_word(freq)
     return "step" if word[0].isdigit() else word
 
 
-def steps(count: int, freq: str | None) -> str:
+def step_quantity(count: int, freq: str | None) -> str:
     """So many steps, in words.
 
-    >>> steps(12, "MS"), steps(1, "D"), steps(4, "15min")
+    >>> step_quantity(12, "MS"), step_quantity(1, "D"), step_quantity(4, "15min")
     ('12 months', '1 day', '4 steps of 15 minutes')
     """
     word = unit_word(freq)
@@ -70,12 +70,12 @@ def steps(count: int, freq: str | None) -> str:
     return f"{count:,} step{plural} of {word}" if word[0].isdigit() else f"{count:,} {word}{plural}"
 
 
-def moment(time: Any, freq: str | None) -> str:
+def time_words(time: Any, freq: str | None) -> str:
     """One time of an axis, as precisely as its frequency needs.
 
-    >>> moment(np.datetime64("2015-06-01"), "MS"), moment(7, "1")
+    >>> time_words(np.datetime64("2015-06-01"), "MS"), time_words(7, "1")
     ('June 2015', '7')
-    >>> moment(np.datetime64("2015-06-01T14:00"), "h")
+    >>> time_words(np.datetime64("2015-06-01T14:00"), "h")
     '1 June 2015, 14:00'
     """
     time = np.asarray(time)[()]
@@ -85,7 +85,7 @@ def moment(time: Any, freq: str | None) -> str:
         return "unknown"
     text = np.datetime_as_string(time, unit="s")
     year, month, day = text[:10].split("-")[-3:]
-    kind = unit(freq)
+    kind = step_noun(freq)
     if kind == "year":
         return year
     if kind == "quarter":
@@ -97,22 +97,26 @@ def moment(time: Any, freq: str | None) -> str:
     return date if clock == "00:00" and kind not in {"hour", "minute", "second"} else f"{date}, {clock}"
 
 
-def forecast_rows(one: SeriesForecast, freq: str | None) -> tuple[list[str], list[list[str]]]:
+def forecast_table(one: SeriesForecast, freq: str | None) -> tuple[list[str], list[list[str]]]:
     """The head and the rows of a table of forecasts: when, low ends, the middle, high ends.
 
     >>> from unrolled.report.records import SeriesForecast
     >>> past, ahead = np.arange(2), np.array([2])
     >>> band = {80: (np.array([2.5]), np.array([3.5]))}
-    >>> forecast_rows(SeriesForecast("a", past, past + 1.0, ahead, np.array([3.0]), band), None)
+    >>> forecast_table(SeriesForecast("a", past, past + 1.0, ahead, np.array([3.0]), band), None)
     (['Step', 'Low, 80 %', 'Middle', 'High, 80 %'], [['2', '2.500', '3.000', '3.500']])
     """
     levels = sorted(one.bands)
     columns = [one.bands[level][0] for level in reversed(levels)]
     columns += [one.point, *(one.bands[level][1] for level in levels)]
-    heads = [unit(freq).capitalize(), *(f"Low, {width(level)}" for level in reversed(levels)), "Middle"]
-    heads += [f"High, {width(level)}" for level in levels]
+    heads = [
+        step_noun(freq).capitalize(),
+        *(f"Low, {level_percent(level)}" for level in reversed(levels)),
+        "Middle",
+    ]
+    heads += [f"High, {level_percent(level)}" for level in levels]
     texts = np.array(number_column(np.concatenate(columns).tolist())).reshape(len(columns), -1)
-    rows = zip((moment(time, freq) for time in one.future_times), *texts.tolist(), strict=True)
+    rows = zip((time_words(time, freq) for time in one.future_times), *texts.tolist(), strict=True)
     return heads, [list(row) for row in rows]
 
 

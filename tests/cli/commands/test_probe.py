@@ -76,7 +76,7 @@ def test_retraining_is_asked_for(
         asked.append((name, self.retrain))
         raise command.ArgumentError("nobody answers.")
 
-    monkeypatch.setattr(command.Asking, "one", note)
+    monkeypatch.setattr(command.ProbeRun, "one", note)
     answer = unrolled("probe", kept["gru"], kinds("test", 20), "--retrain")
     assert asked == [(name, True) for name in [*ASKING, "activations", "feedforward"]]
     assert answer.out.splitlines()[0] == "Not asked: order: nobody answers."

@@ -8,19 +8,19 @@ import plotly.graph_objects as go
 import pytest
 
 from unrolled.errors import ArgumentError
-from unrolled.report.figures.backtest_table import Tracks, measure
+from unrolled.report.figures.backtest_table import BacktestTable, comparison_metric
 from unrolled.report.figures.dispatch import (
     differences_figure,
     errors_figure,
     figure,
-    first_recent,
     forecast_figure,
     growth_figure,
     loss_figure,
     origins_figure,
+    recent_start,
     years_figure,
 )
-from unrolled.report.figures.theme import NETWORK, SIMPLE
+from unrolled.report.figures.theme import BASELINE, NETWORK
 from unrolled.report.records import Forecast, SeriesForecast
 
 
@@ -101,9 +101,9 @@ def test_equal_percentages_look_equal_only_where_asked() -> None:
 def test_the_recent_view_is_the_last_years() -> None:
     """Five years of months, or four times a long horizon; a short series is recent as a whole."""
     long, short = _walk_forecast(400).series[0], _walk_forecast(50).series[0]
-    assert first_recent(long, "MS") == 340
-    assert first_recent(replace(long, point=np.zeros(24)), "MS") == 400 - 96
-    assert first_recent(short, "MS") == 0
+    assert recent_start(long, "MS") == 340
+    assert recent_start(replace(long, point=np.zeros(24)), "MS") == 400 - 96
+    assert recent_start(short, "MS") == 0
     plot = forecast_figure(_walk_forecast(400), recent=True)
     assert len(_trace(plot, "observed").x) == 60
 
@@ -126,13 +126,13 @@ def test_errors_are_multiples_of_the_best_rivals(single: Any) -> None:
     assert sorted(dots.x) == pytest.approx(sorted(row["mae"] / base for row in table))
     by_name = dict(zip(dots.y, zip(dots.x, dots.marker.color, strict=True), strict=True))
     assert by_name["LSTM"][1] == NETWORK
-    assert [x for x, colour in by_name.values() if colour == SIMPLE] == [1.0]
+    assert [x for x, colour in by_name.values() if colour == BASELINE] == [1.0]
 
 
 def test_many_series_are_compared_in_their_own_units(single: Any, several: Any) -> None:
     """A sum of errors in different units would be the largest series' alone."""
-    assert measure(single.backtest) == "mae"
-    assert measure(several.backtest) == "mase"
+    assert comparison_metric(single.backtest) == "mae"
+    assert comparison_metric(several.backtest) == "mase"
     ratio = several.backtest.verdict.ratio
     dots = errors_figure(several.backtest).data[-1]
     assert dict(zip(dots.y, dots.x, strict=True))["LSTM"] == pytest.approx(ratio)
@@ -179,7 +179,7 @@ def test_a_series_forecast_without_error_divides_by_nothing() -> None:
     """0 / 0 is a tie, anything / 0 is lost."""
     rows = np.array(["a", "b"])
     zero, two = np.zeros(2), np.array([0.0, 2.0])
-    tracks = Tracks(rows, np.arange(2), np.zeros(2), zero, {"net": two, "naive": zero})
+    tracks = BacktestTable(rows, np.arange(2), np.zeros(2), zero, {"net": two, "naive": zero})
     assert tracks.ratio_by_series("net", "naive").tolist() == [1.0, np.inf]
 
 

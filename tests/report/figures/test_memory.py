@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.report.figures.memory import gradients_figure, half_gone, memory_figure, states_figure
+from unrolled.report.figures.memory import gradients_figure, half_life_words, memory_figure, states_figure
 from unrolled.report.figures.theme import NETWORK
 
 
@@ -48,9 +48,9 @@ def test_the_half_life_is_marked_where_there_is_one(asked: Any) -> None:
     newest, further = (
         replace(memory, gradient_span=memory.gradient_span._replace(half_life=2.54, peak=k)) for k in (0, 2)
     )
-    assert half_gone(never) == ""
-    assert half_gone(newest) == "half is gone after 2.5 steps"
-    assert half_gone(further) == "below half beyond 2.5 steps"
+    assert half_life_words(never) == ""
+    assert half_life_words(newest) == "half is gone after 2.5 steps"
+    assert half_life_words(further) == "below half beyond 2.5 steps"
     dots = [trace for trace in memory_figure(newest).data if trace.mode == "markers"]
     assert [(dot.x[0], dot.y[0]) for dot in dots] == [(2.54, 50)]
     assert [trace for trace in memory_figure(never).data if trace.mode == "markers"] == []

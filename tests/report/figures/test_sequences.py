@@ -8,13 +8,13 @@ import pytest
 
 from unrolled.report.figures.dispatch import figure
 from unrolled.report.figures.sequences import (
+    candidate_label,
     class_figure,
     comparison_figure,
     confusion_figure,
-    rival_name,
 )
-from unrolled.report.figures.theme import INK, NETWORK, SIMPLE
-from unrolled.report.records import Answers
+from unrolled.report.figures.theme import BASELINE, INK, NETWORK
+from unrolled.report.records import LabelPredictions
 
 
 def _dots(plot: Any) -> dict[str, tuple[float, str]]:
@@ -27,14 +27,14 @@ def test_each_score_stands_beside_its_interval(asked: Any) -> None:
     """A row each, the best at the top; the network in its colour, the best of the simple ones in another."""
     comparison = asked.comparison
     plot = comparison_figure(comparison)
-    scores = {rival_name(row.name): row.accuracy for row in comparison.rows}
+    scores = {candidate_label(row.name): row.accuracy for row in comparison.rows}
     dots = _dots(plot)
     assert {name: x for name, (x, _) in dots.items()} == scores
     assert list(plot.layout.yaxis.ticktext) == sorted(scores, key=lambda name: -scores[name])
     assert plot.layout.yaxis.range[0] > plot.layout.yaxis.range[1]  # the first row is on top
     assert dots["GRU"][1] == NETWORK
-    assert [name for name, (_, colour) in dots.items() if colour == SIMPLE] == [
-        rival_name(comparison.best_rival)
+    assert [name for name, (_, colour) in dots.items() if colour == BASELINE] == [
+        candidate_label(comparison.best_rival)
     ]
     bars = [tuple(trace.x) for trace in plot.data if trace.mode == "lines"]
     assert sorted(bars) == sorted(row.interval for row in comparison.rows)
@@ -47,7 +47,7 @@ def test_numbers_are_compared_by_their_error(asked: Any) -> None:
         for k, row in enumerate(asked.comparison.rows)
     ]
     plot = comparison_figure(replace(asked.comparison, rows=tuple(rows), task="numbers"))
-    assert plot.layout.yaxis.ticktext[0] == rival_name(rows[0].name)
+    assert plot.layout.yaxis.ticktext[0] == candidate_label(rows[0].name)
     assert plot.layout.xaxis.rangemode == "tozero"
 
 
@@ -71,7 +71,7 @@ def test_a_class_is_drawn_with_its_mean() -> None:
 def test_what_is_taken_for_what_is_counted() -> None:
     """Rows are the truth; right and wrong answers have two colours; classes are sorted as numbers are."""
     truth, answered = np.array(["10", "9", "9", "9"]), np.array(["10", "9", "10", "9"])
-    answers = Answers(truth, answered)
+    answers = LabelPredictions(truth, answered)
     assert answers.classes == ["9", "10"]
     assert answers.counts.tolist() == [[2, 1], [0, 1]]
     plot = confusion_figure(answers.counts, answers.classes)

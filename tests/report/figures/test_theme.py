@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from unrolled.report.figures.theme import (
+    BASELINE,
     INK,
     MUTED,
     NETWORK,
-    SIMPLE,
     axis_times,
-    label,
+    downsampled,
+    escaped,
     log_ticks,
-    thinned,
 )
 
 
@@ -21,7 +21,7 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("colour", [INK, MUTED, NETWORK, SIMPLE])
+@pytest.mark.parametrize("colour", [INK, MUTED, NETWORK, BASELINE])
 def test_every_colour_of_text_can_be_read(colour: str) -> None:
     """WCAG AA: at least 4.5 to 1 on white, and on the tinted box of the verdict."""
     for paper in ("#ffffff", "#f7f6f2"):
@@ -32,7 +32,7 @@ def test_a_long_series_is_thinned_without_losing_a_peak() -> None:
     """Both extremes and both ends are drawn, in order, and no more points than were asked for."""
     values = np.random.default_rng(0).normal(size=100_003)
     values[77_777], values[5] = 40.0, -40.0
-    kept = thinned(values, most=1000)
+    kept = downsampled(values, most=1000)
     assert len(kept) <= 1002
     assert {0, 5, 77_777, 100_002} <= set(kept.tolist())
     assert (np.diff(kept) > 0).all()
@@ -40,10 +40,10 @@ def test_a_long_series_is_thinned_without_losing_a_peak() -> None:
 
 def test_a_short_series_and_missing_values_are_drawn_whole() -> None:
     """Nothing is thinned below the limit; stretches of NaN do not stop the search for extremes."""
-    assert thinned(np.arange(7.0)).tolist() == list(range(7))
+    assert downsampled(np.arange(7.0)).tolist() == list(range(7))
     values = np.where(np.arange(10_000) < 5000, np.nan, 1.0)
     values[7000] = 9.0
-    assert 7000 in thinned(values, most=100)
+    assert 7000 in downsampled(values, most=100)
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ def test_times_are_as_short_as_they_can_be() -> None:
 
 def test_a_users_word_holds_no_markup() -> None:
     """Plotly reads <b> and %{x} in any text."""
-    assert label("<b>%{x}</b> & co") == "&lt;b&gt;% {x}&lt;/b&gt; &amp; co"
+    assert escaped("<b>%{x}</b> & co") == "&lt;b&gt;% {x}&lt;/b&gt; &amp; co"

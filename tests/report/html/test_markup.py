@@ -3,23 +3,23 @@
 import json
 import re
 
-from unrolled.report.figures.theme import blank
-from unrolled.report.html.markup import chart, folded, pairs, paragraph, section, table
+from unrolled.report.figures.theme import empty_figure
+from unrolled.report.html.markup import chart, collapsible, definition_list, paragraph, section, table
 
 EVIL = "</script><script>alert('x')</script> & \"co\""
 
 
 def test_every_piece_escapes_its_text() -> None:
     """Nothing of the evil name survives as markup, in text or in an attribute."""
-    figure = blank()
+    figure = empty_figure()
     figure.add_scatter(x=[1], y=[2], name=EVIL)
     pieces = [
         paragraph(EVIL),
         section(EVIL, EVIL, []),
         chart(figure, EVIL, EVIL),
         table(EVIL, [EVIL, "b"], [[EVIL, EVIL]]),
-        pairs("facts", [(EVIL, EVIL)]),
-        folded(EVIL, ""),
+        definition_list("facts", [(EVIL, EVIL)]),
+        collapsible(EVIL, ""),
     ]
     for piece in pieces:
         assert "alert" in piece
@@ -30,7 +30,7 @@ def test_every_piece_escapes_its_text() -> None:
 
 def test_the_figure_beside_a_chart_is_its_json() -> None:
     """The browser parses what was drawn, template and all."""
-    figure = blank(300)
+    figure = empty_figure(300)
     figure.add_scatter(x=[1], y=[2], name=EVIL)
     text = re.search(r'<script type="application/json">(.*?)</script>', chart(figure, "t", "c")).group(1)
     spec = json.loads(text)
@@ -41,7 +41,7 @@ def test_the_figure_beside_a_chart_is_its_json() -> None:
 
 def test_a_chart_tells_its_words_to_who_cannot_see_it() -> None:
     """The caption is a figcaption and the label of the picture."""
-    piece = chart(blank(), "Growth", "How often.")
+    piece = chart(empty_figure(), "Growth", "How often.")
     assert "<figcaption><h3>Growth</h3>How often.</figcaption>" in piece
     assert 'role="img" aria-label="Chart. Growth. How often."' in piece
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from unrolled.errors import StorageError
-from unrolled.report.html.forecast_sections import chosen
-from unrolled.report.html.page import page, write_report
+from unrolled.report.html.forecast_sections import evenly_spaced
+from unrolled.report.html.page import forecast_page, write_forecast_report
 
 
 def _page(told: Any, **changes: Any) -> str:
@@ -22,7 +22,7 @@ def _page(told: Any, **changes: Any) -> str:
         "backtest": told.backtest,
         "model_card": told.story.card(),
     }
-    return page(**(parts | changes))
+    return forecast_page(**(parts | changes))
 
 
 def _own(text: str) -> str:
@@ -143,10 +143,10 @@ def test_a_name_cannot_break_out(single: Any) -> None:
 def test_a_few_of_many_series_are_drawn_and_it_says_so(several: Any) -> None:
     """Four, spread over the file; the count is on the page."""
     text = _own(_page(several))
-    assert chosen(6) == [0, 1, 3, 5]
+    assert evenly_spaced(6) == [0, 1, 3, 5]
     assert "4 of 6 series are drawn, spread evenly over the file." in text
     for k in range(6):
-        assert (f"<h3>shop {k}</h3>" in text) == (k in chosen(6))
+        assert (f"<h3>shop {k}</h3>" in text) == (k in evenly_spaced(6))
 
 
 def test_what_was_fitted_is_told(single: Any) -> None:
@@ -176,7 +176,7 @@ def test_a_full_disk_leaves_the_old_page(single: Any, tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, limit[1]))
     try:
         with pytest.raises(StorageError, match="disk full") as caught:
-            write_report(
+            write_forecast_report(
                 path, description=single.description, forecast=single.forecast, backtest=single.backtest,
                 model_card=single.story.card(),
             )  # fmt: skip

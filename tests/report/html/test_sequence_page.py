@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.cli.sequence_report import as_text, card
-from unrolled.report.html.sequence_page import write_classification, write_probes
-from unrolled.report.html.sequence_sections import mistakes, span, telling_column
-from unrolled.report.records import Answers, LabelledData
+from unrolled.cli.sequence_report import label_texts, sequence_model_card
+from unrolled.report.html.sequence_page import write_classification_report, write_probe_report
+from unrolled.report.html.sequence_sections import confusion_section, most_distinct_column, sequences_extent
+from unrolled.report.records import LabelledData, LabelPredictions
 
 from ..conftest import EVIL  # noqa: TID252 (the tests are no package)
 
@@ -27,10 +27,14 @@ def _own(path: Path) -> str:
 def _classification(asked: Any, path: Path, **changes: Any) -> str:
     comparison = replace(asked.comparison, **changes)
     network = comparison.columns[comparison.rows[0].name]
-    answers = Answers(as_text(comparison.columns["y"]), as_text(network))
+    answers = LabelPredictions(label_texts(comparison.columns["y"]), label_texts(network))
     return _own(
-        write_classification(
-            path, comparison=comparison, data=asked.data, answers=answers, model_card=card(asked.model)
+        write_classification_report(
+            path,
+            comparison=comparison,
+            data=asked.data,
+            predictions=answers,
+            model_card=sequence_model_card(asked.model),
         )
     )
 
@@ -78,9 +82,9 @@ def test_a_class_cannot_break_out(asked: Any, tmp_path: Path) -> None:
 def test_every_probe_has_its_question_answer_figure_and_numbers(asked: Any, tmp_path: Path) -> None:
     """In the order of the page; what could not be asked is told above."""
     records = list(asked.probes.values())
-    path = write_probes(
-        tmp_path / "page.html", records=records, refused=["states: the model has none"], data=asked.data,
-        model_card=card(asked.model),
+    path = write_probe_report(
+        tmp_path / "page.html", records=records, refusals=["states: the model has none"], data=asked.data,
+        model_card=sequence_model_card(asked.model),
     )  # fmt: skip
     text = _own(path)
     assert text.count("<figure") == len(records) + 1
@@ -95,9 +99,9 @@ def test_every_probe_has_its_question_answer_figure_and_numbers(asked: Any, tmp_
 
 def test_only_what_was_asked_is_told(asked: Any, tmp_path: Path) -> None:
     """One probe: one question, and a headline without the others."""
-    path = write_probes(
-        tmp_path / "page.html", records=[asked.probes["length"]], refused=[], data=asked.data,
-        model_card=card(asked.model),
+    path = write_probe_report(
+        tmp_path / "page.html", records=[asked.probes["length"]], refusals=[], data=asked.data,
+        model_card=sequence_model_card(asked.model),
     )  # fmt: skip
     text = _own(path)
     assert "What this network remembers." in text
@@ -108,28 +112,30 @@ def test_only_what_was_asked_is_told(asked: Any, tmp_path: Path) -> None:
 def test_the_commonest_mistakes_are_named() -> None:
     """Three at most, the most frequent first; none where every answer is right."""
     truth = np.array(["a"] * 5 + ["b"] * 3 + ["c"] * 2)
-    told = mistakes(Answers(truth, np.array(["b"] * 4 + ["a", "a", "b", "b", "a", "c"])))
+    told = confusion_section(LabelPredictions(truth, np.array(["b"] * 4 + ["a", "a", "b", "b", "a", "c"])))
     assert "6 of 10 answers are wrong" in told
     assert told.index("a for b (4 times)") < told.index("b for a (once)") < told.index("c for a (once")
-    assert "1 of 2 answers is wrong; it takes a for b (once)." in mistakes(Answers(truth[4:6], truth[5:7]))
-    assert "All 10 answers are right." in mistakes(Answers(truth, truth))
+    assert "1 of 2 answers is wrong; it takes a for b (once)." in confusion_section(
+        LabelPredictions(truth[4:6], truth[5:7])
+    )
+    assert "All 10 answers are right." in confusion_section(LabelPredictions(truth, truth))
 
 
 def test_of_many_classes_no_picture_is_drawn() -> None:
     """Fifty rows of squares say less than the sentence."""
     names = np.array([str(k) for k in range(50)])
-    assert "<figure" not in mistakes(Answers(names, names))
+    assert "<figure" not in confusion_section(LabelPredictions(names, names))
 
 
 def test_the_input_that_tells_classes_apart_is_drawn(asked: Any) -> None:
     """Height tells, noise does not, in whatever column it stands."""
-    assert telling_column(asked.data) == 0
+    assert most_distinct_column(asked.data) == 0
     swapped = replace(asked.data, values=[one[:, ::-1] for one in asked.data.values])
-    assert telling_column(swapped) == 1
+    assert most_distinct_column(swapped) == 1
 
 
 def test_how_much_data_in_a_line() -> None:
     """One length is one number; several inputs are told."""
     ones = [np.ones((k, 2)) for k in (3, 5)]
     data = LabelledData("a.csv", ones, np.array(["x", "y"]), ["a", "b"])
-    assert span(data) == "2 sequences of 3 to 5 steps, 2 inputs a step, 2 classes"
+    assert sequences_extent(data) == "2 sequences of 3 to 5 steps, 2 inputs a step, 2 classes"

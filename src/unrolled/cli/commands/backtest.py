@@ -9,10 +9,10 @@ import typer
 from unrolled.cli.options import (
     Activation,
     Cell,
-    Columns,
     Ensemble,
     File,
     Fill,
+    ForecasterOptions,
     Future,
     HiddenSize,
     Horizon,
@@ -22,14 +22,14 @@ from unrolled.cli.options import (
     Past,
     Report,
     Seed,
-    Settings,
+    SeriesColumns,
     Static,
     Target,
     Time,
     Transform,
     Utc,
     Window,
-    read_file,
+    read_series,
 )
 
 Origins = Annotated[
@@ -50,7 +50,7 @@ Level = Annotated[
 ]
 
 
-def command(
+def backtest_command(
     file: File,
     *,
     horizon: Horizon = None,
@@ -90,25 +90,27 @@ def command(
       unrolled backtest example:sp500 --baselines Naive,RWD,AR1 --json
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli import output as out
-    from unrolled.cli.forecast_report import Story
-    from unrolled.cli.paths import check_places
+    from unrolled.cli.forecast_report import ForecastReport
+    from unrolled.cli.paths import check_paths
     from unrolled.cli.terminal import printable
     from unrolled.evaluate.forecasting.backtest import backtest
 
-    check_places({"FILE": file}, page=report)
-    series = read_file(file, Columns(id, time, target, past, future, static, fill, utc))
-    out.tell_notes(series)
-    settings = Settings(cell, activation, hidden_size, window, transform, ensemble, max_epochs, seed)
+    check_paths({"FILE": file}, report=report)
+    series = read_series(file, SeriesColumns(id, time, target, past, future, static, fill, utc))
+    out.print_notes(series)
+    settings = ForecasterOptions(cell, activation, hidden_size, window, transform, ensemble, max_epochs, seed)
     model = settings.forecaster(horizon)
-    names = None if baselines is None else [name.strip() for name in baselines.split(",")]
-    result = backtest(model, series, origins=origins, step=step, refit=refit, baselines=names, level=level)
+    baseline_names = None if baselines is None else [name.strip() for name in baselines.split(",")]
+    result = backtest(
+        model, series, origins=origins, step=step, refit=refit, baselines=baseline_names, level=level
+    )
     if report:
         model.fit(series)
-        Story(series, model, model.predict(level=[level]), [level]).write_page(report, result)
+        ForecastReport(series, model, model.predict(level=[level]), [level]).write(report, result)
     if json:
         out.print_json(
             result.to_dict() | {"notes": list(series.notes), "written": [report] if report else []}
         )
         return
     print(printable(result))
-    out.print_written([report] if report else [])
+    out.print_written_paths([report] if report else [])

@@ -8,6 +8,7 @@ import typer
 
 from unrolled.cli.options import (
     Activation,
+    ClassifierOptions,
     Id,
     Json,
     Label,
@@ -15,7 +16,6 @@ from unrolled.cli.options import (
     Model,
     Save,
     Seed,
-    SequenceSettings,
     Time,
 )
 from unrolled.errors import ArgumentError
@@ -58,7 +58,7 @@ Report = Annotated[
 ]
 
 
-def command(
+def classify_command(
     train: Train,
     *,
     test: Test = None,
@@ -93,22 +93,24 @@ def command(
       unrolled classify steps.csv --id run --time second --label kind --cell lstm
       unrolled classify unseen.csv --model kinds --output answers.csv
     """  # noqa: D301 (\b keeps the lines apart)
-    from unrolled.cli.paths import check_places
+    from unrolled.cli.paths import check_paths
 
-    check_places({"TRAIN": train, "--test": test, "--model": model}, table=output, page=report, folder=save)
-    settings = SequenceSettings(
+    check_paths({"TRAIN": train, "--test": test, "--model": model}, table=output, report=report, folder=save)
+    settings = ClassifierOptions(
         cell, activation, hidden_size, training, bidirectional or None, ensemble, max_epochs, seed
     )
     columns = LabelledColumns(label, id, time)
     if model:
-        _require_alone(settings, {"--test": test, "--folds": folds, "--report": report, "--save": save})
-        _answer(columns.read(train, "test"), model, output, json=json)
+        _refuse_training_options(
+            settings, {"--test": test, "--folds": folds, "--report": report, "--save": save}
+        )
+        _predict(columns.read(train, "test"), model, output, json=json)
     else:
-        files = _files(train, test, columns, folds)
-        _learn(files, settings, 5 if folds is None else folds, Wanted(output, report, save, json))
+        files = _read_train_and_test(train, test, columns, folds)
+        _compare(files, settings, 5 if folds is None else folds, OutputOptions(output, report, save, json))
 
 
-class Wanted(NamedTuple):
+class OutputOptions(NamedTuple):
     """What is to be written, and whether for machines."""
 
     output: str | None
@@ -117,12 +119,12 @@ class Wanted(NamedTuple):
     json: bool
 
     @property
-    def places(self) -> list[str]:
+    def paths(self) -> list[str]:
         """Where."""
         return [place for place in (self.report, self.output, self.save) if place]
 
 
-def _files(
+def _read_train_and_test(
     train: str, test: str | None, columns: LabelledColumns, folds: int | None
 ) -> tuple[Labelled, Labelled | None]:
     """What is learned from and what is judged on; None where folds of the first are judged."""
@@ -134,76 +136,85 @@ def _files(
             f"{train} has X_test. Leave --folds out" if test is None else "got --test as well. Leave one out"
         )
         raise ArgumentError(f"--folds: sequences kept apart are judged instead of folds; {got}.")
-    learned = columns.read(train, "train", must_be_labelled=True)
+    train_data = columns.read(train, "train", must_be_labelled=True)
     if in_folds:
-        return learned, None
-    judged = columns.read(test or train, "test", must_be_labelled=True)
-    return learned, judged.beside(learned.labels)
+        return train_data, None
+    test_data = columns.read(test or train, "test", must_be_labelled=True)
+    return train_data, test_data.beside(train_data.labels)
 
 
-def _learn(
-    files: tuple[Labelled, Labelled | None], settings: SequenceSettings, folds: int, wanted: Wanted
+def _compare(
+    files: tuple[Labelled, Labelled | None], settings: ClassifierOptions, folds: int, outputs: OutputOptions
 ) -> None:
     """Compare, say so, and write what was asked for."""
     import pandas as pd
 
     from unrolled.cli import output as out
-    from unrolled.cli.sequence_report import write_classification
+    from unrolled.cli.sequence_report import write_comparison
     from unrolled.cli.terminal import printable
     from unrolled.evaluate.sequence.compare import compare
 
-    learned, judged = files
-    for one in filter(None, files):
-        out.tell_notes(one.sequences)
-    pair = None if judged is None else (judged.sequences, judged.labels)
+    train, test = files
+    for labelled in filter(None, files):
+        out.print_notes(labelled.sequences)
+    test_pair = None if test is None else (test.sequences, test.labels)
     model = settings.classifier()
-    result = compare(model, learned.sequences, learned.labels, test=pair, folds=folds)
-    if wanted.report or wanted.save:
-        model.fit(learned.sequences, learned.labels)
-    if wanted.output:
-        ids = {"id": list((judged or learned).sequences.ids)}
-        out.write_table(pd.DataFrame(ids | result.columns), wanted.output)
-    if wanted.report:
-        write_classification(wanted.report, result, learned, model)
-    if wanted.save:
-        model.save(wanted.save)
-    if wanted.json:
-        notes = {"source": learned.source, "notes": list(learned.sequences.notes)}
-        out.print_json(result.to_dict() | notes | {"written": wanted.places})
+    result = compare(model, train.sequences, train.labels, test=test_pair, folds=folds)
+    if outputs.report or outputs.save:
+        model.fit(train.sequences, train.labels)
+    if outputs.output:
+        ids = {"id": list((test or train).sequences.ids)}
+        out.write_table(pd.DataFrame(ids | result.columns), outputs.output)
+    if outputs.report:
+        write_comparison(outputs.report, result, train, model)
+    if outputs.save:
+        model.save(outputs.save)
+    if outputs.json:
+        notes = {"source": train.source, "notes": list(train.sequences.notes)}
+        out.print_json(result.to_dict() | notes | {"written": outputs.paths})
         return
     print(printable(result))
-    out.print_written(wanted.places)
+    out.print_written_paths(outputs.paths)
 
 
-def _require_alone(settings: SequenceSettings, others: dict[str, str | int | None]) -> None:
+def _refuse_training_options(settings: ClassifierOptions, other_options: dict[str, str | int | None]) -> None:
     """A kept model brings its settings, and has been judged when it was made."""
-    if clash := [*settings.given(), *(option for option, value in others.items() if value is not None)]:
+    if refused := [
+        *settings.option_names(),
+        *(option for option, value in other_options.items() if value is not None),
+    ]:
         raise ArgumentError(
-            f"--model: a kept model only answers; got {', '.join(clash)} as well. Leave that out, or leave "
+            f"--model: a kept model only answers; got {', '.join(refused)} as well. Leave that out, or leave "
             "--model out and fit anew."
         )
 
 
-def _answer(asked: Labelled, folder: str, output: str | None, *, json: bool) -> None:
+def _predict(labelled: Labelled, folder: str, output: str | None, *, json: bool) -> None:
     """The classes that a kept model takes a file's sequences for."""
     import pandas as pd
 
     from unrolled.cli import output as out
-    from unrolled.cli.sequence_report import as_text
+    from unrolled.cli.sequence_report import label_texts
     from unrolled.models.sequence.classifier import SequenceClassifier
 
     model = SequenceClassifier.load(folder)
-    out.tell_notes(asked.sequences)
-    shares = model.predict_proba(asked.sequences)
-    answers = model.classes_[shares.argmax(axis=1)]
-    known = {} if asked.labels is None else {"y": asked.labels}
-    sure = {f"p-{name}": share for name, share in zip(as_text(model.classes_), shares.T, strict=True)}
-    frame = pd.DataFrame({"id": list(asked.sequences.ids), **known, "answer": answers, **sure})
+    out.print_notes(labelled.sequences)
+    probabilities = model.predict_proba(labelled.sequences)
+    labels = model.classes_[probabilities.argmax(axis=1)]
+    true_labels = {} if labelled.labels is None else {"y": labelled.labels}
+    probability_columns = {
+        f"p-{name}": share for name, share in zip(label_texts(model.classes_), probabilities.T, strict=True)
+    }
+    frame = pd.DataFrame(
+        {"id": list(labelled.sequences.ids), **true_labels, "answer": labels, **probability_columns}
+    )
     if output:
         out.write_table(frame, output)
-    written = [output] if output else []
+    written_paths = [output] if output else []
     if json:
-        out.print_json({"source": asked.source, "answers": frame.to_dict("records"), "written": written})
+        out.print_json(
+            {"source": labelled.source, "answers": frame.to_dict("records"), "written": written_paths}
+        )
         return
-    out.print_answers(asked.sequences.ids, as_text(answers), shares.max(axis=1))
-    out.print_written(written)
+    out.print_predictions(labelled.sequences.ids, label_texts(labels), probabilities.max(axis=1))
+    out.print_written_paths(written_paths)

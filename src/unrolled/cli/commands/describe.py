@@ -1,22 +1,22 @@
 """`unrolled describe`: what a file holds."""
 
 from unrolled.cli.options import (
-    Columns,
     File,
     Fill,
     Future,
     Id,
     Json,
     Past,
+    SeriesColumns,
     Static,
     Target,
     Time,
     Utc,
-    read_file,
+    read_series,
 )
 
 
-def command(
+def describe_command(
     file: File,
     *,
     id: Id = None,  # noqa: A002 (the option's name)
@@ -40,12 +40,14 @@ def command(
       unrolled describe example:sp500 --json
     """  # noqa: D301
     from unrolled.cli.output import print_json
-    from unrolled.cli.paths import check_places
+    from unrolled.cli.paths import check_paths
     from unrolled.cli.terminal import printable
     from unrolled.data.describe.analyse import describe
 
-    check_places({"FILE": file})
-    description = describe(read_file(file, Columns(id, time, target, past, future, static, fill, utc)))
+    check_paths({"FILE": file})
+    description = describe(
+        read_series(file, SeriesColumns(id, time, target, past, future, static, fill, utc))
+    )
     if json:
         print_json(description.to_dict())
     else:

@@ -9,10 +9,10 @@ import typer
 from unrolled.cli.options import (
     Activation,
     Cell,
-    Columns,
     Ensemble,
     File,
     Fill,
+    ForecasterOptions,
     Future,
     HiddenSize,
     Horizon,
@@ -24,14 +24,14 @@ from unrolled.cli.options import (
     Report,
     Save,
     Seed,
-    Settings,
+    SeriesColumns,
     Static,
     Target,
     Time,
     Transform,
     Utc,
     Window,
-    read_file,
+    read_series,
 )
 from unrolled.errors import ArgumentError
 from unrolled.validation import check_float
@@ -48,7 +48,7 @@ Output = Annotated[
 ]
 
 
-def command(
+def forecast_command(
     file: File,
     *,
     horizon: Horizon = None,
@@ -88,42 +88,44 @@ def command(
       unrolled forecast sales.csv --save model; unrolled forecast newer.csv --model model
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli import output as out
-    from unrolled.cli.forecast_report import Story
-    from unrolled.cli.paths import check_places
+    from unrolled.cli.forecast_report import ForecastReport
+    from unrolled.cli.paths import check_paths
     from unrolled.cli.terminal import printable
 
-    check_places({"FILE": file, "--model": model}, table=output, page=report, folder=save)
+    check_paths({"FILE": file, "--model": model}, table=output, report=report, folder=save)
     levels = [check_float("--level", width, above=0, most=99.99) for width in level]
-    series = read_file(file, Columns(id, time, target, past, future, static, fill, utc))
-    out.tell_notes(series)
-    settings = Settings(cell, activation, hidden_size, window, transform, ensemble, max_epochs, seed)
-    fitted = _loaded(model, settings) if model else settings.forecaster(horizon).fit(series)
-    story = Story(series, fitted, fitted.predict(series, horizon=horizon, level=levels), levels)
-    result, why_untested = story.backtest() if report else (None, "")
+    series = read_series(file, SeriesColumns(id, time, target, past, future, static, fill, utc))
+    out.print_notes(series)
+    settings = ForecasterOptions(cell, activation, hidden_size, window, transform, ensemble, max_epochs, seed)
+    fitted = _load_forecaster(model, settings) if model else settings.forecaster(horizon).fit(series)
+    forecast_report = ForecastReport(
+        series, fitted, fitted.predict(series, horizon=horizon, level=levels), levels
+    )
+    result, why_untested = forecast_report.backtest() if report else (None, "")
     if report:
-        story.write_page(report, result, why_untested)
+        forecast_report.write(report, result, why_untested)
     if output:
-        out.write_table(story.frame, output)
+        out.write_table(forecast_report.frame, output)
     if save:
         fitted.save(save)
-    written = [place for place in (report, output, save) if place]
+    written_paths = [path for path in (report, output, save) if path]
     if json:
         scores = {"backtest": None if result is None else result.to_dict()}
-        out.print_json(story.to_dict() | (scores if report else {}) | {"written": written})
+        out.print_json(forecast_report.to_dict() | (scores if report else {}) | {"written": written_paths})
         return
-    out.print_forecast(story)
+    out.print_forecast(forecast_report)
     if report:
         print(f"\n{printable(result or why_untested)}")
-    out.print_written(written)
+    out.print_written_paths(written_paths)
 
 
-def _loaded(folder: str, settings: Settings) -> Forecaster:
+def _load_forecaster(folder: str, settings: ForecasterOptions) -> Forecaster:
     """A kept model, which cannot be given other settings than it has."""
     from unrolled.models.forecasting.forecaster import Forecaster
 
-    if clash := settings.given():
+    if training_options := settings.option_names():
         raise ArgumentError(
-            f"--model: a kept model brings its own settings; got {', '.join(clash)} as well. Leave that out, "
-            "or leave --model out and fit anew."
+            f"--model: a kept model brings its own settings; got {', '.join(training_options)} as well. "
+            "Leave that out, or leave --model out and fit anew."
         )
     return Forecaster.load(folder)

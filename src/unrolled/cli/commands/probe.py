@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from unrolled.data.io.labelled import Labelled
     from unrolled.models.sequence.base import SequenceEstimator
 
-ASKING = ("order", "memory", "gradients", "states", "length")  # of the network as it is
-TRAINING = ("activations", "feedforward")  # others like it are trained
-_DRAWING_NOTHING = {"states", "length"}  # at random, so that no seed matters
+MODEL_PROBES = ("order", "memory", "gradients", "states", "length")  # of the network as it is
+TRAINING_PROBES = ("activations", "feedforward")  # others like it are trained
+_DETERMINISTIC = {"states", "length"}  # at random, so that no seed matters
 _UNITS = ("state", "gates")
-_FOLLOWED = 12  # sequences whose states are kept, spread evenly over the file
+_MOST_SEQUENCES = 12  # sequences whose states are kept, spread evenly over the file
 
 Folder = Annotated[
     str, typer.Argument(metavar="MODEL", show_default=False, help="Folder of a model kept by --save.")
@@ -31,7 +31,7 @@ Data = Annotated[
 ]
 Only = Annotated[
     str | None,
-    typer.Option("--only", metavar="NAMES", help=f"Some of {','.join((*ASKING, *TRAINING))}."),
+    typer.Option("--only", metavar="NAMES", help=f"Some of {','.join((*MODEL_PROBES, *TRAINING_PROBES))}."),
 ]
 Retrain = Annotated[
     bool,
@@ -42,7 +42,7 @@ Report = Annotated[
 ]
 
 
-def command(
+def probe_command(
     model: Folder,
     data: Data,
     *,
@@ -68,58 +68,60 @@ def command(
       unrolled probe kinds test.csv --only order,feedforward --retrain --json
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli import output as out
-    from unrolled.cli.paths import check_places
-    from unrolled.cli.sequence_report import card, told
+    from unrolled.cli.paths import check_paths
+    from unrolled.cli.sequence_report import labelled_data, sequence_model_card
 
-    check_places({"MODEL": model, "DATA": data}, page=report)
-    names = _names(only, seed, retrain=retrain)
-    fitted = _loaded(model)
+    check_paths({"MODEL": model, "DATA": data}, report=report)
+    names = _probe_names(only, seed, retrain=retrain)
+    fitted = _load_model(model)
     labelled = LabelledColumns(label, id, time).read(data, "test", must_be_labelled=True)
     labelled = labelled.beside(getattr(fitted, "classes_", None))
-    out.tell_notes(labelled.sequences)
-    asking = Asking(fitted, labelled, seed or 0, retrain)
-    records, refused = asking.all(names, must=only is not None)
+    out.print_notes(labelled.sequences)
+    run = ProbeRun(fitted, labelled, seed or 0, retrain)
+    records, refusals = run.all(names, required=only is not None)
     if report:
-        from unrolled.report.html.sequence_page import write_probes
+        from unrolled.report.html.sequence_page import write_probe_report
 
-        write_probes(
+        write_probe_report(
             report,
             records=list(records.values()),
-            refused=refused,
-            data=told(labelled),
-            model_card=card(fitted),
+            refusals=refusals,
+            data=labelled_data(labelled),
+            model_card=sequence_model_card(fitted),
         )
     written = [report] if report else []
     if json:
-        found = {name: _for_machines(record) for name, record in records.items()}
-        out.print_json({"source": labelled.source, "probes": found, "refused": refused, "written": written})
+        probes = {name: _jsonable_record(record) for name, record in records.items()}
+        out.print_json({"source": labelled.source, "probes": probes, "refused": refusals, "written": written})
         return
-    _print(records, refused)
-    out.print_written(written)
+    _print_records(records, refusals)
+    out.print_written_paths(written)
 
 
-def _names(only: str | None, seed: int | None, *, retrain: bool) -> list[str]:
+def _probe_names(only: str | None, seed: int | None, *, retrain: bool) -> list[str]:
     """The probes asked for, each once, in the order of the page; each option must matter to one of them."""
     if only is None:
-        return [*ASKING, *(TRAINING if retrain else ())]
+        return [*MODEL_PROBES, *(TRAINING_PROBES if retrain else ())]
     faults = ErrorCollector()
-    known = [*ASKING, *TRAINING]
-    named = [faults.collect(check_choice, "--only", name.strip(), known) for name in only.split(",")]
+    all_names = [*MODEL_PROBES, *TRAINING_PROBES]
+    chosen_names = [
+        faults.collect(check_choice, "--only", name.strip(), all_names) for name in only.split(",")
+    ]
     faults.raise_if_any()
-    names = [name for name in known if name in named]
+    names = [name for name in all_names if name in chosen_names]
     got = f"got --only {','.join(names)}."
-    if retrain and not {"order", *TRAINING}.intersection(names):
+    if retrain and not {"order", *TRAINING_PROBES}.intersection(names):
         faults.add(
             f"--retrain: only order, activations and feedforward train networks; {got} Leave --retrain out, "
             "or ask for one of those."
         )
-    if seed is not None and _DRAWING_NOTHING.issuperset(names):
+    if seed is not None and _DETERMINISTIC.issuperset(names):
         faults.add(f"--seed: states and length draw nothing at random; {got} Leave --seed out.")
     faults.raise_if_any()
     return names
 
 
-def _loaded(folder: str) -> SequenceEstimator:
+def _load_model(folder: str) -> SequenceEstimator:
     """A kept model of whole sequences."""
     from unrolled.models.estimator import estimator_name
     from unrolled.models.sequence.classifier import SequenceClassifier
@@ -129,7 +131,7 @@ def _loaded(folder: str) -> SequenceEstimator:
     return kinds.get(estimator_name(Path(folder)), SequenceClassifier).load(folder)
 
 
-class Asking(NamedTuple):
+class ProbeRun(NamedTuple):
     """A model, and what it is asked about."""
 
     model: SequenceEstimator
@@ -137,25 +139,25 @@ class Asking(NamedTuple):
     seed: int
     retrain: bool
 
-    def all(self, names: list[str], *, must: bool) -> tuple[dict[str, Any], list[str]]:
+    def all(self, names: list[str], *, required: bool) -> tuple[dict[str, Any], list[str]]:
         """What each probe found, and why some could not be asked; where they must be, that is an error."""
         from unrolled.train.progress import ProgressLine
 
         records: dict[str, Any] = {}
-        refused = []
+        refusals = []
         with ProgressLine("probing", len(names), shown=True) as line:
             for k, name in enumerate(names):
                 line.update(k, name)
                 try:
                     records[name] = self.one(name)
                 except (ArgumentError, DataError) as fault:
-                    told = re.sub(r"^model:", "MODEL:", str(fault))
+                    sentence = re.sub(r"^model:", "MODEL:", str(fault))
                     # data that the probes before could read are only too few for a training
-                    if must or not (isinstance(fault, ArgumentError) or name in TRAINING):
-                        raise type(fault)(told) from fault
-                    refused.append(f"{name}: {told}")
+                    if required or not (isinstance(fault, ArgumentError) or name in TRAINING_PROBES):
+                        raise type(fault)(sentence) from fault
+                    refusals.append(f"{name}: {sentence}")
             line.update(len(names), "done")
-        return records, refused
+        return records, refusals
 
     def one(self, name: str) -> Any:
         """What one probe found."""
@@ -169,20 +171,20 @@ class Asking(NamedTuple):
         if name == "length":
             return probe.length(self.model, X, y)
         if name == "states":
-            some = np.unique(np.linspace(0, len(X) - 1, _FOLLOWED).astype(int))
-            return probe.states(self.model, [X[int(k)].values for k in some])
+            positions = np.unique(np.linspace(0, len(X) - 1, _MOST_SEQUENCES).astype(int))
+            return probe.states(self.model, [X[int(k)].values for k in positions])
         if name == "activations":
             return probe.activations(X, y, random_state=seed)
         return getattr(probe, name)(self.model, X, y, random_state=seed)
 
 
-def _for_machines(record: Any) -> dict[str, Any]:
+def _jsonable_record(record: Any) -> dict[str, Any]:
     """A record without the states of all units, which are for the library."""
-    told: dict[str, Any] = record.to_dict()
-    return {key: value for key, value in told.items() if record.kind != "states" or key not in _UNITS}
+    facts: dict[str, Any] = record.to_dict()
+    return {key: value for key, value in facts.items() if record.kind != "states" or key not in _UNITS}
 
 
-def _print(records: dict[str, Any], refused: list[str]) -> None:
+def _print_records(records: dict[str, Any], refusals: list[str]) -> None:
     """A paragraph a probe: its name, and its sentence beside it."""
     from unrolled.cli.terminal import printable
 
@@ -192,5 +194,5 @@ def _print(records: dict[str, Any], refused: list[str]) -> None:
         lines = textwrap.wrap(printable(record.sentence).replace(" %", "\u00a0%"), width=100 - margin)
         words = f"\n{' ' * margin}".join(lines).replace("\u00a0", " ")
         print(name.ljust(margin) + words)
-    for sentence in refused:
+    for sentence in refusals:
         print(printable(f"Not asked: {sentence}"))

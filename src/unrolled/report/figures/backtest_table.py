@@ -15,15 +15,15 @@ from unrolled.report.figures.theme import axis_times
 Floats = NDArray[np.float64]
 
 
-def measure(backtest: Any) -> str:
+def comparison_metric(backtest: Any) -> str:
     """What models are compared by: "mae", or with many series "mase", as their units differ."""
     id_name = next(iter(backtest.columns))
-    many = len(set(backtest.columns[id_name].tolist())) > 1
-    return "mase" if many and all(row["mase"] is not None for row in backtest.table) else "mae"
+    has_many = len(set(backtest.columns[id_name].tolist())) > 1
+    return "mase" if has_many and all(row["mase"] is not None for row in backtest.table) else "mae"
 
 
 @dataclass(frozen=True, eq=False)
-class Tracks:
+class BacktestTable:
     """One row a forecast step, sorted by series, origin and time.
 
     Args:
@@ -41,7 +41,7 @@ class Tracks:
     models: dict[str, Floats]
 
     @classmethod
-    def of(cls, backtest: Any) -> Tracks:
+    def of(cls, backtest: Any) -> BacktestTable:
         """Read the columns of a record of kind "backtest"."""
         parts: dict[str, NDArray[Any]] = backtest.columns
         id_name, time_name = list(parts)[:2]
@@ -61,31 +61,31 @@ class Tracks:
         new = (self.id[1:] != self.id[:-1]) | (self.cutoff[1:] != self.cutoff[:-1])
         return [0, *(np.flatnonzero(new) + 1).tolist()]
 
-    def of_series(self, name: str) -> Tracks:
+    def of_series(self, name: str) -> BacktestTable:
         """The rows of one series."""
-        mine = self.id == name
+        rows = self.id == name
         return replace(
             self,
-            id=self.id[mine],
-            time=self.time[mine],
-            cutoff=self.cutoff[mine],
-            truth=self.truth[mine],
-            models={model: values[mine] for model, values in self.models.items()},
+            id=self.id[rows],
+            time=self.time[rows],
+            cutoff=self.cutoff[rows],
+            truth=self.truth[rows],
+            models={model: values[rows] for model, values in self.models.items()},
         )
 
-    def paths(self, model: str, known: Mapping[Any, float]) -> tuple[list[Any], list[float | None]]:
+    def paths(self, model: str, observed: Mapping[Any, float]) -> tuple[list[Any], list[float | None]]:
         """Times and values of every origin's forecast as one line, with a break between two origins.
 
         Args:
             model: whose forecasts.
-            known: what had been observed when; a forecast begins there.
+            observed: what had been observed when; a forecast begins there.
         """
         times, origins = axis_times(self.time), axis_times(self.cutoff)
         x: list[Any] = []
         y: list[float | None] = []
         for start, stop in pairwise([*self._starts(), len(times)]):
             x += [origins[start], *times[start:stop], times[stop - 1]]
-            y += [known.get(origins[start]), *self.models[model][start:stop].tolist(), None]
+            y += [observed.get(origins[start]), *self.models[model][start:stop].tolist(), None]
         return x, y
 
     def difference_by_origin(self, model: str, rival: str) -> tuple[NDArray[Any], Floats]:
@@ -97,8 +97,8 @@ class Tracks:
     def ratio_by_series(self, model: str, rival: str) -> Floats:
         """For each series, the model's mean absolute error divided by the rival's."""
         names, where = np.unique(self.id, return_inverse=True)
-        mine, other = (
+        errors, rival_errors = (
             np.bincount(where, weights=np.abs(self.models[name] - self.truth), minlength=len(names))
             for name in (model, rival)
         )
-        return np.divide(mine, other, out=np.where(mine > 0, np.inf, 1.0), where=other > 0)
+        return np.divide(errors, rival_errors, out=np.where(errors > 0, np.inf, 1.0), where=rival_errors > 0)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from plotly import graph_objects as go
 
 from unrolled.formatting import number, percent
-from unrolled.report.figures.backtest_table import Tracks, measure
+from unrolled.report.figures.backtest_table import BacktestTable, comparison_metric
 from unrolled.report.figures.memory import gradients_figure, memory_figure, states_figure
 from unrolled.report.figures.probes import (
     activations_figure,
@@ -22,21 +22,21 @@ from unrolled.report.figures.probes import (
 )
 from unrolled.report.figures.sequences import comparison_figure
 from unrolled.report.figures.theme import (
+    BASELINE,
     INK,
     MUTED,
     NETWORK,
     OTHER,
-    SIMPLE,
     axis_times,
-    blank,
-    faded,
-    hover_time,
-    label,
+    downsampled,
+    empty_figure,
+    escaped,
+    hover_time_format,
     log_ticks,
-    thinned,
+    rgba,
 )
 from unrolled.report.records import Forecast, SeriesForecast
-from unrolled.report.wording import model_name, unit, width
+from unrolled.report.wording import level_percent, model_name, step_noun
 from unrolled.validation import check_choice
 
 _MOST_RATIO = 3.0  # of two errors; beyond, a bar would only flatten the others
@@ -59,7 +59,9 @@ def figure(record: Any) -> go.Figure:
     >>> figure(History((TrainingRecord(1, 0.5, 0.6, 0.01, 0.1),), 1, "finished", 0.1)).data[0].name
     'while training'
     """
-    return _KINDS[check_choice("figure: record.kind", getattr(record, "kind", None), list(_KINDS))](record)
+    return _FIGURES[check_choice("figure: record.kind", getattr(record, "kind", None), list(_FIGURES))](
+        record
+    )
 
 
 def forecast_figure(forecast: Forecast, series: int = 0, *, recent: bool = False) -> go.Figure:
@@ -71,50 +73,50 @@ def forecast_figure(forecast: Forecast, series: int = 0, *, recent: bool = False
         recent: only the last years, drawn larger, instead of everything.
     """
     one = forecast.series[series]
-    first = first_recent(one, forecast.freq) if recent else 0
-    plot = blank(380)
+    first = recent_start(one, forecast.freq) if recent else 0
+    plot = empty_figure(380)
     _add_history(plot, one, first, forecast)
     _add_fan(plot, one, forecast)
-    shown = [one.values[first:], one.point, *(bound for band in one.bands.values() for bound in band)]
-    _value_axis(plot, np.concatenate(shown), log=forecast.log_axis)
+    drawn_values = [one.values[first:], one.point, *(bound for band in one.bands.values() for bound in band)]
+    _value_axis(plot, np.concatenate(drawn_values), log=forecast.log_axis)
     _label_ends(plot, one, forecast, with_band=recent)
     _time_axis(plot, forecast.freq)
     return plot
 
 
-def first_recent(one: SeriesForecast, freq: str | None) -> int:
+def recent_start(one: SeriesForecast, freq: str | None) -> int:
     """Where the zoomed view begins: four times the horizon, or five years of months, and no less than 30."""
-    per_year = {"month": 12, "quarter": 4, "year": 1}.get(unit(freq), 0)
+    per_year = {"month": 12, "quarter": 4, "year": 1}.get(step_noun(freq), 0)
     return max(len(one.values) - max(4 * len(one.point), 5 * per_year, 30), 0)
 
 
 def _add_history(plot: go.Figure, one: SeriesForecast, first: int, forecast: Forecast) -> None:
     values, times = one.values[first:], one.times[first:]
-    kept = thinned(values)
+    positions = downsampled(values)
     plot.add_scatter(
-        x=axis_times(times[kept]), y=values[kept], mode="lines", name="observed",
+        x=axis_times(times[positions]), y=values[positions], mode="lines", name="observed",
         line={"color": INK, "width": 1.6}, hovertemplate="%{y:,.4~g}",
     )  # fmt: skip
-    plot.update_layout(hovermode="x unified", meta={"target": label(forecast.target)})
+    plot.update_layout(hovermode="x unified", meta={"target": escaped(forecast.target)})
 
 
 def _add_fan(plot: go.Figure, one: SeriesForecast, forecast: Forecast) -> None:
     """Bands from wide to narrow, then the middle; both begin at the last observation."""
-    seen = np.flatnonzero(np.isfinite(one.values))
-    last = seen[-1] if len(seen) else len(one.values) - 1
+    observed = np.flatnonzero(np.isfinite(one.values))
+    last = observed[-1] if len(observed) else len(one.values) - 1
     start_time, start = one.times[last : last + 1], one.values[last : last + 1]
     ahead = axis_times(np.concatenate([start_time, one.future_times]))
     for level in sorted(one.bands, reverse=True):
         low, high = (np.concatenate([start, bound]) for bound in one.bands[level])
         edge = {"x": ahead, "mode": "lines", "line": {"width": 0}, "hovertemplate": "%{y:,.4~g}"}
-        plot.add_scatter(**edge, y=high, name=f"{width(level)} band, upper")
+        plot.add_scatter(**edge, y=high, name=f"{level_percent(level)} band, upper")
         plot.add_scatter(
-            **edge, y=low, name=f"{width(level)} band, lower", fill="tonexty",
-            fillcolor=faded(NETWORK, 0.16 if len(one.bands) > 1 else 0.2),
+            **edge, y=low, name=f"{level_percent(level)} band, lower", fill="tonexty",
+            fillcolor=rgba(NETWORK, 0.16 if len(one.bands) > 1 else 0.2),
         )  # fmt: skip
     plot.add_scatter(
         x=ahead, y=np.concatenate([start, one.point]), mode="lines",
-        name=f"{label(model_name(forecast.model))} forecast",
+        name=f"{escaped(model_name(forecast.model))} forecast",
         line={"color": NETWORK, "width": 2.4}, hovertemplate="%{y:,.4~g}",
     )  # fmt: skip
 
@@ -127,7 +129,7 @@ def _label_ends(plot: go.Figure, one: SeriesForecast, forecast: Forecast, *, wit
     for value, is_middle in ends:
         text = number(float(value))
         plot.add_annotation(
-            x=1, xref="paper", y=_height(value, forecast), xanchor="left", yanchor="middle", xshift=6,
+            x=1, xref="paper", y=_axis_position(value, forecast), xanchor="left", yanchor="middle", xshift=6,
             text=f"<b>{text}</b>" if is_middle else text, showarrow=False,
             font={"color": NETWORK, "size": 12},
         )  # fmt: skip
@@ -135,7 +137,7 @@ def _label_ends(plot: go.Figure, one: SeriesForecast, forecast: Forecast, *, wit
     plot.update_layout(margin={"r": 16 + 8 * widest})
 
 
-def _height(value: float, forecast: Forecast) -> float:
+def _axis_position(value: float, forecast: Forecast) -> float:
     """Where a value lies: annotations on a log axis are placed by the logarithm."""
     return math.log10(value) if forecast.log_axis and value > 0 else float(value)
 
@@ -155,13 +157,13 @@ def _value_axis(plot: go.Figure, values: NDArray[np.float64], *, log: bool) -> N
 
 
 def _time_axis(plot: go.Figure, freq: str | None) -> None:
-    plot.update_xaxes(hoverformat=hover_time(unit(freq)))
+    plot.update_xaxes(hoverformat=hover_time_format(step_noun(freq)))
 
 
 def loss_figure(history: Any) -> go.Figure:
     """The loss of each epoch, on what was trained on and on what was held out."""
     epochs = [epoch.epoch for epoch in history.epochs]
-    plot = blank(260)
+    plot = empty_figure(260)
     lines = [("while training", [e.train_loss for e in history.epochs], OTHER)]
     if history.epochs[0].validation_loss is not None:
         lines.append(("on the part held out", [e.validation_loss for e in history.epochs], NETWORK))
@@ -182,17 +184,17 @@ def loss_figure(history: Any) -> go.Figure:
 
 def errors_figure(backtest: Any) -> go.Figure:
     """Each model's mean error as a multiple of the best simpler forecast's, best at the top."""
-    by = measure(backtest)
-    rows = sorted(backtest.table, key=lambda row: -row[by])
+    metric = comparison_metric(backtest)
+    rows = sorted(backtest.table, key=lambda row: -row[metric])
     network, best = backtest.table[0]["model"], backtest.verdict.best_baseline
-    base = next(row[by] for row in rows if row["model"] == best) or math.nan
-    ratios = [row[by] / base for row in rows]
-    names = [label(model_name(row["model"])) for row in rows]
-    colours = [NETWORK if r["model"] == network else SIMPLE if r["model"] == best else OTHER for r in rows]
-    plot = blank(34 * len(rows) + 60)
+    best_error = next(row[metric] for row in rows if row["model"] == best) or math.nan
+    ratios = [row[metric] / best_error for row in rows]
+    names = [escaped(model_name(row["model"])) for row in rows]
+    colours = [NETWORK if r["model"] == network else BASELINE if r["model"] == best else OTHER for r in rows]
+    plot = empty_figure(34 * len(rows) + 60)
     for name, ratio, colour in zip(names, ratios, colours, strict=True):
         plot.add_scatter(
-            x=[1, ratio], y=[name, name], mode="lines", line={"color": faded(colour, 0.45), "width": 3},
+            x=[1, ratio], y=[name, name], mode="lines", line={"color": rgba(colour, 0.45), "width": 3},
             hoverinfo="skip",
         )  # fmt: skip
     plot.add_scatter(
@@ -225,11 +227,11 @@ def _ratio_axis(plot: go.Figure, ratios: list[float]) -> None:
 
 def verdict_figure(verdict: Any) -> go.Figure:
     """The network's error beside the best simpler forecast's, which is 1."""
-    plot = blank(120)
+    plot = empty_figure(120)
     ratio = float(verdict.ratio)
-    for x, name, colour in ((1.0, model_name(verdict.best_baseline), SIMPLE), (ratio, "network", NETWORK)):
+    for x, name, colour in ((1.0, model_name(verdict.best_baseline), BASELINE), (ratio, "network", NETWORK)):
         plot.add_scatter(
-            x=[x], y=[0], mode="markers+text", marker={"color": colour, "size": 16}, text=[label(name)],
+            x=[x], y=[0], mode="markers+text", marker={"color": colour, "size": 16}, text=[escaped(name)],
             textposition="top center" if name != "network" else "bottom center", textfont={"color": colour},
             hovertemplate="%{x:.3f} ×<extra></extra>", cliponaxis=False,
         )  # fmt: skip
@@ -246,46 +248,46 @@ def origins_figure(backtest: Any, past: SeriesForecast, *, log_axis: bool = Fals
         past: the series, with what was observed.
         log_axis: whether equal percentages should look equal.
     """
-    one = Tracks.of(backtest).of_series(past.id)
+    table = BacktestTable.of(backtest).of_series(past.id)
     network, best = backtest.table[0]["model"], backtest.verdict.best_baseline
-    first = max(int(np.searchsorted(past.times, one.cutoff.min())) - backtest.horizon, 0)
+    first = max(int(np.searchsorted(past.times, table.cutoff.min())) - backtest.horizon, 0)
     observed = dict(zip(axis_times(past.times[first:]), past.values[first:].tolist(), strict=True))
-    plot = blank(380)
-    for name, colour, dash in ((best, SIMPLE, "dot"), (network, NETWORK, "solid")):
-        times, values = one.paths(name, observed)
+    plot = empty_figure(380)
+    for name, colour, dash in ((best, BASELINE, "dot"), (network, NETWORK, "solid")):
+        times, values = table.paths(name, observed)
         plot.add_scatter(
-            x=times, y=values, mode="lines", line={"color": faded(colour, 0.8), "width": 1.4, "dash": dash},
-            name=label(model_name(name)), hoverinfo="skip",
+            x=times, y=values, mode="lines", line={"color": rgba(colour, 0.8), "width": 1.4, "dash": dash},
+            name=escaped(model_name(name)), hoverinfo="skip",
         )  # fmt: skip
-    kept = thinned(past.values[first:]) + first
+    positions = downsampled(past.values[first:]) + first
     plot.add_scatter(
-        x=axis_times(past.times[kept]), y=past.values[kept], mode="lines", name="what happened",
+        x=axis_times(past.times[positions]), y=past.values[positions], mode="lines", name="what happened",
         line={"color": INK, "width": 2.2}, hovertemplate="%{y:,.4~g}",
     )  # fmt: skip
     plot.update_layout(showlegend=True)
-    shown = [past.values[first:], one.models[network], one.models[best]]
-    _value_axis(plot, np.concatenate(shown), log=log_axis)
+    drawn_values = [past.values[first:], table.models[network], table.models[best]]
+    _value_axis(plot, np.concatenate(drawn_values), log=log_axis)
     return plot
 
 
 def differences_figure(backtest: Any) -> go.Figure:
     """Origin by origin (or series by series): whose error was smaller, and by how much."""
-    tracks = Tracks.of(backtest)
+    table = BacktestTable.of(backtest)
     network, best = backtest.table[0]["model"], backtest.verdict.best_baseline
-    plot = blank(34 * len(backtest.table) + 60)  # as high as the errors beside it
-    if len(tracks.ids) > 1:
-        ratios = np.sort(np.minimum(tracks.ratio_by_series(network, best), _MOST_RATIO))
+    plot = empty_figure(34 * len(backtest.table) + 60)  # as high as the errors beside it
+    if len(table.ids) > 1:
+        ratios = np.sort(np.minimum(table.ratio_by_series(network, best), _MOST_RATIO))
         plot.add_bar(
             x=np.arange(1, len(ratios) + 1), y=ratios - 1, base=1,
-            marker={"color": [NETWORK if ratio < 1 else SIMPLE for ratio in ratios]},
+            marker={"color": [NETWORK if ratio < 1 else BASELINE for ratio in ratios]},
             customdata=ratios, hovertemplate="%{customdata:.3f} ×<extra></extra>",
         )  # fmt: skip
         plot.add_hline(y=1, line={"color": INK, "width": 1})
         plot.update_xaxes(title_text="series, the best first", tickformat="d")
         plot.update_yaxes(ticksuffix=" ×")
         return plot
-    cutoffs, difference = tracks.difference_by_origin(network, best)
-    colours = [NETWORK if d < 0 else SIMPLE for d in difference]
+    cutoffs, difference = table.difference_by_origin(network, best)
+    colours = [NETWORK if d < 0 else BASELINE for d in difference]
     plot.add_bar(
         x=axis_times(cutoffs), y=difference, marker={"color": colours},
         hovertemplate="%{y:+,.4~g}<extra></extra>",
@@ -297,11 +299,11 @@ def differences_figure(backtest: Any) -> go.Figure:
 
 def years_figure(means: Mapping[int, float]) -> go.Figure:
     """The mean of each calendar year."""
-    plot = blank(260)
+    plot = empty_figure(260)
     plot.add_bar(
         x=list(means),
         y=list(means.values()),
-        marker={"color": faded(NETWORK, 0.8)},
+        marker={"color": rgba(NETWORK, 0.8)},
         hovertemplate="%{y:,.4~g}<extra></extra>",
     )
     plot.update_xaxes(tickformat="d", dtick=1 if len(means) <= 8 else None)
@@ -315,11 +317,11 @@ def growth_figure(growth: NDArray[np.float64]) -> go.Figure:
     low, high = np.quantile(finite, [0.002, 0.998]) if len(finite) else (-1.0, 1.0)
     # the few beyond are counted at the ends, or one wild step would flatten all others
     counts, edges = np.histogram(np.clip(finite, low, high), bins=min(41, max(9, int(len(finite) ** 0.5))))
-    plot = blank(260)
+    plot = empty_figure(260)
     middles = (edges[:-1] + edges[1:]) / 2
     plot.add_bar(
         x=middles, y=counts, width=np.diff(edges) * 0.92,
-        marker={"color": [faded(NETWORK if middle >= 0 else SIMPLE, 0.8) for middle in middles]},
+        marker={"color": [rgba(NETWORK if middle >= 0 else BASELINE, 0.8) for middle in middles]},
         hovertemplate="%{y} times<extra></extra>",
     )  # fmt: skip
     mean = float(np.mean(finite)) if len(finite) else 0.0
@@ -340,7 +342,7 @@ def _description_figure(description: Any) -> go.Figure:
     return years_figure(description.yearly_means)
 
 
-_KINDS: dict[str, Callable[..., go.Figure]] = {
+_FIGURES: dict[str, Callable[..., go.Figure]] = {
     "description": _description_figure,
     "forecast": forecast_figure,
     "backtest": errors_figure,

@@ -13,16 +13,16 @@ from plotly.subplots import make_subplots
 
 from unrolled.formatting import number
 from unrolled.report.figures.theme import (
+    BASELINE,
     MUTED,
     NETWORK,
     OTHER,
-    SIMPLE,
-    blank,
-    faded,
-    label,
+    empty_figure,
+    escaped,
     label_lines,
+    rgba,
 )
-from unrolled.report.wording import steps
+from unrolled.report.wording import step_quantity
 
 _SHARE = 95  # per cent of the influence that lies within the window
 _VANISHED, _EXPLODED = 1e-3, 10.0  # shares of a gradient that are called so
@@ -35,29 +35,29 @@ def memory_figure(memory: Any) -> go.Figure:
 
     Where the readout reads every state, it is the state's own span that is marked.
     """
-    plot = blank(360)
+    plot = empty_figure(360)
     window = memory.state_span.window if memory.pooled else memory.window
-    what, colour = ("what its state holds", MUTED) if memory.pooled else ("it", NETWORK)
+    subject, colour = ("what its state holds", MUTED) if memory.pooled else ("it", NETWORK)
     plot.add_vrect(
-        x0=-0.5, x1=window + 0.5, fillcolor=faded(colour, 0.07), line={"width": 0}, layer="below"
+        x0=-0.5, x1=window + 0.5, fillcolor=rgba(colour, 0.07), line={"width": 0}, layer="below"
     )  # fmt: skip
     lines = (
         ("what its state still holds", memory.state, OTHER, {"width": 1.8, "dash": "dot"}, "lines"),
-        ("answer, by exchanging the step", memory.occlusion, SIMPLE, {"width": 1.6}, "lines+markers"),
+        ("answer, by exchanging the step", memory.occlusion, BASELINE, {"width": 1.6}, "lines+markers"),
         ("answer, by gradients", memory.gradient, NETWORK, {"width": 2.6}, "lines"),
     )
-    for name, values, ink, line, mode in lines:
-        asked = np.isfinite(values)
-        if asked.any():
+    for name, values, line_colour, line, mode in lines:
+        is_measured = np.isfinite(values)
+        if is_measured.any():
             plot.add_scatter(
-                x=memory.steps_back[asked], y=_of_largest(values[asked]), mode=mode, name=name,
-                line={"color": ink, **line}, marker={"color": ink, "size": 5},
-                hovertemplate="%{y:.0f} %",
+                x=memory.steps_back[is_measured], y=_percent_of_largest(values[is_measured]),
+                mode=mode, name=name, line={"color": line_colour, **line},
+                marker={"color": line_colour, "size": 5}, hovertemplate="%{y:.0f} %",
             )  # fmt: skip
     _mark_half_life(plot, memory)
     plot.add_annotation(
         x=-0.5, y=112, xanchor="left", yanchor="middle", xshift=6, showarrow=False,
-        text=f"{_SHARE} % of {what} lies within {steps(window, None)} back",
+        text=f"{_SHARE} % of {subject} lies within {step_quantity(window, None)} back",
         font={"color": colour, "size": 12},
     )  # fmt: skip
     plot.update_layout(showlegend=True)
@@ -66,7 +66,7 @@ def memory_figure(memory: Any) -> go.Figure:
     return plot
 
 
-def half_gone(memory: Any) -> str:
+def half_life_words(memory: Any) -> str:
     """Where the influence is halved, in words; none where it never is."""
     if memory.half_life is None:
         return ""
@@ -74,7 +74,7 @@ def half_gone(memory: Any) -> str:
     return f"half is gone after {where}" if memory.peak == 0 else f"below half beyond {where}"
 
 
-def _of_largest(values: Any) -> Any:
+def _percent_of_largest(values: Any) -> Any:
     return 100 * values / max(float(values.max()), 1e-300)
 
 
@@ -88,41 +88,41 @@ def _mark_half_life(plot: go.Figure, memory: Any) -> None:
     )  # fmt: skip
     plot.add_annotation(
         x=half_life, y=50, xanchor="left", yanchor="bottom", xshift=8, showarrow=False,
-        text=half_gone(memory), font={"color": NETWORK, "size": 12},
+        text=half_life_words(memory), font={"color": NETWORK, "size": 12},
         bgcolor="rgba(255,255,255,0.75)",
     )  # fmt: skip
 
 
 def gradients_figure(gradients: Any) -> go.Figure:
     """What the recurrence hands back of a gradient, step by step, on a log axis."""
-    plot = blank(340)
-    told = gradients.layers[gradients.worst_layer]
-    tops = []
+    plot = empty_figure(340)
+    reported_layer = gradients.layers[gradients.worst_layer]
+    extremes = []
     for k, layer in enumerate(gradients.layers):
-        mine = k == gradients.worst_layer
+        is_reported = k == gradients.worst_layer
         share = np.clip(layer.share, _FAINTEST, 1 / _FAINTEST)
         plot.add_scatter(
-            x=np.arange(len(share)), y=share, mode="lines", name=label(layer.name),
-            line={"color": NETWORK if mine else OTHER, "width": 2.6 if mine else 1.6},
+            x=np.arange(len(share)), y=share, mode="lines", name=escaped(layer.name),
+            line={"color": NETWORK if is_reported else OTHER, "width": 2.6 if is_reported else 1.6},
             hovertemplate="%{y:.2~g}",
         )  # fmt: skip
-        tops += [float(share.min()), float(share.max())]
-    low, high = min(*tops, 3e-4), max(*tops, 30.0)
+        extremes += [float(share.min()), float(share.max())]
+    low, high = min(*extremes, 3e-4), max(*extremes, 30.0)
     span = (math.log10(low) - 0.4, math.log10(high) + 0.4)
     for edge, end, words in ((_VANISHED, span[0], "vanished"), (_EXPLODED, span[1], "exploded")):
         plot.add_hrect(
-            y0=edge, y1=10**end, fillcolor=faded(SIMPLE, 0.08), line={"width": 0}, layer="below"
+            y0=edge, y1=10**end, fillcolor=rgba(BASELINE, 0.08), line={"width": 0}, layer="below"
         )  # fmt: skip
         plot.add_annotation(
             x=0, xref="paper", y=end, xanchor="left", yanchor="bottom" if edge < 1 else "top", xshift=6,
-            text=words, showarrow=False, font={"color": SIMPLE, "size": 12},
+            text=words, showarrow=False, font={"color": BASELINE, "size": 12},
         )  # fmt: skip
-    if told.growth is not None:
-        end = math.log10(float(np.clip(told.share[-1], _FAINTEST, 1 / _FAINTEST)))
-        label_lines(plot, [(end, f"×{number(told.growth, 3)} a step", NETWORK)], span)
+    if reported_layer.growth is not None:
+        end = math.log10(float(np.clip(reported_layer.share[-1], _FAINTEST, 1 / _FAINTEST)))
+        label_lines(plot, [(end, f"×{number(reported_layer.growth, 3)} a step", NETWORK)], span)
     powers = range(math.ceil(span[0]), math.floor(span[1]) + 1)
-    every = max(1, -(-len(powers) // 7))
-    ticks = [k for k in powers if k % every == 0]
+    tick_step = max(1, -(-len(powers) // 7))
+    ticks = [k for k in powers if k % tick_step == 0]
     plot.update_yaxes(
         type="log", title_text="share of a gradient that is left", range=span,
         tickvals=[10.0**k for k in ticks], ticktext=[_power(k) for k in ticks],
@@ -149,17 +149,17 @@ def states_figure(states: Any) -> go.Figure:
     Units stand in the order in which they are most active, so that a sequence of them shows as a diagonal.
     """
     first = int(states.sequence[0])
-    mine = states.sequence == first
-    state, path = states.state[mine], states.path
+    in_first = states.sequence == first
+    state, path = states.state[in_first], states.path
     largest = max(float(np.abs(state).max()), 1e-12)
-    has_parts = bool(np.isfinite(states.memory_share[mine]).any())
+    has_parts = bool(np.isfinite(states.memory_share[in_first]).any())
     has_path = path.shape[1] > 1
     heights = [0.44, *([0.18] if has_parts else []), *([0.38] if has_path else [])]
     plot = make_subplots(rows=len(heights), row_heights=heights, vertical_spacing=0.09)
-    plot.update_layout(blank(round(720 * sum(heights))).layout)
+    plot.update_layout(empty_figure(round(720 * sum(heights))).layout)
     plot.add_heatmap(
-        z=state[:, np.argsort(np.abs(state).argmax(axis=0), kind="stable")].T, x=states.step[mine],
-        zmin=-largest, zmax=largest, colorscale=[[0, SIMPLE], [0.5, "#ffffff"], [1, NETWORK]],
+        z=state[:, np.argsort(np.abs(state).argmax(axis=0), kind="stable")].T, x=states.step[in_first],
+        zmin=-largest, zmax=largest, colorscale=[[0, BASELINE], [0.5, "#ffffff"], [1, NETWORK]],
         colorbar={
             "thickness": 10, "len": 0.4, "y": 0.8, "outlinewidth": 0, "tickvals": [-largest, 0, largest],
             "ticktext": [number(-largest, 2), "0", number(largest, 2)], "tickfont": {"color": MUTED},
@@ -168,20 +168,20 @@ def states_figure(states: Any) -> go.Figure:
     )  # fmt: skip
     plot.update_yaxes(title_text="units", showticklabels=False, showgrid=False, row=1, col=1)
     if has_parts:
-        _add_parts(plot, states, mine)
+        _add_parts(plot, states, in_first)
     else:
         plot.update_xaxes(title_text="step", row=1, col=1)
     if has_path:
-        _add_path(plot, states, mine, row=len(heights))
+        _add_path(plot, states, in_first, row=len(heights))
     plot.update_layout(hovermode="closest")
     return plot
 
 
-def _add_parts(plot: go.Figure, states: Any, mine: NDArray[np.bool_]) -> None:
+def _add_parts(plot: go.Figure, states: Any, in_first: NDArray[np.bool_]) -> None:
     """The share of memory in each step's update, below the heat map and on its axis."""
     plot.add_scatter(
-        x=states.step[mine], y=100 * states.memory_share[mine], mode="lines", name="memory",
-        line={"color": NETWORK, "width": 2}, fill="tozeroy", fillcolor=faded(NETWORK, 0.12),
+        x=states.step[in_first], y=100 * states.memory_share[in_first], mode="lines", name="memory",
+        line={"color": NETWORK, "width": 2}, fill="tozeroy", fillcolor=rgba(NETWORK, 0.12),
         hovertemplate="step %{x}: %{y:.0f} %<extra></extra>", row=2, col=1,
     )  # fmt: skip
     plot.update_xaxes(title_text="step", matches="x", row=2, col=1)
@@ -189,21 +189,21 @@ def _add_parts(plot: go.Figure, states: Any, mine: NDArray[np.bool_]) -> None:
     plot.update_yaxes(title_text="memory, %", range=[0, 100], tickvals=[0, 50, 100], row=2, col=1)
 
 
-def _add_path(plot: go.Figure, states: Any, mine: NDArray[np.bool_], row: int) -> None:
+def _add_path(plot: go.Figure, states: Any, in_first: NDArray[np.bool_], row: int) -> None:
     """The first two principal components: this sequence in blue, from first to last step, others grey."""
     others = [k for k in np.unique(states.sequence) if k != states.sequence[0]][:_PATHS]
     for k in others:
-        own = states.path[states.sequence == k]
+        path = states.path[states.sequence == k]
         plot.add_scatter(
-            x=own[:, 0], y=own[:, 1], mode="lines", line={"color": faded(OTHER, 0.5), "width": 1},
+            x=path[:, 0], y=path[:, 1], mode="lines", line={"color": rgba(OTHER, 0.5), "width": 1},
             hoverinfo="skip", row=row, col=1,
         )  # fmt: skip
-    own = states.path[mine]
+    path = states.path[in_first]
     plot.add_scatter(
-        x=own[:, 0], y=own[:, 1], mode="lines", line={"color": NETWORK, "width": 2.2}, hoverinfo="skip",
+        x=path[:, 0], y=path[:, 1], mode="lines", line={"color": NETWORK, "width": 2.2}, hoverinfo="skip",
         row=row, col=1,
     )  # fmt: skip
-    ends = own[[0, -1]]
+    ends = path[[0, -1]]
     plot.add_scatter(
         x=ends[:, 0], y=ends[:, 1], mode="markers+text", text=["first step", "last step"], hoverinfo="skip",
         marker={"color": ["#ffffff", NETWORK], "size": 10, "line": {"color": NETWORK, "width": 2}},

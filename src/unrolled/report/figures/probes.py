@@ -15,16 +15,16 @@ from plotly.subplots import make_subplots
 from unrolled.formatting import duration, number, percent
 from unrolled.report.figures.theme import (
     INK,
+    LABEL_GAP,
     MUTED,
     NETWORK,
     OTHER,
-    SEVERAL,
-    SPACED,
-    blank,
-    faded,
-    label,
+    PALETTE,
+    empty_figure,
+    escaped,
     label_lines,
     log_ticks,
+    rgba,
 )
 
 _FAINTEST = 1e-30  # a loss of 0 on a log axis
@@ -43,35 +43,39 @@ def order_figure(order: Any) -> go.Figure:
     bars = []
     for row in order.table:
         changed = f"{percent(row['flipped'])} of answers change" if is_class else ""
-        told = "" if row["arrangement"] == "original" else changed
-        colour = NETWORK if row["arrangement"] == "original" else faded(NETWORK, 0.45)
-        bars.append((words[row["arrangement"]], row[measure], told, colour))
-    again = order.retrained
-    if again is not None and again.original is not None:
-        scores = again.accuracies or (math.sqrt(again.original), math.sqrt(again.shuffled))
+        remark = "" if row["arrangement"] == "original" else changed
+        colour = NETWORK if row["arrangement"] == "original" else rgba(NETWORK, 0.45)
+        bars.append((words[row["arrangement"]], row[measure], remark, colour))
+    retrained = order.retrained
+    if retrained is not None and retrained.original is not None:
+        scores = retrained.accuracies or (math.sqrt(retrained.original), math.sqrt(retrained.shuffled))
         bars.append(("trained anew, as they are", scores[0], "on held-out sequences", OTHER))
-        bars.append(("trained anew, shuffled", scores[1], "on held-out sequences", faded(OTHER, 0.55)))
+        bars.append(("trained anew, shuffled", scores[1], "on held-out sequences", rgba(OTHER, 0.55)))
     return _bars(bars, percent if is_class else number, "right answers" if is_class else "error (RMSE)")
 
 
-def _bars(bars: Sequence[tuple[str, float, str, str]], shown: Callable[[float], str], axis: str) -> go.Figure:
+def _bars(
+    bars: Sequence[tuple[str, float, str, str]], format_length: Callable[[float], str], axis: str
+) -> go.Figure:
     """Bars from 0, the first at the top: name, length, a remark below the name, colour."""
-    plot = blank(44 * len(bars) + 60)
+    plot = empty_figure(44 * len(bars) + 60)
     lengths = [length for _, length, _, _ in bars]
     plot.add_bar(
         x=lengths, y=list(range(len(bars))), orientation="h", width=0.56, cliponaxis=False,
-        marker={"color": [colour for *_, colour in bars]}, text=[shown(length) for length in lengths],
+        marker={"color": [colour for *_, colour in bars]}, text=[format_length(length) for length in lengths],
         textposition="outside", textfont={"size": 13}, hoverinfo="skip",
     )  # fmt: skip
     names = [
-        f"{label(name)}<br><span style='color:{MUTED};font-size:11px'>{label(told)}</span>" if told else name
-        for name, _, told, _ in bars
+        f"{escaped(name)}<br><span style='color:{MUTED};font-size:11px'>{escaped(remark)}</span>"
+        if remark
+        else name
+        for name, _, remark, _ in bars
     ]
     plot.update_yaxes(
         autorange="reversed", tickvals=list(range(len(bars))), ticktext=names, showgrid=False,
-        tickfont={"color": INK, "size": 13}, **SPACED,
+        tickfont={"color": INK, "size": 13}, **LABEL_GAP,
     )  # fmt: skip
-    is_share = shown is percent
+    is_share = format_length is percent
     plot.update_xaxes(
         title_text=axis, range=[0, 1.1 if is_share else 1.15 * max(lengths)],
         tickformat=".0%" if is_share else ".3~g", tickvals=[0, 0.25, 0.5, 0.75, 1] if is_share else None,
@@ -82,12 +86,12 @@ def _bars(bars: Sequence[tuple[str, float, str, str]], shown: Callable[[float], 
 def length_figure(length: Any) -> go.Figure:
     """The score as sequences grow past the length that the others are compared with."""
     is_class = length.task == "class"
-    plot = blank(340)
+    plot = empty_figure(340)
     lengths = [row.length for row in length.rows]
     plot.add_scatter(
         x=lengths + lengths[::-1],
         y=[row.high for row in length.rows] + [row.low for row in length.rows][::-1],
-        fill="toself", fillcolor=faded(NETWORK, 0.13), line={"width": 0}, hoverinfo="skip", mode="lines",
+        fill="toself", fillcolor=rgba(NETWORK, 0.13), line={"width": 0}, hoverinfo="skip", mode="lines",
     )  # fmt: skip
     plot.add_scatter(
         x=lengths, y=[row.score for row in length.rows], mode="lines+markers+text",
@@ -107,9 +111,9 @@ def length_figure(length: Any) -> go.Figure:
         font={"color": MUTED, "size": 12},
     )  # fmt: skip
     plot.update_layout(margin={"r": 90})
-    hows = {row.length: row.preparation for row in length.rows}
+    how_made = {row.length: row.preparation for row in length.rows}
     plot.update_xaxes(
-        type="log", tickvals=lengths, ticktext=[f"{own:,}<br>{hows[own]}" for own in lengths],
+        type="log", tickvals=lengths, ticktext=[f"{steps:,}<br>{how_made[steps]}" for steps in lengths],
         title_text="steps in the longest sequence",
     )  # fmt: skip
     plot.update_yaxes(title_text="right answers" if is_class else "error", rangemode="tozero")
@@ -135,25 +139,25 @@ def activations_figure(activations: Any) -> go.Figure:
     """Above, the loss of each training, epoch by epoch; below, what each activation does to gradients."""
     rows = activations.rows
     plot = make_subplots(rows=2, row_heights=[0.6, 0.4], vertical_spacing=0.16)
-    plot.update_layout(blank(360 + 40 * len(rows)).layout)
-    colours = dict(zip((row.name for row in rows), cycle(SEVERAL)))
+    plot.update_layout(empty_figure(360 + 40 * len(rows)).layout)
+    colours = dict(zip((row.name for row in rows), cycle(PALETTE)))
     ends = []
     for row in rows:
         epochs = np.arange(1, row.losses.shape[1] + 1)
         for losses in row.losses:
             plot.add_scatter(
-                x=epochs, y=losses, mode="lines", line={"color": faded(colours[row.name], 0.3), "width": 1},
+                x=epochs, y=losses, mode="lines", line={"color": rgba(colours[row.name], 0.3), "width": 1},
                 hoverinfo="skip", row=1, col=1,
             )  # fmt: skip
-        middle = _middle(row.losses)
+        median = _median_losses(row.losses)
         plot.add_scatter(
-            x=epochs, y=middle, mode="lines", name=label(row.name), row=1, col=1,
+            x=epochs, y=median, mode="lines", name=escaped(row.name), row=1, col=1,
             line={"color": colours[row.name], "width": 2.6}, hovertemplate="%{y:.3~g}",
         )  # fmt: skip
-        known = middle[np.isfinite(middle)]
-        if len(known):
-            ends.append((math.log10(max(known[-1], _FAINTEST)), row.name, colours[row.name]))
-    span = _shown_losses(rows)
+        finite_losses = median[np.isfinite(median)]
+        if len(finite_losses):
+            ends.append((math.log10(max(finite_losses[-1], _FAINTEST)), row.name, colours[row.name]))
+    span = _loss_range(rows)
     label_lines(plot, ends, span)
     plot.update_layout(margin={"r": 120})
     ticks = log_ticks(10 ** span[0], 10 ** span[1])
@@ -161,21 +165,23 @@ def activations_figure(activations: Any) -> go.Figure:
         type="log", title_text="loss", tickvals=ticks, ticktext=[number(t, 2) for t in ticks], row=1, col=1
     )
     plot.update_xaxes(title_text="epoch", row=1, col=1)
-    _add_growths(plot, activations, colours)
+    _add_gradient_growth(plot, activations, colours)
     return plot
 
 
-def _shown_losses(rows: Sequence[Any]) -> tuple[float, float]:
+def _loss_range(rows: Sequence[Any]) -> tuple[float, float]:
     """Logarithms between which losses are drawn; a training that explodes leaves at the top."""
-    every = np.concatenate([row.losses.ravel() for row in rows])
-    usual = np.concatenate([[*_middle(row.losses), *row.losses[:, 0]] for row in rows])
-    every, usual = (own[np.isfinite(own) & (own > 0)] for own in (every, usual))
-    if not len(usual):  # all broke down before their first epoch ended
+    all_losses = np.concatenate([row.losses.ravel() for row in rows])
+    usual_losses = np.concatenate([[*_median_losses(row.losses), *row.losses[:, 0]] for row in rows])
+    all_losses, usual_losses = (
+        losses[np.isfinite(losses) & (losses > 0)] for losses in (all_losses, usual_losses)
+    )
+    if not len(usual_losses):  # all broke down before their first epoch ended
         return -1.0, 1.0
-    return math.log10(every.min()) - 0.1, math.log10(usual.max()) + 0.15
+    return math.log10(all_losses.min()) - 0.1, math.log10(usual_losses.max()) + 0.15
 
 
-def _middle(losses: Any) -> Any:
+def _median_losses(losses: Any) -> Any:
     """(E,) the median of the seeds that still go on; NaN where none does."""
     going = np.isfinite(losses).any(axis=0)
     middle = np.full(losses.shape[1], np.nan)
@@ -183,7 +189,7 @@ def _middle(losses: Any) -> Any:
     return middle
 
 
-def _add_growths(plot: go.Figure, activations: Any, colours: dict[str, str]) -> None:
+def _add_gradient_growth(plot: go.Figure, activations: Any, colours: dict[str, str]) -> None:
     """A row an activation: the factor a step of each seed, and how well and how often it went."""
     rows = activations.rows
     plot.add_scatter(
@@ -191,20 +197,20 @@ def _add_growths(plot: go.Figure, activations: Any, colours: dict[str, str]) -> 
         row=2, col=1,
     )  # fmt: skip
     for k, row in enumerate(rows):
-        grown = row.growth_after[np.isfinite(row.growth_after)]
+        growths = row.growth_after[np.isfinite(row.growth_after)]
         plot.add_scatter(
-            x=grown, y=np.full(len(grown), k), mode="markers", row=2, col=1, hoverinfo="skip",
-            marker={"color": faded(colours[row.name], 0.65), "size": 10},
+            x=growths, y=np.full(len(growths), k), mode="markers", row=2, col=1, hoverinfo="skip",
+            marker={"color": rgba(colours[row.name], 0.65), "size": 10},
         )  # fmt: skip
         score = percent(row.score) if activations.task == "class" else number(row.score, 3)
-        lost = int(row.diverged.sum())
+        n_diverged = int(row.diverged.sum())
         plot.add_annotation(
             x=1, xref="paper", xanchor="left", xshift=8, y=k, yref="y2", showarrow=False, align="left",
-            text=f"<b>{score}</b>" + (f", {lost} of {len(row.diverged)} lost" if lost else ""),
+            text=f"<b>{score}</b>" + (f", {n_diverged} of {len(row.diverged)} lost" if n_diverged else ""),
             font={"color": colours[row.name], "size": 12},
         )  # fmt: skip
     plot.update_yaxes(
-        tickvals=list(range(len(rows))), ticktext=[label(row.name) for row in rows], showgrid=False,
+        tickvals=list(range(len(rows))), ticktext=[escaped(row.name) for row in rows], showgrid=False,
         range=[len(rows) - 0.5, -0.5], tickfont={"color": INK, "size": 13}, row=2, col=1,
     )  # fmt: skip
     plot.update_xaxes(

@@ -10,22 +10,22 @@ from plotly import graph_objects as go
 
 from unrolled.formatting import duration, number, percent
 from unrolled.report.figures.theme import (
+    BASELINE,
     INK,
+    LABEL_GAP,
     MUTED,
     NETWORK,
     OTHER,
-    SIMPLE,
-    SPACED,
-    blank,
-    faded,
-    label,
+    empty_figure,
+    escaped,
+    rgba,
 )
 from unrolled.report.wording import model_name
 
 Floats = NDArray[np.float64]
 
-_DRAWN = 12  # sequences of a class; more would be a cloud
-_COUNTED = 12  # classes whose counts are written into their squares
+_MOST_DRAWN = 12  # sequences of a class; more would be a cloud
+_MOST_COUNTED = 12  # classes whose counts are written into their squares
 
 
 def class_figure(sequences: Sequence[Floats], heights: tuple[float, float], longest: int) -> go.Figure:
@@ -36,11 +36,11 @@ def class_figure(sequences: Sequence[Floats], heights: tuple[float, float], long
         heights: the lowest and highest value of the axis, the same for every class.
         longest: steps on the other axis.
     """
-    plot = blank(220)
-    for k in np.unique(np.linspace(0, len(sequences) - 1, _DRAWN).astype(int)):
+    plot = empty_figure(220)
+    for k in np.unique(np.linspace(0, len(sequences) - 1, _MOST_DRAWN).astype(int)):
         plot.add_scatter(
             x=np.arange(len(sequences[k])), y=sequences[k], mode="lines", hoverinfo="skip",
-            line={"color": faded(OTHER, 0.55), "width": 1},
+            line={"color": rgba(OTHER, 0.55), "width": 1},
         )  # fmt: skip
     plot.add_scatter(
         x=np.arange(max(map(len, sequences))), y=_means(sequences), mode="lines", name="mean",
@@ -70,23 +70,23 @@ def confusion_figure(counts: NDArray[np.int64], classes: Sequence[str]) -> go.Fi
         classes: K names.
     """
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    right = np.eye(len(classes), dtype=bool)
-    plot = blank(max(260, 26 * len(classes) + 90))
-    for shown, colour in ((right, NETWORK), (~right, SIMPLE)):
+    diagonal = np.eye(len(classes), dtype=bool)
+    plot = empty_figure(max(260, 26 * len(classes) + 90))
+    for mask, colour in ((diagonal, NETWORK), (~diagonal, BASELINE)):
         plot.add_heatmap(
-            z=np.where(shown, share, np.nan), zmin=0, zmax=1, showscale=False, xgap=2, ygap=2,
-            colorscale=[[0, faded(colour, 0.05)], [1, faded(colour, 1.0)]], hoverinfo="skip",
+            z=np.where(mask, share, np.nan), zmin=0, zmax=1, showscale=False, xgap=2, ygap=2,
+            colorscale=[[0, rgba(colour, 0.05)], [1, rgba(colour, 1.0)]], hoverinfo="skip",
         )  # fmt: skip
-    if len(classes) <= _COUNTED:
+    if len(classes) <= _MOST_COUNTED:
         for i, j in np.ndindex(counts.shape):
             colour = "#ffffff" if share[i, j] > 0.5 else INK if counts[i, j] else MUTED
             plot.add_annotation(
                 x=j, y=i, text=f"{counts[i, j]:,}" if counts[i, j] else "·", showarrow=False,
                 font={"color": colour, "size": 13},
             )  # fmt: skip
-    names = {"tickvals": list(range(len(classes))), "ticktext": [label(name) for name in classes]}
+    names = {"tickvals": list(range(len(classes))), "ticktext": [escaped(name) for name in classes]}
     plot.update_xaxes(title_text="what the network answers", **names)
-    plot.update_yaxes(title_text="what is true", autorange="reversed", showgrid=False, **names, **SPACED)
+    plot.update_yaxes(title_text="what is true", autorange="reversed", showgrid=False, **names, **LABEL_GAP)
     return plot
 
 
@@ -96,49 +96,49 @@ def comparison_figure(comparison: Any) -> go.Figure:
     measure = "accuracy" if is_labels else "rmse"
     rows = sorted(comparison.rows, key=lambda row: getattr(row, measure), reverse=is_labels)
     network = comparison.rows[0].name
-    plot, widest = blank(34 * len(rows) + 80), 0
+    plot, widest = empty_figure(34 * len(rows) + 80), 0
     for k, row in enumerate(rows):
         score = getattr(row, measure)
-        colour = NETWORK if row.name == network else SIMPLE if row.name == comparison.best_rival else OTHER
+        colour = NETWORK if row.name == network else BASELINE if row.name == comparison.best_rival else OTHER
         plot.add_scatter(
-            x=list(row.interval), y=[k, k], mode="lines", line={"color": faded(colour, 0.45), "width": 5},
+            x=list(row.interval), y=[k, k], mode="lines", line={"color": rgba(colour, 0.45), "width": 5},
             hoverinfo="skip",
         )  # fmt: skip
         plot.add_scatter(
             x=[score], y=[k], mode="markers", marker={"color": colour, "size": 13}, cliponaxis=False,
-            name=label(rival_name(row.name)), hovertemplate="%{x:.1%}" if is_labels else "%{x:.4~g}",
+            name=escaped(candidate_label(row.name)), hovertemplate="%{x:.1%}" if is_labels else "%{x:.4~g}",
         )  # fmt: skip
-        told, took = percent(score, 1) if is_labels else number(score, 3), duration(row.fit_seconds)
-        widest = max(widest, len(told) + len(took))
+        score_text, fit_time = percent(score, 1) if is_labels else number(score, 3), duration(row.fit_seconds)
+        widest = max(widest, len(score_text) + len(fit_time))
         plot.add_annotation(
             x=1, xref="paper", xanchor="left", xshift=8, y=k, showarrow=False, align="left",
-            text=f"<b>{told}</b>  {took}",
+            text=f"<b>{score_text}</b>  {fit_time}",
             font={"color": MUTED if colour == OTHER else colour, "size": 12},
         )  # fmt: skip
     plot.update_layout(hovermode="closest", margin={"r": 30 + 7 * widest})
     plot.update_yaxes(
-        tickvals=list(range(len(rows))), ticktext=[label(rival_name(row.name)) for row in rows],
+        tickvals=list(range(len(rows))), ticktext=[escaped(candidate_label(row.name)) for row in rows],
         range=[len(rows) - 0.5, -0.5], showgrid=False, tickfont={"color": INK, "size": 13},
     )  # fmt: skip
     plot.update_xaxes(
         title_text="right answers" if is_labels else "error (RMSE)", showgrid=True, nticks=6,
         tickformat=".0%" if is_labels else ".3~g",
-        **({"range": [_left(rows), 1.01]} if is_labels else {"rangemode": "tozero"}),
+        **({"range": [_axis_start(rows), 1.01]} if is_labels else {"rangemode": "tozero"}),
     )  # fmt: skip
     return plot
 
 
-def _left(rows: Sequence[Any]) -> float:
+def _axis_start(rows: Sequence[Any]) -> float:
     """Where the axis of accuracies begins: a round number below the lowest interval."""
     lowest = min(float(row.interval[0]) for row in rows)
     return max(math.floor(10 * lowest) / 10 - 0.02, -0.01)
 
 
-def rival_name(name: str) -> str:
+def candidate_label(name: str) -> str:
     """What one of those compared is called at the beginning of a line.
 
-    >>> rival_name("gru"), rival_name("majority class"), rival_name("1-NN DTW")
+    >>> candidate_label("gru"), candidate_label("majority class"), candidate_label("1-NN DTW")
     ('GRU', 'Majority class', '1-NN DTW')
     """
-    known = model_name(name)
-    return known[:1].upper() + known[1:]
+    label = model_name(name)
+    return label[:1].upper() + label[1:]

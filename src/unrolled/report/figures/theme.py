@@ -12,27 +12,27 @@ from plotly import graph_objects as go
 
 # Okabe and Ito's colours, darkened where needed to stand 4.5:1 on white; they differ in lightness too.
 INK, MUTED, RULE = "#1d2329", "#5b6570", "#e6e4de"
-NETWORK, SIMPLE, OTHER = "#0067a8", "#b4530a", "#8a929a"
-SEVERAL = (NETWORK, SIMPLE, "#0b6b4f", "#8e3f7c", "#6f5f00", "#4b4f9e", "#5b6570", "#1d2329", "#a3390f")
+NETWORK, BASELINE, OTHER = "#0067a8", "#b4530a", "#8a929a"
+PALETTE = (NETWORK, BASELINE, "#0b6b4f", "#8e3f7c", "#6f5f00", "#4b4f9e", "#5b6570", "#1d2329", "#a3390f")
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif'
 
-SPACED = {"ticks": "outside", "ticklen": 6, "tickcolor": "rgba(0,0,0,0)"}  # names a little off their axis
+LABEL_GAP = {"ticks": "outside", "ticklen": 6, "tickcolor": "rgba(0,0,0,0)"}  # names a little off their axis
 
 _MOST_POINTS = 4000  # beyond this a line of a screen's width cannot show more
-_LINE = 16  # pixels from one label to the next
+_LINE_HEIGHT = 16  # pixels from one label to the next
 
 
-def faded(colour: str, opacity: float) -> str:
+def rgba(colour: str, opacity: float) -> str:
     """A colour that lets what is below it through.
 
-    >>> faded("#0067a8", 0.25)
+    >>> rgba("#0067a8", 0.25)
     'rgba(0,103,168,0.25)'
     """
     red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
 
 
-def label(text: str) -> str:
+def escaped(text: str) -> str:
     """A user's word as plotly shows it: plotly reads tags and %{} in text, and this has none."""
     return escape(text, quote=False).replace("%{", "% {")
 
@@ -47,7 +47,7 @@ def _template() -> go.layout.Template:
         layout={
             "font": {"family": FONT, "color": INK, "size": 13},
             "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
-            "colorway": [NETWORK, SIMPLE, OTHER],
+            "colorway": [NETWORK, BASELINE, OTHER],
             "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
             "xaxis": {**axis, "showgrid": False, "ticks": "outside", "tickcolor": RULE},
             "yaxis": axis,
@@ -60,7 +60,7 @@ def _template() -> go.layout.Template:
     )  # fmt: skip
 
 
-def blank(height: int = 340) -> go.Figure:
+def empty_figure(height: int = 340) -> go.Figure:
     """An empty figure in the shared look."""
     figure = go.Figure()
     figure.update_layout(template=_template(), height=height)
@@ -68,20 +68,20 @@ def blank(height: int = 340) -> go.Figure:
 
 
 def label_lines(
-    plot: go.Figure, ends: Sequence[tuple[float, str, str]], span: tuple[float, float], *, row: int = 1
+    plot: go.Figure, ends: Sequence[tuple[float, str, str]], axis_range: tuple[float, float], *, row: int = 1
 ) -> None:
     """Write each line's name where it ends, on the right, none over another.
 
     Args:
         plot: the figure, of one column.
         ends: height on the axis (of a log axis the logarithm), words and colour of each line.
-        span: the lowest and highest height that the axis shows.
+        axis_range: the lowest and highest height that the axis shows.
         row: which of several plots, one above the other.
     """
     axis = f"yaxis{row if row > 1 else ''}"
     share = np.ptp(plot.layout[axis].domain or (0, 1))
-    low, high = span
-    step = _LINE / max((plot.layout.height - 70) * share, 1) * max(high - low, 1e-12)  # a line of text
+    low, high = axis_range
+    step = _LINE_HEIGHT / max((plot.layout.height - 70) * share, 1) * max(high - low, 1e-12)  # a line of text
     ordered = sorted(ends)
     places = np.clip([end for end, _, _ in ordered], low, high)
     for k in range(1, len(places)):  # up, away from the one below
@@ -91,17 +91,17 @@ def label_lines(
     for (_, words, colour), place in zip(ordered, places.tolist(), strict=True):
         plot.add_annotation(
             x=1, xref="paper", xanchor="left", xshift=6, y=place, yref=axis.replace("axis", ""),
-            yanchor="middle", text=label(words), showarrow=False, font={"color": colour, "size": 12},
+            yanchor="middle", text=escaped(words), showarrow=False, font={"color": colour, "size": 12},
         )  # fmt: skip
     longest = max((len(words) for _, words, _ in ends), default=0)
     plot.update_layout(margin={"r": max(plot.layout.margin.r or 0, 16 + 7 * longest)})
-    plot.update_layout({axis: {"range": span}})
+    plot.update_layout({axis: {"range": axis_range}})
 
 
-def thinned(values: NDArray[np.float64], most: int = _MOST_POINTS) -> NDArray[np.int64]:
+def downsampled(values: NDArray[np.float64], most: int = _MOST_POINTS) -> NDArray[np.int64]:
     """Positions to draw: all of them, or the lowest and highest of each stretch, so that no peak is lost.
 
-    >>> thinned(np.array([0.0, 5.0, 1.0, 2.0, -3.0, 0.0]), most=4).tolist()
+    >>> downsampled(np.array([0.0, 5.0, 1.0, 2.0, -3.0, 0.0]), most=4).tolist()
     [0, 1, 3, 4, 5]
     """
     if len(values) <= most:
@@ -110,8 +110,10 @@ def thinned(values: NDArray[np.float64], most: int = _MOST_POINTS) -> NDArray[np
     edges = np.arange(0, len(values), width)
     low = np.where(np.isnan(values), np.inf, values)
     high = np.where(np.isnan(values), -np.inf, values)
-    kept = [(s + int(np.argmin(low[s : s + width])), s + int(np.argmax(high[s : s + width]))) for s in edges]
-    return np.unique(np.array([*kept, (0, len(values) - 1)]))
+    extremes = [
+        (s + int(np.argmin(low[s : s + width])), s + int(np.argmax(high[s : s + width]))) for s in edges
+    ]
+    return np.unique(np.array([*extremes, (0, len(values) - 1)]))
 
 
 def axis_times(times: NDArray[Any]) -> list[Any]:
@@ -123,7 +125,7 @@ def axis_times(times: NDArray[Any]) -> list[Any]:
     return list(np.datetime_as_string(days if whole_days else times.astype("datetime64[s]")))
 
 
-def hover_time(freq_unit: str) -> str:
+def hover_time_format(freq_unit: str) -> str:
     """The d3 format that a time is shown in under the pointer."""
     return {"year": "%Y", "quarter": "%B %Y", "month": "%B %Y", "hour": "%-d %B %Y, %H:%M"}.get(
         freq_unit, "%-d %B %Y, %H:%M" if freq_unit in {"minute", "second"} else "%-d %B %Y"

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from unrolled.data.calendar.offsets import in_words
 from unrolled.formatting import number, percent
-from unrolled.report.wording import steps, unit
+from unrolled.report.wording import step_noun, step_quantity
 
 if TYPE_CHECKING:
     from unrolled.data.describe.analyse import Description
 
 
-def facts(description: Description) -> list[tuple[str, str]]:
+def description_facts(description: Description) -> list[tuple[str, str]]:
     """Label and words, the empty ones left out."""
-    told = [
+    facts = [
         ("Length", _length(description)),
         ("Step", _step(description)),
         ("Values", _values(description)),
@@ -24,10 +24,10 @@ def facts(description: Description) -> list[tuple[str, str]]:
         ("Order of the values counts", str(description.order)),
         ("Order of the changes counts", str(description.order_of_changes or "")),
     ]
-    return [(label, text) for label, text in told if text]
+    return [(label, text) for label, text in facts if text]
 
 
-def lead(description: Description) -> str:
+def description_summary(description: Description) -> str:
     """What that means for who wants to forecast it, in a sentence or none.
 
     A random walk is the case to know: each value is near the one before, yet its changes are news.
@@ -35,7 +35,7 @@ def lead(description: Description) -> str:
     values, changes = description.order, description.order_of_changes
     if changes is None or values.outcome != "carries information" or changes.p_value is None:
         return ""
-    word = unit(description.freq)
+    word = step_noun(description.freq)
     if changes.outcome == "no sign":
         return (
             f"Each {word} is close to the one before, but how it moved tells nothing that shows about how it "
@@ -48,12 +48,10 @@ def lead(description: Description) -> str:
 
 def _length(description: Description) -> str:
     shortest, longest = description.length
+    most = step_quantity(longest, description.freq)
     if description.series == 1:
-        return steps(longest, description.freq)
-    each = f"{shortest:,} to {steps(longest, description.freq)}"
-    return (
-        f"{description.series:,} series of {each if shortest < longest else steps(longest, description.freq)}"
-    )
+        return most
+    return f"{description.series:,} series of {f'{shortest:,} to {most}' if shortest < longest else most}"
 
 
 def _step(description: Description) -> str:
@@ -73,7 +71,7 @@ def _values(description: Description) -> str:
 def _growth(description: Description) -> str:
     if description.mean_growth is None:
         return ""
-    return f"{percent(description.mean_growth / 100, 2, signed=True)} a {unit(description.freq)}"
+    return f"{percent(description.mean_growth / 100, 2, signed=True)} a {step_noun(description.freq)}"
 
 
 def _changes(description: Description) -> str:
@@ -86,4 +84,4 @@ def _season(description: Description) -> str:
     if description.season == 1:
         return ""
     word = {True: "yes", False: "no sign of it", None: "too few to tell"}[description.seasonal]
-    return f"{word} ({steps(description.season, description.freq)})"
+    return f"{word} ({step_quantity(description.season, description.freq)})"

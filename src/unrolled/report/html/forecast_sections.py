@@ -9,27 +9,43 @@ import numpy as np
 
 from unrolled.data.describe.diagnostics import growth
 from unrolled.formatting import UNDEFINED, as_sentence, join_words, number, number_column, percent
-from unrolled.report.figures.backtest_table import Tracks, measure
+from unrolled.report.figures.backtest_table import BacktestTable, comparison_metric
 from unrolled.report.figures.dispatch import (
     differences_figure,
     errors_figure,
-    first_recent,
     forecast_figure,
     growth_figure,
     loss_figure,
     origins_figure,
+    recent_start,
     years_figure,
 )
-from unrolled.report.html.facts import facts, lead
-from unrolled.report.html.markup import chart, folded, pair, pairs, paragraph, section, table, verdict_box
+from unrolled.report.html.facts import description_facts, description_summary
+from unrolled.report.html.markup import (
+    chart,
+    collapsible,
+    definition_list,
+    paragraph,
+    section,
+    side_by_side,
+    table,
+    verdict_box,
+)
 from unrolled.report.records import Forecast, ModelCard, SeriesForecast
-from unrolled.report.wording import forecast_rows, model_name, moment, steps, unit, width
+from unrolled.report.wording import (
+    forecast_table,
+    level_percent,
+    model_name,
+    step_noun,
+    step_quantity,
+    time_words,
+)
 
 if TYPE_CHECKING:
     from unrolled.data.describe.analyse import Description
 
-_DRAWN = 4  # series that are drawn when there are many
-_LISTED = 36  # steps ahead that are listed
+_MOST_DRAWN = 4  # series that are drawn when there are many
+_MOST_LISTED = 36  # steps ahead that are listed
 
 _HEADLINES = {
     "better": "The {network} beats every simpler forecast here.",
@@ -45,7 +61,7 @@ _ENDS = {
     "interrupted": "it was interrupted by hand",
 }
 
-_WORDS = (
+_METRIC_MEANINGS = (
     ("MAE", "how far off on average, in the units of the data."),
     ("× best", "that error as a multiple of the best simpler forecast’s."),
     ("RMSE", "the same with large misses weighing more."),
@@ -62,33 +78,33 @@ _WORDS = (
 )
 
 
-def chosen(count: int) -> list[int]:
+def evenly_spaced(count: int) -> list[int]:
     """Which series are drawn: all of a few, else some spread evenly over all.
 
-    >>> chosen(3), chosen(1000)
+    >>> evenly_spaced(3), evenly_spaced(1000)
     ([0, 1, 2], [0, 333, 666, 999])
     """
-    return list(range(count)) if count <= _DRAWN else np.linspace(0, count - 1, _DRAWN).astype(int).tolist()
+    return [int(k) for k in np.unique(np.linspace(0, count - 1, _MOST_DRAWN).astype(int))]
 
 
-def title(description: Description, forecast: Forecast) -> str:
+def forecast_title(description: Description, forecast: Forecast) -> str:
     """What the page is about: the file, and the series where it holds one that has a name."""
     source, name = description.source, forecast.series[0].id
     says_more = len(forecast.series) == 1 and not name.isdigit() and name not in source
     return f"{source}: {name}" if says_more else source
 
 
-def span(forecast: Forecast) -> str:
+def forecast_extent(forecast: Forecast) -> str:
     """How much data, from when to when."""
     first = min(one.times[0] for one in forecast.series)
     last = max(one.times[-1] for one in forecast.series)
     count = sum(len(one.values) for one in forecast.series)
-    many = f"{len(forecast.series):,} series, {count:,} values"
-    what = steps(count, forecast.freq) if len(forecast.series) == 1 else many
-    return f"{what}, {moment(first, forecast.freq)} to {moment(last, forecast.freq)}"
+    amounts = f"{len(forecast.series):,} series, {count:,} values"
+    amount = step_quantity(count, forecast.freq) if len(forecast.series) == 1 else amounts
+    return f"{amount}, {time_words(first, forecast.freq)} to {time_words(last, forecast.freq)}"
 
 
-def verdict(forecast: Forecast, backtest: Any, why_untested: str) -> str:
+def forecast_verdict(forecast: Forecast, backtest: Any, why_untested: str) -> str:
     """The answer, large, with the three numbers that people ask for first."""
     name = model_name(forecast.model)
     if backtest is None:
@@ -103,22 +119,23 @@ def verdict(forecast: Forecast, backtest: Any, why_untested: str) -> str:
     return verdict_box(tone, headline, detail, tiles)
 
 
-def _next_tile(one: SeriesForecast, forecast: Forecast) -> tuple[str, str, str]:
-    span = f"In {steps(forecast.horizon, forecast.freq)}, {moment(one.future_times[-1], forecast.freq)}"
+def _next_tile(series: SeriesForecast, forecast: Forecast) -> tuple[str, str, str]:
+    last_time = time_words(series.future_times[-1], forecast.freq)
+    label = f"In {step_quantity(forecast.horizon, forecast.freq)}, {last_time}"
     small = ""
-    if one.bands:
-        level = min(one.bands, key=lambda level: abs(level - 80))
-        low, high = (number(float(bound[-1])) for bound in one.bands[level])
+    if series.bands:
+        level = min(series.bands, key=lambda level: abs(level - 80))
+        low, high = (number(float(bound[-1])) for bound in series.bands[level])
         small = f"{level:g} times out of 100 between {low} and {high}, if the future resembles the past"
-    return span, number(float(one.point[-1])), small
+    return label, number(float(series.point[-1])), small
 
 
 def _error_tile(backtest: Any) -> tuple[str, str, str]:
-    network, best, by = backtest.table[0], _best_row(backtest), measure(backtest)
+    network, best, metric = backtest.table[0], _best_row(backtest), comparison_metric(backtest)
     small = (
-        f"the {model_name(network['model'])} was off by {number(network[by])} on average, "
-        f"the best simpler forecast ({model_name(best['model'])}) by {number(best[by])}"
-        + (", in usual changes of each series" if by == "mase" else "")
+        f"the {model_name(network['model'])} was off by {number(network[metric])} on average, "
+        f"the best simpler forecast ({model_name(best['model'])}) by {number(best[metric])}"
+        + (", in usual changes of each series" if metric == "mase" else "")
     )
     return "Error, next to the best simpler forecast", f"{backtest.verdict.ratio:.2f}\u00a0×", small
 
@@ -126,7 +143,7 @@ def _error_tile(backtest: Any) -> tuple[str, str, str]:
 def _coverage_tile(backtest: Any) -> tuple[str, str, str]:
     covered = backtest.table[0]["coverage"]
     return (
-        f"What happened lay in the {width(backtest.level)} band",
+        f"What happened lay in the {level_percent(backtest.level)} band",
         percent(covered),
         f"of the time, replaying the past from {backtest.verdict.origins} moments",
     )
@@ -137,112 +154,118 @@ def _best_row(backtest: Any) -> dict[str, Any]:
     return next(row for row in rows if row["model"] == backtest.verdict.best_baseline)
 
 
-def future(forecast: Forecast) -> str:
+def forecast_section(forecast: Forecast) -> str:
     """The forecast, drawn over everything and over the last years, and listed."""
-    shown = chosen(len(forecast.series))
+    positions = evenly_spaced(len(forecast.series))
     axis = " Equal heights are equal percentages." if forecast.log_axis else ""
     intro = (
-        f"The line is the middle of what the {model_name(forecast.model)} expects; {_band_words(forecast)}"
+        f"The line is the middle of what the {model_name(forecast.model)} expects; {_band_sentence(forecast)}"
     )
     hint = paragraph("Drag over a chart to look closer; double-click to go back.", "mouse")
     if len(forecast.series) == 1:
-        one = forecast.series[0]
-        since = f"Since {moment(one.times[0], forecast.freq)}." + axis
-        title = f"All {steps(len(one.values), forecast.freq)}"
-        if first_recent(one, forecast.freq) == 0:
-            drawn = chart(forecast_figure(forecast, recent=True), title, since)
+        series = forecast.series[0]
+        since = f"Since {time_words(series.times[0], forecast.freq)}." + axis
+        title = f"All {step_quantity(len(series.values), forecast.freq)}"
+        if recent_start(series, forecast.freq) == 0:
+            fans = chart(forecast_figure(forecast, recent=True), title, since)
         else:
             recent = chart(
                 forecast_figure(forecast, recent=True), "The last stretch", "The same, closer." + axis
             )
-            drawn = pair(chart(forecast_figure(forecast), title, since), recent)
-        parts = [drawn, _listing(one, forecast)]
+            fans = side_by_side(chart(forecast_figure(forecast), title, since), recent)
+        parts = [fans, _forecast_table(series, forecast)]
     else:
-        intro = _selection(forecast, shown) + " " + intro
+        intro = _selection_sentence(forecast, positions) + " " + intro
         charts = [
             chart(
                 forecast_figure(forecast, k, recent=True), forecast.series[k].id, "The last stretch." + axis
             )
-            for k in shown
+            for k in positions
         ]
-        listings = [_listing(forecast.series[k], forecast) for k in shown]
-        parts = [pair(*charts), *listings]
+        listings = [_forecast_table(forecast.series[k], forecast) for k in positions]
+        parts = [side_by_side(*charts), *listings]
     return section("What comes next", intro, [hint, *parts])
 
 
-def _band_words(forecast: Forecast) -> str:
-    levels = sorted(forecast.series[0].bands)
+def _band_sentence(forecast: Forecast) -> str:
+    levels = [level_percent(level) for level in sorted(forecast.series[0].bands)]
     if not levels:
         return "no band was asked for."
-    return f"the shaded band should hold {join_words([width(level) for level in levels])} of what happens."
+    return f"the shaded band should hold {join_words(levels)} of what happens."
 
 
-def _selection(forecast: Forecast, shown: list[int]) -> str:
-    if len(shown) == len(forecast.series):
-        return f"All {len(shown)} series are drawn."
-    return f"{len(shown)} of {len(forecast.series):,} series are drawn, spread evenly over the file."
+def _selection_sentence(forecast: Forecast, positions: list[int]) -> str:
+    if len(positions) == len(forecast.series):
+        return f"All {len(positions)} series are drawn."
+    return f"{len(positions)} of {len(forecast.series):,} series are drawn, spread evenly over the file."
 
 
-def _listing(one: SeriesForecast, forecast: Forecast) -> str:
-    heads, rows = forecast_rows(one, forecast.freq)
-    rest = f" The first {_LISTED} of {len(rows)} steps." if len(rows) > _LISTED else ""
-    caption = f"{one.id}: {steps(len(rows), forecast.freq)} ahead.{rest}"
-    return folded(
-        "The numbers" if len(forecast.series) == 1 else f"The numbers of {one.id}",
-        table(caption, heads, rows[:_LISTED]),
+def _forecast_table(series: SeriesForecast, forecast: Forecast) -> str:
+    heads, rows = forecast_table(series, forecast.freq)
+    cut = f" The first {_MOST_LISTED} of {len(rows)} steps." if len(rows) > _MOST_LISTED else ""
+    caption = f"{series.id}: {step_quantity(len(rows), forecast.freq)} ahead.{cut}"
+    return collapsible(
+        "The numbers" if len(forecast.series) == 1 else f"The numbers of {series.id}",
+        table(caption, heads, rows[:_MOST_LISTED]),
     )
 
 
-def trust(backtest: Any, forecast: Forecast) -> str:
+def backtest_section(backtest: Any, forecast: Forecast) -> str:
     """The backtest beside its baselines."""
     network, best = backtest.table[0]["model"], backtest.verdict.best_baseline
     name, rival = model_name(network), model_name(best)
-    tracks = Tracks.of(backtest)
+    forecasts = BacktestTable.of(backtest)
     origins = backtest.verdict.origins
     intro = (
         f"To find out, the past was replayed: from {origins} moments in it, each model forecast the next "
-        f"{steps(backtest.horizon, forecast.freq)}, knowing nothing later; then came the truth."
+        f"{step_quantity(backtest.horizon, forecast.freq)}, knowing nothing later; then came the truth."
     )
     errors = chart(
         errors_figure(backtest),
         "Error as a multiple of the best simpler forecast’s",
         "Left of the line is better than every simpler forecast.",
     )
-    if len(tracks.ids) == 1:
-        cutoffs, difference = tracks.difference_by_origin(network, best)
+    if len(forecasts.ids) == 1:
+        cutoffs, difference = forecasts.difference_by_origin(network, best)
         title = f"The {name} was closer in {int((difference < 0).sum())} of {len(cutoffs)} forecasts"
         caption = (
             f"Blue: by how much {name} was closer than {rival}, by moment of forecast. Orange: the reverse."
         )
     else:
-        ratios = tracks.ratio_by_series(network, best)
+        ratios = forecasts.ratio_by_series(network, best)
         title = f"The {name} was closer in {int((ratios < 1).sum()):,} of {len(ratios):,} series"
         caption = f"Each bar is a series: its error divided by that of {rival}. Below 1 it was closer."
-    duel = chart(differences_figure(backtest), title, caption)
-    drawn = [
+    differences = chart(differences_figure(backtest), title, caption)
+    charts = [
         chart(
             origins_figure(backtest, forecast.series[k], log_axis=forecast.log_axis),
             "What was forecast, and what happened"
-            + ("" if len(tracks.ids) == 1 else f": {forecast.series[k].id}"),
+            + ("" if len(forecasts.ids) == 1 else f": {forecast.series[k].id}"),
             f"Each thin line begins at a moment of forecast: {name} and, dotted, {rival}.",
         )
-        for k in chosen(len(forecast.series))
+        for k in evenly_spaced(len(forecast.series))
     ]
-    replayed = drawn[0] if len(drawn) == 1 else pair(*drawn)
+    replay = charts[0] if len(charts) == 1 else side_by_side(*charts)
     remarks = [paragraph(remark, "lead") for remark in backtest.remarks]
-    parts = [pair(errors, duel), _scores(backtest), *remarks, pairs("words", _WORDS), replayed]
+    parts = [
+        side_by_side(errors, differences),
+        _error_table(backtest),
+        *remarks,
+        definition_list("words", _METRIC_MEANINGS),
+        replay,
+    ]
     return section("Can it be trusted?", intro, parts)
 
 
-def _scores(backtest: Any) -> str:
+def _error_table(backtest: Any) -> str:
     rows, best = backtest.table, backtest.verdict.best_baseline
-    by = measure(backtest)
-    base = _best_row(backtest)[by]
-    figures: list[list[str]] = [[f"{model_name(row['model'])} {row['note']}".strip() for row in rows]]
-    figures.append(number_column([row["mae"] for row in rows]))
-    figures.append([f"{row[by] / base:.2f}" if base else UNDEFINED for row in rows])
-    figures += [number_column([row[key] for row in rows]) for key in ("rmse", "mase", "smape", "crps")]
-    figures.append([percent(row["coverage"]) for row in rows])
+    metric = comparison_metric(backtest)
+    best_error = _best_row(backtest)[metric]
+    columns: list[list[str]] = [[f"{model_name(row['model'])} {row['note']}".strip() for row in rows]]
+    columns.append(number_column([row["mae"] for row in rows]))
+    columns.append([f"{row[metric] / best_error:.2f}" if best_error else UNDEFINED for row in rows])
+    columns += [number_column([row[key] for row in rows]) for key in ("rmse", "mase", "smape", "crps")]
+    columns.append([percent(row["coverage"]) for row in rows])
     heads = [
         "Model",
         "MAE",
@@ -251,16 +274,16 @@ def _scores(backtest: Any) -> str:
         "MASE",
         "sMAPE",
         "CRPS",
-        f"In the {width(backtest.level)} band",
+        f"In the {level_percent(backtest.level)} band",
     ]
     styles = ["network", *("rival" if row["model"] == best else "" for row in rows[1:])]
-    lines = list(zip(*figures, strict=True))
+    lines = list(zip(*columns, strict=True))
     return table("Errors of every model from the same moments; lower is better.", heads, lines, styles)
 
 
-def data(description: Description, forecast: Forecast) -> str:
+def series_section(description: Description, forecast: Forecast) -> str:
     """What the file holds."""
-    word = unit(description.freq)
+    word = step_noun(description.freq)
     charts = []
     if len(description.yearly_means) > 1:
         means = description.yearly_means
@@ -271,14 +294,14 @@ def data(description: Description, forecast: Forecast) -> str:
         charts.append(chart(growth_figure(changes), f"Growth by {word}", caption))
     warnings = [paragraph(as_sentence(text), "note") for text in description.warnings]
     notes = [paragraph(f"On reading: {as_sentence(note)}", "aside") for note in description.notes]
-    drawn = [pair(*charts)] if charts else []
-    parts = [pairs("facts", facts(description)), *warnings, *notes, *drawn]
-    return section("What the data looks like", lead(description), parts)
+    chart_rows = [side_by_side(*charts)] if charts else []
+    parts = [definition_list("facts", description_facts(description)), *warnings, *notes, *chart_rows]
+    return section("What the data looks like", description_summary(description), parts)
 
 
-def model(card: ModelCard) -> str:
+def model_section(card: ModelCard) -> str:
     """What was fitted, and for how long."""
-    parts = [pairs("facts", card.facts)]
+    parts = [definition_list("facts", card.facts)]
     history = card.history
     if history is not None and len(history.epochs) > 1:
         caption = (

@@ -37,7 +37,7 @@ def chart(figure: go.Figure, title: str, caption: str) -> str:
     )
 
 
-def pair(*charts: str) -> str:
+def side_by_side(*charts: str) -> str:
     """Charts side by side, one below the other on a narrow screen."""
     return '<div class="pair">\n' + "\n".join(charts) + "\n</div>"
 
@@ -61,7 +61,7 @@ def table(
     )
 
 
-def pairs(style: str, items: Iterable[tuple[str, str]]) -> str:
+def definition_list(style: str, items: Iterable[tuple[str, str]]) -> str:
     """A list of labels and what they stand for."""
     inner = "\n".join(f"<div><dt>{_escape(name)}</dt> <dd>{_escape(text)}</dd></div>" for name, text in items)
     return f"<dl{_class(style)}>\n{inner}\n</dl>"
@@ -87,7 +87,7 @@ def verdict_box(tone: str, headline: str, detail: str, tiles: Iterable[tuple[str
     )
 
 
-def folded(title: str, inner: str) -> str:
+def collapsible(title: str, inner: str) -> str:
     """Something that opens when asked for."""
     return f"<details><summary>{_escape(title)}</summary>\n{inner}\n</details>"
 

@@ -17,10 +17,10 @@ from unrolled.atomic_write import write_atomically
 from unrolled.report.html import forecast_sections
 from unrolled.report.html.markup import paragraph
 from unrolled.report.records import Forecast, ModelCard
-from unrolled.report.wording import moment
+from unrolled.report.wording import time_words
 
 
-def write_report(
+def write_forecast_report(
     path: str | Path,
     *,
     description: Any,
@@ -46,34 +46,34 @@ def write_report(
     Raises:
         StorageError: the file cannot be written; what stood there before still stands.
     """
-    return written(path, page(description, forecast, backtest, model_card, why_untested))
+    return write_page(path, forecast_page(description, forecast, backtest, model_card, why_untested))
 
 
-def written(path: str | Path, text: str) -> Path:
+def write_page(path: str | Path, text: str) -> Path:
     """Write a page, whole or not at all."""
     return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
-def page(
+def forecast_page(
     description: Any, forecast: Forecast, backtest: Any, model_card: ModelCard, why_untested: str = ""
 ) -> str:
     """The page as text: see `write_report`."""
     parts = [
-        forecast_sections.verdict(forecast, backtest, why_untested),
-        forecast_sections.future(forecast),
-        forecast_sections.trust(backtest, forecast) if backtest is not None else "",
-        forecast_sections.data(description, forecast),
-        forecast_sections.model(model_card),
+        forecast_sections.forecast_verdict(forecast, backtest, why_untested),
+        forecast_sections.forecast_section(forecast),
+        forecast_sections.backtest_section(backtest, forecast) if backtest is not None else "",
+        forecast_sections.series_section(description, forecast),
+        forecast_sections.model_section(model_card),
     ]
-    return sheet(
+    return render_page(
         "Forecast report",
-        forecast_sections.title(description, forecast),
-        forecast_sections.span(forecast),
+        forecast_sections.forecast_title(description, forecast),
+        forecast_sections.forecast_extent(forecast),
         parts,
     )
 
 
-def sheet(kicker: str, title: str, span: str, parts: Sequence[str]) -> str:
+def render_page(kicker: str, title: str, span: str, parts: Sequence[str]) -> str:
     """A page around its parts.
 
     Args:
@@ -92,5 +92,5 @@ def sheet(kicker: str, title: str, span: str, parts: Sequence[str]) -> str:
         script=inside.joinpath("page.js").read_text("utf-8"),
         plotly=get_plotlyjs(),
         body="\n".join(part for part in parts if part),
-        footer=paragraph(f"Made by unrolled {__version__} on {moment(np.datetime64('today'), 'D')}."),
+        footer=paragraph(f"Made by unrolled {__version__} on {time_words(np.datetime64('today'), 'D')}."),
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 from unrolled.formatting import as_sentence, number, percent
 from unrolled.report.figures.dispatch import figure
-from unrolled.report.figures.memory import half_gone
-from unrolled.report.html.markup import chart, folded, paragraph, section, table, verdict_box
-from unrolled.report.wording import steps
+from unrolled.report.figures.memory import half_life_words
+from unrolled.report.html.markup import chart, collapsible, paragraph, section, table, verdict_box
+from unrolled.report.wording import step_quantity
 
 # of each kind: the question, the figure's title, and how to read it
 _WORDS = {
@@ -64,27 +64,27 @@ _WORDS = {
 }  # fmt: skip
 
 
-def verdict(records: Sequence[Any], refused: Sequence[str]) -> str:
+def probe_verdict(records: Sequence[Any], refusals: Sequence[str]) -> str:
     """What was found, in the largest words, and the numbers that people ask for first."""
-    found = {record.kind: record for record in records}
-    tiles = [_TILES[kind](found[kind]) for kind in _TILES if kind in found]
-    detail = " ".join(f"Not asked: {as_sentence(why)}" for why in refused)
-    return verdict_box("open", _headline(found), detail, tiles[:3])
+    by_kind = {record.kind: record for record in records}
+    tiles = [_TILES[kind](by_kind[kind]) for kind in _TILES if kind in by_kind]
+    detail = " ".join(f"Not asked: {as_sentence(why)}" for why in refusals)
+    return verdict_box("open", _headline(by_kind), detail, tiles[:3])
 
 
-def _headline(found: dict[str, Any]) -> str:
+def _headline(by_kind: dict[str, Any]) -> str:
     """The first two findings in one sentence."""
-    order, memory = found.get("order"), found.get("memory")
+    order, memory = by_kind.get("order"), by_kind.get("memory")
     uses = {"yes": "uses the order of the steps", "no": "gains nothing from the order of the steps"}
-    told = []
+    findings = []
     if order is not None and order.outcome in uses:
-        told.append(uses[order.outcome])
+        findings.append(uses[order.outcome])
     if memory is not None:
-        pooled = f"carries {steps(memory.state_span.window, None)} in its state"
-        told.append(pooled if memory.pooled else f"looks {steps(memory.window, None)} back")
-    if not told:
+        pooled = f"carries {step_quantity(memory.state_span.window, None)} in its state"
+        findings.append(pooled if memory.pooled else f"looks {step_quantity(memory.window, None)} back")
+    if not findings:
         return "What this network remembers."
-    return f"This network {' and '.join(told)}."
+    return f"This network {' and '.join(findings)}."
 
 
 def _order_tile(order: Any) -> tuple[str, str, str]:
@@ -100,7 +100,7 @@ def _order_tile(order: Any) -> tuple[str, str, str]:
 
 def _memory_tile(memory: Any) -> tuple[str, str, str]:
     if memory.pooled:
-        back = f"{steps(memory.state_span.window, None)} back"
+        back = f"{step_quantity(memory.state_span.window, None)} back"
         return (
             "95 % of what its state carries lies within",
             back,
@@ -108,8 +108,8 @@ def _memory_tile(memory: Any) -> tuple[str, str, str]:
         )
     return (
         "95 % of what it answers from lies within",
-        f"{steps(memory.window, None)} back",
-        half_gone(memory),
+        f"{step_quantity(memory.window, None)} back",
+        half_life_words(memory),
     )
 
 
@@ -127,8 +127,12 @@ def _length_tile(length: Any) -> tuple[str, str, str]:
         length.outcome
     ]
     falls = length.falls_at
-    small = f"up to {steps(length.rows[-1].length, None)}" if falls is None else f"at {steps(falls, None)}"
-    return f"On more than {steps(length.trained_length, None)}", big, small
+    small = (
+        f"up to {step_quantity(length.rows[-1].length, None)}"
+        if falls is None
+        else f"at {step_quantity(falls, None)}"
+    )
+    return f"On more than {step_quantity(length.trained_length, None)}", big, small
 
 
 _TILES = {
@@ -139,7 +143,7 @@ _TILES = {
 }
 
 
-def probe(record: Any) -> str:
+def probe_section(record: Any) -> str:
     """One probe: the question, its answer, the figure, the numbers."""
     question, title, caption = _WORDS[record.kind]
     if getattr(record, "task", "class") == "number":
@@ -147,20 +151,20 @@ def probe(record: Any) -> str:
     if record.kind == "order" and record.retrained is not None:
         caption = f"{caption} Grey: networks like it, trained anew."
     answer = paragraph(record.sentence, "detail")
-    return section(question, "", [answer, chart(figure(record), title, caption), _numbers(record)])
+    return section(question, "", [answer, chart(figure(record), title, caption), _record_table(record)])
 
 
-def _numbers(record: Any) -> str:
+def _record_table(record: Any) -> str:
     """The record's own table, folded away; a long one is cut."""
     frame = record.to_frame()
     frame = frame[[name for name in frame.columns if not re.fullmatch(r".+_\d+", str(name))]]  # single units
     heads = [str(name).replace("_", " ") for name in frame.columns]
-    rows = [[_cell(value) for value in row] for row in frame.head(_LISTED).itertuples(index=False)]
-    rest = f" The first {_LISTED} of {len(frame):,} rows." if len(frame) > _LISTED else ""
-    return folded("The numbers", table(f"All that was measured.{rest}", heads, rows))
+    rows = [[_cell(value) for value in row] for row in frame.head(_MOST_ROWS).itertuples(index=False)]
+    cut = f" The first {_MOST_ROWS} of {len(frame):,} rows." if len(frame) > _MOST_ROWS else ""
+    return collapsible("The numbers", table(f"All that was measured.{cut}", heads, rows))
 
 
-_LISTED = 60  # rows of a table
+_MOST_ROWS = 60  # rows of a table
 
 
 def _cell(value: Any) -> str:

@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.report.html import sequence_sections
-from unrolled.report.html.forecast_sections import model
-from unrolled.report.html.page import sheet, written
-from unrolled.report.html.probe_sections import probe, verdict
-from unrolled.report.records import Answers, LabelledData, ModelCard
+from unrolled.report.html.forecast_sections import model_section
+from unrolled.report.html.page import render_page, write_page
+from unrolled.report.html.probe_sections import probe_section, probe_verdict
+from unrolled.report.records import LabelledData, LabelPredictions, ModelCard
 
 
-def write_classification(
-    path: str | Path, *, comparison: Any, data: LabelledData, answers: Answers, model_card: ModelCard
+def write_classification_report(
+    path: str | Path,
+    *,
+    comparison: Any,
+    data: LabelledData,
+    predictions: LabelPredictions,
+    model_card: ModelCard,
 ) -> Path:
     """Write what a classifier is worth, beside what is simpler, as one HTML file.
 
@@ -22,7 +27,7 @@ def write_classification(
         path: the file to make or replace.
         comparison: the network beside its rivals, a record of kind "comparison".
         data: what was learned from.
-        answers: what the network answered for sequences that it never learned from.
+        predictions: what the network answered for sequences that it never learned from.
         model_card: what was fitted.
 
     Returns:
@@ -32,21 +37,21 @@ def write_classification(
         StorageError: the file cannot be written; what stood there before still stands.
     """
     parts = [
-        sequence_sections.verdict(comparison),
-        sequence_sections.trust(comparison),
-        sequence_sections.mistakes(answers),
-        sequence_sections.data(data),
-        model(model_card),
+        sequence_sections.comparison_verdict(comparison),
+        sequence_sections.comparison_section(comparison),
+        sequence_sections.confusion_section(predictions),
+        sequence_sections.sequences_section(data),
+        model_section(model_card),
     ]
-    span = sequence_sections.span(data)
-    return written(path, sheet("Classification report", data.source, span, parts))
+    span = sequence_sections.sequences_extent(data)
+    return write_page(path, render_page("Classification report", data.source, span, parts))
 
 
-def write_probes(
+def write_probe_report(
     path: str | Path,
     *,
     records: Sequence[Any],
-    refused: Sequence[str],
+    refusals: Sequence[str],
     data: LabelledData,
     model_card: ModelCard,
 ) -> Path:
@@ -55,7 +60,7 @@ def write_probes(
     Args:
         path: the file to make or replace.
         records: what the probes found, each of its own kind.
-        refused: why other probes could not be asked, a sentence each.
+        refusals: why other probes could not be asked, a sentence each.
         data: the sequences it was asked about.
         model_card: what was fitted.
 
@@ -66,9 +71,11 @@ def write_probes(
         StorageError: the file cannot be written; what stood there before still stands.
     """
     parts = [
-        verdict(records, refused),
-        *(probe(record) for record in records),
-        model(model_card),
+        probe_verdict(records, refusals),
+        *(probe_section(record) for record in records),
+        model_section(model_card),
     ]
     title = f"{model_card.facts[0][1].partition(',')[0]} on {data.source}"
-    return written(path, sheet("Probe report", title, sequence_sections.span(data), parts))
+    return write_page(
+        path, render_page("Probe report", title, sequence_sections.sequences_extent(data), parts)
+    )
