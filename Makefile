@@ -12,23 +12,37 @@ bin := .venv/bin
 installed := .venv/.installed
 
 DEMO ?= forecast example:sp500 --report demo-report.html
+FRAMES ?= tests/data/io tests/data/parse tests/data/calendar tests/data/preprocess tests/data/test_gaps.py \
+  tests/data/test_future.py tests/evaluate/forecasting/test_baselines.py tests/cli/commands/test_forecast.py
 
-.PHONY: demo test test-slow bench rivals rivals-classifiers docs clean
+.PHONY: demo test test-pandas3 test-slow bench rivals rivals-classifiers docs clean
 
 demo: $(installed)
 	$(bin)/unrolled $(DEMO)
+	@echo "The command is $(bin)/unrolled: try $(bin)/unrolled backtest example:sp500"
 
 test: $(installed)
 	$(bin)/ruff check --quiet .
 	$(bin)/ruff format --check .
 	$(bin)/mypy
 	UNROLLED_REQUIRE_KERNELS=1 $(bin)/pytest -n $(WORKERS)
+	$(MAKE) --no-print-directory test-pandas3 FRAMES="$(FRAMES)"
 
-test-slow: $(installed)
+# Where frames come in and go out, on pandas 3 and without statsforecast.
+test-pandas3: .venv-pandas3/.installed
+	UNROLLED_REQUIRE_KERNELS=1 .venv-pandas3/bin/pytest -n $(WORKERS) $(FRAMES)
+
+test-slow: $(installed) .venv-pandas3/.installed
 	UNROLLED_REQUIRE_KERNELS=1 $(bin)/pytest -m slow --timeout 3600
+	$(MAKE) --no-print-directory test-pandas3 FRAMES=tests
 
 bench: $(installed)
 	$(bin)/python -m benchmarks.run
+
+.venv-pandas3/.installed: .ci/pandas3.py $(installed)
+	@echo "installing pandas 3 into .venv-pandas3, the rest is linked"
+	@$(bin)/python .ci/pandas3.py
+	@touch $@
 
 rivals: .rivals/.installed
 
@@ -38,7 +52,7 @@ docs: $(installed)
 	$(bin)/python docs/build.py
 
 clean:
-	rm -rf .venv .rivals .rivals-classifiers build dist docs/_site demo-report.html .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .venv-pandas3 .rivals .rivals-classifiers build dist docs/_site demo-report.html .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Python's sources are used where they lie; what is compiled or declared is installed anew when it changes.
