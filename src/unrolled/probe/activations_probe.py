@@ -120,7 +120,7 @@ class ActivationsResult:
         """Everything, ready for JSON; what broke down is None."""
         rows = []
         for row in self.rows:
-            lists = {name: own for name, own in vars(row).items() if isinstance(own, np.ndarray)}
+            lists = {name: value for name, value in vars(row).items() if isinstance(value, np.ndarray)}
             rows.append({"name": row.name, "seconds": row.seconds, **to_jsonable(lists)})
         return {"kind": self.kind, **vars(self), "rows": rows}
 
@@ -136,8 +136,8 @@ class ActivationsResult:
         for row in self.rows:
             numbers = (row.score, _mean(row.losses[:, -1]))
             growths = (_mean(row.growth_before), _mean(row.growth_after))
-            cells = [*(f"{own:.3g}" for own in numbers), percent(row.diverged_share)]
-            rows.append([row.name, *cells, *(f"{own:.3g}" for own in growths)])
+            cells = [*(f"{value:.3g}" for value in numbers), percent(row.diverged_share)]
+            rows.append([row.name, *cells, *(f"{value:.3g}" for value in growths)])
         return f"{aligned(rows)}\n\n{self.sentence}"
 
 
@@ -220,7 +220,9 @@ class _TrainingTask:
 
     def subject(self, network: nn.Module, rows: Ints) -> ProbedModel:
         """These sequences, asked of this network."""
-        return as_probed_model(network, [self.arrays[row] for row in rows], self.y[rows], who="activations")
+        return as_probed_model(
+            network, [self.arrays[row] for row in rows], self.y[rows], caller="activations"
+        )
 
     def growth(self, network: nn.Module) -> float:
         """The factor by which a gradient grows a step back."""
@@ -252,19 +254,19 @@ def _train_once(
     """One training: losses of its epochs, whether it diverged, score, growth before and after."""
     with seeded(plan.seed):
         network = SequenceNetwork(sizes)
-    subject, growth = task.subject(network, task.trained), task.growth(network)
-    at_first = float(subject.score().losses.mean())
+    probed, growth = task.subject(network, task.trained), task.growth(network)
+    at_first = float(probed.score().losses.mean())
     losses: list[float] = []
 
     def loss(module: nn.Module, rows: Tensor) -> Tensor:
-        raw = subject.call(module, subject.values_at(rows), subject.lengths[rows], rows)
-        return subject.losses(subject.log_probabilities(raw), rows).mean()
+        raw = probed.call(module, probed.values_at(rows), probed.lengths[rows], rows)
+        return probed.losses(probed.log_probabilities(raw), rows).mean()
 
     try:
         fit(
             network,
             loss,
-            RowIndices(len(subject)),
+            RowIndices(len(probed)),
             None,
             plan,
             tell=lambda _, own: losses.append(own.train_loss),
@@ -272,9 +274,9 @@ def _train_once(
     except TrainingError:
         losses += [float("nan")] * (plan.max_epochs - len(losses))
         return losses, True, float("nan"), growth, float("nan")
-    judged = task.subject(network, task.judged).score()
-    mean = float(judged.losses.mean())
-    score = float(judged.accuracies.mean()) if task.kind == "class" else math.sqrt(mean) * task.spread
+    scores = task.subject(network, task.judged).score()
+    mean = float(scores.losses.mean())
+    score = float(scores.accuracies.mean()) if task.kind == "class" else math.sqrt(mean) * task.spread
     return losses, losses[-1] > at_first, score, growth, task.growth(network)
 
 
@@ -300,20 +302,21 @@ def _rank(row: ActivationRuns, kind: str) -> tuple[float, float]:
 
 
 def _sentence(rows: tuple[ActivationRuns, ...], best: ActivationRuns, kind: str) -> str:
-    said = percent if kind == "class" else "{:.3g}".format
+    format_score = percent if kind == "class" else "{:.3g}".format
     verb = "is right in" if kind == "class" else "has an error of"
     names = [row.name for row in rows if row.diverged.any()]
     broke = f"; trainings diverged with {', '.join(names)}" if names else "; no training diverged"
     if len(rows) == 1:
-        return f"With {best.name} the network {verb} {said(best.score)}{broke}."
+        return f"With {best.name} the network {verb} {format_score(best.score)}{broke}."
     worst = max(rows, key=lambda row: _rank(row, kind))
     if not math.isfinite(worst.score):
-        return f"With {best.name} the network does best: it {verb} {said(best.score)}{broke}."
+        return f"With {best.name} the network does best: it {verb} {format_score(best.score)}{broke}."
     spread = _seed_spread(rows)
     if abs(best.score - worst.score) <= spread:
         return (
             f"The activation makes no difference here: with {best.name} the network {verb} "
-            f"{said(best.score)}, with {worst.name} {said(worst.score)}, no farther apart than seeds{broke}."
+            f"{format_score(best.score)}, with {worst.name} {format_score(worst.score)}, no "
+            f"farther apart than seeds{broke}."
         )
     alike = [
         row.name
@@ -324,8 +327,8 @@ def _sentence(rows: tuple[ActivationRuns, ...], best: ActivationRuns, kind: str)
     ]
     shared = f" (no farther apart than seeds: {', '.join(alike)})" if alike else ""
     return (
-        f"With {best.name} the network does best{shared}: it {verb} {said(best.score)}, "
-        f"with {worst.name} {said(worst.score)}{broke}."
+        f"With {best.name} the network does best{shared}: it {verb} {format_score(best.score)}, "
+        f"with {worst.name} {format_score(worst.score)}{broke}."
     )
 
 
@@ -333,7 +336,7 @@ def _seed_spread(rows: tuple[ActivationRuns, ...]) -> float:
     """Twice the standard error of a difference between two activations' mean scores, from the seeds."""
     counts = [int(np.isfinite(row.scores).sum()) for row in rows]
     variances = [float(np.nanvar(row.scores, ddof=1)) for row, n in zip(rows, counts, strict=True) if n > 1]
-    n = min([own for own in counts if own > 1], default=1)
+    n = min([count for count in counts if count > 1], default=1)
     return 2 * math.sqrt(2 * float(np.mean(variances)) / n) if variances else math.inf
 
 

@@ -100,8 +100,8 @@ class FeedforwardResult:
 
     def to_frame(self) -> Any:
         """A row a network, as a pandas frame; `score` becomes `accuracy` or `error`."""
-        sides = [asdict(self.recurrent), asdict(self.feedforward)]
-        columns = {name: np.array([side[name] for side in sides]) for name in sides[0]}
+        rows = [asdict(self.recurrent), asdict(self.feedforward)]
+        columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
         columns["accuracy" if self.task == "class" else "error"] = columns.pop("score")
         return to_frame(columns, "pandas")
 
@@ -118,10 +118,12 @@ class FeedforwardResult:
     def __str__(self) -> str:
         score = "accuracy" if self.task == "class" else "error"
         rows = [["network", "parameters", "units", score, "loss", "seconds"]]
-        for side in (self.recurrent, self.feedforward):
-            name = side.name.removeprefix("the ").removeprefix("a ")
-            counts = [f"{side.parameters:,}", str(side.hidden_size)]
-            rows.append([name, *counts, f"{side.score:.3g}", f"{side.loss:.3g}", f"{side.seconds:.2g}"])
+        for network in (self.recurrent, self.feedforward):
+            name = network.name.removeprefix("the ").removeprefix("a ")
+            counts = [f"{network.parameters:,}", str(network.hidden_size)]
+            rows.append(
+                [name, *counts, f"{network.score:.3g}", f"{network.loss:.3g}", f"{network.seconds:.2g}"]
+            )
         return f"{aligned(rows)}\n\n{self.sentence}"
 
 
@@ -155,98 +157,100 @@ def feedforward(
         check_int("folds", folds, least=3)
     check_int("random_state", random_state, most=2**62)
     require_trainable(model)
-    subject = as_probed_model(model, X, y, who="feedforward")
-    if subject.per_step:
+    probed = as_probed_model(model, X, y, caller="feedforward")
+    if probed.per_step:
         raise ArgumentError("feedforward: expected a model that answers sequences, got one of steps.")
-    layer = subject.layer  # refuses a model without recurrence
-    folds = default_folds(len(subject)) if folds is None else folds
-    count = int((seeded_folds(fold_strata(subject), folds, random_state) >= 0).sum())
+    layer = probed.layer  # refuses a model without recurrence
+    folds = default_folds(len(probed)) if folds is None else folds
+    count = int((seeded_folds(fold_strata(probed), folds, random_state) >= 0).sum())
     if count < folds * MIN_FOLD_SIZE:
         raise DataError(
             f"feedforward: expected at least {folds * MIN_FOLD_SIZE} sequences, four a fold, got {count}. So "
             "few say nothing about either network."
         )
-    parameters = sum(weight.numel() for weight in subject.networks[0].parameters())
-    units = matched_units(subject, parameters)
-    arrays = unpadded(subject.values, subject.lengths)
-    twin = _feedforward_twin(model, subject, units, random_state)
+    parameters = sum(weight.numel() for weight in probed.networks[0].parameters())
+    units = matched_units(probed, parameters)
+    arrays = unpadded(probed.values, probed.lengths)
+    twin = _feedforward_twin(model, probed, units, random_state)
     trainers = (
         make_fit_and_score(model, lambda _: (arrays, y)),
         make_fit_and_score(twin, lambda _: (arrays, y)),
     )
-    told = cross_validate_pair(subject, folds, random_state, trainers)
-    return _record(subject, told, parameters, int(getattr(layer, "hidden_size", 0)), units, folds)
+    paired = cross_validate_pair(probed, folds, random_state, trainers)
+    return _record(probed, paired, parameters, int(getattr(layer, "hidden_size", 0)), units, folds)
 
 
-def matched_units(subject: ProbedModel, parameters: int) -> int:
+def matched_units(probed: ProbedModel, parameters: int) -> int:
     """H for which H (T · F + 1) + K (H + 1) is nearest to so many parameters; at least 1."""
-    inputs = subject.values.shape[1] * subject.values.shape[2]
-    K = _output_size(subject)
+    inputs = probed.values.shape[1] * probed.values.shape[2]
+    K = _output_size(probed)
     return max(1, round((parameters - K) / (inputs + 1 + K)))
 
 
-def _output_size(subject: ProbedModel) -> int:
+def _output_size(probed: ProbedModel) -> int:
     """K, the numbers that the network answers."""
     first = torch.zeros(1, dtype=torch.int64)
     with torch.no_grad():
-        raw = subject.call(subject.networks[0], subject.values[:1], subject.lengths[:1], first)
+        raw = probed.call(probed.networks[0], probed.values[:1], probed.lengths[:1], first)
     return int(raw.shape[-1])
 
 
-def _feedforward_twin(model: Any, subject: ProbedModel, units: int, seed: int) -> Any:
+def _feedforward_twin(model: Any, probed: ProbedModel, units: int, seed: int) -> Any:
     """The same kind of model without recurrence, not trained."""
     if not isinstance(model, nn.Module):
         settings = {name: value for name, value in model.get_params().items() if name in _SHARED}
         return type(model)(**settings, cell="feedforward", hidden_size=units, stem=None)
     sizes = SequenceSizes(
-        inputs=subject.values.shape[2],
-        answers=_output_size(subject),
+        inputs=probed.values.shape[2],
+        answers=_output_size(probed),
         cell="feedforward",
         hidden_size=units,
-        steps=subject.values.shape[1],
+        steps=probed.values.shape[1],
     )
     with seeded(seed):
-        return SequenceNetwork(sizes).to(subject.values.device, subject.values.dtype)
+        return SequenceNetwork(sizes).to(probed.values.device, probed.values.dtype)
 
 
 def _record(
-    subject: ProbedModel, told: PairedScores, parameters: int, hidden_size: int, units: int, folds: int
+    probed: ProbedModel, paired: PairedScores, parameters: int, hidden_size: int, units: int, folds: int
 ) -> FeedforwardResult:
-    inputs, K = subject.values.shape[1] * subject.values.shape[2], _output_size(subject)
-    own = (parameters, units * (inputs + 1) + K * (units + 1))
-    losses = told.losses.mean(1).tolist()
-    is_class = subject.task == "class"
-    scores = told.accuracies.mean(1).tolist() if is_class else [math.sqrt(loss) for loss in losses]
-    names, sizes = (subject.name, "a feed-forward network"), (hidden_size, units)
+    inputs, K = probed.values.shape[1] * probed.values.shape[2], _output_size(probed)
+    parameter_counts = (parameters, units * (inputs + 1) + K * (units + 1))
+    losses = paired.losses.mean(1).tolist()
+    is_class = probed.task == "class"
+    scores = paired.accuracies.mean(1).tolist() if is_class else [math.sqrt(loss) for loss in losses]
+    names, sizes = (probed.name, "a feed-forward network"), (hidden_size, units)
     recurrent, flat = (
-        NetworkScore(names[k], own[k], sizes[k], losses[k], scores[k], told.seconds[k]) for k in range(2)
+        NetworkScore(names[k], parameter_counts[k], sizes[k], losses[k], scores[k], paired.seconds[k])
+        for k in range(2)
     )
-    better = told.p_value <= 0.5
-    p_value = 2 * min(told.p_value, 1 - told.p_value)  # either might have been the better one
+    better = paired.p_value <= 0.5
+    p_value = 2 * min(paired.p_value, 1 - paired.p_value)  # either might have been the better one
     outcome: Outcome = "no difference"
     if p_value <= _SIGNIFICANT:
         outcome = "recurrence helps" if better else "recurrence harms"
     sentence = _sentence(recurrent, flat, outcome, p_value, is_class=is_class)
     return FeedforwardResult(
-        sentence, outcome, p_value, recurrent, flat, subject.task, told.losses.shape[1], folds
+        sentence, outcome, p_value, recurrent, flat, probed.task, paired.losses.shape[1], folds
     )
 
 
 def _sentence(
     recurrent: NetworkScore, flat: NetworkScore, outcome: Outcome, p_value: float, *, is_class: bool
 ) -> str:
-    said = percent if is_class else "{:.3g}".format
+    format_score = percent if is_class else "{:.3g}".format
     verb = "is right in" if is_class else "has an error of"
     compared = (
         f"on unseen sequences {recurrent.name} with {recurrent.parameters:,} parameters {verb} "
-        f"{said(recurrent.score)}, {flat.name} with {flat.parameters:,} {verb} {said(flat.score)}"
+        f"{format_score(recurrent.score)}, {flat.name} with {flat.parameters:,} {verb} "
+        f"{format_score(flat.score)}"
     )
     slower = recurrent.seconds / max(flat.seconds, 1e-9)
     if outcome == "no difference":
-        cheaper = "the feed-forward network" if slower > 1 else recurrent.name
+        faster = "the feed-forward network" if slower > 1 else recurrent.name
         return (
             f"Recurrence makes no difference here: {compared}, a difference that chance makes "
-            f"{chance(p_value)}; {cheaper} trains {times(max(slower, 1 / slower))} as fast."
+            f"{chance(p_value)}; {faster} trains {times(max(slower, 1 / slower))} as fast."
         )
     head = "Recurrence helps here" if outcome == "recurrence helps" else "Recurrence harms here"
     return f"{head}: {compared}, which chance alone would do {chance(p_value)}."

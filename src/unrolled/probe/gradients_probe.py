@@ -214,26 +214,26 @@ def gradients(model: Any, X: Any, y: Any, *, random_state: int = 0) -> Gradients
         raise ArgumentError(
             "gradients y: expected the labels or numbers of X, since a loss is taken; got None."
         )
-    subject = as_probed_model(model, X, y, who="gradients")
+    probed = as_probed_model(model, X, y, caller="gradients")
     rng = torch.Generator().manual_seed(seed)
-    rows = torch.randperm(len(subject), generator=rng)[:_MOST_SEQUENCES].sort().values
-    norms, shares, strands, sequences = gradient_flow(subject, rows, rng)
+    rows = torch.randperm(len(probed), generator=rng)[:_MOST_SEQUENCES].sort().values
+    norms, shares, runs, sequences = gradient_flow(probed, rows, rng)
     layers = tuple(
-        _layer(each, norm, share, rng) for each, norm, share in zip(strands, norms, shares, strict=True)
+        _layer(each, norm, share, rng) for each, norm, share in zip(runs, norms, shares, strict=True)
     )
-    told = max(range(len(layers)), key=lambda k: _urgency(layers[k]))
-    outcome = layers[told].outcome
-    found = GradientsResult(
-        "", subject.name, outcome, _advice(layers[told], strands[told][0]), layers, told, sequences
+    worst = max(range(len(layers)), key=lambda k: _urgency(layers[k]))
+    outcome = layers[worst].outcome
+    result = GradientsResult(
+        "", probed.name, outcome, _advice(layers[worst], runs[worst][0]), layers, worst, sequences
     )
-    return replace(found, sentence=_sentence(found))
+    return replace(result, sentence=_sentence(result))
 
 
-def _layer(strands: list[DirectionRun], norm: Floats, share: Floats, rng: torch.Generator) -> LayerGradients:
-    first = strands[0]
+def _layer(runs: list[DirectionRun], norm: Floats, share: Floats, rng: torch.Generator) -> LayerGradients:
+    first = runs[0]
     growth = _growth(share)
     left = 1.0 if growth is None else growth ** (len(share) - 1)
-    points = visited_points(strands)
+    points = visited_points(runs)
     is_finite = bool(np.isfinite(norm).all() and np.isfinite(share).all() and points.is_finite())
     return LayerGradients(
         name=first.name,
@@ -278,9 +278,9 @@ def _urgency(layer: LayerGradients) -> tuple[int, float]:
     return rank, abs(math.log(max(growth, _LEAST)))
 
 
-def _advice(layer: LayerGradients, strand: DirectionRun) -> tuple[str, ...]:
+def _advice(layer: LayerGradients, run: DirectionRun) -> tuple[str, ...]:
     """What to change, most useful first."""
-    phi, is_plain = getattr(strand.cell, "nonlinearity", None), len(layer.recurrent) == 1
+    phi, is_plain = getattr(run.cell, "nonlinearity", None), len(layer.recurrent) == 1
     gated = ["a gated cell (GRU or LSTM)"] if is_plain else []
     if layer.outcome == "exploding":
         bounded = ["a bounded activation (tanh)"] if is_plain and phi not in {"tanh", "sigmoid"} else []
@@ -303,26 +303,26 @@ def _has_another_way(layer: LayerGradients) -> bool:
     return bool(layer.norm[-1] > max(_VANISHED, 10 * layer.share[-1]) * layer.norm[0])
 
 
-def _sentence(found: GradientsResult) -> str:
-    layer, K = found.layers[found.worst_layer], len(found.sequences)
-    where = "" if len(found.layers) == 1 else f" ({layer.name})"
+def _sentence(result: GradientsResult) -> str:
+    layer, K = result.layers[result.worst_layer], len(result.sequences)
+    where = "" if len(result.layers) == 1 else f" ({layer.name})"
     if layer.growth is None:
-        return f"The sequences have one step: no gradient of {found.name} goes back through time."
+        return f"The sequences have one step: no gradient of {result.name} goes back through time."
     radius = (
         "" if layer.jacobian.radius is None else f"spectral radius of a step {layer.jacobian.radius:.2f}, "
     )
     radius += f"Lyapunov exponent {layer.lyapunov:+.2f}"
     is_finite = math.isfinite(layer.total_growth) and np.isfinite([layer.norm, layer.share]).all()
     if not is_finite:
-        told = "are no longer finite"
-    elif found.outcome == "exploding" or layer.growth > _GROWING:
-        told = f"grow by a factor of {layer.growth:.2f} a step back, "
-        told += f"{_multiple(layer.total_growth)} over {K} steps"
+        trend = "are no longer finite"
+    elif result.outcome == "exploding" or layer.growth > _GROWING:
+        trend = f"grow by a factor of {layer.growth:.2f} a step back, "
+        trend += f"{_multiple(layer.total_growth)} over {K} steps"
     elif layer.growth < 1:
-        told = f"fall by a factor of {layer.growth:.2f} a step back"
-        told += f", to a thousandth after {found.reach:.0f} of {K} steps" if found.reach < K else ""
+        trend = f"fall by a factor of {layer.growth:.2f} a step back"
+        trend += f", to a thousandth after {result.reach:.0f} of {K} steps" if result.reach < K else ""
     else:
-        told = f"hold: a factor of {layer.growth:.2f} a step back"
+        trend = f"hold: a factor of {layer.growth:.2f} a step back"
     verdict = {
         "exploding": "they explode",
         "vanishing": (
@@ -333,9 +333,9 @@ def _sentence(found: GradientsResult) -> str:
         ),
         "healthy": "they are healthy",
     }
-    asked = {"exploding": "Change", "vanishing": "If it matters, change", "healthy": ""}[found.outcome]
-    change = f" {asked}: {', '.join(found.advice)}." if found.advice else ""
-    return f"Gradients of {found.name}{where} {told}: {verdict[found.outcome]} ({radius}).{change}"
+    lead_in = {"exploding": "Change", "vanishing": "If it matters, change", "healthy": ""}[result.outcome]
+    change = f" {lead_in}: {', '.join(result.advice)}." if result.advice else ""
+    return f"Gradients of {result.name}{where} {trend}: {verdict[result.outcome]} ({radius}).{change}"
 
 
 def _multiple(left: float) -> str:

@@ -95,7 +95,9 @@ class LengthResult:
         """A row a length, as a pandas frame; `score` becomes `accuracy` or `error`."""
         columns = {name: np.array([getattr(row, name) for row in self.rows]) for name in asdict(self.rows[0])}
         score = "accuracy" if self.task == "class" else "error"
-        return to_frame({score if name == "score" else name: own for name, own in columns.items()}, "pandas")
+        return to_frame(
+            {score if name == "score" else name: values for name, values in columns.items()}, "pandas"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON; an error that is infinite is None."""
@@ -161,25 +163,37 @@ def length(
         raise ArgumentError(
             "length: expected trained_length beside make=, got None. Say how many steps the training had."
         )
-    given = None if make is not None else as_probed_model(model, X, y, who="length")
-    longest = 0 if given is None else int(given.lengths.max())
+    original = None if make is not None else as_probed_model(model, X, y, caller="length")
+    longest = 0 if original is None else int(original.lengths.max())
     trained = _reference_length(model, trained_length, longest)
-    asked = _probed_lengths(lengths, trained, longest)
-    at: dict[int, ProbedModel] = {}
-    for steps in asked:
-        at[steps] = (
-            resample_sequences(given, steps / longest) if given is not None else _generate(model, make, steps)
+    probed_lengths = _probed_lengths(lengths, trained, longest)
+    by_length: dict[int, ProbedModel] = {}
+    for steps in probed_lengths:
+        by_length[steps] = (
+            resample_sequences(original, steps / longest)
+            if original is not None
+            else _generate(model, make, steps)
         )
-    usual, task, name = _baseline_score(at[trained]), at[trained].task, at[trained].name
-    at[trained].require_finite()
+    baseline_score, task, name = (
+        _baseline_score(by_length[trained]),
+        by_length[trained].task,
+        by_length[trained].name,
+    )
+    by_length[trained].require_finite()
     rows = [
-        _score_at_length(own.score(), steps, trained, _preparation(steps, longest), task)
-        for steps, own in at.items()
+        _score_at_length(sequences.score(), steps, trained, _preparation(steps, longest), task)
+        for steps, sequences in by_length.items()
     ]
-    outcome, told = _longer_outcome(rows, trained, usual, task)
-    sentence = _sentence(rows, trained, outcome, told, usual, task=task, name=name)
+    outcome, decisive = _longer_outcome(rows, trained, baseline_score, task)
+    sentence = _sentence(rows, trained, outcome, decisive, baseline_score, task=task, name=name)
     return LengthResult(
-        sentence, outcome, tuple(rows), trained, told.length if outcome == "falls" else None, task, usual
+        sentence,
+        outcome,
+        tuple(rows),
+        trained,
+        decisive.length if outcome == "falls" else None,
+        task,
+        baseline_score,
     )
 
 
@@ -187,56 +201,56 @@ def _reference_length(model: Any, trained_length: int | None, longest: int) -> i
     """The length to compare with; `longest` is that of X, 0 of sequences that are made."""
     if trained_length is not None:
         return check_int("trained_length", trained_length, least=1)
-    known: int | None = getattr(model, "longest_", None)
-    if known is None or (longest > 0 and abs(longest - known) <= _NEARLY * known):
+    fitted: int | None = getattr(model, "longest_", None)
+    if fitted is None or (longest > 0 and abs(longest - fitted) <= _NEARLY * fitted):
         return longest
-    return known
+    return fitted
 
 
 def _probed_lengths(lengths: Sequence[int] | None, trained: int, longest: int) -> list[int]:
     """The lengths to ask about, the trained one among them."""
-    wanted = [max(1, round(share * trained)) for share in _SHARES] if lengths is None else lengths
-    own = {longest} if lengths is None and longest > 0 else set()
-    return sorted({check_int("lengths", each, least=1) for each in wanted} | {trained} | own)
+    requested = [max(1, round(share * trained)) for share in _SHARES] if lengths is None else lengths
+    unchanged = {longest} if lengths is None and longest > 0 else set()
+    return sorted({check_int("lengths", each, least=1) for each in requested} | {trained} | unchanged)
 
 
-def resample_sequences(subject: ProbedModel, ratio: float) -> ProbedModel:
+def resample_sequences(probed: ProbedModel, ratio: float) -> ProbedModel:
     """The same sequences cut to this share of their steps, or stretched to this many times as many.
 
     What is known of a step moves with the step nearest to it.
     """
-    (N, T, F), targets = subject.values.shape, subject.targets
-    after = (subject.lengths.double() * ratio).round().long().clamp(min=1)
+    (N, T, F), targets = probed.values.shape, probed.targets
+    after = (probed.lengths.double() * ratio).round().long().clamp(min=1)
     longest = int(after.max())
-    values = subject.values.new_zeros(N, longest, F)
-    if subject.per_step and targets is not None:
-        unknown = NO_TARGET if subject.task == "class" else float("nan")
+    values = probed.values.new_zeros(N, longest, F)
+    if probed.per_step and targets is not None:
+        unknown = NO_TARGET if probed.task == "class" else float("nan")
         targets = targets.new_full((N, longest, *targets.shape[2:]), unknown)
     for rows in bucket_by_length(after, most_rows=N, most_steps=N * max(T, longest)):
-        some = _resample_bucket(subject.select(rows), after[rows], is_longer=ratio > 1)
-        values[rows, : some.values.shape[1]] = some.values
-        if subject.per_step and targets is not None and some.targets is not None:
-            targets[rows, : some.values.shape[1]] = some.targets
-    return replace(subject, values=values, lengths=after, targets=targets)
+        bucket = _resample_bucket(probed.select(rows), after[rows], is_longer=ratio > 1)
+        values[rows, : bucket.values.shape[1]] = bucket.values
+        if probed.per_step and targets is not None and bucket.targets is not None:
+            targets[rows, : bucket.values.shape[1]] = bucket.targets
+    return replace(probed, values=values, lengths=after, targets=targets)
 
 
-def _resample_bucket(subject: ProbedModel, after: Tensor, *, is_longer: bool) -> ProbedModel:
+def _resample_bucket(probed: ProbedModel, new_lengths: Tensor, *, is_longer: bool) -> ProbedModel:
     """The first so many steps of each sequence, or so many steps from its first to its last."""
-    before = subject.lengths
-    steps = torch.arange(int(after.max()))
-    pace = (before - 1) / (after - 1).clamp(min=1) if is_longer else torch.ones(len(before))
-    places = torch.minimum(steps * pace[:, None].double(), (before - 1)[:, None].double())  # (N, T')
+    old_lengths = probed.lengths
+    steps = torch.arange(int(new_lengths.max()))
+    pace = (old_lengths - 1) / (new_lengths - 1).clamp(min=1) if is_longer else torch.ones(len(old_lengths))
+    places = torch.minimum(steps * pace[:, None].double(), (old_lengths - 1)[:, None].double())  # (N, T')
     first = places.floor().long()
-    then = torch.minimum(first + 1, (before - 1)[:, None])
-    share = (places - first)[..., None].to(subject.values)
-    within = steps < after[:, None]
-    values = _gather_steps(subject.values, first) * (1 - share) + _gather_steps(subject.values, then) * share
-    targets = subject.targets
-    if subject.per_step and targets is not None:
-        unknown = NO_TARGET if subject.task == "class" else float("nan")
-        known = within if targets.ndim == 2 else within[..., None]
-        targets = _gather_steps(targets, places.round().long()).masked_fill(~known, unknown)
-    return replace(subject, values=values * within[..., None].to(values), lengths=after, targets=targets)
+    then = torch.minimum(first + 1, (old_lengths - 1)[:, None])
+    share = (places - first)[..., None].to(probed.values)
+    within = steps < new_lengths[:, None]
+    values = _gather_steps(probed.values, first) * (1 - share) + _gather_steps(probed.values, then) * share
+    targets = probed.targets
+    if probed.per_step and targets is not None:
+        unknown = NO_TARGET if probed.task == "class" else float("nan")
+        is_valid = within if targets.ndim == 2 else within[..., None]
+        targets = _gather_steps(targets, places.round().long()).masked_fill(~is_valid, unknown)
+    return replace(probed, values=values * within[..., None].to(values), lengths=new_lengths, targets=targets)
 
 
 def _gather_steps(steps: Tensor, places: Tensor) -> Tensor:
@@ -251,14 +265,14 @@ def _generate(model: Any, make: MakeSequences | None, steps: int) -> ProbedModel
     made = make(steps)
     if not isinstance(made, tuple | list) or len(made) != 2:
         raise ArgumentError(f"make: expected it to give X and y of a length, got {type(made).__name__}.")
-    subject = as_probed_model(model, *made, who="length")
-    longest = int(subject.lengths.max())
+    probed = as_probed_model(model, *made, caller="length")
+    longest = int(probed.lengths.max())
     if abs(longest - steps) > _NEARLY * steps:
         raise ArgumentError(
             f"make: expected sequences of {steps} steps at the longest, as asked; got {longest}. Let "
             "make(length) give X of that length."
         )
-    return subject
+    return probed
 
 
 def _preparation(steps: int, longest: int) -> Preparation:
@@ -269,12 +283,12 @@ def _preparation(steps: int, longest: int) -> Preparation:
 
 
 def _score_at_length(
-    judged: SequenceScores, steps: int, trained: int, how: Preparation, task: str
+    scores: SequenceScores, steps: int, trained: int, how: Preparation, task: str
 ) -> LengthScore:
-    losses = np.nan_to_num(judged.losses, nan=np.inf)  # states that overflow know nothing
+    losses = np.nan_to_num(scores.losses, nan=np.inf)  # states that overflow know nothing
     n, loss = len(losses), float(losses.mean())
     if task == "class":
-        score = float(judged.accuracies.mean())
+        score = float(scores.accuracies.mean())
         low, high = _share_interval(score, n)
     else:
         spread = _Z * float(losses.std()) / math.sqrt(n) if math.isfinite(loss) else 0.0
@@ -289,17 +303,17 @@ def _share_interval(share: float, n: int) -> tuple[float, float]:
     return max(centre - reach, 0.0), min(centre + reach, 1.0)
 
 
-def _baseline_score(subject: ProbedModel) -> float:
+def _baseline_score(probed: ProbedModel) -> float:
     """Accuracy of always answering the commonest class, or error of always answering the mean."""
-    assert subject.targets is not None
-    known = subject.targets.flatten()
-    if subject.task == "class":
-        return float(known[known != NO_TARGET].bincount().max() / (known != NO_TARGET).sum())
-    return float(known[~known.isnan()].double().std(correction=0))
+    assert probed.targets is not None
+    targets = probed.targets.flatten()
+    if probed.task == "class":
+        return float(targets[targets != NO_TARGET].bincount().max() / (targets != NO_TARGET).sum())
+    return float(targets[~targets.isnan()].double().std(correction=0))
 
 
 def _longer_outcome(
-    rows: list[LengthScore], trained: int, usual: float, task: str
+    rows: list[LengthScore], trained: int, baseline_score: float, task: str
 ) -> tuple[Outcome, LengthScore]:
     """What longer sequences do to the score, and the row that tells it: the first to fall, or the worst."""
     better = 1 if task == "class" else -1
@@ -311,7 +325,7 @@ def _longer_outcome(
     if not longer:
         return "too few to tell", reference
     worst = min(reversed(longer), key=lambda row: better * row.score)
-    lost, gained = better * (reference.score - worst.score), better * (reference.score - usual)
+    lost, gained = better * (reference.score - worst.score), better * (reference.score - baseline_score)
     return "holds" if lost <= max(_LITTLE * gained, 0.0) else "too few to tell", worst
 
 
@@ -319,34 +333,36 @@ def _sentence(
     rows: list[LengthScore],
     trained: int,
     outcome: Outcome,
-    told: LengthScore,
-    usual: float,
+    decisive: LengthScore,
+    baseline_score: float,
     *,
     task: str,
     name: str,
 ) -> str:
     reference = next(row for row in rows if row.length == trained)
-    said = percent if task == "class" else "{:.3g}".format
+    format_score = percent if task == "class" else "{:.3g}".format
     verb = "is right in" if task == "class" else "has an error of"
     whose = "given" if reference.preparation == "as given" else "of its training"
     whose += " (to which they are stretched)" if reference.preparation == "stretched" else ""
-    start = f"{verb} {said(reference.score)} at the {trained} steps {whose}"
-    if told is reference:
+    start = f"{verb} {format_score(reference.score)} at the {trained} steps {whose}"
+    if decisive is reference:
         return f"{capital(name)} {start}; no longer sequences were asked about."
-    longer = f"{'stretched to ' if told.preparation == 'stretched' else ''}{times(told.ratio)} as long"
-    end = f"{said(told.score)} at {told.length} ({longer})"
+    longer = (
+        f"{'stretched to ' if decisive.preparation == 'stretched' else ''}{times(decisive.ratio)} as long"
+    )
+    end = f"{format_score(decisive.score)} at {decisive.length} ({longer})"
     if outcome == "holds":
         return f"{capital(name)} holds on longer sequences: it {start}, and {verb} {end}."
     if outcome == "too few to tell":
         return (
-            f"Whether {name} holds on longer sequences cannot be told from {told.sequences}: it {start}, and "
-            f"{verb} {end}."
+            f"Whether {name} holds on longer sequences cannot be told from {decisive.sequences}: it {start}, "
+            f"and {verb} {end}."
         )
-    lost, gained = abs(told.score - reference.score), abs(usual - reference.score)
-    judgement = "does not hold" if lost > gained / 2 else "does worse"
+    lost, gained = abs(decisive.score - reference.score), abs(baseline_score - reference.score)
+    conclusion = "does not hold" if lost > gained / 2 else "does worse"
     naive = "the commonest class is right in" if task == "class" else "the mean has an error of"
-    doubt = f" {_PACE}" if told.preparation == "stretched" else ""
+    doubt = f" {_PACE}" if decisive.preparation == "stretched" else ""
     return (
-        f"{capital(name)} {judgement} on longer sequences: it {start}, but {verb} {end}; "
-        f"always answering {naive} {said(usual)}.{doubt}"
+        f"{capital(name)} {conclusion} on longer sequences: it {start}, but {verb} {end}; "
+        f"always answering {naive} {format_score(baseline_score)}.{doubt}"
     )

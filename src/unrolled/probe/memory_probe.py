@@ -162,74 +162,74 @@ def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memor
     (1.0, 2, 1.0)
     """
     seed = check_int("memory random_state", random_state, most=2**62)
-    subject = as_probed_model(model, X, y, who="memory")
-    subject.require_finite()
+    probed = as_probed_model(model, X, y, caller="memory")
+    probed.require_finite()
     rng = torch.Generator().manual_seed(seed)
-    drawn = torch.randperm(len(subject), generator=rng)
-    rows, few, fewer = (
+    drawn = torch.randperm(len(probed), generator=rng)
+    rows, occlusion_rows, readout_rows = (
         drawn[:most].sort().values for most in (_MOST_FOR_GRADIENTS, _MOST_FOR_OCCLUSION, _MOST_FOR_READOUT)
     )
-    sequences = counts_by_steps_back(subject.lengths[rows])
-    occlusion = occlusion_attribution(subject, few, len(sequences), rng)
-    gradient, state = gradient_attribution(subject, rows, rng)
+    sequences = counts_by_steps_back(probed.lengths[rows])
+    occlusion = occlusion_attribution(probed, occlusion_rows, len(sequences), rng)
+    gradient, state = gradient_attribution(probed, rows, rng)
     pooled, bidirectional = (
-        readout_pools_states(subject, fewer),
-        bool(getattr(subject.layer, "bidirectional", False)),
+        readout_pools_states(probed, readout_rows),
+        bool(getattr(probed.layer, "bidirectional", False)),
     )
-    answer, asked = memory_span(gradient, sequences), np.isfinite(occlusion)
-    agreement = rank_correlation(gradient[asked], occlusion[asked])
-    shared = overlap(gradient[asked], occlusion[asked])
+    span, is_occluded = memory_span(gradient, sequences), np.isfinite(occlusion)
+    correlation = rank_correlation(gradient[is_occluded], occlusion[is_occluded])
+    shared = overlap(gradient[is_occluded], occlusion[is_occluded])
     steps_back = np.arange(len(sequences))
-    found = MemoryResult(
+    result = MemoryResult(
         sentence="",
-        name=subject.name,
+        name=probed.name,
         steps_back=steps_back,
         gradient=gradient,
         occlusion=occlusion,
         state=state,
         sequences=sequences,
-        gradient_span=answer._replace(half_life=None) if pooled or bidirectional else answer,
-        occlusion_span=memory_span(np.interp(steps_back, steps_back[asked], occlusion[asked]), sequences),
+        gradient_span=span._replace(half_life=None) if pooled or bidirectional else span,
+        occlusion_span=memory_span(
+            np.interp(steps_back, steps_back[is_occluded], occlusion[is_occluded]), sequences
+        ),
         state_span=memory_span(state, sequences),
-        rank_correlation=agreement,
+        rank_correlation=correlation,
         overlap=shared,
         agree=shared >= _AGREE,
         pooled=pooled,
         bidirectional=bidirectional,
     )
-    return replace(found, sentence=_sentence(found))
+    return replace(result, sentence=_sentence(result))
 
 
-def _sentence(found: MemoryResult) -> str:
-    name, K, answer = found.name, len(found.steps_back), found.gradient_span
-    if not found.gradient.any() and not np.nan_to_num(found.occlusion).any():
+def _sentence(result: MemoryResult) -> str:
+    name, K, span = result.name, len(result.steps_back), result.gradient_span
+    if not result.gradient.any() and not np.nan_to_num(result.occlusion).any():
         return f"The answer of {name} changes with no step: it remembers nothing of its input."
-    if not found.gradient.any():
+    if not result.gradient.any():
         return (
             f"No gradient goes from the answer of {name} to its input. Replacing steps changes the answer: "
-            f"95 % of that influence lies within {_count_steps(found.occlusion_span.window)} back, most of "
-            f"it {found.occlusion_span.peak} back."
+            f"95 % of that influence lies within {_count_steps(result.occlusion_span.window)} back, most of "
+            f"it {result.occlusion_span.peak} back."
         )
-    if found.pooled or found.bidirectional:
-        why = "The layer reads from the end too" if found.bidirectional else "The readout reads every state"
-        told = (
+    if result.pooled or result.bidirectional:
+        why = "The layer reads from the end too" if result.bidirectional else "The readout reads every state"
+        finding = (
             f"{why}, so that a step reaches the answer of {name} without being remembered up to the last: "
-            f"95 % of the influence lies within the last {answer.window + 1} of {K} steps. Of what its "
-            f"state carries, 95 % lies within {_count_steps(found.state_span.window)} back"
-            f"{_half_life_words(found.state_span, K)}."
+            f"95 % of the influence lies within the last {span.window + 1} of {K} steps. Of what its "
+            f"state carries, 95 % lies within {_count_steps(result.state_span.window)} back"
+            f"{_half_life_words(result.state_span, K)}."
         )
     else:
-        most = "newest step" if answer.peak == 0 else f"step {answer.peak} back"
-        held = (
-            f"lies within {_count_steps(answer.window)} back"
-            if answer.window
-            else "is that of the newest alone"
+        most = "newest step" if span.peak == 0 else f"step {span.peak} back"
+        extent = (
+            f"lies within {_count_steps(span.window)} back" if span.window else "is that of the newest alone"
         )
-        told = (
-            f"What {name} answers depends most on the {most}: 95 % of the influence {held}"
-            f"{_half_life_words(answer, K)}."
+        finding = (
+            f"What {name} answers depends most on the {most}: 95 % of the influence {extent}"
+            f"{_half_life_words(span, K)}."
         )
-    return f"{told} {_agreement_words(found)}"
+    return f"{finding} {_agreement_words(result)}"
 
 
 def _count_steps(n: int) -> str:
@@ -242,12 +242,12 @@ def _half_life_words(span: MemorySpan, K: int) -> str:
     return f", and it falls to half its peak after {span.half_life:.1f} steps"
 
 
-def _agreement_words(found: MemoryResult) -> str:
-    alike = f"rank correlation {found.rank_correlation:.2f}, {100 * found.overlap:.0f} % in common"
-    if found.agree:
-        return f"Replacing steps shows the same ({alike})."
+def _agreement_words(result: MemoryResult) -> str:
+    agreement = f"rank correlation {result.rank_correlation:.2f}, {100 * result.overlap:.0f} % in common"
+    if result.agree:
+        return f"Replacing steps shows the same ({agreement})."
     return (
-        f"Replacing steps shows something else ({alike}): 95 % within "
-        f"{_count_steps(found.occlusion_span.window)} back, most of it "
-        f"{found.occlusion_span.peak} back. Trust that one: gradients tell of small changes only."
+        f"Replacing steps shows something else ({agreement}): 95 % within "
+        f"{_count_steps(result.occlusion_span.window)} back, most of it "
+        f"{result.occlusion_span.peak} back. Trust that one: gradients tell of small changes only."
     )

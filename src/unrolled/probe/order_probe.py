@@ -228,114 +228,120 @@ def order(
     random_state = check_int("random_state", random_state, most=2**62)
     if retrain:
         require_trainable(model)
-    subject = as_probed_model(model, X, y, who="order")
-    subject.require_finite()
+    probed = as_probed_model(model, X, y, caller="order")
+    probed.require_finite()
     generator = torch.Generator().manual_seed(random_state)
-    rows = torch.arange(len(subject))
+    rows = torch.arange(len(probed))
     if len(rows) > _MOST_SEQUENCES:
         rows = torch.randperm(len(rows), generator=generator)[:_MOST_SEQUENCES].sort().values
-    asked = subject.select(rows)
-    repeats = default_repeats(int(asked.lengths.sum())) if repeats is None else repeats
-    block = max(2, round(math.sqrt(float(asked.lengths.double().median()))))
-    ways: dict[str, tuple[int, DrawPermutations]] = {
+    sample = probed.select(rows)
+    repeats = default_repeats(int(sample.lengths.sum())) if repeats is None else repeats
+    block = max(2, round(math.sqrt(float(sample.lengths.double().median()))))
+    arrangements: dict[str, tuple[int, DrawPermutations]] = {
         "original": (1, identity_permutations),
         "reversed": (1, reversed_permutations),
         "shuffled": (repeats, lambda lengths, T: shuffled_permutations(lengths, T, generator)),
         "blocks shuffled": (repeats, lambda lengths, T: block_permutations(lengths, T, block, generator)),
     }
-    base = asked.score().predictions
-    judged = {name: score_permutations(asked, copies, way, base) for name, (copies, way) in ways.items()}
-    table = [_row(name, own, asked.task == "class") for name, own in judged.items()]
-    losses = judged["shuffled"].losses.mean(1)
-    p_value, outcome = _test_model(asked, float(judged["original"].losses.mean()), losses)
-    retrained = retrain_on_shuffles(model, subject, y, folds=folds, seed=random_state) if retrain else None
+    base = sample.score().predictions
+    scores = {
+        name: score_permutations(sample, copies, draw, base) for name, (copies, draw) in arrangements.items()
+    }
+    table = [_row(name, each, sample.task == "class") for name, each in scores.items()]
+    losses = scores["shuffled"].losses.mean(1)
+    p_value, outcome = _test_model(sample, float(scores["original"].losses.mean()), losses)
+    retrained = retrain_on_shuffles(model, probed, y, folds=folds, seed=random_state) if retrain else None
     record = OrderResult(
         sentence="",
         outcome=outcome,
         p_value=p_value,
         retrained=retrained,
         table=table,
-        predictions={name: own.predictions for name, own in judged.items()},
+        predictions={name: each.predictions for name, each in scores.items()},
         shuffled_losses=losses,
         block=block,
-        task=asked.task,
-        sequences=len(asked),
+        task=sample.task,
+        sequences=len(sample),
     )
-    return replace(record, sentence=_sentence(record, subject))
+    return replace(record, sentence=_sentence(record, probed))
 
 
-def _test_model(asked: ProbedModel, original: float, copies: Floats) -> tuple[float | None, Outcome]:
-    if isinstance(asked.call, ForecastCall):
+def _test_model(sample: ProbedModel, original: float, copies: Floats) -> tuple[float | None, Outcome]:
+    if isinstance(sample.call, ForecastCall):
         return None, _UNTESTED
     p_value = permutation_p(-original, -copies, rtol=1e-6)  # float32 networks: sums differ by rounding
-    if log_distinct_orders(asked.values, asked.lengths) < math.log(1 / _SIGNIFICANT):
+    if log_distinct_orders(sample.values, sample.lengths) < math.log(1 / _SIGNIFICANT):
         return p_value, _FEW
     return p_value, "yes" if p_value <= _SIGNIFICANT else "no"
 
 
 def retrain_on_shuffles(
-    model: Any, subject: ProbedModel, y: Any, *, folds: int | None, seed: int
+    model: Any, probed: ProbedModel, y: Any, *, folds: int | None, seed: int
 ) -> RetrainResult:
     """Whether models trained on the original order do better than models trained on shuffled steps."""
-    folds = default_folds(len(subject)) if folds is None else folds
-    count = int((seeded_folds(fold_strata(subject), folds, seed) >= 0).sum())
-    if count < folds * MIN_FOLD_SIZE or int(subject.lengths.max()) == 1:
-        return RetrainResult(_FEW, None, None, None, None, len(subject))
-    arrays = unpadded(subject.values, subject.lengths)
+    folds = default_folds(len(probed)) if folds is None else folds
+    count = int((seeded_folds(fold_strata(probed), folds, seed) >= 0).sum())
+    if count < folds * MIN_FOLD_SIZE or int(probed.lengths.max()) == 1:
+        return RetrainResult(_FEW, None, None, None, None, len(probed))
+    arrays = unpadded(probed.values, probed.lengths)
 
     def version(own_seed: int) -> tuple[list[Floats], Any]:
         """Shuffled anew in each fold, so that no fold repeats the luck of another."""
         generator = torch.Generator().manual_seed(own_seed)
-        moved = shuffled_permutations(subject.lengths, subject.values.shape[1], generator)
-        orders = [row[:length].numpy() for row, length in zip(moved, subject.lengths.tolist(), strict=True)]
+        permutations = shuffled_permutations(probed.lengths, probed.values.shape[1], generator)
+        orders = [
+            row[:length].numpy() for row, length in zip(permutations, probed.lengths.tolist(), strict=True)
+        ]
         moved_y = y
-        if subject.per_step:
-            moved_y = [np.asarray(labels)[own] for labels, own in zip(y, orders, strict=True)]
-        return [array[own] for array, own in zip(arrays, orders, strict=True)], moved_y
+        if probed.per_step:
+            moved_y = [np.asarray(labels)[order] for labels, order in zip(y, orders, strict=True)]
+        return [array[order] for array, order in zip(arrays, orders, strict=True)], moved_y
 
     trainers = make_fit_and_score(model, lambda _: (arrays, y)), make_fit_and_score(model, version)
-    told = cross_validate_pair(subject, folds, seed, trainers)
-    original, mixed = told.losses.mean(1)
-    is_class = subject.task == "class"
+    paired = cross_validate_pair(probed, folds, seed, trainers)
+    original, mixed = paired.losses.mean(1)
+    is_class = probed.task == "class"
     return RetrainResult(
-        outcome="yes" if told.p_value <= _SIGNIFICANT else "no",
-        p_value=told.p_value,
+        outcome="yes" if paired.p_value <= _SIGNIFICANT else "no",
+        p_value=paired.p_value,
         original=float(original),
         shuffled=float(mixed),
-        accuracies=(float(told.accuracies[0].mean()), float(told.accuracies[1].mean())) if is_class else None,
-        sequences=told.losses.shape[1],
+        accuracies=(float(paired.accuracies[0].mean()), float(paired.accuracies[1].mean()))
+        if is_class
+        else None,
+        sequences=paired.losses.shape[1],
     )
 
 
-def _row(name: str, asked: PermutationScores, is_class: bool) -> dict[str, Any]:
-    loss = float(asked.losses.mean())
+def _row(name: str, scores: PermutationScores, is_class: bool) -> dict[str, Any]:
+    loss = float(scores.losses.mean())
     return {
         "arrangement": name,
         "loss": loss,
-        "accuracy": asked.accuracies if is_class else None,
+        "accuracy": scores.accuracies if is_class else None,
         "error": None if is_class else math.sqrt(loss),
-        "flipped": asked.flipped if is_class else None,
+        "flipped": scores.flipped if is_class else None,
     }
 
 
-def _sentence(record: OrderResult, subject: ProbedModel) -> str:
-    what = "steps" if subject.per_step else "sequences"
+def _sentence(record: OrderResult, probed: ProbedModel) -> str:
+    what = "steps" if probed.per_step else "sequences"
     data = _FEW if record.retrained is None else record.retrained.outcome
-    said = f"{_HEADS[record.outcome, data]}: {_about_model(record, subject.name, what)}"
-    return f"{said}." if record.retrained is None else f"{said}; {_about_data(record.retrained, what)}."
+    finding = f"{_HEADS[record.outcome, data]}: {_about_model(record, probed.name, what)}"
+    return f"{finding}." if record.retrained is None else f"{finding}; {_about_data(record.retrained, what)}."
 
 
 def _about_model(record: OrderResult, name: str, what: str) -> str:
     rows = {row["arrangement"]: row for row in record.table}
     if record.outcome == _FEW:
-        some = "1 sequence" if record.sequences == 1 else f"{record.sequences} sequences"
-        return f"shuffling the steps of {some} this short gives hardly anything new"
+        count = "1 sequence" if record.sequences == 1 else f"{record.sequences} sequences"
+        return f"shuffling the steps of {count} this short gives hardly anything new"
     if record.task == "class":
-        before, after = (percent(rows[way]["accuracy"]) for way in ("original", "shuffled"))
+        before, after = (percent(rows[arrangement]["accuracy"]) for arrangement in ("original", "shuffled"))
         result = f"{name} is right in {before} of the {what}, and in {after} once the order is shuffled"
         result += f" ({percent(rows['shuffled']['flipped'])} of its answers change)"
     else:
-        before, after = (f"{rows[way]['error']:.4g}" for way in ("original", "shuffled"))
+        before, after = (f"{rows[arrangement]['error']:.4g}" for arrangement in ("original", "shuffled"))
         result = f"{name} has an error of {before}, and of {after} once the order is shuffled"
     if record.p_value is None:
         return result

@@ -95,8 +95,8 @@ class StatesResult:
         if not rows.any():
             last = int(self.sequence.max())
             raise ArgumentError(f"states of: expected a sequence from 0 to {last}, got {sequence!r}.")
-        own: Floats = self.state[rows]
-        return own
+        states: Floats = self.state[rows]
+        return states
 
     def __str__(self) -> str:
         return self.sentence
@@ -164,47 +164,47 @@ def states(model: Any, X: Any, *, layer: int | None = None, direction: Direction
     ((5, 4), ['reset', 'update', 'new'], (20, 7))
     """
     check_choice("states direction", direction, ("forward", "reverse"))
-    subject = as_probed_model(model, X, who="states")
-    subject.require_finite()
-    rows, strands = [], []
-    for batch in subject.batches(torch.arange(len(subject))):
+    probed = as_probed_model(model, X, caller="states")
+    probed.require_finite()
+    rows, runs = [], []
+    for batch in probed.batches(torch.arange(len(probed))):
 
-        def run(call: LayerCall, batch: Tensor = batch) -> tuple[Tensor, State]:
-            output, final, ran = run_stepwise(call, subject.lengths[batch])
-            strands.append(_select_direction(ran, layer, direction))
+        def step_through(call: LayerCall, batch: Tensor = batch) -> tuple[Tensor, State]:
+            output, final, ran = run_stepwise(call, probed.lengths[batch])
+            runs.append(_select_direction(ran, layer, direction))
             return output, final
 
         with torch.no_grad():
-            subject.outputs(rows=batch, run=run)
+            probed.outputs(rows=batch, replacement=step_through)
         rows.append(batch)
-    return _record(subject.name, strands, rows, direction)
+    return _record(probed.name, runs, rows, direction)
 
 
-def _select_direction(strands: list[DirectionRun], layer: int | None, direction: Direction) -> DirectionRun:
-    layers = strands[0].layers
-    wanted = layers if layer is None else check_int("states layer", layer, least=1, most=layers)
-    for strand in strands:
-        if strand.layer + 1 == wanted and strand.is_reverse == (direction == "reverse"):
-            return strand
+def _select_direction(runs: list[DirectionRun], layer: int | None, direction: Direction) -> DirectionRun:
+    layers = runs[0].layers
+    number = layers if layer is None else check_int("states layer", layer, least=1, most=layers)
+    for run in runs:
+        if run.layer + 1 == number and run.is_reverse == (direction == "reverse"):
+            return run
     raise ArgumentError(f"states direction: this layer runs forward alone, got {direction!r}. Leave it out.")
 
 
-def _record(name: str, strands: list[DirectionRun], rows: list[Tensor], direction: Direction) -> StatesResult:
+def _record(name: str, runs: list[DirectionRun], rows: list[Tensor], direction: Direction) -> StatesResult:
     parts: dict[str, list[Tensor]] = {}
     sequence, step = [], []
-    for strand, batch in zip(strands, rows, strict=True):
-        inputs, before, after, own, steps = strand.valid_steps()
-        sequence.append(batch[own.cpu()])
+    for run, batch in zip(runs, rows, strict=True):
+        inputs, before, after, row_in_batch, steps = run.valid_steps()
+        sequence.append(batch[row_in_batch.cpu()])
         step.append(steps.cpu())
-        kind = type(strand.states[0])
+        kind = type(run.states[0])
         with torch.no_grad():
-            looked = _state_parts(strand, inputs, kind(*before), kind(*after))
-        for key, value in looked.items():
+            batch_parts = _state_parts(run, inputs, kind(*before), kind(*after))
+        for key, value in batch_parts.items():
             parts.setdefault(key, []).append(value)
     sequences, times = torch.cat(sequence).numpy(), torch.cat(step).numpy()
     order = np.lexsort((times, sequences))
-    found = {key: torch.cat(each).double().cpu().numpy()[order] for key, each in parts.items()}
-    first, state = strands[0], found.pop("state")
+    columns = {key: torch.cat(each).double().cpu().numpy()[order] for key, each in parts.items()}
+    first, state = runs[0], columns.pop("state")
     path, explained = _principal_components(state)
     nothing = np.full(len(state), np.nan)
     record = StatesResult(
@@ -217,35 +217,35 @@ def _record(name: str, strands: list[DirectionRun], rows: list[Tensor], directio
         sequence=sequences[order],
         step=times[order],
         state=state,
-        input=found.pop("from input", nothing),
-        memory=found.pop("from memory", nothing),
-        gates=found,
+        input=columns.pop("from input", nothing),
+        memory=columns.pop("from memory", nothing),
+        gates=columns,
         path=path,
         explained=explained,
     )
     return replace(record, sentence=_sentence(record))
 
 
-def _state_parts(strand: DirectionRun, x: Tensor, before: Any, after: Any) -> dict[str, Tensor]:
+def _state_parts(run: DirectionRun, x: Tensor, before: Any, after: Any) -> dict[str, Tensor]:
     """The state, the gates, and the norms of what came in and what was kept: (R, H) and (R,)."""
-    cell, weights = strand.cell, strand.weights
-    rho = (*strand.rates, 0.0, 0.0)
-    found: dict[str, Tensor] = {"state": cell.output(after)}
+    cell, weights = run.cell, run.weights
+    rho = (*run.rates, 0.0, 0.0)
+    parts: dict[str, Tensor] = {"state": cell.output(after)}
     if isinstance(cell, RNNCell):
-        return found | _norms(x @ weights.weight_ih.T, before.h @ weights.weight_hh.T)
+        return parts | _norms(x @ weights.weight_ih.T, before.h @ weights.weight_hh.T)
     if not isinstance(cell, GRUCell | LSTMCell):
-        return found
-    found |= dict(zip(cell.gates, cell.gate_values(x, before, weights), strict=True))
+        return parts
+    parts |= dict(zip(cell.gates, cell.gate_values(x, before, weights), strict=True))
     if isinstance(cell, GRUCell):
-        z, n = found["update"], found["new"]
-        return found | _norms((1 - rho[0]) * (1 - z) * n, (rho[0] + (1 - rho[0]) * z) * before.h)
-    i, f, g = found["input"], found["forget"], found["cell"]
-    found["cell_state"] = after.c
-    return found | _norms((1 - rho[1]) * i * g, (rho[1] + (1 - rho[1]) * f) * before.c)
+        z, n = parts["update"], parts["new"]
+        return parts | _norms((1 - rho[0]) * (1 - z) * n, (rho[0] + (1 - rho[0]) * z) * before.h)
+    i, f, g = parts["input"], parts["forget"], parts["cell"]
+    parts["cell_state"] = after.c
+    return parts | _norms((1 - rho[1]) * i * g, (rho[1] + (1 - rho[1]) * f) * before.c)
 
 
-def _norms(written: Tensor, kept: Tensor) -> dict[str, Tensor]:
-    return {"from input": written.norm(dim=-1), "from memory": kept.norm(dim=-1)}
+def _norms(written: Tensor, retained: Tensor) -> dict[str, Tensor]:
+    return {"from input": written.norm(dim=-1), "from memory": retained.norm(dim=-1)}
 
 
 def _principal_components(state: Floats) -> tuple[Floats, Floats]:
@@ -259,17 +259,19 @@ def _principal_components(state: Floats) -> tuple[Floats, Floats]:
     return centred @ (components * np.where(largest < 0, -1.0, 1.0)).T, explained
 
 
-def _sentence(found: StatesResult) -> str:
-    where = "" if found.layers == 1 else f"layer {found.layer} of {found.layers}"
-    where = ", ".join(part for part in (where, "in reverse" * (found.direction == "reverse")) if part)
-    n = len(np.unique(found.sequence))
-    told = (
-        f"The state of {found.name}{f' ({where})' * bool(where)} has {found.state.shape[1]} units: over "
-        f"{len(found.state)} steps of {n} sequence{'' if n == 1 else 's'} two directions hold "
-        f"{100 * found.explained[:2].sum():.0f} % of its variance"
+def _sentence(result: StatesResult) -> str:
+    where = "" if result.layers == 1 else f"layer {result.layer} of {result.layers}"
+    where = ", ".join(part for part in (where, "in reverse" * (result.direction == "reverse")) if part)
+    n = len(np.unique(result.sequence))
+    finding = (
+        f"The state of {result.name}{f' ({where})' * bool(where)} has {result.state.shape[1]} units: over "
+        f"{len(result.state)} steps of {n} sequence{'' if n == 1 else 's'} two directions hold "
+        f"{100 * result.explained[:2].sum():.0f} % of its variance"
     )
-    share = found.memory_share
+    share = result.memory_share
     if np.isfinite(share).any():
-        what = {"RNN": "what drives a step", "GRU": "the new state", "LSTM": "the new cell"}[found.cell]
-        told += f", and of {what} {100 * np.nanmedian(share):.0f} % is memory, the rest input (median step)"
-    return f"{told}."
+        what = {"RNN": "what drives a step", "GRU": "the new state", "LSTM": "the new cell"}[result.cell]
+        finding += (
+            f", and of {what} {100 * np.nanmedian(share):.0f} % is memory, the rest input (median step)"
+        )
+    return f"{finding}."

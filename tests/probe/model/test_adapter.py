@@ -258,7 +258,7 @@ def _fitted() -> ur.SequenceClassifier:
     ("ask", "error", "sentence"),
     [
         (
-            lambda: as_probed_model("gru", RAGGED, who="order"),
+            lambda: as_probed_model("gru", RAGGED, caller="order"),
             UnrolledError,
             "order: expected a fitted model",
         ),
@@ -296,7 +296,7 @@ def _fitted() -> ur.SequenceClassifier:
             (
                 ask,
                 UnrolledError,
-                "expected finite answers, the Endless has none for sequence 2. Ask gradients",
+                "expected finite answers, the Endless has none for sequence 2. Run ur.probe.gradients",
             )
             for ask in (
                 lambda: order(Endless(), RAGGED, [0, 1, 2, 0, 1], retrain=False),

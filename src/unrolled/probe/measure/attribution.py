@@ -31,89 +31,89 @@ def counts_by_steps_back(lengths: Tensor) -> NDArray[np.int64]:
 
 
 @torch.enable_grad()
-def gradient_attribution(subject: ProbedModel, rows: Tensor, rng: torch.Generator) -> tuple[Floats, Floats]:
+def gradient_attribution(probed: ProbedModel, rows: Tensor, rng: torch.Generator) -> tuple[Floats, Floats]:
     """(K,) influences on the answer and on the last state, for a change of one standard deviation."""
-    counts = counts_by_steps_back(subject.lengths[rows])
-    scale = _valid_steps(subject, rows).double().std(0, correction=0)
+    counts = counts_by_steps_back(probed.lengths[rows])
+    scale = _valid_steps(probed, rows).double().std(0, correction=0)
     squares = torch.zeros(2, len(counts), dtype=torch.float64)
     signs: list[Tensor] = []  # of the answer and of the state: for all rows, whatever the batches
-    for batch in subject.batches(rows):
-        values, lengths = subject.values_at(batch).requires_grad_(), subject.lengths[batch]
-        with capture_calls(subject.layer) as calls:
-            last = _last_outputs(subject, subject.outputs(values, rows=batch), batch)
+    for batch in probed.batches(rows):
+        values, lengths = probed.values_at(batch).requires_grad_(), probed.lengths[batch]
+        with capture_calls(probed.layer) as calls:
+            last = _last_outputs(probed, probed.outputs(values, rows=batch), batch)
         answers, places = (
-            _explained_outputs(last, _explained_classes(subject, last, batch)),
+            _explained_outputs(last, _explained_classes(probed, last, batch)),
             torch.searchsorted(rows, batch),
         )
-        for k, asked in enumerate((answers, _last_state(single_call(calls, subject.layer), lengths))):
+        for k, explained in enumerate((answers, _last_state(single_call(calls, probed.layer), lengths))):
             if len(signs) == k:
-                signs.append(torch.randint(2, (len(rows), asked.shape[1]), generator=rng) * 2 - 1)
-            signed = asked * signs[k][places].to(asked)
-            gradient = _input_gradient(signed.sum(), values, subject.name)
+                signs.append(torch.randint(2, (len(rows), explained.shape[1]), generator=rng) * 2 - 1)
+            signed = explained * signs[k][places].to(explained)
+            gradient = _input_gradient(signed.sum(), values, probed.name)
             each = (gradient.double() * scale).square().sum(-1)  # (B, T)
-            back, known = _indices_from_end(lengths, len(counts))
-            squares[k] += (each.gather(1, back.to(each.device)).cpu() * known).sum(0)
+            back, is_valid = _indices_from_end(lengths, len(counts))
+            squares[k] += (each.gather(1, back.to(each.device)).cpu() * is_valid).sum(0)
     answer, state = np.sqrt(squares.numpy() / counts)
     return answer, state
 
 
 @torch.no_grad()
-def occlusion_attribution(subject: ProbedModel, rows: Tensor, K: int, rng: torch.Generator) -> Floats:
+def occlusion_attribution(probed: ProbedModel, rows: Tensor, K: int, rng: torch.Generator) -> Floats:
     """(K,) influences on the answer, from replacing steps by another sequence's; NaN where not asked.
 
     Where one sequence alone is so long, its step is replaced by the mean of all.
     """
     replacements = {
-        k: _replacement_steps(subject, rows, k, rng)
+        k: _replacement_steps(probed, rows, k, rng)
         for k in _occluded_steps(K)
-        if (subject.lengths[rows] > k).any()
+        if (probed.lengths[rows] > k).any()
     }
     squares = torch.zeros(K, dtype=torch.float64)
-    for batch in subject.batches(rows):
-        values, lengths = subject.values_at(batch), subject.lengths[batch]
-        last = _last_outputs(subject, subject.outputs(values, rows=batch), batch)
-        chosen = _explained_classes(subject, last, batch)
-        before, places = _explained_outputs(last, chosen), torch.searchsorted(rows, batch)
-        for k, others in replacements.items():
+    for batch in probed.batches(rows):
+        values, lengths = probed.values_at(batch), probed.lengths[batch]
+        last = _last_outputs(probed, probed.outputs(values, rows=batch), batch)
+        classes = _explained_classes(probed, last, batch)
+        before, places = _explained_outputs(last, classes), torch.searchsorted(rows, batch)
+        for k, donors in replacements.items():
             has = torch.nonzero(lengths > k)[:, 0]
             if not len(has):
                 continue
             changed = values.clone()
-            changed[has, lengths[has] - 1 - k] = others[places[has]]
-            after = _last_outputs(subject, subject.outputs(changed, rows=batch), batch)
-            squares[k] += (_explained_outputs(after, chosen) - before).double().square().sum().cpu()
-    found = np.full(K, np.nan)
+            changed[has, lengths[has] - 1 - k] = donors[places[has]]
+            after = _last_outputs(probed, probed.outputs(changed, rows=batch), batch)
+            squares[k] += (_explained_outputs(after, classes) - before).double().square().sum().cpu()
+    influence = np.full(K, np.nan)
     for k in replacements:
-        n = int((subject.lengths[rows] > k).sum())
-        found[k] = (float(squares[k]) / n * (0.5 if n > 1 else 1.0)) ** 0.5
-    return found
+        n = int((probed.lengths[rows] > k).sum())
+        influence[k] = (float(squares[k]) / n * (0.5 if n > 1 else 1.0)) ** 0.5
+    return influence
 
 
 @torch.enable_grad()
-def readout_pools_states(subject: ProbedModel, rows: Tensor) -> bool:
+def readout_pools_states(probed: ProbedModel, rows: Tensor) -> bool:
     """Whether the answer has a gradient by states of other steps than each direction's last."""
-    squares = [_squared_state_gradients(subject, batch) for batch in subject.batches(rows)]
-    others, everything = torch.tensor(squares, dtype=torch.float64).sum(0).tolist()
-    return bool(others > _DIRECT * everything)
+    squares = [_squared_state_gradients(probed, batch) for batch in probed.batches(rows)]
+    other_states, all_states = torch.tensor(squares, dtype=torch.float64).sum(0).tolist()
+    return bool(other_states > _DIRECT * all_states)
 
 
-def _squared_state_gradients(subject: ProbedModel, batch: Tensor) -> tuple[float, float]:
+def _squared_state_gradients(probed: ProbedModel, batch: Tensor) -> tuple[float, float]:
     """The squared gradient of the answers by states other than each direction's last, and by all of them."""
     outputs, calls = [], []
 
-    def run(call: LayerCall) -> tuple[Tensor, State]:
+    def keep_output(call: LayerCall) -> tuple[Tensor, State]:
         calls.append(call)
         outputs.append(call.output.detach().requires_grad_())
         return outputs[0], call.final
 
-    last = _last_outputs(subject, subject.outputs(rows=batch, run=run), batch)
-    asked = _explained_outputs(last, _explained_classes(subject, last, batch)).sum()
-    if not asked.requires_grad:
+    last = _last_outputs(probed, probed.outputs(rows=batch, replacement=keep_output), batch)
+    explained = _explained_outputs(last, _explained_classes(probed, last, batch)).sum()
+    if not explained.requires_grad:
         return 0.0, 0.0
-    (found,) = torch.autograd.grad(asked, outputs[0], allow_unused=True)
-    if found is None:  # it takes the final state
+    (gradient,) = torch.autograd.grad(explained, outputs[0], allow_unused=True)
+    if gradient is None:  # it takes the final state
         return 0.0, 0.0
-    squares, steps = found.double().square(), torch.minimum(calls[0].lengths.cpu(), subject.lengths[batch])
+    squares, steps = gradient.double().square(), torch.minimum(calls[0].lengths.cpu(), probed.lengths[batch])
     total = float(squares.sum())
     H = squares.shape[-1] // (1 + bool(getattr(calls[0].layer, "bidirectional", False)))
     squares[torch.arange(len(batch)), steps - 1, :H] = 0
@@ -129,22 +129,22 @@ def _occluded_steps(K: int) -> list[int]:
     return sorted({*range(near), *np.geomspace(near, K - 1, near).round().astype(int).tolist()})
 
 
-def _replacement_steps(subject: ProbedModel, rows: Tensor, k: int, rng: torch.Generator) -> Tensor:
+def _replacement_steps(probed: ProbedModel, rows: Tensor, k: int, rng: torch.Generator) -> Tensor:
     """(n, F) what takes the place of the step k back in each row: that of another, none its own."""
-    lengths = subject.lengths[rows]
+    lengths = probed.lengths[rows]
     has = torch.nonzero(lengths > k)[:, 0]
-    steps = subject.values[rows[has], lengths[has] - 1 - k]
-    others = torch.zeros_like(subject.values[rows, 0])
+    steps = probed.values[rows[has], lengths[has] - 1 - k]
+    replacements = torch.zeros_like(probed.values[rows, 0])
     if len(has) > 1:
-        others[has] = steps.roll(int(torch.randint(1, len(has), (), generator=rng)), 0)
+        replacements[has] = steps.roll(int(torch.randint(1, len(has), (), generator=rng)), 0)
     else:
-        others[has] = _valid_steps(subject, rows).mean(0)
-    return others
+        replacements[has] = _valid_steps(probed, rows).mean(0)
+    return replacements
 
 
-def _valid_steps(subject: ProbedModel, rows: Tensor) -> Tensor:
+def _valid_steps(probed: ProbedModel, rows: Tensor) -> Tensor:
     """(ΣT, F) every step of these sequences."""
-    values, lengths = subject.values[rows], subject.lengths[rows]
+    values, lengths = probed.values[rows], probed.lengths[rows]
     return values[torch.arange(values.shape[1]) < lengths[:, None]]
 
 
@@ -154,30 +154,30 @@ def _indices_from_end(lengths: Tensor, K: int) -> tuple[Tensor, Tensor]:
     return back.clamp(min=0), back >= 0
 
 
-def _last_outputs(subject: ProbedModel, answers: Tensor, rows: Tensor) -> Tensor:
+def _last_outputs(probed: ProbedModel, answers: Tensor, rows: Tensor) -> Tensor:
     """(B, K) the answers, of a model that answers every step those after each row's last."""
-    if not subject.per_step:
+    if not probed.per_step:
         return answers
-    return answers[torch.arange(len(rows)), subject.lengths[rows] - 1]
+    return answers[torch.arange(len(rows)), probed.lengths[rows] - 1]
 
 
-def _explained_classes(subject: ProbedModel, answers: Tensor, rows: Tensor) -> Tensor | None:
+def _explained_classes(probed: ProbedModel, answers: Tensor, rows: Tensor) -> Tensor | None:
     """(B,) the class whose odds are asked: the right one where it is known, else the one answered."""
-    if subject.task == "number":
+    if probed.task == "number":
         return None
-    if subject.targets is None:
+    if probed.targets is None:
         return answers.argmax(-1)
-    targets = subject.targets[rows]
-    return targets[torch.arange(len(rows)), subject.lengths[rows] - 1] if subject.per_step else targets
+    targets = probed.targets[rows]
+    return targets[torch.arange(len(rows)), probed.lengths[rows] - 1] if probed.per_step else targets
 
 
-def _explained_outputs(answers: Tensor, chosen: Tensor | None) -> Tensor:
+def _explained_outputs(answers: Tensor, classes: Tensor | None) -> Tensor:
     """(B, A) what is watched: the numbers, or (B, 1) the log odds of a class."""
-    if chosen is None:
+    if classes is None:
         return answers
-    own = torch.nn.functional.one_hot(chosen, answers.shape[-1]).bool()
-    others = answers.masked_fill(own, -torch.inf).logsumexp(-1, keepdim=True)
-    return answers.gather(1, chosen[:, None]) - others
+    is_explained = torch.nn.functional.one_hot(classes, answers.shape[-1]).bool()
+    other_odds = answers.masked_fill(is_explained, -torch.inf).logsumexp(-1, keepdim=True)
+    return answers.gather(1, classes[:, None]) - other_odds
 
 
 def _last_state(call: LayerCall, lengths: Tensor) -> Tensor:
@@ -187,13 +187,13 @@ def _last_state(call: LayerCall, lengths: Tensor) -> Tensor:
     return ended[:, : ended.shape[1] // (1 + bool(getattr(call.layer, "bidirectional", False)))]
 
 
-def _input_gradient(asked: Tensor, values: Tensor, name: str) -> Tensor:
-    found = None
-    if asked.requires_grad:
-        (found,) = torch.autograd.grad(asked, values, retain_graph=True, allow_unused=True)
-    if found is None:
+def _input_gradient(explained: Tensor, values: Tensor, name: str) -> Tensor:
+    gradient = None
+    if explained.requires_grad:
+        (gradient,) = torch.autograd.grad(explained, values, retain_graph=True, allow_unused=True)
+    if gradient is None:
         raise ArgumentError(
             f"memory model: expected a gradient from the answer to the input, {name} lets none through. "
             "Give it the vectors that it looks up."
         )
-    return found
+    return gradient

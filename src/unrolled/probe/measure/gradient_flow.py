@@ -22,12 +22,12 @@ from unrolled.probe.model.stepwise import DirectionRun, run_stepwise
 
 @torch.enable_grad()
 def gradient_flow(
-    subject: ProbedModel, rows: Tensor, rng: torch.Generator
+    probed: ProbedModel, rows: Tensor, rng: torch.Generator
 ) -> tuple[list[Floats], list[Floats], list[list[DirectionRun]], NDArray[np.int64]]:
     """Norms of the gradients by the states k steps back, for each layer and direction.
 
     Args:
-        subject: a model, with targets.
+        probed: a model, with targets.
         rows: which of its sequences.
         rng: draws a direction where the loss has no gradient by the last state, or none that is finite.
 
@@ -38,29 +38,33 @@ def gradient_flow(
     Raises:
         ArgumentError: the model lets no gradient through.
     """
-    found: list[list[tuple[DirectionRun, Tensor, Tensor]]] = []
-    for batch in subject.batches(rows):
+    by_direction: list[list[tuple[DirectionRun, Tensor, Tensor]]] = []
+    for batch in probed.batches(rows):
         strands: list[DirectionRun] = []
 
-        def run(
+        def step_through(
             call: LayerCall, strands: list[DirectionRun] = strands, batch: Tensor = batch
         ) -> tuple[Tensor, State]:
-            output, final, ran = run_stepwise(call, subject.lengths[batch])
+            output, final, ran = run_stepwise(call, probed.lengths[batch])
             strands.extend(ran)
             return output, final
 
-        loss = subject.losses(subject.outputs(rows=batch, run=run), batch).sum()
+        loss = probed.losses(probed.outputs(rows=batch, replacement=step_through), batch).sum()
         if not loss.requires_grad:
             raise ArgumentError(
-                f"gradients model: expected a loss with a gradient, {subject.name} lets none through. Take "
+                f"gradients model: expected a loss with a gradient, {probed.name} lets none through. Take "
                 "torch.no_grad() and .detach() out of its forward."
             )
-        own = list(zip(strands, *_gradient_norms(strands, loss, rng), strict=True))
-        found = [[each] for each in own] if not found else [[*a, b] for a, b in zip(found, own, strict=True)]
-    sequences = counts_by_steps_back(torch.cat([strand.lengths for strand, _, _ in found[0]]))
-    norms = [_mean_by_steps_back([norm for _, norm, _ in each], sequences) for each in found]
-    shares = [_mean_by_steps_back([share for _, _, share in each], sequences) for each in found]
-    return norms, shares, [[strand for strand, _, _ in each] for each in found], sequences
+        batch_results = list(zip(strands, *_gradient_norms(strands, loss, rng), strict=True))
+        by_direction = (
+            [[each] for each in batch_results]
+            if not by_direction
+            else [[*a, b] for a, b in zip(by_direction, batch_results, strict=True)]
+        )
+    sequences = counts_by_steps_back(torch.cat([strand.lengths for strand, _, _ in by_direction[0]]))
+    norms = [_mean_by_steps_back([norm for _, norm, _ in each], sequences) for each in by_direction]
+    shares = [_mean_by_steps_back([share for _, _, share in each], sequences) for each in by_direction]
+    return norms, shares, [[strand for strand, _, _ in each] for each in by_direction], sequences
 
 
 def _gradient_norms(
@@ -69,18 +73,20 @@ def _gradient_norms(
     """(T, B) norms k steps back of the loss gradient, and of a unit one at the last state, of each strand."""
     by_loss = _state_gradients(strands, [loss], [torch.ones_like(loss)])
     shares = []
-    for strand, every in zip(strands, by_loss, strict=True):
-        size, other = (
-            every[0].norm(dim=-1, keepdim=True),
-            torch.randn(every[0].shape, generator=rng).to(every),
+    for strand, gradient in zip(strands, by_loss, strict=True):
+        size, random_direction = (
+            gradient[0].norm(dim=-1, keepdim=True),
+            torch.randn(gradient[0].shape, generator=rng).to(gradient),
         )
         is_usable = torch.isfinite(size) & (size > 0)
-        unit = torch.where(is_usable, every[0] / size, other / other.norm(dim=-1, keepdim=True))
+        unit = torch.where(
+            is_usable, gradient[0] / size, random_direction / random_direction.norm(dim=-1, keepdim=True)
+        )
         ends = strand.final_state()
         parts = torch.split(unit.to(ends[0].dtype), [part.shape[-1] for part in ends], dim=-1)
         (share,) = _state_gradients([strand], list(ends), list(parts))
         shares.append(share.norm(dim=-1).cpu())
-    return [every.norm(dim=-1).cpu() for every in by_loss], shares
+    return [gradient.norm(dim=-1).cpu() for gradient in by_loss], shares
 
 
 def _state_gradients(strands: list[DirectionRun], outputs: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
@@ -89,16 +95,16 @@ def _state_gradients(strands: list[DirectionRun], outputs: list[Tensor], grads: 
     0 beyond its first.
     """
     flat: list[Any] = [part for strand in strands for state in strand.states for part in state]
-    found = iter(torch.autograd.grad(outputs, flat, grads, retain_graph=True, allow_unused=True))
+    gradients = iter(torch.autograd.grad(outputs, flat, grads, retain_graph=True, allow_unused=True))
     gathered = []
     for strand in strands:
         each = [
-            [torch.zeros_like(part) if g is None else g for part, g in zip(state, found, strict=False)]
+            [torch.zeros_like(part) if g is None else g for part, g in zip(state, gradients, strict=False)]
             for state in strand.states
         ]
         parts = [torch.stack(part).double() for part in zip(*each, strict=True)]
-        every, known = strand.align_to_end(parts)
-        gathered.append(every * known[..., None])
+        gradient, is_valid = strand.align_to_end(parts)
+        gathered.append(gradient * is_valid[..., None])
     return gathered
 
 

@@ -40,21 +40,21 @@ class StatePoints(NamedTuple):
         """Whether every state is."""
         return all(bool(torch.isfinite(part).all()) for part in self.before)
 
-    def at(self, chosen: Tensor) -> StatePoints:
+    def at(self, indices: Tensor) -> StatePoints:
         """Some of them."""
-        return StatePoints(self.inputs[chosen], tuple(part[chosen] for part in self.before))
+        return StatePoints(self.inputs[indices], tuple(part[indices] for part in self.before))
 
 
-def visited_points(strands: list[DirectionRun]) -> StatePoints:
+def visited_points(runs: list[DirectionRun]) -> StatePoints:
     """All steps of all batches of a layer and direction."""
-    each = [strand.valid_steps() for strand in strands]
+    each = [run.valid_steps() for run in runs]
     before = zip(*(points[1] for points in each), strict=True)
     return StatePoints(
         torch.cat([points[0] for points in each]).double(), tuple(torch.cat(part).double() for part in before)
     )
 
 
-def recurrent_spectra(strand: DirectionRun) -> dict[str, Spectrum]:
+def recurrent_spectra(run: DirectionRun) -> dict[str, Spectrum]:
     """Of the recurrent weights W_hh, gate by gate; none where the cell has no such thing.
 
     >>> cell, weights = RNNCell(), RNNWeights(torch.ones(2, 1), torch.tensor([[0.5, 9.0], [0.0, 0.25]]))
@@ -62,34 +62,34 @@ def recurrent_spectra(strand: DirectionRun) -> dict[str, Spectrum]:
     >>> recurrent_spectra(strand)["hidden"].radius
     0.5
     """
-    gates, weight = getattr(strand.cell, "gates", ()), getattr(strand.weights, "weight_hh", None)
+    gates, weight = getattr(run.cell, "gates", ()), getattr(run.weights, "weight_hh", None)
     if weight is None or not gates:
         return {}
     blocks = weight.double().chunk(len(gates))
     return {gate: _spectrum(block) for gate, block in zip(gates, blocks, strict=True)}
 
 
-def jacobian_spectrum(strand: DirectionRun, points: StatePoints, rng: torch.Generator) -> Spectrum:
+def jacobian_spectrum(run: DirectionRun, points: StatePoints, rng: torch.Generator) -> Spectrum:
     """Median spectral radius and norm of ∂s_t/∂s_{t-1} over some steps; of an LSTM s is h and c."""
-    chosen = points.at(_draw_indices(points, _JACOBIANS, rng))
-    found = [_spectrum(_jacobian(strand, chosen.at(torch.tensor([k])))) for k in range(len(chosen.inputs))]
-    known = [each for each in found if each.radius is not None]
-    if not known:
+    sample = points.at(_draw_indices(points, _JACOBIANS, rng))
+    spectra = [_spectrum(_jacobian(run, sample.at(torch.tensor([k])))) for k in range(len(sample.inputs))]
+    finite = [each for each in spectra if each.radius is not None]
+    if not finite:
         return Spectrum(None, float("inf"))
     radius, norm = (
-        torch.tensor([(each.radius, each.norm) for each in known]).double().median(0).values.tolist()
+        torch.tensor([(each.radius, each.norm) for each in finite]).double().median(0).values.tolist()
     )
     return Spectrum(radius, norm)
 
 
-def _jacobian(strand: DirectionRun, point: StatePoints) -> Tensor:
+def _jacobian(run: DirectionRun, point: StatePoints) -> Tensor:
     """(ΣH, ΣH) at one point: a row of the batch for each unit of the state that comes out."""
     n = sum(part.shape[-1] for part in point.before)
     copies = StatePoints(point.inputs.expand(n, -1), tuple(part.expand(n, -1) for part in point.before))
-    return _vector_jacobian_product(strand, copies, torch.eye(n).to(point.inputs))
+    return _vector_jacobian_product(run, copies, torch.eye(n).to(point.inputs))
 
 
-def lyapunov_exponent(strand: DirectionRun, points: StatePoints, rng: torch.Generator) -> float:
+def lyapunov_exponent(run: DirectionRun, points: StatePoints, rng: torch.Generator) -> float:
     """The largest, in nats a step: how fast a small difference grows along the sequences.
 
     Vectors start at 16 places at random and are carried back through 320 steps, as a gradient is: from one
@@ -104,7 +104,7 @@ def lyapunov_exponent(strand: DirectionRun, points: StatePoints, rng: torch.Gene
     v = torch.randn(_CHAINS, sum(part.shape[-1] for part in points.before), generator=rng).to(points.inputs)
     logs = []
     for t in range(_STEPS):
-        v = _vector_jacobian_product(strand, points.at((starts - t) % R), v / v.norm(dim=-1, keepdim=True))
+        v = _vector_jacobian_product(run, points.at((starts - t) % R), v / v.norm(dim=-1, keepdim=True))
         size = v.norm(dim=-1)
         if not size.all():
             return -float("inf")
@@ -112,35 +112,35 @@ def lyapunov_exponent(strand: DirectionRun, points: StatePoints, rng: torch.Gene
     return float(torch.stack(logs[_SETTLING:]).mean())
 
 
-def _vector_jacobian_product(strand: DirectionRun, points: StatePoints, v: Tensor) -> Tensor:
+def _vector_jacobian_product(run: DirectionRun, points: StatePoints, v: Tensor) -> Tensor:
     """(R, ΣH) what a gradient v (R, ΣH) by the state after a step is by the state before it: Jᵀ v."""
     with torch.enable_grad():
         before = tuple(part.detach().requires_grad_() for part in points.before)
-        after = strand.step(points.inputs, strand.states[0]._make(before), _in_float64(strand.weights))
-        found = torch.autograd.grad(torch.cat(tuple(after), -1), before, v, allow_unused=True)
+        after = run.step(points.inputs, run.states[0]._make(before), _in_float64(run.weights))
+        gradients = torch.autograd.grad(torch.cat(tuple(after), -1), before, v, allow_unused=True)
     return torch.cat(
-        [torch.zeros_like(x) if g is None else g for g, x in zip(found, before, strict=True)], -1
+        [torch.zeros_like(x) if g is None else g for g, x in zip(gradients, before, strict=True)], -1
     )
 
 
-def saturated_share(strand: DirectionRun, points: StatePoints, rng: torch.Generator) -> dict[str, float]:
+def saturated_share(run: DirectionRun, points: StatePoints, rng: torch.Generator) -> dict[str, float]:
     """Gate by gate the share of activations whose slope is at most a tenth of the steepest there is.
 
     The slope of a sigmoid σ is 4σ(1 - σ) of its steepest, that of a tanh 1 - tanh². Nothing is said of cells
     other than RNN, GRU and LSTM.
     """
-    cell: Any = strand.cell
-    chosen, weights = points.at(_draw_indices(points, _POINTS, rng)), _in_float64(strand.weights)
+    cell: Any = run.cell
+    sample, weights = points.at(_draw_indices(points, _POINTS, rng)), _in_float64(run.weights)
     if isinstance(cell, RNNCell):
-        return {"hidden": _rnn_saturated_share(cell, weights, chosen)}
+        return {"hidden": _rnn_saturated_share(cell, weights, sample)}
     if not isinstance(cell, GRUCell | LSTMCell):
         return {}
-    state = strand.states[0]._make(chosen.before)
-    found = {}
-    for gate, value in zip(cell.gates, cell.gate_values(chosen.inputs, state, weights), strict=True):
+    state = run.states[0]._make(sample.before)
+    shares = {}
+    for gate, value in zip(cell.gates, cell.gate_values(sample.inputs, state, weights), strict=True):
         slope = 1 - value**2 if gate in _BOUNDED_GATES else 4 * value * (1 - value)
-        found[gate] = float((slope <= _SATURATED).double().mean())
-    return found
+        shares[gate] = float((slope <= _SATURATED).double().mean())
+    return shares
 
 
 def _rnn_saturated_share(cell: RNNCell, weights: RNNWeights, points: StatePoints) -> float:

@@ -54,37 +54,39 @@ def default_repeats(steps: int) -> int:
 
 
 def score_permutations(
-    subject: ProbedModel, copies: int, way: DrawPermutations, base: NDArray[Any]
+    probed: ProbedModel, copies: int, draw: DrawPermutations, base: NDArray[Any]
 ) -> PermutationScores:
     """Ask about so many rearranged copies; `base` are the answers to the original."""
-    N, T = subject.values.shape[:2]
+    N, T = probed.values.shape[:2]
     losses, right, flipped = np.empty((3, copies, N))
     predictions = base.copy()
-    for rows in bucket_by_length(subject.lengths, most_rows=N, most_steps=N * T):
-        places, n, longest = rows.numpy(), len(rows), int(subject.lengths[rows].max())
-        at: tuple[Any, ...] = (places, slice(longest)) if subject.per_step else (places,)
-        own = base[at]
+    for rows in bucket_by_length(probed.lengths, most_rows=N, most_steps=N * T):
+        positions, n, longest = rows.numpy(), len(rows), int(probed.lengths[rows].max())
+        at: tuple[Any, ...] = (positions, slice(longest)) if probed.per_step else (positions,)
+        bucket_base = base[at]
         at_once = max(1, min(_ROWS_AT_ONCE // n, _STEPS_AT_ONCE // (n * longest)))
         for start in range(0, copies, at_once):
             count = min(at_once, copies - start)
-            several = subject.select(rows.repeat(count))
-            moved = way(several.lengths, longest)
-            judged = several.permuted(moved).score()
-            changed = _flipped_share(judged.predictions, own[np.tile(np.arange(n), count)], moved, several)
-            for whole, part in ((losses, judged.losses), (right, judged.accuracies), (flipped, changed)):
-                whole[start : start + count, places] = part.reshape(count, n)
+            repeated = probed.select(rows.repeat(count))
+            orders = draw(repeated.lengths, longest)
+            scores = repeated.permuted(orders).score()
+            changed = _flipped_share(
+                scores.predictions, bucket_base[np.tile(np.arange(n), count)], orders, repeated
+            )
+            for target, part in ((losses, scores.losses), (right, scores.accuracies), (flipped, changed)):
+                target[start : start + count, positions] = part.reshape(count, n)
             if start == 0:
-                predictions[at] = judged.predictions[:n]
+                predictions[at] = scores.predictions[:n]
     return PermutationScores(losses, float(right.mean()), float(flipped.mean()), predictions)
 
 
-def _flipped_share(answers: NDArray[Any], base: NDArray[Any], moved: Tensor, subject: ProbedModel) -> Floats:
+def _flipped_share(answers: NDArray[Any], base: NDArray[Any], orders: Tensor, probed: ProbedModel) -> Floats:
     """(B,) share of answers that are others than on the original; NaN for numbers."""
-    if subject.task == "number":
+    if probed.task == "number":
         return np.full(len(answers), np.nan)
-    if not subject.per_step:
+    if not probed.per_step:
         return np.asarray(answers != base, dtype=np.float64)
-    T, lengths = answers.shape[1], subject.lengths.cpu().numpy()
+    T, lengths = answers.shape[1], probed.lengths.cpu().numpy()
     valid = np.arange(T) < lengths[:, None]
-    before = np.take_along_axis(base, moved.cpu().numpy()[:, :T], 1)
+    before = np.take_along_axis(base, orders.cpu().numpy()[:, :T], 1)
     return np.asarray(((answers != before) & valid).sum(1) / np.maximum(lengths, 1), dtype=np.float64)

@@ -131,18 +131,18 @@ def reset_weights(module: nn.Module) -> nn.Module:
         resets = getattr(part, "reset_parameters", None)
         if callable(resets):
             resets()
-        elif own := [name for name, _ in part.named_parameters(recurse=False)]:
+        elif names := [name for name, _ in part.named_parameters(recurse=False)]:
             raise ArgumentError(
                 f"model: expected every part with weights to have reset_parameters(), "
-                f"{type(part).__name__} with {own[0]!r} has none. Pass retrain=False."
+                f"{type(part).__name__} with {names[0]!r} has none. Pass retrain=False."
             )
     return module
 
 
-def train_module(module: nn.Module, subject: ProbedModel, *, seed: int) -> None:
+def train_module(module: nn.Module, probed: ProbedModel, *, seed: int) -> None:
     """Train a module in place on the sequences of its subject."""
-    batch = min(_BATCH, len(subject))
-    steps = math.ceil(len(subject) / batch)
+    batch = min(_BATCH, len(probed))
+    steps = math.ceil(len(probed) / batch)
     plan = TrainingConfig(
         max_epochs=max(math.ceil(_STEPS / steps), 3),
         batch_size=batch,
@@ -152,41 +152,43 @@ def train_module(module: nn.Module, subject: ProbedModel, *, seed: int) -> None:
     )
 
     def loss(network: nn.Module, rows: Tensor) -> Tensor:
-        raw = subject.call(network, subject.values_at(rows), subject.lengths[rows], rows)
-        return subject.losses(subject.log_probabilities(raw), rows).mean()
+        raw = probed.call(network, probed.values_at(rows), probed.lengths[rows], rows)
+        return probed.losses(probed.log_probabilities(raw), rows).mean()
 
-    fit(module, loss, RowIndices(len(subject)), None, plan)
+    fit(module, loss, RowIndices(len(probed)), None, plan)
 
 
 def cross_validate_pair(
-    subject: ProbedModel, folds: int, seed: int, trainers: tuple[FitAndScore, FitAndScore]
+    probed: ProbedModel, folds: int, seed: int, trainers: tuple[FitAndScore, FitAndScore]
 ) -> PairedScores:
     """Two ways of training by cross-validation.
 
     Args:
-        subject: whose sequences are dealt out.
+        probed: whose sequences are dealt out.
         folds: K.
         seed: of the folds and the trainings.
         trainers: `trainer(trained, judged, seed)` trains on some positions and returns what `Subject.judge`
             says of the others, and the seconds that training took.
     """
-    own = seeded_folds(fold_strata(subject), folds, seed)
-    judged: list[list[SequenceScores]] = [[], []]
+    fold_of_row = seeded_folds(fold_strata(probed), folds, seed)
+    scores: list[list[SequenceScores]] = [[], []]
     seconds = np.zeros(2)
     for fold in range(folds):
-        held, rest = np.flatnonzero(own == fold), np.flatnonzero(own != fold)
-        for side, trainer in enumerate(trainers):
-            answer, took = trainer(rest, held, seed + fold)
-            judged[side].append(answer)
-            seconds[side] += took / folds
-    classes = None if subject.classes is None else len(subject.classes)
-    means = np.array([[_bounded(part.losses, classes).mean() for part in side] for side in judged])
-    sizes = np.array([len(part.losses) for part in judged[0]], dtype=np.float64)
+        test, train = np.flatnonzero(fold_of_row == fold), np.flatnonzero(fold_of_row != fold)
+        for k, trainer in enumerate(trainers):
+            fold_scores, fit_seconds = trainer(train, test, seed + fold)
+            scores[k].append(fold_scores)
+            seconds[k] += fit_seconds / folds
+    classes = None if probed.classes is None else len(probed.classes)
+    means = np.array([[_bounded(part.losses, classes).mean() for part in k] for k in scores])
+    sizes = np.array([len(part.losses) for part in scores[0]], dtype=np.float64)
     return PairedScores(
-        losses=np.array([np.concatenate([part.losses for part in side]) for side in judged]),
-        accuracies=np.array([np.concatenate([part.accuracies for part in side]) for side in judged]),
+        losses=np.array([np.concatenate([part.losses for part in k]) for k in scores]),
+        accuracies=np.array([np.concatenate([part.accuracies for part in k]) for k in scores]),
         seconds=(float(seconds[0]), float(seconds[1])),
-        p_value=_fold_p(means[1] - means[0], fold_inflation(folds, sizes.mean(), (len(own) - sizes).mean())),
+        p_value=_fold_p(
+            means[1] - means[0], fold_inflation(folds, sizes.mean(), (len(fold_of_row) - sizes).mean())
+        ),
     )
 
 
@@ -205,21 +207,21 @@ def _bounded(losses: Floats, classes: int | None) -> Floats:
 def make_fit_and_score(model: Any, version: Callable[[int], tuple[list[Floats], Any]]) -> FitAndScore:
     """A trainer for `contest`: fresh copies of the model, on sequences and y as `version(seed)` has them."""
 
-    def trainer(rest: Ints, held: Ints, seed: int) -> tuple[SequenceScores, float]:
+    def trainer(train: Ints, test: Ints, seed: int) -> tuple[SequenceScores, float]:
         arrays, y = version(seed)
         start_s = time.perf_counter()
-        trained = retrain(model, [arrays[row] for row in rest], select_rows(y, rest), seed=seed)
+        fitted = retrain(model, [arrays[row] for row in train], select_rows(y, train), seed=seed)
         seconds = time.perf_counter() - start_s
-        return as_probed_model(trained, [arrays[row] for row in held], select_rows(y, held)).score(), seconds
+        return as_probed_model(fitted, [arrays[row] for row in test], select_rows(y, test)).score(), seconds
 
     return trainer
 
 
-def fold_strata(subject: ProbedModel) -> Ints:
+def fold_strata(probed: ProbedModel) -> Ints:
     """(N,) the class of each sequence; all the same for numbers and where each step has one."""
-    if subject.task == "number" or subject.per_step or subject.targets is None:
-        return np.zeros(len(subject), dtype=np.int64)
-    return np.asarray(subject.targets.cpu().numpy(), dtype=np.int64)
+    if probed.task == "number" or probed.per_step or probed.targets is None:
+        return np.zeros(len(probed), dtype=np.int64)
+    return np.asarray(probed.targets.cpu().numpy(), dtype=np.int64)
 
 
 def unpadded(values: Tensor, lengths: Tensor) -> list[Floats]:

@@ -124,33 +124,36 @@ class ProbedModel:
         values: Tensor | None = None,
         rows: Tensor | None = None,
         *,
-        run: LayerReplacement | None = None,
+        replacement: LayerReplacement | None = None,
     ) -> Tensor:
         """(B, K) or (B, T, K) log probabilities of the classes, or numbers; with a graph to go back through.
 
         Args:
             values: (B, T, F) what to ask about; None for the subject's own, T the longest of them.
             rows: (B,) which of the N sequences each row of `values` comes from; None for all, in order.
-            run: what to run in place of the recurrent layer: see `layer_hook.capture_calls`. Then the first
-                network alone answers.
+            replacement: what to run in place of the recurrent layer: see `layer_hook.capture_calls`.
+                Then the first network alone answers.
         """
         rows = torch.arange(len(self)) if rows is None else rows
         values = self.values_at(rows) if values is None else values
         lengths = self.lengths[rows]
-        if run is not None:
-            with evaluation_mode(self.networks[0]) as network, capture_calls(self.layer, run) as calls:
-                answers = self.log_probabilities(self.call(network, values, lengths, rows))
+        if replacement is not None:
+            with (
+                evaluation_mode(self.networks[0]) as network,
+                capture_calls(self.layer, replacement) as calls,
+            ):
+                outputs = self.log_probabilities(self.call(network, values, lengths, rows))
                 single_call(calls, self.layer)
-            return answers
-        each = []
+            return outputs
+        members = []
         for member in self.networks:
             with evaluation_mode(member) as network:
-                each.append(self.log_probabilities(self.call(network, values, lengths, rows)))
-        if len(each) == 1:
-            return each[0]
-        stacked = torch.stack(each)
+                members.append(self.log_probabilities(self.call(network, values, lengths, rows)))
+        if len(members) == 1:
+            return members[0]
+        stacked = torch.stack(members)
         if self.task == "class":  # probabilities are averaged
-            return torch.logsumexp(stacked, 0) - float(np.log(len(each)))
+            return torch.logsumexp(stacked, 0) - float(np.log(len(members)))
         return stacked.mean(0)
 
     def batches(self, rows: Tensor) -> list[Tensor]:
@@ -174,11 +177,12 @@ class ProbedModel:
             ArgumentError: one is not: neither losses nor influences can be told of it.
         """
         for rows in self.batches(torch.arange(len(self))):
-            found = torch.isfinite(self.outputs(rows=rows)).flatten(1).all(1)
-            if not found.all():
+            is_finite = torch.isfinite(self.outputs(rows=rows)).flatten(1).all(1)
+            if not is_finite.all():
                 raise ArgumentError(
                     f"model: expected finite answers, {self.name} has none for sequence "
-                    f"{int(rows[found.logical_not().cpu()][0])}. Ask gradients whether its states explode."
+                    f"{int(rows[is_finite.logical_not().cpu()][0])}. "
+                    "Run ur.probe.gradients(model, X, y) to look for exploding states."
                 )
 
     def losses(self, answers: Tensor, rows: Tensor | None = None) -> Tensor:
@@ -197,9 +201,9 @@ class ProbedModel:
             lost = F.nll_loss(answers.transpose(1, 2), targets, reduction="none", ignore_index=NO_TARGET)
             return lost.sum(1) / (targets != NO_TARGET).sum(1).clamp(min=1)
         targets = targets[:, : answers.shape[1]] if self.per_step else targets
-        known = ~targets.isnan()
-        squares = (answers - targets.nan_to_num()) ** 2 * known
-        return squares.flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
+        is_valid = ~targets.isnan()
+        squares = (answers - targets.nan_to_num()) ** 2 * is_valid
+        return squares.flatten(1).sum(1) / is_valid.flatten(1).sum(1).clamp(min=1)
 
     @torch.no_grad()
     def score(self) -> SequenceScores:
@@ -223,8 +227,8 @@ class ProbedModel:
         best, targets = answers.argmax(-1), self.targets[rows]
         if self.per_step:
             targets = targets[:, : best.shape[1]]
-            known = targets != NO_TARGET
-            right = ((best == targets) & known).sum(1) / known.sum(1).clamp(min=1)
+            is_valid = targets != NO_TARGET
+            right = ((best == targets) & is_valid).sum(1) / is_valid.sum(1).clamp(min=1)
             best = F.pad(best, (0, beyond))
         else:
             right = best == targets
@@ -241,7 +245,7 @@ class ProbedModel:
         return raw.log_softmax(-1)
 
 
-def as_probed_model(model: Any, X: Any, y: Any = None, *, who: str = "probe") -> ProbedModel:
+def as_probed_model(model: Any, X: Any, y: Any = None, *, caller: str = "probe") -> ProbedModel:
     """A model and the sequences to ask it about.
 
     Args:
@@ -256,7 +260,7 @@ def as_probed_model(model: Any, X: Any, y: Any = None, *, who: str = "probe") ->
         X: whatever `unrolled.data.io.labelled.as_sequences` takes, or a tensor.
         y: labels or numbers, a sequence each; for a tagger a list of them. A module's classes are numbered
             from 0. None where the probe needs none.
-        who: the probe, for error messages.
+        caller: the probe, for error messages.
 
     Raises:
         ArgumentError: the model is none of these.
@@ -275,18 +279,18 @@ def as_probed_model(model: Any, X: Any, y: Any = None, *, who: str = "probe") ->
     (torch.Size([2, 2]), (2,), torch.Size([2, 3, 1]))
     """
     if isinstance(model, nn.Module):
-        return _of_module(model, X, y, who)
+        return _of_module(model, X, y, caller)
     is_forecaster = isinstance(model, SupportsForecastWindows)
     if isinstance(model, type) or not (is_forecaster or isinstance(model, SupportsSequenceTensors)):
         raise ArgumentError(
-            f"{who}: expected a fitted model of unrolled or a torch module, got {type(model).__name__}. "
+            f"{caller}: expected a fitted model of unrolled or a torch module, got {type(model).__name__}. "
             "Give the model first, then X."
         )
     if not hasattr(model, "networks_"):
-        raise NotFittedError(f"{who}: the {type(model).__name__} is not fitted yet. Call fit(X, y) first.")
+        raise NotFittedError(f"{caller}: the {type(model).__name__} is not fitted yet. Call fit(X, y) first.")
     if is_forecaster:
         return _of_forecaster(model, X)
-    return _of_estimator(model, X, y, who)
+    return _of_estimator(model, X, y, caller)
 
 
 def _of_forecaster(model: Any, X: Any) -> ProbedModel:
@@ -305,12 +309,14 @@ def _of_forecaster(model: Any, X: Any) -> ProbedModel:
     )
 
 
-def _of_estimator(model: Any, X: Any, y: Any, who: str) -> ProbedModel:
+def _of_estimator(model: Any, X: Any, y: Any, caller: str) -> ProbedModel:
     values, lengths = model.tensors(X)
     per_step, classes = bool(model.sizes_.per_step), getattr(model, "classes_", None)
     targets = None
     if y is not None:
-        targets = encode_targets(y, lengths, classes, per_step=per_step, who=f"{who} y").to(values.device)
+        targets = encode_targets(y, lengths, classes, per_step=per_step, caller=f"{caller} y").to(
+            values.device
+        )
     # numbers are answered in units of their own, scaled; logits as they are
     center, spread = (float(getattr(model, name, by)) for name, by in (("center_", 0.0), ("spread_", 1.0)))
     return ProbedModel(
@@ -326,25 +332,27 @@ def _of_estimator(model: Any, X: Any, y: Any, who: str) -> ProbedModel:
     )
 
 
-def _of_module(module: nn.Module, X: Any, y: Any, who: str) -> ProbedModel:
+def _of_module(module: nn.Module, X: Any, y: Any, caller: str) -> ProbedModel:
     if isinstance(X, Tensor):
         X = X.detach().cpu().numpy()
     weight = next(iter(module.parameters()), torch.zeros(()))
-    values, lengths = pad_sequences(as_sequences(X, who=f"{who} X"))
+    values, lengths = pad_sequences(as_sequences(X, who=f"{caller} X"))
     values = values.to(weight.device, weight.dtype)
     takes_lengths = "lengths" in inspect.signature(module.forward).parameters
     call = call_with_lengths if takes_lengths else call_by_length
-    first = first_output(module, call, values, lengths, who)
+    first = first_output(module, call, values, lengths, caller)
     K, per_step = first.shape[-1], first.ndim == 3
-    is_class = K > 1 if y is None else are_class_numbers(y, K, per_step=per_step, who=f"{who} y")
+    is_class = K > 1 if y is None else are_class_numbers(y, K, per_step=per_step, caller=f"{caller} y")
     classes = np.arange(max(K, 2)) if is_class else None
     targets = None
     if y is not None:
-        targets = encode_targets(y, lengths, classes, per_step=per_step, who=f"{who} y").to(weight.device)
+        targets = encode_targets(y, lengths, classes, per_step=per_step, caller=f"{caller} y").to(
+            weight.device
+        )
         if not is_class and targets.shape[-1] != K:
-            raise DataError(f"{who} y: expected {K} numbers each, as answered, got {targets.shape[-1]}.")
+            raise DataError(f"{caller} y: expected {K} numbers each, as answered, got {targets.shape[-1]}.")
         targets = targets if is_class else targets.to(weight.dtype)
-    subject = ProbedModel(
+    probed = ProbedModel(
         name=f"the {type(module).__name__}",
         task="class" if is_class else "number",
         networks=(module,),
@@ -355,18 +363,18 @@ def _of_module(module: nn.Module, X: Any, y: Any, who: str) -> ProbedModel:
         targets=targets,
         per_step=per_step,
     )
-    told = is_class and are_probabilities(first) and _gives_probabilities(subject)
-    return replace(subject, gives_probabilities=told)
+    gives_probabilities = is_class and are_probabilities(first) and _gives_probabilities(probed)
+    return replace(probed, gives_probabilities=gives_probabilities)
 
 
 @torch.no_grad()
-def _gives_probabilities(subject: ProbedModel) -> bool:
+def _gives_probabilities(probed: ProbedModel) -> bool:
     """Whether the raw answers to every sequence, or to every step of it, are probabilities."""
-    for rows in subject.batches(torch.arange(len(subject))):
-        values, lengths = subject.values_at(rows), subject.lengths[rows]
-        with evaluation_mode(subject.networks[0]) as network:
-            raw = subject.call(network, values, lengths, rows)
-        if subject.per_step:
+    for rows in probed.batches(torch.arange(len(probed))):
+        values, lengths = probed.values_at(rows), probed.lengths[rows]
+        with evaluation_mode(probed.networks[0]) as network:
+            raw = probed.call(network, values, lengths, rows)
+        if probed.per_step:
             raw = raw[torch.arange(raw.shape[1]) < lengths[:, None]]
         if not are_probabilities(raw):
             return False

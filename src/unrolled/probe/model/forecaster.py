@@ -28,10 +28,10 @@ class ForecastCall:
 
     def __call__(self, network: nn.Module, values: Tensor, _: Tensor, rows: Tensor) -> Tensor:
         """Of these windows (B, W, F), each beside what stands beside window `rows[i]`."""
-        own = ForecastBatch(*(part[rows] for part in self.batch))
-        newest = torch.full_like(own.readouts, values.shape[1] - 1)
-        answers: Tensor = network(own._replace(inputs=values, readouts=newest))
-        return answers[..., _MEDIAN]
+        batch = ForecastBatch(*(part[rows] for part in self.batch))
+        newest = torch.full_like(batch.readouts, values.shape[1] - 1)
+        quantiles: Tensor = network(batch._replace(inputs=values, readouts=newest))
+        return quantiles[..., _MEDIAN]
 
     def select(self, rows: Tensor) -> ForecastCall:
         """The same for the windows at these positions."""

@@ -56,12 +56,12 @@ def find_recurrent_layer(network: nn.Module) -> nn.Module | None:
     >>> find_recurrent_layer(nn.Sequential(nn.GRU(1, 4), nn.Linear(4, 2)))
     GRU(1, 4)
     """
-    found = [module for module in network.modules() if isinstance(module, RECURRENT_LAYERS)]
-    return found[-1] if found else None
+    layers = [module for module in network.modules() if isinstance(module, RECURRENT_LAYERS)]
+    return layers[-1] if layers else None
 
 
 @contextmanager
-def capture_calls(layer: nn.Module, run: LayerReplacement | None = None) -> Iterator[list[LayerCall]]:
+def capture_calls(layer: nn.Module, replacement: LayerReplacement | None = None) -> Iterator[list[LayerCall]]:
     """Note every call of a layer; with `run`, answer what it returns in the layer's place.
 
     `run(call)` returns output and final state as `LayerCall` has them; the layout that the network expects
@@ -69,12 +69,12 @@ def capture_calls(layer: nn.Module, run: LayerReplacement | None = None) -> Iter
     """
     calls: list[LayerCall] = []
 
-    def look(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], answered: Any) -> Any:
-        call = _standard_layout(module, args, kwargs, answered)
+    def record_call(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], returned: Any) -> Any:
+        call = _standard_layout(module, args, kwargs, returned)
         calls.append(call)
-        return None if run is None else _restore_layout(run(call), answered, module)
+        return None if replacement is None else _restore_layout(replacement(call), returned, module)
 
-    hook = layer.register_forward_hook(look, with_kwargs=True)
+    hook = layer.register_forward_hook(record_call, with_kwargs=True)
     try:
         yield calls
     finally:
@@ -97,7 +97,7 @@ def evaluation_mode(network: nn.Module) -> Iterator[nn.Module]:
 
 @torch.no_grad()
 def first_output(
-    module: nn.Module, call: Callable[..., Tensor], values: Tensor, lengths: Tensor, who: str
+    module: nn.Module, call: Callable[..., Tensor], values: Tensor, lengths: Tensor, caller: str
 ) -> Tensor:
     """(1, K) or (1, T, K): what a module answers to one of the longest sequences.
 
@@ -111,30 +111,30 @@ def first_output(
     )
     try:
         with evaluation_mode(module) as network, watching as calls:
-            answer = call(network, values[row], lengths[row], row)
+            output = call(network, values[row], lengths[row], row)
     except Exception as fault:
-        told = str(fault).split("\n", 1)[0] or type(fault).__name__
+        reason = str(fault).split("\n", 1)[0] or type(fault).__name__
         raise ArgumentError(
-            f"{who} model: expected a module that can be called with values of shape {shape}; the {name} "
-            f"refused: {told.rstrip('.')}. Give X as it reads it, or wrap it in a module that does."
+            f"{caller} model: expected a module that can be called with values of shape {shape}; the {name} "
+            f"refused: {reason.rstrip('.')}. Give X as it reads it, or wrap it in a module that does."
         ) from fault
     T = shape[1]
     if layer is not None and T > 1 and any(one.inputs.shape[:2] == (T, 1) for one in calls):
         raise ArgumentError(
-            f"{who} model: expected its {type(layer).__name__} to read the second axis of {shape} as time, "
-            "it reads the first. Make it with batch_first=True, or transpose what enters it."
+            f"{caller} model: expected its {type(layer).__name__} to read the second axis of {shape} as "
+            "time, it reads the first. Make it with batch_first=True, or transpose what enters it."
         )
-    if not answer.is_floating_point():
+    if not output.is_floating_point():
         raise ArgumentError(
-            f"{who} model: expected answers that are real numbers, the {name} gave {answer.dtype}. Wrap it "
-            "in a module that returns its scores, before the class is picked."
+            f"{caller} model: expected answers that are real numbers, the {name} gave {output.dtype}. Wrap "
+            "it in a module that returns its scores, before the class is picked."
         )
-    if answer.ndim not in {2, 3} or len(answer) != 1:
+    if output.ndim not in {2, 3} or len(output) != 1:
         raise ArgumentError(
-            f"{who} model: expected answers of shape (1, K) or (1, T, K) to one sequence, the {name} gave "
-            f"{tuple(answer.shape)}. Wrap it in a module that returns such."
+            f"{caller} model: expected answers of shape (1, K) or (1, T, K) to one sequence, the {name} gave "
+            f"{tuple(output.shape)}. Wrap it in a module that returns such."
         )
-    return answer
+    return output
 
 
 def single_call(calls: list[LayerCall], layer: nn.Module) -> LayerCall:
@@ -152,26 +152,26 @@ def single_call(calls: list[LayerCall], layer: nn.Module) -> LayerCall:
 
 
 def _standard_layout(
-    layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], answered: Any
+    layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], returned: Any
 ) -> LayerCall:
-    given: Any = kwargs.get("input", args[0] if args else None)
+    inputs_raw: Any = kwargs.get("input", args[0] if args else None)
     hx = kwargs.get("hx", args[1] if len(args) > 1 else None)
     state = None if hx is None else hx if isinstance(hx, tuple) else (hx,)
-    output, final = answered
+    output, final = returned
     final = final if isinstance(final, tuple) else (final,)
-    if isinstance(given, PackedSequence):
-        inputs, lengths = pad_packed("model", given)
+    if isinstance(inputs_raw, PackedSequence):
+        inputs, lengths = pad_packed("model", inputs_raw)
         output = pad_packed("model", output)[0]
         return LayerCall(layer, inputs.transpose(0, 1), lengths, state, output.transpose(0, 1), final)
-    if given.ndim == 2:  # one sequence without a batch axis
-        given, output = given[None], output[None]
+    if inputs_raw.ndim == 2:  # one sequence without a batch axis
+        inputs_raw, output = inputs_raw[None], output[None]
         state = None if state is None else tuple(part[:, None] for part in state)
         final = tuple(part[:, None] for part in final)
     elif not layer.batch_first:
-        given, output = given.transpose(0, 1), output.transpose(0, 1)
-    B, T = given.shape[:2]
+        inputs_raw, output = inputs_raw.transpose(0, 1), output.transpose(0, 1)
+    B, T = inputs_raw.shape[:2]
     lengths = torch.full((B,), T) if kwargs.get("lengths") is None else torch.as_tensor(kwargs["lengths"])
-    return LayerCall(layer, given, lengths.reshape(B), state, output, final)
+    return LayerCall(layer, inputs_raw, lengths.reshape(B), state, output, final)
 
 
 def _restore_layout(answer: tuple[Tensor, State], like: Any, layer: nn.Module) -> tuple[Any, Any]:

@@ -59,8 +59,8 @@ class DirectionRun:
         >>> DirectionRun(1, 2, True, None, None, (), torch.ones(1), torch.ones(1), ()).name
         'layer 2 of 2, in reverse'
         """
-        way = "in reverse" if self.is_reverse else "forward"
-        return way if self.layers == 1 else f"layer {self.layer + 1} of {self.layers}, {way}"
+        direction = "in reverse" if self.is_reverse else "forward"
+        return direction if self.layers == 1 else f"layer {self.layer + 1} of {self.layers}, {direction}"
 
     def step(self, x: Tensor, state: Any, weights: Any = None) -> Any:
         """The state after x (B, C): the cell's step, and zoneout's mean of it."""
@@ -107,11 +107,11 @@ class DirectionRun:
         Returns:
             (T, B, ΣH), k steps back from the state after the last step; and (T, B) which there are.
         """
-        every = torch.cat(parts, -1)
-        T, B = len(every) - 1, every.shape[1]
-        back, lengths = torch.arange(T, device=every.device)[:, None], self.lengths.to(every.device)
-        known = back < lengths
-        return every[(self._ends - back).clamp(min=0), torch.arange(B, device=every.device)], known
+        states = torch.cat(parts, -1)
+        T, B = len(states) - 1, states.shape[1]
+        back, lengths = torch.arange(T, device=states.device)[:, None], self.lengths.to(states.device)
+        is_valid = back < lengths
+        return states[(self._ends - back).clamp(min=0), torch.arange(B, device=states.device)], is_valid
 
 
 def run_stepwise(call: LayerCall, lengths: Tensor) -> tuple[Tensor, State, list[DirectionRun]]:
@@ -124,11 +124,11 @@ def run_stepwise(call: LayerCall, lengths: Tensor) -> tuple[Tensor, State, list[
     Returns:
         Output and final state as `LayerCall` has them, and a strand for each layer and direction.
     """
-    x, strands, ended = call.inputs.transpose(0, 1), [], []
+    x, runs, final_states = call.inputs.transpose(0, 1), [], []
     starts = None if call.state is None else iter(zip(*call.state, strict=True))
-    counted = torch.minimum(call.lengths, lengths)
-    every = detached_directions(call.layer)
-    for k, layer in enumerate(every):
+    valid_lengths = torch.minimum(call.lengths, lengths)
+    directions = detached_directions(call.layer)
+    for k, layer in enumerate(directions):
         outputs = []
         for direction in layer:
             cell, weights, is_reverse = direction
@@ -137,11 +137,13 @@ def run_stepwise(call: LayerCall, lengths: Tensor) -> tuple[Tensor, State, list[
             rates = _zoneout_rates(call.layer, len(state))
             output, states = _run_direction(direction, rates, x, call.lengths, state)
             outputs.append(output)
-            ended.append(states[-1])
-            strands.append(DirectionRun(k, len(every), is_reverse, cell, weights, rates, x, counted, states))
+            final_states.append(states[-1])
+            runs.append(
+                DirectionRun(k, len(directions), is_reverse, cell, weights, rates, x, valid_lengths, states)
+            )
         x = torch.cat(outputs, dim=-1)
-    final = tuple(torch.stack(parts) for parts in zip(*ended, strict=True))
-    return x.transpose(0, 1), final, strands
+    final = tuple(torch.stack(parts) for parts in zip(*final_states, strict=True))
+    return x.transpose(0, 1), final, runs
 
 
 def detached_directions(layer: nn.Module) -> list[list[Direction]]:
@@ -202,5 +204,5 @@ def _run_direction(
 def _choose_unroll(cell: Any, weights: Any, x: Tensor) -> Callable[..., tuple[Tensor, Any]]:
     """The kernels where they can run this cell, else the reference."""
     fits = x.is_cpu and x.dtype in {torch.float32, torch.float64} and x.shape[-1] > 0
-    known = fused.has_kernel(cell) and getattr(weights, "weight_hr", None) is None
-    return fused.fused_unroll if kernels.available() and fits and known else unroll
+    has_kernel = fused.has_kernel(cell) and getattr(weights, "weight_hr", None) is None
+    return fused.fused_unroll if kernels.available() and fits and has_kernel else unroll

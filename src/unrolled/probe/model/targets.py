@@ -18,7 +18,7 @@ from unrolled.errors import DataError
 NO_TARGET = -100  # torch's own word for a step without a label
 
 
-def are_class_numbers(y: Any, K: int, *, per_step: bool, who: str) -> bool:
+def are_class_numbers(y: Any, K: int, *, per_step: bool, caller: str) -> bool:
     """Whether what a module is to answer are classes: whole numbers, one a sequence or step.
 
     With one answer only 0 and 1 are, and the answer is a logit.
@@ -26,14 +26,14 @@ def are_class_numbers(y: Any, K: int, *, per_step: bool, who: str) -> bool:
     Raises:
         DataError: they are names, and a module's classes have none.
 
-    >>> are_class_numbers([0, 2, 1], 3, per_step=False, who="order y")
+    >>> are_class_numbers([0, 2, 1], 3, per_step=False, caller="order y")
     True
     """
     parts = [np.asarray(part) for part in y] if per_step else [np.asarray(y)]
     for part in parts:
         if part.dtype.kind in "US":
             raise DataError(
-                f"{who}: expected numbers of classes from 0 on, since a module knows no names, "
+                f"{caller}: expected numbers of classes from 0 on, since a module knows no names, "
                 f"got {part.ravel()[0].item()!r}. Give np.unique(y, return_inverse=True)[1]."
             )
         if part.dtype.kind not in "biuf" or part.ndim > 1 or (part != np.floor(part)).any():
@@ -42,7 +42,7 @@ def are_class_numbers(y: Any, K: int, *, per_step: bool, who: str) -> bool:
 
 
 def encode_targets(
-    y: Any, lengths: Tensor, classes: NDArray[Any] | None, *, per_step: bool, who: str
+    y: Any, lengths: Tensor, classes: NDArray[Any] | None, *, per_step: bool, caller: str
 ) -> Tensor:
     """(N,) positions among the classes, or (N, K) float32 where there are none; (N, T, ...) with one a step.
 
@@ -52,41 +52,43 @@ def encode_targets(
         DataError: there are more or fewer than the sequences or their steps, or one cannot be used.
 
     >>> classes = np.array(["no", "yes"])
-    >>> encode_targets(["no", "yes"], torch.tensor([5, 3]), classes, per_step=False, who="order y")
+    >>> encode_targets(["no", "yes"], torch.tensor([5, 3]), classes, per_step=False, caller="order y")
     tensor([0, 1])
     """
     y = y.detach().cpu().numpy() if isinstance(y, Tensor) else y
     if not hasattr(y, "__len__") or len(y) != len(lengths):
-        came = len(y) if hasattr(y, "__len__") else repr(y)
-        raise DataError(f"{who}: expected one a sequence, {len(lengths)} in all; got {came}.")
+        got = len(y) if hasattr(y, "__len__") else repr(y)
+        raise DataError(f"{caller}: expected one a sequence, {len(lengths)} in all; got {got}.")
     if not per_step:
-        return _encode(y, classes, who)
-    if any(np.ndim(own) == 0 for own in y):
+        return _encode(y, classes, caller)
+    if any(np.ndim(part) == 0 for part in y):
         raise DataError(
-            f"{who}: expected a list for each sequence, one label or number a step as the model answers, got "
-            "one for a whole sequence. Give a model that answers once, such as with the last step."
+            f"{caller}: expected a list for each sequence, one label or number a step as the model answers, "
+            "got one for a whole sequence. Give a model that answers once, such as with the last step."
         )
-    parts = [_encode(own, classes, f"{who}[{i}]") for i, own in enumerate(y)]
-    for i, (own, length) in enumerate(zip(parts, lengths.tolist(), strict=True)):
-        if len(own) != length:
-            raise DataError(f"{who}[{i}]: expected one a step, {length} in all; got {len(own)}.")
+    parts = [_encode(part, classes, f"{caller}[{i}]") for i, part in enumerate(y)]
+    for i, (part, length) in enumerate(zip(parts, lengths.tolist(), strict=True)):
+        if len(part) != length:
+            raise DataError(f"{caller}[{i}]: expected one a step, {length} in all; got {len(part)}.")
     fill = float("nan") if classes is None else NO_TARGET
     return nn.utils.rnn.pad_sequence(parts, batch_first=True, padding_value=fill)
 
 
-def _encode(y: Any, classes: NDArray[Any] | None, who: str) -> Tensor:
+def _encode(y: Any, classes: NDArray[Any] | None, caller: str) -> Tensor:
     """(n,) positions among the classes, or (n, K) numbers."""
     if classes is None:
         try:
             numbers = np.asarray(y, dtype=np.float64)
         except (TypeError, ValueError) as fault:
-            got = np.asarray(y).ravel()[0]
-            raise DataError(f"{who}: expected numbers, got {str(got)!r}.") from fault
+            first = np.asarray(y).ravel()[0]
+            raise DataError(f"{caller}: expected numbers, got {str(first)!r}.") from fault
         return torch.from_numpy(numbers.reshape(len(numbers), -1)).float()
-    labels = as_labels(y, len(y), who=who).tolist()
-    found = {label: position for position, label in enumerate(classes.tolist())}
-    unknown = next((label for label in labels if label not in found), None)
+    labels = as_labels(y, len(y), who=caller).tolist()
+    position_of = {label: position for position, label in enumerate(classes.tolist())}
+    unknown = next((label for label in labels if label not in position_of), None)
     if unknown is not None:
-        some = ", ".join(str(label) for label in classes.tolist()[:8])
-        raise DataError(f"{who}: expected the classes that the model knows ({some}), got {unknown!r}.")
-    return torch.tensor([found[label] for label in labels])
+        known_classes = ", ".join(str(label) for label in classes.tolist()[:8])
+        raise DataError(
+            f"{caller}: expected the classes that the model knows ({known_classes}), got {unknown!r}."
+        )
+    return torch.tensor([position_of[label] for label in labels])
