@@ -1,4 +1,4 @@
-"""Recurrent layers: torch's, with lengths, resets and any activation, and a cell of one's own in ten lines.
+"""Recurrent layers: drop-in RNN, GRU and LSTM with lengths and resets; custom cells in ten lines.
 
 >>> import torch
 >>> from unrolled.nn import GRU

@@ -171,7 +171,7 @@ def test_what_has_no_counterpart_here_is_refused(keras: Any) -> None:
         "expected Keras' SimpleRNN, GRU, LSTM or Bidirectional, got .*Dense": layers.Dense(3),
         "expected Keras' SimpleRNN, GRU, LSTM or Bidirectional, got unrolled.nn.layers.rnn.GRU": un.GRU(F, H),
         "this GRU has no weights yet. Call it once, or its build": layers.GRU(H),
-        "this Bidirectional has merge_mode='sum'": built(keras, both(layers.GRU(H), merge_mode="sum")),
+        "merge_mode='concat', got 'sum'": built(keras, both(layers.GRU(H), merge_mode="sum")),
         "this GRU has activation='gelu', which": built(keras, layers.GRU(H, activation="gelu")),
         "one of several goes backwards": [built(keras, layers.GRU(F, go_backwards=True)) for _ in "ab"],
         "expected recurrent layers with Dropout of one rate": [layers.Dropout(0.5)],
@@ -187,7 +187,7 @@ def test_what_has_no_counterpart_here_is_refused(keras: Any) -> None:
 def test_dropout_within_a_layer_is_left_behind_and_said(keras: Any) -> None:
     """It acts in training alone; the numbers are the same."""
     layer = built(keras, keras.layers.LSTM(H, dropout=0.2, return_sequences=True))
-    with pytest.warns(UserWarning, match=r"^lstm\w* dropout=0\.2 acts in training alone") as said:
+    with pytest.warns(UserWarning, match=r"^lstm\w* dropout=0\.2 acts in training only") as said:
         made = from_keras(layer)
     assert [w.filename for w in said if w.category is UserWarning] == [__file__]
     x = torch.randn(B, T, F)
@@ -223,7 +223,7 @@ def test_dropout_between_every_two_layers_comes_over(keras: Any, parts: Any, dro
 )
 def test_dropout_after_the_last_layer_is_left_behind_and_said(keras: Any, parts: Any, dropout: float) -> None:
     """Ours stands between layers alone."""
-    with pytest.warns(UserWarning, match=r"^the last Dropout\(0\.5\) acts in training alone") as said:
+    with pytest.warns(UserWarning, match=r"^the last Dropout\(0\.5\) acts in training only") as said:
         made = from_keras(stack(keras, *parts))
     assert [w.filename for w in said if w.category is UserWarning] == [__file__]
     assert made.dropout == dropout
@@ -242,7 +242,7 @@ def test_dropout_after_the_last_layer_is_left_behind_and_said(keras: Any, parts:
 def test_dropout_elsewhere_is_refused(keras: Any, parts: Any, shown: str) -> None:
     """Between some, of two rates, twice, before the first."""
     with pytest.raises(
-        ArgumentError, match=f"between every two .*; got {re.escape(shown)}. Leave the Dropout"
+        ArgumentError, match=f"between every two .*; got {re.escape(shown)}. Remove the Dropout"
     ):
         from_keras(stack(keras, *parts))
 
@@ -266,11 +266,11 @@ def test_what_keras_does_not_have_is_refused(keras: Any) -> None:
     refused = {
         "this GRU has layer_norm": un.GRU(F, H, layer_norm=True),
         "this GRU has zoneout=0.1": un.GRU(F, H, zoneout=0.1),
-        "this LSTM has proj_size=2": un.LSTM(F, H, proj_size=2),
-        "function of Python": un.RNN(F, H, nonlinearity=torch.sin),
+        "without a projection, got proj_size=2": un.LSTM(F, H, proj_size=2),
+        "is a Python callable": un.RNN(F, H, nonlinearity=torch.sin),
         "this LSTM has peephole": lstm(GeneralLSTMCell(), torch.randn(3 * H)),
         "this LSTM has is_coupled": lstm(GeneralLSTMCell(is_coupled=True)),
-        "one activation for g and h; this one": lstm(GeneralLSTMCell(readout=Activation("Relu"))),
+        "one activation for g and h, .* got Tanh and Relu": lstm(GeneralLSTMCell(readout=Activation("Relu"))),
         "Keras has no Activation.name='ScaledTanh'": un.RNN(F, H, nonlinearity=Activation("ScaledTanh", 2.0)),
         "expected an RNN, GRU, LSTM or CellLayer of unrolled.nn, got builtins.int": 3,
     }  # fmt: skip

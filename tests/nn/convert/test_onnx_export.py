@@ -167,13 +167,13 @@ def test_what_onnx_does_not_have_is_refused() -> None:
     refused = {
         "this RNN has layer_norm": un.RNN(F, H, layer_norm=True),
         "this LSTM has zoneout=0.1": un.LSTM(F, H, zoneout=0.1),
-        "this LSTM has proj_size=2": un.LSTM(F, H, proj_size=2),
+        "without a projection, got proj_size=2": un.LSTM(F, H, proj_size=2),
         "have no hard tanh": un.RNN(F, H, nonlinearity="hardtanh"),
-        "function of Python": un.RNN(F, H, nonlinearity=torch.sin),
+        "is a Python callable": un.RNN(F, H, nonlinearity=torch.sin),
         "bfloat16": un.GRU(F, H, dtype=torch.bfloat16),
         "one clip for all activations but an LSTM's h": cells(clips, GeneralLSTMWeights, 4),
-        "the two directions have different cells": un.CellLayer(F, [[first, back]]),
-        r"directions are reversed like \[True, True\]": un.CellLayer(F, [[back, back]]),
+        "one cell for both directions": un.CellLayer(F, [[first, back]]),
+        r"is_reverse=\[True, True\]": un.CellLayer(F, [[back, back]]),
         "expected an RNN, GRU, LSTM or CellLayer of unrolled.nn, got torch.*Linear": torch.nn.Linear(F, H),
     }  # fmt: skip
     for sentence, layer in refused.items():

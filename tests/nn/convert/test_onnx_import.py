@@ -155,7 +155,7 @@ def test_constants_left_out_are_those_of_onnx_runtime(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["Affine", "ScaledTanh", "ThresholdedRelu"])
 def test_constants_left_out_are_refused_where_runtimes_differ(kind: str) -> None:
     """ONNX Runtime takes 0, the operators of these names had 1."""
-    with pytest.raises(ArgumentError, match=rf"^from_onnx: {kind} is without its activation_alpha"):
+    with pytest.raises(ArgumentError, match=rf"^from_onnx: {kind} needs activation_alpha"):
         from_onnx(model("RNN", 1, activations=[kind]))
 
 
@@ -200,9 +200,9 @@ def test_what_is_no_layer_is_refused(tmp_path: Path) -> None:
         "absent.onnx cannot be read": (tmp_path / "absent.onnx",),
         "text.onnx is no ONNX model": (tmp_path / "text.onnx",),
         r"expected the name of one of \['GRU_l0', 'GRU_l1'\], got 'GRU'": (stack, "GRU"),
-        r"\['only', 'only'\] are no stack": (apart,),
+        r"\['only', 'only'\] do not form a stack": (apart,),
         "it has no RNN, GRU or LSTM node": (helper.make_model(helper.make_graph([], "none", [], [])),),
-        r"R of node 'only' is computed or given at run time \('R'\)": (given,),
+        r"R of node 'only' must be a constant; 'R' is computed": (given,),
         "ONNX has no activation 'Gelu'": (model("RNN", 1, activations=["Gelu"]),),
         "expected 2 activations of GRU, got Tanh": (model("GRU", 3, activations=["Tanh"]),),
     }

@@ -69,7 +69,9 @@ def test_what_torch_does_not_have_is_refused() -> None:
 def test_recurrent_dropout_is_left_behind_and_said() -> None:
     """It acts in training alone, so the numbers are the same; the warning names the caller's line."""
     layer = un.GRU(F, H, recurrent_dropout=0.2).eval()
-    with pytest.warns(UserWarning, match=r"recurrent_dropout=0.2 acts in training alone and is left") as said:
+    with pytest.warns(
+        UserWarning, match=r"recurrent_dropout=0.2 acts in training only and is dropped"
+    ) as said:
         made = to_torch(layer)
     assert said[0].filename == __file__
     x = torch.randn(T, B, F)

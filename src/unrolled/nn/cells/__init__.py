@@ -1,4 +1,4 @@
-"""Cells: each recurrence as one pure step, `step(x_t, state, weights) -> state`."""
+"""Cells: recurrences as pure steps, `step(x_t, state, weights) -> state`."""
 
 from unrolled.nn.cells.core import (
     NONLINEARITIES,

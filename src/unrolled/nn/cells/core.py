@@ -1,11 +1,11 @@
-"""Each recurrence as one pure step: `step(x_t, state, weights) -> state`.
+"""RNN, GRU and LSTM as pure steps: `step(x_t, state, weights) -> state`.
 
-A cell keeps nothing between calls. What it carries is a NamedTuple that goes in and comes back, and
-what it has learned is another one. Whatever has the three methods of `Cell` runs in `unroll`.
-The names of the weights are torch's, and so is the order of the gates.
+A cell is stateless. Its state is a NamedTuple that is passed in and returned, and its weights are
+another one. Any object with the three methods of `Cell` runs in `unroll`. The names of the weights
+and the order of the gates are torch's.
 
-A step may be given a mask `dropped` (B, H) that multiplies h_{t-1} where it enters the weights, and
-there alone: recurrent dropout. It normalises its sums where the weights have gains:
+Recurrent dropout is a mask `dropped` (B, H), passed to the step, that multiplies h_{t-1} where it
+enters the recurrent weights and nowhere else. Layer norm applies where the weights have gains:
 
     norm(a) = (a - mean(a)) / √(var(a) + 1e-5), over the last axis, var the mean square
 
@@ -41,7 +41,7 @@ _EPSILON = 1e-5  # torch.nn.LayerNorm's
 
 
 class State(Protocol):
-    """What a cell carries from step to step: a NamedTuple of tensors whose first axis is B."""
+    """State of a cell: a NamedTuple of tensors whose first axis is B."""
 
     def __iter__(self) -> Iterator[Tensor]: ...
 
@@ -54,9 +54,9 @@ W_contra = TypeVar("W_contra", contravariant=True)
 
 
 class Cell(Protocol[S, W_contra]):
-    """What `unroll` asks of a recurrence.
+    """Interface of a recurrence that `unroll` runs.
 
-    A cell of one's own takes ten lines; this one forgets a tenth of its state at each step:
+    A custom cell takes ten lines. This one loses a tenth of its state at each step:
 
     >>> class Trace(NamedTuple):
     ...     level: Tensor  # (B, H)
@@ -77,22 +77,22 @@ class Cell(Protocol[S, W_contra]):
     """
 
     def initial_state(self, batch: int, weights: W_contra) -> S:
-        """The state before the first step, and after a reset; `batch` is B."""
+        """Return the state before the first step and after a reset; `batch` is B."""
         ...
 
     def step(self, x: Tensor, state: S, weights: W_contra) -> S:
-        """The state after the step that brings x (B, F)."""
+        """Return the state after one step with input x (B, F)."""
         ...
 
     def output(self, state: S) -> Tensor:
-        """What the next layer sees of a state: (B, outputs)."""
+        """Return the output of a state, which is the input of the next layer: (B, outputs)."""
         ...
 
 
 def _gate_sums(
     x: Tensor, weight: Tensor, bias: Tensor | None, gain: Tensor | None, rows: tuple[int, ...]
 ) -> Tensor:
-    """W x + b, or gain norm(W x) + b where there is a gain; each group of `rows` is normalised by itself."""
+    """Compute W x + b, or gain norm(W x) + b if there is a gain; each group of `rows` has its own norm."""
     if gain is None:
         return F.linear(x, weight, bias)
     sums = torch.split_with_sizes(F.linear(x, weight), rows, dim=-1)
@@ -103,23 +103,23 @@ def _gate_sums(
 
 
 def _layer_norm(a: Tensor, gain: Tensor, shift: Tensor | None) -> Tensor:
-    """The normalised sums, scaled and shifted."""
+    """Normalise over the last axis, then scale and shift."""
     return F.layer_norm(a, gain.shape, gain, shift, _EPSILON)
 
 
 def _drop(h: Tensor, dropped: Tensor | None) -> Tensor:
-    """What the recurrent weights see of h_{t-1}."""
+    """Apply the recurrent dropout mask to h_{t-1}, if there is one."""
     return h if dropped is None else h * dropped
 
 
 class RNNState(NamedTuple):
-    """What a plain RNN carries."""
+    """State of a plain RNN."""
 
     h: Tensor  # (B, H)
 
 
 class RNNWeights(NamedTuple):
-    """What a plain RNN learns."""
+    """Weights of a plain RNN."""
 
     weight_ih: Tensor  # (H, F)
     weight_hh: Tensor  # (H, H)
@@ -131,7 +131,7 @@ class RNNWeights(NamedTuple):
 
 @dataclass(frozen=True)
 class RNNCell:
-    """The plain recurrence, with any activation.
+    """Plain recurrence with any activation.
 
         h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
         h_t = φ(gain_hh norm(W_ih x_t + W_hh h_{t-1}) + b_ih + b_hh), where the weights have a gain
@@ -197,19 +197,19 @@ class RNNCell:
             got = type(h).__name__
             raise ArgumentError(f"RNN nonlinearity: expected it to return a tensor; it gave {got}.")
         if h.shape != a.shape:
-            got, wanted = tuple(h.shape), tuple(a.shape)
-            raise ArgumentError(f"RNN nonlinearity: expected it to keep the shape {wanted}; it gave {got}.")
+            got, expected = tuple(h.shape), tuple(a.shape)
+            raise ArgumentError(f"RNN nonlinearity: expected it to keep the shape {expected}; it gave {got}.")
         return h
 
 
 class GRUState(NamedTuple):
-    """What a GRU carries."""
+    """State of a GRU."""
 
     h: Tensor  # (B, H)
 
 
 class GRUWeights(NamedTuple):
-    """What a GRU learns; the gates lie below one another in the order of `GRUCell.gates`."""
+    """Weights of a GRU; the gates are stacked along the first axis in the order of `GRUCell.gates`."""
 
     weight_ih: Tensor  # (3H, F)
     weight_hh: Tensor  # (3H, H)
@@ -221,15 +221,15 @@ class GRUWeights(NamedTuple):
 
 @dataclass(frozen=True)
 class GRUCell:
-    """The gated recurrent unit, with the reset gate after the product, as cuDNN and torch have it.
+    """Gated recurrent unit with the reset gate after the product, as in cuDNN and torch.
 
         r_t = σ(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)
         z_t = σ(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)
         n_t = tanh(W_in x_t + b_in + r_t (W_hn h_{t-1} + b_hn))
         h_t = (1 - z_t) n_t + z_t h_{t-1}
 
-    Where the weights have gains, every W x + b above is gain norm(W x) + b, the rows of r and z
-    normalised together and those of n apart.
+    With gains, every W x + b above is gain norm(W x) + b; the rows of r and z are normalised together,
+    those of n separately.
 
     Source: Cho et al., Learning phrase representations (2014), eq. 5 to 8. There r_t multiplies
     h_{t-1} before the product; here W_hn h_{t-1} + b_hn after it. Layer norm: Ba, Kiros and Hinton
@@ -256,7 +256,7 @@ class GRUCell:
     def gate_values(
         self, x: Tensor, state: GRUState, weights: GRUWeights, dropped: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """r_t, z_t and n_t, (B, H) each; a comes from the input, u from the state."""
+        """Compute r_t, z_t and n_t, (B, H) each; a comes from the input, u from the state."""
         w, H = weights, state.h.shape[-1]
         a = _gate_sums(x, w.weight_ih, w.bias_ih, w.gain_ih, (2 * H, H))
         u = _gate_sums(_drop(state.h, dropped), w.weight_hh, w.bias_hh, w.gain_hh, (2 * H, H))
@@ -271,14 +271,14 @@ class GRUCell:
 
 
 class LSTMState(NamedTuple):
-    """What an LSTM carries."""
+    """State of an LSTM."""
 
-    h: Tensor  # (B, H), or (B, P) where there is a projection
+    h: Tensor  # (B, H), or (B, P) with a projection
     c: Tensor  # (B, H)
 
 
 class LSTMWeights(NamedTuple):
-    """What an LSTM learns; the gates lie below one another in the order of `LSTMCell.gates`."""
+    """Weights of an LSTM; the gates are stacked along the first axis in the order of `LSTMCell.gates`."""
 
     weight_ih: Tensor  # (4H, F)
     weight_hh: Tensor  # (4H, H) or (4H, P)
@@ -293,7 +293,7 @@ class LSTMWeights(NamedTuple):
 
 @dataclass(frozen=True)
 class LSTMCell:
-    """The long short-term memory, with a projection of its output where `weight_hr` is given.
+    """Long short-term memory, with a projection of its output if `weight_hr` is given.
 
         i_t = σ(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)
         f_t = σ(W_if x_t + b_if + W_hf h_{t-1} + b_hf)
@@ -302,7 +302,7 @@ class LSTMCell:
         c_t = f_t c_{t-1} + i_t g_t
         h_t = o_t tanh(c_t), or W_hr (o_t tanh(c_t))
 
-    Where the weights have gains, every W x + b above is gain norm(W x) + b, all 4H rows together, and
+    With gains, every W x + b above is gain norm(W x) + b, all 4H rows normalised together, and
     h_t = o_t tanh(gain_cell norm(c_t) + bias_cell).
 
     Source: Hochreiter and Schmidhuber (1997) with the forget gate of Gers et al. (2000); the
@@ -325,18 +325,18 @@ class LSTMCell:
     def step(
         self, x: Tensor, state: LSTMState, weights: LSTMWeights, dropped: Tensor | None = None
     ) -> LSTMState:
-        """c_t = f_t c_{t-1} + i_t g_t and h_t = o_t tanh(c_t), projected where `weight_hr` is given."""
+        """c_t = f_t c_{t-1} + i_t g_t and h_t = o_t tanh(c_t), projected if `weight_hr` is given."""
         w = weights
         i, f, g, o = self.gate_values(x, state, weights, dropped)
         c = f * state.c + i * g
-        shown = c if w.gain_cell is None else _layer_norm(c, w.gain_cell, w.bias_cell)
-        h = o * torch.tanh(shown)
+        normed = c if w.gain_cell is None else _layer_norm(c, w.gain_cell, w.bias_cell)
+        h = o * torch.tanh(normed)
         return LSTMState(h if w.weight_hr is None else F.linear(h, w.weight_hr), c)
 
     def gate_values(
         self, x: Tensor, state: LSTMState, weights: LSTMWeights, dropped: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """i_t, f_t, g_t and o_t: (B, H) each."""
+        """Compute i_t, f_t, g_t and o_t, (B, H) each."""
         w, rows = weights, (len(weights.weight_hh),)
         a = _gate_sums(x, w.weight_ih, w.bias_ih, w.gain_ih, rows)  # (B, 4H)
         a = a + _gate_sums(_drop(state.h, dropped), w.weight_hh, w.bias_hh, w.gain_hh, rows)

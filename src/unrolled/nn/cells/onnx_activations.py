@@ -1,6 +1,6 @@
-"""Elementwise functions with constants, by the names that ONNX gives them.
+"""Elementwise activations with constants, under their ONNX names.
 
-What RNN, GRU and LSTM of other libraries are built with, where it is not one of our own names.
+RNN, GRU and LSTM of other libraries use them where the kernels have no such nonlinearity.
 """
 
 import math
@@ -17,10 +17,10 @@ from unrolled.validation import check_choice, check_float
 
 
 class _Formula(NamedTuple):
-    """A function of x and its constants, and what these are where nothing is said."""
+    """Function of x, alpha and beta, with ONNX's defaults of its constants."""
 
     run: Callable[[Tensor, float, float], Tensor]
-    alpha: float | None = None  # None: it has no such constant
+    alpha: float | None = None  # None: the function has no such constant
     beta: float | None = None
 
 
@@ -42,7 +42,7 @@ _FORMULAS = {
 
 @dataclass(frozen=True)
 class Activation:
-    """One elementwise function with its constants: φ(x), or φ(min(max(x, -clip), clip)).
+    """Elementwise function with its constants: φ(x), or φ(min(max(x, -clip), clip)).
 
         Affine            α x + β                        Relu             max(0, x)
         Elu               x, below 0 α (e^x - 1)         ScaledTanh       α tanh(β x)
@@ -50,13 +50,13 @@ class Activation:
         HardTanh          min(max(x, -1), 1)             Softsign         x / (1 + |x|)
         LeakyRelu         x, below 0 α x                 ThresholdedRelu  x above α, else 0
 
-    and Sigmoid and Tanh. Two of them are equal when name and constants are.
+    and Sigmoid and Tanh. Two activations are equal if name and constants are.
 
     Args:
-        name: one of these names, spelt like this.
-        alpha: α; left out it is that of ONNX's operator: 1, for HardSigmoid 0.2, for LeakyRelu 0.01.
-        beta: β; left out it is 0 for Affine, 0.5 for HardSigmoid, 1 for ScaledTanh.
-        clip: the bound on x, above 0; None for none.
+        name: one of these names, in this spelling.
+        alpha: α. None: ONNX's default, which is 1, for HardSigmoid 0.2, for LeakyRelu 0.01.
+        beta: β. None: 0 for Affine, 0.5 for HardSigmoid, 1 for ScaledTanh.
+        clip: bound on |x|, above 0; None for no bound.
 
     Raises:
         ArgumentError: the name is unknown, or a constant is given that the function does not have.
@@ -77,26 +77,26 @@ class Activation:
     def __post_init__(self) -> None:
         formula = _FORMULAS[check_choice("Activation name", self.name, list(_FORMULAS))]
         for constant in ("alpha", "beta"):
-            default, given = getattr(formula, constant), getattr(self, constant)
-            if given is None:
+            default, value = getattr(formula, constant), getattr(self, constant)
+            if value is None:
                 object.__setattr__(self, constant, default)
             elif default is None:
                 raise ArgumentError(
-                    f"Activation {constant}: {self.name} has none, got {given!r}. Leave it out."
+                    f"Activation {constant}: {self.name} has none, got {value!r}. Leave it out."
                 )
             else:
-                object.__setattr__(self, constant, check_float(f"Activation {constant}", given))
+                object.__setattr__(self, constant, check_float(f"Activation {constant}", value))
         if self.clip is not None:
             object.__setattr__(self, "clip", check_float("Activation clip", self.clip, above=0))
 
     def __call__(self, x: Tensor) -> Tensor:
-        """φ of every element: the shape of x."""
+        """Apply φ to every element; the shape stays."""
         if self.clip is not None:
             x = x.clamp(-self.clip, self.clip)
         return _FORMULAS[self.name].run(x, self.alpha or 0.0, self.beta or 0.0)
 
     def is_close(self, other: "Activation") -> bool:
-        """Whether both are the same function, their constants up to the rounding of float32."""
+        """Return true if both are the same function, with constants equal up to float32 rounding."""
         pairs = [(self.alpha, other.alpha), (self.beta, other.beta), (self.clip, other.clip)]
         return self.name == other.name and all(
             a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=1e-6)) for a, b in pairs

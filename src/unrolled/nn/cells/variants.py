@@ -1,4 +1,4 @@
-"""The gated cells that other libraries have and the kernels have not: reference path only.
+"""Gated cells of other libraries that the kernels do not have: reference backend only.
 
 Weights and the order of the gates are those of `GRUCell` and `LSTMCell`.
 
@@ -21,7 +21,7 @@ Elementwise = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class ResetFirstGRUCell:
-    """The GRU with the reset gate before the product, as it was published.
+    """GRU with the reset gate before the product, as published.
 
         r_t = f(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)
         z_t = f(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)
@@ -29,7 +29,7 @@ class ResetFirstGRUCell:
         h_t = (1 - z_t) n_t + z_t h_{t-1}
 
     Keras calls it GRU(reset_after=False), ONNX GRU with linear_before_reset=0. `GRUCell` has the reset
-    gate after the product; no choice of weights turns one into the other.
+    gate after the product; no choice of weights makes the two equal.
 
     Args:
         gate: f.
@@ -109,7 +109,7 @@ class GeneralGRUCell:
 
 
 class GeneralLSTMWeights(NamedTuple):
-    """What a general LSTM learns; the gates lie below one another in the order of `LSTMCell.gates`."""
+    """Weights of a general LSTM; the gates are stacked in the order of `LSTMCell.gates`."""
 
     weight_ih: Tensor  # (4H, F)
     weight_hh: Tensor  # (4H, H)
@@ -120,10 +120,10 @@ class GeneralLSTMWeights(NamedTuple):
 
 @dataclass(frozen=True)
 class GeneralLSTMCell:
-    """The LSTM with other activations, peepholes where `peephole` is given, or coupled gates.
+    """LSTM with other activations, peepholes (if `peephole` is given) or coupled gates.
 
         i_t = f(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi + p_i c_{t-1})
-        f_t = f(W_if x_t + b_if + W_hf h_{t-1} + b_hf + p_f c_{t-1}), or 1 - i_t where they are coupled
+        f_t = f(W_if x_t + b_if + W_hf h_{t-1} + b_hf + p_f c_{t-1}), or 1 - i_t if coupled
         g_t = g(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)
         c_t = f_t c_{t-1} + i_t g_t
         o_t = f(W_io x_t + b_io + W_ho h_{t-1} + b_ho + p_o c_t)
@@ -133,7 +133,7 @@ class GeneralLSTMCell:
         gate: f.
         candidate: g.
         readout: h.
-        is_coupled: whether the forget gate is what the input gate leaves.
+        is_coupled: whether the forget gate is 1 minus the input gate.
 
     Source: Gers and Schmidhuber, Recurrent nets that time and count (2000), for the peepholes; Greff et
     al., LSTM: a search space odyssey (2017), for the coupled gates; the ONNX operator LSTM.

@@ -1,7 +1,7 @@
-"""Layers from and to torch.nn, Keras and ONNX: the same weights, the same numbers.
+"""Conversion of layers from and to torch.nn, Keras and ONNX, with equal weights and outputs.
 
-What the other side cannot express is refused in a sentence that names it. What acts in training alone
-(dropout within a layer) is left behind with a warning.
+Options that the other library does not have raise an ArgumentError that names them. Options that act in
+training only (dropout within a layer) are dropped with a warning.
 
 >>> import torch
 >>> theirs = torch.nn.GRU(8, 64, batch_first=True)

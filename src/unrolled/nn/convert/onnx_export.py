@@ -1,4 +1,4 @@
-"""Our layers as ONNX models: one RNN, GRU or LSTM node a layer.
+"""Export of layers as ONNX models, with one RNN, GRU or LSTM node for each layer.
 
 Shapes: T steps, B rows, F inputs, H hidden units; L layers, D directions.
 """
@@ -25,34 +25,34 @@ from unrolled.nn.convert.onnx_import import (
 )
 from unrolled.nn.layers.cell_layer import Direction
 
-_OPSET = 14  # the first whose RNN, GRU and LSTM are today's; old runtimes read it
-_IR_VERSION = 8  # of the file, from the same time
+_OPSET = 14  # the first with the current RNN, GRU and LSTM, so that old runtimes read it
+_IR_VERSION = 8  # the file format of that opset
 
 
 def to_onnx(
     layer: AnyLayer, path: str | Path | None = None, *, hx: bool = False, lengths: bool = False
 ) -> Any:
-    """An ONNX model of a layer, which ONNX Runtime runs to the same numbers.
+    """Convert a layer to an ONNX model with equal outputs.
 
     Args:
-        layer: an RNN, GRU, LSTM, or a `CellLayer` of such cells. What it does in training alone, dropout,
-            is not in the model.
-        path: a file to write the model to, whole or not at all; None writes none.
-        hx: whether the model has the inputs h_0 (and c_0), (L * D, B, H); without, it starts from zeros.
+        layer: an RNN, GRU, LSTM, or a `CellLayer` of such cells. Dropout, which acts in training only, is
+            not in the model.
+        path: file to write the model to, atomically; None writes no file.
+        hx: whether the model has the inputs h_0 (and c_0), (L * D, B, H); without them it starts from zeros.
         lengths: whether the model has the input lengths, (B,) int32, each at least 1.
 
     Returns:
-        The onnx.ModelProto: input and output are laid out as the layer's, with T and B left open; h_n
-        and, for an LSTM, c_n are (L * D, B, H).
+        The onnx.ModelProto: input and output have the layer's layout, with dynamic T and B; h_n and, for
+        an LSTM, c_n are (L * D, B, H).
 
     Raises:
-        ArgumentError: ONNX cannot express it: zoneout, layer normalisation, projections, hard tanh, an
-            activation of one's own, bfloat16.
+        ArgumentError: ONNX has no counterpart: zoneout, layer norm, projections, hard tanh, a callable as
+            activation, bfloat16.
         MissingDependencyError: the package onnx is not installed.
-        StorageError: the file could not be written; what stood there before still stands.
+        StorageError: the file could not be written; an existing file is unchanged.
 
-    A learned slope becomes LeakyRelu with the slope it has. Resets have no counterpart: run segments
-    apart. ONNX Runtime takes float32; a layer in float64 makes a model in float64, for other runtimes.
+    A prelu becomes LeakyRelu with the learned slope. Resets have no counterpart: run segments separately.
+    ONNX Runtime takes float32; a layer in float64 gives a model in float64, for other runtimes.
 
     >>> from unrolled.nn import GRU
     >>> model = to_onnx(GRU(3, 5, num_layers=2))
@@ -73,7 +73,7 @@ def to_onnx(
 
 
 class _GraphBuilder:
-    """Collects nodes and constants, layer by layer."""
+    """Builder of an ONNX graph: collects nodes and constants, layer by layer."""
 
     def __init__(
         self, onnx: Any, layer: AnyLayer, layers: list[list[Direction]], *, has_hx: bool, has_lengths: bool
@@ -87,7 +87,7 @@ class _GraphBuilder:
         self._parts = ("h", "c") if is_lstm else ("h",)
 
     def model(self) -> Any:
-        """The whole model: input, recurrent nodes, output and last states."""
+        """Build the model: input, recurrent nodes, output and last states."""
         x, L = "input", len(self._layers)
         if self._batch_first:
             x = self._add("Transpose", [x], ["time_major"], perm=[1, 0, 2])
@@ -113,28 +113,39 @@ class _GraphBuilder:
     def _layer(
         self, k: int, directions: list[Direction], x: str, starts: list[str], ends: list[str], output: str
     ) -> str:
-        """One recurrent node, and its Y (T, D, B, H) as (T, B, D * H); the name of that."""
+        """Add a recurrent node and reshape its Y (T, D, B, H) to (T, B, D * H); return the output's name."""
         kind, settings = _node_settings(directions)
-        held = {name: self._hold(f"{name}_l{k}", value) for name, value in _onnx_weights(directions).items()}
+        constants = {
+            name: self._add_constant(f"{name}_l{k}", value)
+            for name, value in _onnx_weights(directions).items()
+        }
         lengths = "lengths" if self._has_lengths else ""
-        inputs = [x, held["W"], held["R"], held.get("B", ""), lengths, *starts, held.get("P", "")]
+        inputs = [
+            x,
+            constants["W"],
+            constants["R"],
+            constants.get("B", ""),
+            lengths,
+            *starts,
+            constants.get("P", ""),
+        ]
         while not inputs[-1]:
             inputs.pop()
         self._add(kind, inputs, [f"y_l{k}", *ends], **settings, name=f"{kind}_l{k}")
         D, H = len(directions), settings["hidden_size"]
         self._add("Transpose", [f"y_l{k}"], [f"y_tbdh_l{k}"], perm=[0, 2, 1, 3])
-        shape = self._hold(f"shape_l{k}", torch.tensor([0, 0, D * H]))  # 0 keeps T and B
+        shape = self._add_constant(f"shape_l{k}", torch.tensor([0, 0, D * H]))  # 0 keeps T and B
         return self._add("Reshape", [f"y_tbdh_l{k}", shape], [output])
 
     def _split(self, part: str) -> list[str]:
-        """The state of each layer, cut out of h_0 or c_0; empty names where the model has no such input."""
+        """Split h_0 or c_0 into the states of the layers; empty names if the model has no such input."""
         L, D = len(self._layers), len(self._layers[0])
         if not self._has_hx:
             return [""] * L
         if L == 1:
             return [f"{part}_0"]
         names = [f"{part}_0_l{k}" for k in range(L)]
-        sizes = self._hold(f"{part}_0_sizes", torch.full((L,), D))
+        sizes = self._add_constant(f"{part}_0_sizes", torch.full((L,), D))
         self._add("Split", [f"{part}_0", sizes], names, axis=0)
         return names
 
@@ -143,24 +154,24 @@ class _GraphBuilder:
         self._nodes.append(self._onnx.helper.make_node(kind, inputs, outputs, **settings))
         return outputs[0]
 
-    def _hold(self, name: str, value: Tensor) -> str:
+    def _add_constant(self, name: str, value: Tensor) -> str:
         array = np.ascontiguousarray(value.cpu().numpy())
         self._constants.append(self._onnx.numpy_helper.from_array(array, name))
         return name
 
     def _inputs(self) -> list[Any]:
-        found = [self._told("input", [*self._axes(), self._input_size])]
+        inputs = [self._value_info("input", [*self._axes(), self._input_size])]
         if self._has_lengths:
-            found.append(
+            inputs.append(
                 self._onnx.helper.make_tensor_value_info("lengths", self._onnx.TensorProto.INT32, ["B"])
             )
-        return found + [self._told(f"{part}_0", self._state()) for part in self._parts if self._has_hx]
+        return inputs + [self._value_info(f"{part}_0", self._state()) for part in self._parts if self._has_hx]
 
     def _outputs(self) -> list[Any]:
         depth, _, H = self._state()
         D = int(depth) // len(self._layers)
-        output = self._told("output", [*self._axes(), D * int(H)])
-        return [output, *(self._told(f"{part}_n", self._state()) for part in self._parts)]
+        output = self._value_info("output", [*self._axes(), D * int(H)])
+        return [output, *(self._value_info(f"{part}_n", self._state()) for part in self._parts)]
 
     def _axes(self) -> list[str]:
         return ["B", "T"] if self._batch_first else ["T", "B"]
@@ -169,24 +180,24 @@ class _GraphBuilder:
         depth = len(self._layers) * len(self._layers[0])
         return [depth, "B", self._layers[0][0].weights.weight_hh.shape[-1]]
 
-    def _told(self, name: str, shape: list[Any]) -> Any:
+    def _value_info(self, name: str, shape: list[Any]) -> Any:
         kinds = {torch.float64: "DOUBLE", torch.float32: "FLOAT", torch.float16: "FLOAT16"}
         kind = getattr(self._onnx.TensorProto, kinds[self._layers[0][0].weights.weight_ih.dtype])
         return self._onnx.helper.make_tensor_value_info(name, kind, shape)
 
 
 def _node_settings(directions: list[Direction]) -> tuple[str, dict[str, Any]]:
-    """The operator of a layer, and its attributes."""
-    ways = [direction.is_reverse for direction in directions]
+    """Return the operator of a layer, and its attributes."""
+    reversals = [direction.is_reverse for direction in directions]
     names = {(False,): "forward", (True,): "reverse", (False, True): "bidirectional"}
-    if tuple(ways) not in names:
-        raise ArgumentError(f"to_onnx: a layer whose directions are reversed like {ways} has no counterpart.")
-    rules = {_operator_of(direction) for direction in directions}
-    if len(rules) > 1:
-        raise ArgumentError("to_onnx: the two directions have different cells, and one node has one.")
-    ((kind, chosen),) = rules
+    if tuple(reversals) not in names:
+        raise ArgumentError(f"to_onnx: a layer with is_reverse={reversals} has no counterpart.")
+    operators = {_operator_of(direction) for direction in directions}
+    if len(operators) > 1:
+        raise ArgumentError("to_onnx: expected one cell for both directions, as a node has; got two.")
+    ((kind, variant),) = operators
     hidden_size = directions[0].weights.weight_hh.shape[-1]
-    settings = {"direction": names[tuple(ways)], "hidden_size": hidden_size, **dict(chosen)}
+    settings = {"direction": names[tuple(reversals)], "hidden_size": hidden_size, **dict(variant)}
     activations = [phi for direction in directions for phi in get_activations(direction, "to_onnx")]
     if activations != [*DEFAULT_ACTIVATIONS[kind]] * len(directions):
         settings |= _activation_settings(kind, activations)
@@ -194,7 +205,7 @@ def _node_settings(directions: list[Direction]) -> tuple[str, dict[str, Any]]:
 
 
 def _operator_of(direction: Direction) -> tuple[str, tuple[tuple[str, int], ...]]:
-    """The operator that a cell is, and the attributes that say which of its forms."""
+    """Return the operator of a cell, and the attributes of its variant."""
     cell = direction.cell
     if isinstance(cell, RNNCell):
         return "RNN", ()
@@ -206,12 +217,12 @@ def _operator_of(direction: Direction) -> tuple[str, tuple[tuple[str, int], ...]
 
 
 def _activation_settings(kind: str, activations: list[Activation]) -> dict[str, Any]:
-    """The attributes activations, activation_alpha, activation_beta and clip."""
+    """Return the attributes activations, activation_alpha, activation_beta and clip."""
     readouts = activations[2::3] if kind == "LSTM" else []
     clips = [phi.clip for k, phi in enumerate(activations) if not (readouts and k % 3 == 2)]
     if len(set(clips)) > 1 or any(phi.clip for phi in readouts):
         raise ArgumentError(
-            "to_onnx: a node has one clip for all activations but an LSTM's h; these have"
+            "to_onnx: expected one clip for all activations but an LSTM's h, as a node has; got"
             f" {[phi.clip for phi in activations]}."
         )
     if any(phi.name == "HardTanh" for phi in activations):
@@ -226,36 +237,35 @@ def _activation_settings(kind: str, activations: list[Activation]) -> dict[str, 
 
 
 def _onnx_weights(directions: list[Direction]) -> dict[str, Tensor]:
-    """W, R, and where there are any B and P, the directions stacked, in ONNX's order of the gates."""
-    first = directions[0].weights
-    is_gru = isinstance(first, GRUWeights)
+    """Return W, R, and B and P if there are any: the directions stacked, gates in ONNX's order."""
+    is_gru = isinstance(directions[0].weights, GRUWeights)
 
-    def laid_out(weight: Tensor) -> Tensor:
+    def to_onnx_order(weight: Tensor) -> Tensor:
         if isinstance(directions[0].cell, RNNCell):
             return weight
-        present, wanted = (GRUCell.gates, ONNX_GRU_GATES) if is_gru else (LSTMCell.gates, ONNX_LSTM_GATES)
-        return reorder_gates(weight, present, wanted)
+        source, target = (GRUCell.gates, ONNX_GRU_GATES) if is_gru else (LSTMCell.gates, ONNX_LSTM_GATES)
+        return reorder_gates(weight, source, target)
 
-    own = [direction.weights for direction in directions]
-    found = {
-        "W": torch.stack([laid_out(w.weight_ih) for w in own]),
-        "R": torch.stack([laid_out(w.weight_hh) for w in own]),
+    weights = [direction.weights for direction in directions]
+    tensors = {
+        "W": torch.stack([to_onnx_order(w.weight_ih) for w in weights]),
+        "R": torch.stack([to_onnx_order(w.weight_hh) for w in weights]),
     }
-    if any(w.bias_ih is not None for w in own):
-        found["B"] = torch.stack([torch.cat([laid_out(b) for b in _both_biases(w)]) for w in own])
-    if any(getattr(w, "peephole", None) is not None for w in own):
-        found["P"] = torch.stack([_onnx_peephole(w) for w in own])
-    return {name: weight.detach() for name, weight in found.items()}
+    if any(w.bias_ih is not None for w in weights):
+        tensors["B"] = torch.stack([torch.cat([to_onnx_order(b) for b in _both_biases(w)]) for w in weights])
+    if any(getattr(w, "peephole", None) is not None for w in weights):
+        tensors["P"] = torch.stack([_onnx_peephole(w) for w in weights])
+    return {name: tensor.detach() for name, tensor in tensors.items()}
 
 
 def _both_biases(weights: Any) -> tuple[Tensor, Tensor]:
-    """b_ih and b_hh, zeros where a direction has none and the other has."""
+    """Return b_ih and b_hh; zeros if a direction has none, as the other one has."""
     zeros = torch.zeros_like(weights.weight_ih[:, 0])
     return (zeros, zeros) if weights.bias_ih is None else (weights.bias_ih, weights.bias_hh)
 
 
 def _onnx_peephole(weights: Any) -> Tensor:
-    """(3H,) in ONNX's order, zeros where a direction has none and the other has."""
+    """Return the peephole (3H,) in ONNX's order; zeros if a direction has none, as the other one has."""
     if weights.peephole is None:
         zeros: Tensor = weights.weight_hh.new_zeros(3 * weights.weight_hh.shape[-1])
         return zeros

@@ -1,4 +1,4 @@
-"""Layers from and to torch.nn."""
+"""Conversion of layers from and to torch.nn."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ _TO_TORCH = {ours: theirs for theirs, ours in _FROM_TORCH.items()}
 
 
 def from_torch(module: torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM) -> RecurrentLayer:
-    """Our layer with the settings, the mode, the device and a copy of the weights of torch's.
+    """Convert a layer of torch.nn, with its settings, mode, device and a copy of its weights.
 
     Args:
         module: a torch.nn.RNN, GRU or LSTM; a projection is kept.
 
     Raises:
-        ArgumentError: it is something else.
+        ArgumentError: the module is of another type.
 
     >>> from_torch(torch.nn.LSTM(3, 5, num_layers=2))
     LSTM(3, 5, num_layers=2)
@@ -28,21 +28,21 @@ def from_torch(module: torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM) -> Recurrent
     if type(module) not in _FROM_TORCH:
         got = f"{type(module).__module__}.{type(module).__name__}"
         raise ArgumentError(f"from_torch module: expected a torch.nn.RNN, GRU or LSTM, got {got}.")
-    made: RecurrentLayer = _rebuild(_FROM_TORCH[type(module)], module)
-    return made
+    layer: RecurrentLayer = _rebuild(_FROM_TORCH[type(module)], module)
+    return layer
 
 
 def to_torch(layer: RecurrentLayer) -> torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM:
-    """A layer of torch.nn with the settings, the mode, the device and a copy of the weights of ours.
+    """Convert a layer to torch.nn, with its settings, mode, device and a copy of its weights.
 
     Args:
         layer: an RNN with tanh or relu, a GRU or an LSTM; a projection is kept.
 
     Raises:
-        ArgumentError: it is something else, or has zoneout, layer normalisation or an activation that
-            torch.nn has not.
+        ArgumentError: the layer is of another type, or has zoneout, layer norm or an activation that
+            torch.nn does not have.
 
-    Recurrent dropout, which acts in training alone, is left behind with a warning.
+    Recurrent dropout, which acts in training only, is dropped with a warning.
 
     >>> to_torch(LSTM(3, 5, num_layers=2))
     LSTM(3, 5, num_layers=2)
@@ -58,12 +58,12 @@ def to_torch(layer: RecurrentLayer) -> torch.nn.RNN | torch.nn.GRU | torch.nn.LS
         )
     if layer.recurrent_dropout:
         warn_dropped_option(f"recurrent_dropout={layer.recurrent_dropout}", "torch.nn")
-    made: torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM = _rebuild(_TO_TORCH[type(layer)], layer)
-    return made
+    module: torch.nn.RNN | torch.nn.GRU | torch.nn.LSTM = _rebuild(_TO_TORCH[type(layer)], layer)
+    return module
 
 
 def _rebuild(kind: Any, source: Any) -> Any:
-    """A layer of this kind with the settings and weights of `source`; no random number is drawn."""
+    """Build a layer of this type with the settings and weights of `source`; no random numbers are drawn."""
     settings = {
         name: getattr(source, name) for name in ("num_layers", "bias", "batch_first", "bidirectional")
     }
@@ -72,11 +72,11 @@ def _rebuild(kind: Any, source: Any) -> Any:
     if source.proj_size:
         settings["proj_size"] = source.proj_size
     first = source.weight_ih_l0
-    made = kind(
+    layer = kind(
         source.input_size, source.hidden_size, **settings, device="meta", dtype=first.dtype
     ).to_empty(device=first.device)  # fmt: skip
-    made.dropout = source.dropout  # the constructor would warn where it has no effect, as it did before
+    layer.dropout = source.dropout  # set here: the constructor warns again if it has no effect
     with torch.no_grad():
-        for name, weight in made.named_parameters():
+        for name, weight in layer.named_parameters():
             weight.copy_(getattr(source, name))
-    return made.train(source.training)
+    return layer.train(source.training)

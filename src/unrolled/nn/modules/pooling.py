@@ -1,4 +1,4 @@
-"""From the states of all steps to one vector a sequence, whatever its length."""
+"""Pooling of the states of a sequence into one vector; feature standardisation; masks from lengths."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ POOLINGS = ("last", "mean", "max", "attention")
 
 
 class Pooling(nn.Module):
-    """What the steps of each sequence say together; steps beyond its length are never read.
+    """Pool the states of each sequence over its valid steps.
 
         last = h_T,  mean = Σ_t h_t / T,  max = max_t h_t (unit by unit)
         attention = Σ_t a_t h_t,  a = softmax_t(v · tanh(W h_t + b))
 
     Args:
-        pooling: one of `POOLINGS`, or several joined by "+" such as "last+mean", one after the other.
-        width: H, of a state.
-        bidirectional: the last half of H ran from the end, so that its last state is the one at step 0.
+        pooling: one of `POOLINGS`, or several joined by "+", such as "last+mean", whose outputs are
+            concatenated.
+        width: H, the size of a state.
+        bidirectional: whether the second half of H is the reverse direction, whose last state is at step 0.
 
-    Shapes: states (B, T, H), lengths (B,) to (B, W · H) of W ways. A row of length 0 gives zeros.
+    Shapes: states (B, T, H), lengths (B,) to (B, P · H) with P poolings. A row of length 0 gives zeros.
 
-    Source: attention as in Bahdanau et al. (2015), with one learned question for all sequences.
+    Source: attention as in Bahdanau et al. (2015), with one learned query for all sequences.
 
     >>> pool = Pooling("last+max", 5)
     >>> pool(torch.randn(2, 7, 5), torch.tensor([7, 4])).shape
@@ -37,7 +38,7 @@ class Pooling(nn.Module):
             self.attention_score = nn.Linear(width, 1, bias=False)
 
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
-        """(B, W · H) out of (B, T, H)."""
+        """Pool (B, T, H) to (B, P · H)."""
         return torch.cat([getattr(self, f"_{pooling}")(states, lengths) for pooling in self.poolings], 1)
 
     def _last(self, states: Tensor, lengths: Tensor) -> Tensor:
@@ -49,28 +50,28 @@ class Pooling(nn.Module):
         return last.masked_fill((lengths == 0)[:, None], 0.0)
 
     def _mean(self, states: Tensor, lengths: Tensor) -> Tensor:
-        own = states.masked_fill(~sequence_mask(lengths, states)[..., None], 0.0)
-        return own.sum(1) / lengths.clamp(min=1)[:, None]
+        valid = states.masked_fill(~sequence_mask(lengths, states)[..., None], 0.0)
+        return valid.sum(1) / lengths.clamp(min=1)[:, None]
 
     def _max(self, states: Tensor, lengths: Tensor) -> Tensor:
-        most = states.masked_fill(~sequence_mask(lengths, states)[..., None], -torch.inf).amax(1)
-        return most.masked_fill((lengths == 0)[:, None], 0.0)
+        maxima = states.masked_fill(~sequence_mask(lengths, states)[..., None], -torch.inf).amax(1)
+        return maxima.masked_fill((lengths == 0)[:, None], 0.0)
 
     def _attention(self, states: Tensor, lengths: Tensor) -> Tensor:
-        valid = sequence_mask(lengths, states)
-        own = states.masked_fill(~valid[..., None], 0.0)
-        scores = self.attention_score(torch.tanh(self.attention_hidden(own)))[..., 0]  # (B, T)
-        shares = scores.masked_fill(~valid, -1e9).softmax(1)
-        return (shares[..., None] * own).sum(1)  # type: ignore[no-any-return]
+        valid_mask = sequence_mask(lengths, states)
+        valid = states.masked_fill(~valid_mask[..., None], 0.0)
+        scores = self.attention_score(torch.tanh(self.attention_hidden(valid)))[..., 0]  # (B, T)
+        weights = scores.masked_fill(~valid_mask, -1e9).softmax(1)
+        return (weights[..., None] * valid).sum(1)  # type: ignore[no-any-return]
 
 
 class Standardize(nn.Module):
-    """(x - center) * factor, number by number: 0 and 1 until `set_statistics` has seen some.
+    """Standardise features: (x - center) * factor, with center 0 and factor 1 until `set_statistics`.
 
-    So that readouts begin from features of like size, and the penalty on their weights is a fair one.
+    A head then starts from features of one scale, and a penalty on its weights treats them alike.
 
     Args:
-        width: D numbers.
+        width: D, the number of features.
 
     >>> scaled = Standardize(2)
     >>> scaled.set_statistics(torch.tensor([2.0, 5.0]), torch.tensor([4.0, 0.0]))
@@ -87,19 +88,22 @@ class Standardize(nn.Module):
         self.register_buffer("factor", torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., D) out of (..., D)."""
+        """Standardise x (..., D)."""
         return (x - self.center) * self.factor
 
     @torch.no_grad()
     def set_statistics(self, mean: Tensor, deviation: Tensor) -> None:
-        """Take these (D,) for center and scale; a number that hardly varies (1e-4 of the most) becomes 0."""
+        """Set the mean (D,) and standard deviation (D,).
+
+        A feature whose deviation is below 1e-4 of the largest one is set to 0: it would be noise, scaled up.
+        """
         self.center.copy_(mean)
         varies = deviation > 1e-4 * deviation.max()
         self.factor.copy_(torch.where(varies, 1 / deviation.clamp(min=1e-30), 0.0))
 
 
 def sequence_mask(lengths: Tensor, steps: Tensor) -> Tensor:
-    """(B, T) whether a step of (B, T, ...) is one of its row's own.
+    """Compute the mask (B, T), true at the steps of (B, T, ...) that lie within their row's length.
 
     >>> sequence_mask(torch.tensor([1, 3]), torch.zeros(2, 3)).int().tolist()
     [[1, 0, 0], [1, 1, 1]]

@@ -1,4 +1,4 @@
-"""From the state after the newest step to an answer."""
+"""Quantile head: quantiles of the horizon from the last state, and their loss."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from torch.nn import functional as F
 
 
 class QuantileHead(nn.Module):
-    """Quantiles that never cross: a centre, and steps away from it that are never negative.
+    """Predict quantiles that do not cross: a median, and non-negative distances from it.
 
-    In training mode they are the same up to rounding, which may make neighbours cross by as much.
+    In training mode they are equal up to rounding, and neighbours may cross by as much.
 
         u        = GELU(W_1 s + b_1)
         median_k = (W_c u)_k + Σ_a (W_a u)_{k,a} · anchor_{k,a}
         q_{k,j}  = median_k ± Σ_{i ≤ j} softplus((W_q u)_{k,i})
 
     Args:
-        state_size: S, width of what is read.
-        hidden_size: width of u.
-        horizon: h, steps answered.
-        levels: Q, an odd number of quantiles, the middle one being the median.
-        anchors: A, known values that the median may lean on, each with a learned weight in every step.
+        state_size: S, size of the input.
+        hidden_size: size of u.
+        horizon: h, steps predicted.
+        levels: Q, an odd number of quantiles; the middle one is the median.
+        anchors: A, known values that are added to the median, each with a predicted weight at every step.
 
-    Shapes: state (B, S), anchors (B, h, A) to (B, h, Q), rising along the last axis.
+    Shapes: state (B, S), anchors (B, h, A) to (B, h, Q), ascending along the last axis.
 
-    >>> readout = QuantileHead(8, 16, horizon=3, levels=5, anchors=0).eval()
-    >>> answer = readout(torch.randn(2, 8), torch.empty(2, 3, 0))
-    >>> answer.shape, bool((answer.diff(dim=-1) >= 0).all())
+    >>> head = QuantileHead(8, 16, horizon=3, levels=5, anchors=0).eval()
+    >>> predictions = head(torch.randn(2, 8), torch.empty(2, 3, 0))
+    >>> predictions.shape, bool((predictions.diff(dim=-1) >= 0).all())
     (torch.Size([2, 3, 5]), True)
     """
 
@@ -40,7 +40,7 @@ class QuantileHead(nn.Module):
         self.raw_quantiles = nn.Linear(hidden_size, horizon * levels)
         self.anchor_weights = nn.Linear(hidden_size, horizon * anchors) if anchors else None
         self.register_buffer("cumulation", _cumulation_matrix(levels), persistent=False)
-        with torch.no_grad():  # begin near "no change": the naive forecast, or the seasonal one leaned on
+        with torch.no_grad():  # start near the naive forecast, or the seasonal naive one with anchors
             self.raw_quantiles.weight.mul_(0.1)
             self.raw_quantiles.bias.zero_()
             if self.anchor_weights is not None:
@@ -48,13 +48,13 @@ class QuantileHead(nn.Module):
                 self.anchor_weights.bias.fill_(0.3)
 
     def forward(self, state: Tensor, anchors: Tensor) -> Tensor:
-        """(B, h, Q) quantiles."""
+        """Predict the quantiles (B, h, Q)."""
         u = F.gelu(self.hidden(state))
         raw = self.raw_quantiles(u).view(-1, self.horizon, self.levels)
         median = raw[..., self.levels // 2]
         if self.anchor_weights is not None:
             weights = self.anchor_weights(u).view(-1, self.horizon, self.anchors)
-            for a in range(self.anchors):  # a sum over so short an axis takes longer
+            for a in range(self.anchors):  # faster than torch.sum over so short an axis
                 median = median + weights[..., a] * anchors[..., a]
         steps = F.softplus(raw)
         if not self.training:
@@ -64,26 +64,26 @@ class QuantileHead(nn.Module):
 
 
 def _cumulate_from_median(median: Tensor, steps: Tensor) -> Tensor:
-    """(..., Q) the quantiles, each from its neighbour nearer to the median.
+    """Compute the quantiles (..., Q), each from its neighbour nearer to the median.
 
-    So no rounding makes them cross, and no infinity farther out reaches one.
+    Rounding cannot make them cross then, and an infinite outer quantile leaves the inner ones finite.
     """
-    each, middle = steps.unbind(-1), steps.shape[-1] // 2
+    distances, middle = steps.unbind(-1), steps.shape[-1] // 2
     below, above = [median], [median]
-    for step in reversed(each[:middle]):
-        below.append(below[-1] - step)
-    for step in each[middle + 1 :]:
-        above.append(above[-1] + step)
+    for distance in reversed(distances[:middle]):
+        below.append(below[-1] - distance)
+    for distance in distances[middle + 1 :]:
+        above.append(above[-1] + distance)
     return torch.stack([*reversed(below[1:]), *above], -1)
 
 
 def _cumulation_matrix(levels: int) -> Tensor:
-    """(Q, Q) which terms add up to a quantile: column j has 1 or -1 for each from the median to j.
+    """Build the matrix (Q, Q) whose column j has 1 or -1 for each term from the median to quantile j.
 
-    In training a product with it takes half the time of sums one after the other. Up to rounding it is the
-    same where every term is finite; that no quantiles cross is then left to the order in which it adds.
+    In training a product with it takes half the time of successive sums. It is equal to them up to rounding
+    if every term is finite, but rounding may make neighbours cross.
 
-    >>> _sums(3).int().tolist()
+    >>> _cumulation_matrix(3).int().tolist()
     [[-1, 0, 0], [1, 1, 1], [0, 0, 1]]
     """
     terms, quantiles = torch.meshgrid(torch.arange(levels), torch.arange(levels), indexing="ij")
@@ -95,13 +95,13 @@ def _cumulation_matrix(levels: int) -> Tensor:
     return sums
 
 
-def pinball_loss(answer: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:
-    """max(τ e, (τ − 1) e) of e = target − answer: least, on average, at the quantile τ.
+def pinball_loss(predictions: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:
+    """Compute max(τ e, (τ − 1) e) with e = target − prediction, whose mean is least at the quantile τ.
 
     Args:
-        answer: (..., Q) quantiles.
-        target: (...) what came.
-        quantiles: (Q,) their levels τ, between 0 and 1.
+        predictions: (..., Q) quantiles.
+        target: (...) observed values.
+        quantiles: (Q,) levels τ, between 0 and 1.
 
     Returns:
         (..., Q).
@@ -111,6 +111,6 @@ def pinball_loss(answer: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:
     >>> pinball_loss(torch.tensor([[1.0, 2.0]]), torch.tensor([3.0]), torch.tensor([0.1, 0.5])).tolist()
     [[0.2..., 0.5]]
     """
-    error = target[..., None] - answer
-    # τ, less 1 where the answer is too high: neither torch.maximum nor torch.where is nearly as quick
+    error = target[..., None] - predictions
+    # τ, less 1 where the prediction is too high: several times faster than torch.maximum or torch.where
     return error * (quantiles + error.detach().sign().clamp_(max=0))
