@@ -1,4 +1,4 @@
-"""The door of the layers: what passes at once, what is looked at whole, and who is asked how often."""
+"""Fast paths of a call: inputs that skip the full validation, calls that skip the stack of layers."""
 
 from typing import Any
 
@@ -23,65 +23,117 @@ LAYERS = {
 }
 every_layer = pytest.mark.parametrize("build", LAYERS.values(), ids=LAYERS)
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections")  # torch's oneDNN has none
-QUICK = [
+SINGLE_RUNS = [
     (un.GRU(F, H), lambda x: x, True),
     (un.RNN(F, H, nonlinearity="prelu", layer_norm=True, batch_first=True), lambda x: x, True),
     (un.LSTM(F, H, dtype=torch.float64), lambda x: x.double(), True),
+    (un.GRU(F, H), lambda x: x[:, 0], True),
     (un.GRU(F, H, 2), lambda x: x, False),
     (un.GRU(F, H, bidirectional=True), lambda x: x, False),
     (un.GRU(F, H, zoneout=0.1), lambda x: x, False),
     (un.GRU(F, H, recurrent_dropout=0.1), lambda x: x, False),
-    (un.GRU(F, H), lambda x: x[0], False),
-    (un.LSTM(F, H, proj_size=2), lambda x: x, False),
-    (un.RNN(F, H, nonlinearity=torch.tanh), lambda x: x, False),
-    (un.GRU(F, H, dtype=torch.bfloat16), lambda x: x.bfloat16(), False),
-    (un.GRU(F, H, device="meta"), lambda x: x.to("meta"), False),
 ]
 
 
-@pytest.mark.skipif(not kernels.available(), reason="the compiled room is not there")
-@pytest.mark.parametrize(("layer", "convert", "is_quick"), QUICK)
-def test_the_quick_way_is_taken_where_explain_says_fused_or_not_at_all(
-    layer: Any, convert: Any, is_quick: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.skipif(not kernels.available(), reason="the compiled kernels are missing")
+@pytest.mark.parametrize(("layer", "convert", "is_single"), SINGLE_RUNS)
+def test_a_single_run_skips_the_stack_and_equals_it(
+    layer: Any, convert: Any, is_single: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the layer, and whatever looks on; its answer is the long way's, to the bit."""
+    """One layer in one direction from zeros is one operator; its outputs equal the stack's to the bit."""
     x = convert(torch.randn(T, B, F))
-    quick = layer._fast_path(x)
-    assert (quick is not None) == is_quick
-    if quick is None:
+    call = layer._check_inputs(x, None, None, None)
+    assert (layer._single_run_operands(call) is not None) == is_single
+    if not is_single:
         return
-    assert layer.explain(x).name == "fused"
-    monkeypatch.setattr(layer, "_fast_path", lambda _: None)
-    torch.testing.assert_close(quick, layer(x), rtol=0, atol=0)
-    monkeypatch.undo()
-    found = []
-    vmap(lambda x: found.append((layer._fast_path(x), layer.explain(x).name)) or x)(x[None])
-    with torch.autograd.forward_ad.dual_level():
-        found.append((layer._fast_path(x), layer.explain(x).name))
-    with monkeypatch.context() as missing:
-        missing.setattr(kernels, "_compiled", None)
-        found.append((layer._fast_path(x), layer.explain(x).name))
-    assert all(answer is None and name != "fused" for answer, name in found)
+    outputs = layer(x)
+    monkeypatch.setattr(layer, "_single_run_operands", lambda _: None)
+    torch.testing.assert_close(outputs, layer(x), rtol=0, atol=0)
+
+
+@pytest.mark.skipif(not kernels.available(), reason="the compiled kernels are missing")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"hx": torch.randn(1, B, H)},
+        {"lengths": [T, 2, 3, 0]},
+        {"resets": torch.rand(B, T) < 0.5},
+    ],
+    ids=["hx", "lengths", "resets"],
+)
+def test_a_state_lengths_or_resets_need_the_stack(options: dict[str, Any]) -> None:
+    """Each of them changes the outputs, so that a single run from zeros would be wrong."""
+    layer, x = un.GRU(F, H), torch.randn(T, B, F)
+    call = layer._check_inputs(x, *(options.get(name) for name in ("hx", "lengths", "resets")))
+    assert layer._single_run_operands(call) is None
+    assert not torch.equal(layer(x, **options)[0], layer(x)[0])
+
+
+@pytest.mark.skipif(not kernels.available(), reason="the compiled kernels are missing")
+@pytest.mark.parametrize(
+    ("layer", "convert"),
+    [
+        (un.LSTM(F, H, proj_size=2), lambda x: x),
+        (un.RNN(F, H, nonlinearity=torch.tanh), lambda x: x),
+        (un.GRU(F, H, dtype=torch.bfloat16), lambda x: x.bfloat16()),
+        (un.GRU(F, H, device="meta"), lambda x: x.to("meta")),
+    ],
+    ids=["projection", "callable", "bfloat16", "meta"],
+)
+def test_the_kernels_do_not_run_what_they_do_not_have(
+    layer: Any, convert: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plain call of such a layer reaches another backend."""
+    monkeypatch.setattr(fused, "run_recurrence", lambda *_: pytest.fail("the kernels ran"))
+    x = convert(torch.randn(T, B, F))
+    assert layer.explain(x).name != "fused"
+    layer(x)
+
+
+@pytest.mark.skipif(not kernels.available(), reason="the compiled kernels are missing")
+@pytest.mark.parametrize("context", ["vmap", "forward mode", "no kernels"])
+def test_a_plain_call_avoids_the_kernels_where_they_cannot_run(
+    context: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under vmap, in forward mode and without the compiled module."""
+    layer, x = un.GRU(F, H), torch.randn(T, B, F)
+    monkeypatch.setattr(fused, "run_recurrence", lambda *_: pytest.fail("the kernels ran"))
+    backends = []
+
+    def call(x: torch.Tensor) -> torch.Tensor:
+        backends.append(layer.explain(x).name)
+        output: torch.Tensor = layer(x)[0]
+        return output
+
+    if context == "vmap":
+        vmap(call)(x[None])
+    elif context == "forward mode":
+        with torch.autograd.forward_ad.dual_level():
+            call(x)
+    else:
+        monkeypatch.setattr(kernels, "_compiled", None)
+        monkeypatch.setattr(kernels, "_missing_said", True)  # the warning has its own test
+        call(x)
+    assert backends
+    assert "fused" not in backends
 
 
 @every_layer
-def test_a_plain_call_passes_the_door_at_once(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the quick look accepts is what the whole check makes of it, and the whole check is not run."""
+def test_a_plain_input_skips_the_full_validation(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The result equals that of the full validation, which is not run."""
     for batch_first in (False, True):
         layer, x = build(batch_first=batch_first), torch.randn(T, B, F)
-        expected = InputSpec(
-            type(layer).__name__, F, layer._state_sizes, 1, batch_first, layer.weight_ih_l0
-        )  # fmt: skip
-        slow = check_inputs(expected, x, None, None, None)
-        with monkeypatch.context() as closed:
-            closed.setattr(base, "check_inputs", lambda *_: pytest.fail("the whole check ran"))
-            quick = layer._check_inputs(x, None, None, None)
-        assert torch.equal(quick.inputs, slow.inputs)
-        assert quick[1:] == slow[1:]
+        spec = InputSpec(type(layer).__name__, F, layer._state_sizes, 1, batch_first, layer.weight_ih_l0)
+        validated = check_inputs(spec, x, None, None, None)
+        with monkeypatch.context() as patch:
+            patch.setattr(base, "check_inputs", lambda *_: pytest.fail("the full validation ran"))
+            fast = layer._check_inputs(x, None, None, None)
+        assert torch.equal(fast.inputs, validated.inputs)
+        assert fast[1:] == validated[1:]
 
 
 @pytest.mark.parametrize(
-    "given",
+    "arguments",
     [
         (torch.randn(T, F),),
         (torch.randn(T, B, F).double(),),
@@ -94,39 +146,41 @@ def test_a_plain_call_passes_the_door_at_once(build: Any, monkeypatch: pytest.Mo
         (torch.randn(T, B, F), None, [T] * B),
         (torch.randn(T, B, F), None, None, torch.zeros(B, T, dtype=torch.bool)),
     ],
-    ids=lambda given: f"{type(given[0]).__name__}-{len(given)}",
+    ids=lambda arguments: f"{type(arguments[0]).__name__}-{len(arguments)}",
 )
-def test_anything_else_is_looked_at_whole(given: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The quick look says no to all that it does not know."""
-    asked = []
-    monkeypatch.setattr(base, "check_inputs", lambda *_: asked.append(1))
-    un.GRU(F, H)._check_inputs(*(*given, None, None, None)[:4])
-    assert asked == [1]
+def test_every_other_call_is_validated_in_full(
+    arguments: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another rank, dtype, width, device, layout or type of the input, and every further argument."""
+    validations = []
+    monkeypatch.setattr(base, "check_inputs", lambda *_: validations.append(1))
+    un.GRU(F, H)._check_inputs(*(*arguments, None, None, None)[:4])
+    assert validations == [1]
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 @pytest.mark.parametrize("layout", [torch.strided, torch.jagged])
-def test_nested_tensors_are_refused_in_a_sentence(layout: torch.layout) -> None:
-    """They have no plain axes to ask for."""
+def test_nested_tensors_are_refused(layout: torch.layout) -> None:
+    """They have no common T."""
     nested = torch.nested.nested_tensor([torch.randn(2, F), torch.randn(5, F)], layout=layout)
     with pytest.raises(ArgumentError, match=r"^GRU input: expected a dense tensor, got a nested one"):
         un.GRU(F, H)(nested)
 
 
-@pytest.mark.skipif(not kernels.available(), reason="the compiled room is not there")
+@pytest.mark.skipif(not kernels.available(), reason="the compiled kernels are missing")
 def test_lengths_are_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many layers and directions there are."""
-    seen, check = [], inputs.check_lengths
-    for room in (inputs, fused):
-        monkeypatch.setattr(room, "check_lengths", lambda *a, **k: seen.append(1) or check(*a, **k))
+    validations, check = [], inputs.check_lengths
+    for module in (inputs, fused):
+        monkeypatch.setattr(module, "check_lengths", lambda *a, **k: validations.append(1) or check(*a, **k))
     un.GRU(F, H, 2, bidirectional=True)(torch.randn(T, B, F), lengths=[1, 2, 3, 4])
-    assert seen == [1]
+    assert validations == [1]
 
 
-def test_under_autocast_the_whole_check_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is there that the dtype is changed."""
-    asked = []
-    monkeypatch.setattr(base, "check_inputs", lambda *_: asked.append(1))
+def test_under_autocast_the_full_validation_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It casts the dtype."""
+    validations = []
+    monkeypatch.setattr(base, "check_inputs", lambda *_: validations.append(1))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         un.GRU(F, H)._check_inputs(torch.randn(T, B, F), None, None, None)
-    assert asked == [1]
+    assert validations == [1]

@@ -88,7 +88,7 @@ def test_a_packed_sequence_brings_its_own_lengths() -> None:
     """Others beside it are refused."""
     packed = torch.nn.utils.rnn.pack_sequence([torch.zeros(3, F)])
     assert refusal(GRU, packed, lengths=[3]) == (
-        "GRU lengths: expected None, as a PackedSequence has its own; got a list of 1."
+        "GRU lengths: expected None with a PackedSequence, which has its own; got a list of 1."
         " Leave them out, or pass the padded tensor."
     )
 

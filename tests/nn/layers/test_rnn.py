@@ -158,7 +158,9 @@ def test_weights_are_floats(dtype: Any) -> None:
     """Whole and complex numbers are refused before a weight is made of them."""
     with pytest.raises(ArgumentError) as refused:
         un.GRU(3, 5, dtype=dtype)
-    assert str(refused.value) == (f"GRU dtype: expected one of floats such as torch.float32, got {dtype!r}.")
+    assert str(refused.value) == (
+        f"GRU dtype: expected a floating-point dtype such as torch.float32, got {dtype!r}."
+    )
 
 
 @pytest.mark.parametrize("layer", [un.RNN, un.GRU, un.LSTM])

@@ -1,6 +1,6 @@
-"""How RNN, GRU and LSTM are called: the door, and the choice of a path.
+"""Forward pass of RNN, GRU and LSTM: input validation and choice of the backend.
 
-Which path an input takes is decided in one place, `_path`, and `explain()` says it.
+`RecurrentLayer._choose_backend` alone decides which backend runs; `explain()` returns its decision.
 
 Shapes: T steps, B rows, F inputs, H hidden units, P projected units; L layers, D directions.
 """
@@ -21,13 +21,13 @@ _KERNELS_MISSING = "the compiled kernels are missing"
 
 
 class Backend(NamedTuple):
-    """Which way an input goes through a layer, and why.
+    """Implementation that runs a call of a layer, and the reasons for the choice.
 
-    >>> print(Path("reference", ("the kernels have no projection", "resets are given")))
+    >>> print(Backend("reference", ("the kernels have no projection", "resets are given")))
     reference: the kernels have no projection; resets are given.
     """
 
-    name: str  # "fused": our kernels; "torch": an operator of torch; "reference": our own loop in Python
+    name: str  # "fused": the kernels; "torch": an operator of torch; "reference": a loop over steps in Python
     reasons: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ _FUSED = Backend("fused", ())  # `explain` adds the instruction set
 
 
 class RecurrentLayer(RecurrentParameters):
-    """What calling an RNN, a GRU and an LSTM has in common."""
+    """Base class of RNN, GRU and LSTM: `forward` and `explain`."""
 
     def forward(
         self,
@@ -52,43 +52,39 @@ class RecurrentLayer(RecurrentParameters):
 
         Args:
             input: (T, B, F); (B, T, F) if `batch_first`; (T, F) without a batch axis; or a
-                PackedSequence, sorted or not, which brings its own lengths.
-            hx: the state to start from, (L * D, B, H), for an LSTM the tuple (h_0, c_0) of
-                (L * D, B, P or H) and (L * D, B, H); without B where the input has none. None: zeros.
-            lengths: (B,) whole numbers from 0 to T, in any order: the steps each row has; one number
-                where the input has no batch axis. What lies beyond is never read, NaN or not.
+                PackedSequence, sorted or not, which has its own lengths.
+            hx: initial state (L * D, B, H), for an LSTM the tuple (h_0, c_0) of (L * D, B, P or H) and
+                (L * D, B, H); without B if the input has no batch axis. None: zeros.
+            lengths: (B,) integers from 0 to T in any order, the number of steps of each row; one number
+                if the input has no batch axis. Steps beyond a length are never read, NaN or not.
             resets: (B, T) bool, true where a new segment begins: the state is zero before that step.
                 In the reverse direction it is zero before step t - 1. (T,) without a batch axis.
 
         Returns:
-            The last layer's outputs, in the input's layout with D * H (or D * P) as the last axis,
-            zero beyond a row's length; and the state after each row's own last step (step 0 in
-            reverse), laid out like `hx`. For a PackedSequence the outputs are one too, and `hx`,
-            `resets` and the state have its rows in the order in which they were packed.
+            The last layer's outputs in the input's layout, with D * H (or D * P) as the last axis, zero
+            beyond a row's length; and the state after each row's last step (step 0 in reverse), in the
+            layout of `hx`. For a PackedSequence the outputs are one too, and the rows of `hx`, `resets`
+            and the state are in the order in which they were packed.
 
         Raises:
-            ArgumentError: shape, dtype, device or range of any of them is not so.
+            ArgumentError: an argument has a wrong shape, dtype, device or range.
 
-        With T = 0, or for a row of length 0, the state comes back as it was given. With B = 0 all
-        is empty. Under autocast everything is computed and returned in autocast's dtype (float64
-        layers stay as they are). Inside `torch.func` transforms, vmap among them, the layer works,
-        but vmap cannot map over `lengths`.
+        With T = 0, or for a row of length 0, the initial state is returned. With B = 0 everything is
+        empty. Under autocast everything is computed and returned in autocast's dtype (float64 layers
+        are unchanged). Inside `torch.func` transforms, vmap among them, the layer works, but vmap cannot
+        map over `lengths`.
         """
-        if hx is None and lengths is None and resets is None:
-            answered = self._fast_path(input)
-            if answered is not None:
-                return answered
         call = self._check_inputs(input, hx, lengths, resets)
-        path = self._choose_backend(call)
-        if path is _FUSED:
-            output, state = self._run_fused(call, self._weights())
+        backend = self._choose_backend(call)
+        if backend is _FUSED:
+            output, state = self._run_fused(call)
             return restore_layout(call, output, state, batch_first=self.batch_first)
-        if path.reasons[0] is _KERNELS_MISSING:
+        if backend.reasons[0] is _KERNELS_MISSING:
             kernels.say_missing_once(stacklevel=5)
-        run = self._run_torch if path.name == "torch" else self._run_reference
+        run = self._run_torch if backend.name == "torch" else self._run_reference
         if call.cast is None:
             output, state = run(call, self._weights())
-        else:  # everything is in autocast's dtype by now, and is to stay in it
+        else:  # the inputs have autocast's dtype already; the operators inside must not cast again
             with torch.autocast(call.inputs.device.type, enabled=False):
                 output, state = run(call, self._weights(call.cast))
         return restore_layout(call, output, state, batch_first=self.batch_first)
@@ -101,7 +97,7 @@ class RecurrentLayer(RecurrentParameters):
         lengths: Any = None,
         resets: Any = None,
     ) -> Backend:
-        """Which path `forward` takes with these arguments, and why; nothing is computed.
+        """Return the backend that `forward` would use with these arguments; nothing is computed.
 
         Args:
             input: as for `forward`.
@@ -110,28 +106,28 @@ class RecurrentLayer(RecurrentParameters):
             resets: as for `forward`.
 
         Returns:
-            A record with `name` and `reasons` that prints as one line.
+            The backend's name and the reasons for it; it prints as one line.
 
         Raises:
             ArgumentError: as for `forward`.
         """
-        path = self._choose_backend(self._check_inputs(input, hx, lengths, resets))
-        if path is not _FUSED:
-            return path
+        backend = self._choose_backend(self._check_inputs(input, hx, lengths, resets))
+        if backend is not _FUSED:
+            return backend
         name = kernels.build_info()["instruction_set"]
         return Backend(_FUSED.name, (f"one operator runs all steps on the {name} kernels",))
 
     def _check_inputs(self, input: Any, hx: Any, lengths: Any, resets: Any) -> LayerInputs:  # noqa: A002
         if hx is None and lengths is None and resets is None and self._is_plain(input):
             return LayerInputs(input.transpose(0, 1) if self.batch_first else input)
-        expected = InputSpec(
+        spec = InputSpec(
             type(self).__name__, self.input_size, self._state_sizes, self.num_layers * self._directions,
             self.batch_first, self._first_weight,
         )  # fmt: skip
-        return check_inputs(expected, input, hx, lengths, resets)
+        return check_inputs(spec, input, hx, lengths, resets)
 
     def _is_plain(self, input: Any) -> bool:  # noqa: A002
-        """Return true if `check_inputs`, which takes longer, would pass this input unchanged."""
+        """Return true if `check_inputs`, which takes longer, would accept this input unchanged."""
         weight = self._parameters.get("weight_ih_l0")
         return (
             type(input) is Tensor
@@ -147,85 +143,86 @@ class RecurrentLayer(RecurrentParameters):
         )
 
     def _choose_backend(self, call: LayerInputs) -> Backend:
-        """The one place that decides which path a call takes."""
-        against = self._reasons_against_kernels(call.inputs)
-        if not against:
+        """Choose the first of fused, torch and reference that can run the call."""
+        against_kernels = self._reasons_against_kernels(call.inputs)
+        if not against_kernels:
             return _FUSED
-        more = self._reasons_against_torch(call)
-        if more:
-            return Backend("reference", (*against, *more))
+        against_torch = self._reasons_against_torch(call)
+        if against_torch:
+            return Backend("reference", (*against_kernels, *against_torch))
         assert self._operator is not None
-        runs = f"torch.{self._operator.name} runs the whole layer"
+        operator = f"torch.{self._operator.name} runs the whole layer"
         if call.inputs.is_cuda and torch.backends.cudnn.is_acceptable(call.inputs):  # type: ignore[no-untyped-call]
-            runs += " on cuDNN"
-        return Backend("torch", (*against, runs))
+            operator += " on cuDNN"
+        return Backend("torch", (*against_kernels, operator))
 
     def _reasons_against_kernels(self, x: Tensor) -> list[str]:
-        """Why the kernels cannot run this; nothing where they can."""
-        against = []
+        """List why the kernels cannot run this input; empty if they can."""
+        reasons = []
         if not kernels.available():
-            against.append(_KERNELS_MISSING)
+            reasons.append(_KERNELS_MISSING)
         if not fused.has_kernel(self._cell):
-            against.append("the kernels know nonlinearities by name, and this is a callable")
+            reasons.append("the kernels know nonlinearities by name, and this is a callable")
         if self.proj_size:
-            against.append("the kernels have no projection")
+            reasons.append("the kernels have no projection")
         if x.dtype not in launch.DTYPES:
-            against.append(f"the kernels have no {str(x.dtype).removeprefix('torch.')}")
+            reasons.append(f"the kernels have no {str(x.dtype).removeprefix('torch.')}")
         if not x.is_cpu:
-            against.append(f"the input is on {x.device}, the kernels on the CPU")
+            reasons.append(f"the input is on {x.device}, the kernels on the CPU")
         if torch_internals.transform_level() is not None:
-            against.append("a torch.func transform is active, and the kernels cannot be mapped")
+            reasons.append("a torch.func transform is active, and the kernels cannot be mapped")
         if torch_internals.is_in_forward_mode():
-            against.append("derivatives are taken in forward mode")
-        return against
+            reasons.append("derivatives are taken in forward mode")
+        return reasons
 
     def _reasons_against_torch(self, call: LayerInputs) -> list[str]:
-        """Why no operator of torch can run this; nothing where one can."""
-        against = []
+        """List why no operator of torch can run this call; empty if one can."""
+        reasons = []
         if self._operator is None:
-            against.append(f"torch has no operator for nonlinearity={getattr(self, 'nonlinearity', None)!r}")
+            reasons.append(f"torch has no operator for nonlinearity={getattr(self, 'nonlinearity', None)!r}")
         if self.layer_norm:
-            against.append("torch has no layer norm in a recurrence")
+            reasons.append("torch has no layer norm in a recurrence")
         if self._rates is not None:
-            against.append("torch has no zoneout")
+            reasons.append("torch has no zoneout")
         if self.recurrent_dropout > 0 and self.training:
-            against.append("torch has no recurrent dropout")
+            reasons.append("torch has no recurrent dropout")
         if call.lengths is not None:
-            against.append("not every length is T")
+            reasons.append("not every length is T")
         if call.resets is not None:
-            against.append("resets are given")
+            reasons.append("resets are given")
         if call.inputs.shape[0] == 0:
-            against.append("there is no step (T = 0)")
+            reasons.append("there is no step (T = 0)")
         if torch_internals.transform_level() is not None:
-            against.append("torch's operator cannot be mapped either")
-        return against
+            reasons.append("torch's operator cannot be mapped either")
+        return reasons
 
-    def _fast_path(self, x: Any) -> tuple[Tensor, Any] | None:
-        """The answer to the plainest call, of one layer in one direction; None where it is not so plain.
+    def _run_fused(self, call: LayerInputs) -> tuple[Tensor, tuple[Tensor, ...]]:
+        operands = self._single_run_operands(call)
+        if operands is None:
+            return self._run_stack(call, self._weights(), fused.fused_unroll_validated)
+        spec = fused.default_spec(self._cell, self._weights_type, self._present)
+        output, *state = fused.run_recurrence(spec, operands, None, (1,))
+        return output, tuple(state)
 
-        At the sizes where people forecast, the steps that every other call takes cost as much as the kernels.
-        Whether the kernels can is asked as `_path` asks it.
+    def _single_run_operands(self, call: LayerInputs) -> tuple[Tensor, ...] | None:
+        """Return the operands of one layer in one direction from zeros; None if the call needs more.
+
+        Such a call skips `unroll_stack`, which takes as long as the kernels at the sizes of forecasting.
         """
         if (
-            self.num_layers > 1 or self.bidirectional or self.zoneout != 0 or self.recurrent_dropout != 0
-            or torch.compiler.is_compiling() or not self._is_plain(x) or self._reasons_against_kernels(x)
+            call.state is not None or call.lengths is not None or call.resets is not None
+            or self.num_layers > 1 or self.bidirectional or self.zoneout != 0 or self.recurrent_dropout != 0
+            or torch.compiler.is_compiling()
         ):  # fmt: skip
             return None
-        rule, own = fused.default_spec(self._cell, self._weights_type, self._present), self._parameters
-        operands = [x.transpose(0, 1) if self.batch_first else x]
+        parameters, operands = self._parameters, [call.inputs]
         for name in self._slots[0][0]:
             if name is not None:
-                weight = own.get(name)
-                if weight is None:
-                    return None  # computed from others
+                weight = parameters.get(name)
+                if weight is None:  # computed from other weights: parametrized or pruned
+                    return None
                 operands.append(weight)
-        output, *state = fused.run_recurrence(rule, tuple(operands), None, (1,))
-        if self.batch_first:
-            output = output.transpose(0, 1)
-        return output, state[0] if len(state) == 1 else tuple(state)
-
-    def _run_fused(self, call: LayerInputs, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        return self._run_stack(call, weights, fused.fused_unroll_validated)
+        return tuple(operands)
 
     def _run_torch(self, call: LayerInputs, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
         assert self._operator is not None
@@ -251,12 +248,12 @@ class RecurrentLayer(RecurrentParameters):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         states = None
         if call.state is not None:
-            each = [self._state_type(*parts) for parts in zip(*call.state, strict=True)]
-            states = [each[k : k + self._directions] for k in range(0, len(each), self._directions)]
+            initial = [self._state_type(*parts) for parts in zip(*call.state, strict=True)]
+            states = [initial[k : k + self._directions] for k in range(0, len(initial), self._directions)]
         output, finals = unroll_stack(
             self._cell, call.inputs, weights, states, lengths=call.lengths, resets=call.resets,
             dropout=self.dropout, recurrent_dropout=self.recurrent_dropout, zoneout=self._rates,
             training=self.training, run=run,
         )  # fmt: skip
-        ended = [state for layer in finals for state in layer]
-        return output, tuple(torch.stack(parts) for parts in zip(*ended, strict=True))
+        last_states = [state for layer in finals for state in layer]
+        return output, tuple(torch.stack(parts) for parts in zip(*last_states, strict=True))

@@ -1,4 +1,4 @@
-"""A layer of any cell: what RNN, GRU and LSTM are to theirs, on the reference path.
+"""CellLayer: stacked, bidirectional layers of any cell, on the reference backend.
 
 Shapes: T steps, B rows, F inputs; L layers, D directions.
 """
@@ -20,7 +20,7 @@ from unrolled.nn.ops.unroll import unroll
 
 
 class Direction(NamedTuple):
-    """One run over the input: a cell, its weights, and which way it goes."""
+    """One direction of a layer: a cell, its weights, and whether it runs in reverse."""
 
     cell: Any  # a `Cell`
     weights: Any  # the NamedTuple of tensors (or None) that its step takes
@@ -28,12 +28,12 @@ class Direction(NamedTuple):
 
 
 class CellLayer(nn.Module):
-    """Layers on top of one another, each in the directions given, of any cell.
+    """Stacked layers of any cell, each in one or two directions.
 
     Args:
         input_size: F.
-        layers: the directions of each layer, one or two; every state must have the same sizes. The
-            weights are copied and become parameters with torch's names, such as `weight_ih_l0_reverse`.
+        layers: the directions of each layer, one or two; all states must have equal sizes. The weights
+            are copied and become parameters with torch's names, such as `weight_ih_l0_reverse`.
         batch_first: (B, T, F) instead of (T, B, F), for input and output but not for the state.
 
     Raises:
@@ -63,17 +63,22 @@ class CellLayer(nn.Module):
         if len(sizes) > 1 or len({len(layer) for layer in layers}) > 1:
             raise ArgumentError(
                 "CellLayer layers: expected states of one size, and as many directions in each layer; got"
-                f" {sorted(sizes)} and {[len(layer) for layer in layers]}. Make a layer of each by itself."
+                f" {sorted(sizes)} and {[len(layer) for layer in layers]}. Make one CellLayer for each."
             )
         self.input_size, self.num_layers, self.batch_first = input_size, len(layers), batch_first
         (self._sizes,) = sizes
         self._layers = [
-            [self._keep(direction, f"_l{k}{suffix}") for direction, suffix in zip(layer, ("", "_reverse"))]  # noqa: B905 (one direction has one)
+            [
+                self._register(direction, f"_l{k}{suffix}")
+                for direction, suffix in zip(layer, ("", "_reverse"), strict=False)
+            ]
             for k, layer in enumerate(layers)
         ]
 
-    def _keep(self, direction: Direction, suffix: str) -> tuple[Cell[Any, Any], type, dict[str, str], bool]:
-        """Register the weights of one direction; the names they got, by what they are."""
+    def _register(
+        self, direction: Direction, suffix: str
+    ) -> tuple[Cell[Any, Any], type, dict[str, str], bool]:
+        """Register the weights of one direction; return their parameter names by field."""
         names = {}
         for field, weight in direction.weights._asdict().items():
             if weight is not None:
@@ -84,7 +89,7 @@ class CellLayer(nn.Module):
         return direction.cell, type(direction.weights), names, direction.is_reverse
 
     def directions(self, cast: torch.dtype | None = None) -> list[list[Direction]]:
-        """The cells and weights as they stand, layer by layer, in the dtype `cast` if given."""
+        """Return the cells and current weights, layer by layer, in the dtype `cast` if given."""
 
         def read(name: str) -> Tensor:
             weight: Tensor = getattr(self, name)
@@ -109,77 +114,76 @@ class CellLayer(nn.Module):
         """Run the layers over the input.
 
         Args:
-            input: (T, B, F); (B, T, F) if `batch_first`; (T, F) without a batch axis;
-                or a PackedSequence, which is answered with one.
-            hx: the state to start from, each part (L * D, B, size), a tuple where there are several
-                parts; without B where the input has none. None: the cells' own initial state.
-            lengths: (B,) whole numbers from 0 to T: the steps each row has.
+            input: (T, B, F); (B, T, F) if `batch_first`; (T, F) without a batch axis; or a
+                PackedSequence, for which the outputs are one too.
+            hx: initial state, each part (L * D, B, size), a tuple if there are several parts; without B
+                if the input has no batch axis. None: the cells' initial state.
+            lengths: (B,) integers from 0 to T, the number of steps of each row.
             resets: (B, T) bool, true where a new segment begins; as for `unroll`.
 
         Returns:
-            The last layer's outputs, in the input's layout, the directions side by side on the last
-            axis, each at the step it belongs to, zero beyond a row's length; and the state after each
-            row's own last step (step 0 in reverse), laid out like `hx`.
+            The last layer's outputs in the input's layout, the directions concatenated on the last axis,
+            each at its own step, zero beyond a row's length; and the state after each row's last step
+            (step 0 in reverse), in the layout of `hx`.
 
         Raises:
-            ArgumentError: shape, dtype, device or range of any of them is not so.
+            ArgumentError: an argument has a wrong shape, dtype, device or range.
         """
         depth, first = sum(map(len, self._layers)), next(self.parameters())
-        expected = InputSpec(
-            "CellLayer", self.input_size, dict(self._sizes), depth, self.batch_first, first
-        )  # fmt: skip
-        call = check_inputs(expected, input, hx, lengths, resets)
+        spec = InputSpec("CellLayer", self.input_size, dict(self._sizes), depth, self.batch_first, first)
+        call = check_inputs(spec, input, hx, lengths, resets)
         with torch.autocast(call.inputs.device.type, enabled=False) if call.cast else nullcontext():
             output, state = self._run(call)
         return restore_layout(call, output, state, batch_first=self.batch_first)
 
     def _run(self, call: LayerInputs) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Time-major outputs of the last layer, and the parts of the state that each direction ends in."""
-        x, ended = call.inputs, []
-        starts = None if call.state is None else iter(zip(*call.state, strict=True))
+        """Return the outputs (T, B, D * H) of the last layer, and the parts of all last states, stacked."""
+        x, last_states = call.inputs, []
+        initial = None if call.state is None else iter(zip(*call.state, strict=True))
         for layer in self.directions(call.cast):
             outputs = []
             for cell, weights, is_reverse in layer:
                 state = cell.initial_state(x.shape[1], weights)
                 output, state = unroll(
-                    cell, x, weights, state if starts is None else state._make(next(starts)),
+                    cell, x, weights, state if initial is None else state._make(next(initial)),
                     lengths=call.lengths, resets=call.resets, reverse=is_reverse,
                 )  # fmt: skip
                 outputs.append(output)
-                ended.append(state)
+                last_states.append(state)
             x = torch.cat(outputs, dim=-1)
-        return x, tuple(torch.stack(parts) for parts in zip(*ended, strict=True))
+        return x, tuple(torch.stack(parts) for parts in zip(*last_states, strict=True))
 
     def explain(self, *_: Any, **__: Any) -> Backend:
-        """Which path `forward` takes, and why: the same for every input."""
-        known, unknown = {}, {}  # for their order
-        for cell, names in [(way[0], way[2]) for layer in self._layers for way in layer]:
+        """Return the backend that `forward` uses, which is the reference for every input, and the reasons."""
+        fusible: dict[str, None] = {}  # dictionaries as ordered sets
+        unsupported: dict[str, None] = {}
+        for cell, names in [(each[0], each[2]) for layer in self._layers for each in layer]:
             name = type(cell).__name__
             if "weight_hr" in names:
-                unknown[f"{name} with a projection"] = cell
+                unsupported[f"{name} with a projection"] = None
             elif fused.has_kernel(cell):
-                known[name] = cell
+                fusible[name] = None
             else:
-                unknown[name + " with a callable" * isinstance(cell, RNNCell)] = cell
+                unsupported[name + " with a callable" * isinstance(cell, RNNCell)] = None
         reasons = []
-        if unknown:
-            reasons.append(f"the kernels do not have {', '.join(unknown)}")
-        if known:
-            shown = ", ".join(known)
-            reasons.append(f"a CellLayer runs every cell in Python, {shown} too, which the kernels have")
+        if unsupported:
+            reasons.append(f"the kernels do not have {', '.join(unsupported)}")
+        if fusible:
+            cells = ", ".join(fusible)
+            reasons.append(f"a CellLayer runs every cell in Python, {cells} too, which the kernels have")
         return Backend("reference", tuple(reasons))
 
     def extra_repr(self) -> str:
-        """The cells, and which way they go."""
-        shown = [
+        """Format the cells and their directions."""
+        cells = [
             f"{cell}{' in reverse' * is_reverse}"
             for layer in self._layers
             for cell, _, _, is_reverse in layer
         ]
-        return ", ".join([str(self.input_size), *shown, *(["batch_first=True"] if self.batch_first else [])])
+        return ", ".join([str(self.input_size), *cells, *(["batch_first=True"] if self.batch_first else [])])
 
 
 def _state_sizes(direction: Direction) -> tuple[tuple[str, int], ...]:
-    """What each part of a cell's state is called in `hx`, and the size of its last axis."""
+    """Return the name of each part of a cell's state in `hx`, and the size of its last axis."""
     state = direction.cell.initial_state(1, direction.weights)
     return tuple((f"{part}_0", h.shape[-1]) for part, h in state._asdict().items())

@@ -1,4 +1,4 @@
-"""What a recurrent layer is called with, checked, in the one form that every path takes.
+"""Validation of the arguments of a recurrent layer, and their conversion to time-major tensors.
 
 Shapes: T steps, B rows, F inputs; L layers, D directions (1 or 2).
 """
@@ -18,53 +18,54 @@ from unrolled.validation import ErrorCollector
 
 
 class LayerInputs(NamedTuple):
-    """One call of a layer: time-major, with a batch axis, in the dtype the layer computes in."""
+    """Validated arguments of one call: time-major, with a batch axis, in the dtype of the computation."""
 
     inputs: Tensor  # (T, B, F)
-    state: tuple[Tensor, ...] | None = None  # each (L * D, B, size), None for zeros
-    lengths: Tensor | None = None  # (B,) int64, None where every row has T steps
+    state: tuple[Tensor, ...] | None = None  # each (L * D, B, size); None for zeros
+    lengths: Tensor | None = None  # (B,) int64; None if every row has T steps
     resets: Tensor | None = None  # (B, T) bool
-    is_batched: bool = True  # false where the caller left the batch axis out
-    packed: PackedSequence | None = None  # what the inputs and lengths came from
-    cast: torch.dtype | None = None  # what autocast asks for; inputs and state have it
+    is_batched: bool = True  # false if the caller's input has no batch axis
+    packed: PackedSequence | None = None  # the caller's input, if it is one
+    cast: torch.dtype | None = None  # autocast's dtype, which inputs and state have already
 
 
 class InputSpec(NamedTuple):
-    """What a layer says about its calls."""
+    """Requirements of a layer on its arguments."""
 
-    name: str
+    name: str  # of the layer, for errors
     input_size: int
     state_sizes: Mapping[str, int]  # the last axis of each part of hx, by the part's name
     depth: int  # L * D
     batch_first: bool
-    weight: Tensor  # has the dtype and device that the call must have
+    weight: Tensor  # the arguments must have its dtype and device
 
 
 def check_inputs(layer: InputSpec, input: Any, hx: Any, lengths: Any, resets: Any) -> LayerInputs:  # noqa: A002 (torch's name)
-    """Check one call of a layer and bring it into the form that every path takes.
+    """Validate the arguments of one call and convert them to the form that every backend takes.
 
     Args:
-        layer: what the layer expects.
-        input: (T, B, F), (B, T, F) where batch comes first, (T, F), or a PackedSequence.
-        hx: None for zeros; else what `layer.state_sizes` says, each part (L * D, B, size), without B
-            where the input has none.
-        lengths: (B,) whole numbers from 0 to T, one number where the input has no batch axis, or None.
-        resets: (B, T) bool, (T,) where the input has no batch axis, or None.
+        layer: the layer's requirements.
+        input: (T, B, F), (B, T, F) with `batch_first`, (T, F), or a PackedSequence.
+        hx: None for zeros; else the parts of `layer.state_sizes`, each (L * D, B, size), without B if
+            the input has no batch axis.
+        lengths: (B,) integers from 0 to T; one number if the input has no batch axis; or None.
+        resets: (B, T) bool; (T,) if the input has no batch axis; or None.
 
     Raises:
-        ArgumentError: any of them is not so; every fault of the call has its line. Under torch.compile
-            and export, where tensors have no values yet, the range of lengths is not looked at.
+        ArgumentError: an argument has a wrong type, shape, dtype, device or range; every fault has its
+            line. Under torch.compile and export, where tensors have no values, the range of lengths is
+            not checked.
     """
     packed = None
     if isinstance(input, PackedSequence):
         if lengths is not None:
             raise ArgumentError(
-                f"{layer.name} lengths: expected None, as a PackedSequence has its own;"
+                f"{layer.name} lengths: expected None with a PackedSequence, which has its own;"
                 f" got {describe_type(lengths)}. Leave them out, or pass the padded tensor."
             )
         layer, packed = layer._replace(batch_first=False), input
         input, lengths = pad_packed(f"{layer.name} input", packed)  # noqa: A001
-    inputs = _inputs(layer, input)
+    inputs = _check_input(layer, input)
     is_batched = inputs.ndim == 3
     if not is_batched:
         inputs = inputs[:, None]
@@ -72,7 +73,7 @@ def check_inputs(layer: InputSpec, input: Any, hx: Any, lengths: Any, resets: An
         inputs = inputs.transpose(0, 1)
     T, B, _ = inputs.shape
     faults = ErrorCollector()
-    state = faults.collect(_state, layer, inputs, hx, is_batched)
+    state = faults.collect(_check_state, layer, inputs, hx, is_batched)
     if lengths is not None:
         lengths = faults.collect(check_lengths, layer.name, lengths, B, T, is_batched=is_batched)
     if resets is not None:
@@ -81,10 +82,9 @@ def check_inputs(layer: InputSpec, input: Any, hx: Any, lengths: Any, resets: An
             faults.add(f"{layer.name} resets: expected values, got a tensor on meta, where there are none.")
     faults.raise_if_any()
     if lengths is not None:
-        is_held = (
-            torch.compiler.is_compiling() or torch_internals.is_tracing()
-        )  # by a graph, for other lengths
-        is_full = not is_held and bool((lengths == T).all())
+        # A graph is recorded for any lengths, so it must not depend on the values of these.
+        is_recorded = torch.compiler.is_compiling() or torch_internals.is_tracing()
+        is_full = not is_recorded and bool((lengths == T).all())
         lengths = None if is_full else lengths.to(inputs.device)
     resets = None if resets is None else resets.to(inputs.device)
     return LayerInputs(inputs, state, lengths, resets, is_batched, packed, autocast_dtype(layer.weight))
@@ -93,35 +93,35 @@ def check_inputs(layer: InputSpec, input: Any, hx: Any, lengths: Any, resets: An
 def restore_layout(
     call: LayerInputs, output: Tensor, state: tuple[Tensor, ...], *, batch_first: bool
 ) -> tuple[Any, Any]:
-    """What a path made of a call, (T, B, size) and the parts (L * D, B, size), as the caller laid it out."""
-    laid: Any = output
+    """Convert the output (T, B, size) and the state parts (L * D, B, size) to the caller's layout."""
+    restored: Any = output
     if call.packed is not None:
-        laid = pack_like(output, call.packed)
+        restored = pack_like(output, call.packed)
     elif not call.is_batched:
-        laid, state = output[:, 0], tuple(part[:, 0] for part in state)
+        restored, state = output[:, 0], tuple(part[:, 0] for part in state)
     elif batch_first:
-        laid = output.transpose(0, 1)
-    return laid, state[0] if len(state) == 1 else state
+        restored = output.transpose(0, 1)
+    return restored, state[0] if len(state) == 1 else state
 
 
 def autocast_dtype(weight: Tensor) -> torch.dtype | None:
-    """The dtype that autocast asks of a layer with this weight, None where it asks nothing."""
+    """Return autocast's dtype for a layer with this weight; None if autocast is off or the weight float64."""
     device = weight.device.type
     if weight.dtype == torch.float64 or not torch.amp.is_autocast_available(device):
         return None
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
 
 
-def _inputs(layer: InputSpec, found: Any) -> Tensor:
-    """The input as it came, if it is a tensor of the right rank, width, dtype and device."""
+def _check_input(layer: InputSpec, x: Any) -> Tensor:
+    """Check the rank, width, dtype and device of the input; cast it under autocast."""
     name = f"{layer.name} input"
-    if not isinstance(found, Tensor):
+    if not isinstance(x, Tensor):
         raise ArgumentError(
-            f"{name}: expected a tensor, got {type(found).__name__}. Convert with torch.as_tensor."
+            f"{name}: expected a tensor, got {type(x).__name__}. Convert with torch.as_tensor."
         )
-    check_dense(name, found)
-    shape, width = tuple(found.shape), layer.input_size
-    if found.ndim not in {2, 3}:
+    check_dense(name, x)
+    shape, width = tuple(x.shape), layer.input_size
+    if x.ndim not in {2, 3}:
         axes = "(B, T, F)" if layer.batch_first else "(T, B, F)"
         raise ArgumentError(
             f"{name}: expected {axes}, or (T, F) without a batch; got shape {shape}. Reshape it."
@@ -132,13 +132,13 @@ def _inputs(layer: InputSpec, found: Any) -> Tensor:
             f"{name}: the last axis must be input_size={width}; got shape {shape}."
             f" Rebuild with input_size={shape[-1]} or select {width} columns."
         )
-    faults.collect(_check_kind, name, found, layer.weight)
+    faults.collect(_check_dtype_and_device, name, x, layer.weight)
     faults.raise_if_any()
-    return found.to(autocast_dtype(layer.weight) or found.dtype)
+    return x.to(autocast_dtype(layer.weight) or x.dtype)
 
 
-def _state(layer: InputSpec, inputs: Tensor, hx: Any, is_batched: bool) -> tuple[Tensor, ...] | None:
-    """The parts of hx, each (L * D, B, size); None where there is none."""
+def _check_state(layer: InputSpec, inputs: Tensor, hx: Any, is_batched: bool) -> tuple[Tensor, ...] | None:
+    """Check the parts of hx and return them, each (L * D, B, size); None for None."""
     B, parts = inputs.shape[1], layer.state_sizes
     if hx is None:
         return None
@@ -149,36 +149,37 @@ def _state(layer: InputSpec, inputs: Tensor, hx: Any, is_batched: bool) -> tuple
         or len(hx) != len(parts)
         or not all(isinstance(h, Tensor) for h in hx)
     ):
-        wanted = "a tensor" if len(parts) == 1 else f"a tuple of tensors ({', '.join(parts)})"
+        expected = "a tensor" if len(parts) == 1 else f"a tuple of tensors ({', '.join(parts)})"
         raise ArgumentError(
-            f"{layer.name} hx: expected {wanted}, got {describe_type(hx)}. Leave it out to start from zeros."
+            f"{layer.name} hx: expected {expected}, got {describe_type(hx)}."
+            " Leave it out to start from zeros."
         )
     faults = ErrorCollector()
     for (part, size), h in zip(parts.items(), hx, strict=True):
         name = f"{layer.name} hx" if len(parts) == 1 else f"{layer.name} hx, {part}"
         check_dense(name, h)
-        wanted_shape = (layer.depth, B, size) if is_batched else (layer.depth, size)
-        if tuple(h.shape) != wanted_shape:
+        shape = (layer.depth, B, size) if is_batched else (layer.depth, size)
+        if tuple(h.shape) != shape:
             axes = "num_layers * directions, B" if is_batched else "num_layers * directions"
             got = tuple(h.shape)
-            faults.add(f"{name}: expected shape {wanted_shape}, which is ({axes}, size); got {got}.")
-        faults.collect(_check_kind, name, h, layer.weight)
+            faults.add(f"{name}: expected shape {shape}, which is ({axes}, size); got {got}.")
+        faults.collect(_check_dtype_and_device, name, h, layer.weight)
     faults.raise_if_any()
     return tuple((h if is_batched else h[:, None]).to(inputs.dtype) for h in hx)
 
 
-def _check_kind(name: str, found: Tensor, weight: Tensor) -> None:
-    """Refuse a dtype or device that is not the weights'; autocast converts the dtype instead."""
-    dtype, wanted = found.dtype, weight.dtype
-    is_cast = autocast_dtype(weight) is not None and found.is_floating_point() and dtype != torch.float64
-    if dtype != wanted and not is_cast:
-        layer = f" or the layer with .to({dtype})" if found.is_floating_point() else ""
+def _check_dtype_and_device(name: str, tensor: Tensor, weight: Tensor) -> None:
+    """Check that dtype and device are those of the weights; under autocast a dtype that is cast passes."""
+    dtype, expected = tensor.dtype, weight.dtype
+    is_cast = autocast_dtype(weight) is not None and tensor.is_floating_point() and dtype != torch.float64
+    if dtype != expected and not is_cast:
+        layer = f" or the layer with .to({dtype})" if tensor.is_floating_point() else ""
         raise ArgumentError(
-            f"{name}: expected {wanted}, the dtype of the weights; got {dtype}."
-            f" Convert it with .to({wanted}){layer}."
+            f"{name}: expected {expected}, the dtype of the weights; got {dtype}."
+            f" Convert it with .to({expected}){layer}."
         )
-    if found.device != weight.device:
+    if tensor.device != weight.device:
         raise ArgumentError(
-            f"{name}: expected it on {weight.device}, where the weights are; got it on {found.device}."
+            f"{name}: expected it on {weight.device}, where the weights are; got it on {tensor.device}."
             f" Move it with .to({str(weight.device)!r})."
         )

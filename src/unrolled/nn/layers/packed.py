@@ -1,4 +1,4 @@
-"""torch's PackedSequence, taken apart into a padded batch with lengths, and put together again.
+"""Conversion of torch's PackedSequence to a padded batch with lengths, and back.
 
 Shapes: T steps of the longest row, B rows, F features.
 """
@@ -11,14 +11,14 @@ from unrolled.errors import ArgumentError
 
 
 def pad_packed(name: str, packed: PackedSequence) -> tuple[Tensor, Tensor]:
-    """The rows (T, B, F), padded with zeros, and their lengths (B,), both in the order they were packed from.
+    """Return the rows (T, B, F), padded with zeros, and their lengths (B,), in the order before packing.
 
     Args:
-        name: what an error calls the sequence.
+        name: of the argument, for errors.
         packed: sorted or not.
 
     Raises:
-        ArgumentError: a step holds not one vector (F,) a row.
+        ArgumentError: a step is not one vector (F,) for each row.
     """
     if packed.data.ndim != 2:
         raise ArgumentError(
@@ -30,7 +30,7 @@ def pad_packed(name: str, packed: PackedSequence) -> tuple[Tensor, Tensor]:
 
 
 def pack_like(rows: Tensor, packed: PackedSequence) -> PackedSequence:
-    """Rows (T, B, F) in the order of `pad_packed`, packed in the very order that `packed` has.
+    """Pack rows (T, B, F), which are in the order of `pad_packed`, in the order of `packed`.
 
     >>> before = torch.nn.utils.rnn.pack_sequence([torch.ones(1, 2), torch.ones(3, 2)], enforce_sorted=False)
     >>> pack_like(pad_packed("x", before)[0] + 1, before).data.shape

@@ -1,4 +1,4 @@
-"""What RNN, GRU and LSTM are made of: their settings, checked, and their weights under torch's names.
+"""Options and weights of RNN, GRU and LSTM: validation, parameters under torch's names, initialisation.
 
 Shapes: F inputs, H hidden units, P projected units; L layers, D directions.
 """
@@ -16,11 +16,11 @@ from unrolled.validation import ErrorCollector, check_float, check_int
 
 P = ParamSpec("P")
 
-_CONSTANT_INITS = {"slope": 0.25, "gain": 1.0, "bias_cell": 0.0}  # not drawn; the slope's is torch.nn.PReLU's
+_CONSTANT_INITS = {"slope": 0.25, "gain": 1.0, "bias_cell": 0.0}  # by prefix; the slope is torch.nn.PReLU's
 
 
 class TorchOperator(NamedTuple):
-    """The operator of torch that runs this recurrence whole, where there is one."""
+    """Operator of torch that runs a whole layer."""
 
     name: str
     run: Callable[..., tuple[Tensor, ...]]
@@ -28,7 +28,7 @@ class TorchOperator(NamedTuple):
 
 
 def reject_proj_size(build: Callable[Concatenate[Any, P], None]) -> Callable[Concatenate[Any, P], None]:
-    """A constructor that refuses proj_size in a sentence; its signature stays torch's, which has none."""
+    """Wrap a constructor so that proj_size raises an ArgumentError; the signature stays torch's."""
 
     @wraps(build)
     def checked(self: Any, /, *args: P.args, **settings: P.kwargs) -> None:
@@ -42,7 +42,7 @@ def reject_proj_size(build: Callable[Concatenate[Any, P], None]) -> Callable[Con
 
 
 class RecurrentParameters(nn.Module):
-    """The settings and weights of a recurrent layer; each layer says what its cell and its weights are."""
+    """Options and weights of a recurrent layer; subclasses define the cell and the shapes of its weights."""
 
     _state_type: Any  # the cell's NamedTuples
     _weights_type: Any
@@ -52,7 +52,7 @@ class RecurrentParameters(nn.Module):
         dropout: float, bidirectional: bool, proj_size: int, device: Any, dtype: torch.dtype | None,
         recurrent_dropout: float, zoneout: Any, layer_norm: bool,
     ) -> None:  # fmt: skip
-        """Check and keep the settings, then create the weights; every constructor ends here."""
+        """Validate and store the options, then create the weights; every constructor ends here."""
         name, faults = type(self).__name__, ErrorCollector()
         self.input_size = faults.collect(check_int, f"{name} input_size", input_size, least=1)
         self.hidden_size = faults.collect(check_int, f"{name} hidden_size", hidden_size, least=1)
@@ -61,17 +61,17 @@ class RecurrentParameters(nn.Module):
         most = None if self.hidden_size is None else self.hidden_size - 1
         self.proj_size = faults.collect(check_int, f"{name} proj_size", proj_size, least=0, most=most)
         if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-            faults.add(f"{name} dtype: expected one of floats such as torch.float32, got {dtype!r}.")
+            faults.add(f"{name} dtype: expected a floating-point dtype such as torch.float32, got {dtype!r}.")
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
         self.recurrent_dropout = faults.collect(
             check_float, f"{name} recurrent_dropout", recurrent_dropout, least=0, most=1
         )
-        self.zoneout = faults.collect(self._checked_zoneout, zoneout)
+        self.zoneout = faults.collect(self._check_zoneout, zoneout)
         self.layer_norm = layer_norm
         for option in ("bias", "batch_first", "bidirectional", "layer_norm"):
             if not isinstance(getattr(self, option), bool):
                 faults.add(f"{name} {option}: expected True or False, got {getattr(self, option)!r}.")
-        faults.collect(getattr, self, "_cell")  # refuses a nonlinearity that nobody knows
+        faults.collect(getattr, self, "_cell")  # raises for an unknown nonlinearity
         faults.raise_if_any()
         if self.dropout > 0 and num_layers == 1:
             warnings.warn(
@@ -80,13 +80,13 @@ class RecurrentParameters(nn.Module):
             )
         self._create(device, dtype)
 
-    def _checked_zoneout(self, zoneout: Any) -> float | tuple[float, ...]:
-        """A rate for the whole state, or one for each of its parts where there are more than one."""
+    def _check_zoneout(self, zoneout: Any) -> float | tuple[float, ...]:
+        """Check one rate for the whole state, or one for each part of a state of several parts."""
         name, parts = f"{type(self).__name__} zoneout", self._state_type._fields
         if isinstance(zoneout, tuple | list) and len(parts) > 1:
             if len(zoneout) != len(parts):
-                wanted = f"one number or {len(parts)}, ({', '.join(parts)})"
-                raise ArgumentError(f"{name}: expected {wanted}; got {len(zoneout)}.")
+                expected = f"one number or {len(parts)}, ({', '.join(parts)})"
+                raise ArgumentError(f"{name}: expected {expected}; got {len(zoneout)}.")
             return tuple(
                 check_float(f"{name}, {part}", rate, least=0, most=1)
                 for part, rate in zip(parts, zoneout, strict=True)
@@ -94,8 +94,8 @@ class RecurrentParameters(nn.Module):
         return check_float(name, zoneout, least=0, most=1)
 
     def _create(self, device: Any, dtype: torch.dtype | None) -> None:
-        """Register the weights of every layer and direction, in torch's order, and give them values."""
-        self._names: list[list[dict[str, str]]] = []  # the name of each weight, by what it is
+        """Register and initialise the weights of every layer and direction, in torch's order."""
+        self._names: list[list[dict[str, str]]] = []  # parameter names by field of the weights' NamedTuple
         for layer in range(self.num_layers):
             self._names.append([])
             width = self.input_size if layer == 0 else self._output_size * self._directions
@@ -105,7 +105,7 @@ class RecurrentParameters(nn.Module):
                     weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
                     self.register_parameter(names[field], weight)
                 self._names[layer].append(names)
-        # The same in the order of the weights' NamedTuple, so that a call need not sort them.
+        # In the order of the weights' NamedTuple, so that a call need not sort them.
         fields = self._weights_type._fields
         self._slots = [[[names.get(field) for field in fields] for names in layer] for layer in self._names]
         self._present = tuple(name is not None for name in self._slots[0][0])
@@ -113,7 +113,7 @@ class RecurrentParameters(nn.Module):
         self.flatten_parameters()
 
     def _shapes(self, width: int) -> dict[str, tuple[int, ...]]:
-        """The shape of each weight of a layer that reads `width` inputs, in torch's order."""
+        """Return the shape of each weight of a layer with `width` inputs, in torch's order."""
         rows = len(self._cell.gates) * self.hidden_size
         weights = {"weight_ih": (rows, width), "weight_hh": (rows, self._output_size)}
         return {**weights, "bias_ih": (rows,), "bias_hh": (rows,)} if self.bias else {**weights}
@@ -136,7 +136,7 @@ class RecurrentParameters(nn.Module):
 
     @property
     def _first_weight(self) -> Tensor:
-        """The weight whose dtype and device a call must have."""
+        """Weight whose dtype and device the inputs must have."""
         weight: Tensor = getattr(self, self._names[0][0]["weight_ih"])
         return weight
 
@@ -146,7 +146,7 @@ class RecurrentParameters(nn.Module):
 
     @property
     def _rates(self) -> tuple[float, ...] | None:
-        """Zoneout's rate for each part of the state, None where nothing is ever held."""
+        """Zoneout rate of each part of the state; None if all are 0."""
         if self.zoneout == 0:
             return None
         parts = len(self._state_type._fields)
@@ -154,41 +154,39 @@ class RecurrentParameters(nn.Module):
         return rates if any(rates) else None
 
     def _weights(self, cast: torch.dtype | None = None) -> list[list[Any]]:
-        """The weights of each layer and direction as the cell takes them, in the dtype `cast` if given."""
-        own: dict[str, Any] = self._parameters  # Module.__getattr__ costs more than all the rest here
+        """Return the weights of each layer and direction as the cell's NamedTuple, in the dtype `cast`."""
+        registered: dict[str, Any] = self._parameters  # Module.__getattr__ would take most of the time here
         make, slots = self._weights_type._make, self._slots
         try:
-            found = [[make([own[n] if n else None for n in names]) for names in layer] for layer in slots]
+            weights = [[make([registered[n] if n else None for n in ns]) for ns in layer] for layer in slots]
         except KeyError:  # a weight that is computed from others: parametrized or pruned
-            found = [
-                [make([getattr(self, n) if n else None for n in names]) for names in layer] for layer in slots
+            weights = [
+                [make([getattr(self, n) if n else None for n in ns]) for ns in layer] for layer in slots
             ]
         if cast is None:
-            return found
-        return [[make([w if w is None else w.to(cast) for w in ws]) for ws in layer] for layer in found]
+            return weights
+        return [[make([w if w is None else w.to(cast) for w in ws]) for ws in layer] for layer in weights]
 
     @property
     def all_weights(self) -> list[list[Tensor]]:
-        """The weights of each layer and direction, in torch's order."""
+        """Weights of each layer and direction, in torch's order."""
         return [[getattr(self, name) for name in names.values()] for layer in self._names for names in layer]
 
     def reset_parameters(self) -> None:
-        """Draw every weight from U(-1/√H, 1/√H) in torch's order; slopes start at 0.25, gains at 1.
+        """Draw every weight from U(-1/√H, 1/√H) in torch's order; set slopes to 0.25 and gains to 1.
 
-        The cell's shift under layer norm starts at 0.
+        The LSTM's `bias_cell` under layer norm is set to 0.
         """
         bound = self.hidden_size**-0.5
         for name, weight in self.named_parameters(recurse=False):
-            start = next(
-                (value for prefix, value in _CONSTANT_INITS.items() if name.startswith(prefix)), None
-            )
-            if start is None:
-                nn.init.uniform_(weight, -bound, bound)
+            constants = [value for prefix, value in _CONSTANT_INITS.items() if name.startswith(prefix)]
+            if constants:
+                nn.init.constant_(weight, constants[0])
             else:
-                nn.init.constant_(weight, start)
+                nn.init.uniform_(weight, -bound, bound)
 
     def flatten_parameters(self) -> None:
-        """Lay the weights out in one block, which cuDNN asks for; elsewhere there is nothing to do."""
+        """Copy the weights into one contiguous block for cuDNN; without cuDNN do nothing."""
         flat = [weight for weights in self.all_weights for weight in weights]
         if (
             self._operator is None
@@ -207,11 +205,11 @@ class RecurrentParameters(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch has no types here
-        self.flatten_parameters()  # .cuda() and .to() leave every weight in a block of its own
+        self.flatten_parameters()  # .cuda() and .to() allocate every weight separately
         return self
 
     def extra_repr(self) -> str:
-        """The settings that differ from their defaults, as torch prints them."""
+        """Format the options that differ from their defaults, as torch does."""
         shown = [f"{self.input_size}, {self.hidden_size}"]
         defaults = {
             "proj_size": 0, "nonlinearity": "tanh", "num_layers": 1, "bias": True,

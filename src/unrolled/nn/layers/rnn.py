@@ -1,7 +1,7 @@
 """RNN, GRU and LSTM: torch's layers, with lengths, resets, any activation, and three regularisers.
 
 Signatures, layouts, initial weights and `state_dict` are those of `torch.nn`. `forward` and `explain`
-are described in `unrolled.nn.layers.base`; a plain call is the same as torch's.
+are in `unrolled.nn.layers.base`.
 
 Shapes: T steps, B rows, F inputs, H hidden units, P projected units; L layers, D directions.
 """
@@ -37,36 +37,36 @@ _GRU_CELL, _LSTM_CELL = GRUCell(), LSTMCell()
 
 
 class RNN(RecurrentLayer):
-    """The plain recurrent layer, `torch.nn.RNN` with more activations, `lengths` and `resets`.
+    """Plain recurrent layer: `torch.nn.RNN` with more activations, `lengths` and `resets`.
 
         h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
 
     Args:
         input_size: F.
         hidden_size: H.
-        num_layers: L; each layer reads the outputs of the one below.
+        num_layers: L, stacked layers.
         nonlinearity: φ: tanh, relu, leaky_relu (slope 0.01), prelu, sigmoid, identity, softsign, elu,
-            hardtanh, or a callable that keeps the shape (B, H). A callable that is a module with weights
-            trains with the layer; prelu adds one learned `slope_l{k}` (with `_reverse`) of shape (1,) a
-            layer and direction, which torch's `state_dict` has not.
-        bias: whether there are b_ih and b_hh.
+            hardtanh, or a callable that keeps the shape (B, H). A module's weights train with the layer;
+            prelu adds a learned `slope_l{k}` (with `_reverse`) of shape (1,) for each layer and
+            direction, which torch's `state_dict` does not have.
+        bias: whether the layer has b_ih and b_hh.
         batch_first: (B, T, F) instead of (T, B, F), for input and output but not for the state.
-        dropout: the share of each layer's outputs that the next does not see in training, in [0, 1].
-        bidirectional: a second run from each row's own end; its outputs follow on the last axis.
-        device: where the weights are created.
-        dtype: of the weights, and so of input and output.
-        recurrent_dropout: the share of the units of h_{t-1} that W_hh does not see in training, in
-            [0, 1], the same ones at every step (Gal and Ghahramani 2016); the others grow to match.
-        zoneout: the probability, in [0, 1], that a unit keeps its value at a step in training; its mean
-            at inference (Krueger et al. 2017).
-        layer_norm: normalise the sums before φ and the gates, as in the formulas of `RNNCell` (Ba et al.
-            2016); adds learned gains, named like the weights, which torch's `state_dict` has not.
+        dropout: probability, in [0, 1], that an output of a layer is zeroed before the next, in training.
+        bidirectional: a second direction from each row's end; its outputs follow on the last axis.
+        device: of the weights.
+        dtype: of the weights, and of input and output.
+        recurrent_dropout: probability, in [0, 1], that a unit of h_{t-1} is zeroed before W_hh in training,
+            one mask for all steps (Gal and Ghahramani 2016); the others are scaled up.
+        zoneout: probability, in [0, 1], that a unit keeps its value at a step in training; its mean at
+            inference (Krueger et al. 2017).
+        layer_norm: normalise the pre-activations of φ and the gates, as in `RNNCell` (Ba et al. 2016);
+            adds learned gains, named like the weights, which torch's `state_dict` does not have.
 
     Raises:
-        ArgumentError: a setting is out of range; every fault has its line.
+        ArgumentError: an option is out of range; every fault has its line.
 
-    Edge cases: T = 0, B = 0 and lengths of 0 are allowed; see `forward`. Two callables of one formula
-    (`torch.tanh` and "tanh") give the same values, but only the name lets the kernels run.
+    Edge cases: T = 0, B = 0 and lengths of 0 are allowed; see `forward`. A callable and a
+    name of one formula (`torch.tanh` and "tanh") give equal values, but the kernels run the name only.
 
     Source: Elman, Finding structure in time (1990), with torch's two biases.
 
@@ -124,7 +124,7 @@ class RNN(RecurrentLayer):
 
 
 class GRU(RecurrentLayer):
-    """The gated recurrent unit, `torch.nn.GRU` with `lengths` and `resets`.
+    """Gated recurrent unit: `torch.nn.GRU` with `lengths` and `resets`.
 
         r_t = σ(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)
         z_t = σ(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)
@@ -134,22 +134,22 @@ class GRU(RecurrentLayer):
     Args:
         input_size: F.
         hidden_size: H.
-        num_layers: L; each layer reads the outputs of the one below.
-        bias: whether there are b_ih and b_hh.
+        num_layers: L, stacked layers.
+        bias: whether the layer has b_ih and b_hh.
         batch_first: (B, T, F) instead of (T, B, F), for input and output but not for the state.
-        dropout: the share of each layer's outputs that the next does not see in training, in [0, 1].
-        bidirectional: a second run from each row's own end; its outputs follow on the last axis.
-        device: where the weights are created.
-        dtype: of the weights, and so of input and output.
-        recurrent_dropout: the share of the units of h_{t-1} that W_hh does not see in training, in
-            [0, 1], the same ones at every step (Gal and Ghahramani 2016); the others grow to match.
-        zoneout: the probability, in [0, 1], that a unit keeps its value at a step in training; its mean
-            at inference (Krueger et al. 2017).
-        layer_norm: normalise the sums before φ and the gates, as in the formulas of `GRUCell` (Ba et al.
-            2016); adds learned gains, named like the weights, which torch's `state_dict` has not.
+        dropout: probability, in [0, 1], that an output of a layer is zeroed before the next, in training.
+        bidirectional: a second direction from each row's end; its outputs follow on the last axis.
+        device: of the weights.
+        dtype: of the weights, and of input and output.
+        recurrent_dropout: probability, in [0, 1], that a unit of h_{t-1} is zeroed before W_hh in training,
+            one mask for all steps (Gal and Ghahramani 2016); the others are scaled up.
+        zoneout: probability, in [0, 1], that a unit keeps its value at a step in training; its mean at
+            inference (Krueger et al. 2017).
+        layer_norm: normalise the pre-activations of φ and the gates, as in `GRUCell` (Ba et al. 2016);
+            adds learned gains, named like the weights, which torch's `state_dict` does not have.
 
     Raises:
-        ArgumentError: a setting is out of range; every fault has its line.
+        ArgumentError: an option is out of range; every fault has its line.
 
     Edge cases: T = 0, B = 0 and lengths of 0 are allowed; see `forward`.
 
@@ -206,7 +206,7 @@ class GRU(RecurrentLayer):
 
 
 class LSTM(RecurrentLayer):
-    """The long short-term memory, `torch.nn.LSTM` with `lengths` and `resets`.
+    """Long short-term memory: `torch.nn.LSTM` with `lengths` and `resets`.
 
         i_t = σ(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)
         f_t = σ(W_if x_t + b_if + W_hf h_{t-1} + b_hf)
@@ -218,24 +218,24 @@ class LSTM(RecurrentLayer):
     Args:
         input_size: F.
         hidden_size: H.
-        num_layers: L; each layer reads the outputs of the one below.
-        bias: whether there are b_ih and b_hh.
+        num_layers: L, stacked layers.
+        bias: whether the layer has b_ih and b_hh.
         batch_first: (B, T, F) instead of (T, B, F), for input and output but not for the state.
-        dropout: the share of each layer's outputs that the next does not see in training, in [0, 1].
-        bidirectional: a second run from each row's own end; its outputs follow on the last axis.
-        proj_size: P, less than H: outputs and h_t are projected to it; 0 for none. In float32 on a CPU
-            torch says once that its oneDNN path does not serve this.
-        device: where the weights are created.
-        dtype: of the weights, and so of input and output.
-        recurrent_dropout: the share of the units of h_{t-1} that W_hh does not see in training, in
-            [0, 1], the same ones at every step (Gal and Ghahramani 2016); the others grow to match.
-        zoneout: the probability, in [0, 1], that a unit keeps its value at a step in training; its mean
-            at inference (Krueger et al. 2017). A pair is one each for h and c.
-        layer_norm: normalise the sums before φ and the gates, as in the formulas of `LSTMCell` (Ba et al.
-            2016); adds learned gains, named like the weights, which torch's `state_dict` has not.
+        dropout: probability, in [0, 1], that an output of a layer is zeroed before the next, in training.
+        bidirectional: a second direction from each row's end; its outputs follow on the last axis.
+        proj_size: P, less than H: size to which outputs and h_t are projected; 0 for none. In float32 on
+            a CPU torch warns once that its oneDNN implementation does not support it.
+        device: of the weights.
+        dtype: of the weights, and of input and output.
+        recurrent_dropout: probability, in [0, 1], that a unit of h_{t-1} is zeroed before W_hh in training,
+            one mask for all steps (Gal and Ghahramani 2016); the others are scaled up.
+        zoneout: probability, in [0, 1], that a unit keeps its value at a step in training; its mean at
+            inference (Krueger et al. 2017). A pair has a rate for h and one for c.
+        layer_norm: normalise the pre-activations of φ and the gates, as in `LSTMCell` (Ba et al. 2016);
+            adds learned gains, named like the weights, which torch's `state_dict` does not have.
 
     Raises:
-        ArgumentError: a setting is out of range; every fault has its line.
+        ArgumentError: an option is out of range; every fault has its line.
 
     Edge cases: T = 0, B = 0 and lengths of 0 are allowed; see `forward`.
 

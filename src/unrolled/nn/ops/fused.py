@@ -72,7 +72,7 @@ def fused_unroll(
 
     >>> from unrolled.nn.cells.core import GRUWeights
     >>> weights = GRUWeights(torch.randn(12, 3), torch.randn(12, 4))
-    >>> output, state = unroll(GRUCell(), torch.randn(5, 2, 3), weights, lengths=[5, 2])
+    >>> output, state = fused_unroll(GRUCell(), torch.randn(5, 2, 3), weights, lengths=[5, 2])
     >>> output.shape, torch.equal(output[1, 1], state.h[1])
     (torch.Size([5, 2, 4]), True)
     """
