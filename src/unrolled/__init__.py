@@ -23,7 +23,8 @@ from unrolled.lazy import lazy_attributes
 
 if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled import evaluate, kernels, nn, probe
-    from unrolled.data.describe.analyse import Description, describe
+    from unrolled.data.describe.analyse import describe
+    from unrolled.data.describe.description import Description
     from unrolled.data.io import examples
     from unrolled.data.io.labelled import Labelled, read_labelled
     from unrolled.data.io.read import read
@@ -76,7 +77,7 @@ __all__ = [
 _SOURCES = {  # public name: the module that holds it, or that it is
     "BacktestResult": "unrolled.evaluate.forecasting.backtest",
     "Comparison": "unrolled.evaluate.sequence.compare",
-    "Description": "unrolled.data.describe.analyse",
+    "Description": "unrolled.data.describe.description",
     "Forecaster": "unrolled.models.forecasting.forecaster",
     "History": "unrolled.train.history",
     "Labelled": "unrolled.data.io.labelled",

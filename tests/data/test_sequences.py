@@ -125,11 +125,6 @@ def test_its_repr_is_one_line() -> None:
     assert repr(_make(freq="MS")) == "Sequences(flow.csv: 2 of 5 rows in all, columns y, x, freq='MS')"
 
 
-def test_describe_is_the_library_s() -> None:
-    """`series.describe()` gives the record of `unrolled.describe`."""
-    assert _make().describe().kind == "description"
-
-
 def test_a_mask_hides_its_values() -> None:
     """What a masked array hides is missing, in whole numbers and in rows of a matrix too."""
     hidden = np.ma.array([1, 2, 3], mask=[False, True, False])

@@ -80,9 +80,10 @@ class ForecastReport:
 
     def write(self, path: str, result: BacktestResult | None, why_untested: str = "") -> None:
         """The page that tells all."""
+        from unrolled.data.describe.analyse import describe
         from unrolled.report.html.page import write_forecast_report
 
-        description = self.series.describe()
+        description = describe(self.series)
         write_forecast_report(
             path,
             description=description,

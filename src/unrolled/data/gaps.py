@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.frequency import Survey, survey
-from unrolled.data.calendar.offsets import Ints, advance, counted, in_words, shown, unit_word
+from unrolled.data.calendar.offsets import Ints, advance, in_words, shown, unit_word
 from unrolled.data.sequences import Order, Role, Sequences
 from unrolled.errors import DataError
+from unrolled.formatting import quantity
 from unrolled.validation import check_choice
 
 FILLS = ("forward", "linear")
@@ -108,7 +109,7 @@ def _notes(how: str, added: int, filled: int, dropped: int) -> list[str]:
         (filled, "value", f"filled {method}"),
         (dropped, "row", "dropped before the first or after the last known value"),
     )
-    return [f"{counted(n, noun)} {'was' if n == 1 else 'were'} {what}" for n, noun, what in events if n]
+    return [f"{quantity(n, noun)} {'was' if n == 1 else 'were'} {what}" for n, noun, what in events if n]
 
 
 def _refuse_infinite(series: Sequences, faults: list[str]) -> None:

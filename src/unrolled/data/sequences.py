@@ -6,18 +6,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import in_nanoseconds
-from unrolled.data.parse.numbers import out_of_range
 from unrolled.errors import ArgumentError, DataError
 from unrolled.validation import ErrorCollector, suggest_spelling
 
-if TYPE_CHECKING:
-    from unrolled.data.describe.analyse import Description
+_RANGE = (1e-150, 1e150)  # inside it, squares are still numbers
 
 
 class Role(StrEnum):
@@ -206,12 +204,6 @@ class Sequences:
             times=None if self.times is None else self.times[keep],
         )
 
-    def describe(self) -> Description:
-        """What this data is, and what is in it: see `unrolled.describe`."""
-        from unrolled.data.describe.analyse import describe  # noqa: PLC0415 (describe stands on this module)
-
-        return describe(self)
-
 
 def feature_columns(features: int) -> tuple[tuple[str, ...], tuple[Role, ...]]:
     """Names and roles of so many features that have no names: x, or x1, x2, ...
@@ -221,6 +213,26 @@ def feature_columns(features: int) -> tuple[tuple[str, ...], tuple[Role, ...]]:
     """
     names = ("x",) if features == 1 else tuple(f"x{k + 1}" for k in range(features))
     return names, (Role.TARGET, *[Role.PAST] * (features - 1))
+
+
+def out_of_range(numbers: NDArray[np.float64]) -> tuple[int, str]:
+    """The row of a number whose square is lost, and what is demanded instead; "" where there is none.
+
+    >>> out_of_range(np.array([1.0, 1e200]))[1]
+    'expected numbers up to 1e+150, got 1e+200. Divide the column by a power of ten.'
+    """
+    sizes = np.where(np.isfinite(numbers), np.abs(numbers), 0.0)
+    row = int(np.argmax(sizes)) if len(sizes) else 0
+    most = sizes[row] if len(sizes) else 0.0
+    if most > _RANGE[1]:
+        got = f"got {numbers[row]:g}. Divide the column by a power of ten."
+        return row, f"expected numbers up to {_RANGE[1]:g}, {got}"
+    if 0 < most < _RANGE[0]:
+        return row, (
+            f"expected a number beyond {_RANGE[0]:g} in its column, got {numbers[row]:g} as the largest. "
+            "Multiply the column by a power of ten."
+        )
+    return row, ""
 
 
 def _numbers(position: int, part: Any) -> NDArray[np.float64]:

@@ -1,47 +1,13 @@
-"""What is saved beside the weights: the series a model goes on from, and a card that says what it is."""
+"""Model cards: what a saved model is, and what it must not be taken for."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import torch
-from torch import Tensor
-
-from unrolled.data.sequences import ColumnNames, Order, Role, Sequences
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from unrolled.data.sequences import Sequences
     from unrolled.models.forecasting.forecaster import Forecaster
     from unrolled.models.sequence.base import SequenceEstimator
-
-
-def pack_series(series: Sequences) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """A `Sequences` as tensors, and the rest of it ready for JSON."""
-    tensors = {"values": torch.from_numpy(series.values), "offsets": torch.from_numpy(series.offsets)}
-    dated = series.times is not None and series.times.dtype.kind == "M"
-    if series.times is not None:
-        times = series.times.astype("datetime64[ns]") if dated else series.times
-        tensors["times"] = torch.from_numpy(times.astype(np.int64))
-    record = {name: getattr(series, name) for name in ("ids", "columns", "roles", "freq", "order", "names")}
-    return tensors, record | {"source": series.source, "backend": series.backend, "dated": dated}
-
-
-def unpack_series(tensors: dict[str, Tensor], record: dict[str, Any]) -> Sequences:
-    """The `Sequences` that `pack_series` took apart."""
-    times = tensors["times"].numpy() if "times" in tensors else None
-    return Sequences(
-        values=tensors["values"].numpy(),
-        offsets=tensors["offsets"].numpy(),
-        ids=tuple(record["ids"]),
-        columns=tuple(record["columns"]),
-        roles=tuple(Role(role) for role in record["roles"]),
-        times=times.view("datetime64[ns]") if times is not None and record["dated"] else times,
-        freq=record["freq"],
-        order=Order(record["order"]),
-        names=ColumnNames(*record["names"]),
-        source=record["source"],
-        backend=record["backend"],
-    )
 
 
 def model_card(model: Forecaster, series: Sequences) -> str:

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from statsmodels import datasets
 
-from unrolled.data.describe.analyse import Description, describe
+from unrolled.data.describe.analyse import describe
+from unrolled.data.describe.description import Description
 from unrolled.data.io import examples
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError

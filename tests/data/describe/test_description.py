@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from unrolled.data.describe.analyse import describe
-from unrolled.data.describe.description import plain
 
 
 def test_the_block_of_a_series() -> None:
@@ -50,10 +49,3 @@ def test_the_block_of_broken_and_many_series() -> None:
     text = str(describe(several.drop(index=[4, 5])))
     assert text.startswith("data frame: 2 series, 14 rows")
     assert "2 gaps of 4 steps" in text
-
-
-def test_numbers_are_plain() -> None:
-    """No exponent for numbers of everyday size."""
-    assert [plain(v) for v in (0.0, 12345678.0, 0.000012345, -3.25, 1e20)] == [
-        "0", "12345678", "1.2345e-05", "-3.25", "1e+20",
-    ]  # fmt: skip

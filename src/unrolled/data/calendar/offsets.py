@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import ArgumentError, DataError
+from unrolled.formatting import quantity
 from unrolled.validation import check_int
 
 Times = NDArray[Any]  # datetime64[ns] without a zone, or int64
@@ -158,7 +159,7 @@ def _refuse_beyond(beyond: NDArray[np.bool_], times: Times, freq: str, steps: In
         row = int(np.argmax(beyond))
         most = f"dates from {_DAYS[0]} to {_DAYS[1]}" if times.dtype.kind == "M" else "times below 2**63"
         raise DataError(
-            f"times: expected {most}, got {counted(int(steps[row]), 'step')} of {freq!r} after "
+            f"times: expected {most}, got {quantity(int(steps[row]), 'step')} of {freq!r} after "
             f"{shown(times[row])}. Take fewer steps, or number the times 1, 2, 3."
         )
 
@@ -215,15 +216,6 @@ def in_words(freq: str | None) -> str:
         return f"steps of {freq}"
     word = unit_word(freq)
     return _ADVERBS.get(word, f"every {word}")
-
-
-def counted(number: int, noun: str) -> str:
-    """So many of something.
-
-    >>> counted(1, "row"), counted(1200, "gap")
-    ('1 row', '1,200 gaps')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def shown(time: Any) -> str:

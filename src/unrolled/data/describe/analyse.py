@@ -6,21 +6,20 @@ What the data declares (a time column, a text) is kept apart from what it shows 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.frequency import Survey, survey
 from unrolled.data.calendar.offsets import season_length, shown, unit_word
-from unrolled.data.describe.diagnostics import Averaging, averaging, changes_of, growth, seasonality
+from unrolled.data.describe.description import Description
+from unrolled.data.describe.diagnostics import averaging, changes_of, growth, seasonality
 from unrolled.data.gaps import irregularities
 from unrolled.data.io.read import read
 from unrolled.data.preprocess.transforms import choose_transform, is_multiplicative
 from unrolled.data.sequences import Order, Sequences
 from unrolled.errors import DataError
-from unrolled.record import Record
 from unrolled.stats.serial_correlation import OrderEvidence, order_test, token_order_test
 
 Floats = NDArray[np.float64]
@@ -28,121 +27,6 @@ Floats = NDArray[np.float64]
 _MOST_SERIES = 5_000  # are looked into one by one
 _RECENT = 12  # steps whose growth is listed
 _FALSE_ALARMS = 0.005  # share of random walks that look averaged: `benchmarks/averaging_alarms.py`
-
-
-@dataclass(frozen=True)
-class Description(Record):
-    """What a source of data is, and what is in it.
-
-    Args:
-        source: the file or kind of frame.
-        rows: of all series together.
-        series: how many.
-        length: of the shortest and of the longest series.
-        columns: the target, then other columns.
-        declared: what the rows' order is said to be: "time", "position" or "none".
-        order: whether the order of the values carries information, tested.
-        order_of_changes: the same for their changes; for a random walk they show no sign.
-        start, end: the first and last time.
-        freq: the common step, a pandas alias, or its digits for whole-number times.
-        gaps: places where steps are missing.
-        missing_steps: how many, in all gaps.
-        holidays: business days without a row, too few and short to be gaps.
-        duplicates: rows whose time had occurred.
-        missing: values that are missing.
-        ranges: the lowest and highest value of each column, the target first.
-        yearly_means: of a single series with dates.
-        mean_growth: percent a step, averaged; None unless all values are above 0.
-        recent_growth: time and percent of the latest steps of a single series.
-        multiplicative: whether it grows by multiples; of many series, whether most do.
-        multiplicative_reason: half a sentence.
-        season: steps in the season that the step suggests.
-        seasonal: whether changes repeat from season to season; None where it cannot be told.
-        transform, transform_reason: what transform="auto" would take, and why.
-        averaging: how the changes' autocorrelations bear on averaging, for a single series.
-        warnings: what to know before forecasting this, a sentence each.
-        notes: what reading changed.
-    """
-
-    kind: ClassVar[str] = "description"
-
-    source: str
-    rows: int
-    series: int
-    length: tuple[int, int]
-    columns: tuple[str, ...]
-    declared: str
-    order: OrderEvidence
-    order_of_changes: OrderEvidence | None = None
-    start: str | None = None
-    end: str | None = None
-    freq: str | None = None
-    gaps: int = 0
-    missing_steps: int = 0
-    holidays: int = 0
-    duplicates: int = 0
-    missing: int = 0
-    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
-    yearly_means: dict[int, float] = field(default_factory=dict)
-    mean_growth: float | None = None
-    recent_growth: tuple[tuple[str, float], ...] = ()
-    multiplicative: bool | None = None
-    multiplicative_reason: str = ""
-    season: int = 1
-    seasonal: bool | None = None
-    transform: str | None = None
-    transform_reason: str = ""
-    averaging: Averaging | None = None
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def sentence(self) -> str:
-        """How much data, and whether its order carries information."""
-        rows = f"{self.rows:,} rows" + (f" in {self.series:,} series" if self.series > 1 else "")
-        order = "in no declared order" if self.declared == Order.NONE else f"ordered by {self.declared}"
-        return f"{self.source}: {rows}, {order}. Does the order carry information? {self.order}."
-
-    @property
-    def is_sequence(self) -> bool:
-        """Whether the rows are said to have an order."""
-        return self.declared != Order.NONE
-
-    @property
-    def is_temporal(self) -> bool:
-        """Whether that order is time."""
-        return self.declared == Order.TIME
-
-    @property
-    def lowest(self) -> float | None:
-        """The lowest value of the target."""
-        return self.ranges[self.columns[0]][0] if self.columns[0] in self.ranges else None
-
-    @property
-    def highest(self) -> float | None:
-        """The highest value of the target."""
-        return self.ranges[self.columns[0]][1] if self.columns[0] in self.ranges else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON takes it.
-
-        >>> import json
-        >>> said = json.dumps(describe([3.0, 1.0, 2.0]).to_dict())
-        >>> json.loads(said)["order"]["outcome"]
-        'too few to tell'
-        """
-        facts = asdict(self)
-        facts["yearly_means"] = {str(year): mean for year, mean in self.yearly_means.items()}
-        facts["averaging"] = None if self.averaging is None else self.averaging._asdict()
-        head = {
-            name: getattr(self, name) for name in ("kind", "is_sequence", "is_temporal", "lowest", "highest")
-        }
-        return {**head, **facts}
-
-    def __str__(self) -> str:
-        from unrolled.data.describe.description import block  # noqa: PLC0415 (it is written around this record)
-
-        return block(self)
 
 
 def describe(source: Any) -> Description:

@@ -1,50 +1,147 @@
-"""A description as an aligned block of text."""
+"""Record of what a source of data is and holds, and its printed form."""
 
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
-from unrolled.data.calendar.offsets import counted, in_words, unit_word
+from unrolled.data.calendar.offsets import in_words, unit_word
+from unrolled.data.describe.diagnostics import Averaging
+from unrolled.data.sequences import Order
+from unrolled.formatting import number, quantity
+from unrolled.record import Record
+from unrolled.stats.serial_correlation import OrderEvidence
 
-if TYPE_CHECKING:
-    from unrolled.data.describe.analyse import Description
-
-_GLUE = "\u00a0"  # keeps a year and its mean on one line
+_NO_BREAK_SPACE = "\u00a0"  # keeps a year and its mean on one line
 _WIDTH = 100
 _LABEL = 17
 _COLUMNS = 6
 _YEARS = 4  # first and last ones shown
 
 
-def block(facts: Description) -> str:
-    """A line a fact, the labels in one column, warnings and notes below.
+@dataclass(frozen=True)
+class Description(Record):
+    """What a source of data is, and what is in it.
 
-    >>> from unrolled.data.describe.analyse import describe
-    >>> print(block(describe("machine")))
-    text: 7 characters
-      a sequence?      yes, ordered by position
-      temporal?        no
-      order counts?    too few to tell
+    Args:
+        source: the file or kind of frame.
+        rows: of all series together.
+        series: how many.
+        length: of the shortest and of the longest series.
+        columns: the target, then other columns.
+        declared: what the rows' order is said to be: "time", "position" or "none".
+        order: whether the order of the values carries information, tested.
+        order_of_changes: the same for their changes; for a random walk they show no sign.
+        start, end: the first and last time.
+        freq: the common step, a pandas alias, or its digits for whole-number times.
+        gaps: places where steps are missing.
+        missing_steps: how many, in all gaps.
+        holidays: business days without a row, too few and short to be gaps.
+        duplicates: rows whose time had occurred.
+        missing: values that are missing.
+        ranges: the lowest and highest value of each column, the target first.
+        yearly_means: of a single series with dates.
+        mean_growth: percent a step, averaged; None unless all values are above 0.
+        recent_growth: time and percent of the latest steps of a single series.
+        multiplicative: whether it grows by multiples; of many series, whether most do.
+        multiplicative_reason: half a sentence.
+        season: steps in the season that the step suggests.
+        seasonal: whether changes repeat from season to season; None where it cannot be told.
+        transform, transform_reason: what transform="auto" would take, and why.
+        averaging: how the changes' autocorrelations bear on averaging, for a single series.
+        warnings: what to know before forecasting this, a sentence each.
+        notes: what reading changed.
     """
-    rows = counted(facts.rows, "character" if facts.columns == ("character",) else "row")
-    many = f"{facts.series:,} series, {rows}" if facts.series > 1 else rows
-    lines = [f"{facts.source}: {many}"]
-    for label, text in _facts(facts):
-        if text:
-            lines += textwrap.wrap(
-                text, _WIDTH, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=" " * (_LABEL + 2),
-                break_on_hyphens=False,
-            )  # fmt: skip
-    for kind, sentences in (("warning", facts.warnings), ("note", facts.notes)):
-        for sentence in sentences:
-            lines += textwrap.wrap(
-                f"{kind}: {sentence}", _WIDTH, initial_indent="  ", subsequent_indent="    "
-            )
-    return "\n".join(lines).replace(_GLUE, " ")
+
+    kind: ClassVar[str] = "description"
+
+    source: str
+    rows: int
+    series: int
+    length: tuple[int, int]
+    columns: tuple[str, ...]
+    declared: str
+    order: OrderEvidence
+    order_of_changes: OrderEvidence | None = None
+    start: str | None = None
+    end: str | None = None
+    freq: str | None = None
+    gaps: int = 0
+    missing_steps: int = 0
+    holidays: int = 0
+    duplicates: int = 0
+    missing: int = 0
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    yearly_means: dict[int, float] = field(default_factory=dict)
+    mean_growth: float | None = None
+    recent_growth: tuple[tuple[str, float], ...] = ()
+    multiplicative: bool | None = None
+    multiplicative_reason: str = ""
+    season: int = 1
+    seasonal: bool | None = None
+    transform: str | None = None
+    transform_reason: str = ""
+    averaging: Averaging | None = None
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """How much data, and whether its order carries information."""
+        rows = f"{self.rows:,} rows" + (f" in {self.series:,} series" if self.series > 1 else "")
+        order = "in no declared order" if self.declared == Order.NONE else f"ordered by {self.declared}"
+        return f"{self.source}: {rows}, {order}. Does the order carry information? {self.order}."
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the rows are said to have an order."""
+        return self.declared != Order.NONE
+
+    @property
+    def is_temporal(self) -> bool:
+        """Whether that order is time."""
+        return self.declared == Order.TIME
+
+    @property
+    def lowest(self) -> float | None:
+        """The lowest value of the target."""
+        return self.ranges[self.columns[0]][0] if self.columns[0] in self.ranges else None
+
+    @property
+    def highest(self) -> float | None:
+        """The highest value of the target."""
+        return self.ranges[self.columns[0]][1] if self.columns[0] in self.ranges else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every fact, ready for JSON."""
+        facts = asdict(self)
+        facts["yearly_means"] = {str(year): mean for year, mean in self.yearly_means.items()}
+        facts["averaging"] = None if self.averaging is None else self.averaging._asdict()
+        head = {
+            name: getattr(self, name) for name in ("kind", "is_sequence", "is_temporal", "lowest", "highest")
+        }
+        return {**head, **facts}
+
+    def __str__(self) -> str:
+        """One line a fact, the labels in one column, warnings and notes below."""
+        rows = quantity(self.rows, "character" if self.columns == ("character",) else "row")
+        lines = [f"{self.source}: " + (f"{self.series:,} series, {rows}" if self.series > 1 else rows)]
+        for label, text in _labelled_facts(self):
+            if text:
+                lines += textwrap.wrap(
+                    text, _WIDTH, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=" " * (_LABEL + 2),
+                    break_on_hyphens=False,
+                )  # fmt: skip
+        for kind, sentences in (("warning", self.warnings), ("note", self.notes)):
+            for sentence in sentences:
+                lines += textwrap.wrap(
+                    f"{kind}: {sentence}", _WIDTH, initial_indent="  ", subsequent_indent="    "
+                )
+        return "\n".join(lines).replace(_NO_BREAK_SPACE, " ")
 
 
-def _facts(facts: Description) -> list[tuple[str, str]]:
+def _labelled_facts(facts: Description) -> list[tuple[str, str]]:
     ordered = "no, rows of a table" if facts.declared == "none" else f"yes, ordered by {facts.declared}"
     order = str(facts.order)
     if facts.order_of_changes is not None and facts.order_of_changes.p_value is not None:
@@ -68,13 +165,13 @@ def _span(facts: Description) -> str:
     if facts.start is None:
         return ""
     step = in_words(facts.freq) + (f" ({facts.freq})" if facts.freq and not facts.freq.isdigit() else "")
-    gaps = f"{counted(facts.gaps, 'gap')} of {counted(facts.missing_steps, 'step')}"
+    gaps = f"{quantity(facts.gaps, 'gap')} of {quantity(facts.missing_steps, 'step')}"
     parts = [
         f"{facts.start} to {facts.end}",
         step,
-        counted(facts.holidays, "holiday") if facts.holidays else "",
+        quantity(facts.holidays, "holiday") if facts.holidays else "",
         gaps if facts.gaps else "no gaps",
-        counted(facts.duplicates, "duplicated time") if facts.duplicates else "",
+        quantity(facts.duplicates, "duplicated time") if facts.duplicates else "",
     ]
     return ", ".join(part for part in parts if part)
 
@@ -84,7 +181,7 @@ def _values(facts: Description) -> str:
         return ""
     whole = facts.declared == "none" or len(facts.ranges) > 1
     spans = [
-        f"{name + ' ' if whole else ''}{plain(low)} to {plain(high)}"
+        f"{name + ' ' if whole else ''}{number(low, 6)} to {number(high, 6)}"
         for name, (low, high) in facts.ranges.items()
     ]
     more = [f"{len(spans) - _COLUMNS} more columns"] if len(spans) > _COLUMNS else []
@@ -116,16 +213,5 @@ def _season(facts: Description) -> str:
 
 
 def _years(means: dict[int, float]) -> str:
-    shown = [f"{year}:{_GLUE}{plain(mean, 4)}" for year, mean in means.items()]
+    shown = [f"{year}:{_NO_BREAK_SPACE}{number(mean)}" for year, mean in means.items()]
     return "  ".join(shown if len(shown) <= 2 * _YEARS else [*shown[:_YEARS], "...", *shown[-_YEARS:]])
-
-
-def plain(value: float, digits: int = 6) -> str:
-    """A number in so many digits, without an exponent where it is of everyday size.
-
-    >>> plain(7412.55), plain(16.880000001), plain(123456789.0), plain(18.3967, 4)
-    ('7412.55', '16.88', '123456789', '18.4')
-    """
-    if abs(value) >= 10**digits and abs(value) < 1e15:
-        return f"{value:.0f}"
-    return f"{value:.{digits}g}"

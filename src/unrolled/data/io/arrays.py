@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from unrolled.data.io import frames
 from unrolled.data.io.labelled_table import LABELS, from_long, no_id
 from unrolled.data.parse.columns import is_key, keys, usual_ids
-from unrolled.data.parse.numbers import out_of_range, quoted
-from unrolled.data.sequences import Order, Sequences, feature_columns
+from unrolled.data.parse.numbers import quoted
+from unrolled.data.sequences import Order, Sequences, feature_columns, out_of_range
 from unrolled.errors import DataError, DataTypeError
 
 Array = NDArray[Any]

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from unrolled.data.parse.numbers import is_missing, out_of_range, quoted
+from unrolled.data.parse.numbers import is_missing, quoted
+from unrolled.data.sequences import out_of_range
 from unrolled.errors import DataError, DataTypeError
 
 Array = NDArray[Any]

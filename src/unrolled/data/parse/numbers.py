@@ -19,7 +19,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", ".", "?", "<na>", "nat"})
-_RANGE = (1e-150, 1e150)  # inside it, squares are still numbers
 _FLAGS = {"true": 1.0, "false": 0.0}
 _SHOWN = 60  # characters
 _SAMPLE = 200  # texts from which a column's kind is told
@@ -52,26 +51,6 @@ def quoted(value: Any) -> str:
     """
     text = str(value)
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
-
-
-def out_of_range(numbers: Floats) -> tuple[int, str]:
-    """The row of a number whose square is lost, and what is demanded instead; "" where there is none.
-
-    >>> out_of_range(np.array([1.0, 1e200]))[1]
-    'expected numbers up to 1e+150, got 1e+200. Divide the column by a power of ten.'
-    """
-    sizes = np.where(np.isfinite(numbers), np.abs(numbers), 0.0)
-    row = int(np.argmax(sizes)) if len(sizes) else 0
-    most = sizes[row] if len(sizes) else 0.0
-    if most > _RANGE[1]:
-        got = f"got {numbers[row]:g}. Divide the column by a power of ten."
-        return row, f"expected numbers up to {_RANGE[1]:g}, {got}"
-    if 0 < most < _RANGE[0]:
-        return row, (
-            f"expected a number beyond {_RANGE[0]:g} in its column, got {numbers[row]:g} as the largest. "
-            "Multiply the column by a power of ten."
-        )
-    return row, ""
 
 
 def is_missing(texts: Texts) -> NDArray[np.bool_]:

@@ -16,12 +16,12 @@ from unrolled.data.parse.numbers import (
     has_marks,
     look_numeric,
     marks_of,
-    out_of_range,
     quoted,
     resolved,
     settled,
     to_numbers,
 )
+from unrolled.data.sequences import out_of_range
 from unrolled.errors import DataError
 from unrolled.validation import suggest_spelling
 

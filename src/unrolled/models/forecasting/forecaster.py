@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,6 +21,7 @@ from unrolled.data.io.frames import to_frame
 from unrolled.data.preprocess.transforms import TRANSFORMS
 from unrolled.data.sequences import Sequences
 from unrolled.data.splits import train_lengths
+from unrolled.data.storage import pack_series, unpack_series
 from unrolled.models.estimator import SavedEstimator, save_model
 from unrolled.models.forecasting.calibration import interpolate_quantile, rescale_quantiles
 from unrolled.models.forecasting.encoder import SeriesEncoder
@@ -33,7 +35,7 @@ from unrolled.models.forecasting.validation import (
     match_fitted,
 )
 from unrolled.models.forecasting.windows import ForecastBatch, Windows
-from unrolled.models.summary import model_card, pack_series, unpack_series
+from unrolled.models.summary import model_card
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.train.checkpoint import select_prefix
 from unrolled.train.device import check_device
@@ -274,8 +276,8 @@ class Forecaster(SavedEstimator):
             StorageError: it could not be written; what stood at `path` before still stands.
         """
         self._require_fitted()
-        data, record = pack_series(self._series)
-        tensors = {f"data.{name}": tensor for name, tensor in data.items()}
+        arrays, record = pack_series(self._series)
+        tensors = {f"data.{name}": torch.from_numpy(array) for name, array in arrays.items()}
         for k, network in enumerate(self._networks):
             tensors |= {f"network.{k}.{name}": t for name, t in network.state_dict().items()}
         config = {
@@ -305,7 +307,8 @@ class Forecaster(SavedEstimator):
         self._factors = np.array(config["factors"], dtype=np.float64)
         self._encoding = SeriesEncoder.from_dict(config["encoding"])
         self.history_ = History.from_dict(config["history"])
-        self._series = unpack_series(select_prefix("data.", tensors), config["series"])
+        arrays = {name: tensor.numpy() for name, tensor in select_prefix("data.", tensors).items()}
+        self._series = unpack_series(arrays, config["series"])
 
     @property
     def networks_(self) -> tuple[ForecastNetwork, ...]:

@@ -9,7 +9,7 @@ from unrolled.formatting import number, percent
 from unrolled.report.wording import step_noun, step_quantity
 
 if TYPE_CHECKING:
-    from unrolled.data.describe.analyse import Description
+    from unrolled.data.describe.description import Description
 
 
 def description_facts(description: Description) -> list[tuple[str, str]]:

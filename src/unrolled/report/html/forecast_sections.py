@@ -42,7 +42,7 @@ from unrolled.report.wording import (
 )
 
 if TYPE_CHECKING:
-    from unrolled.data.describe.analyse import Description
+    from unrolled.data.describe.description import Description
 
 _MOST_DRAWN = 4  # series that are drawn when there are many
 _MOST_LISTED = 36  # steps ahead that are listed

@@ -1,0 +1,48 @@
+"""Take `Sequences` apart into arrays and JSON, and put them together again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.sequences import ColumnNames, Order, Role, Sequences
+
+
+def pack_series(series: Sequences) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Split `Sequences` into arrays for safetensors and a record for JSON.
+
+    Returns:
+        Arrays values (ΣT, F), offsets (N + 1,) and, where there are times, times (ΣT,) int64; and the rest.
+
+    >>> series = Sequences.from_arrays([[1.0, 2.0], [4.0]])
+    >>> unpack_series(*pack_series(series)).lengths.tolist()
+    [2, 1]
+    """
+    arrays: dict[str, NDArray[Any]] = {"values": series.values, "offsets": series.offsets}
+    has_dates = series.times is not None and series.times.dtype.kind == "M"
+    if series.times is not None:
+        times = series.times.astype("datetime64[ns]") if has_dates else series.times
+        arrays["times"] = times.astype(np.int64)  # safetensors has no type for dates
+    names = ("ids", "columns", "roles", "freq", "order", "names", "source", "backend")
+    return arrays, {name: getattr(series, name) for name in names} | {"has_dates": has_dates}
+
+
+def unpack_series(arrays: Mapping[str, NDArray[Any]], record: Mapping[str, Any]) -> Sequences:
+    """Put together what `pack_series` took apart."""
+    times = arrays.get("times")
+    return Sequences(
+        values=arrays["values"],
+        offsets=arrays["offsets"],
+        ids=tuple(record["ids"]),
+        columns=tuple(record["columns"]),
+        roles=tuple(Role(role) for role in record["roles"]),
+        times=times.view("datetime64[ns]") if times is not None and record["has_dates"] else times,
+        freq=record["freq"],
+        order=Order(record["order"]),
+        names=ColumnNames(*record["names"]),
+        source=record["source"],
+        backend=record["backend"],
+    )
