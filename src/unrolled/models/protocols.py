@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 class SupportsForecast(Protocol):
     """Estimator of series that forecasts from past origins, as `backtest` needs it.
 
-    Besides, `backtest` reads `horizon` and `cell`, and copies it with `get_params`.
+    `backtest` copies it with `get_params`.
 
     >>> from unrolled import Forecaster, SequenceClassifier
     >>> isinstance(Forecaster(), SupportsForecast), isinstance(SequenceClassifier(), SupportsForecast)
     (True, False)
     """
+
+    horizon: int
+    cell: str
 
     def fit(self, series: Any) -> Self:
         """Learn from series: whatever `unrolled.read` takes."""

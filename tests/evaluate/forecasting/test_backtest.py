@@ -1,6 +1,7 @@
 """The backtest as its users meet it: the table, the frames, the sentence, and what it refuses."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ import pytest
 
 from unrolled import Forecaster, read
 from unrolled.data.sequences import Sequences
-from unrolled.errors import ArgumentError, DataError
+from unrolled.errors import ArgumentError, DataError, MissingDependencyError
 from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest
 from unrolled.evaluate.forecasting.baselines import BASELINES, DEFAULT_BASELINES
 from unrolled.models.forecasting.network import QUANTILES
@@ -188,14 +189,25 @@ def test_mase_divides_by_changes_before_the_first_origin_alone() -> None:
 
 
 def test_all_defaults_stand_beside_a_network() -> None:
-    """A real one: every default baseline, the feed-forward net among them; AutoARIMA when asked for."""
+    """A real one: every default baseline, the feed-forward net among them; AutoARIMA when named."""
+    pytest.importorskip("statsforecast")
     model = Forecaster(horizon=2, cell="gru", hidden_size=4, max_epochs=1)
     found = backtest(model, monthly(80), origins=11)
     assert {row["model"] for row in found.table} == {"gru", *DEFAULT_BASELINES}
     assert all(value is not None for row in found.table for value in row.values())
-    asked = backtest(model, monthly(80)["sold"].to_numpy(), origins=2, baselines=["AutoARIMA"])
-    assert [row["model"] for row in asked.table] == ["gru", "AutoARIMA"]
-    assert asked.verdict.outcome == "too few to tell"
+    named = backtest(model, monthly(80)["sold"].to_numpy(), origins=2, baselines=["AutoARIMA"])
+    assert [row["model"] for row in named.table] == ["gru", "AutoARIMA"]
+    assert named.verdict.outcome == "too few to tell"
+
+
+def test_without_statsforecast_the_other_baselines_remain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a remark names the command that adds the rest; one that was named is refused."""
+    monkeypatch.setitem(sys.modules, "statsforecast", None)
+    result = backtest(Forecaster(horizon=2, cell="gru", hidden_size=4, max_epochs=1), monthly(60), origins=4)
+    assert {row["model"] for row in result.table} == {"gru", *CHEAP, "feedforward"}
+    assert result.remarks[-1].startswith("Theta and AutoETS left out: they need statsforecast")
+    with pytest.raises(MissingDependencyError, match=r'pip install "unrolled\[baselines\]"'):
+        backtest(Sure(), monthly(60), baselines=["Theta"])
 
 
 def test_a_feed_forward_net_is_no_baseline_of_itself() -> None:
@@ -208,9 +220,12 @@ def test_a_feed_forward_net_is_no_baseline_of_itself() -> None:
 
 def test_a_baseline_that_gives_up_is_remarked_on() -> None:
     """Four steps are too few for AutoETS: the result says where the last value stands in."""
+    pytest.importorskip("statsforecast")
     y = np.array([1.0, 3.0, 2.0, 4.0, 3.0, 5.0])
     found = backtest(Sure(horizon=1), y, origins=2, step=1, baselines=["AutoETS", "Naive"])
-    assert found.remarks == ("AutoETS could not be fitted to 1 of 1 series: last value there.",)
+    assert found.remarks == (
+        "AutoETS could not be fitted to 1 of 1 series, which are forecast by their last value.",
+    )
     assert str(found).endswith(found.remarks[0])
     np.testing.assert_array_equal(found.columns["AutoETS"], found.columns["Naive"])
 
@@ -218,7 +233,9 @@ def test_a_baseline_that_gives_up_is_remarked_on() -> None:
 def test_origins_inside_the_first_season_are_remarked_on() -> None:
     """28 months, the first origin in the eleventh: the seasonal naive has no last year and says so."""
     found = backtest(Sure(horizon=6), monthly(28), origins=12, step=1, baselines=["Naive", "SeasonalNaive"])
-    assert found.remarks == ("SeasonalNaive could not be fitted to 1 of 1 series: last value there.",)
+    assert found.remarks == (
+        "SeasonalNaive could not be fitted to 1 of 1 series, which are forecast by their last value.",
+    )
     np.testing.assert_array_equal(found.columns["SeasonalNaive"], found.columns["Naive"])
 
 

@@ -1,20 +1,22 @@
-"""The baselines: against slow loops from the formula, statsforecast itself, and published figures."""
+"""Baselines against slow loops from the formula, and against published figures."""
 
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from statsforecast import models as classical
 
 from unrolled.data.preprocess.transforms import Transform
-from unrolled.errors import ArgumentError
+from unrolled.errors import ArgumentError, MissingDependencyError
 from unrolled.evaluate.forecasting.baselines import (
     BASELINES,
     DEFAULT_BASELINES,
     LinearBaseline,
     StatsforecastBaseline,
+    available_baselines,
     baseline_variants,
     check_baselines,
     matching_feedforward,
@@ -28,6 +30,13 @@ SEASONAL = Transform("log-seasonal-difference", season=4)
 CHEAP = baseline_variants(("Naive", "RWD", "AR1", "SeasonalNaive"), [MONTHLY]) + baseline_variants(
     ("RWD", "AR1"), [SEASONAL]
 )
+CLASSICAL = [
+    pytest.param(
+        StatsforecastBaseline(name),
+        marks=pytest.mark.skipif(find_spec("statsforecast") is None, reason="statsforecast is not installed"),
+    )
+    for name in ("Theta", "AutoETS")
+]
 
 
 @pytest.fixture
@@ -81,25 +90,7 @@ def test_each_formula_equals_a_slow_loop(
     np.testing.assert_allclose(fast, slow, rtol=1e-9)
 
 
-def test_naive_and_its_spread_are_statsforecasts(walk: np.ndarray) -> None:
-    """Last value, drift and seasonal naive repeat statsforecast's points; naive its band as well."""
-    levels = Transform("difference", season=12)
-    pairs = [
-        (LinearBaseline("Naive"), classical.Naive()),
-        (LinearBaseline("RWD", "levels", has_drift=True), classical.RandomWalkWithDrift()),
-        (LinearBaseline("SeasonalNaive", seasonal=True), classical.SeasonalNaive(12)),
-    ]
-    for ours, theirs in pairs:
-        told = forecast(ours, walk, levels)
-        answer = theirs.forecast(walk[: ORIGINS[1] + 1], 7, level=[80])
-        np.testing.assert_allclose(told.point[1], answer["mean"], rtol=1e-10)
-        if ours.name == "Naive":
-            np.testing.assert_allclose(told.quantiles[1, :, 2], answer["hi-80"], rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "baseline", [*CHEAP, StatsforecastBaseline("Theta"), StatsforecastBaseline("AutoETS")], ids=repr
-)
+@pytest.mark.parametrize("baseline", [*CHEAP, *CLASSICAL], ids=repr)
 @pytest.mark.parametrize("refit", [False, True])
 def test_no_baseline_sees_a_step_after_its_origin(walk: np.ndarray, baseline: Any, refit: bool) -> None:
     """What comes after an origin is doubled: the forecasts from it stay, those after it do not."""
@@ -131,34 +122,7 @@ def test_no_baseline_sees_the_end_from_inside_the_first_season(
         np.testing.assert_allclose(told.point, np.repeat(walk[origins, None], 12, axis=1))
 
 
-@pytest.mark.parametrize("name", ["Theta", "AutoETS", "AutoARIMA"])
-def test_later_origins_read_the_newest_steps_with_the_first_ones_parameters(
-    walk: np.ndarray, name: str
-) -> None:
-    """Without refit, later origins carry the first one's states on; with it, each is a fit of its own."""
-    short = Transform("log-difference", season=1)
-    once, anew = (forecast(StatsforecastBaseline(name), walk, short, refit=refit) for refit in (False, True))
-    np.testing.assert_array_equal(once.point[0], anew.point[0])
-    alone = getattr(classical, name)(season_length=1).fit(walk[: ORIGINS[2] + 1]).predict(7)["mean"]
-    np.testing.assert_allclose(anew.point[2], alone)
-    model = getattr(classical, name)(season_length=1).fit(walk[: ORIGINS[0] + 1])
-    np.testing.assert_allclose(once.point[2], model.forward(walk[: ORIGINS[2] + 1], 7)["mean"])
-    assert (once.point[2] != once.point[0]).all()
-
-
-@pytest.mark.parametrize("name", ["Theta", "AutoETS"])
-def test_carrying_on_over_nothing_new_is_the_fit_itself(walk: np.ndarray, name: str) -> None:
-    """Forward is exact: over the same steps it gives the fit's own forecast."""
-    season = Transform("log-difference", season=12)
-    told = StatsforecastBaseline(name).forecast(
-        walk, np.array([58, 58]), 7, QUANTILES, transform=season, refit=False
-    )
-    np.testing.assert_allclose(told.point[1], told.point[0], rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "baseline", [*CHEAP, StatsforecastBaseline("Theta"), StatsforecastBaseline("AutoETS")], ids=repr
-)
+@pytest.mark.parametrize("baseline", [*CHEAP, *CLASSICAL], ids=repr)
 def test_quantiles_rise_and_widen(walk: np.ndarray, baseline: Any) -> None:
     """The lower below the middle below the upper, and further apart at the horizon than at the first step."""
     told = forecast(baseline, walk)
@@ -211,24 +175,6 @@ def test_large_levels_keep_their_digits() -> None:
     np.testing.assert_allclose(far, near, atol=1e-5)
 
 
-def test_a_model_that_gives_up_repeats_the_last_value() -> None:
-    """Four steps are too few for AutoETS: the last value stands in, and the answer says so."""
-    y = np.array([1.0, 3.0, 2.0, 4.0, 3.0, 5.0])
-    told = StatsforecastBaseline("AutoETS").forecast(
-        y, np.array([3]), 2, QUANTILES, transform=Transform("difference"), refit=False
-    )
-    assert told.fell_back
-    assert told.point.tolist() == [[4.0, 4.0]]
-
-
-def test_a_long_season_is_left_out_of_ets(walk: np.ndarray) -> None:
-    """No state for each of 52 weeks: AutoETS goes without a season."""
-    weekly, none = (
-        forecast(StatsforecastBaseline("AutoETS"), walk, Transform("difference", season=m)) for m in (52, 1)
-    )
-    np.testing.assert_array_equal(weekly.point, none.point)
-
-
 def test_each_scale_is_tried_once() -> None:
     """Levels, changes and the network's own scale, none twice; no season, no seasonal naive."""
     assert [b.note(MONTHLY) for b in baseline_variants(("RWD", "AR1"), [MONTHLY])] == [
@@ -258,15 +204,32 @@ def test_an_unknown_baseline_is_told_its_nearest_spelling() -> None:
         check_baselines([])
 
 
+def test_without_statsforecast_its_baselines_are_left_out_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless they were named: then the error says how to install it."""
+    monkeypatch.setitem(sys.modules, "statsforecast", None)
+    names, remark = available_baselines(DEFAULT_BASELINES, is_explicit=False)
+    assert names == ("Naive", "RWD", "AR1", "SeasonalNaive", "feedforward")
+    assert remark == (
+        "Theta and AutoETS left out: they need statsforecast, which is not installed: "
+        'pip install "unrolled[baselines]".'
+    )
+    with pytest.raises(MissingDependencyError) as caught:
+        available_baselines(("Naive", "AutoETS"), is_explicit=True)
+    assert str(caught.value) == (
+        'baselines: AutoETS needs statsforecast, which is not installed: pip install "unrolled[baselines]"'
+    )
+    assert available_baselines(("Naive", "AR1"), is_explicit=True) == (("Naive", "AR1"), "")
+
+
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_the_feedforward_twin_has_as_many_weights(cell: str) -> None:
+def test_the_matching_feedforward_has_as_many_weights(cell: str) -> None:
     """Within 5 %, on the same window, and nothing else changed."""
     y = np.random.default_rng(3).normal(size=60)
     model = Forecaster(3, cell=cell, hidden_size=24, max_epochs=1, window=16, random_state=5).fit(y)
-    twin = matching_feedforward(model).fit(y)
-    assert abs(twin.n_parameters_ / model.n_parameters_ - 1) < 0.05
+    flat = matching_feedforward(model).fit(y)
+    assert abs(flat.n_parameters_ / model.n_parameters_ - 1) < 0.05
     changed = {"cell", "hidden_size", "activation"}
-    assert {k: v for k, v in twin.get_params().items() if k not in changed} == {
+    assert {k: v for k, v in flat.get_params().items() if k not in changed} == {
         k: v for k, v in model.get_params().items() if k not in changed
     }
 

@@ -1,4 +1,4 @@
-"""The past replayed: what a network would have forecast, beside what its baselines would have."""
+"""Backtest: forecasts from rolling origins in the past, beside those of baselines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from unrolled.data.io.frames import to_frame
 from unrolled.data.io.read import read
 from unrolled.data.splits import rolling_origins
 from unrolled.errors import ArgumentError
-from unrolled.evaluate.forecasting.baselines import baseline_variants, check_baselines, matching_feedforward
+from unrolled.evaluate.forecasting.baselines import (
+    available_baselines,
+    baseline_variants,
+    check_baselines,
+    matching_feedforward,
+)
 from unrolled.evaluate.forecasting.metrics import METRICS, forecast_metrics, losses_by_origin, mase_scales
 from unrolled.evaluate.forecasting.rolling_origin import (
     ModelForecasts,
@@ -23,7 +28,10 @@ from unrolled.evaluate.forecasting.rolling_origin import (
     perturbed_after,
 )
 from unrolled.evaluate.forecasting.verdict import BaselineLosses, Verdict, backtest_verdict
+from unrolled.formatting import aligned_table, number, percent
 from unrolled.models.forecasting.validation import check_output_names
+from unrolled.models.protocols import SupportsForecast
+from unrolled.record import Record
 from unrolled.validation import ErrorCollector, check_float, check_int
 
 Ints = NDArray[np.int64]
@@ -31,19 +39,19 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class BacktestResult:
-    """Every model's errors from the same origins, and the verdict.
+class BacktestResult(Record):
+    """Errors of a network and its baselines from the same origins, and the verdict.
 
     Args:
         table: a row a model, the network first, then the baselines from the best on: model, note (the
-            scale a baseline did best on), and `unrolled.evaluate.forecasting.metrics.METRICS`.
+            scale a baseline did best on), and `unrolled.evaluate.METRICS`.
         verdict: is the network better than the best of its baselines?
         columns: a row a forecast step: id, time, cutoff, y, and each model's forecast.
-        backend: the kind of frame that `forecasts` is.
+        backend: library of the frame `forecasts`.
         horizon: steps each forecast reaches.
         step: steps from one origin to the next.
         level: of the band, in per cent.
-        refit: whether models were fitted at every origin, or once at the first.
+        refit: models were fitted anew at every origin, not once at the first.
         remarks: what to know when reading the table, a sentence each.
     """
 
@@ -60,80 +68,69 @@ class BacktestResult:
     remarks: tuple[str, ...] = ()
 
     @property
+    def sentence(self) -> str:
+        """The verdict's."""
+        return self.verdict.sentence
+
+    @property
     def forecasts(self) -> Any:
-        """A frame of the kind that came in: id, time, cutoff (the origin), y, one column a model."""
+        """Frame of the input's library: id, time, cutoff (the origin), y, one column a model."""
         return to_frame(self.columns, self.backend)
 
     def to_frame(self) -> Any:
-        """The table as a frame of the kind that came in; `coverage` becomes `coverage-80`."""
+        """Return the table as a frame of the input's library; `coverage` becomes `coverage-80`."""
         names = {name: name for name in ("model", "note", *METRICS)}
         names["coverage"] = f"coverage-{self.level:g}"
-        columns = {new: [row[old] for row in self.table] for old, new in names.items()}
         arrays = {
-            name: np.array(values, dtype=object if name in {"model", "note"} else np.float64)
-            for name, values in columns.items()
+            new: np.array(
+                [row[old] for row in self.table], dtype=object if old in {"model", "note"} else np.float64
+            )
+            for old, new in names.items()
         }
         return to_frame(arrays, self.backend)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the single forecasts, ready for JSON."""
-        return {
-            "kind": self.kind,
-            "table": self.table,
-            "verdict": self.verdict.to_dict(),
-            "horizon": self.horizon,
-            "step": self.step,
-            "level": self.level,
-            "refit": self.refit,
-            "remarks": list(self.remarks),
-        }
-
-    def plot(self) -> Any:
-        """Each model's error as a multiple of the best baseline's."""
-        from unrolled.report.figures.dispatch import figure  # noqa: PLC0415 (the one arrow between neighbours)
-
-        return figure(self)
+        """Return everything but the single forecasts, ready for JSON."""
+        facts = super().to_dict() | {"verdict": self.verdict.to_dict()}
+        return {name: fact for name, fact in facts.items() if name not in {"columns", "backend"}}
 
     def __str__(self) -> str:
-        head = ["model", *METRICS[:-1], f"in {self.level:g} % band"]
-        rows = [head]
+        rows = [["model", *METRICS[:-1], f"in {self.level:g} % band"]]
         for row in self.table:
-            label = f"{row['model']} {row['note']}".strip()
-            rows.append([label, *(_number(name, row[name]) for name in METRICS)])
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(
-                [line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]
-            )
-            for line in rows
-        ]
-        return "\n".join([*lines, "", str(self.verdict), *self.remarks])
+            errors = [number(row[name], 3, pad=True) for name in METRICS[:-1]]
+            rows.append([f"{row['model']} {row['note']}".strip(), *errors, percent(row["coverage"], 0)])
+        return "\n".join([aligned_table(rows), "", self.sentence, *self.remarks])
 
 
 def backtest(
     model: Any, series: Any, *, origins: int = 24, step: int | None = None, refit: bool = False,
     baselines: Sequence[str] | None = None, level: float = 80,
 ) -> BacktestResult:  # fmt: skip
-    """Forecast from many moments of the past, beside the baselines, and say what the network is worth.
+    """Forecast from many origins in the past, beside baselines, and test whether the network is better.
 
-    Nothing is ever fitted on a step after the origin it serves: the network is fitted on what was known
-    at the first origin, or with `refit` anew at each; at later ones it reads the newest steps. Of many
-    series, an origin is the same moment for all, counted back from the earliest of their ends; only where
-    nothing says when is it as many steps before each one's own end.
+    No model is ever fitted on a step after the origin it serves: the network is fitted on the steps up to
+    the first origin, or with `refit` anew at each; at later ones it reads the newest steps. Of many series,
+    an origin is the same moment for all, counted back from the earliest of their ends; without times it is
+    as many steps before each one's own end.
+
+    In Nixtla's `cross_validation`, `origins` is called `n_windows`, `step` is `step_size`, `horizon` is `h`,
+    and the origin's time is the column `cutoff`, as here.
 
     Args:
-        model: a Forecaster, fitted or not; a copy of it is fitted here and it stays as it is.
-        series: whatever `unrolled.read` takes.
+        model: a Forecaster, fitted or not; a copy of it is fitted and it stays as it is.
+        series: any input of `unrolled.read`.
         origins: how many; the latest possible.
         step: steps from one to the next; None for the horizon, so that no forecasts overlap, or less
             where that would leave less than half of the shortest series before the first origin.
         refit: fit network and classical baselines anew at every origin: slower by as many times.
-        baselines: some of `unrolled.evaluate.forecasting.baselines.BASELINES`; None for all but AutoARIMA.
+        baselines: some of `unrolled.evaluate.BASELINES`; None for all but AutoARIMA, without those whose
+            package is not installed.
         level: width of the band in per cent, above 0 and below 100.
 
     Raises:
         ArgumentError: an argument is out of range, or there are more origins than the series holds.
         DataError: the series is not regular, or has too few steps before the first origin.
+        MissingDependencyError: a baseline that was named needs statsforecast, and it is not installed.
 
     >>> import unrolled as ur
     >>> y = 100 + np.cumsum(np.random.default_rng(0).normal(size=150))
@@ -142,47 +139,51 @@ def backtest(
     >>> [row["model"] for row in result.table][0], result.verdict.origins
     ('lstm', 12)
     """
-    if isinstance(model, type) or not hasattr(model, "forecast_origins"):
+    if isinstance(model, type) or not isinstance(model, SupportsForecast):
         raise ArgumentError(f"model: expected a Forecaster, fitted or not, got {model!r}.")
     names = _check_arguments(origins, step, level, baselines)
+    names, missing_remark = available_baselines(names, is_explicit=baselines is not None)
     series = read(series)
     require_regular(series)
     check_output_names(series, ["cutoff", "y", model.cell, *names])
     horizon = check_int("horizon", model.horizon, least=1)
-    ends, early = common_ends(series)
+    ends, early_end_remark = common_ends(series)
     if step is None:
         step = _default_step(ends, horizon, origins)
-    grid = _origins(ends, early, horizon, origins, step)
-    replay = RollingOrigins(series, grid, horizon, level, refit=refit)
-    fitted, told, tried = _forecast_all(replay, model, names)
-    units = mase_scales(
-        [y[: o[0] + 1] for y, o in zip(replay.targets, grid, strict=True)], replay.season(fitted)
-    )
-    losses = [losses_by_origin(replay.actual, one.point, units) for one in (told, *tried)]
-    rivals = [BaselineLosses(one.name, loss, one.note) for one, loss in zip(tried, losses[1:], strict=True)]
-    shown = [told, *_best_variants(tried, losses[1:])]
+    origin_grid = _origin_grid(ends, early_end_remark, horizon, origins, step)
+    rolling = RollingOrigins(series, origin_grid, horizon, level, refit=refit)
+    fitted, network, baseline_forecasts = _forecast_all(rolling, model, names)
+    first_parts = [y[: each[0] + 1] for y, each in zip(rolling.targets, origin_grid, strict=True)]
+    units = mase_scales(first_parts, rolling.season(fitted))
+    losses = [losses_by_origin(rolling.actual, one.point, units) for one in (network, *baseline_forecasts)]
+    baseline_losses = [
+        BaselineLosses(one.name, loss, one.note)
+        for one, loss in zip(baseline_forecasts, losses[1:], strict=True)
+    ]
+    rows = [network, *_best_variants(baseline_forecasts, losses[1:])]
+    remarks = (early_end_remark, *(one.remark for one in rows), missing_remark)
     return BacktestResult(
-        table=[_table_row(one, replay, units) for one in shown],
-        verdict=backtest_verdict(losses[0], rivals, horizon=horizon, step=step, name=told.name),
-        columns=replay.columns(shown),
+        table=[_table_row(one, rolling, units) for one in rows],
+        verdict=backtest_verdict(losses[0], baseline_losses, horizon=horizon, step=step, name=network.name),
+        columns=rolling.forecast_columns(rows),
         backend=series.backend,
         horizon=horizon,
         step=step,
         level=level,
         refit=refit,
-        remarks=tuple(filter(None, (early, *(one.remark for one in shown)))),
+        remarks=tuple(filter(None, remarks)),
     )
 
 
 def has_lookahead(model: Any, series: Any, *, origins: int = 3, refit: bool = False) -> bool:
-    """Whether any forecast changes when the steps after its origin are altered: then the model cheats.
+    """Check for leakage: does any forecast change when the steps after its origin are altered?
 
     Everything after each origin in turn, past covariates included, is multiplied and shifted at random;
     forecasts from that origin and from earlier ones must stay as they were.
 
     Args:
-        model: a Forecaster, or whatever else `backtest` takes.
-        series: whatever `unrolled.read` takes.
+        model: a Forecaster, or any other model that `backtest` takes.
+        series: any input of `unrolled.read`.
         origins: how many to try, a horizon apart.
         refit: fit at each origin, as in `backtest`.
 
@@ -193,12 +194,15 @@ def has_lookahead(model: Any, series: Any, *, origins: int = 3, refit: bool = Fa
     """
     series = read(series)
     require_regular(series)
-    grid = _origins(*common_ends(series), model.horizon, origins, model.horizon)
-    _, honest = RollingOrigins(series, grid, model.horizon, 80, refit=refit).network(model)
+    origin_grid = _origin_grid(*common_ends(series), model.horizon, origins, model.horizon)
+
+    def forecasts_on(data: Any) -> ModelForecasts:
+        return RollingOrigins(data, origin_grid, model.horizon, 80, refit=refit).forecast_model(model)[1]
+
+    original = forecasts_on(series)
     for k in range(origins):
-        other = perturbed_after(series, grid[:, k])
-        _, told = RollingOrigins(other, grid, model.horizon, 80, refit=refit).network(model)
-        for before, after in ((honest.point, told.point), (honest.quantiles, told.quantiles)):
+        changed = forecasts_on(perturbed_after(series, origin_grid[:, k]))
+        for before, after in ((original.point, changed.point), (original.quantiles, changed.quantiles)):
             tolerance = 1e-5 * float(np.abs(before).mean())
             if not np.allclose(before[:, : k + 1], after[:, : k + 1], rtol=0, atol=tolerance):
                 return True
@@ -206,63 +210,58 @@ def has_lookahead(model: Any, series: Any, *, origins: int = 3, refit: bool = Fa
 
 
 def _forecast_all(
-    replay: RollingOrigins, model: Any, names: Sequence[str]
+    rolling: RollingOrigins, model: Any, names: Sequence[str]
 ) -> tuple[Any, ModelForecasts, list[ModelForecasts]]:
-    """The network fitted at the first origin, what it told, and what each baseline told."""
-    fitted, told = replay.network(model)
-    tried = [replay.baseline(one, fitted) for one in baseline_variants(names, replay.transforms(fitted))]
+    """Return the network fitted at the first origin, its forecasts, and those of each baseline."""
+    fitted, network = rolling.forecast_model(model)
+    variants = baseline_variants(names, rolling.transforms(fitted))
+    baseline_forecasts = [rolling.forecast_baseline(variant, fitted) for variant in variants]
     if "feedforward" in names and model.cell != "feedforward":
-        tried.append(replay.network(matching_feedforward(fitted), "feedforward")[1])
-    return fitted, told, tried
+        baseline_forecasts.append(rolling.forecast_model(matching_feedforward(fitted), "feedforward")[1])
+    return fitted, network, baseline_forecasts
 
 
-def _best_variants(tried: Sequence[ModelForecasts], losses: Sequence[Floats]) -> list[ModelForecasts]:
-    """From the best on; of those that share a name (one for each scale), the best."""
+def _best_variants(variants: Sequence[ModelForecasts], losses: Sequence[Floats]) -> list[ModelForecasts]:
+    """Sort by mean loss; of variants that share a name (one for each scale), keep the best."""
     best: dict[str, ModelForecasts] = {}
     for k in np.argsort([loss.mean() for loss in losses], kind="stable"):
-        best.setdefault(tried[k].name, tried[k])
+        best.setdefault(variants[k].name, variants[k])
     return list(best.values())
 
 
-def _table_row(told: ModelForecasts, replay: RollingOrigins, units: Floats) -> dict[str, Any]:
-    measured = forecast_metrics(
-        replay.actual, told.point, told.band, told.quantiles,
-        taus=replay.taus, units=units, level=replay.level,
+def _table_row(forecasts: ModelForecasts, rolling: RollingOrigins, units: Floats) -> dict[str, Any]:
+    metrics = forecast_metrics(
+        rolling.actual, forecasts.point, forecasts.band, forecasts.quantiles,
+        taus=rolling.taus, units=units, level=rolling.level,
     )  # fmt: skip
-    return {"model": told.name, "note": told.note, **measured}
+    return {"model": forecasts.name, "note": forecasts.note, **metrics}
 
 
 def _check_arguments(
     origins: int, step: int | None, level: float, baselines: Sequence[str] | None
 ) -> tuple[str, ...]:
-    faults = ErrorCollector()
-    faults.collect(check_int, "origins", origins, least=1)
+    errors = ErrorCollector()
+    errors.collect(check_int, "origins", origins, least=1)
     if step is not None:
-        faults.collect(check_int, "step", step, least=1)
-    faults.collect(check_float, "level", level, above=0, below=100)
-    names: tuple[str, ...] = faults.collect(check_baselines, baselines)
-    faults.raise_if_any()
+        errors.collect(check_int, "step", step, least=1)
+    errors.collect(check_float, "level", level, above=0, below=100)
+    names: tuple[str, ...] = errors.collect(check_baselines, baselines)
+    errors.raise_if_any()
     return names
 
 
 def _default_step(lengths: Ints, horizon: int, origins: int) -> int:
-    """The horizon, or what leaves half of the shortest series before the first origin; at least 1."""
-    room = int(lengths.min()) // 2 - horizon
-    return max(1, min(horizon, room // max(1, origins - 1)))
+    """Return the horizon, or less where half of the shortest series would not be left; at least 1."""
+    free_steps = int(lengths.min()) // 2 - horizon
+    return max(1, min(horizon, free_steps // max(1, origins - 1)))
 
 
-def _origins(ends: Ints, early: str, horizon: int, origins: int, step: int) -> Ints:
-    """(N, K) origins; the refusal says where they are counted from."""
+def _origin_grid(ends: Ints, early_end_remark: str, horizon: int, origins: int, step: int) -> Ints:
+    """Return (N, K) origins; the error says from which series' end they are counted."""
     try:
         return rolling_origins(ends, horizon, origins, step)
-    except ArgumentError as fault:
-        way_out = f" {early} Leave out series that end early or begin late." if early else ""
-        raise ArgumentError(f"{fault}{way_out}") from fault
-
-
-def _number(measure: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    if measure == "coverage":
-        return f"{100 * value:.0f} %"
-    return f"{value:.{max(0, 3 - len(f'{abs(value):.0f}'))}f}" if abs(value) >= 1 else f"{value:.3g}"
+    except ArgumentError as error:
+        if not early_end_remark:
+            raise
+        way_out = "Leave out series that end early or begin late."
+        raise ArgumentError(f"{error} {early_end_remark} {way_out}") from error

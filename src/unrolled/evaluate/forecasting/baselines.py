@@ -1,12 +1,13 @@
-"""The forecasts that every network is held against, each from the same origins.
+"""Baselines of a backtest, each from the same origins as the network.
 
-Last value, drift, seasonal naive and AR(1) are one formula, here in NumPy, fitted anew at every origin:
-with g the working scale (y or log y), L the lag of the difference and w_t = g_t − g_{t−L} (g itself at L = 0)
+Last value, drift, seasonal naive and AR(1) are one formula, in NumPy, fitted anew at every origin: with g the
+working scale (y or log y), L the lag of the difference and w_t = g_t − g_{t−L} (g itself at L = 0)
 
     w_{t+1} = c + φ w_t + e      Naive: L = 1, c = φ = 0.      SeasonalNaive: L = season, c = φ = 0.
                                  RWD:   L ≥ 1, φ = 0.          AR1: c and φ by least squares.
 
-Theta, AutoETS and AutoARIMA are statsforecast's, imported here alone and only when asked for.
+Theta, AutoETS and AutoARIMA are statsforecast's, an optional package: it is imported here alone, and only
+when one of them is forecast.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from statistics import NormalDist
 from typing import Any, Literal, NamedTuple
 
@@ -24,6 +26,8 @@ import torch
 from numpy.typing import NDArray
 
 from unrolled.data.preprocess.transforms import Transform
+from unrolled.errors import MissingDependencyError
+from unrolled.formatting import join_words
 from unrolled.models.forecasting.network import ForecastNetwork
 from unrolled.validation import check_choices
 
@@ -32,6 +36,7 @@ Ints = NDArray[np.int64]
 
 DEFAULT_BASELINES = ("Naive", "RWD", "AR1", "SeasonalNaive", "Theta", "AutoETS", "feedforward")
 BASELINES = (*DEFAULT_BASELINES[:-1], "AutoARIMA", "feedforward")
+_STATSFORECAST_BASELINES = ("Theta", "AutoETS", "AutoARIMA")
 _SCALES: tuple[Literal["levels", "changes", "transform"], ...] = ("levels", "changes", "transform")
 _MAX_GROWTH = 10.0  # of a step's effect over the horizon: φ is cut there, so that none explodes
 _MAX_HIDDEN = 4096  # hidden units of a feed-forward net
@@ -40,7 +45,7 @@ _MAX_ETS_SEASON = 24  # as in R's ets: a state for each season of the year, not 
 
 
 class BaselineForecast(NamedTuple):
-    """What one baseline says about one series."""
+    """Forecasts of one baseline for one series."""
 
     point: Floats  # (K, h)
     quantiles: Floats  # (K, h, Q)
@@ -53,10 +58,10 @@ class LinearBaseline:
 
     Args:
         name: its row in the table.
-        scale_name: "levels", "changes" (of the levels) or "transform": what the network uses.
-        has_drift: c is estimated.
-        has_slope: φ is estimated.
-        seasonal: repeats the last season rather than the last value.
+        scale_name: "levels", "changes" (of the levels) or "transform", the network's own.
+        has_drift: estimate c.
+        has_slope: estimate φ.
+        seasonal: repeat the last season rather than the last value.
 
     >>> y = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
     >>> drift = LinearBaseline("RWD", "transform", has_drift=True)
@@ -72,11 +77,11 @@ class LinearBaseline:
     seasonal: bool = False
 
     def scale(self, transform: Transform) -> tuple[bool, int]:
-        """Whether it works on logs, and the lag L."""
+        """Return whether the working scale is the log, and the lag L."""
         if self.seasonal:
             return transform.log, transform.season
         if not (self.has_drift or self.has_slope):
-            return transform.log, 1  # the same point either way; the spread follows the network's scale
+            return transform.log, 1  # the log changes no point here, and gives the spread the network's scale
         log, lag = {
             "levels": (False, 0),
             "changes": (False, 1),
@@ -85,7 +90,7 @@ class LinearBaseline:
         return log, lag if self.has_slope else max(lag, 1)
 
     def note(self, transform: Transform) -> str:
-        """Such as "on levels" or "on log changes"; empty where there is no choice."""
+        """Name the working scale, as "on levels" or "on log changes"; empty where there is no choice."""
         if not (self.has_drift or self.has_slope):
             return ""
         log, lag = self.scale(transform)
@@ -97,18 +102,18 @@ class LinearBaseline:
     def forecast(
         self, y: Floats, origins: Ints, horizon: int, quantiles: Floats, *, transform: Transform, refit: bool
     ) -> BaselineForecast:
-        """Forecasts from each origin o, from y[: o + 1] alone.
+        """Forecast from each origin o, from y[: o + 1] alone.
 
         Where the first origin lies inside the first season (L steps, one more for φ) nothing can be
-        estimated there: the last value then, from every origin.
+        estimated there: the last value stands in, from every origin.
 
         Args:
             y: (T,) the series.
             origins: (K,) rising positions of the newest step known, from 1 on.
             horizon: h, steps ahead.
             quantiles: (Q,) in (0, 1); those of normal errors on the working scale.
-            transform: what the network uses for this series, and its season.
-            refit: makes no difference: fitting at every origin costs nothing here.
+            transform: the network's for this series, and the season.
+            refit: no difference: fitting at every origin costs nothing here.
         """
         log, lag = self.scale(transform)
         if origins.min() < lag + self.has_slope:
@@ -130,7 +135,7 @@ class LinearBaseline:
         return BaselineForecast(np.exp(ahead), np.exp(spanned)) if log else BaselineForecast(ahead, spanned)
 
     def _fit(self, w: Floats, newest: Ints, steepest: float) -> tuple[Floats, Floats, Floats]:
-        """(K,) c, φ and the variance of e, by least squares over w up to each newest step."""
+        """Estimate c, φ and the variance of e, (K,) each, by least squares over w up to each newest step."""
 
         def mean(values: Floats) -> Floats:
             return np.asarray(np.cumsum(values)[last] / (last + 1))
@@ -146,100 +151,101 @@ class LinearBaseline:
             return zm + base, slope, np.maximum(zz, 0.0)
         x = w[:-1] - base
         xm, xx, xz = mean(x), mean(x * x) - mean(x) ** 2, mean(x * z) - mean(x) * mean(z)
-        known = (xx > 1e-12 * mean(x * x)) & (last + 1 >= _MIN_PAIRS)
-        slope = np.clip(np.divide(xz, xx, out=slope, where=known), -steepest, steepest)
-        left = np.maximum(zz - 2 * slope * xz + slope**2 * xx, 0.0)
-        return zm - slope * xm + (1 - slope) * base, slope, left
+        is_estimable = (xx > 1e-12 * mean(x * x)) & (last + 1 >= _MIN_PAIRS)
+        slope = np.clip(np.divide(xz, xx, out=slope, where=is_estimable), -steepest, steepest)
+        residual_variance = np.maximum(zz - 2 * slope * xz + slope**2 * xx, 0.0)
+        return zm - slope * xm + (1 - slope) * base, slope, residual_variance
 
 
 @dataclass(frozen=True)
 class StatsforecastBaseline:
-    """A model of statsforecast, on the levels.
+    """Theta, AutoETS or AutoARIMA of statsforecast, on the levels.
 
     Without refit it is fitted at the first origin; at later ones its parameters stay and its states are
     carried over the newer steps, which statsforecast does exactly. A series that the model refuses (too
-    short, say) is forecast by its last value.
+    short, say) is forecast by its last value, and the table's remarks say so.
 
-    >>> y = 100 + np.arange(40.0)
-    >>> at = dict(transform=Transform("difference"), refit=False)
-    >>> theta = StatsforecastBaseline("Theta")
-    >>> theta.forecast(y, np.array([37]), 2, np.array([0.1, 0.5, 0.9]), **at).point.shape
-    (1, 2)
+    >>> StatsforecastBaseline("Theta").note(Transform("difference"))
+    ''
     """
 
     name: str
 
     def note(self, transform: Transform) -> str:
-        """Empty: these choose their own scale."""
+        """Return "": these choose their own scale."""
         del transform
         return ""
 
     def forecast(
         self, y: Floats, origins: Ints, horizon: int, quantiles: Floats, *, transform: Transform, refit: bool
     ) -> BaselineForecast:
-        """Forecasts from each origin, as `LinearBaseline.forecast`; refit fits at each of them."""
+        """Forecast as `LinearBaseline.forecast`; with refit, the model is fitted anew at each origin."""
         season = transform.season
         if self.name == "AutoETS" and season > _MAX_ETS_SEASON:
             season = 1
         levels = sorted({_level_of(q) for q in quantiles if q != 0.5})
         y = np.array(y, dtype=np.float64)  # statsforecast wants it writable and contiguous
-        answers = self._answers(y, origins, horizon, levels, self._maker(season), refit=refit)
-        if len(answers) < len(origins) or not all(np.isfinite(a["mean"]).all() for a in answers):
+        forecasts = self._forecast_origins(
+            y, origins, horizon, levels, self._model_factory(season), refit=refit
+        )
+        if len(forecasts) < len(origins) or not all(np.isfinite(each["mean"]).all() for each in forecasts):
             return _last_value_instead(y, origins, horizon, quantiles, transform=transform, refit=refit)
-        point = np.stack([answer["mean"] for answer in answers])
-        spanned = [np.stack([_quantile(answer, q) for q in quantiles], axis=-1) for answer in answers]
-        return BaselineForecast(point, np.stack(spanned))
+        point = np.stack([forecast["mean"] for forecast in forecasts])
+        quantile_values = [
+            np.stack([_quantile(forecast, q) for q in quantiles], axis=-1) for forecast in forecasts
+        ]
+        return BaselineForecast(point, np.stack(quantile_values))
 
-    def _maker(self, season: int) -> Callable[[], Any]:
+    def _model_factory(self, season: int) -> Callable[[], Any]:
         from statsforecast import models  # noqa: PLC0415 (costs a second and more)
 
         return partial(getattr(models, self.name), season_length=season)
 
     @staticmethod
-    def _answers(
+    def _forecast_origins(
         y: Floats, origins: Ints, horizon: int, levels: list[float], make: Callable[[], Any], *, refit: bool
     ) -> list[dict[str, Floats]]:
-        """One answer an origin; fewer where the model gave up."""
-        answers: list[dict[str, Floats]] = []
+        """Return one forecast an origin; none where the model cannot be fitted."""
+        forecasts: list[dict[str, Floats]] = []
         with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")  # of its optimisers' steps, which end well or raise
+            warnings.simplefilter("ignore")  # its optimisers warn of steps, and raise where they fail
             try:
-                for o in origins:
-                    if refit or not answers:
-                        model = make().fit(y[: o + 1])
-                        answers.append(model.predict(horizon, level=levels))
+                for origin in origins:
+                    if refit or not forecasts:
+                        model = make().fit(y[: origin + 1])
+                        forecasts.append(model.predict(horizon, level=levels))
                     else:
-                        answers.append(model.forward(y[: o + 1], horizon, level=levels))
+                        forecasts.append(model.forward(y[: origin + 1], horizon, level=levels))
             except Exception:  # noqa: BLE001 (statsforecast raises bare Exception where no model fits)
                 return []
-        return answers
+        return forecasts
 
 
 Baseline = LinearBaseline | StatsforecastBaseline
 
 
-def _last_value_instead(*series: Any, **at: Any) -> BaselineForecast:
-    """What stands in for a baseline that cannot be fitted."""
-    return LinearBaseline("Naive").forecast(*series, **at)._replace(fell_back=True)
+def _last_value_instead(*series: Any, **settings: Any) -> BaselineForecast:
+    """Forecast the last value in place of a baseline that cannot be fitted."""
+    return LinearBaseline("Naive").forecast(*series, **settings)._replace(fell_back=True)
 
 
 def _level_of(q: float) -> float:
-    """The level of the central band that q bounds: 80 for 0.1 and for 0.9."""
+    """Return the level of the central band that q bounds: 80 for 0.1 and for 0.9."""
     return round(100 * abs(1 - 2 * float(q)), 6)
 
 
-def _quantile(answer: dict[str, Floats], q: float) -> Floats:
+def _quantile(forecast: dict[str, Floats], q: float) -> Floats:
     if q == 0.5:
-        return answer["mean"]
-    return answer[f"{'lo' if q < 0.5 else 'hi'}-{_level_of(q)}"]
+        return forecast["mean"]
+    return forecast[f"{'lo' if q < 0.5 else 'hi'}-{_level_of(q)}"]
 
 
 def baseline_variants(names: Sequence[str], transforms: Sequence[Transform]) -> list[Baseline]:
-    """The baselines behind each name; of those that share a name, the one that errs least counts.
+    """Make the baselines behind each name; of those that share a name, the one that errs least counts.
 
     Args:
         names: some of `BASELINES`; "feedforward" is a network, made by `backtest` itself, and skipped.
-        transforms: what the network uses, one a series; without a season there is no seasonal naive.
+        transforms: the network's, one a series; without a season there is no seasonal naive.
 
     >>> monthly = Transform("log-difference", season=12)
     >>> [(b.name, b.note(monthly)) for b in baseline_variants(("Naive", "AR1"), [monthly])]
@@ -262,21 +268,21 @@ def baseline_variants(names: Sequence[str], transforms: Sequence[Transform]) -> 
 
 
 def _without_equal_scales(baselines: list[LinearBaseline], transforms: Sequence[Transform]) -> list[Baseline]:
-    """Without those that work on the same scale as an earlier one, for every series."""
-    kept: dict[tuple[tuple[bool, int], ...], Baseline] = {}
+    """Drop those that work on the same scale as an earlier one, for every series."""
+    by_scale: dict[tuple[tuple[bool, int], ...], Baseline] = {}
     for baseline in baselines:
-        kept.setdefault(tuple(map(baseline.scale, dict.fromkeys(transforms))), baseline)
-    return list(kept.values())
+        by_scale.setdefault(tuple(map(baseline.scale, dict.fromkeys(transforms))), baseline)
+    return list(by_scale.values())
 
 
 def matching_feedforward(fitted: Any) -> Any:
-    """An unfitted feed-forward Forecaster for a fitted recurrent one: its window, about as many weights.
+    """Make an unfitted feed-forward Forecaster with the window and about as many weights as a fitted one.
 
     >>> import unrolled as ur
     >>> y = np.random.default_rng(0).normal(size=60)
     >>> lstm = ur.Forecaster(horizon=2, hidden_size=8, max_epochs=1).fit(y)
-    >>> twin = matching_feedforward(lstm).fit(y)
-    >>> twin.cell, 0.9 < twin.n_parameters_ / lstm.n_parameters_ < 1.1
+    >>> flat = matching_feedforward(lstm).fit(y)
+    >>> flat.cell, 0.9 < flat.n_parameters_ / lstm.n_parameters_ < 1.1
     ('feedforward', True)
     """
     sizes = replace(fitted.sizes_, cell="feedforward")
@@ -293,7 +299,34 @@ def matching_feedforward(fitted: Any) -> Any:
 
 
 def check_baselines(names: Any) -> tuple[str, ...]:
-    """The names as asked for, the defaults where none were, or an error that offers the nearest spelling."""
+    """Return valid names, the default ones for None.
+
+    Raises:
+        ArgumentError: a name is unknown; the sentence offers the nearest spelling.
+    """
     if names is None:
         return DEFAULT_BASELINES
     return check_choices("baselines", names, BASELINES, needed="a network's error means nothing without one")
+
+
+def available_baselines(names: Sequence[str], *, is_explicit: bool) -> tuple[tuple[str, ...], str]:
+    """Return the baselines whose package is installed, and a sentence on those left out.
+
+    Args:
+        names: some of `BASELINES`.
+        is_explicit: the caller named them: then none may be left out.
+
+    Raises:
+        MissingDependencyError: one is left out that the caller named.
+
+    >>> available_baselines(("Naive", "AR1"), is_explicit=True)
+    (('Naive', 'AR1'), '')
+    """
+    missing = [name for name in names if name in _STATSFORECAST_BASELINES]
+    if not missing or find_spec("statsforecast"):
+        return tuple(names), ""
+    reason = 'statsforecast, which is not installed: pip install "unrolled[baselines]"'
+    if is_explicit:
+        raise MissingDependencyError(f"baselines: {missing[0]} needs {reason}")
+    remark = f"{join_words(missing)} left out: they need {reason}."
+    return tuple(name for name in names if name not in missing), remark

@@ -1,4 +1,4 @@
-"""How far forecasts were off: the field's measures, by utilsforecast, over all series, origins and steps."""
+"""Errors of forecasts over all series, origins and steps, by utilsforecast."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from utilsforecast import losses as field
+from utilsforecast import losses
 
 Floats = NDArray[np.float64]
 
@@ -19,15 +19,15 @@ def forecast_metrics(
     actual: Floats, point: Floats, band: tuple[Floats, Floats], quantiles: Floats, *,
     taus: Sequence[float], units: Floats, level: float,
 ) -> dict[str, float | None]:  # fmt: skip
-    """One row of a backtest's table: each series' measure over its origins and steps, then their mean.
+    """Measure the forecasts of one model: each series' metric over its origins and steps, then their mean.
 
         mae       mean |y − ŷ|                        rmse   √ mean (y − ŷ)²
         mase      mae / unit                          smape  200 · mean |y − ŷ| / (|y| + |ŷ|)
-        crps      2 · ∫ over τ of the pinball loss at τ: what mae is for a point, for a distribution
+        crps      2 · ∫ over τ of the pinball loss at τ: the mae of a distribution
         coverage  share of steps inside the band
 
     Args:
-        actual: (N, K, h) what came.
+        actual: (N, K, h) observed values.
         point: (N, K, h) the medians.
         band: two (N, K, h), the ends of the band of `level` per cent.
         quantiles: (N, K, h, Q) forecasts at `taus`.
@@ -36,7 +36,7 @@ def forecast_metrics(
         level: of the band, in per cent.
 
     Returns:
-        `METRICS`; None where nothing is known, such as mase where no series ever changed.
+        Value by name in `METRICS`; None where there is none, such as mase where no series ever changed.
 
     >>> y = np.array([[[10.0, 12.0]]])
     >>> at = dict(taus=[0.5], units=np.array([4.0]), level=80)
@@ -58,28 +58,28 @@ def forecast_metrics(
         }
     )
 
-    def by_series(measure: Callable[..., Any], models: Any = ("model",), **settings: Any) -> Floats:
+    def by_series(metric: Callable[..., Any], models: Any = ("model",), **settings: Any) -> Floats:
         models = list(models) if isinstance(models, tuple) else models
-        return np.asarray(measure(frame, models, **settings)["model"], dtype=np.float64)
+        return np.asarray(metric(frame, models, **settings)["model"], dtype=np.float64)
 
-    mae = by_series(field.mae)
+    mae = by_series(losses.mae)
     pinball = [
-        by_series(field.quantile_loss, {"model": name}, q=float(level)).mean()
+        by_series(losses.quantile_loss, {"model": name}, q=float(level)).mean()
         for name, level in zip(columns, levels, strict=True)
     ]
     values = {
         "mae": mae.mean(),
-        "rmse": by_series(field.rmse).mean(),
+        "rmse": by_series(losses.rmse).mean(),
         "mase": _finite_mean(mae / units),
-        "smape": 200 * by_series(field.smape).mean(),
+        "smape": 200 * by_series(losses.smape).mean(),
         "crps": 2 * float(widths @ pinball),
-        "coverage": by_series(field.coverage, level=level).mean(),
+        "coverage": by_series(losses.coverage, level=level).mean(),
     }
     return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
 
 
 def _with_midpoints(taus: Floats, quantiles: Floats) -> tuple[Floats, Floats, Floats]:
-    """Levels and quantiles with those halfway between neighbours, and the width of (0, 1) nearest to each.
+    """Add levels and quantiles halfway between neighbours; and the width of (0, 1) nearest to each level.
 
     Seven uneven levels weighed alike make the crps of a normal 24 % too small; these, 0.2 %.
     """
@@ -91,10 +91,10 @@ def _with_midpoints(taus: Floats, quantiles: Floats) -> tuple[Floats, Floats, Fl
 
 
 def mase_scales(series: Sequence[Floats], season: int) -> Floats:
-    """(N,) what MASE divides by: the mean change over a season of each series, before the first origin.
+    """Return the divisors (N,) of MASE: the mean change over a season, before the first origin.
 
-    The change from step to step where a series is not longer than a season or repeats it exactly; NaN
-    where it never changes.
+    The change from step to step is used where a series is not longer than a season or repeats it exactly;
+    NaN where it never changes.
 
     Args:
         series: N arrays (T_i,), up to each first origin.
@@ -116,7 +116,7 @@ def _mase_scale(y: Floats, season: int) -> float:
 
 
 def losses_by_origin(actual: Floats, point: Floats, units: Floats) -> Floats:
-    """(K,) one loss an origin, for the verdict: the mean over the horizon, and over series in their units.
+    """Return one loss an origin (K,): the mean over the horizon, and over series in their units.
 
     One series stays in its own unit; of many, those without a unit are left out.
 
@@ -125,12 +125,12 @@ def losses_by_origin(actual: Floats, point: Floats, units: Floats) -> Floats:
     [2.5, 2.5, 2.5]
     """
     by_series = np.abs(actual - point).mean(axis=2)  # (N, K)
-    known = np.isfinite(units)
-    if len(units) == 1 or not known.any():
+    has_unit = np.isfinite(units)
+    if len(units) == 1 or not has_unit.any():
         return np.asarray(by_series.mean(axis=0))
-    return np.asarray((by_series[known] / units[known, None]).mean(axis=0))
+    return np.asarray((by_series[has_unit] / units[has_unit, None]).mean(axis=0))
 
 
 def _finite_mean(values: Floats) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")

@@ -1,10 +1,9 @@
-"""Is the network better than the best of its baselines, and could that be luck?
+"""Verdict of a backtest: is the network better than the best of its baselines, and could that be luck?
 
-Judged on one loss an origin, paired: the network's and each baseline's from the same data. Origins whose
-forecasts overlap share their errors, so they are grouped into as many blocks as there are origins without
-overlap, and block means d_1..d_n are what is tested. The last forecasts of a block still reach into the
-next one, by up to a horizon less a step; what neighbours share by that, the t allows for and the flips do
-not. Two one-sided tests must agree, the larger p counts:
+The losses of network and baseline are paired by origin. Origins whose forecasts overlap share their errors,
+so they are grouped into as many blocks as there are origins without overlap, and the block means d_1..d_n
+are tested. The last forecasts of a block still reach into the next one, by up to a horizon less a step; the
+t-test allows for that, the sign flips do not. Two one-sided tests must agree, the larger p counts:
 
     sign flips   the share of sign patterns s under which Σ s_i d_i reaches Σ d_i; exact up to 12 blocks.
                  Holds for any size and spread of the d_i, heavy tails and volatility clusters included.
@@ -27,24 +26,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.formatting import p_value_words
+from unrolled.record import Record
 from unrolled.stats.paired import corrected_t_p, sign_flip_p
 
 Floats = NDArray[np.float64]
 Outcome = Literal["better", "worse", "no difference", "too few to tell"]
 
 MIN_ORIGINS = 10  # without overlap; with fewer, the rarest sign pattern says little and γ is noise
-_SIGNIFICANT = 0.05
+_ALPHA = 0.05
 _CLOSE_RATIO = 1.10  # mean loss, as a multiple of the best baseline's
 
 
 class BaselineLosses(NamedTuple):
-    """One baseline: its name, its mean loss from each origin (K,), and on which scale it works."""
+    """Losses of one baseline.
+
+    Args:
+        name: of the baseline.
+        losses: (K,) mean loss from each origin.
+        note: its working scale.
+    """
 
     name: str
     losses: Floats
@@ -52,15 +59,15 @@ class BaselineLosses(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The answer in one sentence, and the numbers in it.
+class Verdict(Record):
+    """Verdict in one sentence, and the numbers in it.
 
     Args:
-        sentence: what to tell a person.
+        sentence: for a person.
         outcome: "better" or "worse" where p_value is at most 0.05, else "no difference"; "too few to
             tell" below ten origins without overlap.
-        p_value: how often a difference this large, in this direction, would appear if there were none;
-            None where there are too few origins.
+        p_value: probability of a difference this large, in this direction, if there were none; None where
+            there are too few origins.
         best_baseline: the name of the one with the lowest mean loss.
         ratio: the network's mean loss over the best baseline's; below 1 is better.
         origins: how many there were.
@@ -87,46 +94,42 @@ large would appear in 8 of 1,000 such series if there were none: it has skill he
     def __str__(self) -> str:
         return self.sentence
 
-    def to_dict(self) -> dict[str, Any]:
-        """Every field, ready for JSON; an infinite ratio is None."""
-        return {"kind": self.kind, **asdict(self), "ratio": self.ratio if math.isfinite(self.ratio) else None}
-
 
 def backtest_verdict(
-    losses: Floats, rivals: Sequence[BaselineLosses], *, horizon: int, step: int, name: str
+    losses: Floats, baselines: Sequence[BaselineLosses], *, horizon: int, step: int, name: str
 ) -> Verdict:
-    """The verdict on a network, from one loss an origin.
+    """Test a network against its baselines, on one loss an origin.
 
     Args:
         losses: (K,) the network's mean loss from each origin, in order of time.
-        rivals: the baselines, at least one; each scale that one was tried on is a rival of its own.
+        baselines: at least one; each scale that one was tried on counts as a baseline of its own.
         horizon: steps each forecast reaches.
         step: steps from one origin to the next.
-        name: what the sentence calls the network.
+        name: of the network, for the sentence.
 
     One origin is "too few to tell"; ten whose losses are all the same are "no difference".
     """
-    means = [float(rival.losses.mean()) for rival in rivals]
+    means = [float(baseline.losses.mean()) for baseline in baselines]
     best = int(np.argmin(means))
     ratio = _ratio(float(losses.mean()), means[best])
     independent = 1 + (len(losses) - 1) // math.ceil(horizon / step)
     p_value: float | None = None
     outcome: Outcome = "too few to tell"
     if independent >= MIN_ORIGINS:
-        gains = [_block_means(rival.losses - losses, independent) for rival in rivals]
+        gains = [_block_means(baseline.losses - losses, independent) for baseline in baselines]
         if ratio < 1:
-            near = [
+            close = [
                 gain for gain, mean in zip(gains, means, strict=True) if mean <= _CLOSE_RATIO * means[best]
             ]
-            p_value = max(max(sign_flip_p(gain[:, None]), _block_t_p(gain)) for gain in near)
+            p_value = max(max(sign_flip_p(gain[:, None]), _block_t_p(gain)) for gain in close)
         else:
             p_value = max(sign_flip_p(-np.stack(gains, axis=1)), _block_t_p(-gains[best]))
         outcome = "no difference"
-        if p_value <= _SIGNIFICANT:
+        if p_value <= _ALPHA:
             outcome = "better" if ratio < 1 else "worse"
-    verdict = Verdict("", outcome, p_value, rivals[best].name, ratio, len(losses), independent)
+    verdict = Verdict("", outcome, p_value, baselines[best].name, ratio, len(losses), independent)
     return replace(
-        verdict, sentence=_sentence(name, f"{rivals[best].name} {rivals[best].note}".strip(), verdict)
+        verdict, sentence=_sentence(name, f"{baselines[best].name} {baselines[best].note}".strip(), verdict)
     )
 
 
@@ -137,24 +140,24 @@ def _ratio(loss: float, best: float) -> float:
 
 
 def _block_means(differences: Floats, blocks: int) -> Floats:
-    """(n,) means of neighbouring origins, block sizes as equal as they can be."""
+    """Return the means (n,) of neighbouring origins, in blocks as equal as they can be."""
     return np.array([block.mean() for block in np.array_split(differences, blocks)])
 
 
 def _block_t_p(d: Floats) -> float:
-    """How often Student's t, corrected for skewness and what neighbours share, is as large."""
+    """Return the p-value of Student's t, corrected for skewness and for correlated neighbours."""
     n = len(d)
     centred = d - d.mean()
     squares = float((centred**2).sum())
-    shared = float((centred[1:] * centred[:-1]).sum()) / squares if squares else 0.0
-    shared = min(max(shared + 1 / n, 0.0), 0.8)  # + 1/n: its bias under independence
-    return corrected_t_p(d, inflation=(1 + shared) / (1 - shared))
+    correlation = float((centred[1:] * centred[:-1]).sum()) / squares if squares else 0.0
+    correlation = min(max(correlation + 1 / n, 0.0), 0.8)  # + 1/n: its bias under independence
+    return corrected_t_p(d, inflation=(1 + correlation) / (1 - correlation))
 
 
 def _sentence(name: str, best: str, verdict: Verdict) -> str:
     ratio, independent = verdict.ratio, verdict.independent_origins
-    who = name.upper() if len(name) <= 4 else name  # GRU, LSTM
-    compared = f"{who} is {_ratio_in_words(ratio)} the best of its baselines ({best})"
+    network = name.upper() if len(name) <= 4 else name  # GRU, LSTM
+    compared = f"{network} is {_ratio_in_words(ratio)} the best of its baselines ({best})"
     if verdict.p_value is None:
         origins = "1 origin is" if independent == 1 else f"{independent} origins without overlap are"
         return (
@@ -169,7 +172,7 @@ def _sentence(name: str, best: str, verdict: Verdict) -> str:
     overlap = f" ({independent} without overlap)" if independent < verdict.origins else ""
     return (
         f"The {compared} over {verdict.origins} origins{overlap}; a difference this large would appear in "
-        f"{frequency(verdict.p_value)} such series if there were none: {meaning}."
+        f"{p_value_words(verdict.p_value)} such series if there were none: {meaning}."
     )
 
 
@@ -182,16 +185,3 @@ def _ratio_in_words(ratio: float) -> str:
     if ratio >= 2:
         return f"{ratio:.1f} times as far off as"
     return f"{change:.{1 if change < 10 else 0}f} % {'better' if ratio < 1 else 'worse'} than"
-
-
-def frequency(p_value: float) -> str:
-    """A p-value in words: `8 of 1,000`.
-
-    >>> frequency(0.0004), frequency(0.0081), frequency(0.21)
-    ('fewer than 1 of 1,000', '8 of 1,000', '21 of 100')
-    """
-    if p_value < 0.001:
-        return "fewer than 1 of 1,000"
-    if p_value < 0.01:
-        return f"{1000 * p_value:.0f} of 1,000"
-    return f"{100 * p_value:.0f} of 100"

@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.evaluate.forecasting.verdict import Outcome, frequency
+from unrolled.evaluate.forecasting.verdict import Outcome
+from unrolled.formatting import p_value_words
 from unrolled.stats.dependence import group_contributions
 from unrolled.stats.paired import corrected_t_p, mcnemar_p, sign_flip_p
 
@@ -154,7 +155,7 @@ def _sentence(
     }[told.outcome]
     return (
         f"{who[:1].upper()}{who[1:]}{compared[len(who) :]}; a difference this large would appear in "
-        f"{frequency(told.p_value)} such comparisons if there were none: {meaning}."
+        f"{p_value_words(told.p_value)} such comparisons if there were none: {meaning}."
     )
 
 
