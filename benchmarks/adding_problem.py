@@ -34,7 +34,7 @@ def run(toy: bool) -> Facts:
             "fit_s": round(model.seconds_, 1),
             "parameters": model.n_parameters_,
             "settings": settings,
-            "stopping": model.stopping_,
+            "stopping": model.stopping_reason_,
         })  # fmt: skip
         say(table([{name: rows[-1][name] for name in ("model", "squared_error", "fit_s", "parameters")}]))
     always = float(np.mean((y_new - 1) ** 2))

@@ -1,6 +1,6 @@
 """Nine sets of labelled sequences, official splits: accuracy on the test part, seconds to fit and to answer.
 
-SequenceClassifier() and SequenceClassifier(training="reservoir") as they come, five seeds each, fitted on the
+SequenceClassifier() and SequenceClassifier(solver="reservoir") as they come, five seeds each, fitted on the
 training part alone; no test part was looked at in training, and no setting was chosen by one. The settings
 of both were chosen by cross-validation within the training parts of these sets and of OSULeaf, ACSF1 and
 PickupGestureWiimoteZ. Beside them what others report, for scale: 1-NN with dynamic time warping and ROCKET
@@ -46,7 +46,7 @@ def run(toy: bool) -> Facts:
                 settings: dict[str, Any] = {"hidden_size": 4} if toy else {}
                 if toy and training == "gradient":
                     settings["max_epochs"] = 2
-                model = SequenceClassifier(training=training, random_state=seed, **settings)
+                model = SequenceClassifier(solver=training, random_state=seed, **settings)
                 start_s = time.perf_counter()
                 model.fit(X, y)
                 fitted_s = time.perf_counter()

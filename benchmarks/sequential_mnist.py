@@ -34,7 +34,7 @@ def run(toy: bool) -> Facts:
             "fit_s": round(model.seconds_, 1),
             "parameters": model.n_parameters_,
             "settings": settings,
-            "stopping": model.stopping_,
+            "stopping": model.stopping_reason_,
         })  # fmt: skip
         say(table([{name: rows[-1][name] for name in ("model", "accuracy", "fit_s", "parameters")}]))
     return {"threads": torch.get_num_threads(), "steps": X.shape[1], "rows": [*rows, *PUBLISHED]}

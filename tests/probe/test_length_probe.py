@@ -196,8 +196,8 @@ def test_the_length_of_a_models_own_training_is_compared_with(
     trained: int | None, steps: int, rows: list[tuple[int, str]]
 ) -> None:
     """Where it knows one; X is asked about as it is too, and counts as that long within a tenth."""
-    model = ur.SequenceClassifier(hidden_size=2, max_epochs=1, ensemble=1).fit(*curves())
-    model.longest_ = trained
+    model = ur.SequenceClassifier(hidden_size=2, max_epochs=1, n_members=1).fit(*curves())
+    model.max_length_ = trained
     told = length(model, *curves(steps=steps))
     assert [(row.length, row.preparation) for row in told.rows] == rows
     compared = steps if trained is None or abs(steps - trained) <= trained / 10 else trained
@@ -208,7 +208,7 @@ def test_the_length_of_a_models_own_training_is_compared_with(
 
 def test_a_model_that_knows_its_training_is_asked_about_made_sequences() -> None:
     """Their length need not be said."""
-    model = ur.SequenceClassifier(hidden_size=2, max_epochs=1, ensemble=1).fit(*curves())
+    model = ur.SequenceClassifier(hidden_size=2, max_epochs=1, n_members=1).fit(*curves())
     told = length(model, make=lambda n: curves(40, n), lengths=[30])
     assert [(row.length, row.ratio, row.preparation) for row in told.rows] == [
         (10, 1, "made"),

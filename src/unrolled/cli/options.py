@@ -120,9 +120,9 @@ class ClassifierOptions(NamedTuple):
     cell: str | None
     activation: str | None
     hidden_size: int | None
-    training: str | None
+    solver: str | None
     bidirectional: bool | None
-    ensemble: int | None
+    n_members: int | None
     max_epochs: int | None
     seed: int | None
 
@@ -132,7 +132,8 @@ class ClassifierOptions(NamedTuple):
         >>> ClassifierOptions("gru", None, 8, None, None, None, None, None).option_names()
         ['--cell', '--hidden-size']
         """
-        return [f"--{name.replace('_', '-')}" for name, v in self._asdict().items() if v is not None]
+        names = [name.removeprefix("n_") for name, value in self._asdict().items() if value is not None]
+        return [f"--{name.replace('_', '-')}" for name in names]
 
     def classifier(self) -> SequenceClassifier:
         """A model of these settings, not yet fitted; the library's own defaults stand for the rest.

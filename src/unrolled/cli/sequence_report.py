@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from unrolled.evaluate.sequence.compare import Comparison
     from unrolled.models.sequence.base import SequenceEstimator
     from unrolled.models.sequence.classifier import SequenceClassifier
-    from unrolled.models.sequence.network import SequenceSizes
+    from unrolled.models.sequence.network import SequenceNetworkConfig
 
 
 def labelled_data(labelled: Labelled) -> LabelledData:
@@ -93,19 +93,21 @@ def sequence_model_card(model: SequenceEstimator) -> ModelCard:
     ]
     return ModelCard(
         tuple(facts),
-        model.stopping_,
+        model.stopping_reason_,
         history,
         shlex.join(["unrolled", *sys.argv[1:]]),
         held_out="a part of the sequences",
     )
 
 
-def _reads(sizes: SequenceSizes) -> str:
+def _reads(sizes: SequenceNetworkConfig) -> str:
     """What enters the core.
 
-    >>> from unrolled.models.sequence.network import SequenceSizes
-    >>> _reads(SequenceSizes(2, 2)), _reads(SequenceSizes(1, 2, channels=16, scales=2, stride=4))
-    ('each step as it is', '16 patterns at 2 scales, every 4th step')
+    >>> from unrolled.models.sequence.network import SequenceNetworkConfig
+    >>> _reads(SequenceNetworkConfig(2, 2))
+    'each step as it is'
+    >>> _reads(SequenceNetworkConfig(1, 2, channels=16, scales=2, stride=4))
+    '16 patterns at 2 scales, every 4th step'
     """
     if not sizes.channels:
         return "each step as it is"

@@ -19,7 +19,10 @@ _COMMANDS = (
     probe.probe_command,
 )
 _NAMES = {name for command in _COMMANDS for name in inspect.signature(command).parameters} - _ARGUMENTS
-_OPTIONS = {name: "--" + name.replace("_", "-") for name in _NAMES} | {"random_state": "--seed"}
+_OPTIONS = {name: "--" + name.replace("_", "-") for name in _NAMES} | {
+    "random_state": "--seed",
+    "n_members": "--members",
+}
 
 
 def with_option_names(sentences: str) -> str:

@@ -228,7 +228,7 @@ def _read_together(folder: Path) -> tuple[bytes, bytes]:
         config = again
 
 
-def estimator_name(path: str | Path) -> str:
+def saved_estimator_name(path: str | Path) -> str:
     """Which estimator a folder holds; empty where it does not tell, and `load_model` will say why."""
     try:
         return str(json.loads((Path(path) / _CONFIG).read_text())["estimator"])

@@ -45,7 +45,7 @@ def sequence_card(model: SequenceEstimator) -> str:
         "features": f"{sizes.inputs} a step",
         "answers": str(sizes.answers),
         "training": f"{history.best_epoch} epochs ({history.stopped}), {model.seconds_:.1f} s",
-        "epochs": model.stopping_,
+        "epochs": model.stopping_reason_,
         "seed": str(model.random_state),
     }
     rows = "\n".join(f"| {fact} | {value} |" for fact, value in facts.items())

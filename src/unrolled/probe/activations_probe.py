@@ -25,7 +25,7 @@ from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.splits import seeded_folds
 from unrolled.errors import TrainingError
 from unrolled.jsonable import to_jsonable
-from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
+from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.probe.gradients_probe import gradients
 from unrolled.probe.measure.retrain import RowIndices
@@ -212,7 +212,7 @@ class _TrainingTask:
             strata, answers = self.y, max(len(classes), 2)
         flat = StandardScaler.fit(sequences.values).transform(sequences.values)
         self.arrays, self.count = np.split(flat, sequences.offsets[1:-1]), len(sequences)
-        self.sizes = SequenceSizes(flat.shape[1], answers, cell="rnn", hidden_size=hidden_size)
+        self.sizes = SequenceNetworkConfig(flat.shape[1], answers, cell="rnn", hidden_size=hidden_size)
         quarter = seeded_folds(strata, _QUARTERS, seed) == 0
         enough = quarter.sum() >= _LEAST_HELD_OUT
         self.judged = np.flatnonzero(quarter) if enough else np.arange(self.count)
@@ -249,7 +249,7 @@ def _train_seeds(name: str, task: _TrainingTask, plan: TrainingConfig, seeds: ra
 
 
 def _train_once(
-    sizes: SequenceSizes, task: _TrainingTask, plan: TrainingConfig
+    sizes: SequenceNetworkConfig, task: _TrainingTask, plan: TrainingConfig
 ) -> tuple[list[float], bool, float, float, float]:
     """One training: losses of its epochs, whether it diverged, score, growth before and after."""
     with seeded(plan.seed):

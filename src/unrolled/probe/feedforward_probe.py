@@ -21,7 +21,7 @@ from torch import nn
 from unrolled.data.io.frames import to_frame
 from unrolled.data.splits import seeded_folds
 from unrolled.errors import ArgumentError, DataError
-from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
+from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 from unrolled.probe.measure.retrain import (
     MIN_FOLD_SIZE,
     PairedScores,
@@ -200,7 +200,7 @@ def _feedforward_twin(model: Any, probed: ProbedModel, units: int, seed: int) ->
     if not isinstance(model, nn.Module):
         settings = {name: value for name, value in model.get_params().items() if name in _SHARED}
         return type(model)(**settings, cell="feedforward", hidden_size=units, stem=None)
-    sizes = SequenceSizes(
+    sizes = SequenceNetworkConfig(
         inputs=probed.values.shape[2],
         answers=_output_size(probed),
         cell="feedforward",

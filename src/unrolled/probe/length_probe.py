@@ -131,7 +131,7 @@ def length(
         lengths: steps of the longest sequence; shorter ones are cut and stretched in proportion. None for a
             quarter, half, once, twice and four times `trained_length`, and X as it is.
         make: `make(length)` gives X and y of that length, instead of cutting and stretching.
-        trained_length: steps that the model was trained on; None for its `longest_`, those of the longest
+        trained_length: steps that the model was trained on; None for its `max_length_`, those of the longest
             sequence that a fitted estimator was trained on, or for the longest in X where a model has none
             or it is within a tenth of that: then nothing is stretched to compare with.
 
@@ -159,7 +159,7 @@ def length(
         raise ArgumentError(f"make: expected a function of a length, got {make!r}.")
     if lengths is not None and (isinstance(lengths, str) or not isinstance(lengths, Iterable)):
         raise ArgumentError(f"lengths: expected a list of whole numbers, got {lengths!r}.")
-    if make is not None and trained_length is None and getattr(model, "longest_", None) is None:
+    if make is not None and trained_length is None and getattr(model, "max_length_", None) is None:
         raise ArgumentError(
             "length: expected trained_length beside make=, got None. Say how many steps the training had."
         )
@@ -201,7 +201,7 @@ def _reference_length(model: Any, trained_length: int | None, longest: int) -> i
     """The length to compare with; `longest` is that of X, 0 of sequences that are made."""
     if trained_length is not None:
         return check_int("trained_length", trained_length, least=1)
-    fitted: int | None = getattr(model, "longest_", None)
+    fitted: int | None = getattr(model, "max_length_", None)
     if fitted is None or (longest > 0 and abs(longest - fitted) <= _NEARLY * fitted):
         return longest
     return fitted

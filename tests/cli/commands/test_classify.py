@@ -67,7 +67,7 @@ def test_names_that_look_like_numbers_are_those_of_the_training(unrolled: Run, t
     for name, labels in (("train", ("01", "02", "10", "11")), ("test", ("10", "11"))):
         rows = [f"{k % 4},{k % 5},{label}\n" for k, label in enumerate(labels * 6)]
         (tmp_path / f"{name}.csv").write_text("t0,t1,label\n" + "".join(rows))
-    words = ("--training", "reservoir", "--hidden-size", 4, "--save", "names")
+    words = ("--solver", "reservoir", "--hidden-size", 4, "--save", "names")
     assert unrolled("classify", "train.csv", "--test", "test.csv", *words).status == 0
     assert unrolled("probe", "names", "test.csv", "--only", "length").status == 0
 
@@ -122,17 +122,16 @@ def test_a_kept_model_answers_on_the_screen_and_for_machines(
 
 OPTIONS: list[dict[str, object]] = [
     {"cell": "rnn", "activation": "relu", "hidden_size": 3, "max_epochs": 1, "seed": 1},
-    {"bidirectional": True, "ensemble": 2, "hidden_size": 4, "max_epochs": 2},
-    {"training": "reservoir", "hidden_size": 4},
+    {"bidirectional": True, "n_members": 2, "hidden_size": 4, "max_epochs": 2},
+    {"solver": "reservoir", "hidden_size": 4},
 ]
 
 
 @pytest.mark.parametrize("given", OPTIONS)
 def test_every_option_reaches_the_model(unrolled: Run, kinds: Any, tmp_path: Path, given: Any) -> None:
     """It is kept with it."""
-    words = [
-        (f"--{name.replace('_', '-')}", *([] if value is True else [value])) for name, value in given.items()
-    ]
+    options = {name.removeprefix("n_").replace("_", "-"): value for name, value in given.items()}
+    words = [(f"--{name}", *([] if value is True else [value])) for name, value in options.items()]
     train, test = kinds("train", 12), kinds("test", 10, seed=1)
     answer = unrolled("classify", train, "--test", test, *chain(*words), "--save", "kept")
     assert answer.status == 0, answer.err

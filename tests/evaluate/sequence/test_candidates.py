@@ -134,10 +134,10 @@ def test_rivals_of_a_network_have_its_settings() -> None:
     )  # fmt: skip
     made = {entrant.name: entrant.make() for entrant in rival_candidates(model, "labels", RIVALS["labels"])}
     assert list(made) == list(RIVALS["labels"])
-    assert (made["reservoir"].training, made["reservoir"].hidden_size) == ("reservoir", None)
+    assert (made["reservoir"].solver, made["reservoir"].hidden_size) == ("reservoir", None)
     assert (made["reservoir"].cell, made["reservoir"].random_state) == ("rnn", 5)
     flat = made["feedforward"]
-    assert (flat.cell, flat.training, flat.activation, flat.random_state) == (
+    assert (flat.cell, flat.solver, flat.activation, flat.random_state) == (
         "feedforward",
         "gradient",
         "tanh",
@@ -147,13 +147,13 @@ def test_rivals_of_a_network_have_its_settings() -> None:
     flat._check_arguments()
     made["reservoir"]._check_arguments()
     flat_rival = rival_candidates(SequenceClassifier(cell="feedforward"), "labels", ["reservoir"])[0].make()
-    assert (flat_rival.cell, flat_rival.training) == ("gru", "reservoir")
+    assert (flat_rival.cell, flat_rival.solver) == ("gru", "reservoir")
 
 
 @pytest.mark.parametrize(
     ("model", "missing"),
     [
-        (SequenceClassifier(training="reservoir"), "reservoir"),
+        (SequenceClassifier(solver="reservoir"), "reservoir"),
         (SequenceClassifier(cell="feedforward"), "feedforward"),
         (SequenceRegressor(cell="feedforward"), "feedforward"),
     ],

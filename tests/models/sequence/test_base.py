@@ -17,7 +17,7 @@ from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
 from unrolled.models.sequence.tagger import SequenceTagger
 
-QUICK = {"hidden_size": 4, "max_epochs": 2, "ensemble": 1}
+QUICK = {"hidden_size": 4, "max_epochs": 2, "n_members": 1}
 RNG = np.random.default_rng(0)
 X = [RNG.normal(5, 3, size=(steps, 2)) for steps in (3, 7, 2, 5, 4, 3)]
 ALL = [
@@ -37,7 +37,7 @@ def _answers(model: Any, data: Any) -> Any:
 @each
 def test_saved_and_loaded_is_identical(kind: Any, y: Any, tmp_path: Path) -> None:
     """The same answers to the bit, the same facts, and whatever was learned."""
-    model = kind(**QUICK | {"ensemble": 2}, cell="rnn", activation="prelu").fit(X, y)
+    model = kind(**QUICK | {"n_members": 2}, cell="rnn", activation="prelu").fit(X, y)
     loaded = kind.load(model.save(tmp_path / "model"))
     np.testing.assert_array_equal(_answers(loaded, X), _answers(model, X))
     assert loaded.get_params() == model.get_params()
@@ -148,7 +148,7 @@ def test_not_fitted_yet(kind: Any, y: Any, tmp_path: Path) -> None:
 def test_all_arguments_are_told_at_once(kind: Any, y: Any) -> None:
     """A line each; nothing is learned."""
     wrong = {
-        "cell": "gro", "activation": "tahn", "training": "gradiant", "num_layers": 0, "ensemble": True,
+        "cell": "gro", "activation": "tahn", "solver": "gradiant", "num_layers": 0, "n_members": True,
         "max_epochs": 2.5, "hidden_size": -1, "batch_size": 0, "random_state": None, "device": "cdua",
         "dropout": 1, "learning_rate": 0, "validation_fraction": 0.6, "stem": "conv",
     }  # fmt: skip
@@ -162,7 +162,7 @@ def test_all_arguments_are_told_at_once(kind: Any, y: Any) -> None:
     assert (
         lines["cell"] == "cell: expected one of rnn, gru, lstm, feedforward; got 'gro'. Did you mean 'gru'?"
     )
-    assert lines["training"].endswith("Did you mean 'gradient'?")
+    assert lines["solver"].endswith("Did you mean 'gradient'?")
     assert lines.get("pooling", "mean").endswith("mean'?") or kind is SequenceTagger
     assert not model.__sklearn_is_fitted__()
 
@@ -176,10 +176,10 @@ def test_all_arguments_are_told_at_once(kind: Any, y: Any) -> None:
          "bidirectional: cell='feedforward' is one layer without recurrence; got True. Leave it out."),
         (SequenceRegressor, {"cell": "feedforward", "pooling": "mean"},
          "pooling: cell='feedforward' is one layer without recurrence; got 'mean'. Leave it out."),
-        (SequenceClassifier, {"training": "reservoir", "max_epochs": 5},
-         "max_epochs: training='reservoir' is solved at once, without epochs; got 5. Leave it out."),
-        (SequenceRegressor, {"training": "reservoir", "learning_rate": 0.1},
-         "learning_rate: training='reservoir' is solved at once, without epochs; got 0.1. Leave it out."),
+        (SequenceClassifier, {"solver": "reservoir", "max_epochs": 5},
+         "max_epochs: solver='reservoir' is solved at once, without epochs; got 5. Leave it out."),
+        (SequenceRegressor, {"solver": "reservoir", "learning_rate": 0.1},
+         "learning_rate: solver='reservoir' is solved at once, without epochs; got 0.1. Leave it out."),
     ],
 )  # fmt: skip
 def test_what_would_do_nothing_is_refused(kind: Any, settings: Any, said: str) -> None:
@@ -221,8 +221,8 @@ def test_settings_of_another_kind_are_one_sentence(key: str, value: Any, tmp_pat
 def test_the_longest_sequence_of_the_training_is_known(tmp_path: Path) -> None:
     """Whoever asks about longer ones needs it; it is saved with the model."""
     model = SequenceClassifier(**QUICK).fit(X, ["a", "b"] * 3)
-    assert model.longest_ == 7
-    assert SequenceClassifier.load(model.save(tmp_path / "model")).longest_ == 7
+    assert model.max_length_ == 7
+    assert SequenceClassifier.load(model.save(tmp_path / "model")).max_length_ == 7
 
 
 def test_an_activation_is_for_the_plain_rnn() -> None:
@@ -300,29 +300,27 @@ def test_a_subclass_says_what_y_becomes() -> None:
         SequenceEstimator().fit(X, ALL[0][1])
 
 
-@pytest.mark.parametrize("training", ["gradient", "reservoir"])
+@pytest.mark.parametrize("solver", ["gradient", "reservoir"])
 @pytest.mark.parametrize("kind", [np.int64, np.uint64, np.int8])
-def test_numpys_whole_numbers_are_whole_numbers(kind: Any, training: str) -> None:
+def test_numpys_whole_numbers_are_whole_numbers(kind: Any, solver: str) -> None:
     """A grid such as np.arange(2, 9) makes them, and small ones must not overflow on the way."""
     plain = {
         "hidden_size": 3,
         "num_layers": 1,
-        "ensemble": 2,
+        "n_members": 2,
         "max_epochs": 2,
         "batch_size": 2,
         "random_state": 1,
     }
-    if training == "reservoir":
+    if solver == "reservoir":
         plain = {name: plain[name] for name in plain if name not in {"max_epochs", "batch_size"}}
     X, y = np.arange(24.0).reshape(4, 6) % 7, [0, 1, 0, 1]
-    own = SequenceClassifier(training=training, **{name: kind(value) for name, value in plain.items()}).fit(
-        X, y
-    )
-    same = SequenceClassifier(training=training, **plain).fit(X, y)
+    own = SequenceClassifier(solver=solver, **{name: kind(value) for name, value in plain.items()}).fit(X, y)
+    same = SequenceClassifier(solver=solver, **plain).fit(X, y)
     assert np.array_equal(own.predict_proba(X), same.predict_proba(X))
 
 
-@pytest.mark.parametrize("name", ["cell", "activation", "stem", "training", "pooling"])
+@pytest.mark.parametrize("name", ["cell", "activation", "stem", "solver", "pooling"])
 def test_an_array_is_no_word(name: str) -> None:
     """Compared with a word it would be many answers at once."""
     with pytest.raises(ArgumentError, match=f"{name}: expected one of"):

@@ -15,7 +15,7 @@ from unrolled.train.loop import member_seed
 
 TOY = np.array([[1.0, 2, 3, 4, 5], [5, 4, 3, 2, 1]])[:, :, None]
 TOY_CLASSES = np.array([1, 0])
-QUICK = {"hidden_size": 8, "max_epochs": 20, "learning_rate": 0.02, "ensemble": 1}
+QUICK = {"hidden_size": 8, "max_epochs": 20, "learning_rate": 0.02, "n_members": 1}
 
 
 def _slopes(count: int, seed: int = 0) -> tuple[list[Any], list[str]]:
@@ -117,7 +117,7 @@ def test_an_ensemble_is_the_mean_of_its_members() -> None:
     """Each with a seed of its own: the first is the model of that seed alone."""
     X, y = _slopes(30)
     quick = QUICK | {"max_epochs": 4}
-    model = SequenceClassifier(**quick | {"ensemble": 3}, random_state=5).fit(X, y)
+    model = SequenceClassifier(**quick | {"n_members": 3}, random_state=5).fit(X, y)
     seeds = [member_seed(5, k) for k in range(3)]
     alone = [SequenceClassifier(**quick, random_state=seed).fit(X, y).predict_proba(X) for seed in seeds]
     assert len(model.networks_) == 3
@@ -198,7 +198,7 @@ def test_balanced_weights_make_a_rare_class_count() -> None:
         {"pooling": "attention"},
         {"dropout": 0.5},
         {"class_weight": {"up": 3.0}},
-        {"ensemble": 2},
+        {"n_members": 2},
         {"max_epochs": 3},
         {"batch_size": 2},
         {"learning_rate": 0.1},

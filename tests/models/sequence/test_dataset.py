@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from unrolled.models.sequence import dataset
-from unrolled.models.sequence.dataset import SequenceExamples
+from unrolled.models.sequence.dataset import SequenceDataset
 
 LENGTHS = [3, 1, 7, 2, 5]
 
 
-def _examples(per_step: bool = False) -> SequenceExamples:
+def _examples(per_step: bool = False) -> SequenceDataset:
     """Five sequences of two features; a value says which sequence and which step it is of."""
     steps = [(10.0 * k + t, -t) for k, n in enumerate(LENGTHS) for t in range(n)]
     values = torch.tensor([*steps, (0.0, 0.0)])
@@ -17,7 +17,7 @@ def _examples(per_step: bool = False) -> SequenceExamples:
     targets = torch.arange(5) * 100
     if per_step:
         targets = torch.cat([torch.arange(len(steps)), torch.tensor([-1])])
-    return SequenceExamples(values, lengths.cumsum(0) - lengths, lengths, targets, per_step)
+    return SequenceDataset(values, lengths.cumsum(0) - lengths, lengths, targets, per_step)
 
 
 def test_a_batch_is_padded_with_zeros_to_its_longest() -> None:
@@ -39,7 +39,7 @@ def test_targets_a_step_are_padded_with_minus_one() -> None:
 def test_some_are_the_same_as_among_all(per_step: bool) -> None:
     """And share the values: a hold-out copies nothing."""
     everything = _examples(per_step)
-    some = everything.some(torch.tensor([4, 2]))
+    some = everything.subset(torch.tensor([4, 2]))
     assert len(some) == 2
     assert some.values.data_ptr() == everything.values.data_ptr()
     for one, other in zip(some.batch(torch.tensor([1])), everything.batch(torch.tensor([2])), strict=True):
@@ -50,7 +50,7 @@ def test_some_are_the_same_as_among_all(per_step: bool) -> None:
 def test_chunks_hold_all_once_and_few_steps(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The padded steps of a chunk stay below the bound, unless one sequence alone has more."""
     monkeypatch.setattr(dataset, "_CHUNK_STEPS", most)
-    chunks = [chunk.tolist() for chunk in _examples().chunks()]
+    chunks = [chunk.tolist() for chunk in _examples().length_batches()]
     assert sorted(k for chunk in chunks for k in chunk) == [0, 1, 2, 3, 4]
     for chunk in chunks:
         assert len(chunk) == 1 or len(chunk) * max(LENGTHS[k] for k in chunk) <= most
@@ -70,5 +70,5 @@ def test_a_fingerprint_knows_every_part() -> None:
     examples.targets[2] += 1
     known.add(examples.fingerprint("settings"))
     known.add(examples.fingerprint("other"))
-    known.add(examples.some(torch.arange(4)).fingerprint("settings"))
+    known.add(examples.subset(torch.arange(4)).fingerprint("settings"))
     assert len(known) == 5

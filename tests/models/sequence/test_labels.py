@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from unrolled.errors import ArgumentError, DataError
 from unrolled.models.sequence.dataset import SequenceBatch
 from unrolled.models.sequence.labels import (
-    numbered,
-    require_known,
+    compute_class_weights,
+    encode_labels,
+    require_seen_classes,
     weighted_cross_entropy,
-    weights_of_classes,
 )
 
 CLASSES = np.array(["a", "b", "c"])
@@ -22,7 +22,7 @@ NUMBERS = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 2])
 
 def test_classes_are_sorted_and_numbered() -> None:
     """As scikit-learn sorts them."""
-    classes, numbers = numbered(np.array([7, -1, 7, 3]), "y")
+    classes, numbers = encode_labels(np.array([7, -1, 7, 3]), "y")
     assert classes.tolist() == [-1, 3, 7]
     assert numbers.tolist() == [2, 0, 2, 1]
 
@@ -30,7 +30,7 @@ def test_classes_are_sorted_and_numbered() -> None:
 def test_one_class_is_one_sentence() -> None:
     """There is nothing to tell apart."""
     with pytest.raises(DataError) as fault:
-        numbered(np.array(["up", "up"]), "SequenceClassifier y")
+        encode_labels(np.array(["up", "up"]), "SequenceClassifier y")
     assert str(fault.value) == (
         "SequenceClassifier y: expected at least two classes, got one class ('up') in all 2 labels. Give "
         "examples of another class."
@@ -39,11 +39,11 @@ def test_one_class_is_one_sentence() -> None:
 
 def test_known_classes_pass_and_others_are_named() -> None:
     """With the first five that there were, and the nearest of them."""
-    require_known(np.array(["c", "a"]), CLASSES, "y")
+    require_seen_classes(np.array(["c", "a"]), CLASSES, "y")
     with pytest.raises(DataError, match=r"y: class 9 was not seen in training, .* 0, 1, 2, 3, 4, \.\.\.\. L"):
-        require_known(np.array([9]), np.arange(7), "y")
+        require_seen_classes(np.array([9]), np.arange(7), "y")
     with pytest.raises(DataError, match=r"y: class '1' was not seen in training, .* were 0, 1\. Leave"):
-        require_known(np.array(["1"]), np.arange(2), "y")
+        require_seen_classes(np.array(["1"]), np.arange(2), "y")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_known_classes_pass_and_others_are_named() -> None:
 )
 def test_weights_are_one_on_average(wanted: Any, expected: list[float]) -> None:
     """So that they change whom the training serves, and not how fast it learns."""
-    weights = weights_of_classes(wanted, CLASSES, NUMBERS)
+    weights = compute_class_weights(wanted, CLASSES, NUMBERS)
     np.testing.assert_allclose(weights, expected)
     assert weights[NUMBERS].mean() == pytest.approx(1.0)
 
@@ -81,7 +81,7 @@ def test_weights_are_one_on_average(wanted: Any, expected: list[float]) -> None:
 def test_other_weights_are_refused(wanted: Any, sentence: str) -> None:
     """One sentence each."""
     with pytest.raises(ArgumentError) as fault:
-        weights_of_classes(wanted, CLASSES, NUMBERS)
+        compute_class_weights(wanted, CLASSES, NUMBERS)
     assert str(fault.value) == sentence
 
 

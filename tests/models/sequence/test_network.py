@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
+from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 
-SIZES = SequenceSizes(
+SIZES = SequenceNetworkConfig(
     inputs=3, answers=2, hidden_size=6, pooling="last+mean+max", channels=8, scales=2, span=9
 )  # fmt: skip
 RECURRENT = ("rnn", "gru", "lstm")

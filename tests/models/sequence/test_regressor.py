@@ -11,7 +11,7 @@ from unrolled.errors import DataError
 from unrolled.models.sequence.regressor import SequenceRegressor
 from unrolled.train.loop import member_seed
 
-QUICK = {"hidden_size": 8, "max_epochs": 30, "learning_rate": 0.02, "ensemble": 1}
+QUICK = {"hidden_size": 8, "max_epochs": 30, "learning_rate": 0.02, "n_members": 1}
 
 
 def _slopes(count: int, seed: int = 0) -> tuple[list[Any], Any]:
@@ -50,7 +50,7 @@ def test_an_ensemble_is_the_mean_of_its_members() -> None:
     """Of the numbers they answer."""
     X, y = _slopes(20)
     quick = QUICK | {"max_epochs": 3}
-    model = SequenceRegressor(**quick | {"ensemble": 2}).fit(X, y)
+    model = SequenceRegressor(**quick | {"n_members": 2}).fit(X, y)
     alone = [SequenceRegressor(**quick, random_state=member_seed(0, k)).fit(X, y).predict(X) for k in (0, 1)]
     np.testing.assert_allclose(model.predict(X), np.mean(alone, axis=0), rtol=1e-9)
 

@@ -6,10 +6,10 @@ import torch
 
 from unrolled.models.sequence import reservoir
 from unrolled.models.sequence.classifier import SequenceClassifier
-from unrolled.models.sequence.dataset import SequenceExamples
-from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
+from unrolled.models.sequence.dataset import SequenceDataset
+from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 from unrolled.models.sequence.regressor import SequenceRegressor
-from unrolled.models.sequence.reservoir import settle, solve
+from unrolled.models.sequence.reservoir import initialize_from_data, solve_readout
 from unrolled.models.sequence.tagger import SequenceTagger
 
 
@@ -26,18 +26,18 @@ def _shapes(count: int, seed: int) -> tuple[list[np.ndarray], np.ndarray]:
     return X, y
 
 
-def _settled(count: int, hidden_size: int) -> tuple[SequenceNetwork, SequenceExamples]:
+def _settled(count: int, hidden_size: int) -> tuple[SequenceNetwork, SequenceDataset]:
     rng = np.random.default_rng(0)
     lengths = torch.from_numpy(rng.integers(5, 12, count))
     values = torch.from_numpy(rng.normal(size=(int(lengths.sum()) + 1, 2))).float()
     values[-1] = 0
     starts = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)[:-1]])
     means = torch.stack([values[a : a + n, 0].mean() for a, n in zip(starts, lengths, strict=True)])
-    examples = SequenceExamples(values, starts, lengths, (means > 0).long() + (means > 0.2).long())
+    examples = SequenceDataset(values, starts, lengths, (means > 0).long() + (means > 0.2).long())
     torch.manual_seed(0)
-    sizes = SequenceSizes(2, 3, hidden_size=hidden_size, pooling="last+mean", channels=6, span=8)
+    sizes = SequenceNetworkConfig(2, 3, hidden_size=hidden_size, pooling="last+mean", channels=6, span=8)
     network = SequenceNetwork(sizes)
-    settle(network, examples)
+    initialize_from_data(network, examples)
     return network, examples
 
 
@@ -48,7 +48,7 @@ def test_it_is_the_ridge_with_the_least_error_on_those_left_out(hidden_size: int
     network, examples = _settled(30, hidden_size)
     weights = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
     group = torch.arange(30) % groups
-    history = solve(network, examples, weights, group)
+    history = solve_readout(network, examples, weights, group)
     batch = examples.batch(torch.arange(30))
     with torch.no_grad():
         f = network.standardise(network.features(batch.values, batch.lengths)).double()
@@ -86,7 +86,7 @@ def test_long_sequences_set_the_scales_too(monkeypatch: pytest.MonkeyPatch) -> N
     batch = examples.batch(torch.arange(30))
     for sounded in (reservoir._SOUNDED, 40, 3):
         monkeypatch.setattr(reservoir, "_SOUNDED", sounded)
-        settle(network, examples)
+        initialize_from_data(network, examples)
         with torch.no_grad():
             features = network.standardise(network.features(batch.values, batch.lengths))
         torch.testing.assert_close(features.mean(0), torch.zeros(8), rtol=0, atol=1e-5)
@@ -97,18 +97,18 @@ def test_long_sequences_set_the_scales_too(monkeypatch: pytest.MonkeyPatch) -> N
 def test_it_learns_shapes_in_a_moment_with_every_cell(cell: str) -> None:
     """Bumps at any place and level; its probabilities are worth something too."""
     (X, y), (X_test, y_test) = _shapes(60, 0), _shapes(200, 1)
-    model = SequenceClassifier(cell=cell, training="reservoir").fit(X, y)
+    model = SequenceClassifier(cell=cell, solver="reservoir").fit(X, y)
     assert model.score(X_test, y_test) >= 0.97
     sure = model.predict_proba(X_test)[np.arange(200), y_test]
     assert -np.log(sure).mean() < 0.15
-    assert model.stopping_.startswith("No epochs: the readout was solved in closed form")
+    assert model.stopping_reason_.startswith("No epochs: the readout was solved in closed form")
 
 
 def test_the_same_seed_gives_the_same_reservoir() -> None:
     """And another seed another one."""
     X, y = _shapes(20, 0)
     one, twin, other = (
-        SequenceClassifier(training="reservoir", hidden_size=8, random_state=seed).fit(X, y)
+        SequenceClassifier(solver="reservoir", hidden_size=8, random_state=seed).fit(X, y)
         for seed in (0, 0, 1)
     )
     assert np.array_equal(one.predict_proba(X), twin.predict_proba(X))
@@ -120,7 +120,7 @@ def test_numbers_are_foretold_too() -> None:
     rng = np.random.default_rng(0)
     y = rng.normal(size=120)
     X = [slope * np.linspace(0, 1, 30) + rng.normal(0, 0.1, 30) for slope in y]
-    model = SequenceRegressor(training="reservoir", hidden_size=64).fit(X[:80], y[:80])
+    model = SequenceRegressor(solver="reservoir", hidden_size=64).fit(X[:80], y[:80])
     assert model.score(X[80:], y[80:]) > 0.95
 
 
@@ -129,7 +129,7 @@ def test_a_tagger_answers_every_step() -> None:
     rng = np.random.default_rng(0)
     X = [np.sign(rng.normal(size=int(n))) for n in rng.integers(10, 30, 60)]
     y = [(np.convolve(x, np.ones(3))[: len(x)] > 0).astype(int) for x in X]
-    model = SequenceTagger(training="reservoir").fit(X[:40], y[:40])
+    model = SequenceTagger(solver="reservoir").fit(X[:40], y[:40])
     assert model.score(X[40:], y[40:]) > 0.97
 
 
@@ -142,11 +142,11 @@ def _levels(seed: int) -> tuple[list[np.ndarray], np.ndarray]:
 def test_what_is_known_of_a_recording_by_itself_is_not_believed() -> None:
     """Its other steps, or its other pieces, tell its class; of a new one they tell nothing."""
     (X, y), (X_test, y_test) = _levels(0), _levels(1)
-    tagger = SequenceTagger(training="reservoir", hidden_size=32).fit(X, [np.full(60, k) for k in y])
+    tagger = SequenceTagger(solver="reservoir", hidden_size=32).fit(X, [np.full(60, k) for k in y])
     shares = np.concatenate(tagger.predict_proba(X_test))
     assert -np.log(shares[np.arange(2400), np.repeat(y_test, 60)]).mean() < 1
     pieces, labels = [x[k : k + 10] for x in X for k in range(0, 60, 10)], np.repeat(y, 6)
-    model = SequenceClassifier(training="reservoir", hidden_size=32)
+    model = SequenceClassifier(solver="reservoir", hidden_size=32)
     shares = model.fit(pieces, labels, np.repeat(np.arange(40), 6)).predict_proba(X_test)
     assert -np.log(shares[np.arange(40), y_test]).mean() < 1
 
@@ -155,8 +155,8 @@ def test_one_group_alone_is_left_out_answer_by_answer() -> None:
     """Without it there would be nothing to learn from."""
     network, examples = _settled(30, 4)
     weights = torch.ones(3, dtype=torch.float64)
-    alone = solve(network, examples, weights, torch.zeros(30, dtype=torch.int64))
-    assert alone.best.train_loss == solve(network, examples, weights).best.train_loss
+    alone = solve_readout(network, examples, weights, torch.zeros(30, dtype=torch.int64))
+    assert alone.best.train_loss == solve_readout(network, examples, weights).best.train_loss
 
 
 @pytest.mark.parametrize("most", [40, 7, 1])
@@ -164,7 +164,7 @@ def test_groups_judge_whole(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as have few enough answers; one at least."""
     monkeypatch.setattr(reservoir, "_JUDGES", most)
     units, answers = torch.arange(30) % 6, torch.ones(30, dtype=torch.int64)
-    drawn = reservoir._drawn(units, answers)
+    drawn = reservoir._draw_samples(units, answers)
     assert len(drawn) == {40: 30, 7: 5, 1: 5}[most]
     assert (torch.bincount(units[drawn], minlength=6) % 5 == 0).all()
 
@@ -175,8 +175,8 @@ def test_many_sequences_are_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch)
     weights = torch.ones(3, dtype=torch.float64)
     monkeypatch.setattr(reservoir, "_PENALTIES", reservoir._PENALTIES[8:9])
     monkeypatch.setattr(reservoir, "_TEMPERATURES", reservoir._TEMPERATURES[8:9])
-    solve(network, examples, weights)
+    solve_readout(network, examples, weights)
     at_once = network.head.weight.clone()
     monkeypatch.setattr(reservoir, "_JUDGES", 40)
-    solve(network, examples, weights)
+    solve_readout(network, examples, weights)
     torch.testing.assert_close(network.head.weight, at_once)

@@ -17,8 +17,8 @@ from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
 from unrolled.models.sequence.tagger import SequenceTagger
 
-QUICK = {"hidden_size": 8, "max_epochs": 10, "learning_rate": 0.02, "ensemble": 1}
-CHECKED = {"cell": "rnn", "hidden_size": 8, "max_epochs": 6, "learning_rate": 0.05, "ensemble": 1}
+QUICK = {"hidden_size": 8, "max_epochs": 10, "learning_rate": 0.02, "n_members": 1}
+CHECKED = {"cell": "rnn", "hidden_size": 8, "max_epochs": 6, "learning_rate": 0.05, "n_members": 1}
 
 _ROUNDING = (
     "torch multiplies one row in another order than a matrix, which moves the seventh digit of a float32; "

@@ -8,7 +8,7 @@ import pytest
 from unrolled.errors import ArgumentError, DataError
 from unrolled.models.sequence.tagger import SequenceTagger
 
-QUICK = {"hidden_size": 8, "max_epochs": 30, "learning_rate": 0.02, "ensemble": 1}
+QUICK = {"hidden_size": 8, "max_epochs": 30, "learning_rate": 0.02, "n_members": 1}
 
 
 def _rises(count: int, seed: int = 0) -> tuple[list[Any], list[Any]]:

@@ -15,7 +15,7 @@ from unrolled.models.sequence import training
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.training import _plan, judges
 
-QUICK = {"hidden_size": 4, "max_epochs": 3, "ensemble": 1, "validation_fraction": 0.1}
+QUICK = {"hidden_size": 4, "max_epochs": 3, "n_members": 1, "validation_fraction": 0.1}
 
 
 def _sequences(count: int, seed: int = 0) -> tuple[Any, Any]:
@@ -47,7 +47,7 @@ def test_why_nothing_was_held_out_is_said() -> None:
     """Enough sequences, but all in one group."""
     X, y = _sequences(300)
     model = SequenceClassifier(**QUICK).fit(X, y, np.zeros(300))
-    assert model.stopping_ == (
+    assert model.stopping_reason_ == (
         "Too few could be held out without the last of a class, or a part of a group: all of them trained "
         "for a fixed number of 3 epochs."
     )
@@ -57,8 +57,8 @@ def test_the_epoch_is_chosen_on_what_was_held_out() -> None:
     """The history has its loss, the sentence its number."""
     model = SequenceClassifier(**QUICK).fit(*_sequences(300))
     assert model.history_.best.validation_loss is not None
-    assert model.stopping_.endswith("was the best on 30 held-out sequences; all of them ran.")
-    assert model.stopping_.startswith(f"Epoch {model.history_.best_epoch} of 3 ")
+    assert model.stopping_reason_.endswith("was the best on 30 held-out sequences; all of them ran.")
+    assert model.stopping_reason_.startswith(f"Epoch {model.history_.best_epoch} of 3 ")
 
 
 def test_what_judges_is_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def test_members_of_an_ensemble_have_the_same_judges(monkeypatch: pytest.MonkeyP
         return fit(network, loss, training, judged, *rest, **named)
 
     monkeypatch.setattr(training, "fit", noted)
-    SequenceClassifier(**QUICK | {"ensemble": 3}).fit(*_sequences(400))
+    SequenceClassifier(**QUICK | {"n_members": 3}).fit(*_sequences(400))
     assert len(seen) == 3
     assert len(set(seen)) == 1
 
@@ -117,7 +117,7 @@ def test_noise_stops_early() -> None:
         *_sequences(300)
     )
     assert model.history_.stopped == "early"
-    assert model.stopping_.endswith("; none of the next was better.")
+    assert model.stopping_reason_.endswith("; none of the next was better.")
     assert len(model.history_.epochs) == model.history_.best_epoch + 18
 
 
@@ -135,11 +135,11 @@ def test_few_sequences_train_for_a_fixed_number_of_epochs() -> None:
     """And it is said, with the number."""
     model = SequenceClassifier(**QUICK).fit(*_sequences(12))
     assert model.history_.best.validation_loss is None
-    assert model.stopping_ == (
+    assert model.stopping_reason_ == (
         "12 sequences are too few to hold some out: all of them trained for a fixed number of 3 epochs."
     )
     model = SequenceClassifier(**QUICK | {"validation_fraction": 0}).fit(*_sequences(400))
-    assert model.stopping_ == (
+    assert model.stopping_reason_ == (
         "Nothing was to be held out: all of them trained for a fixed number of 3 epochs."
     )
 
@@ -150,7 +150,7 @@ def test_groups_reach_the_hold_out() -> None:
     plain = SequenceClassifier(**QUICK).fit(X, y)
     groups = np.repeat(np.array(["ann", "bob", "cy", "di", "ed", "flo"]), 50)
     grouped = SequenceClassifier(**QUICK).fit(X, y, groups)
-    assert "on 50 held-out sequences" in grouped.stopping_
+    assert "on 50 held-out sequences" in grouped.stopping_reason_
     assert plain.history_.best.validation_loss != grouped.history_.best.validation_loss
     with pytest.raises(DataError, match="groups: expected 300 names"):
         SequenceClassifier(**QUICK).fit(X, y, groups[:7])
@@ -164,7 +164,7 @@ def test_ctrl_c_keeps_the_best_weights_so_far(
     interrupted("training", 2)
     model = SequenceClassifier(**QUICK).fit(X, y)
     assert model.history_.stopped == "interrupted"
-    assert model.stopping_ == "Interrupted by Ctrl-C after 2 epochs."
+    assert model.stopping_reason_ == "Interrupted by Ctrl-C after 2 epochs."
     assert capsys.readouterr().err == "Interrupted: the best weights so far are kept (epoch 2).\n"
     assert model.predict(X).shape == (20,)
 
@@ -175,12 +175,12 @@ def test_ctrl_c_keeps_the_members_before_it(
     """The one that was cut short is not among them."""
     X, y = _sequences(20)
     seen = interrupted("training 3 of 4", 1)
-    model = SequenceClassifier(**QUICK | {"ensemble": 4}).fit(X, y)
+    model = SequenceClassifier(**QUICK | {"n_members": 4}).fit(X, y)
     assert len(model.networks_) == 2
     assert model.history_.stopped == "interrupted"
     assert capsys.readouterr().err.endswith("are kept (2 of 4 networks).\n")
     assert seen[-1] == "training 3 of 4 1"
-    alone = SequenceClassifier(**QUICK | {"ensemble": 2}).fit(X, y)
+    alone = SequenceClassifier(**QUICK | {"n_members": 2}).fit(X, y)
     np.testing.assert_array_equal(model.predict_proba(X), alone.predict_proba(X))
 
 
@@ -218,7 +218,7 @@ def test_a_checkpoint_goes_on_to_the_same_result(
 ) -> None:
     """Interrupted and fitted again: to the bit, though the second run starts in the middle."""
     X, y = _sequences(20)
-    quick = QUICK | {"max_epochs": 5, "ensemble": ensemble}
+    quick = QUICK | {"max_epochs": 5, "n_members": ensemble}
     expected = SequenceClassifier(**quick).fit(X, y).predict_proba(X)
     label = "training" if ensemble == 1 else "training 1 of 2"
     interrupted(label, 2)
@@ -256,6 +256,6 @@ def test_the_progress_line_shows_the_loss(capsys: pytest.CaptureFixture[str]) ->
 def test_few_sequences_train_several_networks(count: int, networks: int, fraction: float) -> None:
     """Luck in the start is evened out below 500; from 2,000 on some can be spared for validation."""
     settings = SequenceClassifier()._settings(None, count)
-    assert settings.ensemble == networks
+    assert settings.n_members == networks
     assert holdout_fraction(settings.validation_fraction, count) == fraction
-    assert SequenceClassifier(training="reservoir")._settings(None, count).ensemble == 1
+    assert SequenceClassifier(solver="reservoir")._settings(None, count).n_members == 1

@@ -100,10 +100,10 @@ def test_weights_that_nothing_resets_are_refused() -> None:
 def test_a_fresh_estimator_has_the_same_settings_and_one_network() -> None:
     """The seed is the fold's, the ensemble is one."""
     X = np.random.default_rng(0).normal(size=(8, 5))
-    model = ur.SequenceClassifier(hidden_size=3, max_epochs=1, ensemble=3).fit(X, X[:, 0] > 0)
+    model = ur.SequenceClassifier(hidden_size=3, max_epochs=1, n_members=3).fit(X, X[:, 0] > 0)
     own = retrain(model, list(X[..., None]), X[:, 0] > 0, seed=7)
     assert own is not model
-    changed = {"ensemble": 1, "random_state": 7}
+    changed = {"n_members": 1, "random_state": 7}
     assert own.get_params() == model.get_params() | changed
     assert len(own.networks_) == 1
 

@@ -180,7 +180,7 @@ def test_one_answer_for_other_numbers_is_a_number() -> None:
 
 def test_a_classifiers_answers_are_the_logs_of_its_probabilities() -> None:
     """Those of an ensemble, averaged as the classifier averages them."""
-    model = ur.SequenceClassifier(hidden_size=4, max_epochs=2, ensemble=2).fit(RAGGED, LABELS)
+    model = ur.SequenceClassifier(hidden_size=4, max_epochs=2, n_members=2).fit(RAGGED, LABELS)
     subject = as_probed_model(model, RAGGED, LABELS)
     shares = subject.outputs().exp().detach().numpy()
     np.testing.assert_allclose(shares, model.predict_proba(RAGGED), atol=1e-6)
@@ -192,7 +192,7 @@ def test_a_classifiers_answers_are_the_logs_of_its_probabilities() -> None:
 def test_a_regressors_answers_are_its_predictions() -> None:
     """In the units of y, not in those it was trained in."""
     y = np.array([100.0, 250, 90, 80, 300])
-    model = ur.SequenceRegressor(hidden_size=4, max_epochs=2, ensemble=2).fit(RAGGED, y)
+    model = ur.SequenceRegressor(hidden_size=4, max_epochs=2, n_members=2).fit(RAGGED, y)
     judged = as_probed_model(model, RAGGED, y).score()
     np.testing.assert_allclose(judged.predictions[:, 0], model.predict(RAGGED), rtol=1e-5)
     np.testing.assert_allclose(judged.losses, (model.predict(RAGGED) - y) ** 2, rtol=1e-4)

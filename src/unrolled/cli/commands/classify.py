@@ -39,14 +39,14 @@ Cell = Annotated[str | None, typer.Option("--cell", help="gru, lstm, rnn or feed
 HiddenSize = Annotated[
     int | None, typer.Option("--hidden-size", metavar="UNITS", help="Units of the network.")
 ]
-Training = Annotated[
+Solver = Annotated[
     str | None,
-    typer.Option("--training", help="gradient, or reservoir: random weights, answers fitted at once."),
+    typer.Option("--solver", help="gradient, or reservoir: random weights, answers fitted at once."),
 ]
 Bidirectional = Annotated[bool, typer.Option("--bidirectional", help="Read from both ends.")]
-Ensemble = Annotated[
+Members = Annotated[
     int | None,
-    typer.Option("--ensemble", metavar="NETWORKS", help="Networks to average; 4 for few sequences, else 1."),
+    typer.Option("--members", metavar="NETWORKS", help="Networks to average; 4 for few sequences, else 1."),
 ]
 MaxEpochs = Annotated[int | None, typer.Option("--max-epochs", metavar="EPOCHS", help="Epochs at most.")]
 Output = Annotated[
@@ -74,8 +74,8 @@ def classify_command(
     activation: Activation = None,
     hidden_size: HiddenSize = None,
     bidirectional: Bidirectional = False,
-    training: Training = None,
-    ensemble: Ensemble = None,
+    solver: Solver = None,
+    members: Members = None,
     max_epochs: MaxEpochs = None,
     seed: Seed = None,
     json: Json = False,
@@ -97,7 +97,7 @@ def classify_command(
 
     check_paths({"TRAIN": train, "--test": test, "--model": model}, table=output, report=report, folder=save)
     settings = ClassifierOptions(
-        cell, activation, hidden_size, training, bidirectional or None, ensemble, max_epochs, seed
+        cell, activation, hidden_size, solver, bidirectional or None, members, max_epochs, seed
     )
     columns = LabelledColumns(label, id, time)
     if model:

@@ -123,12 +123,12 @@ def _probe_names(only: str | None, seed: int | None, *, retrain: bool) -> list[s
 
 def _load_model(folder: str) -> SequenceEstimator:
     """A kept model of whole sequences."""
-    from unrolled.models.estimator import estimator_name
+    from unrolled.models.estimator import saved_estimator_name
     from unrolled.models.sequence.classifier import SequenceClassifier
     from unrolled.models.sequence.regressor import SequenceRegressor
 
     kinds = {kind.__name__: kind for kind in (SequenceClassifier, SequenceRegressor)}
-    return kinds.get(estimator_name(Path(folder)), SequenceClassifier).load(folder)
+    return kinds.get(saved_estimator_name(Path(folder)), SequenceClassifier).load(folder)
 
 
 class ProbeRun(NamedTuple):

@@ -25,7 +25,12 @@ from unrolled.evaluate.sequence.baselines import (
     has_aeon,
 )
 from unrolled.evaluate.sequence.split import Task, TrainTestSplit
-from unrolled.models.sequence.base import GRADIENT, RECURRENT, SequenceEstimator, usual_settings
+from unrolled.models.sequence.base import (
+    GRADIENT_PARAMETERS,
+    RECURRENT_PARAMETERS,
+    SequenceEstimator,
+    default_parameters,
+)
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
 from unrolled.validation import check_choices
@@ -97,7 +102,7 @@ def model_candidate(model: Any) -> Candidate:
 
 def _model_name(model: Any) -> str:
     if isinstance(model, SequenceEstimator):
-        return "reservoir" if model.training == "reservoir" else model.cell
+        return "reservoir" if model.solver == "reservoir" else model.cell
     return type(model[-1] if hasattr(model, "named_steps") else model).__name__
 
 
@@ -105,10 +110,15 @@ def rival_candidates(model: Any, task: Task, names: Sequence[str]) -> list[Candi
     """Those of the names that can be made; the network itself is none of its rivals."""
     is_ours = isinstance(model, SequenceEstimator)
     own = clone(model) if is_ours else {"labels": SequenceClassifier, "numbers": SequenceRegressor}[task]()
-    flat = {"cell": "feedforward", "training": "gradient", "activation": "tanh", **usual_settings(RECURRENT)}
+    flat = {
+        "cell": "feedforward",
+        "solver": "gradient",
+        "activation": "tanh",
+        **default_parameters(RECURRENT_PARAMETERS),
+    }
     # many random units cost little: held to the network's few, a reservoir would be an easy rival
-    solved = {"training": "reservoir", "hidden_size": None, "pooling": None, "ensemble": 1}
-    solved |= usual_settings(GRADIENT)
+    solved = {"solver": "reservoir", "hidden_size": None, "pooling": None, "n_members": 1}
+    solved |= default_parameters(GRADIENT_PARAMETERS)
     if own.cell == "feedforward":
         solved["cell"] = "gru"
 

@@ -20,9 +20,9 @@ from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
 from unrolled.models.estimator import SavedEstimator, save_model
-from unrolled.models.sequence.dataset import SequenceExamples
-from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
-from unrolled.models.sequence.training import Loss, SequenceSettings, answer, judges, train
+from unrolled.models.sequence.dataset import SequenceDataset
+from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
+from unrolled.models.sequence.training import Loss, SequenceSettings, ensemble_outputs, fit_networks, judges
 from unrolled.models.summary import sequence_card
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.nn.modules.conv_stem import max_scales
@@ -36,28 +36,22 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 CELLS = ("rnn", "gru", "lstm", "feedforward")
-TRAININGS = ("gradient", "reservoir")
+SOLVERS = ("gradient", "reservoir")
 _UNITS, _UNITS_SOLVED = 64, 512  # where hidden_size is None
 _POOLING = "last+mean+max"
 _CHANNELS, _CHANNELS_SOLVED = 64, 256  # patterns of the stem
 _STEPS_READ = 200  # from twice as many on, the stem leaves the core fewer steps
 _LONGEST_SPAN = 100  # steps that the slowest units remember at the start
 _FEW, _MEMBERS = 500, 4  # sequences below which luck in the start matters, and the networks that even it out
-RECURRENT = ("num_layers", "bidirectional", "pooling")  # what only recurrent cells use
-GRADIENT = (
-    "max_epochs",
-    "batch_size",
-    "learning_rate",
-    "validation_fraction",
-    "dropout",
-)  # or gradients
+RECURRENT_PARAMETERS = ("num_layers", "bidirectional", "pooling")  # what only recurrent cells use
+GRADIENT_PARAMETERS = ("max_epochs", "batch_size", "learning_rate", "validation_fraction", "dropout")
 _MOST = {"hidden_size": 16_384, "num_layers": 64}  # beyond, weights are counted in gigabytes
-_FACTS = ("n_features_in_", "n_parameters_", "longest_", "seconds_", "stopping_")
+_FACTS = ("n_features_in_", "n_parameters_", "max_length_", "seconds_", "stopping_reason_")
 _LIMIT = 1e6  # scaled values beyond it say "huge"; their squares must stay finite
 
 
 @dataclass(frozen=True, eq=False)
-class Targets:
+class EncodedTargets:
     """What an estimator makes of y.
 
     Args:
@@ -98,8 +92,8 @@ class SequenceEstimator(SavedEstimator):
         stem: str | None = "auto",
         pooling: str | None = None,
         dropout: float = 0.2,
-        training: str = "gradient",
-        ensemble: int | None = None,
+        solver: str = "gradient",
+        n_members: int | None = None,
         max_epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float = 5e-3,
@@ -116,8 +110,8 @@ class SequenceEstimator(SavedEstimator):
         self.stem = stem
         self.pooling = pooling
         self.dropout = dropout
-        self.training = training
-        self.ensemble = ensemble
+        self.solver = solver
+        self.n_members = n_members
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -158,7 +152,7 @@ class SequenceEstimator(SavedEstimator):
             data.values[np.repeat(~held, data.lengths)] if held.any() else data.values
         )
         examples = self._examples(data, scaler, targets.values)
-        trained = train(
+        trained = fit_networks(
             examples,
             targets.loss,
             sizes=self._sizes(data, targets.answers),
@@ -169,10 +163,10 @@ class SequenceEstimator(SavedEstimator):
         )
         # Nothing is learned before this line: a fit that fails leaves the model as it was.
         self.scaler_, self.networks_, self.history_ = scaler, trained.networks, trained.history
-        self.stopping_, self.sizes_ = trained.stopping, trained.networks[0].sizes
+        self.stopping_reason_, self.sizes_ = trained.stopping, trained.networks[0].sizes
         for name, value in targets.learned.items():
             setattr(self, name, value)
-        self.longest_ = int(data.lengths.max())
+        self.max_length_ = int(data.lengths.max())
         self._steps = _steps_as_columns(X, data, lists=True)
         self.n_features_in_ = self._steps or data.values.shape[1]
         self.n_parameters_ = sum(p.numel() for p in self.networks_[0].parameters())
@@ -237,19 +231,19 @@ class SequenceEstimator(SavedEstimator):
         self._steps = config["steps"]
         for name in _FACTS:
             setattr(self, name, config["facts"][name])
-        self.sizes_ = SequenceSizes(**config["sizes"])
+        self.sizes_ = SequenceNetworkConfig(**config["sizes"])
         networks = [SequenceNetwork(self.sizes_) for _ in range(config["networks"])]
         for k, network in enumerate(networks):
             network.load_state_dict(select_prefix(f"network.{k}.", tensors))
         self.networks_ = tuple(network.eval().to(self.device) for network in networks)
         self.history_ = History.from_dict(config["history"])
 
-    def _targets(self, y: Any, data: Sequences) -> Targets:
+    def _targets(self, y: Any, data: Sequences) -> EncodedTargets:
         raise NotImplementedError
 
     def _examples(
         self, data: Sequences, scaler: StandardScaler, targets: Tensor | None = None
-    ) -> SequenceExamples:
+    ) -> SequenceDataset:
         """Scaled, as tensors on the device, made once."""
         values = np.zeros((len(data.values) + 1, data.values.shape[1]), dtype=np.float32)
         for k, (mean, scale) in enumerate(zip(*scaler, strict=True)):  # one float64 copy, of one feature
@@ -259,7 +253,7 @@ class SequenceEstimator(SavedEstimator):
         if self._per_step:
             targets = torch.cat([targets, targets.new_full((1,), -1)])
         starts, lengths = torch.from_numpy(data.offsets[:-1]), torch.from_numpy(data.lengths)
-        return SequenceExamples(
+        return SequenceDataset(
             torch.from_numpy(values).to(self.device),
             starts.to(self.device),
             lengths.to(self.device),
@@ -270,9 +264,9 @@ class SequenceEstimator(SavedEstimator):
     def _answers(self, data: Sequences) -> Iterator[tuple[Ints, Tensor, Ints]]:
         """Positions of some sequences, what each network answers to them (M, B, ...), their lengths."""
         examples = self._examples(data, self.scaler_)
-        for chosen in examples.chunks():
+        for chosen in examples.length_batches():
             rows = chosen.cpu().numpy()
-            yield rows, answer(self.networks_, examples, chosen), data.lengths[rows]
+            yield rows, ensemble_outputs(self.networks_, examples, chosen), data.lengths[rows]
 
     def _like_fitted(self, X: Any) -> Sequences:
         """X as sequences, with as many features as those fitted on."""
@@ -293,9 +287,9 @@ class SequenceEstimator(SavedEstimator):
             )
         return data
 
-    def _sizes(self, data: Sequences, answers: int) -> SequenceSizes:
-        units = _UNITS_SOLVED if self.training == "reservoir" else _UNITS
-        common = SequenceSizes(
+    def _sizes(self, data: Sequences, answers: int) -> SequenceNetworkConfig:
+        units = _UNITS_SOLVED if self.solver == "reservoir" else _UNITS
+        common = SequenceNetworkConfig(
             inputs=data.values.shape[1],
             answers=answers,
             cell=self.cell,
@@ -316,7 +310,7 @@ class SequenceEstimator(SavedEstimator):
         stride = 1 if self._per_step else max(1, usual // _STEPS_READ)
         return replace(
             common,
-            channels=_CHANNELS_SOLVED if self.training == "reservoir" else _CHANNELS,
+            channels=_CHANNELS_SOLVED if self.solver == "reservoir" else _CHANNELS,
             scales=max_scales(usual),
             stride=stride,
             span=min(usual // stride, _LONGEST_SPAN),
@@ -324,14 +318,14 @@ class SequenceEstimator(SavedEstimator):
 
     def _settings(self, checkpoint: str | Path | None, count: int) -> SequenceSettings:
         """The settings of a training on `count` sequences."""
-        by_rule = _MEMBERS if self.training == "gradient" and count < _FEW else 1
+        by_rule = _MEMBERS if self.solver == "gradient" and count < _FEW else 1
         return SequenceSettings(
-            training=self.training,
+            solver=self.solver,
             max_epochs=None if self.max_epochs is None else int(self.max_epochs),
             batch_size=None if self.batch_size is None else int(self.batch_size),
             learning_rate=self.learning_rate,
             validation_fraction=self.validation_fraction,
-            ensemble=by_rule if self.ensemble is None else int(self.ensemble),
+            n_members=by_rule if self.n_members is None else int(self.n_members),
             seed=int(self.random_state),
             device=self.device,
             checkpoint=None if checkpoint is None else check_path("checkpoint", checkpoint),
@@ -348,9 +342,9 @@ class SequenceEstimator(SavedEstimator):
             faults.collect(check_choice, "stem", self.stem, ("auto",))
         if not isinstance(self.bidirectional, bool | np.bool_):
             faults.add(f"bidirectional: expected True or False, got {self.bidirectional!r}.")
-        training = faults.collect(check_choice, "training", self.training, TRAININGS)
+        solver = faults.collect(check_choice, "solver", self.solver, SOLVERS)
         faults.collect(check_int, "num_layers", self.num_layers, least=1, most=_MOST["num_layers"])
-        for name in ("hidden_size", "batch_size", "max_epochs", "ensemble"):
+        for name in ("hidden_size", "batch_size", "max_epochs", "n_members"):
             if getattr(self, name) is not None:
                 faults.collect(check_int, name, getattr(self, name), least=1, most=_MOST.get(name))
         faults.collect(check_int, "random_state", self.random_state, most=2**62)
@@ -364,14 +358,18 @@ class SequenceEstimator(SavedEstimator):
         if self._per_step and self.pooling is not None:
             faults.add(f"pooling: every step has its own answer, nothing is pooled; got {self.pooling!r}.")
         if cell == "feedforward":
-            self._refuse_idle(RECURRENT, "cell='feedforward' is one layer without recurrence", faults)
-        if training == "reservoir":
-            self._refuse_idle(GRADIENT, "training='reservoir' is solved at once, without epochs", faults)
+            self._refuse_idle(
+                RECURRENT_PARAMETERS, "cell='feedforward' is one layer without recurrence", faults
+            )
+        if solver == "reservoir":
+            self._refuse_idle(
+                GRADIENT_PARAMETERS, "solver='reservoir' is solved at once, without epochs", faults
+            )
         faults.raise_if_any()
 
     def _refuse_idle(self, names: tuple[str, ...], why: str, faults: ErrorCollector) -> None:
         """Note arguments that would do nothing beside the others: whoever sets them believes they matter."""
-        usual = usual_settings(names)
+        usual = default_parameters(names)
         for name in names:
             given = getattr(self, name)
             is_number = isinstance(given, int | float | np.number | np.bool_)
@@ -379,10 +377,10 @@ class SequenceEstimator(SavedEstimator):
                 faults.add(f"{name}: {why}; got {given!r}. Leave it out.")
 
 
-def usual_settings(names: tuple[str, ...]) -> dict[str, Any]:
+def default_parameters(names: tuple[str, ...]) -> dict[str, Any]:
     """What these arguments of an estimator are where nobody gives them.
 
-    >>> usual_settings(("num_layers", "pooling"))
+    >>> default_parameters(("num_layers", "pooling"))
     {'num_layers': 1, 'pooling': None}
     """
     parameters = inspect.signature(SequenceEstimator).parameters

@@ -9,18 +9,18 @@ import torch
 
 from unrolled.data.io.labelled import as_labels
 from unrolled.data.sequences import Sequences
-from unrolled.models.sequence.base import Floats, Targets
+from unrolled.models.sequence.base import EncodedTargets, Floats
 from unrolled.models.sequence.labels import (
-    LabellingEstimator,
     Labels,
-    numbered,
-    require_known,
+    SequenceLabelEstimator,
+    compute_class_weights,
+    encode_labels,
+    require_seen_classes,
     weighted_cross_entropy,
-    weights_of_classes,
 )
 
 
-class SequenceClassifier(LabellingEstimator):
+class SequenceClassifier(SequenceLabelEstimator):
     """Says which class each sequence is of, whatever its length and its number of features.
 
     Args:
@@ -35,11 +35,11 @@ class SequenceClassifier(LabellingEstimator):
         pooling: what of the states the answer is read from: "last", "mean", "max", "attention", or several
             joined by "+"; None for "last+mean+max".
         dropout: between layers and before the readout, from 0 to below 1.
-        training: "gradient"; or "reservoir", whose recurrent weights stay random and whose readout is
+        solver: "gradient"; or "reservoir", whose recurrent weights stay random and whose readout is
             solved in closed form, in a blink. It takes nothing that only epochs need: a grid search over
-            `training`, as one over `cell` with "feedforward", wants a list of grids.
+            `solver`, as one over `cell` with "feedforward", wants a list of grids.
         class_weight: None; "balanced" for classes that count alike however rare; or a dict of weights.
-        ensemble: networks with different seeds, whose probabilities are averaged; None for 4 below 500
+        n_members: networks with different seeds, whose probabilities are averaged; None for 4 below 500
             sequences, where luck in the start matters, else 1, as for a reservoir.
         max_epochs: passes over the sequences at most; None for 50, or as many as make 400 steps, but no more
             than make 8,000.
@@ -52,16 +52,16 @@ class SequenceClassifier(LabellingEstimator):
         device: where torch computes.
         verbose: draw a progress line with time left on stderr.
 
-    After `fit`: `classes_`, `stopping_` (how the number of epochs came about), `history_` (of the last
+    After `fit`: `classes_`, `stopping_reason_` (how the number of epochs came about), `history_` (of the last
     network), `networks_`, `sizes_`, `scaler_`, `n_parameters_` (of one network), `seconds_`,
-    `longest_` (steps of the longest sequence) and `n_features_in_`: F, or T where X was (N, T), as
+    `max_length_` (steps of the longest sequence) and `n_features_in_`: F, or T where X was (N, T), as
     scikit-learn counts.
 
     >>> X = [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1]]
     >>> model = SequenceClassifier(hidden_size=8).fit(X, ["up", "down"])
     >>> model.predict(X).tolist(), model.predict([[2, 3, 4]]).tolist()
     (['up', 'down'], ['up'])
-    >>> model.stopping_
+    >>> model.stopping_reason_
     '2 sequences are too few to hold some out: all of them trained for a fixed number of 400 epochs.'
     """
 
@@ -97,15 +97,15 @@ class SequenceClassifier(LabellingEstimator):
         """
         predicted = self.predict(X)
         labels = as_labels(y, len(predicted), who="SequenceClassifier y")
-        require_known(labels, self.classes_, "SequenceClassifier y")
+        require_seen_classes(labels, self.classes_, "SequenceClassifier y")
         return float((predicted == labels).mean())
 
-    def _targets(self, y: Any, data: Sequences) -> Targets:
-        classes, numbers = numbered(
+    def _targets(self, y: Any, data: Sequences) -> EncodedTargets:
+        classes, numbers = encode_labels(
             as_labels(y, len(data), who="SequenceClassifier y"), "SequenceClassifier y"
         )
-        weights = weights_of_classes(self.class_weight, classes, numbers)
-        return Targets(
+        weights = compute_class_weights(self.class_weight, classes, numbers)
+        return EncodedTargets(
             torch.from_numpy(numbers),
             answers=len(classes),
             loss=weighted_cross_entropy(weights, 1.0, self.device),

@@ -22,7 +22,7 @@ class SequenceBatch(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class SequenceExamples:
+class SequenceDataset:
     """Ragged sequences as one flat tensor, made once; a batch picks the steps it needs.
 
     Args:
@@ -33,7 +33,7 @@ class SequenceExamples:
         per_step: whether each step has a target of its own.
 
     >>> flat = torch.tensor([[1.0], [2.0], [3.0], [0.0]])
-    >>> two = SequenceExamples(flat, torch.tensor([0, 2]), torch.tensor([2, 1]), torch.tensor([5, 7]))
+    >>> two = SequenceDataset(flat, torch.tensor([0, 2]), torch.tensor([2, 1]), torch.tensor([5, 7]))
     >>> two.batch(torch.tensor([1, 0])).values[..., 0].tolist()
     [[3.0, 0.0], [1.0, 2.0]]
     """
@@ -59,13 +59,13 @@ class SequenceExamples:
             return SequenceBatch(values, lengths, self.targets[places])
         return SequenceBatch(values, lengths, self.targets.index_select(0, rows))
 
-    def some(self, rows: Tensor) -> SequenceExamples:
+    def subset(self, rows: Tensor) -> SequenceDataset:
         """The sequences at these positions; the flat values are shared."""
         rows = rows.to(self.lengths.device)
         targets = self.targets if self.per_step else self.targets[rows]
         return replace(self, starts=self.starts[rows], lengths=self.lengths[rows], targets=targets)
 
-    def chunks(self) -> Iterator[Tensor]:
+    def length_batches(self) -> Iterator[Tensor]:
         """All positions, sequences of like length together, in pieces of a bounded number of steps."""
         order = self.lengths.argsort(stable=True)
         padded = self.lengths[order].cpu()

@@ -21,7 +21,7 @@ Labels = NDArray[Any]
 ClassWeight = str | Mapping[Any, float] | None
 
 
-class LabellingEstimator(SequenceEstimator):
+class SequenceLabelEstimator(SequenceEstimator):
     """An estimator that answers with one of the labels it was fitted on."""
 
     _learned = ("classes_",)
@@ -38,9 +38,9 @@ class LabellingEstimator(SequenceEstimator):
         stem: str | None = "auto",
         pooling: str | None = None,
         dropout: float = 0.2,
-        training: str = "gradient",
+        solver: str = "gradient",
         class_weight: ClassWeight = None,
-        ensemble: int | None = None,
+        n_members: int | None = None,
         max_epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float = 5e-3,
@@ -58,8 +58,8 @@ class LabellingEstimator(SequenceEstimator):
             stem=stem,
             pooling=pooling,
             dropout=dropout,
-            training=training,
-            ensemble=ensemble,
+            solver=solver,
+            n_members=n_members,
             max_epochs=max_epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
@@ -79,13 +79,13 @@ class LabellingEstimator(SequenceEstimator):
         return tags
 
 
-def numbered(labels: Labels, who: str) -> tuple[Labels, Ints]:
+def encode_labels(labels: Labels, who: str) -> tuple[Labels, Ints]:
     """The classes, sorted, and the number of each label's class.
 
     Raises:
         DataError: there is one class only.
 
-    >>> classes, numbers = numbered(np.array(["up", "down", "up"]), "y")
+    >>> classes, numbers = encode_labels(np.array(["up", "down", "up"]), "y")
     >>> classes.tolist(), numbers.tolist()
     (['down', 'up'], [1, 0, 1])
     """
@@ -98,7 +98,7 @@ def numbered(labels: Labels, who: str) -> tuple[Labels, Ints]:
     return classes, numbers.astype(np.int64)
 
 
-def require_known(labels: Labels, classes: Labels, who: str) -> None:
+def require_seen_classes(labels: Labels, classes: Labels, who: str) -> None:
     """Pass if every label is one of the classes.
 
     Raises:
@@ -117,7 +117,7 @@ def require_known(labels: Labels, classes: Labels, who: str) -> None:
             )
 
 
-def weights_of_classes(wanted: ClassWeight, classes: Labels, numbers: Ints) -> Floats:
+def compute_class_weights(wanted: ClassWeight, classes: Labels, numbers: Ints) -> Floats:
     """(K,) the weight of each class, 1 on average over the examples.
 
     "balanced" gives every class the same sum; a class that a dict leaves out has weight 1.
@@ -125,7 +125,7 @@ def weights_of_classes(wanted: ClassWeight, classes: Labels, numbers: Ints) -> F
     Raises:
         ArgumentError: it is none of these, a weight is negative or all are 0, or a name is not a class.
 
-    >>> weights_of_classes("balanced", np.array([0, 1]), np.array([0, 0, 0, 1])).round(3).tolist()
+    >>> compute_class_weights("balanced", np.array([0, 1]), np.array([0, 0, 0, 1])).round(3).tolist()
     [0.667, 2.0]
     """
     counts = np.bincount(numbers, minlength=len(classes))

@@ -15,7 +15,7 @@ from unrolled.nn.modules.pooling import Pooling, Standardize, sequence_mask
 
 
 @dataclass(frozen=True)
-class SequenceSizes:
+class SequenceNetworkConfig:
     """All that it takes to build a SequenceNetwork.
 
     Args:
@@ -60,12 +60,12 @@ class SequenceNetwork(nn.Module):
 
     Shapes: values (B, T, F), lengths (B,) to (B, K), or (B, T, K) if `per_step`, 0 beyond a length.
 
-    >>> network = SequenceNetwork(SequenceSizes(inputs=3, answers=2, channels=16, scales=2))
+    >>> network = SequenceNetwork(SequenceNetworkConfig(inputs=3, answers=2, channels=16, scales=2))
     >>> network(torch.randn(4, 9, 3), torch.tensor([9, 2, 5, 9])).shape
     torch.Size([4, 2])
     """
 
-    def __init__(self, sizes: SequenceSizes) -> None:
+    def __init__(self, sizes: SequenceNetworkConfig) -> None:
         super().__init__()
         self.sizes = sizes
         self.stem = _stem(sizes)
@@ -120,13 +120,13 @@ class SequenceNetwork(nn.Module):
         return torch.tanh(self.flat(values))
 
 
-def _stem(sizes: SequenceSizes) -> ConvStem | None:
+def _stem(sizes: SequenceNetworkConfig) -> ConvStem | None:
     if not sizes.channels or sizes.cell == "feedforward":
         return None
     return ConvStem(sizes.inputs, channels=sizes.channels, scales=sizes.scales, stride=sizes.stride)
 
 
-def _core(sizes: SequenceSizes, inputs: int) -> RNN | GRU | LSTM:
+def _core(sizes: SequenceNetworkConfig, inputs: int) -> RNN | GRU | LSTM:
     shape = (inputs, sizes.hidden_size, sizes.num_layers)
     between = sizes.dropout if sizes.num_layers > 1 else 0.0
     core: RNN | GRU | LSTM
@@ -143,7 +143,7 @@ def _core(sizes: SequenceSizes, inputs: int) -> RNN | GRU | LSTM:
 
 
 @torch.no_grad()
-def _begin(core: RNN | GRU | LSTM, sizes: SequenceSizes) -> None:
+def _begin(core: RNN | GRU | LSTM, sizes: SequenceNetworkConfig) -> None:
     """Orthogonal recurrent weights, inputs that move every gate, units that remember 1 to `span` steps.
 
     Source: Tallec and Ollivier, Can recurrent neural networks warp time? (2018), the biases log-uniform.

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from unrolled.data.io.labelled import as_numbers
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
-from unrolled.models.sequence.base import Floats, SequenceEstimator, Targets
+from unrolled.models.sequence.base import EncodedTargets, Floats, SequenceEstimator
 from unrolled.models.sequence.dataset import SequenceBatch
 
 
@@ -20,8 +20,8 @@ class SequenceRegressor(SequenceEstimator):
     """Says a number for each sequence, whatever its length and its number of features.
 
     Trained on the squared error of y, scaled to mean 0 and variance 1. The arguments are those of
-    SequenceClassifier, without `class_weight`; so is what there is after `fit`, with `center_` and
-    `spread_` of y in the place of `classes_`.
+    SequenceClassifier, without `class_weight`; so is what there is after `fit`, with `y_mean_` and
+    `y_scale_` of y in the place of `classes_`.
 
     >>> X = [np.linspace(0, slope, steps) for slope, steps in [(1, 9), (2, 5), (3, 7), (4, 6)]]
     >>> model = SequenceRegressor(hidden_size=8).fit(X, [1, 2, 3, 4])
@@ -29,9 +29,9 @@ class SequenceRegressor(SequenceEstimator):
     [1.0, 2.0, 3.0, 4.0]
     """
 
-    _learned = ("center_", "spread_")
-    center_: np.float64
-    spread_: np.float64
+    _learned = ("y_mean_", "y_scale_")
+    y_mean_: np.float64
+    y_scale_: np.float64
 
     def predict(self, X: Any) -> Floats:
         """(N,) the number of each sequence, the mean of what the networks answer.
@@ -44,7 +44,7 @@ class SequenceRegressor(SequenceEstimator):
         numbers = np.empty(len(data))
         for rows, answers, _ in self._answers(data):
             numbers[rows] = answers[..., 0].double().mean(0).numpy()
-        return numbers * self.spread_ + self.center_
+        return numbers * self.y_scale_ + self.y_mean_
 
     def score(self, X: Any, y: Any) -> float:
         """R², the share of y's variance that is explained; NaN where y does not vary.
@@ -66,14 +66,14 @@ class SequenceRegressor(SequenceEstimator):
         tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
         return tags
 
-    def _targets(self, y: Any, data: Sequences) -> Targets:
+    def _targets(self, y: Any, data: Sequences) -> EncodedTargets:
         numbers = as_numbers(y, len(data), who="SequenceRegressor y")
         scaler = StandardScaler.fit(numbers)
-        return Targets(
+        return EncodedTargets(
             torch.from_numpy(scaler.transform(numbers)).float(),
             answers=1,
             loss=_squared_error,
-            learned={"center_": scaler.mean, "spread_": scaler.scale},
+            learned={"y_mean_": scaler.mean, "y_scale_": scaler.scale},
         )
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.models.sequence.dataset import SequenceExamples
+from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.network import SequenceNetwork
 from unrolled.nn.modules.pooling import sequence_mask
 from unrolled.train.history import History, TrainingRecord
@@ -28,7 +28,7 @@ _PENALTIES = torch.logspace(-4, 4, 17, dtype=torch.float64)
 _TEMPERATURES = torch.logspace(-0.5, 2, 26, dtype=torch.float64)
 
 
-class Answered(NamedTuple):
+class ReadoutSamples(NamedTuple):
     """Some sequences or steps as the readout sees them."""
 
     features: Tensor  # (n, D) float64
@@ -38,7 +38,7 @@ class Answered(NamedTuple):
 
 
 @torch.no_grad()
-def settle(network: SequenceNetwork, examples: SequenceExamples) -> None:
+def initialize_from_data(network: SequenceNetwork, examples: SequenceDataset) -> None:
     """Set the scales of the stem and of the features by some of these sequences, drawn by torch's state."""
     network.eval()
     rows = torch.randperm(len(examples))
@@ -48,8 +48,8 @@ def settle(network: SequenceNetwork, examples: SequenceExamples) -> None:
         few = rows[: max(1, int((padded <= _SOUNDED).sum()))]
         network.stem.initialize(*examples.batch(few)[:2])
     enough = max(_LEAST_SOUNDED, int((steps.cumsum(0) <= _SOUNDED).sum()))
-    sounded, found = examples.some(rows[:enough]), []
-    for chosen in sounded.chunks():
+    sounded, found = examples.subset(rows[:enough]), []
+    for chosen in sounded.length_batches():
         values, lengths, _ = sounded.batch(chosen)
         features = network.features(values, lengths)
         found.append(features[sequence_mask(lengths, features)] if network.sizes.per_step else features)
@@ -58,9 +58,9 @@ def settle(network: SequenceNetwork, examples: SequenceExamples) -> None:
 
 
 @torch.no_grad()
-def solve(
+def solve_readout(
     network: SequenceNetwork,
-    examples: SequenceExamples,
+    examples: SequenceDataset,
     class_weights: Tensor | None,
     groups: Tensor | None = None,
 ) -> History:
@@ -84,13 +84,13 @@ def solve(
     start_s = time.perf_counter()
     network.eval()
     units = torch.arange(len(examples)) if groups is None else groups
-    drawn = _drawn(units, examples.lengths.cpu() if network.sizes.per_step else torch.ones_like(units))
-    judges = _joined(_answered(network, examples.some(drawn), class_weights, units[drawn]))
+    drawn = _draw_samples(units, examples.lengths.cpu() if network.sizes.per_step else torch.ones_like(units))
+    judges = _concatenate(_readout_samples(network, examples.subset(drawn), class_weights, units[drawn]))
     few = len(drawn) == len(examples)
-    found = _moments([judges] if few else _answered(network, examples, class_weights, units))
+    found = _moments([judges] if few else _readout_samples(network, examples, class_weights, units))
     if few and (judges.units == judges.units[0]).all():
         judges = judges._replace(units=torch.arange(len(judges.units)))
-    penalty, left_out = _left_out(judges, found)
+    penalty, left_out = _leave_one_out(judges, found)
     if class_weights is None:
         factor, loss = 1.0, float((left_out - judges.targets).square().mean())
     else:
@@ -103,7 +103,7 @@ def solve(
     return History((TrainingRecord(1, loss, None, 0.0, seconds),), 1, "finished", seconds)
 
 
-def _drawn(units: Tensor, answers: Tensor) -> Tensor:
+def _draw_samples(units: Tensor, answers: Tensor) -> Tensor:
     """The sequences of some whole units that have at most `_JUDGES` answers together, of one at least."""
     order = torch.randperm(int(units.max()) + 1)
     sizes = torch.bincount(units, answers.double())[order]
@@ -113,12 +113,12 @@ def _drawn(units: Tensor, answers: Tensor) -> Tensor:
     return rows[place[units[rows]] < max(1, int((sizes.cumsum(0) <= _JUDGES).sum()))]
 
 
-def _answered(
-    network: SequenceNetwork, examples: SequenceExamples, class_weights: Tensor | None, units: Tensor
-) -> Iterator[Answered]:
+def _readout_samples(
+    network: SequenceNetwork, examples: SequenceDataset, class_weights: Tensor | None, units: Tensor
+) -> Iterator[ReadoutSamples]:
     """All of them, piece by piece."""
     answers = network.sizes.answers
-    for rows in examples.chunks():
+    for rows in examples.length_batches():
         values, lengths, targets = examples.batch(rows)
         features = network.standardise(network.features(values, lengths)).double().cpu()
         targets, own = targets.cpu(), units[rows.cpu()]
@@ -126,14 +126,14 @@ def _answered(
             known = sequence_mask(lengths.cpu(), targets)
             features, targets, own = features[known], targets[known], own[:, None].expand_as(known)[known]
         if class_weights is None:
-            yield Answered(features, targets.double()[:, None], torch.ones(len(targets)).double(), own)
+            yield ReadoutSamples(features, targets.double()[:, None], torch.ones(len(targets)).double(), own)
         else:
             signs = F.one_hot(targets, answers).double() * 2 - 1
-            yield Answered(features, signs, class_weights.double()[targets], own)
+            yield ReadoutSamples(features, signs, class_weights.double()[targets], own)
 
 
-def _joined(parts: Iterator[Answered]) -> Answered:
-    return Answered(*(torch.cat(each) for each in zip(*parts, strict=True)))
+def _concatenate(parts: Iterator[ReadoutSamples]) -> ReadoutSamples:
+    return ReadoutSamples(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
 
 class _Moments(NamedTuple):
@@ -147,7 +147,7 @@ class _Moments(NamedTuple):
     along: Tensor  # (R, K) their products with the targets, along these
 
 
-def _moments(parts: list[Answered] | Iterator[Answered]) -> _Moments:
+def _moments(parts: list[ReadoutSamples] | Iterator[ReadoutSamples]) -> _Moments:
     count, sums = 0, [torch.zeros((), dtype=torch.float64)] * 5
     for f, y, w, _ in parts:
         count += len(f)
@@ -164,7 +164,7 @@ def _moments(parts: list[Answered] | Iterator[Answered]) -> _Moments:
     return _Moments(total, center, mean, values.square(), axes.T, axes @ products)
 
 
-def _left_out(judges: Answered, found: _Moments) -> tuple[float, Tensor]:
+def _leave_one_out(judges: ReadoutSamples, found: _Moments) -> tuple[float, Tensor]:
     """The penalty with the least leave-one-out error, and (n, K) what each is answered without its unit.
 
     Source: Allen's PRESS (1974): the errors of a unit times (I - H)⁻¹, H what they weigh in its answers.
@@ -180,7 +180,7 @@ def _left_out(judges: Answered, found: _Moments) -> tuple[float, Tensor]:
         roots = torch.cat([q * shrunk.sqrt(), found.total.rsqrt().expand_as(w)], 1)  # H = roots rootsᵀ w
         if parts:
             for part in parts:
-                error[part] = _without(error[part], roots[part], w[part])
+                error[part] = _leave_out_error(error[part], roots[part], w[part])
         else:
             error = error / (1 - w * roots.square().sum(1, keepdim=True)).clamp(min=_SINGULAR)
         lost = float((w * error.square()).mean())
@@ -189,7 +189,7 @@ def _left_out(judges: Answered, found: _Moments) -> tuple[float, Tensor]:
     return best[1:]
 
 
-def _without(error: Tensor, roots: Tensor, w: Tensor) -> Tensor:
+def _leave_out_error(error: Tensor, roots: Tensor, w: Tensor) -> Tensor:
     """(b, K) (I - roots rootsᵀ w)⁻¹ error, by the smaller of two systems."""
     b, P = roots.shape
     ones = (1 + _SINGULAR) * torch.eye(min(b, P), dtype=torch.float64)
@@ -200,7 +200,7 @@ def _without(error: Tensor, roots: Tensor, w: Tensor) -> Tensor:
     return error + roots @ within_roots
 
 
-def _temperature(left_out: Tensor, judges: Answered) -> tuple[float, float]:
+def _temperature(left_out: Tensor, judges: ReadoutSamples) -> tuple[float, float]:
     """The factor at which these answers are the likeliest, and the cross-entropy at it."""
     classes = judges.targets.argmax(1)
     lost = [

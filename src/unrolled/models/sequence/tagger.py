@@ -10,20 +10,20 @@ import torch
 from unrolled.data.io.labelled import as_labels
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
-from unrolled.models.sequence.base import Floats, Targets
+from unrolled.models.sequence.base import EncodedTargets, Floats
 from unrolled.models.sequence.labels import (
-    LabellingEstimator,
     Labels,
-    numbered,
-    require_known,
+    SequenceLabelEstimator,
+    compute_class_weights,
+    encode_labels,
+    require_seen_classes,
     weighted_cross_entropy,
-    weights_of_classes,
 )
 
 _WHO = "SequenceTagger y"
 
 
-class SequenceTagger(LabellingEstimator):
+class SequenceTagger(SequenceLabelEstimator):
     """Says which class each step of each sequence is of, from the steps up to it.
 
     With `bidirectional=True` from those after it too, and then not for a live stream. The arguments are
@@ -72,13 +72,13 @@ class SequenceTagger(LabellingEstimator):
         """
         predicted = self.predict(X)
         labels = _flat_labels(y, np.array([len(own) for own in predicted]))
-        require_known(labels, self.classes_, _WHO)
+        require_seen_classes(labels, self.classes_, _WHO)
         return float((np.concatenate(predicted) == labels).mean())
 
-    def _targets(self, y: Any, data: Sequences) -> Targets:
-        classes, numbers = numbered(_flat_labels(y, data.lengths), _WHO)
-        weights = weights_of_classes(self.class_weight, classes, numbers)
-        return Targets(
+    def _targets(self, y: Any, data: Sequences) -> EncodedTargets:
+        classes, numbers = encode_labels(_flat_labels(y, data.lengths), _WHO)
+        weights = compute_class_weights(self.class_weight, classes, numbers)
+        return EncodedTargets(
             torch.from_numpy(numbers),
             answers=len(classes),
             loss=weighted_cross_entropy(weights, len(numbers) / len(data), self.device),

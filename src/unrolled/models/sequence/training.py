@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unrolled.data.splits import MIN_VALIDATION_SAMPLES, holdout_fraction, holdout_mask
-from unrolled.models.sequence.dataset import SequenceBatch, SequenceExamples
-from unrolled.models.sequence.network import SequenceNetwork, SequenceSizes
-from unrolled.models.sequence.reservoir import settle, solve
+from unrolled.models.sequence.dataset import SequenceBatch, SequenceDataset
+from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
+from unrolled.models.sequence.reservoir import initialize_from_data, solve_readout
 from unrolled.train.history import History, TrainingRecord
 from unrolled.train.loop import TrainingConfig, fit, member_seed, seeded
 from unrolled.train.progress import ProgressLine
@@ -35,12 +35,12 @@ _PATIENCE = 0.3  # of all epochs: the rate has to fall before the loss tells
 class SequenceSettings:
     """What a training needs to know beside its data; the arguments of the estimators say what each is."""
 
-    training: str
+    solver: str
     max_epochs: int | None
     batch_size: int | None
     learning_rate: float
     validation_fraction: float | None
-    ensemble: int
+    n_members: int
     seed: int
     device: str
     checkpoint: Path | None
@@ -56,11 +56,11 @@ class SequencesTrained:
     stopping: str
 
 
-def train(
-    examples: SequenceExamples,
+def fit_networks(
+    examples: SequenceDataset,
     loss: Loss,
     *,
-    sizes: SequenceSizes,
+    sizes: SequenceNetworkConfig,
     settings: SequenceSettings,
     held: NDArray[np.bool_],
     groups: Ints | None,
@@ -80,15 +80,15 @@ def train(
         groups: (N,) sequences of one group are left out together by a reservoir.
         class_weights: (K,) of the classes; None where the targets are numbers.
     """
-    if settings.training == "reservoir":
+    if settings.solver == "reservoir":
         return _solved(examples, sizes, settings, class_weights, groups)
     networks: list[SequenceNetwork] = []
     history = History((), 0, "interrupted", 0.0)
-    for member in range(settings.ensemble):
+    for member in range(settings.n_members):
         own = replace(settings, seed=member_seed(settings.seed, member))
         with seeded(own.seed):
             network = SequenceNetwork(sizes).to(own.device)
-        label = "training" if settings.ensemble == 1 else f"training {member + 1} of {settings.ensemble}"
+        label = "training" if settings.n_members == 1 else f"training {member + 1} of {settings.n_members}"
         try:
             latest = _fit(network, examples, loss, held, settings=own, label=label, weights=class_weights)
         except KeyboardInterrupt:  # before its first epoch ended
@@ -103,14 +103,14 @@ def train(
         history = latest
         if history.stopped == "interrupted":
             break
-    _say_interrupted(history, len(networks), settings.ensemble)
+    _say_interrupted(history, len(networks), settings.n_members)
     stopping = _stopping(history, len(examples), int(held.sum()), settings)
     return SequencesTrained(tuple(networks), history, stopping)
 
 
 def _solved(
-    examples: SequenceExamples,
-    sizes: SequenceSizes,
+    examples: SequenceDataset,
+    sizes: SequenceNetworkConfig,
     settings: SequenceSettings,
     class_weights: Tensor | None,
     groups: Ints | None,
@@ -118,11 +118,11 @@ def _solved(
     """One reservoir a seed."""
     units = None if groups is None else torch.from_numpy(groups)
     networks = []
-    for member in range(settings.ensemble):
+    for member in range(settings.n_members):
         with seeded(member_seed(settings.seed, member)):
             network = SequenceNetwork(sizes).to(settings.device)
-            settle(network, examples)
-            history = solve(network, examples, class_weights, units)
+            initialize_from_data(network, examples)
+            history = solve_readout(network, examples, class_weights, units)
         networks.append(network)
     stopping = "No epochs: the readout was solved in closed form, its penalty chosen by leave-one-out errors."
     return SequencesTrained(tuple(networks), history, stopping)
@@ -139,14 +139,16 @@ def judges(
         strata: (N,) the class of each sequence, whose shares the held-out part keeps.
         groups: (N,) sequences of one group are held out together.
     """
-    if settings.training == "reservoir":
+    if settings.solver == "reservoir":
         return np.zeros(count, dtype=bool)
     fraction = holdout_fraction(settings.validation_fraction, count)
     return holdout_mask(count, fraction, settings.seed, strata=strata, groups=groups)
 
 
 @torch.inference_mode()
-def answer(networks: tuple[SequenceNetwork, ...], examples: SequenceExamples, chosen: Tensor) -> Tensor:
+def ensemble_outputs(
+    networks: tuple[SequenceNetwork, ...], examples: SequenceDataset, chosen: Tensor
+) -> Tensor:
     """(M, B, K) or (M, B, T, K): what each of the M networks answers to these sequences, on the CPU."""
     values, lengths, _ = examples.batch(chosen)
     return torch.stack([network(values, lengths).cpu() for network in networks])
@@ -154,7 +156,7 @@ def answer(networks: tuple[SequenceNetwork, ...], examples: SequenceExamples, ch
 
 def _fit(
     network: SequenceNetwork,
-    examples: SequenceExamples,
+    examples: SequenceDataset,
     loss: Loss,
     held: NDArray[np.bool_],
     *,
@@ -162,10 +164,10 @@ def _fit(
     label: str,
     weights: Tensor | None,
 ) -> History:
-    training = examples.some(torch.from_numpy(np.flatnonzero(~held)))
-    judged = examples.some(torch.from_numpy(np.flatnonzero(held))) if held.any() else None
+    training = examples.subset(torch.from_numpy(np.flatnonzero(~held)))
+    judged = examples.subset(torch.from_numpy(np.flatnonzero(held))) if held.any() else None
     with seeded(settings.seed):
-        settle(network, training)
+        initialize_from_data(network, training)
     plan = _plan(len(training), settings)
     folder = None if settings.checkpoint is None else settings.checkpoint / label.replace(" ", "-")
     if folder is not None:

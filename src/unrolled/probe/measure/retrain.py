@@ -99,7 +99,7 @@ def retrain(model: Any, arrays: list[Floats], y: Any, *, seed: int) -> Any:
     """
     require_trainable(model)
     if not isinstance(model, nn.Module):
-        settings = model.get_params() | {"ensemble": 1, "random_state": seed, "verbose": False}
+        settings = model.get_params() | {"n_members": 1, "random_state": seed, "verbose": False}
         return type(model)(**settings).fit(arrays, y)
     with seeded(seed):
         module = reset_weights(copy.deepcopy(model))

@@ -318,7 +318,7 @@ def _of_estimator(model: Any, X: Any, y: Any, caller: str) -> ProbedModel:
             values.device
         )
     # numbers are answered in units of their own, scaled; logits as they are
-    center, spread = (float(getattr(model, name, by)) for name, by in (("center_", 0.0), ("spread_", 1.0)))
+    center, spread = (float(getattr(model, name, by)) for name, by in (("y_mean_", 0.0), ("y_scale_", 1.0)))
     return ProbedModel(
         name=f"the {model.cell.upper()}" if model.cell != "feedforward" else "the feed-forward network",
         task="number" if classes is None else "class",
