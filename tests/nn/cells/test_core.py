@@ -1,4 +1,4 @@
-"""One step of each recurrence, by hand, and the small things a cell refuses."""
+"""Steps of RNN, GRU and LSTM against hand-computed values; invalid cells."""
 
 import math
 from functools import partial
@@ -48,7 +48,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize("nonlinearity", NONLINEARITIES)
 @pytest.mark.parametrize("x", [2.0, -3.0])
-def test_rnn_step_is_its_formula(nonlinearity: str, x: float) -> None:
+def test_rnn_step_equals_its_formula(nonlinearity: str, x: float) -> None:
     """φ(0.5 x + 0.1 - 0.7 h + 0.2), with both signs before φ."""
     slope = torch.tensor([0.3], dtype=torch.float64) if nonlinearity == "prelu" else None
     weights = RNNWeights(one(0.5), one(-0.7), one(0.1)[0], one(0.2)[0], slope)
@@ -56,7 +56,7 @@ def test_rnn_step_is_its_formula(nonlinearity: str, x: float) -> None:
     assert after.h.item() == pytest.approx(EXPECTED[nonlinearity](0.5 * x + 0.1 - 0.7 * 1.5 + 0.2))
 
 
-def test_gru_step_is_its_formula() -> None:
+def test_gru_step_equals_its_formula() -> None:
     """Gates in the order reset, update, new; the reset gate after the product, its bias inside."""
     weights = GRUWeights(
         one(0.5, -0.4, 0.3), one(-0.7, 0.6, 0.9), one(0.1, 0.2, 0.3)[:, 0], one(0.4, 0.5, 0.6)[:, 0]
@@ -70,7 +70,7 @@ def test_gru_step_is_its_formula() -> None:
 
 
 @pytest.mark.parametrize("projection", [None, 0.25])
-def test_lstm_step_is_its_formula(projection: float | None) -> None:
+def test_lstm_step_equals_its_formula(projection: float | None) -> None:
     """Gates in the order input, forget, cell, output; the projection acts on h and not on c."""
     weights = LSTMWeights(
         one(0.5, -0.4, 0.3, 0.2), one(-0.7, 0.6, 0.9, 0.8),
@@ -86,7 +86,7 @@ def test_lstm_step_is_its_formula(projection: float | None) -> None:
     assert LSTMCell.gates == ("input", "forget", "cell", "output")
 
 
-def test_a_step_keeps_nothing_and_changes_nothing() -> None:
+def test_step_is_pure() -> None:
     """The same arguments give the same state again, and are left as they were."""
     for cell, state, gates in [
         (RNNCell(), RNNState, 1),
@@ -103,15 +103,15 @@ def test_a_step_keeps_nothing_and_changes_nothing() -> None:
         assert [part.shape for part in cell.initial_state(2, weights)] == [part.shape for part in before]
 
 
-def test_a_projected_lstm_starts_with_two_widths() -> None:
+def test_projected_lstm_initial_state_has_two_sizes() -> None:
     """P for h and H for c."""
     weights = LSTMWeights(torch.randn(20, 3), torch.randn(20, 2), weight_hr=torch.randn(2, 5))
     h, c = LSTMCell().initial_state(4, weights)
     assert (h.shape, c.shape) == ((4, 2), (4, 5))
 
 
-def test_callables_are_activations() -> None:
-    """A function, a partial and a module with weights of its own."""
+def test_callables_equal_named_activations() -> None:
+    """A function, a partial and a module with weights."""
     weights = RNNWeights(torch.randn(5, 3), torch.randn(5, 5))
     x, before = torch.randn(2, 3), RNNState(torch.randn(2, 5))
     named = RNNCell("leaky_relu").step(x, before, weights).h
@@ -129,30 +129,30 @@ def test_callables_are_activations() -> None:
         (torch.nn.Tanh, "expected a callable, got the class Tanh. Pass Tanh()."),
     ],
 )
-def test_unknown_activations_are_refused(nonlinearity: object, sentence: str) -> None:
-    """A misspelt name is offered the nearest; a class is asked to be called."""
+def test_unknown_activations_raise(nonlinearity: object, sentence: str) -> None:
+    """A misspelt name gets the nearest one suggested; a class gets a call suggested."""
     with pytest.raises(ArgumentError) as refused:
         RNNCell(nonlinearity)
     assert str(refused.value).startswith("RNN nonlinearity")
     assert str(refused.value).endswith(sentence)
 
 
-def test_an_activation_must_keep_the_shape() -> None:
-    """A gated unit that halves the width is refused at its first step."""
+def test_activation_that_changes_the_shape_raises() -> None:
+    """A gated unit that halves the width raises at its first step."""
     weights = RNNWeights(torch.randn(6, 3), torch.randn(6, 6))
     with pytest.raises(ArgumentError, match=r"keep the shape \(2, 6\); it gave \(2, 3\)"):
         RNNCell(F.glu).step(torch.randn(2, 3), RNNState(torch.randn(2, 6)), weights)
 
 
-def test_prelu_asks_for_its_slope() -> None:
-    """Weights without one are refused in a sentence."""
+def test_prelu_without_a_slope_raises() -> None:
+    """Weights without a slope raise an ArgumentError."""
     weights = RNNWeights(torch.randn(6, 3), torch.randn(6, 6))
     with pytest.raises(ArgumentError, match="prelu needs slope"):
         RNNCell("prelu").step(torch.randn(2, 3), RNNState(torch.randn(2, 6)), weights)
 
 
-def test_a_nonlinearity_returns_a_tensor() -> None:
-    """One that forgets to is named."""
+def test_nonlinearity_that_returns_no_tensor_raises() -> None:
+    """A callable that returns None is named in the error."""
     with pytest.raises(ArgumentError) as refused:
         RNN(3, 5, nonlinearity=lambda _: None)(torch.zeros(2, 1, 3))  # type: ignore[arg-type,return-value]
     assert str(refused.value) == "RNN nonlinearity: expected it to return a tensor; it gave NoneType."

@@ -1,4 +1,4 @@
-"""Activations with constants: each formula, its defaults, what is refused."""
+"""Activations with constants: formulas, defaults, invalid arguments."""
 
 import math
 from collections.abc import Callable
@@ -34,24 +34,24 @@ def _with_constants(name: str, clip: float | None = None) -> Activation:
 
 
 @every_formula
-def test_it_is_its_formula(name: str) -> None:
-    """As ONNX writes it, on both sides of every kink."""
-    found = _with_constants(name)(torch.tensor(POINTS, dtype=torch.float64))
-    assert found.tolist() == pytest.approx([FORMULAS[name](x) for x in POINTS], abs=1e-12)
+def test_activations_equal_their_formulas(name: str) -> None:
+    """ONNX's formulas, on both sides of every kink."""
+    actual = _with_constants(name)(torch.tensor(POINTS, dtype=torch.float64))
+    assert actual.tolist() == pytest.approx([FORMULAS[name](x) for x in POINTS], abs=1e-12)
 
 
 @every_formula
-def test_a_clip_bounds_what_goes_in(name: str) -> None:
+def test_clip_bounds_the_input(name: str) -> None:
     """The argument is cut on both sides, then the function runs."""
-    found = _with_constants(name, clip=0.4)(torch.tensor(POINTS, dtype=torch.float64))
-    wanted = [FORMULAS[name](min(max(x, -0.4), 0.4)) for x in POINTS]
-    assert found.tolist() == pytest.approx(wanted, abs=1e-12)
+    actual = _with_constants(name, clip=0.4)(torch.tensor(POINTS, dtype=torch.float64))
+    expected = [FORMULAS[name](min(max(x, -0.4), 0.4)) for x in POINTS]
+    assert actual.tolist() == pytest.approx(expected, abs=1e-12)
 
 
-def test_constants_left_out_are_onnx_own() -> None:
-    """So that a node which says nothing means the same here."""
-    found = {name: (Activation(name).alpha, Activation(name).beta) for name in FORMULAS}
-    assert {name: constants for name, constants in found.items() if constants != (None, None)} == {
+def test_default_constants_are_those_of_onnx() -> None:
+    """A node without constants means the same here."""
+    actual = {name: (Activation(name).alpha, Activation(name).beta) for name in FORMULAS}
+    assert {name: constants for name, constants in actual.items() if constants != (None, None)} == {
         "Affine": (1.0, 0.0), "Elu": (1.0, None), "HardSigmoid": (0.2, 0.5), "LeakyRelu": (0.01, None),
         "ScaledTanh": (1.0, 1.0), "ThresholdedRelu": (1.0, None),
     }  # fmt: skip
@@ -67,13 +67,13 @@ def test_constants_left_out_are_onnx_own() -> None:
         (("Tanh", None, None, 0.0), "Activation clip: expected a number above 0, got 0.0."),
     ],
 )
-def test_what_makes_no_sense_is_refused(settings: tuple[object, ...], sentence: str) -> None:
-    """An unknown name, a constant that is not there or no number."""
+def test_invalid_activations_raise(settings: tuple[object, ...], sentence: str) -> None:
+    """An unknown name, a constant that the function does not have, a constant that is not a number."""
     with pytest.raises(ArgumentError, match=sentence.replace("?", r"\?")):
         Activation(*settings)
 
 
-def test_close_is_up_to_the_rounding_of_float32() -> None:
+def test_is_close_allows_float32_rounding() -> None:
     """A slope that went through a file of float32 is still the same slope; another one is not."""
     slope = float(torch.tensor(0.01))
     assert Activation("LeakyRelu", slope).is_close(Activation("LeakyRelu"))

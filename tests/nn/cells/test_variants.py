@@ -1,4 +1,4 @@
-"""The general cells against their formulas, gate by gate in Python, and against the plain ones."""
+"""General cells against their formulas, gate by gate in Python, and against the core cells."""
 
 from typing import Any
 
@@ -32,32 +32,32 @@ def per_unit(weights: Any, gate: int, unit: int) -> tuple[Tensor, ...]:
 
 
 @pytest.mark.parametrize("is_reset_first", [True, False])
-def test_a_gru_is_its_formula(is_reset_first: bool) -> None:
+def test_gru_equals_its_formula(is_reset_first: bool) -> None:
     """Unit by unit, with the reset gate before the product or after it, and activations of one's own."""
     weights = GRUWeights(*drawn(3))
     cell = (ResetFirstGRUCell if is_reset_first else GeneralGRUCell)(GATE, CANDIDATE)
     x, h = torch.randn(B, F, dtype=torch.float64), torch.randn(B, H, dtype=torch.float64)
-    found = cell.step(x, GRUState(h), weights).h
+    actual = cell.step(x, GRUState(h), weights).h
     for b in range(B):
         r = [GATE(w @ x[b] + i + u @ h[b] + j) for w, u, i, j in (per_unit(weights, 0, k) for k in range(H))]
         for k in range(H):
             w, u, i, j = per_unit(weights, 1, k)
             z = GATE(w @ x[b] + i + u @ h[b] + j)
             w, u, i, j = per_unit(weights, 2, k)
-            own = u @ (torch.stack(r) * h[b]) + j if is_reset_first else r[k] * (u @ h[b] + j)
-            n = CANDIDATE(w @ x[b] + i + own)
-            torch.testing.assert_close(found[b, k], (1 - z) * n + z * h[b, k])
+            recurrent = u @ (torch.stack(r) * h[b]) + j if is_reset_first else r[k] * (u @ h[b] + j)
+            n = CANDIDATE(w @ x[b] + i + recurrent)
+            torch.testing.assert_close(actual[b, k], (1 - z) * n + z * h[b, k])
 
 
 @pytest.mark.parametrize("is_coupled", [True, False])
 @pytest.mark.parametrize("has_peephole", [True, False])
-def test_an_lstm_is_its_formula(is_coupled: bool, has_peephole: bool) -> None:
+def test_lstm_equals_its_formula(is_coupled: bool, has_peephole: bool) -> None:
     """Unit by unit: the input and forget gates see c before the step, the output gate c after it."""
     weights = GeneralLSTMWeights(*drawn(4, 3 * H))
     peephole = weights.peephole if has_peephole else torch.zeros(3 * H)
     cell = GeneralLSTMCell(GATE, CANDIDATE, READOUT, is_coupled)
     x, h, c = (torch.randn(B, size, dtype=torch.float64) for size in (F, H, H))
-    found = cell.step(x, LSTMState(h, c), weights if has_peephole else weights._replace(peephole=None))
+    actual = cell.step(x, LSTMState(h, c), weights if has_peephole else weights._replace(peephole=None))
     for b in range(B):
         for k in range(H):
             i, f, g, o = (
@@ -67,12 +67,12 @@ def test_an_lstm_is_its_formula(is_coupled: bool, has_peephole: bool) -> None:
             p_i, p_f, p_o = peephole[k], peephole[H + k], peephole[2 * H + k]
             i = GATE(i + p_i * c[b, k])
             f = 1 - i if is_coupled else GATE(f + p_f * c[b, k])
-            wanted = f * c[b, k] + i * CANDIDATE(g)
-            torch.testing.assert_close(found.c[b, k], wanted)
-            torch.testing.assert_close(found.h[b, k], GATE(o + p_o * wanted) * READOUT(wanted))
+            expected = f * c[b, k] + i * CANDIDATE(g)
+            torch.testing.assert_close(actual.c[b, k], expected)
+            torch.testing.assert_close(actual.h[b, k], GATE(o + p_o * expected) * READOUT(expected))
 
 
-def test_with_the_plain_activations_they_are_the_plain_cells() -> None:
+def test_default_activations_equal_the_core_cells() -> None:
     """The general GRU is `GRUCell`, the general LSTM `LSTMCell`."""
     x = torch.randn(T, B, F, dtype=torch.float64)
     gru, lstm = drawn(3), drawn(4)
@@ -81,19 +81,19 @@ def test_with_the_plain_activations_they_are_the_plain_cells() -> None:
         ((GeneralLSTMCell(), GeneralLSTMWeights(*lstm)), (LSTMCell(), LSTMWeights(*lstm))),
     ]
     for (cell, weights), (plain, plain_weights) in pairs:
-        found, wanted = unroll(cell, x, weights)[0], unroll(plain, x, plain_weights)[0]
-        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+        actual, expected = unroll(cell, x, weights)[0], unroll(plain, x, plain_weights)[0]
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12)
 
 
-def test_where_the_reset_gate_stands_matters() -> None:
-    """The same weights give other numbers."""
+def test_position_of_the_reset_gate_matters() -> None:
+    """Equal weights give different outputs."""
     weights, x = GRUWeights(*drawn(3)), torch.randn(T, B, F, dtype=torch.float64)
     first, after = unroll(ResetFirstGRUCell(), x, weights)[0], unroll(GeneralGRUCell(), x, weights)[0]
     assert float((first - after).abs().max()) > 1e-3
 
 
 @pytest.mark.parametrize("cell", [ResetFirstGRUCell(GATE), GeneralGRUCell(GATE), GeneralLSTMCell(GATE)])
-def test_they_do_without_biases_and_pass_gradcheck(cell: Any) -> None:
+def test_cells_without_biases_pass_gradcheck(cell: Any) -> None:
     """No bias is a bias of zeros; the derivatives are those of the formula."""
     is_lstm = isinstance(cell, GeneralLSTMCell)
     kind: Any = GeneralLSTMWeights if is_lstm else GRUWeights

@@ -1,4 +1,4 @@
-"""Layers from and to Keras 3, run on its torch backend, with random weights and biases."""
+"""Conversion from and to Keras 3 on its torch backend, with random weights and biases."""
 
 import re
 import subprocess
@@ -45,9 +45,9 @@ def built(keras: Any, layer: Any) -> Any:
 
 
 def answers(layer: Any, x: Tensor) -> list[Tensor]:
-    """What a Keras layer gives back, as plain tensors."""
-    found = layer(x.numpy())
-    return [t.detach() for t in (found if isinstance(found, list | tuple) else [found])]
+    """Run a Keras layer; return its outputs as plain tensors."""
+    actual = layer(x.numpy())
+    return [t.detach() for t in (actual if isinstance(actual, list | tuple) else [actual])]
 
 
 def parts(state: Any) -> list[Tensor]:
@@ -76,52 +76,52 @@ LAYERS: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("kind", "settings", "ours"), LAYERS.values(), ids=LAYERS)
-def test_a_layer_of_keras_gives_its_numbers_here(keras: Any, kind: str, settings: Any, ours: str) -> None:
+def test_from_keras_outputs_are_equal(keras: Any, kind: str, settings: Any, ours: str) -> None:
     """Outputs and last states; what the kernels have becomes RNN, GRU or LSTM."""
     layer = built(keras, getattr(keras.layers, kind)(H, return_sequences=True, return_state=True, **settings))
-    made, x = from_keras(layer), torch.randn(B, T, F)
-    assert type(made).__name__ == ours
-    output, state = made(x)
+    converted, x = from_keras(layer), torch.randn(B, T, F)
+    assert type(converted).__name__ == ours
+    output, state = converted(x)
     if settings.get("go_backwards"):
         output = output.flip(1)  # Keras lists the last step first
     torch.testing.assert_close([output, *parts(state)], answers(layer, x), rtol=0, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("kind", ["SimpleRNN", "GRU", "LSTM"])
-def test_both_directions_come_over(keras: Any, kind: str) -> None:
-    """Forward and backward side by side, and the states of each."""
+def test_bidirectional_is_converted(keras: Any, kind: str) -> None:
+    """Outputs of both directions are concatenated; each has its state."""
     inner = getattr(keras.layers, kind)(H, return_sequences=True, return_state=True)
     layer = built(keras, keras.layers.Bidirectional(inner))
-    made, x = from_keras(layer), torch.randn(B, T, F)
-    assert made.bidirectional
-    output, state = made(x)
+    converted, x = from_keras(layer), torch.randn(B, T, F)
+    assert converted.bidirectional
+    output, state = converted(x)
     torch.testing.assert_close([output, *parts(state)], answers(layer, x), rtol=0, atol=TOLERANCE)
 
 
-def test_directions_may_differ(keras: Any) -> None:
+def test_directions_of_different_layers_are_converted(keras: Any) -> None:
     """A backward layer without a bias and with another activation makes a CellLayer."""
     inner = keras.layers.GRU(H, return_sequences=True)
     back = keras.layers.GRU(H, return_sequences=True, go_backwards=True, activation="relu", use_bias=False)
     layer = built(keras, keras.layers.Bidirectional(inner, backward_layer=back))
-    made, x = from_keras(layer), torch.randn(B, T, F)
-    torch.testing.assert_close([made(x)[0]], answers(layer, x), rtol=0, atol=TOLERANCE)
+    converted, x = from_keras(layer), torch.randn(B, T, F)
+    torch.testing.assert_close([converted(x)[0]], answers(layer, x), rtol=0, atol=TOLERANCE)
 
 
-def test_the_last_output_alone_is_the_state(keras: Any) -> None:
-    """Keras' answer with return_sequences=False is h_n, the directions side by side."""
+def test_return_sequences_false_equals_h_n(keras: Any) -> None:
+    """Keras' output with return_sequences=False is h_n, the directions concatenated."""
     layer = built(keras, keras.layers.Bidirectional(keras.layers.GRU(H)))
     x = torch.randn(B, T, F)
     h_n = from_keras(layer)(x)[1]
     torch.testing.assert_close([torch.cat([*h_n], dim=-1)], answers(layer, x), rtol=0, atol=TOLERANCE)
 
 
-def test_a_mask_is_lengths(keras: Any) -> None:
-    """Where Keras is told to put zeros beyond a row's end."""
+def test_mask_equals_lengths(keras: Any) -> None:
+    """Keras writes zeros beyond a row's end with zero_output_for_mask=True."""
     layer = built(keras, keras.layers.LSTM(H, return_sequences=True, zero_output_for_mask=True))
     x, lengths = torch.randn(B, T, F), torch.tensor([6, 2, 5, 1])
     mask = torch.arange(T) < lengths[:, None]
-    wanted = layer(x.numpy(), mask=mask.numpy()).detach()
-    torch.testing.assert_close(from_keras(layer)(x, lengths=lengths)[0], wanted, rtol=0, atol=TOLERANCE)
+    expected = layer(x.numpy(), mask=mask.numpy()).detach()
+    torch.testing.assert_close(from_keras(layer)(x, lengths=lengths)[0], expected, rtol=0, atol=TOLERANCE)
 
 
 def _reset_first(make: Any) -> Any:
@@ -143,19 +143,19 @@ OURS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("make", OURS.values(), ids=OURS)
-def test_our_layer_gives_its_numbers_in_keras_and_comes_back(keras: Any, make: Any) -> None:
+def test_to_keras_outputs_are_equal_and_round_trip(keras: Any, make: Any) -> None:
     """A Sequential of one Keras layer for each of ours; back here it is the same again."""
     layer = make().eval()
     x = torch.randn(B, T, F, dtype=next(layer.parameters()).dtype)
-    made = to_keras(layer)
-    torch.testing.assert_close(made(x.numpy()).detach(), layer(x)[0].detach(), rtol=0, atol=TOLERANCE)
-    back = from_keras(made).eval()
+    converted = to_keras(layer)
+    torch.testing.assert_close(converted(x.numpy()).detach(), layer(x)[0].detach(), rtol=0, atol=TOLERANCE)
+    back = from_keras(converted).eval()
     torch.testing.assert_close(back(x)[0], layer(x)[0], rtol=0, atol=TOLERANCE)
     assert type(back) is type(layer)
     assert getattr(back, "dropout", 0.0) == getattr(layer, "dropout", 0.0)
 
 
-def test_any_slope_of_a_leaky_relu_comes_over(keras: Any) -> None:
+def test_slope_of_leaky_relu_is_kept(keras: Any) -> None:
     """Keras' own is 0.2 by name and any number as a layer; the one of torch's is 0.01."""
     named = built(keras, keras.layers.SimpleRNN(H, activation="leaky_relu"))
     assert from_keras(named).nonlinearity == Activation("LeakyRelu", 0.2)
@@ -163,7 +163,7 @@ def test_any_slope_of_a_leaky_relu_comes_over(keras: Any) -> None:
     assert from_keras(built(keras, keras.layers.SimpleRNN(H, activation=inner))).nonlinearity == "leaky_relu"
 
 
-def test_what_has_no_counterpart_here_is_refused(keras: Any) -> None:
+def test_unsupported_keras_layers_raise(keras: Any) -> None:
     """Another layer, no weights yet, another merge, another activation, two that read backwards."""
     layers = keras.layers
     both = layers.Bidirectional
@@ -184,14 +184,14 @@ def test_what_has_no_counterpart_here_is_refused(keras: Any) -> None:
             from_keras(layer)
 
 
-def test_dropout_within_a_layer_is_left_behind_and_said(keras: Any) -> None:
-    """It acts in training alone; the numbers are the same."""
+def test_dropout_within_a_layer_is_dropped_with_a_warning(keras: Any) -> None:
+    """It acts in training only; the outputs are equal."""
     layer = built(keras, keras.layers.LSTM(H, dropout=0.2, return_sequences=True))
-    with pytest.warns(UserWarning, match=r"^lstm\w* dropout=0\.2 acts in training only") as said:
-        made = from_keras(layer)
-    assert [w.filename for w in said if w.category is UserWarning] == [__file__]
+    with pytest.warns(UserWarning, match=r"^lstm\w* dropout=0\.2 acts in training only") as warned:
+        converted = from_keras(layer)
+    assert [w.filename for w in warned if w.category is UserWarning] == [__file__]
     x = torch.randn(B, T, F)
-    torch.testing.assert_close([made(x)[0]], answers(layer, x), rtol=0, atol=TOLERANCE)
+    torch.testing.assert_close([converted(x)[0]], answers(layer, x), rtol=0, atol=TOLERANCE)
 
 
 def stack(keras: Any, *parts: float | None) -> list[Any]:
@@ -212,21 +212,23 @@ def stack(keras: Any, *parts: float | None) -> list[Any]:
         ((0.0, None, None, 0.0), 0.0),
     ],
 )
-def test_dropout_between_every_two_layers_comes_over(keras: Any, parts: Any, dropout: float) -> None:
+def test_dropout_between_all_layers_is_kept(keras: Any, parts: Any, dropout: float) -> None:
     """One of rate 0 is none."""
-    made = from_keras(stack(keras, *parts))
-    assert (made.dropout, made.num_layers) == (dropout, parts.count(None))
+    converted = from_keras(stack(keras, *parts))
+    assert (converted.dropout, converted.num_layers) == (dropout, parts.count(None))
 
 
 @pytest.mark.parametrize(
     ("parts", "dropout"), [((None, None, 0.5), 0.0), ((None, 0.5), 0.0), ((None, 0.3, None, 0.5), 0.3)]
 )
-def test_dropout_after_the_last_layer_is_left_behind_and_said(keras: Any, parts: Any, dropout: float) -> None:
-    """Ours stands between layers alone."""
-    with pytest.warns(UserWarning, match=r"^the last Dropout\(0\.5\) acts in training only") as said:
-        made = from_keras(stack(keras, *parts))
-    assert [w.filename for w in said if w.category is UserWarning] == [__file__]
-    assert made.dropout == dropout
+def test_dropout_after_the_last_layer_is_dropped_with_a_warning(
+    keras: Any, parts: Any, dropout: float
+) -> None:
+    """Dropout of the layers here acts between layers only."""
+    with pytest.warns(UserWarning, match=r"^the last Dropout\(0\.5\) acts in training only") as warned:
+        converted = from_keras(stack(keras, *parts))
+    assert [w.filename for w in warned if w.category is UserWarning] == [__file__]
+    assert converted.dropout == dropout
 
 
 @pytest.mark.parametrize(
@@ -239,7 +241,7 @@ def test_dropout_after_the_last_layer_is_left_behind_and_said(keras: Any, parts:
         ((None, None, 0.5, 0.5), "['GRU', 'GRU', 'Dropout(0.5)', 'Dropout(0.5)']"),
     ],
 )
-def test_dropout_elsewhere_is_refused(keras: Any, parts: Any, shown: str) -> None:
+def test_dropout_elsewhere_raises(keras: Any, parts: Any, shown: str) -> None:
     """Between some, of two rates, twice, before the first."""
     with pytest.raises(
         ArgumentError, match=f"between every two .*; got {re.escape(shown)}. Remove the Dropout"
@@ -247,7 +249,7 @@ def test_dropout_elsewhere_is_refused(keras: Any, parts: Any, shown: str) -> Non
         from_keras(stack(keras, *parts))
 
 
-def test_bfloat16_is_refused_as_numpy_has_none() -> None:
+def test_bfloat16_raises() -> None:
     """Before Keras is asked for anything."""
     layer = un.GRU(F, H, dtype=torch.bfloat16)
     with pytest.raises(
@@ -256,8 +258,8 @@ def test_bfloat16_is_refused_as_numpy_has_none() -> None:
         to_keras(layer)
 
 
-def test_what_keras_does_not_have_is_refused(keras: Any) -> None:
-    """In a sentence that names it."""
+def test_unsupported_layers_raise(keras: Any) -> None:
+    """The error names the option."""
 
     def lstm(cell: Any, peephole: Tensor | None = None) -> un.CellLayer:
         weights = GeneralLSTMWeights(torch.randn(4 * H, F), torch.randn(4 * H, H), peephole=peephole)
@@ -287,7 +289,7 @@ class _Raising:
             raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
 
 
-def test_without_keras_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_keras_names_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keras not there at all, or there without a backend."""
     monkeypatch.setitem(sys.modules, "keras", None)
     with pytest.raises(MissingDependencyError, match=r'not installed: pip install "unrolled\[keras\]"'):
@@ -300,8 +302,8 @@ def test_without_keras_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> N
         to_keras(un.GRU(F, H))
 
 
-def test_importing_the_layers_loads_neither_keras_nor_onnx() -> None:
-    """They take seconds, and only those who exchange layers need them."""
+def test_importing_nn_loads_neither_keras_nor_onnx() -> None:
+    """They take seconds to load, and only conversions need them."""
     code = "import sys, unrolled.nn; print(sorted({'keras', 'onnx', 'onnxruntime'} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""Layers as ONNX models: ONNX Runtime runs them to the same numbers, and they come back the same."""
+"""Export to ONNX: equal outputs in ONNX Runtime, and round trips through from_onnx."""
 
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
 
 
 def ran(model: onnx.ModelProto, **given: Tensor) -> list[Tensor]:
-    """What ONNX Runtime makes of it."""
+    """Run a model in ONNX Runtime."""
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return [torch.from_numpy(t) for t in session.run(None, {n: t.numpy() for n, t in given.items()})]
 
@@ -89,7 +89,7 @@ def _input(layer: Any, T: int = T, B: int = B) -> Tensor:
 
 
 @every_layer
-def test_onnx_runtime_runs_it_to_the_same_numbers(make: Any) -> None:
+def test_onnx_runtime_outputs_are_equal(make: Any) -> None:
     """From zeros, for several T and B with one model."""
     layer = make().eval()
     model = to_onnx(layer)
@@ -99,33 +99,35 @@ def test_onnx_runtime_runs_it_to_the_same_numbers(make: Any) -> None:
 
 
 @every_layer
-def test_a_state_and_lengths_are_inputs_if_asked_for(make: Any) -> None:
+def test_hx_and_lengths_add_inputs(make: Any) -> None:
     """Both at once; outputs beyond a row's end are zero there too."""
     layer = make().eval()
     x, parts, lengths = _input(layer), start(layer), torch.tensor([6, 2, 5, 1], dtype=torch.int32)
     model = to_onnx(layer, hx=True, lengths=True)
     assert [i.name for i in model.graph.input] == ["input", "lengths", "h_0", "c_0"][: 2 + len(parts)]
     given = dict(zip(("h_0", "c_0"), parts, strict=False))
-    wanted = answer(layer, x, tuple(parts) if len(parts) > 1 else parts[0], lengths=lengths)
-    torch.testing.assert_close(ran(model, input=x, lengths=lengths, **given), wanted, rtol=0, atol=TOLERANCE)
+    expected = answer(layer, x, tuple(parts) if len(parts) > 1 else parts[0], lengths=lengths)
+    torch.testing.assert_close(
+        ran(model, input=x, lengths=lengths, **given), expected, rtol=0, atol=TOLERANCE
+    )
 
 
 @every_layer
-def test_it_comes_back_the_same(make: Any) -> None:
-    """The same kind of layer with the same weights, to the bit; a learned slope is a slope by then."""
+def test_round_trip_keeps_the_layer(make: Any) -> None:
+    """Type and weights are equal to the bit; a prelu comes back as a fixed slope."""
     layer = make().eval()
     back = from_onnx(to_onnx(layer))
     assert type(back) is type(layer)
     assert back.batch_first == layer.batch_first
-    own = {name: weight for name, weight in layer.state_dict().items() if "slope" not in name}
-    found = back.state_dict()
-    assert found.keys() == own.keys()
-    assert all(torch.equal(found[name], weight) for name, weight in own.items())
+    original = {name: weight for name, weight in layer.state_dict().items() if "slope" not in name}
+    actual = back.state_dict()
+    assert actual.keys() == original.keys()
+    assert all(torch.equal(actual[name], weight) for name, weight in original.items())
     x = _input(layer)
     torch.testing.assert_close(answer(back, x), answer(layer, x), rtol=0, atol=TOLERANCE)
 
 
-def test_the_model_names_what_it_takes_and_gives() -> None:
+def test_model_inputs_and_outputs_have_names_and_shapes() -> None:
     """T and B are open, the rest is said; the file passes ONNX's checker with its shapes inferred."""
     model = to_onnx(un.LSTM(F, H, 2, bidirectional=True, batch_first=True), hx=True)
 
@@ -138,8 +140,8 @@ def test_the_model_names_what_it_takes_and_gives() -> None:
     onnx.checker.check_model(onnx.shape_inference.infer_shapes(model, strict_mode=True), full_check=True)
 
 
-def test_the_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    """What is returned is what the file holds; where it cannot be written, a sentence says so."""
+def test_file_is_written_atomically(tmp_path: Path) -> None:
+    """The file equals the returned model; a missing folder raises a StorageError."""
     model = to_onnx(un.GRU(F, H), tmp_path / "gru.onnx")
     assert onnx.load(tmp_path / "gru.onnx") == model
     assert [path.name for path in tmp_path.iterdir()] == ["gru.onnx"]
@@ -148,17 +150,17 @@ def test_the_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
-def test_the_models_dtype_is_the_layers(dtype: torch.dtype) -> None:
+def test_dtype_of_the_model_is_that_of_the_layer(dtype: torch.dtype) -> None:
     """Weights keep every bit."""
     layer = un.GRU(F, H, dtype=dtype)
     model = to_onnx(layer)
-    (W,) = [onnx.numpy_helper.to_array(held) for held in model.graph.initializer if held.name == "W_l0"]
+    (W,) = [onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.name == "W_l0"]
     assert W.dtype == np.dtype(str(dtype).removeprefix("torch."))
     assert torch.equal(from_onnx(model).weight_ih_l0, layer.weight_ih_l0)
 
 
-def test_what_onnx_does_not_have_is_refused() -> None:
-    """In a sentence that names it."""
+def test_unsupported_layers_raise() -> None:
+    """The error names the option."""
     clips = GeneralLSTMCell(readout=Activation("Tanh", clip=1))
     first, after = (
         cells(c, GRUWeights, 3).directions()[0][0] for c in (ResetFirstGRUCell(), GeneralGRUCell())

@@ -1,4 +1,4 @@
-"""ONNX's own node tests of RNN, GRU and LSTM, run by the layers that `from_onnx` makes of their nodes."""
+"""Import from ONNX: ONNX's node tests, ONNX Runtime, invalid models."""
 
 import sys
 from pathlib import Path
@@ -30,17 +30,19 @@ CASES = {case.name: case for case in node_tests._NodeTestCases if "gru" in case.
 CASES |= {case.name: case for case in node_tests._NodeTestCases if "lstm" in case.name}
 
 
-def bound(node: Any, given: dict[str, Tensor]) -> onnx.ModelProto:
+def bound(node: Any, named_inputs: dict[str, Tensor]) -> onnx.ModelProto:
     """A model of one node whose weights are constants, as in every model that was trained."""
-    constants = [numpy_helper.from_array(t.numpy(), n) for n, t in given.items() if n in {"W", "R", "B", "P"}]
-    names = [n if n in given else "" for n in INPUTS[node.op_type]]
+    constants = [
+        numpy_helper.from_array(t.numpy(), n) for n, t in named_inputs.items() if n in {"W", "R", "B", "P"}
+    ]
+    names = [n if n in named_inputs else "" for n in INPUTS[node.op_type]]
     while not names[-1]:
         names.pop()
-    made = onnx.NodeProto()
-    made.CopyFrom(node)
-    del made.input[:]
-    made.input.extend(names)
-    graph = helper.make_graph([made], "case", [], [], initializer=constants)
+    renamed = onnx.NodeProto()
+    renamed.CopyFrom(node)
+    del renamed.input[:]
+    renamed.input.extend(names)
+    graph = helper.make_graph([renamed], "case", [], [], initializer=constants)
     return helper.make_model(graph)
 
 
@@ -56,30 +58,32 @@ def in_onnx_layout(layer: Any, x: Tensor, hx: Any, lengths: Any, layout: int) ->
     return {"Y": split, **{n: s.transpose(0, 1) for n, s in zip(("Y_h", "Y_c"), states, strict=False)}}
 
 
-def test_the_node_tests_were_found() -> None:
+def test_node_tests_of_onnx_are_installed() -> None:
     """Six of each operator at least, so that a renamed one does not go missing in silence."""
     for mark in ("rnn", "gru", "lstm"):
         assert sum(mark in name for name in CASES) >= 6
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_onnx_own_node_test_passes(case: Any) -> None:
+def test_node_test_of_onnx_passes(case: Any) -> None:
     """Every one, with peepholes, layouts, directions, sequence lengths and initial states."""
     (node,) = case.model.graph.node
     ((inputs, outputs),) = case.data_sets
     places = [place for place, name in zip(INPUTS[node.op_type], node.input, strict=False) if name]
-    given = {place: torch.from_numpy(value) for place, value in zip(places, inputs, strict=True)}
+    named_inputs = {place: torch.from_numpy(value) for place, value in zip(places, inputs, strict=True)}
     settings = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     layout = settings.get("layout", 0)
-    states = [given[name] for name in ("initial_h", "initial_c") if name in given]
+    states = [named_inputs[name] for name in ("initial_h", "initial_c") if name in named_inputs]
     states = [state.transpose(0, 1) if layout else state for state in states]
     hx = tuple(states) if node.op_type == "LSTM" else states[0] if states else None
-    layer = from_onnx(bound(node, given))
-    found = in_onnx_layout(layer, given["X"], hx or None, given.get("sequence_lens"), layout)
+    layer = from_onnx(bound(node, named_inputs))
+    outputs_by_name = in_onnx_layout(
+        layer, named_inputs["X"], hx or None, named_inputs.get("sequence_lens"), layout
+    )
     roles = [role for role, name in zip(("Y", "Y_h", "Y_c"), node.output, strict=False) if name]
     assert roles
     for role, value in zip(roles, outputs, strict=True):
-        torch.testing.assert_close(found[role], torch.from_numpy(value), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(outputs_by_name[role], torch.from_numpy(value), rtol=1e-5, atol=1e-6)
 
 
 def model(
@@ -87,15 +91,15 @@ def model(
 ) -> Any:
     """One node with random weights and biases."""
     shapes = {"W": (gates * H, F), "R": (gates * H, H), "B": (2 * gates * H,)}
-    held = [
+    weights = [
         numpy_helper.from_array((torch.randn(directions, *shape) * 0.4).numpy(), n)
         for n, shape in shapes.items()
     ]
     outputs = ["Y", "Y_h", "Y_c"] if kind == "LSTM" else ["Y", "Y_h"]
     node = helper.make_node(kind, ["X", *shapes], outputs, name="only", hidden_size=H, **settings)
-    told = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in outputs]
-    taken = helper.make_tensor_value_info("X", TensorProto.FLOAT, ["T", "B", F])
-    graph = helper.make_graph([node], "one", [taken], told, initializer=held)
+    output_infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in outputs]
+    input_info = helper.make_tensor_value_info("X", TensorProto.FLOAT, ["T", "B", F])
+    graph = helper.make_graph([node], "one", [input_info], output_infos, initializer=weights)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
 
 
@@ -126,59 +130,60 @@ NODES: dict[str, tuple[str, int, dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
 @pytest.mark.parametrize(("kind", "gates", "settings", "ours"), NODES.values(), ids=NODES)
-def test_a_node_gives_the_numbers_of_onnx_runtime(
-    kind: str, gates: int, settings: Any, ours: str, direction: str
-) -> None:
+def test_outputs_equal_onnx_runtime(kind: str, gates: int, settings: Any, ours: str, direction: str) -> None:
     """Defaults, activations with constants, the clip and coupled gates as the runtime has them."""
     D = 2 if direction == "bidirectional" else 1
     settings = {k: v * D if isinstance(v, list) else v for k, v in settings.items()}
-    found = model(kind, gates, D, direction=direction, **settings)
-    session = onnxruntime.InferenceSession(found.SerializeToString())
+    onnx_model = model(kind, gates, D, direction=direction, **settings)
+    session = onnxruntime.InferenceSession(onnx_model.SerializeToString())
     x = torch.randn(T, B, F)
-    wanted = session.run(None, {"X": x.numpy()})
-    layer = from_onnx(found)
+    expected = session.run(None, {"X": x.numpy()})
+    layer = from_onnx(onnx_model)
     assert type(layer).__name__ == ("CellLayer" if direction == "reverse" else ours)
-    given = in_onnx_layout(layer, x, None, None, 0)
-    for value, name in zip(wanted, ("Y", "Y_h", "Y_c"), strict=False):
-        torch.testing.assert_close(given[name], torch.from_numpy(value), rtol=0, atol=2e-6)
+    outputs_by_name = in_onnx_layout(layer, x, None, None, 0)
+    for value, name in zip(expected, ("Y", "Y_h", "Y_c"), strict=False):
+        torch.testing.assert_close(outputs_by_name[name], torch.from_numpy(value), rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("kind", ["Elu", "HardSigmoid", "LeakyRelu"])
-def test_constants_left_out_are_those_of_onnx_runtime(kind: str) -> None:
-    """Where the runtime and ONNX agree on them."""
-    found = model("RNN", 1, activations=[kind])
+def test_missing_constants_equal_onnx_runtime(kind: str) -> None:
+    """Defaults on which ONNX Runtime and the ONNX operators agree."""
+    onnx_model = model("RNN", 1, activations=[kind])
     x = torch.randn(T, B, F)
-    wanted = onnxruntime.InferenceSession(found.SerializeToString()).run(None, {"X": x.numpy()})
-    torch.testing.assert_close(from_onnx(found)(x)[1], torch.from_numpy(wanted[1]), rtol=0, atol=2e-6)
+    expected = onnxruntime.InferenceSession(onnx_model.SerializeToString()).run(None, {"X": x.numpy()})
+    torch.testing.assert_close(from_onnx(onnx_model)(x)[1], torch.from_numpy(expected[1]), rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("kind", ["Affine", "ScaledTanh", "ThresholdedRelu"])
-def test_constants_left_out_are_refused_where_runtimes_differ(kind: str) -> None:
+def test_missing_constants_raise_if_runtimes_differ(kind: str) -> None:
     """ONNX Runtime takes 0, the operators of these names had 1."""
     with pytest.raises(ArgumentError, match=rf"^from_onnx: {kind} needs activation_alpha"):
         from_onnx(model("RNN", 1, activations=[kind]))
 
 
-def test_constants_go_to_the_functions_that_have_them() -> None:
-    """In turn: Sigmoid takes none, so that the first alpha is the second activation's."""
-    found = model("LSTM", 4, activations=["Sigmoid", "Elu", "LeakyRelu"], activation_alpha=[0.5, 0.25])
-    ((way,),) = from_onnx(found).directions()
-    assert (way.cell.candidate, way.cell.readout) == (Activation("Elu", 0.5), Activation("LeakyRelu", 0.25))
+def test_constants_are_assigned_in_order() -> None:
+    """Sigmoid takes none, so that the first alpha is the second activation's."""
+    onnx_model = model("LSTM", 4, activations=["Sigmoid", "Elu", "LeakyRelu"], activation_alpha=[0.5, 0.25])
+    ((only,),) = from_onnx(onnx_model).directions()
+    assert (only.cell.candidate, only.cell.readout) == (Activation("Elu", 0.5), Activation("LeakyRelu", 0.25))
 
 
-def test_constant_nodes_hold_weights_too(tmp_path: Path) -> None:
+def test_weights_in_constant_nodes_are_read(tmp_path: Path) -> None:
     """Some exporters have no initializers; a path is read like a model."""
-    found = model("GRU", 3, linear_before_reset=1)
+    onnx_model = model("GRU", 3, linear_before_reset=1)
     x = torch.randn(T, B, F)
-    wanted = from_onnx(found)(x)[0]
-    nodes = [helper.make_node("Constant", [], [held.name], value=held) for held in found.graph.initializer]
-    moved = helper.make_model(helper.make_graph([*nodes, *found.graph.node], "moved", [], []))
+    expected = from_onnx(onnx_model)(x)[0]
+    nodes = [
+        helper.make_node("Constant", [], [tensor.name], value=tensor)
+        for tensor in onnx_model.graph.initializer
+    ]
+    moved = helper.make_model(helper.make_graph([*nodes, *onnx_model.graph.node], "moved", [], []))
     onnx.save(moved, tmp_path / "moved.onnx")
-    assert torch.equal(from_onnx(tmp_path / "moved.onnx")(x)[0], wanted)
-    assert torch.equal(from_onnx(str(tmp_path / "moved.onnx"), "only")(x)[0], wanted)
+    assert torch.equal(from_onnx(tmp_path / "moved.onnx")(x)[0], expected)
+    assert torch.equal(from_onnx(str(tmp_path / "moved.onnx"), "only")(x)[0], expected)
 
 
-def test_one_node_of_several_is_taken_by_its_name() -> None:
+def test_node_is_selected_by_name() -> None:
     """The nodes of a stack, each by itself."""
     layer = un.GRU(F, H, num_layers=2)
     second = from_onnx(to_onnx(layer), "GRU_l1")
@@ -186,14 +191,14 @@ def test_one_node_of_several_is_taken_by_its_name() -> None:
     assert torch.equal(second.weight_hh_l0, layer.weight_hh_l1)
 
 
-def test_what_is_no_layer_is_refused(tmp_path: Path) -> None:
-    """Each in a sentence."""
+def test_invalid_models_raise(tmp_path: Path) -> None:
+    """Each fault has its message."""
     stack, other = to_onnx(un.GRU(F, H, num_layers=2)), model("GRU", 3)
     apart = helper.make_model(
         helper.make_graph([*other.graph.node, *model("RNN", 1).graph.node], "two", [], [])
     )
-    given = model("GRU", 3)
-    del given.graph.initializer[1]
+    incomplete = model("GRU", 3)
+    del incomplete.graph.initializer[1]
     (tmp_path / "text.onnx").write_text("no model at all")
     refused = {
         "expected a path or an onnx.ModelProto, got int": (3,),
@@ -202,7 +207,7 @@ def test_what_is_no_layer_is_refused(tmp_path: Path) -> None:
         r"expected the name of one of \['GRU_l0', 'GRU_l1'\], got 'GRU'": (stack, "GRU"),
         r"\['only', 'only'\] do not form a stack": (apart,),
         "it has no RNN, GRU or LSTM node": (helper.make_model(helper.make_graph([], "none", [], [])),),
-        r"R of node 'only' must be a constant; 'R' is computed": (given,),
+        r"R of node 'only' must be a constant; 'R' is computed": (incomplete,),
         "ONNX has no activation 'Gelu'": (model("RNN", 1, activations=["Gelu"]),),
         "expected 2 activations of GRU, got Tanh": (model("GRU", 3, activations=["Tanh"]),),
     }
@@ -211,8 +216,8 @@ def test_what_is_no_layer_is_refused(tmp_path: Path) -> None:
             from_onnx(*arguments)
 
 
-def test_without_onnx_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways."""
+def test_missing_onnx_names_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Import and export name it."""
     monkeypatch.setitem(sys.modules, "onnx", None)
     for caller, call in (
         ("to_onnx", lambda: to_onnx(un.GRU(F, H))),

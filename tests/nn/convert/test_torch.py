@@ -1,4 +1,4 @@
-"""Layers from and to torch.nn: the same settings, weights and numbers, and no weight shared."""
+"""Conversion from and to torch.nn: settings, weights and outputs are equal, weights are copies."""
 
 from typing import Any
 
@@ -28,31 +28,33 @@ OPTIONS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize(("ours", "theirs", "settings"), KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("options", OPTIONS, ids=["plain", "no-bias", "all"])
-def test_both_ways_give_the_same_numbers(ours: type, theirs: type, settings: Any, options: Any) -> None:
-    """With every setting kept, and the mode."""
-    for source, exchange, kind in ((ours, to_torch, theirs), (theirs, from_torch, ours)):
-        given = source(F, H, **settings, **options).eval()
-        made = exchange(given)
-        assert type(made) is kind
-        assert not made.training
+def test_both_directions_keep_settings_and_outputs(
+    ours: type, theirs: type, settings: Any, options: Any
+) -> None:
+    """Every setting and the training mode are kept."""
+    for source, convert, kind in ((ours, to_torch, theirs), (theirs, from_torch, ours)):
+        original = source(F, H, **settings, **options).eval()
+        converted = convert(original)
+        assert type(converted) is kind
+        assert not converted.training
         for option, value in {**settings, **options}.items():
-            assert getattr(made, option, value) == value, option
-        x = torch.randn((B, T, F) if made.batch_first else (T, B, F), dtype=options.get("dtype"))
-        torch.testing.assert_close(made(x), given(x), rtol=0, atol=1e-6)
+            assert getattr(converted, option, value) == value, option
+        x = torch.randn((B, T, F) if converted.batch_first else (T, B, F), dtype=options.get("dtype"))
+        torch.testing.assert_close(converted(x), original(x), rtol=0, atol=1e-6)
 
 
-def test_weights_are_copied_and_no_random_number_is_drawn() -> None:
+def test_weights_are_copied_without_drawing_random_numbers() -> None:
     """Training one does not move the other, and an experiment with a seed runs on as before."""
-    given, before = torch.nn.GRU(F, H), torch.random.get_rng_state()
-    made = from_torch(given)
+    original, before = torch.nn.GRU(F, H), torch.random.get_rng_state()
+    converted = from_torch(original)
     assert torch.equal(torch.random.get_rng_state(), before)
     with torch.no_grad():
-        made.weight_ih_l0.zero_()
-    assert given.weight_ih_l0.abs().sum() > 0
+        converted.weight_ih_l0.zero_()
+    assert original.weight_ih_l0.abs().sum() > 0
 
 
-def test_what_torch_does_not_have_is_refused() -> None:
-    """In a sentence that names it."""
+def test_unsupported_layers_raise() -> None:
+    """The error names the option."""
     refused = {
         "has the activations tanh and relu; this RNN has 'elu'": un.RNN(F, H, nonlinearity="elu"),
         "this GRU has layer_norm, which only unrolled.nn has": un.GRU(F, H, layer_norm=True),
@@ -66,13 +68,13 @@ def test_what_torch_does_not_have_is_refused() -> None:
         from_torch(torch.nn.Linear(F, H))
 
 
-def test_recurrent_dropout_is_left_behind_and_said() -> None:
-    """It acts in training alone, so the numbers are the same; the warning names the caller's line."""
+def test_recurrent_dropout_is_dropped_with_a_warning() -> None:
+    """It acts in training only, so the outputs are equal; the warning names the caller's line."""
     layer = un.GRU(F, H, recurrent_dropout=0.2).eval()
     with pytest.warns(
         UserWarning, match=r"recurrent_dropout=0.2 acts in training only and is dropped"
-    ) as said:
-        made = to_torch(layer)
-    assert said[0].filename == __file__
+    ) as warned:
+        converted = to_torch(layer)
+    assert warned[0].filename == __file__
     x = torch.randn(T, B, F)
-    torch.testing.assert_close(made(x), layer(x), rtol=0, atol=1e-6)
+    torch.testing.assert_close(converted(x), layer(x), rtol=0, atol=1e-6)

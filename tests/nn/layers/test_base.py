@@ -1,4 +1,4 @@
-"""The choice of a path, and how the layers behave under torch's transforms."""
+"""Choice of the backend, edge cases, and torch's transforms."""
 
 import gc
 import weakref
@@ -26,12 +26,12 @@ every_layer = pytest.mark.parametrize("build", LAYERS.values(), ids=LAYERS)
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections")  # torch's oneDNN has none
 
 
-def assert_close(found: Any, wanted: Any) -> None:
+def assert_close(actual: Any, expected: Any) -> None:
     """Equal in float64 up to the order of sums."""
-    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+    torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12)
 
 
-# ---- paths
+# ---- backends
 
 
 FUSED = f"fused: one operator runs all steps on the {kernels.build_info()['instruction_set']} kernels."
@@ -76,15 +76,15 @@ NO_RESETS = torch.zeros(B, T, dtype=torch.bool)
         ),
     ],
 )  # fmt: skip
-def test_explain_says_path_and_reasons(layer: Any, more: dict[str, Any], sentence: str) -> None:
-    """The kernels wherever they can; else why not, and what is in the way of torch's operator too."""
+def test_explain_returns_backend_and_reasons(layer: Any, more: dict[str, Any], sentence: str) -> None:
+    """The kernels if they can; else the reasons against them and against torch's operator."""
     x = torch.randn(T, B, F).to(layer.weight_ih_l0)
-    path = layer.explain(x, **more)
-    assert str(path) == sentence
-    assert sentence.startswith(path.name)
+    backend = layer.explain(x, **more)
+    assert str(backend) == sentence
+    assert sentence.startswith(backend.name)
 
 
-def test_explain_names_the_transforms() -> None:
+def test_explain_names_active_transforms() -> None:
     """Those of torch.func, and forward mode, go to the reference."""
     layer, said = un.GRU(F, H), []
 
@@ -101,8 +101,8 @@ def test_explain_names_the_transforms() -> None:
         assert layer.explain(torch.zeros(T, B, F)).name != "fused"
 
 
-def test_missing_kernels_are_said_once(monkeypatch: pytest.MonkeyPatch, recwarn: Any) -> None:
-    """At the caller's line, by the first call alone; explain says it each time; the numbers are the same."""
+def test_missing_kernels_warn_once(monkeypatch: pytest.MonkeyPatch, recwarn: Any) -> None:
+    """The first call warns, at the caller's line; explain always names it; the outputs are equal."""
     layer, x = un.GRU(F, H), torch.randn(T, B, F)
     before = [layer(x)[0], layer(x, resets=NO_RESETS)[0]]
     monkeypatch.setattr(kernels, "_compiled", None)
@@ -120,10 +120,10 @@ def test_missing_kernels_are_said_once(monkeypatch: pytest.MonkeyPatch, recwarn:
 
 @every_layer
 @pytest.mark.parametrize("more", [{}, {"lengths": [1, 2, 3, 4]}])
-def test_forward_takes_the_path_that_explain_names(
+def test_forward_runs_the_backend_that_explain_returns(
     build: Any, more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And runs no other."""
+    """No other backend runs."""
     layer, x, ran = build(), torch.randn(T, B, F), []
     for name in ("torch", "reference"):
         original = getattr(layer, f"_run_{name}")
@@ -143,7 +143,7 @@ class Unhashable:
         return a.tanh()
 
 
-def test_any_callable_may_be_a_nonlinearity() -> None:
+def test_unhashable_callable_is_a_nonlinearity() -> None:
     """Hashable or not; and no call keeps it alive."""
     phi = Unhashable()
     layer, x = un.RNN(F, H, nonlinearity=phi), torch.randn(T, B, F)
@@ -161,7 +161,7 @@ def test_any_callable_may_be_a_nonlinearity() -> None:
 
 @every_layer
 @pytest.mark.parametrize("more", [{}, {"lengths": [0] * B}])
-def test_no_step_gives_the_state_back(build: Any, more: dict[str, Any]) -> None:
+def test_no_step_returns_the_initial_state(build: Any, more: dict[str, Any]) -> None:
     """T = 0, which torch refuses: an empty output and the state as it was given."""
     layer = build(num_layers=2, bidirectional=True)
     _, state = layer(torch.randn(T, B, F))
@@ -180,7 +180,7 @@ def test_a_nan_stays_in_its_row() -> None:
 
 
 def test_a_reset_ends_a_nan() -> None:
-    """The segment after it is as good as new."""
+    """The segment after the reset is finite."""
     x, resets = torch.randn(T, B, F), torch.zeros(B, T, dtype=torch.bool)
     x[3, 1], resets[1, 4] = float("nan"), True
     output, _ = un.LSTM(F, H)(x, resets=resets)
@@ -188,7 +188,7 @@ def test_a_reset_ends_a_nan() -> None:
 
 
 @every_layer
-def test_dropout_is_for_training_only(build: Any) -> None:
+def test_dropout_acts_in_training_only(build: Any) -> None:
     """Evaluated, a layer with dropout equals one without; trained, it differs from call to call."""
     layer, x = build(num_layers=2, dropout=0.5), torch.randn(T, B, F)
     for more in ({}, {"lengths": [1, 2, 3, 4]}):
@@ -230,7 +230,7 @@ def test_vmap_over_weights_equals_a_loop(build: Any) -> None:
 
 
 @every_layer
-def test_gradients_a_sample_equal_a_loop(build: Any) -> None:
+def test_gradients_per_sample_equal_a_loop(build: Any) -> None:
     """Map over grad: one gradient of the weights for each input, as differentially private training asks."""
     layer, x = build(dtype=torch.float64), torch.randn(6, T, F, dtype=torch.float64)
     weights = {name: weight.detach() for name, weight in layer.named_parameters()}
@@ -262,8 +262,8 @@ def test_forward_mode_and_hessians_work() -> None:
     assert second.abs().max() > 1e-3
 
 
-def test_vmap_over_lengths_is_refused() -> None:
-    """In one sentence that says what to do instead."""
+def test_vmap_over_lengths_raises() -> None:
+    """The error says what to do instead."""
     layer = un.GRU(F, H)
     with pytest.raises(
         ArgumentError, match=r"^GRU lengths: vmap cannot map over them\. Let the layer's batch axis"
@@ -284,7 +284,7 @@ def test_autocast_holds_for_every_activation() -> None:
 
 
 def test_replaced_and_parametrized_weights_are_used() -> None:
-    """functional_call, weight_norm and a plain assignment all reach both paths."""
+    """functional_call, weight_norm and a plain assignment take effect with and without lengths."""
     layer, x = un.GRU(F, H), torch.randn(T, B, F)
     for more in ({}, {"lengths": [1, 2, 3, 4]}):
         doubled = {name: 2 * weight for name, weight in layer.named_parameters()}
@@ -310,7 +310,7 @@ def test_flatten_parameters_does_nothing_on_a_cpu() -> None:
     assert [len(weights) for weights in layer.all_weights] == [4, 4]
 
 
-def test_moving_keeps_the_answers() -> None:
+def test_moving_between_dtypes_and_devices_keeps_outputs() -> None:
     """To float64 and back, and to a device that holds shapes only."""
     layer, x = un.LSTM(F, H), torch.randn(T, B, F)
     before = layer(x)[0]
@@ -330,7 +330,7 @@ def test_moving_keeps_the_answers() -> None:
     ],
 )
 @pytest.mark.parametrize("lengths", [None, [1, 2, 0, 2], torch.tensor([1, 2, 0, 2])], ids=type)
-def test_compile_finds_one_graph(
+def test_compile_traces_one_graph(
     build: Any, options: dict[str, Any], is_training: bool, lengths: Any
 ) -> None:
     """No break, whatever is asked for; the same draws, the same answers."""
@@ -339,6 +339,6 @@ def test_compile_finds_one_graph(
     torch.compiler.reset()
     compiled = torch.compile(lambda x: layer(x, **more)[0], backend="eager", fullgraph=True)
     torch.manual_seed(1)
-    found = compiled(x)
+    actual = compiled(x)
     torch.manual_seed(1)
-    torch.testing.assert_close(found, layer(x, **more)[0], rtol=0, atol=1e-6)
+    torch.testing.assert_close(actual, layer(x, **more)[0], rtol=0, atol=1e-6)

@@ -1,4 +1,4 @@
-"""A layer of any cell: the same as RNN, GRU and LSTM where it has theirs, and the same door."""
+"""CellLayer: equality with GRU and LSTM, inputs, errors, explain."""
 
 import copy
 import pickle
@@ -19,11 +19,11 @@ T, B, F, H = 6, 4, 3, 5
 def twin(layer: Any) -> un.CellLayer:
     """A CellLayer of the cells and weights of a GRU or LSTM."""
     cell, kind = (GRUCell(), GRUWeights) if isinstance(layer, un.GRU) else (LSTMCell(), LSTMWeights)
-    ways = ("", "_reverse") if layer.bidirectional else ("",)
+    directions = ("", "_reverse") if layer.bidirectional else ("",)
     layers = [
         [
             un.Direction(cell, kind(*(getattr(layer, f"{f}_l{k}{way}") for f in kind._fields[:4])), way != "")
-            for way in ways
+            for way in directions
         ]
         for k in range(layer.num_layers)
     ]
@@ -33,7 +33,7 @@ def twin(layer: Any) -> un.CellLayer:
 @pytest.mark.parametrize("kind", [un.GRU, un.LSTM])
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("with_state", [True, False])
-def test_it_equals_the_layer_of_the_same_cells(kind: type, batch_first: bool, with_state: bool) -> None:
+def test_cell_layer_equals_gru_and_lstm(kind: type, batch_first: bool, with_state: bool) -> None:
     """Stacked, both directions, ragged, with resets and a state to start from."""
     layer = kind(F, H, num_layers=2, bidirectional=True, batch_first=batch_first)
     x = torch.randn((B, T, F) if batch_first else (T, B, F))
@@ -44,20 +44,20 @@ def test_it_equals_the_layer_of_the_same_cells(kind: type, batch_first: bool, wi
     torch.testing.assert_close(twin(layer)(x, hx), layer(x, hx), rtol=0, atol=1e-6)
 
 
-def test_it_takes_what_the_layers_take() -> None:
+def test_cell_layer_takes_unbatched_packed_and_autocast_inputs() -> None:
     """No batch axis, a PackedSequence, autocast."""
     layer = un.GRU(F, H)
     ours, x = twin(layer), torch.randn(T, B, F)
     torch.testing.assert_close(ours(x[:, 0]), layer(x[:, 0]), rtol=0, atol=1e-6)
     packed = pack_padded_sequence(x, [6, 1, 3, 5], enforce_sorted=False)
-    found, wanted = ours(packed)[0], layer(packed)[0]
-    assert isinstance(found, PackedSequence)
-    torch.testing.assert_close(found.data, wanted.data, rtol=0, atol=1e-6)
+    actual, expected = ours(packed)[0], layer(packed)[0]
+    assert isinstance(actual, PackedSequence)
+    torch.testing.assert_close(actual.data, expected.data, rtol=0, atol=1e-6)
     with torch.autocast("cpu", torch.bfloat16):
         assert ours(x)[0].dtype == torch.bfloat16
 
 
-def test_its_weights_are_parameters_with_torchs_names() -> None:
+def test_weights_are_parameters_with_torchs_names() -> None:
     """They are copies, train, and survive saving, pickle and a deep copy."""
     layer = un.GRU(F, H, bidirectional=True)
     ours, x = twin(layer), torch.randn(T, B, F)
@@ -69,18 +69,18 @@ def test_its_weights_are_parameters_with_torchs_names() -> None:
         assert torch.equal(other(x)[0], ours(x)[0])
 
 
-def test_a_reverse_run_by_itself() -> None:
+def test_single_reverse_direction_equals_half_of_bidirectional() -> None:
     """One direction that starts at each row's own end is the second half of a bidirectional layer."""
     layer = un.GRU(F, H, bidirectional=True)
     (both,) = twin(layer).directions()
     alone, x = un.CellLayer(F, [[both[1]]]), torch.randn(T, B, F)
     assert both[1].is_reverse
-    found, wanted = alone(x, lengths=[6, 2, 3, 1]), layer(x, lengths=[6, 2, 3, 1])
-    torch.testing.assert_close(found[0], wanted[0][..., H:], rtol=0, atol=1e-6)
-    torch.testing.assert_close(found[1], wanted[1][1:], rtol=0, atol=1e-6)
+    actual, expected = alone(x, lengths=[6, 2, 3, 1]), layer(x, lengths=[6, 2, 3, 1])
+    torch.testing.assert_close(actual[0], expected[0][..., H:], rtol=0, atol=1e-6)
+    torch.testing.assert_close(actual[1], expected[1][1:], rtol=0, atol=1e-6)
 
 
-def test_what_cannot_be_a_layer_is_refused() -> None:
+def test_invalid_layers_and_inputs_raise() -> None:
     """No layer, three directions, states of two sizes; and a wrong input, as every layer refuses it."""
     (way,) = twin(un.GRU(F, H)).directions()[0]
     (wide,) = twin(un.GRU(F, 7)).directions()[0]
@@ -96,8 +96,8 @@ def test_what_cannot_be_a_layer_is_refused() -> None:
         un.CellLayer(F, [[way]])(torch.randn(T, B, F), torch.randn(2, B, H))
 
 
-def test_it_says_what_it_is() -> None:
-    """In print and in `explain`, by the names of its cells."""
+def test_repr_and_explain_name_the_cells() -> None:
+    """Both name ResetFirstGRUCell and the reverse direction."""
     weights = GRUWeights(torch.randn(3 * H, F), torch.randn(3 * H, H))
     layer = un.CellLayer(F, [[un.Direction(ResetFirstGRUCell(), weights, is_reverse=True)]], batch_first=True)
     assert "ResetFirstGRUCell(" in repr(layer)
@@ -105,14 +105,14 @@ def test_it_says_what_it_is() -> None:
     assert str(layer.explain()) == "reference: the kernels do not have ResetFirstGRUCell."
 
 
-def test_it_says_of_each_cell_why_the_kernels_do_not_run_it() -> None:
-    """What they do not have, once each; and that a CellLayer leaves out what they have."""
+def test_explain_gives_a_reason_for_each_cell() -> None:
+    """Cells without a kernel are listed once each; fusible cells run in Python too."""
     gru = GRUWeights(torch.randn(3 * H, F), torch.randn(3 * H, H))
     rnn = RNNWeights(torch.randn(H, F), torch.randn(H, H))
     lstm = LSTMWeights(torch.randn(4 * H, F), torch.randn(4 * H, 2), weight_hr=torch.randn(2, H))
 
-    def said(*ways: un.Direction) -> str:
-        return str(un.CellLayer(F, [ways]).explain())
+    def said(*directions: un.Direction) -> str:
+        return str(un.CellLayer(F, [directions]).explain())
 
     left_out = "a CellLayer runs every cell in Python, GRUCell too, which the kernels have."
     assert said(un.Direction(GRUCell(), gru, True)) == f"reference: {left_out}"

@@ -1,4 +1,4 @@
-"""What a layer refuses to be called with, in which words, and what it takes in more than one form."""
+"""Validation of a layer's arguments: error messages, and accepted types."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from unrolled.errors import ArgumentError
 T, B, F, H = 50, 32, 8, 6
 
 
-def refusal(layer: Any, *given: Any, **more: Any) -> str:
-    """The sentence with which a call is refused; explain refuses it in the same words."""
+def error_message(layer: Any, *arguments: Any, **keywords: Any) -> str:
+    """Return the message of the error that a call raises; explain must raise the same."""
     with pytest.raises(ArgumentError) as refused:
-        layer(*given, **more)
+        layer(*arguments, **keywords)
     with pytest.raises(ArgumentError) as explained:
-        layer.explain(*given, **more)
+        layer.explain(*arguments, **keywords)
     assert str(explained.value) == str(refused.value)
     return str(refused.value)
 
@@ -27,7 +27,7 @@ X = torch.zeros(B, T, F)
 
 
 @pytest.mark.parametrize(
-    ("found", "sentence"),
+    ("x", "sentence"),
     [
         (
             torch.zeros(B, T, 5),
@@ -79,23 +79,23 @@ X = torch.zeros(B, T, F)
         ),
     ],
 )
-def test_bad_inputs_are_refused(found: Any, sentence: str) -> None:
-    """The thing, the demand, what came, the way out."""
-    assert refusal(GRU, found) == sentence
+def test_invalid_inputs_raise(x: Any, sentence: str) -> None:
+    """The message names the argument, the demand, what came and the way out."""
+    assert error_message(GRU, x) == sentence
 
 
-def test_a_packed_sequence_brings_its_own_lengths() -> None:
+def test_lengths_beside_a_packed_sequence_raise() -> None:
     """Others beside it are refused."""
     packed = torch.nn.utils.rnn.pack_sequence([torch.zeros(3, F)])
-    assert refusal(GRU, packed, lengths=[3]) == (
+    assert error_message(GRU, packed, lengths=[3]) == (
         "GRU lengths: expected None with a PackedSequence, which has its own; got a list of 1."
         " Leave them out, or pass the padded tensor."
     )
 
 
-def test_the_layout_asked_for_is_the_layers() -> None:
+def test_error_names_the_layout_of_the_layer() -> None:
     """Without batch_first the sentence says (T, B, F)."""
-    assert refusal(un.RNN(F, H), torch.zeros(F)).startswith("RNN input: expected (T, B, F), or")
+    assert error_message(un.RNN(F, H), torch.zeros(F)).startswith("RNN input: expected (T, B, F), or")
 
 
 @pytest.mark.parametrize(
@@ -122,24 +122,24 @@ def test_the_layout_asked_for_is_the_layers() -> None:
         ),
     ],
 )
-def test_bad_states_are_refused(hx: Any, sentence: str) -> None:
+def test_invalid_states_raise(hx: Any, sentence: str) -> None:
     """For a GRU: one tensor (L * D, B, H)."""
-    assert refusal(GRU, X, hx) == sentence
+    assert error_message(GRU, X, hx) == sentence
 
 
-def test_an_lstm_asks_for_two_states() -> None:
+def test_invalid_lstm_states_raise() -> None:
     """Each part is named, and all that is wrong is said at once."""
     layer = un.LSTM(F, H, proj_size=2)
     x, h, c = torch.zeros(T, B, F), torch.zeros(1, B, 2), torch.zeros(1, B, H)
     for wrong, got in [(h, "Tensor"), ((h, c, c), "a tuple of 3"), ([h, None], "a list of 2")]:
-        wanted = f"LSTM hx: expected a tuple of tensors (h_0, c_0), got {got}."
-        assert refusal(layer, x, wrong).startswith(wanted)
-    lines = refusal(layer, x, (c, h)).splitlines()
+        expected = f"LSTM hx: expected a tuple of tensors (h_0, c_0), got {got}."
+        assert error_message(layer, x, wrong).startswith(expected)
+    lines = error_message(layer, x, (c, h)).splitlines()
     assert [line.split(", which")[0] for line in lines] == [
         "LSTM hx, h_0: expected shape (1, 32, 2)",
         "LSTM hx, c_0: expected shape (1, 32, 6)",
     ]
-    unbatched = refusal(layer, x[:, 0], (h, c)).splitlines()[0]
+    unbatched = error_message(layer, x[:, 0], (h, c)).splitlines()[0]
     assert unbatched == (
         "LSTM hx, h_0: expected shape (1, 2), which is (num_layers * directions, size); got (1, 32, 2)."
     )
@@ -170,9 +170,9 @@ def test_an_lstm_asks_for_two_states() -> None:
         ([[1, 2], [3]], "GRU lengths: expected a list, array or tensor of numbers; got a list of 2."),
     ],
 )
-def test_bad_lengths_are_refused(lengths: Any, sentence: str) -> None:
+def test_invalid_lengths_raise(lengths: Any, sentence: str) -> None:
     """The row is named."""
-    assert refusal(GRU, X, lengths=lengths).startswith(sentence)
+    assert error_message(GRU, X, lengths=lengths).startswith(sentence)
 
 
 @pytest.mark.parametrize(
@@ -187,25 +187,25 @@ def test_bad_lengths_are_refused(lengths: Any, sentence: str) -> None:
         (object(), "GRU resets: expected a list, array or tensor of numbers; got object."),
     ],
 )
-def test_bad_resets_are_refused(resets: Any, sentence: str) -> None:
+def test_invalid_resets_raise(resets: Any, sentence: str) -> None:
     """They are bool (B, T) in every layout."""
-    assert refusal(GRU, X, resets=resets) == sentence
+    assert error_message(GRU, X, resets=resets) == sentence
 
 
-def test_without_a_batch_one_row_is_asked_for() -> None:
+def test_unbatched_input_takes_one_length_and_one_row_of_resets() -> None:
     """One number as length, (T,) as resets."""
-    lines = refusal(GRU, X[0], lengths=[50], resets=torch.zeros(1, T, dtype=torch.bool)).splitlines()
+    lines = error_message(GRU, X[0], lengths=[50], resets=torch.zeros(1, T, dtype=torch.bool)).splitlines()
     assert lines == [
         "GRU lengths: expected one number, as the input has no batch axis; got shape (1,).",
         "GRU resets: expected shape (50,), which is (T,); got (1, 50).",
     ]
 
 
-def test_every_fault_of_a_call_is_said() -> None:
+def test_all_faults_of_a_call_are_collected() -> None:
     """Width and dtype of an input together; then state, lengths and resets together."""
-    lines = refusal(GRU, torch.zeros(B, T, 5).double()).splitlines()
+    lines = error_message(GRU, torch.zeros(B, T, 5).double()).splitlines()
     assert [line.split(": expected")[0][:25] for line in lines] == ["GRU input: the last axis ", "GRU input"]
-    lines = refusal(GRU, X, torch.zeros(1), lengths=[1], resets=[True]).splitlines()
+    lines = error_message(GRU, X, torch.zeros(1), lengths=[1], resets=[True]).splitlines()
     assert [line.split(":")[0] for line in lines] == ["GRU hx", "GRU lengths", "GRU resets"]
 
 
@@ -222,25 +222,25 @@ def test_every_fault_of_a_call_is_said() -> None:
         lambda n: np.broadcast_to(np.array(n), (3,)),  # an array that cannot be written
     ],
 )
-def test_lengths_come_in_many_forms(form: Any) -> None:
+def test_lengths_of_any_integer_type_are_equal(form: Any) -> None:
     """Lists, tuples, arrays and tensors of any whole dtype mean the same."""
     x = torch.randn(3, 7, F)
-    wanted, _ = GRU(x, lengths=torch.tensor([5, 0, 7]))
-    found, _ = GRU(x, lengths=form([5, 0, 7]))
-    assert torch.equal(found, wanted)
+    expected, _ = GRU(x, lengths=torch.tensor([5, 0, 7]))
+    actual, _ = GRU(x, lengths=form([5, 0, 7]))
+    assert torch.equal(actual, expected)
 
 
 @pytest.mark.parametrize("form", [list, np.array, torch.tensor])
-def test_resets_come_in_many_forms(form: Any) -> None:
+def test_resets_of_any_type_are_equal(form: Any) -> None:
     """Nested lists, arrays and tensors of bool mean the same."""
     x, starts = torch.randn(2, 3, F), [[True, False, True], [False, True, False]]
-    wanted, _ = GRU(x, resets=torch.tensor(starts))
-    found, _ = GRU(x, resets=form(starts))
-    assert torch.equal(found, wanted)
-    assert not torch.equal(found, GRU(x)[0])
+    expected, _ = GRU(x, resets=torch.tensor(starts))
+    actual, _ = GRU(x, resets=form(starts))
+    assert torch.equal(actual, expected)
+    assert not torch.equal(actual, GRU(x)[0])
 
 
-def test_small_whole_numbers_meet_long_inputs() -> None:
+def test_int8_lengths_work_with_long_inputs() -> None:
     """Lengths in int8 beside T = 300, which int8 cannot hold."""
     x, lengths = torch.randn(3, 300, F), torch.tensor([5, 0, 120], dtype=torch.int8)
     assert torch.equal(GRU(x, lengths=lengths)[0], GRU(x, lengths=[5, 0, 120])[0])
@@ -281,6 +281,6 @@ NESTED = torch.nested.nested_tensor([torch.zeros(3, F), torch.zeros(2, F)], layo
         ),
     ],
 )
-def test_tensors_without_plain_axes_or_values(call: dict[str, Any], sentence: str) -> None:
+def test_sparse_nested_and_meta_tensors_raise(call: dict[str, Any], sentence: str) -> None:
     """Sparse, nested and meta tensors are named for what they are."""
-    assert refusal(GRU, **call) == sentence
+    assert error_message(GRU, **call) == sentence

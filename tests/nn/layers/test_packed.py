@@ -1,4 +1,4 @@
-"""A PackedSequence in, a PackedSequence out: torch.nn's answers, in the caller's order."""
+"""PackedSequence inputs against torch.nn, in the caller's order."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def states(state: Any) -> tuple[Tensor, ...]:
 @every_twin
 @every_lengths
 @pytest.mark.parametrize("with_hx", [False, True])
-def test_answers_and_gradients_are_torchs(twin: Any, lengths: list[int], with_hx: bool) -> None:
+def test_outputs_and_gradients_equal_torchs(twin: Any, lengths: list[int], with_hx: bool) -> None:
     """Data, batch sizes and indices of the output; the final state and the gradients row by row."""
     ours, torchs = both(twin, num_layers=2, bidirectional=True)
     packed, rows = packed_of(lengths)
@@ -61,10 +61,10 @@ def test_answers_and_gradients_are_torchs(twin: Any, lengths: list[int], with_hx
         goal = goal + sum(
             (part * torch.linspace(0, 1, part.numel()).view_as(part)).sum() for part in states(state)
         )
-        wanted = torch.autograd.grad(goal, [*rows, *layer.parameters()], retain_graph=True)
-        results.append([output.data, *states(state), *wanted])
-    for found, wanted_part in zip(*results, strict=True):
-        torch.testing.assert_close(found, wanted_part, rtol=0, atol=1e-12)
+        expected = torch.autograd.grad(goal, [*rows, *layer.parameters()], retain_graph=True)
+        results.append([output.data, *states(state), *expected])
+    for actual, expected_part in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected_part, rtol=0, atol=1e-12)
 
 
 @every_twin
@@ -77,19 +77,19 @@ def test_batch_first_makes_no_difference(twin: Any) -> None:
     assert torch.equal(first(packed)[0].data, ours(packed)[0].data)
 
 
-def test_it_equals_lengths_and_resets_stay_in_the_callers_order() -> None:
+def test_packed_equals_lengths_with_resets_in_the_callers_order() -> None:
     """Packing a padded batch is the same as giving its lengths, resets included."""
     layer, x = un.GRU(F, H, batch_first=True), torch.randn(4, 7, F)
     lengths, resets = LENGTHS["unsorted"], torch.rand(4, 7) < 0.4
     packed = pack_padded_sequence(x, torch.tensor(lengths), batch_first=True, enforce_sorted=False)
     output, h_n = layer(packed, resets=resets)
-    wanted, wanted_h = layer(x, lengths=lengths, resets=resets)
-    again = pack_padded_sequence(wanted, torch.tensor(lengths), batch_first=True, enforce_sorted=False)
+    expected, expected_h = layer(x, lengths=lengths, resets=resets)
+    again = pack_padded_sequence(expected, torch.tensor(lengths), batch_first=True, enforce_sorted=False)
     assert torch.equal(output.data, again.data)
-    assert torch.equal(h_n, wanted_h)
+    assert torch.equal(h_n, expected_h)
 
 
-def test_explain_names_the_lengths() -> None:
+def test_explain_of_packed_equals_explain_of_lengths() -> None:
     """Ragged rows are ragged however they come; rows of one length are dense."""
     layer = un.GRU(F, H, dtype=torch.float64)
     for name, lengths in LENGTHS.items():
@@ -98,19 +98,19 @@ def test_explain_names_the_lengths() -> None:
         assert layer.explain(packed) == layer.explain(padded, lengths=lengths), name
 
 
-def test_a_packed_sequence_stays_as_it_was() -> None:
+def test_packed_sequence_is_not_changed() -> None:
     """Neither its data nor its indices are written to."""
     packed, _ = packed_of(LENGTHS["unsorted"])
-    kept = [part.detach().clone() for part in packed]
+    copies = [part.detach().clone() for part in packed]
     un.LSTM(F, H, dtype=torch.float64)(packed)
-    assert all(torch.equal(a, b) for a, b in zip(packed, kept, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(packed, copies, strict=True))
 
 
 def test_another_default_device_changes_nothing() -> None:
     """Under `torch.device` a PackedSequence of the CPU is answered as without it."""
     layer, (packed, _) = un.GRU(F, H, dtype=torch.float64), packed_of(LENGTHS["unsorted"])
-    wanted = layer(packed)
+    expected = layer(packed)
     with torch.device("meta"):
         output, h_n = layer(packed)
-    assert torch.equal(output.data, wanted[0].data)
-    assert torch.equal(h_n, wanted[1])
+    assert torch.equal(output.data, expected[0].data)
+    assert torch.equal(h_n, expected[1])

@@ -1,4 +1,4 @@
-"""The settings and weights that RNN, GRU and LSTM share."""
+"""Options and weights that RNN, GRU and LSTM share."""
 
 import pickle
 from copy import deepcopy
@@ -12,7 +12,7 @@ import unrolled.nn as un
 from unrolled.errors import ArgumentError
 
 LAYERS = [un.RNN, un.GRU, un.LSTM]
-every_layer = pytest.mark.parametrize("layer", LAYERS)
+every_layer_class = pytest.mark.parametrize("layer_class", LAYERS)
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ every_layer = pytest.mark.parametrize("layer", LAYERS)
         (lambda: un.LSTM(3, 5, layer_norm=1), "LSTM layer_norm: expected True or False, got 1."),
     ],
 )
-def test_bad_options_are_refused(build: Any, sentence: str) -> None:
-    """Each in a sentence."""
+def test_invalid_options_raise(build: Any, sentence: str) -> None:
+    """Each option has its message."""
     with pytest.raises(ArgumentError) as refused:
         build()
     assert str(refused.value) == sentence
@@ -52,52 +52,52 @@ GAINS = {
 }
 
 
-@every_layer
+@every_layer_class
 @pytest.mark.parametrize("bias", [True, False])
-def test_layer_norm_adds_gains_after_torchs_weights(layer: Any, bias: bool) -> None:
+def test_layer_norm_gains_follow_torchs_weights(layer_class: Any, bias: bool) -> None:
     """Ones, and zeros for the cell's shift, which goes with the biases; torch's weights as they were."""
     torch.manual_seed(1)
-    made = layer(3, 5, num_layers=2, bidirectional=True, bias=bias, layer_norm=True)
+    layer = layer_class(3, 5, num_layers=2, bidirectional=True, bias=bias, layer_norm=True)
     torch.manual_seed(1)
-    plain = layer(3, 5, num_layers=2, bidirectional=True, bias=bias)
-    extra = {k: v for k, v in made.state_dict().items() if k not in plain.state_dict()}
-    shapes = {k: (rows * 5,) for k, rows in GAINS[layer].items() if bias or k != "bias_cell"}
+    plain = layer_class(3, 5, num_layers=2, bidirectional=True, bias=bias)
+    extra = {k: v for k, v in layer.state_dict().items() if k not in plain.state_dict()}
+    shapes = {k: (rows * 5,) for k, rows in GAINS[layer_class].items() if bias or k != "bias_cell"}
     ends = ("_l0", "_l0_reverse", "_l1", "_l1_reverse")
     assert {k: tuple(v.shape) for k, v in extra.items()} == {
         f"{k}{end}": shape for end in ends for k, shape in shapes.items()
     }
     assert all(torch.all(v == (0 if k.startswith("bias") else 1)) for k, v in extra.items())
-    assert all(torch.equal(v, made.state_dict()[k]) for k, v in plain.state_dict().items())
+    assert all(torch.equal(v, layer.state_dict()[k]) for k, v in plain.state_dict().items())
 
 
-@every_layer
-def test_options_without_gains_add_no_weight(layer: Any) -> None:
+@every_layer_class
+def test_options_without_gains_add_no_weight(layer_class: Any) -> None:
     """A state_dict that torch's layer loads."""
-    ours = layer(3, 5, recurrent_dropout=0.5, zoneout=0.5)
-    torchs = getattr(torch.nn, layer.__name__)(3, 5)
+    ours = layer_class(3, 5, recurrent_dropout=0.5, zoneout=0.5)
+    torchs = getattr(torch.nn, layer_class.__name__)(3, 5)
     assert str(torchs.load_state_dict(ours.state_dict())) == "<All keys matched successfully>"
 
 
-@every_layer
-def test_every_gain_gets_a_gradient(layer: Any) -> None:
+@every_layer_class
+def test_every_gain_gets_a_gradient(layer_class: Any) -> None:
     """In each layer and direction."""
-    made = layer(3, 5, num_layers=2, bidirectional=True, layer_norm=True)
-    made(torch.randn(7, 4, 3))[0].square().sum().backward()
-    assert all(weight.grad.abs().sum() > 0 for weight in made.parameters())
+    layer = layer_class(3, 5, num_layers=2, bidirectional=True, layer_norm=True)
+    layer(torch.randn(7, 4, 3))[0].square().sum().backward()
+    assert all(weight.grad.abs().sum() > 0 for weight in layer.parameters())
 
 
-def test_options_are_shown() -> None:
-    """Where they are not the defaults."""
+def test_repr_shows_options() -> None:
+    """Options that differ from their defaults are shown."""
     shown = repr(un.LSTM(3, 5, recurrent_dropout=0.2, zoneout=(0.1, 0), layer_norm=True))
     assert shown == "LSTM(3, 5, recurrent_dropout=0.2, zoneout=(0.1, 0.0), layer_norm=True)"
 
 
-@every_layer
-def test_copies_keep_their_options(layer: Any) -> None:
+@every_layer_class
+def test_copies_keep_options(layer_class: Any) -> None:
     """A deep copy and a pickle give the same draws."""
-    made = layer(3, 5, zoneout=0.5, recurrent_dropout=0.5, layer_norm=True)
+    layer = layer_class(3, 5, zoneout=0.5, recurrent_dropout=0.5, layer_norm=True)
     x, answers = torch.randn(7, 4, 3), []
-    for copy in (made, deepcopy(made), pickle.loads(pickle.dumps(made))):
+    for copy in (layer, deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         torch.manual_seed(1)
         answers.append(copy(x)[0])
     assert torch.equal(answers[0], answers[1])
@@ -112,27 +112,27 @@ class Doubled(torch.nn.Module):
         return 2 * weight
 
 
-@every_layer
+@every_layer_class
 @pytest.mark.parametrize("name", ["weight_ih_l0", "weight_hh_l0"])
-def test_parametrized_and_pruned_weights_are_used(layer: Any, name: str) -> None:
+def test_parametrized_and_pruned_weights_are_used(layer_class: Any, name: str) -> None:
     """The weight that a call reads is the one that is computed, not the one that is stored."""
     x = torch.randn(7, 4, 3)
-    made = layer(3, 5)
-    plain, zeroed = deepcopy(made), deepcopy(made)
+    layer = layer_class(3, 5)
+    plain, zeroed = deepcopy(layer), deepcopy(layer)
     with torch.no_grad():
         plain.get_parameter(name).mul_(2)
         zeroed.get_parameter(name).zero_()
-    pruned = deepcopy(made)
-    prune.custom_from_mask(pruned, name, torch.zeros_like(made.get_parameter(name)))
+    pruned = deepcopy(layer)
+    prune.custom_from_mask(pruned, name, torch.zeros_like(layer.get_parameter(name)))
     assert torch.equal(pruned(x)[0], zeroed(x)[0])
-    parametrize.register_parametrization(made, name, Doubled())
-    assert torch.equal(made(x)[0], plain(x)[0])
+    parametrize.register_parametrization(layer, name, Doubled())
+    assert torch.equal(layer(x)[0], plain(x)[0])
 
 
-@every_layer
-def test_options_changed_later_are_used(layer: Any) -> None:
+@every_layer_class
+def test_options_changed_after_construction_take_effect(layer_class: Any) -> None:
     """As with torch's dropout, an attribute set on a layer counts from the next call."""
-    made, x = layer(3, 5), torch.randn(7, 4, 3)
-    before = made(x)[0]
-    made.zoneout = 0.5
-    assert not torch.equal(made(x)[0], before)
+    layer, x = layer_class(3, 5), torch.randn(7, 4, 3)
+    before = layer(x)[0]
+    layer.zoneout = 0.5
+    assert not torch.equal(layer(x)[0], before)

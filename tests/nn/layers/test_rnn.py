@@ -1,4 +1,4 @@
-"""The constructors: what they refuse, and that every setting matters."""
+"""Constructors of RNN, GRU and LSTM: invalid options, and the effect of every option."""
 
 from copy import deepcopy
 from typing import Any
@@ -38,14 +38,14 @@ from unrolled.errors import ArgumentError
         ),
     ],
 )
-def test_bad_settings_are_refused(build: Any, sentence: str) -> None:
-    """Each in a sentence, all of one constructor together."""
+def test_invalid_options_raise(build: Any, sentence: str) -> None:
+    """Each option has its message; all faults of one constructor are collected."""
     with pytest.raises(ArgumentError) as refused:
         build()
     assert str(refused.value) == sentence
 
 
-def test_dropout_without_a_layer_to_drop_before_is_said() -> None:
+def test_dropout_with_one_layer_warns() -> None:
     """As in torch it is a warning, from the line that builds the layer."""
     with pytest.warns(UserWarning, match=r"^GRU dropout=0\.5 has no effect: it acts between layers") as said:
         un.GRU(3, 5, dropout=0.5)
@@ -67,7 +67,7 @@ BASE = {"num_layers": 2, "bias": True, "batch_first": False, "dropout": 0.0, "bi
         ("dtype", torch.float64),
     ],
 )
-def test_every_setting_matters(layer: type, option: str, value: Any) -> None:
+def test_every_option_changes_the_output(layer: type, option: str, value: Any) -> None:
     """Changed, and with every weight that both have the same, it changes what comes out."""
     base, changed = layer(4, 4, **BASE), layer(4, 4, **{**BASE, option: value})
     shared = {k: v for k, v in base.state_dict().items() if k in changed.state_dict()}
@@ -78,7 +78,7 @@ def test_every_setting_matters(layer: type, option: str, value: Any) -> None:
     assert before.shape != after.shape or before.dtype != after.dtype or not torch.equal(before, after)
 
 
-def test_every_activation_matters() -> None:
+def test_every_activation_changes_the_output() -> None:
     """Nine names, nine answers, from the same weights."""
     x, answers = torch.randn(7, 4, 3), []
     for name in un.cells.NONLINEARITIES:
@@ -87,18 +87,18 @@ def test_every_activation_matters() -> None:
     assert len({answer.sum().item() for answer in answers}) == len(answers) == 9
 
 
-def test_a_projection_narrows_the_output_alone() -> None:
+def test_projection_changes_the_output_size_only() -> None:
     """P for output and h; c stays H wide."""
     output, (h, c) = un.LSTM(3, 5, proj_size=2, dtype=torch.float64)(torch.randn(7, 4, 3).double())
     assert (output.shape[-1], h.shape[-1], c.shape[-1]) == (2, 2, 5)
 
 
-def test_the_device_is_where_weights_are_made() -> None:
+def test_weights_are_created_on_the_device() -> None:
     """On "meta" they have no values."""
     assert {weight.device.type for weight in un.LSTM(3, 5, device="meta").parameters()} == {"meta"}
 
 
-def test_prelu_learns_one_slope_a_layer_and_direction() -> None:
+def test_prelu_has_one_slope_per_layer_and_direction() -> None:
     """Named slope_l{k}, started at 0.25 without a draw, and given a gradient."""
     torch.manual_seed(1)
     layer = un.RNN(3, 5, num_layers=2, nonlinearity="prelu", bidirectional=True)
@@ -114,7 +114,7 @@ def test_prelu_learns_one_slope_a_layer_and_direction() -> None:
     assert all(slope.tolist() == [0.25] for slope in slopes.values())
 
 
-def test_an_activation_with_weights_trains_with_the_layer() -> None:
+def test_activation_module_trains_with_the_layer() -> None:
     """A module is a part of the layer: its weights are among the layer's, and are copied with it."""
     layer = un.RNN(3, 5, nonlinearity=torch.nn.PReLU(5))
     copied = deepcopy(layer)
@@ -127,7 +127,7 @@ def test_an_activation_with_weights_trains_with_the_layer() -> None:
 
 
 def test_a_name_and_its_function_agree() -> None:
-    """torch.tanh runs the reference path, "tanh" torch's operator, with the same result."""
+    """torch.tanh runs on the reference, "tanh" on another backend, with equal outputs."""
     torch.manual_seed(1)
     named = un.RNN(3, 5, dtype=torch.float64)
     torch.manual_seed(1)
@@ -137,14 +137,14 @@ def test_a_name_and_its_function_agree() -> None:
     torch.testing.assert_close(named(x), called(x), rtol=0, atol=1e-12)
 
 
-def test_activations_are_shown() -> None:
+def test_repr_shows_activations() -> None:
     """By name in the line; a module on a line of its own."""
     assert repr(un.RNN(3, 5, nonlinearity="sigmoid")) == "RNN(3, 5, nonlinearity=sigmoid)"
     assert "(nonlinearity): PReLU" in repr(un.RNN(3, 5, nonlinearity=torch.nn.PReLU()))
 
 
 @pytest.mark.parametrize("layer", [un.RNN, un.GRU])
-def test_only_lstm_projects(layer: Any) -> None:
+def test_proj_size_of_rnn_and_gru_raises(layer: Any) -> None:
     """The others take proj_size=0, as torch does, and refuse any other."""
     assert layer(3, 5, proj_size=0).proj_size == 0
     with pytest.raises(ArgumentError) as refused:
@@ -154,7 +154,7 @@ def test_only_lstm_projects(layer: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.complex64, "float32"])
-def test_weights_are_floats(dtype: Any) -> None:
+def test_dtypes_without_floats_raise(dtype: Any) -> None:
     """Whole and complex numbers are refused before a weight is made of them."""
     with pytest.raises(ArgumentError) as refused:
         un.GRU(3, 5, dtype=dtype)
@@ -164,8 +164,8 @@ def test_weights_are_floats(dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("layer", [un.RNN, un.GRU, un.LSTM])
-def test_a_warning_points_at_the_caller(layer: Any) -> None:
+def test_warning_names_the_callers_line(layer: Any) -> None:
     """The line that asks for a dropout without effect, not one of ours."""
-    with pytest.warns(UserWarning, match="has no effect") as found:
+    with pytest.warns(UserWarning, match="has no effect") as actual:
         layer(3, 5, dropout=0.5)
-    assert found[0].filename == __file__
+    assert actual[0].filename == __file__

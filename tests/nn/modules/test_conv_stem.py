@@ -1,4 +1,4 @@
-"""The stem reads inputs, their changes and short patterns at many scales, and never a later step."""
+"""ConvStem against a slow loop; causality, padding and data-dependent initialisation."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def _sequences() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("stride", [1, 4])
-def test_it_equals_a_slow_loop(stride: int) -> None:
+def test_stem_equals_a_slow_loop(stride: int) -> None:
     """Step by step from the formula in its docstring, sequence by sequence."""
     stem, (values, lengths) = _stem(stride=stride), _sequences()
     read, steps = stem(values, lengths)
@@ -42,7 +42,7 @@ def test_it_equals_a_slow_loop(stride: int) -> None:
     assert read.shape == (4, -(-23 // stride), stem.width)
 
 
-def test_a_later_step_changes_nothing_before_it() -> None:
+def test_stem_is_causal() -> None:
     """And every step changes its own."""
     stem, (values, lengths) = _stem(), _sequences()
     altered = values.clone()
@@ -53,7 +53,7 @@ def test_a_later_step_changes_nothing_before_it() -> None:
 
 
 @pytest.mark.parametrize("stride", [1, 3])
-def test_what_lies_beyond_a_length_is_never_read(stride: int) -> None:
+def test_values_beyond_a_length_are_not_read(stride: int) -> None:
     """NaN or not."""
     stem, (values, lengths) = _stem(stride=stride), _sequences()
     spoilt = values.clone()
@@ -61,26 +61,26 @@ def test_what_lies_beyond_a_length_is_never_read(stride: int) -> None:
         spoilt[row, length:] = torch.nan
     one, steps = stem(values, lengths)
     other, _ = stem(spoilt, lengths)
-    for row, own in enumerate(steps.tolist()):
-        assert torch.equal(one[row, :own], other[row, :own])
+    for row, length in enumerate(steps.tolist()):
+        assert torch.equal(one[row, :length], other[row, :length])
 
 
-def test_settling_brings_all_that_it_reads_to_one_scale() -> None:
+def test_initialize_scales_features_to_unit_variance() -> None:
     """Changes to variance 1, the sums under each ReLU to mean 0 and variance 1, padding left out."""
     stem, (values, lengths) = _stem(), _sequences()
     values = values * torch.tensor([1.0, 100.0, 0.01]) + 5
     stem.initialize(values, lengths)
     valid = torch.arange(23) < lengths[:, None]
-    both = stem._with_changes(values, lengths)
+    both = stem._append_changes(values, lengths)
     torch.testing.assert_close(both[valid][:, 3:].square().mean(0), torch.ones(3, dtype=torch.float64))
-    for sums in stem._sums(both):
-        own = sums[valid]
-        torch.testing.assert_close(own.mean(0), torch.zeros_like(own[0]), atol=1e-9, rtol=0)
-        torch.testing.assert_close(own.std(0, correction=0), torch.ones_like(own[0]))
+    for sums in stem._convolve(both):
+        valid_sums = sums[valid]
+        torch.testing.assert_close(valid_sums.mean(0), torch.zeros_like(valid_sums[0]), atol=1e-9, rtol=0)
+        torch.testing.assert_close(valid_sums.std(0, correction=0), torch.ones_like(valid_sums[0]))
 
 
-def test_fewer_patterns_than_scales_leave_the_widest_without() -> None:
-    """Two patterns among three scales."""
+def test_fewer_channels_than_scales_drop_the_largest_dilations() -> None:
+    """Two channels among three scales."""
     values, lengths = _sequences()
     stem = _stem(channels=2, scales=3)
     stem.initialize(values, lengths)
@@ -88,7 +88,7 @@ def test_fewer_patterns_than_scales_leave_the_widest_without() -> None:
     assert stem(values, lengths)[0].shape == (4, 23, stem.width)
 
 
-def test_settling_bears_inputs_that_never_change() -> None:
+def test_initialize_accepts_constant_inputs() -> None:
     """No division by 0."""
     stem = ConvStem(1, channels=4, scales=1)
     stem.initialize(torch.ones(2, 5, 1), torch.tensor([5, 1]))
@@ -96,7 +96,7 @@ def test_settling_bears_inputs_that_never_change() -> None:
 
 
 @pytest.mark.parametrize(("steps", "scales"), [(1, 1), (9, 1), (10, 1), (16, 1), (17, 2), (33, 3), (1000, 7)])
-def test_patterns_fit_into_a_sequence(steps: int, scales: int) -> None:
+def test_max_scales_keeps_receptive_fields_within_a_sequence(steps: int, scales: int) -> None:
     """All but the shortest are shorter than it; one more would not be."""
     assert max_scales(steps) == scales
     reach = (KERNEL_SIZE - 1) * 2 ** (scales - 1)

@@ -1,4 +1,4 @@
-"""The states of all steps become one vector a sequence; padding takes no part."""
+"""Pooling against its definitions; padding; Standardize."""
 
 import pytest
 import torch
@@ -12,26 +12,26 @@ def _states() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("way", POOLINGS)
-def test_each_way_is_its_definition(way: str) -> None:
+def test_each_pooling_equals_its_definition(way: str) -> None:
     """Sequence by sequence, over its own steps."""
     states, lengths = _states()
     torch.manual_seed(1)
     pool = Pooling(way, 6).double()
-    for row, (own, length) in enumerate(zip(states, lengths.tolist(), strict=True)):
-        pooled, steps = pool(states, lengths)[row], own[:length]
+    for row, (row_states, length) in enumerate(zip(states, lengths.tolist(), strict=True)):
+        pooled, steps = pool(states, lengths)[row], row_states[:length]
         if not length:
             assert torch.equal(pooled, torch.zeros(6, dtype=torch.float64))
         elif way == "attention":
             shares = pool.attention_score(torch.tanh(pool.attention_hidden(steps))).softmax(0)
             torch.testing.assert_close(pooled, (shares * steps).sum(0))
         else:
-            wanted = {"last": steps[-1], "mean": steps.mean(0), "max": steps.amax(0)}[way]
-            torch.testing.assert_close(pooled, wanted)
+            expected = {"last": steps[-1], "mean": steps.mean(0), "max": steps.amax(0)}[way]
+            torch.testing.assert_close(pooled, expected)
 
 
 @pytest.mark.parametrize("padding", [1e6, float("nan")])
 @pytest.mark.parametrize("way", POOLINGS)
-def test_padding_takes_no_part(way: str, padding: float) -> None:
+def test_padding_does_not_change_the_pooling(way: str, padding: float) -> None:
     """However large its states are, and if they are none."""
     states, lengths = _states()
     longer = torch.full((4, 9, 6), padding, dtype=torch.float64)
@@ -41,14 +41,14 @@ def test_padding_takes_no_part(way: str, padding: float) -> None:
     torch.testing.assert_close(pool(longer, lengths), pool(states, lengths))
 
 
-def test_ways_joined_stand_one_after_the_other() -> None:
+def test_joined_poolings_are_concatenated() -> None:
     """In the order in which they are named."""
     states, lengths = _states()
     parts = [Pooling(way, 6)(states, lengths) for way in ("max", "last")]
     assert torch.equal(Pooling("max+last", 6)(states, lengths), torch.cat(parts, 1))
 
 
-def test_backwards_the_last_state_is_that_of_the_first_step() -> None:
+def test_last_state_of_the_reverse_direction_is_at_step_0() -> None:
     """There the second direction has read everything."""
     states, lengths = _states()
     pooled = Pooling("last", 6, bidirectional=True)(states, lengths)
@@ -56,7 +56,7 @@ def test_backwards_the_last_state_is_that_of_the_first_step() -> None:
     assert torch.equal(pooled[2], torch.zeros(6, dtype=torch.float64))
 
 
-def test_numbers_that_hardly_vary_are_left_out() -> None:
+def test_nearly_constant_features_become_zero() -> None:
     """Dividing by next to nothing would blow rounding up to a feature."""
     scaled = Standardize(3)
     scaled.set_statistics(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([10.0, 1e-4, 0.0]))
