@@ -36,6 +36,7 @@ from benchmarks.recurrent import (
 )  # fmt: skip
 from benchmarks.timing import here, in_turns
 from unrolled.kernels import _compiled
+from unrolled.kernels.operands import INDEX
 
 CALLS, PROCESSES = 10, 9
 
@@ -77,27 +78,20 @@ def _bare(
     """The compiled forward and backward on buffers at hand, and the arrays that they fill, by name."""
     T, B, F = x.shape
     H = gradient.shape[2]
-    sizes = (CELLS.index(cell), 0, False, False, THREADS, T, B, F, H)
-    saved = torch.empty(_compiled.saved_elements(*sizes[:2], T, B, F, H, False, False, False))
     weights = dict(layer.named_parameters())
-    given = (
-        *sizes, x.data_ptr(), B * F, F, 0, 0, *(weight.data_ptr() for weight in weights.values()), 0,
-        0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, -1,
-    )  # fmt: skip
-    output, h_n, c_n = torch.empty(T, B, H), torch.empty(B, H), torch.empty(B, H)
+    present = [INDEX[name.removesuffix("_l0")] for name in weights]
+    recurrence = _compiled.Recurrence(CELLS.index(cell), 0, False, 0.0, 0.0, [INDEX["x"], *present])
+    saved = torch.empty(recurrence.saved_elements(T, B, F, H, False)) if cell != "RNN" else None
+    operands = x, *(weight.detach() for weight in weights.values())
+    output, h_n = torch.empty(T, B, H), torch.empty(B, H)
+    c_n = torch.empty(B, H) if cell == "LSTM" else None
+    grads = (gradient, None, None)[: 3 if cell == "LSTM" else 2]
     found = {name: torch.empty_like(weight) for name, weight in weights.items()}
-    finals = h_n.data_ptr(), c_n.data_ptr() if cell == "LSTM" else 0
-    forward = (*given, output.data_ptr(), B * H, H, *finals, saved.data_ptr())
-    backward = (
-        *given, output.data_ptr(), B * H, H, saved.data_ptr(), gradient.data_ptr(), B * H, H, 0, 0,
-        0, 0, 0, 0, 0, *(one.data_ptr() for one in found.values()), 0, 0, 0, 0, 0,
-    )  # fmt: skip
-    kept = (x, gradient, layer, saved, output, h_n, c_n, found)  # pointers keep nothing alive
+    gradients = [None, *found.values()]
 
     def step() -> None:
-        _compiled.recurrence_forward(*forward)
-        _compiled.recurrence_backward(*backward)
-        assert kept
+        assert recurrence.forward(-1, THREADS, operands, output, h_n, c_n, saved)
+        assert recurrence.backward(-1, THREADS, operands, output, saved, grads, gradients)
 
     arrays = {name.removesuffix("_l0"): one.detach().numpy() for name, one in found.items()}
     return step, {**arrays, "output": output.numpy()}

@@ -143,27 +143,25 @@ def assert_equal_paths(name: str, case: Case, sizes: tuple[int, ...], dtype: tor
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
-    """How often each compiled function of the recurrences was called, all of them by address."""
+    """Count the calls of each method of the compiled recurrences."""
     counter: Counter[str] = Counter()
-    monkeypatch.setattr(launch, "_IS_OPEN", False)
-    rules = (launch.recurrence_spec, fused._default_spec)
-    for made in rules:
-        made.cache_clear()
 
-    def counted(function: str) -> Any:
-        compiled = getattr(kernels._compiled, function)
+    class Counted(kernels._compiled.Recurrence):
+        def forward(self, *arguments: Any) -> bool:
+            counter["forward"] += 1
+            return super().forward(*arguments)
 
-        def run(*given: Any) -> Any:
-            counter[function] += 1
-            return compiled(*given)
+        def backward(self, *arguments: Any) -> bool:
+            counter["backward"] += 1
+            return super().backward(*arguments)
 
-        return run
-
-    for function in ("recurrence_forward", "recurrence_backward"):
-        monkeypatch.setattr(kernels._compiled, function, counted(function))
+    monkeypatch.setattr(kernels._compiled, "Recurrence", Counted)
+    caches = (launch.recurrence_spec, fused._default_spec)
+    for cache in caches:
+        cache.cache_clear()
     yield counter
-    for made in rules:
-        made.cache_clear()
+    for cache in caches:
+        cache.cache_clear()
 
 
 @every_layer
@@ -174,7 +172,7 @@ def test_one_compiled_call_runs_a_layer_and_direction(name: str, case: Case, cal
     inputs, more = call(layer, case, 7, 4)
     results(layer, inputs, more, list(layer.parameters()))
     once = layer.num_layers * (2 if layer.bidirectional else 1)
-    assert calls == {"recurrence_forward": once, "recurrence_backward": once}
+    assert calls == {"forward": once, "backward": once}
     assert layer.explain(inputs[0], **more).name == "fused"
 
 
@@ -203,7 +201,7 @@ def test_awkward_sizes_give_the_references_values(
 def test_every_instruction_set_gives_the_references_values(
     instruction_set: str, name: str, case: str
 ) -> None:
-    """A share of what `tests/kernels/test_instruction_sets.py` runs whole."""
+    """A share of what `tests/kernels/runtime/test_dispatch.py` runs whole."""
     assert_equal_paths(name, CASES[case], (5, 6, 9, 19), torch.float32)
     assert_equal_paths(name, CASES[case], (5, 3, 17, 35), torch.float64)
 

@@ -4,7 +4,7 @@
 
 #include "runtime/dispatch.hpp"
 
-namespace unrolled::UNROLLED_ISA { extern const Kernels kernels; }
+namespace unrolled::UNROLLED_ISA { extern const KernelTable kernels; }
 
 template <class T> static void run(void (*kernel)(const T *, T *, std::size_t)) {
     for (std::size_t n = 0; n <= 70; ++n) {

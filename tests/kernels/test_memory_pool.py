@@ -16,7 +16,7 @@ def test_small_arrays_never_touch_the_pool() -> None:
     pool = MemoryPool(limit_bytes=4 * MIB)
     arrays = [pool.empty((LEAST_BYTES - 1,), "u1"), pool.empty((5 * MIB,), "u1")]
     assert [a.nbytes for a in arrays] == [LEAST_BYTES - 1, 5 * MIB]
-    assert pool.held_bytes == 0
+    assert pool.pooled_bytes == 0
 
 
 def test_a_block_serves_again_when_it_came_back_and_not_before() -> None:
@@ -54,7 +54,7 @@ def test_what_the_pool_cannot_lend_is_aligned_as_well() -> None:
         with pool._lock:
             found.append(pool.empty((MIB + 8,), "u1"))
     assert {array.ctypes.data % 64 for array in found} == {0}
-    assert pool.held_bytes == taken.nbytes
+    assert pool.pooled_bytes == taken.nbytes
 
 
 def test_varying_sizes_do_not_make_it_grow() -> None:
@@ -65,11 +65,11 @@ def test_varying_sizes_do_not_make_it_grow() -> None:
         held[-1][-1] = 7
         if len(held) > 3:
             held.pop(draw.randrange(len(held)))
-        assert pool.held_bytes <= 64 * MIB
+        assert pool.pooled_bytes <= 64 * MIB
     assert {int(array[-1]) for array in held} == {7}
     held.clear()
     assert pool.release() > 0
-    assert pool.held_bytes == 0
+    assert pool.pooled_bytes == 0
 
 
 def test_nearly_one_size_shares_one_block() -> None:
@@ -77,7 +77,7 @@ def test_nearly_one_size_shares_one_block() -> None:
     pool = MemoryPool()
     for size in range(9 * MIB - 900_000, 9 * MIB, 100_000):
         pool.empty((size,), "u1")
-    assert pool.held_bytes == 9 * MIB
+    assert pool.pooled_bytes == 9 * MIB
 
 
 def test_threads_never_share_a_block() -> None:
@@ -103,4 +103,4 @@ def test_a_pool_that_is_busy_lends_ordinary_memory() -> None:
     pool = MemoryPool()
     with pool._lock:
         assert pool.empty((MIB,), "u1").nbytes == MIB
-    assert pool.held_bytes == 0
+    assert pool.pooled_bytes == 0

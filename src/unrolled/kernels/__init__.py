@@ -1,14 +1,14 @@
-"""The compiled room: functions on flat arrays in C++, chosen for this processor when they first run.
+"""CPU kernels in C++, with the instruction set selected at run time.
 
-They take C-contiguous NumPy arrays of float32 or float64, write into `out` or a new array, and let
+The functions take C-contiguous NumPy arrays of float32 or float64, write into `out` or a new array, and let
 other Python threads run meanwhile. Every element is computed alike wherever it stands, so a piece of
-an array gives that piece of the answer, to the bit.
+an array gives that piece of the result, to the bit. README.md, beside this file, describes the recurrences.
 
-The environment variable UNROLLED_INSTRUCTION_SET, read at import, names another choice among those
+The environment variable UNROLLED_INSTRUCTION_SET, read at import, selects another of the instruction sets
 that `build_info()` calls runnable.
 
-Without a compiler the package installs without this room. `available()` says so, and the first
-function called warns once; the numbers then come from `unrolled.kernels.reference`, in NumPy.
+Without a compiler the package installs without its compiled kernels. Then `available()` is false, the first
+call of a function warns, and `unrolled.kernels.reference` computes in NumPy.
 
 >>> from unrolled import kernels
 >>> sorted(kernels.build_info())
@@ -16,7 +16,6 @@ function called warns once; the numbers then come from `unrolled.kernels.referen
 """
 
 import os
-import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -25,25 +24,16 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ArgumentError
 from unrolled.kernels import memory_pool, reference
+from unrolled.kernels.loading import KernelsMissingWarning, warn_missing
+from unrolled.kernels.loading import compiled as _compiled
 
-try:  # `from ... import` would raise the same error for a module that is there but does not load
-    import unrolled.kernels._compiled as _compiled  # noqa: PLR0402
-except ModuleNotFoundError:
-    _compiled = None  # type: ignore[assignment]
-
-__all__ = [
-    "KernelsMissingWarning", "available", "build_info", "release", "say_missing_once", "sigmoid", "tanh",
-]  # fmt: skip
+__all__ = ["KernelsMissingWarning", "available", "build_info", "release", "sigmoid", "tanh"]
 
 Real = TypeVar("Real", np.float32, np.float64)
 
 
-class KernelsMissingWarning(RuntimeWarning):
-    """This installation has no compiled room; NumPy and torch do the work, more slowly."""
-
-
-def _obey(variable: str) -> None:
-    """Use the instruction set that this environment variable names; nothing where it is not set."""
+def _select_instruction_set(variable: str) -> None:
+    """Select the instruction set that this environment variable names, if it is set."""
     name = os.environ.get(variable)
     if name and (_compiled is None or not _compiled.select(name)):
         runnable = (
@@ -55,20 +45,20 @@ def _obey(variable: str) -> None:
         )
 
 
-_obey("UNROLLED_INSTRUCTION_SET")
+_select_instruction_set("UNROLLED_INSTRUCTION_SET")
 
 
 def available() -> bool:
-    """Whether the compiled room is there."""
+    """Tell whether the compiled kernels are installed."""
     return _compiled is not None
 
 
 def build_info() -> dict[str, str]:
-    """What was compiled, and what of it runs here.
+    """Describe the compiled kernels and what of them runs on this processor.
 
     Returns:
-        `compiler` that built the room ("none" without it), `instruction_set` in use ("numpy"
-        without it) and all that are `runnable` on this processor, the plainest first.
+        The `compiler` that built them ("none" without them), the `instruction_set` in use ("numpy"
+        without them) and all that are `runnable` on this processor, the plainest first.
     """
     if _compiled is None:
         return {"compiler": "none", "instruction_set": "numpy", "runnable": ""}
@@ -80,15 +70,15 @@ def build_info() -> dict[str, str]:
 
 
 def release() -> int:
-    """Free the memory that is kept between calls and in use by none.
+    """Free the memory that is cached between calls and in use by none.
 
-    The compiled room keeps at most 512 MiB of what it computes with, and the pool of large results
-    (`unrolled.kernels.memory_pool`) at most 512 MiB, what is lent included.
+    The kernels cache at most 512 MiB of scratch memory, and the pool of large results
+    (`unrolled.kernels.memory_pool`) holds at most 512 MiB, lent blocks included.
 
     Returns:
-        How many bytes that was.
+        The number of bytes freed.
     """
-    return memory_pool.release() + (0 if _compiled is None else _compiled.release())
+    return memory_pool.SHARED.release() + (0 if _compiled is None else _compiled.release())
 
 
 def tanh(x: NDArray[Real], out: NDArray[Real] | None = None) -> NDArray[Real]:
@@ -96,7 +86,7 @@ def tanh(x: NDArray[Real], out: NDArray[Real] | None = None) -> NDArray[Real]:
 
     Args:
         x: any shape, float32 or float64, C-contiguous.
-        out: where the answer goes; the shape and dtype of `x`. It may be `x` itself.
+        out: where the result goes; the shape and dtype of `x`. It may be `x` itself.
 
     Returns:
         `out`, or a new array: every value within 3 ulp, and the sign of `x` kept.
@@ -107,7 +97,7 @@ def tanh(x: NDArray[Real], out: NDArray[Real] | None = None) -> NDArray[Real]:
     Edge cases: ±0 and subnormal numbers come back as they are, ±inf gives ±1, NaN gives NaN.
 
     Source: Cody and Waite, Software Manual for the Elementary Functions (1980), ch. 6, for the
-    reduction; the polynomial is our own (`math.hpp`).
+    reduction; the polynomial is our own (`simd/math.hpp`).
 
     >>> import numpy as np
     >>> tanh(np.array([-1.0, 0.0, 1.0])).round(4)
@@ -121,11 +111,11 @@ def sigmoid(x: NDArray[Real], out: NDArray[Real] | None = None) -> NDArray[Real]
 
     Args:
         x: any shape, float32 or float64, C-contiguous.
-        out: where the answer goes; the shape and dtype of `x`. It may be `x` itself.
+        out: where the result goes; the shape and dtype of `x`. It may be `x` itself.
 
     Returns:
         `out`, or a new array: every value within 3 ulp, far out to the left as well, where
-        the answer is subnormal.
+        the result is subnormal.
 
     Raises:
         ArgumentError: an array is of another kind, not contiguous, or overlaps in part.
@@ -142,21 +132,21 @@ def sigmoid(x: NDArray[Real], out: NDArray[Real] | None = None) -> NDArray[Real]
 
 
 def _run(name: str, x: NDArray[Real], out: NDArray[Real] | None) -> NDArray[Real]:
-    _require_plain(f"{name} x", x)
+    _check_array(f"{name} x", x)
     if out is None:
         out = np.empty_like(x)
     else:
-        _require_target(name, x, out)
+        _check_target(name, x, out)
     if _compiled is None:
-        say_missing_once()
+        warn_missing(stacklevel=3)
     source: Any = reference if _compiled is None else _compiled
     kernel: Callable[[NDArray[Real], NDArray[Real]], None] = getattr(source, name)
     kernel(x, out)
     return out
 
 
-def _require_plain(argument: str, array: NDArray[Any]) -> None:
-    """Refuse what a bare pointer cannot describe; nothing is copied behind the caller's back."""
+def _check_array(argument: str, array: NDArray[Any]) -> None:
+    """Refuse an array that a bare pointer cannot describe; nothing is copied silently."""
     if not isinstance(array, np.ndarray):
         raise ArgumentError(
             f"{argument}: expected a NumPy array of float32 or float64, got {type(array).__name__}. "
@@ -173,9 +163,9 @@ def _require_plain(argument: str, array: NDArray[Any]) -> None:
         )
 
 
-def _require_target(name: str, x: NDArray[Any], out: NDArray[Any]) -> None:
+def _check_target(name: str, x: NDArray[Any], out: NDArray[Any]) -> None:
     argument = f"{name} out"
-    _require_plain(argument, out)
+    _check_array(argument, out)
     if out.shape != x.shape or out.dtype != x.dtype:
         raise ArgumentError(
             f"{argument}: expected the shape and dtype of x, {x.shape} {x.dtype}; "
@@ -188,20 +178,3 @@ def _require_target(name: str, x: NDArray[Any], out: NDArray[Any]) -> None:
             f"{argument}: expected x itself or other memory, got an array that overlaps x in part. "
             "Leave it out for a new array."
         )
-
-
-def say_missing_once(stacklevel: int = 4) -> None:
-    """Warn, once a process, that slower code does what the compiled room would do; at the caller's line."""
-    global _missing_said  # noqa: PLW0603 (once a process, whatever the warning filters)
-    if not _missing_said:
-        _missing_said = True
-        warnings.warn(
-            "unrolled.kernels: this installation was built without a compiler, so NumPy and torch do the "
-            "work, more slowly. Install g++ (at least 11) or clang++ and reinstall unrolled with pip install "
-            "--force-reinstall --no-deps --no-cache-dir.",
-            KernelsMissingWarning,
-            stacklevel=stacklevel,
-        )
-
-
-_missing_said = False

@@ -1,9 +1,8 @@
-"""Memory for large results, kept between calls: fresh pages of hundreds of MB cost a tenth of a step.
+"""Memory pool for large results: fresh pages of hundreds of MB cost a tenth of a step.
 
-A block is lent as an array and comes back by itself when the last reference to that array goes; no
-call gives it back. At most `LIMIT_BYTES` are held, lent and idle together; what exceeds them, and what
-is smaller than `LEAST_BYTES`, is fresh memory that the pool never sees. All of it begins on a line of the
-cache, as the kernels' widest stores ask.
+A block is lent as an array and returns by itself when the last reference to that array goes. At most
+`LIMIT_BYTES` are pooled, lent and idle together; what exceeds them, and what is smaller than `LEAST_BYTES`,
+is fresh memory outside the pool. All of it begins on a cache line, as the kernels' widest stores require.
 """
 
 import threading
@@ -20,11 +19,11 @@ _ALIGNMENT = 64  # bytes: a line of the cache, a vector of AVX-512
 
 
 class MemoryPool:
-    """Blocks of memory that are lent, again and again.
+    """Pool of memory blocks that are lent again and again.
 
     >>> pool = Workspace()
     >>> lent = pool.empty((1024, 1024), "float32")
-    >>> pool.held_bytes >> 20, pool.release() >> 20  # what is lent cannot be freed
+    >>> pool.pooled_bytes >> 20, pool.release() >> 20  # what is lent cannot be freed
     (4, 0)
     >>> del lent
     >>> pool.release() >> 20
@@ -37,82 +36,72 @@ class MemoryPool:
         self._blocks: list[tuple[NDArray[np.uint8], weakref.ref[NDArray[Any]]]] = []  # used last comes last
 
     @property
-    def held_bytes(self) -> int:
-        """What the pool holds, lent and idle."""
+    def pooled_bytes(self) -> int:
+        """Bytes in the pool, lent and idle."""
         return sum(block.nbytes for block, _ in self._blocks)
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """An array of this shape, its values undefined, from the pool where it is large and fits."""
-        wanted = np.dtype(dtype)
-        size = prod(shape) * wanted.itemsize
+        """Allocate an array of this shape, its values undefined, from the pool where it is large and fits."""
+        dtype = np.dtype(dtype)
+        size = prod(shape) * dtype.itemsize
         if not LEAST_BYTES <= size <= self._limit:
-            return _shaped(_aligned(size), shape, wanted)
-        if not self._lock.acquire(blocking=False):  # held at a fork, by another thread, or above us
-            return _shaped(_aligned(size), shape, wanted)
+            return _shaped(_aligned(size), shape, dtype)
+        if not self._lock.acquire(blocking=False):  # locked at a fork, by another thread, or by our caller
+            return _shaped(_aligned(size), shape, dtype)
         try:
             block = self._take(size)
             if block is None:
-                return _shaped(_aligned(size), shape, wanted)
-            lent = _shaped(block[:size], shape, wanted)
+                return _shaped(_aligned(size), shape, dtype)
+            lent = _shaped(block[:size], shape, dtype)
             self._blocks.append((block, weakref.ref(lent)))
             return lent
         finally:
             self._lock.release()
 
     def release(self) -> int:
-        """Free the blocks that are not lent; how many bytes that was."""
-        if not self._lock.acquire(timeout=1):  # a fork can leave it held for ever
+        """Free the blocks that are not lent; return how many bytes that was."""
+        if not self._lock.acquire(timeout=1):  # a fork can leave it locked for ever
             return 0
         try:
-            before = self.held_bytes
+            before = self.pooled_bytes
             self._blocks = [entry for entry in self._blocks if entry[1]() is not None]
-            return before - self.held_bytes
+            return before - self.pooled_bytes
         finally:
             self._lock.release()
 
     def _take(self, size: int) -> NDArray[np.uint8] | None:
-        """The smallest idle block that is not twice too large, else a new one where the limit allows it."""
+        """Take the smallest idle block less than twice too large, else a new one if the limit allows it."""
         idle = [k for k, (_, lent) in enumerate(self._blocks) if lent() is None]
         fitting = [k for k in idle if size <= self._blocks[k][0].nbytes <= 2 * size]
         if fitting:
             return self._blocks.pop(min(fitting, key=lambda k: self._blocks[k][0].nbytes))[0]
-        wanted = _rounded(size)
-        excess = self.held_bytes + wanted - self._limit
-        gone = set()
-        for k in idle:  # those used longest ago make room
+        block_size = _rounded(size)
+        excess = self.pooled_bytes + block_size - self._limit
+        evicted = set()
+        for k in idle:  # those used longest ago go first
             if excess <= 0:
                 break
-            gone.add(k)
+            evicted.add(k)
             excess -= self._blocks[k][0].nbytes
-        self._blocks = [entry for k, entry in enumerate(self._blocks) if k not in gone]
-        return None if excess > 0 else _aligned(wanted)
+        self._blocks = [entry for k, entry in enumerate(self._blocks) if k not in evicted]
+        return None if excess > 0 else _aligned(block_size)
 
 
 def _rounded(size: int) -> int:
-    """Up to the next eighth of a power of two, so that batches of nearly one size share a block."""
+    """Round up to the next eighth of a power of two, so that batches of nearly one size share a block."""
     step = 1 << max(0, size.bit_length() - 4)
     return -(-size // step) * step
 
 
 def _aligned(size: int) -> NDArray[np.uint8]:
-    """Fresh memory that begins on a line of the cache; pages that nobody touches cost nothing."""
+    """Allocate fresh memory that begins on a cache line; pages that nobody touches cost nothing."""
     raw = np.empty(size + _ALIGNMENT, np.uint8)
     return raw[-raw.ctypes.data % _ALIGNMENT :][:size]
 
 
 def _shaped(block: NDArray[np.uint8], shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """The bytes as an array of this shape."""
+    """View the bytes as an array of this shape."""
     return block.view(dtype).reshape(shape)
 
 
-_shared = MemoryPool()
-
-
-def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """As `Workspace.empty`, from the pool that all layers share."""
-    return _shared.empty(shape, dtype)
-
-
-def release() -> int:
-    """Free what the shared pool holds and nobody uses; how many bytes that was."""
-    return _shared.release()
+SHARED = MemoryPool()  # of all layers

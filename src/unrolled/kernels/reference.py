@@ -1,4 +1,4 @@
-"""The same functions in NumPy: what the compiled ones are compared with, and what stands in for them."""
+"""NumPy reference of the kernels: tests compare with it, and it computes where nothing is compiled."""
 
 from typing import TypeVar
 
@@ -9,7 +9,7 @@ Real = TypeVar("Real", np.float32, np.float64)
 
 
 def tanh(x: NDArray[Real], out: NDArray[Real]) -> None:
-    """Hyperbolic tangent of `x`, written to `out`.
+    """Write the hyperbolic tangent of `x` to `out`.
 
     >>> y = np.array([-1.0, 1.0])
     >>> tanh(y, out=y)
@@ -20,7 +20,7 @@ def tanh(x: NDArray[Real], out: NDArray[Real]) -> None:
 
 
 def sigmoid(x: NDArray[Real], out: NDArray[Real]) -> None:
-    """1 / (1 + z) for x >= 0 and z / (1 + z) for x < 0, z = e^-|x|, written to `out`.
+    """Write 1 / (1 + z) for x >= 0 and z / (1 + z) for x < 0, z = e^-|x|, to `out`.
 
     >>> y = np.array([-1.0, 1.0])
     >>> sigmoid(y, out=y)

@@ -14,35 +14,35 @@
 using namespace unrolled;
 
 using Complex = std::complex<double>;
-enum Part { kX, kH0, kC0, kWih, kWhh, kBih, kBhh, kSlope, kGainIh, kGainHh, kGainCell, kBiasCell, kParts };
+enum { kX, kH0, kC0, kWih, kWhh, kBih, kBhh, kSlope, kGainIh, kGainHh, kGainCell, kBiasCell, kOperands };
 
-struct Problem {
+struct Case {
     int number, cell, activation;
     bool reverse, batch_first;
     std::size_t T, B, F, H;
     double zoneout[2];
     std::int64_t seed;
-    std::vector<double> values[kParts];  // empty: absent
+    std::vector<double> values[kOperands];  // empty: absent
     std::vector<std::int64_t> lengths;
     std::vector<unsigned char> resets;
     std::vector<double> mask;
 
     std::size_t gates() const { return cell == kRnn ? 1 : cell == kGru ? 3 : 4; }
-    std::size_t per_step() const { return batch_first ? F : B * F; }
-    std::size_t per_row() const { return batch_first ? T * F : F; }
+    std::size_t step_stride() const { return batch_first ? F : B * F; }
+    std::size_t row_stride() const { return batch_first ? T * F : F; }
 };
 
-[[noreturn]] static void fail(const Problem &p, const char *what, double found, double wanted) {
+[[noreturn]] static void fail(const Case &p, const char *what, double actual, double expected) {
     std::printf("%s: problem %d: cell %d activation %d reverse %d T %zu B %zu F %zu H %zu norm %d mask %d zoneout %g %g "
                 "seed %lld lengths %d resets %d: found %.9g, wanted %.9g\n", what, p.number, p.cell, p.activation, p.reverse,
                 p.T, p.B, p.F, p.H, !p.values[kGainHh].empty(), !p.mask.empty(), p.zoneout[0], p.zoneout[1],
-                static_cast<long long>(p.seed), !p.lengths.empty(), !p.resets.empty(), found, wanted);
+                static_cast<long long>(p.seed), !p.lengths.empty(), !p.resets.empty(), actual, expected);
     std::exit(1);
 }
 
 using Row = std::vector<Complex>;
 
-static std::uint32_t mix(std::uint32_t x) {
+static std::uint32_t hash_bits(std::uint32_t x) {
     x ^= x >> 16, x *= 0x21f0aaad, x ^= x >> 15, x *= 0x735a2d97;
     return x ^ (x >> 15);
 }
@@ -65,7 +65,7 @@ static Complex phi(int activation, Complex a, Complex slope) {
     }
 }
 
-static void normalise(Row &a, std::size_t first, std::size_t count, const Complex *gain) {
+static void normalize(Row &a, std::size_t first, std::size_t count, const Complex *gain) {
     Complex mean = 0, square = 0;
     for (std::size_t k = first; k < first + count; ++k) mean += a[k] / double(count);
     for (std::size_t k = first; k < first + count; ++k) square += (a[k] - mean) * (a[k] - mean) / double(count);
@@ -80,8 +80,8 @@ static Row times(const Row &weight, const Complex *x, std::size_t depth, std::si
 }
 
 struct Slow {
-    const Problem &p;
-    Row v[kParts];
+    const Case &p;
+    Row v[kOperands];
     Row out, h_n, c_n;
 
     void step(const Complex *x, Row &h, Row &c, const Row &seen) const {
@@ -90,11 +90,11 @@ struct Slow {
         if (!v[kGainHh].empty()) {
             if (p.cell == kRnn) {
                 for (std::size_t k = 0; k < H; ++k) a[k] += u[k], u[k] = 0;
-                normalise(a, 0, H, v[kGainHh].data());
+                normalize(a, 0, H, v[kGainHh].data());
             } else {
-                const std::size_t together = p.cell == kGru ? 2 * H : 4 * H;
-                normalise(a, 0, together, v[kGainIh].data()), normalise(u, 0, together, v[kGainHh].data());
-                if (p.cell == kGru) normalise(a, 2 * H, H, v[kGainIh].data()), normalise(u, 2 * H, H, v[kGainHh].data());
+                const std::size_t norm_row = p.cell == kGru ? 2 * H : 4 * H;
+                normalize(a, 0, norm_row, v[kGainIh].data()), normalize(u, 0, norm_row, v[kGainHh].data());
+                if (p.cell == kGru) normalize(a, 2 * H, H, v[kGainIh].data()), normalize(u, 2 * H, H, v[kGainHh].data());
             }
         }
         for (std::size_t k = 0; k < G * H && !v[kBih].empty(); ++k) a[k] += v[kBih][k], u[k] += v[kBhh][k];
@@ -102,7 +102,7 @@ struct Slow {
             for (std::size_t k = 0; k < H; ++k)
                 c[k] = sigma(a[H + k] + u[H + k]) * c[k] + sigma(a[k] + u[k]) * tangent(a[2 * H + k] + u[2 * H + k]);
             Row shown = c;
-            if (!v[kGainCell].empty()) normalise(shown, 0, H, v[kGainCell].data());
+            if (!v[kGainCell].empty()) normalize(shown, 0, H, v[kGainCell].data());
             for (std::size_t k = 0; k < H; ++k)
                 h[k] = sigma(a[3 * H + k] + u[3 * H + k]) * tangent(shown[k] + (v[kBiasCell].empty() ? 0 : v[kBiasCell][k]));
             return;
@@ -117,12 +117,12 @@ struct Slow {
             }
         }
     }
-    void hold(int part, std::size_t t, std::size_t b, const Row &before, Row &after) const {
+    void apply_zoneout(int part, std::size_t t, std::size_t b, const Row &before, Row &after) const {
         const double rate = p.zoneout[part];
-        const std::uint32_t key = mix(mix(mix(std::uint32_t(p.seed) + part) + std::uint32_t(t)) + std::uint32_t(b));
+        const std::uint32_t key = hash_bits(hash_bits(hash_bits(std::uint32_t(p.seed) + part) + std::uint32_t(t)) + std::uint32_t(b));
         for (std::size_t u = 0; u < after.size() && rate > 0; ++u) {
-            const bool is_held = mix(key + std::uint32_t(u) * 0x9E3779B9u) >> 8 < std::uint32_t(rate * 0x1p24);
-            const double share = p.seed < 0 ? rate : is_held;
+            const bool is_kept = hash_bits(key + std::uint32_t(u) * 0x9E3779B9u) >> 8 < std::uint32_t(rate * 0x1p24);
+            const double share = p.seed < 0 ? rate : is_kept;
             after[u] = share * before[u] + (1 - share) * after[u];
         }
     }
@@ -140,8 +140,8 @@ struct Slow {
                 Row seen = h;
                 for (std::size_t u = 0; u < H && !p.mask.empty(); ++u) seen[u] *= p.mask[b * H + u];
                 const Row h_before = h, c_before = c;
-                step(&v[kX][t * p.per_step() + b * p.per_row()], h, c, seen);
-                hold(0, t, b, h_before, h), hold(1, t, b, c_before, c);
+                step(&v[kX][t * p.step_stride() + b * p.row_stride()], h, c, seen);
+                apply_zoneout(0, t, b, h_before, h), apply_zoneout(1, t, b, c_before, c);
                 std::copy(h.begin(), h.end(), &out[(t * p.B + b) * H]);
             }
             std::copy(h.begin(), h.end(), &h_n[b * H]), std::copy(c.begin(), c.end(), &c_n[b * H]);

@@ -63,7 +63,7 @@ def test_a_team_is_made_of_torchs_threads(tmp_path: Path) -> None:
 import ctypes, os, torch
 torch.set_num_threads(2)
 torch.ones(1_000_000).tanh()
-run = ctypes.CDLL({str(library)!r})["_ZN8unrolled8run_teamEiPFvPviES0_"]
+run = ctypes.CDLL({str(library)!r})["_ZN8unrolled11run_threadsEiPFvPviES0_"]
 body = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int)
 def count(members):
     seen = []

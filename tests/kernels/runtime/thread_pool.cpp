@@ -33,17 +33,17 @@ static auto threads_alive() {
 
 // What the members of a team do in most claims: meet, and look whether all others have come as far.
 struct Walk {
-    explicit Walk(int count, int rounds) : members(count), rounds(rounds), barrier(count), steps(count) {}
-    int members, rounds;
+    explicit Walk(int count, int rounds) : threads(count), rounds(rounds), barrier(count), steps(count) {}
+    int threads, rounds;
     Barrier barrier;
     std::vector<long> steps;  // not atomic: the barrier alone orders them
     void run() {
-        run_team(members, [](void *walk, int member) { static_cast<Walk *>(walk)->go(member); }, this);
+        run_threads(threads, [](void *walk, int thread) { static_cast<Walk *>(walk)->go(thread); }, this);
         for (const long step : steps) REQUIRE(step == rounds);
     }
-    void go(int member) {
+    void go(int thread) {
         for (int round = 0; round < rounds; ++round) {
-            REQUIRE(steps[member]++ == round);
+            REQUIRE(steps[thread]++ == round);
             barrier.wait();
             for (const long step : steps) REQUIRE(step == round + 1);
             barrier.wait();
@@ -51,33 +51,33 @@ struct Walk {
     }
 };
 
-static void walk(int members, int rounds) { Walk(members, rounds).run(); }
+static void walk(int threads, int rounds) { Walk(threads, rounds).run(); }
 
 static void every_member_has_a_thread() {
-    for (int members = 0; members <= 5; ++members) {
+    for (int threads = 0; threads <= 5; ++threads) {
         std::vector<std::thread::id> seen(5);
-        run_team(
-            members,
-            [](void *argument, int member) {
+        run_threads(
+            threads,
+            [](void *argument, int thread) {
                 auto &all = *static_cast<std::vector<std::thread::id> *>(argument);
-                REQUIRE(all[member] == std::thread::id());
-                all[member] = std::this_thread::get_id();
+                REQUIRE(all[thread] == std::thread::id());
+                all[thread] = std::this_thread::get_id();
             },
             &seen);
         for (int a = 0; a < 5; ++a) {
-            REQUIRE((seen[a] != std::thread::id()) == (a < members));
-            for (int b = 0; b < a && a < members; ++b) REQUIRE(seen[a] != seen[b]);
+            REQUIRE((seen[a] != std::thread::id()) == (a < threads));
+            for (int b = 0; b < a && a < threads; ++b) REQUIRE(seen[a] != seen[b]);
         }
-        if (members > 0) REQUIRE(seen[0] == std::this_thread::get_id());
+        if (threads > 0) REQUIRE(seen[0] == std::this_thread::get_id());
     }
 }
 
 static void threads_are_used_again() {
     walk(4, 1);
     const auto before = threads_alive();
-    for (int call = 0; call < 200; ++call) {
-        walk(2 + call % 3, 1);
-        if (call % 20 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // they fall asleep
+    for (int problem = 0; problem < 200; ++problem) {
+        walk(2 + problem % 3, 1);
+        if (problem % 20 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // they fall asleep
     }
     REQUIRE(threads_alive() == before);
 }
@@ -92,7 +92,7 @@ static void callers_in_two_threads_do_not_mix() {
     std::vector<std::thread> callers;
     for (int caller = 0; caller < 3; ++caller)
         callers.emplace_back([caller] {
-            for (int call = 0; call < 300; ++call) walk(2 + caller, 3);
+            for (int problem = 0; problem < 300; ++problem) walk(2 + caller, 3);
         });
     for (auto &caller : callers) caller.join();
 }
@@ -108,7 +108,7 @@ static void teams_together_do_not_outnumber_the_processors() {
     std::vector<std::thread> callers;
     for (int caller = 0; caller < std::max(processors, 2); ++caller)
         callers.emplace_back([&] {
-            for (int call = 0; call < 20; ++call) run_team(2, body, nullptr);
+            for (int problem = 0; problem < 20; ++problem) run_threads(2, body, nullptr);
         });
     for (auto &caller : callers) caller.join();
 }
@@ -126,7 +126,7 @@ static void a_worker_leaves_its_callers_processor() {
     sched_setaffinity(0, sizeof only, &only);
     pid_t worker = 0;
     int left = 0;
-    for (int call = 0; call < 50; ++call) {
+    for (int problem = 0; problem < 50; ++problem) {
         for (const auto &task : std::filesystem::directory_iterator("/proc/self/task")) {
             const pid_t thread = std::stoi(task.path().filename());
             if (thread == getpid()) continue;
@@ -136,7 +136,7 @@ static void a_worker_leaves_its_callers_processor() {
             sched_setaffinity(thread, sizeof allowed, &allowed);
         }
         int places[2] = {-1, -1};
-        run_team(2, [](void *to, int member) { static_cast<int *>(to)[member] = sched_getcpu(); }, places);
+        run_threads(2, [](void *to, int thread) { static_cast<int *>(to)[thread] = sched_getcpu(); }, places);
         REQUIRE(places[0] == here);
         left += places[1] != here;
         cpu_set_t after;
@@ -191,7 +191,7 @@ static void a_refused_thread_is_told_before_any_body() {
     std::string told;
     setrlimit(RLIMIT_AS, &nothing);  // no memory for another stack
     try {
-        run_team(3, [](void *argument, int) { ++*static_cast<int *>(argument); }, &bodies);
+        run_threads(3, [](void *argument, int) { ++*static_cast<int *>(argument); }, &bodies);
     } catch (const std::runtime_error &error) {
         told = error.what();
     }
@@ -207,12 +207,12 @@ static void openmp_lends_its_threads() {
     const auto set_threads = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
     static const auto depth = reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "omp_get_level"));
     set_threads(3);
-    for (int members : {2, 3, 4}) {
+    for (int threads : {2, 3, 4}) {
         int levels[4] = {};
-        run_team(members, [](void *to, int member) { static_cast<int *>(to)[member] = 1 + depth(); }, levels);
-        for (int member = 0; member < 4; ++member)
-            REQUIRE(levels[member] == (member < members ? 1 + (members <= 3) : 0));
-        walk(members, 100);
+        run_threads(threads, [](void *to, int thread) { static_cast<int *>(to)[thread] = 1 + depth(); }, levels);
+        for (int thread = 0; thread < 4; ++thread)
+            REQUIRE(levels[thread] == (thread < threads ? 1 + (threads <= 3) : 0));
+        walk(threads, 100);
     }
     forked_while(5, [] { walk(2, 3); });
 }
@@ -220,61 +220,61 @@ static void openmp_lends_its_threads() {
 static void blocks_are_aligned_and_come_back() {
     for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{4096}, std::size_t{4097},
                                     std::size_t{1} << 20, (std::size_t{4} << 20) - 1, std::size_t{5} << 20}) {
-        void *const block = borrow(bytes);
+        void *const block = acquire_buffer(bytes);
         REQUIRE(reinterpret_cast<std::uintptr_t>(block) % 64 == 0);
         if (bytes >= std::size_t{4} << 20) REQUIRE(reinterpret_cast<std::uintptr_t>(block) % (2 << 20) == 0);
         std::memset(block, 1, bytes);
-        void *const other = borrow(bytes);
+        void *const other = acquire_buffer(bytes);
         REQUIRE(other != block);
-        give_back(other, bytes);
-        give_back(block, bytes);
-        REQUIRE(kept() >= 2 * bytes && kept() <= 2 * (bytes + bytes / 4) + 2 * 4096);
-        REQUIRE(borrow(bytes) == block);
-        give_back(block, bytes);
-        REQUIRE(kept() > 0);
-        const std::size_t all = kept();
-        REQUIRE(release() == all);
-        REQUIRE(kept() == 0 && release() == 0);
+        return_buffer(other, bytes);
+        return_buffer(block, bytes);
+        REQUIRE(cached_bytes() >= 2 * bytes && cached_bytes() <= 2 * (bytes + bytes / 4) + 2 * 4096);
+        REQUIRE(acquire_buffer(bytes) == block);
+        return_buffer(block, bytes);
+        REQUIRE(cached_bytes() > 0);
+        const std::size_t all = cached_bytes();
+        REQUIRE(release_buffers() == all);
+        REQUIRE(cached_bytes() == 0 && release_buffers() == 0);
     }
 }
 
 static void a_block_goes_back_at_the_end_of_its_scope() {
     void *first = nullptr;
     {
-        const Block block(10'000);
+        const Buffer block(10'000);
         first = block.data();
-        REQUIRE(kept() == 0);
+        REQUIRE(cached_bytes() == 0);
     }
-    REQUIRE(kept() >= 10'000);
-    REQUIRE(Block(10'000).data() == first);
+    REQUIRE(cached_bytes() >= 10'000);
+    REQUIRE(Buffer(10'000).data() == first);
 }
 
 static void what_is_kept_is_bounded_and_the_oldest_goes() {
     const std::size_t bytes = std::size_t{100} << 20;  // becomes 112 MiB, never written to
     std::vector<void *> blocks;
-    for (int k = 0; k < 6; ++k) blocks.push_back(borrow(bytes));
-    for (void *block : blocks) give_back(block, bytes);
-    REQUIRE(kept() == std::size_t{4 * 112} << 20);
-    for (int k = 5; k >= 2; --k) REQUIRE(borrow(bytes) == blocks[k]);  // the newest first
-    REQUIRE(kept() == 0);
-    for (int k = 5; k >= 2; --k) give_back(blocks[k], bytes);
-    void *const larger = borrow(kKeptBytes + 1);
-    give_back(larger, kKeptBytes + 1);
-    REQUIRE(kept() == std::size_t{4 * 112} << 20);
+    for (int k = 0; k < 6; ++k) blocks.push_back(acquire_buffer(bytes));
+    for (void *block : blocks) return_buffer(block, bytes);
+    REQUIRE(cached_bytes() == std::size_t{4 * 112} << 20);
+    for (int k = 5; k >= 2; --k) REQUIRE(acquire_buffer(bytes) == blocks[k]);  // the newest first
+    REQUIRE(cached_bytes() == 0);
+    for (int k = 5; k >= 2; --k) return_buffer(blocks[k], bytes);
+    void *const larger = acquire_buffer(kMaxCachedBytes + 1);
+    return_buffer(larger, kMaxCachedBytes + 1);
+    REQUIRE(cached_bytes() == std::size_t{4 * 112} << 20);
 }
 
 static void ragged_sizes_meet_in_few_classes() {
     std::map<void *, int> seen;
     std::uint32_t random = 1;
-    for (int call = 0; call < 20'000; ++call) {
+    for (int problem = 0; problem < 20'000; ++problem) {
         random = random * 1664525 + 1013904223;
         const std::size_t bytes = 100'000 + (random >> 8) % 900'000;
-        const Block block(bytes);
+        const Buffer block(bytes);
         ++seen[block.data()];
         std::memset(block.data(), 1, 64);
     }
     REQUIRE(seen.size() <= 14);  // a step for each quarter between 100 000 and 1 000 000
-    REQUIRE(kept() < 14 * 1'100'000);
+    REQUIRE(cached_bytes() < 14 * 1'100'000);
 }
 
 static void blocks_are_lent_to_one_at_a_time() {
@@ -283,20 +283,20 @@ static void blocks_are_lent_to_one_at_a_time() {
         static std::atomic<unsigned char> users{0};
         static thread_local const unsigned char mark = ++users;
         for (const std::size_t size : sizes) {
-            const Block block(size);
+            const Buffer block(size);
             auto *const bytes = static_cast<unsigned char *>(block.data());
             bytes[0] = bytes[100] = bytes[size - 1] = mark;
             std::this_thread::yield();
             REQUIRE(bytes[0] == mark && bytes[100] == mark && bytes[size - 1] == mark);
         }
         static thread_local int calls = 0;
-        if (++calls % 50 == 0) release();
+        if (++calls % 50 == 0) release_buffers();
     };
     forked_while(40, use);
     std::vector<std::thread> users;
     for (int k = 0; k < 4; ++k)
         users.emplace_back([&] {
-            for (int call = 0; call < 500; ++call) use();
+            for (int problem = 0; problem < 500; ++problem) use();
         });
     for (auto &user : users) user.join();
 }

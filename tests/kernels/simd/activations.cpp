@@ -16,11 +16,11 @@ template <class T> static void derivative(int index, T slope, const T *in, T *ou
 }
 
 template <class T>
-static void kept(const std::uint32_t *place, std::uint32_t threshold, T *out, std::size_t n) {
+static void mask(const std::uint32_t *place, std::uint32_t threshold, T *out, std::size_t n) {
     using S = Simd<T>;
-    const std::uint32_t row = key(place[0], place[1], place[2], place[3]);
+    const std::uint32_t row = zoneout_key(place[0], place[1], place[2], place[3]);
     for (std::size_t u = 0; u < n; u += S::kLanes) {
-        const auto mask = keep<T>(row, std::uint32_t(u), threshold);
+        const auto mask = zoneout_mask<T>(row, std::uint32_t(u), threshold);
         const auto answer = S::select(mask, S::splat(T{1}), S::splat(T{2}));
         S::store(out + u, answer, n - u < S::kLanes ? n - u : S::kLanes);
     }
@@ -34,7 +34,7 @@ static void kept(const std::uint32_t *place, std::uint32_t threshold, T *out, st
         derivative(index, slope, in, out, n);                                                              \
     }                                                                                                      \
     void kept_##T(const std::uint32_t *place, std::uint32_t threshold, T *out, std::size_t n) {             \
-        kept(place, threshold, out, n);                                                                    \
+        mask(place, threshold, out, n);                                                                    \
     }
 
 extern "C" {

@@ -106,7 +106,7 @@ def test_missing_kernels_warn_once(monkeypatch: pytest.MonkeyPatch, recwarn: Any
     layer, x = un.GRU(F, H), torch.randn(T, B, F)
     before = [layer(x)[0], layer(x, resets=NO_RESETS)[0]]
     monkeypatch.setattr(kernels, "_compiled", None)
-    monkeypatch.setattr(kernels, "_missing_said", False)
+    monkeypatch.setattr(kernels.loading, "_has_warned", False)
     with pytest.warns(kernels.KernelsMissingWarning, match="torch do the work") as said:
         after = [layer(x)[0]]
     assert [w.filename for w in said] == [__file__]

@@ -112,7 +112,7 @@ def test_a_plain_call_avoids_the_kernels_where_they_cannot_run(
             call(x)
     else:
         monkeypatch.setattr(kernels, "_compiled", None)
-        monkeypatch.setattr(kernels, "_missing_said", True)  # the warning has its own test
+        monkeypatch.setattr(kernels.loading, "_has_warned", True)  # the warning has its own test
         call(x)
     assert backends
     assert "fused" not in backends

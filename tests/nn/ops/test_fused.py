@@ -1,6 +1,6 @@
 """One operator on the kernels: autograd, strides, wrong use."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -84,26 +84,11 @@ class Run:
         return [*answer, *torch.autograd.grad(goal, self.given)]
 
 
-@pytest.fixture(params=["tensors", "addresses"])
-def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Both ways to the kernels: tensors that C looks at, and addresses that Python asks for."""
-    if request.param == "addresses":
-        monkeypatch.setattr(launch, "_IS_OPEN", False)
-    elif not launch._IS_OPEN:
-        pytest.skip("this torch does not describe its tensors to C")
-    for made in (launch.recurrence_spec, fused._default_spec):
-        made.cache_clear()
-    yield request.param
-    for made in (launch.recurrence_spec, fused._default_spec):
-        made.cache_clear()
-
-
 # ---- what it computes
 
 
 @every_case
 @every_option
-@pytest.mark.usefixtures("door")
 def test_values_and_gradients_are_the_references(case: Any, options: Any) -> None:
     """To rounding, for every cell and option; and the same bits when asked again."""
     run = Run(case, options)
@@ -178,29 +163,37 @@ def test_without_gradients_nothing_is_kept() -> None:
 # ---- layouts
 
 
-def test_views_are_read_where_they_lie(door: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batch first and a piece of a wider tensor are not copied; odd strides and weights' views are."""
+def test_only_views_with_odd_strides_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batch first and a slice of a wider tensor are read in place; an odd last axis and weights are not."""
     run = Run(CASES["gru"], OPTIONS["plain"])
     x, *rest = (g.detach() for g in run.given)
-    wanted, seen = run(x, *rest), []
-    plain = launch.arguments
-    monkeypatch.setattr(launch, "arguments", lambda *a: seen.append(plain(*a)) or seen[-1])
+    expected, copied = run(x, *rest), []
+    copy = launch._readable_operands
+    monkeypatch.setattr(launch, "_readable_operands", lambda *a: copied.append(copy(*a)) or copied[-1])
     views = {
         "batch first": x.transpose(0, 1).contiguous().transpose(0, 1),
         "narrow": torch.cat([torch.ones_like(x), x, x], 2)[..., F : 2 * F],
         "last axis": x.transpose(0, 2).contiguous().transpose(0, 2),
     }
     for name, view in views.items():
-        seen.clear()
-        assert all(map(torch.equal, run(view, *rest), wanted))
-        assert len(seen) == (door == "addresses" or name == "last axis")
-        assert sum(len(copies) for _, copies in seen) == (name == "last axis")
+        copied.clear()
+        assert all(map(torch.equal, run(view, *rest), expected))
+        assert len(copied) == (name == "last axis")
     turned = [g.T.contiguous().T if g.ndim == 2 else torch.stack([g, g], -1).select(-1, 0) for g in rest]
-    assert all(map(torch.equal, run(x, *turned), wanted))
-    assert len(seen[-1][1]) == len(rest)
+    assert all(map(torch.equal, run(x, *turned), expected))
+    assert [a is b for a, b in zip(copied[-1], (x, *turned), strict=True)] == [True] + [False] * len(rest)
 
 
-@pytest.mark.usefixtures("door")
+def test_the_gradients_of_copied_operands_are_those_of_the_operands() -> None:
+    """Weights and state with odd strides, forward and backward."""
+    run = Run(CASES["lstm"], OPTIONS["everything"])
+    expected = run.gradients()
+    x, *rest = (g.detach() for g in run.given)
+    turned = [g.T.contiguous().T if g.ndim == 2 else torch.stack([g, g], -1).select(-1, 0) for g in rest]
+    run.given = [g.requires_grad_() for g in (x.transpose(0, 2).contiguous().transpose(0, 2), *turned)]
+    assert all(map(torch.equal, run.gradients(), expected))
+
+
 @pytest.mark.parametrize("lay", [lambda g: g.expand(T, B, H), lambda g: torch.randn(B, T, H).transpose(0, 1)])
 def test_gradients_may_have_any_strides(lay: Callable[[Tensor], Tensor]) -> None:
     """What sum() sends back is one number everywhere; a batch-first loss sends a view."""
@@ -212,7 +205,6 @@ def test_gradients_may_have_any_strides(lay: Callable[[Tensor], Tensor]) -> None
     assert found[0].stride() == x.stride()
 
 
-@pytest.mark.usefixtures("door")
 def test_signs_that_torch_has_yet_to_change_are_changed() -> None:
     """The imaginary part of a conjugate lies in memory with the other sign."""
     layer = un.GRU(1, 1)
@@ -226,7 +218,6 @@ def test_signs_that_torch_has_yet_to_change_are_changed() -> None:
 
 
 @every_case
-@pytest.mark.usefixtures("door")
 def test_operands_and_gradients_may_be_such_views(case: Any) -> None:
     """Each operand in its turn, the mask, and the gradient of each result."""
     run = Run(case, OPTIONS["everything"])
@@ -285,8 +276,8 @@ def test_changing_what_is_kept_is_refused(which: str) -> None:
     ("change", "message"),
     [
         ({"inputs": torch.zeros(T, B)}, r"^unroll inputs: expected \(T, B, F\), got shape \(5, 3\)"),
-        ({"inputs": torch.zeros(T, B, F + 1)}, r"^unroll w_ih: expected shape \(12, 3\) of torch.float32"),
-        ({"inputs": torch.zeros(T, B, F).double()}, r"^unroll w_ih: .* of torch.float64 on the CPU"),
+        ({"inputs": torch.zeros(T, B, F + 1)}, r"^unroll weight_ih: expected shape \(12, 3\) of torch"),
+        ({"inputs": torch.zeros(T, B, F).double()}, r"^unroll weight_ih: .* of torch.float64 on the CPU"),
         ({"inputs": torch.zeros(T, B, F).half()}, r"^unroll inputs: expected float32 or float64 on the"),
         ({"state": GRUState(torch.zeros(B + 1, H))}, r"^unroll h0: expected shape \(3, 4\)"),
         ({"lengths": [T + 1, 1, 1]}, r"^unroll lengths: each must be from 0 to T=5"),
@@ -304,17 +295,15 @@ def test_what_the_kernels_would_misread_is_refused(change: dict[str, Any], messa
         fused.fused_unroll(**given)
 
 
-@pytest.mark.usefixtures("door")
 def test_weights_swapped_under_the_graph_are_looked_at_again() -> None:
     """`.data =` counts no version; the new memory is checked before it is read."""
     layer = un.GRU(F, H)
     output, _ = layer(torch.randn(T, B, F))
     layer.weight_hh_l0.data = torch.zeros(3, 1)
-    with pytest.raises(ArgumentError, match=r"^unroll w_ih: expected shape"):
+    with pytest.raises(ArgumentError, match=r"^unroll weight_ih: expected shape"):
         output.sum().backward()
 
 
-@pytest.mark.usefixtures("door")
 @pytest.mark.parametrize(
     "unpack",
     [lambda t: t[:-1], lambda t: t.float(), lambda t: t.to("meta")],
@@ -331,11 +320,10 @@ def test_what_was_kept_is_looked_at_again(unpack: Callable[[Tensor], Tensor], wh
         lambda k: unpack(packed[k]) if k == len(packed) + place else packed[k],
     ):
         output, *_ = run(*run.given)
-    with pytest.raises(ArgumentError, match=rf"^unroll {which}: expected shape .* as forward kept it"):
+    with pytest.raises(ArgumentError, match=rf"^unroll {which}: expected shape .* as forward saved it"):
         output.sum().backward()
 
 
-@pytest.mark.usefixtures("door")
 def test_what_was_kept_may_lie_otherwise() -> None:
     """With other strides, or another sign in memory, it is the same."""
     run = Run(CASES["gru"], OPTIONS["plain"])
@@ -353,20 +341,19 @@ def test_another_instruction_set_in_between_is_refused(
     """What one saves lies as no other reads it, though it may be as much."""
     monkeypatch.setattr(fused, "_is_traced", lambda _: is_recorded)
     layer, before = un.LSTM(F, 16), launch.instruction_set()
-    others = [name for name in launch._compiled.runnable() if name != before]
+    others = [name for name in launch.compiled.runnable() if name != before]
     if not others:
         pytest.skip("this processor runs but one")
     output, _ = layer(torch.randn(T, B, F))
     try:
-        launch._compiled.select(others[0])
+        launch.compiled.select(others[0])
         with pytest.raises(ArgumentError, match=r"^unroll backward: expected the instruction set of the"):
             output.sum().backward(retain_graph=True)
     finally:
-        launch._compiled.select(before)
+        launch.compiled.select(before)
     output.sum().backward()
 
 
-@pytest.mark.usefixtures("door")
 def test_lengths_that_change_under_the_graph_are_found() -> None:
     """No version counts what NumPy writes; the kernels look again, and say it as our own error."""
     run = Run(CASES["gru"], OPTIONS["plain"])

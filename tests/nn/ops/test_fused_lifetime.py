@@ -101,9 +101,9 @@ def test_large_results_come_from_the_pool_and_go_back() -> None:
     """A block serves again when the last tensor on it goes, never before; nothing is left in a cycle."""
     kernels.release()
     layer, x = un.LSTM(4, 128), torch.randn(40, 64, 4)
-    before = memory_pool._shared.held_bytes
+    before = memory_pool.SHARED.pooled_bytes
     output, _ = layer(x)
-    held = memory_pool._shared.held_bytes - before
+    held = memory_pool.SHARED.pooled_bytes - before
     assert held > 4 * 40 * 64 * 128 * 4  # gates and outputs
     copied, addresses = output.detach().clone(), {output.data_ptr()}
     for _ in range(3):
@@ -118,7 +118,7 @@ def test_large_results_come_from_the_pool_and_go_back() -> None:
     finally:
         gc.enable()
     assert kernels.release() >= held
-    assert memory_pool._shared.held_bytes <= before
+    assert memory_pool.SHARED.pooled_bytes <= before
 
 
 def test_a_large_gradient_of_the_input_lies_as_the_input() -> None:

@@ -1,14 +1,11 @@
-// What module.cpp binds beside the functions on arrays.
+// Bindings that module.cpp adds to the module.
 #pragma once
 
 #include <nanobind/nanobind.h>
 
 namespace unrolled {
 
-// The recurrences as functions of addresses and sizes, in the order that _compiled.pyi gives (pointers.cpp).
+// Class Recurrence and the operand list (recurrence.cpp).
 void bind_recurrence(nanobind::module_ &m);
-
-// The same as functions of tensors (tensors.cpp).
-void bind_door(nanobind::module_ &m);
 
 }  // namespace unrolled

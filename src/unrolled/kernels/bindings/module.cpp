@@ -1,5 +1,4 @@
-// The module itself, and its functions on arrays, which kernels/__init__.py has checked. The recurrences are
-// bound in pointers.cpp and tensors.cpp.
+// The module _compiled: functions on arrays, which kernels/__init__.py has validated, and on the process.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "bindings/bindings.hpp"
+#include "runtime/buffer_cache.hpp"
 #include "runtime/dispatch.hpp"
 
 namespace nb = nanobind;
@@ -21,7 +21,7 @@ using Out = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
 // Bind one function of the table under `name`, for the element type of its member pointer.
 template <class T>
 static void bind(nb::module_ &m, const char *name,
-                 void (*unrolled::Kernels::*kernel)(const T *, T *, std::size_t)) {
+                 void (*unrolled::KernelTable::*kernel)(const T *, T *, std::size_t)) {
     m.def(
         name,
         [kernel](const In<T> &x, const Out<T> &out) {
@@ -32,13 +32,23 @@ static void bind(nb::module_ &m, const char *name,
         nb::arg("x").noconvert(), nb::arg("out").noconvert());
 }
 
+using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using OutMatrix = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+// C (m, n) = A (m, k) B (k, n): for benchmarks/gemm_share.py, which knows the sizes.
+static void matmul(const Matrix &a, const Matrix &b, const OutMatrix &c, int threads) {
+    nb::gil_scoped_release released;
+    unrolled::selected().matmul(a.data(), b.data(), c.data(), a.shape(0), b.shape(1), a.shape(1), threads);
+}
+
 NB_MODULE(_compiled, m) {
     unrolled::bind_recurrence(m);
-    unrolled::bind_door(m);
-    bind(m, "tanh", &unrolled::Kernels::tanh_float);
-    bind(m, "tanh", &unrolled::Kernels::tanh_double);
-    bind(m, "sigmoid", &unrolled::Kernels::sigmoid_float);
-    bind(m, "sigmoid", &unrolled::Kernels::sigmoid_double);
+    m.def("matmul", matmul);
+    m.def("release", unrolled::release_buffers);
+    bind(m, "tanh", &unrolled::KernelTable::tanh_float);
+    bind(m, "tanh", &unrolled::KernelTable::tanh_double);
+    bind(m, "sigmoid", &unrolled::KernelTable::sigmoid_float);
+    bind(m, "sigmoid", &unrolled::KernelTable::sigmoid_double);
     m.def("compiler", [] { return std::string(UNROLLED_COMPILER); });
     m.def("selected", [] { return std::string(unrolled::selected().name); });
     m.def("select", [](const std::string &name) { return unrolled::select(name.c_str()); }, nb::arg("name"));

@@ -2,7 +2,7 @@
 // against, and nothing else.
 #pragma once
 
-#include "rnn/scratch.hpp"
+#include "gemm/packing.hpp"
 #include "runtime/buffer_cache.hpp"
 #include "runtime/thread_pool.hpp"
 
@@ -17,22 +17,22 @@ struct Matmul {
     const float *a, *b;
     float *c;
     std::size_t m, n, k;
-    int members;
+    int threads;
     Barrier &packed;
-    float *panels, *own;  // all of B; a piece of A and its result for each member
+    float *panels, *scratch;  // all of B; a piece of A and its result for each member
 
-    void run(int member) const {
+    void run(int thread) const {
         const std::size_t wide_panels = blocks_for<float>(n), depth_blocks = blocks_for<float>(kDepth);
-        const Part mine = part_of(wide_panels, member, members);
-        for (std::size_t p = mine.begin; p < mine.end; ++p) {
+        const Range share = share_of(wide_panels, thread, threads);
+        for (std::size_t p = share.begin; p < share.end; ++p) {
             const std::size_t first = p * kWide, present = n - first < kWide ? n - first : kWide;
             for (std::size_t s = 0; s < k; ++s)
                 copy_padded(b + s * n + first, present, panels + (p * k + s) * kWide, kWide);
         }
         packed.wait();
-        float *const left = own + member * (depth_blocks + wide_panels) * kBlock;
+        float *const left = scratch + thread * (depth_blocks + wide_panels) * kBlock;
         float *const result = left + depth_blocks * kBlock;
-        const Part rows = part_of(m, member, members);
+        const Range rows = share_of(m, thread, threads);
         for (std::size_t row = rows.begin; row < rows.end; row += kRows)
             multiply_rows(row, rows.end - row < kRows ? rows.end - row : kRows, left, result);
     }
@@ -42,30 +42,30 @@ struct Matmul {
         for (std::size_t from = 0; from < k; from += kDepth) {
             const std::size_t depth = k - from < kDepth ? k - from : kDepth;
             for (std::size_t i = 0; i < count; ++i)
-                to_blocks(a + (row + i) * k + from, depth, left + i * kWide, kBlock, 0,
-                          blocks_for<float>(depth));
-            Product<float> product{};
-            product.n_pieces = 1;
-            product.pieces[0] = Piece<float>::over(left, kBlock, panels + from * kWide, k * kWide, depth);
-            product.adds = from > 0;
-            product.result = result;
-            product.result_stride = kBlock;
-            multiply(product, 0, count, 0, wide_panels);
+                pack_blocks(a + (row + i) * k + from, depth, left + i * kWide, kBlock, 0,
+                            blocks_for<float>(depth));
+            Gemm<float> gemm{};
+            gemm.n_terms = 1;
+            gemm.terms[0] = GemmTerm<float>::over(left, kBlock, panels + from * kWide, k * kWide, depth);
+            gemm.accumulates = from > 0;
+            gemm.result = result;
+            gemm.result_stride = kBlock;
+            run_gemm(gemm, 0, count, 0, wide_panels);
         }
         for (std::size_t i = 0; i < count; ++i)
-            from_blocks(result + i * kWide, kBlock, c + (row + i) * n, n, 0, wide_panels);
+            unpack_blocks(result + i * kWide, kBlock, c + (row + i) * n, n, 0, wide_panels);
     }
 };
 
 inline void matmul(const float *a, const float *b, float *c, std::size_t m, std::size_t n, std::size_t k,
                    int threads) {
     const std::size_t panels = blocks_for<float>(n) * k * Matmul::kWide;
-    const std::size_t own = (blocks_for<float>(Matmul::kDepth) + blocks_for<float>(n)) * Matmul::kBlock;
-    Block block((panels + threads * own) * sizeof(float));
+    const std::size_t scratch = (blocks_for<float>(Matmul::kDepth) + blocks_for<float>(n)) * Matmul::kBlock;
+    Buffer block((panels + threads * scratch) * sizeof(float));
     float *const memory = static_cast<float *>(block.data());
     Barrier packed(threads);
     Matmul whole{a, b, c, m, n, k, threads, packed, memory, memory + panels};
-    run_team(threads, [](void *self, int member) { static_cast<Matmul *>(self)->run(member); }, &whole);
+    run_threads(threads, [](void *self, int thread) { static_cast<Matmul *>(self)->run(thread); }, &whole);
 }
 
 }  // namespace unrolled::UNROLLED_ISA

@@ -26,7 +26,7 @@ std::size_t blocks_for(std::size_t columns) {
 
 // One piece of a sum: `groups` times `blocks` blocks of the left operand, the last of each group `last` wide.
 template <class T>
-struct Piece {
+struct GemmTerm {
     const T *left;            // blocked, or one row a step of the sum
     std::size_t left_stride;  // from block to block, or from step to step
     const T *panels;
@@ -34,8 +34,8 @@ struct Piece {
     std::size_t groups, blocks, last;
 
     // The sum over `depth` columns of a blocked operand.
-    static Piece over(const T *left, std::size_t left_stride, const T *panels, std::size_t panel_stride,
-                      std::size_t depth) {
+    static GemmTerm over(const T *left, std::size_t left_stride, const T *panels, std::size_t panel_stride,
+                         std::size_t depth) {
         const std::size_t blocks = blocks_for<T>(depth);
         return {left,
                 left_stride,
@@ -49,11 +49,11 @@ struct Piece {
 
 // What a tile starts from: zero, the same row for all rows, or the result that is there.
 template <class T>
-struct Product {
-    Piece<T> pieces[2];
-    int n_pieces;
-    const T *start;  // kColumns values a panel, or none
-    bool adds;       // to the result that is there
+struct Gemm {
+    GemmTerm<T> terms[2];
+    int n_terms;
+    const T *bias;     // kColumns values a panel, or none
+    bool accumulates;  // to the result that is there
     T *result;
     std::size_t result_stride;  // from block to block
 };
@@ -61,10 +61,10 @@ struct Product {
 // acc += left x right over `depth` steps of the sum; `across` says how far the left operand's steps lie
 // apart where its rows lie side by side. Inlined by force: sums that went to memory would cost half the
 // speed.
-template <class T, int ROWS, int PANELS, bool ACROSS>
-[[gnu::always_inline]] inline void add_steps(typename Simd<T>::Vec (&acc)[ROWS][2 * PANELS], const T *left,
-                                             std::size_t across, const T *right, std::size_t panel_stride,
-                                             std::size_t depth) {
+template <class T, int ROWS, int PANELS, bool TRANSPOSED>
+[[gnu::always_inline]] inline void accumulate(typename Simd<T>::Vec (&acc)[ROWS][2 * PANELS], const T *left,
+                                              std::size_t step_stride, const T *right,
+                                              std::size_t panel_stride, std::size_t depth) {
     using S = Simd<T>;
     constexpr std::size_t kWide = kColumns<T>;
     // Steps: wide layers stream their panels from the last cache. Short tiles do nothing but load as it is.
@@ -78,7 +78,7 @@ template <class T, int ROWS, int PANELS, bool ACROSS>
                 if constexpr (ROWS >= 6) __builtin_prefetch(at + kAhead * kWide, 0, 3);
             }
         for (int i = 0; i < ROWS; ++i) {
-            const auto a = S::splat(ACROSS ? left[k * across + i] : left[k + i * kWide]);
+            const auto a = S::splat(TRANSPOSED ? left[k * step_stride + i] : left[k + i * kWide]);
             for (int j = 0; j < 2 * PANELS; ++j) acc[i][j] += a * b[j];
         }
         right += kWide;
@@ -86,76 +86,76 @@ template <class T, int ROWS, int PANELS, bool ACROSS>
 }
 
 // acc += one piece of the sum; ACROSS says that the left operand has its rows side by side.
-template <class T, int ROWS, int PANELS, bool ACROSS>
-[[gnu::always_inline]] inline void add_piece(typename Simd<T>::Vec (&acc)[ROWS][2 * PANELS],
-                                             const Piece<T> &piece, std::size_t row, std::size_t panel) {
+template <class T, int ROWS, int PANELS, bool TRANSPOSED>
+[[gnu::always_inline]] inline void accumulate_term(typename Simd<T>::Vec (&acc)[ROWS][2 * PANELS],
+                                                   const GemmTerm<T> &term, std::size_t row,
+                                                   std::size_t panel) {
     constexpr std::size_t kWide = kColumns<T>;
-    const std::size_t stride = piece.left_stride, panel_stride = piece.panel_stride;
-    const T *right = piece.panels + panel * panel_stride;
-    if constexpr (ACROSS) {
-        add_steps<T, ROWS, PANELS, true>(acc, piece.left + row, stride, right, panel_stride, piece.last);
+    const std::size_t stride = term.left_stride, panel_stride = term.panel_stride;
+    const T *right = term.panels + panel * panel_stride;
+    if constexpr (TRANSPOSED) {
+        accumulate<T, ROWS, PANELS, true>(acc, term.left + row, stride, right, panel_stride, term.last);
     } else {
-        const T *const left = piece.left + row * kWide;
-        for (std::size_t group = 0, block = 0; group < piece.groups; ++group) {
-            for (std::size_t end = block + piece.blocks - 1; block < end; ++block, right += kWide * kWide)
-                add_steps<T, ROWS, PANELS, false>(acc, left + block * stride, 0, right, panel_stride, kWide);
-            add_steps<T, ROWS, PANELS, false>(acc, left + block * stride, 0, right, panel_stride, piece.last);
-            ++block, right += piece.last * kWide;
+        const T *const left = term.left + row * kWide;
+        for (std::size_t group = 0, block = 0; group < term.groups; ++group) {
+            for (std::size_t end = block + term.blocks - 1; block < end; ++block, right += kWide * kWide)
+                accumulate<T, ROWS, PANELS, false>(acc, left + block * stride, 0, right, panel_stride, kWide);
+            accumulate<T, ROWS, PANELS, false>(acc, left + block * stride, 0, right, panel_stride, term.last);
+            ++block, right += term.last * kWide;
         }
     }
 }
 
-template <class T, int ROWS, int PANELS, bool ACROSS>
-void tile(const Product<T> &product, std::size_t row, std::size_t panel) {
+template <class T, int ROWS, int PANELS, bool TRANSPOSED>
+void tile(const Gemm<T> &gemm, std::size_t row, std::size_t panel) {
     using S = Simd<T>;
     constexpr std::size_t kWide = kColumns<T>;
     typename S::Vec acc[ROWS][2 * PANELS];
-    T *result = product.result + panel * product.result_stride + row * kWide;
+    T *result = gemm.result + panel * gemm.result_stride + row * kWide;
     for (int p = 0; p < PANELS; ++p)
         for (int v = 0; v < 2; ++v)
             for (int i = 0; i < ROWS; ++i) {
                 const std::size_t at = v * S::kLanes;
-                acc[i][2 * p + v] = product.adds
-                                        ? S::load(result + p * product.result_stride + i * kWide + at)
-                                    : product.start ? S::load(product.start + (panel + p) * kWide + at)
-                                                    : typename S::Vec{};
+                acc[i][2 * p + v] = gemm.accumulates
+                                        ? S::load(result + p * gemm.result_stride + i * kWide + at)
+                                    : gemm.bias ? S::load(gemm.bias + (panel + p) * kWide + at)
+                                                : typename S::Vec{};
             }
-    add_piece<T, ROWS, PANELS, ACROSS>(acc, product.pieces[0], row, panel);
-    if (!ACROSS && product.n_pieces > 1)
-        add_piece<T, ROWS, PANELS, ACROSS>(acc, product.pieces[1], row, panel);
+    accumulate_term<T, ROWS, PANELS, TRANSPOSED>(acc, gemm.terms[0], row, panel);
+    if (!TRANSPOSED && gemm.n_terms > 1)
+        accumulate_term<T, ROWS, PANELS, TRANSPOSED>(acc, gemm.terms[1], row, panel);
     for (int p = 0; p < PANELS; ++p)
         for (int v = 0; v < 2; ++v)
             for (int i = 0; i < ROWS; ++i)
-                S::store(result + p * product.result_stride + i * kWide + v * S::kLanes, acc[i][2 * p + v]);
+                S::store(result + p * gemm.result_stride + i * kWide + v * S::kLanes, acc[i][2 * p + v]);
 }
 
 // One row tile over the panels [first, last), as many panels at a time as leave the registers room: a short
 // tile alone would wait for its own sums.
-template <class T, int ROWS, int PANELS, bool ACROSS>
-void across_panels(const Product<T> &product, std::size_t row, std::size_t first, std::size_t last) {
-    for (; first + PANELS <= last; first += PANELS) tile<T, ROWS, PANELS, ACROSS>(product, row, first);
+template <class T, int ROWS, int PANELS, bool TRANSPOSED>
+void tile_panels(const Gemm<T> &gemm, std::size_t row, std::size_t first, std::size_t last) {
+    for (; first + PANELS <= last; first += PANELS) tile<T, ROWS, PANELS, TRANSPOSED>(gemm, row, first);
     if constexpr (PANELS > 1)
-        if (first < last) across_panels<T, ROWS, PANELS / 2, ACROSS>(product, row, first, last);
+        if (first < last) tile_panels<T, ROWS, PANELS / 2, TRANSPOSED>(gemm, row, first, last);
 }
 
 template <int ROWS>
-constexpr int panels_beside() {
+constexpr int panels_per_tile() {
     return ROWS * 8 <= kTileRows ? 8 : ROWS * 4 <= kTileRows ? 4 : ROWS * 2 <= kTileRows ? 2 : 1;
 }
 
-template <class T, int ROWS, bool ACROSS>
-void tile_of(int rows, const Product<T> &product, std::size_t row, std::size_t first, std::size_t last) {
+template <class T, int ROWS, bool TRANSPOSED>
+void tile_of_height(int rows, const Gemm<T> &gemm, std::size_t row, std::size_t first, std::size_t last) {
     if (rows == ROWS)
-        across_panels<T, ROWS, ACROSS ? 1 : panels_beside<ROWS>(), ACROSS>(product, row, first, last);
+        tile_panels<T, ROWS, TRANSPOSED ? 1 : panels_per_tile<ROWS>(), TRANSPOSED>(gemm, row, first, last);
     else if constexpr (ROWS > 1)
-        tile_of<T, ROWS - 1, ACROSS>(rows, product, row, first, last);
+        tile_of_height<T, ROWS - 1, TRANSPOSED>(rows, gemm, row, first, last);
 }
 
 // result = start + the pieces, for the rows [row, end) and the panels [first, last), in tiles of even height.
 // A panel stays in the nearest cache while all rows pass it.
-template <class T, bool ACROSS = false>
-void multiply(const Product<T> &product, std::size_t row, std::size_t end, std::size_t first,
-              std::size_t last) {
+template <class T, bool TRANSPOSED = false>
+void run_gemm(const Gemm<T> &gemm, std::size_t row, std::size_t end, std::size_t first, std::size_t last) {
     if (row >= end) return;
     const std::size_t tiles = (end - row + kTileRows - 1) / kTileRows;
     const std::size_t even = (end - row) / tiles, taller = (end - row) % tiles;
@@ -163,7 +163,8 @@ void multiply(const Product<T> &product, std::size_t row, std::size_t end, std::
     for (std::size_t panel = first; panel < last; panel += at_once)
         for (std::size_t k = 0, at = row; k < tiles; ++k) {
             const std::size_t height = even + (k < taller);
-            tile_of<T, kTileRows, ACROSS>(static_cast<int>(height), product, at, panel, panel + at_once);
+            tile_of_height<T, kTileRows, TRANSPOSED>(static_cast<int>(height), gemm, at, panel,
+                                                     panel + at_once);
             at += height;
         }
 }

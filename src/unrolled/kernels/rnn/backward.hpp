@@ -2,16 +2,16 @@
 // state into those of its sums, and adds up the weights' gradients while these are still in the cache.
 #pragma once
 
-#include "runtime/thread_pool.hpp"
 #include "rnn/weight_gradients.hpp"
+#include "runtime/thread_pool.hpp"
 
 namespace unrolled::UNROLLED_ISA {
 
 template <class T>
-class Backward {
+class BackwardPass {
     using S = Simd<T>;
     using Vec = typename S::Vec;
-    using Own = BackwardOwn<T>;
+    using Scratch = BackwardScratch<T>;
     using Step = BackwardStep;
     static constexpr std::size_t kWide = kColumns<T>, kLanes = S::kLanes;
     // Rows of steps whose products with their inputs are added up at once: fewer would read and write the
@@ -21,99 +21,103 @@ class Backward {
     static constexpr std::size_t kRowsTogether = 8;
 
 public:
-    Backward(BackwardJob<T> &job, const BackwardRows<T> &cell_rows, Barrier &meeting)
-        : job_(job),
-          call_(job.call),
-          to_(job.to),
-          shape_(job.shape),
-          plan_(job.plan),
-          cell_rows_(cell_rows),
-          weights_(job),
-          meeting_(meeting) {}
+    BackwardPass(BackwardContext<T> &context, const BackwardPointwise<T> &pointwise, Barrier &barrier)
+        : context_(context),
+          problem_(context.problem),
+          gradients_(context.gradients),
+          sizes_(context.sizes),
+          partition_(context.partition),
+          pointwise_(pointwise),
+          weights_(context),
+          barrier_(barrier) {}
 
-    std::size_t carve(void *block) {
-        Carver carver(block);
-        const std::size_t blocks = shape_.unit_blocks;
-        panel_ = shape_.gates * shape_.units * kWide;
-        state_panels_ = carver.take<T>(blocks * panel_);
-        input_panels_ = to_.grad_x.data ? carver.take<T>(shape_.input_blocks * panel_) : nullptr;
-        if (shape_.has_norm) job_.norm.carve(carver, shape_);
-        for (int member = 0; member < plan_.members; ++member) {
-            const std::size_t rows = rows_of(plan_, member).count, state = blocks * rows * kWide;
-            Own &own = own_[member];
-            if (member == 0 || !plan_.splits_units) {
-                own.room = room_for(rows);
-                own.d_h = carver.take<T>(state);
-                own.d_c = shape_.states > 1 ? carver.take<T>(state) : nullptr;
-                own.d_recurrent = call_.mask ? carver.take<T>(state) : nullptr;
-                own.d_sums = carver.take<T>(shape_.sums.count * blocks * own.room * kWide);
-                if (weights_.are_wanted()) weights_.carve(carver, own);
+    std::size_t layout_scratch(void *block) {
+        ScratchArena arena(block);
+        const std::size_t blocks = sizes_.unit_blocks;
+        panel_ = sizes_.gates * sizes_.units * kWide;
+        state_panels_ = arena.allocate<T>(blocks * panel_);
+        input_panels_ = gradients_.d_x.data ? arena.allocate<T>(sizes_.input_blocks * panel_) : nullptr;
+        if (sizes_.has_norm) context_.norm.layout_scratch(arena, sizes_);
+        for (int thread = 0; thread < partition_.threads; ++thread) {
+            const std::size_t rows = rows_of_thread(partition_, thread).count, state = blocks * rows * kWide;
+            Scratch &scratch = scratch_[thread];
+            if (thread == 0 || !partition_.splits_units) {
+                scratch.capacity = capacity_for(rows);
+                scratch.d_h = arena.allocate<T>(state);
+                scratch.d_c = sizes_.states > 1 ? arena.allocate<T>(state) : nullptr;
+                scratch.d_recurrent = problem_.mask ? arena.allocate<T>(state) : nullptr;
+                scratch.d_preacts = arena.allocate<T>(sizes_.gemms.count * blocks * scratch.capacity * kWide);
+                if (weights_.is_needed()) weights_.layout_scratch(arena, scratch);
             } else {
-                own = own_[0];
+                scratch = scratch_[0];
             }
-            own.d_x = to_.grad_x.data ? carver.take<T>(shape_.input_blocks * own.room * kWide) : nullptr;
-            own.places = carver.take<typename Own::Place>(own.room);
-            own.d_slope = carver.take<T>(kLanes);
-            if (!shape_.has_norm) continue;
-            own.d_norm.carve(carver, shape_);
-            own.d_together = carver.take<T>(shape_.sums.count * blocks * kWide);
-            own.regained = carver.take<T>(shape_.rule_sums * blocks * kWide);
-            for (T *&cell : own.cell) cell = call_.gain_cell ? carver.take<T>(blocks * kWide) : nullptr;
+            scratch.d_x = gradients_.d_x.data
+                              ? arena.allocate<T>(sizes_.input_blocks * scratch.capacity * kWide)
+                              : nullptr;
+            scratch.places = arena.allocate<typename Scratch::Place>(scratch.capacity);
+            scratch.d_slope = arena.allocate<T>(kLanes);
+            if (!sizes_.has_norm) continue;
+            scratch.d_norm.layout_scratch(arena, sizes_);
+            scratch.d_norm_row = arena.allocate<T>(sizes_.gemms.count * blocks * kWide);
+            scratch.recomputed = arena.allocate<T>(sizes_.preacts * blocks * kWide);
+            for (T *&cell : scratch.cell)
+                cell = problem_.gain_cell ? arena.allocate<T>(blocks * kWide) : nullptr;
         }
-        return carver.used();
+        return arena.bytes();
     }
 
-    void run(int member) {
-        const Own &own = own_[member];
-        const Rows rows = rows_of(plan_, member);
-        const Part blocks = part_of(shape_.unit_blocks, member, plan_);
-        pack(call_.w_hh, shape_.units, shape_.unit_blocks, member, state_panels_);
-        if (input_panels_) pack(call_.w_ih, shape_.inputs, shape_.input_blocks, member, input_panels_);
-        if (shape_.has_norm && member == 0) job_.norm.take(call_, shape_);
-        begin(own, rows, blocks, member);
-        meeting_.wait();
+    void run(int thread) {
+        const Scratch &scratch = scratch_[thread];
+        const RowSet rows = rows_of_thread(partition_, thread);
+        const Range blocks = share_of(sizes_.unit_blocks, thread, partition_);
+        pack(problem_.weight_hh, sizes_.units, sizes_.unit_blocks, thread, state_panels_);
+        if (input_panels_)
+            pack(problem_.weight_ih, sizes_.inputs, sizes_.input_blocks, thread, input_panels_);
+        if (sizes_.has_norm && thread == 0) context_.norm.load(problem_, sizes_);
+        begin(scratch, rows, blocks, thread);
+        barrier_.wait();
         std::size_t active = 0, filled = 0;
         bool has_added = false;
-        for (std::size_t step = 0; step < call_.steps; ++step) {
-            const std::size_t t = call_.reverse ? step : call_.steps - 1 - step;
+        for (std::size_t step = 0; step < problem_.steps; ++step) {
+            const std::size_t t = problem_.reverse ? step : problem_.steps - 1 - step;
             active = rows.active(t, active);
             if (active == 0) continue;
-            if (filled + active > own.room) {
-                add_up(own, blocks, member, filled, has_added);
+            if (filled + active > scratch.capacity) {
+                flush_gemms(scratch, blocks, thread, filled, has_added);
                 has_added = true, filled = 0;
-                if (plan_.splits_units) meeting_.wait();
+                if (partition_.splits_units) barrier_.wait();
             }
-            take_step(own, rows, blocks, member, {t, active, filled});
+            run_step(scratch, rows, blocks, thread, {t, active, filled});
             filled += active;
         }
-        add_up(own, blocks, member, filled, has_added);
-        end(own, rows, blocks);
-        meeting_.wait();
-        if (weights_.are_wanted()) weights_.collect(own_, member);
+        flush_gemms(scratch, blocks, thread, filled, has_added);
+        end(scratch, rows, blocks);
+        barrier_.wait();
+        if (weights_.is_needed()) weights_.reduce(scratch_, thread);
     }
 
 private:
-    BackwardJob<T> &job_;
-    const Call<T> &call_;
-    const Gradients<T> &to_;
-    const Shape<T> &shape_;
-    const Plan &plan_;
-    const BackwardRows<T> &cell_rows_;
+    BackwardContext<T> &context_;
+    const Problem<T> &problem_;
+    const Gradients<T> &gradients_;
+    const Sizes<T> &sizes_;
+    const Partition &partition_;
+    const BackwardPointwise<T> &pointwise_;
     const WeightGradients<T> weights_;
-    Barrier &meeting_;
+    Barrier &barrier_;
     T *state_panels_ = nullptr, *input_panels_ = nullptr;
     std::size_t panel_ = 0;
-    Own own_[kMostMembers];
+    Scratch scratch_[kMaxThreads];
 
-    std::size_t room_for(std::size_t rows) const {
+    std::size_t capacity_for(std::size_t rows) const {
         const std::size_t steps = rows < kRowsAtOnce ? kRowsAtOnce / (rows ? rows : 1) : 1;
-        return rows * (steps < call_.steps ? steps : call_.steps);
+        return rows * (steps < problem_.steps ? steps : problem_.steps);
     }
 
     // A weight as it stands, cut into `count` panels of columns, each member its part of them.
-    void pack(const T *weight, std::size_t columns, std::size_t count, int member, T *panels) const {
-        const std::size_t depth = shape_.gates * shape_.units;
-        const Part mine = part_of(count * depth, member, plan_.members);
+    void pack(const T *weight, std::size_t columns, std::size_t count, int thread, T *panels) const {
+        const std::size_t depth = sizes_.gates * sizes_.units;
+        const Range mine = share_of(count * depth, thread, partition_.threads);
         for (std::size_t place = mine.begin; place < mine.end; ++place) {
             const std::size_t first = place / depth * kWide, k = place % depth;
             const std::size_t left = columns - first < kWide ? columns - first : kWide;
@@ -122,121 +126,129 @@ private:
     }
 
     // Gradients of the last states, and zeros wherever something is added up or no step will write.
-    void begin(const Own &own, const Rows &rows, Part blocks, int member) const {
-        const std::size_t H = shape_.units, stride = rows.count * kWide;
+    void begin(const Scratch &scratch, const RowSet &rows, Range blocks, int thread) const {
+        const std::size_t H = sizes_.units, stride = rows.count * kWide;
         const auto lay = [&](const T *grad, std::size_t row, T *place) {
-            to_blocks(grad ? grad + row * H : nullptr, H, place, stride, blocks.begin, blocks.end);
+            pack_blocks(grad ? grad + row * H : nullptr, H, place, stride, blocks.begin, blocks.end);
         };
         for (std::size_t i = 0; i < rows.count; ++i) {
             const std::size_t row = rows.order[i];
-            lay(to_.grad_h_n, row, own.d_h + i * kWide);
-            if (own.d_c) lay(to_.grad_c_n, row, own.d_c + i * kWide);
-            if (!to_.grad_x.data || (plan_.splits_units && member > 0)) continue;
-            for (std::size_t t = rows.lengths[i]; t < call_.steps; ++t)
-                clear(at(to_.grad_x, t, row), shape_.inputs);
+            lay(gradients_.grad_h_n, row, scratch.d_h + i * kWide);
+            if (scratch.d_c) lay(gradients_.grad_c_n, row, scratch.d_c + i * kWide);
+            if (!gradients_.d_x.data || (partition_.splits_units && thread > 0)) continue;
+            for (std::size_t t = rows.lengths[i]; t < problem_.steps; ++t)
+                fill_zero(row_at(gradients_.d_x, t, row), sizes_.inputs);
         }
-        clear(own.d_slope, kLanes);
-        if (shape_.has_norm) own.d_norm.reset();
-        if (shape_.vectors % 2 == 0 || blocks.end < shape_.unit_blocks) return;
-        for (int sum = 1; sum <= shape_.sums.count;
-             ++sum)  // the last block's second vector, which has no units
-            for (std::size_t k = 0; k < own.room; ++k)
-                clear(own.d_sums + ((sum * shape_.unit_blocks - 1) * own.room + k) * kWide + kLanes, kLanes);
+        fill_zero(scratch.d_slope, kLanes);
+        if (sizes_.has_norm) scratch.d_norm.reset();
+        if (sizes_.vectors % 2 == 0 || blocks.end < sizes_.unit_blocks) return;
+        for (int i_gemm = 1; i_gemm <= sizes_.gemms.count;
+             ++i_gemm)  // the last block's second vector, which has no units
+            for (std::size_t k = 0; k < scratch.capacity; ++k)
+                fill_zero(scratch.d_preacts +
+                              ((i_gemm * sizes_.unit_blocks - 1) * scratch.capacity + k) * kWide + kLanes,
+                          kLanes);
     }
 
-    void take_step(const Own &own, const Rows &rows, Part blocks, int member, const Step &now) const {
+    void run_step(const Scratch &scratch, const RowSet &rows, Range blocks, int thread,
+                  const Step &now) const {
         for (std::size_t i = 0; i < now.active; ++i)
-            own.places[now.filled + i] = {now.t, static_cast<std::size_t>(rows.order[i])};
-        const Part mine = weights_.are_wanted() ? part_of(now.active, member, plan_) : Part{0, 0};
+            scratch.places[now.filled + i] = {now.t, static_cast<std::size_t>(rows.order[i])};
+        const Range mine = weights_.is_needed() ? share_of(now.active, thread, partition_) : Range{0, 0};
         for (std::size_t i = 0; i < now.active; i += kRowsTogether) {
-            const Part some{i, i + kRowsTogether < now.active ? i + kRowsTogether : now.active};
+            const Range some{i, i + kRowsTogether < now.active ? i + kRowsTogether : now.active};
             for (std::size_t k = some.begin; k < some.end; ++k)
-                if (k >= mine.begin && k < mine.end) weights_.lay_row(own, rows, now, k);
-            cell_rows_.turn(own, rows, blocks, now, some);
+                if (k >= mine.begin && k < mine.end) weights_.pack_left_row(scratch, rows, now, k);
+            pointwise_.run(scratch, rows, blocks, now, some);
         }
-        if (plan_.splits_units) meeting_.wait();
-        multiply_back(own, rows, blocks, now);
-        if (!own.d_recurrent && !call_.resets) return;
-        for (std::size_t i = 0; i < now.active; ++i) arrive(own, rows, blocks, now, i);
+        if (partition_.splits_units) barrier_.wait();
+        state_gemm(scratch, rows, blocks, now);
+        if (!scratch.d_recurrent && !problem_.resets) return;
+        for (std::size_t i = 0; i < now.active; ++i) finish_state_gradient(scratch, rows, blocks, now, i);
     }
 
     // The gradients of the sums through W_hh.
-    void multiply_back(const Own &own, const Rows &rows, Part blocks, const Step &now) const {
-        const std::size_t stride = rows.count * kWide, H = shape_.units;
-        Product<T> product{};
-        product.n_pieces = 1;
-        product.pieces[0] = {own.d_sums + now.filled * kWide,        own.room * kWide,
-                             state_panels_ + blocks.begin * panel_,  panel_,
-                             static_cast<std::size_t>(shape_.gates), shape_.unit_blocks,
-                             H - (shape_.unit_blocks - 1) * kWide};
-        product.result = (own.d_recurrent ? own.d_recurrent : own.d_h) + blocks.begin * stride;
-        product.result_stride = stride;
-        product.adds = job_.passes && !own.d_recurrent;
-        multiply(product, 0, now.active, 0, blocks.end - blocks.begin);
+    void state_gemm(const Scratch &scratch, const RowSet &rows, Range blocks, const Step &now) const {
+        const std::size_t stride = rows.count * kWide, H = sizes_.units;
+        Gemm<T> gemm{};
+        gemm.n_terms = 1;
+        gemm.terms[0] = {scratch.d_preacts + now.filled * kWide, scratch.capacity * kWide,
+                         state_panels_ + blocks.begin * panel_,  panel_,
+                         static_cast<std::size_t>(sizes_.gates), sizes_.unit_blocks,
+                         H - (sizes_.unit_blocks - 1) * kWide};
+        gemm.result = (scratch.d_recurrent ? scratch.d_recurrent : scratch.d_h) + blocks.begin * stride;
+        gemm.result_stride = stride;
+        gemm.accumulates = context_.has_state_path && !scratch.d_recurrent;
+        run_gemm(gemm, 0, now.active, 0, blocks.end - blocks.begin);
     }
 
     // The product has come to row i's state before the step: through the mask, and not past a reset.
-    void arrive(const Own &own, const Rows &rows, Part blocks, const Step &now, std::size_t i) const {
-        const std::size_t row = rows.order[i], H = shape_.units, stride = rows.count * kWide;
-        const bool anew = starts_anew(call_, row, rows.lengths[i], now.t);
-        if (!anew && !own.d_recurrent) return;
-        const std::size_t end = blocks.end * 2 < shape_.vectors ? blocks.end * 2 : shape_.vectors;
+    void finish_state_gradient(const Scratch &scratch, const RowSet &rows, Range blocks, const Step &now,
+                               std::size_t i) const {
+        const std::size_t row = rows.order[i], H = sizes_.units, stride = rows.count * kWide;
+        const bool is_reset = is_reset_before(problem_, row, rows.lengths[i], now.t);
+        if (!is_reset && !scratch.d_recurrent) return;
+        const std::size_t end = blocks.end * 2 < sizes_.vectors ? blocks.end * 2 : sizes_.vectors;
         for (std::size_t vector = blocks.begin * 2; vector < end; ++vector) {
             const std::size_t unit = vector * kLanes, left = H - unit < kLanes ? H - unit : kLanes;
             const std::size_t place = vector / 2 * stride + i * kWide + vector % 2 * kLanes;
-            T *const d_h = own.d_h + place;
-            if (anew) {
+            T *const d_h = scratch.d_h + place;
+            if (is_reset) {
                 S::store(d_h, Vec{});
-                if (own.d_c) S::store(own.d_c + place, Vec{});
+                if (scratch.d_c) S::store(scratch.d_c + place, Vec{});
             } else {
-                const Vec product =
-                    S::load(own.d_recurrent + place) * units_at(call_.mask + row * H, unit, left);
-                S::store(d_h, job_.passes ? S::load(d_h) + product : product);
+                const Vec gemm =
+                    S::load(scratch.d_recurrent + place) * load_units(problem_.mask + row * H, unit, left);
+                S::store(d_h, context_.has_state_path ? S::load(d_h) + gemm : gemm);
             }
         }
     }
 
     // The products over all rows of steps that are filled.
-    void add_up(const Own &own, Part blocks, int member, std::size_t filled, bool adds) const {
-        if (weights_.are_wanted()) weights_.add(own, blocks, filled, adds);
-        if (to_.grad_x.data) multiply_out(own, member, filled);
+    void flush_gemms(const Scratch &scratch, Range blocks, int thread, std::size_t filled,
+                     bool accumulates) const {
+        if (weights_.is_needed()) weights_.add(scratch, blocks, filled, accumulates);
+        if (gradients_.d_x.data) input_gemm(scratch, thread, filled);
     }
 
     // The gradients of the sums through W_ih, in runs of sums that read the input.
-    void multiply_out(const Own &own, int member, std::size_t filled) const {
-        const std::size_t block_rows = own.room * kWide, H = shape_.units;
-        const Part mine = part_of(shape_.input_blocks, member, plan_);
-        const Sums &sums = shape_.sums;
-        Product<T> product{};
-        for (int sum = 0, depth = 0; sum < sums.count;) {
+    void input_gemm(const Scratch &scratch, int thread, std::size_t filled) const {
+        const std::size_t block_rows = scratch.capacity * kWide, H = sizes_.units;
+        const Range mine = share_of(sizes_.input_blocks, thread, partition_);
+        const GateGemms &gemms = sizes_.gemms;
+        Gemm<T> gemm{};
+        for (int i_gemm = 0, depth = 0; i_gemm < gemms.count;) {
             int run = 0;
-            while (sum + run < sums.count && sums.list[sum + run].reads != kState) ++run;
+            while (i_gemm + run < gemms.count && gemms.list[i_gemm + run].source != kState) ++run;
             if (run > 0)
-                product.pieces[product.n_pieces++] = {own.d_sums + sum * shape_.unit_blocks * block_rows,
-                                                      block_rows,
-                                                      input_panels_ + mine.begin * panel_ + depth * H * kWide,
-                                                      panel_,
-                                                      static_cast<std::size_t>(run),
-                                                      shape_.unit_blocks,
-                                                      H - (shape_.unit_blocks - 1) * kWide};
-            depth += run, sum += run > 0 ? run : 1;
+                gemm.terms[gemm.n_terms++] = {scratch.d_preacts + i_gemm * sizes_.unit_blocks * block_rows,
+                                              block_rows,
+                                              input_panels_ + mine.begin * panel_ + depth * H * kWide,
+                                              panel_,
+                                              static_cast<std::size_t>(run),
+                                              sizes_.unit_blocks,
+                                              H - (sizes_.unit_blocks - 1) * kWide};
+            depth += run, i_gemm += run > 0 ? run : 1;
         }
-        product.result = own.d_x + mine.begin * block_rows;
-        product.result_stride = block_rows;
-        multiply(product, 0, filled, 0, mine.end - mine.begin);
+        gemm.result = scratch.d_x + mine.begin * block_rows;
+        gemm.result_stride = block_rows;
+        run_gemm(gemm, 0, filled, 0, mine.end - mine.begin);
         for (std::size_t k = 0; k < filled; ++k)
-            from_blocks(own.d_x + k * kWide, block_rows, at(to_.grad_x, own.places[k].t, own.places[k].row),
-                        shape_.inputs, mine.begin, mine.end);
+            unpack_blocks(scratch.d_x + k * kWide, block_rows,
+                          row_at(gradients_.d_x, scratch.places[k].t, scratch.places[k].row), sizes_.inputs,
+                          mine.begin, mine.end);
     }
 
-    void end(const Own &own, const Rows &rows, Part blocks) const {
-        const std::size_t stride = rows.count * kWide, H = shape_.units;
+    void end(const Scratch &scratch, const RowSet &rows, Range blocks) const {
+        const std::size_t stride = rows.count * kWide, H = sizes_.units;
         for (std::size_t i = 0; i < rows.count; ++i) {
             const std::size_t row = rows.order[i];
-            if (to_.grad_h0)
-                from_blocks(own.d_h + i * kWide, stride, to_.grad_h0 + row * H, H, blocks.begin, blocks.end);
-            if (to_.grad_c0)
-                from_blocks(own.d_c + i * kWide, stride, to_.grad_c0 + row * H, H, blocks.begin, blocks.end);
+            if (gradients_.d_h0)
+                unpack_blocks(scratch.d_h + i * kWide, stride, gradients_.d_h0 + row * H, H, blocks.begin,
+                              blocks.end);
+            if (gradients_.d_c0)
+                unpack_blocks(scratch.d_c + i * kWide, stride, gradients_.d_c0 + row * H, H, blocks.begin,
+                              blocks.end);
         }
     }
 };

@@ -1,7 +1,7 @@
-// One call of a recurrence as pointers and sizes, and how its work is shared out.
+// Problem descriptors of a recurrence: pointers, sizes, and the partition of the work among threads.
 //
-// Only plain data: files that are compiled for each instruction set include this, and an inline function
-// here would be compiled once for each of them with one copy kept.
+// Plain data only. Files that are compiled once for each instruction set include this header; an inline
+// function here would be compiled for each of them, and the linker would keep any one copy.
 #pragma once
 
 #include <cstddef>
@@ -10,72 +10,80 @@
 namespace unrolled {
 
 enum Cell { kRnn, kGru, kLstm };
-inline constexpr int kPRelu = 3;         // its place among the activations
-inline constexpr int kMostMembers = 64;  // of a team
+inline constexpr int kPRelu = 3;  // its index among the activations
+inline constexpr int kMaxThreads = 64;
 
-// (T, B, last) with the last axis contiguous.
+// A contiguous array.
 template <class T>
-struct Steps {
+using Array = T *;
+
+// An array (T, B, last) whose last axis is contiguous; strides count elements.
+template <class T>
+struct StepView {
     T *data;
-    std::ptrdiff_t per_step, per_row;
+    std::ptrdiff_t step_stride, row_stride;
 };
 
-// What forward and backward share. Absent things are null.
-template <class T>
-struct Call {
+enum class Operand {
+#define UNROLLED_DIFFERENTIABLE(name, ...) name,
+#define UNROLLED_CONSTANT(name, ...) name,
+#include "rnn/operands.def"
+    kCount
+};
+
+// Inputs of forward and backward. An absent operand is null. `mask` multiplies h_{t-1} where it enters
+// weight_hh; `seed` draws zoneout's masks, and -1 takes their mean.
+template <class Real>
+struct Problem {
     int cell, activation;
     bool reverse;
+    double zoneout_h, zoneout_c;
+    std::int64_t seed;
     int threads;
     std::size_t steps, rows, inputs, units;  // T, B, F, H
-    Steps<const T> x;
-    const T *h0, *c0;                            // (B, H)
-    const T *w_ih, *w_hh, *b_ih, *b_hh, *slope;  // (G H, F), (G H, H), (G H), (G H), (1)
-    const T *gain_ih, *gain_hh, *gain_cell, *bias_cell;
-    const std::int64_t *lengths;  // (B)
-    const bool *resets;           // (B, T)
-    const T *mask;                // (B, H), times h_{t-1} on its way into w_hh
-    double zoneout_h, zoneout_c;
-    std::int64_t seed;  // of zoneout; -1 takes its mean
+#define UNROLLED_DIFFERENTIABLE(name, View, ...) View<const Real> name;
+#define UNROLLED_CONSTANT(name, Element, ...) Array<const Element> name;
+#include "rnn/operands.def"
 };
 
-template <class T>
-struct Outcome {
-    Steps<T> out;
-    T *h_n, *c_n;
-    T *saved;
+template <class Real>
+struct Outputs {
+    StepView<Real> out;  // (T, B, H)
+    Array<Real> h_n, c_n;
+    Array<Real> saved;  // for backward; null where there is none
 };
 
-template <class T>
+// What backward reads beside the problem, and the gradients it writes: d_x, d_h0, ... A null gradient is
+// zero where it is read and not computed where it is written.
+template <class Real>
 struct Gradients {
-    Steps<const T> out;  // of forward: (T, B, H)
-    const T *saved;
-    Steps<const T> grad_out;
-    const T *grad_h_n, *grad_c_n;
-    Steps<T> grad_x;
-    T *grad_h0, *grad_c0;
-    T *w_ih, *w_hh, *b_ih, *b_hh, *slope;
-    T *gain_ih, *gain_hh, *gain_cell, *bias_cell;
+    StepView<const Real> out;  // of forward
+    Array<const Real> saved;
+    StepView<const Real> grad_out;
+    Array<const Real> grad_h_n, grad_c_n;
+#define UNROLLED_DIFFERENTIABLE(name, View, ...) View<Real> d_##name;
+#define UNROLLED_CONSTANT(...)
+#include "rnn/operands.def"
 };
 
-// Who does what: each member of the team runs its own rows through all steps, or all members run all
-// rows together, each for its own units.
-struct Plan {
-    int members;
+// Each thread runs its own rows through all steps; or, where `splits_units`, all threads run all rows
+// together, each for its own hidden units, and synchronise once a step.
+struct Partition {
+    int threads;
     bool splits_units;
-    const std::int64_t *order;    // rows, member after member, the longest of each member first
-    const std::int64_t *lengths;  // beside `order`
-    const std::size_t *begins;    // members + 1 places in `order`
+    const std::int64_t *order;    // row indices, thread after thread, each thread's longest row first
+    const std::int64_t *lengths;  // of the rows in `order`
+    const std::size_t *begins;    // threads + 1 offsets into `order`
 };
 
-// Run a call on the instruction set in use; rnn.cpp shares out the work. They throw
-// std::invalid_argument for a length that is not in 0 .. T.
+// Run a recurrence on the selected instruction set. Throw std::invalid_argument for a length outside 0 .. T.
 template <class T>
-void forward(const Call<T> &call, const Outcome<T> &outcome);
+void forward(const Problem<T> &problem, const Outputs<T> &outputs);
 template <class T>
-void backward(const Call<T> &call, const Gradients<T> &gradients);
+void backward(const Problem<T> &problem, const Gradients<T> &gradients);
 
-// Elements that forward writes into `saved` for backward.
+// Number of elements that forward writes into `saved`.
 template <class T>
-std::size_t saved_elements(const Call<T> &call);
+std::size_t saved_elements(const Problem<T> &problem);
 
 }  // namespace unrolled

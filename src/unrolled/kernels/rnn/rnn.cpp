@@ -12,68 +12,72 @@ namespace unrolled {
 namespace {
 
 // Below this many floating-point operations for each member, waking it costs more than it saves.
-constexpr double kWorthATeam = 1.5e6;
+constexpr double kMinThreadWork = 1.5e6;
 // A step of a member must last this long for a meeting at its end to be cheap.
-constexpr double kWorthAMeeting = 2e5;
+constexpr double kMinStepWork = 2e5;
 // Weights beyond this do not stay in a member's cache, and every row alone would read them all again.
 constexpr double kCacheBytes = 2 << 20;
 
 template <class T>
-double step_work(const Call<T> &call) {
-    const double gates = call.cell == kRnn ? 1 : call.cell == kGru ? 3 : 4;
-    return 2.0 * gates * static_cast<double>(call.units) * static_cast<double>(call.units + call.inputs);
+double step_work(const Problem<T> &problem) {
+    const double gates = problem.cell == kRnn ? 1 : problem.cell == kGru ? 3 : 4;
+    return 2.0 * gates * static_cast<double>(problem.units) *
+           static_cast<double>(problem.units + problem.inputs);
 }
 
 // A plan and the arrays it points into.
-class Shares {
+class PartitionPlan {
 public:
     template <class T>
-    explicit Shares(const Call<T> &call) : order_(call.rows), lengths_(call.rows) {
+    explicit PartitionPlan(const Problem<T> &problem) : order_(problem.rows), lengths_(problem.rows) {
         std::iota(order_.begin(), order_.end(), std::int64_t{0});
         const auto length = [&](std::int64_t row) {
-            return call.lengths ? call.lengths[row] : static_cast<std::int64_t>(call.steps);
+            return problem.lengths ? problem.lengths[row] : static_cast<std::int64_t>(problem.steps);
         };
         double steps = 0;
-        for (std::size_t row = 0; row < call.rows; ++row) {
-            if (length(row) < 0 || length(row) > static_cast<std::int64_t>(call.steps))
+        for (std::size_t row = 0; row < problem.rows; ++row) {
+            if (length(row) < 0 || length(row) > static_cast<std::int64_t>(problem.steps))
                 throw std::invalid_argument(
-                    "lengths: each must be from 0 to T=" + std::to_string(call.steps) + "; got " +
+                    "lengths: each must be from 0 to T=" + std::to_string(problem.steps) + "; got " +
                     std::to_string(length(row)) + " in row " + std::to_string(row) + ".");
             steps += static_cast<double>(length(row));
         }
-        if (call.lengths)
+        if (problem.lengths)
             std::stable_sort(order_.begin(), order_.end(),
                              [&](auto a, auto b) { return length(a) > length(b); });
-        choose(call, steps);
-        deal(length);
-        plan_.order = order_.data(), plan_.lengths = lengths_.data(), plan_.begins = begins_.data();
+        choose_split(problem, steps);
+        assign_rows(length);
+        partition_.order = order_.data(), partition_.lengths = lengths_.data(),
+        partition_.begins = begins_.data();
     }
-    Shares(const Shares &) = delete;
-    const Plan &plan() const { return plan_; }
+    PartitionPlan(const PartitionPlan &) = delete;
+    const Partition &partition() const { return partition_; }
 
 private:
     std::vector<std::int64_t> order_, lengths_;
     std::vector<std::size_t> begins_;
-    Plan plan_{};
+    Partition partition_{};
 
     template <class T>
-    void choose(const Call<T> &call, double steps) {
-        const double a_row = step_work(call), work = a_row * steps;
-        const int threads = std::clamp(call.threads, 1, kMostMembers);
-        plan_.members = static_cast<int>(std::clamp(work / kWorthATeam, 1.0, static_cast<double>(threads)));
-        if (plan_.members == 1) return;
-        const auto blocks = static_cast<int>(call.units * sizeof(T) / 128);
-        const bool too_few = call.rows < static_cast<std::size_t>(2 * plan_.members);
+    void choose_split(const Problem<T> &problem, double steps) {
+        const double a_row = step_work(problem), work = a_row * steps;
+        const int threads = std::clamp(problem.threads, 1, kMaxThreads);
+        partition_.threads =
+            static_cast<int>(std::clamp(work / kMinThreadWork, 1.0, static_cast<double>(threads)));
+        if (partition_.threads == 1) return;
+        const auto blocks = static_cast<int>(problem.units * sizeof(T) / 128);
+        const bool too_few = problem.rows < static_cast<std::size_t>(2 * partition_.threads);
         const bool too_large = a_row / 2 * sizeof(T) > kCacheBytes;
-        const double together = a_row * steps / static_cast<double>(call.steps) / plan_.members;
-        plan_.splits_units = (too_few || too_large) && !call.gain_hh && together > kWorthAMeeting &&
-                             blocks >= 2 * plan_.members;
-        if (!plan_.splits_units) plan_.members = std::min(plan_.members, static_cast<int>(call.rows));
+        const double work_per_step = a_row * steps / static_cast<double>(problem.steps) / partition_.threads;
+        partition_.splits_units = (too_few || too_large) && !problem.gain_hh && work_per_step > kMinStepWork &&
+                                  blocks >= 2 * partition_.threads;
+        if (!partition_.splits_units)
+            partition_.threads = std::min(partition_.threads, static_cast<int>(problem.rows));
     }
     // The longest rows go round, so that all members have about as many steps.
     template <class F>
-    void deal(F length) {
-        const int groups = plan_.splits_units ? 1 : plan_.members;
+    void assign_rows(F length) {
+        const int groups = partition_.splits_units ? 1 : partition_.threads;
         const std::vector<std::int64_t> sorted = order_;
         std::size_t place = 0;
         for (int group = 0; group < groups; ++group) {
@@ -89,29 +93,29 @@ private:
 
 }  // namespace
 
-static const auto &kernels_for(const Call<float> &) { return selected().recurrence_float; }
-static const auto &kernels_for(const Call<double> &) { return selected().recurrence_double; }
+static const auto &kernels_for(const Problem<float> &) { return selected().rnn_float; }
+static const auto &kernels_for(const Problem<double> &) { return selected().rnn_double; }
 
 template <class T>
-void forward(const Call<T> &call, const Outcome<T> &outcome) {
-    const Shares shares(call);
-    kernels_for(call).forward(call, outcome, shares.plan());
+void forward(const Problem<T> &problem, const Outputs<T> &outputs) {
+    const PartitionPlan plan(problem);
+    kernels_for(problem).forward(problem, outputs, plan.partition());
 }
 template <class T>
-void backward(const Call<T> &call, const Gradients<T> &gradients) {
-    const Shares shares(call);
-    kernels_for(call).backward(call, gradients, shares.plan());
+void backward(const Problem<T> &problem, const Gradients<T> &gradients) {
+    const PartitionPlan plan(problem);
+    kernels_for(problem).backward(problem, gradients, plan.partition());
 }
 template <class T>
-std::size_t saved_elements(const Call<T> &call) {
-    return kernels_for(call).saved(call);
+std::size_t saved_elements(const Problem<T> &problem) {
+    return kernels_for(problem).saved(problem);
 }
 
-template void forward(const Call<float> &, const Outcome<float> &);
-template void forward(const Call<double> &, const Outcome<double> &);
-template void backward(const Call<float> &, const Gradients<float> &);
-template void backward(const Call<double> &, const Gradients<double> &);
-template std::size_t saved_elements(const Call<float> &);
-template std::size_t saved_elements(const Call<double> &);
+template void forward(const Problem<float> &, const Outputs<float> &);
+template void forward(const Problem<double> &, const Outputs<double> &);
+template void backward(const Problem<float> &, const Gradients<float> &);
+template void backward(const Problem<double> &, const Gradients<double> &);
+template std::size_t saved_elements(const Problem<float> &);
+template std::size_t saved_elements(const Problem<double> &);
 
 }  // namespace unrolled

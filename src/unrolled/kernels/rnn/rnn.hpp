@@ -8,46 +8,46 @@
 namespace unrolled::UNROLLED_ISA {
 
 template <class T, class F>
-void with_rule(const Call<T> &call, F f) {
-    if (call.cell == kGru) return f(GruRule<T>{});
-    if (call.cell == kLstm) return f(LstmRule<T>{});
-    f(RnnRule<T>{call.activation, call.slope ? *call.slope : T{}});
+void with_cell_rule(const Problem<T> &problem, F f) {
+    if (problem.cell == kGru) return f(GruRule<T>{});
+    if (problem.cell == kLstm) return f(LstmRule<T>{});
+    f(RnnRule<T>{problem.activation, problem.slope ? *problem.slope : T{}});
 }
 
-template <class Sweep>
-void run_sweep(Sweep &sweep, int members) {
-    Block block(sweep.carve(nullptr));
-    sweep.carve(block.data());
-    run_team(members, [](void *self, int member) { static_cast<Sweep *>(self)->run(member); }, &sweep);
+template <class Pass>
+void run_pass(Pass &pass, int threads) {
+    Buffer block(pass.layout_scratch(nullptr));
+    pass.layout_scratch(block.data());
+    run_threads(threads, [](void *self, int thread) { static_cast<Pass *>(self)->run(thread); }, &pass);
 }
 
 template <class T>
-void forward(const Call<T> &call, const Outcome<T> &outcome, const Plan &plan) {
-    with_rule(call, [&](auto rule) {
-        ForwardJob<T> job(call, outcome, plan, rule);
-        const ForwardRowsOf<T, decltype(rule)> cell_rows(job, rule);
-        Barrier meeting(plan.members);
-        Forward<T> sweep(job, cell_rows, meeting);
-        run_sweep(sweep, plan.members);
+void forward(const Problem<T> &problem, const Outputs<T> &outputs, const Partition &partition) {
+    with_cell_rule(problem, [&](auto rule) {
+        ForwardContext<T> context(problem, outputs, partition, rule);
+        const CellForwardPointwise<T, decltype(rule)> pointwise(context, rule);
+        Barrier barrier(partition.threads);
+        ForwardPass<T> pass(context, pointwise, barrier);
+        run_pass(pass, partition.threads);
     });
 }
 
 template <class T>
-void backward(const Call<T> &call, const Gradients<T> &gradients, const Plan &plan) {
-    with_rule(call, [&](auto rule) {
-        BackwardJob<T> job(call, gradients, plan, rule);
-        const BackwardRowsOf<T, decltype(rule)> cell_rows(job, rule);
-        Barrier meeting(plan.members);
-        Backward<T> sweep(job, cell_rows, meeting);
-        run_sweep(sweep, plan.members);
+void backward(const Problem<T> &problem, const Gradients<T> &gradients, const Partition &partition) {
+    with_cell_rule(problem, [&](auto rule) {
+        BackwardContext<T> context(problem, gradients, partition, rule);
+        const CellBackwardPointwise<T, decltype(rule)> pointwise(context, rule);
+        Barrier barrier(partition.threads);
+        BackwardPass<T> pass(context, pointwise, barrier);
+        run_pass(pass, partition.threads);
     });
 }
 
 // Elements that forward saves for backward.
 template <class T>
-std::size_t saved(const Call<T> &call) {
+std::size_t saved(const Problem<T> &problem) {
     std::size_t count = 0;
-    with_rule(call, [&](auto rule) { count = Shape<T>(call, rule).kept_in_all(call); });
+    with_cell_rule(problem, [&](auto rule) { count = Sizes<T>(problem, rule).saved_total(problem); });
     return count;
 }
 

@@ -50,15 +50,15 @@ void free_block(void *block, std::size_t bytes) noexcept {
 }
 
 // Written into the first bytes of a kept block, so that keeping one needs no memory and cannot fail.
-struct Kept {
-    Kept *older;
+struct CachedBlock {
+    CachedBlock *older;
     std::size_t bytes;
 };
 
 // The list of kept blocks lives as long as the process: threads may give back to its last moment.
 constinit std::mutex mutex;
-constinit Kept *newest = nullptr;
-constinit std::size_t kept_bytes = 0;
+constinit CachedBlock *newest = nullptr;
+constinit std::size_t n_cached_bytes = 0;
 
 // A fork waits until nobody works on the list, so that the child finds it whole and its mutex free.
 void lock() { mutex.lock(); }
@@ -67,36 +67,36 @@ void unlock() { mutex.unlock(); }
 [[maybe_unused]] const int registered = pthread_atfork(lock, unlock, unlock);
 
 // The newest kept block of just this size, or null.
-void *taken(std::size_t bytes) {
+void *take_cached(std::size_t bytes) {
     const std::lock_guard lock(mutex);
-    for (Kept **place = &newest; *place != nullptr; place = &(*place)->older) {
-        Kept *const block = *place;
+    for (CachedBlock **place = &newest; *place != nullptr; place = &(*place)->older) {
+        CachedBlock *const block = *place;
         if (block->bytes != bytes) continue;
         *place = block->older;
-        kept_bytes -= bytes;
+        n_cached_bytes -= bytes;
         return block;
     }
     return nullptr;
 }
 
 // Cut from the list, and return, the blocks that are too old to stay within `limit` bytes.
-Kept *cut(std::size_t limit) {
-    std::size_t total = 0;
-    Kept **place = &newest;
-    while (*place != nullptr && total + (*place)->bytes <= limit) {
-        total += (*place)->bytes;
+CachedBlock *evict(std::size_t limit) {
+    std::size_t horizontal_sum = 0;
+    CachedBlock **place = &newest;
+    while (*place != nullptr && horizontal_sum + (*place)->bytes <= limit) {
+        horizontal_sum += (*place)->bytes;
         place = &(*place)->older;
     }
-    Kept *const rest = *place;
+    CachedBlock *const rest = *place;
     *place = nullptr;
-    kept_bytes = total;
+    n_cached_bytes = horizontal_sum;
     return rest;
 }
 
-std::size_t free_all(Kept *blocks) noexcept {
+std::size_t free_all(CachedBlock *blocks) noexcept {
     std::size_t freed = 0;
     while (blocks != nullptr) {
-        const Kept block = *blocks;
+        const CachedBlock block = *blocks;
         free_block(blocks, block.bytes);
         freed += block.bytes;
         blocks = block.older;
@@ -106,44 +106,44 @@ std::size_t free_all(Kept *blocks) noexcept {
 
 }  // namespace
 
-void *borrow(std::size_t bytes) {
+void *acquire_buffer(std::size_t bytes) {
     const std::size_t size = rounded(bytes);
-    void *const block = taken(size);
+    void *const block = take_cached(size);
     return block != nullptr ? block : allocated(size);
 }
 
-void give_back(void *block, std::size_t bytes) noexcept {
+void return_buffer(void *block, std::size_t bytes) noexcept {
     const std::size_t size = rounded(bytes);
-    if (size > kKeptBytes) {
+    if (size > kMaxCachedBytes) {
         free_block(block, size);
         return;
     }
-    Kept *rest = nullptr;
+    CachedBlock *rest = nullptr;
     {
         const std::lock_guard lock(mutex);
-        newest = new (block) Kept{newest, size};
-        kept_bytes += size;
-        if (kept_bytes > kKeptBytes) rest = cut(kKeptBytes);
+        newest = new (block) CachedBlock{newest, size};
+        n_cached_bytes += size;
+        if (n_cached_bytes > kMaxCachedBytes) rest = evict(kMaxCachedBytes);
     }
     free_all(rest);
 }
 
-std::size_t release() noexcept {
-    Kept *rest = nullptr;
+std::size_t release_buffers() noexcept {
+    CachedBlock *rest = nullptr;
     {
         const std::lock_guard lock(mutex);
-        rest = cut(0);
+        rest = evict(0);
     }
     return free_all(rest);
 }
 
-std::size_t kept() noexcept {
+std::size_t cached_bytes() noexcept {
     const std::lock_guard lock(mutex);
-    return kept_bytes;
+    return n_cached_bytes;
 }
 
-Block::Block(std::size_t bytes) : bytes_(bytes), data_(borrow(bytes)) {}
-Block::~Block() { give_back(data_, bytes_); }
-void *Block::data() const noexcept { return data_; }
+Buffer::Buffer(std::size_t bytes) : bytes_(bytes), data_(acquire_buffer(bytes)) {}
+Buffer::~Buffer() { return_buffer(data_, bytes_); }
+void *Buffer::data() const noexcept { return data_; }
 
 }  // namespace unrolled

@@ -10,28 +10,28 @@ namespace unrolled {
 
 // Blocks given back are kept for the next borrower, at most this many bytes in all: the block given
 // back last stays, those given back longest ago go. A larger block is never kept.
-inline constexpr std::size_t kKeptBytes = std::size_t{512} << 20;
+inline constexpr std::size_t kMaxCachedBytes = std::size_t{512} << 20;
 
 // Memory of at least `bytes`, uninitialised, aligned to 64 bytes (from 4 MiB on to 2 MiB, on huge pages
 // where the system has them). Throws std::bad_alloc. These functions may be called from any thread.
-void *borrow(std::size_t bytes);
+void *acquire_buffer(std::size_t bytes);
 
 // Give a block back with the number of bytes it was borrowed with.
-void give_back(void *block, std::size_t bytes) noexcept;
+void return_buffer(void *block, std::size_t bytes) noexcept;
 
 // Free all that is kept; the answer is how many bytes that was.
-std::size_t release() noexcept;
+std::size_t release_buffers() noexcept;
 
 // How many bytes are kept now.
-std::size_t kept() noexcept;
+std::size_t cached_bytes() noexcept;
 
 // A borrowed block that goes back at the end of its scope.
-class Block {
+class Buffer {
 public:
-    explicit Block(std::size_t bytes);
-    ~Block();
-    Block(const Block &) = delete;
-    Block &operator=(const Block &) = delete;
+    explicit Buffer(std::size_t bytes);
+    ~Buffer();
+    Buffer(const Buffer &) = delete;
+    Buffer &operator=(const Buffer &) = delete;
     void *data() const noexcept;
 
 private:

@@ -6,20 +6,20 @@
 namespace unrolled {
 
 namespace baseline {
-extern const Kernels kernels;
+extern const KernelTable kernels;
 }
 #ifdef UNROLLED_X86
 namespace avx2 {
-extern const Kernels kernels;
+extern const KernelTable kernels;
 }
 namespace avx512 {
-extern const Kernels kernels;
+extern const KernelTable kernels;
 }
 #endif
 
 // Each line asks for the features that CMakeLists.txt compiles that table with.
-std::vector<const Kernels *> runnable() {
-    std::vector<const Kernels *> tables{&baseline::kernels};
+std::vector<const KernelTable *> runnable() {
+    std::vector<const KernelTable *> tables{&baseline::kernels};
 #ifdef UNROLLED_X86
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&avx2::kernels);
@@ -30,15 +30,15 @@ std::vector<const Kernels *> runnable() {
     return tables;
 }
 
-static std::atomic<const Kernels *> &current() {
-    static std::atomic<const Kernels *> table{runnable().back()};
+static std::atomic<const KernelTable *> &current() {
+    static std::atomic<const KernelTable *> table{runnable().back()};
     return table;
 }
 
-const Kernels &selected() { return *current().load(std::memory_order_relaxed); }
+const KernelTable &selected() { return *current().load(std::memory_order_relaxed); }
 
 bool select(const char *name) {
-    for (const Kernels *table : runnable())
+    for (const KernelTable *table : runnable())
         if (std::strcmp(table->name, name) == 0) {
             current().store(table, std::memory_order_relaxed);
             return true;

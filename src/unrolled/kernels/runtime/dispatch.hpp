@@ -10,16 +10,16 @@ namespace unrolled {
 
 // A recurrence for one element type.
 template <class T>
-struct RecurrenceKernels {
-    void (*forward)(const Call<T> &call, const Outcome<T> &outcome, const Plan &plan);
-    void (*backward)(const Call<T> &call, const Gradients<T> &gradients, const Plan &plan);
-    std::size_t (*saved)(const Call<T> &call);
+struct RnnKernels {
+    void (*forward)(const Problem<T> &problem, const Outputs<T> &outputs, const Partition &partition);
+    void (*backward)(const Problem<T> &problem, const Gradients<T> &gradients, const Partition &partition);
+    std::size_t (*saved)(const Problem<T> &problem);
 };
 
-struct Kernels {
+struct KernelTable {
     const char *name;
-    RecurrenceKernels<float> recurrence_float;
-    RecurrenceKernels<double> recurrence_double;
+    RnnKernels<float> rnn_float;
+    RnnKernels<double> rnn_double;
     void (*matmul)(const float *a, const float *b, float *c, std::size_t m, std::size_t n, std::size_t k,
                    int threads);
     void (*tanh_float)(const float *in, float *out, std::size_t n);
@@ -29,10 +29,10 @@ struct Kernels {
 };
 
 // Tables that were compiled in and that this processor can run, the plainest first.
-std::vector<const Kernels *> runnable();
+std::vector<const KernelTable *> runnable();
 
 // The table in use: at first the last of runnable().
-const Kernels &selected();
+const KernelTable &selected();
 
 // Use the table of that name; false if this processor cannot run it.
 bool select(const char *name);

@@ -1,8 +1,8 @@
 // Compiled once for each instruction set: CMakeLists.txt gives the flags and UNROLLED_ISA.
-#include "runtime/dispatch.hpp"
-#include "simd/math.hpp"
 #include "gemm/matmul.hpp"
 #include "rnn/rnn.hpp"
+#include "runtime/dispatch.hpp"
+#include "simd/math.hpp"
 
 #define UNROLLED_TEXT_OF(name) #name
 #define UNROLLED_TEXT(name) UNROLLED_TEXT_OF(name)
@@ -14,8 +14,8 @@ static void apply(const T *in, T *out, std::size_t n) {
     map(in, out, n, F{});
 }
 
-extern const Kernels kernels;
-const Kernels kernels{
+extern const KernelTable kernels;
+const KernelTable kernels{
     UNROLLED_TEXT(UNROLLED_ISA),
     {forward<float>, backward<float>, saved<float>},
     {forward<double>, backward<double>, saved<double>},

@@ -60,9 +60,9 @@ void wait_while(std::atomic<T> &value, T old) {
 }
 
 struct Task {
-    void (*body)(void *argument, int member) = nullptr;
+    void (*body)(void *argument, int thread) = nullptr;
     void *argument = nullptr;
-    int members = 0;
+    int threads = 0;
     int processor = -1;  // where the caller ran
 };
 
@@ -81,27 +81,27 @@ void leave_processor(int processor) {
 
 // A thread of our own and what it is to run. It never ends, so that a Worker is never freed.
 struct Worker {
-    std::atomic<Job> job{Job::none};
+    std::atomic<Job> context{Job::none};
     Task task;
-    int member = 0;
+    int thread = 0;
     Worker *next = nullptr;  // among the idle ones or in a team
 
     void set_job(Job now) {
-        job.store(now);  // sequentially consistent: notify looks for sleepers only after it
-        job.notify_one();
+        context.store(now);  // sequentially consistent: notify looks for sleepers only after it
+        context.notify_one();
     }
 
     void serve() noexcept {
         for (;;) {
-            wait_while(job, Job::none);
+            wait_while(context, Job::none);
             if (sched_getcpu() == task.processor) leave_processor(task.processor);
-            task.body(task.argument, member);
+            task.body(task.argument, thread);
             set_job(Job::none);
         }
     }
 };
 
-Worker *started() {
+Worker *start_worker() {
     auto worker = std::make_unique<Worker>();
     std::thread(&Worker::serve, worker.get()).detach();
     return worker.release();
@@ -123,40 +123,40 @@ struct OpenMP {
 };
 
 // A task on the threads of OpenMP, each of which calls run().
-struct Offer {
+struct OpenMPTask {
     const Task &task;
     const OpenMP &openmp;
-    bool taken = false;
+    bool has_run = false;
 
     static void run(void *data) {
-        auto &[task, openmp, taken] = *static_cast<Offer *>(data);
-        if (openmp.threads() < task.members) return;
-        const int member = openmp.thread();
-        if (member == 0) taken = true;
-        if (member < task.members) task.body(task.argument, member);
+        auto &[task, openmp, has_run] = *static_cast<OpenMPTask *>(data);
+        if (openmp.threads() < task.threads) return;
+        const int thread = openmp.thread();
+        if (thread == 0) has_run = true;
+        if (thread < task.threads) task.body(task.argument, thread);
     }
 };
 
 class Pool {
 public:
-    explicit Pool(bool with_openmp) : found_(!with_openmp) {}
+    explicit Pool(bool with_openmp) : has_searched_(!with_openmp) {}
 
     // Callers go in the order they came, each as soon as its members have a processor each.
-    void enter(int members) {
+    void enter(int threads) {
         std::unique_lock lock(mutex_);
         const auto ticket = tickets_++;
         turn_.wait(lock,
-                   [&] { return ticket == served_ && (running_ == 0 || running_ + members <= processors_); });
+                   [&] { return ticket == served_ && (running_ == 0 || running_ + threads <= processors_); });
         ++served_;
-        running_ += members;
-        if (!found_) openmp_.find();  // at the first call: whoever calls has imported torch
-        found_ = true;
+        running_ += threads;
+        if (!has_searched_) openmp_.find();  // at the first call: whoever calls has imported torch
+        has_searched_ = true;
         turn_.notify_all();
     }
 
-    void leave(int members) {
+    void leave(int threads) {
         const std::lock_guard lock(mutex_);
-        running_ -= members;
+        running_ -= threads;
         turn_.notify_all();
     }
 
@@ -164,41 +164,41 @@ public:
     // It is asked for the number it was set to: asked for fewer it would end those beyond.
     bool run_with_openmp(const Task &task) {
         if (openmp_.parallel == nullptr) return false;
-        Offer offer{task, openmp_};
-        openmp_.parallel(Offer::run, &offer, 0, 0);
-        return offer.taken;
+        OpenMPTask task_on_openmp{task, openmp_};
+        openmp_.parallel(OpenMPTask::run, &task_on_openmp, 0, 0);
+        return task_on_openmp.has_run;
     }
 
     void run_with_workers(const Task &task) {
-        Worker *const team = take(task.members);
-        int member = 1;
+        Worker *const team = acquire_workers(task.threads);
+        int thread = 1;
         for (Worker *worker = team; worker != nullptr; worker = worker->next) {
             worker->task = task;
-            worker->member = member++;
+            worker->thread = thread++;
             worker->set_job(Job::posted);
         }
         task.body(task.argument, 0);
         for (Worker *worker = team; worker != nullptr; worker = worker->next)
-            wait_while(worker->job, Job::posted);
+            wait_while(worker->context, Job::posted);
         const std::lock_guard lock(mutex_);
-        give_back(team);
+        return_workers(team);
     }
 
 private:
-    Worker *take(int members) {
+    Worker *acquire_workers(int threads) {
         const std::lock_guard lock(mutex_);
         Worker *team = nullptr;
         try {
-            for (int member = 1; member < members; ++member) {
-                Worker *const worker = idle_ != nullptr ? idle_ : started();
+            for (int thread = 1; thread < threads; ++thread) {
+                Worker *const worker = idle_ != nullptr ? idle_ : start_worker();
                 idle_ = worker->next;
                 worker->next = team;
                 team = worker;
             }
         } catch (const std::exception &error) {
-            give_back(team);
+            return_workers(team);
             throw std::runtime_error("run_team: the system refused to start one of " +
-                                     std::to_string(members) + " threads (" + error.what() +
+                                     std::to_string(threads) + " threads (" + error.what() +
                                      "). Ask for fewer threads or raise the limit of processes (ulimit -u).");
         }
         return team;
@@ -206,7 +206,7 @@ private:
 
     // Restores the order they were taken in: a worker runs the same member call after call, and finds
     // that member's share of the weights in its cache.
-    void give_back(Worker *team) {
+    void return_workers(Worker *team) {
         while (team != nullptr) {
             Worker *const worker = team;
             team = worker->next;
@@ -220,7 +220,7 @@ private:
     const int processors_ = static_cast<int>(std::thread::hardware_concurrency());
     int running_ = 0;  // members of the teams that run now
     std::uint64_t tickets_ = 0, served_ = 0;
-    bool found_;  // whether OpenMP was looked for
+    bool has_searched_;  // whether OpenMP was looked for
     OpenMP openmp_;
     Worker *idle_ = nullptr;
 };
@@ -237,29 +237,29 @@ void begin_in_child() { pool = new (place) Pool(false); }
 [[maybe_unused]] const int registered =
     (pool = new (place) Pool(true), pthread_atfork(nullptr, nullptr, begin_in_child));
 
-struct Turn {
-    const int members;
-    explicit Turn(int count) : members(count) { pool->enter(members); }
-    ~Turn() { pool->leave(members); }
+struct Admission {
+    const int threads;
+    explicit Admission(int count) : threads(count) { pool->enter(threads); }
+    ~Admission() { pool->leave(threads); }
 };
 
 }  // namespace
 
-void run_team(int members, void (*body)(void *argument, int member), void *argument) {
-    if (members <= 1) {
-        if (members == 1) body(argument, 0);
+void run_threads(int threads, void (*body)(void *argument, int thread), void *argument) {
+    if (threads <= 1) {
+        if (threads == 1) body(argument, 0);
         return;
     }
-    const Task task{body, argument, members, sched_getcpu()};
-    const Turn turn(members);
+    const Task task{body, argument, threads, sched_getcpu()};
+    const Admission admission(threads);
     if (!pool->run_with_openmp(task)) pool->run_with_workers(task);
 }
 
-Barrier::Barrier(int members) : members_(members), arrived_(0), round_(0) {}
+Barrier::Barrier(int threads) : threads_(threads), arrived_(0), round_(0) {}
 
 void Barrier::wait() {
     const unsigned round = round_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < members_) {
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < threads_) {
         wait_while(round_, round);
         return;
     }

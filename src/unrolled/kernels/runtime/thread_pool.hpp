@@ -13,19 +13,19 @@ namespace unrolled {
 // The threads are torch's where it was set to use as many in the calling thread, else a pool's.
 // Calls from several threads run beside one another as long as the processors suffice, else in turn.
 // Throws std::runtime_error, before any body starts, if the system refuses a thread.
-void run_team(int members, void (*body)(void *argument, int member), void *argument);
+void run_threads(int threads, void (*body)(void *argument, int thread), void *argument);
 
 // Where `members` threads wait for one another, any number of times: what each wrote before wait() all
 // read after it. It must outlive the run_team() in which it is used.
 class Barrier {
 public:
-    explicit Barrier(int members);
+    explicit Barrier(int threads);
     Barrier(const Barrier &) = delete;
     Barrier &operator=(const Barrier &) = delete;
     void wait();
 
 private:
-    const int members_;
+    const int threads_;
     alignas(64) std::atomic<int> arrived_;  // a cache line for each: waiting threads read only round_
     alignas(64) std::atomic<unsigned> round_;
 };

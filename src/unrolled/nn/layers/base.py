@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled import kernels
+from unrolled.kernels.loading import warn_missing
 from unrolled.nn.layers.inputs import InputSpec, LayerInputs, check_inputs, restore_layout
 from unrolled.nn.layers.parameters import RecurrentParameters
 from unrolled.nn.ops import fused, launch, torch_internals
@@ -80,7 +81,7 @@ class RecurrentLayer(RecurrentParameters):
             output, state = self._run_fused(call)
             return restore_layout(call, output, state, batch_first=self.batch_first)
         if backend.reasons[0] is _KERNELS_MISSING:
-            kernels.say_missing_once(stacklevel=5)
+            warn_missing(stacklevel=4)
         run = self._run_torch if backend.name == "torch" else self._run_reference
         if call.cast is None:
             output, state = run(call, self._weights())

@@ -1,11 +1,11 @@
-"""A recurrence as two operators that a graph can hold: for torch.compile, torch.export and modes.
+"""Custom operators of a recurrence that a graph can hold: for torch.compile, torch.export and modes.
 
-    unrolled::recurrence             operands, seed, rule -> out, h_n, c_n, saved
-    unrolled::recurrence_backward    the same, and what came back -> the gradients that are wanted
+    unrolled::recurrence             operands, seed, settings -> out, h_n, c_n, saved
+    unrolled::recurrence_backward    these, and the results and their gradients -> the needed gradients
 
 The shapes of their results follow from those of their operands, so that no step is ever traced. How much
 is saved depends on the instruction set too: a graph holds the size of the one that was selected when it
-was made, and its backward pass refuses, in a sentence, what has another size.
+was made, and its backward pass refuses another size with an error.
 """
 
 from collections.abc import Sequence
@@ -14,123 +14,136 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unrolled.kernels.operands import INDEX, LEARNED, N_DIFFERENTIABLE, OPERANDS
 from unrolled.nn.ops import launch
 from unrolled.nn.ops.double_backward import differentiable_backward, is_backward_differentiated
-from unrolled.nn.ops.launch import LSTM, N_DIFFERENTIABLE, OPERANDS, RecurrenceSpec
+from unrolled.nn.ops.launch import LSTM, RecurrenceSpec
 
-_COUNT = len(OPERANDS)
-_GIVEN = (
-    "Tensor x, Tensor? h0, Tensor? c0, Tensor w_ih, Tensor w_hh, Tensor? b_ih, Tensor? b_hh, Tensor? slope, "
-    "Tensor? gain_ih, Tensor? gain_hh, Tensor? gain_cell, Tensor? bias_cell, "
-    "Tensor? lengths, Tensor? resets, Tensor? mask, Tensor? seed, "
-    "int cell, int activation, bool reverse, float zoneout_h, float zoneout_c"
+_N_OPERANDS = len(OPERANDS)
+_PROBLEM = ", ".join(
+    [f"Tensor{'' if operand.is_required else '?'} {operand.name}" for operand in OPERANDS]
+    + ["Tensor? seed", "int cell", "int activation", "bool reverse", "float zoneout_h", "float zoneout_c"]
 )
-_RULE = slice(_COUNT + 1, _COUNT + 6)
+_SETTINGS = slice(_N_OPERANDS + 1, _N_OPERANDS + 6)
 
 
 def trace_recurrence(
-    settings: Sequence[Any], places: Sequence[int], operands: Sequence[Tensor], seed: int | Tensor | None
+    settings: Sequence[Any], present: Sequence[int], operands: Sequence[Tensor], seed: int | Tensor | None
 ) -> list[Tensor]:
     """Put the operator into the graph.
 
     Args:
-        settings: of the `Rule`; the rule itself, which is part of the compiled room, cannot be traced.
-        places: of the operands.
-        operands: those of the rule.
+        settings: of the `RecurrenceSpec`; the spec itself holds a compiled object, which cannot be traced.
+        present: indices of the operands.
+        operands: those of the spec.
         seed: of zoneout's masks; None for their mean.
 
     Returns:
         out (T, B, H), h_n (B, H) and, of an LSTM, c_n (B, H).
     """
     saves = torch.is_grad_enabled() and any(operand.requires_grad for operand in operands)
-    every: list[Tensor | None] = [None] * _COUNT
-    for place, operand in zip(places, operands, strict=True):
-        every[place] = operand
-    drawn = torch.tensor(seed) if isinstance(seed, int) else seed
-    out, h_n, c_n, _ = recurrence(*every, drawn, *settings, saves)
+    all_operands: list[Tensor | None] = [None] * _N_OPERANDS
+    for index, operand in zip(present, operands, strict=True):
+        all_operands[index] = operand
+    seed_tensor = torch.tensor(seed) if isinstance(seed, int) else seed
+    out, h_n, c_n, _ = recurrence(*all_operands, seed_tensor, *settings, saves)
     return [out, h_n, c_n] if settings[0] == LSTM else [out, h_n]
 
 
-def _taken(given: Sequence[Any]) -> tuple[RecurrenceSpec, int, tuple[Tensor, ...]]:
-    """The rule, the seed and the operands that are there, of what an operator was given."""
-    places = tuple(k for k in range(_COUNT) if given[k] is not None)
-    seed = given[_COUNT]
+def _present(arguments: Sequence[Any]) -> tuple[int, ...]:
+    return tuple(index for index in range(_N_OPERANDS) if arguments[index] is not None)
+
+
+def _parse(arguments: Sequence[Any]) -> tuple[RecurrenceSpec, int, tuple[Tensor, ...]]:
+    """Read the spec, the seed and the operands out of an operator's arguments."""
+    present, seed = _present(arguments), arguments[_N_OPERANDS]
     return (
-        launch.recurrence_spec(*given[_RULE], places),
+        launch.recurrence_spec(*arguments[_SETTINGS], present),
         -1 if seed is None else int(seed),
-        tuple(given[k] for k in places),
+        tuple(arguments[index] for index in present),
     )
 
 
 @torch.library.custom_op(
     "unrolled::recurrence", mutates_args=(), device_types="cpu",
-    schema=f"({_GIVEN}, bool saves) -> (Tensor, Tensor, Tensor, Tensor)",
+    schema=f"({_PROBLEM}, bool saves) -> (Tensor, Tensor, Tensor, Tensor)",
 )  # fmt: skip
-def recurrence(*given: Any) -> tuple[Tensor, ...]:
-    """All steps; c_n and `saved` are empty where there are none."""
-    rule, seed, operands = _taken(given)
-    out, h_n, *others = launch.forward(rule, seed, operands, saves=given[-1])
+def recurrence(*arguments: Any) -> tuple[Tensor, ...]:
+    """Run all steps; c_n and `saved` are empty where there are none."""
+    spec, seed, operands = _parse(arguments)
+    out, h_n, *others = launch.forward(spec, seed, operands, saves=arguments[-1])
     return out, h_n, *(operands[0].new_empty(0) if other is None else other for other in others)
 
 
 @torch.library.custom_op(
     "unrolled::recurrence_backward", mutates_args=(), device_types="cpu",
-    schema=f"({_GIVEN}, Tensor out, Tensor saved, Tensor? grad_out, Tensor? grad_h_n, Tensor? grad_c_n, "
-    "bool wants_x, bool wants_state, bool wants_learned) -> Tensor[]",
+    schema=f"({_PROBLEM}, Tensor out, Tensor saved, Tensor? grad_out, Tensor? grad_h_n, Tensor? grad_c_n, "
+    "bool needs_x, bool needs_state, bool needs_learned) -> Tensor[]",
 )  # fmt: skip
-def recurrence_backward(*given: Any) -> list[Tensor]:
-    """The gradients that are wanted, in the order of the operands."""
-    rule, seed, operands = _taken(given)
-    out, saved, *grads = given[_RULE.stop : -3]
-    needs = tuple(_is_wanted(place, given[-3:]) for place in rule.places)
-    found = launch.backward(rule, seed, operands, (out, saved), tuple(grads), needs)
-    return [gradient for gradient in found if gradient is not None]
+def recurrence_backward(*arguments: Any) -> list[Tensor]:
+    """Compute the gradients that are needed, in the order of the operands."""
+    spec, seed, operands = _parse(arguments)
+    out, saved, *grads = arguments[_SETTINGS.stop : -3]
+    needs = tuple(_is_needed(index, arguments[-3:]) for index in spec.present)
+    grads = grads[: 3 if spec.cell == LSTM else 2]  # the other cells' c_n is empty
+    gradients = launch.backward(spec, seed, operands, (out, saved), tuple(grads), needs)
+    return [gradient for gradient in gradients if gradient is not None]
 
 
-def _is_wanted(place: int, wants: Sequence[bool]) -> bool:
-    """Whether the gradient of the operand at this place is among the wanted: of x, the state, the learned."""
-    return place < N_DIFFERENTIABLE and wants[min((place + 1) // 2, 2)]
+def _is_needed(index: int, needs: Sequence[bool]) -> bool:
+    """Tell whether a gradient is needed, given whether x's, the state's and the learned ones are."""
+    needs_x, needs_state, needs_learned = needs
+    if index in LEARNED:
+        return needs_learned
+    return index < N_DIFFERENTIABLE and (needs_x if index == INDEX["x"] else needs_state)
 
 
 @recurrence.register_fake
-def _recurrence_shapes(*given: Any) -> tuple[Tensor, ...]:
-    x, w_hh, saves = given[0], given[4], given[-1]
-    places = tuple(k for k in range(_COUNT) if given[k] is not None)
-    rule, (T, B, F), H = launch.recurrence_spec(*given[_RULE], places), x.shape, w_hh.shape[1]
-    kept = T * B * launch.saved_elements(rule, 1, 1, int(F), int(H), x.dtype is torch.float64) if saves else 0
-    c_n = x.new_empty(B, H) if rule.cell == LSTM else x.new_empty(0)
-    return x.new_empty(T, B, H), x.new_empty(B, H), c_n, x.new_empty(kept)
+def _recurrence_shapes(*arguments: Any) -> tuple[Tensor, ...]:
+    x, weight_hh, saves = arguments[INDEX["x"]], arguments[INDEX["weight_hh"]], arguments[-1]
+    spec = launch.recurrence_spec(*arguments[_SETTINGS], _present(arguments))
+    (T, B, F), H = x.shape, weight_hh.shape[1]
+    n_saved = T * B * launch.saved_elements(spec, 1, 1, int(F), int(H), x.dtype) if saves else 0
+    c_n = x.new_empty(B, H) if spec.cell == LSTM else x.new_empty(0)
+    return x.new_empty(T, B, H), x.new_empty(B, H), c_n, x.new_empty(n_saved)
 
 
 @recurrence_backward.register_fake
-def _recurrence_backward_shapes(*given: Any) -> list[Tensor]:
-    wanted = [(k, given[k]) for k in range(_COUNT) if given[k] is not None and _is_wanted(k, given[-3:])]
-    return [launch.empty_gradient(t) if k == 0 else t.new_empty(t.shape) for k, t in wanted]
+def _recurrence_backward_shapes(*arguments: Any) -> list[Tensor]:
+    needed = [index for index in _present(arguments) if _is_needed(index, arguments[-3:])]
+    return [
+        launch.empty_gradient(tensor) if index == INDEX["x"] else tensor.new_empty(tensor.shape)
+        for index, tensor in ((index, arguments[index]) for index in needed)
+    ]
 
 
-def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    ctx.save_for_backward(*inputs[: _COUNT + 1], output[0], output[3])
-    ctx.rule = inputs[_RULE]
+def _save_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    ctx.save_for_backward(*inputs[: _N_OPERANDS + 1], output[0], output[3])
+    ctx.settings = inputs[_SETTINGS]
     ctx.instruction_set = launch.instruction_set()
     ctx.set_materialize_grads(False)
 
 
 def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-    *every, seed, out, saved = ctx.saved_tensors
+    *operands, seed, out, saved = ctx.saved_tensors
     grads, needs = grads[:3], ctx.needs_input_grad
-    places = tuple(k for k in range(_COUNT) if every[k] is not None)
+    present = _present(operands)
     if is_backward_differentiated(grads):
-        rule, operands = launch.recurrence_spec(*ctx.rule, places), [every[k] for k in places]
-        found = differentiable_backward(
-            rule, -1 if seed is None else seed, operands, grads, [needs[k] for k in places]
+        spec = launch.recurrence_spec(*ctx.settings, present)
+        gradients = differentiable_backward(
+            spec,
+            -1 if seed is None else seed,
+            [operands[k] for k in present],
+            grads,
+            [needs[k] for k in present],
         )
-        by_place = dict(zip(places, found, strict=True))
+        by_index = dict(zip(present, gradients, strict=True))
     else:
         launch.check_instruction_set(ctx.instruction_set)
-        wants = needs[0], any(needs[1:3]), any(needs[3:N_DIFFERENTIABLE])
-        given = recurrence_backward(*every, seed, *ctx.rule, out, saved, *grads, *wants)
-        by_place = dict(zip([k for k in places if _is_wanted(k, wants)], given, strict=True))
-    return tuple(by_place.get(k) for k in range(_COUNT + 1 + len(ctx.rule) + 1))
+        needed = needs[0], any(needs[1 : LEARNED.start]), any(needs[k] for k in LEARNED)
+        results = recurrence_backward(*operands, seed, *ctx.settings, out, saved, *grads, *needed)
+        by_index = dict(zip([k for k in present if _is_needed(k, needed)], results, strict=True))
+    return tuple(by_index.get(k) for k in range(_N_OPERANDS + 1 + len(ctx.settings) + 1))
 
 
-recurrence.register_autograd(_differentiate, setup_context=_keep)
+recurrence.register_autograd(_differentiate, setup_context=_save_context)

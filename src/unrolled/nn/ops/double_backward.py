@@ -1,4 +1,4 @@
-"""A backward pass that can be differentiated again, or mapped: the reference's, over the same operands.
+"""Backward pass that can be differentiated again, or mapped: the reference's, over the same operands.
 
 Shapes: T steps, B rows, H hidden units.
 """
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unrolled.kernels.operands import OPERANDS
 from unrolled.nn.cells.core import (
     NONLINEARITIES,
     GRUCell,
@@ -23,20 +24,16 @@ from unrolled.nn.cells.core import (
 )
 from unrolled.nn.cells.zoneout import Zoneout
 from unrolled.nn.ops import torch_internals
-from unrolled.nn.ops.launch import OPERANDS, RNN, RecurrenceSpec
+from unrolled.nn.ops.launch import RNN, RecurrenceSpec
 from unrolled.nn.ops.unroll import unroll
 
-WEIGHT_FIELDS = {  # of the weights, by the operands' names and in their order
-    "w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih", "b_hh": "bias_hh", "slope": "slope",
-    "gain_ih": "gain_ih", "gain_hh": "gain_hh", "gain_cell": "gain_cell", "bias_cell": "bias_cell",
-}  # fmt: skip
 CELL_TYPES: tuple[tuple[Any, Any, Any], ...] = (  # of each cell, as the kernels number them
     (RNNCell, RNNState, RNNWeights), (GRUCell, GRUState, GRUWeights), (LSTMCell, LSTMState, LSTMWeights),
 )  # fmt: skip
 
 
 def is_backward_differentiated(grads: Sequence[Tensor | None]) -> bool:
-    """Whether a backward pass is itself differentiated, or mapped over a batch of gradients."""
+    """Tell whether a backward pass is itself differentiated, or mapped over a batch of gradients."""
     return (
         torch.is_grad_enabled()
         or torch_internals.transform_level() is not None
@@ -45,55 +42,55 @@ def is_backward_differentiated(grads: Sequence[Tensor | None]) -> bool:
 
 
 def differentiable_backward(
-    rule: RecurrenceSpec, seed: int | Tensor, operands: Sequence[Tensor], grads: Sequence[Tensor | None],
+    spec: RecurrenceSpec, seed: int | Tensor, operands: Sequence[Tensor], grads: Sequence[Tensor | None],
     needs: Sequence[bool],
 ) -> list[Tensor | None]:  # fmt: skip
-    """The gradients of the operands, as functions of the operands and of `grads`.
+    """Compute the gradients of the operands, as functions of the operands and of `grads`.
 
     Args:
-        rule: which recurrence.
+        spec: which recurrence.
         seed: of zoneout's masks; -1 for their mean.
-        operands: those that `rule.places` names.
+        operands: those of `spec.present`.
         grads: of out (T, B, H), h_n and c_n ([1,] B, H); None for zeros.
-        needs: which of the operands' gradients are asked for.
+        needs: for each operand, whether its gradient is needed.
 
     Returns:
-        One for each operand; None for zeros and for what nobody asked.
+        One for each operand; None for zeros and for what is not needed.
     """
-    found: list[Tensor | None] = [None] * len(operands)
-    asked = [k for k, need in enumerate(needs) if need]
+    needed = [k for k, is_needed in enumerate(needs) if is_needed]
     is_differentiated = torch.is_grad_enabled()  # else only the gradients are a batch
     with torch.enable_grad():
         # Aliases, so that a weight of which x was computed gets what it does here and no more.
-        fresh = [t.view_as(t) if need else t for t, need in zip(operands, needs, strict=True)]
-        output, state = _reference(rule, seed, fresh)
+        aliases = [t.view_as(t) if is_needed else t for t, is_needed in zip(operands, needs, strict=True)]
+        output, state = _run_reference(spec, seed, aliases)
         reached = [
-            (y, g.reshape(y.shape)) for y, g in zip((output, *state), grads, strict=False)
-            if g is not None and y.requires_grad
-        ]  # fmt: skip
+            (result, grad.reshape(result.shape))
+            for result, grad in zip((output, *state), grads, strict=False)
+            if grad is not None and result.requires_grad
+        ]
         if not reached:
-            return found
+            return [None] * len(operands)
         gradients = torch.autograd.grad(
-            [y for y, _ in reached], [fresh[k] for k in asked], [g for _, g in reached],
+            [result for result, _ in reached], [aliases[k] for k in needed], [grad for _, grad in reached],
             create_graph=is_differentiated, allow_unused=True,
         )  # fmt: skip
-    for k, gradient in zip(asked, gradients, strict=True):
-        found[k] = gradient
-    return found
+    by_operand = dict(zip(needed, gradients, strict=True))
+    return [by_operand.get(k) for k in range(len(operands))]
 
 
-def _reference(rule: RecurrenceSpec, seed: int | Tensor, operands: Sequence[Tensor]) -> tuple[Tensor, Any]:
-    """The same recurrence by the reference `unroll`."""
-    given = {OPERANDS[place]: operand for place, operand in zip(rule.places, operands, strict=True)}
-    cell, state, weights = CELL_TYPES[rule.cell]
-    rates = (rule.zoneout_h, rule.zoneout_c)[: len(state._fields)]
+def _run_reference(
+    spec: RecurrenceSpec, seed: int | Tensor, operands: Sequence[Tensor]
+) -> tuple[Tensor, Any]:
+    """Run the recurrence by the reference `unroll`."""
+    named = {OPERANDS[index].name: operand for index, operand in zip(spec.present, operands, strict=True)}
+    cell, state, weights = CELL_TYPES[spec.cell]
+    rates = (spec.zoneout_h, spec.zoneout_c)[: len(state._fields)]
     zoneout = Zoneout(rates, None if isinstance(seed, int) and seed < 0 else seed) if any(rates) else None
-    output, ended = unroll(
-        cell(NONLINEARITIES[rule.activation]) if rule.cell == RNN else cell(),
-        given["x"],
-        weights(**{field: given[name] for name, field in WEIGHT_FIELDS.items() if name in given}),
-        state(*(given[name] for name in ("h0", "c0") if name in given)) if "h0" in given else None,
-        lengths=given.get("lengths"), resets=given.get("resets"), reverse=rule.reverse,
-        dropped=given.get("mask"), zoneout=zoneout,
+    return unroll(
+        cell(NONLINEARITIES[spec.activation]) if spec.cell == RNN else cell(),
+        named["x"],
+        weights(**{name: named[name] for name in weights._fields if name in named}),
+        state(*(named[name] for name in ("h0", "c0") if name in named)) if "h0" in named else None,
+        lengths=named.get("lengths"), resets=named.get("resets"), reverse=spec.reverse,
+        dropped=named.get("mask"), zoneout=zoneout,
     )  # fmt: skip
-    return output, ended

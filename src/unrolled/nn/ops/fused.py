@@ -1,8 +1,8 @@
-"""The same loop as `unroll`, as one operator on the kernels, forward and backward.
+"""Fused `unroll`: all steps of a recurrence as one operator on the kernels, forward and backward.
 
-Eager calls go through an `autograd.Function`, the cheapest door that torch has; without a gradient to
-come they go straight to the kernels. Under `torch.compile`, `torch.export` and dispatch modes the
-operators of `unrolled.nn.ops.custom_op` stand in the graph. A second derivative is the reference's.
+Eager calls go through an `autograd.Function`, the cheapest way into autograd; without a gradient to come they
+go straight to the kernels. Under `torch.compile`, `torch.export` and dispatch modes the operators of
+`unrolled.nn.ops.custom_op` stand in the graph. A second derivative is the reference's.
 
 Shapes: T steps, B rows, F inputs, H hidden units.
 """
@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ArgumentError
+from unrolled.kernels.operands import LEARNED, OPERANDS
 from unrolled.nn.cells.core import NONLINEARITIES, GRUCell, LSTMCell, RNNCell
 from unrolled.nn.cells.zoneout import Zoneout
 from unrolled.nn.ops import custom_op, launch, torch_internals
 from unrolled.nn.ops.checks import check_lengths, check_resets
 from unrolled.nn.ops.double_backward import (
     CELL_TYPES,
-    WEIGHT_FIELDS,
     differentiable_backward,
     is_backward_differentiated,
 )
@@ -29,7 +29,8 @@ from unrolled.nn.ops.launch import RecurrenceSpec
 _CELL_NUMBERS: dict[type, tuple[int, Any]] = {
     cell: (number, state) for number, (cell, state, _) in enumerate(CELL_TYPES)
 }
-_PLAIN = {Tensor, nn.Parameter}  # whose numbers lie where data_ptr says
+_WEIGHT_NAMES = [OPERANDS[index].name for index in LEARNED]
+_PLAIN = {Tensor, nn.Parameter}  # classes whose numbers lie where the description says
 
 
 def fused_unroll(
@@ -44,11 +45,11 @@ def fused_unroll(
     dropped: Tensor | None = None,
     zoneout: Zoneout | None = None,
 ) -> tuple[Tensor, Any]:
-    """Run a cell over its inputs, as `unrolled.nn.ops.unroll` does, all steps as one operator.
+    """Run a cell over its inputs as `unrolled.nn.unroll` does, all steps as one operator.
 
     Args:
-        cell: one that the kernels know: an LSTM without a projection, a GRU, an RNN whose activation
-            has a name.
+        cell: one that has a kernel: an LSTM without a projection, a GRU, an RNN whose activation has a
+            name.
         inputs: (T, B, F), float32 or float64, on the CPU; without a copy where the last axis is
             contiguous.
         weights: the cell's.
@@ -63,7 +64,7 @@ def fused_unroll(
         What the reference returns, equal up to rounding; equal to the bit from call to call.
 
     Raises:
-        ArgumentError: the kernels do not know the cell, an argument has another shape, dtype or
+        ArgumentError: the cell has no kernel, an argument has another shape, dtype or
             device, F is 0, `dropped` wants a gradient, or a transform of `torch.func` or forward mode
             is active.
 
@@ -90,7 +91,7 @@ def fused_unroll(
         )
     if torch_internals.transform_level() is not None or torch_internals.is_in_forward_mode():
         raise ArgumentError(
-            "unroll: expected a call outside torch.func and forward mode, which the kernels do not know;"
+            "unroll: expected a call outside torch.func and forward mode, which the kernels do not support;"
             " got one inside. Run unrolled.nn.unroll."
         )
     if lengths is not None:
@@ -108,32 +109,32 @@ def fused_unroll_validated(
     lengths: Tensor | None, resets: Tensor | None, reverse: bool, dropped: Tensor | None,
     zoneout: Zoneout | None,
 ) -> tuple[Tensor, Any]:  # fmt: skip
-    """As `unroll`, of what a layer has checked: lengths int64 (B,), resets bool (B, T), F at least 1."""
-    every = _all_operands(inputs, state, weights, (lengths, resets, dropped))
-    places = tuple([k for k, operand in enumerate(every) if operand is not None])
-    operands = tuple([every[k] for k in places])
+    """Run `fused_unroll` on validated arguments: lengths int64 (B,), resets bool (B, T), F at least 1."""
+    all_operands = _all_operands(inputs, state, weights, (lengths, resets, dropped))
+    present = tuple([k for k, operand in enumerate(all_operands) if operand is not None])
+    operands = tuple([all_operands[k] for k in present])
     settings = cell_settings(cell, weights, reverse=reverse, rates=() if zoneout is None else zoneout.rates)
     seed = None if zoneout is None else zoneout.seed
     if torch.compiler.is_compiling():
-        output, *ended = custom_op.trace_recurrence(settings, places, operands, seed)
+        output, *final = custom_op.trace_recurrence(settings, present, operands, seed)
     else:
-        output, *ended = run_recurrence(launch.recurrence_spec(*settings, places), operands, seed)
-    return output, _CELL_NUMBERS[type(cell)][1](*ended)
+        output, *final = run_recurrence(launch.recurrence_spec(*settings, present), operands, seed)
+    return output, _CELL_NUMBERS[type(cell)][1](*final)
 
 
 def cell_settings(
     cell: Any, weights: Any, *, reverse: bool, rates: tuple[float, ...] = ()
 ) -> tuple[int, int, bool, float, float]:
-    """The settings of the `Rule` of a cell.
+    """Return the `settings` of the `RecurrenceSpec` of a cell.
 
     Args:
         cell: what is to run.
         weights: its weights.
-        reverse: whether it runs from the end.
+        reverse: whether it runs from the last step to the first.
         rates: of zoneout.
 
     Raises:
-        ArgumentError: the kernels do not know it.
+        ArgumentError: the cell has no kernel, or another number of rates than its state has parts.
     """
     if not has_kernel(cell) or getattr(weights, "weight_hr", None) is not None:
         raise ArgumentError(
@@ -152,15 +153,21 @@ def cell_settings(
 
 
 def has_kernel(cell: Any) -> bool:
-    """Whether the kernels have this cell; a projection is the weights' matter."""
+    """Tell whether a cell has a kernel; whether its weights have a projection is another question."""
     return type(cell) in _CELL_NUMBERS and isinstance(getattr(cell, "nonlinearity", ""), str)
 
 
 def default_spec(cell: Any, weights_type: Any, present: tuple[bool, ...]) -> RecurrenceSpec:
-    """The rule of a run forward, from zeros, with no more than these weights, of a cell the kernels know."""
+    """Return the spec of a cell that runs forward, from zeros, with these weights and no other operands.
+
+    Args:
+        cell: one that has a kernel.
+        weights_type: the NamedTuple of its weights.
+        present: for each field of these, whether it is there.
+    """
     # By names alone, so that nobody's callable is hashed or kept.
-    kind: Any = type(cell)
-    return _default_spec(kind, getattr(cell, "nonlinearity", None), weights_type, present)
+    cell_type: Any = type(cell)
+    return _default_spec(cell_type, getattr(cell, "nonlinearity", None), weights_type, present)
 
 
 @lru_cache(256)
@@ -168,29 +175,29 @@ def _default_spec(
     cell_type: Any, nonlinearity: str | None, weights_type: Any, present: tuple[bool, ...]
 ) -> RecurrenceSpec:
     cell = cell_type() if nonlinearity is None else cell_type(nonlinearity)
-    weights = weights_type._make(there or None for there in present)
-    every = _all_operands(True, None, weights, (None,) * 3)
-    places = tuple(k for k, operand in enumerate(every) if operand is not None)
-    return launch.recurrence_spec(*cell_settings(cell, weights, reverse=False), places)
+    weights = weights_type._make(is_present or None for is_present in present)
+    all_operands = _all_operands(True, None, weights, (None,) * 3)
+    indices = tuple(k for k, operand in enumerate(all_operands) if operand is not None)
+    return launch.recurrence_spec(*cell_settings(cell, weights, reverse=False), indices)
 
 
-def _all_operands(inputs: Any, state: Any, weights: Any, rest: tuple[Any, ...]) -> tuple[Any, ...]:
-    """All operands that there may be, in their order, None for those that are not there."""
+def _all_operands(inputs: Any, state: Any, weights: Any, constants: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a value for each of `OPERANDS`, None for those that are absent."""
     h0, c0 = (None, None) if state is None else (*state, None)[:2]
-    return inputs, h0, c0, *[getattr(weights, field, None) for field in WEIGHT_FIELDS.values()], *rest
+    return inputs, h0, c0, *[getattr(weights, name, None) for name in _WEIGHT_NAMES], *constants
 
 
 def run_recurrence(
-    rule: RecurrenceSpec,
+    spec: RecurrenceSpec,
     operands: tuple[Tensor, ...],
     seed: int | Tensor | None = None,
     leading: tuple[int, ...] = (),
 ) -> tuple[Tensor, ...]:
-    """Run all steps through the door that this call needs.
+    """Run all steps, by the cheapest way that serves this call.
 
     Args:
-        rule: which recurrence.
-        operands: those that `rule.places` names.
+        spec: which recurrence.
+        operands: those of `spec.present`.
         seed: of zoneout's masks; None for their mean.
         leading: axes of size 1 before those of the final states; () or (1,).
 
@@ -198,37 +205,36 @@ def run_recurrence(
         out (T, B, H), h_n (B, H) and, of an LSTM, c_n (B, H).
     """
     if _is_traced(operands):
-        out, *ended = custom_op.trace_recurrence(rule.settings, rule.places, operands, seed)
-        return out, *([part[None] for part in ended] if leading else ended)
+        out, *final = custom_op.trace_recurrence(spec.settings, spec.present, operands, seed)
+        return out, *([part[None] for part in final] if leading else final)
     number = -1 if seed is None else int(seed)
     if torch.is_grad_enabled():
         for operand in operands:
             if operand.requires_grad:
-                done: tuple[Tensor, ...] = _apply((rule, number, leading), *operands)
-                return done
-    out, h_n, c_n, _ = launch.forward(rule, number, operands, saves=False, leading=leading)
+                results: tuple[Tensor, ...] = _apply((spec, number, leading), *operands)
+                return results
+    out, h_n, c_n, _ = launch.forward(spec, number, operands, saves=False, leading=leading)
     return (out, h_n) if c_n is None else (out, h_n, c_n)
 
 
 def _is_traced(operands: tuple[Tensor, ...]) -> bool:
-    """Whether someone looks at each operator as it is called: a mode, a trace, a tensor of another class."""
-    is_watched = (
+    """Tell whether operators are watched as they are called: by a mode, a trace, a tensor subclass."""
+    return bool(
         not _PLAIN.issuperset(map(type, operands))
         or torch_internals.n_dispatch_modes()
         or torch_internals.is_tracing()
     )
-    return bool(is_watched)
 
 
 class _Recurrence(torch.autograd.Function):
-    """The node of one recurrence in autograd's graph."""
+    """Node of one recurrence in autograd's graph."""
 
     @staticmethod
     def forward(
         ctx: Any, call: tuple[RecurrenceSpec, int, tuple[int, ...]], *operands: Tensor
     ) -> tuple[Tensor, ...]:
-        rule, seed, leading = call
-        out, h_n, c_n, saved = launch.forward(rule, seed, operands, saves=True, leading=leading)
+        spec, seed, leading = call
+        out, h_n, c_n, saved = launch.forward(spec, seed, operands, saves=True, leading=leading)
         ctx.save_for_backward(*operands, out, saved)
         ctx.call = call
         ctx.instruction_set = launch.instruction_set()
@@ -237,15 +243,15 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        kept = ctx.saved_tensors
-        operands, ends = kept[:-2], kept[-2:]
-        rule, seed, _ = ctx.call
+        saved = ctx.saved_tensors
+        operands, results = saved[:-2], saved[-2:]
+        spec, seed, _ = ctx.call
         needs = ctx.needs_input_grad[1:]
         if is_backward_differentiated(grads):
-            return None, *differentiable_backward(rule, seed, operands, grads, needs)
+            return None, *differentiable_backward(spec, seed, operands, grads, needs)
         launch.check_instruction_set(ctx.instruction_set)
-        return None, *launch.backward(rule, seed, operands, ends, grads, needs)
+        return None, *launch.backward(spec, seed, operands, results, grads, needs)
 
 
-# Function.apply itself, without its search for torch.func's transforms: what calls this made it before.
+# Function.apply itself, without its search for torch.func's transforms: fused_unroll has made that search.
 _apply: Any = getattr(super(torch.autograd.Function, _Recurrence), "apply", _Recurrence.apply)

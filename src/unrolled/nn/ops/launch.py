@@ -1,15 +1,15 @@
-"""One recurrence, all its steps, on the kernels: tensors in, tensors out, no autograd.
+"""Launch one recurrence, all its steps, on the kernels: tensors in, tensors out, no autograd.
 
-What runs is a `Rule`; what it runs on are operands, at most fifteen, in this order:
+A `RecurrenceSpec` says which recurrence it is and which of `unrolled.kernels.operands` it has; operands are
+passed in that order. Torch describes them to C. Operands that the kernels cannot read as they are, such as
+transposed weights, are copied here.
 
-    x (T, B, F), h0 (B, H), c0 (B, H), w_ih (G H, F), w_hh (G H, H), b_ih (G H,), b_hh (G H,),
-    slope (1,), gain_ih (G H,), gain_hh (G H,), gain_cell (H,), bias_cell (H,),
-    lengths (B,) int64, resets (B, T) bool, mask (B, H)
-
-The first twelve have gradients. Calls are short at the sizes where people forecast, so what stands
-here runs once a tensor and call and no more. Shapes: T steps, B rows, F inputs, H hidden units, G gates.
+Calls are short at the sizes where people forecast, so what stands here runs once a tensor and call.
+Shapes: T steps, B rows, F inputs, H hidden units, G gates.
 """
 
+import atexit
+import weakref
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
@@ -20,108 +20,112 @@ from torch import Tensor
 
 from unrolled.errors import ArgumentError
 from unrolled.kernels import memory_pool
+from unrolled.kernels.loading import compiled
+from unrolled.kernels.operands import INDEX, LEARNED, N_DIFFERENTIABLE, OPERANDS
 from unrolled.nn.cells.core import NONLINEARITIES
 
-try:
-    import unrolled.kernels._compiled as _compiled  # noqa: PLR0402 (as kernels itself says)
-except ModuleNotFoundError:
-    _compiled = None  # type: ignore[assignment]
-
-OPERANDS = (
-    "x", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh", "slope", "gain_ih", "gain_hh", "gain_cell", "bias_cell",
-    "lengths", "resets", "mask",
-)  # fmt: skip
-N_DIFFERENTIABLE = 12
 RNN, GRU, LSTM = range(3)  # as the kernels number them
-_X, _C0, _W_HH, _GAIN_HH, _LENGTHS, _RESETS = 0, 2, 4, 9, 12, 13
+DTYPES = (torch.float32, torch.float64)  # that the kernels compute in
 _GATES = (1, 3, 4)
 _PRELU = NONLINEARITIES.index("prelu")
-DTYPES = (torch.float32, torch.float64)  # that the kernels compute in
-_KINDS = {_LENGTHS: torch.int64, _RESETS: torch.bool}  # of the operands that are not of x's dtype
+_ELEMENTS = {"int64": torch.int64, "bool": torch.bool}
 _SMALL = memory_pool.LEAST_BYTES // 8  # so few numbers never come from the pool
+_X = INDEX["x"]
 
 Operands = tuple[Tensor, ...]
 
-# Torch describes its tensors to C from 2.10 on; where it does not, Python asks each for its address.
-_IS_OPEN = _compiled is not None and _compiled.open_exchange(
+if compiled is not None and not compiled.open_exchange(
     getattr(Tensor, "__dlpack_c_exchange_api__", None), Tensor.is_neg
-)
+):
+    raise ImportError(
+        "unrolled.nn: expected torch 2.10 or newer, which describes its tensors to C;"
+        f" got {torch.__version__}. Run pip install --upgrade torch."
+    )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class RecurrenceSpec:
     """Which recurrence it is, and which operands it has."""
 
     cell: int  # RNN, GRU or LSTM
-    activation: int  # its place in NONLINEARITIES; 0 for GRU and LSTM
+    activation: int  # its index in NONLINEARITIES; 0 for GRU and LSTM
     reverse: bool
     zoneout_h: float  # rates, 0 for none
     zoneout_c: float
-    places: tuple[int, ...]  # of the operands that are there, in NAMES
-    w_hh: int = field(init=False)  # which of these it is
-    is_held: bool = field(init=False)  # by zoneout
-    has_norm: bool = field(init=False)
-    quick: Any = field(init=False)  # the same in the compiled room, None where torch cannot describe tensors
+    present: tuple[int, ...]  # indices of its operands, ascending
+    weight_hh: int = field(init=False)  # the index of weight_hh among these
+    kernel: Any = field(init=False)  # the compiled recurrence
 
     def __post_init__(self) -> None:
-        missing = _missing(self.cell, self.activation, set(self.places))
-        if missing:
+        faults = _operand_faults(self.cell, self.activation, {OPERANDS[index].name for index in self.present})
+        if faults:
             raise ArgumentError(
-                f"unroll weights and state: expected what belongs together; {missing}."
-                " Give all parts of them, or run unrolled.nn.unroll."
+                f"unroll weights and state: expected all that belongs together; {faults}."
+                " Pass all of it, or run unrolled.nn.unroll."
             )
-        object.__setattr__(self, "w_hh", self.places.index(_W_HH))
-        object.__setattr__(self, "is_held", self.zoneout_h > 0 or self.zoneout_c > 0)
-        object.__setattr__(self, "has_norm", _GAIN_HH in self.places)
-        object.__setattr__(
-            self, "quick", _compiled.Recurrence(*self.settings, self.places) if _IS_OPEN else None
-        )
+        object.__setattr__(self, "weight_hh", self.present.index(INDEX["weight_hh"]))
+        object.__setattr__(self, "kernel", compiled.Recurrence(*self.settings, self.present))
+        _live_specs.add(self)
 
     @property
     def settings(self) -> tuple[int, int, bool, float, float]:
-        """All but the places."""
+        """All but the operands."""
         return self.cell, self.activation, self.reverse, self.zoneout_h, self.zoneout_c
 
 
-def _missing(cell: int, activation: int, places: set[int]) -> str:
-    """What of a recurrence is there without what it needs, or has no place in it; "" where all fits."""
-    has = {name: place in places for place, name in enumerate(OPERANDS)}
+_live_specs: weakref.WeakSet[RecurrenceSpec] = weakref.WeakSet()
+
+
+@atexit.register
+def _release_kernels() -> None:
+    """Drop the compiled recurrences of caches and graphs: nanobind reports those that outlive Python."""
+    for spec in _live_specs:
+        object.__setattr__(spec, "kernel", None)
+
+
+def _operand_faults(cell: int, activation: int, names: set[str]) -> str:
+    """Name the operands that are missing or not allowed beside the others; "" where all fit."""
     if cell not in {RNN, GRU, LSTM} or not 0 <= activation < (len(NONLINEARITIES) if cell == RNN else 1):
         return f"there is no cell {cell} with activation {activation}"
+    has_norm, has_slope = "gain_hh" in names, cell == RNN and activation == _PRELU
     needed = {
-        "x": True, "w_ih": True, "w_hh": True, "b_ih": has["b_hh"], "b_hh": has["b_ih"],
-        "h0": has["c0"], "slope": cell == RNN and activation == _PRELU,
-        "gain_ih": cell != RNN and has["gain_hh"], "gain_hh": has["gain_ih"] or has["gain_cell"],
-        "gain_cell": cell == LSTM and has["gain_hh"],
+        "bias_ih": "bias_hh" in names, "bias_hh": "bias_ih" in names,
+        "h0": "c0" in names, "c0": cell == LSTM and "h0" in names, "slope": has_slope,
+        "gain_ih": cell != RNN and has_norm, "gain_hh": not names.isdisjoint({"gain_ih", "gain_cell"}),
+        "gain_cell": cell == LSTM and has_norm,
     }  # fmt: skip
-    needed["c0"] = cell == LSTM and has["h0"]
+    needed |= {operand.name: True for operand in OPERANDS if operand.is_required}
     allowed = {
-        "c0": cell == LSTM, "slope": needed["slope"], "gain_ih": cell != RNN, "gain_cell": cell == LSTM,
-        "bias_cell": has["gain_cell"],
+        "c0": cell == LSTM, "slope": has_slope, "gain_ih": cell != RNN, "gain_cell": cell == LSTM,
+        "bias_cell": "gain_cell" in names,
     }  # fmt: skip
-    lacking = [f"{name} is missing" for name, needs in needed.items() if needs and not has[name]]
-    beyond = [f"{name} has no place in it" for name, may in allowed.items() if has[name] and not may]
-    return ", ".join(lacking + beyond)
+    missing = [f"{name} is missing" for name, is_needed in needed.items() if is_needed and name not in names]
+    extra = [f"{name} is not allowed" for name, may_be in allowed.items() if name in names and not may_be]
+    return ", ".join(missing + extra)
 
 
 @lru_cache(1024)
 def recurrence_spec(
-    cell: int, activation: int, reverse: bool, zoneout_h: float, zoneout_c: float, places: Any
+    cell: int, activation: int, reverse: bool, zoneout_h: float, zoneout_c: float, present: tuple[int, ...]
 ) -> RecurrenceSpec:
-    """The rule with these settings, made once."""
-    return RecurrenceSpec(cell, activation, reverse, zoneout_h, zoneout_c, places)
+    """Return the spec with these fields, made once."""
+    return RecurrenceSpec(cell, activation, reverse, zoneout_h, zoneout_c, present)
 
 
 def forward(
-    rule: RecurrenceSpec, seed: int, operands: Operands, *, saves: bool, leading: tuple[int, ...] = ()
+    spec: RecurrenceSpec,
+    seed: int,
+    operands: Operands,
+    *,
+    saves: bool,
+    leading: tuple[int, ...] = (),
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
     """Run all steps.
 
     Args:
-        rule: which recurrence.
+        spec: which recurrence.
         seed: of zoneout's masks; -1 takes their mean.
-        operands: those that `rule.places` names, x (T, B, F) and w_hh (G H, H) first of all; their
-            strides may be any.
+        operands: those of `spec.present`; their strides may be any.
         saves: whether `backward` may follow.
         leading: axes of size 1 before those of the final states.
 
@@ -134,224 +138,177 @@ def forward(
     """
     x = operands[0]
     T, B, F = x.shape
-    H = operands[rule.w_hh].shape[-1]
+    H = operands[spec.weight_hh].shape[-1]
     out = pooled_empty(x, T, B, H)
     h_n = x.new_empty(*leading, B, H)
-    c_n = x.new_empty(*leading, B, H) if rule.cell == LSTM else None
-    kept = saved_elements(rule, T, B, F, H, x.dtype is torch.float64) if saves else 0
-    saved = pooled_empty(x, kept) if kept else None
-    quick, threads = rule.quick, torch.get_num_threads()
+    c_n = x.new_empty(*leading, B, H) if spec.cell == LSTM else None
+    n_saved = saved_elements(spec, T, B, F, H, x.dtype) if saves else 0
+    saved = pooled_empty(x, n_saved) if n_saved else None
+    call = spec.kernel.forward
     try:
-        if quick is None or not quick.forward(seed, threads, operands, out, h_n, c_n, saved):
-            given, _alive = arguments(rule, seed, operands)
-            ends = [0 if t is None else t.data_ptr() for t in (h_n, c_n, saved)]
-            given += (out.data_ptr(), B * H, H, *ends)
-            _compiled.recurrence_forward(*given)
-    except ValueError as fault:  # the kernels look at the lengths once more, as they may have changed
+        if not call(seed, torch.get_num_threads(), operands, out, h_n, c_n, saved):
+            operands = _readable_operands(spec, operands)
+            _require(call(seed, torch.get_num_threads(), operands, out, h_n, c_n, saved))
+    except ValueError as fault:  # the kernels check the lengths once more, as they may have changed
         raise fault if isinstance(fault, ArgumentError) else ArgumentError(f"unroll {fault}") from None
     return out, h_n, c_n, saved
 
 
 def backward(
-    rule: RecurrenceSpec, seed: int, operands: Operands, kept: tuple[Tensor, Tensor | None],
+    spec: RecurrenceSpec, seed: int, operands: Operands, results: tuple[Tensor, Tensor | None],
     grads: tuple[Tensor | None, ...], needs: tuple[bool, ...],
 ) -> list[Tensor | None]:  # fmt: skip
-    """The gradients of the operands.
+    """Compute the gradients of the operands.
 
     Args:
-        rule: as `forward` had it.
+        spec: as `forward` had it.
         seed: as `forward` had it.
         operands: as `forward` had them.
-        kept: out, and what `forward` saved.
+        results: out, and what `forward` saved.
         grads: of out, h_n and, of an LSTM, c_n; None for zeros.
-        needs: which operands' gradients are asked for.
+        needs: for each operand, whether its gradient is needed.
 
     Returns:
-        One for each operand, contiguous but for x's, which lies as x does. None where nobody asked; but
-        what is learned gets all of its gradients where any is asked for.
+        One for each operand, contiguous but for x's, which has x's strides. None where it is not needed; but
+        the learned operands get all of their gradients where any is needed.
 
     Raises:
-        ArgumentError: an operand, or what was kept, is no longer what it was.
+        ArgumentError: an operand, or a result of `forward`, is no longer what it was.
     """
-    (out, saved), wanted = kept, gradients_to_compute(rule.places, needs)
-    found = [
-        torch.empty_like(t) if wants else None for t, wants in zip(operands[1:], wanted[1:], strict=True)
-    ]
-    found.insert(_X, _gradient_of_x(operands[_X]) if wanted[_X] else None)
-    quick, threads = rule.quick, torch.get_num_threads()
+    is_computed = gradients_to_compute(spec.present, needs)
+    d_x = _gradient_of_x(operands[0]) if is_computed[0] else None
+    gradients = [d_x, *_empty_like(operands[1:], is_computed[1:])]
+    call = spec.kernel.backward
     try:
-        if quick is None or not quick.backward(seed, threads, operands, out, saved, grads, found):
-            _backward_by_addresses(rule, seed, operands, kept, grads, found)
+        if not call(seed, torch.get_num_threads(), operands, *results, grads, gradients):
+            operands = _readable_operands(spec, operands)
+            results = _readable_results(spec, operands, results)
+            grads = (None if grads[0] is None else contiguous_rows(grads[0]), *map(_contiguous, grads[1:]))
+            gradients = [d_x, *_empty_like(operands[1:], is_computed[1:])]
+            _require(call(seed, torch.get_num_threads(), operands, *results, grads, gradients))
     except ValueError as fault:  # as in `forward`
         raise fault if isinstance(fault, ArgumentError) else ArgumentError(f"unroll {fault}") from None
-    return found
+    return gradients
 
 
-def _backward_by_addresses(
-    rule: RecurrenceSpec, seed: int, operands: Operands, kept: tuple[Tensor, Tensor | None],
-    grads: tuple[Tensor | None, ...], found: list[Tensor | None],
-) -> None:  # fmt: skip
-    """Write the gradients into `found`, whatever way tensors lie; those that lie otherwise are replaced."""
-    given, _alive = arguments(rule, seed, operands)
-    out, saved = _checked(rule, operands, kept)
-    at, strides = [0] * N_DIFFERENTIABLE, (0, 0)
-    for k, gradient in enumerate(found):
-        if gradient is not None:
-            laid = gradient if k == _X else gradient.contiguous()
-            found[k], at[rule.places[k]] = laid, laid.data_ptr()
-            strides = _strides(laid) if k == _X else strides
-    of_out, of_h, of_c = (*grads, None)[:3]
-    of_out = None if of_out is None else contiguous_rows(of_out)
-    of_state = [None if g is None else g.resolve_neg().contiguous() for g in (of_h, of_c)]
-    given += (
-        out.data_ptr(), *_strides(out), 0 if saved is None else saved.data_ptr(),
-        *((0, 0, 0) if of_out is None else (of_out.data_ptr(), *_strides(of_out))),
-        *[0 if g is None else g.data_ptr() for g in of_state], at[0], *strides, *at[1:],
-    )  # fmt: skip
-    _compiled.recurrence_backward(*given)
+def _empty_like(operands: Operands, is_computed: tuple[bool, ...]) -> list[Tensor | None]:
+    return [
+        torch.empty_like(t) if is_needed else None for t, is_needed in zip(operands, is_computed, strict=True)
+    ]
 
 
-def _checked(
-    rule: RecurrenceSpec, operands: Operands, kept: tuple[Tensor, Tensor | None]
-) -> tuple[Tensor, Tensor | None]:
-    """What `forward` kept, as the kernels read it, if it still has the size and dtype that they wrote.
-
-    Whoever packs saved tensors may hand back others, and a graph holds the size of the instruction set
-    that was selected when it was made.
-    """
-    (out, saved), x = kept, operands[0]
-    (T, B, F), H = x.shape, operands[rule.w_hh].shape[-1]
-    is_double = x.dtype is torch.float64
-    for name, found, shape in (
-        ("out", out, (T, B, H)),
-        ("saved", saved, (saved_elements(rule, T, B, F, H, is_double),)),
-    ):
-        has = (0,) if found is None else tuple(found.shape)
-        if has != shape or (found is not None and (found.dtype is not x.dtype or not found.is_cpu)):
-            got = "nothing" if found is None else f"shape {has} of {found.dtype} on {found.device}"
-            raise ArgumentError(
-                f"unroll {name}: expected shape {shape} of {x.dtype} on the CPU, as forward kept it for"
-                f" backward; got {got}. Hand back what was packed, on the instruction set that wrote it,"
-                " and trace with gradients enabled what is to be differentiated."
-            )
-    laid = None if saved is None else saved.resolve_neg().contiguous()
-    return contiguous_rows(out), laid
+def _require(is_done: bool) -> None:
+    assert is_done, "the kernels refused tensors that launch.py checked and copied"
 
 
 @lru_cache(1024)
-def gradients_to_compute(places: tuple[int, ...], needs: tuple[bool, ...]) -> tuple[bool, ...]:
-    """Which operands' gradients `backward` computes: of what is learned all or none."""
-    learns = any(need for place, need in zip(places, needs, strict=True) if _C0 < place < N_DIFFERENTIABLE)
+def gradients_to_compute(present: tuple[int, ...], needs: tuple[bool, ...]) -> tuple[bool, ...]:
+    """Tell which operands' gradients `backward` computes: of the learned operands all or none."""
+    learns = any(is_needed for index, is_needed in zip(present, needs, strict=True) if index in LEARNED)
     return tuple(
-        place < N_DIFFERENTIABLE and (learns if place > _C0 else need)
-        for place, need in zip(places, needs, strict=True)
+        learns if index in LEARNED else is_needed and index < N_DIFFERENTIABLE
+        for index, is_needed in zip(present, needs, strict=True)
     )
 
 
 def instruction_set() -> str:
-    """The one in use; what `forward` saves lies as its vectors do, so `backward` must run on the same."""
-    return _compiled.selected()
+    """Return the one in use; `forward` saves in its vector order, so `backward` must run on the same."""
+    return compiled.selected()
 
 
 def check_instruction_set(before: str) -> None:
-    """Refuse to read what another instruction set wrote."""
-    if before != _compiled.selected():
+    """Refuse to read what another instruction set saved."""
+    if before != compiled.selected():
         raise ArgumentError(
             f"unroll backward: expected the instruction set of the forward pass, {before}; got"
-            f" {_compiled.selected()}. Select it again, or run the forward pass once more."
+            f" {compiled.selected()}. Select it again, or run the forward pass once more."
         )
 
 
-def saved_elements(rule: RecurrenceSpec, T: int, B: int, F: int, H: int, is_double: bool) -> int:
-    """How many numbers `forward` keeps for `backward` beside its results; as many for each step and row."""
-    return _compiled.saved_elements(
-        rule.cell, rule.activation, T, B, F, H, rule.is_held, rule.has_norm, is_double
-    )
+def saved_elements(spec: RecurrenceSpec, T: int, B: int, F: int, H: int, dtype: torch.dtype) -> int:
+    """Count the numbers that `forward` saves beside its results; as many for each step and row."""
+    return int(spec.kernel.saved_elements(T, B, F, H, dtype is torch.float64))
 
 
-def arguments(rule: RecurrenceSpec, seed: int, operands: Operands) -> tuple[tuple[Any, ...], list[Tensor]]:
-    """What both kernels take first, and the copies of operands that it points into.
-
-    This is the way for views, and for a torch that does not describe its tensors to C.
-
-    Args:
-        rule: which recurrence.
-        seed: of zoneout's masks; -1 takes their mean.
-        operands: those that `rule.places` names; their strides may be any.
-
-    Raises:
-        ArgumentError: an operand has the wrong shape, dtype or device.
-    """
-    cell, activation, reverse, zoneout_h, zoneout_c = rule.settings
+def _readable_operands(spec: RecurrenceSpec, operands: Operands) -> Operands:
+    """Copy operands whose strides or signs the kernels cannot read; refuse those of another shape or type."""
     x = operands[0]
-    dtype, (T, B, F), H = x.dtype, x.shape, operands[rule.w_hh].shape[-1]
-    R = _GATES[cell] * H
+    dtype, (T, B, F), H = x.dtype, x.shape, operands[spec.weight_hh].shape[-1]
     if dtype not in DTYPES or not x.is_cpu:
         raise ArgumentError(
             f"unroll inputs: expected float32 or float64 on the CPU, got {dtype} on {x.device}."
             " Convert them, or run unrolled.nn.unroll."
         )
-    shapes = (
-        (T, B, F), (B, H), (B, H), (R, F), (R, H), (R,), (R,), (1,),
-        (R,), (R,), (H,), (H,), (B,), (B, T), (B, H),
-    )  # fmt: skip
-    at, copies = [0] * len(OPERANDS), []
-    for operand, place in zip(operands, rule.places, strict=True):
-        if operand.shape != shapes[place] or not operand.is_cpu or operand.dtype is not dtype:
-            _check(place, operand, shapes[place], dtype)
-        laid = contiguous_rows(operand) if place == _X else operand.resolve_neg().contiguous()
-        if laid is not operand:
-            copies.append(laid)
-        at[place] = laid.data_ptr()
-    stride_t, stride_b, _ = x.stride() if at[0] == x.data_ptr() else copies[0].stride()
-    return (
-        cell, activation, dtype is torch.float64, reverse, torch.get_num_threads(), T, B, F, H,
-        at[0], stride_t, stride_b, *at[1:], zoneout_h, zoneout_c, seed,
-    ), copies  # fmt: skip
+    sizes = {"T": T, "B": B, "F": F, "H": H, "R": _GATES[spec.cell] * H, "1": 1}
+    readable = []
+    for tensor, index in zip(operands, spec.present, strict=True):
+        operand = OPERANDS[index]
+        shape = tuple(sizes[axis] for axis in operand.axes)
+        expected = _ELEMENTS.get(operand.element, dtype)
+        if tensor.shape != shape or tensor.dtype is not expected or not tensor.is_cpu:
+            raise ArgumentError(
+                f"unroll {operand.name}: expected shape {shape} of {expected} on the CPU, to fit the inputs;"
+                f" got {tuple(tensor.shape)} of {tensor.dtype} on {tensor.device}."
+                " Convert it, or run unrolled.nn.unroll."
+            )
+        readable.append(contiguous_rows(tensor) if index == _X else tensor.resolve_neg().contiguous())
+    return tuple(readable)
 
 
-def _check(place: int, operand: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> None:
-    """Refuse an operand that the kernels would read beyond its end."""
-    wanted = _KINDS.get(place, dtype)
-    if operand.shape != shape or operand.dtype is not wanted or not operand.is_cpu:
-        raise ArgumentError(
-            f"unroll {OPERANDS[place]}: expected shape {shape} of {wanted} on the CPU, which fits the inputs;"
-            f" got {tuple(operand.shape)} of {operand.dtype} on {operand.device}."
-            " Convert it, or run unrolled.nn.unroll."
-        )
+def _readable_results(
+    spec: RecurrenceSpec, operands: Operands, results: tuple[Tensor, Tensor | None]
+) -> tuple[Tensor, Tensor | None]:
+    """Copy out and `saved` where the kernels cannot read them; refuse those of another size or type.
+
+    Hooks on saved tensors may hand back other tensors, and a graph holds the size of the instruction set
+    that was selected when it was made.
+    """
+    (out, saved), x = results, operands[0]
+    (T, B, F), H = x.shape, operands[spec.weight_hh].shape[-1]
+    for name, tensor, shape in (
+        ("out", out, (T, B, H)),
+        ("saved", saved, (saved_elements(spec, T, B, F, H, x.dtype),)),
+    ):
+        has = (0,) if tensor is None else tuple(tensor.shape)
+        if has != shape or (tensor is not None and (tensor.dtype is not x.dtype or not tensor.is_cpu)):
+            got = "nothing" if tensor is None else f"shape {has} of {tensor.dtype} on {tensor.device}"
+            raise ArgumentError(
+                f"unroll {name}: expected shape {shape} of {x.dtype} on the CPU, as forward saved it for"
+                f" backward; got {got}. Hand back what was packed, on the instruction set that wrote it,"
+                " and trace with gradients enabled what is to be differentiated."
+            )
+    return contiguous_rows(out), _contiguous(saved)
+
+
+def _contiguous(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.resolve_neg().contiguous()
+
+
+def contiguous_rows(x: Tensor) -> Tensor:
+    """Copy (T, B, size) if its last axis is not contiguous or its sign is stored apart."""
+    return x if x.stride(2) == 1 and not x.is_neg() else x.resolve_neg().contiguous()
 
 
 def pooled_empty(like: Tensor, *shape: int) -> Tensor:
-    """A new tensor of this shape, from the pool where it is large."""
+    """Allocate a tensor of this shape, from the pool where it is large."""
     if prod(shape) < _SMALL or like.dtype not in DTYPES:
         return like.new_empty(*shape)
-    return torch.from_numpy(memory_pool.empty(shape, "f8" if like.dtype is torch.float64 else "f4"))
+    return torch.from_numpy(memory_pool.SHARED.empty(shape, "f8" if like.dtype is torch.float64 else "f4"))
 
 
 def empty_gradient(x: Tensor) -> Tensor:
-    """A new tensor that lies as x does where that leaves its last axis contiguous, as the kernels write it.
+    """Allocate a tensor with x's strides where they leave its last axis contiguous, as the kernels write it.
 
     Overlapping windows, such as `unfold` gives, may have strides of 1 on more than one axis.
     """
-    found = torch.empty_like(x)
-    return found if found.stride(2) == 1 or x.shape[2] == 1 else x.new_empty(x.shape)
+    gradient = torch.empty_like(x)
+    return gradient if gradient.stride(2) == 1 or x.shape[2] == 1 else x.new_empty(x.shape)
 
 
 def _gradient_of_x(x: Tensor) -> Tensor:
-    """The same, from the pool where it is large: then it lies as x does, time or batch first."""
+    """Allocate `empty_gradient(x)`, from the pool where it is large: time or batch first, as x is."""
     if x.numel() < _SMALL:
         return empty_gradient(x)
     if x.transpose(0, 1).is_contiguous():
         return pooled_empty(x, *x.transpose(0, 1).shape).transpose(0, 1)
     return pooled_empty(x, *x.shape)
-
-
-def _strides(x: Tensor) -> tuple[int, int]:
-    """From step to step and from row to row."""
-    stride_t, stride_b, _ = x.stride()
-    return stride_t, stride_b
-
-
-def contiguous_rows(x: Tensor) -> Tensor:
-    """The same (T, B, size), copied if its last axis is not contiguous or its sign is still to be changed."""
-    return x if x.stride(2) == 1 and not x.is_neg() else x.resolve_neg().contiguous()

@@ -4,13 +4,13 @@
 // state the step starts from, `after` the one it proposes. `saved` is what the way back needs.
 #pragma once
 
-#include "simd/activations.hpp"
 #include "rnn/problem.hpp"
+#include "simd/activations.hpp"
 
 namespace unrolled::UNROLLED_ISA {
 
 // Which products a sum takes part in: the input's, the state's, or both.
-enum Reads { kBoth, kInput, kState };
+enum GemmSource { kBoth, kInput, kState };
 
 // h = phi(a), with a phi that the compiler knows.
 template <class T, class Activation>
@@ -20,12 +20,12 @@ struct RnnStep {
 
     Activation phi;
 
-    void forward(const Vec *sums, const Vec *, Vec *saved, Vec *after) const {
-        after[0] = phi(sums[0]);
-        saved[0] = kSavesInput<Activation> ? sums[0] : after[0];
+    void forward(const Vec *preacts, const Vec *, Vec *saved, Vec *after) const {
+        after[0] = phi(preacts[0]);
+        saved[0] = kSavesInput<Activation> ? preacts[0] : after[0];
     }
-    void backward(const Vec *saved, const Vec *, const Vec *d_after, Vec *d_sums, Vec *) const {
-        d_sums[0] = d_after[0] * phi.derivative(saved[0]);
+    void backward(const Vec *saved, const Vec *, const Vec *d_after, Vec *d_preacts, Vec *) const {
+        d_preacts[0] = d_after[0] * phi.derivative(saved[0]);
     }
     Vec d_slope(const Vec *saved, const Vec *d_after) const {
         if constexpr (kLearnsSlope)
@@ -39,10 +39,10 @@ struct RnnStep {
 template <class T>
 struct RnnRule {
     using Vec = typename Simd<T>::Vec;
-    static constexpr int kCell = kRnn, kGates = 1, kSums = 1, kStates = 1, kSaved = 1;
+    static constexpr int kCell = kRnn, kGates = 1, kPreacts = 1, kStates = 1, kSaved = 1;
     static constexpr bool kPassesState = false;  // no way from h_{t-1} to h_t past the product
     static constexpr bool kLearnsSlope = true;
-    static constexpr Reads reads(int) { return kBoth; }
+    static constexpr GemmSource source(int) { return kBoth; }
     static constexpr int gate(int) { return 0; }
 
     int activation;
@@ -53,11 +53,12 @@ struct RnnRule {
     void with_step(F f) const {
         with_activation<T>(activation, slope, [&](auto phi) { f(RnnStep<T, decltype(phi)>{phi}); });
     }
-    void forward(const Vec *sums, const Vec *before, Vec *saved, Vec *after) const {
-        with_step([&](const auto &step) { step.forward(sums, before, saved, after); });
+    void forward(const Vec *preacts, const Vec *before, Vec *saved, Vec *after) const {
+        with_step([&](const auto &step) { step.forward(preacts, before, saved, after); });
     }
-    void backward(const Vec *saved, const Vec *before, const Vec *d_after, Vec *d_sums, Vec *d_before) const {
-        with_step([&](const auto &step) { step.backward(saved, before, d_after, d_sums, d_before); });
+    void backward(const Vec *saved, const Vec *before, const Vec *d_after, Vec *d_preacts,
+                  Vec *d_before) const {
+        with_step([&](const auto &step) { step.backward(saved, before, d_after, d_preacts, d_before); });
     }
     Vec d_slope(const Vec *saved, const Vec *d_after) const {
         return activation == kPRelu ? d_after[0] * Prelu<T>::derivative_by_slope(saved[0]) : Vec{};
@@ -68,28 +69,31 @@ struct RnnRule {
 template <class T>
 struct GruRule {
     using Vec = typename Simd<T>::Vec;
-    static constexpr int kCell = kGru, kGates = 3, kSums = 4, kStates = 1, kSaved = 4;
+    static constexpr int kCell = kGru, kGates = 3, kPreacts = 4, kStates = 1, kSaved = 4;
     static constexpr bool kPassesState = true, kLearnsSlope = false;
-    static constexpr Reads reads(int sum) { return sum < 2 ? kBoth : sum == 2 ? kState : kInput; }
-    static constexpr int gate(int sum) { return sum < 2 ? sum : 2; }
+    static constexpr GemmSource source(int preact) {
+        return preact < 2 ? kBoth : preact == 2 ? kState : kInput;
+    }
+    static constexpr int gate(int preact) { return preact < 2 ? preact : 2; }
 
     template <class F>
     void with_step(F f) const {
         f(*this);
     }
-    void forward(const Vec *sums, const Vec *before, Vec *saved, Vec *after) const {
-        const Vec r = Sigmoid<T>{}(sums[0]), z = Sigmoid<T>{}(sums[1]), u = sums[2];
-        const Vec n = Tanh<T>{}(sums[3] + r * u);
+    void forward(const Vec *preacts, const Vec *before, Vec *saved, Vec *after) const {
+        const Vec r = Sigmoid<T>{}(preacts[0]), z = Sigmoid<T>{}(preacts[1]), u = preacts[2];
+        const Vec n = Tanh<T>{}(preacts[3] + r * u);
         after[0] = n + z * (before[0] - n);
         saved[0] = r, saved[1] = z, saved[2] = n, saved[3] = u;
     }
-    void backward(const Vec *saved, const Vec *before, const Vec *d_after, Vec *d_sums, Vec *d_before) const {
+    void backward(const Vec *saved, const Vec *before, const Vec *d_after, Vec *d_preacts,
+                  Vec *d_before) const {
         const Vec r = saved[0], z = saved[1], n = saved[2], u = saved[3], d = d_after[0];
         const Vec d_candidate = d * (T{1} - z) * (T{1} - n * n);
-        d_sums[0] = d_candidate * u * r * (T{1} - r);
-        d_sums[1] = d * (before[0] - n) * z * (T{1} - z);
-        d_sums[2] = d_candidate * r;
-        d_sums[3] = d_candidate;
+        d_preacts[0] = d_candidate * u * r * (T{1} - r);
+        d_preacts[1] = d * (before[0] - n) * z * (T{1} - z);
+        d_preacts[2] = d_candidate * r;
+        d_preacts[3] = d_candidate;
         d_before[0] = d * z;
     }
 };
@@ -98,38 +102,40 @@ struct GruRule {
 template <class T>
 struct LstmRule {
     using Vec = typename Simd<T>::Vec;
-    static constexpr int kCell = kLstm, kGates = 4, kSums = 4, kStates = 2, kSaved = 5;  // the last is c
+    static constexpr int kCell = kLstm, kGates = 4, kPreacts = 4, kStates = 2, kSaved = 5;  // the last is c
     static constexpr bool kPassesState = false, kLearnsSlope = false;
-    static constexpr Reads reads(int) { return kBoth; }
-    static constexpr int gate(int sum) { return sum; }
+    static constexpr GemmSource source(int) { return kBoth; }
+    static constexpr int gate(int preact) { return preact; }
 
     template <class F>
     void with_step(F f) const {
         f(*this);
     }
-    void forward(const Vec *sums, const Vec *before, Vec *saved, Vec *after) const {
-        after[1] = cell(sums, before[1], saved);
+    void forward(const Vec *preacts, const Vec *before, Vec *saved, Vec *after) const {
+        after[1] = cell(preacts, before[1], saved);
         after[0] = saved[3] * Tanh<T>{}(after[1]);
     }
     // c, and the gates; a norm of c may come between it and h.
-    static Vec cell(const Vec *sums, Vec c_before, Vec *saved) {
-        const Vec i = Sigmoid<T>{}(sums[0]), f = Sigmoid<T>{}(sums[1]), g = Tanh<T>{}(sums[2]),
-                  o = Sigmoid<T>{}(sums[3]);
+    static Vec cell(const Vec *preacts, Vec c_before, Vec *saved) {
+        const Vec i = Sigmoid<T>{}(preacts[0]), f = Sigmoid<T>{}(preacts[1]), g = Tanh<T>{}(preacts[2]),
+                  o = Sigmoid<T>{}(preacts[3]);
         saved[0] = i, saved[1] = f, saved[2] = g, saved[3] = o;
         return f * c_before + i * g;
     }
-    void backward(const Vec *saved, const Vec *before, const Vec *d_after, Vec *d_sums, Vec *d_before) const {
+    void backward(const Vec *saved, const Vec *before, const Vec *d_after, Vec *d_preacts,
+                  Vec *d_before) const {
         const Vec t = Tanh<T>{}(saved[1] * before[1] + saved[0] * saved[2]);
         const Vec d_c = d_after[1] + d_after[0] * saved[3] * (T{1} - t * t);
-        to_gates(saved, before, d_after[0] * t, d_c, d_sums, d_before);
+        gates_backward(saved, before, d_after[0] * t, d_c, d_preacts, d_before);
     }
     // From the gradients of o and c, which the norm of c comes between.
-    static void to_gates(const Vec *saved, const Vec *before, Vec d_o, Vec d_c, Vec *d_sums, Vec *d_before) {
+    static void gates_backward(const Vec *saved, const Vec *before, Vec d_o, Vec d_c, Vec *d_preacts,
+                               Vec *d_before) {
         const Vec i = saved[0], f = saved[1], g = saved[2], o = saved[3];
-        d_sums[0] = d_c * g * i * (T{1} - i);
-        d_sums[1] = d_c * before[1] * f * (T{1} - f);
-        d_sums[2] = d_c * i * (T{1} - g * g);
-        d_sums[3] = d_o * o * (T{1} - o);
+        d_preacts[0] = d_c * g * i * (T{1} - i);
+        d_preacts[1] = d_c * before[1] * f * (T{1} - f);
+        d_preacts[2] = d_c * i * (T{1} - g * g);
+        d_preacts[3] = d_o * o * (T{1} - o);
         d_before[1] = d_c * f;
     }
 };

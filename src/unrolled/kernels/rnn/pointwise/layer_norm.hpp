@@ -12,43 +12,44 @@
 namespace unrolled::UNROLLED_ISA {
 
 // The sums that a cell's layer norm takes, and those of the norm inside the cell: c alone.
-template <class Rule>
-inline constexpr Sums kNormed = sums_of<Rule>(true);
-inline constexpr Sums kCellNormed{{{kBoth, 0, 0, 0}}, 1, 1};
+template <class CellRule>
+inline constexpr GateGemms kNormGemms = gate_gemms_of<CellRule>(true);
+inline constexpr GateGemms kCellNormGemms{{{kBoth, 0, 0, 0}}, 1, 1};
 
 // Padded rows: a gain for each sum, a shift for each of the rule's sums, both for the norm inside the cell.
 template <class T>
-class Norm {
+class NormParameters {
 public:
-    void carve(Carver &carver, const Shape<T> &shape) {
-        width_ = shape.unit_blocks * kColumns<T>;
-        n_gains_ = shape.sums.count, n_shifts_ = shape.rule_sums;
-        gains_ = carver.take<T>((n_gains_ + 1) * width_);
-        shifts_ = carver.take<T>((n_shifts_ + 1) * width_);
+    void layout_scratch(ScratchArena &arena, const Sizes<T> &sizes) {
+        width_ = sizes.unit_blocks * kColumns<T>;
+        n_gains_ = sizes.gemms.count, n_shifts_ = sizes.preacts;
+        gains_ = arena.allocate<T>((n_gains_ + 1) * width_);
+        shifts_ = arena.allocate<T>((n_shifts_ + 1) * width_);
     }
-    T *gain(int sum) const { return gains_ + sum * width_; }
-    T *shift(int of_rule) const { return shifts_ + of_rule * width_; }
+    T *gain(int i_gemm) const { return gains_ + i_gemm * width_; }
+    T *shift(int preact) const { return shifts_ + preact * width_; }
     T *cell_gain() const { return gain(n_gains_); }
     T *cell_shift() const { return shift(n_shifts_); }
 
     void reset() const {
-        clear(gains_, (n_gains_ + 1) * width_);
-        clear(shifts_, (n_shifts_ + 1) * width_);
+        fill_zero(gains_, (n_gains_ + 1) * width_);
+        fill_zero(shifts_, (n_shifts_ + 1) * width_);
     }
     // The gains of a call, and its biases as shifts.
-    void take(const Call<T> &call, const Shape<T> &shape) const {
-        const std::size_t H = shape.units;
+    void load(const Problem<T> &problem, const Sizes<T> &sizes) const {
+        const std::size_t H = sizes.units;
         reset();
-        for (int sum = 0; sum < n_gains_; ++sum) {
-            const auto [reads, gate, of_rule, group] = shape.sums.list[sum];
-            copy_padded((reads == kInput ? call.gain_ih : call.gain_hh) + gate * H, H, gain(sum), H);
-            for (std::size_t u = 0; u < H && call.b_ih; ++u) {
-                if (reads != kState) shift(of_rule)[u] += call.b_ih[gate * H + u];
-                if (reads != kInput) shift(of_rule)[u] += call.b_hh[gate * H + u];
+        for (int i_gemm = 0; i_gemm < n_gains_; ++i_gemm) {
+            const auto [source, gate, preact, group] = sizes.gemms.list[i_gemm];
+            copy_padded((source == kInput ? problem.gain_ih : problem.gain_hh) + gate * H, H, gain(i_gemm),
+                        H);
+            for (std::size_t u = 0; u < H && problem.bias_ih; ++u) {
+                if (source != kState) shift(preact)[u] += problem.bias_ih[gate * H + u];
+                if (source != kInput) shift(preact)[u] += problem.bias_hh[gate * H + u];
             }
         }
-        if (call.gain_cell) copy_padded(call.gain_cell, H, cell_gain(), H);
-        if (call.bias_cell) copy_padded(call.bias_cell, H, cell_shift(), H);
+        if (problem.gain_cell) copy_padded(problem.gain_cell, H, cell_gain(), H);
+        if (problem.bias_cell) copy_padded(problem.bias_cell, H, cell_shift(), H);
     }
 
 private:
@@ -59,13 +60,13 @@ private:
 
 // The sum of all lanes: one half of a vector plus the other, again and again.
 template <class T, class Vec>
-T total(Vec v) {
+T horizontal_sum(Vec v) {
     typedef T Half __attribute__((vector_size(sizeof(Vec) / 2)));
     Half low, high;
     __builtin_memcpy(&low, &v, sizeof low);
     __builtin_memcpy(&high, reinterpret_cast<const char *>(&v) + sizeof low, sizeof high);
     if constexpr (sizeof(Half) > sizeof(T))
-        return total<T>(low + high);
+        return horizontal_sum<T>(low + high);
     else
         return low[0] + high[0];
 }
@@ -80,88 +81,92 @@ typename Simd<T>::Vec first_lanes(typename Simd<T>::Vec v, std::size_t count) {
 }
 
 // A vector of each sum of the rule, from the normalised ones.
-template <class T, class Rule>
-[[gnu::always_inline]] inline void sums_from(const typename Simd<T>::Vec *normed, const Norm<T> &norm,
-                                             std::size_t unit, typename Simd<T>::Vec *sums) {
+template <class T, class CellRule>
+[[gnu::always_inline]] inline void preacts_from_normed(const typename Simd<T>::Vec *normed,
+                                                       const NormParameters<T> &norm, std::size_t unit,
+                                                       typename Simd<T>::Vec *sums) {
     using S = Simd<T>;
-    constexpr Sums kSums = kNormed<Rule>;
-    for (int sum = 0; sum < Rule::kSums; ++sum) sums[sum] = S::load(norm.shift(sum) + unit);
-    for (int sum = 0; sum < kSums.count; ++sum)
-        sums[kSums.list[sum].of_rule] += S::load(norm.gain(sum) + unit) * normed[sum];
+    constexpr GateGemms kGemms = kNormGemms<CellRule>;
+    for (int i_gemm = 0; i_gemm < CellRule::kPreacts; ++i_gemm)
+        sums[i_gemm] = S::load(norm.shift(i_gemm) + unit);
+    for (int i_gemm = 0; i_gemm < kGemms.count; ++i_gemm)
+        sums[kGemms.list[i_gemm].preact] += S::load(norm.gain(i_gemm) + unit) * normed[i_gemm];
 }
 
 // The mean of each group, from what was added up for it.
-template <class T, const Sums &kSums>
-[[gnu::always_inline]] inline void means_of(const typename Simd<T>::Vec *added, std::size_t units, T *means) {
-    int sums[kSums.groups]{};
-    for (int sum = 0; sum < kSums.count; ++sum) ++sums[kSums.list[sum].group];
-    for (int group = 0; group < kSums.groups; ++group)
-        means[group] = total<T>(added[group]) / static_cast<T>(sums[group] * units);
+template <class T, const GateGemms &kGemms>
+[[gnu::always_inline]] inline void group_means(const typename Simd<T>::Vec *totals, std::size_t units,
+                                               T *means) {
+    int sums[kGemms.groups]{};
+    for (int i_gemm = 0; i_gemm < kGemms.count; ++i_gemm) ++sums[kGemms.list[i_gemm].group];
+    for (int group = 0; group < kGemms.groups; ++group)
+        means[group] = horizontal_sum<T>(totals[group]) / static_cast<T>(sums[group] * units);
 }
 
 // What was added up for each sum, added up for each group.
-template <class T, const Sums &kSums>
-[[gnu::always_inline]] inline void to_groups(const typename Simd<T>::Vec *of_sums,
-                                             typename Simd<T>::Vec *of_groups) {
-    for (int group = 0; group < kSums.groups; ++group) of_groups[group] = typename Simd<T>::Vec{};
-    for (int sum = 0; sum < kSums.count; ++sum) of_groups[kSums.list[sum].group] += of_sums[sum];
+template <class T, const GateGemms &kGemms>
+[[gnu::always_inline]] inline void sum_by_group(const typename Simd<T>::Vec *by_gemm,
+                                                typename Simd<T>::Vec *by_group) {
+    for (int group = 0; group < kGemms.groups; ++group) by_group[group] = typename Simd<T>::Vec{};
+    for (int i_gemm = 0; i_gemm < kGemms.count; ++i_gemm)
+        by_group[kGemms.list[i_gemm].group] += by_gemm[i_gemm];
 }
 
 // Mean and scale = 1 / sqrt(variance + 1e-5) of the groups of a row.
-template <class T, const Sums &kSums>
-class Moments {
+template <class T, const GateGemms &kGemms>
+class NormMoments {
     using S = Simd<T>;
     using Vec = typename S::Vec;
 
 public:
-    T mean[kSums.groups], scale[kSums.groups];
+    T mean[kGemms.groups], scale[kGemms.groups];
 
     // `added` holds, for each sum, the sum of the row's vectors; lanes beyond the units hold zeros.
-    [[gnu::always_inline]] Moments(const T *row, const Vec *added, std::size_t units) {
-        Vec of_groups[kSums.groups], squares[kSums.count]{};
-        to_groups<T, kSums>(added, of_groups);
-        means_of<T, kSums>(of_groups, units, mean);
-        for (std::size_t unit = 0; unit < units; unit += S::kLanes, row += kSums.count * S::kLanes)
-            for (int sum = 0; sum < kSums.count; ++sum) {
-                const Vec d = S::load(row + sum * S::kLanes) - mean[kSums.list[sum].group];
-                const Vec there = first_lanes<T>(d, units - unit);
-                squares[sum] += there * there;
+    [[gnu::always_inline]] NormMoments(const T *row, const Vec *totals, std::size_t units) {
+        Vec by_group[kGemms.groups], squares[kGemms.count]{};
+        sum_by_group<T, kGemms>(totals, by_group);
+        group_means<T, kGemms>(by_group, units, mean);
+        for (std::size_t unit = 0; unit < units; unit += S::kLanes, row += kGemms.count * S::kLanes)
+            for (int i_gemm = 0; i_gemm < kGemms.count; ++i_gemm) {
+                const Vec d = S::load(row + i_gemm * S::kLanes) - mean[kGemms.list[i_gemm].group];
+                const Vec deviation = first_lanes<T>(d, units - unit);
+                squares[i_gemm] += deviation * deviation;
             }
-        to_groups<T, kSums>(squares, of_groups);
-        means_of<T, kSums>(of_groups, units, scale);
-        for (T &one : scale) one = T{1} / static_cast<T>(__builtin_sqrt(one + T(1e-5)));
+        sum_by_group<T, kGemms>(squares, by_group);
+        group_means<T, kGemms>(by_group, units, scale);
+        for (T &value : scale) value = T{1} / static_cast<T>(__builtin_sqrt(value + T(1e-5)));
     }
     // x^ of a vector of a sum.
-    Vec operator()(int sum, Vec x) const {
-        const int group = kSums.list[sum].group;
+    Vec operator()(int i_gemm, Vec x) const {
+        const int group = kGemms.list[i_gemm].group;
         return (x - mean[group]) * scale[group];
     }
 };
 
 // The gradient of x from that of x^: scale (d - mean(d) - x^ mean(d x^)).
-template <class T, const Sums &kSums>
-class NormBack {
+template <class T, const GateGemms &kGemms>
+class NormBackward {
     using Vec = typename Simd<T>::Vec;
 
 public:
     // First every vector of the row, with zeros for the gradient beyond the units.
-    void add(int sum, Vec d, Vec normed) {
-        added_[kSums.list[sum].group] += d;
-        product_[kSums.list[sum].group] += d * normed;
+    void add(int i_gemm, Vec d, Vec normed) {
+        sums_[kGemms.list[i_gemm].group] += d;
+        products_[kGemms.list[i_gemm].group] += d * normed;
     }
-    void close(const T *scales, std::size_t units) {
-        means_of<T, kSums>(added_, units, mean_);
-        means_of<T, kSums>(product_, units, slope_);
-        for (int group = 0; group < kSums.groups; ++group) scale_[group] = scales[group];
+    void reduce(const T *scales, std::size_t units) {
+        group_means<T, kGemms>(sums_, units, mean_);
+        group_means<T, kGemms>(products_, units, product_mean_);
+        for (int group = 0; group < kGemms.groups; ++group) scale_[group] = scales[group];
     }
-    Vec operator()(int sum, Vec d, Vec normed) const {
-        const int group = kSums.list[sum].group;
-        return (d - mean_[group] - normed * slope_[group]) * scale_[group];
+    Vec operator()(int i_gemm, Vec d, Vec normed) const {
+        const int group = kGemms.list[i_gemm].group;
+        return (d - mean_[group] - normed * product_mean_[group]) * scale_[group];
     }
 
 private:
-    Vec added_[kSums.groups]{}, product_[kSums.groups]{};
-    T mean_[kSums.groups], slope_[kSums.groups], scale_[kSums.groups];
+    Vec sums_[kGemms.groups]{}, products_[kGemms.groups]{};
+    T mean_[kGemms.groups], product_mean_[kGemms.groups], scale_[kGemms.groups];
 };
 
 }  // namespace unrolled::UNROLLED_ISA

@@ -17,29 +17,29 @@ public:
         std::uint32_t of[2];
     };
 
-    explicit Zoneout(const Call<T> &call)
-        : rate_{static_cast<T>(call.zoneout_h), static_cast<T>(call.zoneout_c)},
-          threshold_{static_cast<std::uint32_t>(call.zoneout_h * 0x1p24),
-                     static_cast<std::uint32_t>(call.zoneout_c * 0x1p24)},
-          seed_(static_cast<std::uint32_t>(call.seed)),
-          is_random_(call.seed >= 0) {}
+    explicit Zoneout(const Problem<T> &problem)
+        : rate_{static_cast<T>(problem.zoneout_h), static_cast<T>(problem.zoneout_c)},
+          threshold_{static_cast<std::uint32_t>(problem.zoneout_h * 0x1p24),
+                     static_cast<std::uint32_t>(problem.zoneout_c * 0x1p24)},
+          seed_(static_cast<std::uint32_t>(problem.seed)),
+          is_random_(problem.seed >= 0) {}
 
     Keys keys(std::size_t t, std::size_t row) const {
         if (!is_random_) return {};
         const auto time = static_cast<std::uint32_t>(t), place = static_cast<std::uint32_t>(row);
-        return {{key(seed_, 0, time, place), key(seed_, 1, time, place)}};
+        return {{zoneout_key(seed_, 0, time, place), zoneout_key(seed_, 1, time, place)}};
     }
 
     // What becomes of units whose state was `before` and is proposed to be `after`.
-    Vec mix(int part, const Keys &keys, std::size_t unit, Vec before, Vec after) const {
+    Vec blend(int part, const Keys &keys, std::size_t unit, Vec before, Vec after) const {
         const T rate = rate_[part];
         if (rate == T{}) return after;
-        if (is_random_) return S::select(held(part, keys, unit), before, after);
+        if (is_random_) return S::select(keep_mask(part, keys, unit), before, after);
         return rate * before + (T{1} - rate) * after;
     }
 
     // The way back: `d` becomes the gradient of what was proposed; the answer is that of what was before.
-    Vec split(int part, const Keys &keys, std::size_t unit, Vec &d) const {
+    Vec split_gradient(int part, const Keys &keys, std::size_t unit, Vec &d) const {
         const T rate = rate_[part];
         if (rate == T{}) return Vec{};
         const Vec whole = d;
@@ -47,7 +47,7 @@ public:
             d = (T{1} - rate) * whole;
             return rate * whole;
         }
-        const auto mask = held(part, keys, unit);
+        const auto mask = keep_mask(part, keys, unit);
         d = S::select(mask, Vec{}, whole);
         return S::select(mask, whole, Vec{});
     }
@@ -58,8 +58,8 @@ private:
     const std::uint32_t seed_;
     const bool is_random_;
 
-    typename S::Bits held(int part, const Keys &keys, std::size_t unit) const {
-        return keep<T>(keys.of[part], static_cast<std::uint32_t>(unit), threshold_[part]);
+    typename S::Bits keep_mask(int part, const Keys &keys, std::size_t unit) const {
+        return zoneout_mask<T>(keys.of[part], static_cast<std::uint32_t>(unit), threshold_[part]);
     }
 };
 
