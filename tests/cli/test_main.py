@@ -12,7 +12,7 @@ import pytest
 
 import unrolled
 from unrolled.cli import app, main
-from unrolled.cli.commands import describe as describe_command
+from unrolled.cli.options import SeriesColumns
 from unrolled.errors import DataError
 
 COMMANDS = ("describe", "forecast", "backtest", "classify", "probe")
@@ -39,7 +39,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
         def fail(*_: object) -> None:
             raise fault
 
-        monkeypatch.setattr(describe_command, "read_series", fail)
+        monkeypatch.setattr(SeriesColumns, "read", fail)
 
     return plant
 

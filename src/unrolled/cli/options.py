@@ -1,9 +1,16 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options that several commands share.
+
+An option that the user did not give stays out of the call, so that the library's own default stands.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -13,8 +20,6 @@ from unrolled.validation import check_choice
 if TYPE_CHECKING:
     from unrolled.data.io.labelled import Labelled
     from unrolled.data.sequences import Sequences
-    from unrolled.models.forecasting.forecaster import Forecaster
-    from unrolled.models.sequence.classifier import SequenceClassifier
 
 _EXAMPLE = "example:"
 
@@ -23,183 +28,220 @@ File = Annotated[
 ]
 Id = Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="Column that names the series.")]
 Time = Annotated[str | None, typer.Option("--time", metavar="COLUMN", help="Column of dates or steps.")]
-Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="Column to forecast.")]
-Past = Annotated[
-    list[str], typer.Option("--past", metavar="COLUMN", help="Column known up to now; repeat for more.")
-]
-Future = Annotated[
-    list[str],
-    typer.Option(
-        "--future", metavar="COLUMN", help="Column known ahead, over the horizon too; repeat for more."
-    ),
-]
-Static = Annotated[
-    list[str],
-    typer.Option("--static", metavar="COLUMN", help="Column with one value a series; repeat for more."),
-]
-Fill = Annotated[
-    str | None, typer.Option("--fill", metavar="HOW", help="How gaps are filled: forward or linear.")
-]
-Utc = Annotated[bool, typer.Option("--utc", help="Read times with zones as UTC.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
 Horizon = Annotated[
     int | None, typer.Option("--horizon", metavar="STEPS", help="Steps ahead; 12 by default.")
-]
-Cell = Annotated[str | None, typer.Option("--cell", help="lstm, gru, rnn, or feedforward; lstm by default.")]
-Activation = Annotated[
-    str | None, typer.Option("--activation", help="Of an rnn: relu, leaky_relu, ..; tanh by default.")
-]
-HiddenSize = Annotated[
-    int | None,
-    typer.Option("--hidden-size", metavar="UNITS", help="Units of the network; 64 by default."),
-]
-Window = Annotated[
-    int | None,
-    typer.Option("--window", metavar="STEPS", help="Steps the network reads; two seasons by default."),
-]
-Transform = Annotated[
-    str | None,
-    typer.Option("--transform", help="Such as log-difference, difference or scale; auto by default."),
-]
-Ensemble = Annotated[
-    int | None, typer.Option("--ensemble", metavar="NETWORKS", help="Networks to average; 1 by default.")
-]
-MaxEpochs = Annotated[
-    int | None, typer.Option("--max-epochs", metavar="EPOCHS", help="Epochs at most; 12 by default.")
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of weights and shuffling; 0 by default.")]
 Report = Annotated[
     str | None,
     typer.Option("--report", metavar="FILE.html", help="Test the forecast and write a page on it all."),
 ]
-Save = Annotated[str | None, typer.Option("--save", metavar="FOLDER", help="Keep the fitted model.")]
+Save = Annotated[str | None, typer.Option("--save", metavar="FOLDER", help="Save the fitted model.")]
 Model = Annotated[
     str | None,
-    typer.Option("--model", metavar="FOLDER", help="Use a model kept by --save instead of fitting."),
+    typer.Option("--model", metavar="FOLDER", help="Load a model saved by --save instead of fitting."),
 ]
-Label = Annotated[
-    str | None, typer.Option("--label", metavar="COLUMN", help="Column of the classes; found by its name.")
-]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
 
 
-class ForecasterOptions(NamedTuple):
-    """What the user said about the model, an option each; None leaves it to the library."""
+@dataclass(frozen=True)
+class OptionGroup:
+    """Options that belong together: a field each, called as the library's argument is."""
 
-    cell: str | None
-    activation: str | None
-    hidden_size: int | None
-    window: int | None
-    transform: str | None
-    ensemble: int | None
-    max_epochs: int | None
-    seed: int | None
+    def given(self) -> dict[str, Any]:
+        """Return the values that the user gave, by the library's argument.
+
+        >>> ForecasterOptions(cell="gru", random_state=1).given()
+        {'cell': 'gru', 'random_state': 1}
+        """
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return {name: value for name, (value, default) in values.items() if value not in (default, [])}
 
     def option_names(self) -> list[str]:
-        """The options that the user gave.
+        """Return the options that the user gave, as they are typed.
 
-        >>> ForecasterOptions("gru", None, 8, None, None, None, None, None).option_names()
-        ['--cell', '--hidden-size']
+        >>> ForecasterOptions(hidden_size=8, random_state=1).option_names()
+        ['--hidden-size', '--seed']
         """
-        return [f"--{name.replace('_', '-')}" for name, v in self._asdict().items() if v is not None]
-
-    def forecaster(self, horizon: int | None) -> Forecaster:
-        """A model of these settings, not yet fitted; the library's own defaults stand for the rest.
-
-        >>> ForecasterOptions("gru", None, 8, None, None, None, None, 1).forecaster(3)
-        Forecaster(horizon=3, cell='gru', hidden_size=8, random_state=1, verbose=True)
-        """
-        from unrolled.models.forecasting.forecaster import Forecaster
-
-        named = self._asdict() | {"horizon": horizon, "random_state": self.seed, "seed": None}
-        return Forecaster(**{name: v for name, v in named.items() if v is not None}, verbose=True)
+        hints = get_type_hints(type(self), include_extras=True)
+        return [option_name(hints[name]) for name in self.given()]
 
 
-class ClassifierOptions(NamedTuple):
-    """What the user said about a model of whole sequences, an option each; None leaves it to the library."""
+def option_name(hint: Any) -> str:
+    """Return the name that an annotated option is typed with.
 
-    cell: str | None
-    activation: str | None
-    hidden_size: int | None
-    solver: str | None
-    bidirectional: bool | None
-    n_members: int | None
-    max_epochs: int | None
-    seed: int | None
-
-    def option_names(self) -> list[str]:
-        """The options that the user gave.
-
-        >>> ClassifierOptions("gru", None, 8, None, None, None, None, None).option_names()
-        ['--cell', '--hidden-size']
-        """
-        names = [name.removeprefix("n_") for name, value in self._asdict().items() if value is not None]
-        return [f"--{name.replace('_', '-')}" for name in names]
-
-    def classifier(self) -> SequenceClassifier:
-        """A model of these settings, not yet fitted; the library's own defaults stand for the rest.
-
-        >>> ClassifierOptions("rnn", None, 8, None, None, None, None, 1).classifier()
-        SequenceClassifier(cell='rnn', hidden_size=8, random_state=1, verbose=True)
-        """
-        from unrolled.models.sequence.classifier import SequenceClassifier
-
-        named = self._asdict() | {"random_state": self.seed, "seed": None}
-        return SequenceClassifier(**{name: v for name, v in named.items() if v is not None}, verbose=True)
-
-
-class SeriesColumns(NamedTuple):
-    """What the user said about a file's columns."""
-
-    id: str | None
-    time: str | None
-    target: str | None
-    past: list[str]
-    future: list[str]
-    static: list[str]
-    fill: str | None
-    utc: bool
-
-
-def read_series(file: str, columns: SeriesColumns) -> Sequences:
-    """The series of a file, or an example by its name.
-
-    Raises:
-        DataError: the file cannot be used; the sentence says why.
-        ArgumentError: there is no such example, or its columns were named.
+    >>> option_name(Seed)
+    '--seed'
     """
-    if file.startswith(_EXAMPLE):
-        from unrolled.data.io.examples import load, names
-
-        check_choice("FILE", file, [_EXAMPLE + name for name in names()])
-        if any(columns):
-            raise ArgumentError(
-                f"{file}: an example needs no column named and no gap filled; leave that out."
-            )
-        return load(file.removeprefix(_EXAMPLE))
-    from unrolled.data.io.read import read
-
-    return read(Path(file), **columns._asdict())
+    return str(hint.__metadata__[0].default)
 
 
-class LabelledColumns(NamedTuple):
-    """What the user said about the columns of a file of labelled sequences."""
+def option_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace each parameter of a command that is an `OptionGroup` by an option for each of its fields."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, type[OptionGroup]] = {}
+    parameters: list[Parameter] = []
+    for name, parameter in signature(command).parameters.items():
+        hint = hints[name]
+        if isinstance(hint, type) and issubclass(hint, OptionGroup):
+            groups[name], field_hints = hint, get_type_hints(hint, include_extras=True)
+            parameters += [
+                Parameter(f.name, Parameter.KEYWORD_ONLY, default=f.default, annotation=field_hints[f.name])
+                for f in fields(hint)
+            ]
+        else:
+            parameters.append(parameter.replace(annotation=hint))
 
-    label: str | None
-    id: str | None
-    time: str | None
+    @wraps(command)
+    def run(**values: Any) -> None:
+        made = {
+            name: group(**{f.name: values.pop(f.name) for f in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**values, **made)
+
+    del run.__wrapped__  # the parser would read its signature
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+@dataclass(frozen=True)
+class SeriesColumns(OptionGroup):
+    """Options on the columns of a file of series: arguments of `unrolled.read`."""
+
+    id: Id = None
+    time: Time = None
+    target: Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="Column to forecast.")] = (
+        None
+    )
+    past: Annotated[
+        list[str] | None,
+        typer.Option("--past", metavar="COLUMN", help="Column known up to now; repeat for more."),
+    ] = None
+    future: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--future", metavar="COLUMN", help="Column known ahead, over the horizon too; repeat for more."
+        ),
+    ] = None
+    static: Annotated[
+        list[str] | None,
+        typer.Option("--static", metavar="COLUMN", help="Column with one value a series; repeat for more."),
+    ] = None
+    fill: Annotated[
+        str | None, typer.Option("--fill", metavar="HOW", help="How gaps are filled: forward or linear.")
+    ] = None
+    utc: Annotated[bool, typer.Option("--utc", help="Read times with zones as UTC.")] = False
+
+    def read(self, file: str) -> Sequences:
+        """Read the series of a file, or an example by its name.
+
+        Raises:
+            DataError: the file cannot be used; the sentence says why.
+            ArgumentError: there is no such example, or its columns were named.
+        """
+        if file.startswith(_EXAMPLE):
+            from unrolled.data.io.examples import load, names
+
+            check_choice("FILE", file, [_EXAMPLE + name for name in names()])
+            if self.given():
+                raise ArgumentError(
+                    f"{file}: an example needs no column named and no gap filled; leave that out."
+                )
+            return load(file.removeprefix(_EXAMPLE))
+        from unrolled.data.io.read import read
+
+        return read(Path(file), **self.given())
+
+
+@dataclass(frozen=True)
+class ForecasterOptions(OptionGroup):
+    """Options on the model: arguments of `unrolled.Forecaster`."""
+
+    cell: Annotated[
+        str | None, typer.Option("--cell", help="lstm, gru, rnn, or feedforward; lstm by default.")
+    ] = None
+    activation: Annotated[
+        str | None, typer.Option("--activation", help="Of an rnn: relu, leaky_relu, ..; tanh by default.")
+    ] = None
+    hidden_size: Annotated[
+        int | None,
+        typer.Option("--hidden-size", metavar="UNITS", help="Units of the network; 64 by default."),
+    ] = None
+    window: Annotated[
+        int | None,
+        typer.Option(
+            "--window", metavar="STEPS", help="Steps the network reads; else ten seasons, 48 to 256."
+        ),
+    ] = None
+    transform: Annotated[
+        str | None,
+        typer.Option("--transform", help="Such as log-difference, difference or scale; auto by default."),
+    ] = None
+    ensemble: Annotated[
+        int | None,
+        typer.Option("--ensemble", metavar="NETWORKS", help="Networks to average; 1 by default."),
+    ] = None
+    max_epochs: Annotated[
+        int | None, typer.Option("--max-epochs", metavar="EPOCHS", help="Epochs at most; 12 by default.")
+    ] = None
+    random_state: Seed = None
+
+
+@dataclass(frozen=True)
+class ClassifierOptions(OptionGroup):
+    """Options on the model: arguments of `unrolled.SequenceClassifier`."""
+
+    cell: Annotated[
+        str | None, typer.Option("--cell", help="gru, lstm, rnn or feedforward; gru by default.")
+    ] = None
+    activation: Annotated[
+        str | None, typer.Option("--activation", help="Of an rnn: relu, leaky_relu, ..; tanh by default.")
+    ] = None
+    hidden_size: Annotated[
+        int | None, typer.Option("--hidden-size", metavar="UNITS", help="Units of the network.")
+    ] = None
+    bidirectional: Annotated[bool, typer.Option("--bidirectional", help="Read from both ends.")] = False
+    solver: Annotated[
+        str | None,
+        typer.Option("--solver", help="gradient, or reservoir: random weights, answers fitted at once."),
+    ] = None
+    n_members: Annotated[
+        int | None,
+        typer.Option(
+            "--members", metavar="NETWORKS", help="Networks to average; 4 for few sequences, else 1."
+        ),
+    ] = None
+    max_epochs: Annotated[
+        int | None, typer.Option("--max-epochs", metavar="EPOCHS", help="Epochs at most.")
+    ] = None
+    random_state: Seed = None
+
+
+@dataclass(frozen=True)
+class LabelledColumns(OptionGroup):
+    """Options on the columns of a file of labelled sequences: arguments of `read_labelled`."""
+
+    label: Annotated[
+        str | None,
+        typer.Option("--label", metavar="COLUMN", help="Column of the classes; found by its name."),
+    ] = None
+    id: Id = None
+    time: Time = None
 
     def read(self, file: str, part: str, *, must_be_labelled: bool = False) -> Labelled:
-        """The sequences of a file; where it holds "train" and "test", those of one part.
+        """Read the sequences of a file; where it holds "train" and "test", those of one part.
 
         Raises:
             DataError: the file cannot be used; the sentence says why.
         """
         from unrolled.data.io.labelled import parts_of, read_labelled
 
-        read = read_labelled(file, **self._asdict(), part=part if part in parts_of(file) else None)
-        if read.labels is None and must_be_labelled:
+        labelled = read_labelled(file, **self.given(), part=part if part in parts_of(file) else None)
+        if labelled.labels is None and must_be_labelled:
             raise DataError(
-                f"{read.source}: expected a label beside each sequence, got none. "
+                f"{labelled.source}: expected a label beside each sequence, got none. "
                 "Name its column with --label."
             )
-        return read
+        return labelled

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from unrolled.cli.commands import backtest, classify, describe, forecast, probe
+from unrolled.cli.options import option_name
 
 _NUMBER = ("a number", float)
 _KINDS: dict[str, tuple[str, Any]] = {"integer": ("a whole number", int), "number": _NUMBER, "float": _NUMBER}
@@ -18,11 +19,12 @@ _COMMANDS = (
     classify.classify_command,
     probe.probe_command,
 )
-_NAMES = {name for command in _COMMANDS for name in inspect.signature(command).parameters} - _ARGUMENTS
-_OPTIONS = {name: "--" + name.replace("_", "-") for name in _NAMES} | {
-    "random_state": "--seed",
-    "n_members": "--members",
-}
+_OPTIONS = {
+    name: option_name(parameter.annotation)
+    for command in _COMMANDS
+    for name, parameter in inspect.signature(command, eval_str=True).parameters.items()
+    if name not in _ARGUMENTS
+} | {"random_state": "--seed"}
 
 
 def with_option_names(sentences: str) -> str:

@@ -149,15 +149,15 @@ BAD: dict[str, tuple[tuple[object, ...], str]] = {
     "one fold": (("train.csv", "--folds", 1), "--folds: expected a whole number at least 2, got 1."),
     "folds beside a test file": (
         ("train.csv", "--test", "test.csv", "--folds", 5),
-        "--folds: sequences kept apart are judged instead of folds; got --test as well. Leave one out.",
+        "--folds: there is a test set, nothing is cross-validated; got --test as well. Leave one out.",
     ),
     "folds beside a test part": (
         ("both.npz", "--folds", 5),
-        "--folds: sequences kept apart are judged instead of folds; both.npz has X_test. Leave --folds out.",
+        "--folds: there is a test set, nothing is cross-validated; both.npz has X_test. Leave --folds out.",
     ),
-    "folds of a kept model": (
+    "folds of a saved model": (
         ("train.csv", "--model", "kept", "--folds", 5),
-        "--model: a kept model only answers; got --folds as well.",
+        "--model: a saved model takes no options of training or testing, got --folds. Leave",
     ),
     "output over test": (
         ("train.csv", "--test", "test.csv", "--output", "test.csv"),
@@ -168,9 +168,9 @@ BAD: dict[str, tuple[tuple[object, ...], str]] = {
         "--report: expected another file than the input train.csv, got 'train.csv'. Name another.",
     ),
     "a table of no kind": (("train.csv", "--output", "told.txt"), "--output: expected a name that ends in"),
-    "settings of a kept model": (
+    "settings of a saved model": (
         ("train.csv", "--model", "kept", "--cell", "rnn", "--test", "test.csv"),
-        "--model: a kept model only answers; got --cell, --test as well.",
+        "--model: a saved model takes no options of training or testing, got --cell, --test.",
     ),
     "no model": (("train.csv", "--model", "kept"), "kept: expected the folder of a saved model, found none."),
     "no name": (("",), "TRAIN: expected a name, got ''. Give the file to read."),

@@ -1,6 +1,5 @@
 """`unrolled forecast`: what comes next, on the screen, in files, for machines."""
 
-import inspect
 import json
 import re
 from collections.abc import Callable
@@ -9,9 +8,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-
-from unrolled.cli import options
-from unrolled.models.forecasting.forecaster import Forecaster
 
 Run = Callable[..., Any]
 Months = Callable[..., list[tuple[str, float]]]
@@ -84,12 +80,12 @@ def test_a_kept_model_forecasts_as_it_did(
     assert later["forecast"][0]["month"].startswith("2010-07-01")
 
 
-def test_a_kept_model_takes_no_other_settings(unrolled: Run, sales: Path, tmp_path: Path) -> None:
+def test_a_saved_model_takes_no_training_options(unrolled: Run, sales: Path, tmp_path: Path) -> None:
     """Ignoring an option silently would mislead."""
     answer = unrolled("forecast", sales, "--model", tmp_path, "--cell", "gru", "--seed", 3)
     assert answer.status == 2
     assert answer.err == (
-        "--model: a kept model brings its own settings; got --cell, --seed as well. Leave that out, or leave "
+        "--model: a saved model takes no options of training, got --cell, --seed. Leave those out, or leave "
         "--model out and fit anew.\n"
     )
 
@@ -112,24 +108,6 @@ def test_every_option_reaches_the_model(unrolled: Run, sales: Path) -> None:
         told = json.loads(unrolled(*base, *change).out)
         seen.append(str([list(row.values()) for row in told["forecast"]]))
     assert len(set(seen)) == len(seen)
-
-
-def test_the_defaults_in_the_help_are_the_librarys() -> None:
-    """The help names them without importing the library, so this keeps them true."""
-    library = {name: p.default for name, p in inspect.signature(Forecaster).parameters.items()}
-    told = {
-        "Horizon": "horizon",
-        "Cell": "cell",
-        "Activation": "activation",
-        "HiddenSize": "hidden_size",
-        "Transform": "transform",
-        "Ensemble": "ensemble",
-        "MaxEpochs": "max_epochs",
-        "Seed": "random_state",
-    }
-    for name, argument in told.items():
-        help_text = getattr(options, name).__metadata__[0].help
-        assert help_text.endswith(f"; {library[argument]} by default."), name
 
 
 def test_many_series_are_cut_short_on_the_screen(

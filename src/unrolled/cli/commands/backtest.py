@@ -6,30 +6,15 @@ from typing import Annotated
 
 import typer
 
+from unrolled.cli.commands.forecast import new_forecaster
 from unrolled.cli.options import (
-    Activation,
-    Cell,
-    Ensemble,
     File,
-    Fill,
     ForecasterOptions,
-    Future,
-    HiddenSize,
     Horizon,
-    Id,
     Json,
-    MaxEpochs,
-    Past,
     Report,
-    Seed,
     SeriesColumns,
-    Static,
-    Target,
-    Time,
-    Transform,
-    Utc,
-    Window,
-    read_series,
+    option_groups,
 )
 
 Origins = Annotated[
@@ -50,32 +35,19 @@ Level = Annotated[
 ]
 
 
+@option_groups
 def backtest_command(
     file: File,
     *,
     horizon: Horizon = None,
-    cell: Cell = None,
     origins: Origins = 24,
     step: Step = None,
     refit: Refit = False,
     baselines: Baselines = None,
     level: Level = 80,
     report: Report = None,
-    id: Id = None,  # noqa: A002 (the option's name)
-    time: Time = None,
-    target: Target = None,
-    past: Past = [],  # noqa: B006 (typer copies it)
-    future: Future = [],  # noqa: B006
-    static: Static = [],  # noqa: B006
-    fill: Fill = None,
-    utc: Utc = False,
-    activation: Activation = None,
-    hidden_size: HiddenSize = None,
-    window: Window = None,
-    transform: Transform = None,
-    ensemble: Ensemble = None,
-    max_epochs: MaxEpochs = None,
-    seed: Seed = None,
+    columns: SeriesColumns,
+    options: ForecasterOptions,
     json: Json = False,
 ) -> None:
     """Replay the past, beside simpler forecasts.
@@ -96,10 +68,9 @@ def backtest_command(
     from unrolled.evaluate.forecasting.backtest import backtest
 
     check_paths({"FILE": file}, report=report)
-    series = read_series(file, SeriesColumns(id, time, target, past, future, static, fill, utc))
+    series = columns.read(file)
     out.print_notes(series)
-    settings = ForecasterOptions(cell, activation, hidden_size, window, transform, ensemble, max_epochs, seed)
-    model = settings.forecaster(horizon)
+    model = new_forecaster(options, horizon)
     baseline_names = None if baselines is None else [name.strip() for name in baselines.split(",")]
     result = backtest(
         model, series, origins=origins, step=step, refit=refit, baselines=baseline_names, level=level

@@ -6,18 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from unrolled.cli.options import (
-    Activation,
-    ClassifierOptions,
-    Id,
-    Json,
-    Label,
-    LabelledColumns,
-    Model,
-    Save,
-    Seed,
-    Time,
-)
+from unrolled.cli.options import ClassifierOptions, Json, LabelledColumns, Model, Save, option_groups
 from unrolled.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -27,57 +16,35 @@ Train = Annotated[
     str, typer.Argument(metavar="TRAIN", show_default=False, help="CSV, Parquet, .ts (.gz too) or .npz.")
 ]
 Test = Annotated[
-    str | None, typer.Option("--test", metavar="FILE", help="Sequences kept apart, to be judged on.")
+    str | None, typer.Option("--test", metavar="FILE", help="Sequences to test on, not learned from.")
 ]
 Folds = Annotated[
     int | None,
     typer.Option(
-        "--folds", metavar="COUNT", help="Parts to judge on in turn, where there is no --test; 5 by default."
+        "--folds", metavar="COUNT", help="Of the cross-validation, where there is no --test; 5 by default."
     ),
 ]
-Cell = Annotated[str | None, typer.Option("--cell", help="gru, lstm, rnn or feedforward; gru by default.")]
-HiddenSize = Annotated[
-    int | None, typer.Option("--hidden-size", metavar="UNITS", help="Units of the network.")
-]
-Solver = Annotated[
-    str | None,
-    typer.Option("--solver", help="gradient, or reservoir: random weights, answers fitted at once."),
-]
-Bidirectional = Annotated[bool, typer.Option("--bidirectional", help="Read from both ends.")]
-Members = Annotated[
-    int | None,
-    typer.Option("--members", metavar="NETWORKS", help="Networks to average; 4 for few sequences, else 1."),
-]
-MaxEpochs = Annotated[int | None, typer.Option("--max-epochs", metavar="EPOCHS", help="Epochs at most.")]
 Output = Annotated[
     str | None,
     typer.Option("--output", metavar="FILE", help="Write every answer as .csv, .csv.gz or .parquet."),
 ]
 Report = Annotated[
-    str | None, typer.Option("--report", metavar="FILE.html", help="Write a page that tells it all.")
+    str | None, typer.Option("--report", metavar="FILE.html", help="Write a page on the comparison.")
 ]
 
 
+@option_groups
 def classify_command(
     train: Train,
     *,
     test: Test = None,
     folds: Folds = None,
-    cell: Cell = None,
-    label: Label = None,
-    id: Id = None,  # noqa: A002 (the option's name)
-    time: Time = None,
     output: Output = None,
     report: Report = None,
     save: Save = None,
     model: Model = None,
-    activation: Activation = None,
-    hidden_size: HiddenSize = None,
-    bidirectional: Bidirectional = False,
-    solver: Solver = None,
-    members: Members = None,
-    max_epochs: MaxEpochs = None,
-    seed: Seed = None,
+    columns: LabelledColumns,
+    options: ClassifierOptions,
     json: Json = False,
 ) -> None:
     """Learn which class a sequence belongs to, and what that is worth.
@@ -96,18 +63,14 @@ def classify_command(
     from unrolled.cli.paths import check_paths
 
     check_paths({"TRAIN": train, "--test": test, "--model": model}, table=output, report=report, folder=save)
-    settings = ClassifierOptions(
-        cell, activation, hidden_size, solver, bidirectional or None, members, max_epochs, seed
-    )
-    columns = LabelledColumns(label, id, time)
     if model:
         _refuse_training_options(
-            settings, {"--test": test, "--folds": folds, "--report": report, "--save": save}
+            options, {"--test": test, "--folds": folds, "--report": report, "--save": save}
         )
         _predict(columns.read(train, "test"), model, output, json=json)
     else:
         files = _read_train_and_test(train, test, columns, folds)
-        _compare(files, settings, 5 if folds is None else folds, OutputOptions(output, report, save, json))
+        _compare(files, options, 5 if folds is None else folds, OutputOptions(output, report, save, json))
 
 
 class OutputOptions(NamedTuple):
@@ -135,7 +98,7 @@ def _read_train_and_test(
         got = (
             f"{train} has X_test. Leave --folds out" if test is None else "got --test as well. Leave one out"
         )
-        raise ArgumentError(f"--folds: sequences kept apart are judged instead of folds; {got}.")
+        raise ArgumentError(f"--folds: there is a test set, nothing is cross-validated; {got}.")
     train_data = columns.read(train, "train", must_be_labelled=True)
     if in_folds:
         return train_data, None
@@ -144,7 +107,7 @@ def _read_train_and_test(
 
 
 def _compare(
-    files: tuple[Labelled, Labelled | None], settings: ClassifierOptions, folds: int, outputs: OutputOptions
+    files: tuple[Labelled, Labelled | None], options: ClassifierOptions, folds: int, outputs: OutputOptions
 ) -> None:
     """Compare, say so, and write what was asked for."""
     import pandas as pd
@@ -153,12 +116,13 @@ def _compare(
     from unrolled.cli.sequence_report import write_comparison
     from unrolled.cli.terminal import printable
     from unrolled.evaluate.sequence.compare import compare
+    from unrolled.models.sequence.classifier import SequenceClassifier
 
     train, test = files
     for labelled in filter(None, files):
         out.print_notes(labelled.sequences)
     test_pair = None if test is None else (test.sequences, test.labels)
-    model = settings.classifier()
+    model = SequenceClassifier(**options.given(), verbose=True)
     result = compare(model, train.sequences, train.labels, test=test_pair, folds=folds)
     if outputs.report or outputs.save:
         model.fit(train.sequences, train.labels)
@@ -177,15 +141,15 @@ def _compare(
     out.print_written_paths(outputs.paths)
 
 
-def _refuse_training_options(settings: ClassifierOptions, other_options: dict[str, str | int | None]) -> None:
-    """A kept model brings its settings, and has been judged when it was made."""
+def _refuse_training_options(options: ClassifierOptions, other_options: dict[str, str | int | None]) -> None:
+    """Refuse options that a saved model would ignore: it has its settings, and has been tested."""
     if refused := [
-        *settings.option_names(),
+        *options.option_names(),
         *(option for option, value in other_options.items() if value is not None),
     ]:
         raise ArgumentError(
-            f"--model: a kept model only answers; got {', '.join(refused)} as well. Leave that out, or leave "
-            "--model out and fit anew."
+            f"--model: a saved model takes no options of training or testing, got {', '.join(refused)}. "
+            "Leave those out, or leave --model out and fit anew."
         )
 
 

@@ -7,31 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unrolled.cli.options import (
-    Activation,
-    Cell,
-    Ensemble,
     File,
-    Fill,
     ForecasterOptions,
-    Future,
-    HiddenSize,
     Horizon,
-    Id,
     Json,
-    MaxEpochs,
     Model,
-    Past,
     Report,
     Save,
-    Seed,
     SeriesColumns,
-    Static,
-    Target,
-    Time,
-    Transform,
-    Utc,
-    Window,
-    read_series,
+    option_groups,
 )
 from unrolled.errors import ArgumentError
 from unrolled.validation import check_float
@@ -48,31 +32,18 @@ Output = Annotated[
 ]
 
 
+@option_groups
 def forecast_command(
     file: File,
     *,
     horizon: Horizon = None,
-    cell: Cell = None,
     level: Level = [80],  # noqa: B006 (typer copies it)
     output: Output = None,
     report: Report = None,
     save: Save = None,
     model: Model = None,
-    id: Id = None,  # noqa: A002 (the option's name)
-    time: Time = None,
-    target: Target = None,
-    past: Past = [],  # noqa: B006
-    future: Future = [],  # noqa: B006
-    static: Static = [],  # noqa: B006
-    fill: Fill = None,
-    utc: Utc = False,
-    activation: Activation = None,
-    hidden_size: HiddenSize = None,
-    window: Window = None,
-    transform: Transform = None,
-    ensemble: Ensemble = None,
-    max_epochs: MaxEpochs = None,
-    seed: Seed = None,
+    columns: SeriesColumns,
+    options: ForecasterOptions,
     json: Json = False,
 ) -> None:
     """Fit a recurrent network and forecast what comes next.
@@ -94,10 +65,9 @@ def forecast_command(
 
     check_paths({"FILE": file, "--model": model}, table=output, report=report, folder=save)
     levels = [check_float("--level", width, above=0, most=99.99) for width in level]
-    series = read_series(file, SeriesColumns(id, time, target, past, future, static, fill, utc))
+    series = columns.read(file)
     out.print_notes(series)
-    settings = ForecasterOptions(cell, activation, hidden_size, window, transform, ensemble, max_epochs, seed)
-    fitted = _load_forecaster(model, settings) if model else settings.forecaster(horizon).fit(series)
+    fitted = _load_forecaster(model, options) if model else new_forecaster(options, horizon).fit(series)
     forecast_report = ForecastReport(
         series, fitted, fitted.predict(series, horizon=horizon, level=levels), levels
     )
@@ -119,13 +89,21 @@ def forecast_command(
     out.print_written_paths(written_paths)
 
 
-def _load_forecaster(folder: str, settings: ForecasterOptions) -> Forecaster:
-    """A kept model, which cannot be given other settings than it has."""
+def new_forecaster(options: ForecasterOptions, horizon: int | None) -> Forecaster:
+    """Make a model of these options; the library's own defaults stand for the rest."""
     from unrolled.models.forecasting.forecaster import Forecaster
 
-    if training_options := settings.option_names():
+    named = options.given() | ({} if horizon is None else {"horizon": horizon})
+    return Forecaster(**named, verbose=True)
+
+
+def _load_forecaster(folder: str, options: ForecasterOptions) -> Forecaster:
+    """Load a saved model, which brings its own settings."""
+    from unrolled.models.forecasting.forecaster import Forecaster
+
+    if names := options.option_names():
         raise ArgumentError(
-            f"--model: a kept model brings its own settings; got {', '.join(training_options)} as well. "
-            "Leave that out, or leave --model out and fit anew."
+            f"--model: a saved model takes no options of training, got {', '.join(names)}. Leave those out, "
+            "or leave --model out and fit anew."
         )
     return Forecaster.load(folder)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from unrolled.cli.options import Id, Json, Label, LabelledColumns, Seed, Time
+from unrolled.cli.options import Json, LabelledColumns, Seed, option_groups
 from unrolled.errors import ArgumentError, DataError
 from unrolled.validation import ErrorCollector, check_choice
 
@@ -24,7 +24,7 @@ _UNITS = ("state", "gates")
 _MOST_SEQUENCES = 12  # sequences whose states are kept, spread evenly over the file
 
 Folder = Annotated[
-    str, typer.Argument(metavar="MODEL", show_default=False, help="Folder of a model kept by --save.")
+    str, typer.Argument(metavar="MODEL", show_default=False, help="Folder of a model saved by --save.")
 ]
 Data = Annotated[
     str, typer.Argument(metavar="DATA", show_default=False, help="CSV, Parquet, .ts (.gz too) or .npz.")
@@ -42,20 +42,19 @@ Report = Annotated[
 ]
 
 
+@option_groups
 def probe_command(
     model: Folder,
     data: Data,
     *,
     only: Only = None,
     retrain: Retrain = False,
-    label: Label = None,
-    id: Id = None,  # noqa: A002 (the option's name)
-    time: Time = None,
     report: Report = None,
     seed: Seed = None,
+    columns: LabelledColumns,
     json: Json = False,
 ) -> None:
-    """Ask a kept network what it remembers.
+    """Ask a saved network what it remembers.
 
     Does the order of the steps matter to it, how far back does it look, do its gradients survive, what does
     its state do, what happens on longer sequences? A sentence each. Ask with sequences that it was not fitted
@@ -74,7 +73,7 @@ def probe_command(
     check_paths({"MODEL": model, "DATA": data}, report=report)
     names = _probe_names(only, seed, retrain=retrain)
     fitted = _load_model(model)
-    labelled = LabelledColumns(label, id, time).read(data, "test", must_be_labelled=True)
+    labelled = columns.read(data, "test", must_be_labelled=True)
     labelled = labelled.beside(getattr(fitted, "classes_", None))
     out.print_notes(labelled.sequences)
     run = ProbeRun(fitted, labelled, seed or 0, retrain)
