@@ -16,7 +16,7 @@ from collections import Counter
 import numpy as np
 
 from benchmarks.record import DATA, Facts, main, need, say, table
-from unrolled.data.describe.diagnostics import averaging
+from unrolled.data.describe.diagnostics import detect_averaging
 
 SEASONS = {"YEARLY": 1, "QUARTERLY": 4, "MONTHLY": 12, "OTHER": 1}
 DAYS = 21  # in a month
@@ -28,8 +28,8 @@ def walks(months: int, count: int) -> Facts:
     ends = means = 0
     for _ in range(count):
         days = np.exp(0.01 * rng.normal(size=(months, DAYS)).cumsum().reshape(months, DAYS))
-        ends += averaging(days[:, -1], 12).suspected
-        means += averaging(days.mean(axis=1), 12).suspected
+        ends += detect_averaging(days[:, -1], 12).suspected
+        means += detect_averaging(days.mean(axis=1), 12).suspected
     return {"months": months, "walks": count, "false_alarms": ends / count, "averages_found": means / count}
 
 
@@ -41,7 +41,7 @@ def m3() -> Facts:
             one = json.loads(line)
             values = np.array(one["x"] + one["xx"], dtype=np.float64)
             series[one["period"]] += 1
-            alarms[one["period"]] += averaging(values, SEASONS[one["period"]]).suspected
+            alarms[one["period"]] += detect_averaging(values, SEASONS[one["period"]]).suspected
     rows = {period: {"series": series[period], "alarms": int(alarms[period])} for period in SEASONS}
     return {**rows, "ALL": {"series": series.total(), "alarms": int(alarms.total())}}
 

@@ -5,7 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from unrolled.data.future import with_future
+from unrolled.data.future import append_future
 from unrolled.data.io.read import read
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
@@ -34,7 +34,7 @@ def test_a_frame_fills_the_rows_after_each_series() -> None:
     series = _series(_history())
     shuffled = _ahead().sample(frac=1, random_state=1)
     for frame in (shuffled, pl.from_pandas(shuffled)):
-        whole = with_future(series, frame, series.observed, STEPS)
+        whole = append_future(series, frame, series.observed, STEPS)
         assert whole.lengths.tolist() == [9, 9]
         price = whole.values[:, whole.columns.index("price")]
         assert price[6:9].tolist() == [100.0, 101.0, 102.0]
@@ -50,7 +50,7 @@ def test_rows_that_came_with_the_data_are_enough() -> None:
     """Rows past the last target hold what is known; more than needed are left out."""
     together = pd.concat([_history(), _ahead(steps=5)])
     series = _series(together)
-    whole = with_future(series, None, series.observed, STEPS)
+    whole = append_future(series, None, series.observed, STEPS)
     assert whole.lengths.tolist() == [9, 9]
     assert whole.values[6:9, whole.columns.index("price")].tolist() == [100.0, 101.0, 102.0]
 
@@ -58,29 +58,29 @@ def test_rows_that_came_with_the_data_are_enough() -> None:
 def test_a_single_series_needs_no_id() -> None:
     """The frame of one series may leave its name out."""
     series = _series(_history(("a",)))
-    whole = with_future(series, _ahead(("a",)).drop(columns="unique_id"), series.observed, STEPS)
+    whole = append_future(series, _ahead(("a",)).drop(columns="unique_id"), series.observed, STEPS)
     assert whole.values[6:, whole.columns.index("price")].tolist() == [100.0, 101.0, 102.0]
 
 
 def test_nothing_known_nothing_needed() -> None:
     """Without such columns the series is what it was, and a frame for them is refused."""
     series = read(_history()[["unique_id", "ds", "y"]])
-    assert with_future(series, None, series.observed, STEPS) is series
+    assert append_future(series, None, series.observed, STEPS) is series
     with pytest.raises(DataError, match=r"future: .* has no such columns\. Name them in read"):
-        with_future(series, _ahead(), series.observed, STEPS)
+        append_future(series, _ahead(), series.observed, STEPS)
 
 
 def test_a_missing_row_is_named() -> None:
     """The series, the column, the first missing time, and the way out."""
     series = _series(_history())
     with pytest.raises(DataError) as fault:
-        with_future(series, _ahead().drop(index=4), series.observed, STEPS)
+        append_future(series, _ahead().drop(index=4), series.observed, STEPS)
     assert str(fault.value) == (
         "future: series 'b' needs column 'price' for the 3 steps after its last target, 2024-03-04 is "
         "missing. Pass them with predict(future=frame)."
     )
     with pytest.raises(DataError, match=r"series 'a' needs column 'price'.*2024-03-03 is missing"):
-        with_future(series, None, series.observed, STEPS)
+        append_future(series, None, series.observed, STEPS)
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_a_frame_that_does_not_fit_is_one_sentence(frame: object, sentence: str)
     """A column that is missing, one without numbers, no frame at all."""
     series = _series(_history())
     with pytest.raises(DataError, match=sentence):
-        with_future(series, frame, series.observed, STEPS)
+        append_future(series, frame, series.observed, STEPS)

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unrolled.data.calendar.frequency import survey
-from unrolled.data.gaps import fill, irregularities, require_regular
-from unrolled.data.sequences import Order, Role, Sequences
+from unrolled.data.calendar.frequency import infer_calendar
+from unrolled.data.gaps import fill_gaps, find_irregularities, require_regular
+from unrolled.data.sequences import DeclaredOrder, Role, Sequences
 from unrolled.errors import ArgumentError, DataError
 
 NAN = float("nan")
@@ -23,7 +23,7 @@ def _dated(**series: dict[str, float] | list[str]) -> Sequences:
     offsets = np.concatenate([[0], np.cumsum([len(p) for p in pairs])])
     times = np.concatenate([np.array(list(p), dtype="M8[ns]") for p in pairs])
     values = np.concatenate([list(p.values()) for p in pairs])[:, None]
-    freq = survey(times, offsets).freq
+    freq = infer_calendar(times, offsets).freq
     return Sequences(values, offsets, tuple(series), times=times, freq=freq, source="flow.csv")
 
 
@@ -129,29 +129,29 @@ def test_duplicated_times() -> None:
         "the column that tells the series apart with --id or id=."
     )
     with pytest.raises(DataError, match="expected one row at a time"):
-        fill(series, "linear")
+        fill_gaps(series, "linear")
 
 
 def test_a_table_has_no_order() -> None:
     """Rows without a time column cannot be forecast, nor filled."""
-    table = replace(Sequences.from_arrays([[1.0, 2.0]]), order=Order.NONE, source="customers.csv")
+    table = replace(Sequences.from_arrays([[1.0, 2.0]]), order=DeclaredOrder.NONE, source="customers.csv")
     sentence = _fault_of(table)
     assert sentence == (
         "customers.csv: expected rows in order of time, got a table without a time column. Name that column "
         "with --time or time=."
     )
     with pytest.raises(DataError, match="got a table without a time column"):
-        fill(table, "linear")
+        fill_gaps(table, "linear")
 
 
 def test_every_fault_is_said_at_once() -> None:
     """A gap and a missing value are two sentences of one error; a gap skips the duplicates."""
     series = _dated(a={"2020-01-01": 1.0, "2020-01-02": NAN, "2020-01-04": 3.0, "2020-01-05": 3.0})
-    assert len(irregularities(series)) == 2
-    assert _fault_of(series).splitlines() == irregularities(series)
+    assert len(find_irregularities(series)) == 2
+    assert _fault_of(series).splitlines() == find_irregularities(series)
     times = np.array(["2020-01-01", "2020-01-02", "2020-01-02", "2020-01-04", "2020-01-05"], dtype="M8[ns]")
     doubled = Sequences(np.ones((5, 1)), np.array([0, 5]), ("a",), times=times, source="flow.csv")
-    assert "none between 2020-01-02 and 2020-01-04" in irregularities(doubled)[1]
+    assert "none between 2020-01-02 and 2020-01-04" in find_irregularities(doubled)[1]
 
 
 def test_positions_stand_in_for_times() -> None:
@@ -174,8 +174,8 @@ def _known_ahead() -> Sequences:
 def test_rows_of_the_future_may_miss_the_target() -> None:
     """Where columns are known ahead, targets and past columns end before; a hole before that is refused."""
     require_regular(_known_ahead())
-    assert fill(_known_ahead(), "forward").values.tolist()[2:3] == [[3.0, 7.0, 0.0]]
-    assert len(fill(_known_ahead(), "forward").values) == 5
+    assert fill_gaps(_known_ahead(), "forward").values.tolist()[2:3] == [[3.0, 7.0, 0.0]]
+    assert len(fill_gaps(_known_ahead(), "forward").values) == 5
     holed = _known_ahead()
     holed.values[1, 1] = NAN
     assert "column 'x', got a missing value (1 in all)" in _fault_of(holed)
@@ -188,7 +188,7 @@ def test_gaps_are_filled_between_known_values(how: str, made: list[float]) -> No
         a={"2020-01-01": 1.0, "2020-01-02": 2.0, "2020-01-03": NAN, "2020-01-05": 5.0},
         b={"2020-01-01": NAN, "2020-01-02": 7.0, "2020-01-03": 8.0, "2020-01-04": NAN},
     )
-    filled = fill(series, how)
+    filled = fill_gaps(series, how)
     require_regular(filled)
     assert filled.ids == ("a", "b")
     assert filled[0].target.tolist() == [1.0, 2.0, *made, 5.0]
@@ -208,7 +208,7 @@ def test_fill_keeps_months_and_other_columns() -> None:
     values = np.array([[1.0, 10.0, 4.0], [2.0, 20.0, 4.0], [5.0, 50.0, 4.0], [6.0, 60.0, 4.0]])
     roles = (Role.TARGET, Role.PAST, Role.STATIC)
     series = Sequences(values, np.array([0, 4]), ("a",), ("y", "x", "s"), roles, times=times, freq="ME")
-    filled = fill(series, "linear")
+    filled = fill_gaps(series, "linear")
     assert filled.times.astype("M8[D]").astype(str).tolist()[2:4] == ["2020-03-31", "2020-04-30"]
     assert filled.values.tolist()[2:4] == [[3.0, 30.0, 4.0], [4.0, 40.0, 4.0]]
 
@@ -218,19 +218,19 @@ def test_holidays_are_not_filled() -> None:
     days = pd.bdate_range("2020-01-01", periods=100).delete(40).values
     series = Sequences(np.ones((99, 1)), np.array([0, 99]), ("a",), times=days, freq="B")
     require_regular(series)
-    assert len(fill(series, "linear").values) == 99
+    assert len(fill_gaps(series, "linear").values) == 99
 
 
 def test_filling_what_is_whole_changes_nothing() -> None:
     """No notes, the same rows; an unknown way offers the nearest."""
     series = _dated(a=["2020-01-01", "2020-01-02", "2020-01-03"])
-    assert fill(series, "linear").notes == ()
-    assert fill(series, "linear").values.tolist() == series.values.tolist()
+    assert fill_gaps(series, "linear").notes == ()
+    assert fill_gaps(series, "linear").values.tolist() == series.values.tolist()
     with pytest.raises(ArgumentError, match=r"Did you mean 'linear'\?"):
-        fill(series, "linaer")
+        fill_gaps(series, "linaer")
 
 
 def test_a_series_without_any_value_cannot_be_filled() -> None:
     """There is nothing to draw a line between."""
     with pytest.raises(DataError, match=r"series 'b': expected a number, got none\. Leave it out\."):
-        fill(_dated(a=["2020-01-01", "2020-01-02"], b={"2020-01-01": NAN, "2020-01-02": NAN}), "linear")
+        fill_gaps(_dated(a=["2020-01-01", "2020-01-02"], b={"2020-01-01": NAN, "2020-01-02": NAN}), "linear")

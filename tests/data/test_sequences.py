@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data.sequences import Order, Role, Sequences
+from unrolled.data.sequences import DeclaredOrder, Role, Sequences
 from unrolled.errors import ArgumentError, DataError
 
 
@@ -71,7 +71,7 @@ def test_arrays_of_two_axes_have_inputs_after_the_target() -> None:
     assert series.columns == ("y", "x1")
     assert series.roles == (Role.TARGET, Role.PAST)
     assert series.lengths.tolist() == [3, 0, 1]
-    assert series.order is Order.POSITION
+    assert series.order is DeclaredOrder.POSITION
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unrolled.data.splits import (
-    evenly_spaced,
+    evenly_spaced_rows,
     holdout_steps,
     rolling_origins,
     train_origins,
@@ -79,7 +79,7 @@ def test_too_many_origins_say_how_many_fit() -> None:
 def test_thinned_rows_are_evenly_spaced_and_keep_both_ends() -> None:
     """At most as many as asked, the first and the last among them."""
     rows = np.arange(100, 1100)
-    kept = evenly_spaced(rows, 11)
+    kept = evenly_spaced_rows(rows, 11)
     assert (kept[0], kept[-1], len(kept)) == (100, 1099, 11)
     assert set(np.diff(kept)) <= {99, 100}
-    assert evenly_spaced(rows, 2000) is rows
+    assert evenly_spaced_rows(rows, 2000) is rows

@@ -9,15 +9,15 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.calendar.offsets import future_times, shown
-from unrolled.data.parse.datetimes import to_times
+from unrolled.data.calendar.offsets import format_time, future_times
+from unrolled.data.parse.datetimes import parse_times
 from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import DataError
 
 Ints = NDArray[np.int64]
 
 
-def with_future(series: Sequences, frame: Any, lengths: Ints, steps: int) -> Sequences:
+def append_future(series: Sequences, frame: Any, lengths: Ints, steps: int) -> Sequences:
     """The series with `steps` rows after the last target, in which every known-future column is filled.
 
     Args:
@@ -29,25 +29,25 @@ def with_future(series: Sequences, frame: Any, lengths: Ints, steps: int) -> Seq
     Raises:
         DataError: a row or a column is missing, or future rows were given to a model that reads none.
     """
-    wanted = [series.columns[k] for k in series.columns_of(Role.FUTURE)]
-    if not wanted:
+    future_columns = [series.columns[k] for k in series.columns_of(Role.FUTURE)]
+    if not future_columns:
         if frame is not None:
             raise DataError(
                 f"future: {series.source} has no such columns. Name them in read(..., future=[...])."
             )
         return series
-    rows = {} if frame is None else _rows(frame, series, wanted)
+    rows = {} if frame is None else _rows(frame, series, future_columns)
     parts, times, counts = [], [], []
     for k, one in enumerate(series):
         n = int(lengths[k])
         ahead = _ahead(one, n, steps)
         block = np.full((steps, len(series.columns)), np.nan)
-        held = one.values[n : n + steps]
-        block[: len(held)] = held
+        held_rows = one.values[n : n + steps]
+        block[: len(held_rows)] = held_rows
         for step, moment in enumerate(ahead.tolist()):
             for name, value in rows.get((series.ids[k], moment), {}).items():
                 block[step, series.columns.index(name)] = value
-        _require_filled(series, k, block, ahead, wanted)
+        _require_filled(series, k, block, ahead, future_columns)
         parts += [one.values[:n], block]
         times += [ahead[:0] if one.times is None else one.times[:n], ahead]
         counts.append(n + steps)
@@ -66,7 +66,9 @@ def _ahead(one: Sequences, n: int, steps: int) -> NDArray[Any]:
     return future_times(one.times[n - 1], one.freq or "1", steps)
 
 
-def _rows(frame: Any, series: Sequences, wanted: list[str]) -> dict[tuple[str, Any], dict[str, float]]:
+def _rows(
+    frame: Any, series: Sequences, future_columns: list[str]
+) -> dict[tuple[str, Any], dict[str, float]]:
     """The frame's values by id and time."""
     try:
         table = nw.from_native(frame, eager_only=True)
@@ -75,21 +77,21 @@ def _rows(frame: Any, series: Sequences, wanted: list[str]) -> dict[tuple[str, A
             f"future: expected a frame of pandas, polars or Arrow, got {type(frame).__name__}. "
             "Read a file into a frame first."
         ) from fault
-    need = [*([series.names.id] if len(series) > 1 else []), series.names.time, *wanted]
+    need = [*([series.names.id] if len(series) > 1 else []), series.names.time, *future_columns]
     if missing := [name for name in need if name not in table.columns]:
         raise DataError(f"future: expected the columns {', '.join(need)}; {', '.join(missing)} is missing.")
     times = table[series.names.time].to_numpy()
     if series.times is not None:
         name = series.names.time
-        times, _ = to_times(times, name=name, place=lambda row: f"future row {row + 1}", utc=False)
+        times, _ = parse_times(times, name=name, place=lambda row: f"future row {row + 1}", utc=False)
     ids = table[series.names.id].to_list() if series.names.id in table.columns else None
-    columns = {name: _numbers(name, table[name].to_numpy()) for name in wanted}
+    columns = {name: _numbers(name, table[name].to_numpy()) for name in future_columns}
     rows: dict[tuple[str, Any], dict[str, float]] = {}
     for row, moment in enumerate(times.tolist()):
         place = (series.ids[0] if ids is None else str(ids[row]), moment)
         if place in rows:
             raise DataError(
-                f"future row {row + 1}: expected one row a step, got a second for {shown(times[row])}."
+                f"future row {row + 1}: expected one row a step, got a second for {format_time(times[row])}."
             )
         rows[place] = {name: float(column[row]) for name, column in columns.items()}
     return rows
@@ -109,12 +111,13 @@ def _numbers(name: str, column: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _require_filled(
-    series: Sequences, k: int, block: NDArray[np.float64], ahead: NDArray[Any], wanted: list[str]
+    series: Sequences, k: int, block: NDArray[np.float64], ahead: NDArray[Any], future_columns: list[str]
 ) -> None:
-    for name in wanted:
+    for name in future_columns:
         empty = np.flatnonzero(np.isnan(block[:, series.columns.index(name)]))
         if len(empty):
             raise DataError(
                 f"future: series '{series.ids[k]}' needs column '{name}' for the {len(block)} steps after "
-                f"its last target, {shown(ahead[empty[0]])} is missing. Pass them with predict(future=frame)."
+                f"its last target, {format_time(ahead[empty[0]])} is missing. "
+                "Pass them with predict(future=frame)."
             )

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.calendar.frequency import Survey, survey
-from unrolled.data.calendar.offsets import Ints, advance, in_words, shown, unit_word
-from unrolled.data.sequences import Order, Role, Sequences
+from unrolled.data.calendar.frequency import Calendar, infer_calendar
+from unrolled.data.calendar.offsets import Ints, advance, format_time, freq_words, unit_word
+from unrolled.data.sequences import DeclaredOrder, Role, Sequences
 from unrolled.errors import DataError
 from unrolled.formatting import quantity
 from unrolled.validation import check_choice
 
-FILLS = ("forward", "linear")
+FILL_METHODS = ("forward", "linear")
 _FILL = "Fill it with --fill linear or fill='linear'."
 
 
@@ -32,13 +32,13 @@ def require_regular(series: Sequences) -> None:
     Traceback (most recent call last):
     unrolled.errors.DataError: arrays, series '0': expected a number at position 1, got a missing value ...
     """
-    if found := irregularities(series):
-        raise DataError("\n".join(found))
+    if faults := find_irregularities(series):
+        raise DataError("\n".join(faults))
 
 
-def irregularities(series: Sequences) -> list[str]:
+def find_irregularities(series: Sequences) -> list[str]:
     """What `require_regular` would refuse, a sentence each."""
-    if series.order is Order.NONE:
+    if series.order is DeclaredOrder.NONE:
         got = "got a table without a time column. Name that column with --time or time=."
         return [f"{series.source}: expected rows in order of time, {got}"]
     faults: list[str] = []
@@ -52,14 +52,14 @@ def irregularities(series: Sequences) -> list[str]:
         )
     _refuse_infinite(series, faults)
     if series.times is not None:
-        found = survey(series.times, series.offsets)
-        _refuse_broken_calendar(series, found, faults)
-        _refuse_gaps(series, found, faults)
+        calendar = infer_calendar(series.times, series.offsets)
+        _refuse_broken_calendar(series, calendar, faults)
+        _refuse_gaps(series, calendar, faults)
     _refuse_missing(series, faults)
     return faults
 
 
-def fill(series: Sequences, how: str) -> Sequences:
+def fill_gaps(series: Sequences, how: str) -> Sequences:
     """The same series on a complete calendar, without missing values between the known ones.
 
     Rows before the first known target and after the last are dropped (those after it stay where there are
@@ -73,32 +73,32 @@ def fill(series: Sequences, how: str) -> Sequences:
         ArgumentError: `how` is neither.
         DataError: the rows have no order, times occur twice or keep no common step, or a series is empty.
 
-    >>> fill(Sequences.from_arrays([[1.0, float("nan"), 4.0]]), "linear").target.tolist()
+    >>> fill_gaps(Sequences.from_arrays([[1.0, float("nan"), 4.0]]), "linear").target.tolist()
     [1.0, 2.5, 4.0]
     """
-    check_choice("fill", how, FILLS)
-    if series.order is Order.NONE:
+    check_choice("fill", how, FILL_METHODS)
+    if series.order is DeclaredOrder.NONE:
         raise DataError(
             f"{series.source}: expected rows in order of time to fill between, got a table without a time "
             "column. Name that column with --time or time=."
         )
-    whole, added = _complete(series)
+    whole, added = _complete_calendar(series)
     within = np.repeat(np.arange(len(whole)), whole.lengths)
     values = whole.values.copy()
     for column, role in enumerate(whole.roles):
         values[:, column] = _filled(values[:, column], within, "forward" if role is Role.STATIC else how)
-    kept = _between_targets(whole, within)
-    lengths = np.bincount(within[kept], minlength=len(whole))
+    keep = _between_targets(whole, within)
+    lengths = np.bincount(within[keep], minlength=len(whole))
     if not lengths.all():
         name = whole.ids[int(np.argmin(lengths))]
         raise DataError(f"{whole.source}, series {name!r}: expected a number, got none. Leave it out.")
-    filled = int((np.isnan(whole.values) & ~np.isnan(values))[kept].sum())
+    filled = int((np.isnan(whole.values) & ~np.isnan(values))[keep].sum())
     return replace(
         whole,
-        values=values[kept],
+        values=values[keep],
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        times=None if whole.times is None else whole.times[kept],
-        notes=(*whole.notes, *_notes(how, added, filled, int((~kept).sum()))),
+        times=None if whole.times is None else whole.times[keep],
+        notes=(*whole.notes, *_notes(how, added, filled, int((~keep).sum()))),
     )
 
 
@@ -122,31 +122,32 @@ def _refuse_infinite(series: Sequences, faults: list[str]) -> None:
         )
 
 
-def _refuse_broken_calendar(series: Sequences, found: Survey, faults: list[str]) -> None:
+def _refuse_broken_calendar(series: Sequences, calendar: Calendar, faults: list[str]) -> None:
     """Duplicated times, steps of no common length, and series that disagree."""
     assert series.times is not None
-    if len(found.duplicates):
-        row, times = found.duplicates[0], len(found.duplicates)
+    if len(calendar.duplicates):
+        row, times = calendar.duplicates[0], len(calendar.duplicates)
         faults.append(
             f"{_named(series, row)}: expected one row at a time, got two {_at(series, row)}"
             f"{f' ({times} repeated rows in all)' if times > 1 else ''}. Keep one of them, or name the "
             "column that tells the series apart with --id or id=."
         )
-    elif len(found.irregular):
-        faults.append(_uneven(series, int(found.irregular[0])))
-    steps = {freq: i for i, freq in reversed(list(enumerate(found.freqs))) if freq}
+    elif len(calendar.irregular):
+        faults.append(_uneven_steps_fault(series, int(calendar.irregular[0])))
+    steps = {freq: i for i, freq in reversed(list(enumerate(calendar.freqs))) if freq}
     if len(steps) > 1:
         (one, first), (other, second) = sorted(steps.items(), key=lambda item: item[1])[:2]
-        said = [in_words(one), in_words(other)]
-        if said[0] == said[1]:  # such as the first and the last day of months
-            said = [f"{said[0]} ({one})", f"{said[0]} ({other})"]
+        step_words = [freq_words(one), freq_words(other)]
+        if step_words[0] == step_words[1]:  # such as the first and the last day of months
+            step_words = [f"{step_words[0]} ({one})", f"{step_words[0]} ({other})"]
         faults.append(
-            f"{series.source}: expected the same step in all series, got {said[0]} in series "
-            f"{series.ids[first]!r} and {said[1]} in series {series.ids[second]!r}. Read them separately."
+            f"{series.source}: expected the same step in all series, got {step_words[0]} in series "
+            f"{series.ids[first]!r} and {step_words[1]} in series {series.ids[second]!r}. "
+            "Read them separately."
         )
 
 
-def _uneven(series: Sequences, position: int) -> str:
+def _uneven_steps_fault(series: Sequences, position: int) -> str:
     """The sentence about a series whose steps have no common length, with two of them."""
     one = series[position]
     assert one.times is not None
@@ -156,7 +157,7 @@ def _uneven(series: Sequences, position: int) -> str:
     row = int(np.flatnonzero(steps != usual)[0])
     return (
         f"{series.source}, series {series.ids[position]!r}: expected steps of one length, got "
-        f"{_length(usual)} and, from {shown(one.times[row])} to {shown(one.times[row + 1])}, "
+        f"{_length(usual)} and, from {format_time(one.times[row])} to {format_time(one.times[row + 1])}, "
         f"{_length(steps[row])}. Bring it to a regular calendar first, such as with pandas' resample."
     )
 
@@ -172,16 +173,17 @@ def _length(step: Any) -> str:
     return f"{ns / 10**9:.6g} s"
 
 
-def _refuse_gaps(series: Sequences, found: Survey, faults: list[str]) -> None:
-    if not len(found.gaps):
+def _refuse_gaps(series: Sequences, calendar: Calendar, faults: list[str]) -> None:
+    if not len(calendar.gaps):
         return
     assert series.times is not None
-    row, missing, total = found.gaps[0], int(found.missing[0]), int(found.missing.sum())
+    row, missing, total = calendar.gaps[0], int(calendar.missing[0]), int(calendar.missing.sum())
     after = row + 1 + int(np.argmax(series.times[row + 1 :] != series.times[row]))  # beyond duplicates
-    unit = unit_word(found.freqs[_position(series, row)])
+    unit = unit_word(calendar.freqs[_position(series, row)])
     faults.append(
-        f"{_named(series, row)}: expected a row every {unit}, got none between {shown(series.times[row])} "
-        f"and {shown(series.times[after])} ({missing} missing there, {total} in all). "
+        f"{_named(series, row)}: expected a row every {unit}, got none between "
+        f"{format_time(series.times[row])} and {format_time(series.times[after])} "
+        f"({missing} missing there, {total} in all). "
         "Fill the gaps with --fill linear or fill='linear'."
     )
 
@@ -215,32 +217,32 @@ def _named(series: Sequences, row: int) -> str:
 
 def _at(series: Sequences, row: int) -> str:
     if series.times is not None:
-        return f"at {shown(series.times[row])}"
+        return f"at {format_time(series.times[row])}"
     return f"at position {int(row - series.offsets[_position(series, row)])}"
 
 
-def _complete(series: Sequences) -> tuple[Sequences, int]:
+def _complete_calendar(series: Sequences) -> tuple[Sequences, int]:
     """The series with a row, empty but for its time, for each missing step; and how many were added."""
     if series.times is None:
         return series, 0
     faults: list[str] = []
-    found = survey(series.times, series.offsets)
-    _refuse_broken_calendar(series, found, faults)
+    calendar = infer_calendar(series.times, series.offsets)
+    _refuse_broken_calendar(series, calendar, faults)
     if faults:
         raise DataError("\n".join(faults))
-    if not len(found.gaps) or found.freq is None:
+    if not len(calendar.gaps) or calendar.freq is None:
         return series, 0
     steps = np.ones(len(series.values), dtype=np.int64)
-    steps[found.gaps + 1] += found.missing
+    steps[calendar.gaps + 1] += calendar.missing
     old = np.cumsum(steps) - 1  # where each row goes
     added = np.setdiff1d(np.arange(old[-1] + 1), old)
     before = np.searchsorted(old, added) - 1  # the row that each new one follows
     values = np.full((old[-1] + 1, len(series.columns)), np.nan)
     times = np.empty(old[-1] + 1, dtype=series.times.dtype)
     values[old], times[old] = series.values, series.times
-    times[added] = advance(series.times[before], found.freq, added - old[before])
+    times[added] = advance(series.times[before], calendar.freq, added - old[before])
     offsets = np.concatenate([[0], old[series.offsets[1:] - 1] + 1])
-    return replace(series, values=values, times=times, offsets=offsets, freq=found.freq), len(added)
+    return replace(series, values=values, times=times, offsets=offsets, freq=calendar.freq), len(added)
 
 
 def _filled(values: NDArray[np.float64], series: Ints, how: str) -> NDArray[np.float64]:

@@ -27,7 +27,7 @@ class Role(StrEnum):
     STATIC = "static"  # one value a series
 
 
-class Order(StrEnum):
+class DeclaredOrder(StrEnum):
     """What the data declares about the order of its rows (not what the order is worth)."""
 
     TIME = "time"  # a time column
@@ -79,7 +79,7 @@ class Sequences:
     roles: tuple[Role, ...] = (Role.TARGET,)
     times: NDArray[Any] | None = None
     freq: str | None = None
-    order: Order = Order.TIME
+    order: DeclaredOrder = DeclaredOrder.TIME
     names: ColumnNames = ColumnNames()
     source: str = "data"
     backend: str = "pandas"
@@ -91,8 +91,8 @@ class Sequences:
             object.__setattr__(self, "times", in_nanoseconds(self.times))
         faults, rows = ErrorCollector(DataError), int(self.offsets[-1])
         if self.values.shape != (rows, len(self.columns)):
-            wanted = (rows, len(self.columns))
-            faults.add(f"{self.source}: expected values of shape {wanted}, got {self.values.shape}.")
+            expected = (rows, len(self.columns))
+            faults.add(f"{self.source}: expected values of shape {expected}, got {self.values.shape}.")
         if self.offsets[0] != 0 or (np.diff(self.offsets) < 0).any():
             faults.add(f"{self.source}: expected offsets that begin at 0 and never fall.")
         if len(self.ids) != len(self.offsets) - 1 or len(self.roles) != len(self.columns):
@@ -107,7 +107,7 @@ class Sequences:
         faults.raise_if_any()
 
     @classmethod
-    def from_arrays(cls, arrays: Any, *, order: Order = Order.POSITION) -> Sequences:
+    def from_arrays(cls, arrays: Any, *, order: DeclaredOrder = DeclaredOrder.POSITION) -> Sequences:
         """Sequences from a list of (T_i,) or (T_i, F) arrays; the first column is the target.
 
         Raises:
@@ -120,8 +120,8 @@ class Sequences:
         parts = [part if part.size else part.reshape(0, features) for part in parts]
         for i, part in enumerate(parts):
             if part.shape[1] != parts[0].shape[1]:
-                wanted, got = parts[0].shape[1], part.shape[1]
-                raise DataError(f"sequence {i}: expected {wanted} columns as in sequence 0, got {got}.")
+                expected, got = parts[0].shape[1], part.shape[1]
+                raise DataError(f"sequence {i}: expected {expected} columns as in sequence 0, got {got}.")
         offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
         columns = ("y", *(f"x{k}" for k in range(1, features)))
         roles = (Role.TARGET, *[Role.PAST] * (features - 1))
@@ -188,9 +188,9 @@ class Sequences:
         >>> Sequences.from_arrays([[1.0, np.nan, 3.0], [2.0, np.nan]]).observed.tolist()
         [3, 1]
         """
-        known = np.flatnonzero(~np.isnan(self.target))
-        before = np.searchsorted(known, self.offsets[1:])  # known targets up to the sequence's end
-        last = np.concatenate([[-1], known])[before]
+        valid_rows = np.flatnonzero(~np.isnan(self.target))
+        before = np.searchsorted(valid_rows, self.offsets[1:])  # known targets up to the sequence's end
+        last = np.concatenate([[-1], valid_rows])[before]
         return np.maximum(last + 1 - self.offsets[:-1], 0).astype(np.int64)
 
     def head(self, lengths: NDArray[np.int64]) -> Sequences:
@@ -238,14 +238,14 @@ def out_of_range(numbers: NDArray[np.float64]) -> tuple[int, str]:
 def _numbers(position: int, part: Any) -> NDArray[np.float64]:
     """One (T, F) array of `from_arrays`, or the sentence that says why it is none."""
     try:
-        came = part if isinstance(part, np.ndarray) else np.asarray(part)
-        kind = came.dtype.kind
-        array = np.empty(0) if kind in "cmM" else np.asarray(np.ma.filled(came.astype(np.float64), np.nan))
+        raw = part if isinstance(part, np.ndarray) else np.asarray(part)
+        kind = raw.dtype.kind
+        array = np.empty(0) if kind in "cmM" else np.asarray(np.ma.filled(raw.astype(np.float64), np.nan))
     except (TypeError, ValueError) as fault:
         raise DataError(f"sequence {position}: expected numbers of shape (T,) or (T, F); {fault}.") from fault
     if kind in "cmM":
         way = "" if kind == "c" else " Give times beside their values: {'ds': times, 'y': values}."
-        raise DataError(f"sequence {position}: expected real numbers, got {came.dtype}.{way}")
+        raise DataError(f"sequence {position}: expected real numbers, got {raw.dtype}.{way}")
     if array.ndim not in {1, 2}:
         raise DataError(f"sequence {position}: expected shape (T,) or (T, F), got {array.shape}.")
     array = array[:, None] if array.ndim == 1 else array

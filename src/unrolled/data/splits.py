@@ -89,7 +89,7 @@ def validation_origins(length: int, first: int, cut: int) -> Ints:
     return np.arange(max(first, cut - 1), length - 1)
 
 
-def evenly_spaced(rows: Ints, max_rows: int) -> Ints:
+def evenly_spaced_rows(rows: Ints, max_rows: int) -> Ints:
     """Select at most `max_rows` of the rows, evenly spaced."""
     if len(rows) <= max_rows:
         return rows

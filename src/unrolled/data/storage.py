@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.sequences import ColumnNames, Order, Role, Sequences
+from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences
 
 
 def pack_series(series: Sequences) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -41,7 +41,7 @@ def unpack_series(arrays: Mapping[str, NDArray[Any]], record: Mapping[str, Any])
         roles=tuple(Role(role) for role in record["roles"]),
         times=times.view("datetime64[ns]") if times is not None and record["has_dates"] else times,
         freq=record["freq"],
-        order=Order(record["order"]),
+        order=DeclaredOrder(record["order"]),
         names=ColumnNames(*record["names"]),
         source=record["source"],
         backend=record["backend"],

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from unrolled.data.io.arrays import as_sequences
 from unrolled.data.io.frames import to_frame
-from unrolled.data.io.labelled import as_labels, as_numbers, as_sequences
+from unrolled.data.io.targets import as_labels, as_numbers
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.splits import seeded_folds
 from unrolled.errors import TrainingError
@@ -150,7 +151,7 @@ def activations(
     A quarter of the sequences, a share of each class, is held out for the scores.
 
     Args:
-        X: whatever `unrolled.data.io.labelled.as_sequences` takes.
+        X: whatever `unrolled.data.io.arrays.as_sequences` takes.
         y: their labels; numbers with decimals are taken as numbers to answer.
         activations: names that `unrolled.nn.RNN` knows.
         seeds: trainings with each.

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from unrolled.data.calendar.frequency import Survey, survey
+from unrolled.data.calendar.frequency import Calendar, infer_calendar
 
 ALIASES = [
     "MS", "ME", "2MS", "QS", "QE", "QS-FEB", "QE-JAN", "2QS", "YS", "YE", "YE-JUN", "YS-APR", "3YS",
@@ -15,10 +15,10 @@ ALIASES = [
 ]  # fmt: skip
 
 
-def _look(*series: object) -> Survey:
+def _look(*series: object) -> Calendar:
     """The survey of a few series of times."""
     parts = [np.asarray(one, dtype="M8[ns]") for one in series]
-    return survey(np.concatenate(parts), np.concatenate([[0], np.cumsum([len(p) for p in parts])]))
+    return infer_calendar(np.concatenate(parts), np.concatenate([[0], np.cumsum([len(p) for p in parts])]))
 
 
 def _times_of(freq: str, periods: int = 60) -> NDArray[np.datetime64]:
@@ -106,14 +106,14 @@ def test_series_that_differ_have_no_common_step() -> None:
 
 def test_whole_numbers() -> None:
     """Their step is its digits."""
-    found = survey(np.array([10, 20, 40, 50]), np.array([0, 4]))
+    found = infer_calendar(np.array([10, 20, 40, 50]), np.array([0, 4]))
     assert (found.freq, found.gaps.tolist(), found.missing.tolist()) == ("10", [1], [1])
 
 
 def test_nothing_to_tell_from() -> None:
     """No rows, or one a series, have no step and nothing broken."""
     for times, offsets in ([], [0]), ([], [0, 0]), (["2020-01-01"], [0, 1]), (["2020-01-01"] * 2, [0, 1, 2]):
-        found = survey(np.array(times, dtype="M8[ns]"), np.array(offsets))
+        found = infer_calendar(np.array(times, dtype="M8[ns]"), np.array(offsets))
         assert found.freq is None
         assert [len(found.gaps), len(found.duplicates), len(found.irregular)] == [0, 0, 0]
 
@@ -121,6 +121,6 @@ def test_nothing_to_tell_from() -> None:
 def test_a_million_rows_take_a_moment() -> None:
     """3,003 series are looked at together, not one by one."""
     times = np.tile(_times_of("MS", 100), 3003)
-    found = survey(times, np.arange(0, len(times) + 1, 100))
+    found = infer_calendar(times, np.arange(0, len(times) + 1, 100))
     assert found.freq == "MS"
     assert len(found.freqs) == 3003

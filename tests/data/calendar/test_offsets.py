@@ -6,12 +6,12 @@ import pytest
 
 from unrolled.data.calendar.offsets import (
     advance,
-    distance,
+    format_time,
+    freq_words,
     future_times,
-    in_words,
-    parse,
+    parse_freq,
     season_length,
-    shown,
+    steps_between,
     unit_word,
 )
 from unrolled.errors import ArgumentError, DataError
@@ -37,7 +37,7 @@ def test_distance_undoes_advance(freq: str) -> None:
     """Moved by k steps, a time lies k steps away."""
     times = pd.date_range("2003-11-28", periods=30, freq=freq).values
     steps = np.arange(30) % 7
-    assert distance(times, advance(times, freq, steps), freq).tolist() == steps.tolist()
+    assert steps_between(times, advance(times, freq, steps), freq).tolist() == steps.tolist()
 
 
 def test_a_day_of_the_month_is_kept() -> None:
@@ -72,7 +72,7 @@ def test_season_length(freq: str | None, season: int) -> None:
 def test_an_unknown_frequency(freq: str) -> None:
     """The sentence gives examples of what is known."""
     with pytest.raises(ArgumentError) as fault:
-        parse(freq)
+        parse_freq(freq)
     assert str(fault.value) == (
         f"freq: expected a pandas alias such as 'MS', 'D', 'h' or '15min', got {freq!r}."
     )
@@ -87,7 +87,7 @@ def test_steps_below_zero() -> None:
 def test_words() -> None:
     """Frequencies and times as a person says them."""
     said = {
-        freq: (in_words(freq), unit_word(freq))
+        freq: (freq_words(freq), unit_word(freq))
         for freq in ("YE", "QS-FEB", "W-SUN", "B", "15min", "10", None)
     }
     assert said == {
@@ -100,10 +100,10 @@ def test_words() -> None:
         None: ("no common step", "step"),
     }
     times = ["2020-01-05", "2020-01-05T07:00", "2020-01-05T07:00:30", "2020-01-05T07:00:30.5"]
-    assert [shown(np.datetime64(t)) for t in times] == [
+    assert [format_time(np.datetime64(t)) for t in times] == [
         "2020-01-05", "2020-01-05 07:00", "2020-01-05 07:00:30", "2020-01-05 07:00:30.500000000",
     ]  # fmt: skip
-    assert shown(np.int64(7)) == "7"
+    assert format_time(np.int64(7)) == "7"
 
 
 @pytest.mark.parametrize(

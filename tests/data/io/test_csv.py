@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unrolled.data.io.csv import load
+from unrolled.data.io.csv import read_file
 from unrolled.data.parse.table import Table
 from unrolled.errors import DataError
 
@@ -23,7 +23,7 @@ def _written(content: str | bytes, name: str = "flow.csv") -> Path:
 
 
 def _table_of(content: str | bytes, name: str = "flow.csv") -> Table:
-    return load(_written(content, name))
+    return read_file(_written(content, name))
 
 
 def _fault_of(content: str | bytes, name: str = "flow.csv") -> str:
@@ -70,7 +70,7 @@ def test_the_name_of_a_file_says_nothing() -> None:
     assert len(_table_of(ZIPPED, "flow.txt")) == 2
     frame = pd.DataFrame({"ds": pd.date_range("1950", periods=3), "y": [1.0, 2.0, 3.0]})
     frame.to_parquet("flow.csv")
-    assert load(Path("flow.csv")).columns["y"].tolist() == [1.0, 2.0, 3.0]
+    assert read_file(Path("flow.csv")).columns["y"].tolist() == [1.0, 2.0, 3.0]
 
 
 def test_parquet_keeps_its_index() -> None:
@@ -78,7 +78,7 @@ def test_parquet_keeps_its_index() -> None:
     pd.DataFrame({"y": [1.0, 2.0]}, index=pd.date_range("1950", periods=2, name="when")).to_parquet(
         "flow.parquet"
     )
-    assert load(Path("flow.parquet")).index == "when"
+    assert read_file(Path("flow.parquet")).index == "when"
 
 
 def test_latin_1_is_read_and_said() -> None:
@@ -137,10 +137,10 @@ def test_no_file() -> None:
     """The nearest name in that folder is offered; a missing folder is said."""
     _written(PLAIN, "prices.csv")
     with pytest.raises(DataError) as fault:
-        load(Path("price.csv"))
+        read_file(Path("price.csv"))
     assert str(fault.value) == "price.csv: expected a file, got none of that name. Did you mean 'prices.csv'?"
     with pytest.raises(DataError) as fault:
-        load(Path("nowhere/price.csv"))
+        read_file(Path("nowhere/price.csv"))
     assert str(fault.value) == (
         "nowhere/price.csv: expected a file, got none of that name. There is no folder nowhere."
     )
@@ -149,7 +149,7 @@ def test_no_file() -> None:
 def test_a_folder() -> None:
     """A folder is no file."""
     with pytest.raises(DataError) as fault:
-        load(Path())
+        read_file(Path())
     assert str(fault.value) == ".: expected a file, got a folder. Name a file in it."
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unrolled.data.io.csv import load
-from unrolled.data.io.labelled_table import Columns, labelled_table
-from unrolled.data.sequences import Order
+from unrolled.data.io.csv import read_file
+from unrolled.data.io.labelled_table import LabelledColumns, parse_labelled_table
+from unrolled.data.sequences import DeclaredOrder
 from unrolled.errors import DataError
 
 LONG = "unique_id,ds,u,v,label\nb,2,3,30,run\na,1,5,50,walk\nb,1,2,20,run\nb,3,4,40,run\na,2,6,60,walk\n"
@@ -25,7 +25,7 @@ def _at(times: dict[str, str]) -> str:
 
 def _read(text: str, **named: str) -> tuple[Any, Any]:
     Path("steps.csv").write_text(text, encoding="utf-8")
-    return labelled_table(load(Path("steps.csv")), Columns(**named))
+    return parse_labelled_table(read_file(Path("steps.csv")), LabelledColumns(**named))
 
 
 def _fault_of(text: str, **named: str) -> str:
@@ -61,7 +61,7 @@ def test_a_row_a_step_however_it_is_called(text: str, named: dict[str, str]) -> 
     assert series.lengths.tolist() == [3, 2]
     assert series.values.tolist() == VALUES
     assert labels.tolist() == ["run", "walk"]
-    assert series.order == Order.TIME
+    assert series.order == DeclaredOrder.TIME
     assert "rows were sorted by time" in series.notes
 
 
@@ -72,7 +72,7 @@ def test_without_times_rows_stand_as_they_are() -> None:
     for named, spelt in (({}, text), ({"id": "who"}, text.replace("unique_id", "who"))):
         series, labels = _read(spelt, **named)
         assert series.values.tolist() == VALUES
-        assert (series.order, labels.tolist()) == (Order.POSITION, ["run", "walk"])
+        assert (series.order, labels.tolist()) == (DeclaredOrder.POSITION, ["run", "walk"])
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_names_with_a_zero_in_front_are_read_alike_in_every_kind_of_table() -> N
     )
     for labels, read in ((["01", "1"], ["01", "1"]), ([1, 1], [1, 1]), ([1.0, 2.5], [1.0, 2.5])):
         pd.DataFrame({"a": [1, 3], "b": [2, 4], "label": labels}).to_parquet("steps.parquet")
-        assert labelled_table(load(Path("steps.parquet")), Columns())[1].tolist() == read
+        assert parse_labelled_table(read_file(Path("steps.parquet")), LabelledColumns())[1].tolist() == read
 
 
 def test_a_value_called_y_is_no_label() -> None:

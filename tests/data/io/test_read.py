@@ -13,7 +13,7 @@ from statsmodels import datasets
 
 from unrolled.data.gaps import require_regular
 from unrolled.data.io.read import read
-from unrolled.data.sequences import ColumnNames, Order, Role, Sequences
+from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences
 from unrolled.errors import ArgumentError, DataError
 
 LONG = {
@@ -51,7 +51,7 @@ def test_long_tables_of_every_kind(kind: str) -> None:
     assert series.lengths.tolist() == [3, 2]
     assert series.target.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert series.times.astype("M8[M]").astype(str).tolist()[:3] == ["2020-01", "2020-02", "2020-03"]
-    assert (series.freq, series.order, series.columns) == ("MS", Order.TIME, ("y",))
+    assert (series.freq, series.order, series.columns) == ("MS", DeclaredOrder.TIME, ("y",))
     assert series.backend == (kind if kind in {"polars", "pyarrow"} else "pandas")
     assert series.source == ("flow.csv" if kind == "csv" else "data frame")
     assert series.notes == ()
@@ -123,24 +123,24 @@ def test_ids_stay_as_they_are_written() -> None:
 @pytest.mark.parametrize(
     ("source", "ids", "rows", "order"),
     [
-        ([1.0, 2.0, 3.0], ("0",), 3, Order.POSITION),
-        (np.arange(4.0), ("0",), 4, Order.POSITION),
-        ([[1, 2], [3, 4, 5]], ("0", "1"), 5, Order.POSITION),
-        (np.zeros((2, 3, 4)), ("0", "1"), 6, Order.POSITION),
-        (pd.Series([1.0, 2.0]), ("y",), 2, Order.POSITION),
-        (pl.Series("v", [1.0, 2.0]), ("v",), 2, Order.POSITION),
-        ({"price": [1.0, 2.0]}, ("price",), 2, Order.POSITION),
-        ({"unique_id": ["a", "b", "a"], "y": [1, 2, 3]}, ("a", "b"), 3, Order.POSITION),
-        ({"age": [1, 2], "income": [3, 4]}, ("table",), 2, Order.NONE),
-        ({"name": ["a", "b"], "income": [3, 4]}, ("income",), 2, Order.NONE),
-        (pd.Series([1.0, 2.0], index=pd.date_range("2020", periods=2)), ("y",), 2, Order.TIME),
+        ([1.0, 2.0, 3.0], ("0",), 3, DeclaredOrder.POSITION),
+        (np.arange(4.0), ("0",), 4, DeclaredOrder.POSITION),
+        ([[1, 2], [3, 4, 5]], ("0", "1"), 5, DeclaredOrder.POSITION),
+        (np.zeros((2, 3, 4)), ("0", "1"), 6, DeclaredOrder.POSITION),
+        (pd.Series([1.0, 2.0]), ("y",), 2, DeclaredOrder.POSITION),
+        (pl.Series("v", [1.0, 2.0]), ("v",), 2, DeclaredOrder.POSITION),
+        ({"price": [1.0, 2.0]}, ("price",), 2, DeclaredOrder.POSITION),
+        ({"unique_id": ["a", "b", "a"], "y": [1, 2, 3]}, ("a", "b"), 3, DeclaredOrder.POSITION),
+        ({"age": [1, 2], "income": [3, 4]}, ("table",), 2, DeclaredOrder.NONE),
+        ({"name": ["a", "b"], "income": [3, 4]}, ("income",), 2, DeclaredOrder.NONE),
+        (pd.Series([1.0, 2.0], index=pd.date_range("2020", periods=2)), ("y",), 2, DeclaredOrder.TIME),
     ],
 )
-def test_what_declares_an_order(source: Any, ids: tuple[str, ...], rows: int, order: Order) -> None:
+def test_what_declares_an_order(source: Any, ids: tuple[str, ...], rows: int, order: DeclaredOrder) -> None:
     """Times do; so do lists and single columns; the rows of a table without times do not."""
     series = read(source)
     assert (series.ids, len(series.values), series.order) == (ids, rows, order)
-    assert (series.times is None) == (order is not Order.TIME)
+    assert (series.times is None) == (order is not DeclaredOrder.TIME)
 
 
 def test_texts_are_tokens() -> None:

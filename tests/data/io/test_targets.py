@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.exceptions import DataConversionWarning
 
-from unrolled.data.io.targets import as_groups, as_labels, as_numbers, whole_or_texts
+from unrolled.data.io.targets import as_groups, as_labels, as_numbers, parse_labels
 from unrolled.errors import DataError
 
 
@@ -207,7 +207,7 @@ def test_only_whole_numbers_become_numbers(
     texts: list[str], alphabet: tuple[str, ...], labels: list[Any]
 ) -> None:
     """And two labels never become one."""
-    assert whole_or_texts(texts, alphabet).tolist() == labels
+    assert parse_labels(texts, alphabet).tolist() == labels
 
 
 def test_groups_are_numbered_as_they_occur() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from unrolled.data.parse.columns import Layout, Named, find
+from unrolled.data.parse.columns import ColumnSpec, TableSchema, infer_schema
 from unrolled.data.parse.table import Table
 from unrolled.data.sequences import Role
 from unrolled.errors import DataError
@@ -16,9 +16,9 @@ NUMBERS = ["1", "2", "3", "5"]
 WORDS = ["a", "a", "b", "b"]
 
 
-def _layout(columns: dict[str, Sequence[str]], **named: object) -> Layout:
+def _layout(columns: dict[str, Sequence[str]], **named: object) -> TableSchema:
     arrays = {name: np.array(values, dtype=object) for name, values in columns.items()}
-    return find(Table(arrays, "flow.csv", lambda row: f"flow.csv row {row + 2}"), Named(**named))
+    return infer_schema(Table(arrays, "flow.csv", lambda row: f"flow.csv row {row + 2}"), ColumnSpec(**named))
 
 
 def _fault_of(columns: dict[str, Sequence[str]], **named: object) -> str:
@@ -167,9 +167,9 @@ def test_a_target_spelt_like_a_key() -> None:
     columns = {"ds": np.array(["2020-01-01", "2020-01-02"], dtype=object), "unique_id": np.array([1.5, 2.5])}
     table = Table(columns, "flow.csv", str)
     with pytest.raises(DataError) as fault:
-        find(table, Named())
+        infer_schema(table, ColumnSpec())
     assert str(fault.value) == (
         "flow.csv: expected a column of numbers to learn from, got only 'unique_id', whose name says that it "
         "numbers the rows. Rename it, or name it with --target or target=."
     )
-    assert find(table, Named(target=("unique_id",))).targets == ("unique_id",)
+    assert infer_schema(table, ColumnSpec(target=("unique_id",))).targets == ("unique_id",)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unrolled.data.parse.datetimes import look_like_dates, to_times
+from unrolled.data.parse.datetimes import looks_like_dates, parse_times
 from unrolled.errors import DataError
 
 
@@ -18,7 +18,7 @@ def _place(row: int) -> str:
 def _days(values: object, *, utc: bool = False) -> list[str]:
     """The times of a column, as texts down to the second."""
     array = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
-    return to_times(array, name="date", place=_place, utc=utc)[0].astype("M8[s]").astype(str).tolist()
+    return parse_times(array, name="date", place=_place, utc=utc)[0].astype("M8[s]").astype(str).tolist()
 
 
 def _fault_of(values: object, *, utc: bool = False) -> str:
@@ -92,17 +92,17 @@ def test_numbers_as_times() -> None:
     assert _days(np.array([1950.0, 1951.0]))[0] == "1950-01-01T00:00:00"
     assert _days(np.array([1577836800, 1577836860]))[0] == "2020-01-01T00:00:00"
     assert _days(np.array([1577836800000]))[0] == "2020-01-01T00:00:00"
-    times, notes = to_times(np.array([1, 2, 3]), name="t", place=_place, utc=False)
+    times, notes = parse_times(np.array([1, 2, 3]), name="t", place=_place, utc=False)
     assert times.dtype == np.int64
     assert notes == []
-    assert to_times(np.array([1990, 1991]), name="step", place=_place, utc=False)[0].dtype == np.int64
-    assert to_times(np.array([20201399]), name="date", place=_place, utc=False)[0].dtype == np.int64
+    assert parse_times(np.array([1990, 1991]), name="step", place=_place, utc=False)[0].dtype == np.int64
+    assert parse_times(np.array([20201399]), name="date", place=_place, utc=False)[0].dtype == np.int64
 
 
 def test_day_and_month_are_told_by_even_steps() -> None:
     """01/02/2020 as months makes a calendar, as days of January it does not; a note says so."""
     items = [f"01/{month:02}/{year}" for year in (2020, 2021) for month in range(1, 13)]
-    times, notes = to_times(np.array(items, dtype=object), name="date", place=_place, utc=False)
+    times, notes = parse_times(np.array(items, dtype=object), name="date", place=_place, utc=False)
     assert times.astype("M8[M]").astype(str).tolist()[:3] == ["2020-01", "2020-02", "2020-03"]
     assert notes == ["dates of column 'date' were read as day/month: only so they make even steps"]
     swapped = [f"{month:02}/01/{year}" for year in (2020, 2021) for month in range(1, 13)]
@@ -172,7 +172,7 @@ def test_times_with_a_zone_are_refused_or_brought_to_utc(items: list[object]) ->
     )
     assert sentence.endswith("Bring them to UTC with --utc or utc=True.")
     assert _days(items, utc=True) == ["2020-01-01T00:00:00", "2020-01-01T01:00:00"]
-    notes = to_times(np.array(items, dtype=object), name="date", place=_place, utc=True)[1]
+    notes = parse_times(np.array(items, dtype=object), name="date", place=_place, utc=True)[1]
     assert notes == ["times of column 'date' were brought to UTC"]
 
 
@@ -192,14 +192,14 @@ def test_zones_in_some_rows_only() -> None:
 )  # fmt: skip
 def test_half_of_the_known_texts_make_a_column_of_dates(items: list[str], answer: bool) -> None:
     """Words and codes are no dates; missing texts have no say."""
-    assert look_like_dates(np.array(items, dtype=object)) is answer
+    assert looks_like_dates(np.array(items, dtype=object)) is answer
 
 
 def test_long_texts_are_cut_in_messages() -> None:
     """Sixty characters tell which one it is."""
     texts = np.array(["2020-01-01", "x" * 400, "2020-01-03"], dtype=object)
     with pytest.raises(DataError, match=f"got '{'x' * 60}\\.\\.\\.'"):
-        to_times(texts, name="day", place=str, utc=False)
+        parse_times(texts, name="day", place=str, utc=False)
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us"])
@@ -207,4 +207,4 @@ def test_datetimes_of_other_units_are_bounded_too(unit: str) -> None:
     """NumPy would wrap the year 1500 around to a date that nobody wrote; pandas 3 reads such dates."""
     times = np.array(["2020-01-31", "1500-01-01"], dtype=f"datetime64[{unit}]")
     with pytest.raises(DataError, match="between 1678 and 2261"):
-        to_times(times, name="date", place=str, utc=False)
+        parse_times(times, name="date", place=str, utc=False)

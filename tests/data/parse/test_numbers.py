@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from unrolled.data.parse.numbers import (
-    Marks,
+    Separators,
+    agree_separators,
+    detect_separators,
     is_missing,
-    look_numeric,
-    marks_of,
-    resolved,
-    settled,
+    looks_numeric,
+    resolve_separators,
     to_numbers,
 )
 
@@ -42,7 +42,7 @@ def _texts(*items: object) -> np.ndarray:
 )
 def test_every_usual_notation(items: list[str], numbers: list[float]) -> None:
     """A column of its own tells what its commas and points mean."""
-    read, odd = to_numbers(_texts(*items), marks_of(_texts(*items)))
+    read, odd = to_numbers(_texts(*items), detect_separators(_texts(*items)))
     assert odd.tolist() == []
     assert read.tolist() == numbers
 
@@ -51,7 +51,7 @@ def test_words_for_missing() -> None:
     """They are NaN, not faults, in any case and with spaces around."""
     words = _texts("", " NA ", "n/a", "NaN", "null", "-", ".", "?", None, "#N/A", math.nan)
     assert is_missing(words).all()
-    read, odd = to_numbers(words, Marks())
+    read, odd = to_numbers(words, Separators())
     assert np.isnan(read).all()
     assert odd.tolist() == []
     assert not is_missing(_texts("0", "no", "x")).any()
@@ -70,29 +70,29 @@ def test_words_for_missing() -> None:
 )
 def test_what_does_not_follow_the_rest_is_odd(items: list[str], odd: list[int]) -> None:
     """A row in another notation is named rather than bent."""
-    assert to_numbers(_texts(*items), marks_of(_texts(*items)))[1].tolist() == odd
+    assert to_numbers(_texts(*items), detect_separators(_texts(*items)))[1].tolist() == odd
 
 
 def test_one_comma_and_three_digits_leave_it_open() -> None:
     """'1,234' alone can be either; the rest of the file, or its separator, decides."""
-    either = marks_of(_texts("1,234", "987"))
+    either = detect_separators(_texts("1,234", "987"))
     assert either.comma == "either"
-    assert settled([either], ";").comma == "either"
-    assert settled([either], ",").comma == "groups"
-    assert settled([either, Marks("decimal")], ";").comma == "decimal"
-    assert settled([either, Marks("groups")], ";").comma == "groups"
-    assert settled([Marks("decimal"), Marks("groups")], ";").comma == "either"
+    assert agree_separators([either], ";").comma == "either"
+    assert agree_separators([either], ",").comma == "groups"
+    assert agree_separators([either, Separators("decimal")], ";").comma == "decimal"
+    assert agree_separators([either, Separators("groups")], ";").comma == "groups"
+    assert agree_separators([Separators("decimal"), Separators("groups")], ";").comma == "either"
 
 
 def test_points_group_in_a_file_with_decimal_commas() -> None:
     """'1.234' is 1234 beside a column of decimal commas, 1.234 in a comma file."""
-    own = marks_of(_texts("1.234", "987"))
-    beside = resolved(own, settled([Marks("decimal")], ";"))
+    own = detect_separators(_texts("1.234", "987"))
+    beside = resolve_separators(own, agree_separators([Separators("decimal")], ";"))
     assert to_numbers(_texts("1.234", "987"), beside)[0].tolist() == [1234, 987]
     assert own.point == "mixed"
-    assert resolved(own, settled([], ";")).point == "either"
+    assert resolve_separators(own, agree_separators([], ";")).point == "either"
     for separator in (",", ""):
-        alone = resolved(own, settled([], separator))
+        alone = resolve_separators(own, agree_separators([], separator))
         assert to_numbers(_texts("1.234", "987"), alone)[0].tolist() == [1.234, 987]
 
 
@@ -112,4 +112,4 @@ def test_points_group_in_a_file_with_decimal_commas() -> None:
 )
 def test_half_of_the_known_texts_make_a_column_numeric(items: list[str], numeric: bool) -> None:
     """Dates, clocks and codes are no numbers; missing texts have no say."""
-    assert look_numeric(_texts(*items)) is numeric
+    assert looks_numeric(_texts(*items)) is numeric

@@ -83,7 +83,7 @@ def test_a_column_that_is_not_there() -> None:
     table = _table_of(level=["1"], date=["2020-01-01"])
     for name, offer in (("levle", "Did you mean 'level'?"), ("x", "Its columns are 'level', 'date'.")):
         with pytest.raises(DataError) as fault:
-            table.demand(name, "target")
+            table.require_column(name, "target")
         assert (
             str(fault.value)
             == f"flow.csv: expected a column {name!r} as target, got none of that name. {offer}"

@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from unrolled.data.io.labelled import as_sequences
+from unrolled.data.io.arrays import as_sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.evaluate.sequence.split import (
     evaluation_data,

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import torch
 
-from unrolled.data.io.labelled import as_sequences
+from unrolled.data.io.arrays import as_sequences
 from unrolled.errors import DataError
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.train.loop import member_seed

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.calendar.offsets import DAY, Ints, Times, distance, parse
+from unrolled.data.calendar.offsets import DAY, Ints, Times, parse_freq, steps_between
 
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -28,7 +28,7 @@ _HOLIDAY_SHARE = 0.08  # of the business days; Tokyo and Shanghai close on 6 to 
 _LONGEST_HOLIDAY = 10  # business days
 
 
-class Survey(NamedTuple):
+class Calendar(NamedTuple):
     """What the sorted times of N series show.
 
     Args:
@@ -50,7 +50,7 @@ class Survey(NamedTuple):
     irregular: Ints
 
 
-def survey(times: Times, offsets: Ints) -> Survey:
+def infer_calendar(times: Times, offsets: Ints) -> Calendar:
     """Find the step of each series and of all, and where it is broken.
 
     Args:
@@ -58,7 +58,7 @@ def survey(times: Times, offsets: Ints) -> Survey:
         offsets: (N + 1,) where each series begins.
 
     >>> days = np.array(["2020-01-01", "2020-01-02", "2020-01-05", "2020-01-06"], "M8[ns]")
-    >>> found = survey(days, np.array([0, 4]))
+    >>> found = infer_calendar(days, np.array([0, 4]))
     >>> found.freq, found.gaps.tolist(), found.missing.tolist()
     ('D', [1], [2])
     """
@@ -66,14 +66,14 @@ def survey(times: Times, offsets: Ints) -> Survey:
     twice = np.flatnonzero((np.diff(series) == 0) & (np.diff(times).astype(np.int64) == 0)) + 1
     rows = np.delete(np.arange(len(times)), twice)
     times, series = times[rows], series[rows]
-    freqs, weak = _each(times, series, len(offsets) - 1)
-    freqs = _agreed(freqs, weak, times, series)
+    freqs, weak = _infer_each(times, series, len(offsets) - 1)
+    freqs = _adopt_majority(freqs, weak, times, series)
     known = {freq for freq in freqs if freq}
     counts = np.bincount(series, minlength=len(freqs))
     irregular = np.array([i for i, f in enumerate(freqs) if f is None and counts[i] > 1], dtype=np.int64)
     common = known.pop() if len(known) == 1 and not len(irregular) else None
-    left, missing, holidays = _broken(times, series, freqs)
-    return Survey(common, tuple(freqs), twice, rows[left], missing, holidays, irregular)
+    left, missing, holidays = _find_gaps(times, series, freqs)
+    return Calendar(common, tuple(freqs), twice, rows[left], missing, holidays, irregular)
 
 
 class _Pairs(NamedTuple):
@@ -106,7 +106,7 @@ class _Pairs(NamedTuple):
         return base, (base > 0) & (self.reduce(np.maximum, rest) == 0) & (ones >= _LEAST_SHARE * pairs)
 
 
-def _each(times: Times, series: Ints, count: int) -> tuple[list[str | None], NDArray[np.bool_]]:
+def _infer_each(times: Times, series: Ints, count: int) -> tuple[list[str | None], NDArray[np.bool_]]:
     """The step that each series keeps by itself, and which series have only two times to tell by."""
     pairs = _Pairs.of(series, count)
     weak = pairs.reduce(np.add, np.ones_like(pairs.left)) < 2
@@ -118,7 +118,7 @@ def _each(times: Times, series: Ints, count: int) -> tuple[list[str | None], NDA
     months = days.astype("datetime64[M]").astype(np.int64)
     month_base, month_kept = pairs.step(months[pairs.left + 1] - months[pairs.left])
     nowhere = np.full(count, "")
-    place = _places(times, series, count) if month_kept.any() else nowhere
+    place = _month_places(times, series, count) if month_kept.any() else nowhere
     business = _keeps_business_days(days, pairs) if (base == DAY).any() else nowhere.astype(bool)
     first = np.searchsorted(series, np.arange(count))
     freqs: list[str | None] = []
@@ -133,7 +133,7 @@ def _each(times: Times, series: Ints, count: int) -> tuple[list[str | None], NDA
     return freqs, weak
 
 
-def _places(times: Times, series: Ints, count: int) -> NDArray[np.str_]:
+def _month_places(times: Times, series: Ints, count: int) -> NDArray[np.str_]:
     """(N,) where in its months each series stands: "E", "S", "BE", "BS", or "" for nowhere in particular."""
     days = times.astype("datetime64[D]")
     months = days.astype("datetime64[M]")
@@ -196,7 +196,9 @@ def _fixed_alias(span: int, day: int) -> str:
     return f"{span // size if span > size else ''}{unit}"
 
 
-def _agreed(freqs: list[str | None], weak: NDArray[np.bool_], times: Times, series: Ints) -> list[str | None]:
+def _adopt_majority(
+    freqs: list[str | None], weak: NDArray[np.bool_], times: Times, series: Ints
+) -> list[str | None]:
     """Series that are too short or too sparse to tell follow the others, if they fit their calendar."""
     rows = np.bincount(series, minlength=len(freqs))
     votes: Counter[str] = Counter()
@@ -212,7 +214,7 @@ def _agreed(freqs: list[str | None], weak: NDArray[np.bool_], times: Times, seri
     ends = np.searchsorted(series, np.arange(len(freqs) + 1))
     for i, freq in enumerate(freqs):
         unsure = freq is None or weak[i] or (freq != leader and _on_trading_days(freq) == leader)
-        if unsure and rows[i] > 1 and fits(times[ends[i] : ends[i + 1]], leader):
+        if unsure and rows[i] > 1 and lies_on_calendar(times[ends[i] : ends[i + 1]], leader):
             freqs[i] = leader
     return freqs
 
@@ -222,30 +224,30 @@ def _on_trading_days(freq: str) -> str:
     return "B" if freq == "D" else re.sub(r"^(\d*)([MQY][SE])", r"\1B\2", freq)
 
 
-def fits(times: Times, freq: str) -> bool:
+def lies_on_calendar(times: Times, freq: str) -> bool:
     """Whether every time lies on a calendar with this step.
 
-    >>> fits(np.array(["2024-01-01", "2024-01-03"], dtype="datetime64[ns]"), "D")
+    >>> lies_on_calendar(np.array(["2024-01-01", "2024-01-03"], dtype="datetime64[ns]"), "D")
     True
     """
-    step = parse(freq)
+    step = parse_freq(freq)
     if step.unit == "B":
         return bool(np.is_busday(times.astype("datetime64[D]")).all())
     if step.place:
         months = times.astype("datetime64[M]").astype(np.int64)
-        place = str(_places(times, np.zeros(len(times), dtype=np.int64), 1)[0])
+        place = str(_month_places(times, np.zeros(len(times), dtype=np.int64), 1)[0])
         return place in {step.place, step.place[-1]} and not (np.diff(months) % step.span).any()
     return not ((times - times[0]).astype(np.int64) % step.span).any()
 
 
-def _broken(times: Times, series: Ints, freqs: list[str | None]) -> tuple[Ints, Ints, int]:
+def _find_gaps(times: Times, series: Ints, freqs: list[str | None]) -> tuple[Ints, Ints, int]:
     """Rows after which steps are missing, how many, and how many business days are only holidays."""
     pairs = _Pairs.of(series, len(freqs))
     missing = np.zeros(len(pairs.left), dtype=np.int64)
     for freq in {freq for freq in freqs if freq}:
         chosen = np.array([f == freq for f in freqs])[pairs.series]
         left = pairs.left[chosen]
-        missing[chosen] = distance(times[left], times[left + 1], freq) - 1
+        missing[chosen] = steps_between(times[left], times[left + 1], freq) - 1
     total = pairs.reduce(np.add, missing + 1)
     closed = pairs.reduce(np.add, missing)
     few = closed <= _HOLIDAY_SHARE * total

@@ -57,7 +57,7 @@ def in_nanoseconds(times: Times) -> Times:
     return np.where(is_within, times, np.datetime64("NaT")).astype("datetime64[ns]")
 
 
-class Step(NamedTuple):
+class FreqStep(NamedTuple):
     """`many` units; months with a place in them: first or last day ("S", "E"), trading day ("BS", "BE")."""
 
     many: int
@@ -70,22 +70,22 @@ class Step(NamedTuple):
         return self.many * (_UNITS.get(self.unit) or _MONTHS.get(self.unit) or 1)
 
 
-def parse(freq: str) -> Step:
+def parse_freq(freq: str) -> FreqStep:
     """The step that a frequency names.
 
     Raises:
         ArgumentError: it is no alias that the package uses.
 
-    >>> parse("2QS-FEB"), parse("15min").span // 10**9
-    (Step(many=2, unit='Q', place='S'), 900)
+    >>> parse_freq("2QS-FEB"), parse_freq("15min").span // 10**9
+    (FreqStep(many=2, unit='Q', place='S'), 900)
     """
     if freq.isdigit() and int(freq) > 0:
-        return Step(int(freq), "")
+        return FreqStep(int(freq), "")
     found = _ALIAS.fullmatch(freq)
     if not found or found["count"] == "0":
         raise ArgumentError(f"freq: expected a pandas alias such as 'MS', 'D', 'h' or '15min', got {freq!r}.")
     unit = found["span"] or found["unit"]
-    return Step(int(found["count"] or 1), unit, (found["business"] or "") + (found["place"] or ""))
+    return FreqStep(int(found["count"] or 1), unit, (found["business"] or "") + (found["place"] or ""))
 
 
 def season_length(freq: str | None) -> int:
@@ -99,7 +99,7 @@ def season_length(freq: str | None) -> int:
     """
     if freq is None:
         return 1
-    step = parse(freq)
+    step = parse_freq(freq)
     season = _SEASONS.get(step.unit, 1)
     return season // step.many if season % step.many == 0 else 1
 
@@ -139,7 +139,7 @@ def advance(times: Times, freq: str, steps: Ints) -> Times:
     >>> advance(np.array(["2024-01-31"], "M8[ns]"), "MS", np.array([1])).astype("M8[D]").tolist()
     [datetime.date(2024, 2, 29)]
     """
-    step = parse(freq)
+    step = parse_freq(freq)
     if step.unit in _UNITS or not step.unit:
         added = times.astype(np.int64) + steps * step.span
         far = times.astype(np.float64) + steps.astype(np.float64) * step.span  # floats do not wrap around
@@ -160,7 +160,7 @@ def _refuse_beyond(beyond: NDArray[np.bool_], times: Times, freq: str, steps: In
         most = f"dates from {_DAYS[0]} to {_DAYS[1]}" if times.dtype.kind == "M" else "times below 2**63"
         raise DataError(
             f"times: expected {most}, got {quantity(int(steps[row]), 'step')} of {freq!r} after "
-            f"{shown(times[row])}. Take fewer steps, or number the times 1, 2, 3."
+            f"{format_time(times[row])}. Take fewer steps, or number the times 1, 2, 3."
         )
 
 
@@ -177,13 +177,13 @@ def _in_month(months: Times, days: Times, place: str) -> Times:
     return np.asarray(np.minimum(first + within, last))
 
 
-def distance(before: Times, after: Times, freq: str) -> Ints:
+def steps_between(before: Times, after: Times, freq: str) -> Ints:
     """(K,) whole steps from each time to its partner.
 
-    >>> distance(np.array(["2020-01-31"], "M8[ns]"), np.array(["2020-04-30"], "M8[ns]"), "ME").tolist()
+    >>> steps_between(np.array(["2020-01-31"], "M8[ns]"), np.array(["2020-04-30"], "M8[ns]"), "ME").tolist()
     [3]
     """
-    step = parse(freq)
+    step = parse_freq(freq)
     if step.unit in _MONTHS:
         far = (after.astype("datetime64[M]") - before.astype("datetime64[M]")).astype(np.int64)
     elif step.unit == "B":
@@ -199,15 +199,15 @@ def unit_word(freq: str | None) -> str:
     >>> unit_word("BME"), unit_word("15min"), unit_word("1"), unit_word(None)
     ('month', '15 minutes', 'step', 'step')
     """
-    step = parse(freq) if freq else Step(1, "")
+    step = parse_freq(freq) if freq else FreqStep(1, "")
     word = _WORDS.get(step.unit, "step")
     return word if step.many == 1 or not step.unit else f"{step.many} {word}s"
 
 
-def in_words(freq: str | None) -> str:
+def freq_words(freq: str | None) -> str:
     """A frequency as a person says it.
 
-    >>> in_words("MS"), in_words("2h"), in_words("B"), in_words("1"), in_words(None)
+    >>> freq_words("MS"), freq_words("2h"), freq_words("B"), freq_words("1"), freq_words(None)
     ('monthly', 'every 2 hours', 'business days', 'steps of 1', 'no common step')
     """
     if freq is None:
@@ -218,10 +218,10 @@ def in_words(freq: str | None) -> str:
     return _ADVERBS.get(word, f"every {word}")
 
 
-def shown(time: Any) -> str:
+def format_time(time: Any) -> str:
     """One time as short as it can be said: a whole number, a date, or a date with its clock.
 
-    >>> shown(np.datetime64("2020-01-05T00:00:00.000000000")), shown(np.datetime64("2020-01-05T07:30"))
+    >>> format_time(np.datetime64("2020-01-05T00:00:00")), format_time(np.datetime64("2020-01-05T07:30"))
     ('2020-01-05', '2020-01-05 07:30')
     """
     if not isinstance(time, np.datetime64):

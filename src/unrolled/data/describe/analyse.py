@@ -11,14 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.calendar.frequency import Survey, survey
-from unrolled.data.calendar.offsets import season_length, shown, unit_word
+from unrolled.data.calendar.frequency import Calendar, infer_calendar
+from unrolled.data.calendar.offsets import format_time, season_length, unit_word
 from unrolled.data.describe.description import Description
-from unrolled.data.describe.diagnostics import averaging, changes_of, growth, seasonality
-from unrolled.data.gaps import irregularities
+from unrolled.data.describe.diagnostics import (
+    detect_averaging,
+    detect_seasonality,
+    percent_growth,
+    step_changes,
+)
+from unrolled.data.gaps import find_irregularities
 from unrolled.data.io.read import read
 from unrolled.data.preprocess.transforms import choose_transform, is_multiplicative
-from unrolled.data.sequences import Order, Sequences
+from unrolled.data.sequences import DeclaredOrder, Sequences
 from unrolled.errors import DataError
 from unrolled.stats.serial_correlation import OrderEvidence, order_test, token_order_test
 
@@ -55,11 +60,11 @@ def describe(source: Any) -> Description:
     if series.tokens is not None:
         return Description(**facts, order=token_order_test(_codes(series), _position(series)))
     facts |= {"missing": int(series.missing.sum()), "ranges": _ranges(series)}
-    if series.order is Order.NONE:
+    if series.order is DeclaredOrder.NONE:
         return Description(**facts, order=_table_evidence(series))
-    found = None if series.times is None else survey(series.times, series.offsets)
-    facts |= _calendar(series, found) | _behaviour(series, found)
-    facts["warnings"] = (*facts["warnings"], *irregularities(series))
+    calendar = None if series.times is None else infer_calendar(series.times, series.offsets)
+    facts |= _calendar(series, calendar) | _behaviour(series, calendar)
+    facts["warnings"] = (*facts["warnings"], *find_irregularities(series))
     return Description(**facts)
 
 
@@ -89,32 +94,32 @@ def _ranges(series: Sequences) -> dict[str, tuple[float, float]]:
     """The lowest and highest finite value of each column that has one."""
     finite = [column[np.isfinite(column)] for column in series.values.T]
     pairs = zip(series.columns, finite, strict=True)
-    return {name: (float(known.min()), float(known.max())) for name, known in pairs if len(known)}
+    return {name: (float(values.min()), float(values.max())) for name, values in pairs if len(values)}
 
 
 def _table_evidence(series: Sequences) -> OrderEvidence:
     """The column whose order shows most, its p-value times the number of columns looked at."""
     rows = _position(series)
-    found = [order_test(series.values[:, k], rows) for k in range(len(series.columns))]
-    told = [evidence for evidence in found if evidence.p_value is not None]
-    if not told:
-        return found[0]
-    best = min(told, key=lambda evidence: evidence.p_value or 0.0)
-    return best.over(len(told))
+    by_column = [order_test(series.values[:, k], rows) for k in range(len(series.columns))]
+    tested = [evidence for evidence in by_column if evidence.p_value is not None]
+    if not tested:
+        return by_column[0]
+    best = min(tested, key=lambda evidence: evidence.p_value or 0.0)
+    return best.over(len(tested))
 
 
-def _calendar(series: Sequences, found: Survey | None) -> dict[str, Any]:
-    if series.times is None or found is None:
+def _calendar(series: Sequences, calendar: Calendar | None) -> dict[str, Any]:
+    if series.times is None or calendar is None:
         return {}
     facts: dict[str, Any] = {
-        "start": shown(series.times.min()),
-        "end": shown(series.times.max()),
-        "freq": found.freq,
-        "gaps": len(found.gaps),
-        "missing_steps": int(found.missing.sum()),
-        "holidays": found.holidays,
-        "duplicates": len(found.duplicates),
-        "season": season_length(found.freq),
+        "start": format_time(series.times.min()),
+        "end": format_time(series.times.max()),
+        "freq": calendar.freq,
+        "gaps": len(calendar.gaps),
+        "missing_steps": int(calendar.missing.sum()),
+        "holidays": calendar.holidays,
+        "duplicates": len(calendar.duplicates),
+        "season": season_length(calendar.freq),
     }
     if len(series) == 1 and series.times.dtype.kind == "M":
         facts["yearly_means"] = _yearly_means(series)
@@ -123,31 +128,31 @@ def _calendar(series: Sequences, found: Survey | None) -> dict[str, Any]:
 
 def _yearly_means(series: Sequences) -> dict[int, float]:
     assert series.times is not None
-    known = ~np.isnan(series.target)
-    years = series.times[known].astype("datetime64[Y]").astype(np.int64) + 1970
+    valid_mask = ~np.isnan(series.target)
+    years = series.times[valid_mask].astype("datetime64[Y]").astype(np.int64) + 1970
     distinct, position = np.unique(years, return_inverse=True)
-    means = np.bincount(position, series.target[known]) / np.bincount(position)
+    means = np.bincount(position, series.target[valid_mask]) / np.bincount(position)
     return dict(zip(distinct.tolist(), means.tolist(), strict=True))
 
 
-def _behaviour(series: Sequences, found: Survey | None) -> dict[str, Any]:
+def _behaviour(series: Sequences, calendar: Calendar | None) -> dict[str, Any]:
     """What each series' values do: order, growth, season, averaging, and the transform they ask for."""
-    season = season_length(found.freq if found else None)
+    season = season_length(calendar.freq if calendar else None)
     parts = [one.target[: one.observed[0]] for one in _some(series)]
-    changes = [changes_of(y) for y in parts]
+    changes = [step_changes(y) for y in parts]
     order = order_test(np.concatenate(parts), _labels(parts), season)
     facts: dict[str, Any] = {"order": order, "warnings": tuple(_constant(parts, series.source))}
     if order.outcome == "carries information":  # else differences only show that they are differences
         facts["order_of_changes"] = order_test(np.concatenate(changes), _labels(changes), season)
-    known = [y[~np.isnan(y)] for y in parts]
-    known = [y for y in known if len(y) > 1 and np.ptp(y) > 0]
-    if not known:
+    changing = [y[~np.isnan(y)] for y in parts]
+    changing = [y for y in changing if len(y) > 1 and np.ptp(y) > 0]
+    if not changing:
         return facts
-    facts |= _growth(series, parts, found)
-    facts |= _transform(known, season)
-    seasons = [told for y in parts if (told := seasonality(y, season)[0]) is not None]
+    facts |= _growth(series, parts, calendar)
+    facts |= _transform(changing, season)
+    seasons = [is_seasonal for y in parts if (is_seasonal := detect_seasonality(y, season)[0]) is not None]
     facts["seasonal"] = 2 * sum(seasons) > len(seasons) if seasons else None
-    facts |= _averaging(parts, found.freq if found else None, facts["warnings"])
+    facts |= _averaging(parts, calendar.freq if calendar else None, facts["warnings"])
     return facts
 
 
@@ -172,36 +177,36 @@ def _constant(parts: list[Floats], source: str) -> list[str]:
     ]
 
 
-def _growth(series: Sequences, parts: list[Floats], found: Survey | None) -> dict[str, Any]:
+def _growth(series: Sequences, parts: list[Floats], calendar: Calendar | None) -> dict[str, Any]:
     """Mean growth from one step to the next; the latest steps of a single series one by one."""
-    grown = [growth(y) for y in parts]
-    if len(parts) == 1 and found is not None and len(grown[0]):  # over a gap or within a day it is no step
-        apart = np.concatenate([found.gaps, found.duplicates - 1])
+    grown = [percent_growth(y) for y in parts]
+    if len(parts) == 1 and calendar is not None and len(grown[0]):  # over a gap or within a day it is no step
+        apart = np.concatenate([calendar.gaps, calendar.duplicates - 1])
         grown[0][apart[apart < len(grown[0])]] = np.nan
     means = [float(np.nanmean(g)) for g in grown if np.isfinite(g).any() and not np.isinf(g).any()]
     facts: dict[str, Any] = {"mean_growth": float(np.mean(means)) if len(means) == len(parts) else None}
     if len(series) == 1 and len(grown[0]) and series.times is not None:
         latest = zip(series.times[1 : len(parts[0])][-_RECENT:], grown[0][-_RECENT:].tolist(), strict=True)
         facts["recent_growth"] = tuple(
-            (shown(time), percent) for time, percent in latest if np.isfinite(percent)
+            (format_time(time), percent) for time, percent in latest if np.isfinite(percent)
         )
     return facts
 
 
-def _transform(known: list[Floats], season: int) -> dict[str, Any]:
+def _transform(changing: list[Floats], season: int) -> dict[str, Any]:
     """What the package would do to the values before learning from them; of many series, most often."""
-    multiples = [is_multiplicative(y) for y in known]
-    choices = [choose_transform(y, season) for y in known]
+    multiples = [is_multiplicative(y) for y in changing]
+    choices = [choose_transform(y, season) for y in changing]
     most, count = Counter(name for name, _ in choices).most_common(1)[0]
     reason = next(why for name, why in choices if name == most)
     grow = sum(answer for answer, _ in multiples)
-    if len(known) == 1:
+    if len(changing) == 1:
         why = multiples[0][1]
     else:
-        why = f"{grow:,} of {len(known):,} series do"
-        reason = f"so for {count:,} of {len(known):,} series"
+        why = f"{grow:,} of {len(changing):,} series do"
+        reason = f"so for {count:,} of {len(changing):,} series"
     return {
-        "multiplicative": 2 * grow > len(known),
+        "multiplicative": 2 * grow > len(changing),
         "multiplicative_reason": why,
         "transform": most,
         "transform_reason": reason,
@@ -210,18 +215,17 @@ def _transform(known: list[Floats], season: int) -> dict[str, Any]:
 
 def _averaging(parts: list[Floats], freq: str | None, warnings: tuple[str, ...]) -> dict[str, Any]:
     """The warning where more series look averaged than random walks would by chance."""
-    found = [averaging(y, season_length(freq)) for y in parts]
-    suspected, expected = sum(one.suspected for one in found), _FALSE_ALARMS * len(found)
-    facts: dict[str, Any] = {"averaging": found[0] if len(found) == 1 else None}
+    evidence = [detect_averaging(y, season_length(freq)) for y in parts]
+    suspected, expected = sum(one.suspected for one in evidence), _FALSE_ALARMS * len(evidence)
+    facts: dict[str, Any] = {"averaging": evidence[0] if len(evidence) == 1 else None}
     if suspected <= expected + 3 * expected**0.5:
         return facts
     unit = unit_word(freq)
-    who = "the values look" if len(found) == 1 else f"{suspected} of {len(found)} series look"
-    seen = (
-        f" (changes correlate {found[0].lag_1:.2f} one step apart and {found[0].lag_2:.2f} two steps apart)"
-    )
+    who = "the values look" if len(evidence) == 1 else f"{suspected} of {len(evidence)} series look"
+    lag_1, lag_2, _ = evidence[0]
+    detail = f" (changes correlate {lag_1:.2f} one step apart and {lag_2:.2f} two steps apart)"
     text = (
-        f"{who} like averages over each {unit}, not values at its end{seen if len(found) == 1 else ''}. "
+        f"{who} like averages over each {unit}, not values at its end{detail if len(evidence) == 1 else ''}. "
         "Averaging alone makes changes predictable, which gives every model a skill it does not have: use "
         "values at the end, or judge against an AR(1) on changes."
     )

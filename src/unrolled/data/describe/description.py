@@ -6,9 +6,9 @@ import textwrap
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
-from unrolled.data.calendar.offsets import in_words, unit_word
-from unrolled.data.describe.diagnostics import Averaging
-from unrolled.data.sequences import Order
+from unrolled.data.calendar.offsets import freq_words, unit_word
+from unrolled.data.describe.diagnostics import AveragingEvidence
+from unrolled.data.sequences import DeclaredOrder
 from unrolled.formatting import number, quantity
 from unrolled.record import Record
 from unrolled.stats.serial_correlation import OrderEvidence
@@ -82,7 +82,7 @@ class Description(Record):
     seasonal: bool | None = None
     transform: str | None = None
     transform_reason: str = ""
-    averaging: Averaging | None = None
+    averaging: AveragingEvidence | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -90,18 +90,20 @@ class Description(Record):
     def sentence(self) -> str:
         """How much data, and whether its order carries information."""
         rows = f"{self.rows:,} rows" + (f" in {self.series:,} series" if self.series > 1 else "")
-        order = "in no declared order" if self.declared == Order.NONE else f"ordered by {self.declared}"
+        order = (
+            "in no declared order" if self.declared == DeclaredOrder.NONE else f"ordered by {self.declared}"
+        )
         return f"{self.source}: {rows}, {order}. Does the order carry information? {self.order}."
 
     @property
     def is_sequence(self) -> bool:
         """Whether the rows are said to have an order."""
-        return self.declared != Order.NONE
+        return self.declared != DeclaredOrder.NONE
 
     @property
     def is_temporal(self) -> bool:
         """Whether that order is time."""
-        return self.declared == Order.TIME
+        return self.declared == DeclaredOrder.TIME
 
     @property
     def lowest(self) -> float | None:
@@ -164,7 +166,7 @@ def _labelled_facts(facts: Description) -> list[tuple[str, str]]:
 def _span(facts: Description) -> str:
     if facts.start is None:
         return ""
-    step = in_words(facts.freq) + (f" ({facts.freq})" if facts.freq and not facts.freq.isdigit() else "")
+    step = freq_words(facts.freq) + (f" ({facts.freq})" if facts.freq and not facts.freq.isdigit() else "")
     gaps = f"{quantity(facts.gaps, 'gap')} of {quantity(facts.missing_steps, 'step')}"
     parts = [
         f"{facts.start} to {facts.end}",

@@ -16,7 +16,7 @@ _LEAST_SEASONS = 3
 _Z_SEASON = 2.326
 
 
-class Averaging(NamedTuple):
+class AveragingEvidence(NamedTuple):
     """Autocorrelations of the changes one and two steps apart, and whether they look like averaging."""
 
     lag_1: float
@@ -24,13 +24,13 @@ class Averaging(NamedTuple):
     suspected: bool
 
 
-def changes_of(y: Floats) -> Floats:
+def step_changes(y: Floats) -> Floats:
     """(T − 1,) changes of the logarithm where all known values are above 0, else of the values."""
-    known = y[~np.isnan(y)]
-    return np.diff(np.log(y) if len(known) and known.min() > 0 else y)
+    valid = y[~np.isnan(y)]
+    return np.diff(np.log(y) if len(valid) and valid.min() > 0 else y)
 
 
-def averaging(y: Floats, season: int = 1) -> Averaging:
+def detect_averaging(y: Floats, season: int = 1) -> AveragingEvidence:
     """Whether a series looks like averages of a finer one, such as monthly means of daily prices.
 
     Averages of a random walk have changes with autocorrelation (m² − 1) / (4m² + 2) at lag 1, m the steps
@@ -45,34 +45,36 @@ def averaging(y: Floats, season: int = 1) -> Averaging:
     Source: Working 1960, "Note on the Correlation of First Differences of Averages in a Random Chain".
 
     >>> walk = np.random.default_rng(0).normal(size=21 * 600).cumsum()
-    >>> averaging(walk.reshape(600, 21).mean(1)).suspected, averaging(walk[20::21]).suspected
+    >>> detect_averaging(walk.reshape(600, 21).mean(1)).suspected, detect_averaging(walk[20::21]).suspected
     (True, False)
     """
-    changes = changes_of(y)
-    d, known = _deseasoned(changes, season), ~np.isnan(changes)
-    pairs = [max(int((known[k:] & known[:-k]).sum()), 1) for k in (1, 2)]
-    if known.sum() < 3 or not d.any():
-        return Averaging(0.0, 0.0, suspected=False)
-    variance = float((d**2).sum() / known.sum())
+    changes = step_changes(y)
+    d, valid_mask = _deseasoned(changes, season), ~np.isnan(changes)
+    pairs = [max(int((valid_mask[k:] & valid_mask[:-k]).sum()), 1) for k in (1, 2)]
+    if valid_mask.sum() < 3 or not d.any():
+        return AveragingEvidence(0.0, 0.0, suspected=False)
+    variance = float((d**2).sum() / valid_mask.sum())
     products = d[1:] * d[:-1]
     lag_1 = float(products.sum() / pairs[0] / variance)
     lag_2 = float((d[2:] * d[:-2]).sum() / pairs[1] / variance)
     error = max(float(np.sqrt((products**2).sum()) / pairs[0] / variance), 1 / np.sqrt(pairs[0]))
     inside = AVERAGED[0] <= lag_1 <= AVERAGED[1] and lag_1 >= _Z * error
-    return Averaging(lag_1, lag_2, suspected=bool(inside and abs(lag_2) <= _Z_LAG_2 / np.sqrt(pairs[1])))
+    return AveragingEvidence(
+        lag_1, lag_2, suspected=bool(inside and abs(lag_2) <= _Z_LAG_2 / np.sqrt(pairs[1]))
+    )
 
 
 def _deseasoned(d: Floats, season: int) -> Floats:
     """Changes less their mean, or less the mean of their season; 0 where one is missing."""
-    known = ~np.isnan(d)
-    phase = np.arange(len(d)) % (season if season > 1 and known.sum() >= _LEAST_SEASONS * season else 1)
-    filled = np.where(known, d, 0.0)
-    mean = np.bincount(phase, filled) / np.maximum(np.bincount(phase, known), 1)
-    rest = np.where(known, d - mean[phase], 0.0)
+    valid_mask = ~np.isnan(d)
+    phase = np.arange(len(d)) % (season if season > 1 and valid_mask.sum() >= _LEAST_SEASONS * season else 1)
+    filled = np.where(valid_mask, d, 0.0)
+    mean = np.bincount(phase, filled) / np.maximum(np.bincount(phase, valid_mask), 1)
+    rest = np.where(valid_mask, d - mean[phase], 0.0)
     return np.where(np.abs(rest) > 1e-9 * np.abs(filled).max(initial=0.0), rest, 0.0)  # less is round-off
 
 
-def seasonality(y: Floats, season: int) -> tuple[bool | None, float]:
+def detect_seasonality(y: Floats, season: int) -> tuple[bool | None, float]:
     """Whether changes resemble those a season before, and their autocorrelation at that lag.
 
     Compared with √((1 + 2 Σ_{k < season} r_k²) / n), the standard error if later lags were 0.
@@ -81,10 +83,10 @@ def seasonality(y: Floats, season: int) -> tuple[bool | None, float]:
         None and 0.0 where there is no season, or too few of them.
 
     >>> year = np.tile([3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0, 5.0, 3.0, 5.0, 8.0], 6)
-    >>> seasonality(year, 12)[0], seasonality(year, 1)[0]
+    >>> detect_seasonality(year, 12)[0], detect_seasonality(year, 1)[0]
     (True, None)
     """
-    d = _deseasoned(changes_of(y), 1)
+    d = _deseasoned(step_changes(y), 1)
     power = float((d**2).sum())
     if season < 2 or len(d) < _LEAST_SEASONS * season or power == 0:
         return None, 0.0
@@ -94,14 +96,14 @@ def seasonality(y: Floats, season: int) -> tuple[bool | None, float]:
     return bool(r[season] > _Z_SEASON * error), float(r[season])
 
 
-def growth(y: Floats) -> Floats:
+def percent_growth(y: Floats) -> Floats:
     """(T − 1,) change from each step to the next in percent; empty unless all known values are above 0.
 
-    >>> growth(np.array([100.0, 110.0, 99.0])).round(6).tolist()
+    >>> percent_growth(np.array([100.0, 110.0, 99.0])).round(6).tolist()
     [10.0, -10.0]
     """
-    known = y[~np.isnan(y)]
-    if not len(known) or known.min() <= 0:
+    valid = y[~np.isnan(y)]
+    if not len(valid) or valid.min() <= 0:
         return np.empty(0)
     with np.errstate(over="ignore"):  # such as from 1e-300 to 1e100: infinite, as good as
         return 100 * (y[1:] / y[:-1] - 1)

@@ -13,10 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.io import frames
-from unrolled.data.io.labelled_table import LABELS, from_long, no_id
-from unrolled.data.parse.columns import is_key, keys, usual_ids
+from unrolled.data.io.labelled_table import LABELS, long_to_sequences, missing_id_error
+from unrolled.data.parse.columns import id_columns, infer_keys, looks_like_key
 from unrolled.data.parse.numbers import quoted
-from unrolled.data.sequences import Order, Sequences, feature_columns, out_of_range
+from unrolled.data.sequences import DeclaredOrder, Sequences, feature_columns, out_of_range
 from unrolled.errors import DataError, DataTypeError
 
 Array = NDArray[Any]
@@ -49,15 +49,15 @@ def as_sequences(X: Any, *, who: str = "SequenceClassifier X") -> Sequences:
     Traceback (most recent call last):
     unrolled.errors.DataError: SequenceClassifier X: expected a list of sequences, got one ...
     """
-    series = arranged(X, who)
-    require_whole(series, who)
+    series = to_sequences(X, who)
+    require_complete(series, who)
     return series
 
 
-def arranged(X: Any, who: str) -> Sequences:
+def to_sequences(X: Any, who: str) -> Sequences:
     """The same, with values that may be missing and sequences that may be empty.
 
-    >>> arranged([[1.0, np.nan], []], "X").lengths.tolist()
+    >>> to_sequences([[1.0, np.nan], []], "X").lengths.tolist()
     [2, 0]
     """
     if isinstance(X, Sequences):
@@ -76,7 +76,7 @@ def arranged(X: Any, who: str) -> Sequences:
     raise DataError(f"{who}: expected {_LIST}; got {kind}.{way}")
 
 
-def require_whole(series: Sequences, who: str) -> None:
+def require_complete(series: Sequences, who: str) -> None:
     """Pass if there are sequences, each has a step, and every value is a finite number.
 
     Raises:
@@ -151,7 +151,9 @@ def _from_parts(X: Sequence[Any] | Array, who: str) -> Sequences:
         )
     _require_same_columns(X, who)
     places = (f"{who}, sequence {i}" for i in range(len(X)))
-    return _joined([_as_floats(_as_array(x, place), place) for x, place in zip(X, places, strict=True)], who)
+    return _concatenate(
+        [_as_floats(_as_array(x, place), place) for x, place in zip(X, places, strict=True)], who
+    )
 
 
 def _require_same_columns(X: Sequence[Any] | Array, who: str) -> None:
@@ -186,19 +188,19 @@ def _from_block(block: NDArray[np.float64], who: str) -> Sequences:
     return _sequences(block.reshape(N * T, F), np.full(N, T))
 
 
-def _joined(parts: list[NDArray[np.float64]], who: str) -> Sequences:
+def _concatenate(parts: list[NDArray[np.float64]], who: str) -> Sequences:
     """Sequences from (T_i,) or (T_i, F) arrays of numbers."""
     features, first = 1, None
     for i, part in enumerate(parts):
         if part.ndim not in {1, 2}:
             raise DataError(f"{who}, sequence {i}: expected shape (T,) or (T, F), got {part.shape}.")
-        came = 1 if part.ndim == 1 else part.shape[1]
+        n_columns = 1 if part.ndim == 1 else part.shape[1]
         if part.size and first is None:
-            features, first = came, i
-        elif part.size and came != features:
+            features, first = n_columns, i
+        elif part.size and n_columns != features:
             raise DataError(
                 f"{who}, sequence {i}: expected {features} feature{'' if features == 1 else 's'} as in "
-                f"sequence {first}, got {came}. Give every sequence as (T, F) with the same F."
+                f"sequence {first}, got {n_columns}. Give every sequence as (T, F) with the same F."
             )
     flat = np.concatenate([part.reshape(-1, features) for part in parts])
     return _sequences(flat, np.array([len(part) if part.size else 0 for part in parts]))
@@ -212,7 +214,7 @@ def _sequences(values: NDArray[np.float64], lengths: Array, names: tuple[str, ..
         tuple(map(str, range(len(lengths)))),
         names or columns,
         roles,
-        order=Order.POSITION,
+        order=DeclaredOrder.POSITION,
         source="arrays",
     )
 
@@ -223,26 +225,26 @@ def _from_frame(X: Any, who: str) -> Sequences:
         X = X.set_axis(_column_names(X, who), axis=1)
         if X.index.nlevels == 2:
             X = X.rename_axis(index=["unique_id", "ds"])
-        elif not X.index.has_duplicates and not usual_ids(X.columns):
+        elif not X.index.has_duplicates and not id_columns(X.columns):
             X = X.reset_index(drop=True)  # it names the rows, each a sequence
-    known = nw.from_native(X, allow_series=True)
-    if isinstance(known, nw.Series):
-        if not _is_nested(known):
-            return _from_parts(known.to_list(), who)  # one sequence, which is refused there
-        known = known.alias(known.name or "x").to_frame()
-    if isinstance(known, nw.DataFrame) and nested_columns(known):
-        _refuse_labels(known.columns, who)
-        return _from_nested({name: known[name].to_list() for name in known.columns}, who)
+    wrapped = nw.from_native(X, allow_series=True)
+    if isinstance(wrapped, nw.Series):
+        if not _is_nested(wrapped):
+            return _from_parts(wrapped.to_list(), who)  # one sequence, which is refused there
+        wrapped = wrapped.alias(wrapped.name or "x").to_frame()
+    if isinstance(wrapped, nw.DataFrame) and nested_columns(wrapped):
+        _refuse_labels(wrapped.columns, who)
+        return _from_nested({name: wrapped[name].to_list() for name in wrapped.columns}, who)
     table = frames.from_frame(X, who)
     _refuse_labels(table.columns, who)
-    series, time = keys(table, list(table.columns))
+    series, time = infer_keys(table, list(table.columns))
     if series is None and time is not None:
-        raise no_id(who, time)
+        raise missing_id_error(who, time)
     features = [name for name in table.columns if name not in {series, time}]
-    _refuse_texts(known, features, who)
+    _refuse_texts(wrapped, features, who)
     if series is not None:
-        return replace(from_long(table, series, time, features), source="data frame")
-    if row_names := [name for name in features if is_key(name)]:
+        return replace(long_to_sequences(table, series, time, features), source="data frame")
+    if row_names := [name for name in features if looks_like_key(name)]:
         raise DataError(
             f"{who}: expected a step in each column, got {row_names[0]!r}, whose name says that it numbers "
             "the rows. Leave it out, or rename it."
@@ -289,8 +291,8 @@ def nested_columns(frame: Any) -> list[str]:
     >>> nested_columns(pd.DataFrame({"x": [[1.0, 2.0], [3.0]], "label": ["up", "down"]}))
     ['x']
     """
-    known = nw.from_native(frame, eager_only=True, pass_through=False)
-    return [name for name in known.columns if _is_nested(known[name])]
+    wrapped = nw.from_native(frame, eager_only=True, pass_through=False)
+    return [name for name in wrapped.columns if _is_nested(wrapped[name])]
 
 
 def _is_nested(column: nw.Series[Any]) -> bool:
@@ -305,19 +307,19 @@ def _from_nested(columns: dict[str, list[Any]], who: str) -> Sequences:
     """Sequences from columns whose cells are (T_i,) sequences: a row a sequence, a column a feature."""
     parts: list[list[NDArray[np.float64]]] = []
     for name, cells in columns.items():
-        own = [
+        arrays = [
             _as_floats(_as_array(cell, f"{who}, sequence {i}"), f"{who}, sequence {i}, column {name!r}")
             for i, cell in enumerate(cells)
         ]
-        for i, cell in enumerate(own):
-            wanted = parts[0][i].shape if parts else (cell.size,)
-            if cell.shape != wanted:
+        for i, cell in enumerate(arrays):
+            expected = parts[0][i].shape if parts else (cell.size,)
+            if cell.shape != expected:
                 raise DataError(
-                    f"{who}, sequence {i}, column {name!r}: expected a cell of shape {wanted}, got "
+                    f"{who}, sequence {i}, column {name!r}: expected a cell of shape {expected}, got "
                     f"{cell.shape}. Each cell holds one feature of all steps."
                 )
-        parts.append(own)
-    flat = np.column_stack([np.concatenate(own) for own in parts])
+        parts.append(arrays)
+    flat = np.column_stack([np.concatenate(arrays) for arrays in parts])
     return _sequences(flat, np.array([len(cell) for cell in parts[0]]), tuple(map(str, columns)))
 
 
@@ -351,5 +353,5 @@ def _as_floats(x: Array, who: str) -> NDArray[np.float64]:
     try:
         return x.astype(np.float64)
     except (OverflowError, TypeError, ValueError) as fault:
-        told = str(fault).rstrip(".")
-        raise DataTypeError(f"{who}: expected numbers in an object array; {told}.") from fault
+        reason = str(fault).rstrip(".")
+        raise DataTypeError(f"{who}: expected numbers in an object array; {reason}.") from fault

@@ -19,8 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.io.frames import from_frame
-from unrolled.data.parse.datetimes import look_like_dates
-from unrolled.data.parse.numbers import is_missing, look_numeric, quoted
+from unrolled.data.parse.datetimes import looks_like_dates
+from unrolled.data.parse.numbers import is_missing, looks_numeric, quoted
 from unrolled.data.parse.table import Table
 from unrolled.errors import DataError
 from unrolled.validation import suggest_spelling
@@ -62,7 +62,7 @@ _FOREIGN = (
 )
 
 
-def load(path: Path) -> Table:
+def read_file(path: Path) -> Table:
     """The table in a file.
 
     Args:
@@ -72,13 +72,13 @@ def load(path: Path) -> Table:
     Raises:
         DataError: there is no such file, or it is empty, cut, of another kind, or not a table.
     """
-    return parsed(unpacked(path), path)
+    return parse_table(read_decompressed(path), path)
 
 
-def parsed(content: bytes, path: Path) -> Table:
+def parse_table(content: bytes, path: Path) -> Table:
     r"""The table that a file of this content holds; the path is for messages.
 
-    >>> parsed(b"ds,y\n2020,1.5\n", Path("flow.csv")).numbers("y")
+    >>> parse_table(b"ds,y\n2020,1.5\n", Path("flow.csv")).numbers("y")
     array([1.5])
     """
     if content.startswith(PARQUET):
@@ -86,37 +86,37 @@ def parsed(content: bytes, path: Path) -> Table:
     for magic, kind in _FOREIGN:
         if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(magic):
             raise DataError(f"{path}: expected CSV or Parquet, got {kind}. Save the table as CSV first.")
-    text, notes = decoded(content, path)
-    return _csv(text, path, notes)
+    text, notes = decode_text(content, path)
+    return _parse_csv(text, path, notes)
 
 
-def unpacked(path: Path) -> bytes:
+def read_decompressed(path: Path) -> bytes:
     """The bytes of a file, unpacked where it is gzipped.
 
     Raises:
         DataError: there is no such file, it cannot be read, or is empty, or its gzip is cut.
     """
     try:
-        found = path.read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError as fault:
-        raise DataError(f"{path}: expected a file, got none of that name.{_neighbour(path)}") from fault
+        raise DataError(f"{path}: expected a file, got none of that name.{_similar_file(path)}") from fault
     except IsADirectoryError as fault:
         raise DataError(f"{path}: expected a file, got a folder. Name a file in it.") from fault
     except OSError as fault:
         raise DataError(f"{path}: expected a file that can be read, got '{fault.strerror}'.") from fault
-    if found.startswith(b"\x1f\x8b"):
+    if content.startswith(b"\x1f\x8b"):
         try:
-            found = gzip.decompress(found)
+            content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as fault:
             raise DataError(
                 f"{path}: expected a whole gzip file, got a cut or damaged one. Fetch it again."
             ) from fault
-    if not found.strip():
+    if not content.strip():
         raise DataError(f"{path}: expected a header and rows below it, got an empty file. Export it again.")
-    return found
+    return content
 
 
-def _neighbour(path: Path) -> str:
+def _similar_file(path: Path) -> str:
     """The nearest file name in that folder, or what is wrong with the folder."""
     if not path.parent.is_dir():
         return f" There is no folder {path.parent}."
@@ -145,7 +145,7 @@ def parquet_frame(content: bytes, path: Path) -> pd.DataFrame:
     return frame
 
 
-def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
+def decode_text(content: bytes, path: Path) -> tuple[str, list[str]]:
     """The text of a file: UTF-8, UTF-16 by its mark, else Western European."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
@@ -169,38 +169,38 @@ class Dialect(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def _csv(text: str, path: Path, notes: list[str]) -> Table:
+def _parse_csv(text: str, path: Path, notes: list[str]) -> Table:
     text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
-    dialect = sniff(text, path.name)
+    dialect = sniff_dialect(text, path.name)
     try:
         with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
             frame = pd.read_csv(
-                _below(text, dialect.lines), sep=dialect.separator, header=None,
+                _skip_lines(text, dialect.lines), sep=dialect.separator, header=None,
                 names=list(range(len(dialect.names))), dtype=str, na_filter=False, index_col=False,
                 skipinitialspace=True,
             )  # fmt: skip
     except pd.errors.EmptyDataError:
         frame = pd.DataFrame()
     except (pd.errors.ParserError, pd.errors.ParserWarning) as fault:  # the warning: values would be lost
-        raise DataError(_ragged(text, dialect, path.name)) from fault
-    kept = np.flatnonzero((frame != "").any(axis=1)) if len(frame) else np.zeros(0, dtype=np.int64)
-    if not len(kept):
+        raise DataError(_ragged_fault(text, dialect, path.name)) from fault
+    filled_rows = np.flatnonzero((frame != "").any(axis=1)) if len(frame) else np.zeros(0, dtype=np.int64)
+    if not len(filled_rows):
         raise DataError(f"{path}: expected rows below the header, got only the header. Export it again.")
 
     def place(row: int) -> str:
-        return f"{path.name} row {_line(text, dialect, int(kept[row]), path.name)}"
+        return f"{path.name} row {_line(text, dialect, int(filled_rows[row]), path.name)}"
 
     columns = {}
     for k, name in enumerate(dialect.names):
-        values = frame[k].to_numpy(dtype=object)[kept]
+        values = frame[k].to_numpy(dtype=object)[filled_rows]
         if name:
             columns[name] = values
-        elif not _says_nothing(values):
+        elif not _is_blank(values):
             columns[f"column {k + 1}"] = values
     return Table(columns, path.name, place, separator=dialect.separator, notes=(*notes, *dialect.notes))
 
 
-def _below(text: str, lines: int) -> io.StringIO:
+def _skip_lines(text: str, lines: int) -> io.StringIO:
     """The text below its first lines: counted here, because pandas' skiprows counts rows of quoted lines."""
     stream = io.StringIO(text)
     for _ in range(lines):
@@ -208,12 +208,12 @@ def _below(text: str, lines: int) -> io.StringIO:
     return stream
 
 
-def _says_nothing(texts: NDArray[Any]) -> bool:
+def _is_blank(texts: NDArray[Any]) -> bool:
     """Whether a column without a name is empty, or counts rows as pandas writes its index."""
     return all(t == "" for t in texts) or all(t == str(i) for i, t in enumerate(texts))
 
 
-def sniff(text: str, source: str) -> Dialect:
+def sniff_dialect(text: str, source: str) -> Dialect:
     r"""The separator, the header and where the data begin, from the first lines.
 
     Comments and titles above the table are left out; a first row that looks like those below it is data,
@@ -222,7 +222,7 @@ def sniff(text: str, source: str) -> Dialect:
     Raises:
         DataError: the header has another number of fields than the rows, or a name twice.
 
-    >>> sniff("day;price\n1.2.2020;3,5\n", "flow.csv")
+    >>> sniff_dialect("day;price\n1.2.2020;3,5\n", "flow.csv")
     Dialect(separator=';', names=('day', 'price'), lines=1, notes=())
     """
     separator = _separator(text)
@@ -316,7 +316,8 @@ def _numbers_steps(first: list[str], kinds: list[str], below: list[list[str]]) -
         return False
     columns = [[row[k] for row in below] for k in labels]
     return all(
-        first[k] not in own and len(set(own)) < len(own) for k, own in zip(labels, columns, strict=True)
+        first[k] not in texts and len(set(texts)) < len(texts)
+        for k, texts in zip(labels, columns, strict=True)
     )
 
 
@@ -324,9 +325,9 @@ def _cell_kind(cells: list[str]) -> str:
     texts = np.array(cells, dtype=object)
     if is_missing(texts).all():
         return "empty"
-    if look_numeric(texts):
+    if looks_numeric(texts):
         return "number"
-    return "date" if _COULD_BE_DATE.search(cells[0]) and look_like_dates(texts) else "text"
+    return "date" if _COULD_BE_DATE.search(cells[0]) and looks_like_dates(texts) else "text"
 
 
 def _line(text: str, dialect: Dialect, row: int, source: str) -> int:
@@ -352,7 +353,7 @@ def _endless_field(source: str, line: int) -> str:
     )
 
 
-def _ragged(text: str, dialect: Dialect, source: str) -> str:
+def _ragged_fault(text: str, dialect: Dialect, source: str) -> str:
     """The sentence about rows that do not have the header's number of fields."""
     line = dialect.lines
     for end, fields in _data_rows(text, dialect, source):
@@ -363,11 +364,11 @@ def _ragged(text: str, dialect: Dialect, source: str) -> str:
     return f"{source} row {last + 1}: expected each quote to be closed, got one that stays open. Close it."
 
 
-def _width_fault(source: str, line: int, wanted: int, got: int, *, trailing: bool) -> str:
+def _width_fault(source: str, line: int, expected: int, got: int, *, trailing: bool) -> str:
     way = "Quote numbers with a decimal comma, or separate fields with semicolons."
     if trailing:  # the fields too many are empty
         way = "Name that column in the header, or remove the separator at the line's end."
     return (
-        f"{source} row {line}: expected {wanted} field{'' if wanted == 1 else 's'} as in the header, got "
+        f"{source} row {line}: expected {expected} field{'' if expected == 1 else 's'} as in the header, got "
         f"{got}. {way}"
     )

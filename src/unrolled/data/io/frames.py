@@ -29,8 +29,8 @@ def is_frame(source: Any) -> bool:
     """
     if isinstance(source, pd.DataFrame | pd.Series):
         return True  # also with a column name twice, which narwhals refuses with an error of its own
-    known = nw.from_native(source, pass_through=True, allow_series=True)
-    return isinstance(known, nw.DataFrame | nw.LazyFrame | nw.Series)
+    wrapped = nw.from_native(source, pass_through=True, allow_series=True)
+    return isinstance(wrapped, nw.DataFrame | nw.LazyFrame | nw.Series)
 
 
 def from_frame(frame: Any, source: str = "data frame") -> Table:
@@ -44,19 +44,19 @@ def from_frame(frame: Any, source: str = "data frame") -> Table:
         frame = frame.to_frame("y" if frame.name is None else frame.name)
     if isinstance(frame, pd.DataFrame):
         frame, index = _with_index(frame, source)
-    known = nw.from_native(frame, allow_series=True)
-    if isinstance(known, nw.LazyFrame):
+    wrapped = nw.from_native(frame, allow_series=True)
+    if isinstance(wrapped, nw.LazyFrame):
         raise DataError(f"{source}: expected rows in memory, got a lazy frame. Call its .collect() first.")
-    if isinstance(known, nw.Series):
-        known = known.alias(known.name or "y").to_frame()
-    if not len(known.columns) or not len(known):
-        raise DataError(f"{source}: expected columns and rows, got shape {known.shape}.")
+    if isinstance(wrapped, nw.Series):
+        wrapped = wrapped.alias(wrapped.name or "y").to_frame()
+    if not len(wrapped.columns) or not len(wrapped):
+        raise DataError(f"{source}: expected columns and rows, got shape {wrapped.shape}.")
     columns, zones = {}, {}
-    for name in known.columns:
-        columns[str(name)], zone = _array(known[name], source)
+    for name in wrapped.columns:
+        columns[str(name)], zone = _array(wrapped[name], source)
         if zone:
             zones[str(name)] = zone
-    backend = known.implementation.value
+    backend = wrapped.implementation.value
     return Table(
         columns,
         source,

@@ -13,19 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.io import csv
-from unrolled.data.io.arrays import arranged, as_sequences, nested_columns
+from unrolled.data.io.arrays import nested_columns, to_sequences
 from unrolled.data.io.frames import from_frame
-from unrolled.data.io.labelled_table import Columns, labelled_table, labels_beside
-from unrolled.data.io.targets import as_groups, as_labels, as_numbers
+from unrolled.data.io.labelled_table import LabelledColumns, parse_labelled_table, read_labels
+from unrolled.data.io.targets import as_labels, as_numbers
 from unrolled.data.io.ts_format import read_ts
-from unrolled.data.parse.columns import listed
+from unrolled.data.parse.columns import quoted_list
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.validation import ErrorCollector, check_choice, check_path
-
-__all__ = [
-    "PARTS", "Labelled", "as_groups", "as_labels", "as_numbers", "as_sequences", "parts_of", "read_labelled"
-]  # fmt: skip
 
 Array = NDArray[Any]
 
@@ -47,14 +43,14 @@ class Labelled:
     labels: Array | None
     source: str
 
-    def beside(self, known: Array | None) -> Labelled:
+    def beside(self, labels: Array | None) -> Labelled:
         """The same, its labels as those of another file are: names that all look like numbers stay names.
 
         >>> two = Sequences.from_arrays([[1.0], [2.0]])
         >>> Labelled(two, np.array([10, 11]), "test.csv").beside(np.array(["01", "10"])).labels.tolist()
         ['10', '11']
         """
-        if known is None or known.dtype.kind != "U" or self.labels is None or self.labels.dtype.kind != "i":
+        if labels is None or labels.dtype.kind != "U" or self.labels is None or self.labels.dtype.kind != "i":
             return self
         return replace(self, labels=self.labels.astype(str))
 
@@ -93,7 +89,7 @@ def read_labelled(
     ([3, 2], ['up', 'down'])
     """
     path = check_path("read_labelled path", path)
-    content = csv.unpacked(path)
+    content = csv.read_decompressed(path)
     is_npz, is_ts = _is_npz(content), _is_ts(content, path)
     if part is not None and not is_npz:
         raise ArgumentError(
@@ -104,9 +100,9 @@ def read_labelled(
     if is_npz:
         series, labels = _from_npz(content, path.name, part)
     elif is_ts:
-        series, labels = read_ts(csv.decoded(content, path)[0], path.name)
+        series, labels = read_ts(csv.decode_text(content, path)[0], path.name)
     else:
-        series, labels = _from_table(content, path, Columns(label, id, time))
+        series, labels = _from_table(content, path, LabelledColumns(label, id, time))
     return Labelled(_unpadded(series), labels, path.name)
 
 
@@ -127,7 +123,7 @@ def parts_of(path: str | Path) -> tuple[str, ...]:
     >>> parts_of("both.npz")
     ('train', 'test')
     """
-    content = csv.unpacked(Path(path))
+    content = csv.read_decompressed(Path(path))
     names = _arrays(content, Path(path).name).files if _is_npz(content) else []
     return tuple(part for part in PARTS if f"X_{part}" in names)
 
@@ -160,18 +156,18 @@ def _arrays(content: bytes, source: str) -> Any:
         ) from fault
 
 
-def _from_table(content: bytes, path: Path, named: Columns) -> tuple[Sequences, Array | None]:
+def _from_table(content: bytes, path: Path, named: LabelledColumns) -> tuple[Sequences, Array | None]:
     frame = csv.parquet_frame(content, path) if content.startswith(csv.PARQUET) else None
     nested = [] if frame is None else nested_columns(frame)
     if frame is None or not nested:
-        return labelled_table(csv.parsed(content, path), named)
-    series, beside = arranged(frame[nested], path.name), frame.drop(columns=nested)
+        return parse_labelled_table(csv.parse_table(content, path), named)
+    series, beside = to_sequences(frame[nested], path.name), frame.drop(columns=nested)
     only_rows = "only a table without lists in its cells has such a column"
     _refuse_names({"id": named.id, "time": named.time}, path.name, only_rows)
     if named.label is not None and not beside.shape[1]:
-        got = f"got only {listed(nested)}"
+        got = f"got only {quoted_list(nested)}"
         raise DataError(f"{path.name}: expected a column {named.label!r} as label, {got}.")
-    labels = labels_beside(from_frame(beside, path.name), named) if beside.shape[1] else None
+    labels = read_labels(from_frame(beside, path.name), named) if beside.shape[1] else None
     return replace(series, source=path.name), labels
 
 
@@ -190,7 +186,7 @@ def _from_npz(content: bytes, source: str, part: str | None) -> tuple[Sequences,
             f"{source}: expected arrays X{end} and y{end}, got {', '.join(arrays.files) or 'none'}. Save "
             f"them as np.savez(path, X{end}=X, y{end}=y)."
         )
-    series = arranged(_array(arrays, f"X{end}", source), f"{source}, X{end}")
+    series = to_sequences(_array(arrays, f"X{end}", source), f"{source}, X{end}")
     series = replace(series, source=source)
     if f"y{end}" not in arrays.files:
         return series, None
@@ -213,9 +209,9 @@ def _array(arrays: Any, name: str, source: str) -> Array:
 
 def _unpadded(series: Sequences) -> Sequences:
     """Without the steps at each sequence's end that hold no value at all."""
-    known = np.flatnonzero(~np.isnan(series.values).all(axis=1))
-    before = np.searchsorted(known, series.offsets[1:])
-    last = np.concatenate([[-1], known])[before]
+    valid_rows = np.flatnonzero(~np.isnan(series.values).all(axis=1))
+    before = np.searchsorted(valid_rows, series.offsets[1:])
+    last = np.concatenate([[-1], valid_rows])[before]
     lengths = np.maximum(last + 1 - series.offsets[:-1], 0)
     empty = np.flatnonzero(lengths == 0)
     if len(empty):

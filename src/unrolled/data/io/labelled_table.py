@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from unrolled.data.io.read import series_of
-from unrolled.data.io.targets import are_names, whole_or_texts
-from unrolled.data.parse.columns import is_key, keys, listed, usual_ids
-from unrolled.data.parse.datetimes import to_times
-from unrolled.data.parse.numbers import is_missing, look_numeric, quoted
+from unrolled.data.io.read import encode_ids
+from unrolled.data.io.targets import have_leading_zeros, parse_labels
+from unrolled.data.parse.columns import id_columns, infer_keys, looks_like_key, quoted_list
+from unrolled.data.parse.datetimes import parse_times
+from unrolled.data.parse.numbers import is_missing, looks_numeric, quoted
 from unrolled.data.parse.table import Table
-from unrolled.data.sequences import ColumnNames, Order, Role, Sequences, feature_columns
+from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences, feature_columns
 from unrolled.errors import DataError
 
 Array = NDArray[Any]
@@ -30,7 +30,7 @@ _DIGITS = re.compile(r"-?\d+")
 _NO_LABEL = frozenset({"", "?", "nan", "na", "n/a", "#n/a", "<na>", "null"})  # "none" and "-" may be classes
 
 
-class Columns(NamedTuple):
+class LabelledColumns(NamedTuple):
     """The part that columns play.
 
     Args:
@@ -44,7 +44,7 @@ class Columns(NamedTuple):
     time: str | None = None
 
 
-def labelled_table(table: Table, named: Columns) -> tuple[Sequences, Array | None]:
+def parse_labelled_table(table: Table, named: LabelledColumns) -> tuple[Sequences, Array | None]:
     """The sequences of a table, and the label of each; None where no column can be the label.
 
     A table is long where a column that is spelt as an id, or that holds texts beside a time, repeats; else
@@ -64,36 +64,38 @@ def labelled_table(table: Table, named: Columns) -> tuple[Sequences, Array | Non
         DataError: a named column is missing, several can be the label, or it changes within a sequence.
 
     >>> columns = {"a": np.array([1.0, 2.0]), "b": np.array([3.0, 4.0]), "class": np.array([7, 8])}
-    >>> series, labels = labelled_table(Table(columns, "steps.csv", str), Columns())
+    >>> series, labels = parse_labelled_table(Table(columns, "steps.csv", str), LabelledColumns())
     >>> series.lengths.tolist(), labels.tolist()
     ([2, 2], [7, 8])
     """
     label, series, time = _columns(table, named)
     if series is None and time is not None:
-        raise no_id(table.source, time)
+        raise missing_id_error(table.source, time)
     taken = {label, series, time}
     is_long = series is not None and (time is not None or _repeats(table, series))
     features = _features(table, taken, is_long=is_long)
     if series is not None and is_long:
-        found, codes = from_long(table, series, time, features), series_of(table, series)[0]
+        sequences, codes = long_to_sequences(table, series, time, features), encode_ids(table, series)[0]
     else:
-        found, codes = _from_wide(table, series, features), np.arange(len(table))
+        sequences, codes = _wide_to_sequences(table, series, features), np.arange(len(table))
         other = None if series is not None else _could_be_id(table, label, features)
         if other is not None:
-            found = replace(found, notes=(*found.notes, _seems_long(other, len(features))))
-    unused = [name for name in table.columns if name not in {*taken, *features, found.names.id}]
+            sequences = replace(sequences, notes=(*sequences.notes, _seems_long(other, len(features))))
+    unused = [name for name in table.columns if name not in {*taken, *features, sequences.names.id}]
     if unused:
-        found = replace(found, notes=(*found.notes, f"columns without a part to play: {listed(unused)}"))
+        sequences = replace(
+            sequences, notes=(*sequences.notes, f"columns without a part to play: {quoted_list(unused)}")
+        )
     if label is None:
-        return replace(found, notes=(*found.notes, _UNLABELLED)), None
-    return found, _labels(table, label, codes, found.ids)
+        return replace(sequences, notes=(*sequences.notes, _UNLABELLED)), None
+    return sequences, _labels(table, label, codes, sequences.ids)
 
 
-def labels_beside(table: Table, named: Columns) -> Array | None:
+def read_labels(table: Table, named: LabelledColumns) -> Array | None:
     """(N,) the labels in a table that holds no values, a row a sequence; None where there are none.
 
     >>> table = Table({"kind": np.array(["b", "a", "b"], dtype=object)}, "steps.parquet", str)
-    >>> labels_beside(table, Columns()).tolist()
+    >>> read_labels(table, LabelledColumns()).tolist()
     ['b', 'a', 'b']
     """
     label = _columns(table, named)[0]
@@ -101,24 +103,24 @@ def labels_beside(table: Table, named: Columns) -> Array | None:
     return None if label is None else _labels(table, label, rows, [str(row) for row in rows])
 
 
-def _columns(table: Table, named: Columns) -> tuple[str | None, str | None, str | None]:
+def _columns(table: Table, named: LabelledColumns) -> tuple[str | None, str | None, str | None]:
     """The label, the id and the time, as named or found."""
     for role, name in named._asdict().items():
         if name is not None:
-            table.demand(name, role)
+            table.require_column(name, role)
     free = [name for name in table.columns if name not in named]
-    labels = [named.label] if named.label is not None else _spelt(free, LABELS)
+    labels = [named.label] if named.label is not None else _with_names(free, LABELS)
     if len(labels) > 1:
         raise _which_label(table, labels)
     if labels:
         return labels[0], *_keys(table, named, [name for name in free if name != labels[0]])
-    answers = _spelt(free, _ANSWERS)
+    answers = _with_names(free, _ANSWERS)
     texts = [name for name in free if table.kinds[name] == "text" and not _is_empty(table, name)]
-    texts = [name for name in texts if name not in {*answers, *usual_ids(free)}][-1:]
+    texts = [name for name in texts if name not in {*answers, *id_columns(free)}][-1:]
     series, time = _keys(table, named, [name for name in free if name not in {*answers, *texts}])
     if series is None:  # those texts may tell the sequences apart
         series, time = _keys(table, named, [name for name in free if name not in answers])
-    codes = np.arange(len(table)) if series is None else series_of(table, series)[0]
+    codes = np.arange(len(table)) if series is None else encode_ids(table, series)[0]
     labels = [name for name in answers if not _changes(table.columns[name], codes).any()]
     if len(labels) > 1:
         raise _which_label(table, labels)
@@ -126,15 +128,15 @@ def _columns(table: Table, named: Columns) -> tuple[str | None, str | None, str 
     return labels[0] if labels else None, series, time
 
 
-def _keys(table: Table, named: Columns, free: Sequence[str]) -> tuple[str | None, str | None]:
+def _keys(table: Table, named: LabelledColumns, free: Sequence[str]) -> tuple[str | None, str | None]:
     """The id and the time, found where they are not named."""
     if named.id is not None and named.time is not None:
         return named.id, named.time
-    series, time = keys(table, free)
+    series, time = infer_keys(table, free)
     return named.id or series, named.time or time
 
 
-def _spelt(names: Iterable[str], usual: Sequence[str]) -> list[str]:
+def _with_names(names: Iterable[str], usual: Sequence[str]) -> list[str]:
     return [name for name in names if name.strip().lower() in usual]
 
 
@@ -144,10 +146,11 @@ def _features(table: Table, taken: set[str | None], *, is_long: bool) -> list[st
     features = [
         name
         for name in rest
-        if (table.kinds[name] == "number" and not is_key(name)) or (not is_long and _is_empty(table, name))
+        if (table.kinds[name] == "number" and not looks_like_key(name))
+        or (not is_long and _is_empty(table, name))
     ]
     if all(_is_empty(table, name) for name in features):
-        seen = f"only {listed(rest)}" if rest else "none besides the label"
+        seen = f"only {quoted_list(rest)}" if rest else "none besides the label"
         raise DataError(f"{table.source}: expected columns of numbers to learn from, got {seen}.")
     return features
 
@@ -177,7 +180,7 @@ def _could_be_id(table: Table, label: str | None, features: Sequence[str]) -> st
     """
     if len(features) > 3 and sum(any(map(str.isdigit, name)) for name in features) > 1:
         return None
-    found: dict[str, int] = {}
+    n_distinct: dict[str, int] = {}
     for name in table.columns:
         codes, values = pd.factorize(table.columns[name])  # numbered as they first occur
         if name == label or list(features) == [name] or not 2 <= len(values) <= len(codes) / 2:
@@ -186,14 +189,14 @@ def _could_be_id(table: Table, label: str | None, features: Sequence[str]) -> st
         if not in_runs or (label is not None and _changes(table.columns[label], codes).any()):
             continue
         if _are_whole_or_texts(values):
-            found[name] = len(values)
-    return max(found, key=lambda name: found[name], default=None)
+            n_distinct[name] = len(values)
+    return max(n_distinct, key=lambda name: n_distinct[name], default=None)
 
 
 def _are_whole_or_texts(values: Array) -> bool:
     """Whether values are such as ids are written with."""
     texts = np.array([str(value).strip() for value in values], dtype=object)
-    return not look_numeric(texts) or all(map(_WHOLE_ID.fullmatch, texts))
+    return not looks_numeric(texts) or all(map(_WHOLE_ID.fullmatch, texts))
 
 
 def _seems_long(name: str, steps: int) -> str:
@@ -203,7 +206,7 @@ def _seems_long(name: str, steps: int) -> str:
     )
 
 
-def no_id(source: str, time: str) -> DataError:
+def missing_id_error(source: str, time: str) -> DataError:
     """The sentence about times without a column that tells the sequences apart."""
     return DataError(
         f"{source}: expected a column that tells the sequences apart beside the time column {time!r}, got "
@@ -213,8 +216,8 @@ def no_id(source: str, time: str) -> DataError:
 
 def _which_label(table: Table, could_be: list[str]) -> DataError:
     return DataError(
-        f"{table.source}: expected one column of labels, got {listed(could_be)}. Name it with --label or "
-        "label=."
+        f"{table.source}: expected one column of labels, got {quoted_list(could_be)}. Name it with --label "
+        "or label=."
     )
 
 
@@ -222,7 +225,7 @@ def _labels(table: Table, name: str, codes: Array, ids: Sequence[str]) -> Array:
     """(N,) the label of each sequence, which is the same in all its rows."""
     labels: Array = np.array([_text(value) for value in table.columns[name]])
     # whole numbers as they are written: a float would run those beyond 2**53 together
-    is_read = are_names(labels) or all(map(_DIGITS.fullmatch, labels))
+    is_read = have_leading_zeros(labels) or all(map(_DIGITS.fullmatch, labels))
     is_number = table.kinds[name] == "number" and not is_read
     unknown = np.isin(np.char.lower(labels), list(_NO_LABEL))
     if is_number:
@@ -244,7 +247,7 @@ def _labels(table: Table, name: str, codes: Array, ids: Sequence[str]) -> Array:
         )
     labels = labels[np.unique(codes, return_index=True)[1]]
     if not is_number:
-        return whole_or_texts(labels.tolist())
+        return parse_labels(labels.tolist())
     are_whole = (labels == np.floor(labels)) & (np.abs(labels) <= 2**53)
     return labels.astype(np.int64) if are_whole.all() else labels
 
@@ -257,11 +260,11 @@ def _shown(value: Any) -> str:
     return quoted(value) if _text(value) else "nothing"
 
 
-def _from_wide(table: Table, series: str | None, features: Sequence[str]) -> Sequences:
+def _wide_to_sequences(table: Table, series: str | None, features: Sequence[str]) -> Sequences:
     """A row a sequence of one feature, its steps in the order of the columns."""
     T, N = len(features), len(table)
-    names = series or next((n for n in usual_ids(list(table.columns)) if not _repeats(table, n)), None)
-    ids = tuple(map(str, range(N))) if names is None else series_of(table, names)[1]
+    names = series or next((n for n in id_columns(list(table.columns)) if not _repeats(table, n)), None)
+    ids = tuple(map(str, range(N))) if names is None else encode_ids(table, names)[1]
     columns, roles = feature_columns(1)
     return Sequences(
         np.column_stack([table.numbers(name) for name in features]).reshape(N * T, 1),
@@ -269,7 +272,7 @@ def _from_wide(table: Table, series: str | None, features: Sequence[str]) -> Seq
         ids,
         columns,
         roles,
-        order=Order.POSITION,
+        order=DeclaredOrder.POSITION,
         names=ColumnNames(id=names or "unique_id"),
         source=table.source,
         backend=table.backend,
@@ -277,13 +280,13 @@ def _from_wide(table: Table, series: str | None, features: Sequence[str]) -> Seq
     )
 
 
-def from_long(table: Table, series: str, time: str | None, features: Sequence[str]) -> Sequences:
+def long_to_sequences(table: Table, series: str, time: str | None, features: Sequence[str]) -> Sequences:
     """Sequences from rows that are steps: sorted by time where there is one, else as they stand.
 
     Raises:
         DataError: a value is no number, a time cannot be read, or stands twice in a sequence.
     """
-    codes, ids = series_of(table, series)
+    codes, ids = encode_ids(table, series)
     values = np.column_stack([table.numbers(name) for name in features])
     notes = (*table.notes, *table.remarks)
     rows = np.argsort(codes, kind="stable")
@@ -305,7 +308,7 @@ def from_long(table: Table, series: str, time: str | None, features: Sequence[st
         ids,
         tuple(features),
         (Role.TARGET, *[Role.PAST] * (len(features) - 1)),
-        order=Order.POSITION if time is None else Order.TIME,
+        order=DeclaredOrder.POSITION if time is None else DeclaredOrder.TIME,
         names=ColumnNames(series, time or "ds"),
         source=table.source,
         backend=table.backend,
@@ -316,7 +319,7 @@ def from_long(table: Table, series: str, time: str | None, features: Sequence[st
 def _moments(table: Table, name: str) -> Array:
     """(T,) what rows are sorted by: numbers as they are, anything else as a date."""
     if table.kinds[name] != "number":
-        return to_times(table.columns[name], name=name, place=table.place, utc=True)[0].astype(np.int64)
+        return parse_times(table.columns[name], name=name, place=table.place, utc=True)[0].astype(np.int64)
     moments = table.numbers(name)
     if np.isnan(moments).any():
         row = int(np.argmax(np.isnan(moments)))

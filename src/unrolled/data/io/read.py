@@ -13,13 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data import gaps
-from unrolled.data.calendar.frequency import survey
-from unrolled.data.calendar.offsets import shown
+from unrolled.data.calendar.frequency import infer_calendar
+from unrolled.data.calendar.offsets import format_time
 from unrolled.data.io import csv, frames
-from unrolled.data.parse.columns import Layout, Named, find
-from unrolled.data.parse.datetimes import to_times
+from unrolled.data.parse.columns import ColumnSpec, TableSchema, infer_schema
+from unrolled.data.parse.datetimes import parse_times
 from unrolled.data.parse.table import Table
-from unrolled.data.sequences import ColumnNames, Order, Role, Sequences
+from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.validation import ErrorCollector
 
@@ -71,19 +71,19 @@ def read(
     >>> read("machine").tokens
     ('a', 'c', 'e', 'h', 'i', 'm', 'n')
     """
-    named = Named(id, time, _names(target), _names(past), _names(future), _names(static))
+    named = ColumnSpec(id, time, _names(target), _names(past), _names(future), _names(static))
     if isinstance(source, str):
         source = _as_path(source) or source
     if isinstance(source, Path):
-        series = from_table(csv.load(source), named, utc=utc)
+        series = table_to_sequences(csv.read_file(source), named, utc=utc)
     elif isinstance(source, Mapping):
-        series = from_table(frames.from_frame(_framed(source)), named, utc=utc)
+        series = table_to_sequences(frames.from_frame(_mapping_to_frame(source)), named, utc=utc)
     elif frames.is_frame(source):
-        series = from_table(frames.from_frame(source), named, utc=utc)
+        series = table_to_sequences(frames.from_frame(source), named, utc=utc)
     else:
         _refuse_names(named, source)
         series = source if isinstance(source, Sequences) else _from_values(source)
-    return series if fill is None else gaps.fill(series, fill)
+    return series if fill is None else gaps.fill_gaps(series, fill)
 
 
 def _names(names: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def _as_path(text: str) -> Path | None:
     return path if os.path.exists(text) or path.name.lower().endswith(csv.SUFFIXES) else None  # noqa: PTH110 (Path raises for long names)
 
 
-def _framed(columns: Mapping[str, Any]) -> pd.DataFrame:
+def _mapping_to_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
     try:
         return pd.DataFrame(dict(columns))
     except ValueError as fault:
@@ -106,7 +106,7 @@ def _framed(columns: Mapping[str, Any]) -> pd.DataFrame:
         raise DataError(f"data: expected columns of equal length, got {lengths}.") from fault
 
 
-def _refuse_names(named: Named, source: Any) -> None:
+def _refuse_names(named: ColumnSpec, source: Any) -> None:
     faults = ErrorCollector()
     for role, names in named.roles.items():
         if names:
@@ -132,7 +132,7 @@ def _from_values(source: Any) -> Sequences:
         source = [source]
     series = Sequences.from_arrays(source)
     if len(series.values) and np.isnan(series.target).all():
-        raise _nothing_known("arrays", "y")
+        raise _no_target_error("arrays", "y")
     endless = np.flatnonzero(np.isinf(series.values).any(axis=1))
     if len(endless):
         i = int(np.searchsorted(series.offsets, endless[0], side="right") - 1)
@@ -155,21 +155,21 @@ def _from_texts(texts: list[str]) -> Sequences:
         offsets,
         tuple(str(i) for i in range(len(texts))),
         columns=("character",),
-        order=Order.POSITION,
+        order=DeclaredOrder.POSITION,
         source="text",
         tokens=tuple(map(chr, vocabulary.tolist())),
     )
 
 
-def from_table(table: Table, named: Named, *, utc: bool) -> Sequences:
+def table_to_sequences(table: Table, named: ColumnSpec, *, utc: bool) -> Sequences:
     """The sequences in a table, its columns as named or found: see `read`."""
-    layout = find(table, named)
+    layout = infer_schema(table, named)
     notes = list(table.notes)
     if layout.unused:
         more = ", ..." if len(layout.unused) > 8 else ""
         notes.append(f"columns without a part to play: {', '.join(layout.unused[:8])}{more}")
     times = None if layout.time is None else _times(table, layout.time, notes, utc=utc)
-    codes, ids = _one_series(table, layout) if layout.id is None else series_of(table, layout.id)
+    codes, ids = _one_series(table, layout) if layout.id is None else encode_ids(table, layout.id)
     values = np.column_stack([table.numbers(name) for name in (*layout.targets, *layout.inputs)])
     notes.extend(table.remarks)
     rows = _sorted_rows(codes, times, notes)
@@ -183,20 +183,24 @@ def from_table(table: Table, named: Named, *, utc: bool) -> Sequences:
         (*layout.targets, *layout.inputs),
         (*[Role.TARGET] * many, *layout.input_roles),
         times=times,
-        order=Order.TIME if times is not None else Order.POSITION if ordered else Order.NONE,
+        order=DeclaredOrder.TIME
+        if times is not None
+        else DeclaredOrder.POSITION
+        if ordered
+        else DeclaredOrder.NONE,
         names=ColumnNames(layout.id or "unique_id", layout.time or "ds"),
         source=table.source,
         backend=table.backend,
         notes=tuple(notes),
     )
     if np.isnan(values[:, :many]).all():
-        raise _nothing_known(table.source, layout.targets[0])
+        raise _no_target_error(table.source, layout.targets[0])
     _require_static(whole)
     if ordered and many > 1:
-        whole = _melted(whole, layout)
+        whole = _columns_to_series(whole, layout)
     if whole.times is None:
         return whole
-    return replace(whole, freq=survey(whole.times, whole.offsets).freq)
+    return replace(whole, freq=infer_calendar(whole.times, whole.offsets).freq)
 
 
 def _times(table: Table, name: str, notes: list[str], *, utc: bool) -> NDArray[Any]:
@@ -209,28 +213,28 @@ def _times(table: Table, name: str, notes: list[str], *, utc: bool) -> NDArray[A
     if zone:
         notes.append(f"times of column {name!r} were brought to UTC")
     values = _whole_numbers(table, name) if table.kinds[name] == "number" else table.columns[name]
-    times, more = to_times(values, name=name, place=table.place, utc=utc)
+    times, more = parse_times(values, name=name, place=table.place, utc=utc)
     notes.extend(more)
     return times
 
 
 def _whole_numbers(table: Table, name: str) -> NDArray[Any]:
     """A column of numbers, as int64 where a float would round them: beyond 2**53."""
-    numbers, came = table.numbers(name), table.columns[name]
-    if came.dtype.kind == "f" or not (np.abs(numbers) >= 2**53).any():
+    numbers, values = table.numbers(name), table.columns[name]
+    if values.dtype.kind == "f" or not (np.abs(numbers) >= 2**53).any():
         return numbers
     try:
-        return came.astype(np.int64)
+        return values.astype(np.int64)
     except (TypeError, ValueError, OverflowError):  # not all are plain digits below 2**63
         return numbers
 
 
-def _one_series(table: Table, layout: Layout) -> tuple[Ints, tuple[str, ...]]:
+def _one_series(table: Table, layout: TableSchema) -> tuple[Ints, tuple[str, ...]]:
     name = layout.targets[0] if len(layout.targets) == 1 else "table"
     return np.zeros(len(table), dtype=np.int64), (name,)
 
 
-def series_of(table: Table, name: str) -> tuple[Ints, tuple[str, ...]]:
+def encode_ids(table: Table, name: str) -> tuple[Ints, tuple[str, ...]]:
     """(T,) the series of each row by the column of that name, and the ids in the order in which they occur.
 
     Raises:
@@ -245,7 +249,7 @@ def series_of(table: Table, name: str) -> tuple[Ints, tuple[str, ...]]:
             f"{table.place(int(unnamed[0]))}, column {name!r}: expected the name of a series, got "
             "nothing. Name it, or remove that row."
         )
-    names = [shown(one) if isinstance(one, np.datetime64) else str(one) for one in distinct]
+    names = [format_time(one) if isinstance(one, np.datetime64) else str(one) for one in distinct]
     return np.asarray(codes, dtype=np.int64), tuple(names)
 
 
@@ -261,14 +265,14 @@ def _sorted_rows(codes: Ints, times: NDArray[Any] | None, notes: list[str]) -> I
     return None if together else rows
 
 
-def _melted(table: Sequences, layout: Layout) -> Sequences:
+def _columns_to_series(table: Sequences, layout: TableSchema) -> Sequences:
     """A series a target, each from its first value to its last; to the end where columns are known ahead."""
     many, parts, ids = len(layout.targets), [], []
     for k, name in enumerate(layout.targets):
-        known = np.flatnonzero(~np.isnan(table.values[:, k]))
-        if len(known):
-            end = len(table.values) if layout.future else int(known[-1]) + 1
-            parts.append((k, slice(int(known[0]), end)))
+        valid_rows = np.flatnonzero(~np.isnan(table.values[:, k]))
+        if len(valid_rows):
+            end = len(table.values) if layout.future else int(valid_rows[-1]) + 1
+            parts.append((k, slice(int(valid_rows[0]), end)))
             ids.append(name)
     empty = tuple(f"column {name!r} holds no value" for name in layout.targets if name not in ids)
     return replace(
@@ -287,7 +291,7 @@ def _melted(table: Sequences, layout: Layout) -> Sequences:
     )
 
 
-def _nothing_known(source: str, target: str) -> DataError:
+def _no_target_error(source: str, target: str) -> DataError:
     return DataError(f"{source}: expected numbers, got only missing values in {target!r}.")
 
 

@@ -44,7 +44,7 @@ def as_labels(y: Any, n: int, *, who: str = "SequenceClassifier y") -> Array:
     if labels.dtype.kind == "O":
         labels = _of_one_type(labels, who)
     if labels.dtype.kind == "f":
-        _require_known(labels, who)
+        _require_finite(labels, who)
         broken = np.flatnonzero(labels != np.floor(labels))
         if len(broken):
             raise DataError(
@@ -65,18 +65,18 @@ def as_numbers(y: Any, n: int, *, who: str = "SequenceRegressor y") -> NDArray[n
     >>> as_numbers([1, 2.5], 2)
     array([1. , 2.5])
     """
-    came = _one_axis(y, n, who)
-    if came.dtype.kind == "O":
-        came = _of_one_type(came, who)
-    if came.dtype.kind not in "iubf":
-        shown = f"{quoted(came[0])}" if came.dtype.kind == "U" else str(came.dtype)
+    values = _one_axis(y, n, who)
+    if values.dtype.kind == "O":
+        values = _of_one_type(values, who)
+    if values.dtype.kind not in "iubf":
+        shown = f"{quoted(values[0])}" if values.dtype.kind == "U" else str(values.dtype)
         raise DataTypeError(f"{who}: expected numbers, got {shown}. Learn classes with SequenceClassifier.")
-    found = came.astype(np.float64)
-    _require_known(found, who)
-    row, demand = out_of_range(found)
+    numbers = values.astype(np.float64)
+    _require_finite(numbers, who)
+    row, demand = out_of_range(numbers)
     if demand:
         raise DataError(f"{who}, position {row}: {demand}")
-    return found
+    return numbers
 
 
 def as_groups(groups: Any, n: int) -> NDArray[np.int64]:
@@ -91,9 +91,9 @@ def as_groups(groups: Any, n: int) -> NDArray[np.int64]:
     names = np.asarray(groups, dtype=object)  # 1 and "1" are two names
     if names.shape != (n,):
         raise DataError(f"groups: expected {n} names, one a sequence, got shape {names.shape}.")
-    found: dict[Any, int] = {}
-    numbers = np.array([found.setdefault(name, len(found)) for name in names.tolist()], dtype=np.int64)
-    if missing := [name for name in found if pd.isna(name)]:
+    code_of: dict[Any, int] = {}
+    numbers = np.array([code_of.setdefault(name, len(code_of)) for name in names.tolist()], dtype=np.int64)
+    if missing := [name for name in code_of if pd.isna(name)]:
         raise DataError(f"groups: expected a name for each sequence, got {missing[0]!r}.")
     return numbers
 
@@ -104,23 +104,23 @@ def _one_axis(y: Any, n: int, who: str) -> Array:
         raise DataError(f"{who}: this estimator requires y to be passed, but the target y is None.")
     y = y.detach().cpu() if hasattr(y, "detach") else y
     try:  # a list as objects: numpy would make texts of the numbers among them
-        came = np.asarray(y, dtype=object) if isinstance(y, list | tuple) else np.asarray(y)
+        values = np.asarray(y, dtype=object) if isinstance(y, list | tuple) else np.asarray(y)
     except ValueError as fault:
         got = "got lists or arrays of several shapes"
         raise DataError(f"{who}: expected one a sequence, shape ({n},), {got}.") from fault
-    if came.ndim == 2 and came.shape[1] == 1:
+    if values.ndim == 2 and values.shape[1] == 1:
         from sklearn.exceptions import DataConversionWarning  # noqa: PLC0415 (half a second)
 
-        told = "A column-vector y was passed when a 1d array was expected. Give y.ravel()."
-        warnings.warn(told, DataConversionWarning, stacklevel=3)
-        came = came[:, 0]
-    if came.ndim != 1:
-        way = "With a column a class, give y.argmax(axis=1)." if came.ndim == 2 else "Give a list of them."
-        raise DataError(f"{who}: expected one a sequence, shape ({n},), got shape {came.shape}. {way}")
-    if len(came) != n:
-        way = " A single sequence is given as [x] or x[None]." if len(came) == 1 else ""
-        raise DataError(f"{who}: expected {n} as X has {n} sequences, got {len(came)}.{way}")
-    return came
+        message = "A column-vector y was passed when a 1d array was expected. Give y.ravel()."
+        warnings.warn(message, DataConversionWarning, stacklevel=3)
+        values = values[:, 0]
+    if values.ndim != 1:
+        way = "With a column a class, give y.argmax(axis=1)." if values.ndim == 2 else "Give a list of them."
+        raise DataError(f"{who}: expected one a sequence, shape ({n},), got shape {values.shape}. {way}")
+    if len(values) != n:
+        way = " A single sequence is given as [x] or x[None]." if len(values) == 1 else ""
+        raise DataError(f"{who}: expected {n} as X has {n} sequences, got {len(values)}.{way}")
+    return values
 
 
 def _of_one_type(objects: Array, who: str) -> Array:
@@ -150,7 +150,7 @@ def _kind(value: Any) -> str:
     return "text" if isinstance(value, str) else "other"
 
 
-def _require_known(values: Array, who: str) -> None:
+def _require_finite(values: Array, who: str) -> None:
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise _missing(int(bad[0]), len(bad), _NOTHING if np.isnan(values[bad[0]]) else "inf", who)
@@ -164,23 +164,23 @@ def _missing(position: int, many: int, got: str, who: str) -> DataError:
     )
 
 
-def are_names(texts: Iterable[str]) -> bool:
+def have_leading_zeros(texts: Iterable[str]) -> bool:
     """Whether labels that look like numbers are names: one has a zero in front, and 01 is not 1.
 
-    >>> are_names(["1", "007"]), are_names(["0", "0.5", "-0.5", "1.0"])
+    >>> have_leading_zeros(["1", "007"]), have_leading_zeros(["0", "0.5", "-0.5", "1.0"])
     (True, False)
     """
     return any(_LEADING_ZERO.fullmatch(text) for text in texts)
 
 
-def whole_or_texts(texts: Sequence[str], alphabet: Sequence[str] = ()) -> Array:
+def parse_labels(texts: Sequence[str], alphabet: Sequence[str] = ()) -> Array:
     """(N,) labels that were read from a file: int64 where every one is a whole number, else texts.
 
     Args:
         texts: the labels as they stand there.
         alphabet: all labels that could stand there, where that is known.
 
-    >>> whole_or_texts(["2", "1"]).tolist(), whole_or_texts(["2", "1"], ["1", "2", "b"]).tolist()
+    >>> parse_labels(["2", "1"]).tolist(), parse_labels(["2", "1"], ["1", "2", "b"]).tolist()
     ([2, 1], ['2', '1'])
     """
     if all(_WHOLE.fullmatch(text) for text in (alphabet or texts)):

@@ -23,10 +23,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.io.targets import whole_or_texts
-from unrolled.data.parse.datetimes import to_times
-from unrolled.data.parse.numbers import look_numeric, quoted
-from unrolled.data.sequences import Order, Sequences, feature_columns
+from unrolled.data.io.targets import parse_labels
+from unrolled.data.parse.datetimes import parse_times
+from unrolled.data.parse.numbers import looks_numeric, quoted
+from unrolled.data.sequences import DeclaredOrder, Sequences, feature_columns
 from unrolled.errors import DataError
 from unrolled.validation import suggest_spelling
 
@@ -103,7 +103,7 @@ def read_ts(text: str, source: str) -> tuple[Sequences, Array | None]:
         tuple(map(str, range(len(rows)))),
         columns,
         roles,
-        order=Order.TIME if header.stamped else Order.POSITION,
+        order=DeclaredOrder.TIME if header.stamped else DeclaredOrder.POSITION,
         source=source,
         notes=header.notes,
     )
@@ -119,7 +119,7 @@ def _meaningful(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
 
 def _header(lines: Iterator[tuple[int, str]], source: str) -> Header:
     """The header, with `lines` left at the first row."""
-    said = _Said(source)
+    header_lines = _HeaderLines(source)
     for line, text in _meaningful(lines):
         tag, *words = text.split()
         name = tag.removeprefix("@").lower()
@@ -129,12 +129,12 @@ def _header(lines: Iterator[tuple[int, str]], source: str) -> Header:
                 "above the first row."
             )
         if name == "data":
-            return said.header()
-        said.lines["dimensions" if name == "dimension" else name] = (line, tag, words)
+            return header_lines.header()
+        header_lines.lines["dimensions" if name == "dimension" else name] = (line, tag, words)
     raise DataError(f"{source}: expected a line @data with rows below it, got none to the file's end. {_CUT}")
 
 
-class _Said:
+class _HeaderLines:
     """The header's lines by name, and what they mean."""
 
     def __init__(self, source: str) -> None:
@@ -143,7 +143,7 @@ class _Said:
 
     def header(self) -> Header:
         """What the lines say together."""
-        notes = self._unknown()
+        notes = self._unknown_notes()
         univariate, features = self.flag("univariate"), self.count("dimensions")
         if univariate and (features or 1) > 1:
             way = "Write '@univariate false'."
@@ -161,9 +161,9 @@ class _Said:
         stamped = bool(self.flag("timestamps"))
         return Header(1 if univariate else features, steps, stamped, answer, classes, notes)
 
-    def _unknown(self) -> tuple[str, ...]:
+    def _unknown_notes(self) -> tuple[str, ...]:
         """Notes on lines that say nothing here; one that is misspelt is a fault."""
-        unknown = {name: said for name, said in self.lines.items() if name not in TAGS}
+        unknown = {name: line_parts for name, line_parts in self.lines.items() if name not in TAGS}
         for name, (line, tag, _) in unknown.items():
             if offer := suggest_spelling(name, TAGS):
                 got = f"got {tag!r}.{offer}"
@@ -173,22 +173,22 @@ class _Said:
     def flag(self, name: str) -> bool | None:
         """Whether a line says true or false; None where there is no such line."""
         flags = {"true": True, "false": False}
-        return None if name not in self.lines else self._told(name, flags.get, "true or false")
+        return None if name not in self.lines else self._value_of(name, flags.get, "true or false")
 
     def count(self, name: str) -> int | None:
         """A whole number of at least 1; None where there is no such line."""
         demand = "a whole number of at least 1"
-        return None if name not in self.lines else self._told(name, _count, demand)
+        return None if name not in self.lines else self._value_of(name, _count, demand)
 
-    def _told(self, name: str, meaning: Callable[[str], Any], demand: str) -> Any:
+    def _value_of(self, name: str, meaning: Callable[[str], Any], demand: str) -> Any:
         line, tag, words = self.lines[name]
-        told = meaning(words[0].lower()) if words else None
-        if told is None:
+        value = meaning(words[0].lower()) if words else None
+        if value is None:
             got = quoted(words[0]) if words else "nothing"
             raise DataError(
                 f"{self.source} row {line}: expected {demand} after {tag}, got {got}. Correct it."
             )
-        return told
+        return value
 
 
 def _count(word: str) -> int | None:
@@ -208,19 +208,21 @@ def _rows(lines: Iterator[tuple[int, str]], header: Header, source: str) -> Iter
 
 def _row(line: int, text: str, header: Header, place: str) -> Row:
     parts = _COLON_OUTSIDE_BRACKETS.split(text) if header.stamped else text.split(":")
-    came, label = len(parts), parts.pop().strip() if header.answer else ""
+    n_parts, label = len(parts), parts.pop().strip() if header.answer else ""
     if not parts or len(parts) != (header.features or len(parts)):
-        wanted = f"{header.features or 1} dimension{'' if header.features in {None, 1} else 's'}"
-        wanted += f"{' and a label' if header.answer else ''}, with colons between them"
-        raise DataError(f"{place}: expected {wanted}, got {came} part{'' if came == 1 else 's'}. {_CUT}")
+        expected = f"{header.features or 1} dimension{'' if header.features in {None, 1} else 's'}"
+        expected += f"{' and a label' if header.answer else ''}, with colons between them"
+        raise DataError(
+            f"{place}: expected {expected}, got {n_parts} part{'' if n_parts == 1 else 's'}. {_CUT}"
+        )
     if header.answer and (not label or (header.classes and label not in header.classes)):
         declared = f"one of the labels of @classLabel ({_listed(header.classes)})"
         got = f"got {quoted(label) if label else 'nothing'}. {_CUT}"
         raise DataError(f"{place}: expected {declared if header.classes else 'a label'} at its end, {got}")
     columns = _columns(parts, header, place)
     if header.steps and len(columns[0]) != header.steps:
-        wanted = f"{header.steps} steps, as @equalLength says"
-        raise DataError(f"{place}: expected {wanted}, got {len(columns[0])}. {_CUT}")
+        expected = f"{header.steps} steps, as @equalLength says"
+        raise DataError(f"{place}: expected {expected}, got {len(columns[0])}. {_CUT}")
     return Row(line, np.column_stack(columns), label)
 
 
@@ -229,12 +231,14 @@ def _columns(parts: list[str], header: Header, place: str) -> list[Floats]:
     columns, times = list[Floats](), list[list[str]]()
     for k, part in enumerate(parts):
         where = place if len(parts) == 1 else f"{place}, dimension {k + 1}"
-        values, stamps = _stamped(part, where) if header.stamped else (_values(part.split(","), where), [])
+        values, stamps = (
+            _timed_values(part, where) if header.stamped else (_values(part.split(","), where), [])
+        )
         columns.append(values)
         times.append(stamps)
         if len(values) != len(columns[0]):
-            wanted = f"{len(columns[0])} step{'' if len(columns[0]) == 1 else 's'} as in dimension 1"
-            raise DataError(f"{where}: expected {wanted}, got {len(values)}. {_CUT}")
+            expected = f"{len(columns[0])} step{'' if len(columns[0]) == 1 else 's'} as in dimension 1"
+            raise DataError(f"{where}: expected {expected}, got {len(values)}. {_CUT}")
         if stamps != times[0]:
             raise DataError(f"{where}: expected the times of dimension 1, got others. {_CUT}")
     return columns
@@ -268,28 +272,28 @@ def _number(field: str, place: str) -> float:
         raise DataError(f"{place}: expected a number or ?, got {got}. {_CUT}") from fault
 
 
-def _stamped(text: str, place: str) -> tuple[Floats, list[str]]:
+def _timed_values(text: str, place: str) -> tuple[Floats, list[str]]:
     """(T,) values that stand as `(time,value)`, and the texts of their times, which rise."""
-    found = list(_STAMPED.finditer(text.strip()))
-    if not found or "".join(match[0] for match in found) != text.strip():
+    matches = list(_STAMPED.finditer(text.strip()))
+    if not matches or "".join(match[0] for match in matches) != text.strip():
         raise DataError(f"{place}: expected steps as (time,value), got {quoted(text.strip())}. {_CUT}")
-    stamps = np.array([match[1].strip() for match in found], dtype=object)
-    if look_numeric(stamps):
+    stamps = np.array([match[1].strip() for match in matches], dtype=object)
+    if looks_numeric(stamps):
         times = _values(stamps.tolist(), place)
     else:
-        times = to_times(stamps, name="time", place=lambda _: place, utc=True)[0].astype(np.int64)
+        times = parse_times(stamps, name="time", place=lambda _: place, utc=True)[0].astype(np.int64)
     falls = np.flatnonzero(~(np.diff(times) > 0))
     if len(falls):
         one, other = stamps[falls[0] : falls[0] + 2]
         raise DataError(
             f"{place}: expected times that rise, got {one} before {other}. Sort the steps by time."
         )
-    return _values([match[2] for match in found], place), stamps.tolist()
+    return _values([match[2] for match in matches], place), stamps.tolist()
 
 
 def _labels(rows: list[Row], header: Header, source: str) -> Array | None:
     if header.answer == "class":
-        return whole_or_texts([row.label for row in rows], header.classes)
+        return parse_labels([row.label for row in rows], header.classes)
     if header.answer == "":
         return None
     numbers = np.array([_number(row.label, f"{source} row {row.line}, label") for row in rows])

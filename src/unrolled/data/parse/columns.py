@@ -28,7 +28,7 @@ _IDS = (
 _TARGETS = ("y", "value", "target")
 
 
-class Layout(NamedTuple):
+class TableSchema(NamedTuple):
     """The part each column plays.
 
     Args:
@@ -58,7 +58,7 @@ class Layout(NamedTuple):
         return tuple(role for role, names in counts.items() for _ in names)
 
 
-class Named(NamedTuple):
+class ColumnSpec(NamedTuple):
     """What the caller said about the columns."""
 
     id: str | None = None
@@ -77,7 +77,7 @@ class Named(NamedTuple):
         }  # fmt: skip
 
 
-def find(table: Table, named: Named) -> Layout:
+def infer_schema(table: Table, named: ColumnSpec) -> TableSchema:
     """Decide what each column is.
 
     Time: the frame's index of dates, a usual name, else the one column of dates or of years. Series: a
@@ -89,13 +89,13 @@ def find(table: Table, named: Named) -> Layout:
 
     >>> dates = np.array(["2020-01-01", "2020-01-02"], dtype=object)
     >>> table = Table({"day": dates, "a": np.ones(2), "b": np.ones(2)}, "flow.csv", str)
-    >>> find(table, Named())[:3]
+    >>> infer_schema(table, ColumnSpec())[:3]
     (None, 'day', ('a', 'b'))
     """
     faults, taken = ErrorCollector(DataError), dict[str, str]()
     for role, names in named.roles.items():
         for name in names:
-            faults.collect(table.demand, name, role)
+            faults.collect(table.require_column, name, role)
             if name in taken:
                 was = taken[name]
                 faults.add(f"{table.source}: expected one role for column {name!r}, got {was} and {role}.")
@@ -110,40 +110,42 @@ def find(table: Table, named: Named) -> Layout:
     time = named.time or _time(table, free)
     free = [name for name in free if name != time]
     series = named.id or _id(table, time, free)
-    numbers = [n for n in free if n != series and table.kinds[n] == "number" and not is_key(n)]
+    numbers = [n for n in free if n != series and table.kinds[n] == "number" and not looks_like_key(n)]
     targets = named.target or _targets(table, time, series, numbers)
     inputs = {*named.past, *named.future, *named.static}
     unused = tuple(n for n in table.columns if n not in {series, time, *targets, *inputs})
-    return Layout(series, time, targets, named.past, named.future, named.static, unused)
+    return TableSchema(series, time, targets, named.past, named.future, named.static, unused)
 
 
-def keys(table: Table, free: Sequence[str]) -> tuple[str | None, str | None]:
+def infer_keys(table: Table, free: Sequence[str]) -> tuple[str | None, str | None]:
     """Which of the free columns tells the sequences of a long table apart, and which says when.
 
     >>> columns = {"id": np.array([1, 1]), "t": np.array([0, 1]), "x": np.ones(2)}  # a sequence of two steps
-    >>> keys(Table(columns, "flow.csv", str), ["id", "t", "x"])
+    >>> infer_keys(Table(columns, "flow.csv", str), ["id", "t", "x"])
     ('id', 't')
     """
-    clocks = [name for name in _usual(free, _CLOCKS) if table.kinds[name] == "number"]  # such as 0.02 seconds
+    clocks = [
+        name for name in _with_usual_names(free, _CLOCKS) if table.kinds[name] == "number"
+    ]  # such as 0.02 seconds
     time = _time(table, free) or next(iter(clocks), None)
     rest = [name for name in free if name != time]
     if time is not None:  # a unique_id may have one step each
-        usual = [name for name in usual_ids(rest) if name == "unique_id" or _repeats(table, [name])]
+        usual = [name for name in id_columns(rest) if name == "unique_id" or _repeats(table, [name])]
         if usual:
             return usual[0], time
     return _id(table, time, rest), time
 
 
-def usual_ids(names: Sequence[str]) -> list[str]:
+def id_columns(names: Sequence[str]) -> list[str]:
     """Those of the names that are spelt as an id, the most usual first.
 
-    >>> usual_ids(["x", "Sensor", "unique_id"])
+    >>> id_columns(["x", "Sensor", "unique_id"])
     ['unique_id', 'Sensor']
     """
-    return _usual(names, _IDS)
+    return _with_usual_names(names, _IDS)
 
 
-def _usual(names: Sequence[str], usual: Sequence[str]) -> list[str]:
+def _with_usual_names(names: Sequence[str], usual: Sequence[str]) -> list[str]:
     """Those of the names that are spelt as usual, the most usual first."""
     spelt = {name: name.strip().lower().replace(" ", "_") for name in names}
     return sorted((n for n in names if spelt[n] in usual), key=lambda n: usual.index(spelt[n]))
@@ -153,7 +155,7 @@ def _time(table: Table, free: Sequence[str]) -> str | None:
     """The column that says when, or None."""
     if table.index in free:
         return table.index
-    for name in _usual(free, _TIMES):
+    for name in _with_usual_names(free, _TIMES):
         kind, spelling = table.kinds[name], name.strip().lower()
         if kind == "time" or (kind == "text" and spelling in _TIMES[:6]):
             return name
@@ -163,8 +165,8 @@ def _time(table: Table, free: Sequence[str]) -> str | None:
     dates = [name for name in free if table.kinds[name] == "time"]
     if len(dates) > 1:
         raise DataError(
-            f"{table.source}: expected one column of dates, got {listed(dates)}. Name the one that orders "
-            "the rows with --time or time=."
+            f"{table.source}: expected one column of dates, got {quoted_list(dates)}. Name the one that "
+            "orders the rows with --time or time=."
         )
     if dates:
         return dates[0]
@@ -174,11 +176,13 @@ def _time(table: Table, free: Sequence[str]) -> str | None:
 
 def _refuse_parts(table: Table, time: str, free: Sequence[str]) -> None:
     """A year in one column and its month in another are not put together by guessing."""
-    parts = [n for n in _usual(free, ("month", "quarter", "week", "day")) if table.kinds[n] == "number"]
+    parts = [
+        n for n in _with_usual_names(free, ("month", "quarter", "week", "day")) if table.kinds[n] == "number"
+    ]
     if time.strip().lower() == "year" and parts and _repeats(table, [time]):
         raise DataError(
-            f"{table.source}: expected one column that says when, got {listed([time, *parts])}. Put them "
-            "together in one column, such as 1950-01."
+            f"{table.source}: expected one column that says when, got {quoted_list([time, *parts])}. Put "
+            "them together in one column, such as 1950-01."
         )
 
 
@@ -206,12 +210,14 @@ def _holds_years(table: Table, name: str) -> bool:
 def _id(table: Table, time: str | None, free: Sequence[str]) -> str | None:
     """The column that tells the series apart, or None."""
     if time is None:
-        usual = [name for name in _usual(free, _IDS[:3]) if _repeats(table, [name])]
+        usual = [name for name in _with_usual_names(free, _IDS[:3]) if _repeats(table, [name])]
         return usual[0] if usual else None
     if not _repeats(table, [time]):
-        usual = [n for n in _usual(free, _IDS) if table.kinds[n] == "text" and _is_constant(table, n)]
+        usual = [
+            n for n in _with_usual_names(free, _IDS) if table.kinds[n] == "text" and _is_constant(table, n)
+        ]
         return usual[0] if usual else None
-    usual = [name for name in _usual(free, _IDS) if _repeats(table, [name])]
+    usual = [name for name in _with_usual_names(free, _IDS) if _repeats(table, [name])]
     if usual:
         return usual[0]
     texts = [name for name in free if table.kinds[name] == "text" and _repeats(table, [name])]
@@ -219,8 +225,8 @@ def _id(table: Table, time: str | None, free: Sequence[str]) -> str | None:
         texts = [name for name in texts if not _repeats(table, [name, time])] or texts
     if len(texts) > 1:
         raise DataError(
-            f"{table.source}: expected one column that tells the series apart, got {listed(texts)}. Name it "
-            "with --id or id=."
+            f"{table.source}: expected one column that tells the series apart, got {quoted_list(texts)}. "
+            "Name it with --id or id=."
         )
     return texts[0] if texts else None
 
@@ -230,7 +236,7 @@ def _repeats(table: Table, names: Sequence[str]) -> bool:
     return bool(pd.DataFrame({name: table.columns[name] for name in names}).duplicated().any())
 
 
-def is_key(name: str) -> bool:
+def looks_like_key(name: str) -> bool:
     """Whether a column is spelt like one that numbers its rows or customers, which is nothing to learn."""
     spelling = name.strip().lower()
     return spelling in _IDS[:5] or spelling == "key" or spelling.endswith("_id")
@@ -258,7 +264,7 @@ def _targets(table: Table, time: str | None, series: str | None, numbers: Sequen
             f"{table.source}: expected a column of numbers, got {'only text' if rest else 'none besides'}"
             f"{seen or ' the time'}. Add one, or name it with --target or target=."
         )
-    usual = _usual(numbers, _TARGETS)
+    usual = _with_usual_names(numbers, _TARGETS)
     if time is None and series is None:
         return tuple(numbers)
     if series is None:
@@ -266,7 +272,7 @@ def _targets(table: Table, time: str | None, series: str | None, numbers: Sequen
     if usual or len(numbers) == 1:
         return ((usual or numbers)[0],)
     raise DataError(
-        f"{table.source}: expected one target column, got {listed(numbers)}. Name it with --target or "
+        f"{table.source}: expected one target column, got {quoted_list(numbers)}. Name it with --target or "
         "target=."
     )
 
@@ -276,10 +282,10 @@ def _sample(table: Table, name: str) -> str:
     return quoted(values[int(np.argmin(is_missing(values)))])
 
 
-def listed(names: Sequence[str]) -> str:
+def quoted_list(names: Sequence[str]) -> str:
     """Names as a sentence shows them, the first five of many.
 
-    >>> listed(["a", "b", "c"])
+    >>> quoted_list(["a", "b", "c"])
     "'a', 'b' and 'c'"
     """
     shown = [repr(name) for name in names[:5]]

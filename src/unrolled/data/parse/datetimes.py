@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from unrolled.data.calendar.frequency import survey
+from unrolled.data.calendar.frequency import infer_calendar
 from unrolled.data.calendar.offsets import YEARS, in_nanoseconds
-from unrolled.data.parse.numbers import is_missing, quoted, spread
+from unrolled.data.parse.numbers import is_missing, quoted, spread_sample
 from unrolled.errors import DataError
 
 Times = NDArray[Any]
@@ -39,18 +39,18 @@ _EPOCHS = (  # up to July 2261
 _EXACT = 2**53  # from here on, floats skip whole numbers
 
 
-def look_like_dates(texts: NDArray[Any]) -> bool:
+def looks_like_dates(texts: NDArray[Any]) -> bool:
     """Whether at least half of a sample of texts are dates in some notation.
 
-    >>> look_like_dates(np.array(["1950-01", "1950-02"])), look_like_dates(np.array(["may", "be"]))
+    >>> looks_like_dates(np.array(["1950-01", "1950-02"])), looks_like_dates(np.array(["may", "be"]))
     (True, False)
     """
-    sample = spread(texts, 2000)
+    sample = spread_sample(texts, 2000)
     sample = sample[~is_missing(sample)][:100]
     return len(sample) > 0 and _notation(pd.Series(sample, dtype=object).astype(str).str.strip()) is not None
 
 
-def to_times(values: NDArray[Any], *, name: str, place: Place, utc: bool) -> tuple[Times, list[str]]:
+def parse_times(values: NDArray[Any], *, name: str, place: Place, utc: bool) -> tuple[Times, list[str]]:
     """A column as times, with a note on what was not obvious.
 
     Args:
@@ -66,7 +66,7 @@ def to_times(values: NDArray[Any], *, name: str, place: Place, utc: bool) -> tup
         DataError: a time is missing, cannot be read, is ambiguous, or has a zone and `utc` is false.
 
     >>> texts = np.array(["31.01.2020", "29.02.2020"], dtype=object)
-    >>> to_times(texts, name="date", place=str, utc=False)[0].astype("datetime64[D]").tolist()
+    >>> parse_times(texts, name="date", place=str, utc=False)[0].astype("datetime64[D]").tolist()
     [datetime.date(2020, 1, 31), datetime.date(2020, 2, 29)]
     """
     column = _Column(name, place)
@@ -159,9 +159,9 @@ def _from_objects(values: NDArray[Any], column: _Column, *, utc: bool) -> tuple[
             texts.str.replace(r"\s*(UTC|GMT)$", "Z", regex=True), format="ISO8601", errors="coerce", utc=True
         ).dt.tz_localize(None)
     else:
-        notation = _notation(pd.Series(spread(texts.to_numpy(), _SAMPLE), dtype=object))
-        told = notation is _either_order
-        read = _told_apart(texts, column, notes) if told else (notation or _iso)(texts)
+        notation = _notation(pd.Series(spread_sample(texts.to_numpy(), _SAMPLE), dtype=object))
+        is_ambiguous = notation is _ambiguous_order
+        read = _resolve_day_and_month(texts, column, notes) if is_ambiguous else (notation or _iso)(texts)
     times = in_nanoseconds(read.to_numpy())
     return pd.Series(np.append(times, np.datetime64("NaT"))[codes]), notes  # a missing value has code -1
 
@@ -195,7 +195,7 @@ def _zone_fault(
 
 def _notation(sample: pd.Series[Any]) -> Notation | None:
     """The first notation that reads at least half of the texts; None if none does."""
-    notations: list[Notation] = [_iso, _periods, _weeks, _either_order]
+    notations: list[Notation] = [_iso, _periods, _weeks, _ambiguous_order]
     notations += [partial(_strptime, forms=(form,)) for form in _NAMED]
     return next((read for read in notations if read(sample).notna().mean() >= 0.5), None)
 
@@ -208,8 +208,8 @@ def _iso(texts: pd.Series[Any]) -> pd.Series[Any]:
     return pd.to_datetime(texts.where(plausible), format="ISO8601", errors="coerce")
 
 
-def _dashed(found: re.Match[str]) -> str:
-    return "-".join(part for part in (found[1], found[3], found[4]) if part)
+def _dashed(match: re.Match[str]) -> str:
+    return "-".join(part for part in (match[1], match[3], match[4]) if part)
 
 
 def _periods(texts: pd.Series[Any]) -> pd.Series[Any]:
@@ -242,22 +242,22 @@ def _strptime(texts: pd.Series[Any], forms: Sequence[str]) -> pd.Series[Any]:
 
 def _day_and_month(texts: pd.Series[Any], day_first: bool = True) -> pd.Series[Any]:
     """31.01.2020, 31/1/2020, 31-01-2020 15:30, or with the month first."""
-    sample = pd.Series(spread(texts.to_numpy(), _SAMPLE), dtype=object)
+    sample = pd.Series(spread_sample(texts.to_numpy(), _SAMPLE), dtype=object)
     if "," in "".join(sample):
         texts, sample = (column.str.replace(", ", " ", regex=False) for column in (texts, sample))
-    marks = {found[1] for text in sample if (found := _DAY_MONTH.match(text))}
+    marks = {match[1] for text in sample if (match := _DAY_MONTH.match(text))}
     order = "%d{0}%m{0}%Y" if day_first else "%m{0}%d{0}%Y"
     forms = [order.format(mark) + clock for mark in sorted(marks) for clock in _CLOCKS]
     return _strptime(texts, [form for form in forms if _strptime(sample, [form]).notna().any()])
 
 
-def _either_order(texts: pd.Series[Any]) -> pd.Series[Any]:
+def _ambiguous_order(texts: pd.Series[Any]) -> pd.Series[Any]:
     """Days and months, whichever stands first: enough to see that these are dates."""
     by_day = _day_and_month(texts)
     return by_day.where(by_day.notna(), _day_and_month(texts, day_first=False))
 
 
-def _told_apart(texts: pd.Series[Any], column: _Column, notes: list[str]) -> pd.Series[Any]:
+def _resolve_day_and_month(texts: pd.Series[Any], column: _Column, notes: list[str]) -> pd.Series[Any]:
     """Day and month in the order that fits every text; before points stand days.
 
     Where both orders fit, the one that makes a calendar of even steps is taken, if the other does not.
@@ -270,7 +270,7 @@ def _told_apart(texts: pd.Series[Any], column: _Column, notes: list[str]) -> pd.
         return by_day
     if (by_month.notna() & by_day.isna()).any():
         return by_month
-    keeps = [_is_even(read) for read in (by_day, by_month)]
+    keeps = [_is_regular(read) for read in (by_day, by_month)]
     if keeps[0] == keeps[1]:
         raise DataError(
             f"{column.place(0)}, column {column.name!r}: expected dates such as 2020-01-31, got "
@@ -282,8 +282,8 @@ def _told_apart(texts: pd.Series[Any], column: _Column, notes: list[str]) -> pd.
     return by_day if keeps[0] else by_month
 
 
-def _is_even(read: pd.Series[Any]) -> bool:
+def _is_regular(read: pd.Series[Any]) -> bool:
     """Whether the dates, sorted, keep one step without a gap."""
     times = np.sort(read.dropna().to_numpy().astype("datetime64[ns]"))
-    found = survey(times, np.array([0, len(times)]))
-    return found.freq is not None and not len(found.gaps)
+    calendar = infer_calendar(times, np.array([0, len(times)]))
+    return calendar.freq is not None and not len(calendar.gaps)

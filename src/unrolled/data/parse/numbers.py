@@ -32,7 +32,7 @@ _ANY_NUMBER = re.compile(
 _SPACED = re.compile(r"(?<=\d)['’\u00a0\u202f ](?=\d{3}(?!\d))")
 
 
-class Marks(NamedTuple):
+class Separators(NamedTuple):
     """What commas and points mean: "decimal", "groups" (of thousands), "" (there are none).
 
     "either" where every number fits both readings; "mixed" for points if others have none: numbers written
@@ -64,93 +64,95 @@ def _says_missing(text: Any) -> bool:
     return text is None or text is pd.NA or text is pd.NaT or (isinstance(text, float) and text != text)  # noqa: PLR0124
 
 
-def look_numeric(texts: Texts) -> bool:
+def looks_numeric(texts: Texts) -> bool:
     """Whether at least half of a sample of the texts that are not missing are numbers in some notation.
 
     A column of true and false is one of 1 and 0.
 
-    >>> look_numeric(np.array(["1.5", "2,5", "n/a"], dtype=object)), look_numeric(np.array(["a", "2"]))
+    >>> looks_numeric(np.array(["1.5", "2,5", "n/a"], dtype=object)), looks_numeric(np.array(["a", "2"]))
     (True, True)
     """
-    sample = spread(texts, 10 * _SAMPLE)
-    known = [text for text in sample[~is_missing(sample)][:_SAMPLE] if isinstance(text, str)]
-    if known and 2 * sum(text.strip().lower() in _FLAGS for text in known) >= len(known):
+    sample = spread_sample(texts, 10 * _SAMPLE)
+    valid_texts = [text for text in sample[~is_missing(sample)][:_SAMPLE] if isinstance(text, str)]
+    if valid_texts and 2 * sum(text.strip().lower() in _FLAGS for text in valid_texts) >= len(valid_texts):
         return True
-    bare = (_SPACED.sub("", text.strip().lower().replace("−", "-")) for text in known)
-    return 2 * sum(_ANY_NUMBER.fullmatch(text) is not None for text in bare) >= max(len(known), 1)
+    bare = (_SPACED.sub("", text.strip().lower().replace("−", "-")) for text in valid_texts)
+    return 2 * sum(_ANY_NUMBER.fullmatch(text) is not None for text in bare) >= max(len(valid_texts), 1)
 
 
-def has_marks(texts: Texts, marks: frozenset[str]) -> bool:
+def contains_any(texts: Texts, marks: frozenset[str]) -> bool:
     """Whether a sample of the texts has one of the marks in it."""
-    return any(isinstance(text, str) and not marks.isdisjoint(text) for text in spread(texts, _EVIDENCE))
+    return any(
+        isinstance(text, str) and not marks.isdisjoint(text) for text in spread_sample(texts, _EVIDENCE)
+    )
 
 
-def spread(texts: Texts, most: int) -> Texts:
+def spread_sample(texts: Texts, most: int) -> Texts:
     """At most so many of the texts, evenly spaced."""
     return texts if len(texts) <= most else texts[np.linspace(0, len(texts) - 1, most).astype(np.int64)]
 
 
-def marks_of(texts: Texts) -> Marks:
+def detect_separators(texts: Texts) -> Separators:
     """What the commas and points of one column mean, as far as the column itself can tell.
 
-    >>> marks_of(np.array(["1.234,5", "17"], dtype=object))
-    Marks(comma='decimal', point='groups')
-    >>> marks_of(np.array(["1,234", "17"], dtype=object))
-    Marks(comma='either', point='')
+    >>> detect_separators(np.array(["1.234,5", "17"], dtype=object))
+    Separators(comma='decimal', point='groups')
+    >>> detect_separators(np.array(["1,234", "17"], dtype=object))
+    Separators(comma='either', point='')
     """
-    some = pd.Series(spread(texts, _EVIDENCE), dtype=object).dropna().astype(str).str.strip()
+    some = pd.Series(spread_sample(texts, _EVIDENCE), dtype=object).dropna().astype(str).str.strip()
     some = some.str.replace(_SPACED, "", regex=True)
     commas, points = some[some.str.contains(",", regex=False)], some[some.str.contains(".", regex=False)]
-    decimal, groups = _fits(commas, _COMMA_DECIMAL), _fits(commas, _COMMA_GROUPS)
+    decimal, groups = _matches(commas, _COMMA_DECIMAL), _matches(commas, _COMMA_GROUPS)
     only_points = points[~points.str.contains(",", regex=False)]
-    grouped = _fits(only_points, _POINT_GROUPS)
+    grouped = _matches(only_points, _POINT_GROUPS)
     comma = ""
     if decimal.any() or groups.any():
         by_decimal, by_groups = int((decimal & ~groups).sum()), int((groups & ~decimal).sum())
         comma = "decimal" if by_decimal > by_groups else "groups" if by_groups else "either"
     if comma == "decimal":
-        return Marks(comma, "groups" if len(points) else "")
+        return Separators(comma, "groups" if len(points) else "")
     if (only_points.str.count(r"\.") > 1).any() and grouped.all():
-        return Marks(comma, "groups")
+        return Separators(comma, "groups")
     if not len(points) or comma or not grouped.all():
-        return Marks(comma, "decimal" if len(points) else "")
-    return Marks(comma, "either" if len(points) == len(some) else "mixed")
+        return Separators(comma, "decimal" if len(points) else "")
+    return Separators(comma, "either" if len(points) == len(some) else "mixed")
 
 
-def _fits(texts: pd.Series[Any], pattern: str) -> NDArray[np.bool_]:
+def _matches(texts: pd.Series[Any], pattern: str) -> NDArray[np.bool_]:
     return texts.str.fullmatch(pattern).to_numpy(dtype=bool)
 
 
-def settled(marks: Iterable[Marks], separator: str) -> Marks:
+def agree_separators(marks: Iterable[Separators], separator: str) -> Separators:
     """What "either" means in a file: as in the columns that can tell, and as its own separator suggests.
 
     A file with decimal commas has grouping points and the reverse. In a file whose fields are separated by
     commas, a comma inside a quoted number groups its digits and a point is decimal; in frames it is, too.
 
-    >>> settled([Marks("decimal", ""), Marks("", "either")], ";").point
+    >>> agree_separators([Separators("decimal", ""), Separators("", "either")], ";").point
     'groups'
     """
-    found = list(marks)
-    commas = {m.comma for m in found} & {"decimal", "groups"}
+    by_column = list(marks)
+    commas = {m.comma for m in by_column} & {"decimal", "groups"}
     comma = commas.pop() if len(commas) == 1 else "groups" if separator == "," and not commas else "either"
     if comma == "decimal":
-        return Marks(comma, "groups")
-    told = comma == "groups" or separator in {",", ""} or any(m.point == "decimal" for m in found)
-    return Marks(comma, "decimal" if told else "either")
+        return Separators(comma, "groups")
+    is_decimal = comma == "groups" or separator in {",", ""} or any(m.point == "decimal" for m in by_column)
+    return Separators(comma, "decimal" if is_decimal else "either")
 
 
-def resolved(own: Marks, file: Marks) -> Marks:
+def resolve_separators(column: Separators, file: Separators) -> Separators:
     """The marks of a column, those of its file where it cannot tell; "either" where neither can."""
-    point = file.point if own.point in {"either", "mixed"} else own.point
-    if own.point == "either" and point == "either":
+    point = file.point if column.point in {"either", "mixed"} else column.point
+    if column.point == "either" and point == "either":
         point = "decimal"  # three decimals in every number, in a file that says nothing else
-    return Marks(file.comma if own.comma == "either" else own.comma, point)
+    return Separators(file.comma if column.comma == "either" else column.comma, point)
 
 
-def to_numbers(texts: Texts, marks: Marks) -> tuple[Floats, Ints]:
+def to_numbers(texts: Texts, marks: Separators) -> tuple[Floats, Ints]:
     """(T,) the numbers, NaN where missing, and the rows that hold something else.
 
-    >>> to_numbers(np.array(["1.234,5", "", "x"], dtype=object), Marks("decimal", "groups"))
+    >>> to_numbers(np.array(["1.234,5", "", "x"], dtype=object), Separators("decimal", "groups"))
     (array([1234.5,    nan,    nan]), array([2]))
     """
     column = pd.Series(texts, dtype=object)
@@ -161,14 +163,14 @@ def to_numbers(texts: Texts, marks: Marks) -> tuple[Floats, Ints]:
     rest = np.flatnonzero(np.isnan(numbers))
     rest = rest[~is_missing(texts[rest])]
     if len(rest):
-        plain = pd.to_numeric(_plain(column.iloc[rest].astype(str), marks), errors="coerce")
+        plain = pd.to_numeric(_with_point(column.iloc[rest].astype(str), marks), errors="coerce")
         numbers[rest] = plain.to_numpy(dtype=np.float64)
         if np.isnan(numbers).all():
             numbers[rest] = column.iloc[rest].astype(str).str.strip().str.lower().map(_FLAGS).to_numpy()
     return numbers, rest[np.isnan(numbers[rest])]
 
 
-def _plain(texts: pd.Series[Any], marks: Marks) -> pd.Series[Any]:
+def _with_point(texts: pd.Series[Any], marks: Separators) -> pd.Series[Any]:
     """The texts as Python writes numbers; those that do not follow the marks become unreadable."""
     signs = set("".join(texts))  # each step over a million texts costs a second: only where it is needed
     if not signs.isdisjoint("−'’\u00a0\u202f "):

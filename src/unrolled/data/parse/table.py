@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.parse.datetimes import look_like_dates
+from unrolled.data.parse.datetimes import looks_like_dates
 from unrolled.data.parse.numbers import (
-    Marks,
-    has_marks,
-    look_numeric,
-    marks_of,
+    Separators,
+    agree_separators,
+    contains_any,
+    detect_separators,
+    looks_numeric,
     quoted,
-    resolved,
-    settled,
+    resolve_separators,
     to_numbers,
 )
 from unrolled.data.sequences import out_of_range
@@ -66,7 +66,7 @@ class Table:
         """What each column holds, as a sample of it tells: "number", "time" or "text"."""
         return {name: _kind(values) for name, values in self.columns.items()}
 
-    def demand(self, name: str, role: str) -> str:
+    def require_column(self, name: str, role: str) -> str:
         """`name` if there is such a column.
 
         Raises:
@@ -104,18 +104,18 @@ class Table:
         if values.dtype.kind == "M":
             raise self._no_number(name, 0)
         numbers, odd = np.empty(0), np.zeros(1, dtype=np.int64)
-        if self._marks.point == "decimal":  # most files: nothing to tell unless something cannot be read
-            numbers, odd = to_numbers(values, Marks())
+        if self._table_separators.point == "decimal":  # most files; a closer look only where that fails
+            numbers, odd = to_numbers(values, Separators())
         if len(odd):
-            numbers, odd = to_numbers(values, self._told(name))
+            numbers, odd = to_numbers(values, self._separators_of(name))
         if len(odd):
             raise self._no_number(name, int(odd[0]))
         return numbers
 
-    def _told(self, name: str) -> Marks:
+    def _separators_of(self, name: str) -> Separators:
         """What commas and points mean in a column, or the fault that they can mean two things."""
-        own = self._own.get(name) or marks_of(self.columns[name])
-        marks = resolved(own, self._marks)
+        own = self._column_separators.get(name) or detect_separators(self.columns[name])
+        marks = resolve_separators(own, self._table_separators)
         if "either" in marks:
             raise self._two_readings(name, "," if marks.comma == "either" else ".")
         if own.comma == "either":
@@ -124,16 +124,20 @@ class Table:
         return marks
 
     @cached_property
-    def _own(self) -> dict[str, Marks]:
+    def _column_separators(self) -> dict[str, Separators]:
         """What commas (and points, where the separator does not tell) mean in each column that has some."""
         signs = frozenset(",") if self.separator in {",", ""} else frozenset(",.")
         texts = {name: self.columns[name] for name, kind in self.kinds.items() if kind == "number"}
-        return {n: marks_of(v) for n, v in texts.items() if v.dtype.kind == "O" and has_marks(v, signs)}
+        return {
+            n: detect_separators(v)
+            for n, v in texts.items()
+            if v.dtype.kind == "O" and contains_any(v, signs)
+        }
 
     @cached_property
-    def _marks(self) -> Marks:
+    def _table_separators(self) -> Separators:
         """What they mean in this table where one column cannot tell."""
-        return settled(self._own.values(), self.separator)
+        return agree_separators(self._column_separators.values(), self.separator)
 
     def _no_number(self, name: str, row: int) -> DataError:
         return DataError(
@@ -159,6 +163,6 @@ def _kind(values: Array) -> str:
     if values.dtype.kind in "biuf":
         return "number"
     sample = np.array([v.isoformat() if hasattr(v, "isoformat") else v for v in values[:2000]], dtype=object)
-    if look_numeric(sample):
+    if looks_numeric(sample):
         return "number"
-    return "time" if look_like_dates(sample) else "text"
+    return "time" if looks_like_dates(sample) else "text"

@@ -21,10 +21,10 @@ _CYCLES: dict[str, tuple[float, Callable[[Any], Any]]] = {
 }
 
 
-def cycles_of(freq: str | None) -> tuple[str, ...]:
+def cycle_names(freq: str | None) -> tuple[str, ...]:
     """The cycles that steps of this frequency can show; none for yearly or whole-number times.
 
-    >>> cycles_of("MS"), cycles_of("h")
+    >>> cycle_names("MS"), cycle_names("h")
     (('month of the year',), ('hour of the day', 'day of the week'))
     """
     if freq is None:
@@ -41,14 +41,14 @@ def cycles_of(freq: str | None) -> tuple[str, ...]:
     return ()
 
 
-def cycle_inputs(times: NDArray[Any], freq: str | None) -> Floats:
+def cycle_features(times: NDArray[Any], freq: str | None) -> Floats:
     """(T, 2 C) sine and cosine of the place in each cycle.
 
     >>> months = np.array(["2024-01-01", "2024-04-01", "2024-07-01"], dtype="datetime64[ns]")
-    >>> (cycle_inputs(months, "MS").round(2) + 0.0).tolist()
+    >>> (cycle_features(months, "MS").round(2) + 0.0).tolist()
     [[0.0, 1.0], [1.0, 0.0], [0.0, -1.0]]
     """
-    if not (cycles := cycles_of(freq)):
+    if not (cycles := cycle_names(freq)):
         return np.empty((len(times), 0))
     stamps = pd.DatetimeIndex(times)
     angles = [2 * np.pi * np.asarray(place(stamps)) / steps for steps, place in (_CYCLES[c] for c in cycles)]

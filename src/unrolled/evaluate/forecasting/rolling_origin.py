@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.calendar.offsets import season_length, shown
+from unrolled.data.calendar.offsets import format_time, season_length
 from unrolled.data.preprocess.transforms import Transform
 from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import DataError
@@ -188,8 +188,8 @@ later in others is not used.
     if (ends == own_ends).all():
         return own_ends, ""
     return ends, (
-        f"Series end at different times: origins are counted back from {shown(last_times[first])}, the end "
-        f"of {series.ids[first]!r}; what comes later in others is not used."
+        f"Series end at different times: origins are counted back from {format_time(last_times[first])}, "
+        f"the end of {series.ids[first]!r}; what comes later in others is not used."
     )
 
 

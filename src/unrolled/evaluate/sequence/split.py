@@ -9,8 +9,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.io.arrays import as_sequences
 from unrolled.data.io.frames import BACKENDS
-from unrolled.data.io.labelled import as_groups, as_labels, as_numbers, as_sequences
+from unrolled.data.io.targets import as_groups, as_labels, as_numbers
 from unrolled.data.splits import stratified_folds
 from unrolled.errors import ArgumentError, DataError
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import future_times
 from unrolled.data.preprocess.scaler import StandardScaler
-from unrolled.data.preprocess.time_features import cycle_inputs
+from unrolled.data.preprocess.time_features import cycle_features
 from unrolled.data.preprocess.transforms import LEAST_RANGE, Scale, Transform, Transformed, choose_transform
 from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import DataError
@@ -154,7 +154,7 @@ class SeriesEncoder:
         if series.times is None or self.freq is None or self.season == 1:
             return np.empty((rows.stop - rows.start, 0))
         times = series.times[rows]
-        return cycle_inputs(np.concatenate([times, future_times(times[-1], self.freq, horizon)]), self.freq)
+        return cycle_features(np.concatenate([times, future_times(times[-1], self.freq, horizon)]), self.freq)
 
 
 def _target(series: Sequences, k: int) -> Floats:

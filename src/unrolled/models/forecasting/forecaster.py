@@ -16,7 +16,7 @@ from torch import Tensor
 
 from unrolled import __version__
 from unrolled.data.calendar.offsets import future_times, season_length
-from unrolled.data.future import with_future
+from unrolled.data.future import append_future
 from unrolled.data.io.frames import to_frame
 from unrolled.data.preprocess.transforms import TRANSFORMS
 from unrolled.data.sequences import Sequences
@@ -218,7 +218,7 @@ class Forecaster(SavedEstimator):
             data, [cell, *(f"{cell}-{side}-{width}" for width in levels for side in ("lo", "hi"))]
         )
         lengths = data.observed
-        data = with_future(data, future, lengths, fitted)
+        data = append_future(data, future, lengths, fitted)
         answers = self._quantiles(data, (lengths - 1)[:, None])[:, 0, :steps]  # (N, h, Q)
         frame: dict[str, Any] = {data.names.id: np.repeat(np.array(data.ids, dtype=object), steps)}
         frame[data.names.time] = np.concatenate(

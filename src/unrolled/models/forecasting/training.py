@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.data.splits import evenly_spaced, train_origins, validation_origins
+from unrolled.data.splits import evenly_spaced_rows, train_origins, validation_origins
 from unrolled.models.forecasting.calibration import calibration_factors
 from unrolled.models.forecasting.network import (
     QUANTILES,
@@ -191,7 +191,7 @@ def _selection(
     series = np.repeat(np.arange(len(steps)), [len(own) for own in steps])
     origins = np.concatenate(steps)
     if most is not None:
-        kept = evenly_spaced(np.arange(len(origins)), most)
+        kept = evenly_spaced_rows(np.arange(len(origins)), most)
         series, origins = series[kept], origins[kept]
     starts = windows.rows(series, np.zeros_like(origins))
     return ForecastDataset(

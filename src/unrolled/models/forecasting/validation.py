@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.calendar.frequency import fits, survey
+from unrolled.data.calendar.frequency import infer_calendar, lies_on_calendar
 from unrolled.data.calendar.offsets import season_length
-from unrolled.data.describe.diagnostics import seasonality
+from unrolled.data.describe.diagnostics import detect_seasonality
 from unrolled.data.gaps import require_regular
 from unrolled.data.io.read import read
 from unrolled.data.sequences import Role, Sequences
@@ -38,7 +38,7 @@ def check_series(data: Any) -> Sequences:
         )
     require_regular(series)
     if series.freq is None and series.times is not None:
-        series = replace(series, freq=survey(series.times, series.offsets).freq)
+        series = replace(series, freq=infer_calendar(series.times, series.offsets).freq)
     return series
 
 
@@ -64,7 +64,7 @@ def detect_season(series: Sequences) -> int:
     """
     season = season_length(series.freq)
     pairs = zip(series, series.observed, strict=True)
-    told = [seasonality(one.target[:steps], season)[0] for one, steps in pairs]
+    told = [detect_seasonality(one.target[:steps], season)[0] for one, steps in pairs]
     showing = [shows for shows in told if shows is not None]
     return season if sum(showing) > _LEAST_SEASONAL * len(showing) else 1
 
@@ -109,7 +109,12 @@ def match_fitted(data: Any, fitted: Sequences) -> Sequences:
     """
     series = check_series(data)
     parts = [] if series.times is None else np.split(series.times, series.offsets[1:-1])
-    if series.freq != fitted.freq and fitted.freq and parts and all(fits(own, fitted.freq) for own in parts):
+    if (
+        series.freq != fitted.freq
+        and fitted.freq
+        and parts
+        and all(lies_on_calendar(own, fitted.freq) for own in parts)
+    ):
         series = replace(series, freq=fitted.freq)  # a short stretch can look like another calendar
     if series.freq != fitted.freq:
         raise DataError(

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled import __version__
-from unrolled.data.io.labelled import as_groups, as_sequences
+from unrolled.data.io.arrays import as_sequences
+from unrolled.data.io.targets import as_groups
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unrolled.data.io.labelled import as_numbers
+from unrolled.data.io.targets import as_numbers
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.models.sequence.base import EncodedTargets, Floats, SequenceEstimator

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unrolled.data.io.labelled import as_labels
+from unrolled.data.io.targets import as_labels
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
 from unrolled.models.sequence.base import EncodedTargets, Floats

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unrolled.data.io.labelled import as_sequences
+from unrolled.data.io.arrays import as_sequences
 from unrolled.errors import ArgumentError, DataError, NotFittedError
 from unrolled.models.protocols import SupportsForecastWindows, SupportsSequenceTensors
 from unrolled.probe.model.bucketing import bucket_by_length
@@ -257,7 +257,7 @@ def as_probed_model(model: Any, X: Any, y: Any = None, *, caller: str = "probe")
             probabilities, or probabilities, as after a softmax: such are answers that lie from 0 to 1 and
             sum to 1 for every sequence of X. One answer alone is a logit, since a probability between 0 and 1
             cannot be told from one: take the sigmoid off.
-        X: whatever `unrolled.data.io.labelled.as_sequences` takes, or a tensor.
+        X: whatever `unrolled.data.io.arrays.as_sequences` takes, or a tensor.
         y: labels or numbers, a sequence each; for a tagger a list of them. A module's classes are numbered
             from 0. None where the probe needs none.
         caller: the probe, for error messages.

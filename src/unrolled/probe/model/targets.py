@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unrolled.data.io.labelled import as_labels
+from unrolled.data.io.targets import as_labels
 from unrolled.errors import DataError
 
 NO_TARGET = -100  # torch's own word for a step without a label

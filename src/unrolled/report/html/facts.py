@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unrolled.data.calendar.offsets import in_words
+from unrolled.data.calendar.offsets import freq_words
 from unrolled.formatting import number, percent
 from unrolled.report.wording import step_noun, step_quantity
 
@@ -58,7 +58,7 @@ def _step(description: Description) -> str:
     if description.start is None:
         return ""
     gaps = f"{description.gaps:,} gaps" if description.gaps else "no gaps"
-    return f"{in_words(description.freq)}, {gaps}"
+    return f"{freq_words(description.freq)}, {gaps}"
 
 
 def _values(description: Description) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unrolled.data.describe.diagnostics import growth
+from unrolled.data.describe.diagnostics import percent_growth
 from unrolled.formatting import UNDEFINED, as_sentence, join_words, number, number_column, percent
 from unrolled.report.figures.backtest_table import BacktestTable, comparison_metric
 from unrolled.report.figures.dispatch import (
@@ -288,7 +288,7 @@ def series_section(description: Description, forecast: Forecast) -> str:
     if len(description.yearly_means) > 1:
         means = description.yearly_means
         charts.append(chart(years_figure(means), "Yearly means", "The mean of each year."))
-    changes = growth(forecast.series[0].values) if len(forecast.series) == 1 else np.empty(0)
+    changes = percent_growth(forecast.series[0].values) if len(forecast.series) == 1 else np.empty(0)
     if len(changes) > 1:
         caption = f"How often it grew by how much from one {word} to the next; orange where it fell."
         charts.append(chart(growth_figure(changes), f"Growth by {word}", caption))
