@@ -21,7 +21,7 @@ PAGES = [
     ("docs/tutorial-1-sequences.md", "tutorial-1-sequences.html", "Tutorial 1"),
     ("docs/tutorial-2-memory.md", "tutorial-2-memory.html", "Tutorial 2"),
     ("docs/layers.md", "layers.html", "Layers"),
-    ("docs/exchange.md", "exchange.html", "Exchange"),
+    ("docs/convert.md", "convert.html", "Conversion"),
     ("docs/benchmarks.md", "benchmarks.html", "Benchmarks"),
     ("docs/architecture.md", "architecture.html", "Architecture"),
     ("CONTRIBUTING.md", "contributing.html", "Contributing"),

@@ -28,7 +28,7 @@ RUN = [
     "docs/tutorial-1-sequences.md",
     "docs/tutorial-2-memory.md",
     "docs/layers.md",
-    "docs/exchange.md",
+    "docs/convert.md",
 ]
 
 
