@@ -1,8 +1,10 @@
-// A call of a recurrence on one instruction set: its memory, its team, its cell.
+// A recurrence on one instruction set: its scratch memory, its threads, its cell.
 #pragma once
 
 #include "rnn/backward.hpp"
 #include "rnn/forward.hpp"
+#include "rnn/pointwise/backward_norm.hpp"
+#include "rnn/pointwise/forward_norm.hpp"
 #include "runtime/buffer_cache.hpp"
 
 namespace unrolled::UNROLLED_ISA {
@@ -25,7 +27,10 @@ template <class T>
 void forward(const Problem<T> &problem, const Outputs<T> &outputs, const Partition &partition) {
     with_cell_rule(problem, [&](auto rule) {
         ForwardContext<T> context(problem, outputs, partition, rule);
-        const CellForwardPointwise<T, decltype(rule)> pointwise(context, rule);
+        const PlainForwardPointwise<T, decltype(rule)> plain(context, rule);
+        const NormedForwardPointwise<T, decltype(rule)> normed(context, rule);
+        const ForwardPointwise<T> &pointwise =
+            context.sizes.has_norm ? static_cast<const ForwardPointwise<T> &>(normed) : plain;
         Barrier barrier(partition.threads);
         ForwardPass<T> pass(context, pointwise, barrier);
         run_pass(pass, partition.threads);
@@ -36,14 +41,17 @@ template <class T>
 void backward(const Problem<T> &problem, const Gradients<T> &gradients, const Partition &partition) {
     with_cell_rule(problem, [&](auto rule) {
         BackwardContext<T> context(problem, gradients, partition, rule);
-        const CellBackwardPointwise<T, decltype(rule)> pointwise(context, rule);
+        const PlainBackwardPointwise<T, decltype(rule)> plain(context, rule);
+        const NormedBackwardPointwise<T, decltype(rule)> normed(context, rule);
+        const BackwardPointwise<T> &pointwise =
+            context.sizes.has_norm ? static_cast<const BackwardPointwise<T> &>(normed) : plain;
         Barrier barrier(partition.threads);
         BackwardPass<T> pass(context, pointwise, barrier);
         run_pass(pass, partition.threads);
     });
 }
 
-// Elements that forward saves for backward.
+// Number of elements that forward saves for backward.
 template <class T>
 std::size_t saved(const Problem<T> &problem) {
     std::size_t count = 0;

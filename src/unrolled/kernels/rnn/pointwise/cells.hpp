@@ -1,7 +1,8 @@
-// A gate rule a cell: from the sums of a step to its gates and its new state, and the way back.
+// Cell rules: pointwise forward and backward of each cell, on vectors of hidden units.
 //
-// `sums` are W x + b + W h + b of each gate; the GRU's candidate keeps its two halves apart. `before` is the
-// state the step starts from, `after` the one it proposes. `saved` is what the way back needs.
+// `preacts` are the pre-activations W_ih x + b_ih + W_hh h + b_hh of each gate; the GRU's candidate has its
+// two halves apart. `before` is the state that the step starts from, `after` the one it proposes, `saved`
+// what backward needs.
 #pragma once
 
 #include "rnn/problem.hpp"
@@ -9,10 +10,10 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-// Which products a sum takes part in: the input's, the state's, or both.
+// The operands that a gate GEMM multiplies: the input, the state, or both.
 enum GemmSource { kBoth, kInput, kState };
 
-// h = phi(a), with a phi that the compiler knows.
+// h = phi(a), with phi known at compile time.
 template <class T, class Activation>
 struct RnnStep {
     using Vec = typename Simd<T>::Vec;
@@ -35,7 +36,7 @@ struct RnnStep {
     }
 };
 
-// h = phi(a). It chooses phi anew for every vector, which only the rarer loops can afford.
+// h = phi(a), choosing phi for every vector, which only layer norm's loops can afford.
 template <class T>
 struct RnnRule {
     using Vec = typename Simd<T>::Vec;
@@ -48,7 +49,7 @@ struct RnnRule {
     int activation;
     T slope;
 
-    // Calls f with the step of a loop: for each activation there is one, so that no choice is left inside.
+    // Call f with the step of one activation, so that no choice is left inside the loop.
     template <class F>
     void with_step(F f) const {
         with_activation<T>(activation, slope, [&](auto phi) { f(RnnStep<T, decltype(phi)>{phi}); });
@@ -115,7 +116,7 @@ struct LstmRule {
         after[1] = cell(preacts, before[1], saved);
         after[0] = saved[3] * Tanh<T>{}(after[1]);
     }
-    // c, and the gates; a norm of c may come between it and h.
+    // Compute c and the gates; a norm of c may come between it and h.
     static Vec cell(const Vec *preacts, Vec c_before, Vec *saved) {
         const Vec i = Sigmoid<T>{}(preacts[0]), f = Sigmoid<T>{}(preacts[1]), g = Tanh<T>{}(preacts[2]),
                   o = Sigmoid<T>{}(preacts[3]);
@@ -128,7 +129,7 @@ struct LstmRule {
         const Vec d_c = d_after[1] + d_after[0] * saved[3] * (T{1} - t * t);
         gates_backward(saved, before, d_after[0] * t, d_c, d_preacts, d_before);
     }
-    // From the gradients of o and c, which the norm of c comes between.
+    // Backward from the gradients of o and c; the norm of c may come between these.
     static void gates_backward(const Vec *saved, const Vec *before, Vec d_o, Vec d_c, Vec *d_preacts,
                                Vec *d_before) {
         const Vec i = saved[0], f = saved[1], g = saved[2], o = saved[3];

@@ -1,4 +1,4 @@
-// Forward, the part that knows the cell: from the sums of a step to gates, states and outputs.
+// Forward pointwise: from the pre-activations of a step to gates, states and outputs.
 #pragma once
 
 #include "rnn/pointwise/layer_norm.hpp"
@@ -7,7 +7,7 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-// One call of forward, as all its members see it.
+// One call of forward, shared by all threads.
 template <class T>
 struct ForwardContext {
     static constexpr std::size_t kCacheBytes = 1 << 20;
@@ -17,7 +17,8 @@ struct ForwardContext {
     const Partition &partition;
     const Sizes<T> sizes;
     const Zoneout<T> zoneout;
-    // Whether what is saved would only push other things out of the caches, and lies on whole vectors.
+    // Whether `saved` is written past the caches: it would only evict other data, and its vectors are
+    // aligned.
     const bool streams;
     NormParameters<T> norm{};
 
@@ -33,14 +34,14 @@ struct ForwardContext {
                   reinterpret_cast<std::uintptr_t>(outputs.saved) % kVectorBytes == 0) {}
 };
 
-// What a member works in, in blocks of units or inputs; the states are shared where units are split.
+// Scratch of a thread, in blocks of units or inputs; the states are shared where units are split.
 template <class T>
 struct ForwardScratch {
-    T *recurrent[2];  // what enters W_hh now, and at the next step
+    T *recurrent[2];  // the input of W_hh, at this step and at the next
     T *h, *c;         // the state, where `recurrent` is not it
-    T *x, *preacts;
-    T *norm_row;  // of layer norm: a row's sums
-    T *cell;      // and its c before it is mixed
+    T *x, *preacts;   // preacts: the results of the gate GEMMs
+    T *norm_row;      // layer norm: the pre-activations of a row
+    T *cell;          // and its c before zoneout
 };
 
 template <class T>
@@ -50,44 +51,28 @@ struct ForwardStep {
     T *next;
 };
 
-// The sweep calls this once for the sums of `some` blocks of units at a step.
+// ForwardPass calls this once for the pre-activations of a range of blocks of units at a step.
 template <class T>
 class ForwardPointwise {
 public:
-    virtual void run(const ForwardScratch<T> &scratch, const RowSet &rows, Range some,
+    virtual void run(const ForwardScratch<T> &scratch, const RowSet &rows, Range blocks,
                      const ForwardStep<T> &now) const = 0;
 
 protected:
     ~ForwardPointwise() = default;
 };
 
+// The rows of a step, for either kind of pointwise below.
 template <class T, class CellRule>
-class CellForwardPointwise final : public ForwardPointwise<T> {
+class ForwardRows : public ForwardPointwise<T> {
+protected:
     using S = Simd<T>;
     using Vec = typename S::Vec;
     using Scratch = ForwardScratch<T>;
     using Step = ForwardStep<T>;
     static constexpr std::size_t kWide = kColumns<T>, kLanes = S::kLanes;
-    static constexpr int kHalves = kNormGemms<CellRule>.count;
 
-public:
-    CellForwardPointwise(const ForwardContext<T> &context, const CellRule &rule)
-        : context_(context),
-          rule_(rule),
-          is_plain_(!context.sizes.has_norm && !context.sizes.has_zoneout && !context.problem.mask) {}
-
-    void run(const Scratch &scratch, const RowSet &rows, Range some, const Step &now) const override {
-        if (context_.sizes.has_norm)
-            for (std::size_t i = 0; i < now.active; ++i)
-                run_normed(scratch, row_of(scratch, rows, some, now, i));
-        else if (is_plain_)
-            rule_.with_step([&](const auto &step) { run_rows<true>(step, scratch, rows, some, now); });
-        else
-            rule_.with_step([&](const auto &step) { run_rows<false>(step, scratch, rows, some, now); });
-    }
-
-private:
-    // A row at a step. Every pointer stands at the row's first unit of those to finish.
+    // Every pointer is at the row's first unit of the range.
     struct Row {
         T *preacts;
         const T *h;
@@ -96,44 +81,28 @@ private:
         T *saved;            // null where nothing is saved for each unit; with layer norm only c
         const T *mask;
         std::size_t t, index, first, units;  // step, row of the batch, first unit, how many from there on
-        std::size_t stride, gemm_stride;     // from block to block, from sum to sum
+        std::size_t stride, gemm_stride;     // from block to block, from GEMM to GEMM
         std::size_t vectors;
         bool is_reset;  // the next step starts from zeros
     };
 
+    ForwardRows(const ForwardContext<T> &context, const CellRule &rule) : context_(context), rule_(rule) {}
+    ~ForwardRows() = default;
+
     const ForwardContext<T> &context_;
     const CellRule rule_;
-    const bool is_plain_;
 
-    // A function for each activation: one for all of them would run out of registers.
-    template <bool kPlain, class RuleStep>
-    [[gnu::noinline]] void run_rows(const RuleStep step, const Scratch &scratch, const RowSet &rows,
-                                    Range some, const Step &now) const {
-        for (std::size_t i = 0; i < now.active; ++i) {
-            const Row row = row_of(scratch, rows, some, now, i);
-            run_units<kPlain, false>(row, [&](auto... args) { apply_cell(step, row, args...); });
-        }
-    }
-    template <class RuleStep>
-    [[gnu::always_inline]] static void apply_cell(const RuleStep &step, const Row &row, std::size_t,
-                                                  std::size_t offset, const Vec *before, Vec *saved,
-                                                  Vec *after) {
-        Vec preacts[CellRule::kPreacts];
-        for (int s = 0; s < CellRule::kPreacts; ++s)
-            preacts[s] = S::load(row.preacts + s * row.gemm_stride + offset);
-        step.forward(preacts, before, saved, after);
-    }
     static std::size_t offset_of(const Row &row, std::size_t vector) {
         return vector / 2 * row.stride + vector % 2 * kLanes;
     }
 
-    [[gnu::always_inline]] Row row_of(const Scratch &scratch, const RowSet &rows, Range some, const Step &now,
-                                      std::size_t i) const {
+    [[gnu::always_inline]] Row row_of(const Scratch &scratch, const RowSet &rows, Range blocks,
+                                      const Step &now, std::size_t i) const {
         const Problem<T> &problem = context_.problem;
         const Outputs<T> &outputs = context_.outputs;
         const Sizes<T> &sizes = context_.sizes;
         const std::size_t index = rows.order[i], H = sizes.units, stride = rows.count * kWide;
-        const std::size_t first = some.begin * kWide, offset = some.begin * stride + i * kWide;
+        const std::size_t first = blocks.begin * kWide, offset = blocks.begin * stride + i * kWide;
         const std::int64_t length = rows.lengths[i];
         const bool ends = problem.reverse ? now.t == 0 : static_cast<std::int64_t>(now.t) + 1 == length;
         Row row{};
@@ -146,11 +115,11 @@ private:
         if (ends) row.h_n = outputs.h_n + index * H + first;
         if (CellRule::kStates > 1 && ends) row.c_n = outputs.c_n + index * H + first;
         if (outputs.saved && sizes.saved_vectors && !sizes.has_norm)
-            row.saved = saved_row(now.t, index) + some.begin * 2 * sizes.saved_vectors * kLanes;
+            row.saved = saved_row(now.t, index) + blocks.begin * 2 * sizes.saved_vectors * kLanes;
         if (problem.mask) row.mask = problem.mask + index * H + first;
         row.t = now.t, row.index = index, row.first = first, row.units = H - first;
-        row.stride = stride, row.gemm_stride = (some.end - some.begin) * stride;
-        row.vectors = (some.end * 2 < sizes.vectors ? some.end * 2 : sizes.vectors) - some.begin * 2;
+        row.stride = stride, row.gemm_stride = (blocks.end - blocks.begin) * stride;
+        row.vectors = (blocks.end * 2 < sizes.vectors ? blocks.end * 2 : sizes.vectors) - blocks.begin * 2;
         row.is_reset =
             !ends && is_reset_before(problem, index, length, problem.reverse ? now.t - 1 : now.t + 1);
         return row;
@@ -159,7 +128,7 @@ private:
         return context_.outputs.saved + (t * context_.problem.rows + index) * context_.sizes.saved_per_row;
     }
 
-    // `propose` gives the state of a vector of units, and what is saved. All that the loop reads is held in
+    // `propose` computes the state of a vector of units, and what is saved. The loop holds what it reads in
     // locals: a store of a vector might change any member, as far as the compiler knows.
     template <bool kPlain, bool kHasNorm, class Propose>
     [[gnu::always_inline]] void run_units(const Row row, const Propose propose) const {
@@ -209,72 +178,50 @@ private:
         }
     }
 
-    // With layer norm a row comes with all its units.
-    void run_normed(const Scratch &scratch, Row row) const {
-        T *const saved = context_.outputs.saved ? saved_row(row.t, row.index) : nullptr;
-        T scales[Sizes<T>::kScales]{};
-        if (saved && CellRule::kStates > 1) row.saved = saved + context_.sizes.c_offset;
-        const Vec total_c = normalise(scratch, row, saved, scales);
-        if constexpr (CellRule::kStates > 1) {
-            const NormMoments<T, kCellNormGemms> norm(scratch.cell, &total_c, row.units);
-            scales[kNormGemms<CellRule>.groups] = norm.mean[0],
-            scales[kNormGemms<CellRule>.groups + 1] = norm.scale[0];
-            const T *const gain = context_.norm.cell_gain(), *const shift = context_.norm.cell_shift();
-            run_units<false, true>(row, [&](std::size_t vector, std::size_t, const Vec *, Vec *, Vec *after) {
-                const std::size_t unit = vector * kLanes;
-                const Vec o = S::load(scratch.norm_row + vector * kHalves * kLanes);
-                after[1] = S::load(scratch.cell + unit);
-                after[0] = o * Tanh<T>{}(S::load(gain + unit) * norm(0, after[1]) + S::load(shift + unit));
-            });
-        } else {
-            run_units<false, true>(row, [&](std::size_t vector, std::size_t, auto... args) {
-                Vec preacts[CellRule::kPreacts];
-                for (int s = 0; s < CellRule::kPreacts; ++s)
-                    preacts[s] = S::load(scratch.norm_row + (vector * kHalves + s) * kLanes);
-                rule_.forward(preacts, args...);
-            });
-        }
-        for (std::size_t k = 0; saved && k < Sizes<T>::kScales; k += kLanes)
-            save_vector(saved + context_.sizes.scales_offset() + k, S::load(scales + k));
-    }
-
-    // x^ of a row's sums, saved for the way back, and from it what stands in own.together: for each vector of
-    // units the rule's sums, or an LSTM's o, whose c goes into own.cell. The answer is what its vectors add
-    // up to.
-    Vec normalise(const Scratch &scratch, const Row &row, T *saved, T *scales) const {
-        constexpr GateGemms kGemms = kNormGemms<CellRule>;
-        Vec totals[kHalves]{}, total_c{};
-        for (std::size_t vector = 0; vector < row.vectors; ++vector)
-            for (int s = 0; s < kHalves; ++s) {
-                const Vec preacts = S::load(row.preacts + s * row.gemm_stride + offset_of(row, vector));
-                S::store(scratch.norm_row + (vector * kHalves + s) * kLanes, preacts);
-                totals[s] += preacts;
-            }
-        const NormMoments<T, kNormGemms<CellRule>> norm(scratch.norm_row, totals, row.units);
-        for (int group = 0; group < kGemms.groups; ++group) scales[group] = norm.scale[group];
-        for (std::size_t vector = 0; vector < row.vectors; ++vector) {
-            const std::size_t unit = vector * kLanes;
-            T *const norm_row = scratch.norm_row + vector * kHalves * kLanes;
-            Vec normed[kHalves], preacts[CellRule::kPreacts], gates[CellRule::kSaved];
-            for (int s = 0; s < kHalves; ++s)
-                normed[s] = first_lanes<T>(norm(s, S::load(norm_row + s * kLanes)), row.units - unit);
-            if (saved)
-                for (int s = 0; s < kHalves; ++s)
-                    save_vector(saved + (vector * kHalves + s) * kLanes, normed[s]);
-            preacts_from_normed<T, CellRule>(normed, context_.norm, unit, preacts);
-            if constexpr (CellRule::kStates > 1) {
-                const Vec c = CellRule::cell(preacts, S::load(row.c + offset_of(row, vector)), gates);
-                S::store(scratch.cell + unit, c);
-                S::store(norm_row, gates[3]);
-                total_c += c;
-            } else {
-                for (int s = 0; s < CellRule::kPreacts; ++s) S::store(norm_row + s * kLanes, preacts[s]);
-            }
-        }
-        return total_c;
-    }
     void save_vector(T *to, Vec value) const {
         context_.streams ? S::stream(to, value) : S::store(to, value);
+    }
+};
+
+template <class T, class CellRule>
+class PlainForwardPointwise final : public ForwardRows<T, CellRule> {
+    using Base = ForwardRows<T, CellRule>;
+    using Base::rule_;
+    using typename Base::Row, typename Base::S, typename Base::Scratch, typename Base::Step,
+        typename Base::Vec;
+
+public:
+    PlainForwardPointwise(const ForwardContext<T> &context, const CellRule &rule)
+        : Base(context, rule), has_extras_(context.sizes.has_zoneout || context.problem.mask) {}
+
+    void run(const Scratch &scratch, const RowSet &rows, Range blocks, const Step &now) const override {
+        if (has_extras_)
+            rule_.with_step([&](const auto &step) { run_rows<false>(step, scratch, rows, blocks, now); });
+        else
+            rule_.with_step([&](const auto &step) { run_rows<true>(step, scratch, rows, blocks, now); });
+    }
+
+private:
+    const bool has_extras_;  // zoneout or a mask
+
+    // One function for each activation: a single one for all of them would run out of registers.
+    template <bool kPlain, class RuleStep>
+    [[gnu::noinline]] void run_rows(const RuleStep step, const Scratch &scratch, const RowSet &rows,
+                                    Range blocks, const Step &now) const {
+        for (std::size_t i = 0; i < now.active; ++i) {
+            const Row row = Base::row_of(scratch, rows, blocks, now, i);
+            Base::template run_units<kPlain, false>(row,
+                                                    [&](auto... args) { apply_cell(step, row, args...); });
+        }
+    }
+    template <class RuleStep>
+    [[gnu::always_inline]] static void apply_cell(const RuleStep &step, const Row &row, std::size_t,
+                                                  std::size_t offset, const Vec *before, Vec *saved,
+                                                  Vec *after) {
+        Vec preacts[CellRule::kPreacts];
+        for (int s = 0; s < CellRule::kPreacts; ++s)
+            preacts[s] = S::load(row.preacts + s * row.gemm_stride + offset);
+        step.forward(preacts, before, saved, after);
     }
 };
 

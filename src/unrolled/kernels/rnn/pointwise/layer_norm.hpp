@@ -1,7 +1,8 @@
-// Layer norm over the sums of a row, and its way back: x^ = (x - mean) / sqrt(variance + 1e-5).
+// Layer norm over the pre-activations of a row, forward and backward: x^ = (x - mean) / sqrt(variance +
+// 1e-5).
 //
-// A row that is normalised lies together: a vector of each sum, then the next vector of each. Where the sums
-// lie during a call, rows apart, they would often share the sets of a cache.
+// A row that is normalised is contiguous: a vector of each GEMM, then the next vector of each. In the results
+// of the GEMMs, rows apart, its vectors would often share cache sets.
 //
 // Source: Ba, Kiros and Hinton, Layer Normalization (2016), eq. 3 and 4; the variance is that of a
 // population.
@@ -11,12 +12,12 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-// The sums that a cell's layer norm takes, and those of the norm inside the cell: c alone.
+// The GEMMs that a cell's layer norm is over; and, of the norm inside the cell, c alone.
 template <class CellRule>
 inline constexpr GateGemms kNormGemms = gate_gemms_of<CellRule>(true);
 inline constexpr GateGemms kCellNormGemms{{{kBoth, 0, 0, 0}}, 1, 1};
 
-// Padded rows: a gain for each sum, a shift for each of the rule's sums, both for the norm inside the cell.
+// Padded rows: a gain for each GEMM, a shift for each pre-activation, and both for the norm inside the cell.
 template <class T>
 class NormParameters {
 public:
@@ -35,7 +36,7 @@ public:
         fill_zero(gains_, (n_gains_ + 1) * width_);
         fill_zero(shifts_, (n_shifts_ + 1) * width_);
     }
-    // The gains of a call, and its biases as shifts.
+    // Load a problem's gains, and its biases as shifts.
     void load(const Problem<T> &problem, const Sizes<T> &sizes) const {
         const std::size_t H = sizes.units;
         reset();
@@ -58,7 +59,7 @@ private:
     int n_gains_ = 0, n_shifts_ = 0;
 };
 
-// The sum of all lanes: one half of a vector plus the other, again and again.
+// Sum of all lanes: one half of a vector plus the other, again and again.
 template <class T, class Vec>
 T horizontal_sum(Vec v) {
     typedef T Half __attribute__((vector_size(sizeof(Vec) / 2)));
@@ -71,7 +72,7 @@ T horizontal_sum(Vec v) {
         return low[0] + high[0];
 }
 
-// What stands in the first `count` lanes, zero in the others.
+// The first `count` lanes of a vector, and zeros in the others.
 template <class T>
 typename Simd<T>::Vec first_lanes(typename Simd<T>::Vec v, std::size_t count) {
     if (count >= Simd<T>::kLanes) return v;
@@ -80,7 +81,7 @@ typename Simd<T>::Vec first_lanes(typename Simd<T>::Vec v, std::size_t count) {
     return Simd<T>::load(lanes, count);
 }
 
-// A vector of each sum of the rule, from the normalised ones.
+// A vector of each pre-activation, from the normalised ones.
 template <class T, class CellRule>
 [[gnu::always_inline]] inline void preacts_from_normed(const typename Simd<T>::Vec *normed,
                                                        const NormParameters<T> &norm, std::size_t unit,
@@ -93,7 +94,7 @@ template <class T, class CellRule>
         sums[kGemms.list[i_gemm].preact] += S::load(norm.gain(i_gemm) + unit) * normed[i_gemm];
 }
 
-// The mean of each group, from what was added up for it.
+// The mean of each group, from the group's total.
 template <class T, const GateGemms &kGemms>
 [[gnu::always_inline]] inline void group_means(const typename Simd<T>::Vec *totals, std::size_t units,
                                                T *means) {
@@ -103,7 +104,7 @@ template <class T, const GateGemms &kGemms>
         means[group] = horizontal_sum<T>(totals[group]) / static_cast<T>(sums[group] * units);
 }
 
-// What was added up for each sum, added up for each group.
+// Totals by group, from totals by GEMM.
 template <class T, const GateGemms &kGemms>
 [[gnu::always_inline]] inline void sum_by_group(const typename Simd<T>::Vec *by_gemm,
                                                 typename Simd<T>::Vec *by_group) {
@@ -121,7 +122,7 @@ class NormMoments {
 public:
     T mean[kGemms.groups], scale[kGemms.groups];
 
-    // `added` holds, for each sum, the sum of the row's vectors; lanes beyond the units hold zeros.
+    // `totals` holds, for each GEMM, the sum of the row's vectors; lanes beyond the units hold zeros.
     [[gnu::always_inline]] NormMoments(const T *row, const Vec *totals, std::size_t units) {
         Vec by_group[kGemms.groups], squares[kGemms.count]{};
         sum_by_group<T, kGemms>(totals, by_group);
@@ -136,7 +137,7 @@ public:
         group_means<T, kGemms>(by_group, units, scale);
         for (T &value : scale) value = T{1} / static_cast<T>(__builtin_sqrt(value + T(1e-5)));
     }
-    // x^ of a vector of a sum.
+    // x^ of a vector of a GEMM.
     Vec operator()(int i_gemm, Vec x) const {
         const int group = kGemms.list[i_gemm].group;
         return (x - mean[group]) * scale[group];
@@ -149,7 +150,7 @@ class NormBackward {
     using Vec = typename Simd<T>::Vec;
 
 public:
-    // First every vector of the row, with zeros for the gradient beyond the units.
+    // Add every vector of the row first, with zeros for the gradient beyond the units.
     void add(int i_gemm, Vec d, Vec normed) {
         sums_[kGemms.list[i_gemm].group] += d;
         products_[kGemms.list[i_gemm].group] += d * normed;

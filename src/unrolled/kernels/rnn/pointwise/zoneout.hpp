@@ -1,4 +1,4 @@
-// Zoneout: how a part of the state holds its old value in place of the proposed one, and the way back.
+// Zoneout: hidden units keep their old value in place of the proposed one; forward and backward.
 #pragma once
 
 #include "rnn/problem.hpp"
@@ -12,7 +12,7 @@ class Zoneout {
     using Vec = typename S::Vec;
 
 public:
-    // What the random numbers of one row at one step depend on, for each part of the state.
+    // Keys of the random numbers of one row at one step, for each part of the state.
     struct Keys {
         std::uint32_t of[2];
     };
@@ -30,7 +30,7 @@ public:
         return {{zoneout_key(seed_, 0, time, place), zoneout_key(seed_, 1, time, place)}};
     }
 
-    // What becomes of units whose state was `before` and is proposed to be `after`.
+    // New values of units whose state was `before` and is proposed to be `after`.
     Vec blend(int part, const Keys &keys, std::size_t unit, Vec before, Vec after) const {
         const T rate = rate_[part];
         if (rate == T{}) return after;
@@ -38,7 +38,7 @@ public:
         return rate * before + (T{1} - rate) * after;
     }
 
-    // The way back: `d` becomes the gradient of what was proposed; the answer is that of what was before.
+    // Turn `d` into the gradient of the proposed state; return that of the state before.
     Vec split_gradient(int part, const Keys &keys, std::size_t unit, Vec &d) const {
         const T rate = rate_[part];
         if (rate == T{}) return Vec{};
