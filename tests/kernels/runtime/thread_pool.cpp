@@ -196,7 +196,7 @@ static void a_refused_thread_is_told_before_any_body() {
         told = error.what();
     }
     setrlimit(RLIMIT_AS, &before);
-    REQUIRE(told.starts_with("run_team: the system refused to start one of 3 threads (Resource temporarily"));
+    REQUIRE(told.starts_with("run_threads: the system refused to start one of 3 threads (Resource temporarily"));
     REQUIRE(bodies == 0);
     walk(3, 10);
 }

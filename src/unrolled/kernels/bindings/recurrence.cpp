@@ -128,7 +128,8 @@ private:
     template <class Real>
     std::size_t count_saved(std::size_t T, std::size_t B, std::size_t F, std::size_t H) const {
         static constexpr Real kPresent{};  // of the operands only the presence of layer norm matters
-        Problem<Real> sized = problem<Real>(Operands{.T = T, .B = B, .F = F, .H = H, .is_double = false}, -1, 1);
+        Problem<Real> sized =
+            problem<Real>(Operands{.T = T, .B = B, .F = F, .H = H, .is_double = false}, -1, 1);
         sized.gain_hh = is_present_[static_cast<std::size_t>(Operand::gain_hh)] ? &kPresent : nullptr;
         return saved_elements(sized);
     }

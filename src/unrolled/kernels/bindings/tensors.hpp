@@ -31,7 +31,8 @@ struct TensorDescription {
     std::int64_t *shape, *strides;
     std::uint64_t byte_offset;
 
-    // Contiguous from axis `first` on; axes before it may have any strides. Without elements strides are nothing.
+    // Contiguous from axis `first` on; axes before it may have any strides. Without elements strides are
+    // nothing.
     bool is_contiguous_from(int first) const {
         std::int64_t stride = 1;
         bool has_strides = true;

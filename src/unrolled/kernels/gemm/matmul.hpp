@@ -1,5 +1,5 @@
-// A plain product of large matrices with the recurrence's own tile: the rate that the kernels are held
-// against, and nothing else.
+// Product of large matrices with the micro-kernel: the peak rate that benchmarks compare the recurrences
+// with.
 #pragma once
 
 #include "gemm/packing.hpp"
@@ -19,7 +19,7 @@ struct Matmul {
     std::size_t m, n, k;
     int threads;
     Barrier &packed;
-    float *panels, *scratch;  // all of B; a piece of A and its result for each member
+    float *panels, *scratch;  // all of B; a piece of A and its result, for each thread
 
     void run(int thread) const {
         const std::size_t wide_panels = blocks_for<float>(n), depth_blocks = blocks_for<float>(kDepth);

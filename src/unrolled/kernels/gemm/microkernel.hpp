@@ -1,9 +1,9 @@
-// The matrix product that everything stands on: a register tile of rows by two vectors of columns.
+// GEMM micro-kernel: a register tile of rows by two vectors of columns.
 //
-// Both the left operand and the result are blocked: columns come in blocks of kColumns, and a block holds
-// kColumns values of every row, one row after another. The right operand comes in panels: a panel holds,
-// for each step of the sum, kColumns values. So every address in the inner loop is a constant away from
-// one pointer, and a block of one product is a block or a panel of the next.
+// The left operand and the result are blocked: columns come in blocks of kColumns, and a block holds kColumns
+// values of every row, one row after another. The right operand comes in panels: a panel holds, for each step
+// of the sum, kColumns values. So every address in the inner loop is a constant offset from one pointer, and
+// a block of one GEMM is a block or a panel of the next.
 //
 // Every value of the result is one chain of fused multiply-adds, in the order of its sum, whatever the
 // tile: a row gives the same bits alone and among others.
@@ -24,7 +24,7 @@ std::size_t blocks_for(std::size_t columns) {
     return (columns + kColumns<T> - 1) / kColumns<T>;
 }
 
-// One piece of a sum: `groups` times `blocks` blocks of the left operand, the last of each group `last` wide.
+// One term of a sum: `groups` times `blocks` blocks of the left operand, the last of each group `last` wide.
 template <class T>
 struct GemmTerm {
     const T *left;            // blocked, or one row a step of the sum
@@ -47,27 +47,26 @@ struct GemmTerm {
     }
 };
 
-// What a tile starts from: zero, the same row for all rows, or the result that is there.
+// result = start + terms, where start is zero, the bias of each row, or the result itself.
 template <class T>
 struct Gemm {
     GemmTerm<T> terms[2];
     int n_terms;
-    const T *bias;     // kColumns values a panel, or none
-    bool accumulates;  // to the result that is there
+    const T *bias;     // kColumns values a panel, or null
+    bool accumulates;  // onto the result
     T *result;
     std::size_t result_stride;  // from block to block
 };
 
-// acc += left x right over `depth` steps of the sum; `across` says how far the left operand's steps lie
-// apart where its rows lie side by side. Inlined by force: sums that went to memory would cost half the
-// speed.
+// acc += left x right over `depth` steps of the sum; `step_stride` is the distance of the left operand's
+// steps where it is transposed. Always inlined: accumulators in memory would halve the speed.
 template <class T, int ROWS, int PANELS, bool TRANSPOSED>
 [[gnu::always_inline]] inline void accumulate(typename Simd<T>::Vec (&acc)[ROWS][2 * PANELS], const T *left,
                                               std::size_t step_stride, const T *right,
                                               std::size_t panel_stride, std::size_t depth) {
     using S = Simd<T>;
     constexpr std::size_t kWide = kColumns<T>;
-    // Steps: wide layers stream their panels from the last cache. Short tiles do nothing but load as it is.
+    // In steps: wide layers stream their panels from the last cache. Short tiles are bound by loads already.
     constexpr std::size_t kAhead = 32;
     for (std::size_t k = 0; k < depth; ++k) {
         typename S::Vec b[2 * PANELS];
@@ -85,7 +84,7 @@ template <class T, int ROWS, int PANELS, bool TRANSPOSED>
     }
 }
 
-// acc += one piece of the sum; ACROSS says that the left operand has its rows side by side.
+// acc += one term of the sum; TRANSPOSED: the left operand has its rows side by side.
 template <class T, int ROWS, int PANELS, bool TRANSPOSED>
 [[gnu::always_inline]] inline void accumulate_term(typename Simd<T>::Vec (&acc)[ROWS][2 * PANELS],
                                                    const GemmTerm<T> &term, std::size_t row,
@@ -130,8 +129,8 @@ void tile(const Gemm<T> &gemm, std::size_t row, std::size_t panel) {
                 S::store(result + p * gemm.result_stride + i * kWide + v * S::kLanes, acc[i][2 * p + v]);
 }
 
-// One row tile over the panels [first, last), as many panels at a time as leave the registers room: a short
-// tile alone would wait for its own sums.
+// One tile of rows over the panels [first, last), as many panels at a time as fit the registers: a short tile
+// alone would wait for its own accumulators.
 template <class T, int ROWS, int PANELS, bool TRANSPOSED>
 void tile_panels(const Gemm<T> &gemm, std::size_t row, std::size_t first, std::size_t last) {
     for (; first + PANELS <= last; first += PANELS) tile<T, ROWS, PANELS, TRANSPOSED>(gemm, row, first);
@@ -152,8 +151,8 @@ void tile_of_height(int rows, const Gemm<T> &gemm, std::size_t row, std::size_t 
         tile_of_height<T, ROWS - 1, TRANSPOSED>(rows, gemm, row, first, last);
 }
 
-// result = start + the pieces, for the rows [row, end) and the panels [first, last), in tiles of even height.
-// A panel stays in the nearest cache while all rows pass it.
+// Compute the rows [row, end) and the panels [first, last) of a GEMM, in tiles of even height. A panel stays
+// in the first cache while all rows pass it.
 template <class T, bool TRANSPOSED = false>
 void run_gemm(const Gemm<T> &gemm, std::size_t row, std::size_t end, std::size_t first, std::size_t last) {
     if (row >= end) return;

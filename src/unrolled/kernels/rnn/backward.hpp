@@ -1,5 +1,5 @@
-// The loop over time, backward, once for every cell: one sweep that turns each step's gradients of the
-// state into those of its sums, and adds up the weights' gradients while these are still in the cache.
+// Backward pass: the loop over time, one for all cells. It computes each step's gradients of the
+// pre-activations, and accumulates the weights' gradients while these are still in the cache.
 #pragma once
 
 #include "rnn/weight_gradients.hpp"
@@ -14,10 +14,10 @@ class BackwardPass {
     using Scratch = BackwardScratch<T>;
     using Step = BackwardStep;
     static constexpr std::size_t kWide = kColumns<T>, kLanes = S::kLanes;
-    // Rows of steps whose products with their inputs are added up at once: fewer would read and write the
-    // weights' gradients more often, more would not stay in the cache.
+    // Rows of steps in one weight GEMM: fewer would read and write the weights' gradients more often, more
+    // would not stay in the cache.
     static constexpr std::size_t kRowsAtOnce = 128;
-    // Rows whose states are read twice while they are in the nearest cache: laid out, then turned.
+    // Rows whose states are read twice while they are in the first cache: packed, then run pointwise.
     static constexpr std::size_t kRowsTogether = 8;
 
 public:
@@ -114,7 +114,7 @@ private:
         return rows * (steps < problem_.steps ? steps : problem_.steps);
     }
 
-    // A weight as it stands, cut into `count` panels of columns, each member its part of them.
+    // Cut a weight into `count` panels of columns, each thread its share.
     void pack(const T *weight, std::size_t columns, std::size_t count, int thread, T *panels) const {
         const std::size_t depth = sizes_.gates * sizes_.units;
         const Range mine = share_of(count * depth, thread, partition_.threads);
@@ -125,7 +125,7 @@ private:
         }
     }
 
-    // Gradients of the last states, and zeros wherever something is added up or no step will write.
+    // Load the gradients of the final states; write zeros where gradients accumulate or no step will write.
     void begin(const Scratch &scratch, const RowSet &rows, Range blocks, int thread) const {
         const std::size_t H = sizes_.units, stride = rows.count * kWide;
         const auto lay = [&](const T *grad, std::size_t row, T *place) {
@@ -167,7 +167,7 @@ private:
         for (std::size_t i = 0; i < now.active; ++i) finish_state_gradient(scratch, rows, blocks, now, i);
     }
 
-    // The gradients of the sums through W_hh.
+    // GEMM of the pre-activations' gradients with W_hh.
     void state_gemm(const Scratch &scratch, const RowSet &rows, Range blocks, const Step &now) const {
         const std::size_t stride = rows.count * kWide, H = sizes_.units;
         Gemm<T> gemm{};
@@ -182,7 +182,7 @@ private:
         run_gemm(gemm, 0, now.active, 0, blocks.end - blocks.begin);
     }
 
-    // The product has come to row i's state before the step: through the mask, and not past a reset.
+    // Finish the gradient of row i's state before the step: through the mask, and not past a reset.
     void finish_state_gradient(const Scratch &scratch, const RowSet &rows, Range blocks, const Step &now,
                                std::size_t i) const {
         const std::size_t row = rows.order[i], H = sizes_.units, stride = rows.count * kWide;
@@ -204,14 +204,14 @@ private:
         }
     }
 
-    // The products over all rows of steps that are filled.
+    // Run the GEMMs over all rows of steps that are filled.
     void flush_gemms(const Scratch &scratch, Range blocks, int thread, std::size_t filled,
                      bool accumulates) const {
         if (weights_.is_needed()) weights_.add(scratch, blocks, filled, accumulates);
         if (gradients_.d_x.data) input_gemm(scratch, thread, filled);
     }
 
-    // The gradients of the sums through W_ih, in runs of sums that read the input.
+    // GEMM of the pre-activations' gradients with W_ih, in runs of gates that read the input.
     void input_gemm(const Scratch &scratch, int thread, std::size_t filled) const {
         const std::size_t block_rows = scratch.capacity * kWide, H = sizes_.units;
         const Range mine = share_of(sizes_.input_blocks, thread, partition_);

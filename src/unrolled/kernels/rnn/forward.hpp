@@ -1,7 +1,7 @@
-// The loop over time, forward, once for every cell.
+// Forward pass: the loop over time, one for all cells.
 //
-// A member of the team takes its rows through all steps alone; where the rows are too few or the weights too
-// large for that, all members take all rows, each its own units, and meet once a step.
+// Each thread runs its rows through all steps alone. Where the rows are too few or the weights too large for
+// that, all threads run all rows, each its own hidden units, and synchronise once a step.
 #pragma once
 
 #include "rnn/pointwise/forward.hpp"
@@ -25,7 +25,7 @@ public:
           pointwise_(pointwise),
           barrier_(barrier) {}
 
-    // Cut up the memory of the call; the answer is how many bytes that takes.
+    // Lay out the scratch buffers in `block`, which may be null; return the bytes needed.
     std::size_t layout_scratch(void *block) {
         ScratchArena arena(block);
         const std::size_t blocks = sizes_.unit_blocks;
@@ -85,7 +85,7 @@ private:
     std::size_t panel_ = 0;                  // elements of a panel: input's rows, then the state's
     Scratch scratch_[kMaxThreads];
 
-    // Few rows: all panels at once keep the registers busy. Many: as many as the nearest cache holds.
+    // With few rows, all panels at once keep the registers busy; with many, as many as the first cache holds.
     std::size_t blocks_at_once(std::size_t rows) const {
         constexpr std::size_t kBytes = 16 << 10;
         if (rows <= kTileRows || sizes_.has_norm) return sizes_.unit_blocks;
@@ -93,7 +93,7 @@ private:
         return one >= kBytes ? 1 : kBytes / one < sizes_.unit_blocks ? kBytes / one : sizes_.unit_blocks;
     }
 
-    // The weights as panels, each member its part of them.
+    // Pack the weights into panels, each thread its share.
     void pack(int thread) {
         const std::size_t H = sizes_.units, F = sizes_.inputs, blocks = sizes_.unit_blocks;
         const Range mine = share_of(sizes_.gates * blocks, thread, partition_.threads);
@@ -105,7 +105,7 @@ private:
         }
     }
 
-    // The sums start from the biases; with layer norm these come after it, and the sums start from zero.
+    // GEMMs start from the biases. With layer norm, biases come after the norm, and GEMMs start from zero.
     void init_bias() {
         const std::size_t H = sizes_.units, width = sizes_.unit_blocks * kWide;
         if (sizes_.has_norm) {
@@ -124,8 +124,8 @@ private:
         }
     }
 
-    // Row i's state before its first step, and its outputs beyond its last; a row without any step has its
-    // last state already.
+    // Initialise row i: its state before its first step, its outputs beyond its last one; and the final state
+    // of a row without steps.
     void begin(const Scratch &scratch, const RowSet &rows, Range blocks, std::size_t i) {
         const std::size_t H = sizes_.units, stride = rows.count * kWide, row = rows.order[i];
         const Outputs<T> &outputs = context_.outputs;
@@ -175,7 +175,8 @@ private:
         }
     }
 
-    // The sums of a step for some units; those of like make that lie beside one another in one product.
+    // The gate GEMMs of a step for a range of blocks. Where the range is whole, adjacent GEMMs with one
+    // source run as one.
     void gate_gemm(const Scratch &scratch, const RowSet &rows, Range some, const Step &now) {
         const std::size_t stride = rows.count * kWide, width = some.end - some.begin;
         const GateGemms &gemms = sizes_.gemms;

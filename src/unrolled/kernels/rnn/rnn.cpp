@@ -11,11 +11,11 @@ namespace unrolled {
 
 namespace {
 
-// Below this many floating-point operations for each member, waking it costs more than it saves.
+// Below this many floating-point operations a thread, waking it costs more than it saves.
 constexpr double kMinThreadWork = 1.5e6;
-// A step of a member must last this long for a meeting at its end to be cheap.
+// Operations a thread and step, from which on a barrier at the end of each step is cheap.
 constexpr double kMinStepWork = 2e5;
-// Weights beyond this do not stay in a member's cache, and every row alone would read them all again.
+// Weights beyond this do not stay in a thread's cache, and every row alone would read them all again.
 constexpr double kCacheBytes = 2 << 20;
 
 template <class T>
@@ -25,7 +25,7 @@ double step_work(const Problem<T> &problem) {
            static_cast<double>(problem.units + problem.inputs);
 }
 
-// A plan and the arrays it points into.
+// A partition and the arrays that it points into.
 class PartitionPlan {
 public:
     template <class T>
@@ -69,12 +69,12 @@ private:
         const bool too_few = problem.rows < static_cast<std::size_t>(2 * partition_.threads);
         const bool too_large = a_row / 2 * sizeof(T) > kCacheBytes;
         const double work_per_step = a_row * steps / static_cast<double>(problem.steps) / partition_.threads;
-        partition_.splits_units = (too_few || too_large) && !problem.gain_hh && work_per_step > kMinStepWork &&
-                                  blocks >= 2 * partition_.threads;
+        partition_.splits_units = (too_few || too_large) && !problem.gain_hh &&
+                                  work_per_step > kMinStepWork && blocks >= 2 * partition_.threads;
         if (!partition_.splits_units)
             partition_.threads = std::min(partition_.threads, static_cast<int>(problem.rows));
     }
-    // The longest rows go round, so that all members have about as many steps.
+    // Deal rows round by length, so that all threads have about as many steps.
     template <class F>
     void assign_rows(F length) {
         const int groups = partition_.splits_units ? 1 : partition_.threads;

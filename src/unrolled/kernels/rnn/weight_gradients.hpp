@@ -1,4 +1,4 @@
-// The gradients of the weights: products over many rows of steps at once, added up by each member.
+// Gradients of the weights: GEMMs over many rows of steps at once, accumulated by each thread.
 #pragma once
 
 #include "rnn/pointwise/backward.hpp"
@@ -26,8 +26,8 @@ public:
         scratch.d_weights = arena.allocate<T>(begin_of(sizes_.gemms.count));
     }
 
-    // Row i of a step as a row of the left operand: (h_{t-1}, 1, x_t). Whole vectors: what they write too
-    // much is written over, or lies in the space between rows.
+    // Pack row i of a step into a row of the left operand: (h_{t-1}, 1, x_t). Stores are whole vectors: what
+    // they write beyond the end is overwritten, or lies between rows.
     void pack_left_row(const Scratch &scratch, const RowSet &rows, const BackwardStep &now,
                        std::size_t i) const {
         const std::size_t H = sizes_.units, F = sizes_.inputs, row = rows.order[i];
@@ -45,7 +45,7 @@ public:
             S::store(left_x + f, load_units(x, f, F - f < kLanes ? F - f : kLanes));
     }
 
-    // d_weights = or += left^T d_sums over the rows of steps that are filled.
+    // d_weights = or += left^T d_preacts over the rows of steps that are filled.
     void add(const Scratch &scratch, Range blocks, std::size_t filled, bool accumulates) const {
         const std::size_t block_rows = scratch.capacity * kWide;
         for (int i_gemm = 0; i_gemm < sizes_.gemms.count; ++i_gemm) {
@@ -67,7 +67,7 @@ public:
         }
     }
 
-    // All members' sums into the gradients, each member some panels.
+    // Reduce all threads' d_weights into the gradients, each thread some panels.
     void reduce(const Scratch *scratches, int thread) const {
         const Range mine =
             share_of(sizes_.gemms.count * sizes_.unit_blocks, thread, context_.partition.threads);
@@ -90,12 +90,12 @@ private:
 
     std::size_t stride() const { return (width_ + kWide - 1) / kWide * kWide + kLanes; }
 
-    // The columns of the left operand that a sum reads.
+    // The columns of the left operand that a gate GEMM reads.
     Range columns_of(int i_gemm) const {
         const GemmSource source = sizes_.gemms.list[i_gemm].source;
         return {source == kInput ? sizes_.units : 0, source == kState ? sizes_.units + 1 : width_};
     }
-    // Where a sum's panels begin in d_weights; past the last sum, how much all of them take.
+    // Offset of a GEMM's panels in d_weights; beyond the last GEMM, the size of all of them.
     std::size_t begin_of(int i_gemm) const {
         std::size_t depth = 0;
         for (int before = 0; before < i_gemm; ++before)
@@ -127,7 +127,7 @@ private:
         if (source != kInput) copy_padded(ones, present, gradients_.d_bias_hh + row, present);
         if (source != kState) copy_padded(ones, present, gradients_.d_bias_ih + row, present);
     }
-    // `depth` rows of a panel into the first columns of rows of a weight.
+    // Transpose `depth` rows of a panel into `present` rows of a weight.
     static void spread(const T *panel, std::size_t depth, std::size_t present, T *weight) {
         constexpr std::size_t kStretch = 64 / sizeof(T);
         for (std::size_t k0 = 0; k0 < depth; k0 += kStretch)
@@ -136,7 +136,7 @@ private:
                     weight[c * depth + k] = panel[k * kWide + c];
     }
 
-    // Gain and shift of one norm: a sum's, whose shift is its bias, or after these the cell's.
+    // Reduce gain and shift of one norm: a GEMM's, whose shift is its bias; or, after these, the cell's.
     void reduce_norm(const Scratch *scratches, int i_gemm) const {
         const std::size_t H = sizes_.units;
         const bool is_cell = i_gemm == sizes_.gemms.count;

@@ -16,8 +16,8 @@ constexpr std::size_t kPage = 4096;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kMapped = std::size_t{4} << 20;  // from here on straight from the system
 
-// Sizes are rounded up to a power of two or to one of three steps between two of them, so that lengths
-// that differ from call to call meet in few sizes; at most a quarter is given in vain.
+// Round up to a power of two or to one of three steps between two of them, so that lengths that differ from
+// call to call share few sizes; at most a quarter is wasted.
 std::size_t rounded(std::size_t bytes) {
     if (bytes <= kPage) return kPage;
     if (bytes > SIZE_MAX / 2) throw std::bad_alloc();
@@ -25,7 +25,7 @@ std::size_t rounded(std::size_t bytes) {
     return (bytes + step - 1) / step * step;
 }
 
-// A mapping that begins on a huge page: one huge page too many, and what sticks out is cut off.
+// Map memory that begins on a huge page: map one huge page too many and unmap what sticks out.
 void *mapped(std::size_t bytes) {
     constexpr int kAccess = PROT_READ | PROT_WRITE, kKind = MAP_PRIVATE | MAP_ANONYMOUS;
     void *const found = mmap(nullptr, bytes + kHugePage, kAccess, kKind, -1, 0);
@@ -49,13 +49,13 @@ void free_block(void *block, std::size_t bytes) noexcept {
         operator delete(block, std::align_val_t{kAlignment});
 }
 
-// Written into the first bytes of a kept block, so that keeping one needs no memory and cannot fail.
+// Header in the first bytes of a cached block, so that caching one needs no memory and cannot fail.
 struct CachedBlock {
     CachedBlock *older;
     std::size_t bytes;
 };
 
-// The list of kept blocks lives as long as the process: threads may give back to its last moment.
+// The list lives as long as the process: threads may return buffers to its last moment.
 constinit std::mutex mutex;
 constinit CachedBlock *newest = nullptr;
 constinit std::size_t n_cached_bytes = 0;
@@ -66,7 +66,7 @@ void unlock() { mutex.unlock(); }
 
 [[maybe_unused]] const int registered = pthread_atfork(lock, unlock, unlock);
 
-// The newest kept block of just this size, or null.
+// Take the newest cached block of exactly this size, or null.
 void *take_cached(std::size_t bytes) {
     const std::lock_guard lock(mutex);
     for (CachedBlock **place = &newest; *place != nullptr; place = &(*place)->older) {
@@ -79,7 +79,7 @@ void *take_cached(std::size_t bytes) {
     return nullptr;
 }
 
-// Cut from the list, and return, the blocks that are too old to stay within `limit` bytes.
+// Remove from the list, and return, the blocks that are too old to stay within `limit` bytes.
 CachedBlock *evict(std::size_t limit) {
     std::size_t horizontal_sum = 0;
     CachedBlock **place = &newest;

@@ -17,7 +17,7 @@ extern const KernelTable kernels;
 }
 #endif
 
-// Each line asks for the features that CMakeLists.txt compiles that table with.
+// Each condition names the features that CMakeLists.txt compiles that table with.
 std::vector<const KernelTable *> runnable() {
     std::vector<const KernelTable *> tables{&baseline::kernels};
 #ifdef UNROLLED_X86

@@ -1,4 +1,4 @@
-// The kernels of one instruction set as a table, and the choice among tables at run time.
+// Dispatch: the kernels of one instruction set as a table, and the selection of a table at run time.
 #pragma once
 
 #include <cstddef>
@@ -28,13 +28,13 @@ struct KernelTable {
     void (*sigmoid_double)(const double *in, double *out, std::size_t n);
 };
 
-// Tables that were compiled in and that this processor can run, the plainest first.
+// Tables that this processor can run, the plainest first.
 std::vector<const KernelTable *> runnable();
 
-// The table in use: at first the last of runnable().
+// The selected table: at first the last of runnable().
 const KernelTable &selected();
 
-// Use the table of that name; false if this processor cannot run it.
+// Select the table of that name; false if this processor cannot run it.
 bool select(const char *name);
 
 }  // namespace unrolled

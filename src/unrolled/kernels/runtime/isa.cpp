@@ -1,4 +1,4 @@
-// Compiled once for each instruction set: CMakeLists.txt gives the flags and UNROLLED_ISA.
+// The kernel table of one instruction set. CMakeLists.txt compiles this file for each, with UNROLLED_ISA.
 #include "gemm/matmul.hpp"
 #include "rnn/rnn.hpp"
 #include "runtime/dispatch.hpp"

@@ -1,8 +1,8 @@
-// A team runs on the threads of the OpenMP runtime that is in the process already, torch's, where there
-// is one. After each of its parallel operators torch's threads stay awake for some ten milliseconds, and
-// beside them, on as many processors, threads of our own would get half of each: measured on two cores,
-// 100 steps of 1 us took 0.18 ms on torch's threads and 1.5 ms on our own. Nothing is linked: the runtime is
-// looked for by name, and a pool of our own serves where it is absent or would not give enough threads.
+// Tasks run on the threads of the OpenMP runtime that is in the process already, torch's, where there is one.
+// After each parallel operator torch's threads stay awake for some ten milliseconds; threads of a second pool
+// would share the processors with them: measured on two cores, 100 steps of 1 us took 0.18 ms on torch's
+// threads and 1.5 ms on a pool of our own. Nothing is linked: the runtime is looked up by name, and our own
+// pool serves where it is absent or would not give enough threads.
 #include "runtime/thread_pool.hpp"
 
 #include <dlfcn.h>
@@ -25,11 +25,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A thread that waits first pauses: the one it waits for, if it runs, is a few microseconds behind.
+// A waiting thread first pauses: the one it waits for, if it runs, is a few microseconds behind.
 constexpr std::chrono::microseconds kPause{5};
-// Then it yields, because the one it waits for may stand in its place; with nobody there a yield costs
-// a fraction of a microsecond. Then it sleeps, and the next call pays 15 to 50 us for waking it: so it stays
-// awake about twice as long as that, which is also what Python does between the calls of a short loop.
+// Then it yields, because the one it waits for may need its processor; otherwise a yield costs a fraction of
+// a microsecond. Then it sleeps, and the next call pays 15 to 50 us for waking it: so it stays awake about
+// twice as long as that, which is also the time of Python between the calls of a short loop.
 constexpr std::chrono::microseconds kYield{100};
 
 void pause() {
@@ -40,7 +40,7 @@ void pause() {
 #endif
 }
 
-// Return once `value` is no longer `old`; whoever changes it calls notify.
+// Wait until `value` is no longer `old`; whoever changes it calls notify.
 template <class T>
 void wait_while(std::atomic<T> &value, T old) {
     const auto changed = [&] { return value.load(std::memory_order_acquire) != old; };
@@ -68,9 +68,9 @@ struct Task {
 
 enum class Job { none, posted };
 
-// Move the thread that calls elsewhere, once. A system may wake a thread where its waker runs and leave it
-// there: two that yield to one another then share one processor while the next stands idle (seen for a
-// second on a virtual machine: a meeting cost 5.8 us instead of 0.2).
+// Move the calling thread to another processor, once. A system may wake a thread where its waker runs and
+// leave it there: two that yield to one another then share one processor while the next is idle (seen for a
+// second on a virtual machine: a barrier took 5.8 us instead of 0.2).
 void leave_processor(int processor) {
     cpu_set_t allowed;
     if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
@@ -79,21 +79,21 @@ void leave_processor(int processor) {
     if (sched_setaffinity(0, sizeof others, &others) == 0) sched_setaffinity(0, sizeof allowed, &allowed);
 }
 
-// A thread of our own and what it is to run. It never ends, so that a Worker is never freed.
+// A thread of the pool and its task. It never ends, so a Worker is never freed.
 struct Worker {
-    std::atomic<Job> context{Job::none};
+    std::atomic<Job> job{Job::none};
     Task task;
     int thread = 0;
-    Worker *next = nullptr;  // among the idle ones or in a team
+    Worker *next = nullptr;  // among the idle workers or those of a task
 
     void set_job(Job now) {
-        context.store(now);  // sequentially consistent: notify looks for sleepers only after it
-        context.notify_one();
+        job.store(now);  // sequentially consistent: notify looks for sleepers only after it
+        job.notify_one();
     }
 
     void serve() noexcept {
         for (;;) {
-            wait_while(context, Job::none);
+            wait_while(job, Job::none);
             if (sched_getcpu() == task.processor) leave_processor(task.processor);
             task.body(task.argument, thread);
             set_job(Job::none);
@@ -107,7 +107,7 @@ Worker *start_worker() {
     return worker.release();
 }
 
-// What is called of the OpenMP runtime: GCC's and LLVM's both have these names.
+// Functions of the OpenMP runtime; GCC's and LLVM's both have these names.
 struct OpenMP {
     using Parallel = void (*)(void (*)(void *), void *, unsigned threads, unsigned flags);
     using Number = int (*)();
@@ -122,7 +122,7 @@ struct OpenMP {
     }
 };
 
-// A task on the threads of OpenMP, each of which calls run().
+// A task on OpenMP's threads, each of which calls run().
 struct OpenMPTask {
     const Task &task;
     const OpenMP &openmp;
@@ -141,7 +141,7 @@ class Pool {
 public:
     explicit Pool(bool with_openmp) : has_searched_(!with_openmp) {}
 
-    // Callers go in the order they came, each as soon as its members have a processor each.
+    // Admit callers in the order of their calls, each as soon as its threads have a processor each.
     void enter(int threads) {
         std::unique_lock lock(mutex_);
         const auto ticket = tickets_++;
@@ -160,8 +160,8 @@ public:
         turn_.notify_all();
     }
 
-    // Whether the task ran: not where there is no OpenMP, nor where it gives fewer threads than members.
-    // It is asked for the number it was set to: asked for fewer it would end those beyond.
+    // Run a task on OpenMP's threads; false where there is no OpenMP or it has fewer threads than the task.
+    // It is asked for the number it was set to: asked for fewer, it would end the others.
     bool run_with_openmp(const Task &task) {
         if (openmp_.parallel == nullptr) return false;
         OpenMPTask task_on_openmp{task, openmp_};
@@ -170,46 +170,46 @@ public:
     }
 
     void run_with_workers(const Task &task) {
-        Worker *const team = acquire_workers(task.threads);
+        Worker *const workers = acquire_workers(task.threads);
         int thread = 1;
-        for (Worker *worker = team; worker != nullptr; worker = worker->next) {
+        for (Worker *worker = workers; worker != nullptr; worker = worker->next) {
             worker->task = task;
             worker->thread = thread++;
             worker->set_job(Job::posted);
         }
         task.body(task.argument, 0);
-        for (Worker *worker = team; worker != nullptr; worker = worker->next)
-            wait_while(worker->context, Job::posted);
+        for (Worker *worker = workers; worker != nullptr; worker = worker->next)
+            wait_while(worker->job, Job::posted);
         const std::lock_guard lock(mutex_);
-        return_workers(team);
+        return_workers(workers);
     }
 
 private:
     Worker *acquire_workers(int threads) {
         const std::lock_guard lock(mutex_);
-        Worker *team = nullptr;
+        Worker *workers = nullptr;
         try {
             for (int thread = 1; thread < threads; ++thread) {
                 Worker *const worker = idle_ != nullptr ? idle_ : start_worker();
                 idle_ = worker->next;
-                worker->next = team;
-                team = worker;
+                worker->next = workers;
+                workers = worker;
             }
         } catch (const std::exception &error) {
-            return_workers(team);
-            throw std::runtime_error("run_team: the system refused to start one of " +
+            return_workers(workers);
+            throw std::runtime_error("run_threads: the system refused to start one of " +
                                      std::to_string(threads) + " threads (" + error.what() +
                                      "). Ask for fewer threads or raise the limit of processes (ulimit -u).");
         }
-        return team;
+        return workers;
     }
 
-    // Restores the order they were taken in: a worker runs the same member call after call, and finds
-    // that member's share of the weights in its cache.
-    void return_workers(Worker *team) {
-        while (team != nullptr) {
-            Worker *const worker = team;
-            team = worker->next;
+    // Restores the order they were acquired in: a worker runs the same share call after call, and finds its
+    // weights in its cache.
+    void return_workers(Worker *workers) {
+        while (workers != nullptr) {
+            Worker *const worker = workers;
+            workers = worker->next;
             worker->next = idle_;
             idle_ = worker;
         }
@@ -218,17 +218,17 @@ private:
     std::mutex mutex_;
     std::condition_variable turn_;
     const int processors_ = static_cast<int>(std::thread::hardware_concurrency());
-    int running_ = 0;  // members of the teams that run now
+    int running_ = 0;  // threads of the tasks that run now
     std::uint64_t tickets_ = 0, served_ = 0;
     bool has_searched_;  // whether OpenMP was looked for
     OpenMP openmp_;
     Worker *idle_ = nullptr;
 };
 
-// The pool is never destroyed: its threads, and callers in threads that outlive main, use it to the
-// last moment of the process. In the child of a fork only the thread that forked lives, and the mutex may
-// be held by one that is gone: so the child begins with a new pool in the same place, and without OpenMP,
-// whose runtime waits for ever in a child for the threads of its parent.
+// The pool is never destroyed: its threads, and callers in threads that outlive main, use it to the last
+// moment of the process. In the child of a fork only the forking thread lives, and the mutex may be locked by
+// another: so the child starts a new pool in the same place, without OpenMP, whose runtime would wait for
+// ever for the threads of the parent.
 alignas(Pool) unsigned char place[sizeof(Pool)];
 Pool *pool = nullptr;
 

@@ -1,5 +1,5 @@
-// The nonlinearities of the RNN: each on a vector, and its derivative from what forward saved, which is
-// the output, or for prelu the input. At a bend the derivative is torch's.
+// Activations of the RNN on vectors, and their derivatives from what forward saved: the output, or for prelu
+// the input. At a kink the derivative is torch's.
 #pragma once
 
 #include "simd/math.hpp"
@@ -76,13 +76,13 @@ struct Hardtanh {
     static Vec derivative(Vec output) { return S::abs(output) < T{1} ? S::splat(T{1}) : Vec{}; }
 };
 
-// Whether the derivative wants the input; else it wants the output.
+// Whether the derivative needs the input; else it needs the output.
 template <class Activation>
 inline constexpr bool kSavesInput = false;
 template <class T>
 inline constexpr bool kSavesInput<Prelu<T>> = true;
 
-// Calls f with the activation of this index, 0 to 8: the order of nn.RNN's names.
+// Call f with the activation of this index, 0 to 8: the order of nn.RNN's names.
 template <class T, class F>
 decltype(auto) with_activation(int index, T slope, F &&f) {
     switch (index) {

@@ -81,7 +81,7 @@ typename Simd<T>::Vec every_second(typename Simd<T>::Vec r2) {
         return Simd<T>::splat(kTerm);
 }
 
-// `precise` where e^(k y) itself is wanted; beside 1, the error of one ln 2 is nothing.
+// `precise` where e^(k y) itself is the result; beside 1, the error of one ln 2 vanishes.
 template <class T, int k, int lift, bool precise>
 Reduced<T> reduce(typename Simd<T>::Vec y) {
     using E = Exp<T>;

@@ -1,12 +1,12 @@
-// Which units a zoneout keeps: a pure function of a 32-bit seed and of where the unit stands, so that no
-// mask is stored and backward, reference and any order of work see the same one.
+// Random masks of zoneout: a pure function of a 32-bit seed and of the unit's position, so that no mask is
+// stored, and backward, the reference and any order of work have the same one.
 #pragma once
 
 #include "simd/vec.hpp"
 
 namespace unrolled::UNROLLED_ISA {
 
-// Mixes 32 bits, scalars or lanes, so that each bit of the answer depends on all of x.
+// Hash 32 bits, of scalars or lanes, so that each bit of the result depends on all of x.
 template <class Word>
 Word hash_bits(Word x) {
     x ^= x >> 16;
@@ -17,14 +17,14 @@ Word hash_bits(Word x) {
     return x;
 }
 
-// One row of the batch at one step: `part` 0 for h and 1 for c.
+// Key of one row of the batch at one step: `part` 0 for h and 1 for c.
 inline std::uint32_t zoneout_key(std::uint32_t seed, std::uint32_t part, std::uint32_t t, std::uint32_t b) {
     return hash_bits<std::uint32_t>(hash_bits<std::uint32_t>(hash_bits<std::uint32_t>(seed + part) + t) + b);
 }
 
-// All ones in the lane of each unit u = first_unit + lane that keeps its old state:
-// (mix(key + u * 0x9E3779B9) >> 8) < threshold, threshold = floor(rate * 2^24). A double's lane holds two
-// equal words of 32 bits, whose answers together fill it.
+// All ones in the lane of each unit u = first_unit + lane that keeps its old state: (hash_bits(key + u *
+// 0x9E3779B9) >> 8) < threshold, threshold = floor(rate * 2^24). A double's lane holds two equal words of 32
+// bits, whose results together fill it.
 template <class T>
 typename Simd<T>::Bits zoneout_mask(std::uint32_t key, std::uint32_t first_unit, std::uint32_t threshold) {
     using Words = typename Simd<float>::Bits;

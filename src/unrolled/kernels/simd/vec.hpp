@@ -65,8 +65,8 @@ struct Simd {
     }
     static void store(T *to, Vec v) { __builtin_memcpy(to, &v, sizeof v); }
 
-    // Past the caches, to a place on a line of its own: for what is read long after, and would first be
-    // fetched only to be written over. end_streams() comes before another thread reads it.
+    // Store past the caches, to an aligned address: for data that is read long after, and whose line would be
+    // fetched only to be overwritten. end_streams() must come before another thread reads it.
     static void stream(T *to, Vec v) {
 #if defined(__AVX512F__)
         if constexpr (kIsFloat)
@@ -88,7 +88,8 @@ struct Simd {
 #endif
     }
 
-    // The first `count` lanes, 0 <= count <= kLanes, and no memory beyond them; the other lanes are zero.
+    // Load the first `count` lanes, 0 <= count <= kLanes, and no memory beyond them; the other lanes are
+    // zero.
     static Vec load(const T *from, std::size_t count) {
 #if defined(__AVX512F__)
         if constexpr (kIsFloat)
@@ -150,8 +151,8 @@ private:
 #endif
 };
 
-// out[i] = f(in[i]); `out` may be `in`. The last, shorter piece goes through the same instructions as
-// all others, so that a value does not depend on where it stands or how many stand beside it.
+// out[i] = f(in[i]); `out` may be `in`. The last, shorter piece goes through the same instructions as all
+// others, so that a value depends neither on its position nor on the number of values.
 template <class T, class F>
 void map(const T *in, T *out, std::size_t n, F f) {
     using S = Simd<T>;

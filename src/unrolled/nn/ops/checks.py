@@ -13,77 +13,106 @@ from unrolled.nn.ops import torch_internals
 
 
 def check_lengths(name: str, lengths: Any, B: int, T: int, *, is_batched: bool = True) -> Tensor:
-    """`lengths` as int64 (B,) if they are whole numbers from 0 to T, else an error that names the row."""
-    found = _tensor(f"{name} lengths", lengths)
+    """Validate and convert `lengths`.
+
+    Args:
+        name: of the caller, for the error.
+        lengths: a list, array or tensor of whole numbers.
+        B: rows.
+        T: the largest length.
+        is_batched: whether the input has a batch axis; without one, `lengths` is a single number.
+
+    Returns:
+        (B,) int64.
+
+    Raises:
+        ArgumentError: they are no whole numbers, not B, or not from 0 to T; under torch.compile, where
+            tensors have no values, the range is not checked.
+    """
+    tensor = _tensor(f"{name} lengths", lengths)
     is_compiling = torch.compiler.is_compiling()
-    if not is_compiling and torch_internals.is_batched(found):
+    if not is_compiling and torch_internals.is_batched(tensor):
         raise ArgumentError(
             f"{name} lengths: vmap cannot map over them. Let the layer's batch axis hold the rows."
         )
-    if found.is_meta:
+    if tensor.is_meta:
         raise ArgumentError(f"{name} lengths: expected numbers, got a tensor on meta, where there are none.")
-    is_whole = not (found.is_floating_point() or found.is_complex() or found.dtype == torch.bool)
-    if not is_whole and found.numel() > 0:  # an empty list says nothing of its dtype
+    is_whole = not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
+    if not is_whole and tensor.numel() > 0:  # an empty list says nothing of its dtype
         raise ArgumentError(
-            f"{name} lengths: expected whole numbers, got {found.dtype}. Convert with .long()."
+            f"{name} lengths: expected whole numbers, got {tensor.dtype}. Convert with .long()."
         )
-    if found.shape != ((B,) if is_batched else ()):
-        wanted = f"{B} numbers, one a row" if is_batched else "one number, as the input has no batch axis"
-        raise ArgumentError(f"{name} lengths: expected {wanted}; got shape {tuple(found.shape)}.")
-    found = found.reshape(B).long()
+    if tensor.shape != ((B,) if is_batched else ()):
+        expected = f"{B} numbers, one a row" if is_batched else "one number, as the input has no batch axis"
+        raise ArgumentError(f"{name} lengths: expected {expected}; got shape {tuple(tensor.shape)}.")
+    tensor = tensor.reshape(B).long()
     if is_compiling:
-        return found
-    outside = (found < 0) | (found > T)
+        return tensor
+    outside = (tensor < 0) | (tensor > T)
     if bool(outside.any()):
         row = int(outside.nonzero()[0])
         raise ArgumentError(
-            f"{name} lengths: each must be from 0 to T={T}; got {int(found[row])} in row {row}."
+            f"{name} lengths: each must be from 0 to T={T}; got {int(tensor[row])} in row {row}."
             " Pad the input to the longest row, or cut the length."
         )
-    return found
+    return tensor
 
 
 def check_resets(name: str, resets: Any, B: int, T: int, *, is_batched: bool = True) -> Tensor:
-    """`resets` as bool (B, T) if that is what they are."""
-    found = _tensor(f"{name} resets", resets)
-    if found.dtype != torch.bool:
-        raise ArgumentError(f"{name} resets: expected bool, got {found.dtype}. Convert with .bool().")
-    wanted = (B, T) if is_batched else (T,)
-    if found.shape != wanted:
+    """Validate and convert `resets`.
+
+    Args:
+        name: of the caller, for the error.
+        resets: a list, array or tensor of bool: (B, T), or (T,) without a batch axis.
+        B: rows.
+        T: steps.
+        is_batched: whether the input has a batch axis.
+
+    Returns:
+        (B, T) bool.
+
+    Raises:
+        ArgumentError: the dtype is not bool, or the shape is another.
+    """
+    tensor = _tensor(f"{name} resets", resets)
+    if tensor.dtype != torch.bool:
+        raise ArgumentError(f"{name} resets: expected bool, got {tensor.dtype}. Convert with .bool().")
+    expected = (B, T) if is_batched else (T,)
+    if tensor.shape != expected:
         axes = "(B, T), whatever batch_first says" if is_batched else "(T,)"
-        got = tuple(found.shape)
-        raise ArgumentError(f"{name} resets: expected shape {wanted}, which is {axes}; got {got}.")
-    return found.reshape(B, T)
+        got = tuple(tensor.shape)
+        raise ArgumentError(f"{name} resets: expected shape {expected}, which is {axes}; got {got}.")
+    return tensor.reshape(B, T)
 
 
-def check_dense(name: str, found: Tensor) -> None:
+def check_dense(name: str, tensor: Tensor) -> None:
     """Refuse nested and sparse tensors, which have no plain axes."""
-    if found.is_nested:
+    if tensor.is_nested:
         raise ArgumentError(
             f"{name}: expected a dense tensor, got a nested one. Pad it with"
             " torch.nested.to_padded_tensor(x, 0.0), and give lengths=."
         )
-    if found.layout != torch.strided:
+    if tensor.layout != torch.strided:
         raise ArgumentError(
-            f"{name}: expected a dense tensor, got {found.layout}. Convert it with .to_dense()."
+            f"{name}: expected a dense tensor, got {tensor.layout}. Convert it with .to_dense()."
         )
 
 
-def _tensor(name: str, found: Any) -> Tensor:
-    """A list or array as a tensor; a tensor as it is."""
-    if isinstance(found, Tensor):
-        check_dense(name, found)
-        return found
+def _tensor(name: str, value: Any) -> Tensor:
+    """Convert a list or array to a tensor; return a tensor as it is."""
+    if isinstance(value, Tensor):
+        check_dense(name, value)
+        return value
     try:
-        return torch.tensor(found, device="cpu")  # a copy: as_tensor warns of arrays that cannot be written
+        return torch.tensor(value, device="cpu")  # a copy: as_tensor warns of arrays that cannot be written
     except (TypeError, ValueError, RuntimeError) as fault:
         raise ArgumentError(
-            f"{name}: expected a list, array or tensor of numbers; got {describe_type(found)}."
+            f"{name}: expected a list, array or tensor of numbers; got {describe_type(value)}."
         ) from fault
 
 
-def describe_type(found: Any) -> str:
+def describe_type(value: Any) -> str:
     """Name the type of a value for an error sentence; a tuple or list with its length."""
-    if isinstance(found, tuple | list):
-        return f"a {type(found).__name__} of {len(found)}"
-    return type(found).__name__
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    return type(value).__name__

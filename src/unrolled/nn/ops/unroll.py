@@ -1,7 +1,7 @@
-"""The only loop that steps a cell: lengths, resets, directions and stacks, once, for every cell.
+"""Reference `unroll`: the one loop over time, with lengths, resets, directions and stacks, for every cell.
 
-This is the reference path: plain torch operations, differentiable any number of times, mapped by
-`torch.func`. It is what every faster path is tested against.
+It consists of plain torch operations, differentiable any number of times and mapped by `torch.func`. Every
+faster path is tested against it.
 
 Shapes: T steps, B rows, F inputs; time-major.
 """
@@ -36,36 +36,36 @@ def unroll(
     dropped: Tensor | None = None,
     zoneout: Zoneout | None = None,
 ) -> tuple[Tensor, S]:
-    """Run a cell over its inputs and hand back every output and the state it ends in.
+    """Run a cell over its inputs; return every output and the final state.
 
         state_t = step(x_t, state_{t-1}, weights),  output_t = output(state_t)
 
     Args:
-        cell: what to run; see `Cell`.
+        cell: see `Cell`.
         inputs: (T, B, F).
-        weights: whatever the cell's step takes.
-        state: where to start, each part (B, ...); the cell's initial state if None.
-        lengths: (B,) whole numbers from 0 to T in any order: the steps each row has. What lies
-            beyond them is never read, be it NaN, and gets no gradient. None: every row has T.
+        weights: those that the cell's step takes.
+        state: the initial state, each part (B, ...); None for the cell's own.
+        lengths: (B,) whole numbers from 0 to T in any order: the steps of each row. Inputs beyond
+            them are never read, be they NaN, and get no gradient. None: every row has T.
         resets: (B, T) bool. Where true, the row's step t begins a new segment: running forward, the
             state is the initial one before step t; in reverse it is the initial one before step
             t - 1, so that no segment sees another whichever way it is read. A reset at step 0
             therefore makes no difference in reverse, and one beyond a row's length none at all.
         reverse: run from each row's own last step to step 0.
-        dropped: (B, H), recurrent dropout: what multiplies h_{t-1} where it enters the recurrent
-            weights, at every step the same; 0 where a unit is dropped. The cell's step takes it as
+        dropped: (B, H), recurrent dropout: the mask that multiplies h_{t-1} where it enters the recurrent
+            weights, equal at every step; 0 where a unit is dropped. The cell's step takes it as
             `dropped`.
-        zoneout: how much of its state each step holds on to.
+        zoneout: rates and seed of the units that keep their state at a step.
 
     Returns:
         The outputs (T, B, outputs), zero beyond each row's length, at the place of the input they
         belong to; and the state after each row's last step (step 0 in reverse).
 
     Raises:
-        ArgumentError: `inputs`, `lengths` or `resets` have the wrong shape, dtype or range; the cell
-            knows no recurrent dropout; `zoneout` has not one rate for each part of the state.
+        ArgumentError: `inputs`, `lengths` or `resets` have the wrong shape, dtype or range; the cell's step
+            takes no `dropped`; `zoneout` has not one rate for each part of the state.
 
-    With T = 0, or for a row of length 0, the state comes back as it was given.
+    With T = 0, or for a row of length 0, the initial state is returned.
 
     Source: recurrent dropout is Gal and Ghahramani (2016), eq. 7, with one mask for all gates and
     none on the inputs; zoneout is described in `Zoneout`.
@@ -100,7 +100,7 @@ def _loop(
     initial: S, valid: Tensor | None, starts: Tensor | None, reverse: bool,
     hold: Callable[[int, S, S], S] | None,
 ) -> tuple[Tensor, S]:  # fmt: skip
-    """Step through time; a row that is not valid at a step keeps its state."""
+    """Step through time; a row keeps its state at steps beyond its length."""
     xs = inputs.unbind(0)  # one autograd node for all steps; indexing would cost T of full size
     outputs = []
     for t in reversed(range(len(xs))) if reverse else range(len(xs)):
@@ -117,7 +117,7 @@ def _loop(
 
 
 def _stepper(cell: Cell[S, W], weights: W, dropped: Tensor | None) -> Callable[[Tensor, S], S]:
-    """The cell's step with its weights, and with its mask where there is one."""
+    """Bind the cell's step to its weights, and to its mask if there is one."""
     if dropped is None:
         return partial(_step, cell, weights)
     if "dropped" not in inspect.signature(cell.step).parameters:
@@ -135,7 +135,7 @@ def _step(cell: Any, weights: Any, x: Tensor, state: S, **more: Tensor) -> S:
 
 
 def _holder(zoneout: Zoneout | None, initial: S, inputs: Tensor) -> Callable[[int, S, S], S] | None:
-    """What zoneout makes of the state before step t and of the one that the step gave."""
+    """Return the function of t, the state before step t and the one after it that zoneout makes of both."""
     if zoneout is None:
         return None
     T, parts = len(inputs), tuple(initial)
@@ -153,19 +153,19 @@ def _holder(zoneout: Zoneout | None, initial: S, inputs: Tensor) -> Callable[[in
 
 
 def _mean(rates: Sequence[float], t: int, before: S, after: S) -> S:  # noqa: ARG001 (every step alike)
-    """Zoneout at inference: each part is the mean of what it would be."""
+    """Zoneout at inference: each part is the mean of its possible values."""
     pairs = zip(rates, before, after, strict=True)
     return after._make(rate * old + (1 - rate) * new for rate, old, new in pairs)
 
 
 def _keep(masks: Sequence[Tensor], t: int, before: S, after: S) -> S:
-    """Zoneout in training: the units whose mask is true at step t keep what they had."""
+    """Zoneout in training: units whose mask is true at step t keep their old value."""
     triples = zip(masks, before, after, strict=True)
     return after._make(torch.where(mask[t], old, new) for mask, old, new in triples)
 
 
 def _segment_starts(resets: Tensor, valid: Tensor | None, reverse: bool) -> Tensor:
-    """(T, B) true where the state is set back before the step, in the direction of travel."""
+    """Return (T, B), true where the state is reset before the step, in the direction of travel."""
     starts = resets.T if valid is None else resets.T & valid
     if not reverse:
         return starts
@@ -173,12 +173,12 @@ def _segment_starts(resets: Tensor, valid: Tensor | None, reverse: bool) -> Tens
 
 
 def _widen(mask: Tensor, like: Tensor) -> Tensor:
-    """The mask with axes of size 1 after its own, so that it broadcasts against `like`."""
+    """Append axes of size 1 to the mask, so that it broadcasts against `like`."""
     return mask.reshape(mask.shape + (1,) * (like.ndim - mask.ndim))
 
 
 def _choose(mask: Tensor, yes: S, no: S) -> S:
-    """A state whose rows come from `yes` where the mask (B,) is true, else from `no`."""
+    """Take the rows of a state from `yes` where the mask (B,) is true, else from `no`."""
     return yes._make(torch.where(_widen(mask, a), a, b) for a, b in zip(yes, no, strict=True))
 
 
@@ -199,26 +199,26 @@ def unroll_stack(
     """Run layers on top of one another, each in one direction or in both.
 
     Args:
-        cell: what to run in each of them.
+        cell: of every layer and direction.
         inputs: (T, B, F).
         weights: one a layer and direction; two directions make a layer bidirectional, and the
             outputs of the second, in reverse, follow those of the first on the last axis.
-        states: where to start, one a layer and direction.
+        states: initial states, one a layer and direction.
         lengths: as for `unroll`.
         resets: as for `unroll`.
         dropout: the share of each layer's outputs that the next layer does not see, in [0, 1]; the
-            others grow by 1 / (1 - dropout). The last layer's outputs are left alone.
+            others are multiplied by 1 / (1 - dropout). The last layer's outputs are unchanged.
         recurrent_dropout: the share of the units of h_{t-1} that the recurrent weights do not see, in
-            [0, 1]: the same at every step, drawn for each row, layer and direction; the others grow
-            by 1 / (1 - recurrent_dropout).
+            [0, 1]: the same at every step, drawn for each row, layer and direction; the others are
+            multiplied by 1 / (1 - recurrent_dropout).
         zoneout: the probability, for each part of the state, that a unit keeps its value at a step.
         training: false at inference: nothing is dropped, and zoneout takes its mean. True: masks and
             seeds come from torch's generator, so that `torch.manual_seed` repeats them.
-        run: what runs one layer in one direction: `unroll`, or what has its signature and meaning.
+        run: runs one layer in one direction: `unroll`, or a function with its signature and meaning.
 
     Returns:
-        The last layer's outputs (T, B, directions * outputs), and the states that each layer and
-        direction ends in.
+        The last layer's outputs (T, B, directions * outputs), and the final state of each layer and
+        direction.
 
     Raises:
         ArgumentError: as for `unroll`.
@@ -234,7 +234,7 @@ def unroll_stack(
     for k, layer in enumerate(weights):
         if k > 0 and training and dropout > 0:
             inputs = F.dropout(inputs, dropout)
-        ran = [
+        results = [
             run(
                 cell, inputs, w, None if states is None else states[k][d],
                 lengths=lengths, resets=resets, reverse=d == 1,
@@ -243,13 +243,13 @@ def unroll_stack(
             )
             for d, w in enumerate(layer)
         ]  # fmt: skip
-        inputs = ran[0][0] if len(ran) == 1 else torch.cat([output for output, _ in ran], dim=-1)
-        finals.append([final for _, final in ran])
+        inputs = results[0][0] if len(results) == 1 else torch.cat([output for output, _ in results], dim=-1)
+        finals.append([final for _, final in results])
     return inputs, finals
 
 
 def _draw_mask(cell: Cell[S, W], weights: W, batch: int, rate: float) -> Tensor | None:
-    """0 for the units that are dropped, 1 / (1 - rate) for the others: (B, H); None where none is."""
+    """Draw (B, H): 0 for dropped units, 1 / (1 - rate) for the others; None at rate 0."""
     if rate == 0:
         return None
     h, *_ = cell.initial_state(batch, weights)
@@ -257,5 +257,5 @@ def _draw_mask(cell: Cell[S, W], weights: W, batch: int, rate: float) -> Tensor 
 
 
 def _draw_seed() -> Tensor:
-    """A whole number of 32 bits; a tensor, because a number would break a graph under torch.compile."""
+    """Draw a seed of 32 bits, as a tensor: a number would break the graph under torch.compile."""
     return torch.randint(2**32, (), device="cpu")  # not on a default device: the kernels read it here
