@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
-_REFUSED = 2  # what was asked for cannot be done
+_REFUSED = 2  # exit status of a usage or data error
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count it
 
 try:
@@ -49,8 +49,8 @@ app.command("classify")(classify.classify_command)
 app.command("probe")(probe.probe_command)
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(is_given: bool) -> None:
+    if is_given:
         print(f"unrolled {__version__}")
         raise typer.Exit
 
@@ -106,7 +106,7 @@ def _run(arguments: list[str] | None) -> int:
             # not standalone, where the parser prints its own three lines
             status = app(args=arguments, prog_name="unrolled", standalone_mode=False)
         finally:
-            sys.stdout.flush()  # here, where what goes wrong can be told
+            sys.stdout.flush()  # here, where an error can still be reported
     except _UsageError as fault:
         return _refuse(usage_sentence(fault, sys.argv[1:] if arguments is None else arguments))
     except ArgumentError as fault:

@@ -1,4 +1,4 @@
-"""The whole story of one forecast: data, model, what comes next, and what that was worth in the past."""
+"""Forecast with its data, model and backtest, for the screen, for JSON and for the report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ORIGINS = 24  # of the page's backtest, where the series is long enough
 
 @dataclass(frozen=True, eq=False)
 class ForecastReport:
-    """Everything that the page tells.
+    """Forecast of a fitted model, with what the report needs.
 
     Args:
         series: the data.
@@ -44,7 +44,7 @@ class ForecastReport:
     levels: Sequence[float]
 
     def forecast(self, *, log_axis: bool = False) -> Forecast:
-        """What comes next, each series beside its own past."""
+        """Collect the forecast of each series beside its past."""
         horizon, cell = len(self.frame) // len(self.series), self.model.cell
         forecasts = []
         for k, (one, length) in enumerate(zip(self.series, self.series.observed, strict=True)):
@@ -66,7 +66,7 @@ class ForecastReport:
         return Forecast(cell, tuple(forecasts), self.series.freq, log_axis)
 
     def backtest(self) -> tuple[BacktestResult | None, str]:
-        """How such forecasts did in the past; where that cannot be told, the reason."""
+        """Backtest the model; where that is impossible, return the reason."""
         from unrolled.evaluate.forecasting.backtest import backtest
 
         if self.model.history_.stopped == "interrupted":
@@ -79,7 +79,7 @@ class ForecastReport:
             return None, str(fault)
 
     def write(self, path: str, result: BacktestResult | None, why_untested: str = "") -> None:
-        """The page that tells all."""
+        """Write the report."""
         from unrolled.data.describe.analyse import describe
         from unrolled.report.html.page import write_forecast_report
 
@@ -94,7 +94,7 @@ class ForecastReport:
         )
 
     def card(self) -> ModelCard:
-        """What was fitted, in words."""
+        """Collect the facts on the fitted model."""
         import torch
 
         model, history, freq = self.model, self.model.history_, self.series.freq

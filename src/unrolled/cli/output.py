@@ -1,4 +1,4 @@
-"""What commands print and write: JSON, tables, files."""
+"""Output of the commands: JSON, tables, files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a command may write, settled before anything is trained."""
+"""Check of input and output paths, before anything is trained."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def check_paths(
 
 
 def _write_obstacle(path: Path, *, is_folder: bool) -> str:
-    """Why nothing can be written there; an empty string where it can."""
+    """Reason why nothing can be written there; empty if it can."""
     final = Path(os.path.realpath(path))  # a link is followed
     if not os.path.isdir(final.parent):  # noqa: PTH112 (pathlib's raises on a name that is too long)
         return f"there is no folder {path.parent}. Make it or write elsewhere."
@@ -70,7 +70,7 @@ def _write_obstacle(path: Path, *, is_folder: bool) -> str:
 
 
 def _replacement_obstacle(folder: Path) -> str:
-    """Why a folder must not be replaced by a model; an empty string where it may."""
+    """Reason why a folder must not be replaced by a model; empty if it may."""
     from unrolled.models.estimator import require_replaceable
 
     try:
@@ -85,7 +85,7 @@ def _collect_clashes(faults: ErrorCollector, paths: dict[str, str], read: set[st
     real_paths = {option: Path(os.path.realpath(path)) for option, path in paths.items()}
     written = [option for option in real_paths if option not in read]
     for k, option in enumerate(written):
-        # a model may be kept again where it was
+        # a model may be saved again where it was loaded from
         others = [one for one in paths if one in read and not (option == "--save" and one in _MODEL_FOLDERS)]
         for other in [*others, *written[:k]]:
             if _is_same_file(real_paths[option], real_paths[other]):

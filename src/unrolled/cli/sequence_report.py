@@ -1,4 +1,4 @@
-"""What the pages on labelled sequences tell: the data, the model behind the answers."""
+"""Records for the classification report and the probe report."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def write_comparison(path: str, result: Comparison, learned: Labelled, model: Se
 
 
 def sequence_model_card(model: SequenceEstimator) -> ModelCard:
-    """What was fitted, in words."""
+    """Collect the facts on a fitted model."""
     import torch
 
     sizes, history = model.sizes_, model.history_
@@ -101,7 +101,7 @@ def sequence_model_card(model: SequenceEstimator) -> ModelCard:
 
 
 def _reads(sizes: SequenceNetworkConfig) -> str:
-    """What enters the core.
+    """Describe the input of the recurrent core.
 
     >>> from unrolled.models.sequence.network import SequenceNetworkConfig
     >>> _reads(SequenceNetworkConfig(2, 2))

@@ -1,4 +1,4 @@
-"""The screen as it is: closed, of another alphabet, or told to obey what stands in a file."""
+"""Output streams that may be closed or lack letters, and text without control characters."""
 
 import codecs
 import io

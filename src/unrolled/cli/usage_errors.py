@@ -1,4 +1,4 @@
-"""What the user typed amiss, in the words of the command line."""
+"""Rewrite parser and library errors in terms of the options."""
 
 import inspect
 import re
@@ -28,7 +28,7 @@ _OPTIONS = {
 
 
 def with_option_names(sentences: str) -> str:
-    """The library's sentences with its arguments named as the options are.
+    """Replace the library's arguments at the beginning of a sentence by the options.
 
     >>> with_option_names("random_state: expected a whole number at least 0, got -1.")
     '--seed: expected a whole number at least 0, got -1.'
@@ -37,10 +37,10 @@ def with_option_names(sentences: str) -> str:
 
 
 def usage_sentence(fault: Any, words: Sequence[str]) -> str:
-    """One line on what the parser refused, and where to look; the whole help where nothing was asked.
+    """Describe a parser error in one line; without any argument, return the help.
 
     Args:
-        fault: what it raised.
+        fault: the parser's exception.
         words: what was typed after the program's name.
     """
     message = str(fault.format_message())

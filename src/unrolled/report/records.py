@@ -1,4 +1,4 @@
-"""What a page needs to know of data, of a model and of what it said, as plain records."""
+"""Records that pages and figures are made from: series with forecasts, model cards, labelled data."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -61,14 +61,14 @@ class Forecast:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What was fitted, as pairs of a label and its words, with the training behind it.
+    """Facts on a fitted model, as pairs of a label and its text, with the training behind it.
 
     Args:
         facts: such as ("Window", "24 months"), in the order they are read.
         why: why the transform was chosen, a sentence.
         history: the training, a record of kind "history"; None for a model that was loaded.
         command: the shell line that makes this page again.
-        held_out: what the training was judged on.
+        held_out: the validation set, in words.
     """
 
     facts: tuple[tuple[str, str], ...]
@@ -80,7 +80,7 @@ class ModelCard:
 
 @dataclass(frozen=True, eq=False)
 class LabelledData:
-    """Sequences that a class is known of.
+    """Sequences with the class of each.
 
     Args:
         source: the file they come from.
@@ -104,7 +104,7 @@ class LabelledData:
 
 @dataclass(frozen=True, eq=False)
 class LabelPredictions:
-    """What a model answered for sequences that it never learned from.
+    """Predicted and true classes of sequences that the model was not fitted on.
 
     Args:
         truth: (N,) the class of each, as text.
@@ -134,7 +134,7 @@ class LabelPredictions:
 
 
 def label_sort_key(name: str) -> tuple[float, str]:
-    """What classes are sorted by: numbers by their size, then words by the alphabet.
+    """Sort key of class names: numbers by their size, then words by the alphabet.
 
     >>> sorted(["10", "b", "9", "a"], key=label_sort_key)
     ['9', '10', 'a', 'b']

@@ -41,7 +41,7 @@ _TRANSFORMS = {
 
 
 def level_percent(level: float) -> str:
-    """The width of a band, as it was asked for.
+    """Format the width of a band.
 
     >>> level_percent(80.0), level_percent(97.5)
     ('80 %', '97.5 %')
@@ -50,7 +50,7 @@ def level_percent(level: float) -> str:
 
 
 def step_noun(freq: str | None) -> str:
-    """What one step is called; a step of several units is a step.
+    """Noun for one step; a step of several units is a "step".
 
     >>> step_noun("MS"), step_noun("W-SUN"), step_noun("15min"), step_noun(None)
     ('month', 'week', 'step', 'step')
@@ -60,7 +60,7 @@ def step_noun(freq: str | None) -> str:
 
 
 def step_quantity(count: int, freq: str | None) -> str:
-    """So many steps, in words.
+    """Format a number of steps with their unit.
 
     >>> step_quantity(12, "MS"), step_quantity(1, "D"), step_quantity(4, "15min")
     ('12 months', '1 day', '4 steps of 15 minutes')
@@ -130,7 +130,7 @@ def model_name(name: str) -> str:
 
 
 def transform_name(name: str) -> str:
-    """What a network sees under a transform.
+    """Describe what a network sees under a transform.
 
     >>> transform_name("log-difference")
     'changes of the logarithm'

@@ -79,7 +79,7 @@ def test_retraining_is_asked_for(
     monkeypatch.setattr(command.ProbeRun, "one", note)
     answer = unrolled("probe", kept["gru"], kinds("test", 20), "--retrain")
     assert asked == [(name, True) for name in [*ASKING, "activations", "feedforward"]]
-    assert answer.out.splitlines()[0] == "Not asked: order: nobody answers."
+    assert answer.out.splitlines()[0] == "Skipped: order: nobody answers."
     assert answer.status == 0
 
 
@@ -93,7 +93,7 @@ def test_too_few_for_a_training_lose_nothing_of_the_rest(unrolled: Run, kinds: A
     assert answer.status == 0, answer.err
     told = [line.split()[0] for line in answer.out.splitlines() if line[:1].strip()]
     assert told == [*ASKING, "activations", "Not"]
-    assert "Not asked: feedforward: feedforward: expected at least 20" in answer.out
+    assert "Skipped: feedforward: feedforward: expected at least 20" in answer.out
 
 
 def test_numbers_are_asked_about_too(unrolled: Run, kept: Any, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_network_without_recurrence_answers_what_it_can(unrolled: Run, kinds: 
     """The others are told; asked for by name, they are a fault."""
     answer = unrolled("probe", kept["flat"], kinds("test", 20))
     assert answer.status == 0
-    assert "Not asked: memory: MODEL: expected one with a recurrent layer" in answer.out
+    assert "Skipped: memory: MODEL: expected one with a recurrent layer" in answer.out
     one = unrolled("probe", kept["flat"], kinds("test", 20), "--only", "memory")
     assert (one.status, one.out) == (2, "")
     assert one.err.splitlines()[-1].startswith("MODEL: expected one with a recurrent layer")

@@ -45,7 +45,7 @@ def _classification(asked: Any, path: Path, **changes: Any) -> str:
         ("better", "The GRU beats everything simpler here."),
         ("no difference", "The GRU is not shown to do better than what is simpler."),
         ("worse", "Something simpler does better here than the GRU."),
-        ("too few to tell", "Too few sequences were judged to tell whether the GRU has skill."),
+        ("too few to tell", "Too few sequences were tested to tell whether the GRU has skill."),
     ],
 )
 def test_each_outcome_of_a_comparison_has_its_headline(
@@ -89,7 +89,7 @@ def test_every_probe_has_its_question_answer_figure_and_numbers(asked: Any, tmp_
     text = _own(path)
     assert text.count("<figure") == len(records) + 1
     assert text.count("The numbers</summary>") == len(records)
-    assert "Not asked: States: the model has none." in text[: text.index("<figure")]
+    assert "Skipped: States: the model has none." in text[: text.index("<figure")]
     assert "Grey: networks like it, trained anew." in text
     for record in records:
         answer = record.sentence.replace(" %", "\u00a0%").replace("'", "&#x27;")
@@ -106,7 +106,7 @@ def test_only_what_was_asked_is_told(asked: Any, tmp_path: Path) -> None:
     text = _own(path)
     assert "What this network remembers." in text
     assert "Does order matter?" not in text
-    assert "Not asked" not in text
+    assert "Skipped" not in text
 
 
 def test_the_commonest_mistakes_are_named() -> None:

@@ -74,7 +74,7 @@ def classify_command(
 
 
 class OutputOptions(NamedTuple):
-    """What is to be written, and whether for machines."""
+    """Paths to write, and whether to print JSON."""
 
     output: str | None
     report: str | None
@@ -83,14 +83,14 @@ class OutputOptions(NamedTuple):
 
     @property
     def paths(self) -> list[str]:
-        """Where."""
+        """Paths that are written."""
         return [place for place in (self.report, self.output, self.save) if place]
 
 
 def _read_train_and_test(
     train: str, test: str | None, columns: LabelledColumns, folds: int | None
 ) -> tuple[Labelled, Labelled | None]:
-    """What is learned from and what is judged on; None where folds of the first are judged."""
+    """Read the training and the test set; None for the latter where folds of the first are tested."""
     from unrolled.data.io.labelled import PARTS, parts_of
 
     in_folds = test is None and parts_of(train) != PARTS
@@ -109,7 +109,7 @@ def _read_train_and_test(
 def _compare(
     files: tuple[Labelled, Labelled | None], options: ClassifierOptions, folds: int, outputs: OutputOptions
 ) -> None:
-    """Compare, say so, and write what was asked for."""
+    """Compare the network with its rivals, print the result and write the files."""
     import pandas as pd
 
     from unrolled.cli import output as out
@@ -154,7 +154,7 @@ def _refuse_training_options(options: ClassifierOptions, other_options: dict[str
 
 
 def _predict(labelled: Labelled, folder: str, output: str | None, *, json: bool) -> None:
-    """The classes that a kept model takes a file's sequences for."""
+    """Predict the classes of a file's sequences with a saved model."""
     import pandas as pd
 
     from unrolled.cli import output as out

@@ -21,7 +21,7 @@ MODEL_PROBES = ("order", "memory", "gradients", "states", "length")  # of the ne
 TRAINING_PROBES = ("activations", "feedforward")  # others like it are trained
 _DETERMINISTIC = {"states", "length"}  # at random, so that no seed matters
 _UNITS = ("state", "gates")
-_MOST_SEQUENCES = 12  # sequences whose states are kept, spread evenly over the file
+_MOST_SEQUENCES = 12  # sequences whose states are recorded, spread evenly over the file
 
 Folder = Annotated[
     str, typer.Argument(metavar="MODEL", show_default=False, help="Folder of a model saved by --save.")
@@ -98,7 +98,7 @@ def probe_command(
 
 
 def _probe_names(only: str | None, seed: int | None, *, retrain: bool) -> list[str]:
-    """The probes asked for, each once, in the order of the page; each option must matter to one of them."""
+    """Names of the probes to run, in the order of the page; each option must matter to one of them."""
     if only is None:
         return [*MODEL_PROBES, *(TRAINING_PROBES if retrain else ())]
     faults = ErrorCollector()
@@ -121,7 +121,7 @@ def _probe_names(only: str | None, seed: int | None, *, retrain: bool) -> list[s
 
 
 def _load_model(folder: str) -> SequenceEstimator:
-    """A kept model of whole sequences."""
+    """Load a saved model of whole sequences."""
     from unrolled.models.estimator import saved_estimator_name
     from unrolled.models.sequence.classifier import SequenceClassifier
     from unrolled.models.sequence.regressor import SequenceRegressor
@@ -131,7 +131,7 @@ def _load_model(folder: str) -> SequenceEstimator:
 
 
 class ProbeRun(NamedTuple):
-    """A model, and what it is asked about."""
+    """Model and data of the probes."""
 
     model: SequenceEstimator
     data: Labelled
@@ -139,7 +139,7 @@ class ProbeRun(NamedTuple):
     retrain: bool
 
     def all(self, names: list[str], *, required: bool) -> tuple[dict[str, Any], list[str]]:
-        """What each probe found, and why some could not be asked; where they must be, that is an error."""
+        """Run the probes; return their records, and the reasons of those that refused unless required."""
         from unrolled.train.progress import ProgressLine
 
         records: dict[str, Any] = {}
@@ -159,7 +159,7 @@ class ProbeRun(NamedTuple):
         return records, refusals
 
     def one(self, name: str) -> Any:
-        """What one probe found."""
+        """Run one probe."""
         import numpy as np
 
         from unrolled import probe
@@ -184,7 +184,7 @@ def _jsonable_record(record: Any) -> dict[str, Any]:
 
 
 def _print_records(records: dict[str, Any], refusals: list[str]) -> None:
-    """A paragraph a probe: its name, and its sentence beside it."""
+    """Print a paragraph a probe: its name, and its sentence beside it."""
     from unrolled.cli.terminal import printable
 
     margin = max(map(len, records), default=0) + 2
@@ -194,4 +194,4 @@ def _print_records(records: dict[str, Any], refusals: list[str]) -> None:
         words = f"\n{' ' * margin}".join(lines).replace("\u00a0", " ")
         print(name.ljust(margin) + words)
     for sentence in refusals:
-        print(printable(f"Not asked: {sentence}"))
+        print(printable(f"Skipped: {sentence}"))

@@ -1,4 +1,4 @@
-"""The forecasts of a backtest as arrays: what each model said at each origin, and what happened."""
+"""Forecasts of a backtest as arrays: those of each model at each origin, and the truth."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 def comparison_metric(backtest: Any) -> str:
-    """What models are compared by: "mae", or with many series "mase", as their units differ."""
+    """Name of the metric that models are compared by: "mae", or "mase" for series of different units."""
     id_name = next(iter(backtest.columns))
     has_many = len(set(backtest.columns[id_name].tolist())) > 1
     return "mase" if has_many and all(row["mase"] is not None for row in backtest.table) else "mae"
@@ -57,7 +57,7 @@ class BacktestTable:
         return list(dict.fromkeys(self.id.tolist()))
 
     def _starts(self) -> list[int]:
-        """Where each origin's forecast begins."""
+        """Row at which each origin's forecast begins."""
         new = (self.id[1:] != self.id[:-1]) | (self.cutoff[1:] != self.cutoff[:-1])
         return [0, *(np.flatnonzero(new) + 1).tolist()]
 

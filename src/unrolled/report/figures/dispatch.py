@@ -1,6 +1,6 @@
 """A figure for each kind of record: `figure(record)` looks at `record.kind`, a word.
 
-Records are read by attribute, so that this room needs nothing of the floors that make them.
+Records are read by attribute, so that nothing of the packages that make them is imported.
 """
 
 import math
@@ -47,7 +47,7 @@ def figure(record: Any) -> go.Figure:
 
     Args:
         record: a description, a forecast (its first series), a backtest, a history, a verdict, a comparison,
-            or what a probe found.
+            or a probe's record.
 
     Returns:
         A plotly figure.
@@ -85,7 +85,7 @@ def forecast_figure(forecast: Forecast, series: int = 0, *, recent: bool = False
 
 
 def recent_start(one: SeriesForecast, freq: str | None) -> int:
-    """Where the zoomed view begins: four times the horizon, or five years of months, and no less than 30."""
+    """Start of the zoomed view: four horizons from the end, or five years of months, at least 30 steps."""
     per_year = {"month": 12, "quarter": 4, "year": 1}.get(step_noun(freq), 0)
     return max(len(one.values) - max(4 * len(one.point), 5 * per_year, 30), 0)
 
@@ -138,7 +138,7 @@ def _label_ends(plot: go.Figure, one: SeriesForecast, forecast: Forecast, *, wit
 
 
 def _axis_position(value: float, forecast: Forecast) -> float:
-    """Where a value lies: annotations on a log axis are placed by the logarithm."""
+    """Position of a value on the axis: annotations on a log axis are placed by the logarithm."""
     return math.log10(value) if forecast.log_axis and value > 0 else float(value)
 
 
@@ -312,7 +312,7 @@ def years_figure(means: Mapping[int, float]) -> go.Figure:
 
 
 def growth_figure(growth: NDArray[np.float64]) -> go.Figure:
-    """How often the series grew by how many per cent from one step to the next."""
+    """Histogram of the growth from one step to the next, in per cent."""
     finite = growth[np.isfinite(growth)]
     low, high = np.quantile(finite, [0.002, 0.998]) if len(finite) else (-1.0, 1.0)
     # the few beyond are counted at the ends, or one wild step would flatten all others

@@ -1,6 +1,6 @@
-"""Figures of what a network remembers: how far its memory reaches, and what becomes of its gradients.
+"""Figures of the probes memory, gradients and states.
 
-Records are read by attribute, as in `report/figures.py`.
+Records are read by attribute, as in `dispatch.py`.
 """
 
 import math
@@ -67,7 +67,7 @@ def memory_figure(memory: Any) -> go.Figure:
 
 
 def half_life_words(memory: Any) -> str:
-    """Where the influence is halved, in words; none where it never is."""
+    """Describe where the influence is halved; empty where it never is."""
     if memory.half_life is None:
         return ""
     where = f"{number(memory.half_life, 2)} steps"
@@ -94,7 +94,7 @@ def _mark_half_life(plot: go.Figure, memory: Any) -> None:
 
 
 def gradients_figure(gradients: Any) -> go.Figure:
-    """What the recurrence hands back of a gradient, step by step, on a log axis."""
+    """Share of a gradient that the recurrence passes back, step by step, on a log axis."""
     plot = empty_figure(340)
     reported_layer = gradients.layers[gradients.worst_layer]
     extremes = []

@@ -1,6 +1,6 @@
-"""Figures of what a network can do: other orders, other lengths, other activations, without recurrence.
+"""Figures of the probes order, length, activations and feedforward.
 
-Records are read by attribute, as in `report/figures.py`.
+Records are read by attribute, as in `dispatch.py`.
 """
 
 import math
@@ -31,7 +31,7 @@ _FAINTEST = 1e-30  # a loss of 0 on a log axis
 
 
 def order_figure(order: Any) -> go.Figure:
-    """How often the network is right on other orders of the steps; and models trained anew without order."""
+    """Scores of the network on rearranged steps, and of networks retrained without order."""
     is_class = order.task == "class"
     measure = "accuracy" if is_class else "error"
     words = {

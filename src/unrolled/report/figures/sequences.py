@@ -1,4 +1,4 @@
-"""Figures of labelled sequences: a model beside its rivals, classes as they look, what is taken for what."""
+"""Figures of the classification report: scores beside rivals, sequences of a class, confusion matrix."""
 
 import math
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ def _means(sequences: Sequence[Floats]) -> Floats:
 
 
 def confusion_figure(counts: NDArray[np.int64], classes: Sequence[str]) -> go.Figure:
-    """What the network answers (columns) for what is true (rows): blue is right, orange is wrong.
+    """Confusion matrix: predicted classes (columns) of the true ones (rows); blue is right, orange is wrong.
 
     Args:
         counts: (K, K) sequences, rows the truth, columns the answer.
@@ -129,13 +129,13 @@ def comparison_figure(comparison: Any) -> go.Figure:
 
 
 def _axis_start(rows: Sequence[Any]) -> float:
-    """Where the axis of accuracies begins: a round number below the lowest interval."""
+    """Start of the axis of accuracies: a round number below the lowest interval."""
     lowest = min(float(row.interval[0]) for row in rows)
     return max(math.floor(10 * lowest) / 10 - 0.02, -0.01)
 
 
 def candidate_label(name: str) -> str:
-    """What one of those compared is called at the beginning of a line.
+    """Name of a model at the beginning of a line.
 
     >>> candidate_label("gru"), candidate_label("majority class"), candidate_label("1-NN DTW")
     ('GRU', 'Majority class', '1-NN DTW')

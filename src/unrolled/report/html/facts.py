@@ -1,4 +1,4 @@
-"""What a description says, as the page's labels and sentences."""
+"""Facts of a description, as labels and texts of the report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def description_facts(description: Description) -> list[tuple[str, str]]:
-    """Label and words, the empty ones left out."""
+    """List the facts as pairs of label and text, empty ones left out."""
     facts = [
         ("Length", _length(description)),
         ("Step", _step(description)),
@@ -28,7 +28,7 @@ def description_facts(description: Description) -> list[tuple[str, str]]:
 
 
 def description_summary(description: Description) -> str:
-    """What that means for who wants to forecast it, in a sentence or none.
+    """Say in a sentence, or none, how much there is to learn.
 
     A random walk is the case to know: each value is near the one before, yet its changes are news.
     """

@@ -1,4 +1,4 @@
-"""The parts of the page, in the order they are read."""
+"""Sections of the forecast report, in the order of the page."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ _METRIC_MEANINGS = (
 
 
 def evenly_spaced(count: int) -> list[int]:
-    """Which series are drawn: all of a few, else some spread evenly over all.
+    """Choose the series that are drawn: all of a few, else some spread evenly over all.
 
     >>> evenly_spaced(3), evenly_spaced(1000)
     ([0, 1, 2], [0, 333, 666, 999])
@@ -88,14 +88,14 @@ def evenly_spaced(count: int) -> list[int]:
 
 
 def forecast_title(description: Description, forecast: Forecast) -> str:
-    """What the page is about: the file, and the series where it holds one that has a name."""
+    """Title of the page: the file, and the series' name where it holds a single one."""
     source, name = description.source, forecast.series[0].id
     says_more = len(forecast.series) == 1 and not name.isdigit() and name not in source
     return f"{source}: {name}" if says_more else source
 
 
 def forecast_extent(forecast: Forecast) -> str:
-    """How much data, from when to when."""
+    """Describe the amount of data and its first and last time."""
     first = min(one.times[0] for one in forecast.series)
     last = max(one.times[-1] for one in forecast.series)
     count = sum(len(one.values) for one in forecast.series)
@@ -105,7 +105,7 @@ def forecast_extent(forecast: Forecast) -> str:
 
 
 def forecast_verdict(forecast: Forecast, backtest: Any, why_untested: str) -> str:
-    """The answer, large, with the three numbers that people ask for first."""
+    """Verdict box: the outcome of the backtest, the next forecast, the error and the coverage."""
     name = model_name(forecast.model)
     if backtest is None:
         headline = f"Nobody has tested this {name} forecast: treat it as a guess."
@@ -126,7 +126,7 @@ def _next_tile(series: SeriesForecast, forecast: Forecast) -> tuple[str, str, st
     if series.bands:
         level = min(series.bands, key=lambda level: abs(level - 80))
         low, high = (number(float(bound[-1])) for bound in series.bands[level])
-        small = f"{level:g} times out of 100 between {low} and {high}, if the future resembles the past"
+        small = f"{level:g} % prediction interval: {low} to {high}, if the future resembles the past"
     return label, number(float(series.point[-1])), small
 
 
@@ -155,7 +155,7 @@ def _best_row(backtest: Any) -> dict[str, Any]:
 
 
 def forecast_section(forecast: Forecast) -> str:
-    """The forecast, drawn over everything and over the last years, and listed."""
+    """Section on the forecast, drawn over all data and over the last years, and listed."""
     positions = evenly_spaced(len(forecast.series))
     axis = " Equal heights are equal percentages." if forecast.log_axis else ""
     intro = (
@@ -190,7 +190,7 @@ def forecast_section(forecast: Forecast) -> str:
 def _band_sentence(forecast: Forecast) -> str:
     levels = [level_percent(level) for level in sorted(forecast.series[0].bands)]
     if not levels:
-        return "no band was asked for."
+        return "there is no band."
     return f"the shaded band should hold {join_words(levels)} of what happens."
 
 
@@ -211,7 +211,7 @@ def _forecast_table(series: SeriesForecast, forecast: Forecast) -> str:
 
 
 def backtest_section(backtest: Any, forecast: Forecast) -> str:
-    """The backtest beside its baselines."""
+    """Section on the backtest: errors beside those of the baselines, and the forecasts made."""
     network, best = backtest.table[0]["model"], backtest.verdict.best_baseline
     name, rival = model_name(network), model_name(best)
     forecasts = BacktestTable.of(backtest)
@@ -282,7 +282,7 @@ def _error_table(backtest: Any) -> str:
 
 
 def series_section(description: Description, forecast: Forecast) -> str:
-    """What the file holds."""
+    """Section on the data: facts, warnings, yearly means and growth."""
     word = step_noun(description.freq)
     charts = []
     if len(description.yearly_means) > 1:
@@ -300,7 +300,7 @@ def series_section(description: Description, forecast: Forecast) -> str:
 
 
 def model_section(card: ModelCard) -> str:
-    """What was fitted, and for how long."""
+    """Section on the model: its card and the loss while it trained."""
     parts = [definition_list("facts", card.facts)]
     history = card.history
     if history is not None and len(history.epochs) > 1:

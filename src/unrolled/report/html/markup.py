@@ -1,4 +1,4 @@
-"""Pieces of HTML: everything a user wrote is escaped here, once."""
+"""HTML elements of the reports; every text is escaped here, once."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -73,7 +73,7 @@ def verdict_box(tone: str, headline: str, detail: str, tiles: Iterable[tuple[str
     Args:
         tone: "better", "worse" or "open", which colours its edge.
         headline: the answer.
-        detail: how it is known.
+        detail: the evidence for it.
         tiles: label, number and small print of each.
     """
     inner = "\n".join(
@@ -88,7 +88,7 @@ def verdict_box(tone: str, headline: str, detail: str, tiles: Iterable[tuple[str
 
 
 def collapsible(title: str, inner: str) -> str:
-    """Something that opens when asked for."""
+    """Content under a title that opens on a click."""
     return f"<details><summary>{_escape(title)}</summary>\n{inner}\n</details>"
 
 

@@ -1,4 +1,4 @@
-"""One HTML file that holds everything: open it anywhere, without a network."""
+"""Forecast report as one HTML file that holds everything and needs no network."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_forecast_report(
     model_card: ModelCard,
     why_untested: str = "",
 ) -> Path:
-    """Write the whole story of one forecast as one HTML file.
+    """Write the forecast report: data, forecast, backtest and model, as one HTML file.
 
     Args:
         path: the file to make or replace.

@@ -17,7 +17,7 @@ _WORDS = {
     "order": (
         "Does order matter?",
         "Right answers when the steps stand in another order",
-        "Blue: this network, asked again.",
+        "Blue: this network on rearranged steps.",
     ),
     "memory": (
         "How far back does it look?",
@@ -59,16 +59,16 @@ _WORDS = {
     "feedforward": (
         "Does it need its recurrence?",
         "The same data, as many weights",
-        "Both were trained anew and judged on sequences that were held out.",
+        "Both were trained anew and tested on held-out sequences.",
     ),
 }  # fmt: skip
 
 
 def probe_verdict(records: Sequence[Any], refusals: Sequence[str]) -> str:
-    """What was found, in the largest words, and the numbers that people ask for first."""
+    """Verdict box: the first two findings, and the main numbers of the probes."""
     by_kind = {record.kind: record for record in records}
     tiles = [_TILES[kind](by_kind[kind]) for kind in _TILES if kind in by_kind]
-    detail = " ".join(f"Not asked: {as_sentence(why)}" for why in refusals)
+    detail = " ".join(f"Skipped: {as_sentence(why)}" for why in refusals)
     return verdict_box("open", _headline(by_kind), detail, tiles[:3])
 
 
@@ -144,7 +144,7 @@ _TILES = {
 
 
 def probe_section(record: Any) -> str:
-    """One probe: the question, its answer, the figure, the numbers."""
+    """Section on one probe: the question, its answer, the figure, the numbers."""
     question, title, caption = _WORDS[record.kind]
     if getattr(record, "task", "class") == "number":
         title = title.replace("Right answers", "Error")
@@ -155,7 +155,7 @@ def probe_section(record: Any) -> str:
 
 
 def _record_table(record: Any) -> str:
-    """The record's own table, folded away; a long one is cut."""
+    """Table of the record, collapsed; a long one is cut."""
     frame = record.to_frame()
     frame = frame[[name for name in frame.columns if not re.fullmatch(r".+_\d+", str(name))]]  # single units
     heads = [str(name).replace("_", " ") for name in frame.columns]

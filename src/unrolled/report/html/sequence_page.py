@@ -1,4 +1,4 @@
-"""Two pages on labelled sequences: what a classifier is worth, and what a network remembers."""
+"""Classification report and probe report, each as one HTML file."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def write_classification_report(
     predictions: LabelPredictions,
     model_card: ModelCard,
 ) -> Path:
-    """Write what a classifier is worth, beside what is simpler, as one HTML file.
+    """Write the classification report: a classifier beside its rivals, as one HTML file.
 
     Args:
         path: the file to make or replace.
         comparison: the network beside its rivals, a record of kind "comparison".
         data: what was learned from.
-        predictions: what the network answered for sequences that it never learned from.
+        predictions: predicted and true classes of sequences that the network was not fitted on.
         model_card: what was fitted.
 
     Returns:
@@ -55,13 +55,13 @@ def write_probe_report(
     data: LabelledData,
     model_card: ModelCard,
 ) -> Path:
-    """Write what a network remembers as one HTML file.
+    """Write the probe report: a section for each probe, as one HTML file.
 
     Args:
         path: the file to make or replace.
-        records: what the probes found, each of its own kind.
-        refusals: why other probes could not be asked, a sentence each.
-        data: the sequences it was asked about.
+        records: of the probes, each of its kind.
+        refusals: reasons why other probes did not run, a sentence each.
+        data: the sequences that were probed.
         model_card: what was fitted.
 
     Returns:

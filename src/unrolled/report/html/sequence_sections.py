@@ -1,4 +1,4 @@
-"""The parts of the pages on labelled sequences, in the order they are read."""
+"""Sections of the classification report, in the order of the page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from unrolled.formatting import as_sentence, duration, join_words, number, percent
+from unrolled.formatting import as_sentence, duration, join_words, number, p_value_text, percent
 from unrolled.report.figures.sequences import (
     candidate_label,
     class_figure,
@@ -32,14 +32,14 @@ _HEADLINES = {
     "better": "{network} beats everything simpler here.",
     "no difference": "{network} is not shown to do better than what is simpler.",
     "worse": "Something simpler does better here than {network}.",
-    "too few to tell": "Too few sequences were judged to tell whether {network} has skill.",
+    "too few to tell": "Too few sequences were tested to tell whether {network} has skill.",
 }
 _WITH_ARTICLE = ("rnn", "gru", "lstm", "feedforward", "reservoir")  # said with an article
 _TONES = {"better": "better", "worse": "worse"}
 
 
 def sequences_extent(data: LabelledData) -> str:
-    """How much data.
+    """Describe the amount of data.
 
     >>> sequences_extent(LabelledData("a.ts", [np.ones((4, 1))] * 3, np.array(["x", "y", "x"]), ["y"]))
     '3 sequences of 4 steps, 2 classes'
@@ -51,7 +51,7 @@ def sequences_extent(data: LabelledData) -> str:
 
 
 def comparison_verdict(comparison: Any) -> str:
-    """The answer, large, with the three numbers that people ask for first."""
+    """Verdict box: the outcome, the network's score with its interval, the best rival, the time."""
     network, best = comparison.rows[0], _best_rival(comparison)
     name = candidate_label(network.name)
     network_phrase = f"the {name}" if network.name in _WITH_ARTICLE else name
@@ -62,7 +62,7 @@ def comparison_verdict(comparison: Any) -> str:
         (
             f"{label} on sequences it never saw",
             _metric_text(comparison, _metric(comparison, network)),
-            f"{comparison.level:g} times out of 100 between {low} and {high}, for others of the same kind",
+            f"{comparison.level:g} % confidence interval: {low} to {high}",
         ),
         (
             f"The best of the simpler ones, {candidate_label(best.name)}",
@@ -75,21 +75,20 @@ def comparison_verdict(comparison: Any) -> str:
             f"{candidate_label(best.name)} takes {duration(best.fit_seconds)}",
         ),
     ]
-    detail = comparison.sentence
-    return verdict_box(_TONES.get(comparison.outcome, "open"), headline, detail, tiles)
+    return verdict_box(_TONES.get(comparison.outcome, "open"), headline, comparison.sentence, tiles)
 
 
 def comparison_section(comparison: Any) -> str:
-    """The network beside everything simpler."""
+    """Section on the comparison: the network's score beside those of its rivals."""
     if comparison.folds is None:
-        protocol = f"Each learned from the same sequences and was judged on {comparison.judged:,} others."
+        protocol = f"Each learned from the same sequences and tested on {comparison.judged:,} others."
     else:
         protocol = (
-            f"The sequences were dealt into {comparison.folds} parts; each part was judged by models that "
-            "learned from the others only."
+            f"Cross-validation in {comparison.folds} folds: each fold tests models that were fitted on the "
+            "others only."
         )
     caption = (
-        f"The bar is where it lies {comparison.level:g} times out of 100; beside it the time of one fit. "
+        f"The bar is the {comparison.level:g} % confidence interval; beside it stands the time of one fit. "
         "Blue is the network, orange the best of the simpler ones."
     )
     title = "How many answers are right" if comparison.task == "labels" else "How far off the answers are"
@@ -107,18 +106,19 @@ def _comparison_table(comparison: Any) -> str:
         "Right" if comparison.task == "labels" else "RMSE",
         f"{comparison.level:g} % interval",
     ]
-    heads += ["Luck alone", "Fit", "Answer"]
+    heads += ["p-value", "Fit", "Predict"]
     lines, styles = [], []
     for row in comparison.rows:
         low, high = (_metric_text(comparison, end) for end in row.interval)
-        p_value = "–" if row.p_value is None else "<0.001" if row.p_value < 0.001 else f"{row.p_value:.3f}"
         seconds = (duration(row.fit_seconds), duration(row.predict_seconds))
         score = _metric_text(comparison, _metric(comparison, row))
-        lines.append([candidate_label(row.name), score, f"{low} to {high}", p_value, *seconds])
+        lines.append(
+            [candidate_label(row.name), score, f"{low} to {high}", p_value_text(row.p_value), *seconds]
+        )
         styles.append("rival" if row.name == comparison.best_rival else "")
     styles[0] = "network"
     caption = (
-        "The same sequences for all. “Luck alone” is how often a difference from the network this large "
+        "The same sequences for all. The p-value is how often a difference from the network this large "
         "would appear if there were none."
     )
     return table(caption, heads, lines, styles)
@@ -137,7 +137,7 @@ def _metric_text(comparison: Any, value: float) -> str:
 
 
 def sequences_section(data: LabelledData) -> str:
-    """What the classes look like, and how many there are of each."""
+    """Section on the data: sequences of each class, drawn and counted."""
     counts = Counter(data.labels.tolist())
     channel = most_distinct_column(data)
     drawn_classes = [data.classes[k] for k in evenly_spaced(len(data.classes))]
@@ -177,7 +177,7 @@ def sequences_section(data: LabelledData) -> str:
 
 
 def most_distinct_column(data: LabelledData) -> int:
-    """The input in which the classes' means differ most beside how much sequences of one class differ."""
+    """Index of the input whose class means differ most, relative to the spread within classes."""
     steps = min(len(one) for one in data.values)
     block = np.stack([one[:steps] for one in data.values])  # (N, T, F)
     means = {name: block[data.labels == name].mean(axis=0) for name in data.classes}
@@ -188,7 +188,7 @@ def most_distinct_column(data: LabelledData) -> int:
 
 
 def confusion_section(predictions: LabelPredictions) -> str:
-    """Which class is taken for which."""
+    """Section on the confusion matrix."""
     is_wrong = predictions.truth != predictions.predicted
     classes = predictions.classes
     if not is_wrong.any():
