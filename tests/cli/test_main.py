@@ -140,40 +140,6 @@ def test_ctrl_c_is_status_130(
     assert capsys.readouterr().err == "Stopped.\n"
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["forcast", "x.csv"], "No such command 'forcast'. Did you mean 'forecast'? See unrolled --help."),
-        (["forecast"], "Missing argument 'FILE'. See unrolled forecast --help."),
-        (
-            ["forecast", "x.csv", "--horizn", "3"],
-            "No such option: --horizn. Did you mean --horizon? See unrolled forecast --help.",
-        ),
-        (
-            ["forecast", "x.csv", "--horizon", "soon"],
-            "--horizon: expected a whole number, got 'soon'. See unrolled forecast --help.",
-        ),
-        (
-            ["forecast", "x.csv", "--level", "80", "--level=abc"],
-            "--level: expected a number, got 'abc'. See unrolled forecast --help.",
-        ),
-    ],
-)
-def test_a_slip_on_the_command_line_is_told(
-    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Status 2, and one line on what was expected, what came and what was meant."""
-    assert _status(*words) == 2
-    assert capsys.readouterr() == ("", sentence + "\n")
-
-
-def test_nothing_asked_is_answered_with_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """The program's name alone is a question too."""
-    assert _status() == 2
-    out, err = capsys.readouterr()
-    assert "Usage: unrolled" in out + err
-
-
 def test_a_reader_who_leaves_early_is_no_fault(sales: Path) -> None:
     """`unrolled describe ... | head -0` ends without a complaint."""
     command = f'"{sys.executable}" -m unrolled.cli describe "{sales}" | true'

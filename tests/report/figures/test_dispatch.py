@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pytest
 
 from unrolled.errors import ArgumentError
-from unrolled.report.figures.backtest_table import BacktestTable, comparison_metric
+from unrolled.report.figures.backtest_table import comparison_metric
 from unrolled.report.figures.dispatch import (
     differences_figure,
     errors_figure,
@@ -173,14 +173,6 @@ def test_bars_say_who_was_closer_at_each_origin(single: Any, several: Any) -> No
     shops = differences_figure(several.backtest).data[0]
     assert len(shops.y) == 6
     assert (np.diff(shops.customdata) >= 0).all()
-
-
-def test_a_series_forecast_without_error_divides_by_nothing() -> None:
-    """0 / 0 is a tie, anything / 0 is lost."""
-    rows = np.array(["a", "b"])
-    zero, two = np.zeros(2), np.array([0.0, 2.0])
-    tracks = BacktestTable(rows, np.arange(2), np.zeros(2), zero, {"net": two, "naive": zero})
-    assert tracks.ratio_by_series("net", "naive").tolist() == [1.0, np.inf]
 
 
 def test_loss_marks_the_best_epoch(single: Any) -> None:

@@ -1,0 +1,48 @@
+"""Sections of the probe report: one for each probe, and a headline of the first findings."""
+
+from pathlib import Path
+from typing import Any
+
+from unrolled.cli.sequence_report import sequence_model_card
+from unrolled.report.html.probe_sections import probe_verdict
+from unrolled.report.html.sequence_page import write_probe_report
+
+from .conftest import without_plotly
+
+
+def test_every_probe_has_its_question_answer_figure_and_numbers(asked: Any, tmp_path: Path) -> None:
+    """In the order of the page; what could not be asked is told above."""
+    records = list(asked.probes.values())
+    path = write_probe_report(
+        tmp_path / "page.html", records=records, refusals=["states: the model has none"], data=asked.data,
+        model_card=sequence_model_card(asked.model),
+    )  # fmt: skip
+    text = without_plotly(path.read_text("utf-8"))
+    assert text.count("<figure") == len(records) + 1
+    assert text.count("The numbers</summary>") == len(records)
+    assert "Skipped: States: the model has none." in text[: text.index("<figure")]
+    assert "Grey: networks like it, trained anew." in text
+    for record in records:
+        answer = record.sentence.replace(" %", "\u00a0%").replace("'", "&#x27;")
+        assert answer.replace("&#x27;", "’") in text.replace("&#x27;", "’")
+    assert "state 0" not in text  # single units are no reading
+
+
+def test_only_probes_that_ran_are_on_the_page(asked: Any, tmp_path: Path) -> None:
+    """One probe: one question, and a headline without the others."""
+    path = write_probe_report(
+        tmp_path / "page.html", records=[asked.probes["length"]], refusals=[], data=asked.data,
+        model_card=sequence_model_card(asked.model),
+    )  # fmt: skip
+    text = without_plotly(path.read_text("utf-8"))
+    assert "What this network remembers." in text
+    assert "Does order matter?" not in text
+    assert "Skipped" not in text
+
+
+def test_the_headline_joins_order_and_memory(asked: Any) -> None:
+    """Two findings at most; three tiles at most."""
+    html = probe_verdict(list(asked.probes.values()), [])
+    assert "This network " in html
+    assert html.count('class="big"') == 3
+    assert "This network " not in probe_verdict([asked.probes["states"]], [])
