@@ -46,7 +46,7 @@ def _fit(length: int, window: int) -> Facts:
     from unrolled import Forecaster  # noqa: PLC0415
 
     y = 100 + np.random.default_rng(0).normal(size=length).cumsum()
-    settings = {"horizon": 12, "hidden_size": 16, "window": window, "max_epochs": 1, "batch_size": 8}
+    settings = {"horizon": 12, "hidden_size": 16, "window": window, "max_steps": 8, "batch_size": 8}
     Forecaster(**settings).fit(y[: 4 * window])
     before, start_s = _peak(), time.perf_counter()
     model = Forecaster(**settings).fit(y)

@@ -76,7 +76,7 @@ def _baselines(y: Floats, origins: NDArray[np.int64]) -> dict[str, float]:
 
 
 def _network(series: Any, seed: int, origins: int, *, toy: bool) -> tuple[float, Facts]:
-    smaller: dict[str, Any] = {"hidden_size": 4, "max_epochs": 1} if toy else {}
+    smaller: dict[str, Any] = {"hidden_size": 4, "max_steps": 8} if toy else {}
     model = Forecaster(horizon=1, random_state=seed, **smaller)
     names = ["Naive", "AR1"] if toy else None
     result = backtest(model, series, origins=origins, baselines=names)

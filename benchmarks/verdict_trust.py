@@ -45,8 +45,8 @@ def toggle(seed: int) -> np.ndarray:
 
 
 SERIES: dict[str, tuple[Callable[[int], np.ndarray], dict[str, Any]]] = {
-    "random walk with drift": (walk, {"max_epochs": 10}),
-    "toggle": (toggle, {"max_epochs": 30, "learning_rate": 1e-2, "window": 16, "transform": "scale"}),
+    "random walk with drift": (walk, {"max_steps": 80}),
+    "toggle": (toggle, {"max_steps": 240, "learning_rate": 1e-2, "window": 16, "transform": "scale"}),
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 Run = Callable[..., Any]
 Rows = list[tuple[Any, ...]]
-TINY = ("--hidden-size", 4, "--max-epochs", 1, "--window", 12, "--horizon", 3)
+TINY = ("--hidden-size", 4, "--max-steps", 8, "--window", 12, "--horizon", 3)
 
 
 def _with(rows: Rows, at: int, *, month: str | None = None, value: object = None) -> Rows:

@@ -14,7 +14,7 @@ import pytest
 from unrolled.models.forecasting.forecaster import Forecaster
 
 Run = Callable[..., Any]
-TINY = ("--hidden-size", 4, "--max-epochs", 1, "--window", 12, "--horizon", 3)
+TINY = ("--hidden-size", 4, "--max-steps", 8, "--window", 12, "--horizon", 3)
 
 
 def _left(folder: Path) -> set[str]:
@@ -26,7 +26,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model on disk, fitted for three steps."""
     walk = 100 + np.cumsum(np.random.default_rng(0).normal(size=60))
     frame = {"month": pd.date_range("2000-01-01", periods=60, freq="MS"), "sold": walk}
-    model = Forecaster(horizon=3, hidden_size=4, max_epochs=1, window=12).fit(frame)
+    model = Forecaster(horizon=3, hidden_size=4, max_steps=8, window=12).fit(frame)
     return model.save(tmp_path_factory.mktemp("kept") / "model")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-LONG = ("--hidden-size", "256", "--max-epochs", "100", "--window", "60", "--horizon", "2")
+LONG = ("--hidden-size", "256", "--max-steps", "800", "--window", "60", "--horizon", "2")
 
 
 def _heed_ctrl_c() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 Run = Callable[..., Any]
-TINY = ("--hidden-size", "4", "--max-epochs", "1", "--window", "12", "--horizon", "2")
+TINY = ("--hidden-size", "4", "--max-steps", "8", "--window", "12", "--horizon", "2")
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from unrolled.models.forecasting.forecaster import Forecaster
 
-TINY = {"hidden_size": 4, "max_epochs": 2, "window": 12, "horizon": 3}
+TINY = {"hidden_size": 4, "max_steps": 16, "window": 12, "horizon": 3}
 
 
 def _walk(steps: int, seed: int = 0) -> Any:

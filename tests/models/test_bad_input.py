@@ -72,7 +72,7 @@ def test_a_series_shorter_than_window_and_horizon(tiny: dict[str, Any], walk: An
 @pytest.mark.parametrize("horizon", [1, 2])
 def test_the_shortest_series_is_fitted_or_refused(steps: int, horizon: int, walk: Any) -> None:
     """From three steps and the horizon on, it works."""
-    model = Forecaster(horizon, hidden_size=4, max_epochs=1)
+    model = Forecaster(horizon, hidden_size=4, max_steps=8)
     if steps < 3 + horizon:
         with pytest.raises(DataError, match="need 5 steps, got 4"):
             model.fit(walk(steps))

@@ -102,7 +102,7 @@ def test_ensembles_covariates_and_counted_steps_survive(tmp_path: Path, tiny: di
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"step": np.arange(5, 55), "y": rng.normal(size=50), "a": rng.normal(size=50)})
     series = read(frame, time="step", target="y", past=["a"])
-    model = Forecaster(**{**tiny, "hidden_size": np.int64(4)}, cell="rnn", activation="prelu", ensemble=2)
+    model = Forecaster(**{**tiny, "hidden_size": np.int64(4)}, cell="rnn", activation="prelu", n_members=2)
     model.fit(series).save(tmp_path / "model")
     loaded = Forecaster.load(tmp_path / "model")
     pd.testing.assert_frame_equal(loaded.predict(), model.predict(), rtol=0, atol=0)

@@ -9,5 +9,5 @@ def test_the_card_says_what_was_fitted_and_no_score(fitted: Forecaster) -> None:
     card = model_card(fitted, fitted._series)
     assert f"| weights | {fitted.n_parameters_:,} |" in card
     assert f"| transform | {fitted.transform_} ({fitted.transform_reason_}) |" in card
-    assert f"| training | {fitted.history_.best_epoch} epochs ({fitted.history_.stopped})" in card
+    assert f"| training | {fitted.history_.best_step} steps ({fitted.history_.stopped})" in card
     assert "unrolled.backtest(model, series)" in card

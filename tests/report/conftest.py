@@ -34,7 +34,7 @@ class Told(NamedTuple):
 
 def _story(frame: pd.DataFrame, **settings: Any) -> Told:
     series = read(frame)
-    model = Forecaster(horizon=3, hidden_size=4, max_epochs=2, window=12, **settings).fit(series)
+    model = Forecaster(horizon=3, hidden_size=4, max_steps=16, window=12, **settings).fit(series)
     story = ForecastReport(series, model, model.predict(level=[80, 95]), [80.0, 95.0])
     result = backtest(model, series, origins=12, baselines=["Naive", "RWD", "AR1"])
     return Told(story, describe(series), story.forecast(log_axis=True), result)

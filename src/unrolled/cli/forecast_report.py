@@ -13,7 +13,7 @@ import numpy as np
 
 from unrolled import __version__
 from unrolled.errors import ArgumentError, DataError
-from unrolled.formatting import duration
+from unrolled.formatting import duration, quantity
 from unrolled.report.records import Forecast, ModelCard, SeriesForecast
 from unrolled.report.wording import model_name, step_quantity, transform_name
 
@@ -112,7 +112,10 @@ class ForecastReport:
             ("Forecasts", step_quantity(model.horizon, freq)),
             ("Sees", f"{transform_name(model.transform_)} ({model.transform_})"),
             ("Networks", "one" if model.n_networks_ == 1 else f"the mean of {model.n_networks_}"),
-            ("Epochs", f"{len(history.epochs)}, the best was number {history.best_epoch}"),
+            (
+                "Training",
+                f"{quantity(history.count, history.unit)}, the best was number {history.best_count}",
+            ),
             ("Time to fit", f"{duration(model.seconds_)} on {where}"),
             ("Seed", str(model.random_state)),
             ("Versions", versions),
@@ -131,8 +134,8 @@ class ForecastReport:
                 "cell": model.cell,
                 "horizon": model.horizon,
                 **{name.rstrip("_"): getattr(model, name) for name in learned},
-                "epochs": len(model.history_.epochs),
-                "best_epoch": model.history_.best_epoch,
+                "steps": model.history_.records[-1].step,
+                "best_step": model.history_.best_step,
                 "stopped": model.history_.stopped,
                 "seed": model.random_state,
             },

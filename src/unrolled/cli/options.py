@@ -179,12 +179,12 @@ class ForecasterOptions(OptionGroup):
         str | None,
         typer.Option("--transform", help="Such as log-difference, difference or scale; auto by default."),
     ] = None
-    ensemble: Annotated[
+    n_members: Annotated[
         int | None,
-        typer.Option("--ensemble", metavar="NETWORKS", help="Networks to average; 1 by default."),
+        typer.Option("--members", metavar="NETWORKS", help="Networks to average; 1 by default."),
     ] = None
-    max_epochs: Annotated[
-        int | None, typer.Option("--max-epochs", metavar="EPOCHS", help="Epochs at most; 12 by default.")
+    max_steps: Annotated[
+        int | None, typer.Option("--max-steps", metavar="STEPS", help="Steps of training at most.")
     ] = None
     random_state: Seed = None
 

@@ -22,7 +22,7 @@ def model_card(model: Forecaster, series: Sequences) -> str:
         "window": f"{model.window_} steps",
         "transform": f"{model.transform_} ({model.transform_reason_})",
         "fitted on": f"{len(series)} series, {steps:,} steps, frequency {series.freq or 'none'}",
-        "training": f"{history.best_epoch} epochs ({history.stopped}), {model.seconds_:.1f} s",
+        "training": f"{history.best_count} {history.unit}s ({history.stopped}), {model.seconds_:.1f} s",
         "seed": str(model.random_state),
     }
     rows = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
@@ -44,7 +44,7 @@ def sequence_card(model: SequenceEstimator) -> str:
         "networks": str(len(model.networks_)),
         "features": f"{sizes.inputs} a step",
         "answers": str(sizes.answers),
-        "training": f"{history.best_epoch} epochs ({history.stopped}), {model.seconds_:.1f} s",
+        "training": f"{history.best_count} {history.unit}s ({history.stopped}), {model.seconds_:.1f} s",
         "epochs": model.stopping_reason_,
         "seed": str(model.random_state),
     }

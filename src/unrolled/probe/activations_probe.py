@@ -32,7 +32,9 @@ from unrolled.probe.gradients_probe import gradients
 from unrolled.probe.measure.retrain import RowIndices
 from unrolled.probe.model.adapter import ProbedModel, as_probed_model
 from unrolled.probe.wording import aligned, percent
-from unrolled.train.loop import TrainingConfig, fit, seeded
+from unrolled.train.config import Monitor, TrainingConfig
+from unrolled.train.loop import seeded
+from unrolled.train.trainer import fit_ensemble
 from unrolled.validation import ErrorCollector, check_choice, check_float, check_int
 
 Floats = NDArray[np.float64]
@@ -171,16 +173,16 @@ def activations(
     """
     _check(activations, seeds, hidden_size, max_epochs, learning_rate, random_state)
     task = _TrainingTask(X, y, hidden_size, random_state)
-    plan = TrainingConfig(
-        max_epochs=max_epochs,
-        batch_size=min(_BATCH, len(task.trained)),
+    config = TrainingConfig.of_epochs(
+        max_epochs,
+        len(task.trained),
+        min(_BATCH, len(task.trained)),
         learning_rate=learning_rate,
-        steps_per_epoch=math.ceil(len(task.trained) / _BATCH),
         weight_decay=0.0,
         clip_norm=math.inf,
     )
     rows = tuple(
-        _train_seeds(name, task, plan, range(random_state, random_state + seeds)) for name in activations
+        _train_seeds(name, task, config, range(random_state, random_state + seeds)) for name in activations
     )
     best = min(rows, key=lambda row: _rank(row, task.kind))
     return ActivationsResult(
@@ -238,11 +240,11 @@ def _are_decimals(y: Any) -> bool:
     return numbers.dtype.kind == "f" and bool((numbers != np.round(numbers)).any())
 
 
-def _train_seeds(name: str, task: _TrainingTask, plan: TrainingConfig, seeds: range) -> ActivationRuns:
+def _train_seeds(name: str, task: _TrainingTask, config: TrainingConfig, seeds: range) -> ActivationRuns:
     """The trainings with one activation."""
     start_s = time.perf_counter()
     runs = [
-        _train_once(replace(task.sizes, activation=name), task, replace(plan, seed=seed)) for seed in seeds
+        _train_once(replace(task.sizes, activation=name), task, replace(config, seed=seed)) for seed in seeds
     ]
     losses, diverged, scores, before, after = (np.array(each) for each in zip(*runs, strict=True))
     seconds = (time.perf_counter() - start_s) / len(seeds)
@@ -250,10 +252,10 @@ def _train_seeds(name: str, task: _TrainingTask, plan: TrainingConfig, seeds: ra
 
 
 def _train_once(
-    sizes: SequenceNetworkConfig, task: _TrainingTask, plan: TrainingConfig
+    sizes: SequenceNetworkConfig, task: _TrainingTask, config: TrainingConfig
 ) -> tuple[list[float], bool, float, float, float]:
     """One training: losses of its epochs, whether it diverged, score, growth before and after."""
-    with seeded(plan.seed):
+    with seeded(config.seed):
         network = SequenceNetwork(sizes)
     probed, growth = task.subject(network, task.trained), task.growth(network)
     at_first = float(probed.score().losses.mean())
@@ -264,17 +266,20 @@ def _train_once(
         return probed.losses(probed.log_probabilities(raw), rows).mean()
 
     try:
-        fit(
-            network,
+        ensemble = fit_ensemble(
+            lambda: network,
             loss,
             RowIndices(len(probed)),
             None,
-            plan,
-            tell=lambda _, own: losses.append(own.train_loss),
+            config,
+            monitor=Monitor(callbacks=(lambda record: losses.append(record["train_loss"]),)),
         )
     except TrainingError:
-        losses += [float("nan")] * (plan.max_epochs - len(losses))
+        epochs = config.max_steps // config.val_check_steps
+        losses += [float("nan")] * (epochs - len(losses))
         return losses, True, float("nan"), growth, float("nan")
+    if ensemble.is_interrupted:
+        raise KeyboardInterrupt  # half a training would be compared with whole ones
     scores = task.subject(network, task.judged).score()
     mean = float(scores.losses.mean())
     score = float(scores.accuracies.mean()) if task.kind == "class" else math.sqrt(mean) * task.spread

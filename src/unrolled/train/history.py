@@ -1,4 +1,4 @@
-"""What happened in a training, as plain records."""
+"""Records of a training: its losses check by check, and how it ended."""
 
 from __future__ import annotations
 
@@ -12,11 +12,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+Unit = Literal["epoch", "step"]
+
+
 @dataclass(frozen=True)
 class TrainingRecord:
-    """One epoch: losses are means over its windows, seconds its wall time with validation."""
+    """One check of a training.
 
-    epoch: int
+    Args:
+        step: steps of the optimizer so far.
+        epoch: passes over the training data so far; a whole number where every check ends a pass.
+        train_loss: mean over the steps since the check before.
+        validation_loss: mean over the validation set; None without one.
+        learning_rate: of the latest step.
+        seconds: wall time since the check before, with validation.
+    """
+
+    step: int
+    epoch: float
     train_loss: float
     validation_loss: float | None
     learning_rate: float
@@ -25,56 +38,72 @@ class TrainingRecord:
 
 @dataclass(frozen=True)
 class History(Record):
-    """One training, a `TrainingRecord` each.
+    """One training, a `TrainingRecord` for each check.
 
     Args:
-        epochs: in order, counted from 1.
-        best_epoch: the one whose weights were kept: the lowest validation loss, else the last.
-        stopped: "finished" all epochs, "early" for want of progress, or "interrupted" by Ctrl-C.
+        records: in order.
+        best_step: the step whose weights were kept: the lowest validation loss, else the last.
+        stopped: "finished" all steps, "early" for want of progress, or "interrupted" by Ctrl-C.
         seconds: wall time in all.
+        unit: what it is counted in: epochs, where every check ends one, or steps.
 
-    >>> first, second = TrainingRecord(1, 0.5, 0.6, 0.01, 0.1), TrainingRecord(2, 0.4, 0.7, 0.01, 0.1)
-    >>> history = History((first, second), 1, "early", 0.2)
-    >>> history.best.validation_loss
-    0.6
+    >>> first = TrainingRecord(8, 1.0, 0.5, 0.6, 0.01, 0.1)
+    >>> history = History((first, TrainingRecord(16, 2.0, 0.4, 0.7, 0.01, 0.1)), 8, "early", 0.2, "epoch")
+    >>> history.best.validation_loss, history.best_count, history.count
+    (0.6, 1, 2)
     """
 
     kind: ClassVar[str] = "history"
 
-    epochs: tuple[TrainingRecord, ...]
-    best_epoch: int
+    records: tuple[TrainingRecord, ...]
+    best_step: int
     stopped: Literal["finished", "early", "interrupted"]
     seconds: float
+    unit: Unit = "step"
 
     @property
     def best(self) -> TrainingRecord:
-        """The epoch whose weights were kept."""
-        return self.epochs[self.best_epoch - 1]
+        """The record of the weights that were kept."""
+        return next(record for record in self.records if record.step == self.best_step)
+
+    @property
+    def count(self) -> int:
+        """Epochs or steps in all, as `unit` says."""
+        return self.position(self.records[-1])
+
+    @property
+    def best_count(self) -> int:
+        """The epoch or step whose weights were kept, as `unit` says."""
+        return self.position(self.best)
+
+    def position(self, record: TrainingRecord) -> int:
+        """Return the epoch or the step of a record, as `unit` says."""
+        return int(record.epoch) if self.unit == "epoch" else record.step
 
     @property
     def sentence(self) -> str:
-        """How long it took, how it ended and what the kept epoch reached."""
+        """How long it took, how it ended and what the kept weights reached."""
         ending = {"finished": "ran to its end", "early": "stopped early", "interrupted": "was interrupted"}
         best = self.best
         validation = best.validation_loss
         loss, data = (best.train_loss, "training") if validation is None else (validation, "validation")
         return (
-            f"Training {ending[self.stopped]} after {quantity(len(self.epochs), 'epoch')} in "
-            f"{duration(self.seconds)}; epoch {self.best_epoch} was kept: {data} loss {number(loss)}."
+            f"Training {ending[self.stopped]} after {quantity(self.count, self.unit)} in "
+            f"{duration(self.seconds)}; {self.unit} {self.best_count} was kept: {data} loss {number(loss)}."
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, ready for JSON."""
+        """Return all fields, ready for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> History:
-        """The history that `to_dict` wrote."""
-        epochs = tuple(TrainingRecord(**epoch) for epoch in record["epochs"])
-        return cls(epochs, record["best_epoch"], record["stopped"], record["seconds"])
+        """Return the history that `to_dict` wrote."""
+        records = tuple(TrainingRecord(**each) for each in record["records"])
+        return cls(**{**record, "records": records})
 
     def to_frame(self) -> pd.DataFrame:
-        """One row an epoch."""
+        """Return one row for each check."""
         import pandas as pd  # noqa: PLC0415 (a frame is the only thing here that needs it)
 
-        return pd.DataFrame([asdict(epoch) for epoch in self.epochs])
+        return pd.DataFrame([asdict(record) for record in self.records])

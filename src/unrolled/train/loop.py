@@ -1,4 +1,4 @@
-"""The training loop: shuffled windows, fused Adam, one cycle of the learning rate, the best weights kept."""
+"""Training loop of one network: shuffled batches, AdamW, one cycle of the rate, the best weights kept."""
 
 from __future__ import annotations
 
@@ -6,101 +6,101 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from unrolled.errors import ModelLoadError, TrainingError
+from unrolled.errors import ArgumentError, ModelLoadError, TrainingError
+from unrolled.train.averaging import WeightAverage
 from unrolled.train.checkpoint import load_checkpoint, save_checkpoint, select_prefix
+from unrolled.train.config import NO_HOOKS, TrainingConfig, TrainingHooks, steps_per_epoch
 from unrolled.train.history import History, TrainingRecord
 from unrolled.train.optimizer import AdamW
 
+State = tuple[Tensor, ...]
+
 _random_state = threading.RLock()
 _SEED_STRIDE = 1_000_003  # between members: farther apart than anyone's neighbouring seeds
+_VALIDATION_BATCH = 1024  # at least: large enough to be quick, small enough to fit
 
 
 class Dataset(Protocol):
-    """What can be trained on: a number of examples, and any of them as one batch."""
+    """Examples to train on: their number, and any of them as one batch."""
 
     def __len__(self) -> int: ...
 
     def batch(self, rows: Tensor) -> Any:
-        """The examples at these positions, in whatever form the loss takes."""
+        """Return the examples at these positions, in whatever form the loss takes."""
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """The settings of one training.
+class BatchLoss(NamedTuple):
+    """Loss of a batch whose number of targets differs from batch to batch, or that passes a state on.
 
     Args:
-        max_epochs: epochs at most; the learning rate falls to 0 over this many.
-        batch_size: examples a step.
-        learning_rate: its peak, reached after the first twentieth of the steps.
-        steps_per_epoch: an epoch is this many steps, whether the examples last for more or have to be
-            shuffled again, so that large sets and small ones are judged equally often.
-        weight_decay: AdamW's.
-        clip_norm: gradients longer than this are shortened to it.
-        patience: epochs without a better validation loss before the training stops.
-        seed: of the shuffling and of dropout.
-        identity: whatever else must be the same, such as a digest of the data, for a checkpoint to go on.
+        value: () mean over the targets of the batch.
+        n_targets: how many these are: the weight of the batch in means over several. None where it is in
+            proportion to the number of examples.
+        state: what a stateful training hands to the loss of the next batch.
     """
 
-    max_epochs: int
-    batch_size: int
-    learning_rate: float
-    steps_per_epoch: int
-    weight_decay: float = 1e-3
-    clip_norm: float = 1.0
-    patience: int = 8
-    seed: int = 0
-    identity: str = ""
+    value: Tensor
+    n_targets: int | None = None
+    state: State | None = None
+
+
+Loss = Callable[..., Tensor | BatchLoss]
 
 
 @torch.enable_grad()
 def fit(
     network: nn.Module,
-    loss: Callable[[nn.Module, Any], Tensor],
+    loss: Loss,
     training: Dataset,
     validation: Dataset | None,
-    plan: TrainingConfig,
+    config: TrainingConfig,
     *,
     checkpoint: Path | None = None,
-    tell: Callable[[int, TrainingRecord], object] = lambda _, __: None,
+    hooks: TrainingHooks = NO_HOOKS,
+    on_check: Callable[[TrainingRecord], object] = lambda _: None,
 ) -> History:
-    """Train `network` in place; it ends with the best weights seen.
+    """Train `network` in place; it ends with the best weights seen, in evaluation mode.
 
     The best are those of the lowest validation loss, or the last where there is no validation set. Ctrl-C
-    ends the training as if it had been stopped early: the best weights so far are kept, and the history
-    says "interrupted". The random state of the caller is left as it was.
+    ends the training as if it had stopped early: the best weights so far are kept, and the history says
+    "interrupted". The random state of the caller is left as it was.
 
     Args:
         network: its parameters are changed.
-        loss: `loss(network, batch)`, a mean over the batch.
+        loss: `loss(network, batch)` returns a mean over the batch, or a `BatchLoss`. Where the training is
+            stateful, `loss(network, batch, state)` returns a `BatchLoss` with the next state.
         training: what to train on.
-        validation: what to judge each epoch by; None to keep the weights of the last.
-        plan: the settings.
-        checkpoint: a folder that holds the training after each epoch; if it exists, the training goes on
-            from there, and ends exactly as one that was never interrupted (on a GPU, where dropout draws
-            from a state of its own, without dropout only).
-        tell: called after each epoch with its number and its record.
+        validation: what each check validates on; None to keep the last weights.
+        config: the settings.
+        checkpoint: a folder that holds the training after each check. If it exists, the training is resumed
+            from there, and ends exactly as one that was never stopped (on a GPU, where dropout draws from a
+            state of its own, only without dropout).
+        hooks: parameter groups, and a function that averages gradients over processes.
+        on_check: called with the record of each check.
 
     Raises:
         TrainingError: the loss is no longer finite.
+        ArgumentError: a parameter is in no group or in two, or a stateful training cannot cut the data
+            into whole batches.
         ModelLoadError: the checkpoint is damaged, or was made with other settings.
         StorageError: the checkpoint cannot be written.
     """
     devices = {parameter.device for parameter in network.parameters() if parameter.is_cuda}
-    with seeded(plan.seed, devices):
-        run = _Training(network, loss, training, validation, plan=plan, checkpoint=checkpoint)
-        return run.to_the_end(tell)
+    with seeded(config.seed, devices):
+        run = _Run(network, loss, training, validation, config=config, checkpoint=checkpoint, hooks=hooks)
+        return run.to_the_end(on_check)
 
 
 def member_seed(seed: int, member: int) -> int:
-    """The seed of a member of an ensemble; the first has the ensemble's own.
+    """Return the seed of a member of an ensemble; the first has the ensemble's own.
 
     Ensembles of neighbouring seeds share no member.
 
@@ -114,105 +114,155 @@ def member_seed(seed: int, member: int) -> int:
 def seeded(seed: int, devices: Iterable[torch.device] = ()) -> Iterator[None]:
     """Draw from torch's random state as this seed sets it, and leave the caller's as it was.
 
-    That state is the whole process's: a second thread that asks for it waits.
+    That state belongs to the whole process: a second thread that wants it waits.
     """
     with _random_state, torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
 
 
-class _Training:
-    """The state of one training between two epochs: all that a checkpoint has to hold."""
+class _Run:
+    """State of one training between two checks: all that a checkpoint has to hold."""
 
     def __init__(
         self,
         network: nn.Module,
-        loss: Callable[[nn.Module, Any], Tensor],
+        loss: Loss,
         training: Dataset,
         validation: Dataset | None,
         *,
-        plan: TrainingConfig,
+        config: TrainingConfig,
         checkpoint: Path | None,
+        hooks: TrainingHooks,
     ) -> None:
-        self.network, self.loss, self.plan, self.checkpoint = network, loss, plan, checkpoint
+        self.network, self.loss, self.config, self.checkpoint = network, loss, config, checkpoint
         self.training, self.validation = training, validation
+        self.average_gradients = hooks.average_gradients
+        groups = None if hooks.parameter_groups is None else list(hooks.parameter_groups(network))
         self.optimizer = AdamW(
-            network.parameters(),
-            learning_rate=plan.learning_rate,
-            weight_decay=plan.weight_decay,
-            clip_norm=plan.clip_norm,
+            network.parameters() if groups is None else groups,
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+            clip_norm=config.clip_norm,
         )
-        self.epochs: list[TrainingRecord] = []
+        if groups is not None:
+            _require_each_once(network, self.optimizer.parameters)
+        if config.stateful and len(training) % config.batch_size:
+            raise ArgumentError(
+                f"stateful training: expected a number of examples that batch_size={config.batch_size} "
+                f"divides, so that every batch goes on where the one before it ended; got {len(training)}."
+            )
+        self.average = None if config.averaging is None else WeightAverage(network, config.averaging)
+        self.step = 0
+        self.state: State | None = None
+        self.records: list[TrainingRecord] = []
         self.best: dict[str, Tensor] = _copy(network)
-        self.best_epoch = 0
+        self.best_step = 0
+        self.best_loss: float | None = None
 
-    def to_the_end(self, tell: Callable[[int, TrainingRecord], object]) -> History:
+    def to_the_end(self, on_check: Callable[[TrainingRecord], object]) -> History:
         self._resume()
         stopped = self._ended()
         try:
             while not stopped:
-                self._epoch()
+                self._train_and_check()
                 self._save()
-                tell(len(self.epochs), self.epochs[-1])
+                on_check(self.records[-1])
                 stopped = self._ended()
         except KeyboardInterrupt:
-            if not self.best_epoch:
+            if not self.best_step:
                 raise  # nothing was learned yet
             stopped = "interrupted"
         self.network.load_state_dict(self.best)
         self.network.eval()
-        seconds = sum(epoch.seconds for epoch in self.epochs)
-        return History(tuple(self.epochs), self.best_epoch, stopped, seconds)
+        seconds = sum(record.seconds for record in self.records)
+        return History(tuple(self.records), self.best_step, stopped, seconds, self.config.unit)
 
     def _ended(self) -> Any:
-        if len(self.epochs) >= self.plan.max_epochs:
+        if self.step >= self.config.max_steps:
             return "finished"
-        waited = len(self.epochs) - self.best_epoch
-        return "early" if self.validation is not None and waited >= self.plan.patience else None
+        waited = sum(record.step > self.best_step for record in self.records)
+        return "early" if self.validation is not None and waited >= self.config.patience else None
 
-    def _epoch(self) -> None:
+    def _train_and_check(self) -> None:
         start_s = time.perf_counter()
-        order = _shuffled(len(self.training), self.plan.steps_per_epoch * self.plan.batch_size)
+        n_steps = min(self.config.val_check_steps, self.config.max_steps - self.step)
+        rows = self._next_rows(n_steps * self.config.batch_size)
         self.network.train()
-        total = 0.0
-        for step in range(self.plan.steps_per_epoch):
-            rows = order[step * self.plan.batch_size : (step + 1) * self.plan.batch_size]
-            total += self._step(rows, len(self.epochs) * self.plan.steps_per_epoch + step)
-        mean = total / self.plan.steps_per_epoch
-        judged = None if self.validation is None else self._judge(self.validation)
-        self._require_finite(mean, judged)
-        rate = self.optimizer.learning_rate
-        record = TrainingRecord(len(self.epochs) + 1, mean, judged, rate, time.perf_counter() - start_s)
-        self.epochs.append(record)
-        best = self.epochs[self.best_epoch - 1].validation_loss if self.best_epoch else None
-        if judged is None or best is None or judged < best:
-            self.best, self.best_epoch = _copy(self.network), record.epoch
+        total, weights = 0.0, 0
+        for batch_rows in torch.split(rows, self.config.batch_size):
+            value, weight = self._step(batch_rows)
+            total, weights = total + weight * value, weights + weight
+        train_loss = total / weights
+        with nullcontext() if self.average is None else self.average.applied():
+            validation_loss = None if self.validation is None else self._validate(self.validation)
+            self._require_finite(train_loss, validation_loss)
+            record = TrainingRecord(
+                step=self.step,
+                epoch=self.step / steps_per_epoch(len(self.training), self.config.batch_size),
+                train_loss=train_loss,
+                validation_loss=validation_loss,
+                learning_rate=self.optimizer.learning_rate,
+                seconds=time.perf_counter() - start_s,
+            )
+            self.records.append(record)
+            if validation_loss is None or self.best_loss is None or validation_loss < self.best_loss:
+                self.best, self.best_step, self.best_loss = _copy(self.network), self.step, validation_loss
 
-    def _step(self, rows: Tensor, step: int) -> float:
-        steps = self.plan.max_epochs * self.plan.steps_per_epoch
-        self.optimizer.learning_rate = self.plan.learning_rate * _one_cycle(step, steps)
+    def _step(self, rows: Tensor) -> tuple[float, int]:
+        """Take one step; returns the loss of its batch and the weight of that loss."""
+        config = self.config
+        self.optimizer.learning_rate = config.learning_rate * _one_cycle(self.step, config.max_steps)
         self.optimizer.zero_grad()
-        value = self.loss(self.network, self.training.batch(rows))
-        value.backward()  # type: ignore[no-untyped-call]
+        if config.stateful and rows[0] == 0:
+            self.state = None
+        batch_loss = self._batch_loss(self.training, rows, self.state)
+        batch_loss.value.backward()  # type: ignore[no-untyped-call]
+        if self.average_gradients is not None:
+            self.average_gradients(self.optimizer.parameters, _weight(batch_loss, len(rows)))
         self.optimizer.step()
-        return value.item()
+        if self.average is not None:
+            self.average.update(self.step)
+        self.step += 1
+        self.state = batch_loss.state and tuple(each.detach() for each in batch_loss.state)
+        return batch_loss.value.item(), _weight(batch_loss, 1)
 
     @torch.no_grad()
-    def _judge(self, examples: Dataset) -> float:
-        """Mean loss over all examples, in batches large enough to be quick and small enough to fit."""
+    def _validate(self, dataset: Dataset) -> float:
+        """Return the mean loss over all examples."""
         self.network.eval()
-        chunks = torch.split(torch.arange(len(examples)), max(1024, self.plan.batch_size))
-        total = sum(self.loss(self.network, examples.batch(rows)).item() * len(rows) for rows in chunks)
-        return total / len(examples)
+        size = self.config.batch_size
+        size = size if self.config.stateful else max(_VALIDATION_BATCH, size)
+        total, weights, state = 0.0, 0, None
+        for rows in torch.split(torch.arange(len(dataset)), size):
+            batch_loss = self._batch_loss(dataset, rows, state)
+            weight, state = _weight(batch_loss, len(rows)), batch_loss.state
+            total, weights = total + batch_loss.value.item() * weight, weights + weight
+        return total / weights
 
-    def _require_finite(self, mean: float, judged: float | None) -> None:
-        if math.isfinite(mean) and (judged is None or math.isfinite(judged)):
+    def _batch_loss(self, dataset: Dataset, rows: Tensor, state: State | None) -> BatchLoss:
+        batch = dataset.batch(rows)
+        stateful = self.config.stateful
+        value = self.loss(self.network, batch, state) if stateful else self.loss(self.network, batch)
+        return value if isinstance(value, BatchLoss) else BatchLoss(value)
+
+    def _next_rows(self, count: int) -> Tensor:
+        """(count,) positions: as many shuffles of all examples as it takes; stateful, in order."""
+        n_examples = len(self.training)
+        if self.config.stateful:
+            return torch.arange(count).add_(self.step * self.config.batch_size).remainder_(n_examples)
+        shuffles = [torch.randperm(n_examples) for _ in range(-(-count // n_examples))]
+        return torch.cat(shuffles)[:count]
+
+    def _require_finite(self, train_loss: float, validation_loss: float | None) -> None:
+        if math.isfinite(train_loss) and (validation_loss is None or math.isfinite(validation_loss)):
             return
-        value, kind = (mean, "training") if not math.isfinite(mean) else (judged, "validation")
+        is_training = not math.isfinite(train_loss)
+        value, data = (train_loss, "training") if is_training else (validation_loss, "validation")
         raise TrainingError(
-            f"The {kind} loss is no longer finite in epoch {len(self.epochs) + 1} ({value}). Lower "
-            f"learning_rate (now {self.plan.learning_rate:g}), choose activation='tanh', or a transform "
-            "that keeps values small, such as transform='auto'."
+            f"The {data} loss is no longer finite ({value}) by step {self.step}. Lower learning_rate (now "
+            f"{self.config.learning_rate:g}), choose activation='tanh', or a transform that keeps values "
+            "small, such as transform='auto'."
         )
 
     def _save(self) -> None:
@@ -220,58 +270,72 @@ class _Training:
             return
         tensors = {f"network.{name}": t for name, t in self.network.state_dict().items()}
         tensors |= {f"best.{name}": t for name, t in self.best.items()}
+        tensors |= {f"state.{k}": t for k, t in enumerate(self.state or ())}
         tensors |= self.optimizer.tensors() | {"random_state": torch.get_rng_state()}
-        record = {
-            "plan": asdict(self.plan),
-            "examples": len(self.training),
-            "epochs": [asdict(epoch) for epoch in self.epochs],
-            "best_epoch": self.best_epoch,
-        }
-        save_checkpoint(self.checkpoint, tensors, record)
+        if self.average is not None:
+            tensors |= self.average.tensors()
+        progress = {"records": [asdict(each) for each in self.records], "best_step": self.best_step}
+        save_checkpoint(self.checkpoint, tensors, self._identity() | progress)
 
     def _resume(self) -> None:
         saved = None if self.checkpoint is None else load_checkpoint(self.checkpoint)
         if saved is None:
             return
         tensors, record = saved
-        now = {"plan": asdict(self.plan), "examples": len(self.training)}
-        if {key: record.get(key) for key in now} != now or not self._fits(select_prefix("network.", tensors)):
+        identity = self._identity()
+        weights = select_prefix("network.", tensors)
+        if {key: record.get(key) for key in identity} != identity or not self._fits(weights):
             raise ModelLoadError(
                 f"{self.checkpoint}: this checkpoint was made with other settings or data. "
                 "Delete the folder to train from the start, or give back the settings it was made with."
             )
         try:
-            epochs = [TrainingRecord(**epoch) for epoch in record["epochs"]]
-            self.network.load_state_dict(select_prefix("network.", tensors))
+            records = [TrainingRecord(**each) for each in record["records"]]
+            self.network.load_state_dict(weights)
             self.optimizer.load_tensors(tensors)
+            if self.average is not None:
+                self.average.load_tensors(tensors)
             torch.set_rng_state(tensors["random_state"])
-            self.best, self.best_epoch, self.epochs = (
-                select_prefix("best.", tensors),
-                record["best_epoch"],
-                epochs,
-            )
-        except (KeyError, TypeError, ValueError, RuntimeError) as fault:
+            state = select_prefix("state.", tensors)
+            self.state = tuple(state[str(k)] for k in range(len(state))) or None
+            history = History(tuple(records), record["best_step"], "interrupted", 0.0)
+            self.best, self.best_loss = select_prefix("best.", tensors), history.best.validation_loss
+            self.step, self.best_step, self.records = records[-1].step, history.best_step, records
+        except (KeyError, IndexError, StopIteration, TypeError, ValueError, RuntimeError) as fault:
             raise ModelLoadError(
                 f"{self.checkpoint}: not a whole checkpoint ({type(fault).__name__}: {fault}). "
                 "Delete the folder to train from the start."
             ) from fault
 
+    def _identity(self) -> dict[str, Any]:
+        """Return what must be equal for a checkpoint to be resumed."""
+        return {"config": asdict(self.config), "n_examples": len(self.training)}
+
     def _fits(self, saved: dict[str, Tensor]) -> bool:
         """Whether these are weights of this very network."""
-        own = {name: tensor.shape for name, tensor in self.network.state_dict().items()}
-        return own == {name: tensor.shape for name, tensor in saved.items()}
+        shapes = {name: tensor.shape for name, tensor in self.network.state_dict().items()}
+        return shapes == {name: tensor.shape for name, tensor in saved.items()}
+
+
+def _require_each_once(network: nn.Module, grouped: list[nn.Parameter]) -> None:
+    """Pass if every parameter that learns is in one group: one in none would stay as it is unsaid."""
+    for name, parameter in network.named_parameters():
+        times = sum(parameter is each for each in grouped)
+        if parameter.requires_grad and times != 1:
+            raise ArgumentError(
+                f"parameter_groups: expected every parameter that learns in one group; {name!r} is in "
+                f"{times}. Freeze it with requires_grad_(False), or name it once."
+            )
+
+
+def _weight(batch_loss: BatchLoss, default: int) -> int:
+    return default if batch_loss.n_targets is None else batch_loss.n_targets
 
 
 def _one_cycle(step: int, steps: int) -> float:
-    """Share of the peak learning rate: a short climb, then half a cosine down to 0."""
+    """Return the share of the peak learning rate: a short climb, then half a cosine down to 0."""
     climb = min(1.0, (step + 1) / (0.05 * steps))
     return climb * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-
-def _shuffled(examples: int, wanted: int) -> Tensor:
-    """(wanted,) positions: as many shuffles of all examples as it takes."""
-    shuffles = [torch.randperm(examples) for _ in range(-(-wanted // examples))]
-    return torch.cat(shuffles)[:wanted]
 
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:

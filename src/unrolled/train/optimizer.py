@@ -6,13 +6,28 @@ backward. This is the same operator under it, with its lists made once, and clip
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 _BETAS, _EPS = (0.9, 0.999), 1e-8  # the paper's
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+
+
+class ParameterGroup(NamedTuple):
+    """Parameters with a learning rate and a weight decay of their own.
+
+    Args:
+        parameters: at least one.
+        rate_factor: what the learning rate of the whole training is multiplied by.
+        weight_decay: None for that of the whole training.
+    """
+
+    parameters: Sequence[nn.Parameter]
+    rate_factor: float = 1.0
+    weight_decay: float | None = None
 
 
 class AdamW:
@@ -29,10 +44,11 @@ class AdamW:
     up to rounding; beta1 is 0.9, beta2 0.999, eps 1e-8.
 
     Args:
-        parameters: what is to learn; those without a gradient are left alone by a step.
+        parameters: those to train, or `ParameterGroup`s of them; a step leaves those without gradient alone.
         learning_rate: the rate; `learning_rate` may be set between steps.
         weight_decay: as in the formula.
-        clip_norm: gradients that are longer together are shortened to this; None for any length.
+        clip_norm: gradients that are longer together, over all groups, are shortened to this; None for any
+            length.
 
     >>> weight = nn.Parameter(torch.tensor([1.0, -2.0]))
     >>> optimizer = AdamW([weight], learning_rate=0.1)
@@ -44,44 +60,54 @@ class AdamW:
 
     def __init__(
         self,
-        parameters: Iterable[nn.Parameter],
+        parameters: Iterable[nn.Parameter] | Iterable[ParameterGroup],
         *,
         learning_rate: float,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
     ) -> None:
         self.learning_rate, self.weight_decay, self.clip_norm = learning_rate, weight_decay, clip_norm
-        self._parameters = list(parameters)
+        each = list(parameters)
+        groups = [one for one in each if isinstance(one, ParameterGroup)]
+        if not groups:
+            groups = [ParameterGroup([one for one in each if isinstance(one, nn.Parameter)])]
+        self.parameters = [p for group in groups for p in group.parameters]
+        self._group_sizes = [len(group.parameters) for group in groups]
+        self._factors = [(group.rate_factor, group.weight_decay) for group in groups]
         self._moments = [
             (torch.zeros_like(p), torch.zeros_like(p), torch.zeros((), device=p.device))
-            for p in self._parameters
+            for p in self.parameters
         ]
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
-        for parameter in self._parameters:
+        for parameter in self.parameters:
             parameter.grad = None
 
     @torch.no_grad()
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        moved = [
-            (p, p.grad, *moments)
-            for p, moments in zip(self._parameters, self._moments, strict=True)
-            if p.grad is not None
-        ]
-        if not moved:
+        operands = [(p, p.grad, *moments) for p, moments in zip(self.parameters, self._moments, strict=True)]
+        gradients = [gradient for _, gradient, *_ in operands if gradient is not None]
+        if not gradients:
             return
-        parameters, gradients, means, squares, steps = zip(*moved, strict=True)
-        torch._foreach_add_(steps, 1)
-        torch._fused_adamw_(  # what torch.optim calls; it stands nowhere else
-            parameters, gradients, means, squares, (), steps,
-            lr=self.learning_rate, beta1=_BETAS[0], beta2=_BETAS[1], eps=_EPS, weight_decay=self.weight_decay,
-            amsgrad=False, maximize=False, grad_scale=self._excess(gradients),
-        )  # fmt: skip
+        scale, start = self._gradient_scale(gradients), 0
+        for size, (rate_factor, weight_decay) in zip(self._group_sizes, self._factors, strict=True):
+            moved = [each for each in operands[start : start + size] if each[1] is not None]
+            start += size
+            if not moved:
+                continue
+            parameters, grads, means, squares, steps = zip(*moved, strict=True)
+            torch._foreach_add_(steps, 1)
+            torch._fused_adamw_(  # private; torch.optim.AdamW(fused=True) ends in it
+                parameters, grads, means, squares, (), steps,
+                lr=self.learning_rate * rate_factor, beta1=_BETAS[0], beta2=_BETAS[1], eps=_EPS,
+                weight_decay=self.weight_decay if weight_decay is None else weight_decay,
+                amsgrad=False, maximize=False, grad_scale=scale,
+            )  # fmt: skip
 
-    def _excess(self, gradients: tuple[Tensor, ...]) -> Tensor | None:
-        """By how much the gradients are too long together, at least 1; what the operator divides them by."""
+    def _gradient_scale(self, gradients: list[Tensor]) -> Tensor | None:
+        """Return what the operator divides gradients by: 1, or more where they are too long together."""
         if self.clip_norm is None:
             return None
         norms = torch.stack(torch._foreach_norm(gradients))  # noqa: SLF001 (as above)
@@ -89,7 +115,7 @@ class AdamW:
         return norm.div_(self.clip_norm).clamp_(min=1.0)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Its state, a tensor each, such as `optimizer.3.exp_avg`."""
+        """Return its state, a tensor each, such as `optimizer.3.exp_avg`."""
         return {
             f"optimizer.{k}.{name}": moment
             for k, moments in enumerate(self._moments)
@@ -97,7 +123,7 @@ class AdamW:
         }
 
     def load_tensors(self, saved: dict[str, Tensor]) -> None:
-        """Put back what `tensors` gave; other names are left alone.
+        """Restore what `tensors` returned; other names are left alone.
 
         Raises:
             KeyError: one is missing.

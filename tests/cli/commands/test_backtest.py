@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 Run = Callable[..., Any]
-TINY = ("--hidden-size", 4, "--max-epochs", 1, "--window", 12, "--horizon", 3)
+TINY = ("--hidden-size", 4, "--max-steps", 8, "--window", 12, "--horizon", 3)
 QUICK = ("--baselines", "Naive,RWD,AR1", "--origins", 12)
 
 

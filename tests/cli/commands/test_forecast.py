@@ -12,7 +12,7 @@ import pytest
 Run = Callable[..., Any]
 Months = Callable[..., list[tuple[str, float]]]
 Write = Callable[..., Path]
-TINY = ("--hidden-size", 4, "--max-epochs", 1, "--window", 12)
+TINY = ("--hidden-size", 4, "--max-steps", 8, "--window", 12)
 SCORES = re.compile(r"\b(mae|rmse|mase|smape|crps|coverage|accuracy|score)\b", re.IGNORECASE)
 
 
@@ -97,11 +97,11 @@ def test_every_option_reaches_the_model(unrolled: Run, sales: Path) -> None:
     changes = [
         ("--cell", "rnn", "--activation", "relu"),
         ("--transform", "difference"),
-        ("--ensemble", 2),
+        ("--members", 2),
         ("--seed", 7),
         ("--window", 20),
         ("--hidden-size", 5),
-        ("--max-epochs", 2),
+        ("--max-steps", 16),
     ]
     seen = [str(plain["forecast"])]
     for change in changes:

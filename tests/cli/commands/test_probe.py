@@ -20,13 +20,16 @@ ASKING = ["order", "memory", "gradients", "states", "length"]
 def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Small models on disk, by what they are."""
     X = [[-1.0, -0.5, 0.0, 0.4, 0.6, 1.0], [1.0, 0.6, 0.4, 0.0, -0.5, -1.0]] * 6
-    tiny = {"hidden_size": 4, "max_epochs": 1}
+    small = {"hidden_size": 4}
+    tiny = small | {"max_epochs": 1}
     folder = tmp_path_factory.mktemp("kept")
     made = {
         "gru": SequenceClassifier(**tiny).fit(X, ["up", "down"] * 6),
         "flat": SequenceClassifier(cell="feedforward", **tiny).fit(X, ["up", "down"] * 6),
         "number": SequenceRegressor(**tiny).fit(X, [1.5, -1.25] * 6),
-        "forecaster": Forecaster(horizon=2, window=4, **tiny).fit(pd.Series(range(30), dtype=float)),
+        "forecaster": Forecaster(horizon=2, window=4, max_steps=8, **small).fit(
+            pd.Series(range(30), dtype=float)
+        ),
     }
     return {name: model.save(folder / name) for name, model in made.items()}
 

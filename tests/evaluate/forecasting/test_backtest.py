@@ -191,7 +191,7 @@ def test_mase_divides_by_changes_before_the_first_origin_alone() -> None:
 def test_all_defaults_stand_beside_a_network() -> None:
     """A real one: every default baseline, the feed-forward net among them; AutoARIMA when named."""
     pytest.importorskip("statsforecast")
-    model = Forecaster(horizon=2, cell="gru", hidden_size=4, max_epochs=1)
+    model = Forecaster(horizon=2, cell="gru", hidden_size=4, max_steps=8)
     found = backtest(model, monthly(80), origins=11)
     assert {row["model"] for row in found.table} == {"gru", *DEFAULT_BASELINES}
     assert all(value is not None for row in found.table for value in row.values())
@@ -203,7 +203,7 @@ def test_all_defaults_stand_beside_a_network() -> None:
 def test_without_statsforecast_the_other_baselines_remain(monkeypatch: pytest.MonkeyPatch) -> None:
     """And a remark names the command that adds the rest; one that was named is refused."""
     monkeypatch.setitem(sys.modules, "statsforecast", None)
-    result = backtest(Forecaster(horizon=2, cell="gru", hidden_size=4, max_epochs=1), monthly(60), origins=4)
+    result = backtest(Forecaster(horizon=2, cell="gru", hidden_size=4, max_steps=8), monthly(60), origins=4)
     assert {row["model"] for row in result.table} == {"gru", *CHEAP, "feedforward"}
     assert result.remarks[-1].startswith("Theta and AutoETS left out: they need statsforecast")
     with pytest.raises(MissingDependencyError, match=r'pip install "unrolled\[baselines\]"'):
@@ -212,7 +212,7 @@ def test_without_statsforecast_the_other_baselines_remain(monkeypatch: pytest.Mo
 
 def test_a_feed_forward_net_is_no_baseline_of_itself() -> None:
     """Its row is the network's."""
-    model = Forecaster(horizon=2, cell="feedforward", hidden_size=4, max_epochs=1)
+    model = Forecaster(horizon=2, cell="feedforward", hidden_size=4, max_steps=8)
     found = backtest(model, monthly(60), origins=10, baselines=["Naive", "feedforward"])
     assert [row["model"] for row in found.table] == ["feedforward", "Naive"]
     assert found.verdict.sentence.startswith("The feedforward is ")

@@ -225,7 +225,7 @@ def test_without_statsforecast_its_baselines_are_left_out_or_refused(monkeypatch
 def test_the_matching_feedforward_has_as_many_weights(cell: str) -> None:
     """Within 5 %, on the same window, and nothing else changed."""
     y = np.random.default_rng(3).normal(size=60)
-    model = Forecaster(3, cell=cell, hidden_size=24, max_epochs=1, window=16, random_state=5).fit(y)
+    model = Forecaster(3, cell=cell, hidden_size=24, max_steps=8, window=16, random_state=5).fit(y)
     flat = matching_feedforward(model).fit(y)
     assert abs(flat.n_parameters_ / model.n_parameters_ - 1) < 0.05
     changed = {"cell", "hidden_size", "activation"}

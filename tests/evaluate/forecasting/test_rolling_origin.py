@@ -13,7 +13,7 @@ from unrolled.errors import ArgumentError, DataError
 from unrolled.evaluate.forecasting.backtest import backtest, has_lookahead
 from unrolled.evaluate.forecasting.rolling_origin import RollingOrigins, perturbed_after
 
-SMALL = {"horizon": 2, "hidden_size": 4, "max_epochs": 1, "window": 8}
+SMALL = {"horizon": 2, "hidden_size": 4, "max_steps": 8, "window": 8}
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_the_80_per_cent_band_holds_80_per_cent() -> None:
     """Over 300 simulated series, each forecast once from its end: 75 to 85 % of what came lies in it."""
     horizon = 4
     whole = _panel(300, 64, seed=2)
-    model = Forecaster(horizon, hidden_size=8, max_epochs=3, window=16).fit([y[:-horizon] for y in whole])
+    model = Forecaster(horizon, hidden_size=8, max_steps=24, window=16).fit([y[:-horizon] for y in whole])
     frame = model.predict()
     came = np.concatenate([y[-horizon:] for y in whole])
     within = (came > frame["lstm-lo-80"]) & (came < frame["lstm-hi-80"])

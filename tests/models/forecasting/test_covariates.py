@@ -11,7 +11,7 @@ from unrolled.data.sequences import Role
 from unrolled.errors import DataError
 from unrolled.models.forecasting.forecaster import Forecaster
 
-SMALL = {"hidden_size": 8, "window": 8, "horizon": 2, "max_epochs": 6, "learning_rate": 0.02}
+SMALL = {"hidden_size": 8, "window": 8, "horizon": 2, "max_steps": 48, "learning_rate": 0.02}
 
 
 def _days(count: int) -> pd.DatetimeIndex:
@@ -92,7 +92,7 @@ def test_the_order_of_columns_does_not_matter() -> None:
     rng = np.random.default_rng(3)
     frame = pd.DataFrame({"ds": _days(60), "y": rng.normal(size=60), "a": rng.normal(size=60)})
     frame["b"] = 5 * rng.normal(size=60)
-    model = Forecaster(**{**SMALL, "max_epochs": 1}).fit(read(frame, target="y", past=["a", "b"]))
+    model = Forecaster(**{**SMALL, "max_steps": 8}).fit(read(frame, target="y", past=["a", "b"]))
     other = read(frame.assign(c=1.5)[["c", "b", "ds", "a", "y"]], target="y", past=["c", "b", "a"])
     pd.testing.assert_frame_equal(model.predict(other), model.predict())
 
@@ -111,7 +111,7 @@ def test_a_static_column_tells_series_apart() -> None:
     frame = pd.concat(parts)
     series = read(frame, target="y", static=["kind"])
     assert Role.STATIC in series.roles
-    model = Forecaster(**{**SMALL, "max_epochs": 8, "validation_fraction": 0, "transform": "difference"})
+    model = Forecaster(**{**SMALL, "max_steps": 64, "validation_fraction": 0, "transform": "difference"})
     model.fit(series)
     flat = model.forecast_origins(series, np.full((24, 1), 7))["point"][:, 0, :] - 50
     assert flat[1::2].mean() > flat[::2].mean() + 0.5
@@ -126,7 +126,7 @@ def test_a_season_helps_where_there_is_one() -> None:
     errors = []
     for values, freq_known in ((pd.DataFrame({"ds": dates, "y": y}), True), (y, False)):
         series = read(values)
-        model = Forecaster(3, hidden_size=8, window=3, max_epochs=3).fit(series)
+        model = Forecaster(3, hidden_size=8, window=3, max_steps=24).fit(series)
         assert model.season_ == (12 if freq_known else 1)
         steps = origins[0][:, None] + np.arange(1, 4)
         errors.append(np.abs(model.forecast_origins(series, origins)["point"][0] - y[steps]).mean())

@@ -30,7 +30,7 @@ def _panel(later: float = 1.0, past_later: float = 0.0) -> Sequences:
 
 
 def _windows(encoding: SeriesEncoder, series: Sequences) -> Windows:
-    return encoding.windows(encoding.tracks(series, HORIZON), 16, HORIZON)
+    return encoding.windows(encoding.encode(series, HORIZON), 16, HORIZON)
 
 
 def _seen(encoding: SeriesEncoder, series: Sequences) -> list[np.ndarray]:
@@ -94,7 +94,7 @@ def test_a_covariate_that_never_changed_keeps_its_unit() -> None:
     series = read(frame, future=["rate"])
     encoding = SeriesEncoder.learn(series.head(np.array([60])), "difference", 1)
     assert np.std(rate[:60]) > 0  # rounding: divided by it, the change is 7e15 units
-    np.testing.assert_allclose(encoding.tracks(series, HORIZON)[0].ahead[:, 0], rate - 0.1, atol=1e-12)
+    np.testing.assert_allclose(encoding.encode(series, HORIZON)[0].ahead[:, 0], rate - 0.1, atol=1e-12)
 
 
 def test_an_encoding_survives_json() -> None:
@@ -129,4 +129,4 @@ def test_minmax_does_not_know_a_new_series() -> None:
     with pytest.raises(
         DataError, match="series 'new': transform 'minmax' only knows the ranges of the series"
     ):
-        encoding.tracks(replace(series, ids=("new",)), HORIZON)
+        encoding.encode(replace(series, ids=("new",)), HORIZON)

@@ -54,7 +54,7 @@ def test_every_transform_is_fitted(transform: str, tiny: dict[str, Any], walk: A
     "option",
     [
         {"hidden_size": 5}, {"num_layers": 2}, {"window": 20}, {"transform": "difference"}, {"season": 4},
-        {"ensemble": 2}, {"max_epochs": 1}, {"batch_size": 5}, {"learning_rate": 0.01},
+        {"n_members": 2}, {"max_steps": 8}, {"batch_size": 5}, {"learning_rate": 0.01},
         {"validation_fraction": 0.3}, {"random_state": 1}, {"cell": "gru"}, {"dropout": 0.5},
     ],
     ids=str,
@@ -184,7 +184,7 @@ def test_another_frequency_is_refused(fitted: Forecaster, walk: Any) -> None:
 
 def test_ensembles_of_neighbouring_seeds_share_no_member(tiny: dict[str, Any], walk: Any) -> None:
     """Else ten seeds of ten members would be nineteen networks, and not a hundred."""
-    both = [Forecaster(**tiny, ensemble=2, random_state=seed).fit(walk(60)) for seed in (3, 4)]
+    both = [Forecaster(**tiny, n_members=2, random_state=seed).fit(walk(60)) for seed in (3, 4)]
     weights = [next(network.parameters()) for model in both for network in model.networks_]
     assert not any(torch.equal(weights[i], weights[k]) for i in range(4) for k in range(i))
 
@@ -192,7 +192,7 @@ def test_ensembles_of_neighbouring_seeds_share_no_member(tiny: dict[str, Any], w
 def test_an_ensemble_is_the_mean_of_its_members(tiny: dict[str, Any], walk: Any) -> None:
     """Quantiles are averaged over the seeds, before they are stretched alike."""
     series = walk(60)
-    model = Forecaster(**tiny, ensemble=2, transform="difference").fit(series)
+    model = Forecaster(**tiny, n_members=2, transform="difference").fit(series)
     both = model.predict()["lstm"].to_numpy()
     alone = []
     for network in model._networks:

@@ -1,4 +1,4 @@
-"""A rehearsal that is judged, then the real thing; and what Ctrl-C leaves of either."""
+"""A Forecaster fits on a split, calibrates, refits on all data; and keeps what Ctrl-C leaves of either."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,105 +9,114 @@ import pandas as pd
 import pytest
 from torch import Tensor
 
-from unrolled.errors import ModelLoadError
+from unrolled.errors import ArgumentError, ModelLoadError
 from unrolled.models.forecasting import training
 from unrolled.models.forecasting.forecaster import Forecaster
+from unrolled.models.forecasting.training import training_config
 
-EPOCHS = 3
+CHECKS, INTERVAL = 3, 8
+MAX_STEPS = CHECKS * INTERVAL
 
 
 @pytest.fixture
 def options(tiny: dict[str, Any]) -> dict[str, Any]:
-    """A tiny model of three epochs."""
-    return {**tiny, "max_epochs": EPOCHS}
+    """A tiny model of three checks."""
+    return {**tiny, "max_steps": MAX_STEPS, "val_check_steps": INTERVAL}
 
 
-@pytest.fixture
-def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], list[str]]:
-    """Ctrl-C as soon as an epoch of the training with this label has ended: `interrupted(label, epoch)`."""
+def _ctrl_c(stage: str, check: int, member: int = 1) -> Callable[[dict[str, Any]], None]:
+    """A callback that stands for Ctrl-C after this check of this stage."""
 
-    def at(label: str, epoch: int) -> list[str]:
-        seen: list[str] = []
+    def callback(record: dict[str, Any]) -> None:
+        if (record["stage"], record["member"], record["step"]) == (stage, member, check * INTERVAL):
+            raise KeyboardInterrupt
 
-        class Line(training.ProgressLine):
-            def update(self, done: int, note: str = "") -> None:
-                seen.append(f"{self._label} {done}")
-                if seen[-1] == f"{label} {epoch}":
-                    raise KeyboardInterrupt
-
-        monkeypatch.setattr(training, "ProgressLine", Line)
-        return seen
-
-    return at
+    return callback
 
 
-def test_it_trains_twice_and_then_for_the_epochs_that_helped(
-    options: dict[str, Any], walk: Any, interrupted: Callable[..., list[str]]
-) -> None:
-    """First judged on the latest part, then on everything."""
-    seen = interrupted("never", 0)
-    model = Forecaster(**options).fit(walk(60))
-    best = model.history_.best_epoch
-    assert seen == [
-        *(f"rehearsal {k}" for k in range(1, EPOCHS + 1)),
-        *(f"training {k}" for k in range(1, best + 1)),
-    ]
-    assert model.history_.best.validation_loss is not None
-
-
-def test_without_validation_it_trains_once(
-    options: dict[str, Any], walk: Any, interrupted: Callable[..., list[str]]
-) -> None:
-    """All epochs; bands are left as they were trained."""
-    seen = interrupted("never", 0)
-    model = Forecaster(**options, validation_fraction=0).fit(walk(60))
-    assert seen == [f"training {k}" for k in range(1, EPOCHS + 1)]
-    assert model._factors.tolist() == [1.0] * 7
+def _default_config(n_windows: int, **changes: Any) -> Any:
+    settings = {"max_steps": None, "val_check_steps": None, "patience": None, "batch_size": None}
+    return training_config(n_windows, **{**settings, **changes}, learning_rate=0.01, seed=0)
 
 
 @pytest.mark.parametrize(
-    ("label", "epoch", "extra"),
-    [
-        ("rehearsal", 1, {}),
-        ("rehearsal", 2, {}),
-        ("training", 1, {}),
-        ("training 2 of 3", 1, {"ensemble": 3}),
-    ],
+    ("n_windows", "interval", "batch_size"),
+    [(1, 8, 8), (100, 8, 12), (1024, 8, 64), (10_000, 25, 64), (409_600, 160, 64), (10**6, 160, 64)],
+)
+def test_checks_are_a_quarter_of_the_root_of_the_windows_apart(
+    n_windows: int, interval: int, batch_size: int
+) -> None:
+    """From 8 to 160 steps, twelve checks in all, unless the caller says otherwise."""
+    config = _default_config(n_windows)
+    assert (config.val_check_steps, config.max_steps) == (interval, 12 * interval)
+    assert (config.batch_size, config.patience) == (batch_size, 8)
+    config = _default_config(n_windows, max_steps=50, val_check_steps=20, batch_size=10**7, patience=2)
+    assert (config.max_steps, config.val_check_steps, config.patience) == (50, 20, 2)
+    assert config.batch_size == n_windows
+
+
+def test_the_refit_takes_the_steps_that_were_best(options: dict[str, Any], walk: Any) -> None:
+    """First validated on the latest part, then on everything, and every check is told to the callbacks."""
+    records: list[dict[str, Any]] = []
+    model = Forecaster(**options).fit(walk(60), callbacks=[records.append])
+    best = model.history_.best_step
+    steps = [(record["stage"], record["step"]) for record in records]
+    assert steps == [
+        *(("validation fit", step) for step in range(INTERVAL, MAX_STEPS + 1, INTERVAL)),
+        *(("refit", step) for step in range(INTERVAL, best + 1, INTERVAL)),
+    ]
+    assert model.history_.best.validation_loss == min(r["validation_loss"] for r in records[:CHECKS])
+    assert {record["validation_loss"] for record in records[CHECKS:]} == {None}
+    assert [record["max_steps"] for record in records] == [MAX_STEPS] * CHECKS + [best] * (best // INTERVAL)
+
+
+def test_without_validation_it_trains_once(options: dict[str, Any], walk: Any) -> None:
+    """All steps; bands are left as they were trained."""
+    records: list[dict[str, Any]] = []
+    model = Forecaster(**options, validation_fraction=0).fit(walk(60), callbacks=[records.append])
+    assert [(r["stage"], r["step"]) for r in records] == [("training", k * INTERVAL) for k in (1, 2, 3)]
+    assert model._factors.tolist() == [1.0] * 7
+
+
+def test_patience_ends_the_validation_fit(options: dict[str, Any], walk: Any) -> None:
+    """With a rate that spoils every step after the first check, one bad check is enough."""
+    options |= {"learning_rate": 3.0, "max_steps": 20 * INTERVAL, "patience": 1}
+    history = Forecaster(**options).fit(walk(60)).history_
+    assert history.stopped == "early"
+    assert history.records[-1].step == history.best_step + INTERVAL
+
+
+@pytest.mark.parametrize(
+    ("stage", "check", "member", "n_members"),
+    [("validation fit", 1, 1, 1), ("validation fit", 2, 1, 1), ("refit", 1, 1, 1), ("refit", 1, 2, 3)],
 )
 def test_ctrl_c_keeps_the_best_weights_and_says_so(
-    label: str, epoch: int, extra: dict[str, Any], options: dict[str, Any], walk: Any,
-    interrupted: Callable[..., list[str]], capsys: pytest.CaptureFixture[str],
+    stage: str, check: int, member: int, n_members: int, options: dict[str, Any], walk: Any,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """In the rehearsal, in the real thing, in a member of an ensemble: a model that forecasts comes of it."""
-    interrupted(label, epoch)
-    model = Forecaster(**options, **extra).fit(walk(60))
-    kept = "1 of 3 networks" if extra else f"epoch {model.history_.best_epoch}"
+    """In either training, in a member of an ensemble: a model that forecasts comes of it."""
+    model = Forecaster(**options, n_members=n_members)
+    model.fit(walk(60), callbacks=[_ctrl_c(stage, check, member)])
+    kept = "1 of 3 networks" if n_members > 1 else f"step {model.history_.best_step}"
     assert capsys.readouterr().err == f"Interrupted: the best weights so far are kept ({kept}).\n"
     assert model.history_.stopped == "interrupted"
     assert len(model._networks) == 1
     assert np.isfinite(model.predict()["lstm"]).all()
 
 
-def test_ctrl_c_in_the_real_thing_leaves_the_rehearsed_network(
-    options: dict[str, Any], walk: Any, interrupted: Callable[..., list[str]]
-) -> None:
-    """Its best weights are known to be good; those of a training cut short are not."""
+def test_ctrl_c_in_the_refit_leaves_the_validated_network(options: dict[str, Any], walk: Any) -> None:
+    """Its best weights are known to be good; those of a refit cut short are not."""
     series = walk(60)
-    cut_short = []
-    for label in ("rehearsal", "training"):
-        epoch = EPOCHS if label == "rehearsal" else 1
-        interrupted(label, epoch)
-        cut_short.append(Forecaster(**options).fit(series).predict())
+    interruptions = [_ctrl_c("validation fit", CHECKS), _ctrl_c("refit", 1)]
+    cut_short = [Forecaster(**options).fit(series, callbacks=[each]).predict() for each in interruptions]
     pd.testing.assert_frame_equal(*cut_short, rtol=0, atol=0)
 
 
-def test_ctrl_c_without_a_rehearsal_leaves_what_was_reached(
-    options: dict[str, Any], walk: Any, interrupted: Callable[..., list[str]]
-) -> None:
-    """One epoch of three is better than nothing."""
-    interrupted("training", 1)
-    model = Forecaster(**options, validation_fraction=0).fit(walk(60))
-    assert (model.history_.stopped, model.history_.best_epoch) == ("interrupted", 1)
+def test_ctrl_c_without_validation_leaves_what_was_reached(options: dict[str, Any], walk: Any) -> None:
+    """One check of three is better than nothing."""
+    model = Forecaster(**options, validation_fraction=0)
+    model.fit(walk(60), callbacks=[_ctrl_c("training", 1)])
+    assert (model.history_.stopped, model.history_.best_step) == ("interrupted", INTERVAL)
     assert np.isfinite(model.predict()["lstm"]).all()
 
 
@@ -127,21 +136,33 @@ def test_ctrl_c_before_anything_was_learned_is_ctrl_c(
     assert not model.__sklearn_is_fitted__()
 
 
-@pytest.mark.parametrize(("label", "epoch"), [("rehearsal", 2), ("training", 1), ("training-2-of-2", 1)])
-def test_a_stopped_fit_goes_on_from_its_checkpoint(
-    label: str, epoch: int, options: dict[str, Any], walk: Any,
-    interrupted: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
-) -> None:  # fmt: skip
+def test_an_error_in_a_callback_leaves_the_model_as_it_was(options: dict[str, Any], walk: Any) -> None:
+    """It reaches the caller, and the model forecasts what it did before."""
+    model = Forecaster(**options).fit(walk(60))
+    before = model.predict()
+
+    def broken(record: dict[str, Any]) -> None:
+        raise ZeroDivisionError(record["step"])
+
+    with pytest.raises(ZeroDivisionError, match=str(INTERVAL)):
+        model.fit(walk(50), callbacks=[broken])
+    pd.testing.assert_frame_equal(model.predict(), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("stage", "check", "member"), [("validation fit", 2, 1), ("refit", 1, 1), ("refit", 1, 2)]
+)
+def test_a_stopped_fit_is_resumed_from_its_checkpoint(
+    stage: str, check: int, member: int, options: dict[str, Any], walk: Any, tmp_path: Path
+) -> None:
     """The second fit ends with the forecast of one that was never stopped, to the bit."""
-    if label.endswith("of-2"):
-        options = {**options, "ensemble": 2}
+    options |= {"n_members": member, "dropout": 0.2}
     series, folder = walk(60), tmp_path / "runs" / "one"
-    whole = Forecaster(**options, dropout=0.2).fit(series).predict()
-    interrupted(label.replace("-", " "), epoch)
-    stopped = Forecaster(**options, dropout=0.2).fit(series, checkpoint=folder)
+    whole = Forecaster(**options).fit(series).predict()
+    stopped = Forecaster(**options)
+    stopped.fit(series, checkpoint=folder, callbacks=[_ctrl_c(stage, check, member)])
     assert stopped.history_.stopped == "interrupted"
-    monkeypatch.undo()
-    resumed = Forecaster(**options, dropout=0.2).fit(series, checkpoint=folder)
+    resumed = Forecaster(**options).fit(series, checkpoint=folder)
     assert resumed.history_.stopped != "interrupted"
     pd.testing.assert_frame_equal(resumed.predict(), whole, rtol=0, atol=0)
 
@@ -169,15 +190,21 @@ def test_a_checkpoint_of_other_data_is_refused(options: dict[str, Any], walk: An
         Forecaster(**options).fit(series, checkpoint=tmp_path / "c")
 
 
-def test_progress_is_drawn_only_when_asked(
+def test_progress_is_drawn_only_when_verbose(
     options: dict[str, Any], walk: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With time left, on stderr."""
     Forecaster(**options).fit(walk(60))
     assert capsys.readouterr() == ("", "")
     Forecaster(**options, verbose=True).fit(walk(60))
-    told = capsys.readouterr()
-    assert told.out == ""
-    lines = told.err.splitlines()
-    assert any(line.startswith(f"rehearsal {EPOCHS}/{EPOCHS} epochs, loss") for line in lines)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    lines = printed.err.splitlines()
+    assert any(line.startswith(f"validation fit {MAX_STEPS}/{MAX_STEPS} steps, loss") for line in lines)
     assert all(line.endswith(" left") for line in lines)
+
+
+def test_a_score_alone_is_refused(options: dict[str, Any]) -> None:
+    """The sentence names the call that holds a forecast against simple ones."""
+    with pytest.raises(ArgumentError, match=r"Call unrolled\.backtest\(model, series\)"):
+        Forecaster(**options).score([1.0, 2.0, 3.0])

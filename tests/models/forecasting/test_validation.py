@@ -18,7 +18,7 @@ from unrolled import DataError, Forecaster, read
 from unrolled.models.forecasting.encoder import SeriesEncoder
 from unrolled.models.forecasting.validation import check_series, choose_window, detect_season
 
-SMALL = {"horizon": 2, "hidden_size": 4, "max_epochs": 1, "window": 6}
+SMALL = {"horizon": 2, "hidden_size": 4, "max_steps": 8, "window": 6}
 
 
 def _dated(values: np.ndarray, freq: str, start: str = "2020-01-01") -> pd.DataFrame:
@@ -86,15 +86,15 @@ def test_an_unknown_series_gets_the_fitted_transform() -> None:
     np.testing.assert_allclose(renamed, same, rtol=1e-3)
 
 
-def test_a_rehearsal_knows_no_scale_of_what_judges_it() -> None:
-    """Altering the held-out steps changes no number that the rehearsal reads before them."""
+def test_the_validation_fit_knows_no_scale_of_its_validation_set() -> None:
+    """Altering the held-out steps changes no number that the validation fit reads before them."""
     y = _wandering(100)
     wild = np.concatenate([y[:90], y[90:] * np.linspace(3, 9, 10)])
     units = []
     for values in (y, wild):
         series = read(values)
         encoding = SeriesEncoder.learn(series, "difference", 1).measured_on(series.head(np.array([90])))
-        units.append(encoding.tracks(series, 2)[0].transformed.unit[:90])
+        units.append(encoding.encode(series, 2)[0].transformed.unit[:90])
     np.testing.assert_array_equal(*units)
 
 
@@ -195,7 +195,7 @@ def test_a_sealed_folder_of_another_version_is_told(tmp_path: Path) -> None:
 def test_a_checkpoint_of_other_weights_is_refused(tmp_path: Path) -> None:
     """Tensors of one training under the record of another."""
     Forecaster(**SMALL).fit(_wandering(40), checkpoint=tmp_path)
-    shutil.copy(tmp_path / "training" / "training.safetensors", tmp_path / "rehearsal")
+    shutil.copy(tmp_path / "refit" / "training.safetensors", tmp_path / "validation-fit")
     with pytest.raises(ValueError, match="not a whole checkpoint"):
         Forecaster(**SMALL).fit(_wandering(40), checkpoint=tmp_path)
 

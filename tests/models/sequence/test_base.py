@@ -126,7 +126,7 @@ def test_facts_of_a_fit(kind: Any, y: Any) -> None:
     assert model.n_parameters_ == sum(p.numel() for p in model.networks_[0].parameters())
     assert 0 < model.history_.seconds <= model.seconds_
     assert (model.sizes_.inputs, model.sizes_.hidden_size, model.n_features_in_) == (2, 4, 2)
-    assert len(model.history_.epochs) == 2
+    assert len(model.history_.records) == 2
 
 
 @each

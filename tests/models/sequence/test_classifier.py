@@ -44,7 +44,7 @@ def test_the_toy_is_learned_and_reversed_it_is_the_other_class(cell: str, seed: 
     model = SequenceClassifier(cell=cell, random_state=seed).fit(TOY, TOY_CLASSES)
     assert model.score(TOY, TOY_CLASSES) == 1.0
     assert model.predict(TOY[:, ::-1]).tolist() == [0, 1]
-    assert model.history_.epochs[-1].train_loss < 1e-3
+    assert model.history_.records[-1].train_loss < 1e-3
 
 
 @pytest.mark.slow

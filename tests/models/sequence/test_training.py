@@ -11,9 +11,9 @@ import pytest
 
 from unrolled.data.splits import holdout_fraction
 from unrolled.errors import DataError, ModelLoadError, TrainingError
-from unrolled.models.sequence import training
 from unrolled.models.sequence.classifier import SequenceClassifier
-from unrolled.models.sequence.training import _plan, judges
+from unrolled.models.sequence.training import _training_config, judges
+from unrolled.train import trainer
 
 QUICK = {"hidden_size": 4, "max_epochs": 3, "n_members": 1, "validation_fraction": 0.1}
 
@@ -31,13 +31,13 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], list[st
     def at(label: str, epoch: int) -> list[str]:
         seen: list[str] = []
 
-        class Line(training.ProgressLine):
+        class Line(trainer.ProgressLine):
             def update(self, done: int, note: str = "") -> None:
                 seen.append(f"{self._label} {done}")
                 if seen[-1] == f"{label} {epoch}":
                     raise KeyboardInterrupt
 
-        monkeypatch.setattr(training, "ProgressLine", Line)
+        monkeypatch.setattr(trainer, "ProgressLine", Line)
         return seen
 
     return at
@@ -58,19 +58,19 @@ def test_the_epoch_is_chosen_on_what_was_held_out() -> None:
     model = SequenceClassifier(**QUICK).fit(*_sequences(300))
     assert model.history_.best.validation_loss is not None
     assert model.stopping_reason_.endswith("was the best on 30 held-out sequences; all of them ran.")
-    assert model.stopping_reason_.startswith(f"Epoch {model.history_.best_epoch} of 3 ")
+    assert model.stopping_reason_.startswith(f"Epoch {model.history_.best_count} of 3 ")
 
 
 def test_what_judges_is_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every sequence is on one side, with its own steps and class."""
     seen: list[Any] = []
-    fit = training.fit
+    fit = trainer.fit
 
     def looked_at(network: Any, loss: Any, training: Any, judged: Any, *args: Any, **kwargs: Any) -> Any:
         seen.extend((training, judged))
         return fit(network, loss, training, judged, *args, **kwargs)
 
-    monkeypatch.setattr(training, "fit", looked_at)
+    monkeypatch.setattr(trainer, "fit", looked_at)
     X, y = _sequences(300)
     SequenceClassifier(**QUICK).fit(X, y)
     firsts = np.cumsum([0, *map(len, X[:-1])])
@@ -99,13 +99,13 @@ def test_what_judges_shapes_no_scale() -> None:
 def test_members_of_an_ensemble_have_the_same_judges(monkeypatch: pytest.MonkeyPatch) -> None:
     """One scale serves all of them, and must be seen by none of their judges."""
     seen: list[int] = []
-    fit = training.fit
+    fit = trainer.fit
 
     def noted(network: Any, loss: Any, training: Any, judged: Any, *rest: Any, **named: Any) -> Any:
         seen.append(hash(tuple(judged.starts.tolist())))
         return fit(network, loss, training, judged, *rest, **named)
 
-    monkeypatch.setattr(training, "fit", noted)
+    monkeypatch.setattr(trainer, "fit", noted)
     SequenceClassifier(**QUICK | {"n_members": 3}).fit(*_sequences(400))
     assert len(seen) == 3
     assert len(set(seen)) == 1
@@ -118,17 +118,17 @@ def test_noise_stops_early() -> None:
     )
     assert model.history_.stopped == "early"
     assert model.stopping_reason_.endswith("; none of the next was better.")
-    assert len(model.history_.epochs) == model.history_.best_epoch + 18
+    assert len(model.history_.records) == model.history_.best_count + 18
 
 
 @pytest.mark.parametrize(("count", "epochs", "steps"), [(2, 400, 1), (1000, 50, 16), (100_000, 6, 1563)])
 def test_epochs_are_passes_as_many_as_learn_enough(count: int, epochs: int, steps: int) -> None:
     """Fifty, but at least 400 steps and about 8,000 at most; what the user says counts."""
     settings = SequenceClassifier()._settings(None, count)
-    plan = _plan(count, settings)
-    assert (plan.max_epochs, plan.steps_per_epoch) == (epochs, steps)
-    assert steps == math.ceil(count / plan.batch_size)
-    assert _plan(count, replace(settings, max_epochs=7)).max_epochs == 7
+    config = _training_config(count, settings)
+    assert (config.max_steps, config.val_check_steps) == (epochs * steps, steps)
+    assert steps == math.ceil(count / config.batch_size)
+    assert _training_config(count, replace(settings, max_epochs=7)).max_steps == 7 * steps
 
 
 def test_few_sequences_train_for_a_fixed_number_of_epochs() -> None:
@@ -193,7 +193,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_the_model_as_it_was(monkeypatch: p
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "fit", stop)
+    monkeypatch.setattr(trainer, "fit", stop)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X[:10], y[:10])
     assert vars(model) == facts

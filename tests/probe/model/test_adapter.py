@@ -209,7 +209,7 @@ def test_a_taggers_hits_are_those_of_its_predictions() -> None:
 def test_a_forecasters_windows_are_sequences() -> None:
     """The medians of its horizon, in units of each origin; beside other steps stands what stood there."""
     y = np.random.default_rng(0).normal(size=80).cumsum()
-    model = ur.Forecaster(horizon=3, cell="gru", hidden_size=4, max_epochs=1, window=12).fit(y)
+    model = ur.Forecaster(horizon=3, cell="gru", hidden_size=4, max_steps=8, window=12).fit(y)
     subject = as_probed_model(model, None)
     assert subject.values.shape[:2] == (79, 12)
     batch = model.last_windows()

@@ -179,8 +179,8 @@ def test_loss_marks_the_best_epoch(single: Any) -> None:
     """The point lies on the held-out curve."""
     history = single.story.model.history_
     best = _trace(loss_figure(history), "best")
-    assert (best.x[0], best.y[0]) == (history.best_epoch, history.best.validation_loss)
-    alone = replace(history, epochs=tuple(replace(e, validation_loss=None) for e in history.epochs))
+    assert (best.x[0], best.y[0]) == (history.best_count, history.best.validation_loss)
+    alone = replace(history, records=tuple(replace(e, validation_loss=None) for e in history.records))
     assert [trace.name for trace in loss_figure(alone).data] == ["while training", "best"]
 
 

@@ -134,7 +134,7 @@ def backtest(
 
     >>> import unrolled as ur
     >>> y = 100 + np.cumsum(np.random.default_rng(0).normal(size=150))
-    >>> model = ur.Forecaster(horizon=2, hidden_size=8, max_epochs=2)
+    >>> model = ur.Forecaster(horizon=2, hidden_size=8, max_steps=16)
     >>> result = backtest(model, y, origins=12, baselines=["Naive", "AR1"])
     >>> [row["model"] for row in result.table][0], result.verdict.origins
     ('lstm', 12)
@@ -189,7 +189,7 @@ def has_lookahead(model: Any, series: Any, *, origins: int = 3, refit: bool = Fa
 
     >>> import unrolled as ur
     >>> y = 100 + np.cumsum(np.random.default_rng(0).normal(size=60))
-    >>> has_lookahead(ur.Forecaster(horizon=2, hidden_size=4, max_epochs=1), y)
+    >>> has_lookahead(ur.Forecaster(horizon=2, hidden_size=4, max_steps=8), y)
     False
     """
     series = read(series)

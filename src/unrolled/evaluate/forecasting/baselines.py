@@ -280,7 +280,7 @@ def matching_feedforward(fitted: Any) -> Any:
 
     >>> import unrolled as ur
     >>> y = np.random.default_rng(0).normal(size=60)
-    >>> lstm = ur.Forecaster(horizon=2, hidden_size=8, max_epochs=1).fit(y)
+    >>> lstm = ur.Forecaster(horizon=2, hidden_size=8, max_steps=8).fit(y)
     >>> flat = matching_feedforward(lstm).fit(y)
     >>> flat.cell, 0.9 < flat.n_parameters_ / lstm.n_parameters_ < 1.1
     ('feedforward', True)

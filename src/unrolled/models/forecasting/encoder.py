@@ -69,7 +69,7 @@ class SeriesEncoder:
     def measured_on(self, series: Sequences) -> SeriesEncoder:
         """The same transforms, with every scale measured on these steps.
 
-        So a rehearsal is kept from knowing the size of what it is judged by.
+        So a validation fit never knows the size of what validates it.
         """
         scales, rules, targets = {}, {}, {}
         for k, i in enumerate(series.ids):
@@ -86,7 +86,7 @@ class SeriesEncoder:
             self, scales=scales, usual_move=move, usual_share=float(np.median(shares)), covariates=covariates
         )
 
-    def tracks(self, series: Sequences, horizon: int) -> list[EncodedSeries]:
+    def encode(self, series: Sequences, horizon: int) -> list[EncodedSeries]:
         """Each series as the network sees it, with what is known of its future rows.
 
         Raises:
@@ -94,7 +94,7 @@ class SeriesEncoder:
         """
         lengths = series.observed
         columns = {role: self._standardised(series, role) for role in Role if role is not Role.TARGET}
-        tracks = []
+        encoded = []
         for k, i in enumerate(series.ids):
             start, stop = int(series.offsets[k]), int(series.offsets[k + 1])
             y = series.target[start : start + lengths[k]]
@@ -108,13 +108,13 @@ class SeriesEncoder:
             together = np.zeros((max(len(future), len(ahead)), future.shape[1] + ahead.shape[1]))
             together[: len(future), : future.shape[1]] = future
             together[: len(ahead), future.shape[1] :] = ahead
-            tracks.append(EncodedSeries(transformed, np.column_stack(past), together))
-        return tracks
+            encoded.append(EncodedSeries(transformed, np.column_stack(past), together))
+        return encoded
 
-    def windows(self, tracks: list[EncodedSeries], window: int, horizon: int) -> Windows:
-        """All windows of these tracks."""
+    def windows(self, encoded: list[EncodedSeries], window: int, horizon: int) -> Windows:
+        """Return all windows of these series."""
         return Windows(
-            tracks, window=window, horizon=horizon, season=self.season, usual_share=self.usual_share
+            encoded, window=window, horizon=horizon, season=self.season, usual_share=self.usual_share
         )
 
     def to_dict(self) -> dict[str, Any]:

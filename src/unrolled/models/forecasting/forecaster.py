@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,53 +14,53 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled import __version__
-from unrolled.data.calendar.offsets import future_times, season_length
 from unrolled.data.future import append_future
 from unrolled.data.io.frames import to_frame
 from unrolled.data.preprocess.transforms import TRANSFORMS
 from unrolled.data.sequences import Sequences
-from unrolled.data.splits import train_lengths
 from unrolled.data.storage import pack_series, unpack_series
+from unrolled.errors import ArgumentError
 from unrolled.models.estimator import SavedEstimator, save_model
 from unrolled.models.forecasting.calibration import interpolate_quantile, rescale_quantiles
+from unrolled.models.forecasting.data import forecast_times, prepare
 from unrolled.models.forecasting.encoder import SeriesEncoder
-from unrolled.models.forecasting.network import CELLS, QUANTILES, ForecastNetwork, ForecastNetworkConfig
-from unrolled.models.forecasting.training import Settings, fit_forecast_networks, predict_quantiles
+from unrolled.models.forecasting.network import (
+    CELLS,
+    QUANTILES,
+    ForecastNetwork,
+    ForecastNetworkConfig,
+    predict_quantiles,
+)
+from unrolled.models.forecasting.training import fit_forecast_networks, training_config
 from unrolled.models.forecasting.validation import (
     check_output_names,
     check_series,
-    choose_window,
-    detect_season,
     match_fitted,
 )
 from unrolled.models.forecasting.windows import ForecastBatch, Windows
 from unrolled.models.summary import model_card
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.train.checkpoint import select_prefix
+from unrolled.train.config import Callback, Monitor, TrainingConfig
 from unrolled.train.device import check_device
 from unrolled.train.history import History
+from unrolled.train.trainer import report_interruption
 from unrolled.validation import ErrorCollector, check_choice, check_float, check_int, check_path
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _LEARNED = (
-    "season_",
-    "window_",
-    "transform_",
-    "transform_reason_",
-    "n_parameters_",
-    "n_networks_",
-    "seconds_",
-)
+    "season_", "window_", "transform_", "transform_reason_", "n_parameters_", "n_networks_", "seconds_",
+)  # fmt: skip
 
 
 class Forecaster(SavedEstimator):
     """Forecasts every step of a horizon, with calibrated bands, from the state after the newest step.
 
     One network is trained on all series together; each series keeps its own transform and scale. The
-    training goes twice: first without the latest part of every series, which says how many epochs help
-    and how wide the bands must be; then afresh on everything, for that many epochs.
+    training goes twice: first without the latest part of every series, which says how many steps help
+    and how wide the bands must be; then afresh on everything, for that many steps.
 
     Args:
         horizon: steps ahead.
@@ -74,12 +73,16 @@ class Forecaster(SavedEstimator):
         transform: "auto", or one of `unrolled.data.preprocess.transforms.TRANSFORMS`.
         season: steps in a season, whose anchors and calendar the network then sees; 1 for none; None for
             what the frequency suggests, if more than a fifth of the series show it.
-        ensemble: networks with different seeds, whose quantiles are averaged.
-        max_epochs: epochs at most, each of 8 to 160 steps: a quarter of the root of the number of windows.
+        n_members: networks with different seeds, whose quantiles are averaged.
+        max_steps: steps of the optimizer at most, over which the learning rate falls to 0; None for twelve
+            times `val_check_steps`.
+        val_check_steps: steps between two checks of the validation loss; None for a quarter of the root of
+            the number of windows, from 8 to 160.
+        patience: checks without a lower validation loss before the training stops early; None for eight.
         batch_size: windows a step; None for 64, fewer if there are few windows.
         learning_rate: the peak of its one cycle.
         validation_fraction: the latest part of each series that the first training does not see; 0 trains
-            once, for all epochs, and leaves the bands as they were trained.
+            once, for all steps, and leaves the bands as they were trained.
         random_state: seed of weights, shuffling and dropout.
         device: where torch computes.
         verbose: draw a progress line with time left on stderr.
@@ -89,7 +92,7 @@ class Forecaster(SavedEstimator):
 
     >>> rng = np.random.default_rng(0)
     >>> walk = np.exp(np.cumsum(rng.normal(0.01, 0.05, size=120)))
-    >>> model = Forecaster(horizon=3, hidden_size=8, max_epochs=2).fit(walk)
+    >>> model = Forecaster(horizon=3, hidden_size=8, max_steps=16).fit(walk)
     >>> list(model.predict().columns)
     ['unique_id', 'ds', 'lstm', 'lstm-lo-80', 'lstm-hi-80']
     >>> model.predict(horizon=2)["ds"].tolist()  # steps are counted where there are no dates
@@ -108,8 +111,10 @@ class Forecaster(SavedEstimator):
         window: int | None = None,
         transform: str = "auto",
         season: int | None = None,
-        ensemble: int = 1,
-        max_epochs: int = 12,
+        n_members: int = 1,
+        max_steps: int | None = None,
+        val_check_steps: int | None = None,
+        patience: int | None = None,
         batch_size: int | None = None,
         learning_rate: float = 3e-3,
         validation_fraction: float = 0.1,
@@ -126,8 +131,10 @@ class Forecaster(SavedEstimator):
         self.window = window
         self.transform = transform
         self.season = season
-        self.ensemble = ensemble
-        self.max_epochs = max_epochs
+        self.n_members = n_members
+        self.max_steps = max_steps
+        self.val_check_steps = val_check_steps
+        self.patience = patience
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.validation_fraction = validation_fraction
@@ -135,7 +142,10 @@ class Forecaster(SavedEstimator):
         self.device = device
         self.verbose = verbose
 
-    def fit(self, series: Any, y: None = None, *, checkpoint: str | Path | None = None) -> Self:  # noqa: ARG002
+    def fit(
+        self, series: Any, y: None = None, *, checkpoint: str | Path | None = None,  # noqa: ARG002
+        callbacks: Sequence[Callback] = (),
+    ) -> Self:  # fmt: skip
         """Learn from a file, a frame or a `Sequences`.
 
         Ctrl-C keeps the best weights so far and says so.
@@ -143,8 +153,11 @@ class Forecaster(SavedEstimator):
         Args:
             series: whatever `unrolled.read` takes.
             y: not used; pipelines of scikit-learn pass it.
-            checkpoint: a folder that holds the training after each epoch. Fitting again with the same
-                folder goes on from there, to the same result.
+            checkpoint: a folder that holds the training after each check. Fitting again with the same
+                folder resumes it there, to the same result.
+            callbacks: each is called after every check with a dict: stage, member, n_members, step,
+                max_steps, epoch, train_loss, validation_loss, learning_rate, seconds. An error in one ends
+                the fit and leaves the model as it was.
 
         Raises:
             ArgumentError: an argument is out of range; all faults are told at once.
@@ -155,29 +168,31 @@ class Forecaster(SavedEstimator):
         start_s = time.perf_counter()
         series = check_series(series)
         check_output_names(series, [self.cell])
-        lengths = series.observed
-        season = self.season or (
-            season_length(series.freq) if "seasonal" in self.transform else detect_season(series)
+        data = prepare(
+            series, horizon=self.horizon, window=self.window, season=self.season, transform=self.transform,
+            validation_fraction=self.validation_fraction,
+        )  # fmt: skip
+        folder = None if checkpoint is None else check_path("checkpoint", checkpoint)
+        fitted = fit_forecast_networks(
+            data,
+            self._network_config(data.windows),
+            self._training_config,
+            n_members=self.n_members,
+            device=self.device,
+            monitor=Monitor(folder, self.verbose, tuple(callbacks)),
         )
-        window = choose_window(series, self.horizon, season, self.window)
-        encoding = SeriesEncoder.learn(series, self.transform, season)
-        cuts = train_lengths(lengths, self.horizon, self.validation_fraction)
-        windows = rehearsal = encoding.windows(encoding.tracks(series, self.horizon), window, self.horizon)
-        if (cuts < lengths).any():
-            known = encoding.measured_on(series.head(cuts))
-            rehearsal = known.windows(known.tracks(series, self.horizon), window, self.horizon)
-        sizes, settings = self._sizes(windows), self._settings(checkpoint)
-        trained = fit_forecast_networks(windows, rehearsal, lengths, cuts, sizes=sizes, settings=settings)
         # Nothing is learned before this line: a fit that fails leaves the model as it was.
-        self.season_, self.window_, self._series, self._encoding = season, window, series, encoding
-        self.transform_, self.transform_reason_ = encoding.common, encoding.reason
-        self._networks, self._factors, self.history_ = trained.networks, trained.factors, trained.history
-        if self.history_.stopped == "interrupted":
-            kept = f"epoch {self.history_.best_epoch}"
-            if self.ensemble > 1:
-                kept = f"{len(self._networks)} of {self.ensemble} networks"
-            sys.stderr.write(f"Interrupted: the best weights so far are kept ({kept}).\n")
-        self.sizes_ = trained.networks[0].sizes
+        report_interruption(fitted.ensemble)
+        self.season_, self.window_, self._series, self._encoder = (
+            data.season,
+            data.window,
+            series,
+            data.encoder,
+        )
+        self.transform_, self.transform_reason_ = data.encoder.common, data.encoder.reason
+        self._networks, self._factors = fitted.ensemble.networks, fitted.factors
+        self.history_ = fitted.ensemble.history
+        self.sizes_ = self._networks[0].sizes
         self.n_networks_ = len(self._networks)
         self.n_parameters_ = sum(p.numel() for p in self._networks[0].parameters())
         self.seconds_ = time.perf_counter() - start_s
@@ -222,7 +237,7 @@ class Forecaster(SavedEstimator):
         answers = self._quantiles(data, (lengths - 1)[:, None])[:, 0, :steps]  # (N, h, Q)
         frame: dict[str, Any] = {data.names.id: np.repeat(np.array(data.ids, dtype=object), steps)}
         frame[data.names.time] = np.concatenate(
-            [_times_after(data, k, int(n), steps) for k, n in enumerate(lengths)]
+            [forecast_times(data, k, int(n), steps) for k, n in enumerate(lengths)]
         )
         frame[cell] = interpolate_quantile(answers, QUANTILES, 0.5).ravel()
         for width in levels:
@@ -263,9 +278,20 @@ class Forecaster(SavedEstimator):
             self._series if series is None else match_fitted(series, self._series),
             self.sizes_.horizon,
         )
-        windows = self._encoding.windows(self._encoding.tracks(data, horizon), self.window_, horizon)
+        windows = self._encoder.windows(self._encoder.encode(data, horizon), self.window_, horizon)
         steps = [np.arange(max(int(n) - 1 - most, 0), int(n) - 1) for n in data.observed]
         return windows.batch(np.concatenate([windows.rows(k, own) for k, own in enumerate(steps)]))
+
+    def score(self, series: Any = None, y: None = None) -> float:  # noqa: ARG002 (scikit-learn passes both)
+        """Refuse: the number alone would say nothing.
+
+        Raises:
+            ArgumentError: always.
+        """
+        raise ArgumentError(
+            "Forecaster.score: a forecast has no score of its own, only one beside those of simple forecasts "
+            "from the same origins. Call unrolled.backtest(model, series)."
+        )
 
     def save(self, path: str | Path) -> Path:
         """Write the model as a folder of safetensors, JSON and a model card, whole or not at all.
@@ -288,7 +314,7 @@ class Forecaster(SavedEstimator):
             "networks": len(self._networks),
             "sizes": asdict(self.sizes_),
             "factors": self._factors.tolist(),
-            "encoding": self._encoding.to_dict(),
+            "encoder": self._encoder.to_dict(),
             "history": self.history_.to_dict(),
             "series": record,
         }
@@ -305,7 +331,7 @@ class Forecaster(SavedEstimator):
             network.load_state_dict(select_prefix(f"network.{k}.", tensors))
         self._networks = tuple(network.eval().to(self.device) for network in networks)
         self._factors = np.array(config["factors"], dtype=np.float64)
-        self._encoding = SeriesEncoder.from_dict(config["encoding"])
+        self._encoder = SeriesEncoder.from_dict(config["encoder"])
         self.history_ = History.from_dict(config["history"])
         arrays = {name: tensor.numpy() for name, tensor in select_prefix("data.", tensors).items()}
         self._series = unpack_series(arrays, config["series"])
@@ -319,15 +345,15 @@ class Forecaster(SavedEstimator):
     def _quantiles(self, series: Sequences, origins: Ints) -> Floats:
         """(N, K, h, Q) calibrated quantiles, as values of the series."""
         horizon = self.sizes_.horizon
-        tracks = self._encoding.tracks(series, horizon)
-        windows = self._encoding.windows(tracks, self.window_, horizon)
+        encoded = self._encoder.encode(series, horizon)
+        windows = self._encoder.windows(encoded, self.window_, horizon)
         rows = np.concatenate([windows.rows(k, steps) for k, steps in enumerate(origins)])
         raw = predict_quantiles(self._networks, windows, rows, self.device)
         answers = rescale_quantiles(raw, self._factors).reshape(*origins.shape, horizon, len(QUANTILES))
-        pairs = zip(tracks, origins, answers, strict=True)
-        return np.stack([track.transformed.levels(steps, own) for track, steps, own in pairs])
+        pairs = zip(encoded, origins, answers, strict=True)
+        return np.stack([one.transformed.levels(steps, quantiles) for one, steps, quantiles in pairs])
 
-    def _sizes(self, windows: Windows) -> ForecastNetworkConfig:
+    def _network_config(self, windows: Windows) -> ForecastNetworkConfig:
         return ForecastNetworkConfig(
             cell=self.cell,
             inputs=windows.inputs.shape[1],
@@ -342,18 +368,11 @@ class Forecaster(SavedEstimator):
             ahead=windows.ahead,
         )
 
-    def _settings(self, checkpoint: str | Path | None) -> Settings:
-        return Settings(
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            seed=self.random_state,
-            ensemble=self.ensemble,
-            recurrent=self.cell != "feedforward",
-            device=self.device,
-            checkpoint=None if checkpoint is None else check_path("checkpoint", checkpoint),
-            verbose=self.verbose,
-        )
+    def _training_config(self, n_windows: int) -> TrainingConfig:
+        return training_config(
+            n_windows, max_steps=self.max_steps, val_check_steps=self.val_check_steps, patience=self.patience,
+            batch_size=self.batch_size, learning_rate=self.learning_rate, seed=self.random_state,
+        )  # fmt: skip
 
     def _check_arguments(self) -> None:
         faults = ErrorCollector()
@@ -361,9 +380,12 @@ class Forecaster(SavedEstimator):
         faults.collect(check_choice, "cell", self.cell, CELLS)
         faults.collect(check_choice, "activation", self.activation, NONLINEARITIES)
         faults.collect(check_choice, "transform", self.transform, ("auto", *TRANSFORMS))
-        for name in ("hidden_size", "num_layers", "ensemble", "max_epochs"):
+        for name in ("hidden_size", "num_layers", "n_members"):
             faults.collect(check_int, name, getattr(self, name), least=1)
-        for name, least in (("window", 2), ("season", 1), ("batch_size", 1)):
+        least_of = {
+            "window": 2, "season": 1, "batch_size": 1, "max_steps": 1, "val_check_steps": 1, "patience": 1,
+        }  # fmt: skip
+        for name, least in least_of.items():
             if getattr(self, name) is not None:
                 faults.collect(check_int, name, getattr(self, name), least=least)
         faults.collect(check_int, "random_state", self.random_state, most=2**62)
@@ -374,10 +396,3 @@ class Forecaster(SavedEstimator):
         if self.cell != "rnn" and self.activation != "tanh" and self.activation in NONLINEARITIES:
             faults.add(f"activation: only cell='rnn' takes another than 'tanh'; got {self.activation!r}.")
         faults.raise_if_any()
-
-
-def _times_after(series: Sequences, k: int, observed: int, steps: int) -> NDArray[Any]:
-    """(steps,) the times that follow; steps counted from 0 where there are none."""
-    if series.times is None:
-        return np.arange(observed, observed + steps)
-    return future_times(series.times[int(series.offsets[k]) + observed - 1], series.freq or "1", steps)

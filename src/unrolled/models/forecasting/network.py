@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unrolled.models.forecasting.windows import ForecastBatch
+from unrolled.models.forecasting.windows import ForecastBatch, Windows
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 from unrolled.nn.modules.quantile_head import QuantileHead, pinball_loss
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
 CELLS = ("rnn", "gru", "lstm", "feedforward")
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+_CHUNK = 1024  # windows that are forecast at once
 
 
 @dataclass(frozen=True)
@@ -131,3 +137,15 @@ def quantile_loss(network: nn.Module, batch: ForecastBatch) -> Tensor:
     lost = pinball_loss(network(batch), batch.target, levels).flatten(0, 1)  # (M · h, Q)
     shares = batch.known * batch.weight[:, None] / batch.known.sum().clamp(min=1.0)  # (M, h)
     return (shares.flatten() @ lost).mean()
+
+
+@torch.inference_mode()
+def predict_quantiles(
+    networks: tuple[ForecastNetwork, ...], windows: Windows, rows: Ints, device: str
+) -> Floats:
+    """(M, h, Q) quantiles at the end of these windows, in units of the origin: means over the networks."""
+    parts = []
+    for start in range(0, len(rows), _CHUNK):
+        batch = windows.batch(rows[start : start + _CHUNK]).to(device)
+        parts.append(torch.stack([network(batch) for network in networks]).double().mean(0).cpu())
+    return torch.cat(parts).numpy()

@@ -1,222 +1,133 @@
-"""How a Forecaster is trained: a rehearsal that is judged, then the real thing on everything."""
+"""Training of a Forecaster: fit on a split to choose the step and to calibrate; then refit on all data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from unrolled.data.splits import evenly_spaced_rows, train_origins, validation_origins
 from unrolled.models.forecasting.calibration import calibration_factors
+from unrolled.models.forecasting.data import ForecastData
 from unrolled.models.forecasting.network import (
     QUANTILES,
     ForecastNetwork,
     ForecastNetworkConfig,
     quantile_loss,
 )
-from unrolled.models.forecasting.windows import ForecastBatch, ForecastDataset, Windows
-from unrolled.train.history import History, TrainingRecord
-from unrolled.train.loop import TrainingConfig, fit, member_seed, seeded
-from unrolled.train.progress import ProgressLine
+from unrolled.models.forecasting.windows import ForecastBatch, ForecastDataset
+from unrolled.train.config import Monitor, TrainingConfig
+from unrolled.train.trainer import Ensemble, fit_ensemble, fit_then_refit
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-_FIRST_ORIGIN = 2  # the third step: before that there is no change of a change
-_READOUTS = 16  # origins that one pass over a window trains on
+_READOUTS = 16  # origins that one pass of a recurrent core over a window trains on
 _BATCH = 64
-_MOST_JUDGED = 4096  # held-out windows that each epoch is judged by
+_CHECKS = 12
+_PATIENCE = 8
 _CHUNK = 1024  # windows that are forecast at once
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a training needs to know beside its windows; the arguments of `Forecaster` say what each is."""
+class CalibratedEnsemble:
+    """Networks of a Forecaster, and the factors that rescale their quantiles.
 
-    max_epochs: int
-    batch_size: int | None
-    learning_rate: float
-    seed: int
-    ensemble: int
-    recurrent: bool
-    device: str
-    checkpoint: Path | None
-    verbose: bool
+    Args:
+        ensemble: the networks, with the history of the training that was validated.
+        factors: (Q,) one for each quantile; 1 where nothing was held out.
+    """
 
-
-@dataclass(frozen=True)
-class Trained:
-    """What a training leaves: networks, how far to stretch their quantiles, and the history."""
-
-    networks: tuple[ForecastNetwork, ...]
+    ensemble: Ensemble[ForecastNetwork]
     factors: Floats
-    history: History
 
 
 def fit_forecast_networks(
-    windows: Windows,
-    rehearsal: Windows,
-    lengths: Ints,
-    cuts: Ints,
+    data: ForecastData,
+    network_config: ForecastNetworkConfig,
+    configure: Callable[[int], TrainingConfig],
     *,
-    sizes: ForecastNetworkConfig,
-    settings: Settings,
-) -> Trained:
-    """Train twice: without the latest part of every series, then afresh on everything.
+    n_members: int,
+    device: str,
+    monitor: Monitor,
+) -> CalibratedEnsemble:
+    """Fit without the latest part of every series, calibrate on that part, then refit on all steps.
 
-    The rehearsal is judged on what it did not see, which says how many epochs help and how far the
-    quantiles must be stretched. The real thing sees the latest steps too, for that many epochs and
-    with the learning rate falling to 0 over them; nothing judges it. Ctrl-C in a member of the ensemble
-    leaves the members before it; in the first, or in the rehearsal, the rehearsed network, whose worth is
-    known. Where nothing was held out, it leaves what the first had reached.
+    Where nothing is held out, fit once, for all steps. Ctrl-C leaves what `fit_then_refit` says.
 
     Args:
-        windows: all of them.
-        rehearsal: the same, in scales that know nothing from the cuts on.
-        lengths: (N,) observed steps of each series.
-        cuts: (N,) what `rehearsed_lengths` says; the lengths themselves for no rehearsal.
-        sizes: of the networks.
-        settings: of the training.
+        data: as `prepare` returns it.
+        network_config: of the networks.
+        configure: the settings of a training on so many windows.
+        n_members: networks of the ensemble.
+        device: where torch computes.
+        monitor: checkpoint, progress line and callbacks.
     """
-    everything = _training(windows, lengths, settings)
-    known = _training(rehearsal, cuts, settings)
-    if (cuts == lengths).all() or not len(known):
-        networks, reached, history = _ensemble(sizes, everything, settings, settings.max_epochs)
-        if not (networks := networks or reached):
-            raise KeyboardInterrupt  # before the first epoch ended: there is nothing to keep
-        return Trained(networks, np.ones(len(QUANTILES)), history)
-    judged = _judging(rehearsal, lengths, cuts)
-    rehearsed = _seeded(sizes, settings)
-    history = _fit(rehearsed, known, judged, settings, "rehearsal")
-    factors = _calibration(rehearsed, judged, settings.device)
-    if history.stopped == "interrupted":
-        return Trained((rehearsed,), factors, history)
-    networks, _, last = _ensemble(sizes, everything, settings, history.best_epoch)
-    stopped = history.stopped if last.stopped == "finished" else "interrupted"
-    return Trained(networks or (rehearsed,), factors, replace(history, stopped=stopped))
+
+    def make_network() -> ForecastNetwork:
+        return ForecastNetwork(network_config).to(device)
+
+    def loss(network: nn.Module, batch: ForecastBatch) -> Tensor:
+        return quantile_loss(network, batch.to(device))
+
+    def config(training: ForecastDataset) -> TrainingConfig:
+        settings = configure(len(training))
+        if monitor.checkpoint is None:
+            return settings
+        return replace(settings, identity=training.fingerprint(repr(network_config)))
+
+    readouts = 1 if network_config.cell == "feedforward" else _READOUTS
+    everything, split = data.everything(readouts), data.split(readouts)
+    if split is None:
+        ensemble = fit_ensemble(
+            make_network, loss, everything, None, config(everything), n_members=n_members, monitor=monitor
+        )
+        return CalibratedEnsemble(ensemble, np.ones(len(QUANTILES)))
+    ensemble = fit_then_refit(
+        make_network, loss, split, everything, (config(split[0]), config(everything)),
+        n_members=n_members, monitor=monitor,
+    )  # fmt: skip
+    assert ensemble.validated is not None
+    return CalibratedEnsemble(ensemble, _calibrate(ensemble.validated, split[1], device))
 
 
-@torch.inference_mode()
-def predict_quantiles(
-    networks: tuple[ForecastNetwork, ...], windows: Windows, rows: Ints, device: str
-) -> Floats:
-    """(M, h, Q) quantiles at the end of these windows, in units of the origin, a mean over the networks."""
-    parts = []
-    for start in range(0, len(rows), _CHUNK):
-        batch = windows.batch(rows[start : start + _CHUNK]).to(device)
-        parts.append(torch.stack([network(batch) for network in networks]).double().mean(0).cpu())
-    return torch.cat(parts).numpy()
+def training_config(
+    n_windows: int, *, max_steps: int | None, val_check_steps: int | None, patience: int | None,
+    batch_size: int | None, learning_rate: float, seed: int,
+) -> TrainingConfig:  # fmt: skip
+    """Fill in the settings of a training on so many windows.
 
+    By default it makes 12 checks, a quarter of the root of the number of windows apart (8 to 160 steps), so
+    that large sets and small ones are validated equally often.
 
-def _ensemble(
-    sizes: ForecastNetworkConfig, everything: ForecastDataset, settings: Settings, epochs: int
-) -> tuple[tuple[ForecastNetwork, ...], tuple[ForecastNetwork, ...], History]:
-    """The networks of all seeds, fewer after Ctrl-C; the one that it cut short; the history of the last."""
-    networks: list[ForecastNetwork] = []
-    history = History((), 0, "interrupted", 0.0)
-    for member in range(settings.ensemble):
-        own = replace(settings, seed=member_seed(settings.seed, member), max_epochs=epochs)
-        network = _seeded(sizes, own)
-        label = "training" if settings.ensemble == 1 else f"training {member + 1} of {settings.ensemble}"
-        try:
-            history = _fit(network, everything, None, own, label)
-        except KeyboardInterrupt:  # before its first epoch ended
-            history = replace(history, stopped="interrupted")
-            break
-        if history.stopped == "interrupted":
-            return tuple(networks), (network,), history
-        networks.append(network)
-    return tuple(networks), (), history
-
-
-def _fit(
-    network: ForecastNetwork,
-    training: ForecastDataset,
-    judged: ForecastDataset | None,
-    settings: Settings,
-    label: str,
-) -> History:
-    by_rule = min(_BATCH, max(8, len(training) // 8))
-    batch = by_rule if settings.batch_size is None else min(settings.batch_size, len(training))
-    plan = TrainingConfig(
-        max_epochs=settings.max_epochs,
+    >>> config = training_config(10_000, max_steps=None, val_check_steps=None, patience=None,
+    ...                          batch_size=None, learning_rate=3e-3, seed=0)
+    >>> config.max_steps, config.val_check_steps, config.batch_size
+    (300, 25, 64)
+    """
+    rule = int(np.clip(round(np.sqrt(n_windows) / 4), 8, 160))
+    interval = rule if val_check_steps is None else val_check_steps
+    batch = min(_BATCH, max(8, n_windows // 8)) if batch_size is None else min(batch_size, n_windows)
+    return TrainingConfig(
+        max_steps=_CHECKS * interval if max_steps is None else max_steps,
+        val_check_steps=interval,
         batch_size=batch,
-        learning_rate=settings.learning_rate,
-        steps_per_epoch=_steps_per_epoch(len(training)),
-        seed=settings.seed,
-    )
-    folder = None if settings.checkpoint is None else settings.checkpoint / label.replace(" ", "-")
-    if folder is not None:
-        plan = replace(plan, identity=training.fingerprint(repr(network.sizes)))
-    with ProgressLine(label, plan.max_epochs, shown=settings.verbose) as line:
-
-        def tell(epoch: int, record: TrainingRecord) -> None:
-            loss = record.train_loss if record.validation_loss is None else record.validation_loss
-            line.update(epoch, f"epochs, loss {loss:.4g}")
-
-        return fit(network, _loss(settings.device), training, judged, plan, checkpoint=folder, tell=tell)
-
-
-def _steps_per_epoch(examples: int) -> int:
-    """A quarter of the root of the number of windows, from 8 to 160."""
-    return int(np.clip(round(np.sqrt(examples) / 4), 8, 160))
-
-
-def _loss(device: str) -> Callable[[torch.nn.Module, ForecastBatch], Tensor]:
-    return lambda network, batch: quantile_loss(network, batch.to(device))
-
-
-def _training(windows: Windows, cuts: Ints, settings: Settings) -> ForecastDataset:
-    """Every origin with a target before its series' cut."""
-    steps = [train_origins(_FIRST_ORIGIN, int(cut)) for cut in cuts]
-    return _selection(windows, steps, cuts, readouts=_READOUTS if settings.recurrent else 1)
-
-
-def _judging(windows: Windows, lengths: Ints, cuts: Ints) -> ForecastDataset:
-    """Origins all of whose targets were held out, a bounded number of them."""
-    each = zip(lengths, cuts, strict=True)
-    steps = [validation_origins(int(n), _FIRST_ORIGIN, int(cut)) for n, cut in each]
-    return _selection(windows, steps, lengths, most=_MOST_JUDGED)
-
-
-def _selection(
-    windows: Windows, steps: list[Ints], cuts: Ints, *, readouts: int = 1, most: int | None = None
-) -> ForecastDataset:
-    """Origins as rows of the windows, each with the first origin and the cut of its series."""
-    series = np.repeat(np.arange(len(steps)), [len(own) for own in steps])
-    origins = np.concatenate(steps)
-    if most is not None:
-        kept = evenly_spaced_rows(np.arange(len(origins)), most)
-        series, origins = series[kept], origins[kept]
-    starts = windows.rows(series, np.zeros_like(origins))
-    return ForecastDataset(
-        windows,
-        starts + origins,
-        firsts=starts + _FIRST_ORIGIN,
-        cuts=starts + cuts[series],
-        readouts=readouts,
+        learning_rate=learning_rate,
+        patience=_PATIENCE if patience is None else patience,
+        seed=seed,
     )
 
 
 @torch.inference_mode()
-def _calibration(network: ForecastNetwork, judged: ForecastDataset, device: str) -> Floats:
-    """The factor of each quantile, from every held-out step ahead."""
-    answers, targets = [], []
-    for chosen in torch.split(torch.arange(len(judged)), _CHUNK):
-        batch = judged.batch(chosen)
-        known = batch.known > 0
-        answers.append(network(batch.to(device)).cpu()[known])
-        targets.append(batch.target[known])
-    return calibration_factors(
-        torch.cat(answers).double().numpy(), torch.cat(targets).double().numpy(), QUANTILES
-    )
-
-
-def _seeded(sizes: ForecastNetworkConfig, settings: Settings) -> ForecastNetwork:
-    with seeded(settings.seed):
-        return ForecastNetwork(sizes).to(settings.device)
+def _calibrate(network: ForecastNetwork, validation: ForecastDataset, device: str) -> Floats:
+    """(Q,) the factor of each quantile, from every step ahead of the validation set."""
+    predictions, targets = [], []
+    for rows in torch.split(torch.arange(len(validation)), _CHUNK):
+        batch = validation.batch(rows)
+        is_known = batch.known > 0
+        predictions.append(network(batch.to(device)).cpu()[is_known])
+        targets.append(batch.target[is_known])
+    predicted, observed = (torch.cat(parts).double().numpy() for parts in (predictions, targets))
+    return calibration_factors(predicted, observed, QUANTILES)

@@ -100,7 +100,7 @@ def solve_readout(
     network.head.weight.copy_((weight.T * factor).to(network.head.weight))
     network.head.bias.copy_((bias * factor).to(network.head.bias))
     seconds = time.perf_counter() - start_s
-    return History((TrainingRecord(1, loss, None, 0.0, seconds),), 1, "finished", seconds)
+    return History((TrainingRecord(1, 1.0, loss, None, 0.0, seconds),), 1, "finished", seconds, "epoch")
 
 
 def _draw_samples(units: Tensor, answers: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +16,10 @@ from unrolled.data.splits import MIN_VALIDATION_SAMPLES, holdout_fraction, holdo
 from unrolled.models.sequence.dataset import SequenceBatch, SequenceDataset
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 from unrolled.models.sequence.reservoir import initialize_from_data, solve_readout
-from unrolled.train.history import History, TrainingRecord
-from unrolled.train.loop import TrainingConfig, fit, member_seed, seeded
-from unrolled.train.progress import ProgressLine
+from unrolled.train.config import Monitor, TrainingConfig, TrainingHooks
+from unrolled.train.history import History
+from unrolled.train.loop import member_seed, seeded
+from unrolled.train.trainer import fit_ensemble, report_interruption
 
 Ints = NDArray[np.int64]
 Loss = Callable[[nn.Module, SequenceBatch], Tensor]
@@ -82,30 +82,25 @@ def fit_networks(
     """
     if settings.solver == "reservoir":
         return _solved(examples, sizes, settings, class_weights, groups)
-    networks: list[SequenceNetwork] = []
-    history = History((), 0, "interrupted", 0.0)
-    for member in range(settings.n_members):
-        own = replace(settings, seed=member_seed(settings.seed, member))
-        with seeded(own.seed):
-            network = SequenceNetwork(sizes).to(own.device)
-        label = "training" if settings.n_members == 1 else f"training {member + 1} of {settings.n_members}"
-        try:
-            latest = _fit(network, examples, loss, held, settings=own, label=label, weights=class_weights)
-        except KeyboardInterrupt:  # before its first epoch ended
-            if not networks:
-                raise
-            history = replace(history, stopped="interrupted")
-            break
-        if latest.stopped == "interrupted" and networks:
-            history = replace(history, stopped="interrupted")
-            break
-        networks.append(network)
-        history = latest
-        if history.stopped == "interrupted":
-            break
-    _say_interrupted(history, len(networks), settings.n_members)
-    stopping = _stopping(history, len(examples), int(held.sum()), settings)
-    return SequencesTrained(tuple(networks), history, stopping)
+    training = examples.subset(torch.from_numpy(np.flatnonzero(~held)))
+    validation = examples.subset(torch.from_numpy(np.flatnonzero(held))) if held.any() else None
+    config = _training_config(len(training), settings)
+    if settings.checkpoint is not None:
+        weights = None if class_weights is None else class_weights.tolist()
+        config = replace(config, identity=training.fingerprint(repr((sizes, weights))))
+    ensemble = fit_ensemble(
+        lambda: SequenceNetwork(sizes).to(settings.device),
+        loss,
+        training,
+        validation,
+        config,
+        n_members=settings.n_members,
+        hooks=TrainingHooks(initialize=lambda network: initialize_from_data(network, training)),
+        monitor=Monitor(settings.checkpoint, settings.verbose),
+    )
+    report_interruption(ensemble)
+    stopping = _stopping(ensemble.history, len(examples), int(held.sum()), settings)
+    return SequencesTrained(ensemble.networks, ensemble.history, stopping)
 
 
 def _solved(
@@ -154,66 +149,32 @@ def ensemble_outputs(
     return torch.stack([network(values, lengths).cpu() for network in networks])
 
 
-def _fit(
-    network: SequenceNetwork,
-    examples: SequenceDataset,
-    loss: Loss,
-    held: NDArray[np.bool_],
-    *,
-    settings: SequenceSettings,
-    label: str,
-    weights: Tensor | None,
-) -> History:
-    training = examples.subset(torch.from_numpy(np.flatnonzero(~held)))
-    judged = examples.subset(torch.from_numpy(np.flatnonzero(held))) if held.any() else None
-    with seeded(settings.seed):
-        initialize_from_data(network, training)
-    plan = _plan(len(training), settings)
-    folder = None if settings.checkpoint is None else settings.checkpoint / label.replace(" ", "-")
-    if folder is not None:
-        weighed = None if weights is None else weights.tolist()
-        plan = replace(plan, identity=training.fingerprint(repr((network.sizes, weighed))))
-    with ProgressLine(label, plan.max_epochs, shown=settings.verbose) as line:
-
-        def tell(epoch: int, record: TrainingRecord) -> None:
-            lost = record.train_loss if record.validation_loss is None else record.validation_loss
-            line.update(epoch, f"epochs, loss {lost:.4g}")
-
-        return fit(network, loss, training, judged, plan, checkpoint=folder, tell=tell)
-
-
-def _plan(count: int, settings: SequenceSettings) -> TrainingConfig:
+def _training_config(count: int, settings: SequenceSettings) -> TrainingConfig:
     """An epoch is one pass over `count` sequences; where nobody says how many, as many as learn enough."""
     by_rule = min(_BATCH, max(8, count // 4))
     batch = min(by_rule if settings.batch_size is None else settings.batch_size, count)
     steps = math.ceil(count / batch)
     by_budget = math.ceil(float(np.clip(_PASSES * steps, _LEAST_STEPS, _MOST_STEPS)) / steps)
     epochs = by_budget if settings.max_epochs is None else settings.max_epochs
-    return TrainingConfig(
-        max_epochs=epochs,
-        batch_size=batch,
+    return TrainingConfig.of_epochs(
+        epochs,
+        count,
+        batch,
         learning_rate=settings.learning_rate,
-        steps_per_epoch=steps,
         weight_decay=_WEIGHT_DECAY,
         patience=max(3, round(_PATIENCE * epochs)),
         seed=settings.seed,
     )
 
 
-def _say_interrupted(history: History, kept: int, wanted: int) -> None:
-    if history.stopped == "interrupted":
-        what = f"epoch {history.best_epoch}" if wanted == 1 else f"{kept} of {wanted} networks"
-        sys.stderr.write(f"Interrupted: the best weights so far are kept ({what}).\n")
-
-
 def _stopping(history: History, count: int, judged_on: int, settings: SequenceSettings) -> str:
     """How the number of epochs came about, in a sentence."""
-    ran = len(history.epochs)
+    ran = history.count
     if history.stopped == "interrupted":
         return f"Interrupted by Ctrl-C after {ran} epochs."
     if judged_on:
         way = "none of the next was better" if history.stopped == "early" else "all of them ran"
-        return f"Epoch {history.best_epoch} of {ran} was the best on {judged_on} held-out sequences; {way}."
+        return f"Epoch {history.best_count} of {ran} was the best on {judged_on} held-out sequences; {way}."
     why = f"{count:,} sequences are too few to hold some out"
     if settings.validation_fraction == 0:
         why = "Nothing was to be held out"

@@ -34,7 +34,9 @@ from unrolled.models.protocols import SupportsForecastWindows
 from unrolled.probe.model.adapter import ProbedModel, SequenceScores, as_probed_model
 from unrolled.stats.dependence import fold_inflation
 from unrolled.stats.paired import corrected_t_p
-from unrolled.train.loop import TrainingConfig, fit, seeded
+from unrolled.train.config import TrainingConfig
+from unrolled.train.loop import seeded
+from unrolled.train.trainer import fit_ensemble
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -142,20 +144,16 @@ def reset_weights(module: nn.Module) -> nn.Module:
 def train_module(module: nn.Module, probed: ProbedModel, *, seed: int) -> None:
     """Train a module in place on the sequences of its subject."""
     batch = min(_BATCH, len(probed))
-    steps = math.ceil(len(probed) / batch)
-    plan = TrainingConfig(
-        max_epochs=max(math.ceil(_STEPS / steps), 3),
-        batch_size=batch,
-        learning_rate=5e-3,
-        steps_per_epoch=steps,
-        seed=seed,
-    )
+    epochs = max(math.ceil(_STEPS / math.ceil(len(probed) / batch)), 3)
+    config = TrainingConfig.of_epochs(epochs, len(probed), batch, learning_rate=5e-3, seed=seed)
 
     def loss(network: nn.Module, rows: Tensor) -> Tensor:
         raw = probed.call(network, probed.values_at(rows), probed.lengths[rows], rows)
         return probed.losses(probed.log_probabilities(raw), rows).mean()
 
-    fit(module, loss, RowIndices(len(probed)), None, plan)
+    ensemble = fit_ensemble(lambda: module, loss, RowIndices(len(probed)), None, config)
+    if ensemble.is_interrupted:
+        raise KeyboardInterrupt  # half a training would be scored as a whole one
 
 
 def cross_validate_pair(

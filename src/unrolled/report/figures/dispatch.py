@@ -56,7 +56,7 @@ def figure(record: Any) -> go.Figure:
         ArgumentError: the record has no `kind`, or one that has no figure.
 
     >>> from unrolled.train.history import History, TrainingRecord
-    >>> figure(History((TrainingRecord(1, 0.5, 0.6, 0.01, 0.1),), 1, "finished", 0.1)).data[0].name
+    >>> figure(History((TrainingRecord(1, 1.0, 0.5, 0.6, 0.01, 0.1),), 1, "finished", 0.1)).data[0].name
     'while training'
     """
     return _FIGURES[check_choice("figure: record.kind", getattr(record, "kind", None), list(_FIGURES))](
@@ -162,22 +162,23 @@ def _time_axis(plot: go.Figure, freq: str | None) -> None:
 
 def loss_figure(history: Any) -> go.Figure:
     """The loss of each epoch, on what was trained on and on what was held out."""
-    epochs = [epoch.epoch for epoch in history.epochs]
+    counts = [history.position(record) for record in history.records]
     plot = empty_figure(260)
-    lines = [("while training", [e.train_loss for e in history.epochs], OTHER)]
-    if history.epochs[0].validation_loss is not None:
-        lines.append(("on the part held out", [e.validation_loss for e in history.epochs], NETWORK))
+    lines = [("while training", [e.train_loss for e in history.records], OTHER)]
+    if history.records[0].validation_loss is not None:
+        lines.append(("on the part held out", [e.validation_loss for e in history.records], NETWORK))
     for name, losses, colour in lines:
         plot.add_scatter(
-            x=epochs, y=losses, mode="lines", name=name, line={"color": colour, "width": 2},
+            x=counts, y=losses, mode="lines", name=name, line={"color": colour, "width": 2},
             hovertemplate="%{y:.4~g}",
         )  # fmt: skip
+    best = history.records.index(history.best)
     plot.add_scatter(
-        x=[history.best_epoch], y=[lines[-1][1][history.best_epoch - 1]], mode="markers", name="best",
+        x=[counts[best]], y=[lines[-1][1][best]], mode="markers", name="best",
         marker={"color": lines[-1][2], "size": 10}, hoverinfo="skip",
     )  # fmt: skip
     plot.update_layout(showlegend=True)
-    plot.update_xaxes(title_text="epoch", dtick=1 if len(epochs) <= 12 else None)
+    plot.update_xaxes(title_text=history.unit, dtick=1 if counts[-1] <= 12 else None)
     plot.update_yaxes(title_text="loss", tickformat=".3~g")
     return plot
 

@@ -57,7 +57,7 @@ _TONES = {"better": "better", "worse": "worse"}
 
 _ENDS = {
     "early": "it ended when nothing improved any more",
-    "finished": "it ran through all its epochs",
+    "finished": "it ran to its end",
     "interrupted": "it was interrupted by hand",
 }
 
@@ -303,12 +303,12 @@ def model_section(card: ModelCard) -> str:
     """Section on the model: its card and the loss while it trained."""
     parts = [definition_list("facts", card.facts)]
     history = card.history
-    if history is not None and len(history.epochs) > 1:
+    if history is not None and len(history.records) > 1:
         caption = (
             f"It first learned without {card.held_out}, to see how long learning helps: "
-            f"{_ENDS[history.stopped]}, and epoch {history.best_epoch} was the best."
+            f"{_ENDS[history.stopped]}, and {history.unit} {history.best_count} was the best."
         )
-        if history.epochs[0].validation_loss is None:
+        if history.records[0].validation_loss is None:
             caption = f"Nothing was held out: {_ENDS[history.stopped]}."
         parts.append(chart(loss_figure(history), "Loss while it learned", caption))
     if card.command:

@@ -1,0 +1,118 @@
+"""Settings of a training, hooks into it, and how it reports."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from unrolled.train.history import Unit
+from unrolled.train.optimizer import ParameterGroup
+
+Callback = Callable[[dict[str, Any]], object]
+GradientReducer = Callable[[Sequence[nn.Parameter], int], object]
+
+
+@dataclass(frozen=True)
+class AveragingConfig:
+    """Settings of a `WeightAverage`.
+
+    Args:
+        decay: share of the average that one step keeps, above 0; 1 weighs all steps alike.
+        start_step: steps before the first that is averaged.
+    """
+
+    decay: float
+    start_step: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Settings of one training.
+
+    Args:
+        max_steps: steps of the optimizer at most; the learning rate falls to 0 over this many.
+        val_check_steps: steps between two checks: each validates, writes the checkpoint and adds a record.
+        batch_size: examples a step.
+        learning_rate: its peak, reached after the first twentieth of the steps.
+        weight_decay: AdamW's.
+        clip_norm: gradients longer than this are shortened to it.
+        patience: checks without a lower validation loss before the training stops early.
+        seed: of shuffling and dropout.
+        stateful: read the examples in order, unshuffled, and hand the state that the loss returns to the
+            next batch: truncated backpropagation through time. The state starts anew with every pass.
+        averaging: validate and keep averaged weights; None for the weights as they are.
+        unit: what the progress line and the history count in.
+        identity: what else must be equal, such as a digest of the data, for a checkpoint to be resumed.
+    """
+
+    max_steps: int
+    val_check_steps: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float = 1e-3
+    clip_norm: float = 1.0
+    patience: int = 8
+    seed: int = 0
+    stateful: bool = False
+    averaging: AveragingConfig | None = None
+    unit: Unit = "step"
+    identity: str = ""
+
+    @classmethod
+    def of_epochs(cls, max_epochs: int, n_examples: int, batch_size: int, **settings: Any) -> TrainingConfig:
+        """Count in epochs, each a pass over all examples with one check at its end.
+
+        >>> config = TrainingConfig.of_epochs(3, n_examples=100, batch_size=8, learning_rate=0.01)
+        >>> config.max_steps, config.val_check_steps
+        (39, 13)
+        """
+        steps = steps_per_epoch(n_examples, batch_size)
+        settings |= {"max_steps": max_epochs * steps, "val_check_steps": steps, "unit": "epoch"}
+        return cls(batch_size=batch_size, **settings)
+
+
+@dataclass(frozen=True)
+class TrainingHooks:
+    """Functions of the caller that take part in a training; each may be left out.
+
+    Args:
+        initialize: called with a new network before its training, with the random state of its seed; for
+            weights that depend on the data.
+        parameter_groups: called with the network; returns groups of parameters, each with its own learning
+            rate and weight decay. Parameters with `requires_grad=False` are frozen and belong to no group.
+        average_gradients: called between backward and clipping with the parameters and the number of
+            targets in the batch; for means over several processes.
+    """
+
+    initialize: Callable[[Any], object] | None = None
+    parameter_groups: Callable[[Any], Sequence[ParameterGroup]] | None = None
+    average_gradients: GradientReducer | None = None
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """Where a training is kept and whom it tells.
+
+    Args:
+        checkpoint: a folder with one checkpoint for each network; None for none.
+        verbose: draw a progress line with time left on stderr.
+        callbacks: called after every check with a new dict of plain numbers and texts: stage, member,
+            n_members, step, max_steps, epoch, train_loss, validation_loss, learning_rate and seconds.
+    """
+
+    checkpoint: Path | None = None
+    verbose: bool = False
+    callbacks: tuple[Callback, ...] = ()
+
+
+NO_HOOKS, SILENT = TrainingHooks(), Monitor()
+
+
+def steps_per_epoch(n_examples: int, batch_size: int) -> int:
+    """Count the steps of one pass over the data; its last batch is filled up from the next shuffle."""
+    return math.ceil(n_examples / batch_size)
