@@ -34,7 +34,7 @@ def test_a_test_file_is_judged(unrolled: Run, kinds: Any) -> None:
     """And nothing else; everyone simpler stands beside the network."""
     train, test = kinds("train", 24), kinds("test", 12, seed=1)
     told = json.loads(unrolled("classify", train, "--test", test, *TINY, "--json").out)
-    assert (told["judged"], told["folds"], told["task"]) == (12, None, "labels")
+    assert (told["n_sequences"], told["folds"], told["task"]) == (12, None, "labels")
     scores = {row["name"]: row["accuracy"] for row in told["rows"]}
     assert scores["majority class"] == 0.5
     assert {"gru", "1-NN Euclidean", "bag of steps", "reservoir"} <= set(scores)
@@ -44,7 +44,7 @@ def test_without_a_test_file_folds_are_judged(unrolled: Run, kinds: Any) -> None
     """Every sequence once; in five, as --help says, where their number is not given."""
     for words, folds in ((("--folds", 2), 2), ((), 5)):
         told = json.loads(unrolled("classify", kinds("train", 20), *TINY, *words, "--json").out)
-        assert (told["judged"], told["folds"]) == (20, folds)
+        assert (told["n_sequences"], told["folds"]) == (20, folds)
     assert "where there is no --test; 5 by default." in " ".join(unrolled("classify", "--help").out.split())
 
 
@@ -78,7 +78,7 @@ def test_an_npz_with_both_parts_is_judged_on_its_own(unrolled: Run, tmp_path: Pa
     path = tmp_path / "both.npz"
     np.savez(path, X_train=X[:20], y_train=y[:20], X_test=X[20:], y_test=y[20:])
     told = json.loads(unrolled("classify", path, *TINY, "--json").out)
-    assert (told["judged"], told["folds"]) == (10, None)
+    assert (told["n_sequences"], told["folds"]) == (10, None)
 
 
 def test_it_prints_a_table_and_a_sentence_and_says_what_it_wrote(

@@ -40,7 +40,7 @@ class TargetAmongInputs(Forecaster):
 
 
 class ShuffledSplit(Forecaster):
-    """Planted: trained on steps from anywhere in the series, judged on the rest."""
+    """Planted: trained on steps from anywhere in the series, tested on the rest."""
 
     def forecast_origins(self, series: Sequences, origins: Any, *, level: float = 80) -> dict[str, Any]:
         return Forecaster(**self.get_params()).fit(series).forecast_origins(series, origins, level=level)
@@ -205,7 +205,7 @@ def test_the_users_model_stays_as_it_is(two: Sequences) -> None:
 
 
 def test_future_rows_are_no_targets() -> None:
-    """Rows after the last known target are not judged."""
+    """Rows after the last known target are not tested."""
     known = Sequences.from_arrays([np.array([1.0, 2.0, 3.0, 4.0, np.nan, np.nan])])
     assert RollingOrigins(known, np.array([[1]]), 2, 80, refit=False).actual.tolist() == [[[3.0, 4.0]]]
 

@@ -97,7 +97,7 @@ def test_the_best_of_many_equals_is_not_called_better_than_the_network() -> None
         best = min(rivals, key=lambda rival: rival.losses.mean())
         alone += backtest_verdict(network, [best], horizon=1, step=1, name="gru").outcome == "worse"
     assert worse <= MOST_FALSE
-    assert alone > MOST_FALSE  # planted: judged as if it had been the only one
+    assert alone > MOST_FALSE  # planted: tested as if it had been the only one
 
 
 def test_a_network_that_shadows_a_lucky_baseline_does_not_share_its_luck() -> None:

@@ -68,7 +68,7 @@ def test_each_is_fitted_on_each_part_anew() -> None:
     for k, (train, test) in enumerate(parts):
         np.testing.assert_array_equal(Watched.seen[2 * k][1], train.X)
         np.testing.assert_array_equal(Watched.seen[2 * k + 1][1], test.X)
-    assert told.answers.shape == (12,)
+    assert told.predictions.shape == (12,)
     assert min(told.fit_seconds, told.predict_seconds) > 0
 
 
@@ -175,23 +175,25 @@ def test_another_estimator_meets_ours() -> None:
 def test_without_aeon_two_are_left_out(no_aeon: None) -> None:
     """How to have them is said; who names one is refused."""
     parts = parts_of(np.zeros((12, 4)))
-    why = "aeon is not installed (pip install aeon)"
-    assert excluded_rivals(parts, RIVALS["labels"], asked_for=False) == {"1-NN DTW": why, "MiniRocket": why}
-    assert excluded_rivals(parts, ["majority class"], asked_for=True) == {}
-    with pytest.raises(MissingDependencyError, match=r"rivals: MiniRocket needs aeon, .* pip install aeon"):
-        excluded_rivals(parts, ["MiniRocket"], asked_for=True)
+    why = 'aeon is not installed (pip install "unrolled[aeon]")'
+    assert excluded_rivals(parts, RIVALS["labels"], is_explicit=False) == {"1-NN DTW": why, "MiniRocket": why}
+    assert excluded_rivals(parts, ["majority class"], is_explicit=True) == {}
+    with pytest.raises(MissingDependencyError, match=r"MiniRocket needs aeon, .* pip install \"unrolled"):
+        excluded_rivals(parts, ["MiniRocket"], is_explicit=True)
 
 
 def test_ragged_sequences_have_no_flat_vector(aeon: None) -> None:
     """Also where only those that are judged have another length."""
     ragged = parts_of([np.zeros(3 + k % 2) for k in range(12)])
-    assert excluded_rivals(ragged, RIVALS["labels"], asked_for=True) == {
+    assert excluded_rivals(ragged, RIVALS["labels"], is_explicit=True) == {
         "feedforward": "sequences differ in length"
     }
     train, _ = evaluation_data(np.zeros((4, 5)), [0, 1, 0, 1], "labels")
     test, _ = evaluation_data(np.zeros((2, 6)), [0, 1], "labels")
-    assert "feedforward" in excluded_rivals([TrainTestSplit(train, test)], RIVALS["labels"], asked_for=False)
-    assert excluded_rivals([TrainTestSplit(train, train)], RIVALS["labels"], asked_for=False) == {}
+    assert "feedforward" in excluded_rivals(
+        [TrainTestSplit(train, test)], RIVALS["labels"], is_explicit=False
+    )
+    assert excluded_rivals([TrainTestSplit(train, train)], RIVALS["labels"], is_explicit=False) == {}
 
 
 def test_what_takes_too_long_is_left_out_unless_named(aeon: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,13 +201,13 @@ def test_what_takes_too_long_is_left_out_unless_named(aeon: None, monkeypatch: p
     parts = parts_of(np.zeros((12, 4)))
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MAX_DTW_PAIRS", 3 * 32 * 16 - 1)
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MAX_MINIROCKET_SEQUENCES", 7)
-    out = excluded_rivals(parts, RIVALS["labels"], asked_for=False)
+    out = excluded_rivals(parts, RIVALS["labels"], is_explicit=False)
     assert out["1-NN DTW"] == "it would compare 2e+03 pairs of steps; name it in rivals to have it"
     assert out["MiniRocket"] == "its ridge on more than 7 sequences is slow; name it to have it"
-    assert excluded_rivals(parts, RIVALS["labels"], asked_for=True) == {}
+    assert excluded_rivals(parts, RIVALS["labels"], is_explicit=True) == {}
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MAX_DTW_PAIRS", 3 * 32 * 16)
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MAX_MINIROCKET_SEQUENCES", 8)
-    assert excluded_rivals(parts, RIVALS["labels"], asked_for=False) == {}
+    assert excluded_rivals(parts, RIVALS["labels"], is_explicit=False) == {}
 
 
 def test_names_are_known_or_refused() -> None:

@@ -30,9 +30,9 @@ def test_arrays_and_lists_keep_their_form() -> None:
     """An estimator is given some of what came, not something made of it."""
     rows = np.array([7, 2])
     for X in (block(), block()[..., None]):
-        np.testing.assert_array_equal(evaluation_data(X, Y, "labels")[0].some(rows).X, X[rows])
+        np.testing.assert_array_equal(evaluation_data(X, Y, "labels")[0].subset(rows).X, X[rows])
     ragged = [row[: 2 + k % 3] for k, row in enumerate(block())]
-    some = evaluation_data(ragged, Y, "labels")[0].some(rows)
+    some = evaluation_data(ragged, Y, "labels")[0].subset(rows)
     assert some.X[0] is ragged[7]
     assert some.X[1] is ragged[2]
     assert [x.shape for x in some.sequences] == [(3, 1), (4, 1)]
@@ -53,12 +53,12 @@ def test_other_frames_become_lists() -> None:
     nested = pd.DataFrame({"x": list(block())})
     for X in (long, nested, as_sequences(list(block()))):
         own, _ = evaluation_data(X, Y, "labels")
-        assert isinstance(own.some(np.array([3])).X, list)
-        np.testing.assert_array_equal(own.some(np.array([3])).X[0], block()[3, :, None])
+        assert isinstance(own.subset(np.array([3])).X, list)
+        np.testing.assert_array_equal(own.subset(np.array([3])).X[0], block()[3, :, None])
 
 
-def test_everyone_is_judged_once_by_those_not_fitted_on() -> None:
-    """Over all folds, each sequence once; fitted and judged are never the same."""
+def test_each_sequence_is_tested_once_by_models_not_fitted_on_it() -> None:
+    """Over all folds, each sequence once; training and test never overlap."""
     own, _ = evaluation_data(block(), Y, "labels")
     parts, fold = fold_splits(own, 3, "labels")
     found = np.concatenate([part.test.X for part in parts])
@@ -90,7 +90,7 @@ def test_classes_that_nobody_could_learn_are_told() -> None:
     """Counted, in a sentence; none where there are none, and none of numbers."""
     train, _ = evaluation_data(block(), Y, "labels")
     part = holdout_split(train, (block(3), ["a", "c", "d"]), "labels")
-    told = "2 of 3 judged sequences have a class that nobody could learn: none is in X."
+    told = "2 of 3 test sequences have a class that is not in X: none can be right."
     assert unseen_class_remarks(part, "labels") == [told]
     assert unseen_class_remarks(holdout_split(train, (block(2), ["a", "b"]), "labels"), "labels") == []
     numbers, _ = evaluation_data(block(), np.arange(12.0), "numbers")
@@ -128,7 +128,7 @@ def test_bad_data_is_refused_as_by_the_estimators() -> None:
 
 
 def test_a_class_in_one_fold_only_is_told() -> None:
-    """Nobody could learn it where it is judged; with groups the sentence says so."""
+    """Its fold could not learn it; with groups the sentence says so."""
     labels = np.array(["a", "a", "b", "b", "c"])
     strata, fold = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, 1, 0])
     with pytest.raises(

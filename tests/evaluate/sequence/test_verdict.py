@@ -60,7 +60,7 @@ def test_the_best_of_many_equals_is_not_called_better_than_the_network() -> None
         worse += of_labels(network, *rivals).outcome == "worse"
         alone += of_labels(network, min(rivals, key=np.sum)).outcome == "worse"
     assert worse <= MOST_FALSE
-    assert alone > MOST_FALSE  # planted: judged as if it had been the only one
+    assert alone > MOST_FALSE  # planted: tested as if it had been the only one
 
 
 def test_a_network_that_shadows_a_lucky_rival_does_not_share_its_luck() -> None:
@@ -157,7 +157,7 @@ def test_a_rival_that_once_explodes_does_not_hide_a_win() -> None:
 
 
 def test_many_sequences_are_flipped_in_blocks() -> None:
-    """Fifty thousand of them are judged in about a second, and a small difference is seen."""
+    """Fifty thousand of them are tested in about a second, and a small difference is seen."""
     rng = np.random.default_rng(9)
     worse, good = mistakes(rng, [0.11, 0.1], 50_000)
     told = of_labels(worse, good)
@@ -173,7 +173,7 @@ def test_fewer_than_ten_are_too_few() -> None:
     assert (told.outcome, told.p_value) == ("too few to tell", None)
     assert told.sentence == (
         "9 sequences are too few to tell: the GRU is right on 100.0 % of 9 sequences, the best of the simple "
-        "ones (MiniRocket) on 0.0 % so far; judge on at least 10."
+        "ones (MiniRocket) on 0.0 % so far; test on at least 10."
     )
     groups = np.repeat(np.arange(9), 10)
     assert of_labels(np.zeros(90), np.ones(90), groups=groups).sentence.startswith("9 groups are too few")

@@ -1,4 +1,4 @@
-"""An estimator that cannot know the order of the steps: what it reaches needs no memory."""
+"""Bag of steps: an estimator on sequences without their order; what it reaches needs no memory."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Floats = NDArray[np.float64]
 
 
 class BagOfSteps:
-    """Any estimator, on sequences whose order is destroyed: the steps of each are sorted.
+    """Estimator on sequences whose steps are sorted, so that their order is lost.
 
     All permutations of a sequence sort to the same one, so that whatever is learned here can be known
-    without order. Nothing else is lost: the estimator, its settings and every value stay, and no noise
-    comes in, as it would by shuffling. Steps are sorted along the first principal component of the scaled
+    without order. Nothing else is lost: the estimator, its settings and every value stay, and sorting adds
+    no noise, as shuffling would. Steps are sorted along the first principal component of the scaled
     training steps, ties by the features.
 
     Args:
@@ -33,21 +33,21 @@ class BagOfSteps:
     def __init__(self, model: Any) -> None:
         self.model = model
 
-    def fit(self, X: Any, y: NDArray[Any], **given: Any) -> Self:
+    def fit(self, X: Any, y: NDArray[Any], **fit_arguments: Any) -> Self:
         """Fit the model on the sorted steps of an array (N, T), (N, T, F) or a list of (T_i, F), (T_i,)."""
         steps = [_two_axes(x) for x in X]
         self.scaler_ = StandardScaler.fit(np.concatenate(steps))
         scaled = self.scaler_.transform(np.concatenate(steps))
         self.direction_ = np.linalg.eigh(scaled.T @ scaled)[1][:, -1]
-        self.model.fit(self._sorted(X), y, **given)
+        self.model.fit(self._sorted(X), y, **fit_arguments)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """(N,) what the model answers to the sorted steps."""
+        """Return the model's predictions (N,) for the sorted steps."""
         return np.asarray(self.model.predict(self._sorted(X)))
 
     def _sorted(self, X: Any) -> Any:
-        """X in the form in which it came."""
+        """Sort the steps of each sequence; X keeps its form, array or list."""
         parts = []
         for x in X:
             steps = self.scaler_.transform(_two_axes(x))
@@ -58,6 +58,6 @@ class BagOfSteps:
 
 
 def _two_axes(x: Any) -> Floats:
-    """(T, F) of (T, F) or (T,)."""
+    """Return (T, F) of (T, F) or (T,)."""
     steps = np.asarray(x, dtype=np.float64)
     return steps[:, None] if steps.ndim == 1 else steps

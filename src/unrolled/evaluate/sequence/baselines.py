@@ -1,7 +1,7 @@
-"""What every network of whole sequences is held against, from the same sequences: no training, or little.
+"""Simple rules for whole sequences, with little training or none, that a network is compared with.
 
 Each has `fit(sequences, y)` and `predict(sequences)` on lists of (T_i, F) arrays. `y` is labels or numbers:
-a nearest neighbour or a ridge answers either.
+a nearest neighbour or a ridge predicts either.
 
 MiniRocket and dynamic time warping are aeon's, imported here alone and only when asked for.
 """
@@ -24,13 +24,13 @@ _MIN_STEPS = 9  # of MiniRocket, whose kernels are that long
 
 
 class SequenceBaseline(Protocol):
-    """A rule that is fitted and asked like an estimator."""
+    """Rule with the two methods of an estimator."""
 
     def fit(self, sequences: Sequence[Floats], y: Array) -> Self:
-        """Learn."""
+        """Learn from sequences (T_i, F) and y (N,)."""
 
     def predict(self, sequences: Sequence[Floats]) -> Array:
-        """(N,) an answer a sequence."""
+        """Return a prediction a sequence (N,)."""
 
 
 class MajorityClass:
@@ -41,15 +41,15 @@ class MajorityClass:
     """
 
     def fit(self, sequences: Sequence[Floats], y: Array) -> Self:
-        """Count."""
+        """Count the classes."""
         del sequences
         classes, counts = np.unique(y, return_counts=True)
-        self.answer_ = classes[counts.argmax()]
+        self.constant_ = classes[counts.argmax()]
         return self
 
     def predict(self, sequences: Sequence[Floats]) -> Array:
-        """(N,) always the same."""
-        return np.full(len(sequences), self.answer_)
+        """Return the constant (N,)."""
+        return np.full(len(sequences), self.constant_)
 
 
 class MeanTarget(MajorityClass):
@@ -62,7 +62,7 @@ class MeanTarget(MajorityClass):
     def fit(self, sequences: Sequence[Floats], y: Array) -> Self:
         """Take the mean."""
         del sequences
-        self.answer_ = y.mean()
+        self.constant_ = y.mean()
         return self
 
 
@@ -80,7 +80,7 @@ class LastStepRegression:
         return self
 
     def predict(self, sequences: Sequence[Floats]) -> Array:
-        """(N,) c + w · x_T."""
+        """Return c + w · x_T (N,)."""
         return np.asarray(self._inputs(sequences) @ self.weights_)
 
     @staticmethod
@@ -89,10 +89,10 @@ class LastStepRegression:
 
 
 class NearestEuclidean:
-    """The answer of the training sequence with the smallest Euclidean distance; of several, the first.
+    """Label or number of the training sequence at the smallest Euclidean distance; of several, the first.
 
     Features are scaled by their mean and standard deviation over all training steps; all sequences are
-    stretched to the steps of the longest in training.
+    resampled to the steps of the longest in training.
 
     >>> X = [np.array([[0.0], [1.0]]), np.array([[1.0], [0.5], [0.0]])]
     >>> NearestEuclidean().fit(X, np.array(["up", "down"])).predict([np.array([[0.1], [0.2], [0.8]])])
@@ -103,16 +103,16 @@ class NearestEuclidean:
         """Keep all sequences."""
         self.scaler_ = StandardScaler.fit(np.concatenate(list(sequences)))
         self.steps_ = max(map(len, sequences))
-        self.known_, self.y_ = self._flat(sequences), y
+        self.train_, self.y_ = self._flat(sequences), y
         return self
 
     def predict(self, sequences: Sequence[Floats]) -> Array:
-        """(N,) the nearest one's answer."""
-        asked, squares = self._flat(sequences), (self.known_**2).sum(axis=1)
-        size = max(1, _MAX_DISTANCES // len(self.known_))
+        """Return y of the nearest training sequence (N,)."""
+        queries, squares = self._flat(sequences), (self.train_**2).sum(axis=1)
+        size = max(1, _MAX_DISTANCES // len(self.train_))
         nearest = [
-            (squares - 2 * asked[k : k + size] @ self.known_.T).argmin(axis=1)
-            for k in range(0, len(asked), size)
+            (squares - 2 * queries[k : k + size] @ self.train_.T).argmin(axis=1)
+            for k in range(0, len(queries), size)
         ]
         return np.asarray(self.y_[np.concatenate(nearest)])
 
@@ -122,7 +122,7 @@ class NearestEuclidean:
 
 
 class NearestDTW:
-    """The answer of the training sequence with the smallest distance after dynamic time warping, by aeon.
+    """Label or number of the training sequence at the smallest distance by dynamic time warping (aeon).
 
     No window; squared differences; features scaled as in `NearestEuclidean`; lengths as they are.
     """
@@ -130,34 +130,34 @@ class NearestDTW:
     def fit(self, sequences: Sequence[Floats], y: Array) -> Self:
         """Keep all sequences."""
         self.scaler_ = StandardScaler.fit(np.concatenate(list(sequences)))
-        self.known_, self.y_ = self._channels(sequences), y
+        self.train_, self.y_ = self._channels(sequences), y
         return self
 
     def predict(self, sequences: Sequence[Floats]) -> Array:
-        """(N,) the nearest one's answer."""
+        """Return y of the nearest training sequence (N,)."""
         from aeon.distances import dtw_pairwise_distance  # noqa: PLC0415 (some seconds)
 
-        asked, size = self._channels(sequences), max(1, _MAX_DISTANCES // len(self.known_))
+        queries, size = self._channels(sequences), max(1, _MAX_DISTANCES // len(self.train_))
         nearest = [
-            dtw_pairwise_distance(asked[k : k + size], self.known_).argmin(axis=1)
-            for k in range(0, len(asked), size)
+            dtw_pairwise_distance(queries[k : k + size], self.train_).argmin(axis=1)
+            for k in range(0, len(queries), size)
         ]
         return np.asarray(self.y_[np.concatenate(nearest)])
 
     def _channels(self, sequences: Sequence[Floats]) -> list[Floats]:
-        """(F, T_i) each, as aeon wants them."""
+        """Return scaled arrays (F, T_i), the layout of aeon."""
         return [np.ascontiguousarray(self.scaler_.transform(x).T) for x in sequences]
 
 
 class MiniRocket:
-    """aeon's MiniRocket: 10,000 features of fixed convolutions, and a ridge on them as aeon's own has it.
+    """MiniRocket (aeon): 10,000 features of fixed convolutions, and a ridge on them as aeon's own has it.
 
-    It reads one length only: ragged sequences are stretched to the longest in training.
+    It reads one length only: ragged sequences are resampled to the longest in training.
 
     Source: Dempster, Schmidt and Webb 2021, "MiniRocket".
 
     Args:
-        labels: whether y is classes; else numbers.
+        labels: y is classes; else numbers.
     """
 
     def __init__(self, *, labels: bool) -> None:
@@ -180,17 +180,17 @@ class MiniRocket:
         return self
 
     def predict(self, sequences: Sequence[Floats]) -> Array:
-        """(N,) what the ridge answers."""
+        """Return the ridge's predictions (N,)."""
         return np.asarray(self.pipeline_.predict(self._channels(sequences)))
 
     def _channels(self, sequences: Sequence[Floats]) -> NDArray[np.float32]:
-        """(N, F, T), as aeon wants them."""
+        """Return float32 (N, F, T), the layout of aeon."""
         block = resampled(sequences, self.steps_).swapaxes(1, 2)
         return np.ascontiguousarray(block, dtype=np.float32)
 
 
 def has_aeon() -> bool:
-    """Whether aeon can be imported (its parts take seconds, this does not)."""
+    """Check whether aeon can be imported (its modules take seconds, this does not)."""
     try:
         import aeon  # noqa: F401, PLC0415
     except ImportError:
@@ -199,7 +199,7 @@ def has_aeon() -> bool:
 
 
 def resampled(sequences: Sequence[Floats], steps: int) -> Floats:
-    """(N, steps, F): each sequence stretched or shrunk along its straight lines; ends stay ends.
+    """Resample each sequence (T_i, F) to (steps, F) by linear interpolation; ends stay ends.
 
     >>> resampled([np.array([[0.0], [4.0]]), np.array([[7.0]])], 3)[..., 0].tolist()
     [[0.0, 2.0, 4.0], [7.0, 7.0, 7.0]]
@@ -207,8 +207,8 @@ def resampled(sequences: Sequence[Floats], steps: int) -> Floats:
     block = np.empty((len(sequences), steps, sequences[0].shape[1]))
     for row, sequence in zip(block, sequences, strict=True):
         T = len(sequence)
-        place = np.linspace(0, T - 1, steps)
-        below = np.minimum(place.astype(np.int64), max(T - 2, 0))
-        share = (place - below)[:, None]
+        position = np.linspace(0, T - 1, steps)
+        below = np.minimum(position.astype(np.int64), max(T - 2, 0))
+        share = (position - below)[:, None]
         row[:] = sequence[below] * (1 - share) + sequence[np.minimum(below + 1, T - 1)] * share
     return block

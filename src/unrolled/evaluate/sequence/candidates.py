@@ -1,4 +1,4 @@
-"""Who is compared with a network of whole sequences, and how each is fitted and asked."""
+"""Candidates of a comparison: the model and its simpler rivals, each fitted and timed on the same splits."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ NOTES = {
     "majority class": "always the most frequent class",
     "mean of y": "always the mean",
     "last step": "a straight line from the last step",
-    "1-NN Euclidean": "the answer of the nearest training sequence",
-    "1-NN DTW": "the same, after dynamic time warping",
+    "1-NN Euclidean": "y of the nearest training sequence",
+    "1-NN DTW": "y of the nearest after dynamic time warping",
     "MiniRocket": "fixed convolutions and a ridge",
     "reservoir": "random recurrent weights and a ridge",
     "bag of steps": "the same estimator, the order of steps destroyed",
@@ -55,11 +55,17 @@ NOTES = {
 }
 _AEON_RIVALS = ("1-NN DTW", "MiniRocket")
 _MAX_DTW_PAIRS = 2e10  # pairs of steps: about two minutes
-_MAX_MINIROCKET_SEQUENCES = 5000  # training sequences: beyond, its ridge takes minutes and gigabytes
+_MAX_MINIROCKET_SEQUENCES = 5000  # in training: beyond, its ridge takes minutes and gigabytes
 
 
 class Candidate(NamedTuple):
-    """One of those compared: a name, how it is made, and whether it reads X or plain sequences."""
+    """Model or rule to compare.
+
+    Args:
+        name: its row in the table.
+        make: returns it, not fitted.
+        reads_x: it takes X as given; else plain arrays (T_i, F).
+    """
 
     name: str
     make: Callable[[], Any]
@@ -67,28 +73,34 @@ class Candidate(NamedTuple):
 
 
 class CandidatePredictions(NamedTuple):
-    """What one of them answered, part after part, and its seconds: means of the parts."""
+    """Predictions of one candidate, split after split, and its mean seconds over the splits."""
 
     name: str
-    answers: Array
+    predictions: Array
     fit_seconds: float
     predict_seconds: float
 
 
-def fit_and_predict(entrant: Candidate, parts: Sequence[TrainTestSplit]) -> CandidatePredictions:
-    """Fit it on each part anew, and let it answer."""
-    answers, seconds = [], np.zeros(2)
-    for train, test in parts:
-        model = entrant.make()
-        given = {"groups": train.groups} if train.groups is not None and _takes_groups(model) else {}
+def fit_and_predict(candidate: Candidate, splits: Sequence[TrainTestSplit]) -> CandidatePredictions:
+    """Fit a candidate on each split anew, and predict its test data.
+
+    Raises:
+        KeyboardInterrupt: a training was interrupted: half of one must not be scored as a whole one.
+    """
+    predictions, seconds = [], np.zeros(2)
+    for train, test in splits:
+        model = candidate.make()
+        groups = {"groups": train.groups} if train.groups is not None and _takes_groups(model) else {}
         start_s = time.perf_counter()
-        model.fit(train.X if entrant.reads_x else train.sequences, train.y, **given)
+        model.fit(train.X if candidate.reads_x else train.sequences, train.y, **groups)
         if getattr(getattr(model, "history_", None), "stopped", None) == "interrupted":
-            raise KeyboardInterrupt  # half a training would be scored as if it were a whole one
+            raise KeyboardInterrupt
         fitted_s = time.perf_counter()
-        answers.append(np.asarray(model.predict(test.X if entrant.reads_x else test.sequences)))
+        predictions.append(np.asarray(model.predict(test.X if candidate.reads_x else test.sequences)))
         seconds += fitted_s - start_s, time.perf_counter() - fitted_s
-    return CandidatePredictions(entrant.name, np.concatenate(answers), *(seconds / len(parts)).tolist())
+    return CandidatePredictions(
+        candidate.name, np.concatenate(predictions), *(seconds / len(splits)).tolist()
+    )
 
 
 def _takes_groups(model: Any) -> bool:
@@ -96,7 +108,7 @@ def _takes_groups(model: Any) -> bool:
 
 
 def model_candidate(model: Any) -> Candidate:
-    """The model itself: a copy of it, fitted or not, under the name of its cell or class."""
+    """Make a candidate of the model, fitted or not: copies of it under the name of its cell or class."""
     return Candidate(_model_name(model), lambda: clone(model))
 
 
@@ -107,25 +119,26 @@ def _model_name(model: Any) -> str:
 
 
 def rival_candidates(model: Any, task: Task, names: Sequence[str]) -> list[Candidate]:
-    """Those of the names that can be made; the network itself is none of its rivals."""
+    """Make the rivals of these names; the model is no rival of itself."""
     is_ours = isinstance(model, SequenceEstimator)
-    own = clone(model) if is_ours else {"labels": SequenceClassifier, "numbers": SequenceRegressor}[task]()
+    default = SequenceClassifier if task == "labels" else SequenceRegressor
+    network = clone(model) if is_ours else default()
     flat = {
         "cell": "feedforward",
         "solver": "gradient",
         "activation": "tanh",
         **default_parameters(RECURRENT_PARAMETERS),
     }
-    # many random units cost little: held to the network's few, a reservoir would be an easy rival
-    solved = {"solver": "reservoir", "hidden_size": None, "pooling": None, "n_members": 1}
-    solved |= default_parameters(GRADIENT_PARAMETERS)
-    if own.cell == "feedforward":
-        solved["cell"] = "gru"
+    # many random units cost little: with the network's few, a reservoir would be an easy rival
+    reservoir = {"solver": "reservoir", "hidden_size": None, "pooling": None, "n_members": 1}
+    reservoir |= default_parameters(GRADIENT_PARAMETERS)
+    if network.cell == "feedforward":
+        reservoir["cell"] = "gru"
 
     def changed(**settings: Any) -> Callable[[], Any]:
-        return lambda: clone(own).set_params(**settings)
+        return lambda: clone(network).set_params(**settings)
 
-    made = {
+    rivals = {
         "majority class": Candidate("majority class", MajorityClass, reads_x=False),
         "mean of y": Candidate("mean of y", MeanTarget, reads_x=False),
         "last step": Candidate("last step", LastStepRegression, reads_x=False),
@@ -133,43 +146,41 @@ def rival_candidates(model: Any, task: Task, names: Sequence[str]) -> list[Candi
         "1-NN DTW": Candidate("1-NN DTW", NearestDTW, reads_x=False),
         "MiniRocket": Candidate("MiniRocket", lambda: MiniRocket(labels=task == "labels"), reads_x=False),
         "bag of steps": Candidate("bag of steps", lambda: BagOfSteps(clone(model))),
-        "reservoir": Candidate("reservoir", changed(**solved), reads_x=is_ours),
+        "reservoir": Candidate("reservoir", changed(**reservoir), reads_x=is_ours),
         "feedforward": Candidate("feedforward", changed(**flat), reads_x=is_ours),
     }
     itself = _model_name(model) if is_ours else None
-    return [made[name] for name in names if name != itself]
+    return [rivals[name] for name in names if name != itself]
 
 
 def excluded_rivals(
-    parts: Sequence[TrainTestSplit], names: Sequence[str], *, asked_for: bool
+    splits: Sequence[TrainTestSplit], names: Sequence[str], *, is_explicit: bool
 ) -> dict[str, str]:
-    """Why some of the names cannot take part, a reason each.
+    """Return rivals that are left out, with a reason each.
 
     Args:
-        parts: what all would be fitted on.
+        splits: the data that all would be fitted on.
         names: of the rivals.
-        asked_for: whether the caller named them: then what only takes long is not left out.
+        is_explicit: the caller named them: then none is left out for taking long.
 
     Raises:
         MissingDependencyError: one that the caller named needs aeon, and it is not installed.
     """
     reasons: dict[str, str] = {}
-    lengths = {len(x) for part in parts for own in part for x in own.sequences}
+    lengths = {len(x) for split in splits for data in split for x in data.sequences}
     if len(lengths) > 1:
         reasons["feedforward"] = "sequences differ in length"
     if not has_aeon():
-        if asked_for and (needing := [name for name in _AEON_RIVALS if name in names]):
+        if is_explicit and (missing := [name for name in _AEON_RIVALS if name in names]):
             raise MissingDependencyError(
-                f"rivals: {needing[0]} needs aeon, which is not installed: pip install aeon"
+                f'rivals: {missing[0]} needs aeon, which is not installed: pip install "unrolled[aeon]"'
             )
-        reasons |= dict.fromkeys(_AEON_RIVALS, "aeon is not installed (pip install aeon)")
-    elif not asked_for:
-        steps = [sum(map(len, train.sequences)) * sum(map(len, test.sequences)) for train, test in parts]
-        if sum(steps) > _MAX_DTW_PAIRS:
-            reasons["1-NN DTW"] = (
-                f"it would compare {sum(steps):.0e} pairs of steps; name it in rivals to have it"
-            )
-        if max(len(part.train) for part in parts) > _MAX_MINIROCKET_SEQUENCES:
+        reasons |= dict.fromkeys(_AEON_RIVALS, 'aeon is not installed (pip install "unrolled[aeon]")')
+    elif not is_explicit:
+        pairs = sum(sum(map(len, train.sequences)) * sum(map(len, test.sequences)) for train, test in splits)
+        if pairs > _MAX_DTW_PAIRS:
+            reasons["1-NN DTW"] = f"it would compare {pairs:.0e} pairs of steps; name it in rivals to have it"
+        if max(len(split.train) for split in splits) > _MAX_MINIROCKET_SEQUENCES:
             reasons["MiniRocket"] = (
                 f"its ridge on more than {_MAX_MINIROCKET_SEQUENCES:,} sequences is slow; name it to have it"
             )
@@ -177,16 +188,16 @@ def excluded_rivals(
 
 
 def warm_up(candidates: Sequence[Candidate], split: TrainTestSplit) -> None:
-    """Let everything load and compile before the clock starts.
+    """Load and compile everything before the clock starts.
 
     Torch's optimizers take seconds, once a process; aeon half a minute, once after it was installed.
     """
     if any(isinstance(candidate.make(), SequenceEstimator) for candidate in candidates):
         _load_torch()
-    few = split.train.some(np.arange(min(4, len(split.train))))
+    few = split.train.subset(np.arange(min(4, len(split.train))))
     few = replace(few, y=np.arange(len(few)))  # not all of one class
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what compiles
+        warnings.simplefilter("ignore")  # compilers warn
         for candidate in candidates:
             if candidate.name in _AEON_RIVALS:
                 fit_and_predict(candidate, [TrainTestSplit(few, few)])
@@ -198,7 +209,11 @@ def _load_torch() -> None:
 
 
 def check_rivals(names: Any, task: Task) -> tuple[str, ...]:
-    """The names as asked for, all where none were, or an error that offers the nearest spelling."""
+    """Return valid names, all for None.
+
+    Raises:
+        ArgumentError: a name is unknown; the sentence offers the nearest spelling.
+    """
     if names is None:
         return RIVALS[task]
     return check_choices("rivals", names, RIVALS[task], needed="a score means nothing without one")

@@ -1,4 +1,4 @@
-"""A network of whole sequences beside simpler rivals, on the same splits, and one honest sentence."""
+"""Compare an estimator of whole sequences with simpler rivals, on the same splits, with a verdict."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ from unrolled.evaluate.sequence.split import (
     unseen_class_remarks,
 )
 from unrolled.evaluate.sequence.verdict import CandidateLosses, ComparisonVerdict, comparison_verdict
+from unrolled.formatting import aligned_table, join_words, number, p_value_text, percent
+from unrolled.jsonable import to_jsonable
 from unrolled.models.sequence.tagger import SequenceTagger
+from unrolled.record import Record
 from unrolled.stats.dependence import fold_inflation, group_contributions
 from unrolled.stats.intervals import mean_interval, wilson_interval
 from unrolled.validation import ErrorCollector, check_float, check_int
@@ -45,20 +48,20 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One of those compared.
+    """Scores of one candidate.
 
     Args:
         name: "gru", "MiniRocket", ...
-        note: what it is; empty for the network.
-        accuracy: share of the judged sequences that it is right on; None where numbers are learned.
+        note: description of a rival; empty for the network.
+        accuracy: share of the tested sequences that it is right on; None where numbers are learned.
         rmse: root of its mean squared error; None where classes are learned. So are mae and r2.
         mae: its mean absolute error.
         r2: 1 less its squared error over that of the mean; None as well where y never changes.
-        interval: where the accuracy, or the RMSE, lies at the comparison's level.
-        p_value: how often a difference from the network this large, in this direction, would appear if
-            there were none; None for the network.
-        fit_seconds: one fit; the mean of the folds.
-        predict_seconds: to answer what was judged after it.
+        interval: confidence interval of the accuracy, or of the RMSE, at the comparison's level.
+        p_value: probability of a difference from the network this large, in this direction, if there were
+            none; None for the network.
+        fit_seconds: of one fit; the mean of the folds.
+        predict_seconds: of the test data; the mean of the folds.
     """
 
     name: str
@@ -74,24 +77,24 @@ class ComparisonRow:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
-    """Everyone's score on the same sequences, and the verdict.
+class Comparison(Record):
+    """Scores of all candidates on the same sequences, and the verdict.
 
     Args:
         rows: the network first, then its rivals from the best on.
-        sentence: what to tell a person.
+        sentence: for a person.
         outcome: "better", "worse", "no difference" or "too few to tell": the network beside the best of
             its rivals.
         p_value: of that; None where there are too few.
-        best_rival: the name of the one with the highest accuracy, or the lowest RMSE.
+        best_rival: name of the one with the highest accuracy, or the lowest RMSE.
         task: "labels" or "numbers".
-        judged: how many sequences were.
-        groups: how many groups they are in; None where nobody named any.
+        n_sequences: tested.
+        groups: how many groups they are in; None without groups.
         folds: of the cross-validation; None where a test set was given.
-        level: of the intervals, in per cent.
+        level: of the confidence intervals, in per cent.
         remarks: what to know when reading the table, a sentence each.
-        columns: a row a judged sequence: y, and what each answered.
-        backend: the kind of frame that X was.
+        columns: a row a tested sequence: y, and each candidate's prediction.
+        backend: library of the frame that X was.
     """
 
     kind: ClassVar[str] = "comparison"
@@ -102,7 +105,7 @@ class Comparison:
     p_value: float | None
     best_rival: str
     task: Task
-    judged: int
+    n_sequences: int
     groups: int | None
     folds: int | None
     level: float
@@ -111,70 +114,57 @@ class Comparison:
     backend: str = "pandas"
 
     @property
-    def answers(self) -> Any:
-        """A frame: y, and what each answered, a row a judged sequence in the order of X (or of X_test)."""
+    def predictions(self) -> Any:
+        """Frame of y and each candidate's prediction, a row a tested sequence in the order of X."""
         return to_frame(self.columns, self.backend)
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the scores; the first is the one with an interval."""
+        return ("accuracy",) if self.task == "labels" else ("rmse", "mae", "r2")
+
     def to_frame(self) -> Any:
-        """The rows as a frame; the interval's ends are called as in `accuracy-lo-95`."""
-        measures = ("accuracy",) if self.task == "labels" else ("rmse", "mae", "r2")
-        columns: dict[str, list[Any]] = {
-            name: [getattr(row, name) for row in self.rows] for name in ("name", "note", *measures)
-        }
+        """Return the rows as a frame; the interval's ends are called as in `accuracy-lo-95`."""
+        main = self.metrics[0]
+        texts = {name: [getattr(row, name) for row in self.rows] for name in ("name", "note")}
+        numbers = {name: [getattr(row, name) for row in self.rows] for name in self.metrics}
         for k, side in enumerate(("lo", "hi")):
-            columns[f"{measures[0]}-{side}-{self.level:g}"] = [row.interval[k] for row in self.rows]
+            numbers[f"{main}-{side}-{self.level:g}"] = [row.interval[k] for row in self.rows]
         for name in ("p_value", "fit_seconds", "predict_seconds"):
-            columns[name] = [getattr(row, name) for row in self.rows]
-        arrays = {
-            name: np.array(values, dtype=object if name in {"name", "note"} else np.float64)
-            for name, values in columns.items()
-        }
+            numbers[name] = [getattr(row, name) for row in self.rows]
+        arrays = {name: np.array(values, dtype=object) for name, values in texts.items()}
+        arrays |= {name: np.array(values, dtype=np.float64) for name, values in numbers.items()}
         return to_frame(arrays, self.backend)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the single answers, ready for JSON."""
-        kept = {name: value for name, value in vars(self).items() if name not in {"columns", "backend"}}
-        rows = [asdict(row) | {"interval": list(row.interval)} for row in self.rows]
-        return {"kind": self.kind, **kept, "rows": rows, "remarks": list(self.remarks)}
-
-    def plot(self) -> Any:
-        """Each one's score with its interval, and the time it took."""
-        from unrolled.report.figures.dispatch import figure  # noqa: PLC0415 (the one arrow between neighbours)
-
-        return figure(self)
+        """Return everything but the single predictions, ready for JSON."""
+        facts = super().to_dict() | {"rows": [to_jsonable(asdict(row)) for row in self.rows]}
+        return {name: fact for name, fact in facts.items() if name not in {"columns", "backend"}}
 
     def __str__(self) -> str:
-        measures = ["accuracy"] if self.task == "labels" else ["rmse", "mae", "r2"]
-        head = ["model", measures[0], f"{self.level:g} % interval", *measures[1:], "p", "fit s", "predict s"]
-        lines = [head]
+        main, *others = self.metrics
+        lines = [["model", main, f"{self.level:g} % interval", *others, "p", "fit s", "predict s"]]
         for row in self.rows:
-            first, *others = (_number(name, getattr(row, name)) for name in measures)
-            interval = " to ".join(_number(measures[0], end) for end in row.interval)
-            seconds = (f"{value:.3g}" for value in (row.fit_seconds, row.predict_seconds))
-            lines.append([row.name, first, interval, *others, _number("p", row.p_value), *seconds])
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        table = [
-            "  ".join(
-                [line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]
-            )
-            for line in lines
-        ]
-        return "\n".join([*table, "", self.sentence, *self.remarks])
+            score, *other_scores = (_number(name, getattr(row, name)) for name in self.metrics)
+            interval = " to ".join(_number(main, end) for end in row.interval)
+            seconds = (number(value, 3) for value in (row.fit_seconds, row.predict_seconds))
+            lines.append([row.name, score, interval, *other_scores, p_value_text(row.p_value), *seconds])
+        return "\n".join([aligned_table(lines), "", self.sentence, *self.remarks])
 
 
 def compare(
     model: Any, X: Any, y: Any, *, test: tuple[Any, Any] | None = None, folds: int = 5, groups: Any = None,
     rivals: Sequence[str] | None = None, level: float = 95,
 ) -> Comparison:  # fmt: skip
-    """Score a network of whole sequences beside simpler rivals, and say what it is worth.
+    """Score an estimator of whole sequences beside simpler rivals, and test whether it is better.
 
-    Everyone is fitted on exactly the same sequences and answers exactly the same others, which nobody was
-    fitted on. Folds share most of what they are fitted on, which makes their mean less sure than as many
-    separate sequences would: intervals and p-values allow for it (Nadeau and Bengio 2003).
+    All candidates are fitted on the same sequences and predict the same others, which none was fitted on.
+    Folds share most of their training data, which makes their mean less sure than as many separate sequences
+    would: confidence intervals and p-values allow for it (Nadeau and Bengio 2003).
 
     The rivals: the majority class (of numbers the mean of y, and a straight line from the last step); the
-    nearest training sequence (features scaled, ragged sequences stretched to the longest), also after
-    dynamic time warping; MiniRocket (ragged sequences stretched); the same estimator as a reservoir of the
+    nearest training sequence (features scaled, ragged sequences resampled to the longest), also after
+    dynamic time warping; MiniRocket (ragged sequences resampled); the same estimator as a reservoir of the
     usual size; on sequences whose steps are sorted, so that their order is lost; and as a feed-forward net,
     where all sequences have one length. Time warping and MiniRocket take part where aeon is installed.
 
@@ -183,12 +173,13 @@ def compare(
             X; fitted or not: copies of it are fitted here and it stays as it is.
         X: N sequences, as for SequenceClassifier.
         y: N labels, or numbers if the model is a regressor.
-        test: (X_test, y_test) to judge on, never fitted on; None for cross-validation.
-        folds: of the cross-validation; each class is in all alike.
-        groups: N names; sequences of one group (a speaker, a patient) are judged in the same fold, and
-            their luck counts once. With a test set they say what is held out of the training only.
-        rivals: some of those above by name (`unrolled.evaluate.sequence.candidates.RIVALS`); None for all.
-        level: of the intervals, in per cent.
+        test: (X_test, y_test), never fitted on; None for cross-validation.
+        folds: of the cross-validation, stratified by class.
+        groups: N names; sequences of one group (a speaker, a patient) are tested in the same fold, and
+            groups are the units of intervals and tests. With a test set they only keep groups together
+            where an estimator holds out validation data.
+        rivals: some of those above by name (`unrolled.evaluate.RIVALS`); None for all.
+        level: of the confidence intervals, in per cent.
 
     Raises:
         ArgumentError: an argument is out of range.
@@ -201,136 +192,140 @@ def compare(
     >>> X[y == 1] += np.linspace(-2, 2, 8)
     >>> result = compare(ur.SequenceClassifier(hidden_size=4, max_epochs=2), X, y, folds=2,
     ...                  rivals=["majority class", "1-NN Euclidean"])
-    >>> result.rows[0].name, result.judged, result.best_rival
+    >>> result.rows[0].name, result.n_sequences, result.best_rival
     ('gru', 60, '1-NN Euclidean')
     """
     task = _task_of(model)
     names = _check_arguments(task, folds, level, rivals)
-    everything, backend = evaluation_data(X, y, task, groups)
+    data, backend = evaluation_data(X, y, task, groups)
     remarks: list[str] = []
     if test is None:
-        parts, fold = fold_splits(everything, folds, task)
+        splits, fold = fold_splits(data, folds, task)
         order = np.argsort(np.argsort(fold, kind="stable"), kind="stable")  # from fold after fold to X
-        known = everything
+        test_data = data
     else:
-        parts = [holdout_split(everything, test, task)]
-        known, remarks = parts[0].test, unseen_class_remarks(parts[0], task)
-        order = np.arange(len(known))
-    out = excluded_rivals(parts, names, asked_for=rivals is not None)
-    entrants = rival_candidates(model, task, [name for name in names if name not in out])
-    warm_up([model_candidate(model), *entrants], parts[0])
-    told = [fit_and_predict(model_candidate(model), parts)]
-    for entrant in entrants:
+        splits = [holdout_split(data, test, task)]
+        test_data, remarks = splits[0].test, unseen_class_remarks(splits[0], task)
+        order = np.arange(len(test_data))
+    excluded = excluded_rivals(splits, names, is_explicit=rivals is not None)
+    candidates = rival_candidates(model, task, [name for name in names if name not in excluded])
+    warm_up([model_candidate(model), *candidates], splits[0])
+    results = [fit_and_predict(model_candidate(model), splits)]
+    for candidate in candidates:
         try:
-            told.append(fit_and_predict(entrant, parts))
-        except UnrolledError as fault:  # a reservoir that overflows, say, leaves the others as they are
-            out[entrant.name] = str(fault).rstrip(".")
-    if len(told) == 1:
-        raise ArgumentError(f"rivals: expected one at least that can take part; {_exclusion_remarks(out)[0]}")
-    told = [one._replace(answers=one.answers[order]) for one in told]
-    scale = _Scoring(task, level, 1.0 if test is not None else fold_inflation(folds))
-    rows, stands = _compare_losses(told, known, scale)
+            results.append(fit_and_predict(candidate, splits))
+        except UnrolledError as error:  # a reservoir that overflows, say, leaves the others as they are
+            excluded[candidate.name] = str(error).rstrip(".")
+    if len(results) == 1:
+        raise ArgumentError(f"rivals: expected one at least that can take part; {_remarks_on(excluded)[0]}")
+    results = [result._replace(predictions=result.predictions[order]) for result in results]
+    scoring = _Scoring(task, level, 1.0 if test is not None else fold_inflation(folds))
+    rows, verdict = _score(results, test_data, scoring)
     return Comparison(
         rows=rows,
-        sentence=stands.sentence,
-        outcome=stands.outcome,
-        p_value=stands.p_value,
-        best_rival=stands.best_rival,
+        sentence=verdict.sentence,
+        outcome=verdict.outcome,
+        p_value=verdict.p_value,
+        best_rival=verdict.best_rival,
         task=task,
-        judged=len(known),
-        groups=None if known.groups is None else int(known.groups.max()) + 1,
+        n_sequences=len(test_data),
+        groups=None if test_data.groups is None else int(test_data.groups.max()) + 1,
         folds=folds if test is None else None,
         level=level,
-        remarks=(*remarks, *_exclusion_remarks(out)),
-        columns={"y": known.y, **{one.name: one.answers for one in told}},
+        remarks=(*remarks, *_remarks_on(excluded)),
+        columns={"y": test_data.y, **{result.name: result.predictions for result in results}},
         backend=backend,
     )
 
 
 class _Scoring(NamedTuple):
-    """How answers are measured."""
+    """Rules of scoring: task, level of the intervals, inflation of the variance."""
 
     task: Task
     level: float
     inflation: float
 
 
-def _compare_losses(
-    told: Sequence[CandidatePredictions], known: EvaluationData, scale: _Scoring
+def _score(
+    results: Sequence[CandidatePredictions], data: EvaluationData, scoring: _Scoring
 ) -> tuple[tuple[ComparisonRow, ...], ComparisonVerdict]:
-    """The network's row, then those of its rivals from the best on; and how it stands among them."""
-    is_labels = scale.task == "labels"
-    losses = [_losses(one.answers, known.y, is_labels=is_labels) for one in told]
+    """Return the network's row, then those of its rivals from the best on; and the verdict."""
+    is_labels = scoring.task == "labels"
+    losses = [_losses(result.predictions, data.y, is_labels=is_labels) for result in results]
     scores = [
-        _score_columns(loss, one.answers, known.y, is_labels=is_labels)
-        for one, loss in zip(told, losses, strict=True)
+        _score_columns(loss, result.predictions, data.y, is_labels=is_labels)
+        for result, loss in zip(results, losses, strict=True)
     ]
-    measure = "accuracy" if is_labels else "rmse"
-    entries = [
+    metric = "accuracy" if is_labels else "rmse"
+    candidates = [
         CandidateLosses(
-            one.name, loss, _number(measure, score[measure]), one.fit_seconds + one.predict_seconds
+            result.name, loss, _number(metric, score[metric]), result.fit_seconds + result.predict_seconds
         )
-        for one, loss, score in zip(told, losses, scores, strict=True)
+        for result, loss, score in zip(results, losses, scores, strict=True)
     ]
-    stands = comparison_verdict(
-        entries[0], entries[1:], is_labels=is_labels, groups=known.groups, inflation=scale.inflation
+    verdict = comparison_verdict(
+        candidates[0], candidates[1:], is_labels=is_labels, groups=data.groups, inflation=scoring.inflation
     )
     rows = [
         ComparisonRow(
-            name=one.name,
-            note=NOTES.get(one.name, "") if k else "",
+            name=result.name,
+            note=NOTES.get(result.name, "") if k else "",
             **score,
-            interval=_interval(loss, known.groups, scale),
-            p_value=stands.p_values[k - 1] if k else None,
-            fit_seconds=one.fit_seconds,
-            predict_seconds=one.predict_seconds,
+            interval=_interval(loss, data.groups, scoring),
+            p_value=verdict.p_values[k - 1] if k else None,
+            fit_seconds=result.fit_seconds,
+            predict_seconds=result.predict_seconds,
         )
-        for k, (one, loss, score) in enumerate(zip(told, losses, scores, strict=True))
+        for k, (result, loss, score) in enumerate(zip(results, losses, scores, strict=True))
     ]
     order = np.argsort([loss.mean() for loss in losses[1:]], kind="stable")
-    return (rows[0], *(rows[1 + k] for k in order)), stands
+    return (rows[0], *(rows[1 + k] for k in order)), verdict
 
 
-def _losses(answers: Array, y: Array, *, is_labels: bool) -> Floats:
-    """(N,) 0 where right and 1 where wrong; of numbers the squared error."""
-    return (answers != y).astype(np.float64) if is_labels else (answers - y) ** 2
+def _losses(predictions: Array, y: Array, *, is_labels: bool) -> Floats:
+    """Return (N,) 0 where right and 1 where wrong; of numbers the squared error."""
+    return (predictions != y).astype(np.float64) if is_labels else (predictions - y) ** 2
 
 
-def _score_columns(losses: Floats, answers: Array, y: Array, *, is_labels: bool) -> dict[str, float | None]:
+def _score_columns(
+    losses: Floats, predictions: Array, y: Array, *, is_labels: bool
+) -> dict[str, float | None]:
     mean = float(losses.mean())
     if is_labels:
         return {"accuracy": 1 - mean, "rmse": None, "mae": None, "r2": None}
-    spread = float(y.var())
+    variance = float(y.var())
     return {
         "accuracy": None,
         "rmse": math.sqrt(mean),
-        "mae": float(np.abs(answers - y).mean()),
-        "r2": 1 - mean / spread if spread else None,
+        "mae": float(np.abs(predictions - y).mean()),
+        "r2": 1 - mean / variance if variance else None,
     }
 
 
-def _interval(losses: Floats, groups: Ints | None, scale: _Scoring) -> tuple[float, float]:
-    """Where the accuracy or the RMSE lies."""
+def _interval(losses: Floats, groups: Ints | None, scoring: _Scoring) -> tuple[float, float]:
+    """Return the confidence interval of the accuracy or of the RMSE."""
     N, wrong = len(losses), float(losses.mean())
     values = losses if groups is None else group_contributions(losses, groups)
-    if scale.task == "numbers":
-        low, high = mean_interval(values, scale.level, scale.inflation)
+    if scoring.task == "numbers":
+        low, high = mean_interval(values, scoring.level, scoring.inflation)
         return math.sqrt(max(0.0, low)), math.sqrt(max(0.0, high))
-    worth = float(N)  # independent sequences; groups whose members are alike are worth fewer
+    n_effective = float(N)  # independent sequences; groups whose members are alike are worth fewer
     if groups is not None:
-        alike = (
-            float(values.var(ddof=1)) / len(values) / (wrong * (1 - wrong) / N) if 0 < wrong < 1 else math.inf
+        binomial_variance = wrong * (1 - wrong) / N
+        design_effect = (
+            float(values.var(ddof=1)) / len(values) / binomial_variance if 0 < wrong < 1 else math.inf
         )
-        worth = min(max(N / alike, len(values)), N) if alike else worth
-    worth /= scale.inflation
-    return wilson_interval((1 - wrong) * worth, worth, scale.level)
+        n_effective = min(max(N / design_effect, len(values)), N) if design_effect else n_effective
+    n_effective /= scoring.inflation
+    return wilson_interval((1 - wrong) * n_effective, n_effective, scoring.level)
 
 
 def _task_of(model: Any) -> Task:
-    """What the model learns, by scikit-learn's tags."""
+    """Return what the model learns, by scikit-learn's tags."""
     if isinstance(model, SequenceTagger):
         raise ArgumentError(
-            "model: expected one answer a sequence, got a SequenceTagger. Score it with its own score(X, y)."
+            "model: expected an estimator with one prediction a sequence, got a SequenceTagger. "
+            "Score it with its own score(X, y)."
         )
     try:
         if not isinstance(model, type):
@@ -344,27 +339,21 @@ def _task_of(model: Any) -> Task:
 
 
 def _check_arguments(task: Task, folds: int, level: float, rivals: Any) -> tuple[str, ...]:
-    faults = ErrorCollector()
-    faults.collect(check_int, "folds", folds, least=2)
-    faults.collect(check_float, "level", level, above=0, below=100)
-    names: tuple[str, ...] = faults.collect(check_rivals, rivals, task)
-    faults.raise_if_any()
+    errors = ErrorCollector()
+    errors.collect(check_int, "folds", folds, least=2)
+    errors.collect(check_float, "level", level, above=0, below=100)
+    names: tuple[str, ...] = errors.collect(check_rivals, rivals, task)
+    errors.raise_if_any()
     return names
 
 
-def _exclusion_remarks(out: dict[str, str]) -> list[str]:
-    """A sentence a reason."""
-    reasons: dict[str, list[str]] = {}
-    for name, why in out.items():
-        reasons.setdefault(why, []).append(name)
-    return [f"{' and '.join(names)} left out: {why}." for why, names in reasons.items()]
+def _remarks_on(excluded: dict[str, str]) -> list[str]:
+    """Return a sentence a reason."""
+    names_by_reason: dict[str, list[str]] = {}
+    for name, reason in excluded.items():
+        names_by_reason.setdefault(reason, []).append(name)
+    return [f"{join_words(names)} left out: {reason}." for reason, names in names_by_reason.items()]
 
 
-def _number(measure: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    if measure == "accuracy":
-        return f"{100 * value:.1f} %"
-    if measure == "p":
-        return "<0.001" if value < 0.001 else f"{value:.3f}"
-    return f"{value:.4g}"
+def _number(metric: str, value: float | None) -> str:
+    return percent(value, 1) if metric == "accuracy" else number(value)

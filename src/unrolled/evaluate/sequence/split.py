@@ -1,4 +1,4 @@
-"""What is fitted on and what is judged: X and y as everyone takes them, split once for all."""
+"""Training and test data of a comparison: X and y validated once, split once for all candidates."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Task = Literal["labels", "numbers"]
 
 @dataclass(frozen=True, eq=False)
 class EvaluationData:
-    """Some sequences with what is known of them.
+    """Sequences with their targets.
 
     Args:
-        X: as a list or an array, what estimators are given.
-        sequences: the same as (T_i, F) arrays.
+        X: list or array, for estimators that take X.
+        sequences: the sequences of X as arrays (T_i, F).
         y: (N,) labels or numbers.
         groups: (N,) the group of each, or None.
     """
@@ -40,15 +40,15 @@ class EvaluationData:
     def __len__(self) -> int:
         return len(self.y)
 
-    def some(self, rows: Ints) -> EvaluationData:
-        """Those at these positions."""
+    def subset(self, rows: Ints) -> EvaluationData:
+        """Return the sequences at these positions."""
         X = self.X[rows] if isinstance(self.X, np.ndarray) else [self.X[i] for i in rows]
         groups = None if self.groups is None else self.groups[rows]
         return EvaluationData(X, [self.sequences[i] for i in rows], self.y[rows], groups)
 
 
 class TrainTestSplit(NamedTuple):
-    """One split: everyone is fitted on `train` and answers `test`."""
+    """Data that every candidate is fitted on, and data that it predicts."""
 
     train: EvaluationData
     test: EvaluationData
@@ -57,7 +57,7 @@ class TrainTestSplit(NamedTuple):
 def evaluation_data(
     X: Any, y: Any, task: Task, groups: Any = None, *, who: str = "compare"
 ) -> tuple[EvaluationData, str]:
-    """X and y as all take them, and the kind of frame that X was.
+    """Validate X, y and groups; return them with the library of frames that X came from.
 
     An array stays an array and a list a list; a frame of one feature, a row a sequence, becomes an array
     (N, T), so that estimators which know nothing of sequences can read it.
@@ -65,50 +65,50 @@ def evaluation_data(
     Raises:
         DataError: X, y or groups cannot be used as they are.
 
-    >>> own, backend = evaluation_data([[1.0, 2.0], [3.0]], ["a", "b"], "labels")
-    >>> len(own), own.sequences[0].shape, backend
+    >>> data, backend = evaluation_data([[1.0, 2.0], [3.0]], ["a", "b"], "labels")
+    >>> len(data), data.sequences[0].shape, backend
     (2, (2, 1), 'pandas')
     """
     data = as_sequences(X, who=f"{who} X")
     sequences = np.split(data.values, data.offsets[1:-1])
-    as_known = as_labels if task == "labels" else as_numbers
-    known = as_known(y, len(data), who=f"{who} y")
-    numbered = None if groups is None else as_groups(groups, len(data))
-    form: Any = sequences
+    targets = (as_labels if task == "labels" else as_numbers)(y, len(data), who=f"{who} y")
+    group_ids = None if groups is None else as_groups(groups, len(data))
+    inputs: Any = sequences
     if isinstance(X, list | tuple):
-        form = list(X)
+        inputs = list(X)
     elif isinstance(X, np.ndarray) and X.dtype.kind != "O":
-        form = X
+        inputs = X
     elif tuple(getattr(X, "shape", ())) == (len(data), len(data.values) // len(data)):
-        form = np.stack(sequences)[..., 0]  # a frame or tensor of one feature, a row a sequence
+        inputs = np.stack(sequences)[..., 0]  # a frame or tensor of one feature, a row a sequence
     library = type(X).__module__.partition(".")[0]
-    return EvaluationData(form, sequences, known, numbered), library if library in BACKENDS else data.backend
+    backend = library if library in BACKENDS else data.backend
+    return EvaluationData(inputs, sequences, targets, group_ids), backend
 
 
-def fold_splits(everything: EvaluationData, folds: int, task: Task) -> tuple[list[TrainTestSplit], Ints]:
-    """A part a fold, and (N,) the fold that judges each.
+def fold_splits(data: EvaluationData, folds: int, task: Task) -> tuple[list[TrainTestSplit], Ints]:
+    """Return a split a fold, and the fold (N,) that tests each sequence.
 
     Raises:
         DataError: there are too few for as many folds, or a class is in one fold only.
     """
-    strata = np.zeros(len(everything), dtype=np.int64)
+    strata = np.zeros(len(data), dtype=np.int64)
     if task == "labels":
-        strata = np.unique(everything.y, return_inverse=True)[1].astype(np.int64)
-    fold = stratified_folds(strata, folds, everything.groups)
+        strata = np.unique(data.y, return_inverse=True)[1].astype(np.int64)
+    fold = stratified_folds(strata, folds, data.groups)
     if task == "labels":
-        require_learnable(everything.y, strata, fold, grouped=everything.groups is not None)
+        require_learnable(data.y, strata, fold, grouped=data.groups is not None)
     sides = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
-    return [TrainTestSplit(everything.some(train), everything.some(test)) for train, test in sides], fold
+    return [TrainTestSplit(data.subset(train), data.subset(test)) for train, test in sides], fold
 
 
 def require_learnable(labels: NDArray[np.generic], strata: Ints, fold: Ints, *, grouped: bool) -> None:
-    """Pass if every class is in at least two folds, so that none is judged that could not be learned.
+    """Pass if every class is in at least two folds: no fold then tests a class that it could not learn.
 
     Args:
-        labels: (N,) as people know them.
-        strata: (N,) their numbers, from 0 on.
-        fold: (N,) the fold that judges each.
-        grouped: whether groups were kept together.
+        labels: (N,) class names.
+        strata: (N,) class numbers, from 0 on.
+        fold: (N,) the fold that tests each.
+        grouped: groups were kept together.
 
     Raises:
         DataError: one is in a single fold.
@@ -117,15 +117,15 @@ def require_learnable(labels: NDArray[np.generic], strata: Ints, fold: Ints, *, 
         of_class = strata == stratum
         if len(np.unique(fold[of_class])) == 1:
             name = labels[int(np.argmax(of_class))].item()
-            held = "one group" if grouped else "one sequence"
+            units = "one group" if grouped else "one sequence"
             raise DataError(
-                f"y: expected every class in at least two folds, got class {name!r} in {held} only: the fold "
-                "that judges it leaves none to learn from. Leave it out, or judge on test=(X_test, y_test)."
+                f"y: expected every class in at least two folds, got class {name!r} in {units} only: the "
+                "fold that tests it leaves none to learn from. Leave it out, or pass test=(X_test, y_test)."
             )
 
 
 def holdout_split(train: EvaluationData, test: Any, task: Task) -> TrainTestSplit:
-    """One part, judged on a pair (X_test, y_test), which must be like what is fitted on.
+    """Return one split, with the test data (X_test, y_test), which must be like the training data.
 
     Raises:
         ArgumentError: it is no pair.
@@ -134,26 +134,24 @@ def holdout_split(train: EvaluationData, test: Any, task: Task) -> TrainTestSpli
     if not isinstance(test, tuple | list) or len(test) != 2:
         raise ArgumentError(f"test: expected a pair (X_test, y_test), got {type(test).__name__}.")
     X, y = test
-    own, _ = evaluation_data(X, y, task, who="compare test")
-    features, fitted = own.sequences[0].shape[1], train.sequences[0].shape[1]
-    if features != fitted:
+    test_data, _ = evaluation_data(X, y, task, who="compare test")
+    features, n_fitted = test_data.sequences[0].shape[1], train.sequences[0].shape[1]
+    if features != n_fitted:
         raise DataError(
-            f"compare test X: expected {fitted} features a step, as in X, got {features}. "
+            f"compare test X: expected {n_fitted} features a step, as in X, got {features}. "
             "Select the same columns."
         )
-    if (own.y.dtype.kind == "U") != (train.y.dtype.kind == "U"):
+    if (test_data.y.dtype.kind == "U") != (train.y.dtype.kind == "U"):
         raise DataError(
-            f"compare test y: expected labels like {train.y[0].item()!r} of y, got {own.y[0].item()!r}. "
-            "Write both as texts, or both as numbers."
+            f"compare test y: expected labels like {train.y[0].item()!r} of y, got "
+            f"{test_data.y[0].item()!r}. Write both as texts, or both as numbers."
         )
-    return TrainTestSplit(train, own)
+    return TrainTestSplit(train, test_data)
 
 
-def unseen_class_remarks(part: TrainTestSplit, task: Task) -> list[str]:
-    """What to know where a judged class is not in training: a sentence, or none."""
-    count = int((~np.isin(part.test.y, part.train.y)).sum()) if task == "labels" else 0
-    if not count:
+def unseen_class_remarks(split: TrainTestSplit, task: Task) -> list[str]:
+    """Return a sentence where classes of the test data are not in training; else none."""
+    unseen = int((~np.isin(split.test.y, split.train.y)).sum()) if task == "labels" else 0
+    if not unseen:
         return []
-    return [
-        f"{count} of {len(part.test)} judged sequences have a class that nobody could learn: none is in X."
-    ]
+    return [f"{unseen} of {len(split.test)} test sequences have a class that is not in X: none can be right."]

@@ -1,9 +1,9 @@
-"""Where a network stands among simpler rivals that answered the same sequences, in one sentence.
+"""Verdict of a comparison: is the network better than its simpler rivals on the same sequences?
 
-Losses are compared pair by pair: a sequence is right (0) or wrong (1), or its error is squared. Wrong and
-right are judged by McNemar's exact test; other losses, and those of whole groups, by two tests of which the
-larger p counts, as in `verdict.py`. Choosing the best of many rivals after the fact makes it harder to look
-better and easier to look worse:
+Losses are compared pair by pair: a sequence is right (0) or wrong (1), or its error is squared. Right and
+wrong are tested by McNemar's exact test; other losses, and those of whole groups, by sign flips and the
+corrected t, of which the larger p counts. Choosing the best of many rivals after the fact makes it harder to
+look better and easier to look worse:
 
     better   of classes, every rival must be beaten; of numbers, every rival within a tenth of the best mean
              loss, as a rival that once explodes can be beaten by no test.
@@ -19,17 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.evaluate.forecasting.verdict import Outcome
-from unrolled.formatting import p_value_words
+from unrolled.formatting import capitalized, p_value_words
 from unrolled.stats.dependence import group_contributions
 from unrolled.stats.paired import corrected_t_p, mcnemar_p, sign_flip_p
 
 Floats = NDArray[np.float64]
 
 MIN_SEQUENCES = 10  # sequences, or groups of them
-_SIGNIFICANT = 0.05
+_ALPHA = 0.05
 _CLOSE_RATIO = 1.10  # mean loss, as a multiple of the best rival's
 _MAX_FLIPPED = 1000  # pairs; more are flipped in as many blocks
-_MIN_SPEEDUP = 2.0  # times as quick as the network, from which it is told
+_MIN_SPEEDUP = 2.0  # times as quick as the network: less is not worth a word
 _DISPLAY_NAMES = {
     "majority class": "the majority class",
     "mean of y": "the mean of y",
@@ -41,7 +41,7 @@ _DISPLAY_NAMES = {
 
 
 class CandidateLosses(NamedTuple):
-    """One of those compared."""
+    """Losses, score and time of one candidate."""
 
     name: str
     losses: Floats  # (N,) of each sequence: 0 or 1, or squared errors
@@ -50,15 +50,15 @@ class CandidateLosses(NamedTuple):
 
 
 class ComparisonVerdict(NamedTuple):
-    """What the comparison says.
+    """Verdict in one sentence, and the numbers in it.
 
     Args:
-        sentence: what to tell a person.
-        outcome: as of a `Verdict`.
-        p_value: how often a difference this large, in this direction, would appear if there were none;
-            None where there are too few.
-        best_rival: the one with the lowest mean loss; of several, the quickest.
-        p_values: the same for each rival alone, whichever is ahead.
+        sentence: for a person.
+        outcome: as of the `Verdict` of a backtest.
+        p_value: probability of a difference this large, in this direction, if there were none; None where
+            there are too few.
+        best_rival: name of the one with the lowest mean loss; of several, the quickest.
+        p_values: of each rival alone, in the direction of its difference.
     """
 
     sentence: str
@@ -72,14 +72,14 @@ def comparison_verdict(
     network: CandidateLosses, rivals: Sequence[CandidateLosses], *, is_labels: bool,
     groups: NDArray[np.int64] | None = None, inflation: float = 1.0,
 ) -> ComparisonVerdict:  # fmt: skip
-    """The network among its rivals.
+    """Test a network against its rivals.
 
     Args:
         network: its losses and time.
-        rivals: at least one, judged on the same sequences in the same order.
-        is_labels: whether losses are right and wrong.
-        groups: (N,) sequences of one group share their luck; from 0 on.
-        inflation: what folds share, from `fold_inflation`.
+        rivals: at least one, tested on the same sequences in the same order.
+        is_labels: losses are right (0) and wrong (1).
+        groups: (N,) group of each sequence, from 0 on; groups are the units of the test.
+        inflation: factor on the variance of the mean, from `fold_inflation`.
 
     >>> wrong = np.zeros(40)
     >>> gru = CandidateLosses("gru", wrong, "100.0 %", 4.0)
@@ -112,18 +112,18 @@ well in 1/40 of the time.
         else:
             p_value = max(p_values[order[0]], sign_flip_p(_in_blocks(-gains)))
         outcome = "no difference"
-        if p_value <= _SIGNIFICANT:
+        if p_value <= _ALPHA:
             outcome = "better" if ahead else "worse"
-    told = ComparisonVerdict("", outcome, p_value, best.name, p_values)
+    verdict = ComparisonVerdict("", outcome, p_value, best.name, p_values)
     units = "sequences" if groups is None else "groups"
-    sentence = _sentence(network, rivals, told, is_labels=is_labels, units=f"{len(gains)} {units}")
-    return told._replace(sentence=sentence)
+    sentence = _sentence(network, rivals, verdict, is_labels=is_labels, units=f"{len(gains)} {units}")
+    return verdict._replace(sentence=sentence)
 
 
 def _in_blocks(gains: Floats) -> Floats:
-    """(n, J) with n at most 1,000: means of neighbours, whose signs may be flipped as well as theirs.
+    """Return (n, J) with n at most 1,000: means of neighbours, whose signs may be flipped as well as theirs.
 
-    Where nobody differs from the network, no flip changes a sum: left out.
+    Rows in which no rival differs from the network are left out: flipping them changes no sum.
     """
     gains = gains[(gains != 0).any(axis=1)]
     if len(gains) <= _MAX_FLIPPED:
@@ -134,35 +134,35 @@ def _in_blocks(gains: Floats) -> Floats:
 def _sentence(
     network: CandidateLosses,
     rivals: Sequence[CandidateLosses],
-    told: ComparisonVerdict,
+    verdict: ComparisonVerdict,
     *,
     is_labels: bool,
     units: str,
 ) -> str:
-    best = next(rival for rival in rivals if rival.name == told.best_rival)
-    who, other, count = display_name(network.name), display_name(best.name), len(network.losses)
+    best = next(rival for rival in rivals if rival.name == verdict.best_rival)
+    name, other, count = display_name(network.name), display_name(best.name), len(network.losses)
     verb, of, by = ("is right on", " of", "on") if is_labels else ("is off by", " (RMSE) over", "by")
     compared = (
-        f"{who} {verb} {network.score}{of} {count:,} sequences, the best of the simple ones ({other}) "
+        f"{name} {verb} {network.score}{of} {count:,} sequences, the best of the simple ones ({other}) "
         f"{by} {best.score}"
     )
-    if told.p_value is None:
-        return f"{units} are too few to tell: {compared} so far; judge on at least {MIN_SEQUENCES}."
+    if verdict.p_value is None:
+        return f"{units} are too few to tell: {compared} so far; test on at least {MIN_SEQUENCES}."
     meaning = {
         "better": "it has skill here",
         "worse": f"use {other} instead{_time_share(', which takes', best, network)}",
         "no difference": _equals_in_words(network, best, rivals),
-    }[told.outcome]
+    }[verdict.outcome]
     return (
-        f"{who[:1].upper()}{who[1:]}{compared[len(who) :]}; a difference this large would appear in "
-        f"{p_value_words(told.p_value)} such comparisons if there were none: {meaning}."
+        f"{capitalized(compared)}; a difference this large would appear in "
+        f"{p_value_words(verdict.p_value)} such comparisons if there were none: {meaning}."
     )
 
 
 def _equals_in_words(
     network: CandidateLosses, best: CandidateLosses, rivals: Sequence[CandidateLosses]
 ) -> str:
-    """Who does as well, the quickest of them; or that a lead may be luck."""
+    """Name the quickest rival that does as well; without one, say that the lead may be luck."""
     equals = [rival for rival in rivals if rival.losses.mean() <= network.losses.mean()]
     if not equals:
         return f"its lead may be luck{_time_share(f', and {display_name(best.name)} takes', best, network)}"
@@ -171,13 +171,13 @@ def _equals_in_words(
 
 
 def _time_share(words: str, rival: CandidateLosses, network: CandidateLosses) -> str:
-    """The words and ` 1/40 of the time`, or nothing where the rival is not much quicker."""
+    """Return the words and ` 1/40 of the time`, or nothing where the rival is not much quicker."""
     times = network.seconds / max(rival.seconds, 1e-6)
     return f"{words} 1/{float(f'{times:.2g}'):,.0f} of the time" if times >= _MIN_SPEEDUP else ""
 
 
 def display_name(name: str) -> str:
-    """How a sentence calls one of those compared: `the GRU`, `the reservoir`, `MiniRocket`."""
+    """Return the name in a sentence: `the GRU`, `the reservoir`, `MiniRocket`."""
     if name in {"rnn", "gru", "lstm"}:
         return f"the {name.upper()}"
     return _DISPLAY_NAMES.get(name, name)

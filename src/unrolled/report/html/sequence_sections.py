@@ -81,7 +81,9 @@ def comparison_verdict(comparison: Any) -> str:
 def comparison_section(comparison: Any) -> str:
     """Section on the comparison: the network's score beside those of its rivals."""
     if comparison.folds is None:
-        protocol = f"Each learned from the same sequences and tested on {comparison.judged:,} others."
+        protocol = (
+            f"Each learned from the same sequences and was tested on {comparison.n_sequences:,} others."
+        )
     else:
         protocol = (
             f"Cross-validation in {comparison.folds} folds: each fold tests models that were fitted on the "
