@@ -12,7 +12,7 @@ from unrolled import kernels
 from unrolled.nn.cells.zoneout import Zoneout
 from unrolled.nn.ops import fused
 
-pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled room is not there")
+pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled kernels are not installed")
 
 LAYERS: dict[str, Callable[..., Any]] = {"rnn": un.RNN, "gru": un.GRU, "lstm": un.LSTM}
 OPTIONS: dict[str, dict[str, Any]] = {  # draws of zoneout are left out: they depend on the row and the step

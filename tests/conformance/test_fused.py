@@ -16,7 +16,7 @@ from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.nn.layers.inputs import restore_layout
 from unrolled.nn.ops import fused, launch
 
-pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled room is not there")
+pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled kernels are not installed")
 
 # Distance allowed, relative to the largest value: rounding in sums of up to a few hundred products in
 # another order, carried over up to 40 steps; a layer norm of a few numbers close together enlarges it.

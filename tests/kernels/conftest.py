@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unrolled import kernels
 
 TABLES = kernels.build_info()["runnable"].split()
-ROOM = Path(__file__).parents[2] / "src" / "unrolled" / "kernels"
+KERNELS = Path(__file__).parents[2] / "src" / "unrolled" / "kernels"
 FLAGS = {  # as in CMakeLists.txt
     "baseline": [],
     "avx2": ["-mavx2", "-mfma"],
@@ -53,9 +53,9 @@ def recurrence_driver(tmp_path: Path) -> Callable[..., Path]:
         if shutil.which(compiler) is None:
             pytest.skip(f"{compiler} is not here")
         program = tmp_path / "recurrence"
-        sources = [ROOM / f"{name}.cpp" for name in ("runtime/isa", "rnn/rnn", "runtime/thread_pool")]
+        sources = [KERNELS / f"{name}.cpp" for name in ("runtime/isa", "rnn/rnn", "runtime/thread_pool")]
         words = ["-std=c++20", "-ffp-contract=fast", "-Wno-psabi", "-pthread", f"-DUNROLLED_ISA={table}"]
-        words += [*FLAGS[table], *options, "-I", str(ROOM), "-o", str(program)]
+        words += [*FLAGS[table], *options, "-I", str(KERNELS), "-o", str(program)]
         driver = Path(__file__).with_name("rnn") / "rnn.cpp"
         subprocess.run([compiler, *words, driver, *sources, "-ldl"], check=True)
         return program

@@ -94,7 +94,7 @@ def test_the_answer_lands_in_out_and_nowhere_else(name: str, dtype: Any, size: i
 def test_other_threads_run_while_a_kernel_works() -> None:
     """The interpreter is let go: with no forced switches, this thread wakes before the other is done."""
     if not kernels.available():
-        pytest.skip("the compiled room is not there")
+        pytest.skip("the compiled kernels are not installed")
     x = np.full(1_000_000, 0.5)
     started, finished = threading.Event(), []
 

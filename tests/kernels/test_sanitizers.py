@@ -10,7 +10,7 @@ import pytest
 from unrolled import kernels
 
 ROOT = Path(__file__).parents[2]
-ROOM = ROOT / "src" / "unrolled" / "kernels"
+KERNELS = ROOT / "src" / "unrolled" / "kernels"
 every_table = pytest.mark.parametrize("name", ["baseline", "avx2", "avx512"])
 
 
@@ -25,11 +25,11 @@ def test_the_sanitizers_find_nothing(name: str, flags: dict[str, list[str]], tmp
         pytest.skip(f"this processor does not run {name}")
     program = tmp_path / "sanitized"
     sources = [
-        ROOM / part for part in ("runtime/isa.cpp", "runtime/thread_pool.cpp", "runtime/buffer_cache.cpp")
+        KERNELS / part for part in ("runtime/isa.cpp", "runtime/thread_pool.cpp", "runtime/buffer_cache.cpp")
     ]
     sources.append(Path(__file__).with_name("sanitized.cpp"))
     options = ["-std=c++20", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    named = [f"-DUNROLLED_ISA={name}", "-I", ROOM, "-o", program, *sources, "-ldl", "-lpthread"]
+    named = [f"-DUNROLLED_ISA={name}", "-I", KERNELS, "-o", program, *sources, "-ldl", "-lpthread"]
     subprocess.run([compiler, *options, "-Wno-psabi", *flags[name], *named], check=True)
     ran = subprocess.run([program], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{name}\n", "")

@@ -9,7 +9,7 @@ import pytest
 
 from unrolled import kernels
 
-pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled room is not there")
+pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled kernels are not installed")
 
 # Torch's own operators would wait for ever in a child where they are large enough for two threads, so that
 # these are small, and bytes are compared.

@@ -12,7 +12,7 @@ from unrolled import kernels
 ROOT = Path(__file__).parents[3]
 RUNNABLE = kernels.build_info()["runnable"].split()
 
-pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled room is not there")
+pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled kernels are not installed")
 
 
 def _python(forced: str, *words: str) -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOM = Path(__file__).parents[3] / "src" / "unrolled" / "kernels"
+KERNELS = Path(__file__).parents[3] / "src" / "unrolled" / "kernels"
 DRIVER = Path(__file__).with_name("thread_pool.cpp")
 CLAIMS = re.findall(r"^ +CLAIM\((\w+)\)", DRIVER.read_text("utf-8"), re.MULTILINE)
 COMPILER = shutil.which("g++")
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="g++ is not here")
 
 
 def _built(program: Path, *words: str | Path) -> Path:
-    sources = [ROOM / "runtime/thread_pool.cpp", ROOM / "runtime/buffer_cache.cpp"]
-    options = ["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-I", ROOM]
+    sources = [KERNELS / "runtime/thread_pool.cpp", KERNELS / "runtime/buffer_cache.cpp"]
+    options = ["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-I", KERNELS]
     subprocess.run([COMPILER, *options, "-o", program, *sources, *words, "-ldl"], check=True)
     return program
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unrolled import kernels
 
-ROOM = Path(__file__).parents[3] / "src" / "unrolled" / "kernels"
+KERNELS = Path(__file__).parents[3] / "src" / "unrolled" / "kernels"
 FLAGS = {
     "baseline": [],
     "avx2": ["-mavx2", "-mfma"],
@@ -48,7 +48,7 @@ class Compiled:
         options = ["-std=c++20", "-O2", "-ffp-contract=fast", "-Wno-psabi", "-shared", "-fPIC", *FLAGS[name]]
         source = Path(__file__).with_name("activations.cpp")
         subprocess.run(
-            [compiler, *options, f"-DUNROLLED_ISA={name}", "-I", ROOM, "-o", library, source], check=True
+            [compiler, *options, f"-DUNROLLED_ISA={name}", "-I", KERNELS, "-o", library, source], check=True
         )
         self._library = ctypes.CDLL(str(library))
 

@@ -24,7 +24,7 @@ from unrolled.nn.cells.core import (
 from unrolled.nn.cells.zoneout import Zoneout
 from unrolled.nn.ops import fused, launch
 
-pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled room is not there")
+pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled kernels are not installed")
 
 T, B, F, H = 5, 3, 2, 4  # every axis a different size
 CASES: dict[str, tuple[Any, Any, Any, dict[str, bool]]] = {

@@ -14,7 +14,7 @@ import unrolled.nn as un
 from unrolled import kernels
 from unrolled.kernels import memory_pool
 
-pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled room is not there")
+pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled kernels are not installed")
 
 T, B, F, H = 5, 3, 2, 4  # every axis a different size
 

@@ -11,7 +11,7 @@ from unrolled import kernels
 from unrolled.nn.ops import custom_op, launch
 
 pytestmark = [
-    pytest.mark.skipif(not kernels.available(), reason="the compiled room is not there"),
+    pytest.mark.skipif(not kernels.available(), reason="the compiled kernels are not installed"),
     pytest.mark.filterwarnings("ignore:.*torch.jit.*is deprecated"),
 ]
 

@@ -1,0 +1,76 @@
+"""Validation of lengths and resets: what is converted, and the fault that each error names."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled.errors import ArgumentError
+from unrolled.nn.ops.checks import check_dense, check_lengths, check_resets, describe_type
+
+B, T = 3, 5
+
+
+@pytest.mark.parametrize(
+    "lengths", [[5, 0, 2], np.array([5, 0, 2], np.int32), torch.tensor([5, 0, 2], dtype=torch.uint8)]
+)
+def test_lengths_become_int64(lengths: Any) -> None:
+    """From a list, an array or a tensor of whole numbers."""
+    checked = check_lengths("GRU", lengths, B, T)
+    assert (checked.dtype, checked.tolist()) == (torch.int64, [5, 0, 2])
+
+
+def test_without_a_batch_axis_there_is_one_length() -> None:
+    """One number becomes a row of one; a list of one is refused."""
+    assert check_lengths("GRU", 4, 1, T, is_batched=False).tolist() == [4]
+    with pytest.raises(ArgumentError, match="expected one number, as the input has no batch axis"):
+        check_lengths("GRU", [4], 1, T, is_batched=False)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ([5, 6, 2], r"^GRU lengths: each must be from 0 to T=5; got 6 in row 1\."),
+        ([5, 0, -1], r"^GRU lengths: each must be from 0 to T=5; got -1 in row 2\."),
+        ([5, 0], r"^GRU lengths: expected 3 numbers, one a row; got shape \(2,\)"),
+        ([5.0, 0.0, 2.0], r"^GRU lengths: expected whole numbers, got torch.float32"),
+        ([True, False, True], r"^GRU lengths: expected whole numbers, got torch.bool"),
+        (
+            torch.zeros(3, dtype=torch.long, device="meta"),
+            r"^GRU lengths: expected numbers, got a tensor on meta",
+        ),
+        ("532", r"^GRU lengths: expected a list, array or tensor of numbers; got str"),
+        ([5, None], r"^GRU lengths: expected a list, array or tensor of numbers; got a list of 2"),
+    ],
+)
+def test_wrong_lengths_are_refused(lengths: Any, message: str) -> None:
+    """The error names the row, the shape or the dtype."""
+    with pytest.raises(ArgumentError, match=message):
+        check_lengths("GRU", lengths, B, T)
+
+
+def test_resets_are_bool_of_rows_and_steps() -> None:
+    """Batch first whatever the layer; without a batch axis, steps alone."""
+    assert check_resets("GRU", np.eye(B, T, dtype=bool), B, T).shape == (B, T)
+    assert check_resets("GRU", [True] * T, 1, T, is_batched=False).shape == (1, T)
+    with pytest.raises(ArgumentError, match=r"^GRU resets: expected bool, got torch.int64"):
+        check_resets("GRU", [[0] * T] * B, B, T)
+    with pytest.raises(
+        ArgumentError, match=r"^GRU resets: expected shape \(3, 5\), which is \(B, T\).*got \(5, 3\)"
+    ):
+        check_resets("GRU", torch.zeros(T, B, dtype=torch.bool), B, T)
+
+
+def test_sparse_tensors_are_refused() -> None:
+    """They have no plain axes."""
+    with pytest.raises(ArgumentError, match=r"^x: expected a dense tensor, got torch.sparse_coo"):
+        check_dense("x", torch.eye(2).to_sparse())
+    check_dense("x", torch.eye(2))
+
+
+def test_a_list_is_described_by_its_length() -> None:
+    """Other values by their type."""
+    assert [describe_type([1, 2]), describe_type((1,)), describe_type(None)] == [
+        "a list of 2", "a tuple of 1", "NoneType",
+    ]  # fmt: skip
