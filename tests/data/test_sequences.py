@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from unrolled.data.describe.analyse import describe
+from unrolled.data.gaps import fill_gaps, require_regular
+from unrolled.data.io.arrays import as_sequences
 from unrolled.data.sequences import DeclaredOrder, Role, Sequences
 from unrolled.errors import ArgumentError, DataError
 
@@ -173,3 +176,94 @@ def test_times_of_any_unit_are_kept_in_nanoseconds() -> None:
     series = Sequences(np.ones((2, 1)), np.array([0, 2]), ("a",), times=days, freq="D")
     assert series.times.dtype == "datetime64[ns]"
     assert (series.times == days).all()
+
+
+def _video() -> Sequences:
+    """Two clips of 4 and 3 frames, 8 by 6 pixels, each value distinct from its neighbours."""
+    frames = np.random.default_rng(0).integers(0, 256, size=(7, 8, 6), dtype=np.uint8)
+    return Sequences.from_arrays([frames[:4], frames[4:]], dtype=np.uint8)
+
+
+def test_tokens_are_integers() -> None:
+    """A vocabulary makes positions of the values: one axis, eight bytes or as few as asked for."""
+    words = Sequences.from_arrays([[2, 0, 1], [1]], tokens=["to", "be", "or"])
+    assert words.values.tolist() == [2, 0, 1, 1]
+    assert (words.values.dtype, words.feature_shape, words.is_table) == (np.int64, (), False)
+    assert [words.tokens[k] for k in words[0].target] == ["or", "to", "be"]
+    small = Sequences.from_arrays([[2, 0, 1]], tokens=["to", "be", "or"], dtype=np.uint16)
+    assert small.values.dtype == np.uint16
+
+
+def test_frames_keep_their_type_and_shape() -> None:
+    """Video is uint8 frames; a clip is a view, and cutting keeps whole frames."""
+    video = _video()
+    assert (video.values.shape, video.values.dtype, video.feature_shape) == ((7, 8, 6), np.uint8, (8, 6))
+    assert np.shares_memory(video[1].values, video.values)
+    assert video[1].values.shape == (3, 8, 6)
+    head = video.head(np.array([1, 2]))
+    np.testing.assert_array_equal(head.values, video.values[[0, 4, 5]])
+    assert head.values.dtype == np.uint8
+    assert repr(video) == "Sequences(arrays: 2 of 7 rows in all, uint8 (8, 6) a row)"
+
+
+def test_an_empty_clip_fits_any_frames() -> None:
+    """As an empty series fits any features."""
+    video = Sequences.from_arrays([[], np.ones((2, 3, 5))], dtype=np.float32)
+    assert (video.lengths.tolist(), video.feature_shape) == ([0, 2], (3, 5))
+
+
+def test_integers_miss_nothing() -> None:
+    """Every step of tokens and of frames is observed; a float frame is where one of its values is."""
+    assert not _video().missing.any()
+    assert _video().observed.tolist() == [4, 3]
+    nan = np.nan
+    waves = Sequences.from_arrays([[[[1.0, nan]], [[nan, nan]]]], dtype=np.float32)
+    assert waves.missing.tolist() == [[[False, True]], [[True, True]]]
+    assert waves.observed.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "arguments", "sentence"),
+    [
+        ([[0, 3]], {"tokens": "abc"}, "arrays, row 1: expected a position from 0 to 2 in tokens, got 3."),
+        ([[0, -1]], {"tokens": "abc"}, "arrays, row 1: expected a position from 0 to 2 in tokens, got -1."),
+        ([[0.5]], {"tokens": "abc"}, "sequence 0: expected values of type int64, got 0.5."),
+        ([[np.nan]], {"tokens": "abc"}, "sequence 0: expected values of type int64, got nan."),
+        ([[[0, 1]]], {"tokens": "abc"}, "arrays: expected integers of shape (ΣT,) beside tokens, got int64"),
+        ([[1], [256]], {"dtype": np.uint8}, "sequence 1: expected values of type uint8, got 256."),
+        ([[1, 2], [-1]], {"dtype": np.uint8}, "sequence 1: expected values of type uint8, got -1."),
+        ([[["a"]]], {"dtype": np.float32}, "sequence 0: expected values of type float32; could not convert"),
+        ([["a"]], {"dtype": np.str_}, "arrays: expected booleans, integers or floats, got <U1."),
+        ([5], {"dtype": np.uint8}, "sequence 0: expected shape (T, *feature_shape), got ()."),
+        (
+            [np.ones((2, 8, 6)), np.ones((2, 8, 7))],
+            {"dtype": np.uint8},
+            "sequence 1: expected steps of shape (8, 6), got (8, 7).",
+        ),
+    ],
+)
+def test_values_that_do_not_fit_their_type(arrays: Any, arguments: dict[str, Any], sentence: str) -> None:
+    """The sequence and the value are named: nothing wraps around, nothing is rounded."""
+    with pytest.raises(DataError) as fault:
+        Sequences.from_arrays(arrays, **arguments)
+    assert str(fault.value).startswith(sentence)
+
+
+def test_values_of_other_shapes_have_one_column() -> None:
+    """Frames are one thing to the model, whatever they hold."""
+    with pytest.raises(DataError, match=r"expected one column name for values of shape \(5,\), got 2\."):
+        _make(values=np.arange(5))
+
+
+def test_only_tables_are_forecast_and_classified() -> None:
+    """What reads (ΣT, F) floats refuses tokens and frames in one sentence."""
+    sentence = "video: expected a table of float64 values, steps by features, got uint8 of shape (7, 8, 6)."
+    with pytest.raises(DataError) as fault:
+        _video().require_table("video")
+    assert str(fault.value).startswith(sentence)
+    with pytest.raises(DataError, match="expected numbers, got a text"):
+        Sequences.from_arrays([[0]], tokens="a").require_table("X")
+    _make().require_table("X")
+    for refuse in (as_sequences, require_regular, lambda video: fill_gaps(video, "linear"), describe):
+        with pytest.raises(DataError, match="expected a table of float64 values"):
+            refuse(_video())

@@ -32,6 +32,7 @@ def require_regular(series: Sequences) -> None:
     Traceback (most recent call last):
     unrolled.errors.DataError: arrays, series '0': expected a number at position 1, got a missing value ...
     """
+    series.require_table(series.source)
     if faults := find_irregularities(series):
         raise DataError("\n".join(faults))
 
@@ -77,6 +78,7 @@ def fill_gaps(series: Sequences, how: str) -> Sequences:
     [1.0, 2.5, 4.0]
     """
     check_choice("fill", how, FILL_METHODS)
+    series.require_table(series.source)
     if series.order is DeclaredOrder.NONE:
         raise DataError(
             f"{series.source}: expected rows in order of time to fill between, got a table without a time "

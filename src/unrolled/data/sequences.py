@@ -1,15 +1,15 @@
-"""The one container: everything between a file and a tensor is a `Sequences`."""
+"""Container of N ragged sequences: everything between a file and a tensor is a `Sequences`."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from unrolled.data.calendar.offsets import in_nanoseconds
 from unrolled.errors import ArgumentError, DataError
@@ -44,16 +44,18 @@ class ColumnNames(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sequences:
-    """N ragged sequences as one flat table: sequence i is rows `offsets[i]` to `offsets[i + 1]`.
+    """N ragged sequences in one flat array: sequence i is rows `offsets[i]` to `offsets[i + 1]`.
 
-    Rows after a sequence's last known target may hold what is known of its future: see `observed`.
+    A table of numbers has values (ΣT, F) in float64, tokens have integers (ΣT,), frames of video have uint8
+    (ΣT, H, W) or (ΣT, H, W, C): values keep their own type and shape. Rows after a sequence's last known
+    target may hold what is known of its future: see `observed`.
 
     Args:
-        values: (ΣT, F) float64, NaN where a value is missing.
+        values: (ΣT, *feature_shape) of booleans, integers or floats; of floats, NaN where one is missing.
         offsets: (N + 1,) int64, from 0 to ΣT, never falling.
         ids: N names, distinct.
-        columns: F names.
-        roles: F roles, at least one of them the target.
+        columns: F names of values (ΣT, F); one name of values of another shape.
+        roles: a role for each column, at least one of them the target.
         times: (ΣT,) datetime64 without a zone, kept in nanoseconds, or int64; None where nothing says when.
         freq: a pandas alias of the common step ("MS", "D", "h"), its digits for whole-number
             times ("1"), None where there is none.
@@ -62,7 +64,7 @@ class Sequences:
         source: the file or kind of frame, for error messages.
         backend: the kind of frame that answers come back in: pandas, polars or pyarrow.
         notes: what reading changed ("rows were sorted by date"), a sentence each.
-        tokens: the vocabulary, where `values` are whole-number positions in it.
+        tokens: the vocabulary, where `values` are integer positions (ΣT,) in it.
 
     Raises:
         DataError: the parts do not fit together; each misfit is named.
@@ -70,9 +72,12 @@ class Sequences:
     >>> one = Sequences.from_arrays([[1.0, 2.0, 4.0], [3.0, 5.0]])
     >>> len(one), one.lengths.tolist(), one.values.shape
     (2, [3, 2], (5, 1))
+    >>> video = Sequences.from_arrays([np.zeros((3, 8, 6), np.uint8)], dtype=np.uint8)
+    >>> video.feature_shape, video.values.dtype.name
+    ((8, 6), 'uint8')
     """
 
-    values: NDArray[np.float64]
+    values: NDArray[Any]
     offsets: NDArray[np.int64]
     ids: tuple[str, ...]
     columns: tuple[str, ...] = ("y",)
@@ -90,9 +95,17 @@ class Sequences:
         if self.times is not None and self.times.dtype.kind == "M":
             object.__setattr__(self, "times", in_nanoseconds(self.times))
         faults, rows = ErrorCollector(DataError), int(self.offsets[-1])
-        if self.values.shape != (rows, len(self.columns)):
-            expected = (rows, len(self.columns))
+        feature_shape = (len(self.columns),) if self.values.ndim == 2 else self.feature_shape
+        if self.values.shape != (rows, *feature_shape):
+            expected = (rows, *feature_shape)
             faults.add(f"{self.source}: expected values of shape {expected}, got {self.values.shape}.")
+        if self.values.ndim != 2 and len(self.columns) != 1:
+            shape, many = self.values.shape, len(self.columns)
+            faults.add(f"{self.source}: expected one column name for values of shape {shape}, got {many}.")
+        if self.values.dtype.kind not in "biuf":
+            faults.add(f"{self.source}: expected booleans, integers or floats, got {self.values.dtype}.")
+        if self.tokens is not None:
+            faults.collect(_check_tokens, self.values, self.tokens, self.source)
         if self.offsets[0] != 0 or (np.diff(self.offsets) < 0).any():
             faults.add(f"{self.source}: expected offsets that begin at 0 and never fall.")
         if len(self.ids) != len(self.offsets) - 1 or len(self.roles) != len(self.columns):
@@ -107,31 +120,54 @@ class Sequences:
         faults.raise_if_any()
 
     @classmethod
-    def from_arrays(cls, arrays: Any, *, order: DeclaredOrder = DeclaredOrder.POSITION) -> Sequences:
-        """Sequences from a list of (T_i,) or (T_i, F) arrays; the first column is the target.
+    def from_arrays(
+        cls,
+        arrays: Any,
+        *,
+        order: DeclaredOrder = DeclaredOrder.POSITION,
+        tokens: Iterable[str] | None = None,
+        dtype: DTypeLike | None = None,
+    ) -> Sequences:
+        """Join a list of arrays, one a sequence.
+
+        Args:
+            arrays: (T_i,) or (T_i, F) numbers, which become float64, the first column the target; with
+                `tokens`, (T_i,) integer positions; with `dtype`, (T_i, *feature_shape).
+            order: what the data declares about its order.
+            tokens: the vocabulary of sequences of tokens, whose values are int64 unless `dtype` says else.
+            dtype: the type of the values; None for a table of float64.
 
         Raises:
-            DataError: there is none, one holds something other than numbers, or F differs.
+            DataError: there is none, one holds something else than these, or their features differ.
+
+        >>> words = Sequences.from_arrays([[0, 1, 0], [1]], tokens=["to", "be"])
+        >>> words.values.tolist(), words.values.dtype.name, words.lengths.tolist()
+        ([0, 1, 0, 1], 'int64', [3, 1])
         """
-        parts = [_numbers(i, part) for i, part in enumerate(arrays)]
-        if not parts:
+        if not len(arrays := list(arrays)):
             raise DataError("arrays: expected at least one sequence, got none.")
-        features = max(part.shape[1] for part in parts)
-        parts = [part if part.size else part.reshape(0, features) for part in parts]
-        for i, part in enumerate(parts):
-            if part.shape[1] != parts[0].shape[1]:
-                expected, got = parts[0].shape[1], part.shape[1]
-                raise DataError(f"sequence {i}: expected {expected} columns as in sequence 0, got {got}.")
-        offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
-        columns = ("y", *(f"x{k}" for k in range(1, features)))
-        roles = (Role.TARGET, *[Role.PAST] * (features - 1))
-        ids = tuple(str(i) for i in range(len(parts)))
-        return cls(np.concatenate(parts), offsets, ids, columns, roles, order=order, source="arrays")
+        if tokens is None and dtype is None:
+            parts = _table_parts(arrays)
+        else:
+            parts = _typed_parts(arrays, np.dtype(np.int64 if dtype is None else dtype))
+        features = parts[0].shape[1] if parts[0].ndim == 2 else 1
+        return cls(
+            np.concatenate(parts),
+            np.cumsum([0, *map(len, parts)], dtype=np.int64),
+            ids=tuple(str(i) for i in range(len(parts))),
+            columns=("y", *(f"x{k}" for k in range(1, features))),
+            roles=(Role.TARGET, *[Role.PAST] * (features - 1)),
+            order=order,
+            source="arrays",
+            tokens=None if tokens is None else tuple(tokens),
+        )
 
     def __repr__(self) -> str:
         rows, step = len(self.values), f", freq={self.freq!r}" if self.freq else ""
-        columns = ", ".join(self.columns)
-        return f"Sequences({self.source}: {len(self)} of {rows} rows in all, columns {columns}{step})"
+        content = f"columns {', '.join(self.columns)}"
+        if not self.is_table:
+            content = f"{self.values.dtype} {self.feature_shape} a row"
+        return f"Sequences({self.source}: {len(self)} of {rows} rows in all, {content}{step})"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -168,9 +204,34 @@ class Sequences:
         return np.diff(self.offsets)
 
     @property
-    def target(self) -> NDArray[np.float64]:
-        """(ΣT,) the first target column."""
-        return self.values[:, self.roles.index(Role.TARGET)]
+    def feature_shape(self) -> tuple[int, ...]:
+        """Shape of the values of one step: (F,) of a table, () of tokens, (H, W, C) of frames."""
+        return self.values.shape[1:]
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the values are a float64 table (ΣT, F), as series and features are."""
+        return self.values.ndim == 2 and self.values.dtype == np.float64 and self.tokens is None
+
+    def require_table(self, who: str) -> None:
+        """Pass if the values are a float64 table (ΣT, F).
+
+        Raises:
+            DataError: they are tokens, frames or another type of numbers.
+        """
+        if self.tokens is not None:
+            raise DataError(f"{who}: expected numbers, got a text. Give a column of numbers a character.")
+        if not self.is_table:
+            got = f"{self.values.dtype} of shape {self.values.shape}"
+            raise DataError(
+                f"{who}: expected a table of float64 values, steps by features, got {got}. Make the features "
+                "of each step columns of numbers."
+            )
+
+    @property
+    def target(self) -> NDArray[Any]:
+        """(ΣT,) the first target column; values (ΣT, *feature_shape) of another shape as they are."""
+        return self.values[:, self.roles.index(Role.TARGET)] if self.values.ndim == 2 else self.values
 
     def columns_of(self, role: Role) -> tuple[int, ...]:
         """Positions of the columns that have this role."""
@@ -178,8 +239,8 @@ class Sequences:
 
     @property
     def missing(self) -> NDArray[np.bool_]:
-        """(ΣT, F) true where a value is missing."""
-        return np.isnan(self.values)
+        """(ΣT, *feature_shape) true where a value is missing: is NaN; nowhere in integers."""
+        return np.asarray(np.isnan(self.values))
 
     @property
     def observed(self) -> NDArray[np.int64]:
@@ -188,7 +249,8 @@ class Sequences:
         >>> Sequences.from_arrays([[1.0, np.nan, 3.0], [2.0, np.nan]]).observed.tolist()
         [3, 1]
         """
-        valid_rows = np.flatnonzero(~np.isnan(self.target))
+        is_valid = ~np.isnan(self.target)
+        valid_rows = np.flatnonzero(is_valid.reshape(len(is_valid), -1).any(axis=1))
         before = np.searchsorted(valid_rows, self.offsets[1:])  # known targets up to the sequence's end
         last = np.concatenate([[-1], valid_rows])[before]
         return np.maximum(last + 1 - self.offsets[:-1], 0).astype(np.int64)
@@ -233,6 +295,54 @@ def out_of_range(numbers: NDArray[np.float64]) -> tuple[int, str]:
             "Multiply the column by a power of ten."
         )
     return row, ""
+
+
+def _check_tokens(values: NDArray[Any], tokens: tuple[str, ...], source: str) -> None:
+    """Pass if the values are positions (ΣT,) in a vocabulary."""
+    if values.ndim != 1 or values.dtype.kind not in "iu":
+        got = f"{values.dtype} of shape {values.shape}"
+        raise DataError(f"{source}: expected integers of shape (ΣT,) beside tokens, got {got}.")
+    if len(values) and not 0 <= values.min() <= values.max() < len(tokens):
+        row = int(np.argmax((values < 0) | (values >= len(tokens))))
+        raise DataError(
+            f"{source}, row {row}: expected a position from 0 to {len(tokens) - 1} in tokens, "
+            f"got {values[row]}."
+        )
+
+
+def _table_parts(arrays: list[Any]) -> list[NDArray[np.float64]]:
+    """Arrays (T_i, F) of float64, all with the same F."""
+    parts = [_numbers(i, part) for i, part in enumerate(arrays)]
+    features = max(part.shape[1] for part in parts)
+    parts = [part if part.size else part.reshape(0, features) for part in parts]
+    for i, part in enumerate(parts):
+        if part.shape[1] != parts[0].shape[1]:
+            expected, got = parts[0].shape[1], part.shape[1]
+            raise DataError(f"sequence {i}: expected {expected} columns as in sequence 0, got {got}.")
+    return parts
+
+
+def _typed_parts(arrays: list[Any], dtype: np.dtype[Any]) -> list[NDArray[Any]]:
+    """Arrays (T_i, *feature_shape) of one type, which holds each of their values."""
+    parts = []
+    for i, part in enumerate(arrays):
+        try:
+            raw = np.asarray(part)
+            with np.errstate(invalid="ignore"):  # NaN as an integer is refused below
+                converted = raw.astype(dtype, copy=False)
+        except (TypeError, ValueError, OverflowError) as fault:
+            raise DataError(f"sequence {i}: expected values of type {dtype}; {fault}.") from fault
+        if dtype.kind in "biu" and raw.size and (converted != raw).any():
+            changed = raw[converted != raw][0]
+            raise DataError(f"sequence {i}: expected values of type {dtype}, got {changed}.")
+        if not converted.ndim:
+            raise DataError(f"sequence {i}: expected shape (T, *feature_shape), got ().")
+        parts.append(converted)
+    shape = next((part.shape[1:] for part in parts if part.size), parts[0].shape[1:])
+    for i, part in enumerate(parts):
+        if part.size and part.shape[1:] != shape:
+            raise DataError(f"sequence {i}: expected steps of shape {shape}, got {part.shape[1:]}.")
+    return [part if part.size else part.reshape(0, *shape) for part in parts]
 
 
 def _numbers(position: int, part: Any) -> NDArray[np.float64]:

@@ -15,7 +15,8 @@ def pack_series(series: Sequences) -> tuple[dict[str, NDArray[Any]], dict[str, A
     """Split `Sequences` into arrays for safetensors and a record for JSON.
 
     Returns:
-        Arrays values (ΣT, F), offsets (N + 1,) and, where there are times, times (ΣT,) int64; and the rest.
+        Arrays values (ΣT, *feature_shape) in their own type, offsets (N + 1,) and, where there are times,
+        times (ΣT,) int64; and the rest.
 
     >>> series = Sequences.from_arrays([[1.0, 2.0], [4.0]])
     >>> unpack_series(*pack_series(series)).lengths.tolist()
@@ -26,7 +27,7 @@ def pack_series(series: Sequences) -> tuple[dict[str, NDArray[Any]], dict[str, A
     if series.times is not None:
         times = series.times.astype("datetime64[ns]") if has_dates else series.times
         arrays["times"] = times.astype(np.int64)  # safetensors has no type for dates
-    names = ("ids", "columns", "roles", "freq", "order", "names", "source", "backend")
+    names = ("ids", "columns", "roles", "freq", "order", "names", "source", "backend", "tokens")
     return arrays, {name: getattr(series, name) for name in names} | {"has_dates": has_dates}
 
 
@@ -45,4 +46,5 @@ def unpack_series(arrays: Mapping[str, NDArray[Any]], record: Mapping[str, Any])
         names=ColumnNames(*record["names"]),
         source=record["source"],
         backend=record["backend"],
+        tokens=None if record["tokens"] is None else tuple(record["tokens"]),
     )

@@ -58,7 +58,8 @@ def describe(source: Any) -> Description:
         )
     facts = _shape(series)
     if series.tokens is not None:
-        return Description(**facts, order=token_order_test(_codes(series), _position(series)))
+        return Description(**facts, order=token_order_test(series.values, _position(series)))
+    series.require_table(series.source)
     facts |= {"missing": int(series.missing.sum()), "ranges": _ranges(series)}
     if series.order is DeclaredOrder.NONE:
         return Description(**facts, order=_table_evidence(series))
@@ -66,10 +67,6 @@ def describe(source: Any) -> Description:
     facts |= _calendar(series, calendar) | _behaviour(series, calendar)
     facts["warnings"] = (*facts["warnings"], *find_irregularities(series))
     return Description(**facts)
-
-
-def _codes(series: Sequences) -> NDArray[np.int64]:
-    return series.values[:, 0].astype(np.int64)
 
 
 def _position(series: Sequences) -> NDArray[np.int64]:

@@ -84,8 +84,7 @@ def require_complete(series: Sequences, who: str) -> None:
     """
     if not len(series):
         raise DataError(f"{who}: expected at least one sequence, got none.")
-    if series.tokens is not None:
-        raise DataError(f"{who}: expected numbers, got a text. Give a column of numbers a character.")
+    series.require_table(who)
     empty = np.flatnonzero(series.lengths == 0)
     if len(empty):
         raise DataError(

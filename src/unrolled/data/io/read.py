@@ -151,7 +151,7 @@ def _from_texts(texts: list[str]) -> Sequences:
     vocabulary, codes = np.unique(np.concatenate(letters), return_inverse=True)
     offsets = np.concatenate([[0], np.cumsum([len(part) for part in letters])]).astype(np.int64)
     return Sequences(
-        codes.astype(np.float64)[:, None],
+        codes.astype(np.int64),
         offsets,
         tuple(str(i) for i in range(len(texts))),
         columns=("character",),

@@ -158,7 +158,7 @@ class SeriesEncoder:
 
 
 def _target(series: Sequences, k: int) -> Floats:
-    y = series[k].target
+    y: Floats = series[k].target
     return y[~np.isnan(y)]
 
 
