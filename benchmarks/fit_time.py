@@ -59,7 +59,7 @@ def _rows(size: Size, workers: dict[str, Worker], *, toy: bool) -> list[Facts]:
     x, y = _waves(size)
     settings = {"hidden_size": HIDDEN, "batch_size": BATCH, "learning_rate": RATE}
     own = SequenceClassifier(cell="gru", max_epochs=EPOCHS, validation_fraction=0, **settings)
-    plain = SequenceClassifier(**own.get_params() | {"pooling": "last", "dropout": 0.0, "stem": None})
+    plain = SequenceClassifier(**own.get_params() | {"pooling": "last", "dropout": 0.0, "stem": False})
     answered: dict[str, Callable[[], Any]] = {
         "ours": lambda: own.fit(x, y).predict(x),
         "ours_plain": lambda: plain.fit(x, y).predict(x),

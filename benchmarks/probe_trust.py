@@ -23,7 +23,7 @@ from unrolled import SequenceClassifier, probe
 SEEDS, SEQUENCES = 200, 50
 LEVELS = (0.01, 0.05, 0.1)
 SETTINGS = {
-    "cell": "gru", "hidden_size": 8, "stem": None, "pooling": "last", "dropout": 0.0,
+    "cell": "gru", "hidden_size": 8, "stem": False, "pooling": "last", "dropout": 0.0,
     "max_epochs": 15, "learning_rate": 2e-2,
 }  # fmt: skip
 

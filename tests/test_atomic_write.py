@@ -18,7 +18,7 @@ import pytest
 from unrolled import atomic_write
 from unrolled.atomic_write import replace_folder, write_atomically
 from unrolled.errors import StorageError
-from unrolled.models.estimator import load_model, save_model
+from unrolled.models.persistence import load_model, save_model
 
 
 @pytest.fixture
@@ -339,7 +339,7 @@ _SAVES_AT_ONCE = textwrap.dedent("""
     import sys
     from pathlib import Path
     import torch
-    from unrolled.models.estimator import load_model, save_model
+    from unrolled.models.persistence import load_model, save_model
 
     print("ready", flush=True)
     sys.stdin.readline()

@@ -16,8 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 from unrolled.data.io.read import read
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, ModelLoadError, StorageError
-from unrolled.models.estimator import Estimator, load_model, save_model
+from unrolled.models.estimator import Estimator
 from unrolled.models.forecasting.forecaster import Forecaster
+from unrolled.models.persistence import load_model, save_model
 
 FILES = ("README.md", "config.json", "model.safetensors")
 
@@ -174,14 +175,14 @@ def test_an_altered_setting_is_seen(saved: Path) -> None:
 def test_another_estimators_folder_is_refused(tmp_path: Path) -> None:
     """Both are named."""
     save_model(tmp_path / "other", {}, {"estimator": "Classifier"}, "a card")
-    with pytest.raises(ModelLoadError, match="expected a Forecaster, format 2; found Classifier, format 2"):
+    with pytest.raises(ModelLoadError, match="expected a Forecaster, format 3; found Classifier, format 3"):
         load_model(tmp_path / "other", "Forecaster")
 
 
 _SAVE_ON_A_FULL_DISK = """
 import resource, signal, sys
 from unrolled.errors import StorageError
-from unrolled.models.estimator import save_model
+from unrolled.models.persistence import save_model
 from unrolled.models.forecasting.forecaster import Forecaster
 model = Forecaster.load(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

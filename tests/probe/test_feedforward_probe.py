@@ -11,7 +11,7 @@ from unrolled import ArgumentError, DataError
 from unrolled.probe.feedforward_probe import feedforward
 from unrolled.probe.measure.retrain import PairedScores
 
-SETTINGS = {"stem": None, "pooling": "last", "dropout": 0.0, "max_epochs": 15, "learning_rate": 2e-2}
+SETTINGS = {"stem": False, "pooling": "last", "dropout": 0.0, "max_epochs": 15, "learning_rate": 2e-2}
 
 
 def marked(count: int, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
@@ -45,7 +45,7 @@ def test_the_twins_parameters_are_those_of_a_real_network() -> None:
     net = ur.SequenceClassifier(hidden_size=6, max_epochs=1).fit(X, y)
     told = feedforward(net, X, y, folds=3)
     twin = ur.SequenceClassifier(
-        cell="feedforward", hidden_size=told.feedforward.hidden_size, max_epochs=1, stem=None
+        cell="feedforward", hidden_size=told.feedforward.hidden_size, max_epochs=1, stem=False
     ).fit(X, y)
     assert told.feedforward.parameters == twin.n_parameters_
 

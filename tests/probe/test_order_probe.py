@@ -131,7 +131,9 @@ def test_order_is_found_where_it_is_all_there_is(benchmark: ModuleType) -> None:
 def test_two_sequences_are_enough_for_the_model_and_too_few_for_the_data() -> None:
     """The lesson's toy: the model uses the order, and nobody can say more."""
     X, y = [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1]], [1, 0]
-    net = ur.SequenceClassifier(cell="rnn", hidden_size=8, stem=None, pooling="last", max_epochs=60).fit(X, y)
+    net = ur.SequenceClassifier(cell="rnn", hidden_size=8, stem=False, pooling="last", max_epochs=60).fit(
+        X, y
+    )
     told = order(net, X, y)
     assert (told.outcome, told.retrained.outcome, told.retrained.p_value) == ("yes", "too few to tell", None)
     assert told.predictions["original"].tolist() == [1, 0]
@@ -175,7 +177,7 @@ def test_models_trained_on_shuffled_steps_keep_each_steps_label() -> None:
     """Where every step tells its own label, they do as well as others."""
     X = [own for own in noise(40) if len(own) > 2]
     y = [(own[:, 0] > 0).astype(int) for own in X]
-    net = ur.SequenceTagger(hidden_size=4, stem=None, max_epochs=8, learning_rate=3e-2).fit(X, y)
+    net = ur.SequenceTagger(hidden_size=4, stem=False, max_epochs=8, learning_rate=3e-2).fit(X, y)
     told = order(net, X, y, repeats=19, folds=3)
     assert told.retrained.outcome == "no"
     assert min(told.retrained.accuracies) > 0.85
@@ -186,7 +188,7 @@ def test_numbers_have_errors_in_their_own_units() -> None:
     X = noise(40)
     y = np.array([100 * own[-1, 0] for own in X])
     net = ur.SequenceRegressor(
-        hidden_size=8, stem=None, pooling="last", max_epochs=20, learning_rate=3e-2
+        hidden_size=8, stem=False, pooling="last", max_epochs=20, learning_rate=3e-2
     ).fit(X, y)
     told = order(net, X, y, folds=4)
     assert (told.outcome, told.retrained.outcome) == ("yes", "yes")

@@ -71,7 +71,7 @@ def _write_obstacle(path: Path, *, is_folder: bool) -> str:
 
 def _replacement_obstacle(folder: Path) -> str:
     """Reason why a folder must not be replaced by a model; empty if it may."""
-    from unrolled.models.estimator import require_replaceable
+    from unrolled.models.persistence import require_replaceable
 
     try:
         require_replaceable(folder)

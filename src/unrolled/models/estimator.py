@@ -1,45 +1,82 @@
-"""What every estimator shares: scikit-learn's contract, and a folder on disk that holds no code."""
+"""Base classes of the estimators: scikit-learn's contract; ensembles of networks that are saved as data."""
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import json
-import os
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
-import numpy as np
-from safetensors.torch import load, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from unrolled import __version__
-from unrolled.atomic_write import replace_folder
-from unrolled.errors import ArgumentError, ModelLoadError, NotFittedError, StorageError, UnrolledError
+from unrolled.errors import ArgumentError, ModelLoadError, NotFittedError, UnrolledError
+from unrolled.models.parameters import Device, UnusedBeside, check_parameters, parameter_defaults
+from unrolled.models.persistence import (
+    PLAIN,
+    SavedField,
+    load_model,
+    pack_fields,
+    record_field,
+    save_model,
+    unpack_fields,
+)
+from unrolled.models.summary import Fact, fit_facts, model_card
+from unrolled.train.checkpoint import select_prefix
 from unrolled.train.device import check_device
-from unrolled.validation import check_path, suggest_spelling
-
-_TENSORS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
-_FORMAT = 2
+from unrolled.train.history import History
+from unrolled.validation import suggest_spelling
 
 
 class Estimator:
-    """Constructor arguments are stored as given; what is learned ends in an underscore.
+    """Estimator whose constructor stores its arguments as given; what is learned ends in an underscore.
 
-    A subclass names its arguments in `__init__` and stores each under its own name, so that
-    `sklearn.clone`, `get_params`, pipelines and grid search work.
+    A subclass annotates its parameters with their constraints, right above the constructor that names them.
+    `get_params`, `set_params`, `sklearn.clone` and the check of all arguments at once come from that.
+
+    >>> from unrolled.models.parameters import IntRange
+    >>> class Mean(Estimator):
+    ...     window: Annotated[int | None, IntRange(least=1)]
+    ...     def __init__(self, window: int | None = None) -> None:
+    ...         self._store_parameters(locals())
+    >>> Mean(3), Mean(3).get_params()
+    (Mean(window=3), {'window': 3})
+    >>> Mean(0)._check_parameters()
+    Traceback (most recent call last):
+    unrolled.errors.ArgumentError: window: expected a whole number at least 1, got 0.
     """
 
-    _fit_call = "fit(series)"  # what to do first
+    _fit_call: ClassVar[str] = "fit(series)"  # what a user who has not fitted yet is told to call
+    _unused: ClassVar[tuple[UnusedBeside, ...]] = ()  # parameters that do nothing beside others
+
+    def _store_parameters(self, arguments: Mapping[str, Any]) -> None:
+        """Store the constructor's arguments, its `locals()`, each under its own name."""
+        vars(self).update({name: arguments[name] for name in parameter_defaults(type(self))})
+
+    def _check_parameters(self) -> None:
+        """Pass if all parameters are allowed.
+
+        Raises:
+            ArgumentError: some are not; each is named on a line of its own.
+        """
+        check_parameters(type(self), self.get_params(), self._unused)
 
     @classmethod
-    def _names(cls) -> list[str]:
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+    def defaults_beside(cls, parameter: str, value: str) -> dict[str, Any]:
+        """Map the parameters that do nothing beside `parameter=value` to their defaults, all they may be.
+
+        >>> from unrolled import SequenceClassifier
+        >>> SequenceClassifier.defaults_beside("cell", "feedforward")
+        {'activation': 'tanh', 'num_layers': 1, 'bidirectional': False, 'pooling': None}
+        """
+        defaults = parameter_defaults(cls)
+        rules = [rule for rule in cls._unused if rule.other == parameter and value in rule.values]
+        return {name: defaults[name] for rule in rules for name in rule.names if name in defaults}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn passes it)
-        """The constructor's arguments by name."""
-        return {name: getattr(self, name) for name in self._names()}
+        """Return the constructor's arguments by name."""
+        return {name: getattr(self, name) for name in parameter_defaults(type(self))}
 
     def set_params(self, **params: Any) -> Self:
         """Change some of the constructor's arguments.
@@ -47,7 +84,7 @@ class Estimator:
         Raises:
             ArgumentError: there is no such argument; the nearest spelling is offered.
         """
-        names = self._names()
+        names = parameter_defaults(type(self))
         for name, value in params.items():
             if name not in names:
                 offer = suggest_spelling(name, names)
@@ -56,7 +93,7 @@ class Estimator:
         return self
 
     def __repr__(self) -> str:
-        defaults = {n: p.default for n, p in inspect.signature(type(self).__init__).parameters.items()}
+        defaults = parameter_defaults(type(self))
         changed = {n: v for n, v in self.get_params().items() if repr(v) != repr(defaults[n])}
         return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in changed.items())})"
 
@@ -64,7 +101,7 @@ class Estimator:
         return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
 
     def __sklearn_tags__(self) -> Any:
-        """What scikit-learn wants to know of an estimator; it is imported only when it asks."""
+        """Describe the estimator to scikit-learn, which is imported only when it asks."""
         from sklearn.utils import Tags, TargetTags  # noqa: PLC0415
 
         return Tags(estimator_type=None, target_tags=TargetTags(required=False))
@@ -75,14 +112,155 @@ class Estimator:
 
 
 def _not_fitted(sentence: str) -> NotFittedError:
-    """Also scikit-learn's error of that name where scikit-learn is at work: its own code catches no other."""
-    known = sys.modules.get("sklearn.exceptions")
-    if known is None:
+    """Make an error that is also scikit-learn's, where it is loaded: its own code catches no other."""
+    exceptions = sys.modules.get("sklearn.exceptions")
+    if exceptions is None:
         return NotFittedError(sentence)
     # pickled, as when it comes back from a worker, it is made anew
     body = {"__module__": __name__, "__reduce__": lambda fault: (_not_fitted, fault.args)}
-    both: type[NotFittedError] = type("NotFittedError", (NotFittedError, known.NotFittedError), body)
+    both: type[NotFittedError] = type("NotFittedError", (NotFittedError, exceptions.NotFittedError), body)
     return both(sentence)
+
+
+class NetworkEstimator(Estimator):
+    """Estimator made of networks that differ in their seeds, which `save` writes and `load` reads.
+
+    A subclass says how a network is built, which attributes it learns beside the networks, and `_facts`.
+    """
+
+    _network_class: ClassVar[Any]  # an nn.Module, made from one config
+    _config_class: ClassVar[Any]  # a dataclass
+    # attributes that are learned beside the networks, and how each is saved; a subclass adds its own
+    _learned: ClassVar[dict[str, SavedField]] = {"history_": record_field(History), "seconds_": PLAIN}
+
+    device: Annotated[str, Device()]
+    random_state: int
+    networks_: tuple[Any, ...]
+    history_: History
+    seconds_: float
+
+    @classmethod
+    def _saved_fields(cls) -> dict[str, SavedField]:
+        return {
+            name: field
+            for base in reversed(cls.__mro__)
+            for name, field in vars(base).get("_learned", {}).items()
+        }
+
+    def _set_learned(self, networks: tuple[nn.Module, ...], values: Mapping[str, Any]) -> None:
+        """Take the result of a fit whole, and forget the one before.
+
+        Called last: a fit that fails leaves the model as it was.
+        """
+        for name in self._saved_fields():
+            vars(self).pop(name, None)
+        vars(self).update(values, networks_=networks)
+
+    @property
+    def network_config_(self) -> Any:
+        """Settings that each network is built from."""
+        self._require_fitted()
+        return self.networks_[0].config
+
+    @property
+    def n_parameters_(self) -> int:
+        """Weights of one network."""
+        self._require_fitted()
+        return sum(parameter.numel() for parameter in self.networks_[0].parameters())
+
+    def summary(self) -> tuple[Fact, ...]:
+        """Describe what was fitted, as the model card, the report and the command line show it.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+        """
+        self._require_fitted()
+        common = fit_facts(
+            n_parameters=self.n_parameters_,
+            n_networks=len(self.networks_),
+            seconds=self.seconds_,
+            device=self.device,
+            random_state=self.random_state,
+        )
+        return (*self._facts(), *common)
+
+    def _facts(self) -> tuple[Fact, ...]:
+        """Describe what is this estimator's own."""
+        raise NotImplementedError
+
+    def _card_footer(self) -> str:
+        """Say below the model card what the folder holds and how to judge the model."""
+        raise NotImplementedError
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model as a folder of safetensors, JSON and a model card, whole or not at all.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            StorageError: it could not be written; what stood at `path` before still stands.
+        """
+        self._require_fitted()
+        name = type(self).__name__
+        records, tensors = pack_fields(self, self._saved_fields())
+        for k, network in enumerate(self.networks_):
+            tensors |= {f"network.{k}.{part}": tensor for part, tensor in network.state_dict().items()}
+        config = {
+            "estimator": name,
+            "version": __version__,
+            "params": {parameter: _to_json(value) for parameter, value in self.get_params().items()},
+            "learned": records,
+            "networks": len(self.networks_),
+            "network_config": asdict(self.network_config_),
+        }
+        card = model_card(f"A {name} of unrolled", self.summary(), self._card_footer())
+        save_model(path, tensors, config, card)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str | None = None) -> Self:
+        """Read the model that `save` wrote. Nothing in the folder is run.
+
+        Args:
+            path: its folder.
+            device: where torch computes; None for where it did when the model was saved.
+
+        Raises:
+            ArgumentError: torch cannot use that device here.
+            ModelLoadError: the folder or a file is missing, cut or altered, or holds something else.
+        """
+        tensors, config = load_model(path, cls.__name__)
+        try:
+            params = {name: _from_json(value) for name, value in config["params"].items()}
+            model = cls(**params | ({} if device is None else {"device": device}))
+            check_device(model.device)
+            model._restore(tensors, config)
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as fault:
+            if isinstance(fault, UnrolledError):
+                raise
+            raise ModelLoadError(
+                f"{path}: the files are whole, but not what unrolled {__version__} reads "
+                f"({type(fault).__name__}: {fault}); they were saved by {config.get('version', 'another')}. "
+                "Load it with that version, or fit the model again."
+            ) from fault
+        return model
+
+    def _restore(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
+        """Take what was learned from the parts of a saved model."""
+        network_config = self._config_class(**config["network_config"])
+        networks = [self._network_class(network_config) for _ in range(config["networks"])]
+        for k, network in enumerate(networks):
+            network.load_state_dict(select_prefix(f"network.{k}.", tensors))
+        trained = tuple(network.eval().to(self.device) for network in networks)
+        self._set_learned(trained, unpack_fields(config["learned"], tensors, self._saved_fields()))
+
+
+def _to_json(value: Any) -> Any:
+    """Write a mapping as pairs: JSON's own would make texts of its keys."""
+    return {"pairs": list(value.items())} if isinstance(value, Mapping) else value
+
+
+def _from_json(value: Any) -> Any:
+    return dict(value["pairs"]) if isinstance(value, Mapping) else value
 
 
 class SavedEstimator(Estimator):
@@ -125,123 +303,3 @@ class SavedEstimator(Estimator):
     def _restore(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
         """Take what was learned from the parts of a saved model."""
         raise NotImplementedError
-
-
-def save_model(path: str | Path, tensors: dict[str, Tensor], config: dict[str, Any], card: str) -> None:
-    """Write weights, settings and a model card as one folder, whole or not at all.
-
-    The settings hold a SHA-256 of the weights and of themselves, so that a cut or altered file is seen on
-    loading.
-
-    Raises:
-        StorageError: the folder could not be written; what stood there before still stands.
-    """
-
-    def fill(new: Path) -> None:
-        # not save_file: what it raises on a full disk is no OSError
-        content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
-        (new / _TENSORS).write_bytes(content)
-        body = {"format": _FORMAT, "weights": _digest(content), **config}
-        body = json.loads(json.dumps(body, default=_plain))
-        sealed = {"sha256": _digest(json.dumps(body).encode()), **body}
-        (new / _CONFIG).write_text(json.dumps(sealed, indent=1))
-        (new / _CARD).write_text(card)
-
-    require_replaceable(path)
-    replace_folder(path, fill)
-
-
-def require_replaceable(path: str | Path) -> None:
-    """Pass if a model can be saved there without losing anything else.
-
-    Raises:
-        StorageError: there is a folder that holds more than a saved model.
-    """
-    folder = check_path("save path", path)
-    if not folder.is_dir():
-        return
-    names = _names_together(folder)
-    others = sorted(names - {_TENSORS, _CONFIG, _CARD} if {_TENSORS, _CONFIG} <= names else names)
-    if others:
-        some = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
-        raise StorageError(
-            f"{path}: expected a new folder or a saved model, got a folder with other files ({some}). "
-            "Name another."
-        )
-
-
-def _names_together(folder: Path) -> set[str]:
-    """The names in one folder, though another process may put a new one in its place meanwhile."""
-    while True:
-        try:
-            was = folder.stat()
-            names = {inside.name for inside in folder.iterdir()}
-            if os.path.samestat(was, folder.stat()):
-                return names
-        except FileNotFoundError:  # for a moment there may be none
-            return set()
-
-
-def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `save_model` wrote; nothing in it is run.
-
-    Raises:
-        ModelLoadError: the folder or a file is missing, cut or altered, or holds another estimator.
-    """
-    folder = check_path("load path", path)
-    if not folder.is_dir():
-        raise ModelLoadError(f"{folder}: expected the folder of a saved model, found none. See model.save.")
-    for name in (_CONFIG, _TENSORS):
-        if not (folder / name).is_file():
-            raise ModelLoadError(f"{folder}: {name} is missing. Save the model again, or restore the file.")
-    content = b""
-    try:
-        config, content = _read_together(folder)
-        sealed = json.loads(config)
-        seal = sealed.pop("sha256")
-        whole = {
-            _CONFIG: _digest(json.dumps(sealed).encode()) == seal,
-            _TENSORS: _digest(content) == sealed["weights"],
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        whole = {_CONFIG: False}
-    for name, is_whole in whole.items():
-        if not is_whole:
-            raise ModelLoadError(
-                f"{folder}: {name} is not the file that was saved, it was cut or altered. "
-                "Save the model again, or restore the file."
-            )
-    if (sealed.get("format"), sealed.get("estimator")) != (_FORMAT, estimator):
-        found = f"{sealed.get('estimator')}, format {sealed.get('format')}"
-        raise ModelLoadError(f"{folder}: expected a {estimator}, format {_FORMAT}; found {found}.")
-    return load(content), sealed
-
-
-def _read_together(folder: Path) -> tuple[bytes, bytes]:
-    """Settings and weights of one saving, though another process may save to the folder meanwhile."""
-    config = (folder / _CONFIG).read_bytes()
-    while True:
-        content = (folder / _TENSORS).read_bytes()
-        again = (folder / _CONFIG).read_bytes()
-        if again == config:
-            return config, content
-        config = again
-
-
-def saved_estimator_name(path: str | Path) -> str:
-    """Which estimator a folder holds; empty where it does not tell, and `load_model` will say why."""
-    try:
-        return str(json.loads((Path(path) / _CONFIG).read_text())["estimator"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-
-
-def _plain(number: Any) -> Any:
-    """NumPy's numbers, such as those of a grid of settings, as Python's."""
-    if isinstance(number, np.generic):
-        return number.item()
-    raise TypeError(f"a saved model cannot hold {number!r}")
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -1,16 +1,80 @@
-"""Model cards: what a saved model is, and what it must not be taken for."""
+"""Facts about a fitted estimator, and the card that is saved with it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import platform
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from unrolled import __version__
+from unrolled.formatting import duration, quantity
 
 if TYPE_CHECKING:
     from unrolled.data.sequences import Sequences
     from unrolled.models.forecasting.forecaster import Forecaster
-    from unrolled.models.sequence.base import SequenceEstimator
 
 
-def model_card(model: Forecaster, series: Sequences) -> str:
+class Fact(NamedTuple):
+    """One fact in words, such as ("Weights", "4,320"); the card, the report and the command line show it."""
+
+    name: str
+    text: str
+
+
+def network_fact(
+    cell: str, *, activation: str, num_layers: int, hidden_size: int, bidirectional: bool = False
+) -> Fact:
+    """Describe the core of a network.
+
+    >>> network_fact("gru", activation="tanh", num_layers=2, hidden_size=64, bidirectional=True).text
+    'GRU, 2 layers of 64 units, both directions'
+    >>> network_fact("rnn", activation="relu", num_layers=1, hidden_size=8).text
+    'RNN, relu, 1 layer of 8 units'
+    """
+    parts = ["feedforward network" if cell == "feedforward" else cell.upper()]
+    if cell == "rnn":
+        parts.append(activation)
+    parts.append(f"{quantity(num_layers, 'layer')} of {hidden_size} units")
+    if bidirectional:
+        parts.append("both directions")
+    return Fact("Network", ", ".join(parts))
+
+
+def fit_facts(
+    *, n_parameters: int, n_networks: int, seconds: float, device: str, random_state: int
+) -> tuple[Fact, ...]:
+    """Describe the outcome of any fit: size, time, seed and versions."""
+    where = quantity(torch.get_num_threads(), "processor thread") if device == "cpu" else device
+    versions = f"unrolled {__version__}, torch {torch.__version__}, Python {platform.python_version()}"
+    return (
+        Fact("Weights", f"{n_parameters:,}"),
+        Fact("Networks", "one" if n_networks == 1 else f"the mean of {n_networks}"),
+        Fact("Time to fit", f"{duration(seconds)} on {where}"),
+        Fact("Seed", str(random_state)),
+        Fact("Versions", versions),
+    )
+
+
+def model_card(title: str, facts: Iterable[Fact], footer: str) -> str:
+    """Write facts as a page of Markdown.
+
+    >>> print(model_card("A model", [Fact("Weights", "12")], "It holds no score."))
+    # A model
+    <BLANKLINE>
+    | | |
+    |---|---|
+    | Weights | 12 |
+    <BLANKLINE>
+    It holds no score.
+    <BLANKLINE>
+    """
+    rows = "\n".join(f"| {fact.name} | {fact.text} |" for fact in facts)
+    return f"# {title}\n\n| | |\n|---|---|\n{rows}\n\n{footer}\n"
+
+
+def forecaster_card(model: Forecaster, series: Sequences) -> str:
     """What the model is, what it was fitted on, and what it must not be taken for."""
     history, sizes = model.history_, model.sizes_
     steps = int(series.lengths.sum())
@@ -32,27 +96,4 @@ def model_card(model: Forecaster, series: Sequences) -> str:
         "fitted on are in `model.safetensors`.\n\n"
         "This card holds no score: what a forecast is worth shows only beside the simple forecasts, on the\n"
         "data it is meant for. Ask `unrolled.backtest(model, series)`.\n"
-    )
-
-
-def sequence_card(model: SequenceEstimator) -> str:
-    """What a model of whole sequences is, and what it must not be taken for."""
-    history, sizes, name = model.history_, model.sizes_, type(model).__name__
-    facts = {
-        "cell": f"{sizes.cell}, {sizes.num_layers} × {sizes.hidden_size} units",
-        "weights": f"{model.n_parameters_:,}",
-        "networks": str(len(model.networks_)),
-        "features": f"{sizes.inputs} a step",
-        "answers": str(sizes.answers),
-        "training": f"{history.best_count} {history.unit}s ({history.stopped}), {model.seconds_:.1f} s",
-        "epochs": model.stopping_reason_,
-        "seed": str(model.random_state),
-    }
-    rows = "\n".join(f"| {fact} | {value} |" for fact, value in facts.items())
-    return (
-        f"# A {name} of unrolled\n\n| | |\n|---|---|\n{rows}\n\n"
-        f"Load it with `unrolled.{name}.load(folder)`; nothing in this folder is code, and no sequence\n"
-        "that it was fitted on is in it.\n\n"
-        "This card holds no score: what an answer is worth shows only beside simpler models, on the data it\n"
-        "is meant for. Ask `unrolled.compare(model, X, y)`.\n"
     )

@@ -199,13 +199,13 @@ def _feedforward_twin(model: Any, probed: ProbedModel, units: int, seed: int) ->
     """The same kind of model without recurrence, not trained."""
     if not isinstance(model, nn.Module):
         settings = {name: value for name, value in model.get_params().items() if name in _SHARED}
-        return type(model)(**settings, cell="feedforward", hidden_size=units, stem=None)
+        return type(model)(**settings, cell="feedforward", hidden_size=units, stem=False)
     sizes = SequenceNetworkConfig(
-        inputs=probed.values.shape[2],
-        answers=_output_size(probed),
+        input_size=probed.values.shape[2],
+        output_size=_output_size(probed),
         cell="feedforward",
         hidden_size=units,
-        steps=probed.values.shape[1],
+        flat_steps=probed.values.shape[1],
     )
     with seeded(seed):
         return SequenceNetwork(sizes).to(probed.values.device, probed.values.dtype)

@@ -144,8 +144,8 @@ def test_rivals_of_a_network_have_its_settings() -> None:
         5,
     )
     assert made["bag of steps"].model.get_params() == model.get_params()
-    flat._check_arguments()
-    made["reservoir"]._check_arguments()
+    flat._check_parameters()
+    made["reservoir"]._check_parameters()
     flat_rival = rival_candidates(SequenceClassifier(cell="feedforward"), "labels", ["reservoir"])[0].make()
     assert (flat_rival.cell, flat_rival.solver) == ("gru", "reservoir")
 

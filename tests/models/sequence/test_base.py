@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from unrolled.errors import ArgumentError, DataError, ModelLoadError, NotFittedError
-from unrolled.models.estimator import load_model
+from unrolled.models.persistence import load_model
 from unrolled.models.sequence.base import SequenceEstimator
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
@@ -71,8 +71,9 @@ def test_a_saved_model_is_data_and_a_card(tmp_path: Path) -> None:
     assert sorted(file.name for file in path.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     card = (path / "README.md").read_text()
     assert "# A SequenceClassifier of unrolled" in card
-    assert "| features | 2 a step |" in card
-    assert "| epochs | 6 sequences are too few to hold some out" in card
+    assert "| Network | GRU, 1 layer of 4 units |" in card
+    assert "| Reads | 2 features a step, as " in card
+    assert "| Epochs | 6 sequences are too few to hold some out" in card
     assert "This card holds no score" in card
     assert json.loads((path / "config.json").read_text())["estimator"] == "SequenceClassifier"
 
@@ -88,7 +89,7 @@ def test_weights_that_do_not_fit_are_one_sentence(tmp_path: Path, monkeypatch: p
     """As from another version: whole files that this one cannot read."""
     path = SequenceClassifier(**QUICK).fit(X, ALL[0][1]).save(tmp_path / "model")
     tensors, config = load_model(path, "SequenceClassifier")
-    config["sizes"]["hidden_size"] = 5
+    config["network_config"]["hidden_size"] = 5
     monkeypatch.setattr("unrolled.models.estimator.load_model", lambda *_: (tensors, config))
     with pytest.raises(ModelLoadError, match=r"the files are whole, but not what unrolled .* reads"):
         SequenceClassifier.load(path)
@@ -125,7 +126,8 @@ def test_facts_of_a_fit(kind: Any, y: Any) -> None:
     model = kind(**QUICK).fit(X, y)
     assert model.n_parameters_ == sum(p.numel() for p in model.networks_[0].parameters())
     assert 0 < model.history_.seconds <= model.seconds_
-    assert (model.sizes_.inputs, model.sizes_.hidden_size, model.n_features_in_) == (2, 4, 2)
+    config = model.network_config_
+    assert (config.input_size, config.hidden_size, model.n_features_in_) == (2, 4, 2)
     assert len(model.history_.records) == 2
 
 
@@ -185,18 +187,18 @@ def test_all_arguments_are_told_at_once(kind: Any, y: Any) -> None:
 def test_what_would_do_nothing_is_refused(kind: Any, settings: Any, said: str) -> None:
     """An argument that is ignored without a word is believed to matter."""
     with pytest.raises(ArgumentError) as caught:
-        kind(**settings)._check_arguments()
+        kind(**settings)._check_parameters()
     assert str(caught.value) == said
-    kind(**{name: settings[name] for name in list(settings)[:1]})._check_arguments()
+    kind(**{name: settings[name] for name in list(settings)[:1]})._check_parameters()
 
 
 def test_either_word_for_true_is_one() -> None:
     """An array of them, as a grid is made of, holds numpy's."""
     model = SequenceClassifier(**QUICK, bidirectional=np.True_).fit(X, ["a", "b"] * 3)
-    assert model.sizes_.bidirectional is True
+    assert model.network_config_.bidirectional is True
     for given in (pd.NA, "yes", 1):
         with pytest.raises(ArgumentError, match="bidirectional: expected True or False, got"):
-            SequenceClassifier(cell="feedforward", bidirectional=given)._check_arguments()
+            SequenceClassifier(cell="feedforward", bidirectional=given)._check_parameters()
 
 
 @pytest.mark.parametrize("checkpoint", [5, "a\0b", "x" * 300])
@@ -206,7 +208,7 @@ def test_a_checkpoint_that_is_no_path_is_refused(checkpoint: Any) -> None:
         SequenceClassifier(**QUICK).fit(X, ["a", "b"] * 3, checkpoint=checkpoint)
 
 
-@pytest.mark.parametrize(("key", "value"), [("params", []), ("learned", []), ("facts", [])])
+@pytest.mark.parametrize(("key", "value"), [("params", []), ("learned", []), ("networks", "2")])
 def test_settings_of_another_kind_are_one_sentence(key: str, value: Any, tmp_path: Path) -> None:
     """With a seal that fits, as another version would write it."""
     folder = SequenceClassifier(**QUICK).fit(X, ["a", "b"] * 3).save(tmp_path / "model")

@@ -8,7 +8,8 @@ import torch
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 
 SIZES = SequenceNetworkConfig(
-    inputs=3, answers=2, hidden_size=6, pooling="last+mean+max", channels=8, scales=2, span=9
+    input_size=3, output_size=2, hidden_size=6, pooling="last+mean+max",
+    stem_channels=8, stem_scales=2, memory_steps=9,
 )  # fmt: skip
 RECURRENT = ("rnn", "gru", "lstm")
 
@@ -28,7 +29,9 @@ def _sequences() -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("cell", [*RECURRENT, "feedforward"])
 def test_padding_never_changes_an_answer(cell: str, per_step: bool, bidirectional: bool, stride: int) -> None:
     """Neither how much there is nor what stands in it."""
-    network = _network(cell=cell, per_step=per_step, bidirectional=bidirectional, stride=stride, steps=11)
+    network = _network(
+        cell=cell, per_step=per_step, bidirectional=bidirectional, stem_stride=stride, flat_steps=11
+    )
     values, lengths = _sequences()
     longer = torch.full((4, 14, 3), torch.nan)
     for row, length in enumerate(lengths.tolist()):
@@ -53,7 +56,7 @@ def test_an_answer_knows_no_later_step(cell: str) -> None:
 @pytest.mark.parametrize("cell", RECURRENT)
 def test_its_parts_make_the_whole(cell: str) -> None:
     """Stem, core, then the answer to the states."""
-    network, (values, lengths) = _network(cell=cell, stride=2), _sequences()
+    network, (values, lengths) = _network(cell=cell, stem_stride=2), _sequences()
     inputs, steps = network.core_inputs(values, lengths)
     states, _ = network.core(inputs, lengths=steps)
     assert torch.equal(network.answer(states, steps), network(values, lengths))
@@ -63,14 +66,14 @@ def test_its_parts_make_the_whole(cell: str) -> None:
 @pytest.mark.parametrize(("cell", "gate", "sign"), [("gru", 1, 1.0), ("lstm", 1, 1.0), ("lstm", 0, -1.0)])
 def test_units_begin_with_memories_from_one_step_to_the_span(cell: str, gate: int, sign: float) -> None:
     """1 / (1 - sigmoid(bias)) steps, log-uniformly; a span of 0 leaves torch's own start."""
-    network = _network(cell=cell, hidden_size=400, span=50)
+    network = _network(cell=cell, hidden_size=400, memory_steps=50)
     bias = sign * network.core.bias_ih_l0[400 * gate : 400 * (gate + 1)]
     steps = (1 / (1 - torch.sigmoid(bias))).log()
     assert 1 <= steps.exp().min() < 1.2
     assert 45 < steps.exp().max() <= 50
     assert steps.mean().exp().item() == pytest.approx(50**0.5, rel=0.1)
     bound = 400**-0.5
-    assert _network(cell=cell, hidden_size=400, span=0).core.bias_ih_l0.abs().max() <= bound
+    assert _network(cell=cell, hidden_size=400, memory_steps=0).core.bias_ih_l0.abs().max() <= bound
 
 
 def test_recurrent_weights_begin_orthogonal() -> None:

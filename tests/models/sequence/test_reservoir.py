@@ -35,8 +35,10 @@ def _settled(count: int, hidden_size: int) -> tuple[SequenceNetwork, SequenceDat
     means = torch.stack([values[a : a + n, 0].mean() for a, n in zip(starts, lengths, strict=True)])
     examples = SequenceDataset(values, starts, lengths, (means > 0).long() + (means > 0.2).long())
     torch.manual_seed(0)
-    sizes = SequenceNetworkConfig(2, 3, hidden_size=hidden_size, pooling="last+mean", channels=6, span=8)
-    network = SequenceNetwork(sizes)
+    config = SequenceNetworkConfig(
+        2, 3, hidden_size=hidden_size, pooling="last+mean", stem_channels=6, memory_steps=8
+    )
+    network = SequenceNetwork(config)
     initialize_from_data(network, examples)
     return network, examples
 

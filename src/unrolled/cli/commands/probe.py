@@ -122,7 +122,7 @@ def _probe_names(only: str | None, seed: int | None, *, retrain: bool) -> list[s
 
 def _load_model(folder: str) -> SequenceEstimator:
     """Load a saved model of whole sequences."""
-    from unrolled.models.estimator import saved_estimator_name
+    from unrolled.models.persistence import saved_estimator_name
     from unrolled.models.sequence.classifier import SequenceClassifier
     from unrolled.models.sequence.regressor import SequenceRegressor
 

@@ -25,12 +25,7 @@ from unrolled.evaluate.sequence.baselines import (
     has_aeon,
 )
 from unrolled.evaluate.sequence.split import Task, TrainTestSplit
-from unrolled.models.sequence.base import (
-    GRADIENT_PARAMETERS,
-    RECURRENT_PARAMETERS,
-    SequenceEstimator,
-    default_parameters,
-)
+from unrolled.models.sequence.base import SequenceEstimator
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
 from unrolled.validation import check_choices
@@ -123,15 +118,11 @@ def rival_candidates(model: Any, task: Task, names: Sequence[str]) -> list[Candi
     is_ours = isinstance(model, SequenceEstimator)
     default = SequenceClassifier if task == "labels" else SequenceRegressor
     network = clone(model) if is_ours else default()
-    flat = {
-        "cell": "feedforward",
-        "solver": "gradient",
-        "activation": "tanh",
-        **default_parameters(RECURRENT_PARAMETERS),
-    }
+    flat = {"cell": "feedforward", "solver": "gradient"}
+    flat |= SequenceEstimator.defaults_beside("cell", "feedforward")
     # many random units cost little: with the network's few, a reservoir would be an easy rival
     reservoir = {"solver": "reservoir", "hidden_size": None, "pooling": None, "n_members": 1}
-    reservoir |= default_parameters(GRADIENT_PARAMETERS)
+    reservoir |= SequenceEstimator.defaults_beside("solver", "reservoir")
     if network.cell == "feedforward":
         reservoir["cell"] = "gru"
 

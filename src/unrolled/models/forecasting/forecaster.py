@@ -20,7 +20,7 @@ from unrolled.data.preprocess.transforms import TRANSFORMS
 from unrolled.data.sequences import Sequences
 from unrolled.data.storage import pack_series, unpack_series
 from unrolled.errors import ArgumentError
-from unrolled.models.estimator import SavedEstimator, save_model
+from unrolled.models.estimator import SavedEstimator
 from unrolled.models.forecasting.calibration import interpolate_quantile, rescale_quantiles
 from unrolled.models.forecasting.data import forecast_times, prepare
 from unrolled.models.forecasting.encoder import SeriesEncoder
@@ -38,7 +38,8 @@ from unrolled.models.forecasting.validation import (
     match_fitted,
 )
 from unrolled.models.forecasting.windows import ForecastBatch, Windows
-from unrolled.models.summary import model_card
+from unrolled.models.persistence import save_model
+from unrolled.models.summary import forecaster_card
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.train.checkpoint import select_prefix
 from unrolled.train.config import Callback, Monitor, TrainingConfig
@@ -318,7 +319,7 @@ class Forecaster(SavedEstimator):
             "history": self.history_.to_dict(),
             "series": record,
         }
-        save_model(path, tensors, config, model_card(self, self._series))
+        save_model(path, tensors, config, forecaster_card(self, self._series))
         return Path(path)
 
     def _restore(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:

@@ -1,53 +1,47 @@
-"""What the estimators of whole sequences share: arguments, one way to fit, tensors, a folder on disk."""
+"""Base of the estimators of sequences: parameters, one way to fit, batches of network outputs."""
 
 from __future__ import annotations
 
-import inspect
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled import __version__
 from unrolled.data.io.arrays import as_sequences
+from unrolled.data.io.frames import is_frame
 from unrolled.data.io.targets import as_groups
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
-from unrolled.models.estimator import SavedEstimator, save_model
+from unrolled.formatting import quantity
+from unrolled.models.estimator import NetworkEstimator
+from unrolled.models.parameters import Boolean, Choice, Device, FloatRange, IntRange, UnusedBeside
+from unrolled.models.persistence import ARRAY, PLAIN, record_field
 from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 from unrolled.models.sequence.training import Loss, SequenceSettings, ensemble_outputs, fit_networks, judges
-from unrolled.models.summary import sequence_card
+from unrolled.models.summary import Fact, network_fact
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.nn.modules.conv_stem import max_scales
 from unrolled.nn.modules.pooling import POOLINGS
-from unrolled.train.checkpoint import select_prefix
-from unrolled.train.device import check_device
-from unrolled.train.history import History
-from unrolled.validation import ErrorCollector, check_choice, check_float, check_int, check_path
+from unrolled.validation import check_path
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 CELLS = ("rnn", "gru", "lstm", "feedforward")
-SOLVERS = ("gradient", "reservoir")
-_UNITS, _UNITS_SOLVED = 64, 512  # where hidden_size is None
+_UNITS, _RESERVOIR_UNITS = 64, 512  # where hidden_size is None
 _POOLING = "last+mean+max"
-_CHANNELS, _CHANNELS_SOLVED = 64, 256  # patterns of the stem
+_CHANNELS, _RESERVOIR_CHANNELS = 64, 256  # of the stem
 _STEPS_READ = 200  # from twice as many on, the stem leaves the core fewer steps
-_LONGEST_SPAN = 100  # steps that the slowest units remember at the start
+_MAX_MEMORY_STEPS = 100  # that the slowest units remember at the start
 _FEW, _MEMBERS = 500, 4  # sequences below which luck in the start matters, and the networks that even it out
-RECURRENT_PARAMETERS = ("num_layers", "bidirectional", "pooling")  # what only recurrent cells use
-GRADIENT_PARAMETERS = ("max_epochs", "batch_size", "learning_rate", "validation_fraction", "dropout")
-_MOST = {"hidden_size": 16_384, "num_layers": 64}  # beyond, weights are counted in gigabytes
-_FACTS = ("n_features_in_", "n_parameters_", "max_length_", "seconds_", "stopping_reason_")
 _LIMIT = 1e6  # scaled values beyond it say "huge"; their squares must stay finite
 
 
@@ -57,7 +51,7 @@ class EncodedTargets:
 
     Args:
         values: (N,), or (ΣT,) with one a step.
-        answers: K, what the network is to answer.
+        output_size: K, numbers that the network puts out.
         loss: a mean over a batch.
         strata: (N,) whose shares a held-out part keeps.
         class_weights: (K,) of the classes; None where the answers are numbers.
@@ -65,22 +59,71 @@ class EncodedTargets:
     """
 
     values: Tensor
-    answers: int
+    output_size: int
     loss: Loss
     strata: Ints | None = None
     class_weights: Tensor | None = None
     learned: dict[str, Any] = field(default_factory=dict)
 
 
-class SequenceEstimator(SavedEstimator):
-    """The common part of SequenceClassifier, SequenceRegressor and SequenceTagger.
+class SequenceEstimator(NetworkEstimator):
+    """Base of SequenceClassifier, SequenceRegressor and SequenceTagger.
 
-    A subclass says what y becomes (`_targets`) and what the networks' answers mean (`predict`).
+    A subclass encodes y (`_encode_targets`) and makes predictions of what the networks put out.
     """
 
     _fit_call = "fit(X, y)"
     _per_step = False
-    _learned: tuple[str, ...] = ()  # arrays that a subclass learns
+    _network_class, _config_class = SequenceNetwork, SequenceNetworkConfig
+    _learned: ClassVar = {
+        "feature_names_in_": ARRAY,
+        "max_length_": PLAIN,
+        "n_epochs_": PLAIN,
+        "n_features_in_": PLAIN,
+        "scaler_": record_field(StandardScaler),
+        "stopping_reason_": PLAIN,
+        "_table_steps": PLAIN,
+    }
+    _unused = (
+        UnusedBeside(
+            ("activation",), "cell", ("gru", "lstm", "feedforward"),
+            "has its own; only cell='rnn' takes another than 'tanh'",
+        ),
+        UnusedBeside(
+            ("num_layers", "bidirectional", "pooling"), "cell", ("feedforward",),
+            "is one layer without recurrence",
+        ),
+        UnusedBeside(
+            ("max_epochs", "batch_size", "learning_rate", "validation_fraction", "dropout"),
+            "solver", ("reservoir",), "is solved at once, without epochs",
+        ),
+    )  # fmt: skip
+
+    cell: Annotated[str, Choice(CELLS)]
+    hidden_size: Annotated[int | None, IntRange(least=1, most=16_384)]  # beyond, weights take gigabytes
+    num_layers: Annotated[int, IntRange(least=1, most=64)]
+    activation: Annotated[str, Choice(NONLINEARITIES)]
+    bidirectional: Annotated[bool, Boolean()]
+    stem: Annotated[bool, Boolean()]
+    pooling: Annotated[str | None, Choice(POOLINGS, separator="+")]
+    dropout: Annotated[float, FloatRange(least=0, below=1)]
+    solver: Annotated[str, Choice(("gradient", "reservoir"))]
+    n_members: Annotated[int | None, IntRange(least=1)]
+    max_epochs: Annotated[int | None, IntRange(least=1)]
+    batch_size: Annotated[int | None, IntRange(least=1)]
+    learning_rate: Annotated[float, FloatRange(above=0)]
+    validation_fraction: Annotated[float | None, FloatRange(least=0, most=0.5)]
+    random_state: Annotated[int, IntRange(most=2**62)]
+    device: Annotated[str, Device()]
+    verbose: bool
+
+    feature_names_in_: NDArray[Any]
+    max_length_: int
+    n_epochs_: int
+    n_features_in_: int
+    scaler_: StandardScaler
+    stopping_reason_: str
+    _table_steps: int  # columns of a table whose rows are sequences; 0 for other input
 
     def __init__(
         self,
@@ -90,7 +133,7 @@ class SequenceEstimator(SavedEstimator):
         num_layers: int = 1,
         activation: str = "tanh",
         bidirectional: bool = False,
-        stem: str | None = "auto",
+        stem: bool = True,
         pooling: str | None = None,
         dropout: float = 0.2,
         solver: str = "gradient",
@@ -103,23 +146,7 @@ class SequenceEstimator(SavedEstimator):
         device: str = "cpu",
         verbose: bool = False,
     ) -> None:
-        self.cell = cell
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.activation = activation
-        self.bidirectional = bidirectional
-        self.stem = stem
-        self.pooling = pooling
-        self.dropout = dropout
-        self.solver = solver
-        self.n_members = n_members
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.validation_fraction = validation_fraction
-        self.random_state = random_state
-        self.device = device
-        self.verbose = verbose
+        self._store_parameters(locals())
 
     @torch.inference_mode(mode=False)  # whoever calls, what is made here has gradients
     def fit(self, X: Any, y: Any, groups: Any = None, *, checkpoint: str | Path | None = None) -> Self:
@@ -141,37 +168,40 @@ class SequenceEstimator(SavedEstimator):
             DataError: X, y or groups cannot be used as it is.
             TrainingError: the loss is no longer finite.
         """
-        self._check_arguments()
+        self._check_parameters()
         start_s = time.perf_counter()
         data = as_sequences(X, who=f"{type(self).__name__} X")
-        targets = self._targets(y, data)
-        grouped = None if groups is None else as_groups(groups, len(data))
+        targets = self._encode_targets(y, data)
+        group_ids = None if groups is None else as_groups(groups, len(data))
         settings = self._settings(checkpoint, len(data))
-        held = judges(settings, len(data), strata=targets.strata, groups=grouped)
-        # what is held out must not shape what it judges
-        scaler = StandardScaler.fit(
-            data.values[np.repeat(~held, data.lengths)] if held.any() else data.values
-        )
-        examples = self._examples(data, scaler, targets.values)
+        validation_mask = judges(settings, len(data), strata=targets.strata, groups=group_ids)
+        # what is held out must not shape the scale that it is validated on
+        values = data.values
+        if validation_mask.any():
+            values = values[np.repeat(~validation_mask, data.lengths)]
+        scaler = StandardScaler.fit(values)
         trained = fit_networks(
-            examples,
+            self._dataset(data, scaler, targets.values),
             targets.loss,
-            sizes=self._sizes(data, targets.answers),
+            sizes=self._make_config(data, targets.output_size),
             settings=settings,
-            held=held,
-            groups=grouped,
+            held=validation_mask,
+            groups=group_ids,
             class_weights=targets.class_weights,
         )
-        # Nothing is learned before this line: a fit that fails leaves the model as it was.
-        self.scaler_, self.networks_, self.history_ = scaler, trained.networks, trained.history
-        self.stopping_reason_, self.sizes_ = trained.stopping, trained.networks[0].sizes
-        for name, value in targets.learned.items():
-            setattr(self, name, value)
-        self.max_length_ = int(data.lengths.max())
-        self._steps = _steps_as_columns(X, data, lists=True)
-        self.n_features_in_ = self._steps or data.values.shape[1]
-        self.n_parameters_ = sum(p.numel() for p in self.networks_[0].parameters())
-        self.seconds_ = time.perf_counter() - start_s
+        table_steps = _table_steps(X, data, lists=True)
+        learned = targets.learned | _feature_names(X, data, table_steps)
+        learned |= {
+            "history_": trained.history,
+            "max_length_": int(data.lengths.max()),
+            "n_epochs_": 0 if self.solver == "reservoir" else len(trained.history.records),
+            "n_features_in_": table_steps or data.values.shape[1],
+            "scaler_": scaler,
+            "seconds_": time.perf_counter() - start_s,
+            "stopping_reason_": trained.stopping,
+            "_table_steps": table_steps,
+        }
+        self._set_learned(trained.networks, learned)
         return self
 
     def tensors(self, X: Any) -> tuple[Tensor, Tensor]:
@@ -182,67 +212,13 @@ class SequenceEstimator(SavedEstimator):
             DataError: X is not like what was fitted on.
         """
         data = self._like_fitted(X)
-        values, lengths, _ = self._examples(data, self.scaler_).batch(torch.arange(len(data)))
+        values, lengths, _ = self._dataset(data, self.scaler_).batch(torch.arange(len(data)))
         return values, lengths
 
-    def save(self, path: str | Path) -> Path:
-        """Write the model as a folder of safetensors, JSON and a model card, whole or not at all.
-
-        Raises:
-            StorageError: it could not be written; what stood at `path` before still stands.
-        """
-        self._require_fitted()
-        tensors = {
-            f"network.{k}.{name}": tensor
-            for k, network in enumerate(self.networks_)
-            for name, tensor in network.state_dict().items()
-        }
-        learned = {name: getattr(self, name) for name in self._learned}
-        config = {
-            "estimator": type(self).__name__,
-            "version": __version__,
-            "params": self.get_params() | self._weights_as_pairs(),
-            "learned": {name: [own.tolist(), own.dtype.str] for name, own in learned.items()},
-            "scaler": self.scaler_.to_dict(),
-            "steps": self._steps,
-            "facts": {name: getattr(self, name) for name in _FACTS},
-            "networks": len(self.networks_),
-            "sizes": asdict(self.sizes_),
-            "history": self.history_.to_dict(),
-        }
-        save_model(path, tensors, config, sequence_card(self))
-        return Path(path)
-
-    @classmethod
-    def _given(cls, params: dict[str, Any]) -> dict[str, Any]:
-        if isinstance(pairs := params.get("class_weight"), list):
-            return params | {"class_weight": dict(pairs)}
-        return params
-
-    def _weights_as_pairs(self) -> dict[str, Any]:
-        """Weights of classes for JSON, whose own dicts would make texts of the classes."""
-        weights = self.get_params().get("class_weight")
-        return {"class_weight": list(weights.items())} if isinstance(weights, Mapping) else {}
-
-    def _restore(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
-        """Take what was learned from the parts of a saved model."""
-        for name, (values, kind) in config["learned"].items():
-            setattr(self, name, np.array(values, dtype=kind)[()])  # [()]: a number, where it is one
-        self.scaler_ = StandardScaler.from_dict(config["scaler"])
-        self._steps = config["steps"]
-        for name in _FACTS:
-            setattr(self, name, config["facts"][name])
-        self.sizes_ = SequenceNetworkConfig(**config["sizes"])
-        networks = [SequenceNetwork(self.sizes_) for _ in range(config["networks"])]
-        for k, network in enumerate(networks):
-            network.load_state_dict(select_prefix(f"network.{k}.", tensors))
-        self.networks_ = tuple(network.eval().to(self.device) for network in networks)
-        self.history_ = History.from_dict(config["history"])
-
-    def _targets(self, y: Any, data: Sequences) -> EncodedTargets:
+    def _encode_targets(self, y: Any, data: Sequences) -> EncodedTargets:
         raise NotImplementedError
 
-    def _examples(
+    def _dataset(
         self, data: Sequences, scaler: StandardScaler, targets: Tensor | None = None
     ) -> SequenceDataset:
         """Scaled, as tensors on the device, made once."""
@@ -264,7 +240,7 @@ class SequenceEstimator(SavedEstimator):
 
     def _answers(self, data: Sequences) -> Iterator[tuple[Ints, Tensor, Ints]]:
         """Positions of some sequences, what each network answers to them (M, B, ...), their lengths."""
-        examples = self._examples(data, self.scaler_)
+        examples = self._dataset(data, self.scaler_)
         for chosen in examples.length_batches():
             rows = chosen.cpu().numpy()
             yield rows, ensemble_outputs(self.networks_, examples, chosen), data.lengths[rows]
@@ -274,11 +250,11 @@ class SequenceEstimator(SavedEstimator):
         self._require_fitted()
         name = type(self).__name__
         data = as_sequences(X, who=f"{name} X")
-        steps = _steps_as_columns(X, data, lists=False)
-        if self._steps and steps and steps != self._steps:
+        steps = _table_steps(X, data, lists=False)
+        if self._table_steps and steps and steps != self._table_steps:
             raise DataError(  # scikit-learn's words
-                f"X has {steps} features, but {name} is expecting {self._steps} features as input: a column "
-                "a step, as in fit. Sequences of other lengths are taken as a list, or as (N, T, 1)."
+                f"X has {steps} features, but {name} is expecting {self._table_steps} features as input: a "
+                "column a step, as in fit. Sequences of other lengths are taken as a list, or as (N, T, 1)."
             )
         features, fitted = data.values.shape[1], len(self.scaler_.mean)
         if features != fitted:
@@ -288,13 +264,13 @@ class SequenceEstimator(SavedEstimator):
             )
         return data
 
-    def _sizes(self, data: Sequences, answers: int) -> SequenceNetworkConfig:
-        units = _UNITS_SOLVED if self.solver == "reservoir" else _UNITS
+    def _make_config(self, data: Sequences, output_size: int) -> SequenceNetworkConfig:
+        is_solved = self.solver == "reservoir"
         common = SequenceNetworkConfig(
-            inputs=data.values.shape[1],
-            answers=answers,
+            input_size=data.values.shape[1],
+            output_size=output_size,
             cell=self.cell,
-            hidden_size=units if self.hidden_size is None else int(self.hidden_size),
+            hidden_size=int(self.hidden_size or (_RESERVOIR_UNITS if is_solved else _UNITS)),
             num_layers=int(self.num_layers),
             activation=self.activation,
             dropout=self.dropout,
@@ -303,18 +279,17 @@ class SequenceEstimator(SavedEstimator):
             per_step=self._per_step,
         )
         if self.cell == "feedforward":
-            return replace(common, steps=int(data.lengths.max()))
-        usual = int(np.median(data.lengths))
-        span = min(usual, _LONGEST_SPAN)
-        if self.stem is None:
-            return replace(common, span=span)
-        stride = 1 if self._per_step else max(1, usual // _STEPS_READ)
+            return replace(common, flat_steps=int(data.lengths.max()))
+        median_length = int(np.median(data.lengths))
+        if not self.stem:
+            return replace(common, memory_steps=min(median_length, _MAX_MEMORY_STEPS))
+        stride = 1 if self._per_step else max(1, median_length // _STEPS_READ)
         return replace(
             common,
-            channels=_CHANNELS_SOLVED if self.solver == "reservoir" else _CHANNELS,
-            scales=max_scales(usual),
-            stride=stride,
-            span=min(usual // stride, _LONGEST_SPAN),
+            stem_channels=_RESERVOIR_CHANNELS if is_solved else _CHANNELS,
+            stem_scales=max_scales(median_length),
+            stem_stride=stride,
+            memory_steps=min(median_length // stride, _MAX_MEMORY_STEPS),
         )
 
     def _settings(self, checkpoint: str | Path | None, count: int) -> SequenceSettings:
@@ -333,66 +308,50 @@ class SequenceEstimator(SavedEstimator):
             verbose=self.verbose,
         )
 
-    def _check_arguments(self) -> None:
-        faults = ErrorCollector()
-        cell = faults.collect(check_choice, "cell", self.cell, CELLS)
-        activation = faults.collect(check_choice, "activation", self.activation, NONLINEARITIES)
-        for way in () if self.pooling is None else str(self.pooling).split("+"):
-            faults.collect(check_choice, "pooling", way, POOLINGS)
-        if self.stem is not None:
-            faults.collect(check_choice, "stem", self.stem, ("auto",))
-        if not isinstance(self.bidirectional, bool | np.bool_):
-            faults.add(f"bidirectional: expected True or False, got {self.bidirectional!r}.")
-        solver = faults.collect(check_choice, "solver", self.solver, SOLVERS)
-        faults.collect(check_int, "num_layers", self.num_layers, least=1, most=_MOST["num_layers"])
-        for name in ("hidden_size", "batch_size", "max_epochs", "n_members"):
-            if getattr(self, name) is not None:
-                faults.collect(check_int, name, getattr(self, name), least=1, most=_MOST.get(name))
-        faults.collect(check_int, "random_state", self.random_state, most=2**62)
-        faults.collect(check_device, self.device)
-        faults.collect(check_float, "dropout", self.dropout, least=0, below=1)
-        faults.collect(check_float, "learning_rate", self.learning_rate, above=0)
-        if self.validation_fraction is not None:
-            faults.collect(check_float, "validation_fraction", self.validation_fraction, least=0, most=0.5)
-        if cell != "rnn" and activation not in {None, "tanh"}:
-            faults.add(f"activation: only cell='rnn' takes another than 'tanh'; got {self.activation!r}.")
-        if self._per_step and self.pooling is not None:
-            faults.add(f"pooling: every step has its own answer, nothing is pooled; got {self.pooling!r}.")
-        if cell == "feedforward":
-            self._refuse_idle(
-                RECURRENT_PARAMETERS, "cell='feedforward' is one layer without recurrence", faults
-            )
-        if solver == "reservoir":
-            self._refuse_idle(
-                GRADIENT_PARAMETERS, "solver='reservoir' is solved at once, without epochs", faults
-            )
-        faults.raise_if_any()
+    def _facts(self) -> tuple[Fact, ...]:
+        config = self.network_config_
+        network = network_fact(
+            config.cell,
+            activation=config.activation,
+            num_layers=config.num_layers,
+            hidden_size=config.hidden_size,
+            bidirectional=config.bidirectional,
+        )
+        reads = f"{quantity(config.input_size, 'feature')} a step, {config.stem_words}"
+        return (
+            network,
+            Fact("Reads", reads),
+            Fact("Answers from", config.readout_words),
+            Fact("Epochs", self.stopping_reason_),
+        )
 
-    def _refuse_idle(self, names: tuple[str, ...], why: str, faults: ErrorCollector) -> None:
-        """Note arguments that would do nothing beside the others: whoever sets them believes they matter."""
-        usual = default_parameters(names)
-        for name in names:
-            given = getattr(self, name)
-            is_number = isinstance(given, int | float | np.number | np.bool_)
-            if given is not usual[name] and not (is_number and given == usual[name]):
-                faults.add(f"{name}: {why}; got {given!r}. Leave it out.")
+    def _card_footer(self) -> str:
+        name = type(self).__name__
+        return (
+            f"Load it with `unrolled.{name}.load(folder)`; nothing in this folder is code, and no sequence\n"
+            "that it was fitted on is in it.\n\n"
+            "This card holds no score: a score means something only beside simpler models, on the data that\n"
+            "the model is meant for. Run `unrolled.compare(model, X, y)`."
+        )
 
 
-def default_parameters(names: tuple[str, ...]) -> dict[str, Any]:
-    """What these arguments of an estimator are where nobody gives them.
-
-    >>> default_parameters(("num_layers", "pooling"))
-    {'num_layers': 1, 'pooling': None}
-    """
-    parameters = inspect.signature(SequenceEstimator).parameters
-    return {name: parameters[name].default for name in names}
-
-
-def _steps_as_columns(X: Any, data: Sequences, *, lists: bool) -> int:
-    """T where X is a table, a row a sequence and a column a step: scikit-learn's features; else 0."""
+def _table_steps(X: Any, data: Sequences, *, lists: bool) -> int:
+    """Return T where X is a table, a row a sequence and a column a step: scikit-learn's features; else 0."""
     steps = int(data.lengths[0])
     shape = tuple(getattr(X, "shape", ()))
     if lists and isinstance(X, list | tuple):
         shape = (len(X), *np.shape(X[0]))
     is_table = shape == (len(data), steps) and data.values.shape[1] == 1 and (data.lengths == steps).all()
     return steps if is_table else 0
+
+
+def _feature_names(X: Any, data: Sequences, table_steps: int) -> dict[str, NDArray[Any]]:
+    """Return the columns of a frame that were read as `feature_names_in_`, if all are named by texts."""
+    if not is_frame(X):
+        return {}
+    columns, names = list(X.columns), list(data.columns)
+    if table_steps:
+        names = columns
+    if not all(isinstance(name, str) and name in columns for name in names):
+        return {}
+    return {"feature_names_in_": np.array(names, dtype=object)}

@@ -100,14 +100,14 @@ class SequenceClassifier(SequenceLabelEstimator):
         require_seen_classes(labels, self.classes_, "SequenceClassifier y")
         return float((predicted == labels).mean())
 
-    def _targets(self, y: Any, data: Sequences) -> EncodedTargets:
+    def _encode_targets(self, y: Any, data: Sequences) -> EncodedTargets:
         classes, numbers = encode_labels(
             as_labels(y, len(data), who="SequenceClassifier y"), "SequenceClassifier y"
         )
         weights = compute_class_weights(self.class_weight, classes, numbers)
         return EncodedTargets(
             torch.from_numpy(numbers),
-            answers=len(classes),
+            output_size=len(classes),
             loss=weighted_cross_entropy(weights, 1.0, self.device),
             strata=numbers,
             class_weights=torch.from_numpy(weights),

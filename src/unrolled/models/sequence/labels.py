@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.errors import ArgumentError, DataError
+from unrolled.models.persistence import ARRAY
 from unrolled.models.sequence.base import Floats, Ints, SequenceEstimator
 from unrolled.models.sequence.dataset import SequenceBatch
 from unrolled.models.sequence.training import Loss
@@ -24,7 +25,9 @@ ClassWeight = str | Mapping[Any, float] | None
 class SequenceLabelEstimator(SequenceEstimator):
     """An estimator that answers with one of the labels it was fitted on."""
 
-    _learned = ("classes_",)
+    _learned: ClassVar = {"classes_": ARRAY}
+
+    class_weight: ClassWeight
     classes_: Labels
 
     def __init__(
@@ -35,7 +38,7 @@ class SequenceLabelEstimator(SequenceEstimator):
         num_layers: int = 1,
         activation: str = "tanh",
         bidirectional: bool = False,
-        stem: str | None = "auto",
+        stem: bool = True,
         pooling: str | None = None,
         dropout: float = 0.2,
         solver: str = "gradient",
@@ -49,26 +52,7 @@ class SequenceLabelEstimator(SequenceEstimator):
         device: str = "cpu",
         verbose: bool = False,
     ) -> None:
-        super().__init__(
-            cell=cell,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            activation=activation,
-            bidirectional=bidirectional,
-            stem=stem,
-            pooling=pooling,
-            dropout=dropout,
-            solver=solver,
-            n_members=n_members,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            validation_fraction=validation_fraction,
-            random_state=random_state,
-            device=device,
-            verbose=verbose,
-        )
-        self.class_weight = class_weight
+        self._store_parameters(locals())
 
     def __sklearn_tags__(self) -> Any:
         """A classifier, whose y is required."""

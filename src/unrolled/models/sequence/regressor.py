@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from unrolled.data.io.targets import as_numbers
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
+from unrolled.models.persistence import ARRAY
 from unrolled.models.sequence.base import EncodedTargets, Floats, SequenceEstimator
 from unrolled.models.sequence.dataset import SequenceBatch
 
@@ -29,7 +30,7 @@ class SequenceRegressor(SequenceEstimator):
     [1.0, 2.0, 3.0, 4.0]
     """
 
-    _learned = ("y_mean_", "y_scale_")
+    _learned: ClassVar = {"y_mean_": ARRAY, "y_scale_": ARRAY}
     y_mean_: np.float64
     y_scale_: np.float64
 
@@ -66,12 +67,12 @@ class SequenceRegressor(SequenceEstimator):
         tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
         return tags
 
-    def _targets(self, y: Any, data: Sequences) -> EncodedTargets:
+    def _encode_targets(self, y: Any, data: Sequences) -> EncodedTargets:
         numbers = as_numbers(y, len(data), who="SequenceRegressor y")
         scaler = StandardScaler.fit(numbers)
         return EncodedTargets(
             torch.from_numpy(scaler.transform(numbers)).float(),
-            answers=1,
+            output_size=1,
             loss=_squared_error,
             learned={"y_mean_": scaler.mean, "y_scale_": scaler.scale},
         )

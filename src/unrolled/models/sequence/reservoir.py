@@ -52,7 +52,7 @@ def initialize_from_data(network: SequenceNetwork, examples: SequenceDataset) ->
     for chosen in sounded.length_batches():
         values, lengths, _ = sounded.batch(chosen)
         features = network.features(values, lengths)
-        found.append(features[sequence_mask(lengths, features)] if network.sizes.per_step else features)
+        found.append(features[sequence_mask(lengths, features)] if network.config.per_step else features)
     features = torch.cat(found)
     network.standardise.set_statistics(features.mean(0), features.std(0, correction=0))
 
@@ -84,7 +84,8 @@ def solve_readout(
     start_s = time.perf_counter()
     network.eval()
     units = torch.arange(len(examples)) if groups is None else groups
-    drawn = _draw_samples(units, examples.lengths.cpu() if network.sizes.per_step else torch.ones_like(units))
+    n_answers = examples.lengths.cpu() if network.config.per_step else torch.ones_like(units)
+    drawn = _draw_samples(units, n_answers)
     judges = _concatenate(_readout_samples(network, examples.subset(drawn), class_weights, units[drawn]))
     few = len(drawn) == len(examples)
     found = _moments([judges] if few else _readout_samples(network, examples, class_weights, units))
@@ -117,12 +118,12 @@ def _readout_samples(
     network: SequenceNetwork, examples: SequenceDataset, class_weights: Tensor | None, units: Tensor
 ) -> Iterator[ReadoutSamples]:
     """All of them, piece by piece."""
-    answers = network.sizes.answers
+    answers = network.config.output_size
     for rows in examples.length_batches():
         values, lengths, targets = examples.batch(rows)
         features = network.standardise(network.features(values, lengths)).double().cpu()
         targets, own = targets.cpu(), units[rows.cpu()]
-        if network.sizes.per_step:
+        if network.config.per_step:
             known = sequence_mask(lengths.cpu(), targets)
             features, targets, own = features[known], targets[known], own[:, None].expand_as(known)[known]
         if class_weights is None:

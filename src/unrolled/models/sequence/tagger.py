@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ import torch
 from unrolled.data.io.targets import as_labels
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
+from unrolled.models.parameters import NotUsed
 from unrolled.models.sequence.base import EncodedTargets, Floats
 from unrolled.models.sequence.labels import (
     Labels,
@@ -38,6 +39,8 @@ class SequenceTagger(SequenceLabelEstimator):
     """
 
     _per_step = True
+
+    pooling: Annotated[str | None, NotUsed("every step has a prediction of its own, nothing is pooled")]
 
     def predict(self, X: Any) -> list[Labels]:
         """N arrays (T_i,): the likeliest class of each step.
@@ -75,12 +78,12 @@ class SequenceTagger(SequenceLabelEstimator):
         require_seen_classes(labels, self.classes_, _WHO)
         return float((np.concatenate(predicted) == labels).mean())
 
-    def _targets(self, y: Any, data: Sequences) -> EncodedTargets:
+    def _encode_targets(self, y: Any, data: Sequences) -> EncodedTargets:
         classes, numbers = encode_labels(_flat_labels(y, data.lengths), _WHO)
         weights = compute_class_weights(self.class_weight, classes, numbers)
         return EncodedTargets(
             torch.from_numpy(numbers),
-            answers=len(classes),
+            output_size=len(classes),
             loss=weighted_cross_entropy(weights, len(numbers) / len(data), self.device),
             class_weights=torch.from_numpy(weights),
             learned={"classes_": classes},

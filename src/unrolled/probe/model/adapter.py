@@ -311,7 +311,7 @@ def _of_forecaster(model: Any, X: Any) -> ProbedModel:
 
 def _of_estimator(model: Any, X: Any, y: Any, caller: str) -> ProbedModel:
     values, lengths = model.tensors(X)
-    per_step, classes = bool(model.sizes_.per_step), getattr(model, "classes_", None)
+    per_step, classes = bool(model.network_config_.per_step), getattr(model, "classes_", None)
     targets = None
     if y is not None:
         targets = encode_targets(y, lengths, classes, per_step=per_step, caller=f"{caller} y").to(

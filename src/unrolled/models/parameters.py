@@ -1,0 +1,186 @@
+"""Constraints on the parameters of estimators, declared as annotations and checked when `fit` begins."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from unrolled.errors import ArgumentError
+from unrolled.train.device import check_device
+from unrolled.validation import ErrorCollector, check_choice, check_float, check_int
+
+
+class Constraint:
+    """Check of one parameter."""
+
+    def check(self, name: str, value: Any, *, allows_none: bool = False) -> None:
+        """Pass if `value` is allowed.
+
+        Raises:
+            ArgumentError: it is not; the message names the parameter and says what is allowed.
+        """
+        if value is not None or not allows_none:
+            self._check(name, value)
+
+    def _check(self, name: str, value: Any) -> None:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class IntRange(Constraint):
+    """Whole number in [least, most]; numpy's are whole numbers too, booleans are not."""
+
+    least: int = 0
+    most: int | None = None
+
+    def _check(self, name: str, value: Any) -> None:
+        check_int(name, value, least=self.least, most=self.most)
+
+
+@dataclass(frozen=True)
+class FloatRange(Constraint):
+    """Finite number inside some bounds; booleans are none."""
+
+    above: float | None = None
+    least: float | None = None
+    below: float | None = None
+    most: float | None = None
+
+    def _check(self, name: str, value: Any) -> None:
+        check_float(name, value, above=self.above, least=self.least, below=self.below, most=self.most)
+
+
+@dataclass(frozen=True)
+class Choice(Constraint):
+    """One of some words, or several of them joined by `separator`."""
+
+    words: tuple[str, ...]
+    separator: str | None = None
+
+    def _check(self, name: str, value: Any) -> None:
+        parts = value.split(self.separator) if self.separator and isinstance(value, str) else [value]
+        for part in parts:
+            check_choice(name, part, self.words)
+
+
+@dataclass(frozen=True)
+class Boolean(Constraint):
+    """True or False, Python's or numpy's."""
+
+    def _check(self, name: str, value: Any) -> None:
+        if not isinstance(value, bool | np.bool_):
+            raise ArgumentError(f"{name}: expected True or False, got {value!r}.")
+
+
+@dataclass(frozen=True)
+class Device(Constraint):
+    """The name of a device that torch can use here."""
+
+    def _check(self, name: str, value: Any) -> None:  # noqa: ARG002 (every device is called device)
+        check_device(value)
+
+
+@dataclass(frozen=True)
+class NotUsed(Constraint):
+    """Nothing but the None of its type: the estimator has no use for the parameter, for a reason."""
+
+    reason: str
+
+    def _check(self, name: str, value: Any) -> None:
+        raise ArgumentError(f"{name}: {self.reason}; got {value!r}. Leave it out.")
+
+
+@dataclass(frozen=True)
+class UnusedBeside:
+    """Parameters that do nothing while another one has a certain value.
+
+    Whoever sets them believes that they matter, so they are refused unless they have their default.
+
+    Args:
+        names: the parameters that do nothing.
+        other: the parameter that makes them so.
+        values: its values that do.
+        reason: what such a value does, after `other=value`.
+    """
+
+    names: tuple[str, ...]
+    other: str
+    values: tuple[str, ...]
+    reason: str
+
+    def faults(self, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[str]:
+        """Yield a sentence for each of the names that is set beside such a value.
+
+        >>> rule = UnusedBeside(("epochs",), "solver", ("closed form",), "has no epochs")
+        >>> list(rule.faults({"solver": "closed form", "epochs": 5}, {"epochs": None}))
+        ["epochs: solver='closed form' has no epochs; got 5. Leave it out."]
+        """
+        if values.get(self.other) not in self.values:
+            return
+        beside = f"{self.other}={values[self.other]!r} {self.reason}"
+        for name in self.names:
+            if name in values and not _is_default(values[name], defaults[name]):
+                yield f"{name}: {beside}; got {values[name]!r}. Leave it out."
+
+
+def parameter_defaults(estimator: type) -> dict[str, Any]:
+    """Map the parameters of an estimator's constructor to their defaults, in its order.
+
+    >>> from unrolled import Forecaster
+    >>> parameter_defaults(Forecaster)["horizon"]
+    12
+    """
+    parameters = inspect.signature(estimator.__init__).parameters  # type: ignore[misc]
+    return {name: parameter.default for name, parameter in parameters.items() if name != "self"}
+
+
+def parameter_constraints(estimator: type) -> dict[str, tuple[Constraint, bool]]:
+    """Map parameters to their constraint, and to whether None is allowed as well; the others have none.
+
+    >>> from unrolled import SequenceClassifier
+    >>> parameter_constraints(SequenceClassifier)["hidden_size"]
+    (IntRange(least=1, most=16384), True)
+    """
+    hints = get_type_hints(estimator, include_extras=True)
+    constraints = {}
+    for name in parameter_defaults(estimator):
+        if get_origin(hint := hints.get(name)) is not Annotated:
+            continue
+        value_type, *metadata = get_args(hint)
+        for constraint in metadata:
+            if isinstance(constraint, Constraint):
+                constraints[name] = (constraint, type(None) in get_args(value_type))
+    return constraints
+
+
+def check_parameters(estimator: type, values: Mapping[str, Any], rules: Iterable[UnusedBeside] = ()) -> None:
+    """Pass if all parameters of an estimator are allowed.
+
+    Args:
+        estimator: its class.
+        values: every parameter by name.
+        rules: what is refused beside what; a parameter that is wrong by itself is left out of them.
+
+    Raises:
+        ArgumentError: some are not; each is named on a line of its own.
+    """
+    faults, accepted = ErrorCollector(), dict(values)
+    for name, (constraint, allows_none) in parameter_constraints(estimator).items():
+        try:
+            constraint.check(name, values[name], allows_none=allows_none)
+        except ArgumentError as fault:
+            faults.add(str(fault))
+            del accepted[name]
+    for rule in rules:
+        for sentence in rule.faults(accepted, parameter_defaults(estimator)):
+            faults.add(sentence)
+    faults.raise_if_any()
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    is_comparable = isinstance(value, int | float | str | np.number | np.bool_)  # an array has many answers
+    return value is default or (is_comparable and bool(value == default))
