@@ -1,5 +1,6 @@
 """A record becomes what JSON has words for."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,14 @@ class Span(NamedTuple):
 
     first: int
     half_life: float
+
+
+@dataclass
+class Row:
+    """A dataclass inside a record."""
+
+    name: str
+    span: Span
 
 
 def test_records_become_dicts_and_lists_of_finite_numbers() -> None:
@@ -29,3 +38,9 @@ def test_records_become_dicts_and_lists_of_finite_numbers() -> None:
         "word",
         "x",
     ]
+
+
+def test_dataclasses_become_dicts_of_their_fields() -> None:
+    """At every depth, named tuples inside them too."""
+    rows = to_jsonable({"rows": [Row("a", Span(1, float("nan")))]})
+    assert rows == {"rows": [{"name": "a", "span": {"first": 1, "half_life": None}}]}

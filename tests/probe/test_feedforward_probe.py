@@ -30,7 +30,7 @@ def test_recurrence_helps_where_a_place_means_nothing() -> None:
     before = net.predict_proba(X)
     told = feedforward(net, X, y, folds=4)
     assert told.outcome == "recurrence helps"
-    assert told.sentence.startswith("Recurrence helps here: on unseen sequences the GRU with")
+    assert told.sentence.startswith("Recurrence helps here: on held-out sequences the GRU with")
     assert told.recurrent.score > told.feedforward.score
     assert told.feedforward.parameters == pytest.approx(told.recurrent.parameters, rel=0.05)
     assert told.recurrent.parameters == net.n_parameters_
@@ -117,7 +117,7 @@ def test_models_that_cannot_be_compared_are_refused() -> None:
     with pytest.raises(ArgumentError, match="the feed-forward network has none"):
         feedforward(flat, X, y)
     steps = ur.SequenceTagger(hidden_size=2, max_epochs=1).fit(X, [np.arange(5) % 2] * 24)
-    with pytest.raises(ArgumentError, match="answers sequences, got one of steps"):
+    with pytest.raises(ArgumentError, match="one output a sequence, got one with an output a step"):
         feedforward(steps, X, [np.arange(5) % 2] * 24)
-    with pytest.raises(DataError, match="at least 20 sequences, four a fold, got 10"):
+    with pytest.raises(DataError, match="at least 20 sequences, 4 a fold, got 10"):
         feedforward(Last(), X[:10, :, None], y[:10])

@@ -236,9 +236,9 @@ def test_a_pooled_readout_does_not_hide_what_vanishes() -> None:
     assert pooled.layers[0].norm[-1] > 0.1 * pooled.layers[0].norm[0]
     assert last.layers[0].norm[-1] < 1e-9 * last.layers[0].norm[0]
     assert pooled.outcome == last.outcome == "vanishing"
-    assert "what lies farther back hardly trains it" in str(last)
+    assert "steps farther back hardly train it" in str(last)
     assert "a readout that pools every state" in last.advice
-    assert "what lies farther back trains it by another way only: its readout" in str(pooled)
+    assert "steps farther back train it only on other paths: its readout" in str(pooled)
     assert "a readout that pools every state" not in pooled.advice
 
 

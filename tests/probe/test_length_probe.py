@@ -1,4 +1,4 @@
-"""Shorter and longer sequences: what is cut, what is stretched, and when a model is said to fall."""
+"""Shorter and longer sequences: what is truncated, what is resampled, and when a model is said to fall."""
 
 import json
 
@@ -99,11 +99,17 @@ def test_a_mean_holds_on_longer_sequences() -> None:
     X, y = curves()
     told = length(MEAN, X, y)
     assert [row.length for row in told.rows] == [2, 5, 10, 20, 40]
-    assert [row.preparation for row in told.rows] == ["cut", "cut", "as given", "stretched", "stretched"]
+    assert [row.preparation for row in told.rows] == [
+        "truncated",
+        "truncated",
+        "as given",
+        "resampled",
+        "resampled",
+    ]
     assert told.falls_at is None
     assert told.sentence == (
         "The Reads holds on longer sequences: it is right in 100 % at the 10 steps given, "
-        "and is right in 100 % at 40 (stretched to 4 times as long)."
+        "and is right in 100 % at 40 (resampled to 4 times as long)."
     )
     assert told.outcome == "holds"
 
@@ -117,12 +123,13 @@ def test_a_model_that_reads_one_place_falls() -> None:
     assert told.baseline_score == pytest.approx(max(y.mean(), 1 - y.mean()))
     assert told.sentence == (
         "The Reads does worse on longer sequences: it is right in 93.5 % at the 10 steps given, but "
-        "is right in 78 % at 80 (stretched to 8 times as long); always answering the commonest class is "
-        "right in 51 %. Stretching slows the pace: where the pace tells the label, ask with make= instead."
+        "is right in 78 % at 80 (resampled to 8 times as long); always predicting the commonest class is "
+        "right in 51 %. Resampling slows the pace: where the pace decides the label, generate "
+        "sequences with make= instead."
     )
 
 
-def test_pace_is_named_only_where_stretched_sequences_tell_that_a_model_falls() -> None:
+def test_pace_is_named_only_where_resampled_sequences_show_that_a_model_falls() -> None:
     """Not of longer sequences that were given or made, nor where it holds."""
     X, y = curves(200, steps=80)
     turns = Reads(lambda x: x.mean(1) * (1 if x.shape[1] <= 40 else -1))
@@ -139,7 +146,9 @@ def test_a_few_sequences_do_not_tell_that_it_holds() -> None:
     told = length(FIFTH, X[8:16], y[8:16], lengths=[10, 80])
     assert told.rows[1].score < told.rows[0].score
     assert (told.outcome, told.falls_at) == ("too few to tell", None)
-    assert told.sentence.startswith("Whether the Reads holds on longer sequences cannot be told from 8: it")
+    assert told.sentence.startswith(
+        "8 sequences are too few to tell whether the Reads holds on longer ones: it"
+    )
 
 
 def test_an_error_that_overflows_is_the_worst_there_is() -> None:
@@ -167,7 +176,7 @@ def test_sequences_can_be_made() -> None:
 
     told = length(MEAN, make=make, trained_length=6, lengths=[12, 3])
     assert asked == [3, 6, 12]
-    assert {row.preparation for row in told.rows} == {"made"}
+    assert {row.preparation for row in told.rows} == {"generated"}
     assert [row.ratio for row in told.rows] == [0.5, 1, 2]
 
 
@@ -175,21 +184,44 @@ def test_longer_sequences_than_those_of_the_training_are_cut_to_it() -> None:
     """With trained_length named, X itself is the long end."""
     X, y = curves(steps=30)
     told = length(MEAN, X, y, lengths=[30], trained_length=10)
-    assert [(row.length, row.preparation) for row in told.rows] == [(10, "cut"), (30, "as given")]
+    assert [(row.length, row.preparation) for row in told.rows] == [(10, "truncated"), (30, "as given")]
 
 
 @pytest.mark.parametrize(
     ("trained", "steps", "rows"),
     [
-        (None, 10, [(2, "cut"), (5, "cut"), (10, "as given"), (20, "stretched"), (40, "stretched")]),
-        (10, 30, [(2, "cut"), (5, "cut"), (10, "cut"), (20, "cut"), (30, "as given"), (40, "stretched")]),
+        (
+            None,
+            10,
+            [(2, "truncated"), (5, "truncated"), (10, "as given"), (20, "resampled"), (40, "resampled")],
+        ),
+        (
+            10,
+            30,
+            [
+                (2, "truncated"),
+                (5, "truncated"),
+                (10, "truncated"),
+                (20, "truncated"),
+                (30, "as given"),
+                (40, "resampled"),
+            ],
+        ),
         (
             40,
             10,
-            [(10, "as given"), (20, "stretched"), (40, "stretched"), (80, "stretched"), (160, "stretched")],
+            [(10, "as given"), (20, "resampled"), (40, "resampled"), (80, "resampled"), (160, "resampled")],
         ),
-        (20, 19, [(5, "cut"), (10, "cut"), (19, "as given"), (38, "stretched"), (76, "stretched")]),
-        (20, 21, [(5, "cut"), (10, "cut"), (21, "as given"), (42, "stretched"), (84, "stretched")]),
+        (
+            20,
+            19,
+            [(5, "truncated"), (10, "truncated"), (19, "as given"), (38, "resampled"), (76, "resampled")],
+        ),
+        (
+            20,
+            21,
+            [(5, "truncated"), (10, "truncated"), (21, "as given"), (42, "resampled"), (84, "resampled")],
+        ),
     ],
 )
 def test_the_length_of_a_models_own_training_is_compared_with(
@@ -211,17 +243,17 @@ def test_a_model_that_knows_its_training_is_asked_about_made_sequences() -> None
     model = ur.SequenceClassifier(hidden_size=2, max_epochs=1, n_members=1).fit(*curves())
     told = length(model, make=lambda n: curves(40, n), lengths=[30])
     assert [(row.length, row.ratio, row.preparation) for row in told.rows] == [
-        (10, 1, "made"),
-        (30, 3, "made"),
+        (10, 1, "generated"),
+        (30, 3, "generated"),
     ]
 
 
-def test_a_reference_that_is_stretched_is_said() -> None:
+def test_a_reference_that_is_resampled_is_named() -> None:
     """Of sequences shorter than those of the training."""
     told = length(MEAN, *curves(), trained_length=40, lengths=[80])
     assert told.sentence == (
-        "The Reads holds on longer sequences: it is right in 100 % at the 40 steps of its training (to which "
-        "they are stretched), and is right in 100 % at 80 (stretched to 2 times as long)."
+        "The Reads holds on longer sequences: it is right in 100 % at the 40 steps of its training "
+        "(resampled to them), and is right in 100 % at 80 (resampled to 2 times as long)."
     )
 
 
@@ -256,9 +288,12 @@ def test_the_record_is_a_frame_a_dict_and_a_text() -> None:
         ({"make": 5, "trained_length": 4}, "make: expected a function of a length, got 5"),
         (
             {"make": lambda n: (1, 2, 3), "trained_length": 4},
-            "expected it to give X and y of a length",
+            "expected it to return X and y of a length",
         ),
-        ({"make": lambda n: curves(steps=3), "trained_length": 6}, "sequences of 2 steps at the longest, a"),
+        (
+            {"make": lambda n: curves(steps=3), "trained_length": 6},
+            "sequences of 2 steps at the longest, got 3",
+        ),
         (
             {"X": curves()[0], "y": curves()[1], "lengths": 5},
             "lengths: expected a list of whole numbers",

@@ -245,7 +245,7 @@ def test_a_disagreement_is_said() -> None:
     found = memory(Steep(), torch.sign(torch.randn(80, 8, 1)))
     assert not found.agree
     assert (found.peak, found.occlusion_span.peak) == (0, 3)
-    assert "Replacing steps shows something else" in str(found)
+    assert "Replacing steps disagrees" in str(found)
     assert "most of it 3 back" in str(found)
 
 
@@ -263,7 +263,7 @@ def test_an_answer_in_jumps_is_told_by_replacing_steps() -> None:
     found = memory(Jumps(), np.random.default_rng(0).normal(size=(40, 8)))
     assert not found.gradient.any()
     assert found.occlusion_span.peak == 2
-    assert found.sentence.startswith("No gradient goes from the answer of the Jumps to its input.")
+    assert found.sentence.startswith("No gradient flows from the output of the Jumps to its input.")
     assert found.sentence.endswith("most of it 2 back.")
 
 

@@ -138,7 +138,7 @@ def test_two_sequences_are_enough_for_the_model_and_too_few_for_the_data() -> No
     assert (told.outcome, told.retrained.outcome, told.retrained.p_value) == ("yes", "too few to tell", None)
     assert told.predictions["original"].tolist() == [1, 0]
     assert told.predictions["reversed"].tolist() == [0, 1]
-    assert "2 sequences are too few to train such models anew" in told.sentence
+    assert "2 sequences are too few to retrain models" in told.sentence
 
 
 @pytest.mark.parametrize("X", [[[1.0], [2.0], [-1.0]], [[1.0, 2.0], [2.0, -1.0]], [[1.0] * 9] * 5])
@@ -146,7 +146,7 @@ def test_sequences_without_an_order_are_too_few_to_tell(X: list[list[float]]) ->
     """Single steps; two steps each of two; steps that are all the same."""
     told = order(LAST, X, [1, 0, 1, 0, 1][: len(X)])
     assert told.outcome == "too few to tell"
-    assert told.sentence.startswith("This is too little to tell whether order matters: shuffling")
+    assert told.sentence.startswith("There is too little to tell whether order matters: shuffling")
 
 
 def test_the_label_of_a_step_moves_with_it() -> None:
@@ -227,9 +227,7 @@ def test_fewer_copies_are_shuffled_of_very_many_steps(
 ) -> None:
     """As many as have no more steps in all than the bound, from 39 to 199; the p-value follows."""
     X = noise(60)
-    monkeypatch.setattr(
-        "unrolled.probe.measure.permutation_scores._STEPS_OF_COPIES", copies * sum(map(len, X))
-    )
+    monkeypatch.setattr("unrolled.probe.measure.permutation_scores._MOST_STEPS", copies * sum(map(len, X)))
     told = order(LAST, X, last_is_positive(X), retrain=False)
     assert (len(told.shuffled_losses), told.p_value) == (wanted, 1 / (wanted + 1))
     assert len(order(LAST, X, last_is_positive(X), repeats=60, retrain=False).shuffled_losses) == 60

@@ -202,7 +202,7 @@ def test_what_is_not_there_is_refused() -> None:
     net, X = Net(GRU(3, 5, num_layers=2, batch_first=True)), sequences()
     with pytest.raises(ArgumentError, match="states layer: expected a whole number from 1 to 2, got 3"):
         states(net, X, layer=3)
-    with pytest.raises(ArgumentError, match="this layer runs forward alone"):
+    with pytest.raises(ArgumentError, match="this layer runs forward only"):
         states(net, X, direction="reverse")
     with pytest.raises(ArgumentError, match="Did you mean 'reverse'"):
         states(net, X, direction="reversed")

@@ -1,8 +1,8 @@
-"""The same training with one activation after another: how does each learn, and does it hold?
+"""Train the same network with one activation after another: how does each learn, and does it hold?
 
-A plain recurrent network and a linear readout of its last state, as in the lesson: no stem, no pooling and,
-so that an activation that explodes is seen to, gradients are not clipped. Everything but the activation is
-the same: data, split, seeds, epochs, learning rate.
+A plain recurrent network with a linear readout of its last state, without stem and pooling. Gradients are not
+clipped, so that an activation that explodes is seen to. Everything but the activation is the same: data,
+split, seeds, epochs, learning rate.
 
 Shapes: N sequences, T steps, F inputs, H units, E epochs, S seeds.
 """
@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +25,14 @@ from unrolled.data.io.targets import as_labels, as_numbers
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.splits import seeded_folds
 from unrolled.errors import TrainingError
-from unrolled.jsonable import to_jsonable
+from unrolled.formatting import aligned_table, number, percent
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.probe.gradients_probe import gradients
 from unrolled.probe.measure.retrain import RowIndices
 from unrolled.probe.model.adapter import ProbedModel, as_probed_model
-from unrolled.probe.wording import aligned, percent
+from unrolled.probe.score_words import Task, format_score, score_clause, score_name
+from unrolled.record import Record
 from unrolled.train.config import Monitor, TrainingConfig
 from unrolled.train.loop import seeded
 from unrolled.train.trainer import fit_ensemble
@@ -41,23 +42,23 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "prelu")
-_LEAST_HELD_OUT = 4  # sequences; with fewer, all are trained on and judged
+_LEAST_HELD_OUT = 4  # sequences; with fewer, all are trained on and scored
 _QUARTERS = 4
 _BATCH = 32
-_GRADIENTS_OF = 64  # sequences whose gradients are looked at
+_GRADIENTS_OF = 64  # sequences whose gradients are measured
 
 
 @dataclass(frozen=True, eq=False)
 class ActivationRuns:
-    """Several trainings with one activation.
+    """Trainings with one activation.
 
     Args:
-        name: it.
+        name: name of the activation.
         losses: (S, E) training loss of each epoch; NaN after a training that broke down.
-        diverged: (S,) true where the loss was no longer finite, or ended above what it began with.
-        scores: (S,) accuracy, or error of numbers, on held-out sequences; NaN where it broke down.
-        growth_before: (S,) factor by which a gradient grows a step back, in the network as it began.
-        growth_after: (S,) the same after training; NaN where it broke down.
+        diverged: (S,) true where the loss was no longer finite, or ended above its start.
+        scores: (S,) held-out accuracy, or error of numbers; NaN where the training broke down.
+        growth_before: (S,) factor by which a gradient grows a step back, before training.
+        growth_after: (S,) the factor after training; NaN where it broke down.
         seconds: mean time of one training.
     """
 
@@ -71,26 +72,26 @@ class ActivationRuns:
 
     @property
     def diverged_share(self) -> float:
-        """The share of seeds that diverged."""
+        """Share of seeds that diverged."""
         return float(self.diverged.mean())
 
     @property
     def score(self) -> float:
-        """The mean score of the seeds that did not break down; NaN where all did."""
+        """Mean score of the seeds that did not break down; NaN where all did."""
         return _mean(self.scores)
 
 
 @dataclass(frozen=True, eq=False)
-class ActivationsResult:
-    """The same training with each activation.
+class ActivationsResult(Record):
+    """Trainings with each activation, and the best of them.
 
     Args:
-        sentence: what to tell a person.
-        rows: an activation each, in the order that was asked for.
-        task: "class" or "number": whether a score is an accuracy or an error.
-        best: the name of the activation with the best mean score, among those that diverged least.
-        held_out: sequences that the scores were judged on; 0 if they were too few, and all were trained on
-            and judged.
+        sentence: the result for a person.
+        rows: one for each activation, in the given order.
+        task: "class" or "number".
+        best: activation with the best mean score, among those that diverged least.
+        held_out: number of held-out sequences; 0 if they were too few, and all sequences were both trained on
+            and scored.
         sequences: N.
         epochs: E.
     """
@@ -99,18 +100,17 @@ class ActivationsResult:
 
     sentence: str
     rows: tuple[ActivationRuns, ...]
-    task: Literal["class", "number"]
+    task: Task
     best: str
     held_out: int
     sequences: int
     epochs: int
 
     def to_frame(self) -> Any:
-        """A row an activation, as a pandas frame: means over the seeds."""
-        score = "accuracy" if self.task == "class" else "error"
+        """Return a pandas frame, one row an activation: means over the seeds."""
         columns = {
             "activation": np.array([row.name for row in self.rows]),
-            score: np.array([row.score for row in self.rows]),
+            score_name(self.task): np.array([row.score for row in self.rows]),
             "diverged": np.array([row.diverged_share for row in self.rows]),
             "loss": np.array([_mean(row.losses[:, -1]) for row in self.rows]),
             "growth_before": np.array([_mean(row.growth_before) for row in self.rows]),
@@ -119,29 +119,15 @@ class ActivationsResult:
         }
         return to_frame(columns, "pandas")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything, ready for JSON; what broke down is None."""
-        rows = []
-        for row in self.rows:
-            lists = {name: value for name, value in vars(row).items() if isinstance(value, np.ndarray)}
-            rows.append({"name": row.name, "seconds": row.seconds, **to_jsonable(lists)})
-        return {"kind": self.kind, **vars(self), "rows": rows}
-
-    def plot(self) -> Any:
-        """Loss curves, scores and the growth of gradients."""
-        from unrolled.report.figures.dispatch import figure  # noqa: PLC0415 (the one arrow between neighbours)
-
-        return figure(self)
-
     def __str__(self) -> str:
-        score = "accuracy" if self.task == "class" else "error"
-        rows = [["activation", score, "last loss", "diverged", "gradient growth: at first", "trained"]]
+        score = score_name(self.task)
+        rows = [["activation", score, "last loss", "diverged", "gradient growth: before", "after training"]]
         for row in self.rows:
-            numbers = (row.score, _mean(row.losses[:, -1]))
+            scores = (row.score, _mean(row.losses[:, -1]))
             growths = (_mean(row.growth_before), _mean(row.growth_after))
-            cells = [*(f"{value:.3g}" for value in numbers), percent(row.diverged_share)]
-            rows.append([row.name, *cells, *(f"{value:.3g}" for value in growths)])
-        return f"{aligned(rows)}\n\n{self.sentence}"
+            cells = [*(number(value, 3) for value in scores), percent(row.diverged_share)]
+            rows.append([row.name, *cells, *(number(value, 3) for value in growths)])
+        return f"{aligned_table(rows)}\n\n{self.sentence}"
 
 
 def activations(
@@ -150,33 +136,36 @@ def activations(
 ) -> ActivationsResult:  # fmt: skip
     """Train a plain recurrent network with each of several activations, from several seeds.
 
-    A quarter of the sequences, a share of each class, is held out for the scores.
+    A quarter of the sequences, stratified by class, is held out for the scores.
 
     Args:
-        X: whatever `unrolled.data.io.arrays.as_sequences` takes.
-        y: their labels; numbers with decimals are taken as numbers to answer.
+        X: sequences: whatever `unrolled.data.io.arrays.as_sequences` takes.
+        y: their labels; numbers with decimals are regression targets.
         activations: names that `unrolled.nn.RNN` knows.
-        seeds: trainings with each.
+        seeds: number of trainings with each.
         hidden_size: H.
-        max_epochs: epochs of each.
-        learning_rate: the peak of the cycle.
-        random_state: of the split, and of the first seed.
+        max_epochs: E.
+        learning_rate: peak of the one-cycle schedule.
+        random_state: seed of the split, and the first training seed.
+
+    Returns:
+        A record that prints as a table and one sentence.
 
     Raises:
-        ArgumentError: an argument is out of range; all faults are told at once.
+        ArgumentError: an argument is out of range; all faults are reported at once.
         DataError: X or y cannot be used.
 
     >>> X = np.random.default_rng(0).normal(size=(40, 6))
-    >>> told = activations(X, X[:, -1] > 0, activations=["tanh", "relu"], seeds=2, max_epochs=5)
-    >>> [(row.name, row.losses.shape, row.diverged_share) for row in told.rows]
+    >>> result = activations(X, X[:, -1] > 0, activations=["tanh", "relu"], seeds=2, max_epochs=5)
+    >>> [(row.name, row.losses.shape, row.diverged_share) for row in result.rows]
     [('tanh', (2, 5), 0.0), ('relu', (2, 5), 0.0)]
     """
     _check(activations, seeds, hidden_size, max_epochs, learning_rate, random_state)
     task = _TrainingTask(X, y, hidden_size, random_state)
     config = TrainingConfig.of_epochs(
         max_epochs,
-        len(task.trained),
-        min(_BATCH, len(task.trained)),
+        len(task.train),
+        min(_BATCH, len(task.train)),
         learning_rate=learning_rate,
         weight_decay=0.0,
         clip_norm=math.inf,
@@ -190,24 +179,24 @@ def activations(
         rows=rows,
         task=task.kind,
         best=best.name,
-        held_out=len(task.judged) if len(task.trained) < task.count else 0,
+        held_out=len(task.test) if len(task.train) < task.count else 0,
         sequences=task.count,
         epochs=max_epochs,
     )
 
 
 class _TrainingTask:
-    """What all trainings share: scaled sequences, encoded y, the split."""
+    """Data that all trainings share: scaled sequences, encoded targets, the split."""
 
     def __init__(self, X: Any, y: Any, hidden_size: int, seed: int) -> None:
         sequences = as_sequences(X, who="activations X")
-        self.kind: Literal["class", "number"] = "class"
-        self.spread = 1.0
+        self.kind: Task = "class"
+        self.scale = 1.0
         self.y: NDArray[Any]
         if _are_decimals(y):
             numbers = as_numbers(y, len(sequences), who="activations y")
             scaler = StandardScaler.fit(numbers)
-            self.kind, self.spread = "number", float(scaler.scale)
+            self.kind, self.scale = "number", float(scaler.scale)
             self.y, strata, answers = scaler.transform(numbers), np.zeros(len(y), dtype=int), 1
         else:
             labels = as_labels(y, len(sequences), who="activations y")
@@ -218,30 +207,30 @@ class _TrainingTask:
         self.sizes = SequenceNetworkConfig(flat.shape[1], answers, cell="rnn", hidden_size=hidden_size)
         quarter = seeded_folds(strata, _QUARTERS, seed) == 0
         enough = quarter.sum() >= _LEAST_HELD_OUT
-        self.judged = np.flatnonzero(quarter) if enough else np.arange(self.count)
-        self.trained = np.flatnonzero(~quarter) if enough else np.arange(self.count)
+        self.test = np.flatnonzero(quarter) if enough else np.arange(self.count)
+        self.train = np.flatnonzero(~quarter) if enough else np.arange(self.count)
 
-    def subject(self, network: nn.Module, rows: Ints) -> ProbedModel:
-        """These sequences, asked of this network."""
+    def probed(self, network: nn.Module, rows: Ints) -> ProbedModel:
+        """Pair a network with some of the sequences."""
         return as_probed_model(
             network, [self.arrays[row] for row in rows], self.y[rows], caller="activations"
         )
 
     def growth(self, network: nn.Module) -> float:
-        """The factor by which a gradient grows a step back."""
-        rows = self.trained[:_GRADIENTS_OF]
+        """Measure the factor by which a gradient grows a step back."""
+        rows = self.train[:_GRADIENTS_OF]
         growth = gradients(network, [self.arrays[row] for row in rows], self.y[rows]).growth
         return float("nan") if growth is None else growth
 
 
 def _are_decimals(y: Any) -> bool:
-    """Whether these are numbers with decimals, and so no classes."""
+    """Tell whether y holds numbers with decimals, and so no classes."""
     numbers = np.asarray(y)
     return numbers.dtype.kind == "f" and bool((numbers != np.round(numbers)).any())
 
 
 def _train_seeds(name: str, task: _TrainingTask, config: TrainingConfig, seeds: range) -> ActivationRuns:
-    """The trainings with one activation."""
+    """Train with one activation, once for each seed."""
     start_s = time.perf_counter()
     runs = [
         _train_once(replace(task.sizes, activation=name), task, replace(config, seed=seed)) for seed in seeds
@@ -254,11 +243,11 @@ def _train_seeds(name: str, task: _TrainingTask, config: TrainingConfig, seeds: 
 def _train_once(
     sizes: SequenceNetworkConfig, task: _TrainingTask, config: TrainingConfig
 ) -> tuple[list[float], bool, float, float, float]:
-    """One training: losses of its epochs, whether it diverged, score, growth before and after."""
+    """Train once: return epoch losses, whether it diverged, score, gradient growth before and after."""
     with seeded(config.seed):
         network = SequenceNetwork(sizes)
-    probed, growth = task.subject(network, task.trained), task.growth(network)
-    at_first = float(probed.score().losses.mean())
+    probed, growth = task.probed(network, task.train), task.growth(network)
+    initial_loss = float(probed.score().losses.mean())
     losses: list[float] = []
 
     def loss(module: nn.Module, rows: Tensor) -> Tensor:
@@ -280,10 +269,10 @@ def _train_once(
         return losses, True, float("nan"), growth, float("nan")
     if ensemble.is_interrupted:
         raise KeyboardInterrupt  # half a training would be compared with whole ones
-    scores = task.subject(network, task.judged).score()
+    scores = task.probed(network, task.test).score()
     mean = float(scores.losses.mean())
-    score = float(scores.accuracies.mean()) if task.kind == "class" else math.sqrt(mean) * task.spread
-    return losses, losses[-1] > at_first, score, growth, task.growth(network)
+    score = float(scores.accuracies.mean()) if task.kind == "class" else math.sqrt(mean) * task.scale
+    return losses, losses[-1] > initial_loss, score, growth, task.growth(network)
 
 
 def _check(
@@ -301,45 +290,44 @@ def _check(
     faults.raise_if_any()
 
 
-def _rank(row: ActivationRuns, kind: str) -> tuple[float, float]:
-    """Lower is better: trainings that diverged first, then the score."""
-    score = -row.score if kind == "class" else row.score
+def _rank(row: ActivationRuns, task: Task) -> tuple[float, float]:
+    """Rank a row, lower is better: by the trainings that diverged, then by the score."""
+    score = -row.score if task == "class" else row.score
     return row.diverged_share, math.inf if math.isnan(score) else score
 
 
-def _sentence(rows: tuple[ActivationRuns, ...], best: ActivationRuns, kind: str) -> str:
-    format_score = percent if kind == "class" else "{:.3g}".format
-    verb = "is right in" if kind == "class" else "has an error of"
+def _sentence(rows: tuple[ActivationRuns, ...], best: ActivationRuns, task: Task) -> str:
     names = [row.name for row in rows if row.diverged.any()]
-    broke = f"; trainings diverged with {', '.join(names)}" if names else "; no training diverged"
+    end = f"; trainings diverged with {', '.join(names)}" if names else "; no training diverged"
+    best_score = score_clause(best.score, task)
     if len(rows) == 1:
-        return f"With {best.name} the network {verb} {format_score(best.score)}{broke}."
-    worst = max(rows, key=lambda row: _rank(row, kind))
+        return f"With {best.name} the network {best_score}{end}."
+    worst = max(rows, key=lambda row: _rank(row, task))
     if not math.isfinite(worst.score):
-        return f"With {best.name} the network does best: it {verb} {format_score(best.score)}{broke}."
+        return f"With {best.name} the network does best: it {best_score}{end}."
+    worst_score = format_score(worst.score, task)
     spread = _seed_spread(rows)
     if abs(best.score - worst.score) <= spread:
         return (
-            f"The activation makes no difference here: with {best.name} the network {verb} "
-            f"{format_score(best.score)}, with {worst.name} {format_score(worst.score)}, no "
-            f"farther apart than seeds{broke}."
+            f"The activation makes no difference here: with {best.name} the network {best_score}, with "
+            f"{worst.name} {worst_score}, no farther apart than seeds{end}."
         )
-    alike = [
+    similar = [
         row.name
         for row in rows
         if row is not best
         and row.diverged_share == best.diverged_share
         and abs(best.score - row.score) <= spread
     ]
-    shared = f" (no farther apart than seeds: {', '.join(alike)})" if alike else ""
+    others = f" (no farther apart than seeds: {', '.join(similar)})" if similar else ""
     return (
-        f"With {best.name} the network does best{shared}: it {verb} {format_score(best.score)}, "
-        f"with {worst.name} {format_score(worst.score)}{broke}."
+        f"With {best.name} the network does best{others}: it {best_score}, with {worst.name} "
+        f"{worst_score}{end}."
     )
 
 
 def _seed_spread(rows: tuple[ActivationRuns, ...]) -> float:
-    """Twice the standard error of a difference between two activations' mean scores, from the seeds."""
+    """Compute twice the standard error of a difference between two mean scores, from the seeds."""
     counts = [int(np.isfinite(row.scores).sum()) for row in rows]
     variances = [float(np.nanvar(row.scores, ddof=1)) for row, n in zip(rows, counts, strict=True) if n > 1]
     n = min([count for count in counts if count > 1], default=1)
@@ -347,6 +335,6 @@ def _seed_spread(rows: tuple[ActivationRuns, ...]) -> float:
 
 
 def _mean(values: Floats) -> float:
-    """Of what is finite; NaN where nothing is."""
+    """Average the finite values; NaN where there are none."""
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if len(finite) else float("nan")

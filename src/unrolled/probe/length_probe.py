@@ -1,9 +1,9 @@
-"""Does a model hold as sequences grow past the length it was trained on?
+"""Measure how a model scores as sequences grow past the length it was trained on.
 
-A sequence is made shorter by keeping its first part: what the model would say had it stopped there. It is
-made longer by stretching: the same course, run through more slowly, with values between the steps on the
-straight line from one to the next. That keeps levels, shapes and order, and so the label of most things that
-have one; where pace is what counts, as in counting steps or in frequencies, give `make`.
+A sequence is truncated to its first part: the output then is what the model says had it stopped there. It is
+lengthened by resampling: the same course at a slower pace, values between two steps on the straight line from
+one to the next. That keeps levels, shapes and order, and so most labels. Where the pace decides, as in
+counting steps or in frequencies, generate sequences with `make`.
 
 Shapes: N sequences, T steps, F inputs.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -21,37 +21,38 @@ from torch import Tensor
 
 from unrolled.data.io.frames import to_frame
 from unrolled.errors import ArgumentError
-from unrolled.jsonable import to_jsonable
+from unrolled.formatting import aligned_table, capitalized, number
 from unrolled.probe.model.adapter import ProbedModel, SequenceScores, as_probed_model
 from unrolled.probe.model.bucketing import bucket_by_length
 from unrolled.probe.model.targets import NO_TARGET
-from unrolled.probe.wording import aligned, capital, percent, times
+from unrolled.probe.score_words import Task, score_clause, score_name
+from unrolled.record import Record
 from unrolled.validation import check_int
 
 MakeSequences = Callable[[int], tuple[Any, Any]]
-Preparation = Literal["cut", "as given", "stretched", "made"]
+Preparation = Literal["truncated", "as given", "resampled", "generated"]
 Outcome = Literal["holds", "falls", "too few to tell"]
 
-_Z = 1.96  # of a 95 % interval
-_LITTLE = 0.1  # of what the model gains over always answering the same: so much less is still holding
-_SHARES = (0.25, 0.5, 1, 2, 4)  # of the trained length, where no lengths are named
-_NEARLY = 0.1  # of the trained length: sequences that are so much longer or shorter are left as they are
-_PACE = "Stretching slows the pace: where the pace tells the label, ask with make= instead."
+_Z = 1.96  # of a 95 % confidence interval
+_TOLERATED_LOSS = 0.1  # of the gain over the baseline
+_SHARES = (0.25, 0.5, 1, 2, 4)  # of the trained length, where no lengths are given
+_SAME_LENGTH = 0.1  # of the trained length: sequences that close to it are left as they are
+_PACE = "Resampling slows the pace: where the pace decides the label, generate sequences with make= instead."
 
 
 @dataclass(frozen=True)
 class LengthScore:
-    """How a model does at one length.
+    """Score of a model on sequences of one length.
 
     Args:
         length: steps of the longest sequence; shorter ones are in proportion.
-        ratio: of the trained length.
-        preparation: whether sequences were cut, stretched, made, or taken as given.
-        loss: mean.
-        score: accuracy, or the error (root of the mean squared error) of numbers.
-        low: of its 95 % interval.
-        high: of its 95 % interval.
-        sequences: how many were asked about.
+        ratio: length over the trained length.
+        preparation: how the sequences came to that length.
+        loss: mean loss.
+        score: accuracy, or root mean squared error of numbers.
+        low: lower end of the score's 95 % confidence interval.
+        high: upper end of it.
+        sequences: number of sequences.
     """
 
     length: int
@@ -65,19 +66,19 @@ class LengthScore:
 
 
 @dataclass(frozen=True)
-class LengthResult:
-    """How a model does as sequences grow.
+class LengthResult(Record):
+    """Scores of a model by length of the sequences.
 
     Args:
-        sentence: what to tell a person.
-        outcome: "falls" where a longer length does clearly worse (their intervals do not overlap); "holds"
-            where none does, nor loses more than a tenth of what the model gains over always answering the
-            same; "too few to tell" between the two.
-        rows: from the shortest on.
+        sentence: the result for a person.
+        outcome: "falls" where the score at a longer length is clearly worse (the confidence intervals do not
+            overlap); "holds" where none is, and no longer length loses more than a tenth of the gain over
+            the baseline; "too few to tell" between the two.
+        rows: a row for each length, from the shortest on.
         trained_length: the length that the others are compared with.
-        falls_at: the first longer length at which it falls; None where there is none.
-        task: "class" or "number": whether a score is an accuracy or an error.
-        baseline_score: accuracy of always answering the commonest class, or error of always answering the
+        falls_at: the first longer length at which the score falls; None where there is none.
+        task: "class" or "number".
+        baseline_score: accuracy of always predicting the commonest class, or error of always predicting the
             mean.
     """
 
@@ -88,56 +89,49 @@ class LengthResult:
     rows: tuple[LengthScore, ...]
     trained_length: int
     falls_at: int | None
-    task: Literal["class", "number"]
+    task: Task
     baseline_score: float
 
     def to_frame(self) -> Any:
-        """A row a length, as a pandas frame; `score` becomes `accuracy` or `error`."""
-        columns = {name: np.array([getattr(row, name) for row in self.rows]) for name in asdict(self.rows[0])}
-        score = "accuracy" if self.task == "class" else "error"
-        return to_frame(
-            {score if name == "score" else name: values for name, values in columns.items()}, "pandas"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything, ready for JSON; an error that is infinite is None."""
-        return {"kind": self.kind, **to_jsonable(asdict(self))}
-
-    def plot(self) -> Any:
-        """The score against the length, with its interval."""
-        from unrolled.report.figures.dispatch import figure  # noqa: PLC0415 (the one arrow between neighbours)
-
-        return figure(self)
+        """Return a pandas frame, one row a length; the score is named "accuracy" or "error"."""
+        names = {field.name: field.name for field in fields(LengthScore)} | {"score": score_name(self.task)}
+        columns = {
+            name: np.array([getattr(row, field) for row in self.rows]) for field, name in names.items()
+        }
+        return to_frame(columns, "pandas")
 
     def __str__(self) -> str:
-        score = "accuracy" if self.task == "class" else "error"
-        rows = [["steps", "of the trained", "sequences are", score, "95 % interval"]]
+        rows = [["steps", "of trained", "sequences", score_name(self.task), "95 % interval"]]
         for row in self.rows:
-            interval = f"{row.low:.3g} to {row.high:.3g}"
-            rows.append([str(row.length), f"{row.ratio:.3g}", row.preparation, f"{row.score:.3g}", interval])
-        return f"{aligned(rows)}\n\n{self.sentence}"
+            interval = f"{number(row.low, 3)} to {number(row.high, 3)}"
+            ratio, score = number(row.ratio, 3), number(row.score, 3)
+            rows.append([str(row.length), ratio, row.preparation, score, interval])
+        return f"{aligned_table(rows)}\n\n{self.sentence}"
 
 
 def length(
     model: Any, X: Any = None, y: Any = None, *, lengths: Sequence[int] | None = None,
     make: MakeSequences | None = None, trained_length: int | None = None,
 ) -> LengthResult:  # fmt: skip
-    """Ask a model about shorter and longer sequences.
+    """Score a model on shorter and longer sequences.
 
     Args:
-        model: what `unrolled.probe.as_probed_model` takes.
-        X: sequences, which are cut and stretched; not needed with `make`.
-        y: their labels or numbers. Where each step has one, it is cut and stretched with its step.
-        lengths: steps of the longest sequence; shorter ones are cut and stretched in proportion. None for a
-            quarter, half, once, twice and four times `trained_length`, and X as it is.
-        make: `make(length)` gives X and y of that length, instead of cutting and stretching.
-        trained_length: steps that the model was trained on; None for its `max_length_`, those of the longest
-            sequence that a fitted estimator was trained on, or for the longest in X where a model has none
-            or it is within a tenth of that: then nothing is stretched to compare with.
+        model: fitted estimator or torch module: see `unrolled.probe.as_probed_model`.
+        X: sequences to truncate and resample; not needed with `make`.
+        y: their labels or numbers. Those of single steps are truncated and resampled with their steps.
+        lengths: steps of the longest sequence; shorter ones change in proportion. None for a quarter, half,
+            once, twice and four times `trained_length`, and X as it is.
+        make: `make(length)` returns X and y of that length, instead of truncating and resampling.
+        trained_length: steps that the model was trained on; None for the longest sequence that a fitted
+            estimator was trained on, or for the longest in X where that is unknown or within a tenth of it:
+            then nothing is resampled to compare with.
+
+    Returns:
+        A record that prints as a table and one sentence.
 
     Raises:
-        ArgumentError: the model is none of those or has answers that are not finite, a length is below 1,
-            neither X nor `make` was given, or no trained length is known beside `make`.
+        ArgumentError: the model cannot be probed or its outputs are not finite, a length is below 1, X and
+            `make` are both missing, or `make` comes without a trained length.
         DataError: X or y cannot be used.
 
     >>> class Mean(torch.nn.Module):  # of all steps: no length is too long
@@ -147,110 +141,112 @@ def length(
     ...     def forward(self, x):
     ...         return torch.cat([-x.mean(1), x.mean(1)], 1)
     >>> X = torch.randn(50, 8, 1, generator=torch.Generator().manual_seed(0))
-    >>> told = length(Mean(), X, (X.mean((1, 2)) > 0).long(), lengths=[8, 80])
-    >>> [(row.preparation, row.score) for row in told.rows], told.falls_at
-    ([('as given', 1.0), ('stretched', 0.98)], None)
+    >>> result = length(Mean(), X, (X.mean((1, 2)) > 0).long(), lengths=[8, 80])
+    >>> [(row.preparation, row.score) for row in result.rows], result.falls_at
+    ([('as given', 1.0), ('resampled', 0.98)], None)
     """
+    _check_arguments(model, X, y, lengths, make, trained_length)
+    original = None if make is not None else as_probed_model(model, X, y, caller="length")
+    longest = 0 if original is None else int(original.lengths.max())
+    trained = _reference_length(model, trained_length, longest)
+    by_length: dict[int, ProbedModel] = {}
+    for steps in _probed_lengths(lengths, trained, longest):
+        if original is not None:
+            by_length[steps] = resample_sequences(original, steps / longest)
+        else:
+            by_length[steps] = _generate(model, make, steps)
+    reference = by_length[trained]
+    reference.require_finite()
+    rows = tuple(
+        _score_at_length(probed.score(), steps, trained, _preparation(steps, longest), reference.task)
+        for steps, probed in by_length.items()
+    )
+    baseline = _baseline_score(reference)
+    outcome, decisive = _longer_outcome(rows, trained, baseline, reference.task)
+    falls_at = decisive.length if outcome == "falls" else None
+    result = LengthResult("", outcome, rows, trained, falls_at, reference.task, baseline)
+    return replace(result, sentence=_sentence(result, decisive, reference.name))
+
+
+def _check_arguments(
+    model: Any, X: Any, y: Any, lengths: Any, make: MakeSequences | None, trained_length: int | None
+) -> None:
     if make is None and (X is None or y is None):
         raise ArgumentError(
-            "length: expected X and y, or make=, got neither. Give sequences to cut and stretch."
+            "length: expected X and y, or make=, got neither. Give sequences to truncate and resample."
         )
     if make is not None and not callable(make):
         raise ArgumentError(f"make: expected a function of a length, got {make!r}.")
     if lengths is not None and (isinstance(lengths, str) or not isinstance(lengths, Iterable)):
         raise ArgumentError(f"lengths: expected a list of whole numbers, got {lengths!r}.")
-    if make is not None and trained_length is None and getattr(model, "max_length_", None) is None:
+    if make is not None and trained_length is None and _fitted_length(model) is None:
         raise ArgumentError(
             "length: expected trained_length beside make=, got None. Say how many steps the training had."
         )
-    original = None if make is not None else as_probed_model(model, X, y, caller="length")
-    longest = 0 if original is None else int(original.lengths.max())
-    trained = _reference_length(model, trained_length, longest)
-    probed_lengths = _probed_lengths(lengths, trained, longest)
-    by_length: dict[int, ProbedModel] = {}
-    for steps in probed_lengths:
-        by_length[steps] = (
-            resample_sequences(original, steps / longest)
-            if original is not None
-            else _generate(model, make, steps)
-        )
-    baseline_score, task, name = (
-        _baseline_score(by_length[trained]),
-        by_length[trained].task,
-        by_length[trained].name,
-    )
-    by_length[trained].require_finite()
-    rows = [
-        _score_at_length(sequences.score(), steps, trained, _preparation(steps, longest), task)
-        for steps, sequences in by_length.items()
-    ]
-    outcome, decisive = _longer_outcome(rows, trained, baseline_score, task)
-    sentence = _sentence(rows, trained, outcome, decisive, baseline_score, task=task, name=name)
-    return LengthResult(
-        sentence,
-        outcome,
-        tuple(rows),
-        trained,
-        decisive.length if outcome == "falls" else None,
-        task,
-        baseline_score,
-    )
+
+
+def _fitted_length(model: Any) -> int | None:
+    """Return the steps of the longest sequence that an estimator was fitted on; None for a module."""
+    fitted: int | None = getattr(model, "max_length_", None)
+    return fitted
 
 
 def _reference_length(model: Any, trained_length: int | None, longest: int) -> int:
-    """The length to compare with; `longest` is that of X, 0 of sequences that are made."""
+    """Choose the length to compare with; `longest` is that of X, 0 for generated sequences."""
     if trained_length is not None:
         return check_int("trained_length", trained_length, least=1)
-    fitted: int | None = getattr(model, "max_length_", None)
-    if fitted is None or (longest > 0 and abs(longest - fitted) <= _NEARLY * fitted):
+    fitted = _fitted_length(model)
+    if fitted is None or (longest > 0 and abs(longest - fitted) <= _SAME_LENGTH * fitted):
         return longest
     return fitted
 
 
 def _probed_lengths(lengths: Sequence[int] | None, trained: int, longest: int) -> list[int]:
-    """The lengths to ask about, the trained one among them."""
+    """List the lengths to score at, the trained one among them."""
     requested = [max(1, round(share * trained)) for share in _SHARES] if lengths is None else lengths
     unchanged = {longest} if lengths is None and longest > 0 else set()
     return sorted({check_int("lengths", each, least=1) for each in requested} | {trained} | unchanged)
 
 
 def resample_sequences(probed: ProbedModel, ratio: float) -> ProbedModel:
-    """The same sequences cut to this share of their steps, or stretched to this many times as many.
+    """Truncate sequences to this share of their steps, or resample them to this many times as many.
 
-    What is known of a step moves with the step nearest to it.
+    The target of a step is that of the nearest original step.
     """
     (N, T, F), targets = probed.values.shape, probed.targets
-    after = (probed.lengths.double() * ratio).round().long().clamp(min=1)
-    longest = int(after.max())
+    new_lengths = (probed.lengths.double() * ratio).round().long().clamp(min=1)
+    longest = int(new_lengths.max())
     values = probed.values.new_zeros(N, longest, F)
     if probed.per_step and targets is not None:
-        unknown = NO_TARGET if probed.task == "class" else float("nan")
-        targets = targets.new_full((N, longest, *targets.shape[2:]), unknown)
-    for rows in bucket_by_length(after, most_rows=N, most_steps=N * max(T, longest)):
-        bucket = _resample_bucket(probed.select(rows), after[rows], is_longer=ratio > 1)
+        targets = targets.new_full((N, longest, *targets.shape[2:]), _no_target(probed))
+    for rows in bucket_by_length(new_lengths, most_rows=N, most_steps=N * max(T, longest)):
+        bucket = _resample_bucket(probed.select(rows), new_lengths[rows], is_longer=ratio > 1)
         values[rows, : bucket.values.shape[1]] = bucket.values
         if probed.per_step and targets is not None and bucket.targets is not None:
             targets[rows, : bucket.values.shape[1]] = bucket.targets
-    return replace(probed, values=values, lengths=after, targets=targets)
+    return replace(probed, values=values, lengths=new_lengths, targets=targets)
 
 
 def _resample_bucket(probed: ProbedModel, new_lengths: Tensor, *, is_longer: bool) -> ProbedModel:
-    """The first so many steps of each sequence, or so many steps from its first to its last."""
-    old_lengths = probed.lengths
+    """Take the first steps of each sequence, or interpolate steps from its first to its last."""
+    last = probed.lengths - 1
     steps = torch.arange(int(new_lengths.max()))
-    pace = (old_lengths - 1) / (new_lengths - 1).clamp(min=1) if is_longer else torch.ones(len(old_lengths))
-    places = torch.minimum(steps * pace[:, None].double(), (old_lengths - 1)[:, None].double())  # (N, T')
-    first = places.floor().long()
-    then = torch.minimum(first + 1, (old_lengths - 1)[:, None])
-    share = (places - first)[..., None].to(probed.values)
+    pace = last / (new_lengths - 1).clamp(min=1) if is_longer else torch.ones(len(last))
+    places = torch.minimum(steps * pace[:, None].double(), last[:, None].double())  # (N, T')
+    left = places.floor().long()
+    right = torch.minimum(left + 1, last[:, None])
+    share = (places - left)[..., None].to(probed.values)
     within = steps < new_lengths[:, None]
-    values = _gather_steps(probed.values, first) * (1 - share) + _gather_steps(probed.values, then) * share
+    values = _gather_steps(probed.values, left) * (1 - share) + _gather_steps(probed.values, right) * share
     targets = probed.targets
     if probed.per_step and targets is not None:
-        unknown = NO_TARGET if probed.task == "class" else float("nan")
-        is_valid = within if targets.ndim == 2 else within[..., None]
-        targets = _gather_steps(targets, places.round().long()).masked_fill(~is_valid, unknown)
+        beyond = ~within if targets.ndim == 2 else ~within[..., None]
+        targets = _gather_steps(targets, places.round().long()).masked_fill(beyond, _no_target(probed))
     return replace(probed, values=values * within[..., None].to(values), lengths=new_lengths, targets=targets)
+
+
+def _no_target(probed: ProbedModel) -> float:
+    return NO_TARGET if probed.task == "class" else float("nan")
 
 
 def _gather_steps(steps: Tensor, places: Tensor) -> Tensor:
@@ -264,47 +260,47 @@ def _generate(model: Any, make: MakeSequences | None, steps: int) -> ProbedModel
     assert make is not None
     made = make(steps)
     if not isinstance(made, tuple | list) or len(made) != 2:
-        raise ArgumentError(f"make: expected it to give X and y of a length, got {type(made).__name__}.")
+        raise ArgumentError(f"make: expected it to return X and y of a length, got {type(made).__name__}.")
     probed = as_probed_model(model, *made, caller="length")
     longest = int(probed.lengths.max())
-    if abs(longest - steps) > _NEARLY * steps:
+    if abs(longest - steps) > _SAME_LENGTH * steps:
         raise ArgumentError(
-            f"make: expected sequences of {steps} steps at the longest, as asked; got {longest}. Let "
-            "make(length) give X of that length."
+            f"make: expected sequences of {steps} steps at the longest, got {longest}. Let make(length) "
+            "return X of that length."
         )
     return probed
 
 
 def _preparation(steps: int, longest: int) -> Preparation:
-    """What was done to sequences of so many steps at the longest; 0 for those that `make` made."""
+    """Name the preparation of sequences of so many steps; `longest` of X is 0 where `make` made them."""
     if longest == 0:
-        return "made"
-    return "as given" if steps == longest else "cut" if steps < longest else "stretched"
+        return "generated"
+    return "as given" if steps == longest else "truncated" if steps < longest else "resampled"
 
 
 def _score_at_length(
-    scores: SequenceScores, steps: int, trained: int, how: Preparation, task: str
+    scores: SequenceScores, steps: int, trained: int, preparation: Preparation, task: Task
 ) -> LengthScore:
-    losses = np.nan_to_num(scores.losses, nan=np.inf)  # states that overflow know nothing
+    losses = np.nan_to_num(scores.losses, nan=np.inf)  # states that overflow predict nothing
     n, loss = len(losses), float(losses.mean())
     if task == "class":
         score = float(scores.accuracies.mean())
         low, high = _share_interval(score, n)
     else:
-        spread = _Z * float(losses.std()) / math.sqrt(n) if math.isfinite(loss) else 0.0
-        score, low, high = (math.sqrt(max(mean, 0.0)) for mean in (loss, loss - spread, loss + spread))
-    return LengthScore(steps, steps / trained, how, loss, score, low, high, n)
+        half = _Z * float(losses.std()) / math.sqrt(n) if math.isfinite(loss) else 0.0
+        score, low, high = (math.sqrt(max(mean, 0.0)) for mean in (loss, loss - half, loss + half))
+    return LengthScore(steps, steps / trained, preparation, loss, score, low, high, n)
 
 
 def _share_interval(share: float, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share among n."""
+    """Compute Wilson's 95 % confidence interval of a share among n."""
     centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     reach = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
     return max(centre - reach, 0.0), min(centre + reach, 1.0)
 
 
 def _baseline_score(probed: ProbedModel) -> float:
-    """Accuracy of always answering the commonest class, or error of always answering the mean."""
+    """Score the constant prediction: the commonest class, or the mean."""
     assert probed.targets is not None
     targets = probed.targets.flatten()
     if probed.task == "class":
@@ -313,10 +309,10 @@ def _baseline_score(probed: ProbedModel) -> float:
 
 
 def _longer_outcome(
-    rows: list[LengthScore], trained: int, baseline_score: float, task: str
+    rows: Sequence[LengthScore], trained: int, baseline: float, task: Task
 ) -> tuple[Outcome, LengthScore]:
-    """What longer sequences do to the score, and the row that tells it: the first to fall, or the worst."""
-    better = 1 if task == "class" else -1
+    """Find the outcome for longer sequences and the row that decides it: the first to fall, or the worst."""
+    sign = 1 if task == "class" else -1
     reference = next(row for row in rows if row.length == trained)
     longer = [row for row in rows if row.length > trained]
     for row in longer:
@@ -324,45 +320,34 @@ def _longer_outcome(
             return "falls", row
     if not longer:
         return "too few to tell", reference
-    worst = min(reversed(longer), key=lambda row: better * row.score)
-    lost, gained = better * (reference.score - worst.score), better * (reference.score - baseline_score)
-    return "holds" if lost <= max(_LITTLE * gained, 0.0) else "too few to tell", worst
+    worst = min(reversed(longer), key=lambda row: sign * row.score)
+    lost, gained = sign * (reference.score - worst.score), sign * (reference.score - baseline)
+    return "holds" if lost <= max(_TOLERATED_LOSS * gained, 0.0) else "too few to tell", worst
 
 
-def _sentence(
-    rows: list[LengthScore],
-    trained: int,
-    outcome: Outcome,
-    decisive: LengthScore,
-    baseline_score: float,
-    *,
-    task: str,
-    name: str,
-) -> str:
-    reference = next(row for row in rows if row.length == trained)
-    format_score = percent if task == "class" else "{:.3g}".format
-    verb = "is right in" if task == "class" else "has an error of"
-    whose = "given" if reference.preparation == "as given" else "of its training"
-    whose += " (to which they are stretched)" if reference.preparation == "stretched" else ""
-    start = f"{verb} {format_score(reference.score)} at the {trained} steps {whose}"
+def _sentence(result: LengthResult, decisive: LengthScore, name: str) -> str:
+    task, trained, baseline = result.task, result.trained_length, result.baseline_score
+    reference = next(row for row in result.rows if row.length == trained)
+    source = "given" if reference.preparation == "as given" else "of its training"
+    source += " (resampled to them)" if reference.preparation == "resampled" else ""
+    start = f"{score_clause(reference.score, task)} at the {trained} steps {source}"
     if decisive is reference:
-        return f"{capital(name)} {start}; no longer sequences were asked about."
-    longer = (
-        f"{'stretched to ' if decisive.preparation == 'stretched' else ''}{times(decisive.ratio)} as long"
+        return f"{capitalized(name)} {start}; there are no longer sequences."
+    how = "resampled to " if decisive.preparation == "resampled" else ""
+    end = (
+        f"{score_clause(decisive.score, task)} at {decisive.length} "
+        f"({how}{number(decisive.ratio, 3)} times as long)"
     )
-    end = f"{format_score(decisive.score)} at {decisive.length} ({longer})"
-    if outcome == "holds":
-        return f"{capital(name)} holds on longer sequences: it {start}, and {verb} {end}."
-    if outcome == "too few to tell":
-        return (
-            f"Whether {name} holds on longer sequences cannot be told from {decisive.sequences}: it {start}, "
-            f"and {verb} {end}."
-        )
-    lost, gained = abs(decisive.score - reference.score), abs(baseline_score - reference.score)
+    if result.outcome == "holds":
+        return f"{capitalized(name)} holds on longer sequences: it {start}, and {end}."
+    if result.outcome == "too few to tell":
+        too_few = f"{decisive.sequences} sequences are too few to tell whether {name} holds on longer ones"
+        return f"{too_few}: it {start}, and {end}."
+    lost, gained = abs(decisive.score - reference.score), abs(baseline - reference.score)
     conclusion = "does not hold" if lost > gained / 2 else "does worse"
-    naive = "the commonest class is right in" if task == "class" else "the mean has an error of"
-    doubt = f" {_PACE}" if decisive.preparation == "stretched" else ""
+    constant = "the commonest class" if task == "class" else "the mean"
+    warning = f" {_PACE}" if decisive.preparation == "resampled" else ""
     return (
-        f"{capital(name)} {conclusion} on longer sequences: it {start}, but {verb} {end}; "
-        f"always answering {naive} {format_score(baseline_score)}.{doubt}"
+        f"{capitalized(name)} {conclusion} on longer sequences: it {start}, but {end}; "
+        f"always predicting {constant} {score_clause(baseline, task)}.{warning}"
     )

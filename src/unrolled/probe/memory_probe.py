@@ -1,19 +1,19 @@
-"""How far back does the network look? The influence on its answer of the step k back, measured twice.
+"""Measure how far back a network looks: the influence of the step k back on its output, in two ways.
 
-With a the answer, x_{T-k} the input k steps back (0 is the newest) and σ the inputs' standard deviation:
+With a the output, x_{T-k} the input k steps back (0 is the newest) and σ the inputs' standard deviation:
 
     gradient    v_k² = mean over sequences of Σ_f (σ_f ∂a/∂x_{T-k,f})², one backward pass for all k
-    occlusion   v_k² = ½ mean over sequences of (a - a')², where a' is the answer with the step k back taken
+    occlusion   v_k² = ½ mean over sequences of (a - a')², where a' is the output with the step k back taken
                 from another sequence, k steps back from its end
 
-Both estimate, in the answer's units squared, the variance that the answer owes to that step: the gradient to
-first order, occlusion as it is. They are shares of one thing where steps are independent. In smooth series a
-step is told by its neighbours too, and what a single one carries is less than what all of them do.
+Both estimate, in the output's units squared, the variance of the output that is due to that step: the
+gradient to first order, occlusion without approximation. Where steps are independent, these are shares of one
+total. In smooth series neighbouring steps carry the same information, so single steps add up to less.
 
-The answer a is the log odds of the class that is answered (of the right one, given y), or the number. Of
-several numbers the gradient takes sums with random signs, whose mean square is that of all of them together.
-Nothing is subtracted: a trained network is a little moved by steps that it should ignore, and the window
-within which 95 % of v² lies leaves a twentieth for that.
+The output a is the log odds of the predicted class (of the right class, given y), or the number. For several
+numbers the gradient uses sums with random signs, whose mean square is that of all of them together. No noise
+floor is subtracted: a trained network responds a little to steps that it should ignore, and the window of
+95 % of v² leaves a twentieth for that.
 
 Source: the occlusion estimate is Jansen's of a total effect (Jansen 1999, eq. 10).
 
@@ -22,57 +22,63 @@ Shapes: N sequences, B of them at once, T steps, F inputs, K steps back.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.jsonable import to_jsonable
+from unrolled.data.io.frames import to_frame
+from unrolled.formatting import percent, quantity
 from unrolled.probe.measure.attribution import (
     counts_by_steps_back,
     gradient_attribution,
     occlusion_attribution,
     readout_pools_states,
 )
-from unrolled.probe.measure.half_life import Floats, MemorySpan, memory_span, overlap, rank_correlation
+from unrolled.probe.measure.half_life import (
+    Floats,
+    MemorySpan,
+    memory_span,
+    overlap,
+    rank_correlation,
+)
 from unrolled.probe.model.adapter import as_probed_model
+from unrolled.record import Record
 from unrolled.validation import check_int
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-_MOST_FOR_GRADIENTS = 1024  # sequences, drawn where there are more
+_MOST_FOR_GRADIENTS = 1024  # sequences; a random sample of more
 _MOST_FOR_OCCLUSION = 256
 _MOST_FOR_READOUT = 64
-_AGREE = 0.5  # shared
+_AGREE = 0.5  # overlap
 
 
 @dataclass(frozen=True, eq=False)
-class MemoryResult:
-    """The influence of each step back, and how far it reaches.
+class MemoryResult(Record):
+    """Influence of each step back on the output of a model, and how far it reaches.
 
     Args:
-        sentence: what to tell a person.
-        name: what the sentence calls the model.
+        sentence: the result for a person.
+        name: the model's name in the sentence.
         steps_back: (K,) 0 is the newest step.
-        gradient: (K,) the root mean square change of the answer for a change of one standard deviation there.
-        occlusion: (K,) the same by replacing the step; NaN where it was not asked.
-        state: (K,) as `gradient`, of the last layer's state after the last step, forward, and not the answer:
-            what the recurrence itself carries.
-        sequences: (K,) how many are that long.
-        gradient_span: how far the influence on the answer reaches, by gradients; its half-life is None where
+        gradient: (K,) root mean square change of the output for a change of one standard deviation.
+        occlusion: (K,) root mean square change of the output where the step is replaced, over √2; NaN where
+            it was not measured.
+        state: (K,) as `gradient`, but of the last layer's state after the last step, forward: what the
+            recurrence itself carries.
+        sequences: (K,) number of sequences that are that long.
+        gradient_span: reach of the influence on the output, by gradients; its half-life is None where
             `pooled` or `bidirectional`.
-        occlusion_span: the same by occlusion, among the steps that were asked.
-        state_span: the same of the state.
-        rank_correlation: rank correlation of gradient and occlusion over the steps asked.
-        overlap: the share of squared influence that they put on the same steps, from 0 to 1.
-        agree: whether they tell the same: at least half is shared. Ranks alone cannot tell: those of a spike
-            are ranks of noise, but for one.
-        pooled: whether the readout reads states of other steps than the last, so that those reach the answer
-            without being remembered.
-        bidirectional: whether the layer reads from the end too, for which the oldest step is the nearest.
+        occlusion_span: reach by occlusion, over the steps that were measured.
+        state_span: reach of the influence on the state.
+        rank_correlation: of gradient and occlusion, over the steps where both were measured.
+        overlap: share of squared influence that they put on the same steps, from 0 to 1.
+        agree: whether the overlap is at least half. Rank correlation alone cannot tell: the ranks of a single
+            spike are noise but for one.
+        pooled: whether the readout reads states of other steps than the last, so that those steps reach the
+            output without being remembered.
+        bidirectional: whether the layer also reads from the end, for which the oldest step is the nearest.
     """
 
     kind: ClassVar[str] = "memory"
@@ -95,58 +101,47 @@ class MemoryResult:
 
     @property
     def half_life(self) -> float | None:
-        """Steps back beyond which the influence on the answer stays below half its peak."""
+        """Steps back beyond which the influence on the output stays below half its peak."""
         return self.gradient_span.half_life
 
     @property
     def window(self) -> int:
-        """The steps up to this many back hold 95 % of the influence on the answer."""
+        """Steps back within which 95 % of the influence on the output lies."""
         return self.gradient_span.window
 
     @property
     def peak(self) -> int:
-        """How many steps back the influence on the answer is largest."""
+        """Steps back where the influence on the output is largest."""
         return self.gradient_span.peak
 
     def __str__(self) -> str:
         return self.sentence
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row a step back: gradient, occlusion, state, sequences."""
-        import pandas as pd  # noqa: PLC0415 (a frame is the only thing here that needs it)
-
+    def to_frame(self) -> Any:
+        """Return a pandas frame, one row a step back: gradient, occlusion, state, sequences."""
         columns = ("steps_back", "gradient", "occlusion", "state", "sequences")
-        return pd.DataFrame({name: getattr(self, name) for name in columns})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Every field, ready for JSON; NaN is None."""
-        return {"kind": self.kind, **to_jsonable(asdict(self))}
-
-    def plot(self) -> Any:
-        """The influence over the steps back, as a plotly figure."""
-        from unrolled.report.figures.dispatch import figure  # noqa: PLC0415 (the one arrow upwards)
-
-        return figure(self)
+        return to_frame({name: getattr(self, name) for name in columns}, "pandas")
 
 
 def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> MemoryResult:
-    """How far back a model looks: its half-life in steps, and the window of 95 % of the influence.
+    """Measure how far back a model looks: its half-life in steps, and the window of 95 % of the influence.
 
     Args:
-        model: a fitted model of sequences, or a torch module with a recurrent layer; see `as_probed_model`.
-        X: the sequences to ask about, of any lengths: k is counted from each one's own end. Of more than
-            1,024 (256 for occlusion) so many are drawn.
-        y: their labels, if the influence on the right class is asked, and not on the one answered.
-        random_state: of the draws.
+        model: fitted estimator or torch module with a recurrent layer: see `as_probed_model`.
+        X: sequences of any lengths; k is counted from each one's own end. Of more than 1,024 (256 for
+            occlusion) a random sample is used.
+        y: their labels, to measure the influence on the right class instead of the predicted one.
+        random_state: seed of the samples and of the replaced steps.
 
     Returns:
         A record that prints as one sentence.
 
     Raises:
-        ArgumentError: the model has no recurrent layer or answers that are not finite, or X or y do not fit.
+        ArgumentError: the model has no recurrent layer, or its outputs are not finite.
+        DataError: X or y cannot be used.
 
-    Steps back that fewer than one sequence in twenty has are left out. Of a model that answers every step it
-    is the answer after the last one.
+    Steps back that fewer than one sequence in twenty has are left out. For a model with an output at every
+    step, the output after the last one is measured.
 
     >>> from torch import nn
     >>> class Sum(nn.Module):  # h_t = 0.5 h_{t-1} + x_t
@@ -157,8 +152,8 @@ def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memor
     ...             nn.init.constant_(weight, value)
     ...     def forward(self, x):
     ...         return self.rnn(x)[1][-1]
-    >>> found = memory(Sum(), np.random.default_rng(0).uniform(1, 2, size=(50, 12)))
-    >>> round(found.half_life, 3), found.window, round(found.rank_correlation, 2)
+    >>> result = memory(Sum(), np.random.default_rng(0).uniform(1, 2, size=(50, 12)))
+    >>> round(result.half_life, 3), result.window, round(result.rank_correlation, 2)
     (1.0, 2, 1.0)
     """
     seed = check_int("memory random_state", random_state, most=2**62)
@@ -172,10 +167,8 @@ def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memor
     sequences = counts_by_steps_back(probed.lengths[rows])
     occlusion = occlusion_attribution(probed, occlusion_rows, len(sequences), rng)
     gradient, state = gradient_attribution(probed, rows, rng)
-    pooled, bidirectional = (
-        readout_pools_states(probed, readout_rows),
-        bool(getattr(probed.layer, "bidirectional", False)),
-    )
+    pooled = readout_pools_states(probed, readout_rows)
+    bidirectional = bool(getattr(probed.layer, "bidirectional", False))
     span, is_occluded = memory_span(gradient, sequences), np.isfinite(occlusion)
     correlation = rank_correlation(gradient[is_occluded], occlusion[is_occluded])
     shared = overlap(gradient[is_occluded], occlusion[is_occluded])
@@ -205,49 +198,52 @@ def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memor
 def _sentence(result: MemoryResult) -> str:
     name, K, span = result.name, len(result.steps_back), result.gradient_span
     if not result.gradient.any() and not np.nan_to_num(result.occlusion).any():
-        return f"The answer of {name} changes with no step: it remembers nothing of its input."
+        return f"The output of {name} changes with no step: it remembers nothing of its input."
     if not result.gradient.any():
         return (
-            f"No gradient goes from the answer of {name} to its input. Replacing steps changes the answer: "
-            f"95 % of that influence lies within {_count_steps(result.occlusion_span.window)} back, most of "
-            f"it {result.occlusion_span.peak} back."
+            f"No gradient flows from the output of {name} to its input. Replacing steps changes the output: "
+            f"{_occlusion_clause(result)}."
         )
     if result.pooled or result.bidirectional:
         why = "The layer reads from the end too" if result.bidirectional else "The readout reads every state"
         finding = (
-            f"{why}, so that a step reaches the answer of {name} without being remembered up to the last: "
-            f"95 % of the influence lies within the last {span.window + 1} of {K} steps. Of what its "
-            f"state carries, 95 % lies within {_count_steps(result.state_span.window)} back"
-            f"{_half_life_words(result.state_span, K)}."
+            f"{why}, so a step reaches the output of {name} without being remembered up to the last: "
+            f"95 % of the influence lies within the last {span.window + 1} of {K} steps. Of what its state "
+            f"carries, 95 % lies within {_reach_words(result.state_span, K)}."
         )
     else:
         most = "newest step" if span.peak == 0 else f"step {span.peak} back"
-        extent = (
-            f"lies within {_count_steps(span.window)} back" if span.window else "is that of the newest alone"
+        reach = (
+            f"lies within {_reach_words(span, K)}"
+            if span.window
+            else f"is that of the newest alone{_half_life_words(span, K)}"
         )
-        finding = (
-            f"What {name} answers depends most on the {most}: 95 % of the influence {extent}"
-            f"{_half_life_words(span, K)}."
-        )
+        finding = f"The output of {name} depends most on the {most}: 95 % of the influence {reach}."
     return f"{finding} {_agreement_words(result)}"
 
 
-def _count_steps(n: int) -> str:
-    return f"{n} step{'' if n == 1 else 's'}"
+def _reach_words(span: MemorySpan, K: int) -> str:
+    return f"{quantity(span.window, 'step')} back{_half_life_words(span, K)}"
 
 
 def _half_life_words(span: MemorySpan, K: int) -> str:
     if span.half_life is None:
-        return f", and it does not fall to half its peak in {_count_steps(K)}"
+        return f", and it does not fall to half its peak in {quantity(K, 'step')}"
     return f", and it falls to half its peak after {span.half_life:.1f} steps"
 
 
+def _occlusion_clause(result: MemoryResult) -> str:
+    span = result.occlusion_span
+    return (
+        f"95 % of the influence lies within {quantity(span.window, 'step')} back, most of it {span.peak} back"
+    )
+
+
 def _agreement_words(result: MemoryResult) -> str:
-    agreement = f"rank correlation {result.rank_correlation:.2f}, {100 * result.overlap:.0f} % in common"
+    agreement = f"rank correlation {result.rank_correlation:.2f}, {percent(result.overlap, 0)} in common"
     if result.agree:
         return f"Replacing steps shows the same ({agreement})."
     return (
-        f"Replacing steps shows something else ({agreement}): 95 % within "
-        f"{_count_steps(result.occlusion_span.window)} back, most of it "
-        f"{result.occlusion_span.peak} back. Trust that one: gradients tell of small changes only."
+        f"Replacing steps disagrees ({agreement}): {_occlusion_clause(result)}. Trust that result: gradients "
+        "describe small changes only."
     )

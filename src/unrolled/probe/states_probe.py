@@ -1,16 +1,16 @@
-"""The hidden state step by step: as a table, as a path, and what each step's input and memory gave to it.
+"""Record the hidden state step by step, and how much of each step is input and how much memory.
 
-What comes in and what is kept, as norms over the units, with the letters of `unrolled.nn.cells.core`:
+Both parts as norms over the units, with the letters of `unrolled.nn.cells.core`:
 
     cell    input                 memory                       both are parts of
-    RNN     ‖W_ih x_t‖            ‖W_hh h_{t-1}‖               what the activation acts on, with the biases
+    RNN     ‖W_ih x_t‖            ‖W_hh h_{t-1}‖               the activation's argument, with the biases
     GRU     ‖(1 - z_t) n_t‖       ‖z_t h_{t-1}‖                h_t
     LSTM    ‖i_t g_t‖             ‖f_t c_{t-1}‖                c_t
 
-The memory's share is memory / (input + memory). Of a GRU and an LSTM the input's part is what is newly
-written, in which the state has a say through the gates and through n_t or g_t; what is called memory is kept
-as it was. Zoneout's mean, at rate ρ, makes of the GRU's parts (1 - ρ)(1 - z_t) n_t and (ρ + (1 - ρ) z_t)
-h_{t-1}, and of the LSTM's alike.
+The memory share is memory / (input + memory). In a GRU and an LSTM the input part is what is newly written,
+which also depends on the state through the gates and through n_t or g_t; the memory part is the state that is
+retained as it was. Zoneout's mean, at rate ρ, makes of the GRU's parts (1 - ρ)(1 - z_t) n_t and
+(ρ + (1 - ρ) z_t) h_{t-1}, and of the LSTM's alike.
 
 Shapes: R steps of all sequences together, H units, P principal components.
 """
@@ -18,24 +18,23 @@ Shapes: R steps of all sequences together, H units, P principal components.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.data.io.frames import to_frame
 from unrolled.errors import ArgumentError
-from unrolled.jsonable import to_jsonable
+from unrolled.formatting import percent, quantity
 from unrolled.nn.cells.core import GRUCell, LSTMCell, RNNCell
 from unrolled.probe.measure.half_life import Floats
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.layer_hook import LayerCall, State
 from unrolled.probe.model.stepwise import DirectionRun, run_stepwise
+from unrolled.record import Record
 from unrolled.validation import check_choice, check_int
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Direction = Literal["forward", "reverse"]
 
@@ -43,26 +42,25 @@ _COMPONENTS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class StatesResult:
-    """The states of one layer in one direction, a row each step of each sequence, in order.
+class StatesResult(Record):
+    """States of one layer in one direction, a row for each step of each sequence, in order.
 
     Args:
-        sentence: what to tell a person.
-        name: what the sentence calls the model.
+        sentence: the result for a person.
+        name: the model's name in the sentence.
         cell: "RNN", "GRU", "LSTM", or another cell's name.
-        layer: which one, counted from 1 at the input.
-        layers: how many there are.
+        layer: position in the stack, from 1 at the input.
+        layers: number of layers in the stack.
         direction: "forward", or "reverse" from the end.
         sequence: (R,) position of the sequence in X.
-        step: (R,) position in the sequence, from 0; of what the layer reads.
+        step: (R,) position in the sequence as the layer reads it, from 0.
         state: (R, H) h_t, after the step.
         gates: (R, H) each, by name in torch's order: reset, update, new; or input, forget, cell, output.
             Those of an LSTM are joined by "cell_state", c_t. An RNN has none.
-        input: (R,) the norm of what the input brought; see `unrolled.probe.states_probe`. NaN for other
-            cells.
-        memory: (R,) the norm of what was kept.
+        input: (R,) norm of the input part; see `unrolled.probe.states_probe`. NaN for other cells.
+        memory: (R,) norm of the memory part.
         path: (R, P) the state along its principal components, at most three.
-        explained: (P,) the share of the states' variance along each.
+        explained: (P,) share of the states' variance along each.
     """
 
     kind: ClassVar[str] = "states"
@@ -90,7 +88,11 @@ class StatesResult:
         return share
 
     def of(self, sequence: int) -> Floats:
-        """(T, H) the states of one sequence: the data of a heat map."""
+        """Return the states (T, H) of one sequence.
+
+        Raises:
+            ArgumentError: there is no such sequence.
+        """
         rows = self.sequence == sequence
         if not rows.any():
             last = int(self.sequence.max())
@@ -101,56 +103,45 @@ class StatesResult:
     def __str__(self) -> str:
         return self.sentence
 
-    def to_frame(self, *, wide: bool = True) -> pd.DataFrame:
-        """The states as a frame.
+    def to_frame(self, *, wide: bool = True) -> Any:
+        """Return the states as a pandas frame.
 
         Args:
             wide: one row a step, one column a unit, `state_0`, `update_0` and so on, with input, memory,
                 memory_share and the path; else one row a step and unit: state and gates.
         """
-        import pandas as pd  # noqa: PLC0415 (a frame is the only thing here that needs it)
-
         R, H = self.state.shape
         values = {"state": self.state, **self.gates}
         if not wide:
             rows = {"sequence": np.repeat(self.sequence, H), "step": np.repeat(self.step, H)}
             flat = {name: each.ravel() for name, each in values.items()}
-            return pd.DataFrame({**rows, "unit": np.tile(np.arange(H), R), **flat})
+            return to_frame({**rows, "unit": np.tile(np.arange(H), R), **flat}, "pandas")
         columns: dict[str, NDArray[Any]] = {"sequence": self.sequence, "step": self.step}
         columns |= {f"{name}_{u}": each[:, u] for name, each in values.items() for u in range(H)}
         columns |= {"input": self.input, "memory": self.memory, "memory_share": self.memory_share}
-        return pd.DataFrame(columns | {f"pc{k + 1}": part for k, part in enumerate(self.path.T)})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Every field, ready for JSON; NaN is None."""
-        return {"kind": self.kind, **to_jsonable(vars(self))}
-
-    def plot(self) -> Any:
-        """The states of a sequence as a heat map, as a plotly figure."""
-        from unrolled.report.figures.dispatch import figure  # noqa: PLC0415 (the one arrow upwards)
-
-        return figure(self)
+        return to_frame(columns | {f"pc{k + 1}": part for k, part in enumerate(self.path.T)}, "pandas")
 
 
 def states(model: Any, X: Any, *, layer: int | None = None, direction: Direction = "forward") -> StatesResult:
-    """What a recurrent layer holds after each step, and where it came from.
+    """Record what a recurrent layer holds after each step, and where it comes from.
 
     Args:
-        model: a fitted model of sequences, or a torch module with a recurrent layer; see `as_probed_model`.
-            Of an ensemble the first network is looked into.
-        X: the sequences, of any lengths; all of them are run and kept.
-        layer: of a stack, counted from 1 at the input; None for the last.
+        model: fitted estimator or torch module with a recurrent layer: see `as_probed_model`. Of an ensemble
+            the first network is used.
+        X: sequences of any lengths; all of them are run and recorded.
+        layer: position in the stack, from 1 at the input; None for the last.
         direction: "forward", or "reverse" of a bidirectional layer.
 
     Returns:
         A record that prints as one sentence.
 
     Raises:
-        ArgumentError: the model has no recurrent layer or answers that are not finite, there is no such layer
-            or direction, or X does not fit.
+        ArgumentError: the model has no recurrent layer or outputs that are not finite, or there is no such
+            layer or direction.
+        DataError: X cannot be used.
 
-    Components point so that their largest weight is positive. With one step in all nothing varies: the path
-    is 0 and so is what it explains.
+    Components point so that their largest weight is positive. With a single step in all nothing varies: the
+    path is 0, and so is the variance it explains.
 
     >>> from torch import nn
     >>> class Last(nn.Module):
@@ -159,8 +150,8 @@ def states(model: Any, X: Any, *, layer: int | None = None, direction: Direction
     ...         self.rnn, self.head = nn.GRU(1, 4, batch_first=True), nn.Linear(4, 1)
     ...     def forward(self, x):
     ...         return self.head(self.rnn(x)[0][:, -1])
-    >>> found = states(Last(), [[1.0, 2.0, 3.0], [4.0, 5.0]])
-    >>> found.state.shape, list(found.gates), found.to_frame(wide=False).shape
+    >>> result = states(Last(), [[1.0, 2.0, 3.0], [4.0, 5.0]])
+    >>> result.state.shape, list(result.gates), result.to_frame(wide=False).shape
     ((5, 4), ['reset', 'update', 'new'], (20, 7))
     """
     check_choice("states direction", direction, ("forward", "reverse"))
@@ -186,7 +177,7 @@ def _select_direction(runs: list[DirectionRun], layer: int | None, direction: Di
     for run in runs:
         if run.layer + 1 == number and run.is_reverse == (direction == "reverse"):
             return run
-    raise ArgumentError(f"states direction: this layer runs forward alone, got {direction!r}. Leave it out.")
+    raise ArgumentError(f"states direction: this layer runs forward only, got {direction!r}. Leave it out.")
 
 
 def _record(name: str, runs: list[DirectionRun], rows: list[Tensor], direction: Direction) -> StatesResult:
@@ -227,7 +218,7 @@ def _record(name: str, runs: list[DirectionRun], rows: list[Tensor], direction: 
 
 
 def _state_parts(run: DirectionRun, x: Tensor, before: Any, after: Any) -> dict[str, Tensor]:
-    """The state, the gates, and the norms of what came in and what was kept: (R, H) and (R,)."""
+    """Compute the state and the gates (R, H), and the norms (R,) of the input and memory parts."""
     cell, weights = run.cell, run.weights
     rho = (*run.rates, 0.0, 0.0)
     parts: dict[str, Tensor] = {"state": cell.output(after)}
@@ -260,18 +251,18 @@ def _principal_components(state: Floats) -> tuple[Floats, Floats]:
 
 
 def _sentence(result: StatesResult) -> str:
-    where = "" if result.layers == 1 else f"layer {result.layer} of {result.layers}"
-    where = ", ".join(part for part in (where, "in reverse" * (result.direction == "reverse")) if part)
-    n = len(np.unique(result.sequence))
+    parts = [f"layer {result.layer} of {result.layers}"] if result.layers > 1 else []
+    parts += ["in reverse"] if result.direction == "reverse" else []
+    place = f" ({', '.join(parts)})" if parts else ""
+    sequences = quantity(len(np.unique(result.sequence)), "sequence")
     finding = (
-        f"The state of {result.name}{f' ({where})' * bool(where)} has {result.state.shape[1]} units: over "
-        f"{len(result.state)} steps of {n} sequence{'' if n == 1 else 's'} two directions hold "
-        f"{100 * result.explained[:2].sum():.0f} % of its variance"
+        f"The state of {result.name}{place} has {result.state.shape[1]} units: over {len(result.state)} "
+        f"steps of {sequences} two directions explain {percent(float(result.explained[:2].sum()), 0)} of its "
+        "variance"
     )
     share = result.memory_share
     if np.isfinite(share).any():
-        what = {"RNN": "what drives a step", "GRU": "the new state", "LSTM": "the new cell"}[result.cell]
-        finding += (
-            f", and of {what} {100 * np.nanmedian(share):.0f} % is memory, the rest input (median step)"
-        )
+        wholes = {"RNN": "what drives a step", "GRU": "the new state", "LSTM": "the new cell state"}
+        memory = percent(float(np.nanmedian(share)), 0)
+        finding += f", and of {wholes[result.cell]} {memory} is memory, the rest input (median step)"
     return f"{finding}."

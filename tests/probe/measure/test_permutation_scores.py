@@ -52,7 +52,7 @@ def test_copies_are_answered_sequence_by_sequence_whatever_the_batches(way: obje
         answered = told.predictions[k, :length] if y is TAGS else told.predictions[k]
         np.testing.assert_allclose(answered, alone.predictions[0], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(told.losses, np.tile(losses, (3, 1)), rtol=1e-5)
-    assert told.accuracies == pytest.approx(np.mean(right), nan_ok=True)
+    assert told.accuracy == pytest.approx(np.mean(right), nan_ok=True)
     if way is identity_permutations:
         assert told.flipped == 0 or y is NUMBERS
 

@@ -46,7 +46,10 @@ _WORDS = {
     "length": (
         "What happens on shorter and longer sequences?",
         "Right answers at each length",
-        "Cut: only the first part. Stretched: the same course, more slowly. Tinted: the 95 % interval.",
+        (
+            "Truncated: only the first part. Resampled: the same course, more slowly. Tinted: the 95 % "
+            "confidence interval."
+        ),
     ),
     "activations": (
         "Would another activation do better?",
