@@ -75,9 +75,9 @@ def batch(
     return Batch(layer, rates[: len(sizes)], torch.randn(T, B, F), state, lengths, resets, mask)
 
 
-def are_equal(found: list[Tensor], wanted: list[Tensor]) -> bool:
+def are_equal(actual: list[Tensor], expected: list[Tensor]) -> bool:
     """The same bits everywhere."""
-    return all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+    return all(torch.equal(a, b) for a, b in zip(actual, expected, strict=True))
 
 
 @torch.no_grad()
@@ -92,8 +92,8 @@ def test_a_row_alone_is_the_row_in_any_batch(
     whole = batch(name, 6, 37, *sizes, **options)
     output, *state = whole.run(reverse)
     for rows in ([0], [1], [17], [36], [36, 0, 5], list(range(36, 16, -1))):
-        wanted = [output[:, rows], *(part[rows] for part in state)]
-        assert are_equal(whole.run(reverse, rows), wanted), rows
+        expected = [output[:, rows], *(part[rows] for part in state)]
+        assert are_equal(whole.run(reverse, rows), expected), rows
 
 
 @torch.no_grad()
@@ -119,9 +119,9 @@ SHARED = {  # T, B, F, H so large that every cell's work is shared out: see rnn.
 }
 
 
-def gradients(whole: Batch, found: list[Tensor]) -> list[Tensor]:
+def gradients(whole: Batch, actual: list[Tensor]) -> list[Tensor]:
     """Of every weight, for a goal that all of the answer matters to."""
-    goal = torch.stack([part.square().sum() for part in found]).sum()
+    goal = torch.stack([part.square().sum() for part in actual]).sum()
     return list(torch.autograd.grad(goal, list(whole.layer.parameters())))
 
 
@@ -138,12 +138,12 @@ def test_threads_change_no_bit(
     whole = whole._replace(lengths=whole.lengths.clamp(min=3 * shape[0] // 4))
     torch.set_num_threads(1)
     alone = whole.run(reverse)
-    wanted = gradients(whole, alone)
+    expected = gradients(whole, alone)
     for threads in (2, 3):
         torch.set_num_threads(threads)
-        found, again = whole.run(reverse), whole.run(reverse)
-        assert are_equal(found, alone)
-        once = gradients(whole, found)
+        actual, again = whole.run(reverse), whole.run(reverse)
+        assert are_equal(actual, alone)
+        once = gradients(whole, actual)
         assert are_equal(gradients(whole, again), once)
-        for a, b in zip(once, wanted, strict=True):
+        for a, b in zip(once, expected, strict=True):
             torch.testing.assert_close(a, b, rtol=0, atol=1e-4 * float(b.abs().max()))

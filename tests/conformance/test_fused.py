@@ -114,17 +114,17 @@ def results(run: Any, inputs: list[Tensor], more: dict[str, Any], learned: list[
     torch.manual_seed(3)  # of masks and seeds
     hx = None if len(inputs) == 1 else inputs[1] if len(inputs) == 2 else tuple(inputs[1:])
     output, state = run(inputs[0], hx, **more)
-    found = [output, *(state if isinstance(state, tuple) else (state,))]
+    actual = [output, *(state if isinstance(state, tuple) else (state,))]
     goal = 0 * inputs[0].sum() + sum(
-        (part * torch.linspace(-1, 1, part.numel()).view_as(part)).sum() for part in found
+        (part * torch.linspace(-1, 1, part.numel()).view_as(part)).sum() for part in actual
     )
     gradients = torch.autograd.grad(goal, [*inputs, *learned], materialize_grads=True)
-    return [*(part.detach() for part in found), *gradients]
+    return [*(part.detach() for part in actual), *gradients]
 
 
-def assert_close(found: list[Tensor], wanted: list[Tensor]) -> None:
+def assert_close(actual: list[Tensor], expected: list[Tensor]) -> None:
     """Same shapes, same dtypes, equal up to the table's tolerance."""
-    for a, b in zip(found, wanted, strict=True):
+    for a, b in zip(actual, expected, strict=True):
         largest = 1 + (float(b.abs().max()) if b.numel() else 0.0)
         torch.testing.assert_close(a, b, rtol=0, atol=TOLERANCE[b.dtype] * largest)
 
@@ -137,8 +137,8 @@ def assert_equal_paths(name: str, case: Case, sizes: tuple[int, ...], dtype: tor
     inputs, more = call(layer, case, T, B)
     assert layer.explain(inputs[0], **more).name == "fused"
     learned = list(layer.parameters())
-    wanted = results(lambda *given, **more: on_reference(layer, *given, **more), inputs, more, learned)
-    assert_close(results(layer, inputs, more, learned), wanted)
+    expected = results(lambda *given, **more: on_reference(layer, *given, **more), inputs, more, learned)
+    assert_close(results(layer, inputs, more, learned), expected)
 
 
 @pytest.fixture
@@ -220,8 +220,8 @@ def test_awkward_sizes_give_torchs_values(name: str, sizes: tuple[int, ...], dty
     torchs: Any = TORCHS[name](F, H, bidirectional=True, dtype=dtype, **options)
     torchs.load_state_dict(ours.state_dict())
     inputs, more = call(ours, CASES["no-bias"], T, B)
-    wanted = results(torchs, inputs, more, list(torchs.parameters()))
-    assert_close(results(ours, inputs, more, list(ours.parameters())), wanted)
+    expected = results(torchs, inputs, more, list(torchs.parameters()))
+    assert_close(results(ours, inputs, more, list(ours.parameters())), expected)
 
 
 CALLS = some.builds(

@@ -168,15 +168,15 @@ def state_of(layer: Any, batch: int = B) -> tuple[Tensor, ...]:
 
 def call(layer: Any, x: Tensor, hx: tuple[Tensor, ...], **more: Any) -> tuple[Tensor, ...]:
     """(output, h_n[, c_n]) of a layer for x (T, B, F), whatever its layout."""
-    given = x.transpose(0, 1) if layer.batch_first else x
-    output, state = layer(given, hx if len(hx) > 1 else hx[0], **more)
+    arguments = x.transpose(0, 1) if layer.batch_first else x
+    output, state = layer(arguments, hx if len(hx) > 1 else hx[0], **more)
     output = output.transpose(0, 1) if layer.batch_first else output
     return (output, *(state if isinstance(state, tuple) else (state,)))
 
 
-def assert_close(found: Any, wanted: Any) -> None:
+def assert_close(actual: Any, expected: Any) -> None:
     """Equal up to the tolerance, relative to the largest value."""
-    for a, b in zip(found, wanted, strict=True):
+    for a, b in zip(actual, expected, strict=True):
         right = torch.as_tensor(b).detach()
         largest = 1 + (float(right.abs().max()) if right.numel() else 0.0)
         torch.testing.assert_close(a.detach(), right, rtol=0, atol=TOLERANCE * largest)
@@ -223,9 +223,9 @@ def test_gradients_equal_finite_differences(case: Case) -> None:
 
     def run(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
         state, weights = rest[: len(hx)], dict(zip(names, rest[len(hx) :], strict=True))
-        given = (x, state if len(hx) > 1 else state[0])
+        arguments = (x, state if len(hx) > 1 else state[0])
         options = {"lengths": [2, 3, 0, 3], "resets": resets}
-        output, final = torch.func.functional_call(layer, weights, given, options)
+        output, final = torch.func.functional_call(layer, weights, arguments, options)
         return (output, *(final if isinstance(final, tuple) else (final,)))
 
     inputs = [x, *hx, *(weight.detach() for weight in layer.parameters())]
@@ -271,7 +271,7 @@ def test_padding_changes_nothing(case: Case, padding: float) -> None:
     """Whatever lies beyond a row's length reaches no output, no state and no gradient."""
     layer = case.build(num_layers=2, bidirectional=True)
     x, hx = torch.randn(7, B, F, dtype=torch.float64), state_of(layer)
-    lengths, found = [3, 7, 0, 5], []
+    lengths, actual = [3, 7, 0, 5], []
     resets = torch.zeros(B, 7, dtype=torch.bool)
     for fill in (0.0, padding):
         padded = x.clone()
@@ -280,10 +280,10 @@ def test_padding_changes_nothing(case: Case, padding: float) -> None:
             resets[b, n:] = fill != 0.0
         padded.requires_grad_()
         answer = call(layer, padded, hx, lengths=lengths, resets=resets)
-        wanted = [padded, *layer.parameters()]
-        found.append([*answer, *torch.autograd.grad(sum(part.sum() for part in answer), wanted)])
-    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
-    assert all(torch.all(found[1][-len(wanted)][n:, b] == 0) for b, n in enumerate(lengths))
+        expected = [padded, *layer.parameters()]
+        actual.append([*answer, *torch.autograd.grad(sum(part.sum() for part in answer), expected)])
+    assert all(torch.equal(a, b) for a, b in zip(*actual, strict=True))
+    assert all(torch.all(actual[1][-len(expected)][n:, b] == 0) for b, n in enumerate(lengths))
 
 
 @every_cell

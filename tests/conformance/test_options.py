@@ -58,14 +58,14 @@ both_ways = pytest.mark.parametrize("reverse", [False, True])
 
 def every_way(paths: Sequence[str], dtypes: Sequence[torch.dtype]) -> pytest.MarkDecorator:
     """Every cell on these paths that has it, in each of the dtypes."""
-    found = [
+    actual = [
         pytest.param(cell, PATHS[path], dtype, id=f"{path}-{name}-{str(dtype)[6:]}")
         for path in paths
         for name, cell in CELLS.items()
         for dtype in dtypes
         if path == "reference" or "projected" not in name  # which the kernels do not have
     ]
-    return pytest.mark.parametrize(("cell", "unroll", "dtype"), found)
+    return pytest.mark.parametrize(("cell", "unroll", "dtype"), actual)
 
 
 in_double = every_way(list(PATHS), [torch.float64])
@@ -233,9 +233,9 @@ def slow(layer: Any, run: Run, reverse: bool) -> tuple[Array, list[Array]]:
 # ---- claims
 
 
-def assert_close(found: tuple[Tensor, ...], wanted: list[Array]) -> None:
+def assert_close(actual: tuple[Tensor, ...], expected: list[Array]) -> None:
     """Equal up to the table's tolerance."""
-    for a, b in zip(found, wanted, strict=True):
+    for a, b in zip(actual, expected, strict=True):
         allowed = TOLERANCE[a.dtype] * (1 + np.abs(b).max(initial=0))
         torch.testing.assert_close(a.detach().double(), torch.as_tensor(b), rtol=0, atol=allowed)
 
@@ -290,8 +290,8 @@ def gradients_agree(layer: Any, run: Run, reverse: bool, unroll: Callable[..., A
     def again(x: Tensor, *rest: Tensor) -> Tensor:
         state, weights = rest[: len(run.state)], rest[len(run.state) :]
         named = {name.removesuffix("_l0"): w for name, w in zip(names, weights, strict=True)}
-        found = answer(layer, run._replace(x=x, state=state), reverse, layer._weights_type(**named), unroll)
-        return torch.cat([part.flatten() for part in found])
+        actual = answer(layer, run._replace(x=x, state=state), reverse, layer._weights_type(**named), unroll)
+        return torch.cat([part.flatten() for part in actual])
 
     inputs = [run.x, *run.state, *(weight.detach() for weight in layer.parameters())]
     return torch.autograd.gradcheck(again, [part.requires_grad_() for part in inputs], fast_mode=True)
@@ -371,10 +371,10 @@ def test_each_layer_and_direction_draws_its_own() -> None:
     """Masks of 0 and 1 / (1 - p) a row, the same at every step; seeds of 32 bits; no two alike."""
     masks, seeds = [], []
 
-    def seen(*given: Any, **more: Any) -> Any:
+    def seen(*arguments: Any, **more: Any) -> Any:
         masks.append(more["dropped"])
         seeds.append(more["zoneout"].seed)
-        return un.unroll(*given, **more)
+        return un.unroll(*arguments, **more)
 
     layer = build(CELLS["gru"], num_layers=2, bidirectional=True)
     weights = layer._weights()

@@ -72,9 +72,9 @@ def flat(answer: Any) -> list[Tensor]:
     return [answer] if isinstance(answer, Tensor) else [tensor for part in answer for tensor in flat(part)]
 
 
-def assert_close(found: list[Tensor], wanted: list[Tensor]) -> None:
+def assert_close(actual: list[Tensor], expected: list[Tensor]) -> None:
     """Same shapes, same dtypes, equal up to the table's tolerance."""
-    for a, b in zip(found, wanted, strict=True):
+    for a, b in zip(actual, expected, strict=True):
         largest = 1 + float(b.detach().abs().max())
         torch.testing.assert_close(a, b, rtol=0, atol=TOLERANCE[b.dtype] * largest)
 
@@ -174,8 +174,8 @@ def test_it_prints_as_torchs(twin: Twin, options: dict[str, Any]) -> None:
 def test_the_signature_is_torchs(name: str) -> None:
     """Names, order and defaults of the constructor, as torch's documentation has them."""
     ours = inspect.signature(getattr(un, name)).parameters
-    told = inspect.getdoc(getattr(torch.nn, name)).splitlines()[0]  # __init__(input_size,hidden_size,...)
-    written = told.removeprefix("__init__(").removesuffix(")").split(",")
+    messages = inspect.getdoc(getattr(torch.nn, name)).splitlines()[0]  # __init__(input_size,hidden_size,...)
+    written = messages.removeprefix("__init__(").removesuffix(")").split(",")
     shown = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in ours.values()]
     more = ["recurrent_dropout=0.0", "zoneout=0.0", "layer_norm=False"]  # ours, and by name only
     assert shown == [*written, *more]
@@ -214,10 +214,10 @@ def test_autocast_leaves_float64_alone(twin: Twin) -> None:
     """A float64 layer answers in float64, as outside."""
     ours, _ = twin.build(dtype=torch.float64)
     x = torch.randn(T, B, F, dtype=torch.float64)
-    wanted = flat(ours(x))
+    expected = flat(ours(x))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = flat(ours(x))
-    assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+        actual = flat(ours(x))
+    assert all(torch.equal(a, b) for a, b in zip(actual, expected, strict=True))
 
 
 @every_twin
@@ -226,8 +226,8 @@ def test_half_precision_stays_close(twin: Twin, dtype: torch.dtype) -> None:
     """A layer moved to 16 bits computes in 16 bits on either path."""
     ours, torchs = twin.build()
     x = torch.randn(T, B, F)
-    wanted = [part.bfloat16() for part in flat(torchs(x))]
+    expected = [part.bfloat16() for part in flat(torchs(x))]
     for more in PATHS.values():
-        found = flat(ours.to(dtype)(x.to(dtype), **more))
-        assert all(part.dtype == dtype for part in found)
-        assert_close([part.bfloat16() for part in found], wanted)
+        actual = flat(ours.to(dtype)(x.to(dtype), **more))
+        assert all(part.dtype == dtype for part in actual)
+        assert_close([part.bfloat16() for part in actual], expected)

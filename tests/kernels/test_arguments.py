@@ -80,15 +80,15 @@ def test_the_answer_lands_in_out_and_nowhere_else(name: str, dtype: Any, size: i
     """`out` is returned; in place gives the same bits; the memory on both sides is untouched."""
     function = getattr(kernels, name)
     x = np.random.default_rng(3).normal(size=size).astype(dtype)
-    wanted = function(x)
+    expected = function(x)
     memory = np.full(size + 64, 7, dtype)
     out = memory[32 : 32 + size]
     assert function(x, out) is out
-    np.testing.assert_array_equal(out, wanted)
+    np.testing.assert_array_equal(out, expected)
     assert (memory[:32] == 7).all()
     assert (memory[32 + size :] == 7).all()
     assert function(x, x) is x
-    np.testing.assert_array_equal(x, wanted)
+    np.testing.assert_array_equal(x, expected)
 
 
 def test_other_threads_run_while_a_kernel_works() -> None:

@@ -47,28 +47,28 @@ def _wheel(tmp_path: Path, **environment: str) -> tuple[str, set[str]]:
         command, cwd=copy, env=os.environ | environment, check=True, capture_output=True, timeout=170
     )
     (wheel,) = (copy / "out").iterdir()
-    with zipfile.ZipFile(wheel) as held:
-        return wheel.name, set(held.namelist())
+    with zipfile.ZipFile(wheel) as members:
+        return wheel.name, set(members.namelist())
 
 
 @pytest.mark.slow
 def test_a_wheel_contains_the_compiled_kernels_and_no_cpp(tmp_path: Path) -> None:
     """A wheel for this platform: the extension, the operand list, the type marker, the licence; no C++."""
-    name, held = _wheel(tmp_path)
+    name, members = _wheel(tmp_path)
     assert not name.endswith("-none-any.whl")
-    assert any(n.startswith("unrolled/kernels/_compiled.") and n.endswith(".so") for n in held)
+    assert any(n.startswith("unrolled/kernels/_compiled.") and n.endswith(".so") for n in members)
     assert {
         "unrolled/py.typed",
         "unrolled/kernels/rnn/operands.def",
         "unrolled-0.1.0.dist-info/licenses/LICENSE",
-    } <= held
-    assert not [n for n in held if n.endswith((".cpp", ".hpp"))]
+    } <= members
+    assert not [n for n in members if n.endswith((".cpp", ".hpp"))]
 
 
 @pytest.mark.slow
 def test_without_a_compiler_the_wheel_is_plain_python(tmp_path: Path) -> None:
     """A compiler that fails costs the compiled kernels and nothing else."""
-    name, held = _wheel(tmp_path, CC="false", CXX="false")
+    name, members = _wheel(tmp_path, CC="false", CXX="false")
     assert name.endswith("-none-any.whl")
-    assert "unrolled/kernels/__init__.py" in held
-    assert not [n for n in held if n.endswith(".so")]
+    assert "unrolled/kernels/__init__.py" in members
+    assert not [n for n in members if n.endswith(".so")]

@@ -39,35 +39,39 @@ def test_arrays_are_aligned_and_shaped() -> None:
     """To 64 bytes, whatever the dtype."""
     pool = MemoryPool()
     for shape, dtype in (((3, 7, 50001), "f4"), ((200001,), "f8")):
-        found = pool.empty(shape, dtype)
-        assert (found.shape, found.dtype, found.ctypes.data % 64) == (shape, np.dtype(dtype), 0)
-        assert found.flags.c_contiguous
-        assert found.flags.writeable
+        actual = pool.empty(shape, dtype)
+        assert (actual.shape, actual.dtype, actual.ctypes.data % 64) == (shape, np.dtype(dtype), 0)
+        assert actual.flags.c_contiguous
+        assert actual.flags.writeable
 
 
 def test_what_the_pool_cannot_lend_is_aligned_as_well() -> None:
     """It is full, asked for more than its limit or for little, or busy."""
-    pool, found = MemoryPool(limit_bytes=4 * MIB), []
+    pool, actual = MemoryPool(limit_bytes=4 * MIB), []
     taken = pool.empty((3 * MIB,), "u1")
     for _ in range(4):
-        found += [pool.empty((2 * MIB + 8,), "u1"), pool.empty((5 * MIB + 8,), "u1"), pool.empty((99,), "u1")]
+        actual += [
+            pool.empty((2 * MIB + 8,), "u1"),
+            pool.empty((5 * MIB + 8,), "u1"),
+            pool.empty((99,), "u1"),
+        ]
         with pool._lock:
-            found.append(pool.empty((MIB + 8,), "u1"))
-    assert {array.ctypes.data % 64 for array in found} == {0}
+            actual.append(pool.empty((MIB + 8,), "u1"))
+    assert {array.ctypes.data % 64 for array in actual} == {0}
     assert pool.pooled_bytes == taken.nbytes
 
 
 def test_varying_sizes_do_not_make_it_grow() -> None:
     """Thousands of sizes, some of them held for a while: never more than the limit, and always memory."""
-    pool, draw, held = MemoryPool(limit_bytes=64 * MIB), random.Random(1), []
+    pool, draw, members = MemoryPool(limit_bytes=64 * MIB), random.Random(1), []
     for _ in range(2000):
-        held.append(pool.empty((draw.randrange(MIB, 40 * MIB),), "u1"))
-        held[-1][-1] = 7
-        if len(held) > 3:
-            held.pop(draw.randrange(len(held)))
+        members.append(pool.empty((draw.randrange(MIB, 40 * MIB),), "u1"))
+        members[-1][-1] = 7
+        if len(members) > 3:
+            members.pop(draw.randrange(len(members)))
         assert pool.pooled_bytes <= 64 * MIB
-    assert {int(array[-1]) for array in held} == {7}
-    held.clear()
+    assert {int(array[-1]) for array in members} == {7}
+    members.clear()
     assert pool.release() > 0
     assert pool.pooled_bytes == 0
 

@@ -154,5 +154,5 @@ def test_masks_are_the_formulas(compiled: Compiled, kind: str, place: tuple[int,
 def test_a_mask_keeps_its_share() -> None:
     """Of many units, steps and rows, a tenth is kept at the rate 0.1."""
     threshold = int(0.1 * 2**24)
-    kept = [_keeps((9, 0, t, b), u, threshold) for t in range(20) for b in range(20) for u in range(100)]
-    assert abs(float(np.mean(kept)) - 0.1) < 4 * np.sqrt(0.09 / len(kept))
+    retained = [_keeps((9, 0, t, b), u, threshold) for t in range(20) for b in range(20) for u in range(100)]
+    assert abs(float(np.mean(retained)) - 0.1) < 4 * np.sqrt(0.09 / len(retained))

@@ -86,12 +86,12 @@ def test_seeds_and_masks_are_drawn_anew_in_the_graph() -> None:
     layer = un.LSTM(F, H, zoneout=0.5)
     compiled = torch.compile(Whole(layer), fullgraph=True, backend="aot_eager")
     x = torch.randn(T, B, F)
-    found = []
+    actual = []
     for seed in (1, 2, 1):
         torch.manual_seed(seed)
-        found.append(compiled(x))
-    assert torch.equal(found[0], found[2])
-    assert not torch.equal(found[0], found[1])
+        actual.append(compiled(x))
+    assert torch.equal(actual[0], actual[2])
+    assert not torch.equal(actual[0], actual[1])
 
 
 @pytest.mark.slow
@@ -111,15 +111,15 @@ def test_an_exported_layer_runs_at_other_sizes(build: Any, ragged: bool) -> None
     layer = build().eval()
     steps, rows = torch.export.Dim("steps", min=2), torch.export.Dim("rows", min=2)
     axes = (rows, steps) if layer.batch_first else (steps, rows)
-    given = (torch.randn(shape(layer)),)
+    arguments = (torch.randn(shape(layer)),)
     open_sizes: tuple[Any, ...] = (dict(enumerate(axes)),)
     if ragged:
-        given += (torch.tensor([6, 0, 2]), torch.zeros(B, T, dtype=torch.bool))
+        arguments += (torch.tensor([6, 0, 2]), torch.zeros(B, T, dtype=torch.bool))
         open_sizes += ({0: rows}, {0: rows, 1: steps})
     whole = Whole(layer)
-    program = torch.export.export(whole, given, dynamic_shapes=open_sizes)
-    found = [n for n in program.graph.nodes if n.target == torch.ops.unrolled.recurrence.default]
-    assert len(found) == layer.num_layers * (2 if layer.bidirectional else 1)
+    program = torch.export.export(whole, arguments, dynamic_shapes=open_sizes)
+    actual = [n for n in program.graph.nodes if n.target == torch.ops.unrolled.recurrence.default]
+    assert len(actual) == layer.num_layers * (2 if layer.bidirectional else 1)
     other: tuple[Any, ...] = (torch.randn(shape(layer, 11, 5)),)
     if ragged:
         other += (torch.tensor([11, 0, 2, 1, 7]), torch.rand(5, 11) < 0.3)
@@ -146,8 +146,8 @@ def test_the_operators_pass_torchs_own_checks(cell: int) -> None:
     bare = [None if size is None else torch.randn(size, dtype=torch.float64) for size in sizes]
     rest = (None, torch.rand(B, T) < 0.3, torch.rand(B, H, dtype=torch.float64), torch.tensor(7))
     rule = (cell, 1 if cell == launch.RNN else 0, True, 0.3, 0.2 if is_lstm else 0.0)
-    given = [None if t is None else t.clone().requires_grad_() for t in bare]
-    torch.library.opcheck(custom_op.recurrence, (*given, *rest, *rule, True))
+    arguments = [None if t is None else t.clone().requires_grad_() for t in bare]
+    torch.library.opcheck(custom_op.recurrence, (*arguments, *rest, *rule, True))
     out, h_n, c_n, saved = custom_op.recurrence(*bare, *rest, *rule, True)
     grads = torch.randn_like(out), torch.randn_like(h_n), torch.randn_like(c_n) if is_lstm else None
     for wants in ((True, True, True), (False, False, True), (True, False, False)):
@@ -164,17 +164,17 @@ def test_a_traced_layer_runs_at_other_sizes(build: Any, has_gradient: bool, ragg
     layer = build().eval()
     layer.requires_grad_(has_gradient)
     whole = Whole(layer)
-    given: tuple[Any, ...] = (torch.randn(shape(layer)),)
-    given += (torch.full((B,), T), torch.zeros(B, T, dtype=torch.bool)) if ragged else ()
-    traced = torch.jit.trace(whole, given, check_trace=False)
+    arguments: tuple[Any, ...] = (torch.randn(shape(layer)),)
+    arguments += (torch.full((B,), T), torch.zeros(B, T, dtype=torch.bool)) if ragged else ()
+    traced = torch.jit.trace(whole, arguments, check_trace=False)
     other: tuple[Any, ...] = (torch.randn(shape(layer, 9, 5)),)
     other += (torch.tensor([9, 0, 2, 1, 7]), torch.rand(5, 9) < 0.3) if ragged else ()
     output = traced(*other)
     torch.testing.assert_close(output, whole(*other), rtol=0, atol=0)
     if has_gradient:
-        found = torch.autograd.grad(output.sum(), layer.parameters())
-        wanted = torch.autograd.grad(whole(*other).sum(), layer.parameters())
-        torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+        actual = torch.autograd.grad(output.sum(), layer.parameters())
+        expected = torch.autograd.grad(whole(*other).sum(), layer.parameters())
+        torch.testing.assert_close(actual, expected, rtol=0, atol=0)
 
 
 def test_modes_and_subclasses_see_the_operator() -> None:

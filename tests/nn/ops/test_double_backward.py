@@ -51,8 +51,8 @@ def test_the_gradients_can_be_differentiated(cell: int) -> None:
     inputs = [t.requires_grad_() for t in (*operands, *grads)]
 
     def gradients(*tensors: Tensor) -> list[Tensor]:
-        given, incoming = tensors[: len(operands)], tensors[len(operands) :]
-        return differentiable_backward(spec, -1, given, incoming, (True,) * len(operands))
+        arguments, incoming = tensors[: len(operands)], tensors[len(operands) :]
+        return differentiable_backward(spec, -1, arguments, incoming, (True,) * len(operands))
 
     assert torch.autograd.gradcheck(gradients, inputs, fast_mode=True)
 

@@ -67,11 +67,11 @@ class Run:
             shapes |= {name: shape for name, shape in gains.items() if name in self.weights._fields}
         self.names, parts = list(shapes), len(self.state._fields)
         drawn = [(T, B, F), *[(B, H)] * parts, *shapes.values()]
-        self.given = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in drawn]
+        self.inputs = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in drawn]
         self.options = options(parts)
 
-    def __call__(self, *given: Tensor, unroll: Any = fused.fused_unroll) -> tuple[Tensor, ...]:
-        x, *rest = given
+    def __call__(self, *tensors: Tensor, unroll: Any = fused.fused_unroll) -> tuple[Tensor, ...]:
+        x, *rest = tensors
         parts = len(self.state._fields)
         learned = self.weights(**dict(zip(self.names, rest[parts:], strict=True)))
         output, state = unroll(self.cell, x, learned, self.state(*rest[:parts]), **self.options)
@@ -79,9 +79,9 @@ class Run:
 
     def gradients(self, **more: Any) -> list[Tensor]:
         """Values, and the gradients of everything."""
-        answer = self(*self.given, **more)
+        answer = self(*self.inputs, **more)
         goal = sum((part * torch.linspace(-1, 1, part.numel()).view_as(part)).sum() for part in answer)
-        return [*answer, *torch.autograd.grad(goal, self.given)]
+        return [*answer, *torch.autograd.grad(goal, self.inputs)]
 
 
 # ---- what it computes
@@ -92,9 +92,9 @@ class Run:
 def test_values_and_gradients_are_the_references(case: Any, options: Any) -> None:
     """To rounding, for every cell and option; and the same bits when asked again."""
     run = Run(case, options)
-    found = run.gradients()
-    torch.testing.assert_close(found, run.gradients(unroll=un.unroll), rtol=0, atol=1e-12)
-    assert all(torch.equal(a, b) for a, b in zip(found, run.gradients(), strict=True))
+    actual = run.gradients()
+    torch.testing.assert_close(actual, run.gradients(unroll=un.unroll), rtol=0, atol=1e-12)
+    assert all(torch.equal(a, b) for a, b in zip(actual, run.gradients(), strict=True))
 
 
 @every_case
@@ -102,26 +102,26 @@ def test_values_and_gradients_are_the_references(case: Any, options: Any) -> Non
 def test_gradients_are_right(case: Any, options: Any) -> None:
     """By finite differences."""
     run = Run(case, options)
-    assert torch.autograd.gradcheck(run, run.given, fast_mode=True)
+    assert torch.autograd.gradcheck(run, run.inputs, fast_mode=True)
 
 
 @every_case
 def test_the_gradients_gradients_are_right(case: Any) -> None:
     """By finite differences, with every option; the second derivative goes through the reference."""
     run = Run(case, OPTIONS["everything"])
-    assert torch.autograd.gradgradcheck(run, run.given, fast_mode=True)
+    assert torch.autograd.gradgradcheck(run, run.inputs, fast_mode=True)
 
 
 @every_case
 def test_any_share_of_the_gradients_may_be_asked_for(case: Any) -> None:
     """Of one input alone, and of one output alone, each is what it was among all."""
     run = Run(case, OPTIONS["plain"])
-    for k in range(len(run.given)):
-        fixed = [g.detach() for g in run.given]
+    for k in range(len(run.inputs)):
+        fixed = [g.detach() for g in run.inputs]
         fixed[k].requires_grad_()
-        for part, whole in zip(run(*fixed), run(*run.given), strict=True):
+        for part, whole in zip(run(*fixed), run(*run.inputs), strict=True):
             (alone,) = torch.autograd.grad(part.sum(), [fixed[k]], retain_graph=True)
-            (among,) = torch.autograd.grad(whole.sum(), [run.given[k]], retain_graph=True)
+            (among,) = torch.autograd.grad(whole.sum(), [run.inputs[k]], retain_graph=True)
             assert torch.equal(alone, among)
 
 
@@ -129,34 +129,34 @@ def test_a_retained_graph_gives_the_same_twice() -> None:
     """A backward pass changes nothing that the next one reads; without retaining, torch says so."""
     for case in CASES.values():
         run = Run(case, OPTIONS["everything"])
-        output, *_ = run(*run.given)
-        first = torch.autograd.grad(output.sum(), run.given, retain_graph=True)
-        assert all(map(torch.equal, first, torch.autograd.grad(output.sum(), run.given)))
+        output, *_ = run(*run.inputs)
+        first = torch.autograd.grad(output.sum(), run.inputs, retain_graph=True)
+        assert all(map(torch.equal, first, torch.autograd.grad(output.sum(), run.inputs)))
         with pytest.raises(RuntimeError, match="backward through the graph a second time"):
-            torch.autograd.grad(output.sum(), run.given)
+            torch.autograd.grad(output.sum(), run.inputs)
 
 
 def test_an_input_made_of_a_weight_gets_no_gradient_twice() -> None:
     """The second derivative through the reference sees each path once."""
     run = Run(CASES["gru"], OPTIONS["plain"])
-    weight = run.given[2]
+    weight = run.inputs[2]
     x = weight[:10, :1].reshape(T, 1, F).expand(T, B, F).contiguous()
-    found = []
+    actual = []
     for unroll in (fused.fused_unroll, un.unroll):
-        output, _ = run(x, *run.given[1:], unroll=unroll)
+        output, _ = run(x, *run.inputs[1:], unroll=unroll)
         (first,) = torch.autograd.grad(output.square().sum(), weight, create_graph=True)
-        found.append([first, *torch.autograd.grad(first.sin().sum(), weight)])
-    torch.testing.assert_close(*found, rtol=0, atol=1e-11)
+        actual.append([first, *torch.autograd.grad(first.sin().sum(), weight)])
+    torch.testing.assert_close(*actual, rtol=0, atol=1e-11)
 
 
 def test_without_gradients_nothing_is_kept() -> None:
     """no_grad, inference_mode and inputs that need none give the bits of training, and no node."""
     run = Run(CASES["lstm"], OPTIONS["ragged"])
-    trained, bare = run(*run.given), [g.detach() for g in run.given]
+    trained, bare = run(*run.inputs), [g.detach() for g in run.inputs]
     with torch.no_grad():
-        assert all(map(torch.equal, run(*run.given), trained))
+        assert all(map(torch.equal, run(*run.inputs), trained))
     with torch.inference_mode():
-        assert all(map(torch.equal, run(*run.given), trained))
+        assert all(map(torch.equal, run(*run.inputs), trained))
     assert not any(part.requires_grad for part in run(*bare))
 
 
@@ -166,7 +166,7 @@ def test_without_gradients_nothing_is_kept() -> None:
 def test_only_views_with_odd_strides_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batch first and a slice of a wider tensor are read in place; an odd last axis and weights are not."""
     run = Run(CASES["gru"], OPTIONS["plain"])
-    x, *rest = (g.detach() for g in run.given)
+    x, *rest = (g.detach() for g in run.inputs)
     expected, copied = run(x, *rest), []
     copy = launch._readable_operands
     monkeypatch.setattr(launch, "_readable_operands", lambda *a: copied.append(copy(*a)) or copied[-1])
@@ -188,9 +188,9 @@ def test_the_gradients_of_copied_operands_are_those_of_the_operands() -> None:
     """Weights and state with odd strides, forward and backward."""
     run = Run(CASES["lstm"], OPTIONS["everything"])
     expected = run.gradients()
-    x, *rest = (g.detach() for g in run.given)
+    x, *rest = (g.detach() for g in run.inputs)
     turned = [g.T.contiguous().T if g.ndim == 2 else torch.stack([g, g], -1).select(-1, 0) for g in rest]
-    run.given = [g.requires_grad_() for g in (x.transpose(0, 2).contiguous().transpose(0, 2), *turned)]
+    run.inputs = [g.requires_grad_() for g in (x.transpose(0, 2).contiguous().transpose(0, 2), *turned)]
     assert all(map(torch.equal, run.gradients(), expected))
 
 
@@ -199,10 +199,10 @@ def test_gradients_may_have_any_strides(lay: Callable[[Tensor], Tensor]) -> None
     """What sum() sends back is one number everywhere; a batch-first loss sends a view."""
     layer, x = un.LSTM(F, H), torch.randn(B, T, F).transpose(0, 1).requires_grad_()
     gradient = lay(torch.ones(()))
-    wanted = [x, *layer.parameters()]
-    found = torch.autograd.grad(layer(x)[0], wanted, gradient)
-    assert all(map(torch.equal, found, torch.autograd.grad(layer(x)[0], wanted, gradient.contiguous())))
-    assert found[0].stride() == x.stride()
+    expected = [x, *layer.parameters()]
+    actual = torch.autograd.grad(layer(x)[0], expected, gradient)
+    assert all(map(torch.equal, actual, torch.autograd.grad(layer(x)[0], expected, gradient.contiguous())))
+    assert actual[0].stride() == x.stride()
 
 
 def test_signs_that_torch_has_yet_to_change_are_changed() -> None:
@@ -212,44 +212,46 @@ def test_signs_that_torch_has_yet_to_change_are_changed() -> None:
     assert lazy.is_neg()
     torch.testing.assert_close(layer(lazy), layer(lazy.resolve_neg().clone()), rtol=0, atol=0)
     output = layer(torch.randn(T, B, 1))[0]
-    found = torch.autograd.grad(output, layer.parameters(), lazy, retain_graph=True)
-    wanted = torch.autograd.grad(output, layer.parameters(), lazy.resolve_neg().clone())
-    assert all(map(torch.equal, found, wanted))
+    actual = torch.autograd.grad(output, layer.parameters(), lazy, retain_graph=True)
+    expected = torch.autograd.grad(output, layer.parameters(), lazy.resolve_neg().clone())
+    assert all(map(torch.equal, actual, expected))
 
 
 @every_case
 def test_operands_and_gradients_may_be_such_views(case: Any) -> None:
     """Each operand in its turn, the mask, and the gradient of each result."""
     run = Run(case, OPTIONS["everything"])
-    bare = [g.detach() for g in run.given]
-    wanted = run(*bare)
+    bare = [g.detach() for g in run.inputs]
+    expected = run(*bare)
     for k in range(len(bare)):
         turned = [torch._neg_view(-g) if j == k else g for j, g in enumerate(bare)]
         assert turned[k].is_neg()
-        assert all(map(torch.equal, run(*turned), wanted))
+        assert all(map(torch.equal, run(*turned), expected))
     run.options["dropped"] = torch._neg_view(-run.options["dropped"])
-    assert all(map(torch.equal, run(*bare), wanted))
-    answer = run(*run.given)
+    assert all(map(torch.equal, run(*bare), expected))
+    answer = run(*run.inputs)
     for part in answer:
         gradient = torch.randn_like(part)
-        found = torch.autograd.grad(part, run.given, torch._neg_view(-gradient), retain_graph=True)
-        assert all(map(torch.equal, found, torch.autograd.grad(part, run.given, gradient, retain_graph=True)))
+        actual = torch.autograd.grad(part, run.inputs, torch._neg_view(-gradient), retain_graph=True)
+        assert all(
+            map(torch.equal, actual, torch.autograd.grad(part, run.inputs, gradient, retain_graph=True))
+        )
     turned = [torch._neg_view(-g).requires_grad_() for g in bare]
-    found = torch.autograd.grad(sum(part.sum() for part in run(*turned)), turned)
-    assert all(map(torch.equal, found, torch.autograd.grad(sum(part.sum() for part in answer), run.given)))
+    actual = torch.autograd.grad(sum(part.sum() for part in run(*turned)), turned)
+    assert all(map(torch.equal, actual, torch.autograd.grad(sum(part.sum() for part in answer), run.inputs)))
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*is deprecated")
 def test_a_batch_of_gradients_equals_a_loop() -> None:
     """As a vectorized jacobian and gradcheck ask for it; through the reference."""
     run = Run(CASES["lstm"], OPTIONS["everything"])
-    output, *_ = run(*run.given)
+    output, *_ = run(*run.inputs)
     batch = torch.randn(3, *output.shape, dtype=torch.float64)
-    mapped = torch.autograd.grad(output, run.given, batch, is_grads_batched=True, retain_graph=True)
+    mapped = torch.autograd.grad(output, run.inputs, batch, is_grads_batched=True, retain_graph=True)
     for k in range(3):
-        alone = torch.autograd.grad(output, run.given, batch[k], retain_graph=True)
+        alone = torch.autograd.grad(output, run.inputs, batch[k], retain_graph=True)
         torch.testing.assert_close([g[k] for g in mapped], list(alone), rtol=0, atol=1e-12)
-    assert torch.autograd.gradcheck(run, run.given, fast_mode=True, check_batched_grad=True)
+    assert torch.autograd.gradcheck(run, run.inputs, fast_mode=True, check_batched_grad=True)
     layer, x = un.GRU(F, H), torch.randn(T, B, F)
     loop, vectorized = (
         torch.autograd.functional.jacobian(lambda x: layer(x)[0], x, vectorize=v) for v in (False, True)
@@ -290,9 +292,9 @@ def test_changing_what_is_kept_is_refused(which: str) -> None:
 def test_what_the_kernels_would_misread_is_refused(change: dict[str, Any], message: str) -> None:
     """Before an address is taken."""
     weights = GRUWeights(torch.randn(3 * H, F), torch.randn(3 * H, H))
-    given = {"cell": GRUCell(), "inputs": torch.randn(T, B, F), "weights": weights, **change}
+    tensors = {"cell": GRUCell(), "inputs": torch.randn(T, B, F), "weights": weights, **change}
     with pytest.raises(ArgumentError, match=message):
-        fused.fused_unroll(**given)
+        fused.fused_unroll(**tensors)
 
 
 def test_weights_swapped_under_the_graph_are_looked_at_again() -> None:
@@ -319,7 +321,7 @@ def test_what_was_kept_is_looked_at_again(unpack: Callable[[Tensor], Tensor], wh
         lambda t: packed.append(t.detach()) or len(packed) - 1,
         lambda k: unpack(packed[k]) if k == len(packed) + place else packed[k],
     ):
-        output, *_ = run(*run.given)
+        output, *_ = run(*run.inputs)
     with pytest.raises(ArgumentError, match=rf"^unroll {which}: expected shape .* as forward saved it"):
         output.sum().backward()
 
@@ -327,11 +329,11 @@ def test_what_was_kept_is_looked_at_again(unpack: Callable[[Tensor], Tensor], wh
 def test_what_was_kept_may_lie_otherwise() -> None:
     """With other strides, or another sign in memory, it is the same."""
     run = Run(CASES["gru"], OPTIONS["plain"])
-    wanted = torch.autograd.grad(run(*run.given)[0].sum(), run.given)
+    expected = torch.autograd.grad(run(*run.inputs)[0].sum(), run.inputs)
     for turn in (lambda t: torch.stack([t, t], -1).select(-1, 0), lambda t: torch._neg_view(-t)):
         with torch.autograd.graph.saved_tensors_hooks(lambda t: t.detach().clone(), turn):
-            output, *_ = run(*run.given)
-        assert all(map(torch.equal, torch.autograd.grad(output.sum(), run.given), wanted))
+            output, *_ = run(*run.inputs)
+        assert all(map(torch.equal, torch.autograd.grad(output.sum(), run.inputs), expected))
 
 
 @pytest.mark.parametrize("is_recorded", [False, True])
@@ -359,7 +361,7 @@ def test_lengths_that_change_under_the_graph_are_found() -> None:
     run = Run(CASES["gru"], OPTIONS["plain"])
     lengths = torch.tensor([5, 0, 2])
     run.options["lengths"] = lengths
-    output, *_ = run(*run.given)
+    output, *_ = run(*run.inputs)
     lengths.numpy()[1] = T + 1
     with pytest.raises(ArgumentError, match=r"^unroll lengths: each must be from 0 to T=5"):
         output.sum().backward()

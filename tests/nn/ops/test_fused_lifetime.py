@@ -22,14 +22,14 @@ T, B, F, H = 5, 3, 2, 4  # every axis a different size
 def test_threads_may_change_between_the_passes() -> None:
     """The gradients are the same."""
     before, layer, x = torch.get_num_threads(), un.LSTM(F, H), torch.randn(T, B, F)
-    wanted = torch.autograd.grad(layer(x)[0].sum(), layer.parameters())
+    expected = torch.autograd.grad(layer(x)[0].sum(), layer.parameters())
     output = layer(x)[0]
     try:
         torch.set_num_threads(2)
-        found = torch.autograd.grad(output.sum(), layer.parameters())
+        actual = torch.autograd.grad(output.sum(), layer.parameters())
     finally:
         torch.set_num_threads(before)
-    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_two_threads_at_once_get_their_own_answers() -> None:
@@ -40,9 +40,9 @@ def test_two_threads_at_once_get_their_own_answers() -> None:
     def step(x: Tensor) -> list[Tensor]:
         return list(torch.autograd.grad(layer(x)[0].square().sum(), layer.parameters()))
 
-    wanted, found = [step(x) for x in xs], {}
+    expected, actual = [step(x) for x in xs], {}
     threads = [
-        threading.Thread(target=lambda k=k: found.update({k: [step(xs[k]) for _ in range(8)]}))
+        threading.Thread(target=lambda k=k: actual.update({k: [step(xs[k]) for _ in range(8)]}))
         for k in range(4)
     ]
     for thread in threads:
@@ -50,29 +50,29 @@ def test_two_threads_at_once_get_their_own_answers() -> None:
     for thread in threads:
         thread.join()
     for k in range(4):
-        assert all(all(map(torch.equal, again, wanted[k])) for again in found[k])
+        assert all(all(map(torch.equal, again, expected[k])) for again in actual[k])
 
 
 @pytest.mark.parametrize("use_reentrant", [False, True])
 def test_checkpointing_computes_again_what_it_dropped(use_reentrant: bool) -> None:
     """The same gradients."""
     layer, x = un.LSTM(F, H, 2), torch.randn(T, B, F, requires_grad=True)
-    wanted = torch.autograd.grad(layer(x)[0].sum(), [x, *layer.parameters()])
+    expected = torch.autograd.grad(layer(x)[0].sum(), [x, *layer.parameters()])
     output = torch.utils.checkpoint.checkpoint(lambda x: layer(x)[0], x, use_reentrant=use_reentrant)
     layer.zero_grad()
     output.sum().backward()
-    found = [x.grad, *(weight.grad for weight in layer.parameters())]
-    assert all(map(torch.equal, found, wanted))
+    actual = [x.grad, *(weight.grad for weight in layer.parameters())]
+    assert all(map(torch.equal, actual, expected))
 
 
 def test_saved_tensors_pass_the_hooks() -> None:
     """What the backward pass needs can be moved elsewhere: all of it that is large."""
     layer, x, packed = un.LSTM(F, H), torch.randn(T, B, F), []
-    wanted = torch.autograd.grad(layer(x)[0].sum(), layer.parameters())
+    expected = torch.autograd.grad(layer(x)[0].sum(), layer.parameters())
     with torch.autograd.graph.saved_tensors_hooks(lambda t: packed.append(t) or t.clone(), lambda t: t):
         output, _ = layer(x)
     assert sum(t.numel() for t in packed) >= 4 * T * B * H
-    assert all(map(torch.equal, torch.autograd.grad(output.sum(), layer.parameters()), wanted))
+    assert all(map(torch.equal, torch.autograd.grad(output.sum(), layer.parameters()), expected))
 
 
 def test_a_layer_that_ran_copies_and_pickles() -> None:
@@ -103,8 +103,8 @@ def test_large_results_come_from_the_pool_and_go_back() -> None:
     layer, x = un.LSTM(4, 128), torch.randn(40, 64, 4)
     before = memory_pool.SHARED.pooled_bytes
     output, _ = layer(x)
-    held = memory_pool.SHARED.pooled_bytes - before
-    assert held > 4 * 40 * 64 * 128 * 4  # gates and outputs
+    members = memory_pool.SHARED.pooled_bytes - before
+    assert members > 4 * 40 * 64 * 128 * 4  # gates and outputs
     copied, addresses = output.detach().clone(), {output.data_ptr()}
     for _ in range(3):
         again, _ = layer(x + 1)
@@ -117,7 +117,7 @@ def test_large_results_come_from_the_pool_and_go_back() -> None:
         assert node() is None
     finally:
         gc.enable()
-    assert kernels.release() >= held
+    assert kernels.release() >= members
     assert memory_pool.SHARED.pooled_bytes <= before
 
 
@@ -126,8 +126,8 @@ def test_a_large_gradient_of_the_input_lies_as_the_input() -> None:
     layer = un.GRU(64, 8)
     for make in (lambda: torch.randn(64, 128, 64), lambda: torch.randn(128, 64, 64).transpose(0, 1)):
         x = make().requires_grad_()
-        (found,) = torch.autograd.grad(layer(x)[0].sum(), x)
+        (actual,) = torch.autograd.grad(layer(x)[0].sum(), x)
         parts = [x[:, k : k + 16] for k in range(0, 128, 16)]
-        wanted = [torch.autograd.grad(layer(part)[0].sum(), part)[0] for part in parts]
-        assert found.stride() == x.stride()
-        torch.testing.assert_close(found, torch.cat(wanted, 1), rtol=0, atol=0)
+        expected = [torch.autograd.grad(layer(part)[0].sum(), part)[0] for part in parts]
+        assert actual.stride() == x.stride()
+        torch.testing.assert_close(actual, torch.cat(expected, 1), rtol=0, atol=0)

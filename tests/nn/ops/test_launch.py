@@ -73,9 +73,9 @@ def test_overlapping_windows_get_the_gradient_of_their_copies(window: int) -> No
     series = torch.randn(3, 40, requires_grad=True)
     layer = un.GRU(window, 4, batch_first=True)
     windows = series.unfold(1, window, 1)
-    (found,) = torch.autograd.grad(layer(windows)[0].square().sum(), series)
-    (wanted,) = torch.autograd.grad(layer(windows.contiguous())[0].square().sum(), series)
-    assert torch.equal(found, wanted)
+    (actual,) = torch.autograd.grad(layer(windows)[0].square().sum(), series)
+    (expected,) = torch.autograd.grad(layer(windows.contiguous())[0].square().sum(), series)
+    assert torch.equal(actual, expected)
 
 
 @pytest.mark.skipif(not kernels.available(), reason="the compiled kernels are not installed")

@@ -59,14 +59,14 @@ def test_in_reverse_outputs_stay_at_their_inputs() -> None:
 @pytest.mark.parametrize("as_given", [list, tuple, torch.tensor])
 def test_lengths_end_each_row(as_given: type) -> None:
     """Zero beyond the end, the state from the end, in any order, a row of nothing included."""
-    found = spell("1234", "5678", "9999", lengths=as_given([2, 4, 0]))
-    assert found == ([[1, 12, 0, 0], [5, 56, 567, 5678], [0, 0, 0, 0]], [12, 5678, 0], [2, 4, 0])
+    actual = spell("1234", "5678", "9999", lengths=as_given([2, 4, 0]))
+    assert actual == ([[1, 12, 0, 0], [5, 56, 567, 5678], [0, 0, 0, 0]], [12, 5678, 0], [2, 4, 0])
 
 
 def test_in_reverse_each_row_starts_at_its_own_end() -> None:
     """Not at the end of the padding."""
-    found = spell("1234", "5678", "9999", lengths=[2, 4, 0], reverse=True)
-    assert found == ([[21, 2, 0, 0], [8765, 876, 87, 8], [0, 0, 0, 0]], [21, 8765, 0], [2, 4, 0])
+    actual = spell("1234", "5678", "9999", lengths=[2, 4, 0], reverse=True)
+    assert actual == ([[21, 2, 0, 0], [8765, 876, 87, 8], [0, 0, 0, 0]], [21, 8765, 0], [2, 4, 0])
 
 
 STARTS = torch.tensor([[False, False, True, False], [True, True, False, True]])
@@ -79,8 +79,8 @@ def test_resets_begin_anew() -> None:
 
 def test_resets_in_reverse_keep_the_same_segments() -> None:
     """12 | 34 and 5 | 67 | 8, read backwards; the reset at step 0 takes nothing away."""
-    found = spell("1234", "5678", resets=STARTS, reverse=True)
-    assert found == ([[21, 2, 43, 4], [5, 76, 7, 8]], [21, 5], [2, 1])
+    actual = spell("1234", "5678", resets=STARTS, reverse=True)
+    assert actual == ([[21, 2, 43, 4], [5, 76, 7, 8]], [21, 5], [2, 1])
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -88,8 +88,8 @@ def test_resets_in_the_padding_are_not_seen(reverse: bool) -> None:
     """Neither the state given nor the state carried is lost to them."""
     start = Seen(torch.tensor([9.0, 9.0], dtype=torch.float64), torch.ones(2, 1, 1, dtype=torch.float64))
     resets = torch.tensor([[False, False, True, True], [True, True, True, True]])
-    found = spell("1234", "5678", state=start, lengths=[2, 0], resets=resets, reverse=reverse)
-    assert found == (
+    actual = spell("1234", "5678", state=start, lengths=[2, 0], resets=resets, reverse=reverse)
+    assert actual == (
         [[921, 92, 0, 0] if reverse else [91, 912, 0, 0], [0] * 4],
         [921 if reverse else 912, 9],
         [3, 1],
@@ -205,8 +205,8 @@ def test_a_cell_that_knows_no_recurrent_dropout_is_refused() -> None:
 def test_zoneout_holds_any_state() -> None:
     """Parts of any shape, each with its rate: digits always move, the count never does."""
     for seed in (3, None):
-        found = spell("1234", "5678", zoneout=Zoneout((0.0, 1.0), seed))
-        assert found == ([[1, 12, 123, 1234], [5, 56, 567, 5678]], [1234, 5678], [0, 0])
+        actual = spell("1234", "5678", zoneout=Zoneout((0.0, 1.0), seed))
+        assert actual == ([[1, 12, 123, 1234], [5, 56, 567, 5678]], [1234, 5678], [0, 0])
     output, state = unroll(Speller(), torch.zeros(3, 0, 1).double(), TEN, zoneout=Zoneout((0.5, 0.5), 1))
     assert (output.shape, state.count.shape) == ((3, 0, 1), (0, 1, 1))
 

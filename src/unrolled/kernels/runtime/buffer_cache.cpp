@@ -28,9 +28,9 @@ std::size_t rounded(std::size_t bytes) {
 // Map memory that begins on a huge page: map one huge page too many and unmap what sticks out.
 void *mapped(std::size_t bytes) {
     constexpr int kAccess = PROT_READ | PROT_WRITE, kKind = MAP_PRIVATE | MAP_ANONYMOUS;
-    void *const found = mmap(nullptr, bytes + kHugePage, kAccess, kKind, -1, 0);
-    if (found == MAP_FAILED) throw std::bad_alloc();
-    auto *const begin = static_cast<unsigned char *>(found);
+    void *const mapping = mmap(nullptr, bytes + kHugePage, kAccess, kKind, -1, 0);
+    if (mapping == MAP_FAILED) throw std::bad_alloc();
+    auto *const begin = static_cast<unsigned char *>(mapping);
     const std::size_t before = -reinterpret_cast<std::uintptr_t>(begin) % kHugePage;
     if (before > 0) munmap(begin, before);
     if (before < kHugePage) munmap(begin + before + bytes, kHugePage - before);
