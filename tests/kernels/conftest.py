@@ -23,7 +23,7 @@ FLAGS = {  # as in CMakeLists.txt
 
 @pytest.fixture(params=[*TABLES, "reference"])
 def implementation(request: pytest.FixtureRequest) -> Iterator[Callable[..., NDArray[Any]]]:
-    """`implementation(name, x)`: each instruction set that this processor runs, and the NumPy twin."""
+    """`implementation(name, x)`: each instruction set that this processor runs, and the NumPy reference."""
     if request.param == "reference":
         yield _reference
         return

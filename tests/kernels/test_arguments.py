@@ -25,7 +25,7 @@ X = np.linspace(-2, 3, 24, dtype=np.float32).reshape(4, 6)
         (X[0][::-1], r"tanh x: expected a C-contiguous array"),
     ],
 )
-def test_an_unfit_input_is_refused(x: Any, sentence: str) -> None:
+def test_an_invalid_input_is_refused(x: Any, sentence: str) -> None:
     """Nothing is converted or copied behind the caller's back: the sentence says how to do it."""
     with pytest.raises(ArgumentError, match=sentence):
         kernels.tanh(x)
@@ -43,13 +43,13 @@ def test_an_unfit_input_is_refused(x: Any, sentence: str) -> None:
         (np.broadcast_to(np.float32(0), (4, 6)), r"sigmoid out: expected a C-contiguous array"),
     ],
 )
-def test_an_unfit_target_is_refused(out: Any, sentence: str) -> None:
+def test_an_invalid_out_is_refused(out: Any, sentence: str) -> None:
     """`out` must be able to hold the answer as it is."""
     with pytest.raises(ArgumentError, match=sentence):
         kernels.sigmoid(X, out)
 
 
-def test_a_read_only_target_is_refused() -> None:
+def test_a_read_only_out_is_refused() -> None:
     """A read-only array stays as it is."""
     out = np.zeros_like(X)
     out.flags.writeable = False
@@ -58,7 +58,7 @@ def test_a_read_only_target_is_refused() -> None:
     assert not out.any()
 
 
-def test_a_target_that_overlaps_in_part_is_refused() -> None:
+def test_an_out_that_overlaps_in_part_is_refused() -> None:
     """Writing would change what is still to be read."""
     memory = np.linspace(0, 1, 40)
     with pytest.raises(ArgumentError, match="tanh out: expected x itself or other memory"):
@@ -66,7 +66,7 @@ def test_a_target_that_overlaps_in_part_is_refused() -> None:
     kernels.tanh(memory[:20], memory[20:])
 
 
-def test_a_read_only_input_is_taken() -> None:
+def test_a_read_only_input_is_accepted() -> None:
     """Only the target is written."""
     x = X.copy()
     x.flags.writeable = False
@@ -76,7 +76,7 @@ def test_a_read_only_input_is_taken() -> None:
 @pytest.mark.parametrize("name", ["tanh", "sigmoid"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 33])
-def test_the_answer_lands_in_out_and_nowhere_else(name: str, dtype: Any, size: int) -> None:
+def test_only_out_is_written(name: str, dtype: Any, size: int) -> None:
     """`out` is returned; in place gives the same bits; the memory on both sides is untouched."""
     function = getattr(kernels, name)
     x = np.random.default_rng(3).normal(size=size).astype(dtype)
@@ -91,7 +91,7 @@ def test_the_answer_lands_in_out_and_nowhere_else(name: str, dtype: Any, size: i
     np.testing.assert_array_equal(x, expected)
 
 
-def test_other_threads_run_while_a_kernel_works() -> None:
+def test_a_kernel_releases_the_gil() -> None:
     """The interpreter is let go: with no forced switches, this thread wakes before the other is done."""
     if not kernels.available():
         pytest.skip("the compiled kernels are not installed")

@@ -19,7 +19,7 @@ def test_small_arrays_never_touch_the_pool() -> None:
     assert pool.pooled_bytes == 0
 
 
-def test_a_block_serves_again_when_it_came_back_and_not_before() -> None:
+def test_a_block_is_reused_once_its_array_is_gone() -> None:
     """Two at once lie apart; after both are gone, the next two lie where they lay."""
     pool = MemoryPool()
     first, second = pool.empty((MIB,), "f4"), pool.empty((MIB,), "f4")
@@ -45,7 +45,7 @@ def test_arrays_are_aligned_and_shaped() -> None:
         assert actual.flags.writeable
 
 
-def test_what_the_pool_cannot_lend_is_aligned_as_well() -> None:
+def test_memory_outside_the_pool_is_aligned_too() -> None:
     """It is full, asked for more than its limit or for little, or busy."""
     pool, actual = MemoryPool(limit_bytes=4 * MIB), []
     taken = pool.empty((3 * MIB,), "u1")
@@ -61,7 +61,7 @@ def test_what_the_pool_cannot_lend_is_aligned_as_well() -> None:
     assert pool.pooled_bytes == taken.nbytes
 
 
-def test_varying_sizes_do_not_make_it_grow() -> None:
+def test_varying_sizes_do_not_grow_the_pool() -> None:
     """Thousands of sizes, some of them held for a while: never more than the limit, and always memory."""
     pool, draw, members = MemoryPool(limit_bytes=64 * MIB), random.Random(1), []
     for _ in range(2000):
@@ -76,7 +76,7 @@ def test_varying_sizes_do_not_make_it_grow() -> None:
     assert pool.pooled_bytes == 0
 
 
-def test_nearly_one_size_shares_one_block() -> None:
+def test_nearly_equal_sizes_share_a_block() -> None:
     """As batches of ragged rows have it."""
     pool = MemoryPool()
     for size in range(9 * MIB - 900_000, 9 * MIB, 100_000):
@@ -102,7 +102,7 @@ def test_threads_never_share_a_block() -> None:
     assert wrong == []
 
 
-def test_a_pool_that_is_busy_lends_ordinary_memory() -> None:
+def test_a_locked_pool_falls_back_to_ordinary_memory() -> None:
     """As after a fork while another thread was in it: nobody waits for ever."""
     pool = MemoryPool()
     with pool._lock:

@@ -16,7 +16,7 @@ every_table = pytest.mark.parametrize("name", ["baseline", "avx2", "avx512"])
 
 @pytest.mark.slow
 @every_table
-def test_the_sanitizers_find_nothing(name: str, flags: dict[str, list[str]], tmp_path: Path) -> None:
+def test_sanitizers_find_nothing(name: str, flags: dict[str, list[str]], tmp_path: Path) -> None:
     """No read or write leaves a buffer, and nothing undefined is done, at any length up to 70."""
     compiler = shutil.which("g++")
     if compiler is None:
@@ -39,7 +39,7 @@ def test_the_sanitizers_find_nothing(name: str, flags: dict[str, list[str]], tmp
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("sanitizer", ["address,undefined", "thread"])
 @every_table
-def test_the_sanitizers_find_nothing_in_the_recurrences(
+def test_sanitizers_find_nothing_in_the_recurrences(
     name: str, sanitizer: str, recurrence_driver: Callable[..., Path]
 ) -> None:
     """No race, and nothing outside a buffer, whichever way the members of a team share the work."""

@@ -13,7 +13,7 @@ COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("level", ["-O1", "-O3"])
-def test_the_recurrences_are_right_on_arm(level: str, recurrence_driver: Callable[..., Path]) -> None:
+def test_recurrences_equal_a_slow_loop_on_arm(level: str, recurrence_driver: Callable[..., Path]) -> None:
     """The driver finds nothing there either. On Debian: g++-aarch64-linux-gnu and qemu-user."""
     emulator = shutil.which(EMULATOR) or shutil.which(f"{EMULATOR}-static")
     if emulator is None:

@@ -41,7 +41,7 @@ print([each.exitcode for each in children], is_same)
 """
 
 
-def test_the_driver_finds_nothing(recurrence_driver: Callable[..., Path]) -> None:
+def test_random_recurrences_equal_a_slow_loop(recurrence_driver: Callable[..., Path]) -> None:
     """Every cell, activation, option and plan equals a slow loop, forward and back; a plan keeps the bits."""
     name = kernels.build_info()["runnable"].split()[-1]
     ran = subprocess.run(
@@ -52,7 +52,7 @@ def test_the_driver_finds_nothing(recurrence_driver: Callable[..., Path]) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", kernels.build_info()["runnable"].split())
-def test_the_driver_finds_nothing_further_out(name: str, recurrence_driver: Callable[..., Path]) -> None:
+def test_many_random_recurrences_equal_a_slow_loop(name: str, recurrence_driver: Callable[..., Path]) -> None:
     """As it is shipped, on every instruction set."""
     ran = subprocess.run(
         [recurrence_driver(name, "-O3"), "20000"], capture_output=True, text=True, check=False, timeout=170
@@ -60,7 +60,7 @@ def test_the_driver_finds_nothing_further_out(name: str, recurrence_driver: Call
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{name}\n", "")
 
 
-def test_children_of_a_fork_compute_the_same() -> None:
+def test_forked_children_compute_the_same() -> None:
     """Forward and backward, on a team of their own, while the parent goes on; none of them hangs."""
     ran = subprocess.run(
         [sys.executable, "-c", FORK], capture_output=True, text=True, check=False, timeout=120

@@ -23,7 +23,7 @@ def _python(forced: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("forced", [*RUNNABLE, ""])
-def test_the_variable_chooses(forced: str) -> None:
+def test_the_environment_variable_selects_the_instruction_set(forced: str) -> None:
     """A name is obeyed, and nothing is the fastest."""
     ran = _python(
         forced, "-c", "from unrolled import kernels; print(kernels.build_info()['instruction_set'])"
@@ -31,7 +31,7 @@ def test_the_variable_chooses(forced: str) -> None:
     assert (ran.stdout, ran.stderr) == (f"{forced or RUNNABLE[-1]}\n", "")
 
 
-def test_an_unknown_name_is_refused() -> None:
+def test_an_unknown_instruction_set_is_refused() -> None:
     """With those that run here; nobody measures another set than the one that was asked for."""
     ran = _python("mmx", "-c", "import unrolled.kernels")
     assert ran.stderr.splitlines()[-1] == (
@@ -43,7 +43,7 @@ def test_an_unknown_name_is_refused() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("forced", RUNNABLE)
-def test_the_whole_suite_passes_on_each(forced: str) -> None:
+def test_the_suite_passes_on_each_instruction_set(forced: str) -> None:
     """Of the recurrences: every cell, activation, option, size and gradient."""
     folders = ["tests/conformance", "tests/nn"]
     ran = _python(forced, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", *folders)

@@ -15,8 +15,8 @@ COMPILER = shutil.which("g++")
 
 # Neither sanitizer lives with a limit of the address space, nor can it see into OpenMP; the thread
 # sanitizer ends a child that starts threads.
-FOR_PLAIN = {"a_refused_thread_is_told_before_any_body", "openmp_lends_its_threads"}
-CHILD = {"a_child_of_a_fork_has_a_team_of_its_own"}
+FOR_PLAIN = {"a_refused_thread_is_an_error_before_any_body_runs", "tasks_run_on_openmp_threads"}
+CHILD = {"a_forked_child_has_a_pool_of_its_own"}
 SANITIZERS = {"address,undefined": FOR_PLAIN, "thread": FOR_PLAIN | CHILD}
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="g++ is not here")
@@ -48,7 +48,7 @@ def test_the_claim_holds(claim: str, plain: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sanitizer", SANITIZERS)
-def test_the_sanitizers_find_nothing(sanitizer: str, tmp_path: Path) -> None:
+def test_sanitizers_find_nothing(sanitizer: str, tmp_path: Path) -> None:
     """No race, no leak, nothing outside a buffer, nothing undefined, in any claim they can run."""
     program = _built(tmp_path / "sanitized", f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", DRIVER)
     claims = [claim for claim in CLAIMS if claim not in SANITIZERS[sanitizer]]
@@ -56,7 +56,7 @@ def test_the_sanitizers_find_nothing(sanitizer: str, tmp_path: Path) -> None:
     assert [_said(program, claim) for claim in claims] == [(0, f"{claim}\n", "") for claim in claims]
 
 
-def test_a_team_is_made_of_torchs_threads(tmp_path: Path) -> None:
+def test_tasks_run_on_torchs_threads(tmp_path: Path) -> None:
     """Beside torch, which keeps its threads awake after an operator, no thread is started."""
     library = _built(tmp_path / "team.so", "-shared", "-fPIC")
     code = f"""

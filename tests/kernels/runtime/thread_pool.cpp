@@ -31,7 +31,7 @@ static auto threads_alive() {
     return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
 }
 
-// What the members of a team do in most claims: meet, and look whether all others have come as far.
+// The task of most claims: pass a barrier, and require that all threads have come as far.
 struct Walk {
     explicit Walk(int count, int rounds) : threads(count), rounds(rounds), barrier(count), steps(count) {}
     int threads, rounds;
@@ -53,7 +53,7 @@ struct Walk {
 
 static void walk(int threads, int rounds) { Walk(threads, rounds).run(); }
 
-static void every_member_has_a_thread() {
+static void each_body_runs_on_a_thread_of_its_own() {
     for (int threads = 0; threads <= 5; ++threads) {
         std::vector<std::thread::id> seen(5);
         run_threads(
@@ -84,11 +84,11 @@ static void threads_are_used_again() {
 
 static void a_barrier_holds_for_100000_rounds() { walk(2, 100'000); }
 
-static void more_members_than_processors_still_end() {
+static void more_threads_than_processors_still_end() {
     walk(4 * static_cast<int>(std::thread::hardware_concurrency()), 300);
 }
 
-static void callers_in_two_threads_do_not_mix() {
+static void concurrent_callers_do_not_mix() {
     std::vector<std::thread> callers;
     for (int caller = 0; caller < 3; ++caller)
         callers.emplace_back([caller] {
@@ -97,7 +97,7 @@ static void callers_in_two_threads_do_not_mix() {
     for (auto &caller : callers) caller.join();
 }
 
-static void teams_together_do_not_outnumber_the_processors() {
+static void concurrent_tasks_do_not_exceed_the_processors() {
     static const int processors = static_cast<int>(std::thread::hardware_concurrency());
     static std::atomic<int> running{0};
     const auto body = [](void *, int) {
@@ -171,38 +171,38 @@ template <class Busy> static void forked_while(int times, Busy busy) {
     for (auto &other : others) other.join();
 }
 
-static void a_child_of_a_fork_has_a_team_of_its_own() {
+static void a_forked_child_has_a_pool_of_its_own() {
     forked_while(40, [] { walk(2, 3); });
 }
 
-static void a_process_ends_while_a_team_runs() {
+static void a_process_can_end_while_a_task_runs() {
     std::thread([] {
         for (;;) walk(2, 10);
     }).detach();
     walk(2, 10);
 }
 
-static void a_refused_thread_is_told_before_any_body() {
+static void a_refused_thread_is_an_error_before_any_body_runs() {
     walk(2, 1);
     rlimit before{};
     getrlimit(RLIMIT_AS, &before);
     const rlimit nothing{1, before.rlim_max};
     int bodies = 0;
-    std::string told;
+    std::string message;
     setrlimit(RLIMIT_AS, &nothing);  // no memory for another stack
     try {
         run_threads(3, [](void *argument, int) { ++*static_cast<int *>(argument); }, &bodies);
     } catch (const std::runtime_error &error) {
-        told = error.what();
+        message = error.what();
     }
     setrlimit(RLIMIT_AS, &before);
-    REQUIRE(told.starts_with("run_threads: the system refused to start one of 3 threads (Resource temporarily"));
+    REQUIRE(message.starts_with("run_threads: the system refused to start one of 3 threads (Resource temporarily"));
     REQUIRE(bodies == 0);
     walk(3, 10);
 }
 
-// With the runtime in the process: its threads, and ours where it was told to use fewer.
-static void openmp_lends_its_threads() {
+// With the runtime in the process: its threads, and ours where it was message to use fewer.
+static void tasks_run_on_openmp_threads() {
     REQUIRE(dlopen("libgomp.so.1", RTLD_NOW | RTLD_GLOBAL) != nullptr);
     const auto set_threads = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
     static const auto depth = reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "omp_get_level"));
@@ -217,7 +217,7 @@ static void openmp_lends_its_threads() {
     forked_while(5, [] { walk(2, 3); });
 }
 
-static void blocks_are_aligned_and_come_back() {
+static void buffers_are_aligned_and_reused() {
     for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{4096}, std::size_t{4097},
                                     std::size_t{1} << 20, (std::size_t{4} << 20) - 1, std::size_t{5} << 20}) {
         void *const block = acquire_buffer(bytes);
@@ -238,7 +238,7 @@ static void blocks_are_aligned_and_come_back() {
     }
 }
 
-static void a_block_goes_back_at_the_end_of_its_scope() {
+static void a_buffer_is_returned_at_the_end_of_its_scope() {
     void *first = nullptr;
     {
         const Buffer block(10'000);
@@ -249,7 +249,7 @@ static void a_block_goes_back_at_the_end_of_its_scope() {
     REQUIRE(Buffer(10'000).data() == first);
 }
 
-static void what_is_kept_is_bounded_and_the_oldest_goes() {
+static void the_cache_is_bounded_and_evicts_the_oldest() {
     const std::size_t bytes = std::size_t{100} << 20;  // becomes 112 MiB, never written to
     std::vector<void *> blocks;
     for (int k = 0; k < 6; ++k) blocks.push_back(acquire_buffer(bytes));
@@ -263,7 +263,7 @@ static void what_is_kept_is_bounded_and_the_oldest_goes() {
     REQUIRE(cached_bytes() == std::size_t{4 * 112} << 20);
 }
 
-static void ragged_sizes_meet_in_few_classes() {
+static void ragged_sizes_share_few_size_classes() {
     std::map<void *, int> seen;
     std::uint32_t random = 1;
     for (int problem = 0; problem < 20'000; ++problem) {
@@ -277,7 +277,7 @@ static void ragged_sizes_meet_in_few_classes() {
     REQUIRE(cached_bytes() < 14 * 1'100'000);
 }
 
-static void blocks_are_lent_to_one_at_a_time() {
+static void a_buffer_has_one_user_at_a_time() {
     const auto use = [] {
         const std::size_t sizes[] = {300, 70'000, std::size_t{5} << 20};
         static std::atomic<unsigned char> users{0};
@@ -304,22 +304,22 @@ static void blocks_are_lent_to_one_at_a_time() {
 #define CLAIM(name) {#name, name}
 int main(int count, char **words) {
     const std::map<std::string, void (*)()> claims{
-        CLAIM(every_member_has_a_thread),
+        CLAIM(each_body_runs_on_a_thread_of_its_own),
         CLAIM(threads_are_used_again),
         CLAIM(a_barrier_holds_for_100000_rounds),
-        CLAIM(more_members_than_processors_still_end),
-        CLAIM(callers_in_two_threads_do_not_mix),
-        CLAIM(teams_together_do_not_outnumber_the_processors),
+        CLAIM(more_threads_than_processors_still_end),
+        CLAIM(concurrent_callers_do_not_mix),
+        CLAIM(concurrent_tasks_do_not_exceed_the_processors),
         CLAIM(a_worker_leaves_its_callers_processor),
-        CLAIM(a_child_of_a_fork_has_a_team_of_its_own),
-        CLAIM(a_process_ends_while_a_team_runs),
-        CLAIM(a_refused_thread_is_told_before_any_body),
-        CLAIM(openmp_lends_its_threads),
-        CLAIM(blocks_are_aligned_and_come_back),
-        CLAIM(a_block_goes_back_at_the_end_of_its_scope),
-        CLAIM(what_is_kept_is_bounded_and_the_oldest_goes),
-        CLAIM(ragged_sizes_meet_in_few_classes),
-        CLAIM(blocks_are_lent_to_one_at_a_time),
+        CLAIM(a_forked_child_has_a_pool_of_its_own),
+        CLAIM(a_process_can_end_while_a_task_runs),
+        CLAIM(a_refused_thread_is_an_error_before_any_body_runs),
+        CLAIM(tasks_run_on_openmp_threads),
+        CLAIM(buffers_are_aligned_and_reused),
+        CLAIM(a_buffer_is_returned_at_the_end_of_its_scope),
+        CLAIM(the_cache_is_bounded_and_evicts_the_oldest),
+        CLAIM(ragged_sizes_share_few_size_classes),
+        CLAIM(a_buffer_has_one_user_at_a_time),
     };
     claims.at(count > 1 ? words[1] : "")();
     std::puts(words[1]);

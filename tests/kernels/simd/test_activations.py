@@ -102,7 +102,7 @@ def test_values_and_derivatives_are_torchs(compiled: Compiled, index: int, kind:
 
 @pytest.mark.parametrize("kind", ["float", "double"])
 @pytest.mark.parametrize("index", range(9), ids=NAMES)
-def test_nan_passes_and_infinities_end_where_torchs_do(compiled: Compiled, index: int, kind: str) -> None:
+def test_nan_and_infinities_give_torchs_values(compiled: Compiled, index: int, kind: str) -> None:
     """NaN comes out of every activation; an infinity goes to torch's limit."""
     x = np.array([np.nan, np.inf, -np.inf], DTYPES[kind])
     expected = ACTIVATIONS[index](torch.tensor(x)).numpy()
@@ -112,7 +112,7 @@ def test_nan_passes_and_infinities_end_where_torchs_do(compiled: Compiled, index
 
 @pytest.mark.parametrize("kind", ["float", "double"])
 @pytest.mark.parametrize("index", range(9), ids=NAMES)
-def test_a_value_does_not_depend_on_where_it_stands(compiled: Compiled, index: int, kind: str) -> None:
+def test_a_value_does_not_depend_on_its_position(compiled: Compiled, index: int, kind: str) -> None:
     """Pieces of any length up to 40 give those pieces of the answer to the bit."""
     x = _inputs(kind)[10:60]
     whole = compiled.run("value", kind, index, x)
@@ -144,14 +144,16 @@ def _keeps(place: tuple[int, ...], unit: int, threshold: int) -> bool:
 @pytest.mark.parametrize("kind", ["float", "double"])
 @pytest.mark.parametrize("place", [(0, 0, 0, 0), (2**32 - 1, 1, 5, 3), (123456789, 0, 2**20, 77)])
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 1.0])
-def test_masks_are_the_formulas(compiled: Compiled, kind: str, place: tuple[int, ...], rate: float) -> None:
+def test_zoneout_masks_equal_the_formula(
+    compiled: Compiled, kind: str, place: tuple[int, ...], rate: float
+) -> None:
     """Each unit is kept exactly where plain whole numbers say so."""
     threshold = int(rate * 2**24)
     expected = [1.0 if _keeps(place, unit, threshold) else 2.0 for unit in range(131)]
     np.testing.assert_array_equal(compiled.kept(kind, place, threshold, 131), expected)
 
 
-def test_a_mask_keeps_its_share() -> None:
+def test_a_zoneout_mask_keeps_units_at_its_rate() -> None:
     """Of many units, steps and rows, a tenth is kept at the rate 0.1."""
     threshold = int(0.1 * 2**24)
     retained = [_keeps((9, 0, t, b), u, threshold) for t in range(20) for b in range(20) for u in range(100)]

@@ -85,7 +85,7 @@ def test_tanh_is_odd_to_the_bit(implementation: Implementation, dtype: type[np.f
 @pytest.mark.parametrize("name", ["tanh", "sigmoid"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("size", SIZES)
-def test_a_value_does_not_depend_on_where_it_stands(
+def test_a_value_does_not_depend_on_its_position(
     implementation: Implementation, name: str, dtype: type[np.floating[Any]], size: int
 ) -> None:
     """A piece of an array gives that piece of the answer to the bit, whatever its start and length."""
@@ -97,7 +97,7 @@ def test_a_value_does_not_depend_on_where_it_stands(
         np.testing.assert_array_equal(piece, whole[start : start + size])
 
 
-def test_shape_is_kept(implementation: Implementation) -> None:
+def test_shape_is_preserved(implementation: Implementation) -> None:
     """Axes of any number come back as they were, none and an empty one as well."""
     rng = np.random.default_rng(8)
     for shape in [(), (2, 3, 5), (4, 0, 3)]:

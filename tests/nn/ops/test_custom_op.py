@@ -81,7 +81,7 @@ def test_the_graph_does_not_grow_with_the_steps() -> None:
     assert [len(nodes) for nodes in calls] == [4]
 
 
-def test_seeds_and_masks_are_drawn_anew_in_the_graph() -> None:
+def test_a_graph_draws_new_seeds_and_masks_each_call() -> None:
     """None is baked in: two calls of one compiled layer differ, and a seed of torch repeats them."""
     layer = un.LSTM(F, H, zoneout=0.5)
     compiled = torch.compile(Whole(layer), fullgraph=True, backend="aot_eager")

@@ -113,7 +113,7 @@ def test_the_gradients_gradients_are_right(case: Any) -> None:
 
 
 @every_case
-def test_any_share_of_the_gradients_may_be_asked_for(case: Any) -> None:
+def test_any_subset_of_gradients_can_be_computed(case: Any) -> None:
     """Of one input alone, and of one output alone, each is what it was among all."""
     run = Run(case, OPTIONS["plain"])
     for k in range(len(run.inputs)):
@@ -136,7 +136,7 @@ def test_a_retained_graph_gives_the_same_twice() -> None:
             torch.autograd.grad(output.sum(), run.inputs)
 
 
-def test_an_input_made_of_a_weight_gets_no_gradient_twice() -> None:
+def test_an_input_computed_from_a_weight_counts_its_gradient_once() -> None:
     """The second derivative through the reference sees each path once."""
     run = Run(CASES["gru"], OPTIONS["plain"])
     weight = run.inputs[2]
@@ -149,7 +149,7 @@ def test_an_input_made_of_a_weight_gets_no_gradient_twice() -> None:
     torch.testing.assert_close(*actual, rtol=0, atol=1e-11)
 
 
-def test_without_gradients_nothing_is_kept() -> None:
+def test_without_gradients_nothing_is_saved() -> None:
     """no_grad, inference_mode and inputs that need none give the bits of training, and no node."""
     run = Run(CASES["lstm"], OPTIONS["ragged"])
     trained, bare = run(*run.inputs), [g.detach() for g in run.inputs]
@@ -205,7 +205,7 @@ def test_gradients_may_have_any_strides(lay: Callable[[Tensor], Tensor]) -> None
     assert actual[0].stride() == x.stride()
 
 
-def test_signs_that_torch_has_yet_to_change_are_changed() -> None:
+def test_views_with_a_pending_negation_are_resolved() -> None:
     """The imaginary part of a conjugate lies in memory with the other sign."""
     layer = un.GRU(1, 1)
     lazy = torch.complex(torch.zeros(T, B), torch.randn(T, B)).conj().imag[..., None]
@@ -218,7 +218,7 @@ def test_signs_that_torch_has_yet_to_change_are_changed() -> None:
 
 
 @every_case
-def test_operands_and_gradients_may_be_such_views(case: Any) -> None:
+def test_operands_and_gradients_may_be_negated_views(case: Any) -> None:
     """Each operand in its turn, the mask, and the gradient of each result."""
     run = Run(case, OPTIONS["everything"])
     bare = [g.detach() for g in run.inputs]
@@ -263,7 +263,7 @@ def test_a_batch_of_gradients_equals_a_loop() -> None:
 
 
 @pytest.mark.parametrize("which", ["input", "weight", "output"])
-def test_changing_what_is_kept_is_refused(which: str) -> None:
+def test_changing_saved_tensors_in_place_is_refused(which: str) -> None:
     """Torch's own error: in place, between forward and backward."""
     layer, x = un.GRU(F, H), torch.randn(T, B, F)
     output, _ = layer(x)
@@ -289,7 +289,7 @@ def test_changing_what_is_kept_is_refused(which: str) -> None:
         ({"dropped": torch.ones(B, H, requires_grad=True)}, r"^unroll dropped: expected a mask without a"),
     ],
 )  # fmt: skip
-def test_what_the_kernels_would_misread_is_refused(change: dict[str, Any], message: str) -> None:
+def test_operands_that_the_kernels_cannot_read_are_refused(change: dict[str, Any], message: str) -> None:
     """Before an address is taken."""
     weights = GRUWeights(torch.randn(3 * H, F), torch.randn(3 * H, H))
     tensors = {"cell": GRUCell(), "inputs": torch.randn(T, B, F), "weights": weights, **change}
@@ -297,7 +297,7 @@ def test_what_the_kernels_would_misread_is_refused(change: dict[str, Any], messa
         fused.fused_unroll(**tensors)
 
 
-def test_weights_swapped_under_the_graph_are_looked_at_again() -> None:
+def test_weights_replaced_before_backward_are_validated() -> None:
     """`.data =` counts no version; the new memory is checked before it is read."""
     layer = un.GRU(F, H)
     output, _ = layer(torch.randn(T, B, F))
@@ -312,7 +312,7 @@ def test_weights_swapped_under_the_graph_are_looked_at_again() -> None:
     ids=["cut", "float", "meta"],
 )
 @pytest.mark.parametrize("which", ["out", "saved"])
-def test_what_was_kept_is_looked_at_again(unpack: Callable[[Tensor], Tensor], which: str) -> None:
+def test_saved_tensors_are_validated_in_backward(unpack: Callable[[Tensor], Tensor], which: str) -> None:
     """Hooks may hand back anything; another size, dtype or device is refused."""
     run = Run(CASES["lstm"], OPTIONS["plain"])
     place = {"out": -2, "saved": -1}[which]
@@ -326,7 +326,7 @@ def test_what_was_kept_is_looked_at_again(unpack: Callable[[Tensor], Tensor], wh
         output.sum().backward()
 
 
-def test_what_was_kept_may_lie_otherwise() -> None:
+def test_saved_tensors_may_come_back_with_other_strides() -> None:
     """With other strides, or another sign in memory, it is the same."""
     run = Run(CASES["gru"], OPTIONS["plain"])
     expected = torch.autograd.grad(run(*run.inputs)[0].sum(), run.inputs)
@@ -337,7 +337,7 @@ def test_what_was_kept_may_lie_otherwise() -> None:
 
 
 @pytest.mark.parametrize("is_recorded", [False, True])
-def test_another_instruction_set_in_between_is_refused(
+def test_backward_on_another_instruction_set_is_refused(
     is_recorded: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What one saves lies as no other reads it, though it may be as much."""
@@ -356,7 +356,7 @@ def test_another_instruction_set_in_between_is_refused(
     output.sum().backward()
 
 
-def test_lengths_that_change_under_the_graph_are_found() -> None:
+def test_lengths_changed_before_backward_are_validated() -> None:
     """No version counts what NumPy writes; the kernels look again, and say it as our own error."""
     run = Run(CASES["gru"], OPTIONS["plain"])
     lengths = torch.tensor([5, 0, 2])

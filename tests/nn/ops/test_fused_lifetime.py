@@ -32,7 +32,7 @@ def test_threads_may_change_between_the_passes() -> None:
     torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_two_threads_at_once_get_their_own_answers() -> None:
+def test_concurrent_calls_do_not_mix_results() -> None:
     """As DataParallel calls replicas."""
     layer = un.GRU(F, 64)
     xs = [torch.randn(40, 16, F) for _ in range(4)]
@@ -54,7 +54,7 @@ def test_two_threads_at_once_get_their_own_answers() -> None:
 
 
 @pytest.mark.parametrize("use_reentrant", [False, True])
-def test_checkpointing_computes_again_what_it_dropped(use_reentrant: bool) -> None:
+def test_checkpointing_gives_the_same_gradients(use_reentrant: bool) -> None:
     """The same gradients."""
     layer, x = un.LSTM(F, H, 2), torch.randn(T, B, F, requires_grad=True)
     expected = torch.autograd.grad(layer(x)[0].sum(), [x, *layer.parameters()])
@@ -75,7 +75,7 @@ def test_saved_tensors_pass_the_hooks() -> None:
     assert all(map(torch.equal, torch.autograd.grad(output.sum(), layer.parameters()), expected))
 
 
-def test_a_layer_that_ran_copies_and_pickles() -> None:
+def test_a_layer_can_be_copied_and_pickled_after_a_call() -> None:
     """A call leaves nothing on it."""
     layer, x = un.GRU(F, H), torch.randn(T, B, F)
     before, state = layer(x)[0], set(vars(layer))
@@ -97,7 +97,7 @@ def test_hooks_and_anomalies_see_the_node() -> None:
 # ---- memory
 
 
-def test_large_results_come_from_the_pool_and_go_back() -> None:
+def test_large_results_are_pooled_and_returned() -> None:
     """A block serves again when the last tensor on it goes, never before; nothing is left in a cycle."""
     kernels.release()
     layer, x = un.LSTM(4, 128), torch.randn(40, 64, 4)
@@ -121,7 +121,7 @@ def test_large_results_come_from_the_pool_and_go_back() -> None:
     assert memory_pool.SHARED.pooled_bytes <= before
 
 
-def test_a_large_gradient_of_the_input_lies_as_the_input() -> None:
+def test_a_large_gradient_of_the_input_has_its_strides() -> None:
     """From the pool, whether batch or time came first, and equal to the small ones put together."""
     layer = un.GRU(64, 8)
     for make in (lambda: torch.randn(64, 128, 64), lambda: torch.randn(128, 64, 64).transpose(0, 1)):

@@ -1,4 +1,4 @@
-"""What the kernels are called with: parts that belong together, gradients that lie as they are written."""
+"""Kernel launch: complete operands, strides of gradients, the torch version, the end of the process."""
 
 import subprocess
 import sys
@@ -34,16 +34,14 @@ def weights(name: str, **settings: Any) -> Any:
         ("LSTM", {"layer_norm": True}, "gain_cell"),
     ],
 )
-def test_weights_without_one_that_belongs_to_them_are_refused(
-    name: str, settings: dict[str, Any], part: str
-) -> None:
+def test_incomplete_weights_are_refused(name: str, settings: dict[str, Any], part: str) -> None:
     """A kernel would read from nowhere; the sentence names the part."""
     lacking = weights(name, **settings)._replace(**{part: None})
     with pytest.raises(ArgumentError, match=f"{part} is missing"):
         fused.fused_unroll(CELLS[name], torch.randn(4, 2, 3), lacking)
 
 
-def test_a_layer_that_lost_a_bias_says_which() -> None:
+def test_a_layer_without_one_bias_names_it() -> None:
     """Setting a bias to None is not how one leaves biases out."""
     layer = un.GRU(3, 5)
     layer.bias_hh_l0 = None

@@ -1,4 +1,4 @@
-"""Torch's questions without a public name."""
+"""Torch internals without a public name."""
 
 from types import SimpleNamespace
 
@@ -15,7 +15,7 @@ def test_a_missing_name_is_replaced() -> None:
     assert torch_internals.find_private(torch_of_old, "_other.depth", lambda: 1)() == 1
 
 
-def test_each_question_has_its_answer() -> None:
+def test_each_internal_reports_the_active_state() -> None:
     """No outside, yes inside."""
     assert torch_internals.transform_level() is None
     assert torch_internals.n_dispatch_modes() == 0

@@ -1,4 +1,4 @@
-"""The one loop, with cells of one's own: what lengths, resets and directions mean to any of them."""
+"""Reference unroll with cells of its own: lengths, resets, directions, stacks, dropout and zoneout."""
 
 from typing import NamedTuple
 
@@ -46,7 +46,7 @@ def spell(*rows: str, **more: object) -> tuple[list[list[int]], list[int], list[
     )
 
 
-def test_it_steps_forward() -> None:
+def test_the_cell_steps_forward_through_time() -> None:
     """Each output is what was seen so far, and the state is the last."""
     assert spell("1234", "5678") == ([[1, 12, 123, 1234], [5, 56, 567, 5678]], [1234, 5678], [4, 4])
 
@@ -57,13 +57,13 @@ def test_in_reverse_outputs_stay_at_their_inputs() -> None:
 
 
 @pytest.mark.parametrize("as_given", [list, tuple, torch.tensor])
-def test_lengths_end_each_row(as_given: type) -> None:
+def test_each_row_ends_at_its_length(as_given: type) -> None:
     """Zero beyond the end, the state from the end, in any order, a row of nothing included."""
     actual = spell("1234", "5678", "9999", lengths=as_given([2, 4, 0]))
     assert actual == ([[1, 12, 0, 0], [5, 56, 567, 5678], [0, 0, 0, 0]], [12, 5678, 0], [2, 4, 0])
 
 
-def test_in_reverse_each_row_starts_at_its_own_end() -> None:
+def test_in_reverse_each_row_starts_at_its_last_step() -> None:
     """Not at the end of the padding."""
     actual = spell("1234", "5678", "9999", lengths=[2, 4, 0], reverse=True)
     assert actual == ([[21, 2, 0, 0], [8765, 876, 87, 8], [0, 0, 0, 0]], [21, 8765, 0], [2, 4, 0])
@@ -72,7 +72,7 @@ def test_in_reverse_each_row_starts_at_its_own_end() -> None:
 STARTS = torch.tensor([[False, False, True, False], [True, True, False, True]])
 
 
-def test_resets_begin_anew() -> None:
+def test_a_reset_starts_a_new_segment() -> None:
     """Step t sees nothing from before it where resets[t] is true."""
     assert spell("1234", "5678", resets=STARTS) == ([[1, 12, 3, 34], [5, 6, 67, 8]], [34, 8], [2, 1])
 
@@ -84,7 +84,7 @@ def test_resets_in_reverse_keep_the_same_segments() -> None:
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_resets_in_the_padding_are_not_seen(reverse: bool) -> None:
+def test_resets_in_the_padding_have_no_effect(reverse: bool) -> None:
     """Neither the state given nor the state carried is lost to them."""
     start = Seen(torch.tensor([9.0, 9.0], dtype=torch.float64), torch.ones(2, 1, 1, dtype=torch.float64))
     resets = torch.tensor([[False, False, True, True], [True, True, True, True]])
@@ -97,7 +97,7 @@ def test_resets_in_the_padding_are_not_seen(reverse: bool) -> None:
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_no_step_gives_the_state_back(reverse: bool) -> None:
+def test_without_steps_the_initial_state_is_returned(reverse: bool) -> None:
     """T = 0: an output with no step, in the right shape and dtype, and the state that was given."""
     start = Seen(torch.tensor([7.0, 8.0], dtype=torch.float64), torch.ones(2, 1, 1, dtype=torch.float64))
     output, state = unroll(Speller(), torch.zeros(0, 2, 1).double(), TEN, start, reverse=reverse)
@@ -184,7 +184,7 @@ def test_bad_arguments_are_refused(more: dict[str, object], sentence: str) -> No
     assert str(refused.value).startswith(sentence)
 
 
-def test_a_cell_that_knows_no_recurrent_dropout_is_refused() -> None:
+def test_recurrent_dropout_needs_a_step_that_takes_it() -> None:
     """By name; one that takes the mask is given it."""
 
     class Taught(Speller):
