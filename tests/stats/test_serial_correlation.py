@@ -10,7 +10,6 @@ from unrolled.stats.serial_correlation import (
     _centred_ranks,
     _moments,
     order_test,
-    p_words,
     token_order_test,
 )
 
@@ -101,9 +100,9 @@ def test_tokens_are_shuffled_within_their_text() -> None:
     assert token_order_test(texts, texts).outcome == "too few to tell"
 
 
-def test_words() -> None:
-    """Evidence and p-values as they are read."""
-    assert p_words(0.0005) == "p < 0.001"
-    assert p_words(0.5) == "p = 0.5"
+def test_the_result_in_words() -> None:
+    """The result as it is read, also as the best of five tests."""
     assert str(OrderEvidence("no sign", 0.3, 50)) == "no sign of it (p = 0.3)"
-    assert OrderEvidence("carries information", 0.004, 50).over(5) == OrderEvidence("no sign", 0.02, 50)
+    assert OrderEvidence("carries information", 0.004, 50).corrected_for(5) == OrderEvidence(
+        "no sign", 0.02, 50
+    )

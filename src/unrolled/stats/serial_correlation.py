@@ -1,4 +1,4 @@
-"""Does the order carry information? A test of whether the values could as well have come in any order.
+"""Test of serial correlation: could the values as well have come in any order?
 
 The statistic is S = Σ_t a_t a_{t+k}, the a the centred ranks of the values: large where neighbours are
 alike, far below zero where they alternate. If order means nothing, all n! orders of the values are equally
@@ -23,29 +23,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.formatting import p_value_equation
 from unrolled.stats.permutation import permutation_p
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-MIN_VALUES = 8  # below it, hardly any order of the values is a rare one
-SIGNIFICANT = 0.01
-_SHUFFLES = 1999
-_MAX_PERMUTED = 60  # values up to which one series is shuffled rather than taken as normal
+MIN_VALUES = 8  # of fewer, hardly any order is a rare one
+ALPHA = 0.01
+_N_PERMUTATIONS = 1999
+_MAX_PERMUTED = 60  # values up to which the p-value of one series comes from permutations
 _MIN_SEASONS = 3
-_MAX_TOKENS = 5_000  # of a text are looked at: shuffling a book takes minutes and tells no more
+_MAX_TOKENS = 5_000  # tested: shuffling a book takes minutes and adds nothing
 
 
 @dataclass(frozen=True)
 class OrderEvidence:
-    """What the order test says.
+    """Result of an order test.
 
     Args:
         outcome: "carries information", "no sign" or "too few to tell".
-        p_value: how often a shuffled order would look this orderly, or this disorderly; None where there is
-            too little to tell.
-        values: how many values were looked at.
-        lag: the steps between the values that were compared.
+        p_value: probability of so orderly, or so disorderly, a permutation; None where there is too little
+            to tell.
+        values: how many were tested.
+        lag: steps between the values that were compared.
     """
 
     outcome: str
@@ -53,29 +54,23 @@ class OrderEvidence:
     values: int
     lag: int = 1
 
-    def over(self, tests: int) -> OrderEvidence:
-        """The same as one of so many tests that were looked at: its p-value times their number."""
+    def corrected_for(self, n_tests: int) -> OrderEvidence:
+        """Return the result as the best of several tests: its p-value times their number (Bonferroni)."""
         assert self.p_value is not None
-        p = min(1.0, tests * self.p_value)
-        return replace(self, p_value=p, outcome="carries information" if p <= SIGNIFICANT else "no sign")
+        p = min(1.0, n_tests * self.p_value)
+        return replace(self, p_value=p, outcome=_outcome(p))
 
     def __str__(self) -> str:
-        """Such as `yes (p < 0.001)`."""
         word = {"carries information": "yes", "no sign": "no sign of it"}.get(self.outcome, self.outcome)
-        return word if self.p_value is None else f"{word} ({p_words(self.p_value)})"
+        return word if self.p_value is None else f"{word} ({p_value_equation(self.p_value)})"
 
 
-def p_words(p: float) -> str:
-    """A p-value as it is written.
-
-    >>> p_words(0.03141), p_words(1e-9)
-    ('p = 0.031', 'p < 0.001')
-    """
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+def _outcome(p_value: float) -> str:
+    return "carries information" if p_value <= ALPHA else "no sign"
 
 
 def order_test(values: Floats, series: Ints, season: int = 1) -> OrderEvidence:
-    """Whether the order of values carries information, one step apart or one season apart.
+    """Test whether the order of values carries information, one step apart or one season apart.
 
     Args:
         values: (ΣT,) of one or more series, one after the other; missing values are left out.
@@ -91,37 +86,37 @@ def order_test(values: Floats, series: Ints, season: int = 1) -> OrderEvidence:
     >>> str(order_test(np.array([1.0, 5.0, 2.0]), np.zeros(3, int)))
     'too few to tell'
     """
-    known = ~np.isnan(values)
-    values, series = values[known], series[known]
+    is_observed = ~np.isnan(values)
+    values, series = values[is_observed], series[is_observed]
     counts = np.bincount(series) if len(series) else np.zeros(1, dtype=np.int64)
-    varied = len(values) and bool((np.diff(values) != 0).any())
-    few = counts.max() < MIN_VALUES and (counts.max() < 4 or counts.sum() < 4 * MIN_VALUES)
-    if few or not varied:
+    varies = len(values) and bool((np.diff(values) != 0).any())
+    too_few = counts.max() < MIN_VALUES and (counts.max() < 4 or counts.sum() < 4 * MIN_VALUES)
+    if too_few or not varies:
         return OrderEvidence("too few to tell", None, len(values))
     ranks = _centred_ranks(values, series)
     lags = [1, season] if season > 1 and counts.max() >= _MIN_SEASONS * season else [1]
-    found = {lag: _p_value(ranks, series, lag) for lag in lags}
-    lag = min(found, key=lambda lag: found[lag])
-    p = min(1.0, len(lags) * found[lag])
-    return OrderEvidence("carries information" if p <= SIGNIFICANT else "no sign", p, len(values), lag)
+    p_by_lag = {lag: _p_value(ranks, series, lag) for lag in lags}
+    lag = min(p_by_lag, key=lambda lag: p_by_lag[lag])
+    p = min(1.0, len(lags) * p_by_lag[lag])
+    return OrderEvidence(_outcome(p), p, len(values), lag)
 
 
 def _centred_ranks(values: Floats, series: Ints) -> Floats:
-    """(ΣT,) the rank of each value in its series less the mean rank; equal values share one."""
+    """Return the rank (ΣT,) of each value in its series less the mean rank; equal values share one."""
     order = np.lexsort((values, series))
-    fresh = np.ones(len(values), dtype=bool)
-    fresh[1:] = (np.diff(values[order]) != 0) | (np.diff(series[order]) != 0)
-    tie = np.cumsum(fresh) - 1
+    is_new = np.ones(len(values), dtype=bool)
+    is_new[1:] = (np.diff(values[order]) != 0) | (np.diff(series[order]) != 0)
+    tie_group = np.cumsum(is_new) - 1
     position = np.arange(len(values), dtype=np.float64)
-    shared = np.bincount(tie, position) / np.bincount(tie)
+    shared = np.bincount(tie_group, position) / np.bincount(tie_group)
     ranks = np.empty(len(values))
-    ranks[order] = shared[tie]
+    ranks[order] = shared[tie_group]
     counts = np.bincount(series)
     return ranks - (np.bincount(series, ranks) / np.maximum(counts, 1))[series]
 
 
 def _p_value(ranks: Floats, series: Ints, lag: int) -> float:
-    """Two-sided: by shuffles for one short series, else by the normal approximation."""
+    """Return the two-sided p-value, by permutations for one short series, else by a normal distribution."""
     if len(ranks) <= _MAX_PERMUTED and series[0] == series[-1]:
         return _permutation_p_value(ranks, lag)
     n = np.bincount(series).astype(np.float64)
@@ -136,23 +131,21 @@ def _p_value(ranks: Floats, series: Ints, lag: int) -> float:
 
 
 def _moments(n: Floats, a2: Floats, a4: Floats, lag: int) -> tuple[Floats, Floats]:
-    """(N,) mean and variance of S over all orders of each series' values."""
+    """Return mean and variance (N,) of S over all orders of each series' values."""
     n = np.maximum(n, 4.0)
     pairs = np.maximum(n - lag, 0.0)
     sharing = 2 * np.maximum(n - 2 * lag, 0.0)
     apart = pairs**2 - pairs - sharing
-    two, three, four = n * (n - 1), n * (n - 1) * (n - 2), n * (n - 1) * (n - 2) * (n - 3)
-    mean = -pairs * a2 / two
-    square = (
-        pairs * (a2**2 - a4) / two + sharing * (2 * a4 - a2**2) / three + apart * (3 * a2**2 - 6 * a4) / four
-    )
+    n2, n3, n4 = n * (n - 1), n * (n - 1) * (n - 2), n * (n - 1) * (n - 2) * (n - 3)
+    mean = -pairs * a2 / n2
+    square = pairs * (a2**2 - a4) / n2 + sharing * (2 * a4 - a2**2) / n3 + apart * (3 * a2**2 - 6 * a4) / n4
     return mean, square - mean**2
 
 
 def _permutation_p_value(ranks: Floats, lag: int) -> float:
-    """The share of shuffles, the order itself among them, that lie as far from the mean as it does."""
+    """Return the p-value of the distance from the mean, over permutations of one series."""
     rng = np.random.default_rng(0)
-    orders = rng.permuted(np.tile(ranks, (_SHUFFLES, 1)), axis=1)
+    orders = rng.permuted(np.tile(ranks, (_N_PERMUTATIONS, 1)), axis=1)
     every = np.concatenate([ranks[None], orders])
     sums = (every[:, lag:] * every[:, :-lag]).sum(axis=1)
     far = np.abs(sums - sums[1:].mean())
@@ -160,13 +153,13 @@ def _permutation_p_value(ranks: Floats, lag: int) -> float:
 
 
 def token_order_test(tokens: Ints, series: Ints) -> OrderEvidence:
-    """Whether tokens follow one another as they would not in a shuffled text.
+    """Test whether tokens follow one another as they would not in a shuffled text.
 
     The statistic is Σ c², c the count of each pair of neighbours. Where every order of the tokens has the
     same pairs, as in a word of distinct letters, nothing can be told.
 
     Args:
-        tokens: (ΣT,) whole numbers from 0; the first 5,000 are looked at.
+        tokens: (ΣT,) whole numbers from 0; the first 5,000 are tested.
         series: (ΣT,) the text of each, rising; tokens are shuffled within their text.
 
     >>> str(token_order_test(np.array([0, 1] * 30), np.zeros(60, int)))
@@ -175,20 +168,20 @@ def token_order_test(tokens: Ints, series: Ints) -> OrderEvidence:
     'too few to tell'
     """
     tokens, series = tokens[:_MAX_TOKENS], series[:_MAX_TOKENS]
-    rng, shuffles = np.random.default_rng(0), 499
-    pairs = series[1:] == series[:-1]
-    own = _repeated_pairs(tokens, pairs)
-    others = np.empty(shuffles)
-    for i in range(shuffles):
+    rng, n_permutations = np.random.default_rng(0), 499
+    is_pair = series[1:] == series[:-1]
+    statistic = _repeated_pairs(tokens, is_pair)
+    permuted = np.empty(n_permutations)
+    for i in range(n_permutations):
         order = np.lexsort((rng.random(len(tokens)), series))
-        others[i] = _repeated_pairs(tokens[order], pairs)
-    if len(tokens) < MIN_VALUES - 1 or (others == own).all():
+        permuted[i] = _repeated_pairs(tokens[order], is_pair)
+    if len(tokens) < MIN_VALUES - 1 or (permuted == statistic).all():
         return OrderEvidence("too few to tell", None, len(tokens))
-    p = permutation_p(own, others)
-    return OrderEvidence("carries information" if p <= SIGNIFICANT else "no sign", p, len(tokens))
+    p = permutation_p(statistic, permuted)
+    return OrderEvidence(_outcome(p), p, len(tokens))
 
 
-def _repeated_pairs(tokens: Ints, pairs: NDArray[np.bool_]) -> float:
-    codes = (tokens[:-1] * (int(tokens.max()) + 1) + tokens[1:])[pairs]
+def _repeated_pairs(tokens: Ints, is_pair: NDArray[np.bool_]) -> float:
+    codes = (tokens[:-1] * (int(tokens.max()) + 1) + tokens[1:])[is_pair]
     counts: NDArray[Any] = np.unique(codes, return_counts=True)[1]
     return float((counts.astype(np.float64) ** 2).sum())

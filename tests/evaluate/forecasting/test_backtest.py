@@ -154,17 +154,17 @@ def test_the_record_is_json(result: BacktestResult) -> None:
 
 def test_origins_do_not_overlap_where_there_is_room() -> None:
     """A horizon apart; closer where half of the series would not be left; as asked where asked."""
-    for length, origins, step, wanted in (
+    for length, origins, step, expected in (
         (120, 12, None, 3),
         (60, 12, None, 2),
         (30, 12, None, 1),
         (120, 12, 5, 5),
     ):
-        found = backtest(Sure(), monthly(length), origins=origins, step=step, baselines=["Naive"])
-        assert found.step == wanted
-        cutoffs = found.forecasts["cutoff"].drop_duplicates()
+        result = backtest(Sure(), monthly(length), origins=origins, step=step, baselines=["Naive"])
+        assert result.step == expected
+        cutoffs = result.forecasts["cutoff"].drop_duplicates()
         assert len(cutoffs) == origins
-        assert cutoffs.dt.to_period("M").astype("int64").diff().dropna().eq(wanted).all()
+        assert cutoffs.dt.to_period("M").astype("int64").diff().dropna().eq(expected).all()
 
 
 def test_of_many_series_each_is_measured_in_its_own_unit() -> None:
@@ -184,17 +184,17 @@ def test_mase_divides_by_changes_before_the_first_origin_alone() -> None:
     """Seasonal changes up to that origin, not those that came later."""
     y = monthly()["sold"].to_numpy()
     network = backtest(Sure(off=0.1), y, origins=12, baselines=["Naive"]).table[0]
-    known = y[: 120 - 12 * 3]  # the last step known at the first origin comes 36 before the end
-    assert network["mase"] == pytest.approx(network["mae"] / np.abs(known[12:] - known[:-12]).mean())
+    before = y[: 120 - 12 * 3]  # the last step known at the first origin comes 36 before the end
+    assert network["mase"] == pytest.approx(network["mae"] / np.abs(before[12:] - before[:-12]).mean())
 
 
 def test_all_defaults_stand_beside_a_network() -> None:
     """A real one: every default baseline, the feed-forward net among them; AutoARIMA when named."""
     pytest.importorskip("statsforecast")
     model = Forecaster(horizon=2, cell="gru", hidden_size=4, max_steps=8)
-    found = backtest(model, monthly(80), origins=11)
-    assert {row["model"] for row in found.table} == {"gru", *DEFAULT_BASELINES}
-    assert all(value is not None for row in found.table for value in row.values())
+    result = backtest(model, monthly(80), origins=11)
+    assert {row["model"] for row in result.table} == {"gru", *DEFAULT_BASELINES}
+    assert all(value is not None for row in result.table for value in row.values())
     named = backtest(model, monthly(80)["sold"].to_numpy(), origins=2, baselines=["AutoARIMA"])
     assert [row["model"] for row in named.table] == ["gru", "AutoARIMA"]
     assert named.verdict.outcome == "too few to tell"
@@ -213,30 +213,30 @@ def test_without_statsforecast_the_other_baselines_remain(monkeypatch: pytest.Mo
 def test_a_feed_forward_net_is_no_baseline_of_itself() -> None:
     """Its row is the network's."""
     model = Forecaster(horizon=2, cell="feedforward", hidden_size=4, max_steps=8)
-    found = backtest(model, monthly(60), origins=10, baselines=["Naive", "feedforward"])
-    assert [row["model"] for row in found.table] == ["feedforward", "Naive"]
-    assert found.verdict.sentence.startswith("The feedforward is ")
+    result = backtest(model, monthly(60), origins=10, baselines=["Naive", "feedforward"])
+    assert [row["model"] for row in result.table] == ["feedforward", "Naive"]
+    assert result.verdict.sentence.startswith("The feedforward is ")
 
 
 def test_a_baseline_that_gives_up_is_remarked_on() -> None:
     """Four steps are too few for AutoETS: the result says where the last value stands in."""
     pytest.importorskip("statsforecast")
     y = np.array([1.0, 3.0, 2.0, 4.0, 3.0, 5.0])
-    found = backtest(Sure(horizon=1), y, origins=2, step=1, baselines=["AutoETS", "Naive"])
-    assert found.remarks == (
+    result = backtest(Sure(horizon=1), y, origins=2, step=1, baselines=["AutoETS", "Naive"])
+    assert result.remarks == (
         "AutoETS could not be fitted to 1 of 1 series, which are forecast by their last value.",
     )
-    assert str(found).endswith(found.remarks[0])
-    np.testing.assert_array_equal(found.columns["AutoETS"], found.columns["Naive"])
+    assert str(result).endswith(result.remarks[0])
+    np.testing.assert_array_equal(result.columns["AutoETS"], result.columns["Naive"])
 
 
 def test_origins_inside_the_first_season_are_remarked_on() -> None:
     """28 months, the first origin in the eleventh: the seasonal naive has no last year and says so."""
-    found = backtest(Sure(horizon=6), monthly(28), origins=12, step=1, baselines=["Naive", "SeasonalNaive"])
-    assert found.remarks == (
+    result = backtest(Sure(horizon=6), monthly(28), origins=12, step=1, baselines=["Naive", "SeasonalNaive"])
+    assert result.remarks == (
         "SeasonalNaive could not be fitted to 1 of 1 series, which are forecast by their last value.",
     )
-    np.testing.assert_array_equal(found.columns["SeasonalNaive"], found.columns["Naive"])
+    np.testing.assert_array_equal(result.columns["SeasonalNaive"], result.columns["Naive"])
 
 
 def test_the_figure_is_the_reports(result: BacktestResult) -> None:
@@ -301,8 +301,8 @@ def test_month_end_closes_of_the_sp500_hold_no_skill(data_dir: Path) -> None:
     """Over the last 181 months, one step ahead, three seeds: nothing is found."""
     closes = pd.read_csv(data_dir / "sp500" / "sp500_monthly_close.csv", parse_dates=["date"])
     for seed in range(3):
-        found = backtest(Forecaster(1, random_state=seed), closes, origins=181)
-        assert found.verdict.outcome != "better"
+        result = backtest(Forecaster(1, random_state=seed), closes, origins=181)
+        assert result.verdict.outcome != "better"
 
 
 @pytest.mark.parametrize("model", [None, Forecaster, "lstm"])

@@ -48,8 +48,8 @@ def walk() -> np.ndarray:
 
 def forecast(baseline: Any, y: np.ndarray, transform: Transform = MONTHLY, **settings: Any) -> Any:
     """Three origins, seven steps."""
-    given = {"transform": transform, "refit": False} | settings
-    return baseline.forecast(y, ORIGINS, 7, QUANTILES, **given)
+    arguments = {"transform": transform, "refit": False} | settings
+    return baseline.forecast(y, ORIGINS, 7, QUANTILES, **arguments)
 
 
 def slowly(y: np.ndarray, origin: int, *, log: bool, lag: int, drift: bool, slope: bool) -> list[float]:
@@ -94,13 +94,13 @@ def test_each_formula_equals_a_slow_loop(
 @pytest.mark.parametrize("refit", [False, True])
 def test_no_baseline_sees_a_step_after_its_origin(walk: np.ndarray, baseline: Any, refit: bool) -> None:
     """What comes after an origin is doubled: the forecasts from it stay, those after it do not."""
-    told = forecast(baseline, walk, refit=refit)
+    forecasts = forecast(baseline, walk, refit=refit)
     altered = walk.copy()
     altered[ORIGINS[1] + 1 :] *= 2
     again = forecast(baseline, altered, refit=refit)
-    np.testing.assert_array_equal(told.point[:2], again.point[:2])
-    np.testing.assert_array_equal(told.quantiles[:2], again.quantiles[:2])
-    assert (told.point[2] != again.point[2]).any()
+    np.testing.assert_array_equal(forecasts.point[:2], again.point[:2])
+    np.testing.assert_array_equal(forecasts.quantiles[:2], again.quantiles[:2])
+    assert (forecasts.point[2] != again.point[2]).any()
 
 
 @pytest.mark.parametrize("baseline", CHEAP, ids=repr)
@@ -111,26 +111,26 @@ def test_no_baseline_sees_the_end_from_inside_the_first_season(
 ) -> None:
     """An origin below the lag has nothing behind it: the last value, not what an index below 0 finds."""
     origins, at = np.array([first, first + 2]), {"transform": transform, "refit": False}
-    told = baseline.forecast(walk, origins, 12, QUANTILES, **at)
+    forecasts = baseline.forecast(walk, origins, 12, QUANTILES, **at)
     altered = walk.copy()
     altered[first + 1 :] *= np.random.default_rng(1).uniform(2, 3, len(walk) - first - 1)
     again = baseline.forecast(altered, origins, 12, QUANTILES, **at)
-    np.testing.assert_array_equal(told.point[0], again.point[0])
-    np.testing.assert_array_equal(told.quantiles[0], again.quantiles[0])
-    assert told.fell_back == (first < baseline.scale(transform)[1] + baseline.has_slope)
-    if told.fell_back:
-        np.testing.assert_allclose(told.point, np.repeat(walk[origins, None], 12, axis=1))
+    np.testing.assert_array_equal(forecasts.point[0], again.point[0])
+    np.testing.assert_array_equal(forecasts.quantiles[0], again.quantiles[0])
+    assert forecasts.fell_back == (first < baseline.scale(transform)[1] + baseline.has_slope)
+    if forecasts.fell_back:
+        np.testing.assert_allclose(forecasts.point, np.repeat(walk[origins, None], 12, axis=1))
 
 
 @pytest.mark.parametrize("baseline", [*CHEAP, *CLASSICAL], ids=repr)
 def test_quantiles_rise_and_widen(walk: np.ndarray, baseline: Any) -> None:
     """The lower below the middle below the upper, and further apart at the horizon than at the first step."""
-    told = forecast(baseline, walk)
-    assert told.quantiles.shape == (3, 7, 3)
-    assert (np.diff(told.quantiles, axis=2) > 0).all()
-    width = np.log(told.quantiles[..., 2] / told.quantiles[..., 0])
+    forecasts = forecast(baseline, walk)
+    assert forecasts.quantiles.shape == (3, 7, 3)
+    assert (np.diff(forecasts.quantiles, axis=2) > 0).all()
+    width = np.log(forecasts.quantiles[..., 2] / forecasts.quantiles[..., 0])
     assert (width[:, -1] >= 0.999 * width[:, 0]).all()  # seasonal naive: equal, on the scale of the log
-    np.testing.assert_allclose(told.quantiles[..., 1], told.point, rtol=1e-9)
+    np.testing.assert_allclose(forecasts.quantiles[..., 1], forecasts.point, rtol=1e-9)
 
 
 def test_the_band_of_a_random_walk_holds_what_it_says() -> None:
@@ -142,18 +142,20 @@ def test_the_band_of_a_random_walk_holds_what_it_says() -> None:
     ):
         inside = []
         for y in np.cumsum(np.random.default_rng(1).normal(0.1, 1, (500, 107)), axis=1):
-            told = baseline.forecast(y, origin, 7, QUANTILES, transform=levels, refit=False)
-            inside.append((y[100:] >= told.quantiles[0, :, 0]) & (y[100:] <= told.quantiles[0, :, 2]))
+            forecasts = baseline.forecast(y, origin, 7, QUANTILES, transform=levels, refit=False)
+            inside.append(
+                (y[100:] >= forecasts.quantiles[0, :, 0]) & (y[100:] <= forecasts.quantiles[0, :, 2])
+            )
         assert np.abs(np.mean(inside, axis=0) - 0.8).max() < 0.05
 
 
 def test_an_exploding_slope_is_cut() -> None:
     """Doubling at every step has a slope of 2: over 48 steps it may grow tenfold, no more."""
     y = 2.0 ** np.arange(20)
-    told = LinearBaseline("AR1", "levels", True, True).forecast(
+    forecasts = LinearBaseline("AR1", "levels", True, True).forecast(
         y, np.array([18]), 48, QUANTILES, transform=Transform("difference"), refit=False
     )
-    assert told.point[0, -1] < 100 * y[18]
+    assert forecasts.point[0, -1] < 100 * y[18]
     one = LinearBaseline("AR1", "levels", True, True).forecast(
         y, np.array([18]), 1, QUANTILES, transform=Transform("difference"), refit=False
     )
@@ -248,12 +250,12 @@ def test_the_published_figures_come_out(data_dir: Path, name: str) -> None:
     """S&P 500, monthly averages and month-end closes."""
     y = pd.read_csv(data_dir / "sp500" / name)["price"].to_numpy(float)
     origins = np.arange(len(y) - 182, len(y) - 1)
-    found = {}
+    errors = {}
     for baseline in baseline_variants(("Naive", "RWD", "AR1"), [MONTHLY]):
-        told = baseline.forecast(y, origins, 1, QUANTILES, transform=MONTHLY, refit=False)
-        error = y[origins + 1] - told.point[:, 0]
-        found[f"{baseline.name} {baseline.note(MONTHLY)}".strip()] = np.abs(error).mean()
+        forecasts = baseline.forecast(y, origins, 1, QUANTILES, transform=MONTHLY, refit=False)
+        error = y[origins + 1] - forecasts.point[:, 0]
+        errors[f"{baseline.name} {baseline.note(MONTHLY)}".strip()] = np.abs(error).mean()
         if (baseline.name, name) == ("Naive", "sp500_monthly_917.csv"):
             assert round(float(np.sqrt((error**2).mean())), 2) == 127.00
     for row, published in PUBLISHED[name].items():
-        assert found[row] == pytest.approx(published, abs=0.06)
+        assert errors[row] == pytest.approx(published, abs=0.06)

@@ -24,8 +24,8 @@ def walk() -> np.ndarray:
 
 def forecast(baseline: Any, y: np.ndarray, transform: Transform = MONTHLY, **settings: Any) -> Any:
     """Three origins, seven steps."""
-    given = {"transform": transform, "refit": False} | settings
-    return baseline.forecast(y, ORIGINS, 7, QUANTILES, **given)
+    arguments = {"transform": transform, "refit": False} | settings
+    return baseline.forecast(y, ORIGINS, 7, QUANTILES, **arguments)
 
 
 def test_naive_and_its_spread_are_statsforecasts(walk: np.ndarray) -> None:
@@ -37,11 +37,11 @@ def test_naive_and_its_spread_are_statsforecasts(walk: np.ndarray) -> None:
         (LinearBaseline("SeasonalNaive", seasonal=True), classical.SeasonalNaive(12)),
     ]
     for ours, theirs in pairs:
-        told = forecast(ours, walk, levels)
-        answer = theirs.forecast(walk[: ORIGINS[1] + 1], 7, level=[80])
-        np.testing.assert_allclose(told.point[1], answer["mean"], rtol=1e-10)
+        forecasts = forecast(ours, walk, levels)
+        expected = theirs.forecast(walk[: ORIGINS[1] + 1], 7, level=[80])
+        np.testing.assert_allclose(forecasts.point[1], expected["mean"], rtol=1e-10)
         if ours.name == "Naive":
-            np.testing.assert_allclose(told.quantiles[1, :, 2], answer["hi-80"], rtol=1e-6)
+            np.testing.assert_allclose(forecasts.quantiles[1, :, 2], expected["hi-80"], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["Theta", "AutoETS", "AutoARIMA"])
@@ -63,20 +63,20 @@ def test_later_origins_read_the_newest_steps_with_the_first_ones_parameters(
 def test_carrying_on_over_nothing_new_is_the_fit_itself(walk: np.ndarray, name: str) -> None:
     """Forward is exact: over the same steps it gives the fit's own forecast."""
     season = Transform("log-difference", season=12)
-    told = StatsforecastBaseline(name).forecast(
+    forecasts = StatsforecastBaseline(name).forecast(
         walk, np.array([58, 58]), 7, QUANTILES, transform=season, refit=False
     )
-    np.testing.assert_allclose(told.point[1], told.point[0], rtol=1e-6)
+    np.testing.assert_allclose(forecasts.point[1], forecasts.point[0], rtol=1e-6)
 
 
 def test_a_model_that_gives_up_repeats_the_last_value() -> None:
     """Four steps are too few for AutoETS: the last value stands in, and the answer says so."""
     y = np.array([1.0, 3.0, 2.0, 4.0, 3.0, 5.0])
-    told = StatsforecastBaseline("AutoETS").forecast(
+    forecasts = StatsforecastBaseline("AutoETS").forecast(
         y, np.array([3]), 2, QUANTILES, transform=Transform("difference"), refit=False
     )
-    assert told.fell_back
-    assert told.point.tolist() == [[4.0, 4.0]]
+    assert forecasts.fell_back
+    assert forecasts.point.tolist() == [[4.0, 4.0]]
 
 
 def test_a_long_season_is_left_out_of_ets(walk: np.ndarray) -> None:

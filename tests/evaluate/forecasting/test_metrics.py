@@ -14,7 +14,7 @@ N, K, H = 3, 5, 2
 
 
 @pytest.fixture
-def told() -> dict[str, np.ndarray]:
+def forecasts() -> dict[str, np.ndarray]:
     """Three series of different sizes, five origins, two steps."""
     rng = np.random.default_rng(0)
     size = np.array([1.0, 10.0, 100.0])[:, None, None]
@@ -23,36 +23,36 @@ def told() -> dict[str, np.ndarray]:
     return {"actual": actual, "quantiles": quantiles, "units": np.array([2.0, 30.0, 100.0])}
 
 
-def measured(told: dict[str, np.ndarray], **changed: np.ndarray) -> dict[str, float | None]:
+def measured(forecasts: dict[str, np.ndarray], **changed: np.ndarray) -> dict[str, float | None]:
     """The row of the table, with the third quantile as the point."""
-    told = told | changed
-    quantiles = told["quantiles"]
+    forecasts = forecasts | changed
+    quantiles = forecasts["quantiles"]
     return forecast_metrics(
-        told["actual"], quantiles[..., 2], (quantiles[..., 0], quantiles[..., 3]), quantiles,
-        taus=TAUS, units=told["units"], level=80,
+        forecasts["actual"], quantiles[..., 2], (quantiles[..., 0], quantiles[..., 3]), quantiles,
+        taus=TAUS, units=forecasts["units"], level=80,
     )  # fmt: skip
 
 
-def test_every_measure_is_its_formula(told: dict[str, np.ndarray]) -> None:
+def test_every_measure_is_its_formula(forecasts: dict[str, np.ndarray]) -> None:
     """Each over a series' origins and steps, then the mean over series."""
-    y, q = told["actual"], told["quantiles"]
+    y, q = forecasts["actual"], forecasts["quantiles"]
     error = np.abs(y - q[..., 2])
     levels, widths = [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9], [0.15, 0.1, 0.1, 0.1, 0.15, 0.2, 0.2]
     fan = [q[..., 0], q[..., :2].mean(-1), q[..., 1], q[..., 1:3].mean(-1), q[..., 2], q[..., 2:].mean(-1)]
     fan.append(q[..., 3])
     pinball = [np.maximum(t * (y - f), (t - 1) * (y - f)).mean() for t, f in zip(levels, fan, strict=True)]
-    wanted = {
+    expected = {
         "mae": error.mean(),
         "rmse": np.sqrt((error**2).mean(axis=(1, 2))).mean(),
-        "mase": (error.mean(axis=(1, 2)) / told["units"]).mean(),
+        "mase": (error.mean(axis=(1, 2)) / forecasts["units"]).mean(),
         "smape": (200 * error / (np.abs(y) + np.abs(q[..., 2]))).mean(),
         "crps": 2 * np.dot(widths, pinball),
         "coverage": ((y >= q[..., 0]) & (y <= q[..., 3])).mean(),
     }
-    row = measured(told)
-    assert tuple(row) == METRICS == tuple(wanted)
-    assert row == pytest.approx(wanted)
-    assert len({round(value, 6) for value in wanted.values()}) == len(wanted)
+    row = measured(forecasts)
+    assert tuple(row) == METRICS == tuple(expected)
+    assert row == pytest.approx(expected)
+    assert len({round(value, 6) for value in expected.values()}) == len(expected)
 
 
 def test_a_perfect_point_has_the_crps_of_a_point() -> None:
@@ -100,24 +100,24 @@ def test_units_fall_back_to_steps_and_then_to_nothing() -> None:
     np.testing.assert_array_equal(mase_scales(series, season=2), [3.0, 1.0, np.nan])
 
 
-def test_a_series_that_never_changed_is_left_out_of_mase(told: dict[str, np.ndarray]) -> None:
+def test_a_series_that_never_changed_is_left_out_of_mase(forecasts: dict[str, np.ndarray]) -> None:
     """It has no unit; where none has, there is no mase."""
     units = np.array([2.0, np.nan, 100.0])
-    two = {name: array[[0, 2]] for name, array in told.items()}
-    assert measured(told, units=units)["mase"] == measured(two)["mase"]
-    assert measured(told, units=np.full(3, np.nan))["mase"] is None
+    two = {name: array[[0, 2]] for name, array in forecasts.items()}
+    assert measured(forecasts, units=units)["mase"] == measured(two)["mase"]
+    assert measured(forecasts, units=np.full(3, np.nan))["mase"] is None
 
 
-def test_one_loss_an_origin_weighs_series_alike(told: dict[str, np.ndarray]) -> None:
+def test_one_loss_an_origin_weighs_series_alike(forecasts: dict[str, np.ndarray]) -> None:
     """Each series in its own unit, so that none drowns the others; one alone stays as it is."""
-    y = told["actual"]
-    losses = losses_by_origin(y, y + told["units"][:, None, None], told["units"])
+    y = forecasts["actual"]
+    losses = losses_by_origin(y, y + forecasts["units"][:, None, None], forecasts["units"])
     np.testing.assert_allclose(losses, np.ones(K))
     alone = losses_by_origin(y[:1], y[:1] + 3, np.array([7.0]))
     np.testing.assert_allclose(alone, np.full(K, 3.0))
-    known = np.array([2.0, np.nan, 100.0])
+    units = np.array([2.0, np.nan, 100.0])
     np.testing.assert_allclose(
-        losses_by_origin(y, y + 1, known), losses_by_origin(y[[0, 2]], y[[0, 2]] + 1, known[[0, 2]])
+        losses_by_origin(y, y + 1, units), losses_by_origin(y[[0, 2]], y[[0, 2]] + 1, units[[0, 2]])
     )
 
 

@@ -27,9 +27,9 @@ class ScaledOnEverything(Forecaster):
     """Planted: forecasts lean on the mean of the whole series, what comes later included."""
 
     def forecast_origins(self, series: Sequences, origins: Any, *, level: float = 80) -> dict[str, Any]:
-        told = super().forecast_origins(series, origins, level=level)
+        forecasts = super().forecast_origins(series, origins, level=level)
         means = np.array([one.target.mean() for one in series])[:, None, None]
-        return told | {"point": 0.9 * told["point"] + 0.1 * means}
+        return forecasts | {"point": 0.9 * forecasts["point"] + 0.1 * means}
 
 
 class TargetAmongInputs(Forecaster):
@@ -50,9 +50,9 @@ class CovariateFromAhead(Forecaster):
     """Planted: reads a past covariate one step after the origin."""
 
     def forecast_origins(self, series: Sequences, origins: Any, *, level: float = 80) -> dict[str, Any]:
-        told = super().forecast_origins(series, origins, level=level)
+        forecasts = super().forecast_origins(series, origins, level=level)
         ahead = series.values[series.offsets[:-1, None] + origins + 1, 1]
-        return told | {"point": told["point"] + ahead[..., None]}
+        return forecasts | {"point": forecasts["point"] + ahead[..., None]}
 
 
 @pytest.mark.parametrize("planted", [ScaledOnEverything, TargetAmongInputs, ShuffledSplit])
@@ -191,9 +191,9 @@ class Counting:
 def test_each_fit_ends_at_its_origin(two: Sequences) -> None:
     """Once, at the first origin; with refit, anew at each, series by series."""
     grid = np.array([[20, 25, 30], [40, 45, 50]])
-    for refit, known in ((False, [[21] * 3, [41] * 3]), (True, grid + 1)):
-        fitted, told = RollingOrigins(two, grid, 2, 80, refit=refit).forecast_model(Counting())
-        assert told.point[..., 0].tolist() == np.asarray(known).tolist()
+    for refit, n_steps in ((False, [[21] * 3, [41] * 3]), (True, grid + 1)):
+        fitted, forecasts = RollingOrigins(two, grid, 2, 80, refit=refit).forecast_model(Counting())
+        assert forecasts.point[..., 0].tolist() == np.asarray(n_steps).tolist()
         assert fitted.known_.tolist() == [21, 41]  # the network that speaks for all is the first
 
 
@@ -206,8 +206,8 @@ def test_the_users_model_stays_as_it_is(two: Sequences) -> None:
 
 def test_future_rows_are_no_targets() -> None:
     """Rows after the last known target are not tested."""
-    known = Sequences.from_arrays([np.array([1.0, 2.0, 3.0, 4.0, np.nan, np.nan])])
-    assert RollingOrigins(known, np.array([[1]]), 2, 80, refit=False).actual.tolist() == [[[3.0, 4.0]]]
+    n_steps = Sequences.from_arrays([np.array([1.0, 2.0, 3.0, 4.0, np.nan, np.nan])])
+    assert RollingOrigins(n_steps, np.array([[1]]), 2, 80, refit=False).actual.tolist() == [[[3.0, 4.0]]]
 
 
 def test_a_series_below_zero_is_held_against_plain_changes() -> None:
@@ -221,8 +221,8 @@ def test_a_series_below_zero_is_held_against_plain_changes() -> None:
         ("minmax", ["minmax", "minmax"]),
     ):
         fitted.transform_ = name
-        replay = RollingOrigins(both, np.array([[10], [10]]), 2, 80, refit=False)
-        assert [transform.name for transform in replay.transforms(fitted)] == names
+        rolling = RollingOrigins(both, np.array([[10], [10]]), 2, 80, refit=False)
+        assert [transform.name for transform in rolling.transforms(fitted)] == names
 
 
 def test_too_few_steps_before_the_first_origin_are_told_as_such(two: Sequences) -> None:

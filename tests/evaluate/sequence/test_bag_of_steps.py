@@ -43,8 +43,8 @@ def test_every_step_is_kept_whole() -> None:
     """The same rows, in another order, on the scale they came in."""
     X = ragged(np.random.default_rng(1))
     bag = BagOfSteps(Keeps()).fit(X, np.arange(6))
-    for came, given in zip(X, bag.model.X_, strict=True):
-        np.testing.assert_array_equal(came[np.lexsort(came.T)], given[np.lexsort(given.T)])
+    for inputs, outputs in zip(X, bag.model.X_, strict=True):
+        np.testing.assert_array_equal(inputs[np.lexsort(inputs.T)], outputs[np.lexsort(outputs.T)])
 
 
 @pytest.mark.parametrize("shape", [(4, 9), (4, 9, 3)])

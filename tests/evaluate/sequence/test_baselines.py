@@ -92,7 +92,7 @@ def test_the_nearest_is_the_one_of_a_slow_loop(monkeypatch: pytest.MonkeyPatch) 
     """Ragged, two features of different size, and in pieces of a few distances."""
     monkeypatch.setattr("unrolled.evaluate.sequence.baselines._MAX_DISTANCES", 50)
     rng = np.random.default_rng(1)
-    X, asked = ragged(23, rng), ragged(11, rng)
+    X, queries = ragged(23, rng), ragged(11, rng)
     y = rng.normal(size=23)
     steps = np.concatenate(X)
     T = max(map(len, X))
@@ -102,18 +102,18 @@ def test_the_nearest_is_the_one_of_a_slow_loop(monkeypatch: pytest.MonkeyPatch) 
         places = np.linspace(0, len(x) - 1, T)
         return np.stack([np.interp(places, np.arange(len(x)), column) for column in x.T], axis=1)
 
-    far = [[((scaled(a) - scaled(x)) ** 2).sum() for x in X] for a in asked]
+    far = [[((scaled(a) - scaled(x)) ** 2).sum() for x in X] for a in queries]
     expected = y[np.argmin(far, axis=1)]
-    np.testing.assert_array_equal(NearestEuclidean().fit(X, y).predict(asked), expected)
+    np.testing.assert_array_equal(NearestEuclidean().fit(X, y).predict(queries), expected)
 
 
 def test_features_count_alike_whatever_their_unit() -> None:
     """A feature in millimetres does not drown one in metres."""
     rng = np.random.default_rng(2)
-    X, asked = ragged(20, rng), ragged(20, rng)
+    X, queries = ragged(20, rng), ragged(20, rng)
     y = np.arange(20)
-    other = [[x * [1.0, 1e6] + [5.0, -7.0] for x in part] for part in (X, asked)]
-    first, second = (NearestEuclidean().fit(a, y).predict(b) for a, b in ((X, asked), other))
+    other = [[x * [1.0, 1e6] + [5.0, -7.0] for x in part] for part in (X, queries)]
+    first, second = (NearestEuclidean().fit(a, y).predict(b) for a, b in ((X, queries), other))
     np.testing.assert_array_equal(first, second)
 
 
@@ -136,10 +136,10 @@ def test_stretching_keeps_ends_and_straight_lines() -> None:
 @pytest.mark.parametrize(("name", "error"), [("ECG200", 0.12), ("SyntheticControl", 0.12), ("CBF", 0.148)])
 def test_one_nearest_neighbour_errs_as_published(name: str, error: float, data_dir: Path) -> None:
     """The archive's own table, to its last digit."""
-    with np.load(data_dir / "classification" / f"{name}.npz", allow_pickle=False) as held:
-        X, y, asked, known = (held[key] for key in ("X_train", "y_train", "X_test", "y_test"))
+    with np.load(data_dir / "classification" / f"{name}.npz", allow_pickle=False) as test:
+        X, y, queries, train = (test[key] for key in ("X_train", "y_train", "X_test", "y_test"))
     rival = NearestEuclidean().fit([x.reshape(x.shape[0], -1) for x in X], y)
-    wrong = (rival.predict([x.reshape(x.shape[0], -1) for x in asked]) != known).mean()
+    wrong = (rival.predict([x.reshape(x.shape[0], -1) for x in queries]) != train).mean()
     assert round(float(wrong), 3) == pytest.approx(error, abs=5e-4)
 
 
@@ -154,15 +154,15 @@ def test_without_aeon_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 def check_warped() -> None:
     """The nearest of `NearestDTW` is that of a slow loop."""
     rng = np.random.default_rng(3)
-    X, asked = ragged(9, rng), ragged(7, rng)
+    X, queries = ragged(9, rng), ragged(7, rng)
     steps = np.concatenate(X)
 
     def scaled(x: np.ndarray) -> np.ndarray:
         return ((x - steps.mean(axis=0)) / steps.std(axis=0)).T
 
-    far = [[slow_dtw(scaled(a), scaled(x)) for x in X] for a in asked]
+    far = [[slow_dtw(scaled(a), scaled(x)) for x in X] for a in queries]
     expected = np.argmin(far, axis=1)
-    np.testing.assert_array_equal(NearestDTW().fit(X, np.arange(9)).predict(asked), expected)
+    np.testing.assert_array_equal(NearestDTW().fit(X, np.arange(9)).predict(queries), expected)
 
 
 def check_rocket() -> None:

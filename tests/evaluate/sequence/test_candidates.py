@@ -63,28 +63,28 @@ def test_each_is_fitted_on_each_part_anew() -> None:
     """A fresh one a fold, its training first, then what it is judged on; answers part after part."""
     parts = parts_of(np.arange(24.0).reshape(12, 2))
     Watched.seen = []
-    told = fit_and_predict(Candidate("watched", Watched), parts)
+    result = fit_and_predict(Candidate("watched", Watched), parts)
     assert [what for what, _ in Watched.seen] == ["fit", "ask"] * 3
     for k, (train, test) in enumerate(parts):
         np.testing.assert_array_equal(Watched.seen[2 * k][1], train.X)
         np.testing.assert_array_equal(Watched.seen[2 * k + 1][1], test.X)
-    assert told.predictions.shape == (12,)
-    assert min(told.fit_seconds, told.predict_seconds) > 0
+    assert result.predictions.shape == (12,)
+    assert min(result.fit_seconds, result.predict_seconds) > 0
 
 
 def test_seconds_are_those_of_one_fold(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mean over the parts: a clock that ticks once a look."""
     ticks = iter(range(100))
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates.time.perf_counter", lambda: next(ticks))
-    told = fit_and_predict(Candidate("watched", Watched), parts_of(np.zeros((12, 2))))
-    assert (told.fit_seconds, told.predict_seconds) == (1.0, 1.0)
+    result = fit_and_predict(Candidate("watched", Watched), parts_of(np.zeros((12, 2))))
+    assert (result.fit_seconds, result.predict_seconds) == (1.0, 1.0)
 
 
 def test_groups_reach_those_that_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """Our estimators hold whole groups out; others are not asked to."""
-    given = []
+    fit_arguments = []
     monkeypatch.setattr(
-        SequenceClassifier, "fit", lambda self, X, y, groups=None: given.append(groups) or self
+        SequenceClassifier, "fit", lambda self, X, y, groups=None: fit_arguments.append(groups) or self
     )
     monkeypatch.setattr(SequenceClassifier, "predict", lambda self, X: np.zeros(len(X), dtype=int))
     parts = parts_of(np.random.default_rng(0).normal(size=(12, 4)), groups=np.arange(12) // 2)
@@ -93,24 +93,24 @@ def test_groups_reach_those_that_take_them(monkeypatch: pytest.MonkeyPatch) -> N
         rival_candidates(SequenceClassifier(), "labels", ["bag of steps"])[0],
     ):
         fit_and_predict(entrant, parts)
-    assert [groups.tolist() for groups in given] == [part.train.groups.tolist() for part in parts] * 2
+    assert [groups.tolist() for groups in fit_arguments] == [part.train.groups.tolist() for part in parts] * 2
     fit_and_predict(model_candidate(KNeighborsClassifier(1)), parts)
 
 
 def test_what_loads_once_loads_before_the_clock(monkeypatch: pytest.MonkeyPatch, aeon: None) -> None:
     """Torch where a network takes part; aeon's two, on a few sequences of different classes."""
-    loaded, asked = [], []
+    loaded, calls = [], []
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates._load_torch", lambda: loaded.append("torch"))
     monkeypatch.setattr(
         "unrolled.evaluate.sequence.candidates.fit_and_predict",
-        lambda entrant, parts: asked.append((entrant, parts)),
+        lambda entrant, parts: calls.append((entrant, parts)),
     )
     parts = parts_of(np.zeros((12, 4)))
     simple = rival_candidates(KNeighborsClassifier(), "labels", ["1-NN Euclidean", "1-NN DTW", "MiniRocket"])
     warm_up([model_candidate(KNeighborsClassifier()), *simple], parts[0])
     assert loaded == []
-    assert [entrant.name for entrant, _ in asked] == ["1-NN DTW", "MiniRocket"]
-    assert [part.train.y.tolist() for _, (part,) in asked] == [[0, 1, 2, 3]] * 2
+    assert [entrant.name for entrant, _ in calls] == ["1-NN DTW", "MiniRocket"]
+    assert [part.train.y.tolist() for _, (part,) in calls] == [[0, 1, 2, 3]] * 2
     warm_up([model_candidate(SequenceClassifier())], parts[0])
     assert loaded == ["torch"]
 

@@ -109,11 +109,11 @@ def test_numbers_are_measured_as_scikit_learn_does() -> None:
     result = compare(KNeighborsRegressor(3), X, y, rivals=["mean of y", "last step", "1-NN Euclidean"])
     assert result.rows[1].name == result.best_rival == "last step"
     for row in result.rows:
-        told = result.columns[row.name]
+        record = result.columns[row.name]
         assert row.accuracy is None
-        assert row.rmse == pytest.approx(root_mean_squared_error(y, told))
-        assert row.mae == pytest.approx(mean_absolute_error(y, told))
-        assert row.r2 == pytest.approx(r2_score(y, told))
+        assert row.rmse == pytest.approx(root_mean_squared_error(y, record))
+        assert row.mae == pytest.approx(mean_absolute_error(y, record))
+        assert row.r2 == pytest.approx(r2_score(y, record))
         assert row.interval[0] < row.rmse < row.interval[1]
     assert result.outcome == "worse"
     assert "(RMSE) over 80 sequences" in result.sentence
@@ -202,11 +202,11 @@ def test_unknown_classes_are_remarked(data: tuple[np.ndarray, np.ndarray]) -> No
 def test_a_comparison_is_json(data: tuple[np.ndarray, np.ndarray]) -> None:
     """All but the answers, by name; numbers of numpy's kind are Python's."""
     X, y = data
-    told = json.loads(json.dumps(compare(Cut(), X, y, rivals=SIMPLE).to_dict(), allow_nan=False))
-    assert (told["kind"], told["rows"][0]["name"], told["folds"]) == ("comparison", "Cut", 5)
-    assert len(told["rows"][0]["interval"]) == 2
-    assert told["rows"][0]["p_value"] is None
-    assert "columns" not in told
+    record = json.loads(json.dumps(compare(Cut(), X, y, rivals=SIMPLE).to_dict(), allow_nan=False))
+    assert (record["kind"], record["rows"][0]["name"], record["folds"]) == ("comparison", "Cut", 5)
+    assert len(record["rows"][0]["interval"]) == 2
+    assert record["rows"][0]["p_value"] is None
+    assert "columns" not in record
 
 
 def test_frames_are_of_the_kind_that_came(data: tuple[np.ndarray, np.ndarray]) -> None:
@@ -266,9 +266,9 @@ def test_what_is_no_model_of_whole_sequences_is_refused(model: Any, words: str) 
 
 def test_all_faults_of_a_call_are_told_at_once() -> None:
     """Folds, level and rivals."""
-    with pytest.raises(ArgumentError) as told:
+    with pytest.raises(ArgumentError) as record:
         compare(Cut(), np.zeros((20, 3)), np.arange(20) % 2, folds=1, level=100, rivals="reservoire")
-    lines = str(told.value).splitlines()
+    lines = str(record.value).splitlines()
     assert [line.partition(":")[0] for line in lines] == ["folds", "level", "rivals"]
 
 

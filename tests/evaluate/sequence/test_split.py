@@ -52,17 +52,17 @@ def test_other_frames_become_lists() -> None:
     long = pd.DataFrame({"unique_id": ids, "ds": np.tile(np.arange(5), 12), "x": block().ravel()})
     nested = pd.DataFrame({"x": list(block())})
     for X in (long, nested, as_sequences(list(block()))):
-        own, _ = evaluation_data(X, Y, "labels")
-        assert isinstance(own.subset(np.array([3])).X, list)
-        np.testing.assert_array_equal(own.subset(np.array([3])).X[0], block()[3, :, None])
+        data, _ = evaluation_data(X, Y, "labels")
+        assert isinstance(data.subset(np.array([3])).X, list)
+        np.testing.assert_array_equal(data.subset(np.array([3])).X[0], block()[3, :, None])
 
 
 def test_each_sequence_is_tested_once_by_models_not_fitted_on_it() -> None:
     """Over all folds, each sequence once; training and test never overlap."""
-    own, _ = evaluation_data(block(), Y, "labels")
-    parts, fold = fold_splits(own, 3, "labels")
-    found = np.concatenate([part.test.X for part in parts])
-    np.testing.assert_array_equal(found[np.argsort(found[:, 0])], block())
+    data, _ = evaluation_data(block(), Y, "labels")
+    parts, fold = fold_splits(data, 3, "labels")
+    seen = np.concatenate([part.test.X for part in parts])
+    np.testing.assert_array_equal(seen[np.argsort(seen[:, 0])], block())
     for k, (train, test) in enumerate(parts):
         np.testing.assert_array_equal(test.X, block()[fold == k])
         assert len(train) + len(test) == 12
@@ -72,8 +72,8 @@ def test_each_sequence_is_tested_once_by_models_not_fitted_on_it() -> None:
 
 def test_groups_stay_together() -> None:
     """Their names may be texts or numbers; both sides know them."""
-    own, _ = evaluation_data(block(), Y, "labels", [f"person {k // 2}" for k in range(12)])
-    parts, fold = fold_splits(own, 3, "labels")
+    data, _ = evaluation_data(block(), Y, "labels", [f"person {k // 2}" for k in range(12)])
+    parts, fold = fold_splits(data, 3, "labels")
     assert (fold[::2] == fold[1::2]).all()
     for train, test in parts:
         assert not set(train.groups) & set(test.groups)
@@ -81,8 +81,8 @@ def test_groups_stay_together() -> None:
 
 def test_numbers_are_not_stratified() -> None:
     """No class can be missing from a fold."""
-    own, _ = evaluation_data(block(), np.arange(12) / 3, "numbers")
-    parts, _ = fold_splits(own, 5, "numbers")
+    data, _ = evaluation_data(block(), np.arange(12) / 3, "numbers")
+    parts, _ = fold_splits(data, 5, "numbers")
     assert [len(part.test) for part in parts] == [3, 3, 2, 2, 2]
 
 
@@ -90,8 +90,8 @@ def test_classes_that_nobody_could_learn_are_told() -> None:
     """Counted, in a sentence; none where there are none, and none of numbers."""
     train, _ = evaluation_data(block(), Y, "labels")
     part = holdout_split(train, (block(3), ["a", "c", "d"]), "labels")
-    told = "2 of 3 test sequences have a class that is not in X: none can be right."
-    assert unseen_class_remarks(part, "labels") == [told]
+    sentence = "2 of 3 test sequences have a class that is not in X: none can be right."
+    assert unseen_class_remarks(part, "labels") == [sentence]
     assert unseen_class_remarks(holdout_split(train, (block(2), ["a", "b"]), "labels"), "labels") == []
     numbers, _ = evaluation_data(block(), np.arange(12.0), "numbers")
     assert unseen_class_remarks(holdout_split(numbers, (block(2), [0.5, 1.5]), "numbers"), "numbers") == []

@@ -8,8 +8,8 @@ from unrolled.data.splits import stratified_folds
 from unrolled.evaluate.sequence.verdict import (
     CandidateLosses,
     ComparisonVerdict,
-    comparison_verdict,
     display_name,
+    rivals_verdict,
 )
 from unrolled.stats.dependence import fold_inflation
 
@@ -27,15 +27,18 @@ def entry(
 def of_labels(network: np.ndarray, *rivals: np.ndarray, **settings: object) -> ComparisonVerdict:
     """Where a network stands that is wrong here, among rivals that are wrong there."""
     entries = [entry(losses, str(k)) for k, losses in enumerate(rivals)]
-    return comparison_verdict(entry(network, "gru"), entries, is_labels=True, **settings)
+    return rivals_verdict(entry(network, "gru"), entries, is_labels=True, **settings)
 
 
 def mistakes(rng: np.random.Generator, rates: list[float], n: int, shared: float = 0.5) -> list[np.ndarray]:
     """(n,) right and wrong for each rate; hard sequences are hard for all of them."""
     hard = rng.normal(size=n)
     cuts = stats.norm.ppf(rates)
-    own = rng.normal(size=(len(rates), n))
-    return [np.sqrt(shared) * hard + np.sqrt(1 - shared) * o < cut for o, cut in zip(own, cuts, strict=True)]
+    group_effects = rng.normal(size=(len(rates), n))
+    return [
+        np.sqrt(shared) * hard + np.sqrt(1 - shared) * o < cut
+        for o, cut in zip(group_effects, cuts, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("n", [30, 100])
@@ -141,8 +144,8 @@ def test_squared_errors_make_no_false_wins() -> None:
     for k in range(RUNS):
         rival = rng.standard_t(5, size=60) ** 2
         gap = 0.5 * (1 - rng.exponential(size=60)) if k % 2 else rng.standard_t(3, size=60)
-        told = comparison_verdict(entry(rival - gap, "gru"), [entry(rival)], is_labels=False)
-        wins += told.outcome == "better"
+        verdict = rivals_verdict(entry(rival - gap, "gru"), [entry(rival)], is_labels=False)
+        wins += verdict.outcome == "better"
     assert wins <= MOST_FALSE
 
 
@@ -152,26 +155,26 @@ def test_a_rival_that_once_explodes_does_not_hide_a_win() -> None:
     near = 10 + rng.normal(size=40)
     burst = near.copy()
     burst[7] = 1e12
-    told = comparison_verdict(entry(near - 1, "gru"), [entry(burst, "a"), entry(near, "b")], is_labels=False)
-    assert (told.outcome, told.best_rival) == ("better", "b")
+    verdict = rivals_verdict(entry(near - 1, "gru"), [entry(burst, "a"), entry(near, "b")], is_labels=False)
+    assert (verdict.outcome, verdict.best_rival) == ("better", "b")
 
 
 def test_many_sequences_are_flipped_in_blocks() -> None:
     """Fifty thousand of them are tested in about a second, and a small difference is seen."""
     rng = np.random.default_rng(9)
     worse, good = mistakes(rng, [0.11, 0.1], 50_000)
-    told = of_labels(worse, good)
-    assert (told.outcome, told.p_value) == ("worse", pytest.approx(1e-4, abs=1e-4))
+    verdict = of_labels(worse, good)
+    assert (verdict.outcome, verdict.p_value) == ("worse", pytest.approx(1e-4, abs=1e-4))
 
 
 def test_fewer_than_ten_are_too_few() -> None:
     """However large the difference: nine sequences, or ninety in nine groups."""
     right, wrong = np.zeros(9), np.ones(9)
-    told = comparison_verdict(
+    verdict = rivals_verdict(
         entry(right, "gru", score="100.0 %"), [entry(wrong, score="0.0 %")], is_labels=True
     )
-    assert (told.outcome, told.p_value) == ("too few to tell", None)
-    assert told.sentence == (
+    assert (verdict.outcome, verdict.p_value) == ("too few to tell", None)
+    assert verdict.sentence == (
         "9 sequences are too few to tell: the GRU is right on 100.0 % of 9 sequences, the best of the simple "
         "ones (MiniRocket) on 0.0 % so far; test on at least 10."
     )
@@ -183,8 +186,8 @@ def test_fewer_than_ten_are_too_few() -> None:
 def told_of(network: list[int], rivals: dict[str, tuple[list[int], float]]) -> str:
     """The sentence's last words, for 40 sequences of which these are wrong, the network taking 4 s."""
     entries = [entry(np.arange(40) < wrong[0], name, seconds) for name, (wrong, seconds) in rivals.items()]
-    told = comparison_verdict(entry(np.arange(40) < network[0], "gru", 4.0), entries, is_labels=True)
-    return told.sentence.rpartition(": ")[2]
+    verdict = rivals_verdict(entry(np.arange(40) < network[0], "gru", 4.0), entries, is_labels=True)
+    return verdict.sentence.rpartition(": ")[2]
 
 
 @pytest.mark.parametrize(
@@ -212,18 +215,18 @@ def test_each_case_has_its_words(
 def test_the_sentence_is_whole() -> None:
     """Scores, how many, how often by chance, and what it means; of numbers the error."""
     network, rival = np.arange(40) < 2, np.arange(40) < 12
-    told = comparison_verdict(
+    verdict = rivals_verdict(
         entry(network, "lstm", score="95.0 %"), [entry(rival, score="70.0 %")], is_labels=True
     )
-    assert told.sentence == (
+    assert verdict.sentence == (
         "The LSTM is right on 95.0 % of 40 sequences, the best of the simple ones (MiniRocket) on 70.0 %; a "
         "difference this large would appear in fewer than 1 of 1,000 such comparisons if there were none: it "
         "has skill here."
     )
-    told = comparison_verdict(
+    verdict = rivals_verdict(
         entry(np.full(40, 4.0), "gru", score="2"), [entry(np.full(40, 9.0), score="3")], is_labels=False
     )
-    assert told.sentence.startswith(
+    assert verdict.sentence.startswith(
         "The GRU is off by 2 (RMSE) over 40 sequences, the best of the simple ones (MiniRocket) by 3; a "
     )
 
@@ -232,14 +235,14 @@ def test_of_equal_rivals_the_quickest_is_the_best() -> None:
     """The one to name is the one to use."""
     wrong = np.arange(40) < 4
     rivals = [entry(wrong, "slow", 9.0), entry(wrong, "quick", 0.1)]
-    assert comparison_verdict(entry(wrong, "gru"), rivals, is_labels=True).best_rival == "quick"
+    assert rivals_verdict(entry(wrong, "gru"), rivals, is_labels=True).best_rival == "quick"
 
 
 def test_each_rival_has_a_p_of_its_own() -> None:
     """In the direction that is seen, whoever is ahead."""
     network, behind, ahead = np.arange(40) < 8, np.arange(40) < 13, np.arange(40) < 0
-    told = of_labels(network, behind, ahead)
-    assert told.p_values == (pytest.approx(1 / 2**5), pytest.approx(1 / 2**8))
+    verdict = of_labels(network, behind, ahead)
+    assert verdict.p_values == (pytest.approx(1 / 2**5), pytest.approx(1 / 2**8))
 
 
 def test_names_are_spoken_as_people_say_them() -> None:

@@ -102,7 +102,7 @@ def _table_evidence(series: Sequences) -> OrderEvidence:
     if not tested:
         return by_column[0]
     best = min(tested, key=lambda evidence: evidence.p_value or 0.0)
-    return best.over(len(tested))
+    return best.corrected_for(len(tested))
 
 
 def _calendar(series: Sequences, calendar: Calendar | None) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from unrolled.evaluate.sequence.split import (
     holdout_split,
     unseen_class_remarks,
 )
-from unrolled.evaluate.sequence.verdict import CandidateLosses, ComparisonVerdict, comparison_verdict
+from unrolled.evaluate.sequence.verdict import CandidateLosses, ComparisonVerdict, rivals_verdict
 from unrolled.formatting import aligned_table, join_words, number, p_value_text, percent
 from unrolled.jsonable import to_jsonable
 from unrolled.models.sequence.tagger import SequenceTagger
@@ -263,7 +263,7 @@ def _score(
         )
         for result, loss, score in zip(results, losses, scores, strict=True)
     ]
-    verdict = comparison_verdict(
+    verdict = rivals_verdict(
         candidates[0], candidates[1:], is_labels=is_labels, groups=data.groups, inflation=scoring.inflation
     )
     rows = [

@@ -68,7 +68,7 @@ class ComparisonVerdict(NamedTuple):
     p_values: tuple[float, ...]
 
 
-def comparison_verdict(
+def rivals_verdict(
     network: CandidateLosses, rivals: Sequence[CandidateLosses], *, is_labels: bool,
     groups: NDArray[np.int64] | None = None, inflation: float = 1.0,
 ) -> ComparisonVerdict:  # fmt: skip
@@ -84,7 +84,7 @@ def comparison_verdict(
     >>> wrong = np.zeros(40)
     >>> gru = CandidateLosses("gru", wrong, "100.0 %", 4.0)
     >>> rocket = CandidateLosses("MiniRocket", wrong, "100.0 %", 0.1)
-    >>> print(comparison_verdict(gru, [rocket], is_labels=True).sentence)
+    >>> print(rivals_verdict(gru, [rocket], is_labels=True).sentence)
     The GRU is right on 100.0 % of 40 sequences, the best of the simple ones (MiniRocket) on 100.0 %; a \
 difference this large would appear in 100 of 100 such comparisons if there were none: MiniRocket does as \
 well in 1/40 of the time.
