@@ -49,3 +49,11 @@ def test_the_block_of_broken_and_many_series() -> None:
     text = str(describe(several.drop(index=[4, 5])))
     assert text.startswith("data frame: 2 series, 14 rows")
     assert "2 gaps of 4 steps" in text
+
+
+def test_a_frame_of_a_description_is_a_row_a_fact() -> None:
+    """Those of the printed form, so that a notebook shows them."""
+    frame = describe("machine").to_frame()
+    assert list(frame.columns) == ["fact", "value"]
+    assert frame["fact"].tolist() == ["a sequence?", "temporal?", "order counts?"]
+    assert frame["value"].tolist() == ["yes, ordered by position", "no", "too few to tell"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from unrolled.data.calendar.offsets import freq_words, unit_word
 from unrolled.data.describe.diagnostics import AveragingEvidence
@@ -12,6 +12,9 @@ from unrolled.data.sequences import DeclaredOrder
 from unrolled.formatting import number, quantity
 from unrolled.record import Record
 from unrolled.stats.serial_correlation import OrderEvidence
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NO_BREAK_SPACE = "\u00a0"  # keeps a year and its mean on one line
 _WIDTH = 100
@@ -124,6 +127,13 @@ class Description(Record):
             name: getattr(self, name) for name in ("kind", "is_sequence", "is_temporal", "lowest", "highest")
         }
         return {**head, **facts}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the facts of the printed form, a row each."""
+        import pandas as pd  # noqa: PLC0415 (a frame is the only thing here that needs it)
+
+        facts = [(label, text.replace(_NO_BREAK_SPACE, " ")) for label, text in _labelled_facts(self) if text]
+        return pd.DataFrame(facts, columns=["fact", "value"])
 
     def __str__(self) -> str:
         """One line a fact, the labels in one column, warnings and notes below."""
