@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from unrolled.train import progress
-from unrolled.train.progress import ProgressLine
+from unrolled.train.progress import ProgressLine, ProgressStages
 
 
 @pytest.fixture
@@ -78,3 +78,47 @@ def test_on_a_terminal_it_is_one_line_that_goes_away(
     first, second, wiped = drawn.split("\r")[1:4]
     assert len(second) >= len(first.rstrip())
     assert wiped.strip() == ""
+
+
+def test_stages_have_numbers_and_one_time_left(
+    clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lines of all stages count alike: after 1.5 of 6 lines a quarter is done."""
+    clock(0.0)
+    stages = ProgressStages({"fit": 2, "backtest": 4})
+    clock(60.0)
+    stages._start_s = 0.0
+    with stages.stage("fit"):
+        with ProgressLine("validation fit", 4, shown=True) as line:
+            line.update(4, "epochs")
+        with ProgressLine("refit", 4, shown=True) as line:
+            line.update(2, "epochs")
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("1/2 fit, validation fit 4/4 epochs, ")
+    assert second.startswith("1/2 fit, refit 2/4 epochs, ")
+    assert second.endswith(" left in all")
+    with stages.stage("backtest"):
+        assert stages.open_line("refit") == "2/2 backtest, refit"
+        elapsed_s = progress.time.perf_counter() + 60.0
+        assert stages.seconds_left(0.5) == pytest.approx(elapsed_s * (6 / 2.5 - 1))
+
+
+def test_a_stage_of_fewer_lines_than_announced_is_over_when_it_ends() -> None:
+    """An early end never makes the estimate wait; more lines than announced never make it negative."""
+    stages = ProgressStages({"fit": 3, "backtest": 1})
+    with stages.stage("fit"):
+        stages.open_line("refit")
+    with stages.stage("backtest"):
+        for _ in range(3):
+            stages.open_line("refit")
+        assert stages.seconds_left(1.0) == 0.0
+
+
+def test_a_single_stage_and_a_line_outside_have_no_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    """1/1 would say nothing."""
+    stages = ProgressStages({"fit": 1})
+    with stages.stage("fit"):
+        assert stages.open_line("refit") == "fit, refit"
+    with ProgressLine("probing", 1, shown=True) as line:
+        line.update(1, "done")
+    assert capsys.readouterr().err.startswith("probing 1/1 done, ")

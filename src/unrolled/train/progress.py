@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
 
@@ -28,6 +31,9 @@ class ProgressLine:
 
     def __enter__(self) -> Self:
         self._start_s = time.perf_counter()
+        self._stages = _stages.get()
+        if self._stages is not None:
+            self._label = self._stages.open_line(self._label)
         return self
 
     def update(self, done: int, note: str = "") -> None:
@@ -37,8 +43,11 @@ class ProgressLine:
         if not self._shown or not due or (now_s - self._last_s < 0.1 and done < self._total):
             return
         self._drawn, self._last_s = done * _MOST_UPDATES // self._total, now_s
-        left_s = (now_s - self._start_s) / max(done, 1) * (self._total - done)
-        text = f"{self._label} {done}/{self._total} {note}, {_clock(left_s)} left"
+        if self._stages is None:
+            left = _clock((now_s - self._start_s) / max(done, 1) * (self._total - done)) + " left"
+        else:
+            left = _clock(self._stages.seconds_left(done / self._total)) + " left in all"
+        text = f"{self._label} {done}/{self._total} {note}, {left}"
         self._write("\r" + text.ljust(self._width) if sys.stderr.isatty() else text + "\n")
         self._width = len(text)
 
@@ -51,6 +60,51 @@ class ProgressLine:
     def _write(self, text: str) -> None:
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+class ProgressStages:
+    """Number the stages of a long command, and give the progress lines within them one time left in all.
+
+    Args:
+        n_lines: of each stage, in order, how many progress lines it will open; they count alike.
+
+    >>> stages = ProgressStages({"fit": 2, "backtest": 4})
+    >>> with stages.stage("fit"):
+    ...     stages.open_line("refit")
+    '1/2 fit, refit'
+    """
+
+    def __init__(self, n_lines: Mapping[str, int]) -> None:
+        self._n_lines = dict(n_lines)
+        self._start_s = time.perf_counter()
+        self._stage, self._n_opened = "", 0
+        self._n_done = 0  # lines of the stages that are over, opened or not
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Make the lines opened within it lines of this stage."""
+        self._stage, self._n_opened = name, 0
+        token = _stages.set(self)
+        try:
+            yield
+        finally:
+            _stages.reset(token)
+            self._n_done += self._n_lines[name]
+
+    def open_line(self, label: str) -> str:
+        """Count one more line of the stage; returns its label with the stage before it."""
+        self._n_opened += 1
+        place = f"{list(self._n_lines).index(self._stage) + 1}/{len(self._n_lines)} "
+        return f"{place if len(self._n_lines) > 1 else ''}{self._stage}, {label}"
+
+    def seconds_left(self, share: float) -> float:
+        """Time until the last stage ends, where this share of the open line is done."""
+        n_done = self._n_done + min(self._n_opened - 1 + share, self._n_lines[self._stage])
+        elapsed_s = time.perf_counter() - self._start_s
+        return elapsed_s * (sum(self._n_lines.values()) / n_done - 1)
+
+
+_stages: ContextVar[ProgressStages | None] = ContextVar("stages", default=None)
 
 
 def _clock(seconds: float) -> str:

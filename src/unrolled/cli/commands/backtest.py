@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from unrolled.cli.commands.forecast import new_forecaster
+from unrolled.cli.commands.forecast import forecast_stages, new_forecaster
 from unrolled.cli.options import (
     File,
     ForecasterOptions,
@@ -72,11 +72,14 @@ def backtest_command(
     out.print_notes(series)
     model = new_forecaster(options, horizon)
     baseline_names = None if baselines is None else [name.strip() for name in baselines.split(",")]
-    result = backtest(
-        model, series, origins=origins, step=step, refit=refit, baselines=baseline_names, level=level
-    )
+    stages = forecast_stages(model, "backtest", *(["fit"] if report else []), n_fits=origins if refit else 1)
+    with stages.stage("backtest"):
+        result = backtest(
+            model, series, origins=origins, step=step, refit=refit, baselines=baseline_names, level=level
+        )
     if report:
-        model.fit(series)
+        with stages.stage("fit"):
+            model.fit(series)
         ForecastReport(series, model, model.predict(level=[level]), [level]).write(report, result)
     if json:
         out.print_json(

@@ -22,6 +22,7 @@ from unrolled.validation import check_float
 
 if TYPE_CHECKING:
     from unrolled.models.forecasting.forecaster import Forecaster
+    from unrolled.train.progress import ProgressStages
 
 Level = Annotated[
     list[float], typer.Option("--level", metavar="PERCENT", help="Width of a band; repeat for more.")
@@ -67,12 +68,18 @@ def forecast_command(
     levels = [check_float("--level", width, above=0, most=99.99) for width in level]
     series = columns.read(file)
     out.print_notes(series)
-    fitted = _load_forecaster(model, options) if model else new_forecaster(options, horizon).fit(series)
+    fitted = _load_forecaster(model, options) if model else new_forecaster(options, horizon)
+    stages = forecast_stages(fitted, *([] if model else ["fit"]), *(["backtest"] if report else []))
+    if not model:
+        with stages.stage("fit"):
+            fitted.fit(series)
     forecast_report = ForecastReport(
         series, fitted, fitted.predict(series, horizon=horizon, level=levels), levels
     )
-    result, why_untested = forecast_report.backtest() if report else (None, "")
+    result, why_untested = None, ""
     if report:
+        with stages.stage("backtest"):
+            result, why_untested = forecast_report.backtest()
         forecast_report.write(report, result, why_untested)
     if output:
         out.write_table(forecast_report.frame, output)
@@ -95,6 +102,16 @@ def new_forecaster(options: ForecasterOptions, horizon: int | None) -> Forecaste
 
     named = options.given() | ({} if horizon is None else {"horizon": horizon})
     return Forecaster(**named, verbose=True)
+
+
+def forecast_stages(model: Forecaster, *names: str, n_fits: int = 1) -> ProgressStages:
+    """Count the progress lines of a fit, and of a backtest: the network and its feed-forward twin."""
+    from unrolled.train.progress import ProgressStages
+
+    fit = 1 + model.n_members  # the validation fit, then a refit of each member
+    n_networks = 1 if model.cell == "feedforward" else 2
+    n_lines = {"fit": fit, "backtest": fit * n_networks * n_fits}
+    return ProgressStages({name: n_lines[name] for name in names})
 
 
 def _load_forecaster(folder: str, options: ForecasterOptions) -> Forecaster:
