@@ -62,7 +62,7 @@ def test_a_single_series_needs_no_id() -> None:
     assert whole.values[6:, whole.columns.index("price")].tolist() == [100.0, 101.0, 102.0]
 
 
-def test_nothing_known_nothing_needed() -> None:
+def test_series_without_future_columns_need_no_frame() -> None:
     """Without such columns the series is what it was, and a frame for them is refused."""
     series = read(_history()[["unique_id", "ds", "y"]])
     assert append_future(series, None, series.observed, STEPS) is series

@@ -32,7 +32,7 @@ def _overlaps(training: np.ndarray, judging: np.ndarray, horizon: int, *, cut: i
 
 
 @pytest.mark.parametrize(("length", "horizon", "fraction"), CASES)
-def test_no_judged_step_was_trained_on(length: int, horizon: int, fraction: float) -> None:
+def test_no_validation_step_was_trained_on(length: int, horizon: int, fraction: float) -> None:
     """Every target in training lies before every judged target."""
     cut = length - holdout_steps(length, horizon, fraction)
     training, judging = train_origins(FIRST, cut), validation_origins(length, FIRST, cut)
@@ -47,7 +47,7 @@ def test_a_shuffled_split_is_seen() -> None:
     assert _overlaps(origins[:80], origins[80:], 3, cut=100, length=100)
 
 
-def test_nothing_is_held_out_where_nothing_was_asked() -> None:
+def test_a_fraction_of_zero_holds_nothing_out() -> None:
     """A fraction of 0 trains on everything; else at least the horizon, where that leaves three quarters."""
     assert holdout_steps(100, 12, 0.0) == 0
     assert holdout_steps(100, 12, 0.05) == 12
@@ -58,9 +58,9 @@ def test_nothing_is_held_out_where_nothing_was_asked() -> None:
 
 def test_rolling_origins_end_where_the_horizon_still_fits() -> None:
     """The last origin has just the horizon after it; the rest lie `step` apart before it."""
-    found = rolling_origins(np.array([30, 41]), horizon=4, origins=5, step=3)
-    assert found[:, -1].tolist() == [25, 36]
-    assert (np.diff(found, axis=1) == 3).all()
+    result = rolling_origins(np.array([30, 41]), horizon=4, origins=5, step=3)
+    assert result[:, -1].tolist() == [25, 36]
+    assert (np.diff(result, axis=1) == 3).all()
 
 
 def test_too_many_origins_say_how_many_fit() -> None:

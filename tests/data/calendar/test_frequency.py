@@ -26,16 +26,16 @@ def _times_of(freq: str, periods: int = 60) -> NDArray[np.datetime64]:
 
 
 @pytest.mark.parametrize("freq", ALIASES)
-def test_each_frequency_is_found_with_gaps_and_duplicates(freq: str) -> None:
+def test_each_frequency_is_inferred_with_gaps_and_duplicates(freq: str) -> None:
     """Three rows taken out and one doubled hide no frequency, and are counted where they are."""
     times = _times_of(freq)
     assert _look(times)[:1] == (freq,)
     broken = np.insert(np.delete(times, [5, 6, 20]), 30, times[33])
-    found = _look(broken)
-    assert found.freq == freq
-    assert found.gaps.tolist() == [4, 17]
-    assert found.missing.tolist() == [2, 1]
-    assert found.duplicates.tolist() == [31]
+    result = _look(broken)
+    assert result.freq == freq
+    assert result.gaps.tolist() == [4, 17]
+    assert result.missing.tolist() == [2, 1]
+    assert result.duplicates.tolist() == [31]
 
 
 def test_monthly_on_any_day() -> None:
@@ -48,9 +48,9 @@ def test_monthly_on_any_day() -> None:
 def test_last_trading_days_are_monthly() -> None:
     """Month ends moved by weekends and holidays keep the month; future ones are the last weekday."""
     times = ["2018-01-31", "2018-02-28", "2018-03-29", "2018-04-30", "2018-05-31", "2018-06-29", "2018-11-30"]
-    found = _look(times)
-    assert found.freq == "BME"
-    assert found.missing.tolist() == [4]
+    result = _look(times)
+    assert result.freq == "BME"
+    assert result.missing.tolist() == [4]
 
 
 def test_holidays_are_no_gaps() -> None:
@@ -81,46 +81,46 @@ def test_a_week_without_its_weekend_is_daily() -> None:
 )
 def test_uneven_steps_are_no_frequency(times: list[str]) -> None:
     """Where the shortest step is not the usual one, or does not divide the others, there is none."""
-    found = _look(times)
-    assert found.freq is None
-    assert found.irregular.tolist() == [0]
+    result = _look(times)
+    assert result.freq is None
+    assert result.irregular.tolist() == [0]
 
 
 def test_short_and_sparse_series_follow_the_others() -> None:
     """Two rows, or rows here and there, fit the calendar of the rest; then what is missing is a gap."""
     days = _times_of("D", 40)
-    found = _look(days, days[[3, 9]], days[[0, 1, 4, 9, 16, 25]], days[:1])
-    assert found.freq == "D"
-    assert found.freqs == ("D", "D", "D", None)
-    assert found.missing.tolist() == [5, 2, 4, 6, 8]
+    result = _look(days, days[[3, 9]], days[[0, 1, 4, 9, 16, 25]], days[:1])
+    assert result.freq == "D"
+    assert result.freqs == ("D", "D", "D", None)
+    assert result.missing.tolist() == [5, 2, 4, 6, 8]
 
 
 def test_series_that_differ_have_no_common_step() -> None:
     """Monthly and quarterly series are told apart."""
-    found = _look(_times_of("MS"), _times_of("QS"))
-    assert found.freq is None
-    assert found.freqs == ("MS", "QS")
-    assert len(found.irregular) == 0
+    result = _look(_times_of("MS"), _times_of("QS"))
+    assert result.freq is None
+    assert result.freqs == ("MS", "QS")
+    assert len(result.irregular) == 0
     assert _look(_times_of("MS"), _times_of("ME")[:2]).freq is None  # two rows that do not fit
 
 
 def test_whole_numbers() -> None:
     """Their step is its digits."""
-    found = infer_calendar(np.array([10, 20, 40, 50]), np.array([0, 4]))
-    assert (found.freq, found.gaps.tolist(), found.missing.tolist()) == ("10", [1], [1])
+    result = infer_calendar(np.array([10, 20, 40, 50]), np.array([0, 4]))
+    assert (result.freq, result.gaps.tolist(), result.missing.tolist()) == ("10", [1], [1])
 
 
 def test_nothing_to_tell_from() -> None:
     """No rows, or one a series, have no step and nothing broken."""
     for times, offsets in ([], [0]), ([], [0, 0]), (["2020-01-01"], [0, 1]), (["2020-01-01"] * 2, [0, 1, 2]):
-        found = infer_calendar(np.array(times, dtype="M8[ns]"), np.array(offsets))
-        assert found.freq is None
-        assert [len(found.gaps), len(found.duplicates), len(found.irregular)] == [0, 0, 0]
+        result = infer_calendar(np.array(times, dtype="M8[ns]"), np.array(offsets))
+        assert result.freq is None
+        assert [len(result.gaps), len(result.duplicates), len(result.irregular)] == [0, 0, 0]
 
 
 def test_a_million_rows_take_a_moment() -> None:
     """3,003 series are looked at together, not one by one."""
     times = np.tile(_times_of("MS", 100), 3003)
-    found = infer_calendar(times, np.arange(0, len(times) + 1, 100))
-    assert found.freq == "MS"
-    assert len(found.freqs) == 3003
+    result = infer_calendar(times, np.arange(0, len(times) + 1, 100))
+    assert result.freq == "MS"
+    assert len(result.freqs) == 3003

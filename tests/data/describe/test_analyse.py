@@ -116,7 +116,7 @@ def test_growth_is_not_taken_over_a_gap() -> None:
     assert "Fill the gaps with --fill linear or fill='linear'." in said.warnings[0]
 
 
-def test_what_is_wrong_is_told_and_nothing_raised() -> None:
+def test_irregularities_become_warnings() -> None:
     """Gaps, duplicates and missing values are warnings here, faults in forecasting."""
     days = pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-02", "2020-01-05", "2020-01-06"])
     said = describe({"ds": days, "y": [1.0, 2.0, 2.5, 3.0, None]})

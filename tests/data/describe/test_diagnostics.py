@@ -27,11 +27,13 @@ def test_month_ends_are_rarely_suspected() -> None:
         assert sum(detect_averaging(_walk(months, seed)[:, -1], 12).suspected for seed in range(400)) <= 8
 
 
-def test_monthly_means_are_mostly_found() -> None:
+def test_monthly_means_are_mostly_detected() -> None:
     """Averages over two steps or many: 900 of them are found nine times in ten."""
     for days in (2, 5, 21):
-        found = sum(detect_averaging(_walk(900, seed, days).mean(axis=1), 12).suspected for seed in range(40))
-        assert found >= (20 if days == 2 else 32)  # lag 1 of two-step averages is 0.17, at the edge
+        n_suspected = sum(
+            detect_averaging(_walk(900, seed, days).mean(axis=1), 12).suspected for seed in range(40)
+        )
+        assert n_suspected >= (20 if days == 2 else 32)  # lag 1 of two-step averages is 0.17, at the edge
     assert detect_averaging(_walk(900, 0).mean(axis=1)).lag_1 == pytest.approx(0.25, abs=0.1)
 
 
@@ -114,8 +116,8 @@ def test_false_alarms_on_m3(data_dir: Path) -> None:
     with gzip.open(data_dir / "m3" / "m3.jsonl.gz", "rt") as lines:
         for line in lines:
             one = json.loads(line)
-            found = detect_averaging(np.array(one["x"] + one["xx"], dtype=float), seasons[one["period"]])
-            alarms[one["period"]] += found.suspected
+            result = detect_averaging(np.array(one["x"] + one["xx"], dtype=float), seasons[one["period"]])
+            alarms[one["period"]] += result.suspected
     assert alarms == {"YEARLY": 0, "QUARTERLY": 0, "MONTHLY": 7, "OTHER": 0}
 
 

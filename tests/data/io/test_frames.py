@@ -194,7 +194,7 @@ def test_whole_numbers_beyond_int64_keep_their_sign() -> None:
         ),
     ],
 )
-def test_names_that_cannot_be_told_apart(frame: pd.DataFrame, sentence: str) -> None:
+def test_ambiguous_column_names_raise(frame: pd.DataFrame, sentence: str) -> None:
     """Levels of names, names alike once they are texts, and an index called as a column is."""
     with pytest.raises(DataError) as fault:
         from_frame(frame)

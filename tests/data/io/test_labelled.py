@@ -124,7 +124,7 @@ def test_a_frame_without_names_is_read_back() -> None:
     assert read.labels.tolist() == LABELS.tolist()
 
 
-def test_a_label_that_is_not_beside_lists_is_told() -> None:
+def test_a_missing_label_column_beside_lists_raises() -> None:
     """As in every table; a file of nothing but lists is no exception."""
     for beside, got in (({}, "only 'x'."), ({"kind": LABELS}, "none of that name. Did you mean 'kind'?")):
         fault = _fault_of(_parquet(pd.DataFrame({"x": VALUES, **beside})), "steps.parquet", label="knd")

@@ -70,7 +70,7 @@ def test_numbers_to_learn_are_float64(y: Any) -> None:
 
 
 @pytest.mark.parametrize("check", [as_labels, as_numbers])
-def test_a_column_is_taken_and_told_of(check: Any) -> None:
+def test_a_column_vector_warns_and_is_flattened(check: Any) -> None:
     """(N, 1) is what a frame's column gives; scikit-learn's own warning says so, at the caller's line."""
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed when a 1d array") as told:
         assert check(np.array([[1], [2], [3]]), 3).tolist() == [1, 2, 3]

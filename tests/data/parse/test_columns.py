@@ -70,12 +70,12 @@ def _fault_of(columns: dict[str, Sequence[str]], **named: object) -> str:
         ({"count": ["1990", "1990", "1990", "1990"], "v": NUMBERS}, None, None, ("count", "v")),
     ],
 )
-def test_columns_are_found(
+def test_roles_are_inferred(
     columns: dict[str, Sequence[str]], time: str | None, series: str | None, targets: tuple[str, ...]
 ) -> None:
     """Long, wide, two columns, one column and plain tables, in English or not."""
-    found = _layout(columns)
-    assert (found.time, found.id, found.targets) == (time, series, targets)
+    result = _layout(columns)
+    assert (result.time, result.id, result.targets) == (time, series, targets)
 
 
 def test_names_come_before_guesses() -> None:
@@ -90,11 +90,11 @@ def test_names_come_before_guesses() -> None:
         "e": NUMBERS,
     }
     named = {"time": "end", "past": ("a",), "future": ("b", "c"), "static": ("d",)}
-    found = _layout(columns, **named)
-    assert found.targets == ("e",)
-    assert found.inputs == ("a", "b", "c", "d")
-    assert found.input_roles == (Role.PAST, Role.FUTURE, Role.FUTURE, Role.STATIC)
-    assert found.unused == ("start",)
+    result = _layout(columns, **named)
+    assert result.targets == ("e",)
+    assert result.inputs == ("a", "b", "c", "d")
+    assert result.input_roles == (Role.PAST, Role.FUTURE, Role.FUTURE, Role.STATIC)
+    assert result.unused == ("start",)
 
 
 def test_misspelt_names_are_collected() -> None:
@@ -151,12 +151,12 @@ def test_misspelt_names_are_collected() -> None:
         ),
     ],
 )
-def test_what_could_be_several_is_asked_for(columns: dict[str, Sequence[str]], sentence: str) -> None:
+def test_ambiguous_roles_raise(columns: dict[str, Sequence[str]], sentence: str) -> None:
     """Nothing is guessed where two columns would do, or none."""
     assert _fault_of(columns) == f"flow.csv: {sentence}"
 
 
-def test_two_columns_of_words_are_told_apart_by_the_times() -> None:
+def test_times_decide_between_two_text_columns() -> None:
     """The one within which no time repeats names the series."""
     columns = {"date": TWICE, "shop": WORDS, "colour": ["x", "y", "x", "x"], "v": NUMBERS}
     assert _layout(columns).id == "shop"

@@ -99,7 +99,7 @@ def test_numbers_as_times() -> None:
     assert parse_times(np.array([20201399]), name="date", place=_place, utc=False)[0].dtype == np.int64
 
 
-def test_day_and_month_are_told_by_even_steps() -> None:
+def test_even_steps_resolve_day_and_month() -> None:
     """01/02/2020 as months makes a calendar, as days of January it does not; a note says so."""
     items = [f"01/{month:02}/{year}" for year in (2020, 2021) for month in range(1, 13)]
     times, notes = parse_times(np.array(items, dtype=object), name="date", place=_place, utc=False)
@@ -114,7 +114,7 @@ def test_the_same_day_and_month_need_no_telling() -> None:
     assert _days(["01/01/2020", "01/01/2021"]) == ["2020-01-01T00:00:00", "2021-01-01T00:00:00"]
 
 
-def test_day_and_month_that_cannot_be_told_apart() -> None:
+def test_ambiguous_days_and_months_raise() -> None:
     """Where both orders make sense, neither is guessed."""
     assert _fault_of(["01/02/2020", "02/02/2020"]) == (
         "flow.csv row 2, column 'date': expected dates such as 2020-01-31, got '01/02/2020', which can be a "
@@ -190,7 +190,7 @@ def test_zones_in_some_rows_only() -> None:
      (["may", "be"], False),
      (["A1", "B2"], False), ([], False), (["", None], False)],
 )  # fmt: skip
-def test_half_of_the_known_texts_make_a_column_of_dates(items: list[str], answer: bool) -> None:
+def test_half_of_the_valid_texts_make_a_column_of_dates(items: list[str], answer: bool) -> None:
     """Words and codes are no dates; missing texts have no say."""
     assert looks_like_dates(np.array(items, dtype=object)) is answer
 

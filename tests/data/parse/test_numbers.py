@@ -110,6 +110,6 @@ def test_points_group_in_a_file_with_decimal_commas() -> None:
         (["", "", "5"], True),
     ],
 )
-def test_half_of_the_known_texts_make_a_column_numeric(items: list[str], numeric: bool) -> None:
+def test_half_of_the_valid_texts_make_a_column_numeric(items: list[str], numeric: bool) -> None:
     """Dates, clocks and codes are no numbers; missing texts have no say."""
     assert looks_numeric(_texts(*items)) is numeric

@@ -48,7 +48,7 @@ def test_two_readings_are_a_fault(text: str, other: str, separator: str) -> None
     )
 
 
-def test_what_can_be_told_is_no_fault() -> None:
+def test_numbers_with_one_reading_are_parsed() -> None:
     """Three decimals in every number, a leading zero, another length, or a comma as separator."""
     for level in (["1.234", "5.678"], ["0.234", "5"], ["1.5", "1.234", "7"]):
         assert _table_of(separator=";", level=level).numbers("level").tolist() == [float(x) for x in level]
@@ -56,7 +56,7 @@ def test_what_can_be_told_is_no_fault() -> None:
     assert _table_of(separator=";", level=["1.234", "5"], a=["1.5", "2"]).numbers("level")[0] == 1.234
 
 
-def test_what_the_separator_told_is_remarked() -> None:
+def test_an_assumed_separator_is_remarked() -> None:
     """A comma file's quoted comma groups thousands: likely, so said."""
     table = _table_of(separator=",", level=["1,234", "987"])
     assert table.numbers("level").tolist() == [1234, 987]

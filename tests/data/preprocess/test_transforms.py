@@ -170,7 +170,7 @@ def test_an_unknown_transform_offers_the_nearest() -> None:
         Transform("log-diference")
 
 
-def test_growth_by_multiples_is_told_from_growth_by_amounts() -> None:
+def test_growth_by_multiples_differs_from_growth_by_amounts() -> None:
     """Random walks in percentages and in amounts, twenty each, are told apart nearly always."""
     told = 0
     for seed in range(20):
