@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from unrolled.data.parse import table as parse_table
 from unrolled.data.parse.table import Table
 from unrolled.errors import DataError
 
@@ -88,3 +89,12 @@ def test_a_column_that_is_not_there() -> None:
             str(fault.value)
             == f"flow.csv: expected a column {name!r} as target, got none of that name. {offer}"
         )
+
+
+def test_a_column_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every question of schema inference reads the same numbers, and an assumption is remarked once."""
+    calls, to_numbers = [], parse_table.to_numbers
+    monkeypatch.setattr(parse_table, "to_numbers", lambda *args: calls.append(args) or to_numbers(*args))
+    flow = _table_of(separator=";", level=["1,5", "2"], x=["1,234", "7"])
+    assert flow.numbers("x") is flow.numbers("x")
+    assert len(calls) == len(flow.remarks) == 1

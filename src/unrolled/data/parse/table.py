@@ -57,6 +57,7 @@ class Table:
     index: str | None = None
     notes: tuple[str, ...] = ()
     remarks: list[str] = field(default_factory=list)
+    _parsed: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -85,6 +86,11 @@ class Table:
         Raises:
             DataError: a row holds something else; it is named.
         """
+        if name not in self._parsed:
+            self._parsed[name] = self._finite_numbers(name)
+        return self._parsed[name]
+
+    def _finite_numbers(self, name: str) -> NDArray[np.float64]:
         numbers = self._numbers(name)
         endless = np.flatnonzero(np.isinf(numbers))
         if len(endless):
