@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 
 
 def append_future(series: Sequences, frame: Any, lengths: Ints, steps: int) -> Sequences:
-    """The series with `steps` rows after the last target, in which every known-future column is filled.
+    """Append `steps` rows after the last target, in which every known-future column is filled.
 
     Args:
         series: N sequences, perhaps with such rows already.
@@ -60,7 +60,7 @@ def append_future(series: Sequences, frame: Any, lengths: Ints, steps: int) -> S
 
 
 def _ahead(one: Sequences, n: int, steps: int) -> NDArray[Any]:
-    """(steps,) the times after the last target; positions where there are no times."""
+    """List the times after the last target, (steps,); positions where there are no times."""
     if one.times is None:
         return np.arange(n, n + steps)
     return future_times(one.times[n - 1], one.freq or "1", steps)
@@ -69,7 +69,7 @@ def _ahead(one: Sequences, n: int, steps: int) -> NDArray[Any]:
 def _rows(
     frame: Any, series: Sequences, future_columns: list[str]
 ) -> dict[tuple[str, Any], dict[str, float]]:
-    """The frame's values by id and time."""
+    """Index the frame's values by id and time."""
     try:
         table = nw.from_native(frame, eager_only=True)
     except TypeError as fault:

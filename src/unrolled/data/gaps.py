@@ -1,4 +1,4 @@
-"""What forecasting asks of a series: one step, no gap, no value missing; and how gaps are filled."""
+"""Require one step, no gap and no missing value of series to forecast; fill gaps."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def require_regular(series: Sequences) -> None:
 
 
 def find_irregularities(series: Sequences) -> list[str]:
-    """What `require_regular` would refuse, a sentence each."""
+    """List what `require_regular` refuses, a sentence each."""
     if series.order is DeclaredOrder.NONE:
         got = "got a table without a time column. Name that column with --time or time=."
         return [f"{series.source}: expected rows in order of time, {got}"]
@@ -61,7 +61,7 @@ def find_irregularities(series: Sequences) -> list[str]:
 
 
 def fill_gaps(series: Sequences, how: str) -> Sequences:
-    """The same series on a complete calendar, without missing values between the known ones.
+    """Complete the calendar of each series and fill missing values between known ones.
 
     Rows before the first known target and after the last are dropped (those after it stay where there are
     columns known ahead): nothing is made up outside of what was observed. Holidays are no gaps.
@@ -150,7 +150,7 @@ def _refuse_broken_calendar(series: Sequences, calendar: Calendar, faults: list[
 
 
 def _uneven_steps_fault(series: Sequences, position: int) -> str:
-    """The sentence about a series whose steps have no common length, with two of them."""
+    """Word the fault of a series whose steps have no common length, with two of them."""
     one = series[position]
     assert one.times is not None
     steps = np.diff(one.times)
@@ -165,7 +165,7 @@ def _uneven_steps_fault(series: Sequences, position: int) -> str:
 
 
 def _length(step: Any) -> str:
-    """A span of time in the largest unit that it fills."""
+    """Format a span of time in the largest unit that it fills."""
     if not isinstance(step, np.timedelta64):
         return str(int(step))
     ns = int(step.astype(np.int64))
@@ -209,7 +209,7 @@ def _refuse_missing(series: Sequences, faults: list[str]) -> None:
 
 
 def _position(series: Sequences, row: int) -> int:
-    """Which series a row belongs to."""
+    """Find the series that a row belongs to."""
     return int(np.searchsorted(series.offsets, row, side="right") - 1)
 
 
@@ -224,7 +224,7 @@ def _at(series: Sequences, row: int) -> str:
 
 
 def _complete_calendar(series: Sequences) -> tuple[Sequences, int]:
-    """The series with a row, empty but for its time, for each missing step; and how many were added."""
+    """Insert a row, empty but for its time, for each missing step; also return how many were added."""
     if series.times is None:
         return series, 0
     faults: list[str] = []
@@ -248,7 +248,7 @@ def _complete_calendar(series: Sequences) -> tuple[Sequences, int]:
 
 
 def _filled(values: NDArray[np.float64], series: Ints, how: str) -> NDArray[np.float64]:
-    """(ΣT,) one column with the missing values between known ones of the same series filled."""
+    """Fill the missing values of one column (ΣT,) between known ones of the same series."""
     known = np.flatnonzero(~np.isnan(values))
     if len(known) in {0, len(values)}:
         return values
@@ -262,7 +262,7 @@ def _filled(values: NDArray[np.float64], series: Ints, how: str) -> NDArray[np.f
 
 
 def _between_targets(series: Sequences, within: Ints) -> NDArray[np.bool_]:
-    """(ΣT,) rows from a series' first known target to its last; to its end if columns are known ahead."""
+    """Mask the rows (ΣT,) from each first known target to the last; to the end if columns are known ahead."""
     step = np.arange(len(within)) - series.offsets[:-1][within]
     known = np.flatnonzero(~np.isnan(series.target))
     first = np.full(len(series), len(within))

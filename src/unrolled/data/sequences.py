@@ -19,7 +19,7 @@ _RANGE = (1e-150, 1e150)  # inside it, squares are still numbers
 
 
 class Role(StrEnum):
-    """What a column is to the model."""
+    """Role of a column in a model."""
 
     TARGET = "target"
     PAST = "past"  # known up to the newest observation
@@ -28,7 +28,7 @@ class Role(StrEnum):
 
 
 class DeclaredOrder(StrEnum):
-    """What the data declares about the order of its rows (not what the order is worth)."""
+    """Order of rows that the data declares; whether it carries information is another question."""
 
     TIME = "time"  # a time column
     POSITION = "position"  # a string, a list: first, second, third
@@ -36,7 +36,7 @@ class DeclaredOrder(StrEnum):
 
 
 class ColumnNames(NamedTuple):
-    """What the user's frame calls the two columns that every output repeats."""
+    """Names of the id and time columns in the user's frame, which every output repeats."""
 
     id: str = "unique_id"
     time: str = "ds"
@@ -176,7 +176,7 @@ class Sequences:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, key: int | str) -> Sequences:
-        """One sequence, by position or id; its values and times are views."""
+        """Select one sequence by position or id; its values and times are views."""
         i = self._position(key)
         rows = slice(int(self.offsets[i]), int(self.offsets[i + 1]))
         return replace(
@@ -200,7 +200,7 @@ class Sequences:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """(N,) steps of each sequence."""
+        """Steps of each sequence, (N,)."""
         return np.diff(self.offsets)
 
     @property
@@ -210,7 +210,7 @@ class Sequences:
 
     @property
     def is_table(self) -> bool:
-        """Whether the values are a float64 table (ΣT, F), as series and features are."""
+        """True where the values are a float64 table (ΣT, F), as series and features are."""
         return self.values.ndim == 2 and self.values.dtype == np.float64 and self.tokens is None
 
     def require_table(self, who: str) -> None:
@@ -230,7 +230,7 @@ class Sequences:
 
     @property
     def target(self) -> NDArray[Any]:
-        """(ΣT,) the first target column; values (ΣT, *feature_shape) of another shape as they are."""
+        """First target column (ΣT,); values (ΣT, *feature_shape) of another shape as they are."""
         return self.values[:, self.roles.index(Role.TARGET)] if self.values.ndim == 2 else self.values
 
     def columns_of(self, role: Role) -> tuple[int, ...]:
@@ -239,12 +239,12 @@ class Sequences:
 
     @property
     def missing(self) -> NDArray[np.bool_]:
-        """(ΣT, *feature_shape) true where a value is missing: is NaN; nowhere in integers."""
+        """Mask (ΣT, *feature_shape) of missing values, which are NaN; integers have none."""
         return np.asarray(np.isnan(self.values))
 
     @property
     def observed(self) -> NDArray[np.int64]:
-        """(N,) steps of each sequence up to its last known target; rows after it are its future.
+        """Steps (N,) of each sequence up to its last known target; rows after it are its future.
 
         >>> Sequences.from_arrays([[1.0, np.nan, 3.0], [2.0, np.nan]]).observed.tolist()
         [3, 1]
@@ -256,7 +256,7 @@ class Sequences:
         return np.maximum(last + 1 - self.offsets[:-1], 0).astype(np.int64)
 
     def head(self, lengths: NDArray[np.int64]) -> Sequences:
-        """The first `lengths[i]` steps of each sequence: how a backtest hides what comes later."""
+        """Keep the first `lengths[i]` steps of each sequence: a backtest hides what comes later so."""
         within = np.arange(len(self.values)) - np.repeat(self.offsets[:-1], self.lengths)
         keep = within < np.repeat(lengths, self.lengths)
         return replace(
@@ -278,7 +278,7 @@ def feature_columns(features: int) -> tuple[tuple[str, ...], tuple[Role, ...]]:
 
 
 def out_of_range(numbers: NDArray[np.float64]) -> tuple[int, str]:
-    """The row of a number whose square is lost, and what is demanded instead; "" where there is none.
+    """Find the row of a number whose square is lost, and the demand to print; "" where there is none.
 
     >>> out_of_range(np.array([1.0, 1e200]))[1]
     'expected numbers up to 1e+150, got 1e+200. Divide the column by a power of ten.'
@@ -346,7 +346,7 @@ def _typed_parts(arrays: list[Any], dtype: np.dtype[Any]) -> list[NDArray[Any]]:
 
 
 def _numbers(position: int, part: Any) -> NDArray[np.float64]:
-    """One (T, F) array of `from_arrays`, or the sentence that says why it is none."""
+    """Convert one array of `from_arrays` to (T, F), or say in a sentence why it is none."""
     try:
         raw = part if isinstance(part, np.ndarray) else np.asarray(part)
         kind = raw.dtype.kind

@@ -1,4 +1,4 @@
-"""Columns as they came: what each holds, and its numbers or the row that is none."""
+"""Kinds of columns, and their numbers or the row that holds none."""
 
 from collections.abc import Sequence
 

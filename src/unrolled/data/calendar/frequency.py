@@ -1,4 +1,4 @@
-"""Which calendar a series keeps, found from its times alone: gaps and duplicates do not hide it."""
+"""Infer the calendar of series from their times; gaps and duplicates do not hide it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LONGEST_HOLIDAY = 10  # business days
 
 
 class Calendar(NamedTuple):
-    """What the sorted times of N series show.
+    """Frequency, gaps and faults of the sorted times of N series.
 
     Args:
         freq: the step that all series keep; None where there is none.
@@ -91,14 +91,14 @@ class _Pairs(NamedTuple):
         return cls(left, groups, np.flatnonzero(np.diff(groups, prepend=-1)), count)
 
     def reduce(self, ufunc: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
-        """(N,) a reduction over the pairs of each series; 0 for a series without any."""
+        """Reduce the pairs of each series to one number, (N,); 0 for a series without any."""
         out = np.zeros(self.total, dtype=values.dtype)
         if len(values):
             out[self.series[self.starts]] = ufunc.reduceat(values, self.starts)
         return out
 
     def step(self, steps: Ints) -> tuple[Ints, NDArray[np.bool_]]:
-        """(N,) the shortest step of each series, and whether it is a step that the series keeps."""
+        """Find the shortest step of each series (N,), and whether the series keeps it."""
         base = self.reduce(np.minimum, steps)
         ones = self.reduce(np.add, (steps == base[self.series]).astype(np.int64))
         pairs = self.reduce(np.add, np.ones_like(steps))
@@ -107,7 +107,7 @@ class _Pairs(NamedTuple):
 
 
 def _infer_each(times: Times, series: Ints, count: int) -> tuple[list[str | None], NDArray[np.bool_]]:
-    """The step that each series keeps by itself, and which series have only two times to tell by."""
+    """Infer the step of each series by itself, and flag those with only two times to tell by."""
     pairs = _Pairs.of(series, count)
     weak = pairs.reduce(np.add, np.ones_like(pairs.left)) < 2
     steps = (times[pairs.left + 1] - times[pairs.left]).astype(np.int64)
@@ -134,7 +134,7 @@ def _infer_each(times: Times, series: Ints, count: int) -> tuple[list[str | None
 
 
 def _month_places(times: Times, series: Ints, count: int) -> NDArray[np.str_]:
-    """(N,) where in its months each series stands: "E", "S", "BE", "BS", or "" for nowhere in particular."""
+    """Find the place in the month of each series (N,): "E", "S", "BE", "BS", or "" for no fixed place."""
     days = times.astype("datetime64[D]")
     months = days.astype("datetime64[M]")
     day = (days - months.astype("datetime64[D]")).astype(np.int64) + 1
@@ -163,7 +163,7 @@ def _month_places(times: Times, series: Ints, count: int) -> NDArray[np.str_]:
 
 
 def _keeps_business_days(days: Times, pairs: _Pairs) -> NDArray[np.bool_]:
-    """(N,) whether a series skips weekends, has no row in one, and has a row on most other days."""
+    """Flag series (N,) that skip weekends, have no row in one, and have a row on most other days."""
     before, after = days[pairs.left], days[pairs.left + 1]
     weekend = ~(np.is_busday(before) & np.is_busday(after))
     business = np.busday_count(before, after)
@@ -174,7 +174,7 @@ def _keeps_business_days(days: Times, pairs: _Pairs) -> NDArray[np.bool_]:
 
 
 def _month_alias(months: int, place: str, month: int) -> str:
-    """Such as "MS", "QE", "BME", "2QS-FEB", "YE-JUN"; `month` counts from 0."""
+    """Name a step of months, such as "MS", "QE", "BME", "2QS-FEB", "YE-JUN"; `month` counts from 0."""
     business, edge = ("B", place[1]) if len(place) == 2 else ("", place)
     if months % 12 == 0:
         span, unit, usual = 12, "Y", 0 if edge == "S" else 11
@@ -188,7 +188,7 @@ def _month_alias(months: int, place: str, month: int) -> str:
 
 
 def _fixed_alias(span: int, day: int) -> str:
-    """Such as "W-SUN", "D", "15min"; `day` counts from 1970-01-01, a Thursday."""
+    """Name a fixed step, such as "W-SUN", "D", "15min"; `day` counts from 1970-01-01, a Thursday."""
     if span % (7 * DAY) == 0:
         count = span // (7 * DAY)
         return f"{count if count > 1 else ''}W-{_WEEKDAYS[(day + 3) % 7]}"
@@ -220,12 +220,12 @@ def _adopt_majority(
 
 
 def _on_trading_days(freq: str) -> str:
-    """The same step, kept on trading days only: "D" as "B", "ME" as "BME"; others as they are."""
+    """Restrict a step to trading days: "D" becomes "B", "ME" becomes "BME"; others stay."""
     return "B" if freq == "D" else re.sub(r"^(\d*)([MQY][SE])", r"\1B\2", freq)
 
 
 def lies_on_calendar(times: Times, freq: str) -> bool:
-    """Whether every time lies on a calendar with this step.
+    """Return whether every time lies on a calendar with this step.
 
     >>> lies_on_calendar(np.array(["2024-01-01", "2024-01-03"], dtype="datetime64[ns]"), "D")
     True

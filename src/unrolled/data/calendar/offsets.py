@@ -66,12 +66,12 @@ class FreqStep(NamedTuple):
 
     @property
     def span(self) -> int:
-        """Its length: nanoseconds, months, business days or whole numbers, whichever the unit counts."""
+        """Length in nanoseconds, months, business days or whole numbers, whichever the unit counts."""
         return self.many * (_UNITS.get(self.unit) or _MONTHS.get(self.unit) or 1)
 
 
 def parse_freq(freq: str) -> FreqStep:
-    """The step that a frequency names.
+    """Parse a frequency alias.
 
     Raises:
         ArgumentError: it is no alias that the package uses.
@@ -105,7 +105,7 @@ def season_length(freq: str | None) -> int:
 
 
 def future_times(last: np.datetime64 | int, freq: str, steps: int) -> Times:
-    """The `steps` times after `last`.
+    """List the `steps` times after `last`.
 
     Args:
         last: the newest time, a datetime or a whole number.
@@ -131,7 +131,7 @@ def future_times(last: np.datetime64 | int, freq: str, steps: int) -> Times:
 
 
 def advance(times: Times, freq: str, steps: Ints) -> Times:
-    """(K,) each time moved by its number of steps.
+    """Move each of the times (K,) by its number of steps.
 
     Raises:
         DataError: one lies outside of what datetime64[ns], or int64, can hold.
@@ -165,7 +165,7 @@ def _refuse_beyond(beyond: NDArray[np.bool_], times: Times, freq: str, steps: In
 
 
 def _in_month(months: Times, days: Times, place: str) -> Times:
-    """(K,) the day of each month that keeps the place which `days` have in theirs."""
+    """Place each of the months (K,) on the day that keeps the place of `days` in theirs."""
     first, last = months.astype("datetime64[D]"), (months + 1).astype("datetime64[D]") - 1
     if place == "E":
         return last
@@ -178,7 +178,7 @@ def _in_month(months: Times, days: Times, place: str) -> Times:
 
 
 def steps_between(before: Times, after: Times, freq: str) -> Ints:
-    """(K,) whole steps from each time to its partner.
+    """Count the whole steps (K,) from each time to its partner.
 
     >>> steps_between(np.array(["2020-01-31"], "M8[ns]"), np.array(["2020-04-30"], "M8[ns]"), "ME").tolist()
     [3]
@@ -194,7 +194,7 @@ def steps_between(before: Times, after: Times, freq: str) -> Ints:
 
 
 def unit_word(freq: str | None) -> str:
-    """What one step is called.
+    """Name one step of a frequency.
 
     >>> unit_word("BME"), unit_word("15min"), unit_word("1"), unit_word(None)
     ('month', '15 minutes', 'step', 'step')
@@ -205,7 +205,7 @@ def unit_word(freq: str | None) -> str:
 
 
 def freq_words(freq: str | None) -> str:
-    """A frequency as a person says it.
+    """Format a frequency in words.
 
     >>> freq_words("MS"), freq_words("2h"), freq_words("B"), freq_words("1"), freq_words(None)
     ('monthly', 'every 2 hours', 'business days', 'steps of 1', 'no common step')
@@ -219,7 +219,7 @@ def freq_words(freq: str | None) -> str:
 
 
 def format_time(time: Any) -> str:
-    """One time as short as it can be said: a whole number, a date, or a date with its clock.
+    """Format a time as briefly as possible: a whole number, a date, or a date with its clock.
 
     >>> format_time(np.datetime64("2020-01-05T00:00:00")), format_time(np.datetime64("2020-01-05T07:30"))
     ('2020-01-05', '2020-01-05 07:30')

@@ -1,4 +1,4 @@
-"""Is this a sequence, is it temporal, does its order count, and what is in it?
+"""Describe data: declared order, tested order, calendar, ranges, growth, season, warnings.
 
 What the data declares (a time column, a text) is kept apart from what it shows (a test, with its p-value).
 """
@@ -70,7 +70,7 @@ def describe(source: Any) -> Description:
 
 
 def _position(series: Sequences) -> NDArray[np.int64]:
-    """(ΣT,) which sequence each row belongs to."""
+    """Number the sequence of each row, (ΣT,)."""
     return np.repeat(np.arange(len(series)), series.lengths)
 
 
@@ -88,14 +88,14 @@ def _shape(series: Sequences) -> dict[str, Any]:
 
 
 def _ranges(series: Sequences) -> dict[str, tuple[float, float]]:
-    """The lowest and highest finite value of each column that has one."""
+    """Find the lowest and highest finite value of each column that has one."""
     finite = [column[np.isfinite(column)] for column in series.values.T]
     pairs = zip(series.columns, finite, strict=True)
     return {name: (float(values.min()), float(values.max())) for name, values in pairs if len(values)}
 
 
 def _table_evidence(series: Sequences) -> OrderEvidence:
-    """The column whose order shows most, its p-value times the number of columns looked at."""
+    """Test the order of each column; keep the smallest p-value, times the number of columns tested."""
     rows = _position(series)
     by_column = [order_test(series.values[:, k], rows) for k in range(len(series.columns))]
     tested = [evidence for evidence in by_column if evidence.p_value is not None]
@@ -133,7 +133,7 @@ def _yearly_means(series: Sequences) -> dict[int, float]:
 
 
 def _behaviour(series: Sequences, calendar: Calendar | None) -> dict[str, Any]:
-    """What each series' values do: order, growth, season, averaging, and the transform they ask for."""
+    """Analyse the values of each series: order, growth, season, averaging, and the fitting transform."""
     season = season_length(calendar.freq if calendar else None)
     parts = [one.target[: one.observed[0]] for one in _some(series)]
     changes = [step_changes(y) for y in parts]
@@ -154,7 +154,7 @@ def _behaviour(series: Sequences, calendar: Calendar | None) -> dict[str, Any]:
 
 
 def _some(series: Sequences) -> list[Sequences]:
-    """All series, or evenly spaced ones where there are very many."""
+    """Sample all series, or evenly spaced ones where there are very many."""
     chosen = np.unique(np.linspace(0, len(series) - 1, min(len(series), _MOST_SERIES)).astype(np.int64))
     return [series[int(i)] for i in chosen]
 
@@ -191,7 +191,7 @@ def _growth(series: Sequences, parts: list[Floats], calendar: Calendar | None) -
 
 
 def _transform(changing: list[Floats], season: int) -> dict[str, Any]:
-    """What the package would do to the values before learning from them; of many series, most often."""
+    """Choose the transform that suits most series, and its reason."""
     multiples = [is_multiplicative(y) for y in changing]
     choices = [choose_transform(y, season) for y in changing]
     most, count = Counter(name for name, _ in choices).most_common(1)[0]
@@ -211,7 +211,7 @@ def _transform(changing: list[Floats], season: int) -> dict[str, Any]:
 
 
 def _averaging(parts: list[Floats], freq: str | None, warnings: tuple[str, ...]) -> dict[str, Any]:
-    """The warning where more series look averaged than random walks would by chance."""
+    """Warn where more series look averaged than random walks would by chance."""
     evidence = [detect_averaging(y, season_length(freq)) for y in parts]
     suspected, expected = sum(one.suspected for one in evidence), _FALSE_ALARMS * len(evidence)
     facts: dict[str, Any] = {"averaging": evidence[0] if len(evidence) == 1 else None}

@@ -25,7 +25,7 @@ _YEARS = 4  # first and last ones shown
 
 @dataclass(frozen=True)
 class Description(Record):
-    """What a source of data is, and what is in it.
+    """Record of what a source of data is and holds.
 
     Args:
         source: the file or kind of frame.
@@ -91,7 +91,7 @@ class Description(Record):
 
     @property
     def sentence(self) -> str:
-        """How much data, and whether its order carries information."""
+        """Number of rows, and whether their order carries information."""
         rows = f"{self.rows:,} rows" + (f" in {self.series:,} series" if self.series > 1 else "")
         order = (
             "in no declared order" if self.declared == DeclaredOrder.NONE else f"ordered by {self.declared}"
@@ -100,22 +100,22 @@ class Description(Record):
 
     @property
     def is_sequence(self) -> bool:
-        """Whether the rows are said to have an order."""
+        """True where the data declares an order of its rows."""
         return self.declared != DeclaredOrder.NONE
 
     @property
     def is_temporal(self) -> bool:
-        """Whether that order is time."""
+        """True where the declared order is time."""
         return self.declared == DeclaredOrder.TIME
 
     @property
     def lowest(self) -> float | None:
-        """The lowest value of the target."""
+        """Lowest value of the target."""
         return self.ranges[self.columns[0]][0] if self.columns[0] in self.ranges else None
 
     @property
     def highest(self) -> float | None:
-        """The highest value of the target."""
+        """Highest value of the target."""
         return self.ranges[self.columns[0]][1] if self.columns[0] in self.ranges else None
 
     def to_dict(self) -> dict[str, Any]:

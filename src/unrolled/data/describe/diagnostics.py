@@ -1,4 +1,4 @@
-"""What a series' changes say: its growth, its season, and whether its values were averaged."""
+"""Diagnostics on the changes of a series: growth, season, and signs of averaging."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class AveragingEvidence(NamedTuple):
 
 
 def step_changes(y: Floats) -> Floats:
-    """(T − 1,) changes of the logarithm where all known values are above 0, else of the values."""
+    """Difference the logarithm where all known values are above 0, else the values; (T − 1,)."""
     valid = y[~np.isnan(y)]
     return np.diff(np.log(y) if len(valid) and valid.min() > 0 else y)
 
 
 def detect_averaging(y: Floats, season: int = 1) -> AveragingEvidence:
-    """Whether a series looks like averages of a finer one, such as monthly means of daily prices.
+    """Detect that a series is an average of a finer one, such as monthly means of daily prices.
 
     Averages of a random walk have changes with autocorrelation (m² − 1) / (4m² + 2) at lag 1, m the steps
     averaged, and 0 from lag 2 on. Suspected where lag 1 lies between 0.15 and 0.30 and at least 2.58
@@ -75,7 +75,7 @@ def _deseasoned(d: Floats, season: int) -> Floats:
 
 
 def detect_seasonality(y: Floats, season: int) -> tuple[bool | None, float]:
-    """Whether changes resemble those a season before, and their autocorrelation at that lag.
+    """Detect a season: whether changes resemble those a season before, with their autocorrelation.
 
     Compared with √((1 + 2 Σ_{k < season} r_k²) / n), the standard error if later lags were 0.
 
@@ -97,7 +97,7 @@ def detect_seasonality(y: Floats, season: int) -> tuple[bool | None, float]:
 
 
 def percent_growth(y: Floats) -> Floats:
-    """(T − 1,) change from each step to the next in percent; empty unless all known values are above 0.
+    """Change (T − 1,) from each step to the next in percent; empty unless all known values are above 0.
 
     >>> percent_growth(np.array([100.0, 110.0, 99.0])).round(6).tolist()
     [10.0, -10.0]

@@ -1,4 +1,4 @@
-"""`as_sequences`: what a person has (lists, arrays, frames) as the `Sequences` that a network can read."""
+"""Convert lists, arrays and frames to `Sequences`, and validate them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LIST = "a list of (T,) or (T, F) arrays, an array (N, T) or (N, T, F), a frame,
 
 
 def as_sequences(X: Any, *, who: str = "SequenceClassifier X") -> Sequences:
-    """N sequences of finite numbers, each of at least one step, all with the same F features.
+    """Convert to N sequences of finite numbers, each of at least one step, all with the same F features.
 
     Args:
         X: `Sequences`; a list of (T_i,) or (T_i, F) arrays; an array (N, T, F), or (N, T) for one feature;
@@ -55,7 +55,7 @@ def as_sequences(X: Any, *, who: str = "SequenceClassifier X") -> Sequences:
 
 
 def to_sequences(X: Any, who: str) -> Sequences:
-    """The same, with values that may be missing and sequences that may be empty.
+    """Convert to sequences, with values that may be missing and sequences that may be empty.
 
     >>> to_sequences([[1.0, np.nan], []], "X").lengths.tolist()
     [2, 0]
@@ -101,7 +101,7 @@ def require_complete(series: Sequences, who: str) -> None:
 
 
 def _no_number(series: Sequences, who: str) -> DataError:
-    """The sentence about the first value that is missing or infinite."""
+    """Word the fault of the first value that is missing or infinite."""
     bad = np.flatnonzero(~np.isfinite(series.values).all(axis=1))
     row = int(bad[0])
     column = int(np.argmin(np.isfinite(series.values[row])))
@@ -125,7 +125,7 @@ def _place(series: Sequences, who: str, position: int) -> str:
 
 
 def _step(series: Sequences, who: str, row: int, column: int) -> str:
-    """Where a row of values stands, such as `SequenceClassifier X, sequence 3, step 7, feature 'x2'`."""
+    """Locate a row of values, such as `SequenceClassifier X, sequence 3, step 7, feature 'x2'`."""
     position = int(np.searchsorted(series.offsets, row, side="right")) - 1
     feature = "" if len(series.columns) == 1 else f", feature {series.columns[column]!r}"
     return f"{_place(series, who, position)}, step {row - series.offsets[position]}{feature}"
@@ -252,7 +252,7 @@ def _from_frame(X: Any, who: str) -> Sequences:
 
 
 def _column_names(frame: pd.DataFrame, who: str) -> list[str]:
-    """Its names as texts, each once.
+    """Convert the column names to texts, each once.
 
     Raises:
         DataError: one stands there twice.
@@ -285,7 +285,7 @@ def _refuse_labels(names: Iterable[str], who: str) -> None:
 
 
 def nested_columns(frame: Any) -> list[str]:
-    """The columns of a frame whose cells are sequences.
+    """List the columns of a frame whose cells are sequences.
 
     >>> nested_columns(pd.DataFrame({"x": [[1.0, 2.0], [3.0]], "label": ["up", "down"]}))
     ['x']
@@ -295,7 +295,7 @@ def nested_columns(frame: Any) -> list[str]:
 
 
 def _is_nested(column: nw.Series[Any]) -> bool:
-    """Whether the cells of a column are sequences."""
+    """Return whether the cells of a column are sequences."""
     if not isinstance(column.dtype, nw.List | nw.Array) and column.dtype != nw.Object:
         return False
     first = next((cell for cell in column.head(100).to_list() if cell is not None), None)
@@ -323,7 +323,7 @@ def _from_nested(columns: dict[str, list[Any]], who: str) -> Sequences:
 
 
 def _as_array(x: Any, who: str) -> Array:
-    """Anything that numpy reads as an array; tensors that ask for gradients are let go of them."""
+    """Convert anything that numpy reads; tensors are detached first."""
     if isinstance(x, np.ndarray):
         return x
     if hasattr(x, "detach"):
@@ -336,7 +336,7 @@ def _as_array(x: Any, who: str) -> Array:
 
 
 def _as_floats(x: Array, who: str) -> NDArray[np.float64]:
-    """The same array as float64, or the sentence that says why it is no array of numbers."""
+    """Convert an array to float64, or say in a sentence why it is no array of numbers."""
     if x.dtype.kind in "fiub":
         x = x.astype(np.float64, copy=False)
         return np.asarray(x.filled(np.nan) if isinstance(x, np.ma.MaskedArray) else x)

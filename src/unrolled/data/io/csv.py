@@ -63,7 +63,7 @@ _FOREIGN = (
 
 
 def read_file(path: Path) -> Table:
-    """The table in a file.
+    """Read the table in a file.
 
     Args:
         path: CSV with any separator, decimal sign and usual encoding, also gzipped, or Parquet; told by
@@ -76,7 +76,7 @@ def read_file(path: Path) -> Table:
 
 
 def parse_table(content: bytes, path: Path) -> Table:
-    r"""The table that a file of this content holds; the path is for messages.
+    r"""Parse the content of a CSV or Parquet file; the path is for messages.
 
     >>> parse_table(b"ds,y\n2020,1.5\n", Path("flow.csv")).numbers("y")
     array([1.5])
@@ -91,7 +91,7 @@ def parse_table(content: bytes, path: Path) -> Table:
 
 
 def read_decompressed(path: Path) -> bytes:
-    """The bytes of a file, unpacked where it is gzipped.
+    """Read the bytes of a file, decompressed where it is gzipped.
 
     Raises:
         DataError: there is no such file, it cannot be read, or is empty, or its gzip is cut.
@@ -117,7 +117,7 @@ def read_decompressed(path: Path) -> bytes:
 
 
 def _similar_file(path: Path) -> str:
-    """The nearest file name in that folder, or what is wrong with the folder."""
+    """Suggest the nearest file name in that folder, or say what is wrong with the folder."""
     if not path.parent.is_dir():
         return f" There is no folder {path.parent}."
     return suggest_spelling(path.name, (p.name for p in islice(path.parent.iterdir(), 10_000) if p.is_file()))
@@ -128,7 +128,7 @@ def _parquet(content: bytes, path: Path) -> Table:
 
 
 def parquet_frame(content: bytes, path: Path) -> pd.DataFrame:
-    """The frame in a Parquet file; the path is for messages.
+    """Parse a Parquet file; the path is for messages.
 
     Raises:
         DataError: the file is cut or damaged.
@@ -146,7 +146,7 @@ def parquet_frame(content: bytes, path: Path) -> pd.DataFrame:
 
 
 def decode_text(content: bytes, path: Path) -> tuple[str, list[str]]:
-    """The text of a file: UTF-8, UTF-16 by its mark, else Western European."""
+    """Decode a file as UTF-8, as UTF-16 by its mark, else as Western European."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
     elif b"\x00" in content[:65_536]:
@@ -161,7 +161,7 @@ def decode_text(content: bytes, path: Path) -> tuple[str, list[str]]:
 
 
 class Dialect(NamedTuple):
-    """How a text is cut into a table."""
+    """Separator, header and first data row of a text."""
 
     separator: str
     names: tuple[str, ...]  # "" where the header says nothing
@@ -201,7 +201,7 @@ def _parse_csv(text: str, path: Path, notes: list[str]) -> Table:
 
 
 def _skip_lines(text: str, lines: int) -> io.StringIO:
-    """The text below its first lines: counted here, because pandas' skiprows counts rows of quoted lines."""
+    """Skip the first lines of a text: pandas' skiprows would count rows of quoted lines."""
     stream = io.StringIO(text)
     for _ in range(lines):
         stream.readline()
@@ -209,12 +209,12 @@ def _skip_lines(text: str, lines: int) -> io.StringIO:
 
 
 def _is_blank(texts: NDArray[Any]) -> bool:
-    """Whether a column without a name is empty, or counts rows as pandas writes its index."""
+    """Return whether a column without a name is empty, or counts rows as pandas writes its index."""
     return all(t == "" for t in texts) or all(t == str(i) for i, t in enumerate(texts))
 
 
 def sniff_dialect(text: str, source: str) -> Dialect:
-    r"""The separator, the header and where the data begin, from the first lines.
+    r"""Infer the separator, the header and the first data row from the first lines.
 
     Comments and titles above the table are left out; a first row that looks like those below it is data,
     not a header.
@@ -257,7 +257,7 @@ def sniff_dialect(text: str, source: str) -> Dialect:
 
 
 def _separator(text: str) -> str:
-    """The first of the candidates that cuts most lines into the same number of fields, two or more."""
+    """Find the first candidate that cuts most lines into the same number of fields, two or more."""
     shares = {}
     for candidate in _SEPARATORS:
         width, share = _usual_width(_first_rows(text, candidate))
@@ -271,7 +271,7 @@ def _separator(text: str) -> str:
 
 
 def _first_rows(text: str, separator: str) -> list[tuple[int, list[str]]]:
-    """The first rows that are not blank: the line that each ends on, and its fields."""
+    """Read the first rows that are not blank: the line that each ends on, and its fields."""
     reader = csv.reader(io.StringIO(text[:_SAMPLE_CHARACTERS]), delimiter=separator, skipinitialspace=True)
     rows: list[tuple[int, list[str]]] = []
     try:
@@ -287,14 +287,14 @@ def _first_rows(text: str, separator: str) -> list[tuple[int, list[str]]]:
 
 
 def _usual_width(rows: list[tuple[int, list[str]]]) -> tuple[int, float]:
-    """The most common number of fields, and the share of rows that have it, comments aside."""
+    """Find the most common number of fields, and the share of rows that have it, comments aside."""
     widths = Counter(len(row) for _, row in rows if not row[0].startswith("#"))
     width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
     return width, count / max(widths.total(), 1)
 
 
 def _is_header(first: list[str], below: list[list[str]]) -> bool:
-    """Whether a row names columns: it holds words, and is not of the same kind as the rows below it."""
+    """Return whether a row names columns: it holds words, and is of another kind than the rows below it."""
     kinds = [_cell_kind([cell]) for cell in first]
     if set(kinds) <= {"number", "date", "empty"}:
         return False
@@ -307,7 +307,7 @@ def _is_header(first: list[str], below: list[list[str]]) -> bool:
 
 
 def _numbers_steps(first: list[str], kinds: list[str], below: list[list[str]]) -> bool:
-    """Whether a row is 0, 1, 2, ... beside a name: a frame of sequences and labels, as pandas writes it."""
+    """Return whether a row is 0, 1, 2, ... beside a name, as pandas writes sequences with labels."""
     steps = [cell.strip() for cell, kind in zip(first, kinds, strict=True) if kind == "number"]
     labels = [k for k, kind in enumerate(kinds) if kind == "text"]
     if any(first[k].strip().lower() in _LABELS for k in labels):
@@ -331,7 +331,7 @@ def _cell_kind(cells: list[str]) -> str:
 
 
 def _line(text: str, dialect: Dialect, row: int, source: str) -> int:
-    """The line of the file on which a row of data ends; the first line is 1."""
+    """Find the line of the file on which a row of data ends; the first line is 1."""
     return next(islice(_data_rows(text, dialect, source), row, None))[0]
 
 
@@ -354,7 +354,7 @@ def _endless_field(source: str, line: int) -> str:
 
 
 def _ragged_fault(text: str, dialect: Dialect, source: str) -> str:
-    """The sentence about rows that do not have the header's number of fields."""
+    """Word the fault of rows that do not have the header's number of fields."""
     line = dialect.lines
     for end, fields in _data_rows(text, dialect, source):
         if len(fields) > len(dialect.names):

@@ -22,7 +22,7 @@ _ROWS = 16_600  # of 16,607 from 1950-01-03 to 2015-12-31
 
 
 def names() -> list[str]:
-    """The names that `load` takes.
+    """List the names that `load` takes.
 
     >>> names()
     ['sp500', 'sp500-daily']
@@ -31,7 +31,7 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Sequences:
-    """A real series by name.
+    """Load a real series by name.
 
     Args:
         name: "sp500", the S&P 500 at the end of each month from 1950 to 2015, or "sp500-daily", its daily
@@ -61,7 +61,7 @@ def load(name: str) -> Sequences:
 
 
 def _sp500() -> Path:
-    """Where great_tables keeps the file."""
+    """Locate the file in great_tables."""
     package = find_spec("great_tables")
     if package is None or package.origin is None:
         raise MissingDependencyError(
@@ -76,7 +76,7 @@ def _sp500() -> Path:
 
 
 def _month_ends(days: Sequences) -> Sequences:
-    """The last trading day of each month."""
+    """Select the last trading day of each month."""
     assert days.times is not None
     months = days.times.astype("datetime64[M]")
     last = np.append(np.flatnonzero(months[1:] != months[:-1]), len(months) - 1)

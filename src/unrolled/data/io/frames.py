@@ -22,7 +22,7 @@ _MOST_WHOLE = np.iinfo(np.int64).max
 
 
 def is_frame(source: Any) -> bool:
-    """Whether narwhals knows this as a frame or a series, eager or not.
+    """Return whether narwhals reads this as a frame or a series, eager or not.
 
     >>> is_frame(pd.Series([1.0])), is_frame([1.0])
     (True, False)
@@ -34,7 +34,7 @@ def is_frame(source: Any) -> bool:
 
 
 def from_frame(frame: Any, source: str = "data frame") -> Table:
-    """The table in a frame or series; a pandas index of dates, or with a name, is a column first.
+    """Convert a frame or series to a table; a pandas index of dates, or with a name, becomes a column.
 
     Raises:
         DataError: it is empty or lazy, or has a column name twice.
@@ -68,7 +68,7 @@ def from_frame(frame: Any, source: str = "data frame") -> Table:
 
 
 def _with_index(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, str | None]:
-    """A pandas frame whose index, where it says something, has become its first columns."""
+    """Make the index of a pandas frame, where it is informative, its first columns."""
     if frame.columns.nlevels > 1:
         raise DataError(
             f"{source}: expected one name a column, got {frame.columns.nlevels} levels of names such as "
@@ -101,7 +101,7 @@ def _refuse_twice(names: Iterable[str], source: str) -> None:
 
 
 def _array(column: nw.Series[Any], source: str) -> tuple[NDArray[Any], str | None]:
-    """A column as an array, and its time zone; times with a zone are in UTC."""
+    """Convert a column to an array, and its time zone; times with a zone are in UTC."""
     kind, zone = column.dtype, None
     if isinstance(kind, nw.Datetime | nw.Date) or kind == nw.Date:
         zone = getattr(kind, "time_zone", None)
@@ -140,7 +140,7 @@ def _nanoseconds(column: nw.Series[Any], source: str) -> NDArray[Any]:
 
 
 def to_frame(columns: Mapping[str, Any], backend: str) -> Any:
-    """A frame of the user's own kind.
+    """Build a frame of the user's library.
 
     Args:
         columns: name to values, all of one length.

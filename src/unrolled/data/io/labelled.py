@@ -44,7 +44,7 @@ class Labelled:
     source: str
 
     def beside(self, labels: Array | None) -> Labelled:
-        """The same, its labels as those of another file are: names that all look like numbers stay names.
+        """Read labels as those of another file are: names that all look like numbers stay names.
 
         >>> two = Sequences.from_arrays([[1.0], [2.0]])
         >>> Labelled(two, np.array([10, 11]), "test.csv").beside(np.array(["01", "10"])).labels.tolist()
@@ -63,7 +63,7 @@ def read_labelled(
     time: str | None = None,
     part: str | None = None,
 ) -> Labelled:
-    r"""The labelled sequences in a file.
+    r"""Read the labelled sequences in a file.
 
     Args:
         path: CSV in any dialect or Parquet, wide (a row a sequence) or long (a row a step, with an id, a time
@@ -117,7 +117,7 @@ def _refuse_names(
 
 
 def parts_of(path: str | Path) -> tuple[str, ...]:
-    """The parts that `read_labelled` can read of a file: ("train", "test") of an `.npz` with both, else none.
+    """List the parts that `read_labelled` can read of a file: ("train", "test") of such an `.npz`, or none.
 
     >>> np.savez("both.npz", X_train=0, y_train=0, X_test=0, y_test=0)
     >>> parts_of("both.npz")

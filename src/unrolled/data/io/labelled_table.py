@@ -1,4 +1,4 @@
-"""A table as sequences: wide, a row a sequence; or long, a row a step; and the column that labels them."""
+"""Parse labelled tables: wide, a row a sequence; or long, a row a step."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NO_LABEL = frozenset({"", "?", "nan", "na", "n/a", "#n/a", "<na>", "null"})  # 
 
 
 class LabelledColumns(NamedTuple):
-    """The part that columns play.
+    """Names of the columns that the caller gives a part.
 
     Args:
         label: what is told or learnt of a sequence.
@@ -45,7 +45,7 @@ class LabelledColumns(NamedTuple):
 
 
 def parse_labelled_table(table: Table, named: LabelledColumns) -> tuple[Sequences, Array | None]:
-    """The sequences of a table, and the label of each; None where no column can be the label.
+    """Parse a table into sequences and their labels; None where no column can be the label.
 
     A table is long where a column that is spelt as an id, or that holds texts beside a time, repeats; else
     wide, with a note where rows of one whole number or text stand together as those of a long table would.
@@ -92,7 +92,7 @@ def parse_labelled_table(table: Table, named: LabelledColumns) -> tuple[Sequence
 
 
 def read_labels(table: Table, named: LabelledColumns) -> Array | None:
-    """(N,) the labels in a table that holds no values, a row a sequence; None where there are none.
+    """Read the labels (N,) in a table that holds no values, a row a sequence; None where there are none.
 
     >>> table = Table({"kind": np.array(["b", "a", "b"], dtype=object)}, "steps.parquet", str)
     >>> read_labels(table, LabelledColumns()).tolist()
@@ -104,7 +104,7 @@ def read_labels(table: Table, named: LabelledColumns) -> Array | None:
 
 
 def _columns(table: Table, named: LabelledColumns) -> tuple[str | None, str | None, str | None]:
-    """The label, the id and the time, as named or found."""
+    """Find the label, the id and the time column, as named or inferred."""
     for role, name in named._asdict().items():
         if name is not None:
             table.require_column(name, role)
@@ -129,7 +129,7 @@ def _columns(table: Table, named: LabelledColumns) -> tuple[str | None, str | No
 
 
 def _keys(table: Table, named: LabelledColumns, free: Sequence[str]) -> tuple[str | None, str | None]:
-    """The id and the time, found where they are not named."""
+    """Infer the id and the time column where they are not named."""
     if named.id is not None and named.time is not None:
         return named.id, named.time
     series, time = infer_keys(table, free)
@@ -141,7 +141,7 @@ def _with_names(names: Iterable[str], usual: Sequence[str]) -> list[str]:
 
 
 def _features(table: Table, taken: set[str | None], *, is_long: bool) -> list[str]:
-    """The columns to learn from, one at least; a step that no sequence has is one of a wide table too."""
+    """List the feature columns, one at least; a wide table keeps steps that no sequence has."""
     rest = [name for name in table.columns if name not in taken]
     features = [
         name
@@ -156,7 +156,7 @@ def _features(table: Table, taken: set[str | None], *, is_long: bool) -> list[st
 
 
 def _is_empty(table: Table, name: str) -> bool:
-    """Whether a column holds no value at all."""
+    """Return whether a column holds no value at all."""
     return table.columns[name].dtype.kind == "O" and bool(is_missing(table.columns[name]).all())
 
 
@@ -165,14 +165,14 @@ def _repeats(table: Table, name: str) -> bool:
 
 
 def _changes(labels: Array, codes: Array) -> NDArray[np.bool_]:
-    """(T,) true at rows with another label than the first of their sequence."""
+    """Flag rows (T,) with another label than the first of their sequence."""
     labels = pd.factorize(labels)[0]
     first = np.unique(codes, return_index=True)[1]
     return np.asarray(labels != labels[first][codes])
 
 
 def _could_be_id(table: Table, label: str | None, features: Sequence[str]) -> str | None:
-    """The column of a wide table that seems to tell sequences of several rows apart, or None.
+    """Find the column of a wide table that seems to tell sequences of several rows apart, or None.
 
     Its values, whole numbers or texts, stand in runs of equal neighbours: two rows or more on average, no
     value in two runs, no run with two labels. Steps of a wide table are many, and numbered: there are at most
@@ -194,7 +194,7 @@ def _could_be_id(table: Table, label: str | None, features: Sequence[str]) -> st
 
 
 def _are_whole_or_texts(values: Array) -> bool:
-    """Whether values are such as ids are written with."""
+    """Return whether values are whole numbers or texts, as ids are."""
     texts = np.array([str(value).strip() for value in values], dtype=object)
     return not looks_numeric(texts) or all(map(_WHOLE_ID.fullmatch, texts))
 
@@ -207,7 +207,7 @@ def _seems_long(name: str, steps: int) -> str:
 
 
 def missing_id_error(source: str, time: str) -> DataError:
-    """The sentence about times without a column that tells the sequences apart."""
+    """Word the fault of times without a column that tells the sequences apart."""
     return DataError(
         f"{source}: expected a column that tells the sequences apart beside the time column {time!r}, got "
         "none. Call it unique_id, or name it with --id or id=; or remove the times, if a row is a sequence."
@@ -222,7 +222,7 @@ def _which_label(table: Table, could_be: list[str]) -> DataError:
 
 
 def _labels(table: Table, name: str, codes: Array, ids: Sequence[str]) -> Array:
-    """(N,) the label of each sequence, which is the same in all its rows."""
+    """Read the label (N,) of each sequence, which is the same in all its rows."""
     labels: Array = np.array([_text(value) for value in table.columns[name]])
     # whole numbers as they are written: a float would run those beyond 2**53 together
     is_read = have_leading_zeros(labels) or all(map(_DIGITS.fullmatch, labels))
@@ -261,7 +261,7 @@ def _shown(value: Any) -> str:
 
 
 def _wide_to_sequences(table: Table, series: str | None, features: Sequence[str]) -> Sequences:
-    """A row a sequence of one feature, its steps in the order of the columns."""
+    """Convert a wide table: a row a sequence of one feature, its steps in the order of the columns."""
     T, N = len(features), len(table)
     names = series or next((n for n in id_columns(list(table.columns)) if not _repeats(table, n)), None)
     ids = tuple(map(str, range(N))) if names is None else encode_ids(table, names)[1]
@@ -317,7 +317,7 @@ def long_to_sequences(table: Table, series: str, time: str | None, features: Seq
 
 
 def _moments(table: Table, name: str) -> Array:
-    """(T,) what rows are sorted by: numbers as they are, anything else as a date."""
+    """Parse the times (T,) that rows are sorted by: numbers as they are, anything else as a date."""
     if table.kinds[name] != "number":
         return parse_times(table.columns[name], name=name, place=table.place, utc=True)[0].astype(np.int64)
     moments = table.numbers(name)

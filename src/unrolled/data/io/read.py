@@ -38,7 +38,7 @@ def read(
     fill: str | None = None,
     utc: bool = False,
 ) -> Sequences:
-    """The sequences in a file, a frame, a text or arrays.
+    """Read a file, a frame, a text or arrays into sequences.
 
     A table may be long (a column names the series), wide (each column of numbers is a series) or two
     columns; columns that are not named are found by their type and usual spelling. Rows are sorted by time.
@@ -91,7 +91,7 @@ def _names(names: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _as_path(text: str) -> Path | None:
-    """A text as the path it is meant as, if it is: a file is there, or its ending is a file's."""
+    """Take a text for a path if a file is there, or its ending is a file's."""
     if len(text) > 4096 or "\n" in text or "\x00" in text or not text:
         return None
     path = Path(text)
@@ -116,7 +116,7 @@ def _refuse_names(named: ColumnSpec, source: Any) -> None:
 
 
 def _from_values(source: Any) -> Sequences:
-    """Texts and arrays: order is position."""
+    """Convert texts and arrays, whose order is position."""
     if isinstance(source, str):
         return _from_texts([source])
     if not isinstance(source, list | tuple | np.ndarray) or (
@@ -144,7 +144,7 @@ def _from_values(source: Any) -> Sequences:
 
 
 def _from_texts(texts: list[str]) -> Sequences:
-    """Characters as tokens; the vocabulary is in the order of the characters."""
+    """Encode characters as tokens; the vocabulary is in the order of the characters."""
     if not any(texts):
         raise DataError("text: expected at least one character, got none.")
     letters = [np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32) for text in texts]
@@ -162,7 +162,7 @@ def _from_texts(texts: list[str]) -> Sequences:
 
 
 def table_to_sequences(table: Table, named: ColumnSpec, *, utc: bool) -> Sequences:
-    """The sequences in a table, its columns as named or found: see `read`."""
+    """Convert a table to sequences, its columns as named or inferred: see `read`."""
     layout = infer_schema(table, named)
     notes = list(table.notes)
     if layout.unused:
@@ -219,7 +219,7 @@ def _times(table: Table, name: str, notes: list[str], *, utc: bool) -> NDArray[A
 
 
 def _whole_numbers(table: Table, name: str) -> NDArray[Any]:
-    """A column of numbers, as int64 where a float would round them: beyond 2**53."""
+    """Read whole numbers, as int64 where a float would round them: beyond 2**53."""
     numbers, values = table.numbers(name), table.columns[name]
     if values.dtype.kind == "f" or not (np.abs(numbers) >= 2**53).any():
         return numbers
@@ -235,7 +235,7 @@ def _one_series(table: Table, layout: TableSchema) -> tuple[Ints, tuple[str, ...
 
 
 def encode_ids(table: Table, name: str) -> tuple[Ints, tuple[str, ...]]:
-    """(T,) the series of each row by the column of that name, and the ids in the order in which they occur.
+    """Encode an id column as numbers (T,), and list the ids in the order in which they occur.
 
     Raises:
         DataError: a row has none.
@@ -254,7 +254,7 @@ def encode_ids(table: Table, name: str) -> tuple[Ints, tuple[str, ...]]:
 
 
 def _sorted_rows(codes: Ints, times: NDArray[Any] | None, notes: list[str]) -> Ints | None:
-    """The order in which series stand one after the other, each by time; None where they already do."""
+    """Sort rows by series and time; None where they already are."""
     together = bool((np.diff(codes) >= 0).all())
     rows = np.arange(len(codes)) if together else np.argsort(codes, kind="stable")
     if times is not None:
@@ -266,7 +266,7 @@ def _sorted_rows(codes: Ints, times: NDArray[Any] | None, notes: list[str]) -> I
 
 
 def _columns_to_series(table: Sequences, layout: TableSchema) -> Sequences:
-    """A series a target, each from its first value to its last; to the end where columns are known ahead."""
+    """Make each target a series, from its first value to its last, or to the end of known-future columns."""
     many, parts, ids = len(layout.targets), [], []
     for k, name in enumerate(layout.targets):
         valid_rows = np.flatnonzero(~np.isnan(table.values[:, k]))
@@ -296,7 +296,7 @@ def _no_target_error(source: str, target: str) -> DataError:
 
 
 def _require_static(series: Sequences) -> None:
-    """A static column has one value a series."""
+    """Pass if each static column has one value a series."""
     for column in series.columns_of(Role.STATIC):
         values = series.values[:, column]
         changed = np.diff(values) != 0

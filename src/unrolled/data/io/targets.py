@@ -1,4 +1,4 @@
-"""What stands beside each sequence: labels to tell apart, numbers to learn, groups; checked as they come."""
+"""Validate targets: class labels, regression values and group ids."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LEADING_ZERO = re.compile(r"[+-]?0\d+")
 
 
 def as_labels(y: Any, n: int, *, who: str = "SequenceClassifier y") -> Array:
-    """(N,) the labels, all texts, all whole numbers or all true and false.
+    """Convert class labels to an array (N,) of one type: texts, whole numbers or booleans.
 
     Args:
         y: a list, array or series of labels.
@@ -57,7 +57,7 @@ def as_labels(y: Any, n: int, *, who: str = "SequenceClassifier y") -> Array:
 
 
 def as_numbers(y: Any, n: int, *, who: str = "SequenceRegressor y") -> NDArray[np.float64]:
-    """(N,) the numbers to learn, as float64, all finite.
+    """Convert regression targets to finite float64, (N,).
 
     Raises:
         DataError: there are more or fewer than n, one is missing, infinite or no number.
@@ -80,7 +80,7 @@ def as_numbers(y: Any, n: int, *, who: str = "SequenceRegressor y") -> NDArray[n
 
 
 def as_groups(groups: Any, n: int) -> NDArray[np.int64]:
-    """(N,) the group of each sequence, numbered from 0 on as they first occur.
+    """Convert group ids to numbers (N,) from 0 on, in the order in which they first occur.
 
     Raises:
         DataError: there are more or fewer than n, or one is missing.
@@ -99,7 +99,7 @@ def as_groups(groups: Any, n: int) -> NDArray[np.int64]:
 
 
 def _one_axis(y: Any, n: int, who: str) -> Array:
-    """(N,) as it came; a column (N, 1) is told of, as scikit-learn does."""
+    """Require one axis (N,); a column (N, 1) is flattened with scikit-learn's warning."""
     if y is None:
         raise DataError(f"{who}: this estimator requires y to be passed, but the target y is None.")
     y = y.detach().cpu() if hasattr(y, "detach") else y
@@ -165,7 +165,7 @@ def _missing(position: int, many: int, got: str, who: str) -> DataError:
 
 
 def have_leading_zeros(texts: Iterable[str]) -> bool:
-    """Whether labels that look like numbers are names: one has a zero in front, and 01 is not 1.
+    """Return whether labels that look like numbers are names: one has a zero in front, and 01 is not 1.
 
     >>> have_leading_zeros(["1", "007"]), have_leading_zeros(["0", "0.5", "-0.5", "1.0"])
     (True, False)
@@ -174,7 +174,7 @@ def have_leading_zeros(texts: Iterable[str]) -> bool:
 
 
 def parse_labels(texts: Sequence[str], alphabet: Sequence[str] = ()) -> Array:
-    """(N,) labels that were read from a file: int64 where every one is a whole number, else texts.
+    """Parse labels read from a file, (N,): int64 where every one is a whole number, else texts.
 
     Args:
         texts: the labels as they stand there.

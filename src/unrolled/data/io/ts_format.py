@@ -1,4 +1,4 @@
-"""The `.ts` format of the UEA and UCR archives: a header of @ lines, then a row a sequence.
+"""Reader of the `.ts` format of the UEA and UCR archives: a header of @ lines, then a row a sequence.
 
     @univariate false
     @dimensions 2
@@ -44,7 +44,7 @@ _CUT = "Correct it; if the file was cut, fetch it again."
 
 
 class Header(NamedTuple):
-    """What the lines above the rows say.
+    """Declarations above the rows of a `.ts` file.
 
     Args:
         features: a sequence; None where nothing says so.
@@ -64,7 +64,7 @@ class Header(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One sequence: the line it stands on, its (T, F) values, its label."""
+    """Line number, values (T, F) and label of one sequence."""
 
     line: int
     values: Floats
@@ -72,7 +72,7 @@ class Row(NamedTuple):
 
 
 def read_ts(text: str, source: str) -> tuple[Sequences, Array | None]:
-    r"""The sequences of a `.ts` file and their labels; None where the header says that rows have none.
+    r"""Parse a `.ts` file into sequences and labels; None where the header says that rows have none.
 
     Args:
         text: the file's content.
@@ -111,14 +111,14 @@ def read_ts(text: str, source: str) -> tuple[Sequences, Array | None]:
 
 
 def _meaningful(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """The lines that are neither blank nor a comment."""
+    """Skip blank lines and comments."""
     for line, text in lines:
         if text.strip() and not text.lstrip().startswith(("#", "%")):
             yield line, text.strip()
 
 
 def _header(lines: Iterator[tuple[int, str]], source: str) -> Header:
-    """The header, with `lines` left at the first row."""
+    """Parse the header; `lines` is left at the first row."""
     header_lines = _HeaderLines(source)
     for line, text in _meaningful(lines):
         tag, *words = text.split()
@@ -135,14 +135,14 @@ def _header(lines: Iterator[tuple[int, str]], source: str) -> Header:
 
 
 class _HeaderLines:
-    """The header's lines by name, and what they mean."""
+    """Header lines by name, and their parsed values."""
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.lines: dict[str, tuple[int, str, list[str]]] = {}  # the row, the tag as written, what follows
 
     def header(self) -> Header:
-        """What the lines say together."""
+        """Combine the lines into a header."""
         notes = self._unknown_notes()
         univariate, features = self.flag("univariate"), self.count("dimensions")
         if univariate and (features or 1) > 1:
@@ -171,12 +171,12 @@ class _HeaderLines:
         return tuple(f"header line {tag!r} was left out" for _, tag, _ in unknown.values())
 
     def flag(self, name: str) -> bool | None:
-        """Whether a line says true or false; None where there is no such line."""
+        """Parse a line that says true or false; None where there is no such line."""
         flags = {"true": True, "false": False}
         return None if name not in self.lines else self._value_of(name, flags.get, "true or false")
 
     def count(self, name: str) -> int | None:
-        """A whole number of at least 1; None where there is no such line."""
+        """Parse a whole number of at least 1; None where there is no such line."""
         demand = "a whole number of at least 1"
         return None if name not in self.lines else self._value_of(name, _count, demand)
 
@@ -196,7 +196,7 @@ def _count(word: str) -> int | None:
 
 
 def _rows(lines: Iterator[tuple[int, str]], header: Header, source: str) -> Iterator[Row]:
-    """The rows, each as the header and the rows above it demand."""
+    """Parse the rows; each must agree with the header and the rows above it."""
     for line, text in _meaningful(lines):
         row = _row(line, text, header, f"{source} row {line}")
         if header.features is None:
@@ -227,7 +227,7 @@ def _row(line: int, text: str, header: Header, place: str) -> Row:
 
 
 def _columns(parts: list[str], header: Header, place: str) -> list[Floats]:
-    """The dimensions of a row, of one length and with the same times."""
+    """Parse the dimensions of a row, of one length and with the same times."""
     columns, times = list[Floats](), list[list[str]]()
     for k, part in enumerate(parts):
         where = place if len(parts) == 1 else f"{place}, dimension {k + 1}"
@@ -245,7 +245,7 @@ def _columns(parts: list[str], header: Header, place: str) -> list[Floats]:
 
 
 def _values(fields: list[str], place: str) -> Floats:
-    """(T,) finite numbers, NaN where missing."""
+    """Parse finite numbers (T,), NaN where missing."""
     if not any(field.strip() for field in fields):
         raise DataError(f"{place}: expected at least one value, got none. {_CUT}")
     try:
@@ -273,7 +273,7 @@ def _number(field: str, place: str) -> float:
 
 
 def _timed_values(text: str, place: str) -> tuple[Floats, list[str]]:
-    """(T,) values that stand as `(time,value)`, and the texts of their times, which rise."""
+    """Parse values (T,) that stand as `(time,value)`, and the texts of their times, which rise."""
     matches = list(_STAMPED.finditer(text.strip()))
     if not matches or "".join(match[0] for match in matches) != text.strip():
         raise DataError(f"{place}: expected steps as (time,value), got {quoted(text.strip())}. {_CUT}")

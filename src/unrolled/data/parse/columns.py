@@ -1,4 +1,4 @@
-"""Which column is the series, which the time, which the target: as named, else as they are usually called."""
+"""Infer the schema of a table: id, time, target and input columns, by name and content."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TARGETS = ("y", "value", "target")
 
 
 class TableSchema(NamedTuple):
-    """The part each column plays.
+    """Role of each column of a table.
 
     Args:
         id, time: columns, or None.
@@ -53,13 +53,13 @@ class TableSchema(NamedTuple):
 
     @property
     def input_roles(self) -> tuple[Role, ...]:
-        """Their roles."""
+        """Roles of the columns beside the targets."""
         counts = {Role.PAST: self.past, Role.FUTURE: self.future, Role.STATIC: self.static}
         return tuple(role for role, names in counts.items() for _ in names)
 
 
 class ColumnSpec(NamedTuple):
-    """What the caller said about the columns."""
+    """Columns that the caller names for each role."""
 
     id: str | None = None
     time: str | None = None
@@ -78,7 +78,7 @@ class ColumnSpec(NamedTuple):
 
 
 def infer_schema(table: Table, named: ColumnSpec) -> TableSchema:
-    """Decide what each column is.
+    """Decide the role of each column.
 
     Time: the frame's index of dates, a usual name, else the one column of dates or of years. Series: a
     usual name that repeats, else the one text column, where times occur more than once. Target: "y",
@@ -118,7 +118,7 @@ def infer_schema(table: Table, named: ColumnSpec) -> TableSchema:
 
 
 def infer_keys(table: Table, free: Sequence[str]) -> tuple[str | None, str | None]:
-    """Which of the free columns tells the sequences of a long table apart, and which says when.
+    """Infer the id and the time column of a long table among the free columns.
 
     >>> columns = {"id": np.array([1, 1]), "t": np.array([0, 1]), "x": np.ones(2)}  # a sequence of two steps
     >>> infer_keys(Table(columns, "flow.csv", str), ["id", "t", "x"])
@@ -137,7 +137,7 @@ def infer_keys(table: Table, free: Sequence[str]) -> tuple[str | None, str | Non
 
 
 def id_columns(names: Sequence[str]) -> list[str]:
-    """Those of the names that are spelt as an id, the most usual first.
+    """Select the names that are spelt as an id, the most usual first.
 
     >>> id_columns(["x", "Sensor", "unique_id"])
     ['unique_id', 'Sensor']
@@ -146,13 +146,13 @@ def id_columns(names: Sequence[str]) -> list[str]:
 
 
 def _with_usual_names(names: Sequence[str], usual: Sequence[str]) -> list[str]:
-    """Those of the names that are spelt as usual, the most usual first."""
+    """Select the names that are spelt as usual, the most usual first."""
     spelt = {name: name.strip().lower().replace(" ", "_") for name in names}
     return sorted((n for n in names if spelt[n] in usual), key=lambda n: usual.index(spelt[n]))
 
 
 def _time(table: Table, free: Sequence[str]) -> str | None:
-    """The column that says when, or None."""
+    """Infer the time column, or None."""
     if table.index in free:
         return table.index
     for name in _with_usual_names(free, _TIMES):
@@ -175,7 +175,7 @@ def _time(table: Table, free: Sequence[str]) -> str | None:
 
 
 def _refuse_parts(table: Table, time: str, free: Sequence[str]) -> None:
-    """A year in one column and its month in another are not put together by guessing."""
+    """Refuse a year in one column and its month in another, which are not put together by guessing."""
     parts = [
         n for n in _with_usual_names(free, ("month", "quarter", "week", "day")) if table.kinds[n] == "number"
     ]
@@ -191,13 +191,13 @@ def _rises(table: Table, name: str) -> bool:
 
 
 def _is_whole(table: Table, name: str) -> bool:
-    """Whether a sample of a column holds whole numbers only."""
+    """Return whether a sample of a column holds mostly whole numbers."""
     values = pd.to_numeric(pd.Series(table.columns[name][:200]), errors="coerce").to_numpy(dtype=np.float64)
     return bool((values == np.floor(values)).mean() > 0.5)
 
 
 def _holds_years(table: Table, name: str) -> bool:
-    """Whether a column of whole numbers runs through years, such as 1950, 1951, 1952."""
+    """Return whether a column of whole numbers runs through years, such as 1950, 1951, 1952."""
     if table.kinds[name] != "number" or len(table) < 3 or not _is_whole(table, name):
         return False
     years = table.numbers(name)
@@ -208,7 +208,7 @@ def _holds_years(table: Table, name: str) -> bool:
 
 
 def _id(table: Table, time: str | None, free: Sequence[str]) -> str | None:
-    """The column that tells the series apart, or None."""
+    """Infer the column that tells the series apart, or None."""
     if time is None:
         usual = [name for name in _with_usual_names(free, _IDS[:3]) if _repeats(table, [name])]
         return usual[0] if usual else None
@@ -232,12 +232,12 @@ def _id(table: Table, time: str | None, free: Sequence[str]) -> str | None:
 
 
 def _repeats(table: Table, names: Sequence[str]) -> bool:
-    """Whether a row of these columns occurs twice."""
+    """Return whether a row of these columns occurs twice."""
     return bool(pd.DataFrame({name: table.columns[name] for name in names}).duplicated().any())
 
 
 def looks_like_key(name: str) -> bool:
-    """Whether a column is spelt like one that numbers its rows or customers, which is nothing to learn."""
+    """Return whether a column is spelt like a key of rows or customers, which is nothing to learn."""
     spelling = name.strip().lower()
     return spelling in _IDS[:5] or spelling == "key" or spelling.endswith("_id")
 
@@ -248,7 +248,7 @@ def _is_constant(table: Table, name: str) -> bool:
 
 
 def _targets(table: Table, time: str | None, series: str | None, numbers: Sequence[str]) -> tuple[str, ...]:
-    """The columns to learn from."""
+    """Infer the target columns."""
     if not numbers:
         rest = [name for name in table.columns if name not in {time, series}]
         keys = [name for name in rest if table.kinds[name] == "number"]
@@ -283,7 +283,7 @@ def _sample(table: Table, name: str) -> str:
 
 
 def quoted_list(names: Sequence[str]) -> str:
-    """Names as a sentence shows them, the first five of many.
+    """Join names for a sentence, in quotes, the first five of many.
 
     >>> quoted_list(["a", "b", "c"])
     "'a', 'b' and 'c'"

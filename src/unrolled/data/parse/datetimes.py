@@ -1,4 +1,4 @@
-"""Anything that says when, to datetime64[ns] or whole numbers.
+"""Parse dates, times and whole numbers to datetime64[ns] or int64.
 
 Texts are read in one notation a column, the first of a short list that fits most of them; what does not fit
 is named. Days and months are told apart by the column itself, never by a country's habit.
@@ -40,7 +40,7 @@ _EXACT = 2**53  # from here on, floats skip whole numbers
 
 
 def looks_like_dates(texts: NDArray[Any]) -> bool:
-    """Whether at least half of a sample of texts are dates in some notation.
+    """Return whether at least half of a sample of texts are dates in some notation.
 
     >>> looks_like_dates(np.array(["1950-01", "1950-02"])), looks_like_dates(np.array(["may", "be"]))
     (True, False)
@@ -51,7 +51,7 @@ def looks_like_dates(texts: NDArray[Any]) -> bool:
 
 
 def parse_times(values: NDArray[Any], *, name: str, place: Place, utc: bool) -> tuple[Times, list[str]]:
-    """A column as times, with a note on what was not obvious.
+    """Parse a column as times, with a note on what was not obvious.
 
     Args:
         values: (T,) texts, datetimes, numbers or Python dates.
@@ -84,7 +84,7 @@ def parse_times(values: NDArray[Any], *, name: str, place: Place, utc: bool) -> 
 
 
 class _Column:
-    """A column's name and where its rows stand: what every sentence here begins with."""
+    """Name of a column and the place of its rows, for error messages."""
 
     def __init__(self, name: str, place: Place) -> None:
         self.name, self.place = name, place
@@ -99,7 +99,7 @@ class _Column:
 
 
 def _from_numbers(values: NDArray[Any], column: _Column) -> tuple[Times, list[str]]:
-    """Whole numbers as years, yyyymm, yyyymmdd, seconds since 1970, or as they are."""
+    """Parse whole numbers as years, yyyymm, yyyymmdd, seconds since 1970, or keep them."""
     if values.dtype.kind == "f":
         _refuse_inexact(values, column)
     numbers = values.astype(np.int64)
@@ -194,7 +194,7 @@ def _zone_fault(
 
 
 def _notation(sample: pd.Series[Any]) -> Notation | None:
-    """The first notation that reads at least half of the texts; None if none does."""
+    """Find the first notation that reads at least half of the texts; None if none does."""
     notations: list[Notation] = [_iso, _periods, _weeks, _ambiguous_order]
     notations += [partial(_strptime, forms=(form,)) for form in _NAMED]
     return next((read for read in notations if read(sample).notna().mean() >= 0.5), None)
@@ -231,7 +231,7 @@ def _weeks(texts: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _strptime(texts: pd.Series[Any], forms: Sequence[str]) -> pd.Series[Any]:
-    """Each text in the first of the forms that reads it."""
+    """Parse each text in the first of the forms that reads it."""
     read = pd.Series(np.datetime64("NaT", "ns"), index=texts.index)
     for form in forms:
         rest = read.isna()
@@ -283,7 +283,7 @@ def _resolve_day_and_month(texts: pd.Series[Any], column: _Column, notes: list[s
 
 
 def _is_regular(read: pd.Series[Any]) -> bool:
-    """Whether the dates, sorted, keep one step without a gap."""
+    """Return whether the dates, sorted, keep one step without a gap."""
     times = np.sort(read.dropna().to_numpy().astype("datetime64[ns]"))
     calendar = infer_calendar(times, np.array([0, len(times)]))
     return calendar.freq is not None and not len(calendar.gaps)

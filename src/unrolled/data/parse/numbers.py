@@ -1,4 +1,4 @@
-"""Texts to numbers: decimal points and commas, thousands, the usual words for "missing".
+"""Parse numbers: decimal points and commas, thousands, the usual words for "missing".
 
 A comma or a point means one thing in a whole file; where the texts leave it open, the answer is a fault, not
 a guess, because the two readings are a factor of a thousand apart.
@@ -33,7 +33,7 @@ _SPACED = re.compile(r"(?<=\d)['’\u00a0\u202f ](?=\d{3}(?!\d))")
 
 
 class Separators(NamedTuple):
-    """What commas and points mean: "decimal", "groups" (of thousands), "" (there are none).
+    """Meaning of commas and points: "decimal", "groups" (of thousands), "" (there are none).
 
     "either" where every number fits both readings; "mixed" for points if others have none: numbers written
     with three decimals would all have them, so that grouping is as likely.
@@ -44,7 +44,7 @@ class Separators(NamedTuple):
 
 
 def quoted(value: Any) -> str:
-    """A value as sentences show it: in quotes, and cut where it is long.
+    """Quote a value for a sentence, cut where it is long.
 
     >>> quoted("n/a"), len(quoted("x" * 400))
     ("'n/a'", 65)
@@ -54,7 +54,7 @@ def quoted(value: Any) -> str:
 
 
 def is_missing(texts: Texts) -> NDArray[np.bool_]:
-    """(T,) true where a text says that there is no value."""
+    """Mask texts (T,) that say that there is no value."""
     return np.array([_says_missing(text) for text in texts], dtype=bool)
 
 
@@ -65,7 +65,7 @@ def _says_missing(text: Any) -> bool:
 
 
 def looks_numeric(texts: Texts) -> bool:
-    """Whether at least half of a sample of the texts that are not missing are numbers in some notation.
+    """Return whether at least half of a sample of the texts that are not missing are numbers.
 
     A column of true and false is one of 1 and 0.
 
@@ -81,7 +81,7 @@ def looks_numeric(texts: Texts) -> bool:
 
 
 def contains_any(texts: Texts, marks: frozenset[str]) -> bool:
-    """Whether a sample of the texts has one of the marks in it."""
+    """Return whether a sample of the texts has one of the marks in it."""
     return any(
         isinstance(text, str) and not marks.isdisjoint(text) for text in spread_sample(texts, _EVIDENCE)
     )
@@ -93,7 +93,7 @@ def spread_sample(texts: Texts, most: int) -> Texts:
 
 
 def detect_separators(texts: Texts) -> Separators:
-    """What the commas and points of one column mean, as far as the column itself can tell.
+    """Detect the meaning of commas and points in one column, as far as the column itself can tell.
 
     >>> detect_separators(np.array(["1.234,5", "17"], dtype=object))
     Separators(comma='decimal', point='groups')
@@ -124,7 +124,7 @@ def _matches(texts: pd.Series[Any], pattern: str) -> NDArray[np.bool_]:
 
 
 def agree_separators(marks: Iterable[Separators], separator: str) -> Separators:
-    """What "either" means in a file: as in the columns that can tell, and as its own separator suggests.
+    """Resolve "either" for a file, from the columns that can tell and from its field separator.
 
     A file with decimal commas has grouping points and the reverse. In a file whose fields are separated by
     commas, a comma inside a quoted number groups its digits and a point is decimal; in frames it is, too.
@@ -142,7 +142,7 @@ def agree_separators(marks: Iterable[Separators], separator: str) -> Separators:
 
 
 def resolve_separators(column: Separators, file: Separators) -> Separators:
-    """The marks of a column, those of its file where it cannot tell; "either" where neither can."""
+    """Resolve the separators of a column by those of its file; "either" where neither can tell."""
     point = file.point if column.point in {"either", "mixed"} else column.point
     if column.point == "either" and point == "either":
         point = "decimal"  # three decimals in every number, in a file that says nothing else
@@ -150,7 +150,7 @@ def resolve_separators(column: Separators, file: Separators) -> Separators:
 
 
 def to_numbers(texts: Texts, marks: Separators) -> tuple[Floats, Ints]:
-    """(T,) the numbers, NaN where missing, and the rows that hold something else.
+    """Parse texts (T,) to numbers, NaN where missing, and list the rows that hold something else.
 
     >>> to_numbers(np.array(["1.234,5", "", "x"], dtype=object), Separators("decimal", "groups"))
     (array([1234.5,    nan,    nan]), array([2]))
@@ -171,7 +171,7 @@ def to_numbers(texts: Texts, marks: Separators) -> tuple[Floats, Ints]:
 
 
 def _with_point(texts: pd.Series[Any], marks: Separators) -> pd.Series[Any]:
-    """The texts as Python writes numbers; those that do not follow the marks become unreadable."""
+    """Rewrite texts as Python writes numbers; those with other separators become unreadable."""
     signs = set("".join(texts))  # each step over a million texts costs a second: only where it is needed
     if not signs.isdisjoint("−'’\u00a0\u202f "):
         texts = texts.str.strip().str.replace("−", "-").str.replace(_SPACED, "", regex=True)

@@ -1,4 +1,4 @@
-"""A table on its way in: named columns as arrays, and where each row stands for the person who wrote it."""
+"""Parsed table: named columns as arrays, and the place of each row in its source."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Columns of equal length, as they came.
+    """Columns of equal length, before they are parsed.
 
     Args:
         columns: float64, int64, bool or datetime64[ns] arrays, or objects: texts, Python's dates, None.
@@ -40,8 +40,8 @@ class Table:
         backend: the kind of frame it came as.
         separator: what stood between the fields of a file.
         index: the column that was a frame's index of dates.
-        notes: what reading changed, a sentence each.
-        remarks: what `numbers` took for granted, likewise.
+        notes: changes that reading made, a sentence each.
+        remarks: assumptions that `numbers` made, likewise.
 
     >>> table = Table({"y": np.array(["1,5", "2"], dtype=object)}, "flow.csv", str, separator=";")
     >>> table.kinds, table.numbers("y").tolist()
@@ -64,11 +64,11 @@ class Table:
 
     @cached_property
     def kinds(self) -> dict[str, str]:
-        """What each column holds, as a sample of it tells: "number", "time" or "text"."""
+        """Kind of each column, from a sample of it: "number", "time" or "text"."""
         return {name: _kind(values) for name, values in self.columns.items()}
 
     def require_column(self, name: str, role: str) -> str:
-        """`name` if there is such a column.
+        """Return `name` if there is such a column.
 
         Raises:
             DataError: there is none; the nearest spelling is offered.
@@ -81,7 +81,7 @@ class Table:
         raise DataError(f"{self.source}: expected a column {name!r} as {role}, got none of that name.{offer}")
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """(T,) a column as finite numbers, NaN where missing.
+        """Parse a column (T,) as finite numbers, NaN where missing; each column once.
 
         Raises:
             DataError: a row holds something else; it is named.
@@ -119,7 +119,7 @@ class Table:
         return numbers
 
     def _separators_of(self, name: str) -> Separators:
-        """What commas and points mean in a column, or the fault that they can mean two things."""
+        """Resolve the separators of a column, or raise that it can be read in two ways."""
         own = self._column_separators.get(name) or detect_separators(self.columns[name])
         marks = resolve_separators(own, self._table_separators)
         if "either" in marks:
@@ -131,7 +131,7 @@ class Table:
 
     @cached_property
     def _column_separators(self) -> dict[str, Separators]:
-        """What commas (and points, where the separator does not tell) mean in each column that has some."""
+        """Separators of each column that has commas, or points where the field separator does not tell."""
         signs = frozenset(",") if self.separator in {",", ""} else frozenset(",.")
         texts = {name: self.columns[name] for name, kind in self.kinds.items() if kind == "number"}
         return {
@@ -142,7 +142,7 @@ class Table:
 
     @cached_property
     def _table_separators(self) -> Separators:
-        """What they mean in this table where one column cannot tell."""
+        """Separators of columns that cannot tell by themselves."""
         return agree_separators(self._column_separators.values(), self.separator)
 
     def _no_number(self, name: str, row: int) -> DataError:

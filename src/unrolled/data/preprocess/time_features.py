@@ -1,4 +1,4 @@
-"""Where in its cycles a step lies: hour of the day, day of the week, month of the year."""
+"""Time features: hour of the day, day of the week, month of the year, as sine and cosine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CYCLES: dict[str, tuple[float, Callable[[Any], Any]]] = {
 
 
 def cycle_names(freq: str | None) -> tuple[str, ...]:
-    """The cycles that steps of this frequency can show; none for yearly or whole-number times.
+    """List the cycles that a frequency can show; none for yearly or whole-number times.
 
     >>> cycle_names("MS"), cycle_names("h")
     (('month of the year',), ('hour of the day', 'day of the week'))
@@ -42,7 +42,7 @@ def cycle_names(freq: str | None) -> tuple[str, ...]:
 
 
 def cycle_features(times: NDArray[Any], freq: str | None) -> Floats:
-    """(T, 2 C) sine and cosine of the place in each cycle.
+    """Encode times as sine and cosine of the place in each cycle, (T, 2 C).
 
     >>> months = np.array(["2024-01-01", "2024-04-01", "2024-07-01"], dtype="datetime64[ns]")
     >>> (cycle_features(months, "MS").round(2) + 0.0).tolist()

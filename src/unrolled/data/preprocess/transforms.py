@@ -43,7 +43,7 @@ LEAST_RANGE = 1.5  # max / min under which log is so nearly a straight line that
 
 
 class Scale(NamedTuple):
-    """What is learned from one series at fit time and never changed by what comes later."""
+    """Numbers learned from one series at fit time and never changed by what comes later."""
 
     move: float  # mean size of a move, as a share of the level (of 1 on a log scale)
     low: float  # smallest and largest working value, read by "minmax" alone
@@ -52,7 +52,7 @@ class Scale(NamedTuple):
 
 @dataclass(frozen=True)
 class Transform:
-    """One transform: log or not, what is subtracted, and what is divided by.
+    """Transform of a series: log or not, what is subtracted, and what is divided by.
 
     Args:
         name: one of `TRANSFORMS`.
@@ -78,12 +78,12 @@ class Transform:
 
     @property
     def log(self) -> bool:
-        """Whether the working scale is the logarithm."""
+        """True where the working scale is the logarithm."""
         return self.name.startswith("log")
 
     @property
     def lag(self) -> int:
-        """How many steps back the difference reaches; 0 where levels are kept."""
+        """Steps back that the difference reaches; 0 where levels are kept."""
         if not self.name.endswith("difference"):
             return 0
         return self.season if "seasonal" in self.name else 1
@@ -105,7 +105,7 @@ class Transform:
         return np.log(y)
 
     def learn(self, y: Floats, label: str = "y") -> Scale:
-        """The few numbers about a series that stay as they were when the model was fitted."""
+        """Measure a series at fit time."""
         g = self.working(y, label)
         size = np.abs(self._moves(g))[self.lag :]
         level = 1.0 if self.log else float(np.abs(g).mean())
@@ -113,7 +113,7 @@ class Transform:
         return Scale(move, float(g.min()), float(g.max()))
 
     def apply(self, y: Floats, scale: Scale, label: str = "y") -> Transformed:
-        """The series as the network sees it; every value at step t comes from steps up to t and `scale`.
+        """Transform a series; every value at step t comes from steps up to t and `scale`.
 
         s_t = (p · prior_t + Σ_{i ≤ t} |move_i|) / (p + number of moves), where p = 3 steps and the prior
         is `scale.move` times the mean level so far (times 1 on a log scale).
@@ -147,7 +147,7 @@ class Transform:
 
 @dataclass(frozen=True, eq=False)
 class Transformed:
-    """One series on its working scale, with what each step may know.
+    """Series on its working scale, with what each step may know.
 
     Args:
         transform: the rule that made it.
@@ -165,7 +165,7 @@ class Transformed:
 
     @property
     def inputs(self) -> Floats:
-        """(T,) x_t: the move of each step in units of how far the series usually moves."""
+        """Inputs x_t (T,): the move of each step in units of how far the series usually moves."""
         lag, g = self.transform.lag, self.working
         moves = g - self.center
         if lag:
@@ -174,7 +174,7 @@ class Transformed:
         return np.asarray(moves / self.unit)
 
     def reference(self, origins: Ints, horizon: int) -> Floats:
-        """(K, h) what a forecast of step t + k is measured from, known at t."""
+        """Reference values (K, h) that a forecast of step t + k is measured from, known at t."""
         lag = self.transform.lag
         if lag == 0:
             return np.repeat(self.center[origins][:, None], horizon, axis=1)
@@ -182,7 +182,7 @@ class Transformed:
         return np.asarray(self.working[np.maximum(steps, 0)])
 
     def levels(self, origins: Ints, answers: Floats) -> Floats:
-        """The way back: (K, h) answers r, or (K, h, Q) quantiles of them, as values of the series."""
+        """Invert the transform: (K, h) outputs r, or (K, h, Q) quantiles of them, to values of the series."""
         reference, unit = self.reference(origins, answers.shape[1]), self.unit[origins][:, None]
         if answers.ndim == 3:  # (K, h, Q)
             reference, unit = reference[..., None], unit[..., None]
@@ -191,7 +191,7 @@ class Transformed:
 
 
 def reference_offsets(lag: int, horizon: int) -> Ints:
-    """(h,) where, from the origin, the reference of each step ahead lies: k − lag · ceil(k / lag), at most 0.
+    """Offsets (h,) from the origin to the reference of each step ahead: k − lag · ceil(k / lag), at most 0.
 
     >>> reference_offsets(1, 3).tolist(), reference_offsets(4, 6).tolist()
     ([0, 0, 0], [-3, -2, -1, 0, -3, -2])
@@ -201,7 +201,7 @@ def reference_offsets(lag: int, horizon: int) -> Ints:
 
 
 def is_multiplicative(y: Floats) -> tuple[bool, str]:
-    """Whether the series grows by multiples, so that its changes are in proportion to its level.
+    """Return whether a series grows by multiples: its changes are in proportion to its level.
 
     Over ten or more stretches of equal length, the slope of log mean |change| on log mean level: 1 where
     changes are percentages, 0 where they are amounts; 0.5 divides them.
@@ -230,7 +230,7 @@ def is_multiplicative(y: Floats) -> tuple[bool, str]:
 
 
 def choose_transform(y: Floats, season: int = 1) -> tuple[str, str]:
-    """The transform that `transform="auto"` takes for this series, and why.
+    """Choose the transform of a series, and give the reason.
 
     Log where growth is multiplicative. Differences where they vary less than the levels do, which is so
     for everything that wanders; levels otherwise, since differencing them would only add noise. Seasonal
@@ -261,5 +261,5 @@ def choose_transform(y: Floats, season: int = 1) -> tuple[str, str]:
 
 
 def _running_mean(g: Floats) -> Floats:
-    """(T,) mean of the steps up to each step."""
+    """Average the steps up to each step, (T,)."""
     return np.asarray(np.cumsum(g) / np.arange(1, len(g) + 1))
