@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from unrolled.data.io.arrays import as_sequences
 from unrolled.data.io.frames import to_frame
@@ -30,7 +30,8 @@ from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkCon
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.probe.gradients_probe import gradients
 from unrolled.probe.measure.retrain import RowIndices
-from unrolled.probe.model.adapter import ProbedModel, as_probed_model
+from unrolled.probe.model.adapter import as_probed_model
+from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.score_words import Task, format_score, score_clause, score_name
 from unrolled.record import Record
 from unrolled.train.config import Monitor, TrainingConfig
@@ -249,15 +250,10 @@ def _train_once(
     probed, growth = task.probed(network, task.train), task.growth(network)
     initial_loss = float(probed.score().losses.mean())
     losses: list[float] = []
-
-    def loss(module: nn.Module, rows: Tensor) -> Tensor:
-        raw = probed.call(module, probed.values_at(rows), probed.lengths[rows], rows)
-        return probed.losses(probed.log_probabilities(raw), rows).mean()
-
     try:
         ensemble = fit_ensemble(
             lambda: network,
-            loss,
+            probed.training_loss,
             RowIndices(len(probed)),
             None,
             config,

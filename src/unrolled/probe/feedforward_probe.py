@@ -33,7 +33,8 @@ from unrolled.probe.measure.retrain import (
     require_trainable,
     unpadded,
 )
-from unrolled.probe.model.adapter import ProbedModel, as_probed_model
+from unrolled.probe.model.adapter import as_probed_model
+from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.score_words import Task, score_clause, score_name
 from unrolled.record import Record
 from unrolled.train.loop import seeded

@@ -22,8 +22,9 @@ from torch import Tensor
 from unrolled.data.io.frames import to_frame
 from unrolled.errors import ArgumentError
 from unrolled.formatting import aligned_table, capitalized, number
-from unrolled.probe.model.adapter import ProbedModel, SequenceScores, as_probed_model
+from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.bucketing import bucket_by_length
+from unrolled.probe.model.probed_model import ProbedModel, SequenceScores
 from unrolled.probe.model.targets import NO_TARGET
 from unrolled.probe.score_words import Task, score_clause, score_name
 from unrolled.record import Record

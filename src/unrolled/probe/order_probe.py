@@ -61,8 +61,9 @@ from unrolled.probe.measure.retrain import (
     require_trainable,
     unpadded,
 )
-from unrolled.probe.model.adapter import ProbedModel, as_probed_model
+from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.forecaster import ForecastCall
+from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.score_words import Task, format_score, score_clause, score_name
 from unrolled.record import Record
 from unrolled.stats.permutation import permutation_p
@@ -334,7 +335,7 @@ def _model_clause(record: OrderResult, probed: ProbedModel) -> str:
     preposition = "in" if record.task == "class" else "of"
     result = (
         f"{probed.name} {score_clause(original, record.task)}{of_items}, "
-        f"and {preposition} {format_score(shuffled, record.task)} with their steps shuffled"
+        f"and {preposition} {format_score(shuffled, record.task)} with the steps shuffled"
     )
     if record.task == "class":
         result += f" ({percent(rows['shuffled']['flipped'])} of its predictions change)"

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from unrolled.probe.measure import permutation_scores
 from unrolled.probe.measure.permutation_scores import default_repeats, score_permutations
 from unrolled.probe.measure.permutations import identity_permutations, reversed_permutations
-from unrolled.probe.model.adapter import ProbedModel, as_probed_model
+from unrolled.probe.model.adapter import as_probed_model
+from unrolled.probe.model.probed_model import ProbedModel
 
 LENGTHS = (*range(5, 35), 1000, *range(5, 35))  # the long one is a batch of its own
 RAGGED = [np.random.default_rng(k).normal(size=(n, 1)) for k, n in enumerate(LENGTHS)]

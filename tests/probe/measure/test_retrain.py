@@ -15,7 +15,7 @@ from unrolled.probe.measure.retrain import (
     retrain,
     select_rows,
 )
-from unrolled.probe.model.adapter import SequenceScores
+from unrolled.probe.model.probed_model import SequenceScores
 
 SIMULATIONS = 400
 

@@ -155,7 +155,7 @@ def test_a_class_that_is_masked_makes_no_probabilities_of_logits() -> None:
     masked = Ends(lambda logits: logits + torch.tensor([0.0, 0.0, -torch.inf]))
     subject = as_probed_model(masked, RAGGED)
     assert not subject.gives_probabilities
-    with pytest.raises(ArgumentError, match="expected finite answers"):
+    with pytest.raises(ArgumentError, match="expected finite outputs"):
         subject.require_finite()
 
 
@@ -225,9 +225,9 @@ def test_a_forecasters_windows_are_sequences() -> None:
     assert known.sum() == 79 * 3 - 3  # the last two origins lack three steps together
     told = ur.probe.order(model, None, None, retrain=False, repeats=19)
     assert (told.task, told.p_value, told.outcome) == ("number", None, "not tested")
-    assert told.sentence.startswith("Whether order matters to this model is not tested: its windows")
+    assert told.sentence.startswith("Whether order matters to this model is not tested, because its windows")
     assert "case" not in told.sentence  # none is claimed to be due to chance
-    with pytest.raises(UnrolledError, match="Ask order with retrain=False"):
+    with pytest.raises(UnrolledError, match="retrain=False"):
         ur.probe.order(model, y, None)
 
 
@@ -276,7 +276,7 @@ def _fitted() -> ur.SequenceClassifier:
         (
             lambda: as_probed_model(Last(2), RAGGED, [0.5] * 5),
             DataError,
-            "2 numbers each, as answered, got 1",
+            "2 numbers each, one an output; got 1",
         ),
         (lambda: as_probed_model(_fitted(), RAGGED, 3), DataError, "5 in all; got 3"),
         (lambda: as_probed_model(_fitted(), RAGGED, [*"aaaa", 1]), DataError, "of one type"),
@@ -288,7 +288,7 @@ def _fitted() -> ur.SequenceClassifier:
         (
             lambda: as_probed_model(Ends(lambda logits: logits.argmax(-1, keepdim=True)), RAGGED),
             UnrolledError,
-            "expected answers that are real numbers, the Ends gave torch.int64",
+            "expected outputs that are real numbers, the Ends gave torch.int64",
         ),
         (lambda: as_probed_model(Last(), RAGGED).score(), UnrolledError, "y: expected the labels"),
         (lambda: as_probed_model(nn.Linear(2, 3), RAGGED).layer, UnrolledError, "the Linear has none"),
@@ -296,7 +296,7 @@ def _fitted() -> ur.SequenceClassifier:
             (
                 ask,
                 UnrolledError,
-                "expected finite answers, the Endless has none for sequence 2. Run ur.probe.gradients",
+                "expected finite outputs, the Endless has others for sequence 2. Run ur.probe.gradients",
             )
             for ask in (
                 lambda: order(Endless(), RAGGED, [0, 1, 2, 0, 1], retrain=False),

@@ -84,7 +84,7 @@ def test_batches_of_like_length_are_judged_as_one_padded_batch(
     subject = as_probed_model(Reads(per_step=per_step), RAGGED, y)
     assert len(subject.batches(torch.arange(len(RAGGED)))) > 1
     told = subject.score()
-    monkeypatch.setattr("unrolled.probe.model.adapter.bucket_by_length", _alike)
+    monkeypatch.setattr("unrolled.probe.model.probed_model.bucket_by_length", _alike)
     wanted = subject.score()
     np.testing.assert_allclose(told.losses, wanted.losses, rtol=1e-6)
     assert (told.accuracies == wanted.accuracies).all()
@@ -98,7 +98,7 @@ def test_a_memory_is_the_same_whatever_the_batches(monkeypatch: pytest.MonkeyPat
     torch.manual_seed(0)
     module = Reads()
     found = memory(module, RAGGED)
-    monkeypatch.setattr("unrolled.probe.model.adapter.bucket_by_length", _alike)
+    monkeypatch.setattr("unrolled.probe.model.probed_model.bucket_by_length", _alike)
     wanted = memory(module, RAGGED)
     for name in ("gradient", "occlusion", "state"):
         np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-5, atol=1e-7)

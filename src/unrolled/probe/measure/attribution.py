@@ -1,6 +1,6 @@
-"""The two measurements of `memory`: gradients through time, and occlusion; and whether a readout reads all.
+"""Attribute outputs to the input k steps back, by gradients and by occlusion.
 
-Shapes: N sequences, B of them at once, T steps, F inputs, A numbers in an answer, K steps back.
+Shapes: N sequences, B of them at once, T steps, F inputs, A explained outputs, K steps back.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from torch import Tensor
 
 from unrolled.errors import ArgumentError
 from unrolled.probe.measure.half_life import Floats
-from unrolled.probe.model.adapter import ProbedModel
 from unrolled.probe.model.layer_hook import LayerCall, State, capture_calls, single_call
+from unrolled.probe.model.probed_model import ProbedModel
 
-_ALL_STEPS = 64  # beyond, occlusion asks of some steps back only
+_ALL_STEPS = 64  # of longer sequences, occlusion measures some steps only
 _LEAST_SHARE = 0.05  # of the sequences
-_DIRECT = 0.01  # of the answer's gradient, squared, on states other than the last
+_DIRECT = 0.01  # share of the squared gradient on states other than the last
 
 
 def counts_by_steps_back(lengths: Tensor) -> NDArray[np.int64]:
-    """(K,) how many have a step k back, as long as one in twenty has.
+    """(K,) number of sequences with a step k back, as far as one in twenty has it.
 
     >>> counts_by_steps_back(torch.tensor([3, 1, 2])).tolist()
     [3, 2, 1]
@@ -32,11 +32,11 @@ def counts_by_steps_back(lengths: Tensor) -> NDArray[np.int64]:
 
 @torch.enable_grad()
 def gradient_attribution(probed: ProbedModel, rows: Tensor, rng: torch.Generator) -> tuple[Floats, Floats]:
-    """(K,) influences on the answer and on the last state, for a change of one standard deviation."""
+    """Measure influences (K,) on the output and on the last state, for a change of one standard deviation."""
     counts = counts_by_steps_back(probed.lengths[rows])
     scale = _valid_steps(probed, rows).double().std(0, correction=0)
     squares = torch.zeros(2, len(counts), dtype=torch.float64)
-    signs: list[Tensor] = []  # of the answer and of the state: for all rows, whatever the batches
+    signs: list[Tensor] = []  # of output and state, for all rows: the batches must not matter
     for batch in probed.batches(rows):
         values, lengths = probed.values_at(batch).requires_grad_(), probed.lengths[batch]
         with capture_calls(probed.layer) as calls:
@@ -59,9 +59,9 @@ def gradient_attribution(probed: ProbedModel, rows: Tensor, rng: torch.Generator
 
 @torch.no_grad()
 def occlusion_attribution(probed: ProbedModel, rows: Tensor, K: int, rng: torch.Generator) -> Floats:
-    """(K,) influences on the answer, from replacing steps by another sequence's; NaN where not asked.
+    """Measure influences (K,) on the output by replacing steps with those of another sequence.
 
-    Where one sequence alone is so long, its step is replaced by the mean of all.
+    NaN for steps that are not measured. Where only one sequence is so long, its step is replaced by the mean.
     """
     replacements = {
         k: _replacement_steps(probed, rows, k, rng)
@@ -91,14 +91,14 @@ def occlusion_attribution(probed: ProbedModel, rows: Tensor, K: int, rng: torch.
 
 @torch.enable_grad()
 def readout_pools_states(probed: ProbedModel, rows: Tensor) -> bool:
-    """Whether the answer has a gradient by states of other steps than each direction's last."""
+    """Tell whether the output has a gradient by other states than each direction's last."""
     squares = [_squared_state_gradients(probed, batch) for batch in probed.batches(rows)]
     other_states, all_states = torch.tensor(squares, dtype=torch.float64).sum(0).tolist()
     return bool(other_states > _DIRECT * all_states)
 
 
 def _squared_state_gradients(probed: ProbedModel, batch: Tensor) -> tuple[float, float]:
-    """The squared gradient of the answers by states other than each direction's last, and by all of them."""
+    """Squared gradient of the outputs by other states than each direction's last, and by all of them."""
     outputs, calls = [], []
 
     def keep_output(call: LayerCall) -> tuple[Tensor, State]:
@@ -111,7 +111,7 @@ def _squared_state_gradients(probed: ProbedModel, batch: Tensor) -> tuple[float,
     if not explained.requires_grad:
         return 0.0, 0.0
     (gradient,) = torch.autograd.grad(explained, outputs[0], allow_unused=True)
-    if gradient is None:  # it takes the final state
+    if gradient is None:  # the readout takes the final state
         return 0.0, 0.0
     squares, steps = gradient.double().square(), torch.minimum(calls[0].lengths.cpu(), probed.lengths[batch])
     total = float(squares.sum())
@@ -122,7 +122,7 @@ def _squared_state_gradients(probed: ProbedModel, batch: Tensor) -> tuple[float,
 
 
 def _occluded_steps(K: int) -> list[int]:
-    """Steps back to ask of: all, or half as many near ones and the others ever farther apart."""
+    """List the steps back to occlude: all, or near ones and then ever fewer."""
     if K <= _ALL_STEPS:
         return list(range(K))
     near = _ALL_STEPS // 2
@@ -130,7 +130,7 @@ def _occluded_steps(K: int) -> list[int]:
 
 
 def _replacement_steps(probed: ProbedModel, rows: Tensor, k: int, rng: torch.Generator) -> Tensor:
-    """(n, F) what takes the place of the step k back in each row: that of another, none its own."""
+    """(n, F) replacement of the step k back in each row: that of another row, never its own."""
     lengths = probed.lengths[rows]
     has = torch.nonzero(lengths > k)[:, 0]
     steps = probed.values[rows[has], lengths[has] - 1 - k]
@@ -149,20 +149,20 @@ def _valid_steps(probed: ProbedModel, rows: Tensor) -> Tensor:
 
 
 def _indices_from_end(lengths: Tensor, K: int) -> tuple[Tensor, Tensor]:
-    """(B, K) the step that lies k back from each row's end, and whether there is one."""
+    """(B, K) position of the step k back from each row's end, and whether there is one."""
     back = lengths[:, None] - 1 - torch.arange(K)
     return back.clamp(min=0), back >= 0
 
 
 def _last_outputs(probed: ProbedModel, answers: Tensor, rows: Tensor) -> Tensor:
-    """(B, K) the answers, of a model that answers every step those after each row's last."""
+    """(B, K) outputs; with an output a step, those at each row's last step."""
     if not probed.per_step:
         return answers
     return answers[torch.arange(len(rows)), probed.lengths[rows] - 1]
 
 
 def _explained_classes(probed: ProbedModel, answers: Tensor, rows: Tensor) -> Tensor | None:
-    """(B,) the class whose odds are asked: the right one where it is known, else the one answered."""
+    """(B,) class whose odds are explained: the right one where it is known, else the predicted one."""
     if probed.task == "number":
         return None
     if probed.targets is None:
@@ -172,7 +172,7 @@ def _explained_classes(probed: ProbedModel, answers: Tensor, rows: Tensor) -> Te
 
 
 def _explained_outputs(answers: Tensor, classes: Tensor | None) -> Tensor:
-    """(B, A) what is watched: the numbers, or (B, 1) the log odds of a class."""
+    """(B, A) explained outputs: the numbers, or (B, 1) the log odds of a class."""
     if classes is None:
         return answers
     is_explained = torch.nn.functional.one_hot(classes, answers.shape[-1]).bool()
@@ -181,7 +181,7 @@ def _explained_outputs(answers: Tensor, classes: Tensor | None) -> Tensor:
 
 
 def _last_state(call: LayerCall, lengths: Tensor) -> Tensor:
-    """(B, H) the state of the last layer, forward, after each row's last step."""
+    """(B, H) state of the last layer, forward, after each row's last step."""
     steps = torch.minimum(call.lengths.cpu(), lengths)
     ended = call.output[torch.arange(len(steps)), steps - 1]
     return ended[:, : ended.shape[1] // (1 + bool(getattr(call.layer, "bidirectional", False)))]
@@ -193,7 +193,7 @@ def _input_gradient(explained: Tensor, values: Tensor, name: str) -> Tensor:
         (gradient,) = torch.autograd.grad(explained, values, retain_graph=True, allow_unused=True)
     if gradient is None:
         raise ArgumentError(
-            f"memory model: expected a gradient from the answer to the input, {name} lets none through. "
-            "Give it the vectors that it looks up."
+            f"memory model: expected a gradient from the output to the input, {name} blocks it. "
+            "If it looks up tokens, give it the embedded vectors."
         )
     return gradient

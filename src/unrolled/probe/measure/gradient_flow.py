@@ -1,4 +1,4 @@
-"""Gradients by the state at every step: of the loss, and of the last state alone.
+"""Measure gradients by the state at every step: of the loss, and of the last state alone.
 
 Shapes: B sequences at once, T steps, K steps back, H units.
 """
@@ -15,8 +15,8 @@ from torch import Tensor
 from unrolled.errors import ArgumentError
 from unrolled.probe.measure.attribution import counts_by_steps_back
 from unrolled.probe.measure.half_life import Floats
-from unrolled.probe.model.adapter import ProbedModel
 from unrolled.probe.model.layer_hook import LayerCall, State
+from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.model.stepwise import DirectionRun, run_stepwise
 
 
@@ -24,19 +24,19 @@ from unrolled.probe.model.stepwise import DirectionRun, run_stepwise
 def gradient_flow(
     probed: ProbedModel, rows: Tensor, rng: torch.Generator
 ) -> tuple[list[Floats], list[Floats], list[list[DirectionRun]], NDArray[np.int64]]:
-    """Norms of the gradients by the states k steps back, for each layer and direction.
+    """Measure norms of the gradients by the states k steps back, for each layer and direction.
 
     Args:
         probed: a model, with targets.
-        rows: which of its sequences.
-        rng: draws a direction where the loss has no gradient by the last state, or none that is finite.
+        rows: positions of sequences.
+        rng: draws a direction where the loss has no finite, non-zero gradient by the last state.
 
     Returns:
-        A list each, by layer and direction: mean norms (K,) of the loss gradient; mean norms (K,) of what a
-        gradient of norm 1 at the last state becomes; the strands, one a batch. And (K,) how many are as long.
+        A list each, by layer and direction: mean norms (K,) of the loss gradient; mean norms (K,) that a
+        gradient of norm 1 at the last state has there; the runs, one a batch. And (K,) numbers of sequences.
 
     Raises:
-        ArgumentError: the model lets no gradient through.
+        ArgumentError: the loss has no gradient.
     """
     by_direction: list[list[tuple[DirectionRun, Tensor, Tensor]]] = []
     for batch in probed.batches(rows):
@@ -52,7 +52,7 @@ def gradient_flow(
         loss = probed.losses(probed.outputs(rows=batch, replacement=step_through), batch).sum()
         if not loss.requires_grad:
             raise ArgumentError(
-                f"gradients model: expected a loss with a gradient, {probed.name} lets none through. Take "
+                f"gradients model: expected a loss with a gradient, {probed.name} blocks it. Take "
                 "torch.no_grad() and .detach() out of its forward."
             )
         batch_results = list(zip(strands, *_gradient_norms(strands, loss, rng), strict=True))
@@ -70,7 +70,7 @@ def gradient_flow(
 def _gradient_norms(
     strands: list[DirectionRun], loss: Tensor, rng: torch.Generator
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """(T, B) norms k steps back of the loss gradient, and of a unit one at the last state, of each strand."""
+    """(T, B) norms k steps back of the loss gradient, and of a unit one at the last state, for each run."""
     by_loss = _state_gradients(strands, [loss], [torch.ones_like(loss)])
     shares = []
     for strand, gradient in zip(strands, by_loss, strict=True):
@@ -90,9 +90,9 @@ def _gradient_norms(
 
 
 def _state_gradients(strands: list[DirectionRun], outputs: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
-    """Of each (T, B, ΣH) float64: the gradient by the state k steps back from each row's last.
+    """(T, B, ΣH) float64 gradients by the state k steps back from each row's last, for each run.
 
-    0 beyond its first.
+    0 before its first.
     """
     flat: list[Any] = [part for strand in strands for state in strand.states for part in state]
     gradients = iter(torch.autograd.grad(outputs, flat, grads, retain_graph=True, allow_unused=True))
@@ -109,7 +109,7 @@ def _state_gradients(strands: list[DirectionRun], outputs: list[Tensor], grads: 
 
 
 def _mean_by_steps_back(norms: list[Tensor], sequences: NDArray[np.int64]) -> Floats:
-    """(K,) the mean over the sequences that are as long."""
+    """(K,) mean over the sequences that are so long."""
     sums = np.zeros(len(sequences))
     for norm in norms:
         reached = norm[: len(sequences)].sum(1).numpy()

@@ -1,4 +1,4 @@
-"""How far back does an influence reach? A curve over the steps back, read as a few numbers."""
+"""Summarise a curve of influence over the steps back: peak, half-life, window."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WINDOW_SHARE = 0.95  # of the influence that lies within the window
 
 
 class MemorySpan(NamedTuple):
-    """How far an influence reaches.
+    """Reach of an influence over the steps back.
 
     >>> from numpy import arange, ones
     >>> span = memory_span(0.5 ** arange(30), ones(30, int))
@@ -22,25 +22,25 @@ class MemorySpan(NamedTuple):
     (0, 1.0, 2)
     """
 
-    peak: int  # steps back where it is largest
-    half_life: float | None  # steps back beyond which it stays below half its peak; None where it never does
-    window: int  # the last so many steps back, and the newest one, hold 95 % of its square
+    peak: int  # steps back where the influence is largest
+    half_life: float | None  # steps back beyond which it stays below half its peak; None: never
+    window: int  # steps back within which 95 % of its square lies, the newest step included
 
 
 def memory_span(influence: Floats, sequences: NDArray[np.int64]) -> MemorySpan:
-    """Read a curve.
+    """Measure the reach of an influence.
 
         window = the smallest k with Σ_{j ≤ k} n_j v_j² ≥ 0.95 Σ_j n_j v_j²
 
-    Squares are added up because v² is a variance, and those of independent steps add. The half-life is where
-    the curve crosses half its peak for the last time, on a straight line between logarithms: so that
-    v_k = ρ^k has ln 2 / -ln ρ, and a spike k steps back a little more than k.
+    Squares are summed because v² is a variance, and variances of independent steps add. The half-life is
+    where the curve falls through half its peak for the last time, interpolated between logarithms: v_k = ρ^k
+    has the half-life ln 2 / -ln ρ, and a spike k steps back a little more than k.
 
     Args:
         influence: (K,) v_k, k steps back, not negative.
-        sequences: (K,) n_k, how many sequences are that long.
+        sequences: (K,) n_k, number of sequences that are that long.
 
-    Where all of it is 0 everything is 0 and the half-life None.
+    A curve of zeros has peak and window 0, and no half-life.
     """
     squares = sequences * influence**2
     if squares.sum() == 0:
@@ -57,7 +57,7 @@ def memory_span(influence: Floats, sequences: NDArray[np.int64]) -> MemorySpan:
 
 
 def rank_correlation(a: Floats, b: Floats) -> float:
-    """Spearman's, ties by their mean rank; 0 where one of them does not vary.
+    """Compute Spearman's rank correlation, ties at their mean rank; 0 where one of them is constant.
 
     >>> round(rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([3.0, 4.0, 5.0])), 9)
     1.0
@@ -68,14 +68,14 @@ def rank_correlation(a: Floats, b: Floats) -> float:
 
 
 def _ranks(values: Floats) -> Floats:
-    """Ranks less their mean."""
+    """Rank values, less the mean rank."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks: Floats = (np.cumsum(counts) - (counts + 1) / 2)[inverse]
     return ranks - float(ranks.mean())
 
 
 def overlap(a: Floats, b: Floats) -> float:
-    """The share that two distributions of influence have in common, of their squares: from 0 to 1.
+    """Compute the share, from 0 to 1, that two distributions of squared influence have in common.
 
     >>> overlap(np.array([1.0, 0.0]), np.array([1.0, 1.0]))
     0.5

@@ -1,7 +1,7 @@
-"""What one step of a recurrence does to a small change: spectra, the Lyapunov exponent, saturation.
+"""Measure how one step of a recurrence changes a small difference: spectra, Lyapunov exponent, saturation.
 
-Derivatives are those of the cell's own step, by automatic differentiation in float64, at states and inputs
-that the model went through.
+Derivatives are those of the cell's step, by automatic differentiation in float64, at inputs and states that
+the model visits.
 
 Shapes: R points, C what a layer reads, H units of a state, G gates.
 """
@@ -18,35 +18,35 @@ from unrolled.probe.model.stepwise import DirectionRun
 
 _JACOBIANS = 16  # points whose Jacobian is taken whole
 _CHAINS, _STEPS, _SETTLING = 16, 320, 64
-_POINTS = 1024  # whose activations are looked at
+_POINTS = 1024  # whose activations are measured
 _SATURATED = 0.1  # of the steepest slope
 _BOUNDED_GATES = {"new", "cell"}  # tanh; the others are sigmoids
 
 
 class Spectrum(NamedTuple):
-    """How much a matrix can stretch: on and on, and at once."""
+    """Growth of a vector under a matrix: in the long run, and in one step."""
 
     radius: float | None  # largest |eigenvalue|; None where it is not square
     norm: float  # largest singular value
 
 
 class StatePoints(NamedTuple):
-    """Where the model has been: sequence after sequence, in the order of travel."""
+    """Inputs and states that the model visits: sequence after sequence, in the order of the run."""
 
     inputs: Tensor  # (R, C) float64
     before: tuple[Tensor, ...]  # (R, H) each part of the state
 
     def is_finite(self) -> bool:
-        """Whether every state is."""
+        """Tell whether every state is finite."""
         return all(bool(torch.isfinite(part).all()) for part in self.before)
 
     def at(self, indices: Tensor) -> StatePoints:
-        """Some of them."""
+        """Take the points at these indices."""
         return StatePoints(self.inputs[indices], tuple(part[indices] for part in self.before))
 
 
 def visited_points(runs: list[DirectionRun]) -> StatePoints:
-    """All steps of all batches of a layer and direction."""
+    """Collect all steps of all batches of a layer and direction."""
     each = [run.valid_steps() for run in runs]
     before = zip(*(points[1] for points in each), strict=True)
     return StatePoints(
@@ -55,7 +55,7 @@ def visited_points(runs: list[DirectionRun]) -> StatePoints:
 
 
 def recurrent_spectra(run: DirectionRun) -> dict[str, Spectrum]:
-    """Of the recurrent weights W_hh, gate by gate; none where the cell has no such thing.
+    """Compute the spectra of the recurrent weights W_hh, gate by gate; {} where the cell has none.
 
     >>> cell, weights = RNNCell(), RNNWeights(torch.ones(2, 1), torch.tensor([[0.5, 9.0], [0.0, 0.25]]))
     >>> strand = DirectionRun(0, 1, False, cell, weights, (), torch.ones(1), torch.ones(1), ())
@@ -70,7 +70,7 @@ def recurrent_spectra(run: DirectionRun) -> dict[str, Spectrum]:
 
 
 def jacobian_spectrum(run: DirectionRun, points: StatePoints, rng: torch.Generator) -> Spectrum:
-    """Median spectral radius and norm of ∂s_t/∂s_{t-1} over some steps; of an LSTM s is h and c."""
+    """Compute median spectral radius and norm of ∂s_t/∂s_{t-1} over some steps; of an LSTM s is h and c."""
     sample = points.at(_draw_indices(points, _JACOBIANS, rng))
     spectra = [_spectrum(_jacobian(run, sample.at(torch.tensor([k])))) for k in range(len(sample.inputs))]
     finite = [each for each in spectra if each.radius is not None]
@@ -83,19 +83,19 @@ def jacobian_spectrum(run: DirectionRun, points: StatePoints, rng: torch.Generat
 
 
 def _jacobian(run: DirectionRun, point: StatePoints) -> Tensor:
-    """(ΣH, ΣH) at one point: a row of the batch for each unit of the state that comes out."""
+    """(ΣH, ΣH) Jacobian at one point: a row of the batch for each unit of the new state."""
     n = sum(part.shape[-1] for part in point.before)
     copies = StatePoints(point.inputs.expand(n, -1), tuple(part.expand(n, -1) for part in point.before))
     return _vector_jacobian_product(run, copies, torch.eye(n).to(point.inputs))
 
 
 def lyapunov_exponent(run: DirectionRun, points: StatePoints, rng: torch.Generator) -> float:
-    """The largest, in nats a step: how fast a small difference grows along the sequences.
+    """Estimate the largest Lyapunov exponent, in nats a step: the growth rate of a small difference.
 
-    Vectors start at 16 places at random and are carried back through 320 steps, as a gradient is: from one
+    Random vectors start at 16 places and are carried back through 320 steps, as a gradient is: from one
     sequence's start to the end of the one before, and around. The product of all J has the same exponents
-    as that of their transposes. The first 64 steps let them turn to the direction that grows most. -inf
-    where a step lets nothing through, NaN where a state is not finite.
+    as that of their transposes. The first 64 steps are left out: there the vectors turn to the direction that
+    grows most. -inf where a step maps a vector to 0, NaN where a state is not finite.
     """
     if not points.is_finite():
         return float("nan")
@@ -113,7 +113,7 @@ def lyapunov_exponent(run: DirectionRun, points: StatePoints, rng: torch.Generat
 
 
 def _vector_jacobian_product(run: DirectionRun, points: StatePoints, v: Tensor) -> Tensor:
-    """(R, ΣH) what a gradient v (R, ΣH) by the state after a step is by the state before it: Jᵀ v."""
+    """(R, ΣH) Jᵀ v: the gradient by the state before a step, from v by the state after it."""
     with torch.enable_grad():
         before = tuple(part.detach().requires_grad_() for part in points.before)
         after = run.step(points.inputs, run.states[0]._make(before), _in_float64(run.weights))
@@ -124,10 +124,10 @@ def _vector_jacobian_product(run: DirectionRun, points: StatePoints, v: Tensor) 
 
 
 def saturated_share(run: DirectionRun, points: StatePoints, rng: torch.Generator) -> dict[str, float]:
-    """Gate by gate the share of activations whose slope is at most a tenth of the steepest there is.
+    """Compute gate by gate the share of activations whose slope is at most a tenth of the steepest.
 
-    The slope of a sigmoid σ is 4σ(1 - σ) of its steepest, that of a tanh 1 - tanh². Nothing is said of cells
-    other than RNN, GRU and LSTM.
+    The slope of a sigmoid σ is 4σ(1 - σ) of its steepest, that of a tanh 1 - tanh². {} for cells other than
+    RNN, GRU and LSTM.
     """
     cell: Any = run.cell
     sample, weights = points.at(_draw_indices(points, _POINTS, rng)), _in_float64(run.weights)
@@ -144,7 +144,7 @@ def saturated_share(run: DirectionRun, points: StatePoints, rng: torch.Generator
 
 
 def _rnn_saturated_share(cell: RNNCell, weights: RNNWeights, points: StatePoints) -> float:
-    """Of any activation, by its derivative; the steepest is looked for between -8 and 8."""
+    """Compute the share for any activation by its derivative; the steepest is searched between -8 and 8."""
     sums = RNNCell("identity").step(points.inputs, RNNState(points.before[0]), weights).h  # (R, H)
     H = sums.shape[-1]
     alone = RNNWeights(torch.eye(H).to(sums), torch.zeros(H, H).to(sums), slope=weights.slope)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.probe.model.adapter import ProbedModel
 from unrolled.probe.model.bucketing import bucket_by_length
+from unrolled.probe.model.probed_model import ProbedModel
 
 Floats = NDArray[np.float64]
 DrawPermutations = Callable[[Tensor, int], Tensor]  # lengths (B,) and T to permutations (B, T)

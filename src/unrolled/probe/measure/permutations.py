@@ -1,6 +1,6 @@
-"""Other orders of a sequence's steps. Padding stays where it is.
+"""Permutations of the steps of sequences; padding stays in place.
 
-An order is (N, T): at step t of sequence i stands the step `order[i, t]` of the original.
+A permutation is (N, T): step t of sequence i is step `order[i, t]` of the original.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from torch import Tensor
 
 
 def identity_permutations(lengths: Tensor, T: int) -> Tensor:
-    """Every step where it was."""
+    """Leave every step in place."""
     return torch.arange(T).expand(len(lengths), T)
 
 
 def reversed_permutations(lengths: Tensor, T: int) -> Tensor:
-    """The last step first.
+    """Reverse the steps.
 
     >>> reversed_permutations(torch.tensor([4, 2]), 4).tolist()
     [[3, 2, 1, 0], [1, 0, 2, 3]]
@@ -27,13 +27,13 @@ def reversed_permutations(lengths: Tensor, T: int) -> Tensor:
 
 
 def shuffled_permutations(lengths: Tensor, T: int, generator: torch.Generator) -> Tensor:
-    """Every order of a sequence's steps with the same probability, each sequence by itself."""
+    """Shuffle the steps of each sequence by itself, every order with the same probability."""
     keys = torch.rand(len(lengths), T, generator=generator, dtype=torch.float64)
     return _by_key(keys, lengths)
 
 
 def block_permutations(lengths: Tensor, T: int, block: int, generator: torch.Generator) -> Tensor:
-    """Blocks of so many steps in any order, the steps within each as they were (the last may be shorter).
+    """Shuffle blocks of steps; within a block, which may be shorter at the end, steps stay in order.
 
     >>> order = block_permutations(torch.tensor([5]), 6, 2, torch.Generator().manual_seed(7))
     >>> order.tolist()
@@ -44,7 +44,7 @@ def block_permutations(lengths: Tensor, T: int, block: int, generator: torch.Gen
 
 
 def log_distinct_orders(values: Tensor, lengths: Tensor) -> float:
-    """The logarithm of how many different sets of sequences shuffling can give; equal steps are one.
+    """Compute the logarithm of the number of distinct results of shuffling; equal steps are alike.
 
     >>> round(math.exp(log_distinct_orders(torch.tensor([[[1.0], [2.0], [2.0]]]), torch.tensor([3]))), 4)
     3.0
@@ -58,5 +58,5 @@ def log_distinct_orders(values: Tensor, lengths: Tensor) -> float:
 
 def _by_key(keys: Tensor, lengths: Tensor) -> Tensor:
     steps = torch.arange(keys.shape[1])
-    keys = torch.where(steps < lengths[:, None], keys, 2.0)  # padding after all
+    keys = torch.where(steps < lengths[:, None], keys, 2.0)  # padding stays last
     return keys.argsort(dim=1, stable=True)

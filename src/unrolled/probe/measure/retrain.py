@@ -1,17 +1,17 @@
-"""Fresh copies of a model, trained on other versions of its data and held against each other.
+"""Retrain copies of a model on versions of its data, and compare two versions by cross-validation.
 
-Two ways of training are compared by cross-validation: fold for fold, each trains on the rest and is judged
-on the fold. The folds' differences depend on each other, since every sequence helps to train all models but
-one; a plain t-test would call twice too many of them real. So the variance of their mean is taken as
+In each fold both versions train on the rest and are scored on the fold. The folds' differences depend on each
+other, because every sequence helps to train all models but one: a plain t-test rejects far too often. So the
+variance of their mean is taken as
 
     (1 / K + m / n) s²    K folds of m sequences, n trained on, s² the variance of the folds' differences
 
-and compared with Student's t, K - 1. Of labels, what is compared is the log loss of 0.9 p + 0.1 / C, C
-classes: a model trained on little is sure of some mistakes, and one of them must not drown the rest.
+and compared with Student's t, K - 1. For labels the log loss of 0.9 p + 0.1 / C is compared, C classes: a
+model trained on little data is sure of some mistakes, and a single one must not outweigh the rest.
 
 Source: Nadeau and Bengio 2003, "Inference for the Generalization Error", section 3.
 
-Shapes: N sequences, K folds, K classes where answers are meant.
+Shapes: N sequences, n of them held out, K folds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from torch import Tensor, nn
 from unrolled.data.splits import seeded_folds
 from unrolled.errors import ArgumentError
 from unrolled.models.protocols import SupportsForecastWindows
-from unrolled.probe.model.adapter import ProbedModel, SequenceScores, as_probed_model
+from unrolled.probe.model.adapter import as_probed_model
+from unrolled.probe.model.probed_model import ProbedModel, SequenceScores
 from unrolled.stats.dependence import fold_inflation
 from unrolled.stats.paired import corrected_t_p
 from unrolled.train.config import TrainingConfig
@@ -43,22 +44,22 @@ Ints = NDArray[np.int64]
 
 FitAndScore = Callable[[Ints, Ints, int], tuple[SequenceScores, float]]
 
-MIN_FOLD_SIZE = 4  # sequences; a fold of fewer says nothing
+MIN_FOLD_SIZE = 4  # sequences; the mean loss of fewer says nothing
 _STEPS = 400  # of a module's training, at least
 _BATCH = 32
-_QUICK = 500  # sequences; of more, each training takes a while, and a fold of a fifth tells enough
+_MOST_FOR_TEN_FOLDS = 500  # sequences; with more, trainings are slow and five folds are large enough
 
 
 @dataclass(frozen=True, eq=False)
 class PairedScores:
-    """Two ways of training, judged on the same held-out sequences.
+    """Scores of two versions on the same held-out sequences.
 
     Args:
-        losses: (2, n) of each held-out sequence.
+        losses: (2, n) loss of each held-out sequence.
         accuracies: (2, n) share of right labels; NaN for numbers.
         seconds: mean time of one training of each.
-        p_value: how often the first would look this much better if the two were as good; 0.5 where they are
-            equal in every fold.
+        p_value: probability that the first looks at least this much better if the two are as good; 0.5 where
+            they are equal in every fold.
     """
 
     losses: Floats
@@ -68,7 +69,7 @@ class PairedScores:
 
 
 class RowIndices:
-    """Positions as examples: the batch of rows is the rows."""
+    """Dataset of row positions, for losses that look the rows up themselves."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -77,24 +78,24 @@ class RowIndices:
         return self._count
 
     def batch(self, rows: Tensor) -> Tensor:
-        """The rows."""
+        """Return the rows."""
         return rows
 
 
 def default_folds(count: int) -> int:
-    """Ten, since their number is what the p-value goes by; five where ten would be too small or too slow.
+    """Choose ten folds, on whose number the p-value depends, or five where ten are too small or too slow.
 
     >>> default_folds(39), default_folds(40), default_folds(501)
     (5, 10, 5)
     """
-    return 10 if 10 * MIN_FOLD_SIZE <= count <= _QUICK else 5
+    return 10 if 10 * MIN_FOLD_SIZE <= count <= _MOST_FOR_TEN_FOLDS else 5
 
 
 def retrain(model: Any, arrays: list[Floats], y: Any, *, seed: int) -> Any:
-    """A model with the settings of this one, trained anew on these sequences.
+    """Train a copy of a model from new weights on these sequences.
 
-    An estimator is trained as its settings say, once and not as an ensemble. A module gets new weights from
-    the `reset_parameters` of its parts and 400 steps or more of AdamW.
+    An estimator is trained with its parameters, as a single network. A module gets new weights from the
+    `reset_parameters` of its parts, and 400 steps or more of AdamW.
 
     Raises:
         ArgumentError: a module has weights that nothing resets, or the model is a Forecaster.
@@ -110,24 +111,23 @@ def retrain(model: Any, arrays: list[Floats], y: Any, *, seed: int) -> Any:
 
 
 def require_trainable(model: Any) -> None:
-    """Pass if a model is trained on whole sequences, and so can be trained anew on some of them.
+    """Pass if a model is trained on whole sequences, so that it can be retrained on some of them.
 
     Raises:
-        ArgumentError: it is a Forecaster.
+        ArgumentError: the model is a Forecaster.
     """
     if isinstance(model, SupportsForecastWindows):
         raise ArgumentError(
             "model: expected one that is trained on whole sequences, got a Forecaster, which is trained on "
-            "series. Ask order with retrain=False; backtest holds it against a feed-forward network."
+            "series. Run ur.probe.order(..., retrain=False), or ur.backtest beside a feed-forward network."
         )
 
 
 def reset_weights(module: nn.Module) -> nn.Module:
-    """The module with new weights.
+    """Reset the weights of a module in place, and return it.
 
     Raises:
-        ArgumentError: it has weights that no `reset_parameters` sets: they would still know what they
-            learned.
+        ArgumentError: it has weights that no `reset_parameters` sets, which would keep what they learned.
     """
     for part in module.modules():
         resets = getattr(part, "reset_parameters", None)
@@ -142,16 +142,12 @@ def reset_weights(module: nn.Module) -> nn.Module:
 
 
 def train_module(module: nn.Module, probed: ProbedModel, *, seed: int) -> None:
-    """Train a module in place on the sequences of its subject."""
+    """Train a module in place on the sequences that it is paired with."""
     batch = min(_BATCH, len(probed))
     epochs = max(math.ceil(_STEPS / math.ceil(len(probed) / batch)), 3)
     config = TrainingConfig.of_epochs(epochs, len(probed), batch, learning_rate=5e-3, seed=seed)
 
-    def loss(network: nn.Module, rows: Tensor) -> Tensor:
-        raw = probed.call(network, probed.values_at(rows), probed.lengths[rows], rows)
-        return probed.losses(probed.log_probabilities(raw), rows).mean()
-
-    ensemble = fit_ensemble(lambda: module, loss, RowIndices(len(probed)), None, config)
+    ensemble = fit_ensemble(lambda: module, probed.training_loss, RowIndices(len(probed)), None, config)
     if ensemble.is_interrupted:
         raise KeyboardInterrupt  # half a training would be scored as a whole one
 
@@ -159,14 +155,14 @@ def train_module(module: nn.Module, probed: ProbedModel, *, seed: int) -> None:
 def cross_validate_pair(
     probed: ProbedModel, folds: int, seed: int, trainers: tuple[FitAndScore, FitAndScore]
 ) -> PairedScores:
-    """Two ways of training by cross-validation.
+    """Cross-validate two versions of a training on the same folds.
 
     Args:
-        probed: whose sequences are dealt out.
+        probed: model whose sequences are split.
         folds: K.
-        seed: of the folds and the trainings.
-        trainers: `trainer(trained, judged, seed)` trains on some positions and returns what `Subject.judge`
-            says of the others, and the seconds that training took.
+        seed: seed of the folds and the trainings.
+        trainers: two functions `(train, test, seed)` that train on some positions, and return the
+            `ProbedModel.score` of the others and the seconds of the training.
     """
     fold_of_row = seeded_folds(fold_strata(probed), folds, seed)
     scores: list[list[SequenceScores]] = [[], []]
@@ -178,11 +174,11 @@ def cross_validate_pair(
             scores[k].append(fold_scores)
             seconds[k] += fit_seconds / folds
     classes = None if probed.classes is None else len(probed.classes)
-    means = np.array([[_bounded(part.losses, classes).mean() for part in k] for k in scores])
+    means = np.array([[_bounded(part.losses, classes).mean() for part in version] for version in scores])
     sizes = np.array([len(part.losses) for part in scores[0]], dtype=np.float64)
     return PairedScores(
-        losses=np.array([np.concatenate([part.losses for part in k]) for k in scores]),
-        accuracies=np.array([np.concatenate([part.accuracies for part in k]) for k in scores]),
+        losses=np.array([np.concatenate([part.losses for part in version]) for version in scores]),
+        accuracies=np.array([np.concatenate([part.accuracies for part in version]) for version in scores]),
         seconds=(float(seconds[0]), float(seconds[1])),
         p_value=_fold_p(
             means[1] - means[0], fold_inflation(folds, sizes.mean(), (len(fold_of_row) - sizes).mean())
@@ -198,38 +194,43 @@ def _fold_p(differences: Floats, inflation: float) -> float:
 
 
 def _bounded(losses: Floats, classes: int | None) -> Floats:
-    """Log losses with a tenth of chance mixed into the probabilities; squared errors as they are."""
+    """Bound log losses by mixing a tenth of chance into the probabilities; keep squared errors."""
     return losses if classes is None else -np.log(0.9 * np.exp(-losses) + 0.1 / classes)
 
 
 def make_fit_and_score(model: Any, version: Callable[[int], tuple[list[Floats], Any]]) -> FitAndScore:
-    """A trainer for `contest`: fresh copies of the model, on sequences and y as `version(seed)` has them."""
+    """Make a trainer for `cross_validate_pair` that retrains a model on a version of its data.
 
-    def trainer(train: Ints, test: Ints, seed: int) -> tuple[SequenceScores, float]:
+    Args:
+        model: estimator or module.
+        version: `version(seed)` returns sequences and y.
+    """
+
+    def fit_and_score(train: Ints, test: Ints, seed: int) -> tuple[SequenceScores, float]:
         arrays, y = version(seed)
         start_s = time.perf_counter()
         fitted = retrain(model, [arrays[row] for row in train], select_rows(y, train), seed=seed)
         seconds = time.perf_counter() - start_s
         return as_probed_model(fitted, [arrays[row] for row in test], select_rows(y, test)).score(), seconds
 
-    return trainer
+    return fit_and_score
 
 
 def fold_strata(probed: ProbedModel) -> Ints:
-    """(N,) the class of each sequence; all the same for numbers and where each step has one."""
+    """(N,) class of each sequence; a single stratum for numbers and for targets of steps."""
     if probed.task == "number" or probed.per_step or probed.targets is None:
         return np.zeros(len(probed), dtype=np.int64)
     return np.asarray(probed.targets.cpu().numpy(), dtype=np.int64)
 
 
 def unpadded(values: Tensor, lengths: Tensor) -> list[Floats]:
-    """Sequences (T_i, F) out of a padded batch (N, T, F)."""
+    """Take sequences (T_i, F) out of a padded batch (N, T, F)."""
     rows = values.double().cpu().numpy()
     return [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
 
 
 def select_rows(y: Any, rows: Ints) -> Any:
-    """Some of the labels, whether y is an array, a list or a tensor."""
+    """Select rows of y, whether it is an array, a list or a tensor."""
     if isinstance(y, Tensor):
         return y[torch.from_numpy(rows)]
     if isinstance(y, list | tuple):

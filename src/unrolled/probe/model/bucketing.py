@@ -1,4 +1,4 @@
-"""Sequences in batches of like length, so that one long sequence does not make all the others long.
+"""Bucket sequences by length, so that one long sequence does not pad all the others.
 
 Shapes: N sequences, T steps of the longest in a batch.
 """
@@ -10,23 +10,23 @@ from torch import Tensor
 
 _ROWS_AT_ONCE = 512
 _STEPS_AT_ONCE = 131_072  # rows times T; a stem makes hundreds of numbers of each
-_PADDED = 2  # rows times T, for each step there is
+_PADDED = 2  # rows times T, over the number of steps
 _LITTLE = 4096  # rows times T that cost less than another batch would
 
 
 def bucket_by_length(
     lengths: Tensor, *, exact: bool = False, most_rows: int = _ROWS_AT_ONCE, most_steps: int = _STEPS_AT_ONCE
 ) -> list[Tensor]:
-    """Positions in batches, short sequences first, each batch in the order they came in.
+    """Split positions into batches of similar length, short sequences first, each batch in the given order.
 
-    A batch is padded to its longest, and at least half of that are steps, unless all of it is little. One
-    batch takes all where they are few or about as long.
+    At least half of a padded batch are steps, unless the batch is small. Few sequences, or sequences of about
+    one length, make one batch.
 
     Args:
         lengths: (N,) at least 1.
         exact: whether all sequences of a batch must have the same length.
-        most_rows: sequences of a batch.
-        most_steps: of a batch, padding included; one sequence may have more.
+        most_rows: sequences in a batch.
+        most_steps: steps in a batch, padding included; a single sequence may have more.
 
     >>> [batch.tolist() for batch in bucket_by_length(torch.tensor([5000, 40, 5000, 50]))]
     [[1, 3], [0, 2]]

@@ -1,4 +1,4 @@
-"""The windows of a Forecaster as sequences: what its network reads may be changed, the rest stays.
+"""Probe a Forecaster on its windows: their values may be changed, everything beside them stays.
 
 Shapes: N windows, B of them at once, W steps, F inputs, h steps ahead.
 """
@@ -18,26 +18,26 @@ _MEDIAN = QUANTILES.index(0.5)
 
 @dataclass(frozen=True, eq=False)
 class ForecastCall:
-    """Asks a Forecaster's network for the medians of its horizon, (B, h) in units of each origin.
+    """Call of a Forecaster's network that returns the medians of its horizon, (B, h) in units of each origin.
 
     Args:
-        batch: N windows, each read out at its end, with the levels, anchors and calendar beside them.
+        batch: N windows, each read out at its end, with their levels, anchors and calendar.
     """
 
     batch: ForecastBatch
 
     def __call__(self, network: nn.Module, values: Tensor, _: Tensor, rows: Tensor) -> Tensor:
-        """Of these windows (B, W, F), each beside what stands beside window `rows[i]`."""
+        """Run the network on windows (B, W, F), each with the rest of window `rows[i]`."""
         batch = ForecastBatch(*(part[rows] for part in self.batch))
         newest = torch.full_like(batch.readouts, values.shape[1] - 1)
         quantiles: Tensor = network(batch._replace(inputs=values, readouts=newest))
         return quantiles[..., _MEDIAN]
 
     def select(self, rows: Tensor) -> ForecastCall:
-        """The same for the windows at these positions."""
+        """Take the windows at these positions."""
         return ForecastCall(ForecastBatch(*(part[rows] for part in self.batch)))
 
     @property
     def targets(self) -> Tensor:
-        """(N, h) what came, NaN where it is not known."""
+        """(N, h) observed values, NaN where there are none."""
         return self.batch.target.masked_fill(self.batch.known == 0, float("nan"))

@@ -1,7 +1,7 @@
-"""The recurrent layer inside a network: what enters it, and another run in its place.
+"""Hook the recurrent layer of a network: capture its calls, and run something else in its place.
 
-Whatever the layer was called with (time first, batch first, one sequence, a PackedSequence), a probe sees
-one layout: batch first, with lengths.
+However the layer is called (time first, batch first, one sequence, a PackedSequence), a probe sees one
+layout: batch first, with lengths.
 
 Shapes: B rows, T steps, C what the layer reads, L layers, D directions, H units.
 """
@@ -31,11 +31,11 @@ class LayerCall:
     """One run of a recurrent layer.
 
     Args:
-        layer: it.
-        inputs: (B, T, C) what it reads.
+        layer: the layer.
+        inputs: (B, T, C) its input.
         lengths: (B,) steps of each row.
-        state: what it starts from, each part (L · D, B, H): (h,) or (h, c); None for zeros.
-        output: (B, T, D · H) what it answered, zero beyond a row's length where it knew the lengths.
+        state: initial state, each part (L · D, B, H): (h,) or (h, c); None for zeros.
+        output: (B, T, D · H) its output, zero beyond a row's length where it was told the lengths.
         final: the state after each row's last step, each part (L · D, B, H).
     """
 
@@ -51,7 +51,7 @@ LayerReplacement = Callable[[LayerCall], tuple[Tensor, State]]
 
 
 def find_recurrent_layer(network: nn.Module) -> nn.Module | None:
-    """The last recurrent layer of a network, the one that its answer is read from; None where it has none.
+    """Find the last recurrent layer of a network, which its readout reads; None where there is none.
 
     >>> find_recurrent_layer(nn.Sequential(nn.GRU(1, 4), nn.Linear(4, 2)))
     GRU(1, 4)
@@ -62,10 +62,10 @@ def find_recurrent_layer(network: nn.Module) -> nn.Module | None:
 
 @contextmanager
 def capture_calls(layer: nn.Module, replacement: LayerReplacement | None = None) -> Iterator[list[LayerCall]]:
-    """Note every call of a layer; with `run`, answer what it returns in the layer's place.
+    """Capture every call of a layer, and return the result of `replacement` in its place if there is one.
 
-    `run(call)` returns output and final state as `LayerCall` has them; the layout that the network expects
-    is put back here.
+    `replacement(call)` returns output and final state as `LayerCall` has them; they are converted here to the
+    layout that the network expects.
     """
     calls: list[LayerCall] = []
 
@@ -83,7 +83,7 @@ def capture_calls(layer: nn.Module, replacement: LayerReplacement | None = None)
 
 @contextmanager
 def evaluation_mode(network: nn.Module) -> Iterator[nn.Module]:
-    """In evaluation mode, and afterwards as it was."""
+    """Put a network in evaluation mode, and restore the mode of every part afterwards."""
     before = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -99,10 +99,10 @@ def evaluation_mode(network: nn.Module) -> Iterator[nn.Module]:
 def first_output(
     module: nn.Module, call: Callable[..., Tensor], values: Tensor, lengths: Tensor, caller: str
 ) -> Tensor:
-    """(1, K) or (1, T, K): what a module answers to one of the longest sequences.
+    """Run a module on one of the longest sequences: (1, K) or (1, T, K).
 
     Raises:
-        ArgumentError: it cannot be called with one, or answers something else, or reads the batch as time.
+        ArgumentError: the call fails, its output has another shape or kind, or it reads the batch as time.
     """
     row, name = lengths.argmax()[None].cpu(), type(module).__name__
     layer, shape = find_recurrent_layer(module), (1, *values.shape[1:])
@@ -116,7 +116,7 @@ def first_output(
         reason = str(fault).split("\n", 1)[0] or type(fault).__name__
         raise ArgumentError(
             f"{caller} model: expected a module that can be called with values of shape {shape}; the {name} "
-            f"refused: {reason.rstrip('.')}. Give X as it reads it, or wrap it in a module that does."
+            f"raised: {reason.rstrip('.')}. Give X as it reads it, or wrap it in a module that does."
         ) from fault
     T = shape[1]
     if layer is not None and T > 1 and any(one.inputs.shape[:2] == (T, 1) for one in calls):
@@ -126,22 +126,22 @@ def first_output(
         )
     if not output.is_floating_point():
         raise ArgumentError(
-            f"{caller} model: expected answers that are real numbers, the {name} gave {output.dtype}. Wrap "
-            "it in a module that returns its scores, before the class is picked."
+            f"{caller} model: expected outputs that are real numbers, the {name} gave {output.dtype}. Wrap "
+            "it in a module that returns scores, before the class is picked."
         )
     if output.ndim not in {2, 3} or len(output) != 1:
         raise ArgumentError(
-            f"{caller} model: expected answers of shape (1, K) or (1, T, K) to one sequence, the {name} gave "
-            f"{tuple(output.shape)}. Wrap it in a module that returns such."
+            f"{caller} model: expected outputs of shape (1, K) or (1, T, K) for one sequence, the {name} "
+            f"gave {tuple(output.shape)}. Wrap it in a module that returns one of these."
         )
     return output
 
 
 def single_call(calls: list[LayerCall], layer: nn.Module) -> LayerCall:
-    """The one call there was.
+    """Return the only captured call.
 
     Raises:
-        ArgumentError: the network never runs the layer, or runs it more than once.
+        ArgumentError: the network ran the layer never, or more than once.
     """
     if len(calls) != 1:
         raise ArgumentError(
@@ -175,7 +175,7 @@ def _standard_layout(
 
 
 def _restore_layout(answer: tuple[Tensor, State], like: Any, layer: nn.Module) -> tuple[Any, Any]:
-    """Output and state as the layer itself would have returned them."""
+    """Convert output and state to the layout that the layer itself would have returned."""
     output: Any
     output, final = answer
     before = like[0]

@@ -1,7 +1,7 @@
-"""A recurrent layer as cells that step: run in pieces, each state kept, each open to a gradient.
+"""Run a recurrent layer one step at a time, each state a tensor of its own that gradients can be taken by.
 
-Layers of torch.nn are run by the cells here, with their own weights; layers of the package in pieces of one
-step, which equal the whole run to the bit and stay on the kernels.
+Layers of torch.nn run on the package's cells, with their own weights. Layers of the package run in pieces of
+one step, equal to the whole run to the bit and on the same kernels.
 
 Shapes: B rows, T steps, C what a layer reads, H units of a state, L layers, D directions.
 """
@@ -28,18 +28,18 @@ _WEIGHTS: dict[type, Any] = {RNNCell: RNNWeights, GRUCell: GRUWeights, LSTMCell:
 
 @dataclass(frozen=True, eq=False)
 class DirectionRun:
-    """One layer's run in one direction.
+    """Run of one layer in one direction.
 
     Args:
-        layer: which one, counted from 0 at the input.
-        layers: how many there are.
-        is_reverse: whether it travels from the last step to the first.
-        cell: what steps.
-        weights: what its step takes, without a gradient.
-        rates: zoneout's, one for each part of the state; () for none.
-        inputs: (T, B, C) what it read.
-        lengths: (B,) the steps that count, of each row.
-        states: T + 1 states in the order of travel, the first the one that it started from.
+        layer: position in the stack, from 0 at the input.
+        layers: number of layers in the stack.
+        is_reverse: whether it runs from the last step to the first.
+        cell: the layer's cell.
+        weights: the cell's weights, detached.
+        rates: zoneout rates, one for each part of the state; () for none.
+        inputs: (T, B, C) input of the layer.
+        lengths: (B,) valid steps of each row.
+        states: T + 1 states in the order of the run, the initial state first.
     """
 
     layer: int
@@ -54,7 +54,7 @@ class DirectionRun:
 
     @property
     def name(self) -> str:
-        """What a sentence calls it, among all of the layer.
+        """Name in a sentence, among the layers and directions of the stack.
 
         >>> DirectionRun(1, 2, True, None, None, (), torch.ones(1), torch.ones(1), ()).name
         'layer 2 of 2, in reverse'
@@ -63,7 +63,7 @@ class DirectionRun:
         return direction if self.layers == 1 else f"layer {self.layer + 1} of {self.layers}, {direction}"
 
     def step(self, x: Tensor, state: Any, weights: Any = None) -> Any:
-        """The state after x (B, C): the cell's step, and zoneout's mean of it."""
+        """Return the state after x (B, C): the cell's step, and zoneout's mean of it."""
         stepped = self.cell.step(x, state, self.weights if weights is None else weights)
         if not self.rates:
             return stepped
@@ -71,11 +71,11 @@ class DirectionRun:
         return stepped._make(rate * old + (1 - rate) * new for rate, old, new in pairs)
 
     def valid_steps(self) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...], Tensor, Tensor]:
-        """Every step that counts, row after row, in the order of travel.
+        """Collect every valid step, row after row, in the order of the run.
 
         Returns:
-            What came in (R, C); the parts of the state before and after, (R, H) each; the row of each (R,)
-            and its step (R,), counted from the start of the sequence.
+            Inputs (R, C); the parts of the state before and after, (R, H) each; the row of each step (R,) and
+            its position (R,), counted from the start of the sequence.
         """
         T = len(self.inputs)
         counts = (torch.arange(T) < self.lengths.cpu()[:, None]).to(self.inputs.device)  # (B, T)
@@ -88,24 +88,24 @@ class DirectionRun:
         return self.inputs.detach()[steps, rows], before, after, rows, steps
 
     def final_state(self) -> tuple[Tensor, ...]:
-        """The parts of the state after each row's last step that counts: (B, H) each."""
+        """Return the parts of the state after each row's last valid step: (B, H) each."""
         rows = torch.arange(self.inputs.shape[1], device=self.inputs.device)
         return tuple(torch.stack(part)[self._ends, rows] for part in zip(*self.states, strict=True))
 
     @property
     def _ends(self) -> Tensor:
-        """(B,) where in `states` that one is."""
+        """(B,) position of the final state in `states`."""
         lengths = self.lengths.to(self.inputs.device)
         return torch.full_like(lengths, len(self.inputs)) if self.is_reverse else lengths
 
     def align_to_end(self, parts: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """What belongs to the states, counted back from each row's own end.
+        """Align values of the states to each row's own end.
 
         Args:
-            parts: for each part of the state (T + 1, B, H), in the order of travel.
+            parts: for each part of the state (T + 1, B, H), in the order of the run.
 
         Returns:
-            (T, B, ΣH), k steps back from the state after the last step; and (T, B) which there are.
+            (T, B, ΣH) values k steps back from the final state; and (T, B), true where there are so many.
         """
         states = torch.cat(parts, -1)
         T, B = len(states) - 1, states.shape[1]
@@ -118,11 +118,11 @@ def run_stepwise(call: LayerCall, lengths: Tensor) -> tuple[Tensor, State, list[
     """Run a layer again, one step at a time.
 
     Args:
-        call: how it was run.
-        lengths: (B,) the steps of each row that count, where the layer itself may not know of them.
+        call: captured call of the layer.
+        lengths: (B,) valid steps of each row, which the layer itself may not have been told.
 
     Returns:
-        Output and final state as `LayerCall` has them, and a strand for each layer and direction.
+        Output and final state as `LayerCall` has them, and a run for each layer and direction.
     """
     x, runs, final_states = call.inputs.transpose(0, 1), [], []
     starts = None if call.state is None else iter(zip(*call.state, strict=True))
@@ -147,7 +147,7 @@ def run_stepwise(call: LayerCall, lengths: Tensor) -> tuple[Tensor, State, list[
 
 
 def detached_directions(layer: nn.Module) -> list[list[Direction]]:
-    """The cells of a layer with their weights, detached, one a layer and direction."""
+    """List the cells of a layer with their detached weights, by layer and direction."""
     if isinstance(layer, CellLayer):
         return [[_detached(direction) for direction in each] for each in layer.directions()]
     kind: Any = layer
@@ -164,7 +164,7 @@ def detached_directions(layer: nn.Module) -> list[list[Direction]]:
 
 
 def _weights_of(layer: Any, cell: type, suffix: str) -> Any:
-    """The cell's weights by torch's names; what a layer has not is None."""
+    """Read the cell's weights by torch's names; None for those that a layer lacks."""
     kind = _WEIGHTS[cell]
     return kind(**{field: getattr(layer, f"{field}{suffix}", None) for field in kind._fields})
 
@@ -183,7 +183,7 @@ def _zoneout_rates(layer: Any, parts: int) -> tuple[float, ...]:
 def _run_direction(
     direction: Direction, rates: tuple[float, ...], x: Tensor, lengths: Tensor, state: Any
 ) -> tuple[Tensor, tuple[Any, ...]]:
-    """Output (T, B, H) and T + 1 states in the order of travel; each output is the state's own tensor."""
+    """Return output (T, B, H) and T + 1 states in the order of the run; outputs share the states' tensors."""
     cell, weights, is_reverse = direction
     run = _choose_unroll(cell, weights, x)
     valid = torch.arange(len(x))[:, None] < lengths.cpu()  # (T, B)
@@ -202,7 +202,7 @@ def _run_direction(
 
 
 def _choose_unroll(cell: Any, weights: Any, x: Tensor) -> Callable[..., tuple[Tensor, Any]]:
-    """The kernels where they can run this cell, else the reference."""
+    """Choose the kernels where they can run this cell, else the reference."""
     fits = x.is_cpu and x.dtype in {torch.float32, torch.float64} and x.shape[-1] > 0
     has_kernel = fused.has_kernel(cell) and getattr(weights, "weight_hr", None) is None
     return fused.fused_unroll if kernels.available() and fits and has_kernel else unroll

@@ -1,6 +1,6 @@
-"""What a subject's answers are held against: labels as positions among classes, or numbers.
+"""Encode targets as tensors: labels as positions among classes, or numbers.
 
-Shapes: N sequences, T steps of the longest, K classes or numbers answered.
+Shapes: N sequences, T steps of the longest, K outputs: classes or numbers.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from torch import Tensor, nn
 from unrolled.data.io.targets import as_labels
 from unrolled.errors import DataError
 
-NO_TARGET = -100  # torch's own word for a step without a label
+NO_TARGET = -100  # torch's ignore_index: a step without a label
 
 
 def are_class_numbers(y: Any, K: int, *, per_step: bool, caller: str) -> bool:
-    """Whether what a module is to answer are classes: whole numbers, one a sequence or step.
+    """Tell whether y holds class numbers of a module with K outputs: whole numbers, one a sequence or step.
 
-    With one answer only 0 and 1 are, and the answer is a logit.
+    For a single output only 0 and 1 are classes; the output then is a logit.
 
     Raises:
-        DataError: they are names, and a module's classes have none.
+        DataError: y holds names, which a module's classes do not have.
 
     >>> are_class_numbers([0, 2, 1], 3, per_step=False, caller="order y")
     True
@@ -33,7 +33,7 @@ def are_class_numbers(y: Any, K: int, *, per_step: bool, caller: str) -> bool:
     for part in parts:
         if part.dtype.kind in "US":
             raise DataError(
-                f"{caller}: expected numbers of classes from 0 on, since a module knows no names, "
+                f"{caller}: expected class numbers from 0 on, because a module's classes have no names; "
                 f"got {part.ravel()[0].item()!r}. Give np.unique(y, return_inverse=True)[1]."
             )
         if part.dtype.kind not in "biuf" or part.ndim > 1 or (part != np.floor(part)).any():
@@ -44,12 +44,12 @@ def are_class_numbers(y: Any, K: int, *, per_step: bool, caller: str) -> bool:
 def encode_targets(
     y: Any, lengths: Tensor, classes: NDArray[Any] | None, *, per_step: bool, caller: str
 ) -> Tensor:
-    """(N,) positions among the classes, or (N, K) float32 where there are none; (N, T, ...) with one a step.
+    """Encode y as positions (N,) among the classes, or numbers (N, K) float32; (N, T, ...) with one a step.
 
-    Beyond a length stands -100, or NaN.
+    Steps beyond a length are -100, or NaN.
 
     Raises:
-        DataError: there are more or fewer than the sequences or their steps, or one cannot be used.
+        DataError: the number of targets differs from that of sequences or steps, or one cannot be used.
 
     >>> classes = np.array(["no", "yes"])
     >>> encode_targets(["no", "yes"], torch.tensor([5, 3]), classes, per_step=False, caller="order y")
@@ -63,8 +63,8 @@ def encode_targets(
         return _encode(y, classes, caller)
     if any(np.ndim(part) == 0 for part in y):
         raise DataError(
-            f"{caller}: expected a list for each sequence, one label or number a step as the model answers, "
-            "got one for a whole sequence. Give a model that answers once, such as with the last step."
+            f"{caller}: expected a list for each sequence, one label or number a step as the model outputs, "
+            "got one for a whole sequence. Give a model with one output a sequence, such as the last step's."
         )
     parts = [_encode(part, classes, f"{caller}[{i}]") for i, part in enumerate(y)]
     for i, (part, length) in enumerate(zip(parts, lengths.tolist(), strict=True)):
@@ -75,7 +75,7 @@ def encode_targets(
 
 
 def _encode(y: Any, classes: NDArray[Any] | None, caller: str) -> Tensor:
-    """(n,) positions among the classes, or (n, K) numbers."""
+    """Encode one axis: (n,) positions among the classes, or (n, K) numbers."""
     if classes is None:
         try:
             numbers = np.asarray(y, dtype=np.float64)

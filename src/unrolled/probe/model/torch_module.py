@@ -1,6 +1,6 @@
-"""A torch module asked about padded sequences, whether it takes their lengths or not.
+"""Call torch modules with padded sequences, whether they take lengths or not.
 
-Shapes: N sequences, B of them at once, T steps of the longest, F inputs, K classes or numbers answered.
+Shapes: N sequences, B of them at once, T steps of the longest, F inputs, K outputs: classes or numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ROUNDING = 1e-4  # by which probabilities may miss a sum of 1
 
 
 def pad_sequences(sequences: Sequences) -> tuple[Tensor, Tensor]:
-    """(N, T, F) float64, zero beyond each length, and (N,) lengths.
+    """Pad sequences: (N, T, F) float64, zero beyond each length, and lengths (N,).
 
     >>> pad_sequences(Sequences.from_arrays([[1.0, 2.0], [3.0]]))[0][:, :, 0].tolist()
     [[1.0, 2.0], [3.0, 0.0]]
@@ -30,7 +30,7 @@ def pad_sequences(sequences: Sequences) -> tuple[Tensor, Tensor]:
 
 
 def are_probabilities(answers: Tensor) -> bool:
-    """Whether all rows (..., K), of two answers or more, lie from 0 to 1 and sum to 1, up to their rounding.
+    """Tell whether all rows (..., K ≥ 2) lie from 0 to 1 and sum to 1, up to rounding.
 
     >>> are_probabilities(torch.tensor([[0.25, 0.75]])), are_probabilities(torch.tensor([[-0.25, 1.25]]))
     (True, False)
@@ -41,18 +41,18 @@ def are_probabilities(answers: Tensor) -> bool:
 
 
 def _first_tensor(raw: Any) -> Tensor:
-    """What a module returned as (B, K) or (B, T, K)."""
+    """Return the first tensor of a module's output, as (B, K) or (B, T, K)."""
     answer: Tensor = raw[0] if isinstance(raw, tuple) else raw
     return answer[:, None] if answer.ndim == 1 else answer
 
 
 def call_with_lengths(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
-    """All in one call of a network whose `forward` names them."""
+    """Call a network whose `forward` takes lengths, once."""
     return _first_tensor(network(values, lengths=lengths))
 
 
 def call_by_length(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
-    """One batch for each length, so that padding is never read."""
+    """Call a network once for each length, so that it never reads padding."""
     different = sorted(set(lengths.tolist()))
     if different == [values.shape[1]]:
         return _first_tensor(network(values))
@@ -60,7 +60,7 @@ def call_by_length(network: nn.Module, values: Tensor, lengths: Tensor, _: Tenso
     for length in different:
         rows = torch.nonzero(lengths == length)[:, 0]
         answer = _first_tensor(network(values[rows, :length]))
-        if answer.ndim == 3:  # an answer a step: as long as the longest
+        if answer.ndim == 3:  # an output a step: pad to the longest
             answer = F.pad(answer, (0, 0, 0, values.shape[1] - answer.shape[1]))
         order.append(rows)
         parts.append(answer)
