@@ -15,7 +15,7 @@ SEEDS = 200
 def benchmark() -> ModuleType:
     """benchmarks/verdict_trust.py, which makes the series and counts."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).parents[2]))
+        patch.syspath_prepend(str(Path(__file__).parents[3]))
         module = importlib.import_module("benchmarks.verdict_trust")
     torch.set_num_threads(1)
     return module
