@@ -176,7 +176,7 @@ def outputs() -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("case", FILES)
-def test_a_bad_file_is_told_in_one_sentence(
+def test_a_bad_file_is_reported_in_one_sentence(
     unrolled: Run, months: Any, csv_file: Any, tmp_path: Path, outputs: tuple[str, ...], case: str
 ) -> None:
     """File, row and column where there is one, what was expected, what came, the way out."""
@@ -188,7 +188,7 @@ def test_a_bad_file_is_told_in_one_sentence(
 
 
 @pytest.mark.parametrize("case", OPTIONS)
-def test_a_bad_option_is_told_before_any_training(
+def test_a_bad_option_is_reported_before_any_training(
     unrolled: Run, sales: Path, tmp_path: Path, case: str
 ) -> None:
     """The option, what it takes, the nearest spelling; no epoch has run."""
@@ -207,7 +207,7 @@ def test_no_file_offers_the_nearest(unrolled: Run, sales: Path, command: str) ->
 
 
 @pytest.mark.parametrize("command", ["describe", "forecast", "backtest"])
-def test_an_empty_file_is_told(unrolled: Run, tmp_path: Path, command: str) -> None:
+def test_an_empty_file_is_reported(unrolled: Run, tmp_path: Path, command: str) -> None:
     """No traceback of a parser."""
     (tmp_path / "empty.csv").touch()
     answer = unrolled(command, "empty.csv")
@@ -227,7 +227,7 @@ def test_one_row_cannot_be_described(unrolled: Run, months: Any, csv_file: Any) 
     )
 
 
-def test_negative_values_under_a_log_are_told(unrolled: Run, months: Any, csv_file: Any) -> None:
+def test_negative_values_under_a_log_are_reported(unrolled: Run, months: Any, csv_file: Any) -> None:
     """Which row, which value, and what to use instead; left to choose, the package takes another."""
     csv_file("bad.csv", _with(months(60), 10, value=-3))
     answer = unrolled("forecast", "bad.csv", *TINY, "--transform", "log-difference")
@@ -239,7 +239,7 @@ def test_negative_values_under_a_log_are_told(unrolled: Run, months: Any, csv_fi
     assert unrolled("forecast", "bad.csv", *TINY).status == 0
 
 
-def test_what_was_wrong_can_be_asked_away(unrolled: Run, months: Any, csv_file: Any) -> None:
+def test_each_fault_has_an_option_that_cures_it(unrolled: Run, months: Any, csv_file: Any) -> None:
     """The way out that each sentence offers is one: --fill, --utc; unsorted rows are sorted."""
     rows = months(60)
     csv_file("bad.csv", [*rows[:20], *rows[23:]][::-1])
@@ -273,7 +273,7 @@ def test_what_was_wrong_can_be_asked_away(unrolled: Run, months: Any, csv_file: 
         ),
     ],
 )
-def test_a_backtest_that_cannot_be_is_told(
+def test_a_backtest_that_cannot_be_is_reported(
     unrolled: Run, sales: Path, words: tuple[object, ...], sentence: str
 ) -> None:
     """Before any training."""

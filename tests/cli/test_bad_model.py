@@ -1,4 +1,4 @@
-"""A kept model that does not fit, and a disk that fills up: one sentence, nothing half-written."""
+"""A saved model that does not fit, and a disk that fills up: one sentence, nothing half-written."""
 
 import os
 import resource
@@ -22,7 +22,7 @@ def _left(folder: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model on disk, fitted for three steps."""
     walk = 100 + np.cumsum(np.random.default_rng(0).normal(size=60))
     frame = {"month": pd.date_range("2000-01-01", periods=60, freq="MS"), "sold": walk}
@@ -30,9 +30,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return model.save(tmp_path_factory.mktemp("kept") / "model")
 
 
-def test_a_horizon_beyond_the_kept_models_is_told(unrolled: Run, sales: Path, kept: Path) -> None:
+def test_a_horizon_beyond_the_saved_model_is_reported(unrolled: Run, sales: Path, saved_model: Path) -> None:
     """A model forecasts no further than it was fitted for."""
-    answer = unrolled("forecast", sales.name, "--model", kept, "--horizon", 4)
+    answer = unrolled("forecast", sales.name, "--model", saved_model, "--horizon", 4)
     assert (answer.status, answer.out) == (2, "")
     assert answer.err == "--horizon: expected a whole number from 1 to 3, got 4.\n"
 
@@ -70,11 +70,16 @@ def _altered(weights: Path) -> None:
         ),
     ],
 )
-def test_a_damaged_model_is_told(
-    unrolled: Run, sales: Path, kept: Path, tmp_path: Path, damage: Callable[[Path], None], sentence: str
+def test_a_damaged_model_is_reported(
+    unrolled: Run,
+    sales: Path,
+    saved_model: Path,
+    tmp_path: Path,
+    damage: Callable[[Path], None],
+    sentence: str,
 ) -> None:
     """Which folder, which file, and what is wrong with it; nothing is written."""
-    shutil.copytree(kept, tmp_path / "model")
+    shutil.copytree(saved_model, tmp_path / "model")
     damage(tmp_path / "model" / "model.safetensors")
     answer = unrolled("forecast", sales.name, "--model", "model", "--output", "next.csv")
     assert (answer.status, answer.out, answer.err) == (2, "", f"model: {sentence}\n")
@@ -104,14 +109,14 @@ _WIDE = [word for level in range(1, 61) for word in ("--level", level)]  # makes
 def test_a_disk_that_fills_up_leaves_nothing(
     unrolled: Run,
     sales: Path,
-    kept: Path,
+    saved_model: Path,
     tmp_path: Path,
     full_disk: None,
     words: tuple[object, ...],
     place: str,
 ) -> None:
     """Neither the file nor a piece of it under another name."""
-    answer = unrolled("forecast", sales.name, "--model", kept, *words)
+    answer = unrolled("forecast", sales.name, "--model", saved_model, *words)
     assert answer.status == 2
     last = answer.err.splitlines()[-1]
     assert last.startswith(f"{place}: cannot be written, disk full (")
@@ -120,10 +125,10 @@ def test_a_disk_that_fills_up_leaves_nothing(
 
 
 def test_a_disk_that_fills_up_keeps_the_model_that_was(
-    unrolled: Run, sales: Path, kept: Path, tmp_path: Path, full_disk: None
+    unrolled: Run, sales: Path, saved_model: Path, tmp_path: Path, full_disk: None
 ) -> None:
     """Weights that do not fit do not take the old folder's place."""
-    shutil.copytree(kept.parent, tmp_path / "kept", copy_function=os.link)  # no byte is written
+    shutil.copytree(saved_model.parent, tmp_path / "kept", copy_function=os.link)  # no byte is written
     answer = unrolled("forecast", sales.name, *TINY, "--hidden-size", 64, "--save", "kept/model")
     assert answer.status == 2
     assert answer.err.splitlines()[-1] == (
@@ -132,6 +137,6 @@ def test_a_disk_that_fills_up_keeps_the_model_that_was(
     )
     names = ("README.md", "config.json", "model.safetensors")
     assert [(tmp_path / "kept" / "model" / n).read_bytes() for n in names] == [
-        (kept / n).read_bytes() for n in names
+        (saved_model / n).read_bytes() for n in names
     ]
     assert len(list((tmp_path / "kept").iterdir())) == 1

@@ -43,12 +43,12 @@ def test_the_first_ctrl_c_keeps_the_best_weights(training: subprocess.Popen[str]
     training.send_signal(signal.SIGINT)
     out, err = training.communicate(timeout=60)
     assert training.returncode == 0
-    assert "Interrupted: the best weights so far are kept (epoch " in err
-    told = json.loads(out)
-    assert told["model"]["stopped"] == "interrupted"
-    assert len(told["forecast"]) == 2
-    assert told["backtest"] is None
-    assert told["written"] == ["page.html", "next.csv", "model"]
+    assert "Interrupted: the best weights so far are kept (step " in err
+    payload = json.loads(out)
+    assert payload["model"]["stopped"] == "interrupted"
+    assert len(payload["forecast"]) == 2
+    assert payload["backtest"] is None
+    assert payload["written"] == ["page.html", "next.csv", "model"]
     assert "The training was interrupted, so that nothing was tested." in (tmp_path / "page.html").read_text()
 
 
@@ -56,8 +56,8 @@ def test_the_second_ctrl_c_ends_the_program(training: subprocess.Popen[str], tmp
     """Status 130 and no half-written file, wherever it strikes."""
     training.send_signal(signal.SIGINT)
     assert training.stderr is not None
-    seen = next((line for line in training.stderr if "Interrupted" in line), "")
-    assert seen.startswith("Interrupted: ")
+    outputs = next((line for line in training.stderr if "Interrupted" in line), "")
+    assert outputs.startswith("Interrupted: ")
     training.send_signal(signal.SIGINT)
     out, err = training.communicate(timeout=60)
     assert training.returncode == 130

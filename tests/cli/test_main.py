@@ -149,7 +149,7 @@ def test_a_reader_who_leaves_early_is_no_fault(sales: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
 @pytest.mark.parametrize("words", ["--version", "--help"])
-def test_a_full_disk_behind_stdout_is_told(words: str) -> None:
+def test_a_full_disk_behind_stdout_is_reported(words: str) -> None:
     """`unrolled ... > file` on a full disk: one sentence, status 2."""
     command = f'"{sys.executable}" -m unrolled.cli {words} > /dev/full'
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)

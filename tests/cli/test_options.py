@@ -12,8 +12,8 @@ from unrolled.cli.options import (
     ClassifierOptions,
     File,
     ForecasterOptions,
-    LabelledColumns,
     OptionGroup,
+    SequenceColumns,
     SeriesColumns,
     option_groups,
     option_name,
@@ -26,7 +26,7 @@ from unrolled.models.sequence.classifier import SequenceClassifier
 
 CALLS = {
     SeriesColumns: read,
-    LabelledColumns: read_labelled,
+    SequenceColumns: read_labelled,
     ForecasterOptions: Forecaster,
     ClassifierOptions: SequenceClassifier,
 }
@@ -78,12 +78,12 @@ def test_a_group_becomes_the_options_of_a_command() -> None:
     calls = []
 
     @option_groups
-    def command(file: File, *, columns: LabelledColumns, folds: int = 5) -> None:
+    def command(file: File, *, columns: SequenceColumns, folds: int = 5) -> None:
         calls.append((file, columns, folds))
 
     assert list(inspect.signature(command).parameters) == ["file", "label", "id", "time", "folds"]
     command(file="a.csv", label="kind", id=None, time=None, folds=2)
-    assert calls == [("a.csv", LabelledColumns(label="kind"), 2)]
+    assert calls == [("a.csv", SequenceColumns(label="kind"), 2)]
 
 
 def test_only_what_was_given_reaches_the_library() -> None:
@@ -119,6 +119,6 @@ def test_sequences_without_labels_are_refused_where_labels_are_needed(tmp_path: 
     """And read where they are not."""
     path = tmp_path / "steps.csv"
     path.write_text("a,b,c\n1,2,3\n4,5,7\n")
-    assert LabelledColumns().read(str(path), "test").labels is None
+    assert SequenceColumns().read(str(path), "test").labels is None
     with pytest.raises(DataError, match=r"steps\.csv: expected a label beside each sequence"):
-        LabelledColumns().read(str(path), "test", must_be_labelled=True)
+        SequenceColumns().read(str(path), "test", must_be_labelled=True)

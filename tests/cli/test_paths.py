@@ -100,7 +100,7 @@ def _content(folder: Path) -> dict[Path, bytes]:
 
 
 @pytest.mark.parametrize("case", PLACES)
-def test_an_impossible_place_is_told_before_any_training(unrolled: Run, desk: Path, case: str) -> None:
+def test_an_impossible_path_is_reported_before_any_training(unrolled: Run, desk: Path, case: str) -> None:
     """The option, what it takes, what came; every file is as it was."""
     words, sentence = PLACES[case]
     before = _content(desk)
@@ -117,19 +117,19 @@ def test_a_backtest_does_not_write_over_its_input(unrolled: Run, desk: Path) -> 
 
 
 @pytest.mark.parametrize("command", ["describe", "forecast", "backtest"])
-def test_a_file_without_a_name_is_told(unrolled: Run, command: str) -> None:
+def test_a_file_without_a_name_is_reported(unrolled: Run, command: str) -> None:
     """An empty variable of a script is not the current folder."""
     answer = unrolled(command, "")
     assert (answer.status, answer.out) == (2, "")
     assert answer.err == "FILE: expected a name, got ''. Give the file to read.\n"
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_to_is_reported(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system is asked; root may write everywhere, so that the answer is planted here."""
     monkeypatch.setattr(os, "access", lambda place, _: Path(place) != desk / "thesis")
-    with pytest.raises(ArgumentError) as told:
+    with pytest.raises(ArgumentError) as payload:
         check_paths({"FILE": "sales.csv"}, report="thesis/page.html")
-    assert str(told.value) == "--report: the folder thesis cannot be written to. Choose another one."
+    assert str(payload.value) == "--report: the folder thesis cannot be written to. Choose another one."
     check_paths({"FILE": "sales.csv"}, report="page.html")
 
 
@@ -141,11 +141,11 @@ def test_a_saved_model_an_empty_and_a_new_folder_are_taken(desk: Path, place: st
     check_paths({"FILE": "sales.csv", "--model": place}, folder=place)
 
 
-def test_all_that_is_wrong_is_told_at_once(desk: Path) -> None:
+def test_all_that_is_wrong_is_reported_at_once(desk: Path) -> None:
     """A line each."""
-    with pytest.raises(ArgumentError) as told:
+    with pytest.raises(ArgumentError) as payload:
         check_paths({"FILE": "sales.csv"}, table="no/next.xlsx", report="thesis")
-    assert [line.partition(":")[0] for line in str(told.value).splitlines()] == [
+    assert [line.partition(":")[0] for line in str(payload.value).splitlines()] == [
         "--output",
         "--output",
         "--report",

@@ -36,14 +36,14 @@ def test_a_closed_screen_is_no_fault(sales: Path, closed: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_fault_is_told_though_stdout_is_closed(sales: Path) -> None:
+def test_a_fault_is_reported_though_stdout_is_closed(sales: Path) -> None:
     """On stderr, with its status."""
     done = _shell("unrolled describe sale.csv >&-")
     assert done.returncode == 2
     assert done.stderr == "sale.csv: expected a file, got none of that name. Did you mean 'sales.csv'?\n"
 
 
-def test_a_screen_that_cannot_be_written_to_is_told(sales: Path) -> None:
+def test_a_screen_that_cannot_be_written_to_is_reported(sales: Path) -> None:
     """Opened for reading only: a sentence, no traceback."""
     done = _shell("unrolled describe sales.csv 1< sales.csv")
     assert done.returncode == 2
@@ -62,8 +62,8 @@ def test_another_alphabet_gets_the_nearest_letters(csv_file: Any, months: Any) -
     assert title == "K?ln"
     assert head.split("  ")[-1] == "High, 80 %"
     assert float(row.split()[-1]) < 0
-    told = json.loads(_shell(f"unrolled forecast {words} --json", **ASCII).stdout)
-    assert told["forecast"][0]["shop"] == "Köln"
+    payload = json.loads(_shell(f"unrolled forecast {words} --json", **ASCII).stdout)
+    assert payload["forecast"][0]["shop"] == "Köln"
 
 
 @pytest.mark.parametrize(

@@ -23,21 +23,21 @@ from unrolled.report.records import Forecast, LabelledData
 EVIL = "</script><script>document.title='owned'</script><b>&amp;%{x}"
 
 
-class Told(NamedTuple):
+class ForecastRecords(NamedTuple):
     """All records of one story."""
 
-    story: ForecastReport
+    report: ForecastReport
     description: Any
     forecast: Forecast
     backtest: Any
 
 
-def _story(frame: pd.DataFrame, **settings: Any) -> Told:
+def _forecast_records(frame: pd.DataFrame, **settings: Any) -> ForecastRecords:
     series = read(frame)
     model = Forecaster(horizon=3, hidden_size=4, max_steps=16, window=12, **settings).fit(series)
-    story = ForecastReport(series, model, model.predict(level=[80, 95]), [80.0, 95.0])
+    report = ForecastReport(series, model, model.predict(level=[80, 95]), [80.0, 95.0])
     result = backtest(model, series, origins=12, baselines=["Naive", "RWD", "AR1"])
-    return Told(story, describe(series), story.forecast(log_axis=True), result)
+    return ForecastRecords(report, describe(series), report.forecast(log_axis=True), result)
 
 
 @pytest.fixture(scope="session")
@@ -51,20 +51,20 @@ def walk() -> Callable[[int, int], Any]:
 
 
 @pytest.fixture(scope="session")
-def single(walk: Callable[[int, int], Any]) -> Told:
+def single(walk: Callable[[int, int], Any]) -> ForecastRecords:
     """One monthly series with an evil name, read from a frame."""
     months = pd.date_range("2005-01-01", periods=120, freq="MS")
-    return _story(pd.DataFrame({"ds": months, EVIL: walk(120, 0)}))
+    return _forecast_records(pd.DataFrame({"ds": months, EVIL: walk(120, 0)}))
 
 
 @pytest.fixture(scope="session")
-def several(walk: Callable[[int, int], Any]) -> Told:
+def several(walk: Callable[[int, int], Any]) -> ForecastRecords:
     """Six series of days."""
     days = pd.date_range("2024-01-01", periods=90, freq="D")
-    return _story(pd.DataFrame({"ds": days, **{f"shop {k}": walk(90, k) for k in range(6)}}))
+    return _forecast_records(pd.DataFrame({"ds": days, **{f"shop {k}": walk(90, k) for k in range(6)}}))
 
 
-class Asked(NamedTuple):
+class ProbedClassifier(NamedTuple):
     """A small classifier, compared and probed."""
 
     model: SequenceClassifier
@@ -83,7 +83,7 @@ def _sequences(rng: np.random.Generator) -> tuple[list[Any], list[str]]:
 
 
 @pytest.fixture(scope="session")
-def asked() -> Asked:
+def probed() -> ProbedClassifier:
     """Fitted, compared and probed once."""
     X, y = _sequences(np.random.default_rng(0))
     model = SequenceClassifier(hidden_size=4, max_epochs=2).fit(X, y)
@@ -105,4 +105,4 @@ def asked() -> Asked:
         ),
     }
     data = LabelledData("kinds.csv", X, np.array(y), ["height", "noise"], ["rows were sorted"])
-    return Asked(model, compare(model, X, y, test=(X, y), rivals=rivals), probes, data)
+    return ProbedClassifier(model, compare(model, X, y, test=(X, y), rivals=rivals), probes, data)

@@ -29,7 +29,7 @@ def test_every_chart_is_drawn(single: Any, tmp_path: Path, width: int) -> None:
         description=single.description,
         forecast=single.forecast,
         backtest=single.backtest,
-        model_card=single.story.card(),
+        model_card=single.report.card(),
     )
     document, complaints = _drawn(path, tmp_path, width)
     assert document.count("<figure") >= 6
@@ -39,17 +39,17 @@ def test_every_chart_is_drawn(single: Any, tmp_path: Path, width: int) -> None:
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
 @pytest.mark.parametrize("page", ["classification", "probes"])
-def test_pages_on_labelled_sequences_are_drawn(asked: Any, tmp_path: Path, page: str) -> None:
+def test_pages_on_labelled_sequences_are_drawn(probed: Any, tmp_path: Path, page: str) -> None:
     """As narrow as a phone; a class with an evil name is text."""
-    path, model_card = tmp_path / "page.html", sequence_model_card(asked.model)
+    path, model_card = tmp_path / "page.html", sequence_model_card(probed.model)
     if page == "probes":
-        records = list(asked.probes.values())
-        write_probe_report(path, records=records, refusals=[], data=asked.data, model_card=model_card)
+        records = list(probed.probes.values())
+        write_probe_report(path, records=records, refusals=[], data=probed.data, model_card=model_card)
     else:
-        columns = asked.comparison.columns
+        columns = probed.comparison.columns
         answers = LabelPredictions(columns["y"], columns["gru"])
         write_classification_report(
-            path, comparison=asked.comparison, data=asked.data, predictions=answers, model_card=model_card
+            path, comparison=probed.comparison, data=probed.data, predictions=answers, model_card=model_card
         )
     document, complaints = _drawn(path, tmp_path, 500)
     assert document.count("<figure") == (8 if page == "probes" else 5)

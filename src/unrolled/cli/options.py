@@ -220,7 +220,7 @@ class ClassifierOptions(OptionGroup):
 
 
 @dataclass(frozen=True)
-class LabelledColumns(OptionGroup):
+class SequenceColumns(OptionGroup):
     """Options on the columns of a file of labelled sequences: arguments of `read_labelled`."""
 
     label: Annotated[

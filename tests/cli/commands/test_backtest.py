@@ -27,11 +27,11 @@ def test_the_network_stands_beside_its_rivals(unrolled: Run, sales: Path) -> Non
 def test_json_is_one_object_and_nothing_else(unrolled: Run, sales: Path) -> None:
     """Verdict and table, on one line."""
     answer = unrolled("backtest", sales, *TINY, *QUICK, "--level", 90, "--json")
-    told = json.loads(answer.out)
+    payload = json.loads(answer.out)
     assert answer.out.count("\n") == 1
-    assert told["table"][0]["model"] == "lstm"
-    assert told["verdict"]["outcome"] in {"better", "worse", "no difference", "too few to tell"}
-    assert (told["verdict"]["origins"], told["level"], told["written"]) == (12, 90, [])
+    assert payload["table"][0]["model"] == "lstm"
+    assert payload["verdict"]["outcome"] in {"better", "worse", "no difference", "too few to tell"}
+    assert (payload["verdict"]["origins"], payload["level"], payload["written"]) == (12, 90, [])
 
 
 @pytest.mark.parametrize("change", [("--step", 1), ("--origins", 5), ("--refit",), ("--horizon", 2)])

@@ -19,36 +19,36 @@ STEPS = 6
 def test_every_form_of_file_gets_the_same_answers(unrolled: Run, kinds: Any) -> None:
     """CSV, Parquet, .npz, .ts and a long table: the same sequences, whatever they came in."""
     unrolled("classify", kinds("train", 24), "--label", "kind", *TINY, "--folds", 2, "--save", "kept")
-    told = {}
+    payload = {}
     for form in ("csv", "parquet", "npz", "ts", "long"):
         columns = ("--label", "kind") if form in {"csv", "parquet", "long"} else ()
         columns += ("--id", "run", "--time", "second") if form == "long" else ()
         answer = unrolled("classify", kinds(form, 12, form, seed=1), "--model", "kept", *columns, "--json")
         assert answer.status == 0, answer.err
-        told[form] = [(one["y"], one["answer"], one["p-up"]) for one in json.loads(answer.out)["answers"]]
-    assert len(told["csv"]) == 12
-    assert all(answers == told["csv"] for answers in told.values())
+        payload[form] = [(one["y"], one["answer"], one["p-up"]) for one in json.loads(answer.out)["answers"]]
+    assert len(payload["csv"]) == 12
+    assert all(answers == payload["csv"] for answers in payload.values())
 
 
-def test_a_test_file_is_judged(unrolled: Run, kinds: Any) -> None:
+def test_a_test_file_is_scored(unrolled: Run, kinds: Any) -> None:
     """And nothing else; everyone simpler stands beside the network."""
     train, test = kinds("train", 24), kinds("test", 12, seed=1)
-    told = json.loads(unrolled("classify", train, "--test", test, *TINY, "--json").out)
-    assert (told["n_sequences"], told["folds"], told["task"]) == (12, None, "labels")
-    scores = {row["name"]: row["accuracy"] for row in told["rows"]}
+    payload = json.loads(unrolled("classify", train, "--test", test, *TINY, "--json").out)
+    assert (payload["n_sequences"], payload["folds"], payload["task"]) == (12, None, "labels")
+    scores = {row["name"]: row["accuracy"] for row in payload["rows"]}
     assert scores["majority class"] == 0.5
     assert {"gru", "1-NN Euclidean", "bag of steps", "reservoir"} <= set(scores)
 
 
-def test_without_a_test_file_folds_are_judged(unrolled: Run, kinds: Any) -> None:
+def test_without_a_test_file_folds_are_scored(unrolled: Run, kinds: Any) -> None:
     """Every sequence once; in five, as --help says, where their number is not given."""
     for words, folds in ((("--folds", 2), 2), ((), 5)):
-        told = json.loads(unrolled("classify", kinds("train", 20), *TINY, *words, "--json").out)
-        assert (told["n_sequences"], told["folds"]) == (20, folds)
+        payload = json.loads(unrolled("classify", kinds("train", 20), *TINY, *words, "--json").out)
+        assert (payload["n_sequences"], payload["folds"]) == (20, folds)
     assert "where there is no --test; 5 by default." in " ".join(unrolled("classify", "--help").out.split())
 
 
-def test_a_row_a_sequence_that_looks_like_a_row_a_step_is_told(unrolled: Run, tmp_path: Path) -> None:
+def test_a_row_a_sequence_that_looks_like_a_row_a_step_is_reported(unrolled: Run, tmp_path: Path) -> None:
     """On stderr, with the way out, before anything is fitted."""
     rows = [
         f"{run},{value},{'up' if run % 2 else 'down'}\n" for run in range(6) for value in (0.5, 0.25, 1.5)
@@ -72,13 +72,13 @@ def test_names_that_look_like_numbers_are_those_of_the_training(unrolled: Run, t
     assert unrolled("probe", "names", "test.csv", "--only", "length").status == 0
 
 
-def test_an_npz_with_both_parts_is_judged_on_its_own(unrolled: Run, tmp_path: Path) -> None:
+def test_an_npz_with_both_parts_is_tested_on_its_test_part(unrolled: Run, tmp_path: Path) -> None:
     """X_train, y_train, X_test, y_test in one file."""
     X, y = _block(30, 0)
     path = tmp_path / "both.npz"
     np.savez(path, X_train=X[:20], y_train=y[:20], X_test=X[20:], y_test=y[20:])
-    told = json.loads(unrolled("classify", path, *TINY, "--json").out)
-    assert (told["n_sequences"], told["folds"]) == (10, None)
+    payload = json.loads(unrolled("classify", path, *TINY, "--json").out)
+    assert (payload["n_sequences"], payload["folds"]) == (10, None)
 
 
 def test_it_prints_a_table_and_a_sentence_and_says_what_it_wrote(
@@ -95,17 +95,17 @@ def test_it_prints_a_table_and_a_sentence_and_says_what_it_wrote(
     assert "The GRU is right on" in answer.out
     assert lines[-3:] == ["Written: page.html", "Written: told.csv", "Written: kept"]
     assert '<p class="kicker">Classification report</p>' in (tmp_path / "page.html").read_text()
-    told = pd.read_csv(tmp_path / "told.csv")
-    assert list(told.columns[:3]) == ["id", "y", "gru"]
+    payload = pd.read_csv(tmp_path / "told.csv")
+    assert list(payload.columns[:3]) == ["id", "y", "gru"]
     again = unrolled("classify", test, "--model", "kept", "--output", "again.csv")
     assert again.status == 0
     frame = pd.read_csv(tmp_path / "again.csv")
     assert list(frame.columns) == ["id", "y", "answer", "p-down", "p-up"]
-    assert frame["answer"].tolist() == told["gru"].tolist()
+    assert frame["answer"].tolist() == payload["gru"].tolist()
     assert frame[["p-down", "p-up"]].sum(axis=1).to_numpy() == pytest.approx(np.ones(12), abs=1e-5)
 
 
-def test_a_kept_model_answers_on_the_screen_and_for_machines(
+def test_a_saved_model_answers_on_the_screen_and_for_machines(
     unrolled: Run, kinds: Any, tmp_path: Path
 ) -> None:
     """Twenty lines at most; an answer needs no label."""
@@ -115,9 +115,9 @@ def test_a_kept_model_answers_on_the_screen_and_for_machines(
     answer = unrolled("classify", "new.csv", "--model", "kept")
     assert re.match(r"sequence +answer +sure\n0 +(up|down) +0\.\d{3}\n", answer.out)
     assert answer.out.endswith("... and 5 more sequences; --output writes them all to a file.\n")
-    told = json.loads(unrolled("classify", "new.csv", "--model", "kept", "--json").out)
-    assert len(told["answers"]) == 25
-    assert set(told["answers"][0]) == {"id", "answer", "p-down", "p-up"}
+    payload = json.loads(unrolled("classify", "new.csv", "--model", "kept", "--json").out)
+    assert len(payload["answers"]) == 25
+    assert set(payload["answers"][0]) == {"id", "answer", "p-down", "p-up"}
 
 
 OPTIONS: list[dict[str, object]] = [
@@ -136,8 +136,8 @@ def test_every_option_reaches_the_model(unrolled: Run, kinds: Any, tmp_path: Pat
     answer = unrolled("classify", train, "--test", test, *chain(*words), "--save", "kept")
     assert answer.status == 0, answer.err
     params = json.loads((tmp_path / "kept" / "config.json").read_text())["params"]
-    kept = {"seed" if name == "random_state" else name: value for name, value in params.items()}
-    assert {name: kept[name] for name in given} == given
+    saved_model = {"seed" if name == "random_state" else name: value for name, value in params.items()}
+    assert {name: saved_model[name] for name in given} == given
 
 
 BAD: dict[str, tuple[tuple[object, ...], str]] = {

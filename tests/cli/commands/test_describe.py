@@ -11,16 +11,16 @@ Run = Callable[..., Any]
 def test_a_description_for_people_and_for_machines(unrolled: Run, sales: Path) -> None:
     """The same facts, as a block and as one object."""
     words = unrolled("describe", sales)
-    told = json.loads(unrolled("describe", sales, "--json").out)
+    payload = json.loads(unrolled("describe", sales, "--json").out)
     assert words.status == 0
     assert words.out.startswith("sales.csv: 120 rows\n")
-    assert (told["rows"], told["freq"], told["kind"]) == (120, "MS", "description")
+    assert (payload["rows"], payload["freq"], payload["kind"]) == (120, "MS", "description")
 
 
 def test_an_example_is_described_by_its_name(unrolled: Run) -> None:
     """The series that comes with an installed package."""
-    told = json.loads(unrolled("describe", "example:sp500", "--json").out)
-    assert (told["rows"], told["source"]) == (792, "S&P 500, month-end closes")
+    payload = json.loads(unrolled("describe", "example:sp500", "--json").out)
+    assert (payload["rows"], payload["source"]) == (792, "S&P 500, month-end closes")
     answer = unrolled("describe", "example:sp50")
     assert answer.status == 2
     assert answer.err == (

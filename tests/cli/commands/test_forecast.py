@@ -31,10 +31,10 @@ def test_the_forecast_is_a_table_of_months(unrolled: Run, sales: Path) -> None:
 def test_json_is_one_object_and_nothing_else(unrolled: Run, sales: Path) -> None:
     """Machines read stdout whole: model and forecast, no score."""
     answer = unrolled("forecast", sales, "--horizon", 2, "--level", 80, "--level", 95, "--json", *TINY)
-    told = json.loads(answer.out)
+    payload = json.loads(answer.out)
     assert answer.out.count("\n") == 1
-    assert set(told) == {"source", "notes", "model", "forecast", "written"}
-    first = told["forecast"][0]
+    assert set(payload) == {"source", "notes", "model", "forecast", "written"}
+    first = payload["forecast"][0]
     assert list(first) == [
         "unique_id",
         "month",
@@ -45,7 +45,7 @@ def test_json_is_one_object_and_nothing_else(unrolled: Run, sales: Path) -> None
     assert (
         first["lstm-lo-95"] < first["lstm-lo-80"] < first["lstm"] < first["lstm-hi-80"] < first["lstm-hi-95"]
     )
-    assert told["model"]["transform"]
+    assert payload["model"]["transform"]
     assert SCORES.search(answer.out) is None
 
 
@@ -55,18 +55,18 @@ def test_the_forecast_is_written_in_the_format_of_the_name(
 ) -> None:
     """What is written equals what is printed."""
     answer = unrolled("forecast", sales, "--horizon", 2, "--json", "--output", tmp_path / name, *TINY)
-    told = json.loads(answer.out)
-    assert told["written"] == [str(tmp_path / name)]
+    payload = json.loads(answer.out)
+    assert payload["written"] == [str(tmp_path / name)]
     if name.endswith("parquet"):
         frame = pd.read_parquet(tmp_path / name)
     else:
         with (tmp_path / name).open("rb") as file:
             assert (file.read(2) == b"\x1f\x8b") == name.endswith("gz")
         frame = pd.read_csv(tmp_path / name)
-    assert frame["lstm"].tolist() == pytest.approx([row["lstm"] for row in told["forecast"]])
+    assert frame["lstm"].tolist() == pytest.approx([row["lstm"] for row in payload["forecast"]])
 
 
-def test_a_kept_model_forecasts_as_it_did(
+def test_a_saved_model_forecasts_as_it_did(
     unrolled: Run, sales: Path, months: Months, csv_file: Write, tmp_path: Path
 ) -> None:
     """Saved and used again on the same file, and on a longer one; a shorter horizon is its beginning."""
@@ -103,11 +103,11 @@ def test_every_option_reaches_the_model(unrolled: Run, sales: Path) -> None:
         ("--hidden-size", 5),
         ("--max-steps", 16),
     ]
-    seen = [str(plain["forecast"])]
+    outputs = [str(plain["forecast"])]
     for change in changes:
-        told = json.loads(unrolled(*base, *change).out)
-        seen.append(str([list(row.values()) for row in told["forecast"]]))
-    assert len(set(seen)) == len(seen)
+        payload = json.loads(unrolled(*base, *change).out)
+        outputs.append(str([list(row.values()) for row in payload["forecast"]]))
+    assert len(set(outputs)) == len(outputs)
 
 
 def test_many_series_are_cut_short_on_the_screen(
@@ -123,7 +123,7 @@ def test_many_series_are_cut_short_on_the_screen(
     assert pd.read_csv(tmp_path / "next.csv")["unique_id"].nunique() == 7
 
 
-def test_what_reading_changed_is_told(unrolled: Run, months: Months, csv_file: Write) -> None:
+def test_what_reading_changed_is_reported(unrolled: Run, months: Months, csv_file: Write) -> None:
     """On stderr for people, in the object for machines."""
     rows = months(60)
     upside_down = csv_file("sales.csv", rows[::-1])

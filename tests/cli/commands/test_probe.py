@@ -17,7 +17,7 @@ ASKING = ["order", "memory", "gradients", "states", "length"]
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Small models on disk, by what they are."""
     X = [[-1.0, -0.5, 0.0, 0.4, 0.6, 1.0], [1.0, 0.6, 0.4, 0.0, -0.5, -1.0]] * 6
     small = {"hidden_size": 4}
@@ -34,9 +34,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: model.save(folder / name) for name, model in made.items()}
 
 
-def test_each_probe_says_its_sentence(unrolled: Run, kinds: Any, kept: Any, tmp_path: Path) -> None:
+def test_each_probe_says_its_sentence(unrolled: Run, kinds: Any, saved_model: Any, tmp_path: Path) -> None:
     """The quick ones, a paragraph each, and a page with all of them."""
-    answer = unrolled("probe", kept["gru"], kinds("test", 20), "--report", "page.html")
+    answer = unrolled("probe", saved_model["gru"], kinds("test", 20), "--report", "page.html")
     assert answer.status == 0, answer.err
     assert [line.split()[0] for line in answer.out.splitlines() if line[:1].strip()] == [*ASKING, "Written:"]
     assert all(len(line) <= 101 for line in answer.out.splitlines())
@@ -46,20 +46,20 @@ def test_each_probe_says_its_sentence(unrolled: Run, kinds: Any, kept: Any, tmp_
         assert f"<h2>{words}</h2>" in text
 
 
-def test_some_are_asked_alone_and_for_machines(unrolled: Run, kinds: Any, kept: Any) -> None:
+def test_some_probes_run_alone_and_for_machines(unrolled: Run, kinds: Any, saved_model: Any) -> None:
     """In the order of the page, whatever order they were named in; without every unit's states."""
-    answer = unrolled("probe", kept["gru"], kinds("test", 20), "--only", "states, order", "--json")
-    told = json.loads(answer.out)
+    answer = unrolled("probe", saved_model["gru"], kinds("test", 20), "--only", "states, order", "--json")
+    payload = json.loads(answer.out)
     assert answer.out.count("\n") == 1
-    assert list(told["probes"]) == ["order", "states"]
-    assert told["probes"]["order"]["retrained"] is None
-    assert "sentence" in told["probes"]["states"]
-    assert "state" not in told["probes"]["states"]
+    assert list(payload["probes"]) == ["order", "states"]
+    assert payload["probes"]["order"]["retrained"] is None
+    assert "sentence" in payload["probes"]["states"]
+    assert "state" not in payload["probes"]["states"]
 
 
-def test_a_seed_draws_other_shuffles(unrolled: Run, kinds: Any, kept: Any) -> None:
+def test_a_seed_draws_other_shuffles(unrolled: Run, kinds: Any, saved_model: Any) -> None:
     """And the same seed the same ones."""
-    base = ("probe", kept["gru"], kinds("test", 20), "--only", "order", "--json")
+    base = ("probe", saved_model["gru"], kinds("test", 20), "--only", "order", "--json")
     losses = [
         json.loads(unrolled(*base, "--seed", seed).out)["probes"]["order"]["shuffled_losses"]
         for seed in (0, 0, 1)
@@ -67,8 +67,8 @@ def test_a_seed_draws_other_shuffles(unrolled: Run, kinds: Any, kept: Any) -> No
     assert losses[0] == losses[1] != losses[2]
 
 
-def test_retraining_is_asked_for(
-    unrolled: Run, kinds: Any, kept: Any, monkeypatch: pytest.MonkeyPatch
+def test_retraining_is_an_option(
+    unrolled: Run, kinds: Any, saved_model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then networks like it are trained anew, for the order and for the last two probes."""
     from unrolled.cli.commands import probe as command
@@ -80,45 +80,47 @@ def test_retraining_is_asked_for(
         raise command.ArgumentError("nobody answers.")
 
     monkeypatch.setattr(command.ProbeRun, "one", note)
-    answer = unrolled("probe", kept["gru"], kinds("test", 20), "--retrain")
+    answer = unrolled("probe", saved_model["gru"], kinds("test", 20), "--retrain")
     assert asked == [(name, True) for name in [*ASKING, "activations", "feedforward"]]
     assert answer.out.splitlines()[0] == "Skipped: order: nobody answers."
     assert answer.status == 0
 
 
-def test_too_few_for_a_training_lose_nothing_of_the_rest(unrolled: Run, kinds: Any, kept: Any) -> None:
+def test_too_few_for_a_training_lose_nothing_of_the_rest(unrolled: Run, kinds: Any, saved_model: Any) -> None:
     """What was found is printed, and why the last was not asked; asked for by name, it is a fault."""
-    few = ("probe", kept["gru"], kinds("test", 8))
+    few = ("probe", saved_model["gru"], kinds("test", 8))
     answer = unrolled(*few, "--only", "length,feedforward")
     assert answer.status == 2
     assert answer.err.splitlines()[-1].startswith("feedforward: expected at least 20 sequences")
     answer = unrolled(*few, "--retrain")
     assert answer.status == 0, answer.err
-    told = [line.split()[0] for line in answer.out.splitlines() if line[:1].strip()]
-    assert told == [*ASKING, "activations", "Not"]
+    payload = [line.split()[0] for line in answer.out.splitlines() if line[:1].strip()]
+    assert payload == [*ASKING, "activations", "Not"]
     assert "Skipped: feedforward: feedforward: expected at least 20" in answer.out
 
 
-def test_numbers_are_asked_about_too(unrolled: Run, kept: Any, tmp_path: Path) -> None:
+def test_regressors_are_probed_too(unrolled: Run, saved_model: Any, tmp_path: Path) -> None:
     """A SequenceRegressor's folder; errors in place of right answers."""
     frame = pd.DataFrame({f"t{k}": [0.1 * k, -0.1 * k] * 10 for k in range(6)}).assign(
         target=[1.5, -1.25] * 10
     )
     frame.to_csv(tmp_path / "numbers.csv", index=False)
     answer = unrolled(
-        "probe", kept["number"], "numbers.csv", "--only", "order,length", "--report", "page.html"
+        "probe", saved_model["number"], "numbers.csv", "--only", "order,length", "--report", "page.html"
     )
     assert answer.status == 0, answer.err
     text = (tmp_path / "page.html").read_text()
     assert "Error when the steps stand in another order" in text
 
 
-def test_a_network_without_recurrence_answers_what_it_can(unrolled: Run, kinds: Any, kept: Any) -> None:
+def test_a_network_without_recurrence_answers_what_it_can(
+    unrolled: Run, kinds: Any, saved_model: Any
+) -> None:
     """The others are told; asked for by name, they are a fault."""
-    answer = unrolled("probe", kept["flat"], kinds("test", 20))
+    answer = unrolled("probe", saved_model["flat"], kinds("test", 20))
     assert answer.status == 0
     assert "Skipped: memory: MODEL: expected one with a recurrent layer" in answer.out
-    one = unrolled("probe", kept["flat"], kinds("test", 20), "--only", "memory")
+    one = unrolled("probe", saved_model["flat"], kinds("test", 20), "--only", "memory")
     assert (one.status, one.out) == (2, "")
     assert one.err.splitlines()[-1].startswith("MODEL: expected one with a recurrent layer")
 
@@ -160,15 +162,15 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_what_cannot_be_is_one_sentence(
-    unrolled: Run, kinds: Any, kept: Any, tmp_path: Path, case: str
+    unrolled: Run, kinds: Any, saved_model: Any, tmp_path: Path, case: str
 ) -> None:
     """On stderr, status 2; nothing is written."""
     (model, data, *words), sentence = BAD[case]
     test = kinds("test", 20)
     (tmp_path / "other.csv").write_text(test.read_text().replace("up", "level"))
     before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-    told = [word.format(**kept) for word in words]
-    answer = unrolled("probe", kept.get(model, model), data, *told)
+    payload = [word.format(**saved_model) for word in words]
+    answer = unrolled("probe", saved_model.get(model, model), data, *payload)
     assert (answer.status, answer.out) == (2, "")
-    assert answer.err.splitlines()[-1].startswith(sentence.format(**kept))
+    assert answer.err.splitlines()[-1].startswith(sentence.format(**saved_model))
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before

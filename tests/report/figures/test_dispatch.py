@@ -43,7 +43,7 @@ def test_every_kind_of_record_has_its_figure(single: Any, kind: str) -> None:
         "description": single.description,
         "forecast": single.forecast,
         "backtest": single.backtest,
-        "history": single.story.model.history_,
+        "history": single.report.model.history_,
         "verdict": single.backtest.verdict,
     }
     plot = figure(records[kind])
@@ -89,7 +89,7 @@ def test_missing_last_values_do_not_break_the_fan() -> None:
     assert _trace(plot, "GRU").y[0] == values[-3]
 
 
-def test_equal_percentages_look_equal_only_where_asked() -> None:
+def test_equal_percentages_look_equal_only_on_a_log_axis() -> None:
     """A log axis with round ticks when the record says so, and never with values of 0 or below."""
     assert forecast_figure(_walk_forecast(60, log_axis=True)).layout.yaxis.type == "log"
     assert 10 in forecast_figure(_walk_forecast(60, log_axis=True)).layout.yaxis.tickvals
@@ -177,7 +177,7 @@ def test_bars_say_who_was_closer_at_each_origin(single: Any, several: Any) -> No
 
 def test_loss_marks_the_best_epoch(single: Any) -> None:
     """The point lies on the held-out curve."""
-    history = single.story.model.history_
+    history = single.report.model.history_
     best = _trace(loss_figure(history), "best")
     assert (best.x[0], best.y[0]) == (history.best_count, history.best.validation_loss)
     alone = replace(history, records=tuple(replace(e, validation_loss=None) for e in history.records))

@@ -14,9 +14,9 @@ def _trace(plot: Any, name: str) -> Any:
     return next(trace for trace in plot.data if (trace.name or "").endswith(name))
 
 
-def test_influence_is_a_share_of_the_largest(asked: Any) -> None:
+def test_influence_is_a_share_of_the_largest(probed: Any) -> None:
     """Both measures and the state, each to its own largest; the window is tinted and told."""
-    memory = replace(asked.probes["memory"], pooled=False)
+    memory = replace(probed.probes["memory"], pooled=False)
     plot = memory_figure(memory)
     for name, values in (("by gradients", memory.gradient), ("still holds", memory.state)):
         assert list(_trace(plot, name).y) == pytest.approx(list(100 * values / values.max()))
@@ -24,26 +24,26 @@ def test_influence_is_a_share_of_the_largest(asked: Any) -> None:
     assert f"within {memory.window} step" in plot.layout.annotations[-1].text
 
 
-def test_of_a_readout_that_reads_every_state_the_states_own_span_is_told(asked: Any) -> None:
+def test_of_a_readout_that_reads_every_state_the_states_own_span_is_reported(probed: Any) -> None:
     """Its answer reaches as far as the sequence, whatever it remembers."""
-    memory = replace(asked.probes["memory"], pooled=True)
+    memory = replace(probed.probes["memory"], pooled=True)
     plot = memory_figure(memory)
     assert plot.layout.shapes[0].x1 == memory.state_span.window + 0.5
     assert "what its state holds" in plot.layout.annotations[-1].text
 
 
-def test_steps_that_were_not_exchanged_are_left_out(asked: Any) -> None:
+def test_steps_that_were_not_exchanged_are_left_out(probed: Any) -> None:
     """The line joins those that were."""
-    memory = asked.probes["memory"]
+    memory = probed.probes["memory"]
     some = memory.occlusion.copy()
     some[1::2] = np.nan
     drawn = _trace(memory_figure(replace(memory, occlusion=some)), "exchanging the step")
     assert list(drawn.x) == list(memory.steps_back[::2])
 
 
-def test_the_half_life_is_marked_where_there_is_one(asked: Any) -> None:
+def test_the_half_life_is_marked_where_there_is_one(probed: Any) -> None:
     """A dot on the line of one half, and words that fit a peak at the newest step and one further back."""
-    memory = asked.probes["memory"]
+    memory = probed.probes["memory"]
     never = replace(memory, gradient_span=memory.gradient_span._replace(half_life=None))
     newest, further = (
         replace(memory, gradient_span=memory.gradient_span._replace(half_life=2.54, peak=k)) for k in (0, 2)
@@ -56,13 +56,13 @@ def test_the_half_life_is_marked_where_there_is_one(asked: Any) -> None:
     assert [trace for trace in memory_figure(never).data if trace.mode == "markers"] == []
 
 
-def test_gradients_are_drawn_on_a_log_axis_with_both_zones(asked: Any) -> None:
+def test_gradients_are_drawn_on_a_log_axis_with_both_zones(probed: Any) -> None:
     """The layer that the sentence is about in the network's colour, its growth beside its end."""
-    gradients = asked.probes["gradients"]
+    gradients = probed.probes["gradients"]
     plot = gradients_figure(gradients)
-    told = gradients.layers[gradients.worst_layer]
+    record = gradients.layers[gradients.worst_layer]
     assert plot.layout.yaxis.type == "log"
-    assert list(plot.data[gradients.worst_layer].y) == pytest.approx(list(told.share))
+    assert list(plot.data[gradients.worst_layer].y) == pytest.approx(list(record.share))
     assert plot.data[gradients.worst_layer].line.color == NETWORK
     words = [annotation.text for annotation in plot.layout.annotations]
     assert words[:2] == ["vanished", "exploded"]
@@ -71,9 +71,9 @@ def test_gradients_are_drawn_on_a_log_axis_with_both_zones(asked: Any) -> None:
     assert edges == {1e-3, 10.0}
 
 
-def test_a_gradient_of_nothing_or_of_infinity_can_be_drawn(asked: Any) -> None:
+def test_a_gradient_of_nothing_or_of_infinity_can_be_drawn(probed: Any) -> None:
     """A log axis has neither; they lie at its ends."""
-    gradients = asked.probes["gradients"]
+    gradients = probed.probes["gradients"]
     layer = gradients.layers[0]
     share = layer.share.copy()
     share[-1], share[1] = 0.0, np.inf
@@ -82,9 +82,9 @@ def test_a_gradient_of_nothing_or_of_infinity_can_be_drawn(asked: Any) -> None:
     assert 0 < min(plot.data[0].y) < max(plot.data[0].y) < np.inf
 
 
-def test_states_are_those_of_the_first_sequence(asked: Any) -> None:
+def test_states_are_those_of_the_first_sequence(probed: Any) -> None:
     """A row a unit in the order of its peak, the share of memory below on the same axis, and the path."""
-    states = asked.probes["states"]
+    states = probed.probes["states"]
     plot = states_figure(states)
     mine = states.of(int(states.sequence[0]))
     order = np.argsort(np.abs(mine).argmax(axis=0), kind="stable")
@@ -97,9 +97,9 @@ def test_states_are_those_of_the_first_sequence(asked: Any) -> None:
     assert ends.x[1] == states.path[len(mine) - 1, 0]
 
 
-def test_a_cell_without_parts_has_no_panel_for_them(asked: Any) -> None:
+def test_a_cell_without_parts_has_no_panel_for_them(probed: Any) -> None:
     """Where nothing is known of memory and input, and where one unit has no second direction."""
-    states = asked.probes["states"]
+    states = probed.probes["states"]
     nothing = np.full(len(states.step), np.nan)
     alone = replace(states, input=nothing, memory=nothing)
     assert len([axis for axis in alone.plot().to_dict()["layout"] if axis.startswith("yaxis")]) == 2

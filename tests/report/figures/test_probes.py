@@ -19,9 +19,9 @@ KINDS = ("order", "memory", "gradients", "states", "length", "activations", "fee
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_probe_has_its_figure(asked: Any, kind: str) -> None:
+def test_every_probe_has_its_figure(probed: Any, kind: str) -> None:
     """Its record's own method draws it; every axis of it has a title or names of its own."""
-    record = asked.probes[kind]
+    record = probed.probes[kind]
     plot = record.plot()
     assert plot.to_json() == figure(record).to_json()
     axes = [axis for name, axis in plot.to_dict()["layout"].items() if name[1:5] == "axis"]
@@ -31,9 +31,9 @@ def test_every_probe_has_its_figure(asked: Any, kind: str) -> None:
         assert axis.get("title", {}).get("text") or axis.get("ticktext") or shared
 
 
-def test_orders_stand_below_each_other(asked: Any) -> None:
+def test_orders_stand_below_each_other(probed: Any) -> None:
     """The sequences as they are first, in full colour; what was trained anew last."""
-    order = asked.probes["order"]
+    order = probed.probes["order"]
     bars = order_figure(order).data[0]
     table = [row["accuracy"] for row in order.table]
     assert list(bars.x[:4]) == table
@@ -42,9 +42,9 @@ def test_orders_stand_below_each_other(asked: Any) -> None:
     assert len(order_figure(replace(order, retrained=None)).data[0].x) == 4
 
 
-def test_numbers_are_ordered_by_their_error(asked: Any) -> None:
+def test_numbers_are_ordered_by_their_error(probed: Any) -> None:
     """No share of answers changes, and the axis is as long as it must be."""
-    order = asked.probes["order"]
+    order = probed.probes["order"]
     table = [row | {"error": 20.0 + k} for k, row in enumerate(order.table)]
     plot = order_figure(replace(order, task="number", table=table, retrained=None))
     assert list(plot.data[0].x) == [20.0, 21.0, 22.0, 23.0]
@@ -55,9 +55,9 @@ def test_numbers_are_ordered_by_their_error(asked: Any) -> None:
     assert list(plot.data[0].x[4:]) == [5.0, 7.0]
 
 
-def test_lengths_say_how_they_were_made(asked: Any) -> None:
+def test_lengths_say_how_they_were_made(probed: Any) -> None:
     """A point a length with its interval; the trained length and the usual answer are marked."""
-    length = asked.probes["length"]
+    length = probed.probes["length"]
     plot = length_figure(length)
     band, line = plot.data
     assert list(line.x) == [row.length for row in length.rows]
@@ -69,23 +69,23 @@ def test_lengths_say_how_they_were_made(asked: Any) -> None:
     ]
 
 
-def test_every_training_of_an_activation_is_drawn(asked: Any) -> None:
+def test_every_training_of_an_activation_is_drawn(probed: Any) -> None:
     """Its seeds thin, their median thick, named where it ends; below, a dot a seed."""
-    told = asked.probes["activations"]
-    plot = activations_figure(told)
+    record = probed.probes["activations"]
+    plot = activations_figure(record)
     lines = [trace for trace in plot.data if trace.mode == "lines" and trace.yaxis == "y"]
     assert len(lines) == 2 * (2 + 1)
     thick = {trace.name: list(trace.y) for trace in lines if trace.name}
-    assert thick["tanh"] == pytest.approx(list(np.median(told.rows[0].losses, axis=0)))
+    assert thick["tanh"] == pytest.approx(list(np.median(record.rows[0].losses, axis=0)))
     dots = [trace for trace in plot.data if trace.mode == "markers"]
     assert [len(trace.x) for trace in dots] == [2, 2]
     assert {"tanh", "relu"} <= {annotation.text for annotation in plot.layout.annotations}
 
 
-def test_trainings_that_broke_down_are_told(asked: Any) -> None:
+def test_trainings_that_broke_down_are_told(probed: Any) -> None:
     """Their losses are missing from the line and they are counted beside their row."""
-    told = asked.probes["activations"]
-    first = told.rows[0]
+    record = probed.probes["activations"]
+    first = record.rows[0]
     lost = replace(
         first,
         losses=np.full_like(first.losses, np.nan),
@@ -93,16 +93,16 @@ def test_trainings_that_broke_down_are_told(asked: Any) -> None:
         scores=np.full(2, np.nan),
         growth_after=np.full(2, np.nan),
     )
-    plot = activations_figure(replace(told, rows=(lost, *told.rows[1:])))
+    plot = activations_figure(replace(record, rows=(lost, *record.rows[1:])))
     assert any("2 of 2 lost" in annotation.text for annotation in plot.layout.annotations)
-    both = activations_figure(replace(told, rows=(lost, replace(lost, name="relu"))))
+    both = activations_figure(replace(record, rows=(lost, replace(lost, name="relu"))))
     assert len(both.data) > 0
 
 
-def test_two_networks_stand_side_by_side(asked: Any) -> None:
+def test_two_networks_stand_side_by_side(probed: Any) -> None:
     """Their scores, their weights and their time."""
-    told = asked.probes["feedforward"]
-    plot = feedforward_figure(told)
-    assert list(plot.data[0].x) == [told.recurrent.score, told.feedforward.score]
-    for side, words in zip((told.recurrent, told.feedforward), plot.layout.yaxis.ticktext, strict=True):
+    record = probed.probes["feedforward"]
+    plot = feedforward_figure(record)
+    assert list(plot.data[0].x) == [record.recurrent.score, record.feedforward.score]
+    for side, words in zip((record.recurrent, record.feedforward), plot.layout.yaxis.ticktext, strict=True):
         assert f"{side.parameters:,} weights" in words

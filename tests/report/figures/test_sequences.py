@@ -23,9 +23,9 @@ def _dots(plot: Any) -> dict[str, tuple[float, str]]:
     return {trace.name: (trace.x[0], trace.marker.color) for trace in markers}
 
 
-def test_each_score_stands_beside_its_interval(asked: Any) -> None:
+def test_each_score_stands_beside_its_interval(probed: Any) -> None:
     """A row each, the best at the top; the network in its colour, the best of the simple ones in another."""
-    comparison = asked.comparison
+    comparison = probed.comparison
     plot = comparison_figure(comparison)
     scores = {candidate_label(row.name): row.accuracy for row in comparison.rows}
     dots = _dots(plot)
@@ -40,20 +40,20 @@ def test_each_score_stands_beside_its_interval(asked: Any) -> None:
     assert sorted(bars) == sorted(row.interval for row in comparison.rows)
 
 
-def test_numbers_are_compared_by_their_error(asked: Any) -> None:
+def test_numbers_are_compared_by_their_error(probed: Any) -> None:
     """The lowest error at the top, on an axis from 0."""
     rows = [
         replace(row, accuracy=None, rmse=float(k + 1), interval=(k + 0.5, k + 1.5))
-        for k, row in enumerate(asked.comparison.rows)
+        for k, row in enumerate(probed.comparison.rows)
     ]
-    plot = comparison_figure(replace(asked.comparison, rows=tuple(rows), task="numbers"))
+    plot = comparison_figure(replace(probed.comparison, rows=tuple(rows), task="numbers"))
     assert plot.layout.yaxis.ticktext[0] == candidate_label(rows[0].name)
     assert plot.layout.xaxis.rangemode == "tozero"
 
 
-def test_a_comparison_plots_itself(asked: Any) -> None:
+def test_a_comparison_plots_itself(probed: Any) -> None:
     """The record's own method is the same figure."""
-    assert asked.comparison.plot().to_json() == figure(asked.comparison).to_json()
+    assert probed.comparison.plot().to_json() == figure(probed.comparison).to_json()
 
 
 def test_a_class_is_drawn_with_its_mean() -> None:

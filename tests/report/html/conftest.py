@@ -12,13 +12,13 @@ from unrolled.report.html.sequence_page import write_classification_report
 from unrolled.report.records import LabelPredictions
 
 
-def forecast_html(told: Any, **changes: Any) -> str:
+def forecast_html(records: Any, **changes: Any) -> str:
     """Forecast report of one forecast, with some of its records changed."""
     parts = {
-        "description": told.description,
-        "forecast": told.forecast,
-        "backtest": told.backtest,
-        "model_card": told.story.card(),
+        "description": records.description,
+        "forecast": records.forecast,
+        "backtest": records.backtest,
+        "model_card": records.report.card(),
     }
     return forecast_page(**(parts | changes))
 
@@ -37,11 +37,11 @@ class TagParser(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.open: list[str] = []
-        self.seen: list[str] = []
+        self.tags: list[str] = []
         self.text: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self.seen.append(tag)
+        self.tags.append(tag)
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -61,16 +61,16 @@ def parsed(text: str) -> TagParser:
     return parser
 
 
-def classification_html(asked: Any, path: Path, **changes: Any) -> str:
+def classification_html(probed: Any, path: Path, **changes: Any) -> str:
     """Classification report, with some fields of the comparison changed, without the code of plotly."""
-    comparison = replace(asked.comparison, **changes)
+    comparison = replace(probed.comparison, **changes)
     network = comparison.columns[comparison.rows[0].name]
     answers = LabelPredictions(label_texts(comparison.columns["y"]), label_texts(network))
     written = write_classification_report(
         path,
         comparison=comparison,
-        data=asked.data,
+        data=probed.data,
         predictions=answers,
-        model_card=sequence_model_card(asked.model),
+        model_card=sequence_model_card(probed.model),
     )
     return without_plotly(written.read_text("utf-8"))

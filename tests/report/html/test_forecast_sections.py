@@ -65,16 +65,16 @@ def test_a_few_of_many_series_are_drawn_and_it_says_so(several: Any) -> None:
         assert (f"<h3>shop {k}</h3>" in text) == (k in evenly_spaced(6))
 
 
-def test_what_was_fitted_is_told(single: Any) -> None:
+def test_what_was_fitted_is_reported(single: Any) -> None:
     """Cell, sizes, weights, transform and its reason, window, epochs, seconds, seed, versions."""
     words = " ".join(parsed(without_plotly(forecast_html(single))).text)
-    model = single.story.model
-    told = ["LSTM, 1 layer of 4 units", f"{model.n_parameters_:,}", "the last 12 months", "Time to fit"]
-    for text in (*told, model.transform_, model.transform_reason_, "Seed", "torch"):
+    model = single.report.model
+    facts = ["LSTM, 1 layer of 4 units", f"{model.n_parameters_:,}", "the last 12 months", "Time to fit"]
+    for text in (*facts, model.transform_, model.transform_reason_, "Seed", "torch"):
         assert text in words
 
 
-def test_what_the_data_looks_like_is_told(single: Any) -> None:
+def test_what_the_data_looks_like_is_reported(single: Any) -> None:
     """Facts, yearly means, growth, and any warning."""
     described = replace(single.description, warnings=("the sky is falling",), notes=("rows were sorted",))
     text = forecast_html(single, description=described)

@@ -20,12 +20,12 @@ def test_the_page_is_well_formed_and_accessible(name: str, request: pytest.Fixtu
     text = without_plotly(forecast_html(request.getfixturevalue(name)))
     page = parsed(text)
     assert '<html lang="en">' in text
-    assert page.seen.count("h1") == 1
-    assert page.seen.count("title") == 1
-    assert text.count('role="img" aria-label="') == page.seen.count("figure") >= 6
-    assert page.seen.count("figcaption") == page.seen.count("figure")
-    assert page.seen.count("caption") == page.seen.count("table")
-    assert text.count("<thead>") == page.seen.count("table")
+    assert page.tags.count("h1") == 1
+    assert page.tags.count("title") == 1
+    assert text.count('role="img" aria-label="') == page.tags.count("figure") >= 6
+    assert page.tags.count("figcaption") == page.tags.count("figure")
+    assert page.tags.count("caption") == page.tags.count("table")
+    assert text.count("<thead>") == page.tags.count("table")
 
 
 def test_nothing_comes_from_anywhere_else(single: Any) -> None:
@@ -57,7 +57,7 @@ def test_a_full_disk_leaves_the_old_page(single: Any, tmp_path: Path) -> None:
         with pytest.raises(StorageError, match="disk full") as caught:
             write_forecast_report(
                 path, description=single.description, forecast=single.forecast, backtest=single.backtest,
-                model_card=single.story.card(),
+                model_card=single.report.card(),
             )  # fmt: skip
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)

@@ -10,12 +10,12 @@ from unrolled.report.html.sequence_page import write_probe_report
 from .conftest import without_plotly
 
 
-def test_every_probe_has_its_question_answer_figure_and_numbers(asked: Any, tmp_path: Path) -> None:
+def test_every_probe_has_its_question_answer_figure_and_numbers(probed: Any, tmp_path: Path) -> None:
     """In the order of the page; what could not be asked is told above."""
-    records = list(asked.probes.values())
+    records = list(probed.probes.values())
     path = write_probe_report(
-        tmp_path / "page.html", records=records, refusals=["states: the model has none"], data=asked.data,
-        model_card=sequence_model_card(asked.model),
+        tmp_path / "page.html", records=records, refusals=["states: the model has none"], data=probed.data,
+        model_card=sequence_model_card(probed.model),
     )  # fmt: skip
     text = without_plotly(path.read_text("utf-8"))
     assert text.count("<figure") == len(records) + 1
@@ -28,11 +28,11 @@ def test_every_probe_has_its_question_answer_figure_and_numbers(asked: Any, tmp_
     assert "state 0" not in text  # single units are no reading
 
 
-def test_only_probes_that_ran_are_on_the_page(asked: Any, tmp_path: Path) -> None:
+def test_only_probes_that_ran_are_on_the_page(probed: Any, tmp_path: Path) -> None:
     """One probe: one question, and a headline without the others."""
     path = write_probe_report(
-        tmp_path / "page.html", records=[asked.probes["length"]], refusals=[], data=asked.data,
-        model_card=sequence_model_card(asked.model),
+        tmp_path / "page.html", records=[probed.probes["length"]], refusals=[], data=probed.data,
+        model_card=sequence_model_card(probed.model),
     )  # fmt: skip
     text = without_plotly(path.read_text("utf-8"))
     assert "What this network remembers." in text
@@ -40,9 +40,9 @@ def test_only_probes_that_ran_are_on_the_page(asked: Any, tmp_path: Path) -> Non
     assert "Skipped" not in text
 
 
-def test_the_headline_joins_order_and_memory(asked: Any) -> None:
+def test_the_headline_joins_order_and_memory(probed: Any) -> None:
     """Two findings at most; three tiles at most."""
-    html = probe_verdict(list(asked.probes.values()), [])
+    html = probe_verdict(list(probed.probes.values()), [])
     assert "This network " in html
     assert html.count('class="big"') == 3
-    assert "This network " not in probe_verdict([asked.probes["states"]], [])
+    assert "This network " not in probe_verdict([probed.probes["states"]], [])

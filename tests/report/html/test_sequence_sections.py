@@ -29,19 +29,19 @@ from .conftest import classification_html
     ],
 )
 def test_each_outcome_of_a_comparison_has_its_headline(
-    asked: Any, tmp_path: Path, outcome: str, headline: str
+    probed: Any, tmp_path: Path, outcome: str, headline: str
 ) -> None:
     """Before any figure."""
-    text = classification_html(asked, tmp_path / "page.html", outcome=outcome)
+    text = classification_html(probed, tmp_path / "page.html", outcome=outcome)
     assert headline in text[: text.index("<figure")]
 
 
 def test_the_commonest_mistakes_are_named() -> None:
     """Three at most, the most frequent first; none where every answer is right."""
     truth = np.array(["a"] * 5 + ["b"] * 3 + ["c"] * 2)
-    told = confusion_section(LabelPredictions(truth, np.array(["b"] * 4 + ["a", "a", "b", "b", "a", "c"])))
-    assert "6 of 10 answers are wrong" in told
-    assert told.index("a for b (4 times)") < told.index("b for a (once)") < told.index("c for a (once")
+    text = confusion_section(LabelPredictions(truth, np.array(["b"] * 4 + ["a", "a", "b", "b", "a", "c"])))
+    assert "6 of 10 answers are wrong" in text
+    assert text.index("a for b (4 times)") < text.index("b for a (once)") < text.index("c for a (once")
     assert "1 of 2 answers is wrong; it takes a for b (once)." in confusion_section(
         LabelPredictions(truth[4:6], truth[5:7])
     )
@@ -54,10 +54,10 @@ def test_of_many_classes_no_picture_is_drawn() -> None:
     assert "<figure" not in confusion_section(LabelPredictions(names, names))
 
 
-def test_the_input_that_tells_classes_apart_is_drawn(asked: Any) -> None:
+def test_the_input_that_tells_classes_apart_is_drawn(probed: Any) -> None:
     """Height tells, noise does not, in whatever column it stands."""
-    assert most_distinct_column(asked.data) == 0
-    swapped = replace(asked.data, values=[one[:, ::-1] for one in asked.data.values])
+    assert most_distinct_column(probed.data) == 0
+    swapped = replace(probed.data, values=[one[:, ::-1] for one in probed.data.values])
     assert most_distinct_column(swapped) == 1
 
 
@@ -68,12 +68,12 @@ def test_how_much_data_in_a_line() -> None:
     assert sequences_extent(data) == "2 sequences of 3 to 5 steps, 2 inputs a step, 2 classes"
 
 
-def test_intervals_are_called_confidence_intervals(asked: Any) -> None:
+def test_intervals_are_called_confidence_intervals(probed: Any) -> None:
     """Not a probability of the accuracy; the p-values stand in the table by their name."""
-    low, high = asked.comparison.rows[0].interval
-    verdict = comparison_verdict(asked.comparison).replace("\u00a0", " ")
+    low, high = probed.comparison.rows[0].interval
+    verdict = comparison_verdict(probed.comparison).replace("\u00a0", " ")
     assert f"95 % confidence interval: {100 * low:.1f} % to {100 * high:.1f} %" in verdict
-    section = comparison_section(asked.comparison).replace("\u00a0", " ")
+    section = comparison_section(probed.comparison).replace("\u00a0", " ")
     assert "The bar is the 95 % confidence interval" in section
     assert '<th scope="col">p-value</th>' in section
     assert "times out of 100" not in verdict + section

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from unrolled.cli.options import ClassifierOptions, Json, LabelledColumns, Model, Save, option_groups
+from unrolled.cli.options import ClassifierOptions, Json, Model, Save, SequenceColumns, option_groups
 from unrolled.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def classify_command(
     report: Report = None,
     save: Save = None,
     model: Model = None,
-    columns: LabelledColumns,
+    columns: SequenceColumns,
     options: ClassifierOptions,
     json: Json = False,
 ) -> None:
@@ -88,7 +88,7 @@ class OutputOptions(NamedTuple):
 
 
 def _read_train_and_test(
-    train: str, test: str | None, columns: LabelledColumns, folds: int | None
+    train: str, test: str | None, columns: SequenceColumns, folds: int | None
 ) -> tuple[Labelled, Labelled | None]:
     """Read the training and the test set; None for the latter where folds of the first are tested."""
     from unrolled.data.io.labelled import PARTS, parts_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from unrolled.cli.options import Json, LabelledColumns, Seed, option_groups
+from unrolled.cli.options import Json, Seed, SequenceColumns, option_groups
 from unrolled.errors import ArgumentError, DataError
 from unrolled.validation import ErrorCollector, check_choice
 
@@ -51,7 +51,7 @@ def probe_command(
     retrain: Retrain = False,
     report: Report = None,
     seed: Seed = None,
-    columns: LabelledColumns,
+    columns: SequenceColumns,
     json: Json = False,
 ) -> None:
     """Ask a saved network what it remembers.
