@@ -306,7 +306,7 @@ def test_what_another_machine_left_is_removed_after_a_day(
     path = tmp_path / "model"
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(atomic_write, "_machine", lambda: "0" * 8)
-        left = atomic_write._beside(path)
+        left = atomic_write._temporary_name(path)
     replace_folder(left, _folder_of(weights="half"))
     now = time.time()
     for hours, stays in ((1, True), (23, True), (25, False)):
@@ -320,7 +320,7 @@ def test_a_process_that_had_the_same_number_is_dead(tmp_path: Path, monkeypatch:
     path = tmp_path / "page.html"
     with monkeypatch.context() as before:
         before.setattr(atomic_write, "_PROCESS", "0" * 8)
-        left = atomic_write._beside(path)
+        left = atomic_write._temporary_name(path)
     left.write_text("half")
     write_atomically(path, _text("mine"))
     assert _names(tmp_path) == ["page.html"]

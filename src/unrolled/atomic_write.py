@@ -50,10 +50,10 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> Path:
     'whole'
     """
     final = Path(os.path.realpath(path))
-    with _told(path), _temporary(final) as temporary:
+    with _explained_errors(path), _temporary(final) as temporary:
         if final.exists() and not final.is_file():
             # A rename would put a plain file where the device was.
-            raise IsADirectoryError(errno.EISDIR, f"it is a {_kind(final)}, not a file")
+            raise IsADirectoryError(errno.EISDIR, f"it is a {_file_type(final)}, not a file")
         write(temporary)
         _flush(temporary)
         if final.exists():
@@ -88,9 +88,9 @@ def replace_folder(path: str | Path, fill: Callable[[Path], object]) -> Path:
     ['config.json']
     """
     final = Path(os.path.realpath(path))
-    with _told(path), _temporary(final) as new:
+    with _explained_errors(path), _temporary(final) as new:
         if final.exists() and not final.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, f"it is a {_kind(final)}, not a folder")
+            raise NotADirectoryError(errno.ENOTDIR, f"it is a {_file_type(final)}, not a folder")
         new.mkdir()
         fill(new)
         for inside in [*new.rglob("*"), new]:
@@ -124,66 +124,66 @@ def _temporary(final: Path) -> Iterator[Path]:
     """
     is_new = not final.exists()
     if not is_new:
-        _remove_left(final)
-    new = _beside(final)
+        _remove_leftovers(final)
+    temporary = _temporary_name(final)
     try:
-        yield new
+        yield temporary
     except BaseException:
         with suppress(OSError):
-            _remove(new)
+            _remove(temporary)
         raise
     if is_new:
-        _remove_left(final)
+        _remove_leftovers(final)
 
 
-def _beside(final: Path) -> Path:
+def _temporary_name(final: Path) -> Path:
     """A name in the same folder that nothing has and that tells whose it is.
 
     The suffix is kept, since some writers look at it.
     """
     owner = f"{_machine()}-{os.getpid()}-{_PROCESS}"
-    return final.with_name(f"{_start(final)}-{owner}-{secrets.token_hex(4)}{final.suffix[:20]}")
+    return final.with_name(f"{_prefix(final)}-{owner}-{secrets.token_hex(4)}{final.suffix[:20]}")
 
 
-def _start(final: Path) -> str:
+def _prefix(final: Path) -> str:
     """What all names beside `final` begin with, and none beside another: the digest is of the whole name."""
     return f".{final.stem[:32]}-{hashlib.sha256(os.fsencode(final.name)).hexdigest()[:8]}"
 
 
 def _machine() -> str:
     """Where the number of a process means the same process: this machine since its start, this container."""
-    known = [platform.node()]
+    parts = [platform.node()]
     with suppress(OSError):  # Linux only
-        known.append(Path("/proc/sys/kernel/random/boot_id").read_text())
-        known.append(str(Path("/proc/self/ns/pid").readlink()))
-    return hashlib.sha256("\n".join(known).encode()).hexdigest()[:8]
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
-def _remove_left(final: Path) -> None:
+def _remove_leftovers(final: Path) -> None:
     """Remove what dead processes left of their writes to the same place."""
-    start, suffix = re.escape(_start(final)), re.escape(final.suffix[:20])
+    start, suffix = re.escape(_prefix(final)), re.escape(final.suffix[:20])
     pattern = re.compile(rf"{start}-([0-9a-f]{{8}})-(\d{{1,9}})-([0-9a-f]{{8}})-[0-9a-f]{{8}}{suffix}")
     with suppress(OSError):
-        for left in final.parent.iterdir():
-            found = pattern.fullmatch(left.name)
+        for path in final.parent.iterdir():
+            match = pattern.fullmatch(path.name)
             with suppress(OSError):  # another may be removing it
-                if found and _is_dead(left, found[1], int(found[2]), found[3]):
-                    _remove(left)
+                if match and _is_abandoned(path, match[1], int(match[2]), match[3]):
+                    _remove(path)
 
 
-def _is_dead(left: Path, machine: str, number: int, process: str) -> bool:
+def _is_abandoned(path: Path, machine: str, pid: int, process: str) -> bool:
     """Whether nobody writes to it: its process is gone; one that cannot be asked wrote nothing for a day."""
-    if machine == _machine() and number == os.getpid():
+    if machine == _machine() and pid == os.getpid():
         return process != _PROCESS
     if machine == _machine() and os.name != "nt":  # there, os.kill would end it
-        return not _is_running(number)
-    inside = left.rglob("*") if left.is_dir() else []
-    return time() - max(max(at.lstat().st_mtime, at.lstat().st_ctime) for at in [left, *inside]) > _DAY_S
+        return not _is_running(pid)
+    inside = path.rglob("*") if path.is_dir() else []
+    return time() - max(max(at.lstat().st_mtime, at.lstat().st_ctime) for at in [path, *inside]) > _DAY_S
 
 
-def _is_running(number: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
-        os.kill(number, 0)  # sends nothing
+        os.kill(pid, 0)  # sends nothing
     except ProcessLookupError:
         return False
     except OSError:
@@ -199,7 +199,7 @@ def _swap(new: Path, old: Path) -> None:
     """Exchange two folders, in one step where the system can."""
     if _exchange(new, old):
         return
-    aside = _beside(old)
+    aside = _temporary_name(old)
     old.rename(aside)
     try:
         new.rename(old)
@@ -232,26 +232,26 @@ def _flush(path: Path) -> None:
 
 
 @contextmanager
-def _told(path: str | Path) -> Iterator[None]:
+def _explained_errors(path: str | Path) -> Iterator[None]:
     """Turn what the system says into one sentence about `path`."""
     try:
         yield
     except StorageError:
         raise
     except OSError as fault:
-        raise StorageError(_sentence(Path(path), fault)) from fault
+        raise StorageError(_explain(Path(path), fault)) from fault
 
 
-def _sentence(path: Path, fault: OSError) -> str:
+def _explain(path: Path, fault: OSError) -> str:
     reason = fault.strerror or str(fault)
-    kept = "what stood there before is unchanged" if path.exists() else "nothing was left there"
+    consequence = "what stood there before is unchanged" if path.exists() else "nothing was left there"
     if fault.errno in _FULL:
-        return f"{path}: cannot be written, disk full ({reason}); {kept}. Free some space or write elsewhere."
+        return f"{path}: cannot be written, disk full ({reason}); {consequence}. Free some space or write elsewhere."
     if not path.parent.exists():
         return f"{path}: cannot be written, there is no folder {path.parent}. Make it or write elsewhere."
-    return f"{path}: cannot be written ({reason}); {kept}. Choose another place."
+    return f"{path}: cannot be written ({reason}); {consequence}. Choose another place."
 
 
-def _kind(path: Path) -> str:
+def _file_type(path: Path) -> str:
     mode = path.stat().st_mode
     return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "device"
