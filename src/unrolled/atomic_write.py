@@ -1,8 +1,8 @@
-"""Files and folders that are written whole or not at all.
+"""Write files and folders whole or not at all.
 
 Everything goes to a new name in the same folder first, is flushed to the disk, and takes its place by
-a rename. A full disk, Ctrl-C or a kill leaves what stood there before. What a kill left beside it, the next
-write to that place removes: the names say whose it was.
+a rename. A full disk, Ctrl-C or a kill leaves what was there before. Temporary files that a killed process
+left beside the target are removed by the next write to it: their names hold the process that made them.
 """
 
 import ctypes
@@ -101,7 +101,7 @@ def replace_folder(path: str | Path, fill: Callable[[Path], object]) -> Path:
 
 
 def _take_place(new: Path, final: Path) -> None:
-    """Give a whole folder its name, and remove the one that had it, perhaps for a moment only."""
+    """Rename a complete folder to its final name and remove the folder that had it."""
     if not final.exists():
         try:
             new.rename(final)
@@ -117,10 +117,10 @@ def _take_place(new: Path, final: Path) -> None:
 
 @contextmanager
 def _temporary(final: Path) -> Iterator[Path]:
-    """A name to write to, removed if that fails; and what dead processes left beside `final` is removed.
+    """Yield a temporary path, removed if the write fails; remove what dead processes left.
 
-    First, so that a full disk has room again; but last where nothing stands there: what was left may be the
-    only whole copy.
+    Leftovers go first, so that a full disk has space again; but last where `final` does not exist, since a
+    leftover may then be the only complete copy.
     """
     is_new = not final.exists()
     if not is_new:
@@ -137,21 +137,21 @@ def _temporary(final: Path) -> Iterator[Path]:
 
 
 def _temporary_name(final: Path) -> Path:
-    """A name in the same folder that nothing has and that tells whose it is.
+    """Make a new name in the same folder that identifies this process.
 
-    The suffix is kept, since some writers look at it.
+    The suffix is kept for writers that read it.
     """
     owner = f"{_machine()}-{os.getpid()}-{_PROCESS}"
     return final.with_name(f"{_prefix(final)}-{owner}-{secrets.token_hex(4)}{final.suffix[:20]}")
 
 
 def _prefix(final: Path) -> str:
-    """What all names beside `final` begin with, and none beside another: the digest is of the whole name."""
+    """Return the prefix of all temporary names of `final` and of no other file: a digest is in it."""
     return f".{final.stem[:32]}-{hashlib.sha256(os.fsencode(final.name)).hexdigest()[:8]}"
 
 
 def _machine() -> str:
-    """Where the number of a process means the same process: this machine since its start, this container."""
+    """Return a digest of where a process id is unique: this boot of this machine, this container."""
     parts = [platform.node()]
     with suppress(OSError):  # Linux only
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text())
@@ -160,7 +160,7 @@ def _machine() -> str:
 
 
 def _remove_leftovers(final: Path) -> None:
-    """Remove what dead processes left of their writes to the same place."""
+    """Remove temporary files of processes that died while they wrote to the same path."""
     start, suffix = re.escape(_prefix(final)), re.escape(final.suffix[:20])
     pattern = re.compile(rf"{start}-([0-9a-f]{{8}})-(\d{{1,9}})-([0-9a-f]{{8}})-[0-9a-f]{{8}}{suffix}")
     with suppress(OSError):
@@ -172,7 +172,7 @@ def _remove_leftovers(final: Path) -> None:
 
 
 def _is_abandoned(path: Path, machine: str, pid: int, process: str) -> bool:
-    """Whether nobody writes to it: its process is gone; one that cannot be asked wrote nothing for a day."""
+    """Tell whether its process is gone; of a process elsewhere, whether nothing was written for a day."""
     if machine == _machine() and pid == os.getpid():
         return process != _PROCESS
     if machine == _machine() and os.name != "nt":  # there, os.kill would end it
@@ -210,7 +210,7 @@ def _swap(new: Path, old: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Linux's renameat2 with RENAME_EXCHANGE; false where this system or file system has none."""
+    """Call Linux's renameat2 with RENAME_EXCHANGE; return False where the system or file system lacks it."""
     if sys.platform != "linux":
         return False
     call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
@@ -221,7 +221,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _flush(path: Path) -> None:
-    """Have the disk hold what was written; a folder too, so that the rename in it survives a crash."""
+    """Flush a file to the disk, or a folder, so that a rename in it survives a crash."""
     if path.is_dir() and os.name == "nt":
         return  # Windows cannot open a folder
     handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
@@ -233,7 +233,7 @@ def _flush(path: Path) -> None:
 
 @contextmanager
 def _explained_errors(path: str | Path) -> Iterator[None]:
-    """Turn what the system says into one sentence about `path`."""
+    """Turn an OSError into a StorageError with one sentence about `path`."""
     try:
         yield
     except StorageError:
@@ -246,7 +246,8 @@ def _explain(path: Path, fault: OSError) -> str:
     reason = fault.strerror or str(fault)
     consequence = "what stood there before is unchanged" if path.exists() else "nothing was left there"
     if fault.errno in _FULL:
-        return f"{path}: cannot be written, disk full ({reason}); {consequence}. Free some space or write elsewhere."
+        full = f"disk full ({reason}); {consequence}"
+        return f"{path}: cannot be written, {full}. Free some space or write elsewhere."
     if not path.parent.exists():
         return f"{path}: cannot be written, there is no folder {path.parent}. Make it or write elsewhere."
     return f"{path}: cannot be written ({reason}); {consequence}. Choose another place."

@@ -1,4 +1,4 @@
-"""Every error that unrolled raises.
+"""Errors of the package, each also of a built-in class.
 
     UnrolledError
     ├── ArgumentError       an argument is out of range or misspelt      (also a ValueError)

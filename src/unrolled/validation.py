@@ -1,7 +1,7 @@
-"""Every sentence about shape, type and range: the thing, the demand, what came, the way out.
+"""Check arguments: types, ranges, choices, paths; each fault is one sentence.
 
-Checks return the value they accepted, so that a constructor reads as a list of demands. `ErrorCollector`
-collects all that is wrong with one call before it raises.
+A sentence names the thing, the demand, what came and the way out. Checks return the value they accept.
+`ErrorCollector` collects all that is wrong with one call before it raises.
 """
 
 import difflib
@@ -18,7 +18,7 @@ _MOST_BYTES = 255  # of a name on the file systems in use
 
 
 class ErrorCollector:
-    """Collects the faults of one call and raises them together.
+    """Collect the faults of one call and raise them together.
 
     >>> faults = ErrorCollector()
     >>> faults.add("horizon: expected a whole number of at least 1, got 0.")
@@ -32,11 +32,11 @@ class ErrorCollector:
         self._sentences: list[str] = []
 
     def add(self, sentence: str) -> None:
-        """Note one fault."""
+        """Add the sentence of one fault."""
         self._sentences.append(sentence)
 
     def collect(self, check: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run `check` and note its sentence if it refuses; returns what it accepted, else None."""
+        """Run `check`, adding its sentence if it refuses; return what it accepted, else None."""
         try:
             return check(*args, **kwargs)
         except UnrolledError as fault:
@@ -44,20 +44,20 @@ class ErrorCollector:
             return None
 
     def raise_if_any(self) -> None:
-        """Raise every fault noted so far, a line each; does nothing when there is none."""
+        """Raise all faults so far, a line each; do nothing when there is none."""
         if self._sentences:
             raise self._error("\n".join(self._sentences))
 
 
 def suggest_spelling(word: str, allowed: Iterable[str]) -> str:
-    """The sentence ` Did you mean 'x'?` for the closest allowed spelling, or an empty string."""
+    """Return ` Did you mean 'x'?` for the closest allowed spelling, or an empty string."""
     spelling = {choice.lower(): choice for choice in allowed}
     close = difflib.get_close_matches(word.lower(), spelling, n=1, cutoff=0.6)
     return f" Did you mean '{spelling[close[0]]}'?" if close else ""
 
 
 def check_choice(name: str, value: Any, allowed: Sequence[str]) -> str:
-    """`value` if it is one of the allowed words, else an error that offers the nearest spelling."""
+    """Return `value` if it is one of the allowed words; the error offers the nearest spelling."""
     if isinstance(value, str) and value in allowed:
         return value
     offer = suggest_spelling(value, allowed) if isinstance(value, str) else ""
@@ -65,7 +65,7 @@ def check_choice(name: str, value: Any, allowed: Sequence[str]) -> str:
 
 
 def check_choices(name: str, values: Any, allowed: Iterable[str], *, needed: str) -> tuple[str, ...]:
-    """One or several allowed words, each once; `needed` says why none at all will not do."""
+    """Return one or several allowed words, each once; `needed` says why an empty list is refused."""
     allowed, values = tuple(allowed), (values,) if isinstance(values, str) else values
     wrong = [value for value in values if value not in allowed]
     if wrong or not values:
@@ -76,7 +76,7 @@ def check_choices(name: str, values: Any, allowed: Iterable[str], *, needed: str
 
 
 def check_int(name: str, value: Any, *, least: int = 0, most: int | None = None) -> int:
-    """`value` as an int if it is a whole number in [least, most]; booleans are refused."""
+    """Return `value` as an int if it is a whole number in [least, most]; booleans are refused."""
     between = f"at least {least}" if most is None else f"from {least} to {most}"
     is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not is_whole or value < least or (most is not None and value > most):
@@ -88,7 +88,7 @@ def check_float(
     name: str, value: Any, *, above: float | None = None, least: float | None = None,
     below: float | None = None, most: float | None = None,
 ) -> float:  # fmt: skip
-    """`value` as a float if it is finite and inside the bounds given; booleans are refused."""
+    """Return `value` as a float if it is finite and inside the bounds given; booleans are refused."""
     bounds = [("above", above), ("at least", least), ("below", below), ("at most", most)]
     demand = " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
     good = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
@@ -99,7 +99,7 @@ def check_float(
 
 
 def check_path(name: str, value: Any) -> Path:
-    """`value` as a path, if it can be one.
+    """Return `value` as a path, if it can be one.
 
     >>> check_path("path", "sales.csv").suffix
     '.csv'
