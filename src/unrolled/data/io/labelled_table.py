@@ -64,7 +64,7 @@ def parse_labelled_table(table: Table, named: LabelledColumnSpec) -> tuple[Seque
         DataError: a named column is missing, several can be the label, or it changes within a sequence.
 
     >>> columns = {"a": np.array([1.0, 2.0]), "b": np.array([3.0, 4.0]), "class": np.array([7, 8])}
-    >>> series, labels = parse_labelled_table(Table(columns, "steps.csv", str), LabelledColumns())
+    >>> series, labels = parse_labelled_table(Table(columns, "steps.csv", str), LabelledColumnSpec())
     >>> series.lengths.tolist(), labels.tolist()
     ([2, 2], [7, 8])
     """
