@@ -1,10 +1,25 @@
-"""One thread, as networks this small gain nothing from a second; a reader of padded rows."""
+"""One thread, as networks this small gain nothing from a second; networks that tests share."""
 
 from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor, nn
+
+
+class Net(nn.Module):
+    """A layer and a linear readout of its last state, or of all."""
+
+    def __init__(self, layer: nn.Module, answers: int = 1, pooling: str = "last") -> None:
+        super().__init__()
+        self.layer, self.pooling = layer, pooling
+        self.head = nn.Linear(layer.hidden_size * (1 + layer.bidirectional), answers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        states, _ = self.layer(x)
+        if self.pooling == "last":
+            return self.head(states[:, -1])
+        return self.head(states.mean(1) if self.pooling == "mean" else states.amax(1))
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -15,9 +15,9 @@ Y = np.where(X[:, -1, 0] > 0, "up", "down")
 
 def test_every_activation_is_trained_from_every_seed() -> None:
     """The five of the lesson, each with its curves, scores and gradients."""
-    told = activations(X, Y, seeds=2, max_epochs=6)
-    assert tuple(row.name for row in told.rows) == DEFAULT_ACTIVATIONS
-    for row in told.rows:
+    result = activations(X, Y, seeds=2, max_epochs=6)
+    assert tuple(row.name for row in result.rows) == DEFAULT_ACTIVATIONS
+    for row in result.rows:
         assert row.losses.shape == (2, 6)
         assert (
             row.diverged.shape
@@ -27,9 +27,9 @@ def test_every_activation_is_trained_from_every_seed() -> None:
             == (2,)
         )
         assert np.isfinite(row.growth_before).all()
-    assert (told.held_out, told.sequences, told.epochs) == (10, 40, 6)
-    assert told.best in DEFAULT_ACTIVATIONS
-    sigmoid, tanh = told.rows[:2]
+    assert (result.held_out, result.sequences, result.epochs) == (10, 40, 6)
+    assert result.best in DEFAULT_ACTIVATIONS
+    sigmoid, tanh = result.rows[:2]
     assert sigmoid.growth_before.max() < tanh.growth_before.min()  # a sigmoid is a quarter as steep
 
 
@@ -44,31 +44,31 @@ def test_nothing_but_the_activation_differs() -> None:
 
 def test_a_training_that_explodes_is_counted_and_named() -> None:
     """An activation without bounds, a rate that is far too high; what broke down is None in the record."""
-    told = activations(
+    result = activations(
         10 * X.cumsum(1), Y, activations=["tanh", "identity"], seeds=2, max_epochs=8, learning_rate=8.0
     )
-    bounded, free = told.rows
+    bounded, free = result.rows
     assert free.diverged.all()
     assert free.diverged_share == 1.0
-    assert "diverged with" in told.sentence
-    assert "identity" in told.sentence
-    record = json.loads(json.dumps(told.to_dict(), allow_nan=False))
+    assert "diverged with" in result.sentence
+    assert "identity" in result.sentence
+    record = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert record["rows"][1]["name"] == "identity"
     assert np.isfinite(bounded.losses).all()
 
 
 def test_a_training_that_ends_above_where_it_began_diverged_too() -> None:
     """Its numbers are finite, and of no use."""
-    told = activations(
+    result = activations(
         10 * X.cumsum(1), Y, activations=["identity"], seeds=2, max_epochs=8, learning_rate=0.3
     )
-    assert np.isfinite(told.rows[0].losses).all()
-    assert told.rows[0].diverged.all()
+    assert np.isfinite(result.rows[0].losses).all()
+    assert result.rows[0].diverged.all()
 
 
 def test_too_few_to_hold_any_out_are_trained_on_and_judged() -> None:
     """The lesson's toy, and the record says so."""
-    told = activations(
+    result = activations(
         [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1]],
         [1, 0],
         activations=["tanh"],
@@ -76,9 +76,9 @@ def test_too_few_to_hold_any_out_are_trained_on_and_judged() -> None:
         hidden_size=8,
         max_epochs=60,
     )
-    assert told.held_out == 0
-    assert told.rows[0].score == 1.0
-    assert told.sentence == "With tanh the network is right in 100 %; no training diverged."
+    assert result.held_out == 0
+    assert result.rows[0].score == 1.0
+    assert result.sentence == "With tanh the network is right in 100 %; no training diverged."
 
 
 def test_those_as_good_as_the_best_are_named_beside_it() -> None:
@@ -89,27 +89,27 @@ def test_those_as_good_as_the_best_are_named_beside_it() -> None:
         return ActivationRuns(name, np.ones((3, 2)), none > 0, np.array(scores), none, none, 1.0)
 
     rows = (row("tanh", [0.9, 1.0, 1.0]), row("relu", [1.0, 0.9, 0.9]), row("sigmoid", [0.2, 0.1, 0.2]))
-    told = _sentence(rows, rows[0], "class")
-    assert told.startswith("With tanh the network does best (no farther apart than seeds: relu): it is right")
+    result = _sentence(rows, rows[0], "class")
+    assert result.startswith("With tanh the network does best (no farther apart than seeds: relu): it is")
     assert "does best: it" in _sentence((rows[0], rows[2]), rows[0], "class")
 
 
 def test_numbers_with_decimals_are_learned_as_numbers() -> None:
     """Their error is in their own units."""
-    told = activations(X, 100 * X[:, -1, 0], activations=["tanh"], seeds=1, max_epochs=20)
-    assert told.task == "number"
-    assert 0 < told.rows[0].score < 80  # that of the mean is 100
-    assert "error" in told.to_frame().columns
+    result = activations(X, 100 * X[:, -1, 0], activations=["tanh"], seeds=1, max_epochs=20)
+    assert result.task == "number"
+    assert 0 < result.rows[0].score < 80  # that of the mean is 100
+    assert "error" in result.to_frame().columns
 
 
 def test_the_record_is_a_frame_and_a_text() -> None:
     """A row an activation."""
-    told = activations(X, Y, activations=["tanh", "relu"], seeds=1, max_epochs=2)
-    frame = told.to_frame()
+    result = activations(X, Y, activations=["tanh", "relu"], seeds=1, max_epochs=2)
+    frame = result.to_frame()
     assert frame["activation"].tolist() == ["tanh", "relu"]
-    assert frame["accuracy"].tolist() == [row.score for row in told.rows]
-    assert str(told).endswith(told.sentence)
-    assert told.kind == "activations"
+    assert frame["accuracy"].tolist() == [row.score for row in result.rows]
+    assert str(result).endswith(result.sentence)
+    assert result.kind == "activations"
 
 
 def test_bad_arguments_and_bad_data_are_refused() -> None:

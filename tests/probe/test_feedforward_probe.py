@@ -18,9 +18,9 @@ def marked(count: int, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
     """Noise and, beside it, a mark at one step: the sign of the noise there is the label."""
     rng = np.random.default_rng(seed)
     X = [np.column_stack([rng.normal(size=n), np.zeros(n)]) for n in rng.integers(6, 12, size=count)]
-    for own in X:
-        own[rng.integers(len(own)), 1] = 3.0
-    return X, np.array([int(own[own[:, 1].argmax(), 0] > 0) for own in X])
+    for sequence in X:
+        sequence[rng.integers(len(sequence)), 1] = 3.0
+    return X, np.array([int(sequence[sequence[:, 1].argmax(), 0] > 0) for sequence in X])
 
 
 def test_recurrence_helps_where_a_place_means_nothing() -> None:
@@ -28,13 +28,13 @@ def test_recurrence_helps_where_a_place_means_nothing() -> None:
     X, y = marked(150)
     net = ur.SequenceClassifier(hidden_size=8, **SETTINGS | {"max_epochs": 40}).fit(X, y)
     before = net.predict_proba(X)
-    told = feedforward(net, X, y, folds=4)
-    assert told.outcome == "recurrence helps"
-    assert told.sentence.startswith("Recurrence helps here: on held-out sequences the GRU with")
-    assert told.recurrent.score > told.feedforward.score
-    assert told.feedforward.parameters == pytest.approx(told.recurrent.parameters, rel=0.05)
-    assert told.recurrent.parameters == net.n_parameters_
-    assert told.sequences == 150
+    result = feedforward(net, X, y, folds=4)
+    assert result.outcome == "recurrence helps"
+    assert result.sentence.startswith("Recurrence helps here: on held-out sequences the GRU with")
+    assert result.recurrent.score > result.feedforward.score
+    assert result.feedforward.parameters == pytest.approx(result.recurrent.parameters, rel=0.05)
+    assert result.recurrent.parameters == net.n_parameters_
+    assert result.sequences == 150
     assert (net.predict_proba(X) == before).all()
 
 
@@ -43,11 +43,11 @@ def test_the_twins_parameters_are_those_of_a_real_network() -> None:
     X = np.random.default_rng(0).normal(size=(40, 7, 2))
     y = np.arange(40) % 3
     net = ur.SequenceClassifier(hidden_size=6, max_epochs=1).fit(X, y)
-    told = feedforward(net, X, y, folds=3)
+    result = feedforward(net, X, y, folds=3)
     twin = ur.SequenceClassifier(
-        cell="feedforward", hidden_size=told.feedforward.hidden_size, max_epochs=1, stem=False
+        cell="feedforward", hidden_size=result.feedforward.hidden_size, max_epochs=1, stem=False
     ).fit(X, y)
-    assert told.feedforward.parameters == twin.n_parameters_
+    assert result.feedforward.parameters == twin.n_parameters_
 
 
 def test_without_a_difference_the_faster_one_is_named() -> None:
@@ -55,15 +55,15 @@ def test_without_a_difference_the_faster_one_is_named() -> None:
     X = np.random.default_rng(0).normal(size=(40, 6))
     y = np.random.default_rng(1).integers(0, 2, size=40)
     net = ur.SequenceClassifier(hidden_size=4, **SETTINGS | {"max_epochs": 2}).fit(X, y)
-    told = feedforward(net, X, y, folds=4)
-    assert told.outcome == "no difference"
-    assert told.p_value > 0.05
-    faster = told.recurrent.seconds < told.feedforward.seconds
-    assert f"; {'the GRU' if faster else 'the feed-forward network'} trains" in told.sentence
+    result = feedforward(net, X, y, folds=4)
+    assert result.outcome == "no difference"
+    assert result.p_value > 0.05
+    faster = result.recurrent.seconds < result.feedforward.seconds
+    assert f"; {'the GRU' if faster else 'the feed-forward network'} trains" in result.sentence
 
 
 @pytest.mark.parametrize(
-    ("p_value", "told", "outcome"),
+    ("p_value", "result", "outcome"),
     [
         (0.02, 0.04, "recurrence helps"),
         (0.98, 0.04, "recurrence harms"),
@@ -73,15 +73,15 @@ def test_without_a_difference_the_faster_one_is_named() -> None:
     ],
 )
 def test_either_may_be_the_better_one(
-    monkeypatch: pytest.MonkeyPatch, p_value: float, told: float, outcome: str
+    monkeypatch: pytest.MonkeyPatch, p_value: float, result: float, outcome: str
 ) -> None:
     """So the p-value counts both directions: one of 0.05 in each would be wrong once in ten."""
     losses = np.ones((2, 24))
-    found = PairedScores(losses, losses, (1.0, 2.0), p_value)
-    monkeypatch.setattr("unrolled.probe.feedforward_probe.cross_validate_pair", lambda *_: found)
+    paired = PairedScores(losses, losses, (1.0, 2.0), p_value)
+    monkeypatch.setattr("unrolled.probe.feedforward_probe.cross_validate_pair", lambda *_: paired)
     X = np.random.default_rng(0).normal(size=(24, 6, 1))
     record = feedforward(Last(), X, (X[:, -1, 0] > 0).astype(int), folds=3)
-    assert (round(record.p_value, 9), record.outcome) == (told, outcome)
+    assert (round(record.p_value, 9), record.outcome) == (result, outcome)
 
 
 class Last(nn.Module):
@@ -98,15 +98,15 @@ class Last(nn.Module):
 def test_a_module_is_held_against_a_network_of_the_same_answers() -> None:
     """Both trained by the same loop, from new weights."""
     X = np.random.default_rng(0).normal(size=(24, 6, 1))
-    told = feedforward(Last(), X, (X[:, -1, 0] > 0).astype(int), folds=3)
-    assert told.recurrent.name == "the Last"
-    assert told.recurrent.hidden_size == 6
-    assert told.feedforward.parameters == pytest.approx(told.recurrent.parameters, rel=0.05)
-    assert told.recurrent.score > 0.8
-    assert json.loads(json.dumps(told.to_dict()))["recurrent"]["hidden_size"] == 6
-    assert told.to_frame()["accuracy"].tolist() == [told.recurrent.score, told.feedforward.score]
-    assert str(told).endswith(told.sentence)
-    assert told.kind == "feedforward"
+    result = feedforward(Last(), X, (X[:, -1, 0] > 0).astype(int), folds=3)
+    assert result.recurrent.name == "the Last"
+    assert result.recurrent.hidden_size == 6
+    assert result.feedforward.parameters == pytest.approx(result.recurrent.parameters, rel=0.05)
+    assert result.recurrent.score > 0.8
+    assert json.loads(json.dumps(result.to_dict()))["recurrent"]["hidden_size"] == 6
+    assert result.to_frame()["accuracy"].tolist() == [result.recurrent.score, result.feedforward.score]
+    assert str(result).endswith(result.sentence)
+    assert result.kind == "feedforward"
 
 
 def test_models_that_cannot_be_compared_are_refused() -> None:

@@ -14,18 +14,7 @@ from unrolled.nn.layers import base
 from unrolled.probe.gradients_probe import gradients
 from unrolled.probe.model.adapter import as_probed_model
 
-
-class Net(nn.Module):
-    """A layer and a linear readout of its last state, or of their mean."""
-
-    def __init__(self, layer: nn.Module, pooling: str = "last") -> None:
-        super().__init__()
-        self.layer, self.pooling = layer, pooling
-        self.head = nn.Linear(layer.hidden_size * (1 + layer.bidirectional), 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        states, _ = self.layer(x)
-        return self.head(states[:, -1] if self.pooling == "last" else states.mean(1))
+from .conftest import Net
 
 
 def started(layer: nn.Module, gain: float) -> nn.Module:
@@ -43,18 +32,18 @@ def data(N: int = 40, T: int = 25, F: int = 2) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("T", [8, 25, 100])
 @pytest.mark.parametrize("kind", [RNN, nn.RNN])
-def test_a_relu_network_made_to_explode_is_called_so(kind: type, T: int) -> None:
+def test_a_relu_network_with_a_large_gain_explodes(kind: type, T: int) -> None:
     """Positive recurrent weights with a spectral radius of 1.6: nothing is off, everything grows."""
     layer = kind(2, 16, nonlinearity="relu", batch_first=True)
     layer.weight_hh_l0.data.fill_(1.6 / 16)
     layer.bias_ih_l0.data.fill_(1.0)
-    found = gradients(Net(layer), *data(T=T))
-    assert found.outcome == "exploding"
-    assert found.growth == pytest.approx(1.6, rel=0.05)
-    assert found.lyapunov == pytest.approx(math.log(1.6), abs=0.02)
-    assert "they explode" in str(found)
-    assert found.advice[0] == "clip the gradient's norm"
-    assert "a bounded activation (tanh)" in found.advice
+    result = gradients(Net(layer), *data(T=T))
+    assert result.outcome == "exploding"
+    assert result.growth == pytest.approx(1.6, rel=0.05)
+    assert result.lyapunov == pytest.approx(math.log(1.6), abs=0.02)
+    assert "they explode" in str(result)
+    assert result.advice[0] == "clip the gradient's norm"
+    assert "a bounded activation (tanh)" in result.advice
 
 
 @pytest.mark.parametrize("T", [5, 25, 100])
@@ -62,13 +51,13 @@ def test_a_relu_network_made_to_explode_is_called_so(kind: type, T: int) -> None
 def test_a_sigmoid_network_vanishes(seed: int, T: int) -> None:
     """As it starts; the slope of a sigmoid is at most a quarter."""
     torch.manual_seed(seed)
-    found = gradients(Net(RNN(2, 16, nonlinearity="sigmoid", batch_first=True)), *data(T=T))
-    assert found.outcome == "vanishing"
-    assert found.growth < 0.25
-    assert found.reach < 5
-    assert found.lyapunov < -1
-    assert "they vanish" in str(found)
-    assert found.advice[0] == "tanh or ReLU in place of sigmoid"
+    result = gradients(Net(RNN(2, 16, nonlinearity="sigmoid", batch_first=True)), *data(T=T))
+    assert result.outcome == "vanishing"
+    assert result.growth < 0.25
+    assert result.reach < 5
+    assert result.lyapunov < -1
+    assert "they vanish" in str(result)
+    assert result.advice[0] == "tanh or ReLU in place of sigmoid"
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -85,11 +74,11 @@ def test_a_sigmoid_network_vanishes(seed: int, T: int) -> None:
 def test_healthy_networks_are_called_healthy(layer: object, seed: int) -> None:
     """Those that people start so that gradients live: scaled ReLU, orthogonal, gates open."""
     torch.manual_seed(seed)
-    found = gradients(Net(layer()), *data(T=25))
-    assert found.outcome == "healthy", str(found)
-    assert 0.8 < found.growth < 1.2
-    assert found.advice == ()
-    assert "they are healthy" in str(found)
+    result = gradients(Net(layer()), *data(T=25))
+    assert result.outcome == "healthy", str(result)
+    assert 0.8 < result.growth < 1.2
+    assert result.advice == ()
+    assert "they are healthy" in str(result)
 
 
 def opened(layer: nn.Module, gate: slice) -> nn.Module:
@@ -99,75 +88,21 @@ def opened(layer: nn.Module, gate: slice) -> nn.Module:
 
 
 @pytest.mark.parametrize("rho", [0.95, 1.0, 1.1])
-def test_a_linear_network_is_read_exactly(rho: float) -> None:
+def test_growth_of_a_linear_network_is_exact(rho: float) -> None:
     """Growth, Lyapunov exponent and spectra of ρ times an orthogonal matrix."""
     net = Net(started(RNN(2, 8, nonlinearity="identity", batch_first=True), rho)).double()
     X, y = data()
-    found = gradients(net, X, y)
-    layer = found.layers[0]
+    result = gradients(net, X, y)
+    layer = result.layers[0]
     assert layer.share == pytest.approx(rho ** np.arange(25))
-    assert found.growth == pytest.approx(rho)
-    assert found.lyapunov == pytest.approx(math.log(rho), abs=1e-6)
+    assert result.growth == pytest.approx(rho)
+    assert result.lyapunov == pytest.approx(math.log(rho), abs=1e-6)
     for spectrum in (layer.jacobian, layer.recurrent["hidden"]):
         assert spectrum == pytest.approx((rho, rho))
     assert layer.saturated == {"hidden": 0}
 
 
-def slow_norms(net: nn.Module, X: list[Tensor], y: list[float], K: int) -> tuple[np.ndarray, np.ndarray]:
-    """Norms of the loss gradient and shares, with torch's own cells, one sequence after the other."""
-    layer = net.layer
-    kind = {"RNN": nn.RNNCell, "GRU": nn.GRUCell, "LSTM": nn.LSTMCell}[type(layer).__name__]
-    cell = kind(layer.input_size, layer.hidden_size).double()
-    cell.load_state_dict({k.removesuffix("_l0"): v for k, v in layer.state_dict().items()})
-    norms, shares = [[] for _ in range(K)], [[] for _ in range(K)]
-    for x, target in zip(X, y, strict=True):
-        state = torch.zeros(1, layer.hidden_size, dtype=torch.float64)
-        state = (state, state.clone()) if kind is nn.LSTMCell else state
-        path, hidden = [], []
-        for step in x:
-            state = cell(step[None], state)
-            if isinstance(state, tuple):  # clones, so that h_t is no function of the c_t that is carried on
-                state = tuple(part.clone() for part in state)
-            path.append(state if isinstance(state, tuple) else (state,))
-            hidden.append(path[-1][0])
-        read = hidden[-1] if net.pooling == "last" else torch.stack(hidden).mean(0)
-        loss = ((net.head(read) - target) ** 2).sum()
-        every = [part for parts in path for part in parts]
-        found = by_state(loss, every, len(path[0]))
-        unit = torch.autograd.grad(loss, path[-1], retain_graph=True, allow_unused=True)
-        unit = [torch.zeros_like(p) if g is None else g for g, p in zip(unit, path[-1], strict=True)]
-        size = torch.cat(unit).norm()
-        handed = by_state(
-            sum((p * g / size).sum() for p, g in zip(path[-1], unit, strict=True)), every, len(unit)
-        )
-        for k in range(len(x)):
-            norms[k].append(found[-1 - k])
-            shares[k].append(handed[-1 - k])
-    return np.array([np.mean(each) for each in norms]), np.array([np.mean(each) for each in shares])
-
-
-def by_state(value: Tensor, every: list[Tensor], width: int) -> list[float]:
-    """Norms of the gradients by the states, all parts of one together."""
-    found = torch.autograd.grad(value, every, retain_graph=True, allow_unused=True)
-    found = [torch.zeros_like(p) if g is None else g for g, p in zip(found, every, strict=True)]
-    return [torch.cat(found[k : k + width]).norm().item() for k in range(0, len(found), width)]
-
-
-@pytest.mark.parametrize("pooling", ["last", "mean"])
-@pytest.mark.parametrize("layer", [RNN, GRU, LSTM, nn.RNN, nn.GRU, nn.LSTM])
-def test_norms_are_those_of_a_slow_loop(layer: type, pooling: str) -> None:
-    """Ragged, float64: norms of the loss gradient, and what the recurrence hands back, whatever is pooled."""
-    net = Net(layer(2, 5, batch_first=True), pooling).double()
-    X = [torch.randn(T, 2, dtype=torch.float64) for T in (6, 2, 9, 6, 1)]
-    y = np.array([0.3, -1.0, 2.0, 0.5, 1.0])
-    found = gradients(net, [x.numpy() for x in X], y)
-    norms, shares = slow_norms(net, X, y, 9)
-    assert found.sequences.tolist() == [5, 4, 3, 3, 3, 3, 1, 1, 1]
-    assert found.layers[0].norm == pytest.approx(norms)
-    assert found.layers[0].share == pytest.approx(shares)
-
-
-def test_every_layer_and_direction_is_read() -> None:
+def test_every_layer_and_direction_is_measured() -> None:
     """A reverse one from its own end, which is each row's first step: as forward on the mirror image."""
     layer = GRU(2, 5, batch_first=True, bidirectional=True).double()
     mirrored = GRU(2, 5, batch_first=True, bidirectional=True).double()
@@ -175,7 +110,7 @@ def test_every_layer_and_direction_is_read() -> None:
         {f"{k.removesuffix('_reverse')}{'' if k.endswith('_reverse') else '_reverse'}": v
          for k, v in layer.state_dict().items()}
     )  # fmt: skip
-    net, other = Net(layer, "mean").double(), Net(mirrored, "mean").double()
+    net, other = Net(layer, pooling="mean").double(), Net(mirrored, pooling="mean").double()
     other.head.weight.data = net.head.weight.data.roll(5, 1)
     other.head.bias.data = net.head.bias.data
     X = [np.random.default_rng(T).normal(size=(T, 2)) for T in (4, 7, 7)]
@@ -192,40 +127,40 @@ def test_every_layer_and_direction_is_read() -> None:
     assert len(deep.to_frame()) == 4 * 6
 
 
-def test_the_worst_layer_is_told() -> None:
+def test_the_sentence_describes_the_worst_layer() -> None:
     """One that explodes before one that vanishes, and by its name."""
     layer = RNN(2, 8, num_layers=2, nonlinearity="identity", batch_first=True)
     nn.init.eye_(layer.weight_hh_l0).data.mul_(0.3)
     nn.init.eye_(layer.weight_hh_l1).data.mul_(1.5)
-    found = gradients(Net(layer), *data())
-    assert found.worst_layer == 1
-    assert [each.outcome for each in found.layers] == ["vanishing", "exploding"]
-    assert "(layer 2 of 2, forward)" in str(found)
+    result = gradients(Net(layer), *data())
+    assert result.worst_layer == 1
+    assert [each.outcome for each in result.layers] == ["vanishing", "exploding"]
+    assert "(layer 2 of 2, forward)" in str(result)
 
 
-def test_what_overflows_explodes() -> None:
+def test_gradients_that_overflow_explode() -> None:
     """States that are not finite, a loss that is none: no error, and a word."""
     layer = RNN(2, 8, nonlinearity="relu", batch_first=True)
     layer.weight_hh_l0.data.fill_(1e6)
     layer.bias_ih_l0.data.fill_(1.0)
-    found = gradients(Net(layer), *data())
-    assert found.outcome == "exploding"
-    assert "no longer finite" in str(found)
-    assert 1e3 < found.growth < math.inf
-    json.dumps(found.to_dict(), allow_nan=False)
+    result = gradients(Net(layer), *data())
+    assert result.outcome == "exploding"
+    assert "no longer finite" in str(result)
+    assert 1e3 < result.growth < math.inf
+    json.dumps(result.to_dict(), allow_nan=False)
 
 
 def test_a_dead_network_vanishes() -> None:
     """A ReLU that is off for every unit and step hands nothing back."""
     layer = RNN(2, 8, nonlinearity="relu", batch_first=True)
     layer.bias_ih_l0.data.fill_(-100.0)
-    found = gradients(Net(layer), *data())
-    assert (found.outcome, found.growth, found.lyapunov) == ("vanishing", 0.0, -math.inf)
-    assert found.layers[0].saturated == {"hidden": 1.0}
-    json.dumps(found.to_dict(), allow_nan=False)
+    result = gradients(Net(layer), *data())
+    assert (result.outcome, result.growth, result.lyapunov) == ("vanishing", 0.0, -math.inf)
+    assert result.layers[0].saturated == {"hidden": 1.0}
+    json.dumps(result.to_dict(), allow_nan=False)
 
 
-def test_a_pooled_readout_does_not_hide_what_vanishes() -> None:
+def test_a_pooling_readout_does_not_hide_vanishing_gradients() -> None:
     """Every state gets a gradient of its own, but what is handed back is the same."""
     torch.manual_seed(0)
     net = Net(RNN(2, 16, nonlinearity="sigmoid", batch_first=True))
@@ -242,13 +177,13 @@ def test_a_pooled_readout_does_not_hide_what_vanishes() -> None:
     assert "a readout that pools every state" not in pooled.advice
 
 
-def test_a_network_of_no_numbers_is_said_to_explode() -> None:
+def test_nan_states_explode() -> None:
     """Its steps have no spectrum, and the sentence none."""
     net = Net(RNN(2, 4, batch_first=True))
     net.layer.weight_hh_l0.data.fill_(float("nan"))
-    found = gradients(net, *data())
-    assert found.outcome == "exploding"
-    assert "are no longer finite: they explode (Lyapunov exponent +nan)" in str(found)
+    result = gradients(net, *data())
+    assert result.outcome == "exploding"
+    assert "are no longer finite: they explode (Lyapunov exponent +nan)" in str(result)
 
 
 @pytest.mark.parametrize("tells", [True, False])
@@ -264,11 +199,11 @@ def test_padding_changes_nothing(tells: bool, padded_reader: type[nn.Module]) ->
     assert a.share == pytest.approx(b.share)
 
 
-def test_sequences_of_one_step_have_no_way_back() -> None:
+def test_sequences_of_one_step_have_no_growth() -> None:
     """Nothing grows, and it is said."""
-    found = gradients(Net(GRU(2, 4, batch_first=True)), *data(T=1))
-    assert (found.growth, found.outcome) == (None, "healthy")
-    assert "one step" in str(found)
+    result = gradients(Net(GRU(2, 4, batch_first=True)), *data(T=1))
+    assert (result.growth, result.outcome) == (None, "healthy")
+    assert "one step" in str(result)
 
 
 def test_gradients_run_fused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,7 +217,7 @@ def test_gradients_run_fused(monkeypatch: pytest.MonkeyPatch) -> None:
     gradients(Net(LSTM(2, 3, batch_first=True, num_layers=2)), *data(5, 6))
 
 
-def test_classes_and_an_answer_a_step_are_taken() -> None:
+def test_classes_and_an_output_a_step_are_supported() -> None:
     """A log loss; the loss at every step."""
 
     class Tagger(nn.Module):
@@ -295,26 +230,26 @@ def test_classes_and_an_answer_a_step_are_taken() -> None:
 
     X = [np.random.default_rng(T).normal(size=(T, 2)) for T in (4, 7, 5)]
     y = [np.arange(len(x)) % 3 for x in X]
-    found = gradients(Tagger(), X, y)
+    result = gradients(Tagger(), X, y)
     assert as_probed_model(Tagger(), X, y).per_step
-    assert (found.layers[0].norm > 0).all()
+    assert (result.layers[0].norm > 0).all()
 
 
-def test_the_record_is_plain() -> None:
+def test_the_record_converts_to_frame_and_json() -> None:
     """A row a step back; JSON; twice the same."""
     net = Net(GRU(2, 4, batch_first=True))
     X, y = data(T=6)
-    found = gradients(net, X, y)
-    wanted = ["layer", "direction", "steps_back", "norm", "share", "sequences"]
-    assert found.to_frame().columns.tolist() == wanted
-    told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert told["kind"] == "gradients"
-    assert set(told["layers"][0]["recurrent"]) == {"reset", "update", "new"}
-    assert set(told["layers"][0]["saturated"]) == {"reset", "update", "new"}
-    assert json.dumps(gradients(net, X, y).to_dict()) == json.dumps(found.to_dict())
+    result = gradients(net, X, y)
+    expected = ["layer", "direction", "steps_back", "norm", "share", "sequences"]
+    assert result.to_frame().columns.tolist() == expected
+    as_json = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert as_json["kind"] == "gradients"
+    assert set(as_json["layers"][0]["recurrent"]) == {"reset", "update", "new"}
+    assert set(as_json["layers"][0]["saturated"]) == {"reset", "update", "new"}
+    assert json.dumps(gradients(net, X, y).to_dict()) == json.dumps(result.to_dict())
 
 
-def test_what_cannot_be_asked_is_refused() -> None:
+def test_models_that_cannot_be_probed_are_refused() -> None:
     """No y; no recurrent layer."""
     X, y = data(4, 3)
     with pytest.raises(ArgumentError, match="gradients y: expected the labels or numbers of X"):

@@ -39,28 +39,28 @@ def curves(count: int = 60, steps: int = 10) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_cut_keeps_the_first_part_and_a_stretch_the_course() -> None:
     """In proportion to each one's own length, as numpy interpolates; padding is zero."""
-    subject = as_probed_model(nn.Sequential(nn.RNN(2, 3, batch_first=True)), RAGGED)
-    cut, longer = resample_sequences(subject, 5 / 9), resample_sequences(subject, 3.0)
+    probed = as_probed_model(nn.Sequential(nn.RNN(2, 3, batch_first=True)), RAGGED)
+    cut, longer = resample_sequences(probed, 5 / 9), resample_sequences(probed, 3.0)
     assert cut.lengths.tolist() == [2, 5, 1]
     assert longer.lengths.tolist() == [12, 27, 3]
-    for k, own in enumerate(RAGGED):
+    for k, sequence in enumerate(RAGGED):
         n, m = cut.lengths[k], int(longer.lengths[k])
-        np.testing.assert_allclose(cut.values[k, :n], own[:n], rtol=1e-6)
-        places = np.linspace(0, len(own) - 1, m)
-        wanted = [np.interp(places, np.arange(len(own)), column) for column in own.T]
-        np.testing.assert_allclose(longer.values[k, :m], np.transpose(wanted), atol=1e-6)
+        np.testing.assert_allclose(cut.values[k, :n], sequence[:n], rtol=1e-6)
+        places = np.linspace(0, len(sequence) - 1, m)
+        expected = [np.interp(places, np.arange(len(sequence)), column) for column in sequence.T]
+        np.testing.assert_allclose(longer.values[k, :m], np.transpose(expected), atol=1e-6)
         assert (longer.values[k, m:] == 0).all()
 
 
 def test_the_same_length_is_the_same_subject() -> None:
     """To the bit."""
-    subject = as_probed_model(nn.Sequential(nn.RNN(2, 3, batch_first=True)), RAGGED)
-    assert torch.equal(resample_sequences(subject, 1.0).values, subject.values)
+    probed = as_probed_model(nn.Sequential(nn.RNN(2, 3, batch_first=True)), RAGGED)
+    assert torch.equal(resample_sequences(probed, 1.0).values, probed.values)
 
 
 def test_the_label_of_a_step_stays_with_it() -> None:
     """Stretched threefold, each label stands around its step; beyond a length stands none."""
-    y = [np.arange(len(own)) % 3 for own in RAGGED]
+    y = [np.arange(len(sequence)) % 3 for sequence in RAGGED]
 
     class Steps(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -75,16 +75,16 @@ def test_the_label_of_a_step_stays_with_it() -> None:
 def test_sequences_are_resized_alike_alone_and_beside_a_long_one(kind: type, ratio: float) -> None:
     """Values and the labels or numbers of steps, whatever the batches; beyond a length stands none."""
     X = [np.random.default_rng(n).normal(size=(n, 1)) for n in (*range(3, 40), 900)]
-    y = [np.arange(len(own)) % 2 + (0.5 if kind is float else 0) for own in X]
+    y = [np.arange(len(sequence)) % 2 + (0.5 if kind is float else 0) for sequence in X]
 
     class Steps(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return x if kind is float else torch.cat([x, -x], -1)
 
     together = resample_sequences(as_probed_model(Steps(), X, y), ratio)
-    for k, own in enumerate(X):
+    for k, sequence in enumerate(X):
         alone, n = (
-            resample_sequences(as_probed_model(Steps(), [own], [y[k]]), ratio),
+            resample_sequences(as_probed_model(Steps(), [sequence], [y[k]]), ratio),
             int(together.lengths[k]),
         )
         assert torch.equal(together.values[k, :n], alone.values[0])
@@ -97,31 +97,31 @@ def test_sequences_are_resized_alike_alone_and_beside_a_long_one(kind: type, rat
 def test_a_mean_holds_on_longer_sequences() -> None:
     """And the sentence says where it was looked at."""
     X, y = curves()
-    told = length(MEAN, X, y)
-    assert [row.length for row in told.rows] == [2, 5, 10, 20, 40]
-    assert [row.preparation for row in told.rows] == [
+    result = length(MEAN, X, y)
+    assert [row.length for row in result.rows] == [2, 5, 10, 20, 40]
+    assert [row.preparation for row in result.rows] == [
         "truncated",
         "truncated",
         "as given",
         "resampled",
         "resampled",
     ]
-    assert told.falls_at is None
-    assert told.sentence == (
+    assert result.falls_at is None
+    assert result.sentence == (
         "The Reads holds on longer sequences: it is right in 100 % at the 10 steps given, "
         "and is right in 100 % at 40 (resampled to 4 times as long)."
     )
-    assert told.outcome == "holds"
+    assert result.outcome == "holds"
 
 
 def test_a_model_that_reads_one_place_falls() -> None:
     """The fifth step of 10 is in the middle, of 40 at the start; chance is named beside it."""
     X, y = curves(200)
-    told = length(FIFTH, X, y, lengths=[10, 80])
-    assert (told.outcome, told.falls_at) == ("falls", 80)
-    assert told.rows[0].score > 0.9 > told.rows[1].score
-    assert told.baseline_score == pytest.approx(max(y.mean(), 1 - y.mean()))
-    assert told.sentence == (
+    result = length(FIFTH, X, y, lengths=[10, 80])
+    assert (result.outcome, result.falls_at) == ("falls", 80)
+    assert result.rows[0].score > 0.9 > result.rows[1].score
+    assert result.baseline_score == pytest.approx(max(y.mean(), 1 - y.mean()))
+    assert result.sentence == (
         "The Reads does worse on longer sequences: it is right in 93.5 % at the 10 steps given, but "
         "is right in 78 % at 80 (resampled to 8 times as long); always predicting the commonest class is "
         "right in 51 %. Resampling slows the pace: where the pace decides the label, generate "
@@ -133,20 +133,20 @@ def test_pace_is_named_only_where_resampled_sequences_show_that_a_model_falls() 
     """Not of longer sequences that were given or made, nor where it holds."""
     X, y = curves(200, steps=80)
     turns = Reads(lambda x: x.mean(1) * (1 if x.shape[1] <= 40 else -1))
-    given = length(turns, X, y, trained_length=40, lengths=[80])
+    original = length(turns, X, y, trained_length=40, lengths=[80])
     made = length(FIFTH, make=lambda n: curves(200, n), trained_length=10, lengths=[80])
     holds = length(MEAN, X, y, lengths=[160])
-    assert [told.outcome for told in (given, made, holds)] == ["falls", "falls", "holds"]
-    assert "pace" not in given.sentence + made.sentence + holds.sentence
+    assert [result.outcome for result in (original, made, holds)] == ["falls", "falls", "holds"]
+    assert "pace" not in original.sentence + made.sentence + holds.sentence
 
 
 def test_a_few_sequences_do_not_tell_that_it_holds() -> None:
     """A loss that is no proof is no proof of the contrary either; what is worst is said."""
     X, y = curves(200)
-    told = length(FIFTH, X[8:16], y[8:16], lengths=[10, 80])
-    assert told.rows[1].score < told.rows[0].score
-    assert (told.outcome, told.falls_at) == ("too few to tell", None)
-    assert told.sentence.startswith(
+    result = length(FIFTH, X[8:16], y[8:16], lengths=[10, 80])
+    assert result.rows[1].score < result.rows[0].score
+    assert (result.outcome, result.falls_at) == ("too few to tell", None)
+    assert result.sentence.startswith(
         "8 sequences are too few to tell whether the Reads holds on longer ones: it"
     )
 
@@ -159,32 +159,32 @@ def test_an_error_that_overflows_is_the_worst_there_is() -> None:
             return x[:, -1] * (1.0 if x.shape[1] <= 10 else float("nan"))
 
     X, _ = curves()
-    told = length(Powers(), X, X[:, -1, 0] + 0.5, lengths=[10, 20])
-    assert (told.outcome, told.falls_at, told.rows[1].score) == ("falls", 20, np.inf)
-    assert json.loads(json.dumps(told.to_dict(), allow_nan=False))["rows"][1]["score"] is None
-    assert len(told.plot().data) > 0
+    result = length(Powers(), X, X[:, -1, 0] + 0.5, lengths=[10, 20])
+    assert (result.outcome, result.falls_at, result.rows[1].score) == ("falls", 20, np.inf)
+    assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["rows"][1]["score"] is None
+    assert len(result.plot().data) > 0
 
 
 def test_sequences_can_be_made() -> None:
     """At each length anew; the trained length has to be said."""
-    asked = []
+    requested = []
 
     def make(steps: int) -> tuple[np.ndarray, np.ndarray]:
-        asked.append(steps)
+        requested.append(steps)
         X = np.random.default_rng(steps).normal(size=(30, steps, 1))
         return X, (X.mean((1, 2)) > 0).astype(int)
 
-    told = length(MEAN, make=make, trained_length=6, lengths=[12, 3])
-    assert asked == [3, 6, 12]
-    assert {row.preparation for row in told.rows} == {"generated"}
-    assert [row.ratio for row in told.rows] == [0.5, 1, 2]
+    result = length(MEAN, make=make, trained_length=6, lengths=[12, 3])
+    assert requested == [3, 6, 12]
+    assert {row.preparation for row in result.rows} == {"generated"}
+    assert [row.ratio for row in result.rows] == [0.5, 1, 2]
 
 
 def test_longer_sequences_than_those_of_the_training_are_cut_to_it() -> None:
     """With trained_length named, X itself is the long end."""
     X, y = curves(steps=30)
-    told = length(MEAN, X, y, lengths=[30], trained_length=10)
-    assert [(row.length, row.preparation) for row in told.rows] == [(10, "truncated"), (30, "as given")]
+    result = length(MEAN, X, y, lengths=[30], trained_length=10)
+    assert [(row.length, row.preparation) for row in result.rows] == [(10, "truncated"), (30, "as given")]
 
 
 @pytest.mark.parametrize(
@@ -230,19 +230,19 @@ def test_the_length_of_a_models_own_training_is_compared_with(
     """Where it knows one; X is asked about as it is too, and counts as that long within a tenth."""
     model = ur.SequenceClassifier(hidden_size=2, max_epochs=1, n_members=1).fit(*curves())
     model.max_length_ = trained
-    told = length(model, *curves(steps=steps))
-    assert [(row.length, row.preparation) for row in told.rows] == rows
+    result = length(model, *curves(steps=steps))
+    assert [(row.length, row.preparation) for row in result.rows] == rows
     compared = steps if trained is None or abs(steps - trained) <= trained / 10 else trained
-    assert told.trained_length == compared
-    assert [row.ratio for row in told.rows] == [own / compared for own, _ in rows]
+    assert result.trained_length == compared
+    assert [row.ratio for row in result.rows] == [steps / compared for steps, _ in rows]
     assert length(model, *curves(steps=steps), trained_length=25, lengths=[50]).trained_length == 25
 
 
 def test_a_model_that_knows_its_training_is_asked_about_made_sequences() -> None:
     """Their length need not be said."""
     model = ur.SequenceClassifier(hidden_size=2, max_epochs=1, n_members=1).fit(*curves())
-    told = length(model, make=lambda n: curves(40, n), lengths=[30])
-    assert [(row.length, row.ratio, row.preparation) for row in told.rows] == [
+    result = length(model, make=lambda n: curves(40, n), lengths=[30])
+    assert [(row.length, row.ratio, row.preparation) for row in result.rows] == [
         (10, 1, "generated"),
         (30, 3, "generated"),
     ]
@@ -250,8 +250,8 @@ def test_a_model_that_knows_its_training_is_asked_about_made_sequences() -> None
 
 def test_a_reference_that_is_resampled_is_named() -> None:
     """Of sequences shorter than those of the training."""
-    told = length(MEAN, *curves(), trained_length=40, lengths=[80])
-    assert told.sentence == (
+    result = length(MEAN, *curves(), trained_length=40, lengths=[80])
+    assert result.sentence == (
         "The Reads holds on longer sequences: it is right in 100 % at the 40 steps of its training "
         "(resampled to them), and is right in 100 % at 80 (resampled to 2 times as long)."
     )
@@ -262,22 +262,22 @@ def test_numbers_are_judged_by_their_error() -> None:
     X, _ = curves()
     y = 50 * X.mean((1, 2))
     net = ur.SequenceRegressor(hidden_size=4, max_epochs=3).fit(X, y)
-    told = length(net, X, y, lengths=[10, 20])
-    assert told.task == "number"
-    assert told.rows[0].score == pytest.approx(np.sqrt(((net.predict(X) - y) ** 2).mean()), rel=1e-4)
-    assert told.rows[0].low < told.rows[0].score < told.rows[0].high
-    assert told.baseline_score == pytest.approx(y.std(), rel=1e-5)
-    assert list(told.to_frame().columns)[4] == "error"
+    result = length(net, X, y, lengths=[10, 20])
+    assert result.task == "number"
+    assert result.rows[0].score == pytest.approx(np.sqrt(((net.predict(X) - y) ** 2).mean()), rel=1e-4)
+    assert result.rows[0].low < result.rows[0].score < result.rows[0].high
+    assert result.baseline_score == pytest.approx(y.std(), rel=1e-5)
+    assert list(result.to_frame().columns)[4] == "error"
 
 
 def test_the_record_is_a_frame_a_dict_and_a_text() -> None:
     """Each with the same numbers."""
     X, y = curves()
-    told = length(MEAN, X, y)
-    assert told.kind == "length"
-    assert told.to_frame()["accuracy"].tolist() == [row.score for row in told.rows]
-    assert json.loads(json.dumps(told.to_dict()))["rows"][2]["preparation"] == "as given"
-    assert str(told).endswith(told.sentence)
+    result = length(MEAN, X, y)
+    assert result.kind == "length"
+    assert result.to_frame()["accuracy"].tolist() == [row.score for row in result.rows]
+    assert json.loads(json.dumps(result.to_dict()))["rows"][2]["preparation"] == "as given"
+    assert str(result).endswith(result.sentence)
 
 
 @pytest.mark.parametrize(

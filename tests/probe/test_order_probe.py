@@ -41,44 +41,44 @@ def noise(count: int, seed: int = 0) -> list[np.ndarray]:
 
 def last_is_positive(X: list[np.ndarray]) -> np.ndarray:
     """1 or 0 for each."""
-    return np.array([int(own[-1, 0] > 0) for own in X])
+    return np.array([int(sequence[-1, 0] > 0) for sequence in X])
 
 
 def test_a_model_that_cannot_see_the_order_has_a_p_value_of_1() -> None:
     """Rounding is no order, and no answer changes."""
     X = noise(60)
-    told = order(MEAN, X, last_is_positive(X), retrain=False)
-    assert (told.outcome, told.p_value) == ("no", 1.0)
-    assert [row["flipped"] for row in told.table] == [0, 0, 0, 0]
-    assert told.sentence.startswith("Order does not matter to this model: the Reads is right in")
+    result = order(MEAN, X, last_is_positive(X), retrain=False)
+    assert (result.outcome, result.p_value) == ("no", 1.0)
+    assert [row["flipped"] for row in result.table] == [0, 0, 0, 0]
+    assert result.sentence.startswith("Order does not matter to this model: the Reads is right in")
 
 
 def test_a_model_that_reads_the_last_step_uses_the_order() -> None:
     """With the smallest p-value that the shuffles allow."""
     X = noise(60)
-    told = order(LAST, X, last_is_positive(X), retrain=False)
-    assert (told.outcome, told.p_value) == ("yes", 1 / 200)
-    rows = {row["arrangement"]: row for row in told.table}
+    result = order(LAST, X, last_is_positive(X), retrain=False)
+    assert (result.outcome, result.p_value) == ("yes", 1 / 200)
+    rows = {row["arrangement"]: row for row in result.table}
     assert rows["original"]["accuracy"] == 1.0
-    flips = np.mean([(own[0, 0] > 0) != (own[-1, 0] > 0) for own in X])
+    flips = np.mean([(sequence[0, 0] > 0) != (sequence[-1, 0] > 0) for sequence in X])
     assert rows["reversed"]["flipped"] == pytest.approx(flips)
     assert rows["reversed"]["accuracy"] == pytest.approx(1 - flips)
-    assert (told.predictions["reversed"] == [int(own[0, 0] > 0) for own in X]).all()
+    assert (result.predictions["reversed"] == [int(sequence[0, 0] > 0) for sequence in X]).all()
 
 
 @pytest.mark.parametrize("count", [2, 7])
 def test_the_models_p_value_is_valid_and_powerful(count: int) -> None:
     """Where y has nothing to do with the order, at .01, .05 and .1; few, ragged sequences and any model."""
     torch.manual_seed(0)
-    net, found = nn.GRU(1, 4, batch_first=True), []
+    net, result = nn.GRU(1, 4, batch_first=True), []
     model = Reads(lambda x: net(x[..., None])[0][:, -1, 0])
     for seed in range(SEEDS):
         X = noise(count, seed)
-        y = np.array([int(own.mean() > 0) for own in X])
-        found.append(order(model, X, y, repeats=99, retrain=False, random_state=seed).p_value)
+        y = np.array([int(sequence.mean() > 0) for sequence in X])
+        result.append(order(model, X, y, repeats=99, retrain=False, random_state=seed).p_value)
     for level in (0.01, 0.05, 0.1):
-        assert (np.array(found) <= level).sum() <= stats.binom.ppf(0.999, SEEDS, level)
-    assert np.mean(found) == pytest.approx(0.5, abs=0.1)  # not valid for want of ever being small
+        assert (np.array(result) <= level).sum() <= stats.binom.ppf(0.999, SEEDS, level)
+    assert np.mean(result) == pytest.approx(0.5, abs=0.1)  # not valid for want of ever being small
 
 
 @pytest.fixture(scope="module")
@@ -102,10 +102,10 @@ def test_planted_tasks_are_called_what_they_are(
     """Nothing but a bag of steps, nothing but order."""
     X, y = benchmark.TASKS[task](np.random.default_rng(1), 120)
     net = ur.SequenceClassifier(**benchmark.SETTINGS).fit(X[:60], y[:60])
-    told = order(net, X[60:], y[60:])
-    assert (told.outcome, told.retrained.outcome) == (model, data)
-    assert told.sentence.startswith(head)
-    assert told.retrained.sequences == 60
+    result = order(net, X[60:], y[60:])
+    assert (result.outcome, result.retrained.outcome) == (model, data)
+    assert result.sentence.startswith(head)
+    assert result.retrained.sequences == 60
 
 
 @pytest.mark.slow
@@ -134,19 +134,20 @@ def test_two_sequences_are_enough_for_the_model_and_too_few_for_the_data() -> No
     net = ur.SequenceClassifier(cell="rnn", hidden_size=8, stem=False, pooling="last", max_epochs=60).fit(
         X, y
     )
-    told = order(net, X, y)
-    assert (told.outcome, told.retrained.outcome, told.retrained.p_value) == ("yes", "too few to tell", None)
-    assert told.predictions["original"].tolist() == [1, 0]
-    assert told.predictions["reversed"].tolist() == [0, 1]
-    assert "2 sequences are too few to retrain models" in told.sentence
+    result = order(net, X, y)
+    assert result.outcome == "yes"
+    assert (result.retrained.outcome, result.retrained.p_value) == ("too few to tell", None)
+    assert result.predictions["original"].tolist() == [1, 0]
+    assert result.predictions["reversed"].tolist() == [0, 1]
+    assert "2 sequences are too few to retrain models" in result.sentence
 
 
 @pytest.mark.parametrize("X", [[[1.0], [2.0], [-1.0]], [[1.0, 2.0], [2.0, -1.0]], [[1.0] * 9] * 5])
 def test_sequences_without_an_order_are_too_few_to_tell(X: list[list[float]]) -> None:
     """Single steps; two steps each of two; steps that are all the same."""
-    told = order(LAST, X, [1, 0, 1, 0, 1][: len(X)])
-    assert told.outcome == "too few to tell"
-    assert told.sentence.startswith("There is too little to tell whether order matters: shuffling")
+    result = order(LAST, X, [1, 0, 1, 0, 1][: len(X)])
+    assert result.outcome == "too few to tell"
+    assert result.sentence.startswith("There is too little to tell whether order matters: shuffling")
 
 
 def test_the_label_of_a_step_moves_with_it() -> None:
@@ -161,13 +162,13 @@ def test_the_label_of_a_step_moves_with_it() -> None:
             seen = x.roll(self.back, 1)
             return torch.cat([-9 * seen, 9 * seen], -1)
 
-    X = [own for own in noise(40) if len(own) > 2]
+    X = [sequence for sequence in noise(40) if len(sequence) > 2]
     for back, outcome in ((0, "no"), (1, "yes")):
-        y = [(np.roll(own[:, 0], back) > 0).astype(int) for own in X]
-        told = order(Steps(back), X, y, retrain=False)
-        assert told.outcome == outcome
-        assert told.table[0]["accuracy"] == 1.0
-        shuffled = told.table[2]
+        y = [(np.roll(sequence[:, 0], back) > 0).astype(int) for sequence in X]
+        result = order(Steps(back), X, y, retrain=False)
+        assert result.outcome == outcome
+        assert result.table[0]["accuracy"] == 1.0
+        shuffled = result.table[2]
         assert (
             (shuffled["accuracy"], shuffled["flipped"]) == (1, 0) if back == 0 else shuffled["flipped"] > 0.2
         )
@@ -175,27 +176,27 @@ def test_the_label_of_a_step_moves_with_it() -> None:
 
 def test_models_trained_on_shuffled_steps_keep_each_steps_label() -> None:
     """Where every step tells its own label, they do as well as others."""
-    X = [own for own in noise(40) if len(own) > 2]
-    y = [(own[:, 0] > 0).astype(int) for own in X]
+    X = [sequence for sequence in noise(40) if len(sequence) > 2]
+    y = [(sequence[:, 0] > 0).astype(int) for sequence in X]
     net = ur.SequenceTagger(hidden_size=4, stem=False, max_epochs=8, learning_rate=3e-2).fit(X, y)
-    told = order(net, X, y, repeats=19, folds=3)
-    assert told.retrained.outcome == "no"
-    assert min(told.retrained.accuracies) > 0.85
+    result = order(net, X, y, repeats=19, folds=3)
+    assert result.retrained.outcome == "no"
+    assert min(result.retrained.accuracies) > 0.85
 
 
 def test_numbers_have_errors_in_their_own_units() -> None:
     """A regressor of the last step, a hundred times as large."""
     X = noise(40)
-    y = np.array([100 * own[-1, 0] for own in X])
+    y = np.array([100 * sequence[-1, 0] for sequence in X])
     net = ur.SequenceRegressor(
         hidden_size=8, stem=False, pooling="last", max_epochs=20, learning_rate=3e-2
     ).fit(X, y)
-    told = order(net, X, y, folds=4)
-    assert (told.outcome, told.retrained.outcome) == ("yes", "yes")
-    wanted = np.sqrt(((net.predict(X) - y) ** 2).mean())
-    assert told.table[0]["error"] == pytest.approx(wanted, rel=1e-4)
-    assert told.table[0]["accuracy"] is None
-    assert "has an error of" in told.sentence
+    result = order(net, X, y, folds=4)
+    assert (result.outcome, result.retrained.outcome) == ("yes", "yes")
+    expected = np.sqrt(((net.predict(X) - y) ** 2).mean())
+    assert result.table[0]["error"] == pytest.approx(expected, rel=1e-4)
+    assert result.table[0]["accuracy"] is None
+    assert "has an error of" in result.sentence
 
 
 def test_the_same_seed_tells_the_same_and_the_model_stays_as_it_is() -> None:
@@ -204,10 +205,10 @@ def test_the_same_seed_tells_the_same_and_the_model_stays_as_it_is() -> None:
     y = last_is_positive(X)
     net = ur.SequenceClassifier(hidden_size=3, max_epochs=2).fit(X, y)
     before = net.predict_proba(X)
-    told, again, other = (order(net, X, y, random_state=seed).to_dict() for seed in (1, 1, 2))
-    assert told == again
-    assert told["shuffled_losses"] != other["shuffled_losses"]
-    assert told["retrained"]["p_value"] != other["retrained"]["p_value"]
+    result, again, other = (order(net, X, y, random_state=seed).to_dict() for seed in (1, 1, 2))
+    assert result == again
+    assert result["shuffled_losses"] != other["shuffled_losses"]
+    assert result["retrained"]["p_value"] != other["retrained"]["p_value"]
     assert (net.predict_proba(X) == before).all()
 
 
@@ -215,35 +216,35 @@ def test_of_many_sequences_a_thousand_are_shuffled() -> None:
     """They are drawn, not taken from the start, which may be sorted by class."""
     X = np.random.default_rng(0).normal(size=(2500, 3, 1))
     y = (np.arange(2500) >= 1250).astype(int)
-    told = order(LAST, X, y, repeats=19, retrain=False)
-    assert told.sequences == 1000
+    result = order(LAST, X, y, repeats=19, retrain=False)
+    assert result.sequences == 1000
     zeros = Reads(lambda x: x[:, -1] * 0 - 1)  # answers with the first class
     assert order(zeros, X, y, repeats=19, retrain=False).table[0]["accuracy"] == pytest.approx(0.5, abs=0.06)
 
 
-@pytest.mark.parametrize(("copies", "wanted"), [(300, 199), (50, 50), (1, 39)])
+@pytest.mark.parametrize(("copies", "expected"), [(300, 199), (50, 50), (1, 39)])
 def test_fewer_copies_are_shuffled_of_very_many_steps(
-    monkeypatch: pytest.MonkeyPatch, copies: int, wanted: int
+    monkeypatch: pytest.MonkeyPatch, copies: int, expected: int
 ) -> None:
     """As many as have no more steps in all than the bound, from 39 to 199; the p-value follows."""
     X = noise(60)
     monkeypatch.setattr("unrolled.probe.measure.permutation_scores._MOST_STEPS", copies * sum(map(len, X)))
-    told = order(LAST, X, last_is_positive(X), retrain=False)
-    assert (len(told.shuffled_losses), told.p_value) == (wanted, 1 / (wanted + 1))
+    result = order(LAST, X, last_is_positive(X), retrain=False)
+    assert (len(result.shuffled_losses), result.p_value) == (expected, 1 / (expected + 1))
     assert len(order(LAST, X, last_is_positive(X), repeats=60, retrain=False).shuffled_losses) == 60
 
 
 def test_the_record_is_a_frame_a_dict_and_a_text() -> None:
     """Each with the same numbers."""
     X = noise(30)
-    told = order(LAST, X, last_is_positive(X), retrain=False)
-    frame = told.to_frame()
+    result = order(LAST, X, last_is_positive(X), retrain=False)
+    frame = result.to_frame()
     assert list(frame.columns) == ["arrangement", "loss", "accuracy", "error", "flipped"]
-    assert frame["loss"].tolist() == [row["loss"] for row in told.table]
-    assert json.loads(json.dumps(told.to_dict()))["p_value"] == told.p_value
-    assert str(told).endswith(told.sentence)
-    assert "blocks shuffled" in str(told)
-    assert told.kind == "order"
+    assert frame["loss"].tolist() == [row["loss"] for row in result.table]
+    assert json.loads(json.dumps(result.to_dict()))["p_value"] == result.p_value
+    assert str(result).endswith(result.sentence)
+    assert "blocks shuffled" in str(result)
+    assert result.kind == "order"
 
 
 @pytest.mark.parametrize(
@@ -256,7 +257,7 @@ def test_the_record_is_a_frame_a_dict_and_a_text() -> None:
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments: dict[str, int], sentence: str) -> None:
-    """Before anything is asked."""
+    """Before the model runs."""
     X = noise(30)
     with pytest.raises(ArgumentError) as refused:
         order(LAST, X, last_is_positive(X), **arguments)
@@ -268,5 +269,5 @@ def test_a_seed_of_numpy_is_a_seed() -> None:
     torch.manual_seed(0)
     values, module = torch.randn(20, 5, 1), nn.GRU(1, 2, batch_first=True)
     y = np.arange(100).reshape(20, 5) % 2
-    told = [order(module, values, y, repeats=19, random_state=seed) for seed in (3, np.int64(3))]
-    assert told[0].sentence == told[1].sentence
+    result = [order(module, values, y, repeats=19, random_state=seed) for seed in (3, np.int64(3))]
+    assert result[0].sentence == result[1].sentence

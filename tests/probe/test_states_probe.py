@@ -61,8 +61,8 @@ def gru_step(layer: nn.Module, x: np.ndarray, state: dict) -> dict:
     (a_r, u_r), (a_z, u_z), (a_n, u_n) = sums(layer, x, h, 3)
     r, z = sigmoid(a_r + u_r), sigmoid(a_z + u_z)
     n = np.tanh(a_n + r * u_n)
-    new, kept = (1 - z) * n, z * h
-    return {"state": new + kept, "reset": r, "update": z, "new": n, "input": new, "memory": kept}
+    new, retained = (1 - z) * n, z * h
+    return {"state": new + retained, "reset": r, "update": z, "new": n, "input": new, "memory": retained}
 
 
 def lstm_step(layer: nn.Module, x: np.ndarray, state: dict) -> dict:
@@ -83,40 +83,40 @@ def lstm_step(layer: nn.Module, x: np.ndarray, state: dict) -> dict:
 def test_states_and_gates_are_those_of_a_hand_loop(
     kinds: tuple, step: object, whose: int, dtype: torch.dtype
 ) -> None:
-    """And the norms of what the input brought and of what was kept, at every step of ragged sequences."""
+    """And the norms of the input part and of the memory part, at every step of ragged sequences."""
     layer = kinds[whose](3, 5, batch_first=True).to(dtype)
     X = sequences()
-    found = states(Net(layer), X)
+    result = states(Net(layer), X)
     close = {"rel": 1e-4, "abs": 1e-6} if dtype is torch.float32 else {"rel": 1e-9, "abs": 1e-12}
     row = 0
     for i, x in enumerate(X):
         state = {"state": np.zeros(5)}
         for t, values in enumerate(x):
             state = step(layer, values, state)
-            assert (found.sequence[row], found.step[row]) == (i, t)
-            assert found.state[row] == pytest.approx(state["state"], **close)
-            for name, gate in found.gates.items():
-                wanted = state["input_gate" if name == "input" else name]
-                assert gate[row] == pytest.approx(wanted, **close)
-            assert found.input[row] == pytest.approx(np.linalg.norm(state["input"]), **close)
-            assert found.memory[row] == pytest.approx(np.linalg.norm(state["memory"]), **close)
+            assert (result.sequence[row], result.step[row]) == (i, t)
+            assert result.state[row] == pytest.approx(state["state"], **close)
+            for name, gate in result.gates.items():
+                expected = state["input_gate" if name == "input" else name]
+                assert gate[row] == pytest.approx(expected, **close)
+            assert result.input[row] == pytest.approx(np.linalg.norm(state["input"]), **close)
+            assert result.memory[row] == pytest.approx(np.linalg.norm(state["memory"]), **close)
             row += 1
-    assert row == len(found.state)
-    assert len(found.gates) == {"RNN": 0, "GRU": 3, "LSTM": 5}[found.cell]
+    assert row == len(result.state)
+    assert len(result.gates) == {"RNN": 0, "GRU": 3, "LSTM": 5}[result.cell]
 
 
 def test_the_parts_of_the_new_state_add_up() -> None:
-    """With zoneout's mean, of which a part is kept as it was, and with layer norm in the gates."""
-    for kind, held in ((GRU, "state"), (LSTM, "cell_state")):
+    """With zoneout's mean, which retains a part of the state, and with layer norm in the gates."""
+    for kind, name in ((GRU, "state"), (LSTM, "cell_state")):
         layer = kind(
             3, 1, batch_first=True, zoneout=0.3, layer_norm=kind is GRU
         )  # of one unit, norms are |·|
-        found = states(Net(layer.eval()), [np.random.default_rng(0).normal(size=(9, 3))])
-        own = found.state if held == "state" else found.gates[held]
-        sums_and_differences = np.stack([found.input + found.memory, np.abs(found.input - found.memory)])
-        assert np.abs(sums_and_differences - np.abs(own[:, 0])).min(0) == pytest.approx(0, abs=1e-6)
-        assert found.memory_share[0] == 0  # at the first step there is nothing to keep
-        assert found.memory_share[1:].min() > 0
+        result = states(Net(layer.eval()), [np.random.default_rng(0).normal(size=(9, 3))])
+        values = result.state if name == "state" else result.gates[name]
+        sums_and_differences = np.stack([result.input + result.memory, np.abs(result.input - result.memory)])
+        assert np.abs(sums_and_differences - np.abs(values[:, 0])).min(0) == pytest.approx(0, abs=1e-6)
+        assert result.memory_share[0] == 0  # at the first step there is nothing to keep
+        assert result.memory_share[1:].min() > 0
 
 
 @pytest.mark.parametrize("kind", [GRU, nn.LSTM])
@@ -125,11 +125,11 @@ def test_any_layer_and_direction_can_be_looked_into(kind: type) -> None:
     layer = kind(3, 5, num_layers=2, bidirectional=True, batch_first=True).double()
     X = sequences()
     for direction, half in (("forward", slice(0, 5)), ("reverse", slice(5, 10))):
-        found = states(Net(layer), X, direction=direction)
-        assert (found.layer, found.layers, found.direction) == (2, 2, direction)
+        result = states(Net(layer), X, direction=direction)
+        assert (result.layer, result.layers, result.direction) == (2, 2, direction)
         for i, x in enumerate(X):
             output, _ = layer(torch.from_numpy(x)[None])
-            assert found.of(i) == pytest.approx(output[0, :, half].detach().numpy())
+            assert result.of(i) == pytest.approx(output[0, :, half].detach().numpy())
     first = states(Net(layer), X, layer=1)
     alone = kind(3, 5, batch_first=True).double()
     alone.load_state_dict({name: value for name, value in layer.state_dict().items() if name.endswith("l0")})
@@ -140,21 +140,21 @@ def test_any_layer_and_direction_can_be_looked_into(kind: type) -> None:
 
 def test_the_path_is_that_of_principal_components() -> None:
     """scikit-learn's, up to a sign, which here makes the largest weight positive."""
-    found = states(Net(GRU(3, 5, batch_first=True)), sequences())
-    other = PCA(3).fit(found.state)
-    assert found.explained == pytest.approx(other.explained_variance_ratio_)
-    assert np.abs(found.path) == pytest.approx(np.abs(other.transform(found.state)))
-    assert found.explained.sum() <= 1
-    weights = np.linalg.lstsq(found.path, found.state - found.state.mean(0), rcond=None)[0]
+    result = states(Net(GRU(3, 5, batch_first=True)), sequences())
+    other = PCA(3).fit(result.state)
+    assert result.explained == pytest.approx(other.explained_variance_ratio_)
+    assert np.abs(result.path) == pytest.approx(np.abs(other.transform(result.state)))
+    assert result.explained.sum() <= 1
+    weights = np.linalg.lstsq(result.path, result.state - result.state.mean(0), rcond=None)[0]
     assert (np.take_along_axis(weights, np.abs(weights).argmax(1)[:, None], 1) > 0).all()
 
 
 def test_one_step_has_no_path() -> None:
     """Nothing varies, and nothing is explained."""
-    found = states(Net(GRU(3, 5, batch_first=True)), [np.ones((1, 3))])
-    assert found.path.tolist() == [[0.0]]
-    assert found.explained.tolist() == [0.0]
-    assert json.dumps(found.to_dict(), allow_nan=False)
+    result = states(Net(GRU(3, 5, batch_first=True)), [np.ones((1, 3))])
+    assert result.path.tolist() == [[0.0]]
+    assert result.explained.tolist() == [0.0]
+    assert json.dumps(result.to_dict(), allow_nan=False)
 
 
 def test_a_cell_of_ones_own_shows_its_states() -> None:
@@ -162,19 +162,19 @@ def test_a_cell_of_ones_own_shows_its_states() -> None:
     weights = GRUWeights(torch.randn(15, 3), torch.randn(15, 5))
     layer = CellLayer(3, [[Direction(ResetFirstGRUCell(), weights)]], batch_first=True)
     X = [np.random.default_rng(0).normal(size=(6, 3))]
-    found = states(Net(layer), X)
+    result = states(Net(layer), X)
     output, _ = layer(torch.from_numpy(X[0]).float()[None])
-    assert found.of(0) == pytest.approx(output[0].detach().numpy())
-    assert found.gates == {}
-    assert np.isnan(found.memory_share).all()
-    assert "memory" not in str(found)
-    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["input"] == [None] * 6
+    assert result.of(0) == pytest.approx(output[0].detach().numpy())
+    assert result.gates == {}
+    assert np.isnan(result.memory_share).all()
+    assert "memory" not in str(result)
+    assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["input"] == [None] * 6
 
 
 def test_frames_are_wide_or_long() -> None:
     """One row a step, or one a step and unit; the values are the same."""
-    found = states(Net(LSTM(3, 5, batch_first=True)), sequences())
-    wide, long = found.to_frame(), found.to_frame(wide=False)
+    result = states(Net(LSTM(3, 5, batch_first=True)), sequences())
+    wide, long = result.to_frame(), result.to_frame(wide=False)
     assert len(wide) == sum(LENGTHS)
     assert len(long) == 5 * len(wide)
     gates = ["input", "forget", "cell", "output", "cell_state"]
@@ -185,16 +185,16 @@ def test_frames_are_wide_or_long() -> None:
     assert wide.columns[-6:].tolist() == ["input", "memory", "memory_share", "pc1", "pc2", "pc3"]
 
 
-def test_the_record_is_plain() -> None:
+def test_the_record_converts_to_frame_and_json() -> None:
     """A sentence; JSON; a sequence's heat map by its number."""
-    found = states(Net(RNN(3, 5, batch_first=True)), sequences())
-    assert isinstance(found, StatesResult)
-    assert str(found).startswith("The state of the Net has 5 units: over 19 steps of 4 sequences")
-    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["kind"] == "states"
-    assert found.of(1).shape == (7, 5)
-    assert not math.isnan(found.memory_share.min())
+    result = states(Net(RNN(3, 5, batch_first=True)), sequences())
+    assert isinstance(result, StatesResult)
+    assert str(result).startswith("The state of the Net has 5 units: over 19 steps of 4 sequences")
+    assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["kind"] == "states"
+    assert result.of(1).shape == (7, 5)
+    assert not math.isnan(result.memory_share.min())
     with pytest.raises(ArgumentError, match="expected a sequence from 0 to 3, got 9"):
-        found.of(9)
+        result.of(9)
 
 
 def test_what_is_not_there_is_refused() -> None:

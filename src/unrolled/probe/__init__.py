@@ -1,4 +1,4 @@
-"""What does the network remember? Each probe is one call that returns a record with a sentence and a figure.
+"""Probes: what does a network remember? One call each; README.md lists them.
 
 >>> from unrolled import probe
 >>> probe.order.__name__

@@ -203,15 +203,14 @@ def gradients(model: Any, X: Any, y: Any, *, random_state: int = 0) -> Gradients
     probed = as_probed_model(model, X, y, caller="gradients")
     rng = torch.Generator().manual_seed(seed)
     rows = torch.randperm(len(probed), generator=rng)[:_MOST_SEQUENCES].sort().values
-    norms, shares, runs, sequences = gradient_flow(probed, rows, rng)
+    flow = gradient_flow(probed, rows, rng)
     layers = tuple(
-        _layer(each, norm, share, rng) for each, norm, share in zip(runs, norms, shares, strict=True)
+        _layer(runs, norm, share, rng)
+        for runs, norm, share in zip(flow.runs, flow.norms, flow.shares, strict=True)
     )
     worst = max(range(len(layers)), key=lambda k: _urgency(layers[k]))
-    outcome = layers[worst].outcome
-    result = GradientsResult(
-        "", probed.name, outcome, _advice(layers[worst], runs[worst][0]), layers, worst, sequences
-    )
+    advice = _advice(layers[worst], flow.runs[worst][0])
+    result = GradientsResult("", probed.name, layers[worst].outcome, advice, layers, worst, flow.sequences)
     return replace(result, sentence=_sentence(result))
 
 

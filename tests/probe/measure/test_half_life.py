@@ -20,7 +20,7 @@ def test_a_geometric_fall_has_its_half_life(rho: float) -> None:
 
 
 @pytest.mark.parametrize("k", [0, 1, 5, 20])
-def test_a_spike_is_where_it_is(k: int) -> None:
+def test_the_peak_of_a_spike_is_its_position(k: int) -> None:
     """Peak and window are k, and the half-life lies before the next step, though all others are not 0."""
     curve = np.full(30, 0.01)
     curve[k] = 1.0
@@ -29,20 +29,20 @@ def test_a_spike_is_where_it_is(k: int) -> None:
     assert k < span.half_life < k + 1
 
 
-def test_what_does_not_fall_has_no_half_life() -> None:
+def test_a_constant_influence_has_no_half_life() -> None:
     """Flat, rising, or one step long; a second peak counts, and the last crossing is taken."""
     for curve in (np.ones(9), np.arange(1.0, 10.0), np.ones(1)):
         assert memory_span(curve, np.ones(len(curve), int)).half_life is None
     assert memory_span(np.array([1.0, 0.1, 0.8, 0.1]), np.ones(4, int)).half_life > 2
 
 
-def test_nothing_is_nothing() -> None:
+def test_zero_influence_has_no_reach() -> None:
     """No influence anywhere; and one that ends at once."""
     assert memory_span(np.zeros(5), np.ones(5, int)) == (0, None, 0)
     assert memory_span(np.array([1.0, 0.0]), np.ones(2, int)) == (0, 0.0, 0)
 
 
-def test_steps_that_few_have_weigh_little() -> None:
+def test_steps_of_few_sequences_weigh_little() -> None:
     """The window is of the influence that there is: two sequences of 100 are long."""
     curve, many, few = np.ones(4), np.full(4, 100), np.array([100, 100, 2, 2])
     assert memory_span(curve, many).window == 3

@@ -23,8 +23,8 @@ def strand_of(layer: nn.Module, N: int = 6, T: int = 50) -> DirectionRun:
     layer, lengths = layer.double(), torch.full((N,), T)
     with capture_calls(layer) as calls:
         layer(torch.randn(N, T, layer.input_size, dtype=torch.float64))
-    (strand,) = run_stepwise(calls[0], lengths)[2]
-    return strand
+    (run,) = run_stepwise(calls[0], lengths)[2]
+    return run
 
 
 def rng() -> torch.Generator:
@@ -32,23 +32,23 @@ def rng() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def slow_jacobians(layer: nn.Module, strand: DirectionRun) -> list[np.ndarray]:
+def slow_jacobians(layer: nn.Module, run: DirectionRun) -> list[np.ndarray]:
     """∂s_t/∂s_{t-1} of each step of row 0, by central differences of the layer itself."""
-    parts, width = len(strand.states[0]), sum(part.shape[-1] for part in strand.states[0])
-    sizes, found = [part.shape[-1] for part in strand.states[0]], []
+    parts, width = len(run.states[0]), sum(part.shape[-1] for part in run.states[0])
+    sizes, result = [part.shape[-1] for part in run.states[0]], []
 
     def after(t: int, flat: Tensor) -> Tensor:
         state = tuple(part[None, None] for part in torch.split(flat, sizes))
-        _, final = layer(strand.inputs[t, :1][None], state if parts > 1 else state[0])
+        _, final = layer(run.inputs[t, :1][None], state if parts > 1 else state[0])
         return torch.cat([part.flatten() for part in (final if parts > 1 else (final,))])
 
     with torch.no_grad():
-        for t in range(len(strand.inputs)):
-            flat = torch.cat([part[0] for part in strand.states[t]])
+        for t in range(len(run.inputs)):
+            flat = torch.cat([part[0] for part in run.states[t]])
             steps = 1e-5 * torch.eye(width, dtype=torch.float64)
             columns = [(after(t, flat + step) - after(t, flat - step)) / 2e-5 for step in steps]
-            found.append(torch.stack(columns, 1).numpy())
-    return found
+            result.append(torch.stack(columns, 1).numpy())
+    return result
 
 
 @pytest.mark.parametrize("options", [{}, {"layer_norm": True, "zoneout": 0.2}])
@@ -56,13 +56,13 @@ def slow_jacobians(layer: nn.Module, strand: DirectionRun) -> list[np.ndarray]:
 def test_the_jacobian_is_that_of_the_layer(kind: type, options: dict) -> None:
     """Median radius and norm over all steps of one sequence, by differences; with layer norm and zoneout."""
     layer = kind(2, 4, batch_first=True, **options).eval()
-    strand = strand_of(layer, N=1, T=11)
-    slow = slow_jacobians(layer, strand)
-    found = jacobian_spectrum(strand, visited_points([strand]), rng())
+    run = strand_of(layer, N=1, T=11)
+    slow = slow_jacobians(layer, run)
+    result = jacobian_spectrum(run, visited_points([run]), rng())
     radii = [np.abs(np.linalg.eigvals(each)).max() for each in slow]
     middle = (len(slow) - 1) // 2
-    assert found.radius == pytest.approx(sorted(radii)[middle], rel=1e-6)
-    assert found.norm == pytest.approx(sorted(np.linalg.norm(each, 2) for each in slow)[middle], rel=1e-6)
+    assert result.radius == pytest.approx(sorted(radii)[middle], rel=1e-6)
+    assert result.norm == pytest.approx(sorted(np.linalg.norm(each, 2) for each in slow)[middle], rel=1e-6)
 
 
 @pytest.mark.parametrize(("gain", "is_chaotic"), [(0.8, False), (3.0, True)])
@@ -71,17 +71,17 @@ def test_the_largest_exponent_is_that_of_a_qr_loop(gain: float, is_chaotic: bool
     torch.manual_seed(1)
     layer = RNN(1, 20, batch_first=True)
     nn.init.normal_(layer.weight_hh_l0, std=gain / 20**0.5)
-    strand = strand_of(layer, N=4, T=700)
+    run = strand_of(layer, N=4, T=700)
     q, logs = np.eye(20), []
     weight = layer.weight_hh_l0.detach().numpy()
-    for state in strand.states[1:]:
+    for state in run.states[1:]:
         slope = 1 - state.h[0].detach().numpy() ** 2
         q, r = np.linalg.qr(slope[:, None] * weight @ q)
         logs.append(np.log(np.abs(np.diag(r))))
-    wanted = np.mean(logs[60:], axis=0).max()
-    found = lyapunov_exponent(strand, visited_points([strand]), rng())
-    assert found == pytest.approx(wanted, abs=0.05)
-    assert (found > 0) == is_chaotic
+    expected = np.mean(logs[60:], axis=0).max()
+    result = lyapunov_exponent(run, visited_points([run]), rng())
+    assert result == pytest.approx(expected, abs=0.05)
+    assert (result > 0) == is_chaotic
 
 
 def test_the_steps_are_taken_in_their_order() -> None:
@@ -91,17 +91,17 @@ def test_the_steps_are_taken_in_their_order() -> None:
     layer.weight_hh_l0.data = torch.tensor([[0.0, 0.5], [0.5, 0.0]], dtype=torch.float64)
     with capture_calls(layer) as calls:
         layer(torch.tensor([1.0, -1.0] * 5, dtype=torch.float64).expand(6, -1)[..., None])
-    (strand,) = run_stepwise(calls[0], torch.full((6,), 10))[2]
-    assert lyapunov_exponent(strand, visited_points([strand]), rng()) == pytest.approx(np.log(0.5))
+    (run,) = run_stepwise(calls[0], torch.full((6,), 10))[2]
+    assert lyapunov_exponent(run, visited_points([run]), rng()) == pytest.approx(np.log(0.5))
 
 
 def test_spectra_are_those_of_each_gate() -> None:
     """Gate by gate in torch's order; a projection is not square, and has no radius."""
     layer = GRU(2, 4, batch_first=True)
-    found = recurrent_spectra(strand_of(layer, T=3))
+    result = recurrent_spectra(strand_of(layer, T=3))
     for gate, block in zip(("reset", "update", "new"), layer.weight_hh_l0.detach().chunk(3), strict=True):
-        assert found[gate].radius == pytest.approx(np.abs(np.linalg.eigvals(block.numpy())).max())
-        assert found[gate].norm == pytest.approx(np.linalg.norm(block.numpy(), 2))
+        assert result[gate].radius == pytest.approx(np.abs(np.linalg.eigvals(block.numpy())).max())
+        assert result[gate].norm == pytest.approx(np.linalg.norm(block.numpy(), 2))
     projected = strand_of(nn.LSTM(2, 4, proj_size=3, batch_first=True, dtype=torch.float64), T=3)
     assert recurrent_spectra(projected)["forget"].radius is None
     assert isinstance(jacobian_spectrum(projected, visited_points([projected]), rng()), Spectrum)
@@ -125,15 +125,13 @@ def test_saturation_is_counted_by_the_slope(name: object, slope: object) -> None
     """At most a tenth of the steepest, of the sums before the activation; wide weights, so that many are."""
     layer = RNN(3, 5, batch_first=True, nonlinearity=name)
     layer.weight_ih_l0.data *= 4
-    strand = strand_of(layer, N=3, T=40)
-    x, (h, *_), *_ = strand.valid_steps()
+    run = strand_of(layer, N=3, T=40)
+    x, (h, *_), *_ = run.valid_steps()
     sums = x @ layer.weight_ih_l0.T + h @ layer.weight_hh_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0
-    wanted = float((slope(sums.detach().numpy()) <= 0.1).mean())
-    assert saturated_share(strand, visited_points([strand]), rng())["hidden"] == pytest.approx(
-        wanted, abs=1e-3
-    )
+    expected = float((slope(sums.detach().numpy()) <= 0.1).mean())
+    assert saturated_share(run, visited_points([run]), rng())["hidden"] == pytest.approx(expected, abs=1e-3)
     if name not in {"leaky_relu", "prelu"}:
-        assert wanted > 0 or name == "softsign"
+        assert expected > 0 or name == "softsign"
 
 
 def test_gates_saturate_by_themselves() -> None:
@@ -141,13 +139,13 @@ def test_gates_saturate_by_themselves() -> None:
     layer = LSTM(3, 5, batch_first=True)
     layer.bias_hh_l0.data[5:10] = 50.0
     layer.weight_ih_l0.data[10:] *= 9
-    strand = strand_of(layer, N=3, T=40)
-    found = saturated_share(strand, visited_points([strand]), rng())
-    x, (h, _), *_ = strand.valid_steps()
+    run = strand_of(layer, N=3, T=40)
+    result = saturated_share(run, visited_points([run]), rng())
+    x, (h, _), *_ = run.valid_steps()
     sums = x @ layer.weight_ih_l0.T + h @ layer.weight_hh_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0
     g, o = torch.tanh(sums[:, 10:15]), torch.sigmoid(sums[:, 15:])
-    assert list(found) == ["input", "forget", "cell", "output"]
-    assert found["forget"] == 1
-    assert found["output"] == pytest.approx(float((4 * o * (1 - o) <= 0.1).double().mean()))
-    assert found["cell"] == pytest.approx(float((1 - g**2 <= 0.1).double().mean()))
-    assert found["output"] > 0.05
+    assert list(result) == ["input", "forget", "cell", "output"]
+    assert result["forget"] == 1
+    assert result["output"] == pytest.approx(float((4 * o * (1 - o) <= 0.1).double().mean()))
+    assert result["cell"] == pytest.approx(float((1 - g**2 <= 0.1).double().mean()))
+    assert result["output"] > 0.05

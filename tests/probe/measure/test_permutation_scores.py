@@ -30,37 +30,37 @@ class Net(nn.Module):
         return self.head(states if self.per_step else states[:, -1])
 
 
-def asked(y: object) -> ProbedModel:
+def probe(y: object) -> ProbedModel:
     """All sequences, of one network."""
     torch.manual_seed(0)
     return as_probed_model(Net(per_step=y is TAGS), RAGGED, y)
 
 
 @pytest.mark.parametrize("y", [CLASSES, NUMBERS, TAGS], ids=["classes", "numbers", "a class a step"])
-@pytest.mark.parametrize("way", [identity_permutations, reversed_permutations])
-def test_copies_are_answered_sequence_by_sequence_whatever_the_batches(way: object, y: object) -> None:
+@pytest.mark.parametrize("draw", [identity_permutations, reversed_permutations])
+def test_copies_are_scored_sequence_by_sequence_whatever_the_batches(draw: object, y: object) -> None:
     """Losses, hits, and answers where they belong."""
-    subject = asked(y)
-    base = subject.score().predictions
-    told = score_permutations(subject, 3, way, base)
+    probed = probe(y)
+    base = probed.score().predictions
+    result = score_permutations(probed, 3, draw, base)
     losses, right = [], []
-    for k, (own, length) in enumerate(zip(RAGGED, LENGTHS, strict=True)):
-        turn = slice(None, None, -1 if way is reversed_permutations else 1)
-        known = [y[k][turn]] if y is TAGS else y[k : k + 1]
-        alone = as_probed_model(subject.networks[0], [own[turn].copy()], known).score()
+    for k, (sequence, length) in enumerate(zip(RAGGED, LENGTHS, strict=True)):
+        turn = slice(None, None, -1 if draw is reversed_permutations else 1)
+        is_valid = [y[k][turn]] if y is TAGS else y[k : k + 1]
+        alone = as_probed_model(probed.networks[0], [sequence[turn].copy()], is_valid).score()
         losses.append(alone.losses[0])
         right.append(alone.accuracies[0])
-        answered = told.predictions[k, :length] if y is TAGS else told.predictions[k]
+        answered = result.predictions[k, :length] if y is TAGS else result.predictions[k]
         np.testing.assert_allclose(answered, alone.predictions[0], rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(told.losses, np.tile(losses, (3, 1)), rtol=1e-5)
-    assert told.accuracy == pytest.approx(np.mean(right), nan_ok=True)
-    if way is identity_permutations:
-        assert told.flipped == 0 or y is NUMBERS
+    np.testing.assert_allclose(result.losses, np.tile(losses, (3, 1)), rtol=1e-5)
+    assert result.accuracy == pytest.approx(np.mean(right), nan_ok=True)
+    if draw is identity_permutations:
+        assert result.flipped == 0 or y is NUMBERS
 
 
-def test_answers_to_short_copies_are_held_against_short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predictions_of_a_bucket_are_compared_at_its_own_length(monkeypatch: pytest.MonkeyPatch) -> None:
     """One long sequence makes no table of its length for each copy of the others."""
-    subject, widths = asked(TAGS), []
+    probed, widths = probe(TAGS), []
     flipped = permutation_scores._flipped_share
 
     def noted(answers: np.ndarray, base: np.ndarray, *rest: object) -> np.ndarray:
@@ -68,24 +68,26 @@ def test_answers_to_short_copies_are_held_against_short_answers(monkeypatch: pyt
         return flipped(answers, base, *rest)
 
     monkeypatch.setattr(permutation_scores, "_flipped_share", noted)
-    score_permutations(subject, 3, reversed_permutations, subject.score().predictions)
-    assert {own == told for own, told in widths} == {True}
+    score_permutations(probed, 3, reversed_permutations, probed.score().predictions)
+    assert {width == result for width, result in widths} == {True}
     assert min(widths)[0] < 35
 
 
-def test_every_copy_has_an_order_of_its_own() -> None:
-    """They are drawn for some copies at once, and asked about in the order they were drawn in."""
-    subject, drawn = asked(CLASSES), []
+def test_every_copy_has_its_own_permutation() -> None:
+    """They are drawn for some copies at once, and probe about in the order they were drawn in."""
+    probed, drawn = probe(CLASSES), []
 
-    def way(lengths: Tensor, T: int) -> Tensor:
+    def draw(lengths: Tensor, T: int) -> Tensor:
         drawn.append(len(lengths))
         return reversed_permutations(lengths, T) if len(drawn) % 2 else identity_permutations(lengths, T)
 
-    told = score_permutations(subject.select(torch.full((1500,), 4)), 5, way, np.zeros(1500, dtype=np.int64))
+    result = score_permutations(
+        probed.select(torch.full((1500,), 4)), 5, draw, np.zeros(1500, dtype=np.int64)
+    )
     assert drawn == [1500] * 5
-    assert (told.losses[::2] == told.losses[0]).all()
-    assert (told.losses[1::2] == told.losses[1]).all()
-    assert told.losses[0, 0] != told.losses[1, 0]
+    assert (result.losses[::2] == result.losses[0]).all()
+    assert (result.losses[1::2] == result.losses[1]).all()
+    assert result.losses[0, 0] != result.losses[1, 0]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_every_step_is_there_once_and_padding_stays(name: str) -> None:
         assert row[length:].tolist() == list(range(length, T))
 
 
-def test_backwards_twice_is_as_given() -> None:
+def test_reversing_twice_is_the_identity() -> None:
     """And once is the last step first."""
     order = reversed_permutations(LENGTHS, T)
     assert torch.equal(order.gather(1, order), identity_permutations(LENGTHS, T))
@@ -62,11 +62,11 @@ def test_every_order_is_as_likely_as_another() -> None:
     assert max(abs(n - 1000) for n in counts.values()) < 5 * math.sqrt(6000 * 5 / 36)
 
 
-def test_blocks_keep_their_inside() -> None:
+def test_steps_of_a_block_stay_in_order() -> None:
     """Of 6 steps in blocks of 2: 6 orders, all as likely, neighbours of a block still neighbours."""
     counts = _counts(block_permutations(torch.full((6000,), 6), 6, 2, _generator()))
     blocks = [(0, 1), (2, 3), (4, 5)]
-    assert set(counts) == {sum(own, ()) for own in itertools.permutations(blocks)}
+    assert set(counts) == {sum(order, ()) for order in itertools.permutations(blocks)}
     assert max(abs(n - 1000) for n in counts.values()) < 5 * math.sqrt(6000 * 5 / 36)
 
 
@@ -76,7 +76,7 @@ def test_sequences_are_shuffled_independently() -> None:
     assert len(_counts(order)) > 150
 
 
-def test_different_orders_counts_what_can_be_told_apart() -> None:
+def test_distinct_orders_count_equal_steps_once() -> None:
     """4!/(2! 2!) = 6 for the first, 3! for the second, 1 for a single step: 36 in all, padding left out."""
     values = torch.zeros(3, 4, 2)
     values[0, 2:, 1] = 1.0  # two steps of each of two kinds

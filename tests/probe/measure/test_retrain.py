@@ -39,42 +39,47 @@ class Own(Net):
         self.scale = nn.Parameter(torch.ones(1))
 
 
-def test_a_contest_never_judges_what_was_trained_on() -> None:
+def test_cross_validation_never_scores_a_training_sequence() -> None:
     """Each sequence is judged once, by models that did not see it, and both sides share the folds."""
     seen: list[list[tuple[list[int], list[int], int]]] = [[], []]
 
     def trainer(side: int) -> object:
-        def train(rest: np.ndarray, held: np.ndarray, seed: int) -> tuple[SequenceScores, float]:
-            seen[side].append((rest.tolist(), held.tolist(), seed))
-            losses = held + 10.0 * side
-            return SequenceScores(losses, np.zeros(len(held)), np.ones(len(held))), side + 1.0
+        def fit_and_score(
+            train_rows: np.ndarray, test: np.ndarray, seed: int
+        ) -> tuple[SequenceScores, float]:
+            seen[side].append((train_rows.tolist(), test.tolist(), seed))
+            losses = test + 10.0 * side
+            return SequenceScores(losses, np.zeros(len(test)), np.ones(len(test))), side + 1.0
 
-        return train
+        return fit_and_score
 
     class Stub(SimpleNamespace):
         def __len__(self) -> int:
             return 11
 
     stub = Stub(task="number", classes=None, per_step=False, targets=None)
-    told = cross_validate_pair(stub, 3, 5, (trainer(0), trainer(1)))
+    result = cross_validate_pair(stub, 3, 5, (trainer(0), trainer(1)))
     assert seen[0] == seen[1]
-    assert sorted(row for _, held, _ in seen[0] for row in held) == list(range(11))
-    assert all(not set(rest) & set(held) and len(rest) + len(held) == 11 for rest, held, _ in seen[0])
-    assert (told.losses[1] - told.losses[0] == 10).all()
-    assert told.seconds == pytest.approx((1.0, 2.0))
-    assert told.p_value < 1e-6
+    assert sorted(row for _, test, _ in seen[0] for row in test) == list(range(11))
+    assert all(
+        not set(train_rows) & set(test) and len(train_rows) + len(test) == 11
+        for train_rows, test, _ in seen[0]
+    )
+    assert (result.losses[1] - result.losses[0] == 10).all()
+    assert result.seconds == pytest.approx((1.0, 2.0))
+    assert result.p_value < 1e-6
     assert cross_validate_pair(stub, 3, 5, (trainer(0), trainer(0))).p_value == 0.5  # equal in every fold
 
 
-def test_a_fresh_module_learns_from_new_weights_and_leaves_the_old_one() -> None:
+def test_a_retrained_module_learns_from_new_weights_and_leaves_the_original() -> None:
     """The copy knows the task; the original is what it was; the seed decides."""
     torch.manual_seed(0)
     module, rng = Net(), np.random.default_rng(0)
     before = {name: weight.clone() for name, weight in module.state_dict().items()}
     X = [rng.normal(size=(5, 1)) for _ in range(60)]
-    y = np.array([int(own[-1, 0] > 0) for own in X])
+    y = np.array([int(sequence[-1, 0] > 0) for sequence in X])
     trained = retrain(module, X, y, seed=3)
-    answers = [int(trained(torch.from_numpy(own[None]).float()).argmax()) for own in X]
+    answers = [int(trained(torch.from_numpy(sequence[None]).float()).argmax()) for sequence in X]
     assert np.mean(np.array(answers) == y) > 0.95
     assert all(torch.equal(weight, before[name]) for name, weight in module.state_dict().items())
     again = retrain(module, X, y, seed=3).state_dict()
@@ -83,7 +88,7 @@ def test_a_fresh_module_learns_from_new_weights_and_leaves_the_old_one() -> None
     assert not torch.equal(other["head.weight"], again["head.weight"])
 
 
-def test_reset_changes_every_weight() -> None:
+def test_a_reset_changes_every_weight() -> None:
     """Nothing of what was learned is left."""
     module = Net()
     for weight in module.parameters():
@@ -97,18 +102,18 @@ def test_weights_that_nothing_resets_are_refused() -> None:
         reset_weights(Own())
 
 
-def test_a_fresh_estimator_has_the_same_settings_and_one_network() -> None:
+def test_a_retrained_estimator_has_the_same_parameters_and_one_network() -> None:
     """The seed is the fold's, the ensemble is one."""
     X = np.random.default_rng(0).normal(size=(8, 5))
     model = ur.SequenceClassifier(hidden_size=3, max_epochs=1, n_members=3).fit(X, X[:, 0] > 0)
-    own = retrain(model, list(X[..., None]), X[:, 0] > 0, seed=7)
-    assert own is not model
+    retrained = retrain(model, list(X[..., None]), X[:, 0] > 0, seed=7)
+    assert retrained is not model
     changed = {"n_members": 1, "random_state": 7}
-    assert own.get_params() == model.get_params() | changed
-    assert len(own.networks_) == 1
+    assert retrained.get_params() == model.get_params() | changed
+    assert len(retrained.networks_) == 1
 
 
 @pytest.mark.parametrize("y", [[1, 2, 3], (1, 2, 3), np.array([1, 2, 3]), torch.tensor([1, 2, 3])])
-def test_labels_of_any_kind_are_chosen_by_position(y: object) -> None:
+def test_labels_of_any_type_are_selected_by_position(y: object) -> None:
     """Lists, arrays, tensors."""
     assert list(map(int, select_rows(y, np.array([2, 0])))) == [3, 1]

@@ -54,18 +54,18 @@ def test_batches_hold_every_sequence_once_and_little_padding(longest: int, *, ex
     """At least half of a batch are steps, unless it is little; no more rows and steps than allowed."""
     lengths = torch.from_numpy(np.random.default_rng(longest).integers(1, longest + 1, size=700))
     lengths[350] = 9000  # alone more than the most steps
-    found = bucket_by_length(lengths, exact=exact, most_rows=128, most_steps=6000)
-    assert sorted(torch.cat(found).tolist()) == list(range(700))
-    for batch in found:
-        own = lengths[batch]
-        padded = len(batch) * int(own.max())
+    result = bucket_by_length(lengths, exact=exact, most_rows=128, most_steps=6000)
+    assert sorted(torch.cat(result).tolist()) == list(range(700))
+    for batch in result:
+        bucket_lengths = lengths[batch]
+        padded = len(batch) * int(bucket_lengths.max())
         assert batch.tolist() == sorted(batch.tolist())
-        assert padded <= max(2 * int(own.sum()), 4096)
+        assert padded <= max(2 * int(bucket_lengths.sum()), 4096)
         assert len(batch) == 1 or (len(batch) <= 128 and padded <= 6000)
-        assert not exact or len(set(own.tolist())) == 1
+        assert not exact or len(set(bucket_lengths.tolist())) == 1
 
 
-def test_a_few_sequences_are_one_batch_in_their_own_order() -> None:
+def test_few_sequences_are_one_batch_in_order() -> None:
     """Another batch would cost more than their padding."""
     assert [batch.tolist() for batch in bucket_by_length(torch.tensor([9, 2, 300, 7]))] == [[0, 1, 2, 3]]
 
@@ -75,38 +75,38 @@ def _alike(*_: Any, **__: Any) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("per_step", [False, True])
-def test_batches_of_like_length_are_judged_as_one_padded_batch(
-    monkeypatch: pytest.MonkeyPatch, *, per_step: bool
-) -> None:
+def test_buckets_score_as_one_padded_batch(monkeypatch: pytest.MonkeyPatch, *, per_step: bool) -> None:
     """The same losses, hits and predictions, in the order of X; beyond a length stands what stood there."""
     torch.manual_seed(0)
-    y = [np.arange(len(own)) % 3 for own in RAGGED] if per_step else LABELS
-    subject = as_probed_model(Reads(per_step=per_step), RAGGED, y)
-    assert len(subject.batches(torch.arange(len(RAGGED)))) > 1
-    told = subject.score()
+    y = [np.arange(len(sequence)) % 3 for sequence in RAGGED] if per_step else LABELS
+    probed = as_probed_model(Reads(per_step=per_step), RAGGED, y)
+    assert len(probed.batches(torch.arange(len(RAGGED)))) > 1
+    result = probed.score()
     monkeypatch.setattr("unrolled.probe.model.probed_model.bucket_by_length", _alike)
-    wanted = subject.score()
-    np.testing.assert_allclose(told.losses, wanted.losses, rtol=1e-6)
-    assert (told.accuracies == wanted.accuracies).all()
-    assert told.predictions.shape == ((len(RAGGED), LONG) if per_step else (len(RAGGED),))
-    valid = np.arange(LONG) < np.array([len(own) for own in RAGGED])[:, None]
-    assert ((told.predictions == wanted.predictions) | ~(valid if per_step else valid[:, 0])).all()
+    expected = probed.score()
+    np.testing.assert_allclose(result.losses, expected.losses, rtol=1e-6)
+    assert (result.accuracies == expected.accuracies).all()
+    assert result.predictions.shape == ((len(RAGGED), LONG) if per_step else (len(RAGGED),))
+    valid = np.arange(LONG) < np.array([len(sequence) for sequence in RAGGED])[:, None]
+    assert ((result.predictions == expected.predictions) | ~(valid if per_step else valid[:, 0])).all()
 
 
 def test_a_memory_is_the_same_whatever_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """By gradients, by occlusion, and of the state, whose random signs do not depend on them."""
     torch.manual_seed(0)
     module = Reads()
-    found = memory(module, RAGGED)
+    result = memory(module, RAGGED)
     monkeypatch.setattr("unrolled.probe.model.probed_model.bucket_by_length", _alike)
-    wanted = memory(module, RAGGED)
+    expected = memory(module, RAGGED)
     for name in ("gradient", "occlusion", "state"):
-        np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(getattr(result, name), getattr(expected, name), rtol=1e-5, atol=1e-7)
 
 
 def test_a_pooled_readout_shows_although_the_shortest_sequences_have_one_step() -> None:
     """All batches tell, and not the first alone: of one step every readout is the last state's."""
-    assert memory(Pooled(), [own[:1] if k < 20 else own[:9] for k, own in enumerate(RAGGED)]).pooled
+    assert memory(
+        Pooled(), [sequence[:1] if k < 20 else sequence[:9] for k, sequence in enumerate(RAGGED)]
+    ).pooled
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_one_long_sequence_among_short_ones_is_padding_to_none(
     assert model.seen <= 2.2 * passes * STEPS + LONG
 
 
-def test_a_training_anew_pads_a_batch_to_its_own_longest() -> None:
+def test_retraining_pads_a_batch_to_its_own_longest() -> None:
     """Most batches do not hold the long sequence."""
     module = retrain(Reads(), RAGGED, LABELS, seed=0)
     batches_a_pass = -(-len(RAGGED) // 32)

@@ -20,7 +20,7 @@ def _packed(layer: nn.Module, x: Tensor) -> object:
     return nn.utils.rnn.pad_packed_sequence(output, batch_first=True)[0], state
 
 
-WAYS = {
+LAYOUTS = {
     "batch first": (True, lambda layer, x: layer(x)),
     "time first": (False, lambda layer, x: layer(x.transpose(0, 1))),
     "one sequence": (True, lambda layer, x: layer(x[0])),
@@ -29,19 +29,19 @@ WAYS = {
 
 
 @pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM, ur.nn.RNN, ur.nn.GRU, ur.nn.LSTM])
-@pytest.mark.parametrize("way", WAYS)
-def test_every_layout_is_seen_as_batch_first(kind: type, way: str) -> None:
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_is_captured_as_batch_first(kind: type, layout: str) -> None:
     """And a run that gives back what it saw changes nothing."""
-    batch_first, call = WAYS[way]
+    batch_first, call = LAYOUTS[layout]
     layer = kind(2, 4, num_layers=2, bidirectional=True, batch_first=batch_first)
     own_output, own_state = call(layer, X)
     with capture_calls(layer, lambda seen: (seen.output.clone(), seen.final)) as calls:
         output, state = call(layer, X)
     seen = single_call(calls, layer)
-    B = 1 if way == "one sequence" else 3
+    B = 1 if layout == "one sequence" else 3
     assert seen.inputs.shape == (B, 5, 2)
     assert seen.output.shape == (B, 5, 8)
-    assert seen.lengths.tolist() == (LENGTHS.tolist() if way == "packed" else [5] * B)
+    assert seen.lengths.tolist() == (LENGTHS.tolist() if layout == "packed" else [5] * B)
     assert {part.shape for part in seen.final} == {(4, B, 4)}
     assert len(seen.final) == (2 if kind in {nn.LSTM, ur.nn.LSTM} else 1)
     within = torch.arange(5) < seen.lengths[:, None]
@@ -51,10 +51,10 @@ def test_every_layout_is_seen_as_batch_first(kind: type, way: str) -> None:
     assert all(torch.equal(a, b) for a, b in both)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_what_a_run_answers_stands_in_the_layers_place(way: str) -> None:
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_replacement_is_returned_in_the_layers_layout(layout: str) -> None:
     """The network goes on with it; a row beyond its length stays zero where it is packed."""
-    batch_first, call = WAYS[way]
+    batch_first, call = LAYOUTS[layout]
     layer = nn.GRU(2, 4, batch_first=batch_first)
     steps = torch.arange(1.0, 6.0)[None, :, None]
 
@@ -63,15 +63,15 @@ def test_what_a_run_answers_stands_in_the_layers_place(way: str) -> None:
 
     with capture_calls(layer, run):
         output, state = call(layer, X)
-    output = output.transpose(0, 1) if way == "time first" else output
-    wanted = steps.expand(3, 5, 4) * (
-        (torch.arange(5) < LENGTHS[:, None])[..., None] if way == "packed" else 1
+    output = output.transpose(0, 1) if layout == "time first" else output
+    expected = steps.expand(3, 5, 4) * (
+        (torch.arange(5) < LENGTHS[:, None])[..., None] if layout == "packed" else 1
     )
-    assert torch.equal(output, wanted[0] if way == "one sequence" else wanted)
+    assert torch.equal(output, expected[0] if layout == "one sequence" else expected)
     assert (state == 7).all()
 
 
-def test_lengths_and_a_first_state_are_seen() -> None:
+def test_lengths_and_an_initial_state_are_captured() -> None:
     """As an unrolled layer takes them, by name or by position."""
     layer, h = ur.nn.GRU(2, 4, batch_first=True), torch.randn(1, 3, 4)
     with capture_calls(layer) as calls:
@@ -82,7 +82,7 @@ def test_lengths_and_a_first_state_are_seen() -> None:
 
 
 def test_a_layer_that_runs_twice_or_never_is_refused() -> None:
-    """There is no one way back through it."""
+    """A probe needs one call to hook."""
     layer = nn.GRU(2, 4)
     with pytest.raises(ArgumentError, match="ran 2 times"):
         single_call([None, None], layer)
@@ -90,7 +90,7 @@ def test_a_layer_that_runs_twice_or_never_is_refused() -> None:
         single_call([], layer)
 
 
-def test_the_last_of_several_layers_is_the_one() -> None:
+def test_the_last_of_several_layers_is_found() -> None:
     """It is the one that the answer is read from; a network without any has none."""
     first, last = nn.RNN(2, 3), ur.nn.LSTM(3, 4)
     assert find_recurrent_layer(nn.ModuleList([first, last, nn.Linear(4, 2)])) is last
@@ -164,7 +164,7 @@ def test_a_layer_that_is_never_run_or_lets_no_gradient_through_is_refused() -> N
             ask(Cut(), BATCH, CLASSES)
 
 
-def test_gradients_are_found_where_torch_records_none() -> None:
+def test_gradients_are_measured_under_no_grad() -> None:
     """Whoever asks inside torch.no_grad() gets the same answer."""
     torch.manual_seed(0)
     module = Head()

@@ -33,18 +33,18 @@ def watch(layer: nn.Module, *args: object, **options: object) -> LayerCall:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("kind", [RNN, GRU, LSTM])
-def test_pieces_equal_the_whole_to_the_bit(kind: type, options: dict, dtype: torch.dtype) -> None:
+def test_single_steps_equal_the_whole_run_to_the_bit(kind: type, options: dict, dtype: torch.dtype) -> None:
     """Outputs and final states, ragged, from a state that is not zero, and on the kernels."""
     layer = kind(3, 5, batch_first=True, **options).to(dtype).eval()
     depth = layer.num_layers * (1 + layer.bidirectional)
     hx = tuple(torch.randn(depth, 4, 5, dtype=dtype) for _ in range(1 + (kind is LSTM)))
     call = watch(layer, torch.randn(4, 7, 3, dtype=dtype), hx if kind is LSTM else hx[0], lengths=LENGTHS)
-    output, final, strands = run_stepwise(call, LENGTHS)
+    output, final, runs = run_stepwise(call, LENGTHS)
     assert torch.equal(output, call.output)
     assert all(map(torch.equal, final, call.final))
-    assert len(strands) == depth
-    for strand in strands:
-        assert stepwise._choose_unroll(strand.cell, strand.weights, strand.inputs) is fused.fused_unroll
+    assert len(runs) == depth
+    for run in runs:
+        assert stepwise._choose_unroll(run.cell, run.weights, run.inputs) is fused.fused_unroll
 
 
 @pytest.mark.parametrize("nonlinearity", ["relu", "prelu", "sigmoid", torch.sin])
@@ -63,8 +63,8 @@ def test_layers_of_torch_run_by_our_cells(kind: type, options: dict) -> None:
         options = {"bias": False}
     layer = kind(3, 5, **options, dtype=torch.float64)  # oneDNN warns of projections in float32
     x = torch.randn(7, 4, 3, dtype=torch.float64)
-    for given in (x, pack_padded_sequence(x, LENGTHS, enforce_sorted=False)):
-        call = watch(layer, given)
+    for original in (x, pack_padded_sequence(x, LENGTHS, enforce_sorted=False)):
+        call = watch(layer, original)
         output, final, _ = run_stepwise(call, LENGTHS)
         torch.testing.assert_close(output, call.output)
         for ours, theirs in zip(final, call.final, strict=True):
@@ -77,9 +77,9 @@ def test_a_layer_of_any_cell_runs_in_pieces() -> None:
     cell = ResetFirstGRUCell()
     layer = CellLayer(3, [[Direction(cell, weights[0]), Direction(cell, weights[1], is_reverse=True)]])
     call = watch(layer, torch.randn(7, 4, 3), lengths=LENGTHS)
-    output, _, strands = run_stepwise(call, LENGTHS)
+    output, _, runs = run_stepwise(call, LENGTHS)
     assert torch.equal(output, call.output)
-    assert [strand.name for strand in strands] == ["forward", "in reverse"]
+    assert [run.name for run in runs] == ["forward", "in reverse"]
 
 
 @pytest.mark.parametrize("is_reverse", [False, True])
@@ -87,16 +87,16 @@ def test_steps_are_counted_from_each_rows_own_end(is_reverse: bool) -> None:
     """`visited` and `from_the_end` agree with the layer's own outputs, in the direction of travel."""
     layer = GRU(3, 5, batch_first=True, bidirectional=True)
     call = watch(layer, torch.randn(4, 7, 3), lengths=LENGTHS)
-    strand = run_stepwise(call, LENGTHS)[2][is_reverse]
+    run = run_stepwise(call, LENGTHS)[2][is_reverse]
     half = call.output[..., 5:] if is_reverse else call.output[..., :5]
-    inputs, before, after, rows, steps = strand.valid_steps()
+    inputs, before, after, rows, steps = run.valid_steps()
     assert len(rows) == int(LENGTHS.sum())
     assert torch.equal(after[0], half[rows, steps])
     assert torch.equal(inputs, call.inputs[rows, steps])
     first = (steps == LENGTHS[rows] - 1) if is_reverse else steps == 0
     assert not before[0][first].any()
-    every, known = strand.align_to_end([torch.stack([state.h for state in strand.states])])
+    every, is_valid = run.align_to_end([torch.stack([state.h for state in run.states])])
     for row, length in enumerate(LENGTHS.tolist()):
-        own = half[row, :length]
-        assert torch.equal(every[:length, row], own if is_reverse else own.flip(0))
-        assert known[:, row].tolist() == [k < length for k in range(7)]
+        half_states = half[row, :length]
+        assert torch.equal(every[:length, row], half_states if is_reverse else half_states.flip(0))
+        assert is_valid[:, row].tolist() == [k < length for k in range(7)]

@@ -5,7 +5,7 @@ Shapes: B sequences at once, T steps, K steps back, H units.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,10 +20,17 @@ from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.model.stepwise import DirectionRun, run_stepwise
 
 
+class GradientFlow(NamedTuple):
+    """Gradients by the states k steps back, a list by layer and direction."""
+
+    norms: list[Floats]  # (K,) mean norms of the loss gradient
+    shares: list[Floats]  # (K,) mean norms that a gradient of norm 1 at the last state has there
+    runs: list[list[DirectionRun]]  # one a batch
+    sequences: NDArray[np.int64]  # (K,) number of sequences that are so long
+
+
 @torch.enable_grad()
-def gradient_flow(
-    probed: ProbedModel, rows: Tensor, rng: torch.Generator
-) -> tuple[list[Floats], list[Floats], list[list[DirectionRun]], NDArray[np.int64]]:
+def gradient_flow(probed: ProbedModel, rows: Tensor, rng: torch.Generator) -> GradientFlow:
     """Measure norms of the gradients by the states k steps back, for each layer and direction.
 
     Args:
@@ -31,81 +38,77 @@ def gradient_flow(
         rows: positions of sequences.
         rng: draws a direction where the loss has no finite, non-zero gradient by the last state.
 
-    Returns:
-        A list each, by layer and direction: mean norms (K,) of the loss gradient; mean norms (K,) that a
-        gradient of norm 1 at the last state has there; the runs, one a batch. And (K,) numbers of sequences.
-
     Raises:
         ArgumentError: the loss has no gradient.
     """
-    by_direction: list[list[tuple[DirectionRun, Tensor, Tensor]]] = []
-    for batch in probed.batches(rows):
-        strands: list[DirectionRun] = []
+    batches = [_batch_flow(probed, batch, rng) for batch in probed.batches(rows)]
+    runs, norms, shares = (
+        [list(each) for each in zip(*part, strict=True)] for part in zip(*batches, strict=True)
+    )
+    sequences = counts_by_steps_back(torch.cat([run.lengths for run in runs[0]]))
+    return GradientFlow(
+        [_mean_by_steps_back(each, sequences) for each in norms],
+        [_mean_by_steps_back(each, sequences) for each in shares],
+        runs,
+        sequences,
+    )
 
-        def step_through(
-            call: LayerCall, strands: list[DirectionRun] = strands, batch: Tensor = batch
-        ) -> tuple[Tensor, State]:
-            output, final, ran = run_stepwise(call, probed.lengths[batch])
-            strands.extend(ran)
-            return output, final
 
-        loss = probed.losses(probed.outputs(rows=batch, replacement=step_through), batch).sum()
-        if not loss.requires_grad:
-            raise ArgumentError(
-                f"gradients model: expected a loss with a gradient, {probed.name} blocks it. Take "
-                "torch.no_grad() and .detach() out of its forward."
-            )
-        batch_results = list(zip(strands, *_gradient_norms(strands, loss, rng), strict=True))
-        by_direction = (
-            [[each] for each in batch_results]
-            if not by_direction
-            else [[*a, b] for a, b in zip(by_direction, batch_results, strict=True)]
+def _batch_flow(
+    probed: ProbedModel, batch: Tensor, rng: torch.Generator
+) -> tuple[list[DirectionRun], list[Tensor], list[Tensor]]:
+    """Run one batch: its runs, and norms (T, B) of the loss gradient and of a unit one, for each run."""
+    runs: list[DirectionRun] = []
+
+    def step_through(call: LayerCall) -> tuple[Tensor, State]:
+        output, final, layer_runs = run_stepwise(call, probed.lengths[batch])
+        runs.extend(layer_runs)
+        return output, final
+
+    loss = probed.losses(probed.outputs(rows=batch, replacement=step_through), batch).sum()
+    if not loss.requires_grad:
+        raise ArgumentError(
+            f"gradients model: expected a loss with a gradient, {probed.name} blocks it. Take "
+            "torch.no_grad() and .detach() out of its forward."
         )
-    sequences = counts_by_steps_back(torch.cat([strand.lengths for strand, _, _ in by_direction[0]]))
-    norms = [_mean_by_steps_back([norm for _, norm, _ in each], sequences) for each in by_direction]
-    shares = [_mean_by_steps_back([share for _, _, share in each], sequences) for each in by_direction]
-    return norms, shares, [[strand for strand, _, _ in each] for each in by_direction], sequences
+    return runs, *_gradient_norms(runs, loss, rng)
 
 
 def _gradient_norms(
-    strands: list[DirectionRun], loss: Tensor, rng: torch.Generator
+    runs: list[DirectionRun], loss: Tensor, rng: torch.Generator
 ) -> tuple[list[Tensor], list[Tensor]]:
     """(T, B) norms k steps back of the loss gradient, and of a unit one at the last state, for each run."""
-    by_loss = _state_gradients(strands, [loss], [torch.ones_like(loss)])
+    by_loss = _state_gradients(runs, [loss], [torch.ones_like(loss)])
     shares = []
-    for strand, gradient in zip(strands, by_loss, strict=True):
-        size, random_direction = (
-            gradient[0].norm(dim=-1, keepdim=True),
-            torch.randn(gradient[0].shape, generator=rng).to(gradient),
-        )
+    for run, gradient in zip(runs, by_loss, strict=True):
+        size = gradient[0].norm(dim=-1, keepdim=True)
+        drawn = torch.randn(gradient[0].shape, generator=rng).to(gradient)
         is_usable = torch.isfinite(size) & (size > 0)
-        unit = torch.where(
-            is_usable, gradient[0] / size, random_direction / random_direction.norm(dim=-1, keepdim=True)
-        )
-        ends = strand.final_state()
+        unit = torch.where(is_usable, gradient[0] / size, drawn / drawn.norm(dim=-1, keepdim=True))
+        ends = run.final_state()
         parts = torch.split(unit.to(ends[0].dtype), [part.shape[-1] for part in ends], dim=-1)
-        (share,) = _state_gradients([strand], list(ends), list(parts))
+        (share,) = _state_gradients([run], list(ends), list(parts))
         shares.append(share.norm(dim=-1).cpu())
     return [gradient.norm(dim=-1).cpu() for gradient in by_loss], shares
 
 
-def _state_gradients(strands: list[DirectionRun], outputs: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
+def _state_gradients(runs: list[DirectionRun], outputs: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
     """(T, B, ΣH) float64 gradients by the state k steps back from each row's last, for each run.
 
     0 before its first.
     """
-    flat: list[Any] = [part for strand in strands for state in strand.states for part in state]
+    flat: list[Any] = [part for run in runs for state in run.states for part in state]
     gradients = iter(torch.autograd.grad(outputs, flat, grads, retain_graph=True, allow_unused=True))
-    gathered = []
-    for strand in strands:
-        each = [
+    aligned = []
+    for run in runs:
+        by_state = [
             [torch.zeros_like(part) if g is None else g for part, g in zip(state, gradients, strict=False)]
-            for state in strand.states
+            for state in run.states
         ]
-        parts = [torch.stack(part).double() for part in zip(*each, strict=True)]
-        gradient, is_valid = strand.align_to_end(parts)
-        gathered.append(gradient * is_valid[..., None])
-    return gathered
+        parts = [torch.stack(part).double() for part in zip(*by_state, strict=True)]
+        gradient, is_valid = run.align_to_end(parts)
+        aligned.append(gradient * is_valid[..., None])
+    return aligned
 
 
 def _mean_by_steps_back(norms: list[Tensor], sequences: NDArray[np.int64]) -> Floats:
