@@ -249,23 +249,23 @@ def _complete_calendar(series: Sequences) -> tuple[Sequences, int]:
 
 def _filled(values: NDArray[np.float64], series: Ints, how: str) -> NDArray[np.float64]:
     """Fill the missing values of one column (ΣT,) between known ones of the same series."""
-    known = np.flatnonzero(~np.isnan(values))
-    if len(known) in {0, len(values)}:
+    valid_rows = np.flatnonzero(~np.isnan(values))
+    if len(valid_rows) in {0, len(values)}:
         return values
     rows = np.arange(len(values))
-    after = np.searchsorted(known, rows)  # the first known row at or after each row
-    left, right = known[np.maximum(after - 1, 0)], known[np.minimum(after, len(known) - 1)]
-    between = (after > 0) & (after < len(known)) & (series[left] == series) & (series[right] == series)
+    after = np.searchsorted(valid_rows, rows)  # the first known row at or after each row
+    left, right = valid_rows[np.maximum(after - 1, 0)], valid_rows[np.minimum(after, len(valid_rows) - 1)]
+    between = (after > 0) & (after < len(valid_rows)) & (series[left] == series) & (series[right] == series)
     fresh = np.isnan(values) & between
-    made = values[left] if how == "forward" else np.interp(rows, known, values[known])
-    return np.where(fresh, made, values)
+    fill_values = values[left] if how == "forward" else np.interp(rows, valid_rows, values[valid_rows])
+    return np.where(fresh, fill_values, values)
 
 
 def _between_targets(series: Sequences, within: Ints) -> NDArray[np.bool_]:
     """Mask the rows (ΣT,) from each first known target to the last; to the end if columns are known ahead."""
     step = np.arange(len(within)) - series.offsets[:-1][within]
-    known = np.flatnonzero(~np.isnan(series.target))
+    valid_rows = np.flatnonzero(~np.isnan(series.target))
     first = np.full(len(series), len(within))
-    np.minimum.at(first, within[known], step[known])
-    kept = step >= first[within]
-    return kept if series.columns_of(Role.FUTURE) else kept & (step < series.observed[within])
+    np.minimum.at(first, within[valid_rows], step[valid_rows])
+    keep = step >= first[within]
+    return keep if series.columns_of(Role.FUTURE) else keep & (step < series.observed[within])

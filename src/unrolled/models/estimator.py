@@ -33,18 +33,8 @@ class Estimator:
     """Estimator whose constructor stores its arguments as given; what is learned ends in an underscore.
 
     A subclass annotates its parameters with their constraints, right above the constructor that names them.
-    `get_params`, `set_params`, `sklearn.clone` and the check of all arguments at once come from that.
-
-    >>> from unrolled.models.parameters import IntRange
-    >>> class Mean(Estimator):
-    ...     window: Annotated[int | None, IntRange(least=1)]
-    ...     def __init__(self, window: int | None = None) -> None:
-    ...         self._store_parameters(locals())
-    >>> Mean(3), Mean(3).get_params()
-    (Mean(window=3), {'window': 3})
-    >>> Mean(0)._check_parameters()
-    Traceback (most recent call last):
-    unrolled.errors.ArgumentError: window: expected a whole number at least 1, got 0.
+    `get_params`, `set_params`, `sklearn.clone` and the check of all arguments at once come from that; see
+    `unrolled.models.parameters` for an example.
     """
 
     _fit_call: ClassVar[str] = "fit(series)"  # what a user who has not fitted yet is told to call

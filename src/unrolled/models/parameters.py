@@ -1,4 +1,17 @@
-"""Constraints on the parameters of estimators, declared as annotations and checked when `fit` begins."""
+"""Constraints on the parameters of estimators, declared as annotations and checked when `fit` begins.
+
+>>> from unrolled.models.estimator import Estimator
+>>> class Mean(Estimator):
+...     window: Annotated[int | None, IntRange(least=1)]
+...
+...     def __init__(self, window: int | None = None) -> None:
+...         self._store_parameters(locals())
+>>> Mean(3), Mean(3).get_params()
+(Mean(window=3), {'window': 3})
+>>> Mean(0)._check_parameters()
+Traceback (most recent call last):
+unrolled.errors.ArgumentError: window: expected a whole number at least 1, got 0.
+"""
 
 from __future__ import annotations
 

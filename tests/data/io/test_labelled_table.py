@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from unrolled.data.io.csv import read_file
-from unrolled.data.io.labelled_table import LabelledColumns, parse_labelled_table
+from unrolled.data.io.labelled_table import LabelledColumnSpec, parse_labelled_table
 from unrolled.data.sequences import DeclaredOrder
 from unrolled.errors import DataError
 
@@ -25,7 +25,7 @@ def _at(times: dict[str, str]) -> str:
 
 def _read(text: str, **named: str) -> tuple[Any, Any]:
     Path("steps.csv").write_text(text, encoding="utf-8")
-    return parse_labelled_table(read_file(Path("steps.csv")), LabelledColumns(**named))
+    return parse_labelled_table(read_file(Path("steps.csv")), LabelledColumnSpec(**named))
 
 
 def _fault_of(text: str, **named: str) -> str:
@@ -148,7 +148,9 @@ def test_names_with_a_zero_in_front_are_read_alike_in_every_kind_of_table() -> N
     )
     for labels, read in ((["01", "1"], ["01", "1"]), ([1, 1], [1, 1]), ([1.0, 2.5], [1.0, 2.5])):
         pd.DataFrame({"a": [1, 3], "b": [2, 4], "label": labels}).to_parquet("steps.parquet")
-        assert parse_labelled_table(read_file(Path("steps.parquet")), LabelledColumns())[1].tolist() == read
+        assert (
+            parse_labelled_table(read_file(Path("steps.parquet")), LabelledColumnSpec())[1].tolist() == read
+        )
 
 
 def test_a_value_called_y_is_no_label() -> None:

@@ -114,5 +114,5 @@ def test_a_class_that_was_never_seen_is_named_by_score(fitted: SequenceTagger) -
 
 def test_pooling_is_refused() -> None:
     """Every step has its own answer; ignored silently, it would mislead."""
-    with pytest.raises(ArgumentError, match="pooling: every step has its own answer, nothing is pooled"):
+    with pytest.raises(ArgumentError, match="pooling: every step has a prediction of its own"):
         SequenceTagger(pooling="mean").fit(X, [["a", "b"], ["b"]])

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from unrolled.data.splits import holdout_fraction
 from unrolled.errors import DataError, ModelLoadError, TrainingError
 from unrolled.models.sequence.classifier import SequenceClassifier
-from unrolled.models.sequence.training import _training_config, judges
+from unrolled.models.sequence.training import training_config
 from unrolled.train import trainer
 
 QUICK = {"hidden_size": 4, "max_epochs": 3, "n_members": 1, "validation_fraction": 0.1}
@@ -86,7 +85,7 @@ def test_what_judges_shapes_no_scale() -> None:
     """Nothing of it is learned, not even how large values are."""
     X, y = _sequences(400)
     model = SequenceClassifier(**QUICK, random_state=3)
-    held = judges(model._settings(None, 400), 400, strata=y, groups=None)
+    held = model._validation_mask(400, y, None)
     assert held.sum() == 40
     plain = model.fit(X, y).scaler_
     planted = model.fit([x * 1000 if hidden else x for x, hidden in zip(X, held, strict=True)], y).scaler_
@@ -124,11 +123,51 @@ def test_noise_stops_early() -> None:
 @pytest.mark.parametrize(("count", "epochs", "steps"), [(2, 400, 1), (1000, 50, 16), (100_000, 6, 1563)])
 def test_epochs_are_passes_as_many_as_learn_enough(count: int, epochs: int, steps: int) -> None:
     """Fifty, but at least 400 steps and about 8,000 at most; what the user says counts."""
-    settings = SequenceClassifier()._settings(None, count)
-    config = _training_config(count, settings)
+    settings = {"batch_size": None, "patience": None, "learning_rate": 5e-3, "seed": 0}
+    config = training_config(count, max_epochs=None, **settings)
     assert (config.max_steps, config.val_check_steps) == (epochs * steps, steps)
     assert steps == math.ceil(count / config.batch_size)
-    assert _training_config(count, replace(settings, max_epochs=7)).max_steps == 7 * steps
+    assert training_config(count, max_epochs=7, **settings).max_steps == 7 * steps
+
+
+def test_patience_ends_a_training_earlier() -> None:
+    """The number of epochs without a lower validation loss is the user's to say."""
+    settings = QUICK | {"hidden_size": 16, "max_epochs": 60}
+    model = SequenceClassifier(**settings, learning_rate=0.05, patience=2).fit(*_sequences(300))
+    assert model.history_.stopped == "early"
+    assert model.n_epochs_ == model.history_.best_count + 2
+
+
+def test_callbacks_see_every_epoch_of_every_network() -> None:
+    """A plain dict each; what they do to it changes nothing."""
+    X, y = _sequences(20)
+    records: list[dict[str, Any]] = []
+
+    def log(record: dict[str, Any]) -> None:
+        records.append(dict(record))
+        record.clear()
+
+    settings = QUICK | {"n_members": 2}
+    model = SequenceClassifier(**settings).fit(X, y, callbacks=[log])
+    assert [(record["member"], record["epoch"]) for record in records] == [
+        (member, epoch) for member in (1, 2) for epoch in (1.0, 2.0, 3.0)
+    ]
+    silent = SequenceClassifier(**settings).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), silent.predict_proba(X))
+
+
+def test_an_error_in_a_callback_leaves_the_model_as_it_was() -> None:
+    """It reaches the caller."""
+    X, y = _sequences(20)
+    model = SequenceClassifier(**QUICK).fit(X, y)
+    facts = dict(vars(model))
+
+    def fail(_: dict[str, Any]) -> None:
+        raise RuntimeError("no space for the log")
+
+    with pytest.raises(RuntimeError, match="no space for the log"):
+        model.fit(X[:10], y[:10], callbacks=[fail])
+    assert vars(model) == facts
 
 
 def test_few_sequences_train_for_a_fixed_number_of_epochs() -> None:
@@ -255,7 +294,6 @@ def test_the_progress_line_shows_the_loss(capsys: pytest.CaptureFixture[str]) ->
 )
 def test_few_sequences_train_several_networks(count: int, networks: int, fraction: float) -> None:
     """Luck in the start is evened out below 500; from 2,000 on some can be spared for validation."""
-    settings = SequenceClassifier()._settings(None, count)
-    assert settings.n_members == networks
-    assert holdout_fraction(settings.validation_fraction, count) == fraction
-    assert SequenceClassifier(solver="reservoir")._settings(None, count).n_members == 1
+    assert SequenceClassifier()._member_count(count) == networks
+    assert holdout_fraction(SequenceClassifier().validation_fraction, count) == fraction
+    assert SequenceClassifier(solver="reservoir")._member_count(count) == 1

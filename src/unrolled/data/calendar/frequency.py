@@ -58,8 +58,8 @@ def infer_calendar(times: Times, offsets: Ints) -> Calendar:
         offsets: (N + 1,) where each series begins.
 
     >>> days = np.array(["2020-01-01", "2020-01-02", "2020-01-05", "2020-01-06"], "M8[ns]")
-    >>> found = infer_calendar(days, np.array([0, 4]))
-    >>> found.freq, found.gaps.tolist(), found.missing.tolist()
+    >>> calendar = infer_calendar(days, np.array([0, 4]))
+    >>> calendar.freq, calendar.gaps.tolist(), calendar.missing.tolist()
     ('D', [1], [2])
     """
     series = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
@@ -68,10 +68,10 @@ def infer_calendar(times: Times, offsets: Ints) -> Calendar:
     times, series = times[rows], series[rows]
     freqs, weak = _infer_each(times, series, len(offsets) - 1)
     freqs = _adopt_majority(freqs, weak, times, series)
-    known = {freq for freq in freqs if freq}
+    distinct_freqs = {freq for freq in freqs if freq}
     counts = np.bincount(series, minlength=len(freqs))
     irregular = np.array([i for i, f in enumerate(freqs) if f is None and counts[i] > 1], dtype=np.int64)
-    common = known.pop() if len(known) == 1 and not len(irregular) else None
+    common = distinct_freqs.pop() if len(distinct_freqs) == 1 and not len(irregular) else None
     left, missing, holidays = _find_gaps(times, series, freqs)
     return Calendar(common, tuple(freqs), twice, rows[left], missing, holidays, irregular)
 
@@ -111,25 +111,27 @@ def _infer_each(times: Times, series: Ints, count: int) -> tuple[list[str | None
     pairs = _Pairs.of(series, count)
     weak = pairs.reduce(np.add, np.ones_like(pairs.left)) < 2
     steps = (times[pairs.left + 1] - times[pairs.left]).astype(np.int64)
-    base, kept = pairs.step(steps)
+    base, is_kept = pairs.step(steps)
     if times.dtype.kind != "M":
-        return [str(b) if k else None for b, k in zip(base.tolist(), kept.tolist(), strict=True)], weak
+        return [str(b) if k else None for b, k in zip(base.tolist(), is_kept.tolist(), strict=True)], weak
     days = times.astype("datetime64[D]")
     months = days.astype("datetime64[M]").astype(np.int64)
-    month_base, month_kept = pairs.step(months[pairs.left + 1] - months[pairs.left])
+    month_base, month_is_kept = pairs.step(months[pairs.left + 1] - months[pairs.left])
     nowhere = np.full(count, "")
-    place = _month_places(times, series, count) if month_kept.any() else nowhere
+    place = _month_places(times, series, count) if month_is_kept.any() else nowhere
     business = _keeps_business_days(days, pairs) if (base == DAY).any() else nowhere.astype(bool)
     first = np.searchsorted(series, np.arange(count))
     freqs: list[str | None] = []
     for i in range(count):
         start = min(int(first[i]), len(days) - 1)
-        if place[i] and month_kept[i]:
+        if place[i] and month_is_kept[i]:
             freqs.append(_month_alias(int(month_base[i]), str(place[i]), int(months[start]) % 12))
         elif business[i] and base[i] == DAY:
             freqs.append("B")
         else:
-            freqs.append(_fixed_alias(int(base[i]), int(days[start].astype(np.int64))) if kept[i] else None)
+            freqs.append(
+                _fixed_alias(int(base[i]), int(days[start].astype(np.int64))) if is_kept[i] else None
+            )
     return freqs, weak
 
 

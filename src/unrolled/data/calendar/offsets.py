@@ -81,11 +81,11 @@ def parse_freq(freq: str) -> FreqStep:
     """
     if freq.isdigit() and int(freq) > 0:
         return FreqStep(int(freq), "")
-    found = _ALIAS.fullmatch(freq)
-    if not found or found["count"] == "0":
+    match = _ALIAS.fullmatch(freq)
+    if not match or match["count"] == "0":
         raise ArgumentError(f"freq: expected a pandas alias such as 'MS', 'D', 'h' or '15min', got {freq!r}.")
-    unit = found["span"] or found["unit"]
-    return FreqStep(int(found["count"] or 1), unit, (found["business"] or "") + (found["place"] or ""))
+    unit = match["span"] or match["unit"]
+    return FreqStep(int(match["count"] or 1), unit, (match["business"] or "") + (match["place"] or ""))
 
 
 def season_length(freq: str | None) -> int:

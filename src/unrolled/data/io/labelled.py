@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from unrolled.data.io import csv
 from unrolled.data.io.arrays import nested_columns, to_sequences
 from unrolled.data.io.frames import from_frame
-from unrolled.data.io.labelled_table import LabelledColumns, parse_labelled_table, read_labels
+from unrolled.data.io.labelled_table import LabelledColumnSpec, parse_labelled_table, read_labels
 from unrolled.data.io.targets import as_labels, as_numbers
 from unrolled.data.io.ts_format import read_ts
 from unrolled.data.parse.columns import quoted_list
@@ -102,7 +102,7 @@ def read_labelled(
     elif is_ts:
         series, labels = read_ts(csv.decode_text(content, path)[0], path.name)
     else:
-        series, labels = _from_table(content, path, LabelledColumns(label, id, time))
+        series, labels = _from_table(content, path, LabelledColumnSpec(label, id, time))
     return Labelled(_unpadded(series), labels, path.name)
 
 
@@ -156,7 +156,7 @@ def _arrays(content: bytes, source: str) -> Any:
         ) from fault
 
 
-def _from_table(content: bytes, path: Path, named: LabelledColumns) -> tuple[Sequences, Array | None]:
+def _from_table(content: bytes, path: Path, named: LabelledColumnSpec) -> tuple[Sequences, Array | None]:
     frame = csv.parquet_frame(content, path) if content.startswith(csv.PARQUET) else None
     nested = [] if frame is None else nested_columns(frame)
     if frame is None or not nested:

@@ -30,7 +30,7 @@ _DIGITS = re.compile(r"-?\d+")
 _NO_LABEL = frozenset({"", "?", "nan", "na", "n/a", "#n/a", "<na>", "null"})  # "none" and "-" may be classes
 
 
-class LabelledColumns(NamedTuple):
+class LabelledColumnSpec(NamedTuple):
     """Names of the columns that the caller gives a part.
 
     Args:
@@ -44,7 +44,7 @@ class LabelledColumns(NamedTuple):
     time: str | None = None
 
 
-def parse_labelled_table(table: Table, named: LabelledColumns) -> tuple[Sequences, Array | None]:
+def parse_labelled_table(table: Table, named: LabelledColumnSpec) -> tuple[Sequences, Array | None]:
     """Parse a table into sequences and their labels; None where no column can be the label.
 
     A table is long where a column that is spelt as an id, or that holds texts beside a time, repeats; else
@@ -64,7 +64,7 @@ def parse_labelled_table(table: Table, named: LabelledColumns) -> tuple[Sequence
         DataError: a named column is missing, several can be the label, or it changes within a sequence.
 
     >>> columns = {"a": np.array([1.0, 2.0]), "b": np.array([3.0, 4.0]), "class": np.array([7, 8])}
-    >>> series, labels = parse_labelled_table(Table(columns, "steps.csv", str), LabelledColumns())
+    >>> series, labels = parse_labelled_table(Table(columns, "steps.csv", str), LabelledColumnSpec())
     >>> series.lengths.tolist(), labels.tolist()
     ([2, 2], [7, 8])
     """
@@ -91,11 +91,11 @@ def parse_labelled_table(table: Table, named: LabelledColumns) -> tuple[Sequence
     return sequences, _labels(table, label, codes, sequences.ids)
 
 
-def read_labels(table: Table, named: LabelledColumns) -> Array | None:
+def read_labels(table: Table, named: LabelledColumnSpec) -> Array | None:
     """Read the labels (N,) in a table that holds no values, a row a sequence; None where there are none.
 
     >>> table = Table({"kind": np.array(["b", "a", "b"], dtype=object)}, "steps.parquet", str)
-    >>> read_labels(table, LabelledColumns()).tolist()
+    >>> read_labels(table, LabelledColumnSpec()).tolist()
     ['b', 'a', 'b']
     """
     label = _columns(table, named)[0]
@@ -103,7 +103,7 @@ def read_labels(table: Table, named: LabelledColumns) -> Array | None:
     return None if label is None else _labels(table, label, rows, [str(row) for row in rows])
 
 
-def _columns(table: Table, named: LabelledColumns) -> tuple[str | None, str | None, str | None]:
+def _columns(table: Table, named: LabelledColumnSpec) -> tuple[str | None, str | None, str | None]:
     """Find the label, the id and the time column, as named or inferred."""
     for role, name in named._asdict().items():
         if name is not None:
@@ -128,7 +128,7 @@ def _columns(table: Table, named: LabelledColumns) -> tuple[str | None, str | No
     return labels[0] if labels else None, series, time
 
 
-def _keys(table: Table, named: LabelledColumns, free: Sequence[str]) -> tuple[str | None, str | None]:
+def _keys(table: Table, named: LabelledColumnSpec, free: Sequence[str]) -> tuple[str | None, str | None]:
     """Infer the id and the time column where they are not named."""
     if named.id is not None and named.time is not None:
         return named.id, named.time

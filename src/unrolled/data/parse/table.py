@@ -120,14 +120,14 @@ class Table:
 
     def _separators_of(self, name: str) -> Separators:
         """Resolve the separators of a column, or raise that it can be read in two ways."""
-        own = self._column_separators.get(name) or detect_separators(self.columns[name])
-        marks = resolve_separators(own, self._table_separators)
-        if "either" in marks:
-            raise self._two_readings(name, "," if marks.comma == "either" else ".")
-        if own.comma == "either":
-            sense = "decimal" if marks.comma == "decimal" else "grouping thousands"
+        column_separators = self._column_separators.get(name) or detect_separators(self.columns[name])
+        separators = resolve_separators(column_separators, self._table_separators)
+        if "either" in separators:
+            raise self._two_readings(name, "," if separators.comma == "either" else ".")
+        if column_separators.comma == "either":
+            sense = "decimal" if separators.comma == "decimal" else "grouping thousands"
             self.remarks.append(f"commas of column {name!r} were read as {sense}")
-        return marks
+        return separators
 
     @cached_property
     def _column_separators(self) -> dict[str, Separators]:

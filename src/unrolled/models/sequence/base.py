@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -18,6 +18,7 @@ from unrolled.data.io.frames import is_frame
 from unrolled.data.io.targets import as_groups
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
+from unrolled.data.splits import holdout_fraction, holdout_mask
 from unrolled.errors import DataError
 from unrolled.formatting import quantity
 from unrolled.models.estimator import NetworkEstimator
@@ -25,11 +26,20 @@ from unrolled.models.parameters import Boolean, Choice, Device, FloatRange, IntR
 from unrolled.models.persistence import ARRAY, PLAIN, record_field
 from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
-from unrolled.models.sequence.training import Loss, SequenceSettings, ensemble_outputs, fit_networks, judges
+from unrolled.models.sequence.training import (
+    Loss,
+    ensemble_outputs,
+    fit_networks,
+    solve_networks,
+    stopping_reason,
+    training_config,
+)
 from unrolled.models.summary import Fact, network_fact
 from unrolled.nn.cells.core import NONLINEARITIES
-from unrolled.nn.modules.conv_stem import max_scales
 from unrolled.nn.modules.pooling import POOLINGS
+from unrolled.train.config import Callback, Monitor
+from unrolled.train.history import History
+from unrolled.train.trainer import Ensemble, report_interruption
 from unrolled.validation import check_path
 
 Floats = NDArray[np.float64]
@@ -39,10 +49,7 @@ CELLS = ("rnn", "gru", "lstm", "feedforward")
 _UNITS, _RESERVOIR_UNITS = 64, 512  # where hidden_size is None
 _POOLING = "last+mean+max"
 _CHANNELS, _RESERVOIR_CHANNELS = 64, 256  # of the stem
-_STEPS_READ = 200  # from twice as many on, the stem leaves the core fewer steps
-_MAX_MEMORY_STEPS = 100  # that the slowest units remember at the start
 _FEW, _MEMBERS = 500, 4  # sequences below which luck in the start matters, and the networks that even it out
-_LIMIT = 1e6  # scaled values beyond it say "huge"; their squares must stay finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +101,7 @@ class SequenceEstimator(NetworkEstimator):
             "is one layer without recurrence",
         ),
         UnusedBeside(
-            ("max_epochs", "batch_size", "learning_rate", "validation_fraction", "dropout"),
+            ("max_epochs", "patience", "batch_size", "learning_rate", "validation_fraction", "dropout"),
             "solver", ("reservoir",), "is solved at once, without epochs",
         ),
     )  # fmt: skip
@@ -110,6 +117,7 @@ class SequenceEstimator(NetworkEstimator):
     solver: Annotated[str, Choice(("gradient", "reservoir"))]
     n_members: Annotated[int | None, IntRange(least=1)]
     max_epochs: Annotated[int | None, IntRange(least=1)]
+    patience: Annotated[int | None, IntRange(least=1)]
     batch_size: Annotated[int | None, IntRange(least=1)]
     learning_rate: Annotated[float, FloatRange(above=0)]
     validation_fraction: Annotated[float | None, FloatRange(least=0, most=0.5)]
@@ -139,6 +147,7 @@ class SequenceEstimator(NetworkEstimator):
         solver: str = "gradient",
         n_members: int | None = None,
         max_epochs: int | None = None,
+        patience: int | None = None,
         batch_size: int | None = None,
         learning_rate: float = 5e-3,
         validation_fraction: float | None = None,
@@ -149,60 +158,120 @@ class SequenceEstimator(NetworkEstimator):
         self._store_parameters(locals())
 
     @torch.inference_mode(mode=False)  # whoever calls, what is made here has gradients
-    def fit(self, X: Any, y: Any, groups: Any = None, *, checkpoint: str | Path | None = None) -> Self:
-        """Learn from sequences and what is known of each.
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        groups: Any = None,
+        *,
+        checkpoint: str | Path | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Self:
+        """Learn from sequences and their targets.
 
         Ctrl-C keeps the best weights so far and says so.
 
         Args:
             X: N sequences: a list of (T_i, F) or (T_i,) arrays, an (N, T, F) array, an (N, T) array or
                 frame of one number a step, a long or nested frame, a `Sequences`.
-            y: N answers, one a sequence; for a tagger N arrays of T_i, one a step.
+            y: N targets, one a sequence; for a tagger N arrays of T_i, one a step.
             groups: N names; sequences of one group (a speaker, a patient) are held out together, and by a
                 reservoir left out together.
             checkpoint: a folder that holds the training after each epoch. Fitting again with the same
-                folder goes on from there, to the same result.
+                folder resumes it there, to the same result.
+            callbacks: each is called after every epoch with a dict: stage, member, n_members, step,
+                max_steps, epoch, train_loss, validation_loss, learning_rate, seconds. An error in one ends
+                the fit and leaves the model as it was. A reservoir has no epochs.
 
         Raises:
-            ArgumentError: an argument is out of range; all faults are told at once.
+            ArgumentError: some arguments are out of range; each is named on a line of its own.
             DataError: X, y or groups cannot be used as it is.
             TrainingError: the loss is no longer finite.
         """
         self._check_parameters()
+        folder = None if checkpoint is None else check_path("checkpoint", checkpoint)
+        monitor = Monitor(folder, self.verbose, tuple(callbacks))
         start_s = time.perf_counter()
         data = as_sequences(X, who=f"{type(self).__name__} X")
         targets = self._encode_targets(y, data)
         group_ids = None if groups is None else as_groups(groups, len(data))
-        settings = self._settings(checkpoint, len(data))
-        validation_mask = judges(settings, len(data), strata=targets.strata, groups=group_ids)
+        validation_mask = self._validation_mask(len(data), targets.strata, group_ids)
         # what is held out must not shape the scale that it is validated on
         values = data.values
         if validation_mask.any():
             values = values[np.repeat(~validation_mask, data.lengths)]
         scaler = StandardScaler.fit(values)
-        trained = fit_networks(
-            self._dataset(data, scaler, targets.values),
-            targets.loss,
-            sizes=self._make_config(data, targets.output_size),
-            settings=settings,
-            held=validation_mask,
-            groups=group_ids,
-            class_weights=targets.class_weights,
-        )
+        ensemble = self._fit_ensemble(data, scaler, targets, validation_mask, group_ids, monitor)
         table_steps = _table_steps(X, data, lists=True)
         learned = targets.learned | _feature_names(X, data, table_steps)
         learned |= {
-            "history_": trained.history,
+            "history_": ensemble.history,
             "max_length_": int(data.lengths.max()),
-            "n_epochs_": 0 if self.solver == "reservoir" else len(trained.history.records),
             "n_features_in_": table_steps or data.values.shape[1],
             "scaler_": scaler,
-            "seconds_": time.perf_counter() - start_s,
-            "stopping_reason_": trained.stopping,
             "_table_steps": table_steps,
+            **self._stopping(ensemble.history, validation_mask),
+            "seconds_": time.perf_counter() - start_s,
         }
-        self._set_learned(trained.networks, learned)
+        self._set_learned(ensemble.networks, learned)
         return self
+
+    def _validation_mask(self, n: int, strata: Ints | None, groups: Ints | None) -> NDArray[np.bool_]:
+        """Draw (n,) true for the sequences to hold out; a reservoir needs none."""
+        if self.solver == "reservoir":
+            return np.zeros(n, dtype=bool)
+        fraction = holdout_fraction(self.validation_fraction, n)
+        return holdout_mask(n, fraction, int(self.random_state), strata=strata, groups=groups)
+
+    def _fit_ensemble(
+        self,
+        data: Sequences,
+        scaler: StandardScaler,
+        targets: EncodedTargets,
+        validation_mask: NDArray[np.bool_],
+        groups: Ints | None,
+        monitor: Monitor,
+    ) -> Ensemble[SequenceNetwork]:
+        dataset = self._dataset(data, scaler, targets.values)
+        network_config = self._make_config(data, targets.output_size)
+        common: dict[str, Any] = {
+            "class_weights": targets.class_weights,
+            "n_members": self._member_count(len(data)),
+            "device": self.device,
+        }
+        seed = int(self.random_state)
+        if self.solver == "reservoir":
+            return solve_networks(dataset, network_config, groups=groups, seed=seed, **common)
+        config = training_config(
+            int((~validation_mask).sum()),
+            max_epochs=_as_int(self.max_epochs),
+            batch_size=_as_int(self.batch_size),
+            patience=_as_int(self.patience),
+            learning_rate=self.learning_rate,
+            seed=seed,
+        )
+        common |= {"validation_mask": validation_mask, "monitor": monitor}
+        ensemble = fit_networks(dataset, targets.loss, network_config, config, **common)
+        report_interruption(ensemble)
+        return ensemble
+
+    def _member_count(self, n_sequences: int) -> int:
+        """Count the networks: several for few sequences, where luck in the start matters."""
+        by_rule = _MEMBERS if self.solver == "gradient" and n_sequences < _FEW else 1
+        return by_rule if self.n_members is None else int(self.n_members)
+
+    def _stopping(self, history: History, validation_mask: NDArray[np.bool_]) -> dict[str, Any]:
+        """Return the number of epochs and how it came about."""
+        if self.solver == "reservoir":
+            reason = "the readout was solved in closed form, its penalty chosen by leave-one-out errors."
+            return {"n_epochs_": 0, "stopping_reason_": f"No epochs: {reason}"}
+        reason = stopping_reason(
+            history,
+            n_sequences=len(validation_mask),
+            n_validation=int(validation_mask.sum()),
+            validation_fraction=self.validation_fraction,
+        )
+        return {"n_epochs_": history.count, "stopping_reason_": reason}
 
     def tensors(self, X: Any) -> tuple[Tensor, Tensor]:
         """What the networks read: (N, T, F) scaled values, zero beyond a length, and (N,) lengths.
@@ -221,21 +290,8 @@ class SequenceEstimator(NetworkEstimator):
     def _dataset(
         self, data: Sequences, scaler: StandardScaler, targets: Tensor | None = None
     ) -> SequenceDataset:
-        """Scaled, as tensors on the device, made once."""
-        values = np.zeros((len(data.values) + 1, data.values.shape[1]), dtype=np.float32)
-        for k, (mean, scale) in enumerate(zip(*scaler, strict=True)):  # one float64 copy, of one feature
-            values[:-1, k] = np.clip((data.values[:, k] - mean) / scale, -_LIMIT, _LIMIT)
-        if targets is None:
-            targets = torch.full((len(data.values) if self._per_step else len(data),), -1)
-        if self._per_step:
-            targets = torch.cat([targets, targets.new_full((1,), -1)])
-        starts, lengths = torch.from_numpy(data.offsets[:-1]), torch.from_numpy(data.lengths)
-        return SequenceDataset(
-            torch.from_numpy(values).to(self.device),
-            starts.to(self.device),
-            lengths.to(self.device),
-            targets.to(self.device),
-            per_step=self._per_step,
+        return SequenceDataset.from_sequences(
+            data, scaler, targets, per_step=self._per_step, device=self.device
         )
 
     def _answers(self, data: Sequences) -> Iterator[tuple[Ints, Tensor, Ints]]:
@@ -265,12 +321,12 @@ class SequenceEstimator(NetworkEstimator):
         return data
 
     def _make_config(self, data: Sequences, output_size: int) -> SequenceNetworkConfig:
-        is_solved = self.solver == "reservoir"
-        common = SequenceNetworkConfig(
+        is_reservoir = self.solver == "reservoir"
+        config = SequenceNetworkConfig(
             input_size=data.values.shape[1],
             output_size=output_size,
             cell=self.cell,
-            hidden_size=int(self.hidden_size or (_RESERVOIR_UNITS if is_solved else _UNITS)),
+            hidden_size=int(self.hidden_size or (_RESERVOIR_UNITS if is_reservoir else _UNITS)),
             num_layers=int(self.num_layers),
             activation=self.activation,
             dropout=self.dropout,
@@ -278,35 +334,8 @@ class SequenceEstimator(NetworkEstimator):
             pooling=_POOLING if self.pooling is None else self.pooling,
             per_step=self._per_step,
         )
-        if self.cell == "feedforward":
-            return replace(common, flat_steps=int(data.lengths.max()))
-        median_length = int(np.median(data.lengths))
-        if not self.stem:
-            return replace(common, memory_steps=min(median_length, _MAX_MEMORY_STEPS))
-        stride = 1 if self._per_step else max(1, median_length // _STEPS_READ)
-        return replace(
-            common,
-            stem_channels=_RESERVOIR_CHANNELS if is_solved else _CHANNELS,
-            stem_scales=max_scales(median_length),
-            stem_stride=stride,
-            memory_steps=min(median_length // stride, _MAX_MEMORY_STEPS),
-        )
-
-    def _settings(self, checkpoint: str | Path | None, count: int) -> SequenceSettings:
-        """The settings of a training on `count` sequences."""
-        by_rule = _MEMBERS if self.solver == "gradient" and count < _FEW else 1
-        return SequenceSettings(
-            solver=self.solver,
-            max_epochs=None if self.max_epochs is None else int(self.max_epochs),
-            batch_size=None if self.batch_size is None else int(self.batch_size),
-            learning_rate=self.learning_rate,
-            validation_fraction=self.validation_fraction,
-            n_members=by_rule if self.n_members is None else int(self.n_members),
-            seed=int(self.random_state),
-            device=self.device,
-            checkpoint=None if checkpoint is None else check_path("checkpoint", checkpoint),
-            verbose=self.verbose,
-        )
+        stem_channels = _RESERVOIR_CHANNELS if is_reservoir else _CHANNELS
+        return config.fitted_to(data.lengths, stem_channels=stem_channels if self.stem else 0)
 
     def _facts(self) -> tuple[Fact, ...]:
         config = self.network_config_
@@ -333,6 +362,11 @@ class SequenceEstimator(NetworkEstimator):
             "This card holds no score: a score means something only beside simpler models, on the data that\n"
             "the model is meant for. Run `unrolled.compare(model, X, y)`."
         )
+
+
+def _as_int(value: int | None) -> int | None:
+    """Convert numpy's whole numbers, which overflow, to Python's."""
+    return None if value is None else int(value)
 
 
 def _table_steps(X: Any, data: Sequences, *, lists: bool) -> int:

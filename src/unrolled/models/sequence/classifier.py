@@ -30,8 +30,8 @@ class SequenceClassifier(SequenceLabelEstimator):
         num_layers: recurrent layers, one on the other.
         activation: of "rnn": tanh, relu, leaky_relu, prelu, sigmoid, identity, softsign, elu, hardtanh.
         bidirectional: whether a second run reads from the end.
-        stem: "auto" for a core that reads changes and short patterns beside the values, and fewer steps of
-            sequences of 400 or more; None for one that reads the values alone. Neither knows a later step.
+        stem: whether the core reads changes and short patterns beside the values, and fewer steps of
+            sequences of 400 or more, or the values alone. Neither way knows a later step.
         pooling: what of the states the answer is read from: "last", "mean", "max", "attention", or several
             joined by "+"; None for "last+mean+max".
         dropout: between layers and before the readout, from 0 to below 1.
@@ -43,6 +43,8 @@ class SequenceClassifier(SequenceLabelEstimator):
             sequences, where luck in the start matters, else 1, as for a reservoir.
         max_epochs: passes over the sequences at most; None for 50, or as many as make 400 steps, but no more
             than make 8,000.
+        patience: epochs without a lower validation loss before the training stops early; None for three
+            tenths of all epochs.
         batch_size: sequences a step; None for 64, fewer if there are few sequences.
         learning_rate: the peak of its one cycle.
         validation_fraction: the part of each class that is held out to choose the epoch by; 0 trains on all
@@ -52,10 +54,10 @@ class SequenceClassifier(SequenceLabelEstimator):
         device: where torch computes.
         verbose: draw a progress line with time left on stderr.
 
-    After `fit`: `classes_`, `stopping_reason_` (how the number of epochs came about), `history_` (of the last
-    network), `networks_`, `sizes_`, `scaler_`, `n_parameters_` (of one network), `seconds_`,
-    `max_length_` (steps of the longest sequence) and `n_features_in_`: F, or T where X was (N, T), as
-    scikit-learn counts.
+    After `fit`: `classes_`, `n_epochs_` and `stopping_reason_` (how that number came about), `history_` (of
+    the last network), `networks_`, `network_config_`, `scaler_`, `n_parameters_` (of one network),
+    `seconds_`, `max_length_` (steps of the longest sequence), `n_features_in_`: F, or T where X was (N, T),
+    as scikit-learn counts; and `feature_names_in_`, where X was a frame with columns of such names.
 
     >>> X = [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1]]
     >>> model = SequenceClassifier(hidden_size=8).fit(X, ["up", "down"])

@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from unrolled.data.preprocess.scaler import StandardScaler
+from unrolled.data.sequences import Sequences
+
+_LIMIT = 1e6  # scaled values beyond it say "huge"; their squares must stay finite
 _CHUNK_STEPS = 1 << 16  # steps that are answered at once: more would not stay in the caches
 
 
@@ -43,6 +48,32 @@ class SequenceDataset:
     lengths: Tensor
     targets: Tensor
     per_step: bool = False
+
+    @classmethod
+    def from_sequences(
+        cls,
+        data: Sequences,
+        scaler: StandardScaler,
+        targets: Tensor | None = None,
+        *,
+        per_step: bool = False,
+        device: str = "cpu",
+    ) -> SequenceDataset:
+        """Scale sequences and put them on a device; without targets each has -1."""
+        values = np.zeros((len(data.values) + 1, data.values.shape[1]), dtype=np.float32)
+        for k, (mean, scale) in enumerate(zip(*scaler, strict=True)):  # one float64 copy, of one feature
+            values[:-1, k] = np.clip((data.values[:, k] - mean) / scale, -_LIMIT, _LIMIT)
+        if targets is None:
+            targets = torch.full((len(data.values) if per_step else len(data),), -1)
+        if per_step:
+            targets = torch.cat([targets, targets.new_full((1,), -1)])
+        return cls(
+            torch.from_numpy(values).to(device),
+            torch.from_numpy(data.offsets[:-1]).to(device),
+            torch.from_numpy(data.lengths).to(device),
+            targets.to(device),
+            per_step=per_step,
+        )
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -45,6 +45,7 @@ class SequenceLabelEstimator(SequenceEstimator):
         class_weight: ClassWeight = None,
         n_members: int | None = None,
         max_epochs: int | None = None,
+        patience: int | None = None,
         batch_size: int | None = None,
         learning_rate: float = 5e-3,
         validation_fraction: float | None = None,

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.formatting import quantity
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
-from unrolled.nn.modules.conv_stem import ConvStem
+from unrolled.nn.modules.conv_stem import ConvStem, max_scales
 from unrolled.nn.modules.pooling import Pooling, Standardize, sequence_mask
+
+Ints = NDArray[np.int64]
+
+_STEPS_READ = 200  # from twice as many on, the stem leaves the core fewer steps
+_MAX_MEMORY_STEPS = 100  # that the slowest units remember at the start
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,27 @@ class SequenceNetworkConfig:
     stem_scales: int = 1
     stem_stride: int = 1
     memory_steps: int = 0
+
+    def fitted_to(self, lengths: Ints, *, stem_channels: int) -> SequenceNetworkConfig:
+        """Set the stem and the memory of the units by the lengths (N,) of the sequences to learn from.
+
+        >>> config = SequenceNetworkConfig(2, 2).fitted_to(np.array([900, 1000, 1100]), stem_channels=16)
+        >>> config.stem_stride, config.memory_steps
+        (5, 100)
+        """
+        if self.cell == "feedforward":
+            return replace(self, flat_steps=int(lengths.max()))
+        median_length = int(np.median(lengths))
+        if not stem_channels:
+            return replace(self, memory_steps=min(median_length, _MAX_MEMORY_STEPS))
+        stride = 1 if self.per_step else max(1, median_length // _STEPS_READ)
+        return replace(
+            self,
+            stem_channels=stem_channels,
+            stem_scales=max_scales(median_length),
+            stem_stride=stride,
+            memory_steps=min(median_length // stride, _MAX_MEMORY_STEPS),
+        )
 
     @property
     def stem_words(self) -> str:

@@ -1,183 +1,177 @@
-"""How the estimators of whole sequences are trained: what is held out, the batches, how many epochs."""
+"""Train the networks of the sequence estimators: by gradients, with early stopping, or in closed form."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unrolled.data.splits import MIN_VALIDATION_SAMPLES, holdout_fraction, holdout_mask
+from unrolled.data.splits import MIN_VALIDATION_SAMPLES, holdout_fraction
 from unrolled.models.sequence.dataset import SequenceBatch, SequenceDataset
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 from unrolled.models.sequence.reservoir import initialize_from_data, solve_readout
-from unrolled.train.config import Monitor, TrainingConfig, TrainingHooks
+from unrolled.train.config import SILENT, Monitor, TrainingConfig, TrainingHooks
 from unrolled.train.history import History
 from unrolled.train.loop import member_seed, seeded
-from unrolled.train.trainer import fit_ensemble, report_interruption
+from unrolled.train.trainer import Ensemble, fit_ensemble
 
 Ints = NDArray[np.int64]
 Loss = Callable[[nn.Module, SequenceBatch], Tensor]
 
-_BATCH = 64
+_BATCH_SIZE = 64
 _WEIGHT_DECAY = 0.01
-_PASSES = 50  # by default, but at least 400 steps in all and at most 8,000
-_LEAST_STEPS, _MOST_STEPS = 400, 8000
-_PATIENCE = 0.3  # of all epochs: the rate has to fall before the loss tells
+_EPOCHS = 50  # by default, but at least 400 steps in all and at most 8,000
+_MIN_STEPS, _MAX_STEPS = 400, 8000
+_PATIENCE = 0.3  # of all epochs: the learning rate has to fall before the loss tells
 
 
-@dataclass(frozen=True)
-class SequenceSettings:
-    """What a training needs to know beside its data; the arguments of the estimators say what each is."""
+def training_config(
+    n_sequences: int,
+    *,
+    max_epochs: int | None,
+    batch_size: int | None,
+    patience: int | None,
+    learning_rate: float,
+    seed: int,
+) -> TrainingConfig:
+    """Count in epochs, each a pass over so many sequences; what is None follows from their number.
 
-    solver: str
-    max_epochs: int | None
-    batch_size: int | None
-    learning_rate: float
-    validation_fraction: float | None
-    n_members: int
-    seed: int
-    device: str
-    checkpoint: Path | None
-    verbose: bool
-
-
-@dataclass(frozen=True)
-class SequencesTrained:
-    """What a training leaves: the networks, the history of the last, how its epochs were chosen."""
-
-    networks: tuple[SequenceNetwork, ...]
-    history: History
-    stopping: str
+    >>> settings = {"batch_size": None, "patience": None, "learning_rate": 5e-3, "seed": 0}
+    >>> config = training_config(1000, max_epochs=None, **settings)
+    >>> config.max_steps, config.val_check_steps, config.patience
+    (800, 16, 15)
+    """
+    batch_size = min(batch_size or min(_BATCH_SIZE, max(8, n_sequences // 4)), n_sequences)
+    steps = math.ceil(n_sequences / batch_size)
+    budget = float(np.clip(_EPOCHS * steps, _MIN_STEPS, _MAX_STEPS))
+    max_epochs = max_epochs or math.ceil(budget / steps)
+    return TrainingConfig.of_epochs(
+        max_epochs,
+        n_sequences,
+        batch_size,
+        learning_rate=learning_rate,
+        weight_decay=_WEIGHT_DECAY,
+        patience=patience or max(3, round(_PATIENCE * max_epochs)),
+        seed=seed,
+    )
 
 
 def fit_networks(
-    examples: SequenceDataset,
+    dataset: SequenceDataset,
     loss: Loss,
+    network_config: SequenceNetworkConfig,
+    config: TrainingConfig,
     *,
-    sizes: SequenceNetworkConfig,
-    settings: SequenceSettings,
-    held: NDArray[np.bool_],
-    groups: Ints | None,
-    class_weights: Tensor | None,
-) -> SequencesTrained:
-    """Train one network a seed, each for as long as it gets better on the sequences that are held out.
+    validation_mask: NDArray[np.bool_],
+    class_weights: Tensor | None = None,
+    n_members: int = 1,
+    device: str = "cpu",
+    monitor: Monitor = SILENT,
+) -> Ensemble[SequenceNetwork]:
+    """Train one network a seed, for as long as the loss on the validation set falls.
 
-    Where none are, all train for a fixed number of epochs. Ctrl-C leaves the members before the one that it
-    cut short; in the first, the best weights so far.
+    Without a validation set all train for a fixed number of epochs.
 
     Args:
-        examples: all sequences.
+        dataset: all sequences.
         loss: a mean over a batch.
-        sizes: of the networks.
-        settings: of the training.
-        held: (N,) the sequences that judge, as `judges` draws them.
-        groups: (N,) sequences of one group are left out together by a reservoir.
-        class_weights: (K,) of the classes; None where the targets are numbers.
+        network_config: of each network.
+        config: of the training on the sequences that are not held out; see `training_config`.
+        validation_mask: (N,) true for the sequences that are held out.
+        class_weights: (K,) part of what a checkpoint is identified by; None where the targets are numbers.
+        n_members: networks.
+        device: where they are.
+        monitor: checkpoint, progress line and callbacks.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came before the first epoch of the first network ended.
+        TrainingError: the loss is no longer finite.
+        ModelLoadError: a checkpoint is damaged, or was made with other settings.
     """
-    if settings.solver == "reservoir":
-        return _solved(examples, sizes, settings, class_weights, groups)
-    training = examples.subset(torch.from_numpy(np.flatnonzero(~held)))
-    validation = examples.subset(torch.from_numpy(np.flatnonzero(held))) if held.any() else None
-    config = _training_config(len(training), settings)
-    if settings.checkpoint is not None:
+    training = dataset.subset(torch.from_numpy(np.flatnonzero(~validation_mask)))
+    validation = None
+    if validation_mask.any():
+        validation = dataset.subset(torch.from_numpy(np.flatnonzero(validation_mask)))
+    if monitor.checkpoint is not None:
         weights = None if class_weights is None else class_weights.tolist()
-        config = replace(config, identity=training.fingerprint(repr((sizes, weights))))
-    ensemble = fit_ensemble(
-        lambda: SequenceNetwork(sizes).to(settings.device),
+        config = replace(config, identity=training.fingerprint(repr((network_config, weights))))
+    return fit_ensemble(
+        lambda: SequenceNetwork(network_config).to(device),
         loss,
         training,
         validation,
         config,
-        n_members=settings.n_members,
+        n_members=n_members,
         hooks=TrainingHooks(initialize=lambda network: initialize_from_data(network, training)),
-        monitor=Monitor(settings.checkpoint, settings.verbose),
+        monitor=monitor,
     )
-    report_interruption(ensemble)
-    stopping = _stopping(ensemble.history, len(examples), int(held.sum()), settings)
-    return SequencesTrained(ensemble.networks, ensemble.history, stopping)
 
 
-def _solved(
-    examples: SequenceDataset,
-    sizes: SequenceNetworkConfig,
-    settings: SequenceSettings,
-    class_weights: Tensor | None,
-    groups: Ints | None,
-) -> SequencesTrained:
-    """One reservoir a seed."""
-    units = None if groups is None else torch.from_numpy(groups)
-    networks = []
-    for member in range(settings.n_members):
-        with seeded(member_seed(settings.seed, member)):
-            network = SequenceNetwork(sizes).to(settings.device)
-            initialize_from_data(network, examples)
-            history = solve_readout(network, examples, class_weights, units)
-        networks.append(network)
-    stopping = "No epochs: the readout was solved in closed form, its penalty chosen by leave-one-out errors."
-    return SequencesTrained(tuple(networks), history, stopping)
-
-
-def judges(
-    settings: SequenceSettings, count: int, *, strata: Ints | None, groups: Ints | None
-) -> NDArray[np.bool_]:
-    """(N,) true for the sequences that a training does not see; no scale of X may come from them.
+def solve_networks(
+    dataset: SequenceDataset,
+    network_config: SequenceNetworkConfig,
+    *,
+    class_weights: Tensor | None = None,
+    groups: Ints | None = None,
+    n_members: int = 1,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Ensemble[SequenceNetwork]:
+    """Draw one reservoir a seed and solve its readout in closed form.
 
     Args:
-        settings: of the training; a reservoir has no use for judges.
-        count: N.
-        strata: (N,) the class of each sequence, whose shares the held-out part keeps.
-        groups: (N,) sequences of one group are held out together.
+        dataset: all sequences.
+        network_config: of each network.
+        class_weights: (K,) of the classes; None where the targets are numbers.
+        groups: (N,) sequences of one group are left out together.
+        n_members: networks.
+        seed: of the first.
+        device: where they are.
     """
-    if settings.solver == "reservoir":
-        return np.zeros(count, dtype=bool)
-    fraction = holdout_fraction(settings.validation_fraction, count)
-    return holdout_mask(count, fraction, settings.seed, strata=strata, groups=groups)
+    units = None if groups is None else torch.from_numpy(groups)
+    networks = []
+    for member in range(n_members):
+        with seeded(member_seed(seed, member)):
+            network = SequenceNetwork(network_config).to(device)
+            initialize_from_data(network, dataset)
+            history = solve_readout(network, dataset, class_weights, units)
+        networks.append(network)
+    return Ensemble(tuple(networks), history, n_members, n_members)
 
 
 @torch.inference_mode()
-def ensemble_outputs(
-    networks: tuple[SequenceNetwork, ...], examples: SequenceDataset, chosen: Tensor
-) -> Tensor:
-    """(M, B, K) or (M, B, T, K): what each of the M networks answers to these sequences, on the CPU."""
-    values, lengths, _ = examples.batch(chosen)
+def ensemble_outputs(networks: tuple[SequenceNetwork, ...], dataset: SequenceDataset, rows: Tensor) -> Tensor:
+    """Compute outputs (M, B, K), or (M, B, T, K), of M networks for some sequences, on the CPU."""
+    values, lengths, _ = dataset.batch(rows)
     return torch.stack([network(values, lengths).cpu() for network in networks])
 
 
-def _training_config(count: int, settings: SequenceSettings) -> TrainingConfig:
-    """An epoch is one pass over `count` sequences; where nobody says how many, as many as learn enough."""
-    by_rule = min(_BATCH, max(8, count // 4))
-    batch = min(by_rule if settings.batch_size is None else settings.batch_size, count)
-    steps = math.ceil(count / batch)
-    by_budget = math.ceil(float(np.clip(_PASSES * steps, _LEAST_STEPS, _MOST_STEPS)) / steps)
-    epochs = by_budget if settings.max_epochs is None else settings.max_epochs
-    return TrainingConfig.of_epochs(
-        epochs,
-        count,
-        batch,
-        learning_rate=settings.learning_rate,
-        weight_decay=_WEIGHT_DECAY,
-        patience=max(3, round(_PATIENCE * epochs)),
-        seed=settings.seed,
-    )
+def stopping_reason(
+    history: History, *, n_sequences: int, n_validation: int, validation_fraction: float | None
+) -> str:
+    """Say in a sentence how the number of epochs came about.
 
-
-def _stopping(history: History, count: int, judged_on: int, settings: SequenceSettings) -> str:
-    """How the number of epochs came about, in a sentence."""
-    ran = history.count
+    Args:
+        history: of the last network.
+        n_sequences: of the whole data.
+        n_validation: how many of them were held out.
+        validation_fraction: as the user gave it.
+    """
+    n_epochs = history.count
     if history.stopped == "interrupted":
-        return f"Interrupted by Ctrl-C after {ran} epochs."
-    if judged_on:
+        return f"Interrupted by Ctrl-C after {n_epochs} epochs."
+    if n_validation:
         way = "none of the next was better" if history.stopped == "early" else "all of them ran"
-        return f"Epoch {history.best_count} of {ran} was the best on {judged_on} held-out sequences; {way}."
-    why = f"{count:,} sequences are too few to hold some out"
-    if settings.validation_fraction == 0:
+        best = history.best_count
+        return f"Epoch {best} of {n_epochs} was the best on {n_validation} held-out sequences; {way}."
+    why = f"{n_sequences:,} sequences are too few to hold some out"
+    if validation_fraction == 0:
         why = "Nothing was to be held out"
-    elif round(holdout_fraction(settings.validation_fraction, count) * count) >= MIN_VALIDATION_SAMPLES:
+    elif round(holdout_fraction(validation_fraction, n_sequences) * n_sequences) >= MIN_VALIDATION_SAMPLES:
         why = "Too few could be held out without the last of a class, or a part of a group"
-    return f"{why}: all of them trained for a fixed number of {ran} epochs."
+    return f"{why}: all of them trained for a fixed number of {n_epochs} epochs."
