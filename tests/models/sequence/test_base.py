@@ -322,7 +322,7 @@ def test_numpys_whole_numbers_are_whole_numbers(kind: Any, solver: str) -> None:
     assert np.array_equal(own.predict_proba(X), same.predict_proba(X))
 
 
-@pytest.mark.parametrize("name", ["cell", "activation", "stem", "solver", "pooling"])
+@pytest.mark.parametrize("name", ["cell", "activation", "solver", "pooling"])
 def test_an_array_is_no_word(name: str) -> None:
     """Compared with a word it would be many answers at once."""
     with pytest.raises(ArgumentError, match=f"{name}: expected one of"):

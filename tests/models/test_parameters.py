@@ -1,0 +1,119 @@
+"""Constraints name the parameter, what is allowed and what came; None passes where the type admits it."""
+
+from typing import Annotated, Any
+
+import numpy as np
+import pytest
+
+from unrolled.errors import ArgumentError
+from unrolled.models.estimator import Estimator
+from unrolled.models.parameters import (
+    Boolean,
+    Choice,
+    Constraint,
+    Device,
+    FloatRange,
+    IntRange,
+    NotUsed,
+    UnusedBeside,
+    parameter_constraints,
+    parameter_defaults,
+)
+from unrolled.models.sequence.classifier import SequenceClassifier
+from unrolled.models.sequence.regressor import SequenceRegressor
+from unrolled.models.sequence.tagger import SequenceTagger
+
+ESTIMATORS = (SequenceClassifier, SequenceRegressor, SequenceTagger)
+UNCONSTRAINED = {"verbose", "class_weight"}  # anything is true or false; weights depend on the classes of y
+
+
+@pytest.mark.parametrize(
+    ("constraint", "allowed", "refused", "message"),
+    [
+        (IntRange(least=1, most=9), [1, np.int8(9)], [0, 10, True, 2.0, "3"], "a whole number from 1 to 9"),
+        (FloatRange(least=0, below=1), [0, 0.5, np.float32(0.1)], [1, -0.1, np.nan, True, "1"], "at least 0"),
+        (Choice(("gru", "lstm")), ["gru"], ["grue", None, np.array(["gru", "lstm"])], "one of gru, lstm"),
+        (
+            Choice(("last", "mean"), separator="+"),
+            ["last", "mean+last"],
+            ["last+", "max"],
+            "one of last, mean",
+        ),
+        (Boolean(), [True, np.False_], [1, "yes", None], "True or False"),
+        (Device(), ["cpu"], ["cdua", 0], "the name of one that torch can use here"),
+        (NotUsed("nothing is pooled"), [], ["last"], "nothing is pooled; got 'last'"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Constraint) else None,
+)
+def test_a_constraint_refuses_in_a_sentence(
+    constraint: Constraint, allowed: list[Any], refused: list[Any], message: str
+) -> None:
+    """Numpy's numbers are numbers; booleans are not."""
+    for value in allowed:
+        constraint.check("device", value)
+    for value in refused:
+        with pytest.raises(ArgumentError, match=r"^device: ") as fault:
+            constraint.check("device", value)
+        assert message in str(fault.value)
+
+
+def test_none_passes_where_the_type_admits_it() -> None:
+    """The annotation says so once."""
+    constraint = IntRange(least=1)
+    constraint.check("window", None, allows_none=True)
+    with pytest.raises(ArgumentError, match="window: expected a whole number at least 1, got None"):
+        constraint.check("window", None)
+    assert parameter_constraints(SequenceClassifier)["max_epochs"] == (IntRange(least=1), True)
+    assert parameter_constraints(SequenceClassifier)["num_layers"] == (IntRange(least=1, most=64), False)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_parameter_has_a_constraint(estimator: type[Estimator]) -> None:
+    """And every default satisfies it."""
+    constraints, defaults = parameter_constraints(estimator), parameter_defaults(estimator)
+    assert set(defaults) - set(constraints) <= UNCONSTRAINED
+    for name, (constraint, allows_none) in constraints.items():
+        constraint.check(name, defaults[name], allows_none=allows_none)
+    estimator()._check_parameters()
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_the_rules_name_parameters_and_values_that_exist(estimator: type[Estimator]) -> None:
+    """A misspelt one would refuse nothing."""
+    names = set(parameter_defaults(estimator))
+    for rule in estimator._unused:
+        assert {*rule.names, rule.other} <= names
+        for value in rule.values:
+            assert set(estimator.defaults_beside(rule.other, value)) >= set(rule.names)
+            parameter_constraints(estimator)[rule.other][0].check(rule.other, value, allows_none=True)
+
+
+class Smoother(Estimator):
+    """Two parameters, one of which the other makes useless."""
+
+    _unused = (UnusedBeside(("window",), "method", ("median",), "needs none"),)
+
+    window: Annotated[int | None, IntRange(least=1)]
+    method: Annotated[str, Choice(("mean", "median"))]
+
+    def __init__(self, window: int | None = None, method: str = "mean") -> None:
+        self._store_parameters(locals())
+
+
+def test_what_does_nothing_beside_another_is_refused() -> None:
+    """Unless it has its default."""
+    Smoother(3)._check_parameters()
+    Smoother(method="median")._check_parameters()
+    with pytest.raises(ArgumentError) as fault:
+        Smoother(3, "median")._check_parameters()
+    assert str(fault.value) == "window: method='median' needs none; got 3. Leave it out."
+
+
+def test_a_wrong_parameter_is_named_once() -> None:
+    """No rule speaks of what is wrong by itself."""
+    with pytest.raises(ArgumentError) as fault:
+        Smoother(0, "median")._check_parameters()
+    assert str(fault.value) == "window: expected a whole number at least 1, got 0."
+    with pytest.raises(ArgumentError) as fault:
+        Smoother(3, "medain")._check_parameters()
+    assert str(fault.value).startswith("method: expected one of mean, median; got 'medain'.")
