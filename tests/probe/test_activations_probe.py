@@ -1,4 +1,4 @@
-"""The same training with each activation: what is the same, what breaks down, what is said."""
+"""One training with each activation: shared data and seeds, divergence, sentences."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Whether gradients survive, on networks where it is known."""
+"""Outcomes and growth of gradients, on networks where they are known."""
 
 import json
 import math

@@ -227,7 +227,7 @@ def test_longer_sequences_than_those_of_the_training_are_cut_to_it() -> None:
 def test_the_length_of_a_models_own_training_is_compared_with(
     trained: int | None, steps: int, rows: list[tuple[int, str]]
 ) -> None:
-    """Where it knows one; X is asked about as it is too, and counts as that long within a tenth."""
+    """A fitted estimator knows it; X is scored as it is too, and counts as that long within a tenth."""
     model = ur.SequenceClassifier(hidden_size=2, max_epochs=1, n_members=1).fit(*curves())
     model.max_length_ = trained
     result = length(model, *curves(steps=steps))

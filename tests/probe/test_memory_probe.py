@@ -1,4 +1,4 @@
-"""How far back a model looks, measured on models and tasks whose reach is known."""
+"""Reach of the influence, on models and tasks where it is known."""
 
 import json
 import math
@@ -104,7 +104,7 @@ def test_a_pooling_readout_is_named_in_the_sentence(pooling: str) -> None:
 
 
 def test_a_bidirectional_layer_is_named_in_the_sentence() -> None:
-    """What is far from one end is near to the other."""
+    """A step far from one end is near to the other."""
     result = memory(Net(GRU(1, 8, batch_first=True, bidirectional=True)), torch.randn(50, 12, 1))
     assert result.bidirectional
     assert result.half_life is None

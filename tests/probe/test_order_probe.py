@@ -68,7 +68,7 @@ def test_a_model_that_reads_the_last_step_uses_the_order() -> None:
 
 @pytest.mark.parametrize("count", [2, 7])
 def test_the_models_p_value_is_valid_and_powerful(count: int) -> None:
-    """Where y has nothing to do with the order, at .01, .05 and .1; few, ragged sequences and any model."""
+    """False positives at .01, .05 and .1 where y is free of the order; few, ragged sequences, any model."""
     torch.manual_seed(0)
     net, result = nn.GRU(1, 4, batch_first=True), []
     model = Reads(lambda x: net(x[..., None])[0][:, -1, 0])
@@ -175,7 +175,7 @@ def test_the_label_of_a_step_moves_with_it() -> None:
 
 
 def test_models_trained_on_shuffled_steps_keep_each_steps_label() -> None:
-    """Where every step tells its own label, they do as well as others."""
+    """Steps that each determine their own label score alike in any order."""
     X = [sequence for sequence in noise(40) if len(sequence) > 2]
     y = [(sequence[:, 0] > 0).astype(int) for sequence in X]
     net = ur.SequenceTagger(hidden_size=4, stem=False, max_epochs=8, learning_rate=3e-2).fit(X, y)

@@ -315,9 +315,9 @@ def _sentence(rows: tuple[ActivationRuns, ...], best: ActivationRuns, task: Task
         and row.diverged_share == best.diverged_share
         and abs(best.score - row.score) <= spread
     ]
-    others = f" (no farther apart than seeds: {', '.join(similar)})" if similar else ""
+    similar_clause = f" (no farther apart than seeds: {', '.join(similar)})" if similar else ""
     return (
-        f"With {best.name} the network does best{others}: it {best_score}, with {worst.name} "
+        f"With {best.name} the network does best{similar_clause}: it {best_score}, with {worst.name} "
         f"{worst_score}{end}."
     )
 

@@ -1,4 +1,4 @@
-"""What one step does to a small change, against formulas and slow loops."""
+"""Spectra, exponents and saturation equal formulas and slow loops."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def strand_of(layer: nn.Module, N: int = 6, T: int = 50) -> DirectionRun:
 
 
 def rng() -> torch.Generator:
-    """The same draws for every test."""
+    """Generator with one seed for every test."""
     return torch.Generator().manual_seed(0)
 
 

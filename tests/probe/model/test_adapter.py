@@ -14,7 +14,7 @@ from .conftest import LABELS, RAGGED, Ends, Last, Steps
 
 
 def test_a_single_output_for_zero_and_one_is_a_logit() -> None:
-    """Its loss is the log loss of a sigmoid, even where it lies between 0 and 1: that cannot be told."""
+    """Its loss is the log loss of a sigmoid, even where it lies between 0 and 1."""
     module = Last(answers=1)
     nn.init.constant_(module.head.bias, 0.5)
     probed = as_probed_model(module, RAGGED, [0, 1, 1, 0, 1])
@@ -31,7 +31,7 @@ def test_a_single_output_for_zero_and_one_is_a_logit() -> None:
 @pytest.mark.parametrize("per_step", [False, True])
 @pytest.mark.parametrize("end", [nn.Softmax(-1), nn.LogSoftmax(-1)])
 def test_probabilities_and_their_logarithms_are_recognised(end: nn.Module, *, per_step: bool) -> None:
-    """The same answers, losses and gradients as of the logits."""
+    """Outputs, losses and gradients equal those of the logits."""
     y = [np.arange(len(sequence)) % 3 for sequence in RAGGED] if per_step else [0, 1, 2, 1, 0]
     plain = Ends(nn.Identity(), per_step=per_step)
     result = Ends(end, per_step=per_step)

@@ -76,7 +76,7 @@ def _alike(*_: Any, **__: Any) -> list[Tensor]:
 
 @pytest.mark.parametrize("per_step", [False, True])
 def test_buckets_score_as_one_padded_batch(monkeypatch: pytest.MonkeyPatch, *, per_step: bool) -> None:
-    """The same losses, hits and predictions, in the order of X; beyond a length stands what stood there."""
+    """Losses, accuracies and predictions are equal, in the order of X, up to each length."""
     torch.manual_seed(0)
     y = [np.arange(len(sequence)) % 3 for sequence in RAGGED] if per_step else LABELS
     probed = as_probed_model(Reads(per_step=per_step), RAGGED, y)

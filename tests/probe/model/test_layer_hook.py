@@ -165,7 +165,7 @@ def test_a_layer_that_is_never_run_or_lets_no_gradient_through_is_refused() -> N
 
 
 def test_gradients_are_measured_under_no_grad() -> None:
-    """Whoever asks inside torch.no_grad() gets the same answer."""
+    """A probe called inside torch.no_grad() gives the same result."""
     torch.manual_seed(0)
     module = Head()
     with torch.no_grad():

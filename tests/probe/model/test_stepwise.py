@@ -84,7 +84,7 @@ def test_a_layer_of_any_cell_runs_in_pieces() -> None:
 
 @pytest.mark.parametrize("is_reverse", [False, True])
 def test_steps_are_counted_from_each_rows_own_end(is_reverse: bool) -> None:
-    """`visited` and `from_the_end` agree with the layer's own outputs, in the direction of travel."""
+    """`valid_steps` and `align_to_end` agree with the layer's own outputs, in the direction of travel."""
     layer = GRU(3, 5, batch_first=True, bidirectional=True)
     call = watch(layer, torch.randn(4, 7, 3), lengths=LENGTHS)
     run = run_stepwise(call, LENGTHS)[2][is_reverse]

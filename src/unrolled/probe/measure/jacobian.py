@@ -58,8 +58,8 @@ def recurrent_spectra(run: DirectionRun) -> dict[str, Spectrum]:
     """Compute the spectra of the recurrent weights W_hh, gate by gate; {} where the cell has none.
 
     >>> cell, weights = RNNCell(), RNNWeights(torch.ones(2, 1), torch.tensor([[0.5, 9.0], [0.0, 0.25]]))
-    >>> strand = DirectionRun(0, 1, False, cell, weights, (), torch.ones(1), torch.ones(1), ())
-    >>> recurrent_spectra(strand)["hidden"].radius
+    >>> run = DirectionRun(0, 1, False, cell, weights, (), torch.ones(1), torch.ones(1), ())
+    >>> recurrent_spectra(run)["hidden"].radius
     0.5
     """
     gates, weight = getattr(run.cell, "gates", ()), getattr(run.weights, "weight_hh", None)
