@@ -51,11 +51,11 @@ class _Cut(nn.Module):
 class _Steps:
     """Training steps of one network, and what each part of each took."""
 
-    def __init__(self, network: nn.Module, loss: Any, training: Any, plan: Any) -> None:
-        self.network, self.loss, self.training, self.plan = network, loss, training, plan
+    def __init__(self, network: nn.Module, loss: Any, training: Any, config: Any) -> None:
+        self.network, self.loss, self.training, self.config = network, loss, training, config
         network.core = self.cut = _Cut(network.core, self._lap)
         self.optimizer = torch.optim.AdamW(
-            network.parameters(), lr=1e-5, weight_decay=plan.weight_decay, fused=True
+            network.parameters(), lr=1e-5, weight_decay=config.weight_decay, fused=True
         )
         self.seconds: dict[str, list[float]] = {}
         self.order = torch.randperm(len(training))
@@ -70,7 +70,7 @@ class _Steps:
     def gradients(self) -> dict[str, np.ndarray]:
         """Of every weight by name, on the first batch."""
         torch.manual_seed(0)
-        self._backward(self.order[: self.plan.batch_size].sort().values)
+        self._backward(self.order[: self.config.batch_size].sort().values)
         return {name: weight.grad.numpy().copy() for name, weight in self.network.named_parameters()}
 
     def parts(self) -> dict[str, float]:
@@ -78,10 +78,10 @@ class _Steps:
         return {name: 1e3 * float(np.median(seconds)) for name, seconds in self.seconds.items()}
 
     def _step(self) -> None:
-        size, start = self.plan.batch_size, self.done * self.plan.batch_size % len(self.order)
+        size, start = self.config.batch_size, self.done * self.config.batch_size % len(self.order)
         self.done += 1
         self._backward(self.order[start : start + size])
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip_norm)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
         self._lap("clip")
         self.optimizer.step()
         self._lap("optimizer")
@@ -110,12 +110,12 @@ def run(toy: bool) -> Facts:
 
 
 def _task(name: str, *, toy: bool) -> Facts:
-    network, loss, training, plan = _handed_over(name, toy=toy)
+    network, loss, training, config = _handed_over(name, toy=toy)
     taken = path(network.core, training.batch(torch.arange(2)).inputs, toy=toy)
     sizes, rival = network.sizes, deepcopy(network)
     rival.core = nn.LSTM(sizes.inputs, sizes.hidden_size, batch_first=True)
     rival.load_state_dict(network.state_dict())
-    sides = {who: _Steps(one, loss, training, plan) for who, one in (("ours", network), ("torch", rival))}
+    sides = {who: _Steps(one, loss, training, config) for who, one in (("ours", network), ("torch", rival))}
     sides["torch"].order = sides["ours"].order
     far = difference("torch", sides["ours"].gradients(), sides["torch"].gradients())
     told, measured = in_turns({who: side.run for who, side in sides.items()}, toy=toy, turn_s=TURN_S)
@@ -130,7 +130,7 @@ def _task(name: str, *, toy: bool) -> Facts:
         }
         for part, ms in ours.items()
     ]
-    shape = f"B {plan.batch_size}, T {sizes.window}, F {sizes.inputs}, H {sizes.hidden_size}"
+    shape = f"B {config.batch_size}, T {sizes.window}, F {sizes.inputs}, H {sizes.hidden_size}"
     side = told["torch"]
     say(f"{name}: {shape}; {told['ours'].ms} ms a step, on torch's layer {side.ms} ms, {side.times} times")
     say(table(rows) + "\n")
@@ -142,18 +142,18 @@ def _task(name: str, *, toy: bool) -> Facts:
 
 
 def _handed_over(name: str, *, toy: bool) -> Any:
-    """The network, loss, examples and plan that `Forecaster.fit` would train with."""
+    """The network, loss, dataset and settings that `Forecaster.fit` would train with."""
     count, steps, horizon, season, freq = TASKS[name]
     values = made_up(min(count, TOY_SERIES) if toy else count, steps, season)
     series = sequences(values, [pd.Timestamp(1950, 1, 1)] * len(values), freq)
     smaller = {"hidden_size": 4, "window": TOY_WINDOW} if toy else {}
     model = Forecaster(horizon, season=season, validation_fraction=0, **smaller)
 
-    def catch(network: Any, loss: Any, training: Any, validation: Any, plan: Any, **_: Any) -> None:  # noqa: ARG001
-        raise _Caught(network, loss, training, plan)
+    def catch(make: Any, loss: Any, training: Any, validation: Any, config: Any, **_: Any) -> None:  # noqa: ARG001
+        raise _Caught(make(), loss, training, config)
 
     try:
-        with patch("unrolled.models.forecasting.training.fit", catch):
+        with patch("unrolled.models.forecasting.training.fit_ensemble", catch):
             model.fit(series)
     except _Caught as caught:
         return caught.args
