@@ -148,9 +148,9 @@ def fit_then_refit(
         make_network, loss, *split, configs[0], stage="validation fit", hooks=hooks, monitor=monitor
     )
     validated, history = first.networks[0], first.history
-    kept = Ensemble((validated,), history, n_members, 0, validated)
+    unrefitted = Ensemble((validated,), history, n_members, 0, validated)
     if first.is_interrupted:
-        return kept
+        return unrefitted
     refit_config = replace(configs[1], max_steps=_refit_steps(history.best_step, *configs))
     try:
         refit = fit_ensemble(
@@ -158,7 +158,7 @@ def fit_then_refit(
             n_members=n_members, stage="refit", hooks=hooks, monitor=monitor,
         )  # fmt: skip
     except KeyboardInterrupt:  # before its first check
-        return replace(kept, history=replace(history, stopped="interrupted"))
+        return replace(unrefitted, history=replace(history, stopped="interrupted"))
     if refit.is_interrupted:
         history = replace(history, stopped="interrupted")
     complete = refit.networks[: refit.n_complete]

@@ -14,7 +14,7 @@ _LEAST_RATIO, _MOST_RATIO = 0.5, 3.0
 _PRIOR_POINTS = 30.0  # how many held-out points "as trained" counts for
 
 
-def calibration_factors(answers: Floats, targets: Floats, quantiles: Sequence[float]) -> Floats:
+def calibration_factors(predictions: Floats, targets: Floats, quantiles: Sequence[float]) -> Floats:
     """How far each quantile must move from the median so that it holds on data the network never saw.
 
     For the quantile τ, the ratio (target − median) / (q_τ − median) exceeds c in a share τ (or 1 − τ)
@@ -32,31 +32,31 @@ def calibration_factors(answers: Floats, targets: Floats, quantiles: Sequence[fl
     place of their difference, so that one factor serves wide and narrow bands.
 
     >>> rng = np.random.default_rng(0)
-    >>> answers = np.tile([-0.5, 0.0, 0.5], (4000, 1))  # too narrow for a standard normal
-    >>> calibration_factors(answers, rng.normal(size=4000), [0.1, 0.5, 0.9]).round(1).tolist()
+    >>> predictions = np.tile([-0.5, 0.0, 0.5], (4000, 1))  # too narrow for a standard normal
+    >>> calibration_factors(predictions, rng.normal(size=4000), [0.1, 0.5, 0.9]).round(1).tolist()
     [2.5, 1.0, 2.6]
     """
     middle = len(quantiles) // 2
     factors = np.ones(len(quantiles))
-    away = targets - answers[:, middle]
+    errors = targets - predictions[:, middle]
     for k, level in enumerate(quantiles):
         if k == middle or not len(targets):
             continue
-        ratio = away / (answers[:, k] - answers[:, middle] + np.copysign(1e-9, k - middle))
+        ratio = errors / (predictions[:, k] - predictions[:, middle] + np.copysign(1e-9, k - middle))
         share = level if k > middle else 1 - level
-        found = float(np.clip(np.quantile(ratio, share), _LEAST_RATIO, _MOST_RATIO))
-        factors[k] = (len(ratio) * found + _PRIOR_POINTS) / (len(ratio) + _PRIOR_POINTS)
+        factor = float(np.clip(np.quantile(ratio, share), _LEAST_RATIO, _MOST_RATIO))
+        factors[k] = (len(ratio) * factor + _PRIOR_POINTS) / (len(ratio) + _PRIOR_POINTS)
     return factors
 
 
-def rescale_quantiles(answers: Floats, factors: Floats) -> Floats:
+def rescale_quantiles(predictions: Floats, factors: Floats) -> Floats:
     """The quantiles (..., Q) moved away from their median by these factors, still rising."""
     middle = len(factors) // 2
-    median = answers[..., middle : middle + 1]
-    return np.asarray(np.sort(median + (answers - median) * factors, axis=-1))
+    median = predictions[..., middle : middle + 1]
+    return np.asarray(np.sort(median + (predictions - median) * factors, axis=-1))
 
 
-def interpolate_quantile(answers: Floats, quantiles: Sequence[float], wanted: float) -> Floats:
+def interpolate_quantile(predictions: Floats, quantiles: Sequence[float], level: float) -> Floats:
     """The quantile `wanted` (...) out of those at hand (..., Q).
 
     Straight lines between two of them, on the scale of a normal distribution's quantiles; beyond the
@@ -67,13 +67,13 @@ def interpolate_quantile(answers: Floats, quantiles: Sequence[float], wanted: fl
     >>> interpolate_quantile(np.array([[-1.0, 0.0, 1.0]]), [0.1, 0.5, 0.9], 0.99).round(2).tolist()
     [1.82]
     """
-    place = [NormalDist().inv_cdf(level) for level in quantiles]
-    z = NormalDist().inv_cdf(wanted)
-    middle = len(place) // 2
-    edge = 0 if z < place[0] else len(place) - 1
-    if not place[0] <= z <= place[-1]:
-        median = answers[..., middle]
-        return np.asarray(median + (answers[..., edge] - median) * z / place[edge])
-    right = int(np.clip(np.searchsorted(place, z), 1, len(place) - 1))
-    share = (z - place[right - 1]) / (place[right] - place[right - 1])
-    return np.asarray(answers[..., right - 1] * (1 - share) + answers[..., right] * share)
+    scores = [NormalDist().inv_cdf(level) for level in quantiles]
+    z = NormalDist().inv_cdf(level)
+    middle = len(scores) // 2
+    edge = 0 if z < scores[0] else len(scores) - 1
+    if not scores[0] <= z <= scores[-1]:
+        median = predictions[..., middle]
+        return np.asarray(median + (predictions[..., edge] - median) * z / scores[edge])
+    right = int(np.clip(np.searchsorted(scores, z), 1, len(scores) - 1))
+    share = (z - scores[right - 1]) / (scores[right] - scores[right - 1])
+    return np.asarray(predictions[..., right - 1] * (1 - share) + predictions[..., right] * share)

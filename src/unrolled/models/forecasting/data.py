@@ -122,8 +122,8 @@ def _origins(
     series = np.repeat(np.arange(len(steps)), [len(origins) for origins in steps])
     origins = np.concatenate(steps)
     if most is not None:
-        kept = evenly_spaced_rows(np.arange(len(origins)), most)
-        series, origins = series[kept], origins[kept]
+        sample = evenly_spaced_rows(np.arange(len(origins)), most)
+        series, origins = series[sample], origins[sample]
     starts = windows.rows(series, np.zeros_like(origins))
     return ForecastDataset(
         windows,

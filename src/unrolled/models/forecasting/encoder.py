@@ -63,8 +63,8 @@ class SeriesEncoder:
             names, common, reason = _choose(targets, season)
         else:
             names, common, reason = dict.fromkeys(targets, transform), transform, "as asked"
-        chosen = cls(names, common, reason, {}, 1.0, 1.0, {}, season, series.freq)
-        return chosen.measured_on(series)
+        encoder = cls(names, common, reason, {}, 1.0, 1.0, {}, season, series.freq)
+        return encoder.measured_on(series)
 
     def measured_on(self, series: Sequences) -> SeriesEncoder:
         """The same transforms, with every scale measured on these steps.
@@ -171,12 +171,12 @@ def _choose(targets: Mapping[str, Floats], season: int) -> tuple[dict[str, str],
     votes = Counter(_with_log(name, log=False) for name, _ in chosen.values())
     common = votes.most_common(1)[0][0]
     # A series that hardly changes its level cannot tell percentages from amounts: it has no vote.
-    telling = [i for i, y in targets.items() if y.min() > 0 and y.max() >= LEAST_RANGE * y.min()]
-    logs = sum(chosen[i][0].startswith("log") for i in telling)
-    log = 2 * logs > len(telling)
+    voters = [i for i, y in targets.items() if y.min() > 0 and y.max() >= LEAST_RANGE * y.min()]
+    logs = sum(chosen[i][0].startswith("log") for i in voters)
+    log = 2 * logs > len(voters)
     names = {i: _with_log(common, log=log and bool(y.min() > 0)) for i, y in targets.items()}
     reason = (
-        f"{common} suits {votes[common]} of {len(targets)} series; of the {len(telling)} whose level moves "
+        f"{common} suits {votes[common]} of {len(targets)} series; of the {len(voters)} whose level moves "
         f"enough to tell, {logs} change in proportion to it"
     )
     return names, _with_log(common, log=log), reason

@@ -235,15 +235,15 @@ class Forecaster(SavedEstimator):
         )
         lengths = data.observed
         data = append_future(data, future, lengths, fitted)
-        answers = self._quantiles(data, (lengths - 1)[:, None])[:, 0, :steps]  # (N, h, Q)
+        quantiles = self._quantiles(data, (lengths - 1)[:, None])[:, 0, :steps]  # (N, h, Q)
         frame: dict[str, Any] = {data.names.id: np.repeat(np.array(data.ids, dtype=object), steps)}
         frame[data.names.time] = np.concatenate(
             [forecast_times(data, k, int(n), steps) for k, n in enumerate(lengths)]
         )
-        frame[cell] = interpolate_quantile(answers, QUANTILES, 0.5).ravel()
+        frame[cell] = interpolate_quantile(quantiles, QUANTILES, 0.5).ravel()
         for width in levels:
             for side, share in (("lo", 0.5 - float(width) / 200), ("hi", 0.5 + float(width) / 200)):
-                frame[f"{cell}-{side}-{width}"] = interpolate_quantile(answers, QUANTILES, share).ravel()
+                frame[f"{cell}-{side}-{width}"] = interpolate_quantile(quantiles, QUANTILES, share).ravel()
         return to_frame(frame, data.backend)
 
     def forecast_origins(self, series: Sequences, origins: Ints, *, level: float = 80) -> dict[str, Any]:
@@ -259,12 +259,12 @@ class Forecaster(SavedEstimator):
                 `unrolled.models.forecasting.network.QUANTILES`.
         """
         self._require_fitted()
-        answers = self._quantiles(series, origins)
+        quantiles = self._quantiles(series, origins)
         return {
-            "point": interpolate_quantile(answers, QUANTILES, 0.5),
-            "lo": interpolate_quantile(answers, QUANTILES, 0.5 - level / 200),
-            "hi": interpolate_quantile(answers, QUANTILES, 0.5 + level / 200),
-            "quantiles": answers,
+            "point": interpolate_quantile(quantiles, QUANTILES, 0.5),
+            "lo": interpolate_quantile(quantiles, QUANTILES, 0.5 - level / 200),
+            "hi": interpolate_quantile(quantiles, QUANTILES, 0.5 + level / 200),
+            "quantiles": quantiles,
         }
 
     def last_windows(self, series: Any = None, *, most: int = 256) -> ForecastBatch:
@@ -281,7 +281,7 @@ class Forecaster(SavedEstimator):
         )
         windows = self._encoder.windows(self._encoder.encode(data, horizon), self.window_, horizon)
         steps = [np.arange(max(int(n) - 1 - most, 0), int(n) - 1) for n in data.observed]
-        return windows.batch(np.concatenate([windows.rows(k, own) for k, own in enumerate(steps)]))
+        return windows.batch(np.concatenate([windows.rows(k, origins) for k, origins in enumerate(steps)]))
 
     def score(self, series: Any = None, y: None = None) -> float:  # noqa: ARG002 (scikit-learn passes both)
         """Refuse: the number alone would say nothing.
@@ -350,8 +350,8 @@ class Forecaster(SavedEstimator):
         windows = self._encoder.windows(encoded, self.window_, horizon)
         rows = np.concatenate([windows.rows(k, steps) for k, steps in enumerate(origins)])
         raw = predict_quantiles(self._networks, windows, rows, self.device)
-        answers = rescale_quantiles(raw, self._factors).reshape(*origins.shape, horizon, len(QUANTILES))
-        pairs = zip(encoded, origins, answers, strict=True)
+        predictions = rescale_quantiles(raw, self._factors).reshape(*origins.shape, horizon, len(QUANTILES))
+        pairs = zip(encoded, origins, predictions, strict=True)
         return np.stack([one.transformed.levels(steps, quantiles) for one, steps, quantiles in pairs])
 
     def _network_config(self, windows: Windows) -> ForecastNetworkConfig:

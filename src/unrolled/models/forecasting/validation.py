@@ -64,24 +64,24 @@ def detect_season(series: Sequences) -> int:
     """
     season = season_length(series.freq)
     pairs = zip(series, series.observed, strict=True)
-    told = [detect_seasonality(one.target[:steps], season)[0] for one, steps in pairs]
-    showing = [shows for shows in told if shows is not None]
-    return season if sum(showing) > _LEAST_SEASONAL * len(showing) else 1
+    verdicts = [detect_seasonality(one.target[:steps], season)[0] for one, steps in pairs]
+    seasonal = [shows for shows in verdicts if shows is not None]
+    return season if sum(seasonal) > _LEAST_SEASONAL * len(seasonal) else 1
 
 
-def choose_window(series: Sequences, horizon: int, season: int, wanted: int | None) -> int:
+def choose_window(series: Sequences, horizon: int, season: int, window_size: int | None) -> int:
     """The window asked for, or ten seasons within bounds, cut to what the longest series allows.
 
     Raises:
         DataError: every series is too short, or constant; or one has fewer than three steps.
 
-    >>> choose_window(read(np.arange(100.0)), horizon=12, season=1, wanted=None)
+    >>> choose_window(read(np.arange(100.0)), horizon=12, season=1, window_size=None)
     48
     """
     lengths = series.observed
     longest, shortest = int(lengths.max()), int(lengths.argmin())
     by_rule = min(max(_SEASONS_READ * season, _LEAST_WINDOW), _MOST_WINDOW)
-    window = wanted or min(by_rule, max(longest - horizon, _LEAST_STEPS))
+    window = window_size or min(by_rule, max(longest - horizon, _LEAST_STEPS))
     if longest < window + horizon:
         raise DataError(
             f"{series.source}: window {window} and horizon {horizon} need {window + horizon} "
@@ -129,5 +129,5 @@ def match_fitted(data: Any, fitted: Sequences) -> Sequences:
             f"{series.source}: expected the columns {', '.join(missing)} of the fitted data. Name them in "
             "read(..., past=[...], future=[...], static=[...])."
         )
-    places = [series.columns.index(name) for name in columns]
-    return replace(series, values=series.values[:, places], columns=columns, roles=fitted.roles)
+    column_indices = [series.columns.index(name) for name in columns]
+    return replace(series, values=series.values[:, column_indices], columns=columns, roles=fitted.roles)

@@ -98,7 +98,7 @@ class Windows:
         inputs = np.zeros((rows, 2 + tracks[0].past.shape[1] + tracks[0].ahead.shape[1]))
         ahead = np.zeros((rows, tracks[0].ahead.shape[1]))
         for track, start in zip(tracks, starts, strict=True):
-            _lay(track, flat, inputs, ahead, pad=pad, start=start)
+            _write_series(track, flat, inputs, ahead, pad=pad, start=start)
         self._starts = starts
         self.inputs = torch.from_numpy(inputs.astype(np.float32)).clamp_(-_LIMIT, _LIMIT)
         self._ahead = torch.from_numpy(ahead.astype(np.float32))
@@ -144,7 +144,7 @@ class Windows:
         return np.asarray(self._starts[series] + steps)
 
     def batch(
-        self, rows: Tensor | Ints, back: Tensor | None = None, cuts: Tensor | None = None
+        self, rows: Tensor | Ints, steps_back: Tensor | None = None, cuts: Tensor | None = None
     ) -> ForecastBatch:
         """The windows that end at these rows.
 
@@ -154,35 +154,39 @@ class Windows:
             cuts: (B,) rows from which on targets may not be used; None for all.
         """
         rows = torch.as_tensor(rows)
-        back = torch.zeros_like(rows)[:, None] if back is None else back
-        here = (rows[:, None] - back).reshape(-1, 1)  # (M, 1)
-        unit, share = self._unit[here], self._share[here].float()
-        steps = here + torch.arange(1, self.horizon + 1)
+        steps_back = torch.zeros_like(rows)[:, None] if steps_back is None else steps_back
+        origins = (rows[:, None] - steps_back).reshape(-1, 1)  # (M, 1)
+        unit, share = self._unit[origins], self._share[origins].float()
+        steps = origins + torch.arange(1, self.horizon + 1)
         usable = self._known.take(steps)
         if cuts is not None:
-            usable = usable * (steps < cuts.repeat_interleave(back.shape[1])[:, None])
-        reference = self._working.take(here + self._back) if self.lag else self._center[here]
+            usable = usable * (steps < cuts.repeat_interleave(steps_back.shape[1])[:, None])
+        reference = self._working.take(origins + self._back) if self.lag else self._center[origins]
         return ForecastBatch(
             inputs=self.views[rows - self.window + 1].transpose(1, 2),
-            readouts=self.window - 1 - back,
-            levels=self._moved(here, here + self._recent),
-            anchors=self._anchors(here),
+            readouts=self.window - 1 - steps_back,
+            levels=self._moved(origins, origins + self._recent),
+            anchors=self._anchors(origins),
             ahead=embedding(steps, self._ahead),
-            context=torch.cat([share.log(), self._seen[here]], 1),
+            context=torch.cat([share.log(), self._seen[origins]], 1),
             target=((self._working.take(steps) - reference) / unit).float() * usable,
             known=usable,
             weight=share[:, 0],
         )
 
-    def _moved(self, here: Tensor, steps: Tensor) -> Tensor:
+    def _moved(self, origins: Tensor, steps: Tensor) -> Tensor:
         """(M, ·) how far the working scale at these steps is from that at the origin, in its units."""
-        moved = (self._working.take(steps) - self._working[here]) / self._unit[here] * self._known.take(steps)
+        moved = (
+            (self._working.take(steps) - self._working[origins])
+            / self._unit[origins]
+            * self._known.take(steps)
+        )
         return moved.float().clamp_(-5 * _LIMIT, 5 * _LIMIT)
 
-    def _anchors(self, here: Tensor) -> Tensor:
+    def _anchors(self, origins: Tensor) -> Tensor:
         """(M, h, A) the last two years' values of the seasons ahead."""
-        steps = here + self._yearly.flatten()  # (M, h · A)
-        anchors = self._moved(here, steps).view(len(here), *self._yearly.shape)
+        steps = origins + self._yearly.flatten()  # (M, h · A)
+        anchors = self._moved(origins, steps).view(len(origins), *self._yearly.shape)
         unknown = 1 - self._known.take(steps).view(anchors.shape)
         for year in range(1, self.anchors):  # a year that is not known, 0 so far, repeats the one after it
             anchors[..., year] += unknown[..., year] * anchors[..., year - 1]
@@ -214,24 +218,24 @@ class ForecastDataset:
     def fingerprint(self, settings: str) -> str:
         """A digest of these settings, of the origins and of everything that their windows hold."""
         digest = hashlib.sha256(settings.encode())
-        for held in (self._rows, self._cuts, *self._windows.held):
-            digest.update(held.numpy().data)
+        for tensor in (self._rows, self._cuts, *self._windows.held):
+            digest.update(tensor.numpy().data)
         return digest.hexdigest()
 
-    def batch(self, chosen: Tensor) -> ForecastBatch:
+    def batch(self, examples: Tensor) -> ForecastBatch:
         """The chosen examples."""
-        rows, cuts = self._rows[chosen], self._cuts[chosen]
+        rows, cuts = self._rows[examples], self._cuts[examples]
         if self._readouts == 1:
             return self._windows.batch(rows, cuts=cuts)
         half = self._windows.window // 2
         ends = torch.minimum(rows + torch.randint(half + 1, rows.shape), cuts - 2)
-        since_first = ends - self._firsts[chosen]
+        since_first = ends - self._firsts[examples]
         reach = torch.where(since_first >= self._windows.window, half, since_first) + 1
-        back = (torch.rand(len(rows), self._readouts) * reach[:, None]).long()
-        return self._windows.batch(ends, back, cuts)
+        steps_back = (torch.rand(len(rows), self._readouts) * reach[:, None]).long()
+        return self._windows.batch(ends, steps_back, cuts)
 
 
-def _lay(
+def _write_series(
     track: EncodedSeries, flat: dict[str, Floats], inputs: Floats, ahead: Floats, *, pad: int, start: int
 ) -> None:
     """Put one series into its rows of the flat arrays."""
