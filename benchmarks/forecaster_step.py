@@ -112,7 +112,7 @@ def run(toy: bool) -> Facts:
 def _task(name: str, *, toy: bool) -> Facts:
     network, loss, training, config = _handed_over(name, toy=toy)
     taken = path(network.core, training.batch(torch.arange(2)).inputs, toy=toy)
-    sizes, rival = network.sizes, deepcopy(network)
+    sizes, rival = network.config, deepcopy(network)
     rival.core = nn.LSTM(sizes.inputs, sizes.hidden_size, batch_first=True)
     rival.load_state_dict(network.state_dict())
     sides = {who: _Steps(one, loss, training, config) for who, one in (("ours", network), ("torch", rival))}

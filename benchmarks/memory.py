@@ -52,7 +52,7 @@ def _fit(length: int, window: int) -> Facts:
     model = Forecaster(**settings).fit(y)
     seconds = time.perf_counter() - start_s
     return {
-        "inputs": model._networks[0].sizes.inputs,  # noqa: SLF001 (no one else asks)
+        "inputs": model.networks_[0].config.inputs,
         "before_mib": round(before / MIB),
         "peak_mib": round(_peak() / MIB),
         "grown_mib": round((_peak() - before) / MIB, 1),

@@ -81,8 +81,8 @@ def test_a_saved_model_is_safetensors_json_and_a_card(saved: Path) -> None:
     assert config["estimator"] == "Forecaster"
     assert config["params"]["horizon"] == 3
     card = (saved / "README.md").read_text()
-    assert "| horizon | 3 steps |" in card
-    assert "| fitted on | 3 series, 118 steps, frequency MS |" in card
+    assert "| Forecasts | 3 months |" in card
+    assert "| Fitted on | 3 series, 118 steps, frequency MS |" in card
     assert "This card holds no score" in card
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unrolled.report.records import SeriesForecast
-from unrolled.report.wording import forecast_table, model_name, step_noun, step_quantity, time_words
+from unrolled.report.wording import forecast_table, model_name, step_noun, time_words
 
 
 @pytest.mark.parametrize(
@@ -16,13 +16,6 @@ from unrolled.report.wording import forecast_table, model_name, step_noun, step_
 def test_a_frequency_has_a_word(freq: str | None, word: str) -> None:
     """What has no plain word is a step."""
     assert step_noun(freq) == word
-
-
-def test_one_step_is_singular() -> None:
-    """1 month, 2 months, 1,000 steps."""
-    assert [step_quantity(n, "MS") for n in (1, 2)] == ["1 month", "2 months"]
-    assert step_quantity(1000, None) == "1,000 steps"
-    assert step_quantity(1, "15min") == "1 step of 15 minutes"
 
 
 @pytest.mark.parametrize(

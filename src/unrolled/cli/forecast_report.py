@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import shlex
 import sys
 from collections.abc import Sequence
@@ -11,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unrolled import __version__
+from unrolled.data.preprocess.transforms import transform_name
 from unrolled.errors import ArgumentError, DataError
-from unrolled.formatting import duration, quantity
 from unrolled.report.records import Forecast, ModelCard, SeriesForecast
-from unrolled.report.wording import model_name, step_quantity, transform_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,33 +92,9 @@ class ForecastReport:
 
     def card(self) -> ModelCard:
         """Collect the facts on the fitted model."""
-        import torch
-
-        model, history, freq = self.model, self.model.history_, self.series.freq
-        sizes = model.sizes_
-        layers = "1 layer" if sizes.num_layers == 1 else f"{sizes.num_layers} layers"
-        activation = f", {sizes.activation}" if sizes.cell == "rnn" else ""
-        threads = torch.get_num_threads()
-        processor = "1 processor thread" if threads == 1 else f"{threads} processor threads"
-        where = processor if model.device == "cpu" else model.device
-        versions = f"unrolled {__version__}, torch {torch.__version__}, Python {platform.python_version()}"
-        facts = (
-            ("Network", f"{model_name(sizes.cell)}{activation}, {layers} of {sizes.hidden_size} units"),
-            ("Weights", f"{model.n_parameters_:,}"),
-            ("Reads", f"the last {step_quantity(model.window_, freq)}"),
-            ("Forecasts", step_quantity(model.horizon, freq)),
-            ("Sees", f"{transform_name(model.transform_)} ({model.transform_})"),
-            ("Networks", "one" if model.n_networks_ == 1 else f"the mean of {model.n_networks_}"),
-            (
-                "Training",
-                f"{quantity(history.count, history.unit)}, the best was number {history.best_count}",
-            ),
-            ("Time to fit", f"{duration(model.seconds_)} on {where}"),
-            ("Seed", str(model.random_state)),
-            ("Versions", versions),
-        )
+        model = self.model
         why = f"It sees {transform_name(model.transform_)}: {model.transform_reason_}."
-        return ModelCard(facts, why, history, shlex.join(["unrolled", *sys.argv[1:]]))
+        return ModelCard(model.summary(), why, model.history_, shlex.join(["unrolled", *sys.argv[1:]]))
 
     def to_dict(self) -> dict[str, Any]:
         """The model and its forecasts for machines; no score is in it."""

@@ -122,7 +122,7 @@ class UnusedBeside:
 
     names: tuple[str, ...]
     other: str
-    values: tuple[str, ...]
+    values: tuple[Any, ...]
     reason: str
 
     def faults(self, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[str]:

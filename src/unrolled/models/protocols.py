@@ -64,7 +64,7 @@ class SupportsForecastWindows(Protocol):
 class SupportsSequenceTensors(Protocol):
     """Fitted estimator of whole sequences whose networks read padded tensors, as the probes need it.
 
-    Besides, the probes read `networks_`, `cell` and `sizes_`, and of a classifier `classes_`.
+    Besides, the probes read `networks_`, `cell` and `network_config_`, and of a classifier `classes_`.
 
     >>> from unrolled import Forecaster, SequenceClassifier
     >>> [isinstance(each, SupportsSequenceTensors) for each in (Forecaster(), SequenceClassifier())]

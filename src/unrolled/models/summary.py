@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from unrolled import __version__
 from unrolled.formatting import duration, quantity
-
-if TYPE_CHECKING:
-    from unrolled.data.sequences import Sequences
-    from unrolled.models.forecasting.forecaster import Forecaster
 
 
 class Fact(NamedTuple):
@@ -72,28 +68,3 @@ def model_card(title: str, facts: Iterable[Fact], footer: str) -> str:
     """
     rows = "\n".join(f"| {fact.name} | {fact.text} |" for fact in facts)
     return f"# {title}\n\n| | |\n|---|---|\n{rows}\n\n{footer}\n"
-
-
-def forecaster_card(model: Forecaster, series: Sequences) -> str:
-    """What the model is, what it was fitted on, and what it must not be taken for."""
-    history, sizes = model.history_, model.sizes_
-    steps = int(series.lengths.sum())
-    facts = {
-        "cell": f"{sizes.cell}, {sizes.num_layers} × {sizes.hidden_size} units",
-        "weights": f"{model.n_parameters_:,}",
-        "networks": str(model.n_networks_),
-        "horizon": f"{sizes.horizon} steps",
-        "window": f"{model.window_} steps",
-        "transform": f"{model.transform_} ({model.transform_reason_})",
-        "fitted on": f"{len(series)} series, {steps:,} steps, frequency {series.freq or 'none'}",
-        "training": f"{history.best_count} {history.unit}s ({history.stopped}), {model.seconds_:.1f} s",
-        "seed": str(model.random_state),
-    }
-    rows = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
-    return (
-        f"# A Forecaster of unrolled\n\n| | |\n|---|---|\n{rows}\n\n"
-        "Load it with `unrolled.Forecaster.load(folder)`; nothing in this folder is code. The series it was\n"
-        "fitted on are in `model.safetensors`.\n\n"
-        "This card holds no score: what a forecast is worth shows only beside the simple forecasts, on the\n"
-        "data it is meant for. Ask `unrolled.backtest(model, series)`.\n"
-    )

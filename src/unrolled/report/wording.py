@@ -29,17 +29,6 @@ _MODELS = {
 }
 
 
-_TRANSFORMS = {
-    "scale": "values on a common scale",
-    "minmax": "values between their lowest and highest",
-    "log": "logarithms",
-    "difference": "changes",
-    "log-difference": "changes of the logarithm",
-    "seasonal-difference": "changes over a season",
-    "log-seasonal-difference": "changes of the logarithm over a season",
-}
-
-
 def level_percent(level: float) -> str:
     """Format the width of a band.
 
@@ -57,17 +46,6 @@ def step_noun(freq: str | None) -> str:
     """
     word = unit_word(freq)
     return "step" if word[0].isdigit() else word
-
-
-def step_quantity(count: int, freq: str | None) -> str:
-    """Format a number of steps with their unit.
-
-    >>> step_quantity(12, "MS"), step_quantity(1, "D"), step_quantity(4, "15min")
-    ('12 months', '1 day', '4 steps of 15 minutes')
-    """
-    word = unit_word(freq)
-    plural = "" if count == 1 else "s"
-    return f"{count:,} step{plural} of {word}" if word[0].isdigit() else f"{count:,} {word}{plural}"
 
 
 def time_words(time: Any, freq: str | None) -> str:
@@ -127,12 +105,3 @@ def model_name(name: str) -> str:
     ('Drift', 'Theta')
     """
     return _MODELS.get(name, name)
-
-
-def transform_name(name: str) -> str:
-    """Describe what a network sees under a transform.
-
-    >>> transform_name("log-difference")
-    'changes of the logarithm'
-    """
-    return _TRANSFORMS.get(name, name)

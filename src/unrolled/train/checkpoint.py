@@ -1,4 +1,4 @@
-"""A training on disk: safetensors and JSON in one folder, replaced whole after each epoch."""
+"""Checkpoints of a training: safetensors and JSON in one folder, replaced whole after each check."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], record: dict[str, 
         (new / _TENSORS).write_bytes(content)
         (new / _RECORD).write_text(json.dumps(record | {"sha256": hashlib.sha256(content).hexdigest()}))
 
-    with suppress(OSError):  # replace_folder says it better
+    with suppress(OSError):  # replace_folder names the folder in its error
         folder.parent.mkdir(parents=True, exist_ok=True)
     replace_folder(folder, fill)
 
 
 def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """What `save_checkpoint` wrote there, or None where there is no such folder.
+    """Read what `save_checkpoint` wrote; None where there is no such folder.
 
     Raises:
         ModelLoadError: a file is missing, cut or altered.
@@ -64,7 +64,7 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
 
 
 def select_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names start with `prefix`, without it.
+    """Select the tensors whose names start with `prefix`, and drop it from their names.
 
     >>> import torch
     >>> select_prefix("best.", {"best.bias": torch.zeros(1), "last.bias": torch.ones(1)})

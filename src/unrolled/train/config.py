@@ -96,7 +96,7 @@ class TrainingHooks:
 
 @dataclass(frozen=True)
 class Monitor:
-    """Where a training is kept and whom it tells.
+    """Checkpoint, progress line and callbacks of a training.
 
     Args:
         checkpoint: a folder with one checkpoint for each network; None for none.

@@ -63,7 +63,7 @@ class History(Record):
 
     @property
     def best(self) -> TrainingRecord:
-        """The record of the weights that were kept."""
+        """Record of the weights that were kept."""
         return next(record for record in self.records if record.step == self.best_step)
 
     @property
@@ -73,7 +73,7 @@ class History(Record):
 
     @property
     def best_count(self) -> int:
-        """The epoch or step whose weights were kept, as `unit` says."""
+        """Epoch or step whose weights were kept, as `unit` says."""
         return self.position(self.best)
 
     def position(self, record: TrainingRecord) -> int:
@@ -82,7 +82,7 @@ class History(Record):
 
     @property
     def sentence(self) -> str:
-        """How long it took, how it ended and what the kept weights reached."""
+        """Duration, ending and loss of the kept weights, in words."""
         ending = {"finished": "ran to its end", "early": "stopped early", "interrupted": "was interrupted"}
         best = self.best
         validation = best.validation_loss

@@ -11,6 +11,7 @@ from unrolled.data.calendar.offsets import (
     future_times,
     parse_freq,
     season_length,
+    step_quantity,
     steps_between,
     unit_word,
 )
@@ -124,3 +125,10 @@ def test_times_never_wrap_around(last: np.datetime64 | int, freq: str, steps: in
     said = f"{steps} step{'s' if steps > 1 else ''} of {freq!r} after {last}"
     way = "Take fewer steps, or number the times 1, 2, 3."
     assert str(fault.value) == f"times: expected {most}, got {said}. {way}"
+
+
+def test_one_step_is_singular() -> None:
+    """1 month, 2 months, 1,000 steps."""
+    assert [step_quantity(n, "MS") for n in (1, 2)] == ["1 month", "2 months"]
+    assert step_quantity(1000, None) == "1,000 steps"
+    assert step_quantity(1, "15min") == "1 step of 15 minutes"

@@ -195,9 +195,9 @@ def test_an_ensemble_is_the_mean_of_its_members(tiny: dict[str, Any], walk: Any)
     model = Forecaster(**tiny, n_members=2, transform="difference").fit(series)
     both = model.predict()["lstm"].to_numpy()
     alone = []
-    for network in model._networks:
+    for network in model.networks_:
         member = Forecaster(**tiny, transform="difference").fit(series)
-        member._networks, member._factors = (network,), model._factors
+        member.networks_, member._factors = (network,), model._factors
         alone.append(member.predict()["lstm"].to_numpy())
     assert not np.array_equal(alone[0], alone[1])
     np.testing.assert_allclose(both, np.mean(alone, 0), rtol=1e-6)

@@ -100,7 +100,7 @@ def test_ctrl_c_keeps_the_best_weights_and_says_so(
     kept = "1 of 3 networks" if n_members > 1 else f"step {model.history_.best_step}"
     assert capsys.readouterr().err == f"Interrupted: the best weights so far are kept ({kept}).\n"
     assert model.history_.stopped == "interrupted"
-    assert len(model._networks) == 1
+    assert len(model.networks_) == 1
     assert np.isfinite(model.predict()["lstm"]).all()
 
 

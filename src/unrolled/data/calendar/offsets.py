@@ -204,6 +204,17 @@ def unit_word(freq: str | None) -> str:
     return word if step.many == 1 or not step.unit else f"{step.many} {word}s"
 
 
+def step_quantity(count: int, freq: str | None) -> str:
+    """Format a number of steps with their unit.
+
+    >>> step_quantity(12, "MS"), step_quantity(1, "D"), step_quantity(4, "15min")
+    ('12 months', '1 day', '4 steps of 15 minutes')
+    """
+    word = unit_word(freq)
+    plural = "" if count == 1 else "s"
+    return f"{count:,} step{plural} of {word}" if word[0].isdigit() else f"{count:,} {word}{plural}"
+
+
 def freq_words(freq: str | None) -> str:
     """Format a frequency in words.
 

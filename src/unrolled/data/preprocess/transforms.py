@@ -41,6 +41,16 @@ _SEASON_GAIN = 0.3  # a seasonal difference must vary this much less than its ri
 _PRIOR_STEPS = 3.0  # how many steps the prior of the scale counts for
 LEAST_RANGE = 1.5  # max / min under which log is so nearly a straight line that it changes nothing
 
+_WORDS = {
+    "scale": "values on a common scale",
+    "minmax": "values between their lowest and highest",
+    "log": "logarithms",
+    "difference": "changes",
+    "log-difference": "changes of the logarithm",
+    "seasonal-difference": "changes over a season",
+    "log-seasonal-difference": "changes of the logarithm over a season",
+}
+
 
 class Scale(NamedTuple):
     """Numbers learned from one series at fit time and never changed by what comes later."""
@@ -263,3 +273,12 @@ def choose_transform(y: Floats, season: int = 1) -> tuple[str, str]:
 def _running_mean(g: Floats) -> Floats:
     """Average the steps up to each step, (T,)."""
     return np.asarray(np.cumsum(g) / np.arange(1, len(g) + 1))
+
+
+def transform_name(name: str) -> str:
+    """Describe what a network sees under a transform.
+
+    >>> transform_name("log-difference")
+    'changes of the logarithm'
+    """
+    return _WORDS.get(name, name)

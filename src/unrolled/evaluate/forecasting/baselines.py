@@ -285,7 +285,7 @@ def matching_feedforward(fitted: Any) -> Any:
     >>> flat.cell, 0.9 < flat.n_parameters_ / lstm.n_parameters_ < 1.1
     ('feedforward', True)
     """
-    sizes = replace(fitted.sizes_, cell="feedforward")
+    sizes = replace(fitted.network_config_, cell="feedforward")
 
     def excess(hidden_size: int) -> int:
         with torch.device("meta"):

@@ -1,4 +1,4 @@
-"""From the quantiles a network was trained on to the bands a reader asks for."""
+"""Conformal calibration of a network's quantiles, and interpolation between them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _PRIOR_POINTS = 30.0  # how many held-out points "as trained" counts for
 
 
 def calibration_factors(predictions: Floats, targets: Floats, quantiles: Sequence[float]) -> Floats:
-    """How far each quantile must move from the median so that it holds on data the network never saw.
+    """Return the factors that move each quantile from the median until it holds on held-out data.
 
     For the quantile τ, the ratio (target − median) / (q_τ − median) exceeds c in a share τ (or 1 − τ)
     of the held-out points; that c replaces 1. Few points pull it towards 1.
 
     Args:
-        answers: (M, Q) quantiles of held-out points, rising.
-        targets: (M,) what came.
+        predictions: (M, Q) quantiles of held-out points, rising.
+        targets: (M,) observed values.
         quantiles: (Q,) their levels, the median in the middle.
 
     Returns:
@@ -50,14 +50,14 @@ def calibration_factors(predictions: Floats, targets: Floats, quantiles: Sequenc
 
 
 def rescale_quantiles(predictions: Floats, factors: Floats) -> Floats:
-    """The quantiles (..., Q) moved away from their median by these factors, still rising."""
+    """Move quantiles (..., Q) away from their median by these factors, and keep them rising."""
     middle = len(factors) // 2
     median = predictions[..., middle : middle + 1]
     return np.asarray(np.sort(median + (predictions - median) * factors, axis=-1))
 
 
 def interpolate_quantile(predictions: Floats, quantiles: Sequence[float], level: float) -> Floats:
-    """The quantile `wanted` (...) out of those at hand (..., Q).
+    """Return the quantile at `level` (...), between and beyond those predicted (..., Q).
 
     Straight lines between two of them, on the scale of a normal distribution's quantiles; beyond the
     outermost, its distance from the median grows as a normal distribution's would.

@@ -80,7 +80,8 @@ def prepare(
         validation_fraction: the latest share of each series to hold out.
 
     Raises:
-        DataError: the series are too short or constant, or log was asked of a value not above 0.
+        DataError: the series are too short or constant, or a transform takes logarithms of values that are
+            not above 0.
 
     >>> from unrolled.data.io.read import read
     >>> data = prepare(read(np.arange(60.0) ** 2), horizon=3, window=None, season=None, transform="auto",

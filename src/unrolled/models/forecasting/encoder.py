@@ -1,4 +1,4 @@
-"""How series become windows: learned at fit time, and the same ever after."""
+"""Encoder of series: transforms and scales, learned at fit time and fixed from then on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SeriesEncoder:
-    """The transform of each series and the scale of each input, from the data that was fitted on.
+    """Transform of each series and scale of each input, learned from the fitted series.
 
     All series share what is subtracted (differences, seasonal differences, levels) and whether it is done
     on logarithms, since one network reads them all and weighs them by how far they move; only a series
@@ -56,7 +56,7 @@ class SeriesEncoder:
         """Choose the transforms and measure the scales.
 
         Raises:
-            DataError: log was asked of a value not above 0.
+            DataError: the transform takes logarithms, and a value is not above 0.
         """
         targets = {i: _target(series, k) for k, i in enumerate(series.ids)}
         if transform == "auto":
@@ -67,7 +67,7 @@ class SeriesEncoder:
         return encoder.measured_on(series)
 
     def measured_on(self, series: Sequences) -> SeriesEncoder:
-        """The same transforms, with every scale measured on these steps.
+        """Keep the transforms and measure every scale on these steps.
 
         So a validation fit never knows the size of what validates it.
         """
@@ -87,7 +87,7 @@ class SeriesEncoder:
         )
 
     def encode(self, series: Sequences, horizon: int) -> list[EncodedSeries]:
-        """Each series as the network sees it, with what is known of its future rows.
+        """Encode each series as the network reads it, with the future inputs that are given.
 
         Raises:
             DataError: a covariate is missing, or log meets a value not above 0.
@@ -118,13 +118,13 @@ class SeriesEncoder:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, ready for JSON."""
+        """Return all fields, ready for JSON."""
         covariates = {name: scaler.to_dict() for name, scaler in self.covariates.items()}
         return asdict(replace(self, covariates={})) | {"covariates": covariates}
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> SeriesEncoder:
-        """The encoding that `to_dict` wrote."""
+        """Return the encoder that `to_dict` wrote."""
         scales = {i: Scale(*numbers) for i, numbers in record["scales"].items()}
         covariates = {name: StandardScaler.from_dict(part) for name, part in record["covariates"].items()}
         return cls(**{**record, "scales": scales, "covariates": covariates})
@@ -163,7 +163,7 @@ def _target(series: Sequences, k: int) -> Floats:
 
 
 def _choose(targets: Mapping[str, Floats], season: int) -> tuple[dict[str, str], str, str]:
-    """The transform of each series, the one that new series take, and the reason."""
+    """Return the transform of each series, that of new series, and the reason."""
     chosen = {i: choose_transform(y, season) for i, y in targets.items()}
     if len(chosen) == 1:
         ((i, (name, reason)),) = chosen.items()

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled import __version__
+from unrolled.data.calendar.offsets import step_quantity
 from unrolled.data.future import append_future
 from unrolled.data.io.frames import to_frame
-from unrolled.data.preprocess.transforms import TRANSFORMS
+from unrolled.data.preprocess.transforms import TRANSFORMS, transform_name
 from unrolled.data.sequences import Sequences
 from unrolled.data.storage import pack_series, unpack_series
 from unrolled.errors import ArgumentError
-from unrolled.models.estimator import SavedEstimator
+from unrolled.formatting import quantity
+from unrolled.models.estimator import NetworkEstimator
 from unrolled.models.forecasting.calibration import interpolate_quantile, rescale_quantiles
 from unrolled.models.forecasting.data import forecast_times, prepare
 from unrolled.models.forecasting.encoder import SeriesEncoder
@@ -38,30 +38,35 @@ from unrolled.models.forecasting.validation import (
     match_fitted,
 )
 from unrolled.models.forecasting.windows import ForecastBatch, Windows
-from unrolled.models.persistence import save_model
-from unrolled.models.summary import forecaster_card
+from unrolled.models.parameters import Choice, Device, FloatRange, IntRange, UnusedBeside
+from unrolled.models.persistence import ARRAY, PLAIN, SavedField, record_field
+from unrolled.models.summary import Fact, network_fact
 from unrolled.nn.cells.core import NONLINEARITIES
-from unrolled.train.checkpoint import select_prefix
 from unrolled.train.config import Callback, Monitor, TrainingConfig
-from unrolled.train.device import check_device
-from unrolled.train.history import History
 from unrolled.train.trainer import report_interruption
-from unrolled.validation import ErrorCollector, check_choice, check_float, check_int, check_path
+from unrolled.validation import check_float, check_int, check_path
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_LEARNED = (
-    "season_", "window_", "transform_", "transform_reason_", "n_parameters_", "n_networks_", "seconds_",
-)  # fmt: skip
+
+def _pack_as_tensors(series: Sequences) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    arrays, record = pack_series(series)
+    return record, {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-class Forecaster(SavedEstimator):
-    """Forecasts every step of a horizon, with calibrated bands, from the state after the newest step.
+_SERIES = SavedField(
+    _pack_as_tensors,
+    lambda record, tensors: unpack_series({k: tensor.numpy() for k, tensor in tensors.items()}, record),
+)
 
-    One network is trained on all series together; each series keeps its own transform and scale. The
-    training goes twice: first without the latest part of every series, which says how many steps help
-    and how wide the bands must be; then afresh on everything, for that many steps.
+
+class Forecaster(NetworkEstimator):
+    """Forecaster of every step of a horizon, with calibrated bands, from the state after the newest step.
+
+    One network is trained on all series together; each series keeps its own transform and scale. It is
+    trained twice: first without the latest part of every series, to choose the number of steps and to
+    calibrate the bands on that part; then anew on all steps, for that many.
 
     Args:
         horizon: steps ahead.
@@ -88,8 +93,8 @@ class Forecaster(SavedEstimator):
         device: where torch computes.
         verbose: draw a progress line with time left on stderr.
 
-    After `fit`: `history_` (of the training that was judged), `transform_`, `transform_reason_`,
-    `window_`, `season_`, `sizes_`, `n_parameters_` (of one network), `n_networks_`, `seconds_`.
+    After `fit`: `history_` (of the training that was validated), `transform_`, `transform_reason_`,
+    `window_`, `season_`, `networks_`, `network_config_`, `n_parameters_` (of one network), `seconds_`.
 
     >>> rng = np.random.default_rng(0)
     >>> walk = np.exp(np.cumsum(rng.normal(0.01, 0.05, size=120)))
@@ -99,6 +104,52 @@ class Forecaster(SavedEstimator):
     >>> model.predict(horizon=2)["ds"].tolist()  # steps are counted where there are no dates
     [120, 121]
     """
+
+    _network_class, _config_class = ForecastNetwork, ForecastNetworkConfig
+    _learned: ClassVar = {
+        "season_": PLAIN,
+        "transform_": PLAIN,
+        "transform_reason_": PLAIN,
+        "window_": PLAIN,
+        "_encoder": record_field(SeriesEncoder),
+        "_factors": ARRAY,
+        "_series": _SERIES,
+    }
+    _unused = (
+        UnusedBeside(
+            ("activation",), "cell", ("gru", "lstm", "feedforward"),
+            "has its own; only cell='rnn' takes another than 'tanh'",
+        ),
+        UnusedBeside(("patience",), "validation_fraction", (0,), "holds nothing out"),
+    )  # fmt: skip
+
+    horizon: Annotated[int, IntRange(least=1)]
+    cell: Annotated[str, Choice(CELLS)]
+    hidden_size: Annotated[int, IntRange(least=1)]
+    num_layers: Annotated[int, IntRange(least=1)]
+    activation: Annotated[str, Choice(NONLINEARITIES)]
+    dropout: Annotated[float, FloatRange(least=0, below=1)]
+    window: Annotated[int | None, IntRange(least=2)]
+    transform: Annotated[str, Choice(("auto", *TRANSFORMS))]
+    season: Annotated[int | None, IntRange(least=1)]
+    n_members: Annotated[int, IntRange(least=1)]
+    max_steps: Annotated[int | None, IntRange(least=1)]
+    val_check_steps: Annotated[int | None, IntRange(least=1)]
+    patience: Annotated[int | None, IntRange(least=1)]
+    batch_size: Annotated[int | None, IntRange(least=1)]
+    learning_rate: Annotated[float, FloatRange(above=0)]
+    validation_fraction: Annotated[float, FloatRange(least=0, most=0.5)]
+    random_state: Annotated[int, IntRange(most=2**62)]
+    device: Annotated[str, Device()]
+    verbose: bool
+
+    season_: int
+    transform_: str
+    transform_reason_: str
+    window_: int
+    _encoder: SeriesEncoder
+    _factors: Floats
+    _series: Sequences
 
     def __init__(
         self,
@@ -123,25 +174,7 @@ class Forecaster(SavedEstimator):
         device: str = "cpu",
         verbose: bool = False,
     ) -> None:
-        self.horizon = horizon
-        self.cell = cell
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.activation = activation
-        self.dropout = dropout
-        self.window = window
-        self.transform = transform
-        self.season = season
-        self.n_members = n_members
-        self.max_steps = max_steps
-        self.val_check_steps = val_check_steps
-        self.patience = patience
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.validation_fraction = validation_fraction
-        self.random_state = random_state
-        self.device = device
-        self.verbose = verbose
+        self._store_parameters(locals())
 
     def fit(
         self, series: Any, y: None = None, *, checkpoint: str | Path | None = None,  # noqa: ARG002
@@ -161,11 +194,11 @@ class Forecaster(SavedEstimator):
                 the fit and leaves the model as it was.
 
         Raises:
-            ArgumentError: an argument is out of range; all faults are told at once.
+            ArgumentError: arguments are out of range; each is named on a line of its own.
             DataError: the series has gaps, missing values or too few steps, or never changes.
             TrainingError: the loss is no longer finite.
         """
-        self._check_arguments()
+        self._check_parameters()
         start_s = time.perf_counter()
         series = check_series(series)
         check_output_names(series, [self.cell])
@@ -182,21 +215,19 @@ class Forecaster(SavedEstimator):
             device=self.device,
             monitor=Monitor(folder, self.verbose, tuple(callbacks)),
         )
-        # Nothing is learned before this line: a fit that fails leaves the model as it was.
         report_interruption(fitted.ensemble)
-        self.season_, self.window_, self._series, self._encoder = (
-            data.season,
-            data.window,
-            series,
-            data.encoder,
-        )
-        self.transform_, self.transform_reason_ = data.encoder.common, data.encoder.reason
-        self._networks, self._factors = fitted.ensemble.networks, fitted.factors
-        self.history_ = fitted.ensemble.history
-        self.sizes_ = self._networks[0].sizes
-        self.n_networks_ = len(self._networks)
-        self.n_parameters_ = sum(p.numel() for p in self._networks[0].parameters())
-        self.seconds_ = time.perf_counter() - start_s
+        learned = {
+            "history_": fitted.ensemble.history,
+            "season_": data.season,
+            "seconds_": time.perf_counter() - start_s,
+            "transform_": data.encoder.common,
+            "transform_reason_": data.encoder.reason,
+            "window_": data.window,
+            "_encoder": data.encoder,
+            "_factors": fitted.factors,
+            "_series": series,
+        }
+        self._set_learned(fitted.ensemble.networks, learned)
         return self
 
     def predict(
@@ -217,7 +248,7 @@ class Forecaster(SavedEstimator):
                 a normal distribution.
 
         Returns:
-            A frame of the kind that came in: id, time, the median, and the two ends of each band.
+            A frame of the kind that was given: id, time, the median, and the two ends of each band.
 
         Raises:
             NotFittedError: `fit` was not called.
@@ -225,7 +256,7 @@ class Forecaster(SavedEstimator):
             DataError: the series is not like the fitted ones, or a known-future value is missing.
         """
         self._require_fitted()
-        fitted, cell = self.sizes_.horizon, self.sizes_.cell
+        fitted, cell = self.network_config_.horizon, self.network_config_.cell
         steps = fitted if horizon is None else check_int("horizon", horizon, least=1, most=fitted)
         widths: Any = level if np.ndim(level) else [level]
         levels = dict.fromkeys(f"{check_float('level', width, above=0, most=99.99):g}" for width in widths)
@@ -247,7 +278,7 @@ class Forecaster(SavedEstimator):
         return to_frame(frame, data.backend)
 
     def forecast_origins(self, series: Sequences, origins: Ints, *, level: float = 80) -> dict[str, Any]:
-        """Forecasts from many origins at once, each from the steps up to it alone.
+        """Forecast from many origins at once, each from the steps up to it alone.
 
         Args:
             series: N sequences.
@@ -268,23 +299,21 @@ class Forecaster(SavedEstimator):
         }
 
     def last_windows(self, series: Any = None, *, most: int = 256) -> ForecastBatch:
-        """The windows before the latest origins whose next step is known, as the networks read them.
+        """Return the windows before the latest origins whose next step is known, as the networks read them.
 
         Args:
             series: series like the fitted ones; None for those.
             most: windows of each series, at most.
         """
         self._require_fitted()
-        data, horizon = (
-            self._series if series is None else match_fitted(series, self._series),
-            self.sizes_.horizon,
-        )
+        data = self._series if series is None else match_fitted(series, self._series)
+        horizon = self.network_config_.horizon
         windows = self._encoder.windows(self._encoder.encode(data, horizon), self.window_, horizon)
         steps = [np.arange(max(int(n) - 1 - most, 0), int(n) - 1) for n in data.observed]
         return windows.batch(np.concatenate([windows.rows(k, origins) for k, origins in enumerate(steps)]))
 
     def score(self, series: Any = None, y: None = None) -> float:  # noqa: ARG002 (scikit-learn passes both)
-        """Refuse: the number alone would say nothing.
+        """Refuse: a forecast has no score by itself.
 
         Raises:
             ArgumentError: always.
@@ -294,62 +323,41 @@ class Forecaster(SavedEstimator):
             "from the same origins. Call unrolled.backtest(model, series)."
         )
 
-    def save(self, path: str | Path) -> Path:
-        """Write the model as a folder of safetensors, JSON and a model card, whole or not at all.
+    def _facts(self) -> tuple[Fact, ...]:
+        config, series, history = self.network_config_, self._series, self.history_
+        network = network_fact(
+            config.cell,
+            activation=config.activation,
+            num_layers=config.num_layers,
+            hidden_size=config.hidden_size,
+        )
+        steps = quantity(int(series.lengths.sum()), "step")
+        training = f"{quantity(history.count, history.unit)} ({history.stopped})"
+        return (
+            network,
+            Fact("Reads", f"the last {step_quantity(self.window_, series.freq)}"),
+            Fact("Forecasts", step_quantity(config.horizon, series.freq)),
+            Fact("Sees", f"{transform_name(self.transform_)} ({self.transform_})"),
+            Fact("Fitted on", f"{len(series)} series, {steps}, frequency {series.freq or 'none'}"),
+            Fact("Training", f"{training}, the best was number {history.best_count}"),
+        )
 
-        The series it was fitted on are in it, so that `predict()` works after loading.
-
-        Raises:
-            StorageError: it could not be written; what stood at `path` before still stands.
-        """
-        self._require_fitted()
-        arrays, record = pack_series(self._series)
-        tensors = {f"data.{name}": torch.from_numpy(array) for name, array in arrays.items()}
-        for k, network in enumerate(self._networks):
-            tensors |= {f"network.{k}.{name}": t for name, t in network.state_dict().items()}
-        config = {
-            "estimator": type(self).__name__,
-            "version": __version__,
-            "params": self.get_params(),
-            "learned": {name: getattr(self, name) for name in _LEARNED},
-            "networks": len(self._networks),
-            "sizes": asdict(self.sizes_),
-            "factors": self._factors.tolist(),
-            "encoder": self._encoder.to_dict(),
-            "history": self.history_.to_dict(),
-            "series": record,
-        }
-        save_model(path, tensors, config, forecaster_card(self, self._series))
-        return Path(path)
-
-    def _restore(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
-        """Take what was learned from the parts of a saved model."""
-        for name in _LEARNED:
-            setattr(self, name, config["learned"][name])
-        self.sizes_ = ForecastNetworkConfig(**config["sizes"])
-        networks = [ForecastNetwork(self.sizes_) for _ in range(config["networks"])]
-        for k, network in enumerate(networks):
-            network.load_state_dict(select_prefix(f"network.{k}.", tensors))
-        self._networks = tuple(network.eval().to(self.device) for network in networks)
-        self._factors = np.array(config["factors"], dtype=np.float64)
-        self._encoder = SeriesEncoder.from_dict(config["encoder"])
-        self.history_ = History.from_dict(config["history"])
-        arrays = {name: tensor.numpy() for name, tensor in select_prefix("data.", tensors).items()}
-        self._series = unpack_series(arrays, config["series"])
-
-    @property
-    def networks_(self) -> tuple[ForecastNetwork, ...]:
-        """The networks whose quantiles are averaged."""
-        self._require_fitted()
-        return self._networks
+    def _card_footer(self) -> str:
+        return (
+            f"The transform was chosen because: {self.transform_reason_}.\n\n"
+            "Load it with `unrolled.Forecaster.load(folder)`; nothing in this folder is code. The\n"
+            "series it was fitted on are in `model.safetensors`.\n\n"
+            "This card holds no score: what a forecast is worth shows only beside the simple forecasts,\n"
+            "on the data it is meant for. Run `unrolled.backtest(model, series)`."
+        )
 
     def _quantiles(self, series: Sequences, origins: Ints) -> Floats:
         """(N, K, h, Q) calibrated quantiles, as values of the series."""
-        horizon = self.sizes_.horizon
+        horizon = self.network_config_.horizon
         encoded = self._encoder.encode(series, horizon)
         windows = self._encoder.windows(encoded, self.window_, horizon)
         rows = np.concatenate([windows.rows(k, steps) for k, steps in enumerate(origins)])
-        raw = predict_quantiles(self._networks, windows, rows, self.device)
+        raw = predict_quantiles(self.networks_, windows, rows, self.device)
         predictions = rescale_quantiles(raw, self._factors).reshape(*origins.shape, horizon, len(QUANTILES))
         pairs = zip(encoded, origins, predictions, strict=True)
         return np.stack([one.transformed.levels(steps, quantiles) for one, steps, quantiles in pairs])
@@ -374,26 +382,3 @@ class Forecaster(SavedEstimator):
             n_windows, max_steps=self.max_steps, val_check_steps=self.val_check_steps, patience=self.patience,
             batch_size=self.batch_size, learning_rate=self.learning_rate, seed=self.random_state,
         )  # fmt: skip
-
-    def _check_arguments(self) -> None:
-        faults = ErrorCollector()
-        faults.collect(check_int, "horizon", self.horizon, least=1)
-        faults.collect(check_choice, "cell", self.cell, CELLS)
-        faults.collect(check_choice, "activation", self.activation, NONLINEARITIES)
-        faults.collect(check_choice, "transform", self.transform, ("auto", *TRANSFORMS))
-        for name in ("hidden_size", "num_layers", "n_members"):
-            faults.collect(check_int, name, getattr(self, name), least=1)
-        least_of = {
-            "window": 2, "season": 1, "batch_size": 1, "max_steps": 1, "val_check_steps": 1, "patience": 1,
-        }  # fmt: skip
-        for name, least in least_of.items():
-            if getattr(self, name) is not None:
-                faults.collect(check_int, name, getattr(self, name), least=least)
-        faults.collect(check_int, "random_state", self.random_state, most=2**62)
-        faults.collect(check_device, self.device)
-        faults.collect(check_float, "dropout", self.dropout, least=0, below=1)
-        faults.collect(check_float, "learning_rate", self.learning_rate, above=0)
-        faults.collect(check_float, "validation_fraction", self.validation_fraction, least=0, most=0.5)
-        if self.cell != "rnn" and self.activation != "tanh" and self.activation in NONLINEARITIES:
-            faults.add(f"activation: only cell='rnn' takes another than 'tanh'; got {self.activation!r}.")
-        faults.raise_if_any()

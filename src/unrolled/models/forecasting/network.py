@@ -1,4 +1,4 @@
-"""The network of a Forecaster: a recurrent core over the window, a readout of quantiles."""
+"""Network of a Forecaster: a recurrent core over the window, a readout of quantiles."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CHUNK = 1024  # windows that are forecast at once
 
 @dataclass(frozen=True)
 class ForecastNetworkConfig:
-    """All that it takes to build the network of a Forecaster.
+    """Settings that a ForecastNetwork is built from.
 
     Args:
         cell: "rnn", "gru", "lstm"; or "feedforward", which reads the window as one flat vector.
@@ -53,24 +53,24 @@ class ForecastNetworkConfig:
 
 
 class ForecastNetwork(nn.Module):
-    """Reads a window, step after step; answers every step of the horizon from its newest state.
+    """Recurrent network that reads a window and predicts quantiles of every step of the horizon.
 
     Beside the state the readout sees the window's levels and the seasons' anchors (both as asinh, so that
     a huge move stays readable), what is known of the horizon, and how large and how old the series is.
     """
 
-    def __init__(self, sizes: ForecastNetworkConfig) -> None:
+    def __init__(self, config: ForecastNetworkConfig) -> None:
         super().__init__()
-        self.sizes = sizes
-        self.core = _core(sizes)
-        self.dropout = nn.Dropout(sizes.dropout)
-        width = sizes.hidden_size + 2 + sizes.recent + sizes.horizon * (sizes.anchors + sizes.ahead)
+        self.config = config
+        self.core = _core(config)
+        self.dropout = nn.Dropout(config.dropout)
+        width = config.hidden_size + 2 + config.recent + config.horizon * (config.anchors + config.ahead)
         self.readout = QuantileHead(
             width,
-            sizes.hidden_size,
-            horizon=sizes.horizon,
+            config.hidden_size,
+            horizon=config.horizon,
             levels=len(QUANTILES),
-            anchors=sizes.anchors,
+            anchors=config.anchors,
         )
 
     def forward(self, batch: ForecastBatch) -> Tensor:
@@ -86,7 +86,7 @@ class ForecastNetwork(nn.Module):
 
 
 def _asinh(x: Tensor) -> Tensor:
-    """Of numbers up to 1e38, infinities not among them.
+    """Inverse hyperbolic sine of numbers up to 1e38, infinities not among them.
 
     On a CPU by a formula that loses none of the digits of small and of negative numbers: of many numbers
     four times as fast as torch's own.
@@ -101,18 +101,18 @@ def _asinh(x: Tensor) -> Tensor:
     return torch.log1p(size + more) * sign
 
 
-def _core(sizes: ForecastNetworkConfig) -> nn.Module:
-    if sizes.cell == "feedforward":
-        return FeedForward(sizes.window * sizes.inputs, sizes.hidden_size)
-    shape = (sizes.inputs, sizes.hidden_size, sizes.num_layers)
-    between = sizes.dropout if sizes.num_layers > 1 else 0.0
-    if sizes.cell == "rnn":
-        return RNN(*shape, sizes.activation, batch_first=True, dropout=between)
-    return (GRU if sizes.cell == "gru" else LSTM)(*shape, batch_first=True, dropout=between)
+def _core(config: ForecastNetworkConfig) -> nn.Module:
+    if config.cell == "feedforward":
+        return FeedForward(config.window * config.inputs, config.hidden_size)
+    shape = (config.inputs, config.hidden_size, config.num_layers)
+    between = config.dropout if config.num_layers > 1 else 0.0
+    if config.cell == "rnn":
+        return RNN(*shape, config.activation, batch_first=True, dropout=between)
+    return (GRU if config.cell == "gru" else LSTM)(*shape, batch_first=True, dropout=between)
 
 
 class FeedForward(nn.Module):
-    """The window as one flat vector into one hidden layer: what a recurrent core is compared with.
+    """One hidden layer over the window as a flat vector, to compare a recurrent core with.
 
     Called as a recurrent layer is, with the hidden layer in the place of the newest state.
     """

@@ -1,4 +1,4 @@
-"""What a Forecaster asks of data: a season that shows, a window that fits, columns like the fitted ones."""
+"""Validation of a Forecaster's data: frequency, season, window and columns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SEASONS_READ = 10
 
 
 def check_series(data: Any) -> Sequences:
-    """Data that a forecast can be made for: regular, numbers, with its frequency known.
+    """Read series and require what a forecast needs: numbers at regular steps, with a frequency.
 
     Raises:
         DataError: it is not so; one sentence a fault, each with the way out.
@@ -43,7 +43,7 @@ def check_series(data: Any) -> Sequences:
 
 
 def check_output_names(series: Sequences, outputs: Iterable[str]) -> None:
-    """Pass if no column of an answer would take the place of another.
+    """Pass if no two columns of a forecast have one name.
 
     Raises:
         DataError: the id or the time column is called as an output is, or as the other.
@@ -55,7 +55,7 @@ def check_output_names(series: Sequences, outputs: Iterable[str]) -> None:
 
 
 def detect_season(series: Sequences) -> int:
-    """The season that the frequency suggests, if more than a fifth of the series show it; else 1.
+    """Return the season that the frequency suggests, if more than a fifth of the series show it; else 1.
 
     Seasonal inputs cost a series without a season more than they could give.
 
@@ -70,7 +70,7 @@ def detect_season(series: Sequences) -> int:
 
 
 def choose_window(series: Sequences, horizon: int, season: int, window_size: int | None) -> int:
-    """The window asked for, or ten seasons within bounds, cut to what the longest series allows.
+    """Return `window_size`, or ten seasons within bounds, cut to what the longest series allows.
 
     Raises:
         DataError: every series is too short, or constant; or one has fewer than three steps.
@@ -102,7 +102,7 @@ def choose_window(series: Sequences, horizon: int, season: int, window_size: int
 
 
 def match_fitted(data: Any, fitted: Sequences) -> Sequences:
-    """New data with the columns of the fitted data, in their order.
+    """Read new data and bring its columns into the order of the fitted data.
 
     Raises:
         DataError: its steps are of another frequency, or a column is missing.

@@ -1,4 +1,4 @@
-"""Windows as views: memory grows with the series, not with series × window.
+"""Windows of series as views: memory grows with the series, not with series × window.
 
 All series lie one after the other in a few flat arrays, each with `window` rows of padding before it and
 `horizon` after it. A window is a stretch of rows; a batch copies the stretches it needs and nothing else.
@@ -29,26 +29,26 @@ _LEAST_RECENT = 8  # latest values that the readout sees beside the state, at le
 
 
 class ForecastBatch(NamedTuple):
-    """B windows, each read out at R of its steps: all that a forecast may know there, and what came after."""
+    """B windows, each read out at R of its steps: the inputs of those forecasts, and their targets."""
 
-    inputs: Tensor  # (B, W, F) a row a step: its move, 1 if it is known, other inputs
+    inputs: Tensor  # (B, W, F) a row a step: its move, 1 if it is observed, other inputs
     readouts: Tensor  # (B, R) positions in the window; M = B · R below, window by window
     levels: Tensor  # (M, V) the latest values of the working scale less the newest, in units of the origin
     anchors: Tensor  # (M, h, A) the same seasons of the last A years, likewise
     ahead: Tensor  # (M, h, K) what is known of the horizon: calendar, future covariates
     context: Tensor  # (M, 2) how large a usual move is, how long the past
-    target: Tensor  # (M, h) what came, less its reference, in units of the origin; 0 where not known
+    target: Tensor  # (M, h) less its reference, in units of the origin; 0 where not known
     known: Tensor  # (M, h) 1.0 where the target is known and may be used, else 0.0
     weight: Tensor  # (M,) the usual move, as a share of the level, over that of all series
 
     def to(self, device: str) -> ForecastBatch:
-        """The same batch on this device."""
+        """Copy the batch to a device."""
         return ForecastBatch(*(tensor.to(device) for tensor in self))
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedSeries:
-    """One series as the network sees it: its transform, and T rows of other inputs beside it.
+    """One series as the network reads it: transformed values, and T rows of other inputs.
 
     Args:
         transformed: T steps.
@@ -115,8 +115,8 @@ class Windows:
         self._yearly = torch.from_numpy(reference_offsets(season, horizon))[:, None] - years_back  # (h, A)
 
     @property
-    def held(self) -> tuple[Tensor, ...]:
-        """All that the windows are made of: a few numbers a step."""
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Tensors that all windows are made of: a few numbers a step."""
         return self.inputs, self._ahead, self._working, self._center, self._unit, self._share
 
     @property
@@ -140,17 +140,17 @@ class Windows:
         return self.inputs.unfold(0, self.window, 1)
 
     def rows(self, series: int | Ints, steps: Ints) -> Ints:
-        """Where these steps of the series at these positions lie in the flat arrays: what `batch` takes."""
+        """Return the rows of the flat arrays at these steps of these series: what `batch` takes."""
         return np.asarray(self._starts[series] + steps)
 
     def batch(
         self, rows: Tensor | Ints, steps_back: Tensor | None = None, cuts: Tensor | None = None
     ) -> ForecastBatch:
-        """The windows that end at these rows.
+        """Return the windows that end at these rows.
 
         Args:
             rows: (B,) positions from `rows`.
-            back: (B, R) how many steps before its end each window is read out; None for its end alone.
+            steps_back: (B, R) how many steps before its end each window is read out; None for its end alone.
             cuts: (B,) rows from which on targets may not be used; None for all.
         """
         rows = torch.as_tensor(rows)
@@ -194,7 +194,7 @@ class Windows:
 
 
 class ForecastDataset:
-    """Some of the origins, as examples to train on or to judge by.
+    """Origins as examples to train or to validate on.
 
     Args:
         windows: all of them.
@@ -216,14 +216,14 @@ class ForecastDataset:
         return len(self._rows)
 
     def fingerprint(self, settings: str) -> str:
-        """A digest of these settings, of the origins and of everything that their windows hold."""
+        """Return a digest of these settings, of the origins and of everything that their windows hold."""
         digest = hashlib.sha256(settings.encode())
-        for tensor in (self._rows, self._cuts, *self._windows.held):
+        for tensor in (self._rows, self._cuts, *self._windows.tensors):
             digest.update(tensor.numpy().data)
         return digest.hexdigest()
 
     def batch(self, examples: Tensor) -> ForecastBatch:
-        """The chosen examples."""
+        """Return the windows of these examples."""
         rows, cuts = self._rows[examples], self._cuts[examples]
         if self._readouts == 1:
             return self._windows.batch(rows, cuts=cuts)
@@ -238,7 +238,7 @@ class ForecastDataset:
 def _write_series(
     track: EncodedSeries, flat: dict[str, Floats], inputs: Floats, ahead: Floats, *, pad: int, start: int
 ) -> None:
-    """Put one series into its rows of the flat arrays."""
+    """Write one series into its rows of the flat arrays."""
     transformed, before, rows = track.transformed, slice(start - pad, start), slice(start, start + len(track))
     flat["working"][before] = transformed.working[0]
     flat["unit"][before] = transformed.unit[0]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from plotly import graph_objects as go
 from plotly.subplots import make_subplots
 
+from unrolled.data.calendar.offsets import step_quantity
 from unrolled.formatting import number
 from unrolled.report.figures.theme import (
     BASELINE,
@@ -22,7 +23,6 @@ from unrolled.report.figures.theme import (
     label_lines,
     rgba,
 )
-from unrolled.report.wording import step_quantity
 
 _SHARE = 95  # per cent of the influence that lies within the window
 _VANISHED, _EXPLODED = 1e-3, 10.0  # shares of a gradient that are called so

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unrolled.data.calendar.offsets import freq_words
+from unrolled.data.calendar.offsets import freq_words, step_quantity
 from unrolled.formatting import number, percent
-from unrolled.report.wording import step_noun, step_quantity
+from unrolled.report.wording import step_noun
 
 if TYPE_CHECKING:
     from unrolled.data.describe.description import Description

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unrolled.data.calendar.offsets import step_quantity
 from unrolled.data.describe.diagnostics import percent_growth
 from unrolled.formatting import UNDEFINED, as_sentence, join_words, number, number_column, percent
 from unrolled.report.figures.backtest_table import BacktestTable, comparison_metric
@@ -37,7 +38,6 @@ from unrolled.report.wording import (
     level_percent,
     model_name,
     step_noun,
-    step_quantity,
     time_words,
 )
 

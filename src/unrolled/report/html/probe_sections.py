@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from unrolled.data.calendar.offsets import step_quantity
 from unrolled.formatting import as_sentence, number, percent
 from unrolled.report.figures.dispatch import figure
 from unrolled.report.figures.memory import half_life_words
 from unrolled.report.html.markup import chart, collapsible, paragraph, section, table, verdict_box
-from unrolled.report.wording import step_quantity
 
 # of each kind: the question, the figure's title, and how to read it
 _WORDS = {
