@@ -92,9 +92,9 @@ def test_predicting_in_chunks_changes_no_answer(
     """However few steps a chunk holds; a sequence longer than that is a chunk of its own."""
     X, _ = _slopes(40, seed=4)
     shares = fitted.predict_proba(X)
-    monkeypatch.setattr("unrolled.models.sequence.dataset._CHUNK_STEPS", 50)
+    monkeypatch.setattr("unrolled.models.sequence.dataset._BATCH_STEPS", 50)
     np.testing.assert_allclose(fitted.predict_proba(X), shares, atol=1e-6)
-    monkeypatch.setattr("unrolled.models.sequence.dataset._CHUNK_STEPS", 1)
+    monkeypatch.setattr("unrolled.models.sequence.dataset._BATCH_STEPS", 1)
     np.testing.assert_allclose(fitted.predict_proba(X), shares, atol=1e-6)
 
 

@@ -49,7 +49,7 @@ def test_some_are_the_same_as_among_all(per_step: bool) -> None:
 @pytest.mark.parametrize("most", [1, 5, 6, 10, 14, 1000])
 def test_chunks_hold_all_once_and_few_steps(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The padded steps of a chunk stay below the bound, unless one sequence alone has more."""
-    monkeypatch.setattr(dataset, "_CHUNK_STEPS", most)
+    monkeypatch.setattr(dataset, "_BATCH_STEPS", most)
     chunks = [chunk.tolist() for chunk in _examples().length_batches()]
     assert sorted(k for chunk in chunks for k in chunk) == [0, 1, 2, 3, 4]
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""A network of whole sequences: causal, deaf to padding, each part where it says it is."""
+"""The network is causal, ignores padding and is the sum of its parts."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import torch
 
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 
-SIZES = SequenceNetworkConfig(
+CONFIG = SequenceNetworkConfig(
     input_size=3, output_size=2, hidden_size=6, pooling="last+mean+max",
     stem_channels=8, stem_scales=2, memory_steps=9,
 )  # fmt: skip
@@ -16,7 +16,7 @@ RECURRENT = ("rnn", "gru", "lstm")
 
 def _network(**changes: object) -> SequenceNetwork:
     torch.manual_seed(0)
-    return SequenceNetwork(replace(SIZES, **changes)).eval()
+    return SequenceNetwork(replace(CONFIG, **changes)).eval()
 
 
 def _sequences() -> tuple[torch.Tensor, torch.Tensor]:
@@ -27,7 +27,7 @@ def _sequences() -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize(("per_step", "stride"), [(False, 1), (False, 3), (True, 1)])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell", [*RECURRENT, "feedforward"])
-def test_padding_never_changes_an_answer(cell: str, per_step: bool, bidirectional: bool, stride: int) -> None:
+def test_padding_never_changes_an_output(cell: str, per_step: bool, bidirectional: bool, stride: int) -> None:
     """Neither how much there is nor what stands in it."""
     network = _network(
         cell=cell, per_step=per_step, bidirectional=bidirectional, stem_stride=stride, flat_steps=11
@@ -36,15 +36,15 @@ def test_padding_never_changes_an_answer(cell: str, per_step: bool, bidirectiona
     longer = torch.full((4, 14, 3), torch.nan)
     for row, length in enumerate(lengths.tolist()):
         longer[row, :length] = values[row, :length]
-    answers, padded = network(values, lengths), network(longer, lengths)
-    torch.testing.assert_close(padded[:, :11] if per_step else padded, answers)
+    outputs, padded = network(values, lengths), network(longer, lengths)
+    torch.testing.assert_close(padded[:, :11] if per_step else padded, outputs)
     if per_step:
-        assert not answers[1, 2:].any()
+        assert not outputs[1, 2:].any()
 
 
 @pytest.mark.parametrize("cell", RECURRENT)
-def test_an_answer_knows_no_later_step(cell: str) -> None:
-    """Every step's answer, with the stem in front."""
+def test_an_output_depends_on_no_later_step(cell: str) -> None:
+    """With the stem in front."""
     network, (values, lengths) = _network(cell=cell, per_step=True), _sequences()
     altered = values.clone()
     altered[:, 7:] += 1
@@ -55,11 +55,11 @@ def test_an_answer_knows_no_later_step(cell: str) -> None:
 
 @pytest.mark.parametrize("cell", RECURRENT)
 def test_its_parts_make_the_whole(cell: str) -> None:
-    """Stem, core, then the answer to the states."""
+    """Stem, core, then the readout of the states."""
     network, (values, lengths) = _network(cell=cell, stem_stride=2), _sequences()
     inputs, steps = network.core_inputs(values, lengths)
     states, _ = network.core(inputs, lengths=steps)
-    assert torch.equal(network.answer(states, steps), network(values, lengths))
+    assert torch.equal(network.readout(states, steps), network(values, lengths))
     assert str(network.core.explain(inputs, lengths=steps)).startswith("fused")
 
 

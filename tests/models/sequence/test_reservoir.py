@@ -4,12 +4,17 @@ import numpy as np
 import pytest
 import torch
 
+from unrolled.models.sequence import network as sequence_network
 from unrolled.models.sequence import reservoir
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.dataset import SequenceDataset
-from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
+from unrolled.models.sequence.network import (
+    SequenceNetwork,
+    SequenceNetworkConfig,
+    initialize_from_data,
+)
 from unrolled.models.sequence.regressor import SequenceRegressor
-from unrolled.models.sequence.reservoir import initialize_from_data, solve_readout
+from unrolled.models.sequence.reservoir import solve_readout
 from unrolled.models.sequence.tagger import SequenceTagger
 
 
@@ -26,7 +31,7 @@ def _shapes(count: int, seed: int) -> tuple[list[np.ndarray], np.ndarray]:
     return X, y
 
 
-def _settled(count: int, hidden_size: int) -> tuple[SequenceNetwork, SequenceDataset]:
+def _initialized(count: int, hidden_size: int) -> tuple[SequenceNetwork, SequenceDataset]:
     rng = np.random.default_rng(0)
     lengths = torch.from_numpy(rng.integers(5, 12, count))
     values = torch.from_numpy(rng.normal(size=(int(lengths.sum()) + 1, 2))).float()
@@ -47,7 +52,7 @@ def _settled(count: int, hidden_size: int) -> tuple[SequenceNetwork, SequenceDat
 @pytest.mark.parametrize("hidden_size", [4, 40])  # fewer and more features than the 30 sequences
 def test_it_is_the_ridge_with_the_least_error_on_those_left_out(hidden_size: int, groups: int) -> None:
     """Each group left out in turn, for every penalty, by solving anew."""
-    network, examples = _settled(30, hidden_size)
+    network, examples = _initialized(30, hidden_size)
     weights = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
     group = torch.arange(30) % groups
     history = solve_readout(network, examples, weights, group)
@@ -84,10 +89,10 @@ def _ridge(f: torch.Tensor, y: torch.Tensor, w: torch.Tensor, penalty: torch.Ten
 
 def test_long_sequences_set_the_scales_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of them may be longer than all that is looked at; one alone has no spread."""
-    network, examples = _settled(30, 4)
+    network, examples = _initialized(30, 4)
     batch = examples.batch(torch.arange(30))
-    for sounded in (reservoir._SOUNDED, 40, 3):
-        monkeypatch.setattr(reservoir, "_SOUNDED", sounded)
+    for steps in (sequence_network._SCALE_STEPS, 40, 3):
+        monkeypatch.setattr(sequence_network, "_SCALE_STEPS", steps)
         initialize_from_data(network, examples)
         with torch.no_grad():
             features = network.standardise(network.features(batch.values, batch.lengths))
@@ -153,32 +158,32 @@ def test_what_is_known_of_a_recording_by_itself_is_not_believed() -> None:
     assert -np.log(shares[np.arange(40), y_test]).mean() < 1
 
 
-def test_one_group_alone_is_left_out_answer_by_answer() -> None:
+def test_one_group_alone_is_left_out_sample_by_sample() -> None:
     """Without it there would be nothing to learn from."""
-    network, examples = _settled(30, 4)
+    network, examples = _initialized(30, 4)
     weights = torch.ones(3, dtype=torch.float64)
     alone = solve_readout(network, examples, weights, torch.zeros(30, dtype=torch.int64))
     assert alone.best.train_loss == solve_readout(network, examples, weights).best.train_loss
 
 
 @pytest.mark.parametrize("most", [40, 7, 1])
-def test_groups_judge_whole(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as have few enough answers; one at least."""
-    monkeypatch.setattr(reservoir, "_JUDGES", most)
-    units, answers = torch.arange(30) % 6, torch.ones(30, dtype=torch.int64)
-    drawn = reservoir._draw_samples(units, answers)
-    assert len(drawn) == {40: 30, 7: 5, 1: 5}[most]
-    assert (torch.bincount(units[drawn], minlength=6) % 5 == 0).all()
+def test_groups_are_drawn_whole(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as have few enough samples; one at least."""
+    monkeypatch.setattr(reservoir, "_MAX_SAMPLES", most)
+    units, n_samples = torch.arange(30) % 6, torch.ones(30, dtype=torch.int64)
+    rows = reservoir._draw_units(units, n_samples)
+    assert len(rows) == {40: 30, 7: 5, 1: 5}[most]
+    assert (torch.bincount(units[rows], minlength=6) % 5 == 0).all()
 
 
 def test_many_sequences_are_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same readout as at once, where all of them judge the same penalty."""
-    network, examples = _settled(60, 3)
+    """The readout is that of one piece, where there is one penalty and one temperature."""
+    network, examples = _initialized(60, 3)
     weights = torch.ones(3, dtype=torch.float64)
     monkeypatch.setattr(reservoir, "_PENALTIES", reservoir._PENALTIES[8:9])
     monkeypatch.setattr(reservoir, "_TEMPERATURES", reservoir._TEMPERATURES[8:9])
     solve_readout(network, examples, weights)
     at_once = network.head.weight.clone()
-    monkeypatch.setattr(reservoir, "_JUDGES", 40)
+    monkeypatch.setattr(reservoir, "_MAX_SAMPLES", 40)
     solve_readout(network, examples, weights)
     torch.testing.assert_close(network.head.weight, at_once)

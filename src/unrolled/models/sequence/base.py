@@ -49,20 +49,20 @@ CELLS = ("rnn", "gru", "lstm", "feedforward")
 _UNITS, _RESERVOIR_UNITS = 64, 512  # where hidden_size is None
 _POOLING = "last+mean+max"
 _CHANNELS, _RESERVOIR_CHANNELS = 64, 256  # of the stem
-_FEW, _MEMBERS = 500, 4  # sequences below which luck in the start matters, and the networks that even it out
+_FEW, _MEMBERS = 500, 4  # sequences below which initial weights matter, and networks to average them out
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedTargets:
-    """What an estimator makes of y.
+    """Targets as the networks learn them, from y.
 
     Args:
         values: (N,), or (ΣT,) with one a step.
         output_size: K, numbers that the network puts out.
         loss: a mean over a batch.
-        strata: (N,) whose shares a held-out part keeps.
-        class_weights: (K,) of the classes; None where the answers are numbers.
-        learned: attributes of the fitted estimator.
+        strata: (N,) classes whose shares the validation set keeps.
+        class_weights: (K,) of the classes; None where y holds numbers.
+        learned: attributes of the fitted estimator that come from y.
     """
 
     values: Tensor
@@ -184,7 +184,7 @@ class SequenceEstimator(NetworkEstimator):
                 the fit and leaves the model as it was. A reservoir has no epochs.
 
         Raises:
-            ArgumentError: some arguments are out of range; each is named on a line of its own.
+            ArgumentError: some arguments are out of range; each is named on its own line.
             DataError: X, y or groups cannot be used as it is.
             TrainingError: the loss is no longer finite.
         """
@@ -256,12 +256,12 @@ class SequenceEstimator(NetworkEstimator):
         return ensemble
 
     def _member_count(self, n_sequences: int) -> int:
-        """Count the networks: several for few sequences, where luck in the start matters."""
+        """Count the networks: several for few sequences, where the initial weights matter."""
         by_rule = _MEMBERS if self.solver == "gradient" and n_sequences < _FEW else 1
         return by_rule if self.n_members is None else int(self.n_members)
 
     def _stopping(self, history: History, validation_mask: NDArray[np.bool_]) -> dict[str, Any]:
-        """Return the number of epochs and how it came about."""
+        """Return the number of epochs and the reason for it."""
         if self.solver == "reservoir":
             reason = "the readout was solved in closed form, its penalty chosen by leave-one-out errors."
             return {"n_epochs_": 0, "stopping_reason_": f"No epochs: {reason}"}
@@ -274,7 +274,7 @@ class SequenceEstimator(NetworkEstimator):
         return {"n_epochs_": history.count, "stopping_reason_": reason}
 
     def tensors(self, X: Any) -> tuple[Tensor, Tensor]:
-        """What the networks read: (N, T, F) scaled values, zero beyond a length, and (N,) lengths.
+        """Return the inputs of the networks: scaled values (N, T, F), zero beyond a length, and lengths (N,).
 
         Raises:
             NotFittedError: `fit` was not called.
@@ -294,15 +294,15 @@ class SequenceEstimator(NetworkEstimator):
             data, scaler, targets, per_step=self._per_step, device=self.device
         )
 
-    def _answers(self, data: Sequences) -> Iterator[tuple[Ints, Tensor, Ints]]:
-        """Positions of some sequences, what each network answers to them (M, B, ...), their lengths."""
-        examples = self._dataset(data, self.scaler_)
-        for chosen in examples.length_batches():
-            rows = chosen.cpu().numpy()
-            yield rows, ensemble_outputs(self.networks_, examples, chosen), data.lengths[rows]
+    def _outputs(self, data: Sequences) -> Iterator[tuple[Ints, Tensor, Ints]]:
+        """Yield rows (B,), the outputs of each network for them (M, B, ...), and their lengths (B,)."""
+        dataset = self._dataset(data, self.scaler_)
+        for batch_rows in dataset.length_batches():
+            rows = batch_rows.cpu().numpy()
+            yield rows, ensemble_outputs(self.networks_, dataset, batch_rows), data.lengths[rows]
 
     def _like_fitted(self, X: Any) -> Sequences:
-        """X as sequences, with as many features as those fitted on."""
+        """Convert X to sequences with as many features as those fitted on."""
         self._require_fitted()
         name = type(self).__name__
         data = as_sequences(X, who=f"{name} X")
@@ -312,11 +312,11 @@ class SequenceEstimator(NetworkEstimator):
                 f"X has {steps} features, but {name} is expecting {self._table_steps} features as input: a "
                 "column a step, as in fit. Sequences of other lengths are taken as a list, or as (N, T, 1)."
             )
-        features, fitted = data.values.shape[1], len(self.scaler_.mean)
-        if features != fitted:
+        n_features, expected = data.values.shape[1], len(self.scaler_.mean)
+        if n_features != expected:
             raise DataError(
-                f"{name} X: expected {fitted} features a step, as in fit, got {features}. Select the columns "
-                "that were fitted on, or fit a model on these."
+                f"{name} X: expected {expected} features a step, as in fit, got {n_features}. Select the "
+                "columns that were fitted on, or fit a model on these."
             )
         return data
 

@@ -1,4 +1,4 @@
-"""SequenceClassifier: sequences of any length to classes, with two lines."""
+"""SequenceClassifier: sequences of any length to classes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from unrolled.models.sequence.labels import (
 
 
 class SequenceClassifier(SequenceLabelEstimator):
-    """Says which class each sequence is of, whatever its length and its number of features.
+    """Predict the class of each sequence, whatever its length and its number of features.
 
     Args:
         cell: "gru", "lstm" or "rnn"; "feedforward" reads a sequence as one flat vector, as far as the
@@ -32,12 +32,12 @@ class SequenceClassifier(SequenceLabelEstimator):
         bidirectional: whether a second run reads from the end.
         stem: whether the core reads changes and short patterns beside the values, and fewer steps of
             sequences of 400 or more, or the values alone. Neither way knows a later step.
-        pooling: what of the states the answer is read from: "last", "mean", "max", "attention", or several
-            joined by "+"; None for "last+mean+max".
+        pooling: how the states of all steps become one vector: "last", "mean", "max", "attention", or
+            several joined by "+"; None for "last+mean+max".
         dropout: between layers and before the readout, from 0 to below 1.
         solver: "gradient"; or "reservoir", whose recurrent weights stay random and whose readout is
-            solved in closed form, in a blink. It takes nothing that only epochs need: a grid search over
-            `solver`, as one over `cell` with "feedforward", wants a list of grids.
+            solved in closed form. It takes nothing that only epochs need: a grid search over `solver`, as
+            one over `cell` with "feedforward", needs a list of grids.
         class_weight: None; "balanced" for classes that count alike however rare; or a dict of weights.
         n_members: networks with different seeds, whose probabilities are averaged; None for 4 below 500
             sequences, where luck in the start matters, else 1, as for a reservoir.
@@ -49,7 +49,7 @@ class SequenceClassifier(SequenceLabelEstimator):
         learning_rate: the peak of its one cycle.
         validation_fraction: the part of each class that is held out to choose the epoch by; 0 trains on all
             for all epochs, as is done where fewer than 30 sequences would be held out; None for 0.1 from
-            2,000 sequences on, else 0. It judges all networks of an ensemble, and shapes no scale of X.
+            2,000 sequences on, else 0. All networks of an ensemble share it, and no scale of X depends on it.
         random_state: seed of weights, shuffling, dropout and of what is held out.
         device: where torch computes.
         verbose: draw a progress line with time left on stderr.
@@ -68,39 +68,38 @@ class SequenceClassifier(SequenceLabelEstimator):
     """
 
     def predict(self, X: Any) -> Labels:
-        """(N,) the likeliest class of each sequence.
+        """Predict the likeliest class (N,) of each sequence.
 
         Raises:
             NotFittedError: `fit` was not called.
             DataError: X cannot be used as it is, or has another number of features.
         """
-        likeliest = self.predict_proba(X).argmax(1)
-        return self.classes_[likeliest]  # type: ignore[no-any-return]
+        return self.classes_[self.predict_proba(X).argmax(1)]  # type: ignore[no-any-return]
 
     def predict_proba(self, X: Any) -> Floats:
-        """(N, K) the probability of each class, in the order of `classes_`.
+        """Predict the probability (N, K) of each class, in the order of `classes_`.
 
         Raises:
             NotFittedError: `fit` was not called.
             DataError: X cannot be used as it is, or has another number of features.
         """
         data = self._like_fitted(X)
-        shares = np.empty((len(data), len(self.classes_)))
-        for rows, answers, _ in self._answers(data):
-            shares[rows] = answers.double().softmax(-1).mean(0).numpy()
-        return shares
+        probabilities = np.empty((len(data), len(self.classes_)))
+        for rows, outputs, _ in self._outputs(data):
+            probabilities[rows] = outputs.double().softmax(-1).mean(0).numpy()
+        return probabilities
 
     def score(self, X: Any, y: Any) -> float:
-        """The share of sequences whose class is predicted.
+        """Compute the accuracy: the share of sequences whose class is predicted.
 
         Raises:
             NotFittedError: `fit` was not called.
             DataError: X or y cannot be used as it is, or a class was not seen in training.
         """
-        predicted = self.predict(X)
-        labels = as_labels(y, len(predicted), who="SequenceClassifier y")
+        predictions = self.predict(X)
+        labels = as_labels(y, len(predictions), who="SequenceClassifier y")
         require_seen_classes(labels, self.classes_, "SequenceClassifier y")
-        return float((predicted == labels).mean())
+        return float((predictions == labels).mean())
 
     def _encode_targets(self, y: Any, data: Sequences) -> EncodedTargets:
         classes, numbers = encode_labels(

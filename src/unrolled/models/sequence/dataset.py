@@ -1,4 +1,4 @@
-"""Ragged sequences as a training reads them: one flat tensor, batches padded when they are asked for."""
+"""Dataset of ragged sequences: one flat tensor, from which batches are padded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 
 _LIMIT = 1e6  # scaled values beyond it say "huge"; their squares must stay finite
-_CHUNK_STEPS = 1 << 16  # steps that are answered at once: more would not stay in the caches
+_BATCH_STEPS = 1 << 16  # steps of a batch without gradients: more would not stay in the caches
 
 
 class SequenceBatch(NamedTuple):
@@ -28,18 +28,18 @@ class SequenceBatch(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SequenceDataset:
-    """Ragged sequences as one flat tensor, made once; a batch picks the steps it needs.
+    """Dataset of ragged sequences in one flat tensor, from which a batch picks its steps.
 
     Args:
         values: (ΣT + 1, F) float32, scaled; the last row is 0, which is what padding reads.
         starts: (N,) where each sequence begins.
         lengths: (N,) its steps, at least 1.
         targets: (N,), or (ΣT + 1,) if `per_step`, the last one being -1.
-        per_step: whether each step has a target of its own.
+        per_step: whether each step has a target.
 
     >>> flat = torch.tensor([[1.0], [2.0], [3.0], [0.0]])
-    >>> two = SequenceDataset(flat, torch.tensor([0, 2]), torch.tensor([2, 1]), torch.tensor([5, 7]))
-    >>> two.batch(torch.tensor([1, 0])).values[..., 0].tolist()
+    >>> dataset = SequenceDataset(flat, torch.tensor([0, 2]), torch.tensor([2, 1]), torch.tensor([5, 7]))
+    >>> dataset.batch(torch.tensor([1, 0])).values[..., 0].tolist()
     [[3.0, 0.0], [1.0, 2.0]]
     """
 
@@ -79,7 +79,7 @@ class SequenceDataset:
         return len(self.lengths)
 
     def batch(self, rows: Tensor) -> SequenceBatch:
-        """The sequences at these positions, padded to the longest of them."""
+        """Make a batch of the sequences in these rows, padded to the longest of them."""
         rows = rows.to(self.lengths.device)
         lengths = self.lengths.index_select(0, rows)
         steps = torch.arange(int(lengths.max()), device=rows.device)
@@ -91,24 +91,24 @@ class SequenceDataset:
         return SequenceBatch(values, lengths, self.targets.index_select(0, rows))
 
     def subset(self, rows: Tensor) -> SequenceDataset:
-        """The sequences at these positions; the flat values are shared."""
+        """Select the sequences in these rows; the flat values are shared."""
         rows = rows.to(self.lengths.device)
         targets = self.targets if self.per_step else self.targets[rows]
         return replace(self, starts=self.starts[rows], lengths=self.lengths[rows], targets=targets)
 
     def length_batches(self) -> Iterator[Tensor]:
-        """All positions, sequences of like length together, in pieces of a bounded number of steps."""
+        """Yield all rows in batches of sequences of like length, each with a bounded number of steps."""
         order = self.lengths.argsort(stable=True)
         padded = self.lengths[order].cpu()
         start = 0
         while start < len(order):
-            fitting = padded[start:] * torch.arange(1, len(order) - start + 1) <= _CHUNK_STEPS
+            fitting = padded[start:] * torch.arange(1, len(order) - start + 1) <= _BATCH_STEPS
             end = start + max(1, int(fitting.sum()))
             yield order[start:end]
             start = end
 
     def fingerprint(self, settings: str) -> str:
-        """A digest of the data and of how it is used: a training goes on with the same only."""
+        """Compute a digest of the data and of how it is used: a training resumes with the same only."""
         digest = hashlib.sha256(repr((settings, self.per_step)).encode())
         for tensor in (self.values, self.starts, self.lengths, self.targets):
             digest.update(tensor.cpu().contiguous().numpy().tobytes())

@@ -1,4 +1,4 @@
-"""What the classifier and the tagger share: classes, their weights, the loss."""
+"""Base of the classifier and the tagger: classes, their weights, the weighted loss."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ClassWeight = str | Mapping[Any, float] | None
 
 
 class SequenceLabelEstimator(SequenceEstimator):
-    """An estimator that answers with one of the labels it was fitted on."""
+    """Estimator that predicts one of the labels it was fitted on."""
 
     _learned: ClassVar = {"classes_": ARRAY}
 
@@ -56,7 +56,7 @@ class SequenceLabelEstimator(SequenceEstimator):
         self._store_parameters(locals())
 
     def __sklearn_tags__(self) -> Any:
-        """A classifier, whose y is required."""
+        """Describe a classifier, whose y is required."""
         from sklearn.utils import ClassifierTags  # noqa: PLC0415
 
         tags = super().__sklearn_tags__()
@@ -65,7 +65,7 @@ class SequenceLabelEstimator(SequenceEstimator):
 
 
 def encode_labels(labels: Labels, who: str) -> tuple[Labels, Ints]:
-    """The classes, sorted, and the number of each label's class.
+    """Return the classes, sorted, and the number of each label's class.
 
     Raises:
         DataError: there is one class only.
@@ -77,7 +77,7 @@ def encode_labels(labels: Labels, who: str) -> tuple[Labels, Ints]:
     classes, numbers = np.unique(labels, return_inverse=True)
     if len(classes) == 1:
         raise DataError(
-            f"{who}: expected at least two classes, got one class ({_shown(classes[0])}) in all "
+            f"{who}: expected at least two classes, got one class ({_label_text(classes[0])}) in all "
             f"{len(labels)} labels. Give examples of another class."
         )
     return classes, numbers.astype(np.int64)
@@ -89,21 +89,21 @@ def require_seen_classes(labels: Labels, classes: Labels, who: str) -> None:
     Raises:
         DataError: one was not seen in training; the nearest spelling is offered.
     """
-    known = set(classes.tolist())
+    seen = set(classes.tolist())
     for label in np.unique(labels).tolist():
-        if label not in known:
-            names = ", ".join(map(_shown, classes[:5].tolist())) + (", ..." if len(classes) > 5 else "")
+        if label not in seen:
+            names = ", ".join(map(_label_text, classes[:5].tolist())) + (", ..." if len(classes) > 5 else "")
             offer = (
-                suggest_spelling(label, known) if isinstance(label, str) and classes.dtype.kind == "U" else ""
+                suggest_spelling(label, seen) if isinstance(label, str) and classes.dtype.kind == "U" else ""
             )
             raise DataError(
-                f"{who}: class {_shown(label)} was not seen in training, where the classes were {names}."
+                f"{who}: class {_label_text(label)} was not seen in training, where the classes were {names}."
                 f"{offer} Leave its sequences out, or fit on some of them."
             )
 
 
-def compute_class_weights(wanted: ClassWeight, classes: Labels, numbers: Ints) -> Floats:
-    """(K,) the weight of each class, 1 on average over the examples.
+def compute_class_weights(class_weight: ClassWeight, classes: Labels, numbers: Ints) -> Floats:
+    """Compute the weight (K,) of each class, 1 on average over the examples.
 
     "balanced" gives every class the same sum; a class that a dict leaves out has weight 1.
 
@@ -114,47 +114,47 @@ def compute_class_weights(wanted: ClassWeight, classes: Labels, numbers: Ints) -
     [0.667, 2.0]
     """
     counts = np.bincount(numbers, minlength=len(classes))
-    if wanted is None:
+    if class_weight is None:
         return np.ones(len(classes))
-    if isinstance(wanted, str) and wanted == "balanced":
+    if isinstance(class_weight, str) and class_weight == "balanced":
         return len(numbers) / (len(classes) * counts)
-    if not isinstance(wanted, Mapping):
-        raise ArgumentError(f"class_weight: expected None, 'balanced' or a dict, got {wanted!r}.")
+    if not isinstance(class_weight, Mapping):
+        raise ArgumentError(f"class_weight: expected None, 'balanced' or a dict, got {class_weight!r}.")
     names = classes.tolist()
-    strange = [name for name in wanted if name not in names]
-    if strange and any(name not in wanted for name in names):
-        offer = suggest_spelling(str(strange[0]), map(str, names))
-        raise ArgumentError(f"class_weight: {_shown(strange[0])} is no class of y.{offer}")
+    unknown = [name for name in class_weight if name not in names]
+    if unknown and any(name not in class_weight for name in names):
+        offer = suggest_spelling(str(unknown[0]), map(str, names))
+        raise ArgumentError(f"class_weight: {_label_text(unknown[0])} is no class of y.{offer}")
     faults = ErrorCollector()
-    for name, weight in wanted.items():
-        faults.collect(check_float, f"class_weight of {_shown(name)}", weight, least=0)
+    for name, weight in class_weight.items():
+        faults.collect(check_float, f"class_weight of {_label_text(name)}", weight, least=0)
     faults.raise_if_any()
-    weights = np.array([wanted.get(name, 1.0) for name in names], dtype=np.float64)
+    weights = np.array([class_weight.get(name, 1.0) for name in names], dtype=np.float64)
     if not counts @ weights > 0:
-        raise ArgumentError(f"class_weight: expected one above 0, got {dict(wanted)!r}.")
+        raise ArgumentError(f"class_weight: expected one above 0, got {dict(class_weight)!r}.")
     return weights * len(numbers) / (counts @ weights)
 
 
 def weighted_cross_entropy(weights: Floats, per_sequence: float, device: str) -> Loss:
-    """The loss of a batch: -Σ w[y] log p(y) / (B · steps), steps with a target being counted on average.
+    """Make the loss of a batch: -Σ w[y] log p(y) / (B · S), S the targets of a sequence on average.
 
-    Divided by what the whole set has, and not by what the batch has, it is the same sum over all batches
+    The divisor comes from the whole data and not from the batch, so that the sum over all batches is the same
     however they are cut.
 
     Args:
         weights: (K,) of the classes.
-        per_sequence: targets that a sequence has, on average.
+        per_sequence: S.
         device: where the network is.
     """
     on_device = torch.from_numpy(weights).float().to(device)
 
     def loss(network: nn.Module, batch: SequenceBatch) -> Tensor:
-        answers = network(batch.values, batch.lengths).flatten(0, -2)
-        total = F.cross_entropy(answers, batch.targets.flatten(), on_device, ignore_index=-1, reduction="sum")
+        outputs = network(batch.values, batch.lengths).flatten(0, -2)
+        total = F.cross_entropy(outputs, batch.targets.flatten(), on_device, ignore_index=-1, reduction="sum")
         return total / (len(batch.targets) * per_sequence)
 
     return loss
 
 
-def _shown(label: Any) -> str:
+def _label_text(label: Any) -> str:
     return repr(label.item() if isinstance(label, np.generic) else label)

@@ -1,4 +1,4 @@
-"""The network of the estimators of whole sequences: a stem, a recurrent core, a pooled readout."""
+"""Network of the sequence estimators: a stem, a recurrent core, a pooled readout."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.formatting import quantity
+from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 from unrolled.nn.modules.conv_stem import ConvStem, max_scales
 from unrolled.nn.modules.pooling import Pooling, Standardize, sequence_mask
@@ -19,16 +20,18 @@ from unrolled.nn.modules.pooling import Pooling, Standardize, sequence_mask
 Ints = NDArray[np.int64]
 
 _STEPS_READ = 200  # from twice as many on, the stem leaves the core fewer steps
+_SCALE_STEPS = 1 << 16  # that scales are set by
+_MIN_SCALE_SEQUENCES = 32  # however long: one feature of one sequence has no spread
 _MAX_MEMORY_STEPS = 100  # that the slowest units remember at the start
 
 
 @dataclass(frozen=True)
 class SequenceNetworkConfig:
-    """All that it takes to build a SequenceNetwork.
+    """Settings of a SequenceNetwork.
 
     Args:
         input_size: F, features a step.
-        output_size: K, numbers that are answered: one a class, or one a target.
+        output_size: K, one for each class, or 1 for a number.
         cell: "rnn", "gru", "lstm"; or "feedforward", which reads a sequence as one flat vector.
         hidden_size: H.
         num_layers: recurrent layers, one on the other.
@@ -36,7 +39,7 @@ class SequenceNetworkConfig:
         dropout: between layers, and before the head.
         bidirectional: whether a second run reads from the end.
         pooling: how the states of all steps become one vector; see `Pooling`.
-        per_step: whether every step gets an answer, and not the sequence.
+        per_step: whether every step gets an output, and not the sequence.
         flat_steps: T that "feedforward" reads; 0 for the others.
         stem_channels: channels of the stem; 0 for none, the core reading the features as they are.
         stem_scales: lengths of the stem's patterns.
@@ -111,9 +114,9 @@ class SequenceNetworkConfig:
 
 
 class SequenceNetwork(nn.Module):
-    """Reads sequences step after step; answers each one, or each of its steps.
+    """Network from sequences to one output each, or to one for each of their steps.
 
-    Unless bidirectional, the answer of a step knows no later one. Padding never changes an answer.
+    Unless bidirectional, the output of a step depends on no later one. Padding changes no output.
 
     Shapes: values (B, T, F), lengths (B,) to (B, K), or (B, T, K) if `per_step`, 0 beyond a length.
 
@@ -142,11 +145,11 @@ class SequenceNetwork(nn.Module):
         self.float()  # as its inputs are, whatever torch's default
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """(B, K) answers, or (B, T, K)."""
-        return self._answer(self.features(values, lengths), lengths)
+        """Compute outputs (B, K), or (B, T, K) if `per_step`, 0 beyond a length."""
+        return self._head_outputs(self.features(values, lengths), lengths)
 
     def features(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """(B, D) what the head answers from, or (B, T, D) if `per_step`, before it is standardised."""
+        """Compute the features (B, D), or (B, T, D) if `per_step`, that are standardised for the head."""
         if self.config.cell == "feedforward":
             return self._flat_features(values, lengths)
         inputs, steps = self.core_inputs(values, lengths)
@@ -154,23 +157,20 @@ class SequenceNetwork(nn.Module):
         return states if self.config.per_step else self.pool(states, steps)  # type: ignore[no-any-return]
 
     def core_inputs(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T', C) what the core reads, and (B,) how many steps of it each row has."""
+        """Compute the inputs of the core (B, T', C), and the steps (B,) of each row."""
         return (values, lengths) if self.stem is None else self.stem(values, lengths)
 
-    def answer(self, states: Tensor, lengths: Tensor) -> Tensor:
-        """The answer to the core's states (B, T', D · H), of which each row has `lengths` steps."""
+    def readout(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """Compute the outputs from the core's states (B, T', D · H), of which each row has `lengths`."""
         features = states if self.config.per_step else self.pool(states, lengths)
-        return self._answer(features, lengths)
+        return self._head_outputs(features, lengths)
 
-    def _answer(self, features: Tensor, lengths: Tensor) -> Tensor:
-        answers: Tensor = self.head(self.dropout(self.standardise(features)))
-        return answers * sequence_mask(lengths, answers)[..., None] if self.config.per_step else answers
+    def _head_outputs(self, features: Tensor, lengths: Tensor) -> Tensor:
+        outputs: Tensor = self.head(self.dropout(self.standardise(features)))
+        return outputs * sequence_mask(lengths, outputs)[..., None] if self.config.per_step else outputs
 
     def _flat_features(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """All steps as one vector, zeros after the last; of a sequence longer than `steps` the first ones.
-
-        With `per_step` every step by itself.
-        """
+        """Read all steps as one vector, its end cut or filled with zeros; with `per_step` each by itself."""
         values = values.masked_fill(~sequence_mask(lengths, values)[..., None], 0.0)
         if not self.config.per_step:
             values = F.pad(values, (0, 0, 0, self.config.flat_steps - values.shape[1]))  # less than 0 cuts
@@ -207,7 +207,9 @@ def _core(config: SequenceNetworkConfig, inputs: int) -> RNN | GRU | LSTM:
 
 @torch.no_grad()
 def _initialize(core: RNN | GRU | LSTM, config: SequenceNetworkConfig) -> None:
-    """Orthogonal recurrent weights, inputs that move every gate, units that remember 1 to `span` steps.
+    """Set orthogonal recurrent weights, inputs that move every gate, units that remember 1 to M steps.
+
+    M is `memory_steps`.
 
     Source: Tallec and Ollivier, Can recurrent neural networks warp time? (2018), the biases log-uniform.
     """
@@ -226,3 +228,23 @@ def _initialize(core: RNN | GRU | LSTM, config: SequenceNetworkConfig) -> None:
             weight[H : 2 * H] = keep  # GRU: z; LSTM: f
             if config.cell == "lstm":
                 weight[:H] = -keep
+
+
+@torch.no_grad()
+def initialize_from_data(network: SequenceNetwork, dataset: SequenceDataset) -> None:
+    """Set the scales of the stem and of the features by some sequences, drawn by torch's random state."""
+    network.eval()
+    rows = torch.randperm(len(dataset))
+    steps = dataset.lengths[rows].cpu()
+    if network.stem is not None:
+        padded_steps = steps.cummax(0).values * torch.arange(1, len(rows) + 1)
+        stem_rows = rows[: max(1, int((padded_steps <= _SCALE_STEPS).sum()))]
+        network.stem.initialize(*dataset.batch(stem_rows)[:2])
+    count = max(_MIN_SCALE_SEQUENCES, int((steps.cumsum(0) <= _SCALE_STEPS).sum()))
+    sample, parts = dataset.subset(rows[:count]), []
+    for chunk in sample.length_batches():
+        values, lengths, _ = sample.batch(chunk)
+        features = network.features(values, lengths)
+        parts.append(features[sequence_mask(lengths, features)] if network.config.per_step else features)
+    features = torch.cat(parts)
+    network.standardise.set_statistics(features.mean(0), features.std(0, correction=0))

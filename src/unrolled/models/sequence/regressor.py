@@ -18,7 +18,7 @@ from unrolled.models.sequence.dataset import SequenceBatch
 
 
 class SequenceRegressor(SequenceEstimator):
-    """Says a number for each sequence, whatever its length and its number of features.
+    """Predict a number for each sequence, whatever its length and its number of features.
 
     Trained on the squared error of y, scaled to mean 0 and variance 1. The arguments are those of
     SequenceClassifier, without `class_weight`; so is what there is after `fit`, with `y_mean_` and
@@ -35,32 +35,32 @@ class SequenceRegressor(SequenceEstimator):
     y_scale_: np.float64
 
     def predict(self, X: Any) -> Floats:
-        """(N,) the number of each sequence, the mean of what the networks answer.
+        """Predict the number (N,) of each sequence, the mean over the networks.
 
         Raises:
             NotFittedError: `fit` was not called.
             DataError: X cannot be used as it is, or has another number of features.
         """
         data = self._like_fitted(X)
-        numbers = np.empty(len(data))
-        for rows, answers, _ in self._answers(data):
-            numbers[rows] = answers[..., 0].double().mean(0).numpy()
-        return numbers * self.y_scale_ + self.y_mean_
+        scaled = np.empty(len(data))
+        for rows, outputs, _ in self._outputs(data):
+            scaled[rows] = outputs[..., 0].double().mean(0).numpy()
+        return scaled * self.y_scale_ + self.y_mean_
 
     def score(self, X: Any, y: Any) -> float:
-        """R², the share of y's variance that is explained; NaN where y does not vary.
+        """Compute R², the share of y's variance that is explained; NaN where y does not vary.
 
         Raises:
             NotFittedError: `fit` was not called.
             DataError: X or y cannot be used as it is.
         """
-        predicted = self.predict(X)
-        numbers = as_numbers(y, len(predicted), who="SequenceRegressor y")
+        predictions = self.predict(X)
+        numbers = as_numbers(y, len(predictions), who="SequenceRegressor y")
         total = ((numbers - numbers.mean()) ** 2).sum()
-        return float(1 - ((numbers - predicted) ** 2).sum() / total) if total > 0 else float("nan")
+        return float(1 - ((numbers - predictions) ** 2).sum() / total) if total > 0 else float("nan")
 
     def __sklearn_tags__(self) -> Any:
-        """A regressor, whose y is required."""
+        """Describe a regressor, whose y is required."""
         from sklearn.utils import RegressorTags  # noqa: PLC0415
 
         tags = super().__sklearn_tags__()

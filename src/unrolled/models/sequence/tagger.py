@@ -25,11 +25,11 @@ _WHO = "SequenceTagger y"
 
 
 class SequenceTagger(SequenceLabelEstimator):
-    """Says which class each step of each sequence is of, from the steps up to it.
+    """Predict the class of each step of each sequence from the steps up to it.
 
-    With `bidirectional=True` from those after it too, and then not for a live stream. The arguments are
-    those of SequenceClassifier, without `pooling`: every step has its own answer. So is what there is
-    after `fit`. A held-out part is one of whole sequences.
+    With `bidirectional=True` from those after it too, and then not for a live stream. Arguments and fitted
+    attributes are those of SequenceClassifier, without `pooling`: every step has a prediction of its own.
+    Whole sequences are held out.
 
     >>> X = [[1, -2, 3, -1], [-1, 2], [2, 1, -3]]
     >>> y = [["up", "down", "up", "down"], ["down", "up"], ["up", "up", "down"]]
@@ -43,40 +43,40 @@ class SequenceTagger(SequenceLabelEstimator):
     pooling: Annotated[str | None, NotUsed("every step has a prediction of its own, nothing is pooled")]
 
     def predict(self, X: Any) -> list[Labels]:
-        """N arrays (T_i,): the likeliest class of each step.
+        """Predict the likeliest class of each step: N arrays (T_i,).
 
         Raises:
             NotFittedError: `fit` was not called.
             DataError: X cannot be used as it is, or has another number of features.
         """
-        return [self.classes_[shares.argmax(1)] for shares in self.predict_proba(X)]
+        return [self.classes_[probabilities.argmax(1)] for probabilities in self.predict_proba(X)]
 
     def predict_proba(self, X: Any) -> list[Floats]:
-        """N arrays (T_i, K): the probability of each class at each step, in the order of `classes_`.
+        """Predict the probability of each class at each step: N arrays (T_i, K), in the order of `classes_`.
 
         Raises:
             NotFittedError: `fit` was not called.
             DataError: X cannot be used as it is, or has another number of features.
         """
         data = self._like_fitted(X)
-        shares = [np.empty(0)] * len(data)
-        for rows, answers, lengths in self._answers(data):
-            means = answers.double().softmax(-1).mean(0).numpy()  # (B, T, K)
+        probabilities = [np.empty(0)] * len(data)
+        for rows, outputs, lengths in self._outputs(data):
+            means = outputs.double().softmax(-1).mean(0).numpy()  # (B, T, K)
             for row, mean, steps in zip(rows, means, lengths, strict=True):
-                shares[row] = mean[:steps].copy()  # a view would keep the padding alive
-        return shares
+                probabilities[row] = mean[:steps].copy()  # a view would keep the padding alive
+        return probabilities
 
     def score(self, X: Any, y: Any) -> float:
-        """The share of steps whose class is predicted.
+        """Compute the accuracy: the share of steps whose class is predicted.
 
         Raises:
             NotFittedError: `fit` was not called.
             DataError: X or y cannot be used as it is, or a class was not seen in training.
         """
-        predicted = self.predict(X)
-        labels = _flat_labels(y, np.array([len(own) for own in predicted]))
+        predictions = self.predict(X)
+        labels = _flat_labels(y, np.array([len(tags) for tags in predictions]))
         require_seen_classes(labels, self.classes_, _WHO)
-        return float((np.concatenate(predicted) == labels).mean())
+        return float((np.concatenate(predictions) == labels).mean())
 
     def _encode_targets(self, y: Any, data: Sequences) -> EncodedTargets:
         classes, numbers = encode_labels(_flat_labels(y, data.lengths), _WHO)
@@ -91,9 +91,9 @@ class SequenceTagger(SequenceLabelEstimator):
 
 
 def _flat_labels(y: Any, lengths: Any) -> Labels:
-    """(ΣT,) the labels of all steps, after a look at how many each sequence has."""
+    """Return the labels (ΣT,) of all steps, if each sequence has one a step."""
     try:
-        parts = [np.asarray(own) for own in y]
+        parts = [np.asarray(tags) for tags in y]
     except (TypeError, ValueError):
         parts = []
     if len(parts) != len(lengths) or any(part.ndim != 1 for part in parts):

@@ -13,8 +13,12 @@ from torch import Tensor, nn
 
 from unrolled.data.splits import MIN_VALIDATION_SAMPLES, holdout_fraction
 from unrolled.models.sequence.dataset import SequenceBatch, SequenceDataset
-from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
-from unrolled.models.sequence.reservoir import initialize_from_data, solve_readout
+from unrolled.models.sequence.network import (
+    SequenceNetwork,
+    SequenceNetworkConfig,
+    initialize_from_data,
+)
+from unrolled.models.sequence.reservoir import solve_readout
 from unrolled.train.config import SILENT, Monitor, TrainingConfig, TrainingHooks
 from unrolled.train.history import History
 from unrolled.train.loop import member_seed, seeded
