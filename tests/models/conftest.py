@@ -1,6 +1,7 @@
 """Series to fit on, and a model fitted once for all tests that only read it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,3 +43,9 @@ def shops() -> pd.DataFrame:
 def fitted(shops: pd.DataFrame) -> Forecaster:
     """A model of the three shops; tests must not change it."""
     return Forecaster(**TINY).fit(shops)
+
+
+@pytest.fixture
+def saved(fitted: Forecaster, tmp_path: Path) -> Path:
+    """The folder of the fitted model."""
+    return fitted.save(tmp_path / "model")

@@ -7,6 +7,7 @@ import pytest
 
 from unrolled.errors import ArgumentError
 from unrolled.models.estimator import Estimator
+from unrolled.models.forecasting.forecaster import Forecaster
 from unrolled.models.parameters import (
     Boolean,
     Choice,
@@ -23,7 +24,7 @@ from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
 from unrolled.models.sequence.tagger import SequenceTagger
 
-ESTIMATORS = (SequenceClassifier, SequenceRegressor, SequenceTagger)
+ESTIMATORS = (Forecaster, SequenceClassifier, SequenceRegressor, SequenceTagger)
 UNCONSTRAINED = {"verbose", "class_weight"}  # anything is true or false; weights depend on the classes of y
 
 

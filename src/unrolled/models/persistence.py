@@ -69,8 +69,8 @@ def unpack_fields(
 def save_model(path: str | Path, tensors: dict[str, Tensor], config: dict[str, Any], card: str) -> None:
     """Write weights, settings and a model card as one folder, whole or not at all.
 
-    The settings hold a SHA-256 of the weights and of themselves, so that a cut or altered file is seen on
-    loading.
+    The settings hold a SHA-256 of the weights and of themselves, by which `load_model` detects a cut or
+    altered file.
 
     Raises:
         StorageError: the folder could not be written; what stood there before still stands.
@@ -82,8 +82,8 @@ def save_model(path: str | Path, tensors: dict[str, Tensor], config: dict[str, A
         (new / _TENSORS).write_bytes(content)
         body = {"format": _FORMAT, "weights": _digest(content), **config}
         body = json.loads(json.dumps(body, default=_plain))
-        sealed = {"sha256": _digest(json.dumps(body).encode()), **body}
-        (new / _CONFIG).write_text(json.dumps(sealed, indent=1))
+        signed = {"sha256": _digest(json.dumps(body).encode()), **body}
+        (new / _CONFIG).write_text(json.dumps(signed, indent=1))
         (new / _CARD).write_text(card)
 
     require_replaceable(path)
@@ -91,7 +91,7 @@ def save_model(path: str | Path, tensors: dict[str, Tensor], config: dict[str, A
 
 
 def require_replaceable(path: str | Path) -> None:
-    """Pass if a model can be saved there without losing anything else.
+    """Pass if saving a model there would replace nothing but a saved model.
 
     Raises:
         StorageError: there is a folder that holds more than a saved model.
@@ -99,7 +99,7 @@ def require_replaceable(path: str | Path) -> None:
     folder = check_path("save path", path)
     if not folder.is_dir():
         return
-    names = _names_together(folder)
+    names = _file_names(folder)
     others = sorted(names - {_TENSORS, _CONFIG, _CARD} if {_TENSORS, _CONFIG} <= names else names)
     if others:
         some = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
@@ -109,20 +109,20 @@ def require_replaceable(path: str | Path) -> None:
         )
 
 
-def _names_together(folder: Path) -> set[str]:
-    """The names in one folder, though another process may put a new one in its place meanwhile."""
+def _file_names(folder: Path) -> set[str]:
+    """List the files of one folder, though another process may replace it meanwhile."""
     while True:
         try:
-            was = folder.stat()
-            names = {inside.name for inside in folder.iterdir()}
-            if os.path.samestat(was, folder.stat()):
+            before = folder.stat()
+            names = {file.name for file in folder.iterdir()}
+            if os.path.samestat(before, folder.stat()):
                 return names
-        except FileNotFoundError:  # for a moment there may be none
+        except FileNotFoundError:  # between two folders there may be none
             return set()
 
 
 def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `save_model` wrote; nothing in it is run.
+    """Read the tensors and settings that `save_model` wrote; nothing in the folder is run.
 
     Raises:
         ModelLoadError: the folder or a file is missing, cut or altered, or holds another estimator.
@@ -135,29 +135,31 @@ def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dic
             raise ModelLoadError(f"{folder}: {name} is missing. Save the model again, or restore the file.")
     content = b""
     try:
-        config, content = _read_together(folder)
-        sealed = json.loads(config)
-        seal = sealed.pop("sha256")
-        whole = {
-            _CONFIG: _digest(json.dumps(sealed).encode()) == seal,
-            _TENSORS: _digest(content) == sealed["weights"],
+        config_text, content = _read_pair(folder)
+        config = json.loads(config_text)
+        digest = config.pop("sha256")
+        is_intact = {
+            _CONFIG: _digest(json.dumps(config).encode()) == digest,
+            _TENSORS: _digest(content) == config["weights"],
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        whole = {_CONFIG: False}
-    for name, is_whole in whole.items():
-        if not is_whole:
+        is_intact = {_CONFIG: False}
+    for name, intact in is_intact.items():
+        if not intact:
             raise ModelLoadError(
                 f"{folder}: {name} is not the file that was saved, it was cut or altered. "
                 "Save the model again, or restore the file."
             )
-    if (sealed.get("format"), sealed.get("estimator")) != (_FORMAT, estimator):
-        found = f"{sealed.get('estimator')}, format {sealed.get('format')}"
-        raise ModelLoadError(f"{folder}: expected a {estimator}, format {_FORMAT}; found {found}.")
-    return load(content), sealed
+    if (config.get("format"), config.get("estimator")) != (_FORMAT, estimator):
+        raise ModelLoadError(
+            f"{folder}: expected a {estimator}, format {_FORMAT}; "
+            f"found {config.get('estimator')}, format {config.get('format')}."
+        )
+    return load(content), config
 
 
-def _read_together(folder: Path) -> tuple[bytes, bytes]:
-    """Settings and weights of one saving, though another process may save to the folder meanwhile."""
+def _read_pair(folder: Path) -> tuple[bytes, bytes]:
+    """Read settings and weights of one save, though another process may save there meanwhile."""
     config = (folder / _CONFIG).read_bytes()
     while True:
         content = (folder / _TENSORS).read_bytes()
@@ -168,7 +170,7 @@ def _read_together(folder: Path) -> tuple[bytes, bytes]:
 
 
 def saved_estimator_name(path: str | Path) -> str:
-    """Which estimator a folder holds; empty where it does not tell, and `load_model` will say why."""
+    """Read the class of a saved model; empty where there is none, which `load_model` then explains."""
     try:
         return str(json.loads((Path(path) / _CONFIG).read_text())["estimator"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -176,7 +178,7 @@ def saved_estimator_name(path: str | Path) -> str:
 
 
 def _plain(number: Any) -> Any:
-    """NumPy's numbers, such as those of a grid of settings, as Python's."""
+    """Convert NumPy's numbers, such as those of a grid of settings, to Python's."""
     if isinstance(number, np.generic):
         return number.item()
     raise TypeError(f"a saved model cannot hold {number!r}")

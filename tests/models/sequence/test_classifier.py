@@ -68,7 +68,7 @@ def test_ragged_sequences_are_learned_and_longer_ones_are_taken(fitted: Sequence
     assert fitted.n_features_in_ == 2
 
 
-def test_probabilities_are_shares_and_predict_takes_the_largest(fitted: SequenceClassifier) -> None:
+def test_probabilities_sum_to_one_and_predict_takes_the_largest(fitted: SequenceClassifier) -> None:
     """One row a sequence, one column a class."""
     X, _ = _slopes(30, seed=2)
     shares = fitted.predict_proba(X)
@@ -78,7 +78,7 @@ def test_probabilities_are_shares_and_predict_takes_the_largest(fitted: Sequence
     assert fitted.predict(X).tolist() == fitted.classes_[shares.argmax(1)].tolist()
 
 
-def test_company_changes_no_answer(fitted: SequenceClassifier) -> None:
+def test_other_sequences_change_no_prediction(fitted: SequenceClassifier) -> None:
     """A sequence alone, among shorter and longer ones, and in another order."""
     X, _ = _slopes(40, seed=3)
     shares = fitted.predict_proba(X)
@@ -86,9 +86,7 @@ def test_company_changes_no_answer(fitted: SequenceClassifier) -> None:
     np.testing.assert_allclose(fitted.predict_proba(X[::-1])[::-1], shares, atol=1e-6)
 
 
-def test_predicting_in_chunks_changes_no_answer(
-    fitted: SequenceClassifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batching_changes_no_prediction(fitted: SequenceClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """However few steps a chunk holds; a sequence longer than that is a chunk of its own."""
     X, _ = _slopes(40, seed=4)
     shares = fitted.predict_proba(X)
@@ -137,7 +135,7 @@ def test_an_ensemble_is_the_mean_of_its_members() -> None:
         pd.Series(["u", "v"], dtype="category"),
     ],
 )
-def test_labels_come_back_as_they_went_in(y: Any) -> None:
+def test_predictions_have_the_type_of_the_labels(y: Any) -> None:
     """Numbers, truths, texts, in lists, arrays and series."""
     model = SequenceClassifier(hidden_size=8).fit(TOY, y)
     assert model.predict(TOY).tolist() == list(y)
@@ -236,7 +234,7 @@ def test_a_feature_that_never_changes_is_harmless() -> None:
 
 
 @pytest.mark.parametrize("size", [1e-60, 1e60])
-def test_no_size_of_the_values_is_lost(size: float) -> None:
+def test_values_of_any_size_are_scaled(size: float) -> None:
     """Float32 would not hold it before it is scaled."""
     quick = {"hidden_size": 8, "max_epochs": 3}
     plain, sized = (SequenceClassifier(**quick).fit(X, TOY_CLASSES) for X in (TOY, TOY * size))
@@ -252,12 +250,12 @@ def test_rounding_is_no_change_of_a_feature() -> None:
     assert model.tensors(X)[0][..., 1].abs().max() < 0.02
 
 
-def test_huge_values_give_finite_answers(fitted: SequenceClassifier) -> None:
+def test_huge_values_give_finite_probabilities(fitted: SequenceClassifier) -> None:
     """A sensor that went wild."""
     assert np.isfinite(fitted.predict_proba([np.full((5, 2), 1e30), np.full((3, 2), -1e30)])).all()
 
 
-def test_a_class_that_was_never_seen_is_named_by_score(fitted: SequenceClassifier) -> None:
+def test_score_names_an_unseen_class(fitted: SequenceClassifier) -> None:
     """A score that counted it as wrong would say less."""
     X, y = _slopes(4)
     with pytest.raises(DataError) as fault:

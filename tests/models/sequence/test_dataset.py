@@ -9,7 +9,7 @@ from unrolled.models.sequence.dataset import SequenceDataset
 LENGTHS = [3, 1, 7, 2, 5]
 
 
-def _examples(per_step: bool = False) -> SequenceDataset:
+def _dataset(per_step: bool = False) -> SequenceDataset:
     """Five sequences of two features; a value says which sequence and which step it is of."""
     steps = [(10.0 * k + t, -t) for k, n in enumerate(LENGTHS) for t in range(n)]
     values = torch.tensor([*steps, (0.0, 0.0)])
@@ -21,8 +21,8 @@ def _examples(per_step: bool = False) -> SequenceDataset:
 
 
 def test_a_batch_is_padded_with_zeros_to_its_longest() -> None:
-    """In the order asked for; the same sequence may come twice."""
-    values, lengths, targets = _examples().batch(torch.tensor([3, 0, 3]))
+    """In the order of the rows; a row may come twice."""
+    values, lengths, targets = _dataset().batch(torch.tensor([3, 0, 3]))
     assert values[..., 0].tolist() == [[30, 31, 0], [0, 1, 2], [30, 31, 0]]
     assert values[..., 1].tolist() == [[0, -1, 0], [0, -1, -2], [0, -1, 0]]
     assert (lengths.tolist(), targets.tolist()) == ([2, 3, 2], [300, 0, 300])
@@ -30,15 +30,15 @@ def test_a_batch_is_padded_with_zeros_to_its_longest() -> None:
 
 def test_targets_a_step_are_padded_with_minus_one() -> None:
     """Which is no class: the loss leaves it out."""
-    _, lengths, targets = _examples(per_step=True).batch(torch.tensor([1, 3, 0]))
+    _, lengths, targets = _dataset(per_step=True).batch(torch.tensor([1, 3, 0]))
     assert targets.tolist() == [[3, -1, -1], [11, 12, -1], [0, 1, 2]]
     assert lengths.tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("per_step", [False, True])
-def test_some_are_the_same_as_among_all(per_step: bool) -> None:
+def test_a_subset_gives_the_same_batches(per_step: bool) -> None:
     """And share the values: a hold-out copies nothing."""
-    everything = _examples(per_step)
+    everything = _dataset(per_step)
     some = everything.subset(torch.tensor([4, 2]))
     assert len(some) == 2
     assert some.values.data_ptr() == everything.values.data_ptr()
@@ -47,10 +47,10 @@ def test_some_are_the_same_as_among_all(per_step: bool) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 5, 6, 10, 14, 1000])
-def test_chunks_hold_all_once_and_few_steps(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The padded steps of a chunk stay below the bound, unless one sequence alone has more."""
+def test_length_batches_hold_every_row_once_and_few_steps(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The padded steps of a batch stay below the bound, unless one sequence alone has more."""
     monkeypatch.setattr(dataset, "_BATCH_STEPS", most)
-    chunks = [chunk.tolist() for chunk in _examples().length_batches()]
+    chunks = [chunk.tolist() for chunk in _dataset().length_batches()]
     assert sorted(k for chunk in chunks for k in chunk) == [0, 1, 2, 3, 4]
     for chunk in chunks:
         assert len(chunk) == 1 or len(chunk) * max(LENGTHS[k] for k in chunk) <= most
@@ -60,15 +60,15 @@ def test_chunks_hold_all_once_and_few_steps(most: int, monkeypatch: pytest.Monke
         assert chunks == [[1, 3], [0], [4], [2]]  # as many as fit
 
 
-def test_a_fingerprint_knows_every_part() -> None:
+def test_a_fingerprint_depends_on_every_part() -> None:
     """Data, targets and settings."""
-    examples = _examples()
-    known = {examples.fingerprint("settings"), _examples().fingerprint("settings")}
-    assert len(known) == 1
-    examples.values[3, 1] += 1
-    known.add(examples.fingerprint("settings"))
-    examples.targets[2] += 1
-    known.add(examples.fingerprint("settings"))
-    known.add(examples.fingerprint("other"))
-    known.add(examples.subset(torch.arange(4)).fingerprint("settings"))
-    assert len(known) == 5
+    dataset = _dataset()
+    digests = {dataset.fingerprint("settings"), _dataset().fingerprint("settings")}
+    assert len(digests) == 1
+    dataset.values[3, 1] += 1
+    digests.add(dataset.fingerprint("settings"))
+    dataset.targets[2] += 1
+    digests.add(dataset.fingerprint("settings"))
+    digests.add(dataset.fingerprint("other"))
+    digests.add(dataset.subset(torch.arange(4)).fingerprint("settings"))
+    assert len(digests) == 5

@@ -20,14 +20,14 @@ CLASSES = np.array(["a", "b", "c"])
 NUMBERS = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 2])
 
 
-def test_classes_are_sorted_and_numbered() -> None:
+def test_classes_are_sorted_and_encoded() -> None:
     """As scikit-learn sorts them."""
     classes, numbers = encode_labels(np.array([7, -1, 7, 3]), "y")
     assert classes.tolist() == [-1, 3, 7]
     assert numbers.tolist() == [2, 0, 2, 1]
 
 
-def test_one_class_is_one_sentence() -> None:
+def test_a_single_class_is_refused() -> None:
     """There is nothing to tell apart."""
     with pytest.raises(DataError) as fault:
         encode_labels(np.array(["up", "up"]), "SequenceClassifier y")
@@ -37,7 +37,7 @@ def test_one_class_is_one_sentence() -> None:
     )
 
 
-def test_known_classes_pass_and_others_are_named() -> None:
+def test_an_unseen_class_is_named() -> None:
     """With the first five that there were, and the nearest of them."""
     require_seen_classes(np.array(["c", "a"]), CLASSES, "y")
     with pytest.raises(DataError, match=r"y: class 9 was not seen in training, .* 0, 1, 2, 3, 4, \.\.\.\. L"):
@@ -47,7 +47,7 @@ def test_known_classes_pass_and_others_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "expected"),
+    ("class_weight", "expected"),
     [
         (None, [1, 1, 1]),
         ("balanced", [10 / 12, 10 / 6, 10 / 12]),
@@ -55,15 +55,15 @@ def test_known_classes_pass_and_others_are_named() -> None:
         ({"a": 0, "b": 1, "c": 0, "d": 5}, [0, 5, 0]),  # a class of another fold does no harm
     ],
 )
-def test_weights_are_one_on_average(wanted: Any, expected: list[float]) -> None:
-    """So that they change whom the training serves, and not how fast it learns."""
-    weights = compute_class_weights(wanted, CLASSES, NUMBERS)
+def test_weights_are_one_on_average(class_weight: Any, expected: list[float]) -> None:
+    """So that they change which classes count, and not the size of a step."""
+    weights = compute_class_weights(class_weight, CLASSES, NUMBERS)
     np.testing.assert_allclose(weights, expected)
     assert weights[NUMBERS].mean() == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "sentence"),
+    ("class_weight", "sentence"),
     [
         ("balance", "class_weight: expected None, 'balanced' or a dict, got 'balance'."),
         ([1, 2, 3], "class_weight: expected None, 'balanced' or a dict, got [1, 2, 3]."),
@@ -78,15 +78,15 @@ def test_weights_are_one_on_average(wanted: Any, expected: list[float]) -> None:
         ),
     ],
 )
-def test_other_weights_are_refused(wanted: Any, sentence: str) -> None:
+def test_invalid_class_weights_are_refused(class_weight: Any, sentence: str) -> None:
     """One sentence each."""
     with pytest.raises(ArgumentError) as fault:
-        compute_class_weights(wanted, CLASSES, NUMBERS)
+        compute_class_weights(class_weight, CLASSES, NUMBERS)
     assert str(fault.value) == sentence
 
 
 class _Fixed(nn.Module):
-    """Answers what it was given."""
+    """Put out the outputs it was made with."""
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         return values
@@ -94,27 +94,27 @@ class _Fixed(nn.Module):
 
 def test_the_loss_is_the_formula() -> None:
     """Minus the weighted log probability of the class, over the sequences."""
-    answers, targets = torch.randn(5, 3), torch.tensor([2, 0, 1, 1, 2])
+    outputs, targets = torch.randn(5, 3), torch.tensor([2, 0, 1, 1, 2])
     weights = np.array([0.5, 2.0, 1.0])
     loss = weighted_cross_entropy(weights, 1.0, "cpu")
-    shares = answers.double().softmax(1).numpy()
-    expected = -np.mean([weights[k] * np.log(own[k]) for own, k in zip(shares, targets, strict=True)])
-    assert loss(_Fixed(), SequenceBatch(answers, targets, targets)).item() == pytest.approx(
+    probabilities = outputs.double().softmax(1).numpy()
+    expected = -np.mean([weights[k] * np.log(row[k]) for row, k in zip(probabilities, targets, strict=True)])
+    assert loss(_Fixed(), SequenceBatch(outputs, targets, targets)).item() == pytest.approx(
         expected, rel=1e-6
     )
 
 
 def test_padding_has_no_loss_and_long_sequences_count_by_their_steps() -> None:
     """One target a step: two batches, weighted by their rows, give the loss of both together."""
-    answers = torch.randn(4, 6, 3)
+    outputs = torch.randn(4, 6, 3)
     targets = torch.randint(0, 3, (4, 6))
     targets[0, 4:] = targets[2, 1:] = -1
     loss = weighted_cross_entropy(np.ones(3), (targets >= 0).sum().item() / 4, "cpu")
 
     def of(rows: slice) -> float:
-        return loss(_Fixed(), SequenceBatch(answers[rows], targets, targets[rows])).item()
+        return loss(_Fixed(), SequenceBatch(outputs[rows], targets, targets[rows])).item()
 
-    known = targets >= 0
-    expected = nn.functional.cross_entropy(answers[known], targets[known]).item()
+    is_step = targets >= 0
+    expected = nn.functional.cross_entropy(outputs[is_step], targets[is_step]).item()
     assert of(slice(None)) == pytest.approx(expected, rel=1e-6)
     assert (of(slice(0, 1)) + 3 * of(slice(1, 4))) / 4 == pytest.approx(expected, rel=1e-6)

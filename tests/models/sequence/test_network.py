@@ -54,7 +54,7 @@ def test_an_output_depends_on_no_later_step(cell: str) -> None:
 
 
 @pytest.mark.parametrize("cell", RECURRENT)
-def test_its_parts_make_the_whole(cell: str) -> None:
+def test_stem_core_and_readout_compose_the_network(cell: str) -> None:
     """Stem, core, then the readout of the states."""
     network, (values, lengths) = _network(cell=cell, stem_stride=2), _sequences()
     inputs, steps = network.core_inputs(values, lengths)
@@ -64,7 +64,7 @@ def test_its_parts_make_the_whole(cell: str) -> None:
 
 
 @pytest.mark.parametrize(("cell", "gate", "sign"), [("gru", 1, 1.0), ("lstm", 1, 1.0), ("lstm", 0, -1.0)])
-def test_units_begin_with_memories_from_one_step_to_the_span(cell: str, gate: int, sign: float) -> None:
+def test_initial_gate_biases_remember_one_to_memory_steps(cell: str, gate: int, sign: float) -> None:
     """1 / (1 - sigmoid(bias)) steps, log-uniformly; a span of 0 leaves torch's own start."""
     network = _network(cell=cell, hidden_size=400, memory_steps=50)
     bias = sign * network.core.bias_ih_l0[400 * gate : 400 * (gate + 1)]
@@ -76,7 +76,7 @@ def test_units_begin_with_memories_from_one_step_to_the_span(cell: str, gate: in
     assert _network(cell=cell, hidden_size=400, memory_steps=0).core.bias_ih_l0.abs().max() <= bound
 
 
-def test_recurrent_weights_begin_orthogonal() -> None:
+def test_initial_recurrent_weights_are_orthogonal() -> None:
     """Gate by gate, so that no product of them grows or dies."""
     weight = _network().core.weight_hh_l0
     for gate in weight.split(6):

@@ -1,4 +1,4 @@
-"""A network that is solved: its readout is the ridge's, its penalty and temperature are chosen fairly."""
+"""The readout of a reservoir is ridge regression, its penalty and temperature chosen by left-out units."""
 
 import numpy as np
 import pytest
@@ -38,46 +38,46 @@ def _initialized(count: int, hidden_size: int) -> tuple[SequenceNetwork, Sequenc
     values[-1] = 0
     starts = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)[:-1]])
     means = torch.stack([values[a : a + n, 0].mean() for a, n in zip(starts, lengths, strict=True)])
-    examples = SequenceDataset(values, starts, lengths, (means > 0).long() + (means > 0.2).long())
+    dataset = SequenceDataset(values, starts, lengths, (means > 0).long() + (means > 0.2).long())
     torch.manual_seed(0)
     config = SequenceNetworkConfig(
         2, 3, hidden_size=hidden_size, pooling="last+mean", stem_channels=6, memory_steps=8
     )
     network = SequenceNetwork(config)
-    initialize_from_data(network, examples)
-    return network, examples
+    initialize_from_data(network, dataset)
+    return network, dataset
 
 
 @pytest.mark.parametrize("groups", [30, 10, 2])  # of fewer and of more members than there are features
 @pytest.mark.parametrize("hidden_size", [4, 40])  # fewer and more features than the 30 sequences
-def test_it_is_the_ridge_with_the_least_error_on_those_left_out(hidden_size: int, groups: int) -> None:
+def test_the_readout_is_ridge_with_the_least_leave_one_out_error(hidden_size: int, groups: int) -> None:
     """Each group left out in turn, for every penalty, by solving anew."""
-    network, examples = _initialized(30, hidden_size)
+    network, dataset = _initialized(30, hidden_size)
     weights = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
     group = torch.arange(30) % groups
-    history = solve_readout(network, examples, weights, group)
-    batch = examples.batch(torch.arange(30))
+    history = solve_readout(network, dataset, weights, group)
+    batch = dataset.batch(torch.arange(30))
     with torch.no_grad():
         f = network.standardise(network.features(batch.values, batch.lengths)).double()
     y = torch.nn.functional.one_hot(batch.targets, 3).double() * 2 - 1
-    w, found = weights[batch.targets], []
+    w, losses = weights[batch.targets], []
     for penalty in reservoir._PENALTIES * f.shape[1]:
         errors = []
         for i in range(30):
-            kept = group != group[i]
-            W, b = _ridge(f[kept], y[kept], w[kept], penalty)
+            others = group != group[i]
+            W, b = _ridge(f[others], y[others], w[others], penalty)
             errors.append(w[i] * (y[i] - f[i] @ W - b).square().mean())
-        found.append((torch.stack(errors).mean().item(), penalty))
-    W, b = _ridge(f, y, w, min(found)[1])
+        losses.append((torch.stack(errors).mean().item(), penalty))
+    W, b = _ridge(f, y, w, min(losses)[1])
     ratio = (network.head.weight.detach().double() / W.T).flatten()
     torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio), rtol=1e-2, atol=0)  # the temperature
     torch.testing.assert_close(network.head.bias.double(), b * ratio[0], rtol=1e-2, atol=1e-4)
-    foretold = torch.empty(30, 3, dtype=torch.float64)
+    left_out = torch.empty(30, 3, dtype=torch.float64)
     for i in range(30):
-        W, b = _ridge(f[group != group[i]], y[group != group[i]], w[group != group[i]], min(found)[1])
-        foretold[i] = f[i] @ W + b
-    lost = torch.nn.functional.cross_entropy(foretold * ratio[0], batch.targets, reduction="none")
-    assert history.best.train_loss == pytest.approx(float((lost * w).mean()), rel=1e-3)
+        W, b = _ridge(f[group != group[i]], y[group != group[i]], w[group != group[i]], min(losses)[1])
+        left_out[i] = f[i] @ W + b
+    cross_entropy = torch.nn.functional.cross_entropy(left_out * ratio[0], batch.targets, reduction="none")
+    assert history.best.train_loss == pytest.approx(float((cross_entropy * w).mean()), rel=1e-3)
 
 
 def _ridge(f: torch.Tensor, y: torch.Tensor, w: torch.Tensor, penalty: torch.Tensor) -> tuple:
@@ -87,13 +87,13 @@ def _ridge(f: torch.Tensor, y: torch.Tensor, w: torch.Tensor, penalty: torch.Ten
     return W, mean - center @ W
 
 
-def test_long_sequences_set_the_scales_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_sequences_set_the_scales(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of them may be longer than all that is looked at; one alone has no spread."""
-    network, examples = _initialized(30, 4)
-    batch = examples.batch(torch.arange(30))
+    network, dataset = _initialized(30, 4)
+    batch = dataset.batch(torch.arange(30))
     for steps in (sequence_network._SCALE_STEPS, 40, 3):
         monkeypatch.setattr(sequence_network, "_SCALE_STEPS", steps)
-        initialize_from_data(network, examples)
+        initialize_from_data(network, dataset)
         with torch.no_grad():
             features = network.standardise(network.features(batch.values, batch.lengths))
         torch.testing.assert_close(features.mean(0), torch.zeros(8), rtol=0, atol=1e-5)
@@ -101,7 +101,7 @@ def test_long_sequences_set_the_scales_too(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_it_learns_shapes_in_a_moment_with_every_cell(cell: str) -> None:
+def test_a_reservoir_of_every_cell_learns_shapes(cell: str) -> None:
     """Bumps at any place and level; its probabilities are worth something too."""
     (X, y), (X_test, y_test) = _shapes(60, 0), _shapes(200, 1)
     model = SequenceClassifier(cell=cell, solver="reservoir").fit(X, y)
@@ -122,7 +122,7 @@ def test_the_same_seed_gives_the_same_reservoir() -> None:
     assert not np.allclose(one.predict_proba(X), other.predict_proba(X))
 
 
-def test_numbers_are_foretold_too() -> None:
+def test_numbers_are_predicted() -> None:
     """The slope of a ramp under noise."""
     rng = np.random.default_rng(0)
     y = rng.normal(size=120)
@@ -131,7 +131,7 @@ def test_numbers_are_foretold_too() -> None:
     assert model.score(X[80:], y[80:]) > 0.95
 
 
-def test_a_tagger_answers_every_step() -> None:
+def test_a_tagger_predicts_every_step() -> None:
     """Whether the sum of the last three signs is positive."""
     rng = np.random.default_rng(0)
     X = [np.sign(rng.normal(size=int(n))) for n in rng.integers(10, 30, 60)]
@@ -146,7 +146,7 @@ def _levels(seed: int) -> tuple[list[np.ndarray], np.ndarray]:
     return [rng.normal(2 * rng.normal(size=3), 1, (60, 3)) for _ in range(40)], rng.integers(0, 2, 40)
 
 
-def test_what_is_known_of_a_recording_by_itself_is_not_believed() -> None:
+def test_a_level_that_marks_a_recording_predicts_no_class() -> None:
     """Its other steps, or its other pieces, tell its class; of a new one they tell nothing."""
     (X, y), (X_test, y_test) = _levels(0), _levels(1)
     tagger = SequenceTagger(solver="reservoir", hidden_size=32).fit(X, [np.full(60, k) for k in y])
@@ -160,10 +160,10 @@ def test_what_is_known_of_a_recording_by_itself_is_not_believed() -> None:
 
 def test_one_group_alone_is_left_out_sample_by_sample() -> None:
     """Without it there would be nothing to learn from."""
-    network, examples = _initialized(30, 4)
+    network, dataset = _initialized(30, 4)
     weights = torch.ones(3, dtype=torch.float64)
-    alone = solve_readout(network, examples, weights, torch.zeros(30, dtype=torch.int64))
-    assert alone.best.train_loss == solve_readout(network, examples, weights).best.train_loss
+    alone = solve_readout(network, dataset, weights, torch.zeros(30, dtype=torch.int64))
+    assert alone.best.train_loss == solve_readout(network, dataset, weights).best.train_loss
 
 
 @pytest.mark.parametrize("most", [40, 7, 1])
@@ -178,12 +178,12 @@ def test_groups_are_drawn_whole(most: int, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_many_sequences_are_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     """The readout is that of one piece, where there is one penalty and one temperature."""
-    network, examples = _initialized(60, 3)
+    network, dataset = _initialized(60, 3)
     weights = torch.ones(3, dtype=torch.float64)
     monkeypatch.setattr(reservoir, "_PENALTIES", reservoir._PENALTIES[8:9])
     monkeypatch.setattr(reservoir, "_TEMPERATURES", reservoir._TEMPERATURES[8:9])
-    solve_readout(network, examples, weights)
+    solve_readout(network, dataset, weights)
     at_once = network.head.weight.clone()
     monkeypatch.setattr(reservoir, "_MAX_SAMPLES", 40)
-    solve_readout(network, examples, weights)
+    solve_readout(network, dataset, weights)
     torch.testing.assert_close(network.head.weight, at_once)

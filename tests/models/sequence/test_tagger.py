@@ -24,41 +24,41 @@ def fitted() -> SequenceTagger:
     return SequenceTagger(**QUICK).fit(*_rises(100))
 
 
-def test_each_step_is_tagged_by_what_came_before_it(fitted: SequenceTagger) -> None:
+def test_a_tag_depends_on_the_steps_before_it(fitted: SequenceTagger) -> None:
     """Which one step alone cannot tell; on sequences that it has not seen."""
     X, y = _rises(40, seed=1)
     tags = fitted.predict(X)
-    assert [len(own) for own in tags] == [len(own) for own in X]
+    assert [len(row) for row in tags] == [len(x) for x in X]
     assert fitted.score(X, y) > 0.9
     assert fitted.score(X, y) == np.mean(np.concatenate(tags) == np.concatenate(y))
     assert fitted.classes_.tolist() == ["down", "up"]
 
 
-def test_probabilities_are_shares_a_step(fitted: SequenceTagger) -> None:
+def test_probabilities_of_a_step_sum_to_one(fitted: SequenceTagger) -> None:
     """N arrays of a row a step."""
     X, _ = _rises(10, seed=2)
-    for x, shares, tags in zip(X, fitted.predict_proba(X), fitted.predict(X), strict=True):
-        assert shares.shape == (len(x), 2)
-        np.testing.assert_allclose(shares.sum(1), 1.0)
-        assert tags.tolist() == fitted.classes_[shares.argmax(1)].tolist()
+    for x, probabilities, tags in zip(X, fitted.predict_proba(X), fitted.predict(X), strict=True):
+        assert probabilities.shape == (len(x), 2)
+        np.testing.assert_allclose(probabilities.sum(1), 1.0)
+        assert tags.tolist() == fitted.classes_[probabilities.argmax(1)].tolist()
 
 
-def test_no_step_knows_a_later_one(fitted: SequenceTagger) -> None:
+def test_a_prediction_depends_on_no_later_step(fitted: SequenceTagger) -> None:
     """The tags of a beginning are the beginning of the tags; not so if it reads from the end too."""
     X, y = _rises(20, seed=3)
     whole = fitted.predict_proba(X)
-    for x, shares in zip(X, whole, strict=True):
-        np.testing.assert_allclose(fitted.predict_proba([x[:2]])[0], shares[:2], atol=1e-6)
+    for x, probabilities in zip(X, whole, strict=True):
+        np.testing.assert_allclose(fitted.predict_proba([x[:2]])[0], probabilities[:2], atol=1e-6)
     both = SequenceTagger(**QUICK | {"max_epochs": 2}, bidirectional=True).fit(X, y)
     x = max(X, key=len)
     assert np.abs(both.predict_proba([x[:2]])[0] - both.predict_proba([x])[0][:2]).max() > 1e-4
 
 
-def test_company_changes_no_answer(fitted: SequenceTagger) -> None:
+def test_other_sequences_change_no_prediction(fitted: SequenceTagger) -> None:
     """Alone, and among longer ones."""
     X, _ = _rises(15, seed=4)
-    for x, shares in zip(X, fitted.predict_proba(X), strict=True):
-        np.testing.assert_allclose(fitted.predict_proba([x])[0], shares, atol=1e-6)
+    for x, probabilities in zip(X, fitted.predict_proba(X), strict=True):
+        np.testing.assert_allclose(fitted.predict_proba([x])[0], probabilities, atol=1e-6)
 
 
 def test_balanced_weights_reach_a_rare_tag() -> None:
@@ -80,7 +80,7 @@ def test_tags_come_as_lists_arrays_or_one_array() -> None:
     y = (X[..., 0] > 0).astype(int)
     quick = {"hidden_size": 4, "max_epochs": 2}
     expected = SequenceTagger(**quick).fit(X, y).predict_proba(X)
-    for form in (y.tolist(), list(y), [tuple(own) for own in y]):
+    for form in (y.tolist(), list(y), [tuple(tags) for tags in y]):
         np.testing.assert_array_equal(SequenceTagger(**quick).fit(X, form).predict_proba(X), expected)
 
 
@@ -100,19 +100,19 @@ X = [[1.0, 2.0], [3.0]]
         ([[0.5, 1.0], [2.0]], "Unknown label type"),
     ],
 )
-def test_what_is_no_label_a_step_is_refused(y: Any, sentence: str) -> None:
+def test_labels_must_match_the_steps(y: Any, sentence: str) -> None:
     """One sentence, of y."""
     with pytest.raises((DataError, TypeError), match=f"^SequenceTagger y.*{sentence}"):
         SequenceTagger(hidden_size=2, max_epochs=1).fit(X, y)
 
 
-def test_a_class_that_was_never_seen_is_named_by_score(fitted: SequenceTagger) -> None:
+def test_score_names_an_unseen_class(fitted: SequenceTagger) -> None:
     """As the classifier does."""
     with pytest.raises(DataError, match="class 'level' was not seen in training"):
         fitted.score(X, [["up", "down"], ["level"]])
 
 
 def test_pooling_is_refused() -> None:
-    """Every step has its own answer; ignored silently, it would mislead."""
+    """Every step has a prediction of its own; ignored silently, it would mislead."""
     with pytest.raises(ArgumentError, match="pooling: every step has a prediction of its own"):
         SequenceTagger(pooling="mean").fit(X, [["a", "b"], ["b"]])

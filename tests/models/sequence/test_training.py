@@ -1,4 +1,4 @@
-"""What is held out, how many epochs, and what Ctrl-C leaves."""
+"""Validation set, number of epochs, early stopping, interruption and resumption."""
 
 import math
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], list[st
     return at
 
 
-def test_why_nothing_was_held_out_is_said() -> None:
+def test_the_reason_for_no_validation_set_is_reported() -> None:
     """Enough sequences, but all in one group."""
     X, y = _sequences(300)
     model = SequenceClassifier(**QUICK).fit(X, y, np.zeros(300))
@@ -60,58 +60,58 @@ def test_the_epoch_is_chosen_on_what_was_held_out() -> None:
     assert model.stopping_reason_.startswith(f"Epoch {model.history_.best_count} of 3 ")
 
 
-def test_what_judges_is_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_and_validation_sets_are_disjoint(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every sequence is on one side, with its own steps and class."""
     seen: list[Any] = []
     fit = trainer.fit
 
-    def looked_at(network: Any, loss: Any, training: Any, judged: Any, *args: Any, **kwargs: Any) -> Any:
-        seen.extend((training, judged))
-        return fit(network, loss, training, judged, *args, **kwargs)
+    def spied(network: Any, loss: Any, training: Any, validation: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.extend((training, validation))
+        return fit(network, loss, training, validation, *args, **kwargs)
 
-    monkeypatch.setattr(trainer, "fit", looked_at)
+    monkeypatch.setattr(trainer, "fit", spied)
     X, y = _sequences(300)
     SequenceClassifier(**QUICK).fit(X, y)
     firsts = np.cumsum([0, *map(len, X[:-1])])
     places = [np.searchsorted(firsts, part.starts.numpy()) for part in seen]
     assert sorted(np.concatenate(places)) == list(range(300))
-    for part, own in zip(seen, places, strict=True):
-        assert part.starts.tolist() == firsts[own].tolist()
-        assert part.lengths.tolist() == [len(X[k]) for k in own]
-        assert part.targets.tolist() == y[own].tolist()
+    for part, rows in zip(seen, places, strict=True):
+        assert part.starts.tolist() == firsts[rows].tolist()
+        assert part.lengths.tolist() == [len(X[k]) for k in rows]
+        assert part.targets.tolist() == y[rows].tolist()
 
 
-def test_what_judges_shapes_no_scale() -> None:
+def test_the_validation_set_does_not_shape_the_scaler() -> None:
     """Nothing of it is learned, not even how large values are."""
     X, y = _sequences(400)
     model = SequenceClassifier(**QUICK, random_state=3)
-    held = model._validation_mask(400, y, None)
-    assert held.sum() == 40
+    mask = model._validation_mask(400, y, None)
+    assert mask.sum() == 40
     plain = model.fit(X, y).scaler_
-    planted = model.fit([x * 1000 if hidden else x for x, hidden in zip(X, held, strict=True)], y).scaler_
-    assert (plain.mean == planted.mean).all()
-    assert (plain.scale == planted.scale).all()
-    all_of_them = np.concatenate([x for x, hidden in zip(X, held, strict=True) if not hidden])
+    altered = model.fit([x * 1000 if hidden else x for x, hidden in zip(X, mask, strict=True)], y).scaler_
+    assert (plain.mean == altered.mean).all()
+    assert (plain.scale == altered.scale).all()
+    all_of_them = np.concatenate([x for x, hidden in zip(X, mask, strict=True) if not hidden])
     np.testing.assert_allclose(plain.scale, all_of_them.std(axis=0), rtol=1e-12)
 
 
-def test_members_of_an_ensemble_have_the_same_judges(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One scale serves all of them, and must be seen by none of their judges."""
+def test_members_share_the_validation_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One scaler serves all of them, and the validation set of none may shape it."""
     seen: list[int] = []
     fit = trainer.fit
 
-    def noted(network: Any, loss: Any, training: Any, judged: Any, *rest: Any, **named: Any) -> Any:
-        seen.append(hash(tuple(judged.starts.tolist())))
-        return fit(network, loss, training, judged, *rest, **named)
+    def spied(network: Any, loss: Any, training: Any, validation: Any, *rest: Any, **named: Any) -> Any:
+        seen.append(hash(tuple(validation.starts.tolist())))
+        return fit(network, loss, training, validation, *rest, **named)
 
-    monkeypatch.setattr(trainer, "fit", noted)
+    monkeypatch.setattr(trainer, "fit", spied)
     SequenceClassifier(**QUICK | {"n_members": 3}).fit(*_sequences(400))
     assert len(seen) == 3
     assert len(set(seen)) == 1
 
 
 def test_noise_stops_early() -> None:
-    """Three tenths of the epochs without a better one."""
+    """After three tenths of the epochs without a lower validation loss."""
     model = SequenceClassifier(**QUICK | {"hidden_size": 16, "max_epochs": 60}, learning_rate=0.05).fit(
         *_sequences(300)
     )
@@ -121,7 +121,7 @@ def test_noise_stops_early() -> None:
 
 
 @pytest.mark.parametrize(("count", "epochs", "steps"), [(2, 400, 1), (1000, 50, 16), (100_000, 6, 1563)])
-def test_epochs_are_passes_as_many_as_learn_enough(count: int, epochs: int, steps: int) -> None:
+def test_the_default_number_of_epochs_follows_the_data(count: int, epochs: int, steps: int) -> None:
     """Fifty, but at least 400 steps and about 8,000 at most; what the user says counts."""
     settings = {"batch_size": None, "patience": None, "learning_rate": 5e-3, "seed": 0}
     config = training_config(count, max_epochs=None, **settings)
@@ -183,8 +183,8 @@ def test_few_sequences_train_for_a_fixed_number_of_epochs() -> None:
     )
 
 
-def test_groups_reach_the_hold_out() -> None:
-    """With them, other sequences judge; names of any kind do."""
+def test_groups_are_held_out_whole() -> None:
+    """With them, other sequences are held out; names may be of any kind."""
     X, y = _sequences(300)
     plain = SequenceClassifier(**QUICK).fit(X, y)
     groups = np.repeat(np.array(["ann", "bob", "cy", "di", "ed", "flo"]), 50)
@@ -252,7 +252,7 @@ def test_a_loss_that_is_not_finite_leaves_the_model_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("ensemble", [1, 2])
-def test_a_checkpoint_goes_on_to_the_same_result(
+def test_a_resumed_training_gives_the_same_model(
     ensemble: int, interrupted: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     """Interrupted and fitted again: to the bit, though the second run starts in the middle."""
@@ -293,7 +293,7 @@ def test_the_progress_line_shows_the_loss(capsys: pytest.CaptureFixture[str]) ->
     ("count", "networks", "fraction"), [(20, 4, 0.0), (499, 4, 0.0), (500, 1, 0.0), (2000, 1, 0.1)]
 )
 def test_few_sequences_train_several_networks(count: int, networks: int, fraction: float) -> None:
-    """Luck in the start is evened out below 500; from 2,000 on some can be spared for validation."""
+    """Initial weights are averaged out below 500; from 2,000 on some can be held out."""
     assert SequenceClassifier()._member_count(count) == networks
     assert holdout_fraction(SequenceClassifier().validation_fraction, count) == fraction
     assert SequenceClassifier(solver="reservoir")._member_count(count) == 1

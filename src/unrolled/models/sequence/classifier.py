@@ -74,7 +74,8 @@ class SequenceClassifier(SequenceLabelEstimator):
             NotFittedError: `fit` was not called.
             DataError: X cannot be used as it is, or has another number of features.
         """
-        return self.classes_[self.predict_proba(X).argmax(1)]  # type: ignore[no-any-return]
+        likeliest = self.predict_proba(X).argmax(1)
+        return self.classes_[likeliest]  # type: ignore[no-any-return]
 
     def predict_proba(self, X: Any) -> Floats:
         """Predict the probability (N, K) of each class, in the order of `classes_`.

@@ -1,4 +1,4 @@
-"""The estimators of whole sequences are scikit-learn's: its own checks, pipelines, grids, folds."""
+"""The sequence estimators work in scikit-learn: its checks, pipelines, grid search, cross-validation."""
 
 import pickle
 import subprocess
@@ -22,7 +22,7 @@ CHECKED = {"cell": "rnn", "hidden_size": 8, "max_epochs": 6, "learning_rate": 0.
 
 _ROUNDING = (
     "torch multiplies one row in another order than a matrix, which moves the seventh digit of a float32; "
-    "the check allows 1e-7, test_company_changes_no_answer 1e-6"
+    "the check allows 1e-7, test_other_sequences_change_no_prediction 1e-6"
 )
 EXCLUDED = {"check_methods_subset_invariance": _ROUNDING}
 # Each skips itself: array_api wants SCIPY_ARRAY_API set before the first import.
@@ -44,12 +44,14 @@ def _ramps(count: int, seed: int = 0) -> tuple[list[Any], list[str], list[float]
 @pytest.mark.parametrize("estimator", [SequenceClassifier, SequenceRegressor])
 def test_it_passes_the_checks_of_scikit_learn(estimator: Any) -> None:
     """All of them but those listed above, with a reason."""
-    told = check_estimator(estimator(**CHECKED), expected_failed_checks=EXCLUDED, on_fail=None, on_skip=None)
+    results = check_estimator(
+        estimator(**CHECKED), expected_failed_checks=EXCLUDED, on_fail=None, on_skip=None
+    )
     by_status = {
-        status: {one["check_name"] for one in told if one["status"] == status}
+        status: {one["check_name"] for one in results if one["status"] == status}
         for status in ("passed", "failed", "skipped", "xfail")
     }
-    assert by_status["failed"] == set(), [one["exception"] for one in told if one["status"] == "failed"]
+    assert by_status["failed"] == set(), [one["exception"] for one in results if one["status"] == "failed"]
     assert by_status["skipped"] <= SKIPPED
     assert by_status["xfail"] <= set(EXCLUDED)
     assert len(by_status["passed"]) > 40
@@ -110,10 +112,10 @@ def test_other_scores_and_groups() -> None:
     X, y, _ = _ramps(40)
     groups = np.repeat(np.arange(8), 5)
     for name in ("neg_log_loss", "roc_auc", "balanced_accuracy"):
-        told = cross_val_score(
+        scores = cross_val_score(
             SequenceClassifier(**QUICK), X, y, cv=GroupKFold(4), groups=groups, scoring=name
         )
-        assert np.isfinite(told).all()
+        assert np.isfinite(scores).all()
 
 
 def test_a_grid_over_ragged_lists() -> None:

@@ -11,7 +11,7 @@ from unrolled.errors import ArgumentError, DataError, NotFittedError, TrainingEr
 from unrolled.models.forecasting.forecaster import Forecaster
 
 
-def test_all_arguments_are_told_at_once(walk: Any) -> None:
+def test_all_wrong_parameters_are_named_at_once(walk: Any) -> None:
     """A line each, with the nearest spelling; nothing is learned."""
     model = Forecaster(
         0, cell="ltsm", activation="tahn", transform="log-diff", hidden_size=0, window=1, dropout=1.0,
@@ -121,7 +121,7 @@ def test_a_logarithm_of_negative_values_names_series_and_row(tiny: dict[str, Any
         Forecaster(**tiny, transform="log").fit(values)
 
 
-def test_predict_before_fit_is_told(tiny: dict[str, Any], walk: Any) -> None:
+def test_calls_before_fit_are_refused(tiny: dict[str, Any], walk: Any) -> None:
     """Also after a fit that failed, for save, and for what a backtest calls."""
     model = Forecaster(**tiny)
     for act in (
@@ -136,7 +136,7 @@ def test_predict_before_fit_is_told(tiny: dict[str, Any], walk: Any) -> None:
         assert str(fault.value) == "Forecaster: not fitted yet. Call fit(series) first."
 
 
-def test_a_loss_that_is_not_finite_is_told(tiny: dict[str, Any], walk: Any) -> None:
+def test_a_loss_that_is_not_finite_ends_the_fit(tiny: dict[str, Any], walk: Any) -> None:
     """A learning rate a billion times too high; no model comes of it."""
     model = Forecaster(**{**tiny, "cell": "rnn", "activation": "relu", "learning_rate": 1e30})
     with pytest.raises(TrainingError, match=r"loss is no longer finite .* by step 8\. Lower learning_rate"):
