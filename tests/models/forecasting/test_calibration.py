@@ -59,12 +59,12 @@ def _panel(series: int, steps: int, seed: int) -> list[np.ndarray]:
 
 
 def test_the_80_per_cent_band_holds_80_per_cent() -> None:
-    """Over 300 simulated series, each forecast once from its end: 75 to 85 % of what came lies in it."""
+    """Over 300 simulated series, each forecast once from its end: it covers 75 to 85 % of what follows."""
     horizon = 4
     whole = _panel(300, 64, seed=2)
     model = Forecaster(horizon, hidden_size=8, max_steps=24, window=16).fit([y[:-horizon] for y in whole])
     frame = model.predict()
-    came = np.concatenate([y[-horizon:] for y in whole])
-    within = (came > frame["lstm-lo-80"]) & (came < frame["lstm-hi-80"])
+    observed = np.concatenate([y[-horizon:] for y in whole])
+    within = (observed > frame["lstm-lo-80"]) & (observed < frame["lstm-hi-80"])
     assert 0.75 <= within.mean() <= 0.85
     assert (np.diff(frame[["lstm-lo-80", "lstm", "lstm-hi-80"]].to_numpy(), axis=1) > 0).all()

@@ -63,17 +63,17 @@ def test_the_plan_ahead_decides_the_forecast(planner: Forecaster) -> None:
 
 def test_rows_that_came_with_the_data_are_used(planner: Forecaster, promoted: pd.DataFrame) -> None:
     """The same numbers in a frame of their own give the same forecast, which starts after the last target."""
-    own = planner.predict()
-    assert own["ds"].tolist() == list(_days(306)[300:302])
+    plain = planner.predict()
+    assert plain["ds"].tolist() == list(_days(306)[300:302])
     past = read(promoted.iloc[:300], target="sold", future=["plan"])
     apart = planner.predict(past, future=promoted[["ds", "plan"]].iloc[300:302])
-    pd.testing.assert_frame_equal(own, apart)
+    pd.testing.assert_frame_equal(plain, apart)
     with pytest.raises(DataError, match=r"needs column 'plan' for the 2 steps .* 2023-10-28 is missing"):
         planner.predict(past)
 
 
 def test_a_past_column_that_leads_the_target_is_learned() -> None:
-    """What was seen yesterday sets today; after the origin it is never asked for."""
+    """What was seen yesterday sets today; after the origin it is never needed."""
     rng = np.random.default_rng(2)
     lead = rng.normal(size=300)
     y = 20 + 3 * np.r_[0.0, lead[:-1]] + rng.normal(0, 0.2, size=300)
@@ -118,7 +118,7 @@ def test_a_static_column_tells_series_apart() -> None:
 
 
 def test_a_season_helps_where_there_is_one() -> None:
-    """Months with a yearly round: half the error of a model that was told of no season, or less."""
+    """Months with a yearly round: half the error of a model without a season, or less."""
     t, rng = np.arange(150), np.random.default_rng(5)
     y = 100 + 20 * np.sin(2 * np.pi * t / 12) + rng.normal(0, 1, size=150)
     dates = pd.date_range("2005-01-01", periods=150, freq="MS")

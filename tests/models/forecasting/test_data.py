@@ -1,4 +1,4 @@
-"""What a Forecaster trains on: choices from the series, and a split that does not shape its own scales."""
+"""Data of a Forecaster: choices from the series, and a split that does not shape its own scales."""
 
 from typing import Any
 
@@ -53,13 +53,13 @@ def test_the_validation_set_lies_after_every_training_target() -> None:
     data = _prepare([np.arange(40.0) ** 1.2, np.arange(30.0) ** 1.1])
     training, validation = data.split(readouts=1)
     assert data.cuts.tolist() == [32, 24]
-    n_known = [int(part.batch(np.arange(len(part))).known.sum()) for part in (training, validation)]
+    n_targets = [int(part.batch(np.arange(len(part))).target_mask.sum()) for part in (training, validation)]
     # of the four steps ahead, those that lie before the cut, or before the end of the series
     before = [min(HORIZON, cut - 1 - origin) for cut in (32, 24) for origin in range(2, cut - 1)]
     after = [
         min(HORIZON, n - 1 - origin) for n, cut in ((40, 32), (30, 24)) for origin in range(cut - 1, n - 1)
     ]
-    assert n_known == [sum(before), sum(after)]
+    assert n_targets == [sum(before), sum(after)]
     everything = data.everything(readouts=1)
     assert len(everything) == (40 - 3) + (30 - 3)
 

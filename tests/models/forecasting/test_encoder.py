@@ -1,4 +1,4 @@
-"""What is learned of the data at fit time stays; what a step is told comes from steps up to it."""
+"""Scales are learned at fit time and stay; inputs of a step come from steps up to it."""
 
 import json
 from dataclasses import replace
@@ -67,7 +67,7 @@ def test_a_scaler_fitted_on_all_data_is_seen(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_target_among_the_inputs_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The planted leak: each step is told the move that follows it."""
+    """The planted leak: each step reads the move that follows it."""
     honest = Transformed.inputs.fget
     monkeypatch.setattr(Transformed, "inputs", property(lambda fitted: np.roll(honest(fitted), -1)))
     assert not _is_blind("difference")
@@ -107,8 +107,9 @@ def test_series_are_of_one_size_to_the_network() -> None:
     """A series a hundred times as large gives the same inputs."""
     one = np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.1, size=50)))
     for name in ("scale", "difference", "log-difference"):
-        tracks = SeriesEncoder.learn(read([one, 100 * one]), name, 1).tracks(read([one, 100 * one]), HORIZON)
-        np.testing.assert_allclose(tracks[0].transformed.inputs, tracks[1].transformed.inputs, rtol=1e-9)
+        series = read([one, 100 * one])
+        first, second = SeriesEncoder.learn(series, name, 1).encode(series, HORIZON)
+        np.testing.assert_allclose(first.transformed.inputs, second.transformed.inputs, rtol=1e-9)
 
 
 def test_a_panel_shares_what_is_subtracted() -> None:

@@ -54,8 +54,9 @@ def test_every_transform_is_fitted(transform: str, tiny: dict[str, Any], walk: A
     "option",
     [
         {"hidden_size": 5}, {"num_layers": 2}, {"window": 20}, {"transform": "difference"}, {"season": 4},
-        {"n_members": 2}, {"max_steps": 8}, {"batch_size": 5}, {"learning_rate": 0.01},
-        {"validation_fraction": 0.3}, {"random_state": 1}, {"cell": "gru"}, {"dropout": 0.5},
+        {"n_members": 2}, {"max_steps": 8}, {"val_check_steps": 3}, {"batch_size": 5},
+        {"learning_rate": 0.01}, {"validation_fraction": 0.3}, {"random_state": 1}, {"cell": "gru"},
+        {"dropout": 0.5},
     ],
     ids=str,
 )  # fmt: skip
@@ -176,7 +177,7 @@ def test_new_series_are_forecast_by_the_same_network(fitted: Forecaster, walk: C
 
 
 def test_another_frequency_is_refused(fitted: Forecaster, walk: Any) -> None:
-    """Months were fitted on, days came."""
+    """Fitted on months, then given days."""
     dates = pd.date_range("2022-01-01", periods=30, freq="D")
     with pytest.raises(DataError, match="the model was fitted on steps of 'MS', these are 'D'"):
         fitted.predict(pd.DataFrame({"ds": dates, "y": walk(30)}))

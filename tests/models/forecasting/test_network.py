@@ -58,7 +58,7 @@ def test_every_input_reaches_every_step(cell: str) -> None:
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_each_readout_reads_its_own_step(cell: str) -> None:
-    """The core's state at that step, beside what is known there, window by window."""
+    """The core's state at that step, beside the other inputs there, window by window."""
     windows = _windows()
     network = _network(cell, windows).eval()
     batch = windows.batch(windows.rows(0, np.array([30, 41])), torch.tensor([[0, 2, 5], [4, 1, 3]]))
@@ -73,9 +73,9 @@ def test_each_readout_reads_its_own_step(cell: str) -> None:
 def test_asinh_is_torchs(dtype: torch.dtype) -> None:
     """Up to rounding, over all that a batch may hold, 0 among it; and so is its gradient."""
     x = torch.linspace(-60, 60, 2401, dtype=dtype, requires_grad=True)
-    found, wanted = _asinh(x), x.asinh()
-    torch.testing.assert_close(found, wanted, rtol=3e-7, atol=1e-12)
-    slopes = [torch.autograd.grad(y.sum(), x)[0] for y in (found, wanted)]
+    ours, theirs = _asinh(x), x.asinh()
+    torch.testing.assert_close(ours, theirs, rtol=3e-7, atol=1e-12)
+    slopes = [torch.autograd.grad(y.sum(), x)[0] for y in (ours, theirs)]
     torch.testing.assert_close(*slopes, rtol=1e-6, atol=0)
 
 
@@ -84,8 +84,8 @@ def test_asinh_loses_no_digits_of_tiny_and_huge_numbers(dtype: torch.dtype) -> N
     """From 1e-30 to 1e38, of either sign, relative to each."""
     sizes = torch.logspace(-30, 38, 1001, dtype=dtype)
     x = torch.cat([-sizes, sizes])
-    wanted = torch.from_numpy(np.arcsinh(x.double().numpy())).to(dtype)
-    torch.testing.assert_close(_asinh(x), wanted, rtol=4 * torch.finfo(dtype).eps, atol=0)
+    expected = torch.from_numpy(np.arcsinh(x.double().numpy())).to(dtype)
+    torch.testing.assert_close(_asinh(x), expected, rtol=4 * torch.finfo(dtype).eps, atol=0)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
@@ -103,13 +103,13 @@ def test_a_readout_back_in_the_window_sees_no_later_row(cell: str) -> None:
 
 
 def test_the_loss_is_its_definition() -> None:
-    """Mean pinball over levels, in proportion to the weight, over the known steps alone."""
+    """Mean pinball over levels, in proportion to the weight, over the observed steps alone."""
     windows = _windows()
     network, batch = _network("gru", windows).eval(), _batch(windows)
     answer, lost = network(batch).detach().numpy(), []
     for m in range(3):
         for k in range(4):
-            if batch.known[m, k] > 0:
+            if batch.target_mask[m, k] > 0:
                 error = float(batch.target[m, k]) - answer[m, k]
                 pinball = np.maximum(np.array(QUANTILES) * error, (np.array(QUANTILES) - 1) * error)
                 lost.append(float(batch.weight[m]) * pinball.mean())

@@ -12,7 +12,7 @@ from torch import Tensor
 from unrolled.errors import ArgumentError, ModelLoadError
 from unrolled.models.forecasting import training
 from unrolled.models.forecasting.forecaster import Forecaster
-from unrolled.models.forecasting.training import training_config
+from unrolled.models.forecasting.training import forecast_training_config
 
 CHECKS, INTERVAL = 3, 8
 MAX_STEPS = CHECKS * INTERVAL
@@ -36,7 +36,7 @@ def _ctrl_c(stage: str, check: int, member: int = 1) -> Callable[[dict[str, Any]
 
 def _default_config(n_windows: int, **changes: Any) -> Any:
     settings = {"max_steps": None, "val_check_steps": None, "patience": None, "batch_size": None}
-    return training_config(n_windows, **{**settings, **changes}, learning_rate=0.01, seed=0)
+    return forecast_training_config(n_windows, **{**settings, **changes}, learning_rate=0.01, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,12 @@ def test_patience_ends_the_validation_fit(options: dict[str, Any], walk: Any) ->
     history = Forecaster(**options).fit(walk(60)).history_
     assert history.stopped == "early"
     assert history.records[-1].step == history.best_step + INTERVAL
+
+
+def test_patience_without_validation_is_refused(options: dict[str, Any]) -> None:
+    """It would do nothing: no loss is ever compared."""
+    with pytest.raises(ArgumentError, match=r"patience: validation_fraction=0 holds nothing out; got 3\."):
+        Forecaster(**options, patience=3, validation_fraction=0).fit([1.0, 2.0, 3.0])
 
 
 @pytest.mark.parametrize(

@@ -116,13 +116,13 @@ def test_a_future_date_that_cannot_be_read_names_its_row() -> None:
         model.predict(future=pd.DataFrame({"ds": ["2020-03-01", "soon"], "sale": [0, 1]}))
 
 
-@pytest.mark.parametrize(("sale", "found"), [([0, np.inf], "finite number"), ([0, 1], "got a second")])
-def test_future_rows_are_checked(sale: list[float], found: str) -> None:
+@pytest.mark.parametrize(("sale", "fault"), [([0, np.inf], "finite number"), ([0, 1], "got a second")])
+def test_future_rows_are_checked(sale: list[float], fault: str) -> None:
     """What `read` would refuse is refused in a future frame too."""
     frame = _dated(_wandering(60), "D").assign(sale=np.arange(60) % 3)
     model = Forecaster(**SMALL).fit(read(frame, target="y", future=["sale"]))
     twice = ["2020-03-01"] * 2
-    with pytest.raises(DataError, match=rf"future row 2.*{found}"):
+    with pytest.raises(DataError, match=rf"future row 2.*{fault}"):
         model.predict(future=pd.DataFrame({"ds": twice, "sale": sale}))
 
 

@@ -59,7 +59,7 @@ def _definition(made: Made, series: int, t: int, cut: int | None = None) -> dict
     def moved(step: int) -> float:
         return float(np.clip((g[step] - g[t]) / unit, -RECENT_LIMIT, RECENT_LIMIT)) if step >= 0 else 0.0
 
-    anchors, target, known = [], [], []
+    anchors, target, mask = [], [], []
     for k in range(1, windows.horizon + 1):
         of_season = t + k - windows.season * -(-k // windows.season)
         years = [of_season - year * windows.season for year in range(YEARS)]
@@ -67,7 +67,7 @@ def _definition(made: Made, series: int, t: int, cut: int | None = None) -> dict
         anchors.append([newest] + [moved(step) if step >= 0 else newest for step in years[1:]])
         usable = t + k < (n if cut is None else cut)
         start = center[t] if lag == 0 else g[max(t + k - lag * -(-k // lag), 0)]
-        known.append(float(usable))
+        mask.append(float(usable))
         target.append((g[t + k] - start) / unit if usable else 0.0)
     ahead = [track.ahead[t + k] for k in range(1, windows.horizon + 1)]
     seen = np.log(t + 1) / 2 - 1.5
@@ -77,7 +77,7 @@ def _definition(made: Made, series: int, t: int, cut: int | None = None) -> dict
         "ahead": np.array(ahead),
         "context": np.array([np.log(track.transformed.share[t] / SHARE), seen]),
         "target": np.array(target),
-        "known": np.array(known),
+        "target_mask": np.array(mask),
         "weight": np.array(track.transformed.share[t] / SHARE),
     }
 
@@ -105,9 +105,9 @@ def test_a_batch_is_its_definition(name: str, season: int, window: int) -> None:
     for row, (k, t) in enumerate(pairs):
         read = [_row(made.tracks[k], step) for step in range(t - window + 1, t + 1)]
         np.testing.assert_allclose(batch.inputs[row], read, rtol=1e-5, atol=1e-6)
-        for field, wanted in _definition(made, k, t).items():
-            found = getattr(batch, field)[row]
-            np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-5, err_msg=f"{field} at {k}, {t}")
+        for field, expected in _definition(made, k, t).items():
+            actual = getattr(batch, field)[row]
+            np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=2e-5, err_msg=f"{field} at {k}, {t}")
 
 
 def test_readouts_back_in_a_window_are_windows_that_end_there() -> None:
@@ -123,9 +123,9 @@ def test_readouts_back_in_a_window_are_windows_that_end_there() -> None:
     assert batch.readouts.tolist() == (6 - back).tolist()
     for m in range(9):
         k, t = int(series[m // 3]), int(steps[m // 3] - back.flatten()[m])
-        for field, wanted in _definition(made, k, t, cuts[k]).items():
+        for field, expected in _definition(made, k, t, cuts[k]).items():
             np.testing.assert_allclose(
-                getattr(batch, field)[m], wanted, rtol=2e-5, atol=2e-5, err_msg=f"{field} at {k}, {t}"
+                getattr(batch, field)[m], expected, rtol=2e-5, atol=2e-5, err_msg=f"{field} at {k}, {t}"
             )
 
 
@@ -206,7 +206,7 @@ def test_readouts_are_drawn_where_a_forecast_can_be_made() -> None:
     selection = _selection(made, cuts, 4)
     torch.manual_seed(0)
     batch = selection.batch(torch.arange(len(selection)).repeat(40))
-    assert (batch.known[:, 0] == 1).all()
+    assert (batch.target_mask[:, 0] == 1).all()
     ages = ((batch.context[:, 1] + 1.5) * 2).exp().round()  # steps seen at each readout
     assert int(ages.min()) == 3
     assert int(ages.max()) == 26  # the origin just before the cut of the longest

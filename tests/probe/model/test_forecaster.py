@@ -22,7 +22,7 @@ def test_windows_of_a_forecaster_are_sequences() -> None:
         rows = torch.tensor([5, 70, 5])
         torch.testing.assert_close(probed.select(rows).outputs(), expected[rows])
         torch.testing.assert_close(probed.outputs(probed.values[rows], rows=rows), expected[rows])
-    is_valid = batch.known > 0
+    is_valid = batch.target_mask > 0
     assert torch.equal(probed.targets[is_valid], batch.target[is_valid])
     assert probed.targets[~is_valid].isnan().all()
     assert is_valid.sum() == 79 * 3 - 3  # the last two origins lack three steps together

@@ -31,7 +31,7 @@ from unrolled.models.forecasting.network import (
     ForecastNetworkConfig,
     predict_quantiles,
 )
-from unrolled.models.forecasting.training import fit_forecast_networks, training_config
+from unrolled.models.forecasting.training import fit_forecast_networks, forecast_training_config
 from unrolled.models.forecasting.validation import (
     check_output_names,
     check_series,
@@ -378,7 +378,7 @@ class Forecaster(NetworkEstimator):
         )
 
     def _training_config(self, n_windows: int) -> TrainingConfig:
-        return training_config(
+        return forecast_training_config(
             n_windows, max_steps=self.max_steps, val_check_steps=self.val_check_steps, patience=self.patience,
             batch_size=self.batch_size, learning_rate=self.learning_rate, seed=self.random_state,
         )  # fmt: skip

@@ -56,7 +56,7 @@ class ForecastNetwork(nn.Module):
     """Recurrent network that reads a window and predicts quantiles of every step of the horizon.
 
     Beside the state the readout sees the window's levels and the seasons' anchors (both as asinh, so that
-    a huge move stays readable), what is known of the horizon, and how large and how old the series is.
+    a huge move stays readable), the inputs of the horizon, and how large and how old the series is.
     """
 
     def __init__(self, config: ForecastNetworkConfig) -> None:
@@ -128,14 +128,14 @@ class FeedForward(nn.Module):
 
 
 def quantile_loss(network: nn.Module, batch: ForecastBatch) -> Tensor:
-    """Mean pinball loss over the known steps, each in proportion to how far its series usually moves.
+    """Mean pinball loss over the observed steps, each in proportion to how far its series usually moves.
 
     Dividing a target by its unit makes series comparable; multiplying the loss by the unit's share gives
     back their importance: a quiet series must not count as much as a lively one.
     """
     levels = torch.tensor(QUANTILES, device=batch.target.device)
     lost = pinball_loss(network(batch), batch.target, levels).flatten(0, 1)  # (M · h, Q)
-    shares = batch.known * batch.weight[:, None] / batch.known.sum().clamp(min=1.0)  # (M, h)
+    shares = batch.target_mask * batch.weight[:, None] / batch.target_mask.sum().clamp(min=1.0)  # (M, h)
     return (shares.flatten() @ lost).mean()
 
 

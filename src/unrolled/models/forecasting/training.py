@@ -93,7 +93,7 @@ def fit_forecast_networks(
     return CalibratedEnsemble(ensemble, _calibrate(ensemble.validated, split[1], device))
 
 
-def training_config(
+def forecast_training_config(
     n_windows: int, *, max_steps: int | None, val_check_steps: int | None, patience: int | None,
     batch_size: int | None, learning_rate: float, seed: int,
 ) -> TrainingConfig:  # fmt: skip
@@ -102,7 +102,7 @@ def training_config(
     By default it makes 12 checks, a quarter of the root of the number of windows apart (8 to 160 steps), so
     that large sets and small ones are validated equally often.
 
-    >>> config = training_config(10_000, max_steps=None, val_check_steps=None, patience=None,
+    >>> config = forecast_training_config(10_000, max_steps=None, val_check_steps=None, patience=None,
     ...                          batch_size=None, learning_rate=3e-3, seed=0)
     >>> config.max_steps, config.val_check_steps, config.batch_size
     (300, 25, 64)
@@ -126,8 +126,8 @@ def _calibrate(network: ForecastNetwork, validation: ForecastDataset, device: st
     predictions, targets = [], []
     for rows in torch.split(torch.arange(len(validation)), _CHUNK):
         batch = validation.batch(rows)
-        is_known = batch.known > 0
-        predictions.append(network(batch.to(device)).cpu()[is_known])
-        targets.append(batch.target[is_known])
+        is_observed = batch.target_mask > 0
+        predictions.append(network(batch.to(device)).cpu()[is_observed])
+        targets.append(batch.target[is_observed])
     predicted, observed = (torch.cat(parts).double().numpy() for parts in (predictions, targets))
     return calibration_factors(predicted, observed, QUANTILES)

@@ -113,7 +113,7 @@ def match_fitted(data: Any, fitted: Sequences) -> Sequences:
         series.freq != fitted.freq
         and fitted.freq
         and parts
-        and all(lies_on_calendar(own, fitted.freq) for own in parts)
+        and all(lies_on_calendar(times, fitted.freq) for times in parts)
     ):
         series = replace(series, freq=fitted.freq)  # a short stretch can look like another calendar
     if series.freq != fitted.freq:

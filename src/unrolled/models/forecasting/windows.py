@@ -37,8 +37,8 @@ class ForecastBatch(NamedTuple):
     anchors: Tensor  # (M, h, A) the same seasons of the last A years, likewise
     ahead: Tensor  # (M, h, K) what is known of the horizon: calendar, future covariates
     context: Tensor  # (M, 2) how large a usual move is, how long the past
-    target: Tensor  # (M, h) less its reference, in units of the origin; 0 where not known
-    known: Tensor  # (M, h) 1.0 where the target is known and may be used, else 0.0
+    target: Tensor  # (M, h) less its reference, in units of the origin; 0 where masked
+    target_mask: Tensor  # (M, h) 1.0 where the target is observed and may be used, else 0.0
     weight: Tensor  # (M,) the usual move, as a share of the level, over that of all series
 
     def to(self, device: str) -> ForecastBatch:
@@ -94,7 +94,7 @@ class Windows:
         lengths = np.array([len(track) for track in tracks])
         starts = pad + np.concatenate([[0], np.cumsum(lengths[:-1] + pad + horizon)])
         rows = int(starts[-1] + lengths[-1] + horizon)
-        flat = {name: np.zeros(rows) for name in ("working", "center", "unit", "share", "known", "seen")}
+        flat = {name: np.zeros(rows) for name in ("working", "center", "unit", "share", "observed", "seen")}
         inputs = np.zeros((rows, 2 + tracks[0].past.shape[1] + tracks[0].ahead.shape[1]))
         ahead = np.zeros((rows, tracks[0].ahead.shape[1]))
         for track, start in zip(tracks, starts, strict=True):
@@ -107,7 +107,7 @@ class Windows:
             torch.from_numpy(flat[name]) for name in ("working", "center", "unit")
         )
         self._share = torch.from_numpy(flat["share"] / usual_share)
-        self._known = torch.from_numpy(flat["known"].astype(np.float32))
+        self._observed = torch.from_numpy(flat["observed"].astype(np.float32))
         self._seen = torch.from_numpy(flat["seen"].astype(np.float32))
         self._recent = torch.arange(1 - min(window, max(2 * season, _LEAST_RECENT)), 1)
         self._back = torch.from_numpy(reference_offsets(max(self.lag, 1), horizon))
@@ -121,17 +121,17 @@ class Windows:
 
     @property
     def recent(self) -> int:
-        """V, the latest levels that a readout sees."""
+        """Number V of latest levels that a readout sees."""
         return len(self._recent)
 
     @property
     def anchors(self) -> int:
-        """A, the anchors of a step of the horizon."""
+        """Number A of anchors of each step of the horizon."""
         return _YEARS if self.season > 1 else 0
 
     @property
     def ahead(self) -> int:
-        """K, what is known of each step of the horizon."""
+        """Number K of inputs of each step of the horizon."""
         return self._ahead.shape[1]
 
     @property
@@ -158,7 +158,7 @@ class Windows:
         origins = (rows[:, None] - steps_back).reshape(-1, 1)  # (M, 1)
         unit, share = self._unit[origins], self._share[origins].float()
         steps = origins + torch.arange(1, self.horizon + 1)
-        usable = self._known.take(steps)
+        usable = self._observed.take(steps)
         if cuts is not None:
             usable = usable * (steps < cuts.repeat_interleave(steps_back.shape[1])[:, None])
         reference = self._working.take(origins + self._back) if self.lag else self._center[origins]
@@ -170,7 +170,7 @@ class Windows:
             ahead=embedding(steps, self._ahead),
             context=torch.cat([share.log(), self._seen[origins]], 1),
             target=((self._working.take(steps) - reference) / unit).float() * usable,
-            known=usable,
+            target_mask=usable,
             weight=share[:, 0],
         )
 
@@ -179,7 +179,7 @@ class Windows:
         moved = (
             (self._working.take(steps) - self._working[origins])
             / self._unit[origins]
-            * self._known.take(steps)
+            * self._observed.take(steps)
         )
         return moved.float().clamp_(-5 * _LIMIT, 5 * _LIMIT)
 
@@ -187,8 +187,8 @@ class Windows:
         """(M, h, A) the last two years' values of the seasons ahead."""
         steps = origins + self._yearly.flatten()  # (M, h · A)
         anchors = self._moved(origins, steps).view(len(origins), *self._yearly.shape)
-        unknown = 1 - self._known.take(steps).view(anchors.shape)
-        for year in range(1, self.anchors):  # a year that is not known, 0 so far, repeats the one after it
+        unknown = 1 - self._observed.take(steps).view(anchors.shape)
+        for year in range(1, self.anchors):  # a year that is not observed, 0 so far, repeats the one after it
             anchors[..., year] += unknown[..., year] * anchors[..., year - 1]
         return anchors
 
@@ -244,7 +244,7 @@ def _write_series(
     flat["unit"][before] = transformed.unit[0]
     for name in ("working", "center", "unit", "share"):
         flat[name][rows] = getattr(transformed, name)
-    flat["known"][rows] = 1.0
+    flat["observed"][rows] = 1.0
     flat["seen"][rows] = np.log(np.arange(1, len(track) + 1)) / 2 - 1.5  # of order 1 from 3 to 1,000 steps
     columns = [transformed.inputs, np.ones(len(track))]
     inputs[rows] = np.column_stack([*columns, track.past, track.ahead[: len(track)]])

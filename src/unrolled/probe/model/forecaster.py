@@ -40,4 +40,4 @@ class ForecastCall:
     @property
     def targets(self) -> Tensor:
         """(N, h) observed values, NaN where there are none."""
-        return self.batch.target.masked_fill(self.batch.known == 0, float("nan"))
+        return self.batch.target.masked_fill(self.batch.target_mask == 0, float("nan"))
