@@ -69,7 +69,7 @@ class FloatRange(Constraint):
 
 @dataclass(frozen=True)
 class Choice(Constraint):
-    """One of some words, or several of them joined by `separator`."""
+    """Choice among some words, or of several of them joined by `separator`."""
 
     words: tuple[str, ...]
     separator: str | None = None
@@ -82,7 +82,7 @@ class Choice(Constraint):
 
 @dataclass(frozen=True)
 class Boolean(Constraint):
-    """True or False, Python's or numpy's."""
+    """Boolean, Python's or numpy's."""
 
     def _check(self, name: str, value: Any) -> None:
         if not isinstance(value, bool | np.bool_):
@@ -91,7 +91,7 @@ class Boolean(Constraint):
 
 @dataclass(frozen=True)
 class Device(Constraint):
-    """The name of a device that torch can use here."""
+    """Name of a device that torch can use here."""
 
     def _check(self, name: str, value: Any) -> None:  # noqa: ARG002 (every device is called device)
         check_device(value)
@@ -99,7 +99,7 @@ class Device(Constraint):
 
 @dataclass(frozen=True)
 class NotUsed(Constraint):
-    """Nothing but the None of its type: the estimator has no use for the parameter, for a reason."""
+    """Refusal of every value but None, with the reason why the estimator has no use for it."""
 
     reason: str
 

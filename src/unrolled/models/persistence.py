@@ -23,7 +23,7 @@ _FORMAT = 3
 
 
 class SavedField(NamedTuple):
-    """How a learned attribute of an estimator is saved: as JSON and tensors, and read back.
+    """Codec of a learned attribute: to JSON and tensors, and back.
 
     Args:
         pack: gives the record for JSON and the tensors by name.

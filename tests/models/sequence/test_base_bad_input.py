@@ -72,6 +72,8 @@ def test_all_wrong_parameters_are_named_at_once(kind: Any, y: Any) -> None:
          "pooling: cell='feedforward' is one layer without recurrence; got 'mean'. Leave it out."),
         (SequenceClassifier, {"solver": "reservoir", "max_epochs": 5},
          "max_epochs: solver='reservoir' is solved at once, without epochs; got 5. Leave it out."),
+        (SequenceClassifier, {"validation_fraction": 0, "patience": 3},
+         "patience: validation_fraction=0 holds nothing out; got 3. Leave it out."),
         (SequenceRegressor, {"solver": "reservoir", "learning_rate": 0.1},
          "learning_rate: solver='reservoir' is solved at once, without epochs; got 0.1. Leave it out."),
     ],

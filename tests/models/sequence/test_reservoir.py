@@ -58,7 +58,7 @@ def test_the_readout_is_ridge_with_the_least_leave_one_out_error(hidden_size: in
     history = solve_readout(network, dataset, weights, group)
     batch = dataset.batch(torch.arange(30))
     with torch.no_grad():
-        f = network.standardise(network.features(batch.values, batch.lengths)).double()
+        f = network.standardize(network.features(batch.values, batch.lengths)).double()
     y = torch.nn.functional.one_hot(batch.targets, 3).double() * 2 - 1
     w, losses = weights[batch.targets], []
     for penalty in reservoir._PENALTIES * f.shape[1]:
@@ -95,7 +95,7 @@ def test_long_sequences_set_the_scales(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sequence_network, "_SCALE_STEPS", steps)
         initialize_from_data(network, dataset)
         with torch.no_grad():
-            features = network.standardise(network.features(batch.values, batch.lengths))
+            features = network.standardize(network.features(batch.values, batch.lengths))
         torch.testing.assert_close(features.mean(0), torch.zeros(8), rtol=0, atol=1e-5)
         torch.testing.assert_close(features.std(0, correction=0), torch.ones(8))
 

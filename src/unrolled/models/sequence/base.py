@@ -104,6 +104,7 @@ class SequenceEstimator(NetworkEstimator):
             ("max_epochs", "patience", "batch_size", "learning_rate", "validation_fraction", "dropout"),
             "solver", ("reservoir",), "is solved at once, without epochs",
         ),
+        UnusedBeside(("patience",), "validation_fraction", (0,), "holds nothing out"),
     )  # fmt: skip
 
     cell: Annotated[str, Choice(CELLS)]

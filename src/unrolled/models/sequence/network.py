@@ -139,7 +139,7 @@ class SequenceNetwork(nn.Module):
             if not config.per_step:
                 self.pool = Pooling(config.pooling, width, bidirectional=config.bidirectional)
                 width = self.pool.width
-        self.standardise = Standardize(width)
+        self.standardize = Standardize(width)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(width, config.output_size)
         self.float()  # as its inputs are, whatever torch's default
@@ -149,7 +149,7 @@ class SequenceNetwork(nn.Module):
         return self._head_outputs(self.features(values, lengths), lengths)
 
     def features(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """Compute the features (B, D), or (B, T, D) if `per_step`, that are standardised for the head."""
+        """Compute the features (B, D), or (B, T, D) if `per_step`, that are standardized for the head."""
         if self.config.cell == "feedforward":
             return self._flat_features(values, lengths)
         inputs, steps = self.core_inputs(values, lengths)
@@ -166,7 +166,7 @@ class SequenceNetwork(nn.Module):
         return self._head_outputs(features, lengths)
 
     def _head_outputs(self, features: Tensor, lengths: Tensor) -> Tensor:
-        outputs: Tensor = self.head(self.dropout(self.standardise(features)))
+        outputs: Tensor = self.head(self.dropout(self.standardize(features)))
         return outputs * sequence_mask(lengths, outputs)[..., None] if self.config.per_step else outputs
 
     def _flat_features(self, values: Tensor, lengths: Tensor) -> Tensor:
@@ -247,4 +247,4 @@ def initialize_from_data(network: SequenceNetwork, dataset: SequenceDataset) -> 
         features = network.features(values, lengths)
         parts.append(features[sequence_mask(lengths, features)] if network.config.per_step else features)
     features = torch.cat(parts)
-    network.standardise.set_statistics(features.mean(0), features.std(0, correction=0))
+    network.standardize.set_statistics(features.mean(0), features.std(0, correction=0))

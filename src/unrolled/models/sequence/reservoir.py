@@ -100,7 +100,7 @@ def _samples(
     """Compute the features of all sequences, batch by batch."""
     for rows in dataset.length_batches():
         values, lengths, targets = dataset.batch(rows)
-        features = network.standardise(network.features(values, lengths)).double().cpu()
+        features = network.standardize(network.features(values, lengths)).double().cpu()
         targets, sample_units = targets.cpu(), units[rows.cpu()]
         if network.config.per_step:
             is_step = sequence_mask(lengths.cpu(), targets)

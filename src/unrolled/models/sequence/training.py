@@ -43,7 +43,7 @@ def training_config(
     learning_rate: float,
     seed: int,
 ) -> TrainingConfig:
-    """Count in epochs, each a pass over so many sequences; what is None follows from their number.
+    """Count a training in epochs, each a pass over so many sequences, from which defaults follow.
 
     >>> settings = {"batch_size": None, "patience": None, "learning_rate": 5e-3, "seed": 0}
     >>> config = training_config(1000, max_epochs=None, **settings)
@@ -158,7 +158,7 @@ def ensemble_outputs(networks: tuple[SequenceNetwork, ...], dataset: SequenceDat
 def stopping_reason(
     history: History, *, n_sequences: int, n_validation: int, validation_fraction: float | None
 ) -> str:
-    """Say in a sentence how the number of epochs came about.
+    """Explain in a sentence how many epochs were trained.
 
     Args:
         history: of the last network.
