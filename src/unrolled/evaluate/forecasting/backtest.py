@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -99,7 +100,7 @@ class BacktestResult(Record):
         for row in self.table:
             errors = [number(row[name], 3, pad=True) for name in METRICS[:-1]]
             rows.append([f"{row['model']} {row['note']}".strip(), *errors, percent(row["coverage"], 0)])
-        return "\n".join([aligned_table(rows), "", self.sentence, *self.remarks])
+        return "\n".join([aligned_table(rows), "", textwrap.fill(self.sentence, 100), *self.remarks])
 
 
 def backtest(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -149,7 +150,7 @@ class Comparison(Record):
             interval = " to ".join(_number(main, end) for end in row.interval)
             seconds = (number(value, 3) for value in (row.fit_seconds, row.predict_seconds))
             lines.append([row.name, score, interval, *other_scores, p_value_text(row.p_value), *seconds])
-        return "\n".join([aligned_table(lines), "", self.sentence, *self.remarks])
+        return "\n".join([aligned_table(lines), "", textwrap.fill(self.sentence, 100), *self.remarks])
 
 
 def compare(
