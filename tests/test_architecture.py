@@ -1,8 +1,9 @@
-"""The house of docs/architecture.md: imports go down only, nothing in a circle, nothing too large."""
+"""Structure of the package: levels of imports, sizes, mirrored tests, unique public names."""
 
 import ast
 import re
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,11 +12,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "src" / "unrolled"
+TESTS = ROOT / "tests"
 
-# From the top down. Rooms on one floor do not know each other; a file that lies beside the rooms
-# (errors.py, validation.py) belongs to the ground; the package's own __init__.py is the roof.
-FLOORS = [
-    {"roof"},
+# From the top down. Packages of one level do not import each other; a file that lies beside the packages
+# (errors.py, validation.py) is on the lowest level, the package's own __init__.py on the highest.
+LEVELS = [
+    {"unrolled"},
     {"cli"},
     {"evaluate", "probe", "stream"},
     {"models", "report"},
@@ -24,10 +26,42 @@ FLOORS = [
     {"stats", "kernels"},
     {"ground"},
 ]
-LEVEL = {room: len(FLOORS) - k for k, floor in enumerate(FLOORS) for room in floor}
+LEVEL = {package: len(LEVELS) - k for k, level in enumerate(LEVELS) for package in level}
+
+# The one import upwards: a record draws itself when it is asked to.
+PLOT = ("unrolled.record", "plot", "unrolled.report.figures.dispatch")
+
+MAX_FILES = 12  # source files in a folder
+LARGER_FOLDERS: dict[str, str] = {}  # folder: reason
+
+# Source files without a test file of their own name: file, reason.
+UNMIRRORED = {
+    "cli/__main__.py": "three lines; tests/cli/test_main.py starts it",
+}
+
+# Test files of a folder as a whole, not of one source file: file, what they test.
+WHOLE_FOLDER = {
+    "cli/test_bad_input.py": "every command refuses the same bad input",
+    "cli/test_bad_model.py": "every command refuses a damaged model",
+    "cli/test_interrupt.py": "Ctrl-C during any command",
+    "cli/test_main.py": "the program: help, version, exit status",
+    "kernels/rnn/test_arm.py": "the C++ driver on another architecture",
+    "kernels/test_arguments.py": "the binding refuses operands that do not fit",
+    "kernels/test_build.py": "wheels, with and without a compiler",
+    "kernels/test_sanitizers.py": "all kernels under the sanitizers",
+    "models/forecasting/test_covariates.py": "covariates from frame to forecast",
+    "models/test_new_estimator.py": "an estimator of another domain on the base",
+    "report/test_browser.py": "pages in a real browser",
+}
+
+# Public names that stand in two modules on purpose: name, reason.
+SHARED_NAMES = {
+    "tanh": "kernels.reference is the NumPy twin of kernels, under one signature",
+    "sigmoid": "kernels.reference is the NumPy twin of kernels, under one signature",
+}
 
 
-class Arrow(NamedTuple):
+class ImportEdge(NamedTuple):
     """One import: from a module, to a module, on a line, inside a function or not."""
 
     origin: str
@@ -41,9 +75,9 @@ def _module_name(path: Path, package: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _room(module: str, package: Path) -> str:
+def _package(module: str, package: Path) -> str:
     if module == "unrolled":
-        return "roof"
+        return "unrolled"
     first = module.split(".")[1]
     return "ground" if (package / f"{first}.py").exists() else first
 
@@ -69,67 +103,81 @@ def _targets(node: ast.AST, module: str, is_package: bool, modules: set[str]) ->
         parts = parts[: len(parts) - node.level + 1] if node.level else []
         base = ".".join([*parts, *([node.module] if node.module else [])])
         inner = [f"{base}.{alias.name}" for alias in node.names]
-        # the roof runs before every room, so its version may be read from anywhere
+        # the package's __init__ runs before every module, so its version may be read from anywhere
         inner = [name for name in inner if name != "unrolled.__version__"]
         return [name if name in modules else base for name in inner]
     argument = node.args[0] if isinstance(node, ast.Call) and node.args else None
     return [str(argument.value)] if isinstance(argument, ast.Constant) else []
 
 
-def _arrows(package: Path) -> list[Arrow]:
+def _edges(package: Path) -> list[ImportEdge]:
     files = {_module_name(path, package): path for path in sorted(package.rglob("*.py"))}
-    found: list[Arrow] = []
+    edges: list[ImportEdge] = []
     for module, path in files.items():
         for node, function in _imports(ast.parse(path.read_text(encoding="utf-8"))):
             targets = _targets(node, module, path.name == "__init__.py", set(files))
             ours = [target for target in targets if target.partition(".")[0] == "unrolled"]
-            found += [Arrow(module, target, node.lineno, function) for target in ours]
-    return found
+            edges += [ImportEdge(module, target, node.lineno, function) for target in ours]
+    return [edge for edge in edges if (edge.origin, edge.function, edge.target) != PLOT]
 
 
-def _is_allowed(arrow: Arrow, package: Path) -> bool:
-    # the one exception: a record's .plot() imports the figures when it is called
-    if arrow.function == "plot" and arrow.target == "unrolled.report.figures.dispatch":
-        return True
-    here, there = _room(arrow.origin, package), _room(arrow.target, package)
-    return here == there or LEVEL[here] > LEVEL[there]
+def _is_allowed(edge: ImportEdge, package: Path) -> bool:
+    origin, target = _package(edge.origin, package), _package(edge.target, package)
+    return origin == target or LEVEL[origin] > LEVEL[target]
 
 
-def _circles(arrows: list[Arrow]) -> list[str]:
-    """Circles of imports that run when a module loads (a late import inside a function closes none)."""
-    edges: dict[str, set[str]] = {}
-    for arrow in arrows:
-        if arrow.function is None and arrow.origin != arrow.target:
-            edges.setdefault(arrow.origin, set()).add(arrow.target)
-    found, done = [], set()
+def _circles(edges: set[tuple[str, str]]) -> list[str]:
+    """Paths that lead back to where they began; imports inside functions are edges like all others."""
+    targets: dict[str, set[str]] = defaultdict(set)
+    for origin, target in edges:
+        if origin != target:
+            targets[origin].add(target)
+    circles, done = [], set()
 
     def walk(module: str, path: tuple[str, ...]) -> None:
         if module in path:
-            found.append(" -> ".join([*path[path.index(module) :], module]))
+            circles.append(" -> ".join([*path[path.index(module) :], module]))
         elif module not in done:
-            for target in sorted(edges.get(module, ())):
+            for target in sorted(targets[module]):
                 walk(target, (*path, module))
             done.add(module)
 
-    for module in sorted(edges):
+    for module in sorted(targets):
         walk(module, ())
-    return found
+    return circles
+
+
+def _folder(module: str, package: Path) -> str:
+    """The folder of a module, as a dotted name: unrolled.data.io of unrolled.data.io.csv."""
+    is_folder = (package.parent / module.replace(".", "/")).is_dir()
+    return module if is_folder else module.rpartition(".")[0]
 
 
 def _faults(package: Path) -> list[str]:
-    arrows = _arrows(package)
-    up = [f"{a.origin} line {a.line}: {a.target}" for a in arrows if not _is_allowed(a, package)]
-    return up + _circles(arrows)
+    edges = _edges(package)
+    upward = [f"{e.origin} line {e.line}: {e.target}" for e in edges if not _is_allowed(e, package)]
+    return upward + _circles({(edge.origin, edge.target) for edge in edges})
 
 
 def test_imports_go_down_only() -> None:
-    """No room imports a room above it or beside it, and no files of a room import each other in a circle."""
-    assert len(_arrows(SOURCES)) > 10  # files were read
+    """No package imports one above it or beside it, and no modules import each other in a circle."""
+    assert len(_edges(SOURCES)) > 10  # files were read
     assert _faults(SOURCES) == []
 
 
-def test_every_room_has_a_floor() -> None:
-    """A new folder is put on a floor before anything can import it."""
+def test_subpackages_form_no_circle() -> None:
+    """Folders inside a package are on levels too: data/io imports data/parse, never the reverse."""
+    folders = set()
+    for edge in _edges(SOURCES):
+        origin, target = _folder(edge.origin, SOURCES), _folder(edge.target, SOURCES)
+        if origin.count(".") == target.count(".") == 2:  # unrolled.data.io, not unrolled.data itself
+            folders.add((origin, target))
+    assert ("unrolled.data.io", "unrolled.data.parse") in folders
+    assert _circles(folders) == []
+
+
+def test_every_package_has_a_level() -> None:
+    """A new folder is put on a level before anything can import it."""
     folders = {path.name for path in SOURCES.iterdir() if (path / "__init__.py").exists()}
     assert folders <= set(LEVEL)
 
@@ -141,18 +189,20 @@ def test_every_room_has_a_floor() -> None:
         ("data/io/read.py", "import unrolled.train.loop"),
         ("data/io/read.py", "from unrolled.nn import layers"),  # beside
         ("data/io/read.py", "from unrolled import train"),
-        ("data/io/read.py", "from unrolled import Forecaster"),  # the roof
-        ("data/io/read.py", "from ...train import fit"),
+        ("data/io/read.py", "from unrolled import Forecaster"),  # the public namespace
+        ("data/io/read.py", "from ...train import loop"),
         ("data/io/read.py", "def f():\n    from unrolled.train import loop"),  # late is still up
         ("data/io/read.py", "try:\n    import unrolled.cli\nexcept ImportError:\n    pass"),
         ("data/io/read.py", "import importlib\nimportlib.import_module('unrolled.train.loop')"),
         ("data/io/read.py", "from unrolled.data.describe import analyse"),  # a circle of two
+        ("data/io/read.py", "def f():\n    from unrolled.data.describe import analyse"),  # a late one
         ("validation.py", "from unrolled.kernels import tanh"),
-        ("train/loop.py", "def plot():\n    from unrolled.report.html import page"),  # not the exception
-        ("train/loop.py", "def draw():\n    from unrolled.report.figures.dispatch import figure"),
+        ("record.py", "def plot():\n    from unrolled.report.html import page"),  # not the exception
+        ("record.py", "def draw():\n    from unrolled.report.figures.dispatch import figure"),
+        ("train/loop.py", "def plot():\n    from unrolled.report.figures.dispatch import figure"),
     ],
 )
-def test_a_planted_arrow_is_found(file: str, code: str, tmp_path: Path) -> None:
+def test_a_planted_import_is_found(file: str, code: str, tmp_path: Path) -> None:
     """Each kind of forbidden import, put into a clean tree, turns the test red."""
     package = tmp_path / "unrolled"
     clean = {
@@ -164,7 +214,8 @@ def test_a_planted_arrow_is_found(file: str, code: str, tmp_path: Path) -> None:
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import unrolled.cli"
         ),
         "report/html/page.py": "from unrolled import __version__",
-        "train/loop.py": "def plot():\n    from unrolled.report.figures.dispatch import figure",
+        "record.py": "def plot():\n    from unrolled.report.figures.dispatch import figure",
+        "train/loop.py": "from unrolled.record import plot",
     }
     for name, text in clean.items():
         path = package / name
@@ -174,6 +225,56 @@ def test_a_planted_arrow_is_found(file: str, code: str, tmp_path: Path) -> None:
     assert _faults(package) == []
     (package / file).write_text(code)
     assert _faults(package) != []
+
+
+def _source_files() -> list[Path]:
+    """Python files that hold definitions, as paths below the package."""
+    files = (path.relative_to(SOURCES) for path in sorted(SOURCES.rglob("*.py")))
+    return [path for path in files if path.name != "__init__.py"]
+
+
+def test_no_folder_is_crowded() -> None:
+    """At most twelve source files a folder, C++ included, but for those with a reason."""
+    counts: dict[str, int] = defaultdict(int)
+    for path in SOURCES.rglob("*"):
+        if path.suffix in {".py", ".pyi", ".hpp", ".cpp", ".def"} and path.name != "__init__.py":
+            counts[path.parent.relative_to(SOURCES).as_posix()] += 1
+    assert {folder for folder, n in counts.items() if n > MAX_FILES} == set(LARGER_FOLDERS)
+
+
+def test_tests_mirror_sources() -> None:
+    """Each source file has the test file of its name, and each test file a source file or aspect of one."""
+    sources = _source_files()
+    mirrored = {TESTS / path.parent / f"test_{path.name}" for path in sources}
+    missing = {path.relative_to(TESTS).as_posix() for path in mirrored if not path.exists()}
+    assert missing == {f"{Path(f).parent}/test_{Path(f).name}" for f in UNMIRRORED}
+    strays = [path for path in TESTS.rglob("test_*.py") if not _has_source(path, mirrored)]
+    assert {path.relative_to(TESTS).as_posix() for path in strays} == set(WHOLE_FOLDER)
+
+
+def _has_source(test: Path, mirrored: set[Path]) -> bool:
+    """Tell test files of one source file (C++ included) or of an aspect of it, test_<source>_<aspect>.py."""
+    if test in mirrored or test.parent in {TESTS, TESTS / "conformance"}:
+        return True
+    folder, name = SOURCES / test.parent.relative_to(TESTS), test.stem.removeprefix("test_")
+    sources = {path.stem for path in folder.iterdir() if path.is_file()}
+    return name in sources or any(name.startswith(f"{source}_") for source in sources)
+
+
+def _public_definitions() -> dict[str, list[str]]:
+    places: dict[str, list[str]] = defaultdict(list)
+    for path, tree in _trees().items():
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(path.relative_to(SOURCES).as_posix())
+    return places
+
+
+def test_no_public_name_exists_twice() -> None:
+    """One class or module-level function a name, over the whole package."""
+    doubled = {name: files for name, files in _public_definitions().items() if len(files) > 1}
+    assert {name: files for name, files in doubled.items() if name not in SHARED_NAMES} == {}
+    assert set(SHARED_NAMES) <= set(doubled)  # no reason is left of a name that is single now
 
 
 def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
