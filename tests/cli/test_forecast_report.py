@@ -22,7 +22,7 @@ def report() -> ForecastReport:
     names = np.repeat(["a", "b"], [40, 30])
     frame = pd.DataFrame({"unique_id": names, "ds": [*days, *days[:30]], "y": y})
     series = read(frame)
-    model = Forecaster(horizon=2, hidden_size=4, window=8, max_epochs=1).fit(series)
+    model = Forecaster(horizon=2, hidden_size=4, window=8, max_steps=8).fit(series)
     return ForecastReport(series, model, model.predict(level=[80, 95]), [80.0, 95.0])
 
 

@@ -21,7 +21,7 @@ _ALIGNMENT = 64  # bytes: a line of the cache, a vector of AVX-512
 class MemoryPool:
     """Pool of memory blocks that are lent again and again.
 
-    >>> pool = Workspace()
+    >>> pool = MemoryPool()
     >>> lent = pool.empty((1024, 1024), "float32")
     >>> pool.pooled_bytes >> 20, pool.release() >> 20  # what is lent cannot be freed
     (4, 0)

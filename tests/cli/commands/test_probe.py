@@ -95,7 +95,7 @@ def test_too_few_for_a_training_lose_nothing_of_the_rest(unrolled: Run, kinds: A
     answer = unrolled(*few, "--retrain")
     assert answer.status == 0, answer.err
     payload = [line.split()[0] for line in answer.out.splitlines() if line[:1].strip()]
-    assert payload == [*ASKING, "activations", "Not"]
+    assert payload == [*ASKING, "activations", "Skipped:"]
     assert "Skipped: feedforward: feedforward: expected at least 20" in answer.out
 
 
