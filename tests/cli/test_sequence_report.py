@@ -36,4 +36,4 @@ def test_the_card_says_cell_units_directions_weights_and_seed() -> None:
     assert facts["Network"] == "RNN, tanh, 1 layer of 3 units, both directions"
     assert facts["Weights"] == f"{model.n_parameters_:,}"
     assert facts["Seed"] == "7"
-    assert card.command.startswith("unrolled ")
+    assert card.command.startswith("unrolled")  # the words after it are those of the process
