@@ -18,6 +18,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -151,6 +152,7 @@ def parameter_defaults(estimator: type) -> dict[str, Any]:
     return {name: parameter.default for name, parameter in parameters.items() if name != "self"}
 
 
+@cache  # resolving type hints takes a millisecond, each fit asks
 def parameter_constraints(estimator: type) -> dict[str, tuple[Constraint, bool]]:
     """Map parameters to their constraint, and to whether None is allowed as well; the others have none.
 
