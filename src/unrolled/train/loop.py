@@ -312,7 +312,7 @@ class _Run:
         return {"config": asdict(self.config), "n_examples": len(self.training)}
 
     def _fits(self, saved: dict[str, Tensor]) -> bool:
-        """Whether these are weights of this very network."""
+        """Tell whether these are weights of this very network."""
         shapes = {name: tensor.shape for name, tensor in self.network.state_dict().items()}
         return shapes == {name: tensor.shape for name, tensor in saved.items()}
 

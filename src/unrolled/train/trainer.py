@@ -45,7 +45,7 @@ class Ensemble(Generic[Network]):
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether Ctrl-C ended the training."""
+        """Tell whether Ctrl-C ended the training."""
         return self.history.stopped == "interrupted"
 
 
