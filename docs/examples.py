@@ -14,6 +14,7 @@ import io
 import re
 import shlex
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +135,8 @@ def faults_of(path: Path, *, write: bool = False) -> list[str]:
 
 
 if __name__ == "__main__":
-    pages = [Path(word) for word in sys.argv[1:] if word != "--write"]
-    found = [fault for page in pages for fault in faults_of(page, write="--write" in sys.argv)]
-    print("\n".join(found))
-    sys.exit(bool(found))
+    pages = [Path(word).resolve() for word in sys.argv[1:] if word != "--write"]
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # examples write files
+        faults = [fault for page in pages for fault in faults_of(page, write="--write" in sys.argv)]
+    print("\n".join(faults))
+    sys.exit(bool(faults))
