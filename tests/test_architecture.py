@@ -45,6 +45,7 @@ WHOLE_FOLDER = {
     "cli/test_bad_model.py": "every command refuses a damaged model",
     "cli/test_interrupt.py": "Ctrl-C during any command",
     "cli/test_main.py": "the program: help, version, exit status",
+    "data/test_corpus.py": "files of many kinds, each beside what must come out of it",
     "kernels/rnn/test_arm.py": "the C++ driver on another architecture",
     "kernels/test_arguments.py": "the binding refuses operands that do not fit",
     "kernels/test_build.py": "wheels, with and without a compiler",
