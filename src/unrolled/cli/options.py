@@ -27,6 +27,10 @@ File = Annotated[
     str, typer.Argument(metavar="FILE", show_default=False, help="CSV, Parquet, or example:NAME.")
 ]
 Id = Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="Column that names the series.")]
+Ids = Annotated[
+    list[str] | None,
+    typer.Option("--id", metavar="COLUMN", help="Column that names the series; repeat for more."),
+]
 Time = Annotated[str | None, typer.Option("--time", metavar="COLUMN", help="Column of dates or steps.")]
 Horizon = Annotated[
     int | None, typer.Option("--horizon", metavar="STEPS", help="Steps ahead; 12 by default.")
@@ -110,7 +114,7 @@ def option_groups(command: Callable[..., None]) -> Callable[..., None]:
 class SeriesColumns(OptionGroup):
     """Options on the columns of a file of series: arguments of `unrolled.read`."""
 
-    id: Id = None
+    id: Ids = None
     time: Time = None
     target: Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="Column to forecast.")] = (
         None

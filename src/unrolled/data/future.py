@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import format_time, future_times
 from unrolled.data.parse.datetimes import parse_times
+from unrolled.data.parse.table import join_ids
 from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import DataError
 
@@ -77,18 +78,19 @@ def _rows(
             f"future: expected a frame of pandas, polars or Arrow, got {type(frame).__name__}. "
             "Read a file into a frame first."
         ) from fault
-    need = [*([series.names.id] if len(series) > 1 else []), series.names.time, *future_columns]
+    id_names = series.id_names if len(series) > 1 else ()
+    need = [*id_names, series.names.time, *future_columns]
     if missing := [name for name in need if name not in table.columns]:
         raise DataError(f"future: expected the columns {', '.join(need)}; {', '.join(missing)} is missing.")
     times = table[series.names.time].to_numpy()
     if series.times is not None:
         name = series.names.time
         times, _ = parse_times(times, name=name, place=lambda row: f"future row {row + 1}", utc=False)
-    ids = table[series.names.id].to_list() if series.names.id in table.columns else None
+    ids = join_ids([table[name].to_list() for name in id_names]) if id_names else None
     columns = {name: _numbers(name, table[name].to_numpy()) for name in future_columns}
     rows: dict[tuple[str, Any], dict[str, float]] = {}
     for row, moment in enumerate(times.tolist()):
-        place = (series.ids[0] if ids is None else str(ids[row]), moment)
+        place = (series.ids[0] if ids is None else ids[row], moment)
         if place in rows:
             raise DataError(
                 f"future row {row + 1}: expected one row a step, got a second for {format_time(times[row])}."

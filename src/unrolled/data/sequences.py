@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+import narwhals as nw
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -60,7 +61,8 @@ class Sequences:
         freq: a pandas alias of the common step ("MS", "D", "h"), its digits for whole-number
             times ("1"), None where there is none.
         order: what the data declares about its order.
-        names: what the user's frame calls its id and time columns.
+        names: what the user's frame calls its id and time columns; of several id columns, the first.
+        keys: the id columns (N rows) as the user's frame has them; None where the ids are made up.
         source: the file or kind of frame, for error messages.
         backend: the kind of frame that answers come back in: pandas, polars or pyarrow.
         notes: what reading changed ("rows were sorted by date"), a sentence each.
@@ -90,6 +92,7 @@ class Sequences:
     backend: str = "pandas"
     notes: tuple[str, ...] = field(default=())
     tokens: tuple[str, ...] | None = None
+    keys: nw.DataFrame[Any] | None = None
 
     def __post_init__(self) -> None:
         if self.times is not None and self.times.dtype.kind == "M":
@@ -184,6 +187,7 @@ class Sequences:
             values=self.values[rows],
             offsets=np.array([0, rows.stop - rows.start], dtype=np.int64),
             ids=(self.ids[i],),
+            keys=None if self.keys is None else self.keys[[i]],
             times=None if self.times is None else self.times[rows],
         )
 
@@ -197,6 +201,11 @@ class Sequences:
         if not -len(self) <= key < len(self):
             raise ArgumentError(f"{self.source}: sequence {key} asked for, but there are {len(self)}.")
         return key % len(self)
+
+    @property
+    def id_names(self) -> tuple[str, ...]:
+        """Names of the id columns in answers."""
+        return (self.names.id,) if self.keys is None else tuple(self.keys.columns)
 
     @property
     def lengths(self) -> NDArray[np.int64]:

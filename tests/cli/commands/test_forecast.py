@@ -146,3 +146,17 @@ def test_columns_can_be_named(unrolled: Run, months: Months, csv_file: Write) ->
     assert [(row["shop"], row["when"][:7]) for row in rows_told] == [
         ("a", "2005-01"), ("a", "2005-02"), ("b", "2005-01"), ("b", "2005-02"),
     ]  # fmt: skip
+
+
+def test_two_keys_are_named_by_two_options(unrolled: Run, tmp_path: Path) -> None:
+    """Both come back as columns of the file that is written."""
+    days = [f"2020-{month:02d}-{day:02d}" for month in (1, 2) for day in range(1, 29)]
+    rows = [f"{day},{s},{i},{k + s}" for s in (1, 2) for i in "ab" for k, day in enumerate(days)]
+    (tmp_path / "two.csv").write_text("\n".join(["day,store,item,sold", *rows[: 4 * len(days)]]))
+    answer = unrolled(
+        "forecast", tmp_path / "two.csv", "--id", "store", "--id", "item", "--fill", "linear",
+        "--output", tmp_path / "next.csv", "--horizon", 1, *TINY,
+    )  # fmt: skip
+    assert answer.status == 0
+    written = pd.read_csv(tmp_path / "next.csv")
+    assert written[["store", "item"]].to_numpy().tolist() == [[1, "a"], [1, "b"], [2, "a"], [2, "b"]]

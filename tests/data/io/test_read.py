@@ -89,7 +89,12 @@ def test_roles_are_columns_in_order() -> None:
     one = read(columns, target="a", past="p", future=["f"], static="s")
     assert one.columns == ("a", "p", "f", "s")
     assert one.roles == (Role.TARGET, Role.PAST, Role.FUTURE, Role.STATIC)
-    assert one.notes == ("columns without a part to play: b",)
+    assert one.notes == (
+        (
+            "column 'b' left out beside the target 'a'; learn from it with --past b or past='b', forecast it "
+            "with --target b or target='b'"
+        ),
+    )
     assert one.observed.tolist() == [3]
     require_regular(one)
     both = read(columns, target=["a", "b"], future="f")
@@ -349,3 +354,27 @@ def test_numbers_too_large_to_square() -> None:
         "data frame row 1 (counted from 0), column 'y': expected numbers up to 1e+150, got 1e+200. Divide "
         "the column by a power of ten."
     )
+
+
+def test_several_ids_in_a_file_come_back_as_numbers_and_texts() -> None:
+    """Whole numbers as pandas would read them; '007' stays a text. Two keys are one series."""
+    rows = [f"2020-01-0{d},{s},{k},{d + s}" for s in (1, 2) for k in ("007", "8") for d in (1, 2, 3)]
+    Path("flow.csv").write_text("\n".join(["day,store,sku,sold", *rows]))
+    series = read("flow.csv", id=["store", "sku"])
+    assert (series.id_names, series.ids[0], len(series)) == (("store", "sku"), "1 / 007", 4)
+    assert series.keys["store"].to_list() == [1, 1, 2, 2]
+    assert series.keys["sku"].to_list() == ["007", "8", "007", "8"]
+    assert series[1].keys["sku"].to_list() == ["8"]
+
+
+def test_lists_of_names_that_mean_nothing() -> None:
+    """Several columns of time are refused with the line that joins them; a misspelt key is named."""
+    columns = {"a": ["x", "x"], "date": ["2020-01-01", "2020-01-02"], "clock": ["1:00", "2:00"], "y": [1, 2]}
+    with pytest.raises(ArgumentError) as fault:
+        read(columns, time=["date", "clock"])
+    assert str(fault.value) == (
+        "time: expected one column, got 'date' and 'clock'. Put them together first: frame['ds'] = "
+        "frame['date'].astype(str) + ' ' + frame['clock'].astype(str)."
+    )
+    assert read(columns, time=["date"]).ids == read(columns, id=[], time="date").ids
+    assert "expected a column 'dat' as id" in _fault_of(columns, id=["a", "dat"])

@@ -58,7 +58,7 @@ def _fault_of(columns: dict[str, Sequence[str]], **named: object) -> str:
             ("v",),
         ),  # is refused
         ({"month": ["soon", "later", "then", "now"], "v": NUMBERS}, None, None, ("v",)),
-        ({"date": DAYS, "value": NUMBERS, "other": NUMBERS}, "date", None, ("value", "other")),
+        ({"date": DAYS, "value": NUMBERS, "other": NUMBERS}, "date", None, ("value",)),
         ({"ds": DAYS, "y": NUMBERS, "value": NUMBERS}, "ds", None, ("y",)),
         (
             {"date": TWICE, "shop": WORDS, "receipt": ["k", "l", "m", "n"], "v": NUMBERS},
@@ -75,7 +75,7 @@ def test_roles_are_inferred(
 ) -> None:
     """Long, wide, two columns, one column and plain tables, in English or not."""
     result = _layout(columns)
-    assert (result.time, result.id, result.targets) == (time, series, targets)
+    assert (result.time, result.ids, result.targets) == (time, (series,) if series else (), targets)
 
 
 def test_names_come_before_guesses() -> None:
@@ -106,7 +106,9 @@ def test_misspelt_names_are_collected() -> None:
     ]
     sentence = _fault_of({"date": DAYS, "price": NUMBERS}, target=("price",), past=("price",))
     assert sentence == "flow.csv: expected one role for column 'price', got target and past."
-    sentence = _fault_of({"i": WORDS, "date": TWICE, "a": NUMBERS, "b": NUMBERS}, id="i", target=("a", "b"))
+    sentence = _fault_of(
+        {"i": WORDS, "date": TWICE, "a": NUMBERS, "b": NUMBERS}, id=("i",), target=("a", "b")
+    )
     assert sentence == "flow.csv: expected one target beside id='i', got 2. Read one at a time."
 
 
@@ -159,7 +161,7 @@ def test_ambiguous_roles_raise(columns: dict[str, Sequence[str]], sentence: str)
 def test_times_decide_between_two_text_columns() -> None:
     """The one within which no time repeats names the series."""
     columns = {"date": TWICE, "shop": WORDS, "colour": ["x", "y", "x", "x"], "v": NUMBERS}
-    assert _layout(columns).id == "shop"
+    assert _layout(columns).ids == ("shop",)
 
 
 def test_a_target_spelt_like_a_key() -> None:
@@ -173,3 +175,93 @@ def test_a_target_spelt_like_a_key() -> None:
         "numbers the rows. Rename it, or name it with --target or target=."
     )
     assert infer_schema(table, ColumnSpec(target=("unique_id",))).targets == ("unique_id",)
+
+
+MONTHS = ["2020-01-01", "2020-02-01", "2020-03-01", "2020-04-01"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "reason"),
+    [
+        ("Unnamed: 0", ["0", "1", "2", "3"], "as a count of rows"),
+        ("index", ["4", "3", "2", "1"], "as a count of rows"),
+        ("Sr. No.", ["1", "2", "3", "4"], "as a count of rows"),
+        ("time_idx", ["2", "0", "3", "1"], "as a count of rows"),
+        ("year", ["2020"] * 4, "as a part of 'date'"),
+        ("Month", ["1", "2", "3", "4"], "as a part of 'date'"),
+        ("day_of_week", ["2", "5", "6", "2"], "as a part of 'date'"),
+        ("dow", ["2", "5", "6", "2"], "as a part of 'date'"),
+        ("IsHoliday", ["0", "0", "1", "0"], "as a flag"),
+    ],
+)
+def test_counters_and_parts_of_the_date_are_left_out(name: str, values: list[str], reason: str) -> None:
+    """They are no series to forecast; the note says why, and how to use them. Named, they are used."""
+    columns = {name: values, "date": MONTHS, "a": NUMBERS, "b": NUMBERS}
+    result = _layout(columns)
+    assert result.targets == ("a", "b")
+    assert result.unused == (name,)
+    assert len(result.notes) == 1
+    assert result.notes[0].startswith(f"column {name!r} left out {reason}; learn from it with --future ")
+    assert _layout(columns, target=(name,)).targets == (name,)
+    assert _layout(columns, future=(name,)).notes == ()
+    assert _layout({"date": MONTHS, name: values}).targets == (name,)  # nothing else to forecast
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("index", ["100", "103", "101", "105"]),  # of prices
+        ("index", ["1", "2", "3", "5"]),
+        ("month", ["13", "40", "2", "7"]),
+        ("hour", ["0.5", "1", "2", "3"]),
+        ("visitors", ["1", "2", "3", "4"]),
+    ],
+)
+def test_values_decide_what_a_counter_is(name: str, values: list[str]) -> None:
+    """A usual name over other numbers, or a count under another name, is a series."""
+    assert _layout({"date": MONTHS, name: values, "a": NUMBERS}).targets == (name, "a")
+
+
+@pytest.mark.parametrize("target", ["y", "value", "Value", "target"])
+def test_a_target_by_name_is_the_only_one(target: str) -> None:
+    """Other numbers are left out with the way to use them."""
+    result = _layout({"date": DAYS, "temp": NUMBERS, target: NUMBERS, "Wind speed": NUMBERS})
+    assert result.targets == (target,)
+    assert result.notes == (
+        (
+            f"columns 'temp' and 'Wind speed' left out beside the target {target!r}; learn from one with --past "
+            "temp or past='temp', forecast one with --target temp or target='temp'"
+        ),
+    )
+
+
+TWO_KEYS = {
+    "date": [day for day in DAYS[:2] for _ in range(4)],
+    "store": ["1", "1", "2", "2"] * 2,
+    "item": ["7", "8", "7", "8"] * 2,
+    "sales": ["5", "3", "4", "1", "6", "2", "8", "7"],
+}
+
+
+@pytest.mark.parametrize("names", [("store", "item"), ("store_nbr", "family"), ("Dept", "StoreID")])
+def test_several_keys_are_found_together(names: tuple[str, str]) -> None:
+    """Where only both tell the rows of one time apart; said, and named otherwise by the caller."""
+    columns = dict(zip(("date", *names, "sales"), TWO_KEYS.values(), strict=True))
+    if "family" in names:
+        columns["family"] = ["x", "y"] * 4
+    result = _layout(columns)
+    assert (result.ids, result.targets) == (names, ("sales",))
+    assert result.notes[0].startswith(f"{names[0]!r} and {names[1]!r} tell the series apart together")
+    assert _layout(columns, id=names[::-1]).ids == names[::-1]
+
+
+def test_what_describes_a_key_is_none() -> None:
+    """The category of an item tells nothing apart that the item does not."""
+    columns = {**TWO_KEYS, "category": ["x", "y"] * 4}
+    assert _layout(columns).ids == ("store", "item")
+
+
+def test_keys_that_mean_the_same_need_no_choice() -> None:
+    """A code and a name of the same series: the first."""
+    columns = {"date": TWICE, "geo": WORDS, "Land": ["x", "x", "y", "y"], "v": NUMBERS}
+    assert _layout(columns).ids == ("geo",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import YEARS
 from unrolled.data.parse.table import Table
+from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, MissingDependencyError
 from unrolled.validation import check_choice
 
@@ -39,11 +40,11 @@ def from_frame(frame: Any, source: str = "data frame") -> Table:
     Raises:
         DataError: it is empty or lazy, or has a column name twice.
     """
-    index = None
+    index, keys = None, tuple[str, ...]()
     if isinstance(frame, pd.Series):
         frame = frame.to_frame("y" if frame.name is None else frame.name)
     if isinstance(frame, pd.DataFrame):
-        frame, index = _with_index(frame, source)
+        frame, index, keys = _with_index(frame, source)
     wrapped = nw.from_native(frame, allow_series=True)
     if isinstance(wrapped, nw.LazyFrame):
         raise DataError(f"{source}: expected rows in memory, got a lazy frame. Call its .collect() first.")
@@ -64,34 +65,40 @@ def from_frame(frame: Any, source: str = "data frame") -> Table:
         zones,
         backend if backend in BACKENDS else "pandas",
         index=index,
+        keys=keys,
+        categories=frozenset(n for n in columns if wrapped[n].dtype in {nw.Categorical, nw.Enum}),
+        frame=wrapped,
     )
 
 
-def _with_index(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, str | None]:
-    """Make the index of a pandas frame, where it is informative, its first columns."""
+def _with_index(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, str | None, tuple[str, ...]]:
+    """Make the index of a pandas frame, where it is informative, its first columns: dates, and ids."""
     if frame.columns.nlevels > 1:
         raise DataError(
             f"{source}: expected one name a column, got {frame.columns.nlevels} levels of names such as "
             f"{frame.columns[0]!r}. Join them into one, as in frame.columns.map('_'.join)."
         )
-    when, index = isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex), None
+    levels = [frame.index.get_level_values(k) for k in range(frame.index.nlevels)]
+    dated = [k for k, level in enumerate(levels) if isinstance(level, pd.DatetimeIndex | pd.PeriodIndex)]
+    index, keys = None, tuple[str, ...]()
     frame = frame.rename(columns=str)
     _refuse_twice(frame.columns, source)
-    if when or (frame.index.names != [None] and not set(frame.index.names) & set(frame.columns)):
-        last = frame.index.nlevels - 1
+    if dated or (frame.index.names != [None] and not set(frame.index.names) & set(frame.columns)):
+        when = dated[-1] if dated else len(levels) - 1
         names = [
-            str("ds" if name is None and k == last else name or "unique_id")
+            str(name if name is not None else "ds" if k == when else "unique_id" if k == 0 else f"level_{k}")
             for k, name in enumerate(frame.index.names)
         ]
         _refuse_twice([*names, *frame.columns], source)
-        index = names[-1] if when else None
-        frame = frame.reset_index(names=names if frame.index.nlevels > 1 else names[0])
+        if dated:
+            index, keys = names[when], tuple(name for k, name in enumerate(names) if k != when)
+        frame = frame.reset_index(names=names if len(names) > 1 else names[0])
     periods = {
         str(name): frame[name].dt.to_timestamp()
         for name, kind in frame.dtypes.items()
         if isinstance(kind, pd.PeriodDtype)
     }
-    return frame.assign(**periods), index
+    return frame.assign(**periods), index, keys
 
 
 def _refuse_twice(names: Iterable[str], source: str) -> None:
@@ -139,6 +146,44 @@ def _nanoseconds(column: nw.Series[Any], source: str) -> NDArray[Any]:
     return times.astype("datetime64[ns]")
 
 
+def id_frame(table: Table, names: Sequence[str], rows: NDArray[np.int64]) -> nw.DataFrame[Any]:
+    """Select rows of the id columns of a table, in the types that they came in.
+
+    Whole numbers in a file, which pandas would read as numbers, are numbers.
+    """
+    if table.frame is not None:
+        frame: nw.DataFrame[Any] = table.frame.select(list(names))[rows.tolist()]
+        return frame
+    columns = {name: table.columns[name][rows] for name in names}
+    return nw.from_native(pd.DataFrame({name: _as_written(texts) for name, texts in columns.items()}))
+
+
+def _as_written(texts: NDArray[Any]) -> Any:
+    """Convert texts to int64 if each is a whole number without leading zeros; '007' stays a text."""
+    try:
+        numbers = np.array([int(text) for text in texts], dtype=np.int64)
+    except (TypeError, ValueError, OverflowError):
+        return list(texts)
+    return numbers if [str(number) for number in numbers] == list(texts) else list(texts)
+
+
+def id_columns_of(series: Sequences, positions: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the id columns of an answer whose rows belong to the series at these positions.
+
+    >>> id_columns_of(Sequences.from_arrays([[1.0], [2.0]]), np.array([0, 0, 1]))
+    {'unique_id': array(['0', '0', '1'], dtype=object)}
+    """
+    if series.keys is None:
+        return {series.names.id: np.array(series.ids, dtype=object)[positions]}
+    columns = {name: series.keys[name].to_native() for name in series.keys.columns}
+    if series.backend == "pandas":
+        return {name: column.array.take(positions) for name, column in columns.items()}
+    return {
+        name: column[positions] if series.backend == "polars" else column.take(positions)
+        for name, column in columns.items()
+    }
+
+
 def to_frame(columns: Mapping[str, Any], backend: str) -> Any:
     """Build a frame of the user's library.
 
@@ -156,7 +201,10 @@ def to_frame(columns: Mapping[str, Any], backend: str) -> Any:
     check_choice("backend", backend, BACKENDS)
     if find_spec(backend) is None:
         raise MissingDependencyError(f"frames of {backend} need it installed: pip install {backend}")
-    ready = {name: list(v) if np.asarray(v).dtype.kind == "O" else v for name, v in columns.items()}
+    ready = {
+        name: list(v) if isinstance(v, np.ndarray) and v.dtype.kind == "O" else v
+        for name, v in columns.items()
+    }
     if backend == "pandas":  # narwhals would hand strings and times over one by one
         return pd.DataFrame(ready)
     kind: Any = backend  # narwhals' own type lists its names as literals

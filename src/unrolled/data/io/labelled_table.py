@@ -75,7 +75,7 @@ def parse_labelled_table(table: Table, named: LabelledColumnSpec) -> tuple[Seque
     is_long = series is not None and (time is not None or _repeats(table, series))
     features = _features(table, taken, is_long=is_long)
     if series is not None and is_long:
-        sequences, codes = long_to_sequences(table, series, time, features), encode_ids(table, series)[0]
+        sequences, codes = long_to_sequences(table, series, time, features), encode_ids(table, [series])[0]
     else:
         sequences, codes = _wide_to_sequences(table, series, features), np.arange(len(table))
         other = None if series is not None else _could_be_id(table, label, features)
@@ -120,7 +120,7 @@ def _columns(table: Table, named: LabelledColumnSpec) -> tuple[str | None, str |
     series, time = _keys(table, named, [name for name in free if name not in {*answers, *texts}])
     if series is None:  # those texts may tell the sequences apart
         series, time = _keys(table, named, [name for name in free if name not in answers])
-    codes = np.arange(len(table)) if series is None else encode_ids(table, series)[0]
+    codes = np.arange(len(table)) if series is None else encode_ids(table, [series])[0]
     labels = [name for name in answers if not _changes(table.columns[name], codes).any()]
     if len(labels) > 1:
         raise _which_label(table, labels)
@@ -264,7 +264,7 @@ def _wide_to_sequences(table: Table, series: str | None, features: Sequence[str]
     """Convert a wide table: a row a sequence of one feature, its steps in the order of the columns."""
     T, N = len(features), len(table)
     names = series or next((n for n in id_columns(list(table.columns)) if not _repeats(table, n)), None)
-    ids = tuple(map(str, range(N))) if names is None else encode_ids(table, names)[1]
+    ids = tuple(map(str, range(N))) if names is None else encode_ids(table, [names])[1]
     columns, roles = feature_columns(1)
     return Sequences(
         np.column_stack([table.numbers(name) for name in features]).reshape(N * T, 1),
@@ -286,7 +286,7 @@ def long_to_sequences(table: Table, series: str, time: str | None, features: Seq
     Raises:
         DataError: a value is no number, a time cannot be read, or stands twice in a sequence.
     """
-    codes, ids = encode_ids(table, series)
+    codes, ids = encode_ids(table, [series])
     values = np.column_stack([table.numbers(name) for name in features])
     notes = (*table.notes, *table.remarks)
     rows = np.argsort(codes, kind="stable")

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from unrolled.data import gaps
 from unrolled.data.calendar.frequency import infer_calendar
-from unrolled.data.calendar.offsets import format_time
 from unrolled.data.io import csv, frames
-from unrolled.data.parse.columns import ColumnSpec, TableSchema, infer_schema
+from unrolled.data.io.frames import id_frame
+from unrolled.data.parse.columns import ColumnSpec, TableSchema, infer_schema, quoted_list
 from unrolled.data.parse.datetimes import parse_times
-from unrolled.data.parse.table import Table
+from unrolled.data.parse.table import Table, join_ids, number_rows
 from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.validation import ErrorCollector
@@ -29,7 +29,7 @@ Ints = NDArray[np.int64]
 def read(
     source: Any,
     *,
-    id: str | None = None,  # noqa: A002 (the word for it in every frame)
+    id: str | Sequence[str] | None = None,  # noqa: A002 (the word for it in every frame)
     time: str | None = None,
     target: str | Sequence[str] | None = None,
     past: str | Sequence[str] = (),
@@ -49,7 +49,7 @@ def read(
             text, or a list of texts, whose characters are tokens; a list or array of numbers, or of arrays
             of shape (T,) or (T, F); Sequences. A `str` with no such file or folder, and without a file's
             ending, is a text.
-        id: the column that tells the series apart.
+        id: the column that tells the series apart; several do so together, such as ["store", "item"].
         time: the column that says when: dates in any usual notation, years, or whole numbers.
         target: the column to learn from; several are a series each.
         past: columns known up to the newest row.
@@ -71,7 +71,9 @@ def read(
     >>> read("machine").tokens
     ('a', 'c', 'e', 'h', 'i', 'm', 'n')
     """
-    named = ColumnSpec(id, time, _names(target), _names(past), _names(future), _names(static))
+    named = ColumnSpec(
+        _names(id), _one_name(time), _names(target), _names(past), _names(future), _names(static)
+    )
     if isinstance(source, str):
         source = _as_path(source) or source
     if isinstance(source, Path):
@@ -87,7 +89,19 @@ def read(
 
 
 def _names(names: str | Sequence[str] | None) -> tuple[str, ...]:
-    return () if names is None else (names,) if isinstance(names, str) else tuple(names)
+    return () if names is None else tuple(map(str, np.atleast_1d(np.array(names, dtype=object))))
+
+
+def _one_name(time: Any) -> str | None:
+    """Pass the time column, or refuse several."""
+    names = _names(time)
+    if len(names) > 1:
+        first, second = names[:2]
+        raise ArgumentError(
+            f"time: expected one column, got {quoted_list(names)}. Put them together first: "
+            f"frame['ds'] = frame[{first!r}].astype(str) + ' ' + frame[{second!r}].astype(str)."
+        )
+    return names[0] if names else None
 
 
 def _as_path(text: str) -> Path | None:
@@ -164,18 +178,15 @@ def _from_texts(texts: list[str]) -> Sequences:
 def table_to_sequences(table: Table, named: ColumnSpec, *, utc: bool) -> Sequences:
     """Convert a table to sequences, its columns as named or inferred: see `read`."""
     layout = infer_schema(table, named)
-    notes = list(table.notes)
-    if layout.unused:
-        more = ", ..." if len(layout.unused) > 8 else ""
-        notes.append(f"columns without a part to play: {', '.join(layout.unused[:8])}{more}")
+    notes = [*table.notes, *layout.notes]
     times = None if layout.time is None else _times(table, layout.time, notes, utc=utc)
-    codes, ids = _one_series(table, layout) if layout.id is None else encode_ids(table, layout.id)
+    codes, ids = encode_ids(table, layout.ids) if layout.ids else _one_series(table, layout)
     values = np.column_stack([table.numbers(name) for name in (*layout.targets, *layout.inputs)])
     notes.extend(table.remarks)
     rows = _sorted_rows(codes, times, notes)
     if rows is not None:
         codes, values, times = codes[rows], values[rows], None if times is None else times[rows]
-    many, ordered = len(layout.targets), times is not None or layout.id is not None or len(table.columns) == 1
+    many, ordered = len(layout.targets), times is not None or layout.counts or len(table.columns) == 1
     whole = Sequences(
         values,
         np.searchsorted(codes, np.arange(len(ids) + 1)).astype(np.int64),
@@ -188,7 +199,8 @@ def table_to_sequences(table: Table, named: ColumnSpec, *, utc: bool) -> Sequenc
         else DeclaredOrder.POSITION
         if ordered
         else DeclaredOrder.NONE,
-        names=ColumnNames(layout.id or "unique_id", layout.time or "ds"),
+        names=ColumnNames(next(iter(layout.ids), "unique_id"), layout.time or "ds"),
+        keys=id_frame(table, layout.ids, np.unique(codes, return_index=True)[1]) if layout.ids else None,
         source=table.source,
         backend=table.backend,
         notes=tuple(notes),
@@ -234,23 +246,24 @@ def _one_series(table: Table, layout: TableSchema) -> tuple[Ints, tuple[str, ...
     return np.zeros(len(table), dtype=np.int64), (name,)
 
 
-def encode_ids(table: Table, name: str) -> tuple[Ints, tuple[str, ...]]:
-    """Encode an id column as numbers (T,), and list the ids in the order in which they occur.
+def encode_ids(table: Table, names: Sequence[str]) -> tuple[Ints, tuple[str, ...]]:
+    """Encode the id columns as numbers (T,), and list the ids in the order in which they occur.
 
     Raises:
         DataError: a row has none.
     """
-    codes, distinct = pd.factorize(table.columns[name])
-    unnamed = np.flatnonzero(
-        (codes < 0) | np.isin(codes, np.flatnonzero([str(d).strip() == "" for d in distinct]))
-    )
-    if len(unnamed):
-        raise DataError(
-            f"{table.place(int(unnamed[0]))}, column {name!r}: expected the name of a series, got "
-            "nothing. Name it, or remove that row."
-        )
-    names = [format_time(one) if isinstance(one, np.datetime64) else str(one) for one in distinct]
-    return np.asarray(codes, dtype=np.int64), tuple(names)
+    for name in names:
+        codes, distinct = pd.factorize(table.columns[name])
+        empty = np.flatnonzero([str(one).strip() == "" for one in distinct])
+        unnamed = np.flatnonzero((codes < 0) | np.isin(codes, empty))
+        if len(unnamed):
+            raise DataError(
+                f"{table.place(int(unnamed[0]))}, column {name!r}: expected the name of a series, got "
+                "nothing. Name it, or remove that row."
+            )
+    codes = number_rows([table.columns[name] for name in names])
+    first = np.unique(codes, return_index=True)[1]
+    return codes, tuple(join_ids([table.columns[name][first] for name in names]))
 
 
 def _sorted_rows(codes: Ints, times: NDArray[Any] | None, notes: list[str]) -> Ints | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import YEARS
 from unrolled.data.parse.numbers import is_missing, quoted
-from unrolled.data.parse.table import Table
+from unrolled.data.parse.table import Table, number_rows
 from unrolled.data.sequences import Role
 from unrolled.errors import DataError
 from unrolled.validation import ErrorCollector
@@ -23,28 +27,46 @@ _CLOCKS = ("ds", "time", "timestamp", "t", "step", "tick")
 _PARTS = {"month", "quarter", "week", "day", "hour"}  # as numbers only where they rise through the file
 _IDS = (
     "unique_id", "series_id", "series", "item_id", "id", "item", "ticker", "symbol", "store", "product",
-    "sku", "shop", "city", "region", "station", "sensor", "country", "group", "name", "key",
+    "sku", "shop", "city", "region", "station", "sensor", "country", "group", "name", "key", "dept", "code",
 )  # fmt: skip
+_KEY = re.compile(r"_(id|nbr|no|code|key)$")  # endings, after spaces and capitals have become underscores
 _TARGETS = ("y", "value", "target")
+_MOST_KEYS = 4  # columns that tell the series apart together
+_COUNTER = re.compile(
+    r"(unnamed:|level|column|row|record|obs|time|s|sl|sr|serial|instant|step|tick|trend|no|nr|n|num|number|t|x|"
+    r"index|idx|#)?_*(id|idx|index|no|nr|num|number|step|\d+)?_?"
+)
+_DATE_PARTS = {  # names of parts of a date, and the largest number of each
+    "year yr isoyear jahr": 2262, "month mon mnth monat": 12, "quarter qtr season": 4,
+    "week weekno weeknum weekofyear isoweek woy": 53, "day dom dayofmonth mday": 31,
+    "weekday dow dayofweek wday": 7, "dayofyear doy yday": 366, "hour hr hourofday": 24,
+    "minute second": 60, "weekend isweekend holiday isholiday workingday isworkingday monthend ismonthend "
+    "monthstart ismonthstart": 1,
+}  # fmt: skip
 
 
 class TableSchema(NamedTuple):
     """Role of each column of a table.
 
     Args:
-        id, time: columns, or None.
+        ids: columns that tell the series apart, together; none where there is one series.
+        time: column, or None.
         targets: one column a series where there are several; in a table without time, its columns.
         past, future, static: further inputs.
         unused: the rest.
+        counts: whether something orders the rows: a time, ids, or a count of rows.
+        notes: what was decided without the caller, a sentence each.
     """
 
-    id: str | None
+    ids: tuple[str, ...]
     time: str | None
     targets: tuple[str, ...]
     past: tuple[str, ...]
     future: tuple[str, ...]
     static: tuple[str, ...]
     unused: tuple[str, ...]
+    counts: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -61,7 +83,7 @@ class TableSchema(NamedTuple):
 class ColumnSpec(NamedTuple):
     """Columns that the caller names for each role."""
 
-    id: str | None = None
+    id: tuple[str, ...] = ()
     time: str | None = None
     target: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
@@ -71,18 +93,16 @@ class ColumnSpec(NamedTuple):
     @property
     def roles(self) -> dict[str, tuple[str, ...]]:
         """Role, as it is called in a call, to the columns that were named for it."""
-        single = {"id": self.id, "time": self.time}
-        return {role: () if name is None else (name,) for role, name in single.items()} | {
-            "target": self.target, "past": self.past, "future": self.future, "static": self.static,
-        }  # fmt: skip
+        return self._asdict() | {"time": () if self.time is None else (self.time,)}
 
 
 def infer_schema(table: Table, named: ColumnSpec) -> TableSchema:
     """Decide the role of each column.
 
     Time: the frame's index of dates, a usual name, else the one column of dates or of years. Series: a
-    usual name that repeats, else the one text column, where times occur more than once. Target: "y",
-    "value" or "target"; else every column of numbers that is left, a series each where there is a time.
+    usual name that repeats, else the one text column, where times occur more than once; several where only
+    all together tell the rows of one time apart. Target: "y", "value" or "target"; else every column of
+    numbers that neither counts the rows nor is a part of the date, a series each where there is a time.
 
     Raises:
         DataError: a named column is missing or named twice, none holds numbers, or several could be meant.
@@ -90,7 +110,33 @@ def infer_schema(table: Table, named: ColumnSpec) -> TableSchema:
     >>> dates = np.array(["2020-01-01", "2020-01-02"], dtype=object)
     >>> table = Table({"day": dates, "a": np.ones(2), "b": np.ones(2)}, "flow.csv", str)
     >>> infer_schema(table, ColumnSpec())[:3]
-    (None, 'day', ('a', 'b'))
+    ((), 'day', ('a', 'b'))
+    """
+    taken = _named_roles(table, named)
+    free = [name for name in table.columns if name not in taken]
+    time = named.time or _time(table, free)
+    free = [name for name in free if name != time]
+    ids = named.id or table.keys or _ids(table, time, free)
+    notes = []
+    if len(ids) > 1 and not (named.id or table.keys):
+        notes.append(f"{quoted_list(ids)} tell the series apart together; --id or id= names other columns")
+    numbers = [n for n in free if n not in ids and table.kinds[n] == "number" and not looks_like_key(n)]
+    aside = _aside(table, numbers, time, ids) if time or ids or len(numbers) == 2 else {}
+    targets = named.target or _targets(table, time, ids, [n for n in numbers if n not in aside] or numbers)
+    inputs = {*named.past, *named.future, *named.static}
+    unused = tuple(n for n in table.columns if n not in {*ids, time, *targets, *inputs})
+    counts = bool(time or ids or aside)
+    notes += _notes(table, unused, aside, targets) if counts else []
+    return TableSchema(
+        ids, time, targets, named.past, named.future, named.static, unused, counts, tuple(notes)
+    )
+
+
+def _named_roles(table: Table, named: ColumnSpec) -> dict[str, str]:
+    """Map the columns that the caller names to their roles.
+
+    Raises:
+        DataError: one is missing, or has two roles.
     """
     faults, taken = ErrorCollector(DataError), dict[str, str]()
     for role, names in named.roles.items():
@@ -101,20 +147,29 @@ def infer_schema(table: Table, named: ColumnSpec) -> TableSchema:
                 faults.add(f"{table.source}: expected one role for column {name!r}, got {was} and {role}.")
             taken[name] = role
     if named.id and len(named.target) > 1:
-        many = len(named.target)
-        faults.add(
-            f"{table.source}: expected one target beside id={named.id!r}, got {many}. Read one at a time."
-        )
+        who, many = named.id[0] if len(named.id) == 1 else named.id, len(named.target)
+        faults.add(f"{table.source}: expected one target beside id={who!r}, got {many}. Read one at a time.")
     faults.raise_if_any()
-    free = [name for name in table.columns if name not in taken]
-    time = named.time or _time(table, free)
-    free = [name for name in free if name != time]
-    series = named.id or _id(table, time, free)
-    numbers = [n for n in free if n != series and table.kinds[n] == "number" and not looks_like_key(n)]
-    targets = named.target or _targets(table, time, series, numbers)
-    inputs = {*named.past, *named.future, *named.static}
-    unused = tuple(n for n in table.columns if n not in {series, time, *targets, *inputs})
-    return TableSchema(series, time, targets, named.past, named.future, named.static, unused)
+    return taken
+
+
+def _notes(
+    table: Table, unused: Sequence[str], aside: dict[str, str], targets: Sequence[str]
+) -> Iterator[str]:
+    """Say which columns were left out, why, and how each is used: a sentence a reason."""
+    reasons: dict[str, list[str]] = {}
+    for name in unused:
+        beside = f"beside the target {targets[0]!r}" if table.kinds[name] == "number" else "as no numbers"
+        reasons.setdefault(aside.get(name, beside), []).append(name)
+    for reason, names in reasons.items():
+        way = "future" if reason in aside.values() else "past"
+        were, example = "column" if len(names) == 1 else "columns", names[0]
+        one = "it" if len(names) == 1 else "one"
+        note = f"{were} {quoted_list(names)} left out {reason}; learn from {one} with "
+        note += f"--{way} {shlex.quote(example)} or {way}={example!r}"
+        if table.kinds[example] == "number":
+            note += f", forecast {one} with --target {shlex.quote(example)} or target={example!r}"
+        yield note
 
 
 def infer_keys(table: Table, free: Sequence[str]) -> tuple[str | None, str | None]:
@@ -133,7 +188,7 @@ def infer_keys(table: Table, free: Sequence[str]) -> tuple[str | None, str | Non
         usual = [name for name in id_columns(rest) if name == "unique_id" or _repeats(table, [name])]
         if usual:
             return usual[0], time
-    return _id(table, time, rest), time
+    return next(iter(_ids(table, time, rest, most=1)), None), time
 
 
 def id_columns(names: Sequence[str]) -> list[str]:
@@ -147,8 +202,12 @@ def id_columns(names: Sequence[str]) -> list[str]:
 
 def _with_usual_names(names: Sequence[str], usual: Sequence[str]) -> list[str]:
     """Select the names that are spelt as usual, the most usual first."""
-    spelt = {name: name.strip().lower().replace(" ", "_") for name in names}
-    return sorted((n for n in names if spelt[n] in usual), key=lambda n: usual.index(spelt[n]))
+    return sorted((n for n in names if _spelt(n) in usual), key=lambda n: usual.index(_spelt(n)))
+
+
+def _spelt(name: str) -> str:
+    """Spell a name as the lists above do: `storeID` and `Store ID` are store_id."""
+    return re.sub(r"(?<=[a-z])(?=ID$|Id$|[A-Z][a-z])|[\s.-]+", "_", name.strip(" <>")).lower()
 
 
 def _time(table: Table, free: Sequence[str]) -> str | None:
@@ -207,28 +266,32 @@ def _holds_years(table: Table, name: str) -> bool:
     )
 
 
-def _id(table: Table, time: str | None, free: Sequence[str]) -> str | None:
-    """Infer the column that tells the series apart, or None."""
+def _ids(table: Table, time: str | None, free: Sequence[str], most: int = _MOST_KEYS) -> tuple[str, ...]:
+    """Infer the columns that tell the series apart; none where there is one series."""
     if time is None:
-        usual = [name for name in _with_usual_names(free, _IDS[:3]) if _repeats(table, [name])]
-        return usual[0] if usual else None
+        return tuple(name for name in _with_usual_names(free, _IDS[:3]) if _repeats(table, [name]))[:1]
+    usual = _with_usual_names(free, _IDS)
     if not _repeats(table, [time]):
-        usual = [
-            n for n in _with_usual_names(free, _IDS) if table.kinds[n] == "text" and _is_constant(table, n)
-        ]
-        return usual[0] if usual else None
-    usual = [name for name in _with_usual_names(free, _IDS) if _repeats(table, [name])]
-    if usual:
-        return usual[0]
-    texts = [name for name in free if table.kinds[name] == "text" and _repeats(table, [name])]
-    if len(texts) > 1:
-        texts = [name for name in texts if not _repeats(table, [name, time])] or texts
+        return tuple(n for n in usual if table.kinds[n] == "text" and _is_constant(table, n))[:1]
+    usual += [n for n in free if n not in usual and looks_like_key(n)]
+    usual = [name for name in usual if _repeats(table, [name])]
+    texts = [n for n in free if n not in usual and table.kinds[n] == "text" and _repeats(table, [n])]
+    codes = {name: pd.factorize(table.columns[name])[0] for name in (*usual, *texts, time)}
+    texts = [name for name in texts if 2 * codes[name].max() < len(table)]  # fewer names than rows
+    for count in range(1, most + 1):
+        for group in (usual, [*usual, *texts]):
+            some = [g for g in combinations(group, count) if not usual or not set(usual).isdisjoint(g)]
+            apart = [g for g in some if number_rows([codes[n] for n in (*g, time)]).max() + 1 == len(table)]
+            same = {number_rows([codes[n] for n in {*g, *apart[0]}]).max() for g in apart}
+            if apart and (len(same) == 1 or group is usual):
+                return tuple(name for name in free if name in apart[0])
+    texts = [] if usual else texts
     if len(texts) > 1:
         raise DataError(
             f"{table.source}: expected one column that tells the series apart, got {quoted_list(texts)}. "
             "Name it with --id or id=."
         )
-    return texts[0] if texts else None
+    return tuple(usual[:1] or texts)
 
 
 def _repeats(table: Table, names: Sequence[str]) -> bool:
@@ -238,8 +301,39 @@ def _repeats(table: Table, names: Sequence[str]) -> bool:
 
 def looks_like_key(name: str) -> bool:
     """Return whether a column is spelt like a key of rows or customers, which is nothing to learn."""
-    spelling = name.strip().lower()
-    return spelling in _IDS[:5] or spelling == "key" or spelling.endswith("_id")
+    return _spelt(name) in {*_IDS[:5], "key"} or _KEY.search(_spelt(name)) is not None
+
+
+def _aside(table: Table, numbers: Sequence[str], time: str | None, ids: Sequence[str]) -> dict[str, str]:
+    """Map columns that count the rows or repeat the date, nothing to forecast, to the reason."""
+    reasons = {}
+    for name in numbers:
+        values = pd.to_numeric(pd.Series(table.columns[name]), errors="coerce").to_numpy(dtype=np.float64)
+        values = values[~np.isnan(values)]
+        if not len(values) or (values != np.floor(values)).any():
+            continue
+        spelt = _spelt(name)
+        most = next((n for names, n in _DATE_PARTS.items() if spelt.replace("_", "") in names.split()), -1)
+        if time and most >= values.max() and values.min() >= 0:
+            reasons[name] = f"as a part of {time!r}" if most > 1 else "as a flag"
+        elif _COUNTER.fullmatch(spelt) and _counts(table, values, [n for n in (time,) if n], ids):
+            reasons[name] = "as a count of rows"
+    return reasons
+
+
+def _counts(table: Table, values: NDArray[np.float64], time: Sequence[str], ids: Sequence[str]) -> bool:
+    """Return whether whole numbers count the rows: of the file, of each series, or of the times."""
+    if len(values) != len(table) or len(values) < 2:
+        return False
+    series = number_rows([table.columns[name] for name in ids] or [np.zeros(len(table))])
+    within = series[1:] == series[:-1]
+    rows = [np.diff(values), np.diff(values)[within], np.diff(np.sort(values))]
+    for name in time:  # a number a time, in the order of the file
+        first = ~pd.Series(table.columns[name]).duplicated().to_numpy()
+        codes = pd.factorize(table.columns[name])[0]
+        if (values[first][codes] == values).all():
+            rows.append(np.diff(values[first]))
+    return any(len(steps) and bool((steps == np.sign(steps[0])).all() and steps[0]) for steps in rows)
 
 
 def _is_constant(table: Table, name: str) -> bool:
@@ -247,10 +341,10 @@ def _is_constant(table: Table, name: str) -> bool:
     return len(values) > 1 and bool((values == values[0]).all())
 
 
-def _targets(table: Table, time: str | None, series: str | None, numbers: Sequence[str]) -> tuple[str, ...]:
+def _targets(table: Table, time: str | None, ids: Sequence[str], numbers: Sequence[str]) -> tuple[str, ...]:
     """Infer the target columns."""
     if not numbers:
-        rest = [name for name in table.columns if name not in {time, series}]
+        rest = [name for name in table.columns if name not in {time, *ids}]
         keys = [name for name in rest if table.kinds[name] == "number"]
         if keys:
             raise DataError(
@@ -264,13 +358,9 @@ def _targets(table: Table, time: str | None, series: str | None, numbers: Sequen
             f"{table.source}: expected a column of numbers, got {'only text' if rest else 'none besides'}"
             f"{seen or ' the time'}. Add one, or name it with --target or target=."
         )
-    usual = _with_usual_names(numbers, _TARGETS)
-    if time is None and series is None:
-        return tuple(numbers)
-    if series is None:
-        return tuple(usual[:1]) if usual and usual[0].lower() == "y" else tuple(numbers)
-    if usual or len(numbers) == 1:
-        return ((usual or numbers)[0],)
+    usual = _with_usual_names(numbers, _TARGETS)[:1] if time or ids else []
+    if usual or len(numbers) == 1 or not ids:
+        return tuple(usual or numbers)
     raise DataError(
         f"{table.source}: expected one target column, got {quoted_list(numbers)}. Name it with --target or "
         "target=."

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from typing import Any
 
+import narwhals as nw
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from unrolled.data.calendar.offsets import format_time
 from unrolled.data.parse.datetimes import looks_like_dates
 from unrolled.data.parse.numbers import (
     Separators,
@@ -40,6 +44,9 @@ class Table:
         backend: the kind of frame it came as.
         separator: what stood between the fields of a file.
         index: the column that was a frame's index of dates.
+        keys: columns that were other levels of its index.
+        categories: columns of a type of their own for labels, whatever their labels look like.
+        frame: the rows as they came, where they came as a frame.
         notes: changes that reading made, a sentence each.
         remarks: assumptions that `numbers` made, likewise.
 
@@ -55,6 +62,9 @@ class Table:
     backend: str = "pandas"
     separator: str = ""
     index: str | None = None
+    keys: tuple[str, ...] = ()
+    categories: frozenset[str] = frozenset()
+    frame: nw.DataFrame[Any] | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
     remarks: list[str] = field(default_factory=list)
     _parsed: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)
@@ -161,6 +171,34 @@ class Table:
             f"marked, got {readings}. "
             "Write the column so, with all its decimals."
         )
+
+
+def number_rows(columns: Sequence[Array]) -> NDArray[np.int64]:
+    """Number the distinct rows of some columns (T,) in the order in which they occur.
+
+    >>> number_rows([np.array(["b", "a", "b"]), np.array([1, 1, 2])]).tolist()
+    [0, 1, 2]
+    """
+    numbers = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        codes = pd.factorize(column)[0]
+        numbers = pd.factorize(numbers * (int(codes.max()) + 2) + codes)[0]
+    return numbers
+
+
+def join_ids(columns: Iterable[Iterable[Any]]) -> list[str]:
+    """Join the parts of the name of each series, as they are written.
+
+    >>> join_ids([["b", "a"], [1.0, 2.0]])
+    ['b / 1', 'a / 2']
+    """
+    return [" / ".join(map(_id_text, parts)) for parts in zip(*columns, strict=True)]
+
+
+def _id_text(value: Any) -> str:
+    if isinstance(value, np.datetime64 | date):
+        return format_time(pd.Timestamp(value).to_datetime64())
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _kind(values: Array) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import format_time, season_length
+from unrolled.data.io.frames import id_columns_of
 from unrolled.data.preprocess.transforms import Transform
 from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import DataError
@@ -160,8 +161,8 @@ class RollingOrigins:
         origins = np.broadcast_to(self.origins[..., None], steps.shape)
         rows = series.offsets[:-1, None, None]
         times = [part if series.times is None else series.times[rows + part] for part in (steps, origins)]
-        ids = np.repeat(np.array(series.ids, dtype=object), steps[0].size)
-        columns = {series.names.id: ids, series.names.time: times[0].ravel(), "cutoff": times[1].ravel()}
+        columns = id_columns_of(series, np.repeat(np.arange(len(series)), steps[0].size))
+        columns |= {series.names.time: times[0].ravel(), "cutoff": times[1].ravel()}
         columns["y"] = self.actual.ravel()
         return columns | {one.name: one.point.ravel() for one in predictions}
 

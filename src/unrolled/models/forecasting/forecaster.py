@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unrolled.data.calendar.offsets import step_quantity
 from unrolled.data.future import append_future
-from unrolled.data.io.frames import to_frame
+from unrolled.data.io.frames import id_columns_of, to_frame
 from unrolled.data.preprocess.transforms import TRANSFORMS, transform_name
 from unrolled.data.sequences import Sequences
 from unrolled.data.storage import pack_series, unpack_series
@@ -267,7 +267,7 @@ class Forecaster(NetworkEstimator):
         lengths = data.observed
         data = append_future(data, future, lengths, fitted)
         quantiles = self._quantiles(data, (lengths - 1)[:, None])[:, 0, :steps]  # (N, h, Q)
-        frame: dict[str, Any] = {data.names.id: np.repeat(np.array(data.ids, dtype=object), steps)}
+        frame = id_columns_of(data, np.repeat(np.arange(len(data)), steps))
         frame[data.names.time] = np.concatenate(
             [forecast_times(data, k, int(n), steps) for k, n in enumerate(lengths)]
         )

@@ -48,8 +48,8 @@ def check_output_names(series: Sequences, outputs: Iterable[str]) -> None:
     Raises:
         DataError: the id or the time column is called as an output is, or as the other.
     """
-    names = [*series.names, *outputs]
-    for name in series.names:
+    names = [*series.id_names, series.names.time, *outputs]
+    for name in (*series.id_names, series.names.time):
         if names.count(name) > 1:
             raise DataError(f"{series.source}: column '{name}' has the name of an output. Rename it.")
 

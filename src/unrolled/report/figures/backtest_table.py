@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.parse.table import join_ids
 from unrolled.report.figures.theme import axis_times
 
 Floats = NDArray[np.float64]
@@ -17,9 +18,19 @@ Floats = NDArray[np.float64]
 
 def comparison_metric(backtest: Any) -> str:
     """Name of the metric that models are compared by: "mae", or "mase" for series of different units."""
-    id_name = next(iter(backtest.columns))
-    has_many = len(set(backtest.columns[id_name].tolist())) > 1
+    has_many = len(set(_names(backtest.columns))) > 1
     return "mase" if has_many and all(row["mase"] is not None for row in backtest.table) else "mae"
+
+
+def _time_name(parts: dict[str, Any]) -> str:
+    """Name of the column of times, which stands between those of the ids and the cutoff."""
+    return list(parts)[list(parts).index("cutoff") - 1]
+
+
+def _names(parts: dict[str, Any]) -> list[str]:
+    """Name of the series of each row, from one id column or several."""
+    columns = list(parts)
+    return join_ids(parts[name] for name in columns[: columns.index("cutoff") - 1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +55,7 @@ class BacktestTable:
     def of(cls, backtest: Any) -> BacktestTable:
         """Read the columns of a record of kind "backtest"."""
         parts: dict[str, NDArray[Any]] = backtest.columns
-        id_name, time_name = list(parts)[:2]
-        ids = parts[id_name].astype(str)
+        time_name, ids = _time_name(parts), np.array(_names(parts))
         order = np.lexsort((parts[time_name], parts["cutoff"], ids))
         models = {row["model"]: parts[row["model"]][order].astype(np.float64) for row in backtest.table}
         truth = parts["y"][order].astype(np.float64)
