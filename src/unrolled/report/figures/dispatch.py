@@ -161,7 +161,7 @@ def _time_axis(plot: go.Figure, freq: str | None) -> None:
 
 
 def loss_figure(history: Any) -> go.Figure:
-    """The loss of each epoch, on what was trained on and on what was held out."""
+    """Draw the losses of every check over epochs or steps: of the training and of the validation set."""
     counts = [history.position(record) for record in history.records]
     plot = empty_figure(260)
     lines = [("while training", [e.train_loss for e in history.records], OTHER)]
