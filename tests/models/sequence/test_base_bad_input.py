@@ -193,6 +193,18 @@ def test_numpy_integers_are_integers(kind: Any, solver: str) -> None:
     assert np.array_equal(model.predict_proba(X), plain_model.predict_proba(X))
 
 
+@pytest.mark.parametrize("name", ["checkpoint", "callbacks"])
+def test_a_reservoir_takes_no_checkpoint_and_no_callbacks(name: str, tmp_path: Path) -> None:
+    """They would have no effect: it has no epochs. Nothing is written, and no callbacks are none."""
+    given = {"checkpoint": tmp_path / "c", "callbacks": [print]}[name]
+    model = SequenceClassifier(solver="reservoir", hidden_size=4)
+    X, y = np.arange(24.0).reshape(4, 6) % 7, [0, 1, 0, 1]
+    with pytest.raises(ArgumentError, match=f"solver='reservoir' is solved at once.*{name}=.*Leave both out"):
+        model.fit(X, y, **{name: given})
+    assert list(tmp_path.iterdir()) == []
+    model.fit(X, y, checkpoint=None, callbacks=[])
+
+
 @pytest.mark.parametrize("name", ["cell", "activation", "solver", "pooling"])
 def test_an_array_is_no_choice(name: str) -> None:
     """Compared with a word it would be an array."""

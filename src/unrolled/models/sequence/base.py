@@ -19,7 +19,7 @@ from unrolled.data.io.targets import as_groups
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.data.splits import holdout_fraction, holdout_mask
-from unrolled.errors import DataError
+from unrolled.errors import ArgumentError, DataError
 from unrolled.formatting import quantity
 from unrolled.models.estimator import NetworkEstimator
 from unrolled.models.parameters import Boolean, Choice, Device, FloatRange, IntRange, UnusedBeside
@@ -49,6 +49,7 @@ CELLS = ("rnn", "gru", "lstm", "feedforward")
 _UNITS, _RESERVOIR_UNITS = 64, 512  # where hidden_size is None
 _POOLING = "last+mean+max"
 _CHANNELS, _RESERVOIR_CHANNELS = 64, 256  # of the stem
+_AT_ONCE = "is solved at once, without epochs"
 _FEW, _MEMBERS = 500, 4  # sequences below which initial weights matter, and networks to average them out
 
 
@@ -102,7 +103,7 @@ class SequenceEstimator(NetworkEstimator):
         ),
         UnusedBeside(
             ("max_epochs", "patience", "batch_size", "learning_rate", "validation_fraction", "dropout"),
-            "solver", ("reservoir",), "is solved at once, without epochs",
+            "solver", ("reservoir",), _AT_ONCE,
         ),
         UnusedBeside(("patience",), "validation_fraction", (0,), "holds nothing out"),
     )  # fmt: skip
@@ -182,14 +183,20 @@ class SequenceEstimator(NetworkEstimator):
                 folder resumes it there, to the same result.
             callbacks: each is called after every epoch with a dict: stage, member, n_members, step,
                 max_steps, epoch, train_loss, validation_loss, learning_rate, seconds. An error in one ends
-                the fit and leaves the model as it was. A reservoir has no epochs.
+                the fit and leaves the model as it was.
 
         Raises:
-            ArgumentError: some arguments are out of range; each is named on its own line.
+            ArgumentError: some arguments are out of range, each named on its own line; or a reservoir, which
+                has no epochs, is given a checkpoint or callbacks.
             DataError: X, y or groups cannot be used as it is.
             TrainingError: the loss is no longer finite.
         """
         self._check_parameters()
+        if self.solver == "reservoir" and (checkpoint is not None or callbacks):
+            raise ArgumentError(
+                f"checkpoint and callbacks: solver='reservoir' {_AT_ONCE}, so nothing is to be resumed or "
+                f"followed; got checkpoint={checkpoint!r}, callbacks={callbacks!r}. Leave both out."
+            )
         folder = None if checkpoint is None else check_path("checkpoint", checkpoint)
         monitor = Monitor(folder, self.verbose, tuple(callbacks))
         start_s = time.perf_counter()
