@@ -31,16 +31,12 @@ from unrolled.validation import ErrorCollector, check_choice, check_float, check
 class Constraint:
     """Check of one parameter."""
 
-    def check(self, name: str, value: Any, *, allows_none: bool = False) -> None:
+    def check(self, name: str, value: Any) -> None:
         """Pass if `value` is allowed.
 
         Raises:
             ArgumentError: it is not; the message names the parameter and says what is allowed.
         """
-        if value is not None or not allows_none:
-            self._check(name, value)
-
-    def _check(self, name: str, value: Any) -> None:
         raise NotImplementedError
 
 
@@ -51,7 +47,8 @@ class IntRange(Constraint):
     least: int = 0
     most: int | None = None
 
-    def _check(self, name: str, value: Any) -> None:
+    def check(self, name: str, value: Any) -> None:
+        """Pass if `value` is a whole number in the range."""
         check_int(name, value, least=self.least, most=self.most)
 
 
@@ -64,7 +61,8 @@ class FloatRange(Constraint):
     below: float | None = None
     most: float | None = None
 
-    def _check(self, name: str, value: Any) -> None:
+    def check(self, name: str, value: Any) -> None:
+        """Pass if `value` is a finite number inside the bounds."""
         check_float(name, value, above=self.above, least=self.least, below=self.below, most=self.most)
 
 
@@ -75,7 +73,8 @@ class Choice(Constraint):
     words: tuple[str, ...]
     separator: str | None = None
 
-    def _check(self, name: str, value: Any) -> None:
+    def check(self, name: str, value: Any) -> None:
+        """Pass if every word is one of those allowed."""
         parts = value.split(self.separator) if self.separator and isinstance(value, str) else [value]
         for part in parts:
             check_choice(name, part, self.words)
@@ -85,7 +84,8 @@ class Choice(Constraint):
 class Boolean(Constraint):
     """Boolean, Python's or numpy's."""
 
-    def _check(self, name: str, value: Any) -> None:
+    def check(self, name: str, value: Any) -> None:
+        """Pass if `value` is True or False."""
         if not isinstance(value, bool | np.bool_):
             raise ArgumentError(f"{name}: expected True or False, got {value!r}.")
 
@@ -94,7 +94,8 @@ class Boolean(Constraint):
 class Device(Constraint):
     """Name of a device that torch can use here."""
 
-    def _check(self, name: str, value: Any) -> None:  # noqa: ARG002 (every device is called device)
+    def check(self, name: str, value: Any) -> None:  # noqa: ARG002 (every device is called device)
+        """Pass if torch can use the device."""
         check_device(value)
 
 
@@ -104,7 +105,8 @@ class NotUsed(Constraint):
 
     reason: str
 
-    def _check(self, name: str, value: Any) -> None:
+    def check(self, name: str, value: Any) -> None:
+        """Refuse the value."""
         raise ArgumentError(f"{name}: {self.reason}; got {value!r}. Leave it out.")
 
 
@@ -185,8 +187,10 @@ def check_parameters(estimator: type, values: Mapping[str, Any], rules: Iterable
     """
     faults, accepted = ErrorCollector(), dict(values)
     for name, (constraint, allows_none) in parameter_constraints(estimator).items():
+        if values[name] is None and allows_none:
+            continue
         try:
-            constraint.check(name, values[name], allows_none=allows_none)
+            constraint.check(name, values[name])
         except ArgumentError as fault:
             faults.add(str(fault))
             del accepted[name]
