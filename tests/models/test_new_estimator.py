@@ -20,7 +20,7 @@ from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, ModelLoadError, NotFittedError
 from unrolled.models.estimator import NetworkEstimator
-from unrolled.models.parameters import Choice, FloatRange, IntRange, UnusedBeside
+from unrolled.models.parameters import Choice, IntRange, UnusedBeside
 from unrolled.models.persistence import record_field
 from unrolled.models.summary import Fact, network_fact
 from unrolled.nn.layers.rnn import GRU, RNN
@@ -99,9 +99,7 @@ class NextStepModel(NetworkEstimator):
     activation: Annotated[str, Choice(("tanh", "relu"))]
     hidden_size: Annotated[int, IntRange(least=1, most=512)]
     max_epochs: Annotated[int, IntRange(least=1)]
-    learning_rate: Annotated[float, FloatRange(above=0)]
     n_members: Annotated[int, IntRange(least=1)]
-    random_state: Annotated[int, IntRange()]
     scaler_: StandardScaler
 
     def __init__(

@@ -12,7 +12,14 @@ from torch import Tensor, nn
 
 from unrolled import __version__
 from unrolled.errors import ArgumentError, ModelLoadError, NotFittedError, UnrolledError
-from unrolled.models.parameters import Device, UnusedBeside, check_parameters, parameter_defaults
+from unrolled.models.parameters import (
+    Device,
+    FloatRange,
+    IntRange,
+    UnusedBeside,
+    check_parameters,
+    parameter_defaults,
+)
 from unrolled.models.persistence import (
     PLAIN,
     SavedField,
@@ -123,8 +130,14 @@ class NetworkEstimator(Estimator):
     # attributes that are learned beside the networks, and how each is saved; a subclass adds its own
     _learned: ClassVar[dict[str, SavedField]] = {"history_": record_field(History), "seconds_": PLAIN}
 
+    # parameters that several estimators have; a constructor without one of them leaves it out
+    dropout: Annotated[float, FloatRange(least=0, below=1)]
+    patience: Annotated[int | None, IntRange(least=1)]
+    batch_size: Annotated[int | None, IntRange(least=1)]
+    learning_rate: Annotated[float, FloatRange(above=0)]
+    random_state: Annotated[int, IntRange(most=2**62)]
     device: Annotated[str, Device()]
-    random_state: int
+    verbose: bool
     networks_: tuple[Any, ...]
     history_: History
     seconds_: float

@@ -38,7 +38,7 @@ from unrolled.models.forecasting.validation import (
     match_fitted,
 )
 from unrolled.models.forecasting.windows import ForecastBatch, Windows
-from unrolled.models.parameters import Choice, Device, FloatRange, IntRange, UnusedBeside
+from unrolled.models.parameters import Choice, FloatRange, IntRange, UnusedBeside
 from unrolled.models.persistence import ARRAY, PLAIN, SavedField, record_field
 from unrolled.models.summary import Fact, network_fact
 from unrolled.nn.cells.core import NONLINEARITIES
@@ -128,20 +128,13 @@ class Forecaster(NetworkEstimator):
     hidden_size: Annotated[int, IntRange(least=1)]
     num_layers: Annotated[int, IntRange(least=1)]
     activation: Annotated[str, Choice(NONLINEARITIES)]
-    dropout: Annotated[float, FloatRange(least=0, below=1)]
     window: Annotated[int | None, IntRange(least=2)]
     transform: Annotated[str, Choice(("auto", *TRANSFORMS))]
     season: Annotated[int | None, IntRange(least=1)]
     n_members: Annotated[int, IntRange(least=1)]
     max_steps: Annotated[int | None, IntRange(least=1)]
     val_check_steps: Annotated[int | None, IntRange(least=1)]
-    patience: Annotated[int | None, IntRange(least=1)]
-    batch_size: Annotated[int | None, IntRange(least=1)]
-    learning_rate: Annotated[float, FloatRange(above=0)]
     validation_fraction: Annotated[float, FloatRange(least=0, most=0.5)]
-    random_state: Annotated[int, IntRange(most=2**62)]
-    device: Annotated[str, Device()]
-    verbose: bool
 
     season_: int
     transform_: str

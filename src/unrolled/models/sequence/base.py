@@ -22,7 +22,7 @@ from unrolled.data.splits import holdout_fraction, holdout_mask
 from unrolled.errors import ArgumentError, DataError
 from unrolled.formatting import quantity
 from unrolled.models.estimator import NetworkEstimator
-from unrolled.models.parameters import Boolean, Choice, Device, FloatRange, IntRange, UnusedBeside
+from unrolled.models.parameters import Boolean, Choice, FloatRange, IntRange, UnusedBeside
 from unrolled.models.persistence import ARRAY, PLAIN, record_field
 from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
@@ -115,17 +115,10 @@ class SequenceEstimator(NetworkEstimator):
     bidirectional: Annotated[bool, Boolean()]
     stem: Annotated[bool, Boolean()]
     pooling: Annotated[str | None, Choice(POOLINGS, separator="+")]
-    dropout: Annotated[float, FloatRange(least=0, below=1)]
     solver: Annotated[str, Choice(("gradient", "reservoir"))]
     n_members: Annotated[int | None, IntRange(least=1)]
     max_epochs: Annotated[int | None, IntRange(least=1)]
-    patience: Annotated[int | None, IntRange(least=1)]
-    batch_size: Annotated[int | None, IntRange(least=1)]
-    learning_rate: Annotated[float, FloatRange(above=0)]
     validation_fraction: Annotated[float | None, FloatRange(least=0, most=0.5)]
-    random_state: Annotated[int, IntRange(most=2**62)]
-    device: Annotated[str, Device()]
-    verbose: bool
 
     feature_names_in_: NDArray[Any]
     max_length_: int
