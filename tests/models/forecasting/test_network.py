@@ -6,7 +6,6 @@ import torch
 
 from unrolled.data.preprocess.transforms import Transform
 from unrolled.models.forecasting.network import (
-    CELLS,
     QUANTILES,
     ForecastNetwork,
     ForecastNetworkConfig,
@@ -14,6 +13,7 @@ from unrolled.models.forecasting.network import (
     quantile_loss,
 )
 from unrolled.models.forecasting.windows import EncodedSeries, ForecastBatch, Windows
+from unrolled.models.recurrent_core import CELLS
 
 
 def _windows() -> Windows:

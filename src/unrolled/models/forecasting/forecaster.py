@@ -25,7 +25,6 @@ from unrolled.models.forecasting.calibration import interpolate_quantile, rescal
 from unrolled.models.forecasting.data import forecast_times, prepare
 from unrolled.models.forecasting.encoder import SeriesEncoder
 from unrolled.models.forecasting.network import (
-    CELLS,
     QUANTILES,
     ForecastNetwork,
     ForecastNetworkConfig,
@@ -40,6 +39,7 @@ from unrolled.models.forecasting.validation import (
 from unrolled.models.forecasting.windows import ForecastBatch, Windows
 from unrolled.models.parameters import Choice, FloatRange, IntRange, UnusedBeside
 from unrolled.models.persistence import ARRAY, PLAIN, SavedField, record_field
+from unrolled.models.recurrent_core import CELLS
 from unrolled.models.summary import Fact, network_fact
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.train.config import Callback, Monitor, TrainingConfig

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unrolled.models.forecasting.windows import ForecastBatch, Windows
-from unrolled.nn.layers.rnn import GRU, LSTM, RNN
+from unrolled.models.recurrent_core import recurrent_core
 from unrolled.nn.modules.quantile_head import QuantileHead, pinball_loss
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-CELLS = ("rnn", "gru", "lstm", "feedforward")
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 _CHUNK = 1024  # windows that are forecast at once
 
@@ -104,11 +103,14 @@ def _asinh(x: Tensor) -> Tensor:
 def _core(config: ForecastNetworkConfig) -> nn.Module:
     if config.cell == "feedforward":
         return FeedForward(config.window * config.inputs, config.hidden_size)
-    shape = (config.inputs, config.hidden_size, config.num_layers)
-    between = config.dropout if config.num_layers > 1 else 0.0
-    if config.cell == "rnn":
-        return RNN(*shape, config.activation, batch_first=True, dropout=between)
-    return (GRU if config.cell == "gru" else LSTM)(*shape, batch_first=True, dropout=between)
+    return recurrent_core(
+        config.cell,
+        config.inputs,
+        config.hidden_size,
+        num_layers=config.num_layers,
+        activation=config.activation,
+        dropout=config.dropout,
+    )
 
 
 class FeedForward(nn.Module):

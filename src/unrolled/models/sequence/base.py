@@ -24,6 +24,7 @@ from unrolled.formatting import quantity
 from unrolled.models.estimator import NetworkEstimator
 from unrolled.models.parameters import Boolean, Choice, FloatRange, IntRange, UnusedBeside
 from unrolled.models.persistence import ARRAY, PLAIN, record_field
+from unrolled.models.recurrent_core import CELLS
 from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 from unrolled.models.sequence.training import (
@@ -45,7 +46,6 @@ from unrolled.validation import check_path
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-CELLS = ("rnn", "gru", "lstm", "feedforward")
 _UNITS, _RESERVOIR_UNITS = 64, 512  # where hidden_size is None
 _POOLING = "last+mean+max"
 _CHANNELS, _RESERVOIR_CHANNELS = 64, 256  # of the stem

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.formatting import quantity
+from unrolled.models.recurrent_core import recurrent_core
 from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 from unrolled.nn.modules.conv_stem import ConvStem, max_scales
@@ -190,16 +191,15 @@ def _stem(config: SequenceNetworkConfig) -> ConvStem | None:
 
 
 def _core(config: SequenceNetworkConfig, inputs: int) -> RNN | GRU | LSTM:
-    shape = (inputs, config.hidden_size, config.num_layers)
-    between = config.dropout if config.num_layers > 1 else 0.0
-    core: RNN | GRU | LSTM
-    if config.cell == "rnn":
-        core = RNN(
-            *shape, config.activation, batch_first=True, dropout=between, bidirectional=config.bidirectional
-        )
-    else:
-        layer = GRU if config.cell == "gru" else LSTM
-        core = layer(*shape, batch_first=True, dropout=between, bidirectional=config.bidirectional)
+    core = recurrent_core(
+        config.cell,
+        inputs,
+        config.hidden_size,
+        num_layers=config.num_layers,
+        activation=config.activation,
+        dropout=config.dropout,
+        bidirectional=config.bidirectional,
+    )
     if config.memory_steps:
         _initialize(core, config)
     return core
