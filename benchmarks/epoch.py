@@ -26,7 +26,7 @@ from benchmarks.record import Facts, main, say, table
 from benchmarks.recurrent import THREADS, difference, path, settle
 from benchmarks.rivals.driver import rivals
 from benchmarks.timing import here, in_turns
-from unrolled.train.optimizer import AdamW
+from unrolled.train.optimizer import AdamW, ParameterGroup
 
 WINDOWS, WINDOW, HIDDEN, BATCH = 733, 12, 32, 32
 TURN_S = 0.5  # some epochs of everyone
@@ -96,7 +96,7 @@ def _model(layer: Any) -> nn.ModuleDict:
 
 
 def _own_adam(parameters: Any) -> AdamW:
-    return AdamW(parameters, learning_rate=1e-3)
+    return AdamW([ParameterGroup(list(parameters))], learning_rate=1e-3)
 
 
 def _fused_adam(parameters: Any) -> torch.optim.Optimizer:

@@ -12,7 +12,7 @@ import torch
 
 from unrolled.errors import ModelLoadError
 from unrolled.train.checkpoint import load_checkpoint, save_checkpoint, select_prefix
-from unrolled.train.optimizer import AdamW
+from unrolled.train.optimizer import AdamW, ParameterGroup
 
 TENSORS = {"network.weight": torch.arange(6.0).reshape(2, 3).t(), "random_state": torch.get_rng_state()}
 
@@ -57,12 +57,12 @@ def test_the_optimizer_goes_on_where_it_was(tmp_path: Path) -> None:
         optimizer.step()
 
     weight = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
-    optimizer = AdamW([weight], learning_rate=0.1)
+    optimizer = AdamW([ParameterGroup([weight])], learning_rate=0.1)
     for _ in range(3):
         stepped(weight, optimizer)
     save_checkpoint(tmp_path / "c", optimizer.tensors(), {})
     twin = torch.nn.Parameter(weight.detach().clone())
-    other = AdamW([twin], learning_rate=0.1)
+    other = AdamW([ParameterGroup([twin])], learning_rate=0.1)
     other.load_tensors(load_checkpoint(tmp_path / "c")[0])
     stepped(weight, optimizer)
     stepped(twin, other)

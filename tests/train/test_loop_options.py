@@ -173,7 +173,8 @@ def test_truncated_backpropagation_is_that_of_the_textbook() -> None:
     """Equal to a loop by hand: chunks in order, the state detached between two, anew with each pass."""
     network, by_hand, data = Reader(), Reader(), Chunks()
     fit(network, _stateful_loss, data, None, STATEFUL)
-    optimizer = AdamW(by_hand.parameters(), learning_rate=0.0, weight_decay=1e-3, clip_norm=1.0)
+    groups = [ParameterGroup(list(by_hand.parameters()))]
+    optimizer = AdamW(groups, learning_rate=0.0, weight_decay=1e-3, clip_norm=1.0)
     state: Any = None
     for step in range(STATEFUL.max_steps):
         chunk = step % CHUNKS

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from unrolled.train.optimizer import AdamW
+from unrolled.train.optimizer import AdamW, ParameterGroup
 
 SHAPES = [(7, 3), (7,), (1, 7), ()]
 
@@ -27,7 +27,7 @@ def _gradients(steps: int, scale: float) -> Iterator[list[torch.Tensor]]:
 def test_it_is_what_torch_does(scale: float, clip_norm: float | None) -> None:
     """The same weights after 20 steps with a rate that changes, weight decay and clipping."""
     ours, theirs = _parameters(), _parameters()
-    optimizer = AdamW(ours, learning_rate=0.1, weight_decay=0.02, clip_norm=clip_norm)
+    optimizer = AdamW([ParameterGroup(ours)], learning_rate=0.1, weight_decay=0.02, clip_norm=clip_norm)
     rival = torch.optim.AdamW(theirs, lr=0.1, weight_decay=0.02)
     for step, gradients in enumerate(_gradients(20, scale)):
         optimizer.learning_rate = rival.param_groups[0]["lr"] = 0.1 / (1 + step)
@@ -45,7 +45,7 @@ def test_it_is_what_torch_does(scale: float, clip_norm: float | None) -> None:
 def test_a_parameter_without_gradient_stays() -> None:
     """As with torch: neither moved nor decayed, and its count of steps stands still."""
     first, second = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
-    optimizer = AdamW([first, second], learning_rate=0.1, weight_decay=0.5)
+    optimizer = AdamW([ParameterGroup([first, second])], learning_rate=0.1, weight_decay=0.5)
     first.grad = torch.ones(2)
     optimizer.step()
     assert torch.equal(second, torch.ones(2))
@@ -61,13 +61,13 @@ def test_a_parameter_without_gradient_stays() -> None:
 def test_no_gradient_at_all_is_no_step() -> None:
     """Nothing moves and nothing fails."""
     weight = nn.Parameter(torch.ones(2))
-    AdamW([weight], learning_rate=0.1, clip_norm=1.0).step()
+    AdamW([ParameterGroup([weight])], learning_rate=0.1, clip_norm=1.0).step()
     assert torch.equal(weight, torch.ones(2))
 
 
 def test_a_state_of_another_network_is_refused() -> None:
     """A moment that is missing is named."""
     one, two = _parameters()[:1], _parameters()
-    saved = AdamW(one, learning_rate=0.1).tensors()
+    saved = AdamW([ParameterGroup(one)], learning_rate=0.1).tensors()
     with pytest.raises(KeyError, match=r"optimizer\.1\.exp_avg"):
-        AdamW(two, learning_rate=0.1).load_tensors(saved)
+        AdamW([ParameterGroup(two)], learning_rate=0.1).load_tensors(saved)

@@ -19,7 +19,7 @@ from unrolled.train.averaging import WeightAverage
 from unrolled.train.checkpoint import load_checkpoint, save_checkpoint, select_prefix
 from unrolled.train.config import NO_HOOKS, TrainingConfig, TrainingHooks, steps_per_epoch
 from unrolled.train.history import History, TrainingRecord
-from unrolled.train.optimizer import AdamW
+from unrolled.train.optimizer import AdamW, ParameterGroup
 
 State = tuple[Tensor, ...]
 
@@ -138,15 +138,14 @@ class _Run:
         self.network, self.loss, self.config, self.checkpoint = network, loss, config, checkpoint
         self.training, self.validation = training, validation
         self.average_gradients = hooks.average_gradients
-        groups = None if hooks.parameter_groups is None else list(hooks.parameter_groups(network))
+        make_groups = hooks.parameter_groups or _one_group
         self.optimizer = AdamW(
-            network.parameters() if groups is None else groups,
+            make_groups(network),
             learning_rate=config.learning_rate,
             weight_decay=config.weight_decay,
             clip_norm=config.clip_norm,
         )
-        if groups is not None:
-            _require_each_once(network, self.optimizer.parameters)
+        _require_each_once(network, self.optimizer.parameters)
         if config.stateful and len(training) % config.batch_size:
             raise ArgumentError(
                 f"stateful training: expected a number of examples that batch_size={config.batch_size} "
@@ -315,6 +314,10 @@ class _Run:
         """Tell whether these are weights of this very network."""
         shapes = {name: tensor.shape for name, tensor in self.network.state_dict().items()}
         return shapes == {name: tensor.shape for name, tensor in saved.items()}
+
+
+def _one_group(network: nn.Module) -> list[ParameterGroup]:
+    return [ParameterGroup(list(network.parameters()))]
 
 
 def _require_each_once(network: nn.Module, grouped: list[nn.Parameter]) -> None:

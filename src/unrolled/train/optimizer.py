@@ -44,14 +44,14 @@ class AdamW:
     up to rounding; beta1 is 0.9, beta2 0.999, eps 1e-8.
 
     Args:
-        parameters: those to train, or `ParameterGroup`s of them; a step leaves those without gradient alone.
+        groups: the parameters; a step leaves those without gradient alone.
         learning_rate: the rate; `learning_rate` may be set between steps.
         weight_decay: as in the formula.
         clip_norm: gradients that are longer together, over all groups, are shortened to this; None for any
             length.
 
     >>> weight = nn.Parameter(torch.tensor([1.0, -2.0]))
-    >>> optimizer = AdamW([weight], learning_rate=0.1)
+    >>> optimizer = AdamW([ParameterGroup([weight])], learning_rate=0.1)
     >>> (weight ** 2).sum().backward()
     >>> optimizer.step()
     >>> weight.detach()
@@ -60,24 +60,19 @@ class AdamW:
 
     def __init__(
         self,
-        parameters: Iterable[nn.Parameter] | Iterable[ParameterGroup],
+        groups: Iterable[ParameterGroup],
         *,
         learning_rate: float,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
     ) -> None:
         self.learning_rate, self.weight_decay, self.clip_norm = learning_rate, weight_decay, clip_norm
-        each = list(parameters)
-        groups = [one for one in each if isinstance(one, ParameterGroup)]
-        if not groups:
-            groups = [ParameterGroup([one for one in each if isinstance(one, nn.Parameter)])]
-        self.parameters = [p for group in groups for p in group.parameters]
-        self._group_sizes = [len(group.parameters) for group in groups]
-        self._factors = [(group.rate_factor, group.weight_decay) for group in groups]
-        self._moments = [
-            (torch.zeros_like(p), torch.zeros_like(p), torch.zeros((), device=p.device))
+        self._groups = list(groups)
+        self.parameters = [p for group in self._groups for p in group.parameters]
+        self._moments = {
+            p: (torch.zeros_like(p), torch.zeros_like(p), torch.zeros((), device=p.device))
             for p in self.parameters
-        ]
+        }
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -87,22 +82,20 @@ class AdamW:
     @torch.no_grad()
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        operands = [(p, p.grad, *moments) for p, moments in zip(self.parameters, self._moments, strict=True)]
-        gradients = [gradient for _, gradient, *_ in operands if gradient is not None]
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
         if not gradients:
             return
-        scale, start = self._gradient_scale(gradients), 0
-        for size, (rate_factor, weight_decay) in zip(self._group_sizes, self._factors, strict=True):
-            moved = [each for each in operands[start : start + size] if each[1] is not None]
-            start += size
+        scale = self._gradient_scale(gradients)
+        for group in self._groups:
+            moved = [(p, p.grad, *self._moments[p]) for p in group.parameters if p.grad is not None]
             if not moved:
                 continue
             parameters, grads, means, squares, steps = zip(*moved, strict=True)
             torch._foreach_add_(steps, 1)
             torch._fused_adamw_(  # private; torch.optim.AdamW(fused=True) ends in it
                 parameters, grads, means, squares, (), steps,
-                lr=self.learning_rate * rate_factor, beta1=_BETAS[0], beta2=_BETAS[1], eps=_EPS,
-                weight_decay=self.weight_decay if weight_decay is None else weight_decay,
+                lr=self.learning_rate * group.rate_factor, beta1=_BETAS[0], beta2=_BETAS[1], eps=_EPS,
+                weight_decay=self.weight_decay if group.weight_decay is None else group.weight_decay,
                 amsgrad=False, maximize=False, grad_scale=scale,
             )  # fmt: skip
 
@@ -118,7 +111,7 @@ class AdamW:
         """Return its state, a tensor each, such as `optimizer.3.exp_avg`."""
         return {
             f"optimizer.{k}.{name}": moment
-            for k, moments in enumerate(self._moments)
+            for k, moments in enumerate(self._moments.values())
             for name, moment in zip(_MOMENTS, moments, strict=True)
         }
 
