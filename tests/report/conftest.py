@@ -87,7 +87,7 @@ def probed() -> ProbedClassifier:
     """Fitted, compared and probed once."""
     X, y = _sequences(np.random.default_rng(0))
     model = SequenceClassifier(hidden_size=4, max_epochs=2).fit(X, y)
-    rivals = ["majority class", "1-NN Euclidean", "bag of steps"]
+    baselines = ["majority class", "1-NN Euclidean", "bag of steps"]
     sides = [
         NetworkScore(name, 100 - k, 4, 0.3 + k, 0.9 - k / 10, 0.5)
         for k, name in enumerate(("the GRU", "a net"))
@@ -105,4 +105,4 @@ def probed() -> ProbedClassifier:
         ),
     }
     data = LabelledData("kinds.csv", X, np.array(y), ["height", "noise"], ["rows were sorted"])
-    return ProbedClassifier(model, compare(model, X, y, test=(X, y), rivals=rivals), probes, data)
+    return ProbedClassifier(model, compare(model, X, y, test=(X, y), baselines=baselines), probes, data)

@@ -1,7 +1,7 @@
 """Backtests and comparisons: a model beside simple ones, from the same splits, with a verdict.
 
     backtest       forecasts from rolling origins, beside BASELINES, in METRICS
-    compare        estimators of whole sequences, beside RIVALS
+    compare        estimators of whole sequences, beside SEQUENCE_BASELINES
     has_lookahead  does a forecast change with what comes after its origin?
 
 >>> from unrolled import evaluate
@@ -18,13 +18,13 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.evaluate.forecasting.baselines import BASELINES
     from unrolled.evaluate.forecasting.metrics import METRICS
     from unrolled.evaluate.forecasting.verdict import Verdict
-    from unrolled.evaluate.sequence.candidates import RIVALS
+    from unrolled.evaluate.sequence.candidates import SEQUENCE_BASELINES
     from unrolled.evaluate.sequence.compare import Comparison, ComparisonRow, compare
 
 __all__ = [
     "BASELINES",
     "METRICS",
-    "RIVALS",
+    "SEQUENCE_BASELINES",
     "BacktestResult",
     "Comparison",
     "ComparisonRow",
@@ -37,7 +37,7 @@ __all__ = [
 _SOURCES = {
     "BASELINES": "unrolled.evaluate.forecasting.baselines",
     "METRICS": "unrolled.evaluate.forecasting.metrics",
-    "RIVALS": "unrolled.evaluate.sequence.candidates",
+    "SEQUENCE_BASELINES": "unrolled.evaluate.sequence.candidates",
     "BacktestResult": "unrolled.evaluate.forecasting.backtest",
     "Comparison": "unrolled.evaluate.sequence.compare",
     "ComparisonRow": "unrolled.evaluate.sequence.compare",

@@ -13,7 +13,7 @@ TINY = ("--hidden-size", 4, "--max-steps", 8, "--window", 12, "--horizon", 3)
 QUICK = ("--baselines", "Naive,RWD,AR1", "--origins", 12)
 
 
-def test_the_network_stands_beside_its_rivals(unrolled: Run, sales: Path) -> None:
+def test_the_network_stands_beside_its_baselines(unrolled: Run, sales: Path) -> None:
     """A row a model and one sentence; the network's comes first."""
     answer = unrolled("backtest", sales, *TINY, *QUICK)
     assert answer.status == 0
@@ -48,7 +48,7 @@ def test_every_option_reaches_the_backtest(unrolled: Run, sales: Path, change: t
 def test_either_command_writes_the_same_kind_of_page(
     unrolled: Run, sales: Path, tmp_path: Path, command: str
 ) -> None:
-    """Forecast and test of it on one page; the scores on the screen stand beside those of the rivals."""
+    """Forecast and test of it on one page; the scores on the screen stand beside those of the baselines."""
     quick = QUICK if command == "backtest" else ()
     answer = unrolled(command, sales, *TINY, *quick, "--report", tmp_path / "page.html")
     assert answer.status == 0

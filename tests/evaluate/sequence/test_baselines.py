@@ -72,8 +72,8 @@ def standing_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_majority_is_counted() -> None:
     """Ties go to the first in order; labels keep their type."""
-    rival = MajorityClass().fit([np.zeros((1, 1))] * 4, np.array([3, 1, 1, 3]))
-    assert rival.predict([np.zeros((2, 1))] * 2).tolist() == [1, 1]
+    baseline = MajorityClass().fit([np.zeros((1, 1))] * 4, np.array([3, 1, 1, 3]))
+    assert baseline.predict([np.zeros((2, 1))] * 2).tolist() == [1, 1]
     assert MeanTarget().fit([np.zeros((1, 1))] * 3, np.array([1.0, 2.0, 6.0])).predict([np.ones((1, 1))]) == [
         3.0
     ]
@@ -138,8 +138,8 @@ def test_one_nearest_neighbour_errs_as_published(name: str, error: float, data_d
     """The archive's own table, to its last digit."""
     with np.load(data_dir / "classification" / f"{name}.npz", allow_pickle=False) as test:
         X, y, queries, train = (test[key] for key in ("X_train", "y_train", "X_test", "y_test"))
-    rival = NearestEuclidean().fit([x.reshape(x.shape[0], -1) for x in X], y)
-    wrong = (rival.predict([x.reshape(x.shape[0], -1) for x in queries]) != train).mean()
+    baseline = NearestEuclidean().fit([x.reshape(x.shape[0], -1) for x in X], y)
+    wrong = (baseline.predict([x.reshape(x.shape[0], -1) for x in queries]) != train).mean()
     assert round(float(wrong), 3) == pytest.approx(error, abs=5e-4)
 
 

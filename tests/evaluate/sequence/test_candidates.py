@@ -15,13 +15,13 @@ from unrolled import SequenceClassifier, SequenceRegressor
 from unrolled.errors import ArgumentError, MissingDependencyError
 from unrolled.evaluate.sequence.candidates import (
     NOTES,
-    RIVALS,
+    SEQUENCE_BASELINES,
     Candidate,
-    check_rivals,
-    excluded_rivals,
+    baseline_candidates,
+    check_sequence_baselines,
+    excluded_baselines,
     fit_and_predict,
     model_candidate,
-    rival_candidates,
     warm_up,
 )
 from unrolled.evaluate.sequence.split import TrainTestSplit, evaluation_data, fold_splits
@@ -88,11 +88,11 @@ def test_groups_reach_those_that_take_them(monkeypatch: pytest.MonkeyPatch) -> N
     )
     monkeypatch.setattr(SequenceClassifier, "predict", lambda self, X: np.zeros(len(X), dtype=int))
     parts = parts_of(np.random.default_rng(0).normal(size=(12, 4)), groups=np.arange(12) // 2)
-    for entrant in (
+    for candidate in (
         model_candidate(SequenceClassifier()),
-        rival_candidates(SequenceClassifier(), "labels", ["bag of steps"])[0],
+        baseline_candidates(SequenceClassifier(), "labels", ["bag of steps"])[0],
     ):
-        fit_and_predict(entrant, parts)
+        fit_and_predict(candidate, parts)
     assert [groups.tolist() for groups in fit_arguments] == [part.train.groups.tolist() for part in parts] * 2
     fit_and_predict(model_candidate(KNeighborsClassifier(1)), parts)
 
@@ -103,13 +103,15 @@ def test_what_loads_once_loads_before_the_clock(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates._load_torch", lambda: loaded.append("torch"))
     monkeypatch.setattr(
         "unrolled.evaluate.sequence.candidates.fit_and_predict",
-        lambda entrant, parts: calls.append((entrant, parts)),
+        lambda candidate, parts: calls.append((candidate, parts)),
     )
     parts = parts_of(np.zeros((12, 4)))
-    simple = rival_candidates(KNeighborsClassifier(), "labels", ["1-NN Euclidean", "1-NN DTW", "MiniRocket"])
+    simple = baseline_candidates(
+        KNeighborsClassifier(), "labels", ["1-NN Euclidean", "1-NN DTW", "MiniRocket"]
+    )
     warm_up([model_candidate(KNeighborsClassifier()), *simple], parts[0])
     assert loaded == []
-    assert [entrant.name for entrant, _ in calls] == ["1-NN DTW", "MiniRocket"]
+    assert [candidate.name for candidate, _ in calls] == ["1-NN DTW", "MiniRocket"]
     assert [part.train.y.tolist() for _, (part,) in calls] == [[0, 1, 2, 3]] * 2
     warm_up([model_candidate(SequenceClassifier())], parts[0])
     assert loaded == ["torch"]
@@ -118,22 +120,25 @@ def test_what_loads_once_loads_before_the_clock(monkeypatch: pytest.MonkeyPatch,
 def test_the_network_is_copied() -> None:
     """With its settings, fitted or not; what came in stays as it is."""
     model = SequenceClassifier(cell="lstm", hidden_size=3)
-    entrant = model_candidate(model)
-    assert entrant.name == "lstm"
-    assert entrant.make() is not model
-    assert entrant.make().get_params() == model.get_params()
+    candidate = model_candidate(model)
+    assert candidate.name == "lstm"
+    assert candidate.make() is not model
+    assert candidate.make().get_params() == model.get_params()
     pipeline = make_pipeline(StandardScaler(), KNeighborsClassifier())
     assert model_candidate(pipeline).name == "KNeighborsClassifier"
 
 
-def test_rivals_of_a_network_have_its_settings() -> None:
+def test_baselines_of_a_network_have_its_settings() -> None:
     """As a reservoir of the usual size, and as a feed-forward net that reads a flat vector."""
     model = SequenceClassifier(
         cell="rnn", hidden_size=3, activation="relu", bidirectional=True, num_layers=2, pooling="mean",
         max_epochs=3, batch_size=4, validation_fraction=0.2, dropout=0.1, learning_rate=1e-3, random_state=5,
     )  # fmt: skip
-    made = {entrant.name: entrant.make() for entrant in rival_candidates(model, "labels", RIVALS["labels"])}
-    assert list(made) == list(RIVALS["labels"])
+    made = {
+        candidate.name: candidate.make()
+        for candidate in baseline_candidates(model, "labels", SEQUENCE_BASELINES["labels"])
+    }
+    assert list(made) == list(SEQUENCE_BASELINES["labels"])
     assert (made["reservoir"].solver, made["reservoir"].hidden_size) == ("reservoir", None)
     assert (made["reservoir"].cell, made["reservoir"].random_state) == ("rnn", 5)
     flat = made["feedforward"]
@@ -146,8 +151,10 @@ def test_rivals_of_a_network_have_its_settings() -> None:
     assert made["bag of steps"].model.get_params() == model.get_params()
     flat._check_parameters()
     made["reservoir"]._check_parameters()
-    flat_rival = rival_candidates(SequenceClassifier(cell="feedforward"), "labels", ["reservoir"])[0].make()
-    assert (flat_rival.cell, flat_rival.solver) == ("gru", "reservoir")
+    flat_baseline = baseline_candidates(SequenceClassifier(cell="feedforward"), "labels", ["reservoir"])[
+        0
+    ].make()
+    assert (flat_baseline.cell, flat_baseline.solver) == ("gru", "reservoir")
 
 
 @pytest.mark.parametrize(
@@ -158,42 +165,50 @@ def test_rivals_of_a_network_have_its_settings() -> None:
         (SequenceRegressor(cell="feedforward"), "feedforward"),
     ],
 )
-def test_nobody_is_its_own_rival(model: Any, missing: str) -> None:
+def test_nobody_is_its_own_baseline(model: Any, missing: str) -> None:
     """A reservoir is not compared with itself, nor a feed-forward net."""
     task = "numbers" if isinstance(model, SequenceRegressor) else "labels"
-    names = [entrant.name for entrant in rival_candidates(model, task, RIVALS[task])]
-    assert names == [name for name in RIVALS[task] if name != missing]
+    names = [candidate.name for candidate in baseline_candidates(model, task, SEQUENCE_BASELINES[task])]
+    assert names == [name for name in SEQUENCE_BASELINES[task] if name != missing]
 
 
 def test_another_estimator_meets_ours() -> None:
     """A reservoir and a feed-forward net with their default settings, which read sequences."""
-    made = rival_candidates(KNeighborsClassifier(), "labels", ["reservoir", "feedforward", "bag of steps"])
-    assert [type(entrant.make()).__name__ for entrant in made] == ["SequenceClassifier"] * 2 + ["BagOfSteps"]
-    assert [entrant.reads_x for entrant in made] == [False, False, True]
+    made = baseline_candidates(KNeighborsClassifier(), "labels", ["reservoir", "feedforward", "bag of steps"])
+    assert [type(candidate.make()).__name__ for candidate in made] == ["SequenceClassifier"] * 2 + [
+        "BagOfSteps"
+    ]
+    assert [candidate.reads_x for candidate in made] == [False, False, True]
 
 
 def test_without_aeon_two_are_left_out(no_aeon: None) -> None:
     """How to have them is said; who names one is refused."""
     parts = parts_of(np.zeros((12, 4)))
     why = 'aeon is not installed (pip install "unrolled[aeon]")'
-    assert excluded_rivals(parts, RIVALS["labels"], is_explicit=False) == {"1-NN DTW": why, "MiniRocket": why}
-    assert excluded_rivals(parts, ["majority class"], is_explicit=True) == {}
+    assert excluded_baselines(parts, SEQUENCE_BASELINES["labels"], is_explicit=False) == {
+        "1-NN DTW": why,
+        "MiniRocket": why,
+    }
+    assert excluded_baselines(parts, ["majority class"], is_explicit=True) == {}
     with pytest.raises(MissingDependencyError, match=r"MiniRocket needs aeon, .* pip install \"unrolled"):
-        excluded_rivals(parts, ["MiniRocket"], is_explicit=True)
+        excluded_baselines(parts, ["MiniRocket"], is_explicit=True)
 
 
 def test_ragged_sequences_have_no_flat_vector(aeon: None) -> None:
     """Also where only those that are judged have another length."""
     ragged = parts_of([np.zeros(3 + k % 2) for k in range(12)])
-    assert excluded_rivals(ragged, RIVALS["labels"], is_explicit=True) == {
+    assert excluded_baselines(ragged, SEQUENCE_BASELINES["labels"], is_explicit=True) == {
         "feedforward": "sequences differ in length"
     }
     train, _ = evaluation_data(np.zeros((4, 5)), [0, 1, 0, 1], "labels")
     test, _ = evaluation_data(np.zeros((2, 6)), [0, 1], "labels")
-    assert "feedforward" in excluded_rivals(
-        [TrainTestSplit(train, test)], RIVALS["labels"], is_explicit=False
+    assert "feedforward" in excluded_baselines(
+        [TrainTestSplit(train, test)], SEQUENCE_BASELINES["labels"], is_explicit=False
     )
-    assert excluded_rivals([TrainTestSplit(train, train)], RIVALS["labels"], is_explicit=False) == {}
+    assert (
+        excluded_baselines([TrainTestSplit(train, train)], SEQUENCE_BASELINES["labels"], is_explicit=False)
+        == {}
+    )
 
 
 def test_what_takes_too_long_is_left_out_unless_named(aeon: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,31 +216,34 @@ def test_what_takes_too_long_is_left_out_unless_named(aeon: None, monkeypatch: p
     parts = parts_of(np.zeros((12, 4)))
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MAX_DTW_PAIRS", 3 * 32 * 16 - 1)
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MAX_MINIROCKET_SEQUENCES", 7)
-    out = excluded_rivals(parts, RIVALS["labels"], is_explicit=False)
-    assert out["1-NN DTW"] == "it would compare 2e+03 pairs of steps; name it in rivals to have it"
+    out = excluded_baselines(parts, SEQUENCE_BASELINES["labels"], is_explicit=False)
+    assert out["1-NN DTW"] == "it would compare 2e+03 pairs of steps; name it in baselines to have it"
     assert out["MiniRocket"] == "its ridge on more than 7 sequences is slow; name it to have it"
-    assert excluded_rivals(parts, RIVALS["labels"], is_explicit=True) == {}
+    assert excluded_baselines(parts, SEQUENCE_BASELINES["labels"], is_explicit=True) == {}
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MAX_DTW_PAIRS", 3 * 32 * 16)
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MAX_MINIROCKET_SEQUENCES", 8)
-    assert excluded_rivals(parts, RIVALS["labels"], is_explicit=False) == {}
+    assert excluded_baselines(parts, SEQUENCE_BASELINES["labels"], is_explicit=False) == {}
 
 
 def test_names_are_known_or_refused() -> None:
     """All of the task, or those asked for, each once; the nearest spelling is offered."""
-    assert check_rivals(None, "numbers") == RIVALS["numbers"]
-    assert check_rivals("reservoir", "labels") == ("reservoir",)
-    assert check_rivals(["reservoir", "MiniRocket", "reservoir"], "labels") == ("reservoir", "MiniRocket")
-    with pytest.raises(ArgumentError, match=r"rivals: .* got 'minirocket'\. Did you mean 'MiniRocket'\?"):
-        check_rivals(["minirocket"], "labels")
+    assert check_sequence_baselines(None, "numbers") == SEQUENCE_BASELINES["numbers"]
+    assert check_sequence_baselines("reservoir", "labels") == ("reservoir",)
+    assert check_sequence_baselines(["reservoir", "MiniRocket", "reservoir"], "labels") == (
+        "reservoir",
+        "MiniRocket",
+    )
+    with pytest.raises(ArgumentError, match=r"baselines: .* got 'minirocket'\. Did you mean 'MiniRocket'\?"):
+        check_sequence_baselines(["minirocket"], "labels")
     with pytest.raises(ArgumentError, match="got none: a score means nothing without one"):
-        check_rivals([], "labels")
+        check_sequence_baselines([], "labels")
     with pytest.raises(ArgumentError, match="got 'last step'"):
-        check_rivals(["last step"], "labels")
+        check_sequence_baselines(["last step"], "labels")
 
 
-def test_every_rival_says_what_it_is() -> None:
-    """A note each, and no note without its rival."""
-    assert set(NOTES) == {name for names in RIVALS.values() for name in names}
+def test_every_baseline_says_what_it_is() -> None:
+    """A note each, and no note without its baseline."""
+    assert set(NOTES) == {name for names in SEQUENCE_BASELINES.values() for name in names}
 
 
 def test_ctrl_c_in_a_training_is_ctrl_c_of_the_comparison() -> None:

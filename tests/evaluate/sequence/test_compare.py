@@ -49,9 +49,9 @@ def data() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_rows_say_what_the_answers_say(data: tuple[np.ndarray, np.ndarray]) -> None:
-    """Accuracy, interval and p, from the answers in the order of X; rivals from the best on."""
+    """Accuracy, interval and p, from the answers in the order of X; baselines from the best on."""
     X, y = data
-    result = compare(Cut(height=0.2), X, y, test=(X, y), rivals=SIMPLE, level=80)
+    result = compare(Cut(height=0.2), X, y, test=(X, y), baselines=SIMPLE, level=80)
     assert [row.name for row in result.rows] == ["Cut", "1-NN Euclidean", "majority class"]
     wrong = {name: column != y for name, column in result.columns.items() if name != "y"}
     np.testing.assert_array_equal(result.predictions["y"], y)
@@ -69,7 +69,7 @@ def test_rows_say_what_the_answers_say(data: tuple[np.ndarray, np.ndarray]) -> N
 def test_folds_answer_in_the_order_of_x(data: tuple[np.ndarray, np.ndarray]) -> None:
     """A model whose answer needs no training answers as if there were no folds."""
     X, y = data
-    result = compare(Cut(), X, y, folds=4, rivals="majority class")
+    result = compare(Cut(), X, y, folds=4, baselines="majority class")
     np.testing.assert_array_equal(result.columns["Cut"], y)
     assert (result.rows[0].accuracy, result.folds, result.n_sequences) == (1.0, 4, 60)
 
@@ -79,10 +79,10 @@ def test_no_candidate_is_tested_on_its_training_data() -> None:
     rng = np.random.default_rng(1)
     X, y = np.repeat(rng.normal(size=(40, 8)), 2, axis=0), np.repeat(rng.integers(0, 2, 40), 2)
     twins = np.arange(80) // 2
-    apart = compare(KNeighborsClassifier(1), X, y, groups=twins, rivals=SIMPLE)
+    apart = compare(KNeighborsClassifier(1), X, y, groups=twins, baselines=SIMPLE)
     assert all(row.accuracy < 0.8 for row in apart.rows)
     assert apart.groups == 40
-    mixed = compare(KNeighborsClassifier(1), X, y, rivals=SIMPLE)
+    mixed = compare(KNeighborsClassifier(1), X, y, baselines=SIMPLE)
     assert mixed.rows[0].accuracy > 0.85
 
 
@@ -90,14 +90,14 @@ def test_folds_and_groups_widen_the_interval(data: tuple[np.ndarray, np.ndarray]
     """Folds share their training; groups whose members are alike are as many as there are groups."""
     X, y = data
     model = Cut(height=0.5)
-    test = compare(model, X, y, test=(X, y), rivals="majority class").rows[0]
-    folds = compare(model, X, y, rivals="majority class").rows[0]
+    test = compare(model, X, y, test=(X, y), baselines="majority class").rows[0]
+    folds = compare(model, X, y, baselines="majority class").rows[0]
     right = 60 * test.accuracy
     assert folds.interval == pytest.approx(wilson_interval(right / 2.25, 60 / 2.25, 95))
     order = np.lexsort((X[:, 0] <= 0.5, y))  # those that are answered alike lie together
-    alike = compare(model, X[order], y[order], groups=np.arange(60) // 5, rivals="majority class").rows[0]
+    alike = compare(model, X[order], y[order], groups=np.arange(60) // 5, baselines="majority class").rows[0]
     assert np.diff(alike.interval) > 1.2 * np.diff(folds.interval)
-    single = compare(model, X, y, groups=np.arange(60), rivals="majority class").rows[0]
+    single = compare(model, X, y, groups=np.arange(60), baselines="majority class").rows[0]
     assert single.interval == pytest.approx(folds.interval, rel=0.05)
 
 
@@ -106,8 +106,8 @@ def test_numbers_are_measured_as_scikit_learn_does() -> None:
     rng = np.random.default_rng(2)
     X = rng.normal(size=(80, 5))
     y = X[:, -1] + 0.1 * rng.normal(size=80)
-    result = compare(KNeighborsRegressor(3), X, y, rivals=["mean of y", "last step", "1-NN Euclidean"])
-    assert result.rows[1].name == result.best_rival == "last step"
+    result = compare(KNeighborsRegressor(3), X, y, baselines=["mean of y", "last step", "1-NN Euclidean"])
+    assert result.rows[1].name == result.best_baseline == "last step"
     for row in result.rows:
         record = result.columns[row.name]
         assert row.accuracy is None
@@ -122,7 +122,7 @@ def test_numbers_are_measured_as_scikit_learn_does() -> None:
 
 def test_a_y_that_never_changes_has_no_r2() -> None:
     """No division by zero; an exact answer has an interval of no width."""
-    result = compare(KNeighborsRegressor(1), np.zeros((12, 3)), np.ones(12), folds=2, rivals="mean of y")
+    result = compare(KNeighborsRegressor(1), np.zeros((12, 3)), np.ones(12), folds=2, baselines="mean of y")
     assert [(row.r2, row.rmse, row.interval) for row in result.rows] == [(None, 0.0, (0.0, 0.0))] * 2
     assert result.outcome == "no difference"
 
@@ -131,7 +131,7 @@ def test_the_model_stays_as_it_is(data: tuple[np.ndarray, np.ndarray]) -> None:
     """Fitted or not."""
     X, y = data
     model = KNeighborsClassifier(1).fit(X[:9], y[:9])
-    compare(model, X, y, folds=2, rivals="majority class")
+    compare(model, X, y, folds=2, baselines="majority class")
     assert model.n_samples_fit_ == 9
 
 
@@ -141,14 +141,14 @@ def test_at_most_one_whole_comparison_in_twenty_is_a_false_win() -> None:
     for seed in range(100):
         rng = np.random.default_rng(seed)
         X, y = rng.normal(size=(60, 4)), rng.integers(0, 2, size=60)
-        wins += compare(KNeighborsClassifier(1), X[:, :2], y, rivals=SIMPLE[:1]).outcome == "better"
+        wins += compare(KNeighborsClassifier(1), X[:, :2], y, baselines=SIMPLE[:1]).outcome == "better"
     assert wins <= stats.binom.ppf(0.999, 100, 0.05)
 
 
 def test_skill_is_seen(data: tuple[np.ndarray, np.ndarray]) -> None:
-    """A model that knows the answer, beside rivals that do not: better, with its sentence."""
+    """A model that knows the answer, beside baselines that do not: better, with its sentence."""
     X, y = data
-    result = compare(Cut(), X, y, rivals=[*SIMPLE, "bag of steps"])
+    result = compare(Cut(), X, y, baselines=[*SIMPLE, "bag of steps"])
     assert result.outcome == "better"
     assert result.sentence.startswith(
         "Cut is right on 100.0 % of 60 sequences, the best of the simple ones ("
@@ -157,7 +157,7 @@ def test_skill_is_seen(data: tuple[np.ndarray, np.ndarray]) -> None:
 
 
 def test_the_packages_own_network_meets_all_of_them() -> None:
-    """Every rival takes part but those that cannot, each left out with its reason."""
+    """Every baseline takes part but those that cannot, each left out with its reason."""
     rng = np.random.default_rng(3)
     y = np.tile(["down", "up"], 10)
     X = [np.linspace(-1, 1, rng.integers(4, 7)) * (1 if up == "up" else -1) for up in y]
@@ -173,7 +173,7 @@ def test_the_packages_own_network_meets_all_of_them() -> None:
     )
 
 
-def test_a_rival_that_fails_is_left_out(
+def test_a_baseline_that_fails_is_left_out(
     data: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its own sentence; where none is left there is no comparison."""
@@ -183,18 +183,18 @@ def test_a_rival_that_fails_is_left_out(
 
     monkeypatch.setattr("unrolled.evaluate.sequence.baselines.NearestEuclidean.fit", fail)
     X, y = data
-    result = compare(Cut(), X, y, rivals=SIMPLE)
+    result = compare(Cut(), X, y, baselines=SIMPLE)
     assert result.remarks == ("1-NN Euclidean left out: the loss is no longer finite.",)
     with pytest.raises(
-        ArgumentError, match=r"rivals: expected one at least that can take part; 1-NN Euclidean"
+        ArgumentError, match=r"baselines: expected one at least that can take part; 1-NN Euclidean"
     ):
-        compare(Cut(), X, y, rivals="1-NN Euclidean")
+        compare(Cut(), X, y, baselines="1-NN Euclidean")
 
 
 def test_unknown_classes_are_remarked(data: tuple[np.ndarray, np.ndarray]) -> None:
     """They count as wrong for everyone."""
     X, y = data
-    result = compare(Cut(), X, y, test=(X, np.where(X[:, 1] > 1, 7, y)), rivals=SIMPLE)
+    result = compare(Cut(), X, y, test=(X, np.where(X[:, 1] > 1, 7, y)), baselines=SIMPLE)
     assert "have a class that is not in X" in result.remarks[0]
     assert result.rows[0].accuracy == pytest.approx((X[:, 1] <= 1).mean())
 
@@ -202,7 +202,7 @@ def test_unknown_classes_are_remarked(data: tuple[np.ndarray, np.ndarray]) -> No
 def test_a_comparison_is_json(data: tuple[np.ndarray, np.ndarray]) -> None:
     """All but the answers, by name; numbers of numpy's kind are Python's."""
     X, y = data
-    record = json.loads(json.dumps(compare(Cut(), X, y, rivals=SIMPLE).to_dict(), allow_nan=False))
+    record = json.loads(json.dumps(compare(Cut(), X, y, baselines=SIMPLE).to_dict(), allow_nan=False))
     assert (record["kind"], record["rows"][0]["name"], record["folds"]) == ("comparison", "Cut", 5)
     assert len(record["rows"][0]["interval"]) == 2
     assert record["rows"][0]["p_value"] is None
@@ -212,28 +212,28 @@ def test_a_comparison_is_json(data: tuple[np.ndarray, np.ndarray]) -> None:
 def test_frames_are_of_the_kind_that_came(data: tuple[np.ndarray, np.ndarray]) -> None:
     """Polars in, polars out; the interval's ends carry the level."""
     X, y = data
-    result = compare(Cut(), pl.DataFrame(X, schema=list("abcdef")), y, rivals=SIMPLE, level=90)
+    result = compare(Cut(), pl.DataFrame(X, schema=list("abcdef")), y, baselines=SIMPLE, level=90)
     assert isinstance(result.to_frame(), pl.DataFrame)
     assert result.to_frame().columns == [
         "name", "note", "accuracy", "accuracy-lo-90", "accuracy-hi-90", "p_value", "fit_seconds",
         "predict_seconds",
     ]  # fmt: skip
     assert result.predictions.columns == ["y", "Cut", "majority class", "1-NN Euclidean"]
-    numbers = compare(KNeighborsRegressor(), X, X[:, 0], rivals="mean of y")
+    numbers = compare(KNeighborsRegressor(), X, X[:, 0], baselines="mean of y")
     assert {"rmse", "rmse-lo-95", "mae", "r2"} < set(numbers.to_frame().columns)
 
 
 def test_it_prints_a_table_and_a_sentence(data: tuple[np.ndarray, np.ndarray]) -> None:
     """Columns are even; the verdict and the remarks follow."""
     X, y = data
-    result = compare(Cut(), X, y, rivals=SIMPLE)
+    result = compare(Cut(), X, y, baselines=SIMPLE)
     lines = str(result).splitlines()
     assert lines[0].split() == ["model", "accuracy", "95", "%", "interval", "p", "fit", "s", "predict", "s"]
     assert lines[1].split()[:9] == ["Cut", "100.0", "%", "87.4", "%", "to", "100.0", "%", "-"]
     assert len({len(line) for line in lines[:4]}) == 1
     assert " ".join(lines[4:]) == f" {result.sentence}"  # wrapped at 100 columns
     assert max(map(len, lines[4:])) <= 100
-    numbers = compare(KNeighborsRegressor(), X, X[:, 0], rivals="mean of y")
+    numbers = compare(KNeighborsRegressor(), X, X[:, 0], baselines="mean of y")
     assert str(numbers).splitlines()[0].split()[1:4] == ["rmse", "95", "%"]
 
 
@@ -266,11 +266,11 @@ def test_what_is_no_model_of_whole_sequences_is_refused(model: Any, words: str) 
 
 
 def test_all_faults_of_a_call_are_told_at_once() -> None:
-    """Folds, level and rivals."""
+    """Folds, level and baselines."""
     with pytest.raises(ArgumentError) as record:
-        compare(Cut(), np.zeros((20, 3)), np.arange(20) % 2, folds=1, level=100, rivals="reservoire")
+        compare(Cut(), np.zeros((20, 3)), np.arange(20) % 2, folds=1, level=100, baselines="reservoire")
     lines = str(record.value).splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["folds", "level", "rivals"]
+    assert [line.partition(":")[0] for line in lines] == ["folds", "level", "baselines"]
 
 
 def test_a_class_of_one_cannot_be_cross_validated() -> None:

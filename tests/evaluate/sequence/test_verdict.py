@@ -9,7 +9,7 @@ from unrolled.evaluate.sequence.verdict import (
     CandidateLosses,
     ComparisonVerdict,
     display_name,
-    rivals_verdict,
+    sequence_verdict,
 )
 from unrolled.stats.dependence import fold_inflation
 
@@ -17,17 +17,17 @@ RUNS = 200
 MOST_FALSE = int(stats.binom.ppf(0.999, RUNS, 0.05))  # 5 %, and what chance adds once in a thousand times
 
 
-def entry(
+def candidate(
     losses: np.ndarray, name: str = "MiniRocket", seconds: float = 1.0, score: str = "?"
 ) -> CandidateLosses:
     """One of those compared."""
     return CandidateLosses(name, np.asarray(losses, dtype=np.float64), score, seconds)
 
 
-def of_labels(network: np.ndarray, *rivals: np.ndarray, **settings: object) -> ComparisonVerdict:
-    """Where a network stands that is wrong here, among rivals that are wrong there."""
-    entries = [entry(losses, str(k)) for k, losses in enumerate(rivals)]
-    return rivals_verdict(entry(network, "gru"), entries, is_labels=True, **settings)
+def of_labels(network: np.ndarray, *baselines: np.ndarray, **settings: object) -> ComparisonVerdict:
+    """Where a network stands that is wrong here, among baselines that are wrong there."""
+    candidates = [candidate(losses, str(k)) for k, losses in enumerate(baselines)]
+    return sequence_verdict(candidate(network, "gru"), candidates, is_labels=True, **settings)
 
 
 def mistakes(rng: np.random.Generator, rates: list[float], n: int, shared: float = 0.5) -> list[np.ndarray]:
@@ -48,26 +48,26 @@ def mistakes(rng: np.random.Generator, rates: list[float], n: int, shared: float
     ids=["one equal", "seven equals", "one equal, three far behind", "all nearly perfect"],
 )
 def test_at_most_one_win_in_twenty_is_false(n: int, rates: list[float]) -> None:
-    """A network as good as the best of its rivals is called better in 5 % at most."""
+    """A network as good as the best of its baselines is called better in 5 % at most."""
     rng = np.random.default_rng(1)
     wins = sum(of_labels(*mistakes(rng, rates, n)).outcome == "better" for _ in range(RUNS))
     assert wins <= MOST_FALSE
 
 
 def test_the_best_of_many_equals_is_not_called_better_than_the_network() -> None:
-    """Of eight rivals as good as the network, the luckiest is called better in 5 % at most."""
+    """Of eight baselines as good as the network, the luckiest is called better in 5 % at most."""
     rng = np.random.default_rng(2)
     worse = alone = 0
     for _ in range(RUNS):
-        network, *rivals = mistakes(rng, [0.3] * 9, 100)
-        worse += of_labels(network, *rivals).outcome == "worse"
-        alone += of_labels(network, min(rivals, key=np.sum)).outcome == "worse"
+        network, *baselines = mistakes(rng, [0.3] * 9, 100)
+        worse += of_labels(network, *baselines).outcome == "worse"
+        alone += of_labels(network, min(baselines, key=np.sum)).outcome == "worse"
     assert worse <= MOST_FALSE
     assert alone > MOST_FALSE  # planted: tested as if it had been the only one
 
 
-def test_a_network_that_shadows_a_lucky_rival_does_not_share_its_luck() -> None:
-    """The network answers like one rival, which is level with seven: its luck over the others is no win."""
+def test_a_network_that_shadows_a_lucky_baseline_does_not_share_its_luck() -> None:
+    """The network answers like one baseline, level with seven: its luck over the others is no win."""
     rng = np.random.default_rng(3)
     wins = over_others = 0
     for _ in range(RUNS):
@@ -81,7 +81,7 @@ def test_a_network_that_shadows_a_lucky_rival_does_not_share_its_luck() -> None:
 
 
 def test_a_real_difference_is_seen() -> None:
-    """Ten of 100 wrong where the best rival has 25: called a win in at least 4 of 5 runs, and so reversed."""
+    """Ten of 100 wrong where the best baseline has 25: a win in at least 4 of 5 runs, and so reversed."""
     rng = np.random.default_rng(4)
     wins = losses = 0
     for _ in range(RUNS):
@@ -106,9 +106,9 @@ def test_folds_that_share_their_training_do_not_make_false_wins() -> None:
     wins = naive = 0
     for _ in range(2 * RUNS):
         X = rng.normal(size=(40, 40)) + (2 * y[:, None] - 1) / np.sqrt(20)
-        network, rival = nearest(X[:, :20], y, fold), nearest(X[:, 20:], y, fold)
-        wins += of_labels(network, rival, inflation=fold_inflation(5)).outcome == "better"
-        naive += of_labels(network, rival).outcome == "better"
+        network, baseline = nearest(X[:, :20], y, fold), nearest(X[:, 20:], y, fold)
+        wins += of_labels(network, baseline, inflation=fold_inflation(5)).outcome == "better"
+        naive += of_labels(network, baseline).outcome == "better"
     most = stats.binom.ppf(0.999, 2 * RUNS, 0.05)
     assert wins <= most
     assert naive > most  # planted: as if the folds were separate data
@@ -130,9 +130,9 @@ def test_the_luck_of_a_group_counts_once() -> None:
     groups = np.repeat(np.arange(30), 10)
     wins = naive = 0
     for _ in range(RUNS):
-        network, rival = (rng.random(30) < 0.3)[groups], (rng.random(30) < 0.3)[groups]
-        wins += of_labels(network, rival, groups=groups).outcome == "better"
-        naive += of_labels(network, rival).outcome == "better"
+        network, baseline = (rng.random(30) < 0.3)[groups], (rng.random(30) < 0.3)[groups]
+        wins += of_labels(network, baseline, groups=groups).outcome == "better"
+        naive += of_labels(network, baseline).outcome == "better"
     assert wins <= MOST_FALSE
     assert naive > MOST_FALSE
 
@@ -142,21 +142,23 @@ def test_squared_errors_make_no_false_wins() -> None:
     rng = np.random.default_rng(7)
     wins = 0
     for k in range(RUNS):
-        rival = rng.standard_t(5, size=60) ** 2
+        baseline = rng.standard_t(5, size=60) ** 2
         gap = 0.5 * (1 - rng.exponential(size=60)) if k % 2 else rng.standard_t(3, size=60)
-        verdict = rivals_verdict(entry(rival - gap, "gru"), [entry(rival)], is_labels=False)
+        verdict = sequence_verdict(candidate(baseline - gap, "gru"), [candidate(baseline)], is_labels=False)
         wins += verdict.outcome == "better"
     assert wins <= MOST_FALSE
 
 
-def test_a_rival_that_once_explodes_does_not_hide_a_win() -> None:
-    """One squared error of 1e12 makes a difference look like chance; a rival so far off is passed over."""
+def test_a_baseline_that_once_explodes_does_not_hide_a_win() -> None:
+    """One squared error of 1e12 makes a difference look like chance; a baseline so far off is passed over."""
     rng = np.random.default_rng(8)
     near = 10 + rng.normal(size=40)
     burst = near.copy()
     burst[7] = 1e12
-    verdict = rivals_verdict(entry(near - 1, "gru"), [entry(burst, "a"), entry(near, "b")], is_labels=False)
-    assert (verdict.outcome, verdict.best_rival) == ("better", "b")
+    verdict = sequence_verdict(
+        candidate(near - 1, "gru"), [candidate(burst, "a"), candidate(near, "b")], is_labels=False
+    )
+    assert (verdict.outcome, verdict.best_baseline) == ("better", "b")
 
 
 def test_many_sequences_are_flipped_in_blocks() -> None:
@@ -170,8 +172,8 @@ def test_many_sequences_are_flipped_in_blocks() -> None:
 def test_fewer_than_ten_are_too_few() -> None:
     """However large the difference: nine sequences, or ninety in nine groups."""
     right, wrong = np.zeros(9), np.ones(9)
-    verdict = rivals_verdict(
-        entry(right, "gru", score="100.0 %"), [entry(wrong, score="0.0 %")], is_labels=True
+    verdict = sequence_verdict(
+        candidate(right, "gru", score="100.0 %"), [candidate(wrong, score="0.0 %")], is_labels=True
     )
     assert (verdict.outcome, verdict.p_value) == ("too few to tell", None)
     assert verdict.sentence == (
@@ -183,15 +185,17 @@ def test_fewer_than_ten_are_too_few() -> None:
     assert of_labels(np.zeros(10), np.ones(10)).outcome == "better"
 
 
-def told_of(network: list[int], rivals: dict[str, tuple[list[int], float]]) -> str:
+def sentence_of(network: list[int], baselines: dict[str, tuple[list[int], float]]) -> str:
     """The sentence's last words, for 40 sequences of which these are wrong, the network taking 4 s."""
-    entries = [entry(np.arange(40) < wrong[0], name, seconds) for name, (wrong, seconds) in rivals.items()]
-    verdict = rivals_verdict(entry(np.arange(40) < network[0], "gru", 4.0), entries, is_labels=True)
+    candidates = [
+        candidate(np.arange(40) < wrong[0], name, seconds) for name, (wrong, seconds) in baselines.items()
+    ]
+    verdict = sequence_verdict(candidate(np.arange(40) < network[0], "gru", 4.0), candidates, is_labels=True)
     return verdict.sentence.rpartition(": ")[2]
 
 
 @pytest.mark.parametrize(
-    ("network", "rivals", "words"),
+    ("network", "baselines", "words"),
     [
         ([0], {"MiniRocket": ([20], 0.1)}, "it has skill here."),
         ([20], {"MiniRocket": ([0], 0.1)}, "use MiniRocket instead, which takes 1/40 of the time."),
@@ -206,39 +210,41 @@ def told_of(network: list[int], rivals: dict[str, tuple[list[int], float]]) -> s
     ],
 )  # fmt: skip
 def test_each_case_has_its_words(
-    network: list[int], rivals: dict[str, tuple[list[int], float]], words: str
+    network: list[int], baselines: dict[str, tuple[list[int], float]], words: str
 ) -> None:
     """Who does as well, who is quicker, and what to do."""
-    assert told_of(network, rivals) == words
+    assert sentence_of(network, baselines) == words
 
 
 def test_the_sentence_is_whole() -> None:
     """Scores, how many, how often by chance, and what it means; of numbers the error."""
-    network, rival = np.arange(40) < 2, np.arange(40) < 12
-    verdict = rivals_verdict(
-        entry(network, "lstm", score="95.0 %"), [entry(rival, score="70.0 %")], is_labels=True
+    network, baseline = np.arange(40) < 2, np.arange(40) < 12
+    verdict = sequence_verdict(
+        candidate(network, "lstm", score="95.0 %"), [candidate(baseline, score="70.0 %")], is_labels=True
     )
     assert verdict.sentence == (
         "The LSTM is right on 95.0 % of 40 sequences, the best of the simple ones (MiniRocket) on 70.0 %; a "
         "difference this large would appear in fewer than 1 of 1,000 such comparisons if there were none: it "
         "has skill here."
     )
-    verdict = rivals_verdict(
-        entry(np.full(40, 4.0), "gru", score="2"), [entry(np.full(40, 9.0), score="3")], is_labels=False
+    verdict = sequence_verdict(
+        candidate(np.full(40, 4.0), "gru", score="2"),
+        [candidate(np.full(40, 9.0), score="3")],
+        is_labels=False,
     )
     assert verdict.sentence.startswith(
         "The GRU is off by 2 (RMSE) over 40 sequences, the best of the simple ones (MiniRocket) by 3; a "
     )
 
 
-def test_of_equal_rivals_the_quickest_is_the_best() -> None:
+def test_of_equal_baselines_the_quickest_is_the_best() -> None:
     """The one to name is the one to use."""
     wrong = np.arange(40) < 4
-    rivals = [entry(wrong, "slow", 9.0), entry(wrong, "quick", 0.1)]
-    assert rivals_verdict(entry(wrong, "gru"), rivals, is_labels=True).best_rival == "quick"
+    baselines = [candidate(wrong, "slow", 9.0), candidate(wrong, "quick", 0.1)]
+    assert sequence_verdict(candidate(wrong, "gru"), baselines, is_labels=True).best_baseline == "quick"
 
 
-def test_each_rival_has_a_p_of_its_own() -> None:
+def test_each_baseline_has_a_p_of_its_own() -> None:
     """In the direction that is seen, whoever is ahead."""
     network, behind, ahead = np.arange(40) < 8, np.arange(40) < 13, np.arange(40) < 0
     verdict = of_labels(network, behind, ahead)

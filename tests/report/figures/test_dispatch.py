@@ -116,8 +116,8 @@ def test_the_end_of_the_fan_is_written_beside_it(single: Any) -> None:
     assert texts[0].startswith("<b>")
 
 
-def test_errors_are_multiples_of_the_best_rivals(single: Any) -> None:
-    """The best at the top, the best rival at 1, the network in its own colour."""
+def test_errors_are_multiples_of_the_best_baseline_error(single: Any) -> None:
+    """The best at the top, the best baseline at 1, the network in its own colour."""
     dots = errors_figure(single.backtest).data[-1]
     table = single.backtest.table
     best = single.backtest.verdict.best_baseline

@@ -34,7 +34,7 @@ def test_each_score_stands_beside_its_interval(probed: Any) -> None:
     assert plot.layout.yaxis.range[0] > plot.layout.yaxis.range[1]  # the first row is on top
     assert dots["GRU"][1] == NETWORK
     assert [name for name, (_, colour) in dots.items() if colour == BASELINE] == [
-        candidate_label(comparison.best_rival)
+        candidate_label(comparison.best_baseline)
     ]
     bars = [tuple(trace.x) for trace in plot.data if trace.mode == "lines"]
     assert sorted(bars) == sorted(row.interval for row in comparison.rows)

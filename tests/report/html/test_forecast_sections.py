@@ -12,7 +12,7 @@ from .conftest import forecast_html, parsed, without_plotly
 
 
 def test_the_verdict_comes_first(single: Any) -> None:
-    """Before any chart: the headline, the sentence, and the network's error only beside its rival's."""
+    """Before any chart: the headline, the sentence, and the network's error only beside its baseline's."""
     text = without_plotly(forecast_html(single))
     before = text[: text.index("<figure")]
     words = " ".join(parsed(without_plotly(forecast_html(single))).text)

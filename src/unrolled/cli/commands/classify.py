@@ -109,7 +109,7 @@ def _read_train_and_test(
 def _compare(
     files: tuple[Labelled, Labelled | None], options: ClassifierOptions, folds: int, outputs: OutputOptions
 ) -> None:
-    """Compare the network with its rivals, print the result and write the files."""
+    """Compare the network with its baselines, print the result and write the files."""
     import pandas as pd
 
     from unrolled.cli import output as out

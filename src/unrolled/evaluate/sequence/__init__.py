@@ -1,1 +1,1 @@
-"""Comparison of sequence estimators with simpler rivals, from the same splits."""
+"""Comparison of sequence estimators with baselines, from the same splits."""

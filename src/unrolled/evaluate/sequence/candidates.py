@@ -1,4 +1,4 @@
-"""Candidates of a comparison: the model and its simpler rivals, each fitted and timed on the same splits."""
+"""Candidates of a comparison: the model and its baselines, each fitted and timed on the same splits."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from unrolled.validation import check_choices
 
 Array = NDArray[Any]
 
-_SHARED_RIVALS = ("1-NN Euclidean", "1-NN DTW", "MiniRocket", "reservoir", "bag of steps", "feedforward")
-RIVALS = {
-    "labels": ("majority class", *_SHARED_RIVALS),
-    "numbers": ("mean of y", "last step", *_SHARED_RIVALS),
+_SHARED_BASELINES = ("1-NN Euclidean", "1-NN DTW", "MiniRocket", "reservoir", "bag of steps", "feedforward")
+SEQUENCE_BASELINES = {
+    "labels": ("majority class", *_SHARED_BASELINES),
+    "numbers": ("mean of y", "last step", *_SHARED_BASELINES),
 }
 NOTES = {
     "majority class": "always the most frequent class",
@@ -48,7 +48,7 @@ NOTES = {
     "bag of steps": "the same estimator, the order of steps destroyed",
     "feedforward": "the same estimator, all steps as one flat vector",
 }
-_AEON_RIVALS = ("1-NN DTW", "MiniRocket")
+_AEON_BASELINES = ("1-NN DTW", "MiniRocket")
 _MAX_DTW_PAIRS = 2e10  # pairs of steps: about two minutes
 _MAX_MINIROCKET_SEQUENCES = 5000  # in training: beyond, its ridge takes minutes and gigabytes
 
@@ -113,14 +113,14 @@ def _model_name(model: Any) -> str:
     return type(model[-1] if hasattr(model, "named_steps") else model).__name__
 
 
-def rival_candidates(model: Any, task: Task, names: Sequence[str]) -> list[Candidate]:
-    """Make the rivals of these names; the model is no rival of itself."""
+def baseline_candidates(model: Any, task: Task, names: Sequence[str]) -> list[Candidate]:
+    """Make the baselines of these names; the model is no baseline of itself."""
     is_ours = isinstance(model, SequenceEstimator)
     default = SequenceClassifier if task == "labels" else SequenceRegressor
     network = clone(model) if is_ours else default()
     flat = {"cell": "feedforward", "solver": "gradient"}
     flat |= SequenceEstimator.defaults_beside("cell", "feedforward")
-    # many random units cost little: with the network's few, a reservoir would be an easy rival
+    # many random units cost little: with the network's few, a reservoir would be an easy baseline
     reservoir = {"solver": "reservoir", "hidden_size": None, "pooling": None, "n_members": 1}
     reservoir |= SequenceEstimator.defaults_beside("solver", "reservoir")
     if network.cell == "feedforward":
@@ -129,7 +129,7 @@ def rival_candidates(model: Any, task: Task, names: Sequence[str]) -> list[Candi
     def changed(**settings: Any) -> Callable[[], Any]:
         return lambda: clone(network).set_params(**settings)
 
-    rivals = {
+    baselines = {
         "majority class": Candidate("majority class", MajorityClass, reads_x=False),
         "mean of y": Candidate("mean of y", MeanTarget, reads_x=False),
         "last step": Candidate("last step", LastStepRegression, reads_x=False),
@@ -141,17 +141,17 @@ def rival_candidates(model: Any, task: Task, names: Sequence[str]) -> list[Candi
         "feedforward": Candidate("feedforward", changed(**flat), reads_x=is_ours),
     }
     itself = _model_name(model) if is_ours else None
-    return [rivals[name] for name in names if name != itself]
+    return [baselines[name] for name in names if name != itself]
 
 
-def excluded_rivals(
+def excluded_baselines(
     splits: Sequence[TrainTestSplit], names: Sequence[str], *, is_explicit: bool
 ) -> dict[str, str]:
-    """Return rivals that are left out, with a reason each.
+    """Return baselines that are left out, with a reason each.
 
     Args:
         splits: the data that all would be fitted on.
-        names: of the rivals.
+        names: of the baselines.
         is_explicit: the caller named them: then none is left out for taking long.
 
     Raises:
@@ -162,15 +162,17 @@ def excluded_rivals(
     if len(lengths) > 1:
         reasons["feedforward"] = "sequences differ in length"
     if not has_aeon():
-        if is_explicit and (missing := [name for name in _AEON_RIVALS if name in names]):
+        if is_explicit and (missing := [name for name in _AEON_BASELINES if name in names]):
             raise MissingDependencyError(
-                f'rivals: {missing[0]} needs aeon, which is not installed: pip install "unrolled[aeon]"'
+                f'baselines: {missing[0]} needs aeon, which is not installed: pip install "unrolled[aeon]"'
             )
-        reasons |= dict.fromkeys(_AEON_RIVALS, 'aeon is not installed (pip install "unrolled[aeon]")')
+        reasons |= dict.fromkeys(_AEON_BASELINES, 'aeon is not installed (pip install "unrolled[aeon]")')
     elif not is_explicit:
         pairs = sum(sum(map(len, train.sequences)) * sum(map(len, test.sequences)) for train, test in splits)
         if pairs > _MAX_DTW_PAIRS:
-            reasons["1-NN DTW"] = f"it would compare {pairs:.0e} pairs of steps; name it in rivals to have it"
+            reasons["1-NN DTW"] = (
+                f"it would compare {pairs:.0e} pairs of steps; name it in baselines to have it"
+            )
         if max(len(split.train) for split in splits) > _MAX_MINIROCKET_SEQUENCES:
             reasons["MiniRocket"] = (
                 f"its ridge on more than {_MAX_MINIROCKET_SEQUENCES:,} sequences is slow; name it to have it"
@@ -190,7 +192,7 @@ def warm_up(candidates: Sequence[Candidate], split: TrainTestSplit) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # compilers warn
         for candidate in candidates:
-            if candidate.name in _AEON_RIVALS:
+            if candidate.name in _AEON_BASELINES:
                 fit_and_predict(candidate, [TrainTestSplit(few, few)])
 
 
@@ -199,12 +201,14 @@ def _load_torch() -> None:
     SequenceClassifier(hidden_size=1, max_epochs=1).fit([[0.0, 1.0], [1.0, 0.0]], [0, 1])
 
 
-def check_rivals(names: Any, task: Task) -> tuple[str, ...]:
+def check_sequence_baselines(names: Any, task: Task) -> tuple[str, ...]:
     """Return valid names, all for None.
 
     Raises:
         ArgumentError: a name is unknown; the sentence offers the nearest spelling.
     """
     if names is None:
-        return RIVALS[task]
-    return check_choices("rivals", names, RIVALS[task], needed="a score means nothing without one")
+        return SEQUENCE_BASELINES[task]
+    return check_choices(
+        "baselines", names, SEQUENCE_BASELINES[task], needed="a score means nothing without one"
+    )

@@ -1,4 +1,4 @@
-"""Compare an estimator of whole sequences with simpler rivals, on the same splits, with a verdict."""
+"""Compare an estimator of whole sequences with baselines, on the same splits, with a verdict."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from unrolled.evaluate.forecasting.verdict import Outcome
 from unrolled.evaluate.sequence.candidates import (
     NOTES,
     CandidatePredictions,
-    check_rivals,
-    excluded_rivals,
+    baseline_candidates,
+    check_sequence_baselines,
+    excluded_baselines,
     fit_and_predict,
     model_candidate,
-    rival_candidates,
     warm_up,
 )
 from unrolled.evaluate.sequence.split import (
@@ -33,7 +33,7 @@ from unrolled.evaluate.sequence.split import (
     holdout_split,
     unseen_class_remarks,
 )
-from unrolled.evaluate.sequence.verdict import CandidateLosses, ComparisonVerdict, rivals_verdict
+from unrolled.evaluate.sequence.verdict import CandidateLosses, ComparisonVerdict, sequence_verdict
 from unrolled.formatting import aligned_table, join_words, number, p_value_text, percent
 from unrolled.jsonable import to_jsonable
 from unrolled.models.sequence.tagger import SequenceTagger
@@ -53,7 +53,7 @@ class ComparisonRow:
 
     Args:
         name: "gru", "MiniRocket", ...
-        note: description of a rival; empty for the network.
+        note: description of a baseline; empty for the network.
         accuracy: share of the tested sequences that it is right on; None where numbers are learned.
         rmse: root of its mean squared error; None where classes are learned. So are mae and r2.
         mae: its mean absolute error.
@@ -82,12 +82,12 @@ class Comparison(Record):
     """Scores of all candidates on the same sequences, and the verdict.
 
     Args:
-        rows: the network first, then its rivals from the best on.
+        rows: the network first, then its baselines from the best on.
         sentence: for a person.
         outcome: "better", "worse", "no difference" or "too few to tell": the network beside the best of
-            its rivals.
+            its baselines.
         p_value: of that; None where there are too few.
-        best_rival: name of the one with the highest accuracy, or the lowest RMSE.
+        best_baseline: name of the one with the highest accuracy, or the lowest RMSE.
         task: "labels" or "numbers".
         n_sequences: tested.
         groups: how many groups they are in; None without groups.
@@ -104,7 +104,7 @@ class Comparison(Record):
     sentence: str
     outcome: Outcome
     p_value: float | None
-    best_rival: str
+    best_baseline: str
     task: Task
     n_sequences: int
     groups: int | None
@@ -155,15 +155,15 @@ class Comparison(Record):
 
 def compare(
     model: Any, X: Any, y: Any, *, test: tuple[Any, Any] | None = None, folds: int = 5, groups: Any = None,
-    rivals: Sequence[str] | None = None, level: float = 95,
+    baselines: Sequence[str] | None = None, level: float = 95,
 ) -> Comparison:  # fmt: skip
-    """Score an estimator of whole sequences beside simpler rivals, and test whether it is better.
+    """Score an estimator of whole sequences beside baselines, and test whether it is better.
 
     All candidates are fitted on the same sequences and predict the same others, which none was fitted on.
     Folds share most of their training data, which makes their mean less sure than as many separate sequences
     would: confidence intervals and p-values allow for it (Nadeau and Bengio 2003).
 
-    The rivals: the majority class (of numbers the mean of y, and a straight line from the last step); the
+    The baselines: the majority class (of numbers the mean of y, and a straight line from the last step); the
     nearest training sequence (features scaled, ragged sequences resampled to the longest), also after
     dynamic time warping; MiniRocket (ragged sequences resampled); the same estimator as a reservoir of the
     usual size; on sequences whose steps are sorted, so that their order is lost; and as a feed-forward net,
@@ -179,25 +179,25 @@ def compare(
         groups: N names; sequences of one group (a speaker, a patient) are tested in the same fold, and
             groups are the units of intervals and tests. With a test set they only keep groups together
             where an estimator holds out validation data.
-        rivals: some of those above by name (`unrolled.evaluate.RIVALS`); None for all.
+        baselines: some of those above by name (`unrolled.evaluate.SEQUENCE_BASELINES`); None for all.
         level: of the confidence intervals, in per cent.
 
     Raises:
         ArgumentError: an argument is out of range.
         DataError: X or y cannot be used as they are, or a fold would have nothing to learn a class from.
-        MissingDependencyError: a rival that was named needs aeon, and it is not installed.
+        MissingDependencyError: a baseline that was named needs aeon, and it is not installed.
 
     >>> import unrolled as ur
     >>> rng = np.random.default_rng(0)
     >>> X, y = rng.normal(size=(60, 8)), np.repeat([0, 1], 30)
     >>> X[y == 1] += np.linspace(-2, 2, 8)
     >>> result = compare(ur.SequenceClassifier(hidden_size=4, max_epochs=2), X, y, folds=2,
-    ...                  rivals=["majority class", "1-NN Euclidean"])
-    >>> result.rows[0].name, result.n_sequences, result.best_rival
+    ...                  baselines=["majority class", "1-NN Euclidean"])
+    >>> result.rows[0].name, result.n_sequences, result.best_baseline
     ('gru', 60, '1-NN Euclidean')
     """
     task = _task_of(model)
-    names = _check_arguments(task, folds, level, rivals)
+    names = _check_arguments(task, folds, level, baselines)
     data, backend = evaluation_data(X, y, task, groups)
     remarks: list[str] = []
     if test is None:
@@ -208,8 +208,8 @@ def compare(
         splits = [holdout_split(data, test, task)]
         test_data, remarks = splits[0].test, unseen_class_remarks(splits[0], task)
         order = np.arange(len(test_data))
-    excluded = excluded_rivals(splits, names, is_explicit=rivals is not None)
-    candidates = rival_candidates(model, task, [name for name in names if name not in excluded])
+    excluded = excluded_baselines(splits, names, is_explicit=baselines is not None)
+    candidates = baseline_candidates(model, task, [name for name in names if name not in excluded])
     warm_up([model_candidate(model), *candidates], splits[0])
     results = [fit_and_predict(model_candidate(model), splits)]
     for candidate in candidates:
@@ -218,7 +218,9 @@ def compare(
         except UnrolledError as error:  # a reservoir that overflows, say, leaves the others as they are
             excluded[candidate.name] = str(error).rstrip(".")
     if len(results) == 1:
-        raise ArgumentError(f"rivals: expected one at least that can take part; {_remarks_on(excluded)[0]}")
+        raise ArgumentError(
+            f"baselines: expected one at least that can take part; {_remarks_on(excluded)[0]}"
+        )
     results = [result._replace(predictions=result.predictions[order]) for result in results]
     scoring = _Scoring(task, level, 1.0 if test is not None else fold_inflation(folds))
     rows, verdict = _score(results, test_data, scoring)
@@ -227,7 +229,7 @@ def compare(
         sentence=verdict.sentence,
         outcome=verdict.outcome,
         p_value=verdict.p_value,
-        best_rival=verdict.best_rival,
+        best_baseline=verdict.best_baseline,
         task=task,
         n_sequences=len(test_data),
         groups=None if test_data.groups is None else int(test_data.groups.max()) + 1,
@@ -250,7 +252,7 @@ class _Scoring(NamedTuple):
 def _score(
     results: Sequence[CandidatePredictions], data: EvaluationData, scoring: _Scoring
 ) -> tuple[tuple[ComparisonRow, ...], ComparisonVerdict]:
-    """Return the network's row, then those of its rivals from the best on; and the verdict."""
+    """Return the network's row, then those of its baselines from the best on; and the verdict."""
     is_labels = scoring.task == "labels"
     losses = [_losses(result.predictions, data.y, is_labels=is_labels) for result in results]
     scores = [
@@ -264,7 +266,7 @@ def _score(
         )
         for result, loss, score in zip(results, losses, scores, strict=True)
     ]
-    verdict = rivals_verdict(
+    verdict = sequence_verdict(
         candidates[0], candidates[1:], is_labels=is_labels, groups=data.groups, inflation=scoring.inflation
     )
     rows = [
@@ -339,11 +341,11 @@ def _task_of(model: Any) -> Task:
     raise ArgumentError(f"model: expected a classifier or a regressor, fitted or not, got {model!r}.")
 
 
-def _check_arguments(task: Task, folds: int, level: float, rivals: Any) -> tuple[str, ...]:
+def _check_arguments(task: Task, folds: int, level: float, baselines: Any) -> tuple[str, ...]:
     errors = ErrorCollector()
     errors.collect(check_int, "folds", folds, least=2)
     errors.collect(check_float, "level", level, above=0, below=100)
-    names: tuple[str, ...] = errors.collect(check_rivals, rivals, task)
+    names: tuple[str, ...] = errors.collect(check_sequence_baselines, baselines, task)
     errors.raise_if_any()
     return names
 

@@ -1,13 +1,13 @@
-"""Verdict of a comparison: is the network better than its simpler rivals on the same sequences?
+"""Verdict of a comparison: is the network better than its baselines on the same sequences?
 
 Losses are compared pair by pair: a sequence is right (0) or wrong (1), or its error is squared. Right and
 wrong are tested by McNemar's exact test; other losses, and those of whole groups, by sign flips and the
-corrected t, of which the larger p counts. Choosing the best of many rivals after the fact makes it harder to
-look better and easier to look worse:
+corrected t, of which the larger p counts. Choosing the best of many baselines after the fact makes it harder
+to look better and easier to look worse:
 
-    better   of classes, every rival must be beaten; of numbers, every rival within a tenth of the best mean
-             loss, as a rival that once explodes can be beaten by no test.
-    worse    the flips compare the largest of all rivals' statistics, the signs shared between them.
+    better   of classes, every baseline must be beaten; of numbers, every baseline within a tenth of the best
+             mean loss, as a baseline that once explodes can be beaten by no test.
+    worse    the flips compare the largest of all baselines' statistics, the signs shared between them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 MIN_SEQUENCES = 10  # sequences, or groups of them
 _ALPHA = 0.05
-_CLOSE_RATIO = 1.10  # mean loss, as a multiple of the best rival's
+_CLOSE_RATIO = 1.10  # mean loss, as a multiple of the best baseline's
 _MAX_FLIPPED = 1000  # pairs; more are flipped in as many blocks
 _MIN_SPEEDUP = 2.0  # times as quick as the network: less is not worth a word
 _DISPLAY_NAMES = {
@@ -57,26 +57,26 @@ class ComparisonVerdict(NamedTuple):
         outcome: as of the `Verdict` of a backtest.
         p_value: probability of a difference this large, in this direction, if there were none; None where
             there are too few.
-        best_rival: name of the one with the lowest mean loss; of several, the quickest.
-        p_values: of each rival alone, in the direction of its difference.
+        best_baseline: name of the one with the lowest mean loss; of several, the quickest.
+        p_values: of each baseline alone, in the direction of its difference.
     """
 
     sentence: str
     outcome: Outcome
     p_value: float | None
-    best_rival: str
+    best_baseline: str
     p_values: tuple[float, ...]
 
 
-def rivals_verdict(
-    network: CandidateLosses, rivals: Sequence[CandidateLosses], *, is_labels: bool,
+def sequence_verdict(
+    network: CandidateLosses, baselines: Sequence[CandidateLosses], *, is_labels: bool,
     groups: NDArray[np.int64] | None = None, inflation: float = 1.0,
 ) -> ComparisonVerdict:  # fmt: skip
-    """Test a network against its rivals.
+    """Test a network against its baselines.
 
     Args:
         network: its losses and time.
-        rivals: at least one, tested on the same sequences in the same order.
+        baselines: at least one, tested on the same sequences in the same order.
         is_labels: losses are right (0) and wrong (1).
         groups: (N,) group of each sequence, from 0 on; groups are the units of the test.
         inflation: factor on the variance of the mean, from `fold_inflation`.
@@ -84,14 +84,14 @@ def rivals_verdict(
     >>> wrong = np.zeros(40)
     >>> gru = CandidateLosses("gru", wrong, "100.0 %", 4.0)
     >>> rocket = CandidateLosses("MiniRocket", wrong, "100.0 %", 0.1)
-    >>> print(rivals_verdict(gru, [rocket], is_labels=True).sentence)
+    >>> print(sequence_verdict(gru, [rocket], is_labels=True).sentence)
     The GRU is right on 100.0 % of 40 sequences, the best of the simple ones (MiniRocket) on 100.0 %; a \
 difference this large would appear in 100 of 100 such comparisons if there were none: MiniRocket does as \
 well in 1/40 of the time.
     """
-    order = sorted(range(len(rivals)), key=lambda k: (rivals[k].losses.mean(), rivals[k].seconds))
-    best = rivals[order[0]]
-    gains = np.stack([rival.losses - network.losses for rival in rivals], axis=1)  # (N, J)
+    order = sorted(range(len(baselines)), key=lambda k: (baselines[k].losses.mean(), baselines[k].seconds))
+    best = baselines[order[0]]
+    gains = np.stack([baseline.losses - network.losses for baseline in baselines], axis=1)  # (N, J)
     if groups is not None:
         gains = group_contributions(gains, groups)
     exact = is_labels and groups is None
@@ -108,7 +108,9 @@ well in 1/40 of the time.
         ahead = network.losses.mean() < best.losses.mean()
         if ahead:
             most = np.inf if is_labels else _CLOSE_RATIO * best.losses.mean()
-            p_value = max(p for p, rival in zip(p_values, rivals, strict=True) if rival.losses.mean() <= most)
+            p_value = max(
+                p for p, baseline in zip(p_values, baselines, strict=True) if baseline.losses.mean() <= most
+            )
         else:
             p_value = max(p_values[order[0]], sign_flip_p(_in_blocks(-gains)))
         outcome = "no difference"
@@ -116,14 +118,14 @@ well in 1/40 of the time.
             outcome = "better" if ahead else "worse"
     verdict = ComparisonVerdict("", outcome, p_value, best.name, p_values)
     units = "sequences" if groups is None else "groups"
-    sentence = _sentence(network, rivals, verdict, is_labels=is_labels, units=f"{len(gains)} {units}")
+    sentence = _sentence(network, baselines, verdict, is_labels=is_labels, units=f"{len(gains)} {units}")
     return verdict._replace(sentence=sentence)
 
 
 def _in_blocks(gains: Floats) -> Floats:
     """Return (n, J) with n at most 1,000: means of neighbours, whose signs may be flipped as well as theirs.
 
-    Rows in which no rival differs from the network are left out: flipping them changes no sum.
+    Rows in which no baseline differs from the network are left out: flipping them changes no sum.
     """
     gains = gains[(gains != 0).any(axis=1)]
     if len(gains) <= _MAX_FLIPPED:
@@ -133,13 +135,13 @@ def _in_blocks(gains: Floats) -> Floats:
 
 def _sentence(
     network: CandidateLosses,
-    rivals: Sequence[CandidateLosses],
+    baselines: Sequence[CandidateLosses],
     verdict: ComparisonVerdict,
     *,
     is_labels: bool,
     units: str,
 ) -> str:
-    best = next(rival for rival in rivals if rival.name == verdict.best_rival)
+    best = next(baseline for baseline in baselines if baseline.name == verdict.best_baseline)
     name, other, count = display_name(network.name), display_name(best.name), len(network.losses)
     verb, of, by = ("is right on", " of", "on") if is_labels else ("is off by", " (RMSE) over", "by")
     compared = (
@@ -151,7 +153,7 @@ def _sentence(
     meaning = {
         "better": "it has skill here",
         "worse": f"use {other} instead{_time_share(', which takes', best, network)}",
-        "no difference": _equals_in_words(network, best, rivals),
+        "no difference": _equals_in_words(network, best, baselines),
     }[verdict.outcome]
     return (
         f"{capitalized(compared)}; a difference this large would appear in "
@@ -160,19 +162,19 @@ def _sentence(
 
 
 def _equals_in_words(
-    network: CandidateLosses, best: CandidateLosses, rivals: Sequence[CandidateLosses]
+    network: CandidateLosses, best: CandidateLosses, baselines: Sequence[CandidateLosses]
 ) -> str:
-    """Name the quickest rival that does as well; without one, say that the lead may be luck."""
-    equals = [rival for rival in rivals if rival.losses.mean() <= network.losses.mean()]
+    """Name the quickest baseline that does as well; without one, say that the lead may be luck."""
+    equals = [baseline for baseline in baselines if baseline.losses.mean() <= network.losses.mean()]
     if not equals:
         return f"its lead may be luck{_time_share(f', and {display_name(best.name)} takes', best, network)}"
-    quickest = min(equals, key=lambda rival: rival.seconds)
+    quickest = min(equals, key=lambda baseline: baseline.seconds)
     return f"{display_name(quickest.name)} does as well{_time_share(' in', quickest, network)}"
 
 
-def _time_share(words: str, rival: CandidateLosses, network: CandidateLosses) -> str:
-    """Return the words and ` 1/40 of the time`, or nothing where the rival is not much quicker."""
-    times = network.seconds / max(rival.seconds, 1e-6)
+def _time_share(words: str, baseline: CandidateLosses, network: CandidateLosses) -> str:
+    """Return the words and ` 1/40 of the time`, or nothing where the baseline is not much quicker."""
+    times = network.seconds / max(baseline.seconds, 1e-6)
     return f"{words} 1/{float(f'{times:.2g}'):,.0f} of the time" if times >= _MIN_SPEEDUP else ""
 
 

@@ -98,17 +98,19 @@ class BacktestTable:
             y += [observed.get(origins[start]), *self.models[model][start:stop].tolist(), None]
         return x, y
 
-    def difference_by_origin(self, model: str, rival: str) -> tuple[NDArray[Any], Floats]:
-        """For each origin, the model's mean absolute error less the rival's: below 0 the model was closer."""
-        errors = np.abs(self.models[model] - self.truth) - np.abs(self.models[rival] - self.truth)
+    def difference_by_origin(self, model: str, baseline: str) -> tuple[NDArray[Any], Floats]:
+        """Return origins, and the model's mean absolute error less the baseline's: below 0 it was closer."""
+        errors = np.abs(self.models[model] - self.truth) - np.abs(self.models[baseline] - self.truth)
         origins, where = np.unique(self.cutoff, return_inverse=True)
         return origins, np.bincount(where, weights=errors) / np.bincount(where)
 
-    def ratio_by_series(self, model: str, rival: str) -> Floats:
-        """For each series, the model's mean absolute error divided by the rival's."""
+    def ratio_by_series(self, model: str, baseline: str) -> Floats:
+        """Return for each series the model's mean absolute error divided by the baseline's."""
         names, where = np.unique(self.id, return_inverse=True)
-        errors, rival_errors = (
+        errors, baseline_errors = (
             np.bincount(where, weights=np.abs(self.models[name] - self.truth), minlength=len(names))
-            for name in (model, rival)
+            for name in (model, baseline)
         )
-        return np.divide(errors, rival_errors, out=np.where(errors > 0, np.inf, 1.0), where=rival_errors > 0)
+        return np.divide(
+            errors, baseline_errors, out=np.where(errors > 0, np.inf, 1.0), where=baseline_errors > 0
+        )

@@ -1,4 +1,4 @@
-"""Figures of the classification report: scores beside rivals, sequences of a class, confusion matrix."""
+"""Figures of the classification report: scores beside baselines, sequences of a class, confusion matrix."""
 
 import math
 from collections.abc import Sequence
@@ -99,7 +99,9 @@ def comparison_figure(comparison: Any) -> go.Figure:
     plot, widest = empty_figure(34 * len(rows) + 80), 0
     for k, row in enumerate(rows):
         score = getattr(row, measure)
-        colour = NETWORK if row.name == network else BASELINE if row.name == comparison.best_rival else OTHER
+        colour = (
+            NETWORK if row.name == network else BASELINE if row.name == comparison.best_baseline else OTHER
+        )
         plot.add_scatter(
             x=list(row.interval), y=[k, k], mode="lines", line={"color": rgba(colour, 0.45), "width": 5},
             hoverinfo="skip",

@@ -213,7 +213,7 @@ def _forecast_table(series: SeriesForecast, forecast: Forecast) -> str:
 def backtest_section(backtest: Any, forecast: Forecast) -> str:
     """Section on the backtest: errors beside those of the baselines, and the forecasts made."""
     network, best = backtest.table[0]["model"], backtest.verdict.best_baseline
-    name, rival = model_name(network), model_name(best)
+    name, baseline = model_name(network), model_name(best)
     forecasts = BacktestTable.of(backtest)
     origins = backtest.verdict.origins
     intro = (
@@ -229,19 +229,20 @@ def backtest_section(backtest: Any, forecast: Forecast) -> str:
         cutoffs, difference = forecasts.difference_by_origin(network, best)
         title = f"The {name} was closer in {int((difference < 0).sum())} of {len(cutoffs)} forecasts"
         caption = (
-            f"Blue: by how much {name} was closer than {rival}, by moment of forecast. Orange: the reverse."
+            f"Blue: by how much {name} was closer than {baseline}, by moment of forecast. "
+            "Orange: the reverse."
         )
     else:
         ratios = forecasts.ratio_by_series(network, best)
         title = f"The {name} was closer in {int((ratios < 1).sum()):,} of {len(ratios):,} series"
-        caption = f"Each bar is a series: its error divided by that of {rival}. Below 1 it was closer."
+        caption = f"Each bar is a series: its error divided by that of {baseline}. Below 1 it was closer."
     differences = chart(differences_figure(backtest), title, caption)
     charts = [
         chart(
             origins_figure(backtest, forecast.series[k], log_axis=forecast.log_axis),
             "What was forecast, and what happened"
             + ("" if len(forecasts.ids) == 1 else f": {forecast.series[k].id}"),
-            f"Each thin line begins at a moment of forecast: {name} and, dotted, {rival}.",
+            f"Each thin line begins at a moment of forecast: {name} and, dotted, {baseline}.",
         )
         for k in evenly_spaced(len(forecast.series))
     ]
@@ -276,7 +277,7 @@ def _error_table(backtest: Any) -> str:
         "CRPS",
         f"In the {level_percent(backtest.level)} band",
     ]
-    styles = ["network", *("rival" if row["model"] == best else "" for row in rows[1:])]
+    styles = ["network", *("baseline" if row["model"] == best else "" for row in rows[1:])]
     lines = list(zip(*columns, strict=True))
     return table("Errors of every model from the same moments; lower is better.", heads, lines, styles)
 

@@ -21,11 +21,11 @@ def write_classification_report(
     predictions: LabelPredictions,
     model_card: ModelCard,
 ) -> Path:
-    """Write the classification report: a classifier beside its rivals, as one HTML file.
+    """Write the classification report: a classifier beside its baselines, as one HTML file.
 
     Args:
         path: the file to make or replace.
-        comparison: the network beside its rivals, a record of kind "comparison".
+        comparison: the network beside its baselines, a record of kind "comparison".
         data: what was learned from.
         predictions: predicted and true classes of sequences that the network was not fitted on.
         model_card: what was fitted.

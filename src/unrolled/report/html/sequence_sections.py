@@ -51,8 +51,8 @@ def sequences_extent(data: LabelledData) -> str:
 
 
 def comparison_verdict(comparison: Any) -> str:
-    """Verdict box: the outcome, the network's score with its interval, the best rival, the time."""
-    network, best = comparison.rows[0], _best_rival(comparison)
+    """Verdict box: the outcome, the network's score with its interval, the best baseline, the time."""
+    network, best = comparison.rows[0], _best_baseline(comparison)
     name = candidate_label(network.name)
     network_phrase = f"the {name}" if network.name in _WITH_ARTICLE else name
     headline = as_sentence(_HEADLINES[comparison.outcome].format(network=network_phrase))
@@ -79,7 +79,7 @@ def comparison_verdict(comparison: Any) -> str:
 
 
 def comparison_section(comparison: Any) -> str:
-    """Section on the comparison: the network's score beside those of its rivals."""
+    """Section on the comparison: the network's score beside those of its baselines."""
     if comparison.folds is None:
         protocol = (
             f"Each learned from the same sequences and was tested on {comparison.n_sequences:,} others."
@@ -117,7 +117,7 @@ def _comparison_table(comparison: Any) -> str:
         lines.append(
             [candidate_label(row.name), score, f"{low} to {high}", p_value_text(row.p_value), *seconds]
         )
-        styles.append("rival" if row.name == comparison.best_rival else "")
+        styles.append("baseline" if row.name == comparison.best_baseline else "")
     styles[0] = "network"
     caption = (
         "The same sequences for all. The p-value is how often a difference from the network this large "
@@ -126,8 +126,8 @@ def _comparison_table(comparison: Any) -> str:
     return table(caption, heads, lines, styles)
 
 
-def _best_rival(comparison: Any) -> Any:
-    return next(row for row in comparison.rows[1:] if row.name == comparison.best_rival)
+def _best_baseline(comparison: Any) -> Any:
+    return next(row for row in comparison.rows[1:] if row.name == comparison.best_baseline)
 
 
 def _metric(comparison: Any, row: Any) -> float:
