@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from statistics import NormalDist
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -28,13 +29,15 @@ from unrolled.probe.model.probed_model import ProbedModel, SequenceScores
 from unrolled.probe.model.targets import NO_TARGET
 from unrolled.probe.score_words import Task, score_clause, score_name
 from unrolled.record import Record
+from unrolled.stats.intervals import wilson_interval
 from unrolled.validation import check_int
 
 MakeSequences = Callable[[int], tuple[Any, Any]]
 Preparation = Literal["truncated", "as given", "resampled", "generated"]
 Outcome = Literal["holds", "falls", "too few to tell"]
 
-_Z = 1.96  # of a 95 % confidence interval
+_LEVEL = 95  # of the confidence intervals, in per cent
+_Z = NormalDist().inv_cdf(0.5 + _LEVEL / 200)
 _TOLERATED_LOSS = 0.1  # of the gain over the baseline
 _SHARES = (0.25, 0.5, 1, 2, 4)  # of the trained length, where no lengths are given
 _SAME_LENGTH = 0.1  # of the trained length: sequences that close to it are left as they are
@@ -286,18 +289,11 @@ def _score_at_length(
     n, loss = len(losses), float(losses.mean())
     if task == "class":
         score = float(scores.accuracies.mean())
-        low, high = _share_interval(score, n)
+        low, high = wilson_interval(n * score, n, _LEVEL)
     else:
         half = _Z * float(losses.std()) / math.sqrt(n) if math.isfinite(loss) else 0.0
         score, low, high = (math.sqrt(max(mean, 0.0)) for mean in (loss, loss - half, loss + half))
     return LengthScore(steps, steps / trained, preparation, loss, score, low, high, n)
-
-
-def _share_interval(share: float, n: int) -> tuple[float, float]:
-    """Compute Wilson's 95 % confidence interval of a share among n."""
-    centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    reach = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    return max(centre - reach, 0.0), min(centre + reach, 1.0)
 
 
 def _baseline_score(probed: ProbedModel) -> float:
