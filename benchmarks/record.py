@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.atomic_write import write_atomically
+from unrolled.formatting import UNDEFINED, aligned_table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -87,16 +88,8 @@ def table(rows: Sequence[Facts]) -> str:
     Naive  12.25
     """
     head = list(rows[0])
-    lines = [head, *([_cell(row[name]) for name in head] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    words = [isinstance(rows[0][name], str) for name in head]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if is_word else cell.rjust(width)
-            for cell, width, is_word in zip(line, widths, words, strict=True)
-        ).rstrip()
-        for line in lines
-    )
+    words = [k for k, name in enumerate(head) if isinstance(rows[0][name], str)]
+    return aligned_table([head, *([_cell(row[name]) for name in head] for row in rows)], left=words)
 
 
 def say(line: str) -> None:
@@ -113,7 +106,7 @@ def need(path: Path) -> Path:
 
 def _cell(value: Any) -> str:
     if value is None:
-        return "-"
+        return UNDEFINED
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from unrolled.cli.terminal import one_line, printable
-from unrolled.formatting import as_sentence
+from unrolled.formatting import aligned_table, as_sentence
 from unrolled.jsonable import to_jsonable
 from unrolled.report.wording import forecast_table
 
@@ -43,11 +43,8 @@ def print_forecast(report: ForecastReport) -> None:
     forecast = report.forecast()
     for one in forecast.series[:_MOST_SERIES]:
         heads, rows = forecast_table(one, forecast.freq)
-        widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
         print(one_line(one.id))
-        for first, *others in [heads, *rows]:
-            figures = [text.rjust(width) for text, width in zip(others, widths[1:], strict=True)]
-            print("  ".join([first.ljust(widths[0]), *figures]))
+        print(aligned_table([heads, *rows]))
     if len(forecast.series) > _MOST_SERIES:
         omitted = len(forecast.series) - _MOST_SERIES
         print(f"... and {omitted:,} more series; --output writes them all to a file.")
@@ -59,10 +56,7 @@ def print_predictions(ids: Iterable[str], labels: Iterable[str], probabilities: 
         (one_line(name), one_line(answer), f"{share:.3f}")
         for name, answer, share in zip(ids, labels, probabilities[:_MOST_PREDICTIONS], strict=False)
     ]
-    heads = ("sequence", "answer", "sure")
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    for name, answer, share in [heads, *rows]:
-        print(f"{name.ljust(widths[0])}  {answer.ljust(widths[1])}  {share.rjust(widths[2])}")
+    print(aligned_table([("sequence", "answer", "sure"), *rows], left=(0, 1)))
     if len(probabilities) > _MOST_PREDICTIONS:
         omitted = len(probabilities) - _MOST_PREDICTIONS
         print(f"... and {omitted:,} more sequences; --output writes them all to a file.")
