@@ -37,7 +37,7 @@ TRANSFORMS = (
 _LEAST_STEPS = 8  # below this, a choice by statistics would be noise
 _LEAST_UNIT = 1e-2  # of the prior: a series that stood still so far can still move
 _LEAST_SLOPE = 0.5  # half-way between amounts (0) and percentages (1)
-_SEASON_GAIN = 0.3  # a seasonal difference must vary this much less than its rival to be taken
+_SEASON_GAIN = 0.3  # a seasonal difference is taken below this share of the variance of the next best
 _PRIOR_STEPS = 3.0  # how many steps the prior of the scale counts for
 LEAST_RANGE = 1.5  # max / min under which log is so nearly a straight line that it changes nothing
 
@@ -117,7 +117,7 @@ class Transform:
     def learn(self, y: Floats, label: str = "y") -> Scale:
         """Measure a series at fit time."""
         g = self.working(y, label)
-        size = np.abs(self._moves(g))[self.lag :]
+        size = np.abs(self.moves(g))[self.lag :]
         level = 1.0 if self.log else float(np.abs(g).mean())
         move = float(size.mean()) / level if len(size) and level > 0 else 0.0
         return Scale(move, float(g.min()), float(g.max()))
@@ -137,7 +137,7 @@ class Transform:
         zeros, ones = np.zeros_like(g), np.ones_like(g)
         if self.name == "minmax":  # the usual recipe: the range of all that the model was fitted on
             return Transformed(self, g, ones * scale.low, ones * ((scale.high - scale.low) or 1.0), ones)
-        moves = np.abs(self._moves(g))
+        moves = np.abs(self.moves(g))
         level = ones if self.log else _running_mean(np.abs(g))
         level[level == 0] = 1.0
         prior = (scale.move or 1.0) * level
@@ -147,7 +147,8 @@ class Transform:
         unit = np.maximum(unit, _LEAST_UNIT * prior)
         return Transformed(self, g, center, unit, unit / level)
 
-    def _moves(self, g: Floats) -> Floats:
+    def moves(self, g: Floats) -> Floats:
+        """Return differences (T,) of working values, or their distances from the mean so far."""
         if self.lag == 0:
             return g - _running_mean(g)
         moves = np.zeros_like(g)
@@ -176,11 +177,8 @@ class Transformed:
     @property
     def inputs(self) -> Floats:
         """Inputs x_t (T,): the move of each step in units of how far the series usually moves."""
-        lag, g = self.transform.lag, self.working
-        moves = g - self.center
-        if lag:
-            moves = np.zeros_like(g)
-            moves[lag:] = g[lag:] - g[:-lag]
+        g = self.working
+        moves = self.transform.moves(g) if self.transform.lag else g - self.center
         return np.asarray(moves / self.unit)
 
     def reference(self, origins: Ints, horizon: int) -> Floats:
