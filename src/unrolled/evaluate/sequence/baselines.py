@@ -9,7 +9,7 @@ MiniRocket and dynamic time warping are aeon's, imported here alone and only whe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +21,6 @@ Floats = NDArray[np.float64]
 
 _MAX_DISTANCES = 1 << 23  # distances in memory: 64 MB
 _MIN_STEPS = 9  # of MiniRocket, whose kernels are that long
-
-
-class SequenceBaseline(Protocol):
-    """Rule with the two methods of an estimator."""
-
-    def fit(self, sequences: Sequence[Floats], y: Array) -> Self:
-        """Learn from sequences (T_i, F) and y (N,)."""
-
-    def predict(self, sequences: Sequence[Floats]) -> Array:
-        """Return a prediction a sequence (N,)."""
 
 
 class MajorityClass:
