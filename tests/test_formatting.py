@@ -120,7 +120,7 @@ def test_words_are_joined_as_in_a_sentence() -> None:
     """A conjunction before the last one."""
     assert join_words([]) == ""
     assert join_words(["a"]) == "a"
-    assert join_words(["a", "b"], "or") == "a or b"
+    assert join_words(["a", "b"]) == "a and b"
     assert join_words(["a", "b", "c"]) == "a, b and c"
 
 

@@ -36,7 +36,7 @@ def number(value: float | None, significant: int = 4, *, pad: bool = False) -> s
     return text if pad or "." not in text else text.rstrip("0").rstrip(".")
 
 
-def number_column(values: Sequence[float | None], significant: int = 4) -> list[str]:
+def number_column(values: Sequence[float | None]) -> list[str]:
     """Format the numbers of one column of a table: all with as many decimals, or all with an exponent.
 
     >>> number_column([1012.25, 998.4, None]), number_column([2.5e17, -1.0, float("nan")])
@@ -45,7 +45,7 @@ def number_column(values: Sequence[float | None], significant: int = 4) -> list[
     finite = [None if value is None or not math.isfinite(value) else float(value) for value in values]
     largest = max((abs(value) for value in finite if value is not None), default=0.0)
     has_exponent = largest and not _SMALL <= largest < _LARGE
-    form = f".{significant - 1}e" if has_exponent else f",.{_decimals(largest, significant)}f"
+    form = ".3e" if has_exponent else f",.{_decimals(largest, 4)}f"
     return [f"{value:{form}}" if value is not None else UNDEFINED for value in finite]
 
 
@@ -127,13 +127,13 @@ def quantity(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def join_words(words: Sequence[str], conjunction: str = "and") -> str:
+def join_words(words: Sequence[str]) -> str:
     """Join the words of a list as in a sentence.
 
     >>> join_words(["a"]), join_words(["a", "b", "c"])
     ('a', 'a, b and c')
     """
-    return f" {conjunction} ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
 def capitalized(text: str) -> str:

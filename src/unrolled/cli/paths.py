@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from unrolled.errors import ArgumentError, StorageError
+from unrolled.errors import StorageError
 from unrolled.validation import ErrorCollector
 
 _SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -32,7 +32,7 @@ def check_paths(
         ArgumentError: a name is empty; two are the same, or one lies in another's folder; the table's suffix
             is unknown; a place is of the wrong kind, has no folder to stand in, or cannot be written to.
     """
-    faults = ErrorCollector(ArgumentError)
+    faults = ErrorCollector()
     paths_by_option = {**read, "--output": table, "--report": report, "--save": folder}
     paths = {option: path for option, path in paths_by_option.items() if path is not None}
     for option, path in paths.items():

@@ -56,7 +56,7 @@ Outcome = Literal["vanishing", "exploding", "healthy"]
 _MOST_SEQUENCES = 256  # a random sample of more
 _EXPLODED, _GROWING, _BEYOND_DOUBT = 10.0, 1.05, 1000.0
 _VANISHED, _FALLING = 1e-3, 0.9
-_LEAST = 1e-30  # smaller shares cannot be told from 0 in float32
+_LEAST = 1e-30  # smaller shares cannot be distinguished from 0 in float32
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,14 +28,14 @@ RECURRENT_LAYERS = (RecurrentLayer, CellLayer, nn.RNNBase)
 
 @dataclass(frozen=True, eq=False)
 class LayerCall:
-    """One run of a recurrent layer.
+    """Captured call of a recurrent layer.
 
     Args:
         layer: the layer.
         inputs: (B, T, C) its input.
         lengths: (B,) steps of each row.
         state: initial state, each part (L · D, B, H): (h,) or (h, c); None for zeros.
-        output: (B, T, D · H) its output, zero beyond a row's length where it was told the lengths.
+        output: (B, T, D · H) its output, zero beyond a row's length where it was given the lengths.
         final: the state after each row's last step, each part (L · D, B, H).
     """
 

@@ -1,4 +1,4 @@
-"""A model with the sequences that it is probed on, whatever class it is of.
+"""Model with the sequences that it is probed on: the interface of all probes.
 
 Shapes: N sequences, B of them at once, T steps of the longest, F inputs, K outputs: classes or numbers.
 """
@@ -42,7 +42,7 @@ class SequenceScores(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ProbedModel:
-    """A model and the sequences that it is probed on.
+    """Model with the sequences that it is probed on.
 
     Networks run in evaluation mode and are left as they were.
 
@@ -155,11 +155,10 @@ class ProbedModel:
         is_exact = self.call is call_by_length
         return [rows[bucket] for bucket in bucket_by_length(self.lengths[rows], exact=is_exact)]
 
-    def layer_call(self, rows: Tensor | None = None) -> LayerCall:
+    def layer_call(self) -> LayerCall:
         """Run the first network and return the call of its recurrent layer: inputs, output and states."""
-        rows = torch.arange(len(self)) if rows is None else rows
         with evaluation_mode(self.networks[0]) as network, capture_calls(self.layer) as calls:
-            self.call(network, self.values_at(rows), self.lengths[rows], rows)
+            self.call(network, self.values, self.lengths, torch.arange(len(self)))
         return single_call(calls, self.layer)
 
     @torch.no_grad()

@@ -119,7 +119,7 @@ def run_stepwise(call: LayerCall, lengths: Tensor) -> tuple[Tensor, State, list[
 
     Args:
         call: captured call of the layer.
-        lengths: (B,) valid steps of each row, which the layer itself may not have been told.
+        lengths: (B,) valid steps of each row, which the layer itself may not have been given.
 
     Returns:
         Output and final state as `LayerCall` has them, and a run for each layer and direction.
