@@ -1,4 +1,4 @@
-"""The command line: one file a command; each parses, calls the library, prints and returns.
+"""Command line: one file a command; each parses, calls the library, prints and returns.
 
 Nothing heavy is imported here or at the top of a command's file, so that `--help` is quick.
 """
@@ -22,7 +22,7 @@ try:
     from unrolled.cli.terminal import prepare_streams, printable
     from unrolled.cli.usage_errors import usage_sentence, with_option_names
     from unrolled.errors import ArgumentError, UnrolledError
-except KeyboardInterrupt:  # Ctrl-C before there is anything to stop
+except KeyboardInterrupt:  # Ctrl-C during these imports
     print("Stopped.", file=sys.stderr)
     raise SystemExit(_INTERRUPTED) from None
 
@@ -79,8 +79,8 @@ def _options(
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and leave with its status.
 
-    0: done. 1: whoever read the output left before its end. 2: it cannot be done, and a sentence on
-    stderr says why. 130: stopped by hand. The first Ctrl-C ends a training, the second the program.
+    0: done. 1: stdout was closed before the end of the output. 2: a usage or data error, which a
+    sentence on stderr describes. 130: interrupted. The first Ctrl-C ends a training, the second the program.
 
     Args:
         arguments: the words after the program's name; None for those it was started with.
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         status = _run(arguments)
     except BrokenPipeError:
-        # Whoever read us has gone; the interpreter must not complain when it flushes at its end.
+        # stdout is closed; the interpreter must not complain when it flushes at its end
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (closed by the end)
         status = 1
     finally:
@@ -135,7 +135,7 @@ def _refuse(sentence: str) -> int:
 
 
 def _end_the_training(number: int, frame: FrameType | None) -> None:
-    """A training that meets this keeps its best weights; the next Ctrl-C passes through any training."""
+    """Interrupt a training, which keeps its best weights; the next Ctrl-C ends the program."""
     del number, frame
     signal.signal(signal.SIGINT, _end_the_program)
     raise KeyboardInterrupt

@@ -97,7 +97,7 @@ class ForecastReport:
         return ModelCard(model.summary(), why, model.history_, shlex.join(["unrolled", *sys.argv[1:]]))
 
     def to_dict(self) -> dict[str, Any]:
-        """The model and its forecasts for machines; no score is in it."""
+        """Return model and forecasts, ready for JSON; no score is in it."""
         model = self.model
         learned = ("window_", "transform_", "transform_reason_", "season_", "n_parameters_", "seconds_")
         return {

@@ -24,7 +24,7 @@ _MOST_PREDICTIONS = 20  # sequences whose answers are printed
 
 
 def print_json(record: Any) -> None:
-    """One JSON object on stdout; what JSON has no word for (NaN, infinity) becomes null."""
+    """Print one JSON object on stdout; NaN and infinity become null."""
     is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
     print(json.dumps(to_jsonable(record), ensure_ascii=not is_utf8, allow_nan=False))
 
@@ -36,9 +36,9 @@ def print_notes(series: Sequences) -> None:
 
 
 def print_forecast(report: ForecastReport) -> None:
-    """The forecast as tables, a series each; many series are cut short.
+    """Print the forecast as tables, one a series; of many series the first five.
 
-    No figure is ever cut to the width of the screen: half a number is another number.
+    No line is cut to the width of the screen: half a number is another number.
     """
     forecast = report.forecast()
     for one in forecast.series[:_MOST_SERIES]:
@@ -51,7 +51,7 @@ def print_forecast(report: ForecastReport) -> None:
 
 
 def print_predictions(ids: Iterable[str], labels: Iterable[str], probabilities: Sequence[float]) -> None:
-    """The class of each sequence and how sure the model is of it; many are cut short."""
+    """Print the class of each sequence and its probability; of many sequences the first twenty."""
     rows = [
         (one_line(name), one_line(answer), f"{share:.3f}")
         for name, answer, share in zip(ids, labels, probabilities[:_MOST_PREDICTIONS], strict=False)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def labelled_data(labelled: Labelled) -> LabelledData:
-    """A file's sequences and classes as the page reads them."""
+    """Convert a file's sequences and classes to the record of the report."""
     sequences = labelled.sequences
     return LabelledData(
         source=labelled.source,
@@ -33,7 +33,7 @@ def labelled_data(labelled: Labelled) -> LabelledData:
 
 
 def label_texts(labels: Sequence[Any] | NDArray[Any]) -> NDArray[np.str_]:
-    """Labels as a reader writes them: a class 1.0 is 1.
+    """Format labels as text: a class 1.0 is 1.
 
     >>> label_texts(np.array([1.0, 2.0])).tolist()
     ['1', '2']
@@ -43,17 +43,17 @@ def label_texts(labels: Sequence[Any] | NDArray[Any]) -> NDArray[np.str_]:
     )
 
 
-def write_comparison(path: str, result: Comparison, learned: Labelled, model: SequenceClassifier) -> None:
-    """The page of `unrolled classify`."""
-    from unrolled.report.html.sequence_page import write_classification_report as write
+def write_comparison(path: str, result: Comparison, train: Labelled, model: SequenceClassifier) -> None:
+    """Write the report of `unrolled classify`."""
+    from unrolled.report.html.sequence_page import write_classification_report
 
     network = result.columns[result.rows[0].name]
-    answers = LabelPredictions(label_texts(result.columns["y"]), label_texts(network))
-    write(
+    predictions = LabelPredictions(label_texts(result.columns["y"]), label_texts(network))
+    write_classification_report(
         path,
         comparison=result,
-        data=labelled_data(learned),
-        predictions=answers,
+        data=labelled_data(train),
+        predictions=predictions,
         model_card=sequence_model_card(model),
     )
 

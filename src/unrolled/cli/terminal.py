@@ -9,7 +9,7 @@ from pathlib import Path
 
 _ASCII = str.maketrans({"−": "-", "–": "-", "…": ".", "’": "'", "\u00a0": " "})
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
-_MOST_CHARACTERS = 60  # characters
+_MOST_CHARACTERS = 60  # of one line
 
 
 def prepare_streams() -> None:
@@ -24,14 +24,14 @@ def prepare_streams() -> None:
 
 
 def _nearest_letters(fault: UnicodeError) -> tuple[str, int]:
-    """A minus stays a minus in every alphabet."""
+    """Replace letters that the encoding lacks by ASCII ones or "?"; a minus stays a minus."""
     assert isinstance(fault, UnicodeEncodeError)
     text = fault.object[fault.start : fault.end].translate(_ASCII)
     return "".join(letter if letter.isascii() else "?" for letter in text), fault.end
 
 
 def printable(text: object) -> str:
-    r"""Without characters that would command a terminal; lines stay.
+    r"""Remove control characters, which would command a terminal; keep line breaks.
 
     >>> printable("a\x1b[31mb\nc")
     'a[31mb\nc'
@@ -40,7 +40,7 @@ def printable(text: object) -> str:
 
 
 def one_line(text: str) -> str:
-    r"""One line, not too long.
+    r"""Join lines and cut the text to 60 characters.
 
     >>> one_line("north\nsouth"), len(one_line("x" * 1000))
     ('north south', 60)

@@ -56,7 +56,7 @@ def usage_sentence(fault: Any, words: Sequence[str]) -> str:
 
 
 def _not_a_number(fault: Any, words: Sequence[str]) -> tuple[str, str, str | None]:
-    """The option, the kind of number it takes and the word that is none; None in its place otherwise.
+    """Return the option, the kind of number it takes, and the word that is none or None.
 
     The word is looked up in what was typed: the parser's own sentence has it or not, by its version.
     """

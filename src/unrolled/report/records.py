@@ -1,4 +1,4 @@
-"""Records that pages and figures are made from: series with forecasts, model cards, labelled data."""
+"""Input records of pages and figures: series with forecasts, model cards, labelled data."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class SeriesForecast:
-    """One series and what comes after it.
+    """Series with its forecast.
 
     Args:
         id: its name.
         times: (T,) datetime64, or whole numbers.
-        values: (T,) what was observed, NaN where nothing was.
+        values: (T,) observed values, NaN where missing.
         future_times: (H,) the steps ahead.
-        point: (H,) the forecast, a median.
+        point: (H,) the median of the forecast.
         bands: for each level in per cent, the (H,) lower and upper bound.
     """
 
@@ -32,14 +32,14 @@ class SeriesForecast:
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """The forecasts of one model for one or many series.
+    """Forecasts of one model for one or many series.
 
     Args:
         model: the model's column name, such as "lstm".
         series: one entry a series.
-        freq: a pandas alias of the step, None where nothing says when.
-        log_axis: whether equal percentages should look equal.
-        target: what the forecast quantity is called.
+        freq: a pandas alias of the step; None without times.
+        log_axis: whether the axis of values is logarithmic.
+        target: name of the forecast column.
     """
 
     kind: ClassVar[str] = "forecast"
@@ -61,10 +61,10 @@ class Forecast:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Facts on a fitted model, as pairs of a label and its text, with the training behind it.
+    """Facts on a fitted model, and the history of its training.
 
     Args:
-        facts: such as ("Window", "24 months"), in the order they are read.
+        facts: pairs of label and text, such as ("Window", "24 months").
         why: why the transform was chosen, a sentence.
         history: the training, a record of kind "history"; None for a model that was loaded.
         command: the shell line that makes this page again.
@@ -98,7 +98,7 @@ class LabelledData:
 
     @property
     def classes(self) -> list[str]:
-        """The classes in the order of the alphabet, numbers by their size."""
+        """Distinct classes, sorted by `label_sort_key`."""
         return sorted(set(self.labels.tolist()), key=label_sort_key)
 
 
@@ -108,7 +108,7 @@ class LabelPredictions:
 
     Args:
         truth: (N,) the class of each, as text.
-        answered: (N,) the class that the model took it for.
+        predicted: (N,) the class that the model predicts.
     """
 
     truth: NDArray[np.str_]
@@ -116,12 +116,12 @@ class LabelPredictions:
 
     @property
     def classes(self) -> list[str]:
-        """Every class that is true or answered, in order."""
+        """Every class that is true or predicted, sorted by `label_sort_key`."""
         return sorted({*self.truth.tolist(), *self.predicted.tolist()}, key=label_sort_key)
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """(K, K) sequences: rows the truth, columns the answer.
+        """Confusion matrix (K, K): rows the truth, columns the prediction.
 
         >>> LabelPredictions(np.array(["a", "b", "b"]), np.array(["a", "a", "b"])).counts.tolist()
         [[1, 0], [1, 1]]
@@ -134,7 +134,7 @@ class LabelPredictions:
 
 
 def label_sort_key(name: str) -> tuple[float, str]:
-    """Sort key of class names: numbers by their size, then words by the alphabet.
+    """Return the sort key of a class name: numbers by size, then words by the alphabet.
 
     >>> sorted(["10", "b", "9", "a"], key=label_sort_key)
     ['9', '10', 'a', 'b']

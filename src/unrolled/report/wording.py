@@ -1,4 +1,4 @@
-"""Times, steps and names of models as a person writes them, for the report and the command line."""
+"""Times, steps and model names in words, for the report and the command line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def level_percent(level: float) -> str:
 
 
 def step_noun(freq: str | None) -> str:
-    """Noun for one step; a step of several units is a "step".
+    """Return the noun for one step; a step of several units is a "step".
 
     >>> step_noun("MS"), step_noun("W-SUN"), step_noun("15min"), step_noun(None)
     ('month', 'week', 'step', 'step')
@@ -49,7 +49,7 @@ def step_noun(freq: str | None) -> str:
 
 
 def time_words(time: Any, freq: str | None) -> str:
-    """One time of an axis, as precisely as its frequency needs.
+    """Format a time as precisely as its frequency needs.
 
     >>> time_words(np.datetime64("2015-06-01"), "MS"), time_words(7, "1")
     ('June 2015', '7')
@@ -76,7 +76,7 @@ def time_words(time: Any, freq: str | None) -> str:
 
 
 def forecast_table(one: SeriesForecast, freq: str | None) -> tuple[list[str], list[list[str]]]:
-    """The head and the rows of a table of forecasts: when, low ends, the middle, high ends.
+    """Lay out a table of forecasts: time, lower bounds, median, upper bounds; return head and rows.
 
     >>> from unrolled.report.records import SeriesForecast
     >>> past, ahead = np.arange(2), np.array([2])
@@ -99,7 +99,7 @@ def forecast_table(one: SeriesForecast, freq: str | None) -> tuple[list[str], li
 
 
 def model_name(name: str) -> str:
-    """A model's column name as a reader would say it; unknown names stay as they are.
+    """Return a model's display name; unknown names stay as they are.
 
     >>> model_name("RWD"), model_name("Theta")
     ('Drift', 'Theta')

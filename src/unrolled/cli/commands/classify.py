@@ -51,7 +51,7 @@ def classify_command(
 
     A row is a sequence and its class stands in a column of it, or a row is one step of a sequence that --id
     names. Beside the network stand the most frequent class, the nearest neighbour, a reservoir and others,
-    judged on the same sequences; a sentence says whether something simpler does as well.
+    tested on the same sequences; a sentence says whether something simpler does as well.
 
     \b
     Examples:

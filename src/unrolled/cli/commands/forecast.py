@@ -105,7 +105,7 @@ def new_forecaster(options: ForecasterOptions, horizon: int | None) -> Forecaste
 
 
 def forecast_stages(model: Forecaster, *names: str, n_fits: int = 1) -> ProgressStages:
-    """Count the progress lines of a fit, and of a backtest: the network and its feed-forward twin."""
+    """Count the progress lines of a fit, and of a backtest: the network and its feed-forward baseline."""
     from unrolled.train.progress import ProgressStages
 
     fit = 1 + model.n_members  # the validation fit, then a refit of each member

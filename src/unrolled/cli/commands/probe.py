@@ -178,7 +178,7 @@ class ProbeRun(NamedTuple):
 
 
 def _jsonable_record(record: Any) -> dict[str, Any]:
-    """A record without the states of all units, which are for the library."""
+    """Convert a record for JSON, without the states of all units."""
     facts: dict[str, Any] = record.to_dict()
     return {key: value for key, value in facts.items() if record.kind != "states" or key not in _UNITS}
 

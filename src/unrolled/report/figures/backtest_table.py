@@ -35,7 +35,7 @@ def _names(parts: dict[str, Any]) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class BacktestTable:
-    """One row a forecast step, sorted by series, origin and time.
+    """Forecasts, a row a step, sorted by series, origin and time.
 
     Args:
         id: (R,) series names.
@@ -63,7 +63,7 @@ class BacktestTable:
 
     @property
     def ids(self) -> list[str]:
-        """The names of the series, each once."""
+        """Names of the series, each once."""
         return list(dict.fromkeys(self.id.tolist()))
 
     def _starts(self) -> list[int]:
@@ -72,7 +72,7 @@ class BacktestTable:
         return [0, *(np.flatnonzero(new) + 1).tolist()]
 
     def of_series(self, name: str) -> BacktestTable:
-        """The rows of one series."""
+        """Select the rows of one series."""
         rows = self.id == name
         return replace(
             self,
@@ -84,7 +84,7 @@ class BacktestTable:
         )
 
     def paths(self, model: str, observed: Mapping[Any, float]) -> tuple[list[Any], list[float | None]]:
-        """Times and values of every origin's forecast as one line, with a break between two origins.
+        """Join the forecasts of all origins to one line, with a break between two origins.
 
         Args:
             model: whose forecasts.

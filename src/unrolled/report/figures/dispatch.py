@@ -1,4 +1,4 @@
-"""A figure for each kind of record: `figure(record)` looks at `record.kind`, a word.
+"""Figures of forecasts, backtests and descriptions, and the figure of any record by its `kind`.
 
 Records are read by attribute, so that nothing of the packages that make them is imported.
 """
@@ -43,7 +43,7 @@ _MOST_RATIO = 3.0  # of two errors; beyond, a bar would only flatten the others
 
 
 def figure(record: Any) -> go.Figure:
-    """The figure that says most about a record.
+    """Draw a record by its `kind`.
 
     Args:
         record: a description, a forecast (its first series), a backtest, a history, a verdict, a comparison,
@@ -65,7 +65,7 @@ def figure(record: Any) -> go.Figure:
 
 
 def forecast_figure(forecast: Forecast, series: int = 0, *, recent: bool = False) -> go.Figure:
-    """A series with its forecast as a fan.
+    """Draw a series with its forecast as a fan.
 
     Args:
         forecast: the record.
@@ -101,7 +101,7 @@ def _add_history(plot: go.Figure, one: SeriesForecast, first: int, forecast: For
 
 
 def _add_fan(plot: go.Figure, one: SeriesForecast, forecast: Forecast) -> None:
-    """Bands from wide to narrow, then the middle; both begin at the last observation."""
+    """Add the bands from wide to narrow, then the median; both begin at the last observation."""
     observed = np.flatnonzero(np.isfinite(one.values))
     last = observed[-1] if len(observed) else len(one.values) - 1
     start_time, start = one.times[last : last + 1], one.values[last : last + 1]
@@ -122,7 +122,7 @@ def _add_fan(plot: go.Figure, one: SeriesForecast, forecast: Forecast) -> None:
 
 
 def _label_ends(plot: go.Figure, one: SeriesForecast, forecast: Forecast, *, with_band: bool) -> None:
-    """Write beside the fan where it ends, so that nobody has to hover for it."""
+    """Write the last values of the forecast beside it."""
     ends = [(one.point[-1], True)]
     if with_band and one.bands:
         ends += [(bound[-1], False) for bound in one.bands[max(one.bands)]]
@@ -149,10 +149,10 @@ def _value_axis(plot: go.Figure, values: NDArray[np.float64], *, log: bool) -> N
         return
     ticks = log_ticks(float(finite.min()), float(finite.max()))
     edges = np.log10([finite.min(), finite.max()])
-    room = 0.06 * max(edges[1] - edges[0], 0.01)
+    margin = 0.06 * max(edges[1] - edges[0], 0.01)
     plot.update_yaxes(
         type="log", tickvals=ticks, ticktext=[number(t) for t in ticks],
-        range=[edges[0] - room, edges[1] + 2 * room],
+        range=[edges[0] - margin, edges[1] + 2 * margin],
     )  # fmt: skip
 
 
@@ -184,7 +184,7 @@ def loss_figure(history: Any) -> go.Figure:
 
 
 def errors_figure(backtest: Any) -> go.Figure:
-    """Each model's mean error as a multiple of the best simpler forecast's, best at the top."""
+    """Draw each model's mean error as a multiple of the best baseline's, the best at the top."""
     metric = comparison_metric(backtest)
     rows = sorted(backtest.table, key=lambda row: -row[metric])
     network, best = backtest.table[0]["model"], backtest.verdict.best_baseline
@@ -211,23 +211,23 @@ def errors_figure(backtest: Any) -> go.Figure:
 
 
 def _ratio_axis(plot: go.Figure, ratios: list[float]) -> None:
-    """Room for the numbers at both ends; a log axis where one model is far off."""
+    """Set the range with margins for the numbers; a log axis where one model is far off."""
     low, high = min([*ratios, 1.0]), max([*ratios, 1.0])
     plot.update_layout(hovermode="closest")
     plot.update_yaxes(showgrid=False, tickfont={"color": INK, "size": 13})
     if high > 6:
         ticks = log_ticks(low * 0.8, high * 1.3)
-        span = [math.log10(low * 0.75), math.log10(high * 1.8)]
-        plot.update_xaxes(type="log", range=span, tickvals=ticks, ticktext=[f"{t:g} ×" for t in ticks])
+        edges = [math.log10(low * 0.75), math.log10(high * 1.8)]
+        plot.update_xaxes(type="log", range=edges, tickvals=ticks, ticktext=[f"{t:g} ×" for t in ticks])
         return
-    room = max(high - low, 0.05)
+    span = max(high - low, 0.05)
     plot.update_xaxes(
-        range=[low - 0.3 * room, high + 0.42 * room], tickformat=".3~g", ticksuffix=" ×", nticks=6
+        range=[low - 0.3 * span, high + 0.42 * span], tickformat=".3~g", ticksuffix=" ×", nticks=6
     )
 
 
 def verdict_figure(verdict: Any) -> go.Figure:
-    """The network's error beside the best simpler forecast's, which is 1."""
+    """Draw the network's error beside the best baseline's, which is 1."""
     plot = empty_figure(120)
     ratio = float(verdict.ratio)
     for x, name, colour in ((1.0, model_name(verdict.best_baseline), BASELINE), (ratio, "network", NETWORK)):
@@ -242,7 +242,7 @@ def verdict_figure(verdict: Any) -> go.Figure:
 
 
 def origins_figure(backtest: Any, past: SeriesForecast, *, log_axis: bool = False) -> go.Figure:
-    """The forecasts made at each origin against what then happened, for one series.
+    """Draw the forecasts from each origin and the observed values of one series.
 
     Args:
         backtest: the record.
@@ -272,7 +272,7 @@ def origins_figure(backtest: Any, past: SeriesForecast, *, log_axis: bool = Fals
 
 
 def differences_figure(backtest: Any) -> go.Figure:
-    """Origin by origin (or series by series): whose error was smaller, and by how much."""
+    """Draw the difference of two models' errors by origin, or their ratio by series."""
     table = BacktestTable.of(backtest)
     network, best = backtest.table[0]["model"], backtest.verdict.best_baseline
     plot = empty_figure(34 * len(backtest.table) + 60)  # as high as the errors beside it
@@ -299,7 +299,7 @@ def differences_figure(backtest: Any) -> go.Figure:
 
 
 def years_figure(means: Mapping[int, float]) -> go.Figure:
-    """The mean of each calendar year."""
+    """Draw the mean of each calendar year."""
     plot = empty_figure(260)
     plot.add_bar(
         x=list(means),
@@ -313,7 +313,7 @@ def years_figure(means: Mapping[int, float]) -> go.Figure:
 
 
 def growth_figure(growth: NDArray[np.float64]) -> go.Figure:
-    """Histogram of the growth from one step to the next, in per cent."""
+    """Draw a histogram of the growth from one step to the next, in per cent."""
     finite = growth[np.isfinite(growth)]
     low, high = np.quantile(finite, [0.002, 0.998]) if len(finite) else (-1.0, 1.0)
     # the few beyond are counted at the ends, or one wild step would flatten all others
@@ -338,13 +338,8 @@ def growth_figure(growth: NDArray[np.float64]) -> go.Figure:
     return plot
 
 
-def _description_figure(description: Any) -> go.Figure:
-    """Yearly means; without them, an empty figure."""
-    return years_figure(description.yearly_means)
-
-
 _FIGURES: dict[str, Callable[..., go.Figure]] = {
-    "description": _description_figure,
+    "description": lambda description: years_figure(description.yearly_means),
     "forecast": forecast_figure,
     "backtest": errors_figure,
     "history": loss_figure,

@@ -26,12 +26,12 @@ from unrolled.report.figures.theme import (
 
 _SHARE = 95  # per cent of the influence that lies within the window
 _VANISHED, _EXPLODED = 1e-3, 10.0  # shares of a gradient that are called so
-_FAINTEST = 1e-30  # below it float32 tells nothing
+_FAINTEST = 1e-30  # smaller shares cannot be distinguished from 0 in float32
 _PATHS = 20  # other sequences whose states' paths are drawn
 
 
 def memory_figure(memory: Any) -> go.Figure:
-    """The influence of each step back, measured twice, as a share of the largest.
+    """Draw the influence of each step back, measured twice, as a share of the largest.
 
     Where the readout reads every state, it is the state's own span that is marked.
     """
@@ -94,7 +94,7 @@ def _mark_half_life(plot: go.Figure, memory: Any) -> None:
 
 
 def gradients_figure(gradients: Any) -> go.Figure:
-    """Share of a gradient that the recurrence passes back, step by step, on a log axis."""
+    """Draw the share of a gradient that the recurrence passes back, step by step, on a log axis."""
     plot = empty_figure(340)
     reported_layer = gradients.layers[gradients.worst_layer]
     extremes = []
@@ -133,7 +133,7 @@ def gradients_figure(gradients: Any) -> go.Figure:
 
 
 def _power(k: int) -> str:
-    """A power of ten in words: 1/100, 1, 10.
+    """Format a power of ten: 1/100, 1, 10.
 
     >>> _power(-3), _power(0), _power(1), _power(-9)
     ('1/1,000', '1', '10', '10<sup>−9</sup>')
@@ -144,7 +144,7 @@ def _power(k: int) -> str:
 
 
 def states_figure(states: Any) -> go.Figure:
-    """One sequence's states as a heat map, what of each was memory, and the path of the state.
+    """Draw one sequence's states as a heat map, the share of memory, and the path of the state.
 
     Units stand in the order in which they are most active, so that a sequence of them shows as a diagonal.
     """
@@ -178,7 +178,7 @@ def states_figure(states: Any) -> go.Figure:
 
 
 def _add_parts(plot: go.Figure, states: Any, in_first: NDArray[np.bool_]) -> None:
-    """The share of memory in each step's update, below the heat map and on its axis."""
+    """Add the share of memory in each step's update, below the heat map and on its axis."""
     plot.add_scatter(
         x=states.step[in_first], y=100 * states.memory_share[in_first], mode="lines", name="memory",
         line={"color": NETWORK, "width": 2}, fill="tozeroy", fillcolor=rgba(NETWORK, 0.12),
@@ -190,7 +190,7 @@ def _add_parts(plot: go.Figure, states: Any, in_first: NDArray[np.bool_]) -> Non
 
 
 def _add_path(plot: go.Figure, states: Any, in_first: NDArray[np.bool_], row: int) -> None:
-    """The first two principal components: this sequence in blue, from first to last step, others grey."""
+    """Add the first two principal components: one sequence in blue, others grey."""
     others = [k for k in np.unique(states.sequence) if k != states.sequence[0]][:_PATHS]
     for k in others:
         path = states.path[states.sequence == k]

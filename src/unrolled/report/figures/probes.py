@@ -84,7 +84,7 @@ def _bars(
 
 
 def length_figure(length: Any) -> go.Figure:
-    """The score as sequences grow past the length that the others are compared with."""
+    """Draw the score by length of the sequences."""
     is_class = length.task == "class"
     plot = empty_figure(340)
     lengths = [row.length for row in length.rows]
@@ -123,7 +123,7 @@ def length_figure(length: Any) -> go.Figure:
 
 
 def feedforward_figure(feedforward: Any) -> go.Figure:
-    """Two networks with as many weights, one without recurrence."""
+    """Draw the scores of two networks with as many weights, one without recurrence."""
     is_class = feedforward.task == "class"
     bars = []
     for side, colour, what in (
@@ -136,7 +136,7 @@ def feedforward_figure(feedforward: Any) -> go.Figure:
 
 
 def activations_figure(activations: Any) -> go.Figure:
-    """Above, the loss of each training, epoch by epoch; below, what each activation does to gradients."""
+    """Draw the losses of each training above, and the growth of gradients with each activation below."""
     rows = activations.rows
     plot = make_subplots(rows=2, row_heights=[0.6, 0.4], vertical_spacing=0.16)
     plot.update_layout(empty_figure(360 + 40 * len(rows)).layout)
@@ -170,7 +170,7 @@ def activations_figure(activations: Any) -> go.Figure:
 
 
 def _loss_range(rows: Sequence[Any]) -> tuple[float, float]:
-    """Logarithms between which losses are drawn; a training that explodes leaves at the top."""
+    """Choose the range of the loss axis, as logarithms; a training that explodes exceeds it."""
     all_losses = np.concatenate([row.losses.ravel() for row in rows])
     usual_losses = np.concatenate([[*_median_losses(row.losses), *row.losses[:, 0]] for row in rows])
     all_losses, usual_losses = (
@@ -182,7 +182,7 @@ def _loss_range(rows: Sequence[Any]) -> tuple[float, float]:
 
 
 def _median_losses(losses: Any) -> Any:
-    """(E,) the median of the seeds that still go on; NaN where none does."""
+    """Return the median (E,) of the finite losses of each epoch; NaN where there are none."""
     going = np.isfinite(losses).any(axis=0)
     middle = np.full(losses.shape[1], np.nan)
     middle[going] = np.nanmedian(np.where(np.isfinite(losses), losses, np.nan)[:, going], axis=0)
@@ -190,7 +190,7 @@ def _median_losses(losses: Any) -> Any:
 
 
 def _add_gradient_growth(plot: go.Figure, activations: Any, colours: dict[str, str]) -> None:
-    """A row an activation: the factor a step of each seed, and how well and how often it went."""
+    """Add a row for each activation: growth of gradients by seed, mean score, diverged trainings."""
     rows = activations.rows
     plot.add_scatter(
         x=[1, 1], y=[-0.5, len(rows) - 0.5], mode="lines", line={"color": INK, "width": 1}, hoverinfo="skip",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from plotly import graph_objects as go
 
-from unrolled.formatting import duration, number, percent
+from unrolled.formatting import capitalized, duration, number, percent
 from unrolled.report.figures.theme import (
     BASELINE,
     INK,
@@ -29,7 +29,7 @@ _MOST_COUNTED = 12  # classes whose counts are written into their squares
 
 
 def class_figure(sequences: Sequence[Floats], heights: tuple[float, float], longest: int) -> go.Figure:
-    """Some sequences of one class, thin, and the mean of all of them at each step.
+    """Draw some sequences of one class, thin, and the mean of all of them at each step.
 
     Args:
         sequences: (T_i,) values, at least one sequence.
@@ -46,14 +46,14 @@ def class_figure(sequences: Sequence[Floats], heights: tuple[float, float], long
         x=np.arange(max(map(len, sequences))), y=_means(sequences), mode="lines", name="mean",
         line={"color": INK, "width": 2.4}, hovertemplate="%{y:.4~g}",
     )  # fmt: skip
-    room = 0.05 * max(heights[1] - heights[0], 1e-9)
-    plot.update_yaxes(range=[heights[0] - room, heights[1] + room], tickformat=",.3~g")
+    margin = 0.05 * max(heights[1] - heights[0], 1e-9)
+    plot.update_yaxes(range=[heights[0] - margin, heights[1] + margin], tickformat=",.3~g")
     plot.update_xaxes(title_text="step", range=[0, max(longest - 1, 1)])
     return plot
 
 
 def _means(sequences: Sequence[Floats]) -> Floats:
-    """(T,) the mean at each step of the sequences that reach it, as far as half of them do."""
+    """Average at each step the sequences that reach it (T,), as far as half of them do."""
     lengths = np.array([len(one) for one in sequences])
     padded = np.full((len(sequences), int(np.sort(lengths)[len(lengths) // 2])), np.nan)
     for row, one in zip(padded, sequences, strict=True):
@@ -66,7 +66,7 @@ def confusion_figure(counts: NDArray[np.int64], classes: Sequence[str]) -> go.Fi
     """Confusion matrix: predicted classes (columns) of the true ones (rows); blue is right, orange is wrong.
 
     Args:
-        counts: (K, K) sequences, rows the truth, columns the answer.
+        counts: (K, K) sequences, rows the truth, columns the prediction.
         classes: K names.
     """
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -91,7 +91,7 @@ def confusion_figure(counts: NDArray[np.int64], classes: Sequence[str]) -> go.Fi
 
 
 def comparison_figure(comparison: Any) -> go.Figure:
-    """Each one's score with its interval, the best at the top, and the time of its fit."""
+    """Draw each candidate's score with its interval, the best at the top, and the time of its fit."""
     is_labels = comparison.task == "labels"
     measure = "accuracy" if is_labels else "rmse"
     rows = sorted(comparison.rows, key=lambda row: getattr(row, measure), reverse=is_labels)
@@ -142,5 +142,4 @@ def candidate_label(name: str) -> str:
     >>> candidate_label("gru"), candidate_label("majority class"), candidate_label("1-NN DTW")
     ('GRU', 'Majority class', '1-NN DTW')
     """
-    label = model_name(name)
-    return label[:1].upper() + label[1:]
+    return capitalized(model_name(name))

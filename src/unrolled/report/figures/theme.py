@@ -1,4 +1,4 @@
-"""The quiet look that every figure shares, and how much of a series a figure can show."""
+"""Theme of the figures: colours, fonts, axes, labels; downsampling of long series."""
 
 import math
 from collections.abc import Sequence
@@ -19,11 +19,12 @@ FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu 
 LABEL_GAP = {"ticks": "outside", "ticklen": 6, "tickcolor": "rgba(0,0,0,0)"}  # names a little off their axis
 
 _MOST_POINTS = 4000  # beyond this a line of a screen's width cannot show more
+_MOST_TICKS = 8  # of a log axis
 _LINE_HEIGHT = 16  # pixels from one label to the next
 
 
 def rgba(colour: str, opacity: float) -> str:
-    """A colour that lets what is below it through.
+    """Make a colour partly transparent.
 
     >>> rgba("#0067a8", 0.25)
     'rgba(0,103,168,0.25)'
@@ -33,7 +34,7 @@ def rgba(colour: str, opacity: float) -> str:
 
 
 def escaped(text: str) -> str:
-    """A user's word as plotly shows it: plotly reads tags and %{} in text, and this has none."""
+    """Escape a user's text for plotly, which reads tags and %{} in it."""
     return escape(text, quote=False).replace("%{", "% {")
 
 
@@ -61,25 +62,23 @@ def _template() -> go.layout.Template:
 
 
 def empty_figure(height: int = 340) -> go.Figure:
-    """An empty figure in the shared look."""
+    """Make an empty figure with the theme."""
     figure = go.Figure()
     figure.update_layout(template=_template(), height=height)
     return figure
 
 
 def label_lines(
-    plot: go.Figure, ends: Sequence[tuple[float, str, str]], axis_range: tuple[float, float], *, row: int = 1
+    plot: go.Figure, ends: Sequence[tuple[float, str, str]], axis_range: tuple[float, float]
 ) -> None:
-    """Write each line's name where it ends, on the right, none over another.
+    """Label each line at its right end, without overlaps.
 
     Args:
-        plot: the figure, of one column.
+        plot: the figure; of several plots the first is labelled.
         ends: height on the axis (of a log axis the logarithm), words and colour of each line.
         axis_range: the lowest and highest height that the axis shows.
-        row: which of several plots, one above the other.
     """
-    axis = f"yaxis{row if row > 1 else ''}"
-    share = np.ptp(plot.layout[axis].domain or (0, 1))
+    share = np.ptp(plot.layout.yaxis.domain or (0, 1))
     low, high = axis_range
     step = _LINE_HEIGHT / max((plot.layout.height - 70) * share, 1) * max(high - low, 1e-12)  # a line of text
     ordered = sorted(ends)
@@ -90,16 +89,16 @@ def label_lines(
         places[k] = min(places[k], high - (len(places) - 1 - k) * step)
     for (_, words, colour), place in zip(ordered, places.tolist(), strict=True):
         plot.add_annotation(
-            x=1, xref="paper", xanchor="left", xshift=6, y=place, yref=axis.replace("axis", ""),
+            x=1, xref="paper", xanchor="left", xshift=6, y=place, yref="y",
             yanchor="middle", text=escaped(words), showarrow=False, font={"color": colour, "size": 12},
         )  # fmt: skip
     longest = max((len(words) for _, words, _ in ends), default=0)
     plot.update_layout(margin={"r": max(plot.layout.margin.r or 0, 16 + 7 * longest)})
-    plot.update_layout({axis: {"range": axis_range}})
+    plot.update_layout(yaxis={"range": axis_range})
 
 
 def downsampled(values: NDArray[np.float64], most: int = _MOST_POINTS) -> NDArray[np.int64]:
-    """Positions to draw: all of them, or the lowest and highest of each stretch, so that no peak is lost.
+    """Choose positions to draw: all, or the lowest and highest of each stretch, so that no peak is lost.
 
     >>> downsampled(np.array([0.0, 5.0, 1.0, 2.0, -3.0, 0.0]), most=4).tolist()
     [0, 1, 3, 4, 5]
@@ -117,7 +116,7 @@ def downsampled(values: NDArray[np.float64], most: int = _MOST_POINTS) -> NDArra
 
 
 def axis_times(times: NDArray[Any]) -> list[Any]:
-    """Times as plotly reads them fastest: short ISO strings, or plain numbers."""
+    """Convert times to what plotly reads fastest: short ISO strings, or plain numbers."""
     if not np.issubdtype(times.dtype, np.datetime64):
         return list(times.tolist())
     days = times.astype("datetime64[D]")
@@ -126,14 +125,14 @@ def axis_times(times: NDArray[Any]) -> list[Any]:
 
 
 def hover_time_format(freq_unit: str) -> str:
-    """The d3 format that a time is shown in under the pointer."""
+    """Return the d3 format of times in hover labels."""
     return {"year": "%Y", "quarter": "%B %Y", "month": "%B %Y", "hour": "%-d %B %Y, %H:%M"}.get(
         freq_unit, "%-d %B %Y, %H:%M" if freq_unit in {"minute", "second"} else "%-d %B %Y"
     )
 
 
-def log_ticks(low: float, high: float, most: int = 8) -> list[float]:
-    """At most so many round numbers between two positive bounds, as evenly as a log axis allows.
+def log_ticks(low: float, high: float) -> list[float]:
+    """Choose at most eight round numbers between two positive bounds, as evenly as a log axis allows.
 
     >>> log_ticks(16.9, 2100)
     [20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0]
@@ -145,11 +144,11 @@ def log_ticks(low: float, high: float, most: int = 8) -> list[float]:
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1, 2, 5), (1, 3), (1,), (1, 1.5, 2, 3, 5, 7)):
         ticks = [tick for k in decades for d in digits if low <= (tick := d * 10.0**k) <= high]
-        if 4 <= len(ticks) <= most:
+        if 4 <= len(ticks) <= _MOST_TICKS:
             return ticks
     if high > 10 * low:
         powers = [tick for k in decades if low <= (tick := 10.0**k) <= high]
-        return powers[:: -(-len(powers) // most)]
+        return powers[:: -(-len(powers) // _MOST_TICKS)]
     raw = (high - low) / 4
     power = 10.0 ** math.floor(math.log10(raw))
     step = power * max(d for d in (1, 2, 5) if d * power <= raw)

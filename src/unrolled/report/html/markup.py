@@ -8,7 +8,7 @@ from plotly import graph_objects as go
 
 
 def paragraph(text: str, style: str = "") -> str:
-    """A paragraph of plain text; nothing where there is no text.
+    """Render a paragraph of plain text; nothing where there is no text.
 
     >>> paragraph("a < b", "lead")
     '<p class="lead">a &lt; b</p>'
@@ -17,13 +17,13 @@ def paragraph(text: str, style: str = "") -> str:
 
 
 def section(title: str, lead: str, parts: Iterable[str]) -> str:
-    """A titled part of the page."""
+    """Render a section with a title."""
     body = "\n".join(part for part in parts if part)
     return f"<section>\n<h2>{_escape(title)}</h2>\n{paragraph(lead, 'lead')}\n{body}\n</section>"
 
 
 def chart(figure: go.Figure, title: str, caption: str) -> str:
-    """A figure with its caption; the same words are read to who cannot see it.
+    """Render a figure with its caption, which is also its accessible label.
 
     The figure's JSON lies beside it, where a series called `</script>` cannot end the script.
     """
@@ -38,14 +38,14 @@ def chart(figure: go.Figure, title: str, caption: str) -> str:
 
 
 def side_by_side(*charts: str) -> str:
-    """Charts side by side, one below the other on a narrow screen."""
+    """Render charts side by side, one below the other on a narrow screen."""
     return '<div class="pair">\n' + "\n".join(charts) + "\n</div>"
 
 
 def table(
     caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[str] = ()
 ) -> str:
-    """A table whose first column names its rows; `styles` gives each row a class."""
+    """Render a table whose first column names its rows; `styles` gives each row a class."""
     head = "".join(f'<th scope="col">{_escape(word)}</th>' for word in heads)
     lines = []
     for k, row in enumerate(rows):
@@ -62,18 +62,18 @@ def table(
 
 
 def definition_list(style: str, items: Iterable[tuple[str, str]]) -> str:
-    """A list of labels and what they stand for."""
+    """Render a list of labels and texts."""
     inner = "\n".join(f"<div><dt>{_escape(name)}</dt> <dd>{_escape(text)}</dd></div>" for name, text in items)
     return f"<dl{_class(style)}>\n{inner}\n</dl>"
 
 
 def verdict_box(tone: str, headline: str, detail: str, tiles: Iterable[tuple[str, str, str]]) -> str:
-    """The answer of a page: large words, a sentence, and a few numbers with what they mean.
+    """Render the verdict of a page: a headline, a sentence, and a few numbers with explanations.
 
     Args:
         tone: "better", "worse" or "open", which colours its edge.
-        headline: the answer.
-        detail: the evidence for it.
+        headline: the verdict.
+        detail: the evidence.
         tiles: label, number and small print of each.
     """
     inner = "\n".join(
@@ -88,7 +88,7 @@ def verdict_box(tone: str, headline: str, detail: str, tiles: Iterable[tuple[str
 
 
 def collapsible(title: str, inner: str) -> str:
-    """Content under a title that opens on a click."""
+    """Render content under a title that opens on a click."""
     return f"<details><summary>{_escape(title)}</summary>\n{inner}\n</details>"
 
 

@@ -33,10 +33,9 @@ def write_forecast_report(
 
     Args:
         path: the file to make or replace.
-        description: what the data is, a record of kind "description".
-        forecast: what comes next.
-        backtest: how such forecasts did in the past, a record of kind "backtest"; None where it could
-            not be run, and the page says so first.
+        description: a record of kind "description".
+        forecast: a record of kind "forecast".
+        backtest: a record of kind "backtest"; None where it could not be run, which the page says first.
         model_card: what was fitted.
         why_untested: the reason, where there is no backtest.
 
@@ -57,7 +56,7 @@ def write_page(path: str | Path, text: str) -> Path:
 def forecast_page(
     description: Any, forecast: Forecast, backtest: Any, model_card: ModelCard, why_untested: str = ""
 ) -> str:
-    """The page as text: see `write_report`."""
+    """Render the forecast report as text: see `write_forecast_report`."""
     parts = [
         forecast_sections.forecast_verdict(forecast, backtest, why_untested),
         forecast_sections.forecast_section(forecast),
@@ -74,12 +73,12 @@ def forecast_page(
 
 
 def render_page(kicker: str, title: str, span: str, parts: Sequence[str]) -> str:
-    """A page around its parts.
+    """Render a page around its parts.
 
     Args:
-        kicker: what kind of page this is, above the title.
-        title: what it is about.
-        span: how much of it there is, below the title.
+        kicker: kind of the page, above the title.
+        title: title.
+        span: extent of the data, below the title.
         parts: HTML; empty ones are left out.
     """
     inside = files("unrolled.report.html")

@@ -1,4 +1,4 @@
-"""The parts of the page on what a network remembers: one for each probe, its sentence above its figure."""
+"""Sections of the probe report: for each probe a question, its sentence, its figure and its table."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def probe_verdict(records: Sequence[Any], refusals: Sequence[str]) -> str:
 
 
 def _headline(by_kind: dict[str, Any]) -> str:
-    """The first two findings in one sentence."""
+    """State the findings on order and memory in one sentence."""
     order, memory = by_kind.get("order"), by_kind.get("memory")
     uses = {"yes": "uses the order of the steps", "no": "gains nothing from the order of the steps"}
     findings = []

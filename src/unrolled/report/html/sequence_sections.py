@@ -163,12 +163,14 @@ def sequences_section(data: LabelledData) -> str:
         else ""
     )
     lengths = [len(one) for one in data.values]
+    lowest = min(float(one.min()) for one in data.values)
+    highest = max(float(one.max()) for one in data.values)
     facts = (
         ("Sequences", f"{len(lengths):,}"),
         ("Steps in each", _range(min(lengths), max(lengths))),
         ("Inputs a step", f"{len(data.columns):,}"),
         ("Sequences of a class", _range(min(counts.values()), max(counts.values()))),
-        ("Values", f"{number(_lowest(data), 4)} to {number(_highest(data), 4)}"),
+        ("Values", f"{number(lowest)} to {number(highest)}"),
     )
     notes = [paragraph(f"On reading: {as_sentence(note)}", "aside") for note in data.notes]
     return section(
@@ -220,11 +222,3 @@ def _times(count: int) -> str:
 
 def _range(least: int, most: int) -> str:
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
-
-
-def _lowest(data: LabelledData) -> float:
-    return min(float(one.min()) for one in data.values)
-
-
-def _highest(data: LabelledData) -> float:
-    return max(float(one.max()) for one in data.values)
