@@ -5,19 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
 
-from unrolled.train.config import (
-    NO_HOOKS,
-    SILENT,
-    Callback,
-    Monitor,
-    TrainingConfig,
-    TrainingHooks,
-)
+from unrolled.train.config import NO_HOOKS, SILENT, Monitor, TrainingConfig, TrainingHooks
 from unrolled.train.history import History, TrainingRecord
 from unrolled.train.loop import Dataset, Loss, fit, member_seed, seeded
 from unrolled.train.progress import ProgressLine
@@ -91,27 +84,28 @@ def fit_ensemble(
     >>> len(two.networks), two.history.best.train_loss < 0.01
     (2, True)
     """
-    networks: list[Network] = []
-    history = History((), 0, "interrupted", 0.0, config.unit)
-    n_complete = 0
-    for member in range(n_members):
-        run = _Member(member, n_members, stage, config, hooks, monitor)
-        try:
-            network, latest = run.fit(make_network, loss, training, validation)
-        except KeyboardInterrupt:  # before its first check
-            if not networks:
-                raise
-            history = replace(history, stopped="interrupted")
-            break
-        if latest.stopped == "interrupted" and networks:
-            history = replace(history, stopped="interrupted")
-            break
-        networks.append(network)
-        history = latest
-        if history.stopped == "interrupted":
-            break
-        n_complete += 1
-    return Ensemble(tuple(networks), history, n_members, n_complete)
+    complete: list[tuple[Network, History]] = []
+    cut_short: list[tuple[Network, History]] = []
+    try:
+        for member in range(n_members):
+            network, history = _fit_member(
+                make_network, loss, training, validation,
+                replace(config, seed=member_seed(config.seed, member)),
+                place={"stage": stage, "member": member + 1, "n_members": n_members},
+                hooks=hooks, monitor=monitor,
+            )  # fmt: skip
+            if history.stopped == "interrupted":
+                cut_short.append((network, history))
+                break
+            complete.append((network, history))
+    except KeyboardInterrupt:  # before the first check of a member
+        if not complete:
+            raise
+    kept = complete or cut_short
+    history = kept[-1][1]
+    if len(complete) < n_members:
+        history = replace(history, stopped="interrupted")
+    return Ensemble(tuple(network for network, _ in kept), history, n_members, len(complete))
 
 
 def fit_then_refit(
@@ -181,49 +175,31 @@ def _refit_steps(best_step: int, config: TrainingConfig, refit_config: TrainingC
     return min(steps, refit_config.max_steps)
 
 
-@dataclass(frozen=True)
-class _Member:
-    """One network of an ensemble: its place, settings and reports."""
-
-    member: int
-    n_members: int
-    stage: str
-    config: TrainingConfig
-    hooks: TrainingHooks
-    monitor: Monitor
-
-    def fit(
-        self,
-        make_network: Callable[[], Network],
-        loss: Loss,
-        training: Dataset,
-        validation: Dataset | None,
-    ) -> tuple[Network, History]:
-        config = replace(self.config, seed=member_seed(self.config.seed, self.member))
+def _fit_member(
+    make_network: Callable[[], Network], loss: Loss, training: Dataset, validation: Dataset | None,
+    config: TrainingConfig, *, place: dict[str, Any], hooks: TrainingHooks, monitor: Monitor,
+) -> tuple[Network, History]:  # fmt: skip
+    """Make and train one network; `place` holds its stage, its number and that of all, for the records."""
+    with seeded(config.seed):
+        network = make_network()
+    if hooks.initialize is not None:
         with seeded(config.seed):
-            network = make_network()
-        if self.hooks.initialize is not None:
-            with seeded(config.seed):
-                self.hooks.initialize(network)
-        label = self.stage if self.n_members == 1 else f"{self.stage} {self.member + 1} of {self.n_members}"
-        folder = self.monitor.checkpoint and self.monitor.checkpoint / label.replace(" ", "-")
-        per_unit = config.val_check_steps if config.unit == "epoch" else 1
-        with ProgressLine(label, config.max_steps // per_unit, shown=self.monitor.verbose) as line:
+            hooks.initialize(network)
+    label = "{stage}" if place["n_members"] == 1 else "{stage} {member} of {n_members}"
+    label = label.format(**place)
+    folder = monitor.checkpoint and monitor.checkpoint / label.replace(" ", "-")
+    per_unit = config.val_check_steps if config.unit == "epoch" else 1
+    with ProgressLine(label, config.max_steps // per_unit, shown=monitor.verbose) as line:
 
-            def on_check(record: TrainingRecord) -> None:
-                shown = record.train_loss if record.validation_loss is None else record.validation_loss
-                line.update(record.step // per_unit, f"{config.unit}s, loss {shown:.4g}")
-                for callback in self.monitor.callbacks:
-                    self._call(callback, record)
+        def on_check(record: TrainingRecord) -> None:
+            shown = record.train_loss if record.validation_loss is None else record.validation_loss
+            line.update(record.step // per_unit, f"{config.unit}s, loss {shown:.4g}")
+            for callback in monitor.callbacks:
+                # a new dict and a random state of its own: whatever it does changes nothing here
+                with torch.random.fork_rng(devices=()):
+                    callback(place | {"max_steps": config.max_steps} | asdict(record))
 
-            history = fit(
-                network, loss, training, validation, config,
-                checkpoint=folder, hooks=self.hooks, on_check=on_check,
-            )  # fmt: skip
-        return network, history
-
-    def _call(self, callback: Callback, record: TrainingRecord) -> None:
-        """Call with a new dict, whose change changes nothing, and with a random state of its own."""
-        place = {"stage": self.stage, "member": self.member + 1, "n_members": self.n_members}
-        with torch.random.fork_rng(devices=()):
-            callback(place | {"max_steps": self.config.max_steps} | asdict(record))
+        history = fit(
+            network, loss, training, validation, config, checkpoint=folder, hooks=hooks, on_check=on_check
+        )
+    return network, history
