@@ -92,15 +92,11 @@ class History(Record):
             f"{duration(self.seconds)}; {self.unit} {self.best_count} was kept: {data} loss {number(loss)}."
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields, ready for JSON."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> History:
         """Return the history that `to_dict` wrote."""
-        records = tuple(TrainingRecord(**each) for each in record["records"])
-        return cls(**{**record, "records": records})
+        values = {name: value for name, value in record.items() if name != "kind"}
+        return cls(**values | {"records": tuple(TrainingRecord(**each) for each in record["records"])})
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each check."""
