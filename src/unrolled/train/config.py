@@ -14,7 +14,6 @@ from unrolled.train.history import Unit
 from unrolled.train.optimizer import ParameterGroup
 
 Callback = Callable[[dict[str, Any]], object]
-GradientReducer = Callable[[Sequence[nn.Parameter], int], object]
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class TrainingHooks:
 
     initialize: Callable[[Any], object] | None = None
     parameter_groups: Callable[[Any], Sequence[ParameterGroup]] | None = None
-    average_gradients: GradientReducer | None = None
+    average_gradients: Callable[[Sequence[nn.Parameter], int], object] | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 Unit = Literal["epoch", "step"]
+Ending = Literal["finished", "early", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class History(Record):
 
     records: tuple[TrainingRecord, ...]
     best_step: int
-    stopped: Literal["finished", "early", "interrupted"]
+    stopped: Ending
     seconds: float
     unit: Unit = "step"
 

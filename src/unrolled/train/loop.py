@@ -18,7 +18,7 @@ from unrolled.errors import ArgumentError, ModelLoadError, TrainingError
 from unrolled.train.averaging import WeightAverage
 from unrolled.train.checkpoint import load_checkpoint, save_checkpoint, select_prefix
 from unrolled.train.config import NO_HOOKS, TrainingConfig, TrainingHooks, steps_per_epoch
-from unrolled.train.history import History, TrainingRecord
+from unrolled.train.history import Ending, History, TrainingRecord
 from unrolled.train.optimizer import AdamW, ParameterGroup
 
 State = tuple[Tensor, ...]
@@ -177,7 +177,7 @@ class _Run:
         seconds = sum(record.seconds for record in self.records)
         return History(tuple(self.records), self.best_step, stopped, seconds, self.config.unit)
 
-    def _ended(self) -> Any:
+    def _ended(self) -> Ending | None:
         if self.step >= self.config.max_steps:
             return "finished"
         waited = sum(record.step > self.best_step for record in self.records)
@@ -297,9 +297,9 @@ class _Run:
             torch.set_rng_state(tensors["random_state"])
             state = select_prefix("state.", tensors)
             self.state = tuple(state[str(k)] for k in range(len(state))) or None
-            history = History(tuple(records), record["best_step"], "interrupted", 0.0)
-            self.best, self.best_loss = select_prefix("best.", tensors), history.best.validation_loss
-            self.step, self.best_step, self.records = records[-1].step, history.best_step, records
+            best_record = next(each for each in records if each.step == record["best_step"])
+            self.best, self.best_loss = select_prefix("best.", tensors), best_record.validation_loss
+            self.step, self.best_step, self.records = records[-1].step, best_record.step, records
         except (KeyError, IndexError, StopIteration, TypeError, ValueError, RuntimeError) as fault:
             raise ModelLoadError(
                 f"{self.checkpoint}: not a whole checkpoint ({type(fault).__name__}: {fault}). "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -28,7 +28,6 @@ from unrolled.models.recurrent_core import CELLS
 from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 from unrolled.models.sequence.training import (
-    Loss,
     ensemble_outputs,
     fit_networks,
     solve_networks,
@@ -40,6 +39,7 @@ from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.nn.modules.pooling import POOLINGS
 from unrolled.train.config import Callback, Monitor
 from unrolled.train.history import History
+from unrolled.train.loop import Loss
 from unrolled.train.trainer import Ensemble, report_interruption
 from unrolled.validation import check_path
 
@@ -61,17 +61,17 @@ class EncodedTargets:
         values: (N,), or (ΣT,) with one a step.
         output_size: K, numbers that the network puts out.
         loss: a mean over a batch.
+        learned: attributes of the fitted estimator that come from y.
         strata: (N,) classes whose shares the validation set keeps.
         class_weights: (K,) of the classes; None where y holds numbers.
-        learned: attributes of the fitted estimator that come from y.
     """
 
     values: Tensor
     output_size: int
     loss: Loss
+    learned: dict[str, Any]
     strata: Ints | None = None
     class_weights: Tensor | None = None
-    learned: dict[str, Any] = field(default_factory=dict)
 
 
 class SequenceEstimator(NetworkEstimator):

@@ -15,7 +15,7 @@ from unrolled.errors import ArgumentError, DataError
 from unrolled.models.persistence import ARRAY
 from unrolled.models.sequence.base import Floats, Ints, SequenceEstimator
 from unrolled.models.sequence.dataset import SequenceBatch
-from unrolled.models.sequence.training import Loss
+from unrolled.train.loop import Loss
 from unrolled.validation import ErrorCollector, check_float, suggest_spelling
 
 Labels = NDArray[Any]

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from unrolled.data.splits import MIN_VALIDATION_SAMPLES, holdout_fraction
-from unrolled.models.sequence.dataset import SequenceBatch, SequenceDataset
+from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.network import (
     SequenceNetwork,
     SequenceNetworkConfig,
     initialize_from_data,
 )
 from unrolled.models.sequence.reservoir import solve_readout
-from unrolled.train.config import SILENT, Monitor, TrainingConfig, TrainingHooks
+from unrolled.train.config import SILENT, Monitor, TrainingConfig, TrainingHooks, steps_per_epoch
 from unrolled.train.history import History
-from unrolled.train.loop import member_seed, seeded
+from unrolled.train.loop import Loss, member_seed, seeded
 from unrolled.train.trainer import Ensemble, fit_ensemble
 
 Ints = NDArray[np.int64]
-Loss = Callable[[nn.Module, SequenceBatch], Tensor]
 
 _BATCH_SIZE = 64
 _WEIGHT_DECAY = 0.01
@@ -51,7 +49,7 @@ def training_config(
     (800, 16, 15)
     """
     batch_size = min(batch_size or min(_BATCH_SIZE, max(8, n_sequences // 4)), n_sequences)
-    steps = math.ceil(n_sequences / batch_size)
+    steps = steps_per_epoch(n_sequences, batch_size)
     budget = float(np.clip(_EPOCHS * steps, _MIN_STEPS, _MAX_STEPS))
     max_epochs = max_epochs or math.ceil(budget / steps)
     return TrainingConfig.of_epochs(

@@ -35,7 +35,7 @@ from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.probed_model import ProbedModel, SequenceScores
 from unrolled.stats.dependence import fold_inflation
 from unrolled.stats.paired import corrected_t_p
-from unrolled.train.config import TrainingConfig
+from unrolled.train.config import TrainingConfig, steps_per_epoch
 from unrolled.train.loop import seeded
 from unrolled.train.trainer import fit_ensemble
 
@@ -144,7 +144,7 @@ def reset_weights(module: nn.Module) -> nn.Module:
 def train_module(module: nn.Module, probed: ProbedModel, *, seed: int) -> None:
     """Train a module in place on the sequences that it is paired with."""
     batch = min(_BATCH, len(probed))
-    epochs = max(math.ceil(_STEPS / math.ceil(len(probed) / batch)), 3)
+    epochs = max(math.ceil(_STEPS / steps_per_epoch(len(probed), batch)), 3)
     config = TrainingConfig.of_epochs(epochs, len(probed), batch, learning_rate=5e-3, seed=seed)
 
     ensemble = fit_ensemble(lambda: module, probed.training_loss, RowIndices(len(probed)), None, config)
