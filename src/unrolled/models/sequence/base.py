@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -28,6 +27,7 @@ from unrolled.models.recurrent_core import CELLS
 from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 from unrolled.models.sequence.training import (
+    EncodedTargets,
     ensemble_outputs,
     fit_networks,
     solve_networks,
@@ -39,7 +39,6 @@ from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.nn.modules.pooling import POOLINGS
 from unrolled.train.config import Callback, Monitor
 from unrolled.train.history import History
-from unrolled.train.loop import Loss
 from unrolled.train.trainer import Ensemble, report_interruption
 from unrolled.validation import check_path
 
@@ -51,27 +50,6 @@ _POOLING = "last+mean+max"
 _CHANNELS, _RESERVOIR_CHANNELS = 64, 256  # of the stem
 _AT_ONCE = "is solved at once, without epochs"
 _FEW, _MEMBERS = 500, 4  # sequences below which initial weights matter, and networks to average them out
-
-
-@dataclass(frozen=True, eq=False)
-class EncodedTargets:
-    """Targets as the networks learn them, from y.
-
-    Args:
-        values: (N,), or (ΣT,) with one a step.
-        output_size: K, numbers that the network puts out.
-        loss: a mean over a batch.
-        learned: attributes of the fitted estimator that come from y.
-        strata: (N,) classes whose shares the validation set keeps.
-        class_weights: (K,) of the classes; None where y holds numbers.
-    """
-
-    values: Tensor
-    output_size: int
-    loss: Loss
-    learned: dict[str, Any]
-    strata: Ints | None = None
-    class_weights: Tensor | None = None
 
 
 class SequenceEstimator(NetworkEstimator):
@@ -235,14 +213,12 @@ class SequenceEstimator(NetworkEstimator):
     ) -> Ensemble[SequenceNetwork]:
         dataset = self._dataset(data, scaler, targets.values)
         network_config = self._make_config(data, targets.output_size)
-        common: dict[str, Any] = {
-            "class_weights": targets.class_weights,
-            "n_members": self._member_count(len(data)),
-            "device": self.device,
-        }
-        seed = int(self.random_state)
+        n_members, seed = self._member_count(len(data)), int(self.random_state)
         if self.solver == "reservoir":
-            return solve_networks(dataset, network_config, groups=groups, seed=seed, **common)
+            return solve_networks(
+                dataset, targets, network_config,
+                groups=groups, n_members=n_members, seed=seed, device=self.device,
+            )  # fmt: skip
         config = training_config(
             int((~validation_mask).sum()),
             max_epochs=_as_int(self.max_epochs),
@@ -251,8 +227,10 @@ class SequenceEstimator(NetworkEstimator):
             learning_rate=self.learning_rate,
             seed=seed,
         )
-        common |= {"validation_mask": validation_mask, "monitor": monitor}
-        ensemble = fit_networks(dataset, targets.loss, network_config, config, **common)
+        ensemble = fit_networks(
+            dataset, targets, network_config, config,
+            validation_mask=validation_mask, n_members=n_members, device=self.device, monitor=monitor,
+        )  # fmt: skip
         report_interruption(ensemble)
         return ensemble
 

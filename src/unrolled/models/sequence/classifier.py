@@ -9,7 +9,7 @@ import torch
 
 from unrolled.data.io.targets import as_labels
 from unrolled.data.sequences import Sequences
-from unrolled.models.sequence.base import EncodedTargets, Floats
+from unrolled.models.sequence.base import Floats
 from unrolled.models.sequence.labels import (
     Labels,
     SequenceLabelEstimator,
@@ -18,6 +18,7 @@ from unrolled.models.sequence.labels import (
     require_seen_classes,
     weighted_cross_entropy,
 )
+from unrolled.models.sequence.training import EncodedTargets
 
 
 class SequenceClassifier(SequenceLabelEstimator):

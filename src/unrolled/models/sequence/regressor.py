@@ -13,8 +13,9 @@ from unrolled.data.io.targets import as_numbers
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.models.persistence import ARRAY
-from unrolled.models.sequence.base import EncodedTargets, Floats, SequenceEstimator
+from unrolled.models.sequence.base import Floats, SequenceEstimator
 from unrolled.models.sequence.dataset import SequenceBatch
+from unrolled.models.sequence.training import EncodedTargets
 
 
 class SequenceRegressor(SequenceEstimator):

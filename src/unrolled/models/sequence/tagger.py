@@ -11,7 +11,7 @@ from unrolled.data.io.targets import as_labels
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
 from unrolled.models.parameters import NotUsed
-from unrolled.models.sequence.base import EncodedTargets, Floats
+from unrolled.models.sequence.base import Floats
 from unrolled.models.sequence.labels import (
     Labels,
     SequenceLabelEstimator,
@@ -20,6 +20,7 @@ from unrolled.models.sequence.labels import (
     require_seen_classes,
     weighted_cross_entropy,
 )
+from unrolled.models.sequence.training import EncodedTargets
 
 _WHO = "SequenceTagger y"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from unrolled.models.sequence.network import (
     initialize_from_data,
 )
 from unrolled.models.sequence.reservoir import solve_readout
-from unrolled.train.config import SILENT, Monitor, TrainingConfig, TrainingHooks, steps_per_epoch
+from unrolled.train.config import Monitor, TrainingConfig, TrainingHooks, steps_per_epoch
 from unrolled.train.history import History
 from unrolled.train.loop import Loss, member_seed, seeded
 from unrolled.train.trainer import Ensemble, fit_ensemble
@@ -30,6 +31,27 @@ _WEIGHT_DECAY = 0.01
 _EPOCHS = 50  # by default, but at least 400 steps in all and at most 8,000
 _MIN_STEPS, _MAX_STEPS = 400, 8000
 _PATIENCE = 0.3  # of all epochs: the learning rate has to fall before the loss tells
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedTargets:
+    """Targets as the networks learn them, from y.
+
+    Args:
+        values: (N,), or (ΣT,) with one a step.
+        output_size: K, numbers that the network puts out.
+        loss: a mean over a batch.
+        learned: attributes of the fitted estimator that come from y.
+        strata: (N,) classes whose shares the validation set keeps.
+        class_weights: (K,) of the classes; None where y holds numbers.
+    """
+
+    values: Tensor
+    output_size: int
+    loss: Loss
+    learned: dict[str, Any]
+    strata: Ints | None = None
+    class_weights: Tensor | None = None
 
 
 def training_config(
@@ -65,15 +87,14 @@ def training_config(
 
 def fit_networks(
     dataset: SequenceDataset,
-    loss: Loss,
+    targets: EncodedTargets,
     network_config: SequenceNetworkConfig,
     config: TrainingConfig,
     *,
     validation_mask: NDArray[np.bool_],
-    class_weights: Tensor | None = None,
-    n_members: int = 1,
-    device: str = "cpu",
-    monitor: Monitor = SILENT,
+    n_members: int,
+    device: str,
+    monitor: Monitor,
 ) -> Ensemble[SequenceNetwork]:
     """Train one network a seed, for as long as the loss on the validation set falls.
 
@@ -81,11 +102,10 @@ def fit_networks(
 
     Args:
         dataset: all sequences.
-        loss: a mean over a batch.
+        targets: theirs; a checkpoint is identified by the weights of their classes too.
         network_config: of each network.
         config: of the training on the sequences that are not held out; see `training_config`.
         validation_mask: (N,) true for the sequences that are held out.
-        class_weights: (K,) part of what a checkpoint is identified by; None where the targets are numbers.
         n_members: networks.
         device: where they are.
         monitor: checkpoint, progress line and callbacks.
@@ -100,11 +120,11 @@ def fit_networks(
     if validation_mask.any():
         validation = dataset.subset(torch.from_numpy(np.flatnonzero(validation_mask)))
     if monitor.checkpoint is not None:
-        weights = None if class_weights is None else class_weights.tolist()
+        weights = None if targets.class_weights is None else targets.class_weights.tolist()
         config = replace(config, identity=training.fingerprint(repr((network_config, weights))))
     return fit_ensemble(
         lambda: SequenceNetwork(network_config).to(device),
-        loss,
+        targets.loss,
         training,
         validation,
         config,
@@ -116,20 +136,20 @@ def fit_networks(
 
 def solve_networks(
     dataset: SequenceDataset,
+    targets: EncodedTargets,
     network_config: SequenceNetworkConfig,
     *,
-    class_weights: Tensor | None = None,
-    groups: Ints | None = None,
-    n_members: int = 1,
-    seed: int = 0,
-    device: str = "cpu",
+    groups: Ints | None,
+    n_members: int,
+    seed: int,
+    device: str,
 ) -> Ensemble[SequenceNetwork]:
     """Draw one reservoir a seed and solve its readout in closed form.
 
     Args:
         dataset: all sequences.
+        targets: theirs, of which the weights of the classes are read.
         network_config: of each network.
-        class_weights: (K,) of the classes; None where the targets are numbers.
         groups: (N,) sequences of one group are left out together.
         n_members: networks.
         seed: of the first.
@@ -141,7 +161,7 @@ def solve_networks(
         with seeded(member_seed(seed, member)):
             network = SequenceNetwork(network_config).to(device)
             initialize_from_data(network, dataset)
-            history = solve_readout(network, dataset, class_weights, units)
+            history = solve_readout(network, dataset, targets.class_weights, units)
         networks.append(network)
     return Ensemble(tuple(networks), history, n_members, n_members)
 
