@@ -25,7 +25,7 @@ from unrolled.models.persistence import record_field
 from unrolled.models.summary import Fact, network_fact
 from unrolled.nn.layers.rnn import GRU, RNN
 from unrolled.train.config import Callback, Monitor, TrainingConfig
-from unrolled.train.trainer import fit_ensemble, report_interruption
+from unrolled.train.ensemble import fit_ensemble, report_interruption
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.score_words import Task, format_score, score_clause, score_name
 from unrolled.record import Record
 from unrolled.train.config import Monitor, TrainingConfig
+from unrolled.train.ensemble import fit_ensemble
 from unrolled.train.loop import seeded
-from unrolled.train.trainer import fit_ensemble
 from unrolled.validation import ErrorCollector, check_choice, check_float, check_int
 
 Floats = NDArray[np.float64]

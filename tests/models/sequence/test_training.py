@@ -12,7 +12,7 @@ from unrolled.data.splits import holdout_fraction
 from unrolled.errors import DataError, ModelLoadError, TrainingError
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.training import training_config
-from unrolled.train import trainer
+from unrolled.train import ensemble as ensemble_module
 
 QUICK = {"hidden_size": 4, "max_epochs": 3, "n_members": 1, "validation_fraction": 0.1}
 
@@ -30,13 +30,13 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], list[st
     def at(label: str, epoch: int) -> list[str]:
         seen: list[str] = []
 
-        class Line(trainer.ProgressLine):
+        class Line(ensemble_module.ProgressLine):
             def update(self, done: int, note: str = "") -> None:
                 seen.append(f"{self._label} {done}")
                 if seen[-1] == f"{label} {epoch}":
                     raise KeyboardInterrupt
 
-        monkeypatch.setattr(trainer, "ProgressLine", Line)
+        monkeypatch.setattr(ensemble_module, "ProgressLine", Line)
         return seen
 
     return at
@@ -63,13 +63,13 @@ def test_the_epoch_is_chosen_on_what_was_held_out() -> None:
 def test_training_and_validation_sets_are_disjoint(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every sequence is on one side, with its own steps and class."""
     seen: list[Any] = []
-    fit = trainer.fit
+    fit = ensemble_module.fit
 
     def spied(network: Any, loss: Any, training: Any, validation: Any, *args: Any, **kwargs: Any) -> Any:
         seen.extend((training, validation))
         return fit(network, loss, training, validation, *args, **kwargs)
 
-    monkeypatch.setattr(trainer, "fit", spied)
+    monkeypatch.setattr(ensemble_module, "fit", spied)
     X, y = _sequences(300)
     SequenceClassifier(**QUICK).fit(X, y)
     firsts = np.cumsum([0, *map(len, X[:-1])])
@@ -98,13 +98,13 @@ def test_the_validation_set_does_not_shape_the_scaler() -> None:
 def test_members_share_the_validation_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """One scaler serves all of them, and the validation set of none may shape it."""
     seen: list[int] = []
-    fit = trainer.fit
+    fit = ensemble_module.fit
 
     def spied(network: Any, loss: Any, training: Any, validation: Any, *rest: Any, **named: Any) -> Any:
         seen.append(hash(tuple(validation.starts.tolist())))
         return fit(network, loss, training, validation, *rest, **named)
 
-    monkeypatch.setattr(trainer, "fit", spied)
+    monkeypatch.setattr(ensemble_module, "fit", spied)
     SequenceClassifier(**QUICK | {"n_members": 3}).fit(*_sequences(400))
     assert len(seen) == 3
     assert len(set(seen)) == 1
@@ -232,7 +232,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_the_model_as_it_was(monkeypatch: p
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer, "fit", stop)
+    monkeypatch.setattr(ensemble_module, "fit", stop)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X[:10], y[:10])
     assert vars(model) == facts

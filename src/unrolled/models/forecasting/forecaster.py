@@ -43,7 +43,7 @@ from unrolled.models.recurrent_core import CELLS
 from unrolled.models.summary import Fact, network_fact
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.train.config import Callback, Monitor, TrainingConfig
-from unrolled.train.trainer import report_interruption
+from unrolled.train.ensemble import report_interruption
 from unrolled.validation import check_float, check_int, check_path
 
 Floats = NDArray[np.float64]

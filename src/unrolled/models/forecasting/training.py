@@ -20,7 +20,7 @@ from unrolled.models.forecasting.network import (
 )
 from unrolled.models.forecasting.windows import ForecastBatch, ForecastDataset
 from unrolled.train.config import Monitor, TrainingConfig
-from unrolled.train.trainer import Ensemble, fit_ensemble, fit_then_refit
+from unrolled.train.ensemble import Ensemble, fit_ensemble, fit_then_refit
 
 Floats = NDArray[np.float64]
 

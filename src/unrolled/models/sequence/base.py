@@ -38,8 +38,8 @@ from unrolled.models.summary import Fact, network_fact
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.nn.modules.pooling import POOLINGS
 from unrolled.train.config import Callback, Monitor
+from unrolled.train.ensemble import Ensemble, report_interruption
 from unrolled.train.history import History
-from unrolled.train.trainer import Ensemble, report_interruption
 from unrolled.validation import check_path
 
 Floats = NDArray[np.float64]

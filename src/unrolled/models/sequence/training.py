@@ -20,9 +20,9 @@ from unrolled.models.sequence.network import (
 )
 from unrolled.models.sequence.reservoir import solve_readout
 from unrolled.train.config import Monitor, TrainingConfig, TrainingHooks, steps_per_epoch
+from unrolled.train.ensemble import Ensemble, fit_ensemble
 from unrolled.train.history import History
 from unrolled.train.loop import Loss, member_seed, seeded
-from unrolled.train.trainer import Ensemble, fit_ensemble
 
 Ints = NDArray[np.int64]
 

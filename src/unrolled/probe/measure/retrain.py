@@ -36,8 +36,8 @@ from unrolled.probe.model.probed_model import ProbedModel, SequenceScores
 from unrolled.stats.dependence import fold_inflation
 from unrolled.stats.paired import corrected_t_p
 from unrolled.train.config import TrainingConfig, steps_per_epoch
+from unrolled.train.ensemble import fit_ensemble
 from unrolled.train.loop import seeded
-from unrolled.train.trainer import fit_ensemble
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

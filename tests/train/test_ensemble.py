@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.train.config import Monitor, TrainingConfig, TrainingHooks
+from unrolled.train.ensemble import Ensemble, fit_ensemble, fit_then_refit, report_interruption
 from unrolled.train.history import History
 from unrolled.train.loop import member_seed, seeded
-from unrolled.train.trainer import Ensemble, fit_ensemble, fit_then_refit, report_interruption
 
 CONFIG = TrainingConfig.of_epochs(4, n_examples=20, batch_size=5, learning_rate=0.05, seed=9)
 EPOCH = CONFIG.val_check_steps
