@@ -66,7 +66,7 @@ def test_every_plain_default_of_a_forecaster_option_is_stated() -> None:
 
 def test_the_window_in_the_help_is_the_rule_of_the_code() -> None:
     """Ten seasons, from 48 to 256 steps."""
-    from unrolled.models.forecasting import validation as rule
+    from unrolled.models.forecasting import data as rule
 
     words = {10: "ten"}[rule._SEASONS_READ]
     bounds = f"{rule._LEAST_WINDOW} to {rule._MOST_WINDOW}"

@@ -8,7 +8,7 @@ import pytest
 
 from unrolled.data.io.read import read
 from unrolled.errors import DataError
-from unrolled.models.forecasting.data import ForecastData, prepare
+from unrolled.models.forecasting.data import ForecastData, choose_window, detect_season, prepare
 
 HORIZON = 4
 
@@ -24,6 +24,14 @@ def _weekly(n: int) -> pd.DataFrame:
     return pd.DataFrame({"ds": pd.date_range("2024", periods=n, freq="D"), "y": y})
 
 
+def _monthly(y: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame({"ds": pd.date_range("2020-01-01", periods=len(y), freq="MS"), "y": y})
+
+
+def _walk(steps: int) -> np.ndarray:
+    return 100 + np.cumsum(np.random.default_rng(0).normal(size=steps))
+
+
 def test_season_and_window_are_chosen_where_nobody_gives_them() -> None:
     """A week where it shows or where the transform needs one; else none; ten seasons are read."""
     assert _prepare(_weekly(140)).season == 7
@@ -34,6 +42,22 @@ def test_season_and_window_are_chosen_where_nobody_gives_them() -> None:
     assert _prepare(_weekly(140), season=5).season == 5
     assert _prepare(_weekly(140), window=None).window == 70
     assert _prepare(_weekly(140), window=30).window == 30
+
+
+def test_a_season_is_looked_for_where_series_show_one() -> None:
+    """A year of months repeats, a random walk does not."""
+    months = np.arange(120)
+    rng = np.random.default_rng(3)
+    yearly = _monthly(50 + 10 * np.sin(months * np.pi / 6) + rng.normal(size=120))
+    assert detect_season(read(yearly)) == 12
+    assert detect_season(read(_monthly(_walk(120)))) == 1
+
+
+def test_the_window_is_bounded_by_rule_and_by_the_longest_series() -> None:
+    """Ten seasons from 48 to 256, and never more than leaves room for a horizon."""
+    long, short = read(_walk(900)), read(_walk(30))
+    assert [choose_window(long, 12, season, None) for season in (1, 12, 24, 52)] == [48, 120, 240, 256]
+    assert choose_window(short, 12, 1, None) == 18
 
 
 def test_validation_scales_come_from_before_the_cuts() -> None:

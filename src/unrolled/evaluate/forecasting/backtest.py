@@ -30,7 +30,7 @@ from unrolled.evaluate.forecasting.rolling_origin import (
 )
 from unrolled.evaluate.forecasting.verdict import BaselineLosses, Verdict, backtest_verdict
 from unrolled.formatting import aligned_table, number, percent
-from unrolled.models.forecasting.validation import check_output_names
+from unrolled.models.forecasting.checks import check_output_names
 from unrolled.models.protocols import SupportsForecast
 from unrolled.record import Record
 from unrolled.validation import ErrorCollector, check_float, check_int

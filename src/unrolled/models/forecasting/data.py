@@ -9,14 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import future_times, season_length
+from unrolled.data.describe.diagnostics import detect_seasonality
 from unrolled.data.sequences import Sequences
 from unrolled.data.splits import evenly_spaced_rows, train_lengths, train_origins, validation_origins
+from unrolled.errors import DataError
 from unrolled.models.forecasting.encoder import SeriesEncoder
-from unrolled.models.forecasting.validation import choose_window, detect_season
 from unrolled.models.forecasting.windows import ForecastDataset, Windows
 
 Ints = NDArray[np.int64]
 
+_LEAST_STEPS = 3  # of a series that is read beside longer ones
+_LEAST_SEASONAL = 0.2  # share of the series that must show a season before the network looks for one
+_LEAST_WINDOW, _MOST_WINDOW = 48, 256
+_SEASONS_READ = 10
 _FIRST_ORIGIN = 2  # the third step: before that there is no change of a change
 _MOST_VALIDATED = 4096  # windows that each check validates on
 
@@ -101,6 +106,55 @@ def prepare(
         validation = encoder.measured_on(series.head(cuts))
         validation_windows = validation.windows(validation.encode(series, horizon), window, horizon)
     return ForecastData(series, season, window, encoder, lengths, cuts, windows, validation_windows)
+
+
+def detect_season(series: Sequences) -> int:
+    """Return the season that the frequency suggests, if more than a fifth of the series show it; else 1.
+
+    Seasonal inputs cost a series without a season more than they could give.
+
+    >>> from unrolled.data.io.read import read
+    >>> detect_season(read([1.0, 2.0, 4.0]))
+    1
+    """
+    season = season_length(series.freq)
+    pairs = zip(series, series.observed, strict=True)
+    verdicts = [detect_seasonality(one.target[:steps], season)[0] for one, steps in pairs]
+    seasonal = [shows for shows in verdicts if shows is not None]
+    return season if sum(seasonal) > _LEAST_SEASONAL * len(seasonal) else 1
+
+
+def choose_window(series: Sequences, horizon: int, season: int, window_size: int | None) -> int:
+    """Return `window_size`, or ten seasons within bounds, cut to what the longest series allows.
+
+    Raises:
+        DataError: every series is too short, or constant; or one has fewer than three steps.
+
+    >>> from unrolled.data.io.read import read
+    >>> choose_window(read(np.arange(100.0)), horizon=12, season=1, window_size=None)
+    48
+    """
+    lengths = series.observed
+    longest, shortest = int(lengths.max()), int(lengths.argmin())
+    by_rule = min(max(_SEASONS_READ * season, _LEAST_WINDOW), _MOST_WINDOW)
+    window = window_size or min(by_rule, max(longest - horizon, _LEAST_STEPS))
+    if longest < window + horizon:
+        raise DataError(
+            f"{series.source}: window {window} and horizon {horizon} need {window + horizon} "
+            f"steps, got {longest}. Give a longer series, or a smaller horizon or window."
+        )
+    if lengths[shortest] < _LEAST_STEPS:
+        raise DataError(
+            f"series '{series.ids[shortest]}': expected at least {_LEAST_STEPS} steps, got "
+            f"{lengths[shortest]}. Leave it out, or give more of it."
+        )
+    spans = [np.ptp(one.target[:n]) for one, n in zip(series, lengths, strict=True)]
+    if not any(span > 0 for span in spans):
+        raise DataError(
+            f"{series.source}: all {int(lengths.sum())} values are {series.target[0]:g}; a constant "
+            "series needs no network, its forecast is that value."
+        )
+    return window
 
 
 def forecast_times(series: Sequences, k: int, observed: int, steps: int) -> NDArray[Any]:

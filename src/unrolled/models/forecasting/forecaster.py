@@ -22,6 +22,11 @@ from unrolled.errors import ArgumentError
 from unrolled.formatting import quantity
 from unrolled.models.estimator import NetworkEstimator
 from unrolled.models.forecasting.calibration import interpolate_quantile, rescale_quantiles
+from unrolled.models.forecasting.checks import (
+    check_output_names,
+    check_series,
+    match_fitted,
+)
 from unrolled.models.forecasting.data import forecast_times, prepare
 from unrolled.models.forecasting.encoder import SeriesEncoder
 from unrolled.models.forecasting.network import (
@@ -31,11 +36,6 @@ from unrolled.models.forecasting.network import (
     predict_quantiles,
 )
 from unrolled.models.forecasting.training import fit_forecast_networks, forecast_training_config
-from unrolled.models.forecasting.validation import (
-    check_output_names,
-    check_series,
-    match_fitted,
-)
 from unrolled.models.forecasting.windows import ForecastBatch, Windows
 from unrolled.models.parameters import Choice, FloatRange, IntRange, UnusedBeside
 from unrolled.models.persistence import ARRAY, PLAIN, SavedField, record_field

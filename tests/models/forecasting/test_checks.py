@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from unrolled import DataError, Forecaster, read
+from unrolled.models.forecasting.checks import check_series
 from unrolled.models.forecasting.encoder import SeriesEncoder
-from unrolled.models.forecasting.validation import check_series, choose_window, detect_season
 
 SMALL = {"horizon": 2, "hidden_size": 4, "max_steps": 8, "window": 6}
 
@@ -59,22 +59,6 @@ def test_another_calendar_is_refused() -> None:
     model = Forecaster(**SMALL).fit(_dated(_wandering(60), "MS"))
     with pytest.raises(DataError, match="fitted on steps of 'MS', these are 'D'"):
         model.predict(_dated(_wandering(60), "D"))
-
-
-def test_a_season_is_looked_for_where_series_show_one() -> None:
-    """A year of months repeats, a random walk does not."""
-    months = np.arange(120)
-    rng = np.random.default_rng(3)
-    yearly = _dated(50 + 10 * np.sin(months * np.pi / 6) + rng.normal(size=120), "MS")
-    assert detect_season(read(yearly)) == 12
-    assert detect_season(read(_dated(_wandering(120), "MS"))) == 1
-
-
-def test_the_window_is_bounded_by_rule_and_by_the_longest_series() -> None:
-    """Ten seasons from 48 to 256, and never more than leaves room for a horizon."""
-    long, short = read(_wandering(900)), read(_wandering(30))
-    assert [choose_window(long, 12, season, None) for season in (1, 12, 24, 52)] == [48, 120, 240, 256]
-    assert choose_window(short, 12, 1, None) == 18
 
 
 def test_an_unknown_series_gets_the_fitted_transform() -> None:
