@@ -57,7 +57,7 @@ def test_facts_of_the_model_are_ready_for_json(report: ForecastReport) -> None:
     assert "backtest" not in record
 
 
-def test_the_card_says_what_the_network_reads(report: ForecastReport) -> None:
+def test_the_card_describes_the_input_of_the_network(report: ForecastReport) -> None:
     """In steps of the series."""
     facts = dict(report.card().facts)
     assert facts["Reads"] == "the last 8 days"

@@ -11,7 +11,7 @@ from unrolled.data.io.labelled import read_labelled
 from unrolled.models.sequence.classifier import SequenceClassifier
 
 
-def test_labels_are_written_as_people_write_them() -> None:
+def test_whole_numbers_as_labels_have_no_decimals() -> None:
     """A class 1.0 is 1; words stay."""
     assert label_texts(np.array([1.0, 2.5])).tolist() == ["1", "2.5"]
     assert label_texts(["up", "down"]).tolist() == ["up", "down"]
@@ -26,7 +26,7 @@ def test_labelled_data_splits_the_values_by_sequence(kinds: Callable[..., Path])
     assert data.source == "train.csv"
 
 
-def test_the_card_says_cell_units_directions_weights_and_seed() -> None:
+def test_the_card_lists_cell_units_directions_weights_and_seed() -> None:
     """Facts of the fitted network, not of the constructor's defaults."""
     rng = np.random.default_rng(0)
     X: Any = rng.normal(size=(8, 5, 2))

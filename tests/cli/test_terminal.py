@@ -30,20 +30,20 @@ def _shops(csv_file: Any, months: Any, name: str, scale: float = 1) -> Path:
 
 
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
-def test_a_closed_screen_is_no_fault(sales: Path, closed: str) -> None:
+def test_a_closed_stdout_is_not_an_error(sales: Path, closed: str) -> None:
     """What is printed goes nowhere, as was asked."""
     done = _shell(f"unrolled describe sales.csv {closed}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_fault_is_reported_though_stdout_is_closed(sales: Path) -> None:
+def test_an_error_is_reported_although_stdout_is_closed(sales: Path) -> None:
     """On stderr, with its status."""
     done = _shell("unrolled describe sale.csv >&-")
     assert done.returncode == 2
     assert done.stderr == "sale.csv: expected a file, got none of that name. Did you mean 'sales.csv'?\n"
 
 
-def test_a_screen_that_cannot_be_written_to_is_reported(sales: Path) -> None:
+def test_an_unwritable_stdout_is_reported(sales: Path) -> None:
     """Opened for reading only: a sentence, no traceback."""
     done = _shell("unrolled describe sales.csv 1< sales.csv")
     assert done.returncode == 2
@@ -52,7 +52,7 @@ def test_a_screen_that_cannot_be_written_to_is_reported(sales: Path) -> None:
     )
 
 
-def test_another_alphabet_gets_the_nearest_letters(csv_file: Any, months: Any) -> None:
+def test_letters_missing_in_the_encoding_are_replaced(csv_file: Any, months: Any) -> None:
     """A minus stays a minus; what has no likeness is a question mark."""
     _shops(csv_file, months, "Köln", scale=-1)
     words = " ".join(["shops.csv --id shop", *TINY])
@@ -76,7 +76,9 @@ def test_another_alphabet_gets_the_nearest_letters(csv_file: Any, months: Any) -
         ("x" * 500, "x" * 59 + "…"),
     ],
 )
-def test_a_name_commands_no_screen(unrolled: Run, csv_file: Any, months: Any, name: str, shown: str) -> None:
+def test_names_are_printed_without_control_characters(
+    unrolled: Run, csv_file: Any, months: Any, name: str, shown: str
+) -> None:
     """It is printed as it stands, without control characters, on one line."""
     _shops(csv_file, months, name)
     answer = unrolled("forecast", "shops.csv", "--id", "shop", *TINY)
@@ -88,7 +90,7 @@ def test_a_name_commands_no_screen(unrolled: Run, csv_file: Any, months: Any, na
 
 
 @pytest.mark.parametrize("columns", ["0", "20"])
-def test_no_figure_is_cut(sales: Path, columns: str) -> None:
+def test_no_number_is_truncated(sales: Path, columns: str) -> None:
     """Seven columns stand whole on the narrowest of screens, and in a pipe."""
     levels = "--level 80 --level 95 --level 99"
     done = _shell(" ".join(["unrolled forecast sales.csv", levels, *TINY]), COLUMNS=columns)
@@ -109,7 +111,7 @@ def test_huge_and_tiny_figures_have_an_exponent(
     assert all(figure.endswith(exponent) for figure in answer.out.splitlines()[2].split()[2:])
 
 
-def test_ctrl_c_while_the_program_starts_is_one_word() -> None:
+def test_ctrl_c_during_the_start_prints_one_word() -> None:
     """Before there is anything to stop: status 130, no traceback."""
     code = (
         "import sys\n"

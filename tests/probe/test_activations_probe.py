@@ -66,7 +66,7 @@ def test_a_training_that_ends_above_where_it_began_diverged_too() -> None:
     assert result.rows[0].diverged.all()
 
 
-def test_too_few_to_hold_any_out_are_trained_on_and_judged() -> None:
+def test_few_sequences_are_both_trained_on_and_scored() -> None:
     """The lesson's toy, and the record says so."""
     result = activations(
         [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1]],
@@ -81,7 +81,7 @@ def test_too_few_to_hold_any_out_are_trained_on_and_judged() -> None:
     assert result.sentence == "With tanh the network is right in 100 %; no training diverged."
 
 
-def test_those_as_good_as_the_best_are_named_beside_it() -> None:
+def test_activations_as_good_as_the_best_are_named() -> None:
     """One of several that seeds do not tell apart is not said to be the best alone."""
 
     def row(name: str, scores: list[float]) -> ActivationRuns:

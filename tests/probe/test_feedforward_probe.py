@@ -38,7 +38,7 @@ def test_recurrence_helps_where_a_place_means_nothing() -> None:
     assert (net.predict_proba(X) == before).all()
 
 
-def test_the_twins_parameters_are_those_of_a_real_network() -> None:
+def test_the_feedforward_network_has_the_computed_number_of_parameters() -> None:
     """The formula counts what a fitted feed-forward model has."""
     X = np.random.default_rng(0).normal(size=(40, 7, 2))
     y = np.arange(40) % 3
@@ -95,7 +95,7 @@ class Last(nn.Module):
         return self.head(self.rnn(x)[0][:, -1])
 
 
-def test_a_module_is_held_against_a_network_of_the_same_answers() -> None:
+def test_a_module_is_compared_with_a_network_of_the_same_outputs() -> None:
     """Both trained by the same loop, from new weights."""
     X = np.random.default_rng(0).normal(size=(24, 6, 1))
     result = feedforward(Last(), X, (X[:, -1, 0] > 0).astype(int), folds=3)

@@ -37,7 +37,7 @@ def curves(count: int = 60, steps: int = 10) -> tuple[np.ndarray, np.ndarray]:
     return X, (X.mean((1, 2)) > 0).astype(int)
 
 
-def test_a_cut_keeps_the_first_part_and_a_stretch_the_course() -> None:
+def test_truncation_keeps_the_first_part_and_resampling_the_shape() -> None:
     """In proportion to each one's own length, as numpy interpolates; padding is zero."""
     probed = as_probed_model(nn.Sequential(nn.RNN(2, 3, batch_first=True)), RAGGED)
     cut, longer = resample_sequences(probed, 5 / 9), resample_sequences(probed, 3.0)
@@ -52,7 +52,7 @@ def test_a_cut_keeps_the_first_part_and_a_stretch_the_course() -> None:
         assert (longer.values[k, m:] == 0).all()
 
 
-def test_the_same_length_is_the_same_subject() -> None:
+def test_resampling_to_the_same_length_changes_nothing() -> None:
     """To the bit."""
     probed = as_probed_model(nn.Sequential(nn.RNN(2, 3, batch_first=True)), RAGGED)
     assert torch.equal(resample_sequences(probed, 1.0).values, probed.values)
@@ -238,7 +238,7 @@ def test_the_length_of_a_models_own_training_is_compared_with(
     assert length(model, *curves(steps=steps), trained_length=25, lengths=[50]).trained_length == 25
 
 
-def test_a_model_that_knows_its_training_is_asked_about_made_sequences() -> None:
+def test_generated_sequences_are_compared_with_the_fitted_length() -> None:
     """Their length need not be said."""
     model = ur.SequenceClassifier(hidden_size=2, max_epochs=1, n_members=1).fit(*curves())
     result = length(model, make=lambda n: curves(40, n), lengths=[30])
@@ -257,7 +257,7 @@ def test_a_reference_that_is_resampled_is_named() -> None:
     )
 
 
-def test_numbers_are_judged_by_their_error() -> None:
+def test_numbers_are_scored_by_their_error() -> None:
     """The root of the mean squared error, beside that of the mean."""
     X, _ = curves()
     y = 50 * X.mean((1, 2))
@@ -305,7 +305,7 @@ def test_the_record_is_a_frame_a_dict_and_a_text() -> None:
         ),
     ],
 )
-def test_what_is_missing_is_said(arguments: dict[str, object], sentence: str) -> None:
+def test_missing_arguments_are_reported(arguments: dict[str, object], sentence: str) -> None:
     """In one sentence."""
     with pytest.raises(ArgumentError) as refused:
         length(MEAN, **arguments)

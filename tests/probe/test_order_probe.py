@@ -199,7 +199,7 @@ def test_numbers_have_errors_in_their_own_units() -> None:
     assert "has an error of" in result.sentence
 
 
-def test_the_same_seed_tells_the_same_and_the_model_stays_as_it_is() -> None:
+def test_the_same_seed_gives_the_same_result_and_the_model_is_unchanged() -> None:
     """To the last digit; another seed shuffles otherwise."""
     X = noise(30)
     y = last_is_positive(X)
@@ -264,7 +264,7 @@ def test_arguments_out_of_range_are_refused(arguments: dict[str, int], sentence:
     assert sentence in str(refused.value)
 
 
-def test_a_seed_of_numpy_is_a_seed() -> None:
+def test_a_numpy_integer_is_a_seed() -> None:
     """np.random.default_rng(0).integers(9) makes such."""
     torch.manual_seed(0)
     values, module = torch.randn(20, 5, 1), nn.GRU(1, 2, batch_first=True)

@@ -197,7 +197,7 @@ def test_the_record_converts_to_frame_and_json() -> None:
         result.of(9)
 
 
-def test_what_is_not_there_is_refused() -> None:
+def test_a_missing_layer_or_direction_is_refused() -> None:
     """A third layer of two; a direction that the layer has not; a word that is none; no recurrent layer."""
     net, X = Net(GRU(3, 5, num_layers=2, batch_first=True)), sequences()
     with pytest.raises(ArgumentError, match="states layer: expected a whole number from 1 to 2, got 3"):

@@ -60,7 +60,7 @@ def test_rows_of_a_forecast_go_from_low_to_high() -> None:
     assert rows[1][0] == "August 2015"
 
 
-def test_models_are_called_what_people_call_them() -> None:
+def test_models_have_display_names() -> None:
     """A name that nobody knows stays as it is."""
     assert model_name("Naive") == "Last value"
     assert model_name("MyModel") == "MyModel"

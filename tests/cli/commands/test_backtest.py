@@ -13,7 +13,7 @@ TINY = ("--hidden-size", 4, "--max-steps", 8, "--window", 12, "--horizon", 3)
 QUICK = ("--baselines", "Naive,RWD,AR1", "--origins", 12)
 
 
-def test_the_network_stands_beside_its_baselines(unrolled: Run, sales: Path) -> None:
+def test_the_network_is_compared_with_its_baselines(unrolled: Run, sales: Path) -> None:
     """A row a model and one sentence; the network's comes first."""
     answer = unrolled("backtest", sales, *TINY, *QUICK)
     assert answer.status == 0

@@ -16,7 +16,7 @@ TINY = ("--hidden-size", 4, "--max-epochs", 1)
 STEPS = 6
 
 
-def test_every_form_of_file_gets_the_same_answers(unrolled: Run, kinds: Any) -> None:
+def test_every_file_format_gives_the_same_predictions(unrolled: Run, kinds: Any) -> None:
     """CSV, Parquet, .npz, .ts and a long table: the same sequences, whatever they came in."""
     unrolled("classify", kinds("train", 24), "--label", "kind", *TINY, "--folds", 2, "--save", "kept")
     payload = {}
@@ -81,9 +81,7 @@ def test_an_npz_with_both_parts_is_tested_on_its_test_part(unrolled: Run, tmp_pa
     assert (payload["n_sequences"], payload["folds"]) == (10, None)
 
 
-def test_it_prints_a_table_and_a_sentence_and_says_what_it_wrote(
-    unrolled: Run, kinds: Any, tmp_path: Path
-) -> None:
+def test_it_prints_table_sentence_and_written_paths(unrolled: Run, kinds: Any, tmp_path: Path) -> None:
     """The network first; a page, a table of answers and a model that answers alike."""
     train, test = kinds("train", 24), kinds("test", 12, seed=1)
     words = ("--report", "page.html", "--output", "told.csv", "--save", "kept")
@@ -105,7 +103,7 @@ def test_it_prints_a_table_and_a_sentence_and_says_what_it_wrote(
     assert frame[["p-down", "p-up"]].sum(axis=1).to_numpy() == pytest.approx(np.ones(12), abs=1e-5)
 
 
-def test_a_saved_model_answers_on_the_screen_and_for_machines(
+def test_predictions_of_a_saved_model_are_printed_as_text_or_json(
     unrolled: Run, kinds: Any, tmp_path: Path
 ) -> None:
     """Twenty lines at most; an answer needs no label."""
@@ -178,7 +176,7 @@ BAD: dict[str, tuple[tuple[object, ...], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_cannot_be_is_one_sentence(unrolled: Run, kinds: Any, tmp_path: Path, case: str) -> None:
+def test_a_refusal_is_one_sentence(unrolled: Run, kinds: Any, tmp_path: Path, case: str) -> None:
     """On stderr, status 2, before any training; no file is touched."""
     words, sentence = BAD[case]
     kinds("train", 12)

@@ -8,7 +8,7 @@ from typing import Any
 Run = Callable[..., Any]
 
 
-def test_a_description_for_people_and_for_machines(unrolled: Run, sales: Path) -> None:
+def test_a_description_is_printed_as_text_or_json(unrolled: Run, sales: Path) -> None:
     """The same facts, as a block and as one object."""
     words = unrolled("describe", sales)
     payload = json.loads(unrolled("describe", sales, "--json").out)

@@ -86,7 +86,9 @@ def test_retraining_is_an_option(
     assert answer.status == 0
 
 
-def test_too_few_for_a_training_lose_nothing_of_the_rest(unrolled: Run, kinds: Any, saved_model: Any) -> None:
+def test_probes_that_train_are_skipped_with_too_few_sequences(
+    unrolled: Run, kinds: Any, saved_model: Any
+) -> None:
     """What was found is printed, and why the last was not asked; asked for by name, it is a fault."""
     few = ("probe", saved_model["gru"], kinds("test", 8))
     answer = unrolled(*few, "--only", "length,feedforward")
@@ -113,7 +115,7 @@ def test_regressors_are_probed_too(unrolled: Run, saved_model: Any, tmp_path: Pa
     assert "Error when the steps stand in another order" in text
 
 
-def test_a_network_without_recurrence_answers_what_it_can(
+def test_probes_that_need_recurrence_are_skipped_without_it(
     unrolled: Run, kinds: Any, saved_model: Any
 ) -> None:
     """The others are told; asked for by name, they are a fault."""
@@ -161,7 +163,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_cannot_be_is_one_sentence(
+def test_a_refusal_is_one_sentence(
     unrolled: Run, kinds: Any, saved_model: Any, tmp_path: Path, case: str
 ) -> None:
     """On stderr, status 2; nothing is written."""

@@ -89,7 +89,7 @@ def test_the_verdict_is_on_the_tables_numbers(result: BacktestResult) -> None:
     assert (result.verdict.origins, result.verdict.independent_origins) == (12, 12)
 
 
-def test_a_model_that_knows_better_wins_and_one_that_is_far_off_loses() -> None:
+def test_an_oracle_wins_and_a_bad_model_loses() -> None:
     """Off by a tenth of a per cent, and off by half."""
     good, bad = (backtest(Sure(off=off), monthly(), origins=12, baselines=CHEAP) for off in (0.001, 0.5))
     assert good.verdict.outcome == "better"
@@ -218,7 +218,7 @@ def test_a_feed_forward_net_is_no_baseline_of_itself() -> None:
     assert result.verdict.sentence.startswith("The feedforward is ")
 
 
-def test_a_baseline_that_gives_up_is_remarked_on() -> None:
+def test_a_failing_baseline_is_remarked_on() -> None:
     """Four steps are too few for AutoETS: the result says where the last value stands in."""
     pytest.importorskip("statsforecast")
     y = np.array([1.0, 3.0, 2.0, 4.0, 3.0, 5.0])
@@ -271,7 +271,7 @@ def test_what_cannot_be_done_is_refused_in_a_sentence(arguments: dict[str, Any],
     assert str(caught.value) == sentence
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     """A line each."""
     with pytest.raises(ArgumentError) as caught:
         backtest(Sure(), monthly(), origins=0, step=-1, level=0, baselines=["x"])
@@ -306,14 +306,14 @@ def test_month_end_closes_of_the_sp500_hold_no_skill(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("model", [None, Forecaster, "lstm"])
-def test_what_is_no_forecaster_is_told(model: object) -> None:
+def test_a_model_that_does_not_forecast_is_refused(model: object) -> None:
     """Nothing, a class, or a name: one sentence."""
     with pytest.raises(ValueError, match="model: expected a Forecaster, fitted or not, got"):
         backtest(model, np.arange(60.0))
 
 
 @pytest.mark.parametrize("name", ["y", "cutoff", "Naive"])
-def test_a_column_called_as_one_of_the_results_is_told(name: str) -> None:
+def test_a_column_named_like_a_result_is_refused(name: str) -> None:
     """It would take the place of what came, or of a baseline."""
     times = np.arange("2020-01-01", "2020-03-01", dtype="datetime64[D]")
     series = read({name: times, "price": np.arange(60.0)}, time=name, target="price")

@@ -133,7 +133,7 @@ def test_quantiles_rise_and_widen(walk: np.ndarray, baseline: Any) -> None:
     np.testing.assert_allclose(forecasts.quantiles[..., 1], forecasts.point, rtol=1e-9)
 
 
-def test_the_band_of_a_random_walk_holds_what_it_says() -> None:
+def test_the_band_of_a_random_walk_has_nominal_coverage() -> None:
     """80 % of the steps of 500 random walks with drift, to within 5 points, the seventh step as the first."""
     levels, origin = Transform("difference"), np.array([99])
     for baseline in (
@@ -192,7 +192,7 @@ def test_each_scale_is_tried_once() -> None:
     assert len(baseline_variants(("RWD",), mixed)) == 2
 
 
-def test_an_unknown_baseline_is_told_its_nearest_spelling() -> None:
+def test_an_unknown_baseline_is_offered_the_nearest_spelling() -> None:
     """The names, what came, and a guess."""
     assert check_baselines(None) == DEFAULT_BASELINES
     assert check_baselines(["AR1", "AR1", "Naive"]) == ("AR1", "Naive")

@@ -69,7 +69,7 @@ def test_carrying_on_over_nothing_new_is_the_fit_itself(walk: np.ndarray, name: 
     np.testing.assert_allclose(forecasts.point[1], forecasts.point[0], rtol=1e-6)
 
 
-def test_a_model_that_gives_up_repeats_the_last_value() -> None:
+def test_a_failing_model_repeats_the_last_value() -> None:
     """Four steps are too few for AutoETS: the last value stands in, and the answer says so."""
     y = np.array([1.0, 3.0, 2.0, 4.0, 3.0, 5.0])
     forecasts = StatsforecastBaseline("AutoETS").forecast(

@@ -155,7 +155,7 @@ def test_origins_counted_from_the_earliest_end_are_remarked_on(ragged: pd.DataFr
     )
 
 
-def test_what_comes_later_is_altered_and_what_came_before_is_not(two: Sequences) -> None:
+def test_values_after_the_origin_alone_are_altered(two: Sequences) -> None:
     """Each series from the step after its own origin on, to other numbers of the same sign."""
     other = perturbed_after(two, np.array([9, 70]))
     for one, changed, origin in zip(two, other, (9, 70), strict=True):
@@ -225,7 +225,7 @@ def test_a_series_below_zero_is_held_against_plain_changes() -> None:
         assert [transform.name for transform in rolling.transforms(fitted)] == names
 
 
-def test_too_few_steps_before_the_first_origin_are_told_as_such(two: Sequences) -> None:
+def test_too_few_steps_before_the_first_origin_are_refused(two: Sequences) -> None:
     """The model's own sentence, and why it has so little to go by."""
     grid = np.array([[3, 40], [4, 50]])
     with pytest.raises(DataError) as caught:

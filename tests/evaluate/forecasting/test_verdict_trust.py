@@ -39,7 +39,7 @@ def test_on_a_planted_series_at_least_four_verdicts_in_five_are_wins(benchmark: 
     assert row["wins"] >= 0.8 * SEEDS, row
 
 
-def test_the_planted_series_is_what_it_says(benchmark: ModuleType) -> None:
+def test_the_planted_series_follows_its_formula(benchmark: ModuleType) -> None:
     """After each call an answer, in turn; everything else is small."""
     y = benchmark.toggle(3)
     called = abs(y - benchmark.CALL) < 0.8

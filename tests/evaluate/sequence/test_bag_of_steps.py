@@ -58,7 +58,7 @@ def test_an_array_stays_an_array(shape: tuple[int, ...]) -> None:
         np.testing.assert_array_equal(np.abs(np.diff(bag.model.X_)), np.diff(np.sort(X)))
 
 
-def test_what_is_given_beside_reaches_the_model() -> None:
+def test_fit_arguments_reach_the_model() -> None:
     """Such as groups."""
     groups = np.arange(6)
     assert (

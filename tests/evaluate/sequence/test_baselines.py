@@ -177,12 +177,12 @@ def check_rocket() -> None:
     assert model.predict([np.ones((40, 2))]).shape == (1,)  # longer than any in training
 
 
-def test_warping_is_asked_of_aeon(standing_in: None) -> None:
+def test_dtw_is_computed_by_aeon(standing_in: None) -> None:
     """Scaled, as (F, T), and the nearest taken."""
     check_warped()
 
 
-def test_rocket_is_asked_of_aeon(standing_in: None) -> None:
+def test_minirocket_is_computed_by_aeon(standing_in: None) -> None:
     """Stretched to one length of at least nine steps, as (N, F, T) in float32; labels or numbers."""
     check_rocket()
 

@@ -80,7 +80,7 @@ def test_seconds_are_those_of_one_fold(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (result.fit_seconds, result.predict_seconds) == (1.0, 1.0)
 
 
-def test_groups_reach_those_that_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_are_passed_to_models_that_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """Our estimators hold whole groups out; others are not asked to."""
     fit_arguments = []
     monkeypatch.setattr(
@@ -97,7 +97,7 @@ def test_groups_reach_those_that_take_them(monkeypatch: pytest.MonkeyPatch) -> N
     fit_and_predict(model_candidate(KNeighborsClassifier(1)), parts)
 
 
-def test_what_loads_once_loads_before_the_clock(monkeypatch: pytest.MonkeyPatch, aeon: None) -> None:
+def test_warm_up_precedes_the_timing(monkeypatch: pytest.MonkeyPatch, aeon: None) -> None:
     """Torch where a network takes part; aeon's two, on a few sequences of different classes."""
     loaded, calls = [], []
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates._load_torch", lambda: loaded.append("torch"))
@@ -165,14 +165,14 @@ def test_baselines_of_a_network_have_its_settings() -> None:
         (SequenceRegressor(cell="feedforward"), "feedforward"),
     ],
 )
-def test_nobody_is_its_own_baseline(model: Any, missing: str) -> None:
+def test_a_model_is_not_its_own_baseline(model: Any, missing: str) -> None:
     """A reservoir is not compared with itself, nor a feed-forward net."""
     task = "numbers" if isinstance(model, SequenceRegressor) else "labels"
     names = [candidate.name for candidate in baseline_candidates(model, task, SEQUENCE_BASELINES[task])]
     assert names == [name for name in SEQUENCE_BASELINES[task] if name != missing]
 
 
-def test_another_estimator_meets_ours() -> None:
+def test_a_foreign_estimator_is_compared_with_default_networks() -> None:
     """A reservoir and a feed-forward net with their default settings, which read sequences."""
     made = baseline_candidates(KNeighborsClassifier(), "labels", ["reservoir", "feedforward", "bag of steps"])
     assert [type(candidate.make()).__name__ for candidate in made] == ["SequenceClassifier"] * 2 + [
@@ -241,7 +241,7 @@ def test_names_are_known_or_refused() -> None:
         check_sequence_baselines(["last step"], "labels")
 
 
-def test_every_baseline_says_what_it_is() -> None:
+def test_every_baseline_has_a_note() -> None:
     """A note each, and no note without its baseline."""
     assert set(NOTES) == {name for names in SEQUENCE_BASELINES.values() for name in names}
 

@@ -48,7 +48,7 @@ def data() -> tuple[np.ndarray, np.ndarray]:
     return X, (X[:, 0] > 0).astype(int)
 
 
-def test_rows_say_what_the_answers_say(data: tuple[np.ndarray, np.ndarray]) -> None:
+def test_rows_score_the_predictions(data: tuple[np.ndarray, np.ndarray]) -> None:
     """Accuracy, interval and p, from the answers in the order of X; baselines from the best on."""
     X, y = data
     result = compare(Cut(height=0.2), X, y, test=(X, y), baselines=SIMPLE, level=80)
@@ -66,7 +66,7 @@ def test_rows_say_what_the_answers_say(data: tuple[np.ndarray, np.ndarray]) -> N
     assert (result.n_sequences, result.folds, result.groups, result.task) == (60, None, None, "labels")
 
 
-def test_folds_answer_in_the_order_of_x(data: tuple[np.ndarray, np.ndarray]) -> None:
+def test_predictions_of_folds_are_in_the_order_of_x(data: tuple[np.ndarray, np.ndarray]) -> None:
     """A model whose answer needs no training answers as if there were no folds."""
     X, y = data
     result = compare(Cut(), X, y, folds=4, baselines="majority class")
@@ -156,7 +156,7 @@ def test_skill_is_seen(data: tuple[np.ndarray, np.ndarray]) -> None:
     assert result.sentence.endswith("it has skill here.")
 
 
-def test_the_packages_own_network_meets_all_of_them() -> None:
+def test_a_network_is_compared_with_all_baselines() -> None:
     """Every baseline takes part but those that cannot, each left out with its reason."""
     rng = np.random.default_rng(3)
     y = np.tile(["down", "up"], 10)
@@ -259,13 +259,13 @@ class Untagged:
         ),
     ],
 )
-def test_what_is_no_model_of_whole_sequences_is_refused(model: Any, words: str) -> None:
+def test_a_model_that_cannot_be_compared_is_refused(model: Any, words: str) -> None:
     """The demand, and what came."""
     with pytest.raises(ArgumentError, match=rf"model: {words}"):
         compare(model, np.zeros((20, 3)), np.arange(20) % 2)
 
 
-def test_all_faults_of_a_call_are_told_at_once() -> None:
+def test_all_faults_of_a_call_are_reported_at_once() -> None:
     """Folds, level and baselines."""
     with pytest.raises(ArgumentError) as record:
         compare(Cut(), np.zeros((20, 3)), np.arange(20) % 2, folds=1, level=100, baselines="reservoire")
@@ -285,7 +285,7 @@ class Regressor(RegressorMixin, BaseEstimator):
     """Only its tags matter."""
 
 
-def test_texts_are_no_numbers() -> None:
+def test_texts_as_numbers_are_refused() -> None:
     """A regressor is given numbers."""
     with pytest.raises(DataError, match="compare y: expected numbers, got 'a'"):
         compare(Regressor(), np.zeros((4, 3)), ["a", "b", "a", "b"])

@@ -86,7 +86,7 @@ def test_numbers_are_not_stratified() -> None:
     assert [len(part.test) for part in parts] == [3, 3, 2, 2, 2]
 
 
-def test_classes_that_nobody_could_learn_are_told() -> None:
+def test_classes_missing_in_training_are_remarked_on() -> None:
     """Counted, in a sentence; none where there are none, and none of numbers."""
     train, _ = evaluation_data(block(), Y, "labels")
     part = holdout_split(train, (block(3), ["a", "c", "d"]), "labels")
@@ -110,7 +110,7 @@ def test_classes_that_nobody_could_learn_are_told() -> None:
         ((block(2), [0, 1]), DataError, "compare test y: expected labels like 'a' of y, got 0"),
     ],
 )
-def test_a_test_that_is_unlike_is_refused(test: Any, error: type, words: str) -> None:
+def test_an_invalid_test_set_is_refused(test: Any, error: type, words: str) -> None:
     """What came, and the way out."""
     train, _ = evaluation_data(block(), Y, "labels")
     with pytest.raises(error, match=words):
@@ -127,7 +127,7 @@ def test_bad_data_is_refused_as_by_the_estimators() -> None:
         evaluation_data(block(), Y, "labels", [0, 1, 2])
 
 
-def test_a_class_in_one_fold_only_is_told() -> None:
+def test_a_class_in_one_fold_only_is_remarked_on() -> None:
     """Its fold could not learn it; with groups the sentence says so."""
     labels = np.array(["a", "a", "b", "b", "c"])
     strata, fold = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, 1, 0])

@@ -209,14 +209,14 @@ def sentence_of(network: list[int], baselines: dict[str, tuple[list[int], float]
         ([3], {"bag of steps": ([4], 4.0)}, "its lead may be luck."),
     ],
 )  # fmt: skip
-def test_each_case_has_its_words(
+def test_each_outcome_has_its_conclusion(
     network: list[int], baselines: dict[str, tuple[list[int], float]], words: str
 ) -> None:
     """Who does as well, who is quicker, and what to do."""
     assert sentence_of(network, baselines) == words
 
 
-def test_the_sentence_is_whole() -> None:
+def test_the_sentence_has_scores_counts_and_conclusion() -> None:
     """Scores, how many, how often by chance, and what it means; of numbers the error."""
     network, baseline = np.arange(40) < 2, np.arange(40) < 12
     verdict = sequence_verdict(
@@ -251,7 +251,7 @@ def test_each_baseline_has_a_p_of_its_own() -> None:
     assert verdict.p_values == (pytest.approx(1 / 2**5), pytest.approx(1 / 2**8))
 
 
-def test_names_are_spoken_as_people_say_them() -> None:
+def test_display_names_fit_into_a_sentence() -> None:
     """Cells by their initials, classes as they are called."""
     assert [display_name(name) for name in ("rnn", "feedforward", "KNeighborsClassifier")] == [
         "the RNN",

@@ -162,7 +162,7 @@ def test_forecasts_begin_where_the_truth_stood(single: Any) -> None:
     assert truth.y[-1] == past.values[-1]
 
 
-def test_bars_say_who_was_closer_at_each_origin(single: Any, several: Any) -> None:
+def test_bars_are_coloured_by_the_closer_model(single: Any, several: Any) -> None:
     """One series: a bar an origin, their mean the difference of the table. Several: a bar a series."""
     bars = differences_figure(single.backtest).data[0]
     table = {row["model"]: row["mae"] for row in single.backtest.table}

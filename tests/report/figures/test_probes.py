@@ -55,7 +55,7 @@ def test_numbers_are_ordered_by_their_error(probed: Any) -> None:
     assert list(plot.data[0].x[4:]) == [5.0, 7.0]
 
 
-def test_lengths_say_how_they_were_made(probed: Any) -> None:
+def test_lengths_are_labelled_with_their_preparation(probed: Any) -> None:
     """A point a length with its interval; the trained length and the usual answer are marked."""
     length = probed.probes["length"]
     plot = length_figure(length)
@@ -82,7 +82,7 @@ def test_every_training_of_an_activation_is_drawn(probed: Any) -> None:
     assert {"tanh", "relu"} <= {annotation.text for annotation in plot.layout.annotations}
 
 
-def test_trainings_that_broke_down_are_told(probed: Any) -> None:
+def test_diverged_trainings_are_counted(probed: Any) -> None:
     """Their losses are missing from the line and they are counted beside their row."""
     record = probed.probes["activations"]
     first = record.rows[0]

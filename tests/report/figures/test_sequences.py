@@ -23,7 +23,7 @@ def _dots(plot: Any) -> dict[str, tuple[float, str]]:
     return {trace.name: (trace.x[0], trace.marker.color) for trace in markers}
 
 
-def test_each_score_stands_beside_its_interval(probed: Any) -> None:
+def test_each_score_has_its_interval(probed: Any) -> None:
     """A row each, the best at the top; the network in its colour, the best of the simple ones in another."""
     comparison = probed.comparison
     plot = comparison_figure(comparison)

@@ -47,7 +47,7 @@ def test_an_untested_forecast_is_called_a_guess(single: Any) -> None:
     assert re.search(r"\b(MAE|RMSE|MASE|CRPS)\b", words) is None
 
 
-def test_every_model_stands_in_the_table(single: Any) -> None:
+def test_the_table_lists_every_model(single: Any) -> None:
     """The network and each baseline, with every measure."""
     words = " ".join(parsed(without_plotly(forecast_html(single))).text)
     for name in ("LSTM", "Last value", "Drift on", "AR(1) on"):
@@ -56,7 +56,7 @@ def test_every_model_stands_in_the_table(single: Any) -> None:
         assert head in words
 
 
-def test_a_few_of_many_series_are_drawn_and_it_says_so(several: Any) -> None:
+def test_the_caption_counts_the_series_that_are_drawn(several: Any) -> None:
     """Four, spread over the file; the count is on the page."""
     text = without_plotly(forecast_html(several))
     assert evenly_spaced(6) == [0, 1, 3, 5]

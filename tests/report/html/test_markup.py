@@ -39,7 +39,7 @@ def test_the_figure_beside_a_chart_is_its_json() -> None:
     assert spec["layout"]["height"] == 300
 
 
-def test_a_chart_tells_its_words_to_who_cannot_see_it() -> None:
+def test_a_chart_has_an_accessible_label() -> None:
     """The caption is a figcaption and the label of the picture."""
     piece = chart(empty_figure(), "Growth", "How often.")
     assert "<figcaption><h3>Growth</h3>How often.</figcaption>" in piece
