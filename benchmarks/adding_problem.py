@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 import unrolled as ur
-from benchmarks.record import Facts, main, say, table
+from benchmarks.record import Facts, main, print_now, table
 
 STEPS, TRAINED_ON, JUDGED_ON = 400, 40_000, 4_000
 SETTINGS: list[Facts] = [{"cell": "gru"}]
@@ -36,7 +36,9 @@ def run(toy: bool) -> Facts:
             "settings": settings,
             "stopping": model.stopping_reason_,
         })  # fmt: skip
-        say(table([{name: rows[-1][name] for name in ("model", "squared_error", "fit_s", "parameters")}]))
+        print_now(
+            table([{name: rows[-1][name] for name in ("model", "squared_error", "fit_s", "parameters")}])
+        )
     always = float(np.mean((y_new - 1) ** 2))
     rows.append({"model": "always 1", "squared_error": round(always, 3)})
     return {"threads": torch.get_num_threads(), "steps": steps, "trained_on": count, "rows": rows}

@@ -15,7 +15,7 @@ from collections import Counter
 
 import numpy as np
 
-from benchmarks.record import DATA, Facts, main, need, say, table
+from benchmarks.record import DATA, Facts, main, print_now, require_file, table
 from unrolled.data.describe.diagnostics import detect_averaging
 
 SEASONS = {"YEARLY": 1, "QUARTERLY": 4, "MONTHLY": 12, "OTHER": 1}
@@ -36,7 +36,7 @@ def walks(months: int, count: int) -> Facts:
 def m3() -> Facts:
     """Alarms on M3 by frequency."""
     alarms, series = Counter(), Counter()
-    with gzip.open(need(DATA / "m3" / "m3.jsonl.gz"), "rt", encoding="utf-8") as lines:
+    with gzip.open(require_file(DATA / "m3" / "m3.jsonl.gz"), "rt", encoding="utf-8") as lines:
         for line in lines:
             one = json.loads(line)
             values = np.array(one["x"] + one["xx"], dtype=np.float64)
@@ -49,9 +49,9 @@ def m3() -> Facts:
 def run(toy: bool) -> Facts:
     found = {} if toy else m3()
     if found:
-        say(table([{"M3": period.lower(), **row} for period, row in found.items()]) + "\n")
+        print_now(table([{"M3": period.lower(), **row} for period, row in found.items()]) + "\n")
     rows = [walks(months, 50 if toy else 5000) for months in (60, 100, 200, 400, 900)]
-    say(table(rows))
+    print_now(table(rows))
     return {"random_walks": rows, "m3": found}
 
 

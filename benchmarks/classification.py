@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.record import DATA, Facts, main, need, say, table
+from benchmarks.record import DATA, Facts, main, print_now, require_file, table
 from unrolled import SequenceClassifier
 from unrolled.data.io.labelled import read_labelled
 
@@ -53,8 +53,8 @@ def run(toy: bool) -> Facts:
                 accuracy = model.score(X_test, y_test)
                 fits.append((accuracy, fitted_s - start_s, time.perf_counter() - fitted_s))
             rows.append(_row(name, training, fits))
-            say(table(rows).splitlines()[-1])
-    say("\n" + table(rows))
+            print_now(table(rows).splitlines()[-1])
+    print_now("\n" + table(rows))
     return {
         "threads": torch.get_num_threads(),
         "measure": "accuracy on the test part; seconds",
@@ -88,7 +88,7 @@ def _official(name: str) -> tuple[Any, Any, Any, Any]:
         path = folder / f"{name}_{part}.ts"
         if not path.exists():
             path = path.with_suffix(".ts.gz")
-        read = read_labelled(need(path))
+        read = read_labelled(require_file(path))
         parts += [read.sequences, read.labels]
     return parts[0], parts[1], parts[2], parts[3]
 

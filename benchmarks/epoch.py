@@ -22,10 +22,10 @@ import torch
 from torch import Tensor, nn
 
 import unrolled.nn
-from benchmarks.record import Facts, main, say, table
-from benchmarks.recurrent import THREADS, difference, path, settle
+from benchmarks.record import Facts, main, print_now, table
+from benchmarks.recurrent import THREADS, difference, limit_threads, path
 from benchmarks.rivals.driver import rivals
-from benchmarks.timing import here, in_turns
+from benchmarks.timing import in_process, in_turns
 from unrolled.train.optimizer import AdamW, ParameterGroup
 
 WINDOWS, WINDOW, HIDDEN, BATCH = 733, 12, 32, 32
@@ -38,41 +38,41 @@ KERAS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def run(toy: bool) -> Facts:
-    settle(toy=toy)
+    limit_threads(toy=toy)
     x, y = _windows(70 if toy else WINDOWS)
     start = _model(nn.RNN).state_dict()
     ours = _model(unrolled.nn.RNN)
     expected = _after_one_epoch(_model(nn.RNN), start, x, y)
-    far = {"ours": difference("ours", _after_one_epoch(ours, start, x, y), expected)}
+    error = {"ours": difference("ours", _after_one_epoch(ours, start, x, y), expected)}
     sides = {
-        "ours": here(_epoch(ours, _own_adam, x, y)),
-        "our_layer": here(_epoch(_model(unrolled.nn.RNN), _fused_adam, x, y)),
-        "torch": here(_epoch(_model(nn.RNN), torch.optim.Adam, x, y)),
-        "torch_fused_adam": here(_epoch(_model(nn.RNN), _fused_adam, x, y)),
+        "ours": in_process(_epoch(ours, _own_adam, x, y)),
+        "our_layer": in_process(_epoch(_model(unrolled.nn.RNN), _fused_adam, x, y)),
+        "torch": in_process(_epoch(_model(nn.RNN), torch.optim.Adam, x, y)),
+        "torch_fused_adam": in_process(_epoch(_model(nn.RNN), _fused_adam, x, y)),
     }
     versions: dict[str, str] = {}
     with _keras(toy=toy) as workers:
         for name, worker in workers.items():
             worker.load("epoch", {**_named(start), "x": x.numpy(), "y": y.numpy()}, **KERAS[name][1])
-            far[name] = difference(name, expected, worker.answers())
+            error[name] = difference(name, expected, worker.answers())
             sides[name] = worker.run
             versions.update(worker.versions())
-        told, measured = in_turns(sides, toy=toy, turn_s=TURN_S)
+        timings, measured = in_turns(sides, toy=toy, turn_s=TURN_S)
     rows = [
         {
             "who": name,
             "ms_an_epoch": side.ms,
             "times": side.times,
             "quartiles": side.quartiles,
-            "far": far.get(name),
+            "far": error.get(name),
         }
-        for name, side in told.items()
+        for name, side in timings.items()
     ]
-    say(table(rows))
-    taken = path(ours["core"], x[:BATCH], toy=toy)
+    print_now(table(rows))
+    backend = path(ours["core"], x[:BATCH], toy=toy)
     return {
         "threads": THREADS,
-        "path": taken,
+        "path": backend,
         "rivals_versions": versions,
         "measured": measured,
         "rows": rows,

@@ -5,7 +5,7 @@ over all sequences. `ours` is SequenceClassifier as people call it, with only th
 without the stem, the pooling and the dropout that its defaults add to a GRU; `torch` is nn.GRU, nn.Linear and
 fused Adam in the fewest lines; `sktime` its GRUClassifier; `aeon` its RecurrentNetwork under a softmax (it
 has no recurrent classifier), which Keras compiles in each fit anew. Initial weights differ from one library
-to the next, so that `accuracy` on what was fitted is told beside the time, in place of equal weights.
+to the next, so that `accuracy` on what was fitted is reported beside the time, in place of equal weights.
 
     python -m benchmarks.fit_time [--toy]
 
@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmarks.record import Facts, main, say, table
-from benchmarks.recurrent import THREADS, settle
+from benchmarks.record import Facts, main, print_now, table
+from benchmarks.recurrent import THREADS, limit_threads
 from benchmarks.rivals.driver import CLASSIFIERS, Worker, rivals
-from benchmarks.timing import here, in_turns
+from benchmarks.timing import in_process, in_turns
 from unrolled import SequenceClassifier
 
 CLASSES, EPOCHS, BATCH, RATE, HIDDEN = 4, 5, 32, 5e-3, 64
@@ -43,7 +43,7 @@ TOY = [Size(32, 5, 2)]
 
 
 def run(toy: bool) -> Facts:
-    settle(toy=toy)
+    limit_threads(toy=toy)
     rows: list[Facts] = []
     versions: dict[str, str] = {}
     with rivals(RIVALS, toy=toy, environment=CLASSIFIERS) as workers:
@@ -51,7 +51,7 @@ def run(toy: bool) -> Facts:
             versions.update(worker.versions())
         for size in TOY if toy else SIZES:
             rows += _rows(size, workers, toy=toy)
-    say(table(rows))
+    print_now(table(rows))
     return {"threads": THREADS, "rivals_versions": versions, "epochs": EPOCHS, "hidden": HIDDEN, "rows": rows}
 
 
@@ -66,16 +66,16 @@ def _rows(size: Size, workers: dict[str, Worker], *, toy: bool) -> list[Facts]:
         "torch": lambda: _torch(x, y)(torch.from_numpy(x)).argmax(1).numpy(),
     }
     sides = {
-        "ours": here(lambda: own.fit(x, y)),
-        "ours_plain": here(lambda: plain.fit(x, y)),
-        "torch": here(lambda: _torch(x, y)),
+        "ours": in_process(lambda: own.fit(x, y)),
+        "ours_plain": in_process(lambda: plain.fit(x, y)),
+        "torch": in_process(lambda: _torch(x, y)),
     }
     for name, worker in workers.items():
         worker.load("fits", {"x": x, "y": y}, epochs=EPOCHS, **settings)
         sides[name] = worker.run
         answered[name] = lambda worker=worker: worker.answers()["answers"]
     accuracy = {name: round(float((ask() == y).mean()), 3) for name, ask in answered.items()}
-    told, measured = in_turns(sides, toy=toy)
+    timings, measured = in_turns(sides, toy=toy)
     return [
         {
             "N, T, F": ", ".join(map(str, size)),
@@ -86,7 +86,7 @@ def _rows(size: Size, workers: dict[str, Worker], *, toy: bool) -> list[Facts]:
             "accuracy": accuracy[name],
             "measured": measured,
         }
-        for name, side in told.items()
+        for name, side in timings.items()
     ]
 
 

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.panel import made_up, sequences
-from benchmarks.record import Facts, main, say, table
-from benchmarks.recurrent import THREADS, difference, path, settle
+from benchmarks.record import Facts, main, print_now, table
+from benchmarks.recurrent import THREADS, difference, limit_threads, path
 from benchmarks.timing import in_turns
 from unrolled import Forecaster
 
@@ -105,20 +105,20 @@ class _Steps:
 
 
 def run(toy: bool) -> Facts:
-    settle(toy=toy)
+    limit_threads(toy=toy)
     return {"threads": THREADS, "tasks": [_task(name, toy=toy) for name in TASKS]}
 
 
 def _task(name: str, *, toy: bool) -> Facts:
     network, loss, training, config = _handed_over(name, toy=toy)
-    taken = path(network.core, training.batch(torch.arange(2)).inputs, toy=toy)
+    backend = path(network.core, training.batch(torch.arange(2)).inputs, toy=toy)
     sizes, rival = network.config, deepcopy(network)
     rival.core = nn.LSTM(sizes.inputs, sizes.hidden_size, batch_first=True)
     rival.load_state_dict(network.state_dict())
     sides = {who: _Steps(one, loss, training, config) for who, one in (("ours", network), ("torch", rival))}
     sides["torch"].order = sides["ours"].order
-    far = difference("torch", sides["ours"].gradients(), sides["torch"].gradients())
-    told, measured = in_turns({who: side.run for who, side in sides.items()}, toy=toy, turn_s=TURN_S)
+    error = difference("torch", sides["ours"].gradients(), sides["torch"].gradients())
+    timings, measured = in_turns({who: side.run for who, side in sides.items()}, toy=toy, turn_s=TURN_S)
     ours, rivals = (side.parts() for side in sides.values())
     whole = sum(ours.values())
     rows = [
@@ -131,11 +131,14 @@ def _task(name: str, *, toy: bool) -> Facts:
         for part, ms in ours.items()
     ]
     shape = f"B {config.batch_size}, T {sizes.window}, F {sizes.inputs}, H {sizes.hidden_size}"
-    side = told["torch"]
-    say(f"{name}: {shape}; {told['ours'].ms} ms a step, on torch's layer {side.ms} ms, {side.times} times")
-    say(table(rows) + "\n")
+    side = timings["torch"]
+    print_now(
+        f"{name}: {shape}; {timings['ours'].ms} ms a step, on torch's layer {side.ms} ms, {side.times} times"
+    )
+    print_now(table(rows) + "\n")
     return {
-        "task": name, "shape": shape, "path": taken, "largest_difference": far, "ours_ms": told["ours"].ms,
+        "task": name, "shape": shape, "path": backend, "largest_difference": error,
+        "ours_ms": timings["ours"].ms,
         "torch_ms": side.ms, "times": side.times, "quartiles": side.quartiles, "measured": measured,
         "parts": rows,
     }  # fmt: skip

@@ -17,33 +17,33 @@ from typing import Any
 
 import torch
 
-from benchmarks.record import Facts, main, say, table
+from benchmarks.record import Facts, main, print_now, table
 from benchmarks.recurrent import (
     CELLS,
     SHAPES,
     THREADS,
     TOY,
     Shape,
-    answers,
     difference,
     geometric_mean,
     inference,
     inputs,
+    limit_threads,
     pair,
     path,
-    settle,
+    results_of,
     training,
 )  # fmt: skip
 from benchmarks.rivals.driver import Worker, rivals
-from benchmarks.timing import Timed, here, in_turns
+from benchmarks.timing import Timed, in_process, in_turns
 
 TRAINING = ("keras_tensorflow", "keras_jax", "jax_scan", "flax_nnx")
 INFERENCE = ("onnx_runtime",)
-Told = dict[str, Timed]
+Timings = dict[str, Timed]
 
 
 def run(toy: bool) -> Facts:
-    settle(toy=toy)
+    limit_threads(toy=toy)
     versions: dict[str, str] = {}
     facts: Facts = {"threads": THREADS, "rivals_versions": versions}
     for kind, names in (("training", TRAINING), ("inference", INFERENCE)):
@@ -58,7 +58,7 @@ def run(toy: bool) -> Facts:
         facts[kind] = rows
         if workers:
             facts[f"{kind}_geometric_means"] = _means(rows)
-            say(table(facts[f"{kind}_geometric_means"]) + "\n")
+            print_now(table(facts[f"{kind}_geometric_means"]) + "\n")
     return facts
 
 
@@ -68,25 +68,27 @@ def _row(kind: str, cell: str, shape: Shape, workers: dict[str, Worker], *, toy:
         with torch.no_grad():
             ours.bias_hh_l0[-shape.H :] = 0
     x, gradient = inputs(shape)
-    taken = path(ours, x, toy=toy)
-    expected = answers(ours, x, gradient)
+    backend = path(ours, x, toy=toy)
+    expected = results_of(ours, x, gradient)
     weights = {name.removesuffix("_l0"): w.detach().numpy() for name, w in ours.named_parameters()}
-    far = 0.0
+    error = 0.0
     for name, worker in workers.items():
         worker.load(kind, {**weights, "x": x.numpy(), "cotangent": gradient.numpy()}, cell=cell)
-        far = max(far, difference(f"{name}, {cell} {shape}", expected, worker.answers()))
+        error = max(error, difference(f"{name}, {cell} {shape}", expected, worker.answers()))
     step: Callable[[], Any] = training(ours, x, gradient) if kind == "training" else inference(ours, x)
-    sides = {"ours": here(step), **{name: worker.run for name, worker in workers.items()}}
-    told, measured = in_turns(sides, toy=toy)
-    row = {"layer": cell, "B, T, F, H": str(shape), "path": taken, "largest_difference": far}
-    row |= {f"{name}_ms": side.ms for name, side in told.items()} | _fastest(told) | {"measured": measured}
-    say(table([row]))
+    sides = {"ours": in_process(step), **{name: worker.run for name, worker in workers.items()}}
+    timings, measured = in_turns(sides, toy=toy)
+    row = {"layer": cell, "B, T, F, H": str(shape), "path": backend, "largest_difference": error}
+    row |= (
+        {f"{name}_ms": side.ms for name, side in timings.items()} | _fastest(timings) | {"measured": measured}
+    )
+    print_now(table([row]))
     return row
 
 
-def _fastest(told: Told) -> Facts:
+def _fastest(timings: Timings) -> Facts:
     """Whoever of the others is ahead at this shape, and how far behind us."""
-    others = {name: side for name, side in told.items() if name != "ours"}
+    others = {name: side for name, side in timings.items() if name != "ours"}
     if not others:
         return {}
     name = min(others, key=lambda name: others[name].times)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.record import Facts, main, say, table
+from benchmarks.record import Facts, main, print_now, table
 from benchmarks.timing import interleaved
 from unrolled import kernels
 
@@ -41,7 +41,7 @@ def run(toy: bool) -> Facts:
                     partial(ours, x, out=ours_out), partial(rival, x, out=rival_out), repeats=3 if toy else 51
                 )
                 rows.append(_row(name, dtype, size, ulp, timed))
-    say(table(rows))
+    print_now(table(rows))
     return {"build": kernels.build_info(), "rows": rows}
 
 

@@ -9,7 +9,7 @@ shapes, where a product of matrices is all, stand beside them.
     python -m benchmarks.layers [--toy]
 """
 
-from benchmarks.record import Facts, main, say, table
+from benchmarks.record import Facts, main, print_now, table
 from benchmarks.recurrent import (
     CELLS,
     SHAPES,
@@ -17,47 +17,48 @@ from benchmarks.recurrent import (
     TOY,
     WIDE,
     Shape,
-    answers,
     difference,
     geometric_mean,
     inference,
     inputs,
+    limit_threads,
     pair,
     path,
-    settle,
+    results_of,
     training,
 )  # fmt: skip
-from benchmarks.timing import here, in_turns
+from benchmarks.timing import in_process, in_turns
 
 
 def run(toy: bool) -> Facts:
-    settle(toy=toy)
+    limit_threads(toy=toy)
     rows = []
     for cell in CELLS:
         for shape in TOY if toy else [*SHAPES, *WIDE]:
             rows += _rows(cell, shape, toy=toy)
-            say(table(rows[-2:]))
+            print_now(table(rows[-2:]))
     means = [_mean(rows, cell, step) for step in ("training", "inference") for cell in CELLS]
-    say("\n" + table(rows) + "\n\n" + table(means))
+    print_now("\n" + table(rows) + "\n\n" + table(means))
     return {"rival": "torch.nn", "threads": THREADS, "geometric_means": means, "rows": rows}
 
 
 def _rows(cell: str, shape: Shape, *, toy: bool) -> list[Facts]:
     ours, rival = pair(cell, shape)
     x, gradient = inputs(shape)
-    taken = path(ours, x, toy=toy)
-    far = difference(f"{cell} {shape}", answers(ours, x, gradient), answers(rival, x, gradient))
+    backend = path(ours, x, toy=toy)
+    error = difference(f"{cell} {shape}", results_of(ours, x, gradient), results_of(rival, x, gradient))
     steps = {
         "training": (training(ours, x, gradient), training(rival, x, gradient)),
         "inference": (inference(ours, x), inference(rival, x)),
     }
     rows = []
     for name, (our_step, torch_step) in steps.items():
-        told, measured = in_turns({"ours": here(our_step), "torch": here(torch_step)}, toy=toy)
+        timings, measured = in_turns({"ours": in_process(our_step), "torch": in_process(torch_step)}, toy=toy)
         rows.append({
-            "layer": cell, "B, T, F, H": str(shape), "step": name, "path": taken, "largest_difference": far,
-            "ours_ms": told["ours"].ms, "torch_ms": told["torch"].ms, "times": told["torch"].times,
-            "quartiles": told["torch"].quartiles, "measured": measured,
+            "layer": cell, "B, T, F, H": str(shape), "step": name, "path": backend,
+            "largest_difference": error,
+            "ours_ms": timings["ours"].ms, "torch_ms": timings["torch"].ms, "times": timings["torch"].times,
+            "quartiles": timings["torch"].quartiles, "measured": measured,
         })  # fmt: skip
     return rows
 

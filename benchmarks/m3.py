@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.panel import Floats, forecast, made_up, sequences, smape
-from benchmarks.record import DATA, Facts, main, need, say, table
+from benchmarks.record import DATA, Facts, main, print_now, require_file, table
 
 FREQUENCIES = {"YEARLY": "YS", "QUARTERLY": "QS", "MONTHLY": "MS", "OTHER": "1"}
 SEASONS = {"YEARLY": 1, "QUARTERLY": 4, "MONTHLY": 12, "OTHER": 1}
@@ -34,7 +34,7 @@ def run(toy: bool) -> Facts:
     rows, errors, inside, seconds = [], [], [], 0.0
     for period, freq in FREQUENCIES.items():
         values, starts, actual = _made_up(period) if toy else _read(period)
-        say(f"{period}: {len(values)} series, horizon {actual.shape[1]} ...")
+        print_now(f"{period}: {len(values)} series, horizon {actual.shape[1]} ...")
         series = sequences(values, None if freq == "1" else starts, freq)
         answer = forecast(series, actual, toy=toy)
         errors.append(smape(actual, answer.point).ravel())
@@ -43,12 +43,12 @@ def run(toy: bool) -> Facts:
         rows.append(_row(period, len(values), errors[-1], inside[-1], answer.seconds))
         model = answer.model
         rows[-1] |= {"transform": model.transform_, "season": model.season_, "window": model.window_}
-        say(table(rows[-1:]))
+        print_now(table(rows[-1:]))
     whole = _row(
         "ALL", sum(row["series"] for row in rows), np.concatenate(errors), np.concatenate(inside), seconds
     )
     rows.append(whole | {"transform": "", "season": None, "window": None})
-    say("\n" + table(rows))
+    print_now("\n" + table(rows))
     return {"measure": "sMAPE, mean over all points", "settings": "Forecaster(horizon)", "rows": rows}
 
 
@@ -66,7 +66,7 @@ def _row(period: str, count: int, errors: Floats, inside: Floats, seconds: float
 def _read(period: str) -> tuple[list[Floats], list[pd.Timestamp], Floats]:
     """The series of one frequency: past values, first moments, and what came."""
     values, starts, actual = [], [], []
-    with gzip.open(need(DATA / "m3" / "m3.jsonl.gz"), "rt", encoding="utf-8") as lines:
+    with gzip.open(require_file(DATA / "m3" / "m3.jsonl.gz"), "rt", encoding="utf-8") as lines:
         for line in lines:
             one = json.loads(line)
             if one["period"] == period:
@@ -76,9 +76,9 @@ def _read(period: str) -> tuple[list[Floats], list[pd.Timestamp], Floats]:
     return values, starts, np.array(actual, dtype=np.float64)
 
 
-def _start(told: str) -> pd.Timestamp:
-    """The first moment: "7939/4" is October 1984; where no year is told, January 1950 is made up."""
-    year = Fraction(told)
+def _start(text: str) -> pd.Timestamp:
+    """The first moment: "7939/4" is October 1984; where no year is given, January 1950 is made up."""
+    year = Fraction(text)
     if not 1800 < year < 2000:
         year = Fraction(1950)
     return pd.Timestamp(int(year), 1 + int(12 * (year % 1)), 1)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.panel import Floats, forecast, made_up, sequences, smape
-from benchmarks.record import DATA, Facts, main, need, say, table
+from benchmarks.record import DATA, Facts, main, print_now, require_file, table
 
 SEASON, HORIZON = 24, 48
 NAIVE2 = {"sMAPE": 18.383, "MASE": 2.395}
@@ -32,18 +32,18 @@ FIRST_HOUR = pd.Timestamp("2015-07-01")
 
 def run(toy: bool) -> Facts:
     values, actual = _made_up() if toy else _read()
-    say(f"{len(values)} series, horizon {actual.shape[1]} ...")
+    print_now(f"{len(values)} series, horizon {actual.shape[1]} ...")
     answer = forecast(sequences(values, [FIRST_HOUR] * len(values), "h"), actual, toy=toy)
-    found = {
+    scores = {
         "sMAPE": float(smape(actual, answer.point).mean()),
         "MASE": float(np.mean(np.abs(actual - answer.point).mean(axis=1) / _units(values))),
     }
-    owa = np.mean([found[name] / NAIVE2[name] for name in NAIVE2])
-    row = {"model": "unrolled", **{name: round(value, 3) for name, value in found.items()}}
+    owa = np.mean([scores[name] / NAIVE2[name] for name in NAIVE2])
+    row = {"model": "unrolled", **{name: round(value, 3) for name, value in scores.items()}}
     rows = [{**row, "OWA": round(float(owa), 3)}, *PUBLISHED]
-    say("\n" + table(rows))
+    print_now("\n" + table(rows))
     coverage, model = float(answer.inside.mean()), answer.model
-    say(f"{coverage:.1%} inside the 80 % band, {answer.seconds:.0f} s, {model.transform_} transform")
+    print_now(f"{coverage:.1%} inside the 80 % band, {answer.seconds:.0f} s, {model.transform_} transform")
     return {
         "settings": "Forecaster(horizon)",
         "fit_and_forecast_s": round(answer.seconds, 1),
@@ -62,7 +62,7 @@ def _units(values: list[Floats]) -> Floats:
 
 def _read() -> tuple[list[Floats], Floats]:
     folder = DATA / "m4_hourly"
-    train, test = (_lines(need(folder / f"Hourly-{part}.csv.gz")) for part in ("train", "test"))
+    train, test = (_lines(require_file(folder / f"Hourly-{part}.csv.gz")) for part in ("train", "test"))
     return list(train.values()), np.stack([test[name] for name in train])
 
 

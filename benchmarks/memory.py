@@ -12,7 +12,7 @@ import resource
 import subprocess
 import sys
 
-from benchmarks.record import ROOT, Facts, main, say, table
+from benchmarks.record import ROOT, Facts, main, print_now, table
 
 WINDOW = 512
 LENGTHS = (250_000, 500_000, 1_000_000)
@@ -26,14 +26,14 @@ def run(toy: bool) -> Facts:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"a fit of {length:,} steps ended with {done.returncode}\n{done.stderr}")
-        told = json.loads(done.stdout)
-        stored = length * window * told.pop("inputs") * 4 / MIB
-        rows.append({"steps": length, **told, "stored_windows_mib": round(stored)})
-        say(table(rows[-1:]))
+        facts = json.loads(done.stdout)
+        stored = length * window * facts.pop("inputs") * 4 / MIB
+        rows.append({"steps": length, **facts, "stored_windows_mib": round(stored)})
+        print_now(table(rows[-1:]))
     if toy:
         return {}
     grown = (rows[-1]["grown_mib"] - rows[0]["grown_mib"]) * MIB / (rows[-1]["steps"] - rows[0]["steps"])
-    say("\n" + table(rows) + f"\n{grown:.0f} bytes of peak memory for each further step")
+    print_now("\n" + table(rows) + f"\n{grown:.0f} bytes of peak memory for each further step")
     return {"window": window, "bytes_a_step": round(grown), "rows": rows}
 
 

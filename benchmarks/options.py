@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import unrolled.nn
-from benchmarks.record import Facts, main, say, table
+from benchmarks.record import Facts, main, print_now, table
 from benchmarks.recurrent import (
     CELLS,
     SHAPES,
@@ -27,16 +27,16 @@ from benchmarks.recurrent import (
     TOY,
     WIDE,
     Shape,
-    answers,
     difference,
     geometric_mean,
     inputs,
+    limit_threads,
     pair,
     path,
-    settle,
+    results_of,
     training,
 )  # fmt: skip
-from benchmarks.timing import Timed, here, in_turns
+from benchmarks.timing import Timed, in_process, in_turns
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "recurrent_dropout": {"recurrent_dropout": 0.2},
@@ -69,13 +69,13 @@ class Loop(nn.Module):
 
 
 def run(toy: bool) -> Facts:
-    settle(toy=toy)
+    limit_threads(toy=toy)
     activations = [row for shape in (TOY if toy else SHAPES) for row in _activations(shape, toy=toy)]
     means = {
         name: geometric_mean(row["times_loop"] for row in activations if row["nonlinearity"] == name)
         for name in ("leaky_relu", "prelu")
     }
-    say(f"times as long as ours the loop takes, geometric mean: {means}\n")
+    print_now(f"times as long as ours the loop takes, geometric mean: {means}\n")
     rows = []
     for cell in CELLS:
         for shape in TOY if toy else [*SHAPES, *WIDE]:
@@ -85,7 +85,7 @@ def run(toy: bool) -> Facts:
         name: max((row["of_plain"] for row in counted if row["option"] == name), default=None)
         for name in SETTINGS
     }
-    say(f"most of the plain layer's time, where that is over {COUNTS_MS} ms: {most}")
+    print_now(f"most of the plain layer's time, where that is over {COUNTS_MS} ms: {most}")
     facts = {"times_loop_geometric_means": means, "most_of_plain_over_1_ms": most, "resets_share": RESETS}
     return {"threads": THREADS, **facts, "activations": activations, "options": rows}
 
@@ -96,31 +96,34 @@ def _activations(shape: Shape, *, toy: bool) -> list[Facts]:
     layers = {name: unrolled.nn.RNN(shape.F, shape.H, nonlinearity=name) for name in ("leaky_relu", "prelu")}
     plain = {"tanh": pair("RNN", shape)[0], **layers}
     beside_tanh, measured = in_turns(
-        {name: here(training(layer, x, gradient)) for name, layer in plain.items()}, toy=toy
+        {name: in_process(training(layer, x, gradient)) for name, layer in plain.items()}, toy=toy
     )
     rows = []
     for name, layer in layers.items():
-        loop, taken = Loop(layer), path(layer, x, toy=toy)
-        far = _against_loop(f"{name} {shape}", layer, loop, x, gradient)
-        sides = {"ours": here(training(layer, x, gradient)), "loop": here(training(loop, x, gradient))}
-        told, again = in_turns(sides, toy=toy)
+        loop, backend = Loop(layer), path(layer, x, toy=toy)
+        error = _against_loop(f"{name} {shape}", layer, loop, x, gradient)
+        sides = {
+            "ours": in_process(training(layer, x, gradient)),
+            "loop": in_process(training(loop, x, gradient)),
+        }
+        timings, again = in_turns(sides, toy=toy)
         rows.append({
-            "nonlinearity": name, "B, T, F, H": str(shape), "path": taken, "largest_difference": far,
-            "ours_ms": told["ours"].ms, "of_tanh": beside_tanh[name].times,
-            "of_tanh_quartiles": beside_tanh[name].quartiles, "loop_ms": told["loop"].ms,
-            "times_loop": told["loop"].times, "quartiles": told["loop"].quartiles,
+            "nonlinearity": name, "B, T, F, H": str(shape), "path": backend, "largest_difference": error,
+            "ours_ms": timings["ours"].ms, "of_tanh": beside_tanh[name].times,
+            "of_tanh_quartiles": beside_tanh[name].quartiles, "loop_ms": timings["loop"].ms,
+            "times_loop": timings["loop"].times, "quartiles": timings["loop"].quartiles,
             "measured": max(measured, again),
         })  # fmt: skip
-    say(table(rows))
+    print_now(table(rows))
     return rows
 
 
 def _against_loop(who: str, layer: Any, loop: Loop, x: Tensor, gradient: Tensor) -> float:
     """How far the output is from the loop's in float64, where the gradients have been compared as well."""
-    exact = answers(copy.deepcopy(loop).double(), x.double(), gradient.double())
-    ours = answers(copy.deepcopy(layer).double(), x.double(), gradient.double())
+    exact = results_of(copy.deepcopy(loop).double(), x.double(), gradient.double())
+    ours = results_of(copy.deepcopy(layer).double(), x.double(), gradient.double())
     difference(f"{who}, float64", ours, exact)
-    return difference(who, answers(layer, x, gradient), {"output": exact["output"]})
+    return difference(who, results_of(layer, x, gradient), {"output": exact["output"]})
 
 
 def _options(cell: str, shape: Shape, *, toy: bool) -> list[Facts]:
@@ -132,21 +135,28 @@ def _options(cell: str, shape: Shape, *, toy: bool) -> list[Facts]:
         name: getattr(unrolled.nn, cell)(shape.F, shape.H, **settings) for name, settings in SETTINGS.items()
     }
     _calm(layers["layer_norm"])
-    far = {
+    error = {
         name: _against_reference(f"{cell} {name} {shape}", layer, x, gradient, calls.get(name, {}), toy=toy)
         for name, layer in layers.items()
     }
-    sides = {"plain": here(training(pair(cell, shape)[0], x, gradient))}
+    sides = {"plain": in_process(training(pair(cell, shape)[0], x, gradient))}
     sides |= {
-        name: here(training(layer, x, gradient, **calls.get(name, {}))) for name, layer in layers.items()
+        name: in_process(training(layer, x, gradient, **calls.get(name, {})))
+        for name, layer in layers.items()
     }
-    told, measured = in_turns(sides, toy=toy)
+    timings, measured = in_turns(sides, toy=toy)
     same = {"layer": cell, "B, T, F, H": str(shape)}
     rows = [
-        {**same, "option": name, "largest_difference": far[name], **_beside(told, name), "measured": measured}
+        {
+            **same,
+            "option": name,
+            "largest_difference": error[name],
+            **_beside(timings, name),
+            "measured": measured,
+        }
         for name in layers
     ]
-    say(table(rows))
+    print_now(table(rows))
     return rows
 
 
@@ -158,8 +168,8 @@ def _calm(layer: Any) -> None:
                 weight.mul_(0.5)
 
 
-def _beside(told: dict[str, Timed], name: str) -> Facts:
-    plain, ours = told["plain"], told[name]
+def _beside(timings: dict[str, Timed], name: str) -> Facts:
+    plain, ours = timings["plain"], timings[name]
     return {"plain_ms": plain.ms, "ours_ms": ours.ms, "of_plain": ours.times, "quartiles": ours.quartiles}
 
 
@@ -169,11 +179,11 @@ def _against_reference(
     """How far the fused path is from the reference, with the same masks."""
     path(layer, x, toy=toy, **call)
     torch.manual_seed(3)
-    ours = answers(layer, x, gradient, **call)
+    ours = results_of(layer, x, gradient, **call)
     layer._reasons_against_kernels = lambda _: ["the reference is asked for"]  # noqa: SLF001 (no one else asks)
     assert layer.explain(x, **call).name == "reference"
     torch.manual_seed(3)
-    reference = answers(layer, x, gradient, **call)
+    reference = results_of(layer, x, gradient, **call)
     del layer._reasons_against_kernels  # noqa: SLF001
     return difference(who, ours, reference)
 

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import ROOT, Facts, main, say, table
+from benchmarks.record import ROOT, Facts, main, print_now, table
 from benchmarks.recurrent import (
     CELLS,
     SHAPES,
@@ -23,9 +23,9 @@ from benchmarks.recurrent import (
     WIDE,
     Shape,
     inputs,
+    limit_threads,
     pair,
     path,
-    settle,
     training,
 )
 
@@ -41,11 +41,11 @@ def run(toy: bool) -> Facts:
     for cell in CELLS[:1] if toy else CELLS:
         for shape in TOY if toy else [*SHAPES, *WIDE]:
             rows.append(_row(cell, shape, toy=toy))
-            say(table(rows[-1:]))
+            print_now(table(rows[-1:]))
     counted = [row["of_torch"] for row in rows if row["torch_mb"] > COUNTS_MB]
     growth = [] if toy else [_growth(cell, axis) for cell in CELLS for axis in ("T", "B")]
     facts = {"most_of_torch_over_10_mb": max(counted, default=None), "threads": THREADS}
-    say("\n" + table(rows) + ("\n\n" + table(growth) if growth else "") + f"\n{facts}")
+    print_now("\n" + table(rows) + ("\n\n" + table(growth) if growth else "") + f"\n{facts}")
     return {**facts, "rows": rows, "growth": growth}
 
 
@@ -91,7 +91,7 @@ def _peak_mb(who: str, cell: str, shape: Shape, *, toy: bool) -> float:
 
 def _step(who: str, cell: str, sizes: list[int], *, toy: bool) -> Facts:
     """Run three steps in this process and tell how far memory rose."""
-    settle(toy=toy)
+    limit_threads(toy=toy)
     shape = Shape(*sizes)
     layer: Any = pair(cell, shape)[who == "torch"]
     x, gradient = inputs(shape)

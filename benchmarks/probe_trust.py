@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from benchmarks.record import Facts, main, say, table
+from benchmarks.record import Facts, main, print_now, table
 from unrolled import SequenceClassifier, probe
 
 SEEDS, SEQUENCES = 200, 50
@@ -68,19 +68,19 @@ def p_values(name: str, seed: int) -> tuple[float, float]:
     X, y = TASKS[name](rng, 2 * SEQUENCES)
     half = slice(0, SEQUENCES), slice(SEQUENCES, None)
     model = SequenceClassifier(random_state=seed, **SETTINGS).fit(X[half[0]], y[half[0]])
-    told = probe.order(model, X[half[1]], y[half[1]], random_state=seed)
-    assert told.retrained is not None
-    assert told.retrained.p_value is not None
-    return told.p_value, told.retrained.p_value
+    result = probe.order(model, X[half[1]], y[half[1]], random_state=seed)
+    assert result.retrained is not None
+    assert result.retrained.p_value is not None
+    return result.p_value, result.retrained.p_value
 
 
 def trust(name: str, seeds: int) -> list[Facts]:
     """How many p-values are at most each level, of the model and of the data."""
     start_s = time.perf_counter()
-    found = np.array([p_values(name, seed) for seed in range(seeds)])
+    p_values_by_seed = np.array([p_values(name, seed) for seed in range(seeds)])
     seconds = round((time.perf_counter() - start_s) / seeds, 2)
     rows = []
-    for asked, own in zip(("model", "data"), found.T, strict=True):
+    for asked, own in zip(("model", "data"), p_values_by_seed.T, strict=True):
         counts = {f"p <= {level}": int((own <= level).sum()) for level in LEVELS}
         rows.append({"task": name, "asked": asked, "seeds": seeds, **counts, "seconds_a_seed": seconds})
     return rows
@@ -91,7 +91,7 @@ def run(toy: bool) -> Facts:
     rows: list[Facts] = []
     for name in TASKS:
         rows += trust(name, 2 if toy else SEEDS)
-        say("\n" + table(rows[-2:]))
+        print_now("\n" + table(rows[-2:]))
     return {"settings": SETTINGS, "sequences": SEQUENCES, "rows": rows}
 
 

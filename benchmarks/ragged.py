@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.record import Facts, main, say, table
+from benchmarks.record import Facts, main, print_now, table
 from benchmarks.recurrent import (
     CELLS,
     SHAPES,
@@ -21,16 +21,16 @@ from benchmarks.recurrent import (
     TOY,
     WIDE,
     Shape,
-    answers,
     difference,
     geometric_mean,
     inputs,
+    limit_threads,
     pair,
     path,
-    settle,
+    results_of,
     training,
 )  # fmt: skip
-from benchmarks.timing import here, in_turns
+from benchmarks.timing import in_process, in_turns
 
 LENGTHY = [  # at T = 784 a packed step of torch takes seconds: a turn of nothing else
     shape for shape in [*SHAPES, *WIDE] if shape.B > 1 and shape.T <= 100
@@ -52,12 +52,12 @@ class Packed(torch.nn.Module):
 
 
 def run(toy: bool) -> Facts:
-    settle(toy=toy)
+    limit_threads(toy=toy)
     rows = []
     for cell in CELLS:
         for shape in TOY if toy else LENGTHY:
             rows.append(_row(cell, shape, toy=toy))
-            say(table(rows[-1:]))
+            print_now(table(rows[-1:]))
     long = [row for row in rows if row["T"] >= 50] or rows
     dense = [row["of_dense"] for row in rows if row["dense_ms"] > 1]
     facts = {
@@ -65,7 +65,7 @@ def run(toy: bool) -> Facts:
         "times_torch_mean_from_T_50": geometric_mean(row["times"] for row in long),
         "of_dense_most_over_1_ms": max(dense, default=None),
     }
-    say("\n" + table(rows) + "\n\n" + table([facts]))
+    print_now("\n" + table(rows) + "\n\n" + table([facts]))
     return {"rival": "torch.nn on a PackedSequence", "threads": THREADS, **facts, "rows": rows}
 
 
@@ -73,23 +73,23 @@ def _row(cell: str, shape: Shape, *, toy: bool) -> Facts:
     ours, rival = pair(cell, shape)
     x, gradient = inputs(shape)
     lengths = torch.randint(1, shape.T + 1, (shape.B,), generator=torch.Generator().manual_seed(2))
-    taken = path(ours, x, toy=toy, lengths=lengths)
+    backend = path(ours, x, toy=toy, lengths=lengths)
     padded, packed = (Packed(rival, x, lengths, is_padded=it) for it in (True, False))
-    found = answers(padded, x, gradient)
+    found = results_of(padded, x, gradient)
     expected = {name.removeprefix("layer."): array for name, array in found.items()}
-    far = difference(f"{cell} {shape}", answers(ours, x, gradient, lengths=lengths), expected)
+    error = difference(f"{cell} {shape}", results_of(ours, x, gradient, lengths=lengths), expected)
     packed_gradient = pack_padded_sequence(gradient, lengths, enforce_sorted=False).data
     sides = {
-        "ours": here(training(ours, x, gradient, lengths=lengths)),
-        "dense": here(training(ours, x, gradient)),
-        "torch": here(training(packed, x, packed_gradient)),
+        "ours": in_process(training(ours, x, gradient, lengths=lengths)),
+        "dense": in_process(training(ours, x, gradient)),
+        "torch": in_process(training(packed, x, packed_gradient)),
     }
-    told, measured = in_turns(sides, toy=toy)
+    timings, measured = in_turns(sides, toy=toy)
     return {
-        "layer": cell, "B, T, F, H": str(shape), "T": shape.T, "path": taken, "largest_difference": far,
-        "steps_of_all": round(float(lengths.float().mean()) / shape.T, 3), "ours_ms": told["ours"].ms,
-        "dense_ms": told["dense"].ms, "torch_ms": told["torch"].ms, "times": told["torch"].times,
-        "quartiles": told["torch"].quartiles, "of_dense": round(1 / told["dense"].times, 3),
+        "layer": cell, "B, T, F, H": str(shape), "T": shape.T, "path": backend, "largest_difference": error,
+        "steps_of_all": round(float(lengths.float().mean()) / shape.T, 3), "ours_ms": timings["ours"].ms,
+        "dense_ms": timings["dense"].ms, "torch_ms": timings["torch"].ms, "times": timings["torch"].times,
+        "quartiles": timings["torch"].quartiles, "of_dense": round(1 / timings["dense"].times, 3),
         "measured": measured,
     }  # fmt: skip
 

@@ -1,7 +1,8 @@
-"""What every benchmark shares: its command line, what it was measured on, where its numbers go.
+"""Shared parts of all benchmarks: command line, facts on the machine, result files.
 
-A benchmark is a module whose docstring tells its story and whose `run(toy)` prints as it goes and returns
-its facts. `main` offers `--toy` and `--name`, and writes `results/<name>.json` whole or not at all.
+A benchmark is a module whose docstring says what it measures and whose `run(toy)` prints as it goes
+and returns its facts. `main` offers `--toy` and `--name`, and writes `results/<name>.json` whole or not at
+all.
 """
 
 import argparse
@@ -56,11 +57,11 @@ def main(run: Callable[[bool], Facts]) -> None:
         path = write_atomically(
             RESULTS / f"{given.name}.json", lambda new: new.write_text(text, encoding="utf-8")
         )
-        say(f"written to {path.relative_to(ROOT)}")
+        print_now(f"written to {path.relative_to(ROOT)}")
 
 
 def machine() -> Facts:
-    """What the numbers were measured on, and when."""
+    """Describe what the numbers were measured on, and when."""
     import torch  # noqa: PLC0415 (only now: a benchmark of start-up does not use it itself)
 
     return {
@@ -75,12 +76,12 @@ def machine() -> Facts:
 
 
 def commit() -> str:
-    """The commit that is checked out."""
+    """Return the commit that is checked out."""
     return _git("rev-parse", "--short", "HEAD")
 
 
 def table(rows: Sequence[Facts]) -> str:
-    """Rows of the same keys as lines of even columns, numbers to the right.
+    """Lay out rows of the same keys as a table, numbers to the right.
 
     >>> print(table([{"model": "lstm", "mae": 1.5}, {"model": "Naive", "mae": 12.25}]))
     model    mae
@@ -92,13 +93,13 @@ def table(rows: Sequence[Facts]) -> str:
     return aligned_table([head, *([_cell(row[name]) for name in head] for row in rows)], left=words)
 
 
-def say(line: str) -> None:
-    """Print now: a benchmark that takes minutes shows where it is."""
+def print_now(line: str) -> None:
+    """Print and flush, so that a long benchmark shows its progress."""
     print(line, flush=True)
 
 
-def need(path: Path) -> Path:
-    """A file of real data, or the end of the benchmark in a sentence."""
+def require_file(path: Path) -> Path:
+    """Return the path of a file of real data; exit with a sentence where it is missing."""
     if not path.exists():
         sys.exit(f"{path}: no such file; set UNROLLED_DATA to the folder of real data, or try --toy.")
     return path

@@ -1,4 +1,4 @@
-"""What the benchmarks of recurrent layers share: the shapes, a training step, equality, which path ran."""
+"""Shared parts of the benchmarks of recurrent layers: shapes, training step, equality, backend."""
 
 import math
 import os
@@ -38,7 +38,7 @@ WIDE = [Shape(32, 50, 64, 512), Shape(16, 50, 64, 1024)]
 TOY = [Shape(3, 5, 2, 4)]
 
 
-def settle(*, toy: bool) -> None:
+def limit_threads(*, toy: bool) -> None:
     """Keep this process to as many threads and cores as the rivals have; a toy run changes nothing."""
     if not toy:
         if hasattr(os, "sched_setaffinity"):
@@ -47,7 +47,7 @@ def settle(*, toy: bool) -> None:
 
 
 def pair(cell: str, shape: Shape, **options: Any) -> tuple[nn.Module, nn.Module]:
-    """Our layer and torch's with the same weights; the options are torch's."""
+    """Make our layer and torch's with the same weights; the options are torch's."""
     torch.manual_seed(0)
     rival = getattr(nn, cell)(shape.F, shape.H, **options)
     ours = getattr(unrolled.nn, cell)(shape.F, shape.H, **options)
@@ -56,14 +56,14 @@ def pair(cell: str, shape: Shape, **options: Any) -> tuple[nn.Module, nn.Module]
 
 
 def inputs(shape: Shape) -> tuple[Tensor, Tensor]:
-    """An input (T, B, F) and a gradient of the output (T, B, H)."""
+    """Draw an input (T, B, F) and a gradient of the output (T, B, H)."""
     chance = torch.Generator().manual_seed(1)
     B, T, F, H = shape
     return torch.randn(T, B, F, generator=chance), torch.randn(T, B, H, generator=chance)
 
 
 def training(layer: nn.Module, x: Any, gradient: Tensor, **call: Any) -> Callable[[], None]:
-    """A step: forward, backward, the gradients of all weights; without loss and optimizer."""
+    """Make a training step: forward, backward, gradients of all weights; no loss, no optimizer."""
     weights = list(layer.parameters())
 
     def step() -> None:
@@ -84,35 +84,35 @@ def inference(layer: nn.Module, x: Tensor) -> Callable[[], None]:
     return step
 
 
-def answers(layer: nn.Module, x: Any, gradient: Tensor, **call: Any) -> dict[str, np.ndarray]:
-    """The output and the gradients of a training step, by name (without torch's `_l0`)."""
+def results_of(layer: nn.Module, x: Any, gradient: Tensor, **call: Any) -> dict[str, np.ndarray]:
+    """Compute the output and the gradients of a training step, by name (without torch's `_l0`)."""
     names, weights = zip(*layer.named_parameters(), strict=True)
     output = layer(x, **call)[0]
-    found = torch.autograd.grad(output, weights, gradient)
-    told = {name.removesuffix("_l0"): one.numpy() for name, one in zip(names, found, strict=True)}
-    return {**told, "output": output.detach().numpy()}
+    gradients = torch.autograd.grad(output, weights, gradient)
+    by_name = {name.removesuffix("_l0"): one.numpy() for name, one in zip(names, gradients, strict=True)}
+    return {**by_name, "output": output.detach().numpy()}
 
 
-def difference(who: str, ours: Mapping[str, Any], rival: Mapping[str, Any]) -> float:
-    """The largest difference, each array's in units of its largest value; the end if beyond tolerance.
+def difference(name: str, ours: Mapping[str, Any], rival: Mapping[str, Any]) -> float:
+    """Return the largest difference, relative to each array's largest value; exit beyond tolerance.
 
     The rival's names are compared: a layer with one bias has no second gradient.
     """
-    found = {}
-    for name, array in rival.items():
-        far, size = np.abs(np.asarray(ours[name]) - array).max(), np.abs(array).max()
-        found[name] = float(far / size) if size else float(far)
-        if not found[name] <= TOLERANCE:  # NaN as well
-            sys.exit(f"{who}: {name} differs by {found[name]:.1e} of its largest value.")
-    return float(f"{max(found.values()):.1e}")
+    relative = {}
+    for key, array in rival.items():
+        error, size = np.abs(np.asarray(ours[key]) - array).max(), np.abs(array).max()
+        relative[key] = float(error / size) if size else float(error)
+        if not relative[key] <= TOLERANCE:  # NaN as well
+            sys.exit(f"{name}: {key} differs by {relative[key]:.1e} of its largest value.")
+    return float(f"{max(relative.values()):.1e}")
 
 
 def path(layer: Any, x: Tensor, *, toy: bool, **call: Any) -> str:
-    """Which path our layer takes; the end of a run that would measure another than the fused one."""
-    taken = layer.explain(x, **call)
-    if taken.name != "fused" and not toy:
-        sys.exit(f"{type(layer).__name__}: this would not measure our kernels; the layer takes {taken}")
-    return str(taken.name)
+    """Return the backend of our layer; exit where it is not the fused one."""
+    backend = layer.explain(x, **call)
+    if backend.name != "fused" and not toy:
+        sys.exit(f"{type(layer).__name__}: this would not measure our kernels; the layer takes {backend}")
+    return str(backend.name)
 
 
 def geometric_mean(values: Iterable[float]) -> float:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from benchmarks.record import RESULTS, ROOT, commit, say
+from benchmarks.record import RESULTS, ROOT, commit, print_now
 
 # name: about how long on two cores; the slow ones only run when named
 BENCHMARKS = {
@@ -63,18 +63,20 @@ def main() -> None:
     if given.missing:
         names = [name for name in names if not _has_numbers(name)]
     failed = [name for name in names if not _run(name, known[name], toy=given.toy)]
-    told = f"; failed: {', '.join(failed)}" if failed else ""
-    say(f"{len(names) - len(failed)} of {len(names)} done{told}")
+    failures = f"; failed: {', '.join(failed)}" if failed else ""
+    print_now(f"{len(names) - len(failed)} of {len(names)} done{failures}")
     sys.exit(bool(failed))
 
 
 def _run(name: str, about: str, *, toy: bool) -> bool:
     """Whether it ended well."""
-    say(f"\n== {name}" + ("" if toy else f": about {about}"))
+    print_now(f"\n== {name}" + ("" if toy else f": about {about}"))
     start_s = time.perf_counter()
     command = [sys.executable, "-m", f"benchmarks.{name}", *["--toy"] * toy]
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
-    say(f"== {name}: {time.perf_counter() - start_s:.0f} s" + (f", FAILED with {status}" * bool(status)))
+    print_now(
+        f"== {name}: {time.perf_counter() - start_s:.0f} s" + (f", FAILED with {status}" * bool(status))
+    )
     return status == 0
 
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 import unrolled as ur
-from benchmarks.record import DATA, Facts, main, need, say, table
+from benchmarks.record import DATA, Facts, main, print_now, require_file, table
 
 SETTINGS: list[Facts] = [{"cell": "gru", "hidden_size": 128}]
 PUBLISHED: list[Facts] = [
@@ -36,12 +36,12 @@ def run(toy: bool) -> Facts:
             "settings": settings,
             "stopping": model.stopping_reason_,
         })  # fmt: skip
-        say(table([{name: rows[-1][name] for name in ("model", "accuracy", "fit_s", "parameters")}]))
+        print_now(table([{name: rows[-1][name] for name in ("model", "accuracy", "fit_s", "parameters")}]))
     return {"threads": torch.get_num_threads(), "steps": X.shape[1], "rows": [*rows, *PUBLISHED]}
 
 
 def _read() -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
-    with np.load(need(DATA / "mnist" / "mnist.npz")) as file:
+    with np.load(require_file(DATA / "mnist" / "mnist.npz")) as file:
         parts = [file[name] for name in ("x_train", "y_train", "x_test", "y_test")]
     X, y, X_test, y_test = parts
     return _pixels(X), y.astype(np.int64), _pixels(X_test), y_test.astype(np.int64)

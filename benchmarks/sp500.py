@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmarks.record import DATA, Facts, main, need, say, table
+from benchmarks.record import DATA, Facts, main, print_now, require_file, table
 from unrolled import Forecaster, backtest, examples, read
 from unrolled.data.preprocess.transforms import Transform
 from unrolled.evaluate.forecasting.baselines import LinearBaseline
@@ -46,7 +46,9 @@ def run(toy: bool) -> Facts:
     seeds = range(1 if toy else 5)
     rows, verdicts = [], []
     for name, file in FILES.items():
-        series = examples.load("sp500").head(np.array([120])) if toy else read(need(DATA / "sp500" / file))
+        series = (
+            examples.load("sp500").head(np.array([120])) if toy else read(require_file(DATA / "sp500" / file))
+        )
         origins = np.arange(len(series.target) - 1)[-(12 if toy else ORIGINS) :]
         for rival, mae in _baselines(series.target, origins).items():
             rows.append(_row(name, rival, mae, STATED[name].get(rival)))
@@ -54,11 +56,11 @@ def run(toy: bool) -> Facts:
             mae, verdict = _network(series, seed, len(origins), toy=toy)
             rows.append(_row(name, f"unrolled, seed {seed}", mae))
             verdicts.append({"series": name, "seed": seed, **verdict})
-            say(f"{name}, seed {seed}: MAE {mae:.1f}. {verdict['sentence']}")
+            print_now(f"{name}, seed {seed}: MAE {mae:.1f}. {verdict['sentence']}")
         for seed in seeds:
             mae = _usual_recipe(series.target, origins, seed, epochs=2 if toy else 100)
             rows.append(_row(name, f"usual recipe, seed {seed}", mae))
-    say("\n" + table(rows))
+    print_now("\n" + table(rows))
     return {"measure": "MAE, one step ahead", "origins": ORIGINS, "rows": rows, "verdicts": verdicts}
 
 

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.record import ROOT, Facts, main, say, table
+from benchmarks.record import ROOT, Facts, main, print_now, table
 from benchmarks.timing import spread
 
 UNROLLED = [sys.executable, "-c", "from unrolled.cli import main; main()"]  # as the installed script does
@@ -36,21 +36,21 @@ def run(toy: bool) -> Facts:
                 times[name].append(seconds)
     if not toy:
         demo = _demo()
-        say(f"unrolled {shlex.join(demo)} ...")
+        print_now(f"unrolled {shlex.join(demo)} ...")
         times["make demo"] = [_seconds([*UNROLLED, *demo]) for _ in range(DEMO_RUNS + 1)][1:]
     rows = [
         {"process": name, **spread(seconds), "limit_s": LIMITS_S.get(name)} for name, seconds in times.items()
     ]
-    say("\n" + table(rows))
+    print_now("\n" + table(rows))
     return {"demo": shlex.join(_demo()), "rows": rows}
 
 
 def _demo() -> list[str]:
     """What the Makefile runs."""
-    found = re.search(r"^DEMO \?= (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    if found is None:
+    match = re.search(r"^DEMO \?= (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    if match is None:
         sys.exit("Makefile: expected a line 'DEMO ?= ...' with the arguments of the demo.")
-    return shlex.split(found[1])
+    return shlex.split(match[1])
 
 
 def _seconds(command: list[str]) -> float:

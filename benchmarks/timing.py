@@ -1,4 +1,4 @@
-"""Rivals timed in turn in the same run, so that a busy moment slows all of them."""
+"""Interleaved timing: all sides run in turns, so that a busy moment slows all of them."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -12,11 +12,11 @@ from benchmarks.record import Facts
 TURNS, TURN_S = 11, 0.1
 WIDE = 0.1  # an interquartile range of the ratios beyond this share of their median: measured again
 
-Side = Callable[[int], float]  # runs so many times, and tells the seconds of all of them together
+Side = Callable[[int], float]  # runs that many times, and returns the seconds of all runs together
 
 
 class Timed(NamedTuple):
-    """What one side took, and how many times as long as ours, turn by turn."""
+    """Median time of one side, and its ratio to the first side, turn by turn."""
 
     ms: float
     times: float
@@ -24,7 +24,7 @@ class Timed(NamedTuple):
 
     @property
     def spread(self) -> float:
-        """The interquartile range as a share of the median."""
+        """Interquartile range as a share of the median."""
         return (self.quartiles[1] - self.quartiles[0]) / self.times
 
 
@@ -53,8 +53,8 @@ def interleaved(ours: Callable[[], Any], rival: Callable[[], Any], *, repeats: i
     }
 
 
-def here(step: Callable[[], Any]) -> Side:
-    """A side that runs in this process."""
+def in_process(step: Callable[[], Any]) -> Side:
+    """Make a side that runs in this process."""
 
     def run(times: int) -> float:
         start_s = time.perf_counter()
@@ -75,18 +75,18 @@ def in_turns(sides: Mapping[str, Side], *, toy: bool, turn_s: float = TURN_S) ->
 
     Returns:
         Each side's figures, and how often all was measured: twice where the quartiles of some ratio lay
-        further apart than `WIDE` the first time; the second measurement is the one told.
+        further apart than `WIDE` the first time; the second measurement counts.
     """
     counts = {name: 1 if toy else _count(side, turn_s) for name, side in sides.items()}
     turns = 1 if toy else TURNS
-    told = _told(sides, _measured(sides, counts, turns))
-    if toy or max(side.spread for side in told.values()) <= WIDE:
-        return told, 1
-    return _told(sides, _measured(sides, counts, turns)), 2
+    timings = _summaries(sides, _measured(sides, counts, turns))
+    if toy or max(side.spread for side in timings.values()) <= WIDE:
+        return timings, 1
+    return _summaries(sides, _measured(sides, counts, turns)), 2
 
 
 def _count(side: Side, turn_s: float) -> int:
-    """How many calls make a turn; the first call of all is not looked at."""
+    """Count the calls of a turn; the very first call is not timed."""
     side(1)
     return int(np.clip(turn_s / side(1), 1, 10_000))
 
@@ -104,17 +104,17 @@ def _measured(sides: Mapping[str, Side], counts: Mapping[str, int], turns: int) 
     return seconds
 
 
-def _told(names: Mapping[str, Side], seconds: NDArray[np.float64]) -> dict[str, Timed]:
-    told = {}
+def _summaries(names: Mapping[str, Side], seconds: NDArray[np.float64]) -> dict[str, Timed]:
+    summaries = {}
     for name, column in zip(names, seconds.T, strict=True):
         low, middle, high = np.quantile(column / seconds[:, 0], (0.25, 0.5, 0.75)).tolist()
         ms = float(np.median(column)) * 1e3
-        told[name] = Timed(_digits(ms), round(middle, 3), (round(low, 3), round(high, 3)))
-    return told
+        summaries[name] = Timed(_digits(ms), round(middle, 3), (round(low, 3), round(high, 3)))
+    return summaries
 
 
 def _digits(value: float) -> float:
-    """Four digits that count."""
+    """Round to four significant digits."""
     return float(f"{value:.4g}")
 
 

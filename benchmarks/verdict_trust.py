@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.record import Facts, main, say, table
+from benchmarks.record import Facts, main, print_now, table
 from unrolled import Forecaster, backtest
 
 SEEDS, ORIGINS = 200, 60
@@ -77,9 +77,9 @@ def run(toy: bool) -> Facts:
     rows = []
     for name in SERIES:
         rows.append(trust(name, 2 if toy else SEEDS))
-        say(f"{name}: {rows[-1]['wins']} wins of {rows[-1]['seeds']}, {rows[-1]['outcomes']}")
+        print_now(f"{name}: {rows[-1]['wins']} wins of {rows[-1]['seeds']}, {rows[-1]['outcomes']}")
     shown = ("series", "seeds", "wins", "median_ratio", "seconds_a_backtest")
-    say("\n" + table([{key: row[key] for key in shown} for row in rows]))
+    print_now("\n" + table([{key: row[key] for key in shown} for row in rows]))
     return {"origins": ORIGINS, "rows": rows}
 
 

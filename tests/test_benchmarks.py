@@ -157,7 +157,7 @@ def test_absent_rivals_are_told_in_a_sentence(
 ) -> None:
     """No figure is written without them."""
     module = _module(name, monkeypatch)
-    monkeypatch.setattr(module, "settle", lambda toy: None)
+    monkeypatch.setattr(module, "limit_threads", lambda toy: None)
     monkeypatch.setattr(module, "path", lambda *_, **__: "fused", raising=False)
     small = {"SHAPES": getattr(module, "TOY", []), "TURN_S": 1e-4}  # were it to run all the same
     for constant in small.keys() & vars(module):

@@ -1,4 +1,4 @@
-"""Frameworks that live in an environment of their own, each in one process that is told what to run.
+"""Frameworks that live in an environment of their own, each in one process that takes requests.
 
 `driver` is this side of it; `worker` and all the rest run there.
 """

@@ -1,4 +1,4 @@
-"""This side of the rivals: start each in its process, hand it arrays, let it run, read what it found.
+"""Client of the rival frameworks: start each in a process, pass it arrays, run it, read its results.
 
 They live in environments of their own (`FRAMEWORKS`, `CLASSIFIERS`): a folder that make fills from a list of
 packages, or whatever Python a variable of the shell names.
@@ -24,7 +24,7 @@ ABSENT = "the rivals are not here"
 
 
 class Environment(NamedTuple):
-    """Where rivals are installed: in a folder, by a goal of make; or in the Python that a variable names."""
+    """Environment of rivals: a folder that a goal of make fills, or the Python that a variable names."""
 
     folder: str
     goal: str
@@ -32,12 +32,12 @@ class Environment(NamedTuple):
     variable: str
 
     def python(self) -> Path | None:
-        """Its Python, where there is one."""
+        """Return its Python, or None."""
         path = Path(os.environ.get(self.variable, ROOT / self.folder / "bin" / "python"))
         return path if path.exists() else None
 
     def absent(self) -> str:
-        """How to get it, in a sentence."""
+        """Return the sentence that says how to install it."""
         return (
             f"{ABSENT}: make their environment with `make {self.goal}`, or set {self.variable} to a Python "
             f"that has what {self.packages} names."
@@ -55,21 +55,21 @@ CLASSIFIERS = Environment(
 def rivals(
     modules: Mapping[str, str], *, toy: bool, environment: Environment = FRAMEWORKS
 ) -> Iterator[dict[str, "Worker"]]:
-    """A living process each, by name; none at toy size where their environment is not there."""
-    found = environment.python()
-    if found is None and not toy:
+    """Start a process for each, by name; none at toy size where their environment is missing."""
+    python = environment.python()
+    if python is None and not toy:
         sys.exit(environment.absent())
-    if found is None:
+    if python is None:
         print(environment.absent())
     with ExitStack() as stack:
         yield {
-            name: stack.enter_context(Worker(f"benchmarks.rivals.{module}", found))
-            for name, module in (modules.items() if found else ())
+            name: stack.enter_context(Worker(f"benchmarks.rivals.{module}", python))
+            for name, module in (modules.items() if python else ())
         }
 
 
 class Worker:
-    """A process that holds one framework; see `worker`."""
+    """Process that runs one framework; see `worker`."""
 
     def __init__(self, module: str, python: Path) -> None:
         self._module = module
@@ -95,41 +95,41 @@ class Worker:
         self._folder.cleanup()
 
     def versions(self) -> dict[str, str]:
-        """Of the packages that make this rival."""
-        return self._ask(do="tell versions")
+        """Return the versions of its packages."""
+        return self._request(do="tell versions")
 
     def load(self, kind: str, arrays: Arrays, **settings: Any) -> None:
-        """Get one job ready; the module has a function of this name."""
+        """Prepare a job; the module has a function of this name."""
         path = Path(self._folder.name) / "given.npz"
         np.savez(path, **arrays)
-        self._ask(do="load", kind=kind, arrays=str(path), settings=settings)
+        self._request(do="load", kind=kind, arrays=str(path), settings=settings)
 
     def answers(self) -> Arrays:
-        """What the job computes."""
+        """Return what the job computes."""
         path = Path(self._folder.name) / "answers.npz"
-        self._ask(do="answer", arrays=str(path))
+        self._request(do="answer", arrays=str(path))
         with np.load(path) as arrays:
             return dict(arrays)
 
     def run(self, times: int) -> float:
-        """Do the job so many times; the seconds it took there."""
-        return float(self._ask(do="run", times=times)["seconds"])
+        """Run the job that many times; return the seconds it took there."""
+        return float(self._request(do="run", times=times)["seconds"])
 
-    def _ask(self, **told: Any) -> Facts:
+    def _request(self, **request: Any) -> Facts:
         try:
-            self._process.stdin.write(json.dumps(told) + "\n")
+            self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""
         answer = json.loads(line) if line else {"fault": self._log.read_text(encoding="utf-8")}
         if "fault" in answer:
-            sys.exit(f"{self._module} could not {told['do']}.\n{answer['fault']}")
+            sys.exit(f"{self._module} could not {request['do']}.\n{answer['fault']}")
         return answer
 
 
 def _settings() -> dict[str, str]:
-    """Threads, and silence, for every framework; TensorFlow and ONNX Runtime are told theirs in Python."""
+    """Threads and log levels of every framework; TensorFlow and ONNX Runtime get theirs in Python."""
     return {
         "UNROLLED_BENCH_THREADS": str(THREADS),
         "OMP_NUM_THREADS": str(THREADS),

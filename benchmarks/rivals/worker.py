@@ -1,4 +1,4 @@
-"""One framework in one living process: a line of JSON in, a line of JSON out.
+"""Worker process of one framework: a line of JSON in, a line of JSON out.
 
     python -m benchmarks.rivals.worker MODULE
 
@@ -33,9 +33,9 @@ def main() -> None:
         module = importlib.import_module(sys.argv[1])
         worker = _Worker(module)
         for line in sys.stdin:
-            _say(answers, worker.obey(json.loads(line)))
-    except Exception:  # noqa: BLE001 (whatever it is, the other side tells it)
-        _say(answers, {"fault": traceback.format_exc()})
+            _reply(answers, worker.handle(json.loads(line)))
+    except Exception:  # noqa: BLE001 (the client reports it)
+        _reply(answers, {"fault": traceback.format_exc()})
 
 
 class _Worker:
@@ -43,16 +43,16 @@ class _Worker:
         self._module = module
         self._job: Job
 
-    def obey(self, told: dict[str, Any]) -> dict[str, Any]:
-        if told["do"] == "load":
-            with np.load(told["arrays"]) as arrays:
-                self._job = getattr(self._module, told["kind"])(dict(arrays), **told["settings"])
+    def handle(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request["do"] == "load":
+            with np.load(request["arrays"]) as arrays:
+                self._job = getattr(self._module, request["kind"])(dict(arrays), **request["settings"])
             return {}
-        if told["do"] == "answer":
-            np.savez(told["arrays"], **self._job.answers())
+        if request["do"] == "answer":
+            np.savez(request["arrays"], **self._job.answers())
             return {}
-        if told["do"] == "run":
-            return {"seconds": self._seconds(told["times"])}
+        if request["do"] == "run":
+            return {"seconds": self._seconds(request["times"])}
         return {package: version(package) for package in self._module.VERSIONS}
 
     def _seconds(self, times: int) -> float:
@@ -62,14 +62,14 @@ class _Worker:
 
 
 def _own_stdout() -> TextIO:
-    """The pipe to the other side; what a framework prints goes to stderr."""
+    """Return the pipe to the client; what a framework prints goes to stderr."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return answers
 
 
-def _say(answers: TextIO, told: dict[str, Any]) -> None:
-    answers.write(json.dumps(told) + "\n")
+def _reply(answers: TextIO, request: dict[str, Any]) -> None:
+    answers.write(json.dumps(request) + "\n")
     answers.flush()
 
 
