@@ -22,20 +22,17 @@ from unrolled.errors import ArgumentError, ModelLoadError, NotFittedError
 from unrolled.models.estimator import NetworkEstimator
 from unrolled.models.parameters import Choice, IntRange, UnusedBeside
 from unrolled.models.persistence import record_field
+from unrolled.models.recurrent_core import CoreConfig, recurrent_core
 from unrolled.models.summary import Fact, network_fact
-from unrolled.nn.layers.rnn import GRU, RNN
 from unrolled.train.config import Callback, Monitor, TrainingConfig
 from unrolled.train.ensemble import fit_ensemble, report_interruption
 
 
-@dataclass(frozen=True)
-class NextStepConfig:
-    """Settings of a network: F features, H units."""
+@dataclass(frozen=True, kw_only=True)
+class NextStepConfig(CoreConfig):
+    """Settings of a network: those of its core, and F features."""
 
     input_size: int
-    hidden_size: int
-    cell: str
-    activation: str
 
 
 class NextStepNetwork(nn.Module):
@@ -44,12 +41,7 @@ class NextStepNetwork(nn.Module):
     def __init__(self, config: NextStepConfig) -> None:
         super().__init__()
         self.config = config
-        shape, settings = (config.input_size, config.hidden_size), {"batch_first": True}
-        self.core: RNN | GRU
-        if config.cell == "rnn":
-            self.core = RNN(*shape, nonlinearity=config.activation, **settings)
-        else:
-            self.core = GRU(*shape, **settings)
+        self.core = recurrent_core(config, config.input_size)
         self.head = nn.Linear(config.hidden_size, config.input_size)
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
@@ -112,7 +104,10 @@ class NextStepModel(NetworkEstimator):
         self._check_parameters()
         start_s, data = time.perf_counter(), as_sequences(X, who="NextStepModel X")
         scaler = StandardScaler.fit(data.values)
-        config = NextStepConfig(data.values.shape[1], self.hidden_size, self.cell, self.activation)
+        config = NextStepConfig(
+            input_size=data.values.shape[1], hidden_size=self.hidden_size, cell=self.cell,
+            activation=self.activation,
+        )  # fmt: skip
         settings = {"batch_size": 8, "learning_rate": self.learning_rate, "seed": self.random_state}
         ensemble = fit_ensemble(
             lambda: NextStepNetwork(config).to(self.device), next_step_loss, NextStepDataset(data, scaler),
@@ -133,9 +128,7 @@ class NextStepModel(NetworkEstimator):
         return self.scaler_.inverse_transform(outputs[torch.arange(len(data)), lengths - 1].double().numpy())
 
     def _facts(self) -> tuple[Fact, ...]:
-        config = self.network_config_
-        core = {"activation": config.activation, "num_layers": 1, "hidden_size": config.hidden_size}
-        return (network_fact(config.cell, **core), Fact("Epochs", str(self.history_.count)))
+        return (network_fact(self.network_config_), Fact("Epochs", str(self.history_.count)))
 
     def _card_footer(self) -> str:
         return "Load it with `NextStepModel.load(folder)`."

@@ -1,7 +1,8 @@
-"""Recurrent core of a network: the layer for the name of a cell."""
+"""Recurrent core of a network: its settings, and the layer for the name of a cell."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
@@ -9,21 +10,34 @@ from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 CELLS = ("rnn", "gru", "lstm", "feedforward")  # "feedforward" has no core: each network reads it its own way
 
 
-def recurrent_core(
-    cell: str, input_size: int, hidden_size: int, *, num_layers: int, activation: str, dropout: float,
-    bidirectional: bool = False,
-) -> RNN | GRU | LSTM:  # fmt: skip
-    """Make the recurrent layer of a network, batch first; dropout is between layers, where there are several.
+@dataclass(frozen=True, kw_only=True)
+class CoreConfig:
+    """Settings of a recurrent core, which those of every network with one extend.
 
-    >>> recurrent_core("gru", 3, 8, num_layers=1, activation="tanh", dropout=0.5)
+    Args:
+        cell: "rnn", "gru", "lstm"; or "feedforward", which reads the input as one flat vector.
+        hidden_size: H.
+        num_layers: recurrent layers, one on the other.
+        activation: of "rnn".
+        dropout: between layers, and before the readout.
+    """
+
+    cell: str = "gru"
+    hidden_size: int = 64
+    num_layers: int = 1
+    activation: str = "tanh"
+    dropout: float = 0.0
+
+
+def recurrent_core(config: CoreConfig, input_size: int, *, bidirectional: bool = False) -> RNN | GRU | LSTM:
+    """Make the recurrent layer of a network, batch first.
+
+    >>> recurrent_core(CoreConfig(hidden_size=8, dropout=0.5), input_size=3)
     GRU(3, 8, batch_first=True)
     """
-    options: dict[str, Any] = {
-        "num_layers": num_layers,
-        "batch_first": True,
-        "dropout": dropout if num_layers > 1 else 0.0,
-        "bidirectional": bidirectional,
-    }
-    if cell == "rnn":
-        return RNN(input_size, hidden_size, nonlinearity=activation, **options)
-    return (GRU if cell == "gru" else LSTM)(input_size, hidden_size, **options)
+    between = config.dropout if config.num_layers > 1 else 0.0
+    options: dict[str, Any] = {"batch_first": True, "dropout": between, "bidirectional": bidirectional}
+    shape = (input_size, config.hidden_size, config.num_layers)
+    if config.cell == "rnn":
+        return RNN(*shape, config.activation, **options)
+    return (GRU if config.cell == "gru" else LSTM)(*shape, **options)

@@ -10,6 +10,7 @@ import torch
 
 from unrolled import __version__
 from unrolled.formatting import duration, quantity
+from unrolled.models.recurrent_core import CoreConfig
 
 
 class Fact(NamedTuple):
@@ -19,20 +20,18 @@ class Fact(NamedTuple):
     text: str
 
 
-def network_fact(
-    cell: str, *, activation: str, num_layers: int, hidden_size: int, bidirectional: bool = False
-) -> Fact:
+def network_fact(core: CoreConfig, *, bidirectional: bool = False) -> Fact:
     """Describe the core of a network.
 
-    >>> network_fact("gru", activation="tanh", num_layers=2, hidden_size=64, bidirectional=True).text
+    >>> network_fact(CoreConfig(cell="gru", num_layers=2), bidirectional=True).text
     'GRU, 2 layers of 64 units, both directions'
-    >>> network_fact("rnn", activation="relu", num_layers=1, hidden_size=8).text
+    >>> network_fact(CoreConfig(cell="rnn", activation="relu", hidden_size=8)).text
     'RNN, relu, 1 layer of 8 units'
     """
-    parts = ["feedforward network" if cell == "feedforward" else cell.upper()]
-    if cell == "rnn":
-        parts.append(activation)
-    parts.append(f"{quantity(num_layers, 'layer')} of {hidden_size} units")
+    parts = ["feedforward network" if core.cell == "feedforward" else core.cell.upper()]
+    if core.cell == "rnn":
+        parts.append(core.activation)
+    parts.append(f"{quantity(core.num_layers, 'layer')} of {core.hidden_size} units")
     if bidirectional:
         parts.append("both directions")
     return Fact("Network", ", ".join(parts))

@@ -26,9 +26,9 @@ def _windows() -> Windows:
 def _network(cell: str, windows: Windows, *, num_layers: int = 1, dropout: float = 0.0) -> ForecastNetwork:
     torch.manual_seed(0)
     sizes = ForecastNetworkConfig(
-        cell, windows.inputs.shape[1], windows.window, windows.recent, windows.horizon, hidden_size=5,
-        num_layers=num_layers, activation="tanh", dropout=dropout, anchors=windows.anchors,
-        ahead=windows.ahead,
+        cell=cell, inputs=windows.inputs.shape[1], window=windows.window, recent=windows.recent,
+        horizon=windows.horizon, hidden_size=5, num_layers=num_layers, dropout=dropout,
+        anchors=windows.anchors, ahead=windows.ahead,
     )  # fmt: skip
     return ForecastNetwork(sizes)
 

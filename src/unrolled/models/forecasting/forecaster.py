@@ -318,16 +318,10 @@ class Forecaster(NetworkEstimator):
 
     def _facts(self) -> tuple[Fact, ...]:
         config, series, history = self.network_config_, self._series, self.history_
-        network = network_fact(
-            config.cell,
-            activation=config.activation,
-            num_layers=config.num_layers,
-            hidden_size=config.hidden_size,
-        )
         steps = quantity(int(series.lengths.sum()), "step")
         training = f"{quantity(history.count, history.unit)} ({history.stopped})"
         return (
-            network,
+            network_fact(config),
             Fact("Reads", f"the last {step_quantity(self.window_, series.freq)}"),
             Fact("Forecasts", step_quantity(config.horizon, series.freq)),
             Fact("Sees", f"{transform_name(self.transform_)} ({self.transform_})"),

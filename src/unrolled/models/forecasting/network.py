@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unrolled.models.forecasting.windows import ForecastBatch, Windows
-from unrolled.models.recurrent_core import recurrent_core
+from unrolled.models.recurrent_core import CoreConfig, recurrent_core
 from unrolled.nn.modules.quantile_head import QuantileHead, pinball_loss
 
 Floats = NDArray[np.float64]
@@ -20,33 +20,23 @@ QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 _CHUNK = 1024  # windows that are forecast at once
 
 
-@dataclass(frozen=True)
-class ForecastNetworkConfig:
-    """Settings that a ForecastNetwork is built from.
+@dataclass(frozen=True, kw_only=True)
+class ForecastNetworkConfig(CoreConfig):
+    """Settings that a ForecastNetwork is built from, beside those of its core.
 
     Args:
-        cell: "rnn", "gru", "lstm"; or "feedforward", which reads the window as one flat vector.
         inputs: F, inputs a step.
         window: W, steps read.
         recent: V, latest levels that the readout sees beside the state.
         horizon: h, steps answered.
-        hidden_size: H, of the core and of the readout.
-        num_layers: recurrent layers, one on the other.
-        activation: of "rnn".
-        dropout: between layers, and before the readout.
         anchors: A, seasonal anchors a step of the horizon.
         ahead: K, inputs known for each step of the horizon.
     """
 
-    cell: str
     inputs: int
     window: int
     recent: int
     horizon: int
-    hidden_size: int
-    num_layers: int
-    activation: str
-    dropout: float
     anchors: int
     ahead: int
 
@@ -103,14 +93,7 @@ def _asinh(x: Tensor) -> Tensor:
 def _core(config: ForecastNetworkConfig) -> nn.Module:
     if config.cell == "feedforward":
         return FeedForward(config.window * config.inputs, config.hidden_size)
-    return recurrent_core(
-        config.cell,
-        config.inputs,
-        config.hidden_size,
-        num_layers=config.num_layers,
-        activation=config.activation,
-        dropout=config.dropout,
-    )
+    return recurrent_core(config, config.inputs)
 
 
 class FeedForward(nn.Module):

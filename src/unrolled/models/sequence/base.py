@@ -318,16 +318,9 @@ class SequenceEstimator(NetworkEstimator):
 
     def _facts(self) -> tuple[Fact, ...]:
         config = self.network_config_
-        network = network_fact(
-            config.cell,
-            activation=config.activation,
-            num_layers=config.num_layers,
-            hidden_size=config.hidden_size,
-            bidirectional=config.bidirectional,
-        )
         reads = f"{quantity(config.input_size, 'feature')} a step, {config.stem_words}"
         return (
-            network,
+            network_fact(config, bidirectional=config.bidirectional),
             Fact("Reads", reads),
             Fact("Answers from", config.readout_words),
             Fact("Epochs", self.stopping_reason_),

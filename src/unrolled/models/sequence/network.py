@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.formatting import quantity
-from unrolled.models.recurrent_core import recurrent_core
+from unrolled.models.recurrent_core import CoreConfig, recurrent_core
 from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 from unrolled.nn.modules.conv_stem import ConvStem, max_scales
@@ -27,17 +27,12 @@ _MAX_MEMORY_STEPS = 100  # that the slowest units remember at the start
 
 
 @dataclass(frozen=True)
-class SequenceNetworkConfig:
-    """Settings of a SequenceNetwork.
+class SequenceNetworkConfig(CoreConfig):
+    """Settings of a SequenceNetwork, beside those of its core.
 
     Args:
         input_size: F, features a step.
         output_size: K, one for each class, or 1 for a number.
-        cell: "rnn", "gru", "lstm"; or "feedforward", which reads a sequence as one flat vector.
-        hidden_size: H.
-        num_layers: recurrent layers, one on the other.
-        activation: of "rnn".
-        dropout: between layers, and before the head.
         bidirectional: whether a second run reads from the end.
         pooling: how the states of all steps become one vector; see `Pooling`.
         per_step: whether every step gets an output, and not the sequence.
@@ -50,11 +45,6 @@ class SequenceNetworkConfig:
 
     input_size: int
     output_size: int
-    cell: str = "gru"
-    hidden_size: int = 64
-    num_layers: int = 1
-    activation: str = "tanh"
-    dropout: float = 0.0
     bidirectional: bool = False
     pooling: str = "last"
     per_step: bool = False
@@ -191,15 +181,7 @@ def _stem(config: SequenceNetworkConfig) -> ConvStem | None:
 
 
 def _core(config: SequenceNetworkConfig, inputs: int) -> RNN | GRU | LSTM:
-    core = recurrent_core(
-        config.cell,
-        inputs,
-        config.hidden_size,
-        num_layers=config.num_layers,
-        activation=config.activation,
-        dropout=config.dropout,
-        bidirectional=config.bidirectional,
-    )
+    core = recurrent_core(config, inputs, bidirectional=config.bidirectional)
     if config.memory_steps:
         _initialize(core, config)
     return core
