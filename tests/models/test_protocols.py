@@ -22,8 +22,19 @@ class Delegating:
         self._model.fit(X, y)
         return self
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._model.__sklearn_is_fitted__()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
+
+    def output_classes(self) -> Any:
+        """As the model inside."""
+        return self._model.output_classes()
+
+    def output_scale(self) -> Any:
+        """As the model inside."""
+        return self._model.output_scale()
 
     def tensors(self, X: Any) -> Any:
         """As the model inside."""
@@ -44,6 +55,21 @@ def test_a_sequence_estimator_supports_tensors_alone(estimator: Any) -> None:
     model = estimator()
     assert isinstance(model, SupportsSequenceTensors)
     assert not isinstance(model, SupportsForecast | SupportsForecastWindows)
+
+
+def test_outputs_are_described_without_a_look_at_the_class() -> None:
+    """A classifier names the classes of its logits, a regressor the scale of its numbers."""
+    X = np.random.default_rng(0).normal(size=(30, 6))
+    quick = {"hidden_size": 4, "max_epochs": 2}
+    classifier = ur.SequenceClassifier(**quick).fit(X, np.where(X[:, 0] > 0, "up", "down"))
+    regressor = ur.SequenceRegressor(**quick).fit(X, 7 + 3 * X[:, 0])
+    assert classifier.output_classes().tolist() == ["down", "up"]
+    assert classifier.output_scale() == (0.0, 1.0)
+    assert regressor.output_classes() is None
+    assert regressor.output_scale() == (regressor.y_mean_, regressor.y_scale_)
+    for model, ask in ((ur.SequenceTagger(), "output_classes"), (ur.SequenceRegressor(), "output_scale")):
+        with pytest.raises(ur.NotFittedError):
+            getattr(model, ask)()
 
 
 def test_an_estimator_of_another_class_is_probed() -> None:

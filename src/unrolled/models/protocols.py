@@ -49,12 +49,15 @@ class SupportsForecast(Protocol):
 class SupportsForecastWindows(Protocol):
     """Fitted estimator of series whose networks read windows, as the probes need it.
 
-    Besides, the probes read `networks_`, `cell` and `device`.
+    Besides, the probes read `cell`, `device` and, once it is fitted, `networks_`.
 
     >>> from unrolled import Forecaster, SequenceClassifier
     >>> [isinstance(each, SupportsForecastWindows) for each in (Forecaster(), SequenceClassifier())]
     [True, False]
     """
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell whether `fit` was called."""
 
     def last_windows(self, series: Any = None, *, most: int = 256) -> ForecastBatch:
         """Return the newest windows of each series, at most so many, as the networks read them."""
@@ -64,12 +67,21 @@ class SupportsForecastWindows(Protocol):
 class SupportsSequenceTensors(Protocol):
     """Fitted estimator of whole sequences whose networks read padded tensors, as the probes need it.
 
-    Besides, the probes read `networks_`, `cell` and `network_config_`, and of a classifier `classes_`.
+    Besides, the probes read `cell` and, once it is fitted, `networks_` and `network_config_`.
 
     >>> from unrolled import Forecaster, SequenceClassifier
     >>> [isinstance(each, SupportsSequenceTensors) for each in (Forecaster(), SequenceClassifier())]
     [False, True]
     """
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell whether `fit` was called."""
+
+    def output_classes(self) -> NDArray[Any] | None:
+        """Return the classes (K,) whose logits the networks put out; None where they put out numbers."""
+
+    def output_scale(self) -> tuple[float, float]:
+        """Return the mean and the scale that turn the outputs of the networks into predictions."""
 
     def tensors(self, X: Any) -> tuple[Tensor, Tensor]:
         """Return scaled values (N, T, F), zero beyond a sequence's length, and lengths (N,)."""

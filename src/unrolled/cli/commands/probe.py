@@ -74,7 +74,7 @@ def probe_command(
     names = _probe_names(only, seed, retrain=retrain)
     fitted = _load_model(model)
     labelled = columns.read(data, "test", must_be_labelled=True)
-    labelled = labelled.beside(getattr(fitted, "classes_", None))
+    labelled = labelled.beside(fitted.output_classes())
     out.print_notes(labelled.sequences)
     run = ProbeRun(fitted, labelled, seed or 0, retrain)
     records, refusals = run.all(names, required=only is not None)

@@ -263,6 +263,14 @@ class SequenceEstimator(NetworkEstimator):
         values, lengths, _ = self._dataset(data, self.scaler_).batch(torch.arange(len(data)))
         return values, lengths
 
+    def output_classes(self) -> NDArray[Any] | None:
+        """Return the classes (K,) whose logits the networks put out; None where they put out numbers."""
+        return None
+
+    def output_scale(self) -> tuple[float, float]:
+        """Return the mean and the scale that turn the outputs of the networks into predictions."""
+        return 0.0, 1.0
+
     def _encode_targets(self, y: Any, data: Sequences) -> EncodedTargets:
         raise NotImplementedError
 

@@ -55,6 +55,11 @@ class SequenceLabelEstimator(SequenceEstimator):
     ) -> None:
         self._store_parameters(locals())
 
+    def output_classes(self) -> Labels:
+        """Return `classes_`, whose logits the networks put out."""
+        self._require_fitted()
+        return self.classes_
+
     def __sklearn_tags__(self) -> Any:
         """Describe a classifier, whose y is required."""
         from sklearn.utils import ClassifierTags  # noqa: PLC0415

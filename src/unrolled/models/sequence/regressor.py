@@ -60,6 +60,11 @@ class SequenceRegressor(SequenceEstimator):
         total = ((numbers - numbers.mean()) ** 2).sum()
         return float(1 - ((numbers - predictions) ** 2).sum() / total) if total > 0 else float("nan")
 
+    def output_scale(self) -> tuple[float, float]:
+        """Return the mean and the scale of y, which the networks predict scaled."""
+        self._require_fitted()
+        return float(self.y_mean_), float(self.y_scale_)
+
     def __sklearn_tags__(self) -> Any:
         """Describe a regressor, whose y is required."""
         from sklearn.utils import RegressorTags  # noqa: PLC0415

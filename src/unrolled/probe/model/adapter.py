@@ -69,7 +69,7 @@ def as_probed_model(model: Any, X: Any, y: Any = None, *, caller: str = "probe")
             f"{caller}: expected a fitted model of unrolled or a torch module, got {type(model).__name__}. "
             "Give the model first, then X."
         )
-    if not hasattr(model, "networks_"):
+    if not model.__sklearn_is_fitted__():
         raise NotFittedError(f"{caller}: the {type(model).__name__} is not fitted yet. Call fit(X, y) first.")
     if is_forecaster:
         return _of_forecaster(model, X)
@@ -98,19 +98,18 @@ def _of_forecaster(model: Any, X: Any) -> ProbedModel:
 
 def _of_estimator(model: Any, X: Any, y: Any, caller: str) -> ProbedModel:
     values, lengths = model.tensors(X)
-    per_step, classes = bool(model.network_config_.per_step), getattr(model, "classes_", None)
+    per_step, classes = bool(model.network_config_.per_step), model.output_classes()
     targets = None
     if y is not None:
         targets = encode_targets(y, lengths, classes, per_step=per_step, caller=f"{caller} y").to(
             values.device
         )
-    # networks of a regressor predict scaled numbers; logits have no scale
-    center, spread = (float(getattr(model, name, by)) for name, by in (("y_mean_", 0.0), ("y_scale_", 1.0)))
+    mean, scale = model.output_scale()
     return ProbedModel(
         name=_estimator_name(model),
         task="number" if classes is None else "class",
         networks=tuple(model.networks_),
-        call=lambda network, values, lengths, _: network(values, lengths) * spread + center,
+        call=lambda network, values, lengths, _: network(values, lengths) * scale + mean,
         values=values,
         lengths=lengths,
         classes=classes,
