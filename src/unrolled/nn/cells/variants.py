@@ -20,7 +20,24 @@ Elementwise = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class ResetFirstGRUCell:
+class _GRUVariant:
+    """Activations and state of a GRU; the variants have its step."""
+
+    gate: Elementwise = SIGMOID
+    candidate: Elementwise = TANH
+    gates: ClassVar[tuple[str, ...]] = GRUCell.gates
+
+    def initial_state(self, batch: int, weights: GRUWeights) -> GRUState:
+        """Zeros: (B, H)."""
+        return GRUState(weights.weight_hh.new_zeros(batch, weights.weight_hh.shape[-1]))
+
+    def output(self, state: GRUState) -> Tensor:
+        """h_t: (B, H)."""
+        return state.h
+
+
+@dataclass(frozen=True)
+class ResetFirstGRUCell(_GRUVariant):
     """GRU with the reset gate before the product, as published.
 
         r_t = f(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)
@@ -42,14 +59,6 @@ class ResetFirstGRUCell:
     tensor([[0.5000, 0.5000]])
     """
 
-    gate: Elementwise = SIGMOID
-    candidate: Elementwise = TANH
-    gates: ClassVar[tuple[str, ...]] = GRUCell.gates
-
-    def initial_state(self, batch: int, weights: GRUWeights) -> GRUState:
-        """Zeros: (B, H)."""
-        return GRUState(weights.weight_hh.new_zeros(batch, weights.weight_hh.shape[-1]))
-
     def step(self, x: Tensor, state: GRUState, weights: GRUWeights) -> GRUState:
         """h_t = (1 - z_t) n_t + z_t h_{t-1}, with n_t from r_t h_{t-1}."""
         w, h = weights, state.h
@@ -61,13 +70,9 @@ class ResetFirstGRUCell:
         n = self.candidate(a_n + F.linear(r * h, w.weight_hh[2 * H :], b_n))
         return GRUState((1 - z) * n + z * h)
 
-    def output(self, state: GRUState) -> Tensor:
-        """h_t: (B, H)."""
-        return state.h
-
 
 @dataclass(frozen=True)
-class GeneralGRUCell:
+class GeneralGRUCell(_GRUVariant):
     """`GRUCell` with other activations; the reset gate after the product.
 
         r_t = f(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)
@@ -86,14 +91,6 @@ class GeneralGRUCell:
     tensor([[1., 1.]])
     """
 
-    gate: Elementwise = SIGMOID
-    candidate: Elementwise = TANH
-    gates: ClassVar[tuple[str, ...]] = GRUCell.gates
-
-    def initial_state(self, batch: int, weights: GRUWeights) -> GRUState:
-        """Zeros: (B, H)."""
-        return GRUState(weights.weight_hh.new_zeros(batch, weights.weight_hh.shape[-1]))
-
     def step(self, x: Tensor, state: GRUState, weights: GRUWeights) -> GRUState:
         """h_t = (1 - z_t) n_t + z_t h_{t-1}; a comes from the input, u from the state."""
         w, h = weights, state.h
@@ -102,10 +99,6 @@ class GeneralGRUCell:
         r, z = self.gate(a_r + u_r), self.gate(a_z + u_z)
         n = self.candidate(a_n + r * u_n)
         return GRUState((1 - z) * n + z * h)
-
-    def output(self, state: GRUState) -> Tensor:
-        """h_t: (B, H)."""
-        return state.h
 
 
 class GeneralLSTMWeights(NamedTuple):
