@@ -165,10 +165,10 @@ def feedforward(
     parameters = sum(weight.numel() for weight in probed.networks[0].parameters())
     units = matched_units(probed, parameters)
     arrays = unpadded(probed.values, probed.lengths)
-    twin = _feedforward_twin(model, probed, units, random_state)
+    flat_model = _feedforward_model(model, probed, units, random_state)
     trainers = (
         make_fit_and_score(model, lambda _: (arrays, y)),
-        make_fit_and_score(twin, lambda _: (arrays, y)),
+        make_fit_and_score(flat_model, lambda _: (arrays, y)),
     )
     paired = cross_validate_pair(probed, folds, random_state, trainers)
     return _record(probed, paired, parameters, int(getattr(layer, "hidden_size", 0)), units, folds)
@@ -189,7 +189,7 @@ def _output_size(probed: ProbedModel) -> int:
     return int(raw.shape[-1])
 
 
-def _feedforward_twin(model: Any, probed: ProbedModel, units: int, seed: int) -> Any:
+def _feedforward_model(model: Any, probed: ProbedModel, units: int, seed: int) -> Any:
     """Make a model of the same kind without recurrence, not yet trained."""
     if not isinstance(model, nn.Module):
         settings = {name: value for name, value in model.get_params().items() if name in _SHARED}
