@@ -218,11 +218,13 @@ def _averaging(parts: list[Floats], freq: str | None, warnings: tuple[str, ...])
     if suspected <= expected + 3 * expected**0.5:
         return facts
     unit = unit_word(freq)
-    who = "the values look" if len(evidence) == 1 else f"{suspected} of {len(evidence)} series look"
-    lag_1, lag_2, _ = evidence[0]
-    detail = f" (changes correlate {lag_1:.2f} one step apart and {lag_2:.2f} two steps apart)"
+    looks, detail = f"{suspected} of {len(evidence)} series look", ""
+    if len(evidence) == 1:
+        lag_1, lag_2, _ = evidence[0]
+        looks = "the values look"
+        detail = f" (changes correlate {lag_1:.2f} one step apart and {lag_2:.2f} two steps apart)"
     text = (
-        f"{who} like averages over each {unit}, not values at its end{detail if len(evidence) == 1 else ''}. "
+        f"{looks} like averages over each {unit}, not values at its end{detail}. "
         "Averaging alone makes changes predictable, which gives every model a skill it does not have: use "
         "values at the end, or judge against an AR(1) on changes."
     )
