@@ -4,10 +4,9 @@ import gzip
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from unrolled.data.io.csv import read_file
+from unrolled.data.io.files import read_file
 from unrolled.data.parse.table import Table
 from unrolled.errors import DataError
 
@@ -65,29 +64,6 @@ def test_every_dialect_is_the_same_table(content: str | bytes) -> None:
     assert table.numbers("price").tolist() == [16.88, 17.21]
 
 
-def test_the_name_of_a_file_says_nothing() -> None:
-    """Content tells what a file is: a gzipped CSV under any name, Parquet called .csv."""
-    assert len(_table_of(ZIPPED, "flow.txt")) == 2
-    frame = pd.DataFrame({"ds": pd.date_range("1950", periods=3), "y": [1.0, 2.0, 3.0]})
-    frame.to_parquet("flow.csv")
-    assert read_file(Path("flow.csv")).columns["y"].tolist() == [1.0, 2.0, 3.0]
-
-
-def test_parquet_keeps_its_index() -> None:
-    """A frame saved with a DatetimeIndex comes back with it as the time column."""
-    pd.DataFrame({"y": [1.0, 2.0]}, index=pd.date_range("1950", periods=2, name="when")).to_parquet(
-        "flow.parquet"
-    )
-    assert read_file(Path("flow.parquet")).index == "when"
-
-
-def test_latin_1_is_read_and_said() -> None:
-    """A file that is not UTF-8 is Western European, with a note."""
-    table = _table_of("date,Stück\n1950-01-01,5\n".encode("latin-1"))
-    assert list(table.columns) == ["date", "Stück"]
-    assert table.notes == ("the file is not UTF-8 and was read as Western European (Latin-1)",)
-
-
 @pytest.mark.parametrize(
     "content", ["1950-01-01,16.88\n1950-02-01,17.21\n", "a,1950-01-01,16.88\na,1950-02-01,17.21\n", "5\n6\n"]
 )
@@ -131,46 +107,6 @@ def test_a_long_file_is_cut_by_its_first_lines() -> None:
     table = _table_of("step;value\n" + rows)
     assert len(table) == 40_000
     assert table.numbers("value")[-1] == 39_999.5
-
-
-def test_no_file() -> None:
-    """The nearest name in that folder is offered; a missing folder is said."""
-    _written(PLAIN, "prices.csv")
-    with pytest.raises(DataError) as fault:
-        read_file(Path("price.csv"))
-    assert str(fault.value) == "price.csv: expected a file, got none of that name. Did you mean 'prices.csv'?"
-    with pytest.raises(DataError) as fault:
-        read_file(Path("nowhere/price.csv"))
-    assert str(fault.value) == (
-        "nowhere/price.csv: expected a file, got none of that name. There is no folder nowhere."
-    )
-
-
-def test_a_folder() -> None:
-    """A folder is no file."""
-    with pytest.raises(DataError) as fault:
-        read_file(Path())
-    assert str(fault.value) == ".: expected a file, got a folder. Name a file in it."
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        ("", "expected a header and rows below it, got an empty file. Export it again."),
-        (" \n\n", "expected a header and rows below it, got an empty file. Export it again."),
-        ("date,price\n", "expected rows below the header, got only the header. Export it again."),
-        ("date,price\n,\n", "expected rows below the header, got only the header. Export it again."),
-        (ZIPPED[:-9], "expected a whole gzip file, got a cut or damaged one. Fetch it again."),
-        (b"PAR1" + bytes(50), "expected a whole Parquet file, got a cut or damaged one. Fetch it again."),
-        (b"PK\x03\x04" + bytes(50), f"{FOREIGN} an Excel workbook or another zip file. {SAVE}"),
-        (b'{"date": []}', f"{FOREIGN} JSON. {SAVE}"),
-        (b"<html></html>", f"{FOREIGN} a web page or XML. {SAVE}"),
-        (bytes(range(256)), f"{FOREIGN} binary data. {SAVE}"),
-    ],
-)
-def test_a_file_that_is_no_table(content: str | bytes, sentence: str) -> None:
-    """Empty, cut or foreign files are said to be so, with the way out."""
-    assert _fault_of(content) == f"flow.csv: {sentence}"
 
 
 @pytest.mark.parametrize(

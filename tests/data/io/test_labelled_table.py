@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unrolled.data.io.csv import read_file
+from unrolled.data.io.files import read_file
 from unrolled.data.io.labelled_table import LabelledColumnSpec, parse_labelled_table
 from unrolled.data.sequences import DeclaredOrder
 from unrolled.errors import DataError

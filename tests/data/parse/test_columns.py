@@ -229,8 +229,8 @@ def test_a_target_by_name_is_the_only_one(target: str) -> None:
     assert result.targets == (target,)
     assert result.notes == (
         (
-            f"columns 'temp' and 'Wind speed' left out beside the target {target!r}; learn from one with --past "
-            "temp or past='temp', forecast one with --target temp or target='temp'"
+            f"columns 'temp' and 'Wind speed' left out beside the target {target!r}; learn from one with "
+            "--past temp or past='temp', forecast one with --target temp or target='temp'"
         ),
     )
 

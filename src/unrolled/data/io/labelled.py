@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.io import csv
+from unrolled.data.io import files
 from unrolled.data.io.arrays import nested_columns, to_sequences
+from unrolled.data.io.formats import PARQUET, parquet_frame
 from unrolled.data.io.frames import from_frame
 from unrolled.data.io.labelled_table import LabelledColumnSpec, parse_labelled_table, read_labels
 from unrolled.data.io.targets import as_labels, as_numbers
@@ -89,7 +90,7 @@ def read_labelled(
     ([3, 2], ['up', 'down'])
     """
     path = check_path("read_labelled path", path)
-    content = csv.read_decompressed(path)
+    content = files.read_decompressed(path)
     is_npz, is_ts = _is_npz(content), _is_ts(content, path)
     if part is not None and not is_npz:
         raise ArgumentError(
@@ -100,7 +101,7 @@ def read_labelled(
     if is_npz:
         series, labels = _from_npz(content, path.name, part)
     elif is_ts:
-        series, labels = read_ts(csv.decode_text(content, path)[0], path.name)
+        series, labels = read_ts(files.decode_text(content, path)[0], path.name)
     else:
         series, labels = _from_table(content, path, LabelledColumnSpec(label, id, time))
     return Labelled(_unpadded(series), labels, path.name)
@@ -123,7 +124,7 @@ def parts_of(path: str | Path) -> tuple[str, ...]:
     >>> parts_of("both.npz")
     ('train', 'test')
     """
-    content = csv.read_decompressed(Path(path))
+    content = files.read_decompressed(Path(path))
     names = _arrays(content, Path(path).name).files if _is_npz(content) else []
     return tuple(part for part in PARTS if f"X_{part}" in names)
 
@@ -157,10 +158,10 @@ def _arrays(content: bytes, source: str) -> Any:
 
 
 def _from_table(content: bytes, path: Path, named: LabelledColumnSpec) -> tuple[Sequences, Array | None]:
-    frame = csv.parquet_frame(content, path) if content.startswith(csv.PARQUET) else None
+    frame = parquet_frame(content, path) if content.startswith(PARQUET) else None
     nested = [] if frame is None else nested_columns(frame)
     if frame is None or not nested:
-        return parse_labelled_table(csv.parse_table(content, path), named)
+        return parse_labelled_table(files.parse_table(content, path), named)
     series, beside = to_sequences(frame[nested], path.name), frame.drop(columns=nested)
     only_rows = "only a table without lists in its cells has such a column"
     _refuse_names({"id": named.id, "time": named.time}, path.name, only_rows)

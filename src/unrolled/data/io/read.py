@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from unrolled.data import gaps
 from unrolled.data.calendar.frequency import infer_calendar
-from unrolled.data.io import csv, frames
+from unrolled.data.io import files, frames
+from unrolled.data.io.formats import records_frame
 from unrolled.data.io.frames import id_frame
 from unrolled.data.parse.columns import ColumnSpec, TableSchema, infer_schema, quoted_list
 from unrolled.data.parse.datetimes import parse_times
@@ -45,7 +46,8 @@ def read(
     Without any time, a single column is a sequence by position, several are a table whose rows have no order.
 
     Args:
-        source: a path to CSV or Parquet; a pandas, polars or Arrow frame or series; a mapping of columns; a
+        source: a path to CSV, Parquet, Excel or what else `read_file` lists, a folder, a pattern, or a list
+            of paths; a pandas, polars or Arrow frame or series; a mapping of columns, a list of records; a
             text, or a list of texts, whose characters are tokens; a list or array of numbers, or of arrays
             of shape (T,) or (T, F); Sequences. A `str` with no such file or folder, and without a file's
             ending, is a text.
@@ -76,8 +78,12 @@ def read(
     )
     if isinstance(source, str):
         source = _as_path(source) or source
-    if isinstance(source, Path):
-        series = table_to_sequences(csv.read_file(source), named, utc=utc)
+    if _are_paths(source):
+        series = table_to_sequences(files.read_files([Path(one) for one in source]), named, utc=utc)
+    elif _are_records(source):
+        series = table_to_sequences(frames.from_frame(records_frame(source, "records")), named, utc=utc)
+    elif isinstance(source, Path):
+        series = table_to_sequences(files.read_file(source), named, utc=utc)
     elif isinstance(source, Mapping):
         series = table_to_sequences(frames.from_frame(_mapping_to_frame(source)), named, utc=utc)
     elif frames.is_frame(source):
@@ -86,6 +92,23 @@ def read(
         _refuse_names(named, source)
         series = source if isinstance(source, Sequences) else _from_values(source)
     return series if fill is None else gaps.fill_gaps(series, fill)
+
+
+def _are_paths(source: Any) -> bool:
+    """Return whether a list names files: paths, or texts that each end as files do."""
+    return (
+        isinstance(source, list | tuple)
+        and bool(source)
+        and all(
+            isinstance(one, Path) or (isinstance(one, str) and _as_path(one) is not None) for one in source
+        )
+    )
+
+
+def _are_records(source: Any) -> bool:
+    return (
+        isinstance(source, list | tuple) and bool(source) and all(isinstance(one, Mapping) for one in source)
+    )
 
 
 def _names(names: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -108,8 +131,11 @@ def _as_path(text: str) -> Path | None:
     """Take a text for a path if a file is there, or its ending is a file's."""
     if len(text) > 4096 or "\n" in text or "\x00" in text or not text:
         return None
+    files.refuse_url(text)
     path = Path(text)
-    return path if os.path.exists(text) or path.name.lower().endswith(csv.SUFFIXES) else None  # noqa: PTH110 (Path raises for long names)
+    whole = text.partition(files.PART)[0]
+    is_file = os.path.exists(text) or whole.lower().endswith(files.SUFFIXES)  # noqa: PTH110 (Path raises for long names)
+    return path if is_file or text == files.STDIN else None
 
 
 def _mapping_to_frame(columns: Mapping[str, Any]) -> pd.DataFrame:

@@ -272,7 +272,7 @@ def _ids(table: Table, time: str | None, free: Sequence[str], most: int = _MOST_
         return tuple(name for name in _with_usual_names(free, _IDS[:3]) if _repeats(table, [name]))[:1]
     usual = _with_usual_names(free, _IDS)
     if not _repeats(table, [time]):
-        return tuple(n for n in usual if table.kinds[n] == "text" and _is_constant(table, n))[:1]
+        return tuple(name for name in usual if _is_constant(table, name))[:1]
     usual += [n for n in free if n not in usual and looks_like_key(n)]
     usual = [name for name in usual if _repeats(table, [name])]
     texts = [n for n in free if n not in usual and table.kinds[n] == "text" and _repeats(table, [n])]
