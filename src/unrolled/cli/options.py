@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 _EXAMPLE = "example:"
 
 File = Annotated[
-    str, typer.Argument(metavar="FILE", show_default=False, help="CSV, Parquet, Excel, ..; - for stdin; example:NAME.")
+    str,
+    typer.Argument(
+        metavar="FILE", show_default=False, help="CSV, Parquet, Excel, ..; - for stdin; example:NAME."
+    ),
 ]
 Id = Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="Column that names the series.")]
 Ids = Annotated[

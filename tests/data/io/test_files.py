@@ -96,7 +96,8 @@ def test_a_folder() -> None:
     """An empty folder is no table."""
     with pytest.raises(DataError) as fault:
         read_file(Path())
-    assert str(fault.value) == ".: expected a folder of files of one kind, got an empty one. Name a file in it."
+    said = ".: expected a folder of files of one kind, got an empty one. Name a file in it."
+    assert str(fault.value) == said
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,10 @@ def test_a_folder() -> None:
         ("date,price\n,\n", "expected rows below the header, got only the header. Export it again."),
         (ZIPPED[:-9], "expected a whole gzip file, got a cut or damaged one. Fetch it again."),
         (b"PAR1" + bytes(50), "expected a whole Parquet file, got a cut or damaged one. Fetch it again."),
-        (b"PK\x03\x04" + bytes(50), "expected a whole workbook, got a cut, damaged or protected one. Save it again."),
+        (
+            b"PK\x03\x04" + bytes(50),
+            "expected a whole workbook, got a cut, damaged or protected one. Save it again.",
+        ),
         (b'{"date": []}', "expected columns and rows, got shape (0, 1)."),
         (b"<html></html>", f"{FOREIGN} a web page or XML. {SAVE}"),
         (bytes(range(256)), f"{FOREIGN} binary data. {SAVE}"),
