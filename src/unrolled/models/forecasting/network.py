@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
-_CHUNK = 1024  # windows that are forecast at once
+FORECAST_CHUNK = 1024  # windows that are forecast at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ def predict_quantiles(
 ) -> Floats:
     """(M, h, Q) quantiles at the end of these windows, in units of the origin: means over the networks."""
     parts = []
-    for start in range(0, len(rows), _CHUNK):
-        batch = windows.batch(rows[start : start + _CHUNK]).to(device)
+    for start in range(0, len(rows), FORECAST_CHUNK):
+        batch = windows.batch(rows[start : start + FORECAST_CHUNK]).to(device)
         parts.append(torch.stack([network(batch) for network in networks]).double().mean(0).cpu())
     return torch.cat(parts).numpy()

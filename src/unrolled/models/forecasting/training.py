@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from unrolled.models.forecasting.calibration import calibration_factors
 from unrolled.models.forecasting.data import ForecastData
 from unrolled.models.forecasting.network import (
+    FORECAST_CHUNK,
     QUANTILES,
     ForecastNetwork,
     ForecastNetworkConfig,
@@ -28,7 +29,6 @@ _READOUTS = 16  # origins that one pass of a recurrent core over a window trains
 _BATCH = 64
 _CHECKS = 12
 _PATIENCE = 8
-_CHUNK = 1024  # windows that are forecast at once
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def forecast_training_config(
 def _calibrate(network: ForecastNetwork, validation: ForecastDataset, device: str) -> Floats:
     """(Q,) the factor of each quantile, from every step ahead of the validation set."""
     predictions, targets = [], []
-    for rows in torch.split(torch.arange(len(validation)), _CHUNK):
+    for rows in torch.split(torch.arange(len(validation)), FORECAST_CHUNK):
         batch = validation.batch(rows)
         is_observed = batch.target_mask > 0
         predictions.append(network(batch.to(device)).cpu()[is_observed])
