@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class SupportsForecast(Protocol):
     """Estimator of series that forecasts from past origins, as `backtest` needs it.
 
-    `backtest` copies it with `get_params`.
+    `backtest` copies it with `get_params`, and reads `transform_`, `season` and `window_` of the fitted copy
+    for its baselines.
 
     >>> from unrolled import Forecaster, SequenceClassifier
     >>> isinstance(Forecaster(), SupportsForecast), isinstance(SequenceClassifier(), SupportsForecast)

@@ -20,6 +20,7 @@ from unrolled.evaluate.forecasting.baselines import (
     baseline_variants,
     check_baselines,
     matching_feedforward,
+    without_intermittent,
 )
 from unrolled.evaluate.forecasting.metrics import METRICS, forecast_metrics, losses_by_origin, mase_scales
 from unrolled.evaluate.forecasting.rolling_origin import (
@@ -125,7 +126,7 @@ def backtest(
             where that would leave less than half of the shortest series before the first origin.
         refit: fit network and classical baselines anew at every origin: slower by as many times.
         baselines: some of `unrolled.evaluate.BASELINES`; None for all but AutoARIMA, without those whose
-            package is not installed.
+            package is not installed, and without Zero and Croston where the series are not intermittent.
         level: width of the band in per cent, above 0 and below 100.
 
     Raises:
@@ -143,7 +144,6 @@ def backtest(
     if isinstance(model, type) or not isinstance(model, SupportsForecast):
         raise ArgumentError(f"model: expected a Forecaster, fitted or not, got {model!r}.")
     names = _check_arguments(origins, step, level, baselines)
-    names, missing_remark = available_baselines(names, is_explicit=baselines is not None)
     series = read(series)
     require_regular(series)
     check_output_names(series, ["cutoff", "y", model.cell, *names])
@@ -153,8 +153,11 @@ def backtest(
         step = _default_step(ends, horizon, origins)
     origin_grid = _origin_grid(ends, early_end_remark, horizon, origins, step)
     rolling = RollingOrigins(series, origin_grid, horizon, level, refit=refit)
-    fitted, network, baseline_forecasts = _forecast_all(rolling, model, names)
     first_parts = [y[: each[0] + 1] for y, each in zip(rolling.targets, origin_grid, strict=True)]
+    if baselines is None:
+        names = without_intermittent(names, first_parts)
+    names, missing_remark = available_baselines(names, is_explicit=baselines is not None)
+    fitted, network, baseline_forecasts = _forecast_all(rolling, model, names)
     units = mase_scales(first_parts, rolling.season(fitted))
     losses = [losses_by_origin(rolling.actual, one.point, units) for one in (network, *baseline_forecasts)]
     baseline_losses = [
@@ -215,7 +218,7 @@ def _forecast_all(
 ) -> tuple[Any, ModelForecasts, list[ModelForecasts]]:
     """Return the network fitted at the first origin, its forecasts, and those of each baseline."""
     fitted, network = rolling.forecast_model(model)
-    variants = baseline_variants(names, rolling.transforms(fitted))
+    variants = baseline_variants(names, rolling.transforms(fitted), fitted.window_)
     baseline_forecasts = [rolling.forecast_baseline(variant, fitted) for variant in variants]
     if "feedforward" in names and model.cell != "feedforward":
         baseline_forecasts.append(rolling.forecast_model(matching_feedforward(fitted), "feedforward")[1])

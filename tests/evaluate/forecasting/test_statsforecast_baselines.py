@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from unrolled.data.preprocess.transforms import Transform
-from unrolled.evaluate.forecasting.baselines import LinearBaseline, StatsforecastBaseline
+from unrolled.evaluate.forecasting.linear_baselines import LinearBaseline
+from unrolled.evaluate.forecasting.statsforecast_baselines import CrostonBaseline, StatsforecastBaseline
 
 classical = pytest.importorskip("statsforecast.models", reason="statsforecast is not installed")
 
@@ -85,3 +86,15 @@ def test_a_long_season_is_left_out_of_ets(walk: np.ndarray) -> None:
         forecast(StatsforecastBaseline("AutoETS"), walk, Transform("difference", season=m)) for m in (52, 1)
     )
     np.testing.assert_array_equal(weekly.point, none.point)
+
+
+@pytest.mark.parametrize("method", ["CrostonClassic", "CrostonSBA", "TSB"])
+def test_croston_is_statsforecasts_with_the_past_as_its_band(method: str) -> None:
+    """The rate from each origin is statsforecast's over the steps to it; the quantiles are the past's."""
+    y = np.random.default_rng(0).poisson(0.3, 65).astype(float)
+    forecasts = forecast(CrostonBaseline(method), y)
+    settings = {"alpha_d": 0.1, "alpha_p": 0.1} if method == "TSB" else {}
+    for k, origin in enumerate(ORIGINS):
+        expected = getattr(classical, method)(**settings).forecast(y[: origin + 1], 7)["mean"]
+        np.testing.assert_allclose(forecasts.point[k], expected, rtol=1e-6)
+        np.testing.assert_array_equal(forecasts.quantiles[k, 3], np.quantile(y[: origin + 1], QUANTILES))
