@@ -19,9 +19,11 @@ from unrolled.data.io.formats import records_frame
 from unrolled.data.io.frames import id_frame
 from unrolled.data.parse.columns import ColumnSpec, TableSchema, infer_schema, quoted_list
 from unrolled.data.parse.datetimes import parse_times
+from unrolled.data.parse.melt import melt
 from unrolled.data.parse.table import Table, join_ids, number_rows
 from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences
 from unrolled.errors import ArgumentError, DataError
+from unrolled.formatting import quantity
 from unrolled.validation import ErrorCollector
 
 Ints = NDArray[np.int64]
@@ -203,6 +205,7 @@ def _from_texts(texts: list[str]) -> Sequences:
 
 def table_to_sequences(table: Table, named: ColumnSpec, *, utc: bool) -> Sequences:
     """Convert a table to sequences, its columns as named or inferred: see `read`."""
+    table, named = melt(table, named)
     layout = infer_schema(table, named)
     notes = [*table.notes, *layout.notes]
     times = None if layout.time is None else _times(table, layout.time, notes, utc=utc)
@@ -234,8 +237,8 @@ def table_to_sequences(table: Table, named: ColumnSpec, *, utc: bool) -> Sequenc
     if np.isnan(values[:, :many]).all():
         raise _no_target_error(table.source, layout.targets[0])
     _require_static(whole)
-    if ordered and many > 1:
-        whole = _columns_to_series(whole, layout)
+    if ordered and (many > 1 or table.row_ids):
+        whole = _columns_to_series(whole, layout, table)
     if whole.times is None:
         return whole
     return replace(whole, freq=infer_calendar(whole.times, whole.offsets).freq)
@@ -304,7 +307,7 @@ def _sorted_rows(codes: Ints, times: NDArray[Any] | None, notes: list[str]) -> I
     return None if together else rows
 
 
-def _columns_to_series(table: Sequences, layout: TableSchema) -> Sequences:
+def _columns_to_series(table: Sequences, layout: TableSchema, source: Table) -> Sequences:
     """Make each target a series, from its first value to its last, or to the end of known-future columns."""
     many, parts, ids = len(layout.targets), [], []
     for k, name in enumerate(layout.targets):
@@ -313,7 +316,14 @@ def _columns_to_series(table: Sequences, layout: TableSchema) -> Sequences:
             end = len(table.values) if layout.future else int(valid_rows[-1]) + 1
             parts.append((k, slice(int(valid_rows[0]), end)))
             ids.append(name)
-    empty = tuple(f"column {name!r} holds no value" for name in layout.targets if name not in ids)
+    empty = [name for name in layout.targets if name not in ids]
+    notes = (
+        [f"{quantity(len(empty), 'column')} without a value left out: {quoted_list(empty)}"] if empty else []
+    )
+    names, keys = table.names, None
+    if source.row_ids is not None:
+        keys = id_frame(*source.row_ids, np.array([k for k, _ in parts]))
+        names = names._replace(id=keys.columns[0])
     return replace(
         table,
         values=np.concatenate(
@@ -326,7 +336,9 @@ def _columns_to_series(table: Sequences, layout: TableSchema) -> Sequences:
         columns=("y", *layout.inputs),
         roles=(Role.TARGET, *layout.input_roles),
         times=None if table.times is None else np.concatenate([table.times[rows] for _, rows in parts]),
-        notes=(*table.notes, *empty),
+        names=names,
+        keys=keys,
+        notes=(*table.notes, *notes),
     )
 
 

@@ -28,6 +28,7 @@ _PARTS = {"month", "quarter", "week", "day", "hour"}  # as numbers only where th
 _IDS = (
     "unique_id", "series_id", "series", "item_id", "id", "item", "ticker", "symbol", "store", "product",
     "sku", "shop", "city", "region", "station", "sensor", "country", "group", "name", "key", "dept", "code",
+    "meter", "household", "customer", "machine", "device", "location", "site", "geo", "state", "family",
 )  # fmt: skip
 _KEY = re.compile(r"_(id|nbr|no|code|key)$")  # endings, after spaces and capitals have become underscores
 _TARGETS = ("y", "value", "target")

@@ -18,7 +18,11 @@ Texts = NDArray[Any]  # (T,) objects: str, or None
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", ".", "?", "<na>", "nat"})
+MISSING = frozenset({
+    "", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", ".", "?", "<na>", "nat", "..", "...", ":",
+    "\\n", "n.a.", "n/d", "n.d.", "nd", "*", "**", "***", "****", "(null)", "#value!", "#ref!", "#div/0!",
+    "#num!", "missing", "—", "–", "…",
+})  # fmt: skip
 _FLAGS = {"true": 1.0, "false": 0.0}
 _SHOWN = 60  # characters
 _SAMPLE = 200  # texts from which a column's kind is told

@@ -47,6 +47,7 @@ class Table:
         keys: columns that were other levels of its index.
         categories: columns of a type of their own for labels, whatever their labels look like.
         frame: the rows as they came, where they came as a frame.
+        row_ids: of a table whose rows became columns, that table and its columns that name them.
         notes: changes that reading made, a sentence each.
         remarks: assumptions that `numbers` made, likewise.
 
@@ -65,6 +66,7 @@ class Table:
     keys: tuple[str, ...] = ()
     categories: frozenset[str] = frozenset()
     frame: nw.DataFrame[Any] | None = field(default=None, repr=False)
+    row_ids: tuple[Table, tuple[str, ...]] | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
     remarks: list[str] = field(default_factory=list)
     _parsed: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)

@@ -1,0 +1,246 @@
+"""Melt tables with times across their columns: years, dates, steps; months of a year, clocks of a day."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.parse.columns import ColumnSpec, id_columns, looks_like_key, quoted_list
+from unrolled.data.parse.datetimes import looks_like_dates, parse_times
+from unrolled.data.parse.numbers import is_missing
+from unrolled.data.parse.table import Table, join_ids, number_rows
+from unrolled.errors import DataError
+
+Times = NDArray[Any]
+
+_YEAR = re.compile(
+    r"[XFY]?(1[6-9]\d\d|2[01]\d\d)( \[YR\d{4}\])?"
+)  # as R, FAOSTAT and the World Bank spell them
+_DATED = re.compile(r"\d.*[-/. QM].*\d|[QM]\d.*\d{4}")
+_STEP = re.compile(
+    r"(d|day|t|w|wk|week|m|month|h|hr|hour|step|time|period|p|y|year|q)[ _]?(\d+)", re.IGNORECASE
+)
+_CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::00)?|(?:h|hr|he|hour)[ _]?(\d{1,2})", re.IGNORECASE)
+_MONTHS = {"sept": 9} | {
+    form.lower(): k
+    for k in range(1, 13)
+    for form in (calendar.month_name[k], calendar.month_abbr[k], f"M{k}", f"M{k:02d}", f"{k}", f"{k:02d}")
+}
+_QUARTERS = {form: 3 * k - 2 for k in range(1, 5) for form in (f"q{k}", f"qtr{k}", f"qtr {k}", f"{k}q")}
+_TIME, _VALUE = "ds", "value"
+
+
+def melt(table: Table, named: ColumnSpec) -> tuple[Table, ColumnSpec]:
+    """Turn a table with times across its columns into one with a row a time; others come back as they are.
+
+    Years, dates or numbered steps (`d_1`) make a series of each row, named by the columns beside them.
+    Months or quarters beside a year, and clocks or hours beside a day, make one time of both. A named
+    target says that the columns are what they seem.
+
+    Raises:
+        DataError: a column is named for a role that it cannot have in the melted table.
+
+    >>> columns = {"shop": np.array(["a", "b"]), "2019": np.array([1.0, 3.0]), "2020": np.array([2.0, 4.0])}
+    >>> melted, _ = melt(Table(columns, "flow.csv", str), ColumnSpec())
+    >>> list(melted.columns), melted.columns["b"].tolist()
+    (['ds', 'a', 'b'], [3.0, 4.0])
+    """
+    if named.target:
+        return table, named
+    stacked = _stacked(table)
+    if stacked is not None:
+        return stacked, named
+    spread, times = _across(table)
+    rest = [name for name in table.columns if name not in spread]
+    if not spread or named.time in rest or any(table.kinds[name] == "time" for name in rest):
+        return table, named
+    return _transposed(table, named, spread, times)
+
+
+def _across(table: Table) -> tuple[list[str], Times]:
+    """Find the columns whose names are times, and these: years, dates, or the numbers of steps."""
+    names = [
+        name
+        for name in table.columns
+        if table.kinds[name] == "number" or is_missing(table.columns[name]).all()
+    ]
+    years = [name for name in names if _YEAR.fullmatch(name.strip())]
+    if len(years) > 1:
+        texts = [_YEAR.fullmatch(name.strip())[1] for name in years]  # type: ignore[index]
+        return years, np.array(texts, dtype="datetime64[Y]").astype("datetime64[ns]")
+    dated = [name for name in names if _DATED.search(name)]
+    if len(dated) > 2 and looks_like_dates(np.array(dated, dtype=object)):
+        stripped = np.array([name.strip() for name in dated], dtype=object)
+        times, _ = parse_times(stripped, name="the header", place=lambda _: table.source, utc=True)
+        return dated, times
+    steps = [(name, match) for name in names if (match := _STEP.fullmatch(name.strip()))]
+    numbers = np.array([int(match[2]) for _, match in steps], dtype=np.int64)
+    if len(steps) < 3 or len({match[1] for _, match in steps}) > 1 or (np.diff(numbers) != 1).any():
+        return [], numbers
+    return [name for name, _ in steps], numbers
+
+
+def _transposed(
+    table: Table, named: ColumnSpec, spread: Sequence[str], times: Times
+) -> tuple[Table, ColumnSpec]:
+    """Make a column of each row."""
+    rest = [name for name in table.columns if name not in spread]
+    for role, columns_named in named.roles.items():
+        for name in columns_named:
+            table.require_column(name, role)
+            if role != "id":
+                beside = quoted_list([*(named.id or rest[:1]), name]).replace(" and ", ", ")
+                raise DataError(
+                    f"{table.source}: expected no column {name!r} as {role} in a table whose columns are "
+                    f"times, from {spread[0]!r} to {spread[-1]!r}. Melt it first: "
+                    f"frame.melt(id_vars=[{beside}], var_name='ds', value_name='y')."
+                )
+    ids: list[str] = list(named.id) or _row_ids(table, rest)
+    texts = [
+        ["" if gone else v for v, gone in zip(table.columns[n], is_missing(table.columns[n]), strict=True)]
+        for n in ids
+    ]
+    labels = [label.removesuffix(" / ").removeprefix(" / ") for label in join_ids(texts)]
+    if not ids or len(set(labels)) < len(labels):
+        labels = [f"row {k + 1}" for k in range(len(table))] if len(table) > 1 else [_VALUE]
+    values = np.column_stack([table.numbers(name) for name in spread])
+    order = np.argsort(times, kind="stable")
+    columns: dict[str, Times] = {_TIME: times[order]} | {
+        label: row[order] for label, row in zip(labels, values, strict=True)
+    }
+    unused = [name for name in rest if name not in ids]
+    left = f"; {quoted_list(unused)} left out, --id or id= names the series by another" if unused else ""
+    note = (
+        f"columns {spread[0]!r} to {spread[-1]!r} were read as times, and a series of each row"
+        f"{f', named by {quoted_list(ids)}' if ids else ''}{left}; --target or target= reads columns as "
+        "series"
+    )
+    melted = replace(table, columns=columns, keys=(), frame=None, notes=(*table.notes, note, *table.remarks))
+    return replace(melted, row_ids=(table, tuple(ids)) if ids else None), ColumnSpec(
+        time=_TIME, target=tuple(labels)
+    )
+
+
+def _row_ids(table: Table, rest: Sequence[str]) -> list[str]:
+    """Find the columns that name the rows of a table, each once: by their spelling, else texts, else keys."""
+    texts = [name for name in rest if table.kinds[name] == "text"]
+    usual = [name for name in id_columns(rest) if table.kinds[name] != "time"]
+    names = list(
+        dict.fromkeys([*usual[:1], *texts, *usual, *[name for name in rest if looks_like_key(name)]])
+    )
+    full = {name: not is_missing(table.columns[name]).any() for name in names}
+    for count in range(1, 5):
+        for group in combinations(names, count):
+            numbers = number_rows([table.columns[name] for name in group])
+            if (count > 1 or full[group[0]]) and numbers.max() + 1 == len(table):
+                return [name for name in rest if name in group]
+    return []
+
+
+def _stacked(table: Table) -> Table | None:
+    """Make a row of each cell of a table with one part of the time in its rows and one in its header.
+
+    Returns:
+        The longer table; None where there are no such parts.
+    """
+    numbers = [name for name in table.columns if table.kinds[name] != "text"]
+    months = _months(numbers)
+    clocks = {name: m for name in numbers if (m := _minutes(name)) is not None}
+    for name, kind in table.kinds.items():
+        if (
+            len(months) >= 4
+            and kind == "number"
+            and name not in months
+            and (years := _years(table, name)) is not None
+        ):
+            starts = years.astype("datetime64[M]")[:, None] + np.array(list(months.values()))
+            return _stack(table, name, list(months), starts)
+        if len(clocks) >= 12 and kind == "time":
+            days, _ = parse_times(table.columns[name], name=name, place=table.place, utc=True)
+            return _stack(
+                table,
+                name,
+                list(clocks),
+                days.astype("datetime64[m]")[:, None] + np.array(list(clocks.values())),
+            )
+    spread, times = _across(table)
+    for name in table.columns:
+        rows = _months([str(value) for value in table.columns[name]]) if name not in spread else {}
+        months_below = rows and all(str(value) in rows for value in table.columns[name])
+        if months_below and spread and _YEAR.fullmatch(spread[0].strip()):
+            offsets = np.array([rows[str(value)] for value in table.columns[name]])
+            return _stack(table, name, spread, times.astype("datetime64[M]")[None, :] + offsets[:, None])
+    return None
+
+
+def _months(texts: Sequence[str]) -> dict[str, int]:
+    """Map texts that name months, all twelve of them, or quarters, all four, to months after the first."""
+    for numbers, count in ((_QUARTERS, 4), (_MONTHS, 12)):
+        found = {text: numbers[text.strip().lower()] - 1 for text in texts if text.strip().lower() in numbers}
+        if len(set(found.values())) == count == len(found):
+            return found
+    return {}
+
+
+def _minutes(text: str) -> int | None:
+    """Read a clock, or the number of an hour, as minutes after midnight.
+
+    >>> _minutes("6:30"), _minutes("H07"), _minutes("x1")
+    (390, 420, None)
+    """
+    match = _CLOCK.fullmatch(text.strip())
+    if match is None:
+        return None
+    return 60 * int(match[1] or match[3]) + int(match[2] or 0)
+
+
+def _years(table: Table, name: str) -> Times | None:
+    """Read a column of years; None where it holds anything else."""
+    texts = [str(value).strip().removesuffix(".0") for value in table.columns[name]]
+    return np.array(texts, dtype="datetime64[Y]") if all(map(_YEAR.fullmatch, texts)) else None
+
+
+def _stack(table: Table, base: str, spread: Sequence[str], times: Times) -> Table:
+    """Make a row of each cell (N, T), with its time, up to the first and the last that hold a value."""
+    rest = [name for name in table.columns if name not in {base, *spread}]
+    values = np.column_stack([table.numbers(name) for name in spread])
+    series = number_rows(
+        [
+            table.columns[n]
+            for n in rest
+            if table.kinds[n] == "text" or n in [*id_columns(rest), *filter(looks_like_key, rest)]
+        ]
+        or [np.zeros(len(table))]
+    )
+    rows, moments = np.repeat(np.arange(len(table)), len(spread)), times.ravel()
+    order = np.lexsort((moments, series[rows]))
+    filled = np.flatnonzero(~np.isnan(values.ravel()[order]))
+    groups = series[rows[order]]
+    first = {int(groups[k]): k for k in filled[::-1]}
+    last = {int(groups[k]): k for k in filled}
+    kept = np.array(
+        [first.get(int(g), 1) <= k <= last.get(int(g), 0) for k, g in enumerate(groups)], dtype=bool
+    )
+    cells = order[kept]
+    columns = {name: table.columns[name][rows[cells]] for name in rest}
+    columns |= {_TIME: moments[cells].astype("datetime64[ns]"), _VALUE: values.ravel()[cells]}
+    note = (
+        f"columns {spread[0]!r} to {spread[-1]!r} and {base!r} were put together as times, a value a cell; "
+        "--target or target= reads columns as series"
+    )
+    places = rows[cells]
+    return replace(
+        table,
+        columns=columns,
+        place=lambda row: table.place(int(places[row])),
+        index=_TIME,
+        frame=None if table.frame is None or not rest else table.frame.select(rest)[places.tolist()],
+        notes=(*table.notes, note, *table.remarks),
+    )
