@@ -340,7 +340,8 @@ def test_a_folder_or_a_single_number_is_no_source(tmp_path: Path) -> None:
     """A folder's name is not read as a text, a long text is not looked up as a file."""
     with pytest.raises(DataError) as fault:
         read(str(tmp_path))
-    assert str(fault.value) == f"{tmp_path}: expected a file, got a folder. Name a file in it."
+    said = f"{tmp_path}: expected a folder of files of one kind, got an empty one. Name a file in it."
+    assert str(fault.value) == said
     with pytest.raises(ArgumentError, match="expected a path, frame, text, list or array of numbers"):
         read(np.array(3.0))
     assert len(read("a" * 300).values) == 300
