@@ -213,6 +213,37 @@ def test_fill_keeps_months_and_other_columns() -> None:
     assert filled.values.tolist()[2:4] == [[3.0, 30.0, 4.0], [4.0, 40.0, 4.0]]
 
 
+@pytest.mark.parametrize(
+    ("flags", "filled"),
+    [
+        ([0, 1, NAN, NAN, 0, 0, 1], [0, 1, 1, 1, 0, 0, 1]),  # a flag
+        ([2, 5, NAN, 2, 5, 2, 5], [2, 5, 5, 2, 5, 2, 5]),  # a code of weather, of a shop's kind
+        ([20.5, 21, NAN, 23, 20, 20, 21], [20.5, 21, 22, 23, 20, 20, 21]),  # a measurement
+        ([1200, 1300, NAN, 1400, 1250, 1100, 1010], [1200, 1300, 1350, 1400, 1250, 1100, 1010]),  # a count
+    ],
+)
+@pytest.mark.parametrize("role", [Role.PAST, Role.FUTURE])
+def test_lines_make_no_half_a_holiday(flags: list[float], filled: list[float], role: Role) -> None:
+    """Flags and codes carry on as they were, measurements and the target are drawn by lines."""
+    values = np.column_stack([[1, 2, NAN, 4, 5, 6, 7], flags])
+    times = pd.date_range("2020", periods=7).values
+    series = Sequences(
+        values, np.array([0, 7]), ("a",), ("y", "x"), (Role.TARGET, role), times=times, freq="D"
+    )
+    assert fill_gaps(series, "linear").values.T.tolist() == [[1, 2, 3, 4, 5, 6, 7], filled]
+    notes = fill_gaps(series, "linear").notes
+    is_code = filled[2] in flags
+    assert any("filled by the value before, as 'x' holds flags or codes" in note for note in notes) == is_code
+
+
+def test_a_target_that_counts_is_drawn_by_lines_and_one_of_flags_is_not() -> None:
+    """Few whole numbers make a target no code; 0 and 1 do."""
+    counts = Sequences.from_arrays([[4.0, NAN, 6.0, 4.0, 6.0, 4.0, 6.0, 4.0]])
+    assert fill_gaps(counts, "linear").target[1] == 5
+    flags = Sequences.from_arrays([[1.0, NAN, 0.0, 1.0, 1.0]])
+    assert fill_gaps(flags, "linear").target[1] == 1
+
+
 def test_holidays_are_not_filled() -> None:
     """Business days with a holiday are whole as they are."""
     days = pd.bdate_range("2020-01-01", periods=100).delete(40).values

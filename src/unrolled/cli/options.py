@@ -137,7 +137,8 @@ class SeriesColumns(OptionGroup):
         typer.Option("--static", metavar="COLUMN", help="Column with one value a series; repeat for more."),
     ] = None
     fill: Annotated[
-        str | None, typer.Option("--fill", metavar="HOW", help="How gaps are filled: forward or linear.")
+        str | None,
+        typer.Option("--fill", metavar="HOW", help="How gaps are filled: forward, or linear but for flags."),
     ] = None
     utc: Annotated[bool, typer.Option("--utc", help="Read times with zones as UTC.")] = False
 

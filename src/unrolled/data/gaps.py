@@ -12,10 +12,11 @@ from unrolled.data.calendar.frequency import Calendar, infer_calendar
 from unrolled.data.calendar.offsets import Ints, advance, format_time, freq_words, unit_word
 from unrolled.data.sequences import DeclaredOrder, Role, Sequences
 from unrolled.errors import DataError
-from unrolled.formatting import quantity
+from unrolled.formatting import join_words, quantity
 from unrolled.validation import check_choice
 
 FILL_METHODS = ("forward", "linear")
+_MOST_CODES = 12  # different whole numbers of a column that names kinds, such as 0/1 or the days of a week
 _FILL = "Fill it with --fill linear or fill='linear'."
 
 
@@ -69,6 +70,8 @@ def fill_gaps(series: Sequences, how: str) -> Sequences:
     Args:
         series: sorted by time.
         how: "forward" repeats the last known value, "linear" draws a straight line between known ones.
+            Flags and codes (0 and 1, or few whole numbers that recur) are repeated either way: no day is half
+            a holiday.
 
     Raises:
         ArgumentError: `how` is neither.
@@ -87,28 +90,55 @@ def fill_gaps(series: Sequences, how: str) -> Sequences:
     whole, added = _complete_calendar(series)
     within = np.repeat(np.arange(len(whole)), whole.lengths)
     values = whole.values.copy()
+    repeated = [k for k, role in enumerate(whole.roles) if is_code(values[:, k], role)]
     for column, role in enumerate(whole.roles):
-        values[:, column] = _filled(values[:, column], within, "forward" if role is Role.STATIC else how)
+        column_how = "forward" if column in repeated or role is Role.STATIC else how
+        values[:, column] = _filled(values[:, column], within, column_how)
     keep = _between_targets(whole, within)
     lengths = np.bincount(within[keep], minlength=len(whole))
     if not lengths.all():
         name = whole.ids[int(np.argmin(lengths))]
         raise DataError(f"{whole.source}, series {name!r}: expected a number, got none. Leave it out.")
-    filled = int((np.isnan(whole.values) & ~np.isnan(values))[keep].sum())
+    fresh = (np.isnan(whole.values) & ~np.isnan(values))[keep]
+    by_line = [k for k in range(len(whole.columns)) if how == "forward" or k not in repeated]
+    codes = [whole.columns[k] for k in repeated if k not in by_line and fresh[:, k].any()]
+    n_codes = int(fresh.sum() - fresh[:, by_line].sum())
     return replace(
         whole,
         values=values[keep],
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         times=None if whole.times is None else whole.times[keep],
-        notes=(*whole.notes, *_notes(how, added, filled, int((~keep).sum()))),
+        notes=(
+            *whole.notes,
+            *_notes(how, added, int(fresh[:, by_line].sum()), (n_codes, codes), int((~keep).sum())),
+        ),
     )
 
 
-def _notes(how: str, added: int, filled: int, dropped: int) -> list[str]:
+def is_code(values: NDArray[np.float64], role: Role) -> bool:
+    """Return whether a column holds flags or codes: 0 and 1, or of an input few whole numbers that recur.
+
+    A target that counts is none, however few the numbers.
+
+    >>> is_code(np.array([0.0, 1.0, np.nan, 0.0]), Role.FUTURE), is_code(np.array([3.0, 4.0]), Role.PAST)
+    (True, False)
+    """
+    values = values[~np.isnan(values)]
+    kinds = np.unique(values)
+    if np.isin(kinds, (0, 1)).all():
+        return True
+    is_whole = bool((kinds == np.floor(kinds)).all())
+    few = min(_MOST_CODES, len(values) // 3)
+    return role is not Role.TARGET and is_whole and len(kinds) <= few
+
+
+def _notes(how: str, added: int, filled: int, codes: tuple[int, list[str]], dropped: int) -> list[str]:
     method = "by the value before" if how == "forward" else "by straight lines"
+    hold = f"{join_words([repr(name) for name in codes[1]])} {'hold' if len(codes[1]) > 1 else 'holds'}"
     events = (
         (added, "row", "added for missing steps"),
         (filled, "value", f"filled {method}"),
+        (codes[0], "value", f"filled by the value before, as {hold} flags or codes"),
         (dropped, "row", "dropped before the first or after the last known value"),
     )
     return [f"{quantity(n, noun)} {'was' if n == 1 else 'were'} {what}" for n, noun, what in events if n]
