@@ -48,6 +48,21 @@ def test_an_interrupted_training_is_not_tested(report: ForecastReport) -> None:
     assert reason == "The training was interrupted, so that nothing was tested."
 
 
+def test_ctrl_c_in_the_backtest_ends_all_unless_the_forecast_is_kept(
+    report: ForecastReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On request the whole forecast stays, with the reason why it was not tested."""
+
+    def interrupt(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unrolled.evaluate.forecasting.backtest.backtest", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        report.backtest()
+    reason = "The backtest was interrupted, so that nothing was tested."
+    assert report.backtest(keep_interrupted=True) == (None, reason)
+
+
 def test_facts_of_the_model_are_ready_for_json(report: ForecastReport) -> None:
     """Model and forecast, and no score."""
     record = json.loads(json.dumps(to_jsonable(report.to_dict())))

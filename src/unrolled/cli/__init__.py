@@ -80,7 +80,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and leave with its status.
 
     0: done. 1: stdout was closed before the end of the output. 2: a usage or data error, which a
-    sentence on stderr describes. 130: interrupted. The first Ctrl-C ends a training, the second the program.
+    sentence on stderr describes. 130: interrupted. The first Ctrl-C lets a
+    training end at its next step, the second ends the program there and then.
 
     Args:
         arguments: the words after the program's name; None for those it was started with.

@@ -62,8 +62,12 @@ class ForecastReport:
             )
         return Forecast(cell, tuple(forecasts), self.series.freq, log_axis)
 
-    def backtest(self) -> tuple[BacktestResult | None, str]:
-        """Backtest the model; where that is impossible, return the reason."""
+    def backtest(self, *, keep_interrupted: bool = False) -> tuple[BacktestResult | None, str]:
+        """Backtest the model; where that is impossible, return the reason.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C ended it, and the forecast is not to be kept.
+        """
         from unrolled.evaluate.forecasting.backtest import backtest
 
         if self.model.history_.stopped == "interrupted":
@@ -74,6 +78,10 @@ class ForecastReport:
             return backtest(self.model, self.series, level=level, origins=min(max(spare, 1), _ORIGINS)), ""
         except (DataError, ArgumentError) as fault:
             return None, str(fault)
+        except KeyboardInterrupt:
+            if not keep_interrupted:
+                raise
+            return None, "The backtest was interrupted, so that nothing was tested."
 
     def write(self, path: str, result: BacktestResult | None, why_untested: str = "") -> None:
         """Write the report."""

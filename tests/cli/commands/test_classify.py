@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
+from unrolled.models.sequence.classifier import SequenceClassifier
 
 Run = Callable[..., Any]
 TINY = ("--hidden-size", 4, "--max-epochs", 1)
@@ -199,3 +202,22 @@ def _block(count: int, seed: int) -> tuple[Any, Any]:
     slopes = np.where(y == "up", 1.0, -1.0)
     X = slopes[:, None] * np.linspace(-1, 1, STEPS) + rng.normal(0, 0.3, size=(count, STEPS))
     return np.round(X, 4), y
+
+
+def test_ctrl_c_in_the_last_training_saves_nothing(
+    unrolled: Run, kinds: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status 130, and no half-trained model in a folder or on a page."""
+    fit = SequenceClassifier.fit
+
+    def interrupted(model: Any, X: Any, y: Any, **kwargs: Any) -> Any:
+        fit(model, X, y, **kwargs)
+        if len(X) == 24:  # everything, after the folds
+            model.history_ = replace(model.history_, stopped="interrupted")
+        return model
+
+    monkeypatch.setattr(SequenceClassifier, "fit", interrupted)
+    words = (*TINY, "--folds", 2, "--save", "kept", "--report", "page.html")
+    answer = unrolled("classify", kinds("train", 24), *words)
+    assert (answer.status, answer.out) == (130, "")
+    assert not list(tmp_path.glob("kept")) + list(tmp_path.glob("page.html"))

@@ -1,5 +1,6 @@
 """Forecasts from the past: nothing later than an origin reaches them, and planted leaks are caught."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, Self
 
@@ -53,6 +54,21 @@ class CovariateFromAhead(Forecaster):
         forecasts = super().forecast_origins(series, origins, level=level)
         ahead = series.values[series.offsets[:-1, None] + origins + 1, 1]
         return forecasts | {"point": forecasts["point"] + ahead[..., None]}
+
+
+class Interrupted(Forecaster):
+    """Planted: Ctrl-C comes in its training."""
+
+    def fit(self, *args: Any, **kwargs: Any) -> Self:
+        super().fit(*args, **kwargs)
+        self.history_ = replace(self.history_, stopped="interrupted")
+        return self
+
+
+def test_ctrl_c_in_a_training_is_ctrl_c_of_the_backtest(two: Sequences) -> None:
+    """The half-trained network is never judged."""
+    with pytest.raises(KeyboardInterrupt):
+        backtest(Interrupted(**SMALL), two, origins=2, baselines=["Naive"])
 
 
 @pytest.mark.parametrize("planted", [ScaledOnEverything, TargetAmongInputs, ShuffledSplit])

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from unrolled.cli.commands.forecast import forecast_stages, new_forecaster
+from unrolled.cli.commands.forecast import fit_whole, forecast_stages, new_forecaster
 from unrolled.cli.options import (
     File,
     ForecasterOptions,
@@ -79,7 +79,7 @@ def backtest_command(
         )
     if report:
         with stages.stage("fit"):
-            model.fit(series)
+            fit_whole(model, series)
         ForecastReport(series, model, model.predict(level=[level]), [level]).write(report, result)
     if json:
         out.print_json(

@@ -126,6 +126,8 @@ def _compare(
     result = compare(model, train.sequences, train.labels, test=test_pair, folds=folds)
     if outputs.report or outputs.save:
         model.fit(train.sequences, train.labels)
+        if model.history_.stopped == "interrupted":  # half a training is neither shown nor saved
+            raise KeyboardInterrupt
     if outputs.output:
         ids = {"id": list((test or train).sequences.ids)}
         out.write_table(pd.DataFrame(ids | result.columns), outputs.output)

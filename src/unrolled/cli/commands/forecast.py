@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,7 @@ from unrolled.errors import ArgumentError
 from unrolled.validation import check_float
 
 if TYPE_CHECKING:
+    from unrolled.data.sequences import Sequences
     from unrolled.models.forecasting.forecaster import Forecaster
     from unrolled.train.progress import ProgressStages
 
@@ -30,6 +32,10 @@ Level = Annotated[
 Output = Annotated[
     str | None,
     typer.Option("--output", metavar="FILE", help="Write the forecast as .csv, .csv.gz or .parquet."),
+]
+KeepInterrupted = Annotated[
+    bool,
+    typer.Option("--keep-interrupted", help="After Ctrl-C, forecast with the best weights so far."),
 ]
 
 
@@ -43,6 +49,7 @@ def forecast_command(
     report: Report = None,
     save: Save = None,
     model: Model = None,
+    keep_interrupted: KeepInterrupted = False,
     columns: SeriesColumns,
     options: ForecasterOptions,
     json: Json = False,
@@ -51,6 +58,7 @@ def forecast_command(
 
     No score is printed: a score means nothing without simpler forecasts beside it. Ask for --report,
     which tests the forecast against them and says first what it is worth, or run `unrolled backtest`.
+    Ctrl-C ends the training, and nothing is forecast with what it had learned, unless you say so before.
 
     \b
     Examples:
@@ -72,14 +80,14 @@ def forecast_command(
     stages = forecast_stages(fitted, *([] if model else ["fit"]), *(["backtest"] if report else []))
     if not model:
         with stages.stage("fit"):
-            fitted.fit(series)
+            fit_whole(fitted, series, keep_interrupted=keep_interrupted)
     forecast_report = ForecastReport(
         series, fitted, fitted.predict(series, horizon=horizon, level=levels), levels
     )
     result, why_untested = None, ""
     if report:
         with stages.stage("backtest"):
-            result, why_untested = forecast_report.backtest()
+            result, why_untested = forecast_report.backtest(keep_interrupted=keep_interrupted)
         forecast_report.write(report, result, why_untested)
     if output:
         out.write_table(forecast_report.frame, output)
@@ -102,6 +110,26 @@ def new_forecaster(options: ForecasterOptions, horizon: int | None) -> Forecaste
 
     named = options.given() | ({} if horizon is None else {"horizon": horizon})
     return Forecaster(**named, verbose=True)
+
+
+def fit_whole(model: Forecaster, series: Sequences, *, keep_interrupted: bool | None = None) -> None:
+    """Fit a model; a training that Ctrl-C cut short ends the program, unless it is to be kept.
+
+    Args:
+        model: is fitted.
+        series: to fit on.
+        keep_interrupted: the option of the command; None where it has none.
+
+    Raises:
+        KeyboardInterrupt: it was cut short.
+    """
+    model.fit(series)
+    if model.history_.stopped != "interrupted" or keep_interrupted:
+        return
+    if keep_interrupted is not None:
+        way_out = "To use its best weights all the same, run again with --keep-interrupted."
+        print(f"Nothing is forecast or written after half a training. {way_out}", file=sys.stderr)
+    raise KeyboardInterrupt
 
 
 def forecast_stages(model: Forecaster, *names: str, n_fits: int = 1) -> ProgressStages:

@@ -109,16 +109,24 @@ class RollingOrigins:
         return first, ModelForecasts(name or model.cell, "", joined["point"], band, joined["quantiles"])
 
     def _fit_copy(self, model: Any, origin: Ints) -> Any:
-        """Fit a copy of the model on the steps up to these origins."""
+        """Fit a copy of the model on the steps up to these origins.
+
+        Raises:
+            DataError: it cannot be fitted on them.
+            KeyboardInterrupt: Ctrl-C cut the training short: half of one must not be judged as a whole one.
+        """
         copy = type(model)(**model.get_params())
         n_steps = origin + 1
         try:
-            return copy.fit(self.series.head(n_steps))
+            copy.fit(self.series.head(n_steps))
         except DataError as error:
             raise DataError(
                 f"backtest: only {n_steps.max()} steps are known at the first of "
                 f"{self.origins.shape[1]} origins. {error} Or take fewer origins, or a smaller step."
             ) from error
+        if getattr(getattr(copy, "history_", None), "stopped", None) == "interrupted":
+            raise KeyboardInterrupt
+        return copy
 
     def transforms(self, fitted: Any) -> list[Transform]:
         """Return the network's transform for each series; without the log where a value is not above 0."""
