@@ -107,6 +107,24 @@ def test_growth_and_yearly_means() -> None:
     assert said.transform_reason.startswith(said.multiplicative_reason)
 
 
+def test_noise_and_seasons_show_no_growth() -> None:
+    """The mean of percentages is far above 0 for each of these; what grows geometrically is said."""
+    rng, t = np.random.default_rng(0), np.arange(144)
+    season = 0.3 * np.sin(t * np.pi / 6)
+    for values in (np.tile([10.0, 200.0], 72), 100 + 10 * rng.normal(size=144), 100 * np.exp(season)):
+        said = describe(_monthly(values))
+        assert said.mean_growth is None
+        assert said.mean_pct_change > 0.3
+    halved = describe(_monthly(100 * np.exp(-np.log(2) * t / 144 + 0.02 * rng.normal(size=144).cumsum() / 5)))
+    assert halved.mean_growth == pytest.approx(-0.48, abs=0.15)
+    grown = describe(_monthly(np.exp(0.01 * t + season + 0.02 * rng.normal(size=144))))
+    assert grown.mean_growth == pytest.approx(1.0, abs=0.1)
+    panel = pd.concat(
+        [_monthly(values).assign(unique_id=k) for k, values in enumerate(rng.lognormal(0, 1, (9, 60)))]
+    )
+    assert describe(panel).mean_growth is None
+
+
 def test_growth_is_not_taken_over_a_gap() -> None:
     """Three steps in one would look like three times the growth."""
     frame = _monthly(100 * 1.1 ** np.arange(24)).drop(index=[5, 6])
@@ -194,7 +212,8 @@ def test_the_published_monthly_file(data_dir: Path) -> None:
     assert (said.freq, said.gaps, said.duplicates, said.missing) == ("MS", 0, 0, 0)
     assert (said.lowest, said.highest) == (16.88, 7412.55)
     prices = pd.read_csv(data_dir / "sp500" / "sp500_monthly_917.csv", parse_dates=["date"])
-    assert math.isclose(said.mean_growth, 100 * prices["price"].pct_change().mean())
+    assert math.isclose(said.mean_pct_change, 100 * prices["price"].pct_change().mean())
+    assert 100 * np.log(prices["price"]).diff().mean() == pytest.approx(said.mean_growth, abs=0.02)
     by_year = prices.groupby(prices["date"].dt.year)["price"].mean()
     np.testing.assert_allclose(list(said.yearly_means.values()), by_year.to_numpy())
     assert said.transform == "log-difference"

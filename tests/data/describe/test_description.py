@@ -19,7 +19,7 @@ def test_the_block_of_a_series() -> None:
     assert "  span             2001-01-01 to 2010-12-01, monthly (MS), no gaps" in lines
     assert f"  values           {frame['price'].min():.6g} to {frame['price'].max():.6g}, 1 missing" in lines
     assert any(
-        line.startswith("  mean growth      +1.") and "% a month; the latest, 2010-12-01: " in line
+        line.startswith("  mean growth      +1.") and "% a month (pct_change().mean(): +1." in line
         for line in lines
     )
     assert any(line.startswith("  transform        log") for line in lines)

@@ -180,6 +180,17 @@ def test_growth_by_multiples_differs_from_growth_by_amounts() -> None:
     assert told >= 38
 
 
+@pytest.mark.parametrize("decades", [1, 3, 6, 12])
+def test_growth_over_many_decades_stays_multiplicative(decades: int) -> None:
+    """The slope of changes on levels is 1 however far the series grows, or falls, also after a standstill."""
+    steps = np.random.default_rng(0).normal(decades * np.log(10) / 240, 0.02, 240)
+    y = np.exp(steps.cumsum())
+    for series in (y, y[::-1], np.concatenate([np.full(60, y[0]), y])):
+        multiplicative, why = is_multiplicative(series)
+        assert multiplicative
+        assert float(why.split("slope ")[1][:-1]) == pytest.approx(1, abs=0.15)
+
+
 def test_what_cannot_be_multiplicative_says_why() -> None:
     """Negative values, a narrow range, too few stretches, nothing that moves."""
     assert is_multiplicative(np.array([1.0, -1.0])) == (False, "not all values are above 0")

@@ -17,6 +17,7 @@ from unrolled.data.describe.description import Description
 from unrolled.data.describe.diagnostics import (
     detect_averaging,
     detect_seasonality,
+    log_growth,
     percent_growth,
     step_changes,
 )
@@ -31,6 +32,8 @@ Floats = NDArray[np.float64]
 
 _MOST_SERIES = 5_000  # are looked into one by one
 _RECENT = 12  # steps whose growth is listed
+_STANDARD_ERRORS = 2  # of the mean growth: nearer to 0, it is noise
+_ROUNDING = 1e-12
 _FALSE_ALARMS = 0.005  # share of random walks that look averaged: `benchmarks/averaging_alarms.py`
 
 
@@ -145,7 +148,7 @@ def _behaviour(series: Sequences, calendar: Calendar | None) -> dict[str, Any]:
     changing = [y for y in changing if len(y) > 1 and np.ptp(y) > 0]
     if not changing:
         return facts
-    facts |= _growth(series, parts, calendar)
+    facts |= _growth(series, parts, calendar, season)
     facts |= _transform(changing, season)
     seasons = [is_seasonal for y in parts if (is_seasonal := detect_seasonality(y, season)[0]) is not None]
     facts["seasonal"] = 2 * sum(seasons) > len(seasons) if seasons else None
@@ -174,20 +177,40 @@ def _constant(parts: list[Floats], source: str) -> list[str]:
     ]
 
 
-def _growth(series: Sequences, parts: list[Floats], calendar: Calendar | None) -> dict[str, Any]:
-    """Mean growth from one step to the next; the latest steps of a single series one by one."""
-    grown = [percent_growth(y) for y in parts]
-    if len(parts) == 1 and calendar is not None and len(grown[0]):  # over a gap or within a day it is no step
+def _growth(series: Sequences, parts: list[Floats], calendar: Calendar | None, season: int) -> dict[str, Any]:
+    """Find the mean growth a step where it stands out; list the latest steps of a single series."""
+    percents = [percent_growth(y) for y in parts]
+    is_step = None
+    if len(parts) == 1 and calendar is not None and len(percents[0]):  # not over a gap or within a day
+        is_step = np.ones(len(percents[0]), dtype=bool)
         apart = np.concatenate([calendar.gaps, calendar.duplicates - 1])
-        grown[0][apart[apart < len(grown[0])]] = np.nan
-    means = [float(np.nanmean(g)) for g in grown if np.isfinite(g).any() and not np.isinf(g).any()]
-    facts: dict[str, Any] = {"mean_growth": float(np.mean(means)) if len(means) == len(parts) else None}
-    if len(series) == 1 and len(grown[0]) and series.times is not None:
-        latest = zip(series.times[1 : len(parts[0])][-_RECENT:], grown[0][-_RECENT:].tolist(), strict=True)
+        is_step[apart[apart < len(is_step)]] = False
+        percents[0][~is_step] = np.nan
+    growths = [log_growth(y, season, is_step=is_step) for y in parts]
+    means = [float(np.nanmean(g)) for g in percents if np.isfinite(g).any() and not np.isinf(g).any()]
+    facts: dict[str, Any] = {
+        "mean_growth": _mean_growth(np.array(growths)),
+        "mean_pct_change": float(np.mean(means)) if len(means) == len(parts) else None,
+    }
+    if len(series) == 1 and len(percents[0]) and series.times is not None:
+        latest = zip(series.times[1 : len(parts[0])][-_RECENT:], percents[0][-_RECENT:].tolist(), strict=True)
         facts["recent_growth"] = tuple(
             (format_time(time), percent) for time, percent in latest if np.isfinite(percent)
         )
     return facts
+
+
+def _mean_growth(growths: Floats) -> float | None:
+    """Return the geometric growth a step in percent; None where it is within two standard errors of none.
+
+    Args:
+        growths: (N, 2) from `log_growth`, a row a series. Of many, the error is that of the mean over series.
+    """
+    growth, error = growths.mean(axis=0)
+    if len(growths) > 1:
+        error = growths[:, 0].std(ddof=1) / len(growths) ** 0.5
+    stands_out = abs(growth) > max(_STANDARD_ERRORS * error, _ROUNDING)
+    return float(100 * np.expm1(growth)) if stands_out else None
 
 
 def _transform(changing: list[Floats], season: int) -> dict[str, Any]:

@@ -45,7 +45,10 @@ class Description(Record):
         missing: values that are missing.
         ranges: the lowest and highest value of each column, the target first.
         yearly_means: of a single series with dates.
-        mean_growth: percent a step, averaged; None unless all values are above 0.
+        mean_growth: geometric, in percent a step: the mean change of the logarithm; None unless all values
+            are above 0, and where season or noise hide it (it is within two standard errors of 0).
+        mean_pct_change: mean of the changes in percent, pandas' `pct_change().mean()`: above the geometric
+            growth, by half of their variance; None unless all values are above 0.
         recent_growth: time and percent of the latest steps of a single series.
         multiplicative: whether it grows by multiples; of many series, whether most do.
         multiplicative_reason: half a sentence.
@@ -78,6 +81,7 @@ class Description(Record):
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     yearly_means: dict[int, float] = field(default_factory=dict)
     mean_growth: float | None = None
+    mean_pct_change: float | None = None
     recent_growth: tuple[tuple[str, float], ...] = ()
     multiplicative: bool | None = None
     multiplicative_reason: str = ""
@@ -210,7 +214,10 @@ def _growth(facts: Description) -> str:
     if facts.recent_growth:
         time, percent = facts.recent_growth[-1]
         latest = f"; the latest, {time}: {percent:+.2f} %"
-    return f"{facts.mean_growth:+.2f} % {'an' if unit == 'hour' else 'a'} {unit}{latest}"
+    percents = (
+        "" if facts.mean_pct_change is None else f" (pct_change().mean(): {facts.mean_pct_change:+.2f} %)"
+    )
+    return f"{facts.mean_growth:+.2f} % {'an' if unit == 'hour' else 'a'} {unit}{percents}{latest}"
 
 
 def _claim(answer: bool | None, reason: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -107,3 +108,35 @@ def percent_growth(y: Floats) -> Floats:
         return np.empty(0)
     with np.errstate(over="ignore"):  # such as from 1e-300 to 1e100: infinite, as good as
         return 100 * (y[1:] / y[:-1] - 1)
+
+
+def log_growth(
+    y: Floats, season: int = 1, *, is_step: NDArray[np.bool_] | None = None
+) -> tuple[float, float]:
+    """Return the mean change of log y a step, the geometric growth, and its standard error.
+
+    Where four seasons or more are complete, the changes are those of the season's mean of log y, counted back
+    from the end, so that neither the season nor where in it the series begins counts.
+
+    Args:
+        y: (T,) values; both results are NaN unless all known ones are above 0 and two changes are known.
+        season: steps in a season.
+        is_step: (T - 1,) false where a change spans a gap, and is left out; None where none does.
+
+    >>> growth, error = log_growth(np.array([100.0, 110.0, 99.0, 121.0]))
+    >>> round(growth, 4), round(error, 4)
+    (0.0635, 0.0898)
+    """
+    valid = y[~np.isnan(y)]
+    if not len(valid) or valid.min() <= 0:
+        return np.nan, np.nan
+    g, whole = np.log(y), len(y) // season
+    changes, steps = np.diff(g), 1
+    if season > 1 and whole >= _LEAST_SEASONS and len(valid) == len(y) and (is_step is None or is_step.all()):
+        changes, steps = np.diff(g[len(g) - whole * season :].reshape(whole, season).mean(axis=1)), season
+    elif is_step is not None:
+        changes = changes[is_step]
+    changes = changes[~np.isnan(changes)] / steps
+    if len(changes) < 2:
+        return np.nan, np.nan
+    return float(changes.mean()), float(changes.std(ddof=1)) / math.sqrt(len(changes))

@@ -36,6 +36,7 @@ TRANSFORMS = (
 )
 _LEAST_STEPS = 8  # below this, a choice by statistics would be noise
 _LEAST_UNIT = 1e-2  # of the prior: a series that stood still so far can still move
+_ROUNDING = 1e-12  # of the level: smaller changes are rounding errors
 _LEAST_SLOPE = 0.5  # half-way between amounts (0) and percentages (1)
 _SEASON_GAIN = 0.3  # a seasonal difference is taken below this share of the variance of the next best
 _PRIOR_STEPS = 3.0  # how many steps the prior of the scale counts for
@@ -230,9 +231,11 @@ def is_multiplicative(y: Floats) -> tuple[bool, str]:
     stretches = np.array_split(np.arange(1, len(y)), parts)
     level = np.log([y[s].mean() for s in stretches])
     size = np.array([np.abs(y[s] - y[s - 1]).mean() for s in stretches])
-    if np.ptp(level) == 0 or not (size > 0).any():
+    moves = size > _ROUNDING * np.exp(level)  # stretches that stand still tell nothing of their changes' size
+    level, size = level[moves], size[moves]
+    if len(level) < 2 or np.ptp(level) == 0:
         return False, "nothing changes"
-    slope = float(np.polyfit(level, np.log(np.maximum(size, 1e-3 * size.max())), 1)[0])
+    slope = float(np.polyfit(level, np.log(size), 1)[0])
     verb = "follows" if slope >= _LEAST_SLOPE else "does not follow"
     return slope >= _LEAST_SLOPE, f"the size of changes {verb} the level (slope {slope:.2f})"
 
