@@ -101,16 +101,16 @@ def test_a_regular_series_passes() -> None:
             },
             (
                 "flow.csv, series 'a': expected steps of one length, got 10 s and, from 2020-01-01 00:00:20 "
-                "to 2020-01-01 02:30:03, 2.49528 hours. Bring it to a regular calendar first, such as with "
-                "pandas' resample."
+                "to 2020-01-01 02:30:03, 2.49528 hours. Bring it to a regular calendar, such as with "
+                "pandas' resample, or count the rows with --order rows or order='rows'."
             ),
         ),
         (
             {"a": ["2020-01-01", "2020-01-02", "2020-01-04 06:00", "2020-01-05 06:00"]},
             (
                 "flow.csv, series 'a': expected steps of one length, got 1 day and, from 2020-01-02 to "
-                "2020-01-04 06:00, 2.25 days. Bring it to a regular calendar first, such as with pandas' "
-                "resample."
+                "2020-01-04 06:00, 2.25 days. Bring it to a regular calendar, such as with pandas' resample, "
+                "or count the rows with --order rows or order='rows'."
             ),
         ),
     ],
@@ -265,3 +265,63 @@ def test_a_series_without_any_value_cannot_be_filled() -> None:
     """There is nothing to draw a line between."""
     with pytest.raises(DataError, match=r"series 'b': expected a number, got none\. Leave it out\."):
         fill_gaps(_dated(a=["2020-01-01", "2020-01-02"], b={"2020-01-01": NAN, "2020-01-02": NAN}), "linear")
+
+
+def _wide(freq: str, at: int, wrong: str) -> Sequences:
+    """Two hundred rows, of which one has a mistyped date."""
+    times = pd.date_range("2021-01-01", periods=200, freq=freq).to_numpy().astype("M8[ns]")
+    times[at] = np.datetime64(wrong)
+    order = np.argsort(times)
+    values = np.arange(200.0)[order, None]
+    return Sequences(values, np.array([0, 200]), ("a",), times=times[order], source="flow.csv")
+
+
+@pytest.mark.parametrize(
+    ("freq", "at", "wrong"),
+    [("h", 100, "2012-01-05T04:00"), ("h", 100, "2031-01-05T04:00"), ("min", 100, "2031-01-01T01:40")],
+)
+def test_a_mistyped_date_is_named_and_never_filled(freq: str, at: int, wrong: str) -> None:
+    """Where more is missing than there is, the row beyond the largest gap is named, and nothing is filled."""
+    series = _wide(freq, at, wrong)
+    sentence = _fault_of(series)
+    assert f"correct or remove the row at {wrong.replace('T', ' ')}" in sentence
+    assert "--order rows" in sentence
+    assert "fill" not in sentence
+    with pytest.raises(DataError) as fault:
+        fill_gaps(series, "linear")
+    assert str(fault.value) == sentence
+    row = int(np.flatnonzero(series.times == np.datetime64(wrong))[0])
+    rest = Sequences(
+        np.delete(series.values, row, 0), np.array([0, 199]), ("a",), times=np.delete(series.times, row)
+    )
+    require_regular(fill_gaps(rest, "linear"))
+
+
+def test_a_long_gap_may_be_filled() -> None:
+    """A quarter left out is a gap, and more than there is may be asked for; beyond thrice it is refused."""
+    days = pd.date_range("2021-01-01", periods=400).values
+    for cut, offered in ((100, True), (250, False)):
+        times = np.delete(days, np.arange(60, 60 + cut))
+        series = Sequences(np.ones((len(times), 1)), np.array([0, len(times)]), ("a",), times=times)
+        assert ("--fill linear" in _fault_of(series)) is offered
+        assert len(fill_gaps(series, "forward").values) == 400
+    times = np.delete(days, np.arange(40, 350))
+    series = Sequences(np.ones((len(times), 1)), np.array([0, len(times)]), ("a",), times=times)
+    with pytest.raises(DataError, match="More is missing than there is"):
+        fill_gaps(series, "forward")
+
+
+def test_closing_hours_are_not_filled() -> None:
+    """A market of weekdays, 9 to 16, is whole as it is; a bar missing within a day is a gap, and filled."""
+    hours = pd.date_range("2021-01-04", periods=24 * 60, freq="h")
+    times = hours[(hours.dayofweek < 5) & (hours.hour >= 9) & (hours.hour <= 16)].values
+    whole = Sequences(np.ones((len(times), 1)), np.array([0, len(times)]), ("a",), times=times)
+    require_regular(whole)
+    assert len(fill_gaps(whole, "linear").values) == len(times)
+    holed = replace(
+        whole, values=whole.values[1:], offsets=whole.offsets - [0, 1], times=np.delete(times, 13)
+    )
+    assert "expected a row every hour, got none between 2021-01-05 13:00 and 2021-01-05 15:00" in _fault_of(
+        holed
+    )
+    assert fill_gaps(holed, "linear").times.tolist() == times.tolist()

@@ -17,13 +17,16 @@ from unrolled.validation import check_choice
 
 FILL_METHODS = ("forward", "linear")
 _MOST_CODES = 12  # different whole numbers of a column that names kinds, such as 0/1 or the days of a week
+_MOST_ADDED = 3  # rows that filling adds for each that is there: beyond it, a date is mistyped
 _FILL = "Fill it with --fill linear or fill='linear'."
+_COUNT = "count the rows with --order rows or order='rows'"
 
 
-def require_regular(series: Sequences) -> None:
+def require_regular(series: Sequences, *, known_freq: str | None = None) -> None:
     """Pass if every series has at least two rows, one step, no gap and no value missing or infinite.
 
     Missing targets after the last known one are the future, and allowed where future columns stand there.
+    Series that keep `known_freq` without a gap have it.
 
     Raises:
         DataError: it is not so; one sentence a fault, each with the way out.
@@ -34,11 +37,11 @@ def require_regular(series: Sequences) -> None:
     unrolled.errors.DataError: arrays, series '0': expected a number at position 1, got a missing value ...
     """
     series.require_table(series.source)
-    if faults := find_irregularities(series):
+    if faults := find_irregularities(series, known_freq=known_freq):
         raise DataError("\n".join(faults))
 
 
-def find_irregularities(series: Sequences) -> list[str]:
+def find_irregularities(series: Sequences, *, known_freq: str | None = None) -> list[str]:
     """List what `require_regular` refuses, a sentence each."""
     if series.order is DeclaredOrder.NONE:
         got = "got a table without a time column. Name that column with --time or time=."
@@ -54,7 +57,7 @@ def find_irregularities(series: Sequences) -> list[str]:
         )
     _refuse_infinite(series, faults)
     if series.times is not None:
-        calendar = infer_calendar(series.times, series.offsets)
+        calendar = infer_calendar(series.times, series.offsets, known=known_freq)
         _refuse_broken_calendar(series, calendar, faults)
         _refuse_gaps(series, calendar, faults)
     _refuse_missing(series, faults)
@@ -190,7 +193,7 @@ def _uneven_steps_fault(series: Sequences, position: int) -> str:
     return (
         f"{series.source}, series {series.ids[position]!r}: expected steps of one length, got "
         f"{_length(usual)} and, from {format_time(one.times[row])} to {format_time(one.times[row + 1])}, "
-        f"{_length(steps[row])}. Bring it to a regular calendar first, such as with pandas' resample."
+        f"{_length(steps[row])}. Bring it to a regular calendar, such as with pandas' resample, or {_COUNT}."
     )
 
 
@@ -209,14 +212,21 @@ def _refuse_gaps(series: Sequences, calendar: Calendar, faults: list[str]) -> No
     if not len(calendar.gaps):
         return
     assert series.times is not None
-    row, missing, total = calendar.gaps[0], int(calendar.missing[0]), int(calendar.missing.sum())
+    total, way = int(calendar.missing.sum()), "Fill the gaps with --fill linear or fill='linear'."
+    is_wide = total > len(series.values)  # hardly left out: a date is wrong, or the rows keep no calendar
+    at = int(np.argmax(calendar.missing)) if is_wide else 0
+    row, missing = calendar.gaps[at], int(calendar.missing[at])
     after = row + 1 + int(np.argmax(series.times[row + 1 :] != series.times[row]))  # beyond duplicates
+    if is_wide:
+        start, end = series.offsets[_position(series, row) :][:2]
+        beyond = after if end - after <= after - start else row  # on the side with fewer rows
+        way = "More is missing than there is: correct or remove the row at "
+        way += f"{format_time(series.times[beyond])} if its date is wrong, or {_COUNT}."
     unit = unit_word(calendar.freqs[_position(series, row)])
     faults.append(
         f"{_named(series, row)}: expected a row every {unit}, got none between "
         f"{format_time(series.times[row])} and {format_time(series.times[after])} "
-        f"({missing} missing there, {total} in all). "
-        "Fill the gaps with --fill linear or fill='linear'."
+        f"({missing} missing there, {total} in all). {way}"
     )
 
 
@@ -260,6 +270,8 @@ def _complete_calendar(series: Sequences) -> tuple[Sequences, int]:
     faults: list[str] = []
     calendar = infer_calendar(series.times, series.offsets)
     _refuse_broken_calendar(series, calendar, faults)
+    if calendar.missing.sum() > _MOST_ADDED * len(series.values):
+        _refuse_gaps(series, calendar, faults)
     if faults:
         raise DataError("\n".join(faults))
     if not len(calendar.gaps) or calendar.freq is None:

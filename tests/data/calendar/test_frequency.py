@@ -6,6 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.frequency import Calendar, infer_calendar
+from unrolled.data.calendar.offsets import future_times
 
 ALIASES = [
     "MS", "ME", "2MS", "QS", "QE", "QS-FEB", "QE-JAN", "2QS", "YS", "YE", "YE-JUN", "YS-APR", "3YS",
@@ -62,6 +63,56 @@ def test_holidays_are_no_gaps() -> None:
     assert (long.freq, long.holidays, long.missing.tolist()) == ("B", 0, [11])
     many = _look(np.delete(days, np.arange(3, 500, 6)))
     assert (many.freq, many.holidays, len(many.gaps)) == ("B", 0, 83)
+
+
+D, H = pd.date_range("2021-01-04", periods=63), pd.date_range("2021-01-04", periods=24 * 63, freq="h")
+HALVES = pd.date_range("2021-01-04", periods=48 * 63, freq="30min")
+WEEKLY = {
+    "D@0-5": D[D.dayofweek < 6],
+    "D@0-3,6-6": D[~D.dayofweek.isin([4, 5])],
+    "D@1-1,4-4": D[D.dayofweek.isin([1, 4])],
+    "h@9-16,33-40,57-64,81-88,105-112": H[(H.dayofweek < 5) & (H.hour >= 9) & (H.hour <= 16)],
+    "h@0-117,166-167": H[
+        ~((H.dayofweek == 5) | ((H.dayofweek == 6) & (H.hour < 22)) | ((H.dayofweek == 4) & (H.hour > 21)))
+    ],
+    "30min@18-21,26-29,66-69,74-77,114-117,122-125,162-165,170-173,210-213,218-221": HALVES[
+        (HALVES.dayofweek < 5) & HALVES.hour.isin([9, 10, 13, 14])
+    ],
+}
+
+
+@pytest.mark.parametrize("freq", WEEKLY)
+def test_closing_hours_that_repeat_are_a_calendar(freq: str) -> None:
+    """Six-day weeks, trading hours and lunch breaks are no gaps; the next step is the next that is open."""
+    times = WEEKLY[freq].to_numpy().astype("M8[ns]")
+    calendar = _look(times)
+    assert (calendar.freq, len(calendar.gaps), calendar.holidays) == (freq, 0, 0)
+    assert future_times(times[-9], freq, 8).tolist() == times[-8:].tolist()
+    day = times.astype("M8[D]") != np.datetime64("2021-01-19")  # a holiday, or closed anyway
+    assert _look(times[day])[:1] == (freq,)
+    assert len(_look(times[day]).gaps) == 0
+
+
+@pytest.mark.parametrize("holes", [[5, 20], [11, 12, 13], list(range(3, 60, 5))])
+def test_gaps_that_do_not_repeat_are_gaps(holes: list[int]) -> None:
+    """Days missing here and there, or on every fifth day, are missing."""
+    calendar = _look(np.delete(D.to_numpy(), holes))
+    assert calendar.freq == "D"
+    assert calendar.missing.sum() == len(holes)
+
+
+def test_a_known_calendar_is_kept_without_a_gap_only() -> None:
+    """A short stretch of a six-day week looks like days with a gap; coarser data never pass for it."""
+    week = WEEKLY["D@0-5"].to_numpy().astype("M8[ns]")
+    ends = np.array([0, 10])
+    assert infer_calendar(week[:10], ends).freq == "D"
+    assert infer_calendar(week[:10], ends, known="D@0-5").freq == "D@0-5"
+    pairs = [("D", "MS"), ("D", "W-SUN"), ("D", "2D"), ("h", "D"), ("MS", "QS"), ("ME", "QE"), ("QS", "YS"),
+             ("W-SUN", "2W-SUN"), ("15min", "h"), ("B", "W-WED"), ("B", "BMS")]  # fmt: skip
+    for fine, coarse in pairs:
+        times = _times_of(coarse, 24)
+        assert infer_calendar(times, np.array([0, 24]), known=fine).freq == coarse
+        assert infer_calendar(times[:2], np.array([0, 2]), known=fine).freq != fine
 
 
 def test_a_week_without_its_weekend_is_daily() -> None:

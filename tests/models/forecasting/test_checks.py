@@ -61,6 +61,23 @@ def test_another_calendar_is_refused() -> None:
         model.predict(_dated(_wandering(60), "D"))
 
 
+@pytest.mark.parametrize(("fitted", "given"), [("D", "MS"), ("D", "W-SUN"), ("D", "2D"), ("MS", "QS")])
+def test_coarser_data_is_refused(fitted: str, given: str) -> None:
+    """Months lie on the calendar of days, but their next step is not the next day."""
+    model = Forecaster(**SMALL).fit(_dated(_wandering(60), fitted))
+    with pytest.raises(DataError, match=f"fitted on steps of '{fitted}', these are '{given}'"):
+        model.predict(_dated(_wandering(60), given))
+
+
+def test_a_week_with_a_closed_day_goes_on() -> None:
+    """A short stretch of a six-day week is read by the calendar of the model; the closed day is skipped."""
+    days = pd.date_range("2021-01-04", periods=70)
+    frame = pd.DataFrame({"ds": days[days.dayofweek < 6], "y": _wandering(60)})
+    model = Forecaster(**SMALL).fit(frame)
+    dates = model.predict(frame.iloc[:11])["ds"]
+    assert dates.dt.day_name().tolist()[:2] == ["Saturday", "Monday"]
+
+
 def test_an_unknown_series_gets_the_fitted_transform() -> None:
     """A positive series under another name is not read as a logarithm where the model reads none."""
     frame = _dated(_wandering(60), "D")

@@ -9,23 +9,27 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.calendar.offsets import DAY, Ints, Times, parse_freq, steps_between
+from unrolled.data.calendar.offsets import (
+    DAY,
+    WEEK,
+    Ints,
+    Times,
+    parse_freq,
+    steps_between,
+    weekly_alias,
+    weekly_slots,
+)
 
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_UNITS = (
-    ("D", DAY),
-    ("h", DAY // 24),
-    ("min", DAY // 1440),
-    ("s", 10**9),
-    ("ms", 10**6),
-    ("us", 1000),
-    ("ns", 1),
-)
+_UNITS = {
+    "D": DAY, "h": DAY // 24, "min": DAY // 1440, "s": 10**9, "ms": 10**6, "us": 1000, "ns": 1,
+}  # fmt: skip
 _LEAST_SHARE = 0.5  # of the steps must be the shortest one; with fewer, it is no calendar
 _NEAR_DAYS = 5  # a month's first or last trading day is at most this far from its edge
-_HOLIDAY_SHARE = 0.08  # of the business days; Tokyo and Shanghai close on 6 to 8 of 100
-_LONGEST_HOLIDAY = 10  # business days
+_HOLIDAY_SHARE = 0.08  # of the open days; Tokyo and Shanghai close on 6 to 8 of 100
+_FEW_HOLIDAYS = 2  # of a short series, whatever share of it they are
+_LONGEST_HOLIDAY = 10  # open days
 
 
 class Calendar(NamedTuple):
@@ -37,7 +41,7 @@ class Calendar(NamedTuple):
         duplicates: rows whose time is that of the row before.
         gaps: rows after which steps are missing.
         missing: how many are missing there, for each gap.
-        holidays: business days without a row, few and short enough to be no gaps.
+        holidays: open days, or hours, without a row, few and short enough to be no gaps.
         irregular: positions of the series that have two times or more, and no step.
     """
 
@@ -50,27 +54,37 @@ class Calendar(NamedTuple):
     irregular: Ints
 
 
-def infer_calendar(times: Times, offsets: Ints) -> Calendar:
+def infer_calendar(times: Times, offsets: Ints, *, known: str | None = None) -> Calendar:
     """Find the step of each series and of all, and where it is broken.
 
     Args:
         times: (ΣT,) datetime64[ns] or int64, rising within each series.
         offsets: (N + 1,) where each series begins.
+        known: a frequency, which series that keep it without a gap have, whatever else fits a short one.
 
     >>> days = np.array(["2020-01-01", "2020-01-02", "2020-01-05", "2020-01-06"], "M8[ns]")
     >>> calendar = infer_calendar(days, np.array([0, 4]))
     >>> calendar.freq, calendar.gaps.tolist(), calendar.missing.tolist()
     ('D', [1], [2])
     """
-    series = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    count = len(offsets) - 1
+    series = np.repeat(np.arange(count), np.diff(offsets))
     twice = np.flatnonzero((np.diff(series) == 0) & (np.diff(times).astype(np.int64) == 0)) + 1
     rows = np.delete(np.arange(len(times)), twice)
     times, series = times[rows], series[rows]
-    freqs, weak = _infer_each(times, series, len(offsets) - 1)
-    freqs = _adopt_majority(freqs, weak, times, series)
+    ends = np.searchsorted(series, np.arange(count + 1))
+    parts = np.split(times, ends[1:-1]) if count else []
+    freqs, weak = _infer_each(times, series, parts)
+    freqs = _adopt_majority(freqs, weak, parts)
+    if known is not None and (times.dtype.kind == "M") != known.isdigit():
+        broken = set(series[_find_gaps(times, series, [known] * count)[0]].tolist())
+        keeps = [
+            i not in broken and len(part) > 1 and lies_on_calendar(part, known)
+            for i, part in enumerate(parts)
+        ]
+        freqs = [known if keep else freq for keep, freq in zip(keeps, freqs, strict=True)]
     distinct_freqs = {freq for freq in freqs if freq}
-    counts = np.bincount(series, minlength=len(freqs))
-    irregular = np.array([i for i, f in enumerate(freqs) if f is None and counts[i] > 1], dtype=np.int64)
+    irregular = np.array([i for i, f in enumerate(freqs) if f is None and len(parts[i]) > 1], dtype=np.int64)
     common = distinct_freqs.pop() if len(distinct_freqs) == 1 and not len(irregular) else None
     left, missing, holidays = _find_gaps(times, series, freqs)
     return Calendar(common, tuple(freqs), twice, rows[left], missing, holidays, irregular)
@@ -106,9 +120,9 @@ class _Pairs(NamedTuple):
         return base, (base > 0) & (self.reduce(np.maximum, rest) == 0) & (ones >= _LEAST_SHARE * pairs)
 
 
-def _infer_each(times: Times, series: Ints, count: int) -> tuple[list[str | None], NDArray[np.bool_]]:
+def _infer_each(times: Times, series: Ints, parts: list[Times]) -> tuple[list[str | None], NDArray[np.bool_]]:
     """Infer the step of each series by itself, and flag those with only two times to tell by."""
-    pairs = _Pairs.of(series, count)
+    pairs = _Pairs.of(series, len(parts))
     weak = pairs.reduce(np.add, np.ones_like(pairs.left)) < 2
     steps = (times[pairs.left + 1] - times[pairs.left]).astype(np.int64)
     base, is_kept = pairs.step(steps)
@@ -117,22 +131,34 @@ def _infer_each(times: Times, series: Ints, count: int) -> tuple[list[str | None
     days = times.astype("datetime64[D]")
     months = days.astype("datetime64[M]").astype(np.int64)
     month_base, month_is_kept = pairs.step(months[pairs.left + 1] - months[pairs.left])
-    nowhere = np.full(count, "")
-    place = _month_places(times, series, count) if month_is_kept.any() else nowhere
-    business = _keeps_business_days(days, pairs) if (base == DAY).any() else nowhere.astype(bool)
-    first = np.searchsorted(series, np.arange(count))
+    place = _month_places(times, series, len(parts)) if month_is_kept.any() else np.full(len(parts), "")
+    business = _keeps_business_days(days, pairs)
+    is_whole = is_kept & (pairs.reduce(np.maximum, steps) == base)
     freqs: list[str | None] = []
-    for i in range(count):
-        start = min(int(first[i]), len(days) - 1)
+    for i, part in enumerate(parts):
+        weekly = None
         if place[i] and month_is_kept[i]:
-            freqs.append(_month_alias(int(month_base[i]), str(place[i]), int(months[start]) % 12))
-        elif business[i] and base[i] == DAY:
-            freqs.append("B")
-        else:
-            freqs.append(
-                _fixed_alias(int(base[i]), int(days[start].astype(np.int64))) if is_kept[i] else None
-            )
+            month = int(part[0].astype("datetime64[M]").astype(np.int64))
+            freqs.append(_month_alias(int(month_base[i]), str(place[i]), month % 12))
+            continue
+        if not is_whole[i] and len(part) > 1:
+            weekly = _weekly_calendar(part)
+        fixed = _fixed_alias(int(base[i]), part[0]) if is_kept[i] else None
+        freqs.append(weekly or ("B" if business[i] and base[i] == DAY else fixed))
     return freqs, weak
+
+
+def _weekly_calendar(times: Times) -> str | None:
+    """Name the calendar of one series (T,) with closing hours that repeat from week to week, or None."""
+    base = int(np.gcd.reduce(np.diff(times).astype(np.int64)))
+    if WEEK % base or (times[-1] - times[0]).astype(np.int64) <= 2 * WEEK:
+        return None
+    slots = np.unique(weekly_slots(times, base)[1])
+    if len(slots) > min(len(times) / 2, WEEK // base - 1):
+        return None
+    alias = weekly_alias(_fixed_alias(base, times[0]), slots)
+    n_open = 1 + int(steps_between(times[:1], times[-1:], alias)[0])
+    return alias if len(times) >= (1 - _HOLIDAY_SHARE) * n_open else None
 
 
 def _month_places(times: Times, series: Ints, count: int) -> NDArray[np.str_]:
@@ -189,41 +215,42 @@ def _month_alias(months: int, place: str, month: int) -> str:
     return f"{count if count > 1 else ''}{business}{unit}{edge}{anchor}"
 
 
-def _fixed_alias(span: int, day: int) -> str:
-    """Name a fixed step, such as "W-SUN", "D", "15min"; `day` counts from 1970-01-01, a Thursday."""
-    if span % (7 * DAY) == 0:
-        count = span // (7 * DAY)
+def _fixed_alias(span: int, first: Any) -> str:
+    """Name a fixed step, such as "W-SUN", "D", "15min"; the first time tells the day of the week."""
+    if span % WEEK == 0:
+        count, day = span // WEEK, int(first.astype("datetime64[D]").astype(np.int64))
         return f"{count if count > 1 else ''}W-{_WEEKDAYS[(day + 3) % 7]}"
-    unit, size = next((unit, size) for unit, size in _UNITS if span % size == 0)
+    unit, size = next((unit, size) for unit, size in _UNITS.items() if span % size == 0)
     return f"{span // size if span > size else ''}{unit}"
 
 
-def _adopt_majority(
-    freqs: list[str | None], weak: NDArray[np.bool_], times: Times, series: Ints
-) -> list[str | None]:
+def _adopt_majority(freqs: list[str | None], weak: NDArray[np.bool_], parts: list[Times]) -> list[str | None]:
     """Series that are too short or too sparse to tell follow the others, if they fit their calendar."""
-    rows = np.bincount(series, minlength=len(freqs))
     votes: Counter[str] = Counter()
-    for freq, n, short in zip(freqs, rows.tolist(), weak.tolist(), strict=True):
+    for freq, part, short in zip(freqs, parts, weak.tolist(), strict=True):
         if freq and not short:
-            votes[freq] += n
+            votes[freq] += len(part)
     for freq in list(votes):  # one week of business days looks like days
-        if (trading := _on_trading_days(freq)) in votes and trading != freq:
-            votes[trading] += votes.pop(freq)
+        closing = [other for other in votes if _may_be_part(freq, other)]
+        if closing:
+            votes[closing[0]] += votes.pop(freq)
     if not votes:
         return freqs
     leader = votes.most_common(1)[0][0]
-    ends = np.searchsorted(series, np.arange(len(freqs) + 1))
-    for i, freq in enumerate(freqs):
-        unsure = freq is None or weak[i] or (freq != leader and _on_trading_days(freq) == leader)
-        if unsure and rows[i] > 1 and lies_on_calendar(times[ends[i] : ends[i + 1]], leader):
+    for i, (freq, part) in enumerate(zip(freqs, parts, strict=True)):
+        unsure = freq is None or weak[i] or _may_be_part(freq, leader)
+        if unsure and len(part) > 1 and lies_on_calendar(part, leader):
             freqs[i] = leader
     return freqs
 
 
-def _on_trading_days(freq: str) -> str:
-    """Restrict a step to trading days: "D" becomes "B", "ME" becomes "BME"; others stay."""
-    return "B" if freq == "D" else re.sub(r"^(\d*)([MQY][SE])", r"\1B\2", freq)
+def _may_be_part(freq: str, other: str) -> bool:
+    """Return whether times of a calendar with closing days or hours, if few, look like `freq`."""
+    return freq != other and (
+        re.sub(r"^(\d*)([MQY][SE])", r"\1B\2", freq) == other
+        or freq == ("D" if other == "B" else other.partition("@")[0])
+        or ("@" in other and freq == "B" and other.startswith("D@"))
+    )
 
 
 def lies_on_calendar(times: Times, freq: str) -> bool:
@@ -233,27 +260,35 @@ def lies_on_calendar(times: Times, freq: str) -> bool:
     True
     """
     step = parse_freq(freq)
-    if step.unit == "B":
-        return bool(np.is_busday(times.astype("datetime64[D]")).all())
     if step.place:
         months = times.astype("datetime64[M]").astype(np.int64)
         place = str(_month_places(times, np.zeros(len(times), dtype=np.int64), 1)[0])
-        return place in {step.place, step.place[-1]} and not (np.diff(months) % step.span).any()
-    return not ((times - times[0]).astype(np.int64) % step.span).any()
+        trades = len(step.place) == 1 or np.is_busday(times.astype("datetime64[D]")).all()
+        return (
+            bool(trades) and place in {step.place, step.place[-1]} and not (np.diff(months) % step.span).any()
+        )
+    if step.open and not np.isin(weekly_slots(times, step.span)[1], step.open).all():
+        return False
+    is_daily = bool(step.open) and step.span == DAY  # whatever the clock
+    return is_daily or not ((times - times[0]).astype(np.int64) % step.span).any()
 
 
 def _find_gaps(times: Times, series: Ints, freqs: list[str | None]) -> tuple[Ints, Ints, int]:
-    """Rows after which steps are missing, how many, and how many business days are only holidays."""
+    """Rows after which steps are missing, how many, and how many of a week with closing are only holidays."""
     pairs = _Pairs.of(series, len(freqs))
     missing = np.zeros(len(pairs.left), dtype=np.int64)
+    longest = np.zeros(len(freqs), dtype=np.int64)
     for freq in {freq for freq in freqs if freq}:
-        chosen = np.array([f == freq for f in freqs])[pairs.series]
-        left = pairs.left[chosen]
-        missing[chosen] = steps_between(times[left], times[left + 1], freq) - 1
+        keeps = np.array([f == freq for f in freqs])
+        left = pairs.left[keeps[pairs.series]]
+        missing[keeps[pairs.series]] = steps_between(times[left], times[left + 1], freq) - 1
+        if slots := parse_freq(freq).slots_a_day.tolist():
+            longest[keeps] = _LONGEST_HOLIDAY * max(slots)
     total = pairs.reduce(np.add, missing + 1)
     closed = pairs.reduce(np.add, missing)
-    few = closed <= _HOLIDAY_SHARE * total
-    short = pairs.reduce(np.maximum, missing) <= _LONGEST_HOLIDAY
-    holiday = (np.array([freq == "B" for freq in freqs], dtype=bool) & few & short)[pairs.series]
+    few = closed <= np.maximum(_HOLIDAY_SHARE * total, _FEW_HOLIDAYS * longest / _LONGEST_HOLIDAY)
+    short = pairs.reduce(np.maximum, missing) <= longest
+    days = times.astype("datetime64[D]") if times.dtype.kind == "M" else times
+    holiday = (few & short)[pairs.series] & (days[pairs.left] != days[pairs.left + 1])  # not within a day
     gaps = (missing > 0) & ~holiday
     return pairs.left[gaps], missing[gaps], int(missing[holiday].sum())

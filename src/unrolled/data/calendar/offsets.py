@@ -2,8 +2,9 @@
 
 A frequency is a pandas alias: a fixed length ("D", "h", "15min", "W-SUN"), business days ("B"), or months,
 quarters and years with a place in them: first day ("MS"), last ("ME"), first or last trading day ("BMS",
-"BME"). Whole-number times have the digits of their step ("1"). A series on the 15th of each month is "MS",
-and goes on with the 15th.
+"BME"). A series on the 15th of each month is "MS", and goes on with the 15th. A week with closing hours, for
+which pandas has no alias, is a fixed length and the slots of a week that are open, counted from Monday 00:00:
+"D@0-5" is Monday to Saturday, as "B" is "D@0-4". Whole-number times have the digits of their step ("1").
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.errors import ArgumentError, DataError
@@ -23,10 +25,8 @@ Ints = NDArray[np.int64]
 
 YEARS = (1678, 2261)  # whole years inside datetime64[ns]
 DAY = 86_400_000_000_000  # ns
-_UNITS = {
-    "ns": 1, "us": 1_000, "ms": 1_000_000, "s": 10**9, "min": 60 * 10**9, "h": 3_600 * 10**9,
-    "D": DAY, "W": 7 * DAY,
-}  # fmt: skip
+WEEK = 7 * DAY
+_MONDAY = -3 * DAY  # before 1970-01-01, a Thursday
 _DAYS = (np.datetime64("1677-09-22"), np.datetime64("2262-04-10"))  # whole days in datetime64[ns]
 _MONTHS = {"M": 1, "Q": 3, "Y": 12}
 _WORDS = {
@@ -35,10 +35,10 @@ _WORDS = {
 }  # fmt: skip
 _ADVERBS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly", "quarter": "quarterly",
             "year": "yearly", "business day": "business days"}  # fmt: skip
-_SEASONS = {"min": 1440, "h": 24, "D": 7, "W": 52, "B": 5, "M": 12, "Q": 4}
+_SEASONS = {"min": 1440, "h": 24, "D": 7, "W": 52, "M": 12, "Q": 4}
 _ALIAS = re.compile(
-    r"(?P<count>\d*)(?:(?P<business>B?)(?P<span>[MQY])(?P<place>[SE])|(?P<unit>W|D|h|min|s|ms|us|ns|B))"
-    r"(?:-[A-Z]{3})?"
+    r"([1-9]\d*)?(?:(B?)([MQY])([SE])|(W|D|h|min|s|ms|us|ns|B))"
+    r"(?:-[A-Z]{3}|@(\d+-\d+(?:,\d+-\d+)*))?"
 )
 
 
@@ -58,16 +58,28 @@ def in_nanoseconds(times: Times) -> Times:
 
 
 class FreqStep(NamedTuple):
-    """`many` units; months with a place in them: first or last day ("S", "E"), trading day ("BS", "BE")."""
+    """`many` units; months with a place in them: first or last day ("S", "E"), trading day ("BS", "BE").
+
+    `open` holds the slots of a week that a calendar with closing hours keeps, the first of Monday being 0.
+    """
 
     many: int
     unit: str
     place: str = ""
+    open: tuple[int, ...] = ()
 
     @property
     def span(self) -> int:
-        """Length in nanoseconds, months, business days or whole numbers, whichever the unit counts."""
-        return self.many * (_UNITS.get(self.unit) or _MONTHS.get(self.unit) or 1)
+        """Length in nanoseconds, months or whole numbers, whichever the unit counts."""
+        if self.unit in {"", *_MONTHS}:
+            return self.many * _MONTHS.get(self.unit, 1)
+        return self.many * int(pd.Timedelta(f"1{self.unit.replace('B', 'D')}").value)
+
+    @property
+    def slots_a_day(self) -> Ints:
+        """Count the open slots of each day of a week that has any."""
+        slots = np.bincount(np.array(self.open, dtype=np.int64) * self.span // DAY)
+        return slots[slots > 0]
 
 
 def parse_freq(freq: str) -> FreqStep:
@@ -77,15 +89,28 @@ def parse_freq(freq: str) -> FreqStep:
         ArgumentError: it is no alias that the package uses.
 
     >>> parse_freq("2QS-FEB"), parse_freq("15min").span // 10**9
-    (FreqStep(many=2, unit='Q', place='S'), 900)
+    (FreqStep(many=2, unit='Q', place='S', open=()), 900)
     """
     if freq.isdigit() and int(freq) > 0:
         return FreqStep(int(freq), "")
     match = _ALIAS.fullmatch(freq)
-    if not match or match["count"] == "0":
+    if not match:
         raise ArgumentError(f"freq: expected a pandas alias such as 'MS', 'D', 'h' or '15min', got {freq!r}.")
-    unit = match["span"] or match["unit"]
-    return FreqStep(int(match["count"] or 1), unit, (match["business"] or "") + (match["place"] or ""))
+    many, business, span, place, unit, runs = (group or "" for group in match.groups())
+    ends = [map(int, run.split("-")) for run in ("0-4" if unit == "B" else runs).split(",") if run]
+    slots = tuple(slot for first, last in ends for slot in range(first, last + 1))
+    return FreqStep(int(many or 1), span or unit, business + place, slots)
+
+
+def weekly_alias(base: str, slots: Ints) -> str:
+    """Name a step of which only some slots of a week are open, given in rising order.
+
+    >>> weekly_alias("D", np.array([0, 1, 2, 3, 4])), weekly_alias("8h", np.array([1, 2, 4, 5]))
+    ('B', '8h@1-2,4-5')
+    """
+    runs = np.split(slots, np.flatnonzero(np.diff(slots) > 1) + 1)
+    alias = f"{base}@{','.join(f'{run[0]}-{run[-1]}' for run in runs)}"
+    return "B" if alias == "D@0-4" else alias
 
 
 def season_length(freq: str | None) -> int:
@@ -100,6 +125,9 @@ def season_length(freq: str | None) -> int:
     if freq is None:
         return 1
     step = parse_freq(freq)
+    if step.open:  # slots of a day that are open, where all days have as many; else those of a week
+        a_day = step.slots_a_day
+        return int(a_day[0]) if 1 < a_day.max() == a_day.min() else len(step.open)
     season = _SEASONS.get(step.unit, 1)
     return season // step.many if season % step.many == 0 else 1
 
@@ -140,18 +168,37 @@ def advance(times: Times, freq: str, steps: Ints) -> Times:
     [datetime.date(2024, 2, 29)]
     """
     step = parse_freq(freq)
-    if step.unit in _UNITS or not step.unit:
-        added = times.astype(np.int64) + steps * step.span
-        far = times.astype(np.float64) + steps.astype(np.float64) * step.span  # floats do not wrap around
-        _refuse_beyond(np.asarray(np.abs(added - far) > 2.0**62), times, freq, steps)
-        return np.asarray(added.astype(times.dtype))
-    days = times.astype("datetime64[D]")
-    if step.unit == "B":
-        moved = np.busday_offset(days, steps * step.span, roll="backward")
-    else:
+    if step.unit in _MONTHS:
+        days = times.astype("datetime64[D]")
         moved = _in_month(days.astype("datetime64[M]") + steps * step.span, days, step.place)
-    _refuse_beyond((moved < _DAYS[0]) | (moved > _DAYS[1]), times, freq, steps)
-    return np.asarray(moved.astype("datetime64[ns]") + (times - days))
+        _refuse_beyond((moved < _DAYS[0]) | (moved > _DAYS[1]), times, freq, steps)
+        return np.asarray(moved.astype("datetime64[ns]") + (times - days))
+    if step.open:
+        weeks, nth = np.divmod(_weekly_rank(times, step) + steps, len(step.open))
+        first = _MONDAY + weeks * WEEK + np.array(step.open)[nth] * step.span
+        far = steps * (WEEK / len(step.open))
+        added = first + (times.astype(np.int64) - _MONDAY) % step.span
+    else:
+        added, far = times.astype(np.int64) + steps * step.span, steps.astype(np.float64) * step.span
+    wrapped = np.abs(added - (times.astype(np.float64) + far)) > 2.0**62  # floats do not wrap around
+    _refuse_beyond(np.asarray(wrapped), times, freq, steps)
+    return np.asarray(added.astype(times.dtype))
+
+
+def weekly_slots(times: Times, span: int) -> tuple[Ints, Ints]:
+    """Number the weeks and the slots of a week, `span` nanoseconds each, in which times (K,) lie.
+
+    >>> [found.tolist() for found in weekly_slots(np.array(["1970-01-06T07:30"], "M8[ns]"), DAY // 24)]
+    [[1], [31]]
+    """
+    weeks, within = np.divmod(times.astype(np.int64) - _MONDAY, WEEK)
+    return weeks, within // span
+
+
+def _weekly_rank(times: Times, step: FreqStep) -> Ints:
+    """Number the open slots (K,) up to which times lie; a time in a closed one has that before it."""
+    weeks, slots = weekly_slots(times, step.span)
+    return np.asarray(weeks * len(step.open) + np.searchsorted(step.open, slots, side="right") - 1)
 
 
 def _refuse_beyond(beyond: NDArray[np.bool_], times: Times, freq: str, steps: Ints) -> None:
@@ -186,8 +233,8 @@ def steps_between(before: Times, after: Times, freq: str) -> Ints:
     step = parse_freq(freq)
     if step.unit in _MONTHS:
         far = (after.astype("datetime64[M]") - before.astype("datetime64[M]")).astype(np.int64)
-    elif step.unit == "B":
-        far = np.busday_count(before.astype("datetime64[D]"), after.astype("datetime64[D]"))
+    elif step.open:
+        return _weekly_rank(after, step) - _weekly_rank(before, step)
     else:
         far = (after - before).astype(np.int64)
     return np.asarray(far // step.span, dtype=np.int64)
@@ -218,15 +265,16 @@ def step_quantity(count: int, freq: str | None) -> str:
 def freq_words(freq: str | None) -> str:
     """Format a frequency in words.
 
-    >>> freq_words("MS"), freq_words("2h"), freq_words("B"), freq_words("1"), freq_words(None)
-    ('monthly', 'every 2 hours', 'business days', 'steps of 1', 'no common step')
+    >>> freq_words("MS"), freq_words("2h"), freq_words("D@0-5"), freq_words("1"), freq_words(None)
+    ('monthly', 'every 2 hours', 'daily, 6 a week', 'steps of 1', 'no common step')
     """
     if freq is None:
         return "no common step"
     if freq.isdigit():
         return f"steps of {freq}"
-    word = unit_word(freq)
-    return _ADVERBS.get(word, f"every {word}")
+    word, slots = unit_word(freq), len(parse_freq(freq).open)
+    week = f", {slots} a week" if slots and freq != "B" else ""
+    return _ADVERBS.get(word, f"every {word}") + week
 
 
 def format_time(time: Any) -> str:

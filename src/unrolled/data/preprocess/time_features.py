@@ -29,7 +29,7 @@ def cycle_names(freq: str | None) -> tuple[str, ...]:
     """
     if freq is None:
         return ()
-    unit = freq.lstrip("0123456789").split("-")[0]
+    unit = freq.partition("@")[0].lstrip("0123456789").split("-")[0]
     if unit in {"MS", "ME", "M", "QS", "QE", "Q", "BMS", "BME", "BQS", "BQE"}:
         return ("month of the year",)
     if unit in {"D", "B", "W"}:

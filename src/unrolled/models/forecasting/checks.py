@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from unrolled.data.calendar.frequency import infer_calendar, lies_on_calendar
+from unrolled.data.calendar.frequency import infer_calendar
 from unrolled.data.gaps import require_regular
 from unrolled.data.io.read import read
 from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import DataError
 
 
-def check_series(data: Any) -> Sequences:
+def check_series(data: Any, *, known_freq: str | None = None) -> Sequences:
     """Read series and require what a forecast needs: numbers at regular steps, with a frequency.
+
+    Series that keep `known_freq` without a gap have it: a short stretch can look like another calendar.
 
     Raises:
         DataError: it is not so; one sentence a fault, each with the way out.
@@ -26,9 +26,10 @@ def check_series(data: Any) -> Sequences:
         raise DataError(
             f"{series.source}: expected numbers to forecast, got a text. `describe` can tell about its order."
         )
-    require_regular(series)
-    if series.freq is None and series.times is not None:
-        series = replace(series, freq=infer_calendar(series.times, series.offsets).freq)
+    require_regular(series, known_freq=known_freq)
+    if series.times is not None and (series.freq is None or known_freq):
+        calendar = infer_calendar(series.times, series.offsets, known=known_freq)
+        series = replace(series, freq=calendar.freq)
     return series
 
 
@@ -50,15 +51,7 @@ def match_fitted(data: Any, fitted: Sequences) -> Sequences:
     Raises:
         DataError: its steps are of another frequency, or a column is missing.
     """
-    series = check_series(data)
-    parts = [] if series.times is None else np.split(series.times, series.offsets[1:-1])
-    if (
-        series.freq != fitted.freq
-        and fitted.freq
-        and parts
-        and all(lies_on_calendar(times, fitted.freq) for times in parts)
-    ):
-        series = replace(series, freq=fitted.freq)  # a short stretch can look like another calendar
+    series = check_series(data, known_freq=fitted.freq)
     if series.freq != fitted.freq:
         raise DataError(
             f"{series.source}: the model was fitted on steps of '{fitted.freq}', these are '{series.freq}'. "
