@@ -203,3 +203,11 @@ def test_the_table_of_files_is_fresh() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     assert module_table.fresh(page) == page, "stale: run python docs/module_table.py --write"
     assert "| `sequences.py` |" in page
+
+
+def test_the_tables_of_dates_are_fresh() -> None:
+    """docs/dates.md lists every notation that columns are read by; --write renews it."""
+    date_table = _script("date_table")
+    page = (ROOT / "docs" / "dates.md").read_text("utf-8")
+    assert date_table.fresh(page) == page, "stale: run python docs/date_table.py --write"
+    assert "| `31/01/2020` | day/month/year | 2020-01-31 |" in page

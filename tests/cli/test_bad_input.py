@@ -99,15 +99,15 @@ FILES: dict[str, tuple[Callable[[Rows], Rows], str]] = {
         _july_days,
         (
             "bad.csv, series 'sold': expected steps of one length, got 1 day and, from 2000-01-01 "
-            "to 2000-02-01, 31 days. Bring it to a regular calendar first, such as with pandas' "
-            "resample."
+            "to 2000-02-01, 31 days. Bring it to a regular calendar, such as with pandas' resample, or "
+            "count the rows with --order rows or order='rows'."
         ),
     ),
     "a time zone": (
-        lambda rows: [(f"{month}T00:00:00+02:00", value) for month, value in rows],
+        lambda rows: [(f"2000-01-{1 + k // 24:02}T{k % 24:02}:00+02:00", y) for k, (_, y) in enumerate(rows)],
         (
             "bad.csv row 2, column 'month': expected times without a zone, got "
-            "'2000-01-01T00:00:00+02:00'. Bring them to UTC with --utc or utc=True."
+            "'2000-01-01T00:00+02:00'. Bring them to UTC with --utc or utc=True."
         ),
     ),
 }  # fmt: skip

@@ -141,6 +141,15 @@ class SeriesColumns(OptionGroup):
         typer.Option("--fill", metavar="HOW", help="How gaps are filled: forward, or linear but for flags."),
     ] = None
     utc: Annotated[bool, typer.Option("--utc", help="Read times with zones as UTC.")] = False
+    date_format: Annotated[
+        str | None,
+        typer.Option(
+            "--date-format", metavar="FORMAT", help="How dates are written: dmy, mdy, %d.%m.%Y, ms, excel, .."
+        ),
+    ] = None
+    order: Annotated[
+        str | None, typer.Option("--order", metavar="HOW", help="Of rows: by time, or as they stand: rows.")
+    ] = None
 
     def read(self, file: str) -> Sequences:
         """Read the series of a file, or an example by its name.

@@ -84,8 +84,7 @@ def _rows(
         raise DataError(f"future: expected the columns {', '.join(need)}; {', '.join(missing)} is missing.")
     times = table[series.names.time].to_numpy()
     if series.times is not None:
-        name = series.names.time
-        times, _ = parse_times(times, name=name, place=lambda row: f"future row {row + 1}", utc=False)
+        times = _times(table[series.names.time], series.times)
     ids = join_ids([table[name].to_list() for name in id_names]) if id_names else None
     columns = {name: _numbers(name, table[name].to_numpy()) for name in future_columns}
     rows: dict[tuple[str, Any], dict[str, float]] = {}
@@ -97,6 +96,19 @@ def _rows(
             )
         rows[place] = {name: float(column[row]) for name, column in columns.items()}
     return rows
+
+
+def _times(column: nw.Series[Any], known: NDArray[Any]) -> NDArray[Any]:
+    """Read the times of the frame; those with a zone as reading the series did: local days, else UTC."""
+    if getattr(column.dtype, "time_zone", None):
+        clocks = np.unique(known - known.astype("datetime64[D]"))
+        local = column.dt.replace_time_zone(None).to_numpy()
+        are_days = len(clocks) == 1 and (local - local.astype("datetime64[D]") == clocks[0]).all()
+        column = (column if are_days else column.dt.convert_time_zone("UTC")).dt.replace_time_zone(None)
+    way = "Write them year first."
+    return parse_times(
+        column.to_numpy(), name=column.name, place=lambda row: f"future row {row + 1}", utc=True, way=way
+    )[0]
 
 
 def _numbers(name: str, column: NDArray[Any]) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """Anything that says when, read in one notation a column."""
 
 import datetime as dt
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -8,22 +9,23 @@ import pandas as pd
 import pytest
 
 from unrolled.data.parse.datetimes import looks_like_dates, parse_times
-from unrolled.errors import DataError
+from unrolled.errors import ArgumentError, DataError
 
 
 def _place(row: int) -> str:
     return f"flow.csv row {row + 2}"
 
 
-def _days(values: object, *, utc: bool = False) -> list[str]:
+def _days(values: object, **options: Any) -> list[str]:
     """The times of a column, as texts down to the second."""
     array = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
-    return parse_times(array, name="date", place=_place, utc=utc)[0].astype("M8[s]").astype(str).tolist()
+    times = parse_times(array, name="date", place=_place, **{"utc": False} | options)[0]
+    return times.astype("M8[s]").astype(str).tolist()
 
 
-def _fault_of(values: object, *, utc: bool = False) -> str:
+def _fault_of(values: object, **options: Any) -> str:
     with pytest.raises(DataError) as fault:
-        _days(values, utc=utc)
+        _days(values, **options)
     return str(fault.value)
 
 
@@ -104,7 +106,7 @@ def test_even_steps_resolve_day_and_month() -> None:
     items = [f"01/{month:02}/{year}" for year in (2020, 2021) for month in range(1, 13)]
     times, notes = parse_times(np.array(items, dtype=object), name="date", place=_place, utc=False)
     assert times.astype("M8[M]").astype(str).tolist()[:3] == ["2020-01", "2020-02", "2020-03"]
-    assert notes == ["dates of column 'date' were read as day/month: only so they make even steps"]
+    assert notes == ["dates of column 'date' were read as day/month/year: only so they make even steps"]
     swapped = [f"{month:02}/01/{year}" for year in (2020, 2021) for month in range(1, 13)]
     assert _days(swapped) == [str(t) for t in times.astype("M8[s]")]
 
@@ -116,9 +118,66 @@ def test_the_same_day_and_month_need_no_telling() -> None:
 
 def test_ambiguous_days_and_months_raise() -> None:
     """Where both orders make sense, neither is guessed."""
-    assert _fault_of(["01/02/2020", "02/02/2020"]) == (
-        "flow.csv row 2, column 'date': expected dates such as 2020-01-31, got '01/02/2020', which can be a "
-        "day and a month or a month and a day. Write them year first."
+    sentence = _fault_of(["01/02/2020", "02/02/2020"])
+    assert sentence == (
+        "flow.csv row 2, column 'date': expected dates such as 2020-01-31, got '01/02/2020', which can be "
+        "2020-02-01 or 2020-01-02. Say which with --date-format dmy or date_format='dmy' or --date-format "
+        "mdy or date_format='mdy', or write them year first."
+    )
+    for way, day in (("dmy", "2020-02-01"), ("mdy", "2020-01-02")):
+        assert _days(["01/02/2020", "02/02/2020"], date_format=way)[0][:10] == day
+
+
+def test_a_row_shows_the_order_of_day_and_month() -> None:
+    """One row that fits one order decides for the column, and stands in the note; two that disagree raise."""
+    items = np.array(["01/02/2021", "13/02/2021", "03/04/2021"], dtype=object)
+    times, notes = parse_times(items, name="date", place=_place, utc=False)
+    assert times.astype("M8[D]").astype(str).tolist() == ["2021-02-01", "2021-02-13", "2021-04-03"]
+    assert notes == [
+        "dates of column 'date' were read as day/month/year: flow.csv row 3 '13/02/2021' shows the day first"
+    ]
+    sentence = _fault_of([*items, "02/14/2021"])
+    for part in ("row 3 '13/02/2021'", "row 5 '02/14/2021'", "one order of day and month"):
+        assert part in sentence
+
+
+@pytest.mark.parametrize(
+    ("items", "days", "said"),
+    [
+        (["31/12/21", "01/01/22", "02/01/22"], ["2021-12-31", "2022-01-01", "2022-01-02"], "2021 to 2022"),
+        (["12/30/21", "12/31/21", "01/01/22"], ["2021-12-30", "2021-12-31", "2022-01-01"], "2021 to 2022"),
+        (["Nov-68", "Dec-68", "Jan-69"], ["1968-11-01", "1968-12-01", "1969-01-01"], "1968 to 1969"),
+        (["Dec-99", "Jan-00", "Feb-00"], ["1999-12-01", "2000-01-01", "2000-02-01"], "1999 to 2000"),
+    ],
+)
+def test_two_digit_years(items: list[str], days: list[str], said: str) -> None:
+    """The century is the one that makes one run of dates; a note says which years were read."""
+    times, notes = parse_times(np.array(items, dtype=object), name="date", place=_place, utc=False)
+    assert times.astype("M8[D]").astype(str).tolist() == days
+    assert f"two-digit years of column 'date' were read as {said}" in notes
+
+
+def test_two_digit_years_of_either_century_raise() -> None:
+    """Excel reads 60 as 1960, POSIX as 2060."""
+    sentence = _fault_of(["Jan-60", "Feb-60", "Mar-60"])
+    assert "which can be 2060-01-01 or 1960-01-01. Write the years with four digits." in sentence
+
+
+def test_no_text_in_a_known_notation() -> None:
+    """It is the column that is refused, not its first row; a format or a count of rows is the way out."""
+    sentence = _fault_of(["run 1", "run 2"])
+    for part in ("'run 1', 'run 2'", "no text of the column", "--date-format", "--order rows"):
+        assert part in sentence
+    assert _days(["2021<>05", "2021<>06"], date_format="%Y<>%m")[0][:10] == "2021-05-01"
+
+
+def test_a_format_is_what_it_says() -> None:
+    """A format of strptime that fits no text is refused; one that is none is an argument at fault."""
+    assert "expected dates as %Y!%m, got '2020-01'" in _fault_of(["2020-01"], date_format="%Y!%m")
+    with pytest.raises(ArgumentError, match="date_format: expected a format of strptime, got '%Q'"):
+        _days(["2020-01"], date_format="%Q")
+    assert _days(["2020-01-01 00:00+0100", "2020-01-01 01:00+0100"], date_format="%Y-%m-%d %H:%M%z")[0] == (
+        "2019-12-31T23:00:00"
     )
 
 
@@ -131,8 +190,6 @@ def test_ambiguous_days_and_months_raise() -> None:
         (["2020-01-31", None, "2020-03-01"], 3, "nothing"),
         (["2020-01-31", "soon"], 3, "'soon'"),
         (["2020-01-31", "1500-01-01"], 3, "'1500-01-01'"),
-        (["01/02/50", "05/06/50"], 2, "'01/02/50'"),
-        (["word", "other"], 2, "'word'"),
         (["1950Q5", "1950Q1"], 2, "'1950Q5'"),
         (["1950M12", "1950M13"], 3, "'1950M13'"),
         (["1950M1", "1950M0"], 3, "'1950M0'"),
@@ -174,6 +231,31 @@ def test_times_with_a_zone_are_refused_or_brought_to_utc(items: list[object]) ->
     assert _days(items, utc=True) == ["2020-01-01T00:00:00", "2020-01-01T01:00:00"]
     notes = parse_times(np.array(items, dtype=object), name="date", place=_place, utc=True)[1]
     assert notes == ["times of column 'date' were brought to UTC"]
+
+
+DAYS_WITH_ZONES = [
+    ["2021-03-27T00:00:00+01:00", "2021-03-28T00:00:00+01:00", "2021-03-29T00:00:00+02:00"],
+    ["2021-03-27 00:00 CET", "2021-03-28 00:00 CET", "2021-03-29 00:00 CEST"],
+    ["2021-03-27T00:00+01:00[Europe/Berlin]", "2021-03-28T00:00+01:00", "2021-03-29T00:00+02:00"],
+    [pd.Timestamp(f"2021-03-{day}", tz="Europe/Berlin") for day in (27, 28, 29)],
+    ["2021-03-27Z", "2021-03-28Z", "2021-03-29Z"],
+]
+
+
+@pytest.mark.parametrize("utc", [False, True])
+@pytest.mark.parametrize("items", DAYS_WITH_ZONES)
+def test_days_with_a_zone_are_days_by_local_date(items: list[object], utc: bool) -> None:
+    """Midnight in Berlin is a day, not 23:00 of the day before, summer time or not."""
+    times, notes = parse_times(np.array(items, dtype=object), name="date", place=_place, utc=utc)
+    assert times.astype("M8[m]").astype(str).tolist() == [f"2021-03-{day}T00:00" for day in (27, 28, 29)]
+    assert notes[-1] == "times of column 'date' are days by local date: their time zone was left out"
+
+
+def test_an_unknown_zone_is_named() -> None:
+    """IST is of India, Israel or Ireland."""
+    sentence = _fault_of(["2021-01-01 10:00 IST", "2021-01-01 11:00 IST"], utc=True)
+    assert "'2021-01-01 10:00 IST'" in sentence
+    assert "such as +01:00" in sentence
 
 
 def test_zones_in_some_rows_only() -> None:

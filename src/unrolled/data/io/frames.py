@@ -34,6 +34,34 @@ def is_frame(source: Any) -> bool:
     return isinstance(wrapped, nw.DataFrame | nw.LazyFrame | nw.Series)
 
 
+def is_dated_list(source: Any) -> bool:
+    """Return whether this is a list of pandas series, each with an index of dates.
+
+    >>> is_dated_list([pd.Series([1.0], index=pd.to_datetime(["2020-01-01"]))]), is_dated_list([])
+    (True, False)
+    """
+    return (
+        isinstance(source, list | tuple)
+        and bool(source)
+        and all(
+            isinstance(one, pd.Series) and isinstance(one.index, pd.DatetimeIndex | pd.PeriodIndex)
+            for one in source
+        )
+    )
+
+
+def dated_frame(series: Sequence[pd.Series[Any]]) -> pd.DataFrame:
+    """Stack series with an index of dates into a long frame; those without distinct names are numbered."""
+    names = [str(one.name) for one in series]
+    if len(set(names)) < len(names) or any(one.name is None for one in series):
+        names = [str(k) for k in range(len(series))]
+    parts = []
+    for name, one in zip(names, series, strict=True):
+        times = one.index.to_timestamp() if isinstance(one.index, pd.PeriodIndex) else one.index
+        parts.append(pd.DataFrame({"unique_id": name, "ds": times, "y": one.to_numpy()}))
+    return pd.concat(parts, ignore_index=True)
+
+
 def from_frame(frame: Any, source: str = "data frame") -> Table:
     """Convert a frame or series to a table; a pandas index of dates, or with a name, becomes a column.
 

@@ -26,6 +26,7 @@ LABELS = ("label", "class", "labels", "classes")
 _ANSWERS = ("target", "y")  # labels where they are one a sequence, else values
 _UNLABELLED = "no column is called label or class, or holds texts that repeat: there are no labels"
 _WHOLE_ID = re.compile(r"[+-]?\d+(\.0*)?")
+_DATES = "Write them year first, or number the steps 1, 2, 3."
 _DIGITS = re.compile(r"-?\d+")
 _NO_LABEL = frozenset({"", "?", "nan", "na", "n/a", "#n/a", "<na>", "null"})  # "none" and "-" may be classes
 
@@ -319,7 +320,9 @@ def long_to_sequences(table: Table, series: str, time: str | None, features: Seq
 def _moments(table: Table, name: str) -> Array:
     """Parse the times (T,) that rows are sorted by: numbers as they are, anything else as a date."""
     if table.kinds[name] != "number":
-        return parse_times(table.columns[name], name=name, place=table.place, utc=True)[0].astype(np.int64)
+        return parse_times(table.columns[name], name=name, place=table.place, utc=True, way=_DATES)[0].astype(
+            np.int64
+        )
     moments = table.numbers(name)
     if np.isnan(moments).any():
         row = int(np.argmax(np.isnan(moments)))

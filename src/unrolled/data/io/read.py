@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,16 +17,18 @@ from unrolled.data.calendar.frequency import infer_calendar
 from unrolled.data.io import files, frames
 from unrolled.data.io.formats import records_frame
 from unrolled.data.io.frames import id_frame
+from unrolled.data.parse.clock_columns import join_clock
 from unrolled.data.parse.columns import ColumnSpec, TableSchema, infer_schema, quoted_list
-from unrolled.data.parse.datetimes import parse_times
+from unrolled.data.parse.datetimes import parse_times, without_zone
 from unrolled.data.parse.melt import melt
 from unrolled.data.parse.table import Table, join_ids, number_rows
 from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.formatting import quantity
-from unrolled.validation import ErrorCollector
+from unrolled.validation import ErrorCollector, check_choice
 
 Ints = NDArray[np.int64]
+ORDERS = ("time", "rows")
 
 
 def read(
@@ -40,6 +42,8 @@ def read(
     static: str | Sequence[str] = (),
     fill: str | None = None,
     utc: bool = False,
+    date_format: str | None = None,
+    order: str = "time",
 ) -> Sequences:
     """Read a file, a frame, a text or arrays into sequences.
 
@@ -60,7 +64,11 @@ def read(
         future: columns known ahead; rows after the last target may hold them.
         static: columns with one value a series.
         fill: how missing values and rows between known ones are made: "forward" or "linear".
-        utc: whether times with a zone are brought to UTC, rather than refused.
+        utc: whether times with a zone are brought to UTC, rather than refused; days are days by local date.
+        date_format: how dates are written, where a column leaves it open: "dmy", "mdy" or "ymd"; a format of
+            strptime; "s", "ms", "us" or "ns" since 1970, "excel" or "number" for numbers.
+        order: "time", or "rows" where rows only stand in order: they are counted, sorted by a time if there
+            is one.
 
     Returns:
         Sequences; what was changed on the way stands in its `notes`.
@@ -78,18 +86,22 @@ def read(
     named = ColumnSpec(
         _names(id), _one_name(time), _names(target), _names(past), _names(future), _names(static)
     )
+    when = TimeOptions(utc, date_format, check_choice("order", order, ORDERS))
     if isinstance(source, str):
         source = _as_path(source) or source
     if _are_paths(source):
-        series = table_to_sequences(files.read_files([Path(one) for one in source]), named, utc=utc)
+        series = table_to_sequences(files.read_files([Path(one) for one in source]), named, when)
     elif _are_records(source):
-        series = table_to_sequences(frames.from_frame(records_frame(source, "records")), named, utc=utc)
+        series = table_to_sequences(frames.from_frame(records_frame(source, "records")), named, when)
     elif isinstance(source, Path):
-        series = table_to_sequences(files.read_file(source), named, utc=utc)
+        series = table_to_sequences(files.read_file(source), named, when)
     elif isinstance(source, Mapping):
-        series = table_to_sequences(frames.from_frame(_mapping_to_frame(source)), named, utc=utc)
+        series = table_to_sequences(frames.from_frame(_mapping_to_frame(source)), named, when)
     elif frames.is_frame(source):
-        series = table_to_sequences(frames.from_frame(source), named, utc=utc)
+        series = table_to_sequences(frames.from_frame(source), named, when)
+    elif frames.is_dated_list(source):
+        named = named._replace(id=named.id or ("unique_id",), time=named.time or "ds")
+        series = table_to_sequences(frames.from_frame(frames.dated_frame(source)), named, when)
     else:
         _refuse_names(named, source)
         series = source if isinstance(source, Sequences) else _from_values(source)
@@ -203,19 +215,34 @@ def _from_texts(texts: list[str]) -> Sequences:
     )
 
 
-def table_to_sequences(table: Table, named: ColumnSpec, *, utc: bool) -> Sequences:
+class TimeOptions(NamedTuple):
+    """Arguments of `read` on times."""
+
+    utc: bool = False
+    date_format: str | None = None
+    order: str = "time"
+
+
+def table_to_sequences(table: Table, named: ColumnSpec, when: TimeOptions) -> Sequences:
     """Convert a table to sequences, its columns as named or inferred: see `read`."""
     table, named = melt(table, named)
+    roles = [name for names in named.roles.values() for name in names]
+    if when.order == "time":
+        table = join_clock(table, roles, time=named.time, date_format=when.date_format)
     layout = infer_schema(table, named)
     notes = [*table.notes, *layout.notes]
-    times = None if layout.time is None else _times(table, layout.time, notes, utc=utc)
+    times = None if layout.time is None else _times(table, layout.time, notes, when)
     codes, ids = encode_ids(table, layout.ids) if layout.ids else _one_series(table, layout)
     values = np.column_stack([table.numbers(name) for name in (*layout.targets, *layout.inputs)])
     notes.extend(table.remarks)
     rows = _sorted_rows(codes, times, notes)
     if rows is not None:
         codes, values, times = codes[rows], values[rows], None if times is None else times[rows]
+    if when.order == "rows":
+        notes.append("rows were counted" + ("" if times is None else f" in the order of {layout.time!r}"))
+        times = None
     many, ordered = len(layout.targets), times is not None or layout.counts or len(table.columns) == 1
+    ordered = ordered or when.order == "rows"
     whole = Sequences(
         values,
         np.searchsorted(codes, np.arange(len(ids) + 1)).astype(np.int64),
@@ -244,17 +271,27 @@ def table_to_sequences(table: Table, named: ColumnSpec, *, utc: bool) -> Sequenc
     return replace(whole, freq=infer_calendar(whole.times, whole.offsets).freq)
 
 
-def _times(table: Table, name: str, notes: list[str], *, utc: bool) -> NDArray[Any]:
-    zone = table.zones.get(name)
-    if zone and not utc:
-        raise DataError(
-            f"{table.source}, column {name!r}: expected times without a zone, got {zone}. Bring them to "
-            "UTC with --utc or utc=True."
-        )
+def _times(table: Table, name: str, notes: list[str], when: TimeOptions) -> NDArray[Any] | None:
+    """Read the time column; None where rows are counted and it cannot be read."""
+    values, zone = table.columns[name], table.zones.get(name)
     if zone:
-        notes.append(f"times of column {name!r} were brought to UTC")
-    values = _whole_numbers(table, name) if table.kinds[name] == "number" else table.columns[name]
-    times, more = parse_times(values, name=name, place=table.place, utc=utc)
+        local = pd.DatetimeIndex(values).tz_localize("UTC").tz_convert(zone).tz_localize(None).to_numpy()
+        offsets = (local - values).astype("m8[s]").astype(np.float64) / 60
+        times = without_zone(local, offsets, name, notes, utc=when.utc or when.order == "rows")
+        if times is None:
+            raise DataError(
+                f"{table.source}, column {name!r}: expected times without a zone, got {zone}. Bring them to "
+                "UTC with --utc or utc=True."
+            )
+        values = times
+    try:
+        values = _whole_numbers(table, name) if table.kinds[name] == "number" else values
+        utc = when.utc or when.order == "rows"
+        times, more = parse_times(values, name=name, place=table.place, utc=utc, date_format=when.date_format)
+    except DataError:
+        if when.order == "rows":
+            return None
+        raise
     notes.extend(more)
     return times
 

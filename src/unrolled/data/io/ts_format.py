@@ -281,7 +281,8 @@ def _timed_values(text: str, place: str) -> tuple[Floats, list[str]]:
     if looks_numeric(stamps):
         times = _values(stamps.tolist(), place)
     else:
-        times = parse_times(stamps, name="time", place=lambda _: place, utc=True)[0].astype(np.int64)
+        read = parse_times(stamps, name="time", place=lambda _: place, utc=True, way=_CUT)[0]
+        times = read.astype(np.int64)
     falls = np.flatnonzero(~(np.diff(times) > 0))
     if len(falls):
         one, other = stamps[falls[0] : falls[0] + 2]

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import format_time
-from unrolled.data.parse.datetimes import looks_like_dates
+from unrolled.data.parse.datetimes import are_months, looks_like_dates
 from unrolled.data.parse.numbers import (
     Separators,
     agree_separators,
@@ -209,6 +209,6 @@ def _kind(values: Array) -> str:
     if values.dtype.kind in "biuf":
         return "number"
     sample = np.array([v.isoformat() if hasattr(v, "isoformat") else v for v in values[:2000]], dtype=object)
-    if looks_numeric(sample):
+    if looks_numeric(sample) and not are_months(sample):
         return "number"
     return "time" if looks_like_dates(sample) else "text"

@@ -1,0 +1,56 @@
+"""Write the tables of docs/dates.md from the table of notations in the package.
+
+Exits with 1 where the page is stale; `python docs/date_table.py --write` renews it.
+"""
+
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from unrolled.data.parse.notations import NOTATIONS, NOTES, NUMBERS
+
+PAGE = Path(__file__).parents[1] / "docs" / "dates.md"
+BEGIN, END = "<!-- begin: docs/date_table.py {} -->\n", "<!-- end -->\n"
+
+
+def _table(head: str, rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(cells)} |\n" for cells in rows]
+    titles = head.split(", ")
+    return f"| {' | '.join(titles)} |\n|{'---|' * len(titles)}\n{''.join(lines)}"
+
+
+def _said(note: str) -> str:
+    return re.sub(r"\{(\w+)(!r)?\}", r"*\1*", note)
+
+
+def tables() -> dict[str, str]:
+    """Return each table by its name."""
+    texts = ((f"`{n.example[0]}`", n.name, n.example[1], n.ambiguous, _said(n.note)) for n in NOTATIONS)
+    numbers = ((f"`{n.example[0]}`", n.name, n.example[1], f"`{n.option}`", _said(n.note)) for n in NUMBERS)
+    return {
+        "texts": _table("text, notation, means, can also be, note", texts),
+        "numbers": _table("number, form, means, `date_format`, note", numbers),
+        "notes": _table("on, note", ((key, _said(note)) for key, note in NOTES.items())),
+    }
+
+
+def fresh(page: str) -> str:
+    """Return the page with its tables written anew."""
+    for name, table in tables().items():
+        before, begin, rest = page.partition(BEGIN.format(name))
+        page = f"{before}{begin}\n{table}\n{END}{rest.partition(END)[2]}"
+    return page
+
+
+def main(arguments: list[str]) -> int:
+    """Check the page, or write it with --write; the exit status says whether it was stale."""
+    page = PAGE.read_text("utf-8")
+    if "--write" in arguments:
+        PAGE.write_text(fresh(page), "utf-8")
+        return 0
+    return int(fresh(page) != page)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

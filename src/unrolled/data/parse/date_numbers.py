@@ -1,0 +1,114 @@
+"""Read numbers as dates: years, yyyymmdd and the like, seconds since 1970, days of a spreadsheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.calendar.offsets import in_nanoseconds
+from unrolled.data.parse.date_parts import NAT, DateColumn, Times, assemble
+from unrolled.data.parse.notations import EPOCHS, NUMBERS, NumberForm
+from unrolled.errors import ArgumentError, DataError
+
+OPTIONS = tuple(form.option for form in NUMBERS)
+_EXACT = 2**53  # from here on, floats skip whole numbers
+_COUNTERS = {"t", "step", "index", "tick", "position", "n", "i"}
+DATE_NAMES = {"date", "dates", "datum", "fecha", "data", "ds", "datetime", "date_time", "day", "timestamp"}
+_WIDTHS = {"Y": 4, "j": 3}  # digits of a field; 2 for others
+
+
+def from_numbers(
+    values: NDArray[Any], column: DateColumn, notes: list[str], date_format: str | None
+) -> Times:
+    """Parse numbers as the dates of the table, or keep them as whole numbers."""
+    name = column.name.strip().lower()
+    if date_format in OPTIONS:
+        return _decode(values, str(date_format))
+    if date_format not in {None, "number"}:
+        raise ArgumentError(
+            f"date_format: expected {', '.join(OPTIONS)} or number for a column of numbers, got "
+            f"{date_format!r}. Convert the column to texts for other formats."
+        )
+    if date_format is None and name not in _COUNTERS and np.isfinite(values).any():
+        units = np.select([(values >= form.least) & (values <= form.most) for form in EPOCHS], range(4), -1)
+        for form in NUMBERS:
+            good = (values >= form.least) & (values <= form.most)
+            if good.mean() < 0.5 or (form.needs_name and name not in DATE_NAMES):
+                continue
+            times = np.where(good, _decode(values, form.option), NAT)
+            n_read = (~np.isnat(times)).mean()
+            if n_read == 1 or (n_read >= 0.5 and (units < 0).any()):
+                notes.extend(_number_note(column, form, units, values))
+                return times
+        if (units >= 0).all():
+            row = int(np.argmax(units != units[0]))
+            unit_names = " and ".join(EPOCHS[unit].option for unit in np.unique(units))
+            read = f"{unit_names} since 1970 (UTC), by the size of each number, {column.place(row)} the first"
+            notes.append(EPOCHS[0].note.format(column=column.name, name=f"{read} in another unit"))
+            return np.choose(units, [_decode(values, form.option) for form in EPOCHS])
+    _refuse_inexact(values, column)
+    numbers = values.astype(np.int64)
+    if len(numbers) and int(numbers.max()) - int(numbers.min()) >= 2**63:
+        raise DataError(
+            f"column {column.name!r}: expected times less than 2**63 apart, got {numbers.min()} and "
+            f"{numbers.max()}. Count the rows 1, 2, 3."
+        )
+    return numbers
+
+
+def _number_note(
+    column: DateColumn, form: NumberForm, units: NDArray[np.int64], values: NDArray[Any]
+) -> Iterator[str]:
+    """Note a form that is not obvious, and the reading as an epoch that was left out."""
+    if not form.note:
+        return
+    note = form.note.format(column=column.name, name=form.name)
+    if form not in EPOCHS and (units == units[0]).all() and units[0] >= 0:
+        epoch = EPOCHS[units[0]]
+        year = str(_decode(values[:1], epoch.option)[0])[:4]
+        note += (
+            f"; as {epoch.name} it would begin in {year}, and is read so with --date-format {epoch.option}"
+        )
+        note += f" or date_format={epoch.option!r}"
+    yield note
+
+
+def _decode(values: NDArray[Any], option: str) -> Times:
+    """Decode numbers (T,) in one form of the table, NaT where they are none."""
+    known = np.isfinite(values)
+    values = np.where(known, values, 0)
+    whole = np.floor(values).astype(np.int64)
+    if option == "excel":
+        times = np.datetime64("1899-12-30", "s") + np.round(values * 86_400).astype("m8[s]")
+    elif option in {"s", "ms", "us", "ns"}:
+        rest = np.round((values - whole) * 10**6) * (option == "s")  # fractions of a second, as of Unix
+        times = in_nanoseconds(whole.astype(f"datetime64[{option}]")) + rest.astype("m8[us]")
+    else:
+        if option == "%Y.%m":
+            whole = np.round(values * 100).astype(np.int64)
+            known &= np.abs(values * 100 - whole) < 1e-6
+        else:
+            known &= whole == values
+        parts: dict[str, Times] = {}
+        for field in reversed(option.replace(".", "").split("%")[1:]):
+            parts[field], whole = whole % 10 ** _WIDTHS.get(field, 2), whole // 10 ** _WIDTHS.get(field, 2)
+        times = assemble(parts)
+    return np.where(known, in_nanoseconds(times), NAT)
+
+
+def _refuse_inexact(values: NDArray[Any], column: DateColumn) -> None:
+    """Numbers that are not whole, or so large that a float cannot tell neighbours apart."""
+    odd = ~np.isfinite(values) | (values != np.floor(values)) | (np.abs(values) >= _EXACT)
+    if values.dtype.kind != "f" or not odd.any():
+        return
+    row = int(np.argmax(odd))
+    value, demand = values[row], "a date or a whole number as time"
+    if np.isfinite(value) and value == np.floor(value):
+        demand = "whole numbers below 2**53 as times"
+    raise DataError(
+        f"{column.place(row)}, column {column.name!r}: expected {demand}, got "
+        f"{'nothing' if np.isnan(value) else f'{value:g}'}. Write dates, or count the rows 1, 2, 3."
+    )

@@ -1,0 +1,138 @@
+"""Read texts as dates in one notation of the table, vectorised: local times, zones and remarks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unrolled.data.calendar.offsets import in_nanoseconds
+from unrolled.data.parse.date_parts import NAT, Times, assemble
+from unrolled.data.parse.notations import MONTHS, NOTATIONS, ZONES, Notation
+
+Floats = NDArray[np.float64]
+
+_PIVOTS = (69, 30)  # two-digit years from here on are of the 1900s: for POSIX, and for spreadsheets
+_PLAIN = r"\d{4}-\d{1,2}-\d{1,2}(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?$"
+
+
+class Reading(NamedTuple):
+    """Texts (K,) in one notation: local times, NaT where it does not fit, zones as minutes, and remarks.
+
+    Remarks are keys of NOTES, with what stands in their braces.
+    """
+
+    notation: Notation
+    times: Times
+    offsets: Floats
+    remarks: dict[str, dict[str, Any]]
+
+
+def candidates(sample: list[str], names: Sequence[str] = ()) -> list[Notation]:
+    """Find the first notation that reads half of the texts, and those that it is ambiguous with."""
+    found: list[Notation] = []
+    for notation in NOTATIONS:
+        if (names and notation.name not in names) or (
+            found and not (found[0].ambiguous and notation.ambiguous)
+        ):
+            continue
+        matches = [text for text in sample if notation.regex.fullmatch(text)]
+        if matches and 2 * len(matches) >= len(sample):
+            n_read = int((~np.isnat(_read(matches, notation).times)).sum())
+            if 2 * n_read >= len(sample):
+                found.append(notation)
+    return found
+
+
+def read_in_centuries(texts: list[str], notation: Notation) -> list[Reading]:
+    """Read texts; where two-digit years may be of either century, in both."""
+    readings = [_read(texts, notation, pivot) for pivot in _PIVOTS]
+    same = np.array_equal(readings[0].times, readings[1].times, equal_nan=True)
+    return readings[:1] if same else readings
+
+
+def _read(texts: Sequence[str], notation: Notation, pivot: int = _PIVOTS[0]) -> Reading:
+    """Read texts (K,) in one notation."""
+    column = pd.Series(texts, dtype=object)
+    times, offsets = np.full(len(texts), NAT), np.full(len(texts), np.nan)
+    remarks: dict[str, dict[str, Any]] = {}
+    plain = column.str.match(_PLAIN).to_numpy(dtype=bool) & (notation is NOTATIONS[0])
+    if plain.any():
+        read = pd.to_datetime(column[plain], format="ISO8601", errors="coerce")
+        times[plain] = in_nanoseconds(read.to_numpy())
+    rest = np.flatnonzero(np.isnat(times))
+    groups = notation.regex.groupindex
+    matches = [notation.regex.fullmatch(texts[k]) for k in rest.tolist()]
+    rest = rest[[match is not None for match in matches]]
+    if not len(rest):
+        return Reading(notation, times, offsets, remarks)
+    frame = pd.DataFrame([match.groups() for match in matches if match], columns=list(groups), dtype=object)
+    for name in [name for name in groups if name.endswith("0")]:  # the second place of a group
+        frame[name[0]] = frame[name].where(frame[name].notna(), frame.get(name[0]))
+    parts = _parts(frame, pivot, remarks)
+    built = assemble(parts)
+    times[rest] = built
+    if "z" in frame:
+        offsets[rest] = _zone_offsets(frame["z"], remarks)
+    if "H" in parts and (parts["H"] == 24).any():
+        remarks["midnight"] = {}
+    if "i" in frame and frame["i"].notna().any():
+        remarks["interval"] = {}
+    return Reading(notation, times, offsets, remarks)
+
+
+def _parts(frame: pd.DataFrame, pivot: int, remarks: dict[str, dict[str, Any]]) -> dict[str, Floats]:
+    """Numbers (K,) of the named groups of a notation, NaN where one says what is no number."""
+
+    def number(name: str, default: float) -> Floats:
+        return pd.to_numeric(frame[name], errors="coerce").fillna(default).to_numpy(dtype=np.float64)
+
+    parts = {name: number(name, 1.0 if name in "mdu" else 0.0) for name in "YmdHMSwuj" if name in frame}
+    if "y" in frame and frame["y"].notna().any():
+        short = number("y", np.nan)
+        century = short + np.where(short < pivot, 2000, 1900)
+        parts["Y"] = np.where(np.isnan(short), parts.get("Y", np.nan), century)
+        remarks["century"] = {"first": f"{np.nanmin(century):.0f}", "last": f"{np.nanmax(century):.0f}"}
+    if "b" in frame:
+        named = frame["b"].str.lower()
+        month_of = {name: _month_number(name) for name in named.unique()}
+        parts["m"] = named.map(month_of).to_numpy(dtype=np.float64)
+    for name, months in (("q", 3), ("h", 6)):
+        if name in frame:
+            parts["m"] = months * number(name, np.nan) - months + 1
+    if "f" in frame:
+        parts["f"] = (
+            pd.to_numeric(frame["f"].str.ljust(9, "0"), errors="coerce").fillna(0).to_numpy(dtype=np.float64)
+        )
+    if "p" in frame and frame["p"].notna().any():
+        half = frame["p"].str.lower().to_numpy(dtype=object)
+        twelve = (half == "a") | (half == "p")
+        hours = np.where((parts["H"] < 1) | (parts["H"] > 12), np.nan, parts["H"] % 12 + 12 * (half == "p"))
+        parts["H"] = np.where(twelve, hours, parts["H"])
+    return parts
+
+
+def _month_number(name: str) -> float:
+    """Number a month by the first letters, or more, of its name; NaN where none or several begin so."""
+    found = [k + 1 for k, names in enumerate(MONTHS) if any(full.startswith(name) for full in names.split())]
+    return float(found[0]) if len(found) == 1 else np.nan
+
+
+def _zone_offsets(zones: pd.Series[Any], remarks: dict[str, dict[str, Any]]) -> Floats:
+    """Minutes from UTC (K,) of the zones of texts; NaN where there is none, infinite where it is unknown."""
+    minutes: dict[str, float] = {}
+    for zone in zones.dropna().unique():
+        if zone[0] in "+-":
+            sign, digits = (-1 if zone[0] == "-" else 1), zone[1:].replace(":", "").ljust(4, "0")
+            minutes[zone] = sign * (60 * int(digits[:2]) + int(digits[2:]))
+        else:
+            minutes[zone] = 60 * ZONES.get(zone, np.inf)
+    named = {zone: offset for zone, offset in minutes.items() if zone[0] not in "+-" and offset}
+    if named:
+        remarks["zone names"] = {
+            "zones": ", ".join(f"{zone} = UTC{offset / 60:+g}" for zone, offset in named.items())
+        }
+    return np.asarray(zones.map(minutes), dtype=np.float64)

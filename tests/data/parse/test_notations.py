@@ -1,0 +1,52 @@
+"""The table of notations: each example means what stands beside it."""
+
+import numpy as np
+import pytest
+
+from unrolled.data.parse.datetimes import looks_like_dates, parse_times
+from unrolled.data.parse.notations import MONTHS, NOTATIONS, NUMBERS, ORDERS, Notation, NumberForm
+
+
+def _minutes(values: object, **options: object) -> tuple[list[str], list[str]]:
+    times, notes = parse_times(np.array(values), name="date", place=str, **{"utc": False} | options)
+    return times.astype("M8[m]").astype(str).tolist(), notes
+
+
+@pytest.mark.parametrize("notation", NOTATIONS, ids=lambda one: one.name)
+def test_the_example_of_each_notation_means_what_it_says(notation: Notation) -> None:
+    """Twice the same text is a column that tells nothing else apart."""
+    text, moment = notation.example
+    times, _ = _minutes(np.array([text, text], dtype=object))
+    assert times == [str(np.datetime64(moment, "m"))] * 2
+    assert looks_like_dates(np.array([text], dtype=object))
+
+
+@pytest.mark.parametrize("form", NUMBERS, ids=lambda one: one.name)
+def test_the_example_of_each_form_of_numbers_means_what_it_says(form: NumberForm) -> None:
+    """With and without its option; the note, where there is one, names it."""
+    number, moment = form.example
+    for options in ({}, {"date_format": form.option}):
+        times, notes = _minutes([number, number], **options)
+        assert times == [str(np.datetime64(moment, "m"))] * 2
+        assert all(form.name in note for note in notes)
+        assert bool(notes) is bool(form.note and not options)
+
+
+def test_names_and_options_are_distinct() -> None:
+    """A sentence that names a notation names one."""
+    names = [one.name for one in NOTATIONS]
+    assert len(set(names)) == len(names)
+    assert {name for names in ORDERS.values() for name in names} <= set(names)
+    assert len({(one.name, one.option) for one in NUMBERS}) == len(NUMBERS)
+    assert len(MONTHS) == 12
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["may", "be", "A1", "12", "1.5", "Item 20", "Q7 2020", "2020-13-01", "2020/21", "21-Jan", "3-4", "10:00",
+     "maybe 2020", "H3 2020", "W60 2020", "2020-W54", "2021-02-29", "2020-367", "25:00", "-5", "1/2/3/4",
+     "v1.2.3"],
+)  # fmt: skip
+def test_what_is_no_date(text: str) -> None:
+    """Words, codes, numbers, clocks and days without a year, and days that never were."""
+    assert not looks_like_dates(np.array([text], dtype=object))
