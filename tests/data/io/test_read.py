@@ -395,25 +395,3 @@ def test_rows_that_only_stand_in_order_are_counted() -> None:
     assert read(_hours(other=[1.0, 2.0, 4.0]), order="rows").ids == ("y", "other")
     with pytest.raises(ArgumentError, match=r"order: expected one of time, rows; got 'row'"):
         read(uneven, order="row")
-
-
-def test_a_list_of_dated_series_keeps_its_dates() -> None:
-    """Each has its own dates, and its name where all have different ones."""
-    days = pd.date_range("2021-01-01", periods=5)
-    one, other = pd.Series(range(5), index=days, name="a"), pd.Series(range(4), index=days[:4], name="b")
-    series = read([one, other])
-    assert (series.ids, series.lengths.tolist(), series.freq) == (("a", "b"), [5, 4], "D")
-    assert read([one, one]).ids == ("0", "1")
-    months = pd.Series(range(4), index=pd.period_range("2021-01", periods=4, freq="M"))
-    assert read([months]).freq == "MS"
-    assert read([one.to_numpy(), other.to_numpy()]).times is None
-
-
-@pytest.mark.parametrize("backend", ["pandas", "polars"])
-def test_days_of_a_zone_are_local(backend: str) -> None:
-    """Midnight in Berlin on both sides of summer time; hours are refused until `utc` is true."""
-    days = pd.date_range("2021-03-20", periods=20, tz="Europe/Berlin")
-    frame = pd.DataFrame({"ds": days, "y": np.arange(20.0)})
-    series = read(pl.from_pandas(frame) if backend == "polars" else frame)
-    assert (series.freq, str(series.times[-1])[:16]) == ("D", "2021-04-08T00:00")
-    assert "days by local date" in series.notes[0]
