@@ -91,11 +91,18 @@ def check_float(
     """Return `value` as a float if it is finite and inside the bounds given; booleans are refused."""
     bounds = [("above", above), ("at least", least), ("below", below), ("at most", most)]
     demand = " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
-    good = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    good = isinstance(value, numbers.Real) and not isinstance(value, bool) and _is_finite(value)
     good = good and (above is None or value > above) and (least is None or value >= least)
     if not (good and (below is None or value < below) and (most is None or value <= most)):
         raise ArgumentError(f"{name}: expected a number {demand or 'that is finite'}, got {value!r}.")
     return float(value)
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float reaches
+        return False
 
 
 def check_path(name: str, value: Any) -> Path:
@@ -104,7 +111,8 @@ def check_path(name: str, value: Any) -> Path:
     >>> check_path("path", "sales.csv").suffix
     '.csv'
     """
-    if not isinstance(value, str | os.PathLike) or "\0" in os.fspath(value):
+    # "" would be the working folder, which nobody means
+    if not isinstance(value, str | os.PathLike) or os.fspath(value) == "" or "\0" in os.fspath(value):
         raise ArgumentError(f"{name}: expected the path of a file or folder, got {value!r}.")
     path = Path(value)
     longest = max((len(os.fsencode(part)) for part in path.parts), default=0)

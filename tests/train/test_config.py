@@ -1,8 +1,14 @@
 """Settings count in steps; epochs are passes over the data."""
 
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
 
-from unrolled.train.config import NO_HOOKS, SILENT, TrainingConfig, steps_per_epoch
+from unrolled.errors import ArgumentError
+from unrolled.train.config import NO_HOOKS, SILENT, Monitor, TrainingConfig, steps_per_epoch
 
 
 @pytest.mark.parametrize(
@@ -21,3 +27,37 @@ def test_by_default_nothing_takes_part_and_nobody_is_told() -> None:
     """No hook, no checkpoint, no progress line, no callback."""
     assert set(vars(NO_HOOKS).values()) == {None}
     assert (SILENT.checkpoint, SILENT.verbose, SILENT.callbacks) == (None, False, ())
+
+
+def test_numbers_of_a_config_are_those_of_python() -> None:
+    """Whatever numpy or fractions call them: JSON holds no other."""
+    config = TrainingConfig(np.int64(8), np.int8(4), np.uint16(2), np.float32(0.5), seed=np.uint8(3))
+    values = (config.max_steps, config.val_check_steps, config.batch_size, config.learning_rate, config.seed)
+    assert [type(value) for value in values] == [int, int, int, float, int]
+    assert values == (8, 4, 2, 0.5, 3)
+    assert config.stateful is False
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "message"),
+    [
+        (print, r"got <built-in function print>\. Put it in a list\."),
+        ([print, 3], r"got 3\. Leave it out\."),
+        ("log", r"got 'log'\. Leave it out\."),
+        (None, r"got None\. Leave it out\."),
+    ],
+    ids=str,
+)
+def test_callbacks_that_are_no_list_of_functions_are_refused(callbacks: Any, message: str) -> None:
+    """Before anything is trained, with every other fault of the call."""
+    with pytest.raises(ArgumentError) as fault:
+        Monitor.from_arguments("", callbacks, verbose=False)
+    first, second = str(fault.value).splitlines()
+    assert first == "checkpoint: expected the path of a file or folder, got ''."
+    assert re.search(f"^callbacks: expected a list of functions, {message}$", second)
+
+
+def test_callbacks_may_come_in_any_iterable() -> None:
+    """A generator is read once, here."""
+    monitor = Monitor.from_arguments("folder", (each for each in [print]), verbose=True)
+    assert monitor == Monitor(Path("folder"), True, (print,))

@@ -10,7 +10,7 @@ def test_the_processor_is_a_device() -> None:
     assert check_device("cpu") == "cpu"
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:77", "meta", 3.5])
+@pytest.mark.parametrize("device", ["gpu", "cuda:77", "meta", 3.5, 10**30])
 def test_an_unusable_device_is_refused(device: object) -> None:
     """Misspelt, missing, without numbers, or no name at all: the sentence says what came."""
     with pytest.raises(

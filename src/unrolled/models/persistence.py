@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import numbers
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -181,6 +182,8 @@ def _plain(number: Any) -> Any:
     """Convert NumPy's numbers, such as those of a grid of settings, to Python's."""
     if isinstance(number, np.generic):
         return number.item()
+    if isinstance(number, numbers.Real):  # a Fraction
+        return float(number)
     raise TypeError(f"a saved model cannot hold {number!r}")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import numbers
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import nn
 
 from unrolled.train.history import Unit
 from unrolled.train.optimizer import ParameterGroup
+from unrolled.validation import ErrorCollector, check_path
 
 Callback = Callable[[dict[str, Any]], object]
 
@@ -62,6 +64,14 @@ class TrainingConfig:
     unit: Unit = "step"
     identity: str = ""
 
+    def __post_init__(self) -> None:
+        # a grid of settings holds numpy's numbers, which neither JSON nor torch's split takes
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, numbers.Real) and not isinstance(value, bool):
+                plain = int(value) if isinstance(value, numbers.Integral) else float(value)
+                object.__setattr__(self, field.name, plain)
+
     @classmethod
     def of_epochs(cls, max_epochs: int, n_examples: int, batch_size: int, **settings: Any) -> TrainingConfig:
         """Count in epochs, each a pass over all examples with one check at its end.
@@ -107,6 +117,28 @@ class Monitor:
     checkpoint: Path | None = None
     verbose: bool = False
     callbacks: tuple[Callback, ...] = ()
+
+    @classmethod
+    def from_arguments(cls, checkpoint: Any, callbacks: Any, *, verbose: bool) -> Monitor:
+        """Check these arguments of a `fit`.
+
+        Raises:
+            ArgumentError: `checkpoint` is no path, or `callbacks` are not several functions.
+
+        >>> Monitor.from_arguments(None, print, verbose=False)
+        Traceback (most recent call last):
+        unrolled.errors.ArgumentError: callbacks: expected a list of functions, got <built-in ...
+        """
+        faults = ErrorCollector()
+        folder = None if checkpoint is None else faults.collect(check_path, "checkpoint", checkpoint)
+        are_several = isinstance(callbacks, Iterable) and not isinstance(callbacks, str)
+        functions = tuple(callbacks) if are_several else (callbacks,)
+        wrong = [each for each in functions if not callable(each)]
+        if wrong or not are_several:
+            got, way = (wrong[0], "Leave it out") if wrong else (callbacks, "Put it in a list")
+            faults.add(f"callbacks: expected a list of functions, got {got!r}. {way}.")
+        faults.raise_if_any()
+        return cls(folder, verbose, functions)
 
 
 NO_HOOKS, SILENT = TrainingHooks(), Monitor()

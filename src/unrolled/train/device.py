@@ -19,7 +19,7 @@ def check_device(device: str) -> str:
     fault: Exception | None = None
     try:
         torch.zeros(1, device=device).item()  # "meta" makes tensors, but holds no numbers
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as refused:
+    except (RuntimeError, AssertionError, TypeError, ValueError, NotImplementedError) as refused:
         fault = refused
     if fault or not isinstance(device, str):  # a name can be saved, a torch.device cannot
         raise ArgumentError(

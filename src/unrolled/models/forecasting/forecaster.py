@@ -44,7 +44,7 @@ from unrolled.models.summary import Fact, network_fact
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.train.config import Callback, Monitor, TrainingConfig
 from unrolled.train.ensemble import report_interruption
-from unrolled.validation import check_float, check_int, check_path
+from unrolled.validation import check_float, check_int
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -192,6 +192,7 @@ class Forecaster(NetworkEstimator):
             TrainingError: the loss is no longer finite.
         """
         self._check_parameters()
+        monitor = Monitor.from_arguments(checkpoint, callbacks, verbose=self.verbose)
         start_s = time.perf_counter()
         series = check_series(series)
         check_output_names(series, [self.cell])
@@ -199,14 +200,13 @@ class Forecaster(NetworkEstimator):
             series, horizon=self.horizon, window=self.window, season=self.season, transform=self.transform,
             validation_fraction=self.validation_fraction,
         )  # fmt: skip
-        folder = None if checkpoint is None else check_path("checkpoint", checkpoint)
         fitted = fit_forecast_networks(
             data,
             self._network_config(data.windows),
             self._training_config,
             n_members=self.n_members,
             device=self.device,
-            monitor=Monitor(folder, self.verbose, tuple(callbacks)),
+            monitor=monitor,
         )
         report_interruption(fitted.ensemble)
         learned = {
@@ -359,7 +359,7 @@ class Forecaster(NetworkEstimator):
             hidden_size=self.hidden_size,
             num_layers=self.num_layers,
             activation=self.activation,
-            dropout=self.dropout,
+            dropout=float(self.dropout),
             anchors=windows.anchors,
             ahead=windows.ahead,
         )

@@ -40,7 +40,6 @@ from unrolled.nn.modules.pooling import POOLINGS
 from unrolled.train.config import Callback, Monitor
 from unrolled.train.ensemble import Ensemble, report_interruption
 from unrolled.train.history import History
-from unrolled.validation import check_path
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -168,8 +167,7 @@ class SequenceEstimator(NetworkEstimator):
                 f"checkpoint and callbacks: solver='reservoir' {_AT_ONCE}, so nothing is to be resumed or "
                 f"followed; got checkpoint={checkpoint!r}, callbacks={callbacks!r}. Leave both out."
             )
-        folder = None if checkpoint is None else check_path("checkpoint", checkpoint)
-        monitor = Monitor(folder, self.verbose, tuple(callbacks))
+        monitor = Monitor.from_arguments(checkpoint, callbacks, verbose=self.verbose)
         start_s = time.perf_counter()
         data = as_sequences(X, who=f"{type(self).__name__} X")
         targets = self._encode_targets(y, data)
@@ -316,7 +314,7 @@ class SequenceEstimator(NetworkEstimator):
             hidden_size=int(self.hidden_size or (_RESERVOIR_UNITS if is_reservoir else _UNITS)),
             num_layers=int(self.num_layers),
             activation=self.activation,
-            dropout=self.dropout,
+            dropout=float(self.dropout),
             bidirectional=bool(self.bidirectional),
             pooling=_POOLING if self.pooling is None else self.pooling,
             per_step=self._per_step,
