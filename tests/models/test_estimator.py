@@ -1,6 +1,7 @@
 """Estimators keep scikit-learn's contract, and what is saved is loaded."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,46 @@ def test_an_estimator_is_fitted_once_something_ends_in_an_underscore() -> None:
     model.mean_ = 3.0
     assert model.__sklearn_is_fitted__()
     assert repr(Mean(2)) == "Mean(of=2)"
+
+
+class Halving(Forecaster):
+    """Forecaster with a parameter of its own, and some of the base's fixed."""
+
+    def __init__(self, horizon: int = 2, *, times: int = 1) -> None:
+        super().__init__(horizon, hidden_size=4, max_steps=4, val_check_steps=2)
+        self._store_parameters(locals())
+
+
+def test_a_subclass_may_have_other_parameters_than_its_base(walk: Any, tmp_path: Path) -> None:
+    """Its own are those of `get_params`; the base keeps what was passed on, also in a loaded model."""
+    model = clone(Halving(3, times=2))
+    assert model.get_params() == {"horizon": 3, "times": 2}
+    model.fit(walk(40))
+    loaded = Halving.load(model.save(tmp_path / "model"))
+    assert (loaded.times, loaded.hidden_size, loaded.n_parameters_) == (2, 4, model.n_parameters_)
+    pd.testing.assert_frame_equal(loaded.predict(), model.predict())
+
+
+def test_a_constructor_that_does_not_name_its_parameters_is_refused() -> None:
+    """In a sentence that says how it is written."""
+
+    class Vague(Forecaster):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+
+    with pytest.raises(ArgumentError, match=r"^Vague: expected .* names its parameters, got \*\*kwargs: Any"):
+        Vague(horizon=2).get_params()
+
+
+def test_parameters_of_numpy_fit_resume_and_are_saved(walk: Any, tmp_path: Path) -> None:
+    """A grid of settings holds such numbers; a checkpoint and a saved model are JSON."""
+    settings: dict[str, Any] = {
+        "hidden_size": np.int64(4), "max_steps": np.int16(4), "val_check_steps": np.int8(2),
+        "patience": np.uint8(3), "batch_size": np.int64(8), "learning_rate": np.float32(0.01),
+        "dropout": Fraction(1, 4), "validation_fraction": Fraction(1, 5), "random_state": np.uint32(7),
+    }  # fmt: skip
+    model = Forecaster(2, **settings).fit(walk(60), checkpoint=tmp_path / "c")
+    again = Forecaster(2, **settings).fit(walk(60), checkpoint=tmp_path / "c")
+    loaded = Forecaster.load(model.save(tmp_path / "model"))
+    for other in (again, loaded):
+        pd.testing.assert_frame_equal(other.predict(), model.predict())

@@ -48,8 +48,12 @@ class Estimator:
     _unused: ClassVar[tuple[UnusedBeside, ...]] = ()  # parameters that do nothing beside others
 
     def _store_parameters(self, arguments: Mapping[str, Any]) -> None:
-        """Store the constructor's arguments, its `locals()`, each under its own name."""
-        vars(self).update({name: arguments[name] for name in parameter_defaults(type(self))})
+        """Store the constructor's arguments, its `locals()`, each under its own name.
+
+        The constructor of a subclass may have other parameters: those of the base, which it passes on, are
+        stored too.
+        """
+        vars(self).update({n: v for n, v in arguments.items() if n not in {"self", "__class__"}})
 
     def _check_parameters(self) -> None:
         """Pass if all parameters are allowed.

@@ -146,11 +146,20 @@ class UnusedBeside:
 def parameter_defaults(estimator: type) -> dict[str, Any]:
     """Map the parameters of an estimator's constructor to their defaults, in its order.
 
+    Raises:
+        ArgumentError: the constructor takes `*args` or `**kwargs`, whose names nobody can read.
+
     >>> from unrolled import Forecaster
     >>> parameter_defaults(Forecaster)["horizon"]
     12
     """
     parameters = inspect.signature(estimator.__init__).parameters  # type: ignore[misc]
+    for parameter in parameters.values():
+        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+            raise ArgumentError(
+                f"{estimator.__name__}: expected a constructor that names its parameters, got {parameter}. "
+                "List the parameters in its signature and pass them on by name."
+            )
     return {name: parameter.default for name, parameter in parameters.items() if name != "self"}
 
 
