@@ -82,7 +82,7 @@ def test_no_candidate_is_tested_on_its_training_data() -> None:
     apart = compare(KNeighborsClassifier(1), X, y, groups=twins, baselines=SIMPLE)
     assert all(row.accuracy < 0.8 for row in apart.rows)
     assert apart.groups == 40
-    mixed = compare(KNeighborsClassifier(1), X, y, baselines=SIMPLE)
+    mixed = compare(KNeighborsClassifier(1), X, y, groups=np.arange(80), baselines=SIMPLE)
     assert mixed.rows[0].accuracy > 0.85
 
 
@@ -195,7 +195,7 @@ def test_unknown_classes_are_remarked(data: tuple[np.ndarray, np.ndarray]) -> No
     """They count as wrong for everyone."""
     X, y = data
     result = compare(Cut(), X, y, test=(X, np.where(X[:, 1] > 1, 7, y)), baselines=SIMPLE)
-    assert "have a class that is not in X" in result.remarks[0]
+    assert "have a class that is not in X" in result.remarks[-1]
     assert result.rows[0].accuracy == pytest.approx((X[:, 1] <= 1).mean())
 
 

@@ -25,6 +25,7 @@ from unrolled.evaluate.sequence.candidates import (
     model_candidate,
     warm_up,
 )
+from unrolled.evaluate.sequence.copies import copies_across, group_copies
 from unrolled.evaluate.sequence.split import (
     EvaluationData,
     Task,
@@ -178,7 +179,8 @@ def compare(
         folds: of the cross-validation, stratified by class.
         groups: N names; sequences of one group (a speaker, a patient) are tested in the same fold, and
             groups are the units of intervals and tests. With a test set they only keep groups together
-            where an estimator holds out validation data.
+            where an estimator holds out validation data. None: sequences that repeat another exactly are
+            grouped with it, and a remark says so.
         baselines: some of those above by name (`unrolled.evaluate.SEQUENCE_BASELINES`); None for all.
         level: of the confidence intervals, in per cent.
 
@@ -199,14 +201,15 @@ def compare(
     task = _task_of(model)
     names = _check_arguments(task, folds, level, baselines)
     data, backend = evaluation_data(X, y, task, groups)
-    remarks: list[str] = []
     if test is None:
+        data, remarks = group_copies(data, min_groups=2 * folds)
         splits, fold = fold_splits(data, folds, task)
         order = np.argsort(np.argsort(fold, kind="stable"), kind="stable")  # from fold after fold to X
         test_data = data
     else:
         splits = [holdout_split(data, test, task)]
-        test_data, remarks = splits[0].test, unseen_class_remarks(splits[0], task)
+        test_data, remarks = group_copies(splits[0].test, min_groups=2)
+        remarks += copies_across(data, test_data) + unseen_class_remarks(splits[0], task)
         order = np.arange(len(test_data))
     excluded = excluded_baselines(splits, names, is_explicit=baselines is not None)
     candidates = baseline_candidates(model, task, [name for name in names if name not in excluded])
