@@ -160,7 +160,7 @@ def test_two_digit_years(items: list[str], days: list[str], said: str) -> None:
 def test_two_digit_years_of_either_century_raise() -> None:
     """Excel reads 60 as 1960, POSIX as 2060."""
     sentence = _fault_of(["Jan-60", "Feb-60", "Mar-60"])
-    assert "which can be 2060-01-01 or 1960-01-01. Write the years with four digits." in sentence
+    assert "which can be 2060-01-01 or 1960-01-01. Write them as 2020-01-31" in sentence
 
 
 def test_no_text_in_a_known_notation() -> None:

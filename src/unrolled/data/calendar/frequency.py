@@ -131,6 +131,7 @@ def _infer_each(times: Times, series: Ints, parts: list[Times]) -> tuple[list[st
     days = times.astype("datetime64[D]")
     months = days.astype("datetime64[M]").astype(np.int64)
     month_base, month_is_kept = pairs.step(months[pairs.left + 1] - months[pairs.left])
+    month_is_kept &= (12 % np.maximum(month_base, 1) == 0) | (month_base % 12 == 0)  # no year of 13 months
     place = _month_places(times, series, len(parts)) if month_is_kept.any() else np.full(len(parts), "")
     business = _keeps_business_days(days, pairs)
     is_whole = is_kept & (pairs.reduce(np.maximum, steps) == base)

@@ -284,8 +284,9 @@ def _times(table: Table, name: str, notes: list[str], when: TimeOptions) -> NDAr
                 "UTC with --utc or utc=True."
             )
         values = times
+    as_text = (when.date_format or "").startswith("%") and values.dtype.kind == "O"  # 0 first is no number
     try:
-        values = _whole_numbers(table, name) if table.kinds[name] == "number" else values
+        values = _whole_numbers(table, name) if table.kinds[name] == "number" and not as_text else values
         utc = when.utc or when.order == "rows"
         times, more = parse_times(values, name=name, place=table.place, utc=utc, date_format=when.date_format)
     except DataError:

@@ -20,7 +20,8 @@ Texts: TypeAlias = "pd.Series[Any]"
 _NAMES = {  # of the column of each part of a time, spelt in small letters without marks
     "Y": {"year", "yr", "yyyy", "jahr", "annee", "ano"},
     "m": {"month", "mon", "mo", "mm", "mnth", "monat", "mois", "mes"},
-    "q": {"quarter", "qtr"},
+    "q": {"quarter", "qtr", "quartal"},
+    "w": {"week", "wk", "weekno", "woche", "isoweek", "weekofyear"},
     "d": {"day", "dd", "mday", "dayofmonth", "tag"},
     "H": {"hour", "hours", "hr", "hrs", "hh", "hourending", "hourend", "he", "hourofday", "stunde", "heure",
           "hora", "time", "clock", "uhrzeit", "timeofday", "hhmm", "zeit", "localtime", "starttime"},
@@ -50,6 +51,8 @@ def join_clock(table: Table, named: Collection[str], *, time: str | None, date_f
         n for n in table.columns if n not in parts.values() and n not in table.zones and _is_date(table, n)
     ]
     date = time if time in dates else next(iter(dates), None)
+    if date is not None and parts.keys().isdisjoint("Hp"):
+        return table
     if date is not None:
         days, used = _days(table, date, date_format), [date]
     else:
@@ -79,7 +82,11 @@ def _is_date(table: Table, name: str) -> bool:
 
 def _days(table: Table, name: str, date_format: str | None) -> Texts | None:
     """Write the dates of a column (T,) as texts; None where some have a clock, or are no dates."""
-    values = table.numbers(name) if table.kinds[name] == "number" else table.columns[name]
+    values = table.columns[name]
+    if table.kinds[name] == "number" and not (
+        values.dtype.kind == "O" and (date_format or "").startswith("%")
+    ):
+        values = table.numbers(name)
     times, _ = parse_times(values, name=name, place=table.place, utc=True, date_format=date_format)
     if times.dtype.kind != "M" or (times != times.astype("datetime64[D]")).any():
         return None
@@ -88,13 +95,14 @@ def _days(table: Table, name: str, date_format: str | None) -> Texts | None:
 
 def _joined_date(table: Table, parts: dict[str, str]) -> tuple[Texts | None, list[str]]:
     """Write year, month or quarter, and day as texts (T,), and list their columns; None without them."""
-    used = [part for part in "Ymd" if part in parts] if "m" in parts else [p for p in "Yq" if p in parts]
+    finer = next((part for part in "mqw" if part in parts), "")
+    used = [part for part in ("Y", finer, "d" if finer == "m" else "") if part in parts]
     are_numbers = [table.kinds[parts[part]] == "number" for part in used if part != "m"]
     if len(used) < 2 or used[0] != "Y" or not all(are_numbers) or not _repeats(table, parts["Y"]):
         return None, []
     joined = _texts(table, parts["Y"])
     for part in used[1:]:
-        joined = joined + ("-Q" if part == "q" else "-") + _texts(table, parts[part])
+        joined = joined + {"q": "-Q", "w": "-W"}.get(part, "-") + _texts(table, parts[part])
     return joined, [parts[part] for part in used]
 
 
@@ -110,6 +118,7 @@ def _clocks(table: Table, parts: dict[str, str]) -> tuple[Texts | None, list[str
     name = parts[part]
     if table.kinds[name] != "number":
         texts = pd.Series(table.columns[name], dtype=object).map(as_text, na_action="ignore")
+        texts = texts.str.replace(r"^(\d\d)\.(\d\d)(?:\.(\d\d))?$", _with_colons, regex=True)
         return (texts, [name]) if texts.str.fullmatch(CLOCK).mean() >= 0.5 else (None, [])
     hours = pd.Series(table.numbers(name))
     if (hours != np.floor(hours)).any() or hours.min() < 0 or hours.max() > 2400:
@@ -121,6 +130,10 @@ def _clocks(table: Table, parts: dict[str, str]) -> tuple[Texts | None, list[str
         return _text_of(hours // 100, hours % 100), [name]
     finer = [parts[p] for p in "MS" if p in parts and table.kinds[parts[p]] == "number"]
     return _text_of(hours, *(pd.Series(table.numbers(n)) for n in finer)), [name, *finer]
+
+
+def _with_colons(clock: re.Match[str]) -> str:
+    return ":".join(part for part in clock.groups() if part)
 
 
 def _text_of(hours: pd.Series[Any], *finer: pd.Series[Any]) -> Texts:

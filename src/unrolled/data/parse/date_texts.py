@@ -49,9 +49,11 @@ def candidates(sample: list[str], names: Sequence[str] = ()) -> list[Notation]:
 
 def read_in_centuries(texts: list[str], notation: Notation) -> list[Reading]:
     """Read texts; where two-digit years may be of either century, in both."""
-    readings = [_read(texts, notation, pivot) for pivot in _PIVOTS]
-    same = np.array_equal(readings[0].times, readings[1].times, equal_nan=True)
-    return readings[:1] if same else readings
+    first = _read(texts, notation)
+    years = first.remarks.get("century", {}).get("years", np.empty(0))
+    if not ((years < _PIVOTS[0]) & (years >= _PIVOTS[1])).any():
+        return [first]
+    return [first, _read(texts, notation, _PIVOTS[1])]
 
 
 def _read(texts: Sequence[str], notation: Notation, pivot: int = _PIVOTS[0]) -> Reading:
@@ -95,7 +97,8 @@ def _parts(frame: pd.DataFrame, pivot: int, remarks: dict[str, dict[str, Any]]) 
         short = number("y", np.nan)
         century = short + np.where(short < pivot, 2000, 1900)
         parts["Y"] = np.where(np.isnan(short), parts.get("Y", np.nan), century)
-        remarks["century"] = {"first": f"{np.nanmin(century):.0f}", "last": f"{np.nanmax(century):.0f}"}
+        first, last = np.nanmin(century), np.nanmax(century)
+        remarks["century"] = {"first": f"{first:.0f}", "last": f"{last:.0f}", "years": short}
     if "b" in frame:
         named = frame["b"].str.lower()
         month_of = {name: _month_number(name) for name in named.unique()}
@@ -103,6 +106,9 @@ def _parts(frame: pd.DataFrame, pivot: int, remarks: dict[str, dict[str, Any]]) 
     for name, months in (("q", 3), ("h", 6)):
         if name in frame:
             parts["m"] = months * number(name, np.nan) - months + 1
+    if "n" in frame:
+        is_next = number("n", np.nan) == (parts["Y"] + 1) % 100
+        parts["Y"] = np.where(is_next, parts["Y"], np.nan)
     if "f" in frame:
         parts["f"] = (
             pd.to_numeric(frame["f"].str.ljust(9, "0"), errors="coerce").fillna(0).to_numpy(dtype=np.float64)

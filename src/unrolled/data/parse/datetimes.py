@@ -188,7 +188,7 @@ def _two_readings(readings: Sequence[Reading], texts: Sequence[str], column: Dat
     at = int(np.argmax(readings[0].times != readings[1].times))
     dates = [str(reading.times[at])[:10] for reading in readings]
     ways = [way for r in readings for way, names in ORDERS.items() if r.notation.name == names[0]]
-    how = "Write the years with four digits."
+    how = "Write them as 2020-01-31, with years of four digits."
     if len(set(ways)) == 2:
         how = " or ".join(f"--date-format {way} or date_format={way!r}" for way in ways)
         how = f"Say which with {how}, or write them year first."

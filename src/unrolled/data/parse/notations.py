@@ -13,6 +13,7 @@ from typing import NamedTuple
 _ATOMS = {
     "Y": r"(?P<Y>\d{4})", "y": r"'?(?P<y>\d\d)", "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})",
     "b": r"(?P<b>[^\W\d_]{3,10})\.?", "q": r"(?P<q>[1-4])", "h": r"(?P<h>[12])", "w": r"(?P<w>\d{1,2})",
+    "n": r"(?P<n>\d\d)",
     "mm": r"(?P<m>\d\d)", "dd": r"(?P<d>\d\d)", "mm0": r"(?P<m0>0[1-9]|1[0-2])",
     "HMS": r"(?P<H0>\d\d)(?:(?P<M0>\d\d)(?P<S0>\d\d)?)?", "th": r"(?:st|nd|rd|th|\.)?",
     "year": r"(?:(?P<Y>\d{4})|'?(?P<y>\d\d))",
@@ -50,7 +51,7 @@ class Notation:
         """Pattern of whole texts; a day may have a weekday before, and a clock and a zone after it."""
         date = f"(?:{self.pattern.format(**_ATOMS, clock=CLOCK, zone=_ZONE)})"
         if "P<d>" in date and "P<H>" not in date:
-            date += rf"(?:(?:\s*[T,:_]\s*|\s+){CLOCK})?(?:{_ZONE})?{_SPAN}"
+            date += rf"(?:(?:\s*[T,:_]\s*|\s+|-(?=\d\d:\d\d:)){CLOCK}(?: Uhr)?)?(?:{_ZONE})?{_SPAN}"
         return re.compile(_WEEKDAY * ("P<d>" in date) + date)
 
 
@@ -58,11 +59,14 @@ _ORDER = (
     "the other orders: the one that fits every row is taken, else the one that makes even steps, else none",
     "dates of column {column!r} were read as {name}: {evidence}",
 )
+_SPLIT = "a year and the next, as 2001/02: what makes even steps is taken"
+_SPLIT_YEARS = ("a month: what makes even steps is taken", _ORDER[1])
 _PM = "2020-01-31 15:30"
 NOTATIONS = (
     Notation("year-month-day", r"{Y}(?P<s>[-/.]){m}(?P=s){d}", ("2020-01-31", "2020-01-31")),
     Notation("yyyymmdd", r"{Y}{mm}{dd}(?:[T ]?{HMS})?", ("20200131 1530", _PM)),
-    Notation("year-month", r"{Y}[-/:.]{m}", ("2020-01", "2020-01-01")),
+    Notation("year-month", r"{Y}[-/:.]{m}", ("2020-01", "2020-01-01"), _SPLIT),
+    Notation("year/next year", r"{Y}[-/]{n}", ("2020/21", "2020-01-01"), *_SPLIT_YEARS),
     Notation("month/year", r"{m}[-/]{Y}|{mm0}\.(?P<Y0>\d{{4}})", ("01/2020", "2020-01-01")),
     Notation("year", r"{Y}", ("2020", "2020-01-01")),
     Notation("day/month/year", r"{d}(?P<s>[-/. ]){m}(?P=s){year}", ("31/01/2020", "2020-01-31"), *_ORDER),
