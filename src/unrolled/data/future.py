@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import format_time, future_times
+from unrolled.data.parse.categories import codes_of, warn_of_unseen
 from unrolled.data.parse.datetimes import parse_times
 from unrolled.data.parse.table import join_ids
 from unrolled.data.sequences import Role, Sequences
@@ -86,7 +87,7 @@ def _rows(
     if series.times is not None:
         times = _times(table[series.names.time], series.times)
     ids = join_ids([table[name].to_list() for name in id_names]) if id_names else None
-    columns = {name: _numbers(name, table[name].to_numpy()) for name in future_columns}
+    columns = {name: _input(name, table[name], series) for name in future_columns}
     rows: dict[tuple[str, Any], dict[str, float]] = {}
     for row, moment in enumerate(times.tolist()):
         place = (series.ids[0] if ids is None else ids[row], moment)
@@ -109,6 +110,14 @@ def _times(column: nw.Series[Any], known: NDArray[Any]) -> NDArray[Any]:
     return parse_times(
         column.to_numpy(), name=column.name, place=lambda row: f"future row {row + 1}", utc=True, way=way
     )[0]
+
+
+def _input(name: str, column: nw.Series[Any], series: Sequences) -> NDArray[np.float64]:
+    """Read a known-future column: numbers, or labels as the positions that they have in the series."""
+    if name not in series.labels:
+        return _numbers(name, column.to_numpy())
+    warn_of_unseen("future", name, column.to_list(), series.labels[name])
+    return codes_of(column.to_list(), series.labels[name])
 
 
 def _numbers(name: str, column: NDArray[Any]) -> NDArray[np.float64]:

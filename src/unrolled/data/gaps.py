@@ -93,7 +93,11 @@ def fill_gaps(series: Sequences, how: str) -> Sequences:
     whole, added = _complete_calendar(series)
     within = np.repeat(np.arange(len(whole)), whole.lengths)
     values = whole.values.copy()
-    repeated = [k for k, role in enumerate(whole.roles) if is_code(values[:, k], role)]
+    repeated = [
+        k
+        for k, role in enumerate(whole.roles)
+        if is_code(values[:, k], role) or whole.columns[k] in whole.labels
+    ]
     for column, role in enumerate(whole.roles):
         column_how = "forward" if column in repeated or role is Role.STATIC else how
         values[:, column] = _filled(values[:, column], within, column_how)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -66,6 +66,7 @@ class Sequences:
         source: the file or kind of frame, for error messages.
         backend: the kind of frame that answers come back in: pandas, polars or pyarrow.
         notes: what reading changed ("rows were sorted by date"), a sentence each.
+        labels: of columns that hold labels, these; values are their positions, -1 for none.
         tokens: the vocabulary, where `values` are integer positions (ΣT,) in it.
 
     Raises:
@@ -93,6 +94,7 @@ class Sequences:
     notes: tuple[str, ...] = field(default=())
     tokens: tuple[str, ...] | None = None
     keys: nw.DataFrame[Any] | None = None
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.times is not None and self.times.dtype.kind == "M":

@@ -30,7 +30,7 @@ def pack_series(series: Sequences) -> tuple[dict[str, NDArray[Any]], dict[str, A
         arrays["times"] = times.astype(np.int64)  # safetensors has no type for dates
     if series.keys is not None:
         arrays["keys"] = _to_bytes(series.keys)
-    names = ("ids", "columns", "roles", "freq", "order", "names", "source", "backend", "tokens")
+    names = ("ids", "columns", "roles", "freq", "order", "names", "source", "backend", "tokens", "labels")
     return arrays, {name: getattr(series, name) for name in names} | {"has_dates": has_dates}
 
 
@@ -50,6 +50,7 @@ def unpack_series(arrays: Mapping[str, NDArray[Any]], record: Mapping[str, Any])
         source=record["source"],
         backend=record["backend"],
         tokens=None if record["tokens"] is None else tuple(record["tokens"]),
+        labels={name: tuple(labels) for name, labels in record["labels"].items()},
         keys=None if "keys" not in arrays else _from_bytes(arrays["keys"], record["backend"]),
     )
 

@@ -94,7 +94,8 @@ def _ranges(series: Sequences) -> dict[str, tuple[float, float]]:
     """Find the lowest and highest finite value of each column that has one."""
     finite = [column[np.isfinite(column)] for column in series.values.T]
     pairs = zip(series.columns, finite, strict=True)
-    return {name: (float(values.min()), float(values.max())) for name, values in pairs if len(values)}
+    numbers = {name: values for name, values in pairs if len(values) and name not in series.labels}
+    return {name: (float(values.min()), float(values.max())) for name, values in numbers.items()}
 
 
 def _table_evidence(series: Sequences) -> OrderEvidence:

@@ -17,6 +17,7 @@ from unrolled.data.calendar.frequency import infer_calendar
 from unrolled.data.io import files, frames
 from unrolled.data.io.formats import records_frame
 from unrolled.data.io.frames import id_frame
+from unrolled.data.parse.categories import encode_inputs
 from unrolled.data.parse.clock_columns import join_clock
 from unrolled.data.parse.columns import ColumnSpec, TableSchema, infer_schema, quoted_list
 from unrolled.data.parse.datetimes import parse_times, without_zone
@@ -233,7 +234,10 @@ def table_to_sequences(table: Table, named: ColumnSpec, when: TimeOptions) -> Se
     notes = [*table.notes, *layout.notes]
     times = None if layout.time is None else _times(table, layout.time, notes, when)
     codes, ids = encode_ids(table, layout.ids) if layout.ids else _one_series(table, layout)
-    values = np.column_stack([table.numbers(name) for name in (*layout.targets, *layout.inputs)])
+    targets = np.column_stack([table.numbers(name) for name in layout.targets])
+    is_past = np.asarray(np.isfinite(targets).any(axis=1))
+    inputs, labels = encode_inputs(table, layout.inputs, is_past, notes)
+    values = np.column_stack([targets, *inputs])
     notes.extend(table.remarks)
     rows = _sorted_rows(codes, times, notes)
     if rows is not None:
@@ -260,6 +264,7 @@ def table_to_sequences(table: Table, named: ColumnSpec, when: TimeOptions) -> Se
         source=table.source,
         backend=table.backend,
         notes=tuple(notes),
+        labels=labels,
     )
     if np.isnan(values[:, :many]).all():
         raise _no_target_error(table.source, layout.targets[0])
@@ -393,8 +398,11 @@ def _require_static(series: Sequences) -> None:
         if changed.any():
             row = int(np.argmax(changed))
             position = int(np.searchsorted(series.offsets, row, side="right") - 1)
+            name = series.columns[column]
+            texts = [*series.labels.get(name, ()), "none"]
+            shown = [texts[int(v)] if name in series.labels else f"{v:g}" for v in values[row : row + 2]]
             raise DataError(
                 f"{series.source}, series {series.ids[position]!r}: expected one value in the static column "
-                f"{series.columns[column]!r}, got {values[row]:g} and {values[row + 1]:g}. Name it with "
+                f"{name!r}, got {shown[0]} and {shown[1]}. Name it with "
                 "past= or future= if it changes."
             )

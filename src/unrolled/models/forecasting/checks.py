@@ -9,6 +9,7 @@ from typing import Any
 from unrolled.data.calendar.frequency import infer_calendar
 from unrolled.data.gaps import require_regular
 from unrolled.data.io.read import read
+from unrolled.data.parse.categories import recode, warn_of_unseen
 from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import DataError
 
@@ -65,5 +66,9 @@ def match_fitted(data: Any, fitted: Sequences) -> Sequences:
             f"{series.source}: expected the columns {', '.join(missing)} of the fitted data. Name them in "
             "read(..., past=[...], future=[...], static=[...])."
         )
-    column_indices = [series.columns.index(name) for name in columns]
-    return replace(series, values=series.values[:, column_indices], columns=columns, roles=fitted.roles)
+    values = series.values[:, [series.columns.index(name) for name in columns]]
+    for name, labels in fitted.labels.items():
+        column, given = columns.index(name), series.labels.get(name, ())
+        warn_of_unseen(series.source, name, given, labels)
+        values[:, column] = recode(values[:, column], given, labels)
+    return replace(series, values=values, columns=columns, roles=fitted.roles, labels=fitted.labels)

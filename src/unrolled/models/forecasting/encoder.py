@@ -81,7 +81,10 @@ class SeriesEncoder:
         covariates = {}
         for k, (name, role) in enumerate(zip(series.columns, series.roles, strict=True)):
             if role is not Role.TARGET:
-                covariates[name] = StandardScaler.fit(series.values[:, k])
+                for key, column in _columns_of_labels(series, k).items():
+                    covariates[key] = (
+                        _label_scaler(column) if name in series.labels else StandardScaler.fit(column)
+                    )
         return replace(
             self, scales=scales, usual_move=move, usual_share=float(np.median(shares)), covariates=covariates
         )
@@ -146,7 +149,9 @@ class SeriesEncoder:
 
     def _standardised(self, series: Sequences, role: Role) -> Floats:
         """(ΣT, columns of this role) in standard deviations from the mean of the fitted data."""
-        columns = [(series.columns[k], series.values[:, k]) for k in series.columns_of(role)]
+        columns = [
+            column for k in series.columns_of(role) for column in _columns_of_labels(series, k).items()
+        ]
         scaled = [self.covariates[name].transform(column) for name, column in columns]
         return np.nan_to_num(np.column_stack(scaled)) if scaled else np.empty((len(series.values), 0))
 
@@ -155,6 +160,23 @@ class SeriesEncoder:
             return np.empty((rows.stop - rows.start, 0))
         times = series.times[rows]
         return cycle_features(np.concatenate([times, future_times(times[-1], self.freq, horizon)]), self.freq)
+
+
+def _columns_of_labels(series: Sequences, k: int) -> dict[str, Floats]:
+    """Expand a column of labels to one of zeros and ones for each; a column of numbers is itself."""
+    name, values = series.columns[k], series.values[:, k]
+    if name not in series.labels:
+        return {name: values}
+    return {
+        f"{name}={label}": (values == code).astype(np.float64)
+        for code, label in enumerate(series.labels[name])
+    }
+
+
+def _label_scaler(column: Floats) -> StandardScaler:
+    """Scale a column of zeros and ones; one that does not change is zero, whatever comes later."""
+    scaler = StandardScaler.fit(column)
+    return scaler if np.ptp(column) > 0 else scaler._replace(scale=np.array(np.inf))
 
 
 def _target(series: Sequences, k: int) -> Floats:
