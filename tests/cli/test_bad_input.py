@@ -30,8 +30,8 @@ FILES: dict[str, tuple[Callable[[Rows], Rows], str]] = {
     "one row": (
         lambda rows: rows[:1],
         (
-            "bad.csv, series 'sold': expected at least two rows with a value, got only one. Add "
-            "its earlier rows, or leave that series out."
+            "bad.csv: expected at least 2 rows with a value a series, got 1 in series 'sold'. Add earlier "
+            "rows, or leave such series out."
         ),
     ),
     "no numeric column": (

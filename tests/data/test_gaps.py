@@ -8,6 +8,7 @@ import pytest
 
 from unrolled.data.calendar.frequency import infer_calendar
 from unrolled.data.gaps import fill_gaps, find_irregularities, require_regular
+from unrolled.data.io.read import read
 from unrolled.data.sequences import DeclaredOrder, Role, Sequences
 from unrolled.errors import ArgumentError, DataError
 
@@ -45,8 +46,8 @@ def test_a_regular_series_passes() -> None:
         (
             {"a": {"2020-01-01": 1.0}},
             (
-                "flow.csv, series 'a': expected at least two rows with a value, got only one. Add its "
-                "earlier rows, or leave that series out."
+                "flow.csv: expected at least 2 rows with a value a series, got 1 in series 'a'. Add earlier "
+                "rows, or leave such series out."
             ),
         ),
         (
@@ -325,3 +326,17 @@ def test_closing_hours_are_not_filled() -> None:
         holed
     )
     assert fill_gaps(holed, "linear").times.tolist() == times.tolist()
+
+
+def test_short_series_are_counted_with_the_line_that_leaves_them_out() -> None:
+    """Of thousands, one is named; the line is Python and what it leaves is regular."""
+    days = pd.date_range("2020-01-01", periods=3)
+    parts = [pd.DataFrame({"shop": k, "ds": days[: 1 if k % 3 else 3], "y": 1.0 + k}) for k in range(6)]
+    frame = pd.concat(parts)
+    fault = find_irregularities(read(frame))[0]
+    assert fault.startswith(
+        "data frame: expected at least 2 rows with a value a series, got 1 in series '1' and too few in 3 "
+        "more of 6 series. Add earlier rows, or leave such series out: "
+    )
+    line = fault.partition("out: ")[2].removesuffix(".")
+    assert read(eval(line, {"frame": frame})).ids == ("0", "3")

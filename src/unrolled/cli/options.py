@@ -140,6 +140,10 @@ class SeriesColumns(OptionGroup):
         str | None,
         typer.Option("--fill", metavar="HOW", help="How gaps are filled: forward, or linear but for flags."),
     ] = None
+    missing: Annotated[
+        list[float] | None,
+        typer.Option("--missing", metavar="NUMBER", help="Number that stands for no value; repeat for more."),
+    ] = None
     utc: Annotated[bool, typer.Option("--utc", help="Read times with zones as UTC.")] = False
     date_format: Annotated[
         str | None,

@@ -47,14 +47,8 @@ def find_irregularities(series: Sequences, *, known_freq: str | None = None) -> 
         got = "got a table without a time column. Name that column with --time or time=."
         return [f"{series.source}: expected rows in order of time, {got}"]
     faults: list[str] = []
-    short = np.flatnonzero(series.observed < 2)
-    if len(short):
-        rows, name = int(series.observed[short[0]]), series.ids[short[0]]
-        got = "only one" if rows == 1 else "none"
-        faults.append(
-            f"{series.source}, series {name!r}: expected at least two rows with a value, got {got}. "
-            "Add its earlier rows, or leave that series out."
-        )
+    if fault := short_series_fault(series, 2):
+        faults.append(fault)
     _refuse_infinite(series, faults)
     if series.times is not None:
         calendar = infer_calendar(series.times, series.offsets, known=known_freq)
@@ -62,6 +56,25 @@ def find_irregularities(series: Sequences, *, known_freq: str | None = None) -> 
         _refuse_gaps(series, calendar, faults)
     _refuse_missing(series, faults)
     return faults
+
+
+def short_series_fault(series: Sequences, least: int) -> str:
+    """Word the fault of series with fewer rows with a value than needed, and how to leave them out.
+
+    >>> short_series_fault(Sequences.from_arrays([[1.0], [2.0, 3.0]]), 1)
+    ''
+    """
+    short = np.flatnonzero(series.observed < least)
+    if not len(short):
+        return ""
+    first, rows = series.ids[short[0]], int(series.observed[short[0]])
+    got = f"{rows} in series {first!r}" + (
+        f" and too few in {len(short) - 1:,} more of {len(series):,} series" if len(short) > 1 else ""
+    )
+    way = "Add earlier rows, or leave such series out"
+    if series.keys is not None:
+        way += f": frame.groupby({list(series.id_names)}).filter(lambda rows: len(rows) >= {least})"
+    return f"{series.source}: expected at least {least} rows with a value a series, got {got}. {way}."
 
 
 def fill_gaps(series: Sequences, how: str) -> Sequences:

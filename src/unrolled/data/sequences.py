@@ -362,7 +362,7 @@ def _numbers(position: int, part: Any) -> NDArray[np.float64]:
         raw = part if isinstance(part, np.ndarray) else np.asarray(part)
         kind = raw.dtype.kind
         array = np.empty(0) if kind in "cmM" else np.asarray(np.ma.filled(raw.astype(np.float64), np.nan))
-    except (TypeError, ValueError) as fault:
+    except (TypeError, ValueError, OverflowError) as fault:
         raise DataError(f"sequence {position}: expected numbers of shape (T,) or (T, F); {fault}.") from fault
     if kind in "cmM":
         way = "" if kind == "c" else " Give times beside their values: {'ds': times, 'y': values}."

@@ -224,3 +224,25 @@ def test_days_of_a_zone_are_local(backend: str) -> None:
     series = read(pl.from_pandas(frame) if backend == "polars" else frame)
     assert (series.freq, str(series.times[-1])[:16]) == ("D", "2021-04-08T00:00")
     assert "days by local date" in series.notes[0]
+
+
+def test_whatever_hands_itself_over_as_arrow_is_a_frame() -> None:
+    """A batch of rows, a reader of batches, an array."""
+    batch = pa.RecordBatch.from_pydict({"ds": ["2020-01-01", "2020-01-02"], "y": [1.0, 2.0]})
+    for source in (batch, pa.RecordBatchReader.from_batches(batch.schema, [batch])):
+        assert is_frame(source)
+        assert from_frame(source).columns["y"].tolist() == [1.0, 2.0]
+    assert from_frame(pa.array([1.0, 2.0])).columns["y"].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("where", ["column", "index"])
+def test_spans_of_time_are_refused_with_the_lines_that_work(where: str) -> None:
+    """Added to a start they are dates, counted they are numbers."""
+    frame = pd.DataFrame({"ds": pd.to_timedelta(range(3), "D"), "y": range(3)})
+    with pytest.raises(DataError) as fault:
+        from_frame(frame if where == "column" else frame.set_index("ds"))
+    sentence = str(fault.value)
+    assert "column 'ds': expected dates or numbers, got spans of time." in sentence
+    for line in ("pandas.Timestamp('2020-01-01') + frame['ds']", "frame['ds'].dt.total_seconds()"):
+        assert line in sentence
+        assert len(from_frame(pd.DataFrame({"ds": eval(line, {"pandas": pd, "frame": frame})}))) == 3

@@ -98,3 +98,52 @@ def test_a_column_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     flow = _table_of(separator=";", level=["1,5", "2"], x=["1,234", "7"])
     assert flow.numbers("x") is flow.numbers("x")
     assert len(calls) == len(flow.remarks) == 1
+
+
+@pytest.mark.parametrize(
+    ("level", "separator", "numbers", "words"),
+    [
+        (["$1,250.50", "$3.00", ""], ",", [1250.5, 3, np.nan], "'$' beside its numbers was read as the unit"),
+        (["3,50 €", "1.234,00 €"], ";", [3.5, 1234], "'€'"),
+        (["-USD 5", "USD -7.5"], ",", [-5, -7.5], "'USD'"),
+        (["12%", "5.5%"], ",", [12, 5.5], "'%'"),
+        (["(1,234)", "(5)", "17"], ",", [-1234, -5, 17], ""),
+        (["1,234.5-", "17"], ",", [-1234.5, 17], ""),
+        (
+            ["1.23M", "45.2K", "950"],
+            ",",
+            [1.23e6, 45_200, 950],
+            "'K', 'M' beside its numbers was read as multiples",
+        ),
+        (["5 kWh", "7.5 kWh"], ",", [5, 7.5], "'kWh'"),
+        (["12.3 p", "10.1", "9 b"], "\t", [12.3, 10.1, 9], "'b', 'p' beside its numbers was read as flags"),
+        (["1,20,000", "5,00,000", "17"], ",", [120_000, 500_000, 17], ""),
+        (["1.234", "", "5.678"], ";", [1.234, np.nan, 5.678], ""),
+        (["\\N", "..", ":", "n.a.", "***", "5"], ",", [np.nan] * 5 + [5], ""),
+    ],
+)
+def test_what_stands_beside_numbers(
+    level: list[str], separator: str, numbers: list[float], words: str
+) -> None:
+    """Signs of currencies, percents, units, multiples and flags, with a note; brackets are a minus."""
+    table = _table_of(separator=separator, level=level)
+    assert table.kinds["level"] == "number"
+    assert np.array_equal(table.numbers("level"), numbers, equal_nan=True)
+    remarks = [remark for remark in table.remarks if "commas" not in remark]
+    assert len(remarks) == bool(words)
+    assert all(remark.startswith(f"column 'level': {words}") for remark in remarks)
+
+
+@pytest.mark.parametrize(
+    "level", [["1A", "2A"], ["SKU1", "SKU2"], ["1/2", "3/4"], ["5", "12%", "$3"], ["1x", "2y"]]
+)
+def test_codes_and_mixed_units_are_texts(level: list[str]) -> None:
+    """What not all share is no unit."""
+    assert _table_of(level=level).kinds["level"] == "text"
+
+
+def test_a_number_without_the_unit_of_the_others_is_named() -> None:
+    """The column is read as a whole."""
+    assert "row 3, column 'level': expected a number, got '5'" in _fault_of(
+        _table_of(level=["12%", "5", "7%", "8%"]), "level"
+    ) or "got '12%'" in _fault_of(_table_of(level=["12%", "5", "7%", "8%"]), "level")

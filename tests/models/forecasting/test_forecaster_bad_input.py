@@ -82,7 +82,7 @@ def test_the_shortest_series_is_fitted_or_refused(steps: int, horizon: int, walk
 
 def test_one_series_of_two_steps_is_named(tiny: dict[str, Any], walk: Any) -> None:
     """Beside a longer one."""
-    with pytest.raises(DataError, match=r"series '1': expected at least 3 steps, got 2\. Leave it out"):
+    with pytest.raises(DataError, match=r"expected at least 3 rows .* got 2 in series '1'\. Add"):
         Forecaster(**tiny).fit([walk(40), [1.0, 2.0]])
 
 

@@ -19,6 +19,7 @@ from unrolled.errors import DataError, MissingDependencyError
 from unrolled.validation import check_choice
 
 BACKENDS = ("pandas", "polars", "pyarrow")
+_TIMES = pd.DatetimeIndex | pd.PeriodIndex | pd.TimedeltaIndex
 _MOST_WHOLE = np.iinfo(np.int64).max
 
 
@@ -31,7 +32,9 @@ def is_frame(source: Any) -> bool:
     if isinstance(source, pd.DataFrame | pd.Series):
         return True  # also with a column name twice, which narwhals refuses with an error of its own
     wrapped = nw.from_native(source, pass_through=True, allow_series=True)
-    return isinstance(wrapped, nw.DataFrame | nw.LazyFrame | nw.Series)
+    if isinstance(wrapped, nw.DataFrame | nw.LazyFrame | nw.Series):
+        return True
+    return hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__")
 
 
 def is_dated_list(source: Any) -> bool:
@@ -73,7 +76,9 @@ def from_frame(frame: Any, source: str = "data frame") -> Table:
         frame = frame.to_frame("y" if frame.name is None else frame.name)
     if isinstance(frame, pd.DataFrame):
         frame, index, keys = _with_index(frame, source)
-    wrapped = nw.from_native(frame, allow_series=True)
+    wrapped = nw.from_native(frame, allow_series=True, pass_through=True)
+    if wrapped is frame:  # a batch of rows, a reader, an array: anything that hands itself over as Arrow
+        wrapped = nw.from_native(_arrow_of(frame), allow_series=True)
     if isinstance(wrapped, nw.LazyFrame):
         raise DataError(f"{source}: expected rows in memory, got a lazy frame. Call its .collect() first.")
     if isinstance(wrapped, nw.Series):
@@ -99,6 +104,13 @@ def from_frame(frame: Any, source: str = "data frame") -> Table:
     )
 
 
+def _arrow_of(source: Any) -> Any:
+    """Take rows or values over as Arrow."""
+    import pyarrow as pa  # noqa: PLC0415 (frames of pandas do without it)
+
+    return pa.chunked_array([source]) if isinstance(source, pa.Array) else pa.table(source)
+
+
 def _with_index(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, str | None, tuple[str, ...]]:
     """Make the index of a pandas frame, where it is informative, its first columns: dates, and ids."""
     if frame.columns.nlevels > 1:
@@ -107,7 +119,7 @@ def _with_index(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, str | N
             f"{frame.columns[0]!r}. Join them into one, as in frame.columns.map('_'.join)."
         )
     levels = [frame.index.get_level_values(k) for k in range(frame.index.nlevels)]
-    dated = [k for k, level in enumerate(levels) if isinstance(level, pd.DatetimeIndex | pd.PeriodIndex)]
+    dated = [k for k, level in enumerate(levels) if isinstance(level, _TIMES)]
     index, keys = None, tuple[str, ...]()
     frame = frame.rename(columns=str)
     _refuse_twice(frame.columns, source)
@@ -143,6 +155,13 @@ def _array(column: nw.Series[Any], source: str) -> tuple[NDArray[Any], str | Non
         if zone:
             column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         return _nanoseconds(column, source), zone
+    if isinstance(kind, nw.Duration) or kind == nw.Duration:
+        name = column.name
+        raise DataError(
+            f"{source}, column {name!r}: expected dates or numbers, got spans of time. Add a start: "
+            f"frame[{name!r}] = pandas.Timestamp('2020-01-01') + frame[{name!r}], or count seconds: "
+            f"frame[{name!r}].dt.total_seconds(); an index becomes a column with frame.reset_index()."
+        )
     if kind.is_integer() and not column.is_null().any() and column.max() <= _MOST_WHOLE:
         return column.to_numpy().astype(np.int64), None
     if kind == nw.Boolean and not column.is_null().any():
@@ -155,6 +174,8 @@ def _array(column: nw.Series[Any], source: str) -> tuple[NDArray[Any], str | Non
 
 
 def _text_or_date(value: Any) -> Any:
+    if isinstance(value, int) and abs(value) >= 10**308:  # more digits than a float, or Python, would write
+        return "inf" if value > 0 else "-inf"
     return value if value is None or isinstance(value, str) or hasattr(value, "isoformat") else str(value)
 
 

@@ -17,6 +17,7 @@ from unrolled.data.calendar.frequency import infer_calendar
 from unrolled.data.io import files, frames
 from unrolled.data.io.formats import records_frame
 from unrolled.data.io.frames import id_frame
+from unrolled.data.io.values import from_values, no_target_error, without_sentinels
 from unrolled.data.parse.categories import encode_inputs
 from unrolled.data.parse.clock_columns import join_clock
 from unrolled.data.parse.columns import ColumnSpec, TableSchema, infer_schema, quoted_list
@@ -45,6 +46,7 @@ def read(
     utc: bool = False,
     date_format: str | None = None,
     order: str = "time",
+    missing: float | Sequence[float] = (),
 ) -> Sequences:
     """Read a file, a frame, a text or arrays into sequences.
 
@@ -70,6 +72,7 @@ def read(
             strptime; "s", "ms", "us" or "ns" since 1970, "excel" or "number" for numbers.
         order: "time", or "rows" where rows only stand in order: they are counted, sorted by a time if there
             is one.
+        missing: numbers that stand for no value, such as -9999.
 
     Returns:
         Sequences; what was changed on the way stands in its `notes`.
@@ -105,7 +108,8 @@ def read(
         series = table_to_sequences(frames.from_frame(frames.dated_frame(source)), named, when)
     else:
         _refuse_names(named, source)
-        series = source if isinstance(source, Sequences) else _from_values(source)
+        series = source if isinstance(source, Sequences) else from_values(source)
+    series = without_sentinels(series, np.atleast_1d(np.array(missing, dtype=np.float64)))
     return series if fill is None else gaps.fill_gaps(series, fill)
 
 
@@ -159,6 +163,8 @@ def _mapping_to_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
     except ValueError as fault:
         lengths = {name: np.size(values) for name, values in columns.items()}
         raise DataError(f"data: expected columns of equal length, got {lengths}.") from fault
+    except OverflowError as fault:
+        raise DataError(f"data: expected numbers up to 1e150; {fault}. Divide them first.") from fault
 
 
 def _refuse_names(named: ColumnSpec, source: Any) -> None:
@@ -168,52 +174,6 @@ def _refuse_names(named: ColumnSpec, source: Any) -> None:
             kind = type(source).__name__
             faults.add(f"{role}: only a table has columns to name, got {role}={names[0]!r} with a {kind}.")
     faults.raise_if_any()
-
-
-def _from_values(source: Any) -> Sequences:
-    """Convert texts and arrays, whose order is position."""
-    if isinstance(source, str):
-        return _from_texts([source])
-    if not isinstance(source, list | tuple | np.ndarray) or (
-        isinstance(source, np.ndarray) and not source.ndim
-    ):
-        raise ArgumentError(
-            f"source: expected a path, frame, text, list or array of numbers, got {type(source).__name__}."
-        )
-    if len(source) and all(isinstance(item, str) for item in source):
-        return _from_texts(list(source))
-    flat = isinstance(source, np.ndarray) and source.ndim == 1 and source.dtype != object
-    if flat or (len(source) and all(np.ndim(item) == 0 for item in source)):
-        source = [source]
-    series = Sequences.from_arrays(source)
-    if len(series.values) and np.isnan(series.target).all():
-        raise _no_target_error("arrays", "y")
-    endless = np.flatnonzero(np.isinf(series.values).any(axis=1))
-    if len(endless):
-        i = int(np.searchsorted(series.offsets, endless[0], side="right") - 1)
-        raise DataError(
-            f"sequence {i}, position {endless[0] - series.offsets[i]}: expected a finite number, got an "
-            "infinite one. Correct it, or put NaN there and fill it with fill=."
-        )
-    return series
-
-
-def _from_texts(texts: list[str]) -> Sequences:
-    """Encode characters as tokens; the vocabulary is in the order of the characters."""
-    if not any(texts):
-        raise DataError("text: expected at least one character, got none.")
-    letters = [np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32) for text in texts]
-    vocabulary, codes = np.unique(np.concatenate(letters), return_inverse=True)
-    offsets = np.concatenate([[0], np.cumsum([len(part) for part in letters])]).astype(np.int64)
-    return Sequences(
-        codes.astype(np.int64),
-        offsets,
-        tuple(str(i) for i in range(len(texts))),
-        columns=("character",),
-        order=DeclaredOrder.POSITION,
-        source="text",
-        tokens=tuple(map(chr, vocabulary.tolist())),
-    )
 
 
 class TimeOptions(NamedTuple):
@@ -267,7 +227,7 @@ def table_to_sequences(table: Table, named: ColumnSpec, when: TimeOptions) -> Se
         labels=labels,
     )
     if np.isnan(values[:, :many]).all():
-        raise _no_target_error(table.source, layout.targets[0])
+        raise no_target_error(table.source, layout.targets[0])
     _require_static(whole)
     if ordered and (many > 1 or table.row_ids):
         whole = _columns_to_series(whole, layout, table)
@@ -383,10 +343,6 @@ def _columns_to_series(table: Sequences, layout: TableSchema, source: Table) -> 
         keys=keys,
         notes=(*table.notes, *notes),
     )
-
-
-def _no_target_error(source: str, target: str) -> DataError:
-    return DataError(f"{source}: expected numbers, got only missing values in {target!r}.")
 
 
 def _require_static(series: Sequences) -> None:

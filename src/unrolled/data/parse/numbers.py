@@ -28,11 +28,20 @@ _SHOWN = 60  # characters
 _SAMPLE = 200  # texts from which a column's kind is told
 _EVIDENCE = 20_000  # texts from which the meaning of its commas is told
 _COMMA_DECIMAL = r"[+-]?(?:\d*|\d{1,3}(?:\.\d{3})+),\d+(?:[eE][+-]?\d+)?"
-_COMMA_GROUPS = r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?"
+_COMMA_GROUPS = r"[+-]?[1-9]\d{0,2}(?:(?:,\d{2})*,\d{3}|(?:,\d{3})+)(?:\.\d*)?"  # 1,20,000 as in India
 _POINT_GROUPS = r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+"
-_ANY_NUMBER = re.compile(
-    r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+|\d{1,3}(?:[.,]\d{3})+(?:[.,]\d+)?)(?:[eE][+-]?\d+)?|[+-]?inf(?:inity)?"
+_CURRENCY = r"(?:[$€£¥₹₩₽₺₫฿₴₪]|R\$|Rs\.?|kr\.?|zł|USD|EUR|GBP|CHF|JPY|INR|CNY|AUD|CAD|SEK|NOK|DKK|PLN|BRL)"
+_WITH_UNIT = re.compile(
+    rf"(?P<open>\()?(?P<sign>[-+]?)\s*(?P<before>{_CURRENCY})?\s*(?P<sign2>[-+]?)"
+    r"(?P<number>(?:\d[\d.,]*|[.,]\d+)(?:[eE][-+]?\d+)?)"
+    rf"(?P<after>\s*(?:{_CURRENCY}|%|‰|°?[^\W\d_]{{1,5}}[²³]?(?:/[^\W\d_]{{1,5}}[²³]?)?))?(?P<minus>-)?(?(open)\))"
 )
+_MULTIPLES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "Mio": 1e6, "B": 1e9, "Bn": 1e9, "bn": 1e9, "T": 1e12}
+_FLAGS_AFTER = re.compile(r"|\s+[a-z]{1,3}")  # of statistics offices: p is provisional
+_ANY_NUMBER = re.compile(
+    r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+|\d{1,3}(?:[.,]\d{3})+(?:[.,]\d+)?|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?)(?:[eE][+-]?\d+)?|[+-]?inf(?:inity)?"
+)
+_SENTINEL = re.compile(r"-?(9{2,}(\.9+)?|32767|65535|2147483647|1e\+?(20|30|36))|-32768|-2147483648")
 _SPACED = re.compile(r"(?<=\d)['’\u00a0\u202f ](?=\d{3}(?!\d))")
 
 
@@ -80,8 +89,46 @@ def looks_numeric(texts: Texts) -> bool:
     valid_texts = [text for text in sample[~is_missing(sample)][:_SAMPLE] if isinstance(text, str)]
     if valid_texts and 2 * sum(text.strip().lower() in _FLAGS for text in valid_texts) >= len(valid_texts):
         return True
-    bare = (_SPACED.sub("", text.strip().lower().replace("−", "-")) for text in valid_texts)
-    return 2 * sum(_ANY_NUMBER.fullmatch(text) is not None for text in bare) >= max(len(valid_texts), 1)
+    bare = without_units(np.array(valid_texts, dtype=object))[0]
+    spelt = [_SPACED.sub("", text.strip().lower().replace("−", "-")) for text in bare]
+    return 2 * sum(_ANY_NUMBER.fullmatch(text) is not None for text in spelt) >= max(len(valid_texts), 1)
+
+
+def without_units(texts: Texts) -> tuple[Texts, Floats, str]:
+    """Separate numbers from currency signs, percents and units, which all texts of a column must share.
+
+    Brackets and a minus at the end are signs; K, M and B multiply; flags of statistics offices are dropped.
+
+    Returns:
+        The bare texts and the factor of each (T,), and a note; the texts as they are where they are no such
+        column.
+
+    >>> without_units(np.array(["$1,250", "($3)", None], dtype=object))[0].tolist()
+    ['1,250', '-3', None]
+    """
+    given: Texts = np.array(
+        [text.strip().replace("−", "-") if isinstance(text, str) else text for text in texts], dtype=object
+    )
+    rows = np.flatnonzero([isinstance(text, str) and not _says_missing(text) for text in given])
+    matches = [_WITH_UNIT.fullmatch(_SPACED.sub("", given[row])) for row in rows]
+    found = [match for match in matches if match is not None]
+    factors, note = np.ones(len(texts)), ""
+    before = {match["before"] or "" for match in found}
+    after = [match["after"] or "" for match in found]
+    is_flag = "" in after and all(map(_FLAGS_AFTER.fullmatch, after))
+    is_multiple = all(unit in _MULTIPLES for unit in after)
+    is_shared = len(set(map(str.strip, after))) == 1 and not re.fullmatch("[A-Z]", after[0])  # such as 1A, 2A
+    if len(found) < len(matches) or len(before) > 1 or not (is_flag or is_multiple or is_shared):
+        return texts, factors, ""
+    for row, match in zip(rows, found, strict=True):
+        is_negative = (match["sign"] + match["sign2"]).count("-") + bool(match["open"]) + bool(match["minus"])
+        given[row] = ("-" if is_negative % 2 else "") + match["number"]
+        factors[row] = _MULTIPLES[match["after"] or ""] if is_multiple else 1.0
+    shown = sorted({*before, *map(str.strip, after)} - {""})
+    if shown:
+        kind = "multiples" if is_multiple and any(after) else "flags" if len(set(after)) > 1 else "the unit"
+        note = f"{', '.join(map(repr, shown))} beside its numbers was read as {kind}"
+    return given, factors, note
 
 
 def contains_any(texts: Texts, marks: frozenset[str]) -> bool:
@@ -104,7 +151,8 @@ def detect_separators(texts: Texts) -> Separators:
     >>> detect_separators(np.array(["1,234", "17"], dtype=object))
     Separators(comma='either', point='')
     """
-    some = pd.Series(spread_sample(texts, _EVIDENCE), dtype=object).dropna().astype(str).str.strip()
+    sample = without_units(spread_sample(texts, _EVIDENCE))[0]
+    some = pd.Series(sample[~is_missing(sample)], dtype=object).astype(str).str.strip()
     some = some.str.replace(_SPACED, "", regex=True)
     commas, points = some[some.str.contains(",", regex=False)], some[some.str.contains(".", regex=False)]
     decimal, groups = _matches(commas, _COMMA_DECIMAL), _matches(commas, _COMMA_GROUPS)
@@ -151,6 +199,26 @@ def resolve_separators(column: Separators, file: Separators) -> Separators:
     if column.point == "either" and point == "either":
         point = "decimal"  # three decimals in every number, in a file that says nothing else
     return Separators(file.comma if column.comma == "either" else column.comma, point)
+
+
+def find_sentinels(numbers: Floats) -> list[tuple[float, int]]:
+    """Find repeated values of nines, or the ends of a type, far beyond all other values, and count them.
+
+    >>> find_sentinels(np.array([12.0, -9999.0, 14.5, 13.0, -9999.0]))
+    [(-9999.0, 2)]
+    """
+    values, counts = np.unique(numbers[np.isfinite(numbers)], return_counts=True)
+    found = []
+    while len(values) > 2:
+        rest = {0: values[1:], len(values) - 1: values[:-1]}
+        far = [k for k in rest if counts[k] > 1 and _SENTINEL.fullmatch(f"{values[k]:.10g}")]
+        least = {k: np.ptp(rest[k]) * (2 if abs(values[k]) < 100 else 0.5) for k in far}
+        far = [k for k in far if np.abs(rest[k] - values[k]).min() > least[k]]
+        if not far:
+            break
+        found.append((float(values[far[0]]), int(counts[far[0]])))
+        values, counts = np.delete(values, far[0]), np.delete(counts, far[0])
+    return found
 
 
 def to_numbers(texts: Texts, marks: Separators) -> tuple[Floats, Ints]:

@@ -24,6 +24,7 @@ from unrolled.data.parse.numbers import (
     quoted,
     resolve_separators,
     to_numbers,
+    without_units,
 )
 from unrolled.data.sequences import out_of_range
 from unrolled.errors import DataError
@@ -125,7 +126,12 @@ class Table:
         if self._table_separators.point == "decimal":  # most files; a closer look only where that fails
             numbers, odd = to_numbers(values, Separators())
         if len(odd):
-            numbers, odd = to_numbers(values, self._separators_of(name))
+            bare, factors, note = without_units(values)
+            numbers, odd = to_numbers(bare, self._separators_of(name))
+            numbers = numbers * factors
+            self.remarks.extend(
+                [f"column {name!r}: {note}; bare numbers are read as they are"] if note else []
+            )
         if len(odd):
             raise self._no_number(name, int(odd[0]))
         return numbers

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import future_times, season_length
 from unrolled.data.describe.diagnostics import detect_seasonality
+from unrolled.data.gaps import short_series_fault
 from unrolled.data.sequences import Sequences
 from unrolled.data.splits import evenly_spaced_rows, train_lengths, train_origins, validation_origins
 from unrolled.errors import DataError
@@ -135,7 +136,7 @@ def choose_window(series: Sequences, horizon: int, season: int, window_size: int
     48
     """
     lengths = series.observed
-    longest, shortest = int(lengths.max()), int(lengths.argmin())
+    longest = int(lengths.max())
     by_rule = min(max(_SEASONS_READ * season, _LEAST_WINDOW), _MOST_WINDOW)
     window = window_size or min(by_rule, max(longest - horizon, _LEAST_STEPS))
     if longest < window + horizon:
@@ -143,11 +144,8 @@ def choose_window(series: Sequences, horizon: int, season: int, window_size: int
             f"{series.source}: window {window} and horizon {horizon} need {window + horizon} "
             f"steps, got {longest}. Give a longer series, or a smaller horizon or window."
         )
-    if lengths[shortest] < _LEAST_STEPS:
-        raise DataError(
-            f"series '{series.ids[shortest]}': expected at least {_LEAST_STEPS} steps, got "
-            f"{lengths[shortest]}. Leave it out, or give more of it."
-        )
+    if fault := short_series_fault(series, _LEAST_STEPS):
+        raise DataError(fault)
     spans = [np.ptp(one.target[:n]) for one, n in zip(series, lengths, strict=True)]
     if not any(span > 0 for span in spans):
         raise DataError(
