@@ -115,7 +115,8 @@ def _separator(text: str) -> str:
         rows = _first_rows(text, candidate)
         width, share = _usual_width(rows)
         shares[candidate] = share if width > 1 else 0.0
-        if candidate == _SPACES and not any(len(row) == width for _, row in rows[:1]):
+        named = [row for _, row in rows if not row[0].startswith("#")][:1]
+        if candidate == _SPACES and not any(len(row) == width for row in named):
             shares[candidate] = 0.0  # a name above numbers whose thousands are spaced
     lines = [line for line in text[:_SAMPLE_CHARACTERS].splitlines()[:_SAMPLE_ROWS] if line.strip()]
     if "," not in lines[0] and all(_DECIMAL_COMMA.fullmatch(line.strip()) for line in lines[1:]):
