@@ -222,3 +222,29 @@ def test_numbered_steps_beside_a_label_are_a_header(text: str, header: bool) -> 
     table = _table_of(text)
     assert len(table) == text.count("\n") - header
     assert ("column 1" in table.columns) is not header
+
+
+def test_a_counter_called_by_its_sign_is_no_comment() -> None:
+    """A logger's export: a title in quotes, then `#` as the name of the first column."""
+    table = _table_of(
+        '"Plot Title: pond"\n"#","Date Time","Temp, °C"\n1,2021-01-01 00:00,5.5\n2,2021-01-01 01:00,6\n'
+    )
+    assert list(table.columns) == ["#", "Date Time", "Temp, °C"]
+    assert table.notes == ("1 line above the table left out",)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("sep=;\nday;y\n2020-01-01;1,5\n2020-01-02;2\n", ["day", "y"]),
+        ("<DATE>\t<CLOSE>\n2020.01.01\t1.5\n2020.01.02\t2\n", ["DATE", "CLOSE"]),
+        ("day         y\n2020-01-01  1.5\n2020-01-02    2\n", ["day", "y"]),
+        ("area,2019,2020\nx,5,7\ny,6,8\n", ["area", "2019", "2020"]),
+    ],
+)
+def test_more_dialects(text: str, names: list[str]) -> None:
+    """Excel's first line, MetaTrader's brackets, runs of spaces, a header of years."""
+    table = _table_of(text)
+    assert list(table.columns) == names
+    assert len(table) == 2
+    assert table.place(0) == f"flow.csv row {2 + text.startswith('sep')}"

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from unrolled.data.describe.analyse import describe
 from unrolled.data.gaps import require_regular
@@ -25,6 +26,7 @@ from unrolled.models.forecasting.forecaster import Forecaster
         ([[1.0, 2.0], [3.0]], ""),
         ([1.0, 2.0], ""),
         (np.arange(3.0), ""),
+        (torch.zeros(3, 5), "axes (3, 5) were read as 3 series of 5 steps; "),
         ([np.arange(3.0)], ""),
     ],
 )

@@ -26,8 +26,8 @@ def test_a_column_of_comments_is_refused() -> None:
     with pytest.raises(DataError) as fault:
         encode_inputs(table, ["k"], np.ones(200, dtype=bool), [])
     assert str(fault.value) == (
-        "flow.csv, column 'k': expected at most 100 labels to learn from, got 200. Group them, or leave that "
-        "column out."
+        "flow.csv, column 'k': expected at most 100 labels that recur, got 200 in 200 rows. Group them, or "
+        "leave that column out."
     )
 
 

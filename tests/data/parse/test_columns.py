@@ -192,6 +192,7 @@ MONTHS = ["2020-01-01", "2020-02-01", "2020-03-01", "2020-04-01"]
         ("day_of_week", ["2", "5", "6", "2"], "as a part of 'date'"),
         ("dow", ["2", "5", "6", "2"], "as a part of 'date'"),
         ("IsHoliday", ["0", "0", "1", "0"], "as a flag"),
+        ("isHoliday", ["False", "FALSE", "TRUE", "False"], "as a flag"),
     ],
 )
 def test_counters_and_parts_of_the_date_are_left_out(name: str, values: list[str], reason: str) -> None:

@@ -80,16 +80,16 @@ def sniff_dialect(text: str, source: str, separator: str = "") -> Dialect:
     """
     separator = separator or _separator(text)
     rows = _first_rows(text, separator)
-    if all(row[0].startswith("#") for _, row in rows):
+    if all(_is_comment(row) for _, row in rows):
         got = "got only comments. Export it again."
         raise DataError(
             f"{source}: expected a header and rows below it, {got}" if rows else _endless_field(source, 1)
         )
     width = _usual_width(rows)[0]
-    top = next(i for i, (_, row) in enumerate(rows) if len(row) == width and not row[0].startswith("#"))
+    top = next(i for i, (_, row) in enumerate(rows) if len(row) == width and not _is_comment(row))
     above, (line, first) = rows[:top], rows[top]
     below = [row for _, row in rows[top + 1 :] if len(row) == width]
-    titles = [row for _, row in above if not row[0].startswith("#")]
+    titles = [row for _, row in above if not _is_comment(row)]
     notes = [f"{len(above)} line{'' if len(above) == 1 else 's'} above the table left out"] if above else []
     if not _is_header(first, below):
         if titles:
@@ -115,7 +115,7 @@ def _separator(text: str) -> str:
         rows = _first_rows(text, candidate)
         width, share = _usual_width(rows)
         shares[candidate] = share if width > 1 else 0.0
-        named = [row for _, row in rows if not row[0].startswith("#")][:1]
+        named = [row for _, row in rows if not _is_comment(row)][:1]
         if candidate == _SPACES and not any(len(row) == width for row in named):
             shares[candidate] = 0.0  # a name above numbers whose thousands are spaced
     lines = [line for line in text[:_SAMPLE_CHARACTERS].splitlines()[:_SAMPLE_ROWS] if line.strip()]
@@ -130,7 +130,7 @@ def _reader(text: str, separator: str) -> Any:
     """Read the fields of each row; runs of spaces are one separator."""
     lines: Any = io.StringIO(text)
     if separator == _SPACES:
-        lines, separator = ("\t".join(line.split()) for line in lines), "\t"
+        lines, separator = (x if x[0] == "#" else "\t".join(x.split()) for x in lines), "\t"
     return csv.reader(lines, delimiter=separator, skipinitialspace=True)
 
 
@@ -150,6 +150,11 @@ def _first_rows(text: str, separator: str) -> list[tuple[int, list[str]]]:
     return rows[:-1] if cut_short and len(rows) > 1 else rows
 
 
+def _is_comment(row: list[str]) -> bool:
+    """Return whether a row is a comment; a lone # before other names is the name of a counter."""
+    return row[0].startswith("#") and not (row[0] == "#" and len(row) > 1)
+
+
 def _says_separator(reader: Any, row: list[str]) -> bool:
     """Return whether a row is Excel's `sep=;` above the table."""
     return reader.line_num == 1 and row[0].lower().startswith("sep=")
@@ -157,7 +162,7 @@ def _says_separator(reader: Any, row: list[str]) -> bool:
 
 def _usual_width(rows: list[tuple[int, list[str]]]) -> tuple[int, float]:
     """Find the most common number of fields, and the share of rows that have it, comments aside."""
-    widths = Counter(len(row) for _, row in rows if not row[0].startswith("#"))
+    widths = Counter(len(row) for _, row in rows if not _is_comment(row))
     width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
     return width, count / max(widths.total(), 1)
 

@@ -18,6 +18,8 @@ def from_values(source: Any) -> Sequences:
     """Convert texts and arrays, whose order is position."""
     if isinstance(source, str):
         return _from_texts([source])
+    if hasattr(source, "detach"):  # a tensor
+        source = source.detach().cpu().numpy()
     if not isinstance(source, list | tuple | np.ndarray) or (
         isinstance(source, np.ndarray) and not source.ndim
     ):

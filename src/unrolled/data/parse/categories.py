@@ -49,10 +49,11 @@ def encode_inputs(
             continue
         is_filled = ~is_missing(table.columns[name])
         seen = sorted(set(_texts(table.columns[name][is_filled & is_past])))
-        if len(seen) > _MOST_LABELS:
+        rows = int((is_filled & is_past).sum())
+        if len(seen) > _MOST_LABELS or len(seen) > max(rows // 2, 10):
             raise DataError(
-                f"{table.source}, column {name!r}: expected at most {_MOST_LABELS} labels to learn from, got "
-                f"{len(seen):,}. Group them, or leave that column out."
+                f"{table.source}, column {name!r}: expected at most {_MOST_LABELS} labels that recur, got "
+                f"{len(seen):,} in {rows:,} rows. Group them, or leave that column out."
             )
         columns.append(codes_of(table.columns[name], tuple(seen)))
         labels[name] = tuple(seen)

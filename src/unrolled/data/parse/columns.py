@@ -309,12 +309,17 @@ def _aside(table: Table, numbers: Sequence[str], time: str | None, ids: Sequence
     """Map columns that count the rows or repeat the date, nothing to forecast, to the reason."""
     reasons = {}
     for name in numbers:
-        values = pd.to_numeric(pd.Series(table.columns[name]), errors="coerce").to_numpy(dtype=np.float64)
+        spelt = _spelt(name)
+        most = next((n for names, n in _DATE_PARTS.items() if spelt.replace("_", "") in names.split()), -1)
+        if most < 0 and not _COUNTER.fullmatch(spelt):
+            continue
+        try:
+            values = table.numbers(name)
+        except DataError:  # it is refused where it is used
+            continue
         values = values[~np.isnan(values)]
         if not len(values) or (values != np.floor(values)).any():
             continue
-        spelt = _spelt(name)
-        most = next((n for names, n in _DATE_PARTS.items() if spelt.replace("_", "") in names.split()), -1)
         if time and most >= values.max() and values.min() >= 0:
             reasons[name] = f"as a part of {time!r}" if most > 1 else "as a flag"
         elif _COUNTER.fullmatch(spelt) and _counts(table, values, [n for n in (time,) if n], ids):

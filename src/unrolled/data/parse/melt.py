@@ -96,7 +96,7 @@ def _transposed(
         for name in columns_named:
             table.require_column(name, role)
             if role != "id":
-                beside = quoted_list([*(named.id or rest[:1]), name]).replace(" and ", ", ")
+                beside = ", ".join(map(repr, rest))
                 raise DataError(
                     f"{table.source}: expected no column {name!r} as {role} in a table whose columns are "
                     f"times, from {spread[0]!r} to {spread[-1]!r}. Melt it first: "

@@ -115,7 +115,7 @@ def without_units(texts: Texts) -> tuple[Texts, Floats, str]:
     factors, note = np.ones(len(texts)), ""
     before = {match["before"] or "" for match in found}
     after = [match["after"] or "" for match in found]
-    is_flag = "" in after and all(map(_FLAGS_AFTER.fullmatch, after))
+    is_flag = len(set(after)) > 1 and all(map(_FLAGS_AFTER.fullmatch, after))
     is_multiple = all(unit in _MULTIPLES for unit in after)
     is_shared = len(set(map(str.strip, after))) == 1 and not re.fullmatch("[A-Z]", after[0])  # such as 1A, 2A
     if len(found) < len(matches) or len(before) > 1 or not (is_flag or is_multiple or is_shared):
