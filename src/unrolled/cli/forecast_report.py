@@ -110,7 +110,7 @@ class ForecastReport:
         learned = ("window_", "transform_", "transform_reason_", "season_", "n_parameters_", "seconds_")
         return {
             "source": self.series.source,
-            "notes": list(self.series.notes),
+            "notes": [*self.series.notes, *filter(None, [model.bounds_.note])],
             "model": {
                 "cell": model.cell,
                 "horizon": model.horizon,

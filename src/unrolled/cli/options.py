@@ -5,6 +5,7 @@ An option that the user did not give stays out of the call, so that the library'
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -200,6 +201,15 @@ class ForecasterOptions(OptionGroup):
         str | None,
         typer.Option("--transform", help="Such as log-difference, difference or scale; auto by default."),
     ] = None
+    bounds: Annotated[
+        str | None,
+        typer.Option(
+            "--bounds",
+            metavar="LOW:HIGH",
+            help="Keep forecasts within, such as 0: or 0:100; none; learned by default.",
+        ),
+    ] = None
+    integer: Annotated[bool, typer.Option("--integer", help="Round forecasts to whole numbers.")] = False
     n_members: Annotated[
         int | None,
         typer.Option("--members", metavar="NETWORKS", help="Networks to average; 1 by default."),
@@ -208,6 +218,38 @@ class ForecasterOptions(OptionGroup):
         int | None, typer.Option("--max-steps", metavar="STEPS", help="Steps of training at most.")
     ] = None
     random_state: Seed = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the values that the user gave, by the library's argument.
+
+        Raises:
+            ArgumentError: the bounds are not two numbers.
+        """
+        named = super().given()
+        return named | ({"bounds": parse_bounds(named["bounds"])} if "bounds" in named else {})
+
+
+def parse_bounds(text: str) -> tuple[float | None, float | None] | bool:
+    """Parse --bounds: LOW:HIGH, either of which may be left out, or none.
+
+    >>> parse_bounds("0:"), parse_bounds("-1.5:100"), parse_bounds("none")
+    ((0.0, None), (-1.5, 100.0), False)
+    """
+    if text.strip().lower() == "none":
+        return False
+    parts = [part.strip() for part in text.replace(",", ":").strip("() ").split(":")]
+    try:
+        low, high = (float(part) if part.lower() not in {"", "none"} else None for part in parts)
+        is_pair = all(number is None or math.isfinite(number) for number in (low, high))
+        is_pair = is_pair and (low is None or high is None or low < high)
+    except ValueError:
+        is_pair = False
+    if not is_pair:
+        raise ArgumentError(
+            f"--bounds: expected LOW:HIGH with numbers, the first below the second, got {text!r}. Leave one "
+            "out where there is no bound, as in 0: or :100; or give none."
+        )
+    return low, high
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,12 @@ def print_json(record: Any) -> None:
 
 def print_notes(series: Sequences) -> None:
     """Say on stderr what reading changed."""
-    for note in series.notes:
+    print_note(*series.notes)
+
+
+def print_note(*notes: str) -> None:
+    """Say something on stderr that is no error."""
+    for note in notes:
         print(f"Note: {printable(as_sentence(note))}", file=sys.stderr)
 
 

@@ -262,9 +262,13 @@ class NetworkEstimator(Estimator):
 
 
 def _to_json(value: Any) -> Any:
-    """Write a mapping as pairs: JSON's own would make texts of its keys."""
+    """Write a mapping as pairs, whose keys JSON's own would make texts, and a tuple as one."""
+    if isinstance(value, tuple):
+        return {"tuple": list(value)}
     return {"pairs": list(value.items())} if isinstance(value, Mapping) else value
 
 
 def _from_json(value: Any) -> Any:
-    return dict(value["pairs"]) if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping):
+        return value
+    return tuple(value["tuple"]) if "tuple" in value else dict(value["pairs"])

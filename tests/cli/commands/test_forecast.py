@@ -110,6 +110,39 @@ def test_every_option_reaches_the_model(unrolled: Run, sales: Path) -> None:
     assert len(set(outputs)) == len(outputs)
 
 
+def test_counts_are_never_forecast_below_0(
+    unrolled: Run, months: Months, csv_file: Write, tmp_path: Path
+) -> None:
+    """The bound is learned and noted, lifted or set by an option, and kept by a saved model."""
+    counts = [(month, int(k % 5 == 0)) for k, (month, _) in enumerate(months(90))]
+    file = csv_file("counts.csv", counts)
+    base = ("forecast", file, "--horizon", 2, "--level", 99.9, "--json", *TINY)
+    note = "forecasts are never below 0, which values reach and never pass"
+
+    def least(answer: Any) -> float:
+        assert answer.status == 0, answer.err
+        return min(row["lstm-lo-99.9"] for row in json.loads(answer.out)["forecast"])
+
+    learned = unrolled(*base, "--save", tmp_path / "model")
+    assert least(learned) == 0
+    assert f"Note: F{note[1:]}; --bounds none lifts that.\n" in learned.err
+    assert json.loads(learned.out)["notes"] == [note]
+    assert least(unrolled("forecast", file, "--model", tmp_path / "model", "--level", 99.9, "--json")) == 0
+    lifted = unrolled(*base, "--bounds", "none")
+    assert least(lifted) < 0
+    assert "never below" not in lifted.err
+    assert least(unrolled(*base, "--bounds", "-0.25:")) == -0.25
+    whole = json.loads(unrolled(*base, "--integer").out)["forecast"]
+    assert all(isinstance(row[name], int) for row in whole for name in row if name.startswith("lstm"))
+    wrong = unrolled(*base, "--bounds", "1:0")
+    assert wrong.status == 2
+    assert wrong.err.startswith(
+        "--bounds: expected LOW:HIGH with numbers, the first below the second, got '1:0'."
+    )
+    passed = unrolled(*base, "--bounds", "0.5:")
+    assert passed.err.endswith("as the bounds say, got 0 at 2000-02-01. Correct it, or give wider bounds.\n")
+
+
 def test_many_series_are_cut_short_on_the_screen(
     unrolled: Run, months: Months, csv_file: Write, tmp_path: Path
 ) -> None:

@@ -81,6 +81,8 @@ def forecast_command(
     if not model:
         with stages.stage("fit"):
             fit_whole(fitted, series, keep_interrupted=keep_interrupted)
+    if fitted.bounds_.is_learned and fitted.bounds_.note:
+        out.print_note(fitted.bounds_.note + ("" if model else "; --bounds none lifts that"))
     forecast_report = ForecastReport(
         series, fitted, fitted.predict(series, horizon=horizon, level=levels), levels
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -21,6 +21,7 @@ from unrolled.data.storage import pack_series, unpack_series
 from unrolled.errors import ArgumentError
 from unrolled.formatting import quantity
 from unrolled.models.estimator import NetworkEstimator
+from unrolled.models.forecasting.bounds import BoundsPair, OutputBounds, whole_numbers
 from unrolled.models.forecasting.calibration import interpolate_quantile, rescale_quantiles
 from unrolled.models.forecasting.checks import (
     check_output_names,
@@ -36,8 +37,8 @@ from unrolled.models.forecasting.network import (
     predict_quantiles,
 )
 from unrolled.models.forecasting.training import fit_forecast_networks, forecast_training_config
-from unrolled.models.forecasting.windows import ForecastBatch, Windows
-from unrolled.models.parameters import Choice, FloatRange, IntRange, UnusedBeside
+from unrolled.models.forecasting.windows import EncodedSeries, ForecastBatch, Windows
+from unrolled.models.parameters import Boolean, Choice, FloatRange, IntRange, UnusedBeside
 from unrolled.models.persistence import ARRAY, PLAIN, SavedField, record_field
 from unrolled.models.recurrent_core import CELLS
 from unrolled.models.summary import Fact, network_fact
@@ -79,6 +80,10 @@ class Forecaster(NetworkEstimator):
         transform: "auto", or one of `unrolled.data.preprocess.transforms.TRANSFORMS`.
         season: steps in a season, whose anchors and calendar the network then sees; 1 for none; None for
             what the frequency suggests, if more than a fifth of the series show it.
+        bounds: lowest and highest forecast, such as (0, None); False or (None, None) for none; None for 0
+            as the lowest where values reach it and never pass it, and the largest value as the highest where
+            it recurs often. Medians, bands and quantiles keep them.
+        integer: round forecasts to whole numbers.
         n_members: networks with different seeds, whose quantiles are averaged.
         max_steps: steps of the optimizer at most, over which the learning rate falls to 0; None for twelve
             times `val_check_steps`.
@@ -94,7 +99,8 @@ class Forecaster(NetworkEstimator):
         verbose: draw a progress line with time left on stderr.
 
     After `fit`: `history_` (of the training that was validated), `transform_`, `transform_reason_`,
-    `window_`, `season_`, `networks_`, `network_config_`, `n_parameters_` (of one network), `seconds_`.
+    `window_`, `season_`, `bounds_` (`bounds_.note` says which, and why), `networks_`, `network_config_`,
+    `n_parameters_` (of one network), `seconds_`.
 
     >>> rng = np.random.default_rng(0)
     >>> walk = np.exp(np.cumsum(rng.normal(0.01, 0.05, size=120)))
@@ -107,6 +113,7 @@ class Forecaster(NetworkEstimator):
 
     _network_class, _config_class = ForecastNetwork, ForecastNetworkConfig
     _learned: ClassVar = {
+        "bounds_": record_field(OutputBounds),
         "season_": PLAIN,
         "transform_": PLAIN,
         "transform_reason_": PLAIN,
@@ -131,11 +138,14 @@ class Forecaster(NetworkEstimator):
     window: Annotated[int | None, IntRange(least=2)]
     transform: Annotated[str, Choice(("auto", *TRANSFORMS))]
     season: Annotated[int | None, IntRange(least=1)]
+    bounds: Annotated[tuple[float | None, float | None] | bool | None, BoundsPair()]
+    integer: Annotated[bool, Boolean()]
     n_members: Annotated[int, IntRange(least=1)]
     max_steps: Annotated[int | None, IntRange(least=1)]
     val_check_steps: Annotated[int | None, IntRange(least=1)]
     validation_fraction: Annotated[float, FloatRange(least=0, most=0.5)]
 
+    bounds_: OutputBounds
     season_: int
     transform_: str
     transform_reason_: str
@@ -156,6 +166,8 @@ class Forecaster(NetworkEstimator):
         window: int | None = None,
         transform: str = "auto",
         season: int | None = None,
+        bounds: tuple[float | None, float | None] | bool | None = None,
+        integer: bool = False,
         n_members: int = 1,
         max_steps: int | None = None,
         val_check_steps: int | None = None,
@@ -188,7 +200,7 @@ class Forecaster(NetworkEstimator):
 
         Raises:
             ArgumentError: arguments are out of range; each is named on a line of its own.
-            DataError: the series has gaps, missing values or too few steps, or never changes.
+            DataError: the series has gaps, missing values or too few steps, never changes, or passes a bound.
             TrainingError: the loss is no longer finite.
         """
         self._check_parameters()
@@ -196,6 +208,7 @@ class Forecaster(NetworkEstimator):
         start_s = time.perf_counter()
         series = check_series(series)
         check_output_names(series, [self.cell])
+        bounds = OutputBounds.of(self.bounds, series)
         data = prepare(
             series, horizon=self.horizon, window=self.window, season=self.season, transform=self.transform,
             validation_fraction=self.validation_fraction,
@@ -210,6 +223,7 @@ class Forecaster(NetworkEstimator):
         )
         report_interruption(fitted.ensemble)
         learned = {
+            "bounds_": bounds,
             "history_": fitted.ensemble.history,
             "season_": data.season,
             "seconds_": time.perf_counter() - start_s,
@@ -258,16 +272,20 @@ class Forecaster(NetworkEstimator):
             data, [cell, *(f"{cell}-{side}-{width}" for width in levels for side in ("lo", "hi"))]
         )
         lengths = data.observed
+        self.bounds_.check(data)
         data = append_future(data, future, lengths, fitted)
-        quantiles = self._quantiles(data, (lengths - 1)[:, None])[:, 0, :steps]  # (N, h, Q)
+        shares = {cell: 0.5}
+        for width in levels:
+            shares[f"{cell}-lo-{width}"] = 0.5 - float(width) / 200
+            shares[f"{cell}-hi-{width}"] = 0.5 + float(width) / 200
+        _, forecasts = self._forecast(data, (lengths - 1)[:, None], shares)
         frame = id_columns_of(data, np.repeat(np.arange(len(data)), steps))
         frame[data.names.time] = np.concatenate(
             [forecast_times(data, k, int(n), steps) for k, n in enumerate(lengths)]
         )
-        frame[cell] = interpolate_quantile(quantiles, QUANTILES, 0.5).ravel()
-        for width in levels:
-            for side, share in (("lo", 0.5 - float(width) / 200), ("hi", 0.5 + float(width) / 200)):
-                frame[f"{cell}-{side}-{width}"] = interpolate_quantile(quantiles, QUANTILES, share).ravel()
+        for name, columns in forecasts.items():
+            column = columns[:, 0, :steps].ravel()
+            frame[name] = whole_numbers(column) if self.integer else column
         return to_frame(frame, data.backend)
 
     def forecast_origins(self, series: Sequences, origins: Ints, *, level: float = 80) -> dict[str, Any]:
@@ -283,13 +301,9 @@ class Forecaster(NetworkEstimator):
                 `unrolled.models.forecasting.network.QUANTILES`.
         """
         self._require_fitted()
-        quantiles = self._quantiles(series, origins)
-        return {
-            "point": interpolate_quantile(quantiles, QUANTILES, 0.5),
-            "lo": interpolate_quantile(quantiles, QUANTILES, 0.5 - level / 200),
-            "hi": interpolate_quantile(quantiles, QUANTILES, 0.5 + level / 200),
-            "quantiles": quantiles,
-        }
+        shares = {"point": 0.5, "lo": 0.5 - level / 200, "hi": 0.5 + level / 200}
+        quantiles, forecasts = self._forecast(series, origins, shares)
+        return forecasts | {"quantiles": quantiles}
 
     def last_windows(self, series: Any = None, *, most: int = 256) -> ForecastBatch:
         """Return the windows before the latest origins whose next step is known, as the networks read them.
@@ -320,11 +334,13 @@ class Forecaster(NetworkEstimator):
         config, series, history = self.network_config_, self._series, self.history_
         steps = quantity(int(series.lengths.sum()), "step")
         training = f"{quantity(history.count, history.unit)} ({history.stopped})"
+        bounds = (Fact("Bounds", self.bounds_.note),) if self.bounds_.note else ()
         return (
             network_fact(config),
             Fact("Reads", f"the last {step_quantity(self.window_, series.freq)}"),
             Fact("Forecasts", step_quantity(config.horizon, series.freq)),
             Fact("Sees", f"{transform_name(self.transform_)} ({self.transform_})"),
+            *bounds,
             Fact("Fitted on", f"{len(series)} series, {steps}, frequency {series.freq or 'none'}"),
             Fact("Training", f"{training}, the best was number {history.best_count}"),
         )
@@ -338,10 +354,20 @@ class Forecaster(NetworkEstimator):
             "on the data it is meant for. Run `unrolled.backtest(model, series)`."
         )
 
-    def _quantiles(self, series: Sequences, origins: Ints) -> Floats:
+    def _forecast(
+        self, series: Sequences, origins: Ints, shares: Mapping[str, float]
+    ) -> tuple[Floats, dict[str, Floats]]:
+        """(N, K, h, Q) quantiles, and (N, K, h) those of the named shares, all within the bounds."""
+        encoded = self._encoder.encode(series, self.network_config_.horizon)
+        is_log = [one.transformed.transform.log for one in encoded]
+        limits = self.bounds_.limits(series, origins, is_log=is_log, integer=bool(self.integer))
+        raw = self._quantiles(encoded, origins)
+        named = {name: interpolate_quantile(raw, QUANTILES, share) for name, share in shares.items()}
+        return limits.apply(raw), {name: limits.apply(forecast) for name, forecast in named.items()}
+
+    def _quantiles(self, encoded: list[EncodedSeries], origins: Ints) -> Floats:
         """(N, K, h, Q) calibrated quantiles, as values of the series."""
         horizon = self.network_config_.horizon
-        encoded = self._encoder.encode(series, horizon)
         windows = self._encoder.windows(encoded, self.window_, horizon)
         rows = np.concatenate([windows.rows(k, steps) for k, steps in enumerate(origins)])
         raw = predict_quantiles(self.networks_, windows, rows, self.device)
