@@ -73,7 +73,8 @@ class ForecastReport:
         if self.model.history_.stopped == "interrupted":
             return None, "The training was interrupted, so that nothing was tested."
         level = min(self.levels, key=lambda level: abs(level - 80))
-        spare = int(self.series.observed.min()) // 2 - self.model.horizon  # half is for the first fit
+        usual_length = int(np.median(self.series.observed))  # shorter ones are left out where they must be
+        spare = usual_length // 2 - self.model.horizon  # half is for the first fit
         try:
             return backtest(self.model, self.series, level=level, origins=min(max(spare, 1), _ORIGINS)), ""
         except (DataError, ArgumentError) as fault:

@@ -266,6 +266,24 @@ class Sequences:
         last = np.concatenate([[-1], valid_rows])[before]
         return np.maximum(last + 1 - self.offsets[:-1], 0).astype(np.int64)
 
+    def select(self, positions: NDArray[np.int64]) -> Sequences:
+        """Keep the sequences at these positions, in their order.
+
+        >>> Sequences.from_arrays([[1.0, 2.0], [3.0], [4.0]]).select(np.array([2, 0])).values.ravel().tolist()
+        [4.0, 1.0, 2.0]
+        """
+        lengths = self.lengths[positions]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        rows = np.repeat(self.offsets[positions] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return replace(
+            self,
+            values=self.values[rows],
+            offsets=offsets,
+            ids=tuple(self.ids[k] for k in positions),
+            keys=None if self.keys is None else self.keys[positions.tolist()],
+            times=None if self.times is None else self.times[rows],
+        )
+
     def head(self, lengths: NDArray[np.int64]) -> Sequences:
         """Keep the first `lengths[i]` steps of each sequence: a backtest hides what comes later so."""
         within = np.arange(len(self.values)) - np.repeat(self.offsets[:-1], self.lengths)

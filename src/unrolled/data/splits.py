@@ -31,7 +31,7 @@ def rolling_origins(lengths: Ints, horizon: int, origins: int, step: int) -> Int
         (N, K) positions, rising.
 
     Raises:
-        ArgumentError: the shortest series has not as many; the largest number that fits is said.
+        ArgumentError: the shortest series has not as many.
 
     >>> rolling_origins(np.array([10, 12]), horizon=2, origins=3, step=2).tolist()
     [[3, 5, 7], [5, 7, 9]]
@@ -40,11 +40,9 @@ def rolling_origins(lengths: Ints, horizon: int, origins: int, step: int) -> Int
     positions = lengths[:, None] - 1 - steps_back
     if (positions < 1).any():
         shortest = int(lengths.min())
-        max_origins = max(0, (shortest - horizon - 2) // step + 1)
         raise ArgumentError(
             f"origins: {origins} origins {step} apart with a horizon of {horizon} need "
-            f"{int(steps_back[0]) + 2} steps, the shortest series has {shortest}. "
-            f"Use origins={max_origins} at most."
+            f"{int(steps_back[0]) + 2} steps, the shortest series has {shortest}."
         )
     return np.asarray(positions)
 

@@ -247,7 +247,7 @@ def test_the_figure_is_the_reports(result: BacktestResult) -> None:
 
 TOO_MANY = (
     "origins: 50 origins 3 apart with a horizon of 3 need 152 steps, the shortest series has 120. "
-    "Use origins=39 at most."
+    "Use origins=38 at most."
 )
 
 
@@ -284,10 +284,18 @@ def test_a_horizon_of_nothing_is_refused() -> None:
         backtest(Sure(horizon=0), monthly())
 
 
-def test_the_largest_number_of_origins_fits() -> None:
-    """What the refusal offers is accepted by the next call; whether the model can live on it, it says."""
-    with pytest.raises(DataError, match="only 3 steps are known at the first of 39 origins"):
+def test_the_number_of_origins_that_is_offered_works() -> None:
+    """The next call accepts it, and one more does not: the model could not be fitted before the first."""
+    assert backtest(Sure(), monthly(), origins=38, step=3, baselines=["Naive"]).verdict.origins == 38
+    with pytest.raises(DataError, match=r"only 3 steps are known at the first of 39 .* Or use origins=38 at"):
         backtest(Sure(), monthly(), origins=39, step=3)
+
+
+def test_learned_bounds_are_remarked_on() -> None:
+    """The table's reader knows that the network's forecasts are kept above 0."""
+    y = np.random.default_rng(0).poisson(1, 60)
+    result = backtest(Forecaster(horizon=1, hidden_size=4, max_steps=8), y, origins=4, baselines=["Naive"])
+    assert result.remarks == ("Forecasts are never below 0, which values reach and never pass.",)
 
 
 def test_an_irregular_series_is_refused() -> None:

@@ -10,11 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.gaps import require_regular
 from unrolled.data.io.frames import to_frame
-from unrolled.data.io.read import read
-from unrolled.data.splits import rolling_origins
-from unrolled.errors import ArgumentError
+from unrolled.data.sequences import Sequences
+from unrolled.errors import ArgumentError, DataError
 from unrolled.evaluate.forecasting.baselines import (
     available_baselines,
     baseline_variants,
@@ -23,15 +21,11 @@ from unrolled.evaluate.forecasting.baselines import (
     without_intermittent,
 )
 from unrolled.evaluate.forecasting.metrics import METRICS, forecast_metrics, losses_by_origin, mase_scales
-from unrolled.evaluate.forecasting.rolling_origin import (
-    ModelForecasts,
-    RollingOrigins,
-    common_ends,
-    perturbed_after,
-)
+from unrolled.evaluate.forecasting.origins import PlacedOrigins, most_origins, place_origins
+from unrolled.evaluate.forecasting.rolling_origin import ModelForecasts, RollingOrigins, perturbed_after
 from unrolled.evaluate.forecasting.verdict import BaselineLosses, Verdict, backtest_verdict
-from unrolled.formatting import aligned_table, number, percent
-from unrolled.models.forecasting.checks import check_output_names
+from unrolled.formatting import aligned_table, capitalized, number, percent
+from unrolled.models.forecasting.checks import check_output_names, check_series
 from unrolled.models.protocols import SupportsForecast
 from unrolled.record import Record
 from unrolled.validation import ErrorCollector, check_float, check_int
@@ -113,7 +107,7 @@ def backtest(
     No model is ever fitted on a step after the origin it serves: the network is fitted on the steps up to
     the first origin, or with `refit` anew at each; at later ones it reads the newest steps. Of many series,
     an origin is the same moment for all, counted back from the earliest of their ends; without times it is
-    as many steps before each one's own end.
+    as many steps before each one's own end. Series too short for that are left out; a remark names them.
 
     In Nixtla's `cross_validation`, `origins` is called `n_windows`, `step` is `step_size`, `horizon` is `h`,
     and the origin's time is the column `cutoff`, as here.
@@ -130,7 +124,8 @@ def backtest(
         level: width of the band in per cent, above 0 and below 100.
 
     Raises:
-        ArgumentError: an argument is out of range, or there are more origins than the series holds.
+        ArgumentError: an argument is out of range, or no series holds as many origins; the error says how
+            many work.
         DataError: the series is not regular, or has too few steps before the first origin.
         MissingDependencyError: a baseline that was named needs statsforecast, and it is not installed.
 
@@ -144,20 +139,20 @@ def backtest(
     if isinstance(model, type) or not isinstance(model, SupportsForecast):
         raise ArgumentError(f"model: expected a Forecaster, fitted or not, got {model!r}.")
     names = _check_arguments(origins, step, level, baselines)
-    series = read(series)
-    require_regular(series)
+    series = check_series(series)
     check_output_names(series, ["cutoff", "y", model.cell, *names])
     horizon = check_int("horizon", model.horizon, least=1)
-    ends, early_end_remark = common_ends(series)
-    if step is None:
-        step = _default_step(ends, horizon, origins)
-    origin_grid = _origin_grid(ends, early_end_remark, horizon, origins, step)
-    rolling = RollingOrigins(series, origin_grid, horizon, level, refit=refit)
-    first_parts = [y[: each[0] + 1] for y, each in zip(rolling.targets, origin_grid, strict=True)]
+    placed = _placed_origins(series, model, horizon, origins, step)
+    rolling = RollingOrigins(placed.series, placed.origins, horizon, level, refit=refit)
+    first_parts = [y[: each[0] + 1] for y, each in zip(rolling.targets, placed.origins, strict=True)]
     if baselines is None:
         names = without_intermittent(names, first_parts)
     names, missing_remark = available_baselines(names, is_explicit=baselines is not None)
-    fitted, network, baseline_forecasts = _forecast_all(rolling, model, names)
+    try:
+        fitted, network, baseline_forecasts = _forecast_all(rolling, model, names)
+    except DataError as error:
+        most = most_origins(series, model, horizon, origins, step)
+        raise DataError(f"{error} Or use origins={most} at most." if most else str(error)) from error
     units = mase_scales(first_parts, rolling.season(fitted))
     losses = [losses_by_origin(rolling.actual, one.point, units) for one in (network, *baseline_forecasts)]
     baseline_losses = [
@@ -165,14 +160,18 @@ def backtest(
         for one, loss in zip(baseline_forecasts, losses[1:], strict=True)
     ]
     rows = [network, *_best_variants(baseline_forecasts, losses[1:])]
-    remarks = (early_end_remark, *(one.remark for one in rows), missing_remark)
+    bounds = getattr(fitted, "bounds_", None)  # of a Forecaster
+    bounds_remark = f"{capitalized(bounds.note)}." if bounds and bounds.note else ""
+    remarks = (*placed.remarks, bounds_remark, *(one.remark for one in rows), missing_remark)
     return BacktestResult(
         table=[_table_row(one, rolling, units) for one in rows],
-        verdict=backtest_verdict(losses[0], baseline_losses, horizon=horizon, step=step, name=network.name),
+        verdict=backtest_verdict(
+            losses[0], baseline_losses, horizon=horizon, step=placed.step, name=network.name
+        ),
         columns=rolling.forecast_columns(rows),
         backend=series.backend,
         horizon=horizon,
-        step=step,
+        step=placed.step,
         level=level,
         refit=refit,
         remarks=tuple(filter(None, remarks)),
@@ -196,9 +195,9 @@ def has_lookahead(model: Any, series: Any, *, origins: int = 3, refit: bool = Fa
     >>> has_lookahead(ur.Forecaster(horizon=2, hidden_size=4, max_steps=8), y)
     False
     """
-    series = read(series)
-    require_regular(series)
-    origin_grid = _origin_grid(*common_ends(series), model.horizon, origins, model.horizon)
+    series = check_series(series)
+    placed = _placed_origins(series, model, model.horizon, origins, model.horizon)
+    series, origin_grid = placed.series, placed.origins
 
     def forecasts_on(data: Any) -> ModelForecasts:
         return RollingOrigins(data, origin_grid, model.horizon, 80, refit=refit).forecast_model(model)[1]
@@ -254,18 +253,13 @@ def _check_arguments(
     return names
 
 
-def _default_step(lengths: Ints, horizon: int, origins: int) -> int:
-    """Return the horizon, or less where half of the shortest series would not be left; at least 1."""
-    free_steps = int(lengths.min()) // 2 - horizon
-    return max(1, min(horizon, free_steps // max(1, origins - 1)))
-
-
-def _origin_grid(ends: Ints, early_end_remark: str, horizon: int, origins: int, step: int) -> Ints:
-    """Return (N, K) origins; the error says from which series' end they are counted."""
+def _placed_origins(
+    series: Sequences, model: Any, horizon: int, origins: int, step: int | None
+) -> PlacedOrigins:
+    """Place the origins; the error says how many there can be."""
     try:
-        return rolling_origins(ends, horizon, origins, step)
+        return place_origins(series, horizon, origins, step)
     except ArgumentError as error:
-        if not early_end_remark:
-            raise
-        way_out = "Leave out series that end early or begin late."
-        raise ArgumentError(f"{error} {early_end_remark} {way_out}") from error
+        most = most_origins(series, model, horizon, origins, step)
+        ways_out = f"Use origins={most} at most." if most else "Give longer series, or a smaller horizon."
+        raise ArgumentError(f"{error} {ways_out}") from error

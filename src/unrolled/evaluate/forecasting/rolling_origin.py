@@ -122,7 +122,7 @@ class RollingOrigins:
         except DataError as error:
             raise DataError(
                 f"backtest: only {n_steps.max()} steps are known at the first of "
-                f"{self.origins.shape[1]} origins. {error} Or take fewer origins, or a smaller step."
+                f"{self.origins.shape[1]} origins. {error}"
             ) from error
         if getattr(getattr(copy, "history_", None), "stopped", None) == "interrupted":
             raise KeyboardInterrupt
