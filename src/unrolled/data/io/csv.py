@@ -50,7 +50,8 @@ def parse_csv(text: str, source: str, notes: Sequence[str] = (), separator: str 
     if not rows:
         raise DataError(f"{source}: expected rows below the header, got only the header. Export it again.")
     columns, notes = {}, [*notes, *dialect.notes]
-    for k, (name, cells) in enumerate(zip(dialect.names, zip(*rows, strict=True), strict=True)):
+    for k, name in enumerate(dialect.names):
+        cells = [row[k] for row in rows]
         if not name and all(cell == str(i) for i, cell in enumerate(cells)):
             notes.append(
                 f"column {k + 1}, which counts the rows and has no name, was left out; name it to use it"
@@ -215,26 +216,33 @@ def _cell_kind(cells: list[str]) -> str:
 
 def _rows(text: str, dialect: Dialect, source: str) -> tuple[list[list[str]], list[int]]:
     """Read the rows of data, blank ones aside, and the line of the file that each ends on; the first is 1."""
-    reader, width, last = _reader(text, dialect.separator), len(dialect.names), 0
-    before = 0
-    rows: list[list[str]] = []
-    lines: list[int] = []
+    reader, width, fault = _reader(text, dialect.separator), len(dialect.names), None
+    read: list[list[str]] = []
+    ends: list[int] = []
     try:
-        for fields in reader:
-            if reader.line_num > dialect.lines and any(fields):
-                if len(fields) > width:
-                    trailing = not any(field.strip() for field in fields[width:])
-                    raise DataError(
-                        _width_fault(source, reader.line_num, width, len(fields), trailing=trailing)
-                    )
-                rows.append(fields if len(fields) == width else fields + [""] * (width - len(fields)))
-                lines.append(reader.line_num)
-            last, before = reader.line_num, last
-    except csv.Error as fault:
+        if '"' in text:
+            for fields in reader:
+                read.append(fields)
+                ends.append(reader.line_num)
+        else:  # each line is a row, and three times as fast
+            read.extend(reader)
+    except csv.Error as error:
+        fault = error
+    ends = ends or list(range(1, len(read) + 1))
+    kept = [k for k, fields in enumerate(read) if ends[k] > dialect.lines and any(fields)]
+    rows, lines = [read[k] for k in kept], [ends[k] for k in kept]
+    if set(map(len, rows)) - {width}:
+        for fields, line in zip(rows, lines, strict=True):
+            if len(fields) > width:
+                trailing = not any(field.strip() for field in fields[width:])
+                raise DataError(_width_fault(source, line, width, len(fields), trailing=trailing))
+        rows = [fields + [""] * (width - len(fields)) for fields in rows]
+    if fault is not None:
         raise DataError(_endless_field(source, reader.line_num)) from fault
-    if last - before > 1 and "\n".join(text.split("\n")[before:]).count('"') % 2:
+    start = ends[-2] if len(ends) > 1 else 0
+    if ends[-1:] > [start + 1] and "\n".join(text.split("\n")[start:]).count('"') % 2:
         raise DataError(
-            f"{source} row {before + 1}: expected each quote to be closed, got one that stays open. Close it."
+            f"{source} row {start + 1}: expected each quote to be closed, got one that stays open. Close it."
         )
     return rows, lines
 

@@ -32,7 +32,7 @@ _IDS = (
 )  # fmt: skip
 _KEY = re.compile(r"_(id|nbr|no|code|key)$")  # endings, after spaces and capitals have become underscores
 _TARGETS = ("y", "value", "target")
-_MOST_KEYS = 4  # columns that tell the series apart together
+_MOST_KEYS, _MOST_CANDIDATES = 4, 7  # columns that tell the series apart together, and that are tried
 _COUNTER = re.compile(
     r"(unnamed:|level|column|row|record|obs|time|s|sl|sr|serial|instant|step|tick|trend|no|nr|n|num|number|t|x|"
     r"index|idx|#)?_*(id|idx|index|no|nr|num|number|step|\d+)?_?"
@@ -281,7 +281,8 @@ def _ids(table: Table, time: str | None, free: Sequence[str], most: int = _MOST_
     texts = [name for name in texts if 2 * codes[name].max() < len(table)]  # fewer names than rows
     for count in range(1, most + 1):
         for group in (usual, [*usual, *texts]):
-            some = [g for g in combinations(group, count) if not usual or not set(usual).isdisjoint(g)]
+            pairs = combinations(group[:_MOST_CANDIDATES], count)
+            some = [g for g in pairs if not usual or not set(usual).isdisjoint(g)]
             apart = [g for g in some if number_rows([codes[n] for n in (*g, time)]).max() + 1 == len(table)]
             same = {number_rows([codes[n] for n in {*g, *apart[0]}]).max() for g in apart}
             if apart and (len(same) == 1 or group is usual):
