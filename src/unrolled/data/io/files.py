@@ -142,7 +142,7 @@ def parse_table(content: bytes, path: Path) -> Table:
         if content.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(magic.lower()):
             raise DataError(f"{path}: expected CSV or Parquet, got {kind}. Save the table as CSV first.")
     text, notes = decode_text(content, path)
-    return parse_csv(text, path.name, notes)
+    return parse_csv(text, "standard input" if path.name == STDIN else path.name, notes)
 
 
 def read_decompressed(path: Path) -> bytes:

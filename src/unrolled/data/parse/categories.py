@@ -13,6 +13,7 @@ from unrolled.data.parse.columns import quoted_list
 from unrolled.data.parse.numbers import is_missing
 from unrolled.data.parse.table import Table, join_ids
 from unrolled.errors import DataError
+from unrolled.formatting import quantity
 
 Floats = NDArray[np.float64]
 
@@ -58,7 +59,8 @@ def encode_inputs(
         columns.append(codes_of(table.columns[name], tuple(seen)))
         labels[name] = tuple(seen)
         later = sorted(set(_texts(table.columns[name][is_filled])) - set(seen))
-        note = f"column {name!r} was read as {len(seen)} labels; numbers in their place are read as such"
+        count = quantity(len(seen), "label")
+        note = f"column {name!r} was read as {count}; numbers in their place are read as such"
         note += "" if is_filled.all() else ", empty cells as none of them"
         notes.append(note + (f", {quoted_list(later)}, which no row with a target has, too" if later else ""))
     return columns, labels
