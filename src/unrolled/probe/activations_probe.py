@@ -37,6 +37,7 @@ from unrolled.record import Record
 from unrolled.train.config import Monitor, TrainingConfig
 from unrolled.train.ensemble import fit_ensemble
 from unrolled.train.loop import seeded
+from unrolled.train.threads import shared_processors
 from unrolled.validation import ErrorCollector, check_choice, check_float, check_int
 
 Floats = NDArray[np.float64]
@@ -131,6 +132,7 @@ class ActivationsResult(Record):
         return f"{aligned_table(rows)}\n\n{self.sentence}"
 
 
+@shared_processors()
 def activations(
     X: Any, y: Any, *, activations: Sequence[str] = DEFAULT_ACTIVATIONS, seeds: int = 5,
     hidden_size: int = 32, max_epochs: int = 30, learning_rate: float = 1e-2, random_state: int = 0,

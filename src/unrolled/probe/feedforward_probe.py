@@ -38,6 +38,7 @@ from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.score_words import Task, score_clause, score_name
 from unrolled.record import Record
 from unrolled.train.loop import seeded
+from unrolled.train.threads import shared_processors
 from unrolled.validation import check_int
 
 Outcome = Literal["recurrence helps", "recurrence harms", "no difference"]
@@ -117,6 +118,7 @@ class FeedforwardResult(Record):
         return f"{aligned_table(rows)}\n\n{self.sentence}"
 
 
+@shared_processors()
 def feedforward(
     model: Any, X: Any, y: Any, *, folds: int | None = None, random_state: int = 0
 ) -> FeedforwardResult:

@@ -49,6 +49,7 @@ from unrolled.probe.measure.jacobian import (
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.stepwise import DirectionRun
 from unrolled.record import Record
+from unrolled.train.threads import shared_processors
 from unrolled.validation import check_int
 
 Outcome = Literal["vanishing", "exploding", "healthy"]
@@ -163,6 +164,7 @@ class GradientsResult(Record):
         return {**super().to_dict(), "growth": self.growth}
 
 
+@shared_processors()
 def gradients(model: Any, X: Any, y: Any, *, random_state: int = 0) -> GradientsResult:
     """Measure whether a model's gradients vanish, explode or hold on their way back through time.
 

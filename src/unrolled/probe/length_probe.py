@@ -30,6 +30,7 @@ from unrolled.probe.model.targets import NO_TARGET
 from unrolled.probe.score_words import Task, score_clause, score_name
 from unrolled.record import Record
 from unrolled.stats.intervals import wilson_interval
+from unrolled.train.threads import shared_processors
 from unrolled.validation import check_int
 
 MakeSequences = Callable[[int], tuple[Any, Any]]
@@ -113,6 +114,7 @@ class LengthResult(Record):
         return f"{aligned_table(rows)}\n\n{self.sentence}"
 
 
+@shared_processors()
 def length(
     model: Any, X: Any = None, y: Any = None, *, lengths: Sequence[int] | None = None,
     make: MakeSequences | None = None, trained_length: int | None = None,

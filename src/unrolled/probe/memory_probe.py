@@ -46,6 +46,7 @@ from unrolled.probe.measure.half_life import (
 )
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.record import Record
+from unrolled.train.threads import shared_processors
 from unrolled.validation import check_int
 
 _MOST_FOR_GRADIENTS = 1024  # sequences; a random sample of more
@@ -123,6 +124,7 @@ class MemoryResult(Record):
         return to_frame({name: getattr(self, name) for name in columns}, "pandas")
 
 
+@shared_processors()
 def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> MemoryResult:
     """Measure how far back a model looks: its half-life in steps, and the window of 95 % of the influence.
 

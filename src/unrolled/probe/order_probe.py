@@ -67,6 +67,7 @@ from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.score_words import Task, format_score, score_clause, score_name
 from unrolled.record import Record
 from unrolled.stats.permutation import permutation_p
+from unrolled.train.threads import shared_processors
 from unrolled.validation import check_int
 
 Floats = NDArray[np.float64]
@@ -160,6 +161,7 @@ class OrderResult(Record):
         return f"{aligned_table(rows)}\n\n{self.sentence}"
 
 
+@shared_processors()
 def order(
     model: Any, X: Any, y: Any, *, repeats: int | None = None, retrain: bool = True, folds: int | None = None,
     random_state: int = 0,

@@ -34,6 +34,7 @@ from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.layer_hook import LayerCall, State
 from unrolled.probe.model.stepwise import DirectionRun, run_stepwise
 from unrolled.record import Record
+from unrolled.train.threads import shared_processors
 from unrolled.validation import check_choice, check_int
 
 Direction = Literal["forward", "reverse"]
@@ -122,6 +123,7 @@ class StatesResult(Record):
         return to_frame(columns | {f"pc{k + 1}": part for k, part in enumerate(self.path.T)}, "pandas")
 
 
+@shared_processors()
 def states(model: Any, X: Any, *, layer: int | None = None, direction: Direction = "forward") -> StatesResult:
     """Record what a recurrent layer holds after each step, and where it comes from.
 

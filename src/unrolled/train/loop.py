@@ -20,6 +20,7 @@ from unrolled.train.checkpoint import load_checkpoint, save_checkpoint, select_p
 from unrolled.train.config import NO_HOOKS, TrainingConfig, TrainingHooks, steps_per_epoch
 from unrolled.train.history import Ending, History, TrainingRecord
 from unrolled.train.optimizer import AdamW, ParameterGroup
+from unrolled.train.threads import shared_processors
 
 State = tuple[Tensor, ...]
 
@@ -55,6 +56,7 @@ class BatchLoss(NamedTuple):
 Loss = Callable[..., Tensor | BatchLoss]
 
 
+@shared_processors()
 @torch.enable_grad()
 def fit(
     network: nn.Module,

@@ -9,6 +9,7 @@
 
 #include "bindings/bindings.hpp"
 #include "runtime/buffer_cache.hpp"
+#include "runtime/contention.hpp"
 #include "runtime/dispatch.hpp"
 
 namespace nb = nanobind;
@@ -45,6 +46,8 @@ NB_MODULE(_compiled, m) {
     unrolled::bind_recurrence(m);
     m.def("matmul", matmul);
     m.def("release", unrolled::release_buffers);
+    m.def("watch_contention", unrolled::watch_contention);
+    m.def("is_contended", unrolled::is_contended);
     bind(m, "tanh", &unrolled::KernelTable::tanh_float);
     bind(m, "tanh", &unrolled::KernelTable::tanh_double);
     bind(m, "sigmoid", &unrolled::KernelTable::sigmoid_float);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "rnn/problem.hpp"
+#include "runtime/contention.hpp"
 #include "runtime/dispatch.hpp"
 
 namespace unrolled {
@@ -98,11 +99,13 @@ static const auto &kernels_for(const Problem<double> &) { return selected().rnn_
 
 template <class T>
 void forward(const Problem<T> &problem, const Outputs<T> &outputs) {
+    watch_contention();
     const PartitionPlan plan(problem);
     kernels_for(problem).forward(problem, outputs, plan.partition());
 }
 template <class T>
 void backward(const Problem<T> &problem, const Gradients<T> &gradients) {
+    watch_contention();
     const PartitionPlan plan(problem);
     kernels_for(problem).backward(problem, gradients, plan.partition());
 }

@@ -45,6 +45,7 @@ from unrolled.models.summary import Fact, network_fact
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.train.config import Callback, Monitor, TrainingConfig
 from unrolled.train.ensemble import report_interruption
+from unrolled.train.threads import shared_processors
 from unrolled.validation import check_float, check_int
 
 Floats = NDArray[np.float64]
@@ -181,6 +182,7 @@ class Forecaster(NetworkEstimator):
     ) -> None:
         self._store_parameters(locals())
 
+    @shared_processors()
     def fit(
         self, series: Any, y: None = None, *, checkpoint: str | Path | None = None,  # noqa: ARG002
         callbacks: Sequence[Callback] = (),

@@ -40,6 +40,7 @@ from unrolled.nn.modules.pooling import POOLINGS
 from unrolled.train.config import Callback, Monitor
 from unrolled.train.ensemble import Ensemble, report_interruption
 from unrolled.train.history import History
+from unrolled.train.threads import shared_processors
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -129,6 +130,7 @@ class SequenceEstimator(NetworkEstimator):
     ) -> None:
         self._store_parameters(locals())
 
+    @shared_processors()
     @torch.inference_mode(mode=False)  # whoever calls, what is made here has gradients
     def fit(
         self,

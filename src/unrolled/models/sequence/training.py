@@ -23,6 +23,7 @@ from unrolled.train.config import Monitor, TrainingConfig, TrainingHooks, steps_
 from unrolled.train.ensemble import Ensemble, fit_ensemble
 from unrolled.train.history import History
 from unrolled.train.loop import Loss, member_seed, seeded
+from unrolled.train.threads import shared_processors
 
 Ints = NDArray[np.int64]
 
@@ -166,6 +167,7 @@ def solve_networks(
     return Ensemble(tuple(networks), history, n_members, n_members)
 
 
+@shared_processors()
 @torch.inference_mode()
 def ensemble_outputs(networks: tuple[SequenceNetwork, ...], dataset: SequenceDataset, rows: Tensor) -> Tensor:
     """Compute outputs (M, B, K), or (M, B, T, K), of M networks for some sequences, on the CPU."""

@@ -1,0 +1,100 @@
+"""While other processes want the processors, a team of sleeping OpenMP threads is held; then it goes."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+KERNELS = Path(__file__).parents[3] / "src" / "unrolled" / "kernels"
+COMPILER = shutil.which("g++")
+
+pytestmark = pytest.mark.skipif(COMPILER is None, reason="g++ is not here")
+
+_BUSY = """
+import os, time
+os.sched_setaffinity(0, {processor})
+print("runs", flush=True)
+while True:
+    pass
+"""
+
+_CODE = """
+import ctypes, os, time
+import torch
+library = ctypes.CDLL(LIBRARY)
+watch_contention = library["_ZN8unrolled16watch_contentionEv"]
+is_contended = library["_ZN8unrolled12is_contendedEv"]
+is_contended.restype = ctypes.c_bool
+
+def n_tasks():
+    return len(os.listdir("/proc/self/task"))
+
+def compute_until(is_enough, limit_s=20.0):
+    start_s = time.monotonic()
+    while not is_enough() and time.monotonic() - start_s < limit_s:
+        watch_contention()
+        x.tanh()
+    return is_enough()
+
+torch.set_num_threads(2)
+x = torch.randn(400_000)
+x.tanh()
+watch_contention()
+before = n_tasks()  # with the thread that watches
+assert compute_until(is_contended)
+held = n_tasks() - before
+time.sleep(2.5)
+print(held >= 2, is_contended(), n_tasks() <= before)
+if os.fork() == 0:
+    watch_contention()
+    os._exit(3 if is_contended() or n_tasks() > 1 else 0)
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+def test_threads_sleep_while_others_want_the_processors(tmp_path: Path) -> None:
+    """Beside one busy process a processor: a team is held, by a thread of its own; unused, it goes.
+
+    In the child of a fork nothing is watched.
+    """
+    library = tmp_path / "contention.so"
+    options = [
+        "-std=c++20",
+        "-O1",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-pthread",
+        "-shared",
+        "-fPIC",
+        "-I",
+        KERNELS,
+    ]
+    subprocess.run(
+        [COMPILER, *options, "-o", library, KERNELS / "runtime/contention.cpp", "-ldl"], check=True
+    )
+    processors = sorted(os.sched_getaffinity(0))[:4]
+    busy = [
+        subprocess.Popen(
+            [sys.executable, "-c", _BUSY.replace("{processor}", f"{{{k}}}")],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for k in processors
+    ]
+    try:
+        for process in busy:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "runs\n"
+        code = f"import os; os.sched_setaffinity(0, {set(processors)})\nLIBRARY = {str(library)!r}\n{_CODE}"
+        ran = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=100
+        )
+    finally:
+        for process in busy:
+            process.kill()
+            process.communicate()
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "True False True\n0\n", "")
