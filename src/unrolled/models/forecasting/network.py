@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from unrolled.models.forecasting.windows import ForecastBatch, Windows
 from unrolled.models.recurrent_core import CoreConfig, recurrent_core
 from unrolled.nn.modules.quantile_head import QuantileHead, pinball_loss
+from unrolled.train.threads import shared_processors
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -121,9 +122,10 @@ def quantile_loss(network: nn.Module, batch: ForecastBatch) -> Tensor:
     levels = torch.tensor(QUANTILES, device=batch.target.device)
     lost = pinball_loss(network(batch), batch.target, levels).flatten(0, 1)  # (M · h, Q)
     shares = batch.target_mask * batch.weight[:, None] / batch.target_mask.sum().clamp(min=1.0)  # (M, h)
-    return (shares.flatten() @ lost).mean()
+    return lost.t().mv(shares.flatten()).mean()  # lost lies quantile by quantile
 
 
+@shared_processors()
 @torch.inference_mode()
 def predict_quantiles(
     networks: tuple[ForecastNetwork, ...], windows: Windows, rows: Ints, device: str

@@ -60,7 +60,9 @@ class QuantileHead(nn.Module):
         if not self.training:
             return _cumulate_from_median(median, steps)
         steps[..., self.levels // 2] = median
-        return steps @ self.cumulation
+        # a product with so narrow a matrix is several times faster the other way round: (Q, B · h)
+        summed = self.cumulation.t() @ steps.flatten(0, 1).t()
+        return summed.t().view_as(raw)
 
 
 def _cumulate_from_median(median: Tensor, steps: Tensor) -> Tensor:
