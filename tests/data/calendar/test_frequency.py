@@ -68,15 +68,19 @@ def test_holidays_are_no_gaps() -> None:
 D, H = pd.date_range("2021-01-04", periods=63), pd.date_range("2021-01-04", periods=24 * 63, freq="h")
 HALVES = pd.date_range("2021-01-04", periods=48 * 63, freq="30min")
 WEEKLY = {
-    "D@0-5": D[D.dayofweek < 6],
-    "D@0-3,6-6": D[~D.dayofweek.isin([4, 5])],
-    "D@1-1,4-4": D[D.dayofweek.isin([1, 4])],
-    "h@9-16,33-40,57-64,81-88,105-112": H[(H.dayofweek < 5) & (H.hour >= 9) & (H.hour <= 16)],
+    "D@0-5": D[D.day_of_week < 6],
+    "D@0-3,6-6": D[~D.day_of_week.isin([4, 5])],
+    "D@1-1,4-4": D[D.day_of_week.isin([1, 4])],
+    "h@9-16,33-40,57-64,81-88,105-112": H[(H.day_of_week < 5) & (H.hour >= 9) & (H.hour <= 16)],
     "h@0-117,166-167": H[
-        ~((H.dayofweek == 5) | ((H.dayofweek == 6) & (H.hour < 22)) | ((H.dayofweek == 4) & (H.hour > 21)))
+        ~(
+            (H.day_of_week == 5)
+            | ((H.day_of_week == 6) & (H.hour < 22))
+            | ((H.day_of_week == 4) & (H.hour > 21))
+        )
     ],
     "30min@18-21,26-29,66-69,74-77,114-117,122-125,162-165,170-173,210-213,218-221": HALVES[
-        (HALVES.dayofweek < 5) & HALVES.hour.isin([9, 10, 13, 14])
+        (HALVES.day_of_week < 5) & HALVES.hour.isin([9, 10, 13, 14])
     ],
 }
 
@@ -110,7 +114,7 @@ def test_a_known_calendar_is_kept_without_a_gap_only() -> None:
     pairs = [("D", "MS"), ("D", "W-SUN"), ("D", "2D"), ("h", "D"), ("MS", "QS"), ("ME", "QE"), ("QS", "YS"),
              ("W-SUN", "2W-SUN"), ("15min", "h"), ("B", "W-WED"), ("B", "BMS")]  # fmt: skip
     for fine, coarse in pairs:
-        times = _times_of(coarse, 24)
+        times = _times_of(coarse, 24).astype("M8[ns]")
         assert infer_calendar(times, np.array([0, 24]), known=fine).freq == coarse
         assert infer_calendar(times[:2], np.array([0, 2]), known=fine).freq != fine
 

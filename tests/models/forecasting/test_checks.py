@@ -48,7 +48,7 @@ def test_a_short_stretch_of_the_fitted_calendar_is_taken(freq: str, steps: int) 
     """One week of business days looks like days; it still fits the calendar of the model."""
     frame = _dated(_wandering(80), freq)
     model = Forecaster(**SMALL).fit(frame)
-    monday = frame[frame["ds"].dt.dayofweek == 0].index[3] if freq == "B" else 22
+    monday = frame[frame["ds"].dt.day_of_week == 0].index[3] if freq == "B" else 22
     newer = frame.iloc[monday : monday + steps]
     assert read(newer).freq != freq
     assert model.predict(newer)["ds"].iloc[0] == frame["ds"].iloc[monday + steps]
@@ -72,7 +72,7 @@ def test_coarser_data_is_refused(fitted: str, given: str) -> None:
 def test_a_week_with_a_closed_day_goes_on() -> None:
     """A short stretch of a six-day week is read by the calendar of the model; the closed day is skipped."""
     days = pd.date_range("2021-01-04", periods=70)
-    frame = pd.DataFrame({"ds": days[days.dayofweek < 6], "y": _wandering(60)})
+    frame = pd.DataFrame({"ds": days[days.day_of_week < 6], "y": _wandering(60)})
     model = Forecaster(**SMALL).fit(frame)
     dates = model.predict(frame.iloc[:11])["ds"]
     assert dates.dt.day_name().tolist()[:2] == ["Saturday", "Monday"]

@@ -73,7 +73,7 @@ class FreqStep(NamedTuple):
         """Length in nanoseconds, months or whole numbers, whichever the unit counts."""
         if self.unit in {"", *_MONTHS}:
             return self.many * _MONTHS.get(self.unit, 1)
-        return self.many * int(pd.Timedelta(f"1{self.unit.replace('B', 'D')}").value)
+        return self.many * int(pd.Timedelta(f"1{self.unit.replace('B', 'D')}").as_unit("ns").value)
 
     @property
     def slots_a_day(self) -> Ints:
