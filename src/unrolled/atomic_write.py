@@ -100,6 +100,32 @@ def replace_folder(path: str | Path, fill: Callable[[Path], object]) -> Path:
     return Path(path)
 
 
+def list_folder(path: Path) -> set[str]:
+    """List the names in a folder, though another process may replace it meanwhile."""
+    while True:
+        try:
+            before = path.stat()
+            names = {inside.name for inside in path.iterdir()}
+            if os.path.samestat(before, path.stat()):
+                return names
+        except FileNotFoundError:  # between two folders there may be none
+            return set()
+
+
+def read_pair(first: Path, second: Path) -> tuple[bytes, bytes]:
+    """Read two files of one folder, though another process may replace it meanwhile.
+
+    The first differs from one folder to the next, as by a digest of the second in it.
+    """
+    content = first.read_bytes()
+    while True:
+        other = second.read_bytes()
+        again = first.read_bytes()
+        if again == content:
+            return content, other
+        content = again
+
+
 def _take_place(new: Path, final: Path) -> None:
     """Rename a complete folder to its final name and remove the folder that had it."""
     if not final.exists():

@@ -1,5 +1,6 @@
 """A saved model is a folder of data: read whole, or refused in a sentence."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -53,6 +54,14 @@ def test_fields_that_an_object_lacks_are_left_out() -> None:
     """Such as the names of columns that had none."""
     fields = {"seconds_": PLAIN, "feature_names_in_": ARRAY}
     assert pack_fields(SimpleNamespace(seconds_=1.0), fields) == ({"seconds_": 1.0}, {})
+
+
+def test_only_an_optional_field_may_be_missing() -> None:
+    """A model without one of the others would fail later, and say something else."""
+    fields = {"seconds_": PLAIN, "feature_names_in_": ARRAY._replace(is_optional=True)}
+    assert unpack_fields({"seconds_": 1.0}, {}, fields) == {"seconds_": 1.0}
+    with pytest.raises(KeyError, match="seconds_"):
+        unpack_fields({}, {}, fields)
 
 
 def test_the_estimator_of_a_folder_is_read_without_loading_it(saved: Path, tmp_path: Path) -> None:
@@ -120,6 +129,27 @@ def test_an_altered_parameter_is_detected(saved: Path) -> None:
     file.write_text(file.read_text().replace('"horizon": 3', '"horizon": 2', 1))
     with pytest.raises(ModelLoadError, match=r"config\.json is not the file that was saved"):
         Forecaster.load(saved)
+
+
+def _load_edited(saved: Path, **changes: Any) -> Forecaster:
+    """Load what another version might have written: whole files, other content."""
+    config = json.loads((saved / "config.json").read_text()) | changes
+    del config["sha256"]
+    digest = hashlib.sha256(json.dumps(config).encode()).hexdigest()
+    (saved / "config.json").write_text(json.dumps({"sha256": digest, **config}))
+    return Forecaster.load(saved)
+
+
+def test_whole_files_that_lack_a_part_are_refused_when_loaded(saved: Path) -> None:
+    """Not when they are used: no network, a learned attribute less; the way out fits the version."""
+    learned = json.loads((saved / "config.json").read_text())["learned"]
+    with pytest.raises(ModelLoadError, match=r"expected at least one network, got 0.*\. Fit the model again"):
+        _load_edited(saved, networks=0)
+    del learned["window_"]
+    with pytest.raises(
+        ModelLoadError, match=r"KeyError: 'window_'.* 0\.0\.9\. Load it with that version, or"
+    ):
+        _load_edited(saved, networks=1, learned=learned, version="0.0.9")
 
 
 def test_another_estimators_folder_is_refused(tmp_path: Path) -> None:

@@ -101,3 +101,40 @@ def test_a_kill_leaves_a_whole_checkpoint(wait_s: float, tmp_path: Path) -> None
     assert record["epoch"] >= 1
     assert all((tensor == record["epoch"]).all() for tensor in tensors.values())
     assert json.loads((folder / "training.json").read_text()).items() >= record.items()
+
+
+def test_an_edited_record_is_a_damaged_checkpoint(tmp_path: Path) -> None:
+    """The digest covers the record too: losses and step numbers decide how the training goes on."""
+    save_checkpoint(tmp_path / "c", TENSORS, {"step": 3, "seconds": 0.1})
+    file = tmp_path / "c" / "training.json"
+    file.write_text(file.read_text().replace("3", '"3"', 1))
+    with pytest.raises(ModelLoadError, match=r"not a whole checkpoint \(it is not what was written\)"):
+        load_checkpoint(tmp_path / "c")
+
+
+def test_nobody_is_told_to_delete_files_of_their_own(tmp_path: Path) -> None:
+    """A folder with other files is refused by name; an empty one is no checkpoint yet; a file is none."""
+    folder = tmp_path / "training"
+    folder.mkdir()
+    assert load_checkpoint(folder) is None
+    (folder / "data.csv").write_text("mine")
+    with pytest.raises(ModelLoadError, match=r"other files \(data\.csv\)\. Name another folder\.$"):
+        load_checkpoint(folder)
+    with pytest.raises(ModelLoadError, match=r"got a file\. Name another\.$"):
+        load_checkpoint(folder / "data.csv")
+    assert load_checkpoint(folder / "data.csv" / "training") is None  # saving there explains it
+
+
+def test_a_checkpoint_is_read_whole_while_another_process_replaces_it(tmp_path: Path) -> None:
+    """Record and tensors come from one save, whenever the folder is swapped."""
+    folder = tmp_path / "c"
+    command = [sys.executable, "-c", _SAVE_FOR_EVER, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "going\n"
+            for _ in range(60):
+                tensors, record = load_checkpoint(folder)
+                assert all((tensor == record["epoch"]).all() for tensor in tensors.values())
+        finally:
+            child.kill()

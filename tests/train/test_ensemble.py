@@ -113,11 +113,12 @@ def test_callbacks_get_plain_records_of_every_epoch() -> None:
 
 
 def test_a_callback_cannot_change_the_training() -> None:
-    """Not by the record that it gets, and not by drawing random numbers."""
+    """Not by the record that it gets, not by drawing random numbers or by switching gradients off."""
 
     def meddling(record: dict[str, Any]) -> None:
         torch.manual_seed(0)
         torch.rand(7)
+        torch.set_grad_enabled(False)
         record.clear()
 
     seen: list[int] = []

@@ -244,15 +244,18 @@ class NetworkEstimator(Estimator):
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as fault:
             if isinstance(fault, UnrolledError):
                 raise
+            saved_by = config.get("version", "another version")
+            way = "Fit" if saved_by == __version__ else "Load it with that version, or fit"
             raise ModelLoadError(
                 f"{path}: the files are whole, but not what unrolled {__version__} reads "
-                f"({type(fault).__name__}: {fault}); they were saved by {config.get('version', 'another')}. "
-                "Load it with that version, or fit the model again."
+                f"({type(fault).__name__}: {fault}); they were saved by {saved_by}. {way} the model again."
             ) from fault
         return model
 
     def _restore(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
         """Take what was learned from the parts of a saved model."""
+        if config["networks"] < 1:
+            raise ValueError(f"expected at least one network, got {config['networks']}")
         network_config = self._config_class(**config["network_config"])
         networks = [self._network_class(network_config) for _ in range(config["networks"])]
         for k, network in enumerate(networks):

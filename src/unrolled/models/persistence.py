@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import numbers
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ import numpy as np
 from safetensors.torch import load, save
 from torch import Tensor
 
-from unrolled.atomic_write import replace_folder
+from unrolled.atomic_write import list_folder, read_pair, replace_folder
 from unrolled.errors import ModelLoadError, StorageError
 from unrolled.train.checkpoint import select_prefix
 from unrolled.validation import check_path
@@ -29,10 +28,12 @@ class SavedField(NamedTuple):
     Args:
         pack: gives the record for JSON and the tensors by name.
         unpack: takes these two.
+        is_optional: whether there are fits that do not learn it.
     """
 
     pack: Callable[[Any], tuple[Any, dict[str, Tensor]]]
     unpack: Callable[[Any, dict[str, Tensor]], Any]
+    is_optional: bool = False
 
 
 def record_field(kind: Any) -> SavedField:
@@ -60,7 +61,14 @@ def pack_fields(owner: Any, fields: Mapping[str, SavedField]) -> tuple[dict[str,
 def unpack_fields(
     records: dict[str, Any], tensors: dict[str, Tensor], fields: Mapping[str, SavedField]
 ) -> dict[str, Any]:
-    """Read the attributes that `pack_fields` wrote."""
+    """Read the attributes that `pack_fields` wrote.
+
+    Raises:
+        KeyError: one of the fields is missing and not optional, or there is another.
+    """
+    missing = {name for name, field in fields.items() if not field.is_optional} - records.keys()
+    if missing:
+        raise KeyError(*sorted(missing))
     return {
         name: fields[name].unpack(record, select_prefix(f"{name}.", tensors))
         for name, record in records.items()
@@ -100,7 +108,7 @@ def require_replaceable(path: str | Path) -> None:
     folder = check_path("save path", path)
     if not folder.is_dir():
         return
-    names = _file_names(folder)
+    names = list_folder(folder)
     others = sorted(names - {_TENSORS, _CONFIG, _CARD} if {_TENSORS, _CONFIG} <= names else names)
     if others:
         some = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
@@ -108,18 +116,6 @@ def require_replaceable(path: str | Path) -> None:
             f"{path}: expected a new folder or a saved model, got a folder with other files ({some}). "
             "Name another."
         )
-
-
-def _file_names(folder: Path) -> set[str]:
-    """List the files of one folder, though another process may replace it meanwhile."""
-    while True:
-        try:
-            before = folder.stat()
-            names = {file.name for file in folder.iterdir()}
-            if os.path.samestat(before, folder.stat()):
-                return names
-        except FileNotFoundError:  # between two folders there may be none
-            return set()
 
 
 def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -136,7 +132,7 @@ def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dic
             raise ModelLoadError(f"{folder}: {name} is missing. Save the model again, or restore the file.")
     content = b""
     try:
-        config_text, content = _read_pair(folder)
+        config_text, content = read_pair(folder / _CONFIG, folder / _TENSORS)
         config = json.loads(config_text)
         digest = config.pop("sha256")
         is_intact = {
@@ -157,17 +153,6 @@ def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dic
             f"found {config.get('estimator')}, format {config.get('format')}."
         )
     return load(content), config
-
-
-def _read_pair(folder: Path) -> tuple[bytes, bytes]:
-    """Read settings and weights of one save, though another process may save there meanwhile."""
-    config = (folder / _CONFIG).read_bytes()
-    while True:
-        content = (folder / _TENSORS).read_bytes()
-        again = (folder / _CONFIG).read_bytes()
-        if again == config:
-            return config, content
-        config = again
 
 
 def saved_estimator_name(path: str | Path) -> str:

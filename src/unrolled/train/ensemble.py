@@ -195,8 +195,8 @@ def _fit_member(
             shown = record.train_loss if record.validation_loss is None else record.validation_loss
             line.update(record.step // per_unit, f"{config.unit}s, loss {shown:.4g}")
             for callback in monitor.callbacks:
-                # a new dict and a random state of its own: whatever it does changes nothing here
-                with torch.random.fork_rng(devices=()):
+                # a new dict, a random state and a mode of its own: whatever it does changes nothing here
+                with torch.random.fork_rng(devices=()), torch.enable_grad():
                     callback(place | {"max_steps": config.max_steps} | asdict(record))
 
         history = fit(

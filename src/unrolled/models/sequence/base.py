@@ -62,7 +62,7 @@ class SequenceEstimator(NetworkEstimator):
     _per_step = False
     _network_class, _config_class = SequenceNetwork, SequenceNetworkConfig
     _learned: ClassVar = {
-        "feature_names_in_": ARRAY,
+        "feature_names_in_": ARRAY._replace(is_optional=True),  # of frames
         "max_length_": PLAIN,
         "n_epochs_": PLAIN,
         "n_features_in_": PLAIN,
