@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from unrolled.data.describe.analyse import describe
 from unrolled.data.gaps import fill_gaps, require_regular
@@ -84,6 +85,8 @@ def test_arrays_of_two_axes_have_inputs_after_the_target() -> None:
         ([[1.0], ["a"]], "sequence 1: expected numbers of shape (T,) or (T, F); could not convert"),
         ([5.0], "sequence 0: expected shape (T,) or (T, F), got ()."),
         ([np.ones((2, 2)), np.ones((2, 3))], "sequence 1: expected 2 columns as in sequence 0, got 3."),
+        (None, "arrays: expected a list of arrays, one a sequence, got None."),
+        ([np.ones((3, 0))], "sequence 0: expected at least one feature a step, got (3, 0)."),
     ],
 )
 def test_arrays_that_are_no_sequences(arrays: list[object], sentence: str) -> None:
@@ -103,6 +106,14 @@ def test_arrays_that_are_no_sequences(arrays: list[object], sentence: str) -> No
         ({"ids": ("a", "a")}, "expected distinct ids, got 'a' twice."),
         ({"roles": (Role.PAST, Role.PAST)}, "expected at least one target among the columns, got none."),
         ({"times": np.arange(4)}, "expected times of shape (5,), got (4,)."),
+        (
+            {"offsets": np.array([], dtype=np.int64)},
+            "expected arrays of values (ΣT, ...) and offsets (N + 1,), got shapes (5, 2) and (0,).",
+        ),
+        (
+            {"values": np.float64(3)},
+            "expected arrays of values (ΣT, ...) and offsets (N + 1,), got shapes () and (3,).",
+        ),
     ],
 )
 def test_parts_that_do_not_fit(changes: dict[str, object], sentence: str) -> None:
@@ -121,6 +132,19 @@ def test_a_sequence_that_is_not_there() -> None:
     with pytest.raises(ArgumentError) as fault:
         named[2]
     assert str(fault.value) == "flow.csv: sequence 2 asked for, but there are 2."
+    for key in (slice(1), 1.0, None):
+        with pytest.raises(
+            ArgumentError, match=r"^flow\.csv: expected the position or the id of one sequence"
+        ):
+            named[key]
+    assert named[np.int64(1)].ids == ("south",)
+
+
+def test_tensors_are_sequences() -> None:
+    """Those that take part in a gradient too: their values are copied out of it."""
+    learned = torch.ones(3, 2, requires_grad=True)
+    assert Sequences.from_arrays([learned]).values.shape == (3, 2)
+    assert Sequences.from_arrays([learned], dtype=np.float32).values.dtype == np.float32
 
 
 def test_its_repr_is_one_line() -> None:
@@ -235,6 +259,13 @@ def test_integers_miss_nothing() -> None:
         ([[["a"]]], {"dtype": np.float32}, "sequence 0: expected values of type float32; could not convert"),
         ([["a"]], {"dtype": np.str_}, "arrays: expected booleans, integers or floats, got <U1."),
         ([5], {"dtype": np.uint8}, "sequence 0: expected shape (T, *feature_shape), got ()."),
+        (
+            [np.ones((3, 0, 2))],
+            {"dtype": np.float32},
+            "sequence 0: expected steps that hold values, got (3, 0,",
+        ),
+        ([[0]], {"tokens": "aa"}, "arrays: expected distinct texts as tokens, got ('a', 'a') among them."),
+        ([[0]], {"tokens": [1]}, "arrays: expected distinct texts as tokens, got (1,) among them."),
         (
             [np.ones((2, 8, 6)), np.ones((2, 8, 7))],
             {"dtype": np.uint8},

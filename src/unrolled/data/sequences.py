@@ -97,6 +97,12 @@ class Sequences:
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if [np.ndim(self.values) > 0, np.ndim(self.offsets), np.size(self.offsets) > 0] != [True, 1, True]:
+            got = f"{np.shape(self.values)} and {np.shape(self.offsets)}"
+            raise DataError(
+                f"{self.source}: expected arrays of values (ΣT, ...) and offsets (N + 1,), got shapes {got}."
+            )
+        object.__setattr__(self, "values", np.asanyarray(self.values))
         if self.times is not None and self.times.dtype.kind == "M":
             object.__setattr__(self, "times", in_nanoseconds(self.times))
         faults, rows = ErrorCollector(DataError), int(self.offsets[-1])
@@ -149,7 +155,10 @@ class Sequences:
         >>> words.values.tolist(), words.values.dtype.name, words.lengths.tolist()
         ([0, 1, 0, 1], 'int64', [3, 1])
         """
-        if not len(arrays := list(arrays)):
+        if not isinstance(arrays, Iterable):
+            raise DataError(f"arrays: expected a list of arrays, one a sequence, got {arrays!r}.")
+        arrays = [part.detach().cpu() if hasattr(part, "detach") else part for part in arrays]
+        if not arrays:
             raise DataError("arrays: expected at least one sequence, got none.")
         if tokens is None and dtype is None:
             parts = _table_parts(arrays)
@@ -200,9 +209,14 @@ class Sequences:
                     f"{self.source}: no sequence is called {key!r}.{suggest_spelling(key, self.ids)}"
                 )
             return self.ids.index(key)
+        if not isinstance(key, int | np.integer):
+            raise ArgumentError(
+                f"{self.source}: expected the position or the id of one sequence, got {key!r}. Take several "
+                "one by one."
+            )
         if not -len(self) <= key < len(self):
             raise ArgumentError(f"{self.source}: sequence {key} asked for, but there are {len(self)}.")
-        return key % len(self)
+        return int(key) % len(self)
 
     @property
     def id_names(self) -> tuple[str, ...]:
@@ -327,7 +341,9 @@ def out_of_range(numbers: NDArray[np.float64]) -> tuple[int, str]:
 
 
 def _check_tokens(values: NDArray[Any], tokens: tuple[str, ...], source: str) -> None:
-    """Pass if the values are positions (ΣT,) in a vocabulary."""
+    """Pass if the values are positions (ΣT,) in a vocabulary of distinct texts."""
+    if len({token for token in tokens if isinstance(token, str)}) < len(tokens):
+        raise DataError(f"{source}: expected distinct texts as tokens, got {tokens[:5]!r} among them.")
     if values.ndim != 1 or values.dtype.kind not in "iu":
         got = f"{values.dtype} of shape {values.shape}"
         raise DataError(f"{source}: expected integers of shape (ΣT,) beside tokens, got {got}.")
@@ -366,6 +382,8 @@ def _typed_parts(arrays: list[Any], dtype: np.dtype[Any]) -> list[NDArray[Any]]:
             raise DataError(f"sequence {i}: expected values of type {dtype}, got {changed}.")
         if not converted.ndim:
             raise DataError(f"sequence {i}: expected shape (T, *feature_shape), got ().")
+        if len(converted) and not converted.size:
+            raise DataError(f"sequence {i}: expected steps that hold values, got {converted.shape}.")
         parts.append(converted)
     shape = next((part.shape[1:] for part in parts if part.size), parts[0].shape[1:])
     for i, part in enumerate(parts):
@@ -387,6 +405,8 @@ def _numbers(position: int, part: Any) -> NDArray[np.float64]:
         raise DataError(f"sequence {position}: expected real numbers, got {raw.dtype}.{way}")
     if array.ndim not in {1, 2}:
         raise DataError(f"sequence {position}: expected shape (T,) or (T, F), got {array.shape}.")
+    if len(array) and not array.size:
+        raise DataError(f"sequence {position}: expected at least one feature a step, got {array.shape}.")
     array = array[:, None] if array.ndim == 1 else array
     for column in array.T:
         row, demand = out_of_range(column)
