@@ -164,7 +164,7 @@ def test_invalid_lstm_states_raise() -> None:
                 " Pad the input to the longest row, or cut the length."
             ),
         ),
-        (np.full(B, 2.0), "GRU lengths: expected whole numbers, got torch.float64. Convert with .long()."),
+        (np.full(B, 2.0), "GRU lengths: expected whole numbers, got torch.float64. Convert them to int64."),
         (torch.ones(B, dtype=torch.bool), "GRU lengths: expected whole numbers, got torch.bool."),
         ("fifty", "GRU lengths: expected a list, array or tensor of numbers; got str."),
         ([[1, 2], [3]], "GRU lengths: expected a list, array or tensor of numbers; got a list of 2."),

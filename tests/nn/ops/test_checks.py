@@ -74,3 +74,10 @@ def test_a_list_is_described_by_its_length() -> None:
     assert [describe_type([1, 2]), describe_type((1,)), describe_type(None)] == [
         "a list of 2", "a tuple of 1", "NoneType",
     ]  # fmt: skip
+
+
+def test_an_array_that_runs_backwards_is_an_array() -> None:
+    """Torch has no negative strides, numpy's `[::-1]` has."""
+    assert check_lengths("GRU", np.array([3, 1, 2])[::-1], 3, 5).tolist() == [2, 1, 3]
+    mask = np.array([[True, False], [False, False]])
+    assert check_resets("GRU", mask[:, ::-1], 2, 2).tolist() == [[False, True], [False, False]]

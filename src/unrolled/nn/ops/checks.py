@@ -5,6 +5,7 @@ Shapes: T steps, B rows.
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,7 +41,7 @@ def check_lengths(name: str, lengths: Any, B: int, T: int, *, is_batched: bool =
     is_whole = not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
     if not is_whole and tensor.numel() > 0:  # an empty list says nothing of its dtype
         raise ArgumentError(
-            f"{name} lengths: expected whole numbers, got {tensor.dtype}. Convert with .long()."
+            f"{name} lengths: expected whole numbers, got {tensor.dtype}. Convert them to int64."
         )
     if tensor.shape != ((B,) if is_batched else ()):
         expected = f"{B} numbers, one a row" if is_batched else "one number, as the input has no batch axis"
@@ -103,6 +104,8 @@ def _tensor(name: str, value: Any) -> Tensor:
     if isinstance(value, Tensor):
         check_dense(name, value)
         return value
+    if isinstance(value, np.ndarray) and any(stride < 0 for stride in value.strides):
+        value = value.copy()  # torch has no negative strides
     try:
         return torch.tensor(value, device="cpu")  # a copy: as_tensor warns of arrays that cannot be written
     except (TypeError, ValueError, RuntimeError) as fault:
