@@ -160,40 +160,6 @@ def test_a_mask_hides_its_values() -> None:
         assert np.array_equal(values, [1.0, np.nan, 3.0], equal_nan=True)
 
 
-@pytest.mark.parametrize(
-    ("array", "sentence"),
-    [
-        (
-            np.array(["2020-01-01"], "M8[D]"),
-            (
-                "sequence 0: expected real numbers, got datetime64[D]. "
-                "Give times beside their values: {'ds': times, 'y': values}."
-            ),
-        ),
-        (np.array([1j]), "sequence 0: expected real numbers, got complex128."),
-        (
-            [1.0, -1e200],
-            (
-                "sequence 0, position 1: expected numbers up to 1e+150, got -1e+200. "
-                "Divide the column by a power of ten."
-            ),
-        ),
-        (
-            [0.0, 1e-200],
-            (
-                "sequence 0, position 1: expected a number beyond 1e-150 in its column, got 1e-200 "
-                "as the largest. Multiply the column by a power of ten."
-            ),
-        ),
-    ],
-)
-def test_what_is_no_value(array: Any, sentence: str) -> None:
-    """Dates, complex numbers, and numbers whose squares are infinite or zero."""
-    with pytest.raises(DataError) as fault:
-        Sequences.from_arrays([array])
-    assert str(fault.value) == sentence
-
-
 def test_times_of_any_unit_are_kept_in_nanoseconds() -> None:
     """What pandas 3 hands out in microseconds is the same moment here."""
     days = np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[us]")

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from unrolled.data.calendar.offsets import in_nanoseconds
+from unrolled.data.parts import table_parts, typed_parts
 from unrolled.errors import ArgumentError, DataError
 from unrolled.validation import ErrorCollector, suggest_spelling
-
-_RANGE = (1e-150, 1e150)  # inside it, squares are still numbers
 
 
 class Role(StrEnum):
@@ -161,9 +160,9 @@ class Sequences:
         if not arrays:
             raise DataError("arrays: expected at least one sequence, got none.")
         if tokens is None and dtype is None:
-            parts = _table_parts(arrays)
+            parts = table_parts(arrays)
         else:
-            parts = _typed_parts(arrays, np.dtype(np.int64 if dtype is None else dtype))
+            parts = typed_parts(arrays, np.dtype(np.int64 if dtype is None else dtype))
         features = parts[0].shape[1] if parts[0].ndim == 2 else 1
         return cls(
             np.concatenate(parts),
@@ -320,26 +319,6 @@ def feature_columns(features: int) -> tuple[tuple[str, ...], tuple[Role, ...]]:
     return names, (Role.TARGET, *[Role.PAST] * (features - 1))
 
 
-def out_of_range(numbers: NDArray[np.float64]) -> tuple[int, str]:
-    """Find the row of a number whose square is lost, and the demand to print; "" where there is none.
-
-    >>> out_of_range(np.array([1.0, 1e200]))[1]
-    'expected numbers up to 1e+150, got 1e+200. Divide the column by a power of ten.'
-    """
-    sizes = np.where(np.isfinite(numbers), np.abs(numbers), 0.0)
-    row = int(np.argmax(sizes)) if len(sizes) else 0
-    most = sizes[row] if len(sizes) else 0.0
-    if most > _RANGE[1]:
-        got = f"got {numbers[row]:g}. Divide the column by a power of ten."
-        return row, f"expected numbers up to {_RANGE[1]:g}, {got}"
-    if 0 < most < _RANGE[0]:
-        return row, (
-            f"expected a number beyond {_RANGE[0]:g} in its column, got {numbers[row]:g} as the largest. "
-            "Multiply the column by a power of ten."
-        )
-    return row, ""
-
-
 def _check_tokens(values: NDArray[Any], tokens: tuple[str, ...], source: str) -> None:
     """Pass if the values are positions (ΣT,) in a vocabulary of distinct texts."""
     if len({token for token in tokens if isinstance(token, str)}) < len(tokens):
@@ -353,63 +332,3 @@ def _check_tokens(values: NDArray[Any], tokens: tuple[str, ...], source: str) ->
             f"{source}, row {row}: expected a position from 0 to {len(tokens) - 1} in tokens, "
             f"got {values[row]}."
         )
-
-
-def _table_parts(arrays: list[Any]) -> list[NDArray[np.float64]]:
-    """Arrays (T_i, F) of float64, all with the same F."""
-    parts = [_numbers(i, part) for i, part in enumerate(arrays)]
-    features = max(part.shape[1] for part in parts)
-    parts = [part if part.size else part.reshape(0, features) for part in parts]
-    for i, part in enumerate(parts):
-        if part.shape[1] != parts[0].shape[1]:
-            expected, got = parts[0].shape[1], part.shape[1]
-            raise DataError(f"sequence {i}: expected {expected} columns as in sequence 0, got {got}.")
-    return parts
-
-
-def _typed_parts(arrays: list[Any], dtype: np.dtype[Any]) -> list[NDArray[Any]]:
-    """Arrays (T_i, *feature_shape) of one type, which holds each of their values."""
-    parts = []
-    for i, part in enumerate(arrays):
-        try:
-            raw = np.asarray(part)
-            with np.errstate(invalid="ignore"):  # NaN as an integer is refused below
-                converted = raw.astype(dtype, copy=False)
-        except (TypeError, ValueError, OverflowError) as fault:
-            raise DataError(f"sequence {i}: expected values of type {dtype}; {fault}.") from fault
-        if dtype.kind in "biu" and raw.size and (converted != raw).any():
-            changed = raw[converted != raw][0]
-            raise DataError(f"sequence {i}: expected values of type {dtype}, got {changed}.")
-        if not converted.ndim:
-            raise DataError(f"sequence {i}: expected shape (T, *feature_shape), got ().")
-        if len(converted) and not converted.size:
-            raise DataError(f"sequence {i}: expected steps that hold values, got {converted.shape}.")
-        parts.append(converted)
-    shape = next((part.shape[1:] for part in parts if part.size), parts[0].shape[1:])
-    for i, part in enumerate(parts):
-        if part.size and part.shape[1:] != shape:
-            raise DataError(f"sequence {i}: expected steps of shape {shape}, got {part.shape[1:]}.")
-    return [part if part.size else part.reshape(0, *shape) for part in parts]
-
-
-def _numbers(position: int, part: Any) -> NDArray[np.float64]:
-    """Convert one array of `from_arrays` to (T, F), or say in a sentence why it is none."""
-    try:
-        raw = part if isinstance(part, np.ndarray) else np.asarray(part)
-        kind = raw.dtype.kind
-        array = np.empty(0) if kind in "cmM" else np.asarray(np.ma.filled(raw.astype(np.float64), np.nan))
-    except (TypeError, ValueError, OverflowError) as fault:
-        raise DataError(f"sequence {position}: expected numbers of shape (T,) or (T, F); {fault}.") from fault
-    if kind in "cmM":
-        way = "" if kind == "c" else " Give times beside their values: {'ds': times, 'y': values}."
-        raise DataError(f"sequence {position}: expected real numbers, got {raw.dtype}.{way}")
-    if array.ndim not in {1, 2}:
-        raise DataError(f"sequence {position}: expected shape (T,) or (T, F), got {array.shape}.")
-    if len(array) and not array.size:
-        raise DataError(f"sequence {position}: expected at least one feature a step, got {array.shape}.")
-    array = array[:, None] if array.ndim == 1 else array
-    for column in array.T:
-        row, demand = out_of_range(column)
-        if demand:
-            raise DataError(f"sequence {position}, position {row}: {demand}")
-    return array

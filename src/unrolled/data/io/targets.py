@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.parse.numbers import is_missing, quoted
-from unrolled.data.sequences import out_of_range
+from unrolled.data.parts import out_of_range
 from unrolled.errors import DataError, DataTypeError
 
 Array = NDArray[Any]

@@ -26,7 +26,7 @@ from unrolled.data.parse.numbers import (
     to_numbers,
     without_units,
 )
-from unrolled.data.sequences import out_of_range
+from unrolled.data.parts import out_of_range
 from unrolled.errors import DataError
 from unrolled.validation import suggest_spelling
 
