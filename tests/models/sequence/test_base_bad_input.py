@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from unrolled.errors import ArgumentError, DataError, NotFittedError
+from unrolled.models.forecasting.forecaster import Forecaster
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
 from unrolled.models.sequence.tagger import SequenceTagger
@@ -148,6 +149,8 @@ def test_another_number_of_features_is_refused(kind: Any, y: Any) -> None:
             f"{kind.__name__} X: expected 2 features a step, as in fit, got {got}. Select the columns that "
             "were fitted on, or fit a model on these."
         )
+    with pytest.raises(DataError, match=r"got 1\. A single sequence is given as \[x\]\.$"):
+        model.predict(np.zeros((3, 2)))
 
 
 @pytest.mark.parametrize(
@@ -216,3 +219,5 @@ def test_a_hidden_size_beyond_memory_is_refused() -> None:
     """In a sentence, before anything is made."""
     with pytest.raises(ArgumentError, match=r"hidden_size: .* from 1 to 16384, got 200000"):
         SequenceClassifier(hidden_size=200_000).fit([[1.0], [2.0]], [0, 1])
+    with pytest.raises(ArgumentError, match=r"hidden_size: .* from 1 to 16384, got 200000"):
+        Forecaster(hidden_size=200_000).fit(np.arange(50.0))

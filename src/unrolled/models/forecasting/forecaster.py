@@ -133,8 +133,8 @@ class Forecaster(NetworkEstimator):
 
     horizon: Annotated[int, IntRange(least=1)]
     cell: Annotated[str, Choice(CELLS)]
-    hidden_size: Annotated[int, IntRange(least=1)]
-    num_layers: Annotated[int, IntRange(least=1)]
+    hidden_size: Annotated[int, IntRange(least=1, most=16_384)]  # beyond, weights take gigabytes
+    num_layers: Annotated[int, IntRange(least=1, most=64)]
     activation: Annotated[str, Choice(NONLINEARITIES)]
     window: Annotated[int | None, IntRange(least=2)]
     transform: Annotated[str, Choice(("auto", *TRANSFORMS))]

@@ -164,12 +164,12 @@ class SequenceEstimator(NetworkEstimator):
             TrainingError: the loss is no longer finite.
         """
         self._check_parameters()
-        if self.solver == "reservoir" and (checkpoint is not None or callbacks):
+        monitor = Monitor.from_arguments(checkpoint, callbacks, verbose=self.verbose)
+        if self.solver == "reservoir" and (monitor.checkpoint is not None or monitor.callbacks):
             raise ArgumentError(
                 f"checkpoint and callbacks: solver='reservoir' {_AT_ONCE}, so nothing is to be resumed or "
                 f"followed; got checkpoint={checkpoint!r}, callbacks={callbacks!r}. Leave both out."
             )
-        monitor = Monitor.from_arguments(checkpoint, callbacks, verbose=self.verbose)
         start_s = time.perf_counter()
         data = as_sequences(X, who=f"{type(self).__name__} X")
         targets = self._encode_targets(y, data)
@@ -301,9 +301,11 @@ class SequenceEstimator(NetworkEstimator):
             )
         n_features, expected = data.values.shape[1], len(self.scaler_.mean)
         if n_features != expected:
+            way = "Select the columns that were fitted on, or fit a model on these."
+            if n_features == 1 and np.shape(X)[1:] == (expected,):
+                way = "A single sequence is given as [x]."
             raise DataError(
-                f"{name} X: expected {expected} features a step, as in fit, got {n_features}. Select the "
-                "columns that were fitted on, or fit a model on these."
+                f"{name} X: expected {expected} features a step, as in fit, got {n_features}. {way}"
             )
         return data
 
