@@ -46,6 +46,50 @@ def test_quick_steps_are_drawn_ten_times_a_second(
     assert len(capsys.readouterr().err.splitlines()) <= 3
 
 
+def test_slow_steps_are_drawn_before_a_two_hundredth_is_done(
+    clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 1,000 steps of half a second the first is drawn, with an estimate, not the fifth."""
+    clock(0.5)
+    with ProgressLine("fit", 1000, shown=True, unit="epochs") as line:
+        line.advance(0.5)
+    assert capsys.readouterr().err == "fit 0/1000 epochs, 16:40 left\n"
+
+
+@pytest.mark.parametrize(
+    ("stride_s", "is_terminal", "is_drawn"),
+    [(0.6, True, True), (0.6, False, False), (0.15, True, False), (0.01, True, False)],
+)
+def test_where_nobody_says_long_work_on_a_terminal_is_drawn(
+    stride_s: float,
+    is_terminal: bool,
+    is_drawn: bool,
+    clock: Callable[[float], None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ten steps of 0.6 s within two seconds; ten of 0.15 s never, nor what goes to a file."""
+    clock(stride_s)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal, raising=False)
+    with ProgressLine("fit", 10, shown=None) as line:
+        for done in range(1, 4):
+            line.update(done, "epochs")
+        drawn = capsys.readouterr().err
+    assert drawn.startswith("\rfit 1/10 epochs, 0:05 left") if is_drawn else drawn == ""
+
+
+def test_work_before_the_line_counts(
+    clock: Callable[[float], None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refit of half a second after a validation fit of two is part of long work."""
+    clock(0.25)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with ProgressLine("refit", 2, shown=None, since_s=98.0) as line:
+        line.update(1)
+        line.update(2)
+    assert "refit 2/2" in capsys.readouterr().err
+
+
 def test_time_left_is_in_proportion(
     clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -141,7 +141,7 @@ class NetworkEstimator(Estimator):
     learning_rate: Annotated[float, FloatRange(above=0)]
     random_state: Annotated[int, IntRange(most=2**62)]
     device: Annotated[str, Device()]
-    verbose: bool
+    verbose: bool | None
     networks_: tuple[Any, ...]
     history_: History
     seconds_: float

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import numbers
+import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,11 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         # a grid of settings holds numpy's numbers, which neither JSON nor torch's split takes
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for setting in fields(self):
+            value = getattr(self, setting.name)
             if isinstance(value, numbers.Real) and not isinstance(value, bool):
                 plain = int(value) if isinstance(value, numbers.Integral) else float(value)
-                object.__setattr__(self, field.name, plain)
+                object.__setattr__(self, setting.name, plain)
 
     @classmethod
     def of_epochs(cls, max_epochs: int, n_examples: int, batch_size: int, **settings: Any) -> TrainingConfig:
@@ -109,17 +110,20 @@ class Monitor:
 
     Args:
         checkpoint: a folder with one checkpoint for each network; None for none.
-        verbose: draw a progress line with time left on stderr.
+        verbose: draw a progress line with time left on stderr; None for on a terminal, if the work takes more
+            than two seconds.
         callbacks: called after every check with a new dict of plain numbers and texts: stage, member,
             n_members, step, max_steps, epoch, train_loss, validation_loss, learning_rate and seconds.
+        start_s: when the work began, by `time.perf_counter`.
     """
 
     checkpoint: Path | None = None
-    verbose: bool = False
+    verbose: bool | None = False
     callbacks: tuple[Callback, ...] = ()
+    start_s: float = field(default_factory=time.perf_counter, compare=False)
 
     @classmethod
-    def from_arguments(cls, checkpoint: Any, callbacks: Any, *, verbose: bool) -> Monitor:
+    def from_arguments(cls, checkpoint: Any, callbacks: Any, *, verbose: bool | None) -> Monitor:
         """Check these arguments of a `fit`.
 
         Raises:

@@ -189,7 +189,14 @@ def _fit_member(
     label = label.format(**place)
     folder = monitor.checkpoint and monitor.checkpoint / label.replace(" ", "-")
     per_unit = config.val_check_steps if config.unit == "epoch" else 1
-    with ProgressLine(label, config.max_steps // per_unit, shown=monitor.verbose) as line:
+    total = config.max_steps // per_unit
+    with ProgressLine(
+        label, total, shown=monitor.verbose, unit=f"{config.unit}s", since_s=monitor.start_s
+    ) as line:
+
+        def on_step(step: int) -> None:
+            if step % config.val_check_steps:  # the check has its loss to tell
+                line.advance(step / per_unit)
 
         def on_check(record: TrainingRecord) -> None:
             shown = record.train_loss if record.validation_loss is None else record.validation_loss
@@ -200,6 +207,7 @@ def _fit_member(
                     callback(place | {"max_steps": config.max_steps} | asdict(record))
 
         history = fit(
-            network, loss, training, validation, config, checkpoint=folder, hooks=hooks, on_check=on_check
-        )
+            network, loss, training, validation, config,
+            checkpoint=folder, hooks=hooks, on_check=on_check, on_step=on_step,
+        )  # fmt: skip
     return network, history

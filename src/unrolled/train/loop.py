@@ -68,6 +68,7 @@ def fit(
     checkpoint: Path | None = None,
     hooks: TrainingHooks = NO_HOOKS,
     on_check: Callable[[TrainingRecord], object] = lambda _: None,
+    on_step: Callable[[int], object] = lambda _: None,
 ) -> History:
     """Train `network` in place; it ends with the best weights seen, in evaluation mode.
 
@@ -87,6 +88,7 @@ def fit(
             state of its own, only without dropout).
         hooks: parameter groups, and a function that averages gradients over processes.
         on_check: called with the record of each check.
+        on_step: called with the number of steps taken, after each.
 
     Raises:
         TrainingError: the loss is no longer finite.
@@ -98,7 +100,7 @@ def fit(
     devices = {parameter.device for parameter in network.parameters() if parameter.is_cuda}
     with seeded(config.seed, devices):
         run = _Run(network, loss, training, validation, config=config, checkpoint=checkpoint, hooks=hooks)
-        return run.to_the_end(on_check)
+        return run.to_the_end(on_check, on_step)
 
 
 def member_seed(seed: int, member: int) -> int:
@@ -161,12 +163,14 @@ class _Run:
         self.best_step = 0
         self.best_loss: float | None = None
 
-    def to_the_end(self, on_check: Callable[[TrainingRecord], object]) -> History:
+    def to_the_end(
+        self, on_check: Callable[[TrainingRecord], object], on_step: Callable[[int], object]
+    ) -> History:
         self._resume()
         stopped = self._ended()
         try:
             while not stopped:
-                self._train_and_check()
+                self._train_and_check(on_step)
                 self._save()
                 on_check(self.records[-1])
                 stopped = self._ended()
@@ -185,7 +189,7 @@ class _Run:
         waited = sum(record.step > self.best_step for record in self.records)
         return "early" if self.validation is not None and waited >= self.config.patience else None
 
-    def _train_and_check(self) -> None:
+    def _train_and_check(self, on_step: Callable[[int], object]) -> None:
         start_s = time.perf_counter()
         n_steps = min(self.config.val_check_steps, self.config.max_steps - self.step)
         rows = self._next_rows(n_steps * self.config.batch_size)
@@ -194,6 +198,7 @@ class _Run:
         for batch_rows in torch.split(rows, self.config.batch_size):
             value, weight = self._step(batch_rows)
             total, weights = total + weight * value, weights + weight
+            on_step(self.step)
         train_loss = total / weights
         with nullcontext() if self.average is None else self.average.applied():
             validation_loss = None if self.validation is None else self._validate(self.validation)

@@ -10,51 +10,79 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
 
-_MOST_UPDATES = 200  # however many steps there are, drawing never shows in the run time
+_MOST_UPDATES = 199  # after the first: however many steps there are, drawing never shows in the run time
+_FIRST_S = 0.5  # of work, before the first estimate; within two seconds even where steps are slow
+_LONG_S = 2.0  # work that takes longer is shown where nobody says whether to show it
 
 
 class ProgressLine:
-    """One line on stderr: what is done, how it goes, how long is left. Silent unless `shown`.
+    """One line on stderr: what is done, how it goes, how long is left.
 
     Args:
         label: what is under way.
         total: units of work in all.
-        shown: whether to draw at all.
+        shown: whether to draw at all; None for on a terminal, if all the work takes more than two seconds.
+        unit: what is counted, for the time before the first note.
+        since_s: when all the work began, by `time.perf_counter`; None for when this line is opened.
 
     >>> with ProgressLine("training", total=10, shown=False) as line:
     ...     line.update(3, "loss 0.5")
     """
 
-    def __init__(self, label: str, total: int, *, shown: bool) -> None:
-        self._label, self._total, self._shown = label, max(total, 1), shown
-        self._drawn, self._last_s, self._width = 0, 0.0, 0
+    def __init__(
+        self, label: str, total: int, *, shown: bool | None, unit: str = "", since_s: float | None = None
+    ) -> None:
+        self._label, self._total, self._shown, self._since_s = label, max(total, 1), shown, since_s
+        self._drawn, self._last_s, self._width, self._note = 0, 0.0, 0, unit
 
     def __enter__(self) -> Self:
         self._start_s = time.perf_counter()
+        if self._since_s is None:
+            self._since_s = self._start_s
         self._stages = _stages.get()
         if self._stages is not None:
             self._label = self._stages.open_line(self._label)
         return self
 
     def update(self, done: int, note: str = "") -> None:
-        """Say that `done` of the total is done; draws at most 200 times, evenly over the work."""
-        due = done * _MOST_UPDATES // self._total > self._drawn or done == self._total
-        now_s = time.perf_counter()
-        if not self._shown or not due or (now_s - self._last_s < 0.1 and done < self._total):
+        """Say that `done` of the total is done, and how it goes."""
+        self._note = note
+        self.advance(done)
+
+    def advance(self, done: float) -> None:
+        """Say that `done` of the total is done.
+
+        Draws when half a second has passed, and from then on at most 199 times, evenly over the work.
+        """
+        if self._shown is False:
             return
-        self._drawn, self._last_s = done * _MOST_UPDATES // self._total, now_s
+        now_s = time.perf_counter()
+        due = done * _MOST_UPDATES // self._total > self._drawn or done == self._total
+        due = due or (self._last_s == 0 and done > 0 and now_s - self._start_s >= _FIRST_S)
+        if not due or (now_s - self._last_s < 0.1 and done < self._total):
+            return
+        left_s = (now_s - self._start_s) / max(done, 1e-9) * (self._total - done)
+        if self._shown is None and not self._is_long(now_s, left_s):
+            return
+        self._drawn, self._last_s = int(done * _MOST_UPDATES // self._total), now_s
         if self._stages is None:
-            left = _clock((now_s - self._start_s) / max(done, 1) * (self._total - done)) + " left"
+            left = _clock(left_s) + " left"
         else:
             left = _clock(self._stages.seconds_left(done / self._total)) + " left in all"
-        text = f"{self._label} {done}/{self._total} {note}, {left}"
+        text = f"{self._label} {int(done)}/{self._total} {self._note}, {left}"
         self._write("\r" + text.ljust(self._width) if sys.stderr.isatty() else text + "\n")
         self._width = len(text)
+
+    def _is_long(self, now_s: float, left_s: float) -> bool:
+        """Tell whether someone is there to see it, and the work as a whole takes long."""
+        assert self._since_s is not None
+        worked_s = now_s - self._since_s
+        return sys.stderr.isatty() and worked_s >= _FIRST_S and worked_s + left_s > _LONG_S
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._shown and self._drawn and sys.stderr.isatty():
+        if self._width and sys.stderr.isatty():
             self._write("\r" + " " * self._width + "\r")
 
     def _write(self, text: str) -> None:

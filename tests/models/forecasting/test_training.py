@@ -210,6 +210,21 @@ def test_progress_is_drawn_only_when_verbose(
     assert all(line.endswith(" left") for line in lines)
 
 
+def test_a_long_fit_on_a_terminal_says_when_it_ends(
+    options: dict[str, Any], walk: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within a check too, and before the first; `verbose=False` silences it."""
+    monkeypatch.setattr("unrolled.train.progress._FIRST_S", 0.0)
+    monkeypatch.setattr("unrolled.train.progress._LONG_S", 0.0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    slow = options | {"max_steps": 4, "val_check_steps": 4}
+    Forecaster(**slow).fit(walk(60))
+    drawn = capsys.readouterr().err.split("\r")
+    assert drawn[1].startswith("validation fit 1/4 steps, 0:0")
+    Forecaster(**slow, verbose=False).fit(walk(60))
+    assert capsys.readouterr().err == ""
+
+
 def test_a_score_alone_is_refused(options: dict[str, Any]) -> None:
     """The sentence names the call that holds a forecast against simple ones."""
     with pytest.raises(ArgumentError, match=r"Call unrolled\.backtest\(model, series\)"):

@@ -97,7 +97,8 @@ class Forecaster(NetworkEstimator):
             once, for all steps, and leaves the bands as they were trained.
         random_state: seed of weights, shuffling and dropout.
         device: where torch computes.
-        verbose: draw a progress line with time left on stderr.
+        verbose: draw a progress line with time left on stderr; None for on a terminal, if the fit takes more
+            than two seconds.
 
     After `fit`: `history_` (of the training that was validated), `transform_`, `transform_reason_`,
     `window_`, `season_`, `bounds_` (`bounds_.note` says which, and why), `networks_`, `network_config_`,
@@ -178,7 +179,7 @@ class Forecaster(NetworkEstimator):
         validation_fraction: float = 0.1,
         random_state: int = 0,
         device: str = "cpu",
-        verbose: bool = False,
+        verbose: bool | None = None,
     ) -> None:
         self._store_parameters(locals())
 

@@ -126,7 +126,7 @@ class SequenceEstimator(NetworkEstimator):
         validation_fraction: float | None = None,
         random_state: int = 0,
         device: str = "cpu",
-        verbose: bool = False,
+        verbose: bool | None = None,
     ) -> None:
         self._store_parameters(locals())
 

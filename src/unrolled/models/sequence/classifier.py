@@ -53,7 +53,8 @@ class SequenceClassifier(SequenceLabelEstimator):
             2,000 sequences on, else 0. All networks of an ensemble share it, and no scale of X depends on it.
         random_state: seed of weights, shuffling, dropout and of what is held out.
         device: where torch computes.
-        verbose: draw a progress line with time left on stderr.
+        verbose: draw a progress line with time left on stderr; None for on a terminal, if the fit takes more
+            than two seconds.
 
     After `fit`: `classes_`, `n_epochs_` and `stopping_reason_` (how that number came about), `history_` (of
     the last network), `networks_`, `network_config_`, `scaler_`, `n_parameters_` (of one network),

@@ -51,7 +51,7 @@ class SequenceLabelEstimator(SequenceEstimator):
         validation_fraction: float | None = None,
         random_state: int = 0,
         device: str = "cpu",
-        verbose: bool = False,
+        verbose: bool | None = None,
     ) -> None:
         self._store_parameters(locals())
 
