@@ -6,8 +6,8 @@
 // runtime is loaded, which is too late for us; but the runtime itself spins a hundred times only while it
 // manages more threads than there are processors (gomp_managed_threads in its wait.h). So for as long as others
 // want the processors, a thread of ours holds a team of OpenMP threads that sleep. Measured on two cores with
-// one busy process on each, a fit of 0.54 s took 4 s and more with spinning threads and 1.1 times as long as
-// on a single thread with these; on a quiet machine sleeping threads would make it half as long again.
+// one busy process on each, a fit of 0.6 s took 2.7 to 20 s with spinning threads and 1.1 to 1.6 times as long
+// as on a single thread with these; on a quiet machine sleeping threads would make it half as long again.
 // Where the runtime is another, or the system counts no waiting, nothing is done.
 #include "runtime/contention.hpp"
 
