@@ -136,6 +136,16 @@ def join_words(words: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
+def quoted_list(names: Sequence[str]) -> str:
+    """Join names for a sentence, in quotes, the first five of many.
+
+    >>> quoted_list(["a", "b", "c"])
+    "'a', 'b' and 'c'"
+    """
+    more = [f"{len(names) - 5} more"] if len(names) > 5 else []
+    return join_words([*map(repr, names[:5]), *more])
+
+
 def capitalized(text: str) -> str:
     """Make the first letter a capital and leave the others as they are.
 

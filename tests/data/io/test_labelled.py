@@ -259,7 +259,7 @@ def test_a_workbook_is_no_npz() -> None:
     """Both are zip files; what lies in them tells."""
     with zipfile.ZipFile("steps.xlsx", "w") as book:
         book.writestr("xl/workbook.xml", "<x/>")
-    with pytest.raises(DataError, match=r"steps.xlsx: expected a whole workbook, got a cut, damaged or protected"):
+    with pytest.raises(DataError, match=r"expected a whole workbook, got a cut, damaged or protected"):
         read_labelled("steps.xlsx")
 
 

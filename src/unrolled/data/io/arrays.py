@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from unrolled.data.io import frames
 from unrolled.data.io.labelled_table import LABELS, long_to_sequences, missing_id_error
-from unrolled.data.parse.columns import id_columns, infer_keys, looks_like_key
+from unrolled.data.parse.column_names import id_columns, looks_like_key
+from unrolled.data.parse.columns import infer_keys
 from unrolled.data.parse.numbers import quoted
 from unrolled.data.parts import out_of_range
 from unrolled.data.sequences import DeclaredOrder, Sequences, feature_columns

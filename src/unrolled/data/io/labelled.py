@@ -19,9 +19,9 @@ from unrolled.data.io.frames import from_frame
 from unrolled.data.io.labelled_table import LabelledColumnSpec, parse_labelled_table, read_labels
 from unrolled.data.io.targets import as_labels, as_numbers
 from unrolled.data.io.ts_format import read_ts
-from unrolled.data.parse.columns import quoted_list
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError
+from unrolled.formatting import quoted_list
 from unrolled.validation import ErrorCollector, check_choice, check_path
 
 Array = NDArray[Any]

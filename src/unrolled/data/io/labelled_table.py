@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from unrolled.data.io.read import encode_ids
 from unrolled.data.io.targets import have_leading_zeros, parse_labels
-from unrolled.data.parse.columns import id_columns, infer_keys, looks_like_key, quoted_list
+from unrolled.data.parse.column_names import id_columns, looks_like_key
+from unrolled.data.parse.columns import infer_keys
 from unrolled.data.parse.datetimes import parse_times
 from unrolled.data.parse.numbers import is_missing, looks_numeric, quoted
 from unrolled.data.parse.table import Table
 from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences, feature_columns
 from unrolled.errors import DataError
+from unrolled.formatting import quoted_list
 
 Array = NDArray[Any]
 

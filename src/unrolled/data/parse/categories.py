@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.parse.columns import quoted_list
 from unrolled.data.parse.numbers import is_missing
 from unrolled.data.parse.table import Table, join_ids
 from unrolled.errors import DataError
-from unrolled.formatting import quantity
+from unrolled.formatting import quantity, quoted_list
 
 Floats = NDArray[np.float64]
 

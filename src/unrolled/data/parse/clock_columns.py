@@ -10,25 +10,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from unrolled.data.parse.date_numbers import DATE_NAMES
+from unrolled.data.parse.column_names import DATES, bare, date_parts
 from unrolled.data.parse.datetimes import as_text, parse_times
 from unrolled.data.parse.notations import CLOCK
 from unrolled.data.parse.table import Table
 
 Texts: TypeAlias = "pd.Series[Any]"
-
-_NAMES = {  # of the column of each part of a time, spelt in small letters without marks
-    "Y": {"year", "yr", "yyyy", "jahr", "annee", "ano"},
-    "m": {"month", "mon", "mo", "mm", "mnth", "monat", "mois", "mes"},
-    "q": {"quarter", "qtr", "quartal"},
-    "w": {"week", "wk", "weekno", "woche", "isoweek", "weekofyear"},
-    "d": {"day", "dd", "mday", "dayofmonth", "tag"},
-    "H": {"hour", "hours", "hr", "hrs", "hh", "hourending", "hourend", "he", "hourofday", "stunde", "heure",
-          "hora", "time", "clock", "uhrzeit", "timeofday", "hhmm", "zeit", "localtime", "starttime"},
-    "p": {"period", "settlementperiod", "halfhour", "sp"},
-    "M": {"minute", "minutes", "min"},
-    "S": {"second", "seconds", "sec"},
-}  # fmt: skip
 
 
 def join_clock(table: Table, named: Collection[str], *, time: str | None, date_format: str | None) -> Table:
@@ -45,8 +32,7 @@ def join_clock(table: Table, named: Collection[str], *, time: str | None, date_f
     >>> join_clock(table, (), time=None, date_format=None).columns["Date"].tolist()
     ['2020-01-01 00:00', '2020-01-01 12:00']
     """
-    backwards = list(reversed(table.columns))
-    parts = {part: name for part, usual in _NAMES.items() for name in backwards if _spelt(name) in usual}
+    parts = date_parts(list(table.columns))
     dates = [
         n for n in table.columns if n not in parts.values() and n not in table.zones and _is_date(table, n)
     ]
@@ -72,12 +58,8 @@ def join_clock(table: Table, named: Collection[str], *, time: str | None, date_f
     return replace(table, columns={name: joined, **rest}, notes=(*table.notes, note))
 
 
-def _spelt(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name).lower()
-
-
 def _is_date(table: Table, name: str) -> bool:
-    return table.kinds[name] == "time" or (table.kinds[name] == "number" and _spelt(name) in DATE_NAMES)
+    return table.kinds[name] == "time" or (table.kinds[name] == "number" and bare(name) in DATES)
 
 
 def _days(table: Table, name: str, date_format: str | None) -> Texts | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -13,37 +12,27 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import YEARS
+from unrolled.data.parse.column_names import (
+    CLOCKS,
+    IDS,
+    TARGETS,
+    TEXT_TIMES,
+    TIMES,
+    id_columns,
+    largest_part,
+    looks_like_counter,
+    looks_like_key,
+    with_usual_names,
+)
 from unrolled.data.parse.numbers import is_missing, quoted
 from unrolled.data.parse.table import Table, number_rows
 from unrolled.data.sequences import Role
 from unrolled.errors import DataError
+from unrolled.formatting import quoted_list
 from unrolled.validation import ErrorCollector
 
-_TIMES = (
-    "ds", "date", "datetime", "time", "timestamp", "date_time", "datum", "zeit", "fecha", "period",
-    "month", "quarter", "week", "year", "day", "hour", "t", "step", "tick",
-)  # fmt: skip
-_CLOCKS = ("ds", "time", "timestamp", "t", "step", "tick")
-_PARTS = {"month", "quarter", "week", "day", "hour"}  # as numbers only where they rise through the file
-_IDS = (
-    "unique_id", "series_id", "series", "item_id", "id", "item", "ticker", "symbol", "store", "product",
-    "sku", "shop", "city", "region", "station", "sensor", "country", "group", "name", "key", "dept", "code",
-    "meter", "household", "customer", "machine", "device", "location", "site", "geo", "state", "family",
-)  # fmt: skip
-_KEY = re.compile(r"_(id|nbr|no|code|key)$")  # endings, after spaces and capitals have become underscores
-_TARGETS = ("y", "value", "target")
+_RISING = {"month", "quarter", "week", "day", "hour"}  # times, as numbers, only where they rise
 _MOST_KEYS, _MOST_CANDIDATES = 4, 7  # columns that tell the series apart together, and that are tried
-_COUNTER = re.compile(
-    r"(unnamed:|level|column|row|record|obs|time|s|sl|sr|serial|instant|step|tick|trend|no|nr|n|num|number|t|x|"
-    r"index|idx|#)?_*(id|idx|index|no|nr|num|number|step|\d+)?_?"
-)
-_DATE_PARTS = {  # names of parts of a date, and the largest number of each
-    "year yr isoyear jahr": 2262, "month mon mnth monat": 12, "quarter qtr season": 4,
-    "week weekno weeknum weekofyear isoweek woy": 53, "day dom dayofmonth mday": 31,
-    "weekday dow dayofweek wday": 7, "dayofyear doy yday": 366, "hour hr hourofday": 24,
-    "minute second": 60, "weekend isweekend holiday isholiday workingday isworkingday monthend ismonthend "
-    "monthstart ismonthstart": 1,
-}  # fmt: skip
 
 
 class TableSchema(NamedTuple):
@@ -181,7 +170,7 @@ def infer_keys(table: Table, free: Sequence[str]) -> tuple[str | None, str | Non
     ('id', 't')
     """
     clocks = [
-        name for name in _with_usual_names(free, _CLOCKS) if table.kinds[name] == "number"
+        name for name in with_usual_names(free, CLOCKS) if table.kinds[name] == "number"
     ]  # such as 0.02 seconds
     time = _time(table, free) or next(iter(clocks), None)
     rest = [name for name in free if name != time]
@@ -192,34 +181,15 @@ def infer_keys(table: Table, free: Sequence[str]) -> tuple[str | None, str | Non
     return next(iter(_ids(table, time, rest, most=1)), None), time
 
 
-def id_columns(names: Sequence[str]) -> list[str]:
-    """Select the names that are spelt as an id, the most usual first.
-
-    >>> id_columns(["x", "Sensor", "unique_id"])
-    ['unique_id', 'Sensor']
-    """
-    return _with_usual_names(names, _IDS)
-
-
-def _with_usual_names(names: Sequence[str], usual: Sequence[str]) -> list[str]:
-    """Select the names that are spelt as usual, the most usual first."""
-    return sorted((n for n in names if _spelt(n) in usual), key=lambda n: usual.index(_spelt(n)))
-
-
-def _spelt(name: str) -> str:
-    """Spell a name as the lists above do: `storeID` and `Store ID` are store_id."""
-    return re.sub(r"(?<=[a-z])(?=ID$|Id$|[A-Z][a-z])|[\s.-]+", "_", name.strip(" <>")).lower()
-
-
 def _time(table: Table, free: Sequence[str]) -> str | None:
     """Infer the time column, or None."""
     if table.index in free:
         return table.index
-    for name in _with_usual_names(free, _TIMES):
+    for name in with_usual_names(free, TIMES):
         kind, spelling = table.kinds[name], name.strip().lower()
-        if kind == "time" or (kind == "text" and spelling in _TIMES[:6]):
+        if kind == "time" or (kind == "text" and spelling in TEXT_TIMES):
             return name
-        if kind == "number" and (_rises(table, name) or (spelling not in _PARTS and _is_whole(table, name))):
+        if kind == "number" and (_rises(table, name) or (spelling not in _RISING and _is_whole(table, name))):
             _refuse_parts(table, name, free)
             return name
     dates = [name for name in free if table.kinds[name] == "time"]
@@ -237,7 +207,7 @@ def _time(table: Table, free: Sequence[str]) -> str | None:
 def _refuse_parts(table: Table, time: str, free: Sequence[str]) -> None:
     """Refuse a year in one column and its month in another, which are not put together by guessing."""
     parts = [
-        n for n in _with_usual_names(free, ("month", "quarter", "week", "day")) if table.kinds[n] == "number"
+        n for n in with_usual_names(free, ("month", "quarter", "week", "day")) if table.kinds[n] == "number"
     ]
     if time.strip().lower() == "year" and parts and _repeats(table, [time]):
         raise DataError(
@@ -270,8 +240,8 @@ def _holds_years(table: Table, name: str) -> bool:
 def _ids(table: Table, time: str | None, free: Sequence[str], most: int = _MOST_KEYS) -> tuple[str, ...]:
     """Infer the columns that tell the series apart; none where there is one series."""
     if time is None:
-        return tuple(name for name in _with_usual_names(free, _IDS[:3]) if _repeats(table, [name]))[:1]
-    usual = _with_usual_names(free, _IDS)
+        return tuple(name for name in with_usual_names(free, IDS[:3]) if _repeats(table, [name]))[:1]
+    usual = with_usual_names(free, IDS)
     if not _repeats(table, [time]):
         return tuple(name for name in usual if _is_constant(table, name))[:1]
     usual += [n for n in free if n not in usual and looks_like_key(n)]
@@ -301,18 +271,12 @@ def _repeats(table: Table, names: Sequence[str]) -> bool:
     return bool(pd.DataFrame({name: table.columns[name] for name in names}).duplicated().any())
 
 
-def looks_like_key(name: str) -> bool:
-    """Return whether a column is spelt like a key of rows or customers, which is nothing to learn."""
-    return _spelt(name) in {*_IDS[:5], "key"} or _KEY.search(_spelt(name)) is not None
-
-
 def _aside(table: Table, numbers: Sequence[str], time: str | None, ids: Sequence[str]) -> dict[str, str]:
     """Map columns that count the rows or repeat the date, nothing to forecast, to the reason."""
     reasons = {}
     for name in numbers:
-        spelt = _spelt(name)
-        most = next((n for names, n in _DATE_PARTS.items() if spelt.replace("_", "") in names.split()), -1)
-        if most < 0 and not _COUNTER.fullmatch(spelt):
+        most, may_count = largest_part(name), looks_like_counter(name)
+        if most < 0 and not may_count:
             continue
         try:
             values = table.numbers(name)
@@ -323,21 +287,21 @@ def _aside(table: Table, numbers: Sequence[str], time: str | None, ids: Sequence
             continue
         if time and most >= values.max() and values.min() >= 0:
             reasons[name] = f"as a part of {time!r}" if most > 1 else "as a flag"
-        elif _COUNTER.fullmatch(spelt) and _counts(table, values, [n for n in (time,) if n], ids):
+        elif may_count and _counts(table, values, time, ids):
             reasons[name] = "as a count of rows"
     return reasons
 
 
-def _counts(table: Table, values: NDArray[np.float64], time: Sequence[str], ids: Sequence[str]) -> bool:
+def _counts(table: Table, values: NDArray[np.float64], time: str | None, ids: Sequence[str]) -> bool:
     """Return whether whole numbers count the rows: of the file, of each series, or of the times."""
     if len(values) != len(table) or len(values) < 2:
         return False
     series = number_rows([table.columns[name] for name in ids] or [np.zeros(len(table))])
     within = series[1:] == series[:-1]
     rows = [np.diff(values), np.diff(values)[within], np.diff(np.sort(values))]
-    for name in time:  # a number a time, in the order of the file
-        first = ~pd.Series(table.columns[name]).duplicated().to_numpy()
-        codes = pd.factorize(table.columns[name])[0]
+    if time:  # a number a time, in the order of the file
+        first = ~pd.Series(table.columns[time]).duplicated().to_numpy()
+        codes = pd.factorize(table.columns[time])[0]
         if (values[first][codes] == values).all():
             rows.append(np.diff(values[first]))
     return any(len(steps) and bool((steps == np.sign(steps[0])).all() and steps[0]) for steps in rows)
@@ -365,7 +329,7 @@ def _targets(table: Table, time: str | None, ids: Sequence[str], numbers: Sequen
             f"{table.source}: expected a column of numbers, got {'only text' if rest else 'none besides'}"
             f"{seen or ' the time'}. Add one, or name it with --target or target=."
         )
-    usual = _with_usual_names(numbers, _TARGETS)[:1] if time or ids else []
+    usual = with_usual_names(numbers, TARGETS)[:1] if time or ids else []
     if usual or len(numbers) == 1 or not ids:
         return tuple(usual or numbers)
     raise DataError(
@@ -377,16 +341,3 @@ def _targets(table: Table, time: str | None, ids: Sequence[str], numbers: Sequen
 def _sample(table: Table, name: str) -> str:
     values = table.columns[name]
     return quoted(values[int(np.argmin(is_missing(values)))])
-
-
-def quoted_list(names: Sequence[str]) -> str:
-    """Join names for a sentence, in quotes, the first five of many.
-
-    >>> quoted_list(["a", "b", "c"])
-    "'a', 'b' and 'c'"
-    """
-    shown = [repr(name) for name in names[:5]]
-    if len(names) == 1:
-        return shown[0]
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(shown[:-1]) + f" and {shown[-1]}" if not more else ", ".join(shown) + more

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import in_nanoseconds
+from unrolled.data.parse.column_names import DATES, STEPS, bare
 from unrolled.data.parse.date_parts import NAT, DateColumn, Times, assemble
 from unrolled.data.parse.notations import EPOCHS, NUMBERS, NumberForm
 from unrolled.errors import ArgumentError, DataError
 
 OPTIONS = tuple(form.option for form in NUMBERS)
 _EXACT = 2**53  # from here on, floats skip whole numbers
-_COUNTERS = {"t", "step", "index", "tick", "position", "n", "i"}
-DATE_NAMES = {"date", "dates", "datum", "fecha", "data", "ds", "datetime", "date_time", "day", "timestamp"}
 _WIDTHS = {"Y": 4, "j": 3}  # digits of a field; 2 for others
 
 
@@ -24,7 +23,7 @@ def from_numbers(
     values: NDArray[Any], column: DateColumn, notes: list[str], date_format: str | None
 ) -> Times:
     """Parse numbers as the dates of the table, or keep them as whole numbers."""
-    name = column.name.strip().lower()
+    name = bare(column.name)
     if date_format in OPTIONS:
         return _decode(values, str(date_format))
     if date_format not in {None, "number"}:
@@ -32,11 +31,11 @@ def from_numbers(
             f"date_format: expected {', '.join(OPTIONS)} or number for a column of numbers, got "
             f"{date_format!r}. Convert the column to texts for other formats."
         )
-    if date_format is None and name not in _COUNTERS and np.isfinite(values).any():
+    if date_format is None and name not in STEPS and np.isfinite(values).any():
         units = np.select([(values >= form.least) & (values <= form.most) for form in EPOCHS], range(4), -1)
         for form in NUMBERS:
             good = (values >= form.least) & (values <= form.most)
-            if good.mean() < 0.5 or (form.needs_name and name not in DATE_NAMES):
+            if good.mean() < 0.5 or (form.needs_name and name not in DATES):
                 continue
             times = np.where(good, _decode(values, form.option), NAT)
             n_read = (~np.isnat(times)).mean()

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.parse.columns import ColumnSpec, id_columns, looks_like_key, quoted_list
+from unrolled.data.parse.column_names import id_columns, looks_like_key
+from unrolled.data.parse.columns import ColumnSpec
 from unrolled.data.parse.datetimes import looks_like_dates, parse_times
 from unrolled.data.parse.numbers import is_missing
 from unrolled.data.parse.table import Table, join_ids, number_rows
 from unrolled.errors import DataError
+from unrolled.formatting import quoted_list
 
 Times = NDArray[Any]
 

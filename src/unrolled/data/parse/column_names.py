@@ -1,0 +1,131 @@
+"""Names of columns: those of times, ids, targets, parts of dates and counters, however they are spelt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+TIMES = (
+    "ds", "date", "datetime", "time", "timestamp", "date_time", "datum", "zeit", "fecha", "period",
+    "month", "quarter", "week", "year", "day", "hour", "t", "step", "tick",
+)  # fmt: skip
+TEXT_TIMES = TIMES[:6]  # of times even where their texts are in no known notation
+CLOCKS = ("ds", "time", "timestamp", "t", "step", "tick")
+DATES = {"date", "dates", "datum", "fecha", "data", "ds", "datetime", "day", "timestamp"}  # `bare`
+STEPS = {"t", "step", "index", "tick", "position", "n", "i"}  # `bare`; whole numbers, never dates
+IDS = (
+    "unique_id", "series_id", "series", "item_id", "id", "item", "ticker", "symbol", "store", "product",
+    "sku", "shop", "city", "region", "station", "sensor", "country", "group", "name", "key", "dept", "code",
+    "meter", "household", "customer", "machine", "device", "location", "site", "geo", "state", "family",
+)  # fmt: skip
+TARGETS = ("y", "value", "target")
+_KEY = re.compile(r"_(id|nbr|no|code|key)$")
+_COUNTER = re.compile(
+    r"(unnamed:|level|column|row|record|obs|time|s|sl|sr|serial|instant|step|tick|trend|no|nr|n|num|number|t|x|"
+    r"index|idx|#)?_*(id|idx|index|no|nr|num|number|step|\d+)?_?"
+)
+
+
+class DatePart(NamedTuple):
+    """Part of a date or a clock: the letter of `assemble`, its largest number, and its names, `bare`.
+
+    The letter is "" for parts that say nothing of when; the number is -1 for names that also mean other
+    things, such as the minimum of a day: they are read only to make a time of several columns.
+    """
+
+    letter: str
+    most: int
+    names: frozenset[str]
+
+
+DATE_PARTS = tuple(
+    DatePart(letter, most, frozenset(names.split()))
+    for letter, most, names in (
+        ("Y", 2262, "year yr yyyy jahr annee ano isoyear"),
+        ("m", 12, "month mon mnth monat mois mes"),
+        ("m", -1, "mo mm"),
+        ("q", 4, "quarter qtr quartal"),
+        ("w", 53, "week wk weekno weeknum woche isoweek weekofyear woy"),
+        ("d", 31, "day mday dayofmonth dom tag"),
+        ("d", -1, "dd"),
+        ("H", 24, "hour hr hourofday stunde heure hora"),
+        ("H", -1, "hours hrs hh hourending hourend he time clock uhrzeit timeofday hhmm zeit"),
+        ("H", -1, "localtime starttime"),
+        ("p", -1, "period settlementperiod halfhour sp"),
+        ("M", 60, "minute"),
+        ("M", -1, "minutes min"),
+        ("S", 60, "second"),
+        ("S", -1, "seconds sec"),
+        ("", 4, "season"),
+        ("", 7, "weekday dow dayofweek wday"),
+        ("", 366, "dayofyear doy yday"),
+        ("", 1, "weekend isweekend holiday isholiday workingday isworkingday"),
+        ("", 1, "monthend ismonthend monthstart ismonthstart"),
+    )
+)  # fmt: skip
+
+
+def spelt(name: str) -> str:
+    """Spell a name in small letters, its words joined by underscores.
+
+    >>> spelt("storeID"), spelt("Store ID"), spelt("<DATE>")
+    ('store_id', 'store_id', 'date')
+    """
+    return re.sub(r"(?<=[a-z])(?=ID$|Id$|[A-Z][a-z])|[\s.-]+", "_", name.strip(" <>")).lower()
+
+
+def bare(name: str) -> str:
+    """Spell a name in small letters and digits only.
+
+    >>> bare("Day of Week"), bare("date_time")
+    ('dayofweek', 'datetime')
+    """
+    return re.sub(r"[\W_]+", "", name).lower()
+
+
+def with_usual_names(names: Sequence[str], usual: Sequence[str]) -> list[str]:
+    """Select the names that are spelt as usual, the most usual first."""
+    return sorted((n for n in names if spelt(n) in usual), key=lambda n: usual.index(spelt(n)))
+
+
+def id_columns(names: Sequence[str]) -> list[str]:
+    """Select the names that are spelt as an id, the most usual first.
+
+    >>> id_columns(["x", "Sensor", "unique_id"])
+    ['unique_id', 'Sensor']
+    """
+    return with_usual_names(names, IDS)
+
+
+def looks_like_key(name: str) -> bool:
+    """Return whether a column is spelt like a key of rows or customers, which is nothing to learn."""
+    return spelt(name) in {*IDS[:5], "key"} or _KEY.search(spelt(name)) is not None
+
+
+def looks_like_counter(name: str) -> bool:
+    """Return whether a column is spelt like a count of rows.
+
+    >>> looks_like_counter("Unnamed: 0"), looks_like_counter("Sr. No."), looks_like_counter("sales")
+    (True, True, False)
+    """
+    return _COUNTER.fullmatch(spelt(name)) is not None
+
+
+def date_parts(names: Sequence[str]) -> dict[str, str]:
+    """Map the letter of each part of a time to the first column of that name.
+
+    >>> date_parts(["Year", "mon", "dow", "Uhrzeit"])
+    {'H': 'Uhrzeit', 'm': 'mon', 'Y': 'Year'}
+    """
+    letters = {word: part.letter for part in DATE_PARTS for word in part.names if part.letter}
+    return {letters[bare(name)]: name for name in reversed(names) if bare(name) in letters}
+
+
+def largest_part(name: str) -> int:
+    """Largest number of a column spelt like a part of a date; -1 for others.
+
+    >>> largest_part("Month"), largest_part("IsHoliday"), largest_part("sales")
+    (12, 1, -1)
+    """
+    return max((part.most for part in DATE_PARTS if bare(name) in part.names), default=-1)
