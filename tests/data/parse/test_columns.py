@@ -236,6 +236,19 @@ def test_a_target_by_name_is_the_only_one(target: str) -> None:
     )
 
 
+def test_texts_in_no_known_notation_are_left_out_with_a_note() -> None:
+    """The rows of such a table have no order; the note says how the column gives them one, and both work."""
+    columns = {"t": ["foo", "bar", "baz", "qux"], "v": NUMBERS}
+    assert _layout(columns).notes == (
+        (
+            "column 't' left out as no numbers and no dates in a known notation; learn from it with --past t "
+            "or past='t', read it as the time with --time t --date-format %d.%m.%Y or time='t', "
+            "date_format='%d.%m.%Y'"
+        ),
+    )
+    assert _layout(columns, time="t").notes == _layout(columns, past=("t",)).notes == ()
+
+
 TWO_KEYS = {
     "date": [day for day in DAYS[:2] for _ in range(4)],
     "store": ["1", "1", "2", "2"] * 2,

@@ -116,7 +116,7 @@ def infer_schema(table: Table, named: ColumnSpec) -> TableSchema:
     inputs = {*named.past, *named.future, *named.static}
     unused = tuple(n for n in table.columns if n not in {*ids, time, *targets, *inputs})
     counts = bool(time or ids or aside)
-    notes += _notes(table, unused, aside, targets) if counts else []
+    notes += _notes(table, unused, aside, targets, is_timed=time is not None)
     return TableSchema(
         ids, time, targets, named.past, named.future, named.static, unused, counts, tuple(notes)
     )
@@ -144,12 +144,13 @@ def _named_roles(table: Table, named: ColumnSpec) -> dict[str, str]:
 
 
 def _notes(
-    table: Table, unused: Sequence[str], aside: dict[str, str], targets: Sequence[str]
+    table: Table, unused: Sequence[str], aside: dict[str, str], targets: Sequence[str], *, is_timed: bool
 ) -> Iterator[str]:
     """Say which columns were left out, why, and how each is used: a sentence a reason."""
     reasons: dict[str, list[str]] = {}
     for name in unused:
-        beside = f"beside the target {targets[0]!r}" if table.kinds[name] == "number" else "as no numbers"
+        text = "as no numbers" + ("" if is_timed else " and no dates in a known notation")
+        beside = f"beside the target {targets[0]!r}" if table.kinds[name] == "number" else text
         reasons.setdefault(aside.get(name, beside), []).append(name)
     for reason, names in reasons.items():
         way = "future" if reason in aside.values() else "past"
@@ -159,6 +160,9 @@ def _notes(
         note += f"--{way} {shlex.quote(example)} or {way}={example!r}"
         if table.kinds[example] == "number":
             note += f", forecast {one} with --target {shlex.quote(example)} or target={example!r}"
+        elif not is_timed:
+            note += f", read {one} as the time with --time {shlex.quote(example)} --date-format %d.%m.%Y or "
+            note += f"time={example!r}, date_format='%d.%m.%Y'"
         yield note
 
 
