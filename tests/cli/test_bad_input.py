@@ -38,14 +38,14 @@ FILES: dict[str, tuple[Callable[[Rows], Rows], str]] = {
         lambda rows: [(month, "much") for month, _ in rows],
         (
             "bad.csv: expected a column of numbers, got only text such as 'much' in column "
-            "'sold'. Add one, or name it with --target or target=."
+            "'sold'. Add one, or name it with --target."
         ),
     ),
     "text among numbers": (
         lambda rows: _with(rows, 40, value="n/b"),
         (
             "bad.csv row 42, column 'sold': expected a number, got 'n/b'. Correct it, or leave it "
-            "empty and say how gaps are filled with --fill or fill=."
+            "empty and say how gaps are filled with --fill."
         ),
     ),
     "an impossible date": (
@@ -59,29 +59,28 @@ FILES: dict[str, tuple[Callable[[Rows], Rows], str]] = {
         lambda rows: [*rows[:30], *rows[29:]],
         (
             "bad.csv, series 'sold': expected one row at a time, got two at 2002-06-01. Keep one "
-            "of them, or name the column that tells the series apart with --id or id=."
+            "of them, or name the column that tells the series apart with --id."
         ),
     ),
     "a gap": (
         lambda rows: [*rows[:20], *rows[23:]],
         (
             "bad.csv, series 'sold': expected a row every month, got none between 2001-08-01 and "
-            "2001-12-01 (3 missing there, 3 in all). Fill the gaps with --fill linear or "
-            "fill='linear'."
+            "2001-12-01 (3 missing there, 3 in all). Fill the gaps with --fill linear."
         ),
     ),
     "a missing value": (
         lambda rows: _with(rows, 10, value=""),
         (
             "bad.csv, series 'sold': expected a number at 2000-11-01, got a missing value (1 in "
-            "all). Fill it with --fill linear or fill='linear'."
+            "all). Fill it with --fill linear."
         ),
     ),
     "an infinite value": (
         lambda rows: _with(rows, 10, value="inf"),
         (
             "bad.csv row 12, column 'sold': expected a finite number, got inf. Correct it, or "
-            "leave it empty and fill it with --fill or fill=."
+            "leave it empty and fill it with --fill."
         ),
     ),
     "a constant series": (
@@ -100,14 +99,14 @@ FILES: dict[str, tuple[Callable[[Rows], Rows], str]] = {
         (
             "bad.csv, series 'sold': expected steps of one length, got 1 day and, from 2000-01-01 "
             "to 2000-02-01, 31 days. Bring it to a regular calendar, such as with pandas' resample, or "
-            "count the rows with --order rows or order='rows'."
+            "count the rows with --order rows."
         ),
     ),
     "a time zone": (
         lambda rows: [(f"2000-01-{1 + k // 24:02}T{k % 24:02}:00+02:00", y) for k, (_, y) in enumerate(rows)],
         (
             "bad.csv row 2, column 'month': expected times without a zone, got "
-            "'2000-01-01T00:00+02:00'. Bring them to UTC with --utc or utc=True."
+            "'2000-01-01T00:00+02:00'. Bring them to UTC with --utc."
         ),
     ),
 }  # fmt: skip
@@ -233,7 +232,7 @@ def test_negative_values_under_a_log_are_reported(unrolled: Run, months: Any, cs
     answer = unrolled("forecast", "bad.csv", *TINY, "--transform", "log-difference")
     assert answer.status == 2
     assert answer.err.endswith(
-        "transform 'log-difference' needs values above 0, got -3. Use transform='difference'.\n"
+        "transform 'log-difference' needs values above 0, got -3. Use --transform difference.\n"
     )
     assert "row 1" in answer.err
     assert unrolled("forecast", "bad.csv", *TINY).status == 0
@@ -261,7 +260,7 @@ def test_each_fault_has_an_option_that_cures_it(unrolled: Run, months: Any, csv_
             ("--origins", 900),
             (
                 "--origins: 900 origins 1 apart with a horizon of 3 need 904 steps, the shortest "
-                "series has 120. Use origins=103 at most."  # 15 for a window
+                "series has 120. Use --origins 103 at most."  # 15 for a window
             ),
         ),
         (

@@ -61,7 +61,9 @@ def test_every_plain_default_of_a_forecaster_option_is_stated() -> None:
     """A default that is no rule is worth a word; a rule is described instead."""
     defaults = _library_defaults(ForecasterOptions)
     for name, text in _help_texts(ForecasterOptions).items():
-        assert text.endswith(f"; {defaults[name]} by default.") == (defaults[name] is not None), name
+        assert text.endswith(f"; {defaults[name]} by default.") == (
+            defaults[name] is not None and defaults[name] is not False  # a flag is off by default
+        ), name
 
 
 def test_the_window_in_the_help_is_the_rule_of_the_code() -> None:

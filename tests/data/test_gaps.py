@@ -54,14 +54,15 @@ def test_a_regular_series_passes() -> None:
             {"a": ["2020-01-01", "2020-01-02", "2020-01-04", "2020-01-05"]},
             (
                 "flow.csv, series 'a': expected a row every day, got none between 2020-01-02 and 2020-01-04 "
-                "(1 missing there, 1 in all). Fill the gaps with --fill linear or fill='linear'."
+                "(1 missing there, 1 in all). Fill the gaps with --fill linear or "
+                "unrolled.read(..., fill='linear')."
             ),
         ),
         (
             {"a": {"2020-01-01": 1.0, "2020-01-02": NAN, "2020-01-03": 3.0, "2020-01-04": NAN}},
             (
                 "flow.csv, series 'a': expected a number at 2020-01-02, got a missing value (2 in all). "
-                "Fill it with --fill linear or fill='linear'."
+                "Fill it with --fill linear or unrolled.read(..., fill='linear')."
             ),
         ),
         (
@@ -160,7 +161,7 @@ def test_positions_stand_in_for_times() -> None:
     series = Sequences.from_arrays([[1.0, 2.0], [1.0, NAN, 3.0]])
     assert _fault_of(series) == (
         "arrays, series '1': expected a number at position 1, got a missing value (1 in all). Fill it with "
-        "--fill linear or fill='linear'."
+        "--fill linear or unrolled.read(..., fill='linear')."
     )
 
 
@@ -235,6 +236,18 @@ def test_lines_make_no_half_a_holiday(flags: list[float], filled: list[float], r
     notes = fill_gaps(series, "linear").notes
     is_code = filled[2] in flags
     assert any("filled by the value before, as 'x' holds flags or codes" in note for note in notes) == is_code
+
+
+def test_labels_are_repeated_however_many() -> None:
+    """A text covariate stands as positions among its labels, between which there is nothing."""
+    labels = tuple(f"kind{k:02d}" for k in range(20))
+    values = np.column_stack([np.arange(20.0), np.arange(20.0)[::-1]])
+    values[5, 1] = NAN
+    series = Sequences(
+        values, np.array([0, 20]), ("a",), ("y", "x"), (Role.TARGET, Role.PAST), labels={"x": labels},
+        order=DeclaredOrder.POSITION,
+    )  # fmt: skip
+    assert fill_gaps(series, "linear").values[5, 1] == 15
 
 
 def test_a_target_that_counts_is_drawn_by_lines_and_one_of_flags_is_not() -> None:

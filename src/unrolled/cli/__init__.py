@@ -20,7 +20,7 @@ try:
     from unrolled import __version__
     from unrolled.cli.commands import backtest, classify, describe, forecast, probe
     from unrolled.cli.terminal import prepare_streams, printable
-    from unrolled.cli.usage_errors import usage_sentence, with_option_names
+    from unrolled.cli.usage_errors import in_shell_words, usage_sentence, with_option_names
     from unrolled.errors import ArgumentError, UnrolledError
 except KeyboardInterrupt:  # Ctrl-C during these imports
     print("Stopped.", file=sys.stderr)
@@ -111,9 +111,9 @@ def _run(arguments: list[str] | None) -> int:
     except _UsageError as fault:
         return _refuse(usage_sentence(fault, sys.argv[1:] if arguments is None else arguments))
     except ArgumentError as fault:
-        return _refuse(with_option_names(str(fault)))
+        return _refuse(in_shell_words(with_option_names(str(fault))))
     except UnrolledError as fault:
-        return _refuse(str(fault))
+        return _refuse(in_shell_words(str(fault)))
     except OSError as fault:
         if fault.errno not in _UNWRITABLE:
             raise

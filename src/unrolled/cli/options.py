@@ -49,6 +49,12 @@ Model = Annotated[
     str | None,
     typer.Option("--model", metavar="FOLDER", help="Load a model saved by --save instead of fitting."),
 ]
+FutureFile = Annotated[
+    str | None,
+    typer.Option(
+        "--future-file", metavar="FILE", help="Columns known ahead, over the horizon: id, time and --future."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
 
 
@@ -156,8 +162,12 @@ class SeriesColumns(OptionGroup):
         str | None, typer.Option("--order", metavar="HOW", help="Of rows: by time, or as they stand: rows.")
     ] = None
 
-    def read(self, file: str) -> Sequences:
+    def read(self, file: str, like: Sequences | None = None) -> Sequences:
         """Read the series of a file, or an example by its name.
+
+        Args:
+            file: its path, or the name of an example.
+            like: series whose columns say which role those of the file have, unless an option does.
 
         Raises:
             DataError: the file cannot be used; the sentence says why.
@@ -174,7 +184,11 @@ class SeriesColumns(OptionGroup):
             return load(file.removeprefix(_EXAMPLE))
         from unrolled.data.io.read import read
 
-        return read(Path(file), **self.given())
+        if like is None:
+            return read(Path(file), **self.given())
+        from unrolled.models.forecasting.checks import read_like
+
+        return read_like(Path(file), like, **self.given())
 
 
 @dataclass(frozen=True)
@@ -206,7 +220,7 @@ class ForecasterOptions(OptionGroup):
         typer.Option(
             "--bounds",
             metavar="LOW:HIGH",
-            help="Keep forecasts within, such as 0: or 0:100; none; learned by default.",
+            help="Keep forecasts within, such as 0: or 0:100, or none; else learned.",
         ),
     ] = None
     integer: Annotated[bool, typer.Option("--integer", help="Round forecasts to whole numbers.")] = False

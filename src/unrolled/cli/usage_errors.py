@@ -8,6 +8,7 @@ from typing import Any
 
 from unrolled.cli.commands import backtest, classify, describe, forecast, probe
 from unrolled.cli.options import option_name
+from unrolled.cli.terminal import without_calls
 
 _NUMBER = ("a number", float)
 _KINDS: dict[str, tuple[str, Any]] = {"integer": ("a whole number", int), "number": _NUMBER, "float": _NUMBER}
@@ -34,6 +35,29 @@ def with_option_names(sentences: str) -> str:
     '--seed: expected a whole number at least 0, got -1.'
     """
     return re.sub(r"^\w+(?=:)", lambda name: _OPTIONS.get(name[0], name[0]), sentences, flags=re.MULTILINE)
+
+
+_ARGUMENT = re.compile(r"(?<!['\w])(\w+)=('?)([\w-]+(?:\.\d+)?)\2(?![\w(\[])")
+
+
+def in_shell_words(sentences: str) -> str:
+    """Name options in a sentence of the library, where it names arguments, calls or both.
+
+    >>> in_shell_words("Fill it with --fill linear or unrolled.read(..., fill='linear').")
+    'Fill it with --fill linear.'
+    >>> in_shell_words("Use origins=4 at most. Pass them with predict(future=frame).")
+    'Use --origins 4 at most. Pass them with --future-file PLAN.csv.'
+    """
+    sentences = without_calls(sentences).replace("predict(future=frame)", "--future-file PLAN.csv")
+    return _ARGUMENT.sub(_as_option, sentences)
+
+
+def _as_option(argument: re.Match[str]) -> str:
+    name, _, value = argument.groups()
+    option = _OPTIONS.get(name, "")
+    if not option.startswith("--") or value == "False":
+        return argument[0]
+    return option if value == "True" else f"{option} {value}"
 
 
 def usage_sentence(fault: Any, words: Sequence[str]) -> str:

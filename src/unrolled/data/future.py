@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import format_time, future_times
+from unrolled.data.io.files import read_file
 from unrolled.data.parse.categories import codes_of, warn_of_unseen
 from unrolled.data.parse.datetimes import parse_times
 from unrolled.data.parse.table import join_ids
@@ -24,7 +27,8 @@ def append_future(series: Sequences, frame: Any, lengths: Ints, steps: int) -> S
 
     Args:
         series: N sequences, perhaps with such rows already.
-        frame: id, time and the known-future columns; None where the series holds them, or needs none.
+        frame: id, time and the known-future columns, or the path of a file with them; None where the series
+            holds them, or needs none.
         lengths: (N,) observed steps of each.
         steps: rows needed after them.
 
@@ -35,7 +39,8 @@ def append_future(series: Sequences, frame: Any, lengths: Ints, steps: int) -> S
     if not future_columns:
         if frame is not None:
             raise DataError(
-                f"future: {series.source} has no such columns. Name them in read(..., future=[...])."
+                f"future: {series.source} has no such columns. Name them with --future or "
+                "unrolled.read(..., future=[...])."
             )
         return series
     rows = {} if frame is None else _rows(frame, series, future_columns)
@@ -72,34 +77,53 @@ def _rows(
     frame: Any, series: Sequences, future_columns: list[str]
 ) -> dict[tuple[str, Any], dict[str, float]]:
     """Index the frame's values by id and time."""
-    try:
-        table = nw.from_native(frame, eager_only=True)
-    except TypeError as fault:
-        raise DataError(
-            f"future: expected a frame of pandas, polars or Arrow, got {type(frame).__name__}. "
-            "Read a file into a frame first."
-        ) from fault
     id_names = series.id_names if len(series) > 1 else ()
     need = [*id_names, series.names.time, *future_columns]
+    label = str(frame) if isinstance(frame, str | Path) else "future"
+    try:
+        native = _file_frame(Path(frame), set(need), set(series.labels)) if label != "future" else frame
+        table = nw.from_native(native, eager_only=True)
+    except TypeError as fault:
+        got = f"got {type(frame).__name__}"
+        raise DataError(
+            f"future: expected a frame of pandas, polars or Arrow, or the path of a file, {got}."
+        ) from fault
     if missing := [name for name in need if name not in table.columns]:
-        raise DataError(f"future: expected the columns {', '.join(need)}; {', '.join(missing)} is missing.")
+        raise DataError(
+            f"{label}: expected the columns {', '.join(need)}; {', '.join(missing)} is missing. "
+            "Add it under that name."
+        )
     times = table[series.names.time].to_numpy()
     if series.times is not None:
-        times = _times(table[series.names.time], series.times)
+        times = _times(table[series.names.time], series.times, label)
     ids = join_ids([table[name].to_list() for name in id_names]) if id_names else None
-    columns = {name: _input(name, table[name], series) for name in future_columns}
+    columns = {name: _input(name, table[name], series, label) for name in future_columns}
     rows: dict[tuple[str, Any], dict[str, float]] = {}
     for row, moment in enumerate(times.tolist()):
         place = (series.ids[0] if ids is None else ids[row], moment)
         if place in rows:
             raise DataError(
-                f"future row {row + 1}: expected one row a step, got a second for {format_time(times[row])}."
+                f"{label} row {row + 1}: expected one row a step, got a second for "
+                f"{format_time(times[row])}. Keep one of them."
             )
         rows[place] = {name: float(column[row]) for name, column in columns.items()}
     return rows
 
 
-def _times(column: nw.Series[Any], known: NDArray[Any]) -> NDArray[Any]:
+def _file_frame(path: Path, need: set[str], labels: set[str]) -> pd.DataFrame:
+    """Read the columns of a file that are needed: numbers as such, labels and what else there is as texts."""
+    table = read_file(path)
+    numeric = {name for name in (need & set(table.columns)) - labels if table.kinds[name] == "number"}
+    return pd.DataFrame(
+        {
+            name: table.numbers(name) if name in numeric else column
+            for name, column in table.columns.items()
+            if name in need
+        }
+    )
+
+
+def _times(column: nw.Series[Any], known: NDArray[Any], label: str) -> NDArray[Any]:
     """Read the times of the frame; those with a zone as reading the series did: local days, else UTC."""
     if getattr(column.dtype, "time_zone", None):
         clocks = np.unique(known - known.astype("datetime64[D]"))
@@ -108,27 +132,27 @@ def _times(column: nw.Series[Any], known: NDArray[Any]) -> NDArray[Any]:
         column = (column if are_days else column.dt.convert_time_zone("UTC")).dt.replace_time_zone(None)
     way = "Write them year first."
     return parse_times(
-        column.to_numpy(), name=column.name, place=lambda row: f"future row {row + 1}", utc=True, way=way
+        column.to_numpy(), name=column.name, place=lambda row: f"{label} row {row + 1}", utc=True, way=way
     )[0]
 
 
-def _input(name: str, column: nw.Series[Any], series: Sequences) -> NDArray[np.float64]:
+def _input(name: str, column: nw.Series[Any], series: Sequences, label: str) -> NDArray[np.float64]:
     """Read a known-future column: numbers, or labels as the positions that they have in the series."""
     if name not in series.labels:
-        return _numbers(name, column.to_numpy())
-    warn_of_unseen("future", name, column.to_list(), series.labels[name])
+        return _numbers(name, column.to_numpy(), label)
+    warn_of_unseen(label, name, column.to_list(), series.labels[name])
     return codes_of(column.to_list(), series.labels[name])
 
 
-def _numbers(name: str, column: NDArray[Any]) -> NDArray[np.float64]:
+def _numbers(name: str, column: NDArray[Any], label: str) -> NDArray[np.float64]:
     try:
         numbers = column.astype(np.float64)
     except (TypeError, ValueError) as fault:
-        raise DataError(f"future: expected numbers in column '{name}'; {fault}.") from fault
+        raise DataError(f"{label}: expected numbers in column '{name}'; {fault}.") from fault
     if np.isinf(numbers).any():
         row = int(np.flatnonzero(np.isinf(numbers))[0])
         raise DataError(
-            f"future row {row + 1}, column '{name}': expected a finite number, got {numbers[row]}."
+            f"{label} row {row + 1}, column '{name}': expected a finite number, got {numbers[row]}."
         )
     return numbers
 
@@ -142,5 +166,5 @@ def _require_filled(
             raise DataError(
                 f"future: series '{series.ids[k]}' needs column '{name}' for the {len(block)} steps after "
                 f"its last target, {format_time(ahead[empty[0]])} is missing. "
-                "Pass them with predict(future=frame)."
+                "Pass them with predict(future=frame), or as rows of the data after its last target."
             )

@@ -18,7 +18,7 @@ from unrolled.validation import check_choice
 FILL_METHODS = ("forward", "linear")
 _MOST_CODES = 12  # different whole numbers of a column that names kinds, such as 0/1 or the days of a week
 _MOST_ADDED = 3  # rows that filling adds for each that is there: beyond it, a date is mistyped
-_FILL = "Fill it with --fill linear or fill='linear'."
+_FILL = "Fill it with --fill linear or unrolled.read(..., fill='linear')."
 _COUNT = "count the rows with --order rows or order='rows'"
 
 
@@ -229,7 +229,10 @@ def _refuse_gaps(series: Sequences, calendar: Calendar, faults: list[str]) -> No
     if not len(calendar.gaps):
         return
     assert series.times is not None
-    total, way = int(calendar.missing.sum()), "Fill the gaps with --fill linear or fill='linear'."
+    total, way = (
+        int(calendar.missing.sum()),
+        "Fill the gaps with --fill linear or unrolled.read(..., fill='linear').",
+    )
     is_wide = total > len(series.values)  # hardly left out: a date is wrong, or the rows keep no calendar
     at = int(np.argmax(calendar.missing)) if is_wide else 0
     row, missing = calendar.gaps[at], int(calendar.missing[at])

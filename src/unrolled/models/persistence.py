@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
 from unrolled.atomic_write import list_folder, read_pair, replace_folder
+from unrolled.data.sequences import Sequences
+from unrolled.data.storage import pack_series, unpack_series
 from unrolled.errors import ModelLoadError, StorageError
 from unrolled.train.checkpoint import select_prefix
 from unrolled.validation import check_path
@@ -45,6 +48,17 @@ PLAIN = SavedField(lambda value: (value, {}), lambda record, _: record)  # numbe
 ARRAY = SavedField(  # with its dtype; [()] gives a number where there is one
     lambda array: ([array.tolist(), array.dtype.str], {}),
     lambda record, _: np.array(record[0], dtype=record[1])[()],
+)
+
+
+def _pack_series(series: Sequences) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    arrays, record = pack_series(series)
+    return record, {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+SERIES = SavedField(
+    _pack_series,
+    lambda record, tensors: unpack_series({name: part.numpy() for name, part in tensors.items()}, record),
 )
 
 

@@ -70,3 +70,23 @@ def test_a_series_too_short_to_test_still_gets_its_page(
     assert answer.status == 0
     text = (tmp_path / "page.html").read_text()
     assert "Nobody has tested this LSTM forecast" in text or "Too few forecasts could be tested" in text
+
+
+def test_a_plan_without_a_page_is_refused(unrolled: Run, sales: Path) -> None:
+    """Nothing would be forecast with it."""
+    answer = unrolled("backtest", sales, "--future-file", "plan.csv")
+    assert answer.status == 2
+    assert answer.err == (
+        "--future-file: only the page of --report holds a forecast of what follows the data; got 'plan.csv'. "
+        "Leave it out, or give --report.\n"
+    )
+
+
+def test_the_number_of_origins_that_is_offered_works(unrolled: Run, months: Any, csv_file: Any) -> None:
+    """It is named by its option."""
+    file = csv_file("short.csv", months(30))
+    base = ("backtest", file, "--horizon", 12, "--hidden-size", 4, "--max-steps", 4, "--baselines", "Naive")
+    refused = unrolled(*base, "--origins", 17)
+    assert refused.status == 2
+    assert refused.err.endswith("Or use --origins 4 at most.\n")
+    assert unrolled(*base, "--origins", 4).status == 0

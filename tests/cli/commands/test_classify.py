@@ -60,7 +60,7 @@ def test_a_row_a_sequence_that_looks_like_a_row_a_step_is_reported(unrolled: Run
     answer = unrolled("classify", "long.csv", "--folds", 1)
     assert answer.err.startswith(
         "Note: A row was taken as a sequence of 2 steps, though column 'patient' seems to tell sequences of "
-        "several rows apart; if it does, name it with --id or id=.\n"
+        "several rows apart; if it does, name it with --id.\n"
     )
     assert "Note:" not in unrolled("classify", "long.csv", "--id", "patient", "--folds", 1).err
 

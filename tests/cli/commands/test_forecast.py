@@ -143,6 +143,72 @@ def test_counts_are_never_forecast_below_0(
     assert passed.err.endswith("as the bounds say, got 0 at 2000-02-01. Correct it, or give wider bounds.\n")
 
 
+@pytest.fixture
+def planned(months: Months, csv_file: Write) -> tuple[Path, Path]:
+    """A file of 60 months with a column known ahead and one of visits, and the plan of the next 12."""
+    rows = [(month, sold, k % 3, 7 * k % 11) for k, (month, sold) in enumerate(months(72))]
+    head = ("month", "sold", "promo", "visits")
+    plan = csv_file("plan.csv", [(month, promo) for month, _, promo, _ in rows[60:]], ("month", "promo"))
+    return csv_file("shop.csv", rows[:60], head), plan
+
+
+ROLES = ("--target", "sold", "--future", "promo", "--horizon", 2, *TINY)
+
+
+def test_a_plan_comes_from_a_file_of_its_own(unrolled: Run, planned: tuple[Path, Path]) -> None:
+    """Its values decide the forecast, which begins after the last target."""
+    file, plan = planned
+    rows = json.loads(unrolled("forecast", file, *ROLES, "--future-file", plan, "--json").out)["forecast"]
+    assert [row["month"][:7] for row in rows] == ["2005-01", "2005-02"]
+    plan.write_text(plan.read_text().replace(",0", ",9").replace(",1", ",9"))
+    others = json.loads(unrolled("forecast", file, *ROLES, "--future-file", plan, "--json").out)["forecast"]
+    assert rows != others
+
+
+@pytest.mark.parametrize("command", ["forecast", "backtest"])
+def test_a_plan_that_is_missing_or_short_is_refused_before_any_training(
+    unrolled: Run, planned: tuple[Path, Path], command: str
+) -> None:
+    """In terms of the shell, whose option is the way out."""
+    file, plan = planned
+    report = ("--report", "page.html")
+    missing = unrolled(command, file, *ROLES, *report)
+    assert missing.status == 2
+    assert missing.err.splitlines()[-1] == (
+        "future: series 'sold' needs column 'promo' for the 2 steps after its last target, 2005-01-01 is "
+        "missing. Pass them with --future-file PLAN.csv, or as rows of the data after its last target."
+    )
+    assert "left" not in missing.err.replace("left out", "")  # no line of progress
+    plan.write_text("\n".join(plan.read_text().splitlines()[:2]))
+    short = unrolled(command, file, *ROLES, *report, "--future-file", plan)
+    assert "2005-02-01 is missing" in short.err
+    assert "left" not in short.err.replace("left out", "")
+
+
+def test_a_plan_for_series_without_one_is_refused(unrolled: Run, planned: tuple[Path, Path]) -> None:
+    """A column must have its role; the file must be there; a folder or page is not written over it."""
+    file, plan = planned
+    answer = unrolled("forecast", file, "--target", "sold", "--future-file", plan, *TINY)
+    assert answer.err.splitlines()[-1] == "future: shop.csv has no such columns. Name them with --future."
+    answer = unrolled("forecast", file, *ROLES, "--future-file", "none.csv")
+    assert answer.err.splitlines()[-1].startswith("none.csv: expected a file, got none of that name.")
+    answer = unrolled("forecast", file, *ROLES, "--future-file", plan, "--output", plan)
+    assert answer.err.startswith("--output: expected another file than the input")
+
+
+def test_a_saved_model_knows_the_roles_of_its_columns(
+    unrolled: Run, planned: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """No option names them again; one that does comes first."""
+    file, plan = planned
+    given = ("--future-file", plan, "--json")
+    first = json.loads(unrolled("forecast", file, *ROLES, *given, "--save", tmp_path / "model").out)
+    again = unrolled("forecast", file, "--model", tmp_path / "model", *given)
+    assert json.loads(again.out)["forecast"] == first["forecast"]
+    named = unrolled("forecast", file, "--model", tmp_path / "model", *given, "--target", "visits")
+    assert json.loads(named.out)["forecast"] != first["forecast"]
+
+
 def test_many_series_are_cut_short_on_the_screen(
     unrolled: Run, months: Months, csv_file: Write, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from unrolled import DataError, Forecaster, read
-from unrolled.models.forecasting.checks import check_series
+from unrolled.models.forecasting.checks import check_series, match_fitted, read_like
 from unrolled.models.forecasting.encoder import SeriesEncoder
 
 SMALL = {"horizon": 2, "hidden_size": 4, "max_steps": 8, "window": 6}
@@ -212,3 +212,110 @@ def test_a_device_is_a_name_and_can_change_on_loading(tmp_path: Path) -> None:
         Forecaster.load(tmp_path / "model")
     back = Forecaster.load(tmp_path / "model", device="cpu")
     np.testing.assert_array_equal(back.predict()["lstm"], model.set_params(device="cpu").predict()["lstm"])
+
+
+GAPPED = pd.DataFrame({"ds": pd.date_range("2020-01-01", periods=60), "y": _wandering(60)}).drop(
+    index=[20, 21]
+)
+
+
+@pytest.mark.parametrize(
+    ("frame", "call"),
+    [
+        (GAPPED, "unrolled.read(..., fill='linear')"),
+        (
+            GAPPED.assign(y=GAPPED["y"].where(GAPPED.index != 40)).iloc[25:],
+            "unrolled.read(..., fill='linear')",
+        ),
+        (pd.concat([GAPPED.iloc[22:]] * 2).assign(k=range(72)), "unrolled.read(..., id=)"),
+        (GAPPED.iloc[22:, 1:].assign(z=1.5), "unrolled.read(..., time=)"),
+    ],
+)
+def test_the_way_out_of_fit_is_one_that_its_caller_has(frame: pd.DataFrame, call: str) -> None:
+    """It takes no argument of `read` and no option of the shell: the call of `read` is named."""
+    for method in (Forecaster(**SMALL).fit, check_series):
+        with pytest.raises(DataError) as fault:
+            method(frame)
+        assert call in str(fault.value)
+        assert "--" not in str(fault.value)
+
+
+def test_the_way_out_of_a_gap_works() -> None:
+    """What the sentence says, done."""
+    assert Forecaster(**SMALL).fit(read(GAPPED, fill="linear")).series_.lengths.tolist() == [60]
+
+
+@pytest.fixture(scope="module")
+def shops() -> tuple[pd.DataFrame, Forecaster]:
+    """Two shops with numbers for names, three inputs of each role; a model fitted on all but ten days."""
+    rng = np.random.default_rng(0)
+    frame = pd.concat(
+        pd.DataFrame(
+            {
+                "shop": shop,
+                "day": pd.date_range("2024-01-01", periods=60),
+                "sold": 20 + rng.normal(size=60),
+                "visits": rng.integers(5, 90, 60),
+                "promo": rng.integers(0, 2, 60),
+                "size": shop * 10.0,
+            }
+        )
+        for shop in (7, 8)
+    )
+    roles = {
+        "id": "shop",
+        "time": "day",
+        "target": "sold",
+        "past": "visits",
+        "future": "promo",
+        "static": "size",
+    }
+    past = frame[frame["day"] < "2024-02-20"]
+    return frame, Forecaster(**SMALL).fit(read(past, **roles))
+
+
+def test_new_data_is_read_in_the_roles_of_the_fitted(
+    shops: tuple[pd.DataFrame, Forecaster], tmp_path: Path
+) -> None:
+    """A frame or a file goes to `predict` of a saved model as it is, in any order of columns."""
+    frame, model = shops
+    model.save(tmp_path / "model")
+    loaded = Forecaster.load(tmp_path / "model")
+    new, plan = frame[frame["day"] < "2024-02-25"], frame[["shop", "day", "promo"]]
+    roles = {
+        "id": "shop",
+        "time": "day",
+        "target": "sold",
+        "past": "visits",
+        "future": "promo",
+        "static": "size",
+    }
+    expected = model.predict(read(new, **roles), future=plan)
+    new.iloc[:, ::-1].to_csv(tmp_path / "new.csv", index=False)
+    for source in (
+        new,
+        new.iloc[:, ::-1].assign(weather=1.5),
+        tmp_path / "new.csv",
+        str(tmp_path / "new.csv"),
+    ):
+        pd.testing.assert_frame_equal(loaded.predict(source, future=plan), expected)
+
+
+def test_new_data_may_call_its_time_otherwise(shops: tuple[pd.DataFrame, Forecaster]) -> None:
+    """Inputs keep their roles by name; what else is there is found as `read` finds it."""
+    frame, model = shops
+    renamed = frame.rename(columns={"day": "date"})[["shop", "date", "sold", "visits", "promo", "size"]]
+    series = read_like(renamed, model.series_)
+    assert dict(zip(series.columns, series.roles, strict=True))["promo"] == "future"
+    assert series.names.time == "date"
+
+
+def test_a_column_that_new_data_lacks_is_named(shops: tuple[pd.DataFrame, Forecaster]) -> None:
+    """It cannot be made up; where it is there, the frame itself is the way to it."""
+    frame, model = shops
+    roles = {"id": "shop", "time": "day", "target": "sold"}
+    with pytest.raises(DataError, match="'promo'"):
+        match_fitted(frame.drop(columns="promo"), model.series_)
+    with pytest.raises(DataError, match="expected the columns visits, promo, size of the fitted data"):
+        match_fitted(read(frame[["shop", "day", "sold"]], **roles), model.series_)
+    match_fitted(frame, model.series_)

@@ -149,5 +149,5 @@ def test_a_missing_covariate_is_named(tiny: dict[str, Any], walk: Any) -> None:
     """And where roles are given."""
     frame = _days(walk(40)).assign(rain=np.sin(np.arange(40.0)))
     model = Forecaster(**tiny).fit(read(frame, target="y", past=["rain"]))
-    with pytest.raises(DataError, match=r"expected the columns rain of the fitted data\. Name them in read"):
+    with pytest.raises(DataError, match=r"expected the columns rain of the fitted data\. Add them"):
         model.predict(frame.drop(columns="rain"))

@@ -6,16 +6,18 @@ from typing import Annotated
 
 import typer
 
-from unrolled.cli.commands.forecast import fit_whole, forecast_stages, new_forecaster
+from unrolled.cli.commands.forecast import check_future, fit_whole, forecast_stages, new_forecaster
 from unrolled.cli.options import (
     File,
     ForecasterOptions,
+    FutureFile,
     Horizon,
     Json,
     Report,
     SeriesColumns,
     option_groups,
 )
+from unrolled.errors import ArgumentError
 
 Origins = Annotated[
     int, typer.Option("--origins", metavar="COUNT", help="Moments in the past to forecast from.")
@@ -46,6 +48,7 @@ def backtest_command(
     baselines: Baselines = None,
     level: Level = 80,
     report: Report = None,
+    future_file: FutureFile = None,
     columns: SeriesColumns,
     options: ForecasterOptions,
     json: Json = False,
@@ -67,10 +70,17 @@ def backtest_command(
     from unrolled.cli.terminal import printable
     from unrolled.evaluate.forecasting.backtest import backtest
 
-    check_paths({"FILE": file}, report=report)
+    check_paths({"FILE": file, "--future-file": future_file}, report=report)
+    if future_file and not report:
+        raise ArgumentError(
+            "--future-file: only the page of --report holds a forecast of what follows the data; got "
+            f"{future_file!r}. Leave it out, or give --report."
+        )
     series = columns.read(file)
     out.print_notes(series)
     model = new_forecaster(options, horizon)
+    if report:
+        check_future(model, series, future_file)
     baseline_names = None if baselines is None else [name.strip() for name in baselines.split(",")]
     stages = forecast_stages(model, "backtest", *(["fit"] if report else []), n_fits=origins if refit else 1)
     with stages.stage("backtest"):
@@ -80,7 +90,8 @@ def backtest_command(
     if report:
         with stages.stage("fit"):
             fit_whole(model, series)
-        ForecastReport(series, model, model.predict(level=[level]), [level]).write(report, result)
+        frame = model.predict(future=future_file, level=[level])
+        ForecastReport(series, model, frame, [level]).write(report, result)
     if json:
         out.print_json(
             result.to_dict() | {"notes": list(series.notes), "written": [report] if report else []}

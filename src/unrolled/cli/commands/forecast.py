@@ -10,6 +10,7 @@ import typer
 from unrolled.cli.options import (
     File,
     ForecasterOptions,
+    FutureFile,
     Horizon,
     Json,
     Model,
@@ -19,7 +20,7 @@ from unrolled.cli.options import (
     option_groups,
 )
 from unrolled.errors import ArgumentError
-from unrolled.validation import check_float
+from unrolled.validation import check_float, check_int
 
 if TYPE_CHECKING:
     from unrolled.data.sequences import Sequences
@@ -49,6 +50,7 @@ def forecast_command(
     report: Report = None,
     save: Save = None,
     model: Model = None,
+    future_file: FutureFile = None,
     keep_interrupted: KeepInterrupted = False,
     columns: SeriesColumns,
     options: ForecasterOptions,
@@ -65,6 +67,7 @@ def forecast_command(
       unrolled forecast sales.csv --horizon 12
       unrolled forecast sales.csv --horizon 12 --level 80 --level 95 --output next.csv
       unrolled forecast example:sp500 --report sp500.html
+      unrolled forecast sales.csv --future promo --future-file plan.csv
       unrolled forecast sales.csv --save model; unrolled forecast newer.csv --model model
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli import output as out
@@ -72,20 +75,21 @@ def forecast_command(
     from unrolled.cli.paths import check_paths
     from unrolled.cli.terminal import printable
 
-    check_paths({"FILE": file, "--model": model}, table=output, report=report, folder=save)
+    read = {"FILE": file, "--model": model, "--future-file": future_file}
+    check_paths(read, table=output, report=report, folder=save)
     levels = [check_float("--level", width, above=0, most=99.99) for width in level]
-    series = columns.read(file)
-    out.print_notes(series)
     fitted = _load_forecaster(model, options) if model else new_forecaster(options, horizon)
+    series = columns.read(file, fitted.series_ if model else None)
+    out.print_notes(series)
     stages = forecast_stages(fitted, *([] if model else ["fit"]), *(["backtest"] if report else []))
     if not model:
+        check_future(fitted, series, future_file)
         with stages.stage("fit"):
             fit_whole(fitted, series, keep_interrupted=keep_interrupted)
     if fitted.bounds_.is_learned and fitted.bounds_.note:
         out.print_note(fitted.bounds_.note + ("" if model else "; --bounds none lifts that"))
-    forecast_report = ForecastReport(
-        series, fitted, fitted.predict(series, horizon=horizon, level=levels), levels
-    )
+    frame = fitted.predict(series, horizon=horizon, future=future_file, level=levels)
+    forecast_report = ForecastReport(series, fitted, frame, levels)
     result, why_untested = None, ""
     if report:
         with stages.stage("backtest"):
@@ -112,6 +116,21 @@ def new_forecaster(options: ForecasterOptions, horizon: int | None) -> Forecaste
 
     named = options.given() | ({} if horizon is None else {"horizon": horizon})
     return Forecaster(**named, verbose=True)
+
+
+def check_future(model: Forecaster, series: Sequences, future_file: str | None) -> None:
+    """Pass if all that is known ahead stands there, before a training that a forecast could not follow.
+
+    Raises:
+        ArgumentError: the horizon is no whole number above 0.
+        DataError: the series are not regular, or a value of a known-future column is missing.
+    """
+    from unrolled.data.future import append_future
+    from unrolled.models.forecasting.checks import check_series
+
+    horizon = check_int("horizon", model.horizon, least=1)
+    series = check_series(series)
+    append_future(series, future_file, series.observed, horizon)
 
 
 def fit_whole(model: Forecaster, series: Sequences, *, keep_interrupted: bool | None = None) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from unrolled.data.calendar.frequency import infer_calendar
 from unrolled.data.gaps import require_regular
+from unrolled.data.io.files import STDIN
 from unrolled.data.io.read import read
 from unrolled.data.parse.categories import recode, warn_of_unseen
 from unrolled.data.sequences import Role, Sequences
-from unrolled.errors import DataError
+from unrolled.errors import ArgumentError, DataError
+
+_OPTION_OR_READ = re.compile(r"--[\w-]+(?: \w+)? or (?:unrolled\.)?read\(")
+_WAYS_OUT = re.compile(r"--[\w-]+(?: \w+)? or (\w+=(?:'\w*'|\w*))")
 
 
 def check_series(data: Any, *, known_freq: str | None = None) -> Sequences:
@@ -22,7 +28,10 @@ def check_series(data: Any, *, known_freq: str | None = None) -> Sequences:
     Raises:
         DataError: it is not so; one sentence a fault, each with the way out.
     """
-    series = read(data)
+    if not isinstance(data, Sequences):
+        with read_named():
+            return check_series(read(data), known_freq=known_freq)
+    series = data
     if series.tokens is not None:
         raise DataError(
             f"{series.source}: expected numbers to forecast, got a text. `describe` can tell about its order."
@@ -32,6 +41,56 @@ def check_series(data: Any, *, known_freq: str | None = None) -> Sequences:
         calendar = infer_calendar(series.times, series.offsets, known=known_freq)
         series = replace(series, freq=calendar.freq)
     return series
+
+
+@contextmanager
+def read_named() -> Iterator[None]:
+    """Name `unrolled.read` in errors about data that a method reads: it takes none of read's arguments."""
+    try:
+        yield
+    except DataError as fault:
+        sentence = _WAYS_OUT.sub(r"unrolled.read(..., \1)", _OPTION_OR_READ.sub("unrolled.read(", str(fault)))
+        raise DataError(sentence) from fault
+
+
+def read_like(source: Any, fitted: Sequences, **named: Any) -> Sequences:
+    """Read new data, its columns in the roles that they had in the fitted data, where it has them.
+
+    Args:
+        source: whatever `unrolled.read` takes.
+        fitted: series that a model was fitted on.
+        named: arguments of `unrolled.read`, which come first.
+
+    Raises:
+        ArgumentError: a named argument has a wrong value.
+        DataError: the data cannot be read.
+    """
+    if isinstance(source, Sequences):
+        return source
+    roles: dict[str, list[str]] = {role.value: [] for role in (Role.PAST, Role.FUTURE, Role.STATIC)}
+    for name, role in zip(fitted.columns, fitted.roles, strict=True):
+        if role is not Role.TARGET:
+            roles[role.value].append(name)
+    inputs = {role: names for role, names in roles.items() if names}
+    every: dict[str, Any] = dict(inputs)
+    if fitted.times is not None:
+        every["time"] = fitted.names.time
+    if fitted.keys is not None:
+        every["id"] = list(fitted.id_names)
+    if fitted.keys is not None or len(fitted) == 1:
+        every["target"] = fitted.columns[fitted.roles.index(Role.TARGET)]
+    try:
+        return read(source, **every | named)
+    except (ArgumentError, DataError):  # a column of that name is missing, or it is no table
+        if str(source) == STDIN:  # it can be read once
+            raise
+    try:
+        return read(source, **inputs | named)
+    except (ArgumentError, DataError) as fault:
+        try:
+            return read(source, **named)
+        except DataError:
+            raise fault from None
 
 
 def check_output_names(series: Sequences, outputs: Iterable[str]) -> None:
@@ -52,6 +111,9 @@ def match_fitted(data: Any, fitted: Sequences) -> Sequences:
     Raises:
         DataError: its steps are of another frequency, or a column is missing.
     """
+    if not isinstance(data, Sequences):
+        with read_named():
+            return match_fitted(read_like(data, fitted), fitted)
     series = check_series(data, known_freq=fitted.freq)
     if series.freq != fitted.freq:
         raise DataError(
@@ -63,8 +125,8 @@ def match_fitted(data: Any, fitted: Sequences) -> Sequences:
     columns = tuple(target if role is Role.TARGET else name for name, role in pairs)
     if missing := [name for name in columns if name not in series.columns]:
         raise DataError(
-            f"{series.source}: expected the columns {', '.join(missing)} of the fitted data. Name them in "
-            "read(..., past=[...], future=[...], static=[...])."
+            f"{series.source}: expected the columns {', '.join(missing)} of the fitted data. "
+            "Add them, and pass the frame or file itself, which is read as the fitted data was."
         )
     values = series.values[:, [series.columns.index(name) for name in columns]]
     for name, labels in fitted.labels.items():

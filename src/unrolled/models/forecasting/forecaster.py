@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unrolled.data.calendar.offsets import step_quantity
 from unrolled.data.future import append_future
 from unrolled.data.io.frames import id_columns_of, to_frame
 from unrolled.data.preprocess.transforms import TRANSFORMS, transform_name
 from unrolled.data.sequences import Sequences
-from unrolled.data.storage import pack_series, unpack_series
 from unrolled.errors import ArgumentError
 from unrolled.formatting import quantity
 from unrolled.models.estimator import NetworkEstimator
@@ -39,7 +36,7 @@ from unrolled.models.forecasting.network import (
 from unrolled.models.forecasting.training import fit_forecast_networks, forecast_training_config
 from unrolled.models.forecasting.windows import EncodedSeries, ForecastBatch, Windows
 from unrolled.models.parameters import Boolean, Choice, FloatRange, IntRange, UnusedBeside
-from unrolled.models.persistence import ARRAY, PLAIN, SavedField, record_field
+from unrolled.models.persistence import ARRAY, PLAIN, SERIES, record_field
 from unrolled.models.recurrent_core import CELLS
 from unrolled.models.summary import Fact, network_fact
 from unrolled.nn.cells.core import NONLINEARITIES
@@ -50,17 +47,6 @@ from unrolled.validation import check_float, check_int
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-
-def _pack_as_tensors(series: Sequences) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    arrays, record = pack_series(series)
-    return record, {name: torch.from_numpy(array) for name, array in arrays.items()}
-
-
-_SERIES = SavedField(
-    _pack_as_tensors,
-    lambda record, tensors: unpack_series({k: tensor.numpy() for k, tensor in tensors.items()}, record),
-)
 
 
 class Forecaster(NetworkEstimator):
@@ -122,7 +108,7 @@ class Forecaster(NetworkEstimator):
         "window_": PLAIN,
         "_encoder": record_field(SeriesEncoder),
         "_factors": ARRAY,
-        "_series": _SERIES,
+        "_series": SERIES,
     }
     _unused = (
         UnusedBeside(
@@ -251,9 +237,10 @@ class Forecaster(NetworkEstimator):
         """Forecast what follows each series.
 
         Args:
-            series: series to go on from; None for those fitted on.
+            series: series to go on from, whose columns have the roles of those fitted on; None for those.
             horizon: steps ahead, at most as many as fitted.
-            future: a frame with id, time and every known-future column over the whole fitted horizon.
+            future: a frame, or the path of a file, with id, time and every known-future column over the whole
+                fitted horizon.
             level: widths of the bands in per cent, above 0, at most 99.99. Beyond 95 the tails are those of
                 a normal distribution.
 
@@ -321,6 +308,12 @@ class Forecaster(NetworkEstimator):
         windows = self._encoder.windows(self._encoder.encode(data, horizon), self.window_, horizon)
         steps = [np.arange(max(int(n) - 1 - most, 0), int(n) - 1) for n in data.observed]
         return windows.batch(np.concatenate([windows.rows(k, origins) for k, origins in enumerate(steps)]))
+
+    @property
+    def series_(self) -> Sequences:
+        """Series that were fitted on."""
+        self._require_fitted()
+        return self._series
 
     def score(self, series: Any = None, y: None = None) -> float:  # noqa: ARG002 (scikit-learn passes both)
         """Refuse: a forecast has no score by itself.
