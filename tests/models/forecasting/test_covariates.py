@@ -131,3 +131,21 @@ def test_a_season_helps_where_there_is_one() -> None:
         steps = origins[0][:, None] + np.arange(1, 4)
         errors.append(np.abs(model.forecast_origins(series, origins)["point"][0] - y[steps]).mean())
     assert errors[0] < errors[1] / 2
+
+
+@pytest.mark.parametrize("role", ["past", "future", "static"])
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1e6])
+def test_a_column_that_was_constant_in_training_may_change_later(role: str, constant: float) -> None:
+    """What it does later is divided neither by 0 nor by a rounding error: the forecast stays of its size."""
+    rng = np.random.default_rng(6)
+    frame = pd.DataFrame({"ds": _days(62), "y": 20 + rng.normal(size=62), "x": constant})
+    model = Forecaster(**{**SMALL, "max_steps": 8}).fit(read(frame[:50], target="y", **{role: ["x"]}))
+    changed = frame.assign(
+        x=frame["x"] + 1.0 if role == "static" else frame["x"].where(frame.index < 55, constant + 1)
+    )
+    scaled = model._encoder.covariates["x"].transform(changed["x"].to_numpy())
+    assert np.abs(scaled).max() <= 1 + 1e-9
+    forecasts = model.predict(
+        read(changed[:60], target="y", **{role: ["x"]}), future=changed if role == "future" else None
+    )
+    assert forecasts["lstm"].between(10, 30).all()
