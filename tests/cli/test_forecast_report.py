@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,27 @@ def test_ctrl_c_in_the_backtest_ends_all_unless_the_forecast_is_kept(
         report.backtest()
     reason = "The backtest was interrupted, so that nothing was tested."
     assert report.backtest(keep_interrupted=True) == (None, reason)
+
+
+def test_a_series_too_short_to_be_judged_is_forecast_and_left_out_of_the_backtest(tmp_path: Path) -> None:
+    """It does not keep the others from being tested; the page names it, and draws those that were."""
+    rng, days = np.random.default_rng(1), pd.date_range("2024-01-01", periods=60)
+    spans = {"early": (0, 9), "a": (0, 60), "b": (0, 58), "late": (54, 60)}
+    frame = pd.concat(
+        pd.DataFrame({"unique_id": name, "ds": days[first:end], "y": rng.normal(size=end - first)})
+        for name, (first, end) in spans.items()
+    )
+    series = read(frame)
+    model = Forecaster(horizon=3, hidden_size=4, window=8, max_steps=4).fit(series)
+    ragged = ForecastReport(series, model, model.predict(level=[80]), [80.0])
+    result, reason = ragged.backtest()
+    assert reason == ""
+    assert result is not None
+    assert set(result.forecasts["unique_id"]) == {"a", "b"}
+    ragged.write(str(tmp_path / "page.html"), result)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "2 of 4 series are left out" in page
+    assert "at most" not in page
 
 
 def test_facts_of_the_model_are_ready_for_json(report: ForecastReport) -> None:

@@ -237,14 +237,14 @@ def backtest_section(backtest: Any, forecast: Forecast) -> str:
         title = f"The {name} was closer in {int((ratios < 1).sum()):,} of {len(ratios):,} series"
         caption = f"Each bar is a series: its error divided by that of {baseline}. Below 1 it was closer."
     differences = chart(differences_figure(backtest), title, caption)
+    judged = [one for one in forecast.series if one.id in set(forecasts.ids)]  # some may be left out
     charts = [
         chart(
-            origins_figure(backtest, forecast.series[k], log_axis=forecast.log_axis),
-            "What was forecast, and what happened"
-            + ("" if len(forecasts.ids) == 1 else f": {forecast.series[k].id}"),
+            origins_figure(backtest, judged[k], log_axis=forecast.log_axis),
+            "What was forecast, and what happened" + ("" if len(forecasts.ids) == 1 else f": {judged[k].id}"),
             f"Each thin line begins at a moment of forecast: {name} and, dotted, {baseline}.",
         )
-        for k in evenly_spaced(len(forecast.series))
+        for k in evenly_spaced(len(judged))
     ]
     replay = charts[0] if len(charts) == 1 else side_by_side(*charts)
     remarks = [paragraph(remark, "lead") for remark in backtest.remarks]
