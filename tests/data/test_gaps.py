@@ -140,7 +140,7 @@ def test_a_table_has_no_order() -> None:
     sentence = _fault_of(table)
     assert sentence == (
         "customers.csv: expected rows in order of time, got a table without a time column. Name that column "
-        "with --time or time=."
+        "with --time or time=, or count the rows with --order rows or order='rows'."
     )
     with pytest.raises(DataError, match="got a table without a time column"):
         fill_gaps(table, "linear")

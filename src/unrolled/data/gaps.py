@@ -44,7 +44,10 @@ def require_regular(series: Sequences, *, known_freq: str | None = None) -> None
 def find_irregularities(series: Sequences, *, known_freq: str | None = None) -> list[str]:
     """List what `require_regular` refuses, a sentence each."""
     if series.order is DeclaredOrder.NONE:
-        got = "got a table without a time column. Name that column with --time or time=."
+        got = (
+            "got a table without a time column. Name that column with --time or time=, or count the rows "
+            "with --order rows or order='rows'."
+        )
         return [f"{series.source}: expected rows in order of time, {got}"]
     faults: list[str] = []
     if fault := short_series_fault(series, 2):

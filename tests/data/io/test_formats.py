@@ -169,3 +169,12 @@ def test_damaged_files_are_said(name: str, content: bytes, words: str) -> None:
 def test_records_are_a_table() -> None:
     """A list of dicts, as an API answers."""
     assert read(RECORDS).target.tolist() == [1.5, 2.0, 4.0]
+
+
+def test_pages_around_records_are_left_out() -> None:
+    """Answers of the World Bank hold a page's number before the records; lists of lists are refused."""
+    Path("gdp.json").write_text('[{"page": 1}, [{"date": "2020", "value": 3}, {"date": "2019", "value": 4}]]')
+    assert read("gdp.json").target.tolist() == [4, 3]
+    Path("odd.json").write_text('[{"page": 1}, [1, 2], [3, 4]]')
+    with pytest.raises(DataError, match=r"odd\.json: expected records or columns"):
+        read("odd.json")

@@ -305,7 +305,7 @@ def test_whole_number_times_are_exact() -> None:
         read({"t": np.arange(60) * 1e20, "y": np.arange(60.0)})
     assert str(fault.value) == (
         "data frame row 1 (counted from 0), column 't': expected whole numbers below 2**53 as times, got "
-        "1e+20. Write dates, or count the rows 1, 2, 3."
+        "1e+20. Write dates, or count the rows with --order rows or order='rows'."
     )
     with pytest.raises(DataError, match=r"expected times less than 2\*\*63 apart"):
         read({"t": np.array([-(2**62), 0, 2**62 + 1]), "y": np.arange(3.0)})

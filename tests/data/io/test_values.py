@@ -13,7 +13,7 @@ from unrolled.data.gaps import require_regular
 from unrolled.data.io.read import read
 from unrolled.data.io.values import from_values, without_sentinels
 from unrolled.data.sequences import Sequences
-from unrolled.errors import DataError
+from unrolled.errors import ArgumentError, DataError
 from unrolled.models.forecasting.forecaster import Forecaster
 
 
@@ -87,3 +87,20 @@ def test_numbers_of_hundreds_of_digits_are_one_sentence() -> None:
             read(source)
         assert "\n" not in str(fault.value)
     assert read([10**100, 1]).target[0] == 1e100
+
+
+@pytest.mark.parametrize(
+    ("option", "demand"),
+    [
+        ({"missing": "x"}, "missing: expected a number"),
+        ({"missing": {}}, "missing: expected a number"),
+        ({"missing": [-9, None]}, "missing: expected a number"),
+        ({"missing": True}, "missing: expected a number"),
+        ({"date_format": 3}, "date_format: expected a text"),
+        ({"utc": "yes"}, "utc: expected True or False"),
+    ],
+)
+def test_options_of_another_type_are_refused(option: dict[str, Any], demand: str) -> None:
+    """A wrong option is named in a sentence."""
+    with pytest.raises(ArgumentError, match=demand):
+        read({"date": ["2020-01-01", "2020-01-02"], "y": [1, 2]}, **option)

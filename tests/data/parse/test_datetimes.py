@@ -207,8 +207,14 @@ def test_a_date_that_cannot_be_read_is_named(items: object, row: int, got: str) 
 def test_a_number_that_is_no_time() -> None:
     """Fractions and missing numbers are named."""
     start = "flow.csv row 3, column 'date': expected a date or a whole number as time, got "
-    assert _fault_of(np.array([1.0, 1.5])) == start + "1.5. Write dates, or count the rows 1, 2, 3."
-    assert _fault_of(np.array([1.0, np.nan])) == start + "nothing. Write dates, or count the rows 1, 2, 3."
+    assert (
+        _fault_of(np.array([1.0, 1.5]))
+        == start + "1.5. Write dates, or count the rows with --order rows or order='rows'."
+    )
+    assert (
+        _fault_of(np.array([1.0, np.nan]))
+        == start + "nothing. Write dates, or count the rows with --order rows or order='rows'."
+    )
 
 
 ZONED = [

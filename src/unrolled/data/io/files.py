@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import re
+import shlex
 import sys
 import zipfile
 import zlib
@@ -29,6 +30,15 @@ SUFFIXES = (
 STDIN = "-"
 PART = "::"  # between a file and the part of it that is meant
 _URL = re.compile(r"([a-z][a-z0-9]+):/+", re.IGNORECASE)
+_FETCHED = ("http", "https", "ftp", "ftps")
+_READERS = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".xlsx": "excel",
+    ".xls": "excel",
+    ".json": "json",
+    ".feather": "feather",
+}
 _FOREIGN = (
     (b"%PDF", "a PDF"),
     (b"\x89HDF", "HDF5"),
@@ -62,9 +72,11 @@ def refuse_url(text: str) -> None:
     """
     if scheme := _URL.match(text):
         url = f"{scheme[1]}://{text[scheme.end() :]}"
+        reader = next((kind for ending, kind in _READERS.items() if url.lower().endswith(ending)), "csv")
+        shell = f": curl -L '{url}' | unrolled describe -," if scheme[1].lower() in _FETCHED else ","
         raise DataError(
-            f"{url}: expected a file, got an address. Fetch it first: curl -L '{url}' | unrolled "
-            f"describe -, or in Python read(pandas.read_csv('{url}'))."
+            f"{url}: expected a file, got an address. Fetch it first{shell} or in Python "
+            f"read(pandas.read_{reader}('{url}'))."
         )
 
 
@@ -197,7 +209,7 @@ def _unzipped(content: bytes, path: Path, part: str) -> bytes:
         some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
         raise DataError(
             f"{path}: expected a zip of one file, got {len(names)}: {some}. Name one: "
-            f"{path.name}{PART}{names[0]}."
+            f"{shlex.quote(f'{str(path).partition(PART)[0]}{PART}{names[0]}')}."
         )
     return _decompressed(archive.read(wanted[0]), path, "")
 

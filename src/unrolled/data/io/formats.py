@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 import sqlite3
 import zipfile
 from collections.abc import Callable, Sequence
@@ -91,7 +92,11 @@ def _excel(content: bytes, path: Path, part: str) -> Table:
     text = io.StringIO()
     csv.writer(text).writerows(_cells(row) for row in rows)
     others = [other for other in names if other != name]
-    notes = [] if part or not others else [f"sheet {name!r} was read; {path.name}::{others[0]} is another"]
+    notes = (
+        []
+        if part or not others
+        else [f"sheet {name!r} was read; {shlex.quote(f'{path}::{others[0]}')} is another"]
+    )
     return parse_csv(text.getvalue(), path.name, notes, separator=",")
 
 
@@ -117,7 +122,8 @@ def _chosen(names: Sequence[str], part: str, path: Path, kind: str, *, several: 
     if part in names or (not part and (len(names) == 1 or (several and names))):
         return part or names[0]
     got = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") or "none"
-    way = f" Name one: {path.name.partition('::')[0]}::{names[0]}." if names else ""
+    example = shlex.quote(f"{str(path).partition('::')[0]}::{names[0]}") if names else ""
+    way = f" Name one: {example}." if names else ""
     raise DataError(
         f"{path}: expected {f'a {kind} {part!r}' if part else f'one {kind}'}, got {got}."
         f"{suggest_spelling(part, names) or way}"
@@ -152,6 +158,8 @@ def _json(content: bytes, path: Path, _part: str) -> Table:
     except ValueError:
         data = [_record(line, k, path) for k, line in enumerate(text.splitlines()) if line.strip()]
     lists = [value for value in data.values() if isinstance(value, list)] if isinstance(data, dict) else []
+    if isinstance(data, list):
+        lists = [value for value in data if isinstance(value, list)]
     if len(lists) == 1 and lists[0] and isinstance(lists[0][0], dict):
         data = lists[0]  # records in an envelope
     return from_frame(
@@ -177,7 +185,7 @@ def records_frame(data: Any, source: str) -> pd.DataFrame:
     """
     try:
         frame = pd.DataFrame(data)
-    except ValueError as fault:
+    except (ValueError, TypeError, AttributeError) as fault:
         raise DataError(f"{source}: expected records or columns of equal length; {fault}.") from fault
     for name in frame.columns:
         nested = next((v for v in frame[name] if isinstance(v, dict | list)), None)

@@ -27,7 +27,7 @@ from unrolled.data.parse.table import Table, join_ids, number_rows
 from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.formatting import quantity, quoted_list
-from unrolled.validation import ErrorCollector, check_choice
+from unrolled.validation import ErrorCollector, check_choice, check_float
 
 Ints = NDArray[np.int64]
 ORDERS = ("time", "rows")
@@ -91,6 +91,11 @@ def read(
         _names(id), _one_name(time), _names(target), _names(past), _names(future), _names(static)
     )
     when = TimeOptions(utc, date_format, check_choice("order", order, ORDERS))
+    if not isinstance(utc, bool | np.bool_):
+        raise ArgumentError(f"utc: expected True or False, got {utc!r}.")
+    if not isinstance(date_format, str | None):
+        raise ArgumentError(f"date_format: expected a text such as 'dmy', got {date_format!r}.")
+    sentinels = [check_float("missing", one) for one in np.atleast_1d(np.array(missing, dtype=object))]
     if isinstance(source, str):
         source = _as_path(source) or source
     if _are_paths(source):
@@ -109,7 +114,7 @@ def read(
     else:
         _refuse_names(named, source)
         series = source if isinstance(source, Sequences) else from_values(source)
-    series = without_sentinels(series, np.atleast_1d(np.array(missing, dtype=np.float64)))
+    series = without_sentinels(series, np.array(sentinels))
     return series if fill is None else gaps.fill_gaps(series, fill)
 
 
@@ -223,7 +228,7 @@ def table_to_sequences(table: Table, named: ColumnSpec, when: TimeOptions) -> Se
         keys=id_frame(table, layout.ids, np.unique(codes, return_index=True)[1]) if layout.ids else None,
         source=table.source,
         backend=table.backend,
-        notes=tuple(notes),
+        notes=tuple(dict.fromkeys(notes)),
         labels=labels,
     )
     if np.isnan(values[:, :many]).all():
@@ -320,9 +325,8 @@ def _columns_to_series(table: Sequences, layout: TableSchema, source: Table) -> 
             parts.append((k, slice(int(valid_rows[0]), end)))
             ids.append(name)
     empty = [name for name in layout.targets if name not in ids]
-    notes = (
-        [f"{quantity(len(empty), 'column')} without a value left out: {quoted_list(empty)}"] if empty else []
-    )
+    kind = "column" if source.row_ids is None else "row"
+    notes = [f"{quantity(len(empty), kind)} without a value left out: {quoted_list(empty)}"] if empty else []
     names, keys = table.names, None
     if source.row_ids is not None:
         keys = id_frame(*source.row_ids, np.array([k for k, _ in parts]))

@@ -23,8 +23,9 @@ TARGETS = ("y", "value", "target")
 _KEY = re.compile(r"_(id|nbr|no|code|key)$")
 _COUNTER = re.compile(
     r"(unnamed:|level|column|row|record|obs|time|s|sl|sr|serial|instant|step|tick|trend|no|nr|n|num|number|t|x|"
-    r"index|idx|#)?_*(id|idx|index|no|nr|num|number|step|\d+)?_?"
+    r"index|idx|#)?_*(id|idx|index|no|nr|num|number|step|\d+(_\d+)*)?_?"
 )
+_TIME = re.compile(r"(date|datum|time|timestamp|zeit|fecha)(_|$)")
 
 
 class DatePart(NamedTuple):
@@ -110,6 +111,15 @@ def looks_like_counter(name: str) -> bool:
     (True, True, False)
     """
     return _COUNTER.fullmatch(spelt(name)) is not None
+
+
+def looks_like_time(name: str) -> bool:
+    """Return whether a column of dates or epochs is spelt like one of times.
+
+    >>> looks_like_time("open_time"), looks_like_time("MESS_DATUM"), looks_like_time("timely")
+    (True, True, False)
+    """
+    return _TIME.search(spelt(name)) is not None
 
 
 def date_parts(names: Sequence[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -22,8 +23,10 @@ from unrolled.data.parse.column_names import (
     largest_part,
     looks_like_counter,
     looks_like_key,
+    looks_like_time,
     with_usual_names,
 )
+from unrolled.data.parse.date_numbers import looks_like_moments
 from unrolled.data.parse.numbers import is_missing, quoted
 from unrolled.data.parse.table import Table, number_rows
 from unrolled.data.sequences import Role
@@ -191,12 +194,16 @@ def _time(table: Table, free: Sequence[str]) -> str | None:
         return table.index
     for name in with_usual_names(free, TIMES):
         kind, spelling = table.kinds[name], name.strip().lower()
-        if kind == "time" or (kind == "text" and spelling in TEXT_TIMES):
+        dated = spelling in TEXT_TIMES or re.search(r"\d{4}", str(table.columns[name][0]))  # FY2010 Q1
+        if kind == "time" or (kind == "text" and dated):
             return name
         if kind == "number" and (_rises(table, name) or (spelling not in _RISING and _is_whole(table, name))):
             _refuse_parts(table, name, free)
             return name
     dates = [name for name in free if table.kinds[name] == "time"]
+    dates = [name for name in dates if not _is_constant(table, name)] or dates
+    numbers = [name for name in free if table.kinds[name] == "number" and looks_like_time(name)]
+    dates = dates or [name for name in numbers if looks_like_moments(table.numbers(name))]
     if len(dates) > 1:
         raise DataError(
             f"{table.source}: expected one column of dates, got {quoted_list(dates)}. Name the one that "

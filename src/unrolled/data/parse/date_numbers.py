@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import in_nanoseconds
@@ -16,6 +17,7 @@ from unrolled.errors import ArgumentError, DataError
 
 OPTIONS = tuple(form.option for form in NUMBERS)
 _EXACT = 2**53  # from here on, floats skip whole numbers
+_MOST_TURNS = 0.1  # share of steps against the others, as where the next series begins
 _WIDTHS = {"Y": 4, "j": 3}  # digits of a field; 2 for others
 
 
@@ -40,6 +42,8 @@ def from_numbers(
             times = np.where(good, _decode(values, form.option), NAT)
             n_read = (~np.isnat(times)).mean()
             if n_read == 1 or (n_read >= 0.5 and (units < 0).any()):
+                if n_read < 1:
+                    _refuse_digits(values, column)
                 notes.extend(_number_note(column, form, units, values))
                 return times
         if (units >= 0).all():
@@ -49,6 +53,8 @@ def from_numbers(
             notes.append(EPOCHS[0].note.format(column=column.name, name=f"{read} in another unit"))
             return np.choose(units, [_decode(values, form.option) for form in EPOCHS])
     _refuse_inexact(values, column)
+    if date_format is None:
+        _refuse_digits(values, column)
     numbers = values.astype(np.int64)
     if len(numbers) and int(numbers.max()) - int(numbers.min()) >= 2**63:
         raise DataError(
@@ -56,6 +62,24 @@ def from_numbers(
             f"{numbers.max()}. Count the rows 1, 2, 3."
         )
     return numbers
+
+
+def looks_like_moments(values: NDArray[Any]) -> bool:
+    """Return whether numbers in order are all dates of eight digits or more, or epochs, from 1990 to 2100.
+
+    >>> looks_like_moments(np.array([20200131.0, 20200201.0])), looks_like_moments(np.array([5e8, 3.0]))
+    (True, False)
+    """
+    if len(values) < 2 or not np.isfinite(values).all() or not np.ptp(values):
+        return False
+    is_date = np.zeros(len(values), dtype=bool)
+    for form in NUMBERS:
+        if form.least > 10**7 and not form.needs_name:
+            good = (values >= form.least) & (values <= form.most)
+            times = _decode(np.where(good, values, np.nan), form.option)
+            is_date |= (times >= np.datetime64("1990")) & (times < np.datetime64("2100"))
+    steps = np.diff(values)
+    return bool(is_date.all() and min((steps < 0).mean(), (steps > 0).mean()) < _MOST_TURNS)
 
 
 def _number_note(
@@ -109,5 +133,31 @@ def _refuse_inexact(values: NDArray[Any], column: DateColumn) -> None:
         demand = "whole numbers below 2**53 as times"
     raise DataError(
         f"{column.place(row)}, column {column.name!r}: expected {demand}, got "
-        f"{'nothing' if np.isnan(value) else f'{value:g}'}. Write dates, or count the rows 1, 2, 3."
+        f"{'nothing' if np.isnan(value) else f'{value:g}'}. Write dates, or count the rows with --order rows "
+        "or order='rows'."
     )
+
+
+def _refuse_digits(values: NDArray[Any], column: DateColumn) -> None:
+    """Refuse whole numbers that are dates as digits, or weeks of years, whose differences are no steps."""
+    if not len(values) or not np.isfinite(values).all():
+        return
+    name, first = bare(column.name), int(values[0])
+    where = f"{column.place(0)}, column {column.name!r}: expected dates, got {first}, "
+    years, weeks = values // 100, values % 100
+    if "week" in name and ((years > 1900) & (years < 2100) & (weeks > 0) & (weeks < 54)).all():
+        raise DataError(
+            f"{where}a year and a week. Write {first // 100}-W{first % 100:02d}, or count the rows with "
+            "--order rows or order='rows'."
+        )
+    if name not in DATES or len(values) < 2 or values.min() < 101 or values.max() > 99_999_999:
+        return
+    for option, width in (("%d%m%Y", 8), ("%m%d%Y", 8), ("%y%m%d", 6), ("%d%m%y", 6), ("%m%d%y", 6)):
+        texts = pd.Series(np.unique(values)).astype(np.int64).astype(str).str.zfill(width)
+        is_long = values.max() >= 10 ** (width - 2)
+        if is_long and pd.to_datetime(texts, format=option, errors="coerce").notna().all():
+            raise DataError(
+                f"{where}which can be {first:0{width}d} as {option}. Say so with --date-format {option} or "
+                f"date_format={option!r}, or read whole numbers with --date-format number or "
+                "date_format='number'."
+            )

@@ -100,7 +100,8 @@ def parse_times(
     stamps = in_nanoseconds(times)
     if np.isnat(stamps).any():
         row = int(np.argmax(np.isnat(stamps)))
-        raise column.unreadable(row, values[row])
+        whole_number = values.dtype.kind == "f" and np.isfinite(values[row]) and values[row] % 1 == 0
+        raise column.unreadable(row, int(values[row]) if whole_number else values[row])
     return stamps, notes
 
 
@@ -261,6 +262,9 @@ def _zones_left_out(
 def _strptime(texts: list[str], column: DateColumn, notes: list[str], date_format: str) -> Times:
     """Parse texts in a format of strptime; with %z in UTC."""
     zoned = "%z" in date_format
+    if re.fullmatch("(%[YmdyHMSj])+", date_format):  # digits only: numbers have lost a 0 in front
+        width = sum({"Y": 4, "j": 3}.get(field, 2) for field in date_format[1::2])
+        texts = [text.zfill(width) if text.isdigit() else text for text in texts]
     try:
         read = pd.to_datetime(pd.Series(texts, dtype=object), format=date_format, errors="coerce", utc=zoned)
     except ValueError as fault:

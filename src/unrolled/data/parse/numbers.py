@@ -20,8 +20,8 @@ Ints = NDArray[np.int64]
 
 MISSING = frozenset({
     "", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", ".", "?", "<na>", "nat", "..", "...", ":",
-    "\\n", "n.a.", "n/d", "n.d.", "nd", "*", "**", "***", "****", "(null)", "#value!", "#ref!", "#div/0!",
-    "#num!", "missing", "—", "–", "…",
+    "\\n", "n.a.", "n/d", "n.d.", "nd", "n/e", "*", "**", "***", "****", "(null)", "#value!", "#ref!",
+    "#div/0!", "#num!", "missing", "—", "–", "…",
 })  # fmt: skip
 _FLAGS = {"true": 1.0, "false": 0.0}
 _SHOWN = 60  # characters
