@@ -75,6 +75,32 @@ def test_orders_of_day_and_month_are_candidates_together() -> None:
     assert len(read_in_centuries(["Jan-21", "Jan-99"], months)) == 1
 
 
+@pytest.mark.parametrize(
+    ("dates", "clocks"),
+    [
+        (
+            ["31-Dec-21", "1-Jan-22", "2-Jan-22", "30-Feb-22", "x", "Sat, 1-Jan-22"],
+            ["", " 10:30", " 9:05 PM", " 24:00", " 25:00"],
+        ),
+        (["2021-01-31", "2021-02-01"], ["", "T10:30Z", " 10:30:00,5 +0100", " 10:30 CET"]),
+        (["Fri Jan 01", "Sat Jan 02"], [" 10:00:00 +0100 2021", " 11:00:00 2021"]),
+        (["2021-01-31 +0100", "2021-02-01"], ["", " 10:30"]),
+    ],
+)
+def test_dates_and_clocks_that_recur_read_as_one_by_one(dates: list[str], clocks: list[str]) -> None:
+    """Each is taken apart once; times, zones and remarks are those of the whole texts."""
+    texts = [f"{date}{clock}" for date in dates for clock in clocks] * 5
+    notation = candidates(texts)[0]
+    together, apart = (
+        read_in_centuries(texts, notation)[0],
+        [read_in_centuries([t], notation)[0] for t in texts],
+    )
+    assert np.array_equal(together.times, np.concatenate([one.times for one in apart]), equal_nan=True)
+    assert np.array_equal(together.offsets, np.concatenate([one.offsets for one in apart]), equal_nan=True)
+    assert not np.isnat(together.times).all()
+    assert set(together.remarks) == {key for one in apart for key in one.remarks}
+
+
 def test_a_million_texts_take_seconds() -> None:
     """Plain ISO dates go through pandas; others are taken apart once each."""
     times = np.arange("2000-01-01", "2001-01-01", dtype="M8[m]")[:200_000]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from unrolled.data.parse.notations import MONTHS, NOTATIONS, ZONES, Notation
 Floats = NDArray[np.float64]
 
 _PIVOTS = (69, 30)  # two-digit years from here on are of the 1900s: for POSIX, and for spreadsheets
+_BEFORE_CLOCK = re.compile(r"[ T](?=\d\d?:\d\d)")
 _PLAIN = r"\d{4}-\d{1,2}-\d{1,2}(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?$"
 
 
@@ -49,11 +51,32 @@ def candidates(sample: list[str], names: Sequence[str] = ()) -> list[Notation]:
 
 def read_in_centuries(texts: list[str], notation: Notation) -> list[Reading]:
     """Read texts; where two-digit years may be of either century, in both."""
-    first = _read(texts, notation)
+    first = _read_recurring(texts, notation)
     years = first.remarks.get("century", {}).get("years", np.empty(0))
     if not ((years < _PIVOTS[0]) & (years >= _PIVOTS[1])).any():
         return [first]
-    return [first, _read(texts, notation, _PIVOTS[1])]
+    return [first, _read_recurring(texts, notation, _PIVOTS[1])]
+
+
+def _read_recurring(texts: list[str], notation: Notation, pivot: int = _PIVOTS[0]) -> Reading:
+    """Read texts (K,); dates and clocks that recur once each, as the time of a text is the sum of both."""
+    cut = [(*_BEFORE_CLOCK.split(text, 1), "")[:2] for text in texts]
+    (of_date, dates), (of_clock, clocks) = (
+        pd.factorize(np.array(half, dtype=object)) for half in zip(*cut, strict=True)
+    )
+    if 2 * (len(dates) + len(clocks)) > len(texts):
+        return _read(texts, notation, pivot)
+    by_date = _read(dates.tolist(), notation, pivot)
+    first = int(np.argmax(~np.isnat(by_date.times)))
+    by_clock = _read([f"{dates[first]} {clock}".strip() for clock in clocks], notation, pivot)
+    if np.isfinite(by_date.offsets).any():  # zones behind dates without a clock
+        return _read(texts, notation, pivot)
+    times = by_date.times[of_date] + (by_clock.times - by_date.times[first])[of_clock]
+    offsets = by_clock.offsets[of_clock]
+    rest = np.flatnonzero(np.isnat(times))
+    others = _read([texts[k] for k in rest.tolist()], notation, pivot)
+    times[rest], offsets[rest] = others.times, others.offsets
+    return Reading(notation, times, offsets, others.remarks | by_clock.remarks | by_date.remarks)
 
 
 def _read(texts: Sequence[str], notation: Notation, pivot: int = _PIVOTS[0]) -> Reading:
@@ -101,7 +124,7 @@ def _parts(frame: pd.DataFrame, pivot: int, remarks: dict[str, dict[str, Any]]) 
         remarks["century"] = {"first": f"{first:.0f}", "last": f"{last:.0f}", "years": short}
     if "b" in frame:
         named = frame["b"].str.lower()
-        month_of = {name: _month_number(name) for name in named.unique()}
+        month_of = {name: month_number(name) for name in named.unique()}
         parts["m"] = named.map(month_of).to_numpy(dtype=np.float64)
     for name, months in (("q", 3), ("h", 6)):
         if name in frame:
@@ -121,10 +144,14 @@ def _parts(frame: pd.DataFrame, pivot: int, remarks: dict[str, dict[str, Any]]) 
     return parts
 
 
-def _month_number(name: str) -> float:
-    """Number a month by the first letters, or more, of its name; NaN where none or several begin so."""
+def month_number(name: str) -> int:
+    """Number a month by the first three letters, or more, of its name; 0 where none or several begin so.
+
+    >>> month_number("sept"), month_number("märz"), month_number("ju"), month_number("jui")
+    (9, 3, 0, 0)
+    """
     found = [k + 1 for k, names in enumerate(MONTHS) if any(full.startswith(name) for full in names.split())]
-    return float(found[0]) if len(found) == 1 else np.nan
+    return found[0] if len(found) == 1 and len(name) > 2 else 0
 
 
 def _zone_offsets(zones: pd.Series[Any], remarks: dict[str, dict[str, Any]]) -> Floats:
