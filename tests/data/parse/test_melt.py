@@ -104,6 +104,23 @@ def test_months_beside_a_year_of_several_stations() -> None:
         assert series.freq == "MS"
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["Jan", "Feb", "Mär", "Apr", "Mai", "Juni", "Juli", "Aug", "Sep", "Okt", "Nov", "Dez"],
+        [f"{k:02d}" for k in range(1, 13)],
+        [f"M{k}" for k in range(1, 13)],
+        [name.upper() for name in MONTHS],
+    ],
+)
+def test_months_in_the_languages_of_dates(names: list[str]) -> None:
+    """The names are those that dates are read by, across the columns or down the rows."""
+    series = read({"Jahr": ["2019", "2020"], **{name: [1.5 + k, 2.5 * k] for k, name in enumerate(names)}})
+    assert (series.freq, series.lengths.tolist()) == ("MS", [24])
+    down = read({"Monat": names, "2019": np.arange(12.0), "2020": np.arange(12.0) ** 2})
+    assert (down.freq, down.lengths.tolist(), down.target[13]) == ("MS", [24], 1.0)
+
+
 def test_a_fault_in_a_melted_cell_names_its_row_and_column() -> None:
     """As they stand in the source."""
     frame = pd.DataFrame({"area": ["x", "y", "z"], "2019": ["1", "2", "3"], "2020": ["5", "oops", "7"]})

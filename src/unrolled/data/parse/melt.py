@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,10 +9,12 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.parse.column_names import id_columns, looks_like_key
 from unrolled.data.parse.columns import ColumnSpec
+from unrolled.data.parse.date_texts import month_number
 from unrolled.data.parse.datetimes import looks_like_dates, parse_times
 from unrolled.data.parse.numbers import is_missing
 from unrolled.data.parse.table import Table, join_ids, number_rows
@@ -30,12 +31,8 @@ _STEP = re.compile(
     r"(d|day|t|w|wk|week|m|month|h|hr|hour|step|time|period|p|y|year|q)[ _]?(\d+)", re.IGNORECASE
 )
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::00)?|(?:h|hr|he|hour)[ _]?(\d{1,2})", re.IGNORECASE)
-_MONTHS = {"sept": 9} | {
-    form.lower(): k
-    for k in range(1, 13)
-    for form in (calendar.month_name[k], calendar.month_abbr[k], f"M{k}", f"M{k:02d}", f"{k}", f"{k:02d}")
-}
-_QUARTERS = {form: 3 * k - 2 for k in range(1, 5) for form in (f"q{k}", f"qtr{k}", f"qtr {k}", f"{k}q")}
+_MONTH = re.compile(r"m?(0?[1-9]|1[0-2])")
+_QUARTER = re.compile(r"(?:q|qtr ?)([1-4])|([1-4])q")
 _TIME, _VALUE = "ds", "value"
 
 
@@ -173,22 +170,38 @@ def _stacked(table: Table) -> Table | None:
                 days.astype("datetime64[m]")[:, None] + np.array(list(clocks.values())),
             )
     spread, times = _across(table)
+    if not spread or not _YEAR.fullmatch(spread[0].strip()):
+        return None
     for name in table.columns:
-        rows = _months([str(value) for value in table.columns[name]]) if name not in spread else {}
-        months_below = rows and all(str(value) in rows for value in table.columns[name])
-        if months_below and spread and _YEAR.fullmatch(spread[0].strip()):
-            offsets = np.array([rows[str(value)] for value in table.columns[name]])
+        texts = [str(value) for value in pd.unique(table.columns[name])]
+        months = _months(texts)
+        if name not in spread and months.keys() == set(texts):
+            offsets = np.array([months[str(value)] for value in table.columns[name]])
             return _stack(table, name, spread, times.astype("datetime64[M]")[None, :] + offsets[:, None])
     return None
 
 
 def _months(texts: Sequence[str]) -> dict[str, int]:
-    """Map texts that name months, all twelve of them, or quarters, all four, to months after the first."""
-    for numbers, count in ((_QUARTERS, 4), (_MONTHS, 12)):
-        found = {text: numbers[text.strip().lower()] - 1 for text in texts if text.strip().lower() in numbers}
+    """Map texts that name quarters, all four of them, or months, all twelve, to months after the first.
+
+    >>> _months(["Q1", "Q2", "Q3", "Q4"]), _months(["Jan", "Feb"])
+    ({'Q1': 0, 'Q2': 3, 'Q3': 6, 'Q4': 9}, {})
+    """
+    for number, count in ((_first_of_quarter, 4), (_month, 12)):
+        found = {text: n - 1 for text in texts if (n := number(text.strip().lower()))}
         if len(set(found.values())) == count == len(found):
             return found
     return {}
+
+
+def _first_of_quarter(text: str) -> int:
+    match = _QUARTER.fullmatch(text)
+    return 3 * int(match[1] or match[2]) - 2 if match else 0
+
+
+def _month(text: str) -> int:
+    match = _MONTH.fullmatch(text)
+    return int(match[1]) if match else month_number(text)
 
 
 def _minutes(text: str) -> int | None:
