@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.frequency import Calendar, infer_calendar
@@ -109,32 +110,27 @@ def fill_gaps(series: Sequences, how: str) -> Sequences:
     whole, added = _complete_calendar(series)
     within = np.repeat(np.arange(len(whole)), whole.lengths)
     values = whole.values.copy()
-    repeated = [
-        k
-        for k, role in enumerate(whole.roles)
-        if is_code(values[:, k], role) or whole.columns[k] in whole.labels
+    is_held = [  # by the value before, whatever `how` says
+        how == "linear" and (is_code(values[:, k], role) or name in whole.labels)
+        for k, (name, role) in enumerate(zip(whole.columns, whole.roles, strict=True))
     ]
-    for column, role in enumerate(whole.roles):
-        column_how = "forward" if column in repeated or role is Role.STATIC else how
-        values[:, column] = _filled(values[:, column], within, column_how)
+    for k, role in enumerate(whole.roles):
+        values[:, k] = _filled(values[:, k], within, "forward" if is_held[k] or role is Role.STATIC else how)
     keep = _between_targets(whole, within)
     lengths = np.bincount(within[keep], minlength=len(whole))
     if not lengths.all():
         name = whole.ids[int(np.argmin(lengths))]
         raise DataError(f"{whole.source}, series {name!r}: expected a number, got none. Leave it out.")
     fresh = (np.isnan(whole.values) & ~np.isnan(values))[keep]
-    by_line = [k for k in range(len(whole.columns)) if how == "forward" or k not in repeated]
-    codes = [whole.columns[k] for k in repeated if k not in by_line and fresh[:, k].any()]
-    n_codes = int(fresh.sum() - fresh[:, by_line].sum())
+    n_filled = dict(zip(whole.columns, fresh.sum(axis=0).tolist(), strict=True))
+    n_held = {name: n for (name, n), held in zip(n_filled.items(), is_held, strict=True) if held and n}
+    n_others = sum(n_filled.values()) - sum(n_held.values())
     return replace(
         whole,
         values=values[keep],
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         times=None if whole.times is None else whole.times[keep],
-        notes=(
-            *whole.notes,
-            *_notes(how, added, int(fresh[:, by_line].sum()), (n_codes, codes), int((~keep).sum())),
-        ),
+        notes=(*whole.notes, *_notes(how, added, n_others, n_held, int((~keep).sum()))),
     )
 
 
@@ -155,13 +151,13 @@ def is_code(values: NDArray[np.float64], role: Role) -> bool:
     return role is not Role.TARGET and is_whole and len(kinds) <= few
 
 
-def _notes(how: str, added: int, filled: int, codes: tuple[int, list[str]], dropped: int) -> list[str]:
+def _notes(how: str, added: int, filled: int, held: dict[str, int], dropped: int) -> list[str]:
     method = "by the value before" if how == "forward" else "by straight lines"
-    hold = f"{join_words([repr(name) for name in codes[1]])} {'hold' if len(codes[1]) > 1 else 'holds'}"
+    hold = f"{join_words(list(map(repr, held)))} {'hold' if len(held) > 1 else 'holds'}"
     events = (
         (added, "row", "added for missing steps"),
         (filled, "value", f"filled {method}"),
-        (codes[0], "value", f"filled by the value before, as {hold} flags or codes"),
+        (sum(held.values()), "value", f"filled by the value before, as {hold} flags or codes"),
         (dropped, "row", "dropped before the first or after the last known value"),
     )
     return [f"{quantity(n, noun)} {'was' if n == 1 else 'were'} {what}" for n, noun, what in events if n]
@@ -314,23 +310,21 @@ def _complete_calendar(series: Sequences) -> tuple[Sequences, int]:
 
 def _filled(values: NDArray[np.float64], series: Ints, how: str) -> NDArray[np.float64]:
     """Fill the missing values of one column (ΣT,) between known ones of the same series."""
-    valid_rows = np.flatnonzero(~np.isnan(values))
-    if len(valid_rows) in {0, len(values)}:
+    known = np.flatnonzero(~np.isnan(values))
+    if len(known) in {0, len(values)}:
         return values
-    rows = np.arange(len(values))
-    after = np.searchsorted(valid_rows, rows)  # the first known row at or after each row
-    left, right = valid_rows[np.maximum(after - 1, 0)], valid_rows[np.minimum(after, len(valid_rows) - 1)]
-    between = (after > 0) & (after < len(valid_rows)) & (series[left] == series) & (series[right] == series)
-    fresh = np.isnan(values) & between
-    fill_values = values[left] if how == "forward" else np.interp(rows, valid_rows, values[valid_rows])
-    return np.where(fresh, fill_values, values)
+    before, after = _neighbours(values, series)
+    filled = before if how == "forward" else np.interp(np.arange(len(values)), known, values[known])
+    return np.where(np.isnan(values) & ~np.isnan(before) & ~np.isnan(after), filled, values)
 
 
 def _between_targets(series: Sequences, within: Ints) -> NDArray[np.bool_]:
     """Mask the rows (ΣT,) from each first known target to the last; to the end if columns are known ahead."""
-    step = np.arange(len(within)) - series.offsets[:-1][within]
-    valid_rows = np.flatnonzero(~np.isnan(series.target))
-    first = np.full(len(series), len(within))
-    np.minimum.at(first, within[valid_rows], step[valid_rows])
-    keep = step >= first[within]
-    return keep if series.columns_of(Role.FUTURE) else keep & (step < series.observed[within])
+    before, after = _neighbours(series.target, within)
+    return ~np.isnan(before) & (~np.isnan(after) | bool(series.columns_of(Role.FUTURE)))
+
+
+def _neighbours(values: NDArray[np.float64], series: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the last known value up to each row, and the next from it on, of its series; NaN without any."""
+    groups = pd.Series(values).groupby(series)
+    return np.asarray(groups.ffill(), dtype=np.float64), np.asarray(groups.bfill(), dtype=np.float64)
