@@ -92,8 +92,7 @@ def parse_times(
     else:
         whole = values.astype(np.int64) if values.dtype.kind == "f" else values
         codes, distinct = pd.factorize(pd.Series(whole, dtype=object))
-        rows = np.full(len(distinct), len(codes))  # the first of each distinct text
-        np.minimum.at(rows, codes[codes >= 0], np.flatnonzero(codes >= 0))
+        rows = np.flatnonzero(~pd.Series(codes).duplicated() & (codes >= 0))  # the first of each
         texts = [as_text(value) for value in distinct]
         read = _from_texts(texts, column._replace(rows=rows), notes, utc=utc, date_format=date_format)
         times = np.append(read, NAT)[codes]  # a missing value has code -1
@@ -144,37 +143,37 @@ def _decide(readings: list[Reading], texts: list[str], column: DateColumn, notes
     Raises:
         DataError: neither tells, or one text tells this and another that.
     """
-    unread = [np.isnat(reading.times) for reading in readings]
-    least = min(mask.sum() for mask in unread)
-    best = [k for k, mask in enumerate(unread) if mask.sum() == least]
-    best = [k for k in best if not any(_agree(readings[j], readings[k]) for j in best if j < k)]
-    others = [k for k in range(len(readings)) if not any(_agree(readings[j], readings[k]) for j in best)]
-    if others and len({readings[k].notation.name for k in best}) == 1:
-        rival = min(others, key=lambda k: int(unread[k].sum()))
-        at = int(np.argmax(unread[rival] & ~unread[best[0]]))
-        _note_order(readings[best[0]], f"{column.shown(at, texts)} shows the {{first}} first", column, notes)
-    elif least and len(best) > 1:
-        shown = [
-            column.shown(int(np.argmax(~unread[j] & unread[k])), texts) for j, k in (best[:2], best[1::-1])
-        ]
-        names = [readings[k].notation.name for k in best[:2]]
+    distinct: list[Reading] = []
+    for reading in sorted(readings, key=lambda one: int(np.isnat(one.times).sum())):
+        if not any(np.array_equal(reading.times, one.times, equal_nan=True) for one in distinct):
+            distinct.append(reading)
+    n_unread = [int(np.isnat(one.times).sum()) for one in distinct]
+    best = distinct[: n_unread.count(n_unread[0])]
+    one = best[0]
+    if len(best) < len(distinct) and len({reading.notation.name for reading in best}) == 1:
+        at = _first_read_by(one, distinct[len(best)])
+        _note_order(one, f"{column.shown(at, texts)} shows the {{first}} first", column, notes)
+    elif n_unread[0] and len(best) > 1:
+        other = best[1]
         raise DataError(
-            f"column {column.name!r}: expected one order of day and month, got {names[0]} in {shown[0]} and "
-            f"{names[1]} in {shown[1]}. Correct those rows, or write all year first."
+            f"column {column.name!r}: expected one order of day and month, got {one.notation.name} in "
+            f"{column.shown(_first_read_by(one, other), texts)} and {other.notation.name} in "
+            f"{column.shown(_first_read_by(other, one), texts)}. Correct those rows, or write all year first."
         )
-    elif "." in texts[0][:3] and readings[best[0]].notation.name == ORDERS["dmy"][0]:
-        best = [k for k in best if readings[k].notation is readings[best[0]].notation]
+    elif "." in texts[0][:3] and one.notation.name == ORDERS["dmy"][0]:
+        best = [reading for reading in best if reading.notation is one.notation]
     if len(best) > 1:
-        regular = [k for k in best if _is_regular(readings[k].times)]
+        regular = [reading for reading in best if _is_regular(reading.times)]
         if len(regular) != 1:
-            raise _two_readings([readings[k] for k in best[:2]], texts, column)
+            raise _two_readings(best[:2], texts, column)
         best = regular
-        _note_order(readings[best[0]], "only so they make even steps", column, notes)
-    return readings[best[0]]
+        _note_order(best[0], "only so they make even steps", column, notes)
+    return best[0]
 
 
-def _agree(one: Reading, other: Reading) -> bool:
-    return np.array_equal(one.times, other.times, equal_nan=True)
+def _first_read_by(one: Reading, other: Reading) -> int:
+    """Find the first text that one reads and the other does not."""
+    return int(np.argmax(~np.isnat(one.times) & np.isnat(other.times)))
 
 
 def _note_order(reading: Reading, evidence: str, column: DateColumn, notes: list[str]) -> None:
