@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.parse.numbers import is_missing
@@ -16,7 +17,9 @@ from unrolled.formatting import quantity, quoted_list
 
 Floats = NDArray[np.float64]
 
-NO_LABEL = -1.0  # code of an empty cell, and of a label that was not there when the labels were learned
+NO_LABEL = (
+    -1.0
+)  # code, as in pandas, of an empty cell, and of a label that was not there when the labels were learned
 _MOST_LABELS = 100
 
 
@@ -67,8 +70,7 @@ def encode_inputs(
 
 def codes_of(cells: Iterable[Any], labels: Sequence[str]) -> Floats:
     """Return the position of each cell (T,) among the labels, or `NO_LABEL`."""
-    codes = {label: float(k) for k, label in enumerate(labels)}
-    return np.array([codes.get(text, NO_LABEL) for text in _texts(cells)], dtype=np.float64)
+    return np.asarray(pd.Categorical(_texts(cells), categories=list(labels)).codes, dtype=np.float64)
 
 
 def recode(codes: Floats, labels: Sequence[str], fitted: Sequence[str]) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -80,16 +79,14 @@ def _joined_date(table: Table, parts: dict[str, str]) -> tuple[Texts | None, lis
     finer = next((part for part in "mqw" if part in parts), "")
     used = [part for part in ("Y", finer, "d" if finer == "m" else "") if part in parts]
     are_numbers = [table.kinds[parts[part]] == "number" for part in used if part != "m"]
-    if len(used) < 2 or used[0] != "Y" or not all(are_numbers) or not _repeats(table, parts["Y"]):
+    if len(used) < 2 or used[0] != "Y" or not all(are_numbers):
         return None, []
     joined = _texts(table, parts["Y"])
+    if not joined.duplicated().any():
+        return None, []
     for part in used[1:]:
         joined = joined + {"q": "-Q", "w": "-W"}.get(part, "-") + _texts(table, parts[part])
     return joined, [parts[part] for part in used]
-
-
-def _repeats(table: Table, name: str) -> bool:
-    return bool(pd.Series(table.columns[name]).duplicated().any())
 
 
 def _clocks(table: Table, parts: dict[str, str]) -> tuple[Texts | None, list[str]]:
@@ -100,7 +97,8 @@ def _clocks(table: Table, parts: dict[str, str]) -> tuple[Texts | None, list[str
     name = parts[part]
     if table.kinds[name] != "number":
         texts = pd.Series(table.columns[name], dtype=object).map(as_text, na_action="ignore")
-        texts = texts.str.replace(r"^(\d\d)\.(\d\d)(?:\.(\d\d))?$", _with_colons, regex=True)
+        with_points = texts.str.fullmatch(r"\d\d\.\d\d(\.\d\d)?") == True  # noqa: E712 (None for missing)
+        texts = texts.where(~with_points, texts.str.replace(".", ":", regex=False))
         return (texts, [name]) if texts.str.fullmatch(CLOCK).mean() >= 0.5 else (None, [])
     hours = pd.Series(table.numbers(name))
     if (hours != np.floor(hours)).any() or hours.min() < 0 or hours.max() > 2400:
@@ -112,10 +110,6 @@ def _clocks(table: Table, parts: dict[str, str]) -> tuple[Texts | None, list[str
         return _text_of(hours // 100, hours % 100), [name]
     finer = [parts[p] for p in "MS" if p in parts and table.kinds[parts[p]] == "number"]
     return _text_of(hours, *(pd.Series(table.numbers(n)) for n in finer)), [name, *finer]
-
-
-def _with_colons(clock: re.Match[str]) -> str:
-    return ":".join(part for part in clock.groups() if part)
 
 
 def _text_of(hours: pd.Series[Any], *finer: pd.Series[Any]) -> Texts:

@@ -133,9 +133,8 @@ def _parts(frame: pd.DataFrame, pivot: int, remarks: dict[str, dict[str, Any]]) 
         is_next = number("n", np.nan) == (parts["Y"] + 1) % 100
         parts["Y"] = np.where(is_next, parts["Y"], np.nan)
     if "f" in frame:
-        parts["f"] = (
-            pd.to_numeric(frame["f"].str.ljust(9, "0"), errors="coerce").fillna(0).to_numpy(dtype=np.float64)
-        )
+        frame["f"] = frame["f"].str.ljust(9, "0")  # nanoseconds
+        parts["f"] = number("f", 0.0)
     if "p" in frame and frame["p"].notna().any():
         half = frame["p"].str.lower().to_numpy(dtype=object)
         twelve = (half == "a") | (half == "p")

@@ -70,10 +70,9 @@ def _across(table: Table) -> tuple[list[str], Times]:
         for name in table.columns
         if table.kinds[name] == "number" or is_missing(table.columns[name]).all()
     ]
-    years = [name for name in names if _YEAR.fullmatch(name.strip())]
+    years = {name: match[1] for name in names if (match := _YEAR.fullmatch(name.strip()))}
     if len(years) > 1:
-        texts = [_YEAR.fullmatch(name.strip())[1] for name in years]  # type: ignore[index]
-        return years, np.array(texts, dtype="datetime64[Y]").astype("datetime64[ns]")
+        return list(years), np.array(list(years.values()), dtype="datetime64[Y]").astype("datetime64[ns]")
     dated = [name for name in names if _DATED.search(name)]
     if len(dated) > 2 and looks_like_dates(np.array(dated, dtype=object)):
         stripped = np.array([name.strip() for name in dated], dtype=object)
@@ -236,14 +235,8 @@ def _stack(table: Table, base: str, spread: Sequence[str], times: Times) -> Tabl
     )
     rows, moments = np.repeat(np.arange(len(table)), len(spread)), times.ravel()
     order = np.lexsort((moments, series[rows]))
-    filled = np.flatnonzero(~np.isnan(values.ravel()[order]))
-    groups = series[rows[order]]
-    first = {int(groups[k]): k for k in filled[::-1]}
-    last = {int(groups[k]): k for k in filled}
-    kept = np.array(
-        [first.get(int(g), 1) <= k <= last.get(int(g), 0) for k, g in enumerate(groups)], dtype=bool
-    )
-    cells = order[kept]
+    known = pd.Series(values.ravel()[order]).groupby(series[rows[order]])
+    cells = order[(known.ffill().notna() & known.bfill().notna()).to_numpy()]
     columns = {name: table.columns[name][rows[cells]] for name in rest}
     columns |= {_TIME: moments[cells].astype("datetime64[ns]"), _VALUE: values.ravel()[cells]}
     note = (
