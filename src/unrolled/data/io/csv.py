@@ -13,7 +13,7 @@ import numpy as np
 
 from unrolled.data.calendar.offsets import YEARS
 from unrolled.data.parse.datetimes import looks_like_dates
-from unrolled.data.parse.numbers import is_missing, looks_numeric, quoted
+from unrolled.data.parse.numbers import are_missing, looks_numeric, quoted
 from unrolled.data.parse.table import Table
 from unrolled.errors import DataError
 
@@ -207,7 +207,7 @@ def _numbers_steps(first: list[str], kinds: list[str], below: list[list[str]]) -
 
 def _cell_kind(cells: list[str]) -> str:
     texts = np.array(cells, dtype=object)
-    if is_missing(texts).all():
+    if are_missing(texts):
         return "empty"
     if looks_numeric(texts):
         return "number"

@@ -16,7 +16,7 @@ from unrolled.data.io.targets import have_leading_zeros, parse_labels
 from unrolled.data.parse.column_names import id_columns, looks_like_key
 from unrolled.data.parse.columns import infer_keys
 from unrolled.data.parse.datetimes import parse_times
-from unrolled.data.parse.numbers import is_missing, looks_numeric, quoted
+from unrolled.data.parse.numbers import are_missing, looks_numeric, quoted
 from unrolled.data.parse.table import Table
 from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences, feature_columns
 from unrolled.errors import DataError
@@ -160,7 +160,7 @@ def _features(table: Table, taken: set[str | None], *, is_long: bool) -> list[st
 
 def _is_empty(table: Table, name: str) -> bool:
     """Return whether a column holds no value at all."""
-    return table.columns[name].dtype.kind == "O" and bool(is_missing(table.columns[name]).all())
+    return table.columns[name].dtype.kind == "O" and are_missing(table.columns[name])
 
 
 def _repeats(table: Table, name: str) -> bool:

@@ -17,9 +17,7 @@ from unrolled.formatting import quantity, quoted_list
 
 Floats = NDArray[np.float64]
 
-NO_LABEL = (
-    -1.0
-)  # code, as in pandas, of an empty cell, and of a label that was not there when the labels were learned
+NO_LABEL = -1.0  # as pandas codes an empty cell, and a label that was not there when they were learned
 _MOST_LABELS = 100
 
 

@@ -99,7 +99,7 @@ def _clocks(table: Table, parts: dict[str, str]) -> tuple[Texts | None, list[str
         texts = pd.Series(table.columns[name], dtype=object).map(as_text, na_action="ignore")
         with_points = texts.str.fullmatch(r"\d\d\.\d\d(\.\d\d)?") == True  # noqa: E712 (None for missing)
         texts = texts.where(~with_points, texts.str.replace(".", ":", regex=False))
-        return (texts, [name]) if texts.str.fullmatch(CLOCK).mean() >= 0.5 else (None, [])
+        return (texts, [name]) if texts.iloc[:2000].str.fullmatch(CLOCK).mean() >= 0.5 else (None, [])
     hours = pd.Series(table.numbers(name))
     if (hours != np.floor(hours)).any() or hours.min() < 0 or hours.max() > 2400:
         return None, []

@@ -27,7 +27,7 @@ from unrolled.data.parse.column_names import (
     with_usual_names,
 )
 from unrolled.data.parse.date_numbers import looks_like_moments
-from unrolled.data.parse.numbers import is_missing, quoted
+from unrolled.data.parse.numbers import are_missing, is_missing, quoted
 from unrolled.data.parse.table import Table, number_rows
 from unrolled.data.sequences import Role
 from unrolled.errors import DataError
@@ -176,10 +176,8 @@ def infer_keys(table: Table, free: Sequence[str]) -> tuple[str | None, str | Non
     >>> infer_keys(Table(columns, "flow.csv", str), ["id", "t", "x"])
     ('id', 't')
     """
-    clocks = [
-        name for name in with_usual_names(free, CLOCKS) if table.kinds[name] == "number"
-    ]  # such as 0.02 seconds
-    time = _time(table, free) or next(iter(clocks), None)
+    numbers = [name for name in free if table.kinds[name] == "number"]  # such as 0.02 seconds
+    time = _time(table, free) or next(iter(with_usual_names(numbers, CLOCKS)), None)
     rest = [name for name in free if name != time]
     if time is not None:  # a unique_id may have one step each
         usual = [name for name in id_columns(rest) if name == "unique_id" or _repeats(table, [name])]
@@ -333,7 +331,7 @@ def _targets(table: Table, time: str | None, ids: Sequence[str], numbers: Sequen
                 f"{table.source}: expected a column of numbers to learn from, got only {keys[0]!r}, whose "
                 "name says that it numbers the rows. Rename it, or name it with --target or target=."
             )
-        if rest and all(is_missing(table.columns[name]).all() for name in rest):
+        if rest and all(are_missing(table.columns[name]) for name in rest):
             raise DataError(f"{table.source}: expected numbers, got only missing values in {rest[0]!r}.")
         seen = "" if not rest else f" such as {_sample(table, rest[0])} in column {rest[0]!r}"
         raise DataError(

@@ -92,10 +92,8 @@ def _number_note(
     if form not in EPOCHS and (units == units[0]).all() and units[0] >= 0:
         epoch = EPOCHS[units[0]]
         year = str(_decode(values[:1], epoch.option)[0])[:4]
-        note += (
-            f"; as {epoch.name} it would begin in {year}, and is read so with --date-format {epoch.option}"
-        )
-        note += f" or date_format={epoch.option!r}"
+        note += f"; as {epoch.name} it would begin in {year}, and is read so with "
+        note += f"--date-format {epoch.option} or date_format={epoch.option!r}"
     yield note
 
 

@@ -20,7 +20,7 @@ from unrolled.data.parse.date_numbers import OPTIONS, from_numbers
 from unrolled.data.parse.date_parts import NAT, DateColumn, Place, Times
 from unrolled.data.parse.date_texts import Floats, Reading, candidates, read_in_centuries
 from unrolled.data.parse.notations import NOTES, ORDERS
-from unrolled.data.parse.numbers import is_missing, quoted, spread_sample
+from unrolled.data.parse.numbers import are_missing, is_missing, quoted, spread_sample
 from unrolled.errors import ArgumentError, DataError
 
 WAY = (
@@ -112,14 +112,14 @@ def _from_texts(
         return _strptime(texts, column, notes, date_format)
     sample = spread_sample(np.array(texts, dtype=object), _SAMPLE)
     found = candidates(sample[~is_missing(sample)].tolist(), ORDERS.get(date_format or "", ()))
-    if not found and not is_missing(np.array(texts, dtype=object)).all():
+    if not found and are_missing(texts):
+        return np.full(len(texts), NAT)
+    if not found:
         got = ", ".join(quoted(text) for text in texts[:3])
         raise DataError(
             f"{column.at(0)}, column {column.name!r}: expected a date in a known notation such as "
             f"2020-01-31, got {got}: no text of the column is in any. {column.way}"
         )
-    if not found:
-        return np.full(len(texts), NAT)
     readings = [reading for notation in found for reading in read_in_centuries(texts, notation)]
     reading = readings[0] if len(readings) == 1 else _decide(readings, texts, column, notes)
     notes.extend(NOTES[key].format(column=column.name, **more) for key, more in reading.remarks.items())

@@ -16,7 +16,7 @@ from unrolled.data.parse.column_names import id_columns, looks_like_key
 from unrolled.data.parse.columns import ColumnSpec
 from unrolled.data.parse.date_texts import month_number
 from unrolled.data.parse.datetimes import looks_like_dates, parse_times
-from unrolled.data.parse.numbers import is_missing
+from unrolled.data.parse.numbers import are_missing, is_missing
 from unrolled.data.parse.table import Table, join_ids, number_rows
 from unrolled.errors import DataError
 from unrolled.formatting import quoted_list
@@ -53,10 +53,10 @@ def melt(table: Table, named: ColumnSpec) -> tuple[Table, ColumnSpec]:
     """
     if named.target:
         return table, named
-    stacked = _stacked(table)
+    spread, times = _across(table)
+    stacked = _stacked(table, spread, times)
     if stacked is not None:
         return stacked, named
-    spread, times = _across(table)
     rest = [name for name in table.columns if name not in spread]
     if not spread or named.time in rest or any(table.kinds[name] == "time" for name in rest):
         return table, named
@@ -66,9 +66,7 @@ def melt(table: Table, named: ColumnSpec) -> tuple[Table, ColumnSpec]:
 def _across(table: Table) -> tuple[list[str], Times]:
     """Find the columns whose names are times, and these: years, dates, or the numbers of steps."""
     names = [
-        name
-        for name in table.columns
-        if table.kinds[name] == "number" or is_missing(table.columns[name]).all()
+        name for name in table.columns if table.kinds[name] == "number" or are_missing(table.columns[name])
     ]
     years = {name: match[1] for name in names if (match := _YEAR.fullmatch(name.strip()))}
     if len(years) > 1:
@@ -142,7 +140,7 @@ def _row_ids(table: Table, rest: Sequence[str]) -> list[str]:
     return []
 
 
-def _stacked(table: Table) -> Table | None:
+def _stacked(table: Table, spread: Sequence[str], times: Times) -> Table | None:
     """Make a row of each cell of a table with one part of the time in its rows and one in its header.
 
     Returns:
@@ -168,7 +166,6 @@ def _stacked(table: Table) -> Table | None:
                 list(clocks),
                 days.astype("datetime64[m]")[:, None] + np.array(list(clocks.values())),
             )
-    spread, times = _across(table)
     if not spread or not _YEAR.fullmatch(spread[0].strip()):
         return None
     for name in table.columns:

@@ -71,6 +71,15 @@ def is_missing(texts: Texts) -> NDArray[np.bool_]:
     return np.array([_says_missing(text) for text in texts], dtype=bool)
 
 
+def are_missing(texts: Iterable[Any]) -> bool:
+    """Return whether all texts say that there is no value; stops at the first that does not.
+
+    >>> are_missing(["n/a", None]), are_missing(["0", ""])
+    (True, False)
+    """
+    return all(map(_says_missing, texts))
+
+
 def _says_missing(text: Any) -> bool:
     if isinstance(text, str):
         return text.strip().lower() in MISSING
