@@ -12,13 +12,19 @@ from numpy.typing import NDArray
 from unrolled.data.calendar.offsets import in_nanoseconds
 from unrolled.data.parse.column_names import DATES, STEPS, bare
 from unrolled.data.parse.date_parts import NAT, DateColumn, Times, assemble
-from unrolled.data.parse.notations import EPOCHS, NUMBERS, NumberForm
+from unrolled.data.parse.notations import (
+    EPOCHS,
+    FIELD_DIGITS,
+    NUMBERS,
+    UNCERTAIN_DIGITS,
+    NumberForm,
+    n_digits,
+)
 from unrolled.errors import ArgumentError, DataError
 
 OPTIONS = tuple(form.option for form in NUMBERS)
 _EXACT = 2**53  # from here on, floats skip whole numbers
 _MOST_TURNS = 0.1  # share of steps against the others, as where the next series begins
-_WIDTHS = {"Y": 4, "j": 3}  # digits of a field; 2 for others
 
 
 def from_numbers(
@@ -115,7 +121,7 @@ def _decode(values: NDArray[Any], option: str) -> Times:
             known &= whole == values
         parts: dict[str, Times] = {}
         for field in reversed(option.replace(".", "").split("%")[1:]):
-            parts[field], whole = whole % 10 ** _WIDTHS.get(field, 2), whole // 10 ** _WIDTHS.get(field, 2)
+            whole, parts[field] = np.divmod(whole, 10 ** FIELD_DIGITS[field])
         times = assemble(parts)
     return np.where(known, in_nanoseconds(times), NAT)
 
@@ -150,7 +156,8 @@ def _refuse_digits(values: NDArray[Any], column: DateColumn) -> None:
         )
     if name not in DATES or len(values) < 2 or values.min() < 101 or values.max() > 99_999_999:
         return
-    for option, width in (("%d%m%Y", 8), ("%m%d%Y", 8), ("%y%m%d", 6), ("%d%m%y", 6), ("%m%d%y", 6)):
+    for option in UNCERTAIN_DIGITS:
+        width = n_digits(option)
         texts = pd.Series(np.unique(values)).astype(np.int64).astype(str).str.zfill(width)
         is_long = values.max() >= 10 ** (width - 2)
         if is_long and pd.to_datetime(texts, format=option, errors="coerce").notna().all():

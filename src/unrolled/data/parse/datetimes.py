@@ -19,7 +19,7 @@ from unrolled.data.calendar.offsets import in_nanoseconds
 from unrolled.data.parse.date_numbers import OPTIONS, from_numbers
 from unrolled.data.parse.date_parts import NAT, DateColumn, Place, Times
 from unrolled.data.parse.date_texts import Floats, Reading, candidates, read_in_centuries
-from unrolled.data.parse.notations import NOTES, ORDERS
+from unrolled.data.parse.notations import NOTES, ORDERS, n_digits
 from unrolled.data.parse.numbers import are_missing, is_missing, quoted, spread_sample
 from unrolled.errors import ArgumentError, DataError
 
@@ -261,8 +261,7 @@ def _zones_left_out(
 def _strptime(texts: list[str], column: DateColumn, notes: list[str], date_format: str) -> Times:
     """Parse texts in a format of strptime; with %z in UTC."""
     zoned = "%z" in date_format
-    if re.fullmatch("(%[YmdyHMSj])+", date_format):  # digits only: numbers have lost a 0 in front
-        width = sum({"Y": 4, "j": 3}.get(field, 2) for field in date_format[1::2])
+    if width := n_digits(date_format):  # numbers have lost a 0 in front
         texts = [text.zfill(width) if text.isdigit() else text for text in texts]
     try:
         read = pd.to_datetime(pd.Series(texts, dtype=object), format=date_format, errors="coerce", utc=zoned)

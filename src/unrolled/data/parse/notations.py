@@ -159,4 +159,16 @@ NUMBERS = (
     NumberForm("days since 1899-12-30 (Excel)", "excel", 25569, 73050, (43861, "2020-01-31"), _READ, True),
     NumberForm("year.month", "%Y.%m", 1678, 2262, (2020.1, "2020-10-01"), _READ, True),
 )  # fmt: skip
+FIELD_DIGITS = {"Y": 4, "m": 2, "d": 2, "y": 2, "H": 2, "M": 2, "S": 2, "j": 3}  # of formats of digits only
+UNCERTAIN_DIGITS = ("%d%m%Y", "%m%d%Y", "%y%m%d", "%d%m%y", "%m%d%y")  # refused: each must be asked for
 EPOCHS = tuple(form for form in NUMBERS if form.option in {"s", "ms", "us", "ns"})
+
+
+def n_digits(date_format: str) -> int:
+    """Count the digits of a date in a format of strptime; 0 where it is not made of digits only.
+
+    >>> n_digits("%Y%m%d"), n_digits("%d.%m.%Y")
+    (8, 0)
+    """
+    fields = date_format.split("%")[1:]
+    return sum(map(FIELD_DIGITS.__getitem__, fields)) if set(fields) <= FIELD_DIGITS.keys() else 0
