@@ -327,3 +327,10 @@ def test_a_column_named_like_a_result_is_refused(name: str) -> None:
     series = read({name: times, "price": np.arange(60.0)}, time=name, target="price")
     with pytest.raises(ValueError, match=f"column '{name}' has the name of an output. Rename it."):
         backtest(Forecaster(horizon=2), series, baselines=["Naive"])
+
+
+def test_values_beyond_the_bounds_are_refused_without_a_number_of_origins() -> None:
+    """Fewer origins would not help."""
+    model = Forecaster(horizon=2, max_steps=2, bounds=(0, 2))
+    with pytest.raises(DataError, match=r"from 0 to 2, as the bounds say, got 3.*give wider bounds\.$"):
+        backtest(model, [1.0, 2.0, 3.0, 1.0] * 10, origins=4)

@@ -25,6 +25,7 @@ from unrolled.evaluate.forecasting.origins import PlacedOrigins, most_origins, p
 from unrolled.evaluate.forecasting.rolling_origin import ModelForecasts, RollingOrigins, perturbed_after
 from unrolled.evaluate.forecasting.verdict import BaselineLosses, Verdict, backtest_verdict
 from unrolled.formatting import aligned_table, capitalized, number, percent
+from unrolled.models.forecasting.bounds import OutputBounds
 from unrolled.models.forecasting.checks import check_output_names, check_series
 from unrolled.models.protocols import SupportsForecast
 from unrolled.record import Record
@@ -151,6 +152,7 @@ def backtest(
     try:
         fitted, network, baseline_forecasts = _forecast_all(rolling, model, names)
     except DataError as error:
+        OutputBounds.of(getattr(model, "bounds", None), series)  # whatever the origins
         most = most_origins(series, model, horizon, origins, step)
         raise DataError(f"{error} Or use origins={most} at most." if most else str(error)) from error
     units = mase_scales(first_parts, rolling.season(fitted))
