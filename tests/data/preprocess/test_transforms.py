@@ -238,3 +238,8 @@ def test_auto_chooses_with_a_reason(y: np.ndarray, season: int, name: str, reaso
 def test_a_season_needs_three_of_them() -> None:
     """Two years of months choose by their steps."""
     assert choose_transform(_co2_like()[:35], 12)[0] == "difference"
+
+
+def test_one_step_in_level_is_no_growth() -> None:
+    """A series that stands still but for one step says nothing of how changes follow the level."""
+    assert is_multiplicative(np.repeat([1.0, 1000.0], 60)) == (False, "it stands still but for a few steps")

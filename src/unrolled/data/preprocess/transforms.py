@@ -234,7 +234,7 @@ def is_multiplicative(y: Floats) -> tuple[bool, str]:
     moves = size > _ROUNDING * np.exp(level)  # stretches that stand still tell nothing of their changes' size
     level, size = level[moves], size[moves]
     if len(level) < 2 or np.ptp(level) == 0:
-        return False, "nothing changes"
+        return False, "it stands still but for a few steps"
     slope = float(np.polyfit(level, np.log(size), 1)[0])
     verb = "follows" if slope >= _LEAST_SLOPE else "does not follow"
     return slope >= _LEAST_SLOPE, f"the size of changes {verb} the level (slope {slope:.2f})"
