@@ -119,7 +119,7 @@ def test_a_column_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
         (["12.3 p", "10.1", "9 b"], "\t", [12.3, 10.1, 9], "'b', 'p' beside its numbers was read as flags"),
         (["12.3 p", "9 b"], "\t", [12.3, 9], "'b', 'p'"),
         (["1,20,000", "5,00,000", "17"], ",", [120_000, 500_000, 17], ""),
-        (["1.234", "", "5.678"], ";", [1.234, np.nan, 5.678], ""),
+        (["1.234", "", "5.678"], ";", [1.234, np.nan, 5.678], "points were read as decimal"),
         (["\\N", "..", ":", "n.a.", "***", "5"], ",", [np.nan] * 5 + [5], ""),
     ],
 )

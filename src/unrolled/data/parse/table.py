@@ -145,6 +145,10 @@ class Table:
         if column_separators.comma == "either":
             sense = "decimal" if separators.comma == "decimal" else "grouping thousands"
             self.remarks.append(f"commas of column {name!r} were read as {sense}")
+        if column_separators.point == self._table_separators.point == "either":
+            self.remarks.append(
+                f"column {name!r}: points were read as decimal, though three digits follow each"
+            )
         return separators
 
     @cached_property
