@@ -195,7 +195,9 @@ def _time(table: Table, free: Sequence[str]) -> str | None:
         dated = spelling in TEXT_TIMES or re.search(r"\d{4}", str(table.columns[name][0]))  # FY2010 Q1
         if kind == "time" or (kind == "text" and dated):
             return name
-        if kind == "number" and (_rises(table, name) or (spelling not in _RISING and _is_whole(table, name))):
+        if kind == "number" and (
+            (np.diff(table.numbers(name)) > 0).all() or (spelling not in _RISING and _is_whole(table, name))
+        ):
             _refuse_parts(table, name, free)
             return name
     dates = [name for name in free if table.kinds[name] == "time"]
@@ -223,10 +225,6 @@ def _refuse_parts(table: Table, time: str, free: Sequence[str]) -> None:
             f"{table.source}: expected one column that says when, got {quoted_list([time, *parts])}. Put "
             "them together in one column, such as 1950-01."
         )
-
-
-def _rises(table: Table, name: str) -> bool:
-    return bool((np.diff(table.numbers(name)) > 0).all())
 
 
 def _is_whole(table: Table, name: str) -> bool:
@@ -333,10 +331,13 @@ def _targets(table: Table, time: str | None, ids: Sequence[str], numbers: Sequen
             )
         if rest and all(are_missing(table.columns[name]) for name in rest):
             raise DataError(f"{table.source}: expected numbers, got only missing values in {rest[0]!r}.")
-        seen = "" if not rest else f" such as {_sample(table, rest[0])} in column {rest[0]!r}"
+        seen = "none besides the time"
+        if rest:
+            values = table.columns[rest[0]]
+            seen = f"only text such as {quoted(values[np.argmin(is_missing(values))])} in column {rest[0]!r}"
         raise DataError(
-            f"{table.source}: expected a column of numbers, got {'only text' if rest else 'none besides'}"
-            f"{seen or ' the time'}. Add one, or name it with --target or target=."
+            f"{table.source}: expected a column of numbers, got {seen}. Add one, or name it with --target or "
+            "target=."
         )
     usual = with_usual_names(numbers, TARGETS)[:1] if time or ids else []
     if usual or len(numbers) == 1 or not ids:
@@ -345,8 +346,3 @@ def _targets(table: Table, time: str | None, ids: Sequence[str], numbers: Sequen
         f"{table.source}: expected one target column, got {quoted_list(numbers)}. Name it with --target or "
         "target=."
     )
-
-
-def _sample(table: Table, name: str) -> str:
-    values = table.columns[name]
-    return quoted(values[int(np.argmin(is_missing(values)))])

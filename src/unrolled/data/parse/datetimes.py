@@ -83,9 +83,10 @@ def parse_times(
     [datetime.date(2020, 1, 31), datetime.date(2020, 2, 29)]
     """
     column, notes = DateColumn(name, place, way), list[str]()
+    is_strptime = (date_format or "").startswith("%") and date_format not in OPTIONS
     if values.dtype.kind == "M":
         times = values
-    elif values.dtype.kind in "iuf" and _is_for_numbers(date_format):
+    elif values.dtype.kind in "iuf" and not is_strptime:
         times = from_numbers(values, column, notes, date_format)
         if times.dtype.kind != "M":
             return times, notes
@@ -279,7 +280,3 @@ def _strptime(texts: list[str], column: DateColumn, notes: list[str], date_forma
         notes.append(NOTES["utc"].format(column=column.name))
         read = read.dt.tz_localize(None)
     return in_nanoseconds(read.to_numpy())
-
-
-def _is_for_numbers(date_format: str | None) -> bool:
-    return date_format is None or not date_format.startswith("%") or date_format in OPTIONS
