@@ -78,15 +78,27 @@ def _joined_date(table: Table, parts: dict[str, str]) -> tuple[Texts | None, lis
     """Write year, month or quarter, and day as texts (T,), and list their columns; None without them."""
     finer = next((part for part in "mqw" if part in parts), "")
     used = [part for part in ("Y", finer, "d" if finer == "m" else "") if part in parts]
-    are_numbers = [table.kinds[parts[part]] == "number" for part in used if part != "m"]
+    are_numbers = [_are_numbered(table, parts[part], part) for part in used if part != "m"]
     if len(used) < 2 or used[0] != "Y" or not all(are_numbers):
         return None, []
     joined = _texts(table, parts["Y"])
     if not joined.duplicated().any():
         return None, []
     for part in used[1:]:
-        joined = joined + {"q": "-Q", "w": "-W"}.get(part, "-") + _texts(table, parts[part])
+        texts = _texts(table, parts[part])
+        if part in "qw":
+            texts = texts.str.extract(r"(\d+)", expand=False)
+        joined = joined + {"q": "-Q", "w": "-W"}.get(part, "-") + texts
     return joined, [parts[part] for part in used]
+
+
+def _are_numbered(table: Table, name: str, part: str) -> bool:
+    """Return whether a column holds numbers, or quarters or weeks as texts, such as Q1, 1Q and W05."""
+    if table.kinds[name] == "number":
+        return True
+    texts = pd.Series(table.columns[name], dtype=object).astype(str)
+    pattern = {"q": r"\s*([QqTt]\s?[1-4]|[1-4]\s?[QqTt])\s*", "w": r"\s*([Ww]|KW)\s?\d\d?\s*"}.get(part)
+    return pattern is not None and bool(texts.str.fullmatch(pattern).all())
 
 
 def _clocks(table: Table, parts: dict[str, str]) -> tuple[Texts | None, list[str]]:

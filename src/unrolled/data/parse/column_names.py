@@ -25,7 +25,7 @@ _COUNTER = re.compile(
     r"(unnamed:|level|column|row|record|obs|time|s|sl|sr|serial|instant|step|tick|trend|no|nr|n|num|number|t|x|"
     r"index|idx|#)?_*(id|idx|index|no|nr|num|number|step|\d+(_\d+)*)?_?"
 )
-_TIME = re.compile(r"(date|datum|time|timestamp|zeit|fecha)(_|$)")
+_TIME = re.compile(r"(date|datum|time|timestamp|zeit|fecha|unix|epoch)(_|$)")
 
 
 class DatePart(NamedTuple):

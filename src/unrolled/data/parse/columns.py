@@ -282,8 +282,8 @@ def _aside(table: Table, numbers: Sequence[str], time: str | None, ids: Sequence
     """Map columns that count the rows or repeat the date, nothing to forecast, to the reason."""
     reasons = {}
     for name in numbers:
-        most, may_count = largest_part(name), looks_like_counter(name)
-        if most < 0 and not may_count:
+        most, may_count, may_date = largest_part(name), looks_like_counter(name), looks_like_time(name)
+        if most < 0 and not may_count and not may_date:
             continue
         try:
             values = table.numbers(name)
@@ -296,6 +296,8 @@ def _aside(table: Table, numbers: Sequence[str], time: str | None, ids: Sequence
             reasons[name] = f"as a part of {time!r}" if most > 1 else "as a flag"
         elif may_count and _counts(table, values, time, ids):
             reasons[name] = "as a count of rows"
+        elif time and may_date and looks_like_moments(values):
+            reasons[name] = f"as a time beside {time!r}"
     return reasons
 
 
