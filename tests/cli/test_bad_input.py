@@ -144,7 +144,7 @@ OPTIONS: dict[str, tuple[tuple[object, ...], str]] = {
         ("--seed", 99999999999999999999),
         "--seed: expected a whole number from 0 to 4611686018427387904, got 99999999999999999999.",
     ),
-    "a size of 0": (("--hidden-size", 0), "--hidden-size: expected a whole number at least 1, got 0."),
+    "a size of 0": (("--hidden-size", 0), "--hidden-size: expected a whole number from 1 to 16384, got 0."),
     "an unknown way to fill": (
         ("--fill", "lineal"),
         "--fill: expected one of forward, linear; got 'lineal'. Did you mean 'linear'?",
