@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -15,6 +16,8 @@ from unrolled.data.parse.notations import CLOCK
 from unrolled.data.parse.table import Table
 
 Texts: TypeAlias = "pd.Series[Any]"
+_NUMBERED = {"q": r"[QqTt]\s?[1-4]|[1-4]\s?[QqTt]", "h": r"[HhSs]\s?[12]", "w": r"([Ww]|KW)\s?\d\d?"}
+_AROUND_CLOCK = re.compile(r"^\s*(?:hour|hr|he|h)\s*(?=\d)|\s+[-–]\s+\d\d?:\d\d\s*$", re.IGNORECASE)
 
 
 def join_clock(table: Table, named: Collection[str], *, time: str | None, date_format: str | None) -> Table:
@@ -76,7 +79,7 @@ def _days(table: Table, name: str, date_format: str | None) -> Texts | None:
 
 def _joined_date(table: Table, parts: dict[str, str]) -> tuple[Texts | None, list[str]]:
     """Write year, month or quarter, and day as texts (T,), and list their columns; None without them."""
-    finer = next((part for part in "mqw" if part in parts), "")
+    finer = next((part for part in "mqhw" if part in parts), "")
     used = [part for part in ("Y", finer, "d" if finer == "m" else "") if part in parts]
     are_numbers = [_are_numbered(table, parts[part], part) for part in used if part != "m"]
     if len(used) < 2 or used[0] != "Y" or not all(are_numbers):
@@ -86,19 +89,19 @@ def _joined_date(table: Table, parts: dict[str, str]) -> tuple[Texts | None, lis
         return None, []
     for part in used[1:]:
         texts = _texts(table, parts[part])
-        if part in "qw":
+        if part in "qhw":
             texts = texts.str.extract(r"(\d+)", expand=False)
-        joined = joined + {"q": "-Q", "w": "-W"}.get(part, "-") + texts
+        joined = joined + {"q": "-Q", "h": "-H", "w": "-W"}.get(part, "-") + texts
     return joined, [parts[part] for part in used]
 
 
 def _are_numbered(table: Table, name: str, part: str) -> bool:
-    """Return whether a column holds numbers, or quarters or weeks as texts, such as Q1, 1Q and W05."""
+    """Return whether a column holds numbers, or quarters, halves or weeks as texts: Q1, 1Q, H1, W05."""
     if table.kinds[name] == "number":
         return True
     texts = pd.Series(table.columns[name], dtype=object).astype(str)
-    pattern = {"q": r"\s*([QqTt]\s?[1-4]|[1-4]\s?[QqTt])\s*", "w": r"\s*([Ww]|KW)\s?\d\d?\s*"}.get(part)
-    return pattern is not None and bool(texts.str.fullmatch(pattern).all())
+    pattern = _NUMBERED.get(part)
+    return pattern is not None and bool(texts.str.strip().str.fullmatch(pattern).all())
 
 
 def _clocks(table: Table, parts: dict[str, str]) -> tuple[Texts | None, list[str]]:
@@ -109,6 +112,7 @@ def _clocks(table: Table, parts: dict[str, str]) -> tuple[Texts | None, list[str
     name = parts[part]
     if table.kinds[name] != "number":
         texts = pd.Series(table.columns[name], dtype=object).map(as_text, na_action="ignore")
+        texts = texts.str.replace(_AROUND_CLOCK, "", regex=True)
         with_points = texts.str.fullmatch(r"\d\d\.\d\d(\.\d\d)?") == True  # noqa: E712 (None for missing)
         texts = texts.where(~with_points, texts.str.replace(".", ":", regex=False))
         return (texts, [name]) if texts.iloc[:2000].str.fullmatch(CLOCK).mean() >= 0.5 else (None, [])
