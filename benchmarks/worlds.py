@@ -75,7 +75,7 @@ def arch(seed: int) -> pd.DataFrame:
 def many_short(seed: int) -> pd.DataFrame:
     """Thirty series of 60 days, each independent noise around a level of its own."""
     rng = np.random.default_rng(seed)
-    return _panel([rng.uniform(5, 50) + rng.normal(0, rng.uniform(1, 3), 60) for _ in range(30)])
+    return _panel([rng.uniform(20, 50) + rng.normal(0, rng.uniform(1, 3), 60) for _ in range(30)])
 
 
 def many_walks(seed: int) -> pd.DataFrame:
