@@ -35,7 +35,7 @@ def start(sales: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         )
         processes.append(process)
         assert process.stderr is not None
-        process.stderr.readline()  # the first line of progress
+        next(line for line in process.stderr if "loss" in line)  # progress after the first check
         return process
 
     yield run
