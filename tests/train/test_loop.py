@@ -251,7 +251,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
 def test_a_checkpoint_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     """A file stands where the folder should."""
     (tmp_path / "c").write_text("a file")
-    with pytest.raises(ModelLoadError, match="not a whole checkpoint"):
+    with pytest.raises(ModelLoadError, match="expected the folder of a checkpoint, got a file"):
         _fit(checkpoint=tmp_path / "c")
     with pytest.raises(StorageError, match="cannot be written"):
         _fit(checkpoint=tmp_path / "c" / "below")

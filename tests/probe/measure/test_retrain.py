@@ -108,7 +108,7 @@ def test_a_retrained_estimator_has_the_same_parameters_and_one_network() -> None
     model = ur.SequenceClassifier(hidden_size=3, max_epochs=1, n_members=3).fit(X, X[:, 0] > 0)
     retrained = retrain(model, list(X[..., None]), X[:, 0] > 0, seed=7)
     assert retrained is not model
-    changed = {"n_members": 1, "random_state": 7}
+    changed = {"n_members": 1, "random_state": 7, "verbose": False}
     assert retrained.get_params() == model.get_params() | changed
     assert len(retrained.networks_) == 1
 
