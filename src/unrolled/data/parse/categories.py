@@ -68,7 +68,8 @@ def encode_inputs(
 
 def codes_of(cells: Iterable[Any], labels: Sequence[str]) -> Floats:
     """Return the position of each cell (T,) among the labels, or `NO_LABEL`."""
-    return np.asarray(pd.Index(list(labels), dtype=object).get_indexer(_texts(cells)), dtype=np.float64)
+    positions = pd.Index(list(labels), dtype=object).get_indexer(pd.Index(_texts(cells), dtype=object))
+    return np.asarray(positions, dtype=np.float64)
 
 
 def recode(codes: Floats, labels: Sequence[str], fitted: Sequence[str]) -> Floats:
