@@ -99,7 +99,7 @@ def interrupted_cycle(seed: int) -> pd.DataFrame:
 
 
 def bulk_orders(seed: int) -> pd.DataFrame:
-    """Planted: small sales, and an order of 12 the day after their sum passes a multiple of 20."""
+    """Planted: sales from 20 to 26; when what is above 20 adds up to 20, the next day has 12 more."""
     return _panel([_bulk_orders(rng, 200) for rng in _generators(seed)])
 
 
@@ -135,7 +135,7 @@ def _bulk_orders(rng: np.random.Generator, n: int) -> np.ndarray:
     for t in range(n):
         y[t] = 12 if unordered >= 20 else rng.uniform(0, 6)
         unordered += -20 if unordered >= 20 else y[t]
-    return y + NOISE / 2 * rng.normal(size=n)
+    return 20 + y + NOISE / 2 * rng.normal(size=n)
 
 
 def _generators(seed: int) -> list[np.random.Generator]:
