@@ -124,7 +124,8 @@ def _verdicts(*, planted: bool) -> Callable[[Facts], Sequence[str]]:
         rows = [row for row in facts["rows"] if row["planted"] is planted]
         wins, seeds = (sum(row[key] for row in rows) for key in ("wins", "seeds"))
         worst = (min if planted else max)(rows, key=lambda row: row["wins"] / row["seeds"])
-        return (f"{wins} of {seeds:,}; {worst['world']}: {worst['wins']} of {worst['seeds']}",)
+        bound = "at least" if planted else "at most"
+        return (f"{wins} of {seeds:,}, {bound} {worst['wins']} of {worst['seeds']} in one",)
 
     return figures
 
