@@ -90,6 +90,13 @@ def test_every_example_of_the_help_runs(
     csv_file("newer.csv", months(126))
     rows = [(shop, *row) for shop in ("a", "b") for row in months(60)]
     csv_file("shops.csv", rows, ("shop", "day", "sold"))
+    flagged = [(*row, k % 3 == 0) for k, row in enumerate(months(144))]
+    csv_file(
+        "promoted.csv",
+        [(day, sold, int(flag)) for day, sold, flag in flagged[:120]],
+        ("day", "sold", "promo"),
+    )
+    csv_file("plan.csv", [(day, int(flag)) for day, _, flag in flagged[120:]], ("day", "promo"))
     for file, form in {"train": "csv", "test": "csv", "unseen": "csv", "steps": "long"}.items():
         kinds(file, 40, form)
     if name == "probe":

@@ -67,7 +67,7 @@ def forecast_command(
       unrolled forecast sales.csv --horizon 12
       unrolled forecast sales.csv --horizon 12 --level 80 --level 95 --output next.csv
       unrolled forecast example:sp500 --report sp500.html
-      unrolled forecast sales.csv --future promo --future-file plan.csv
+      unrolled forecast promoted.csv --future promo --future-file plan.csv
       unrolled forecast sales.csv --save model; unrolled forecast newer.csv --model model
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli import output as out
