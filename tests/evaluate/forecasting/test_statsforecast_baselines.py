@@ -16,13 +16,6 @@ ORIGINS = np.array([40, 47, 58])
 MONTHLY = Transform("log-difference", season=12)
 
 
-@pytest.fixture
-def walk() -> np.ndarray:
-    """65 steps of growth with a year in it."""
-    rng = np.random.default_rng(0)
-    return np.exp(np.cumsum(rng.normal(0.01, 0.05, 65)) + 0.1 * np.sin(np.arange(65) * np.pi / 6)) * 50
-
-
 def forecast(baseline: Any, y: np.ndarray, transform: Transform = MONTHLY, **settings: Any) -> Any:
     """Three origins, seven steps."""
     arguments = {"transform": transform, "refit": False} | settings

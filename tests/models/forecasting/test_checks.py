@@ -19,6 +19,14 @@ from unrolled.models.forecasting.checks import check_series, match_fitted, read_
 from unrolled.models.forecasting.encoder import SeriesEncoder
 
 SMALL = {"horizon": 2, "hidden_size": 4, "max_steps": 8, "window": 6}
+ROLES = {
+    "id": "shop",
+    "time": "day",
+    "target": "sold",
+    "past": "visits",
+    "future": "promo",
+    "static": "size",
+}
 
 
 def _dated(values: np.ndarray, freq: str, start: str = "2020-01-01") -> pd.DataFrame:
@@ -262,16 +270,8 @@ def shops() -> tuple[pd.DataFrame, Forecaster]:
         )
         for shop in (7, 8)
     )
-    roles = {
-        "id": "shop",
-        "time": "day",
-        "target": "sold",
-        "past": "visits",
-        "future": "promo",
-        "static": "size",
-    }
     past = frame[frame["day"] < "2024-02-20"]
-    return frame, Forecaster(**SMALL).fit(read(past, **roles))
+    return frame, Forecaster(**SMALL).fit(read(past, **ROLES))
 
 
 def test_new_data_is_read_in_the_roles_of_the_fitted(
@@ -282,15 +282,7 @@ def test_new_data_is_read_in_the_roles_of_the_fitted(
     model.save(tmp_path / "model")
     loaded = Forecaster.load(tmp_path / "model")
     new, plan = frame[frame["day"] < "2024-02-25"], frame[["shop", "day", "promo"]]
-    roles = {
-        "id": "shop",
-        "time": "day",
-        "target": "sold",
-        "past": "visits",
-        "future": "promo",
-        "static": "size",
-    }
-    expected = model.predict(read(new, **roles), future=plan)
+    expected = model.predict(read(new, **ROLES), future=plan)
     new.iloc[:, ::-1].to_csv(tmp_path / "new.csv", index=False)
     for source in (
         new,
