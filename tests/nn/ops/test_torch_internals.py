@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import pytest
 import torch
 
 from unrolled.nn.ops import torch_internals
@@ -28,3 +29,24 @@ def test_each_internal_reports_the_active_state() -> None:
     assert seen == [(1, True)]
     with torch.autograd.forward_ad.dual_level():
         assert torch_internals.is_in_forward_mode()
+
+
+def test_a_skipped_function_is_never_traced() -> None:
+    """Nor what it calls; torch.compile runs both as they are."""
+
+    def inner() -> bool:
+        return torch.compiler.is_compiling()
+
+    @torch_internals.skip_in_compile
+    def outer() -> bool:
+        return inner()
+
+    assert torch.compile(inner, backend="eager")()
+    assert not torch.compile(outer, backend="eager")()
+
+
+def test_a_torch_without_the_private_function_disables_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its public decorator."""
+    monkeypatch.setattr(torch._C, "_dynamo", None)
+    monkeypatch.setattr(torch.compiler, "disable", lambda function: ("disabled", function))
+    assert torch_internals.skip_in_compile(len) == ("disabled", len)

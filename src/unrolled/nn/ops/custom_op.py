@@ -117,6 +117,34 @@ def _recurrence_backward_shapes(*arguments: Any) -> list[Tensor]:
     ]
 
 
+def trace_backward(
+    spec: RecurrenceSpec, seed: int, operands: Sequence[Tensor], results: tuple[Tensor, Tensor | None],
+    grads: Sequence[Tensor | None], needs: Sequence[bool],
+) -> list[Tensor | None]:  # fmt: skip
+    """Put the operator of the backward pass into the graph; arguments and result are `launch.backward`'s."""
+    all_operands: list[Tensor | None] = [None] * _N_OPERANDS
+    all_needs = [False] * _N_OPERANDS
+    for index, operand, is_needed in zip(spec.present, operands, needs, strict=True):
+        all_operands[index], all_needs[index] = operand, is_needed
+    out, saved = results
+    gradients = _gradients_by_index(
+        all_operands, None if seed < 0 else torch.tensor(seed), spec.settings,
+        (out, out.new_empty(0) if saved is None else saved), (*grads, None)[:3], all_needs,
+    )  # fmt: skip
+    return [gradients.get(index) for index in spec.present]
+
+
+def _gradients_by_index(
+    operands: Sequence[Tensor | None], seed: Tensor | None, settings: Sequence[Any],
+    results: tuple[Tensor, Tensor], grads: Sequence[Tensor | None], needs: Sequence[bool],
+) -> dict[int, Tensor | None]:  # fmt: skip
+    """Call the operator of the backward pass; return the gradients by the indices of their operands."""
+    needed = needs[0], any(needs[1 : LEARNED.start]), any(needs[k] for k in LEARNED)
+    gradients = recurrence_backward(*operands, seed, *settings, *results, *grads, *needed)
+    indices = [k for k in _present(operands) if _is_needed(k, needed)]
+    return dict(zip(indices, gradients, strict=True))
+
+
 def _save_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     ctx.save_for_backward(*inputs[: _N_OPERANDS + 1], output[0], output[3])
     ctx.settings = inputs[_SETTINGS]
@@ -140,9 +168,7 @@ def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]
         by_index = dict(zip(present, gradients, strict=True))
     else:
         launch.check_instruction_set(ctx.instruction_set)
-        needed = needs[0], any(needs[1 : LEARNED.start]), any(needs[k] for k in LEARNED)
-        results = recurrence_backward(*operands, seed, *ctx.settings, out, saved, *grads, *needed)
-        by_index = dict(zip([k for k in present if _is_needed(k, needed)], results, strict=True))
+        by_index = _gradients_by_index(operands, seed, ctx.settings, (out, saved), grads, needs)
     return tuple(by_index.get(k) for k in range(_N_OPERANDS + 1 + len(ctx.settings) + 1))
 
 

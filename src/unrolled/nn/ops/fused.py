@@ -230,6 +230,7 @@ class _Recurrence(torch.autograd.Function):
     """Node of one recurrence in autograd's graph."""
 
     @staticmethod
+    @torch_internals.skip_in_compile
     def forward(
         ctx: Any, call: tuple[RecurrenceSpec, int, tuple[int, ...]], *operands: Tensor
     ) -> tuple[Tensor, ...]:
@@ -242,11 +243,14 @@ class _Recurrence(torch.autograd.Function):
         return (out, h_n) if c_n is None else (out, h_n, c_n)
 
     @staticmethod
+    @torch_internals.skip_in_compile
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
         operands, results = saved[:-2], saved[-2:]
         spec, seed, _ = ctx.call
         needs = ctx.needs_input_grad[1:]
+        if torch.compiler.is_compiling() and not torch.is_grad_enabled():  # compiled autograd
+            return None, *custom_op.trace_backward(spec, seed, operands, results, grads, needs)
         if is_backward_differentiated(grads):
             return None, *differentiable_backward(spec, seed, operands, grads, needs)
         launch.check_instruction_set(ctx.instruction_set)

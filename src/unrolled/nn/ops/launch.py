@@ -23,6 +23,7 @@ from unrolled.kernels import memory_pool
 from unrolled.kernels.loading import compiled
 from unrolled.kernels.operands import INDEX, LEARNED, N_DIFFERENTIABLE, OPERANDS
 from unrolled.nn.cells.core import NONLINEARITIES
+from unrolled.nn.ops import torch_internals
 
 RNN, GRU, LSTM = range(3)  # as the kernels number them
 DTYPES = (torch.float32, torch.float64)  # that the kernels compute in
@@ -112,6 +113,7 @@ def recurrence_spec(
     return RecurrenceSpec(cell, activation, reverse, zoneout_h, zoneout_c, present)
 
 
+@torch_internals.skip_in_compile
 def forward(
     spec: RecurrenceSpec,
     seed: int,
@@ -154,6 +156,7 @@ def forward(
     return out, h_n, c_n, saved
 
 
+@torch_internals.skip_in_compile
 def backward(
     spec: RecurrenceSpec, seed: int, operands: Operands, results: tuple[Tensor, Tensor | None],
     grads: tuple[Tensor | None, ...], needs: tuple[bool, ...],

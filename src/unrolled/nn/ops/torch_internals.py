@@ -5,11 +5,13 @@ torch lacks one, the replacement says "active", which costs time and never a wro
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def find_private(owner: Any, name: str, replacement: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,3 +42,20 @@ def has_batched_gradient(gradients: Sequence[Tensor | None]) -> bool:
 def is_in_forward_mode() -> bool:
     """Tell whether derivatives are taken in forward mode."""
     return bool(getattr(forward_ad, "_current_level", 0) >= 0)
+
+
+def skip_in_compile(function: F) -> F:
+    """Keep torch.compile from tracing a function, or anything it calls, where it runs as a frame of its own.
+
+    A traced frame may run in pieces, and the kernels would be given addresses of tensors that no piece holds.
+    `torch.compiler.disable` does this too, but costs microseconds a call and imports the compiler; it is used
+    in a torch without the private function.
+    """
+    frames: Any = getattr(getattr(torch._C, "_dynamo", None), "eval_frame", None)  # noqa: SLF001 (no public name)
+    try:
+        skip = frames._FrameAction.SKIP  # noqa: SLF001 (nor here)
+        frames.set_code_exec_strategy(function.__code__, frames._FrameExecStrategy(skip, skip))  # noqa: SLF001
+    except AttributeError:
+        disabled: F = torch.compiler.disable(function)  # type: ignore[no-untyped-call]
+        return disabled
+    return function
