@@ -67,6 +67,8 @@ class Sequences:
         notes: what reading changed ("rows were sorted by date"), a sentence each.
         labels: of columns that hold labels, these; values are their positions, -1 for none.
         tokens: the vocabulary, where `values` are integer positions (ΣT,) in it.
+        header: names in the source of the features, or of the steps of a table with a row a sequence; none
+            where the names are made up.
 
     Raises:
         DataError: the parts do not fit together; each misfit is named.
@@ -94,6 +96,7 @@ class Sequences:
     tokens: tuple[str, ...] | None = None
     keys: nw.DataFrame[Any] | None = None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    header: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if [np.ndim(self.values) > 0, np.ndim(self.offsets), np.size(self.offsets) > 0] != [True, 1, True]:

@@ -221,3 +221,26 @@ def test_ctrl_c_in_the_last_training_saves_nothing(
     answer = unrolled("classify", kinds("train", 24), *words)
     assert (answer.status, answer.out) == (130, "")
     assert not list(tmp_path.glob("kept")) + list(tmp_path.glob("page.html"))
+
+
+def test_columns_of_another_file_are_taken_by_name(unrolled: Run, kinds: Any) -> None:
+    """Of --test and with --model: in another order they are the same sequences, other names are refused."""
+    train = kinds("train", 24)
+    frame = pd.read_csv(kinds("test", 12, seed=1))
+    frame[["t3", "kind", "t5", "t0", "t1", "t4", "t2"]].to_csv("turned.csv", index=False)
+    frame.rename(columns={"t0": "u0"}).to_csv("renamed.csv", index=False)
+    unrolled("classify", train, *TINY, "--folds", 2, "--save", "kept")
+    for before, after in (((), ("--model", "kept")), ((train, "--test"), TINY)):
+        one, other, third = (
+            unrolled("classify", *before, file, *after, "--json")
+            for file in ("test.csv", "turned.csv", "renamed.csv")
+        )
+        payloads = [json.loads(answer.out) for answer in (one, other)]
+        if before:
+            accuracies = [{row["name"]: row["accuracy"] for row in each["rows"]} for each in payloads]
+            assert accuracies[0] == accuracies[1]
+        else:
+            assert payloads[0]["answers"] == payloads[1]["answers"]
+        assert third.status == 2
+        assert "expected the columns 't0', " in third.err
+        assert "got 't0' missing and 'u0' besides" in third.err

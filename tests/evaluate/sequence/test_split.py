@@ -138,3 +138,18 @@ def test_a_class_in_one_fold_only_is_remarked_on() -> None:
     with pytest.raises(DataError, match="got class 'b' in one group only"):
         require_learnable(labels[:4], strata[:4], np.array([0, 1, 0, 0]), grouped=True)
     require_learnable(labels[:4], strata[:4], fold[:4], grouped=False)
+
+
+def test_columns_of_a_test_frame_are_taken_by_name() -> None:
+    """Steps of a table, and features of a list of frames; others are refused."""
+    frame = pd.DataFrame(block(), columns=list("vwxyz"))
+    train, _ = evaluation_data(frame, Y, "labels")
+    test = holdout_split(train, (frame[list("zxywv")], Y), "labels").test
+    np.testing.assert_array_equal(test.X, block())
+    np.testing.assert_array_equal(np.stack(test.sequences)[..., 0], block())
+    with pytest.raises(DataError, match=r"compare test X: expected the columns .* got 'z' missing"):
+        holdout_split(train, (frame.rename(columns={"z": "a"}), Y), "labels")
+    parts = [pd.DataFrame(row.reshape(-1, 2), columns=["u", "v"]) for row in block(12, 6)]
+    train, _ = evaluation_data(parts, Y, "labels")
+    test = holdout_split(train, ([part[["v", "u"]] for part in parts], Y), "labels").test
+    assert np.asarray(test.X[3]).tolist() == block(12, 6)[3].reshape(-1, 2).tolist()

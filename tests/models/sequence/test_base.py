@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 
-from unrolled.errors import ArgumentError, ModelLoadError
+from unrolled.errors import ArgumentError, DataError, ModelLoadError
 from unrolled.models.persistence import load_model
 from unrolled.models.sequence.base import SequenceEstimator
 from unrolled.models.sequence.classifier import SequenceClassifier
@@ -227,3 +227,63 @@ def test_a_reservoir_has_no_epochs() -> None:
     y = ["a", "b"] * 3
     assert SequenceClassifier(**QUICK).fit(X, y).n_epochs_ == QUICK["max_epochs"]
     assert SequenceClassifier(hidden_size=4, solver="reservoir").fit(X, y).n_epochs_ == 0
+
+
+def _swapped_cases() -> list[Any]:
+    """Frames of every form with two or more columns: as fitted, in another order, with another name."""
+    rng = np.random.default_rng(1)
+    flow, level = rng.normal(0, 1, (2, 12, 5)), rng.normal(0, 1, (2, 12, 5))
+    flow[1] += 3  # the class
+    wide = pd.DataFrame(np.concatenate(flow), columns=[f"t{k}" for k in range(5)])
+    long = pd.DataFrame(
+        {
+            "unique_id": np.repeat(np.arange(24), 5),
+            "ds": np.tile(np.arange(5), 24),
+            "flow": flow.ravel(),
+            "level": level.ravel(),
+        }
+    )
+    nested = pd.DataFrame({"flow": list(np.concatenate(flow)), "level": list(np.concatenate(level))})
+    parts = [part[["flow", "level"]] for _, part in long.groupby("unique_id")]
+    turned = long[["level", "unique_id", "flow", "ds"]]
+    renamed = {"flow": "fl0w", "t0": "u0"}
+    return [
+        pytest.param(wide, wide[wide.columns[::-1]], wide.rename(columns=renamed), id="a column a step"),
+        pytest.param(long, turned, long.rename(columns=renamed), id="a row a step"),
+        pytest.param(pl.from_pandas(long), pl.from_pandas(turned), long.rename(columns=renamed), id="polars"),
+        pytest.param(nested, nested[["level", "flow"]], nested.rename(columns=renamed), id="nested"),
+        pytest.param(
+            parts,
+            [part[["level", "flow"]] for part in parts],
+            [part.rename(columns=renamed) for part in parts],
+            id="a list of frames",
+        ),
+        pytest.param(
+            wide.set_axis([5, 6, 7, 8, 9], axis=1),
+            wide.set_axis([5, 6, 7, 8, 9], axis=1)[[7, 6, 5, 9, 8]],
+            wide.set_axis([4, 6, 7, 8, 9], axis=1),
+            id="names that are numbers",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(("frame", "turned", "renamed"), _swapped_cases())
+def test_columns_are_taken_by_name(frame: Any, turned: Any, renamed: Any, tmp_path: Path) -> None:
+    """By predict, score and a saved model; others are refused."""
+    y = np.repeat([0, 1], 12)
+    model = SequenceClassifier(**QUICK).fit(frame, y)
+    for fitted in (model, SequenceClassifier.load(model.save(tmp_path / "m"))):
+        np.testing.assert_array_equal(fitted.predict_proba(turned), model.predict_proba(frame))
+        assert fitted.score(turned, y) == model.score(frame, y)
+        with pytest.raises(
+            DataError, match=r"expected the columns .* as in fit, in any order; got .* missing"
+        ):
+            fitted.predict(renamed)
+
+
+def test_a_series_of_sequences_has_no_columns() -> None:
+    """Whatever it is called."""
+    cells = pd.Series(list(np.arange(12.0).reshape(4, 3) % 5), name="flow")
+    model = SequenceClassifier(**QUICK).fit(cells, [0, 1, 0, 1])
+    assert not hasattr(model, "feature_names_in_")
+    assert model.predict(cells.rename("level")).shape == (4,)

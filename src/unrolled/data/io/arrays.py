@@ -152,9 +152,10 @@ def _from_parts(X: Sequence[Any] | Array, who: str) -> Sequences:
         )
     _require_same_columns(X, who)
     places = (f"{who}, sequence {i}" for i in range(len(X)))
-    return _concatenate(
+    series = _concatenate(
         [_as_floats(_as_array(x, place), place) for x, place in zip(X, places, strict=True)], who
     )
+    return replace(series, header=_header(X[0])) if hasattr(X[0], "columns") else series
 
 
 def _require_same_columns(X: Sequence[Any] | Array, who: str) -> None:
@@ -222,6 +223,7 @@ def _sequences(values: NDArray[np.float64], lengths: Array, names: tuple[str, ..
 
 def _from_frame(X: Any, who: str) -> Sequences:
     """Sequences from a nested, a long or a wide frame, told by what its columns hold."""
+    has_names = not isinstance(X, pd.DataFrame) or bool(_header(X))
     if isinstance(X, pd.DataFrame):
         X = X.set_axis(_column_names(X, who), axis=1)
         if X.index.nlevels == 2:
@@ -232,10 +234,11 @@ def _from_frame(X: Any, who: str) -> Sequences:
     if isinstance(wrapped, nw.Series):
         if not _is_nested(wrapped):
             return _from_parts(wrapped.to_list(), who)  # one sequence, which is refused there
-        wrapped = wrapped.alias(wrapped.name or "x").to_frame()
+        wrapped, has_names = wrapped.alias(wrapped.name or "x").to_frame(), False
     if isinstance(wrapped, nw.DataFrame) and nested_columns(wrapped):
         _refuse_labels(wrapped.columns, who)
-        return _from_nested({name: wrapped[name].to_list() for name in wrapped.columns}, who)
+        nested = _from_nested({name: wrapped[name].to_list() for name in wrapped.columns}, who)
+        return replace(nested, header=tuple(wrapped.columns)) if has_names else nested
     table = frames.from_frame(X, who)
     _refuse_labels(table.columns, who)
     series, time = infer_keys(table, list(table.columns))
@@ -250,7 +253,14 @@ def _from_frame(X: Any, who: str) -> Sequences:
             f"{who}: expected a step in each column, got {row_names[0]!r}, whose name says that it numbers "
             "the rows. Leave it out, or rename it."
         )
-    return _from_block(np.column_stack([table.numbers(name) for name in features]), who)
+    block = _from_block(np.column_stack([table.numbers(name) for name in features]), who)
+    return replace(block, header=tuple(features)) if has_names else block
+
+
+def _header(frame: Any) -> tuple[str, ...]:
+    """List the column names of a frame; none where pandas numbered the columns itself."""
+    names = list(frame.columns)
+    return () if names == list(range(len(names))) else tuple(map(str, names))
 
 
 def _column_names(frame: pd.DataFrame, who: str) -> list[str]:

@@ -29,6 +29,7 @@ _ANSWERS = ("target", "y")  # labels where they are one a sequence, else values
 _UNLABELLED = "no column is called label or class, or holds texts that repeat: there are no labels"
 _WHOLE_ID = re.compile(r"[+-]?\d+(\.0*)?")
 _DATES = "Write them year first, or number the steps 1, 2, 3."
+_NUMBERED = re.compile(r"column \d+")  # of a file without a header
 _DIGITS = re.compile(r"-?\d+")
 _NO_LABEL = frozenset({"", "?", "nan", "na", "n/a", "#n/a", "<na>", "null"})  # "none" and "-" may be classes
 
@@ -280,7 +281,13 @@ def _wide_to_sequences(table: Table, series: str | None, features: Sequence[str]
         source=table.source,
         backend=table.backend,
         notes=(*table.notes, *table.remarks),
+        header=_header(features),
     )
+
+
+def _header(features: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the features; none where the file has no header and they were numbered."""
+    return () if all(map(_NUMBERED.fullmatch, features)) else tuple(features)
 
 
 def long_to_sequences(table: Table, series: str, time: str | None, features: Sequence[str]) -> Sequences:
@@ -316,6 +323,7 @@ def long_to_sequences(table: Table, series: str, time: str | None, features: Seq
         source=table.source,
         backend=table.backend,
         notes=notes,
+        header=_header(features),
     )
 
 

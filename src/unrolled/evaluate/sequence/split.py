@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.alignment import match_columns
 from unrolled.data.io.arrays import as_sequences
 from unrolled.data.io.frames import BACKENDS
 from unrolled.data.io.targets import as_groups, as_labels, as_numbers
@@ -30,12 +31,14 @@ class EvaluationData:
         sequences: the sequences of X as arrays (T_i, F).
         y: (N,) labels or numbers.
         groups: (N,) the group of each, or None.
+        header: names of the features, or of the steps of a table; none where X has none.
     """
 
     X: Any
     sequences: Sequence[Floats]
     y: Array
     groups: Ints | None = None
+    header: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.y)
@@ -44,7 +47,7 @@ class EvaluationData:
         """Return the sequences at these positions."""
         X = self.X[rows] if isinstance(self.X, np.ndarray) else [self.X[i] for i in rows]
         groups = None if self.groups is None else self.groups[rows]
-        return EvaluationData(X, [self.sequences[i] for i in rows], self.y[rows], groups)
+        return EvaluationData(X, [self.sequences[i] for i in rows], self.y[rows], groups, self.header)
 
 
 class TrainTestSplit(NamedTuple):
@@ -55,9 +58,17 @@ class TrainTestSplit(NamedTuple):
 
 
 def evaluation_data(
-    X: Any, y: Any, task: Task, groups: Any = None, *, who: str = "compare"
+    X: Any,
+    y: Any,
+    task: Task,
+    groups: Any = None,
+    *,
+    like: EvaluationData | None = None,
+    who: str = "compare",
 ) -> tuple[EvaluationData, str]:
     """Validate X, y and groups; return them with the library of frames that X came from.
+
+    Columns of a frame are matched by name with those of `like`.
 
     An array stays an array and a list a list; a frame of one feature, a row a sequence, becomes an array
     (N, T), so that estimators which know nothing of sequences can read it.
@@ -70,11 +81,13 @@ def evaluation_data(
     (2, (2, 1), 'pandas')
     """
     data = as_sequences(X, who=f"{who} X")
+    if like is not None:
+        data = match_columns(data, like.header, like.sequences[0].shape[1], f"{who} X")
     sequences = np.split(data.values, data.offsets[1:-1])
     targets = (as_labels if task == "labels" else as_numbers)(y, len(data), who=f"{who} y")
     group_ids = None if groups is None else as_groups(groups, len(data))
     inputs: Any = sequences
-    if isinstance(X, list | tuple):
+    if isinstance(X, list | tuple) and not data.header:
         inputs = list(X)
     elif isinstance(X, np.ndarray) and X.dtype.kind != "O":
         inputs = X
@@ -82,7 +95,7 @@ def evaluation_data(
         inputs = np.stack(sequences)[..., 0]  # a frame or tensor of one feature, a row a sequence
     library = type(X).__module__.partition(".")[0]
     backend = library if library in BACKENDS else data.backend
-    return EvaluationData(inputs, sequences, targets, group_ids), backend
+    return EvaluationData(inputs, sequences, targets, group_ids, data.header), backend
 
 
 def fold_splits(data: EvaluationData, folds: int, task: Task) -> tuple[list[TrainTestSplit], Ints]:
@@ -134,7 +147,7 @@ def holdout_split(train: EvaluationData, test: Any, task: Task) -> TrainTestSpli
     if not isinstance(test, tuple | list) or len(test) != 2:
         raise ArgumentError(f"test: expected a pair (X_test, y_test), got {type(test).__name__}.")
     X, y = test
-    test_data, _ = evaluation_data(X, y, task, who="compare test")
+    test_data, _ = evaluation_data(X, y, task, like=train, who="compare test")
     features, n_fitted = test_data.sequences[0].shape[1], train.sequences[0].shape[1]
     if features != n_fitted:
         raise DataError(

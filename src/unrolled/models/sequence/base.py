@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.data.alignment import match_columns, names_steps
 from unrolled.data.io.arrays import as_sequences
-from unrolled.data.io.frames import is_frame
 from unrolled.data.io.targets import as_groups
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
@@ -68,6 +68,7 @@ class SequenceEstimator(NetworkEstimator):
         "n_features_in_": PLAIN,
         "scaler_": record_field(StandardScaler),
         "stopping_reason_": PLAIN,
+        "_header": PLAIN,
         "_table_steps": PLAIN,
     }
     _unused = (
@@ -104,6 +105,7 @@ class SequenceEstimator(NetworkEstimator):
     n_features_in_: int
     scaler_: StandardScaler
     stopping_reason_: str
+    _header: tuple[str, ...]  # names of the features, or of the steps of a table; none where there were none
     _table_steps: int  # columns of a table whose rows are sequences; 0 for other input
 
     def __init__(
@@ -182,12 +184,13 @@ class SequenceEstimator(NetworkEstimator):
         scaler = StandardScaler.fit(values)
         ensemble = self._fit_ensemble(data, scaler, targets, validation_mask, group_ids, monitor)
         table_steps = _table_steps(X, data, lists=True)
-        learned = targets.learned | _feature_names(X, data, table_steps)
+        learned = targets.learned | _feature_names(X, data)
         learned |= {
             "history_": ensemble.history,
             "max_length_": int(data.lengths.max()),
-            "n_features_in_": table_steps or data.values.shape[1],
+            "n_features_in_": table_steps or _count_columns(data),
             "scaler_": scaler,
+            "_header": data.header,
             "_table_steps": table_steps,
             **self._stopping(ensemble.history, validation_mask),
             "seconds_": time.perf_counter() - start_s,
@@ -299,7 +302,9 @@ class SequenceEstimator(NetworkEstimator):
                 f"X has {steps} features, but {name} is expecting {self._table_steps} features as input: a "
                 "column a step, as in fit. Sequences of other lengths are taken as a list, or as (N, T, 1)."
             )
-        n_features, expected = data.values.shape[1], len(self.scaler_.mean)
+        expected = len(self.scaler_.mean)
+        data = match_columns(data, self._header, expected, f"{name} X")
+        n_features = data.values.shape[1]
         if n_features != expected:
             way = "Select the columns that were fitted on, or fit a model on these."
             if n_features == 1 and np.shape(X)[1:] == (expected,):
@@ -361,13 +366,14 @@ def _table_steps(X: Any, data: Sequences, *, lists: bool) -> int:
     return steps if is_table else 0
 
 
-def _feature_names(X: Any, data: Sequences, table_steps: int) -> dict[str, NDArray[Any]]:
-    """Return the columns of a frame that were read as `feature_names_in_`, if all are named by texts."""
-    if not is_frame(X):
+def _count_columns(data: Sequences) -> int:
+    """Count the columns of the source: features, or steps of a table with a row a sequence."""
+    n_features = data.values.shape[1]
+    return len(data.header) if names_steps(data.header, n_features) else n_features
+
+
+def _feature_names(X: Any, data: Sequences) -> dict[str, NDArray[Any]]:
+    """Return the columns that were read as `feature_names_in_`, if all are named by texts."""
+    if not data.header or not all(isinstance(name, str) for name in getattr(X, "columns", ())):
         return {}
-    columns, names = list(X.columns), list(data.columns)
-    if table_steps:
-        names = columns
-    if not all(isinstance(name, str) and name in columns for name in names):
-        return {}
-    return {"feature_names_in_": np.array(names, dtype=object)}
+    return {"feature_names_in_": np.array(data.header, dtype=object)}
