@@ -77,11 +77,14 @@ def test_either_may_be_the_better_one(
 ) -> None:
     """So the p-value counts both directions: one of 0.05 in each would be wrong once in ten."""
     losses = np.ones((2, 24))
-    paired = PairedScores(losses, losses, (1.0, 2.0), p_value)
+    paired = PairedScores(losses, losses, (1.0, 2.0), p_value, (1.0 - 0.001 * (0.5 - p_value), 1.0))
     monkeypatch.setattr("unrolled.probe.feedforward_probe.cross_validate_pair", lambda *_: paired)
     X = np.random.default_rng(0).normal(size=(24, 6, 1))
     record = feedforward(Last(), X, (X[:, -1, 0] > 0).astype(int), folds=3)
     assert (round(record.p_value, 9), record.outcome) == (result, outcome)
+    assert "right in 100 % and in 100 %" in record.sentence
+    if outcome != "no difference":
+        assert "not in how often the networks are right but in how sure: " in record.sentence
 
 
 class Last(nn.Module):

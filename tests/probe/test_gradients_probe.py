@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import unrolled as ur
 from unrolled.errors import ArgumentError
 from unrolled.nn import GRU, LSTM, RNN
 from unrolled.nn.layers import base
@@ -256,3 +257,43 @@ def test_models_that_cannot_be_probed_are_refused() -> None:
         gradients(Net(GRU(2, 4, batch_first=True)), X, None)
     with pytest.raises(ArgumentError, match="expected one with a recurrent layer"):
         gradients(nn.Sequential(nn.Flatten(), nn.Linear(6, 1)), X, y)
+
+
+def test_growth_behind_a_stem_is_counted_in_steps_of_the_input() -> None:
+    """As `memory` counts: a layer that moves every 3rd step falls by the cube root of its own factor."""
+
+    class Strided(nn.Module):
+        def __init__(self, stride: int) -> None:
+            super().__init__()
+            self.stride = stride
+            self.rnn = started(nn.RNN(1, 4, nonlinearity="relu", bias=False, batch_first=True), 0.5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.rnn(x[:, self.stride - 1 :: self.stride])[0][:, -1, :1]
+
+    X = torch.rand(20, 24, 1, generator=torch.Generator().manual_seed(0)) + 0.5
+    torch.manual_seed(0)
+    once, third = Strided(1), Strided(3)
+    third.load_state_dict(once.state_dict())
+    result = gradients(third, X, X[:, 0, 0])
+    alone = gradients(once, X[:, 2::3], X[:, 0, 0])
+    assert (result.stride, result.n_steps, len(result.sequences)) == (3, 24, 8)
+    assert result.growth == pytest.approx(alone.growth ** (1 / 3))
+    assert result.lyapunov == pytest.approx(alone.lyapunov / 3)
+    assert result.outcome == alone.outcome
+    assert result.to_frame()["steps_back"].tolist() == list(range(0, 24, 3))
+    assert result.plot().data[0].x.tolist() == list(range(0, 24, 3))
+    assert "of 24 steps" in result.sentence or result.reach >= 24
+    assert "its state moves once in 3 steps" in result.sentence
+
+
+def test_a_stem_of_an_estimator_counts_too() -> None:
+    """Its strides come with long sequences."""
+    X = np.random.default_rng(0).normal(size=(12, 820, 1))
+    model = ur.SequenceClassifier(hidden_size=4, max_epochs=1, n_members=1).fit(X, np.arange(12) % 2)
+    assert model.network_config_.stem_stride == 4
+    result, states = gradients(model, X, np.arange(12) % 2), ur.probe.states(model, X[:2])
+    assert (result.stride, result.n_steps) == (4, 820)
+    assert states.step[:3].tolist() == [3, 7, 11]
+    assert states.step.max() == 819
+    assert "410 states of 2 sequences, one every 4 steps" in states.sentence

@@ -50,7 +50,7 @@ def test_a_model_that_cannot_see_the_order_has_a_p_value_of_1() -> None:
     result = order(MEAN, X, last_is_positive(X), retrain=False)
     assert (result.outcome, result.p_value) == ("no", 1.0)
     assert [row["flipped"] for row in result.table] == [0, 0, 0, 0]
-    assert result.sentence.startswith("Order does not matter to this model: the Reads is right in")
+    assert result.sentence.startswith("Order does not matter to this model: the Reads has a log loss of")
 
 
 def test_a_model_that_reads_the_last_step_uses_the_order() -> None:
@@ -92,8 +92,13 @@ def benchmark() -> ModuleType:
 @pytest.mark.parametrize(
     ("task", "model", "data", "head"),
     [
-        ("bag of steps", "no", "no", "Order does not matter: the GRU is right in"),
-        ("rise or fall", "yes", "yes", "Order matters: the GRU is right in"),
+        (
+            "bag of steps",
+            "no",
+            "no",
+            "This model reacts to the order, but is not shown to gain from it: the GRU has",
+        ),
+        ("rise or fall", "yes", "yes", "Order matters to this model: the GRU has a log loss of"),
     ],
 )
 def test_planted_tasks_are_called_what_they_are(
@@ -147,7 +152,9 @@ def test_sequences_without_an_order_are_too_few_to_tell(X: list[list[float]]) ->
     """Single steps; two steps each of two; steps that are all the same."""
     result = order(LAST, X, [1, 0, 1, 0, 1][: len(X)])
     assert result.outcome == "too few to tell"
-    assert result.sentence.startswith("There is too little to tell whether order matters: shuffling")
+    assert result.sentence.startswith(
+        "There is too little to tell whether order matters to this model: shuffling"
+    )
 
 
 def test_the_label_of_a_step_moves_with_it() -> None:

@@ -25,14 +25,21 @@ from unrolled.data.io.targets import as_labels, as_numbers
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.splits import seeded_folds
 from unrolled.errors import TrainingError
-from unrolled.formatting import aligned_table, number, percent
+from unrolled.formatting import aligned_table, capitalized, join_words, number, percent
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.probe.gradients_probe import gradients
 from unrolled.probe.measure.retrain import RowIndices
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.probed_model import ProbedModel
-from unrolled.probe.score_words import Task, format_score, score_clause, score_name
+from unrolled.probe.score_words import (
+    Task,
+    compared_numbers,
+    compared_shares,
+    score_clause,
+    score_name,
+)
+from unrolled.probe.sentence_claims import checked
 from unrolled.record import Record
 from unrolled.train.config import Monitor, TrainingConfig
 from unrolled.train.ensemble import fit_ensemble
@@ -177,14 +184,17 @@ def activations(
         _train_seeds(name, task, config, range(random_state, random_state + seeds)) for name in activations
     )
     best = min(rows, key=lambda row: _rank(row, task.kind))
-    return ActivationsResult(
-        sentence=_sentence(rows, best, task.kind),
-        rows=rows,
-        task=task.kind,
-        best=best.name,
-        held_out=len(task.test) if len(task.train) < task.count else 0,
-        sequences=task.count,
-        epochs=max_epochs,
+    held_out = len(task.test) if len(task.train) < task.count else 0
+    return checked(
+        ActivationsResult(
+            sentence=_sentence(rows, best, task.kind, held_out),
+            rows=rows,
+            task=task.kind,
+            best=best.name,
+            held_out=held_out,
+            sequences=task.count,
+            epochs=max_epochs,
+        )
     )
 
 
@@ -294,34 +304,45 @@ def _rank(row: ActivationRuns, task: Task) -> tuple[float, float]:
     return row.diverged_share, math.inf if math.isnan(score) else score
 
 
-def _sentence(rows: tuple[ActivationRuns, ...], best: ActivationRuns, task: Task) -> str:
-    names = [row.name for row in rows if row.diverged.any()]
-    end = f"; trainings diverged with {', '.join(names)}" if names else "; no training diverged"
-    best_score = score_clause(best.score, task)
-    if len(rows) == 1:
-        return f"With {best.name} the network {best_score}{end}."
-    worst = max(rows, key=lambda row: _rank(row, task))
-    if not math.isfinite(worst.score):
-        return f"With {best.name} the network does best: it {best_score}{end}."
-    worst_score = format_score(worst.score, task)
-    spread = _seed_spread(rows)
-    if abs(best.score - worst.score) <= spread:
-        return (
-            f"The activation makes no difference here: with {best.name} the network {best_score}, with "
-            f"{worst.name} {worst_score}, no farther apart than seeds{end}."
-        )
-    similar = [
-        row.name
-        for row in rows
-        if row is not best
-        and row.diverged_share == best.diverged_share
-        and abs(best.score - row.score) <= spread
+def _sentence(rows: tuple[ActivationRuns, ...], best: ActivationRuns, task: Task, held_out: int) -> str:
+    diverged = [
+        f"{row.name} ({int(row.diverged.sum())} of {len(row.diverged)})" for row in rows if row.diverged.any()
     ]
-    similar_clause = f" (no farther apart than seeds: {', '.join(similar)})" if similar else ""
-    return (
-        f"With {best.name} the network does best{similar_clause}: it {best_score}, with {worst.name} "
-        f"{worst_score}{end}."
+    end = f"; trainings diverged with {join_words(diverged)}" if diverged else "; no training diverged"
+    if not math.isfinite(best.score):
+        return "Every training broke down with every activation."
+    place = "on held-out sequences" if held_out else "on the sequences that it was trained on"
+    finding = _finding(rows, best, task)
+    return f"{capitalized(place)} {finding}{end}."
+
+
+def _finding(rows: tuple[ActivationRuns, ...], best: ActivationRuns, task: Task) -> str:
+    """State the best score beside the worst, and whether seeds alone lie as far apart."""
+    if len(rows) == 1:
+        return f"the network with {best.name} {score_clause(best.score, task)}"
+    finite = [row for row in rows if math.isfinite(row.score)]
+    worst = max((row for row in finite if row is not best), key=lambda row: _rank(row, task), default=None)
+    if worst is None:
+        return f"the network with {best.name} {score_clause(best.score, task)}"
+    if all(row.score == best.score for row in finite):
+        names = join_words([row.name for row in finite])
+        return f"{names} are alike: the network {score_clause(best.score, task)}"
+    first, second = (compared_shares if task == "class" else compared_numbers)(best.score, worst.score)
+    clause = (
+        f"it {'is right in' if task == 'class' else 'has an error of'} {first}, with {worst.name} {second}"
     )
+    sign = 1 if task == "class" else -1
+    better = [row.name for row in finite if sign * row.score > sign * best.score]
+    if better:  # they diverged more often
+        return f"the network trains most reliably with {best.name}: {clause}"
+    spread = _seed_spread(rows)
+    if not math.isfinite(spread):
+        return f"the network does best with {best.name}, which a single seed does not prove: {clause}"
+    if abs(best.score - worst.score) <= spread:
+        return f"no difference beyond that of seeds is shown: with {best.name} {clause}"
+    similar = [row.name for row in finite if row is not best and abs(best.score - row.score) <= spread]
+    similar_clause = f" (no farther apart than seeds: {', '.join(similar)})" if similar else ""
+    return f"the network does best with {best.name}{similar_clause}: {clause}"
 
 
 def _seed_spread(rows: tuple[ActivationRuns, ...]) -> float:

@@ -35,7 +35,14 @@ from unrolled.probe.measure.retrain import (
 )
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.probed_model import ProbedModel
-from unrolled.probe.score_words import Task, score_clause, score_name
+from unrolled.probe.score_words import (
+    Task,
+    compared_numbers,
+    compared_shares,
+    quoted_loss,
+    score_name,
+)
+from unrolled.probe.sentence_claims import checked, differs_in_answers
 from unrolled.record import Record
 from unrolled.train.loop import seeded
 from unrolled.train.threads import shared_processors
@@ -63,8 +70,9 @@ class NetworkScore:
         name: the network's name in a sentence.
         parameters: number of parameters.
         hidden_size: number of units.
-        loss: mean held-out loss.
-        score: held-out accuracy, or root mean squared error of numbers.
+        loss: mean held-out loss as it is tested: the mean over the folds, bounded for labels (see
+            `unrolled.probe.measure.retrain`).
+        score: held-out accuracy, or root mean squared error of numbers: the root of `loss`.
         seconds: mean time of one training.
     """
 
@@ -211,7 +219,7 @@ def _record(
     probed: ProbedModel, paired: PairedScores, parameters: int, hidden_size: int, units: int, folds: int
 ) -> FeedforwardResult:
     inputs, K = probed.values.shape[1] * probed.values.shape[2], _output_size(probed)
-    losses = paired.losses.mean(1).tolist()
+    losses = paired.tested
     is_class = probed.task == "class"
     scores = paired.accuracies.mean(1).tolist() if is_class else [math.sqrt(loss) for loss in losses]
     names = (probed.name, "a feed-forward network")
@@ -225,23 +233,32 @@ def _record(
         outcome = "recurrence helps" if paired.p_value <= 0.5 else "recurrence harms"
     n_held_out = paired.losses.shape[1]
     result = FeedforwardResult("", outcome, p_value, recurrent, flat, probed.task, n_held_out, folds)
-    return replace(result, sentence=_sentence(result))
+    return checked(replace(result, sentence=_sentence(result)))
 
 
 def _sentence(result: FeedforwardResult) -> str:
-    recurrent, flat, task = result.recurrent, result.feedforward, result.task
+    recurrent, flat, is_class = result.recurrent, result.feedforward, result.task == "class"
+    scores = [quoted_loss(network.loss, result.task) for network in (recurrent, flat)]
+    first, second = compared_numbers(*scores)
     compared = (
-        f"on held-out sequences {recurrent.name} with {recurrent.parameters:,} parameters "
-        f"{score_clause(recurrent.score, task)}, {flat.name} with {flat.parameters:,} "
-        f"{score_clause(flat.score, task)}"
+        f"on held-out sequences {recurrent.name} with {recurrent.parameters:,} parameters has "
+        f"{'a bounded log loss' if is_class else 'an error'} of {first}, {flat.name} with "
+        f"{flat.parameters:,} one of {second}, a difference that chance alone makes in "
+        f"{p_value_words(result.p_value)} cases"
     )
-    cases = f"that chance alone makes in {p_value_words(result.p_value)} cases"
-    if result.outcome != "no difference":
-        return f"{result.outcome.capitalize()} here: {compared}, a difference {cases}."
-    ratio = recurrent.seconds / max(flat.seconds, 1e-9)
-    faster = "the feed-forward network" if ratio > 1 else recurrent.name
-    times = number(max(ratio, 1 / ratio), 3)
-    return (
-        f"Recurrence makes no difference here: {compared}, a difference {cases}; {faster} trains {times} "
-        "times as fast."
-    )
+    if is_class:
+        right = compared_shares(recurrent.score, flat.score)
+        compared += f"; they are right in {right[0]} and in {right[1]}"
+    if result.outcome == "no difference":
+        return f"No difference is shown here: {compared}; {_speed_words(recurrent, flat)}."
+    surer = "" if differs_in_answers(result) else ", not in how often the networks are right but in how sure"
+    return f"{result.outcome.capitalize()} here{surer}: {compared}."
+
+
+def _speed_words(recurrent: NetworkScore, flat: NetworkScore) -> str:
+    ratio = max(recurrent.seconds, 1e-9) / max(flat.seconds, 1e-9)
+    times = number(max(ratio, 1 / ratio), 2)
+    if times == "1":
+        return "both train as fast"
+    faster = flat.name.replace("a ", "the ", 1) if ratio > 1 else recurrent.name
+    return f"{faster} trains {times} times as fast"

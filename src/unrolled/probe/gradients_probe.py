@@ -14,6 +14,9 @@ For each layer and direction, with s_t its state (of an LSTM h and c together) a
     vanishing   the share is less than 1/1,000 and falls by more than 10 % a step
     healthy     otherwise
 
+A layer behind a stem with strides moves once in several steps of the input. The norms and the outcome are
+those of its own moves; growth and exponent are given for a step of the input, as the other probes count.
+
 A gradient that falls by less than 10 % a step is still above a thousandth 65 steps back. A memory of that
 length looks like this, and so slow a fall is called healthy on sequences of any length.
 
@@ -36,6 +39,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.io.frames import to_frame
 from unrolled.errors import ArgumentError
+from unrolled.formatting import quantity
 from unrolled.probe.measure.gradient_flow import gradient_flow
 from unrolled.probe.measure.half_life import Floats
 from unrolled.probe.measure.jacobian import (
@@ -48,6 +52,8 @@ from unrolled.probe.measure.jacobian import (
 )
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.stepwise import DirectionRun
+from unrolled.probe.score_words import compared_numbers
+from unrolled.probe.sentence_claims import checked
 from unrolled.record import Record
 from unrolled.train.threads import shared_processors
 from unrolled.validation import check_int
@@ -68,14 +74,15 @@ class LayerGradients:
         name: the layer's name in a sentence.
         layer: position in the stack, from 1 at the input.
         is_reverse: whether it reads from the end.
-        norm: (K,) mean norm of the loss gradient by the state k steps back.
-        share: (K,) share of a gradient at the last state that the recurrence hands back k steps.
-        growth: factor of the share a step; None for sequences of one step.
-        total_growth: growth to the power K - 1: the gradient at the first state over that at the last.
+        norm: (K,) mean norm of the loss gradient by the state k moves of the layer back.
+        share: (K,) share of a gradient at the last state that the recurrence hands back k moves.
+        growth: factor of the share a step of the input; None where the layer moves once.
+        total_growth: the gradient at the first state over that at the last, by the growth.
         outcome: "vanishing", "exploding" or "healthy".
         recurrent: spectral radius and norm of W_hh, gate by gate.
-        jacobian: spectral radius and norm of ∂s_t/∂s_{t-1}: medians over some steps.
-        lyapunov: the largest exponent, a step: below 0 differences are forgotten, above 0 they grow.
+        jacobian: spectral radius and norm of ∂s_t/∂s_{t-1}, one move of the layer: medians over some of them.
+        lyapunov: the largest exponent, a step of the input: below 0 differences are forgotten, above 0 they
+            grow.
         saturated: gate by gate the share of units and steps whose activation is at most a tenth as steep as
             it can be; of a ReLU the share that is off.
     """
@@ -107,6 +114,8 @@ class GradientsResult(Record):
         worst_layer: position in `layers` of the one that the sentence describes: one that explodes before one
             that vanishes, and of those alike the one whose growth is farthest from 1.
         sequences: (K,) number of sequences that are that long.
+        stride: steps of the input for one move of the layer.
+        n_steps: steps of the input that K moves cover.
     """
 
     kind: ClassVar[str] = "gradients"
@@ -118,6 +127,13 @@ class GradientsResult(Record):
     layers: tuple[LayerGradients, ...]
     worst_layer: int
     sequences: NDArray[np.int64]
+    stride: int = 1
+    n_steps: int = 0
+
+    @property
+    def steps_back(self) -> NDArray[np.int64]:
+        """(K,) steps of the input back, of each move of the layer."""
+        return np.arange(len(self.sequences)) * self.stride
 
     @property
     def growth(self) -> float | None:
@@ -152,7 +168,7 @@ class GradientsResult(Record):
         columns = {
             "layer": np.repeat([layer.layer for layer in self.layers], K),
             "direction": np.repeat(directions, K),
-            "steps_back": np.tile(np.arange(K), len(self.layers)),
+            "steps_back": np.tile(self.steps_back, len(self.layers)),
             "norm": np.concatenate([layer.norm for layer in self.layers]),
             "share": np.concatenate([layer.share for layer in self.layers]),
             "sequences": np.tile(self.sequences, len(self.layers)),
@@ -185,7 +201,7 @@ def gradients(model: Any, X: Any, y: Any, *, random_state: int = 0) -> Gradients
         ArgumentError: the model has no recurrent layer, or y is missing.
         DataError: X or y cannot be used.
 
-    Steps are those that the layer reads: after a stem with strides they are fewer than those of X.
+    Steps are those of X. A layer behind a stem with strides moves less often; the sentence then says so.
 
     >>> from torch import nn
     >>> class Last(nn.Module):
@@ -206,17 +222,30 @@ def gradients(model: Any, X: Any, y: Any, *, random_state: int = 0) -> Gradients
     rng = torch.Generator().manual_seed(seed)
     rows = torch.randperm(len(probed), generator=rng)[:_MOST_SEQUENCES].sort().values
     flow = gradient_flow(probed, rows, rng)
+    stride = probed.stride()
     layers = tuple(
-        _layer(runs, norm, share, rng)
+        _layer(runs, norm, share, rng, stride)
         for runs, norm, share in zip(flow.runs, flow.norms, flow.shares, strict=True)
     )
     worst = max(range(len(layers)), key=lambda k: _urgency(layers[k]))
     advice = _advice(layers[worst], flow.runs[worst][0])
-    result = GradientsResult("", probed.name, layers[worst].outcome, advice, layers, worst, flow.sequences)
-    return replace(result, sentence=_sentence(result))
+    result = GradientsResult(
+        sentence="",
+        name=probed.name,
+        outcome=layers[worst].outcome,
+        advice=advice,
+        layers=layers,
+        worst_layer=worst,
+        sequences=flow.sequences,
+        stride=stride,
+        n_steps=min(len(flow.sequences) * stride, int(probed.lengths.max())),
+    )
+    return checked(replace(result, sentence=_sentence(result)))
 
 
-def _layer(runs: list[DirectionRun], norm: Floats, share: Floats, rng: torch.Generator) -> LayerGradients:
+def _layer(
+    runs: list[DirectionRun], norm: Floats, share: Floats, rng: torch.Generator, stride: int
+) -> LayerGradients:
     first = runs[0]
     growth = _growth(share)
     total_growth = 1.0 if growth is None else growth ** (len(share) - 1)
@@ -228,12 +257,12 @@ def _layer(runs: list[DirectionRun], norm: Floats, share: Floats, rng: torch.Gen
         is_reverse=first.is_reverse,
         norm=norm,
         share=share,
-        growth=growth,
+        growth=None if growth is None else growth ** (1 / stride),
         total_growth=total_growth,
         outcome=_outcome(growth, total_growth) if is_finite else "exploding",
         recurrent=recurrent_spectra(first),
         jacobian=jacobian_spectrum(first, points, rng),
-        lyapunov=lyapunov_exponent(first, points, rng),
+        lyapunov=lyapunov_exponent(first, points, rng) / stride,
         saturated=saturated_share(first, points, rng),
     )
 
@@ -293,6 +322,12 @@ def _bypasses_recurrence(layer: LayerGradients) -> bool:
 def _sentence(result: GradientsResult) -> str:
     layer = result.layers[result.worst_layer]
     if layer.growth is None:
+        if result.n_steps > 1:
+            steps = quantity(result.n_steps, "step")
+            return (
+                f"The {steps} of the sequences are one move of {result.name}, whose stem passes on every "
+                f"{result.stride}: no gradient goes back through time."
+            )
         return f"The sequences have one step: no gradient of {result.name} goes back through time."
     place = "" if len(result.layers) == 1 else f" ({layer.name})"
     conclusion = {
@@ -306,8 +341,10 @@ def _sentence(result: GradientsResult) -> str:
         "healthy": "they are healthy",
     }[result.outcome]
     radius = layer.jacobian.radius
-    details = "" if radius is None else f"spectral radius of a step {radius:.2f}, "
-    details += f"Lyapunov exponent {layer.lyapunov:+.2f}"
+    move = "a step" if result.stride == 1 else f"{result.stride} steps"
+    details = "" if radius is None else f"spectral radius of {move} {radius:.2f}, "
+    details += f"Lyapunov exponent {layer.lyapunov:+.{2 if result.stride == 1 else 4}f}"
+    details += "" if result.stride == 1 else f" a step; its state moves once in {move}"
     lead_in = {"exploding": "Change", "vanishing": "If they matter, change", "healthy": ""}[result.outcome]
     change = f" {lead_in}: {', '.join(result.advice)}." if result.advice else ""
     return f"Gradients of {result.name}{place} {_trend(result, layer)}: {conclusion} ({details}).{change}"
@@ -316,16 +353,26 @@ def _sentence(result: GradientsResult) -> str:
 def _trend(result: GradientsResult, layer: LayerGradients) -> str:
     """Describe the growth of the share as a verb: "fall by a factor of 0.50 a step back"."""
     assert layer.growth is not None
-    K, factor = len(result.sequences), f"by a factor of {layer.growth:.2f} a step back"
+    T, factor = result.n_steps, f"by a factor of {_factor_text(layer.growth)} a step back"
     if not (math.isfinite(layer.total_growth) and np.isfinite([layer.norm, layer.share]).all()):
         return "are no longer finite"
-    if result.outcome == "exploding" or layer.growth > _GROWING:
-        return f"grow {factor}, {_multiple(layer.total_growth)} over {K} steps"
+    if layer.growth > 1 and (result.outcome == "exploding" or layer.growth**result.stride > _GROWING):
+        return f"grow {factor}, {_multiple(layer.total_growth)} over {T} steps"
     if layer.growth < 1:
         return f"fall {factor}" + (
-            f", to a thousandth after {result.reach:.0f} of {K} steps" if result.reach < K else ""
+            f", to a thousandth after {result.reach:.0f} of {T} steps" if result.reach < T else ""
         )
-    return f"hold: a factor of {layer.growth:.2f} a step back"
+    return f"hold: a factor of {_factor_text(layer.growth)} a step back"
+
+
+def _factor_text(factor: float) -> str:
+    """Format a factor, with as many digits as show that it is not 1.
+
+    >>> _factor_text(0.5), _factor_text(0.9987)
+    ('0.50', '0.999')
+    """
+    text = f"{factor:.2f}"
+    return compared_numbers(factor, 1.0)[0] if text == "1.00" else text
 
 
 def _multiple(factor: float) -> str:

@@ -13,21 +13,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from statistics import NormalDist
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.special import stdtrit
 from torch import Tensor
 
 from unrolled.data.io.frames import to_frame
 from unrolled.errors import ArgumentError
-from unrolled.formatting import aligned_table, capitalized, number
+from unrolled.formatting import aligned_table, capitalized, number, quantity
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.bucketing import bucket_by_length
 from unrolled.probe.model.probed_model import ProbedModel, SequenceScores
 from unrolled.probe.model.targets import NO_TARGET
 from unrolled.probe.score_words import Task, score_clause, score_name
+from unrolled.probe.sentence_claims import checked
 from unrolled.record import Record
 from unrolled.stats.intervals import wilson_interval
 from unrolled.train.threads import shared_processors
@@ -35,10 +37,10 @@ from unrolled.validation import check_int
 
 MakeSequences = Callable[[int], tuple[Any, Any]]
 Preparation = Literal["truncated", "as given", "resampled", "generated"]
-Outcome = Literal["holds", "falls", "too few to tell"]
+Outcome = Literal["holds", "falls", "too few to tell", "no skill"]
 
 _LEVEL = 95  # of the confidence intervals, in per cent
-_Z = NormalDist().inv_cdf(0.5 + _LEVEL / 200)
+_LEAST_SEQUENCES = 8  # that a score which holds is a score of
 _TOLERATED_LOSS = 0.1  # of the gain over the baseline
 _SHARES = (0.25, 0.5, 1, 2, 4)  # of the trained length, where no lengths are given
 _SAME_LENGTH = 0.1  # of the trained length: sequences that close to it are left as they are
@@ -76,9 +78,11 @@ class LengthResult(Record):
 
     Args:
         sentence: the result for a person.
-        outcome: "falls" where the score at a longer length is clearly worse (the confidence intervals do not
-            overlap); "holds" where none is, and no longer length loses more than a tenth of the gain over
-            the baseline; "too few to tell" between the two.
+        outcome: "no skill" where the score at the trained length is no better than the constant prediction's,
+            so that there is nothing to lose; "falls" where the score at a longer length is clearly worse (the
+            confidence intervals do not overlap); "holds" where none is, no longer length loses more than a
+            tenth of the gain over the baseline, and the intervals of all exclude the loss of half of it; "too
+            few to tell" otherwise.
         rows: a row for each length, from the shortest on.
         trained_length: the length that the others are compared with.
         falls_at: the first longer length at which the score falls; None where there is none.
@@ -171,7 +175,7 @@ def length(
     outcome, decisive = _longer_outcome(rows, trained, baseline, reference.task)
     falls_at = decisive.length if outcome == "falls" else None
     result = LengthResult("", outcome, rows, trained, falls_at, reference.task, baseline)
-    return replace(result, sentence=_sentence(result, decisive, reference.name))
+    return checked(replace(result, sentence=_sentence(result, decisive, reference.name)))
 
 
 def _check_arguments(
@@ -293,9 +297,17 @@ def _score_at_length(
         score = float(scores.accuracies.mean())
         low, high = wilson_interval(n * score, n, _LEVEL)
     else:
-        half = _Z * float(losses.std()) / math.sqrt(n) if math.isfinite(loss) else 0.0
+        half = _half_interval(losses) if math.isfinite(loss) else 0.0
         score, low, high = (math.sqrt(max(mean, 0.0)) for mean in (loss, loss - half, loss + half))
     return LengthScore(steps, steps / trained, preparation, loss, score, low, high, n)
+
+
+def _half_interval(losses: NDArray[np.float64]) -> float:
+    """Compute half the confidence interval of a mean loss, by Student's t; infinite for a single loss."""
+    n = len(losses)
+    if n < 2:
+        return math.inf
+    return float(stdtrit(n - 1, 0.5 + _LEVEL / 200)) * float(losses.std(ddof=1)) / math.sqrt(n)
 
 
 def _baseline_score(probed: ProbedModel) -> float:
@@ -314,14 +326,20 @@ def _longer_outcome(
     sign = 1 if task == "class" else -1
     reference = next(row for row in rows if row.length == trained)
     longer = [row for row in rows if row.length > trained]
+    gained = sign * (reference.score - baseline)
+    if not gained > 0:
+        return "no skill", reference
+    if not longer:
+        return "too few to tell", reference
     for row in longer:
         if row.high < reference.low if task == "class" else row.low > reference.high:
             return "falls", row
-    if not longer:
-        return "too few to tell", reference
     worst = min(reversed(longer), key=lambda row: sign * row.score)
-    lost, gained = sign * (reference.score - worst.score), sign * (reference.score - baseline)
-    return "holds" if lost <= max(_TOLERATED_LOSS * gained, 0.0) else "too few to tell", worst
+    middle = (reference.score + baseline) / 2
+    keeps_half = all(row.low > middle if task == "class" else row.high < middle for row in longer)
+    is_close = sign * (reference.score - worst.score) <= _TOLERATED_LOSS * gained
+    enough = reference.sequences >= _LEAST_SEQUENCES
+    return "holds" if enough and keeps_half and is_close else "too few to tell", worst
 
 
 def _sentence(result: LengthResult, decisive: LengthScore, name: str) -> str:
@@ -330,6 +348,13 @@ def _sentence(result: LengthResult, decisive: LengthScore, name: str) -> str:
     source = "given" if reference.preparation == "as given" else "of its training"
     source += " (resampled to them)" if reference.preparation == "resampled" else ""
     start = f"{score_clause(reference.score, task)} at the {trained} steps {source}"
+    constant = "the commonest class" if task == "class" else "the mean"
+    always = f"always predicting {constant} {score_clause(baseline, task)}"
+    if result.outcome == "no skill":
+        return (
+            f"{capitalized(name)} is no better than always predicting {constant}, so that it has nothing to "
+            f"lose on longer sequences: it {start}, and {always}."
+        )
     if decisive is reference:
         return f"{capitalized(name)} {start}; there are no longer sequences."
     how = "resampled to " if decisive.preparation == "resampled" else ""
@@ -340,13 +365,10 @@ def _sentence(result: LengthResult, decisive: LengthScore, name: str) -> str:
     if result.outcome == "holds":
         return f"{capitalized(name)} holds on longer sequences: it {start}, and {end}."
     if result.outcome == "too few to tell":
-        too_few = f"{decisive.sequences} sequences are too few to tell whether {name} holds on longer ones"
-        return f"{too_few}: it {start}, and {end}."
+        sequences = quantity(decisive.sequences, "sequence")
+        too_few = f"{sequences} {'is' if decisive.sequences == 1 else 'are'} too few to tell whether {name}"
+        return f"{capitalized(too_few)} holds on longer ones: it {start}, and {end}; {always}."
     lost, gained = abs(decisive.score - reference.score), abs(baseline - reference.score)
     conclusion = "does not hold" if lost > gained / 2 else "does worse"
-    constant = "the commonest class" if task == "class" else "the mean"
     warning = f" {_PACE}" if decisive.preparation == "resampled" else ""
-    return (
-        f"{capitalized(name)} {conclusion} on longer sequences: it {start}, but {end}; "
-        f"always predicting {constant} {score_clause(baseline, task)}.{warning}"
-    )
+    return f"{capitalized(name)} {conclusion} on longer sequences: it {start}, but {end}; {always}.{warning}"

@@ -45,6 +45,7 @@ from unrolled.probe.measure.half_life import (
     rank_correlation,
 )
 from unrolled.probe.model.adapter import as_probed_model
+from unrolled.probe.sentence_claims import checked
 from unrolled.record import Record
 from unrolled.train.threads import shared_processors
 from unrolled.validation import check_int
@@ -194,7 +195,7 @@ def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memor
         pooled=pooled,
         bidirectional=bidirectional,
     )
-    return replace(result, sentence=_sentence(result))
+    return checked(replace(result, sentence=_sentence(result)))
 
 
 def _sentence(result: MemoryResult) -> str:
@@ -220,7 +221,10 @@ def _sentence(result: MemoryResult) -> str:
             if span.window
             else f"is that of the newest alone{_half_life_words(span, K)}"
         )
-        finding = f"The output of {name} depends most on the {most}: 95 % of the influence {reach}."
+        beyond = ""
+        if span.peak > span.window:  # few sequences are that long
+            most, beyond = f"{most} where a sequence is that long", ", over all sequences"
+        finding = f"The output of {name} depends most on the {most}: 95 % of the influence{beyond} {reach}."
     return f"{finding} {_agreement_words(result)}"
 
 
@@ -236,16 +240,17 @@ def _half_life_words(span: MemorySpan, K: int) -> str:
 
 def _occlusion_clause(result: MemoryResult) -> str:
     span = result.occlusion_span
-    return (
-        f"95 % of the influence lies within {quantity(span.window, 'step')} back, most of it {span.peak} back"
-    )
+    if span.window == 0:
+        return "95 % of the influence is that of the newest step alone"
+    most = f", most of it {span.peak} back" if span.peak <= span.window else ""
+    return f"95 % of the influence lies within {quantity(span.window, 'step')} back{most}"
 
 
 def _agreement_words(result: MemoryResult) -> str:
-    agreement = f"rank correlation {result.rank_correlation:.2f}, {percent(result.overlap, 0)} in common"
+    shared = percent(result.overlap, 0)
     if result.agree:
-        return f"Replacing steps shows the same ({agreement})."
+        return f"Replacing steps puts {shared} of the influence on the same steps."
     return (
-        f"Replacing steps disagrees ({agreement}): {_occlusion_clause(result)}. Trust that result: gradients "
-        "describe small changes only."
+        f"Replacing steps disagrees (it puts {shared} of the influence on the same steps): "
+        f"{_occlusion_clause(result)}. Trust that result: gradients describe small changes only."
     )

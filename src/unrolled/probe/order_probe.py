@@ -37,9 +37,8 @@ from numpy.typing import NDArray
 
 from unrolled.data.io.frames import to_frame
 from unrolled.data.splits import seeded_folds
-from unrolled.formatting import aligned_table, number, p_value_words, percent, quantity
+from unrolled.formatting import aligned_table, number, percent
 from unrolled.probe.measure.permutation_scores import (
-    DEFAULT_REPEATS,
     DrawPermutations,
     PermutationScores,
     default_repeats,
@@ -64,7 +63,9 @@ from unrolled.probe.measure.retrain import (
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.forecaster import ForecastCall
 from unrolled.probe.model.probed_model import ProbedModel
-from unrolled.probe.score_words import Task, format_score, score_clause, score_name
+from unrolled.probe.order_words import order_sentence
+from unrolled.probe.score_words import Task, score_name
+from unrolled.probe.sentence_claims import checked
 from unrolled.record import Record
 from unrolled.stats.permutation import permutation_p
 from unrolled.train.threads import shared_processors
@@ -77,18 +78,6 @@ _FEW: Literal["too few to tell"] = "too few to tell"
 _UNTESTED: Literal["not tested"] = "not tested"
 _SIGNIFICANT = 0.05
 _MOST_SEQUENCES = 1000  # shuffled; a random sample of more
-_CONCLUSIONS: dict[tuple[Outcome, Outcome], str] = {  # of the model, of the data
-    ("yes", "yes"): "Order matters",
-    ("no", "no"): "Order does not matter",
-    ("yes", "no"): "This model uses the order, but the data do not reward it",
-    ("no", "yes"): "The data reward order, but this model does not use it",
-    ("yes", _FEW): "Order matters to this model",
-    ("no", _FEW): "Order does not matter to this model",
-    (_FEW, "yes"): "The data reward order; there is too little to tell whether this model uses it",
-    (_FEW, "no"): "The data do not reward order; there is too little to tell whether this model uses it",
-    (_FEW, _FEW): "There is too little to tell whether order matters",
-    (_UNTESTED, _FEW): "Whether order matters to this model is not tested, because its windows overlap",
-}
 
 
 @dataclass(frozen=True)
@@ -100,8 +89,9 @@ class RetrainResult:
             tell".
         p_value: probability that models trained on the original are at least this much better if the order
             tells nothing; None where there are too few sequences.
-        original: mean held-out loss of models trained and scored on the original sequences.
-        shuffled: mean held-out loss of models trained and scored on shuffled steps.
+        original: mean held-out loss of models trained and scored on the original sequences, as it is tested:
+            the mean over the folds, bounded for labels (see `unrolled.probe.measure.retrain`).
+        shuffled: the same of models trained and scored on shuffled steps.
         accuracies: held-out accuracies of both; None for numbers.
         sequences: number of held-out sequences.
     """
@@ -233,7 +223,7 @@ def order(
         task=sample.task,
         sequences=len(sample),
     )
-    return replace(record, sentence=_sentence(record, probed))
+    return checked(replace(record, sentence=order_sentence(record, probed)))
 
 
 def _score_arrangements(
@@ -295,7 +285,7 @@ def retrain_on_shuffles(
         probed, folds, seed, (make_fit_and_score(model, lambda _: (arrays, y)),
                               make_fit_and_score(model, shuffled_data)),
     )  # fmt: skip
-    losses, shares = paired.losses.mean(1).tolist(), paired.accuracies.mean(1).tolist()
+    losses, shares = paired.tested, paired.accuracies.mean(1).tolist()
     return RetrainResult(
         outcome="yes" if paired.p_value <= _SIGNIFICANT else "no",
         p_value=paired.p_value,
@@ -315,54 +305,3 @@ def _row(name: str, scores: PermutationScores, task: Task) -> dict[str, Any]:
         "error": None if task == "class" else math.sqrt(loss),
         "flipped": scores.flipped if task == "class" else None,
     }
-
-
-def _sentence(record: OrderResult, probed: ProbedModel) -> str:
-    data = _FEW if record.retrained is None else record.retrained.outcome
-    model = f"{_CONCLUSIONS[record.outcome, data]}: {_model_clause(record, probed)}"
-    return f"{model}." if record.retrained is None else f"{model}; {_data_clause(record.retrained, probed)}."
-
-
-def _items(probed: ProbedModel) -> str:
-    return "steps" if probed.per_step else "sequences"
-
-
-def _model_clause(record: OrderResult, probed: ProbedModel) -> str:
-    rows = {row["arrangement"]: row for row in record.table}
-    if record.outcome == _FEW:
-        sequences = quantity(record.sequences, "sequence")
-        return f"shuffling the steps of {sequences} this short gives hardly anything new"
-    original, shuffled = (rows[name][score_name(record.task)] for name in ("original", "shuffled"))
-    of_items = f" of the {_items(probed)}" if record.task == "class" else ""
-    preposition = "in" if record.task == "class" else "of"
-    result = (
-        f"{probed.name} {score_clause(original, record.task)}{of_items}, "
-        f"and {preposition} {format_score(shuffled, record.task)} with the steps shuffled"
-    )
-    if record.task == "class":
-        result += f" ({percent(rows['shuffled']['flipped'])} of its predictions change)"
-    if record.p_value is None:
-        return result
-    cases = p_value_words(record.p_value)
-    if record.outcome != "yes":
-        return f"{result}; a shuffle does as well in {cases} cases"
-    copies = len(record.shuffled_losses)
-    is_least = copies < DEFAULT_REPEATS and record.p_value <= 1 / (1 + copies)
-    limit = f", the least that {copies} shuffles can show" if is_least else ""
-    return f"{result}, a difference that chance alone makes in {cases} cases{limit}"
-
-
-def _data_clause(retrained: RetrainResult, probed: ProbedModel) -> str:
-    if retrained.p_value is None:
-        return f"{quantity(retrained.sequences, 'sequence')} are too few to retrain models and score them"
-    losses = [math.sqrt(loss or 0.0) for loss in (retrained.original, retrained.shuffled)]
-    original, shuffled = retrained.accuracies or losses
-    verb, preposition, of = (
-        ("are right in", "in", "of") if retrained.accuracies else ("have an error of", "of", "on")
-    )
-    result = (
-        f"retrained models {verb} {format_score(original, probed.task)} {of} held-out {_items(probed)}, "
-        f"and {preposition} {format_score(shuffled, probed.task)} when trained on shuffled steps"
-    )
-    difference = "a difference" if retrained.outcome == "yes" else "no difference but one"
-    return f"{result}, {difference} that chance alone makes in {p_value_words(retrained.p_value)} cases"

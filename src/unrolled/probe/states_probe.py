@@ -32,7 +32,9 @@ from unrolled.nn.cells.core import GRUCell, LSTMCell, RNNCell
 from unrolled.probe.measure.half_life import Floats
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.layer_hook import LayerCall, State
+from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.model.stepwise import DirectionRun, run_stepwise
+from unrolled.probe.sentence_claims import checked
 from unrolled.record import Record
 from unrolled.train.threads import shared_processors
 from unrolled.validation import check_choice, check_int
@@ -54,7 +56,7 @@ class StatesResult(Record):
         layers: number of layers in the stack.
         direction: "forward", or "reverse" from the end.
         sequence: (R,) position of the sequence in X.
-        step: (R,) position in the sequence as the layer reads it, from 0.
+        step: (R,) position in the sequence, from 0, of the last step of X that the state has read.
         state: (R, H) h_t, after the step.
         gates: (R, H) each, by name in torch's order: reset, update, new; or input, forget, cell, output.
             Those of an LSTM are joined by "cell_state", c_t. An RNN has none.
@@ -62,6 +64,7 @@ class StatesResult(Record):
         memory: (R,) norm of the memory part.
         path: (R, P) the state along its principal components, at most three.
         explained: (P,) share of the states' variance along each.
+        stride: steps of X from one state to the next, behind a stem with strides.
     """
 
     kind: ClassVar[str] = "states"
@@ -80,6 +83,7 @@ class StatesResult(Record):
     memory: Floats
     path: Floats
     explained: Floats
+    stride: int = 1
 
     @property
     def memory_share(self) -> Floats:
@@ -170,7 +174,7 @@ def states(model: Any, X: Any, *, layer: int | None = None, direction: Direction
         with torch.no_grad():
             probed.outputs(rows=batch, replacement=step_through)
         rows.append(batch)
-    return _record(probed.name, runs, rows, direction)
+    return _record(probed, runs, rows, direction)
 
 
 def _select_direction(runs: list[DirectionRun], layer: int | None, direction: Direction) -> DirectionRun:
@@ -182,13 +186,17 @@ def _select_direction(runs: list[DirectionRun], layer: int | None, direction: Di
     raise ArgumentError(f"states direction: this layer runs forward only, got {direction!r}. Leave it out.")
 
 
-def _record(name: str, runs: list[DirectionRun], rows: list[Tensor], direction: Direction) -> StatesResult:
+def _record(
+    probed: ProbedModel, runs: list[DirectionRun], rows: list[Tensor], direction: Direction
+) -> StatesResult:
+    stride = probed.stride()
     parts: dict[str, list[Tensor]] = {}
     sequence, step = [], []
     for run, batch in zip(runs, rows, strict=True):
         inputs, before, after, row_in_batch, steps = run.valid_steps()
         sequence.append(batch[row_in_batch.cpu()])
-        step.append(steps.cpu())
+        newest = steps.cpu() * stride if run.is_reverse else (steps.cpu() + 1) * stride - 1
+        step.append(torch.minimum(newest, probed.lengths.cpu()[sequence[-1]] - 1))
         kind = type(run.states[0])
         with torch.no_grad():
             batch_parts = _state_parts(run, inputs, kind(*before), kind(*after))
@@ -202,7 +210,7 @@ def _record(name: str, runs: list[DirectionRun], rows: list[Tensor], direction: 
     nothing = np.full(len(state), np.nan)
     record = StatesResult(
         sentence="",
-        name=name,
+        name=probed.name,
         cell=type(first.cell).__name__.removesuffix("Cell"),
         layer=first.layer + 1,
         layers=first.layers,
@@ -215,8 +223,9 @@ def _record(name: str, runs: list[DirectionRun], rows: list[Tensor], direction: 
         gates=columns,
         path=path,
         explained=explained,
+        stride=stride,
     )
-    return replace(record, sentence=_sentence(record))
+    return checked(replace(record, sentence=_sentence(record)))
 
 
 def _state_parts(run: DirectionRun, x: Tensor, before: Any, after: Any) -> dict[str, Tensor]:
@@ -256,15 +265,21 @@ def _sentence(result: StatesResult) -> str:
     parts = [f"layer {result.layer} of {result.layers}"] if result.layers > 1 else []
     parts += ["in reverse"] if result.direction == "reverse" else []
     place = f" ({', '.join(parts)})" if parts else ""
+    H = quantity(result.state.shape[1], "unit")
+    steps = quantity(len(result.state), "step" if result.stride == 1 else "state")
     sequences = quantity(len(np.unique(result.sequence)), "sequence")
-    finding = (
-        f"The state of {result.name}{place} has {result.state.shape[1]} units: over {len(result.state)} "
-        f"steps of {sequences} two directions explain {percent(float(result.explained[:2].sum()), 0)} of its "
-        "variance"
-    )
+    P = min(2, len(result.explained))
+    explained = float(result.explained[:P].sum())
+    directions = "one direction explains" if P == 1 else "two directions explain"
+    variance = "it does not vary"
+    if explained > 0:
+        variance = f"{directions} {percent(explained, 0)} of its variance"
+    every = "" if result.stride == 1 else f", one every {result.stride} steps,"
+    finding = f"The state of {result.name}{place} has {H}: over {steps} of {sequences}{every} {variance}"
     share = result.memory_share
     if np.isfinite(share).any():
         wholes = {"RNN": "what drives a step", "GRU": "the new state", "LSTM": "the new cell state"}
         memory = percent(float(np.nanmedian(share)), 0)
-        finding += f", and of {wholes[result.cell]} {memory} is memory, the rest input (median step)"
+        step = "step" if result.stride == 1 else "state"
+        finding += f", and of {wholes[result.cell]} {memory} is memory, the rest input (median {step})"
     return f"{finding}."

@@ -60,12 +60,14 @@ class PairedScores:
         seconds: mean time of one training of each.
         p_value: probability that the first looks at least this much better if the two are as good; 0.5 where
             they are equal in every fold.
+        tested: mean loss of each version as the test compares it: bounded for labels, a mean over the folds.
     """
 
     losses: Floats
     accuracies: Floats
     seconds: tuple[float, float]
     p_value: float
+    tested: tuple[float, float]
 
 
 class RowIndices:
@@ -178,6 +180,7 @@ def cross_validate_pair(
     sizes = np.array([len(part.losses) for part in scores[0]], dtype=np.float64)
     return PairedScores(
         losses=np.array([np.concatenate([part.losses for part in version]) for version in scores]),
+        tested=(float(means[0].mean()), float(means[1].mean())),
         accuracies=np.array([np.concatenate([part.accuracies for part in version]) for version in scores]),
         seconds=(float(seconds[0]), float(seconds[1])),
         p_value=_fold_p(

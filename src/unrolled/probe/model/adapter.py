@@ -93,6 +93,7 @@ def _of_forecaster(model: Any, X: Any) -> ProbedModel:
         classes=None,
         targets=call.targets,
         per_step=False,
+        stem_stride=1,
     )
 
 
@@ -115,6 +116,7 @@ def _of_estimator(model: Any, X: Any, y: Any, caller: str) -> ProbedModel:
         classes=classes,
         targets=targets,
         per_step=per_step,
+        stem_stride=max(1, int(getattr(model.network_config_, "stem_stride", 1))),
     )
 
 

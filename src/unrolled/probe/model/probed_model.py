@@ -58,6 +58,7 @@ class ProbedModel:
             beyond a length; None without y.
         per_step: whether every step has an output.
         gives_probabilities: whether raw outputs for classes are probabilities, not logits.
+        stem_stride: steps of the input for one of the recurrent layer; None where only a run can tell.
     """
 
     name: str
@@ -70,6 +71,7 @@ class ProbedModel:
     targets: Tensor | None
     per_step: bool
     gives_probabilities: bool = False
+    stem_stride: int | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -88,6 +90,18 @@ class ProbedModel:
                 f"{self.name} has none. Its memory is the window it reads."
             )
         return layer
+
+    @torch.no_grad()
+    def stride(self) -> int:
+        """Count the steps of the input for one of the recurrent layer, at least 1.
+
+        Where no stem says it, the longest sequence is run: its steps over those of the layer, rounded.
+        """
+        if self.stem_stride is not None:
+            return self.stem_stride
+        row = self.lengths.argmax()[None].cpu()
+        layer_steps = self.select(row).layer_call().inputs.shape[1]
+        return max(1, round(int(self.lengths.max()) / layer_steps))
 
     def select(self, rows: Tensor) -> ProbedModel:
         """Take the sequences at these positions, repeats included, padded to the longest of them."""

@@ -102,7 +102,7 @@ def gradients_figure(gradients: Any) -> go.Figure:
         is_reported = k == gradients.worst_layer
         share = np.clip(layer.share, _FAINTEST, 1 / _FAINTEST)
         plot.add_scatter(
-            x=np.arange(len(share)), y=share, mode="lines", name=escaped(layer.name),
+            x=gradients.steps_back, y=share, mode="lines", name=escaped(layer.name),
             line={"color": NETWORK if is_reported else OTHER, "width": 2.6 if is_reported else 1.6},
             hovertemplate="%{y:.2~g}",
         )  # fmt: skip

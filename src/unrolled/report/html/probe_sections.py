@@ -78,7 +78,7 @@ def probe_verdict(records: Sequence[Any], refusals: Sequence[str]) -> str:
 def _headline(by_kind: dict[str, Any]) -> str:
     """State the findings on order and memory in one sentence."""
     order, memory = by_kind.get("order"), by_kind.get("memory")
-    uses = {"yes": "uses the order of the steps", "no": "gains nothing from the order of the steps"}
+    uses = {"yes": "uses the order of the steps", "no": "is not shown to gain from the order of the steps"}
     findings = []
     if order is not None and order.outcome in uses:
         findings.append(uses[order.outcome])
@@ -126,9 +126,12 @@ def _gradients_tile(gradients: Any) -> tuple[str, str, str]:
 
 
 def _length_tile(length: Any) -> tuple[str, str, str]:
-    big = {"holds": "it holds", "falls": "it does worse", "too few to tell": "too few to tell"}[
-        length.outcome
-    ]
+    big = {
+        "holds": "it holds",
+        "falls": "it does worse",
+        "too few to tell": "too few to tell",
+        "no skill": "nothing to lose",
+    }[length.outcome]
     falls = length.falls_at
     small = (
         f"up to {step_quantity(length.rows[-1].length, None)}"
