@@ -11,11 +11,12 @@ from pathlib import Path
 from statistics import fmean, geometric_mean
 from typing import Any, NamedTuple
 
+from sections import check_or_write, with_sections
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
 README = ROOT / "README.md"
-BEGIN, END = "<!-- begin: docs/benchmarks.py -->\n", "<!-- end -->\n"
 _MACHINE = {"commit", "changed_since", "date", "cpu", "cores", "threads", "versions", "seconds"}
 
 Facts = dict[str, Any]
@@ -255,21 +256,9 @@ def page() -> str:
 
 def fresh_readme(text: str) -> str:
     """Return the README with its tables written anew."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{readme_tables()}\n{END}{after}"
-
-
-def main(arguments: list[str]) -> int:
-    """Check both pages, or write them with --write; return whether one was stale."""
-    pages = {PAGE: page(), README: fresh_readme(README.read_text("utf-8"))}
-    stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
-    if "--write" in arguments:
-        for path in stale:
-            path.write_text(pages[path], "utf-8")
-        return 0
-    return int(bool(stale))
+    return with_sections(text, {"benchmarks.py": f"{readme_tables()}\n"})
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    fresh_pages = {PAGE: page(), README: fresh_readme(README.read_text("utf-8"))}
+    sys.exit(check_or_write(fresh_pages, sys.argv[1:]))

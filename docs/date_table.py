@@ -8,10 +8,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from sections import check_or_write, with_sections
+
 from unrolled.data.parse.notations import NOTATIONS, NOTES, NUMBERS
 
 PAGE = Path(__file__).parents[1] / "docs" / "dates.md"
-BEGIN, END = "<!-- begin: docs/date_table.py {} -->\n", "<!-- end -->\n"
 
 
 def _table(head: str, rows: Iterable[tuple[str, ...]]) -> str:
@@ -37,20 +38,8 @@ def tables() -> dict[str, str]:
 
 def fresh(page: str) -> str:
     """Return the page with its tables written anew."""
-    for name, table in tables().items():
-        before, begin, rest = page.partition(BEGIN.format(name))
-        page = f"{before}{begin}\n{table}\n{END}{rest.partition(END)[2]}"
-    return page
-
-
-def main(arguments: list[str]) -> int:
-    """Check the page, or write it with --write; the exit status says whether it was stale."""
-    page = PAGE.read_text("utf-8")
-    if "--write" in arguments:
-        PAGE.write_text(fresh(page), "utf-8")
-        return 0
-    return int(fresh(page) != page)
+    return with_sections(page, {f"date_table.py {name}": f"{table}\n" for name, table in tables().items()})
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(check_or_write({PAGE: fresh(PAGE.read_text("utf-8"))}, sys.argv[1:]))

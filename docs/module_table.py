@@ -9,10 +9,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from sections import check_or_write, with_sections
+
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "src" / "unrolled"
 PAGE = ROOT / "docs" / "architecture.md"
-BEGIN, END = "<!-- begin: docs/module_table.py -->\n", "<!-- end -->\n"
 _KINDS = {".py", ".pyi", ".hpp", ".cpp", ".def", ".html", ".js", ".css"}
 
 
@@ -49,19 +50,8 @@ def table() -> str:
 
 def fresh(page: str) -> str:
     """Return the page with its table written anew."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table()}{END}{after}"
-
-
-def main(arguments: list[str]) -> int:
-    """Check the page, or write it with --write; the exit status says whether it was stale."""
-    page = PAGE.read_text("utf-8")
-    if "--write" in arguments:
-        PAGE.write_text(fresh(page), "utf-8")
-        return 0
-    return int(fresh(page) != page)
+    return with_sections(page, {"module_table.py": table()})
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(check_or_write({PAGE: fresh(PAGE.read_text("utf-8"))}, sys.argv[1:]))

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from inspect import signature
@@ -15,6 +16,7 @@ import unrolled as ur
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "src" / "unrolled"
+sys.path.append(str(ROOT / "docs"))  # for what its scripts share
 
 
 def _script(name: str) -> ModuleType:
@@ -211,3 +213,17 @@ def test_the_tables_of_dates_are_fresh() -> None:
     page = (ROOT / "docs" / "dates.md").read_text("utf-8")
     assert date_table.fresh(page) == page, "stale: run python docs/date_table.py --write"
     assert "| `31/01/2020` | day/month/year | 2020-01-31 |" in page
+    planted = page.replace("| `31/01/2020` | day/month/year | 2020-01-31 |", "| `31/01/2020` |")
+    assert date_table.fresh(planted) == page != planted
+
+
+def test_a_script_says_which_pages_are_stale_and_writes_those(tmp_path: Path) -> None:
+    """Exit status 1 where a page differs from what it must hold; with --write it holds that."""
+    sections = _script("sections")
+    page = tmp_path / "page.md"
+    page.write_text("old", "utf-8")
+    assert sections.check_or_write({page: "old"}, []) == 0
+    assert sections.check_or_write({page: "new", tmp_path / "none.md": "x"}, []) == 1
+    assert page.read_text("utf-8") == "old"
+    assert sections.check_or_write({page: "new"}, ["--write"]) == 0
+    assert page.read_text("utf-8") == "new"
