@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 import unrolled as ur
-from unrolled.models.protocols import SupportsForecast, SupportsForecastWindows, SupportsSequenceTensors
+from unrolled.models.protocols import (
+    SupportsBounds,
+    SupportsFitCheck,
+    SupportsForecast,
+    SupportsForecastWindows,
+    SupportsSequenceTensors,
+)
 
 SEQUENCE_ESTIMATORS = (ur.SequenceClassifier, ur.SequenceRegressor, ur.SequenceTagger)
 
@@ -89,3 +95,26 @@ def test_an_estimator_with_fit_alone_is_refused() -> None:
 
     with pytest.raises(ur.ArgumentError, match="memory: expected a fitted model of unrolled"):
         ur.probe.memory(FitOnly(), [[1.0, 2.0]])
+
+
+def test_a_fit_is_checked_without_training() -> None:
+    """`check_fit` raises what `fit` would, and leaves the model unfitted."""
+    model = ur.Forecaster(horizon=2, bounds=(0, 2))
+    assert isinstance(model, SupportsFitCheck)
+    model.check_fit([0.5, 1.0, 0.7, 1.2, 0.9, 1.1, 0.8])
+    assert not model.__sklearn_is_fitted__()
+    for data, sentence in (
+        ([0.5, 1.0, 0.7, 1.2, 0.9, 1.1, 3.0], "as the bounds say"),
+        ([1.0] * 9, "a constant series"),
+    ):
+        with pytest.raises(ur.DataError, match=sentence):
+            model.check_fit(data)
+    with pytest.raises(ur.ArgumentError, match="horizon"):
+        ur.Forecaster(horizon=0).check_fit([1.0, 2.0])
+
+
+def test_bounds_are_those_of_a_fitted_model() -> None:
+    """A backtest names them where a model has some."""
+    assert not isinstance(ur.Forecaster(), SupportsBounds)
+    fitted = ur.Forecaster(horizon=2, max_steps=2, hidden_size=4).fit(np.arange(40.0) % 3)
+    assert isinstance(fitted, SupportsBounds)

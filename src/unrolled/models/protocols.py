@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unrolled.data.sequences import Sequences
+    from unrolled.models.forecasting.bounds import OutputBounds
     from unrolled.models.forecasting.windows import ForecastBatch
 
 
@@ -44,6 +45,30 @@ class SupportsForecast(Protocol):
 
         Returns `point`, `lo`, `hi` (N, K, h) and `quantiles` (N, K, h, Q).
         """
+
+
+@runtime_checkable
+class SupportsFitCheck(Protocol):
+    """Estimator that says without training whether it can be fitted, so that `backtest` offers what works.
+
+    >>> from unrolled import Forecaster, SequenceClassifier
+    >>> isinstance(Forecaster(), SupportsFitCheck), isinstance(SequenceClassifier(), SupportsFitCheck)
+    (True, False)
+    """
+
+    def check_fit(self, series: Any) -> None:
+        """Pass if `fit` could begin on these series.
+
+        Raises:
+            ArgumentError, DataError: as `fit`.
+        """
+
+
+@runtime_checkable
+class SupportsBounds(Protocol):
+    """Fitted estimator that keeps its forecasts within bounds, which `backtest` names."""
+
+    bounds_: OutputBounds
 
 
 @runtime_checkable

@@ -32,11 +32,8 @@ def shared_processors() -> Iterator[None]:
     ...     torch.get_num_threads() <= usable_processors()
     True
     """
-    watch = getattr(
-        compiled, "watch_contention", None
-    )  # neither without kernels nor in those of an older build
-    if watch is not None:
-        watch()
+    if compiled is not None:
+        compiled.watch_contention()
     before, usable = torch.get_num_threads(), usable_processors()
     if before <= usable:
         yield

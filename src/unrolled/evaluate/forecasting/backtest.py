@@ -25,9 +25,8 @@ from unrolled.evaluate.forecasting.origins import PlacedOrigins, most_origins, p
 from unrolled.evaluate.forecasting.rolling_origin import ModelForecasts, RollingOrigins, perturbed_after
 from unrolled.evaluate.forecasting.verdict import BaselineLosses, Verdict, backtest_verdict
 from unrolled.formatting import aligned_table, capitalized, number, percent
-from unrolled.models.forecasting.bounds import OutputBounds
 from unrolled.models.forecasting.checks import check_output_names, check_series
-from unrolled.models.protocols import SupportsForecast
+from unrolled.models.protocols import SupportsBounds, SupportsForecast
 from unrolled.record import Record
 from unrolled.validation import ErrorCollector, check_float, check_int
 
@@ -152,7 +151,6 @@ def backtest(
     try:
         fitted, network, baseline_forecasts = _forecast_all(rolling, model, names)
     except DataError as error:
-        OutputBounds.of(getattr(model, "bounds", None), series)  # whatever the origins
         most = most_origins(series, model, horizon, origins, step)
         raise DataError(f"{error} Or use origins={most} at most." if most else str(error)) from error
     units = mase_scales(first_parts, rolling.season(fitted))
@@ -162,8 +160,8 @@ def backtest(
         for one, loss in zip(baseline_forecasts, losses[1:], strict=True)
     ]
     rows = [network, *_best_variants(baseline_forecasts, losses[1:])]
-    bounds = getattr(fitted, "bounds_", None)  # of a Forecaster
-    bounds_remark = f"{capitalized(bounds.note)}." if bounds and bounds.note else ""
+    bounds_note = fitted.bounds_.note if isinstance(fitted, SupportsBounds) else ""
+    bounds_remark = f"{capitalized(bounds_note)}." if bounds_note else ""
     remarks = (*placed.remarks, bounds_remark, *(one.remark for one in rows), missing_remark)
     return BacktestResult(
         table=[_table_row(one, rolling, units) for one in rows],

@@ -13,8 +13,7 @@ from unrolled.data.splits import rolling_origins
 from unrolled.errors import ArgumentError, DataError
 from unrolled.evaluate.forecasting.rolling_origin import common_ends
 from unrolled.formatting import join_words, quantity
-from unrolled.models.forecasting.data import prepare
-from unrolled.models.forecasting.forecaster import Forecaster
+from unrolled.models.protocols import SupportsFitCheck
 
 Ints = NDArray[np.int64]
 
@@ -86,7 +85,7 @@ def default_step(lengths: Ints, horizon: int, origins: int) -> int:
 def most_origins(series: Sequences, model: Any, horizon: int, origins: int, step: int | None) -> int:
     """Count the origins below `origins` from the first of which the model can be fitted; 0 if from none.
 
-    Each count is tried with all that a Forecaster asks of the steps up to its first origin.
+    Each count is tried with all that the model asks of the steps up to its first origin, where it says so.
     """
     least, most = 0, origins
     while most - least > 1:
@@ -99,17 +98,13 @@ def most_origins(series: Sequences, model: Any, horizon: int, origins: int, step
 
 
 def _is_possible(series: Sequences, model: Any, horizon: int, origins: int, step: int | None) -> bool:
-    asks = model if isinstance(model, Forecaster) else Forecaster()  # the feedforward baseline is one
     try:
         placed = place_origins(series, horizon, origins, step)
-        prepare(
-            placed.series.head(placed.origins[:, 0] + 1),
-            horizon=horizon, window=asks.window, season=asks.season, transform=asks.transform,
-            validation_fraction=asks.validation_fraction,
-        )  # fmt: skip
+        if isinstance(model, SupportsFitCheck):
+            model.check_fit(placed.series.head(placed.origins[:, 0] + 1))
     except (ArgumentError, DataError):
         return False
-    return True
+    return int(placed.origins[:, 0].max()) + 1 >= horizon + _LEAST_STEPS  # for the feedforward baseline
 
 
 def _judged(series: Sequences, least: int) -> Ints:

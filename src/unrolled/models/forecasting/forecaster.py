@@ -20,12 +20,8 @@ from unrolled.formatting import quantity
 from unrolled.models.estimator import NetworkEstimator
 from unrolled.models.forecasting.bounds import BoundsPair, OutputBounds, whole_numbers
 from unrolled.models.forecasting.calibration import interpolate_quantile, rescale_quantiles
-from unrolled.models.forecasting.checks import (
-    check_output_names,
-    check_series,
-    match_fitted,
-)
-from unrolled.models.forecasting.data import forecast_times, prepare
+from unrolled.models.forecasting.checks import check_output_names, check_series, match_fitted
+from unrolled.models.forecasting.data import ForecastData, forecast_times, prepare
 from unrolled.models.forecasting.encoder import SeriesEncoder
 from unrolled.models.forecasting.network import (
     QUANTILES,
@@ -195,13 +191,7 @@ class Forecaster(NetworkEstimator):
         self._check_parameters()
         monitor = Monitor.from_arguments(checkpoint, callbacks, verbose=self.verbose)
         start_s = time.perf_counter()
-        series = check_series(series)
-        check_output_names(series, [self.cell])
-        bounds = OutputBounds.of(self.bounds, series)
-        data = prepare(
-            series, horizon=self.horizon, window=self.window, season=self.season, transform=self.transform,
-            validation_fraction=self.validation_fraction,
-        )  # fmt: skip
+        series, bounds, data = self._prepare(series)
         fitted = fit_forecast_networks(
             data,
             self._network_config(data.windows),
@@ -325,6 +315,20 @@ class Forecaster(NetworkEstimator):
             "Forecaster.score: a forecast has no score of its own, only one beside those of simple forecasts "
             "from the same origins. Call unrolled.backtest(model, series)."
         )
+
+    def check_fit(self, series: Any) -> None:
+        """Pass if `fit` could begin on these series, or raise what it would; nothing is trained."""
+        self._check_parameters()
+        self._prepare(series)
+
+    def _prepare(self, series: Any) -> tuple[Sequences, OutputBounds, ForecastData]:
+        series = check_series(series)
+        check_output_names(series, [self.cell])
+        bounds = OutputBounds.of(self.bounds, series)
+        return series, bounds, prepare(
+            series, horizon=self.horizon, window=self.window, season=self.season, transform=self.transform,
+            validation_fraction=self.validation_fraction,
+        )  # fmt: skip
 
     def _facts(self) -> tuple[Fact, ...]:
         config, series, history = self.network_config_, self._series, self.history_
