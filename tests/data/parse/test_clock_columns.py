@@ -66,6 +66,59 @@ def test_hours_from_1_to_24_end_at_midnight() -> None:
         read(columns)
 
 
+def _counted(times: pd.DatetimeIndex, minutes: int) -> dict[str, Any]:
+    """Half hours, or hours, numbered from 1 through each local day."""
+    days = times.tz_localize(None).normalize()
+    numbers = pd.Series(1, index=range(len(days))).groupby(days).cumsum()
+    return {"day": days.astype(str), "period" if minutes == 30 else "hour": numbers, "y": range(len(days))}
+
+
+@pytest.mark.parametrize(("zone", "minutes"), [("Europe/London", 30), ("Europe/Madrid", 60)])
+@pytest.mark.parametrize("start", ["2021-03-26", "2021-10-29"])
+def test_numbered_hours_run_on_where_clocks_change(zone: str, minutes: int, start: str) -> None:
+    """50 or 46 half hours, 25 or 23 hours on one Sunday: the steps stay even, and a note says so."""
+    times = pd.date_range(start, periods=5 * 24 * 60 // minutes, freq=f"{minutes}min", tz=zone)
+    series = read(_counted(times, minutes))
+    require_regular(series)
+    assert len(series.values) == len(times)
+    assert "days on which clocks change" in series.notes[0]
+
+
+def test_a_day_without_its_last_hours_is_no_change_of_clocks() -> None:
+    """On a weekday, on the last day, or with a hole: hours are missing, and are named as such."""
+    times = pd.date_range("2021-06-01", periods=240, freq="30min", tz="UTC")
+    for dropped in (slice(46, 48), slice(238, 240)):
+        rows = (
+            pd.DataFrame(_counted(times, 30)).drop(index=range(*dropped.indices(240))).reset_index(drop=True)
+        )
+        assert "days on which" not in read(rows).notes[0]
+    rows["period"] = rows["period"].where(rows.index != 45, 49)
+    with pytest.raises(DataError, match=r"expected half hours from 1 to 48, .* got 49 on 2021-06-01"):
+        read(rows)
+
+
+@pytest.mark.parametrize(
+    ("clocks", "minutes"),
+    [
+        (["00.15", "06.15", "12.15", "18.15"], [15, 375, 735, 1095]),
+        (["0.00", "0.30", "1.00", "1.30"], [0, 30, 60, 90]),
+        (["0.00", "0.25", "0.50", "0.75"], [0, 15, 30, 45]),
+        (["00:00-06:00", "06:00-12:00", "12:00-18:00", "18:00-24:00"], [0, 360, 720, 1080]),
+        (["00:00 bis 00:15", "00:15 bis 00:30", "00:30 bis 00:45", "00:45 bis 01:00"], [0, 15, 30, 45]),
+    ],
+)
+def test_clocks_with_points_and_spans_are_clocks(clocks: list[str], minutes: list[int]) -> None:
+    """HH.MM, decimal hours, and spans of time by their start."""
+    times = read(_table_of_clocks(clocks)).times
+    since = (times - np.datetime64("2021-03-01")).astype("m8[m]").astype(int)
+    assert since.tolist() == [*minutes, *(1440 + m for m in minutes)]
+
+
+def _table_of_clocks(clocks: list[str]) -> dict[str, Any]:
+    days = np.repeat(["2021-03-01", "2021-03-02"], len(clocks))
+    return {"Datum": days, "Zeitraum": clocks * 2, "Last": range(len(days))}
+
+
 @pytest.mark.parametrize(
     ("parts", "freq"), [({"month": "MS", "m": "month"}, "MS"), ({"month": "QS", "m": "quarter"}, "QS")]
 )

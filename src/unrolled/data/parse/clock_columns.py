@@ -9,15 +9,21 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from unrolled.data.parse.column_names import DATES, bare, date_parts
 from unrolled.data.parse.datetimes import as_text, parse_times
 from unrolled.data.parse.notations import CLOCK
 from unrolled.data.parse.table import Table
+from unrolled.errors import DataError
 
 Texts: TypeAlias = "pd.Series[Any]"
 _NUMBERED = {"q": r"[QqTt]\s?[1-4]|[1-4]\s?[QqTt]", "h": r"[HhSs]\s?[12]", "w": r"([Ww]|KW)\s?\d\d?"}
-_AROUND_CLOCK = re.compile(r"^\s*(?:hour|hr|he|h)\s*(?=\d)|\s+[-–]\s+\d\d?:\d\d\s*$", re.IGNORECASE)
+_AROUND_CLOCK = re.compile(
+    r"^\s*(?:hour|hr|he|h)\s*(?=\d)|(?:(?<=:\d\d)\s*|\s+)(?:[-–]|to|bis)\s*\d\d?:\d\d\s*$", re.IGNORECASE
+)
+_POINT_CLOCK = r"\s*(\d{1,2})[.,](\d\d)\s*"  # 07.15
+_DAY_LENGTH = {"H": (24, 60), "p": (48, 30)}  # parts of a day, and the minutes of each
 
 
 def join_clock(table: Table, named: Collection[str], *, time: str | None, date_format: str | None) -> Table:
@@ -35,6 +41,8 @@ def join_clock(table: Table, named: Collection[str], *, time: str | None, date_f
     ['2020-01-01 00:00', '2020-01-01 12:00']
     """
     parts = date_parts(list(table.columns))
+    if "d" in parts and table.kinds[parts["d"]] == "time":  # a day is a date here
+        del parts["d"]
     dates = [
         n for n in table.columns if n not in parts.values() and n not in table.zones and _is_date(table, n)
     ]
@@ -47,16 +55,16 @@ def join_clock(table: Table, named: Collection[str], *, time: str | None, date_f
         days, used = _joined_date(table, parts)
     if days is None or (time and time not in {date, *parts.values()}):
         return table
-    clock = None
+    clock, why = None, ""
     if days.duplicated().any():
-        clock, clocks = _clocks(table, {part: n for part, n in parts.items() if n not in used})
+        clock, clocks, why = _clocks(table, {part: n for part, n in parts.items() if n not in used}, days)
         used += clocks
     if len(used) < 2:
         return table
     name = time or date or "ds"
-    joined = (days if clock is None else days + " " + clock).to_numpy(dtype=object)
+    joined = (days if clock is None else clock).to_numpy(dtype=object)
     rest = {n: v for n, v in table.columns.items() if n not in used or (n in named and n != name)}
-    note = f"columns {', '.join(map(repr, used))} were put together as the time {name!r}"
+    note = f"columns {', '.join(map(repr, used))} were put together as the time {name!r}{why}"
     return replace(table, columns={name: joined, **rest}, notes=(*table.notes, note))
 
 
@@ -104,28 +112,89 @@ def _are_numbered(table: Table, name: str, part: str) -> bool:
     return pattern is not None and bool(texts.str.strip().str.fullmatch(pattern).all())
 
 
-def _clocks(table: Table, parts: dict[str, str]) -> tuple[Texts | None, list[str]]:
-    """Write clocks (T,) of columns of hours, minutes and seconds, or of half hours; list the columns."""
+def _clocks(table: Table, parts: dict[str, str], days: Texts) -> tuple[Texts | None, list[str], str]:
+    """Write days with clocks (T,), of columns of hours, minutes and seconds, or of half hours.
+
+    Returns:
+        The texts, the columns, and what the note adds.
+    """
     part = next((part for part in "Hp" if part in parts), None)
     if part is None:
-        return None, []
+        return None, [], ""
     name = parts[part]
+    written = pd.Series(table.columns[name], dtype=object).map(as_text, na_action="ignore")
     if table.kinds[name] != "number":
-        texts = pd.Series(table.columns[name], dtype=object).map(as_text, na_action="ignore")
-        texts = texts.str.replace(_AROUND_CLOCK, "", regex=True)
+        texts = written.str.replace(_AROUND_CLOCK, "", regex=True)
         with_points = texts.str.fullmatch(r"\d\d\.\d\d(\.\d\d)?") == True  # noqa: E712 (None for missing)
         texts = texts.where(~with_points, texts.str.replace(".", ":", regex=False))
-        return (texts, [name]) if texts.iloc[:2000].str.fullmatch(CLOCK).mean() >= 0.5 else (None, [])
+        are_clocks = texts.iloc[:2000].str.fullmatch(CLOCK).mean() >= 0.5
+        return (days + " " + texts, [name], "") if are_clocks else (None, [], "")
+    if (clocks := _point_clocks(written)) is not None:
+        return days + " " + clocks, [name], ""
     hours = pd.Series(table.numbers(name))
     if (hours != np.floor(hours)).any() or hours.min() < 0 or hours.max() > 2400:
-        return None, []
+        return None, [], ""
+    finer = [parts[p] for p in "MS" if p in parts and table.kinds[parts[p]] == "number"]
+    if not finer and (starts := _changed_days(table, name, hours, days, part)) is not None:
+        note = ", counted from the first midnight: days on which clocks change are shorter or longer"
+        moments = starts + ((hours - (part == "p")) * _DAY_LENGTH[part][1]).to_numpy(dtype="m8[m]")
+        return pd.Series(moments.astype("datetime64[m]").astype(str), dtype=object), [name], note
     if part == "p":
         minutes = (hours - 1) * 30
-        return _text_of(minutes // 60, minutes % 60), [name]
+        return days + " " + _text_of(minutes // 60, minutes % 60), [name], ""
     if hours.max() > 25:
-        return _text_of(hours // 100, hours % 100), [name]
-    finer = [parts[p] for p in "MS" if p in parts and table.kinds[parts[p]] == "number"]
-    return _text_of(hours, *(pd.Series(table.numbers(n)) for n in finer)), [name, *finer]
+        return days + " " + _text_of(hours // 100, hours % 100), [name], ""
+    of_columns = _text_of(hours, *(pd.Series(table.numbers(n)) for n in finer))
+    return days + " " + of_columns, [name, *finer], ""
+
+
+def _point_clocks(written: Texts) -> Texts | None:
+    """Write clocks such as 7.15 (T,) with a colon; 7.50 is half past where quarters of hours say so."""
+    cells = written.astype(str).str.extract(f"^{_POINT_CLOCK}$")
+    if cells.isna().to_numpy().any():
+        return None
+    minutes = cells[1].astype(int)
+    kinds = set(minutes)
+    if len(kinds) > 1 and kinds <= {0, 25, 50, 75}:
+        minutes = minutes * 60 // 100
+    if minutes.max() > 59:
+        return None
+    return _text_of(cells[0].astype(int), minutes)
+
+
+def _changed_days(
+    table: Table, name: str, numbers: pd.Series[Any], days: Texts, part: str
+) -> NDArray[Any] | None:
+    """Count the starts of days (T,) in hours that passed, where some day is longer or shorter than others.
+
+    Hours or half hours are then numbered from 1 through each day: 1 to 25 where clocks go back, 1 to 23 on
+    the Sunday on which they go forward. None where all days are of 24 hours.
+
+    Raises:
+        DataError: a day has more half hours than it can have.
+    """
+    usual, minutes = _DAY_LENGTH[part]
+    hour = 60 // minutes
+    if numbers.min() != 1:
+        return None
+    counts = numbers.groupby(days.astype("datetime64[s]")).agg(["max", "nunique"])
+    starts, largest = counts.index.to_numpy().astype("datetime64[D]"), counts["max"].to_numpy()
+    n_distinct, is_sunday = counts["nunique"].to_numpy(), starts.astype(np.int64) % 7 == 3
+    is_long = (largest > usual) & (largest <= usual + hour) & (n_distinct > usual) & is_sunday
+    is_short = (largest == usual - hour) & (n_distinct == usual - hour) & is_sunday
+    is_short &= (starts > starts[0]) & (starts < starts[-1])
+    if part == "p" and (largest[~is_long] > usual).any():
+        row = int(np.argmax((numbers > usual) & ~np.isin(days.to_numpy("datetime64[D]"), starts[is_long])))
+        raise DataError(
+            f"{table.place(row)}, column {name!r}: expected half hours from 1 to 48, and to 50 on a Sunday "
+            f"on which clocks go back, got {numbers[row]:g} on {days[row]}. Correct that row."
+        )
+    if not (is_long | is_short).any():
+        return None
+    extra = np.cumsum(is_long.astype(np.int64) - is_short) - (is_long.astype(np.int64) - is_short)
+    places = np.searchsorted(starts, days.to_numpy(dtype="datetime64[D]"))
+    moments: NDArray[Any] = starts.astype("datetime64[m]")[places] + extra[places] * np.timedelta64(60, "m")
+    return moments
 
 
 def _text_of(hours: pd.Series[Any], *finer: pd.Series[Any]) -> Texts:

@@ -53,7 +53,7 @@ DATE_PARTS = tuple(
         ("d", -1, "dd"),
         ("H", 24, "hour hr hourofday stunde heure hora"),
         ("H", -1, "hours hrs hh hourending hourend he time clock uhrzeit timeofday hhmm zeit"),
-        ("H", -1, "localtime starttime"),
+        ("H", -1, "localtime starttime slot timeslot von zeitraum intervalo horaire"),
         ("p", -1, "period settlementperiod halfhour sp"),
         ("M", 60, "minute"),
         ("M", -1, "minutes min"),
