@@ -48,7 +48,7 @@ DATE_PARTS = tuple(
         ("m", -1, "mo mm"),
         ("q", 4, "quarter qtr quartal"),
         ("h", -1, "half halfyear semester halbjahr"),
-        ("w", 53, "week wk weekno weeknum woche isoweek weekofyear woy"),
+        ("w", 53, "week wk weekno weeknum woche kw isoweek weekofyear woy"),
         ("d", 31, "day mday dayofmonth dom tag"),
         ("d", -1, "dd"),
         ("H", 24, "hour hr hourofday stunde heure hora"),

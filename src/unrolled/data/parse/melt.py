@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -16,6 +16,7 @@ from unrolled.data.parse.column_names import id_columns, looks_like_key
 from unrolled.data.parse.columns import ColumnSpec
 from unrolled.data.parse.date_texts import month_number
 from unrolled.data.parse.datetimes import looks_like_dates, parse_times
+from unrolled.data.parse.days_across import TimeGrid, days_across
 from unrolled.data.parse.numbers import are_missing, is_missing
 from unrolled.data.parse.table import Table, join_ids, number_rows
 from unrolled.errors import DataError
@@ -33,14 +34,15 @@ _STEP = re.compile(
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::00)?|(?:h|hr|he|hour)[ _]?(\d{1,2})", re.IGNORECASE)
 _MONTH = re.compile(r"m?(0?[1-9]|1[0-2])")
 _QUARTER = re.compile(r"(?:q|qtr ?)([1-4])|([1-4])q")
-_TIME, _VALUE = "ds", "value"
+_TIME, _STEPS, _VALUE = "ds", "step", "value"
 
 
 def melt(table: Table, named: ColumnSpec) -> tuple[Table, ColumnSpec]:
     """Turn a table with times across its columns into one with a row a time; others come back as they are.
 
     Years, dates or numbered steps (`d_1`) make a series of each row, named by the columns beside them.
-    Months or quarters beside a year, and clocks or hours beside a day, make one time of both. A named
+    Months or quarters beside a year, days of the month or the week beside a month or a week, and clocks or
+    hours beside a day, make one time of both. A named
     target says that the columns are what they seem.
 
     Raises:
@@ -54,7 +56,7 @@ def melt(table: Table, named: ColumnSpec) -> tuple[Table, ColumnSpec]:
     if named.target:
         return table, named
     spread, times = _across(table)
-    stacked = _stacked(table, spread, times)
+    stacked = _stacked(table, spread, times, {name for names in named.roles.values() for name in names})
     if stacked is not None:
         return stacked, named
     rest = [name for name in table.columns if name not in spread]
@@ -140,13 +142,21 @@ def _row_ids(table: Table, rest: Sequence[str]) -> list[str]:
     return []
 
 
-def _stacked(table: Table, spread: Sequence[str], times: Times) -> Table | None:
+def _stacked(table: Table, spread: Sequence[str], times: Times, roles: Collection[str]) -> Table | None:
     """Make a row of each cell of a table with one part of the time in its rows and one in its header.
+
+    Args:
+        table: as it stands.
+        spread: columns whose names are times.
+        times: these times.
+        roles: columns that the caller names.
 
     Returns:
         The longer table; None where there are no such parts.
     """
     numbers = [name for name in table.columns if table.kinds[name] != "text"]
+    if grid := days_across(table, numbers):
+        return _stack(table, grid, roles)
     months = _months(numbers)
     clocks = {name: m for name in numbers if (m := _minutes(name)) is not None}
     for name, kind in table.kinds.items():
@@ -157,15 +167,11 @@ def _stacked(table: Table, spread: Sequence[str], times: Times) -> Table | None:
             and (years := _years(table, name)) is not None
         ):
             starts = years.astype("datetime64[M]")[:, None] + np.array(list(months.values()))
-            return _stack(table, name, list(months), starts)
+            return _stack(table, TimeGrid([name], list(months), starts), roles)
         if len(clocks) >= 12 and kind == "time":
             days, _ = parse_times(table.columns[name], name=name, place=table.place, utc=True)
-            return _stack(
-                table,
-                name,
-                list(clocks),
-                days.astype("datetime64[m]")[:, None] + np.array(list(clocks.values())),
-            )
+            starts = days.astype("datetime64[m]")[:, None] + np.array(list(clocks.values()))
+            return _stack(table, TimeGrid([name], list(clocks), starts), roles)
     if not spread or not _YEAR.fullmatch(spread[0].strip()):
         return None
     for name in table.columns:
@@ -173,7 +179,8 @@ def _stacked(table: Table, spread: Sequence[str], times: Times) -> Table | None:
         months = _months(texts)
         if name not in spread and months.keys() == set(texts):
             offsets = np.array([months[str(value)] for value in table.columns[name]])
-            return _stack(table, name, spread, times.astype("datetime64[M]")[None, :] + offsets[:, None])
+            starts = times.astype("datetime64[M]")[None, :] + offsets[:, None]
+            return _stack(table, TimeGrid([name], list(spread), starts), roles)
     return None
 
 
@@ -218,34 +225,51 @@ def _years(table: Table, name: str) -> Times | None:
     return np.array(texts, dtype="datetime64[Y]") if all(map(_YEAR.fullmatch, texts)) else None
 
 
-def _stack(table: Table, base: str, spread: Sequence[str], times: Times) -> Table:
-    """Make a row of each cell (N, T), with its time, up to the first and the last that hold a value."""
-    rest = [name for name in table.columns if name not in {base, *spread}]
+def _stack(table: Table, grid: TimeGrid, roles: Collection[str]) -> Table:
+    """Make a row of each cell (N, T), with its time, up to the first and the last that hold a value.
+
+    Numbers beside the cells are left out where they change from row to row: such as the mean of a year,
+    they hold what comes later in that row.
+    """
+    base, spread = grid.base, grid.spread
+    rest = [name for name in table.columns if name not in {*base, *spread}]
     values = np.column_stack([table.numbers(name) for name in spread])
-    series = number_rows(
-        [
-            table.columns[n]
-            for n in rest
-            if table.kinds[n] == "text" or n in [*id_columns(rest), *filter(looks_like_key, rest)]
-        ]
-        or [np.zeros(len(table))]
-    )
-    rows, moments = np.repeat(np.arange(len(table)), len(spread)), times.ravel()
+    keys = [
+        n for n in rest if table.kinds[n] == "text" or n in {*id_columns(rest), *filter(looks_like_key, rest)}
+    ]
+    series = number_rows([table.columns[n] for n in keys] or [np.zeros(len(table))])
+    beside = [n for n in rest if table.kinds[n] == "number" and n not in {*keys, *roles}]
+    later = [n for n in beside if not _is_static(table.columns[n], series)]
+    rest = [name for name in rest if name not in later]
+    rows, moments = np.repeat(np.arange(len(table)), len(spread)), grid.times.ravel()
     order = np.lexsort((moments, series[rows]))
+    if moments.dtype.kind == "M":
+        order = order[~np.isnat(moments[order])]
     known = pd.Series(values.ravel()[order]).groupby(series[rows[order]])
     cells = order[(known.ffill().notna() & known.bfill().notna()).to_numpy()]
     columns = {name: table.columns[name][rows[cells]] for name in rest}
-    columns |= {_TIME: moments[cells].astype("datetime64[ns]"), _VALUE: values.ravel()[cells]}
+    time = _TIME if moments.dtype.kind == "M" else _STEPS
+    when = moments[cells]
+    columns |= {time: when.astype("datetime64[ns]") if time == _TIME else when, _VALUE: values.ravel()[cells]}
     note = (
-        f"columns {spread[0]!r} to {spread[-1]!r} and {base!r} were put together as times, a value a cell; "
-        "--target or target= reads columns as series"
+        f"columns {spread[0]!r} to {spread[-1]!r} and {quoted_list(base)} were put together as times, a "
+        "value a cell; --target or target= reads columns as series"
     )
+    notes = [note]
+    if later:
+        notes.append(f"{quoted_list(later)} left out: beside a row of times they may hold what comes later")
     places = rows[cells]
     return replace(
         table,
         columns=columns,
         place=lambda row: table.place(int(places[row])),
-        index=_TIME,
+        index=time,
         frame=None if table.frame is None or not rest else table.frame.select(rest)[places.tolist()],
-        notes=(*table.notes, note, *table.remarks),
+        notes=(*table.notes, *notes, *table.remarks),
     )
+
+
+def _is_static(values: Times, series: NDArray[np.int64]) -> bool:
+    """Return whether a column (N,) has one value in all rows of each series, and some series has several."""
+    n_series = int(series.max()) + 1
+    return n_series < len(series) and int(number_rows([series, values]).max()) + 1 == n_series

@@ -114,6 +114,19 @@ MONTHS = """
     november novembre noviembre novembro
     december dezember décembre decembre diciembre dezembro dicembre
 """.strip().splitlines()
+WEEKDAYS = """
+    monday tuesday wednesday thursday friday saturday sunday
+    montag dienstag mittwoch donnerstag freitag samstag sonntag
+    montag dienstag mittwoch donnerstag freitag sonnabend sonntag
+    lundi mardi mercredi jeudi vendredi samedi dimanche
+    lunes martes miércoles jueves viernes sábado domingo
+    lunes martes miercoles jueves viernes sabado domingo
+    lunedì martedì mercoledì giovedì venerdì sabato domenica
+    lunedi martedi mercoledi giovedi venerdi sabato domenica
+    segunda terça quarta quinta sexta sábado domingo
+    segunda terca quarta quinta sexta sabado domingo
+    maandag dinsdag woensdag donderdag vrijdag zaterdag zondag
+""".strip().splitlines()
 ZONES = {  # hours from UTC; those of North America as RFC 2822 has them
     "Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "MEZ": 1, "CEST": 2, "MESZ": 2,
     "EET": 2, "EEST": 3, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8,
