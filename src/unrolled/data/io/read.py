@@ -19,11 +19,11 @@ from unrolled.data.io.formats import records_frame
 from unrolled.data.io.frames import id_frame
 from unrolled.data.io.values import from_values, no_target_error, without_sentinels
 from unrolled.data.parse.categories import encode_inputs
-from unrolled.data.parse.clock_columns import join_clock
 from unrolled.data.parse.columns import ColumnSpec, TableSchema, infer_schema
 from unrolled.data.parse.datetimes import parse_times, without_zone
-from unrolled.data.parse.melt import melt
 from unrolled.data.parse.table import Table, join_ids, number_rows
+from unrolled.data.reshape.clock_columns import join_clock
+from unrolled.data.reshape.melt import melt
 from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.formatting import quantity, quoted_list

@@ -16,9 +16,9 @@ from unrolled.data.parse.column_names import id_columns, looks_like_key
 from unrolled.data.parse.columns import ColumnSpec
 from unrolled.data.parse.date_texts import month_number
 from unrolled.data.parse.datetimes import looks_like_dates, parse_times
-from unrolled.data.parse.days_across import TimeGrid, days_across
 from unrolled.data.parse.numbers import are_missing, is_missing
 from unrolled.data.parse.table import Table, join_ids, number_rows
+from unrolled.data.reshape.days_across import TimeGrid, days_across
 from unrolled.errors import DataError
 from unrolled.formatting import quoted_list
 

@@ -8,8 +8,8 @@ import pytest
 
 from unrolled.data.gaps import require_regular
 from unrolled.data.io.read import read
-from unrolled.data.parse.clock_columns import join_clock
 from unrolled.data.parse.table import Table
+from unrolled.data.reshape.clock_columns import join_clock
 from unrolled.errors import DataError
 
 HOURS = pd.date_range("2021-01-10", periods=96, freq="h")

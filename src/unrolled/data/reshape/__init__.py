@@ -1,0 +1,1 @@
+"""Reshape tables: times across their columns to rows, times in several columns to one."""
