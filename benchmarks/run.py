@@ -21,6 +21,7 @@ from benchmarks.record import RESULTS, ROOT, commit, print_now
 BENCHMARKS = {
     "kernels": "a minute",
     "layers": "five minutes",
+    "last_step": "two minutes",
     "call_cost": "a minute",
     "gemm_share": "two minutes",
     "ragged": "five minutes",

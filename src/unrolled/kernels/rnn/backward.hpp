@@ -4,6 +4,7 @@
 
 #include "rnn/weight_gradients.hpp"
 #include "runtime/thread_pool.hpp"
+#include "simd/denormals.hpp"
 
 namespace unrolled::UNROLLED_ISA {
 
@@ -67,6 +68,12 @@ public:
     }
 
     void run(int thread) {
+        const FlushDenormals flushed;
+        run_steps(thread);
+    }
+
+private:
+    void run_steps(int thread) {
         const Scratch &scratch = scratch_[thread];
         const RowSet rows = rows_of_thread(partition_, thread);
         const Range blocks = share_of(sizes_.unit_blocks, thread, partition_);
@@ -96,7 +103,6 @@ public:
         if (weights_.is_needed()) weights_.reduce(scratch_, thread);
     }
 
-private:
     BackwardContext<T> &context_;
     const Problem<T> &problem_;
     const Gradients<T> &gradients_;
