@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from unrolled.data.io.read import read
 from unrolled.data.parse.columns import ColumnSpec, TableSchema, infer_schema
 from unrolled.data.parse.table import Table
 from unrolled.data.sequences import Role
@@ -279,3 +281,27 @@ def test_keys_that_mean_the_same_need_no_choice() -> None:
     """A code and a name of the same series: the first."""
     columns = {"date": TWICE, "geo": WORDS, "Land": ["x", "x", "y", "y"], "v": NUMBERS}
     assert _layout(columns).ids == ("geo",)
+
+
+@pytest.mark.parametrize("name", ["acct", "plant", "ward"])
+@pytest.mark.parametrize("target", [None, "kwh"])
+def test_numbers_that_stand_once_at_each_time_are_a_key(name: str, target: str | None) -> None:
+    """Whatever the column is called; a note says so, and how it is read otherwise."""
+    days = np.repeat(pd.date_range("2021-01-01", periods=8), 3)
+    columns = {"date": days, name: [101, 102, 205] * 8, "kwh": range(24)}
+    series = read(columns, target=target)
+    assert series.ids == ("101", "102", "205")
+    assert any(note.startswith(f"{name!r} tells the series apart") for note in series.notes)
+    gone = pd.DataFrame(columns).drop(index=[2, 7, 8])  # some without a reading
+    assert read(gone, target=target).ids == ("101", "102", "205")
+
+
+def test_counts_beside_repeated_times_are_no_key() -> None:
+    """Numbers that were measured seldom recur at each time; two such columns are asked about."""
+    days = np.repeat(pd.date_range("2021-01-01", periods=20), 2)
+    counts = np.random.default_rng(0).permutation(40)
+    assert read({"date": days, "visits": counts, "sales": counts * 1.5}).ids == ("visits", "sales")
+    twice = {"date": days, "acct": [1, 2] * 20, "plant": [7, 8] * 20, "kwh": counts * 1.5}
+    with pytest.raises(DataError, match="tells the series apart, got 'acct' and 'plant'"):
+        read(twice)
+    assert read(twice, id="acct", target="kwh").ids == ("1", "2")

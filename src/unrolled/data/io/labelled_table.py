@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from unrolled.data.io.read import encode_ids
 from unrolled.data.io.targets import have_leading_zeros, parse_labels
 from unrolled.data.parse.column_names import id_columns, looks_like_key
 from unrolled.data.parse.columns import infer_keys
 from unrolled.data.parse.datetimes import parse_times
 from unrolled.data.parse.numbers import are_missing, looks_numeric, quoted
+from unrolled.data.parse.series_ids import encode_ids
 from unrolled.data.parse.table import Table
 from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences, feature_columns
 from unrolled.errors import DataError

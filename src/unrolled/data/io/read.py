@@ -21,7 +21,8 @@ from unrolled.data.io.values import from_values, no_target_error, without_sentin
 from unrolled.data.parse.categories import encode_inputs
 from unrolled.data.parse.columns import ColumnSpec, TableSchema, infer_schema
 from unrolled.data.parse.datetimes import parse_times, without_zone
-from unrolled.data.parse.table import Table, join_ids, number_rows
+from unrolled.data.parse.series_ids import encode_ids, merge_spellings
+from unrolled.data.parse.table import Table
 from unrolled.data.reshape.clock_columns import join_clock
 from unrolled.data.reshape.melt import melt
 from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences
@@ -198,7 +199,10 @@ def table_to_sequences(table: Table, named: ColumnSpec, when: TimeOptions) -> Se
     layout = infer_schema(table, named)
     notes = [*table.notes, *layout.notes]
     times = None if layout.time is None else _times(table, layout.time, notes, when)
-    codes, ids = encode_ids(table, layout.ids) if layout.ids else _one_series(table, layout)
+    if layout.ids:
+        codes, ids, firsts = merge_spellings(*encode_ids(table, layout.ids), times, table.source, notes)
+    else:
+        (codes, ids), firsts = _one_series(table, layout), np.zeros(1, dtype=np.int64)
     targets = np.column_stack([table.numbers(name) for name in layout.targets])
     is_past = np.asarray(np.isfinite(targets).any(axis=1))
     inputs, labels = encode_inputs(table, layout.inputs, is_past, notes)
@@ -225,7 +229,7 @@ def table_to_sequences(table: Table, named: ColumnSpec, when: TimeOptions) -> Se
         if ordered
         else DeclaredOrder.NONE,
         names=ColumnNames(next(iter(layout.ids), "unique_id"), layout.time or "ds"),
-        keys=id_frame(table, layout.ids, np.unique(codes, return_index=True)[1]) if layout.ids else None,
+        keys=id_frame(table, layout.ids, firsts) if layout.ids else None,
         source=table.source,
         backend=table.backend,
         notes=tuple(dict.fromkeys(notes)),
@@ -281,26 +285,6 @@ def _whole_numbers(table: Table, name: str) -> NDArray[Any]:
 def _one_series(table: Table, layout: TableSchema) -> tuple[Ints, tuple[str, ...]]:
     name = layout.targets[0] if len(layout.targets) == 1 else "table"
     return np.zeros(len(table), dtype=np.int64), (name,)
-
-
-def encode_ids(table: Table, names: Sequence[str]) -> tuple[Ints, tuple[str, ...]]:
-    """Encode the id columns as numbers (T,), and list the ids in the order in which they occur.
-
-    Raises:
-        DataError: a row has none.
-    """
-    for name in names:
-        codes, distinct = pd.factorize(table.columns[name])
-        empty = np.flatnonzero([str(one).strip() == "" for one in distinct])
-        unnamed = np.flatnonzero((codes < 0) | np.isin(codes, empty))
-        if len(unnamed):
-            raise DataError(
-                f"{table.place(int(unnamed[0]))}, column {name!r}: expected the name of a series, got "
-                "nothing. Name it, or remove that row."
-            )
-    codes = number_rows([table.columns[name] for name in names])
-    first = np.unique(codes, return_index=True)[1]
-    return codes, tuple(join_ids([table.columns[name][first] for name in names]))
 
 
 def _sorted_rows(codes: Ints, times: NDArray[Any] | None, notes: list[str]) -> Ints | None:

@@ -113,6 +113,11 @@ def infer_schema(table: Table, named: ColumnSpec) -> TableSchema:
     notes = []
     if len(ids) > 1 and not (named.id or table.keys):
         notes.append(f"{quoted_list(ids)} tell the series apart together; --id or id= names other columns")
+    if not ids and time and len(named.target) < 2 and (ids := _numbered_key(table, time, free, named.target)):
+        notes.append(
+            f"{ids[0]!r} tells the series apart, each of its numbers once a time; --id or id= names another "
+            "column, --target or target= reads numbers as series"
+        )
     numbers = [n for n in free if n not in ids and table.kinds[n] == "number" and not looks_like_key(n)]
     aside = _aside(table, numbers, time, ids) if time or ids or len(numbers) == 2 else {}
     targets = named.target or _targets(table, time, ids, [n for n in numbers if n not in aside] or numbers)
@@ -276,6 +281,35 @@ def _ids(table: Table, time: str | None, free: Sequence[str], most: int = _MOST_
 def _repeats(table: Table, names: Sequence[str]) -> bool:
     """Return whether a row of these columns occurs twice."""
     return bool(pd.DataFrame({name: table.columns[name] for name in names}).duplicated().any())
+
+
+def _numbered_key(table: Table, time: str, free: Sequence[str], target: Sequence[str]) -> tuple[str, ...]:
+    """Find the column of whole numbers that stand once at each time that repeats, as `acct` may; or none.
+
+    Half the numbers at least stand at each time on average: counts and codes that were measured do not.
+
+    Raises:
+        DataError: several columns are so.
+    """
+    whole = [name for name in free if table.kinds[name] == "number" and largest_part(name) < 0]
+    whole = [name for name in whole if _is_whole(table, name)]
+    if not whole or not (target or len(free) > 1) or not _repeats(table, [time]):
+        return ()
+    times = pd.factorize(table.columns[time])[0]
+    n_times = int(times.max()) + 1
+    keys = []
+    for name in whole:
+        codes = pd.factorize(table.columns[name])[0]
+        n_keys = int(codes.max()) + 1
+        is_apart = int(number_rows([codes, times]).max()) + 1 == len(table)
+        if is_apart and codes.min() >= 0 and n_keys > 1 and 2 * len(table) >= n_keys * n_times:
+            keys.append(name)
+    if len(keys) > 1:
+        raise DataError(
+            f"{table.source}: expected one column that tells the series apart, got {quoted_list(keys)}. "
+            "Name it with --id or id=."
+        )
+    return tuple(keys)
 
 
 def _aside(table: Table, numbers: Sequence[str], time: str | None, ids: Sequence[str]) -> dict[str, str]:
