@@ -248,3 +248,41 @@ def test_more_dialects(text: str, names: list[str]) -> None:
     assert list(table.columns) == names
     assert len(table) == 2
     assert table.place(0) == f"flow.csv row {2 + text.startswith('sep')}"
+
+
+DATED = "".join(f"2021-03-0{k},{k}.5,{k}\n" for k in range(1, 8))
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ("date,load,temp\n,MW,K\n", ["date", "load", "temp"]),
+        ("date,load,temp\nunit,MW,K\nsource,grid,sky\n", ["date", "load", "temp"]),
+        ("Title,Load,Temp\nUnit,MW,K\nRelease date,17-01-2024,\nNotes,,\n", ["date", "Load", "Temp"]),
+        ("Source,grid,sky\nUnit,MW,K\ndate,load,temp\n", ["date", "load", "temp"]),
+        ("Price,Close,Open\nTicker,AAPL,AAPL\nDate,,\n", ["Date", "Close", "Open"]),
+        ("Price,Close,Close\nTicker,AAPL,MSFT\nDate,,\n", ["Date", "Close AAPL", "Close MSFT"]),
+        (",a,a\n,x,y\n", ["date", "a x", "a y"]),
+    ],
+)
+def test_a_header_of_several_rows_is_one(header: str, names: list[str]) -> None:
+    """Units, sources and levels of names above the dates; a note says how many lines were left out."""
+    table = _table_of(header + DATED)
+    assert list(table.columns) == names
+    assert table.place(0) == f"flow.csv row {header.count(chr(10)) + 1}"
+    assert any("below the first of the header" in note for note in table.notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "date,load\nTotal,100\n2021-01-01,40\n2021-01-02,60\n",
+        "shop,load\na1,3\na2,4\n17,5\n18,6\n",
+        "x,y\n,1\n,2\n3,4\n5,6\n",
+    ],
+)
+def test_a_row_with_numbers_belongs_to_no_header(text: str) -> None:
+    """A total above the dates, names before numbers, blanks before numbers: all are data."""
+    table = _table_of(text)
+    assert len(table) == text.count("\n") - 1
+    assert not table.notes

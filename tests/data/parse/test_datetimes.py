@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from unrolled.data.io.read import read
 from unrolled.data.parse.datetimes import looks_like_dates, parse_times
 from unrolled.errors import ArgumentError, DataError
 
@@ -296,3 +297,17 @@ def test_datetimes_of_other_units_are_bounded_too(unit: str) -> None:
     times = np.array(["2020-01-31", "1500-01-01"], dtype=f"datetime64[{unit}]")
     with pytest.raises(DataError, match="between 1678 and 2261"):
         parse_times(times, name="date", place=str, utc=False)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["1988", "1989", "1988 Q1", "1988 Q2", "1988 JAN", "1988 FEB"],
+        [*map(str, range(1988, 2000)), "1988 Q1"],
+        ["2020-01", "2020-02", "2020-03", "2020"],
+    ],
+)
+def test_years_among_quarters_and_months_are_refused_by_name(texts: list[str]) -> None:
+    """As statistics offices put them below one another: each kind with its first row."""
+    with pytest.raises(DataError, match=r"expected dates of one length, got .*years .*Keep the rows of one"):
+        read({"date": texts, "y": range(len(texts))})

@@ -13,6 +13,7 @@ from unrolled.data.parse.numbers import (
     looks_numeric,
     resolve_separators,
     to_numbers,
+    without_units,
 )
 
 
@@ -113,3 +114,25 @@ def test_points_group_in_a_file_with_decimal_commas() -> None:
 def test_half_of_the_valid_texts_make_a_column_numeric(items: list[str], numeric: bool) -> None:
     """Dates, clocks and codes are no numbers; missing texts have no say."""
     assert looks_numeric(_texts(*items)) is numeric
+
+
+@pytest.mark.parametrize(
+    ("texts", "numbers", "words"),
+    [
+        (["<1", "5", "12"], [0.5, 5, 12], "'<1' was read as half of that limit"),
+        (["< 0.05", "0.2", "<0.05", "1.5"], [0.025, 0.2, 0.025, 1.5], "and others like it were read as half"),
+        (["≤2 mg", "7 mg"], [1, 7], "'mg' beside its numbers was read as the unit; '≤2 mg' was read as half"),
+        (["99", ">100"], [99, 100], "'>100' was read as that limit"),
+    ],
+)
+def test_numbers_below_a_limit_are_half_of_it(texts: list[str], numbers: list[float], words: str) -> None:
+    """As Google Trends and laboratories write what is too small to count; a note says so."""
+    bare, factors, note = without_units(np.array(texts, dtype=object))
+    assert (to_numbers(bare, Separators())[0] * factors).tolist() == numbers
+    assert words in note
+
+
+def test_a_sign_alone_is_no_limit() -> None:
+    """Texts that are no numbers behind it stay as they are."""
+    texts = np.array(["<", "5"], dtype=object)
+    assert without_units(texts)[0] is texts

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from unrolled.data.calendar.offsets import YEARS
+from unrolled.data.parse.column_names import TIMES, spelt
 from unrolled.data.parse.datetimes import looks_like_dates
 from unrolled.data.parse.numbers import are_missing, looks_numeric, quoted
 from unrolled.data.parse.table import Table
@@ -24,6 +25,7 @@ _COULD_BE_DATE = re.compile(r"\d{4}|\d[-/. ]+\w|\w[-/. ]+\d")  # to look closer 
 _LABELS = frozenset({"label", "labels", "class", "classes", "target"})  # names, hardly values
 _SAMPLE_CHARACTERS = 200_000
 _SAMPLE_ROWS = 100
+_MOST_HEADER = 20  # rows
 
 
 class Dialect(NamedTuple):
@@ -98,13 +100,55 @@ def sniff_dialect(text: str, source: str, separator: str = "") -> Dialect:
             raise DataError(_width_fault(source, line, len(titles[-1]), width, trailing=trailing))
         names = tuple(f"column {k + 1}" for k in range(width))
         return Dialect(separator, names, line - 1, (*notes, "the file has no header: columns are numbered"))
-    names = tuple(re.sub(r"^<(\w+)>$", r"\1", name.strip()) for name in first)  # <DATE>, as MetaTrader has it
-    twice = [name for name, n in Counter(names).items() if n > 1 and name]
+    first = [re.sub(r"^<(\w+)>$", r"\1", name.strip()) for name in first]  # <DATE>, as MetaTrader has it
+    if n_more := _count_header_rows(below):
+        more = [[cell.strip() for cell in row] for row in below[:n_more]]
+        first, line = _joined_header(first, more), next(at for at, row in rows if row is below[n_more - 1])
+        lines = "line" if n_more == 1 else "lines"
+        notes.append(
+            f"{n_more} {lines} below the first of the header left out, such as {','.join(more[0])!r}"
+        )
+    twice = [name for name, n in Counter(first).items() if n > 1 and name]
     if twice:
         raise DataError(
             f"{source} row {line}: expected distinct column names, got {quoted(twice[0])} twice. Rename one."
         )
-    return Dialect(separator, names, line, tuple(notes))
+    return Dialect(separator, tuple(first), line, tuple(notes))
+
+
+def _count_header_rows(below: list[list[str]]) -> int:
+    """Count the rows under the first of a header, before dates begin: titles, units, sources."""
+    is_dated = [_starts_with_date(row) for row in below[:_MOST_HEADER]]
+    count = is_dated.index(True) if True in is_dated else 0
+    data = below[count : count + _MOST_HEADER]
+    if not count or len(data) < 2 or not all(map(_starts_with_date, data)):
+        return 0
+    numbers = [k for k in range(1, len(data[0])) if _cell_kind([row[k] for row in data]) == "number"]
+    texts = [[row[k] for k in numbers if row[k].strip()] for row in below[:count]]
+    say_what = all(any(cell.strip() for cell in row) for row in below[:count])
+    is_text = not any(looks_numeric(np.array([cell])) for row in texts for cell in row)
+    return count if numbers and is_text and say_what else 0
+
+
+def _starts_with_date(row: list[str]) -> bool:
+    cell = row[0].strip()
+    return bool(re.fullmatch(r"\d{4}", cell)) or (
+        _COULD_BE_DATE.search(cell) is not None and looks_like_dates(np.array([cell]))
+    )
+
+
+def _joined_header(first: list[str], more: list[list[str]]) -> list[str]:
+    """Name columns by a header of several rows: by the last where it begins with the name of a time."""
+    last = more[-1]
+    if spelt(last[0]) in TIMES and all(last) and len(set(last)) == len(last):
+        return last
+    names = list(first)
+    for row in more:
+        if len(set(names[1:])) < len(names) - 1:  # such as Close, Close over AAPL, MSFT
+            names[1:] = [f"{name} {cell}".strip() for name, cell in zip(names[1:], row[1:], strict=True)]
+    is_name = spelt(last[0]) in TIMES and not any(last[1:])  # of the index, as pandas writes it
+    names[0] = last[0] if is_name else names[0] if spelt(names[0]) in TIMES else "date"
+    return names
 
 
 def _separator(text: str) -> str:

@@ -123,6 +123,15 @@ def looks_like_time(name: str) -> bool:
     return _TIME.search(spelt(name)) is not None
 
 
+def is_nameless(name: str) -> bool:
+    """Return whether a column has no name but its number, as in a file without a header.
+
+    >>> is_nameless("column 3"), is_nameless("column")
+    (True, False)
+    """
+    return re.fullmatch(r"column \d+", name) is not None
+
+
 def date_parts(names: Sequence[str]) -> dict[str, str]:
     """Map the letter of each part of a time to the first column of that name.
 

@@ -20,6 +20,7 @@ from unrolled.data.parse.column_names import (
     TEXT_TIMES,
     TIMES,
     id_columns,
+    is_nameless,
     largest_part,
     looks_like_counter,
     looks_like_key,
@@ -207,8 +208,11 @@ def _time(table: Table, free: Sequence[str]) -> str | None:
             return name
     dates = [name for name in free if table.kinds[name] == "time"]
     dates = [name for name in dates if not _is_constant(table, name)] or dates
-    numbers = [name for name in free if table.kinds[name] == "number" and looks_like_time(name)]
-    dates = dates or [name for name in numbers if looks_like_moments(table.numbers(name))]
+    numbers = [name for name in free if table.kinds[name] == "number"]
+    named = [name for name in numbers if looks_like_time(name)]
+    dates = dates or [name for name in named if looks_like_moments(table.numbers(name))]
+    nameless = [name for name in numbers if is_nameless(name)]
+    dates = dates or [name for name in nameless if looks_like_moments(table.numbers(name))][:1]
     if len(dates) > 1:
         raise DataError(
             f"{table.source}: expected one column of dates, got {quoted_list(dates)}. Name the one that "
@@ -316,7 +320,8 @@ def _aside(table: Table, numbers: Sequence[str], time: str | None, ids: Sequence
     """Map columns that count the rows or repeat the date, nothing to forecast, to the reason."""
     reasons = {}
     for name in numbers:
-        most, may_count, may_date = largest_part(name), looks_like_counter(name), looks_like_time(name)
+        most, may_count = largest_part(name), looks_like_counter(name)
+        may_date = looks_like_time(name) or is_nameless(name)
         if most < 0 and not may_count and not may_date:
             continue
         try:

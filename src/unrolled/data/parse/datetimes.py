@@ -19,9 +19,10 @@ from unrolled.data.calendar.offsets import in_nanoseconds
 from unrolled.data.parse.date_numbers import OPTIONS, from_numbers
 from unrolled.data.parse.date_parts import NAT, DateColumn, Place, Times
 from unrolled.data.parse.date_texts import Floats, Reading, candidates, read_in_centuries
-from unrolled.data.parse.notations import NOTES, ORDERS, n_digits
+from unrolled.data.parse.notations import NOTATIONS, NOTES, ORDERS, n_digits
 from unrolled.data.parse.numbers import are_missing, is_missing, quoted, spread_sample
 from unrolled.errors import ArgumentError, DataError
+from unrolled.formatting import join_words
 
 WAY = (
     "Say how they are written, as in --date-format %d.%m.%Y or date_format='%d.%m.%Y', or count the rows "
@@ -116,6 +117,7 @@ def _from_texts(
     if not found and are_missing(texts):
         return np.full(len(texts), NAT)
     if not found:
+        _refuse_spans(texts, column)
         got = ", ".join(quoted(text) for text in texts[:3])
         raise DataError(
             f"{column.at(0)}, column {column.name!r}: expected a date in a known notation such as "
@@ -123,6 +125,8 @@ def _from_texts(
         )
     readings = [reading for notation in found for reading in read_in_centuries(texts, notation)]
     reading = readings[0] if len(readings) == 1 else _decide(readings, texts, column, notes)
+    if np.isnat(reading.times).any():
+        _refuse_spans(texts, column)
     notes.extend(NOTES[key].format(column=column.name, **more) for key, more in reading.remarks.items())
     return _zones_left_out(reading, texts, column, notes, utc=utc)
 
@@ -257,6 +261,33 @@ def _zones_left_out(
     raise DataError(
         f"{column.at(at)}, column {column.name!r}: expected {demand}, got {quoted(texts[at])}. {way}"
     )
+
+
+def _refuse_spans(texts: list[str], column: DateColumn) -> None:
+    """Refuse years, quarters and months in one column, as statistics offices put them below one another."""
+    first = {name: k for k, text in reversed(list(enumerate(texts))) if (name := _span_name(text))}
+    if len(first) > 1:
+        got = join_words([f"{name} ({column.shown(k, texts)})" for name, k in first.items()])
+        raise DataError(
+            f"column {column.name!r}: expected dates of one length, got {got}. Keep the rows of one of them."
+        )
+
+
+def _span_name(text: str) -> str:
+    """Name the span of time that a text stands for; "" for days, and for what is no date."""
+    names = {
+        "year": "years",
+        "month-name year": "months",
+        "year month-name": "months",
+        "year-month": "months",
+    }
+    names |= {"yearQquarter": "quarters", "Qquarter/year": "quarters", "yearMmonth": "months"}
+    fits = (
+        name
+        for notation in NOTATIONS
+        if (name := names.get(notation.name)) and notation.regex.fullmatch(text)
+    )
+    return next(fits, "")
 
 
 def _strptime(texts: list[str], column: DateColumn, notes: list[str], date_format: str) -> Times:

@@ -37,6 +37,7 @@ _WITH_UNIT = re.compile(
     rf"(?P<after>\s*(?:{_CURRENCY}|%|‰|°?[^\W\d_]{{1,5}}[²³]?(?:/[^\W\d_]{{1,5}}[²³]?)?))?(?P<minus>-)?(?(open)\))"
 )
 _MULTIPLES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "Mio": 1e6, "B": 1e9, "Bn": 1e9, "bn": 1e9, "T": 1e12}
+_BEYOND = {"<": 0.5, "≤": 0.5, ">": 1.0, "≥": 1.0}  # below a limit, half of it, as laboratories have it
 _FLAGS_AFTER = re.compile(r"|\s+[a-z]{1,3}")  # of statistics offices: p is provisional
 _ANY_NUMBER = re.compile(
     r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+|\d{1,3}(?:[.,]\d{3})+(?:[.,]\d+)?|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?)(?:[eE][+-]?\d+)?|[+-]?inf(?:inity)?"
@@ -107,6 +108,7 @@ def without_units(texts: Texts) -> tuple[Texts, Floats, str]:
     """Separate numbers from currency signs, percents and units, which all texts of a column must share.
 
     Brackets and a minus at the end are signs; K, M and B multiply; flags of statistics offices are dropped.
+    Of `<1`, less than 1, the half is read; of `>100` the number.
 
     Returns:
         The bare texts and the factor of each (T,), and a note; the texts as they are where they are no such
@@ -119,6 +121,9 @@ def without_units(texts: Texts) -> tuple[Texts, Floats, str]:
         [text.strip().replace("−", "-") if isinstance(text, str) else text for text in texts], dtype=object
     )
     rows = np.flatnonzero([isinstance(text, str) and not _says_missing(text) for text in given])
+    beyond = {row: given[row][0] for row in rows if given[row][0] in _BEYOND}
+    for row in beyond:
+        given[row] = given[row].lstrip("<>≤≥= ")
     matches = [_WITH_UNIT.fullmatch(_SPACED.sub("", given[row])) for row in rows]
     found = [match for match in matches if match is not None]
     factors, note = np.ones(len(texts)), ""
@@ -133,10 +138,16 @@ def without_units(texts: Texts) -> tuple[Texts, Floats, str]:
         is_negative = (match["sign"] + match["sign2"]).count("-") + bool(match["open"]) + bool(match["minus"])
         given[row] = ("-" if is_negative % 2 else "") + match["number"]
         factors[row] = _MULTIPLES[match["after"] or ""] if is_multiple else 1.0
+        factors[row] *= _BEYOND.get(beyond.get(row, ""), 1.0)
     shown = sorted({*before, *map(str.strip, after)} - {""})
     if shown:
         kind = "multiples" if is_multiple and any(after) else "flags" if len(set(after)) > 1 else "the unit"
         note = f"{', '.join(map(repr, shown))} beside its numbers was read as {kind}"
+    if beyond:
+        first = next(iter(beyond))
+        limit = "half of that limit" if _BEYOND[beyond[first]] < 1 else "that limit"
+        verb = "was" if len(beyond) == 1 else "and others like it were"
+        note += f"{'; ' if note else ''}{str(texts[first]).strip()!r} {verb} read as {limit}"
     return given, factors, note
 
 

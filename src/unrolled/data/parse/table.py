@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -31,6 +32,8 @@ from unrolled.errors import DataError
 from unrolled.validation import suggest_spelling
 
 Array = NDArray[Any]
+
+_YEAR = re.compile(r"\s*\d{4}\s*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,6 +222,13 @@ def _kind(values: Array) -> str:
     if values.dtype.kind in "biuf":
         return "number"
     sample = np.array([v.isoformat() if hasattr(v, "isoformat") else v for v in values[:2000]], dtype=object)
-    if looks_numeric(sample) and not are_months(sample):
+    if looks_numeric(sample) and not are_months(sample) and not _are_spans_of_years(sample):
         return "number"
     return "time" if looks_like_dates(sample) else "text"
+
+
+def _are_spans_of_years(sample: Array) -> bool:
+    """Return whether years stand among quarters or months of years: 1988, 1988 Q1, 1988 JAN."""
+    rest = np.array([v for v in sample if isinstance(v, str) and not _YEAR.fullmatch(v)], dtype=object)
+    has_years = len(rest) < len(sample) and all(isinstance(v, str) for v in sample)
+    return has_years and bool(len(rest)) and looks_like_dates(rest) and not looks_numeric(rest)
