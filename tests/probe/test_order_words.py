@@ -26,7 +26,7 @@ def test_an_error_of_numbers_stands_beside_its_p_value() -> None:
     """It is the root of the loss that is tested, of the median shuffle."""
     assert order_sentence(_record("yes", 0.025, (4.0, 9.0), copies=39), _MODEL) == (
         "Order matters to this model: the Net has an error of 2, and of 3 in the median of 39 shuffles, a "
-        "difference that chance alone makes in 3 of 100 cases, the least that 39 shuffles can show."
+        "difference that chance alone makes in 2 of 100 cases, the least that 39 shuffles can show."
     )
     assert "(a shuffle does as well in 60 of 100 cases)" in order_sentence(
         _record("no", 0.6, (4.0, 4.1)), _MODEL
