@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from unrolled import ArgumentError, DataError
+import unrolled as ur
+from unrolled import ArgumentError, DataError, NotFittedError
 from unrolled.probe.activations_probe import DEFAULT_ACTIVATIONS, ActivationRuns, _sentence, activations
 
 RNG = np.random.default_rng(0)
@@ -31,6 +32,23 @@ def test_every_activation_is_trained_from_every_seed() -> None:
     assert result.best in DEFAULT_ACTIVATIONS
     sigmoid, tanh = result.rows[:2]
     assert sigmoid.growth_before.max() < tanh.growth_before.min()  # a sigmoid is a quarter as steep
+
+
+def test_a_model_may_stand_before_its_data() -> None:
+    """Then the networks have its units; the data are the same."""
+    model = ur.SequenceClassifier(hidden_size=5, max_epochs=1, n_members=1).fit(X, Y)
+    options = {"activations": ["tanh"], "seeds": 1, "max_epochs": 2}
+    of_model = activations(model, X, Y, **options)
+    alone = activations(X, Y, hidden_size=5, **options)
+    assert (of_model.rows[0].losses == alone.rows[0].losses).all()
+    by_name = activations(X=X, y=Y, hidden_size=5, **options)
+    assert (by_name.rows[0].losses == alone.rows[0].losses).all()
+    with pytest.raises(ArgumentError, match="activations y: expected the labels"):
+        activations(model, X, **options)
+    with pytest.raises(ArgumentError, match="activations y: expected the labels"):
+        activations(X, **options)
+    with pytest.raises(NotFittedError):
+        activations(ur.SequenceClassifier(), X, Y, **options)
 
 
 def test_nothing_but_the_activation_differs() -> None:

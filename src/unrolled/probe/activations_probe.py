@@ -24,14 +24,16 @@ from unrolled.data.io.frames import to_frame
 from unrolled.data.io.targets import as_labels, as_numbers
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.splits import seeded_folds
-from unrolled.errors import TrainingError
+from unrolled.errors import ArgumentError, TrainingError
 from unrolled.formatting import aligned_table, capitalized, join_words, number, percent
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.probe.gradients_probe import gradients
-from unrolled.probe.measure.retrain import RowIndices
+from unrolled.probe.measure.retrain import RowIndices, require_trainable
 from unrolled.probe.model.adapter import as_probed_model
+from unrolled.probe.model.layer_hook import find_recurrent_layer
 from unrolled.probe.model.probed_model import ProbedModel
+from unrolled.probe.model.unwrap import unwrap_model
 from unrolled.probe.score_words import (
     Task,
     compared_numbers,
@@ -53,6 +55,7 @@ Ints = NDArray[np.int64]
 DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "prelu")
 _LEAST_HELD_OUT = 4  # sequences; with fewer, all are trained on and scored
 _QUARTERS = 4
+_HIDDEN_SIZE = 32  # without a model
 _BATCH = 32
 _GRADIENTS_OF = 64  # sequences whose gradients are measured
 
@@ -141,19 +144,23 @@ class ActivationsResult(Record):
 
 @shared_processors()
 def activations(
-    X: Any, y: Any, *, activations: Sequence[str] = DEFAULT_ACTIVATIONS, seeds: int = 5,
-    hidden_size: int = 32, max_epochs: int = 30, learning_rate: float = 1e-2, random_state: int = 0,
+    model: Any = None, X: Any = None, y: Any = None, *,
+    activations: Sequence[str] = DEFAULT_ACTIVATIONS, seeds: int = 5,
+    hidden_size: int | None = None, max_epochs: int = 30, learning_rate: float = 1e-2, random_state: int = 0,
 ) -> ActivationsResult:  # fmt: skip
     """Train a plain recurrent network with each of several activations, from several seeds.
 
     A quarter of the sequences, stratified by class, is held out for the scores.
 
     Args:
+        model: fitted estimator or torch module whose data it is: see `unrolled.probe.as_probed_model`. The
+            networks have as many units as it, and of a Pipeline X is transformed. It may be left out:
+            `activations(X, y)`.
         X: sequences: whatever `unrolled.data.io.arrays.as_sequences` takes.
         y: their labels; numbers with decimals are regression targets.
         activations: names that `unrolled.nn.RNN` knows.
         seeds: number of trainings with each.
-        hidden_size: H.
+        hidden_size: H; None for that of the model, or 32.
         max_epochs: E.
         learning_rate: peak of the one-cycle schedule.
         random_state: seed of the split, and the first training seed.
@@ -170,6 +177,8 @@ def activations(
     >>> [(row.name, row.losses.shape, row.diverged_share) for row in result.rows]
     [('tanh', (2, 5), 0.0), ('relu', (2, 5), 0.0)]
     """
+    model, X, y = _model_and_data(model, X, y)
+    hidden_size = _units_of(model) if hidden_size is None else hidden_size
     _check(activations, seeds, hidden_size, max_epochs, learning_rate, random_state)
     task = _TrainingTask(X, y, hidden_size, random_state)
     config = TrainingConfig.of_epochs(
@@ -196,6 +205,34 @@ def activations(
             epochs=max_epochs,
         )
     )
+
+
+def _model_and_data(model: Any, X: Any, y: Any) -> tuple[Any, Any, Any]:
+    """Return model, X and y, the model None where only X and y are given.
+
+    Raises:
+        ArgumentError: y is missing.
+    """
+    is_model = isinstance(model, nn.Module) or hasattr(model, "fit") or hasattr(model, "module_")
+    if model is not None and not is_model and y is None:
+        model, X, y = None, model, X
+    if y is None:
+        raise ArgumentError(
+            "activations y: expected the labels or numbers of X, to train on; got None. Give model, X and y, "
+            "or X and y."
+        )
+    if model is not None:
+        model, X = unwrap_model(model, X, caller="activations")
+        require_trainable(model)
+        as_probed_model(model, X, caller="activations")
+    return model, X, y
+
+
+def _units_of(model: Any) -> int:
+    """Return the units of a model's recurrent layer, or the default."""
+    networks = [model] if isinstance(model, nn.Module) else list(getattr(model, "networks_", ()))
+    layer = find_recurrent_layer(networks[0]) if networks else None
+    return int(getattr(layer, "hidden_size", _HIDDEN_SIZE))
 
 
 class _TrainingTask:

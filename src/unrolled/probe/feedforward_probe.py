@@ -35,6 +35,8 @@ from unrolled.probe.measure.retrain import (
 )
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.probed_model import ProbedModel
+from unrolled.probe.model.tokens import TokenCall
+from unrolled.probe.model.unwrap import unwrap_model
 from unrolled.probe.score_words import (
     Task,
     compared_numbers,
@@ -158,8 +160,14 @@ def feedforward(
     if folds is not None:
         check_int("folds", folds, least=3)
     check_int("random_state", random_state, most=2**62)
+    model, X = unwrap_model(model, X, caller="feedforward")
     require_trainable(model)
     probed = as_probed_model(model, X, y, caller="feedforward")
+    if isinstance(probed.call, TokenCall):
+        raise ArgumentError(
+            f"feedforward model: expected one that reads numbers, {probed.name} looks up tokens, which a "
+            "feed-forward network has no vectors for. Give X as embedded vectors, and the module behind them."
+        )
     if probed.per_step:
         raise ArgumentError(
             "feedforward: expected a model with one output a sequence, got one with an output a step."
@@ -174,7 +182,7 @@ def feedforward(
         )
     parameters = sum(weight.numel() for weight in probed.networks[0].parameters())
     units = matched_units(probed, parameters)
-    arrays = unpadded(probed.values, probed.lengths)
+    arrays = unpadded(probed.model_values, probed.lengths)
     flat_model = _feedforward_model(model, probed, units, random_state)
     trainers = (
         make_fit_and_score(model, lambda _: (arrays, y)),

@@ -28,6 +28,8 @@ from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.bucketing import bucket_by_length
 from unrolled.probe.model.probed_model import ProbedModel, SequenceScores
 from unrolled.probe.model.targets import NO_TARGET
+from unrolled.probe.model.tokens import TokenCall
+from unrolled.probe.model.unwrap import unwrap_model
 from unrolled.probe.score_words import Task, score_clause, score_name
 from unrolled.probe.sentence_claims import checked
 from unrolled.record import Record
@@ -197,7 +199,7 @@ def _check_arguments(
 
 def _fitted_length(model: Any) -> int | None:
     """Return the steps of the longest sequence that an estimator was fitted on; None for a module."""
-    fitted: int | None = getattr(model, "max_length_", None)
+    fitted: int | None = getattr(unwrap_model(model, caller="length")[0], "max_length_", None)
     return fitted
 
 
@@ -246,6 +248,7 @@ def _resample_bucket(probed: ProbedModel, new_lengths: Tensor, *, is_longer: boo
     left = places.floor().long()
     right = torch.minimum(left + 1, last[:, None])
     share = (places - left)[..., None].to(probed.values)
+    share = share.round() if isinstance(probed.call, TokenCall) else share  # no token between two
     within = steps < new_lengths[:, None]
     values = _gather_steps(probed.values, left) * (1 - share) + _gather_steps(probed.values, right) * share
     targets = probed.targets

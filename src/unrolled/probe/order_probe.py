@@ -63,6 +63,7 @@ from unrolled.probe.measure.retrain import (
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.forecaster import ForecastCall
 from unrolled.probe.model.probed_model import ProbedModel
+from unrolled.probe.model.unwrap import unwrap_model
 from unrolled.probe.order_words import order_sentence
 from unrolled.probe.score_words import Task, score_name
 from unrolled.probe.sentence_claims import checked
@@ -197,6 +198,7 @@ def order(
     if folds is not None:
         check_int("folds", folds, least=3)
     random_state = check_int("random_state", random_state, most=2**62)
+    model, X = unwrap_model(model, X, caller="order")
     if retrain:
         require_trainable(model)
     probed = as_probed_model(model, X, y, caller="order")
@@ -269,7 +271,7 @@ def retrain_on_shuffles(
     count = int((seeded_folds(fold_strata(probed), folds, seed) >= 0).sum())
     if count < folds * MIN_FOLD_SIZE or int(probed.lengths.max()) == 1:
         return RetrainResult(_FEW, None, None, None, None, len(probed))
-    arrays = unpadded(probed.values, probed.lengths)
+    arrays = unpadded(probed.model_values, probed.lengths)
 
     def shuffled_data(fold_seed: int) -> tuple[list[Floats], Any]:
         # shuffled again in each fold, so that no fold repeats the luck of another

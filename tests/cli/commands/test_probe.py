@@ -57,6 +57,21 @@ def test_some_probes_run_alone_and_for_machines(unrolled: Run, kinds: Any, saved
     assert "state" not in payload["probes"]["states"]
 
 
+def test_without_labels_memory_and_states_are_asked(unrolled: Run, saved_model: Any, tmp_path: Path) -> None:
+    """The others are skipped with their reason, or refused where they are named; a page is written."""
+    lines = [",".join(str(k * t % 7 / 7) for t in range(6)) for k in range(1, 21)]
+    (tmp_path / "plain.csv").write_text("\n".join(["t0,t1,t2,t3,t4,t5", *lines]) + "\n")
+    answer = unrolled("probe", saved_model["gru"], "plain.csv", "--report", "page.html")
+    assert answer.status == 0, answer.err
+    assert [line.split()[0] for line in answer.out.splitlines() if line.startswith(("memory", "states"))]
+    assert "Skipped: order: plain.csv: expected a label beside each sequence" in answer.out
+    assert "<h2>How far back does it look?</h2>" in (tmp_path / "page.html").read_text()
+    named = unrolled("probe", saved_model["gru"], "plain.csv", "--only", "order")
+    assert named.status == 2
+    assert "--only memory,states" in named.err
+    assert unrolled("probe", saved_model["gru"], "plain.csv", "--only", "memory,states").status == 0
+
+
 def test_a_seed_draws_other_shuffles(unrolled: Run, kinds: Any, saved_model: Any) -> None:
     """And the same seed the same ones."""
     base = ("probe", saved_model["gru"], kinds("test", 20), "--only", "order", "--json")

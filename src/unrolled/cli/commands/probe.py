@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MODEL_PROBES = ("order", "memory", "gradients", "states", "length")  # of the network as it is
 TRAINING_PROBES = ("activations", "feedforward")  # others like it are trained
+_UNLABELLED = ("memory", "states")  # need no labels
 _DETERMINISTIC = {"states", "length"}  # at random, so that no seed matters
 _UNITS = ("state", "gates")
 _MOST_SEQUENCES = 12  # sequences whose states are recorded, spread evenly over the file
@@ -58,7 +59,7 @@ def probe_command(
 
     Does the order of the steps matter to it, how far back does it look, do its gradients survive, what does
     its state do, what happens on longer sequences? A sentence each. Ask with sequences that it was not fitted
-    on: of the others it may know the answers by heart.
+    on: of the others it may know the answers by heart. Without labels, memory and states are asked.
 
     \b
     Examples:
@@ -73,7 +74,7 @@ def probe_command(
     check_paths({"MODEL": model, "DATA": data}, report=report)
     names = _probe_names(only, seed, retrain=retrain)
     fitted = _load_model(model)
-    labelled = columns.read(data, "test", must_be_labelled=True)
+    labelled = columns.read(data, "test")
     labelled = labelled.beside(fitted.output_classes())
     out.print_notes(labelled.sequences)
     run = ProbeRun(fitted, labelled, seed or 0, retrain)
@@ -152,7 +153,8 @@ class ProbeRun(NamedTuple):
                 except (ArgumentError, DataError) as fault:
                     sentence = re.sub(r"^model:", "MODEL:", str(fault))
                     # data that the probes before could read are only too few for a training
-                    if required or not (isinstance(fault, ArgumentError) or name in TRAINING_PROBES):
+                    is_skipped = isinstance(fault, ArgumentError) or name in TRAINING_PROBES
+                    if required or not (is_skipped or self.data.labels is None):
                         raise type(fault)(sentence) from fault
                     refusals.append(f"{name}: {sentence}")
             line.update(len(names), "done")
@@ -165,6 +167,11 @@ class ProbeRun(NamedTuple):
         from unrolled import probe
 
         X, y, seed = self.data.sequences, self.data.labels, self.seed
+        if y is None and name not in _UNLABELLED:
+            raise DataError(
+                f"{self.data.source}: expected a label beside each sequence, got none. Name its column with "
+                f"--label, or ask with --only {','.join(_UNLABELLED)}."
+            )
         if name == "order":
             return probe.order(self.model, X, y, retrain=self.retrain, random_state=seed)
         if name == "length":
@@ -173,7 +180,7 @@ class ProbeRun(NamedTuple):
             positions = np.unique(np.linspace(0, len(X) - 1, _MOST_SEQUENCES).astype(int))
             return probe.states(self.model, [X[int(k)].values for k in positions])
         if name == "activations":
-            return probe.activations(X, y, random_state=seed)
+            return probe.activations(self.model, X, y, random_state=seed)
         return getattr(probe, name)(self.model, X, y, random_state=seed)
 
 

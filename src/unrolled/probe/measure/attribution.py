@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unrolled.errors import ArgumentError
 from unrolled.probe.measure.half_life import Floats
-from unrolled.probe.model.layer_hook import LayerCall, State, capture_calls, single_call
+from unrolled.probe.model.layer_hook import LayerCall, State, capture_calls, is_cell, single_call
 from unrolled.probe.model.probed_model import ProbedModel
 
 _ALL_STEPS = 64  # of longer sequences, occlusion measures some steps only
@@ -99,6 +99,8 @@ def readout_pools_states(probed: ProbedModel, rows: Tensor) -> bool:
 
 def _squared_state_gradients(probed: ProbedModel, batch: Tensor) -> tuple[float, float]:
     """Squared gradient of the outputs by other states than each direction's last, and by all of them."""
+    if is_cell(probed.layer):
+        return _squared_cell_gradients(probed, batch)
     outputs, calls = [], []
 
     def keep_output(call: LayerCall) -> tuple[Tensor, State]:
@@ -118,6 +120,27 @@ def _squared_state_gradients(probed: ProbedModel, batch: Tensor) -> tuple[float,
     H = squares.shape[-1] // (1 + bool(getattr(calls[0].layer, "bidirectional", False)))
     squares[torch.arange(len(batch)), steps - 1, :H] = 0
     squares[:, 0, H:] = 0  # where the other direction ends
+    return float(squares.sum()), total
+
+
+def _squared_cell_gradients(probed: ProbedModel, batch: Tensor) -> tuple[float, float]:
+    """Squared gradient of the outputs by the states of a cell, as for a layer; each state is cut off."""
+    with capture_calls(probed.layer, cut=True) as calls:
+        last = _last_outputs(probed, probed.outputs(rows=batch), batch)
+    explained = _explained_outputs(last, _explained_classes(probed, last, batch)).sum()
+    states = single_call(calls, probed.layer).cell_states
+    assert states is not None
+    by_state = (
+        torch.autograd.grad(explained, [state[0] for state in states[1:]], allow_unused=True)
+        if explained.requires_grad
+        else []
+    )
+    squares = torch.zeros(len(batch), len(states) - 1, dtype=torch.float64)
+    for t, gradient in enumerate(by_state):
+        if gradient is not None:
+            squares[:, t] = gradient.double().square().flatten(1).sum(1).cpu()
+    total = float(squares.sum())
+    squares[torch.arange(len(batch)), probed.lengths[batch].cpu().clamp(max=squares.shape[1]) - 1] = 0
     return float(squares.sum()), total
 
 
@@ -194,6 +217,6 @@ def _input_gradient(explained: Tensor, values: Tensor, name: str) -> Tensor:
     if gradient is None:
         raise ArgumentError(
             f"memory model: expected a gradient from the output to the input, {name} blocks it. "
-            "If it looks up tokens, give it the embedded vectors."
+            "Take torch.no_grad(), .detach() and rounding out of its forward."
         )
     return gradient

@@ -98,7 +98,9 @@ def _state_gradients(runs: list[DirectionRun], outputs: list[Tensor], grads: lis
     0 before its first.
     """
     flat: list[Any] = [part for run in runs for state in run.states for part in state]
-    gradients = iter(torch.autograd.grad(outputs, flat, grads, retain_graph=True, allow_unused=True))
+    tracked = [part for part in flat if part.requires_grad]  # a cell's first state may be a constant
+    by_part = iter(torch.autograd.grad(outputs, tracked, grads, retain_graph=True, allow_unused=True))
+    gradients = iter([next(by_part) if part.requires_grad else None for part in flat])
     aligned = []
     for run in runs:
         by_state = [

@@ -18,14 +18,16 @@ from unrolled.errors import ArgumentError, DataError, NotFittedError
 from unrolled.models.protocols import SupportsForecastWindows, SupportsSequenceTensors
 from unrolled.probe.model.forecaster import ForecastCall
 from unrolled.probe.model.layer_hook import evaluation_mode, first_output
-from unrolled.probe.model.probed_model import ProbedModel
+from unrolled.probe.model.probed_model import NetworkCall, ProbedModel
 from unrolled.probe.model.targets import are_class_numbers, encode_targets
+from unrolled.probe.model.tokens import find_token_call
 from unrolled.probe.model.torch_module import (
     are_probabilities,
     call_by_length,
     call_with_lengths,
     pad_sequences,
 )
+from unrolled.probe.model.unwrap import unwrap_model
 
 
 def as_probed_model(model: Any, X: Any, y: Any = None, *, caller: str = "probe") -> ProbedModel:
@@ -39,7 +41,10 @@ def as_probed_model(model: Any, X: Any, y: Any = None, *, caller: str = "probe")
             passed in batches of one length. A module's outputs for classes are logits, log probabilities or
             probabilities: outputs that lie from 0 to 1 and sum to 1 for every sequence of X are taken as
             probabilities. A single output is a logit, because a probability cannot be told from one: remove
-            the sigmoid.
+            the sigmoid. A module that looks up tokens is probed on the vectors of its embedding; of a
+            dictionary that it returns, 'logits' or the only tensor counts. A GridSearchCV stands for its best
+            estimator, a Pipeline for its last step (X is transformed by the others), a skorch net for its
+            module.
         X: whatever `unrolled.data.io.arrays.as_sequences` takes, or a tensor.
         y: labels or numbers, one a sequence; for a tagger a list of them. Classes of a module are numbered
             from 0. None where the probe needs none.
@@ -61,6 +66,7 @@ def as_probed_model(model: Any, X: Any, y: Any = None, *, caller: str = "probe")
     >>> probed.outputs().shape, probed.score().losses.shape, probed.layer_call().inputs.shape
     (torch.Size([2, 2]), (2,), torch.Size([2, 3, 1]))
     """
+    model, X = unwrap_model(model, X, caller=caller)
     if isinstance(model, nn.Module):
         return _of_module(model, X, y, caller)
     is_forecaster = isinstance(model, SupportsForecastWindows)
@@ -127,7 +133,9 @@ def _of_module(module: nn.Module, X: Any, y: Any, caller: str) -> ProbedModel:
     values, lengths = pad_sequences(as_sequences(X, who=f"{caller} X"))
     values = values.to(weight.device, weight.dtype)
     takes_lengths = "lengths" in inspect.signature(module.forward).parameters
-    call = call_with_lengths if takes_lengths else call_by_length
+    call: NetworkCall = call_with_lengths if takes_lengths else call_by_length
+    if token_call := find_token_call(module, call, values, lengths):
+        call, values = token_call, token_call.embed(module, values)
     first = first_output(module, call, values, lengths, caller)
     K, per_step = first.shape[-1], first.ndim == 3
     is_class = K > 1 if y is None else are_class_numbers(y, K, per_step=per_step, caller=f"{caller} y")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from unrolled.nn.layers.packed import pack_like, pad_packed
 
 State = tuple[Tensor, ...]
 RECURRENT_LAYERS = (RecurrentLayer, CellLayer, nn.RNNBase)
+CELLS = (nn.RNNCell, nn.GRUCell, nn.LSTMCell)  # run in a loop that the network writes itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,8 @@ class LayerCall:
         state: initial state, each part (L · D, B, H): (h,) or (h, c); None for zeros.
         output: (B, T, D · H) its output, zero beyond a row's length where it was given the lengths.
         final: the state after each row's last step, each part (L · D, B, H).
+        cell_states: of a cell that ran in a loop the T + 1 states, each part (B, H), in the graph of the
+            network itself; None of a layer.
     """
 
     layer: nn.Module
@@ -45,24 +48,51 @@ class LayerCall:
     state: State | None
     output: Tensor
     final: State
+    cell_states: tuple[State, ...] | None = None
+
+    def at(self, rows: Tensor) -> LayerCall:
+        """Take the rows at these positions."""
+        return replace(
+            self,
+            inputs=self.inputs[rows],
+            lengths=self.lengths[rows.to(self.lengths.device)],
+            state=None if self.state is None else tuple(part[:, rows] for part in self.state),
+            output=self.output[rows],
+            final=tuple(part[:, rows] for part in self.final),
+            cell_states=None
+            if self.cell_states is None
+            else tuple(tuple(part[rows] for part in state) for state in self.cell_states),
+        )
 
 
 LayerReplacement = Callable[[LayerCall], tuple[Tensor, State]]
 
 
 def find_recurrent_layer(network: nn.Module) -> nn.Module | None:
-    """Find the last recurrent layer of a network, which its readout reads; None where there is none.
+    """Find the last recurrent layer of a network, or else its last cell; None where there is neither.
 
     >>> find_recurrent_layer(nn.Sequential(nn.GRU(1, 4), nn.Linear(4, 2)))
     GRU(1, 4)
     """
-    layers = [module for module in network.modules() if isinstance(module, RECURRENT_LAYERS)]
+    modules = list(network.modules())
+    layers: list[nn.Module] = [module for module in modules if isinstance(module, RECURRENT_LAYERS)]
+    layers = layers or [module for module in modules if is_cell(module)]
     return layers[-1] if layers else None
 
 
+def is_cell(layer: nn.Module) -> bool:
+    """Tell whether a layer is a cell of torch.nn, which a network calls once a step."""
+    return isinstance(layer, CELLS)
+
+
 @contextmanager
-def capture_calls(layer: nn.Module, replacement: LayerReplacement | None = None) -> Iterator[list[LayerCall]]:
+def capture_calls(
+    layer: nn.Module, replacement: LayerReplacement | None = None, *, cut: bool = False
+) -> Iterator[list[LayerCall]]:
     """Capture every call of a layer, and return the result of `replacement` in its place if there is one.
+
+    Of a cell every step is captured; `single_call` joins them. With `cut`, each state of a cell is a leaf of
+    its own, so that no gradient passes from one step to the one before.
 
     `replacement(call)` returns output and final state as `LayerCall` has them; they are converted here to the
     layout that the network expects.
@@ -70,6 +100,8 @@ def capture_calls(layer: nn.Module, replacement: LayerReplacement | None = None)
     calls: list[LayerCall] = []
 
     def record_call(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], returned: Any) -> Any:
+        if is_cell(module):
+            return _record_step(calls, module, args, kwargs, returned, cut=cut)
         call = _standard_layout(module, args, kwargs, returned)
         calls.append(call)
         return None if replacement is None else _restore_layout(replacement(call), returned, module)
@@ -143,12 +175,76 @@ def single_call(calls: list[LayerCall], layer: nn.Module) -> LayerCall:
     Raises:
         ArgumentError: the network ran the layer never, or more than once.
     """
+    if is_cell(layer) and calls:
+        return _join_steps(calls)
     if len(calls) != 1:
         raise ArgumentError(
             f"model: expected its {type(layer).__name__} to run once over the whole sequence, "
             f"it ran {len(calls)} times. Give it all steps in one call."
         )
     return calls[0]
+
+
+def _record_step(
+    calls: list[LayerCall],
+    module: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    returned: Any,
+    *,
+    cut: bool,
+) -> Any:
+    """Record one step of a cell; returns the state that the network goes on with.
+
+    Raises:
+        ArgumentError: the cell runs on one row of many.
+    """
+    x: Any = kwargs.get("input", args[0] if args else None)
+    hx = kwargs.get("hx", args[1] if len(args) > 1 else None)
+    if x.ndim != 2:
+        raise ArgumentError(
+            f"model: expected its cell to run on all rows at each step, (B, C); it ran on {tuple(x.shape)}."
+        )
+    after: State = returned if isinstance(returned, tuple) else (returned,)
+    # copies: torch computes h of an LSTM from c itself, which would count as c's own influence
+    after = tuple(part.detach().requires_grad_() if cut else part.clone() for part in after)
+    before = tuple(torch.zeros_like(part) for part in after)
+    if hx is not None:
+        before = hx if isinstance(hx, tuple) else (hx,)
+    call = LayerCall(
+        layer=module,
+        inputs=x[:, None],
+        lengths=torch.ones(len(x), dtype=torch.int64),
+        state=tuple(part[None] for part in before),
+        output=after[0][:, None],
+        final=tuple(part[None] for part in after),
+        cell_states=(before, after),
+    )
+    calls.append(call)
+    return after if isinstance(returned, tuple) else after[0]
+
+
+def _join_steps(steps: list[LayerCall]) -> LayerCall:
+    """Join the steps of a cell to the call of a layer that runs over all of them.
+
+    Raises:
+        ArgumentError: the steps are of different numbers of rows.
+    """
+    rows = {len(step.inputs) for step in steps}
+    if len(rows) > 1:
+        raise ArgumentError(
+            f"model: expected its cell to run on every row at each step, it ran on {min(rows)} to "
+            f"{max(rows)}. Keep the rows that have ended, and read each state at its length."
+        )
+    states = [step.cell_states for step in steps if step.cell_states is not None]
+    return replace(
+        steps[0],
+        inputs=torch.cat([step.inputs for step in steps], 1),
+        lengths=torch.full((rows.pop(),), len(steps)),
+        output=torch.cat([step.output for step in steps], 1),
+        final=steps[-1].final,
+        cell_states=(states[0][0], *(after for _, after in states)),
+    )
 
 
 def _standard_layout(

@@ -24,9 +24,11 @@ from unrolled.probe.model.layer_hook import (
     capture_calls,
     evaluation_mode,
     find_recurrent_layer,
+    is_cell,
     single_call,
 )
 from unrolled.probe.model.targets import NO_TARGET
+from unrolled.probe.model.tokens import TokenCall
 from unrolled.probe.model.torch_module import call_by_length
 
 NetworkCall = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
@@ -86,10 +88,15 @@ class ProbedModel:
         layer = find_recurrent_layer(self.networks[0])
         if layer is None:
             raise ArgumentError(
-                f"model: expected one with a recurrent layer (RNN, GRU or LSTM of unrolled.nn or torch.nn), "
-                f"{self.name} has none. Its memory is the window it reads."
+                "model: expected one with a recurrent layer (RNN, GRU or LSTM of unrolled.nn or torch.nn, or "
+                f"a cell of torch.nn), {self.name} has none. Its memory is the window it reads."
             )
         return layer
+
+    @property
+    def model_values(self) -> Tensor:
+        """(N, T, F) values that a copy of the model can be trained on: of tokens without their vectors."""
+        return self.values[..., :1] if isinstance(self.call, TokenCall) else self.values
 
     @torch.no_grad()
     def stride(self) -> int:
@@ -137,19 +144,14 @@ class ProbedModel:
             values: (B, T, F) input; None for the sequences' own values.
             rows: (B,) position of the sequence that each row of `values` comes from; None for all, in order.
             replacement: function to run in place of the recurrent layer: see `layer_hook.capture_calls`.
-                Then only the first network runs.
+                Then only the first network runs. Cells in a loop run themselves, and it sees their call.
         """
         rows = torch.arange(len(self)) if rows is None else rows
         values = self.values_at(rows) if values is None else values
         lengths = self.lengths[rows]
         if replacement is not None:
-            with (
-                evaluation_mode(self.networks[0]) as network,
-                capture_calls(self.layer, replacement) as calls,
-            ):
-                outputs = self.log_probabilities(self.call(network, values, lengths, rows))
-                single_call(calls, self.layer)
-            return outputs
+            with evaluation_mode(self.networks[0]) as network:
+                return self._outputs_of_replacement(network, (values, lengths, rows), replacement)
         members = []
         for member in self.networks:
             with evaluation_mode(member) as network:
@@ -161,19 +163,41 @@ class ProbedModel:
             return torch.logsumexp(stacked, 0) - float(np.log(len(members)))
         return stacked.mean(0)
 
+    def _outputs_of_replacement(
+        self, network: nn.Module, batch: tuple[Tensor, Tensor, Tensor], replacement: LayerReplacement
+    ) -> Tensor:
+        """Run a network with its recurrent layer replaced; cells in a loop run as they are, and are shown."""
+        if is_cell(self.layer):
+            with capture_calls(self.layer) as calls:
+                outputs = self.log_probabilities(self.call(network, *batch))
+            replacement(single_call(calls, self.layer))
+            return outputs
+        with capture_calls(self.layer, replacement) as calls:
+            outputs = self.log_probabilities(self.call(network, *batch))
+            single_call(calls, self.layer)
+        return outputs
+
     def batches(self, rows: Tensor) -> list[Tensor]:
         """Split rows into batches that the layer runs once for.
 
-        Sequences of a batch have similar lengths, or the same length where the network takes no lengths.
+        Sequences of a batch have similar lengths, or the same length where the network takes no lengths. The
+        longest come first, as packing demands.
         """
-        is_exact = self.call is call_by_length
-        return [rows[bucket] for bucket in bucket_by_length(self.lengths[rows], exact=is_exact)]
+        is_exact = self.call is call_by_length or (
+            isinstance(self.call, TokenCall) and self.call.is_by_length
+        )
+        buckets = bucket_by_length(self.lengths[rows], exact=is_exact)
+        return [self._longest_first(rows[bucket]) for bucket in buckets]
+
+    def _longest_first(self, rows: Tensor) -> Tensor:
+        return rows[self.lengths[rows].cpu().argsort(descending=True, stable=True)]
 
     def layer_call(self) -> LayerCall:
         """Run the first network and return the call of its recurrent layer: inputs, output and states."""
+        rows = self._longest_first(torch.arange(len(self)))
         with evaluation_mode(self.networks[0]) as network, capture_calls(self.layer) as calls:
-            self.call(network, self.values, self.lengths, torch.arange(len(self)))
-        return single_call(calls, self.layer)
+            self.call(network, self.values[rows], self.lengths[rows], rows)
+        return single_call(calls, self.layer).at(rows.argsort())
 
     @torch.no_grad()
     def require_finite(self) -> None:
@@ -213,7 +237,8 @@ class ProbedModel:
 
     def training_loss(self, network: nn.Module, rows: Tensor) -> Tensor:
         """Mean loss of a network in training on the sequences at these positions."""
-        raw = self.call(network, self.values_at(rows), self.lengths[rows], rows)
+        call = self.call.look_up if isinstance(self.call, TokenCall) else self.call
+        raw = call(network, self.values_at(rows), self.lengths[rows], rows)
         return self.losses(self.log_probabilities(raw), rows).mean()
 
     @torch.no_grad()

@@ -21,7 +21,7 @@ from unrolled.nn.cells.zoneout import Zoneout
 from unrolled.nn.layers.cell_layer import CellLayer, Direction
 from unrolled.nn.ops import fused
 from unrolled.nn.ops.unroll import unroll
-from unrolled.probe.model.layer_hook import LayerCall, State
+from unrolled.probe.model.layer_hook import LayerCall, State, is_cell
 
 _WEIGHTS: dict[type, Any] = {RNNCell: RNNWeights, GRUCell: GRUWeights, LSTMCell: LSTMWeights}
 
@@ -115,7 +115,7 @@ class DirectionRun:
 
 
 def run_stepwise(call: LayerCall, lengths: Tensor) -> tuple[Tensor, State, list[DirectionRun]]:
-    """Run a layer again, one step at a time.
+    """Run a layer again, one step at a time; of a cell in a loop the states are there already.
 
     Args:
         call: captured call of the layer.
@@ -124,6 +124,8 @@ def run_stepwise(call: LayerCall, lengths: Tensor) -> tuple[Tensor, State, list[
     Returns:
         Output and final state as `LayerCall` has them, and a run for each layer and direction.
     """
+    if call.cell_states is not None:
+        return call.output, call.final, [_run_of_cell(call, lengths)]
     x, runs, final_states = call.inputs.transpose(0, 1), [], []
     starts = None if call.state is None else iter(zip(*call.state, strict=True))
     valid_lengths = torch.minimum(call.lengths, lengths)
@@ -146,13 +148,35 @@ def run_stepwise(call: LayerCall, lengths: Tensor) -> tuple[Tensor, State, list[
     return x.transpose(0, 1), final, runs
 
 
+def _run_of_cell(call: LayerCall, lengths: Tensor) -> DirectionRun:
+    """Take the states of a cell that ran in a loop, in the graph of its network."""
+    assert call.cell_states is not None
+    ((direction,),) = detached_directions(call.layer)
+    kind = type(direction.cell.initial_state(1, direction.weights))
+    return DirectionRun(
+        layer=0,
+        layers=1,
+        is_reverse=False,
+        cell=direction.cell,
+        weights=direction.weights,
+        rates=(),
+        inputs=call.inputs.transpose(0, 1),
+        lengths=torch.minimum(call.lengths, lengths.cpu()),
+        states=tuple(kind(*state) for state in call.cell_states),
+    )
+
+
 def detached_directions(layer: nn.Module) -> list[list[Direction]]:
     """List the cells of a layer with their detached weights, by layer and direction."""
     if isinstance(layer, CellLayer):
         return [[_detached(direction) for direction in each] for each in layer.directions()]
     kind: Any = layer
+    if is_cell(layer):
+        gates = len(kind.weight_ih) // int(kind.hidden_size)
+        cell: Any = RNNCell(kind.nonlinearity) if gates == 1 else GRUCell() if gates == 3 else LSTMCell()
+        return [[_detached(Direction(cell, _weights_of(kind, type(cell), ""), is_reverse=False))]]
     gates = len(kind.weight_ih_l0) // int(kind.hidden_size)
-    cell: Any = RNNCell(kind.nonlinearity) if gates == 1 else GRUCell() if gates == 3 else LSTMCell()
+    cell = RNNCell(kind.nonlinearity) if gates == 1 else GRUCell() if gates == 3 else LSTMCell()
     suffixes = ("", "_reverse") if kind.bidirectional else ("",)
     return [
         [

@@ -5,10 +5,11 @@ Shapes: N sequences, B of them at once, T steps of the longest, F inputs, K outp
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from unrolled.data.sequences import Sequences
@@ -40,26 +41,58 @@ def are_probabilities(answers: Tensor) -> bool:
     return K > 1 and bool(near.all() and (rows >= 0).all() and (rows <= 1).all())
 
 
-def _first_tensor(raw: Any) -> Tensor:
-    """Return the first tensor of a module's output, as (B, K) or (B, T, K)."""
-    answer: Tensor = raw[0] if isinstance(raw, tuple) else raw
+_SCORES = ("logits", "scores", "log_probs", "probs", "prediction", "predictions", "output", "outputs", "out")
+
+
+def first_tensor(raw: Any) -> Tensor:
+    """Return the tensor of scores in a module's output, as (B, K) or (B, T, K).
+
+    Of a tuple or a list it is the first; of a dictionary the only tensor, or the one under the first of the
+    usual names.
+
+    Raises:
+        TypeError: there is none.
+
+    >>> first_tensor({"loss": None, "logits": torch.zeros(2, 3), "hidden": torch.zeros(2, 8)}).shape
+    torch.Size([2, 3])
+    """
+    answer = raw
+    if isinstance(raw, Mapping):
+        tensors = {name: each for name, each in raw.items() if isinstance(each, Tensor) and each.ndim > 0}
+        usual = [name for name in _SCORES if name in tensors] or list(tensors)[: len(tensors) == 1]
+        if not usual:
+            raise TypeError(
+                f"it returns a dictionary of {', '.join(map(repr, raw))}, and which holds the scores cannot "
+                "be told: call them 'logits', or return them alone"
+            )
+        answer = tensors[usual[0]]
+    elif isinstance(raw, tuple | list) and raw:
+        answer = raw[0]
+    if not isinstance(answer, Tensor):
+        raise TypeError(f"it returns {type(answer).__name__}, not a tensor")
     return answer[:, None] if answer.ndim == 1 else answer
 
 
-def call_with_lengths(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
-    """Call a network whose `forward` takes lengths, once."""
-    return _first_tensor(network(values, lengths=lengths))
+def call_with_lengths(network: Callable[..., Any], values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
+    """Call a network whose `forward` takes lengths, once, the longest sequence first.
+
+    `torch.nn.utils.rnn.pack_padded_sequence` demands that order unless it is told otherwise.
+    """
+    order = lengths.cpu().argsort(descending=True, stable=True)
+    if torch.equal(order, torch.arange(len(order))):
+        return first_tensor(network(values, lengths=lengths))
+    return first_tensor(network(values[order], lengths=lengths[order]))[order.argsort()]
 
 
-def call_by_length(network: nn.Module, values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
+def call_by_length(network: Callable[..., Any], values: Tensor, lengths: Tensor, _: Tensor) -> Tensor:
     """Call a network once for each length, so that it never reads padding."""
     different = sorted(set(lengths.tolist()))
     if different == [values.shape[1]]:
-        return _first_tensor(network(values))
+        return first_tensor(network(values))
     order, parts = [], []
     for length in different:
         rows = torch.nonzero(lengths == length)[:, 0]
-        answer = _first_tensor(network(values[rows, :length]))
+        answer = first_tensor(network(values[rows, :length]))
         if answer.ndim == 3:  # an output a step: pad to the longest
             answer = F.pad(answer, (0, 0, 0, values.shape[1] - answer.shape[1]))
         order.append(rows)
