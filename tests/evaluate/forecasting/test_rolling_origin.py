@@ -242,3 +242,47 @@ def test_too_few_steps_before_the_first_origin_are_refused(two: Sequences) -> No
     with pytest.raises(DataError) as caught:
         RollingOrigins(two, grid, 2, 80, refit=False).forecast_model(Forecaster(**SMALL))
     assert str(caught.value).startswith("backtest: only 5 steps are known at the first of 2 origins. ")
+
+
+@pytest.fixture
+def falling() -> Sequences:
+    """Two series that grow by percentages; the first falls below 0 at step 64, the other at none."""
+    rng = np.random.default_rng(0)
+    y = [np.exp(np.cumsum(rng.normal(0.03, 0.1, 80))) for _ in range(2)]
+    y[0][64:70] = [0.0, -1.0, -2.0, 3.0, 4.0, 5.0]
+    return Sequences.from_arrays(y)
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_a_logarithm_that_ends_is_dropped_where_that_is_known(falling: Sequences, refit: bool) -> None:
+    """From the first value at or below 0 on the transform is chosen anew; before it nothing changes."""
+    origins = np.array([[60, 62, 64, 66]] * 2)
+    model = Forecaster(**SMALL)
+    fitted, forecasts = RollingOrigins(falling, origins, 2, 80, refit=refit).forecast_model(model)
+    assert fitted.transform_.startswith("log")
+    assert np.isfinite(forecasts.quantiles).all()
+    assert "From step 64 on values at or below 0 are known" in forecasts.remark
+    grown = replace(falling, values=np.where(falling.values > 0, falling.values, 7.0))
+    others = RollingOrigins(grown, origins, 2, 80, refit=refit).forecast_model(model)[1]
+    np.testing.assert_array_equal(forecasts.point[:, :2], others.point[:, :2])
+    assert not others.remark
+    anew = (
+        Forecaster(**SMALL)
+        .fit(falling.head(np.array([65, 65])))
+        .forecast_origins(falling.head(np.array([65, 65])), origins[:, 2:3])
+    )
+    np.testing.assert_allclose(forecasts.point[:, 2], anew["point"][:, 0], rtol=1e-6)
+
+
+def test_a_backtest_of_a_series_that_falls_below_zero_says_so(falling: Sequences) -> None:
+    """No error, one remark for the network and its twin; a transform asked for is refused as before."""
+    result = backtest(Forecaster(**SMALL), falling, origins=8, baselines=["Naive", "feedforward"])
+    assert len([remark for remark in result.remarks if "which have no logarithm" in remark]) == 1
+    with pytest.raises(DataError, match="needs values above 0"):
+        backtest(Forecaster(**SMALL, transform="log-difference"), falling, origins=8, baselines=["Naive"])
+
+
+def test_bounds_that_are_passed_later_are_no_matter_of_logarithms(falling: Sequences) -> None:
+    """The fault is told as it is."""
+    with pytest.raises(DataError, match="bounds"):
+        backtest(Forecaster(**SMALL, bounds=(0, None)), falling, origins=8, baselines=["Naive"])

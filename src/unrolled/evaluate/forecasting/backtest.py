@@ -174,7 +174,7 @@ def backtest(
         step=placed.step,
         level=level,
         refit=refit,
-        remarks=tuple(filter(None, remarks)),
+        remarks=tuple(filter(None, dict.fromkeys(remarks))),
     )
 
 

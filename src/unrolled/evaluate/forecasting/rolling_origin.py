@@ -91,22 +91,71 @@ class RollingOrigins:
         Raises:
             DataError: it cannot be fitted on the steps up to an origin.
         """
-        if not self.refit:
-            first = self._fit_copy(model, self.origins[:, 0])
-            forecasts = [first.forecast_origins(self.series, self.origins, level=self.level)]
-        else:
-            copies = [self._fit_copy(model, origin) for origin in self.origins.T]
-            first = copies[0]
-            columns = np.split(self.origins, self.origins.shape[1], axis=1)
-            forecasts = [
-                copy.forecast_origins(self.series, column, level=self.level)
-                for copy, column in zip(copies, columns, strict=True)
-            ]
+        remark = ""
+        starts = range(self.origins.shape[1]) if self.refit else [0]
+        copies = [self._fit_copy(model, self.origins[:, k]) for k in starts]
+        try:
+            forecasts = self._forecast_from(copies, starts, self.series)
+        except DataError:
+            turns = [] if model.get_params().get("transform") != "auto" else self._turns()
+            if not turns:
+                raise
+            more = [] if self.refit else turns
+            copies += [self._fit_copy(model, self.origins[:, k]) for k in more]
+            forecasts = self._forecast_from(copies, [*starts, *more])
+            remark = self._turn_remark(turns)
         joined = {
             key: np.concatenate([forecast[key] for forecast in forecasts], axis=1) for key in forecasts[0]
         }
         band = joined["lo"], joined["hi"]
-        return first, ModelForecasts(name or model.cell, "", joined["point"], band, joined["quantiles"])
+        shown = name or model.cell
+        return copies[0], ModelForecasts(shown, "", joined["point"], band, joined["quantiles"], remark)
+
+    def _forecast_from(
+        self, copies: Sequence[Any], starts: Sequence[int], series: Sequences | None = None
+    ) -> list[dict[str, Any]]:
+        """Forecast with each copy from the origins that begin at its start, up to the next one's.
+
+        Args:
+            copies: fitted models.
+            starts: position of the first origin of each, rising.
+            series: to read; None for the steps up to the last of those origins alone.
+        """
+        forecasts = []
+        for copy, start, stop in zip(copies, starts, [*starts[1:], self.origins.shape[1]], strict=True):
+            origins = self.origins[:, start:stop]
+            known = self._known_at(origins[:, -1]) if series is None else series
+            forecasts.append(copy.forecast_origins(known, origins, level=self.level))
+        return forecasts
+
+    def _known_at(self, origin: Ints) -> Sequences:
+        """Leave out targets after an origin each; what is known ahead stays."""
+        steps = np.arange(len(self.series.values)) - np.repeat(self.series.offsets[:-1], self.series.lengths)
+        values = self.series.values.copy()
+        rows = np.flatnonzero(steps > np.repeat(origin, self.series.lengths))
+        for k in self.series.columns_of(Role.TARGET):
+            values[rows, k] = np.nan
+        return replace(self.series, values=values)
+
+    def _turns(self) -> list[int]:
+        """List the origins after the first at which the first value at or below 0 of a series is known."""
+        is_positive = np.array(
+            [
+                [y[: origin + 1].min() > 0 for origin in row]
+                for y, row in zip(self.targets, self.origins, strict=True)
+            ]
+        )
+        return (np.flatnonzero((is_positive[:, :-1] & ~is_positive[:, 1:]).any(axis=0)) + 1).tolist()
+
+    def _turn_remark(self, turns: Sequence[int]) -> str:
+        origin = self.origins[0, turns[0]]
+        times = self.series.times
+        when = f"step {origin}" if times is None else format_time(times[self.series.offsets[0] + origin])
+        what = "chosen" if self.refit else "chosen and the network fitted anew"
+        return (
+            f"From {when} on values at or below 0 are known, which have no logarithm: there the transform "
+            f"was {what}."
+        )
 
     def _fit_copy(self, model: Any, origin: Ints) -> Any:
         """Fit a copy of the model on the steps up to these origins.
