@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,24 @@ def test_a_bug_is_not_hidden(broken: Callable[[BaseException], None]) -> None:
     broken(ZeroDivisionError("ours"))
     with pytest.raises(ZeroDivisionError):
         main(["describe", "flow.csv"])
+
+
+def test_a_warning_is_a_note_printed_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the line of source that Python prints beside it."""
+
+    def warned(arguments: object) -> int:
+        del arguments
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            for _ in range(2):
+                warnings.warn("plan.csv: use origins=4 next time.", stacklevel=1)
+        return 0
+
+    monkeypatch.setattr("unrolled.cli._run", warned)
+    assert _status("describe", "flow.csv") == 0
+    assert capsys.readouterr().err == "Note: Plan.csv: use --origins 4 next time.\n"
 
 
 def test_ctrl_c_is_status_130(

@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -91,7 +92,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     if before is not signal.SIG_IGN:  # a job in a shell's background is not stopped by Ctrl-C
         signal.signal(signal.SIGINT, _end_the_training)
     try:
-        status = _run(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warnings_as_notes()
+            status = _run(arguments)
     except BrokenPipeError:
         # stdout is closed; the interpreter must not complain when it flushes at its end
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (closed by the end)
@@ -128,6 +131,21 @@ def _run(arguments: list[str] | None) -> int:
     if status == _INTERRUPTED:
         print("Stopped.", file=sys.stderr)
     return int(status or 0)
+
+
+def _warnings_as_notes() -> Any:
+    """Make a function that prints each warning once, as a note in terms of the options."""
+    printed = set[str]()
+
+    def show(message: Warning | str, *place: Any) -> None:
+        del place
+        if str(message) not in printed:
+            from unrolled.cli.output import print_note
+
+            printed.add(str(message))
+            print_note(str(message))
+
+    return show
 
 
 def _refuse(sentence: str) -> int:

@@ -149,3 +149,38 @@ def test_a_column_that_was_constant_in_training_may_change_later(role: str, cons
         read(changed[:60], target="y", **{role: ["x"]}), future=changed if role == "future" else None
     )
     assert forecasts["lstm"].between(10, 30).all()
+
+
+def _events(n: int, labels: list[str | None]) -> pd.DataFrame:
+    days = pd.date_range("2021-01-01", periods=n)
+    y = np.random.default_rng(0).normal(size=n).cumsum()
+    return pd.DataFrame({"date": days, "y": y, "event": [labels[k % len(labels)] for k in range(n)]})
+
+
+def test_labels_ahead_are_those_of_the_model_wherever_they_stand() -> None:
+    """In rows after the last target of newer data as in a frame apart, though the newer data lack that label."""
+    series = read(_events(60, ["fair", None, "sale", None]), target="y", future="event")
+    model = Forecaster(horizon=3, hidden_size=4, max_steps=8).fit(series)
+    newer = _events(40, ["fair", None])
+    ahead = _events(43, [None]).iloc[40:].assign(y=np.nan, event="sale")
+    inside = model.predict(pd.concat([newer, ahead]))
+    apart = model.predict(newer, future=ahead.drop(columns="y"))
+    pd.testing.assert_frame_equal(inside, apart)
+    none = model.predict(newer, future=ahead.drop(columns="y").assign(event=None))
+    assert not inside["lstm"].equals(none["lstm"])
+
+
+def test_labels_ahead_that_the_model_has_not_seen_are_warned_of() -> None:
+    """In a frame, in newer data, and in the data that it was fitted on."""
+    past, ahead = _events(60, ["fair", None]), _events(63, ["new"]).iloc[60:].assign(y=np.nan)
+    model = Forecaster(horizon=3, hidden_size=4, max_steps=8).fit(read(past, target="y", future="event"))
+    whole = pd.concat([past, ahead])
+    for call in (
+        lambda: model.predict(future=ahead.drop(columns="y")),
+        lambda: model.predict(whole),
+        lambda: Forecaster(horizon=3, hidden_size=4, max_steps=2).fit(
+            read(whole, target="y", future="event")
+        ),
+    ):
+        with pytest.warns(UserWarning, match="column 'event': the model has not seen 'new'"):
+            call()

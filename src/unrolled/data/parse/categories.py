@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.parse.numbers import is_missing
 from unrolled.data.parse.table import Table, join_ids
+from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
 from unrolled.formatting import quantity, quoted_list
 
@@ -29,7 +30,7 @@ def encode_inputs(
     Args:
         table: holds the columns.
         names: columns to read.
-        is_past: (T,) rows from which the labels are learned: those with a target.
+        is_past: (T,) rows from which labels can be learned: those with a target. Others come after theirs.
         notes: is told what was encoded, a sentence a column.
 
     Returns:
@@ -41,7 +42,7 @@ def encode_inputs(
     >>> table = Table({"event": np.array(["fair", None, "fair", "new"], dtype=object)}, "flow.csv", str)
     >>> columns, labels = encode_inputs(table, ["event"], np.array([True, True, True, False]), [])
     >>> columns[0].tolist(), labels
-    ([0.0, -1.0, 0.0, -1.0], {'event': ('fair',)})
+    ([0.0, -1.0, 0.0, 1.0], {'event': ('fair', 'new')})
     """
     columns, labels = [], {}
     for name in names:
@@ -56,13 +57,18 @@ def encode_inputs(
                 f"{table.source}, column {name!r}: expected at most {_MOST_LABELS} labels that recur, got "
                 f"{len(seen):,} in {rows:,} rows. Group them, or leave that column out."
             )
-        columns.append(codes_of(table.columns[name], tuple(seen)))
-        labels[name] = tuple(seen)
         later = sorted(set(_texts(table.columns[name][is_filled])) - set(seen))
+        labels[name] = (*seen, *later)
+        columns.append(codes_of(table.columns[name], labels[name]))
         count = quantity(len(seen), "label")
         note = f"column {name!r} was read as {count}; numbers in their place are read as such"
         note += "" if is_filled.all() else ", empty cells as none of them"
-        notes.append(note + (f", {quoted_list(later)}, which no row with a target has, too" if later else ""))
+        more = (
+            f"; no row with a target has {quoted_list(later)}, so that nothing is learned of it"
+            if later
+            else ""
+        )
+        notes.append(note + more)
     return columns, labels
 
 
@@ -80,6 +86,17 @@ def recode(codes: Floats, labels: Sequence[str], fitted: Sequence[str]) -> Float
     """
     table = np.append(codes_of(labels, fitted), NO_LABEL)
     return table[np.where(codes >= 0, codes, len(labels)).astype(np.int64)]
+
+
+def warn_of_later(series: Sequences) -> None:
+    """Warn where rows after the last target hold labels that no row before has."""
+    within = np.arange(len(series.values)) - np.repeat(series.offsets[:-1], series.lengths)
+    is_past = within < np.repeat(series.observed, series.lengths)
+    for name, labels in series.labels.items():
+        codes = series.values[:, series.columns.index(name)]
+        seen = np.unique(codes[is_past & (codes >= 0)]).astype(np.int64)
+        later = np.unique(codes[~is_past & (codes >= 0)]).astype(np.int64)
+        warn_of_unseen(series.source, name, [labels[k] for k in later], [labels[k] for k in seen])
 
 
 def warn_of_unseen(source: str, name: str, cells: Iterable[Any], labels: Sequence[str]) -> None:

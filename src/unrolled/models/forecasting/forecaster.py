@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unrolled.data.calendar.offsets import step_quantity
 from unrolled.data.future import append_future
 from unrolled.data.io.frames import id_columns_of, to_frame
+from unrolled.data.parse.categories import warn_of_later
 from unrolled.data.preprocess.transforms import TRANSFORMS, transform_name
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError
@@ -192,6 +193,7 @@ class Forecaster(NetworkEstimator):
         monitor = Monitor.from_arguments(checkpoint, callbacks, verbose=self.verbose)
         start_s = time.perf_counter()
         series, bounds, data = self._prepare(series)
+        warn_of_later(series)
         fitted = fit_forecast_networks(
             data,
             self._network_config(data.windows),
