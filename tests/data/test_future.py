@@ -69,7 +69,7 @@ def test_series_without_future_columns_need_no_frame() -> None:
     """Without such columns the series is what it was, and a frame for them is refused."""
     series = read(_history()[["unique_id", "ds", "y"]])
     assert append_future(series, None, series.observed, STEPS) is series
-    with pytest.raises(DataError, match=r"future: .* has no such columns\. Name them with --future or"):
+    with pytest.raises(DataError, match=r"future: .* has no such columns\. Name them with unrolled\.read"):
         append_future(series, _ahead(), series.observed, STEPS)
 
 

@@ -54,7 +54,7 @@ def test_a_regular_series_passes() -> None:
             {"a": ["2020-01-01", "2020-01-02", "2020-01-04", "2020-01-05"]},
             (
                 "flow.csv, series 'a': expected a row every day, got none between 2020-01-02 and 2020-01-04 "
-                "(1 missing there, 1 in all). Fill the gaps with --fill linear or "
+                "(1 missing there, 1 in all). Fill the gaps with "
                 "unrolled.read(..., fill='linear')."
             ),
         ),
@@ -62,7 +62,7 @@ def test_a_regular_series_passes() -> None:
             {"a": {"2020-01-01": 1.0, "2020-01-02": NAN, "2020-01-03": 3.0, "2020-01-04": NAN}},
             (
                 "flow.csv, series 'a': expected a number at 2020-01-02, got a missing value (2 in all). "
-                "Fill it with --fill linear or unrolled.read(..., fill='linear')."
+                "Fill it with unrolled.read(..., fill='linear')."
             ),
         ),
         (
@@ -104,7 +104,7 @@ def test_a_regular_series_passes() -> None:
             (
                 "flow.csv, series 'a': expected steps of one length, got 10 s and, from 2020-01-01 00:00:20 "
                 "to 2020-01-01 02:30:03, 2.49528 hours. Bring it to a regular calendar, such as with "
-                "pandas' resample, or count the rows with --order rows or order='rows'."
+                "pandas' resample, or count the rows with order='rows'."
             ),
         ),
         (
@@ -112,7 +112,7 @@ def test_a_regular_series_passes() -> None:
             (
                 "flow.csv, series 'a': expected steps of one length, got 1 day and, from 2020-01-02 to "
                 "2020-01-04 06:00, 2.25 days. Bring it to a regular calendar, such as with pandas' resample, "
-                "or count the rows with --order rows or order='rows'."
+                "or count the rows with order='rows'."
             ),
         ),
     ],
@@ -128,7 +128,7 @@ def test_duplicated_times() -> None:
     series = Sequences(np.ones((4, 1)), np.array([0, 4]), ("a",), times=times, source="flow.csv")
     assert _fault_of(series) == (
         "flow.csv, series 'a': expected one row at a time, got two at 2020-01-02. Keep one of them, or name "
-        "the column that tells the series apart with --id or id=."
+        "the column that tells the series apart with id=."
     )
     with pytest.raises(DataError, match="expected one row at a time"):
         fill_gaps(series, "linear")
@@ -140,7 +140,7 @@ def test_a_table_has_no_order() -> None:
     sentence = _fault_of(table)
     assert sentence == (
         "customers.csv: expected rows in order of time, got a table without a time column. Name that column "
-        "with --time or time=, or count the rows with --order rows or order='rows'."
+        "with time=, or count the rows with order='rows'."
     )
     with pytest.raises(DataError, match="got a table without a time column"):
         fill_gaps(table, "linear")
@@ -161,7 +161,7 @@ def test_positions_stand_in_for_times() -> None:
     series = Sequences.from_arrays([[1.0, 2.0], [1.0, NAN, 3.0]])
     assert _fault_of(series) == (
         "arrays, series '1': expected a number at position 1, got a missing value (1 in all). Fill it with "
-        "--fill linear or unrolled.read(..., fill='linear')."
+        "unrolled.read(..., fill='linear')."
     )
 
 
@@ -299,7 +299,7 @@ def test_a_mistyped_date_is_named_and_never_filled(freq: str, at: int, wrong: st
     series = _wide(freq, at, wrong)
     sentence = _fault_of(series)
     assert f"correct or remove the row at {wrong.replace('T', ' ')}" in sentence
-    assert "--order rows" in sentence
+    assert "order='rows'" in sentence
     assert "fill" not in sentence
     with pytest.raises(DataError) as fault:
         fill_gaps(series, "linear")
@@ -317,7 +317,7 @@ def test_a_long_gap_may_be_filled() -> None:
     for cut, offered in ((100, True), (250, False)):
         times = np.delete(days, np.arange(60, 60 + cut))
         series = Sequences(np.ones((len(times), 1)), np.array([0, len(times)]), ("a",), times=times)
-        assert ("--fill linear" in _fault_of(series)) is offered
+        assert ("fill='linear'" in _fault_of(series)) is offered
         assert len(fill_gaps(series, "forward").values) == 400
     times = np.delete(days, np.arange(40, 350))
     series = Sequences(np.ones((len(times), 1)), np.array([0, len(times)]), ("a",), times=times)

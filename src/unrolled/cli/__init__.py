@@ -20,8 +20,9 @@ try:
 
     from unrolled import __version__
     from unrolled.cli.commands import backtest, classify, describe, forecast, probe
+    from unrolled.cli.shell_words import in_shell_words, with_option_names
     from unrolled.cli.terminal import prepare_streams, printable
-    from unrolled.cli.usage_errors import in_shell_words, usage_sentence, with_option_names
+    from unrolled.cli.usage_errors import usage_sentence
     from unrolled.errors import ArgumentError, UnrolledError
 except KeyboardInterrupt:  # Ctrl-C during these imports
     print("Stopped.", file=sys.stderr)

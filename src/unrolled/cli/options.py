@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from unrolled.cli.shell_words import in_shell_words, option_name, register_options
 from unrolled.errors import ArgumentError, DataError
 from unrolled.validation import check_choice
 
@@ -81,15 +82,6 @@ class OptionGroup:
         return [option_name(hints[name]) for name in self.given()]
 
 
-def option_name(hint: Any) -> str:
-    """Return the name that an annotated option is typed with.
-
-    >>> option_name(Seed)
-    '--seed'
-    """
-    return str(hint.__metadata__[0].default)
-
-
 def option_groups(command: Callable[..., None]) -> Callable[..., None]:
     """Replace each parameter of a command that is an `OptionGroup` by an option for each of its fields."""
     hints = get_type_hints(command, include_extras=True)
@@ -114,6 +106,7 @@ def option_groups(command: Callable[..., None]) -> Callable[..., None]:
         }
         command(**values, **made)
 
+    register_options({parameter.name: parameter.annotation for parameter in parameters})
     del run.__wrapped__  # the parser would read its signature
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -185,10 +178,10 @@ class SeriesColumns(OptionGroup):
         from unrolled.data.io.read import read
 
         if like is None:
-            return read(Path(file), **self.given())
+            return _in_shell_words(read(Path(file), **self.given()))
         from unrolled.models.forecasting.checks import read_like
 
-        return read_like(Path(file), like, **self.given())
+        return _in_shell_words(read_like(Path(file), like, **self.given()))
 
 
 @dataclass(frozen=True)
@@ -321,4 +314,9 @@ class SequenceColumns(OptionGroup):
                 f"{labelled.source}: expected a label beside each sequence, got none. "
                 "Name its column with --label."
             )
-        return labelled
+        return replace(labelled, sequences=_in_shell_words(labelled.sequences))
+
+
+def _in_shell_words(series: Sequences) -> Sequences:
+    """Name options in the notes of reading."""
+    return replace(series, notes=tuple(map(in_shell_words, series.notes)))

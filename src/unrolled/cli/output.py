@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from unrolled.cli.terminal import one_line, printable, without_calls
+from unrolled.cli.shell_words import in_shell_words
+from unrolled.cli.terminal import one_line, printable
 from unrolled.formatting import aligned_table, as_sentence
 from unrolled.jsonable import to_jsonable
 from unrolled.report.wording import forecast_table
@@ -37,7 +38,7 @@ def print_notes(series: Sequences) -> None:
 def print_note(*notes: str) -> None:
     """Say something on stderr that is no error, in terms of the options."""
     for note in notes:
-        print(f"Note: {printable(as_sentence(without_calls(note)))}", file=sys.stderr)
+        print(f"Note: {printable(as_sentence(in_shell_words(note)))}", file=sys.stderr)
 
 
 def print_forecast(report: ForecastReport) -> None:

@@ -9,9 +9,6 @@ from pathlib import Path
 
 _ASCII = str.maketrans({"−": "-", "–": "-", "…": ".", "’": "'", "\u00a0": " "})
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
-_READ_CALL = re.compile(
-    r"(--[\w-]+(?: \w+)?) or (?:(?:unrolled\.)?read\([^()]*\)|\w+=(?:'[^']*'|\[[^]]*\]|\w*))"
-)
 _MOST_CHARACTERS = 60  # of one line
 
 
@@ -50,12 +47,3 @@ def one_line(text: str) -> str:
     """
     line = printable(" ".join(text.split()))
     return line if len(line) <= _MOST_CHARACTERS else line[: _MOST_CHARACTERS - 1] + "…"
-
-
-def without_calls(text: str) -> str:
-    """Leave out the argument or call of the library that a sentence names beside an option.
-
-    >>> without_calls("Name it with --id or id=. Fill it with --fill linear or read(..., fill='linear').")
-    'Name it with --id. Fill it with --fill linear.'
-    """
-    return _READ_CALL.sub(r"\1", text)

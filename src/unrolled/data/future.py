@@ -39,7 +39,7 @@ def append_future(series: Sequences, frame: Any, lengths: Ints, steps: int) -> S
     if not future_columns:
         if frame is not None:
             raise DataError(
-                f"future: {series.source} has no such columns. Name them with --future or "
+                f"future: {series.source} has no such columns. Name them with "
                 "unrolled.read(..., future=[...])."
             )
         return series

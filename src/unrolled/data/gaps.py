@@ -19,8 +19,8 @@ from unrolled.validation import check_choice
 FILL_METHODS = ("forward", "linear")
 _MOST_CODES = 12  # different whole numbers of a column that names kinds, such as 0/1 or the days of a week
 _MOST_ADDED = 3  # rows that filling adds for each that is there: beyond it, a date is mistyped
-_FILL = "Fill it with --fill linear or unrolled.read(..., fill='linear')."
-_COUNT = "count the rows with --order rows or order='rows'"
+_FILL = "Fill it with unrolled.read(..., fill='linear')."
+_COUNT = "count the rows with order='rows'"
 
 
 def require_regular(series: Sequences, *, known_freq: str | None = None) -> None:
@@ -46,8 +46,8 @@ def find_irregularities(series: Sequences, *, known_freq: str | None = None) -> 
     """List what `require_regular` refuses, a sentence each."""
     if series.order is DeclaredOrder.NONE:
         got = (
-            "got a table without a time column. Name that column with --time or time=, or count the rows "
-            "with --order rows or order='rows'."
+            "got a table without a time column. Name that column with time=, or count the rows "
+            "with order='rows'."
         )
         return [f"{series.source}: expected rows in order of time, {got}"]
     faults: list[str] = []
@@ -105,7 +105,7 @@ def fill_gaps(series: Sequences, how: str) -> Sequences:
     if series.order is DeclaredOrder.NONE:
         raise DataError(
             f"{series.source}: expected rows in order of time to fill between, got a table without a time "
-            "column. Name that column with --time or time=."
+            "column. Name that column with time=."
         )
     whole, added = _complete_calendar(series)
     within = np.repeat(np.arange(len(whole)), whole.lengths)
@@ -181,7 +181,7 @@ def _refuse_broken_calendar(series: Sequences, calendar: Calendar, faults: list[
         faults.append(
             f"{_named(series, row)}: expected one row at a time, got two {_at(series, row)}"
             f"{f' ({times} repeated rows in all)' if times > 1 else ''}. Keep one of them, or name the "
-            "column that tells the series apart with --id or id=."
+            "column that tells the series apart with id=."
         )
     elif len(calendar.irregular):
         faults.append(_uneven_steps_fault(series, int(calendar.irregular[0])))
@@ -230,7 +230,7 @@ def _refuse_gaps(series: Sequences, calendar: Calendar, faults: list[str]) -> No
     assert series.times is not None
     total, way = (
         int(calendar.missing.sum()),
-        "Fill the gaps with --fill linear or unrolled.read(..., fill='linear').",
+        "Fill the gaps with unrolled.read(..., fill='linear').",
     )
     is_wide = total > len(series.values)  # hardly left out: a date is wrong, or the rows keep no calendar
     at = int(np.argmax(calendar.missing)) if is_wide else 0

@@ -131,7 +131,7 @@ def test_growth_is_not_taken_over_a_gap() -> None:
     said = describe(frame)
     assert said.mean_growth == pytest.approx(10.0)
     assert (said.gaps, said.missing_steps) == (1, 2)
-    assert "Fill the gaps with --fill linear or unrolled.read(..., fill='linear')." in said.warnings[0]
+    assert "Fill the gaps with unrolled.read(..., fill='linear')." in said.warnings[0]
 
 
 def test_irregularities_become_warnings() -> None:

@@ -271,7 +271,7 @@ RESHAPE = "Reshape your data: [x] is a list of one; so is x[None] for an array."
             LONG.drop(columns="unique_id"),
             (
                 ": expected a column that tells the sequences apart beside the time column 'ds', got "
-                "none. Call it unique_id, or name it with --id or id=; or remove the times, if a row is a "
+                "none. Call it unique_id, or name it with id=; or remove the times, if a row is a "
                 "sequence."
             ),
         ),

@@ -175,7 +175,7 @@ def test_a_table_may_have_no_labels(text: str) -> None:
 
 HAS_STEPS = (
     "a row was taken as a sequence of {} step{}, though column '{}' seems to tell sequences of several rows "
-    "apart; if it does, name it with --id or id="
+    "apart; if it does, name it with id="
 )
 STEPS = "patient,value,label\n7,.5,up\n7,.7,up\n3,.5,down\n3,.1,down\n3,.2,down\n5,.4,up\n5,.4,up\n"
 WORDS = "ax,ay,az,patient,kind\n1,2,3,1,up\n2,3,4,1,up\n3,4,5,2,up\n1,2,1,2,up\n1,5,2,3,down\n1,4,2,3,down\n"
@@ -248,7 +248,7 @@ def test_what_plays_no_part_is_noted() -> None:
             {},
             (
                 " row 6, sequence 'a': expected one label a sequence in column 'label', got 'walk' "
-                "after 'run'. Correct it, or name another with --label or label=."
+                "after 'run'. Correct it, or name another with label=."
             ),
         ),
         (
@@ -269,12 +269,12 @@ def test_what_plays_no_part_is_noted() -> None:
         (
             WIDE.replace("label", "class").replace("t2", "label"),
             {},
-            (": expected one column of labels, got 'label' and 'class'. Name it with --label or label=."),
+            (": expected one column of labels, got 'label' and 'class'. Name it with label=."),
         ),
         (
             WIDE.replace("label", "y").replace("t2", "target"),
             {},
-            (": expected one column of labels, got 'target' and 'y'. Name it with --label or label=."),
+            (": expected one column of labels, got 'target' and 'y'. Name it with label=."),
         ),
         (
             WIDE,
@@ -294,7 +294,7 @@ def test_what_plays_no_part_is_noted() -> None:
             {},
             (
                 ": expected a column that tells the sequences apart beside the time column 'ds', got "
-                "none. Call it unique_id, or name it with --id or id=; or remove the times, if a row "
+                "none. Call it unique_id, or name it with id=; or remove the times, if a row "
                 "is a sequence."
             ),
         ),
@@ -324,7 +324,7 @@ def test_what_plays_no_part_is_noted() -> None:
             {},
             (
                 " row 2, column 'v': expected a number, got 'x'. Correct it, or leave it empty and "
-                "say how gaps are filled with --fill or fill=."
+                "say how gaps are filled with fill=."
             ),
         ),
         (
@@ -332,7 +332,7 @@ def test_what_plays_no_part_is_noted() -> None:
             {},
             (
                 " row 3, column 't1': expected a finite number, got inf. Correct it, or leave it "
-                "empty and fill it with --fill or fill=."
+                "empty and fill it with fill=."
             ),
         ),
         (

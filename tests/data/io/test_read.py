@@ -91,8 +91,8 @@ def test_roles_are_columns_in_order() -> None:
     assert one.roles == (Role.TARGET, Role.PAST, Role.FUTURE, Role.STATIC)
     assert one.notes == (
         (
-            "column 'b' left out beside the target 'a'; learn from it with --past b or past='b', forecast it "
-            "with --target b or target='b'"
+            "column 'b' left out beside the target 'a'; learn from it with past='b', forecast it "
+            "with target='b'"
         ),
     )
     assert one.observed.tolist() == [3]
@@ -216,21 +216,21 @@ def test_a_source_of_another_kind(source: Any, sentence: str) -> None:
             {"ds": pd.date_range("2020", periods=2), "y": [1.0, float("inf")]},
             (
                 "data frame row 1 (counted from 0), column 'y': expected a finite number, got inf. Correct "
-                "it, or leave it empty and fill it with --fill or fill=."
+                "it, or leave it empty and fill it with fill=."
             ),
         ),
         (
             {"ds": pd.date_range("2020", periods=2, freq="h", tz="Europe/Berlin"), "y": [1.0, 2.0]},
             (
                 "data frame, column 'ds': expected times without a zone, got Europe/Berlin. Bring them to "
-                "UTC with --utc or utc=True."
+                "UTC with utc=True."
             ),
         ),
         (
             {"ds": ["2020-01-01", "2020-01-02"], "y": ["5", "n.v."]},
             (
                 "data frame row 1 (counted from 0), column 'y': expected a number, got 'n.v.'. Correct it, "
-                "or leave it empty and say how gaps are filled with --fill or fill=."
+                "or leave it empty and say how gaps are filled with fill=."
             ),
         ),
         (
@@ -305,7 +305,7 @@ def test_whole_number_times_are_exact() -> None:
         read({"t": np.arange(60) * 1e20, "y": np.arange(60.0)})
     assert str(fault.value) == (
         "data frame row 1 (counted from 0), column 't': expected whole numbers below 2**53 as times, got "
-        "1e+20. Write dates, or count the rows with --order rows or order='rows'."
+        "1e+20. Write dates, or count the rows with order='rows'."
     )
     with pytest.raises(DataError, match=r"expected times less than 2\*\*63 apart"):
         read({"t": np.array([-(2**62), 0, 2**62 + 1]), "y": np.arange(3.0)})

@@ -53,8 +53,7 @@ def test_a_repeated_number_that_stands_for_none_is_named(value: float) -> None:
     columns = {"ds": pd.date_range("2020", periods=32), "level": np.roll(y, 5)}
     (note,) = read(columns).notes
     assert note == (
-        f"'level' holds {value:g} in 2 rows, which may stand for no value; --missing {value:g} or "
-        f"missing={value:g} reads it so"
+        f"'level' holds {value:g} in 2 rows, which may stand for no value; missing={value:g} reads it so"
     )
     assert note in describe(read(columns)).notes
     clean = read(columns, missing=value, fill="linear")

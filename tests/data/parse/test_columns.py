@@ -121,16 +121,16 @@ def test_misspelt_names_are_collected() -> None:
             {"start": DAYS, "end": DAYS, "v": NUMBERS},
             (
                 "expected one column of dates, got 'start' and 'end'. Name the one that orders the rows "
-                "with --time or time=."
+                "with time=."
             ),
         ),
         (
             {"date": ["2020-01-01"] * 4, "p": WORDS, "q": ["x", "x", "y", "y"], "v": NUMBERS},
-            "expected one column that tells the series apart, got 'p' and 'q'. Name it with --id or id=.",
+            "expected one column that tells the series apart, got 'p' and 'q'. Name it with id=.",
         ),
         (
             {"unique_id": WORDS, "ds": TWICE, "a": NUMBERS, "b": NUMBERS},
-            "expected one target column, got 'a' and 'b'. Name it with --target or target=.",
+            "expected one target column, got 'a' and 'b'. Name it with target=.",
         ),
         (
             {"year": ["1990", "1990", "1991", "1991"], "month": ["1", "2", "1", "2"], "v": NUMBERS},
@@ -143,15 +143,12 @@ def test_misspelt_names_are_collected() -> None:
             {"date": DAYS, "name": WORDS},
             (
                 "expected a column of numbers, got only text such as 'a' in column 'name'. Add one, or name "
-                "it with --target or target=."
+                "it with target=."
             ),
         ),
         (
             {"date": DAYS},
-            (
-                "expected a column of numbers, got none besides the time. Add one, or name it with --target "
-                "or target=."
-            ),
+            ("expected a column of numbers, got none besides the time. Add one, or name it with target=."),
         ),
     ],
 )
@@ -174,7 +171,7 @@ def test_a_target_spelt_like_a_key() -> None:
         infer_schema(table, ColumnSpec())
     assert str(fault.value) == (
         "flow.csv: expected a column of numbers to learn from, got only 'unique_id', whose name says that it "
-        "numbers the rows. Rename it, or name it with --target or target=."
+        "numbers the rows. Rename it, or name it with target=."
     )
     assert infer_schema(table, ColumnSpec(target=("unique_id",))).targets == ("unique_id",)
 
@@ -204,7 +201,7 @@ def test_counters_and_parts_of_the_date_are_left_out(name: str, values: list[str
     assert result.targets == ("a", "b")
     assert result.unused == (name,)
     assert len(result.notes) == 1
-    assert result.notes[0].startswith(f"column {name!r} left out {reason}; learn from it with --future ")
+    assert result.notes[0].startswith(f"column {name!r} left out {reason}; learn from it with future=")
     assert _layout(columns, target=(name,)).targets == (name,)
     assert _layout(columns, future=(name,)).notes == ()
     assert _layout({"date": MONTHS, name: values}).targets == (name,)  # nothing else to forecast
@@ -233,7 +230,7 @@ def test_a_target_by_name_is_the_only_one(target: str) -> None:
     assert result.notes == (
         (
             f"columns 'temp' and 'Wind speed' left out beside the target {target!r}; learn from one with "
-            "--past temp or past='temp', forecast one with --target temp or target='temp'"
+            "past='temp', forecast one with target='temp'"
         ),
     )
 
@@ -243,8 +240,8 @@ def test_texts_in_no_known_notation_are_left_out_with_a_note() -> None:
     columns = {"t": ["foo", "bar", "baz", "qux"], "v": NUMBERS}
     assert _layout(columns).notes == (
         (
-            "column 't' left out as no numbers and no dates in a known notation; learn from it with --past t "
-            "or past='t', read it as the time with --time t --date-format %d.%m.%Y or time='t', "
+            "column 't' left out as no numbers and no dates in a known notation; learn from it with "
+            "past='t', read it as the time with time='t', "
             "date_format='%d.%m.%Y'"
         ),
     )

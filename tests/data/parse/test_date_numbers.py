@@ -21,7 +21,7 @@ def test_hours_of_days_are_not_seconds_since_1970() -> None:
     assert times == ["2021-01-01T00:00", "2021-01-01T23:00", "2021-01-02T00:00"]
     assert "yyyymmddHH" in notes[0]
     assert "2034" in notes[0]
-    assert "--date-format s" in notes[0]
+    assert "date_format='s'" in notes[0]
     assert _read([2021010100], date_format="s")[0] == ["2034-01-16T07:41"]
     assert _read([2021010100], date_format="number")[0] == ["2021010100"]
 

@@ -122,8 +122,8 @@ def test_ambiguous_days_and_months_raise() -> None:
     sentence = _fault_of(["01/02/2020", "02/02/2020"])
     assert sentence == (
         "flow.csv row 2, column 'date': expected dates such as 2020-01-31, got '01/02/2020', which can be "
-        "2020-02-01 or 2020-01-02. Say which with --date-format dmy or date_format='dmy' or --date-format "
-        "mdy or date_format='mdy', or write them year first."
+        "2020-02-01 or 2020-01-02. Say which with date_format='dmy' or "
+        "date_format='mdy', or write them year first."
     )
     for way, day in (("dmy", "2020-02-01"), ("mdy", "2020-01-02")):
         assert _days(["01/02/2020", "02/02/2020"], date_format=way)[0][:10] == day
@@ -167,7 +167,7 @@ def test_two_digit_years_of_either_century_raise() -> None:
 def test_no_text_in_a_known_notation() -> None:
     """It is the column that is refused, not its first row; a format or a count of rows is the way out."""
     sentence = _fault_of(["run 1", "run 2"])
-    for part in ("'run 1', 'run 2'", "no text of the column", "--date-format", "--order rows"):
+    for part in ("'run 1', 'run 2'", "no text of the column", "date_format=", "order='rows'"):
         assert part in sentence
     assert _days(["2021<>05", "2021<>06"], date_format="%Y<>%m")[0][:10] == "2021-05-01"
 
@@ -208,13 +208,10 @@ def test_a_date_that_cannot_be_read_is_named(items: object, row: int, got: str) 
 def test_a_number_that_is_no_time() -> None:
     """Fractions and missing numbers are named."""
     start = "flow.csv row 3, column 'date': expected a date or a whole number as time, got "
-    assert (
-        _fault_of(np.array([1.0, 1.5]))
-        == start + "1.5. Write dates, or count the rows with --order rows or order='rows'."
-    )
+    assert _fault_of(np.array([1.0, 1.5])) == start + "1.5. Write dates, or count the rows with order='rows'."
     assert (
         _fault_of(np.array([1.0, np.nan]))
-        == start + "nothing. Write dates, or count the rows with --order rows or order='rows'."
+        == start + "nothing. Write dates, or count the rows with order='rows'."
     )
 
 
@@ -234,7 +231,7 @@ def test_times_with_a_zone_are_refused_or_brought_to_utc(items: list[object]) ->
     assert sentence.startswith(
         "flow.csv row 2, column 'date': expected times without a zone, got '2020-01-01"
     )
-    assert sentence.endswith("Bring them to UTC with --utc or utc=True.")
+    assert sentence.endswith("Bring them to UTC with utc=True.")
     assert _days(items, utc=True) == ["2020-01-01T00:00:00", "2020-01-01T01:00:00"]
     notes = parse_times(np.array(items, dtype=object), name="date", place=_place, utc=True)[1]
     assert notes == ["times of column 'date' were brought to UTC"]

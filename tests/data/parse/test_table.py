@@ -26,7 +26,7 @@ def test_text_among_numbers_is_named() -> None:
     """Row and column are those that a person sees."""
     assert _fault_of(_table_of(level=["1", "2", "n.v."]), "level") == (
         "flow.csv row 4, column 'level': expected a number, got 'n.v.'. Correct it, or leave it empty and "
-        "say how gaps are filled with --fill or fill=."
+        "say how gaps are filled with fill=."
     )
 
 

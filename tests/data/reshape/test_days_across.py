@@ -115,6 +115,6 @@ def test_what_a_row_adds_up_to_is_not_offered(name: str) -> None:
     series = read(frame)
     notes = [note for note in series.notes if name in note]
     assert notes == [f"{name!r} left out: beside a row of times they may hold what comes later"]
-    assert any("--past height" in note for note in series.notes)
+    assert any("past='height'" in note for note in series.notes)
     assert read(frame, past="height").columns == ("value", "height")
     assert read(frame, past=name).columns == ("value", name)

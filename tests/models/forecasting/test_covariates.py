@@ -158,7 +158,7 @@ def _events(n: int, labels: list[str | None]) -> pd.DataFrame:
 
 
 def test_labels_ahead_are_those_of_the_model_wherever_they_stand() -> None:
-    """In rows after the last target of newer data as in a frame apart, though the newer data lack that label."""
+    """In rows after the last target as in a frame apart, though no row before has that label."""
     series = read(_events(60, ["fair", None, "sale", None]), target="y", future="event")
     model = Forecaster(horizon=3, hidden_size=4, max_steps=8).fit(series)
     newer = _events(40, ["fair", None])

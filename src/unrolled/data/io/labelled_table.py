@@ -206,7 +206,7 @@ def _are_whole_or_texts(values: Array) -> bool:
 def _seems_long(name: str, steps: int) -> str:
     return (
         f"a row was taken as a sequence of {steps} step{'' if steps == 1 else 's'}, though column {name!r} "
-        "seems to tell sequences of several rows apart; if it does, name it with --id or id="
+        "seems to tell sequences of several rows apart; if it does, name it with id="
     )
 
 
@@ -214,14 +214,13 @@ def missing_id_error(source: str, time: str) -> DataError:
     """Word the fault of times without a column that tells the sequences apart."""
     return DataError(
         f"{source}: expected a column that tells the sequences apart beside the time column {time!r}, got "
-        "none. Call it unique_id, or name it with --id or id=; or remove the times, if a row is a sequence."
+        "none. Call it unique_id, or name it with id=; or remove the times, if a row is a sequence."
     )
 
 
 def _which_label(table: Table, could_be: list[str]) -> DataError:
     return DataError(
-        f"{table.source}: expected one column of labels, got {quoted_list(could_be)}. Name it with --label "
-        "or label=."
+        f"{table.source}: expected one column of labels, got {quoted_list(could_be)}. Name it with label=."
     )
 
 
@@ -247,7 +246,7 @@ def _labels(table: Table, name: str, codes: Array, ids: Sequence[str]) -> Array:
         one, other = (_shown(table.columns[name][k]) for k in (int(np.argmax(codes == codes[row])), row))
         raise DataError(
             f"{table.place(row)}, sequence {quoted(ids[codes[row]])}: expected one label a sequence in "
-            f"column {name!r}, got {other} after {one}. Correct it, or name another with --label or label=."
+            f"column {name!r}, got {other} after {one}. Correct it, or name another with label=."
         )
     labels = labels[np.unique(codes, return_index=True)[1]]
     if not is_number:

@@ -255,7 +255,7 @@ def _times(table: Table, name: str, notes: list[str], when: TimeOptions) -> NDAr
         if times is None:
             raise DataError(
                 f"{table.source}, column {name!r}: expected times without a zone, got {zone}. Bring them to "
-                "UTC with --utc or utc=True."
+                "UTC with utc=True."
             )
         values = times
     as_text = (when.date_format or "").startswith("%") and values.dtype.kind == "O"  # 0 first is no number

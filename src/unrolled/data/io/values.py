@@ -92,7 +92,7 @@ def without_sentinels(series: Sequences, missing: NDArray[np.float64]) -> Sequen
     notes = []
     for name, column in zip(series.columns, series.values.T, strict=True):
         for value, count in find_sentinels(column):
-            way = f"--missing {value:g} or missing={value:g} reads it so"
+            way = f"missing={value:g} reads it so"
             notes.append(f"{name!r} holds {value:g} in {count:,} rows, which may stand for no value; {way}")
     return replace(series, notes=(*series.notes, *notes)) if notes else series
 

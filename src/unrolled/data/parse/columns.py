@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
@@ -113,11 +112,11 @@ def infer_schema(table: Table, named: ColumnSpec) -> TableSchema:
     ids = named.id or table.keys or _ids(table, time, free)
     notes = []
     if len(ids) > 1 and not (named.id or table.keys):
-        notes.append(f"{quoted_list(ids)} tell the series apart together; --id or id= names other columns")
+        notes.append(f"{quoted_list(ids)} tell the series apart together; id= names other columns")
     if not ids and time and len(named.target) < 2 and (ids := _numbered_key(table, time, free, named.target)):
         notes.append(
-            f"{ids[0]!r} tells the series apart, each of its numbers once a time; --id or id= names another "
-            "column, --target or target= reads numbers as series"
+            f"{ids[0]!r} tells the series apart, each of its numbers once a time; id= names another "
+            "column, target= reads numbers as series"
         )
     numbers = [n for n in free if n not in ids and table.kinds[n] == "number" and not looks_like_key(n)]
     aside = _aside(table, numbers, time, ids) if time or ids or len(numbers) == 2 else {}
@@ -165,13 +164,11 @@ def _notes(
         way = "future" if reason in aside.values() else "past"
         were, example = "column" if len(names) == 1 else "columns", names[0]
         one = "it" if len(names) == 1 else "one"
-        note = f"{were} {quoted_list(names)} left out {reason}; learn from {one} with "
-        note += f"--{way} {shlex.quote(example)} or {way}={example!r}"
+        note = f"{were} {quoted_list(names)} left out {reason}; learn from {one} with {way}={example!r}"
         if table.kinds[example] == "number":
-            note += f", forecast {one} with --target {shlex.quote(example)} or target={example!r}"
+            note += f", forecast {one} with target={example!r}"
         elif not is_timed:
-            note += f", read {one} as the time with --time {shlex.quote(example)} --date-format %d.%m.%Y or "
-            note += f"time={example!r}, date_format='%d.%m.%Y'"
+            note += f", read {one} as the time with time={example!r}, date_format='%d.%m.%Y'"
         yield note
 
 
@@ -216,7 +213,7 @@ def _time(table: Table, free: Sequence[str]) -> str | None:
     if len(dates) > 1:
         raise DataError(
             f"{table.source}: expected one column of dates, got {quoted_list(dates)}. Name the one that "
-            "orders the rows with --time or time=."
+            "orders the rows with time=."
         )
     if dates:
         return dates[0]
@@ -277,7 +274,7 @@ def _ids(table: Table, time: str | None, free: Sequence[str], most: int = _MOST_
     if len(texts) > 1:
         raise DataError(
             f"{table.source}: expected one column that tells the series apart, got {quoted_list(texts)}. "
-            "Name it with --id or id=."
+            "Name it with id=."
         )
     return tuple(usual[:1] or texts)
 
@@ -311,7 +308,7 @@ def _numbered_key(table: Table, time: str, free: Sequence[str], target: Sequence
     if len(keys) > 1:
         raise DataError(
             f"{table.source}: expected one column that tells the series apart, got {quoted_list(keys)}. "
-            "Name it with --id or id=."
+            "Name it with id=."
         )
     return tuple(keys)
 
@@ -368,7 +365,7 @@ def _targets(table: Table, time: str | None, ids: Sequence[str], numbers: Sequen
         if keys:
             raise DataError(
                 f"{table.source}: expected a column of numbers to learn from, got only {keys[0]!r}, whose "
-                "name says that it numbers the rows. Rename it, or name it with --target or target=."
+                "name says that it numbers the rows. Rename it, or name it with target=."
             )
         if rest and all(are_missing(table.columns[name]) for name in rest):
             raise DataError(f"{table.source}: expected numbers, got only missing values in {rest[0]!r}.")
@@ -377,13 +374,11 @@ def _targets(table: Table, time: str | None, ids: Sequence[str], numbers: Sequen
             values = table.columns[rest[0]]
             seen = f"only text such as {quoted(values[np.argmin(is_missing(values))])} in column {rest[0]!r}"
         raise DataError(
-            f"{table.source}: expected a column of numbers, got {seen}. Add one, or name it with --target or "
-            "target=."
+            f"{table.source}: expected a column of numbers, got {seen}. Add one, or name it with target=."
         )
     usual = with_usual_names(numbers, TARGETS)[:1] if time or ids else []
     if usual or len(numbers) == 1 or not ids:
         return tuple(usual or numbers)
     raise DataError(
-        f"{table.source}: expected one target column, got {quoted_list(numbers)}. Name it with --target or "
-        "target=."
+        f"{table.source}: expected one target column, got {quoted_list(numbers)}. Name it with target=."
     )

@@ -99,7 +99,7 @@ def _number_note(
         epoch = EPOCHS[units[0]]
         year = str(_decode(values[:1], epoch.option)[0])[:4]
         note += f"; as {epoch.name} it would begin in {year}, and is read so with "
-        note += f"--date-format {epoch.option} or date_format={epoch.option!r}"
+        note += f"date_format={epoch.option!r}"
     yield note
 
 
@@ -137,8 +137,8 @@ def _refuse_inexact(values: NDArray[Any], column: DateColumn) -> None:
         demand = "whole numbers below 2**53 as times"
     raise DataError(
         f"{column.place(row)}, column {column.name!r}: expected {demand}, got "
-        f"{'nothing' if np.isnan(value) else f'{value:g}'}. Write dates, or count the rows with --order rows "
-        "or order='rows'."
+        f"{'nothing' if np.isnan(value) else f'{value:g}'}. Write dates, or count the rows with "
+        "order='rows'."
     )
 
 
@@ -152,7 +152,7 @@ def _refuse_digits(values: NDArray[Any], column: DateColumn) -> None:
     if "week" in name and ((years > 1900) & (years < 2100) & (weeks > 0) & (weeks < 54)).all():
         raise DataError(
             f"{where}a year and a week. Write {first // 100}-W{first % 100:02d}, or count the rows with "
-            "--order rows or order='rows'."
+            "order='rows'."
         )
     if name not in DATES or len(values) < 2 or values.min() < 101 or values.max() > 99_999_999:
         return
@@ -162,7 +162,7 @@ def _refuse_digits(values: NDArray[Any], column: DateColumn) -> None:
         is_long = values.max() >= 10 ** (width - 2)
         if is_long and pd.to_datetime(texts, format=option, errors="coerce").notna().all():
             raise DataError(
-                f"{where}which can be {first:0{width}d} as {option}. Say so with --date-format {option} or "
-                f"date_format={option!r}, or read whole numbers with --date-format number or "
+                f"{where}which can be {first:0{width}d} as {option}. Say so with "
+                f"date_format={option!r}, or read whole numbers with "
                 "date_format='number'."
             )

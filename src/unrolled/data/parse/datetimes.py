@@ -24,10 +24,7 @@ from unrolled.data.parse.numbers import are_missing, is_missing, quoted, spread_
 from unrolled.errors import ArgumentError, DataError
 from unrolled.formatting import join_words
 
-WAY = (
-    "Say how they are written, as in --date-format %d.%m.%Y or date_format='%d.%m.%Y', or count the rows "
-    "with --order rows or order='rows'."
-)
+WAY = "Say how they are written, as in date_format='%d.%m.%Y', or count the rows with order='rows'."
 _MONTH = re.compile(r"(0[1-9]|1[0-2])\.(1[6-9]|2[0-2])\d\d")
 _SAMPLE = 1000  # texts by which a notation is chosen
 
@@ -195,7 +192,7 @@ def _two_readings(readings: Sequence[Reading], texts: Sequence[str], column: Dat
     ways = [way for r in readings for way, names in ORDERS.items() if r.notation.name == names[0]]
     how = "Write them as 2020-01-31, with years of four digits."
     if len(set(ways)) == 2:
-        how = " or ".join(f"--date-format {way} or date_format={way!r}" for way in ways)
+        how = " or ".join(f"date_format={way!r}" for way in ways)
         how = f"Say which with {how}, or write them year first."
     return DataError(
         f"{column.at(at)}, column {column.name!r}: expected dates such as 2020-01-31, got "
@@ -257,7 +254,7 @@ def _zones_left_out(
         times = without_zone(reading.times, reading.offsets, column.name, notes, utc=utc)
         if times is not None:
             return times
-        demand, way = "times without a zone", "Bring them to UTC with --utc or utc=True."
+        demand, way = "times without a zone", "Bring them to UTC with utc=True."
     raise DataError(
         f"{column.at(at)}, column {column.name!r}: expected {demand}, got {quoted(texts[at])}. {way}"
     )

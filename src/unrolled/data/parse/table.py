@@ -112,7 +112,7 @@ class Table:
         if len(endless):
             raise DataError(
                 f"{self.place(int(endless[0]))}, column {name!r}: expected a finite number, got "
-                f"{numbers[endless[0]]}. Correct it, or leave it empty and fill it with --fill or fill=."
+                f"{numbers[endless[0]]}. Correct it, or leave it empty and fill it with fill=."
             )
         row, demand = out_of_range(numbers)
         if demand:
@@ -173,7 +173,7 @@ class Table:
     def _no_number(self, name: str, row: int) -> DataError:
         return DataError(
             f"{self.place(row)}, column {name!r}: expected a number, got {quoted(self.columns[name][row])}. "
-            "Correct it, or leave it empty and say how gaps are filled with --fill or fill=."
+            "Correct it, or leave it empty and say how gaps are filled with fill=."
         )
 
     def _two_readings(self, name: str, mark: str) -> DataError:

@@ -114,10 +114,10 @@ def _transposed(
         label: row[order] for label, row in zip(labels, values, strict=True)
     }
     unused = [name for name in rest if name not in ids]
-    left = f"; {quoted_list(unused)} left out, --id or id= names the series by another" if unused else ""
+    left = f"; {quoted_list(unused)} left out, id= names the series by another" if unused else ""
     note = (
         f"columns {spread[0]!r} to {spread[-1]!r} were read as times, and a series of each row"
-        f"{f', named by {quoted_list(ids)}' if ids else ''}{left}; --target or target= reads columns as "
+        f"{f', named by {quoted_list(ids)}' if ids else ''}{left}; target= reads columns as "
         "series"
     )
     melted = replace(table, columns=columns, keys=(), frame=None, notes=(*table.notes, note, *table.remarks))
@@ -253,7 +253,7 @@ def _stack(table: Table, grid: TimeGrid, roles: Collection[str]) -> Table:
     columns |= {time: when.astype("datetime64[ns]") if time == _TIME else when, _VALUE: values.ravel()[cells]}
     note = (
         f"columns {spread[0]!r} to {spread[-1]!r} and {quoted_list(base)} were put together as times, a "
-        "value a cell; --target or target= reads columns as series"
+        "value a cell; target= reads columns as series"
     )
     notes = [note]
     if later:

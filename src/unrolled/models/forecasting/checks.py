@@ -16,8 +16,9 @@ from unrolled.data.parse.categories import recode, warn_of_unseen
 from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import ArgumentError, DataError
 
-_OPTION_OR_READ = re.compile(r"--[\w-]+(?: \w+)? or (?:unrolled\.)?read\(")
-_WAYS_OUT = re.compile(r"--[\w-]+(?: \w+)? or (\w+=(?:'\w*'|\w*))")
+_WAY_OUT = re.compile(
+    r"unrolled\.read\([^()]*\)|(?<!['\w])(?:id|time|fill|utc|order|target|missing|date_format)=(?:'[^']*'|\w*)"
+)
 
 
 def check_series(data: Any, *, known_freq: str | None = None) -> Sequences:
@@ -49,8 +50,11 @@ def read_named() -> Iterator[None]:
     try:
         yield
     except DataError as fault:
-        sentence = _WAYS_OUT.sub(r"unrolled.read(..., \1)", _OPTION_OR_READ.sub("unrolled.read(", str(fault)))
-        raise DataError(sentence) from fault
+        raise DataError(_WAY_OUT.sub(_in_read, str(fault))) from fault
+
+
+def _in_read(way: re.Match[str]) -> str:
+    return way[0] if way[0].startswith("unrolled") else f"unrolled.read(..., {way[0]})"
 
 
 def read_like(source: Any, fitted: Sequences, **named: Any) -> Sequences:

@@ -1,0 +1,64 @@
+"""Sentences of the library in terms of the options, which each command registers by their arguments."""
+
+import ast
+import re
+import shlex
+from typing import Any
+
+_ARGUMENTS = {"file", "train", "data", "json"}
+_OPTIONS = {"random_state": "--seed"}
+
+
+def register_options(hints: dict[str, Any]) -> None:
+    """Remember what the options of a command are called, by the name of the library's argument."""
+    options = {name: hint for name, hint in hints.items() if name not in _ARGUMENTS}
+    _OPTIONS.update(
+        {name: option_name(hint) for name, hint in options.items() if hasattr(hint, "__metadata__")}
+    )
+
+
+def option_name(hint: Any) -> str:
+    """Return the name that an annotated option is typed with.
+
+    >>> from unrolled.cli.options import Seed
+    >>> option_name(Seed)
+    '--seed'
+    """
+    return str(hint.__metadata__[0].default)
+
+
+def with_option_names(sentences: str) -> str:
+    """Replace the library's arguments at the beginning of a sentence by the options.
+
+    >>> with_option_names("random_state: expected a whole number at least 0, got -1.")
+    '--seed: expected a whole number at least 0, got -1.'
+    """
+    return re.sub(r"^\w+(?=:)", lambda name: _OPTIONS.get(name[0], name[0]), sentences, flags=re.MULTILINE)
+
+
+_READ_CALL = re.compile(r"(?:unrolled\.)?read\(\.\.\., ([^()]*)\)")
+_ARGUMENT = re.compile(r"(?<!['\w.])(\w+)=('[^']*'|\"[^\"]*\"|\[[^]]*\]|-?\w+(?:\.\d+)?)?(?![\w(\[=])")
+
+
+def in_shell_words(sentences: str) -> str:
+    """Name options in a sentence of the library, which names arguments and calls.
+
+    >>> in_shell_words("Fill it with unrolled.read(..., fill='linear'), or name it with id=['a b', 'c'].")
+    "Fill it with --fill linear, or name it with --id 'a b' --id c."
+    >>> in_shell_words("Use origins=4 at most. Pass them with predict(future=frame).")
+    'Use --origins 4 at most. Pass them with --future-file PLAN.csv.'
+    """
+    sentences = sentences.replace("predict(future=frame)", "--future-file PLAN.csv")
+    return _ARGUMENT.sub(_as_option, _READ_CALL.sub(r"\1", sentences))
+
+
+def _as_option(argument: re.Match[str]) -> str:
+    name, value = argument[1], argument[2] or ""
+    option = _OPTIONS.get(name, "")
+    if not option.startswith("--") or value == "False":
+        return argument[0]
+    if value in {"", "True", "[...]"}:
+        return option
+    values = ast.literal_eval(value) if value[0] in "[\"'" else value
+    each = values if isinstance(values, list) else [values]
+    return " ".join(f"{option} {shlex.quote(str(one))}" for one in each)
