@@ -193,7 +193,7 @@ static Case random_case(int number) {
     p.cell = number % 11 == 9 ? kGru : number % 11 == 10 ? kLstm : kRnn;
     p.activation = p.cell == kRnn ? number % 11 : 0;
     p.reverse = happens(), p.batch_first = happens();
-    p.T = one_of({0, 1, 2, 3, 5, 8}), p.B = one_of({0, 1, 2, 3, 4, 5, 7, 9, 17}), p.F = one_of({1, 2, 3, 5, 9, 16, 33});
+    p.T = one_of({0, 1, 2, 3, 5, 8}), p.B = one_of({0, 1, 2, 3, 4, 5, 7, 9, 17, 37}), p.F = one_of({1, 2, 3, 5, 9, 16, 33, 70});
     p.H = one_of({1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 33, 35, 65, 97});
     const bool has_norm = random() % 3 == 0, has_bias = happens(), has_state = happens();
     const std::size_t R = p.gates() * p.H;

@@ -47,9 +47,9 @@ struct Matmul {
             Gemm<float> gemm{};
             gemm.n_terms = 1;
             gemm.terms[0] = GemmTerm<float>::over(left, kBlock, panels + from * kWide, k * kWide, depth);
-            gemm.accumulates = from > 0;
             gemm.result = result;
             gemm.result_stride = kBlock;
+            if (from > 0) gemm.accumulate();
             run_gemm(gemm, 0, count, 0, wide_panels);
         }
         for (std::size_t i = 0; i < count; ++i)

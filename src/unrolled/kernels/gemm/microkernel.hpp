@@ -47,15 +47,19 @@ struct GemmTerm {
     }
 };
 
-// result = start + terms, where start is zero, the bias of each row, or the result itself.
+// result = start + terms, where start is blocked as the result is (it may be the result), the bias of each
+// row, or zero.
 template <class T>
 struct Gemm {
     GemmTerm<T> terms[2];
     int n_terms;
-    const T *bias;     // kColumns values a panel, or null
-    bool accumulates;  // onto the result
+    const T *bias;   // kColumns values a panel, or null
+    const T *start;  // or null
+    std::size_t start_stride;  // from block to block
     T *result;
-    std::size_t result_stride;  // from block to block
+    std::size_t result_stride;
+
+    void accumulate() { start = result, start_stride = result_stride; }
 };
 
 // acc += left x right over `depth` steps of the sum; `step_stride` is the distance of the left operand's
@@ -111,12 +115,12 @@ void tile(const Gemm<T> &gemm, std::size_t row, std::size_t panel) {
     constexpr std::size_t kWide = kColumns<T>;
     typename S::Vec acc[ROWS][2 * PANELS];
     T *result = gemm.result + panel * gemm.result_stride + row * kWide;
+    const T *const start = gemm.start ? gemm.start + panel * gemm.start_stride + row * kWide : nullptr;
     for (int p = 0; p < PANELS; ++p)
         for (int v = 0; v < 2; ++v)
             for (int i = 0; i < ROWS; ++i) {
                 const std::size_t at = v * S::kLanes;
-                acc[i][2 * p + v] = gemm.accumulates
-                                        ? S::load(result + p * gemm.result_stride + i * kWide + at)
+                acc[i][2 * p + v] = start ? S::load(start + p * gemm.start_stride + i * kWide + at)
                                     : gemm.bias ? S::load(gemm.bias + (panel + p) * kWide + at)
                                                 : typename S::Vec{};
             }

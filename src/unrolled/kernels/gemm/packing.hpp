@@ -26,16 +26,45 @@ void copy_padded(const T *from, std::size_t count, T *to, std::size_t capacity) 
     for (std::size_t k = count; k < capacity; ++k) to[k] = T{};
 }
 
-// Transpose kColumns rows of a weight (rows, depth) into a panel: kColumns values for each of `depth`
-// columns. Rows from `present` on are zero.
+// Load a square of a weight whose rows lie `stride` apart, at most a vector each way, and transpose it: a vector
+// for each column. Beyond `rows` and `columns` it is zero.
 template <class T>
-void pack_panel(const T *weight, std::size_t depth, std::size_t present, T *panel) {
-    constexpr std::size_t kWide = kColumns<T>, kCacheLine = 64 / sizeof(T);
-    for (std::size_t k0 = 0; k0 < depth; k0 += kCacheLine) {
-        const std::size_t k1 = k0 + kCacheLine < depth ? k0 + kCacheLine : depth;
-        for (std::size_t c = 0; c < kWide; ++c)
-            for (std::size_t k = k0; k < k1; ++k)
-                panel[k * kWide + c] = c < present ? weight[c * depth + k] : T{};
+[[gnu::always_inline]] inline void load_transposed(const T *weight, std::size_t stride, std::size_t rows,
+                                                   std::size_t columns,
+                                                   typename Simd<T>::Vec (&square)[Simd<T>::kLanes]) {
+    using S = Simd<T>;
+    constexpr std::size_t kAhead = 1024 / sizeof(T);  // each row is a stream of its own, and they are many
+    if (rows >= S::kLanes && columns >= S::kLanes) {
+        for (std::size_t i = 0; i < S::kLanes; ++i) {
+            square[i] = S::load(weight + i * stride);
+            __builtin_prefetch(weight + i * stride + kAhead, 0, 2);
+        }
+    } else {
+        const std::size_t count = columns < S::kLanes ? columns : S::kLanes;
+        for (std::size_t i = 0; i < S::kLanes; ++i)
+            square[i] = i < rows ? S::load(weight + i * stride, count) : typename S::Vec{};
+    }
+    S::transpose(square);
+}
+
+// Transpose kColumns rows of a weight, which lie `stride` apart, into a panel: kColumns values for each of
+// `depth` columns. Rows from `present` on are zero.
+template <class T>
+void pack_panel(const T *weight, std::size_t stride, std::size_t depth, std::size_t present, T *panel) {
+    using S = Simd<T>;
+    constexpr std::size_t kWide = kColumns<T>, kLanes = S::kLanes;
+    for (std::size_t first = 0; first < kWide; first += kLanes) {
+        const std::size_t rows = present > first ? present - first : 0;
+        for (std::size_t k = 0; k < depth; k += kLanes) {
+            typename S::Vec square[kLanes];
+            load_transposed(weight + first * stride + k, stride, rows, depth - k, square);
+            T *const to = panel + k * kWide + first;
+            if (depth - k >= kLanes) {
+                for (std::size_t i = 0; i < kLanes; ++i) S::store(to + i * kWide, square[i]);
+            } else {
+                for (std::size_t i = 0; i < depth - k; ++i) S::store(to + i * kWide, square[i]);
+            }
+        }
     }
 }
 

@@ -184,7 +184,7 @@ private:
                          H - (sizes_.unit_blocks - 1) * kWide};
         gemm.result = (scratch.d_recurrent ? scratch.d_recurrent : scratch.d_h) + blocks.begin * stride;
         gemm.result_stride = stride;
-        gemm.accumulates = context_.has_state_path && !scratch.d_recurrent;
+        if (context_.has_state_path && !scratch.d_recurrent) gemm.accumulate();
         run_gemm(gemm, 0, now.active, 0, blocks.end - blocks.begin);
     }
 

@@ -2,9 +2,12 @@
 //
 // Each thread runs its rows through all steps alone. Where the rows are too few or the weights too large for
 // that, all threads run all rows, each its own hidden units, and synchronise once a step.
+//
+// With few rows the input's part of the GEMMs runs for several steps at once, so that W_ih is read less
+// often. A weight that is read once is not packed: it is read where it lies. Neither changes the order of a sum.
 #pragma once
 
-#include "rnn/pointwise/forward.hpp"
+#include "rnn/gate_gemms.hpp"
 #include "runtime/thread_pool.hpp"
 
 namespace unrolled::UNROLLED_ISA {
@@ -23,15 +26,14 @@ public:
           sizes_(context.sizes),
           partition_(context.partition),
           pointwise_(pointwise),
-          barrier_(barrier) {}
+          barrier_(barrier),
+          gemms_(context) {}
 
     // Lay out the scratch buffers in `block`, which may be null; return the bytes needed.
     std::size_t layout_scratch(void *block) {
         ScratchArena arena(block);
         const std::size_t blocks = sizes_.unit_blocks;
-        panel_ = (sizes_.inputs + sizes_.units) * kWide;
-        panels_ = arena.allocate<T>(sizes_.gates * blocks * panel_);
-        bias_ = arena.allocate<T>(sizes_.gemms.count * blocks * kWide);
+        gemms_.layout_weights(arena);
         if (sizes_.has_norm) context_.norm.layout_scratch(arena, sizes_);
         for (int thread = 0; thread < partition_.threads; ++thread) {
             const std::size_t rows = rows_of_thread(partition_, thread).count, state = blocks * rows * kWide;
@@ -43,7 +45,7 @@ public:
             } else {
                 scratch = scratch_[0];
             }
-            scratch.x = arena.allocate<T>(sizes_.input_blocks * rows * kWide);
+            gemms_.layout_scratch(arena, scratch, rows);
             scratch.preacts = arena.allocate<T>(sizes_.gemms.count * rows * kWide * blocks_at_once(rows));
             scratch.norm_row =
                 sizes_.has_norm ? arena.allocate<T>(sizes_.gemms.count * blocks * kWide) : nullptr;
@@ -56,8 +58,11 @@ public:
         const Scratch &scratch = scratch_[thread];
         const RowSet rows = rows_of_thread(partition_, thread);
         const Range blocks = share_of(sizes_.unit_blocks, thread, partition_);
-        pack(thread);
-        if (thread == 0) init_bias();
+        gemms_.pack(thread);
+        if (thread == 0) {
+            gemms_.init_bias();
+            if (sizes_.has_norm) context_.norm.load(problem_, sizes_);
+        }
         for (std::size_t i = 0; i < rows.count; ++i) begin(scratch, rows, blocks, i);
         barrier_.wait();
         T *recurrent = scratch.recurrent[0], *next = scratch.recurrent[1];
@@ -66,7 +71,8 @@ public:
             const std::size_t t = problem_.reverse ? problem_.steps - 1 - step : step;
             active = rows.active(t, active);
             if (active == 0) continue;
-            run_step(scratch, rows, blocks, {t, active, recurrent, next});
+            gemms_.read_inputs(scratch, rows, blocks, step, active);
+            run_step(scratch, rows, blocks, {t, active, recurrent, next}, step);
             if (partition_.splits_units) barrier_.wait();
             T *const used = recurrent;
             recurrent = next, next = used;
@@ -81,8 +87,7 @@ private:
     const Partition &partition_;
     const ForwardPointwise<T> &pointwise_;
     Barrier &barrier_;
-    T *panels_ = nullptr, *bias_ = nullptr;  // the weights; what each sum starts from
-    std::size_t panel_ = 0;                  // elements of a panel: input's rows, then the state's
+    GateGemmRunner<T> gemms_;
     Scratch scratch_[kMaxThreads];
 
     // With few rows, all panels at once keep the registers busy; with many, as many as the first cache holds.
@@ -91,37 +96,6 @@ private:
         if (rows <= kTileRows || sizes_.has_norm) return sizes_.unit_blocks;
         const std::size_t one = sizes_.gemms.count * rows * kWide * sizeof(T);
         return one >= kBytes ? 1 : kBytes / one < sizes_.unit_blocks ? kBytes / one : sizes_.unit_blocks;
-    }
-
-    // Pack the weights into panels, each thread its share.
-    void pack(int thread) {
-        const std::size_t H = sizes_.units, F = sizes_.inputs, blocks = sizes_.unit_blocks;
-        const Range mine = share_of(sizes_.gates * blocks, thread, partition_.threads);
-        for (std::size_t p = mine.begin; p < mine.end; ++p) {
-            const std::size_t unit = p % blocks * kWide, row = p / blocks * H + unit;
-            const std::size_t present = H - unit < kWide ? H - unit : kWide;
-            pack_panel(problem_.weight_ih + row * F, F, present, panels_ + p * panel_);
-            pack_panel(problem_.weight_hh + row * H, H, present, panels_ + p * panel_ + F * kWide);
-        }
-    }
-
-    // GEMMs start from the biases. With layer norm, biases come after the norm, and GEMMs start from zero.
-    void init_bias() {
-        const std::size_t H = sizes_.units, width = sizes_.unit_blocks * kWide;
-        if (sizes_.has_norm) {
-            context_.norm.load(problem_, sizes_);
-            return fill_zero(bias_, sizes_.gemms.count * width);
-        }
-        for (int i_gemm = 0; i_gemm < sizes_.gemms.count; ++i_gemm) {
-            const GemmSource source = sizes_.gemms.list[i_gemm].source;
-            const std::size_t first = sizes_.gemms.list[i_gemm].gate * H;
-            for (std::size_t u = 0; u < width; ++u) {
-                const bool is_there = u < H && problem_.bias_ih;
-                const T input = is_there && source != kState ? problem_.bias_ih[first + u] : T{};
-                const T state = is_there && source != kInput ? problem_.bias_hh[first + u] : T{};
-                bias_[i_gemm * width + u] = input + state;
-            }
-        }
     }
 
     // Initialise row i: its state before its first step, its outputs beyond its last one; and the final state
@@ -163,40 +137,13 @@ private:
         }
     }
 
-    void run_step(const Scratch &scratch, const RowSet &rows, Range blocks, const Step &now) {
-        const std::size_t stride = rows.count * kWide, at_once = blocks_at_once(rows.count);
-        for (std::size_t i = 0; i < now.active; ++i)
-            pack_blocks(row_at(problem_.x, now.t, rows.order[i]), sizes_.inputs, scratch.x + i * kWide,
-                        stride, 0, sizes_.input_blocks);
+    void run_step(const Scratch &scratch, const RowSet &rows, Range blocks, const Step &now,
+                  std::size_t step) {
+        const std::size_t at_once = blocks_at_once(rows.count);
         for (std::size_t u = blocks.begin; u < blocks.end; u += at_once) {
             const Range some{u, u + at_once < blocks.end ? u + at_once : blocks.end};
-            gate_gemm(scratch, rows, some, now);
+            gemms_.run(scratch, rows, some, now, step);
             pointwise_.run(scratch, rows, some, now);
-        }
-    }
-
-    // The gate GEMMs of a step for a range of blocks. Where the range is whole, adjacent GEMMs with one
-    // source run as one.
-    void gate_gemm(const Scratch &scratch, const RowSet &rows, Range some, const Step &now) {
-        const std::size_t stride = rows.count * kWide, width = some.end - some.begin;
-        const GateGemms &gemms = sizes_.gemms;
-        for (int i_gemm = 0, run; i_gemm < gemms.count; i_gemm += run) {
-            const auto [source, gate, preact, group] = gemms.list[i_gemm];
-            run = 1;
-            if (width == sizes_.unit_blocks)
-                while (i_gemm + run < gemms.count && gemms.list[i_gemm + run].source == source) ++run;
-            const T *const panels = panels_ + (gate * sizes_.unit_blocks + some.begin) * panel_;
-            Gemm<T> gemm{};
-            if (source != kState)
-                gemm.terms[gemm.n_terms++] =
-                    GemmTerm<T>::over(scratch.x, stride, panels, panel_, sizes_.inputs);
-            if (source != kInput)
-                gemm.terms[gemm.n_terms++] = GemmTerm<T>::over(
-                    now.recurrent, stride, panels + sizes_.inputs * kWide, panel_, sizes_.units);
-            gemm.bias = bias_ + (i_gemm * sizes_.unit_blocks + some.begin) * kWide;
-            gemm.result = scratch.preacts + i_gemm * width * stride;
-            gemm.result_stride = stride;
-            run_gemm(gemm, 0, now.active, 0, run * width);
         }
     }
 };

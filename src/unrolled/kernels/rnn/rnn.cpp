@@ -35,8 +35,8 @@ public:
         const auto length = [&](std::int64_t row) {
             return problem.lengths ? problem.lengths[row] : static_cast<std::int64_t>(problem.steps);
         };
-        double steps = 0;
-        for (std::size_t row = 0; row < problem.rows; ++row) {
+        double steps = problem.lengths ? 0.0 : static_cast<double>(problem.rows * problem.steps);
+        for (std::size_t row = 0; problem.lengths && row < problem.rows; ++row) {
             if (length(row) < 0 || length(row) > static_cast<std::int64_t>(problem.steps))
                 throw std::invalid_argument(
                     "lengths: each must be from 0 to T=" + std::to_string(problem.steps) + "; got " +
@@ -79,6 +79,11 @@ private:
     template <class F>
     void assign_rows(F length) {
         const int groups = partition_.splits_units ? 1 : partition_.threads;
+        if (groups == 1) {
+            for (std::size_t place = 0; place < order_.size(); ++place) lengths_[place] = length(order_[place]);
+            begins_ = {0, order_.size()};
+            return;
+        }
         const std::vector<std::int64_t> sorted = order_;
         std::size_t place = 0;
         for (int group = 0; group < groups; ++group) {

@@ -3,6 +3,7 @@
 
 #include "rnn/backward.hpp"
 #include "rnn/forward.hpp"
+#include "rnn/narrow.hpp"
 #include "rnn/pointwise/backward_norm.hpp"
 #include "rnn/pointwise/forward_norm.hpp"
 #include "runtime/buffer_cache.hpp"
@@ -27,6 +28,11 @@ template <class T>
 void forward(const Problem<T> &problem, const Outputs<T> &outputs, const Partition &partition) {
     with_cell_rule(problem, [&](auto rule) {
         ForwardContext<T> context(problem, outputs, partition, rule);
+        using Narrow = NarrowForwardPass<T, decltype(rule)>;
+        if (Narrow::fits(context)) {
+            Narrow narrow(context, rule);
+            return run_pass(narrow, partition.threads);
+        }
         const PlainForwardPointwise<T, decltype(rule)> plain(context, rule);
         const NormedForwardPointwise<T, decltype(rule)> normed(context, rule);
         const ForwardPointwise<T> &pointwise =

@@ -62,7 +62,7 @@ public:
                              filled};
             gemm.result = panel_of(scratch, i_gemm, blocks.begin);
             gemm.result_stride = (columns.end - columns.begin) * kWide;
-            gemm.accumulates = accumulates;
+            if (accumulates) gemm.accumulate();
             run_gemm<T, true>(gemm, 0, columns.end - columns.begin, 0, blocks.end - blocks.begin);
         }
     }

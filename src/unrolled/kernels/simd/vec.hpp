@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
@@ -132,11 +133,36 @@ struct Simd {
     // a where the mask's lane is all ones, b where it is zero
     static Vec select(Bits mask, Vec a, Vec b) { return from_bits((bits(a) & mask) | (bits(b) & ~mask)); }
 
+    // Lanes of a and b in turn: those of their first halves, and of their second halves.
+    static Vec interleave_first(Vec a, Vec b) { return interleave<0>(a, b, Lanes{}); }
+    static Vec interleave_second(Vec a, Vec b) { return interleave<kLanes / 2>(a, b, Lanes{}); }
+
+    // Transpose a square of kLanes vectors: each pass halves the distance of lanes that belong together.
+    [[gnu::always_inline]] static void transpose(Vec (&rows)[kLanes]) {
+        for (std::size_t pass = 1; pass < kLanes; pass *= 2) {
+            Vec turned[kLanes];
+            for (std::size_t i = 0; i < kLanes / 2; ++i) {
+                turned[2 * i] = interleave_first(rows[i], rows[i + kLanes / 2]);
+                turned[2 * i + 1] = interleave_second(rows[i], rows[i + kLanes / 2]);
+            }
+            for (std::size_t i = 0; i < kLanes; ++i) rows[i] = turned[i];
+        }
+    }
+
     // The smaller and the larger, one instruction each; v where either is NaN.
     static Vec at_most(Vec v, Vec limit) { return limit < v ? limit : v; }
     static Vec at_least(Vec v, Vec limit) { return limit > v ? limit : v; }
 
 private:
+    using Lanes = std::make_index_sequence<kLanes>;
+    template <std::size_t kFirst, std::size_t... kLane>
+    static Vec interleave(Vec a, Vec b, std::index_sequence<kLane...>) {
+#if defined(__clang__)
+        return __builtin_shufflevector(a, b, (kFirst + kLane / 2 + kLane % 2 * kLanes)...);
+#else
+        return __builtin_shuffle(a, b, Bits{Word(kFirst + kLane / 2 + kLane % 2 * kLanes)...});
+#endif
+    }
 #if defined(__AVX512F__)
     using Mask = std::conditional_t<kIsFloat, __mmask16, __mmask8>;
     static Mask first(std::size_t count) { return Mask((1u << count) - 1u); }

@@ -119,8 +119,13 @@ class RecurrentLayer(RecurrentParameters):
         return Backend(_FUSED.name, (f"one operator runs all steps on the {name} kernels",))
 
     def _check_inputs(self, input: Any, hx: Any, lengths: Any, resets: Any) -> LayerInputs:  # noqa: A002
-        if hx is None and lengths is None and resets is None and self._is_plain(input):
-            return LayerInputs(input.transpose(0, 1) if self.batch_first else input)
+        if lengths is None and resets is None and self._is_plain(input):
+            inputs = input.transpose(0, 1) if self.batch_first else input
+            if hx is None:
+                return LayerInputs(inputs)
+            state = self._plain_state(hx, inputs)
+            if state is not None:
+                return LayerInputs(inputs, state)
         spec = InputSpec(
             type(self).__name__, self.input_size, self._state_sizes, self.num_layers * self._directions,
             self.batch_first, self._first_weight,
@@ -142,6 +147,24 @@ class RecurrentLayer(RecurrentParameters):
             and weight.is_cpu
             and not torch.is_autocast_enabled("cpu")
         )
+
+    def _plain_state(self, hx: Any, inputs: Tensor) -> tuple[Tensor, ...] | None:
+        """Return the parts of a state that `check_inputs` would accept unchanged; None for any other."""
+        parts, sizes = (hx,) if type(hx) is Tensor else hx, self._state_sizes
+        if type(parts) is not tuple or len(parts) != len(sizes):
+            return None
+        depth, B, dtype = self.num_layers * self._directions, inputs.shape[1], inputs.dtype
+        for part, size in zip(parts, sizes.values(), strict=True):
+            if (
+                type(part) is not Tensor
+                or part.dtype is not dtype
+                or part.layout is not torch.strided
+                or part.is_nested
+                or not part.is_cpu
+                or part.shape != (depth, B, size)
+            ):
+                return None
+        return parts
 
     def _choose_backend(self, call: LayerInputs) -> Backend:
         """Choose the first of fused, torch and reference that can run the call."""
@@ -201,22 +224,25 @@ class RecurrentLayer(RecurrentParameters):
         operands = self._single_run_operands(call)
         if operands is None:
             return self._run_stack(call, self._weights(), fused.fused_unroll_validated)
-        spec = fused.default_spec(self._cell, self._weights_type, self._present)
+        has_state = call.state is not None
+        spec = fused.default_spec(self._cell, self._weights_type, self._present, has_state=has_state)
         output, *state = fused.run_recurrence(spec, operands, None, (1,))
         return output, tuple(state)
 
     def _single_run_operands(self, call: LayerInputs) -> tuple[Tensor, ...] | None:
-        """Return the operands of one layer in one direction from zeros; None if the call needs more.
+        """Return the operands of one layer in one direction; None if the call needs more.
 
         Such a call skips `unroll_stack`, which takes as long as the kernels at the sizes of forecasting.
         """
         if (
-            call.state is not None or call.lengths is not None or call.resets is not None
-            or self.num_layers > 1 or self.bidirectional or self.zoneout != 0 or self.recurrent_dropout != 0
+            call.lengths is not None or call.resets is not None or self.num_layers > 1 or self.bidirectional
+            or self.zoneout != 0 or self.recurrent_dropout != 0
             or torch.compiler.is_compiling()
         ):  # fmt: skip
             return None
         parameters, operands = self._parameters, [call.inputs]
+        if call.state is not None:
+            operands += [part[0] for part in call.state]
         for name in self._slots[0][0]:
             if name is not None:
                 weight = parameters.get(name)

@@ -157,26 +157,30 @@ def has_kernel(cell: Any) -> bool:
     return type(cell) in _CELL_NUMBERS and isinstance(getattr(cell, "nonlinearity", ""), str)
 
 
-def default_spec(cell: Any, weights_type: Any, present: tuple[bool, ...]) -> RecurrenceSpec:
-    """Return the spec of a cell that runs forward, from zeros, with these weights and no other operands.
+def default_spec(
+    cell: Any, weights_type: Any, present: tuple[bool, ...], *, has_state: bool = False
+) -> RecurrenceSpec:
+    """Return the spec of a cell that runs forward with these weights and no more than a state beside them.
 
     Args:
         cell: one that has a kernel.
         weights_type: the NamedTuple of its weights.
         present: for each field of these, whether it is there.
+        has_state: whether it starts from a state, and not from zeros.
     """
     # By names alone, so that nobody's callable is hashed or kept.
     cell_type: Any = type(cell)
-    return _default_spec(cell_type, getattr(cell, "nonlinearity", None), weights_type, present)
+    return _default_spec(cell_type, getattr(cell, "nonlinearity", None), weights_type, present, has_state)
 
 
 @lru_cache(256)
 def _default_spec(
-    cell_type: Any, nonlinearity: str | None, weights_type: Any, present: tuple[bool, ...]
+    cell_type: Any, nonlinearity: str | None, weights_type: Any, present: tuple[bool, ...], has_state: bool
 ) -> RecurrenceSpec:
     cell = cell_type() if nonlinearity is None else cell_type(nonlinearity)
     weights = weights_type._make(is_present or None for is_present in present)
-    all_operands = _all_operands(True, None, weights, (None,) * 3)
+    state = (True,) * len(_CELL_NUMBERS[cell_type][1]._fields) if has_state else None
+    all_operands = _all_operands(True, state, weights, (None,) * 3)
     indices = tuple(k for k, operand in enumerate(all_operands) if operand is not None)
     return launch.recurrence_spec(*cell_settings(cell, weights, reverse=False), indices)
 

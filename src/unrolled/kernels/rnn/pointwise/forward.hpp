@@ -40,6 +40,8 @@ struct ForwardScratch {
     T *recurrent[2];  // the input of W_hh, at this step and at the next
     T *h, *c;         // the state, where `recurrent` is not it
     T *x, *preacts;   // preacts: the results of the gate GEMMs
+    T *ahead;         // what the input gives to those of several steps; null where it is one step
+    T *piece;         // panels of a part of a weight that is read where it lies; null where none is
     T *norm_row;      // layer norm: the pre-activations of a row
     T *cell;          // and its c before zoneout
 };
