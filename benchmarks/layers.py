@@ -3,7 +3,7 @@
 unrolled.nn.RNN, GRU and LSTM, called as anyone calls them, beside torch.nn's with the same weights on the
 same input: forward, backward from a given gradient of the output, the gradients of all weights; then forward
 alone in inference mode. Outputs and gradients are compared first. `times` is how many times as long torch
-takes; the means are geometric, over the seven shapes and over the six with more than one row. The two wide
+takes; the means are geometric, over the seven shapes and over the six with more than one row. The four wide
 shapes, where a product of matrices is all, stand beside them.
 
     python -m benchmarks.layers [--toy]
@@ -12,6 +12,7 @@ shapes, where a product of matrices is all, stand beside them.
 from benchmarks.record import Facts, main, print_now, table
 from benchmarks.recurrent import (
     CELLS,
+    FEW_WIDE_STEPS,
     SHAPES,
     THREADS,
     TOY,
@@ -34,7 +35,7 @@ def run(toy: bool) -> Facts:
     limit_threads(toy=toy)
     rows = []
     for cell in CELLS:
-        for shape in TOY if toy else [*SHAPES, *WIDE]:
+        for shape in TOY if toy else [*SHAPES, *WIDE, *FEW_WIDE_STEPS]:
             rows += _rows(cell, shape, toy=toy)
             print_now(table(rows[-2:]))
     means = [_mean(rows, cell, step) for step in ("training", "inference") for cell in CELLS]
@@ -64,7 +65,7 @@ def _rows(cell: str, shape: Shape, *, toy: bool) -> list[Facts]:
 
 
 def _mean(rows: list[Facts], cell: str, step: str) -> Facts:
-    wide = {str(shape) for shape in WIDE}
+    wide = {str(shape) for shape in [*WIDE, *FEW_WIDE_STEPS]}
     chosen = [r for r in rows if (r["layer"], r["step"]) == (cell, step) and r["B, T, F, H"] not in wide]
     many = [row["times"] for row in chosen if not row["B, T, F, H"].startswith("1,")]
     return {

@@ -35,6 +35,7 @@ SHAPES = [
     Shape(32, 28, 28, 128), Shape(128, 784, 1, 128), Shape(1, 200, 8, 64),
 ]  # fmt: skip
 WIDE = [Shape(32, 50, 64, 512), Shape(16, 50, 64, 1024)]
+FEW_WIDE_STEPS = [Shape(64, 12, 64, 512), Shape(16, 20, 64, 1024)]  # where the lead is least
 TOY = [Shape(3, 5, 2, 4)]
 
 

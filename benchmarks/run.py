@@ -22,6 +22,7 @@ BENCHMARKS = {
     "kernels": "a minute",
     "layers": "five minutes",
     "last_step": "two minutes",
+    "small_calls": "two minutes",
     "call_cost": "a minute",
     "gemm_share": "two minutes",
     "ragged": "five minutes",

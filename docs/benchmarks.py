@@ -65,6 +65,23 @@ def _ragged(facts: Facts) -> Sequence[str]:
     return f"{ours:.2f} ms", f"PackedSequence {theirs:.2f} ms", f"{times:.2f} × as fast"
 
 
+def _small_calls(facts: Facts) -> Sequence[str]:
+    rows = facts["rows"]
+    ours, theirs = (geometric_mean(r[f"{who}_us"] for r in rows) for who in ("ours", "torch"))
+    least, mean = min(r["times"] for r in rows), geometric_mean(r["times"] for r in rows)
+    return f"{ours:.0f} µs", f"torch.nn {theirs:.0f} µs", f"{mean:.2f} × as fast, at least {least:.2f}"
+
+
+def _last_step(facts: Facts) -> Sequence[str]:
+    rows = facts["rows"]
+    ours, theirs = (geometric_mean(r[f"{who}_ms"] for r in rows) for who in ("ours", "torch"))
+    return (
+        f"{ours:.1f} ms",
+        f"torch.nn {theirs:.1f} ms",
+        f"{geometric_mean(r['times'] for r in rows):.2f} × as fast",
+    )
+
+
 def _frameworks(facts: Facts) -> Sequence[str]:
     rows = [r for r in facts["training"] if r["layer"] == "LSTM"]
     others = [key for key in rows[0] if key.endswith("_ms") and key != "ours_ms"]
@@ -149,6 +166,8 @@ TABLES = {
         Row("RNN layer, training step", "layers", _layer("RNN")),
         Row("GRU layer, training step", "layers", _layer("GRU")),
         Row("LSTM layer, training step", "layers", _layer("LSTM")),
+        Row("training on the last of 100 to 784 steps, 1 thread", "last_step", _last_step),
+        Row("calls without a gradient, 156 points of a grid, 1 thread", "small_calls", _small_calls),
         Row("ragged batches of 50 steps and more", "ragged", _ragged),
         Row("LSTM beside Keras, JAX and flax", "frameworks", _frameworks),
         Row("an epoch of a small task, 733 windows of 12", "epoch", _epoch),

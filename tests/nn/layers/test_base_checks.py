@@ -55,16 +55,15 @@ def test_a_single_run_skips_the_stack_and_equals_it(
 @pytest.mark.parametrize(
     "options",
     [
-        {"hx": torch.randn(1, B, H)},
         {"lengths": [T, 2, 3, 0]},
         {"resets": torch.rand(B, T) < 0.5},
     ],
-    ids=["hx", "lengths", "resets"],
+    ids=["lengths", "resets"],
 )
-def test_a_state_lengths_or_resets_need_the_stack(options: dict[str, Any]) -> None:
-    """Each of them changes the outputs, so that a single run from zeros would be wrong."""
+def test_lengths_and_resets_need_the_stack(options: dict[str, Any]) -> None:
+    """Each of them changes the outputs, so that a single run without them would be wrong."""
     layer, x = un.GRU(F, H), torch.randn(T, B, F)
-    call = layer._check_inputs(x, *(options.get(name) for name in ("hx", "lengths", "resets")))
+    call = layer._check_inputs(x, None, *(options.get(name) for name in ("lengths", "resets")))
     assert layer._single_run_operands(call) is None
     assert not torch.equal(layer(x, **options)[0], layer(x)[0])
 
@@ -142,7 +141,9 @@ def test_a_plain_input_skips_the_full_validation(build: Any, monkeypatch: pytest
         (torch.randn(T, B, F).to_sparse(),),
         (torch.nn.Parameter(torch.randn(T, B, F)),),
         (torch.nn.utils.rnn.pack_sequence([torch.randn(T, F)]),),
-        (torch.randn(T, B, F), torch.zeros(1, B, H)),
+        (torch.randn(T, B, F), torch.zeros(1, B, H).double()),
+        (torch.randn(T, B, F), [torch.zeros(1, B, H)]),
+        (torch.randn(T, B, F), torch.zeros(1, B, H + 1)),
         (torch.randn(T, B, F), None, [T] * B),
         (torch.randn(T, B, F), None, None, torch.zeros(B, T, dtype=torch.bool)),
     ],
