@@ -149,8 +149,8 @@ def test_baselines_of_a_network_have_its_settings() -> None:
         5,
     )
     assert made["bag of steps"].model.get_params() == model.get_params()
-    flat._check_parameters()
-    made["reservoir"]._check_parameters()
+    flat.check_parameters()
+    made["reservoir"].check_parameters()
     flat_baseline = baseline_candidates(SequenceClassifier(cell="feedforward"), "labels", ["reservoir"])[
         0
     ].make()

@@ -1,10 +1,12 @@
 """Copies of sequences: found, kept in one fold, and counted once."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from unrolled.evaluate.sequence.compare import compare
-from unrolled.evaluate.sequence.copies import copies_across, copy_ids, group_copies
+from unrolled.evaluate.sequence.copies import copies_across, copy_ids, group_copies, near_copies
 from unrolled.evaluate.sequence.split import evaluation_data
 from unrolled.evaluate.sequence.verdict import CandidateLosses, sequence_verdict
 from unrolled.models.sequence.classifier import SequenceClassifier
@@ -77,3 +79,46 @@ def test_copies_counted_once_keep_the_error_rate() -> None:
             wins[k] += sequence_verdict(pair[0], pair[1:], is_labels=True, groups=groups).outcome == "better"
     assert wins[0] > 60
     assert wins[1] <= 22  # 5 % of 300, and what chance adds once in twenty times
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        lambda x, rng: x + 0.005 * rng.normal(size=x.shape),
+        lambda x, rng: x * rng.uniform(0.5, 2),
+        lambda x, rng: x + rng.normal(),
+        lambda x, rng: 1.1 * x + 0.3 + 0.005 * rng.normal(size=x.shape),
+    ],
+)
+def test_near_copies_are_remarked_on(augment: Callable[..., np.ndarray]) -> None:
+    """As augmentation makes them: jitter, scale, level; within X and across a split."""
+    rng = np.random.default_rng(2)
+    X = list(rng.normal(size=(30, 20, 2)))
+    X += [augment(x, rng) for x in X[:10]]
+    y = np.tile([0, 1], 20)
+    data, remarks = group_copies(evaluation_data(X, y, "labels")[0], min_groups=10)
+    assert data.groups is None
+    assert len(remarks) == 1
+    assert remarks[0].startswith("10 of 40 sequences equal another one but for a little noise")
+    train, test = (evaluation_data(X[part], y[part], "labels")[0] for part in (slice(0, 30), slice(30, 40)))
+    assert copies_across(train, test)[0].startswith("10 of 10 test sequences equal others but for")
+
+
+@pytest.mark.parametrize("kind", ["noise", "waves", "short", "ragged", "constant"])
+def test_what_is_alike_by_nature_is_no_copy(kind: str) -> None:
+    """Independent noise, curves that all are one sine, few steps, other lengths, no change at all."""
+    rng = np.random.default_rng(3)
+    X = {
+        "noise": list(rng.normal(size=(300, 20, 1))),
+        "waves": [np.sin(np.arange(40) / 6 + 0.01 * rng.normal())[:, None] for _ in range(60)],
+        "short": list(rng.integers(0, 3, (100, 5, 1)).astype(float)),
+        "ragged": [rng.normal(size=(n, 1)) for n in range(20, 60)],
+        "constant": [np.full((30, 1), k) for k in range(40)],
+    }[kind]
+    assert near_copies(X).tolist() == []
+
+
+def test_exact_copies_are_not_counted_twice(copied: tuple[np.ndarray, np.ndarray]) -> None:
+    """They have a remark of their own."""
+    X, y = copied
+    assert len(group_copies(evaluation_data(X, y, "labels")[0], min_groups=10)[1]) == 1

@@ -1,8 +1,9 @@
-"""Sequences that repeat others exactly: no new evidence, and an answer known beforehand across a split.
+"""Sequences that repeat others: no new evidence, and an answer known beforehand across a split.
 
 A sequence of few values and steps repeats by chance, as the toys of a lesson do. Copies are looked for only
 where chance would make none: where a sequence holds at least 40 bits, the entropy of one value times the
-values of the shortest sequence.
+values of the shortest sequence. Exact copies are one group. Near copies, as augmentation makes them, are
+remarked on: alike in all but a little noise, level and scale, they may be what was measured twice.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _MIN_BITS = 40.0
+_NEAR = 0.999  # correlation over all steps and features from which on two sequences are near copies
+_MIN_VALUES = 20  # of a sequence: the correlation of fewer can be as high by chance
+_BUT_FOR = "but for a little noise, level or scale"
+_IF_MADE = "if made from {0}, whoever remembers {0} is right on them."
+_MAX_COMPARED = 2000  # sequences that are compared with each other
 
 
 def copy_ids(sequences: Sequence[Floats]) -> Ints:
@@ -38,6 +44,40 @@ def copy_ids(sequences: Sequence[Floats]) -> Ints:
     return np.array(ids, dtype=np.int64)
 
 
+def near_copies(sequences: Sequence[Floats]) -> Ints:
+    """Find sequences that equal an earlier one but for a little noise, a level and a scale; their positions.
+
+    Sequences of one length are compared: the first 2,000. Those that are smooth, as slow waves are, are alike
+    by nature; where more than half of all would be near copies, none are.
+
+    >>> x = np.random.default_rng(0).normal(size=(3, 20, 1))
+    >>> near_copies([x[0], x[1], 1.5 * x[0] + 0.01 * x[2], x[2]]).tolist()
+    [2]
+    """
+    near: list[int] = []
+    for shape in {x.shape for x in sequences}:
+        rows = [i for i, x in enumerate(sequences) if x.shape == shape][:_MAX_COMPARED]
+        if np.prod(shape) < _MIN_VALUES or len(rows) < 2:
+            continue
+        flat = np.stack([sequences[i].ravel() for i in rows]).astype(np.float64)
+        flat = np.nan_to_num(flat - flat.mean(axis=1, keepdims=True))
+        norms = np.linalg.norm(flat, axis=1, keepdims=True)
+        flat /= np.where(norms > 0, norms, np.inf)
+        is_near = np.tril(flat @ flat.T >= _NEAR, k=-1).any(axis=1)
+        near += np.array(rows)[is_near].tolist()
+    return np.array(sorted(near) if 2 * len(near) <= len(sequences) else [], dtype=np.int64)
+
+
+def _near_remarks(sequences: Sequence[Floats], ids: Ints) -> list[str]:
+    """Return a sentence where sequences that are no exact copies are near copies; else none."""
+    distinct = np.unique(ids, return_index=True)[1]
+    near = near_copies([sequences[i] for i in distinct])
+    if not len(near):
+        return []
+    what = f"{len(near):,} of {len(sequences):,} sequences equal another one {_BUT_FOR}"
+    return [f"{what}: {_IF_MADE.format('it')} Pass groups= to keep such together."]
+
+
 def group_copies(data: EvaluationData, *, min_groups: int) -> tuple[EvaluationData, list[str]]:
     """Make copies one group, so that a fold and a test take them as one; and say so.
 
@@ -53,21 +93,28 @@ def group_copies(data: EvaluationData, *, min_groups: int) -> tuple[EvaluationDa
     ids = copy_ids(data.sequences)
     distinct = int(ids.max()) + 1
     repeated = len(data) - distinct
+    near = _near_remarks(data.sequences, ids)
     if not repeated:
-        return data, []
+        return data, near
     what = f"{repeated:,} of {len(data):,} sequences repeat another one exactly"
     if distinct < min_groups:
-        return data, [f"{what}: their score says nothing of new sequences."]
+        return data, [f"{what}: their score says nothing of new sequences.", *near]
     remark = f"{what}: copies are kept together and count as one. Pass groups= to group otherwise."
-    return replace(data, groups=ids), [remark]
+    return replace(data, groups=ids), [remark, *near]
 
 
 def copies_across(train: EvaluationData, test: EvaluationData) -> list[str]:
     """Return a sentence where test sequences are among the training sequences; else none."""
-    ids = copy_ids([*train.sequences, *test.sequences])
-    copied = int(np.isin(ids[len(train) :], ids[: len(train)]).sum())
-    if not copied:
-        return []
-    return [
-        f"{copied:,} of {len(test):,} test sequences are in X as well: whoever remembers X is right on them."
-    ]
+    both = [*train.sequences, *test.sequences]
+    ids = copy_ids(both)
+    copied = np.isin(ids[len(train) :], ids[: len(train)])
+    near = near_copies(both)
+    n_near = int((~copied[near[near >= len(train)] - len(train)]).sum())
+    remarks = []
+    if copied.any():
+        what = f"{int(copied.sum()):,} of {len(test):,} test sequences are in X as well"
+        remarks.append(f"{what}: whoever remembers X is right on them.")
+    if n_near:
+        what = f"{n_near:,} of {len(test):,} test sequences equal others {_BUT_FOR}"
+        remarks.append(f"{what}: {_IF_MADE.format('them')}")
+    return remarks
