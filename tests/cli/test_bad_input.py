@@ -278,3 +278,45 @@ def test_a_backtest_that_cannot_be_is_reported(
     """Before any training."""
     answer = unrolled("backtest", sales.name, *TINY, *words)
     assert (answer.status, answer.out, answer.err) == (2, "", sentence + "\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("forecast --horizon 0", "--horizon"),
+        ("forecast --hidden-size 0", "--hidden-size"),
+        ("forecast --cell gruu", "--cell"),
+        ("forecast --bounds 3:1", "--bounds"),
+        ("forecast --level 0", "--level"),
+        ("forecast --fill lineal", "--fill"),
+        ("forecast --order row", "--order"),
+        ("backtest --origins 0", "--origins"),
+        ("backtest --baselines Naiv", "--baselines"),
+        ("backtest --horizon 0", "--horizon"),
+        ("backtest --order row", "--order"),
+        ("classify --folds 1", "--folds"),
+        ("classify --members 0", "--members"),
+    ],
+)
+def test_options_are_checked_before_a_file_is_read(unrolled: Run, words: str, option: str) -> None:
+    """A file that takes a minute to read is not read for nothing: here it is none that could be."""
+    Path("broken.csv").write_bytes(b"\x00\x01")
+    command, *rest = words.split()
+    answer = unrolled(command, "broken.csv", *rest)
+    assert answer.status == 2
+    assert answer.err.startswith(f"{option}: "), answer.err
+    assert "broken.csv" not in answer.err
+
+
+def test_a_saved_models_horizon_and_a_plan_are_checked_before_a_file_is_read(
+    unrolled: Run, sales: Path
+) -> None:
+    """As far as they can be without the data."""
+    assert unrolled("forecast", sales, *TINY, "--save", "kept").status == 0
+    Path("broken.csv").write_bytes(b"\x00\x01")
+    assert unrolled("forecast", "broken.csv", "--model", "kept", "--horizon", "99").err.startswith(
+        "--horizon: "
+    )
+    Path("plan.csv").write_text("date,promo\n", "utf-8")
+    answer = unrolled("forecast", "broken.csv", "--future-file", "plan.csv")
+    assert answer.err.startswith("--future-file: expected columns that are known ahead, got none.")

@@ -101,7 +101,7 @@ class NextStepModel(NetworkEstimator):
         self._store_parameters(locals())
 
     def fit(self, X: Any, y: None = None, *, callbacks: Sequence[Callback] = ()) -> Self:
-        self._check_parameters()
+        self.check_parameters()
         start_s, data = time.perf_counter(), as_sequences(X, who="NextStepModel X")
         scaler = StandardScaler.fit(data.values)
         config = NextStepConfig(

@@ -60,9 +60,9 @@ def test_a_constraint_refuses_in_a_sentence(
 
 def test_none_passes_where_the_type_admits_it() -> None:
     """The annotation says so once."""
-    Smoother(window=None)._check_parameters()
+    Smoother(window=None).check_parameters()
     with pytest.raises(ArgumentError, match="method: expected one of mean, median; got None"):
-        Smoother(method=None)._check_parameters()  # type: ignore[arg-type]
+        Smoother(method=None).check_parameters()  # type: ignore[arg-type]
     assert parameter_constraints(SequenceClassifier)["max_epochs"] == (IntRange(least=1), True)
     assert parameter_constraints(SequenceClassifier)["num_layers"] == (IntRange(least=1, most=64), False)
 
@@ -72,7 +72,7 @@ def test_every_parameter_has_a_constraint(estimator: type[Estimator]) -> None:
     """And every default satisfies it."""
     unconstrained = set(parameter_defaults(estimator)) - set(parameter_constraints(estimator))
     assert unconstrained <= UNCONSTRAINED
-    estimator()._check_parameters()
+    estimator().check_parameters()
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -100,18 +100,18 @@ class Smoother(Estimator):
 
 def test_what_does_nothing_beside_another_is_refused() -> None:
     """Unless it has its default."""
-    Smoother(3)._check_parameters()
-    Smoother(method="median")._check_parameters()
+    Smoother(3).check_parameters()
+    Smoother(method="median").check_parameters()
     with pytest.raises(ArgumentError) as fault:
-        Smoother(3, "median")._check_parameters()
+        Smoother(3, "median").check_parameters()
     assert str(fault.value) == "window: method='median' needs none; got 3. Leave it out."
 
 
 def test_a_wrong_parameter_is_named_once() -> None:
     """No rule speaks of what is wrong by itself."""
     with pytest.raises(ArgumentError) as fault:
-        Smoother(0, "median")._check_parameters()
+        Smoother(0, "median").check_parameters()
     assert str(fault.value) == "window: expected a whole number at least 1, got 0."
     with pytest.raises(ArgumentError) as fault:
-        Smoother(3, "medain")._check_parameters()
+        Smoother(3, "medain").check_parameters()
     assert str(fault.value).startswith("method: expected one of mean, median; got 'medain'.")

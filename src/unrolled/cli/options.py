@@ -155,6 +155,19 @@ class SeriesColumns(OptionGroup):
         str | None, typer.Option("--order", metavar="HOW", help="Of rows: by time, or as they stand: rows.")
     ] = None
 
+    def check(self) -> None:
+        """Pass if the options that are words of a list are some of them, before a file is read.
+
+        Raises:
+            ArgumentError: one is none; the nearest spelling is offered.
+        """
+        from unrolled.data.gaps import FILL_METHODS
+        from unrolled.data.io.read import ORDERS
+
+        for name, value, choices in (("fill", self.fill, FILL_METHODS), ("order", self.order, ORDERS)):
+            if value is not None:
+                check_choice(name, value, choices)
+
     def read(self, file: str, like: Sequences | None = None) -> Sequences:
         """Read the series of a file, or an example by its name.
 

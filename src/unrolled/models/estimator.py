@@ -55,7 +55,7 @@ class Estimator:
         """
         vars(self).update({n: v for n, v in arguments.items() if n not in {"self", "__class__"}})
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
         """Pass if all parameters are allowed.
 
         Raises:

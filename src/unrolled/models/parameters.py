@@ -8,7 +8,7 @@
 ...         self._store_parameters(locals())
 >>> Mean(3), Mean(3).get_params()
 (Mean(window=3), {'window': 3})
->>> Mean(0)._check_parameters()
+>>> Mean(0).check_parameters()
 Traceback (most recent call last):
 unrolled.errors.ArgumentError: window: expected a whole number at least 1, got 0.
 """

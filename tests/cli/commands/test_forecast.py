@@ -189,7 +189,9 @@ def test_a_plan_for_series_without_one_is_refused(unrolled: Run, planned: tuple[
     """A column must have its role; the file must be there; a folder or page is not written over it."""
     file, plan = planned
     answer = unrolled("forecast", file, "--target", "sold", "--future-file", plan, *TINY)
-    assert answer.err.splitlines()[-1] == "future: shop.csv has no such columns. Name them with --future."
+    assert answer.err.splitlines()[-1] == (
+        "--future-file: expected columns that are known ahead, got none. Name them with --future."
+    )
     answer = unrolled("forecast", file, *ROLES, "--future-file", "none.csv")
     assert answer.err.splitlines()[-1].startswith("none.csv: expected a file, got none of that name.")
     answer = unrolled("forecast", file, *ROLES, "--future-file", plan, "--output", plan)

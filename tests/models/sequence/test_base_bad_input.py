@@ -82,9 +82,9 @@ def test_all_wrong_parameters_are_named_at_once(kind: Any, y: Any) -> None:
 def test_parameters_without_effect_are_refused(kind: Any, settings: Any, message: str) -> None:
     """An argument that is ignored without a word is believed to matter."""
     with pytest.raises(ArgumentError) as caught:
-        kind(**settings)._check_parameters()
+        kind(**settings).check_parameters()
     assert str(caught.value) == message
-    kind(**{name: settings[name] for name in list(settings)[:1]})._check_parameters()
+    kind(**{name: settings[name] for name in list(settings)[:1]}).check_parameters()
 
 
 def test_numpy_booleans_are_booleans() -> None:
@@ -93,7 +93,7 @@ def test_numpy_booleans_are_booleans() -> None:
     assert model.network_config_.bidirectional is True
     for value in (pd.NA, "yes", 1):
         with pytest.raises(ArgumentError, match="bidirectional: expected True or False, got"):
-            SequenceClassifier(cell="feedforward", bidirectional=value)._check_parameters()
+            SequenceClassifier(cell="feedforward", bidirectional=value).check_parameters()
 
 
 @pytest.mark.parametrize("checkpoint", [5, "a\0b", "x" * 300])

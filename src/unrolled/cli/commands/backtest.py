@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from unrolled.cli.commands.forecast import check_future, fit_whole, forecast_stages, new_forecaster
+from unrolled.cli.commands.forecast import (
+    check_future,
+    check_future_columns,
+    fit_whole,
+    forecast_stages,
+    new_forecaster,
+)
 from unrolled.cli.options import (
     File,
     ForecasterOptions,
@@ -68,7 +74,7 @@ def backtest_command(
     from unrolled.cli.forecast_report import ForecastReport
     from unrolled.cli.paths import check_paths
     from unrolled.cli.terminal import printable
-    from unrolled.evaluate.forecasting.backtest import backtest
+    from unrolled.evaluate.forecasting.backtest import backtest, check_backtest
 
     check_paths({"FILE": file, "--future-file": future_file}, report=report)
     if future_file and not report:
@@ -76,12 +82,16 @@ def backtest_command(
             "--future-file: only the page of --report holds a forecast of what follows the data; got "
             f"{future_file!r}. Leave it out, or give --report."
         )
+    if future_file:
+        check_future_columns(columns)
+    columns.check()
+    baseline_names = None if baselines is None else [name.strip() for name in baselines.split(",")]
+    check_backtest(origins, step, level, baseline_names)
+    model = new_forecaster(options, horizon)
     series = columns.read(file)
     out.print_notes(series)
-    model = new_forecaster(options, horizon)
     if report:
         check_future(model, series, future_file)
-    baseline_names = None if baselines is None else [name.strip() for name in baselines.split(",")]
     stages = forecast_stages(model, "backtest", *(["fit"] if report else []), n_fits=origins if refit else 1)
     with stages.stage("backtest"):
         result = backtest(

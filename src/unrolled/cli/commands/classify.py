@@ -8,9 +8,11 @@ import typer
 
 from unrolled.cli.options import ClassifierOptions, Json, Model, Save, SequenceColumns, option_groups
 from unrolled.errors import ArgumentError
+from unrolled.validation import check_int
 
 if TYPE_CHECKING:
     from unrolled.data.io.labelled import Labelled
+    from unrolled.models.sequence.classifier import SequenceClassifier
 
 Train = Annotated[
     str, typer.Argument(metavar="TRAIN", show_default=False, help="CSV, Parquet, .ts (.gz too) or .npz.")
@@ -69,8 +71,20 @@ def classify_command(
         )
         _predict(columns.read(train, "test"), model, output, json=json)
     else:
+        network = _new_classifier(options)
+        if folds is not None:
+            check_int("folds", folds, least=2)
         files = _read_train_and_test(train, test, columns, folds)
-        _compare(files, options, 5 if folds is None else folds, OutputOptions(output, report, save, json))
+        _compare(files, network, 5 if folds is None else folds, OutputOptions(output, report, save, json))
+
+
+def _new_classifier(options: ClassifierOptions) -> SequenceClassifier:
+    """Make a classifier of these options; one out of its range is refused."""
+    from unrolled.models.sequence.classifier import SequenceClassifier
+
+    model = SequenceClassifier(**options.given(), verbose=True)
+    model.check_parameters()
+    return model
 
 
 class OutputOptions(NamedTuple):
@@ -107,7 +121,7 @@ def _read_train_and_test(
 
 
 def _compare(
-    files: tuple[Labelled, Labelled | None], options: ClassifierOptions, folds: int, outputs: OutputOptions
+    files: tuple[Labelled, Labelled | None], model: SequenceClassifier, folds: int, outputs: OutputOptions
 ) -> None:
     """Compare the network with its baselines, print the result and write the files."""
     import pandas as pd
@@ -116,13 +130,11 @@ def _compare(
     from unrolled.cli.sequence_report import write_comparison
     from unrolled.cli.terminal import printable
     from unrolled.evaluate.sequence.compare import compare
-    from unrolled.models.sequence.classifier import SequenceClassifier
 
     train, test = files
     for labelled in filter(None, files):
         out.print_notes(labelled.sequences)
     test_pair = None if test is None else (test.sequences, test.labels)
-    model = SequenceClassifier(**options.given(), verbose=True)
     result = compare(model, train.sequences, train.labels, test=test_pair, folds=folds)
     if outputs.report or outputs.save:
         model.fit(train.sequences, train.labels)

@@ -78,7 +78,12 @@ def forecast_command(
     read = {"FILE": file, "--model": model, "--future-file": future_file}
     check_paths(read, table=output, report=report, folder=save)
     levels = [check_float("--level", width, above=0, most=99.99) for width in level]
+    columns.check()
     fitted = _load_forecaster(model, options) if model else new_forecaster(options, horizon)
+    if model and horizon is not None:
+        check_int("horizon", horizon, least=1, most=fitted.network_config_.horizon)
+    if future_file and not model:
+        check_future_columns(columns)
     series = columns.read(file, fitted.series_ if model else None)
     out.print_notes(series)
     stages = forecast_stages(fitted, *([] if model else ["fit"]), *(["backtest"] if report else []))
@@ -111,26 +116,42 @@ def forecast_command(
 
 
 def new_forecaster(options: ForecasterOptions, horizon: int | None) -> Forecaster:
-    """Make a model of these options; the library's own defaults stand for the rest."""
+    """Make a model of these options; the library's own defaults stand for the rest.
+
+    Raises:
+        ArgumentError: an option is out of its range.
+    """
     from unrolled.models.forecasting.forecaster import Forecaster
 
     named = options.given() | ({} if horizon is None else {"horizon": horizon})
-    return Forecaster(**named, verbose=True)
+    model = Forecaster(**named, verbose=True)
+    model.check_parameters()
+    return model
+
+
+def check_future_columns(columns: SeriesColumns) -> None:
+    """Pass if a file of what is known ahead has a column to be read for.
+
+    Raises:
+        ArgumentError: no column is known ahead.
+    """
+    if not columns.future:
+        raise ArgumentError(
+            "--future-file: expected columns that are known ahead, got none. Name them with --future."
+        )
 
 
 def check_future(model: Forecaster, series: Sequences, future_file: str | None) -> None:
     """Pass if all that is known ahead stands there, before a training that a forecast could not follow.
 
     Raises:
-        ArgumentError: the horizon is no whole number above 0.
         DataError: the series are not regular, or a value of a known-future column is missing.
     """
     from unrolled.data.future import append_future
     from unrolled.models.forecasting.checks import check_series
 
-    horizon = check_int("horizon", model.horizon, least=1)
     series = check_series(series)
-    append_future(series, future_file, series.observed, horizon)
+    append_future(series, future_file, series.observed, model.horizon)
 
 
 def fit_whole(model: Forecaster, series: Sequences, *, keep_interrupted: bool | None = None) -> None:

@@ -138,7 +138,7 @@ def backtest(
     """
     if isinstance(model, type) or not isinstance(model, SupportsForecast):
         raise ArgumentError(f"model: expected a Forecaster, fitted or not, got {model!r}.")
-    names = _check_arguments(origins, step, level, baselines)
+    names = check_backtest(origins, step, level, baselines)
     series = check_series(series)
     check_output_names(series, ["cutoff", "y", model.cell, *names])
     horizon = check_int("horizon", model.horizon, least=1)
@@ -240,9 +240,14 @@ def _table_row(forecasts: ModelForecasts, rolling: RollingOrigins, units: Floats
     return {"model": forecasts.name, "note": forecasts.note, **metrics}
 
 
-def _check_arguments(
+def check_backtest(
     origins: int, step: int | None, level: float, baselines: Sequence[str] | None
 ) -> tuple[str, ...]:
+    """Return the baselines that are named; pass if the arguments of `backtest` are within their ranges.
+
+    Raises:
+        ArgumentError: some are not; each is named on a line of its own.
+    """
     errors = ErrorCollector()
     errors.collect(check_int, "origins", origins, least=1)
     if step is not None:

@@ -189,7 +189,7 @@ class Forecaster(NetworkEstimator):
             DataError: the series has gaps, missing values or too few steps, never changes, or passes a bound.
             TrainingError: the loss is no longer finite.
         """
-        self._check_parameters()
+        self.check_parameters()
         monitor = Monitor.from_arguments(checkpoint, callbacks, verbose=self.verbose)
         start_s = time.perf_counter()
         series, bounds, data = self._prepare(series)
@@ -320,7 +320,7 @@ class Forecaster(NetworkEstimator):
 
     def check_fit(self, series: Any) -> None:
         """Pass if `fit` could begin on these series, or raise what it would; nothing is trained."""
-        self._check_parameters()
+        self.check_parameters()
         self._prepare(series)
 
     def _prepare(self, series: Any) -> tuple[Sequences, OutputBounds, ForecastData]:

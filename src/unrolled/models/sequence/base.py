@@ -165,7 +165,7 @@ class SequenceEstimator(NetworkEstimator):
             DataError: X, y or groups cannot be used as it is.
             TrainingError: the loss is no longer finite.
         """
-        self._check_parameters()
+        self.check_parameters()
         monitor = Monitor.from_arguments(checkpoint, callbacks, verbose=self.verbose)
         if self.solver == "reservoir" and (monitor.checkpoint is not None or monitor.callbacks):
             raise ArgumentError(
