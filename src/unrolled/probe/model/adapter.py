@@ -17,12 +17,12 @@ from unrolled.data.io.arrays import as_sequences
 from unrolled.errors import ArgumentError, DataError, NotFittedError
 from unrolled.models.protocols import SupportsForecastWindows, SupportsSequenceTensors
 from unrolled.probe.model.forecaster import ForecastCall
-from unrolled.probe.model.layer_hook import evaluation_mode, first_output
+from unrolled.probe.model.layer_hook import first_output
+from unrolled.probe.model.output_kind import gives_probabilities
 from unrolled.probe.model.probed_model import NetworkCall, ProbedModel
-from unrolled.probe.model.targets import are_class_numbers, encode_targets
+from unrolled.probe.model.targets import are_class_numbers, class_numbers, encode_targets
 from unrolled.probe.model.tokens import find_token_call
 from unrolled.probe.model.torch_module import (
-    are_probabilities,
     call_by_length,
     call_with_lengths,
     pad_sequences,
@@ -40,14 +40,14 @@ def as_probed_model(model: Any, X: Any, y: Any = None, *, caller: str = "probe")
             with `lengths` if its `forward` names them. Without them, sequences of different lengths are
             passed in batches of one length. A module's outputs for classes are logits, log probabilities or
             probabilities: outputs that lie from 0 to 1 and sum to 1 for every sequence of X are taken as
-            probabilities. A single output is a logit, because a probability cannot be told from one: remove
-            the sigmoid. A module that looks up tokens is probed on the vectors of its embedding; of a
+            probabilities; so is a single output from 0 to 1 that comes out of a sigmoid, any other is the
+            logit of class 1. A module that looks up tokens is probed on the vectors of its embedding; of a
             dictionary that it returns, 'logits' or the only tensor counts. A GridSearchCV stands for its best
             estimator, a Pipeline for its last step (X is transformed by the others), a skorch net for its
             module.
         X: whatever `unrolled.data.io.arrays.as_sequences` takes, or a tensor.
         y: labels or numbers, one a sequence; for a tagger a list of them. Classes of a module are numbered
-            from 0. None where the probe needs none.
+            from 0, or one-hot. None where the probe needs none.
         caller: name of the probe, for error messages.
 
     Raises:
@@ -138,6 +138,7 @@ def _of_module(module: nn.Module, X: Any, y: Any, caller: str) -> ProbedModel:
         call, values = token_call, token_call.embed(module, values)
     first = first_output(module, call, values, lengths, caller)
     K, per_step = first.shape[-1], first.ndim == 3
+    y = class_numbers(y, K, per_step=per_step)
     is_class = K > 1 if y is None else are_class_numbers(y, K, per_step=per_step, caller=f"{caller} y")
     classes = np.arange(max(K, 2)) if is_class else None
     targets = None
@@ -159,19 +160,4 @@ def _of_module(module: nn.Module, X: Any, y: Any, caller: str) -> ProbedModel:
         targets=targets,
         per_step=per_step,
     )
-    gives_probabilities = is_class and are_probabilities(first) and _gives_probabilities(probed)
-    return replace(probed, gives_probabilities=gives_probabilities)
-
-
-@torch.no_grad()
-def _gives_probabilities(probed: ProbedModel) -> bool:
-    """Tell whether the raw outputs for every sequence, or every step of it, are probabilities."""
-    for rows in probed.batches(torch.arange(len(probed))):
-        values, lengths = probed.values_at(rows), probed.lengths[rows]
-        with evaluation_mode(probed.networks[0]) as network:
-            raw = probed.call(network, values, lengths, rows)
-        if probed.per_step:
-            raw = raw[torch.arange(raw.shape[1]) < lengths[:, None]]
-        if not are_probabilities(raw):
-            return False
-    return True
+    return replace(probed, gives_probabilities=is_class and gives_probabilities(probed, first, caller))

@@ -271,11 +271,11 @@ class ProbedModel:
         return SequenceScores(losses, self.classes[best.cpu().numpy()], accuracies.double().cpu().numpy())
 
     def log_probabilities(self, raw: Tensor) -> Tensor:
-        """Turn raw outputs for classes into log probabilities; a single one is the logit of class 1."""
+        """Turn raw outputs for classes into log probabilities; a single one is of class 1."""
         if self.task == "number":
             return raw
         if raw.shape[-1] == 1:
-            raw = torch.cat([torch.zeros_like(raw), raw], -1)
+            raw = torch.cat([1 - raw if self.gives_probabilities else torch.zeros_like(raw), raw], -1)
         if self.gives_probabilities:
             raw = raw.clamp(min=torch.finfo(raw.dtype).tiny).log()  # log 0 is no loss
         return raw.log_softmax(-1)

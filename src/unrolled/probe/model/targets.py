@@ -21,7 +21,7 @@ NO_TARGET = -100  # torch's ignore_index: a step without a label
 def are_class_numbers(y: Any, K: int, *, per_step: bool, caller: str) -> bool:
     """Tell whether y holds class numbers of a module with K outputs: whole numbers, one a sequence or step.
 
-    For a single output only 0 and 1 are classes; the output then is a logit.
+    For a single output only 0 and 1 are classes.
 
     Raises:
         DataError: y holds names, which a module's classes do not have.
@@ -39,6 +39,36 @@ def are_class_numbers(y: Any, K: int, *, per_step: bool, caller: str) -> bool:
         if part.dtype.kind not in "biuf" or part.ndim > 1 or (part != np.floor(part)).any():
             return False
     return K > 1 or all(np.isin(part, (0, 1)).all() for part in parts)
+
+
+def class_numbers(y: Any, K: int, *, per_step: bool) -> Any:
+    """Turn one-hot rows, a column an output of a module, into class numbers; whatever else stays.
+
+    For a single output two columns are its classes 0 and 1, and one column is their numbers.
+
+    >>> class_numbers([[0, 1, 0], [0, 0, 1]], 3, per_step=False).tolist()
+    [1, 2]
+    """
+    if (
+        y is None
+        or not hasattr(y, "__len__")
+        or (per_step and getattr(y, "ndim", 3) < 3 and y.dtype != object)
+    ):
+        return y
+    if per_step:
+        parts = [class_numbers(part, K, per_step=False) for part in y]
+        return parts if any(part is not given for part, given in zip(parts, y, strict=True)) else y
+    given = y.detach().cpu().numpy() if isinstance(y, Tensor) else y
+    try:
+        rows = np.asarray(given)
+    except ValueError:  # lists of several lengths
+        return y
+    if rows.ndim != 2 or rows.dtype.kind not in "biuf" or not np.isin(rows, (0, 1)).all():
+        return y
+    if K == 1 and rows.shape[1] == 1:
+        return rows[:, 0].astype(np.int64)
+    is_one_hot = rows.shape[1] == max(K, 2) and bool((rows.sum(axis=1) == 1).all())
+    return rows.argmax(axis=1) if is_one_hot else y
 
 
 def encode_targets(
