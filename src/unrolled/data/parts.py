@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.errors import DataError
+from unrolled.data.parse.numbers import quoted
+from unrolled.errors import DataError, DataTypeError
 
 _RANGE = (1e-150, 1e150)  # inside it, squares are still numbers
 
@@ -104,3 +105,37 @@ def _numbers(position: int, part: Any) -> NDArray[np.float64]:
         if demand:
             raise DataError(f"sequence {position}, position {row}: {demand}")
     return array
+
+
+def as_array(x: Any, who: str) -> NDArray[Any]:
+    """Convert anything that numpy reads; tensors are detached first."""
+    if isinstance(x, np.ndarray):
+        return x
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+    try:
+        return np.asarray(x)
+    except (TypeError, ValueError) as fault:
+        got = "got rows of different lengths" if "inhomogeneous" in str(fault) else f"got {type(x).__name__}"
+        raise DataError(f"{who}: expected numbers of shape (T,) or (T, F), {got}.") from fault
+
+
+def as_floats(x: NDArray[Any], who: str) -> NDArray[np.float64]:
+    """Convert an array to float64, or say in a sentence why it is no array of numbers."""
+    if x.dtype.kind in "fiub":
+        x = x.astype(np.float64, copy=False)
+        return np.asarray(x.filled(np.nan) if isinstance(x, np.ma.MaskedArray) else x)
+    if x.dtype.kind == "c":
+        raise DataError(f"{who}: expected real numbers, got {x.dtype}. Complex data not supported.")
+    if x.dtype.kind in "mM":
+        raise DataTypeError(f"{who}: expected numbers, got {x.dtype}. Give them as numbers, such as seconds.")
+    odd = next((value for value in x.flat if isinstance(value, str | bytes)), None)
+    if odd is not None:
+        raise DataTypeError(
+            f"{who}: expected numbers, got strings such as {quoted(odd)}. Convert them with .astype(float)."
+        )
+    try:
+        return x.astype(np.float64)
+    except (OverflowError, TypeError, ValueError) as fault:
+        reason = str(fault).rstrip(".")
+        raise DataTypeError(f"{who}: expected numbers in an object array; {reason}.") from fault

@@ -69,6 +69,7 @@ class Sequences:
         tokens: the vocabulary, where `values` are integer positions (ΣT,) in it.
         header: names in the source of the features, or of the steps of a table with a row a sequence; none
             where the names are made up.
+        rows: (ΣT,) the row of the source that each step stood in, of a table with a row a step; else None.
 
     Raises:
         DataError: the parts do not fit together; each misfit is named.
@@ -97,6 +98,7 @@ class Sequences:
     keys: nw.DataFrame[Any] | None = None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     header: tuple[str, ...] = ()
+    rows: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if [np.ndim(self.values) > 0, np.ndim(self.offsets), np.size(self.offsets) > 0] != [True, 1, True]:
@@ -202,6 +204,7 @@ class Sequences:
             ids=(self.ids[i],),
             keys=None if self.keys is None else self.keys[[i]],
             times=None if self.times is None else self.times[rows],
+            rows=None if self.rows is None else self.rows[rows],
         )
 
     def _position(self, key: int | str) -> int:
@@ -298,6 +301,7 @@ class Sequences:
             ids=tuple(self.ids[k] for k in positions),
             keys=None if self.keys is None else self.keys[positions.tolist()],
             times=None if self.times is None else self.times[rows],
+            rows=None if self.rows is None else self.rows[rows],
         )
 
     def head(self, lengths: NDArray[np.int64]) -> Sequences:
@@ -309,6 +313,7 @@ class Sequences:
             values=self.values[keep],
             offsets=np.concatenate([[0], np.cumsum(np.minimum(lengths, self.lengths))]).astype(np.int64),
             times=None if self.times is None else self.times[keep],
+            rows=None if self.rows is None else self.rows[keep],
         )
 
 

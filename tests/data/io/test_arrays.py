@@ -198,8 +198,12 @@ RESHAPE = "Reshape your data: [x] is a list of one; so is x[None] for an array."
         ),
         (_with((1, 2, 1), np.nan), f", sequence 1, step 2, feature 'x2': expected a number, got NaN. {FILL}"),
         (
-            [[1, 2], [3, None], [None]],
+            [[1, 2], [3, None, 4], [None, 5]],
             f", sequence 1, step 1: expected a number, got NaN, as in 1 other sequence. {FILL}",
+        ),
+        (
+            [[1, 2], [3, None], [None]],
+            ", sequence '2': expected at least one value, got none. Leave that sequence out.",
         ),
         (np.ma.masked_equal(FLAT, FLAT[1, 0]), f", sequence 1, step 0: expected a number, got NaN. {FILL}"),
         (
@@ -278,8 +282,8 @@ RESHAPE = "Reshape your data: [x] is a list of one; so is x[None] for an array."
         (
             LONG.assign(ds=1),
             (
-                " row 2 (counted from 0), sequence 'b': expected each time once in column 'ds', got '1' "
-                "twice. Correct or remove that row."
+                ": expected columns that tell the sequences apart, but 3 times in column 'ds' stand twice in "
+                "a sequence of 'unique_id'. Name all that do with --id or id=."
             ),
         ),
         (

@@ -241,7 +241,7 @@ RUNS_CODE = (
         (
             "steps.csv",
             WIDE + ",,,run\n",
-            ("steps.csv, sequence '3': expected at least one value, got none. Leave it out of the file."),
+            ("steps.csv, sequence '3': expected at least one value, got none. Leave that sequence out."),
         ),
         (
             "steps.arff",

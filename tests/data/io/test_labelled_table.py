@@ -25,7 +25,8 @@ def _at(times: dict[str, str]) -> str:
 
 def _read(text: str, **named: str) -> tuple[Any, Any]:
     Path("steps.csv").write_text(text, encoding="utf-8")
-    return parse_labelled_table(read_file(Path("steps.csv")), LabelledColumnSpec(**named))
+    ids = {"id": (named["id"],)} if "id" in named else {}
+    return parse_labelled_table(read_file(Path("steps.csv")), LabelledColumnSpec(**named | ids))
 
 
 def _fault_of(text: str, **named: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,21 +13,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from unrolled.data.axes import InputWarning, channels_last, one_column_error
 from unrolled.data.io import frames
 from unrolled.data.io.labelled_table import LABELS, long_to_sequences, missing_id_error
-from unrolled.data.parse.column_names import id_columns, looks_like_key
-from unrolled.data.parse.columns import infer_keys
+from unrolled.data.padding import cut_missing_ends, cut_to_lengths
+from unrolled.data.parse.column_names import id_columns, looks_like_key, wide_steps
 from unrolled.data.parse.numbers import quoted
-from unrolled.data.parts import out_of_range
+from unrolled.data.parse.table import Table, join_ids
+from unrolled.data.parts import as_array, as_floats, out_of_range
+from unrolled.data.sequence_keys import infer_keys
 from unrolled.data.sequences import DeclaredOrder, Sequences, feature_columns
 from unrolled.errors import DataError, DataTypeError
+from unrolled.formatting import quoted_list
 
 Array = NDArray[Any]
 
 _LIST = "a list of (T,) or (T, F) arrays, an array (N, T) or (N, T, F), a frame, or Sequences"
 
 
-def as_sequences(X: Any, *, who: str = "SequenceClassifier X") -> Sequences:
+def as_sequences(
+    X: Any, *, who: str = "SequenceClassifier X", layout: str | None = None, lengths: Any = None
+) -> Sequences:
     """Convert to N sequences of finite numbers, each of at least one step, all with the same F features.
 
     Args:
@@ -35,9 +42,12 @@ def as_sequences(X: Any, *, who: str = "SequenceClassifier X") -> Sequences:
             and whose columns are features; a long frame, with an id column ("unique_id") and, beside it, a
             time column ("ds") or the order of its rows, every other column a feature.
         who: what messages call it.
+        layout: "nct" where arrays are (N, F, T), and those of a list (F, T_i); else (N, T, F).
+        lengths: (N,) steps of each sequence; what is beyond is padding.
 
     Returns:
-        Sequences, with the values as float64.
+        Sequences, with the values as float64. Without `lengths`, steps at a sequence's end that hold no value
+        are padding, and left out with a note.
 
     Raises:
         DataError: there is none; one is empty; a value is missing, infinite or no number; features differ;
@@ -51,12 +61,13 @@ def as_sequences(X: Any, *, who: str = "SequenceClassifier X") -> Sequences:
     Traceback (most recent call last):
     unrolled.errors.DataError: SequenceClassifier X: expected a list of sequences, got one ...
     """
-    series = to_sequences(X, who)
+    series = to_sequences(X, who, layout=layout)
+    series = cut_missing_ends(series, who) if lengths is None else cut_to_lengths(series, lengths, who)
     require_complete(series, who)
     return series
 
 
-def to_sequences(X: Any, who: str) -> Sequences:
+def to_sequences(X: Any, who: str, *, layout: str | None = None) -> Sequences:
     """Convert to sequences, with values that may be missing and sequences that may be empty.
 
     >>> to_sequences([[1.0, np.nan], []], "X").lengths.tolist()
@@ -67,7 +78,8 @@ def to_sequences(X: Any, who: str) -> Sequences:
     if frames.is_frame(X):
         return _from_frame(X, who)
     if isinstance(X, list | tuple | np.ndarray) or hasattr(X, "__array__"):
-        return _from_parts(X if isinstance(X, list | tuple) else _as_array(X, who), who)
+        X = X if isinstance(X, list | tuple) else as_array(X, who)
+        return _from_parts(channels_last(X) if layout == "nct" else X, who)
     kind, way = type(X).__name__, ""
     if hasattr(X, "toarray"):
         kind, way = "a sparse matrix", " Call its .toarray() first."
@@ -140,7 +152,10 @@ def _from_parts(X: Sequence[Any] | Array, who: str) -> Sequences:
             raise DataError(f"{who}: expected shape (N, T) or (N, T, F), got {X.shape}.")
         if X.dtype.kind == "O" and X.ndim == 2 and X.size and np.ndim(X.flat[0]):
             return _from_nested({f"x{k + 1}": list(column) for k, column in enumerate(X.T)}, who)
-        return _from_block(_as_floats(X, who), who)
+        block = as_floats(X, who)
+        if X.ndim == 2 and X.shape[1] == 1 < len(X):
+            raise one_column_error(X.shape, who)
+        return _from_block(block, who)
     if not len(X):
         raise DataError(f"{who}: expected at least one sequence, got none.")
     if all(isinstance(x, str) for x in X):
@@ -153,7 +168,7 @@ def _from_parts(X: Sequence[Any] | Array, who: str) -> Sequences:
     _require_same_columns(X, who)
     places = (f"{who}, sequence {i}" for i in range(len(X)))
     series = _concatenate(
-        [_as_floats(_as_array(x, place), place) for x, place in zip(X, places, strict=True)], who
+        [as_floats(as_array(x, place), place) for x, place in zip(X, places, strict=True)], who
     )
     return replace(series, header=_header(X[0])) if hasattr(X[0], "columns") else series
 
@@ -223,13 +238,10 @@ def _sequences(values: NDArray[np.float64], lengths: Array, names: tuple[str, ..
 
 def _from_frame(X: Any, who: str) -> Sequences:
     """Sequences from a nested, a long or a wide frame, told by what its columns hold."""
+    row_names: pd.Index[Any] | None = None
     has_names = not isinstance(X, pd.DataFrame) or bool(_header(X))
     if isinstance(X, pd.DataFrame):
-        X = X.set_axis(_column_names(X, who), axis=1)
-        if X.index.nlevels == 2:
-            X = X.rename_axis(index=["unique_id", "ds"])
-        elif not X.index.has_duplicates and not id_columns(X.columns):
-            X = X.reset_index(drop=True)  # it names the rows, each a sequence
+        X, row_names = _with_named_index(X.set_axis(_column_names(X, who), axis=1))
     wrapped = nw.from_native(X, allow_series=True)
     if isinstance(wrapped, nw.Series):
         if not _is_nested(wrapped):
@@ -238,23 +250,66 @@ def _from_frame(X: Any, who: str) -> Sequences:
     if isinstance(wrapped, nw.DataFrame) and nested_columns(wrapped):
         _refuse_labels(wrapped.columns, who)
         nested = _from_nested({name: wrapped[name].to_list() for name in wrapped.columns}, who)
+        nested = _with_row_names(nested, row_names)
         return replace(nested, header=tuple(wrapped.columns)) if has_names else nested
     table = frames.from_frame(X, who)
     _refuse_labels(table.columns, who)
-    series, time = infer_keys(table, list(table.columns))
-    if series is None and time is not None:
+    ids, time = _levels(X) or infer_keys(table, list(table.columns))
+    if not ids and time is not None:
         raise missing_id_error(who, time)
-    features = [name for name in table.columns if name not in {series, time}]
+    features = [name for name in table.columns if name not in {*ids, time}]
     _refuse_texts(wrapped, features, who)
-    if series is not None:
-        return replace(long_to_sequences(table, series, time, features), source="data frame")
-    if row_names := [name for name in features if looks_like_key(name)]:
+    if ids:
+        return replace(long_to_sequences(table, ids, time, features), source="data frame")
+    block = _with_row_names(_from_wide(table, features, who), row_names)
+    return block if has_names else replace(block, header=())
+
+
+def _with_named_index(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Index[Any] | None]:
+    """Name the levels of an index of ids and times; take off one that names rows, each a sequence."""
+    names = frame.index.names
+    if frame.index.nlevels == 2:
+        return frame.rename_axis(index=["unique_id", "ds"]), None
+    if frame.index.nlevels > 2:
+        levels = [f"level_{k}" if name is None else str(name) for k, name in enumerate(names)]
+        return frame.rename_axis(index=levels), None
+    if frame.index.has_duplicates or id_columns(list(frame.columns)):
+        return frame, None
+    return frame.reset_index(drop=True), frame.index
+
+
+def _from_wide(table: Table, features: list[str], who: str) -> Sequences:
+    """Sequences from a table with a row a sequence and a column a step."""
+    if keys := [name for name in features if looks_like_key(name)]:
         raise DataError(
-            f"{who}: expected a step in each column, got {row_names[0]!r}, whose name says that it numbers "
+            f"{who}: expected a step in each column, got {keys[0]!r}, whose name says that it numbers "
             "the rows. Leave it out, or rename it."
         )
+    if len(features) == 1 < len(table):
+        raise one_column_error((len(table), 1), who)
+    features, others = wide_steps(features)
+    if others:
+        message = f"{who}: a row is a sequence of the steps {features[0]!r} to {features[-1]!r}; "
+        warnings.warn(f"{message}{quoted_list(others)} left out.", InputWarning, stacklevel=6)
     block = _from_block(np.column_stack([table.numbers(name) for name in features]), who)
-    return replace(block, header=tuple(features)) if has_names else block
+    return replace(block, header=tuple(features))
+
+
+def _levels(frame: Any) -> tuple[tuple[str, ...], str] | None:
+    """Return the names of the id levels and the time level of an index of three levels or more, if it has."""
+    if not isinstance(frame, pd.DataFrame) or frame.index.nlevels < 3:
+        return None
+    *ids, time = map(str, frame.index.names)
+    return tuple(ids), time
+
+
+def _with_row_names(series: Sequences, row_names: pd.Index[Any] | None) -> Sequences:
+    """Take the index of a pandas frame, a row a sequence, as ids."""
+    if row_names is None:
+        return series
+    name = "unique_id" if row_names.name is None else str(row_names.name)
+    keys = nw.from_native(pd.DataFrame({name: row_names}), eager_only=True)
+    return replace(series, ids=tuple(join_ids([row_names])), keys=keys)
 
 
 def _header(frame: Any) -> tuple[str, ...]:
@@ -319,7 +374,7 @@ def _from_nested(columns: dict[str, list[Any]], who: str) -> Sequences:
     parts: list[list[NDArray[np.float64]]] = []
     for name, cells in columns.items():
         arrays = [
-            _as_floats(_as_array(cell, f"{who}, sequence {i}"), f"{who}, sequence {i}, column {name!r}")
+            as_floats(as_array(cell, f"{who}, sequence {i}"), f"{who}, sequence {i}, column {name!r}")
             for i, cell in enumerate(cells)
         ]
         for i, cell in enumerate(arrays):
@@ -332,37 +387,3 @@ def _from_nested(columns: dict[str, list[Any]], who: str) -> Sequences:
         parts.append(arrays)
     flat = np.column_stack([np.concatenate(arrays) for arrays in parts])
     return _sequences(flat, np.array([len(cell) for cell in parts[0]]), tuple(map(str, columns)))
-
-
-def _as_array(x: Any, who: str) -> Array:
-    """Convert anything that numpy reads; tensors are detached first."""
-    if isinstance(x, np.ndarray):
-        return x
-    if hasattr(x, "detach"):
-        x = x.detach().cpu()
-    try:
-        return np.asarray(x)
-    except (TypeError, ValueError) as fault:
-        got = "got rows of different lengths" if "inhomogeneous" in str(fault) else f"got {type(x).__name__}"
-        raise DataError(f"{who}: expected numbers of shape (T,) or (T, F), {got}.") from fault
-
-
-def _as_floats(x: Array, who: str) -> NDArray[np.float64]:
-    """Convert an array to float64, or say in a sentence why it is no array of numbers."""
-    if x.dtype.kind in "fiub":
-        x = x.astype(np.float64, copy=False)
-        return np.asarray(x.filled(np.nan) if isinstance(x, np.ma.MaskedArray) else x)
-    if x.dtype.kind == "c":
-        raise DataError(f"{who}: expected real numbers, got {x.dtype}. Complex data not supported.")
-    if x.dtype.kind in "mM":
-        raise DataTypeError(f"{who}: expected numbers, got {x.dtype}. Give them as numbers, such as seconds.")
-    odd = next((value for value in x.flat if isinstance(value, str | bytes)), None)
-    if odd is not None:
-        raise DataTypeError(
-            f"{who}: expected numbers, got strings such as {quoted(odd)}. Convert them with .astype(float)."
-        )
-    try:
-        return x.astype(np.float64)
-    except (OverflowError, TypeError, ValueError) as fault:
-        reason = str(fault).rstrip(".")
-        raise DataTypeError(f"{who}: expected numbers in an object array; {reason}.") from fault

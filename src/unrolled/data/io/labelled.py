@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from unrolled.data.io.frames import from_frame
 from unrolled.data.io.labelled_table import LabelledColumnSpec, parse_labelled_table, read_labels
 from unrolled.data.io.targets import as_labels, as_numbers
 from unrolled.data.io.ts_format import read_ts
+from unrolled.data.padding import cut_missing_ends
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.formatting import quoted_list
@@ -60,7 +62,7 @@ def read_labelled(
     path: str | Path,
     *,
     label: str | None = None,
-    id: str | None = None,  # noqa: A002 (the word for it in every frame)
+    id: str | Sequence[str] | None = None,  # noqa: A002 (the word for it in every frame)
     time: str | None = None,
     part: str | None = None,
 ) -> Labelled:
@@ -71,7 +73,7 @@ def read_labelled(
             and the label in each row), or with lists in its cells; `.ts` of the UEA and UCR archives; `.npz`
             with X and y, or with X_train, y_train, X_test and y_test. CSV and `.ts` may be gzipped.
         label: the column of labels of a table; else label or class, target or y, or the last one of texts.
-        id: the column that tells the sequences of a long table apart.
+        id: the column that tells the sequences of a long table apart, or several that do together.
         time: the column that orders their rows.
         part: "train" or "test", where an `.npz` has both.
 
@@ -96,19 +98,22 @@ def read_labelled(
         raise ArgumentError(
             f"part: only .npz files have a train and a test part, got {part!r} with {path.name}."
         )
+    ids = () if id is None else (id,) if isinstance(id, str) else tuple(id)
     if is_npz or is_ts:
-        _refuse_names({"label": label, "id": id, "time": time}, path.name)
+        _refuse_names({"label": label, "id": ", ".join(ids) or None, "time": time}, path.name)
     if is_npz:
         series, labels = _from_npz(content, path.name, part)
     elif is_ts:
         series, labels = read_ts(files.decode_text(content, path)[0], path.name)
     else:
-        series, labels = _from_table(content, path, LabelledColumnSpec(label, id, time))
-    return Labelled(_unpadded(series), labels, path.name)
+        series, labels = _from_table(content, path, LabelledColumnSpec(label, ids, time))
+    return Labelled(cut_missing_ends(series, path.name), labels, path.name)
 
 
 def _refuse_names(
-    named: dict[str, str | None], source: str, why: str = "only a table has columns to name"
+    named: dict[str, str | None],
+    source: str,
+    why: str = "only a table has columns to name",
 ) -> None:
     faults = ErrorCollector()
     for role, column in named.items():
@@ -164,7 +169,7 @@ def _from_table(content: bytes, path: Path, named: LabelledColumnSpec) -> tuple[
         return parse_labelled_table(files.parse_table(content, path), named)
     series, beside = to_sequences(frame[nested], path.name), frame.drop(columns=nested)
     only_rows = "only a table without lists in its cells has such a column"
-    _refuse_names({"id": named.id, "time": named.time}, path.name, only_rows)
+    _refuse_names({"id": ", ".join(named.id) or None, "time": named.time}, path.name, only_rows)
     if named.label is not None and not beside.shape[1]:
         got = f"got only {quoted_list(nested)}"
         raise DataError(f"{path.name}: expected a column {named.label!r} as label, {got}.")
@@ -206,23 +211,3 @@ def _array(arrays: Any, name: str, source: str) -> Array:
     except ValueError as fault:  # objects are pickles, and a pickle can run code
         way = "Save labels as np.array(y, dtype=str), and sequences of many lengths as a long table."
         raise DataError(f"{source}, {name}: expected numbers or texts, got Python objects. {way}") from fault
-
-
-def _unpadded(series: Sequences) -> Sequences:
-    """Without the steps at each sequence's end that hold no value at all."""
-    valid_rows = np.flatnonzero(~np.isnan(series.values).all(axis=1))
-    before = np.searchsorted(valid_rows, series.offsets[1:])
-    last = np.concatenate([[-1], valid_rows])[before]
-    lengths = np.maximum(last + 1 - series.offsets[:-1], 0)
-    empty = np.flatnonzero(lengths == 0)
-    if len(empty):
-        name = series.ids[empty[0]]
-        raise DataError(
-            f"{series.source}, sequence {name!r}: expected at least one value, got none. Leave it out of the "
-            "file."
-        )
-    padded = int((lengths < series.lengths).sum())
-    if not padded:
-        return series
-    note = f"{padded} of {len(series)} sequences end before steps without a value, which were left out"
-    return replace(series.head(lengths), notes=(*series.notes, note))

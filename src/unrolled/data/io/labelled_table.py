@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -11,13 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from unrolled.data.io.frames import id_frame
 from unrolled.data.io.targets import have_leading_zeros, parse_labels
-from unrolled.data.parse.column_names import id_columns, looks_like_key
-from unrolled.data.parse.columns import infer_keys
+from unrolled.data.parse.column_names import id_columns, looks_like_key, numbered_steps, wide_steps
 from unrolled.data.parse.datetimes import parse_times
 from unrolled.data.parse.numbers import are_missing, looks_numeric, quoted
 from unrolled.data.parse.series_ids import encode_ids
 from unrolled.data.parse.table import Table
+from unrolled.data.sequence_keys import infer_keys
 from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences, feature_columns
 from unrolled.errors import DataError
 from unrolled.formatting import quoted_list
@@ -29,6 +31,7 @@ _ANSWERS = ("target", "y")  # labels where they are one a sequence, else values
 _UNLABELLED = "no column is called label or class, or holds texts that repeat: there are no labels"
 _WHOLE_ID = re.compile(r"[+-]?\d+(\.0*)?")
 _DATES = "Write them year first, or number the steps 1, 2, 3."
+_SEVERAL = 0.05  # of all rows: faults of so many are one of the columns
 _NUMBERED = re.compile(r"column \d+")  # of a file without a header
 _DIGITS = re.compile(r"-?\d+")
 _NO_LABEL = frozenset({"", "?", "nan", "na", "n/a", "#n/a", "<na>", "null"})  # "none" and "-" may be classes
@@ -39,22 +42,31 @@ class LabelledColumnSpec(NamedTuple):
 
     Args:
         label: what is told or learnt of a sequence.
-        id: tells the sequences of a long table apart.
+        id: tell the sequences of a long table apart, together.
         time: orders their rows.
     """
 
     label: str | None = None
-    id: str | None = None
+    id: tuple[str, ...] = ()
     time: str | None = None
+
+    @property
+    def roles(self) -> list[tuple[str, str]]:
+        """Role and name of each column."""
+        one = [
+            (role, name) for role, name in (("label", self.label), ("time", self.time)) if name is not None
+        ]
+        return [*one, *(("id", name) for name in self.id)]
 
 
 def parse_labelled_table(table: Table, named: LabelledColumnSpec) -> tuple[Sequences, Array | None]:
     """Parse a table into sequences and their labels; None where no column can be the label.
 
-    A table is long where a column that is spelt as an id, or that holds texts beside a time, repeats; else
-    wide, with a note where rows of one whole number or text stand together as those of a long table would.
-    The label is the column of that name, or target or y where they are one a sequence, else the last column
-    of texts. Every other column of numbers is a feature of a long table, a step of a wide one.
+    A table is long where a column that is spelt as an id, or that holds texts beside a time, repeats, or
+    where several are spelt as those of persons and of their trials; else wide, with a note where rows of one
+    whole number or text stand together as those of a long table would. The label is the column of that name,
+    or target or y where they are one a sequence, else the last column of texts. Every other column of numbers
+    is a feature of a long table, a step of a wide one.
 
     Args:
         table: as a file gave it.
@@ -72,17 +84,17 @@ def parse_labelled_table(table: Table, named: LabelledColumnSpec) -> tuple[Seque
     >>> series.lengths.tolist(), labels.tolist()
     ([2, 2], [7, 8])
     """
-    label, series, time = _columns(table, named)
-    if series is None and time is not None:
+    label, ids, time = _columns(table, named)
+    if not ids and time is not None:
         raise missing_id_error(table.source, time)
-    taken = {label, series, time}
-    is_long = series is not None and (time is not None or _repeats(table, series))
+    taken = {label, *ids, time}
+    is_long = bool(ids) and (time is not None or _repeats(table, ids))
     features = _features(table, taken, is_long=is_long)
-    if series is not None and is_long:
-        sequences, codes = long_to_sequences(table, series, time, features), encode_ids(table, [series])[0]
+    if is_long:
+        sequences, codes = long_to_sequences(table, ids, time, features), encode_ids(table, ids)[0]
     else:
-        sequences, codes = _wide_to_sequences(table, series, features), np.arange(len(table))
-        other = None if series is not None else _could_be_id(table, label, features)
+        sequences, codes = _wide_to_sequences(table, ids, features), np.arange(len(table))
+        other = None if ids else _could_be_id(table, label, features)
         if other is not None:
             sequences = replace(sequences, notes=(*sequences.notes, _seems_long(other, len(features))))
     unused = [name for name in table.columns if name not in {*taken, *features, sequences.names.id}]
@@ -92,7 +104,7 @@ def parse_labelled_table(table: Table, named: LabelledColumnSpec) -> tuple[Seque
         )
     if label is None:
         return replace(sequences, notes=(*sequences.notes, _UNLABELLED)), None
-    return sequences, _labels(table, label, codes, sequences.ids)
+    return sequences, _labels(table, label, codes, sequences.ids, sequences.id_names)
 
 
 def read_labels(table: Table, named: LabelledColumnSpec) -> Array | None:
@@ -104,15 +116,14 @@ def read_labels(table: Table, named: LabelledColumnSpec) -> Array | None:
     """
     label = _columns(table, named)[0]
     rows = np.arange(len(table))
-    return None if label is None else _labels(table, label, rows, [str(row) for row in rows])
+    return None if label is None else _labels(table, label, rows, list(map(str, rows)))
 
 
-def _columns(table: Table, named: LabelledColumnSpec) -> tuple[str | None, str | None, str | None]:
-    """Find the label, the id and the time column, as named or inferred."""
-    for role, name in named._asdict().items():
-        if name is not None:
-            table.require_column(name, role)
-    free = [name for name in table.columns if name not in named]
+def _columns(table: Table, named: LabelledColumnSpec) -> tuple[str | None, tuple[str, ...], str | None]:
+    """Find the label, the id columns and the time column, as named or inferred."""
+    for role, name in named.roles:
+        table.require_column(name, role)
+    free = [name for name in table.columns if name not in {name for _, name in named.roles}]
     labels = [named.label] if named.label is not None else _with_names(free, LABELS)
     if len(labels) > 1:
         raise _which_label(table, labels)
@@ -121,23 +132,23 @@ def _columns(table: Table, named: LabelledColumnSpec) -> tuple[str | None, str |
     answers = _with_names(free, _ANSWERS)
     texts = [name for name in free if table.kinds[name] == "text" and not _is_empty(table, name)]
     texts = [name for name in texts if name not in {*answers, *id_columns(free)}][-1:]
-    series, time = _keys(table, named, [name for name in free if name not in {*answers, *texts}])
-    if series is None:  # those texts may tell the sequences apart
-        series, time = _keys(table, named, [name for name in free if name not in answers])
-    codes = np.arange(len(table)) if series is None else encode_ids(table, [series])[0]
+    ids, time = _keys(table, named, [name for name in free if name not in {*answers, *texts}])
+    if not ids:  # those texts may tell the sequences apart
+        ids, time = _keys(table, named, [name for name in free if name not in answers])
+    codes = encode_ids(table, ids)[0] if ids else np.arange(len(table))
     labels = [name for name in answers if not _changes(table.columns[name], codes).any()]
     if len(labels) > 1:
         raise _which_label(table, labels)
-    labels += [name for name in texts if name != series and _repeats(table, name)]
-    return labels[0] if labels else None, series, time
+    labels += [name for name in texts if name not in ids and _repeats(table, [name])]
+    return labels[0] if labels else None, ids, time
 
 
-def _keys(table: Table, named: LabelledColumnSpec, free: Sequence[str]) -> tuple[str | None, str | None]:
-    """Infer the id and the time column where they are not named."""
-    if named.id is not None and named.time is not None:
+def _keys(table: Table, named: LabelledColumnSpec, free: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
+    """Infer the id columns and the time column where they are not named."""
+    if named.id and named.time is not None:
         return named.id, named.time
-    series, time = infer_keys(table, free)
-    return named.id or series, named.time or time
+    ids, time = infer_keys(table, free)
+    return named.id or ids, named.time or time
 
 
 def _with_names(names: Iterable[str], usual: Sequence[str]) -> list[str]:
@@ -153,6 +164,7 @@ def _features(table: Table, taken: set[str | None], *, is_long: bool) -> list[st
         if (table.kinds[name] == "number" and not looks_like_key(name))
         or (not is_long and _is_empty(table, name))
     ]
+    features = features if is_long else wide_steps(features)[0]
     if all(_is_empty(table, name) for name in features):
         seen = f"only {quoted_list(rest)}" if rest else "none besides the label"
         raise DataError(f"{table.source}: expected columns of numbers to learn from, got {seen}.")
@@ -164,8 +176,8 @@ def _is_empty(table: Table, name: str) -> bool:
     return table.columns[name].dtype.kind == "O" and are_missing(table.columns[name])
 
 
-def _repeats(table: Table, name: str) -> bool:
-    return bool(pd.Series(table.columns[name]).duplicated().any())
+def _repeats(table: Table, names: Sequence[str]) -> bool:
+    return bool(pd.DataFrame({name: table.columns[name] for name in names}).duplicated().any())
 
 
 def _changes(labels: Array, codes: Array) -> NDArray[np.bool_]:
@@ -179,10 +191,10 @@ def _could_be_id(table: Table, label: str | None, features: Sequence[str]) -> st
     """Find the column of a wide table that seems to tell sequences of several rows apart, or None.
 
     Its values, whole numbers or texts, stand in runs of equal neighbours: two rows or more on average, no
-    value in two runs, no run with two labels. Steps of a wide table are many, and numbered: there are at most
-    three columns of numbers, or no two of them have a digit in their names. Of several, the most runs.
+    value in two runs, no run with two labels. No three columns are numbered, as steps of a wide table are. Of
+    several, the most runs.
     """
-    if len(features) > 3 and sum(any(map(str.isdigit, name)) for name in features) > 1:
+    if numbered_steps(features):
         return None
     n_distinct: dict[str, int] = {}
     for name in table.columns:
@@ -224,7 +236,7 @@ def _which_label(table: Table, could_be: list[str]) -> DataError:
     )
 
 
-def _labels(table: Table, name: str, codes: Array, ids: Sequence[str]) -> Array:
+def _labels(table: Table, name: str, codes: Array, ids: Sequence[str], id_names: Sequence[str] = ()) -> Array:
     """Read the label (N,) of each sequence, which is the same in all its rows."""
     labels: Array = np.array([_text(value) for value in table.columns[name]])
     # whole numbers as they are written: a float would run those beyond 2**53 together
@@ -243,6 +255,8 @@ def _labels(table: Table, name: str, codes: Array, ids: Sequence[str]) -> Array:
     changed = _changes(labels, codes)
     if changed.any():
         row = int(np.argmax(changed))
+        if changed.sum() > max(1, _SEVERAL * len(changed)):
+            raise _unlike_labels(table, name, codes[changed], ids, id_names)
         one, other = (_shown(table.columns[name][k]) for k in (int(np.argmax(codes == codes[row])), row))
         raise DataError(
             f"{table.place(row)}, sequence {quoted(ids[codes[row]])}: expected one label a sequence in "
@@ -255,6 +269,19 @@ def _labels(table: Table, name: str, codes: Array, ids: Sequence[str]) -> Array:
     return labels.astype(np.int64) if are_whole.all() else labels
 
 
+def _unlike_labels(
+    table: Table, name: str, codes: Array, ids: Sequence[str], id_names: Sequence[str]
+) -> DataError:
+    """Word the fault of a label that changes within many sequences, whose ids then are not all there."""
+    options = " ".join(f"--id {shlex.quote(one)}" for one in (*id_names, name))
+    options += f" --label {shlex.quote(name)}"
+    return DataError(
+        f"{table.source}: expected one label a sequence in column {name!r}, which changes within "
+        f"{len(np.unique(codes))} of {len(ids)} sequences of {quoted_list(id_names)}. Name all columns that "
+        f"tell the sequences apart, such as {options} or id={[*id_names, name]}, label={name!r}."
+    )
+
+
 def _text(value: Any) -> str:
     return "" if value is None or value != value else str(value).strip()  # noqa: PLR0124 (NaN)
 
@@ -263,11 +290,12 @@ def _shown(value: Any) -> str:
     return quoted(value) if _text(value) else "nothing"
 
 
-def _wide_to_sequences(table: Table, series: str | None, features: Sequence[str]) -> Sequences:
+def _wide_to_sequences(table: Table, keys: Sequence[str], features: Sequence[str]) -> Sequences:
     """Convert a wide table: a row a sequence of one feature, its steps in the order of the columns."""
     T, N = len(features), len(table)
-    names = series or next((n for n in id_columns(list(table.columns)) if not _repeats(table, n)), None)
-    ids = tuple(map(str, range(N))) if names is None else encode_ids(table, [names])[1]
+    usual = (name for name in id_columns(list(table.columns)) if not _repeats(table, [name]))
+    names = list(keys) or list(usual)[:1]
+    ids = encode_ids(table, names)[1] if names else tuple(map(str, range(N)))
     columns, roles = feature_columns(1)
     return Sequences(
         np.column_stack([table.numbers(name) for name in features]).reshape(N * T, 1),
@@ -276,10 +304,11 @@ def _wide_to_sequences(table: Table, series: str | None, features: Sequence[str]
         columns,
         roles,
         order=DeclaredOrder.POSITION,
-        names=ColumnNames(id=names or "unique_id"),
+        names=ColumnNames(id=names[0] if names else "unique_id"),
+        keys=id_frame(table, names, np.arange(N)) if names else None,
         source=table.source,
         backend=table.backend,
-        notes=(*table.notes, *table.remarks),
+        notes=(*table.notes, *table.remarks, *_order_notes(table, features)),
         header=_header(features),
     )
 
@@ -289,13 +318,21 @@ def _header(features: Sequence[str]) -> tuple[str, ...]:
     return () if all(map(_NUMBERED.fullmatch, features)) else tuple(features)
 
 
-def long_to_sequences(table: Table, series: str, time: str | None, features: Sequence[str]) -> Sequences:
+def _order_notes(table: Table, features: Sequence[str]) -> list[str]:
+    """Say where the steps of a wide table were put in the order of their numbers."""
+    moved = [name for name in table.columns if name in set(features)] != list(features)
+    return ["columns were put in the order of the numbers in their names"] if moved else []
+
+
+def long_to_sequences(
+    table: Table, keys: Sequence[str], time: str | None, features: Sequence[str]
+) -> Sequences:
     """Sequences from rows that are steps: sorted by time where there is one, else as they stand.
 
     Raises:
         DataError: a value is no number, a time cannot be read, or stands twice in a sequence.
     """
-    codes, ids = encode_ids(table, [series])
+    codes, ids = encode_ids(table, keys)
     values = np.column_stack([table.numbers(name) for name in features])
     notes = (*table.notes, *table.remarks)
     rows = np.argsort(codes, kind="stable")
@@ -304,6 +341,12 @@ def long_to_sequences(table: Table, series: str, time: str | None, features: Seq
         rows = np.lexsort((moments, codes))
         notes = (*notes, *(["rows were sorted by time"] if (rows != by_file).any() else []))
         twice = np.flatnonzero((np.diff(moments[rows]) == 0) & (np.diff(codes[rows]) == 0))
+        if len(twice) > max(1, _SEVERAL * len(values)):
+            raise DataError(
+                f"{table.source}: expected columns that tell the sequences apart, but {len(twice):,} times "
+                f"in column {time!r} stand twice in a sequence of {quoted_list(keys)}. Name all that do with "
+                "--id or id=."
+            )
         if len(twice):
             row = int(rows[twice[0] + 1])
             got = f"got {quoted(table.columns[time][row])} twice"
@@ -318,11 +361,13 @@ def long_to_sequences(table: Table, series: str, time: str | None, features: Seq
         tuple(features),
         (Role.TARGET, *[Role.PAST] * (len(features) - 1)),
         order=DeclaredOrder.POSITION if time is None else DeclaredOrder.TIME,
-        names=ColumnNames(series, time or "ds"),
+        names=ColumnNames(keys[0], time or "ds"),
+        keys=id_frame(table, keys, np.unique(codes, return_index=True)[1]),
         source=table.source,
         backend=table.backend,
         notes=notes,
         header=_header(features),
+        rows=rows,
     )
 
 

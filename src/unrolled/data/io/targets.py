@@ -98,6 +98,35 @@ def as_groups(groups: Any, n: int) -> NDArray[np.int64]:
     return numbers
 
 
+def as_weights(sample_weight: Any, n: int) -> NDArray[np.float64]:
+    """Convert sample weights to float64 (N,), not negative.
+
+    Raises:
+        DataError: there are more or fewer than n, or one is negative, missing, infinite or no number.
+
+    >>> as_weights([1, 2.5], 2)
+    array([1. , 2.5])
+    """
+    who = "sample_weight"
+    weights = as_numbers(_of_shape(sample_weight, n, who), n, who=who)
+    if (weights < 0).any():
+        position = int(np.argmax(weights < 0))
+        raise DataError(
+            f"{who}, position {position}: expected a weight of at least 0, got {weights[position]:g}. Leave "
+            "that sequence out, or give it weight 0."
+        )
+    if not weights.any():
+        raise DataError(f"{who}: expected a weight above zero, got only zero. Give sequences to learn from.")
+    return weights
+
+
+def _of_shape(sample_weight: Any, n: int, who: str) -> Array:
+    values = np.asarray(sample_weight.detach().cpu() if hasattr(sample_weight, "detach") else sample_weight)
+    if values.shape != (n,):
+        raise DataError(f"{who}: expected {n} numbers, one a sequence, got shape {values.shape}.")
+    return values
+
+
 def _one_axis(y: Any, n: int, who: str) -> Array:
     """Require one axis (N,); a column (N, 1) is flattened with scikit-learn's warning."""
     if y is None:

@@ -25,6 +25,8 @@ _COUNTER = re.compile(
     r"(unnamed:|level|column|row|record|obs|time|s|sl|sr|serial|instant|step|tick|trend|no|nr|n|num|number|t|x|"
     r"index|idx|#)?_*(id|idx|index|no|nr|num|number|step|\d+(_\d+)*)?_?"
 )
+_STEP = re.compile(r"(\D*)(\d+)")
+_MIN_STEPS = 3  # fewer columns that end in a number may be anything
 _TIME = re.compile(r"(date|datum|time|timestamp|zeit|fecha|unix|epoch)(_|$)")
 
 
@@ -149,3 +151,36 @@ def largest_part(name: str) -> int:
     (12, 1, -1)
     """
     return max((part.most for part in DATE_PARTS if bare(name) in part.names), default=-1)
+
+
+def numbered_steps(names: Sequence[str]) -> list[str]:
+    """Sort the columns of numbered steps, t0 to t29, by number; none where fewer than three are alike.
+
+    >>> numbered_steps(["subject", "t0", "t1", "t10", "t2"])
+    ['t0', 't1', 't2', 't10']
+    """
+    families: dict[str, dict[int, str]] = {}
+    for name in names:
+        if match := _STEP.fullmatch(spelt(name)):
+            families.setdefault(match[1], {})[int(match[2])] = name
+    steps = max(families.values(), key=len, default={})
+    return [steps[number] for number in sorted(steps)] if len(steps) >= _MIN_STEPS else []
+
+
+def wide_steps(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the columns of a table with a row a sequence that are its steps, and those that are none.
+
+    Beside numbered steps, most of the columns, other names are none. Steps are in the order of their numbers
+    unless these fall all the way.
+
+    >>> wide_steps(["t0", "t1", "t10", "t2", "length"])
+    (['t0', 't1', 't2', 't10'], ['length'])
+    >>> wide_steps(["lag3", "lag2", "lag1"])[0]
+    ['lag3', 'lag2', 'lag1']
+    """
+    steps = numbered_steps(names)
+    others = [name for name in names if name not in steps]
+    if len(steps) <= len(others) or any(_STEP.fullmatch(spelt(name)) for name in others):
+        return list(names), []
+    as_given = [name for name in names if name in steps]
+    return (as_given if as_given == steps[::-1] else steps), others

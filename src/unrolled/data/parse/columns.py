@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import YEARS
 from unrolled.data.parse.column_names import (
-    CLOCKS,
     IDS,
     TARGETS,
     TEXT_TIMES,
     TIMES,
-    id_columns,
     is_nameless,
     largest_part,
     looks_like_counter,
@@ -107,9 +105,9 @@ def infer_schema(table: Table, named: ColumnSpec) -> TableSchema:
     """
     taken = _named_roles(table, named)
     free = [name for name in table.columns if name not in taken]
-    time = named.time or _time(table, free)
+    time = named.time or infer_time(table, free)
     free = [name for name in free if name != time]
-    ids = named.id or table.keys or _ids(table, time, free)
+    ids = named.id or table.keys or infer_ids(table, time, free)
     notes = []
     if len(ids) > 1 and not (named.id or table.keys):
         notes.append(f"{quoted_list(ids)} tell the series apart together; id= names other columns")
@@ -172,24 +170,7 @@ def _notes(
         yield note
 
 
-def infer_keys(table: Table, free: Sequence[str]) -> tuple[str | None, str | None]:
-    """Infer the id and the time column of a long table among the free columns.
-
-    >>> columns = {"id": np.array([1, 1]), "t": np.array([0, 1]), "x": np.ones(2)}  # a sequence of two steps
-    >>> infer_keys(Table(columns, "flow.csv", str), ["id", "t", "x"])
-    ('id', 't')
-    """
-    numbers = [name for name in free if table.kinds[name] == "number"]  # such as 0.02 seconds
-    time = _time(table, free) or next(iter(with_usual_names(numbers, CLOCKS)), None)
-    rest = [name for name in free if name != time]
-    if time is not None:  # a unique_id may have one step each
-        usual = [name for name in id_columns(rest) if name == "unique_id" or _repeats(table, [name])]
-        if usual:
-            return usual[0], time
-    return next(iter(_ids(table, time, rest, most=1)), None), time
-
-
-def _time(table: Table, free: Sequence[str]) -> str | None:
+def infer_time(table: Table, free: Sequence[str]) -> str | None:
     """Infer the time column, or None."""
     if table.index in free:
         return table.index
@@ -250,7 +231,7 @@ def _holds_years(table: Table, name: str) -> bool:
     )
 
 
-def _ids(table: Table, time: str | None, free: Sequence[str], most: int = _MOST_KEYS) -> tuple[str, ...]:
+def infer_ids(table: Table, time: str | None, free: Sequence[str], most: int = _MOST_KEYS) -> tuple[str, ...]:
     """Infer the columns that tell the series apart; none where there is one series."""
     if time is None:
         return tuple(name for name in with_usual_names(free, IDS[:3]) if _repeats(table, [name]))[:1]

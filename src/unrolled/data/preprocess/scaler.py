@@ -29,15 +29,23 @@ class StandardScaler(NamedTuple):
     scale: Floats
 
     @classmethod
-    def fit(cls, values: Floats) -> Self:
+    def fit(cls, values: Floats, weights: Floats | None = None) -> Self:
         """Measure (ΣT, F) steps, or (ΣT,) of a single column; missing values (NaN) are left out.
+
+        Args:
+            values: the steps.
+            weights: (ΣT,) of the steps; None where all are equal.
 
         >>> [part.tolist() for part in StandardScaler.fit(np.array([[0.0, 3.0], [2.0, 3.0]]))]
         [[1.0, 3.0], [1.0, 1.0]]
         """
-        scale = np.nanstd(values, axis=0)
+        if weights is None:
+            mean, scale = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+        else:
+            mean = _weighted_mean(values, weights)
+            scale = np.sqrt(_weighted_mean((values - mean) ** 2, weights))
         changes = scale > _ROUNDING * np.nanmax(np.abs(values), axis=0)
-        return cls(np.nanmean(values, axis=0), np.where(changes, scale, 1.0)[()])
+        return cls(mean, np.where(changes, scale, 1.0)[()])
 
     def transform(self, values: Floats) -> Floats:
         """Scale values (..., F)."""
@@ -59,3 +67,8 @@ class StandardScaler(NamedTuple):
         1.0
         """
         return cls(*(np.asarray(record[name], dtype=np.float64) for name in cls._fields))
+
+
+def _weighted_mean(values: Floats, weights: Floats) -> Floats:
+    w = weights.reshape(-1, *[1] * (values.ndim - 1))
+    return np.nansum(values * w, axis=0) / np.where(np.isnan(values), 0.0, w).sum(axis=0)  # type: ignore[no-any-return]

@@ -1,0 +1,104 @@
+"""Cut the steps with which arrays and tables are padded, and detect padding that no one declared."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.axes import InputWarning
+from unrolled.data.sequences import Sequences
+from unrolled.errors import DataError
+from unrolled.formatting import quantity
+
+Ints = NDArray[np.int64]
+
+_MIN_SEQUENCES = 10  # fewer may end alike by chance
+_MIN_EQUAL_STEPS = 3
+
+
+def cut_missing_ends(series: Sequences, who: str) -> Sequences:
+    """Leave out the steps at each sequence's end that hold no value at all, and note it.
+
+    Raises:
+        DataError: a sequence holds no value.
+
+    >>> padded = Sequences.from_arrays([[1.0, 2.0, np.nan], [3.0, np.nan, 4.0]])
+    >>> cut_missing_ends(padded, "X").lengths.tolist()
+    [2, 3]
+    """
+    if not series.is_table:
+        return series
+    last_rows = series.offsets[1:][series.lengths > 0] - 1
+    if not np.isnan(series.values[last_rows]).all(axis=1).any():
+        return series
+    valid_rows = np.flatnonzero(~np.isnan(series.values).all(axis=1))
+    before = np.searchsorted(valid_rows, series.offsets[1:])
+    last = np.concatenate([[-1], valid_rows])[before]
+    lengths = np.maximum(last + 1 - series.offsets[:-1], 0)
+    empty = np.flatnonzero((lengths == 0) & (series.lengths > 0))
+    if len(empty):
+        raise DataError(
+            f"{who}, sequence {series.ids[empty[0]]!r}: expected at least one value, got none. Leave that "
+            "sequence out."
+        )
+    padded = int((lengths < series.lengths).sum())
+    note = f"{padded} of {len(series)} sequences end before steps without a value, which were left out"
+    return replace(series.head(lengths), notes=(*series.notes, note))
+
+
+def cut_to_lengths(series: Sequences, lengths: Any, who: str) -> Sequences:
+    """Keep the first `lengths[i]` steps of each sequence.
+
+    Raises:
+        DataError: there are more or fewer lengths than sequences, or one is no number of its steps.
+
+    >>> cut_to_lengths(Sequences.from_arrays(np.ones((2, 4))), [4, 3], "X").lengths.tolist()
+    [4, 3]
+    """
+    lengths = lengths.detach().cpu() if hasattr(lengths, "detach") else lengths
+    steps = np.asarray(lengths)
+    if steps.shape != (len(series),) or steps.dtype.kind not in "iuf":
+        got = f"got shape {steps.shape} of {steps.dtype}"
+        raise DataError(f"{who} lengths: expected {len(series)} whole numbers, one a sequence, {got}.")
+    bad = np.flatnonzero(~((steps >= 1) & (steps <= series.lengths) & (steps == np.floor(steps))))
+    if len(bad):
+        raise DataError(
+            f"{who} lengths, sequence {bad[0]}: expected a whole number from 1 to "
+            f"{series.lengths[bad[0]]}, the steps in X, got {steps[bad[0]]}."
+        )
+    return series.head(steps.astype(np.int64))
+
+
+def equal_ends(series: Sequences) -> Ints:
+    """Count the steps (N,) at each sequence's end that equal its last one.
+
+    >>> equal_ends(Sequences.from_arrays([[1.0, 0.0, 0.0], [1.0, 2.0]])).tolist()
+    [2, 1]
+    """
+    is_change = (np.diff(series.values, axis=0) != 0).any(axis=1)
+    changes = np.flatnonzero(is_change) + 1  # rows unlike the one before
+    starts = np.concatenate([[0], changes])[np.searchsorted(changes, series.offsets[1:] - 1, side="right")]
+    return np.asarray(series.offsets[1:] - np.maximum(starts, series.offsets[:-1]), dtype=np.int64)
+
+
+def warn_of_equal_ends(series: Sequences, who: str, *, stacklevel: int) -> None:
+    """Warn where most sequences of one length end in equal steps, as those do that were padded.
+
+    The runs of equal steps have three steps or more, and differ in length.
+    """
+    if len(series) < _MIN_SEQUENCES or len(np.unique(series.lengths)) > 1:
+        return
+    runs = equal_ends(series)
+    is_run = (runs >= _MIN_EQUAL_STEPS) & (runs < series.lengths)
+    if 2 * is_run.sum() <= len(series) or len(np.unique(runs[is_run])) == 1:
+        return
+    message = (
+        f"{who}: {is_run.sum()} of {quantity(len(series), 'sequence')} end in {_MIN_EQUAL_STEPS} or more "
+        "equal steps, which are read as data. If they are padding, give lengths= or put NaN there; if they "
+        "are data, give lengths= of all steps."
+    )
+    warnings.warn(message, InputWarning, stacklevel=stacklevel + 1)
