@@ -31,7 +31,6 @@ File = Annotated[
         metavar="FILE", show_default=False, help="CSV, Parquet, Excel, ..; - for stdin; example:NAME."
     ),
 ]
-Id = Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="Column that names the series.")]
 Ids = Annotated[
     list[str] | None,
     typer.Option("--id", metavar="COLUMN", help="Column that names the series; repeat for more."),
@@ -310,7 +309,7 @@ class SequenceColumns(OptionGroup):
         str | None,
         typer.Option("--label", metavar="COLUMN", help="Column of the classes; found by its name."),
     ] = None
-    id: Id = None
+    id: Ids = None
     time: Time = None
 
     def read(self, file: str, part: str, *, must_be_labelled: bool = False) -> Labelled:

@@ -56,6 +56,17 @@ def print_forecast(report: ForecastReport) -> None:
         print(f"... and {omitted:,} more series; --output writes them all to a file.")
 
 
+def id_columns(sequences: Sequences) -> dict[str, Any]:
+    """Return the names of sequences, one each, as the column id; of several keys each as its own column."""
+    if len(sequences.id_names) == 1:
+        return {"id": list(sequences.ids)}
+    import numpy as np
+
+    from unrolled.data.io.frames import id_columns_of
+
+    return id_columns_of(sequences, np.arange(len(sequences)))
+
+
 def print_predictions(ids: Iterable[str], labels: Iterable[str], probabilities: Sequence[float]) -> None:
     """Print the class of each sequence and its probability; of many sequences the first twenty."""
     rows = [

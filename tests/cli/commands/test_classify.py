@@ -244,3 +244,24 @@ def test_columns_of_another_file_are_taken_by_name(unrolled: Run, kinds: Any) ->
         assert third.status == 2
         assert "expected the columns 't0', " in third.err
         assert "got 't0' missing and 'u0' besides" in third.err
+
+
+def test_several_columns_name_the_sequences(unrolled: Run, tmp_path: Path) -> None:
+    """Two --id are both ids; answers carry each in its own column."""
+    rng = np.random.default_rng(0)
+    label = rng.permutation(np.tile([-1, 1], 8))
+    frame = pd.DataFrame(
+        {
+            "who": np.repeat(np.arange(4), 16),
+            "try": np.tile(np.repeat([1, 2, 3, 4], 4), 4),
+            "time": np.tile(np.arange(4), 16),
+            "height": np.repeat(label, 4) + rng.normal(0, 0.2, 64),
+            "label": np.repeat(np.where(label > 0, "up", "down"), 4),
+        }
+    )
+    frame.to_csv(tmp_path / "long.csv", index=False)
+    words = ("--id", "who", "--id", "try", "--time", "time", "--json")
+    answer = unrolled("classify", "long.csv", *words, *TINY, "--folds", 2, "--save", "kept")
+    assert (answer.status, json.loads(answer.out)["n_sequences"]) == (0, 16)
+    answers = json.loads(unrolled("classify", "long.csv", "--model", "kept", *words).out)["answers"]
+    assert [(one["who"], one["try"]) for one in answers[:5]] == [(0, 1), (0, 2), (0, 3), (0, 4), (1, 1)]

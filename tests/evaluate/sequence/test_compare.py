@@ -14,6 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 import unrolled as ur
 from unrolled import ArgumentError, DataError, SequenceClassifier, SequenceTagger, TrainingError, compare
+from unrolled.data.axes import InputWarning
 from unrolled.stats.intervals import wilson_interval
 from unrolled.stats.paired import mcnemar_p
 
@@ -289,3 +290,21 @@ def test_texts_as_numbers_are_refused() -> None:
     """A regressor is given numbers."""
     with pytest.raises(DataError, match="compare y: expected numbers, got 'a'"):
         compare(Regressor(), np.zeros((4, 3)), ["a", "b", "a", "b"])
+
+
+def test_axes_and_padding_are_warned_of_once(data: tuple[np.ndarray, np.ndarray]) -> None:
+    """By the comparison, not by each fit in it; a layout holds for every candidate and for the test set."""
+    X, y = data
+    block = np.stack([X, X**2], axis=1)  # (N, F, T) with F < T
+    model = SequenceClassifier(hidden_size=2, max_epochs=1, n_members=1, layout="nct")
+    first = compare(model, block, y, test=(block, y), baselines=SIMPLE)
+    last = compare(
+        SequenceClassifier(hidden_size=2, max_epochs=1, n_members=1), block.swapaxes(1, 2), y,
+        test=(block.swapaxes(1, 2), y), baselines=SIMPLE,
+    )  # fmt: skip
+    assert [row.accuracy for row in first.rows] == [row.accuracy for row in last.rows]
+    padded = np.where(np.arange(12) < 3 + np.arange(60)[:, None] % 6, np.tile(X, 2), 0.0)
+    with pytest.warns(InputWarning) as caught:
+        compare(model.set_params(layout=None), padded, y, folds=2, baselines=SIMPLE)
+    assert [str(one.message)[:25] for one in caught] == ["compare X: 60 of 60 seque"]
+    assert caught[0].filename == __file__

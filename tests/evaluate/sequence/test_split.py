@@ -119,8 +119,8 @@ def test_an_invalid_test_set_is_refused(test: Any, error: type, words: str) -> N
 
 def test_bad_data_is_refused_as_by_the_estimators() -> None:
     """Their own sentences, with the name of this call."""
-    with pytest.raises(DataError, match=r"compare X, sequence 1, step 2: expected a number, got NaN"):
-        evaluation_data([[1.0, 2.0, 3.0], [1.0, 2.0, np.nan]], ["a", "b"], "labels")
+    with pytest.raises(DataError, match=r"compare X, sequence 1, step 1: expected a number, got NaN"):
+        evaluation_data([[1.0, 2.0, 3.0], [1.0, np.nan, 2.0]], ["a", "b"], "labels")
     with pytest.raises(DataError, match=r"compare y: expected 12 as X has 12 sequences, got 11"):
         evaluation_data(block(), Y[1:], "labels")
     with pytest.raises(DataError, match=r"groups: expected 12 names, one a sequence, got shape \(3,\)"):
@@ -153,3 +153,29 @@ def test_columns_of_a_test_frame_are_taken_by_name() -> None:
     train, _ = evaluation_data(parts, Y, "labels")
     test = holdout_split(train, ([part[["v", "u"]] for part in parts], Y), "labels").test
     assert np.asarray(test.X[3]).tolist() == block(12, 6)[3].reshape(-1, 2).tolist()
+
+
+def test_targets_and_groups_of_a_frame_are_aligned_by_id() -> None:
+    """What groupby gives is sorted by id; so in a test set."""
+    names = np.array([f"r{k}" for k in np.random.default_rng(0).permutation(12)])
+    long = pd.DataFrame(
+        {"unique_id": np.repeat(names, 5), "ds": np.tile(np.arange(5), 12), "x": block().ravel()}
+    )
+    y = pd.Series(Y, index=names).sort_index()
+    data, _ = evaluation_data(long, y, "labels", pd.Series(np.arange(12) // 2, index=names).sort_index())
+    assert data.y.tolist() == Y.tolist()
+    assert data.groups.tolist() == (np.arange(12) // 2).tolist()
+    assert holdout_split(data, (long, y), "labels").test.y.tolist() == Y.tolist()
+
+
+def test_padding_is_cut_and_a_layout_turned_round() -> None:
+    """Every candidate is given the sequences without padding, steps first."""
+    padded = block()
+    padded[3, 2:] = np.nan
+    data, _ = evaluation_data(padded, Y, "labels")
+    assert [len(x) for x in data.X] == [len(x) for x in data.sequences] == [5, 5, 5, 2, *[5] * 8]
+    first = block(12, 6).reshape(12, 2, 3)
+    train, _ = evaluation_data(first, Y, "labels", layout="nct")
+    assert np.asarray(train.X[1]).tolist() == first[1].T.tolist()
+    test = holdout_split(train, (first, Y), "labels", layout="nct").test
+    assert np.asarray(test.X[1]).tolist() == first[1].T.tolist()

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import torch
 
+from unrolled.data.axes import InputWarning
 from unrolled.errors import ArgumentError, DataError, ModelLoadError
 from unrolled.models.persistence import load_model
 from unrolled.models.sequence.base import SequenceEstimator
@@ -287,3 +288,108 @@ def test_a_series_of_sequences_has_no_columns() -> None:
     model = SequenceClassifier(**QUICK).fit(cells, [0, 1, 0, 1])
     assert not hasattr(model, "feature_names_in_")
     assert model.predict(cells.rename("level")).shape == (4,)
+
+
+ID_FRAME = pd.DataFrame(
+    {
+        "unique_id": np.repeat([f"r{k}" for k in np.random.default_rng(3).permutation(20)], 4),
+        "ds": np.tile(np.arange(4), 20),
+        "x": np.random.default_rng(4).normal(0, 0.3, 80) + np.tile(np.repeat([-1, 1], 4), 10),
+    }
+)
+
+
+def test_targets_are_aligned_by_id() -> None:
+    """What groupby gives is sorted by id, X in the order of first occurrence: of y, weights and groups."""
+    frame = ID_FRAME.assign(
+        label=np.tile(np.repeat(["down", "up"], 4), 10), weight=1.0, who=np.arange(80) // 8
+    )
+    groups = frame.groupby("unique_id")
+    X, y = frame[["unique_id", "ds", "x"]], groups["label"].first()
+    model = SequenceClassifier(hidden_size=4, max_epochs=20, n_members=1).fit(X, y)
+    assert model.score(X, y) > 0.95
+    assert model.score(X, y, sample_weight=groups["weight"].first()) > 0.95
+    assert model.score(X, frame["label"].to_numpy()[::4]) == model.score(X, y)
+    SequenceClassifier(**QUICK).fit(X, y, groups=groups["who"].first())
+    numbers = groups["x"].mean()
+    assert (
+        SequenceRegressor(hidden_size=4, max_epochs=60, n_members=1).fit(X, numbers).score(X, numbers) > 0.5
+    )
+
+
+def test_tags_follow_the_rows_of_a_frame() -> None:
+    """One tag a row of a frame that is sorted by time when it is read."""
+    frame = ID_FRAME.assign(tag=ID_FRAME["x"] > 0).sample(frac=1, random_state=0)
+    X, y = frame.drop(columns="tag"), frame["tag"].map({True: "up", False: "down"})
+    model = SequenceTagger(hidden_size=4, max_epochs=40, n_members=1).fit(X, y)
+    assert model.score(X, y) > 0.95
+    assert model.score(X.sort_values(["unique_id", "ds"]), y) == model.score(X, y)
+
+
+@each
+def test_padding_is_not_read(kind: Any, y: Any) -> None:
+    """NaN at the ends, or lengths beside zeros: the same model, predictions and score as of ragged lists."""
+    lengths = np.array([len(x) for x in X])
+    zeros, nans = np.zeros((6, 7, 2)), np.full((6, 7, 2), np.nan)
+    for k, x in enumerate(X):
+        zeros[k, : len(x)] = nans[k, : len(x)] = x
+    ragged, padded = kind(**QUICK).fit(X, y), kind(**QUICK).fit(zeros, y, lengths=lengths)
+    np.testing.assert_array_equal(_predictions(padded, X), _predictions(ragged, X))
+    np.testing.assert_array_equal(_predictions(kind(**QUICK).fit(nans, y), nans), _predictions(ragged, X))
+    assert np.concatenate(ragged.predict(zeros, lengths=lengths), axis=None).tolist() == (
+        np.concatenate(ragged.predict(X), axis=None).tolist()
+    )
+    assert padded.score(zeros, y, lengths=lengths) == ragged.score(X, y)
+
+
+def test_tags_of_padding_are_cut() -> None:
+    """An array of tags (N, T) beside a padded array."""
+    padded, tags = np.zeros((6, 7, 2)), np.zeros((6, 7), dtype=int)
+    for k, (x, y) in enumerate(zip(X, ALL[2][1], strict=True)):
+        padded[k, : len(x)], tags[k, : len(x)] = x, y
+    lengths = [len(x) for x in X]
+    model = SequenceTagger(**QUICK).fit(padded, tags, lengths=lengths)
+    ragged = SequenceTagger(**QUICK).fit(X, ALL[2][1])
+    np.testing.assert_array_equal(_predictions(model, X), _predictions(ragged, X))
+    assert model.score(padded, tags, lengths=lengths) == model.score(X, ALL[2][1])
+
+
+def test_zeros_at_the_ends_are_warned_of() -> None:
+    """Once, by fit; not where lengths= says that they are data."""
+    padded = np.zeros((20, 12, 2))
+    for k, x in enumerate(padded):
+        x[: 2 + k % 7] = k % 2 + 1
+    with pytest.warns(InputWarning, match="20 of 20 sequences end in 3 or more equal steps") as caught:
+        model = SequenceClassifier(**QUICK).fit(padded, [0, 1] * 10)
+    assert caught[0].filename == __file__
+    model.predict(padded)
+    model.fit(padded, [0, 1] * 10, lengths=[12] * 20)
+
+
+def test_axes_are_said_and_may_be_chosen() -> None:
+    """(N, F, T) is warned of, with layout="nct" it is the same as (N, T, F)."""
+    block = np.random.default_rng(0).normal(size=(6, 3, 9))
+    y = [0, 1] * 3
+    with pytest.warns(
+        InputWarning, match="every sequence has fewer steps than features: 6 sequences of 3"
+    ) as caught:
+        SequenceClassifier(**QUICK).fit(block, y)
+    assert caught[0].filename == __file__
+    SequenceClassifier(**QUICK, layout="ntc").fit(block, y)
+    first = SequenceClassifier(**QUICK, layout="nct").fit(block, y)
+    last = SequenceClassifier(**QUICK).fit(block.swapaxes(1, 2), y)
+    np.testing.assert_array_equal(first.predict_proba(block), last.predict_proba(block.swapaxes(1, 2)))
+    assert first.score(block, y) == last.score(block.swapaxes(1, 2), y)
+    assert dict(first.summary())["Fitted on"] == "6 sequences of 9 steps, 3 features a step"
+    with pytest.raises(ArgumentError, match="layout: expected one of ntc, nct; got 'tnc'"):
+        SequenceClassifier(layout="tnc").fit(block, y)
+
+
+def test_one_sequence_is_given_in_a_list() -> None:
+    """x[0] of (N, T, 1) is no T sequences of one step."""
+    block = np.random.default_rng(0).normal(size=(6, 9, 1))
+    model = SequenceClassifier(**QUICK).fit(block, [0, 1] * 3)
+    for predict in (model.predict, model.predict_proba, model.tensors):
+        with pytest.raises(DataError, match=r"which is one sequence of 9 steps.* Give one sequence as \[x\]"):
+            predict(block[0])
+    assert model.predict([block[0]]) == model.predict(block)[0] == model.predict(block[0][None])

@@ -1,5 +1,7 @@
 """Ragged sequences as one flat tensor: batches padded with zeros, chunks of bounded size."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -22,7 +24,7 @@ def _dataset(per_step: bool = False) -> SequenceDataset:
 
 def test_a_batch_is_padded_with_zeros_to_its_longest() -> None:
     """In the order of the rows; a row may come twice."""
-    values, lengths, targets = _dataset().batch(torch.tensor([3, 0, 3]))
+    values, lengths, targets, _ = _dataset().batch(torch.tensor([3, 0, 3]))
     assert values[..., 0].tolist() == [[30, 31, 0], [0, 1, 2], [30, 31, 0]]
     assert values[..., 1].tolist() == [[0, -1, 0], [0, -1, -2], [0, -1, 0]]
     assert (lengths.tolist(), targets.tolist()) == ([2, 3, 2], [300, 0, 300])
@@ -30,7 +32,7 @@ def test_a_batch_is_padded_with_zeros_to_its_longest() -> None:
 
 def test_targets_a_step_are_padded_with_minus_one() -> None:
     """Which is no class: the loss leaves it out."""
-    _, lengths, targets = _dataset(per_step=True).batch(torch.tensor([1, 3, 0]))
+    _, lengths, targets, _ = _dataset(per_step=True).batch(torch.tensor([1, 3, 0]))
     assert targets.tolist() == [[3, -1, -1], [11, 12, -1], [0, 1, 2]]
     assert lengths.tolist() == [1, 2, 3]
 
@@ -38,7 +40,7 @@ def test_targets_a_step_are_padded_with_minus_one() -> None:
 @pytest.mark.parametrize("per_step", [False, True])
 def test_a_subset_gives_the_same_batches(per_step: bool) -> None:
     """And share the values: a hold-out copies nothing."""
-    everything = _dataset(per_step)
+    everything = replace(_dataset(per_step), weights=torch.tensor([0.5, 1, 2, 1, 0.5]))
     some = everything.subset(torch.tensor([4, 2]))
     assert len(some) == 2
     assert some.values.data_ptr() == everything.values.data_ptr()

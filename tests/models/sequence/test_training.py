@@ -85,7 +85,7 @@ def test_the_validation_set_does_not_shape_the_scaler() -> None:
     """Nothing of it is learned, not even how large values are."""
     X, y = _sequences(400)
     model = SequenceClassifier(**QUICK, random_state=3)
-    mask = model._validation_mask(400, y, None)
+    mask = model._validation_mask(400, y, None, 3)
     assert mask.sum() == 40
     plain = model.fit(X, y).scaler_
     altered = model.fit([x * 1000 if hidden else x for x, hidden in zip(X, mask, strict=True)], y).scaler_
@@ -188,11 +188,11 @@ def test_groups_are_held_out_whole() -> None:
     X, y = _sequences(300)
     plain = SequenceClassifier(**QUICK).fit(X, y)
     groups = np.repeat(np.array(["ann", "bob", "cy", "di", "ed", "flo"]), 50)
-    grouped = SequenceClassifier(**QUICK).fit(X, y, groups)
+    grouped = SequenceClassifier(**QUICK).fit(X, y, groups=groups)
     assert "on 50 held-out sequences" in grouped.stopping_reason_
     assert plain.history_.best.validation_loss != grouped.history_.best.validation_loss
     with pytest.raises(DataError, match="groups: expected 300 names"):
-        SequenceClassifier(**QUICK).fit(X, y, groups[:7])
+        SequenceClassifier(**QUICK).fit(X, y, groups=groups[:7])
 
 
 def test_ctrl_c_keeps_the_best_weights_so_far(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from unrolled.data.axes import InputWarning
 from unrolled.errors import MissingDependencyError
 from unrolled.evaluate.sequence.bag_of_steps import BagOfSteps
 from unrolled.evaluate.sequence.baselines import (
@@ -82,6 +83,12 @@ def fit_and_predict(candidate: Candidate, splits: Sequence[TrainTestSplit]) -> C
     Raises:
         KeyboardInterrupt: a training was interrupted: half of one must not be scored as a whole one.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)  # `compare` has warned
+        return _fit_and_predict(candidate, splits)
+
+
+def _fit_and_predict(candidate: Candidate, splits: Sequence[TrainTestSplit]) -> CandidatePredictions:
     predictions, seconds = [], np.zeros(2)
     for train, test in splits:
         model = candidate.make()

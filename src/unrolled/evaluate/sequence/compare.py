@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import is_classifier, is_regressor
+from sklearn.base import clone, is_classifier, is_regressor
 
 from unrolled.data.io.frames import to_frame
 from unrolled.errors import ArgumentError, UnrolledError
@@ -33,6 +33,7 @@ from unrolled.evaluate.sequence.split import (
     fold_splits,
     holdout_split,
     unseen_class_remarks,
+    warn_of_inputs,
 )
 from unrolled.evaluate.sequence.verdict import CandidateLosses, ComparisonVerdict, sequence_verdict
 from unrolled.formatting import aligned_table, join_words, number, p_value_text, percent
@@ -200,14 +201,18 @@ def compare(
     """
     task = _task_of(model)
     names = _check_arguments(task, folds, level, baselines)
-    data, backend = evaluation_data(X, y, task, groups)
+    layout = getattr(model, "layout", None)
+    data, backend = evaluation_data(X, y, task, groups, layout=layout)
+    warn_of_inputs(X, data, layout)
+    if layout is not None:  # what is fitted below has the steps first
+        model = clone(model).set_params(layout="ntc")
     if test is None:
         data, remarks = group_copies(data, min_groups=2 * folds)
         splits, fold = fold_splits(data, folds, task)
         order = np.argsort(np.argsort(fold, kind="stable"), kind="stable")  # from fold after fold to X
         test_data = data
     else:
-        splits = [holdout_split(data, test, task)]
+        splits = [holdout_split(data, test, task, layout=layout)]
         test_data, remarks = group_copies(splits[0].test, min_groups=2)
         remarks += copies_across(data, test_data) + unseen_class_remarks(splits[0], task)
         order = np.arange(len(test_data))

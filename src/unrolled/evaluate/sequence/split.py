@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.alignment import match_columns
-from unrolled.data.io.arrays import as_sequences
+from unrolled.data.alignment import align_targets, match_columns
+from unrolled.data.axes import warn_of_few_steps
+from unrolled.data.io.arrays import as_sequences, to_sequences
 from unrolled.data.io.frames import BACKENDS
 from unrolled.data.io.targets import as_groups, as_labels, as_numbers
+from unrolled.data.padding import warn_of_equal_ends
+from unrolled.data.sequences import Sequences
 from unrolled.data.splits import stratified_folds
 from unrolled.errors import ArgumentError, DataError
 
@@ -63,12 +66,13 @@ def evaluation_data(
     task: Task,
     groups: Any = None,
     *,
+    layout: str | None = None,
     like: EvaluationData | None = None,
     who: str = "compare",
 ) -> tuple[EvaluationData, str]:
     """Validate X, y and groups; return them with the library of frames that X came from.
 
-    Columns of a frame are matched by name with those of `like`.
+    Columns of a frame are matched by name with those of `like`, targets and groups by id.
 
     An array stays an array and a list a list; a frame of one feature, a row a sequence, becomes an array
     (N, T), so that estimators which know nothing of sequences can read it.
@@ -80,14 +84,18 @@ def evaluation_data(
     >>> len(data), data.sequences[0].shape, backend
     (2, (2, 1), 'pandas')
     """
-    data = as_sequences(X, who=f"{who} X")
+    given = to_sequences(X, f"{who} X", layout=layout)
+    data = as_sequences(given, who=f"{who} X")
     if like is not None:
         data = match_columns(data, like.header, like.sequences[0].shape[1], f"{who} X")
     sequences = np.split(data.values, data.offsets[1:-1])
+    y = align_targets(y, data, f"{who} y")
     targets = (as_labels if task == "labels" else as_numbers)(y, len(data), who=f"{who} y")
-    group_ids = None if groups is None else as_groups(groups, len(data))
+    group_ids = None if groups is None else as_groups(align_targets(groups, data, "groups"), len(data))
     inputs: Any = sequences
-    if isinstance(X, list | tuple) and not data.header:
+    if layout == "nct" or len(given.values) > len(data.values):  # turned round, or its padding cut
+        pass
+    elif isinstance(X, list | tuple) and not data.header:
         inputs = list(X)
     elif isinstance(X, np.ndarray) and X.dtype.kind != "O":
         inputs = X
@@ -137,7 +145,9 @@ def require_learnable(labels: NDArray[np.generic], strata: Ints, fold: Ints, *, 
             )
 
 
-def holdout_split(train: EvaluationData, test: Any, task: Task) -> TrainTestSplit:
+def holdout_split(
+    train: EvaluationData, test: Any, task: Task, *, layout: str | None = None
+) -> TrainTestSplit:
     """Return one split, with the test data (X_test, y_test), which must be like the training data.
 
     Raises:
@@ -147,7 +157,7 @@ def holdout_split(train: EvaluationData, test: Any, task: Task) -> TrainTestSpli
     if not isinstance(test, tuple | list) or len(test) != 2:
         raise ArgumentError(f"test: expected a pair (X_test, y_test), got {type(test).__name__}.")
     X, y = test
-    test_data, _ = evaluation_data(X, y, task, like=train, who="compare test")
+    test_data, _ = evaluation_data(X, y, task, layout=layout, like=train, who="compare test")
     features, n_fitted = test_data.sequences[0].shape[1], train.sequences[0].shape[1]
     if features != n_fitted:
         raise DataError(
@@ -168,3 +178,11 @@ def unseen_class_remarks(split: TrainTestSplit, task: Task) -> list[str]:
     if not unseen:
         return []
     return [f"{unseen} of {len(split.test)} test sequences have a class that is not in X: none can be right."]
+
+
+def warn_of_inputs(X: Any, data: EvaluationData, layout: str | None) -> None:
+    """Warn once, before the candidates are fitted, where X may be meant otherwise than it was read."""
+    series = replace(Sequences.from_arrays(data.sequences), header=data.header)
+    if layout is None:
+        warn_of_few_steps(X, series, "compare X", stacklevel=3)
+    warn_of_equal_ends(series, "compare X", stacklevel=3)

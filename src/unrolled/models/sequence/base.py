@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.data.alignment import match_columns, names_steps
-from unrolled.data.io.arrays import as_sequences
-from unrolled.data.io.targets import as_groups
+from unrolled.data.alignment import match_columns
+from unrolled.data.axes import axes_words, warn_of_few_steps
+from unrolled.data.padding import warn_of_equal_ends
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.data.splits import holdout_fraction, holdout_mask
@@ -25,7 +25,16 @@ from unrolled.models.parameters import Boolean, Choice, FloatRange, IntRange, Un
 from unrolled.models.persistence import ARRAY, PLAIN, record_field
 from unrolled.models.recurrent_core import CELLS
 from unrolled.models.sequence.dataset import SequenceDataset
+from unrolled.models.sequence.inputs import (
+    SequenceInputs,
+    count_columns,
+    count_table_steps,
+    feature_names,
+    read_inputs,
+    require_table_steps,
+)
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
+from unrolled.models.sequence.samples import TrainingSamples, collect_samples
 from unrolled.models.sequence.training import (
     EncodedTargets,
     ensemble_outputs,
@@ -49,13 +58,15 @@ _UNITS, _RESERVOIR_UNITS = 64, 512  # where hidden_size is None
 _POOLING = "last+mean+max"
 _CHANNELS, _RESERVOIR_CHANNELS = 64, 256  # of the stem
 _AT_ONCE = "is solved at once, without epochs"
+_CALLER = 4  # frames between a warning and the call of fit
 _FEW, _MEMBERS = 500, 4  # sequences below which initial weights matter, and networks to average them out
 
 
 class SequenceEstimator(NetworkEstimator):
     """Base of SequenceClassifier, SequenceRegressor and SequenceTagger.
 
-    A subclass encodes y (`_encode_targets`) and makes predictions of what the networks put out.
+    A subclass validates y (`_check_targets`), encodes it (`_encode_targets`), and makes predictions of what
+    the networks put out.
     """
 
     _fit_call = "fit(X, y)"
@@ -68,6 +79,7 @@ class SequenceEstimator(NetworkEstimator):
         "n_features_in_": PLAIN,
         "scaler_": record_field(StandardScaler),
         "stopping_reason_": PLAIN,
+        "_axes": PLAIN,
         "_header": PLAIN,
         "_table_steps": PLAIN,
     }
@@ -98,6 +110,7 @@ class SequenceEstimator(NetworkEstimator):
     n_members: Annotated[int | None, IntRange(least=1)]
     max_epochs: Annotated[int | None, IntRange(least=1)]
     validation_fraction: Annotated[float | None, FloatRange(least=0, most=0.5)]
+    layout: Annotated[str | None, Choice(("ntc", "nct"))]
 
     feature_names_in_: NDArray[Any]
     max_length_: int
@@ -105,6 +118,7 @@ class SequenceEstimator(NetworkEstimator):
     n_features_in_: int
     scaler_: StandardScaler
     stopping_reason_: str
+    _axes: str  # how X was read, in words
     _header: tuple[str, ...]  # names of the features, or of the steps of a table; none where there were none
     _table_steps: int  # columns of a table whose rows are sequences; 0 for other input
 
@@ -126,6 +140,7 @@ class SequenceEstimator(NetworkEstimator):
         batch_size: int | None = None,
         learning_rate: float = 5e-3,
         validation_fraction: float | None = None,
+        layout: str | None = None,
         random_state: int = 0,
         device: str = "cpu",
         verbose: bool | None = None,
@@ -138,8 +153,10 @@ class SequenceEstimator(NetworkEstimator):
         self,
         X: Any,
         y: Any,
-        groups: Any = None,
         *,
+        sample_weight: Any = None,
+        groups: Any = None,
+        lengths: Any = None,
         checkpoint: str | Path | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> Self:
@@ -150,9 +167,12 @@ class SequenceEstimator(NetworkEstimator):
         Args:
             X: N sequences: a list of (T_i, F) or (T_i,) arrays, an (N, T, F) array, an (N, T) array or
                 frame of one number a step, a long or nested frame, a `Sequences`.
-            y: N targets, one a sequence; for a tagger N arrays of T_i, one a step.
+            y: N targets, one a sequence; for a tagger N arrays of T_i, one a step. An index, of pandas, that
+                holds the ids of a frame X is aligned with them; so it is of weights and groups.
+            sample_weight: N weights, at least 0: one of k counts as k copies of the sequence would.
             groups: N names; sequences of one group (a speaker, a patient) are held out together, and by a
                 reservoir left out together.
+            lengths: N steps of each sequence, where arrays are padded; NaN at a sequence's end needs none.
             checkpoint: a folder that holds the training after each epoch. Fitting again with the same
                 folder resumes it there, to the same result.
             callbacks: each is called after every epoch with a dict: stage, member, n_members, step,
@@ -162,7 +182,7 @@ class SequenceEstimator(NetworkEstimator):
         Raises:
             ArgumentError: some arguments are out of range, each named on its own line; or a reservoir, which
                 has no epochs, is given a checkpoint or callbacks.
-            DataError: X, y or groups cannot be used as it is.
+            DataError: X, y, groups, weights or lengths cannot be used as they are.
             TrainingError: the loss is no longer finite.
         """
         self.check_parameters()
@@ -173,24 +193,32 @@ class SequenceEstimator(NetworkEstimator):
                 f"followed; got checkpoint={checkpoint!r}, callbacks={callbacks!r}. Leave both out."
             )
         start_s = time.perf_counter()
-        data = as_sequences(X, who=f"{type(self).__name__} X")
-        targets = self._encode_targets(y, data)
-        group_ids = None if groups is None else as_groups(groups, len(data))
-        validation_mask = self._validation_mask(len(data), targets.strata, group_ids)
+        name, seed = type(self).__name__, int(self.random_state)
+        inputs = read_inputs(X, f"{name} X", layout=self.layout, lengths=lengths)
+        if self.layout is None:
+            warn_of_few_steps(X, inputs.data, f"{name} X", stacklevel=_CALLER)
+        if lengths is None:
+            warn_of_equal_ends(inputs.data, f"{name} X", stacklevel=_CALLER)
+        samples = collect_samples(inputs.data, self._check_targets(y, inputs), sample_weight, groups)
+        targets = self._encode_targets(samples)
+        validation_mask = self._validation_mask(len(samples.data), targets.strata, samples.groups, seed)
         # what is held out must not shape the scale that it is validated on
-        values = data.values
-        if validation_mask.any():
-            values = values[np.repeat(~validation_mask, data.lengths)]
-        scaler = StandardScaler.fit(values)
-        ensemble = self._fit_ensemble(data, scaler, targets, validation_mask, group_ids, monitor)
-        table_steps = _table_steps(X, data, lists=True)
-        learned = targets.learned | _feature_names(X, data)
+        is_training = np.repeat(~validation_mask, samples.data.lengths)
+        weights = samples.step_weights
+        scaler = StandardScaler.fit(
+            samples.data.values[is_training] if validation_mask.any() else samples.data.values,
+            None if weights is None else weights[is_training],
+        )
+        ensemble = self._fit_ensemble(samples, scaler, targets, validation_mask, seed, monitor)
+        table_steps = count_table_steps(X, inputs.data, lists=True)
+        learned = targets.learned | feature_names(X, inputs.data)
         learned |= {
             "history_": ensemble.history,
-            "max_length_": int(data.lengths.max()),
-            "n_features_in_": table_steps or _count_columns(data),
+            "max_length_": int(samples.data.lengths.max()),
+            "n_features_in_": table_steps or count_columns(inputs.data),
             "scaler_": scaler,
-            "_header": data.header,
+            "_axes": axes_words(inputs.data),
+            "_header": inputs.data.header,
             "_table_steps": table_steps,
             **self._stopping(ensemble.history, validation_mask),
             "seconds_": time.perf_counter() - start_s,
@@ -198,32 +226,37 @@ class SequenceEstimator(NetworkEstimator):
         self._set_learned(ensemble.networks, learned)
         return self
 
-    def _validation_mask(self, n: int, strata: Ints | None, groups: Ints | None) -> NDArray[np.bool_]:
+    def _validation_mask(
+        self, n: int, strata: Ints | None, groups: Ints | None, seed: int
+    ) -> NDArray[np.bool_]:
         """Draw (n,) true for the sequences to hold out; a reservoir needs none."""
         if self.solver == "reservoir":
             return np.zeros(n, dtype=bool)
         fraction = holdout_fraction(self.validation_fraction, n)
-        return holdout_mask(n, fraction, int(self.random_state), strata=strata, groups=groups)
+        return holdout_mask(n, fraction, seed, strata=strata, groups=groups)
 
     def _fit_ensemble(
         self,
-        data: Sequences,
+        samples: TrainingSamples,
         scaler: StandardScaler,
         targets: EncodedTargets,
         validation_mask: NDArray[np.bool_],
-        groups: Ints | None,
+        seed: int,
         monitor: Monitor,
     ) -> Ensemble[SequenceNetwork]:
-        dataset = self._dataset(data, scaler, targets.values)
-        network_config = self._make_config(data, targets.output_size)
-        n_members, seed = self._member_count(len(data)), int(self.random_state)
+        weights = None if samples.weights is None else torch.from_numpy(samples.weights)
+        dataset = self._dataset(samples.data, scaler, targets.values, weights)
+        network_config = self._make_config(samples.data, targets.output_size)
+        n_members = self._member_count(samples.n_copies)
         if self.solver == "reservoir":
             return solve_networks(
                 dataset, targets, network_config,
-                groups=groups, n_members=n_members, seed=seed, device=self.device,
+                groups=samples.groups, n_members=n_members, seed=seed, device=self.device,
             )  # fmt: skip
+        n_training = int((~validation_mask).sum())
         config = training_config(
-            int((~validation_mask).sum()),
+            n_training,
+            n_copies=n_training + samples.n_copies - len(samples.data),
             max_epochs=_as_int(self.max_epochs),
             batch_size=_as_int(self.batch_size),
             patience=_as_int(self.patience),
@@ -262,9 +295,8 @@ class SequenceEstimator(NetworkEstimator):
             NotFittedError: `fit` was not called.
             DataError: X is not like what was fitted on.
         """
-        data = self._like_fitted(X)
-        values, lengths, _ = self._dataset(data, self.scaler_).batch(torch.arange(len(data)))
-        return values, lengths
+        data = self._like_fitted(X).data
+        return self._dataset(data, self.scaler_).batch(torch.arange(len(data)))[:2]
 
     def output_classes(self) -> NDArray[Any] | None:
         """Return the classes (K,) whose logits the networks put out; None where they put out numbers."""
@@ -274,14 +306,22 @@ class SequenceEstimator(NetworkEstimator):
         """Return the mean and the scale that turn the outputs of the networks into predictions."""
         return 0.0, 1.0
 
-    def _encode_targets(self, y: Any, data: Sequences) -> EncodedTargets:
+    def _check_targets(self, y: Any, inputs: SequenceInputs) -> NDArray[Any]:
+        """Validate y: (N,), or (ΣT,) with one a step, in the order of the sequences."""
+        raise NotImplementedError
+
+    def _encode_targets(self, samples: TrainingSamples) -> EncodedTargets:
         raise NotImplementedError
 
     def _dataset(
-        self, data: Sequences, scaler: StandardScaler, targets: Tensor | None = None
+        self,
+        data: Sequences,
+        scaler: StandardScaler,
+        targets: Tensor | None = None,
+        weights: Tensor | None = None,
     ) -> SequenceDataset:
         return SequenceDataset.from_sequences(
-            data, scaler, targets, per_step=self._per_step, device=self.device
+            data, scaler, targets, weights=weights, per_step=self._per_step, device=self.device
         )
 
     def _outputs(self, data: Sequences) -> Iterator[tuple[Ints, Tensor, Ints]]:
@@ -291,19 +331,16 @@ class SequenceEstimator(NetworkEstimator):
             rows = batch_rows.cpu().numpy()
             yield rows, ensemble_outputs(self.networks_, dataset, batch_rows), data.lengths[rows]
 
-    def _like_fitted(self, X: Any) -> Sequences:
-        """Convert X to sequences with as many features as those fitted on."""
+    def _like_fitted(self, X: Any, lengths: Any = None) -> SequenceInputs:
+        """Convert X to sequences with the features of those fitted on, in the same order."""
         self._require_fitted()
         name = type(self).__name__
-        data = as_sequences(X, who=f"{name} X")
-        steps = _table_steps(X, data, lists=False)
-        if self._table_steps and steps and steps != self._table_steps:
-            raise DataError(  # scikit-learn's words
-                f"X has {steps} features, but {name} is expecting {self._table_steps} features as input: a "
-                "column a step, as in fit. Sequences of other lengths are taken as a list, or as (N, T, 1)."
-            )
+        shape = np.shape(X) if isinstance(X, np.ndarray) and X.dtype.kind != "O" else ()
+        require_table_steps(shape[1] if len(shape) == 2 else 0, self._table_steps, name)
+        inputs = read_inputs(X, f"{name} X", layout=self.layout, lengths=lengths)
+        require_table_steps(count_table_steps(X, inputs.data, lists=False), self._table_steps, name)
         expected = len(self.scaler_.mean)
-        data = match_columns(data, self._header, expected, f"{name} X")
+        data = match_columns(inputs.data, self._header, expected, f"{name} X")
         n_features = data.values.shape[1]
         if n_features != expected:
             way = "Select the columns that were fitted on, or fit a model on these."
@@ -312,7 +349,7 @@ class SequenceEstimator(NetworkEstimator):
             raise DataError(
                 f"{name} X: expected {expected} features a step, as in fit, got {n_features}. {way}"
             )
-        return data
+        return inputs._replace(data=data)
 
     def _make_config(self, data: Sequences, output_size: int) -> SequenceNetworkConfig:
         is_reservoir = self.solver == "reservoir"
@@ -336,6 +373,7 @@ class SequenceEstimator(NetworkEstimator):
         reads = f"{quantity(config.input_size, 'feature')} a step, {config.stem_words}"
         return (
             network_fact(config, bidirectional=config.bidirectional),
+            Fact("Fitted on", self._axes),
             Fact("Reads", reads),
             Fact("Answers from", config.readout_words),
             Fact("Epochs", self.stopping_reason_),
@@ -354,26 +392,3 @@ class SequenceEstimator(NetworkEstimator):
 def _as_int(value: int | None) -> int | None:
     """Convert numpy's whole numbers, which overflow, to Python's."""
     return None if value is None else int(value)
-
-
-def _table_steps(X: Any, data: Sequences, *, lists: bool) -> int:
-    """Return T where X is a table, a row a sequence and a column a step: scikit-learn's features; else 0."""
-    steps = int(data.lengths[0])
-    shape = tuple(getattr(X, "shape", ()))
-    if lists and isinstance(X, list | tuple):
-        shape = (len(X), *np.shape(X[0]))
-    is_table = shape == (len(data), steps) and data.values.shape[1] == 1 and (data.lengths == steps).all()
-    return steps if is_table else 0
-
-
-def _count_columns(data: Sequences) -> int:
-    """Count the columns of the source: features, or steps of a table with a row a sequence."""
-    n_features = data.values.shape[1]
-    return len(data.header) if names_steps(data.header, n_features) else n_features
-
-
-def _feature_names(X: Any, data: Sequences) -> dict[str, NDArray[Any]]:
-    """Return the columns that were read as `feature_names_in_`, if all are named by texts."""
-    if not data.header or not all(isinstance(name, str) for name in getattr(X, "columns", ())):
-        return {}
-    return {"feature_names_in_": np.array(data.header, dtype=object)}

@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 import torch
 
+from unrolled.data.alignment import align_targets
 from unrolled.data.io.targets import as_labels
 from unrolled.data.sequences import Sequences
 from unrolled.models.sequence.base import Floats
+from unrolled.models.sequence.inputs import SequenceInputs
 from unrolled.models.sequence.labels import (
     Labels,
     SequenceLabelEstimator,
     compute_class_weights,
     encode_labels,
-    require_seen_classes,
+    require_like_classes,
     weighted_cross_entropy,
 )
+from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
 
 
@@ -51,6 +54,8 @@ class SequenceClassifier(SequenceLabelEstimator):
         validation_fraction: the part of each class that is held out to choose the epoch by; 0 trains on all
             for all epochs, as is done where fewer than 30 sequences would be held out; None for 0.1 from
             2,000 sequences on, else 0. All networks of an ensemble share it, and no scale of X depends on it.
+        layout: axes of arrays: "ntc" for (N, T, F), "nct" for (N, F, T), and (F, T_i) in a list; None for
+            "ntc" with a warning where every sequence then has fewer steps than features.
         random_state: seed of weights, shuffling, dropout and of what is held out.
         device: where torch computes.
         verbose: draw a progress line with time left on stderr; None for on a terminal, if the fit takes more
@@ -69,46 +74,54 @@ class SequenceClassifier(SequenceLabelEstimator):
     '2 sequences are too few to hold some out: all of them trained for a fixed number of 400 epochs.'
     """
 
-    def predict(self, X: Any) -> Labels:
-        """Predict the likeliest class (N,) of each sequence.
+    def predict(self, X: Any, *, lengths: Any = None) -> Labels:
+        """Predict the likeliest class (N,) of each sequence; `lengths` are those of padded arrays.
 
         Raises:
             NotFittedError: `fit` was not called.
             DataError: X cannot be used as it is, or has another number of features.
         """
-        likeliest = self.predict_proba(X).argmax(1)
+        likeliest = self._probabilities(self._like_fitted(X, lengths).data).argmax(1)
         return self.classes_[likeliest]  # type: ignore[no-any-return]
 
-    def predict_proba(self, X: Any) -> Floats:
+    def predict_proba(self, X: Any, *, lengths: Any = None) -> Floats:
         """Predict the probability (N, K) of each class, in the order of `classes_`.
 
         Raises:
             NotFittedError: `fit` was not called.
             DataError: X cannot be used as it is, or has another number of features.
         """
-        data = self._like_fitted(X)
+        return self._probabilities(self._like_fitted(X, lengths).data)
+
+    def _probabilities(self, data: Sequences) -> Floats:
         probabilities = np.empty((len(data), len(self.classes_)))
         for rows, outputs, _ in self._outputs(data):
             probabilities[rows] = outputs.double().softmax(-1).mean(0).numpy()
         return probabilities
 
-    def score(self, X: Any, y: Any) -> float:
+    def score(self, X: Any, y: Any, *, sample_weight: Any = None, lengths: Any = None) -> float:
         """Compute the accuracy: the share of sequences whose class is predicted.
+
+        A class that was not seen in training is never predicted, and counts as wrong.
 
         Raises:
             NotFittedError: `fit` was not called.
-            DataError: X or y cannot be used as it is, or a class was not seen in training.
+            DataError: X or y cannot be used as it is, or its labels are of another type than in training.
         """
-        predictions = self.predict(X)
-        labels = as_labels(y, len(predictions), who="SequenceClassifier y")
-        require_seen_classes(labels, self.classes_, "SequenceClassifier y")
-        return float((predictions == labels).mean())
+        inputs = self._like_fitted(X, lengths)
+        labels = self._check_targets(y, inputs)
+        require_like_classes(labels, self.classes_, "SequenceClassifier y")
+        weights = check_weights(sample_weight, inputs.data)
+        predictions = self.classes_[self._probabilities(inputs.data).argmax(1)]
+        return float(np.average(predictions == labels, weights=weights))
 
-    def _encode_targets(self, y: Any, data: Sequences) -> EncodedTargets:
-        classes, numbers = encode_labels(
-            as_labels(y, len(data), who="SequenceClassifier y"), "SequenceClassifier y"
-        )
-        weights = compute_class_weights(self.class_weight, classes, numbers)
+    def _check_targets(self, y: Any, inputs: SequenceInputs) -> Labels:
+        who = "SequenceClassifier y"
+        return as_labels(align_targets(y, inputs.data, who), len(inputs.data), who=who)
+
+    def _encode_targets(self, samples: TrainingSamples) -> EncodedTargets:
+        classes, numbers = encode_labels(samples.targets, "SequenceClassifier y")
+        weights = compute_class_weights(self.class_weight, classes, numbers, samples.weights)
         return EncodedTargets(
             torch.from_numpy(numbers),
             output_size=len(classes),

@@ -24,6 +24,7 @@ class SequenceBatch(NamedTuple):
     values: Tensor  # (B, T, F)
     lengths: Tensor  # (B,)
     targets: Tensor  # (B,), or (B, T) with one a step, -1 beyond a length
+    weights: Tensor | None = None  # (B,) 1 on average over the dataset; None where all are equal
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,7 @@ class SequenceDataset:
         lengths: (N,) its steps, at least 1.
         targets: (N,), or (ΣT + 1,) if `per_step`, the last one being -1.
         per_step: whether each step has a target.
+        weights: (N,) of the sequences, 1 on average; None where all are equal.
 
     >>> flat = torch.tensor([[1.0], [2.0], [3.0], [0.0]])
     >>> dataset = SequenceDataset(flat, torch.tensor([0, 2]), torch.tensor([2, 1]), torch.tensor([5, 7]))
@@ -48,6 +50,7 @@ class SequenceDataset:
     lengths: Tensor
     targets: Tensor
     per_step: bool = False
+    weights: Tensor | None = None
 
     @classmethod
     def from_sequences(
@@ -56,6 +59,7 @@ class SequenceDataset:
         scaler: StandardScaler,
         targets: Tensor | None = None,
         *,
+        weights: Tensor | None = None,
         per_step: bool = False,
         device: str = "cpu",
     ) -> SequenceDataset:
@@ -73,6 +77,7 @@ class SequenceDataset:
             torch.from_numpy(data.lengths).to(device),
             targets.to(device),
             per_step=per_step,
+            weights=None if weights is None else weights.float().to(device),
         )
 
     def __len__(self) -> int:
@@ -86,15 +91,19 @@ class SequenceDataset:
         places = self.starts.index_select(0, rows)[:, None] + steps
         places = torch.where(steps < lengths[:, None], places, len(self.values) - 1)  # (B, T)
         values = self.values.index_select(0, places.flatten()).view(*places.shape, -1)
+        weights = None if self.weights is None else self.weights[rows]
         if self.per_step:
-            return SequenceBatch(values, lengths, self.targets[places])
-        return SequenceBatch(values, lengths, self.targets.index_select(0, rows))
+            return SequenceBatch(values, lengths, self.targets[places], weights)
+        return SequenceBatch(values, lengths, self.targets.index_select(0, rows), weights)
 
     def subset(self, rows: Tensor) -> SequenceDataset:
         """Select the sequences in these rows; the flat values are shared."""
         rows = rows.to(self.lengths.device)
         targets = self.targets if self.per_step else self.targets[rows]
-        return replace(self, starts=self.starts[rows], lengths=self.lengths[rows], targets=targets)
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(
+            self, starts=self.starts[rows], lengths=self.lengths[rows], targets=targets, weights=weights
+        )
 
     def length_batches(self) -> Iterator[Tensor]:
         """Yield all rows in batches of sequences of like length, each with a bounded number of steps."""
@@ -110,6 +119,7 @@ class SequenceDataset:
     def fingerprint(self, settings: str) -> str:
         """Compute a digest of the data and of how it is used: a training resumes with the same only."""
         digest = hashlib.sha256(repr((settings, self.per_step)).encode())
-        for tensor in (self.values, self.starts, self.lengths, self.targets):
+        weights = [] if self.weights is None else [self.weights]
+        for tensor in (self.values, self.starts, self.lengths, self.targets, *weights):
             digest.update(tensor.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()

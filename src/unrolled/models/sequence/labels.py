@@ -49,6 +49,7 @@ class SequenceLabelEstimator(SequenceEstimator):
         batch_size: int | None = None,
         learning_rate: float = 5e-3,
         validation_fraction: float | None = None,
+        layout: str | None = None,
         random_state: int = 0,
         device: str = "cpu",
         verbose: bool | None = None,
@@ -88,27 +89,23 @@ def encode_labels(labels: Labels, who: str) -> tuple[Labels, Ints]:
     return classes, numbers.astype(np.int64)
 
 
-def require_seen_classes(labels: Labels, classes: Labels, who: str) -> None:
-    """Pass if every label is one of the classes.
+def require_like_classes(labels: Labels, classes: Labels, who: str) -> None:
+    """Pass if labels are of the type of the classes; a label of none of them is allowed.
 
     Raises:
-        DataError: one was not seen in training; the nearest spelling is offered.
+        DataError: these are texts and those are numbers, so that none can be right.
     """
-    seen = set(classes.tolist())
-    for label in np.unique(labels).tolist():
-        if label not in seen:
-            names = ", ".join(map(_label_text, classes[:5].tolist())) + (", ..." if len(classes) > 5 else "")
-            offer = (
-                suggest_spelling(label, seen) if isinstance(label, str) and classes.dtype.kind == "U" else ""
-            )
-            raise DataError(
-                f"{who}: class {_label_text(label)} was not seen in training, where the classes were {names}."
-                f"{offer} Leave its sequences out, or fit on some of them."
-            )
+    if (labels.dtype.kind == "U") != (classes.dtype.kind == "U"):
+        raise DataError(
+            f"{who}: expected labels like {_label_text(classes[0])}, as in fit, got "
+            f"{_label_text(labels[0])}. Write both as texts, or both as numbers."
+        )
 
 
-def compute_class_weights(class_weight: ClassWeight, classes: Labels, numbers: Ints) -> Floats:
-    """Compute the weight (K,) of each class, 1 on average over the examples.
+def compute_class_weights(
+    class_weight: ClassWeight, classes: Labels, numbers: Ints, sample_weights: Floats | None = None
+) -> Floats:
+    """Compute the weight (K,) of each class, 1 on average over the examples (N,), weighted if they are.
 
     "balanced" gives every class the same sum; a class that a dict leaves out has weight 1.
 
@@ -118,11 +115,11 @@ def compute_class_weights(class_weight: ClassWeight, classes: Labels, numbers: I
     >>> compute_class_weights("balanced", np.array([0, 1]), np.array([0, 0, 0, 1])).round(3).tolist()
     [0.667, 2.0]
     """
-    counts = np.bincount(numbers, minlength=len(classes))
+    counts = np.bincount(numbers, sample_weights, minlength=len(classes))
     if class_weight is None:
         return np.ones(len(classes))
     if isinstance(class_weight, str) and class_weight == "balanced":
-        return len(numbers) / (len(classes) * counts)
+        return counts.sum() / (len(classes) * counts)  # type: ignore[no-any-return]
     if not isinstance(class_weight, Mapping):
         raise ArgumentError(f"class_weight: expected None, 'balanced' or a dict, got {class_weight!r}.")
     names = classes.tolist()
@@ -137,11 +134,13 @@ def compute_class_weights(class_weight: ClassWeight, classes: Labels, numbers: I
     weights = np.array([class_weight.get(name, 1.0) for name in names], dtype=np.float64)
     if not counts @ weights > 0:
         raise ArgumentError(f"class_weight: expected one above 0, got {dict(class_weight)!r}.")
-    return weights * len(numbers) / (counts @ weights)
+    return weights * counts.sum() / (counts @ weights)  # type: ignore[no-any-return]
 
 
 def weighted_cross_entropy(weights: Floats, per_sequence: float, device: str) -> Loss:
-    """Make the loss of a batch: -Σ w[y] log p(y) / (B · S), S the targets of a sequence on average.
+    """Make the loss of a batch: -Σ v w[y] log p(y) / (B · S), S the targets of a sequence on average.
+
+    v is the weight of the sequence, or 1.
 
     The divisor comes from the whole data and not from the batch, so that the sum over all batches is the same
     however they are cut.
@@ -154,8 +153,12 @@ def weighted_cross_entropy(weights: Floats, per_sequence: float, device: str) ->
     on_device = torch.from_numpy(weights).float().to(device)
 
     def loss(network: nn.Module, batch: SequenceBatch) -> Tensor:
-        outputs = network(batch.values, batch.lengths).flatten(0, -2)
-        total = F.cross_entropy(outputs, batch.targets.flatten(), on_device, ignore_index=-1, reduction="sum")
+        outputs, targets = network(batch.values, batch.lengths).flatten(0, -2), batch.targets.flatten()
+        if batch.weights is None:
+            total = F.cross_entropy(outputs, targets, on_device, ignore_index=-1, reduction="sum")
+        else:
+            losses = F.cross_entropy(outputs, targets, on_device, ignore_index=-1, reduction="none")
+            total = losses.view(len(batch.targets), -1).sum(1) @ batch.weights
         return total / (len(batch.targets) * per_sequence)
 
     return loss

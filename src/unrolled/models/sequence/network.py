@@ -225,7 +225,7 @@ def initialize_from_data(network: SequenceNetwork, dataset: SequenceDataset) -> 
     count = max(_MIN_SCALE_SEQUENCES, int((steps.cumsum(0) <= _SCALE_STEPS).sum()))
     sample, parts = dataset.subset(rows[:count]), []
     for chunk in sample.length_batches():
-        values, lengths, _ = sample.batch(chunk)
+        values, lengths = sample.batch(chunk)[:2]
         features = network.features(values, lengths)
         parts.append(features[sequence_mask(lengths, features)] if network.config.per_step else features)
     features = torch.cat(parts)

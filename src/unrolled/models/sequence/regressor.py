@@ -9,12 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unrolled.data.alignment import align_targets
 from unrolled.data.io.targets import as_numbers
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.models.persistence import ARRAY
 from unrolled.models.sequence.base import Floats, SequenceEstimator
 from unrolled.models.sequence.dataset import SequenceBatch
+from unrolled.models.sequence.inputs import SequenceInputs
+from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
 
 
@@ -35,30 +38,35 @@ class SequenceRegressor(SequenceEstimator):
     y_mean_: np.float64
     y_scale_: np.float64
 
-    def predict(self, X: Any) -> Floats:
-        """Predict the number (N,) of each sequence, the mean over the networks.
+    def predict(self, X: Any, *, lengths: Any = None) -> Floats:
+        """Predict the number (N,) of each sequence, the mean over the networks; see `fit` for `lengths`.
 
         Raises:
             NotFittedError: `fit` was not called.
             DataError: X cannot be used as it is, or has another number of features.
         """
-        data = self._like_fitted(X)
+        return self._predictions(self._like_fitted(X, lengths).data)
+
+    def _predictions(self, data: Sequences) -> Floats:
         scaled = np.empty(len(data))
         for rows, outputs, _ in self._outputs(data):
             scaled[rows] = outputs[..., 0].double().mean(0).numpy()
         return scaled * self.y_scale_ + self.y_mean_
 
-    def score(self, X: Any, y: Any) -> float:
+    def score(self, X: Any, y: Any, *, sample_weight: Any = None, lengths: Any = None) -> float:
         """Compute R², the share of y's variance that is explained; NaN where y does not vary.
 
         Raises:
             NotFittedError: `fit` was not called.
             DataError: X or y cannot be used as it is.
         """
-        predictions = self.predict(X)
-        numbers = as_numbers(y, len(predictions), who="SequenceRegressor y")
-        total = ((numbers - numbers.mean()) ** 2).sum()
-        return float(1 - ((numbers - predictions) ** 2).sum() / total) if total > 0 else float("nan")
+        inputs = self._like_fitted(X, lengths)
+        numbers = self._check_targets(y, inputs)
+        weights = check_weights(sample_weight, inputs.data)
+        weights = np.ones(len(numbers)) if weights is None else weights
+        total = weights @ (numbers - np.average(numbers, weights=weights)) ** 2
+        errors = weights @ (numbers - self._predictions(inputs.data)) ** 2
+        return float(1 - errors / total) if total > 0 else float("nan")
 
     def output_scale(self) -> tuple[float, float]:
         """Return the mean and the scale of y, which the networks predict scaled."""
@@ -73,9 +81,13 @@ class SequenceRegressor(SequenceEstimator):
         tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
         return tags
 
-    def _encode_targets(self, y: Any, data: Sequences) -> EncodedTargets:
-        numbers = as_numbers(y, len(data), who="SequenceRegressor y")
-        scaler = StandardScaler.fit(numbers)
+    def _check_targets(self, y: Any, inputs: SequenceInputs) -> Floats:
+        who = "SequenceRegressor y"
+        return as_numbers(align_targets(y, inputs.data, who), len(inputs.data), who=who)
+
+    def _encode_targets(self, samples: TrainingSamples) -> EncodedTargets:
+        numbers = samples.targets
+        scaler = StandardScaler.fit(numbers, samples.weights)
         return EncodedTargets(
             torch.from_numpy(scaler.transform(numbers)).float(),
             output_size=1,
@@ -85,4 +97,8 @@ class SequenceRegressor(SequenceEstimator):
 
 
 def _squared_error(network: nn.Module, batch: SequenceBatch) -> Tensor:
-    return F.mse_loss(network(batch.values, batch.lengths)[:, 0], batch.targets)
+    outputs = network(batch.values, batch.lengths)[:, 0]
+    if batch.weights is None:
+        return F.mse_loss(outputs, batch.targets)
+    weighted: Tensor = batch.weights * (outputs - batch.targets).square()
+    return weighted.mean()

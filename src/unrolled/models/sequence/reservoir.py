@@ -73,7 +73,8 @@ def solve_readout(
         samples = samples._replace(units=torch.arange(len(samples.units)))
     penalty, left_out = _choose_penalty(samples, moments)
     if class_weights is None:
-        temperature, loss = 1.0, float((left_out - samples.targets).square().mean())
+        squares = (left_out - samples.targets).square() * samples.weights[:, None]
+        temperature, loss = 1.0, float(squares.mean())
     else:
         temperature, loss = _choose_temperature(left_out, samples)
     weight = moments.axes @ (moments.products / (moments.spread + penalty)[:, None])  # (D, K)
@@ -99,19 +100,21 @@ def _samples(
 ) -> Iterator[ReadoutSamples]:
     """Compute the features of all sequences, batch by batch."""
     for rows in dataset.length_batches():
-        values, lengths, targets = dataset.batch(rows)
+        values, lengths, targets, sample_weights = dataset.batch(rows)
         features = network.standardize(network.features(values, lengths)).double().cpu()
         targets, sample_units = targets.cpu(), units[rows.cpu()]
+        weights = torch.ones(len(rows)) if sample_weights is None else sample_weights.cpu()
         if network.config.per_step:
             is_step = sequence_mask(lengths.cpu(), targets)
             sample_units = sample_units[:, None].expand_as(is_step)[is_step]
             features, targets = features[is_step], targets[is_step]
+            weights = weights[:, None].expand_as(is_step)[is_step]
         if class_weights is None:
-            weights = torch.ones(len(targets)).double()
-            yield ReadoutSamples(features, targets.double()[:, None], weights, sample_units)
+            yield ReadoutSamples(features, targets.double()[:, None], weights.double(), sample_units)
         else:
             signs = F.one_hot(targets, network.config.output_size).double() * 2 - 1
-            yield ReadoutSamples(features, signs, class_weights.double()[targets], sample_units)
+            weights = weights.double() * class_weights.double()[targets]
+            yield ReadoutSamples(features, signs, weights, sample_units)
 
 
 def _concatenate(parts: Iterator[ReadoutSamples]) -> ReadoutSamples:

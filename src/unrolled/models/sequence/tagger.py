@@ -6,20 +6,24 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from unrolled.data.alignment import align_steps
 from unrolled.data.io.targets import as_labels
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
 from unrolled.models.parameters import NotUsed
 from unrolled.models.sequence.base import Floats
+from unrolled.models.sequence.inputs import SequenceInputs
 from unrolled.models.sequence.labels import (
     Labels,
     SequenceLabelEstimator,
     compute_class_weights,
     encode_labels,
-    require_seen_classes,
+    require_like_classes,
     weighted_cross_entropy,
 )
+from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
 
 _WHO = "SequenceTagger y"
@@ -43,23 +47,28 @@ class SequenceTagger(SequenceLabelEstimator):
 
     pooling: Annotated[str | None, NotUsed("every step has a prediction of its own, nothing is pooled")]
 
-    def predict(self, X: Any) -> list[Labels]:
-        """Predict the likeliest class of each step: N arrays (T_i,).
+    def predict(self, X: Any, *, lengths: Any = None) -> NDArray[Any]:
+        """Predict the likeliest class of each step: N arrays (T_i,), in an array of objects.
 
         Raises:
             NotFittedError: `fit` was not called.
             DataError: X cannot be used as it is, or has another number of features.
         """
-        return [self.classes_[probabilities.argmax(1)] for probabilities in self.predict_proba(X)]
+        return _as_objects(self._tags(self._like_fitted(X, lengths).data))
 
-    def predict_proba(self, X: Any) -> list[Floats]:
+    def predict_proba(self, X: Any, *, lengths: Any = None) -> list[Floats]:
         """Predict the probability of each class at each step: N arrays (T_i, K), in the order of `classes_`.
 
         Raises:
             NotFittedError: `fit` was not called.
             DataError: X cannot be used as it is, or has another number of features.
         """
-        data = self._like_fitted(X)
+        return self._probabilities(self._like_fitted(X, lengths).data)
+
+    def _tags(self, data: Sequences) -> list[Labels]:
+        return [self.classes_[probabilities.argmax(1)] for probabilities in self._probabilities(data)]
+
+    def _probabilities(self, data: Sequences) -> list[Floats]:
         probabilities = [np.empty(0)] * len(data)
         for rows, outputs, lengths in self._outputs(data):
             means = outputs.double().softmax(-1).mean(0).numpy()  # (B, T, K)
@@ -67,32 +76,50 @@ class SequenceTagger(SequenceLabelEstimator):
                 probabilities[row] = mean[:steps].copy()  # a view would keep the padding alive
         return probabilities
 
-    def score(self, X: Any, y: Any) -> float:
+    def score(self, X: Any, y: Any, *, sample_weight: Any = None, lengths: Any = None) -> float:
         """Compute the accuracy: the share of steps whose class is predicted.
+
+        A class that was not seen in training is never predicted, and counts as wrong.
 
         Raises:
             NotFittedError: `fit` was not called.
-            DataError: X or y cannot be used as it is, or a class was not seen in training.
+            DataError: X or y cannot be used as it is, or its labels are of another type than in training.
         """
-        predictions = self.predict(X)
-        labels = _flat_labels(y, np.array([len(tags) for tags in predictions]))
-        require_seen_classes(labels, self.classes_, _WHO)
-        return float((np.concatenate(predictions) == labels).mean())
+        inputs = self._like_fitted(X, lengths)
+        labels = self._check_targets(y, inputs)
+        require_like_classes(labels, self.classes_, _WHO)
+        weights = check_weights(sample_weight, inputs.data)
+        weights = None if weights is None else np.repeat(weights, inputs.data.lengths)
+        return float(np.average(np.concatenate(self._tags(inputs.data)) == labels, weights=weights))
 
-    def _encode_targets(self, y: Any, data: Sequences) -> EncodedTargets:
-        classes, numbers = encode_labels(_flat_labels(y, data.lengths), _WHO)
-        weights = compute_class_weights(self.class_weight, classes, numbers)
+    def _check_targets(self, y: Any, inputs: SequenceInputs) -> Labels:
+        return _flat_labels(align_steps(y, inputs.data, inputs.X, _WHO), inputs)
+
+    def _encode_targets(self, samples: TrainingSamples) -> EncodedTargets:
+        classes, numbers = encode_labels(samples.targets, _WHO)
+        step_weights = samples.step_weights
+        weights = compute_class_weights(self.class_weight, classes, numbers, step_weights)
+        n_steps = len(numbers) if step_weights is None else step_weights.sum()
         return EncodedTargets(
             torch.from_numpy(numbers),
             output_size=len(classes),
-            loss=weighted_cross_entropy(weights, len(numbers) / len(data), self.device),
+            loss=weighted_cross_entropy(weights, float(n_steps / len(samples.data)), self.device),
             class_weights=torch.from_numpy(weights),
             learned={"classes_": classes},
         )
 
 
-def _flat_labels(y: Any, lengths: Any) -> Labels:
-    """Return the labels (ΣT,) of all steps, if each sequence has one a step."""
+def _as_objects(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Put arrays of any lengths into an array (N,), which scikit-learn can join and index."""
+    objects = np.empty(len(parts), dtype=object)
+    for k, part in enumerate(parts):  # at once, parts of one length would be two axes
+        objects[k] = part
+    return objects
+
+
+def _flat_labels(y: Any, inputs: SequenceInputs) -> Labels:
+    """Return the labels (ΣT,) of all steps, if each sequence has one a step; those of padding are cut."""
+    lengths = inputs.data.lengths
     try:
         parts = [np.asarray(tags) for tags in y]
     except (TypeError, ValueError):
@@ -102,8 +129,10 @@ def _flat_labels(y: Any, lengths: Any) -> Labels:
             f"{_WHO}: expected {len(lengths)} lists of labels, one a sequence, with one label a step. "
             "A class for the whole sequence is for SequenceClassifier."
         )
-    for i, (part, steps) in enumerate(zip(parts, lengths, strict=True)):
-        if len(part) != steps:
+    for i, (part, steps, given) in enumerate(zip(parts, lengths, inputs.given_lengths, strict=True)):
+        if len(part) == given:
+            parts[i] = part[:steps]
+        elif len(part) != steps:
             raise DataError(
                 f"{_WHO}, sequence {i}: expected {steps} labels, one a step of X, got {len(part)}."
             )

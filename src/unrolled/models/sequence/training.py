@@ -58,6 +58,7 @@ class EncodedTargets:
 def training_config(
     n_sequences: int,
     *,
+    n_copies: int | None = None,
     max_epochs: int | None,
     batch_size: int | None,
     patience: int | None,
@@ -66,6 +67,8 @@ def training_config(
 ) -> TrainingConfig:
     """Count a training in epochs, each a pass over so many sequences, from which defaults follow.
 
+    By default a training takes as many steps as with `n_copies` sequences, some of which were merged.
+
     >>> settings = {"batch_size": None, "patience": None, "learning_rate": 5e-3, "seed": 0}
     >>> config = training_config(1000, max_epochs=None, **settings)
     >>> config.max_steps, config.val_check_steps, config.patience
@@ -73,7 +76,8 @@ def training_config(
     """
     batch_size = min(batch_size or min(_BATCH_SIZE, max(8, n_sequences // 4)), n_sequences)
     steps = steps_per_epoch(n_sequences, batch_size)
-    budget = float(np.clip(_EPOCHS * steps, _MIN_STEPS, _MAX_STEPS))
+    usual = _EPOCHS * steps_per_epoch(n_copies or n_sequences, batch_size)
+    budget = float(np.clip(usual, _MIN_STEPS, _MAX_STEPS))
     max_epochs = max_epochs or math.ceil(budget / steps)
     return TrainingConfig.of_epochs(
         max_epochs,
@@ -171,7 +175,7 @@ def solve_networks(
 @torch.inference_mode()
 def ensemble_outputs(networks: tuple[SequenceNetwork, ...], dataset: SequenceDataset, rows: Tensor) -> Tensor:
     """Compute outputs (M, B, K), or (M, B, T, K), of M networks for some sequences, on the CPU."""
-    values, lengths, _ = dataset.batch(rows)
+    values, lengths = dataset.batch(rows)[:2]
     return torch.stack([network(values, lengths).cpu() for network in networks])
 
 

@@ -1,0 +1,90 @@
+"""Read X as the sequence estimators take it: arrays in either layout, padded or not, lists and frames."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.alignment import names_steps
+from unrolled.data.io.arrays import as_sequences, to_sequences
+from unrolled.data.sequences import Sequences
+from unrolled.errors import DataError
+
+
+class SequenceInputs(NamedTuple):
+    """Sequences, and how long each was as it was given.
+
+    Args:
+        X: as it was given.
+        data: N sequences without padding.
+        given_lengths: (N,) steps of each, padding included.
+    """
+
+    X: Any
+    data: Sequences
+    given_lengths: NDArray[np.int64]
+
+
+def read_inputs(X: Any, who: str, *, layout: str | None, lengths: Any) -> SequenceInputs:
+    """Convert X to sequences and cut their padding.
+
+    Raises:
+        DataError: X or lengths cannot be used as they are.
+
+    >>> read_inputs(np.ones((2, 3, 5)), "X", layout="nct", lengths=[5, 4]).data.lengths.tolist()
+    [5, 4]
+    """
+    series = to_sequences(X, who, layout=layout)
+    return SequenceInputs(X, as_sequences(series, who=who, lengths=lengths), series.lengths)
+
+
+def count_table_steps(X: Any, data: Sequences, *, lists: bool) -> int:
+    """Return T where X is a table, a row a sequence and a column a step: scikit-learn's features; else 0.
+
+    >>> count_table_steps(np.ones((4, 3)), as_sequences(np.ones((4, 3))), lists=False)
+    3
+    """
+    steps = int(data.lengths[0])
+    shape = tuple(getattr(X, "shape", ()))
+    if lists and isinstance(X, list | tuple):
+        shape = (len(X), *np.shape(X[0]))
+    is_table = shape == (len(data), steps) and data.values.shape[1] == 1 and (data.lengths == steps).all()
+    return steps if is_table else 0
+
+
+def require_table_steps(steps: int, expected: int, estimator: str) -> None:
+    """Pass if a table, a row a sequence, has as many steps as the one that was fitted on.
+
+    Args:
+        steps: of the table; 0 for other input.
+        expected: of the table that was fitted on; 0 likewise.
+        estimator: its name.
+
+    Raises:
+        DataError: it has more or fewer; in scikit-learn's words.
+    """
+    if expected and steps and steps != expected:
+        raise DataError(
+            f"X has {steps} features, but {estimator} is expecting {expected} features as input: a column a "
+            "step, as in fit. A single sequence is given as [x]; those of other lengths are taken as a list, "
+            "or as (N, T, 1)."
+        )
+
+
+def count_columns(data: Sequences) -> int:
+    """Count the columns of the source: features, or steps of a table with a row a sequence.
+
+    >>> count_columns(as_sequences(np.ones((4, 3, 2))))
+    2
+    """
+    n_features = data.values.shape[1]
+    return len(data.header) if names_steps(data.header, n_features) else n_features
+
+
+def feature_names(X: Any, data: Sequences) -> dict[str, NDArray[Any]]:
+    """Return the columns that were read as `feature_names_in_`, if all are named by texts."""
+    if not data.header or not all(isinstance(name, str) for name in getattr(X, "columns", ())):
+        return {}
+    return {"feature_names_in_": np.array(data.header, dtype=object)}
