@@ -16,7 +16,9 @@ from unrolled.models.parameters import (
     FloatRange,
     IntRange,
     NotUsed,
+    RandomState,
     UnusedBeside,
+    draw_seed,
     parameter_constraints,
     parameter_defaults,
 )
@@ -115,3 +117,19 @@ def test_a_wrong_parameter_is_named_once() -> None:
     with pytest.raises(ArgumentError) as fault:
         Smoother(3, "medain").check_parameters()
     assert str(fault.value).startswith("method: expected one of mean, median; got 'medain'.")
+
+
+@pytest.mark.parametrize(
+    "source", [0, 2**62, np.int64(3), None, np.random.RandomState(0), np.random.default_rng(0)]
+)
+def test_sources_of_seeds_are_allowed(source: Any) -> None:
+    """And give a number that seeds torch and numpy."""
+    RandomState().check("random_state", source)
+    assert 0 <= draw_seed(source) <= 2**62
+
+
+@pytest.mark.parametrize("source", [-1, 2**62 + 1, 0.5, "0", True, [1]])
+def test_other_sources_of_seeds_are_refused(source: Any) -> None:
+    """With the argument's name."""
+    with pytest.raises(ArgumentError, match="random_state: expected a whole number"):
+        RandomState().check("random_state", source)

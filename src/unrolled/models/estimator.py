@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
+import numpy as np
 from torch import Tensor, nn
 
 from unrolled import __version__
@@ -16,8 +17,11 @@ from unrolled.models.parameters import (
     Device,
     FloatRange,
     IntRange,
+    RandomSource,
+    RandomState,
     UnusedBeside,
     check_parameters,
+    draw_seed,
     parameter_defaults,
 )
 from unrolled.models.persistence import (
@@ -139,7 +143,7 @@ class NetworkEstimator(Estimator):
     patience: Annotated[int | None, IntRange(least=1)]
     batch_size: Annotated[int | None, IntRange(least=1)]
     learning_rate: Annotated[float, FloatRange(above=0)]
-    random_state: Annotated[int, IntRange(most=2**62)]
+    random_state: Annotated[RandomSource, RandomState()]
     device: Annotated[str, Device()]
     verbose: bool | None
     networks_: tuple[Any, ...]
@@ -162,6 +166,10 @@ class NetworkEstimator(Estimator):
         for name in self._saved_fields():
             vars(self).pop(name, None)
         vars(self).update(values, networks_=networks)
+
+    def _draw_seed(self) -> int:
+        """Return the seed of a fit."""
+        return draw_seed(self.random_state)
 
     @property
     def network_config_(self) -> Any:
@@ -187,7 +195,7 @@ class NetworkEstimator(Estimator):
             n_networks=len(self.networks_),
             seconds=self.seconds_,
             device=self.device,
-            random_state=self.random_state,
+            random_state=vars(self).get("seed_", self.random_state),
         )
         return (*self._facts(), *common)
 
@@ -265,7 +273,12 @@ class NetworkEstimator(Estimator):
 
 
 def _to_json(value: Any) -> Any:
-    """Write a mapping as pairs, whose keys JSON's own would make texts, and a tuple as one."""
+    """Write a mapping as pairs, whose keys JSON's own would make texts, and a tuple as one.
+
+    A generator of random numbers is none of that: `seed_` says what was drawn of it.
+    """
+    if isinstance(value, np.random.RandomState | np.random.Generator):
+        return None
     if isinstance(value, tuple):
         return {"tuple": list(value)}
     return {"pairs": list(value.items())} if isinstance(value, Mapping) else value

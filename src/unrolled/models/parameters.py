@@ -27,6 +27,8 @@ from unrolled.errors import ArgumentError
 from unrolled.train.device import check_device
 from unrolled.validation import ErrorCollector, check_choice, check_float, check_int
 
+_MAX_SEED = 2**62
+
 
 class Constraint:
     """Check of one parameter."""
@@ -97,6 +99,32 @@ class Device(Constraint):
     def check(self, name: str, value: Any) -> None:  # noqa: ARG002 (every device is called device)
         """Pass if torch can use the device."""
         check_device(value)
+
+
+RandomSource = int | np.random.RandomState | np.random.Generator | None
+
+
+@dataclass(frozen=True)
+class RandomState(Constraint):
+    """Seed, None for a new one at each fit, or a generator of NumPy that seeds are drawn from."""
+
+    def check(self, name: str, value: Any) -> None:
+        """Pass if `value` is one of these."""
+        if value is not None and not isinstance(value, np.random.RandomState | np.random.Generator):
+            check_int(name, value, most=_MAX_SEED)
+
+
+def draw_seed(random_state: RandomSource) -> int:
+    """Return the seed of a fit: a number as it is, else one that is drawn.
+
+    >>> draw_seed(7), draw_seed(np.random.RandomState(0)), draw_seed(np.random.RandomState(0))
+    (7, 209652396, 209652396)
+    """
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    if random_state is None or isinstance(random_state, np.random.Generator):
+        return int(np.random.default_rng(random_state).integers(2**31 - 1))
+    return int(random_state)
 
 
 @dataclass(frozen=True)

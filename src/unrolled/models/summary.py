@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -38,7 +38,7 @@ def network_fact(core: CoreConfig, *, bidirectional: bool = False) -> Fact:
 
 
 def fit_facts(
-    *, n_parameters: int, n_networks: int, seconds: float, device: str, random_state: int
+    *, n_parameters: int, n_networks: int, seconds: float, device: str, random_state: Any
 ) -> tuple[Fact, ...]:
     """Describe the outcome of any fit: size, time, seed and versions."""
     where = quantity(torch.get_num_threads(), "processor thread") if device == "cpu" else device

@@ -45,3 +45,16 @@ def test_a_scaler_survives_json(shape: tuple[int, ...]) -> None:
     scaler = StandardScaler.fit(values)
     read_back = StandardScaler.from_dict(json.loads(json.dumps(scaler.to_dict())))
     np.testing.assert_array_equal(read_back.transform(values), scaler.transform(values))
+
+
+def test_weights_are_as_many_copies() -> None:
+    """Mean and scale; missing values are left out with their weight."""
+    values = np.array([[1.0, 5.0], [2.0, np.nan], [4.0, 7.0]])
+    weights = np.array([1, 3, 2])
+    for columns in (values, values[:, 0]):
+        weighted, copied = (
+            StandardScaler.fit(columns, weights),
+            StandardScaler.fit(columns.repeat(weights, axis=0)),
+        )
+        np.testing.assert_allclose(weighted.mean, copied.mean)
+        np.testing.assert_allclose(weighted.scale, copied.scale)

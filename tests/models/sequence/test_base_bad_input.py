@@ -44,7 +44,7 @@ def test_all_wrong_parameters_are_named_at_once(kind: Any, y: Any) -> None:
     """A line each; nothing is learned."""
     wrong = {
         "cell": "gro", "activation": "tahn", "solver": "gradiant", "num_layers": 0, "n_members": True,
-        "max_epochs": 2.5, "hidden_size": -1, "batch_size": 0, "random_state": None, "device": "cdua",
+        "max_epochs": 2.5, "hidden_size": -1, "batch_size": 0, "random_state": "0", "device": "cdua",
         "dropout": 1, "learning_rate": 0, "validation_fraction": 0.6, "stem": "conv",
     }  # fmt: skip
     if kind is not SequenceTagger:

@@ -154,7 +154,7 @@ def test_a_level_that_marks_a_recording_predicts_no_class() -> None:
     assert -np.log(shares[np.arange(2400), np.repeat(y_test, 60)]).mean() < 1
     pieces, labels = [x[k : k + 10] for x in X for k in range(0, 60, 10)], np.repeat(y, 6)
     model = SequenceClassifier(solver="reservoir", hidden_size=32)
-    shares = model.fit(pieces, labels, np.repeat(np.arange(40), 6)).predict_proba(X_test)
+    shares = model.fit(pieces, labels, groups=np.repeat(np.arange(40), 6)).predict_proba(X_test)
     assert -np.log(shares[np.arange(40), y_test]).mean() < 1
 
 

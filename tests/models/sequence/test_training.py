@@ -45,7 +45,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], list[st
 def test_the_reason_for_no_validation_set_is_reported() -> None:
     """Enough sequences, but all in one group."""
     X, y = _sequences(300)
-    model = SequenceClassifier(**QUICK).fit(X, y, np.zeros(300))
+    model = SequenceClassifier(**QUICK).fit(X, y, groups=np.zeros(300))
     assert model.stopping_reason_ == (
         "Too few could be held out without the last of a class, or a part of a group: all of them trained "
         "for a fixed number of 3 epochs."

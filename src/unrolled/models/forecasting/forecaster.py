@@ -32,7 +32,7 @@ from unrolled.models.forecasting.network import (
 )
 from unrolled.models.forecasting.training import fit_forecast_networks, forecast_training_config
 from unrolled.models.forecasting.windows import EncodedSeries, ForecastBatch, Windows
-from unrolled.models.parameters import Boolean, Choice, FloatRange, IntRange, UnusedBeside
+from unrolled.models.parameters import Boolean, Choice, FloatRange, IntRange, RandomSource, UnusedBeside
 from unrolled.models.persistence import ARRAY, PLAIN, SERIES, record_field
 from unrolled.models.recurrent_core import CELLS
 from unrolled.models.summary import Fact, network_fact
@@ -160,7 +160,7 @@ class Forecaster(NetworkEstimator):
         batch_size: int | None = None,
         learning_rate: float = 3e-3,
         validation_fraction: float = 0.1,
-        random_state: int = 0,
+        random_state: RandomSource = 0,
         device: str = "cpu",
         verbose: bool | None = None,
     ) -> None:
@@ -395,5 +395,5 @@ class Forecaster(NetworkEstimator):
     def _training_config(self, n_windows: int) -> TrainingConfig:
         return forecast_training_config(
             n_windows, max_steps=self.max_steps, val_check_steps=self.val_check_steps, patience=self.patience,
-            batch_size=self.batch_size, learning_rate=self.learning_rate, seed=self.random_state,
+            batch_size=self.batch_size, learning_rate=self.learning_rate, seed=self._draw_seed(),
         )  # fmt: skip

@@ -21,7 +21,8 @@ from unrolled.data.splits import holdout_fraction, holdout_mask
 from unrolled.errors import ArgumentError, DataError
 from unrolled.formatting import quantity
 from unrolled.models.estimator import NetworkEstimator
-from unrolled.models.parameters import Boolean, Choice, FloatRange, IntRange, UnusedBeside
+from unrolled.models.metadata import MetadataRequester
+from unrolled.models.parameters import Boolean, Choice, FloatRange, IntRange, RandomSource, UnusedBeside
 from unrolled.models.persistence import ARRAY, PLAIN, record_field
 from unrolled.models.recurrent_core import CELLS
 from unrolled.models.sequence.dataset import SequenceDataset
@@ -62,7 +63,7 @@ _CALLER = 4  # frames between a warning and the call of fit
 _FEW, _MEMBERS = 500, 4  # sequences below which initial weights matter, and networks to average them out
 
 
-class SequenceEstimator(NetworkEstimator):
+class SequenceEstimator(MetadataRequester, NetworkEstimator):
     """Base of SequenceClassifier, SequenceRegressor and SequenceTagger.
 
     A subclass validates y (`_check_targets`), encodes it (`_encode_targets`), and makes predictions of what
@@ -77,6 +78,7 @@ class SequenceEstimator(NetworkEstimator):
         "max_length_": PLAIN,
         "n_epochs_": PLAIN,
         "n_features_in_": PLAIN,
+        "seed_": PLAIN,
         "scaler_": record_field(StandardScaler),
         "stopping_reason_": PLAIN,
         "_axes": PLAIN,
@@ -117,6 +119,7 @@ class SequenceEstimator(NetworkEstimator):
     n_epochs_: int
     n_features_in_: int
     scaler_: StandardScaler
+    seed_: int
     stopping_reason_: str
     _axes: str  # how X was read, in words
     _header: tuple[str, ...]  # names of the features, or of the steps of a table; none where there were none
@@ -141,7 +144,7 @@ class SequenceEstimator(NetworkEstimator):
         learning_rate: float = 5e-3,
         validation_fraction: float | None = None,
         layout: str | None = None,
-        random_state: int = 0,
+        random_state: RandomSource = 0,
         device: str = "cpu",
         verbose: bool | None = None,
     ) -> None:
@@ -193,7 +196,7 @@ class SequenceEstimator(NetworkEstimator):
                 f"followed; got checkpoint={checkpoint!r}, callbacks={callbacks!r}. Leave both out."
             )
         start_s = time.perf_counter()
-        name, seed = type(self).__name__, int(self.random_state)
+        name, seed = type(self).__name__, self._draw_seed()
         inputs = read_inputs(X, f"{name} X", layout=self.layout, lengths=lengths)
         if self.layout is None:
             warn_of_few_steps(X, inputs.data, f"{name} X", stacklevel=_CALLER)
@@ -217,6 +220,7 @@ class SequenceEstimator(NetworkEstimator):
             "max_length_": int(samples.data.lengths.max()),
             "n_features_in_": table_steps or count_columns(inputs.data),
             "scaler_": scaler,
+            "seed_": seed,
             "_axes": axes_words(inputs.data),
             "_header": inputs.data.header,
             "_table_steps": table_steps,

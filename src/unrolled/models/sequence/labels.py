@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.errors import ArgumentError, DataError
+from unrolled.models.parameters import RandomSource
 from unrolled.models.persistence import ARRAY
 from unrolled.models.sequence.base import Floats, Ints, SequenceEstimator
 from unrolled.models.sequence.dataset import SequenceBatch
@@ -50,7 +51,7 @@ class SequenceLabelEstimator(SequenceEstimator):
         learning_rate: float = 5e-3,
         validation_fraction: float | None = None,
         layout: str | None = None,
-        random_state: int = 0,
+        random_state: RandomSource = 0,
         device: str = "cpu",
         verbose: bool | None = None,
     ) -> None:

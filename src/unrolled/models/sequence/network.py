@@ -139,6 +139,15 @@ class SequenceNetwork(nn.Module):
         """Compute outputs (B, K), or (B, T, K) if `per_step`, 0 beyond a length."""
         return self._head_outputs(self.features(values, lengths), lengths)
 
+    def precise_outputs(self, values: Tensor, lengths: Tensor) -> Tensor:
+        """Compute the outputs of a trained network with its readout in float64, on the CPU."""
+        features = self.standardize(self.features(values, lengths)).cpu().double()
+        bias = self.head.bias.cpu().double()
+        outputs = F.linear(features, self.head.weight.cpu().double(), bias)
+        if not self.config.per_step:
+            return outputs
+        return outputs * sequence_mask(lengths.cpu(), outputs)[..., None]
+
     def features(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Compute the features (B, D), or (B, T, D) if `per_step`, that are standardized for the head."""
         if self.config.cell == "feedforward":

@@ -47,6 +47,12 @@ class SequenceTagger(SequenceLabelEstimator):
 
     pooling: Annotated[str | None, NotUsed("every step has a prediction of its own, nothing is pooled")]
 
+    def __sklearn_tags__(self) -> Any:
+        """Describe an estimator of neither kind: folds by class need one label a sequence."""
+        tags = super().__sklearn_tags__()
+        tags.estimator_type, tags.classifier_tags = None, None
+        return tags
+
     def predict(self, X: Any, *, lengths: Any = None) -> NDArray[Any]:
         """Predict the likeliest class of each step: N arrays (T_i,), in an array of objects.
 

@@ -174,9 +174,14 @@ def solve_networks(
 @shared_processors()
 @torch.inference_mode()
 def ensemble_outputs(networks: tuple[SequenceNetwork, ...], dataset: SequenceDataset, rows: Tensor) -> Tensor:
-    """Compute outputs (M, B, K), or (M, B, T, K), of M networks for some sequences, on the CPU."""
-    values, lengths = dataset.batch(rows)[:2]
-    return torch.stack([network(values, lengths).cpu() for network in networks])
+    """Compute outputs (M, B, K), or (M, B, T, K), of M networks for some sequences, on the CPU.
+
+    A sequence has the same outputs alone and among others: torch multiplies one row in another order than
+    several, so that a single sequence is computed twice, and the readout in double precision.
+    """
+    n = len(rows)
+    values, lengths = dataset.batch(rows.expand(2) if n == 1 else rows)[:2]
+    return torch.stack([network.precise_outputs(values, lengths)[:n] for network in networks])
 
 
 def stopping_reason(
