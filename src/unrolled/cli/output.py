@@ -56,7 +56,7 @@ def print_forecast(report: ForecastReport) -> None:
         print(f"... and {omitted:,} more series; --output writes them all to a file.")
 
 
-def id_columns(sequences: Sequences) -> dict[str, Any]:
+def sequence_names(sequences: Sequences) -> dict[str, Any]:
     """Return the names of sequences, one each, as the column id; of several keys each as its own column."""
     if len(sequences.id_names) == 1:
         return {"id": list(sequences.ids)}

@@ -141,7 +141,7 @@ def _compare(
         if model.history_.stopped == "interrupted":  # half a training is neither shown nor saved
             raise KeyboardInterrupt
     if outputs.output:
-        ids = out.id_columns((test or train).sequences)
+        ids = out.sequence_names((test or train).sequences)
         out.write_table(pd.DataFrame(ids | result.columns), outputs.output)
     if outputs.report:
         write_comparison(outputs.report, result, train, model)
@@ -184,7 +184,7 @@ def _predict(labelled: Labelled, folder: str, output: str | None, *, json: bool)
         f"p-{name}": share for name, share in zip(label_texts(model.classes_), probabilities.T, strict=True)
     }
     frame = pd.DataFrame(
-        {**out.id_columns(labelled.sequences), **true_labels, "answer": labels, **probability_columns}
+        {**out.sequence_names(labelled.sequences), **true_labels, "answer": labels, **probability_columns}
     )
     if output:
         out.write_table(frame, output)
