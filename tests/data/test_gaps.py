@@ -353,3 +353,18 @@ def test_short_series_are_counted_with_the_line_that_leaves_them_out() -> None:
     )
     line = fault.partition("out: ")[2].removesuffix(".")
     assert read(eval(line, {"frame": frame})).ids == ("0", "3")
+
+
+@pytest.mark.parametrize("hole", [slice(9000, 9003), slice(20, 21)])
+def test_a_hole_is_named_before_a_weekend(hole: slice) -> None:
+    """In two weeks nothing shows that weekends are closed; what is missing elsewhere is named first."""
+    times = pd.date_range("2021-03-01", periods=12 * 1440, freq="min")
+    day, hour = times.dayofweek, times.hour
+    times = times[(day < 4) | ((day == 4) & (hour < 22)) | ((day == 6) & (hour >= 22))]
+    gone = times[hole]
+    frame = pd.DataFrame({"time": times.delete(range(*hole.indices(len(times)))), "y": 1.0})
+    sentence = _fault_of(read(frame))
+    assert f"between {gone[0] - pd.Timedelta('1min'):%Y-%m-%d %H:%M} and" in sentence
+    whole = _fault_of(read(pd.DataFrame({"time": times, "y": 1.0})))
+    assert "between 2021-03-05 21:59 and 2021-03-07" in whole
+    assert whole.endswith("Or, if nothing is measured then, count the rows with order='rows'.")

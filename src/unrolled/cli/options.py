@@ -144,6 +144,10 @@ class SeriesColumns(OptionGroup):
         typer.Option("--missing", metavar="NUMBER", help="Number that stands for no value; repeat for more."),
     ] = None
     utc: Annotated[bool, typer.Option("--utc", help="Read times with zones as UTC.")] = False
+    zone: Annotated[
+        str | None,
+        typer.Option("--zone", metavar="NAME", help="Whose clock shows the times, such as Europe/Berlin."),
+    ] = None
     date_format: Annotated[
         str | None,
         typer.Option(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.calendar.frequency import Calendar, infer_calendar
 from unrolled.data.calendar.offsets import Ints, advance, format_time, freq_words, unit_word
+from unrolled.data.calendar.zones import zone_with_repeated, zone_with_skipped
 from unrolled.data.sequences import DeclaredOrder, Role, Sequences
 from unrolled.errors import DataError
 from unrolled.formatting import join_words, quantity
@@ -180,8 +181,7 @@ def _refuse_broken_calendar(series: Sequences, calendar: Calendar, faults: list[
         row, times = calendar.duplicates[0], len(calendar.duplicates)
         faults.append(
             f"{_named(series, row)}: expected one row at a time, got two {_at(series, row)}"
-            f"{f' ({times} repeated rows in all)' if times > 1 else ''}. Keep one of them, or name the "
-            "column that tells the series apart with id=."
+            f"{f' ({times} repeated rows in all)' if times > 1 else ''}. {_way_out_of_repeats(series, row)}"
         )
     elif len(calendar.irregular):
         faults.append(_uneven_steps_fault(series, int(calendar.irregular[0])))
@@ -196,6 +196,14 @@ def _refuse_broken_calendar(series: Sequences, calendar: Calendar, faults: list[
             f"{series.ids[first]!r} and {step_words[1]} in series {series.ids[second]!r}. "
             "Read them separately."
         )
+
+
+def _way_out_of_repeats(series: Sequences, row: int) -> str:
+    """Say what to do with times that stand twice: perhaps the clocks go back there."""
+    assert series.times is not None
+    if zone := zone_with_repeated(series.times[row]):
+        return f"If the clocks go back there, name their zone with unrolled.read(..., zone={zone!r})."
+    return "Keep one of them, or name the column that tells the series apart with id=."
 
 
 def _uneven_steps_fault(series: Sequences, position: int) -> str:
@@ -233,7 +241,8 @@ def _refuse_gaps(series: Sequences, calendar: Calendar, faults: list[str]) -> No
         "Fill the gaps with unrolled.read(..., fill='linear').",
     )
     is_wide = total > len(series.values)  # hardly left out: a date is wrong, or the rows keep no calendar
-    at = int(np.argmax(calendar.missing)) if is_wide else 0
+    over_weekend = _are_over_weekends(series, calendar)
+    at = int(np.argmax(calendar.missing)) if is_wide else int(np.argmin(over_weekend))
     row, missing = calendar.gaps[at], int(calendar.missing[at])
     after = row + 1 + int(np.argmax(series.times[row + 1 :] != series.times[row]))  # beyond duplicates
     if is_wide:
@@ -241,12 +250,29 @@ def _refuse_gaps(series: Sequences, calendar: Calendar, faults: list[str]) -> No
         beyond = after if end - after <= after - start else row  # on the side with fewer rows
         way = "More is missing than there is: correct or remove the row at "
         way += f"{format_time(series.times[beyond])} if its date is wrong, or {_COUNT}."
+    elif zone := zone_with_skipped(series.times[row], series.times[after]):
+        way += f" Or, if the clocks go forward there, name their zone with unrolled.read(..., zone={zone!r})."
+    elif over_weekend[at]:
+        way += f" Or, if nothing is measured then, {_COUNT}."
     unit = unit_word(calendar.freqs[_position(series, row)])
     faults.append(
         f"{_named(series, row)}: expected a row every {unit}, got none between "
         f"{format_time(series.times[row])} and {format_time(series.times[after])} "
         f"({missing} missing there, {total} in all). {way}"
     )
+
+
+def _are_over_weekends(series: Sequences, calendar: Calendar) -> NDArray[np.bool_]:
+    """Mask the gaps (G,), that hold the noons of a Saturday and a Sunday: closing hours, perhaps."""
+    assert series.times is not None
+    before, after = series.times[calendar.gaps], series.times[calendar.gaps + 1]
+    if before.dtype.kind != "M":
+        return np.zeros(len(before), dtype=np.bool_)
+    noon = np.timedelta64(12, "h")
+    days = (before - noon).astype("datetime64[D]")  # the last whose noon is over
+    saturday = days + ((5 - (days.astype(np.int64) + 3) % 7 - 1) % 7 + 1)
+    is_long = after - before < np.timedelta64(4, "D")
+    return np.asarray(is_long & (saturday + np.timedelta64(1, "D") + noon < after))
 
 
 def _refuse_missing(series: Sequences, faults: list[str]) -> None:

@@ -179,3 +179,32 @@ def test_a_million_rows_take_a_moment() -> None:
     result = infer_calendar(times, np.arange(0, len(times) + 1, 100))
     assert result.freq == "MS"
     assert len(result.freqs) == 3003
+
+
+def _open_minutes(days: int, market: str, missing: float) -> np.ndarray:
+    """Minutes of a market that closes at night, or at weekends only, with holes at random."""
+    times = pd.date_range("2021-03-01", periods=days * 1440, freq="min")
+    of_day, day = times.hour * 60 + times.minute, times.dayofweek
+    nights = (day < 5) & (of_day >= 570) & (of_day < 960)
+    weekends = (day < 4) | ((day == 4) & (of_day < 1320)) | ((day == 6) & (of_day >= 1320))
+    is_open = nights if market == "stocks" else weekends
+    kept = is_open & (np.random.default_rng(0).random(len(times)) >= missing)
+    return times[kept].to_numpy().astype("M8[ns]")
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.02, 0.1, 0.3])
+@pytest.mark.parametrize(
+    ("market", "days", "freq"),
+    [
+        ("stocks", 8, "min@570-959,2010-2399,3450-3839,4890-5279,6330-6719"),
+        ("stocks", 22, "min@570-959,2010-2399,3450-3839,4890-5279,6330-6719"),
+        ("currencies", 22, "min@0-7079,9960-10079"),
+    ],
+)
+def test_closing_hours_show_through_holes(market: str, days: int, freq: str, missing: float) -> None:
+    """Gaps are the minutes that are missing while it is open, not the nights and weekends."""
+    times = _open_minutes(days, market, missing)
+    calendar = infer_calendar(times, np.array([0, len(times)]))
+    assert calendar.freq == freq
+    whole = len(_open_minutes(days, market, 0.0))
+    assert abs(int(calendar.missing.sum()) + calendar.holidays - (whole - len(times))) <= 3

@@ -29,6 +29,8 @@ _LEAST_SHARE = 0.5  # of the steps must be the shortest one; with fewer, it is n
 _NEAR_DAYS = 5  # a month's first or last trading day is at most this far from its edge
 _HOLIDAY_SHARE = 0.08  # of the open days; Tokyo and Shanghai close on 6 to 8 of 100
 _FEW_HOLIDAYS = 2  # of a short series, whatever share of it they are
+_MIN_OPEN_DAYS = 4  # of a week by which hours of the day are told
+_HOLE = 20  # times shorter than the longest closed stretch: rows are missing there
 _LONGEST_HOLIDAY = 10  # open days
 
 
@@ -150,16 +152,50 @@ def _infer_each(times: Times, series: Ints, parts: list[Times]) -> tuple[list[st
 
 
 def _weekly_calendar(times: Times) -> str | None:
-    """Name the calendar of one series (T,) with closing hours that repeat from week to week, or None."""
+    """Name the calendar of one series (T,) with closing hours that repeat, or None.
+
+    They repeat from week to week; of two weeks or less from day to day. Where many rows are missing, hours
+    that are closed a twentieth as long as the longest are holes, not closing hours.
+    """
     base = int(np.gcd.reduce(np.diff(times).astype(np.int64)))
-    if WEEK % base or (times[-1] - times[0]).astype(np.int64) <= 2 * WEEK:
+    span = int((times[-1] - times[0]).astype(np.int64))
+    if WEEK % base or span <= WEEK:
         return None
+    n_slots = WEEK // base
     slots = np.unique(weekly_slots(times, base)[1])
-    if len(slots) > min(len(times) / 2, WEEK // base - 1):
+    if span <= 2 * WEEK:
+        slots = _daily_hours(slots, base)
+    elif len(slots) > len(times) / 2:
         return None
-    alias = weekly_alias(_fixed_alias(base, times[0]), slots)
-    n_open = 1 + int(steps_between(times[:1], times[-1:], alias)[0])
-    return alias if len(times) >= (1 - _HOLIDAY_SHARE) * n_open else None
+    choices = ((slots, 1 - _HOLIDAY_SHARE), (_without_holes(slots, n_slots), _LEAST_SHARE))
+    for is_open, least in choices:
+        if not 0 < len(is_open) < n_slots:
+            continue
+        alias = weekly_alias(_fixed_alias(base, times[0]), is_open)
+        n_open = 1 + int(steps_between(times[:1], times[-1:], alias)[0])
+        if len(times) >= least * n_open:
+            return alias
+    return None
+
+
+def _daily_hours(slots: Ints, base: int) -> Ints:
+    """Open slots of a week in which four days or more are open at the same hours; none without such days."""
+    a_day = DAY // base
+    days, hours = np.unique(slots // a_day), np.unique(slots % a_day)
+    if DAY % base or len(days) < _MIN_OPEN_DAYS or len(hours) == a_day:
+        return np.empty(0, dtype=np.int64)
+    return np.asarray((days[:, None] * a_day + hours).ravel())
+
+
+def _without_holes(slots: Ints, n_slots: int) -> Ints:
+    """Open the slots of a week in closed stretches that are short beside the longest."""
+    if not len(slots):
+        return slots
+    after = np.append(slots[1:], slots[0] + n_slots)
+    closed = after - slots - 1
+    holes = np.flatnonzero((closed > 0) & (_HOLE * closed < closed.max()))
+    filled = [np.arange(slots[k] + 1, after[k]) % n_slots for k in holes]
+    return np.unique(np.concatenate([slots, *filled]))
 
 
 def _month_places(times: Times, series: Ints, count: int) -> NDArray[np.str_]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from unrolled.data import gaps
 from unrolled.data.calendar.frequency import infer_calendar
+from unrolled.data.calendar.zones import check_zone, zone_to_utc
 from unrolled.data.io import files, frames
 from unrolled.data.io.formats import records_frame
 from unrolled.data.io.frames import id_frame
@@ -21,6 +22,7 @@ from unrolled.data.io.values import from_values, no_target_error, without_sentin
 from unrolled.data.parse.categories import encode_inputs
 from unrolled.data.parse.columns import ColumnSpec, TableSchema, infer_schema
 from unrolled.data.parse.datetimes import parse_times, without_zone
+from unrolled.data.parse.notations import NOTES
 from unrolled.data.parse.series_ids import encode_ids, merge_spellings
 from unrolled.data.parse.table import Table
 from unrolled.data.reshape.clock_columns import join_clock
@@ -45,6 +47,7 @@ def read(
     static: str | Sequence[str] = (),
     fill: str | None = None,
     utc: bool = False,
+    zone: str | None = None,
     date_format: str | None = None,
     order: str = "time",
     missing: float | Sequence[float] = (),
@@ -69,6 +72,8 @@ def read(
         static: columns with one value a series.
         fill: how missing values and rows between known ones are made: "forward" or "linear".
         utc: whether times with a zone are brought to UTC, rather than refused; days are days by local date.
+        zone: whose clock shows the times, such as "Europe/Berlin": they are brought to UTC, in which no hour
+            is lost or repeated.
         date_format: how dates are written, where a column leaves it open: "dmy", "mdy" or "ymd"; a format of
             strptime; "s", "ms", "us" or "ns" since 1970, "excel" or "number" for numbers.
         order: "time", or "rows" where rows only stand in order: they are counted, sorted by a time if there
@@ -91,7 +96,7 @@ def read(
     named = ColumnSpec(
         _names(id), _one_name(time), _names(target), _names(past), _names(future), _names(static)
     )
-    when = TimeOptions(utc, date_format, check_choice("order", order, ORDERS))
+    when = TimeOptions(utc, date_format, check_choice("order", order, ORDERS), check_zone(zone))
     if not isinstance(utc, bool | np.bool_):
         raise ArgumentError(f"utc: expected True or False, got {utc!r}.")
     if not isinstance(date_format, str | None):
@@ -188,6 +193,7 @@ class TimeOptions(NamedTuple):
     utc: bool = False
     date_format: str | None = None
     order: str = "time"
+    zone: str | None = None
 
 
 def table_to_sequences(table: Table, named: ColumnSpec, when: TimeOptions) -> Sequences:
@@ -199,10 +205,10 @@ def table_to_sequences(table: Table, named: ColumnSpec, when: TimeOptions) -> Se
     layout = infer_schema(table, named)
     notes = [*table.notes, *layout.notes]
     times = None if layout.time is None else _times(table, layout.time, notes, when)
-    if layout.ids:
-        codes, ids, firsts = merge_spellings(*encode_ids(table, layout.ids), times, table.source, notes)
-    else:
-        (codes, ids), firsts = _one_series(table, layout), np.zeros(1, dtype=np.int64)
+    codes, ids = encode_ids(table, layout.ids) if layout.ids else _one_series(table, layout)
+    if when.zone is not None:
+        times = _in_utc(times, codes, when.zone, table, layout.time, notes)
+    codes, ids, firsts = merge_spellings(codes, ids, times, table.source, notes)
     targets = np.column_stack([table.numbers(name) for name in layout.targets])
     is_past = np.asarray(np.isfinite(targets).any(axis=1))
     inputs, labels = encode_inputs(table, layout.inputs, is_past, notes)
@@ -269,6 +275,22 @@ def _times(table: Table, name: str, notes: list[str], when: TimeOptions) -> NDAr
         raise
     notes.extend(more)
     return times
+
+
+def _in_utc(
+    times: NDArray[Any] | None, codes: Ints, zone: str, table: Table, name: str | None, notes: list[str]
+) -> NDArray[Any]:
+    """Bring times (T,) from the clock of a zone to UTC.
+
+    Raises:
+        ArgumentError: the rows have no times, or these have zones of their own.
+    """
+    if times is None or name is None or times.dtype.kind != "M":
+        raise ArgumentError("zone: only dates with a clock have a zone, got none. Leave zone= out.")
+    if name in table.zones or any(NOTES["utc"].format(column=name) == note for note in notes):
+        raise ArgumentError(f"zone: times of column {name!r} have zones of their own. Leave zone= out.")
+    notes.append(f"times of column {name!r} were brought from the clock of {zone} to UTC")
+    return zone_to_utc(times, codes, zone, f"{table.source}, column {name!r}")
 
 
 def _whole_numbers(table: Table, name: str) -> NDArray[Any]:

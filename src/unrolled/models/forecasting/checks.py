@@ -17,7 +17,7 @@ from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import ArgumentError, DataError
 
 _WAY_OUT = re.compile(
-    r"unrolled\.read\([^()]*\)|(?<!['\w])(?:id|time|fill|utc|order|target|missing|date_format)=(?:'[^']*'|\w*)"
+    r"unrolled\.read\([^()]*\)|(?<!['\w])(?:id|time|fill|utc|zone|order|target|missing|date_format)=(?:'[^']*'|\w*)"
 )
 
 
