@@ -6,6 +6,7 @@ from unrolled import errors
 
 BASES = {
     "ArgumentError": (ValueError,),
+    "TensorError": (errors.ArgumentError, ValueError, RuntimeError),
     "DataError": (ValueError,),
     "DataTypeError": (errors.DataError, ValueError, TypeError),
     "NotFittedError": (ValueError, AttributeError),

@@ -2,6 +2,7 @@
 
     UnrolledError
     ├── ArgumentError       an argument is out of range or misspelt      (also a ValueError)
+    │   └── TensorError     a layer's tensor has a wrong shape or type   (also a RuntimeError, as torch's)
     ├── DataError           the data cannot be used as it is             (also a ValueError)
     │   └── DataTypeError   it holds something other than numbers        (also a TypeError)
     ├── NotFittedError      predict before fit                           (also a ValueError, AttributeError)
@@ -21,6 +22,10 @@ class UnrolledError(Exception):
 
 class ArgumentError(UnrolledError, ValueError):
     """An argument has the wrong value; the message names it and says what is allowed."""
+
+
+class TensorError(ArgumentError, RuntimeError):
+    """A tensor of a layer has the wrong shape, dtype or device, for which torch raises RuntimeError."""
 
 
 class DataError(UnrolledError, ValueError):

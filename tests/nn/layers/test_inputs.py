@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import unrolled.nn as un
 from unrolled.errors import ArgumentError
@@ -284,3 +285,23 @@ NESTED = torch.nested.nested_tensor([torch.zeros(3, F), torch.zeros(2, F)], layo
 def test_sparse_nested_and_meta_tensors_raise(call: dict[str, Any], sentence: str) -> None:
     """Sparse, nested and meta tensors are named for what they are."""
     assert error_message(GRU, **call) == sentence
+
+
+def test_a_reversed_array_is_refused_with_a_way_out_that_works() -> None:
+    """torch.as_tensor alone would refuse it too."""
+    x = np.zeros((T, B, F), np.float32)[::-1]
+    message = error_message(GRU, x)
+    assert message.endswith("Convert with torch.as_tensor(x.copy()).")
+    assert un.GRU(F, H)(torch.as_tensor(x.copy()))[0].shape == (T, B, H)
+
+
+@pytest.mark.parametrize("lengths", [[5, 0, 3], torch.tensor([5, 0, 3]), np.array([5, 0, 3])[::-1]], ids=type)
+def test_layers_without_values_give_shapes(lengths: Any) -> None:
+    """On meta and for fake tensors, with lengths in any form."""
+    layer, x = un.LSTM(F, H), torch.zeros(5, 3, F)
+    output, _ = un.LSTM(F, H, device="meta")(x.to("meta"), lengths=lengths)
+    assert output.is_meta
+    assert output.shape == (5, 3, H)
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        fake, (h_n, _) = layer(mode.from_tensor(x), lengths=lengths)
+    assert (fake.shape, h_n.shape) == ((5, 3, H), (1, 3, H))

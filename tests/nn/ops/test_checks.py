@@ -3,8 +3,10 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from unrolled.errors import ArgumentError
 from unrolled.nn.ops.checks import check_dense, check_lengths, check_resets, describe_type
@@ -81,3 +83,35 @@ def test_an_array_that_runs_backwards_is_an_array() -> None:
     assert check_lengths("GRU", np.array([3, 1, 2])[::-1], 3, 5).tolist() == [2, 1, 3]
     mask = np.array([[True, False], [False, False]])
     assert check_resets("GRU", mask[:, ::-1], 2, 2).tolist() == [[False, True], [False, False]]
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        np.array([1, 5, 3])[::-1], np.array([3, 5, 1], dtype=">i8"), np.array([3, 5, 1], dtype=object),
+        np.array([3, 5, 1], dtype="uint16"), pd.Series([3, 5, 1], index=[7, 8, 9]), list(np.array([3, 5, 1])),
+    ],
+    ids=["reversed", "big endian", "objects", "uint16", "series", "list of numbers"],
+)  # fmt: skip
+def test_lengths_come_in_any_form(lengths: Any) -> None:
+    """Arrays that torch cannot read are copied."""
+    assert check_lengths("GRU", lengths, 3, 5).tolist() == [3, 5, 1]
+
+
+@pytest.mark.parametrize("form", [np.flipud, list, pd.DataFrame, lambda resets: resets.astype(object)])
+def test_resets_come_in_any_form(form: Any) -> None:
+    """As lengths do."""
+    resets = np.arange(15).reshape(3, 5) % 4 == 0
+    expected = np.array(form(resets)).tolist()
+    assert check_resets("GRU", form(resets), 3, 5).tolist() == expected
+
+
+def test_lengths_without_values_pass_where_the_input_has_none() -> None:
+    """On meta and for fake tensors the range cannot be looked at; elsewhere meta is refused."""
+    lengths = torch.tensor([1, 9, 3], device="meta")
+    assert check_lengths("GRU", lengths, 3, 5, has_values=False).is_meta
+    with pytest.raises(ArgumentError, match="on meta, where there are none"):
+        check_lengths("GRU", lengths, 3, 5)
+    with FakeTensorMode() as mode:
+        fake = mode.from_tensor(torch.tensor([1, 9, 3]))
+        assert check_lengths("GRU", fake, 3, 5).shape == (3,)

@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import unrolled.nn as un
 from unrolled import kernels
+from unrolled.errors import ArgumentError
+from unrolled.kernels.operands import OPERANDS
 from unrolled.nn.ops import custom_op, launch
 
 pytestmark = [
@@ -201,3 +204,55 @@ def test_modes_and_subclasses_see_the_operator() -> None:
         pass
 
     torch.testing.assert_close(layer(x.as_subclass(Own))[0].as_subclass(Tensor), output, rtol=0, atol=0)
+
+
+def _arguments(**changed: Tensor | None) -> list[Any]:
+    """Arguments of the operator of a GRU, with some of them changed."""
+    weights = {"weight_ih": torch.randn(3 * H, F), "weight_hh": torch.randn(3 * H, H)}
+    biases = {"bias_ih": torch.randn(3 * H), "bias_hh": torch.randn(3 * H)}
+    given = {"x": torch.randn(T, B, F), **weights, **biases, **changed}
+    names = [operand.name for operand in OPERANDS]
+    return [*[given.get(name) for name in names], given.get("seed"), launch.GRU, 0, False, 0.0, 0.0]
+
+
+WRONG = {
+    "x": torch.randn(T, B, F).double(), "h0": torch.zeros(B, H).half(),
+    "weight_hh": torch.randn(3 * H, H).double(), "bias_hh": torch.randn(3 * H).bfloat16(),
+    "lengths": torch.ones(B, dtype=torch.int32), "resets": torch.zeros(B, T),
+    "mask": torch.ones(B, H).double(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_operator_checks_the_type_of_every_operand(name: str) -> None:
+    """When it runs, and when a graph is made."""
+    arguments = [*_arguments(**{name: WRONG[name]}), False]
+    sentence = f"unroll {'weight_ih' if name == 'x' else name}: expected"
+    with pytest.raises(ArgumentError, match=sentence):
+        custom_op.recurrence(*arguments)
+    with FakeTensorMode() as mode:
+        fakes = [mode.from_tensor(each) if isinstance(each, Tensor) else each for each in arguments]
+        with pytest.raises(ArgumentError, match=sentence):
+            custom_op.recurrence(*fakes)
+
+
+@pytest.mark.parametrize("seed", [torch.tensor(0.5), torch.tensor([1, 2])])
+def test_the_operator_checks_the_seed(seed: Tensor) -> None:
+    """One whole number."""
+    with pytest.raises(ArgumentError, match="unroll seed: expected one whole number"):
+        custom_op.recurrence(*_arguments(seed=seed), False)
+
+
+@pytest.mark.parametrize(
+    ("name", "grads"),
+    [
+        ("out", (torch.ones(T, B, H).double(), None)), ("out", (torch.ones(B, H), None)),
+        ("h_n", (None, torch.ones(B, H).double())), ("h_n", (None, torch.ones(B + 1, H))),
+    ],
+)  # fmt: skip
+def test_the_backward_operator_checks_gradients(name: str, grads: Any) -> None:
+    """Shape and type, in a sentence."""
+    arguments = _arguments()
+    out, _, _, saved = custom_op.recurrence(*arguments, True)
+    with pytest.raises(ArgumentError, match=f"unroll gradient of {name}: expected shape"):
+        custom_op.recurrence_backward(*arguments, out, saved, *grads, None, True, True, True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from unrolled.errors import ArgumentError
+from unrolled.errors import ArgumentError, TensorError
 from unrolled.nn.layers.packed import pack_like, pad_packed
 from unrolled.nn.ops import torch_internals
 from unrolled.nn.ops.checks import check_dense, check_lengths, check_resets, describe_type
@@ -52,7 +52,7 @@ def check_inputs(layer: InputSpec, input: Any, hx: Any, lengths: Any, resets: An
         resets: (B, T) bool; (T,) if the input has no batch axis; or None.
 
     Raises:
-        ArgumentError: an argument has a wrong type, shape, dtype, device or range; every fault has its
+        TensorError: an argument has a wrong type, shape, dtype, device or range; every fault has its
             line. Under torch.compile and export, where tensors have no values, the range of lengths is
             not checked.
     """
@@ -72,10 +72,12 @@ def check_inputs(layer: InputSpec, input: Any, hx: Any, lengths: Any, resets: An
     elif layer.batch_first:
         inputs = inputs.transpose(0, 1)
     T, B, _ = inputs.shape
-    faults = ErrorCollector()
+    faults = ErrorCollector(TensorError)
     state = faults.collect(_check_state, layer, inputs, hx, is_batched)
     if lengths is not None:
-        lengths = faults.collect(check_lengths, layer.name, lengths, B, T, is_batched=is_batched)
+        lengths = faults.collect(
+            check_lengths, layer.name, lengths, B, T, is_batched=is_batched, has_values=not inputs.is_meta
+        )
     if resets is not None:
         resets = faults.collect(check_resets, layer.name, resets, B, T, is_batched=is_batched)
         if resets is not None and resets.is_meta and not inputs.is_meta:
@@ -83,7 +85,11 @@ def check_inputs(layer: InputSpec, input: Any, hx: Any, lengths: Any, resets: An
     faults.raise_if_any()
     if lengths is not None:
         # A graph is recorded for any lengths, so it must not depend on the values of these.
-        is_recorded = torch.compiler.is_compiling() or torch_internals.is_tracing()
+        is_recorded = (
+            torch.compiler.is_compiling()
+            or torch_internals.is_tracing()
+            or not torch_internals.has_values(lengths)
+        )
         is_full = not is_recorded and bool((lengths == T).all())
         lengths = None if is_full else lengths.to(inputs.device)
     resets = None if resets is None else resets.to(inputs.device)
@@ -116,17 +122,18 @@ def _check_input(layer: InputSpec, x: Any) -> Tensor:
     """Check the rank, width, dtype and device of the input; cast it under autocast."""
     name = f"{layer.name} input"
     if not isinstance(x, Tensor):
-        raise ArgumentError(
-            f"{name}: expected a tensor, got {type(x).__name__}. Convert with torch.as_tensor."
-        )
+        # Torch reads no array with negative strides, such as x[::-1].
+        is_reversed = any(stride < 0 for stride in getattr(x, "strides", None) or ())
+        way_out = "torch.as_tensor(x.copy())" if is_reversed else "torch.as_tensor"
+        raise TensorError(f"{name}: expected a tensor, got {type(x).__name__}. Convert with {way_out}.")
     check_dense(name, x)
     shape, width = tuple(x.shape), layer.input_size
     if x.ndim not in {2, 3}:
         axes = "(B, T, F)" if layer.batch_first else "(T, B, F)"
-        raise ArgumentError(
+        raise TensorError(
             f"{name}: expected {axes}, or (T, F) without a batch; got shape {shape}. Reshape it."
         )
-    faults = ErrorCollector()
+    faults = ErrorCollector(TensorError)
     if shape[-1] != width:
         faults.add(
             f"{name}: the last axis must be input_size={width}; got shape {shape}."
@@ -150,11 +157,11 @@ def _check_state(layer: InputSpec, inputs: Tensor, hx: Any, is_batched: bool) ->
         or not all(isinstance(h, Tensor) for h in hx)
     ):
         expected = "a tensor" if len(parts) == 1 else f"a tuple of tensors ({', '.join(parts)})"
-        raise ArgumentError(
+        raise TensorError(
             f"{layer.name} hx: expected {expected}, got {describe_type(hx)}."
             " Leave it out to start from zeros."
         )
-    faults = ErrorCollector()
+    faults = ErrorCollector(TensorError)
     for (part, size), h in zip(parts.items(), hx, strict=True):
         name = f"{layer.name} hx" if len(parts) == 1 else f"{layer.name} hx, {part}"
         check_dense(name, h)
@@ -174,12 +181,12 @@ def _check_dtype_and_device(name: str, tensor: Tensor, weight: Tensor) -> None:
     is_cast = autocast_dtype(weight) is not None and tensor.is_floating_point() and dtype != torch.float64
     if dtype != expected and not is_cast:
         layer = f" or the layer with .to({dtype})" if tensor.is_floating_point() else ""
-        raise ArgumentError(
+        raise TensorError(
             f"{name}: expected {expected}, the dtype of the weights; got {dtype}."
             f" Convert it with .to({expected}){layer}."
         )
     if tensor.device != weight.device:
-        raise ArgumentError(
+        raise TensorError(
             f"{name}: expected it on {weight.device}, where the weights are; got it on {tensor.device}."
             f" Move it with .to({str(weight.device)!r})."
         )

@@ -13,7 +13,9 @@ from unrolled.errors import ArgumentError
 from unrolled.nn.ops import torch_internals
 
 
-def check_lengths(name: str, lengths: Any, B: int, T: int, *, is_batched: bool = True) -> Tensor:
+def check_lengths(
+    name: str, lengths: Any, B: int, T: int, *, is_batched: bool = True, has_values: bool = True
+) -> Tensor:
     """Validate and convert `lengths`.
 
     Args:
@@ -22,13 +24,14 @@ def check_lengths(name: str, lengths: Any, B: int, T: int, *, is_batched: bool =
         B: rows.
         T: the largest length.
         is_batched: whether the input has a batch axis; without one, `lengths` is a single number.
+        has_values: whether the input has; where it is on meta or fake, so may the lengths be.
 
     Returns:
         (B,) int64.
 
     Raises:
-        ArgumentError: they are no whole numbers, not B, or not from 0 to T; under torch.compile, where
-            tensors have no values, the range is not checked.
+        ArgumentError: they are no whole numbers, not B, or not from 0 to T; under torch.compile, on meta
+            and for fake tensors, where there are no values, the range is not checked.
     """
     tensor = _tensor(f"{name} lengths", lengths)
     is_compiling = torch.compiler.is_compiling()
@@ -36,7 +39,7 @@ def check_lengths(name: str, lengths: Any, B: int, T: int, *, is_batched: bool =
         raise ArgumentError(
             f"{name} lengths: vmap cannot map over them. Let the layer's batch axis hold the rows."
         )
-    if tensor.is_meta:
+    if tensor.is_meta and has_values:
         raise ArgumentError(f"{name} lengths: expected numbers, got a tensor on meta, where there are none.")
     is_whole = not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
     if not is_whole and tensor.numel() > 0:  # an empty list says nothing of its dtype
@@ -47,7 +50,7 @@ def check_lengths(name: str, lengths: Any, B: int, T: int, *, is_batched: bool =
         expected = f"{B} numbers, one a row" if is_batched else "one number, as the input has no batch axis"
         raise ArgumentError(f"{name} lengths: expected {expected}; got shape {tuple(tensor.shape)}.")
     tensor = tensor.reshape(B).long()
-    if is_compiling:
+    if is_compiling or not torch_internals.has_values(tensor):
         return tensor
     outside = (tensor < 0) | (tensor > T)
     if bool(outside.any()):
@@ -104,14 +107,23 @@ def _tensor(name: str, value: Any) -> Tensor:
     if isinstance(value, Tensor):
         check_dense(name, value)
         return value
-    if isinstance(value, np.ndarray) and any(stride < 0 for stride in value.strides):
-        value = value.copy()  # torch has no negative strides
     try:
+        is_list = isinstance(value, list | tuple) and any(isinstance(row, np.ndarray) for row in value)
+        if is_list or hasattr(value, "__array__"):
+            value = _plain_array(np.asarray(value))
         return torch.tensor(value, device="cpu")  # a copy: as_tensor warns of arrays that cannot be written
     except (TypeError, ValueError, RuntimeError) as fault:
         raise ArgumentError(
             f"{name}: expected a list, array or tensor of numbers; got {describe_type(value)}."
         ) from fault
+
+
+def _plain_array(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Copy an array that torch cannot read: of another byte order, of objects, with negative strides."""
+    if array.dtype == object:
+        array = np.array(array.tolist())
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return native.copy() if any(stride < 0 for stride in native.strides) else native
 
 
 def describe_type(value: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unrolled.errors import ArgumentError
 from unrolled.kernels.operands import INDEX, LEARNED, N_DIFFERENTIABLE, OPERANDS
 from unrolled.nn.ops import launch
 from unrolled.nn.ops.double_backward import differentiable_backward, is_backward_differentiated
@@ -57,6 +58,11 @@ def _present(arguments: Sequence[Any]) -> tuple[int, ...]:
 def _parse(arguments: Sequence[Any]) -> tuple[RecurrenceSpec, int, tuple[Tensor, ...]]:
     """Read the spec, the seed and the operands out of an operator's arguments."""
     present, seed = _present(arguments), arguments[_N_OPERANDS]
+    if seed is not None and (seed.numel() != 1 or seed.is_floating_point() or seed.is_meta):
+        raise ArgumentError(
+            "unroll seed: expected one whole number on the CPU, got shape"
+            f" {tuple(seed.shape)} of {seed.dtype} on {seed.device}. Pass torch.tensor(seed)."
+        )
     return (
         launch.recurrence_spec(*arguments[_SETTINGS], present),
         -1 if seed is None else int(seed),
@@ -102,6 +108,7 @@ def _is_needed(index: int, needs: Sequence[bool]) -> bool:
 def _recurrence_shapes(*arguments: Any) -> tuple[Tensor, ...]:
     x, weight_hh, saves = arguments[INDEX["x"]], arguments[INDEX["weight_hh"]], arguments[-1]
     spec = launch.recurrence_spec(*arguments[_SETTINGS], _present(arguments))
+    launch.check_dtypes(spec, tuple(arguments[index] for index in spec.present))
     (T, B, F), H = x.shape, weight_hh.shape[1]
     n_saved = T * B * launch.saved_elements(spec, 1, 1, int(F), int(H), x.dtype) if saves else 0
     c_n = x.new_empty(B, H) if spec.cell == LSTM else x.new_empty(0)

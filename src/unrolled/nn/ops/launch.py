@@ -186,7 +186,7 @@ def backward(
         if not call(seed, torch.get_num_threads(), operands, *results, grads, gradients):
             operands = _readable_operands(spec, operands)
             results = _readable_results(spec, operands, results)
-            grads = (None if grads[0] is None else contiguous_rows(grads[0]), *map(_contiguous, grads[1:]))
+            grads = _readable_grads(spec, operands, grads)
             gradients = [d_x, *_empty_like(operands[1:], is_computed[1:])]
             _require(call(seed, torch.get_num_threads(), operands, *results, grads, gradients))
     except ValueError as fault:  # as in `forward`
@@ -281,6 +281,35 @@ def _readable_results(
                 " and trace with gradients enabled what is to be differentiated."
             )
     return contiguous_rows(out), _contiguous(saved)
+
+
+def _readable_grads(
+    spec: RecurrenceSpec, operands: Operands, grads: tuple[Tensor | None, ...]
+) -> tuple[Tensor | None, ...]:
+    """Copy gradients that the kernels cannot read; refuse those of another shape or type."""
+    x, H = operands[0], operands[spec.weight_hh].shape[-1]
+    T, B, _ = x.shape
+    for name, grad, shape in zip(("out", "h_n", "c_n"), grads, ((T, B, H), (B, H), (B, H)), strict=False):
+        shapes = [shape, (1, *shape)][: 1 if name == "out" else 2]
+        if grad is None:
+            continue
+        if tuple(grad.shape) not in shapes or grad.dtype is not x.dtype or not grad.is_cpu:
+            raise ArgumentError(
+                f"unroll gradient of {name}: expected shape {shape} of {x.dtype} on the CPU, as {name} has;"
+                f" got {tuple(grad.shape)} of {grad.dtype} on {grad.device}. Convert it."
+            )
+    return None if grads[0] is None else contiguous_rows(grads[0]), *map(_contiguous, grads[1:])
+
+
+def check_dtypes(spec: RecurrenceSpec, operands: Operands) -> None:
+    """Refuse operands of another type than they must have beside x; shapes may be symbols."""
+    for tensor, index in zip(operands, spec.present, strict=True):
+        expected = _ELEMENTS.get(OPERANDS[index].element, operands[0].dtype)
+        if tensor.dtype is not expected:
+            raise ArgumentError(
+                f"unroll {OPERANDS[index].name}: expected {expected}, to fit the inputs; got {tensor.dtype}."
+                " Convert it."
+            )
 
 
 def _contiguous(tensor: Tensor | None) -> Tensor | None:

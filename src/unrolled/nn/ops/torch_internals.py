@@ -4,12 +4,15 @@ Torch has no public functions for some of these. Its private ones are looked up 
 torch lacks one, the replacement says "active", which costs time and never a wrong number.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import forward_ad
+
+from unrolled.errors import ArgumentError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,6 +40,47 @@ _is_batch = find_private(torch._C, "_functorch.is_legacy_batchedtensor", lambda 
 def has_batched_gradient(gradients: Sequence[Tensor | None]) -> bool:
     """Tell whether any gradient is a batch, as `is_grads_batched` and vectorized jacobians pass it."""
     return any([_is_batch(g) for g in gradients if g is not None])  # noqa: C419 (a list is faster)
+
+
+def disable_in_compile(reason: str) -> Callable[[F], F]:
+    """Decorate a function that torch.compile must call between two graphs, and say why."""
+
+    def decorate(function: F) -> F:
+        marked: Any = skip_in_compile(function)
+        marked._torchdynamo_disable = True  # noqa: SLF001 (as torch.compiler.disable marks it)
+        marked._torchdynamo_disable_msg = reason  # noqa: SLF001 (nor this)
+        return function
+
+    return decorate
+
+
+def is_symbolic(value: Any) -> bool:
+    """Tell whether a value stands for one in torch.fx's symbolic tracing."""
+    fx = sys.modules.get("torch.fx")
+    return fx is not None and isinstance(value, fx.Proxy)
+
+
+def call_as_leaf(module: nn.Module, *arguments: Any, **options: Any) -> Any:
+    """Put the call of a module into the graph of torch.fx as one node; return what stands for its results.
+
+    Raises:
+        ArgumentError: the module is itself what is traced.
+    """
+    tracer = arguments[0].tracer
+    path = tracer.path_of_module(module)
+    if not path:
+        name = type(module).__name__
+        raise ArgumentError(
+            f"{name}: torch.fx keeps this layer whole, as one node of a graph; got the layer alone."
+            f" Trace a module that holds it, such as torch.nn.Sequential(layer)."
+        )
+    options = {name: value for name, value in options.items() if value is not None}
+    return tracer.create_proxy("call_module", path, arguments, options)
+
+
+def has_values(tensor: Tensor) -> bool:
+    """Tell whether a tensor has numbers: one on meta, or a fake one, has none."""
+    return not tensor.is_meta and type(tensor).__name__ != "FakeTensor"
 
 
 def is_in_forward_mode() -> bool:

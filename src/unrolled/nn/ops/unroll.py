@@ -81,7 +81,7 @@ def unroll(
     T, B = inputs.shape[:2]
     valid = starts = None
     if lengths is not None:
-        lengths = check_lengths("unroll", lengths, B, T).to(inputs.device)
+        lengths = check_lengths("unroll", lengths, B, T, has_values=not inputs.is_meta).to(inputs.device)
         valid = torch.arange(T, device=inputs.device)[:, None] < lengths  # (T, B)
         # A NaN in the padding times a zero gradient would still be NaN in the weights' gradient.
         inputs = inputs.masked_fill(~_widen(valid, inputs), 0.0)
