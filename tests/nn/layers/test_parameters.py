@@ -136,3 +136,51 @@ def test_options_changed_after_construction_take_effect(layer_class: Any) -> Non
     before = layer(x)[0]
     layer.zoneout = 0.5
     assert not torch.equal(layer(x)[0], before)
+
+
+# ---- attributes
+
+
+def test_torchs_private_lists_of_weights_are_there() -> None:
+    """Other libraries read them: names by layer and direction, names and weights in one list."""
+    options: dict[str, Any] = {"num_layers": 2, "bidirectional": True}
+    layer, rival = un.LSTM(3, 4, **options), torch.nn.LSTM(3, 4, **options)
+    assert layer._all_weights == rival._all_weights
+    assert layer._flat_weights_names == rival._flat_weights_names
+    weights = zip(layer._flat_weights, layer._flat_weights_names, strict=True)
+    assert all(weight is getattr(layer, name) for weight, name in weights)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("zoneout", 2.0), ("zoneout", (0.1,)), ("dropout", -0.1), ("recurrent_dropout", "much"),
+        ("batch_first", 1), ("hidden_size", 5), ("num_layers", 2), ("bidirectional", True),
+        ("layer_norm", True), ("bias", False), ("input_size", 4), ("proj_size", 2),
+    ],
+)  # fmt: skip
+def test_an_option_that_is_set_later_is_checked(option: str, value: Any) -> None:
+    """Out of range, or against the weights: refused, and the layer is as it was."""
+    layer = un.LSTM(3, 4)
+    before = getattr(layer, option)
+    with pytest.raises(ArgumentError, match=rf"^LSTM {option}"):
+        setattr(layer, option, value)
+    assert getattr(layer, option) == before
+
+
+def test_an_option_that_is_set_later_takes_effect() -> None:
+    """Those that a call reads; setting what is there already changes nothing."""
+    layer, x = un.GRU(3, 4), torch.randn(5, 2, 3)
+    layer.hidden_size, layer.zoneout, layer.batch_first = 4, 1.0, True
+    output, _ = layer(x)
+    assert output.shape == (5, 2, 4)
+    assert not output.any()
+
+
+def test_quantization_says_that_the_layer_stays_as_it_is() -> None:
+    """It looks for torch's types, and would leave the layer in float32 without a word."""
+    model = torch.nn.Sequential(un.LSTM(3, 4))
+    with pytest.warns(UserWarning, match="to_torch first to quantize"):
+        model[0].qconfig = None
+    twin = un.convert.to_torch(model[0])
+    assert isinstance(twin, torch.nn.LSTM)

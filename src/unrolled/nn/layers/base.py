@@ -5,6 +5,8 @@
 Shapes: T steps, B rows, F inputs, H hidden units, P projected units; L layers, D directions.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled import kernels
+from unrolled.errors import ArgumentError, TensorError
 from unrolled.kernels.loading import warn_missing
 from unrolled.nn.layers.inputs import InputSpec, LayerInputs, check_inputs, restore_layout
 from unrolled.nn.layers.parameters import RecurrentParameters
@@ -33,6 +36,12 @@ class Backend(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name}: {'; '.join(self.reasons)}."
+
+
+@torch_internals.disable_in_compile("a graph cannot hold what torch's operator saves for backward")
+def _run_between_graphs(run: Callable[..., Any], *arguments: Any) -> Any:
+    """Run an operator outside the graphs of torch.compile, as torch.nn's layers do."""
+    return run(*arguments)
 
 
 _FUSED = Backend("fused", ())  # `explain` adds the instruction set
@@ -75,10 +84,16 @@ class RecurrentLayer(RecurrentParameters):
         are unchanged). Inside `torch.func` transforms, vmap among them, the layer works, but vmap cannot
         map over `lengths`.
         """
+        if type(input) is not Tensor and torch_internals.is_symbolic(input):
+            return torch_internals.call_as_leaf(self, input, hx=hx, lengths=lengths, resets=resets)  # type: ignore[no-any-return]
         call = self._check_inputs(input, hx, lengths, resets)
         backend = self._choose_backend(call)
         if backend is _FUSED:
-            output, state = self._run_fused(call)
+            try:
+                output, state = self._run_fused(call)
+            except ArgumentError:
+                self._check_weights()
+                raise
             return restore_layout(call, output, state, batch_first=self.batch_first)
         if backend.reasons[0] is _KERNELS_MISSING:
             warn_missing(stacklevel=4)
@@ -193,6 +208,9 @@ class RecurrentLayer(RecurrentParameters):
             reasons.append(f"the kernels have no {str(x.dtype).removeprefix('torch.')}")
         if not x.is_cpu:
             reasons.append(f"the input is on {x.device}, the kernels on the CPU")
+        is_recorded = torch.compiler.is_compiling() or torch_internals.is_tracing()
+        if is_recorded and torch.onnx.is_in_onnx_export():
+            reasons.append("the model is exported to ONNX, which has operators for torch's")
         if torch_internals.transform_level() is not None:
             reasons.append("a torch.func transform is active, and the kernels cannot be mapped")
         if torch_internals.is_in_forward_mode():
@@ -251,6 +269,20 @@ class RecurrentLayer(RecurrentParameters):
                 operands.append(weight)
         return tuple(operands)
 
+    def _check_weights(self) -> None:
+        """Raise an error that names the first weight whose shape, dtype or device was changed, if one was."""
+        like = self._first_weight
+        for k, layer in enumerate(self._names):
+            shapes = self._shapes(self.input_size if k == 0 else self._output_size * self._directions)
+            for field, name in ((field, name) for names in layer for field, name in names.items()):
+                weight, shape = getattr(self, name), shapes[field]
+                got = tuple(weight.shape)
+                if got != shape or (weight.dtype, weight.device) != (like.dtype, like.device):
+                    raise TensorError(
+                        f"{type(self).__name__} {name}: expected shape {shape} of {like.dtype} on"
+                        f" {like.device}; got {got} of {weight.dtype} on {weight.device}. Set such a one."
+                    )
+
     def _run_torch(self, call: LayerInputs, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
         assert self._operator is not None
         flat = [w for layer in weights for direction in layer for w in direction if w is not None]
@@ -259,7 +291,10 @@ class RecurrentLayer(RecurrentParameters):
             depth, B = self.num_layers * self._directions, call.inputs.shape[1]
             state = tuple(call.inputs.new_zeros(depth, B, size) for size in self._state_sizes.values())
         hx = state[0] if len(state) == 1 else state
-        output, *final = self._operator.run(
+        run = self._operator.run
+        if torch.compiler.is_compiling() and not torch.compiler.is_exporting() and torch.is_grad_enabled():
+            run = partial(_run_between_graphs, run)
+        output, *final = run(
             call.inputs, hx, flat, self.bias, self.num_layers, self.dropout, self.training,
             self.bidirectional, False,
         )  # fmt: skip

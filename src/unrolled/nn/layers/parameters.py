@@ -19,6 +19,12 @@ P = ParamSpec("P")
 _CONSTANT_INITS = {"slope": 0.25, "gain": 1.0, "bias_cell": 0.0}  # by prefix; the slope is torch.nn.PReLU's
 
 
+_SETTABLE = frozenset({"dropout", "recurrent_dropout", "zoneout", "batch_first"})  # a call reads them
+_BUILT_IN = frozenset(
+    {"input_size", "hidden_size", "num_layers", "proj_size", "bias", "bidirectional", "layer_norm"}
+)
+
+
 class TorchOperator(NamedTuple):
     """Operator of torch that runs a whole layer."""
 
@@ -79,6 +85,37 @@ class RecurrentParameters(nn.Module):
                 stacklevel=4 if hasattr(type(self).__init__, "__wrapped__") else 3,  # see reject_proj_size
             )
         self._create(device, dtype)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; refuse an option that is out of range or that the weights are built for."""
+        if "_slots" in self.__dict__ and name in _SETTABLE | _BUILT_IN:
+            value = self._check_option(name, value)
+        if name == "qconfig":  # torch.ao.quantization sets it on every module that it visits
+            warnings.warn(
+                f"{type(self).__name__}: quantization leaves this layer in floating point. Convert it with"
+                " unrolled.nn.convert.to_torch first to quantize it.",
+                stacklevel=2,
+            )
+        super().__setattr__(name, value)
+
+    def _check_option(self, option: str, value: Any) -> Any:
+        """Check an option that is set after the layer was built."""
+        name = f"{type(self).__name__} {option}"
+        if option in _BUILT_IN:
+            built = getattr(self, option)
+            if value != built:
+                raise ArgumentError(
+                    f"{name}: expected {built!r}, for which the weights were made; got {value!r}."
+                    " Build another layer."
+                )
+            return value
+        if option == "zoneout":
+            return self._check_zoneout(value)
+        if option == "batch_first":
+            if not isinstance(value, bool):
+                raise ArgumentError(f"{name}: expected True or False, got {value!r}.")
+            return value
+        return check_float(name, value, least=0, most=1)
 
     def _check_zoneout(self, zoneout: Any) -> float | tuple[float, ...]:
         """Check one rate for the whole state, or one for each part of a state of several parts."""
@@ -166,6 +203,18 @@ class RecurrentParameters(nn.Module):
         if cast is None:
             return weights
         return [[make([w if w is None else w.to(cast) for w in ws]) for ws in layer] for layer in weights]
+
+    @property
+    def _all_weights(self) -> list[list[str]]:  # torch's name, which other libraries read
+        return [list(names.values()) for layer in self._names for names in layer]
+
+    @property
+    def _flat_weights_names(self) -> list[str]:  # as `_all_weights`
+        return [name for names in self._all_weights for name in names]
+
+    @property
+    def _flat_weights(self) -> list[Tensor]:  # as `_all_weights`
+        return [weight for weights in self.all_weights for weight in weights]
 
     @property
     def all_weights(self) -> list[list[Tensor]]:
