@@ -219,3 +219,33 @@ def test_a_sequence_alone_has_the_same_prediction(steps: int, features: int, thr
         np.testing.assert_allclose(alone, model.predict(X), rtol=1e-9, atol=1e-9)
     finally:
         torch.set_num_threads(before)
+
+
+class _LastTag(SequenceTagger):
+    """A tagger seen through one label a sequence, the only y that scikit-learn's checks know."""
+
+    def fit(self, X: Any, y: Any, **named: Any) -> "_LastTag":
+        """Give every step the label of its sequence."""
+        super().fit(X, self._tags_of(X, y), **named)
+        return self
+
+    def score(self, X: Any, y: Any, **named: Any) -> float:
+        return super().score(X, self._tags_of(X, y), **named)
+
+    @staticmethod
+    def _tags_of(X: Any, y: Any) -> Any:
+        return y if y is None or np.ndim(y) != 1 else [[label] * np.shape(X)[-1] for label in y]
+
+    def predict(self, X: Any, **named: Any) -> Any:
+        return np.array([tags[-1] for tags in super().predict(X, **named)])
+
+    def predict_proba(self, X: Any, **named: Any) -> Any:
+        return np.stack([proba[-1] for proba in super().predict_proba(X, **named)])
+
+
+@pytest.mark.filterwarnings("ignore:Estimator _LastTag does not inherit from:UserWarning")
+def test_a_tagger_passes_the_checks_that_its_y_admits() -> None:
+    """All of them, seen through the last tag."""
+    passed, failed = _checked(_LastTag(**CHECKED), {})
+    assert failed == {}
+    assert len(passed) > 35
