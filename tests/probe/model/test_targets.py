@@ -3,10 +3,13 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from torch import nn
 
-from unrolled import DataError
+from unrolled import DataError, SequenceClassifier
+from unrolled.probe import states
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.targets import class_numbers, encode_targets
 
@@ -61,3 +64,26 @@ def test_two_columns_and_one_are_classes_of_a_single_output() -> None:
 def test_other_targets_stay(y: Any, K: int, per_step: bool) -> None:
     """Numbers, several labels a row, another number of columns, tags in an array."""
     assert class_numbers(y, K, per_step=per_step) is y
+
+
+def test_targets_of_a_frame_are_aligned_by_id() -> None:
+    """As fit aligns them: what groupby gives is sorted by id."""
+    ids = [f"r{k}" for k in (3, 0, 4, 1, 2)]
+    X = pd.concat(
+        [pd.DataFrame(x, columns=["u", "v"]).assign(unique_id=i) for i, x in zip(ids, RAGGED, strict=True)]
+    )
+    y = pd.Series([0, 1, 1, 0, 1], index=ids)
+    model = SequenceClassifier(hidden_size=4, max_epochs=2, n_members=1).fit(X, y)
+    assert as_probed_model(model, X, y.sort_index()).targets.tolist() == [0, 1, 1, 0, 1]
+    assert as_probed_model(model, RAGGED, y.tolist()).targets.tolist() == [0, 1, 1, 0, 1]
+
+
+def test_one_sequence_is_refused_as_many_of_one_step() -> None:
+    """x[0] of (N, T, 1), for an estimator and a module."""
+    block = np.random.default_rng(0).normal(size=(6, 9, 1))
+    model = SequenceClassifier(hidden_size=4, max_epochs=2, n_members=1).fit(block, [0, 1] * 3)
+    module = nn.GRU(1, 4, batch_first=True)
+    for each in (model, module):
+        with pytest.raises(DataError, match=r"which is one sequence of 9 steps.* Give one sequence as \[x\]"):
+            states(each, block[0])
+        states(each, [block[0]])

@@ -20,7 +20,12 @@ from unrolled.probe.model.forecaster import ForecastCall
 from unrolled.probe.model.layer_hook import first_output
 from unrolled.probe.model.output_kind import gives_probabilities
 from unrolled.probe.model.probed_model import NetworkCall, ProbedModel
-from unrolled.probe.model.targets import are_class_numbers, class_numbers, encode_targets
+from unrolled.probe.model.targets import (
+    align_to_frame,
+    are_class_numbers,
+    class_numbers,
+    encode_targets,
+)
 from unrolled.probe.model.tokens import find_token_call
 from unrolled.probe.model.torch_module import (
     call_by_length,
@@ -108,6 +113,7 @@ def _of_estimator(model: Any, X: Any, y: Any, caller: str) -> ProbedModel:
     per_step, classes = bool(model.network_config_.per_step), model.output_classes()
     targets = None
     if y is not None:
+        y = align_to_frame(y, X, per_step=per_step, caller=f"{caller} y")
         targets = encode_targets(y, lengths, classes, per_step=per_step, caller=f"{caller} y").to(
             values.device
         )

@@ -12,7 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from unrolled.data.alignment import align_steps, align_targets
+from unrolled.data.io.arrays import to_sequences
+from unrolled.data.io.frames import is_frame
 from unrolled.data.io.targets import as_labels
+from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
 
 NO_TARGET = -100  # torch's ignore_index: a step without a label
@@ -39,6 +43,18 @@ def are_class_numbers(y: Any, K: int, *, per_step: bool, caller: str) -> bool:
         if part.dtype.kind not in "biuf" or part.ndim > 1 or (part != np.floor(part)).any():
             return False
     return K > 1 or all(np.isin(part, (0, 1)).all() for part in parts)
+
+
+def align_to_frame(y: Any, X: Any, *, per_step: bool, caller: str) -> Any:
+    """Bring y into the order of the sequences of a frame, where it has an index of ids; see `align_targets`.
+
+    Raises:
+        DataError: its order may be meant by id or by position.
+    """
+    if not (is_frame(X) or isinstance(X, Sequences)):
+        return y
+    series = to_sequences(X, caller)
+    return align_steps(y, series, X, caller) if per_step else align_targets(y, series, caller)
 
 
 def class_numbers(y: Any, K: int, *, per_step: bool) -> Any:
