@@ -46,6 +46,7 @@ SLOW = {
     "adding_problem": "half an hour",
     "probe_trust": "an hour",
     "verdict_trust": "an hour",
+    "comparison_trust": "an hour",
 }
 
 
