@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -278,3 +279,16 @@ def test_a_numpy_integer_is_a_seed() -> None:
     y = np.arange(100).reshape(20, 5) % 2
     result = [order(module, values, y, repeats=19, random_state=seed) for seed in (3, np.int64(3))]
     assert result[0].sentence == result[1].sentence
+
+
+def test_long_work_shows_what_it_costs_and_how_long_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a terminal, from half a second on; the copies in blocks are a quarter as many."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("unrolled.train.progress._FIRST_S", 0.0)
+    monkeypatch.setattr("unrolled.train.progress._LONG_S", 0.0)
+    X = noise(60)
+    order(LAST, X, last_is_positive(X), repeats=40, retrain=False)
+    shown = capsys.readouterr().err
+    assert re.search(r"order, about \S+ \S+.*: \d+/52 copies, \d+:\d\d left", shown), shown

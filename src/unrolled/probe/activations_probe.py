@@ -46,6 +46,7 @@ from unrolled.record import Record
 from unrolled.train.config import Monitor, TrainingConfig
 from unrolled.train.ensemble import fit_ensemble
 from unrolled.train.loop import seeded
+from unrolled.train.progress import ProgressLine
 from unrolled.train.threads import shared_processors
 from unrolled.validation import ErrorCollector, check_choice, check_float, check_int
 
@@ -189,9 +190,12 @@ def activations(
         weight_decay=0.0,
         clip_norm=math.inf,
     )
-    rows = tuple(
-        _train_seeds(name, task, config, range(random_state, random_state + seeds)) for name in activations
-    )
+    seed_range = range(random_state, random_state + seeds)
+    with ProgressLine("activations", len(activations) * seeds, shown=None, unit="trainings") as line:
+        rows = tuple(
+            _train_seeds(name, task, config, seed_range, line, k * seeds)
+            for k, name in enumerate(activations)
+        )
     best = min(rows, key=lambda row: _rank(row, task.kind))
     held_out = len(task.test) if len(task.train) < task.count else 0
     return checked(
@@ -279,12 +283,14 @@ def _are_decimals(y: Any) -> bool:
     return numbers.dtype.kind == "f" and bool((numbers != np.round(numbers)).any())
 
 
-def _train_seeds(name: str, task: _TrainingTask, config: TrainingConfig, seeds: range) -> ActivationRuns:
-    """Train with one activation, once for each seed."""
-    start_s = time.perf_counter()
-    runs = [
-        _train_once(replace(task.sizes, activation=name), task, replace(config, seed=seed)) for seed in seeds
-    ]
+def _train_seeds(
+    name: str, task: _TrainingTask, config: TrainingConfig, seeds: range, line: ProgressLine, done: int
+) -> ActivationRuns:
+    """Train with one activation, once for each seed; `done` trainings of the line are over."""
+    start_s, runs = time.perf_counter(), []
+    for seed in seeds:
+        runs.append(_train_once(replace(task.sizes, activation=name), task, replace(config, seed=seed)))
+        line.advance(done + len(runs))
     losses, diverged, scores, before, after = (np.array(each) for each in zip(*runs, strict=True))
     seconds = (time.perf_counter() - start_s) / len(seeds)
     return ActivationRuns(name, losses, diverged, scores, before, after, seconds)

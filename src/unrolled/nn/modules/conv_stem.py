@@ -55,8 +55,10 @@ class ConvStem(nn.Module):
     def forward(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the features (B, T', 2 F + channels) and their lengths (B,)."""
         inputs = self._append_changes(values, lengths)
-        features = torch.cat([inputs, *(torch.relu(sums) for sums in self._convolve(inputs))], 2)
-        return _mean_pool(features, lengths, self.stride)
+        parts = [inputs, *(torch.relu(sums) for sums in self._convolve(inputs))]
+        # pooled before they are joined: T' steps are copied, not T
+        features = torch.cat([_mean_pool(part, lengths, self.stride) for part in parts], 2)
+        return features, lengths if self.stride == 1 else (lengths + self.stride - 1) // self.stride
 
     @torch.no_grad()
     def initialize(self, values: Tensor, lengths: Tensor) -> None:
@@ -106,14 +108,15 @@ def max_scales(steps: int) -> int:
     return max(1, ((steps - 1) // (KERNEL_SIZE - 1)).bit_length())
 
 
-def _mean_pool(steps: Tensor, lengths: Tensor, stride: int) -> tuple[Tensor, Tensor]:
-    """Average blocks of `stride` steps of (B, T, C), the last one over its valid steps; also new lengths."""
+def _mean_pool(steps: Tensor, lengths: Tensor, stride: int) -> Tensor:
+    """Average blocks of `stride` steps of (B, T, C), the last one over its valid steps: (B, T', C)."""
     if stride == 1:
-        return steps, lengths
+        return steps
     B, T, C = steps.shape
     blocks, valid_mask = -(-T // stride), sequence_mask(lengths, steps)
     padding = blocks * stride - T
-    steps = nn.functional.pad(steps.masked_fill(~valid_mask[..., None], 0.0), (0, 0, 0, padding))
+    if padding or not bool(valid_mask.all()):
+        steps = nn.functional.pad(steps.masked_fill(~valid_mask[..., None], 0.0), (0, 0, 0, padding))
     counts = nn.functional.pad(valid_mask, (0, padding)).view(B, blocks, stride).sum(2)
     sums = steps.view(B, blocks, stride, C).sum(2)
-    return sums / counts.clamp(min=1)[..., None], (lengths + stride - 1) // stride
+    return sums / counts.clamp(min=1)[..., None]

@@ -5,6 +5,8 @@ Shapes: N sequences, B of them at once, T steps, F inputs, A explained outputs, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from unrolled.errors import ArgumentError
 from unrolled.probe.measure.half_life import Floats
 from unrolled.probe.model.layer_hook import LayerCall, State, capture_calls, is_cell, single_call
 from unrolled.probe.model.probed_model import ProbedModel
+from unrolled.train.progress import ProgressLine
 
 _ALL_STEPS = 64  # of longer sequences, occlusion measures some steps only
 _LEAST_SHARE = 0.05  # of the sequences
@@ -69,24 +72,34 @@ def occlusion_attribution(probed: ProbedModel, rows: Tensor, K: int, rng: torch.
         if (probed.lengths[rows] > k).any()
     }
     squares = torch.zeros(K, dtype=torch.float64)
-    for batch in probed.batches(rows):
-        values, lengths = probed.values_at(batch), probed.lengths[batch]
-        last = _last_outputs(probed, probed.outputs(values, rows=batch), batch)
-        classes = _explained_classes(probed, last, batch)
-        before, places = _explained_outputs(last, classes), torch.searchsorted(rows, batch)
-        for k, donors in replacements.items():
-            has = torch.nonzero(lengths > k)[:, 0]
-            if not len(has):
-                continue
-            changed = values.clone()
-            changed[has, lengths[has] - 1 - k] = donors[places[has]]
-            after = _last_outputs(probed, probed.outputs(changed, rows=batch), batch)
-            squares[k] += (_explained_outputs(after, classes) - before).double().square().sum().cpu()
+    batches = probed.batches(rows)
+    with ProgressLine("memory", len(batches) * len(replacements), shown=None, unit="replaced steps") as line:
+        for i, batch in enumerate(batches):
+            for done, (k, change) in enumerate(_occluded_changes(probed, rows, batch, replacements), 1):
+                squares[k] += change
+                line.advance(i * len(replacements) + done)
     influence = np.full(K, np.nan)
     for k in replacements:
         n = int((probed.lengths[rows] > k).sum())
         influence[k] = (float(squares[k]) / n * (0.5 if n > 1 else 1.0)) ** 0.5
     return influence
+
+
+def _occluded_changes(
+    probed: ProbedModel, rows: Tensor, batch: Tensor, replacements: dict[int, Tensor]
+) -> Iterator[tuple[int, Tensor]]:
+    """Yield each step back, and the sum of the squared changes of a batch's outputs where it is replaced."""
+    values, lengths = probed.values_at(batch), probed.lengths[batch]
+    last = _last_outputs(probed, probed.outputs(values, rows=batch), batch)
+    classes = _explained_classes(probed, last, batch)
+    before, places = _explained_outputs(last, classes), torch.searchsorted(rows, batch)
+    for k, donors in replacements.items():
+        has = torch.nonzero(lengths > k)[:, 0]
+        if len(has):
+            changed = values.clone()
+            changed[has, lengths[has] - 1 - k] = donors[places[has]]
+            after = _last_outputs(probed, probed.outputs(changed, rows=batch), batch)
+            yield k, (_explained_outputs(after, classes) - before).double().square().sum().cpu()
 
 
 @torch.enable_grad()

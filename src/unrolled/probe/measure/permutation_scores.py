@@ -20,9 +20,11 @@ Floats = NDArray[np.float64]
 DrawPermutations = Callable[[Tensor, int], Tensor]  # lengths (B,) and T to permutations (B, T)
 
 DEFAULT_REPEATS, _MIN_REPEATS = 199, 39  # p-values go down to 0.005, and to 0.025
-_MOST_STEPS = 20_000_000  # of all copies; with a stem, and as many in blocks: half a minute of one core
+_MOST_STEPS = (
+    20_000_000  # of all copies; with a stem, and a quarter as many in blocks: half a minute of a core
+)
 _ROWS_AT_ONCE = 2048
-_STEPS_AT_ONCE = 4_000_000  # copies times T whose permutations are drawn together
+_STEPS_AT_ONCE = 1_000_000  # copies times T whose permutations are drawn together
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +54,12 @@ def default_repeats(steps: int) -> int:
 
 
 def score_permutations(
-    probed: ProbedModel, copies: int, draw: DrawPermutations, base: NDArray[Any]
+    probed: ProbedModel,
+    copies: int,
+    draw: DrawPermutations,
+    base: NDArray[Any],
+    *,
+    on_progress: Callable[[float], None] = lambda _: None,
 ) -> PermutationScores:
     """Score a model on permuted copies of its sequences.
 
@@ -61,10 +68,11 @@ def score_permutations(
         copies: how many of each sequence.
         draw: draws the permutations of a batch.
         base: predictions on the original sequences, as `ProbedModel.score` returns them.
+        on_progress: called with the number of copies that are scored, in parts of one too.
     """
     N, T = probed.values.shape[:2]
     losses, accuracies, flipped = np.empty((3, copies, N))
-    predictions = base.copy()
+    predictions, scored, steps = base.copy(), 0.0, int(probed.lengths.sum())
     for rows in bucket_by_length(probed.lengths, most_rows=N, most_steps=N * T):
         positions, n, longest = rows.numpy(), len(rows), int(probed.lengths[rows].max())
         bucket: tuple[Any, ...] = (positions, slice(longest)) if probed.per_step else (positions,)
@@ -84,6 +92,8 @@ def score_permutations(
                 (flipped, changed),
             ):
                 table[start : start + count, positions] = batch.reshape(count, n)
+            scored += float(probed.lengths[rows].sum()) * count / steps
+            on_progress(min(scored, copies))
             if start == 0:
                 predictions[bucket] = scores.predictions[:n]
     return PermutationScores(losses, float(accuracies.mean()), float(flipped.mean()), predictions)

@@ -38,6 +38,7 @@ from unrolled.stats.paired import corrected_t_p
 from unrolled.train.config import TrainingConfig, steps_per_epoch
 from unrolled.train.ensemble import fit_ensemble
 from unrolled.train.loop import seeded
+from unrolled.train.progress import ProgressLine
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -169,12 +170,14 @@ def cross_validate_pair(
     fold_of_row = seeded_folds(fold_strata(probed), folds, seed)
     scores: list[list[SequenceScores]] = [[], []]
     seconds = np.zeros(2)
-    for fold in range(folds):
-        test, train = np.flatnonzero(fold_of_row == fold), np.flatnonzero(fold_of_row != fold)
-        for k, trainer in enumerate(trainers):
-            fold_scores, fit_seconds = trainer(train, test, seed + fold)
-            scores[k].append(fold_scores)
-            seconds[k] += fit_seconds / folds
+    with ProgressLine("retraining", 2 * folds, shown=None, unit="trainings") as line:
+        for fold in range(folds):
+            test, train = np.flatnonzero(fold_of_row == fold), np.flatnonzero(fold_of_row != fold)
+            for k, trainer in enumerate(trainers):
+                fold_scores, fit_seconds = trainer(train, test, seed + fold)
+                scores[k].append(fold_scores)
+                seconds[k] += fit_seconds / folds
+                line.advance(2 * fold + k + 1)
     classes = None if probed.classes is None else len(probed.classes)
     means = np.array([[_bounded(part.losses, classes).mean() for part in version] for version in scores])
     sizes = np.array([len(part.losses) for part in scores[0]], dtype=np.float64)
