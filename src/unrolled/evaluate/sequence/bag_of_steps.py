@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.metaestimators import available_if
 
 from unrolled.data.preprocess.scaler import StandardScaler
 
@@ -45,6 +46,16 @@ class BagOfSteps:
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the model's predictions (N,) for the sorted steps."""
         return np.asarray(self.model.predict(self._sorted(X)))
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """Classes of the model."""
+        return np.asarray(self.model.classes_)
+
+    @available_if(lambda bag: hasattr(bag.model, "predict_proba"))  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> Floats:
+        """Return the model's probabilities (N, C) for the sorted steps."""
+        return np.asarray(self.model.predict_proba(self._sorted(X)))
 
     def _sorted(self, X: Any) -> Any:
         """Sort the steps of each sequence; X keeps its form, array or list."""

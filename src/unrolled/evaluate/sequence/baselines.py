@@ -35,11 +35,16 @@ class MajorityClass:
         del sequences
         classes, counts = np.unique(y, return_counts=True)
         self.constant_ = classes[counts.argmax()]
+        self.classes_, self.frequencies_ = classes, counts / counts.sum()
         return self
 
     def predict(self, sequences: Sequence[Floats]) -> Array:
         """Return the constant (N,)."""
         return np.full(len(sequences), self.constant_)
+
+    def predict_proba(self, sequences: Sequence[Floats]) -> Floats:
+        """Return the frequencies of the classes (N, C)."""
+        return np.tile(self.frequencies_, (len(sequences), 1))
 
 
 class MeanTarget(MajorityClass):

@@ -25,6 +25,7 @@ from unrolled.evaluate.sequence.baselines import (
     NearestEuclidean,
     has_aeon,
 )
+from unrolled.evaluate.sequence.scores import class_probabilities
 from unrolled.evaluate.sequence.split import Task, TrainTestSplit
 from unrolled.models.sequence.base import SequenceEstimator
 from unrolled.models.sequence.classifier import SequenceClassifier
@@ -69,27 +70,39 @@ class Candidate(NamedTuple):
 
 
 class CandidatePredictions(NamedTuple):
-    """Predictions of one candidate, split after split, and its mean seconds over the splits."""
+    """Predictions of one candidate, split after split, and its mean seconds over the splits.
+
+    Its probabilities (N, C) have no columns where none were asked for.
+    """
 
     name: str
     predictions: Array
     fit_seconds: float
     predict_seconds: float
+    probabilities: Array
+
+    def in_order(self, order: Array) -> CandidatePredictions:
+        """Return the predictions in another order."""
+        return self._replace(predictions=self.predictions[order], probabilities=self.probabilities[order])
 
 
-def fit_and_predict(candidate: Candidate, splits: Sequence[TrainTestSplit]) -> CandidatePredictions:
-    """Fit a candidate on each split anew, and predict its test data.
+def fit_and_predict(
+    candidate: Candidate, splits: Sequence[TrainTestSplit], classes: Array | None = None
+) -> CandidatePredictions:
+    """Fit a candidate on each split anew, and predict its test data; probabilities where there are classes.
 
     Raises:
         KeyboardInterrupt: a training was interrupted: half of one must not be scored as a whole one.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InputWarning)  # `compare` has warned
-        return _fit_and_predict(candidate, splits)
+        return _fit_and_predict(candidate, splits, classes)
 
 
-def _fit_and_predict(candidate: Candidate, splits: Sequence[TrainTestSplit]) -> CandidatePredictions:
-    predictions, seconds = [], np.zeros(2)
+def _fit_and_predict(
+    candidate: Candidate, splits: Sequence[TrainTestSplit], classes: Array | None
+) -> CandidatePredictions:
+    predictions, probabilities, seconds = [], [], np.zeros(2)
     for train, test in splits:
         model = candidate.make()
         groups = {"groups": train.groups} if train.groups is not None and _takes_groups(model) else {}
@@ -98,10 +111,21 @@ def _fit_and_predict(candidate: Candidate, splits: Sequence[TrainTestSplit]) -> 
         if getattr(getattr(model, "history_", None), "stopped", None) == "interrupted":
             raise KeyboardInterrupt
         fitted_s = time.perf_counter()
-        predictions.append(np.asarray(model.predict(test.X if candidate.reads_x else test.sequences)))
+        X = test.X if candidate.reads_x else test.sequences
+        predictions.append(np.asarray(model.predict(X)))
         seconds += fitted_s - start_s, time.perf_counter() - fitted_s
+        probabilities.append(
+            np.empty((len(test), 0))
+            if classes is None
+            else class_probabilities(model, X, predictions[-1], classes)
+        )
+    fit_seconds, predict_seconds = (seconds / len(splits)).tolist()
     return CandidatePredictions(
-        candidate.name, np.concatenate(predictions), *(seconds / len(splits)).tolist()
+        candidate.name,
+        np.concatenate(predictions),
+        fit_seconds,
+        predict_seconds,
+        np.concatenate(probabilities),
     )
 
 

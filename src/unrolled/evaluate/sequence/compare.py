@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,16 @@ from unrolled.evaluate.sequence.candidates import (
     warm_up,
 )
 from unrolled.evaluate.sequence.copies import copies_across, group_copies
+from unrolled.evaluate.sequence.scores import (
+    Scoring,
+    format_metric,
+    log_losses,
+    prediction_losses,
+    score_columns,
+    score_interval,
+    uneven_classes,
+    uneven_scores,
+)
 from unrolled.evaluate.sequence.split import (
     EvaluationData,
     Task,
@@ -36,12 +45,11 @@ from unrolled.evaluate.sequence.split import (
     warn_of_inputs,
 )
 from unrolled.evaluate.sequence.verdict import CandidateLosses, ComparisonVerdict, sequence_verdict
-from unrolled.formatting import aligned_table, join_words, number, p_value_text, percent
+from unrolled.formatting import aligned_table, join_words, number, p_value_text
 from unrolled.jsonable import to_jsonable
 from unrolled.models.sequence.tagger import SequenceTagger
 from unrolled.record import Record
-from unrolled.stats.dependence import fold_inflation, group_contributions
-from unrolled.stats.intervals import mean_interval, wilson_interval
+from unrolled.stats.dependence import fold_inflation
 from unrolled.validation import ErrorCollector, check_float, check_int
 
 Array = NDArray[Any]
@@ -65,6 +73,12 @@ class ComparisonRow:
             none; None for the network.
         fit_seconds: of one fit; the mean of the folds.
         predict_seconds: of the test data; the mean of the folds.
+        balanced_accuracy: mean share of right answers of a class, each class counted alike; None where
+            classes are even, or numbers are learned. So are the following.
+        rare_recall: share of right answers on the rarest class.
+        auc: area under the ROC curve, of several classes the mean of each against the rest; None as well
+            where a class is not tested.
+        log_loss: mean log loss of the probabilities, a tenth of them mixed with the classes' frequencies.
     """
 
     name: str
@@ -77,6 +91,10 @@ class ComparisonRow:
     p_value: float | None
     fit_seconds: float
     predict_seconds: float
+    balanced_accuracy: float | None = None
+    rare_recall: float | None = None
+    auc: float | None = None
+    log_loss: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +107,8 @@ class Comparison(Record):
         outcome: "better", "worse", "no difference" or "too few to tell": the network beside the best of
             its baselines.
         p_value: of that; None where there are too few.
-        best_baseline: name of the one with the highest accuracy, or the lowest RMSE.
+        best_baseline: name of the one with the highest accuracy, the lowest RMSE, or where classes are uneven
+            the lowest log loss.
         task: "labels" or "numbers".
         n_sequences: tested.
         groups: how many groups they are in; None without groups.
@@ -124,7 +143,10 @@ class Comparison(Record):
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the scores; the first is the one with an interval."""
-        return ("accuracy",) if self.task == "labels" else ("rmse", "mae", "r2")
+        if self.task == "numbers":
+            return ("rmse", "mae", "r2")
+        uneven = ("balanced_accuracy", "rare_recall", "auc", "log_loss")
+        return ("accuracy", *(uneven if self.rows[0].log_loss is not None else ()))
 
     def to_frame(self) -> Any:
         """Return the rows as a frame; the interval's ends are called as in `accuracy-lo-95`."""
@@ -146,10 +168,11 @@ class Comparison(Record):
 
     def __str__(self) -> str:
         main, *others = self.metrics
-        lines = [["model", main, f"{self.level:g} % interval", *others, "p", "fit s", "predict s"]]
+        titles = [name.replace("_", " ") for name in others]
+        lines = [["model", main, f"{self.level:g} % interval", *titles, "p", "fit s", "predict s"]]
         for row in self.rows:
-            score, *other_scores = (_number(name, getattr(row, name)) for name in self.metrics)
-            interval = " to ".join(_number(main, end) for end in row.interval)
+            score, *other_scores = (format_metric(name, getattr(row, name)) for name in self.metrics)
+            interval = " to ".join(format_metric(main, end) for end in row.interval)
             seconds = (number(value, 3) for value in (row.fit_seconds, row.predict_seconds))
             lines.append([row.name, score, interval, *other_scores, p_value_text(row.p_value), *seconds])
         return "\n".join([aligned_table(lines), "", textwrap.fill(self.sentence, 100), *self.remarks])
@@ -169,7 +192,10 @@ def compare(
     nearest training sequence (features scaled, ragged sequences resampled to the longest), also after
     dynamic time warping; MiniRocket (ragged sequences resampled); the same estimator as a reservoir of the
     usual size; on sequences whose steps are sorted, so that their order is lost; and as a feed-forward net,
-    where all sequences have one length. Time warping and MiniRocket take part where aeon is installed.
+    where all sequences have one length. Where classes are uneven (the commonest has at least three times as
+    many sequences as the rarest), the verdict and the p-values are of the log loss, because always naming the
+    commonest class is right often; balanced accuracy, recall of the rarest class and AUC stand beside. Time
+    warping and MiniRocket take part where aeon is installed.
 
     Args:
         model: a SequenceClassifier, SequenceRegressor, or an estimator of scikit-learn's kind that takes
@@ -217,20 +243,23 @@ def compare(
         remarks += copies_across(data, test_data) + unseen_class_remarks(splits[0], task)
         order = np.arange(len(test_data))
     excluded = excluded_baselines(splits, names, is_explicit=baselines is not None)
+    uneven = uneven_classes(data.y, test_data.y) if task == "labels" else None
+    remarks += () if uneven is None else (uneven.remark,)
+    classes = None if uneven is None else uneven.classes
     candidates = baseline_candidates(model, task, [name for name in names if name not in excluded])
     warm_up([model_candidate(model), *candidates], splits[0])
-    results = [fit_and_predict(model_candidate(model), splits)]
+    results = [fit_and_predict(model_candidate(model), splits, classes)]
     for candidate in candidates:
         try:
-            results.append(fit_and_predict(candidate, splits))
+            results.append(fit_and_predict(candidate, splits, classes))
         except UnrolledError as error:  # a reservoir that overflows, say, leaves the others as they are
             excluded[candidate.name] = str(error).rstrip(".")
     if len(results) == 1:
         raise ArgumentError(
             f"baselines: expected one at least that can take part; {_remarks_on(excluded)[0]}"
         )
-    results = [result._replace(predictions=result.predictions[order]) for result in results]
-    scoring = _Scoring(task, level, 1.0 if test is not None else fold_inflation(folds))
+    results = [result.in_order(order) for result in results]
+    scoring = Scoring(task, level, 1.0 if test is not None else fold_inflation(folds), uneven)
     rows, verdict = _score(results, test_data, scoring)
     return Comparison(
         rows=rows,
@@ -249,86 +278,51 @@ def compare(
     )
 
 
-class _Scoring(NamedTuple):
-    """Rules of scoring: task, level of the intervals, inflation of the variance."""
-
-    task: Task
-    level: float
-    inflation: float
-
-
 def _score(
-    results: Sequence[CandidatePredictions], data: EvaluationData, scoring: _Scoring
+    results: Sequence[CandidatePredictions], data: EvaluationData, scoring: Scoring
 ) -> tuple[tuple[ComparisonRow, ...], ComparisonVerdict]:
     """Return the network's row, then those of its baselines from the best on; and the verdict."""
     is_labels = scoring.task == "labels"
-    losses = [_losses(result.predictions, data.y, is_labels=is_labels) for result in results]
+    hits = [prediction_losses(result.predictions, data.y, is_labels=is_labels) for result in results]
+    losses = hits
     scores = [
-        _score_columns(loss, result.predictions, data.y, is_labels=is_labels)
-        for result, loss in zip(results, losses, strict=True)
+        score_columns(loss, result.predictions, data.y, is_labels=is_labels)
+        for result, loss in zip(results, hits, strict=True)
     ]
-    metric = "accuracy" if is_labels else "rmse"
+    if scoring.uneven is not None:
+        losses = [log_losses(result.probabilities, data.y, scoring.uneven) for result in results]
+        scores = [
+            score | uneven_scores(result.predictions, result.probabilities, data.y, scoring.uneven)
+            for score, result in zip(scores, results, strict=True)
+        ]
+    metric = "log_loss" if scoring.uneven is not None else "accuracy" if is_labels else "rmse"
     candidates = [
         CandidateLosses(
-            result.name, loss, _number(metric, score[metric]), result.fit_seconds + result.predict_seconds
+            result.name,
+            loss,
+            format_metric(metric, score[metric]),
+            result.fit_seconds + result.predict_seconds,
         )
         for result, loss, score in zip(results, losses, scores, strict=True)
     ]
     verdict = sequence_verdict(
-        candidates[0], candidates[1:], is_labels=is_labels, groups=data.groups, inflation=scoring.inflation
-    )
+        candidates[0], candidates[1:], is_labels=is_labels, groups=data.groups, inflation=scoring.inflation,
+        is_log_loss=scoring.uneven is not None,
+    )  # fmt: skip
     rows = [
         ComparisonRow(
             name=result.name,
             note=NOTES.get(result.name, "") if k else "",
             **score,
-            interval=_interval(loss, data.groups, scoring),
+            interval=score_interval(hit, data.groups, scoring),
             p_value=verdict.p_values[k - 1] if k else None,
             fit_seconds=result.fit_seconds,
             predict_seconds=result.predict_seconds,
         )
-        for k, (result, loss, score) in enumerate(zip(results, losses, scores, strict=True))
+        for k, (result, hit, score) in enumerate(zip(results, hits, scores, strict=True))
     ]
     order = np.argsort([loss.mean() for loss in losses[1:]], kind="stable")
     return (rows[0], *(rows[1 + k] for k in order)), verdict
-
-
-def _losses(predictions: Array, y: Array, *, is_labels: bool) -> Floats:
-    """Return (N,) 0 where right and 1 where wrong; of numbers the squared error."""
-    return (predictions != y).astype(np.float64) if is_labels else (predictions - y) ** 2
-
-
-def _score_columns(
-    losses: Floats, predictions: Array, y: Array, *, is_labels: bool
-) -> dict[str, float | None]:
-    mean = float(losses.mean())
-    if is_labels:
-        return {"accuracy": 1 - mean, "rmse": None, "mae": None, "r2": None}
-    variance = float(y.var())
-    return {
-        "accuracy": None,
-        "rmse": math.sqrt(mean),
-        "mae": float(np.abs(predictions - y).mean()),
-        "r2": 1 - mean / variance if variance else None,
-    }
-
-
-def _interval(losses: Floats, groups: Ints | None, scoring: _Scoring) -> tuple[float, float]:
-    """Return the confidence interval of the accuracy or of the RMSE."""
-    N, wrong = len(losses), float(losses.mean())
-    values = losses if groups is None else group_contributions(losses, groups)
-    if scoring.task == "numbers":
-        low, high = mean_interval(values, scoring.level, scoring.inflation)
-        return math.sqrt(max(0.0, low)), math.sqrt(max(0.0, high))
-    n_effective = float(N)  # independent sequences; groups whose members are alike are worth fewer
-    if groups is not None:
-        binomial_variance = wrong * (1 - wrong) / N
-        design_effect = (
-            float(values.var(ddof=1)) / len(values) / binomial_variance if 0 < wrong < 1 else math.inf
-        )
-        n_effective = min(max(N / design_effect, len(values)), N) if design_effect else n_effective
-    n_effective /= scoring.inflation
-    return wilson_interval((1 - wrong) * n_effective, n_effective, scoring.level)
 
 
 def _task_of(model: Any) -> Task:
@@ -364,7 +358,3 @@ def _remarks_on(excluded: dict[str, str]) -> list[str]:
     for name, reason in excluded.items():
         names_by_reason.setdefault(reason, []).append(name)
     return [f"{join_words(names)} left out: {reason}." for reason, names in names_by_reason.items()]
-
-
-def _number(metric: str, value: float | None) -> str:
-    return percent(value, 1) if metric == "accuracy" else number(value)

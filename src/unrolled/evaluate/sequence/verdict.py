@@ -1,6 +1,7 @@
 """Verdict of a comparison: is the network better than its baselines on the same sequences?
 
-Losses are compared pair by pair: a sequence is right (0) or wrong (1), or its error is squared. Right and
+Losses are compared pair by pair: a sequence is right (0) or wrong (1), or its error is squared; where classes
+are uneven, its log loss. Right and
 wrong are tested by McNemar's exact test; other losses, and those of whole groups, by sign flips and the
 corrected t, of which the larger p counts. Choosing the best of many baselines after the fact makes it harder
 to look better and easier to look worse:
@@ -13,7 +14,7 @@ to look better and easier to look worse:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,11 +41,19 @@ _DISPLAY_NAMES = {
 }
 
 
+Measure = Literal["accuracy", "rmse", "log loss"]
+_MEASURE_WORDS: dict[Measure, tuple[str, str, str]] = {
+    "accuracy": ("is right on", " of", "on"),
+    "rmse": ("is off by", " (RMSE) over", "by"),
+    "log loss": ("has a log loss of", " over", "of"),
+}
+
+
 class CandidateLosses(NamedTuple):
     """Losses, score and time of one candidate."""
 
     name: str
-    losses: Floats  # (N,) of each sequence: 0 or 1, or squared errors
+    losses: Floats  # (N,) of each sequence: 0 or 1, squared errors or log losses
     score: str  # such as "97.3 %", for the sentence
     seconds: float  # to fit and to predict
 
@@ -70,7 +79,7 @@ class ComparisonVerdict(NamedTuple):
 
 def sequence_verdict(
     network: CandidateLosses, baselines: Sequence[CandidateLosses], *, is_labels: bool,
-    groups: NDArray[np.int64] | None = None, inflation: float = 1.0,
+    groups: NDArray[np.int64] | None = None, inflation: float = 1.0, is_log_loss: bool = False,
 ) -> ComparisonVerdict:  # fmt: skip
     """Test a network against its baselines.
 
@@ -80,6 +89,7 @@ def sequence_verdict(
         is_labels: losses are right (0) and wrong (1).
         groups: (N,) group of each sequence, from 0 on; groups are the units of the test.
         inflation: factor on the variance of the mean, from `fold_inflation`.
+        is_log_loss: losses are log losses of classes, not right and wrong.
 
     >>> wrong = np.zeros(40)
     >>> gru = CandidateLosses("gru", wrong, "100.0 %", 4.0)
@@ -94,7 +104,7 @@ well in 1/40 of the time.
     gains = np.stack([baseline.losses - network.losses for baseline in baselines], axis=1)  # (N, J)
     if groups is not None:
         gains = group_contributions(gains, groups)
-    exact = is_labels and groups is None
+    exact = is_labels and groups is None and not is_log_loss
 
     def p_of(gain: Floats) -> float:
         if exact:
@@ -118,7 +128,8 @@ well in 1/40 of the time.
             outcome = "better" if ahead else "worse"
     verdict = ComparisonVerdict("", outcome, p_value, best.name, p_values)
     units = "sequences" if groups is None else "groups"
-    sentence = _sentence(network, baselines, verdict, is_labels=is_labels, units=f"{len(gains)} {units}")
+    measure: Measure = "log loss" if is_log_loss else "accuracy" if is_labels else "rmse"
+    sentence = _sentence(network, baselines, verdict, measure, units=f"{len(gains)} {units}")
     return verdict._replace(sentence=sentence)
 
 
@@ -137,13 +148,13 @@ def _sentence(
     network: CandidateLosses,
     baselines: Sequence[CandidateLosses],
     verdict: ComparisonVerdict,
+    measure: Measure,
     *,
-    is_labels: bool,
     units: str,
 ) -> str:
     best = next(baseline for baseline in baselines if baseline.name == verdict.best_baseline)
     name, other, count = display_name(network.name), display_name(best.name), len(network.losses)
-    verb, of, by = ("is right on", " of", "on") if is_labels else ("is off by", " (RMSE) over", "by")
+    verb, of, by = _MEASURE_WORDS[measure]
     compared = (
         f"{name} {verb} {network.score}{of} {count:,} sequences, the best of the simple ones ({other}) "
         f"{by} {best.score}"

@@ -102,20 +102,37 @@ def comparison_section(comparison: Any) -> str:
     return section("Can it be trusted?", protocol, [scores, _comparison_table(comparison), notes, *remarks])
 
 
+_UNEVEN_HEADS = {
+    "balanced_accuracy": "Balanced",
+    "rare_recall": "Rarest class",
+    "auc": "AUC",
+    "log_loss": "Log loss",
+}  # where classes are uneven
+
+
 def _comparison_table(comparison: Any) -> str:
     heads = [
         "Model",
         "Right" if comparison.task == "labels" else "RMSE",
         f"{comparison.level:g} % interval",
     ]
-    heads += ["p-value", "Fit", "Predict"]
+    uneven = [name for name in _UNEVEN_HEADS if name in comparison.metrics]
+    heads += [*(_UNEVEN_HEADS[name] for name in uneven), "p-value", "Fit", "Predict"]
     lines, styles = [], []
     for row in comparison.rows:
         low, high = (_metric_text(comparison, end) for end in row.interval)
         seconds = (duration(row.fit_seconds), duration(row.predict_seconds))
         score = _metric_text(comparison, _metric(comparison, row))
+        others = [number(getattr(row, name), 3) for name in uneven]
         lines.append(
-            [candidate_label(row.name), score, f"{low} to {high}", p_value_text(row.p_value), *seconds]
+            [
+                candidate_label(row.name),
+                score,
+                f"{low} to {high}",
+                *others,
+                p_value_text(row.p_value),
+                *seconds,
+            ]
         )
         styles.append("baseline" if row.name == comparison.best_baseline else "")
     styles[0] = "network"
