@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from unrolled.probe import gradients, length, memory, order, states
 from unrolled.probe.activations_probe import ActivationRuns, ActivationsResult
-from unrolled.probe.activations_probe import _sentence as activations_sentence
+from unrolled.probe.activations_words import activations_sentence
 from unrolled.probe.feedforward_probe import FeedforwardResult, NetworkScore
 from unrolled.probe.feedforward_probe import _sentence as feedforward_sentence
 from unrolled.probe.order_probe import OrderResult, RetrainResult

@@ -25,22 +25,17 @@ from unrolled.data.io.targets import as_labels, as_numbers
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.splits import seeded_folds
 from unrolled.errors import ArgumentError, TrainingError
-from unrolled.formatting import aligned_table, capitalized, join_words, number, percent
+from unrolled.formatting import aligned_table, number, percent
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 from unrolled.nn.cells.core import NONLINEARITIES
+from unrolled.probe.activations_words import activations_sentence, rank
 from unrolled.probe.gradients_probe import gradients
 from unrolled.probe.measure.retrain import RowIndices, require_trainable
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.layer_hook import find_recurrent_layer
 from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.model.unwrap import unwrap_model
-from unrolled.probe.score_words import (
-    Task,
-    compared_numbers,
-    compared_shares,
-    score_clause,
-    score_name,
-)
+from unrolled.probe.score_words import Task, score_name
 from unrolled.probe.sentence_claims import checked
 from unrolled.record import Record
 from unrolled.train.config import Monitor, TrainingConfig
@@ -196,11 +191,11 @@ def activations(
             _train_seeds(name, task, config, seed_range, line, k * seeds)
             for k, name in enumerate(activations)
         )
-    best = min(rows, key=lambda row: _rank(row, task.kind))
+    best = min(rows, key=lambda row: rank(row, task.kind))
     held_out = len(task.test) if len(task.train) < task.count else 0
     return checked(
         ActivationsResult(
-            sentence=_sentence(rows, best, task.kind, held_out),
+            sentence=activations_sentence(rows, best, task.kind, held_out),
             rows=rows,
             task=task.kind,
             best=best.name,
@@ -339,61 +334,6 @@ def _check(
     faults.collect(check_float, "learning_rate", rate, above=0)
     faults.collect(check_int, "random_state", seed)
     faults.raise_if_any()
-
-
-def _rank(row: ActivationRuns, task: Task) -> tuple[float, float]:
-    """Rank a row, lower is better: by the trainings that diverged, then by the score."""
-    score = -row.score if task == "class" else row.score
-    return row.diverged_share, math.inf if math.isnan(score) else score
-
-
-def _sentence(rows: tuple[ActivationRuns, ...], best: ActivationRuns, task: Task, held_out: int) -> str:
-    diverged = [
-        f"{row.name} ({int(row.diverged.sum())} of {len(row.diverged)})" for row in rows if row.diverged.any()
-    ]
-    end = f"; trainings diverged with {join_words(diverged)}" if diverged else "; no training diverged"
-    if not math.isfinite(best.score):
-        return "Every training broke down with every activation."
-    place = "on held-out sequences" if held_out else "on the sequences that it was trained on"
-    finding = _finding(rows, best, task)
-    return f"{capitalized(place)} {finding}{end}."
-
-
-def _finding(rows: tuple[ActivationRuns, ...], best: ActivationRuns, task: Task) -> str:
-    """State the best score beside the worst, and whether seeds alone lie as far apart."""
-    if len(rows) == 1:
-        return f"the network with {best.name} {score_clause(best.score, task)}"
-    finite = [row for row in rows if math.isfinite(row.score)]
-    worst = max((row for row in finite if row is not best), key=lambda row: _rank(row, task), default=None)
-    if worst is None:
-        return f"the network with {best.name} {score_clause(best.score, task)}"
-    if all(row.score == best.score for row in finite):
-        names = join_words([row.name for row in finite])
-        return f"{names} are alike: the network {score_clause(best.score, task)}"
-    first, second = (compared_shares if task == "class" else compared_numbers)(best.score, worst.score)
-    clause = (
-        f"it {'is right in' if task == 'class' else 'has an error of'} {first}, with {worst.name} {second}"
-    )
-    sign = 1 if task == "class" else -1
-    better = [row.name for row in finite if sign * row.score > sign * best.score]
-    if better:  # they diverged more often
-        return f"the network trains most reliably with {best.name}: {clause}"
-    spread = _seed_spread(rows)
-    if not math.isfinite(spread):
-        return f"the network does best with {best.name}, which a single seed does not prove: {clause}"
-    if abs(best.score - worst.score) <= spread:
-        return f"no difference beyond that of seeds is shown: with {best.name} {clause}"
-    similar = [row.name for row in finite if row is not best and abs(best.score - row.score) <= spread]
-    similar_clause = f" (no farther apart than seeds: {', '.join(similar)})" if similar else ""
-    return f"the network does best with {best.name}{similar_clause}: {clause}"
-
-
-def _seed_spread(rows: tuple[ActivationRuns, ...]) -> float:
-    """Compute twice the standard error of a difference between two mean scores, from the seeds."""
-    counts = [int(np.isfinite(row.scores).sum()) for row in rows]
-    variances = [float(np.nanvar(row.scores, ddof=1)) for row, n in zip(rows, counts, strict=True) if n > 1]
-    n = min([count for count in counts if count > 1], default=1)
-    return 2 * math.sqrt(2 * float(np.mean(variances)) / n) if variances else math.inf
 
 
 def _mean(values: Floats) -> float:
