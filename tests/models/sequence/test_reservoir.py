@@ -187,3 +187,33 @@ def test_many_sequences_are_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(reservoir, "_MAX_SAMPLES", 40)
     solve_readout(network, dataset, weights)
     torch.testing.assert_close(network.head.weight, at_once)
+
+
+def test_a_reservoir_reads_its_input_directly() -> None:
+    """The sign of the current step and the last value, which a line tells, and random units blur."""
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(n, 1)) for n in rng.integers(10, 30, 120)]
+    tags = [np.where(x[:, 0] > 0, "up", "down") for x in X]
+    settings = {"solver": "reservoir", "hidden_size": 64}
+    tagger = SequenceTagger(**settings).fit(X[:80], tags[:80])
+    assert tagger.score(X[80:], tags[80:]) > 0.98  # 0.965 by the squared error, 0.87 by states alone
+    last = np.array([x[-1, 0] for x in X])
+    regressor = SequenceRegressor(**settings).fit(X[:80], last[:80])
+    assert regressor.score(X[80:], last[80:]) > 0.999
+    mean = np.array([x.mean() for x in X])
+    assert SequenceRegressor(**settings).fit(X[:80], mean[:80]).score(X[80:], mean[80:]) > 0.999
+
+
+@pytest.mark.parametrize("per_step", [False, True])
+def test_direct_inputs_are_those_of_the_steps(*, per_step: bool) -> None:
+    """Against a loop; padding is never read."""
+    config = SequenceNetworkConfig(2, 3, hidden_size=4, per_step=per_step, direct_inputs=True)
+    network = SequenceNetwork(config).eval()
+    values, lengths = torch.randn(3, 6, 2), torch.tensor([6, 1, 4])
+    features = network.features(values, lengths)
+    for k, n in enumerate(lengths.tolist()):
+        if per_step:
+            assert torch.equal(features[k, :n, 4:], values[k, :n])
+        else:
+            expected = torch.cat([values[k, n - 1], values[k, :n].mean(0)])
+            torch.testing.assert_close(features[k, -4:], expected)

@@ -368,6 +368,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
             bidirectional=bool(self.bidirectional),
             pooling=_POOLING if self.pooling is None else self.pooling,
             per_step=self._per_step,
+            direct_inputs=is_reservoir,
         )
         stem_channels = _RESERVOIR_CHANNELS if is_reservoir else _CHANNELS
         return config.fitted_to(data.lengths, stem_channels=stem_channels if self.stem else 0)

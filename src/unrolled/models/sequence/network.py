@@ -23,6 +23,7 @@ Ints = NDArray[np.int64]
 _STEPS_READ = 200  # from twice as many on, the stem leaves the core fewer steps
 _SCALE_STEPS = 1 << 16  # that scales are set by
 _MIN_SCALE_SEQUENCES = 32  # however long: one feature of one sequence has no spread
+_DIRECT_SHARE = 0.02  # variance of direct inputs over that of the states, for classes of whole sequences
 _MAX_MEMORY_STEPS = 100  # that the slowest units remember at the start
 
 
@@ -40,6 +41,8 @@ class SequenceNetworkConfig(CoreConfig):
         stem_channels: channels of the stem; 0 for none, the core reading the features as they are.
         stem_scales: lengths of the stem's patterns.
         stem_stride: steps from one output of the stem to the next.
+        direct_inputs: whether the readout reads the inputs too, those of each step, or of the last one and
+            the mean of all: random units that remember blur what is there now.
         memory_steps: steps over which the slowest units remember at the start; 0 for torch's initial weights.
     """
 
@@ -53,6 +56,7 @@ class SequenceNetworkConfig(CoreConfig):
     stem_scales: int = 1
     stem_stride: int = 1
     memory_steps: int = 0
+    direct_inputs: bool = False
 
     def fitted_to(self, lengths: Ints, *, stem_channels: int) -> SequenceNetworkConfig:
         """Set the stem and the memory of the units by the lengths (N,) of the sequences to learn from.
@@ -98,10 +102,11 @@ class SequenceNetworkConfig(CoreConfig):
         "the states of all steps, pooled by 'mean'"
         """
         if self.per_step:
-            return "the state of each step"
+            return "the state and the input of each step" if self.direct_inputs else "the state of each step"
         if self.cell == "feedforward":
             return f"{quantity(self.flat_steps, 'step')} as one vector"
-        return f"the states of all steps, pooled by {self.pooling!r}"
+        direct = ", the last input and the mean of all" if self.direct_inputs else ""
+        return f"the states of all steps, pooled by {self.pooling!r}{direct}"
 
 
 class SequenceNetwork(nn.Module):
@@ -130,6 +135,8 @@ class SequenceNetwork(nn.Module):
             if not config.per_step:
                 self.pool = Pooling(config.pooling, width, bidirectional=config.bidirectional)
                 width = self.pool.width
+            if config.direct_inputs:
+                width += config.input_size * (1 if config.per_step else 2)
         self.standardize = Standardize(width)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(width, config.output_size)
@@ -154,14 +161,25 @@ class SequenceNetwork(nn.Module):
             return self._flat_features(values, lengths)
         inputs, steps = self.core_inputs(values, lengths)
         states, _ = self.core(inputs, lengths=steps)
-        return states if self.config.per_step else self.pool(states, steps)  # type: ignore[no-any-return]
+        features = states if self.config.per_step else self.pool(states, steps)
+        if not self.config.direct_inputs:
+            return features  # type: ignore[no-any-return]
+        return torch.cat([features, self._direct_features(values, lengths)], -1)
+
+    def _direct_features(self, values: Tensor, lengths: Tensor) -> Tensor:
+        """Compute what the readout reads of the inputs: (B, T, F) if `per_step`, else (B, 2 F)."""
+        values = values.masked_fill(~sequence_mask(lengths, values)[..., None], 0.0)
+        if self.config.per_step:
+            return values
+        last = values[torch.arange(len(values), device=values.device), lengths.to(values.device) - 1]
+        return torch.cat([last, values.sum(1) / lengths.to(values)[:, None]], 1)
 
     def core_inputs(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the inputs of the core (B, T', C), and the steps (B,) of each row."""
         return (values, lengths) if self.stem is None else self.stem(values, lengths)
 
     def readout(self, states: Tensor, lengths: Tensor) -> Tensor:
-        """Compute the outputs from the core's states (B, T', D · H), of which each row has `lengths`."""
+        """Compute the outputs from the core's states (B, T', D · H); without direct inputs, they are all."""
         features = states if self.config.per_step else self.pool(states, lengths)
         return self._head_outputs(features, lengths)
 
@@ -238,4 +256,11 @@ def initialize_from_data(network: SequenceNetwork, dataset: SequenceDataset) -> 
         features = network.features(values, lengths)
         parts.append(features[sequence_mask(lengths, features)] if network.config.per_step else features)
     features = torch.cat(parts)
-    network.standardize.set_statistics(features.mean(0), features.std(0, correction=0))
+    scale = features.std(0, correction=0)
+    if network.config.direct_inputs:
+        # one penalty shrinks all weights: few inputs among many states need more variance each than those
+        n_direct = network.config.input_size * (1 if network.config.per_step else 2)
+        is_class = network.config.output_size > 1 and not network.config.per_step
+        share = _DIRECT_SHARE if is_class else 1.0
+        scale[-n_direct:] *= math.sqrt(n_direct / (len(scale) - n_direct) / share)
+    network.standardize.set_statistics(features.mean(0), scale)

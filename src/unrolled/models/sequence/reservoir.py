@@ -71,12 +71,9 @@ def solve_readout(
     moments = _moments([samples] if are_all else _samples(network, dataset, class_weights, units))
     if are_all and (samples.units == samples.units[0]).all():
         samples = samples._replace(units=torch.arange(len(samples.units)))
-    penalty, left_out = _choose_penalty(samples, moments)
-    if class_weights is None:
-        squares = (left_out - samples.targets).square() * samples.weights[:, None]
-        temperature, loss = 1.0, float(squares.mean())
-    else:
-        temperature, loss = _choose_temperature(left_out, samples)
+    penalty, temperature, loss = _choose_penalty(
+        samples, moments, is_class=class_weights is not None, per_step=network.config.per_step
+    )
     weight = moments.axes @ (moments.products / (moments.spread + penalty)[:, None])  # (D, K)
     bias = moments.target_mean - moments.center @ weight
     network.head.weight.copy_((weight.T * temperature).to(network.head.weight))
@@ -149,8 +146,13 @@ def _moments(parts: list[ReadoutSamples] | Iterator[ReadoutSamples]) -> _Moments
     return _Moments(total, center, mean, values.square(), axes.T, axes @ products)
 
 
-def _choose_penalty(samples: ReadoutSamples, moments: _Moments) -> tuple[float, Tensor]:
-    """Return the penalty with the least leave-one-out error, and the left-out predictions (n, K).
+def _choose_penalty(
+    samples: ReadoutSamples, moments: _Moments, *, is_class: bool, per_step: bool
+) -> tuple[float, float, float]:
+    """Return the penalty with the least leave-one-out error, and the temperature and loss of the readout.
+
+    For a class a step the error is the cross-entropy at the best temperature: of many steps the squared error
+    of signs is least where the readout fits their size, and not where it tells them.
 
     Source: Allen's PRESS (1974): the errors of a unit times (I - H)⁻¹, H its weight in its own predictions.
     """
@@ -168,10 +170,16 @@ def _choose_penalty(samples: ReadoutSamples, moments: _Moments) -> tuple[float, 
                 error[rows] = _leave_out(error[rows], roots[rows], w[rows])
         else:
             error = error / (1 - w * roots.square().sum(1, keepdim=True)).clamp(min=_SINGULAR)
-        loss = float((w * error.square()).mean())
+        left_out = samples.targets - error
+        if is_class and per_step:
+            loss = _choose_temperature(left_out, samples)[1]
+        else:
+            loss = float((w * error.square()).mean())
         if loss < best[0]:
-            best = (loss, penalty, samples.targets - error)
-    return best[1:]
+            best = (loss, penalty, left_out)
+    if is_class:
+        return best[1], *_choose_temperature(best[2], samples)
+    return best[1], 1.0, float((w * (best[2] - samples.targets).square()).mean())
 
 
 def _leave_out(error: Tensor, roots: Tensor, w: Tensor) -> Tensor:
