@@ -67,3 +67,13 @@ def model_card(title: str, facts: Iterable[Fact], footer: str) -> str:
     """
     rows = "\n".join(f"| {fact.name} | {fact.text} |" for fact in facts)
     return f"# {title}\n\n| | |\n|---|---|\n{rows}\n\n{footer}\n"
+
+
+def sequence_card_footer(name: str) -> str:
+    """Write the end of the card of a sequence estimator: how it is loaded, and that a score is not in it."""
+    return (
+        f"Load it with `unrolled.{name}.load(folder)`; nothing in this folder is code, and no sequence\n"
+        "that it was fitted on is in it.\n\n"
+        "This card holds no score: a score means something only beside simpler models, on the data that\n"
+        "the model is meant for. Run `unrolled.compare(model, X, y)`."
+    )

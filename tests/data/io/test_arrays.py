@@ -138,7 +138,7 @@ def _with(position: tuple[int, ...], value: Any, kind: type = float) -> np.ndarr
 
 
 NO_LIST = "expected a list of (T,) or (T, F) arrays, an array (N, T) or (N, T, F), a frame, or Sequences; got"
-FILL = "Fill it with unrolled.read(X, fill='forward'), or leave that sequence out."
+FILL = "Fit with missing='mask', fill it with unrolled.read(X, fill='forward'), or leave that sequence out."
 CONVERT = "Convert them with .astype(float)."
 NO_COLUMN = "Leave that column out, or convert it with .astype(float)."
 RESHAPE = "Reshape your data: [x] is a list of one; so is x[None] for an array."

@@ -32,8 +32,9 @@ _LIST = "a list of (T,) or (T, F) arrays, an array (N, T) or (N, T, F), a frame,
 
 
 def as_sequences(
-    X: Any, *, who: str = "SequenceClassifier X", layout: str | None = None, lengths: Any = None
-) -> Sequences:
+    X: Any, *, who: str = "SequenceClassifier X", layout: str | None = None, lengths: Any = None,
+    allow_missing: bool = False,
+) -> Sequences:  # fmt: skip
     """Convert to N sequences of finite numbers, each of at least one step, all with the same F features.
 
     Args:
@@ -44,6 +45,7 @@ def as_sequences(
         who: what messages call it.
         layout: "nct" where arrays are (N, F, T), and those of a list (F, T_i); else (N, T, F).
         lengths: (N,) steps of each sequence; what is beyond is padding.
+        allow_missing: whether values within a sequence may be missing.
 
     Returns:
         Sequences, with the values as float64. Without `lengths`, steps at a sequence's end that hold no value
@@ -63,6 +65,10 @@ def as_sequences(
     """
     series = to_sequences(X, who, layout=layout)
     series = cut_missing_ends(series, who) if lengths is None else cut_to_lengths(series, lengths, who)
+    if allow_missing:
+        values = np.asarray(series.values, dtype=np.float64)
+        require_complete(replace(series, values=np.where(np.isnan(values), 0.0, values)), who)
+        return replace(series, values=values)
     require_complete(series, who)
     return series
 
@@ -123,6 +129,8 @@ def _no_number(series: Sequences, who: str) -> DataError:
     got, way = "inf", "Correct it"
     if np.isnan(series.values[row, column]):
         got, way = "NaN", "Fill it with unrolled.read(X, fill='forward')"
+        if who.startswith("Sequence"):  # an estimator, which can read gaps
+            way = "Fit with missing='mask', fill it with unrolled.read(X, fill='forward')"
     return DataError(
         f"{_step(series, who, row, column)}: expected a number, got {got}{_also(len(holders) - 1)}. {way}, "
         "or leave that sequence out."

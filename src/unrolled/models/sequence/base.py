@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -34,6 +35,7 @@ from unrolled.models.sequence.inputs import (
     read_inputs,
     require_table_steps,
 )
+from unrolled.models.sequence.missing import MISSING_METHODS, feature_means, fill_missing, inputs_of
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 from unrolled.models.sequence.samples import TrainingSamples, collect_samples
 from unrolled.models.sequence.training import (
@@ -41,15 +43,14 @@ from unrolled.models.sequence.training import (
     ensemble_outputs,
     fit_networks,
     solve_networks,
-    stopping_reason,
+    stopping_facts,
     training_config,
 )
-from unrolled.models.summary import Fact, network_fact
+from unrolled.models.summary import Fact, network_fact, sequence_card_footer
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.nn.modules.pooling import POOLINGS
 from unrolled.train.config import Callback, Monitor
 from unrolled.train.ensemble import Ensemble, report_interruption
-from unrolled.train.history import History
 from unrolled.train.threads import shared_processors
 
 Floats = NDArray[np.float64]
@@ -113,6 +114,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
     max_epochs: Annotated[int | None, IntRange(least=1)]
     validation_fraction: Annotated[float | None, FloatRange(least=0, most=0.5)]
     layout: Annotated[str | None, Choice(("ntc", "nct"))]
+    missing: Annotated[str | None, Choice(MISSING_METHODS)]
 
     feature_names_in_: NDArray[Any]
     max_length_: int
@@ -144,6 +146,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
         learning_rate: float = 5e-3,
         validation_fraction: float | None = None,
         layout: str | None = None,
+        missing: str | None = None,
         random_state: RandomSource = 0,
         device: str = "cpu",
         verbose: bool | None = None,
@@ -197,7 +200,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
             )
         start_s = time.perf_counter()
         name, seed = type(self).__name__, self._draw_seed()
-        inputs = read_inputs(X, f"{name} X", layout=self.layout, lengths=lengths)
+        inputs = self._read(X, lengths)
         if self.layout is None:
             warn_of_few_steps(X, inputs.data, f"{name} X", stacklevel=_CALLER)
         if lengths is None:
@@ -207,6 +210,8 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
         validation_mask = self._validation_mask(len(samples.data), targets.strata, samples.groups, seed)
         # what is held out must not shape the scale that it is validated on
         is_training = np.repeat(~validation_mask, samples.data.lengths)
+        means = feature_means(samples.data.values[is_training])
+        samples = replace(samples, data=fill_missing(samples.data, self.missing, means))
         weights = samples.step_weights
         scaler = StandardScaler.fit(
             samples.data.values[is_training] if validation_mask.any() else samples.data.values,
@@ -224,7 +229,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
             "_axes": axes_words(inputs.data),
             "_header": inputs.data.header,
             "_table_steps": table_steps,
-            **self._stopping(ensemble.history, validation_mask),
+            **stopping_facts(self.solver, ensemble.history, validation_mask, self.validation_fraction),
             "seconds_": time.perf_counter() - start_s,
         }
         self._set_learned(ensemble.networks, learned)
@@ -279,19 +284,6 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
         by_rule = _MEMBERS if self.solver == "gradient" and n_sequences < _FEW else 1
         return by_rule if self.n_members is None else int(self.n_members)
 
-    def _stopping(self, history: History, validation_mask: NDArray[np.bool_]) -> dict[str, Any]:
-        """Return the number of epochs and the reason for it."""
-        if self.solver == "reservoir":
-            reason = "the readout was solved in closed form, its penalty chosen by leave-one-out errors."
-            return {"n_epochs_": 0, "stopping_reason_": f"No epochs: {reason}"}
-        reason = stopping_reason(
-            history,
-            n_sequences=len(validation_mask),
-            n_validation=int(validation_mask.sum()),
-            validation_fraction=self.validation_fraction,
-        )
-        return {"n_epochs_": history.count, "stopping_reason_": reason}
-
     def tensors(self, X: Any) -> tuple[Tensor, Tensor]:
         """Return the inputs of the networks: scaled values (N, T, F), zero beyond a length, and lengths (N,).
 
@@ -341,9 +333,9 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
         name = type(self).__name__
         shape = np.shape(X) if isinstance(X, np.ndarray) and X.dtype.kind != "O" else ()
         require_table_steps(shape[1] if len(shape) == 2 else 0, self._table_steps, name)
-        inputs = read_inputs(X, f"{name} X", layout=self.layout, lengths=lengths)
+        inputs = self._read(X, lengths)
         require_table_steps(count_table_steps(X, inputs.data, lists=False), self._table_steps, name)
-        expected = len(self.scaler_.mean)
+        expected = len(self.scaler_.mean) // inputs_of(1, self.missing)
         data = match_columns(inputs.data, self._header, expected, f"{name} X")
         n_features = data.values.shape[1]
         if n_features != expected:
@@ -353,7 +345,19 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
             raise DataError(
                 f"{name} X: expected {expected} features a step, as in fit, got {n_features}. {way}"
             )
-        return inputs._replace(data=data)
+        return inputs._replace(data=fill_missing(data, self.missing, self.scaler_.mean[:expected]))
+
+    def _read(self, X: Any, lengths: Any) -> SequenceInputs:
+        return read_inputs(
+            X, f"{type(self).__name__} X",
+            layout=self.layout, lengths=lengths, missing=self.missing, per_step=self._per_step,
+        )  # fmt: skip
+
+    def __sklearn_tags__(self) -> Any:
+        """Describe an estimator that takes NaN where `missing` is given."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing is not None
+        return tags
 
     def _make_config(self, data: Sequences, output_size: int) -> SequenceNetworkConfig:
         is_reservoir = self.solver == "reservoir"
@@ -385,13 +389,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
         )
 
     def _card_footer(self) -> str:
-        name = type(self).__name__
-        return (
-            f"Load it with `unrolled.{name}.load(folder)`; nothing in this folder is code, and no sequence\n"
-            "that it was fitted on is in it.\n\n"
-            "This card holds no score: a score means something only beside simpler models, on the data that\n"
-            "the model is meant for. Run `unrolled.compare(model, X, y)`."
-        )
+        return sequence_card_footer(type(self).__name__)
 
 
 def _as_int(value: int | None) -> int | None:

@@ -27,8 +27,10 @@ class SequenceInputs(NamedTuple):
     given_lengths: NDArray[np.int64]
 
 
-def read_inputs(X: Any, who: str, *, layout: str | None, lengths: Any) -> SequenceInputs:
-    """Convert X to sequences and cut their padding.
+def read_inputs(
+    X: Any, who: str, *, layout: str | None, lengths: Any, missing: str | None = None, per_step: bool = False
+) -> SequenceInputs:
+    """Convert X to sequences and cut their padding; values within may be missing where `missing` fills them.
 
     Raises:
         DataError: X or lengths cannot be used as they are.
@@ -37,7 +39,10 @@ def read_inputs(X: Any, who: str, *, layout: str | None, lengths: Any) -> Sequen
     [5, 4]
     """
     series = to_sequences(X, who, layout=layout)
-    return SequenceInputs(X, as_sequences(series, who=who, lengths=lengths), series.lengths)
+    if missing is not None and per_step and lengths is None:
+        lengths = series.lengths  # every step has a target, one at the end without a value too
+    data = as_sequences(series, who=who, lengths=lengths, allow_missing=missing is not None)
+    return SequenceInputs(X, data, series.lengths)
 
 
 def count_table_steps(X: Any, data: Sequences, *, lists: bool) -> int:

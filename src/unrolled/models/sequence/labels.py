@@ -51,6 +51,7 @@ class SequenceLabelEstimator(SequenceEstimator):
         learning_rate: float = 5e-3,
         validation_fraction: float | None = None,
         layout: str | None = None,
+        missing: str | None = None,
         random_state: RandomSource = 0,
         device: str = "cpu",
         verbose: bool | None = None,

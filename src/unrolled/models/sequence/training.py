@@ -208,3 +208,19 @@ def stopping_reason(
     elif round(holdout_fraction(validation_fraction, n_sequences) * n_sequences) >= MIN_VALIDATION_SAMPLES:
         why = "Too few could be held out without the last of a class, or a part of a group"
     return f"{why}: all of them trained for a fixed number of {n_epochs} epochs."
+
+
+def stopping_facts(
+    solver: str, history: History, validation_mask: NDArray[np.bool_], validation_fraction: float | None
+) -> dict[str, Any]:
+    """Return the number of epochs and the reason for it, as a fitted estimator keeps them."""
+    if solver == "reservoir":
+        reason = "the readout was solved in closed form, its penalty chosen by leave-one-out errors."
+        return {"n_epochs_": 0, "stopping_reason_": f"No epochs: {reason}"}
+    reason = stopping_reason(
+        history,
+        n_sequences=len(validation_mask),
+        n_validation=int(validation_mask.sum()),
+        validation_fraction=validation_fraction,
+    )
+    return {"n_epochs_": history.count, "stopping_reason_": reason}

@@ -106,6 +106,8 @@ def retrain(model: Any, arrays: list[Floats], y: Any, *, seed: int) -> Any:
     require_trainable(model)
     if not isinstance(model, nn.Module):
         settings = model.get_params() | {"n_members": 1, "random_state": seed, "verbose": False}
+        if "missing" in settings:  # the arrays are inputs of its networks, without gaps
+            settings["missing"] = None
         return type(model)(**settings).fit(arrays, y)
     with seeded(seed):
         module = reset_weights(copy.deepcopy(model))

@@ -1,0 +1,94 @@
+"""Missing values: filled within each sequence alone, or beside a mask, in fit and in predict."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+import unrolled as ur
+from unrolled import ArgumentError, DataError, probe
+from unrolled.data.sequences import Sequences
+from unrolled.models.sequence.missing import MISSING_METHODS, fill_missing
+
+NAN = float("nan")
+SMALL = {"hidden_size": 8, "max_epochs": 12, "n_members": 1}
+RNG = np.random.default_rng(0)
+Y = np.arange(80) % 2
+X = RNG.normal(size=(80, 12, 2)) + np.where(Y, 1.0, -1.0)[:, None, None]
+GAPS = np.where(RNG.random(X.shape) < 0.3, NAN, X)
+
+
+@pytest.mark.parametrize("how", MISSING_METHODS)
+def test_gaps_are_filled_as_a_loop_fills_them(how: str) -> None:
+    """Feature by feature, by pandas; nothing passes from one sequence to the next."""
+    arrays = [np.where(RNG.random((n, 2)) < 0.5, NAN, RNG.normal(size=(n, 2))) for n in (1, 2, 7, 16, 31)]
+    arrays.append(np.full((4, 2), NAN))
+    filled = fill_missing(Sequences.from_arrays(arrays), how, np.array([5.0, 6.0]))
+    parts = np.split(filled.values, filled.offsets[1:-1])
+    for array, part in zip(arrays, parts, strict=True):
+        frame = pd.DataFrame(array)
+        expected = frame.interpolate(limit_direction="both") if how == "linear" else frame.ffill().bfill()
+        np.testing.assert_allclose(part[:, :2], expected.fillna({0: 5.0, 1: 6.0}))
+        if how != "mask":
+            continue
+        np.testing.assert_array_equal(part[:, 2:4], np.isnan(array))
+        for k in range(2):
+            since = 0
+            for t, value in enumerate(array[:, k]):
+                since = since + 1 if np.isnan(value) else 0
+                assert part[t, 4 + k] == pytest.approx(np.log1p(since))
+
+
+@pytest.mark.parametrize("how", MISSING_METHODS)
+@pytest.mark.parametrize("solver", ["gradient", "reservoir"])
+def test_an_estimator_learns_from_gaps(how: str, solver: str, tmp_path: Path) -> None:
+    """And predicts on gaps and without; it is saved, cloned and pickled as it is."""
+    settings = SMALL if solver == "gradient" else {"hidden_size": 32, "n_members": 1}
+    model = ur.SequenceClassifier(missing=how, solver=solver, **settings).fit(GAPS[:60], Y[:60])
+    assert model.score(GAPS[60:], Y[60:]) >= 0.95
+    assert model.score(X[60:], Y[60:]) >= 0.95
+    assert model.n_features_in_ == 2
+    loaded = ur.SequenceClassifier.load(model.save(tmp_path / "model"))
+    for twin in (loaded, pickle.loads(pickle.dumps(model))):
+        assert (twin.predict_proba(GAPS) == model.predict_proba(GAPS)).all()
+    assert clone(model).missing == how
+    assert model.__sklearn_tags__().input_tags.allow_nan
+
+
+def test_regressors_taggers_lists_and_frames_take_gaps() -> None:
+    """None in a list and NaN in a frame are the same; so is a prediction for one sequence alone."""
+    ragged = [row[: 4 + k % 5] for k, row in enumerate(GAPS)]
+    tags = [np.full(len(row), y) for row, y in zip(ragged, Y, strict=True)]
+    tagger = ur.SequenceTagger(missing="mask", **SMALL).fit(ragged, tags)
+    assert [len(each) for each in tagger.predict(ragged)] == [len(row) for row in ragged]
+    alone = tagger.predict_proba(ragged[:1])[0]
+    np.testing.assert_allclose(alone, tagger.predict_proba(ragged)[0], atol=1e-6)
+    table = pd.DataFrame(GAPS[..., 0])
+    regressor = ur.SequenceRegressor(missing="linear", **SMALL).fit(table, Y.astype(float))
+    lists = [[None if np.isnan(v) else float(v) for v in row] for row in GAPS[..., 0]]
+    np.testing.assert_allclose(regressor.predict(table), regressor.predict(lists))
+
+
+def test_gaps_are_refused_with_the_way_out_that_works() -> None:
+    """Nothing is filled unasked; an infinite value and an empty sequence are refused all the same."""
+    with pytest.raises(DataError, match="Fit with missing='mask', fill it with"):
+        ur.SequenceClassifier(**SMALL).fit(GAPS, Y)
+    fitted = ur.SequenceClassifier(**SMALL).fit(X, Y)
+    with pytest.raises(DataError, match="missing='mask'"):
+        fitted.predict(GAPS)
+    with pytest.raises(DataError, match="got inf"):
+        ur.SequenceClassifier(missing="mask", **SMALL).fit(np.where(np.isnan(GAPS), np.inf, X), Y)
+    with pytest.raises(DataError, match="length 0"):
+        ur.SequenceClassifier(missing="mask", **SMALL).fit([[], [1.0]], [0, 1])
+    with pytest.raises(ArgumentError, match="missing: expected"):
+        ur.SequenceClassifier(missing="mean").fit(GAPS, Y)
+
+
+def test_probes_read_gaps_as_the_model_does() -> None:
+    """Its inputs are filled before the networks read them; retrained models read those."""
+    model = ur.SequenceClassifier(missing="mask", **SMALL | {"max_epochs": 2}).fit(GAPS, Y)
+    assert np.isfinite(probe.memory(model, GAPS).gradient).all()
+    assert probe.order(model, GAPS[:24], Y[:24], repeats=19, folds=3).retrained is not None
