@@ -302,6 +302,10 @@ class ClassifierOptions(OptionGroup):
     max_epochs: Annotated[
         int | None, typer.Option("--max-epochs", metavar="EPOCHS", help="Epochs at most.")
     ] = None
+    missing: Annotated[
+        str | None,
+        typer.Option("--fill", metavar="HOW", help="Missing values: mask, forward or linear."),
+    ] = None
     random_state: Seed = None
 
 

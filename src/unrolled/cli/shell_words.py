@@ -49,6 +49,8 @@ def in_shell_words(sentences: str) -> str:
     'Use --origins 4 at most. Pass them with --future-file PLAN.csv.'
     """
     sentences = sentences.replace("predict(future=frame)", "--future-file PLAN.csv")
+    # of sequence estimators; where series are read, missing= is --missing
+    sentences = sentences.replace("missing='mask', 'forward' or 'linear'", "--fill mask, forward or linear")
     return _ARGUMENT.sub(_as_option, _READ_CALL.sub(r"\1", sentences))
 
 

@@ -265,3 +265,23 @@ def test_several_columns_name_the_sequences(unrolled: Run, tmp_path: Path) -> No
     assert (answer.status, json.loads(answer.out)["n_sequences"]) == (0, 16)
     answers = json.loads(unrolled("classify", "long.csv", "--model", "kept", *words).out)["answers"]
     assert [(one["who"], one["try"]) for one in answers[:5]] == [(0, 1), (0, 2), (0, 3), (0, 4), (1, 1)]
+
+
+def test_gaps_are_read_as_fill_says(unrolled: Run, tmp_path: Path) -> None:
+    """By name of the option where they are refused; a saved model reads them as it was fitted."""
+    rng = np.random.default_rng(0)
+    lines = []
+    for k in range(24):
+        steps = [f"{v:.3f}" for v in rng.normal(size=6) + 3 * (k % 2)]
+        steps[rng.integers(1, 5)] = ""
+        lines.append(",".join([*steps, "up" if k % 2 else "down"]))
+    head = ",".join([*(f"t{k}" for k in range(6)), "kind"])
+    (tmp_path / "gaps.csv").write_text("\n".join([head, *lines]) + "\n")
+    refused = unrolled("classify", "gaps.csv", *TINY, "--folds", 2)
+    assert refused.status == 2
+    assert "--fill mask" in refused.err
+    for how in ("mask", "forward", "linear"):
+        answer = unrolled("classify", "gaps.csv", *TINY, "--folds", 2, "--fill", how, "--save", how)
+        assert answer.status == 0, answer.err
+        assert unrolled("classify", "gaps.csv", "--model", how).status == 0
+    assert "--fill: expected" in unrolled("classify", "gaps.csv", "--folds", 2, "--fill", "mean").err

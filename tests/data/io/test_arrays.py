@@ -15,6 +15,7 @@ from unrolled.data.io.arrays import as_sequences
 from unrolled.data.io.read import read
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
+from unrolled.models.sequence.classifier import SequenceClassifier
 
 RAGGED = [np.arange(6.0).reshape(3, 2), np.arange(6.0, 10.0).reshape(2, 2)]
 BLOCK = np.arange(24.0).reshape(3, 4, 2) - 7
@@ -127,7 +128,10 @@ def test_a_unique_id_may_have_one_step_each() -> None:
 def test_the_fill_that_the_sentence_names_works() -> None:
     """`read(X, fill=...)` makes of the refused list one that is taken."""
     X = [np.array([[1.0, 5.0], [np.nan, np.nan], [3.0, 7.0]]), [[1.0, 2.0], [3.0, 4.0]]]
-    assert "unrolled.read(X, fill='forward')" in _fault_of(X)
+    assert "missing='mask', 'forward' or 'linear'" in _fault_of(X)
+    for how in ("mask", "forward", "linear"):
+        model = SequenceClassifier(missing=how, hidden_size=2, max_epochs=1).fit(X, [0, 1])
+        assert len(model.predict(X)) == 2
     assert as_sequences(read(X, fill="forward"))[0].values.tolist() == [[1.0, 5.0], [1.0, 5.0], [3.0, 7.0]]
 
 
@@ -138,7 +142,7 @@ def _with(position: tuple[int, ...], value: Any, kind: type = float) -> np.ndarr
 
 
 NO_LIST = "expected a list of (T,) or (T, F) arrays, an array (N, T) or (N, T, F), a frame, or Sequences; got"
-FILL = "Fit with missing='mask', fill it with unrolled.read(X, fill='forward'), or leave that sequence out."
+FILL = "Fit with missing='mask', 'forward' or 'linear', or leave that sequence out."
 CONVERT = "Convert them with .astype(float)."
 NO_COLUMN = "Leave that column out, or convert it with .astype(float)."
 RESHAPE = "Reshape your data: [x] is a list of one; so is x[None] for an array."

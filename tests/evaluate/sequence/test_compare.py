@@ -308,3 +308,18 @@ def test_axes_and_padding_are_warned_of_once(data: tuple[np.ndarray, np.ndarray]
         compare(model.set_params(layout=None), padded, y, folds=2, baselines=SIMPLE)
     assert [str(one.message)[:25] for one in caught] == ["compare X: 60 of 60 seque"]
     assert caught[0].filename == __file__
+
+
+def test_a_model_that_reads_gaps_is_compared_on_them() -> None:
+    """Baselines that read none are given lines between known values; all are tested on the same sequences."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 30)
+    gaps = (rng.random((60, 8)) < 0.3) & (np.arange(8) < 7)  # a gap at the end is padding
+    X = np.where(gaps, np.nan, rng.normal(size=(60, 8)) + 2.0 * y[:, None])
+    model = SequenceClassifier(hidden_size=4, max_epochs=8, n_members=1, missing="mask")
+    names = ["1-NN Euclidean", "bag of steps", "reservoir", "feedforward"]
+    result = compare(model, X, y, folds=2, baselines=names)
+    assert {row.name for row in result.rows} == {"gru", *names}
+    assert all(row.accuracy > 0.8 for row in result.rows)
+    held_out = compare(model, X[::2], y[::2], test=(X[1::2], y[1::2]), baselines=names[:1])
+    assert held_out.n_sequences == 30

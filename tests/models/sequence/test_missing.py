@@ -74,7 +74,7 @@ def test_regressors_taggers_lists_and_frames_take_gaps() -> None:
 
 def test_gaps_are_refused_with_the_way_out_that_works() -> None:
     """Nothing is filled unasked; an infinite value and an empty sequence are refused all the same."""
-    with pytest.raises(DataError, match="Fit with missing='mask', fill it with"):
+    with pytest.raises(DataError, match="Fit with missing='mask', 'forward' or 'linear'"):
         ur.SequenceClassifier(**SMALL).fit(GAPS, Y)
     fitted = ur.SequenceClassifier(**SMALL).fit(X, Y)
     with pytest.raises(DataError, match="missing='mask'"):

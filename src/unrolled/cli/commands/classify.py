@@ -8,7 +8,7 @@ import typer
 
 from unrolled.cli.options import ClassifierOptions, Json, Model, Save, SequenceColumns, option_groups
 from unrolled.errors import ArgumentError
-from unrolled.validation import check_int
+from unrolled.validation import check_choice, check_int
 
 if TYPE_CHECKING:
     from unrolled.data.io.labelled import Labelled
@@ -81,7 +81,10 @@ def classify_command(
 def _new_classifier(options: ClassifierOptions) -> SequenceClassifier:
     """Make a classifier of these options; one out of its range is refused."""
     from unrolled.models.sequence.classifier import SequenceClassifier
+    from unrolled.models.sequence.missing import MISSING_METHODS
 
+    if options.missing is not None:
+        check_choice("--fill", options.missing, MISSING_METHODS)
     model = SequenceClassifier(**options.given(), verbose=True)
     model.check_parameters()
     return model

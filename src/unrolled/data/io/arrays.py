@@ -129,8 +129,8 @@ def _no_number(series: Sequences, who: str) -> DataError:
     got, way = "inf", "Correct it"
     if np.isnan(series.values[row, column]):
         got, way = "NaN", "Fill it with unrolled.read(X, fill='forward')"
-        if who.startswith("Sequence"):  # an estimator, which can read gaps
-            way = "Fit with missing='mask', fill it with unrolled.read(X, fill='forward')"
+        if who.startswith(("Sequence", "compare")):  # an estimator, which can read gaps
+            way = "Fit with missing='mask', 'forward' or 'linear'"
     return DataError(
         f"{_step(series, who, row, column)}: expected a number, got {got}{_also(len(holders) - 1)}. {way}, "
         "or leave that sequence out."

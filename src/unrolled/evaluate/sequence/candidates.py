@@ -157,6 +157,9 @@ def baseline_candidates(model: Any, task: Task, names: Sequence[str]) -> list[Ca
     if network.cell == "feedforward":
         reservoir["cell"] = "gru"
 
+    # steps with gaps cannot be sorted
+    reads_x = getattr(model, "missing", None) is None
+
     def changed(**settings: Any) -> Callable[[], Any]:
         return lambda: clone(network).set_params(**settings)
 
@@ -167,7 +170,7 @@ def baseline_candidates(model: Any, task: Task, names: Sequence[str]) -> list[Ca
         "1-NN Euclidean": Candidate("1-NN Euclidean", NearestEuclidean, reads_x=False),
         "1-NN DTW": Candidate("1-NN DTW", NearestDTW, reads_x=False),
         "MiniRocket": Candidate("MiniRocket", lambda: MiniRocket(labels=task == "labels"), reads_x=False),
-        "bag of steps": Candidate("bag of steps", lambda: BagOfSteps(clone(model))),
+        "bag of steps": Candidate("bag of steps", lambda: BagOfSteps(clone(model)), reads_x=reads_x),
         "reservoir": Candidate("reservoir", changed(**reservoir), reads_x=is_ours),
         "feedforward": Candidate("feedforward", changed(**flat), reads_x=is_ours),
     }

@@ -200,7 +200,8 @@ def compare(
     Args:
         model: a SequenceClassifier, SequenceRegressor, or an estimator of scikit-learn's kind that takes
             X; fitted or not: copies of it are fitted here and it stays as it is.
-        X: N sequences, as for SequenceClassifier.
+        X: N sequences, as for SequenceClassifier. Where the model reads gaps (`missing=`), baselines that do
+            not are given a line between known values.
         y: N labels, or numbers if the model is a regressor.
         test: (X_test, y_test), never fitted on; None for cross-validation.
         folds: of the cross-validation, stratified by class.
@@ -227,8 +228,8 @@ def compare(
     """
     task = _task_of(model)
     names = _check_arguments(task, folds, level, baselines)
-    layout = getattr(model, "layout", None)
-    data, backend = evaluation_data(X, y, task, groups, layout=layout)
+    layout, missing = getattr(model, "layout", None), getattr(model, "missing", None)
+    data, backend = evaluation_data(X, y, task, groups, layout=layout, missing=missing)
     warn_of_inputs(X, data, layout)
     if layout is not None:  # what is fitted below has the steps first
         model = clone(model).set_params(layout="ntc")
@@ -238,7 +239,7 @@ def compare(
         order = np.argsort(np.argsort(fold, kind="stable"), kind="stable")  # from fold after fold to X
         test_data = data
     else:
-        splits = [holdout_split(data, test, task, layout=layout)]
+        splits = [holdout_split(data, test, task, layout=layout, missing=missing)]
         test_data, remarks = group_copies(splits[0].test, min_groups=2)
         remarks += copies_across(data, test_data) + unseen_class_remarks(splits[0], task)
         order = np.arange(len(test_data))

@@ -18,6 +18,7 @@ from unrolled.data.padding import warn_of_equal_ends
 from unrolled.data.sequences import Sequences
 from unrolled.data.splits import stratified_folds
 from unrolled.errors import ArgumentError, DataError
+from unrolled.models.sequence.missing import feature_means, fill_missing
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -68,11 +69,14 @@ def evaluation_data(
     *,
     layout: str | None = None,
     like: EvaluationData | None = None,
+    missing: str | None = None,
     who: str = "compare",
 ) -> tuple[EvaluationData, str]:
     """Validate X, y and groups; return them with the library of frames that X came from.
 
-    Columns of a frame are matched by name with those of `like`, targets and groups by id.
+    Columns of a frame are matched by name with those of `like`, targets and groups by id. With
+    `missing`, values may be missing in X, and are on a line between known ones in `sequences`, which
+    baselines read.
 
     An array stays an array and a list a list; a frame of one feature, a row a sequence, becomes an array
     (N, T), so that estimators which know nothing of sequences can read it.
@@ -85,14 +89,15 @@ def evaluation_data(
     (2, (2, 1), 'pandas')
     """
     given = to_sequences(X, f"{who} X", layout=layout)
-    data = as_sequences(given, who=f"{who} X")
+    data = as_sequences(given, who=f"{who} X", allow_missing=missing is not None)
     if like is not None:
         data = match_columns(data, like.header, like.sequences[0].shape[1], f"{who} X")
-    sequences = np.split(data.values, data.offsets[1:-1])
+    filled = data if missing is None else fill_missing(data, "linear", feature_means(data.values))
+    sequences = np.split(filled.values, data.offsets[1:-1])
     y = align_targets(y, data, f"{who} y")
     targets = (as_labels if task == "labels" else as_numbers)(y, len(data), who=f"{who} y")
     group_ids = None if groups is None else as_groups(align_targets(groups, data, "groups"), len(data))
-    inputs: Any = sequences
+    inputs: Any = np.split(data.values, data.offsets[1:-1])
     if layout == "nct" or len(given.values) > len(data.values):  # turned round, or its padding cut
         pass
     elif isinstance(X, list | tuple) and not data.header:
@@ -100,7 +105,7 @@ def evaluation_data(
     elif isinstance(X, np.ndarray) and X.dtype.kind != "O":
         inputs = X
     elif tuple(getattr(X, "shape", ())) == (len(data), len(data.values) // len(data)):
-        inputs = np.stack(sequences)[..., 0]  # a frame or tensor of one feature, a row a sequence
+        inputs = np.stack(inputs)[..., 0]  # a frame or tensor of one feature, a row a sequence
     library = type(X).__module__.partition(".")[0]
     backend = library if library in BACKENDS else data.backend
     return EvaluationData(inputs, sequences, targets, group_ids, data.header), backend
@@ -146,7 +151,7 @@ def require_learnable(labels: NDArray[np.generic], strata: Ints, fold: Ints, *, 
 
 
 def holdout_split(
-    train: EvaluationData, test: Any, task: Task, *, layout: str | None = None
+    train: EvaluationData, test: Any, task: Task, *, layout: str | None = None, missing: str | None = None
 ) -> TrainTestSplit:
     """Return one split, with the test data (X_test, y_test), which must be like the training data.
 
@@ -157,7 +162,7 @@ def holdout_split(
     if not isinstance(test, tuple | list) or len(test) != 2:
         raise ArgumentError(f"test: expected a pair (X_test, y_test), got {type(test).__name__}.")
     X, y = test
-    test_data, _ = evaluation_data(X, y, task, layout=layout, like=train, who="compare test")
+    test_data, _ = evaluation_data(X, y, task, layout=layout, like=train, missing=missing, who="compare test")
     features, n_fitted = test_data.sequences[0].shape[1], train.sequences[0].shape[1]
     if features != n_fitted:
         raise DataError(
