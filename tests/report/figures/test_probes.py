@@ -106,3 +106,12 @@ def test_two_networks_stand_side_by_side(probed: Any) -> None:
     assert list(plot.data[0].x) == [record.recurrent.score, record.feedforward.score]
     for side, words in zip((record.recurrent, record.feedforward), plot.layout.yaxis.ticktext, strict=True):
         assert f"{side.parameters:,} weights" in words
+
+
+def test_the_axis_of_epochs_has_whole_ones_only(probed: Any) -> None:
+    """However few epochs there are, no tick stands at half of one."""
+    record = probed.probes["activations"]
+    plot = activations_figure(record)
+    E = record.rows[0].losses.shape[1]
+    assert plot.layout.xaxis.dtick == max(1, -(-E // 8))
+    assert plot.layout.xaxis.tick0 == 1

@@ -28,6 +28,7 @@ from unrolled.report.figures.theme import (
 )
 
 _FAINTEST = 1e-30  # a loss of 0 on a log axis
+_MOST_EPOCH_TICKS = 8  # no half epoch is among them
 
 
 def order_figure(order: Any) -> go.Figure:
@@ -51,7 +52,17 @@ def order_figure(order: Any) -> go.Figure:
         scores = retrained.accuracies or (math.sqrt(retrained.original), math.sqrt(retrained.shuffled))
         bars.append(("trained anew, as they are", scores[0], "on held-out sequences", OTHER))
         bars.append(("trained anew, shuffled", scores[1], "on held-out sequences", rgba(OTHER, 0.55)))
-    return _bars(bars, percent if is_class else number, "right answers" if is_class else "error (RMSE)")
+    format_length = share_text if is_class else number
+    return _bars(bars, format_length, "right answers" if is_class else "error (RMSE)")
+
+
+def share_text(share: float) -> str:
+    """Format the label of a share, with a decimal where it is no whole percentage.
+
+    >>> share_text(0.575), share_text(0.5), share_text(float("nan"))
+    ('57.5 %', '50 %', 'unknown')
+    """
+    return percent(share, 1).replace(".0 %", " %")
 
 
 def _bars(
@@ -75,7 +86,7 @@ def _bars(
         autorange="reversed", tickvals=list(range(len(bars))), ticktext=names, showgrid=False,
         tickfont={"color": INK, "size": 13}, **LABEL_GAP,
     )  # fmt: skip
-    is_share = format_length is percent
+    is_share = format_length is share_text
     plot.update_xaxes(
         title_text=axis, range=[0, 1.1 if is_share else 1.15 * max(lengths)],
         tickformat=".0%" if is_share else ".3~g", tickvals=[0, 0.25, 0.5, 0.75, 1] if is_share else None,
@@ -96,7 +107,7 @@ def length_figure(length: Any) -> go.Figure:
     plot.add_scatter(
         x=lengths, y=[row.score for row in length.rows], mode="lines+markers+text",
         line={"color": NETWORK, "width": 2.4}, marker={"color": NETWORK, "size": 9}, cliponaxis=False,
-        text=[percent(row.score) if is_class else number(row.score, 3) for row in length.rows],
+        text=[share_text(row.score) if is_class else number(row.score, 3) for row in length.rows],
         textposition="top center", textfont={"color": NETWORK, "size": 12}, hoverinfo="skip",
     )  # fmt: skip
     plot.add_vline(x=length.trained_length, line={"color": INK, "width": 1, "dash": "dot"}, layer="below")
@@ -132,7 +143,8 @@ def feedforward_figure(feedforward: Any) -> go.Figure:
     ):
         weights = f"{side.parameters:,} weights, {duration(side.seconds)} to train"
         bars.append((what, side.score, weights, colour))
-    return _bars(bars, percent if is_class else number, "right answers" if is_class else "error (RMSE)")
+    format_length = share_text if is_class else number
+    return _bars(bars, format_length, "right answers" if is_class else "error (RMSE)")
 
 
 def activations_figure(activations: Any) -> go.Figure:
@@ -164,7 +176,10 @@ def activations_figure(activations: Any) -> go.Figure:
     plot.update_yaxes(
         type="log", title_text="loss", tickvals=ticks, ticktext=[number(t, 2) for t in ticks], row=1, col=1
     )
-    plot.update_xaxes(title_text="epoch", row=1, col=1)
+    epochs = max(row.losses.shape[1] for row in rows)
+    plot.update_xaxes(
+        title_text="epoch", dtick=max(1, -(-epochs // _MOST_EPOCH_TICKS)), tick0=1, row=1, col=1
+    )
     _add_gradient_growth(plot, activations, colours)
     return plot
 
@@ -202,7 +217,7 @@ def _add_gradient_growth(plot: go.Figure, activations: Any, colours: dict[str, s
             x=growths, y=np.full(len(growths), k), mode="markers", row=2, col=1, hoverinfo="skip",
             marker={"color": rgba(colours[row.name], 0.65), "size": 10},
         )  # fmt: skip
-        score = percent(row.score) if activations.task == "class" else number(row.score, 3)
+        score = share_text(row.score) if activations.task == "class" else number(row.score, 3)
         n_diverged = int(row.diverged.sum())
         plot.add_annotation(
             x=1, xref="paper", xanchor="left", xshift=8, y=k, yref="y2", showarrow=False, align="left",
