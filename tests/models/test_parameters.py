@@ -133,3 +133,14 @@ def test_other_sources_of_seeds_are_refused(source: Any) -> None:
     """With the argument's name."""
     with pytest.raises(ArgumentError, match="random_state: expected a whole number"):
         RandomState().check("random_state", source)
+
+
+@pytest.mark.parametrize(
+    ("value", "offer"), [("none", "False"), ("off", "False"), ("auto", "True"), (1, "True")]
+)
+def test_a_word_for_true_or_false_is_offered_as_such(value: Any, offer: str) -> None:
+    """stem='none' is meant as stem=False."""
+    with pytest.raises(ArgumentError, match=rf"Did you mean stem={offer}\?$"):
+        Boolean().check("stem", value)
+    with pytest.raises(ArgumentError, match=r"got 'maybe'\.$"):
+        Boolean().check("stem", "maybe")

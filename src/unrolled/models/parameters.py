@@ -82,6 +82,10 @@ class Choice(Constraint):
             check_choice(name, part, self.words)
 
 
+_TRUTHS = dict.fromkeys(("none", "false", "no", "off", "0"), False)
+_TRUTHS |= dict.fromkeys(("auto", "true", "yes", "on", "1"), True)
+
+
 @dataclass(frozen=True)
 class Boolean(Constraint):
     """Boolean, Python's or numpy's."""
@@ -89,7 +93,9 @@ class Boolean(Constraint):
     def check(self, name: str, value: Any) -> None:
         """Pass if `value` is True or False."""
         if not isinstance(value, bool | np.bool_):
-            raise ArgumentError(f"{name}: expected True or False, got {value!r}.")
+            meant = _TRUTHS.get(str(value).lower())
+            offer = "" if meant is None else f" Did you mean {name}={meant}?"
+            raise ArgumentError(f"{name}: expected True or False, got {value!r}.{offer}")
 
 
 @dataclass(frozen=True)

@@ -121,3 +121,9 @@ def test_padding_has_no_loss_and_long_sequences_count_by_their_steps() -> None:
     expected = nn.functional.cross_entropy(outputs[is_step], targets[is_step]).item()
     assert of(slice(None)) == pytest.approx(expected, rel=1e-6)
     assert (of(slice(0, 1)) + 3 * of(slice(1, 4))) / 4 == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_class_of_another_type_is_offered_with_its_type() -> None:
+    """'0' is not 0: the offer says which is meant."""
+    with pytest.raises(ArgumentError, match=r"'0' is no class of y. Did you mean 0, of type int\?"):
+        compute_class_weights({"0": 2.0}, np.array([0, 1]), np.array([0, 1]))

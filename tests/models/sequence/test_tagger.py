@@ -117,3 +117,13 @@ def test_pooling_is_refused() -> None:
     """Every step has a prediction of its own; ignored silently, it would mislead."""
     with pytest.raises(ArgumentError, match="pooling: every step has a prediction of its own"):
         SequenceTagger(pooling="mean").fit(X, [["a", "b"], ["b"]])
+
+
+def test_tags_in_columns_are_labels_or_refused_with_the_way_out() -> None:
+    """(N, T, 1) is a label a step, (N, T, K) one-hot."""
+    X = np.random.default_rng(0).normal(size=(12, 6, 1))
+    settings: dict[str, Any] = {"hidden_size": 4, "n_members": 1, "max_epochs": 2}
+    model = SequenceTagger(**settings).fit(X, (X > 0).astype(int))
+    assert model.classes_.tolist() == [0, 1]
+    with pytest.raises(DataError, match=r"3 columns a step.*y.argmax\(axis=2\)"):
+        SequenceTagger(**settings).fit(X, np.zeros((12, 6, 3)))

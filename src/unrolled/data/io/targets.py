@@ -145,6 +145,8 @@ def _one_axis(y: Any, n: int, who: str) -> Array:
         values = values[:, 0]
     if values.ndim != 1:
         way = "With a column a class, give y.argmax(axis=1)." if values.ndim == 2 else "Give a list of them."
+        if values.ndim == 2 and "Regressor" in who:
+            way = "One number a sequence is learned: give one column, y[:, 0], and fit a model for each."
         raise DataError(f"{who}: expected one a sequence, shape ({n},), got shape {values.shape}. {way}")
     if len(values) != n:
         way = " A single sequence is given as [x] or x[None]." if len(values) == 1 else ""

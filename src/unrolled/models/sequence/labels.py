@@ -127,7 +127,10 @@ def compute_class_weights(
     names = classes.tolist()
     unknown = [name for name in class_weight if name not in names]
     if unknown and any(name not in class_weight for name in names):
+        alike = [name for name in names if str(name) == str(unknown[0])]  # 0 and '0'
         offer = suggest_spelling(str(unknown[0]), map(str, names))
+        if alike:
+            offer = f" Did you mean {_label_text(alike[0])}, of type {type(alike[0]).__name__}?"
         raise ArgumentError(f"class_weight: {_label_text(unknown[0])} is no class of y.{offer}")
     faults = ErrorCollector()
     for name, weight in class_weight.items():

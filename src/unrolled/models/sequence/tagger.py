@@ -130,6 +130,12 @@ def _flat_labels(y: Any, inputs: SequenceInputs) -> Labels:
         parts = [np.asarray(tags) for tags in y]
     except (TypeError, ValueError):
         parts = []
+    if any(part.ndim == 2 and part.shape[1] > 1 for part in parts):
+        raise DataError(
+            f"{_WHO}: expected one label a step, got {parts[0].shape[-1]} columns a step. With a column a "
+            "class, give y.argmax(axis=2)."
+        )
+    parts = [part[:, 0] if part.ndim == 2 and part.shape[1] == 1 else part for part in parts]
     if len(parts) != len(lengths) or any(part.ndim != 1 for part in parts):
         raise DataError(
             f"{_WHO}: expected {len(lengths)} lists of labels, one a sequence, with one label a step. "
