@@ -76,7 +76,7 @@ public:
     // Before a step's GEMMs: lay out its inputs, or those of several steps, and then multiply them too.
     void read_inputs(const Scratch &scratch, const RowSet &rows, Range blocks, std::size_t step,
                      std::size_t active) const {
-        if (step % steps_ahead_ != 0) return;
+        if (steps_ahead_ > 1 && step % steps_ahead_ != 0) return;
         const std::size_t left = problem_.steps - step;
         const std::size_t steps = steps_ahead_ < left ? steps_ahead_ : left;
         for (std::size_t k = 0; k < steps; ++k) {
@@ -156,7 +156,7 @@ private:
     // f(first GEMM, its index, how many): where the range is whole, adjacent GEMMs with one source run as
     // one.
     template <class F>
-    void for_each_run(Range some, F f) const {
+    [[gnu::always_inline]] void for_each_run(Range some, const F f) const {
         const GateGemms &gemms = sizes_.gemms;
         for (int i_gemm = 0, run; i_gemm < gemms.count; i_gemm += run) {
             run = 1;
