@@ -72,3 +72,20 @@ def test_compiled_training_under_autocast_equals_eager(cell: str) -> None:
     expected = torch.autograd.grad(step(x), layer.parameters())
     actual = torch.autograd.grad(torch.compile(step, backend="aot_eager")(x), layer.parameters())
     torch.testing.assert_close(actual, expected)
+
+
+@pytest.mark.parametrize("cell", ["RNN", "LSTM"])
+def test_a_whole_graph_holds_a_transform_over_the_layer(cell: str) -> None:
+    """torch.func.grad and vmap inside torch.compile, without a break: what they give outside."""
+    layer, x = getattr(un, cell)(F, H), torch.randn(3, T, B, F)
+    weights = {name: weight.detach() for name, weight in layer.named_parameters()}
+
+    def loss(weights: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = torch.func.functional_call(layer, weights, (x,))[0]
+        return output.square().sum()
+
+    def gradients(weights: dict[str, torch.Tensor], x: torch.Tensor) -> Any:
+        return torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(weights, x)
+
+    actual = torch.compile(gradients, fullgraph=True, backend="eager")(weights, x)
+    torch.testing.assert_close(actual, gradients(weights, x))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
 
 import unrolled.nn as un
 from unrolled import kernels
@@ -256,3 +257,18 @@ def test_the_backward_operator_checks_gradients(name: str, grads: Any) -> None:
     out, _, _, saved = custom_op.recurrence(*arguments, True)
     with pytest.raises(ArgumentError, match=f"unroll gradient of {name}: expected shape"):
         custom_op.recurrence_backward(*arguments, out, saved, *grads, None, True, True, True)
+
+
+@pytest.mark.parametrize("cell", ["RNN", "GRU"])
+@pytest.mark.parametrize("needs_x", [False, True])
+def test_operations_are_counted_as_torchs(cell: str, needs_x: bool) -> None:
+    """Torch's counter gives the number that it gives for torch's layer, forward and backward."""
+    x, counts = torch.randn(T, B, F, requires_grad=needs_x), []
+    for layer in (getattr(un, cell)(F, H), getattr(nn, cell)(F, H)):
+        with FlopCounterMode(display=False) as counter:
+            output, _ = layer(x)
+            forward = counter.get_total_flops()
+            output.sum().backward()
+        counts.append((forward, counter.get_total_flops()))
+    assert counts[0] == counts[1]
+    assert counts[0][0] == 2 * T * B * (F + H) * H * (3 if cell == "GRU" else 1)

@@ -18,13 +18,13 @@ def test_a_missing_name_is_replaced() -> None:
 
 def test_each_internal_reports_the_active_state() -> None:
     """No outside, yes inside."""
-    assert torch_internals.transform_level() is None
+    assert torch_internals.n_transforms() == 0
     assert torch_internals.n_dispatch_modes() == 0
     assert not torch_internals.is_tracing()
     assert not torch_internals.is_in_forward_mode()
     seen = []
     torch.func.vmap(
-        lambda x: seen.append((torch_internals.transform_level(), torch_internals.is_batched(x))) or x
+        lambda x: seen.append((torch_internals.n_transforms(), torch_internals.is_batched(x))) or x
     )(torch.ones(2))
     assert seen == [(1, True)]
     with torch.autograd.forward_ad.dual_level():

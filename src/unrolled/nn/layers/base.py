@@ -211,7 +211,7 @@ class RecurrentLayer(RecurrentParameters):
         is_recorded = torch.compiler.is_compiling() or torch_internals.is_tracing()
         if is_recorded and torch.onnx.is_in_onnx_export():
             reasons.append("the model is exported to ONNX, which has operators for torch's")
-        if torch_internals.transform_level() is not None:
+        if torch_internals.n_transforms() > 0:
             reasons.append("a torch.func transform is active, and the kernels cannot be mapped")
         if torch_internals.is_in_forward_mode():
             reasons.append("derivatives are taken in forward mode")
@@ -234,7 +234,7 @@ class RecurrentLayer(RecurrentParameters):
             reasons.append("resets are given")
         if call.inputs.shape[0] == 0:
             reasons.append("there is no step (T = 0)")
-        if torch_internals.transform_level() is not None:
+        if torch_internals.n_transforms() > 0:
             reasons.append("torch's operator cannot be mapped either")
         return reasons
 
@@ -276,6 +276,8 @@ class RecurrentLayer(RecurrentParameters):
             shapes = self._shapes(self.input_size if k == 0 else self._output_size * self._directions)
             for field, name in ((field, name) for names in layer for field, name in names.items()):
                 weight, shape = getattr(self, name), shapes[field]
+                if weight is None:  # the error that stands names what is missing
+                    continue
                 got = tuple(weight.shape)
                 if got != shape or (weight.dtype, weight.device) != (like.dtype, like.device):
                     raise TensorError(

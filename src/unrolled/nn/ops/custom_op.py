@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
 
 from unrolled.errors import ArgumentError
 from unrolled.kernels.operands import INDEX, LEARNED, N_DIFFERENTIABLE, OPERANDS
@@ -150,6 +151,22 @@ def _gradients_by_index(
     gradients = recurrence_backward(*operands, seed, *settings, *results, *grads, *needed)
     indices = [k for k in _present(operands) if _is_needed(k, needed)]
     return dict(zip(indices, gradients, strict=True))
+
+
+@register_flop_formula(torch.ops.unrolled.recurrence)
+def recurrence_flops(*shapes: Any, out_shape: Any = None) -> int:  # noqa: ARG001 (as torch calls it)
+    """Count the operations of the gate GEMMs, as torch counts those of its own layers."""
+    (T, B, F), (R, H) = shapes[INDEX["x"]], shapes[INDEX["weight_hh"]]
+    return int(2 * T * B * R * (F + H))
+
+
+@register_flop_formula(torch.ops.unrolled.recurrence_backward)
+def recurrence_backward_flops(*shapes: Any, out_shape: Any = None) -> int:  # noqa: ARG001 (as torch calls it)
+    """Count the operations of the GEMMs of the state, and of x and the weights where they are needed."""
+    (T, B, F), (R, H) = shapes[INDEX["x"]], shapes[INDEX["weight_hh"]]
+    needs_x, needs_state, needs_learned = shapes[-3:]
+    steps = T if needs_state else T - 1
+    return int(2 * B * R * (steps * H + needs_x * T * F + needs_learned * T * (F + H)))
 
 
 def _save_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:

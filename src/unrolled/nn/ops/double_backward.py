@@ -36,7 +36,7 @@ def is_backward_differentiated(grads: Sequence[Tensor | None]) -> bool:
     """Tell whether a backward pass is itself differentiated, or mapped over a batch of gradients."""
     return (
         torch.is_grad_enabled()
-        or torch_internals.transform_level() is not None
+        or torch_internals.n_transforms() > 0
         or torch_internals.has_batched_gradient(grads)
     )
 

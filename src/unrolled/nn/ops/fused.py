@@ -89,7 +89,7 @@ def fused_unroll(
             "unroll dropped: expected a mask without a gradient, got one that requires it."
             " Pass dropped.detach(), or run unrolled.nn.unroll."
         )
-    if torch_internals.transform_level() is not None or torch_internals.is_in_forward_mode():
+    if torch_internals.n_transforms() > 0 or torch_internals.is_in_forward_mode():
         raise ArgumentError(
             "unroll: expected a call outside torch.func and forward mode, which the kernels do not support;"
             " got one inside. Run unrolled.nn.unroll."

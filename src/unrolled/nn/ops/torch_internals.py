@@ -24,8 +24,8 @@ def find_private(owner: Any, name: str, replacement: Callable[..., Any]) -> Call
     return owner if callable(owner) else replacement
 
 
-# Depth of the active transforms of torch.func and batches of gradients, from 1 on; None without any.
-transform_level = find_private(torch._C, "_functorch.maybe_current_level", lambda: 1)  # noqa: SLF001 (no public name for it)
+# Number of active transforms of torch.func and batches of gradients; Dynamo knows it as a constant.
+n_transforms = find_private(torch._C, "_functorch.get_dynamic_layer_stack_depth", lambda: 1)  # noqa: SLF001 (no public name for it)
 # Number of active dispatch modes.
 n_dispatch_modes = find_private(torch._C, "_len_torch_dispatch_stack", lambda: 1)  # noqa: SLF001 (nor for this)
 # Whether torch.jit.trace is active.
