@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 COUNT, STEPS = 100, 12
-MARKED = 400  # sequences of the planted worlds
+MARKED, LONG = 400, 24  # sequences of the planted worlds, and steps over which a reservoir forgets
 
 Sample = tuple[np.ndarray, np.ndarray]
 LabelledWorld = Callable[[int], Sample]
@@ -47,12 +47,12 @@ def duplicates(seed: int) -> Sample:
 
 def last_mark(seed: int) -> Sample:
     """Planted: three steps are marked in a second feature; the label is the sign of the last of them."""
-    return _marked(seed, -1)
+    return _marked(seed, -1, STEPS)
 
 
 def first_mark(seed: int) -> Sample:
     """Planted: three steps are marked in a second feature; the label is the sign of the first of them."""
-    return _marked(seed, 0)
+    return _marked(seed, 0, LONG)
 
 
 NOTHING: dict[str, LabelledWorld] = {
@@ -62,12 +62,12 @@ NOTHING: dict[str, LabelledWorld] = {
 PLANTED: dict[str, LabelledWorld] = {"last mark": last_mark, "first mark": first_mark}
 
 
-def _marked(seed: int, place: int) -> Sample:
+def _marked(seed: int, place: int, steps: int) -> Sample:
     """Signs with noise, three steps of them marked, and the sign of the marked step at one place."""
     rng = np.random.default_rng(seed)
-    signs = rng.choice([-1.0, 1.0], size=(MARKED, STEPS))
-    marked = np.sort(np.array([rng.choice(STEPS, size=3, replace=False) for _ in range(MARKED)]))
-    marks = np.zeros((MARKED, STEPS))
+    signs = rng.choice([-1.0, 1.0], size=(MARKED, steps))
+    marked = np.sort(np.array([rng.choice(steps, size=3, replace=False) for _ in range(MARKED)]))
+    marks = np.zeros((MARKED, steps))
     np.put_along_axis(marks, marked, 1.0, axis=1)
     X = np.stack([signs + 0.2 * rng.normal(size=signs.shape), marks], axis=2)
     return X, (signs[np.arange(MARKED), marked[:, place]] > 0).astype(int)
