@@ -44,6 +44,12 @@ def _run_between_graphs(run: Callable[..., Any], *arguments: Any) -> Any:
     return run(*arguments)
 
 
+def _is_exported_to_onnx() -> bool:
+    """Tell whether torch.onnx records this call; asked only where calls are recorded, for it takes long."""
+    is_recorded = torch.compiler.is_compiling() or torch_internals.is_tracing()
+    return is_recorded and bool(torch.onnx.is_in_onnx_export())
+
+
 _FUSED = Backend("fused", ())  # `explain` adds the instruction set
 
 
@@ -208,8 +214,7 @@ class RecurrentLayer(RecurrentParameters):
             reasons.append(f"the kernels have no {str(x.dtype).removeprefix('torch.')}")
         if not x.is_cpu:
             reasons.append(f"the input is on {x.device}, the kernels on the CPU")
-        is_recorded = torch.compiler.is_compiling() or torch_internals.is_tracing()
-        if is_recorded and torch.onnx.is_in_onnx_export():
+        if _is_exported_to_onnx():
             reasons.append("the model is exported to ONNX, which has operators for torch's")
         if torch_internals.n_transforms() > 0:
             reasons.append("a torch.func transform is active, and the kernels cannot be mapped")
@@ -228,6 +233,8 @@ class RecurrentLayer(RecurrentParameters):
             reasons.append("torch has no zoneout")
         if self.recurrent_dropout > 0 and self.training:
             reasons.append("torch has no recurrent dropout")
+        if self.proj_size and _is_exported_to_onnx():
+            reasons.append("ONNX has no projection")
         if call.lengths is not None:
             reasons.append("not every length is T")
         if call.resets is not None:
