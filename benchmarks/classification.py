@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.record import DATA, Facts, main, print_now, require_file, table
 from unrolled import SequenceClassifier
-from unrolled.data.io.labelled import read_labelled
+from unrolled.data.labelled.read import read_labelled
 
 SEEDS = 5
 # published accuracies, and those measured on these splits

@@ -26,8 +26,8 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.data.describe.analyse import describe
     from unrolled.data.describe.description import Description
     from unrolled.data.io import examples
-    from unrolled.data.io.labelled import Labelled, read_labelled
     from unrolled.data.io.read import read
+    from unrolled.data.labelled.read import Labelled, read_labelled
     from unrolled.data.sequences import Role, Sequences
     from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest
     from unrolled.evaluate.sequence.compare import Comparison, compare
@@ -80,7 +80,7 @@ _SOURCES = {  # public name: the module that holds it, or that it is
     "Description": "unrolled.data.describe.description",
     "Forecaster": "unrolled.models.forecasting.forecaster",
     "History": "unrolled.train.history",
-    "Labelled": "unrolled.data.io.labelled",
+    "Labelled": "unrolled.data.labelled.read",
     "Record": "unrolled.record",
     "Role": "unrolled.data.sequences",
     "SequenceClassifier": "unrolled.models.sequence.classifier",
@@ -96,7 +96,7 @@ _SOURCES = {  # public name: the module that holds it, or that it is
     "nn": "unrolled.nn",
     "probe": "unrolled.probe",
     "read": "unrolled.data.io.read",
-    "read_labelled": "unrolled.data.io.labelled",
+    "read_labelled": "unrolled.data.labelled.read",
 }
 
 __getattr__, __dir__ = lazy_attributes(__name__, _SOURCES)

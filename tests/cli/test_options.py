@@ -18,8 +18,8 @@ from unrolled.cli.options import (
     option_groups,
     option_name,
 )
-from unrolled.data.io.labelled import read_labelled
 from unrolled.data.io.read import read
+from unrolled.data.labelled.read import read_labelled
 from unrolled.errors import ArgumentError, DataError
 from unrolled.models.forecasting.forecaster import Forecaster
 from unrolled.models.sequence.classifier import SequenceClassifier

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from unrolled.cli.sequence_report import label_texts, labelled_data, sequence_model_card
-from unrolled.data.io.labelled import read_labelled
+from unrolled.data.labelled.read import read_labelled
 from unrolled.models.sequence.classifier import SequenceClassifier
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from unrolled.data.axes import InputWarning
 from unrolled.data.io.arrays import as_sequences
-from unrolled.data.io.labelled import read_labelled
+from unrolled.data.labelled.read import read_labelled
 from unrolled.errors import DataError
 
 TRIALS = pd.DataFrame(

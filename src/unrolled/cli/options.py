@@ -20,7 +20,7 @@ from unrolled.errors import ArgumentError, DataError
 from unrolled.validation import check_choice
 
 if TYPE_CHECKING:
-    from unrolled.data.io.labelled import Labelled
+    from unrolled.data.labelled.read import Labelled
     from unrolled.data.sequences import Sequences
 
 _EXAMPLE = "example:"
@@ -326,7 +326,7 @@ class SequenceColumns(OptionGroup):
         Raises:
             DataError: the file cannot be used; the sentence says why.
         """
-        from unrolled.data.io.labelled import parts_of, read_labelled
+        from unrolled.data.labelled.read import parts_of, read_labelled
 
         labelled = read_labelled(file, **self.given(), part=part if part in parts_of(file) else None)
         if labelled.labels is None and must_be_labelled:

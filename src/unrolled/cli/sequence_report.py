@@ -14,7 +14,7 @@ from unrolled.report.records import LabelledData, LabelPredictions, ModelCard
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from unrolled.data.io.labelled import Labelled
+    from unrolled.data.labelled.read import Labelled
     from unrolled.evaluate.sequence.compare import Comparison
     from unrolled.models.sequence.base import SequenceEstimator
     from unrolled.models.sequence.classifier import SequenceClassifier

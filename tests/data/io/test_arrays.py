@@ -314,10 +314,10 @@ RESHAPE = "Reshape your data: [x] is a list of one; so is x[None] for an array."
         ),
         (sparse.csr_array(FLAT), f": {NO_LIST} a sparse matrix. Call its .toarray() first."),
         (iter(RAGGED), f": {NO_LIST} list_iterator. Make a list of it: list(X)."),
-        ("flow.ts", f": {NO_LIST} str. Read a file with unrolled.data.io.labelled.read_labelled."),
+        ("flow.ts", f": {NO_LIST} str. Read a file with unrolled.read_labelled."),
         (
             Path("flow.ts"),
-            f": {NO_LIST} PosixPath. Read a file with unrolled.data.io.labelled.read_labelled.",
+            f": {NO_LIST} PosixPath. Read a file with unrolled.read_labelled.",
         ),
         (None, f": {NO_LIST} NoneType."),
         ({"a": [1.0]}, f": {NO_LIST} dict."),

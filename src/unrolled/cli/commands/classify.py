@@ -11,7 +11,7 @@ from unrolled.errors import ArgumentError
 from unrolled.validation import check_choice, check_int
 
 if TYPE_CHECKING:
-    from unrolled.data.io.labelled import Labelled
+    from unrolled.data.labelled.read import Labelled
     from unrolled.models.sequence.classifier import SequenceClassifier
 
 Train = Annotated[
@@ -108,7 +108,7 @@ def _read_train_and_test(
     train: str, test: str | None, columns: SequenceColumns, folds: int | None
 ) -> tuple[Labelled, Labelled | None]:
     """Read the training and the test set; None for the latter where folds of the first are tested."""
-    from unrolled.data.io.labelled import PARTS, parts_of
+    from unrolled.data.labelled.read import PARTS, parts_of
 
     in_folds = test is None and parts_of(train) != PARTS
     if folds is not None and not in_folds:

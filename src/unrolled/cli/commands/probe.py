@@ -14,7 +14,7 @@ from unrolled.errors import ArgumentError, DataError
 from unrolled.validation import ErrorCollector, check_choice
 
 if TYPE_CHECKING:
-    from unrolled.data.io.labelled import Labelled
+    from unrolled.data.labelled.read import Labelled
     from unrolled.models.sequence.base import SequenceEstimator
 
 MODEL_PROBES = ("order", "memory", "gradients", "states", "length")  # of the network as it is

@@ -90,7 +90,7 @@ def to_sequences(X: Any, who: str, *, layout: str | None = None) -> Sequences:
     if hasattr(X, "toarray"):
         kind, way = "a sparse matrix", " Call its .toarray() first."
     elif isinstance(X, str | Path):
-        way = " Read a file with unrolled.data.io.labelled.read_labelled."
+        way = " Read a file with unrolled.read_labelled."
     elif isinstance(X, Iterator):
         way = " Make a list of it: list(X)."
     raise DataError(f"{who}: expected {_LIST}; got {kind}.{way}")

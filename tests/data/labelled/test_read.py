@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from unrolled.data.io.arrays import as_sequences
-from unrolled.data.io.labelled import Labelled, parts_of, read_labelled
+from unrolled.data.labelled.read import Labelled, parts_of, read_labelled
 from unrolled.errors import ArgumentError, DataError, UnrolledError
 
 VALUES = [[1.0, 2.0, 4.0], [5.0, 7.0, 9.0], [8.0, 6.0, 5.0]]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unrolled.data.io.ts_format import read_ts
+from unrolled.data.labelled.ts_format import read_ts
 from unrolled.errors import DataError
 
 HEADER = """\

@@ -19,7 +19,7 @@ from unrolled.data.io.formats import PARQUET, parquet_frame
 from unrolled.data.io.frames import from_frame
 from unrolled.data.io.labelled_table import LabelledColumnSpec, parse_labelled_table, read_labels
 from unrolled.data.io.targets import as_labels, as_numbers
-from unrolled.data.io.ts_format import read_ts
+from unrolled.data.labelled.ts_format import read_ts
 from unrolled.data.padding import cut_missing_ends
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError

@@ -1,0 +1,1 @@
+"""Read files of labelled sequences: tables, arrays, and the formats of archives."""
