@@ -176,6 +176,8 @@ def _array(column: nw.Series[Any], source: str) -> tuple[NDArray[Any], str | Non
 def _text_or_date(value: Any) -> Any:
     if isinstance(value, int) and abs(value) >= 10**308:  # more digits than a float, or Python, would write
         return "inf" if value > 0 else "-inf"
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
     return value if value is None or isinstance(value, str) or hasattr(value, "isoformat") else str(value)
 
 

@@ -137,6 +137,7 @@ def _one_axis(y: Any, n: int, who: str) -> Array:
     except ValueError as fault:
         got = "got lists or arrays of several shapes"
         raise DataError(f"{who}: expected one a sequence, shape ({n},), {got}.") from fault
+    values = _decoded(values)
     if values.ndim == 2 and values.shape[1] == 1:
         from sklearn.exceptions import DataConversionWarning  # noqa: PLC0415 (half a second)
 
@@ -152,6 +153,20 @@ def _one_axis(y: Any, n: int, who: str) -> Array:
         way = " A single sequence is given as [x] or x[None]." if len(values) == 1 else ""
         raise DataError(f"{who}: expected {n} as X has {n} sequences, got {len(values)}.{way}")
     return values
+
+
+def _decoded(values: Array) -> Array:
+    """Decode labels of bytes, as HDF5 and SciPy's reader of ARFF hold texts, as UTF-8."""
+    if values.dtype.kind == "O":
+        is_bytes = [isinstance(value, bytes) for value in values.flat]
+        if not any(is_bytes):
+            return values
+    elif values.dtype.kind != "S":
+        return values
+    flat = [value.decode() if isinstance(value, bytes) else value for value in values.ravel().tolist()]
+    decoded = np.empty(len(flat), dtype=object)
+    decoded[:] = flat
+    return decoded.reshape(values.shape)
 
 
 def _of_one_type(objects: Array, who: str) -> Array:
