@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import numpy as np
 import pytest
 
 from unrolled.cli.options import (
@@ -122,5 +123,11 @@ def test_sequences_without_labels_are_refused_where_labels_are_needed(tmp_path: 
     path = tmp_path / "steps.csv"
     path.write_text("a,b,c\n1,2,3\n4,5,7\n")
     assert SequenceColumns().read(str(path), "test").labels is None
-    with pytest.raises(DataError, match=r"steps\.csv: expected a label beside each sequence"):
+    with pytest.raises(DataError, match=r"steps\.csv: expected a label beside each sequence.* --label"):
         SequenceColumns().read(str(path), "test", must_be_labelled=True)
+    np.save("steps.npy", np.eye(4))
+    with pytest.raises(DataError, match=r"got none\. Save both in one file: numpy\.savez"):
+        SequenceColumns().read("steps.npy", "train", must_be_labelled=True)
+    Path("steps.ts").write_text("@univariate true\n@data\n1,2\n3,4\n")
+    with pytest.raises(DataError, match=r"got none\. Write '@classLabel true' in its header"):
+        SequenceColumns().read("steps.ts", "train", must_be_labelled=True)

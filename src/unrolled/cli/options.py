@@ -331,10 +331,19 @@ class SequenceColumns(OptionGroup):
         labelled = read_labelled(file, **self.given(), part=part if part in parts_of(file) else None)
         if labelled.labels is None and must_be_labelled:
             raise DataError(
-                f"{labelled.source}: expected a label beside each sequence, got none. "
-                "Name its column with --label."
+                f"{labelled.source}: expected a label beside each sequence, got none. {_label_way(file)}"
             )
         return replace(labelled, sequences=_in_shell_words(labelled.sequences))
+
+
+def _label_way(file: str) -> str:
+    """Say where the labels of a file without any go: arrays and archives have no columns to name."""
+    name = file.lower().removesuffix(".gz")
+    if name.endswith((".npy", ".npz")):
+        return "Save both in one file: numpy.savez('labelled.npz', X=X, y=y)."
+    if name.endswith(".ts"):
+        return "Write '@classLabel true' in its header, and a label at the end of each row."
+    return "Name its column with --label."
 
 
 def _in_shell_words(series: Sequences) -> Sequences:

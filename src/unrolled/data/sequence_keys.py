@@ -49,7 +49,7 @@ def infer_keys(table: Table, free: Sequence[str]) -> tuple[tuple[str, ...], str 
             return (keys,), time
         if units:
             return _tell_apart(table, usual, units, time) or tuple(units), time
-    elif len(units) > 1 and not numbered_steps(rest) and _stand_in_runs(table, units):
+    elif len(units) > 1 and not numbered_steps(rest) and stand_in_runs(table, units):
         return tuple(name for name in free if name in units), time
     return infer_ids(table, time, rest, most=1), time
 
@@ -67,8 +67,12 @@ def _is_unique(table: Table, names: Sequence[str]) -> bool:
     return not _repeats(table, names)
 
 
-def _stand_in_runs(table: Table, names: Sequence[str]) -> bool:
-    """Return whether rows of equal names stand together, two or more on average."""
+def stand_in_runs(table: Table, names: Sequence[str]) -> bool:
+    """Return whether rows that are equal in some columns stand together, two or more on average.
+
+    >>> stand_in_runs(Table({"id": np.array([7, 7, 3, 3])}, "flow.csv", str), ["id"])
+    True
+    """
     codes = number_rows([table.columns[name] for name in names])
     return bool((np.diff(codes) >= 0).all()) and 2 * (codes.max() + 1) <= len(codes)
 

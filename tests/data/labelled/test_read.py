@@ -18,6 +18,9 @@ VALUES = [[1.0, 2.0, 4.0], [5.0, 7.0, 9.0], [8.0, 6.0, 5.0]]
 WIDE = "t0,t1,t2,label\n1,2,4,run\n5,7,9,walk\n8,6,5,run\n"
 TS = "@univariate true\n@classLabel true run walk\n@data\n1,2,4:run\n5,7,9:walk\n8,6,5:run\n"
 LABELS = np.array(["run", "walk", "run"])
+BYTES = np.array([b"run", b"walk", b"run"])
+ARFF = "@attribute kind {run,walk}\n@data\n1,2,4,run\n5,7,9,walk\n8,6,5,run\n"
+RELATIONAL = "@attribute kind {run,walk}\n@data\n'1,2,4',run\n'5,7,9',walk\n\"8,6,5\",run\n"
 
 
 def _long() -> pd.DataFrame:
@@ -66,6 +69,10 @@ def _fault_of(content: str | bytes, name: str = "steps.csv", **named: Any) -> st
         ("steps.parquet", _parquet(pd.DataFrame(VALUES, columns=list("abc")).assign(label=LABELS))),
         ("steps.parquet", _parquet(pd.DataFrame({"x": VALUES, "kind": LABELS}))),
         ("steps.csv", _long().to_csv(index=False)),
+        ("steps.parquet", _parquet(pd.DataFrame(VALUES, columns=list("abc")).assign(label=BYTES))),
+        ("steps.npz", _npz(X=VALUES, y=BYTES)),
+        ("steps.arff", "@relation r\n" + "".join(f"@attribute t{k} real\n" for k in range(3)) + ARFF),
+        ("steps.arff", "@relation r\n@attribute v relational\n@attribute a real\n@end v\n" + RELATIONAL),
     ],
 )
 def test_every_kind_of_file_is_the_same_sequences(name: str, content: str | bytes) -> None:
@@ -116,6 +123,34 @@ def test_the_archives_tables_are_read() -> None:
     assert read.sequences.lengths.tolist() == [2, 3]
 
 
+WISDM = "".join(
+    f"{user},{kind},{49105962326000 + 50 * t},{t / 4},{user / 8},-0.5;\n"
+    for user in (33, 17)
+    for kind in ("Jogging", "Walking")
+    for t in range(4)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WISDM,
+        WISDM.replace(";\n", ";", 1),  # two rows on a line
+        WISDM.replace(";\n", ",;\n", 3),
+        WISDM.replace("\n", "\n\n", 2),
+        WISDM.replace("-0.5;", "-0.5 ;"),
+    ],
+)
+def test_rows_may_end_in_semicolons(text: str) -> None:
+    """WISDM's raw file: the note names the columns, and naming them reads it."""
+    notes = _read(text, "raw.txt").sequences.notes
+    assert "columns 'column 1' and 'column 2' seem to tell sequences of several rows apart" in notes[-1]
+    read = _read(text, "raw.txt", id=["column 1", "column 2"], time="column 3", label="column 2")
+    assert read.sequences.lengths.tolist() == [4, 4, 4, 4]
+    assert read.sequences.values[:4].tolist() == [[t / 4, 33 / 8, -0.5] for t in range(4)]
+    assert read.labels.tolist() == ["Jogging", "Walking"] * 2
+
+
 def test_a_frame_without_names_is_read_back() -> None:
     """Its columns are numbered by pandas; that header is no sequence."""
     frame = pd.DataFrame(VALUES).assign(label=LABELS)
@@ -147,6 +182,9 @@ def test_an_npz_has_parts() -> None:
 
 def test_a_file_may_have_no_labels() -> None:
     """For a model that is to find them."""
+    npy = io.BytesIO()
+    np.save(npy, np.array(VALUES))
+    assert _read(npy.getvalue(), "steps.npy").labels is None
     assert _read(_npz(X=VALUES), "steps.npz").labels is None
     assert _read("a,b\n1,2\n3,4\n").labels is None
     assert _read(_parquet(pd.DataFrame({"x": VALUES})), "steps.parquet").labels is None
@@ -193,8 +231,8 @@ RUNS_CODE = (
         ),
         (
             "steps.npz",
-            _npz(data=VALUES),
-            ("steps.npz: expected arrays X and y, got data. Save them as np.savez(path, X=X, y=y)."),
+            _npz(values=VALUES),
+            ("steps.npz: expected arrays X and y, got values. Save them as np.savez(path, X=X, y=y)."),
         ),
         (
             "steps.npz",
@@ -245,8 +283,11 @@ RUNS_CODE = (
         ),
         (
             "steps.arff",
-            "% what\n@RELATION steps\n@DATA\n1,a\n",
-            ("steps.arff: expected CSV, Parquet, .ts or .npz, got ARFF. Save it as CSV first."),
+            "% what\n@RELATION steps\n@attribute t0 real\n@DATA\n1,a\n",
+            (
+                "steps.arff row 5: expected 1 value, one an attribute, got 2. Correct it; if the file was "
+                "cut, fetch it again."
+            ),
         ),
     ],
 )

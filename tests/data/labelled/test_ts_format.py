@@ -263,3 +263,56 @@ def test_a_real_file_cut_anywhere_is_refused(name: str, share: float, data_dir: 
         cut = cut[:-1]
     with pytest.raises(DataError, match=r"^steps.ts.* expected .*, got .*"):
         read_ts(cut, "steps.ts")
+
+
+STAMPED = "@timeStamps true\n@univariate true\n@classLabel true a b\n@data\n"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "(2018-06-30 11:00:00 AM,1), (2018-06-30 01:00:00 PM,2) : a",
+        "( 2018-06-30 11:00:00 , 1 ),(2018-06-30 13:00:00, 2 ):a",
+        "(06/30/2018 11:00 AM,1) (06/30/2018 1:00 PM,2):a",
+        "(0, 1) , (1.5, 2) :a",
+    ],
+)
+def test_steps_with_times_may_stand_apart(row: str) -> None:
+    """With spaces within and between the brackets, and times with AM and PM."""
+    series, labels = read_ts(STAMPED + row + "\n", "steps.ts")
+    assert series.values[:, 0].tolist() == [1, 2]
+    assert labels is not None
+    assert labels.tolist() == ["a"]
+
+
+def test_an_afternoon_is_after_a_morning() -> None:
+    """01:00 PM before 11:00 AM of the same day falls."""
+    with pytest.raises(DataError, match="expected times that rise"):
+        read_ts(STAMPED + "(2018-06-30 01:00:00 PM,1),(2018-06-30 11:00:00 AM,2):a\n", "steps.ts")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@univariate true\n@data\n1,2\n3,4\n",
+        "@univariate true\n@classLabel false\n@data\n1,2\n3,4\n",
+        "@univariate true\n@classLabel true a b\n@data\n1,2\n3,4\n",
+        "@univariate true\n@classLabel true a b\n@data\n1,2:?\n3,4:?\n",
+        "@univariate true\n@targetLabel true\n@data\n1,2:?\n3,4:?\n",
+        "@timeStamps true\n@univariate true\n@data\n(0,1),(1,2)\n(0,3),(1,4)\n",
+    ],
+)
+def test_rows_may_have_no_label(text: str) -> None:
+    """Of what is to be predicted: no line in the header, no label in any row, or ? in each."""
+    series, labels = read_ts(text, "steps.ts")
+    assert labels is None
+    assert series.values[:, 0].tolist() == [1, 2, 3, 4]
+
+
+def test_a_label_that_only_some_rows_lack_is_a_fault() -> None:
+    """The row is named."""
+    head = "@univariate true\n@classLabel true a b\n@data\n"
+    with pytest.raises(DataError, match=r"row 5: expected a label at its end, got '\?'"):
+        read_ts(head + "1,2:a\n3,4:?\n", "steps.ts")
+    with pytest.raises(DataError, match="row 5: expected 1 dimension and a label"):
+        read_ts(head + "1,2:a\n3,4\n", "steps.ts")

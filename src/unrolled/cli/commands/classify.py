@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from unrolled.models.sequence.classifier import SequenceClassifier
 
 Train = Annotated[
-    str, typer.Argument(metavar="TRAIN", show_default=False, help="CSV, Parquet, .ts (.gz too) or .npz.")
+    str, typer.Argument(metavar="TRAIN", show_default=False, help="CSV, Parquet, .ts, .arff, .npz or .npy.")
 ]
 Test = Annotated[
     str | None, typer.Option("--test", metavar="FILE", help="Sequences to test on, not learned from.")
@@ -108,7 +108,8 @@ def _read_train_and_test(
     train: str, test: str | None, columns: SequenceColumns, folds: int | None
 ) -> tuple[Labelled, Labelled | None]:
     """Read the training and the test set; None for the latter where folds of the first are tested."""
-    from unrolled.data.labelled.read import PARTS, parts_of
+    from unrolled.data.labelled.array_files import PARTS
+    from unrolled.data.labelled.read import parts_of
 
     in_folds = test is None and parts_of(train) != PARTS
     if folds is not None and not in_folds:

@@ -28,7 +28,7 @@ Folder = Annotated[
     str, typer.Argument(metavar="MODEL", show_default=False, help="Folder of a model saved by --save.")
 ]
 Data = Annotated[
-    str, typer.Argument(metavar="DATA", show_default=False, help="CSV, Parquet, .ts (.gz too) or .npz.")
+    str, typer.Argument(metavar="DATA", show_default=False, help="CSV, Parquet, .ts, .arff, .npz or .npy.")
 ]
 Only = Annotated[
     str | None,

@@ -26,6 +26,7 @@ _LABELS = frozenset({"label", "labels", "class", "classes", "target"})  # names,
 _SAMPLE_CHARACTERS = 200_000
 _SAMPLE_ROWS = 100
 _MOST_HEADER = 20  # rows
+_MOST_ENDED = 0.8  # of the first lines: so many end in one sign, which then ends rows
 
 
 class Dialect(NamedTuple):
@@ -47,6 +48,7 @@ def parse_csv(text: str, source: str, notes: Sequence[str] = (), separator: str 
     [3.5]
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+    text = text if separator else _without_row_ends(text)
     dialect = sniff_dialect(text, source, separator)
     rows, lines = _rows(text, dialect, source)
     if not rows:
@@ -114,6 +116,15 @@ def sniff_dialect(text: str, source: str, separator: str = "") -> Dialect:
             f"{source} row {line}: expected distinct column names, got {quoted(twice[0])} twice. Rename one."
         )
     return Dialect(separator, tuple(first), line, tuple(notes))
+
+
+def _without_row_ends(text: str) -> str:
+    """Break lines at semicolons where these end the rows of a file whose fields commas separate."""
+    lines = [line.rstrip() for line in text[:_SAMPLE_CHARACTERS].splitlines()[:_SAMPLE_ROWS] if line.strip()]
+    n_ended = sum(line.endswith(";") and line.count(";") == 1 and "," in line for line in lines)
+    if not lines or n_ended < _MOST_ENDED * len(lines):
+        return text
+    return re.sub(r",?[ \t]*;[ \t]*\n?", "\n", text)
 
 
 def _count_header_rows(below: list[list[str]]) -> int:

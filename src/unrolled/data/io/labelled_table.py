@@ -19,7 +19,7 @@ from unrolled.data.parse.datetimes import parse_times
 from unrolled.data.parse.numbers import are_missing, looks_numeric, quoted
 from unrolled.data.parse.series_ids import encode_ids
 from unrolled.data.parse.table import Table
-from unrolled.data.sequence_keys import infer_keys
+from unrolled.data.sequence_keys import infer_keys, stand_in_runs
 from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences, feature_columns
 from unrolled.errors import DataError
 from unrolled.formatting import quoted_list
@@ -94,9 +94,9 @@ def parse_labelled_table(table: Table, named: LabelledColumnSpec) -> tuple[Seque
         sequences, codes = long_to_sequences(table, ids, time, features), encode_ids(table, ids)[0]
     else:
         sequences, codes = _wide_to_sequences(table, ids, features), np.arange(len(table))
-        other = None if ids else _could_be_id(table, label, features)
-        if other is not None:
-            sequences = replace(sequences, notes=(*sequences.notes, _seems_long(other, len(features))))
+        others = () if ids else _could_be_ids(table, label, features)
+        if others:
+            sequences = replace(sequences, notes=(*sequences.notes, _seems_long(others, len(features))))
     unused = [name for name in table.columns if name not in {*taken, *features, sequences.names.id}]
     if unused:
         sequences = replace(
@@ -187,15 +187,19 @@ def _changes(labels: Array, codes: Array) -> NDArray[np.bool_]:
     return np.asarray(labels != labels[first][codes])
 
 
-def _could_be_id(table: Table, label: str | None, features: Sequence[str]) -> str | None:
-    """Find the column of a wide table that seems to tell sequences of several rows apart, or None.
+def _could_be_ids(table: Table, label: str | None, features: Sequence[str]) -> tuple[str, ...]:
+    """Find the column of a wide table that seems to tell sequences of several rows apart.
 
     Its values, whole numbers or texts, stand in runs of equal neighbours: two rows or more on average, no
     value in two runs, no run with two labels. No three columns are numbered, as steps of a wide table are. Of
-    several, the most runs.
+    several, the most runs. Without a header, the first of columns on both sides of the label is one together
+    with the label, as a person with what they do.
     """
+    names = list(table.columns)
+    if not _header(features) and label in names[1:-1] and stand_in_runs(table, names[:1]):
+        return (names[0], label) if _are_whole_or_texts(np.unique(table.columns[names[0]])) else ()
     if numbered_steps(features):
-        return None
+        return ()
     n_distinct: dict[str, int] = {}
     for name in table.columns:
         codes, values = pd.factorize(table.columns[name])  # numbered as they first occur
@@ -206,7 +210,7 @@ def _could_be_id(table: Table, label: str | None, features: Sequence[str]) -> st
             continue
         if _are_whole_or_texts(values):
             n_distinct[name] = len(values)
-    return max(n_distinct, key=lambda name: n_distinct[name], default=None)
+    return () if not n_distinct else (max(n_distinct, key=lambda name: n_distinct[name]),)
 
 
 def _are_whole_or_texts(values: Array) -> bool:
@@ -215,10 +219,14 @@ def _are_whole_or_texts(values: Array) -> bool:
     return not looks_numeric(texts) or all(map(_WHOLE_ID.fullmatch, texts))
 
 
-def _seems_long(name: str, steps: int) -> str:
+def _seems_long(names: Sequence[str], steps: int) -> str:
+    seem, way = "seems", "if it does, name it with id="
+    if len(names) > 1:
+        seem, way = "seem", "if they do, name them with id="
     return (
-        f"a row was taken as a sequence of {steps} step{'' if steps == 1 else 's'}, though column {name!r} "
-        "seems to tell sequences of several rows apart; if it does, name it with id="
+        f"a row was taken as a sequence of {steps} step{'' if steps == 1 else 's'}, though "
+        f"{'column' if len(names) == 1 else 'columns'} {quoted_list(names)} {seem} to tell sequences of "
+        f"several rows apart; {way}"
     )
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.io import files
@@ -18,18 +14,17 @@ from unrolled.data.io.arrays import nested_columns, to_sequences
 from unrolled.data.io.formats import PARQUET, parquet_frame
 from unrolled.data.io.frames import from_frame
 from unrolled.data.io.labelled_table import LabelledColumnSpec, parse_labelled_table, read_labels
-from unrolled.data.io.targets import as_labels, as_numbers
+from unrolled.data.labelled.arff import read_arff
+from unrolled.data.labelled.array_files import NPY, is_npz, npz_parts, read_npy, read_npz
+from unrolled.data.labelled.headerless import with_unnamed_label
 from unrolled.data.labelled.ts_format import read_ts
 from unrolled.data.padding import cut_missing_ends
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.formatting import quoted_list
-from unrolled.validation import ErrorCollector, check_choice, check_path
+from unrolled.validation import ErrorCollector, check_path
 
 Array = NDArray[Any]
-
-PARTS = ("train", "test")
-_ZIP, _ARRAYS = b"PK", ".npy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +65,11 @@ def read_labelled(
 
     Args:
         path: CSV in any dialect or Parquet, wide (a row a sequence) or long (a row a step, with an id, a time
-            and the label in each row), or with lists in its cells; `.ts` of the UEA and UCR archives; `.npz`
-            with X and y, or with X_train, y_train, X_test and y_test. CSV and `.ts` may be gzipped.
-        label: the column of labels of a table; else label or class, target or y, or the last one of texts.
+            and the label in each row), or with lists in its cells; `.ts`, `.arff` and the tables without a
+            header of the UEA and UCR archives; `.npz` with X and y, or with X_train, y_train, X_test and
+            y_test; `.npy`, which has no labels. Texts may be gzipped.
+        label: the column of labels of a table; else label or class, target or y, or the last one of texts;
+            of a table of numbers without a header the first or the last one, if only it recurs.
         id: the column that tells the sequences of a long table apart, or several that do together.
         time: the column that orders their rows.
         part: "train" or "test", where an `.npz` has both.
@@ -93,20 +90,26 @@ def read_labelled(
     """
     path = check_path("read_labelled path", path)
     content = files.read_decompressed(path)
-    is_npz, is_ts = _is_npz(content), _is_ts(content, path)
-    if part is not None and not is_npz:
+    kind = _format(content, path)
+    if part is not None and kind != "npz":
         raise ArgumentError(
             f"part: only .npz files have a train and a test part, got {part!r} with {path.name}."
         )
     ids = () if id is None else (id,) if isinstance(id, str) else tuple(id)
-    if is_npz or is_ts:
+    if kind not in {"table", "arff"}:
         _refuse_names({"label": label, "id": ", ".join(ids) or None, "time": time}, path.name)
-    if is_npz:
-        series, labels = _from_npz(content, path.name, part)
-    elif is_ts:
+    named = LabelledColumnSpec(label, ids, time)
+    labels: Array | None = None
+    if kind == "npz":
+        series, labels = read_npz(content, path.name, part)
+    elif kind == "npy":
+        series = read_npy(content, path.name)
+    elif kind == "ts":
         series, labels = read_ts(files.decode_text(content, path)[0], path.name)
+    elif kind == "arff":
+        series, labels = read_arff(files.decode_text(content, path)[0], path.name, named)
     else:
-        series, labels = _from_table(content, path, LabelledColumnSpec(label, ids, time))
+        series, labels = _from_table(content, path, named)
     return Labelled(cut_missing_ends(series, path.name), labels, path.name)
 
 
@@ -130,43 +133,29 @@ def parts_of(path: str | Path) -> tuple[str, ...]:
     ('train', 'test')
     """
     content = files.read_decompressed(Path(path))
-    names = _arrays(content, Path(path).name).files if _is_npz(content) else []
-    return tuple(part for part in PARTS if f"X_{part}" in names)
+    return npz_parts(content, Path(path).name) if is_npz(content) else ()
 
 
-def _is_ts(content: bytes, path: Path) -> bool:
-    """By its name, or because its first line that is no comment begins with @, as none of a table does."""
-    lines = (line.strip() for line in content[:65_536].splitlines())
+def _format(content: bytes, path: Path) -> str:
+    """Return the format of a file: "npz", "npy", "ts", "arff" or "table", by its name or its first bytes."""
+    if is_npz(content):
+        return "npz"
+    if content.startswith(NPY):
+        return "npy"
+    lines = (line.strip() for line in content[:65_536].removeprefix(b"\xef\xbb\xbf").splitlines())
     first = next((line for line in lines if line and not line.startswith((b"#", b"%"))), b"")
     if first.lower().startswith(b"@relation"):
-        raise DataError(f"{path.name}: expected CSV, Parquet, .ts or .npz, got ARFF. Save it as CSV first.")
-    return path.name.lower().endswith((".ts", ".ts.gz")) or first.startswith(b"@")
-
-
-def _is_npz(content: bytes) -> bool:
-    if not content.startswith(_ZIP):
-        return False
-    try:
-        names = zipfile.ZipFile(io.BytesIO(content)).namelist()
-    except zipfile.BadZipFile:
-        return True  # cut: what it was, its reader says
-    return any(name.endswith(_ARRAYS) for name in names)
-
-
-def _arrays(content: bytes, source: str) -> Any:
-    try:
-        return np.load(io.BytesIO(content), allow_pickle=False)
-    except (zipfile.BadZipFile, OSError, ValueError) as fault:
-        raise DataError(
-            f"{source}: expected a whole .npz file, got a cut or damaged one. Fetch it again."
-        ) from fault
+        return "arff"
+    is_ts = path.name.lower().endswith((".ts", ".ts.gz")) or first.startswith(b"@")
+    return "ts" if is_ts else "table"
 
 
 def _from_table(content: bytes, path: Path, named: LabelledColumnSpec) -> tuple[Sequences, Array | None]:
     frame = parquet_frame(content, path) if content.startswith(PARQUET) else None
     nested = [] if frame is None else nested_columns(frame)
     if frame is None or not nested:
-        return parse_labelled_table(files.parse_table(content, path), named)
+        table = files.parse_table(content, path)
+        return parse_labelled_table(*with_unnamed_label(table, named))
     series, beside = to_sequences(frame[nested], path.name), frame.drop(columns=nested)
     only_rows = "only a table without lists in its cells has such a column"
     _refuse_names({"id": ", ".join(named.id) or None, "time": named.time}, path.name, only_rows)
@@ -175,39 +164,3 @@ def _from_table(content: bytes, path: Path, named: LabelledColumnSpec) -> tuple[
         raise DataError(f"{path.name}: expected a column {named.label!r} as label, {got}.")
     labels = read_labels(from_frame(beside, path.name), named) if beside.shape[1] else None
     return replace(series, source=path.name), labels
-
-
-def _from_npz(content: bytes, source: str, part: str | None) -> tuple[Sequences, Array | None]:
-    arrays = _arrays(content, source)
-    parts = [part for part in PARTS if f"X_{part}" in arrays.files]
-    if part is not None:
-        check_choice("part", part, PARTS)
-    if part is None and "X" not in arrays.files and parts:
-        raise ArgumentError(
-            f"part: {source} has a part {' and '.join(parts)}; choose one with part='{parts[0]}'."
-        )
-    end = "" if part is None else f"_{part}"
-    if f"X{end}" not in arrays.files:
-        raise DataError(
-            f"{source}: expected arrays X{end} and y{end}, got {', '.join(arrays.files) or 'none'}. Save "
-            f"them as np.savez(path, X{end}=X, y{end}=y)."
-        )
-    series = to_sequences(_array(arrays, f"X{end}", source), f"{source}, X{end}")
-    series = replace(series, source=source)
-    if f"y{end}" not in arrays.files:
-        return series, None
-    labels = _array(arrays, f"y{end}", source)
-    whole = as_numbers if labels.dtype.kind == "f" and (labels != np.floor(labels)).any() else as_labels
-    return series, whole(labels, len(series), who=f"{source}, y{end}")
-
-
-def _array(arrays: Any, name: str, source: str) -> Array:
-    try:
-        return np.asarray(arrays[name])
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as fault:
-        raise DataError(
-            f"{source}: expected a whole .npz file, got a cut or damaged one. Fetch it again."
-        ) from fault
-    except ValueError as fault:  # objects are pickles, and a pickle can run code
-        way = "Save labels as np.array(y, dtype=str), and sequences of many lengths as a long table."
-        raise DataError(f"{source}, {name}: expected numbers or texts, got Python objects. {way}") from fault

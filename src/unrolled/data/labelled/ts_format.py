@@ -37,8 +37,8 @@ TAGS = (
     "problemname", "timestamps", "missing", "univariate", "dimensions", "equallength", "serieslength",
     "classlabel", "targetlabel", "data",
 )  # fmt: skip
-_MISSING = "?"
-_STAMPED = re.compile(r"\(([^()]*),([^(),]*)\),?")
+_MISSING, _UNDECLARED = "?", "undeclared"
+_STAMPED = re.compile(r"\s*\(([^()]*),([^(),]*)\)\s*,?")
 _COLON_OUTSIDE_BRACKETS = re.compile(r":(?![^(]*\))")
 _CUT = "Correct it; if the file was cut, fetch it again."
 
@@ -50,7 +50,7 @@ class Header(NamedTuple):
         features: a sequence; None where nothing says so.
         steps: of every sequence; 0 where they are equal but not told, None where they may differ.
         stamped: whether each value has its time.
-        answer: what a row ends with: "class", "number" or "".
+        answer: what a row ends with: "class", "number", "" or, where no line says so, "undeclared".
         classes: the labels declared; where there are none, any is one.
         notes: what was left out.
     """
@@ -72,7 +72,7 @@ class Row(NamedTuple):
 
 
 def read_ts(text: str, source: str) -> tuple[Sequences, Array | None]:
-    r"""Parse a `.ts` file into sequences and labels; None where the header says that rows have none.
+    r"""Parse a `.ts` file into sequences and labels; None where there are none.
 
     Args:
         text: the file's content.
@@ -80,7 +80,7 @@ def read_ts(text: str, source: str) -> tuple[Sequences, Array | None]:
 
     Returns:
         Sequences, NaN where a value is missing; (N,) labels, int64 where all declared are whole numbers, else
-        texts, or float64 for a `@targetLabel`.
+        texts, or float64 for a `@targetLabel`; None where no row has one, or each has "?".
 
     Raises:
         DataError: the header is wrong or ends too soon, or a row breaks what it says; the row is named.
@@ -93,9 +93,11 @@ def read_ts(text: str, source: str) -> tuple[Sequences, Array | None]:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = enumerate(text.split("\n"), start=1)  # splitlines would break a line at other signs too
     header = _header(lines, source)
-    rows = list(_rows(lines, header, source))
-    if not rows:
+    texts = list(_meaningful(lines))
+    if not texts:
         raise DataError(f"{source}: expected rows below @data, got none. {_CUT}")
+    header = _with_answer(header, texts, source)
+    rows = list(_rows(texts, header, source))
     columns, roles = feature_columns(rows[0].values.shape[1])
     series = Sequences(
         np.concatenate([row.values for row in rows]),
@@ -150,12 +152,9 @@ class _HeaderLines:
             raise DataError(
                 f"{self.source}: expected @dimensions 1 as @univariate says, got {features}. {way}"
             )
-        if not {"classlabel", "targetlabel"} & set(self.lines):
-            raise DataError(
-                f"{self.source}: expected @classLabel or @targetLabel in the header, got neither. Write "
-                "'@classLabel true' and the labels, or '@classLabel false' where rows have none."
-            )
         answer = "class" if self.flag("classlabel") else "number" if self.flag("targetlabel") else ""
+        if not {"classlabel", "targetlabel"} & set(self.lines):
+            answer = _UNDECLARED
         classes = tuple(self.lines["classlabel"][2][1:]) if answer == "class" else ()
         steps = (self.count("serieslength") or 0) if self.flag("equallength") else None
         stamped = bool(self.flag("timestamps"))
@@ -195,9 +194,43 @@ def _count(word: str) -> int | None:
     return (int(word) or None) if word.isdecimal() else None
 
 
-def _rows(lines: Iterator[tuple[int, str]], header: Header, source: str) -> Iterator[Row]:
+def _with_answer(header: Header, texts: list[tuple[int, str]], source: str) -> Header:
+    """Declare that rows have no label where no row has one: of a test set, or of what is to be predicted."""
+    parts = [_parts(text, header) for _, text in texts]
+    are_bare = all(len(row) == (header.features or 1) and _is_dimension(row[-1]) for row in parts)
+    if header.answer == _UNDECLARED:
+        if not are_bare:
+            raise DataError(
+                f"{source}: expected @classLabel or @targetLabel in the header, got neither. Write "
+                "'@classLabel true' and the labels, or '@classLabel false' where rows have none."
+            )
+        note = "the header has neither @classLabel nor @targetLabel, and rows have no label"
+    elif header.answer and are_bare and len(texts) > 1:  # a single row may be cut
+        note = "rows end without the label that the header declares: there are no labels"
+    else:
+        return header
+    return header._replace(answer="", notes=(*header.notes, note))
+
+
+def _is_dimension(part: str) -> bool:
+    """Return whether the last part of a row is a dimension: steps in brackets, or numbers with commas."""
+    fields = part.split(",")
+    return len(fields) > 1 and (
+        "(" in part
+        or all(
+            field.strip() == _MISSING or looks_numeric(np.array([field], dtype=object)) for field in fields
+        )
+    )
+
+
+def _parts(text: str, header: Header) -> list[str]:
+    """Cut a row at its colons: dimensions, and the label where there is one."""
+    return _COLON_OUTSIDE_BRACKETS.split(text) if header.stamped else text.split(":")
+
+
+def _rows(texts: list[tuple[int, str]], header: Header, source: str) -> Iterator[Row]:
     """Parse the rows; each must agree with the header and the rows above it."""
-    for line, text in _meaningful(lines):
+    for line, text in texts:
         row = _row(line, text, header, f"{source} row {line}")
         if header.features is None:
             header = header._replace(features=row.values.shape[1])
@@ -207,7 +240,7 @@ def _rows(lines: Iterator[tuple[int, str]], header: Header, source: str) -> Iter
 
 
 def _row(line: int, text: str, header: Header, place: str) -> Row:
-    parts = _COLON_OUTSIDE_BRACKETS.split(text) if header.stamped else text.split(":")
+    parts = _parts(text, header)
     n_parts, label = len(parts), parts.pop().strip() if header.answer else ""
     if not parts or len(parts) != (header.features or len(parts)):
         expected = f"{header.features or 1} dimension{'' if header.features in {None, 1} else 's'}"
@@ -215,7 +248,7 @@ def _row(line: int, text: str, header: Header, place: str) -> Row:
         raise DataError(
             f"{place}: expected {expected}, got {n_parts} part{'' if n_parts == 1 else 's'}. {_CUT}"
         )
-    if header.answer and (not label or (header.classes and label not in header.classes)):
+    if header.answer and (not label or (header.classes and label not in {*header.classes, _MISSING})):
         declared = f"one of the labels of @classLabel ({_listed(header.classes)})"
         got = f"got {quoted(label) if label else 'nothing'}. {_CUT}"
         raise DataError(f"{place}: expected {declared if header.classes else 'a label'} at its end, {got}")
@@ -293,10 +326,14 @@ def _timed_values(text: str, place: str) -> tuple[Floats, list[str]]:
 
 
 def _labels(rows: list[Row], header: Header, source: str) -> Array | None:
+    unlabelled = [row for row in rows if row.label == _MISSING and _MISSING not in header.classes]
+    if header.answer == "" or len(unlabelled) == len(rows) > 1:
+        return None
+    if unlabelled and header.answer == "class":
+        way = "Write it there, or remove that row."
+        raise DataError(f"{source} row {unlabelled[0].line}: expected a label at its end, got '?'. {way}")
     if header.answer == "class":
         return parse_labels([row.label for row in rows], header.classes)
-    if header.answer == "":
-        return None
     numbers = np.array([_number(row.label, f"{source} row {row.line}, label") for row in rows])
     unknown = np.flatnonzero(~np.isfinite(numbers))
     if len(unknown):
