@@ -30,3 +30,29 @@ class Recurrence:
         self, seed: int, threads: int, operands: tuple[Any, ...], out: Any, saved: Any,
         grads: tuple[Any, ...], gradients: list[Any], /,
     ) -> bool: ...  # fmt: skip
+
+# Tensors that the kernels cannot read as they are: as above.
+def conv_stem_forward(
+    operands: tuple[Any, ...], scales: int, stride: int, threads: int, out: Any, activations: Any, /
+) -> bool: ...
+def conv_stem_backward(
+    operands: tuple[Any, ...], scales: int, stride: int, threads: int, out: Any, activations: Any, d_out: Any,
+    d_weight: Any, d_bias: Any, /,
+) -> bool: ...  # fmt: skip
+def pool_forward(
+    states: Any, lengths: Any, poolings: tuple[int, ...], threads: int, pooled: Any, maxima: Any, /
+) -> bool: ...
+def pool_backward(
+    states: Any, lengths: Any, poolings: tuple[int, ...], threads: int, d_pooled: Any, maxima: Any,
+    d_states: Any, /,
+) -> bool: ...  # fmt: skip
+def cross_entropy(
+    logits: Any, targets: Any, weights: Any, divisor: float, threads: int, row_weights: Any, gradient: Any, /
+) -> float | None: ...
+
+# Flat tensors of float32.
+def squared_norm(x: Any, /) -> float: ...
+def adamw_step(
+    values: Any, gradients: Any, means: Any, squares: Any, rate: float, decay: float, beta1: float,
+    beta2: float, eps: float, gradient_scale: float, step: int, threads: int, /,
+) -> bool: ...  # fmt: skip

@@ -8,4 +8,10 @@ namespace unrolled {
 // Class Recurrence and the operand list (recurrence.cpp).
 void bind_recurrence(nanobind::module_ &m);
 
+// AdamW (optimizer.cpp).
+void bind_optimizer(nanobind::module_ &m);
+
+// Stem and pooling of a sequence network (sequence.cpp).
+void bind_sequence(nanobind::module_ &m);
+
 }  // namespace unrolled

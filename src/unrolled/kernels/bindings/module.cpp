@@ -44,6 +44,8 @@ static void matmul(const Matrix &a, const Matrix &b, const OutMatrix &c, int thr
 
 NB_MODULE(_compiled, m) {
     unrolled::bind_recurrence(m);
+    unrolled::bind_optimizer(m);
+    unrolled::bind_sequence(m);
     m.def("matmul", matmul);
     m.def("release", unrolled::release_buffers);
     m.def("watch_contention", unrolled::watch_contention);

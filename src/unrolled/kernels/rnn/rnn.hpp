@@ -6,7 +6,6 @@
 #include "rnn/narrow.hpp"
 #include "rnn/pointwise/backward_norm.hpp"
 #include "rnn/pointwise/forward_norm.hpp"
-#include "runtime/buffer_cache.hpp"
 
 namespace unrolled::UNROLLED_ISA {
 
@@ -15,13 +14,6 @@ void with_cell_rule(const Problem<T> &problem, F f) {
     if (problem.cell == kGru) return f(GruRule<T>{});
     if (problem.cell == kLstm) return f(LstmRule<T>{});
     f(RnnRule<T>{problem.activation, problem.slope ? *problem.slope : T{}});
-}
-
-template <class Pass>
-void run_pass(Pass &pass, int threads) {
-    Buffer block(pass.layout_scratch(nullptr));
-    pass.layout_scratch(block.data());
-    run_threads(threads, [](void *self, int thread) { static_cast<Pass *>(self)->run(thread); }, &pass);
 }
 
 template <class T>

@@ -4,26 +4,9 @@
 
 #include "gemm/packing.hpp"
 #include "rnn/pointwise/cells.hpp"
+#include "runtime/scratch_arena.hpp"
 
 namespace unrolled::UNROLLED_ISA {
-
-// Lays arrays out in one block of memory, each from a cache line on. Without a block it only counts bytes.
-class ScratchArena {
-public:
-    explicit ScratchArena(void *block) : block_(static_cast<char *>(block)) {}
-    template <class T>
-    T *allocate(std::size_t count) {
-        char *const begin = block_ ? block_ + bytes_ : nullptr;
-        // and a line between: arrays a power of two apart would share cache sets
-        bytes_ += (count * sizeof(T) + 63) / 64 * 64 + 64;
-        return reinterpret_cast<T *>(begin);
-    }
-    std::size_t bytes() const { return bytes_; }
-
-private:
-    char *const block_;
-    std::size_t bytes_ = 0;
-};
 
 // One GEMM of a step: the gate whose weights it multiplies and what with, the pre-activation of the cell that
 // it belongs to, and the group of GEMMs that layer norm normalises together with it.

@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <vector>
 
+#include "optimizer/problem.hpp"
 #include "rnn/problem.hpp"
+#include "sequence/problem.hpp"
 
 namespace unrolled {
 
@@ -26,6 +28,15 @@ struct KernelTable {
     void (*tanh_double)(const double *in, double *out, std::size_t n);
     void (*sigmoid_float)(const float *in, float *out, std::size_t n);
     void (*sigmoid_double)(const double *in, double *out, std::size_t n);
+    void (*conv_stem_forward)(const ConvStem &stem, const ConvStemOutputs &outputs,
+                              const RowPartition &partition);
+    void (*conv_stem_backward)(const ConvStem &stem, const ConvStemGradients &gradients,
+                               const RowPartition &partition);
+    void (*pool_forward)(const Pool &pool, const PoolOutputs &outputs, const RowPartition &partition);
+    void (*pool_backward)(const Pool &pool, const PoolGradients &gradients, const RowPartition &partition);
+    double (*cross_entropy)(const CrossEntropy &problem, int threads);
+    double (*squared_norm)(const float *x, std::size_t count);
+    void (*adamw_step)(const AdamW &update, int threads, double bias1, double root_of_bias2);
 };
 
 // Tables that this processor can run, the plainest first.

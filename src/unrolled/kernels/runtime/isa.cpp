@@ -1,7 +1,11 @@
 // The kernel table of one instruction set. CMakeLists.txt compiles this file for each, with UNROLLED_ISA.
 #include "gemm/matmul.hpp"
+#include "optimizer/adamw.hpp"
 #include "rnn/rnn.hpp"
 #include "runtime/dispatch.hpp"
+#include "sequence/conv_stem.hpp"
+#include "sequence/cross_entropy.hpp"
+#include "sequence/pooling.hpp"
 #include "simd/math.hpp"
 
 #define UNROLLED_TEXT_OF(name) #name
@@ -24,6 +28,13 @@ const KernelTable kernels{
     apply<double, Tanh<double>>,
     apply<float, Sigmoid<float>>,
     apply<double, Sigmoid<double>>,
+    conv_stem_forward,
+    conv_stem_backward,
+    pool_forward,
+    pool_backward,
+    cross_entropy,
+    squared_norm,
+    adamw_step,
 };
 
 }  // namespace unrolled::UNROLLED_ISA

@@ -127,6 +127,26 @@ struct Simd {
     }
 
     static Vec abs(Vec v) { return from_bits(bits(v) & ~kSign); }
+    static Vec sqrt(Vec v) {
+#if defined(__AVX512F__)
+        if constexpr (kIsFloat)
+            return (Vec)_mm512_maskz_sqrt_ps(Mask(-1), (__m512)v);  // the plain one makes gcc 12 warn
+        else
+            return (Vec)_mm512_maskz_sqrt_pd(Mask(-1), (__m512d)v);
+#elif defined(__AVX2__)
+        if constexpr (kIsFloat)
+            return (Vec)_mm256_sqrt_ps((__m256)v);
+        else
+            return (Vec)_mm256_sqrt_pd((__m256d)v);
+#else
+        for (std::size_t lane = 0; lane < kLanes; ++lane)
+            if constexpr (kIsFloat)
+                v[lane] = __builtin_sqrtf(v[lane]);
+            else
+                v[lane] = __builtin_sqrt(v[lane]);
+        return v;
+#endif
+    }
     // size must not be negative
     static Vec give_sign(Vec size, Vec sign) { return from_bits(bits(size) | (bits(sign) & kSign)); }
 

@@ -158,29 +158,37 @@ def has_kernel(cell: Any) -> bool:
 
 
 def default_spec(
-    cell: Any, weights_type: Any, present: tuple[bool, ...], *, has_state: bool = False
+    cell: Any,
+    weights_type: Any,
+    present: tuple[bool, ...],
+    *,
+    has_state: bool = False,
+    has_lengths: bool = False,
 ) -> RecurrenceSpec:
-    """Return the spec of a cell that runs forward with these weights and no more than a state beside them.
+    """Return the spec of a cell that runs forward with these weights.
 
     Args:
         cell: one that has a kernel.
         weights_type: the NamedTuple of its weights.
         present: for each field of these, whether it is there.
         has_state: whether it starts from a state, and not from zeros.
+        has_lengths: whether rows have lengths; there are no other operands.
     """
     # By names alone, so that nobody's callable is hashed or kept.
     cell_type: Any = type(cell)
-    return _default_spec(cell_type, getattr(cell, "nonlinearity", None), weights_type, present, has_state)
+    nonlinearity = getattr(cell, "nonlinearity", None)
+    return _default_spec(cell_type, nonlinearity, weights_type, present, has_state, has_lengths)
 
 
 @lru_cache(256)
 def _default_spec(
-    cell_type: Any, nonlinearity: str | None, weights_type: Any, present: tuple[bool, ...], has_state: bool
-) -> RecurrenceSpec:
+    cell_type: Any, nonlinearity: str | None, weights_type: Any, present: tuple[bool, ...],
+    has_state: bool, has_lengths: bool,
+) -> RecurrenceSpec:  # fmt: skip
     cell = cell_type() if nonlinearity is None else cell_type(nonlinearity)
     weights = weights_type._make(is_present or None for is_present in present)
     state = (True,) * len(_CELL_NUMBERS[cell_type][1]._fields) if has_state else None
-    all_operands = _all_operands(True, state, weights, (None,) * 3)
+    all_operands = _all_operands(True, state, weights, (has_lengths or None, None, None))
     indices = tuple(k for k, operand in enumerate(all_operands) if operand is not None)
     return launch.recurrence_spec(*cell_settings(cell, weights, reverse=False), indices)
 

@@ -10,6 +10,7 @@ Shapes: T steps, B rows, F inputs, H hidden units, G gates.
 
 import atexit
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
@@ -159,7 +160,7 @@ def forward(
 @torch_internals.skip_in_compile
 def backward(
     spec: RecurrenceSpec, seed: int, operands: Operands, results: tuple[Tensor, Tensor | None],
-    grads: tuple[Tensor | None, ...], needs: tuple[bool, ...],
+    grads: tuple[Tensor | None, ...], needs: tuple[bool, ...], targets: Sequence[Tensor | None] | None = None,
 ) -> list[Tensor | None]:  # fmt: skip
     """Compute the gradients of the operands.
 
@@ -170,6 +171,7 @@ def backward(
         results: out, and what `forward` saved.
         grads: of out, h_n and, of an LSTM, c_n; None for zeros.
         needs: for each operand, whether its gradient is needed.
+        targets: contiguous tensors for the gradients of all operands after x; None to make them.
 
     Returns:
         One for each operand, contiguous but for x's, which has x's strides. None where it is not needed; but
@@ -180,14 +182,14 @@ def backward(
     """
     is_computed = gradients_to_compute(spec.present, needs)
     d_x = _gradient_of_x(operands[0]) if is_computed[0] else None
-    gradients = [d_x, *_empty_like(operands[1:], is_computed[1:])]
+    gradients = [d_x, *(targets or _empty_like(operands[1:], is_computed[1:]))]
     call = spec.kernel.backward
     try:
         if not call(seed, torch.get_num_threads(), operands, *results, grads, gradients):
             operands = _readable_operands(spec, operands)
             results = _readable_results(spec, operands, results)
             grads = _readable_grads(spec, operands, grads)
-            gradients = [d_x, *_empty_like(operands[1:], is_computed[1:])]
+            gradients = [d_x, *(targets or _empty_like(operands[1:], is_computed[1:]))]
             _require(call(seed, torch.get_num_threads(), operands, *results, grads, gradients))
     except ValueError as fault:  # as in `forward`
         raise fault if isinstance(fault, ArgumentError) else ArgumentError(f"unroll {fault}") from None

@@ -1,0 +1,174 @@
+// Stem and pooling of a sequence network, on torch's tensors.
+//
+// Every function returns false, before anything is written, for tensors that the kernels cannot read as they
+// are; nn/ops/sequence.py then runs torch's operators.
+#include <nanobind/nanobind.h>
+
+#include <cstdint>
+#include <initializer_list>
+
+#include "bindings/bindings.hpp"
+#include "bindings/tensors.hpp"
+#include "sequence/problem.hpp"
+
+namespace unrolled {
+
+namespace {
+
+namespace nb = nanobind;
+
+// Describe a tensor that may be None; false if it is one that cannot be read as this view.
+template <class View>
+bool view(nb::handle tensor, std::initializer_list<std::size_t> shape, View &to) {
+    TensorDescription description{};
+    if (tensor.is_none()) return true;
+    if (!describe_source(tensor, description) || !matches<View>(description, shape)) return false;
+    to = Viewed<View>::of(description);
+    return true;
+}
+
+// values, change_scale, weight, bias, lengths of the stem, and its numbers of scales and of steps a block.
+bool describe_stem(const nb::tuple &tensors, std::size_t scales, std::size_t stride, int threads,
+                   ConvStem &stem) {
+    TensorDescription values{}, weight{};
+    if (tensors.size() != 5 || !describe_source(tensors[0], values) || values.ndim != 3 ||
+        !describe_source(tensors[2], weight) || weight.ndim != 3)
+        return false;
+    const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
+    stem = {.rows = size(values.shape[0]),
+            .steps = size(values.shape[1]),
+            .inputs = size(values.shape[2]),
+            .channels = size(weight.shape[0]),
+            .scales = scales,
+            .stride = stride,
+            .threads = threads,
+            .values = {}, .change_scale = {}, .weight = {}, .bias = {}, .lengths = {}};
+    return view(tensors[0], {stem.rows, stem.steps, stem.inputs}, stem.values) &&
+           view(tensors[1], {stem.inputs}, stem.change_scale) &&
+           view(tensors[2], {stem.channels, 2 * stem.inputs, kTaps}, stem.weight) &&
+           view(tensors[3], {stem.channels}, stem.bias) && view(tensors[4], {stem.rows}, stem.lengths);
+}
+
+bool stem_forward(const nb::tuple &tensors, std::size_t scales, std::size_t stride, int threads,
+                  nb::handle out, nb::handle activations) {
+    ConvStem stem{};
+    ConvStemOutputs outputs{};
+    if (!describe_stem(tensors, scales, stride, threads, stem) ||
+        !view(out, {stem.blocks(), stem.rows, stem.width()}, outputs.out) ||
+        !view(activations, {stem.rows, stem.steps, stem.channels}, outputs.activations))
+        return false;
+    nb::gil_scoped_release released;
+    conv_stem_forward(stem, outputs);
+    return true;
+}
+
+bool stem_backward(const nb::tuple &tensors, std::size_t scales, std::size_t stride, int threads,
+                   nb::handle out, nb::handle activations, nb::handle d_out, nb::handle d_weight,
+                   nb::handle d_bias) {
+    ConvStem stem{};
+    ConvStemGradients gradients{};
+    if (!describe_stem(tensors, scales, stride, threads, stem) ||
+        !view(out, {stem.blocks(), stem.rows, stem.width()}, gradients.out) ||
+        !view(activations, {stem.rows, stem.steps, stem.channels}, gradients.activations) ||
+        !view(d_out, {stem.blocks(), stem.rows, stem.width()}, gradients.d_out) ||
+        !view(d_weight, {stem.channels, 2 * stem.inputs, kTaps}, gradients.d_weight) ||
+        !view(d_bias, {stem.channels}, gradients.d_bias))
+        return false;
+    nb::gil_scoped_release released;
+    conv_stem_backward(stem, gradients);
+    return true;
+}
+
+bool describe_pool(nb::handle states, nb::handle lengths, const Poolings &poolings, int threads, Pool &pool) {
+    TensorDescription description{};
+    if (!describe_source(states, description) || description.ndim != 3) return false;
+    pool = {.rows = static_cast<std::size_t>(description.shape[1]),
+            .steps = static_cast<std::size_t>(description.shape[0]),
+            .units = static_cast<std::size_t>(description.shape[2]),
+            .threads = threads,
+            .poolings = poolings,
+            .states = {}, .lengths = {}};
+    return view(states, {pool.steps, pool.rows, pool.units}, pool.states) &&
+           view(lengths, {pool.rows}, pool.lengths);
+}
+
+// `poolings`: where last, mean and max begin in a row of `pooled`, -1 for none, and its width.
+Poolings poolings_of(const nb::tuple &numbers) {
+    return {nb::cast<std::ptrdiff_t>(numbers[0]), nb::cast<std::ptrdiff_t>(numbers[1]),
+            nb::cast<std::ptrdiff_t>(numbers[2]), nb::cast<std::size_t>(numbers[3])};
+}
+
+bool pooling_forward(nb::handle states, nb::handle lengths, const nb::tuple &poolings, int threads,
+                     nb::handle pooled, nb::handle maxima) {
+    Pool pool{};
+    PoolOutputs outputs{};
+    if (!describe_pool(states, lengths, poolings_of(poolings), threads, pool) ||
+        !view(pooled, {pool.rows, pool.poolings.width}, outputs.pooled) ||
+        !view(maxima, {pool.rows, pool.units}, outputs.maxima))
+        return false;
+    nb::gil_scoped_release released;
+    pool_forward(pool, outputs);
+    return true;
+}
+
+bool pooling_backward(nb::handle states, nb::handle lengths, const nb::tuple &poolings, int threads,
+                      nb::handle d_pooled, nb::handle maxima, nb::handle d_states) {
+    Pool pool{};
+    PoolGradients gradients{};
+    if (!describe_pool(states, lengths, poolings_of(poolings), threads, pool) ||
+        !view(d_pooled, {pool.rows, pool.poolings.width}, gradients.d_pooled) ||
+        !view(maxima, {pool.rows, pool.units}, gradients.maxima) ||
+        !view(d_states, {pool.steps, pool.rows, pool.units}, gradients.d_states))
+        return false;
+    nb::gil_scoped_release released;
+    pool_backward(pool, gradients);
+    return true;
+}
+
+// The loss; None for tensors that the kernels cannot read.
+nb::object loss_of(nb::handle logits, nb::handle targets, nb::handle weights, double divisor, int threads,
+                   nb::handle row_weights, nb::handle gradient) {
+    TensorDescription description{};
+    if (!describe_source(logits, description) || description.ndim != 2) return nb::none();
+    CrossEntropy problem{.rows = static_cast<std::size_t>(description.shape[0]),
+                         .classes = static_cast<std::size_t>(description.shape[1]),
+                         .threads = threads,
+                         .divisor = divisor,
+                         .logits = {}, .weights = {}, .targets = {}, .row_weights = {},
+                         .rows_per_weight = 1, .gradient = {}};
+    if (!row_weights.is_none()) {
+        TensorDescription weights_of_rows{};
+        if (!describe_source(row_weights, weights_of_rows) || weights_of_rows.ndim != 1) return nb::none();
+        const auto count = static_cast<std::size_t>(weights_of_rows.shape[0]);
+        if (count == 0 || problem.rows % count || !view(row_weights, {count}, problem.row_weights))
+            return nb::none();
+        problem.rows_per_weight = problem.rows / count;
+    }
+    if (problem.classes == 0 || !view(logits, {problem.rows, problem.classes}, problem.logits) ||
+        !view(targets, {problem.rows}, problem.targets) || !view(weights, {problem.classes}, problem.weights) ||
+        !view(gradient, {problem.rows, problem.classes}, problem.gradient))
+        return nb::none();
+    double loss = 0;
+    {
+        nb::gil_scoped_release released;
+        loss = cross_entropy(problem);
+    }
+    return nb::float_(loss);
+}
+
+}  // namespace
+
+void bind_sequence(nb::module_ &m) {
+    m.def("conv_stem_forward", stem_forward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
+          nb::arg().none());
+    m.def("conv_stem_backward", stem_backward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
+          nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
+    m.def("pool_forward", pooling_forward, nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
+          nb::arg().none());
+    m.def("pool_backward", pooling_backward, nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
+          nb::arg().none(), nb::arg());
+    m.def("cross_entropy", loss_of, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
+          nb::arg());
+}
+
+}  // namespace unrolled

@@ -1,0 +1,94 @@
+#include "sequence/problem.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "runtime/contention.hpp"
+#include "runtime/dispatch.hpp"
+
+namespace unrolled {
+
+namespace {
+
+// Below this many floating-point operations a thread, waking it costs more than it saves.
+constexpr double kMinThreadWork = 1.5e6;
+
+// Contiguous rows for each thread, with about as many steps each.
+class RowPlan {
+public:
+    RowPlan(std::size_t rows, std::size_t steps, const std::int64_t *lengths, int threads,
+            double work_per_step) {
+        const auto length = [&](std::size_t row) {
+            return lengths ? lengths[row] : static_cast<std::int64_t>(steps);
+        };
+        double total = 0;
+        for (std::size_t row = 0; row < rows; ++row) {
+            if (length(row) < 0 || length(row) > static_cast<std::int64_t>(steps))
+                throw std::invalid_argument("lengths: each must be from 0 to T=" + std::to_string(steps) +
+                                            "; got " + std::to_string(length(row)) + " in row " +
+                                            std::to_string(row) + ".");
+            total += static_cast<double>(length(row));
+        }
+        const double most = std::clamp(threads, 1, kMaxThreads);
+        partition_.threads = static_cast<int>(std::min<double>(
+            std::clamp(total * work_per_step / kMinThreadWork, 1.0, most), std::max<double>(rows, 1)));
+        double done = 0;
+        begins_.push_back(0);
+        for (std::size_t row = 0; row < rows; ++row) {
+            if (done >= total * static_cast<double>(begins_.size()) / partition_.threads &&
+                begins_.size() < static_cast<std::size_t>(partition_.threads))
+                begins_.push_back(row);
+            done += static_cast<double>(length(row));
+        }
+        begins_.resize(partition_.threads + 1, rows);
+        partition_.begins = begins_.data();
+    }
+    RowPlan(const RowPlan &) = delete;
+    const RowPartition &partition() const { return partition_; }
+
+private:
+    std::vector<std::size_t> begins_;
+    RowPartition partition_{};
+};
+
+double work_of(const ConvStem &stem) {
+    return 2.0 * static_cast<double>(stem.channels * 2 * stem.inputs * kTaps);
+}
+
+double work_of(const Pool &pool) { return 8.0 * static_cast<double>(pool.units); }
+
+template <class Problem>
+RowPlan plan_of(const Problem &problem) {
+    watch_contention();
+    return {problem.rows, problem.steps, problem.lengths, problem.threads, work_of(problem)};
+}
+
+}  // namespace
+
+void conv_stem_forward(const ConvStem &stem, const ConvStemOutputs &outputs) {
+    selected().conv_stem_forward(stem, outputs, plan_of(stem).partition());
+}
+void conv_stem_backward(const ConvStem &stem, const ConvStemGradients &gradients) {
+    selected().conv_stem_backward(stem, gradients, plan_of(stem).partition());
+}
+void pool_forward(const Pool &pool, const PoolOutputs &outputs) {
+    selected().pool_forward(pool, outputs, plan_of(pool).partition());
+}
+void pool_backward(const Pool &pool, const PoolGradients &gradients) {
+    selected().pool_backward(pool, gradients, plan_of(pool).partition());
+}
+
+double cross_entropy(const CrossEntropy &problem) {
+    for (std::size_t row = 0; row < problem.rows; ++row)
+        if (problem.targets[row] >= static_cast<std::int64_t>(problem.classes))
+            throw std::invalid_argument("targets: each must be below K=" + std::to_string(problem.classes) +
+                                        "; got " + std::to_string(problem.targets[row]) + ".");
+    watch_contention();
+    const double work = 20.0 * static_cast<double>(problem.rows * problem.classes) / kMinThreadWork;
+    const double most = std::clamp(problem.threads, 1, kMaxThreads);
+    return selected().cross_entropy(problem, static_cast<int>(std::clamp(work, 1.0, most)));
+}
+
+}  // namespace unrolled

@@ -1,0 +1,144 @@
+"""Launch the convolutional stem and the pooling of a sequence network on the kernels: no autograd.
+
+Each forward has a backward beside it; the modules that own the formulas (`unrolled.nn.modules`) hold the
+plain twins in torch's operators. Only float32 on the CPU.
+
+Shapes: B rows, T steps, F inputs, C channels, H units; T' = T / stride, rounded up.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from unrolled.kernels.loading import compiled
+from unrolled.nn.ops.launch import pooled_empty
+
+TAPS = 9  # of each convolution, as the kernels have it
+
+
+class StemOperands(NamedTuple):
+    """What the stem reads, in the order in which the kernels take it."""
+
+    values: Tensor  # (B, T, F)
+    change_scale: Tensor  # (F,)
+    weight: Tensor  # (C, 2 F, TAPS)
+    bias: Tensor  # (C,)
+    lengths: Tensor | None  # (B,) int64; None where every row has T steps
+
+
+class StemResults(NamedTuple):
+    """What the stem computes: its output, and what its backward needs beside that."""
+
+    output: Tensor  # (T', B, 2 F + C)
+    activations: Tensor | None  # (B, T, C) before blocks are averaged; None for a stride of 1
+
+
+class Poolings(NamedTuple):
+    """Where each pooling begins in a row of the result, -1 for none, and the width of a row."""
+
+    last: int
+    mean: int
+    max: int
+    width: int
+
+
+def runs_on_kernels(*tensors: Tensor) -> bool:
+    """Tell whether the kernels take such tensors: float32, on the CPU, and compiled kernels are there."""
+    return compiled is not None and all(t.dtype is torch.float32 and t.is_cpu for t in tensors)
+
+
+def conv_stem(operands: StemOperands, scales: int, stride: int) -> StemResults:
+    """Compute the stem's output, time first.
+
+    Args:
+        operands: contiguous.
+        scales: number of dilations.
+        stride: steps of a block.
+
+    Raises:
+        ValueError: a length is not from 0 to T.
+    """
+    values, weight = operands.values, operands.weight
+    B, T, F = values.shape
+    out = pooled_empty(values, -(-T // stride), B, 2 * F + len(weight))
+    activations = pooled_empty(values, B, T, len(weight)) if stride > 1 else None
+    is_done = compiled.conv_stem_forward(
+        tuple(operands), scales, stride, torch.get_num_threads(), out, activations
+    )
+    assert is_done, "the kernels refused tensors that nobody prepared for them"
+    return StemResults(out, activations)
+
+
+def conv_stem_backward(
+    operands: StemOperands, scales: int, stride: int, results: StemResults, d_output: Tensor,
+    gradients: tuple[Tensor, Tensor],
+) -> None:  # fmt: skip
+    """Write the gradients of weight and bias.
+
+    Args:
+        operands: as `conv_stem` had them.
+        scales: as `conv_stem` had it.
+        stride: as `conv_stem` had it.
+        results: of `conv_stem`.
+        d_output: (T', B, 2 F + C), its last axis contiguous.
+        gradients: of weight and bias; they are overwritten.
+    """
+    is_done = compiled.conv_stem_backward(
+        tuple(operands), scales, stride, torch.get_num_threads(), *results, d_output, *gradients
+    )
+    assert is_done, "the kernels refused tensors that nobody prepared for them"
+
+
+def pool(states: Tensor, lengths: Tensor | None, poolings: Poolings) -> tuple[Tensor, Tensor | None]:
+    """Pool states (T, B, H) to (B, width); also (B, H), the step of each maximum, if there is one.
+
+    Raises:
+        ValueError: a length is not from 0 to T.
+    """
+    _, B, H = states.shape
+    pooled = states.new_empty(B, poolings.width)
+    maxima = states.new_empty(B, H, dtype=torch.int32) if poolings.max >= 0 else None
+    is_done = compiled.pool_forward(states, lengths, tuple(poolings), torch.get_num_threads(), pooled, maxima)
+    assert is_done, "the kernels refused tensors that nobody prepared for them"
+    return pooled, maxima
+
+
+def pool_backward(
+    states: Tensor, lengths: Tensor | None, poolings: Poolings, d_pooled: Tensor, maxima: Tensor | None
+) -> Tensor:
+    """Compute the gradient (T, B, H) of the states from that of the pooled (B, width)."""
+    d_states = pooled_empty(states, *states.shape)
+    is_done = compiled.pool_backward(
+        states, lengths, tuple(poolings), torch.get_num_threads(), d_pooled, maxima, d_states
+    )
+    assert is_done, "the kernels refused tensors that nobody prepared for them"
+    return d_states
+
+
+def cross_entropy(
+    logits: Tensor, targets: Tensor, weights: Tensor, divisor: float, row_weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Compute Σ v w[y] (log Σ_k exp(z_k) - z_y) / divisor over the rows z of the logits, and its gradient.
+
+    Args:
+        logits: (M, K) contiguous.
+        targets: (M,) y; rows with a negative one are left out.
+        weights: (K,) w, of the classes.
+        divisor: of the sum.
+        row_weights: (N,) v, each of M / N rows; None for 1.
+
+    Returns:
+        The loss, (), and its gradient in the logits, (M, K).
+
+    Raises:
+        ValueError: a target is K or more.
+    """
+    gradient = torch.empty_like(logits)
+    value = compiled.cross_entropy(
+        logits, targets, weights, divisor, torch.get_num_threads(), row_weights, gradient
+    )
+    assert value is not None, "the kernels refused tensors that nobody prepared for them"
+    return torch.tensor(value), gradient
