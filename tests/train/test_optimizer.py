@@ -22,17 +22,18 @@ def _gradients(steps: int, scale: float) -> Iterator[list[torch.Tensor]]:
         yield [scale * torch.randn(shape, dtype=torch.float64, generator=chance) for shape in SHAPES]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["kernels", "torch"])
 @pytest.mark.parametrize("scale", [0.01, 100.0], ids=["short gradients", "long gradients"])
 @pytest.mark.parametrize("clip_norm", [None, 1.0])
-def test_it_is_what_torch_does(scale: float, clip_norm: float | None) -> None:
+def test_it_is_what_torch_does(scale: float, clip_norm: float | None, dtype: torch.dtype) -> None:
     """The same weights after 20 steps with a rate that changes, weight decay and clipping."""
-    ours, theirs = _parameters(), _parameters()
+    ours, theirs = _parameters(dtype), _parameters(dtype)
     optimizer = AdamW([ParameterGroup(ours)], learning_rate=0.1, weight_decay=0.02, clip_norm=clip_norm)
     rival = torch.optim.AdamW(theirs, lr=0.1, weight_decay=0.02)
     for step, gradients in enumerate(_gradients(20, scale)):
         optimizer.learning_rate = rival.param_groups[0]["lr"] = 0.1 / (1 + step)
         for one, other, gradient in zip(ours, theirs, gradients, strict=True):
-            one.grad, other.grad = gradient.clone(), gradient.clone()
+            one.grad, other.grad = gradient.to(dtype), gradient.to(dtype)
         optimizer.step()
         if clip_norm is not None:
             nn.utils.clip_grad_norm_(theirs, clip_norm)
@@ -71,3 +72,53 @@ def test_a_state_of_another_network_is_refused() -> None:
     saved = AdamW([ParameterGroup(one)], learning_rate=0.1).tensors()
     with pytest.raises(KeyError, match=r"optimizer\.1\.exp_avg"):
         AdamW([ParameterGroup(two)], learning_rate=0.1).load_tensors(saved)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["kernels", "torch"])
+def test_parameters_share_memory_until_they_are_released(dtype: torch.dtype) -> None:
+    """One flat tensor for all of them; afterwards each has its own, and its value."""
+    parameters = _parameters(dtype)
+    before = [parameter.detach().clone() for parameter in parameters]
+    optimizer = AdamW([ParameterGroup(parameters)], learning_rate=0.1)
+    assert len({parameter.untyped_storage().data_ptr() for parameter in parameters}) == 1
+    optimizer.release()
+    assert len({parameter.untyped_storage().data_ptr() for parameter in parameters}) == len(SHAPES)
+    assert all(map(torch.equal, parameters, before))
+
+
+def test_gradients_written_into_the_buffers_are_those_of_backward() -> None:
+    """What `zero_grad(set_to_none=False)` leaves is 0, and is moved by without a copy."""
+    direct, plain = _parameters(torch.float32), _parameters(torch.float32)
+    one, other = (AdamW([ParameterGroup(each)], learning_rate=0.1, clip_norm=1.0) for each in (direct, plain))
+    for gradients in _gradients(3, 1.0):
+        one.zero_grad(set_to_none=False)
+        other.zero_grad()
+        for written, read, gradient in zip(direct, plain, gradients, strict=True):
+            assert not written.grad.any()
+            written.grad += gradient
+            read.grad = gradient.float()
+        one.step()
+        other.step()
+    assert all(map(torch.equal, direct, plain))
+
+
+def test_a_parameter_that_is_left_out_once_ends_the_flat_steps() -> None:
+    """As torch does with float32: the counts of steps differ from then on, also after a resume."""
+    ours, theirs = _parameters(torch.float32), _parameters(torch.float32)
+    optimizer, rival = AdamW([ParameterGroup(ours)], learning_rate=0.1), torch.optim.AdamW(theirs, lr=0.1)
+    rival.param_groups[0]["weight_decay"] = 0.0
+    for step, gradients in enumerate(_gradients(4, 1.0)):
+        optimizer.zero_grad()
+        rival.zero_grad()
+        for k, gradient in enumerate(gradients):
+            if (step, k) != (1, 2):
+                ours[k].grad, theirs[k].grad = gradient.float(), gradient.float()
+        optimizer.step()
+        rival.step()
+        saved = {name: tensor.clone() for name, tensor in optimizer.tensors().items()}
+        optimizer.release()
+        optimizer = AdamW([ParameterGroup(ours)], learning_rate=0.1)
+        optimizer.load_tensors(saved)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=2e-6, atol=2e-6)
+    assert [int(saved[f"optimizer.{k}.step"]) for k in range(4)] == [4, 4, 3, 4]

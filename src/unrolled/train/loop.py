@@ -46,11 +46,14 @@ class BatchLoss(NamedTuple):
         n_targets: how many these are: the weight of the batch in means over several. None where it is in
             proportion to the number of examples.
         state: what a stateful training hands to the loss of the next batch.
+        backward: computes the gradients of all parameters: writes some over their `.grad`, adds the others to
+            it, which is 0 before. None for `value.backward()`.
     """
 
     value: Tensor
     n_targets: int | None = None
     state: State | None = None
+    backward: Callable[[], object] | None = None
 
 
 Loss = Callable[..., Tensor | BatchLoss]
@@ -100,7 +103,10 @@ def fit(
     devices = {parameter.device for parameter in network.parameters() if parameter.is_cuda}
     with seeded(config.seed, devices):
         run = _Run(network, loss, training, validation, config=config, checkpoint=checkpoint, hooks=hooks)
-        return run.to_the_end(on_check, on_step)
+        try:
+            return run.to_the_end(on_check, on_step)
+        finally:
+            run.optimizer.release()
 
 
 def member_seed(seed: int, member: int) -> int:
@@ -159,8 +165,9 @@ class _Run:
         self.step = 0
         self.state: State | None = None
         self.records: list[TrainingRecord] = []
-        self.best: dict[str, Tensor] = _copy(network)
-        self.best_step = 0
+        self.weights: dict[str, Tensor] = network.state_dict()  # the network's own memory
+        self.best = {name: tensor.clone() for name, tensor in self.weights.items()}
+        self.best_step = self.n_waited = 0  # checks since the best
         self.best_loss: float | None = None
 
     def to_the_end(
@@ -186,14 +193,14 @@ class _Run:
     def _ended(self) -> Ending | None:
         if self.step >= self.config.max_steps:
             return "finished"
-        waited = sum(record.step > self.best_step for record in self.records)
-        return "early" if self.validation is not None and waited >= self.config.patience else None
+        return "early" if self.validation is not None and self.n_waited >= self.config.patience else None
 
     def _train_and_check(self, on_step: Callable[[int], object]) -> None:
         start_s = time.perf_counter()
         n_steps = min(self.config.val_check_steps, self.config.max_steps - self.step)
         rows = self._next_rows(n_steps * self.config.batch_size)
-        self.network.train()
+        if not self.network.training:
+            self.network.train()
         total, weights = 0.0, 0
         for batch_rows in torch.split(rows, self.config.batch_size):
             value, weight = self._step(batch_rows)
@@ -213,17 +220,20 @@ class _Run:
             )
             self.records.append(record)
             if validation_loss is None or self.best_loss is None or validation_loss < self.best_loss:
-                self.best, self.best_step, self.best_loss = _copy(self.network), self.step, validation_loss
+                torch._foreach_copy_(list(self.best.values()), list(self.weights.values()))
+                self.best_step, self.best_loss, self.n_waited = self.step, validation_loss, 0
+            else:
+                self.n_waited += 1
 
     def _step(self, rows: Tensor) -> tuple[float, int]:
         """Take one step; returns the loss of its batch and the weight of that loss."""
         config = self.config
         self.optimizer.learning_rate = config.learning_rate * _one_cycle(self.step, config.max_steps)
-        self.optimizer.zero_grad()
         if config.stateful and rows[0] == 0:
             self.state = None
         batch_loss = self._batch_loss(self.training, rows, self.state)
-        batch_loss.value.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.zero_grad(set_to_none=batch_loss.backward is None)
+        (batch_loss.backward or batch_loss.value.backward)()
         if self.average_gradients is not None:
             self.average_gradients(self.optimizer.parameters, _weight(batch_loss, len(rows)))
         self.optimizer.step()
@@ -274,7 +284,7 @@ class _Run:
     def _save(self) -> None:
         if self.checkpoint is None:
             return
-        tensors = {f"network.{name}": t for name, t in self.network.state_dict().items()}
+        tensors = {f"network.{name}": t for name, t in self.weights.items()}
         tensors |= {f"best.{name}": t for name, t in self.best.items()}
         tensors |= {f"state.{k}": t for k, t in enumerate(self.state or ())}
         tensors |= self.optimizer.tensors() | {"random_state": torch.get_rng_state()}
@@ -305,8 +315,11 @@ class _Run:
             state = select_prefix("state.", tensors)
             self.state = tuple(state[str(k)] for k in range(len(state))) or None
             best_record = next(each for each in records if each.step == record["best_step"])
-            self.best, self.best_loss = select_prefix("best.", tensors), best_record.validation_loss
+            for name, best in self.best.items():
+                best.copy_(tensors[f"best.{name}"])
+            self.best_loss = best_record.validation_loss
             self.step, self.best_step, self.records = records[-1].step, best_record.step, records
+            self.n_waited = sum(each.step > self.best_step for each in records)
         except (KeyError, IndexError, StopIteration, TypeError, ValueError, RuntimeError) as fault:
             raise ModelLoadError(
                 f"{self.checkpoint}: not a whole checkpoint ({type(fault).__name__}: {fault}). "
@@ -319,12 +332,12 @@ class _Run:
 
     def _fits(self, saved: dict[str, Tensor]) -> bool:
         """Tell whether these are weights of this very network."""
-        shapes = {name: tensor.shape for name, tensor in self.network.state_dict().items()}
+        shapes = {name: tensor.shape for name, tensor in self.weights.items()}
         return shapes == {name: tensor.shape for name, tensor in saved.items()}
 
 
 def _one_group(network: nn.Module) -> list[ParameterGroup]:
-    return [ParameterGroup(list(network.parameters()))]
+    return [ParameterGroup([p for p in network.parameters() if p.requires_grad])]
 
 
 def _require_each_once(network: nn.Module, grouped: list[nn.Parameter]) -> None:
@@ -346,7 +359,3 @@ def _one_cycle(step: int, steps: int) -> float:
     """Return the share of the peak learning rate: a short climb, then half a cosine down to 0."""
     climb = min(1.0, (step + 1) / (0.05 * steps))
     return climb * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-
-def _copy(network: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}

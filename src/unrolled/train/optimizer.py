@@ -6,11 +6,15 @@ backward. This is the same operator under it, with its lists made once, and clip
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from unrolled.kernels.loading import compiled
+from unrolled.nn.ops.sequence import runs_on_kernels
 
 _BETAS, _EPS = (0.9, 0.999), 1e-8  # the paper's
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
@@ -67,52 +71,55 @@ class AdamW:
         clip_norm: float | None = None,
     ) -> None:
         self.learning_rate, self.weight_decay, self.clip_norm = learning_rate, weight_decay, clip_norm
-        self._groups = list(groups)
-        self.parameters = [p for group in self._groups for p in group.parameters]
-        self._moments = {
-            p: (torch.zeros_like(p), torch.zeros_like(p), torch.zeros((), device=p.device))
-            for p in self.parameters
-        }
+        self._blocks = [block for group in groups for block in _blocks_of(group)]
+        self.parameters = [p for block in self._blocks for p in block.parameters]
 
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None
+    def zero_grad(self, *, set_to_none: bool = True) -> None:
+        """Forget all gradients, or set them to 0 in the buffers that they are read from.
+
+        Args:
+            set_to_none: False for a backward that writes into `.grad`: no gradient is copied then. Every
+                parameter counts as one with a gradient.
+        """
+        for block in self._blocks:
+            block.zero_grad(set_to_none=set_to_none)
 
     @torch.no_grad()
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        if not gradients:
+        blocks = [block for block in self._blocks if block.read_gradients()]
+        if all(block.is_on_kernels for block in blocks):
+            scale = 1.0
+            if self.clip_norm is not None:
+                norm = math.sqrt(sum(block.squared_norm() for block in blocks))
+                scale = max(1.0, norm / self.clip_norm)
+            for block in blocks:
+                block.move_on_kernels(*self._rates(block), scale)
             return
-        scale = self._gradient_scale(gradients)
-        for group in self._groups:
-            moved = [(p, p.grad, *self._moments[p]) for p in group.parameters if p.grad is not None]
-            if not moved:
-                continue
-            parameters, grads, means, squares, steps = zip(*moved, strict=True)
-            torch._foreach_add_(steps, 1)
-            torch._fused_adamw_(  # private; torch.optim.AdamW(fused=True) ends in it
-                parameters, grads, means, squares, (), steps,
-                lr=self.learning_rate * group.rate_factor, beta1=_BETAS[0], beta2=_BETAS[1], eps=_EPS,
-                weight_decay=self.weight_decay if group.weight_decay is None else group.weight_decay,
-                amsgrad=False, maximize=False, grad_scale=scale,
-            )  # fmt: skip
+        divisor = None
+        if self.clip_norm is not None:
+            norms = torch.stack([norm for block in blocks for norm in block.norms()])
+            divisor = torch.linalg.vector_norm(norms).float().div_(self.clip_norm).clamp_(min=1.0)
+        for block in blocks:
+            block.move(*self._rates(block), divisor)
 
-    def _gradient_scale(self, gradients: list[Tensor]) -> Tensor | None:
-        """Return what the operator divides gradients by: 1, or more where they are too long together."""
-        if self.clip_norm is None:
-            return None
-        norms = torch.stack(torch._foreach_norm(gradients))  # noqa: SLF001 (as above)
-        norm: Tensor = torch.linalg.vector_norm(norms).float()
-        return norm.div_(self.clip_norm).clamp_(min=1.0)
+    def _rates(self, block: _Block) -> tuple[float, float]:
+        """Return the learning rate and the weight decay of a block."""
+        decay = self.weight_decay if block.group.weight_decay is None else block.group.weight_decay
+        return self.learning_rate * block.group.rate_factor, decay
+
+    def release(self) -> None:
+        """Give every parameter memory of its own, and no gradient."""
+        for block in self._blocks:
+            block.release()
 
     def tensors(self) -> dict[str, Tensor]:
         """Return its state, a tensor each, such as `optimizer.3.exp_avg`."""
+        moments = [moments for block in self._blocks for moments in block.moments()]
         return {
             f"optimizer.{k}.{name}": moment
-            for k, moments in enumerate(self._moments.values())
-            for name, moment in zip(_MOMENTS, moments, strict=True)
+            for k, each in enumerate(moments)
+            for name, moment in zip(_MOMENTS, each, strict=True)
         }
 
     def load_tensors(self, saved: dict[str, Tensor]) -> None:
@@ -123,3 +130,124 @@ class AdamW:
         """
         for name, moment in self.tensors().items():
             moment.copy_(saved[name])
+        for block in self._blocks:
+            block.read_steps()
+
+
+class _Tensors(NamedTuple):
+    """Parameters with all that an operator needs to move them."""
+
+    values: list[Tensor]
+    gradients: list[Tensor]
+    means: list[Tensor]
+    squares: list[Tensor]
+    steps: list[Tensor]  # () each
+
+
+class _Block:
+    """Parameters of one group, dtype and device, whose gradients and moments are views of flat tensors.
+
+    On a CPU so are the parameters, and the kernels go through the flat tensors, while all parameters have a
+    gradient at every step. (On a GPU they stay where they are: recurrent operators have a layout of their own
+    there.)
+    """
+
+    def __init__(self, parameters: list[nn.Parameter], group: ParameterGroup) -> None:
+        self.parameters, self.group = parameters, group
+        first, sizes = parameters[0], [p.numel() for p in parameters]
+        self._flat = [torch.zeros(sum(sizes), dtype=first.dtype, device=first.device) for _ in range(4)]
+        values, gradients, means, squares = (
+            [part.view(p.shape) for part, p in zip(torch.split(flat, sizes), parameters, strict=True)]
+            for flat in self._flat
+        )
+        if first.is_cpu:
+            for parameter, value in zip(parameters, values, strict=True):
+                parameter.data = value.copy_(parameter.data)
+        else:
+            values = [parameter.data for parameter in parameters]
+        steps = [torch.zeros((), device=first.device) for _ in parameters]
+        self._all = self._moved = _Tensors(values, gradients, means, squares, steps)
+        self._n_steps = 0  # of every parameter, while all are on the kernels
+        self.is_on_kernels = runs_on_kernels(first)
+
+    def zero_grad(self, *, set_to_none: bool) -> None:
+        """Forget all gradients; or set them to 0, in the flat tensor."""
+        gradients = [None] * len(self.parameters) if set_to_none else self._all.gradients
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        if not set_to_none:
+            self._flat[1].zero_()
+
+    def read_gradients(self) -> bool:
+        """Copy the gradients into the flat tensor; tell whether any parameter has one."""
+        gradients = {k: p.grad for k, p in enumerate(self.parameters) if p.grad is not None}
+        new = {k: gradient for k, gradient in gradients.items() if gradient is not self._all.gradients[k]}
+        if new:
+            torch._foreach_copy_([self._all.gradients[k] for k in new], list(new.values()))
+        is_partial = len(gradients) < len(self.parameters)
+        if gradients and is_partial and self.is_on_kernels:
+            self._write_steps()
+            self.is_on_kernels = False  # from here on some have taken fewer steps than others
+        self._moved = self._all
+        if is_partial:
+            self._moved = _Tensors(*([tensors[k] for k in gradients] for tensors in self._all))
+        return bool(gradients)
+
+    def squared_norm(self) -> float:
+        """Compute the squared length of all gradients together, on the kernels."""
+        return float(compiled.squared_norm(self._flat[1]))
+
+    def move_on_kernels(self, rate: float, decay: float, scale: float) -> None:
+        """Move all parameters by their gradients, divided by `scale`."""
+        self._n_steps += 1
+        values, gradients, means, squares = self._flat
+        is_done = compiled.adamw_step(
+            values, gradients, means, squares, rate, decay, *_BETAS, _EPS, scale, self._n_steps,
+            torch.get_num_threads(),
+        )  # fmt: skip
+        assert is_done, "the kernels refused a flat tensor"
+
+    def norms(self) -> list[Tensor]:
+        """Compute the length of the gradient of each parameter that has one."""
+        return list(torch._foreach_norm(self._moved.gradients))  # noqa: SLF001 (as above)
+
+    def move(self, rate: float, decay: float, divisor: Tensor | None) -> None:
+        """Move the parameters that have a gradient by torch's operator, the twin of the kernel."""
+        if self.is_on_kernels:
+            self._write_steps()
+            self.is_on_kernels = False
+        values, gradients, means, squares, steps = self._moved
+        torch._foreach_add_(steps, 1)
+        torch._fused_adamw_(  # private; torch.optim.AdamW(fused=True) ends in it
+            values, gradients, means, squares, (), steps, lr=rate, beta1=_BETAS[0], beta2=_BETAS[1],
+            eps=_EPS, weight_decay=decay, amsgrad=False, maximize=False, grad_scale=divisor,
+        )  # fmt: skip
+
+    def moments(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield both moments and the number of steps of each parameter."""
+        if self.is_on_kernels:
+            self._write_steps()
+        yield from zip(self._all.means, self._all.squares, self._all.steps, strict=True)
+
+    def read_steps(self) -> None:
+        """Take over the numbers of steps that were written to `moments`."""
+        numbers = {int(step) for step in self._all.steps}
+        self._n_steps = max(numbers)
+        self.is_on_kernels = self.is_on_kernels and len(numbers) == 1
+
+    def release(self) -> None:
+        """Give every parameter memory of its own, and no gradient."""
+        for parameter in self.parameters:
+            parameter.data, parameter.grad = parameter.data.clone(), None
+
+    def _write_steps(self) -> None:
+        for step in self._all.steps:
+            step.fill_(self._n_steps)
+
+
+def _blocks_of(group: ParameterGroup) -> list[_Block]:
+    """Divide the parameters of a group by dtype and device."""
+    kinds: dict[tuple[torch.dtype, torch.device], list[nn.Parameter]] = {}
+    for parameter in group.parameters:
+        kinds.setdefault((parameter.dtype, parameter.device), []).append(parameter)
+    return [_Block(parameters, group) for parameters in kinds.values()]
