@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from unrolled.nn.modules.conv_stem import KERNEL_SIZE, ConvStem, max_scales
+from unrolled.nn.modules.conv_stem import ConvStem, max_scales
+from unrolled.nn.ops.sequence import TAPS
 
 
 def _stem(inputs: int = 3, channels: int = 7, scales: int = 3, stride: int = 1) -> ConvStem:
@@ -32,10 +33,14 @@ def test_stem_equals_a_slow_loop(stride: int) -> None:
         each = []
         for t in range(length):
             parts = [u[t]]
-            for s, pattern in enumerate(stem.convolutions):
-                newest_first = pattern.weight.flip(2).unbind(2)
-                sums = [W @ u[max(0, t - k * 2**s)] for k, W in enumerate(newest_first)]
-                parts.append(torch.relu(sum(sums) + pattern.bias))
+            for channels, dilation in stem._scales():
+                newest_first = stem.weight[channels].flip(2).unbind(2)
+                taps = [u[t - k * dilation] for k in range(TAPS) if t >= k * dilation]
+                missing = torch.stack(taps).mean(0)
+                missing[3:] = 0  # the changes
+                taps += [missing] * (TAPS - len(taps))
+                sums = [W @ tap for W, tap in zip(newest_first, taps, strict=True)]
+                parts.append(torch.relu(sum(sums) + stem.bias[channels]))
             each.append(torch.cat(parts))
         slow = torch.stack([torch.stack(each[k : k + stride]).mean(0) for k in range(0, length, stride)])
         torch.testing.assert_close(read[row, : len(slow)], slow)
@@ -50,6 +55,56 @@ def test_stem_is_causal() -> None:
     one, other = stem(values, lengths)[0], stem(altered, lengths)[0]
     assert torch.equal(one[:, :8], other[:, :8])
     assert (one[0, 8:] != other[0, 8:]).any(1).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels", "scales", "stride"),
+    [
+        ((4, 23, 3), 7, 3, 1), ((4, 23, 3), 7, 3, 4), ((1, 1, 1), 1, 1, 1), ((2, 5, 1), 64, 1, 1),
+        ((3, 130, 2), 40, 5, 3), ((70, 31, 1), 2, 3, 1), ((9, 17, 12), 33, 2, 2),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("ragged", [False, True])
+def test_the_kernels_equal_torchs_operators(
+    shape: tuple[int, int, int], channels: int, scales: int, stride: int, ragged: bool
+) -> None:
+    """Forward and the gradients of the weights, to 1e-6 of their size; NaN beyond a length is not read."""
+    torch.manual_seed(2)
+    B, T, F = shape
+    stem = ConvStem(F, channels=channels, scales=scales, stride=stride)
+    stem.change_scale.copy_(torch.arange(1.0, F + 1))
+    values, lengths = torch.randn(shape), torch.randint(1, T + 1, (B,)) if ragged else torch.full((B,), T)
+    values[torch.arange(T) >= lengths[:, None]] = torch.nan
+    plain, steps = stem(values, lengths)
+    valid = (torch.arange(plain.shape[1]) < steps[:, None])[..., None]
+    d_features = torch.randn(plain.shape)
+    (plain * d_features * valid).nansum().backward()
+    expected = [stem.weight.grad.clone(), stem.bias.grad.clone()]
+    fused, backward = stem.vjp(values, lengths if ragged else None)
+    backward(d_features.masked_fill(~valid, torch.nan).transpose(0, 1).contiguous())
+    torch.testing.assert_close(fused.transpose(0, 1), plain.masked_fill(~valid, 0.0), atol=2e-6, rtol=2e-6)
+    for got, want in zip([stem.weight.grad, stem.bias.grad], expected, strict=True):
+        torch.testing.assert_close(got, want, atol=2e-6 * float(want.abs().max() + 1), rtol=2e-5)
+
+
+@pytest.mark.parametrize("scales", [1, 5])
+def test_an_odd_first_value_moves_about_as_much_as_one_in_the_middle(scales: int) -> None:
+    """Repeated before the start it moved 1.8 and 5.1 times as much, read by every tap there."""
+    stem, lengths = _stem(channels=10, scales=scales), torch.tensor([400])
+    flat = torch.zeros(1, 400, 3, dtype=torch.float64)
+    moved = []
+    for step in (0, 200):
+        odd = flat.clone()
+        odd[0, step] = 5.0
+        moved.append((stem(odd, lengths)[0] - stem(flat, lengths)[0]).abs().sum().item())
+    assert moved[0] < 1.3 * moved[1]
+
+
+def test_a_constant_sequence_has_constant_features() -> None:
+    """Whatever its level: the start is no jump."""
+    stem = _stem(channels=10, scales=4)
+    features, _ = stem(torch.full((1, 100, 3), 7.0, dtype=torch.float64), torch.tensor([100]))
+    torch.testing.assert_close(features, features[:, :1].expand_as(features))
 
 
 @pytest.mark.parametrize("stride", [1, 3])
@@ -73,10 +128,9 @@ def test_initialize_scales_features_to_unit_variance() -> None:
     valid = torch.arange(23) < lengths[:, None]
     both = stem._append_changes(values, lengths)
     torch.testing.assert_close(both[valid][:, 3:].square().mean(0), torch.ones(3, dtype=torch.float64))
-    for sums in stem._convolve(both):
-        valid_sums = sums[valid]
-        torch.testing.assert_close(valid_sums.mean(0), torch.zeros_like(valid_sums[0]), atol=1e-9, rtol=0)
-        torch.testing.assert_close(valid_sums.std(0, correction=0), torch.ones_like(valid_sums[0]))
+    sums = stem._convolve(both)[valid]
+    torch.testing.assert_close(sums.mean(0), torch.zeros_like(sums[0]), atol=1e-9, rtol=0)
+    torch.testing.assert_close(sums.std(0, correction=0), torch.ones_like(sums[0]))
 
 
 def test_fewer_channels_than_scales_drop_the_largest_dilations() -> None:
@@ -84,7 +138,7 @@ def test_fewer_channels_than_scales_drop_the_largest_dilations() -> None:
     values, lengths = _sequences()
     stem = _stem(channels=2, scales=3)
     stem.initialize(values, lengths)
-    assert [pattern.dilation for pattern in stem.convolutions] == [(1,), (2,)]
+    assert [dilation for _, dilation in stem._scales()] == [1, 2]
     assert stem(values, lengths)[0].shape == (4, 23, stem.width)
 
 
@@ -99,6 +153,6 @@ def test_initialize_accepts_constant_inputs() -> None:
 def test_max_scales_keeps_receptive_fields_within_a_sequence(steps: int, scales: int) -> None:
     """All but the shortest are shorter than it; one more would not be."""
     assert max_scales(steps) == scales
-    reach = (KERNEL_SIZE - 1) * 2 ** (scales - 1)
+    reach = (TAPS - 1) * 2 ** (scales - 1)
     assert scales == 1 or reach < steps
     assert steps <= 2 * reach

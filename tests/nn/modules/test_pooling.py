@@ -41,6 +41,23 @@ def test_padding_does_not_change_the_pooling(way: str, padding: float) -> None:
     torch.testing.assert_close(pool(longer, lengths), pool(states, lengths))
 
 
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("way", ["last", "mean", "max", "max+last", "last+mean+max"])
+@pytest.mark.parametrize("width", [1, 16, 37])
+def test_the_kernels_equal_torchs_operators(way: str, ragged: bool, width: int) -> None:
+    """Forward and the gradient of the states; equal maxima among them, and what lies beyond a length."""
+    torch.manual_seed(3)
+    states = torch.randint(-2, 3, (5, 11, width)).float()
+    lengths = torch.tensor([11, 1, 7, 0, 10]) if ragged else torch.full((5,), 11)
+    pool, leaf = Pooling(way, width), states.clone().requires_grad_()
+    plain = pool(leaf, lengths)
+    d_pooled = torch.randn(plain.shape)
+    plain.backward(d_pooled)
+    fused, backward = pool.vjp(states.transpose(0, 1).contiguous(), lengths if ragged else None)
+    torch.testing.assert_close(fused, plain)
+    torch.testing.assert_close(backward(d_pooled).transpose(0, 1), leaf.grad)
+
+
 def test_joined_poolings_are_concatenated() -> None:
     """In the order in which they are named."""
     states, lengths = _states()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
+
+from unrolled.nn.ops.sequence import Poolings, pool, pool_backward
 
 POOLINGS = ("last", "mean", "max", "attention")
 
@@ -41,6 +45,31 @@ class Pooling(nn.Module):
         """Pool (B, T, H) to (B, P · H)."""
         return torch.cat([getattr(self, f"_{pooling}")(states, lengths) for pooling in self.poolings], 1)
 
+    @property
+    def has_vjp(self) -> bool:
+        """Tell whether `vjp` knows this pooling."""
+        return "attention" not in self.poolings and not self.bidirectional
+
+    def vjp(self, states: Tensor, lengths: Tensor | None) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """Pool on the kernels, and return the function that computes the states' gradient.
+
+        Args:
+            states: (T, B, H) float32 on the CPU, time first.
+            lengths: (B,); None where every row has T steps.
+
+        Returns:
+            (B, P · H), equal to what `forward` computes up to rounding; and a function from its gradient to
+            that of the states, (T, B, H).
+        """
+        places = {name: k * states.shape[2] for k, name in enumerate(self.poolings)}
+        poolings = Poolings(places.get("last", -1), places.get("mean", -1), places.get("max", -1), self.width)
+        pooled, maxima = pool(states, lengths, poolings)
+
+        def backward(d_pooled: Tensor) -> Tensor:
+            return pool_backward(states, lengths, poolings, d_pooled, maxima)
+
+        return pooled, backward
+
     def _last(self, states: Tensor, lengths: Tensor) -> Tensor:
         rows = torch.arange(len(states), device=states.device)
         last = states[rows, (lengths - 1).clamp(min=0)]
@@ -54,7 +83,8 @@ class Pooling(nn.Module):
         return valid.sum(1) / lengths.clamp(min=1)[:, None]
 
     def _max(self, states: Tensor, lengths: Tensor) -> Tensor:
-        maxima = states.masked_fill(~sequence_mask(lengths, states)[..., None], -torch.inf).amax(1)
+        # not amax, which shares the gradient among equal maxima: the first of them gets it
+        maxima = states.masked_fill(~sequence_mask(lengths, states)[..., None], -torch.inf).max(1).values
         return maxima.masked_fill((lengths == 0)[:, None], 0.0)
 
     def _attention(self, states: Tensor, lengths: Tensor) -> Tensor:
