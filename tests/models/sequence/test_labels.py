@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from unrolled.errors import ArgumentError, DataError
 from unrolled.models.sequence.dataset import SequenceBatch
@@ -88,23 +88,15 @@ def test_invalid_class_weights_are_refused(class_weight: Any, sentence: str) -> 
     assert str(fault.value) == sentence
 
 
-class _Fixed(nn.Module):
-    """Put out the outputs it was made with."""
-
-    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
-        return values
-
-
 def test_the_loss_is_the_formula() -> None:
     """Minus the weighted log probability of the class, over the sequences."""
     outputs, targets = torch.randn(5, 3), torch.tensor([2, 0, 1, 1, 2])
     weights = np.array([0.5, 2.0, 1.0])
-    loss = weighted_cross_entropy(weights, 1.0, "cpu")
+    criterion = weighted_cross_entropy(weights, 1.0, "cpu")
     probabilities = outputs.double().softmax(1).numpy()
     expected = -np.mean([weights[k] * np.log(row[k]) for row, k in zip(probabilities, targets, strict=True)])
-    assert loss(_Fixed(), SequenceBatch(outputs, targets, targets)).item() == pytest.approx(
-        expected, rel=1e-6
-    )
+    value, _ = criterion(outputs, SequenceBatch(outputs, targets, targets))
+    assert value.item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_padding_has_no_loss_and_long_sequences_count_by_their_steps() -> None:
@@ -112,10 +104,10 @@ def test_padding_has_no_loss_and_long_sequences_count_by_their_steps() -> None:
     outputs = torch.randn(4, 6, 3)
     targets = torch.randint(0, 3, (4, 6))
     targets[0, 4:] = targets[2, 1:] = -1
-    loss = weighted_cross_entropy(np.ones(3), (targets >= 0).sum().item() / 4, "cpu")
+    criterion = weighted_cross_entropy(np.ones(3), (targets >= 0).sum().item() / 4, "cpu")
 
     def of(rows: slice) -> float:
-        return loss(_Fixed(), SequenceBatch(outputs[rows], targets, targets[rows])).item()
+        return criterion(outputs[rows], SequenceBatch(outputs[rows], targets, targets[rows]))[0].item()
 
     is_step = targets >= 0
     expected = nn.functional.cross_entropy(outputs[is_step], targets[is_step]).item()
@@ -127,3 +119,24 @@ def test_a_class_of_another_type_is_offered_with_its_type() -> None:
     """'0' is not 0: the offer says which is meant."""
     with pytest.raises(ArgumentError, match=r"'0' is no class of y. Did you mean 0, of type int\?"):
         compute_class_weights({"0": 2.0}, np.array([0, 1]), np.array([0, 1]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["kernels", "torch"])
+@pytest.mark.parametrize("per_step", [False, True])
+def test_the_gradient_of_the_criterion_is_autograds(per_step: bool, dtype: torch.dtype) -> None:
+    """In the logits, by the kernels and by torch's operators, a padded step among them."""
+    torch.manual_seed(0)
+    shape = (4, 6, 3) if per_step else (4, 3)
+    logits, targets = 3 * torch.randn(shape, dtype=dtype), torch.randint(0, 3, shape[:-1])
+    if per_step:
+        targets[1, 2:] = -1
+    weights = np.array([0.5, 2.0, 1.0])
+    leaf = logits.double().requires_grad_()
+    total = nn.functional.cross_entropy(
+        leaf.flatten(0, -2), targets.flatten(), torch.from_numpy(weights), ignore_index=-1, reduction="sum"
+    )
+    (total / (4 * 1.5)).backward()
+    criterion = weighted_cross_entropy(weights, 1.5, "cpu")
+    value, gradient = criterion(logits, SequenceBatch(logits, targets, targets))
+    torch.testing.assert_close(value.double(), total.detach() / 6, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(gradient.double(), leaf.grad, rtol=1e-6, atol=1e-7)

@@ -1,10 +1,12 @@
 """The network is causal, ignores padding and is the sum of its parts."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 import torch
 
+from unrolled.models.sequence.dataset import SequenceBatch
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 
 CONFIG = SequenceNetworkConfig(
@@ -40,6 +42,67 @@ def test_padding_never_changes_an_output(cell: str, per_step: bool, bidirectiona
     torch.testing.assert_close(padded[:, :11] if per_step else padded, outputs)
     if per_step:
         assert not outputs[1, 2:].any()
+
+
+def _criterion(outputs: torch.Tensor, batch: SequenceBatch) -> tuple[torch.Tensor, torch.Tensor]:
+    weights = torch.linspace(-1, 1, outputs.numel()).view_as(outputs)
+    return (weights * outputs.square()).sum() / 2, weights * outputs
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize(
+    ("per_step", "stride", "channels"), [(False, 1, 8), (False, 3, 8), (True, 1, 8), (False, 1, 0)]
+)
+@pytest.mark.parametrize("cell", RECURRENT)
+def test_the_way_back_of_the_kernels_is_that_of_autograd(
+    cell: str, per_step: bool, stride: int, channels: int, ragged: bool
+) -> None:
+    """Loss and the gradient of every weight; dropout draws the same mask in both."""
+    network = _network(
+        cell=cell, per_step=per_step, stem_stride=stride, stem_channels=channels, dropout=0.3
+    ).train()
+    network.standardize.set_statistics(torch.zeros(network.standardize.center.shape), torch.tensor(0.5))
+    values, lengths = _sequences()
+    batch = SequenceBatch(values, lengths if ragged else torch.full((4,), 11), torch.zeros(4))
+    assert network.has_vjp(values)
+    results = []
+    for fused in (True, False):
+        network.zero_grad()
+        torch.manual_seed(5)
+        with patch.object(SequenceNetwork, "has_vjp", lambda *_, fused=fused: fused):
+            loss = network.loss(batch, _criterion)
+        loss.backward()
+        results.append((loss.value, {name: p.grad for name, p in network.named_parameters()}))
+    (value, gradients), (plain, expected) = results
+    torch.testing.assert_close(value, plain)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(
+            gradients[name], gradient, atol=1e-6 * float(1 + gradient.abs().max()), rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bidirectional": True},
+        {"num_layers": 2},
+        {"pooling": "last+attention"},
+        {"cell": "feedforward", "flat_steps": 11},
+    ],
+)
+def test_what_the_kernels_cannot_do_is_left_to_autograd(changes: dict[str, object]) -> None:
+    """Two directions, layers on each other, attention, no recurrence; and weights that are frozen."""
+    values, lengths = _sequences()
+    batch = SequenceBatch(values, lengths, torch.zeros(4))
+    network = _network(**changes).train()
+    assert not network.has_vjp(values)
+    network.loss(batch, _criterion).backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+    frozen = _network()
+    frozen.core.weight_hh_l0.requires_grad_(False)
+    assert not frozen.has_vjp(values)
+    frozen.loss(batch, _criterion).backward()
+    assert frozen.core.weight_hh_l0.grad is None
 
 
 @pytest.mark.parametrize("cell", RECURRENT)

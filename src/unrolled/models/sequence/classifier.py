@@ -128,7 +128,7 @@ class SequenceClassifier(SequenceLabelEstimator):
         return EncodedTargets(
             torch.from_numpy(numbers),
             output_size=len(classes),
-            loss=weighted_cross_entropy(weights, 1.0, self.device),
+            criterion=weighted_cross_entropy(weights, 1.0, self.device),
             strata=numbers,
             class_weights=torch.from_numpy(weights),
             learned={"classes_": classes},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -87,6 +88,10 @@ class SequenceDataset:
         """Make a batch of the sequences in these rows, padded to the longest of them."""
         rows = rows.to(self.lengths.device)
         lengths = self.lengths.index_select(0, rows)
+        if self._even is not None:
+            values, places = self._even
+            targets = self.targets.index_select(0, rows)
+            return SequenceBatch(values.index_select(0, places.index_select(0, rows)), lengths, targets)
         steps = torch.arange(int(lengths.max()), device=rows.device)
         places = self.starts.index_select(0, rows)[:, None] + steps
         places = torch.where(steps < lengths[:, None], places, len(self.values) - 1)  # (B, T)
@@ -95,6 +100,17 @@ class SequenceDataset:
         if self.per_step:
             return SequenceBatch(values, lengths, self.targets[places], weights)
         return SequenceBatch(values, lengths, self.targets.index_select(0, rows), weights)
+
+    @cached_property
+    def _even(self) -> tuple[Tensor, Tensor] | None:
+        """View of the flat values as (·, T, F), and where each sequence is in it, if all have T steps."""
+        if self.per_step or not len(self):
+            return None
+        T = int(self.lengths[0])
+        if bool((self.lengths != T).any()) or bool((self.starts % T != 0).any()):
+            return None
+        whole = (len(self.values) - 1) // T
+        return self.values[: whole * T].view(whole, T, -1), self.starts // T
 
     def subset(self, rows: Tensor) -> SequenceDataset:
         """Select the sequences in these rows; the flat values are shared."""

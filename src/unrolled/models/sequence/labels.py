@@ -8,15 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from unrolled.errors import ArgumentError, DataError
 from unrolled.models.parameters import RandomSource
 from unrolled.models.persistence import ARRAY
 from unrolled.models.sequence.base import Floats, Ints, SequenceEstimator
 from unrolled.models.sequence.dataset import SequenceBatch
-from unrolled.train.loop import Loss
+from unrolled.models.sequence.network import Criterion
+from unrolled.nn.ops.sequence import cross_entropy, runs_on_kernels
 from unrolled.validation import ErrorCollector, check_float, suggest_spelling
 
 Labels = NDArray[Any]
@@ -142,13 +142,13 @@ def compute_class_weights(
     return weights * counts.sum() / (counts @ weights)  # type: ignore[no-any-return]
 
 
-def weighted_cross_entropy(weights: Floats, per_sequence: float, device: str) -> Loss:
-    """Make the loss of a batch: -Σ v w[y] log p(y) / (B · S), S the targets of a sequence on average.
+def weighted_cross_entropy(weights: Floats, per_sequence: float, device: str) -> Criterion:
+    """Make the criterion -Σ v w[y] log p(y) / (B · S), S the targets of a sequence on average.
 
     v is the weight of the sequence, or 1.
 
     The divisor comes from the whole data and not from the batch, so that the sum over all batches is the same
-    however they are cut.
+    however they are cut. Its gradient in the logits is v w[y] (p - 1[y]) / (B · S).
 
     Args:
         weights: (K,) of the classes.
@@ -157,16 +157,21 @@ def weighted_cross_entropy(weights: Floats, per_sequence: float, device: str) ->
     """
     on_device = torch.from_numpy(weights).float().to(device)
 
-    def loss(network: nn.Module, batch: SequenceBatch) -> Tensor:
-        outputs, targets = network(batch.values, batch.lengths).flatten(0, -2), batch.targets.flatten()
-        if batch.weights is None:
-            total = F.cross_entropy(outputs, targets, on_device, ignore_index=-1, reduction="sum")
-        else:
-            losses = F.cross_entropy(outputs, targets, on_device, ignore_index=-1, reduction="none")
-            total = losses.view(len(batch.targets), -1).sum(1) @ batch.weights
-        return total / (len(batch.targets) * per_sequence)
+    def criterion(outputs: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        logits, targets = outputs.flatten(0, -2), batch.targets.flatten()
+        divisor = len(batch.targets) * per_sequence
+        if runs_on_kernels(logits):
+            value, gradient = cross_entropy(logits.contiguous(), targets, on_device, divisor, batch.weights)
+            return value, gradient.view_as(outputs)
+        shares = on_device.index_select(0, targets.clamp(min=0)).to(logits.dtype) * (targets >= 0) / divisor
+        if batch.weights is not None:
+            shares = shares * batch.weights.repeat_interleave(len(targets) // len(batch.weights))
+        places, log_p = targets.clamp(min=0)[:, None], logits.log_softmax(1)
+        value = -(log_p.gather(1, places)[:, 0] @ shares)
+        gradient = (log_p.exp() * shares[:, None]).scatter_add_(1, places, -shares[:, None])
+        return value, gradient.view_as(outputs)
 
-    return loss
+    return criterion
 
 
 def _label_text(label: Any) -> str:

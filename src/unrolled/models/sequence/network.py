@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,12 +14,17 @@ from torch.nn import functional as F
 
 from unrolled.formatting import quantity
 from unrolled.models.recurrent_core import CoreConfig, recurrent_core
-from unrolled.models.sequence.dataset import SequenceDataset
+from unrolled.models.sequence.dataset import SequenceBatch, SequenceDataset
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 from unrolled.nn.modules.conv_stem import ConvStem, max_scales
 from unrolled.nn.modules.pooling import Pooling, Standardize, sequence_mask
+from unrolled.nn.ops.gradients import gradient_buffer
+from unrolled.nn.ops.sequence import runs_on_kernels
+from unrolled.train.loop import BatchLoss
 
 Ints = NDArray[np.int64]
+# From the outputs of a batch to its loss, a mean over the batch, and the gradient of the outputs.
+Criterion = Callable[[Tensor, SequenceBatch], tuple[Tensor, Tensor]]
 
 _STEPS_READ = 200  # from twice as many on, the stem leaves the core fewer steps
 _SCALE_STEPS = 1 << 16  # that scales are set by
@@ -144,7 +150,32 @@ class SequenceNetwork(nn.Module):
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Compute outputs (B, K), or (B, T, K) if `per_step`, 0 beyond a length."""
-        return self._head_outputs(self.features(values, lengths), lengths)
+        return self.head_outputs(self.features(values, lengths), lengths)
+
+    def loss(self, batch: SequenceBatch, criterion: Criterion) -> BatchLoss:
+        """Compute the loss of a batch, for training.
+
+        Where `has_vjp` says so, autograd records nothing: a few calls of the kernels take a fraction of its
+        own time.
+        """
+        backward: Callable[[Tensor], object]
+        if torch.is_grad_enabled() and self.has_vjp(batch.values) and not self.config.direct_inputs:
+            with torch.no_grad():
+                outputs, backward = self._vjp(batch)
+        else:
+            outputs = self(batch.values, batch.lengths)
+            backward = outputs.backward
+        value, d_outputs = criterion(outputs.detach(), batch)
+        return BatchLoss(value, backward=lambda: backward(d_outputs))
+
+    def _vjp(self, batch: SequenceBatch) -> tuple[Tensor, Callable[[Tensor], object]]:
+        """Compute the outputs of a batch, and the function for the way back to all weights."""
+        is_even = int(batch.lengths.min()) == batch.values.shape[1]
+        features, features_backward = self.features_vjp(batch.values, None if is_even else batch.lengths)
+        outputs, head_backward = self.head_vjp(features)
+        if self.config.per_step and not is_even:
+            outputs *= sequence_mask(batch.lengths, outputs)[..., None]
+        return outputs, lambda d_outputs: features_backward(head_backward(d_outputs))
 
     def precise_outputs(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Compute the outputs of a trained network with its readout in float64, on the CPU."""
@@ -159,11 +190,14 @@ class SequenceNetwork(nn.Module):
         """Compute the features (B, D), or (B, T, D) if `per_step`, that are standardized for the head."""
         if self.config.cell == "feedforward":
             return self._flat_features(values, lengths)
-        inputs, steps = self.core_inputs(values, lengths)
-        states, _ = self.core(inputs, lengths=steps)
-        features = states if self.config.per_step else self.pool(states, steps)
+        if not torch.is_grad_enabled() and self.has_vjp(values):
+            features = self.features_vjp(values, lengths)[0]
+        else:
+            inputs, steps = self.core_inputs(values, lengths)
+            states, _ = self.core(inputs, lengths=steps)
+            features = states if self.config.per_step else self.pool(states, steps)
         if not self.config.direct_inputs:
-            return features  # type: ignore[no-any-return]
+            return features
         return torch.cat([features, self._direct_features(values, lengths)], -1)
 
     def _direct_features(self, values: Tensor, lengths: Tensor) -> Tensor:
@@ -174,6 +208,45 @@ class SequenceNetwork(nn.Module):
         last = values[torch.arange(len(values), device=values.device), lengths.to(values.device) - 1]
         return torch.cat([last, values.sum(1) / lengths.to(values)[:, None]], 1)
 
+    def has_vjp(self, values: Tensor) -> bool:
+        """Tell whether `features_vjp` can read such values: on the kernels, with weights that all train."""
+        return (
+            self.config.cell != "feedforward"
+            and runs_on_kernels(values)
+            and self.core.has_vjp
+            and (self.stem is None or self.stem.has_vjp)
+            and (self.config.per_step or self.pool.has_vjp)
+        )
+
+    def features_vjp(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Callable[[Tensor], None]]:
+        """Compute `features` but for direct inputs on the kernels, and the function for the way back.
+
+        Args:
+            values: (B, T, F).
+            lengths: (B,); None where every row has T steps.
+
+        Returns:
+            The features, and a function of their gradient that writes the `.grad` of all weights below them.
+        """
+        inputs, stem_backward, steps = values.transpose(0, 1), None, lengths
+        if self.stem is not None:
+            inputs, stem_backward = self.stem.vjp(values, lengths)
+            steps = None if lengths is None else self.stem.blocks(lengths)
+        states, core_backward = self.core.vjp(inputs, steps)  # (T', B, H)
+        pool_backward: Callable[[Tensor], Tensor]
+        if self.config.per_step:
+            features, pool_backward = states.transpose(0, 1), _transpose
+        else:
+            features, pool_backward = self.pool.vjp(states, steps)
+
+        def backward(d_features: Tensor) -> None:
+            d_inputs = core_backward(pool_backward(d_features), stem_backward is not None)
+            if stem_backward is not None:
+                assert d_inputs is not None
+                stem_backward(d_inputs)
+
+        return features, backward
+
     def core_inputs(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the inputs of the core (B, T', C), and the steps (B,) of each row."""
         return (values, lengths) if self.stem is None else self.stem(values, lengths)
@@ -181,9 +254,33 @@ class SequenceNetwork(nn.Module):
     def readout(self, states: Tensor, lengths: Tensor) -> Tensor:
         """Compute the outputs from the core's states (B, T', D · H); without direct inputs, they are all."""
         features = states if self.config.per_step else self.pool(states, lengths)
-        return self._head_outputs(features, lengths)
+        return self.head_outputs(features, lengths)
 
-    def _head_outputs(self, features: Tensor, lengths: Tensor) -> Tensor:
+    @torch.no_grad()
+    def head_vjp(self, features: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """Compute the outputs from `features`, and the function for the way back.
+
+        The function takes the outputs' gradient, writes those of the head's weights, and returns that of the
+        features.
+        """
+        scaled, weight, keep = self.standardize, self.head.weight, 1 - self.dropout.p
+        inputs, factor = features - scaled.center, scaled.factor
+        if keep < 1 and self.training:
+            factor = torch.empty_like(inputs).bernoulli_(keep).mul_(factor / keep)
+        inputs *= factor
+        outputs = F.linear(inputs, weight, self.head.bias)
+
+        @torch.no_grad()
+        def backward(d_outputs: Tensor) -> Tensor:
+            d_flat = d_outputs.flatten(0, -2)
+            torch.mm(d_flat.t(), inputs.flatten(0, -2), out=gradient_buffer(weight))
+            torch.sum(d_flat, 0, out=gradient_buffer(self.head.bias))
+            return (d_outputs @ weight).mul_(factor)
+
+        return outputs, backward
+
+    def head_outputs(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Compute the outputs from `features`."""
         outputs: Tensor = self.head(self.dropout(self.standardize(features)))
         return outputs * sequence_mask(lengths, outputs)[..., None] if self.config.per_step else outputs
 
@@ -194,6 +291,10 @@ class SequenceNetwork(nn.Module):
             values = F.pad(values, (0, 0, 0, self.config.flat_steps - values.shape[1]))  # less than 0 cuts
             values = values.flatten(1)
         return torch.tanh(self.flat(values))
+
+
+def _transpose(d_features: Tensor) -> Tensor:
+    return d_features.transpose(0, 1)
 
 
 def _stem(config: SequenceNetworkConfig) -> ConvStem | None:

@@ -6,8 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from unrolled.data.alignment import align_targets
 from unrolled.data.io.targets import as_numbers
@@ -88,17 +87,17 @@ class SequenceRegressor(SequenceEstimator):
     def _encode_targets(self, samples: TrainingSamples) -> EncodedTargets:
         numbers = samples.targets
         scaler = StandardScaler.fit(numbers, samples.weights)
+        is_constant = bool((numbers == numbers[0]).all())  # and so is every prediction, for any X
         return EncodedTargets(
             torch.from_numpy(scaler.transform(numbers)).float(),
             output_size=1,
-            loss=_squared_error,
-            learned={"y_mean_": scaler.mean, "y_scale_": scaler.scale},
+            criterion=_squared_error,
+            learned={"y_mean_": scaler.mean, "y_scale_": np.float64(0) if is_constant else scaler.scale},
         )
 
 
-def _squared_error(network: nn.Module, batch: SequenceBatch) -> Tensor:
-    outputs = network(batch.values, batch.lengths)[:, 0]
-    if batch.weights is None:
-        return F.mse_loss(outputs, batch.targets)
-    weighted: Tensor = batch.weights * (outputs - batch.targets).square()
-    return weighted.mean()
+def _squared_error(outputs: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+    """Compute the weighted mean of squared errors, and its gradient in the outputs (B, 1)."""
+    errors = outputs[:, 0] - batch.targets
+    shares = errors if batch.weights is None else errors * batch.weights
+    return (shares * errors).mean(), (2 / len(errors)) * shares[:, None]

@@ -109,7 +109,7 @@ class SequenceTagger(SequenceLabelEstimator):
         return EncodedTargets(
             torch.from_numpy(numbers),
             output_size=len(classes),
-            loss=weighted_cross_entropy(weights, float(n_steps / len(samples.data)), self.device),
+            criterion=weighted_cross_entropy(weights, float(n_steps / len(samples.data)), self.device),
             class_weights=torch.from_numpy(weights),
             learned={"classes_": classes},
         )

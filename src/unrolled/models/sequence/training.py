@@ -14,6 +14,7 @@ from torch import Tensor
 from unrolled.data.splits import MIN_VALIDATION_SAMPLES, holdout_fraction
 from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.network import (
+    Criterion,
     SequenceNetwork,
     SequenceNetworkConfig,
     initialize_from_data,
@@ -22,7 +23,7 @@ from unrolled.models.sequence.reservoir import solve_readout
 from unrolled.train.config import Monitor, TrainingConfig, TrainingHooks, steps_per_epoch
 from unrolled.train.ensemble import Ensemble, fit_ensemble
 from unrolled.train.history import History
-from unrolled.train.loop import Loss, member_seed, seeded
+from unrolled.train.loop import member_seed, seeded
 from unrolled.train.threads import shared_processors
 
 Ints = NDArray[np.int64]
@@ -41,7 +42,7 @@ class EncodedTargets:
     Args:
         values: (N,), or (ΣT,) with one a step.
         output_size: K, numbers that the network puts out.
-        loss: a mean over a batch.
+        criterion: the loss of the outputs of a batch, and its gradient.
         learned: attributes of the fitted estimator that come from y.
         strata: (N,) classes whose shares the validation set keeps.
         class_weights: (K,) of the classes; None where y holds numbers.
@@ -49,7 +50,7 @@ class EncodedTargets:
 
     values: Tensor
     output_size: int
-    loss: Loss
+    criterion: Criterion
     learned: dict[str, Any]
     strata: Ints | None = None
     class_weights: Tensor | None = None
@@ -129,7 +130,7 @@ def fit_networks(
         config = replace(config, identity=training.fingerprint(repr((network_config, weights))))
     return fit_ensemble(
         lambda: SequenceNetwork(network_config).to(device),
-        targets.loss,
+        lambda network, batch: network.loss(batch, targets.criterion),
         training,
         validation,
         config,
