@@ -96,7 +96,7 @@ X = [[1.0, 2.0], [3.0]]
         ([["a", "b"], ["b", "a"]], "sequence 1: expected 1 labels, one a step of X, got 2."),
         ([["a", "a"], ["a"]], r"expected at least two classes, got one class \('a'\) in all 3 labels"),
         ([["a", "b"], [1]], "expected labels of one type"),
-        ([["a", None], ["b"]], "expected a label or a number, got None"),
+        ([[None, None], [None]], "expected a label at some steps, got none at 3 steps"),
         ([[0.5, 1.0], [2.0]], "Unknown label type"),
     ],
 )
@@ -127,3 +127,62 @@ def test_tags_in_columns_are_labels_or_refused_with_the_way_out() -> None:
     assert model.classes_.tolist() == [0, 1]
     with pytest.raises(DataError, match=r"3 columns a step.*y.argmax\(axis=2\)"):
         SequenceTagger(**settings).fit(X, np.zeros((12, 6, 3)))
+
+
+@pytest.mark.parametrize("gap", [None, float("nan"), -100])
+@pytest.mark.parametrize("solver", ["gradient", "reservoir"])
+def test_steps_without_a_label_are_left_out(gap: Any, solver: str) -> None:
+    """Of the classes, the loss and the score; the summary says how many, and a saved model too."""
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(n, 1)) for n in rng.integers(5, 12, 40)]
+    whole = [(x[:, 0] > 0).astype(int).tolist() for x in X]
+    gaps = [[gap if rng.random() < 0.4 else tag for tag in tags] for tags in whole]
+    settings: dict[str, Any] = {"hidden_size": 8, "n_members": 1, "solver": solver}
+    settings |= {"max_epochs": 30} if solver == "gradient" else {}
+    model = SequenceTagger(**settings).fit(X, gaps)
+    assert model.classes_.tolist() == [0, 1]
+    n_missing = sum(tag not in (0, 1) for tags in gaps for tag in tags)
+    assert model.n_unlabelled_ == n_missing
+    assert f"{n_missing} steps, left out of the loss" in str(model.summary())
+    assert model.score(X, whole) > 0.9
+    pairs = [
+        (p == t)
+        for tags, true in zip(model.predict(X), gaps, strict=True)
+        for p, t in zip(tags, true, strict=True)
+        if t in (0, 1)
+    ]
+    assert model.score(X, gaps) == pytest.approx(np.mean(pairs))
+    model.save("tagger")
+    assert SequenceTagger.load("tagger").n_unlabelled_ == n_missing
+
+
+def test_what_an_unlabelled_step_holds_changes_nothing() -> None:
+    """None, NaN and -100 are the same training, to the bit; so is one without sequences of no label."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(24, 6, 1))
+    tags = (X[..., 0] > 0).astype(float)
+    tags[:, 3], tags[:5] = np.nan, np.nan
+    settings = QUICK | {"max_epochs": 3}
+    models = [
+        SequenceTagger(**settings).fit(X, tags),
+        SequenceTagger(**settings).fit(X, np.nan_to_num(tags, nan=-100).astype(int)),
+        SequenceTagger(**settings).fit(X, np.where(np.isnan(tags), None, tags.astype(object))),
+        SequenceTagger(**settings).fit(X[5:], tags[5:]),
+    ]
+    first, *others = [np.stack(model.predict_proba(X)) for model in models]
+    for other in others:
+        assert np.array_equal(first, other)
+
+
+def test_texts_may_have_gaps_and_weights() -> None:
+    """None among texts; weights of sequences count labelled steps only."""
+    X = np.random.default_rng(0).normal(size=(12, 6, 1))
+    tags = np.where(X[..., 0] > 0, "up", "down").astype(object)
+    tags[:, 2] = None
+    model = SequenceTagger(**QUICK | {"max_epochs": 2}).fit(X, tags, sample_weight=np.arange(12))
+    assert model.classes_.tolist() == ["down", "up"]
+    assert 0 <= model.score(X, tags, sample_weight=np.arange(12)) <= 1
+    with pytest.raises(DataError, match="expected a label at some steps, got none at 72 steps"):
+        SequenceTagger(**QUICK).fit(X, np.full((12, 6), -100))
+    with pytest.raises(DataError, match="expected a label at some steps"):
+        model.score(X, np.full((12, 6), None))

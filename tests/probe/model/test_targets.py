@@ -11,7 +11,7 @@ from torch import nn
 from unrolled import DataError, SequenceClassifier
 from unrolled.probe import states
 from unrolled.probe.model.adapter import as_probed_model
-from unrolled.probe.model.targets import class_numbers, encode_targets
+from unrolled.probe.model.targets import are_class_numbers, class_numbers, encode_targets
 
 from .conftest import RAGGED, Last, Steps
 
@@ -87,3 +87,15 @@ def test_one_sequence_is_refused_as_many_of_one_step() -> None:
         with pytest.raises(DataError, match=r"which is one sequence of 9 steps.* Give one sequence as \[x\]"):
             states(each, block[0])
         states(each, [block[0]])
+
+
+@pytest.mark.parametrize("gap", [None, float("nan"), -100])
+def test_steps_without_a_label_have_no_target(gap: Any) -> None:
+    """Of estimators and of modules; a sequence without any label is refused."""
+    y, lengths = [[1, gap, 0], [gap, 1]], torch.tensor([3, 2])
+    assert are_class_numbers(y, 3, per_step=True, caller="order y")
+    assert are_class_numbers(y, 1, per_step=True, caller="order y")
+    targets = encode_targets(y, lengths, np.arange(2), per_step=True, caller="order y")
+    assert targets.tolist() == [[1, -100, 0], [-100, 1, -100]]
+    with pytest.raises(DataError, match=r"order y\[1\]: expected a label at some step, got none. Leave"):
+        encode_targets([[1, 0, 0], [gap, gap]], lengths, np.arange(2), per_step=True, caller="order y")

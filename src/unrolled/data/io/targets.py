@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from unrolled.data.parse.numbers import is_missing, quoted
 from unrolled.data.parts import out_of_range
 from unrolled.errors import DataError, DataTypeError
+from unrolled.formatting import quantity
 
 Array = NDArray[Any]
 
+IGNORED = -100  # of a step without a label: torch's ignore_index
 _NOTHING = "None or NaN"
 _WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")  # no leading zero: it would be lost
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")
@@ -54,6 +56,46 @@ def as_labels(y: Any, n: int, *, who: str = "SequenceClassifier y") -> Array:
     elif labels.dtype.kind not in "iubU":
         raise DataTypeError(f"{who}: expected texts or whole numbers, got {labels.dtype}.")
     return labels
+
+
+def are_labelled(labels: Array) -> NDArray[np.bool_]:
+    """Mask the steps (n,) that have a label: those that hold None, NaN or -100, torch's sign, have none.
+
+    >>> are_labelled(np.array(["up", None, "down"], dtype=object)).tolist()
+    [True, False, True]
+    """
+    if labels.dtype.kind == "O":
+        ignored = np.array([isinstance(one, numbers.Real) and one == IGNORED for one in labels], dtype=bool)
+        texts = np.array([isinstance(one, str) for one in labels], dtype=bool)
+        return np.asarray(~ignored & (texts | ~is_missing(labels)))
+    if labels.dtype.kind in "iuf":
+        return np.asarray((labels == labels) & (labels != IGNORED))  # noqa: PLR0124 (NaN)
+    return np.ones(len(labels), dtype=bool)
+
+
+def as_step_labels(labels: Array, *, who: str) -> tuple[Array, NDArray[np.bool_]]:
+    """Convert the labels of steps to an array of one type, without the steps that have none; and mask these.
+
+    Returns:
+        (m,) labels, texts or whole numbers; (n,) true where a step has one.
+
+    Raises:
+        DataError: no step has a label, their types are mixed, or they are no labels.
+
+    >>> labels, is_labelled = as_step_labels(np.array([1.0, np.nan, 0.0]), who="SequenceTagger y")
+    >>> labels.tolist(), is_labelled.tolist()
+    ([1, 0], [True, False, True])
+    """
+    is_labelled = are_labelled(labels)
+    if is_labelled.all():
+        return as_labels(labels, len(labels), who=who), is_labelled
+    if not is_labelled.any():
+        raise DataError(
+            f"{who}: expected a label at some steps, got none at {quantity(len(labels), 'step')}. None, NaN "
+            "and -100 say that a step has none."
+        )
+    given = as_labels(labels[is_labelled].tolist(), int(is_labelled.sum()), who=who)
+    return given.astype(np.int64) if given.dtype.kind == "f" else given, is_labelled  # NaN made floats
 
 
 def as_numbers(y: Any, n: int, *, who: str = "SequenceRegressor y") -> NDArray[np.float64]:

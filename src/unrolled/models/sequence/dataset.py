@@ -15,6 +15,7 @@ from torch import Tensor
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 
+NO_LABEL = -1  # target of a step that has none, or of padding
 _LIMIT = 1e6  # scaled values beyond it say "huge"; their squares must stay finite
 _BATCH_STEPS = 1 << 16  # steps of a batch without gradients: more would not stay in the caches
 
@@ -24,7 +25,7 @@ class SequenceBatch(NamedTuple):
 
     values: Tensor  # (B, T, F)
     lengths: Tensor  # (B,)
-    targets: Tensor  # (B,), or (B, T) with one a step, -1 beyond a length
+    targets: Tensor  # (B,), or (B, T) with one a step, -1 beyond a length and without a label
     weights: Tensor | None = None  # (B,) 1 on average over the dataset; None where all are equal
 
 
@@ -69,9 +70,9 @@ class SequenceDataset:
         for k, (mean, scale) in enumerate(zip(*scaler, strict=True)):  # one float64 copy, of one feature
             values[:-1, k] = np.clip((data.values[:, k] - mean) / scale, -_LIMIT, _LIMIT)
         if targets is None:
-            targets = torch.full((len(data.values) if per_step else len(data),), -1)
+            targets = torch.full((len(data.values) if per_step else len(data),), NO_LABEL)
         if per_step:
-            targets = torch.cat([targets, targets.new_full((1,), -1)])
+            targets = torch.cat([targets, targets.new_full((1,), NO_LABEL)])
         return cls(
             torch.from_numpy(values).to(device),
             torch.from_numpy(data.offsets[:-1]).to(device),

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.models.sequence.dataset import SequenceDataset
+from unrolled.models.sequence.dataset import NO_LABEL, SequenceDataset
 from unrolled.models.sequence.network import SequenceNetwork
 from unrolled.nn.modules.pooling import sequence_mask
 from unrolled.train.history import History, TrainingRecord
@@ -102,7 +102,7 @@ def _samples(
         targets, sample_units = targets.cpu(), units[rows.cpu()]
         weights = torch.ones(len(rows)) if sample_weights is None else sample_weights.cpu()
         if network.config.per_step:
-            is_step = sequence_mask(lengths.cpu(), targets)
+            is_step = sequence_mask(lengths.cpu(), targets) & (targets != NO_LABEL)
             sample_units = sample_units[:, None].expand_as(is_step)[is_step]
             features, targets = features[is_step], targets[is_step]
             weights = weights[:, None].expand_as(is_step)[is_step]

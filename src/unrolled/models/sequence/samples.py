@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.alignment import align_targets
-from unrolled.data.io.targets import as_groups, as_weights
+from unrolled.data.io.targets import are_labelled, as_groups, as_weights
 from unrolled.data.sequences import Sequences
 
 Floats = NDArray[np.float64]
@@ -71,7 +71,7 @@ def check_weights(sample_weight: Any, data: Sequences) -> Floats | None:
 def merge_copies(
     data: Sequences, targets: NDArray[Any], sample_weight: Floats | None, groups: Ints | None
 ) -> TrainingSamples:
-    """Leave out samples of weight 0, and make copies with the same target one, their weights added.
+    """Leave out samples without weight or label, and make copies with equal targets one, weights added.
 
     So a weight of k and k copies of a sequence are the same training, to the bit. Samples of unlike weights
     are put in an order that only their content decides; without weights and copies all stay as they are.
@@ -90,6 +90,8 @@ def merge_copies(
     per_step = len(targets) != len(data)
     parts = np.split(targets, data.offsets[1:-1]) if per_step else list(targets[:, None])
     weights = np.ones(len(data)) if sample_weight is None else sample_weight
+    if per_step:
+        weights = weights * [are_labelled(part).any() for part in parts]
     codes = np.zeros(len(data), dtype=np.int64) if groups is None else groups
     first: dict[tuple[bytes, int], int] = {}
     total: dict[tuple[bytes, int], float] = {}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from unrolled.data.alignment import align_steps
-from unrolled.data.io.targets import as_labels
+from unrolled.data.io.targets import as_step_labels
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
+from unrolled.formatting import quantity
 from unrolled.models.parameters import NotUsed
+from unrolled.models.persistence import PLAIN
 from unrolled.models.sequence.base import Floats
+from unrolled.models.sequence.dataset import NO_LABEL
 from unrolled.models.sequence.inputs import SequenceInputs
 from unrolled.models.sequence.labels import (
     Labels,
@@ -25,6 +28,7 @@ from unrolled.models.sequence.labels import (
 )
 from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
+from unrolled.models.summary import Fact
 
 _WHO = "SequenceTagger y"
 
@@ -34,7 +38,8 @@ class SequenceTagger(SequenceLabelEstimator):
 
     With `bidirectional=True` from those after it too, and then not for a live stream. Arguments and fitted
     attributes are those of SequenceClassifier, without `pooling`: every step has a prediction of its own.
-    Whole sequences are held out.
+    Whole sequences are held out. Steps of y that hold None, NaN or -100 have no label: they are read, and
+    left out of the loss and of the score.
 
     >>> X = [[1, -2, 3, -1], [-1, 2], [2, 1, -3]]
     >>> y = [["up", "down", "up", "down"], ["down", "up"], ["up", "up", "down"]]
@@ -44,6 +49,8 @@ class SequenceTagger(SequenceLabelEstimator):
     """
 
     _per_step = True
+    _learned: ClassVar = {"n_unlabelled_": PLAIN._replace(is_optional=True)}
+    n_unlabelled_: int
 
     pooling: Annotated[str | None, NotUsed("every step has a prediction of its own, nothing is pooled")]
 
@@ -83,7 +90,7 @@ class SequenceTagger(SequenceLabelEstimator):
         return probabilities
 
     def score(self, X: Any, y: Any, *, sample_weight: Any = None, lengths: Any = None) -> float:
-        """Compute the accuracy: the share of steps whose class is predicted.
+        """Compute the accuracy: the share of labelled steps whose class is predicted.
 
         A class that was not seen in training is never predicted, and counts as wrong.
 
@@ -92,27 +99,36 @@ class SequenceTagger(SequenceLabelEstimator):
             DataError: X or y cannot be used as it is, or its labels are of another type than in training.
         """
         inputs = self._like_fitted(X, lengths)
-        labels = self._check_targets(y, inputs)
+        labels, is_labelled = as_step_labels(self._check_targets(y, inputs), who=_WHO)
         require_like_classes(labels, self.classes_, _WHO)
         weights = check_weights(sample_weight, inputs.data)
-        weights = None if weights is None else np.repeat(weights, inputs.data.lengths)
-        return float(np.average(np.concatenate(self._tags(inputs.data)) == labels, weights=weights))
+        weights = None if weights is None else np.repeat(weights, inputs.data.lengths)[is_labelled]
+        tags = np.concatenate(self._tags(inputs.data))[is_labelled]
+        return float(np.average(tags == labels, weights=weights))
 
     def _check_targets(self, y: Any, inputs: SequenceInputs) -> Labels:
         return _flat_labels(align_steps(y, inputs.data, inputs.X, _WHO), inputs)
 
     def _encode_targets(self, samples: TrainingSamples) -> EncodedTargets:
-        classes, numbers = encode_labels(samples.targets, _WHO)
-        step_weights = samples.step_weights
+        labels, is_labelled = as_step_labels(samples.targets, who=_WHO)
+        classes, numbers = encode_labels(labels, _WHO)
+        step_weights = None if samples.step_weights is None else samples.step_weights[is_labelled]
+        targets = np.full(len(is_labelled), NO_LABEL)
+        targets[is_labelled] = numbers
         weights = compute_class_weights(self.class_weight, classes, numbers, step_weights)
         n_steps = len(numbers) if step_weights is None else step_weights.sum()
         return EncodedTargets(
-            torch.from_numpy(numbers),
+            torch.from_numpy(targets),
             output_size=len(classes),
             criterion=weighted_cross_entropy(weights, float(n_steps / len(samples.data)), self.device),
             class_weights=torch.from_numpy(weights),
-            learned={"classes_": classes},
+            learned={"classes_": classes, "n_unlabelled_": int((~is_labelled).sum())},
         )
+
+    def _facts(self) -> tuple[Fact, ...]:
+        count = getattr(self, "n_unlabelled_", 0)  # folders of earlier versions have none
+        unlabelled = Fact("Unlabelled", f"{quantity(count, 'step')}, left out of the loss")
+        return (*super()._facts(), unlabelled) if count else super()._facts()
 
 
 def _as_objects(parts: list[NDArray[Any]]) -> NDArray[Any]:
@@ -124,7 +140,10 @@ def _as_objects(parts: list[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _flat_labels(y: Any, inputs: SequenceInputs) -> Labels:
-    """Return the labels (ΣT,) of all steps, if each sequence has one a step; those of padding are cut."""
+    """Return the labels (ΣT,) of all steps, if each sequence has one a step; those of padding are cut.
+
+    Where some steps have no label, they are objects, and None there.
+    """
     lengths = inputs.data.lengths
     try:
         parts = [np.asarray(tags) for tags in y]
@@ -150,4 +169,10 @@ def _flat_labels(y: Any, inputs: SequenceInputs) -> Labels:
             )
     if len({part.dtype.kind for part in parts}) > 1:  # joined as they are, numbers would become texts
         parts = [part.astype(object) for part in parts]
-    return as_labels(np.concatenate(parts), int(lengths.sum()), who=_WHO)
+    labels = np.concatenate(parts)
+    given, is_labelled = as_step_labels(labels, who=_WHO)
+    if is_labelled.all():
+        return given
+    labels = np.full(len(labels), None, dtype=object)
+    labels[is_labelled] = given.tolist()
+    return labels

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from unrolled.data.alignment import align_steps, align_targets
 from unrolled.data.io.arrays import to_sequences
 from unrolled.data.io.frames import is_frame
-from unrolled.data.io.targets import as_labels
+from unrolled.data.io.targets import IGNORED, are_labelled, as_labels
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
 
-NO_TARGET = -100  # torch's ignore_index: a step without a label
+NO_TARGET = IGNORED
 
 
 def are_class_numbers(y: Any, K: int, *, per_step: bool, caller: str) -> bool:
@@ -33,7 +33,7 @@ def are_class_numbers(y: Any, K: int, *, per_step: bool, caller: str) -> bool:
     >>> are_class_numbers([0, 2, 1], 3, per_step=False, caller="order y")
     True
     """
-    parts = [np.asarray(part) for part in y] if per_step else [np.asarray(y)]
+    parts = [_labelled_part(part) for part in y] if per_step else [np.asarray(y)]
     for part in parts:
         if part.dtype.kind in "US":
             raise DataError(
@@ -92,7 +92,7 @@ def encode_targets(
 ) -> Tensor:
     """Encode y as positions (N,) among the classes, or numbers (N, K) float32; (N, T, ...) with one a step.
 
-    Steps beyond a length are -100, or NaN.
+    Steps beyond a length, and those whose label is None, NaN or -100, are -100, or NaN.
 
     Raises:
         DataError: the number of targets differs from that of sequences or steps, or one cannot be used.
@@ -112,12 +112,34 @@ def encode_targets(
             f"{caller}: expected a list for each sequence, one label or number a step as the model outputs, "
             "got one for a whole sequence. Give a model with one output a sequence, such as the last step's."
         )
-    parts = [_encode(part, classes, f"{caller}[{i}]") for i, part in enumerate(y)]
+    encode = _encode if classes is None else _encode_steps
+    parts = [encode(part, classes, f"{caller}[{i}]") for i, part in enumerate(y)]
     for i, (part, length) in enumerate(zip(parts, lengths.tolist(), strict=True)):
         if len(part) != length:
             raise DataError(f"{caller}[{i}]: expected one a step, {length} in all; got {len(part)}.")
     fill = float("nan") if classes is None else NO_TARGET
     return nn.utils.rnn.pad_sequence(parts, batch_first=True, padding_value=fill)
+
+
+def _encode_steps(y: Any, classes: NDArray[Any] | None, caller: str) -> Tensor:
+    """Encode the labels of steps: (T,) positions among the classes, -100 where a step has none."""
+    labels = _step_labels(y)
+    is_labelled = are_labelled(labels)
+    if len(labels) and not is_labelled.any():
+        raise DataError(f"{caller}: expected a label at some step, got none. Leave that sequence out.")
+    positions = torch.full((len(labels),), NO_TARGET)
+    positions[torch.from_numpy(is_labelled)] = _encode(labels[is_labelled].tolist(), classes, caller)
+    return positions
+
+
+def _step_labels(y: Any) -> NDArray[Any]:
+    return np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
+
+
+def _labelled_part(y: Any) -> NDArray[Any]:
+    """Return what a module's steps are to put out, without the steps that have no label."""
+    steps = np.asarray(y)
+    return np.array(steps[are_labelled(steps)].tolist()) if steps.ndim == 1 else steps
 
 
 def _encode(y: Any, classes: NDArray[Any] | None, caller: str) -> Tensor:
