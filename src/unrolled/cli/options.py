@@ -137,7 +137,9 @@ class SeriesColumns(OptionGroup):
     ] = None
     fill: Annotated[
         str | None,
-        typer.Option("--fill", metavar="HOW", help="How gaps are filled: forward, or linear but for flags."),
+        typer.Option(
+            "--fill", metavar="HOW", help="How gaps are filled: forward, linear (but flags) or mask."
+        ),
     ] = None
     missing: Annotated[
         list[float] | None,

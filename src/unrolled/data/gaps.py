@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from unrolled.data.calendar.frequency import Calendar, infer_calendar
 from unrolled.data.calendar.offsets import Ints, advance, format_time, freq_words, unit_word
 from unrolled.data.calendar.zones import zone_with_repeated, zone_with_skipped
+from unrolled.data.gap_columns import add_gap_columns
 from unrolled.data.sequences import DeclaredOrder, Role, Sequences
 from unrolled.errors import DataError
 from unrolled.formatting import join_words, quantity
 from unrolled.validation import check_choice
 
-FILL_METHODS = ("forward", "linear")
+FILL_METHODS = ("forward", "linear", "mask")
 _MOST_CODES = 12  # different whole numbers of a column that names kinds, such as 0/1 or the days of a week
 _MOST_ADDED = 3  # rows that filling adds for each that is there: beyond it, a date is mistyped
 _FILL = "Fill it with unrolled.read(..., fill='linear')."
@@ -90,12 +91,14 @@ def fill_gaps(series: Sequences, how: str) -> Sequences:
 
     Args:
         series: sorted by time.
-        how: "forward" repeats the last known value, "linear" draws a straight line between known ones.
+        how: "forward" repeats the last known value, "linear" draws a straight line between known ones,
+            "mask" repeats the last one and adds columns that say where, and since when. It also repeats
+            the first and the last value of an input up to the ends.
             Flags and codes (0 and 1, or few whole numbers that recur) are repeated either way: no day is half
             a holiday.
 
     Raises:
-        ArgumentError: `how` is neither.
+        ArgumentError: `how` is none of these.
         DataError: the rows have no order, times occur twice or keep no common step, or a series is empty.
 
     >>> fill_gaps(Sequences.from_arrays([[1.0, float("nan"), 4.0]]), "linear").target.tolist()
@@ -116,7 +119,10 @@ def fill_gaps(series: Sequences, how: str) -> Sequences:
         for k, (name, role) in enumerate(zip(whole.columns, whole.roles, strict=True))
     ]
     for k, role in enumerate(whole.roles):
-        values[:, k] = _filled(values[:, k], within, "forward" if is_held[k] or role is Role.STATIC else how)
+        method = "linear" if how == "linear" and not is_held[k] and role is not Role.STATIC else "forward"
+        values[:, k] = _filled(values[:, k], within, method)
+    if how == "mask":
+        values = _with_ends(whole, values, within)
     keep = _between_targets(whole, within)
     lengths = np.bincount(within[keep], minlength=len(whole))
     if not lengths.all():
@@ -126,13 +132,14 @@ def fill_gaps(series: Sequences, how: str) -> Sequences:
     n_filled = dict(zip(whole.columns, fresh.sum(axis=0).tolist(), strict=True))
     n_held = {name: n for (name, n), held in zip(n_filled.items(), is_held, strict=True) if held and n}
     n_others = sum(n_filled.values()) - sum(n_held.values())
-    return replace(
+    filled = replace(
         whole,
         values=values[keep],
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         times=None if whole.times is None else whole.times[keep],
         notes=(*whole.notes, *_notes(how, added, n_others, n_held, int((~keep).sum()))),
     )
+    return add_gap_columns(filled, np.isnan(whole.values)[keep]) if how == "mask" else filled
 
 
 def is_code(values: NDArray[np.float64], role: Role) -> bool:
@@ -153,7 +160,7 @@ def is_code(values: NDArray[np.float64], role: Role) -> bool:
 
 
 def _notes(how: str, added: int, filled: int, held: dict[str, int], dropped: int) -> list[str]:
-    method = "by the value before" if how == "forward" else "by straight lines"
+    method = "by straight lines" if how == "linear" else "by the value before"
     hold = f"{join_words(list(map(repr, held)))} {'hold' if len(held) > 1 else 'holds'}"
     events = (
         (added, "row", "added for missing steps"),
@@ -285,11 +292,15 @@ def _refuse_missing(series: Sequences, faults: list[str]) -> None:
     rows, columns = np.nonzero(missing)
     if not len(rows):
         return
-    row, column = rows[0], series.columns[columns[0]]
+    row, column, way = rows[0], series.columns[columns[0]], _FILL
+    start, stop = series.offsets[_position(series, row) :][:2]
+    known = np.flatnonzero(~np.isnan(series.values[start:stop, columns[0]])) + start
+    if not known.min(initial=stop) < row < known.max(initial=start):  # nothing to fill between
+        way = "Fill it with unrolled.read(..., fill='mask')." if len(known) else f"Leave {column!r} out."
     faults.append(
         f"{_named(series, row)}: expected a number {_at(series, row)}"
         f"{f', column {column!r}' if len(series.columns) > 1 else ''}, got a missing value "
-        f"({len(rows)} in all). {_FILL}"
+        f"({len(rows)} in all). {way}"
     )
 
 
@@ -342,6 +353,18 @@ def _filled(values: NDArray[np.float64], series: Ints, how: str) -> NDArray[np.f
     before, after = _neighbours(values, series)
     filled = before if how == "forward" else np.interp(np.arange(len(values)), known, values[known])
     return np.where(np.isnan(values) & ~np.isnan(before) & ~np.isnan(after), filled, values)
+
+
+def _with_ends(series: Sequences, values: NDArray[np.float64], within: Ints) -> NDArray[np.float64]:
+    """Repeat the first and the last value of each input up to the ends of what is observed of its series."""
+    steps = np.arange(len(values)) - np.repeat(series.offsets[:-1], series.lengths)
+    is_ahead = steps >= np.repeat(series.observed, series.lengths)
+    for k in range(values.shape[1]):
+        if series.roles[k] is not Role.TARGET:
+            before, after = _neighbours(values[:, k], within)
+            ends = np.where(np.isnan(before), after, before)
+            values[:, k] = np.where(np.isnan(values[:, k]) & ~is_ahead, ends, values[:, k])
+    return values
 
 
 def _between_targets(series: Sequences, within: Ints) -> NDArray[np.bool_]:

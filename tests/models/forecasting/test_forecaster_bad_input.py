@@ -15,7 +15,7 @@ def test_all_wrong_parameters_are_named_at_once(walk: Any) -> None:
     """A line each, with the nearest spelling; nothing is learned."""
     model = Forecaster(
         0, cell="ltsm", activation="tahn", transform="log-diff", hidden_size=0, window=1, dropout=1.0,
-        learning_rate=0, validation_fraction=0.9, random_state=None, device="cdua", batch_size=0,
+        learning_rate=0, validation_fraction=0.9, random_state=-1, device="cdua", batch_size=0,
     )  # fmt: skip
     with pytest.raises(ArgumentError) as fault:
         model.fit(walk(60))

@@ -70,7 +70,8 @@ def read(
         past: columns known up to the newest row.
         future: columns known ahead; rows after the last target may hold them.
         static: columns with one value a series.
-        fill: how missing values and rows between known ones are made: "forward" or "linear".
+        fill: how missing values and rows between known ones are made: "forward", "linear" or "mask", which
+            repeats the last value and adds columns that say where, and how many steps ago it was observed.
         utc: whether times with a zone are brought to UTC, rather than refused; days are days by local date.
         zone: whose clock shows the times, such as "Europe/Berlin": they are brought to UTC, in which no hour
             is lost or repeated.

@@ -139,7 +139,7 @@ def backtest(
     if isinstance(model, type) or not isinstance(model, SupportsForecast):
         raise ArgumentError(f"model: expected a Forecaster, fitted or not, got {model!r}.")
     names = check_backtest(origins, step, level, baselines)
-    series = check_series(series)
+    series = check_series(series, missing=getattr(model, "missing", None))
     check_output_names(series, ["cutoff", "y", model.cell, *names])
     horizon = check_int("horizon", model.horizon, least=1)
     placed = _placed_origins(series, model, horizon, origins, step)
@@ -195,7 +195,7 @@ def has_lookahead(model: Any, series: Any, *, origins: int = 3, refit: bool = Fa
     >>> has_lookahead(ur.Forecaster(horizon=2, hidden_size=4, max_steps=8), y)
     False
     """
-    series = check_series(series)
+    series = check_series(series, missing=getattr(model, "missing", None))
     placed = _placed_origins(series, model, model.horizon, origins, model.horizon)
     series, origin_grid = placed.series, placed.origins
 

@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from unrolled.data.calendar.frequency import infer_calendar
-from unrolled.data.gaps import require_regular
+from unrolled.data.gap_columns import is_gap_column
+from unrolled.data.gaps import fill_gaps, require_regular
 from unrolled.data.io.files import STDIN
 from unrolled.data.io.read import read
 from unrolled.data.parse.categories import recode, warn_of_unseen
-from unrolled.data.sequences import Role, Sequences
+from unrolled.data.sequences import DeclaredOrder, Role, Sequences
 from unrolled.errors import ArgumentError, DataError
 
 _WAY_OUT = re.compile(
@@ -21,22 +22,27 @@ _WAY_OUT = re.compile(
 )
 
 
-def check_series(data: Any, *, known_freq: str | None = None) -> Sequences:
+def check_series(data: Any, *, known_freq: str | None = None, missing: str | None = None) -> Sequences:
     """Read series and require what a forecast needs: numbers at regular steps, with a frequency.
 
-    Series that keep `known_freq` without a gap have it: a short stretch can look like another calendar.
+    Args:
+        data: whatever `unrolled.read` takes.
+        known_freq: series that keep it without a gap have it: a short stretch can look like another calendar.
+        missing: how gaps are filled, as `fill=` of `unrolled.read`; None where they are refused.
 
     Raises:
         DataError: it is not so; one sentence a fault, each with the way out.
     """
     if not isinstance(data, Sequences):
         with read_named():
-            return check_series(read(data), known_freq=known_freq)
+            return check_series(read(data), known_freq=known_freq, missing=missing)
     series = data
     if series.tokens is not None:
         raise DataError(
             f"{series.source}: expected numbers to forecast, got a text. `describe` can tell about its order."
         )
+    if missing is not None and series.order is not DeclaredOrder.NONE:
+        series = fill_gaps(series, missing)
     require_regular(series, known_freq=known_freq)
     if series.times is not None and (series.freq is None or known_freq):
         calendar = infer_calendar(series.times, series.offsets, known=known_freq)
@@ -72,8 +78,10 @@ def read_like(source: Any, fitted: Sequences, **named: Any) -> Sequences:
     if isinstance(source, Sequences):
         return source
     roles: dict[str, list[str]] = {role.value: [] for role in (Role.PAST, Role.FUTURE, Role.STATIC)}
+    if _has_gap_columns(fitted):
+        named = {"fill": "mask"} | named
     for name, role in zip(fitted.columns, fitted.roles, strict=True):
-        if role is not Role.TARGET:
+        if role is not Role.TARGET and not is_gap_column(name, fitted.columns):
             roles[role.value].append(name)
     inputs = {role: names for role, names in roles.items() if names}
     every: dict[str, Any] = dict(inputs)
@@ -109,16 +117,24 @@ def check_output_names(series: Sequences, outputs: Iterable[str]) -> None:
             raise DataError(f"{series.source}: column '{name}' has the name of an output. Rename it.")
 
 
-def match_fitted(data: Any, fitted: Sequences) -> Sequences:
+def _has_gap_columns(series: Sequences) -> bool:
+    return any(is_gap_column(name, series.columns) for name in series.columns)
+
+
+def match_fitted(data: Any, fitted: Sequences, *, missing: str | None = None) -> Sequences:
     """Read new data and bring its columns into the order of the fitted data.
+
+    Gaps are filled as `missing` says, or as those of the fitted data were where their columns tell.
 
     Raises:
         DataError: its steps are of another frequency, or a column is missing.
     """
     if not isinstance(data, Sequences):
         with read_named():
-            return match_fitted(read_like(data, fitted), fitted)
-    series = check_series(data, known_freq=fitted.freq)
+            filled = {} if missing is None else {"fill": missing}
+            return match_fitted(read_like(data, fitted, **filled), fitted, missing=missing)
+    how = "mask" if _has_gap_columns(fitted) and not _has_gap_columns(data) else missing
+    series = check_series(data, known_freq=fitted.freq, missing=how)
     if series.freq != fitted.freq:
         raise DataError(
             f"{series.source}: the model was fitted on steps of '{fitted.freq}', these are '{series.freq}'. "
@@ -127,9 +143,9 @@ def match_fitted(data: Any, fitted: Sequences) -> Sequences:
     target = series.columns[series.roles.index(Role.TARGET)]
     pairs = zip(fitted.columns, fitted.roles, strict=True)
     columns = tuple(target if role is Role.TARGET else name for name, role in pairs)
-    if missing := [name for name in columns if name not in series.columns]:
+    if absent := [name for name in columns if name not in series.columns]:
         raise DataError(
-            f"{series.source}: expected the columns {', '.join(missing)} of the fitted data. "
+            f"{series.source}: expected the columns {', '.join(absent)} of the fitted data. "
             "Add them, and pass the frame or file itself, which is read as the fitted data was."
         )
     values = series.values[:, [series.columns.index(name) for name in columns]]

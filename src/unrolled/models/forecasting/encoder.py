@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import future_times
+from unrolled.data.gap_columns import observed_targets
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.preprocess.time_features import cycle_features
 from unrolled.data.preprocess.transforms import LEAST_RANGE, Scale, Transform, Transformed, choose_transform
@@ -97,6 +98,7 @@ class SeriesEncoder:
         """
         lengths = series.observed
         columns = {role: self._standardised(series, role) for role in Role if role is not Role.TARGET}
+        is_observed = observed_targets(series)
         encoded = []
         for k, i in enumerate(series.ids):
             start, stop = int(series.offsets[k]), int(series.offsets[k + 1])
@@ -111,7 +113,7 @@ class SeriesEncoder:
             together = np.zeros((max(len(future), len(ahead)), future.shape[1] + ahead.shape[1]))
             together[: len(future), : future.shape[1]] = future
             together[: len(ahead), future.shape[1] :] = ahead
-            encoded.append(EncodedSeries(transformed, np.column_stack(past), together))
+            encoded.append(EncodedSeries(transformed, np.column_stack(past), together, is_observed[rows]))
         return encoded
 
     def windows(self, encoded: list[EncodedSeries], window: int, horizon: int) -> Windows:

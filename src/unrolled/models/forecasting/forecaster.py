@@ -10,20 +10,20 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.calendar.offsets import step_quantity
 from unrolled.data.future import append_future
+from unrolled.data.gaps import FILL_METHODS
 from unrolled.data.io.frames import id_columns_of, to_frame
 from unrolled.data.parse.categories import warn_of_later
-from unrolled.data.preprocess.transforms import TRANSFORMS, transform_name
+from unrolled.data.preprocess.transforms import TRANSFORMS
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError
-from unrolled.formatting import quantity
 from unrolled.models.estimator import NetworkEstimator
 from unrolled.models.forecasting.bounds import BoundsPair, OutputBounds, whole_numbers
 from unrolled.models.forecasting.calibration import interpolate_quantile, rescale_quantiles
 from unrolled.models.forecasting.checks import check_output_names, check_series, match_fitted
 from unrolled.models.forecasting.data import ForecastData, forecast_times, prepare
 from unrolled.models.forecasting.encoder import SeriesEncoder
+from unrolled.models.forecasting.facts import card_footer, forecaster_facts
 from unrolled.models.forecasting.network import (
     QUANTILES,
     ForecastNetwork,
@@ -35,7 +35,7 @@ from unrolled.models.forecasting.windows import EncodedSeries, ForecastBatch, Wi
 from unrolled.models.parameters import Boolean, Choice, FloatRange, IntRange, RandomSource, UnusedBeside
 from unrolled.models.persistence import ARRAY, PLAIN, SERIES, record_field
 from unrolled.models.recurrent_core import CELLS
-from unrolled.models.summary import Fact, network_fact
+from unrolled.models.summary import Fact
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.train.config import Callback, Monitor, TrainingConfig
 from unrolled.train.ensemble import report_interruption
@@ -68,6 +68,8 @@ class Forecaster(NetworkEstimator):
             as the lowest where values reach it and never pass it, and the largest value as the highest where
             it recurs often. Medians, bands and quantiles keep them.
         integer: round forecasts to whole numbers.
+        missing: how gaps are filled: "mask" repeats the last value, says where and since when, and learns no
+            filled value; "forward", "linear" as `unrolled.read(fill=)`; None refuses them.
         n_members: networks with different seeds, whose quantiles are averaged.
         max_steps: steps of the optimizer at most, over which the learning rate falls to 0; None for twelve
             times `val_check_steps`.
@@ -125,6 +127,7 @@ class Forecaster(NetworkEstimator):
     season: Annotated[int | None, IntRange(least=1)]
     bounds: Annotated[tuple[float | None, float | None] | bool | None, BoundsPair()]
     integer: Annotated[bool, Boolean()]
+    missing: Annotated[str | None, Choice(FILL_METHODS)]
     n_members: Annotated[int, IntRange(least=1)]
     max_steps: Annotated[int | None, IntRange(least=1)]
     val_check_steps: Annotated[int | None, IntRange(least=1)]
@@ -160,6 +163,7 @@ class Forecaster(NetworkEstimator):
         batch_size: int | None = None,
         learning_rate: float = 3e-3,
         validation_fraction: float = 0.1,
+        missing: str | None = None,
         random_state: RandomSource = 0,
         device: str = "cpu",
         verbose: bool | None = None,
@@ -249,7 +253,7 @@ class Forecaster(NetworkEstimator):
         steps = fitted if horizon is None else check_int("horizon", horizon, least=1, most=fitted)
         widths: Any = level if np.ndim(level) else [level]
         levels = dict.fromkeys(f"{check_float('level', width, above=0, most=99.99):g}" for width in widths)
-        data = self._series if series is None else match_fitted(series, self._series)
+        data = self._series if series is None else match_fitted(series, self._series, missing=self.missing)
         check_output_names(
             data, [cell, *(f"{cell}-{side}-{width}" for width in levels for side in ("lo", "hi"))]
         )
@@ -295,7 +299,7 @@ class Forecaster(NetworkEstimator):
             most: windows of each series, at most.
         """
         self._require_fitted()
-        data = self._series if series is None else match_fitted(series, self._series)
+        data = self._series if series is None else match_fitted(series, self._series, missing=self.missing)
         horizon = self.network_config_.horizon
         windows = self._encoder.windows(self._encoder.encode(data, horizon), self.window_, horizon)
         steps = [np.arange(max(int(n) - 1 - most, 0), int(n) - 1) for n in data.observed]
@@ -324,7 +328,7 @@ class Forecaster(NetworkEstimator):
         self._prepare(series)
 
     def _prepare(self, series: Any) -> tuple[Sequences, OutputBounds, ForecastData]:
-        series = check_series(series)
+        series = check_series(series, missing=self.missing)
         check_output_names(series, [self.cell])
         bounds = OutputBounds.of(self.bounds, series)
         return series, bounds, prepare(
@@ -333,28 +337,13 @@ class Forecaster(NetworkEstimator):
         )  # fmt: skip
 
     def _facts(self) -> tuple[Fact, ...]:
-        config, series, history = self.network_config_, self._series, self.history_
-        steps = quantity(int(series.lengths.sum()), "step")
-        training = f"{quantity(history.count, history.unit)} ({history.stopped})"
-        bounds = (Fact("Bounds", self.bounds_.note),) if self.bounds_.note else ()
-        return (
-            network_fact(config),
-            Fact("Reads", f"the last {step_quantity(self.window_, series.freq)}"),
-            Fact("Forecasts", step_quantity(config.horizon, series.freq)),
-            Fact("Sees", f"{transform_name(self.transform_)} ({self.transform_})"),
-            *bounds,
-            Fact("Fitted on", f"{len(series)} series, {steps}, frequency {series.freq or 'none'}"),
-            Fact("Training", f"{training}, the best was number {history.best_count}"),
-        )
+        return forecaster_facts(
+            self.network_config_, self._series, self.history_,
+            window=self.window_, transform=self.transform_, bounds_note=self.bounds_.note,
+        )  # fmt: skip
 
     def _card_footer(self) -> str:
-        return (
-            f"The transform was chosen because: {self.transform_reason_}.\n\n"
-            "Load it with `unrolled.Forecaster.load(folder)`; nothing in this folder is code. The\n"
-            "series it was fitted on are in `model.safetensors`.\n\n"
-            "This card holds no score: what a forecast is worth shows only beside the simple forecasts,\n"
-            "on the data it is meant for. Run `unrolled.backtest(model, series)`."
-        )
+        return card_footer(self.transform_reason_)
 
     def _forecast(
         self, series: Sequences, origins: Ints, shares: Mapping[str, float]

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 _LIMIT = 12.0  # a move this many times the usual one says "huge"; more would only upset the training
 
+_FLAT = ("working", "center", "unit", "share", "observed", "usable", "seen")  # a number a step
 _YEARS = 2  # of the same season that a forecast may lean on
 _LEAST_RECENT = 8  # latest values that the readout sees beside the state, at least
 
@@ -54,11 +55,13 @@ class EncodedSeries:
         transformed: T steps.
         past: (T, P) inputs known up to the origin.
         ahead: (T to T + horizon, K) inputs known over the horizon too.
+        is_observed: (T,) false where the value was filled, which is no target to learn; None for all.
     """
 
     transformed: Transformed
     past: Floats
     ahead: Floats
+    is_observed: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.transformed.working)
@@ -94,7 +97,7 @@ class Windows:
         lengths = np.array([len(track) for track in tracks])
         starts = pad + np.concatenate([[0], np.cumsum(lengths[:-1] + pad + horizon)])
         rows = int(starts[-1] + lengths[-1] + horizon)
-        flat = {name: np.zeros(rows) for name in ("working", "center", "unit", "share", "observed", "seen")}
+        flat = {name: np.zeros(rows) for name in _FLAT}
         inputs = np.zeros((rows, 2 + tracks[0].past.shape[1] + tracks[0].ahead.shape[1]))
         ahead = np.zeros((rows, tracks[0].ahead.shape[1]))
         for track, start in zip(tracks, starts, strict=True):
@@ -108,6 +111,7 @@ class Windows:
         )
         self._share = torch.from_numpy(flat["share"] / usual_share)
         self._observed = torch.from_numpy(flat["observed"].astype(np.float32))
+        self._usable = torch.from_numpy(flat["usable"].astype(np.float32))
         self._seen = torch.from_numpy(flat["seen"].astype(np.float32))
         self._recent = torch.arange(1 - min(window, max(2 * season, _LEAST_RECENT)), 1)
         self._back = torch.from_numpy(reference_offsets(max(self.lag, 1), horizon))
@@ -158,7 +162,7 @@ class Windows:
         origins = (rows[:, None] - steps_back).reshape(-1, 1)  # (M, 1)
         unit, share = self._unit[origins], self._share[origins].float()
         steps = origins + torch.arange(1, self.horizon + 1)
-        usable = self._observed.take(steps)
+        usable = self._usable.take(steps)
         if cuts is not None:
             usable = usable * (steps < cuts.repeat_interleave(steps_back.shape[1])[:, None])
         reference = self._working.take(origins + self._back) if self.lag else self._center[origins]
@@ -245,6 +249,7 @@ def _write_series(
     for name in ("working", "center", "unit", "share"):
         flat[name][rows] = getattr(transformed, name)
     flat["observed"][rows] = 1.0
+    flat["usable"][rows] = 1.0 if track.is_observed is None else track.is_observed
     flat["seen"][rows] = np.log(np.arange(1, len(track) + 1)) / 2 - 1.5  # of order 1 from 3 to 1,000 steps
     columns = [transformed.inputs, np.ones(len(track))]
     inputs[rows] = np.column_stack([*columns, track.past, track.ahead[: len(track)]])
