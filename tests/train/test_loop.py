@@ -1,6 +1,7 @@
 """The loop keeps the best weights, stops when it should, and goes on to the bit where it was stopped."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unrolled.errors import ModelLoadError, StorageError, TrainingError
-from unrolled.train.config import TrainingConfig
+from unrolled.errors import ArgumentError, ModelLoadError, StorageError, TrainingError
+from unrolled.train.config import TrainingConfig, TrainingHooks
 from unrolled.train.history import History, TrainingRecord
 from unrolled.train.loop import fit
+from unrolled.train.optimizer import ParameterGroup
 
 CONFIG = TrainingConfig(max_steps=30, val_check_steps=6, batch_size=8, learning_rate=0.02, seed=3)
 STEPS = CONFIG.val_check_steps  # of one check
@@ -305,3 +307,40 @@ def test_ctrl_c_before_the_first_check_is_ctrl_c() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         _fit(loss=loss)
+
+
+def _interrupt(network: nn.Module, batch: Any) -> Tensor:
+    raise KeyboardInterrupt
+
+
+def _every_parameter_twice(network: nn.Module) -> list[ParameterGroup]:
+    return [ParameterGroup(list(network.parameters()))] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({}, None),
+        ({"loss": _nan_loss}, TrainingError),
+        ({"loss": _interrupt}, KeyboardInterrupt),
+        ({"on_step": _interrupt}, TypeError),
+        ({"hooks": TrainingHooks(parameter_groups=_every_parameter_twice)}, ArgumentError),
+        ({"config": replace(CONFIG, stateful=True, batch_size=7)}, ArgumentError),
+    ],
+    ids=["trained", "not finite", "ctrl-c", "callback", "groups", "stateful"],
+)
+def test_the_parameters_stay_in_their_memory(options: Any, error: Any) -> None:
+    """However the training ends, also before its first step: who shares that memory sees the weights."""
+    network = _network()
+    seen = network.state_dict()
+    before = [(tensor.data_ptr(), tensor.clone()) for tensor in seen.values()]
+    with nullcontext() if error is None else pytest.raises(error):
+        _fit(network=network, **options)
+    for tensor, parameter, (address, start) in zip(seen.values(), network.parameters(), before, strict=True):
+        assert parameter.data_ptr() == address
+        torch.testing.assert_close(tensor, parameter.data, rtol=0, atol=0, equal_nan=True)
+        assert parameter.grad is None
+        if error is None:
+            assert not torch.equal(tensor, start)
+        if error is ArgumentError:
+            assert torch.equal(tensor, start)

@@ -76,14 +76,55 @@ def test_a_state_of_another_network_is_refused() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["kernels", "torch"])
 def test_parameters_share_memory_until_they_are_released(dtype: torch.dtype) -> None:
-    """One flat tensor for all of them; afterwards each has its own, and its value."""
-    parameters = _parameters(dtype)
-    before = [parameter.detach().clone() for parameter in parameters]
+    """One flat tensor for all of them; afterwards each is where and as it was, with its new value."""
+    parameters = [*_parameters(dtype), nn.Parameter(torch.ones(3, 2, dtype=dtype).t())]
+    before = [(p.data_ptr(), p.stride()) for p in parameters]
     optimizer = AdamW([ParameterGroup(parameters)], learning_rate=0.1)
     assert len({parameter.untyped_storage().data_ptr() for parameter in parameters}) == 1
+    sum(parameter.sum() for parameter in parameters).backward()
+    optimizer.step()
+    moved = [parameter.detach().clone() for parameter in parameters]
     optimizer.release()
-    assert len({parameter.untyped_storage().data_ptr() for parameter in parameters}) == len(SHAPES)
-    assert all(map(torch.equal, parameters, before))
+    assert [(p.data_ptr(), p.stride()) for p in parameters] == before
+    assert all(map(torch.equal, parameters, moved))
+    assert all(parameter.grad is None for parameter in parameters)
+
+
+def test_a_parameter_of_two_groups_is_released_to_where_it_was() -> None:
+    """Through both flat tensors."""
+    weight = nn.Parameter(torch.ones(2))
+    address = weight.data_ptr()
+    AdamW([ParameterGroup([weight]), ParameterGroup([weight])], learning_rate=0.1).release()
+    assert weight.data_ptr() == address
+    assert torch.equal(weight, torch.ones(2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["kernels", "torch"])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_gradient_that_is_not_finite_is_never_a_finite_step(value: float, dtype: torch.dtype) -> None:
+    """Clipped by its length, as with torch: all weights are lost, no training goes on with a few."""
+    ours, theirs = _parameters(dtype), _parameters(dtype)
+    for one, other in zip(ours, theirs, strict=True):
+        one.grad, other.grad = torch.ones_like(one), torch.ones_like(one)
+    ours[0].grad[0, 0] = theirs[0].grad[0, 0] = value
+    AdamW([ParameterGroup(ours)], learning_rate=0.1, clip_norm=1.0).step()
+    nn.utils.clip_grad_norm_(theirs, 1.0)
+    torch.optim.AdamW(theirs, lr=0.1, weight_decay=0.0).step()
+    assert [p.isnan().tolist() for p in ours] == [p.isnan().tolist() for p in theirs]
+    assert ours[0].isnan().any()
+
+
+def test_torchs_default_dtype_does_not_matter() -> None:
+    """Counts of steps are float32, which torch's operator wants."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        weight = nn.Parameter(torch.ones(2))
+        optimizer = AdamW([ParameterGroup([weight])], learning_rate=0.1)
+        weight.grad = torch.ones(2)
+        optimizer.step()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    torch.testing.assert_close(weight.detach(), torch.full((2,), 0.9, dtype=torch.float64))
 
 
 def test_gradients_written_into_the_buffers_are_those_of_backward() -> None:

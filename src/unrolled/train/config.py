@@ -17,6 +17,7 @@ from unrolled.train.optimizer import ParameterGroup
 from unrolled.validation import ErrorCollector, check_path
 
 Callback = Callable[[dict[str, Any]], object]
+AverageGradients = Callable[[Sequence[nn.Parameter], int], object]
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class TrainingHooks:
 
     initialize: Callable[[Any], object] | None = None
     parameter_groups: Callable[[Any], Sequence[ParameterGroup]] | None = None
-    average_gradients: Callable[[Sequence[nn.Parameter], int], object] | None = None
+    average_gradients: AverageGradients | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from unrolled.errors import ArgumentError, ModelLoadError, TrainingError
 from unrolled.train.averaging import WeightAverage
 from unrolled.train.checkpoint import load_checkpoint, save_checkpoint, select_prefix
-from unrolled.train.config import NO_HOOKS, TrainingConfig, TrainingHooks, steps_per_epoch
+from unrolled.train.config import NO_HOOKS, AverageGradients, TrainingConfig, TrainingHooks, steps_per_epoch
 from unrolled.train.history import Ending, History, TrainingRecord
 from unrolled.train.optimizer import AdamW, ParameterGroup
 from unrolled.train.threads import shared_processors
@@ -102,11 +102,20 @@ def fit(
     """
     devices = {parameter.device for parameter in network.parameters() if parameter.is_cuda}
     with seeded(config.seed, devices):
-        run = _Run(network, loss, training, validation, config=config, checkpoint=checkpoint, hooks=hooks)
+        optimizer = AdamW(
+            (hooks.parameter_groups or _one_group)(network),
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+            clip_norm=config.clip_norm,
+        )
         try:
+            run = _Run(
+                network, optimizer, loss, training, validation,
+                config=config, checkpoint=checkpoint, average_gradients=hooks.average_gradients,
+            )  # fmt: skip
             return run.to_the_end(on_check, on_step)
         finally:
-            run.optimizer.release()
+            optimizer.release()
 
 
 def member_seed(seed: int, member: int) -> int:
@@ -137,25 +146,19 @@ class _Run:
     def __init__(
         self,
         network: nn.Module,
+        optimizer: AdamW,
         loss: Loss,
         training: Dataset,
         validation: Dataset | None,
         *,
         config: TrainingConfig,
         checkpoint: Path | None,
-        hooks: TrainingHooks,
+        average_gradients: AverageGradients | None,
     ) -> None:
+        self.optimizer, self.average_gradients = optimizer, average_gradients
         self.network, self.loss, self.config, self.checkpoint = network, loss, config, checkpoint
         self.training, self.validation = training, validation
-        self.average_gradients = hooks.average_gradients
-        make_groups = hooks.parameter_groups or _one_group
-        self.optimizer = AdamW(
-            make_groups(network),
-            learning_rate=config.learning_rate,
-            weight_decay=config.weight_decay,
-            clip_norm=config.clip_norm,
-        )
-        _require_each_once(network, self.optimizer.parameters)
+        _require_each_once(network, optimizer.parameters)
         if config.stateful and len(training) % config.batch_size:
             raise ArgumentError(
                 f"stateful training: expected a number of examples that batch_size={config.batch_size} "

@@ -1,7 +1,8 @@
-"""AdamW with clipped gradients, in as few operators of torch as it takes.
+"""AdamW with clipped gradients, in one pass of the kernels over all parameters where they lie in one tensor.
 
 For the small networks that ordered data often needs, `torch.optim`'s bookkeeping takes as long as forward and
-backward. This is the same operator under it, with its lists made once, and clipping in the same pass.
+backward. Where the kernels cannot run, this is the same operator under it, with its lists made once, and
+clipping in the same pass.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.kernels.loading import compiled
-from unrolled.nn.ops.sequence import runs_on_kernels
 
 _BETAS, _EPS = (0.9, 0.999), 1e-8  # the paper's
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
@@ -92,7 +92,7 @@ class AdamW:
             scale = 1.0
             if self.clip_norm is not None:
                 norm = math.sqrt(sum(block.squared_norm() for block in blocks))
-                scale = max(1.0, norm / self.clip_norm)
+                scale = 1.0 if norm <= self.clip_norm else norm / self.clip_norm  # NaN where the norm is
             for block in blocks:
                 block.move_on_kernels(*self._rates(block), scale)
             return
@@ -109,8 +109,8 @@ class AdamW:
         return self.learning_rate * block.group.rate_factor, decay
 
     def release(self) -> None:
-        """Give every parameter memory of its own, and no gradient."""
-        for block in self._blocks:
+        """Give every parameter its memory of before back, with the values of now, and no gradient."""
+        for block in reversed(self._blocks):  # a parameter in two blocks has come through both
             block.release()
 
     def tensors(self) -> dict[str, Tensor]:
@@ -155,6 +155,7 @@ class _Block:
     def __init__(self, parameters: list[nn.Parameter], group: ParameterGroup) -> None:
         self.parameters, self.group = parameters, group
         first, sizes = parameters[0], [p.numel() for p in parameters]
+        self._memory = [parameter.data for parameter in parameters]  # that others may see, to be given back
         self._flat = [torch.zeros(sum(sizes), dtype=first.dtype, device=first.device) for _ in range(4)]
         values, gradients, means, squares = (
             [part.view(p.shape) for part, p in zip(torch.split(flat, sizes), parameters, strict=True)]
@@ -164,11 +165,11 @@ class _Block:
             for parameter, value in zip(parameters, values, strict=True):
                 parameter.data = value.copy_(parameter.data)
         else:
-            values = [parameter.data for parameter in parameters]
-        steps = [torch.zeros((), device=first.device) for _ in parameters]
+            values = self._memory
+        steps = [torch.zeros((), dtype=torch.float32, device=first.device) for _ in parameters]
         self._all = self._moved = _Tensors(values, gradients, means, squares, steps)
         self._n_steps = 0  # of every parameter, while all are on the kernels
-        self.is_on_kernels = runs_on_kernels(first)
+        self.is_on_kernels = compiled is not None and first.is_cpu and first.dtype is torch.float32
 
     def zero_grad(self, *, set_to_none: bool) -> None:
         """Forget all gradients; or set them to 0, in the flat tensor."""
@@ -209,7 +210,7 @@ class _Block:
 
     def norms(self) -> list[Tensor]:
         """Compute the length of the gradient of each parameter that has one."""
-        return list(torch._foreach_norm(self._moved.gradients))  # noqa: SLF001 (as above)
+        return list(torch._foreach_norm(self._moved.gradients))  # noqa: SLF001 (no public name for it)
 
     def move(self, rate: float, decay: float, divisor: Tensor | None) -> None:
         """Move the parameters that have a gradient by torch's operator, the twin of the kernel."""
@@ -236,9 +237,11 @@ class _Block:
         self.is_on_kernels = self.is_on_kernels and len(numbers) == 1
 
     def release(self) -> None:
-        """Give every parameter memory of its own, and no gradient."""
-        for parameter in self.parameters:
-            parameter.data, parameter.grad = parameter.data.clone(), None
+        """Give every parameter its memory of before back, with the values of now, and no gradient."""
+        for parameter, memory in zip(self.parameters, self._memory, strict=True):
+            if parameter.data.data_ptr() != memory.data_ptr():
+                parameter.data = memory.copy_(parameter.data)
+            parameter.grad = None
 
     def _write_steps(self) -> None:
         for step in self._all.steps:
