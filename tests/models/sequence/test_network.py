@@ -1,5 +1,6 @@
 """The network is causal, ignores padding and is the sum of its parts."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -103,6 +104,90 @@ def test_what_the_kernels_cannot_do_is_left_to_autograd(changes: dict[str, objec
     assert not frozen.has_vjp(values)
     frozen.loss(batch, _criterion).backward()
     assert frozen.core.weight_hh_l0.grad is None
+
+
+def _freeze_head(network: SequenceNetwork) -> None:
+    network.head.weight.requires_grad_(False)
+
+
+def _parametrize_head(network: SequenceNetwork) -> None:
+    torch.nn.utils.parametrizations.weight_norm(network.head)
+
+
+def _parametrize_stem(network: SequenceNetwork) -> None:
+    torch.nn.utils.parametrizations.weight_norm(network.stem)
+
+
+def _hook_gradient(network: SequenceNetwork) -> None:
+    network.core.weight_hh_l0.register_hook(lambda gradient: 2 * gradient)
+
+
+@pytest.mark.parametrize("change", [_freeze_head, _parametrize_head, _parametrize_stem, _hook_gradient])
+def test_gradients_of_a_changed_network_are_autograds(change: Callable[[SequenceNetwork], None]) -> None:
+    """A part that is frozen, computed from other weights or hooked; the loss is that of `forward`."""
+    values, lengths = _sequences()
+    batch = SequenceBatch(values, lengths, torch.zeros(4))
+    network = _network()
+    assert network.trains_without_autograd(values)
+    change(network)
+    assert not network.trains_without_autograd(values)
+    network.loss(batch, _criterion).backward()
+    written = {name: p.grad for name, p in network.named_parameters()}
+    network.zero_grad()
+    (_criterion(network(values, lengths), batch)[0]).backward()
+    for name, parameter in network.named_parameters():
+        assert (written[name] is None) == (not parameter.requires_grad)
+        if parameter.requires_grad:
+            torch.testing.assert_close(written[name], parameter.grad)
+
+
+@pytest.mark.parametrize("part", ["", "stem", "core", "pool", "standardize", "dropout", "head"])
+def test_hooks_of_every_part_are_called(part: str) -> None:
+    """In training and, but for the network itself, for features alone."""
+    values, lengths = _sequences()
+    network, calls = _network(), []
+    network.get_submodule(part).register_forward_hook(lambda *_: calls.append(part))
+    network.loss(SequenceBatch(values, lengths, torch.zeros(4)), _criterion).backward()
+    with torch.no_grad():
+        network(values, lengths)
+    assert calls == [part, part]
+
+
+def test_autocast_is_autograds() -> None:
+    """The kernels compute in float32, whatever the caller's context says."""
+    values, lengths = _sequences()
+    network = _network()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert not network.has_vjp(values)
+        network.loss(SequenceBatch(values, lengths, torch.zeros(4)), _criterion).backward()
+        with torch.no_grad():
+            outputs = network(values, lengths)
+    assert outputs.dtype is torch.bfloat16
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace.*is deprecated", "ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_graph_of_the_network_reads_its_inputs(stride: int) -> None:
+    """Traced or exported without gradients: the kernels would leave constants, or refuse its tensors."""
+    values, lengths = _sequences()
+    network = _network(stem_stride=stride)
+    with torch.no_grad():
+        traced = torch.jit.trace(network, (values, lengths), check_trace=False)
+        exported = torch.export.export(network, (values, lengths)).module()
+        for graph in (traced, exported):
+            torch.testing.assert_close(graph(values + 1, lengths), network(values + 1, lengths))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_lengths_may_be_of_any_whole_numbers(stride: int) -> None:
+    """int32, and every second number of others."""
+    values, lengths = _sequences()
+    network = _network(stem_stride=stride)
+    with torch.no_grad():
+        expected = network(values, lengths)
+        assert torch.equal(network(values, lengths.int()), expected)
+        assert torch.equal(network(values, lengths.repeat_interleave(2)[::2]), expected)
 
 
 @pytest.mark.parametrize("cell", RECURRENT)

@@ -7,12 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from unrolled import kernels
 from unrolled.data.splits import holdout_fraction
 from unrolled.errors import DataError, ModelLoadError, TrainingError
 from unrolled.models.sequence.classifier import SequenceClassifier
+from unrolled.models.sequence.regressor import SequenceRegressor
+from unrolled.models.sequence.tagger import SequenceTagger
 from unrolled.models.sequence.training import training_config
+from unrolled.nn.ops import sequence as sequence_ops
 from unrolled.train import ensemble as ensemble_module
+from unrolled.train import optimizer
 
 QUICK = {"hidden_size": 4, "max_epochs": 3, "n_members": 1, "validation_fraction": 0.1}
 
@@ -50,6 +56,35 @@ def test_the_reason_for_no_validation_set_is_reported() -> None:
         "Too few could be held out without the last of a class, or a part of a group: all of them trained "
         "for a fixed number of 3 epochs."
     )
+
+
+@pytest.mark.parametrize("more", [{}, {"stem": False}, {"pooling": "last+last"}])
+@pytest.mark.parametrize("kind", [SequenceClassifier, SequenceRegressor, SequenceTagger])
+def test_a_fit_without_the_kernels_is_the_same(kind: Any, more: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to rounding, on torch's operators alone."""
+    if kind is SequenceTagger and "pooling" in more:
+        more = {"class_weight": "balanced"}
+    X, classes = _sequences(30)
+    y = [np.arange(len(x)) % 2 for x in X] if kind is SequenceTagger else classes
+    outputs = []
+    for has_kernels in (True, False):
+        if not has_kernels:
+            monkeypatch.setattr(kernels, "_compiled", None)
+            monkeypatch.setattr(kernels.loading, "_has_warned", True)
+            monkeypatch.setattr(sequence_ops, "compiled", None)
+            monkeypatch.setattr(optimizer, "compiled", None)
+        model = kind(**QUICK, **more).fit(X, y, sample_weight=np.linspace(0.5, 2, 30))
+        predict = model.predict if kind is SequenceRegressor else model.predict_proba
+        outputs.append(np.concatenate([np.ravel(part) for part in predict(X)]))
+    np.testing.assert_allclose(*outputs, atol=1e-4)
+
+
+def test_a_fit_under_autocast_learns() -> None:
+    """With operators in bfloat16, a little apart from the fit in float32."""
+    X, y = _sequences(30)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = SequenceClassifier(**QUICK).fit(X, y).predict_proba(X)
+    np.testing.assert_allclose(cast, SequenceClassifier(**QUICK).fit(X, y).predict_proba(X), atol=0.05)
 
 
 def test_the_epoch_is_chosen_on_what_was_held_out() -> None:

@@ -87,6 +87,34 @@ def test_the_kernels_equal_torchs_operators(
         torch.testing.assert_close(got, want, atol=2e-6 * float(want.abs().max() + 1), rtol=2e-5)
 
 
+def test_a_stem_that_the_kernels_cannot_run_has_no_vjp() -> None:
+    """Weights that are frozen, computed from others, of another dtype, or whose gradients have hooks."""
+
+    def stem() -> ConvStem:
+        return ConvStem(3, channels=4, scales=2)
+
+    assert stem().has_vjp
+    assert not stem().double().has_vjp
+    frozen, computed, hooked = stem(), stem(), stem()
+    frozen.bias.requires_grad_(False)
+    torch.nn.utils.parametrizations.weight_norm(computed)
+    hooked.weight.register_hook(lambda gradient: gradient)
+    assert not any(each.has_vjp for each in (frozen, computed, hooked))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert not stem().has_vjp
+
+
+def test_a_weight_that_is_nan_is_passed_on() -> None:
+    """As torch's ReLU does: a 0 in its place would hide that a training broke."""
+    stem = ConvStem(1, channels=2, scales=1)
+    with torch.no_grad():
+        stem.weight[0] = torch.nan
+    plain = stem(torch.ones(1, 3, 1), torch.tensor([3]))[0]
+    fused = stem.vjp(torch.ones(1, 3, 1), None)[0].transpose(0, 1)
+    assert torch.equal(fused.isnan(), plain.isnan())
+    assert plain.isnan().any()
+
+
 @pytest.mark.parametrize("scales", [1, 5])
 def test_an_odd_first_value_moves_about_as_much_as_one_in_the_middle(scales: int) -> None:
     """Repeated before the start it moved 1.8 and 5.1 times as much, read by every tap there."""

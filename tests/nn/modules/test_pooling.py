@@ -58,6 +58,17 @@ def test_the_kernels_equal_torchs_operators(way: str, ragged: bool, width: int) 
     torch.testing.assert_close(backward(d_pooled).transpose(0, 1), leaf.grad)
 
 
+def test_what_the_kernels_cannot_pool_has_no_vjp() -> None:
+    """Weights, two directions, a pooling that comes twice, whose second place they would leave unwritten."""
+    assert Pooling("last+mean+max", 6).has_vjp
+    assert not Pooling("last+attention", 6).has_vjp
+    assert not Pooling("mean+last+mean", 6).has_vjp
+    assert not Pooling("mean", 6, bidirectional=True).has_vjp
+    hooked = Pooling("mean", 6)
+    hooked.register_forward_hook(lambda *_: None)
+    assert not hooked.has_vjp
+
+
 def test_joined_poolings_are_concatenated() -> None:
     """In the order in which they are named."""
     states, lengths = _states()

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch._subclasses import FakeTensorMode
 
 from unrolled.nn.ops.sequence import Poolings, StemOperands, conv_stem, cross_entropy, pool, runs_on_kernels
 
@@ -37,6 +38,17 @@ def test_rows_have_weights_by_the_sequence() -> None:
     torch.testing.assert_close(gradient.double(), leaf.grad, rtol=2e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_logit_that_is_not_finite_is_passed_on(value: float, place: int) -> None:
+    """As torch does, whichever class it is of: the loss must say that a training broke."""
+    logits, targets = torch.zeros(1, 3), torch.tensor([1])
+    logits[0, place] = value
+    expected = nn.functional.cross_entropy(logits, targets)
+    loss, _ = cross_entropy(logits, targets, torch.ones(3), 1.0)
+    torch.testing.assert_close(loss, expected, equal_nan=True)
+
+
 def test_a_target_that_is_no_class_is_refused() -> None:
     """It would be read beyond the row."""
     with pytest.raises(ValueError, match=r"targets: each must be below K=3; got 3"):
@@ -58,3 +70,12 @@ def test_other_dtypes_are_not_for_the_kernels() -> None:
     """They compute stem and pooling in float32."""
     assert runs_on_kernels(torch.zeros(1), torch.zeros(2))
     assert not runs_on_kernels(torch.zeros(1), torch.zeros(1, dtype=torch.float64))
+
+
+def test_where_operators_are_cast_or_watched_the_kernels_do_not_run() -> None:
+    """They would be passed over; so would the class of a tensor that computes in another way."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert not runs_on_kernels(torch.zeros(1))
+    with FakeTensorMode():
+        fake = torch.zeros(1)
+    assert not runs_on_kernels(fake)

@@ -18,7 +18,8 @@ from unrolled.models.sequence.dataset import SequenceBatch, SequenceDataset
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 from unrolled.nn.modules.conv_stem import ConvStem, max_scales
 from unrolled.nn.modules.pooling import Pooling, Standardize, sequence_mask
-from unrolled.nn.ops.gradients import gradient_buffer
+from unrolled.nn.ops import torch_internals
+from unrolled.nn.ops.gradients import gradient_buffer, trains_plainly
 from unrolled.nn.ops.sequence import runs_on_kernels
 from unrolled.train.loop import BatchLoss
 
@@ -155,19 +156,27 @@ class SequenceNetwork(nn.Module):
     def loss(self, batch: SequenceBatch, criterion: Criterion) -> BatchLoss:
         """Compute the loss of a batch, for training.
 
-        Where `has_vjp` says so, autograd records nothing: a few calls of the kernels take a fraction of its
-        own time.
+        Where `trains_without_autograd` says so, a few calls of the kernels take a fraction of its time.
         """
         backward: Callable[[Tensor], object]
-        if torch.is_grad_enabled() and self.has_vjp(batch.values) and not self.config.direct_inputs:
-            with torch.no_grad():
-                outputs, backward = self._vjp(batch)
+        if torch.is_grad_enabled() and self.trains_without_autograd(batch.values):
+            outputs, backward = self._vjp(batch)
         else:
             outputs = self(batch.values, batch.lengths)
             backward = outputs.backward
         value, d_outputs = criterion(outputs.detach(), batch)
         return BatchLoss(value, backward=lambda: backward(d_outputs))
 
+    def trains_without_autograd(self, values: Tensor) -> bool:
+        """Tell whether `loss` computes the gradients on the kernels: all weights learn, nothing has hooks."""
+        return (
+            self.has_vjp(values)
+            and not self.config.direct_inputs
+            and trains_plainly(self.head, ("weight", "bias"))
+            and not any(map(torch_internals.has_hooks, (self, self.standardize, self.dropout)))
+        )
+
+    @torch.no_grad()
     def _vjp(self, batch: SequenceBatch) -> tuple[Tensor, Callable[[Tensor], object]]:
         """Compute the outputs of a batch, and the function for the way back to all weights."""
         is_even = int(batch.lengths.min()) == batch.values.shape[1]
@@ -191,7 +200,7 @@ class SequenceNetwork(nn.Module):
         if self.config.cell == "feedforward":
             return self._flat_features(values, lengths)
         if not torch.is_grad_enabled() and self.has_vjp(values):
-            features = self.features_vjp(values, lengths)[0]
+            features = self.features_vjp(values, lengths.to(torch.int64).contiguous())[0]
         else:
             inputs, steps = self.core_inputs(values, lengths)
             states, _ = self.core(inputs, lengths=steps)
@@ -223,7 +232,7 @@ class SequenceNetwork(nn.Module):
 
         Args:
             values: (B, T, F).
-            lengths: (B,); None where every row has T steps.
+            lengths: (B,) int64, contiguous; None where every row has T steps.
 
         Returns:
             The features, and a function of their gradient that writes the `.grad` of all weights below them.
@@ -256,9 +265,8 @@ class SequenceNetwork(nn.Module):
         features = states if self.config.per_step else self.pool(states, lengths)
         return self.head_outputs(features, lengths)
 
-    @torch.no_grad()
     def head_vjp(self, features: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """Compute the outputs from `features`, and the function for the way back.
+        """Compute the outputs from `features` without autograd, and the function for the way back.
 
         The function takes the outputs' gradient, writes those of the head's weights, and returns that of the
         features.

@@ -19,7 +19,7 @@ from unrolled.kernels.loading import warn_missing
 from unrolled.nn.layers.inputs import InputSpec, LayerInputs, check_inputs, restore_layout
 from unrolled.nn.layers.parameters import RecurrentParameters
 from unrolled.nn.ops import fused, launch, torch_internals
-from unrolled.nn.ops.gradients import gradient_buffer
+from unrolled.nn.ops.gradients import gradient_buffer, trains_plainly
 from unrolled.nn.ops.unroll import unroll, unroll_stack
 
 _KERNELS_MISSING = "the compiled kernels are missing"
@@ -142,18 +142,17 @@ class RecurrentLayer(RecurrentParameters):
 
     @property
     def has_vjp(self) -> bool:
-        """Tell whether `vjp` can run this layer: on the kernels, one layer and direction of plain weights.
+        """Tell whether `vjp` can run this layer: on the kernels, in one layer and direction.
 
-        Nor has the layer hooks, which `vjp` would not call.
+        Its weights train, and there are no hooks, which `vjp` would not call.
         """
-        weights = [self._parameters.get(name) for name in self._slots[0][0] if name is not None]
         return (
             self.num_layers == 1
             and not self.bidirectional
             and self.zoneout == 0
             and self.recurrent_dropout == 0
-            and not (self._forward_hooks or self._forward_pre_hooks or self._backward_hooks)
-            and all([weight is not None and weight.requires_grad for weight in weights])  # noqa: C419 (faster)
+            and trains_plainly(self, [name for name in self._slots[0][0] if name is not None])
+            and torch_internals.runs_eagerly()
             and not self._reasons_against_kernels(self._first_weight)
         )
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.nn.modules.pooling import sequence_mask
-from unrolled.nn.ops.gradients import gradient_buffer
+from unrolled.nn.ops.gradients import gradient_buffer, trains_plainly
 from unrolled.nn.ops.sequence import (
     TAPS,
     StemOperands,
@@ -76,8 +76,8 @@ class ConvStem(nn.Module):
 
     @property
     def has_vjp(self) -> bool:
-        """Tell whether `vjp` can run this stem: its weights train, in float32 on the CPU."""
-        return self.weight.requires_grad and self.bias.requires_grad and runs_on_kernels(self.weight)
+        """Tell whether `vjp` can run this stem: weights that train, in float32 on the CPU, without hooks."""
+        return trains_plainly(self, ("weight", "bias")) and runs_on_kernels(self.weight)
 
     def vjp(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Callable[[Tensor], None]]:
         """Run forward on the kernels, and return the function that computes the weights' gradients.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from unrolled.nn.ops.gradients import trains_plainly
 from unrolled.nn.ops.sequence import Poolings, pool, pool_backward
 
 POOLINGS = ("last", "mean", "max", "attention")
@@ -47,8 +48,9 @@ class Pooling(nn.Module):
 
     @property
     def has_vjp(self) -> bool:
-        """Tell whether `vjp` knows this pooling."""
-        return "attention" not in self.poolings and not self.bidirectional
+        """Tell whether `vjp` can pool so: each pooling once, in one direction, without weights and hooks."""
+        is_plain = "attention" not in self.poolings and len({*self.poolings}) == len(self.poolings)
+        return is_plain and not self.bidirectional and trains_plainly(self, ())
 
     def vjp(self, states: Tensor, lengths: Tensor | None) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Pool on the kernels, and return the function that computes the states' gradient.

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unrolled.errors import ArgumentError
 from unrolled.kernels.operands import LEARNED, OPERANDS
@@ -30,7 +30,6 @@ _CELL_NUMBERS: dict[type, tuple[int, Any]] = {
     cell: (number, state) for number, (cell, state, _) in enumerate(CELL_TYPES)
 }
 _WEIGHT_NAMES = [OPERANDS[index].name for index in LEARNED]
-_PLAIN = {Tensor, nn.Parameter}  # classes whose numbers lie where the description says
 
 
 def fused_unroll(
@@ -232,7 +231,7 @@ def run_recurrence(
 def _is_traced(operands: tuple[Tensor, ...]) -> bool:
     """Tell whether operators are watched as they are called: by a mode, a trace, a tensor subclass."""
     return bool(
-        not _PLAIN.issuperset(map(type, operands))
+        not launch.PLAIN_TYPES.issuperset(map(type, operands))
         or torch_internals.n_dispatch_modes()
         or torch_internals.is_tracing()
     )

@@ -17,7 +17,7 @@ from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unrolled.errors import ArgumentError
 from unrolled.kernels import memory_pool
@@ -28,6 +28,7 @@ from unrolled.nn.ops import torch_internals
 
 RNN, GRU, LSTM = range(3)  # as the kernels number them
 DTYPES = (torch.float32, torch.float64)  # that the kernels compute in
+PLAIN_TYPES = frozenset({Tensor, nn.Parameter})  # whose numbers lie where their description says
 _GATES = (1, 3, 4)
 _PRELU = NONLINEARITIES.index("prelu")
 _ELEMENTS = {"int64": torch.int64, "bool": torch.bool}

@@ -1,7 +1,8 @@
-"""Launch the convolutional stem and the pooling of a sequence network on the kernels: no autograd.
+"""Launch the parts of a sequence network around its recurrence on the kernels, without autograd.
 
-Each forward has a backward beside it; the modules that own the formulas (`unrolled.nn.modules`) hold the
-plain twins in torch's operators. Only float32 on the CPU.
+These are the convolutional stem, the pooling and the cross-entropy. Each returns or takes its gradient; the
+same in torch's operators is in the modules that define the formulas (`unrolled.nn.modules`), and of the
+cross-entropy in the estimators. float32 on the CPU only.
 
 Shapes: B rows, T steps, F inputs, C channels, H units; T' = T / stride, rounded up.
 """
@@ -14,7 +15,8 @@ import torch
 from torch import Tensor
 
 from unrolled.kernels.loading import compiled
-from unrolled.nn.ops.launch import pooled_empty
+from unrolled.nn.ops import torch_internals
+from unrolled.nn.ops.launch import PLAIN_TYPES, pooled_empty
 
 TAPS = 9  # of each convolution, as the kernels have it
 
@@ -46,8 +48,12 @@ class Poolings(NamedTuple):
 
 
 def runs_on_kernels(*tensors: Tensor) -> bool:
-    """Tell whether the kernels take such tensors: float32, on the CPU, and compiled kernels are there."""
-    return compiled is not None and all(t.dtype is torch.float32 and t.is_cpu for t in tensors)
+    """Tell whether the kernels take such tensors, and may: float32 on the CPU, and operators run eagerly."""
+    return (
+        compiled is not None
+        and torch_internals.runs_eagerly()
+        and all(type(t) in PLAIN_TYPES and t.dtype is torch.float32 and t.is_cpu for t in tensors)
+    )
 
 
 def conv_stem(operands: StemOperands, scales: int, stride: int) -> StemResults:

@@ -1,4 +1,4 @@
-"""Torch internals: active transforms, forward mode, dispatch modes and tracing.
+"""Torch internals: active transforms, forward mode, dispatch modes, tracing and hooks.
 
 Torch has no public functions for some of these. Its private ones are looked up here, once; where a version of
 torch lacks one, the replacement says "active", which costs time and never a wrong number.
@@ -6,6 +6,7 @@ torch lacks one, the replacement says "active", which costs time and never a wro
 
 import sys
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import torch
@@ -34,6 +35,11 @@ is_tracing = find_private(torch._C, "_is_tracing", lambda: True)  # noqa: SLF001
 is_batched = find_private(torch._C, "_functorch.is_batchedtensor", lambda _: False)  # noqa: SLF001 (nor for this)
 
 
+_hooks_of_module = attrgetter(
+    "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"
+)
+_hooks_of_tensor = attrgetter("_backward_hooks", "_post_accumulate_grad_hooks")
+_has_global_hooks = find_private(nn.modules.module, "_has_any_global_hook", lambda: True)
 _is_batch = find_private(torch._C, "_functorch.is_legacy_batchedtensor", lambda _: True)  # noqa: SLF001 (nor for this)
 
 
@@ -86,6 +92,28 @@ def has_values(tensor: Tensor) -> bool:
 def is_in_forward_mode() -> bool:
     """Tell whether derivatives are taken in forward mode."""
     return bool(getattr(forward_ad, "_current_level", 0) >= 0)
+
+
+def runs_eagerly() -> bool:
+    """Tell whether operators run as they are called: no autocast, graph, trace, mode or transform is on."""
+    return not (
+        torch.is_autocast_enabled("cpu")
+        or is_tracing()
+        or n_dispatch_modes()
+        or n_transforms()
+        or is_in_forward_mode()
+        or torch.compiler.is_compiling()
+    )
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Tell whether the call of a module runs hooks: its own, or those of all modules."""
+    return any(_hooks_of_module(module)) or bool(_has_global_hooks())
+
+
+def has_gradient_hooks(parameter: Tensor) -> bool:
+    """Tell whether autograd calls hooks with the gradient of a parameter."""
+    return any(_hooks_of_tensor(parameter))
 
 
 def skip_in_compile(function: F) -> F:
