@@ -11,7 +11,7 @@ void bind_recurrence(nanobind::module_ &m);
 // AdamW (optimizer.cpp).
 void bind_optimizer(nanobind::module_ &m);
 
-// Stem and pooling of a sequence network (sequence.cpp).
+// Stem, pooling and loss of a sequence network (sequence.cpp).
 void bind_sequence(nanobind::module_ &m);
 
 }  // namespace unrolled

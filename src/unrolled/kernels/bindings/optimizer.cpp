@@ -1,4 +1,4 @@
-// AdamW on torch's flat tensors; false or None for tensors that the kernels cannot read as they are.
+// AdamW on torch's flat tensors; false for tensors that the kernels cannot read as they are.
 #include <nanobind/nanobind.h>
 
 #include <optional>

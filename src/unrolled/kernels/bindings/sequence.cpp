@@ -1,7 +1,7 @@
-// Stem and pooling of a sequence network, on torch's tensors.
+// Stem, pooling and loss of a sequence network, on torch's tensors.
 //
-// Every function returns false, before anything is written, for tensors that the kernels cannot read as they
-// are; nn/ops/sequence.py then runs torch's operators.
+// Every function returns false, the loss None, before anything is written, for tensors that the kernels cannot
+// read as they are; nn/ops/sequence.py hands over no such tensors.
 #include <nanobind/nanobind.h>
 
 #include <cstdint>
