@@ -93,7 +93,9 @@ def test_states_are_those_of_the_first_sequence(probed: Any) -> None:
     assert list(share.y) == pytest.approx(list(100 * states.memory_share[: len(mine)]))
     assert (plot.layout.xaxis2.matches, len(share.x)) == ("x", len(mine))
     ends = plot.data[-1]
-    assert list(ends.text) == ["first step", "last step"]
+    words = {note.text: (note.x, note.y, note.yshift) for note in plot.layout.annotations}
+    assert [words[name][:2] for name in ("first step", "last step")] == list(zip(ends.x, ends.y, strict=True))
+    assert words["first step"][2] == -words["last step"][2]  # on either side, so that they do not meet
     assert ends.x[1] == states.path[len(mine) - 1, 0]
 
 

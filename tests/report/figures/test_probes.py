@@ -48,7 +48,8 @@ def test_numbers_are_ordered_by_their_error(probed: Any) -> None:
     table = [row | {"error": 20.0 + k} for k, row in enumerate(order.table)]
     plot = order_figure(replace(order, task="number", table=table, retrained=None))
     assert list(plot.data[0].x) == [20.0, 21.0, 22.0, 23.0]
-    assert plot.layout.xaxis.range[1] > 23
+    assert plot.layout.xaxis.range[1] == 23
+    assert plot.layout.margin.r >= 8 * len("23")  # where the longest bar's number stands
     assert "change" not in "".join(plot.layout.yaxis.ticktext)
     again = replace(order.retrained, accuracies=None, original=25.0, shuffled=49.0)  # squares, as losses are
     plot = order_figure(replace(order, task="number", table=table, retrained=again))
@@ -64,9 +65,14 @@ def test_lengths_are_labelled_with_their_preparation(probed: Any) -> None:
     assert list(line.y) == [row.score for row in length.rows]
     assert min(band.y) == min(row.low for row in length.rows)
     assert plot.layout.shapes[0].x0 == length.trained_length
-    assert [words.split("<br>")[1] for words in plot.layout.xaxis.ticktext] == [
-        r.preparation for r in length.rows
-    ]
+    made, labels = [row.preparation for row in length.rows], plot.layout.xaxis.ticktext
+    for k, (row, label) in enumerate(zip(length.rows, labels, strict=True)):
+        steps, *words = label.split("<br>")
+        assert steps == f"{row.length:,}"
+        assert words == ([] if k and made[k] == made[k - 1] else [made[k]])
+    assert len(set(made)) < len(made)
+    scores = [note for note in plot.layout.annotations if "%" in note.text]
+    assert [note.y for note in scores] == [row.score for row in length.rows]
 
 
 def test_every_training_of_an_activation_is_drawn(probed: Any) -> None:

@@ -91,3 +91,25 @@ def test_many_classes_are_colours_without_numbers() -> None:
     """Twenty squares a row leave no room for them."""
     plot = confusion_figure(np.eye(20, dtype=int), [str(k) for k in range(20)])
     assert len(plot.layout.annotations) == 0
+
+
+def test_long_names_are_numbered() -> None:
+    """A phone has no room for them below the columns: rows have name and number, columns the number."""
+    names = ["Walking upstairs with a bag", "Walking downstairs & back", "Sitting"]
+    plot = confusion_figure(np.eye(3, dtype=int), names)
+    assert list(plot.layout.xaxis.ticktext) == ["1", "2", "3"]
+    assert list(plot.layout.yaxis.ticktext) == [
+        "Walking upstairs<br>with a bag  1",
+        "Walking downstairs<br>&amp; back  2",
+        "Sitting  3",
+    ]
+    assert plot.layout.xaxis.tickangle == 0
+    eight = confusion_figure(np.eye(8, dtype=int), [names[0] + str(k) for k in range(8)])
+    assert eight.layout.height >= 8 * 36  # two lines a row
+
+
+def test_many_columns_have_some_labels() -> None:
+    """Sixty numbers side by side would run into each other; every row keeps its own."""
+    plot = confusion_figure(np.eye(60, dtype=int), [str(k) for k in range(60)])
+    assert list(plot.layout.xaxis.tickvals) == list(range(0, 60, 4))
+    assert len(plot.layout.yaxis.ticktext) == 60

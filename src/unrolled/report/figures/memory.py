@@ -18,6 +18,7 @@ from unrolled.report.figures.theme import (
     MUTED,
     NETWORK,
     OTHER,
+    VEIL,
     empty_figure,
     escaped,
     label_lines,
@@ -56,13 +57,13 @@ def memory_figure(memory: Any) -> go.Figure:
             )  # fmt: skip
     _mark_half_life(plot, memory)
     plot.add_annotation(
-        x=-0.5, y=112, xanchor="left", yanchor="middle", xshift=6, showarrow=False,
-        text=f"{_SHARE} % of {subject} lies within {step_quantity(window, None)} back",
+        x=-0.5, y=129, xanchor="left", yanchor="top", xshift=6, showarrow=False,
+        text=f"{_SHARE} % of {subject}<br>lies within {step_quantity(window, None)} back", align="left",
         font={"color": colour, "size": 12},
     )  # fmt: skip
     plot.update_layout(showlegend=True)
     plot.update_xaxes(title_text="steps back; 0 is the newest")
-    plot.update_yaxes(title_text="influence, % of the largest", range=[0, 120], tickvals=[0, 25, 50, 75, 100])
+    plot.update_yaxes(title_text="influence, % of the largest", range=[0, 130], tickvals=[0, 25, 50, 75, 100])
     return plot
 
 
@@ -89,7 +90,7 @@ def _mark_half_life(plot: go.Figure, memory: Any) -> None:
     plot.add_annotation(
         x=half_life, y=50, xanchor="left", yanchor="bottom", xshift=8, showarrow=False,
         text=half_life_words(memory), font={"color": NETWORK, "size": 12},
-        bgcolor="rgba(255,255,255,0.75)",
+        bgcolor=VEIL,
     )  # fmt: skip
 
 
@@ -205,10 +206,16 @@ def _add_path(plot: go.Figure, states: Any, in_first: NDArray[np.bool_], row: in
     )  # fmt: skip
     ends = path[[0, -1]]
     plot.add_scatter(
-        x=ends[:, 0], y=ends[:, 1], mode="markers+text", text=["first step", "last step"], hoverinfo="skip",
+        x=ends[:, 0], y=ends[:, 1], mode="markers", hoverinfo="skip", row=row, col=1, cliponaxis=False,
         marker={"color": ["#ffffff", NETWORK], "size": 10, "line": {"color": NETWORK, "width": 2}},
-        textposition="top center", textfont={"color": NETWORK, "size": 12}, row=row, col=1, cliponaxis=False,
     )  # fmt: skip
+    upper = int(ends[1, 1] > ends[0, 1])  # the words stand away from the other end
+    for k, words in enumerate(("first step", "last step")):
+        side = 1 if k == upper else -1
+        plot.add_annotation(
+            x=ends[k, 0], y=ends[k, 1], text=words, showarrow=False, yshift=15 * side, bgcolor=VEIL,
+            font={"color": NETWORK, "size": 12}, row=row, col=1,
+        )  # fmt: skip
     along, across = (f"{100 * share:.0f} %" for share in states.explained[:2])
     plot.update_xaxes(
         title_text=f"the state’s main direction, {along} of its movement", showticklabels=False, ticks="",

@@ -20,6 +20,7 @@ from unrolled.report.figures.theme import (
     NETWORK,
     OTHER,
     PALETTE,
+    VEIL,
     empty_figure,
     escaped,
     label_lines,
@@ -87,8 +88,10 @@ def _bars(
         tickfont={"color": INK, "size": 13}, **LABEL_GAP,
     )  # fmt: skip
     is_share = format_length is share_text
+    longest = max(len(format_length(length)) for length in lengths)
+    plot.update_layout(margin={"r": 12 + 8 * longest})  # beside the longest bar, however narrow the page
     plot.update_xaxes(
-        title_text=axis, range=[0, 1.1 if is_share else 1.15 * max(lengths)],
+        title_text=axis, range=[0, 1.0 if is_share else max(*lengths, 1e-12)],
         tickformat=".0%" if is_share else ".3~g", tickvals=[0, 0.25, 0.5, 0.75, 1] if is_share else None,
     )  # fmt: skip
     return plot
@@ -105,32 +108,41 @@ def length_figure(length: Any) -> go.Figure:
         fill="toself", fillcolor=rgba(NETWORK, 0.13), line={"width": 0}, hoverinfo="skip", mode="lines",
     )  # fmt: skip
     plot.add_scatter(
-        x=lengths, y=[row.score for row in length.rows], mode="lines+markers+text",
+        x=lengths, y=[row.score for row in length.rows], mode="lines+markers",
         line={"color": NETWORK, "width": 2.4}, marker={"color": NETWORK, "size": 9}, cliponaxis=False,
-        text=[share_text(row.score) if is_class else number(row.score, 3) for row in length.rows],
-        textposition="top center", textfont={"color": NETWORK, "size": 12}, hoverinfo="skip",
+        hoverinfo="skip",
     )  # fmt: skip
     plot.add_vline(x=length.trained_length, line={"color": INK, "width": 1, "dash": "dot"}, layer="below")
-    plot.add_annotation(
-        x=math.log10(length.trained_length), y=0, yref="paper", yanchor="bottom", xanchor="left", xshift=5,
-        text="compared with", showarrow=False, font={"color": INK, "size": 12},
-    )  # fmt: skip
     plot.add_hline(y=length.baseline_score, line={"color": OTHER, "width": 1, "dash": "dot"})
     plot.add_annotation(
-        x=1, xref="paper", xanchor="left", xshift=8, y=length.baseline_score, align="left", showarrow=False,
-        text="always the<br>same answer" if is_class else "always<br>the mean",
+        x=0, xref="paper", xanchor="left", yanchor="top", y=length.baseline_score, showarrow=False,
+        text="always the same answer" if is_class else "always the mean", bgcolor=VEIL,
         font={"color": MUTED, "size": 12},
     )  # fmt: skip
-    plot.update_layout(margin={"r": 90})
-    how_made = {row.length: row.preparation for row in length.rows}
+    for row in length.rows:
+        plot.add_annotation(
+            x=math.log10(row.length), y=row.score, yanchor="bottom", yshift=6, showarrow=False,
+            text=share_text(row.score) if is_class else number(row.score, 3), bgcolor=VEIL,
+            font={"color": NETWORK, "size": 12},
+        )  # fmt: skip
+    plot.update_layout(margin={"r": 30})
     plot.update_xaxes(
-        type="log", tickvals=lengths, ticktext=[f"{steps:,}<br>{how_made[steps]}" for steps in lengths],
-        title_text="steps in the longest sequence",
+        type="log", tickvals=lengths, ticktext=_length_labels(length.rows),
+        title_text="steps in the longest sequence", tickangle=0, tickfont={"color": MUTED, "size": 11},
     )  # fmt: skip
     plot.update_yaxes(title_text="right answers" if is_class else "error", rangemode="tozero")
     if is_class:
         plot.update_yaxes(range=[0, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%")
     return plot
+
+
+def _length_labels(rows: Sequence[Any]) -> list[str]:
+    """Label each length, and how its sequences were made where that differs from the length before."""
+    made = [row.preparation for row in rows]
+    return [
+        f"{row.length:,}" + (f"<br>{how}" if k == 0 or how != made[k - 1] else "")
+        for k, (row, how) in enumerate(zip(rows, made, strict=True))
+    ]
 
 
 def feedforward_figure(feedforward: Any) -> go.Figure:

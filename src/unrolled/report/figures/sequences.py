@@ -1,6 +1,7 @@
 """Figures of the classification report: scores beside baselines, sequences of a class, confusion matrix."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,10 @@ from unrolled.report.wording import model_name
 Floats = NDArray[np.float64]
 
 _MOST_DRAWN = 12  # sequences of a class; more would be a cloud
+_MOST_LETTERS = 28  # of the names below all columns, that a phone shows side by side
+_LETTERS_OF_LINE = 18
+_MOST_COLUMN_LABELS = 15
+_LABEL_LINE, _ROW_GAP = 18, 10  # pixels of a row: a line of its label, and what is left between rows
 _MOST_COUNTED = 12  # classes whose counts are written into their squares
 
 
@@ -71,7 +76,7 @@ def confusion_figure(counts: NDArray[np.int64], classes: Sequence[str]) -> go.Fi
     """
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     diagonal = np.eye(len(classes), dtype=bool)
-    plot = empty_figure(max(260, 26 * len(classes) + 90))
+    plot = empty_figure()
     for mask, colour in ((diagonal, NETWORK), (~diagonal, BASELINE)):
         plot.add_heatmap(
             z=np.where(mask, share, np.nan), zmin=0, zmax=1, showscale=False, xgap=2, ygap=2,
@@ -84,10 +89,36 @@ def confusion_figure(counts: NDArray[np.int64], classes: Sequence[str]) -> go.Fi
                 x=j, y=i, text=f"{counts[i, j]:,}" if counts[i, j] else "·", showarrow=False,
                 font={"color": colour, "size": 13},
             )  # fmt: skip
-    names = {"tickvals": list(range(len(classes))), "ticktext": [escaped(name) for name in classes]}
-    plot.update_xaxes(title_text="what the network answers", **names)
-    plot.update_yaxes(title_text="what is true", autorange="reversed", showgrid=False, **names, **LABEL_GAP)
+    rows, columns = _class_labels(classes)
+    places = np.arange(len(classes))
+    shown = places[:: -(-len(classes) // _MOST_COLUMN_LABELS)]  # of many, some columns have a label
+    plot.update_xaxes(
+        title_text="what the network answers", tickvals=shown.tolist(), ticktext=[columns[k] for k in shown],
+        tickangle=0,
+    )  # fmt: skip
+    plot.update_yaxes(
+        autorange="reversed", showgrid=False, tickvals=places.tolist(), ticktext=rows, **LABEL_GAP
+    )
+    height = _LABEL_LINE * max(row.count("<br>") + 1 for row in rows) + _ROW_GAP
+    plot.update_layout(height=max(260, height * len(classes) + 90))
     return plot
+
+
+def _class_labels(classes: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Label the rows and the columns of a matrix: by names where they fit a phone, else numbered.
+
+    >>> _class_labels(["run", "walk"])
+    (['run', 'walk'], ['run', 'walk'])
+    >>> _class_labels(["run", "walking upstairs with a bag"])
+    (['run  1', 'walking upstairs<br>with a bag  2'], ['1', '2'])
+    """
+    names = [escaped(name) for name in classes]
+    if len(classes) * (max(map(len, classes)) + 1) <= _MOST_LETTERS:
+        return names, names
+    numbers = [str(k + 1) for k in range(len(classes))]
+    wrapped = [textwrap.wrap(name, _LETTERS_OF_LINE, max_lines=2, placeholder="…") for name in classes]
+    rows = ["<br>".join(map(escaped, lines)) for lines in wrapped]
+    return [f"{row}  {k}" for row, k in zip(rows, numbers, strict=True)], numbers
 
 
 def comparison_figure(comparison: Any) -> go.Figure:

@@ -13,6 +13,7 @@ from plotly import graph_objects as go
 # Okabe and Ito's colours, darkened where needed to stand 4.5:1 on white; they differ in lightness too.
 INK, MUTED, RULE = "#1d2329", "#5b6570", "#e6e4de"
 NETWORK, BASELINE, OTHER = "#0067a8", "#b4530a", "#8a929a"
+VEIL = "rgba(255,255,255,0.75)"  # behind words that stand on lines
 PALETTE = (NETWORK, BASELINE, "#0b6b4f", "#8e3f7c", "#6f5f00", "#4b4f9e", "#5b6570", "#1d2329", "#a3390f")
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif'
 

@@ -48,7 +48,7 @@ _WORDS = {
         "Right answers at each length",
         (
             "Truncated: only the first part. Resampled: the same course, more slowly. Tinted: the 95 % "
-            "confidence interval."
+            "confidence interval. Dotted: the length that others are compared with."
         ),
     ),
     "activations": (
