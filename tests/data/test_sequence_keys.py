@@ -131,3 +131,45 @@ def test_other_columns_stay_as_they_stand(names: list[str]) -> None:
     frame = pd.DataFrame(np.arange(2.0 * len(names)).reshape(2, -1), columns=names)
     assert as_sequences(frame)[0].values[:, 0].tolist() == list(range(len(names)))
     assert _read(frame.assign(label=["a", "b"])).sequences.header == tuple(names)
+
+
+def _recorded(name: str, **more: Any) -> pd.DataFrame:
+    """Three recordings of five steps, the last first, their times in a column of that name."""
+    times = np.tile(np.arange(5)[::-1] * 10, 3)
+    columns = {"id": np.repeat([1, 2, 3], 5), name: times, "x": np.linspace(0.1, 0.9, 15) ** 2}
+    return pd.DataFrame(columns | more)
+
+
+def test_a_time_of_another_name_is_noted() -> None:
+    """Read as a feature, with the steps as they stand; naming it sorts them."""
+    frame = _recorded("mtime", label=np.repeat(["up", "down", "up"], 5))
+    frame.to_csv("steps.csv", index=False)
+    read = read_labelled("steps.csv", id="id")
+    assert read.sequences.columns == ("mtime", "x")
+    note = "column 'mtime' was read as a feature; if it orders the steps, name it with time="
+    assert note in read.sequences.notes
+    named = read_labelled("steps.csv", id="id", time="mtime")
+    assert named.sequences.columns == ("x",)
+    assert named.sequences.values[:5, 0].tolist() == pytest.approx(frame["x"].to_numpy()[:5][::-1].tolist())
+    assert not any("as a feature" in one for one in named.sequences.notes)
+
+
+@pytest.mark.parametrize("values", [np.tile([3, 1, 2, 5, 4], 3), np.tile([0.1, 0.2, 0.3, 0.4, 0.5], 3)])
+def test_what_only_might_be_a_feature_is_not_noted(values: np.ndarray) -> None:
+    """Numbers that rise and fall, and numbers that are not whole."""
+    frame = _recorded("level", label=np.repeat(["up", "down", "up"], 5)).assign(level=values)
+    frame.to_csv("steps.csv", index=False)
+    assert not any("as a feature" in one for one in read_labelled("steps.csv", id="id").sequences.notes)
+
+
+def test_an_unknown_time_beside_ids_has_a_way_out_that_works() -> None:
+    """A frame of steps is no table of sequences: leaving its id out would make each step one."""
+    frame = _recorded("mtime")
+    with pytest.raises(DataError, match=r"If a row is one step, rename its time 'mtime' to 'ds'"):
+        as_sequences(frame)
+    series = as_sequences(frame.rename(columns={"mtime": "ds"}))
+    assert series.lengths.tolist() == [5, 5, 5]
+    with pytest.raises(
+        DataError, match=r"rename the column that orders its rows to 'ds'; else rename 'id'\.$"
+    ):
+        as_sequences(_recorded("level").assign(level=0.5))

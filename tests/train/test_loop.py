@@ -273,13 +273,10 @@ def _infinite_validation(network: nn.Module, batch: Any) -> Tensor:
     ],
 )
 def test_a_loss_that_is_not_finite_says_what_to_change(loss: Any, start: str) -> None:
-    """Which loss, by which step, and three ways out."""
+    """Which loss, by which step, and what to lower; an estimator names its parameters besides."""
     with pytest.raises(TrainingError) as fault:
         _fit(loss=loss)
-    assert str(fault.value) == (
-        f"{start} Lower learning_rate (now 0.02), choose activation='tanh', or a transform that keeps "
-        "values small, such as transform='auto'."
-    )
+    assert str(fault.value) == f"{start} Lower learning_rate (now 0.02)."
 
 
 def test_ctrl_c_keeps_the_best_weights() -> None:

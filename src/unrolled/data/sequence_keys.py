@@ -11,6 +11,7 @@ import pandas as pd
 from unrolled.data.parse.column_names import CLOCKS, IDS, numbered_steps, with_usual_names
 from unrolled.data.parse.columns import infer_ids, infer_time
 from unrolled.data.parse.table import Table, number_rows
+from unrolled.errors import DataError
 
 _UNITS = (
     "subject", "user", "participant", "patient", "person", "volunteer", "speaker", "session", "recording",
@@ -52,6 +53,44 @@ def infer_keys(table: Table, free: Sequence[str]) -> tuple[tuple[str, ...], str 
     elif len(units) > 1 and not numbered_steps(rest) and stand_in_runs(table, units):
         return tuple(name for name in free if name in units), time
     return infer_ids(table, time, rest, most=1), time
+
+
+def find_unnamed_time(table: Table, ids: Sequence[str], names: Sequence[str]) -> str | None:
+    """Find a column that could be the time of a long table: whole numbers that only rise, or only fall.
+
+    They do so within each sequence, of which most have several steps. None where there is no such column.
+
+    >>> columns = {"id": np.array([1, 1, 1, 2, 2]), "at": np.array([3, 2, 1, 2, 1]), "x": np.ones(5)}
+    >>> find_unnamed_time(Table(columns, "flow.csv", str), ["id"], ["at", "x"])
+    'at'
+    """
+    codes = number_rows([table.columns[name] for name in ids])
+    rows = np.argsort(codes, kind="stable")
+    within = np.diff(codes[rows]) == 0
+    if within.sum() < len(codes) / 2:
+        return None
+    for name in names:
+        if table.kinds[name] != "number":
+            continue
+        values = table.numbers(name)
+        steps = np.diff(values[rows])[within]
+        if ((steps > 0).all() or (steps < 0).all()) and (values == np.floor(values)).all():
+            return name
+    return None
+
+
+def key_column_error(table: Table, name: str, who: str) -> DataError:
+    """Word the fault of a column called as ids are in a table whose rows are read as sequences."""
+    way = "Leave it out, or rename it."
+    if _repeats(table, [name]):
+        others = [other for other in table.columns if other != name]
+        time = find_unnamed_time(table, [name], others)
+        rename = "the column that orders its rows" if time is None else f"its time {time!r}"
+        way = f"If a row is one step, rename {rename} to 'ds'; else rename {name!r}."
+    return DataError(
+        f"{who}: expected a step in each column, got {name!r}, whose name says that it numbers the rows. "
+        f"{way}"
+    )
 
 
 def _tell_apart(table: Table, usual: Sequence[str], units: Sequence[str], time: str) -> tuple[str, ...]:

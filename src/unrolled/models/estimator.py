@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -12,7 +13,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from unrolled import __version__
-from unrolled.errors import ArgumentError, ModelLoadError, NotFittedError, UnrolledError
+from unrolled.errors import ArgumentError, ModelLoadError, NotFittedError, TrainingError, UnrolledError
 from unrolled.models.parameters import (
     Device,
     FloatRange,
@@ -166,6 +167,16 @@ class NetworkEstimator(Estimator):
         for name in self._saved_fields():
             vars(self).pop(name, None)
         vars(self).update(values, networks_=networks)
+
+    @contextmanager
+    def _name_remedies(self) -> Iterator[None]:
+        """Name in the error of a failed training the parameters that would keep values small."""
+        try:
+            yield
+        except TrainingError as fault:
+            usual = {"activation": "tanh", "transform": "auto"}
+            ways = [f"{name}={way!r}" for name, way in usual.items() if getattr(self, name, way) != way]
+            raise TrainingError(f"{fault} Or choose {' or '.join(ways)}." if ways else str(fault)) from fault
 
     def _draw_seed(self) -> int:
         """Return the seed of a fit."""

@@ -280,8 +280,7 @@ class _Run:
         value, data = (train_loss, "training") if is_training else (validation_loss, "validation")
         raise TrainingError(
             f"The {data} loss is no longer finite ({value}) by step {self.step}. Lower learning_rate (now "
-            f"{self.config.learning_rate:g}), choose activation='tanh', or a transform that keeps values "
-            "small, such as transform='auto'."
+            f"{self.config.learning_rate:g})."
         )
 
     def _save(self) -> None:

@@ -139,7 +139,14 @@ def test_calls_before_fit_are_refused(tiny: dict[str, Any], walk: Any) -> None:
 def test_a_loss_that_is_not_finite_ends_the_fit(tiny: dict[str, Any], walk: Any) -> None:
     """A learning rate a billion times too high; no model comes of it."""
     model = Forecaster(**{**tiny, "cell": "rnn", "activation": "relu", "learning_rate": 1e30})
-    with pytest.raises(TrainingError, match=r"loss is no longer finite .* by step 8\. Lower learning_rate"):
+    way = r"Lower learning_rate \(now 1e\+30\)\. Or choose activation='tanh'\.$"
+    with pytest.raises(TrainingError, match=rf"loss is no longer finite .* by step 8\. {way}"):
+        model.fit(walk(60))
+    model.set_params(transform="difference")
+    with pytest.raises(TrainingError, match=r"Or choose activation='tanh' or transform='auto'\.$"):
+        model.fit(walk(60))
+    model.set_params(activation="tanh", transform="auto")
+    with pytest.raises(TrainingError, match=r"Lower learning_rate \(now 1e\+30\)\.$"):
         model.fit(walk(60))
     with pytest.raises(NotFittedError):
         model.predict()

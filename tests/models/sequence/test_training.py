@@ -280,8 +280,9 @@ def test_a_loss_that_is_not_finite_leaves_the_model_as_it_was() -> None:
     model = SequenceClassifier(**QUICK).fit(X, y)
     facts = dict(vars(model))
     model.set_params(cell="rnn", activation="identity", learning_rate=1e30, hidden_size=32)
-    with pytest.raises(TrainingError, match="loss is no longer finite"):
+    with pytest.raises(TrainingError, match="loss is no longer finite") as fault:
         model.fit([np.cumsum(x) for x in X], y)
+    assert str(fault.value).endswith("Lower learning_rate (now 1e+30). Or choose activation='tanh'.")
     model.set_params(**{name: facts[name] for name in model.get_params()})
     assert vars(model) == facts
 

@@ -21,7 +21,7 @@ from unrolled.data.parse.column_names import id_columns, looks_like_key, wide_st
 from unrolled.data.parse.numbers import quoted
 from unrolled.data.parse.table import Table, join_ids
 from unrolled.data.parts import as_array, as_floats, out_of_range
-from unrolled.data.sequence_keys import infer_keys
+from unrolled.data.sequence_keys import infer_keys, key_column_error
 from unrolled.data.sequences import DeclaredOrder, Sequences, feature_columns
 from unrolled.errors import DataError, DataTypeError
 from unrolled.formatting import quoted_list
@@ -289,10 +289,7 @@ def _with_named_index(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Index[Any] 
 def _from_wide(table: Table, features: list[str], who: str) -> Sequences:
     """Sequences from a table with a row a sequence and a column a step."""
     if keys := [name for name in features if looks_like_key(name)]:
-        raise DataError(
-            f"{who}: expected a step in each column, got {keys[0]!r}, whose name says that it numbers "
-            "the rows. Leave it out, or rename it."
-        )
+        raise key_column_error(table, keys[0], who)
     if len(features) == 1 < len(table):
         raise one_column_error((len(table), 1), who)
     features, others = wide_steps(features)

@@ -19,7 +19,7 @@ from unrolled.data.parse.datetimes import parse_times
 from unrolled.data.parse.numbers import are_missing, looks_numeric, quoted
 from unrolled.data.parse.series_ids import encode_ids
 from unrolled.data.parse.table import Table
-from unrolled.data.sequence_keys import infer_keys, stand_in_runs
+from unrolled.data.sequence_keys import find_unnamed_time, infer_keys, stand_in_runs
 from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences, feature_columns
 from unrolled.errors import DataError
 from unrolled.formatting import quoted_list
@@ -344,6 +344,11 @@ def long_to_sequences(
     values = np.column_stack([table.numbers(name) for name in features])
     notes = (*table.notes, *table.remarks)
     rows = np.argsort(codes, kind="stable")
+    if time is None and (other := find_unnamed_time(table, keys, features)) is not None:
+        notes = (
+            *notes,
+            f"column {other!r} was read as a feature; if it orders the steps, name it with time=",
+        )
     if time is not None:
         moments, by_file = _moments(table, time), rows
         rows = np.lexsort((moments, codes))

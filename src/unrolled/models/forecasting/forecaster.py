@@ -198,14 +198,15 @@ class Forecaster(NetworkEstimator):
         start_s = time.perf_counter()
         series, bounds, data = self._prepare(series)
         warn_of_later(series)
-        fitted = fit_forecast_networks(
-            data,
-            self._network_config(data.windows),
-            self._training_config,
-            n_members=self.n_members,
-            device=self.device,
-            monitor=monitor,
-        )
+        with self._name_remedies():
+            fitted = fit_forecast_networks(
+                data,
+                self._network_config(data.windows),
+                self._training_config,
+                n_members=self.n_members,
+                device=self.device,
+                monitor=monitor,
+            )
         report_interruption(fitted.ensemble)
         learned = {
             "bounds_": bounds,

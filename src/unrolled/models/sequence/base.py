@@ -272,10 +272,11 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
             learning_rate=self.learning_rate,
             seed=seed,
         )
-        ensemble = fit_networks(
-            dataset, targets, network_config, config,
-            validation_mask=validation_mask, n_members=n_members, device=self.device, monitor=monitor,
-        )  # fmt: skip
+        with self._name_remedies():
+            ensemble = fit_networks(
+                dataset, targets, network_config, config,
+                validation_mask=validation_mask, n_members=n_members, device=self.device, monitor=monitor,
+            )  # fmt: skip
         report_interruption(ensemble)
         return ensemble
 
