@@ -75,6 +75,17 @@ def test_lengths_are_labelled_with_their_preparation(probed: Any) -> None:
     assert [note.y for note in scores] == [row.score for row in length.rows]
 
 
+@pytest.mark.parametrize(("baseline", "side"), [("last", "left"), ("first", "right")])
+def test_the_usual_answer_is_named_where_no_score_is_near(probed: Any, baseline: str, side: str) -> None:
+    """At the start or at the end of its line, whichever score is farther from it."""
+    length = probed.probes["length"]
+    rows = [replace(row, score=0.2 + 0.6 * (k == 0)) for k, row in enumerate(length.rows)]
+    score = rows[-1 if baseline == "last" else 0].score
+    plot = length_figure(replace(length, rows=tuple(rows), baseline_score=score))
+    words = next(note for note in plot.layout.annotations if note.text == "always the same answer")
+    assert (words.xanchor, words.y) == (side, score)
+
+
 def test_every_training_of_an_activation_is_drawn(probed: Any) -> None:
     """Its seeds thin, their median thick, named where it ends; below, a dot a seed."""
     record = probed.probes["activations"]

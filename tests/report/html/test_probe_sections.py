@@ -1,10 +1,11 @@
 """Sections of the probe report: one for each probe, and a headline of the first findings."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from unrolled.cli.sequence_report import sequence_model_card
-from unrolled.report.html.probe_sections import probe_verdict
+from unrolled.report.html.probe_sections import probe_section, probe_verdict
 from unrolled.report.html.sequence_page import write_probe_report
 
 from .conftest import without_plotly
@@ -46,3 +47,11 @@ def test_the_headline_joins_order_and_memory(probed: Any) -> None:
     assert "This network " in html
     assert html.count('class="big"') == 3
     assert "This network " not in probe_verdict([probed.probes["states"]], [])
+
+
+def test_probes_of_numbers_speak_of_errors(probed: Any) -> None:
+    """Neither the title nor the caption of a figure has a share of right answers."""
+    record = replace(probed.probes["activations"], task="number")
+    text = probe_section(record)
+    assert "Beside it the error." in text
+    assert "right answers" not in text.split("<script")[0]

@@ -114,8 +114,11 @@ def length_figure(length: Any) -> go.Figure:
     )  # fmt: skip
     plot.add_vline(x=length.trained_length, line={"color": INK, "width": 1, "dash": "dot"}, layer="below")
     plot.add_hline(y=length.baseline_score, line={"color": OTHER, "width": 1, "dash": "dot"})
+    first, last = (abs(length.rows[k].score - length.baseline_score) for k in (0, -1))
+    at_start = first > last  # where the words are farther from a score
     plot.add_annotation(
-        x=0, xref="paper", xanchor="left", yanchor="top", y=length.baseline_score, showarrow=False,
+        x=0 if at_start else 1, xref="paper", xanchor="left" if at_start else "right", yanchor="top",
+        y=length.baseline_score, showarrow=False,
         text="always the same answer" if is_class else "always the mean", bgcolor=VEIL,
         font={"color": MUTED, "size": 12},
     )  # fmt: skip

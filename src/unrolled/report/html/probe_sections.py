@@ -154,6 +154,7 @@ def probe_section(record: Any) -> str:
     question, title, caption = _WORDS[record.kind]
     if getattr(record, "task", "class") == "number":
         title = title.replace("Right answers", "Error")
+        caption = caption.replace("share of right answers", "error")
     if record.kind == "order" and record.retrained is not None:
         caption = f"{caption} Grey: networks like it, trained anew."
     answer = paragraph(record.sentence, "detail")
