@@ -23,6 +23,7 @@ from benchmarks.record import Facts, main, print_now, table
 from benchmarks.recurrent import THREADS, difference, limit_threads, path
 from benchmarks.timing import in_turns
 from unrolled import Forecaster
+from unrolled.train.optimizer import AdamW, ParameterGroup
 
 # name: series, steps of each, horizon, season, frequency
 TASKS = {"many monthly series": (1428, 126, 18, 12, "MS"), "one yearly series": (1, 60, 6, 1, "YS")}
@@ -54,9 +55,10 @@ class _Steps:
     def __init__(self, network: nn.Module, loss: Any, training: Any, config: Any) -> None:
         self.network, self.loss, self.training, self.config = network, loss, training, config
         network.core = self.cut = _Cut(network.core, self._lap)
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(), lr=1e-5, weight_decay=config.weight_decay, fused=True
-        )
+        self.optimizer = AdamW(
+            [ParameterGroup(list(network.parameters()))],
+            learning_rate=1e-5, weight_decay=config.weight_decay, clip_norm=config.clip_norm,
+        )  # fmt: skip
         self.seconds: dict[str, list[float]] = {}
         self.order = torch.randperm(len(training))
         self.done = 0
@@ -81,10 +83,8 @@ class _Steps:
         size, start = self.config.batch_size, self.done * self.config.batch_size % len(self.order)
         self.done += 1
         self._backward(self.order[start : start + size])
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
-        self._lap("clip")
         self.optimizer.step()
-        self._lap("optimizer")
+        self._lap("clipping and AdamW")
 
     def _backward(self, rows: Tensor) -> None:
         self.start_s = time.perf_counter()
