@@ -16,17 +16,19 @@ import unrolled as ur
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "src" / "unrolled"
-sys.path.append(str(ROOT / "docs"))  # for what its scripts share
 
 
-def _script(name: str) -> ModuleType:
+def _script(name: str, module_name: str = "") -> ModuleType:
     """A script of docs/, which is no package."""
-    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
+    module_name = module_name or f"docs_{name}"
+    spec = importlib.util.spec_from_file_location(module_name, ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
+# What the scripts share. Their folder is not put on the path: its benchmarks.py would hide the package.
+sys.modules["sections"] = _script("sections", "sections")
 examples, site = _script("examples"), _script("build")
 
 RUN = [

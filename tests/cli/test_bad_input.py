@@ -147,7 +147,7 @@ OPTIONS: dict[str, tuple[tuple[object, ...], str]] = {
     "a size of 0": (("--hidden-size", 0), "--hidden-size: expected a whole number from 1 to 16384, got 0."),
     "an unknown way to fill": (
         ("--fill", "lineal"),
-        "--fill: expected one of forward, linear; got 'lineal'. Did you mean 'linear'?",
+        "--fill: expected one of forward, linear, mask; got 'lineal'. Did you mean 'linear'?",
     ),
     "an impossible level": (
         ("--level", 100),

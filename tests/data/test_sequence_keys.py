@@ -82,8 +82,8 @@ def test_a_label_that_changes_within_ids_names_the_columns() -> None:
         _read(ACTIVITIES)
     assert str(fault.value) == (
         "steps.csv: expected one label a sequence in column 'activity', which changes within 2 of 2 "
-        "sequences of 'user'. Name all columns that tell the sequences apart, such as --id user "
-        "--id activity --label activity or id=['user', 'activity'], label='activity'."
+        "sequences of 'user'. Name all columns that tell the sequences apart, such as "
+        "id=['user', 'activity'], label='activity'."
     )
     read = _read(ACTIVITIES, id=["user", "activity"], label="activity")
     assert read.sequences.lengths.tolist() == [4] * 4

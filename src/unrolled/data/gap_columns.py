@@ -34,7 +34,7 @@ def add_gap_columns(series: Sequences, is_missing: NDArray[np.bool_]) -> Sequenc
     >>> series = Sequences.from_arrays([[1.0, 1.0, 4.0]])
     >>> filled = add_gap_columns(series, np.array([[False], [True], [False]]))
     >>> filled.columns[1:], filled.values[:, 1:].round(2).tolist()
-    (('x, missing', 'x, steps since'), [[0.0, 0.0], [1.0, 0.69], [0.0, 0.0]])
+    (('y, missing', 'y, steps since'), [[0.0, 0.0], [1.0, 0.69], [0.0, 0.0]])
     """
     chosen = [
         k

@@ -113,7 +113,7 @@ def stand_in_runs(table: Table, names: Sequence[str]) -> bool:
     True
     """
     codes = number_rows([table.columns[name] for name in names])
-    return bool((np.diff(codes) >= 0).all()) and 2 * (codes.max() + 1) <= len(codes)
+    return bool((np.diff(codes) >= 0).all() and 2 * (codes.max() + 1) <= len(codes))
 
 
 def _repeats(table: Table, names: Sequence[str]) -> bool:

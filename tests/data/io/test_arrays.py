@@ -287,7 +287,7 @@ RESHAPE = "Reshape your data: [x] is a list of one; so is x[None] for an array."
             LONG.assign(ds=1),
             (
                 ": expected columns that tell the sequences apart, but 3 times in column 'ds' stand twice in "
-                "a sequence of 'unique_id'. Name all that do with --id or id=."
+                "a sequence of 'unique_id'. Name all that do with id=."
             ),
         ),
         (

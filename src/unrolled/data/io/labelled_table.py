@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -281,12 +280,10 @@ def _unlike_labels(
     table: Table, name: str, codes: Array, ids: Sequence[str], id_names: Sequence[str]
 ) -> DataError:
     """Word the fault of a label that changes within many sequences, whose ids then are not all there."""
-    options = " ".join(f"--id {shlex.quote(one)}" for one in (*id_names, name))
-    options += f" --label {shlex.quote(name)}"
     return DataError(
         f"{table.source}: expected one label a sequence in column {name!r}, which changes within "
         f"{len(np.unique(codes))} of {len(ids)} sequences of {quoted_list(id_names)}. Name all columns that "
-        f"tell the sequences apart, such as {options} or id={[*id_names, name]}, label={name!r}."
+        f"tell the sequences apart, such as id={[*id_names, name]}, label={name!r}."
     )
 
 
@@ -358,7 +355,7 @@ def long_to_sequences(
             raise DataError(
                 f"{table.source}: expected columns that tell the sequences apart, but {len(twice):,} times "
                 f"in column {time!r} stand twice in a sequence of {quoted_list(keys)}. Name all that do with "
-                "--id or id=."
+                "id=."
             )
         if len(twice):
             row = int(rows[twice[0] + 1])

@@ -44,6 +44,7 @@ class Labelled:
     def beside(self, labels: Array | None) -> Labelled:
         """Read labels as those of another file are: names that all look like numbers stay names.
 
+        >>> import numpy as np
         >>> two = Sequences.from_arrays([[1.0], [2.0]])
         >>> Labelled(two, np.array([10, 11]), "test.csv").beside(np.array(["01", "10"])).labels.tolist()
         ['10', '11']
@@ -128,6 +129,7 @@ def _refuse_names(
 def parts_of(path: str | Path) -> tuple[str, ...]:
     """List the parts that `read_labelled` can read of a file: ("train", "test") of such an `.npz`, or none.
 
+    >>> import numpy as np
     >>> np.savez("both.npz", X_train=0, y_train=0, X_test=0, y_test=0)
     >>> parts_of("both.npz")
     ('train', 'test')
