@@ -12,7 +12,7 @@ bin := .venv/bin
 installed := .venv/.installed
 
 DEMO ?= forecast example:sp500 --report demo-report.html
-FRAMES ?= tests/data/io tests/data/parse tests/data/calendar tests/data/preprocess tests/data/test_gaps.py \
+FRAMES ?= tests/data/io tests/data/labelled tests/data/parse tests/data/reshape tests/data/calendar tests/data/preprocess tests/data/test_gaps.py \
   tests/data/test_future.py tests/evaluate/forecasting/test_baselines.py tests/cli/commands/test_forecast.py
 
 .PHONY: demo test test-pandas3 test-slow bench rivals rivals-classifiers docs clean

@@ -359,7 +359,7 @@ def test_short_series_are_counted_with_the_line_that_leaves_them_out() -> None:
 def test_a_hole_is_named_before_a_weekend(hole: slice) -> None:
     """In two weeks nothing shows that weekends are closed; what is missing elsewhere is named first."""
     times = pd.date_range("2021-03-01", periods=12 * 1440, freq="min")
-    day, hour = times.dayofweek, times.hour
+    day, hour = times.day_of_week, times.hour
     times = times[(day < 4) | ((day == 4) & (hour < 22)) | ((day == 6) & (hour >= 22))]
     gone = times[hole]
     frame = pd.DataFrame({"time": times.delete(range(*hole.indices(len(times)))), "y": 1.0})

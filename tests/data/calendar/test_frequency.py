@@ -184,7 +184,7 @@ def test_a_million_rows_take_a_moment() -> None:
 def _open_minutes(days: int, market: str, missing: float) -> np.ndarray:
     """Minutes of a market that closes at night, or at weekends only, with holes at random."""
     times = pd.date_range("2021-03-01", periods=days * 1440, freq="min")
-    of_day, day = times.hour * 60 + times.minute, times.dayofweek
+    of_day, day = times.hour * 60 + times.minute, times.day_of_week
     nights = (day < 5) & (of_day >= 570) & (of_day < 960)
     weekends = (day < 4) | ((day == 4) & (of_day < 1320)) | ((day == 6) & (of_day >= 1320))
     is_open = nights if market == "stocks" else weekends

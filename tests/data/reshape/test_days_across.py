@@ -98,7 +98,7 @@ def test_weeks_without_a_year_are_counted() -> None:
 def test_flags_of_weekdays_beside_days_are_no_header_of_days() -> None:
     """Each day has its date already."""
     days = pd.date_range("2021-01-04", periods=14)
-    flags = {name: (days.dayofweek == k).astype(int) for k, name in enumerate(WEEK)}
+    flags = {name: (days.day_of_week == k).astype(int) for k, name in enumerate(WEEK)}
     series = read({"date": days, "y": range(14), **flags})
     assert (series.ids, len(series.values)) == (("y",), 14)
 
