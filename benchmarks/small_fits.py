@@ -20,7 +20,7 @@ from torch import nn
 
 from benchmarks.record import Facts, main, print_now, table
 from benchmarks.recurrent import THREADS, limit_threads
-from benchmarks.timing import in_process, in_turns
+from benchmarks.timing import interleaved
 from unrolled import SequenceClassifier
 from unrolled.models.sequence.network import SequenceNetwork
 
@@ -31,7 +31,7 @@ LESSON = {
 }  # fmt: skip
 SETS = {"20 of 84 steps": (20, 84, 1), "28 of 286 steps": (28, 286, 1), "381 of 99 steps": (381, 99, 3)}
 CLOSE = 1e-3  # losses after two epochs, as a share: rounding, once multiplied by each step's division
-TURN_S = 0.2
+REPEATS = 3
 
 
 def run(toy: bool) -> Facts:
@@ -65,13 +65,10 @@ def _row(
     with patch.object(SequenceNetwork, "has_vjp", lambda *_: False):
         losses.append(short.fit(x, y).history_.records[-1].train_loss)
     assert abs(losses[0] - losses[1]) <= CLOSE * abs(losses[1]), losses
-    sides = {"ours": in_process(lambda: model.fit(x, y)), rival: in_process(loop or on_autograd)}
-    timings, measured = in_turns(sides, toy=toy, turn_s=TURN_S)
-    other = timings[rival]
+    timing = interleaved(lambda: model.fit(x, y), loop or on_autograd, repeats=1 if toy else REPEATS)
     return {
         "task": task, "steps": model.history_.records[-1].step * len(model.networks_),
-        "ours_ms": timings["ours"].ms, "rival": rival, "rival_ms": other.ms, "times": other.times,
-        "quartiles": other.quartiles, "accuracy": round(float(model.score(x, y)), 3), "measured": measured,
+        "rival": rival, **timing, "accuracy": round(float(model.score(x, y)), 3),
     }  # fmt: skip
 
 
