@@ -30,7 +30,7 @@ BENCHMARKS = {
     "peak_memory": "five minutes",
     "epoch": "two minutes",
     "forecaster_step": "a minute",
-    "small_fits": "five minutes",
+    "small_fits": "two minutes",
     "startup": "two minutes",
     "busy_machine": "five minutes",
     "memory": "two minutes",
