@@ -163,10 +163,11 @@ def weighted_cross_entropy(weights: Floats, per_sequence: float, device: str) ->
         if runs_on_kernels(logits):
             value, gradient = cross_entropy(logits.contiguous(), targets, on_device, divisor, batch.weights)
             return value, gradient.view_as(outputs)
-        shares = on_device.index_select(0, targets.clamp(min=0)).to(logits.dtype) * (targets >= 0) / divisor
+        classes = targets.clamp(min=0)
+        shares = on_device.index_select(0, classes).to(logits.dtype) * (targets >= 0) / divisor
         if batch.weights is not None:
             shares = shares * batch.weights.repeat_interleave(len(targets) // len(batch.weights))
-        places, log_p = targets.clamp(min=0)[:, None], logits.log_softmax(1)
+        places, log_p = classes[:, None], logits.log_softmax(1)
         value = -(log_p.gather(1, places)[:, 0] @ shares)
         gradient = (log_p.exp() * shares[:, None]).scatter_add_(1, places, -shares[:, None])
         return value, gradient.view_as(outputs)

@@ -22,7 +22,7 @@ TAPS = 9  # of each convolution, as the kernels have it
 
 
 class StemOperands(NamedTuple):
-    """What the stem reads, in the order in which the kernels take it."""
+    """Operands of the stem, in the order in which the kernels take them."""
 
     values: Tensor  # (B, T, F)
     change_scale: Tensor  # (F,)
@@ -32,14 +32,14 @@ class StemOperands(NamedTuple):
 
 
 class StemResults(NamedTuple):
-    """What the stem computes: its output, and what its backward needs beside that."""
+    """Results of the stem: its output, and what its backward needs beside that."""
 
     output: Tensor  # (T', B, 2 F + C)
     activations: Tensor | None  # (B, T, C) before blocks are averaged; None for a stride of 1
 
 
 class Poolings(NamedTuple):
-    """Where each pooling begins in a row of the result, -1 for none, and the width of a row."""
+    """Offsets of the poolings in a row of the result, -1 for none, and the width of a row."""
 
     last: int
     mean: int

@@ -56,7 +56,7 @@ class TokenCall:
 
     @property
     def is_by_length(self) -> bool:
-        """Whether sequences of different lengths are passed in batches of one length."""
+        """Tell whether sequences of different lengths are passed in batches of one length."""
         return self.base is call_by_length
 
     def __call__(self, network: nn.Module, values: Tensor, lengths: Tensor, rows: Tensor) -> Tensor:
