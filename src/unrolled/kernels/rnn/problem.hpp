@@ -12,6 +12,12 @@ namespace unrolled {
 enum Cell { kRnn, kGru, kLstm };
 inline constexpr int kPRelu = 3;  // its index among the activations
 inline constexpr int kMaxThreads = 64;
+// Below this many floating-point operations a thread, waking it costs more than it saves.
+inline constexpr double kMinThreadWork = 1.5e6;
+
+// Sum of the lengths of `rows` rows of at most `steps` steps; null for rows of that many. Throws
+// std::invalid_argument for a length outside 0 .. `steps`.
+double total_steps(const std::int64_t *lengths, std::size_t rows, std::size_t steps);
 
 // A contiguous array.
 template <class T>

@@ -10,10 +10,21 @@
 
 namespace unrolled {
 
+double total_steps(const std::int64_t *lengths, std::size_t rows, std::size_t steps) {
+    if (!lengths) return static_cast<double>(rows * steps);
+    double total = 0;
+    for (std::size_t row = 0; row < rows; ++row) {
+        if (lengths[row] < 0 || lengths[row] > static_cast<std::int64_t>(steps))
+            throw std::invalid_argument("lengths: each must be from 0 to T=" + std::to_string(steps) +
+                                        "; got " + std::to_string(lengths[row]) + " in row " +
+                                        std::to_string(row) + ".");
+        total += static_cast<double>(lengths[row]);
+    }
+    return total;
+}
+
 namespace {
 
-// Below this many floating-point operations a thread, waking it costs more than it saves.
-constexpr double kMinThreadWork = 1.5e6;
 // Operations a thread and step, from which on a barrier at the end of each step is cheap.
 constexpr double kMinStepWork = 2e5;
 // Weights beyond this do not stay in a thread's cache, and every row alone would read them all again.
@@ -35,14 +46,7 @@ public:
         const auto length = [&](std::int64_t row) {
             return problem.lengths ? problem.lengths[row] : static_cast<std::int64_t>(problem.steps);
         };
-        double steps = problem.lengths ? 0.0 : static_cast<double>(problem.rows * problem.steps);
-        for (std::size_t row = 0; problem.lengths && row < problem.rows; ++row) {
-            if (length(row) < 0 || length(row) > static_cast<std::int64_t>(problem.steps))
-                throw std::invalid_argument(
-                    "lengths: each must be from 0 to T=" + std::to_string(problem.steps) + "; got " +
-                    std::to_string(length(row)) + " in row " + std::to_string(row) + ".");
-            steps += static_cast<double>(length(row));
-        }
+        const double steps = total_steps(problem.lengths, problem.rows, problem.steps);
         if (problem.lengths)
             std::stable_sort(order_.begin(), order_.end(),
                              [&](auto a, auto b) { return length(a) > length(b); });

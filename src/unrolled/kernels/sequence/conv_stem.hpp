@@ -76,7 +76,7 @@ public:
     // Write all taps of the steps that reach before the first, of a row of n steps. A missing value is the mean
     // of the step's taps that are there, a missing change 0.
     TapView lay_early_taps(const float *u, std::size_t n, std::size_t dilation, float *taps) const {
-        const std::size_t F = stem_.inputs, reaches = (kTaps - 1) * dilation, early = n < reaches ? n : reaches;
+        const std::size_t F = stem_.inputs, early = early_steps(n, dilation);
         for (std::size_t t = 0; t < early; ++t) {
             float *const to = taps + t * terms;
             const std::size_t present = t / dilation + 1 < kTaps ? t / dilation + 1 : kTaps;
@@ -92,13 +92,18 @@ public:
         return {taps, static_cast<std::ptrdiff_t>(terms), static_cast<std::ptrdiff_t>(inputs), 0, early};
     }
     TapView late_taps(const float *u, std::size_t n, std::size_t dilation) const {
-        const std::size_t reaches = (kTaps - 1) * dilation, early = n < reaches ? n : reaches;
+        const std::size_t early = early_steps(n, dilation);
         return {u + early * inputs, static_cast<std::ptrdiff_t>(inputs),
                 -static_cast<std::ptrdiff_t>(dilation * inputs), early, n};
     }
 
 private:
     const ConvStem &stem_;
+    // Steps of a row of n steps whose taps reach before the first.
+    static std::size_t early_steps(std::size_t n, std::size_t dilation) {
+        const std::size_t reaches = (kTaps - 1) * dilation;
+        return n < reaches ? n : reaches;
+    }
     std::size_t channels_of(std::size_t scale) const {
         return stem_.channels / stem_.scales + (scale < stem_.channels % stem_.scales);
     }

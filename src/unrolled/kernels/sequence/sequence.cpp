@@ -12,25 +12,12 @@ namespace unrolled {
 
 namespace {
 
-// Below this many floating-point operations a thread, waking it costs more than it saves.
-constexpr double kMinThreadWork = 1.5e6;
-
 // Contiguous rows for each thread, with about as many steps each.
 class RowPlan {
 public:
     RowPlan(std::size_t rows, std::size_t steps, const std::int64_t *lengths, int threads,
             double work_per_step) {
-        const auto length = [&](std::size_t row) {
-            return lengths ? lengths[row] : static_cast<std::int64_t>(steps);
-        };
-        double total = 0;
-        for (std::size_t row = 0; row < rows; ++row) {
-            if (length(row) < 0 || length(row) > static_cast<std::int64_t>(steps))
-                throw std::invalid_argument("lengths: each must be from 0 to T=" + std::to_string(steps) +
-                                            "; got " + std::to_string(length(row)) + " in row " +
-                                            std::to_string(row) + ".");
-            total += static_cast<double>(length(row));
-        }
+        const double total = total_steps(lengths, rows, steps);
         const double most = std::clamp(threads, 1, kMaxThreads);
         partition_.threads = static_cast<int>(std::min<double>(
             std::clamp(total * work_per_step / kMinThreadWork, 1.0, most), std::max<double>(rows, 1)));
@@ -40,7 +27,7 @@ public:
             if (done >= total * static_cast<double>(begins_.size()) / partition_.threads &&
                 begins_.size() < static_cast<std::size_t>(partition_.threads))
                 begins_.push_back(row);
-            done += static_cast<double>(length(row));
+            done += static_cast<double>(lengths ? lengths[row] : static_cast<std::int64_t>(steps));
         }
         begins_.resize(partition_.threads + 1, rows);
         partition_.begins = begins_.data();
