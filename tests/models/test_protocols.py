@@ -11,8 +11,11 @@ from unrolled.models.protocols import (
     SupportsFitCheck,
     SupportsForecast,
     SupportsForecastWindows,
+    SupportsHistory,
     SupportsSequenceTensors,
+    was_interrupted,
 )
+from unrolled.train.history import History
 
 SEQUENCE_ESTIMATORS = (ur.SequenceClassifier, ur.SequenceRegressor, ur.SequenceTagger)
 
@@ -118,3 +121,16 @@ def test_bounds_are_those_of_a_fitted_model() -> None:
     assert not isinstance(ur.Forecaster(), SupportsBounds)
     fitted = ur.Forecaster(horizon=2, max_steps=2, hidden_size=4).fit(np.arange(40.0) % 3)
     assert isinstance(fitted, SupportsBounds)
+
+
+def test_an_interrupted_training_is_known_by_the_history_of_the_model() -> None:
+    """A `history_` of another kind, as other packages have one, tells nothing."""
+
+    class Trained:
+        def __init__(self, history: Any) -> None:
+            self.history_ = history
+
+    assert not isinstance(ur.Forecaster(), SupportsHistory)
+    assert was_interrupted(Trained(History((), 0, "interrupted", 0.0)))
+    for history in (History((), 0, "finished", 0.0), [{"epoch": 1}], None):
+        assert not was_interrupted(Trained(history))

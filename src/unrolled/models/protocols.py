@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
+from unrolled.train.history import History
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -69,6 +71,30 @@ class SupportsBounds(Protocol):
     """Fitted estimator that keeps its forecasts within bounds, which `backtest` names."""
 
     bounds_: OutputBounds
+
+
+@runtime_checkable
+class SupportsHistory(Protocol):
+    """Fitted estimator that records its training, so that half of one is never judged as a whole one.
+
+    >>> from unrolled import Forecaster
+    >>> isinstance(Forecaster(horizon=2, max_steps=2, hidden_size=4).fit([1.0, 2.0] * 20), SupportsHistory)
+    True
+    """
+
+    history_: History
+
+
+def was_interrupted(model: object) -> bool:
+    """Return whether Ctrl-C ended the training of a fitted model.
+
+    >>> was_interrupted("a model without a history")
+    False
+    """
+    if not isinstance(model, SupportsHistory):
+        return False
+    history: object = model.history_  # other packages have a `history_` of their own
+    return isinstance(history, History) and history.stopped == "interrupted"
 
 
 @runtime_checkable

@@ -17,6 +17,7 @@ from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import DataError
 from unrolled.evaluate.forecasting.baselines import Baseline
 from unrolled.models.forecasting.network import QUANTILES
+from unrolled.models.protocols import was_interrupted
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -173,7 +174,7 @@ class RollingOrigins:
                 f"backtest: only {n_steps.max()} steps are known at the first of "
                 f"{self.origins.shape[1]} origins. {error}"
             ) from error
-        if getattr(getattr(copy, "history_", None), "stopped", None) == "interrupted":
+        if was_interrupted(copy):
             raise KeyboardInterrupt
         return copy
 
