@@ -102,19 +102,30 @@ def test_a_day_without_its_last_hours_is_no_change_of_clocks() -> None:
     [
         (["00.15", "06.15", "12.15", "18.15"], [15, 375, 735, 1095]),
         (["0.00", "0.30", "1.00", "1.30"], [0, 30, 60, 90]),
-        (["0.00", "0.25", "0.50", "0.75"], [0, 15, 30, 45]),
+        (["0.00", "0.25", "0.50", "1.75"], [0, 15, 30, 105]),
+        ([0.0, 0.5, 1.0, 12.5], [0, 30, 60, 750]),
+        ([0.0, 0.17, 0.33, 11.83], [0, 10, 20, 710]),
+        ([0.0, 0.010417, 0.5, 0.989583], [0, 15, 720, 1425]),
+        (["0:00 Uhr", "6:15 Uhr", "12 Uhr", "18:00 Uhr"], [0, 375, 720, 1080]),
+        (["0h", "6h15", "12h30", "18h"], [0, 375, 750, 1080]),
         (["00:00-06:00", "06:00-12:00", "12:00-18:00", "18:00-24:00"], [0, 360, 720, 1080]),
         (["00:00 bis 00:15", "00:15 bis 00:30", "00:30 bis 00:45", "00:45 bis 01:00"], [0, 15, 30, 45]),
     ],
 )
-def test_clocks_with_points_and_spans_are_clocks(clocks: list[str], minutes: list[int]) -> None:
-    """HH.MM, decimal hours, and spans of time by their start."""
+def test_clocks_with_points_and_spans_are_clocks(clocks: list[Any], minutes: list[int]) -> None:
+    """HH.MM, decimal hours, parts of a day as spreadsheets count, and spans of time by their start."""
     times = read(_table_of_clocks(clocks)).times
     since = (times - np.datetime64("2021-03-01")).astype("m8[m]").astype(int)
     assert since.tolist() == [*minutes, *(1440 + m for m in minutes)]
 
 
-def _table_of_clocks(clocks: list[str]) -> dict[str, Any]:
+def test_decimals_that_keep_no_step_are_no_clocks() -> None:
+    """Seconds of a race stay a column, though its name is that of a clock."""
+    columns = {"date": np.repeat(["2021-03-01", "2021-03-02"], 3), "time": [9.581, 9.693, 9.784] * 2}
+    assert read(columns | {"y": range(6), "runner": list("abc") * 2}, id="runner").freq == "D"
+
+
+def _table_of_clocks(clocks: list[Any]) -> dict[str, Any]:
     days = np.repeat(["2021-03-01", "2021-03-02"], len(clocks))
     return {"Datum": days, "Zeitraum": clocks * 2, "Last": range(len(days))}
 

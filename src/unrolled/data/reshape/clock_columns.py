@@ -20,9 +20,11 @@ from unrolled.errors import DataError
 Texts: TypeAlias = "pd.Series[Any]"
 _NUMBERED = {"q": r"[QqTt]\s?[1-4]|[1-4]\s?[QqTt]", "h": r"[HhSs]\s?[12]", "w": r"([Ww]|KW)\s?\d\d?"}
 _AROUND_CLOCK = re.compile(
-    r"^\s*(?:hour|hr|he|h)\s*(?=\d)|(?:(?<=:\d\d)\s*|\s+)(?:[-–]|to|bis)\s*\d\d?:\d\d\s*$", re.IGNORECASE
+    r"^\s*(?:hour|hr|he|h)\s*(?=\d)|(?:(?<=:\d\d)\s*|\s+)(?:[-–]|to|bis)\s*\d\d?:\d\d\s*$|(?<=\d)\s*(?:uhr|h)\s*$",
+    re.IGNORECASE,
 )
-_POINT_CLOCK = r"\s*(\d{1,2})[.,](\d\d)\s*"  # 07.15
+_LEAST_MINUTES = 5  # between clocks that are written as decimals; others are no clocks
+_ROUNDED_S = 20  # by which an hour with two decimals may be off
 _DAY_LENGTH = {"H": (24, 60), "p": (48, 30)}  # parts of a day, and the minutes of each
 
 
@@ -125,15 +127,15 @@ def _clocks(table: Table, parts: dict[str, str], days: Texts) -> tuple[Texts | N
     written = pd.Series(table.columns[name], dtype=object).map(as_text, na_action="ignore")
     if table.kinds[name] != "number":
         texts = written.str.replace(_AROUND_CLOCK, "", regex=True)
-        with_points = texts.str.fullmatch(r"\d\d\.\d\d(\.\d\d)?") == True  # noqa: E712 (None for missing)
-        texts = texts.where(~with_points, texts.str.replace(".", ":", regex=False))
+        texts = texts.str.replace(r"^(\d\d?)[.h](\d\d)(?:[.](\d\d))?$", _with_colons, regex=True)
         are_clocks = texts.iloc[:2000].str.fullmatch(CLOCK).mean() >= 0.5
         return (days + " " + texts, [name], "") if are_clocks else (None, [], "")
-    if (clocks := _point_clocks(written)) is not None:
-        return days + " " + clocks, [name], ""
     hours = pd.Series(table.numbers(name))
-    if (hours != np.floor(hours)).any() or hours.min() < 0 or hours.max() > 2400:
+    if hours.isna().any() or hours.min() < 0 or hours.max() > 2400:
         return None, [], ""
+    if (hours != np.floor(hours)).any():
+        clocks, why = _decimal_clocks(hours)
+        return (None, [], "") if clocks is None else (days + " " + clocks, [name], why)
     finer = [parts[p] for p in "MS" if p in parts and table.kinds[parts[p]] == "number"]
     if not finer and (starts := _changed_days(table, name, hours, days, part)) is not None:
         note = ", counted from the first midnight: days on which clocks change are shorter or longer"
@@ -148,18 +150,27 @@ def _clocks(table: Table, parts: dict[str, str], days: Texts) -> tuple[Texts | N
     return days + " " + of_columns, [name, *finer], ""
 
 
-def _point_clocks(written: Texts) -> Texts | None:
-    """Write clocks such as 7.15 (T,) with a colon; 7.50 is half past where quarters of hours say so."""
-    cells = written.astype(str).str.extract(f"^{_POINT_CLOCK}$")
-    if cells.isna().to_numpy().any():
-        return None
-    minutes = cells[1].astype(int)
-    kinds = set(minutes)
-    if len(kinds) > 1 and kinds <= {0, 25, 50, 75}:
-        minutes = minutes * 60 // 100
-    if minutes.max() > 59:
-        return None
-    return _text_of(cells[0].astype(int), minutes)
+def _with_colons(match: re.Match[str]) -> str:
+    return ":".join(part for part in match.groups() if part)
+
+
+def _decimal_clocks(hours: pd.Series[float]) -> tuple[Texts | None, str]:
+    """Write clocks (T,) of numbers with decimals: 7.15 as 07:15, 7.5 as half past, 0.3125 as a part of a day.
+
+    Returns:
+        The texts, None where the numbers are no clocks, and what the note adds.
+    """
+    minutes = (100 * hours).round() % 100
+    are_quarters = minutes.nunique() > 1 and set(minutes) <= {0, 25, 50, 75}
+    if np.allclose(100 * hours, (100 * hours).round()) and minutes.max() <= 59 and not are_quarters:
+        return _text_of(hours // 1, minutes), ""
+    of_day = hours.max() < 1
+    exact = hours * (24 * 60 if of_day else 60)
+    minutes = exact.round()
+    is_off = (exact - minutes).abs().max() * 60 > _ROUNDED_S
+    if is_off or minutes.max() > 24 * 60 or np.gcd.reduce(minutes.astype(int)) < _LEAST_MINUTES:
+        return None, ""
+    return _text_of(minutes // 60, minutes % 60), f", {'parts of a day' if of_day else 'hours'} as decimals"
 
 
 def _changed_days(
