@@ -32,6 +32,10 @@ def test_every_line_that_begins_with_an_argument_names_its_option() -> None:
         ('forecast it with target="o\'clock"', "forecast it with --target 'o'\"'\"'clock'"),
         ("Or use origins=4 at most.", "Or use --origins 4 at most."),
         ("Use transform='scale'.", "Use --transform scale."),
+        (
+            "Leave it out, or pass test=(X_test, y_test).",
+            "Leave it out, or name other sequences with --test FILE.",
+        ),
         ("Rebuild with input_size=5.", "Rebuild with input_size=5."),  # no option
         ("column 'origins=4' or more", "column 'origins=4' or more"),
     ],

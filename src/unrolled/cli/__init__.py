@@ -23,7 +23,7 @@ try:
     from unrolled.cli.shell_words import in_shell_words, with_option_names
     from unrolled.cli.terminal import prepare_streams, printable
     from unrolled.cli.usage_errors import usage_sentence
-    from unrolled.errors import ArgumentError, UnrolledError
+    from unrolled.errors import UnrolledError
 except KeyboardInterrupt:  # Ctrl-C during these imports
     print("Stopped.", file=sys.stderr)
     raise SystemExit(_INTERRUPTED) from None
@@ -114,10 +114,8 @@ def _run(arguments: list[str] | None) -> int:
             sys.stdout.flush()  # here, where an error can still be reported
     except _UsageError as fault:
         return _refuse(usage_sentence(fault, sys.argv[1:] if arguments is None else arguments))
-    except ArgumentError as fault:
-        return _refuse(in_shell_words(with_option_names(str(fault))))
     except UnrolledError as fault:
-        return _refuse(in_shell_words(str(fault)))
+        return _refuse(in_shell_words(with_option_names(str(fault))))
     except OSError as fault:
         if fault.errno not in _UNWRITABLE:
             raise

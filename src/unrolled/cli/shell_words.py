@@ -33,7 +33,8 @@ def with_option_names(sentences: str) -> str:
     >>> with_option_names("random_state: expected a whole number at least 0, got -1.")
     '--seed: expected a whole number at least 0, got -1.'
     """
-    return re.sub(r"^\w+(?=:)", lambda name: _OPTIONS.get(name[0], name[0]), sentences, flags=re.MULTILINE)
+    options = _OPTIONS | ({"y": _OPTIONS["label"]} if "label" in _OPTIONS else {})
+    return re.sub(r"^\w+(?=:)", lambda name: options.get(name[0], name[0]), sentences, flags=re.MULTILINE)
 
 
 _READ_CALL = re.compile(r"(?:unrolled\.)?read\(\.\.\., ([^()]*)\)")
@@ -49,6 +50,7 @@ def in_shell_words(sentences: str) -> str:
     'Use --origins 4 at most. Pass them with --future-file PLAN.csv.'
     """
     sentences = sentences.replace("predict(future=frame)", "--future-file PLAN.csv")
+    sentences = sentences.replace("pass test=(X_test, y_test)", "name other sequences with --test FILE")
     # of sequence estimators; where series are read, missing= is --missing
     sentences = sentences.replace("missing='mask', 'forward' or 'linear'", "--fill mask, forward or linear")
     return _ARGUMENT.sub(_as_option, _READ_CALL.sub(r"\1", sentences))

@@ -148,6 +148,10 @@ BAD: dict[str, tuple[tuple[object, ...], str]] = {
     "no such cell": (("train.csv", "--cell", "grue"), "--cell: expected one of"),
     "no units": (("train.csv", "--hidden-size", 0), "--hidden-size: expected a whole number from 1"),
     "one fold": (("train.csv", "--folds", 1), "--folds: expected a whole number at least 2, got 1."),
+    "more folds than sequences": (
+        ("train.csv", "--label", "kind", "--folds", 50),
+        "--folds: expected at most 12, as there are 12 sequences; got 50.",
+    ),
     "folds beside a test file": (
         ("train.csv", "--test", "test.csv", "--folds", 5),
         "--folds: there is a test set, nothing is cross-validated; got --test as well. Leave one out.",
