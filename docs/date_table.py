@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sections import check_or_write, with_sections
 
-from unrolled.data.parse.notations import NOTATIONS, NOTES, NUMBERS
+from unrolled.data.parse.notations import MONTHS, NOTATIONS, NOTES, NUMBERS, WEEKDAYS, ZONES
 
 PAGE = Path(__file__).parents[1] / "docs" / "dates.md"
 
@@ -29,7 +29,17 @@ def tables() -> dict[str, str]:
     """Return each table by its name."""
     texts = ((f"`{n.example[0]}`", n.name, n.example[1], n.ambiguous, _said(n.note)) for n in NOTATIONS)
     numbers = ((f"`{n.example[0]}`", n.name, n.example[1], f"`{n.option}`", _said(n.note)) for n in NUMBERS)
+    months = ((str(k), line.replace(" ", ", ")) for k, line in enumerate(map(str.strip, MONTHS), start=1))
+    days = zip(*(line.split() for line in WEEKDAYS), strict=True)
+    weekdays = ((str(k), ", ".join(dict.fromkeys(names))) for k, names in enumerate(days, start=1))
+    zones = (
+        (f"{hours:+d}", ", ".join(n for n in ZONES if ZONES[n] == hours))
+        for hours in sorted({*ZONES.values()})
+    )
     return {
+        "months": _table("month, names", months),
+        "weekdays": _table("day of the week, names", weekdays),
+        "zones": _table("hours from UTC, names", zones),
         "texts": _table("text, notation, means, can also be, note", texts),
         "numbers": _table("number, form, means, `date_format`, note", numbers),
         "notes": _table("on, note", ((key, _said(note)) for key, note in NOTES.items())),
