@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from unrolled.data.calendar.frequency import Calendar, infer_calendar
+from unrolled.data.calendar.frequency import Calendar, business_days_note, infer_calendar
 from unrolled.data.calendar.offsets import future_times
 
 ALIASES = [
@@ -95,6 +95,20 @@ def test_closing_hours_that_repeat_are_a_calendar(freq: str) -> None:
     day = times.astype("M8[D]") != np.datetime64("2021-01-19")  # a holiday, or closed anyway
     assert _look(times[day])[:1] == (freq,)
     assert len(_look(times[day]).gaps) == 0
+
+
+@pytest.mark.parametrize(("freq", "alias"), [("h", "h@0-119"), ("15min", "15min@0-479"), ("6h", "6h@0-19")])
+def test_a_skipped_weekend_tells_business_days_around_the_clock(freq: str, alias: str) -> None:
+    """Of less than two weeks too, and a note says so; hours missing in the week are a gap."""
+    times = pd.date_range("2024-01-03", "2024-01-09 23:00", freq=freq)
+    times = times[times.day_of_week < 5].to_numpy().astype("M8[ns]")
+    calendar = _look(times)
+    assert calendar.freq == alias
+    assert len(calendar.gaps) == 0
+    assert "none is on a weekend" in business_days_note(times, alias)[0]
+    assert business_days_note(times, freq) == []
+    assert _look(times[times < np.datetime64("2024-01-05")]).freq == freq
+    assert len(_look(np.delete(times, 2)).gaps) == 1
 
 
 @pytest.mark.parametrize("holes", [[5, 20], [11, 12, 13], list(range(3, 60, 5))])

@@ -154,16 +154,20 @@ def _infer_each(times: Times, series: Ints, parts: list[Times]) -> tuple[list[st
 def _weekly_calendar(times: Times) -> str | None:
     """Name the calendar of one series (T,) with closing hours that repeat, or None.
 
-    They repeat from week to week; of two weeks or less from day to day. Where many rows are missing, hours
-    that are closed a twentieth as long as the longest are holes, not closing hours.
+    They repeat from week to week; of two weeks or less from day to day, or a weekend is skipped. Where many
+    rows are missing, hours that are closed a twentieth as long as the longest are holes, not closing hours.
     """
     base = int(np.gcd.reduce(np.diff(times).astype(np.int64)))
     span = int((times[-1] - times[0]).astype(np.int64))
-    if WEEK % base or span <= WEEK:
+    if WEEK % base:
         return None
     n_slots = WEEK // base
     slots = np.unique(weekly_slots(times, base)[1])
-    if span <= 2 * WEEK:
+    if span <= 2 * WEEK and _skips_weekends(times) and _open_all_day(slots, base):
+        slots = np.arange(5 * DAY // base)
+    elif span <= WEEK:
+        return None
+    elif span <= 2 * WEEK:
         slots = _daily_hours(slots, base)
     elif len(slots) > len(times) / 2:
         return None
@@ -176,6 +180,32 @@ def _weekly_calendar(times: Times) -> str | None:
         if len(times) >= least * n_open:
             return alias
     return None
+
+
+def business_days_note(times: Times, freq: str | None) -> list[str]:
+    """Note that business days were told by the one or two weekends that times (T,) skip.
+
+    >>> business_days_note(np.array(["2024-01-04", "2024-01-05", "2024-01-08"], "M8[ns]"), "B")
+    ['rows were read as of business days: none is on a weekend, and one at least is skipped']
+    """
+    is_short = freq is not None and times.dtype.kind == "M" and np.ptp(times.astype(np.int64)) <= 2 * WEEK
+    if not is_short or not parse_freq(str(freq)).open or not _skips_weekends(times):
+        return []
+    return ["rows were read as of business days: none is on a weekend, and one at least is skipped"]
+
+
+def _skips_weekends(times: Times) -> bool:
+    """Return whether times (T,) lie around a weekend or more, and none in one."""
+    days = np.unique(times.astype("datetime64[D]"))
+    return bool(
+        np.is_busday(days).all()
+        and np.busday_count(days[0], days[-1]) < int((days[-1] - days[0]).astype(np.int64))
+    )
+
+
+def _open_all_day(slots: Ints, base: int) -> bool:
+    """Return whether slots of a week are open at each hour of the day."""
+    return DAY % base == 0 and len(np.unique(slots % (DAY // base))) == DAY // base
 
 
 def _daily_hours(slots: Ints, base: int) -> Ints:

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data import gaps
-from unrolled.data.calendar.frequency import infer_calendar
+from unrolled.data.calendar.frequency import business_days_note, infer_calendar
 from unrolled.data.calendar.zones import check_zone, zone_to_utc
 from unrolled.data.io import files, frames
 from unrolled.data.io.formats import records_frame
@@ -249,7 +249,8 @@ def table_to_sequences(table: Table, named: ColumnSpec, when: TimeOptions) -> Se
         whole = _columns_to_series(whole, layout, table)
     if whole.times is None:
         return whole
-    return replace(whole, freq=infer_calendar(whole.times, whole.offsets).freq)
+    freq = infer_calendar(whole.times, whole.offsets).freq
+    return replace(whole, freq=freq, notes=(*whole.notes, *business_days_note(whole.times, freq)))
 
 
 def _times(table: Table, name: str, notes: list[str], when: TimeOptions) -> NDArray[Any] | None:
