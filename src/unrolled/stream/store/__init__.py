@@ -1,0 +1,1 @@
+"""Stores of streams: in memory, in a file of SQLite, in Redis."""
