@@ -14,4 +14,7 @@ void bind_optimizer(nanobind::module_ &m);
 // Stem, pooling and loss of a sequence network (sequence.cpp).
 void bind_sequence(nanobind::module_ &m);
 
+// Recurrences that are stepped (streaming.cpp).
+void bind_streaming(nanobind::module_ &m);
+
 }  // namespace unrolled

@@ -46,6 +46,7 @@ NB_MODULE(_compiled, m) {
     unrolled::bind_recurrence(m);
     unrolled::bind_optimizer(m);
     unrolled::bind_sequence(m);
+    unrolled::bind_streaming(m);
     m.def("matmul", matmul);
     m.def("release", unrolled::release_buffers);
     m.def("watch_contention", unrolled::watch_contention);

@@ -17,16 +17,6 @@ namespace {
 
 namespace nb = nanobind;
 
-// Describe a tensor that may be None; false if it is one that cannot be read as this view.
-template <class View>
-bool view(nb::handle tensor, std::initializer_list<std::size_t> shape, View &to) {
-    TensorDescription description{};
-    if (tensor.is_none()) return true;
-    if (!describe_source(tensor, description) || !matches<View>(description, shape)) return false;
-    to = Viewed<View>::of(description);
-    return true;
-}
-
 // values, change_scale, weight, bias, lengths of the stem, and its numbers of scales and of steps a block.
 bool describe_stem(const nb::tuple &tensors, std::size_t scales, std::size_t stride, int threads,
                    ConvStem &stem) {

@@ -92,4 +92,14 @@ bool describe_target(nanobind::handle tensor, TensorDescription &description);
 // Describe a tensor that is to be read; false also if its numbers are stored with the opposite sign.
 bool describe_source(nanobind::handle tensor, TensorDescription &description);
 
+// Describe a tensor that may be None; false if it is one that cannot be read as this view.
+template <class View>
+bool view(nanobind::handle tensor, std::initializer_list<std::size_t> shape, View &to) {
+    TensorDescription description{};
+    if (tensor.is_none()) return true;
+    if (!describe_source(tensor, description) || !matches<View>(description, shape)) return false;
+    to = Viewed<View>::of(description);
+    return true;
+}
+
 }  // namespace unrolled

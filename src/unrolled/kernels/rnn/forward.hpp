@@ -46,7 +46,7 @@ public:
                 scratch = scratch_[0];
             }
             gemms_.layout_scratch(arena, scratch, rows);
-            scratch.preacts = arena.allocate<T>(sizes_.gemms.count * rows * kWide * blocks_at_once(rows));
+            scratch.preacts = arena.allocate<T>(sizes_.gemms.count * rows * kWide * gemms_.blocks_at_once(rows));
             scratch.norm_row =
                 sizes_.has_norm ? arena.allocate<T>(sizes_.gemms.count * blocks * kWide) : nullptr;
             scratch.cell = problem_.gain_cell ? arena.allocate<T>(blocks * kWide) : nullptr;
@@ -90,14 +90,6 @@ private:
     GateGemmRunner<T> gemms_;
     Scratch scratch_[kMaxThreads];
 
-    // With few rows, all panels at once keep the registers busy; with many, as many as the first cache holds.
-    std::size_t blocks_at_once(std::size_t rows) const {
-        constexpr std::size_t kBytes = 16 << 10;
-        if (rows <= kTileRows || sizes_.has_norm) return sizes_.unit_blocks;
-        const std::size_t one = sizes_.gemms.count * rows * kWide * sizeof(T);
-        return one >= kBytes ? 1 : kBytes / one < sizes_.unit_blocks ? kBytes / one : sizes_.unit_blocks;
-    }
-
     // Initialise row i: its state before its first step, its outputs beyond its last one; and the final state
     // of a row without steps.
     void begin(const Scratch &scratch, const RowSet &rows, Range blocks, std::size_t i) {
@@ -139,7 +131,7 @@ private:
 
     void run_step(const Scratch &scratch, const RowSet &rows, Range blocks, const Step &now,
                   std::size_t step) {
-        const std::size_t at_once = blocks_at_once(rows.count);
+        const std::size_t at_once = gemms_.blocks_at_once(rows.count);
         for (std::size_t u = blocks.begin; u < blocks.end; u += at_once) {
             const Range some{u, u + at_once < blocks.end ? u + at_once : blocks.end};
             gemms_.run(scratch, rows, some, now, step);

@@ -17,14 +17,27 @@ class GateGemmRunner {
     static constexpr std::size_t kMostRowsInPlace = 2 * kTileRows;
 
 public:
-    explicit GateGemmRunner(const ForwardContext<T> &context)
+    // `packs_all`: for steps one at a time, whose weights are packed once for all of them.
+    explicit GateGemmRunner(const ForwardContext<T> &context, bool packs_all = false)
         : problem_(context.problem), sizes_(context.sizes), partition_(context.partition) {
+        if (packs_all) {
+            packs_input_ = packs_state_ = true;
+            return;
+        }
         const std::size_t rows = rows_of_thread(partition_, 0).count;  // no thread has more
         if (rows > 0 && 2 * rows <= kRowsAhead && sizes_.inputs >= kFewestInputsAhead && !problem_.lengths)
             steps_ahead_ = kRowsAhead / rows < problem_.steps ? kRowsAhead / rows : problem_.steps;
         if (steps_ahead_ == 0) steps_ahead_ = 1;
         packs_input_ = rows > kMostRowsInPlace || problem_.steps > steps_ahead_;
         packs_state_ = rows > kMostRowsInPlace || problem_.steps > 1;
+    }
+
+    // With few rows, all panels at once keep the registers busy; with many, as many as the first cache holds.
+    std::size_t blocks_at_once(std::size_t rows) const {
+        constexpr std::size_t kBytes = 16 << 10;
+        if (rows <= kTileRows || sizes_.has_norm) return sizes_.unit_blocks;
+        const std::size_t one = sizes_.gemms.count * rows * kWide * sizeof(T);
+        return one >= kBytes ? 1 : kBytes / one < sizes_.unit_blocks ? kBytes / one : sizes_.unit_blocks;
     }
 
     void layout_weights(ScratchArena &arena) {

@@ -7,6 +7,7 @@
 #include "optimizer/problem.hpp"
 #include "rnn/problem.hpp"
 #include "sequence/problem.hpp"
+#include "streaming/problem.hpp"
 
 namespace unrolled {
 
@@ -18,10 +19,20 @@ struct RnnKernels {
     std::size_t (*saved)(const Problem<T> &problem);
 };
 
+// Recurrences that are stepped, for one element type.
+template <class T>
+struct StepKernels {
+    void (*count_bytes)(const Problem<T> &problem, std::size_t rows, std::size_t *packed, std::size_t *scratch);
+    void (*pack)(const SteppedLayer<T> &layer);
+    void (*step)(const SteppedStack<T> &stack, void *scratch);
+};
+
 struct KernelTable {
     const char *name;
     RnnKernels<float> rnn_float;
     RnnKernels<double> rnn_double;
+    StepKernels<float> step_float;
+    StepKernels<double> step_double;
     void (*matmul)(const float *a, const float *b, float *c, std::size_t m, std::size_t n, std::size_t k,
                    int threads);
     void (*tanh_float)(const float *in, float *out, std::size_t n);

@@ -7,6 +7,7 @@
 #include "sequence/cross_entropy.hpp"
 #include "sequence/pooling.hpp"
 #include "simd/math.hpp"
+#include "streaming/recurrent_step.hpp"
 
 #define UNROLLED_TEXT_OF(name) #name
 #define UNROLLED_TEXT(name) UNROLLED_TEXT_OF(name)
@@ -23,6 +24,8 @@ const KernelTable kernels{
     UNROLLED_TEXT(UNROLLED_ISA),
     {forward<float>, backward<float>, saved<float>},
     {forward<double>, backward<double>, saved<double>},
+    {count_step_bytes<float>, pack_step_weights<float>, step_stack<float>},
+    {count_step_bytes<double>, pack_step_weights<double>, step_stack<double>},
     matmul,
     apply<float, Tanh<float>>,
     apply<double, Tanh<double>>,

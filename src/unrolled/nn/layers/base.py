@@ -18,6 +18,7 @@ from unrolled.errors import ArgumentError, TensorError
 from unrolled.kernels.loading import warn_missing
 from unrolled.nn.layers.inputs import InputSpec, LayerInputs, check_inputs, restore_layout
 from unrolled.nn.layers.parameters import RecurrentParameters
+from unrolled.nn.layers.stream import LayerStream, StreamedLayer
 from unrolled.nn.ops import fused, launch, torch_internals
 from unrolled.nn.ops.gradients import gradient_buffer, trains_plainly
 from unrolled.nn.ops.unroll import unroll, unroll_stack
@@ -139,6 +140,18 @@ class RecurrentLayer(RecurrentParameters):
             return backend
         name = kernels.build_info()["instruction_set"]
         return Backend(_FUSED.name, (f"one operator runs all steps on the {name} kernels",))
+
+    def stream(self, batch_size: int = 1) -> LayerStream:
+        """Return a live stream of `batch_size` rows, which runs the layer one step at a time."""
+        is_registered = all(name in self._parameters for name in self._flat_weights_names)  # not computed
+        on_kernels = is_registered and not self._reasons_against_kernels(self._first_weight)
+        return LayerStream(
+            StreamedLayer(
+                type(self).__name__, self.input_size, self.batch_first, self.bidirectional, on_kernels,
+                self._rates, lambda: [(self._cell, directions[0]) for directions in self._weights()],
+            ),
+            batch_size,
+        )  # fmt: skip
 
     @property
     def has_vjp(self) -> bool:

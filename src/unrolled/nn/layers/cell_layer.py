@@ -15,6 +15,7 @@ from unrolled.errors import ArgumentError
 from unrolled.nn.cells.core import Cell, RNNCell
 from unrolled.nn.layers.base import Backend
 from unrolled.nn.layers.inputs import InputSpec, LayerInputs, check_inputs, restore_layout
+from unrolled.nn.layers.stream import LayerStream, StreamedLayer
 from unrolled.nn.ops import fused
 from unrolled.nn.ops.unroll import unroll
 
@@ -152,6 +153,17 @@ class CellLayer(nn.Module):
                 last_states.append(state)
             x = torch.cat(outputs, dim=-1)
         return x, tuple(torch.stack(parts) for parts in zip(*last_states, strict=True))
+
+    def stream(self, batch_size: int = 1) -> LayerStream:
+        """Return a live stream of `batch_size` rows, which runs the layers one step at a time."""
+        is_bidirectional = any(len(layer) > 1 or layer[0][3] for layer in self._layers)
+        return LayerStream(
+            StreamedLayer(
+                "CellLayer", self.input_size, self.batch_first, is_bidirectional, False, None,
+                lambda: [(layer[0].cell, layer[0].weights) for layer in self.directions()],
+            ),
+            batch_size,
+        )  # fmt: skip
 
     def explain(self, *_: Any, **__: Any) -> Backend:
         """Return the backend that `forward` uses, which is the reference for every input, and the reasons."""
