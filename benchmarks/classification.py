@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.record import DATA, Facts, main, print_now, require_file, table
+from benchmarks.labelled_sets import official_parts, two_shapes
+from benchmarks.record import Facts, main, print_now, table
 from unrolled import SequenceClassifier
-from unrolled.data.labelled.read import read_labelled
 
 SEEDS = 5
 # published accuracies, and those measured on these splits
@@ -39,7 +39,7 @@ RIVALS = ("dtw", "rocket", "minirocket", "torch_gru")
 def run(toy: bool) -> Facts:
     rows: list[Facts] = []
     for name in ("two shapes",) if toy else SETS:
-        X, y, X_test, y_test = _two_shapes() if toy else _official(name)
+        X, y, X_test, y_test = two_shapes() if toy else official_parts(name)
         for training in ("gradient", "reservoir"):
             fits = []
             for seed in range(1 if toy else SEEDS):
@@ -75,31 +75,6 @@ def _row(name: str, training: str, fits: list[tuple[float, float, float]]) -> Fa
         "score_s": round(float(np.median(score_s)), 2),
         **{rival: SETS.get(name, {}).get(rival) for rival in RIVALS},
     }
-
-
-def _official(name: str) -> tuple[Any, Any, Any, Any]:
-    """X and y of the training part, then of the test part."""
-    folder, parts = DATA / "classification", []
-    packed = folder / f"{name}.npz"
-    if packed.exists():
-        with np.load(packed) as held:
-            return held["X_train"], held["y_train"], held["X_test"], held["y_test"]
-    for part in ("TRAIN", "TEST"):
-        path = folder / f"{name}_{part}.ts"
-        if not path.exists():
-            path = path.with_suffix(".ts.gz")
-        read = read_labelled(require_file(path))
-        parts += [read.sequences, read.labels]
-    return parts[0], parts[1], parts[2], parts[3]
-
-
-def _two_shapes() -> tuple[Any, Any, Any, Any]:
-    """Sines and sawteeth."""
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, 40)
-    turns = np.linspace(0, 3, 50) + rng.uniform(size=(40, 1))
-    X = np.where(y[:, None] == 1, np.sin(2 * np.pi * turns), 2 * (turns % 1) - 1)
-    return X[:20], y[:20], X[20:], y[20:]
 
 
 if __name__ == "__main__":

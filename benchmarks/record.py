@@ -12,7 +12,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -78,6 +78,33 @@ def machine() -> Facts:
 def commit() -> str:
     """Return the commit that is checked out."""
     return _git("rev-parse", "--short", "HEAD")
+
+
+def resumed(names: Sequence[str], compute: Callable[[str], Facts], kept_in: Path | None) -> Iterator[Facts]:
+    """Compute a result for each name; those of this commit that an interrupted run left behind are kept.
+
+    Args:
+        names: distinct.
+        compute: from a name to facts that JSON can hold.
+        kept_in: the file of results so far, which goes when all are there; None keeps nothing.
+    """
+    results = {} if kept_in is None else _results_of_this_commit(kept_in)
+    for name in names:
+        if name not in results:
+            results[name] = compute(name)
+            if kept_in is not None:
+                text = json.dumps({"commit": commit(), "rows": results}, indent=2)
+                write_atomically(kept_in, lambda new, text=text: new.write_text(text, encoding="utf-8"))
+        yield results[name]
+    if kept_in is not None:
+        kept_in.unlink(missing_ok=True)
+
+
+def _results_of_this_commit(path: Path) -> dict[str, Facts]:
+    if not path.exists():
+        return {}
+    kept: Facts = json.loads(path.read_text(encoding="utf-8"))
+    return dict(kept["rows"]) if kept["commit"] == commit() else {}
 
 
 def table(rows: Sequence[Facts]) -> str:

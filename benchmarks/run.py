@@ -45,6 +45,7 @@ SLOW = {
     "fit_time": "ten minutes, once `make rivals-classifiers` has run",
     "sequential_mnist": "half an hour",
     "adding_problem": "half an hour",
+    "missing_values": "an hour",
     "probe_trust": "an hour",
     "verdict_trust": "an hour",
     "comparison_trust": "an hour",

@@ -15,7 +15,17 @@ import torch
 import unrolled.nn
 
 ROOT = Path(__file__).parents[1]
-SHARED = {"record", "timing", "panel", "recurrent", "run", "worlds", "labelled_worlds", "trust"}
+SHARED = {
+    "record",
+    "timing",
+    "panel",
+    "recurrent",
+    "run",
+    "worlds",
+    "labelled_worlds",
+    "labelled_sets",
+    "trust",
+}
 # A whole backtest or comparison for each of several seeds: too long for every day.
 SLOW = {"verdict_trust", "comparison_trust"}
 NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in SHARED)
