@@ -306,7 +306,7 @@ class ClassifierOptions(OptionGroup):
     ] = None
     missing: Annotated[
         str | None,
-        typer.Option("--fill", metavar="HOW", help="Missing values: mask, forward or linear."),
+        typer.Option("--fill", metavar="HOW", help="Missing values: mask, decay, forward or linear."),
     ] = None
     random_state: Seed = None
 

@@ -77,7 +77,7 @@ class Estimator:
         {'activation': 'tanh', 'num_layers': 1, 'bidirectional': False, 'pooling': None}
         """
         defaults = parameter_defaults(cls)
-        rules = [rule for rule in cls._unused if rule.other == parameter and value in rule.values]
+        rules = [r for r in cls._unused if r.other == parameter and value in r.values and r.only is None]
         return {name: defaults[name] for rule in rules for name in rule.names if name in defaults}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 (scikit-learn passes it)

@@ -155,12 +155,14 @@ class UnusedBeside:
         other: the parameter that makes them so.
         values: its values that do.
         reason: what such a value does, after `other=value`.
+        only: values of the names that do nothing; None for all but their defaults.
     """
 
     names: tuple[str, ...]
     other: str
     values: tuple[Any, ...]
     reason: str
+    only: tuple[Any, ...] | None = None
 
     def faults(self, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[str]:
         """Yield a sentence for each of the names that is set beside such a value.
@@ -173,7 +175,11 @@ class UnusedBeside:
             return
         beside = f"{self.other}={values[self.other]!r} {self.reason}"
         for name in self.names:
-            if name in values and not _is_default(values[name], defaults[name]):
+            if name not in values:
+                continue
+            if self.only is not None and values[name] in self.only:
+                yield f"{name}: {beside}; got {values[name]!r}. Choose another value."
+            elif self.only is None and not _is_default(values[name], defaults[name]):
                 yield f"{name}: {beside}; got {values[name]!r}. Leave it out."
 
 

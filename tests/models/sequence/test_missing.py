@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 
 import unrolled as ur
@@ -30,9 +31,10 @@ def test_gaps_are_filled_as_a_loop_fills_them(how: str) -> None:
     parts = np.split(filled.values, filled.offsets[1:-1])
     for array, part in zip(arrays, parts, strict=True):
         frame = pd.DataFrame(array)
-        expected = frame.interpolate(limit_direction="both") if how == "linear" else frame.ffill().bfill()
+        expected = frame.interpolate(limit_direction="both") if how == "linear" else frame.ffill()
+        expected = expected if how == "decay" else expected.bfill()
         np.testing.assert_allclose(part[:, :2], expected.fillna({0: 5.0, 1: 6.0}))
-        if how != "mask":
+        if how not in ("mask", "decay"):
             continue
         np.testing.assert_array_equal(part[:, 2:4], np.isnan(array))
         for k in range(2):
@@ -46,6 +48,10 @@ def test_gaps_are_filled_as_a_loop_fills_them(how: str) -> None:
 @pytest.mark.parametrize("solver", ["gradient", "reservoir"])
 def test_an_estimator_learns_from_gaps(how: str, solver: str, tmp_path: Path) -> None:
     """And predicts on gaps and without; it is saved, cloned and pickled as it is."""
+    if (how, solver) == ("decay", "reservoir"):
+        with pytest.raises(ArgumentError, match="missing: solver='reservoir' learns no rates"):
+            ur.SequenceClassifier(missing=how, solver=solver).fit(GAPS[:60], Y[:60])
+        return
     settings = SMALL if solver == "gradient" else {"hidden_size": 32, "n_members": 1}
     model = ur.SequenceClassifier(missing=how, solver=solver, **settings).fit(GAPS[:60], Y[:60])
     assert model.score(GAPS[60:], Y[60:]) >= 0.95
@@ -72,6 +78,39 @@ def test_regressors_taggers_lists_and_frames_take_gaps() -> None:
     np.testing.assert_allclose(regressor.predict(table), regressor.predict(lists))
 
 
+@pytest.mark.parametrize("stem", [True, False])
+def test_rates_of_decay_are_learned(stem: bool) -> None:
+    """Each feature its own: the class is in one whose gaps are long, noise is in the other."""
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 2
+    X = np.full((120, 24, 2), NAN)
+    X[:, ::3, 1] = rng.normal(size=(120, 8))
+    X[:, 2, 0] = np.where(y, 1.0, -1.0)
+    model = ur.SequenceClassifier(
+        missing="decay", stem=stem, pooling="last", hidden_size=8, n_members=1, max_epochs=30, dropout=0
+    ).fit(X[:80], y[:80])
+    assert model.score(X[80:], y[80:]) >= 0.95
+    decay = model.networks_[0].decay
+    first = type(decay)(2)
+    assert not torch.equal(decay.rate, first.rate)
+    assert not torch.equal(decay.offset, first.offset)
+    if not stem:  # what must last from step 2 to step 24 decays less than noise
+        assert decay.rate[0] < decay.rate[1]
+
+
+def test_before_its_first_value_a_decayed_feature_is_the_mean() -> None:
+    """To the bit, in training and after: no step tells of a later one."""
+    model = ur.SequenceTagger(missing="decay", **SMALL | {"max_epochs": 2})
+    model.fit([row[:, :1] for row in GAPS], [np.full(len(row), y) for row, y in zip(GAPS, Y, strict=True)])
+    sequence = np.array([NAN, NAN, NAN, 2.0, NAN])[:, None]
+    values, _ = model.tensors([sequence])
+    assert values[0, :3, 0].tolist() == [0, 0, 0]
+    late = np.where(np.isnan(sequence), NAN, -7.0)
+    both = model.predict_proba([sequence, late])
+    assert (both[0][:3] == both[1][:3]).all()
+    assert (both[0][3] != both[1][3]).any()
+
+
 def test_gaps_are_refused_with_the_way_out_that_works() -> None:
     """Nothing is filled unasked; an infinite value and an empty sequence are refused all the same."""
     with pytest.raises(DataError, match="Fit with missing='mask', 'forward' or 'linear'"):
@@ -92,3 +131,5 @@ def test_probes_read_gaps_as_the_model_does() -> None:
     model = ur.SequenceClassifier(missing="mask", **SMALL | {"max_epochs": 2}).fit(GAPS, Y)
     assert np.isfinite(probe.memory(model, GAPS).gradient).all()
     assert probe.order(model, GAPS[:24], Y[:24], repeats=19, folds=3).retrained is not None
+    decayed = ur.SequenceClassifier(missing="decay", **SMALL | {"max_epochs": 2}).fit(GAPS, Y)
+    assert np.isfinite(probe.memory(decayed, GAPS).gradient).all()

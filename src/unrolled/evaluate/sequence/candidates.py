@@ -157,6 +157,8 @@ def baseline_candidates(model: Any, task: Task, names: Sequence[str]) -> list[Ca
     reservoir |= SequenceEstimator.defaults_beside("solver", "reservoir")
     if network.cell == "feedforward":
         reservoir["cell"] = "gru"
+    if network.missing == "decay":  # whose rates a reservoir does not learn
+        reservoir["missing"] = "mask"
 
     # steps with gaps cannot be sorted
     reads_x = getattr(model, "missing", None) is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -35,9 +34,9 @@ from unrolled.models.sequence.inputs import (
     read_inputs,
     require_table_steps,
 )
-from unrolled.models.sequence.missing import MISSING_METHODS, feature_means, fill_missing, inputs_of
+from unrolled.models.sequence.missing import MISSING_METHODS, fill_missing, inputs_of
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
-from unrolled.models.sequence.samples import TrainingSamples, collect_samples
+from unrolled.models.sequence.samples import TrainingSamples, collect_samples, fill_and_scale
 from unrolled.models.sequence.training import (
     EncodedTargets,
     ensemble_outputs,
@@ -100,6 +99,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
             "solver", ("reservoir",), _AT_ONCE,
         ),
         UnusedBeside(("patience",), "validation_fraction", (0,), "holds nothing out"),
+        UnusedBeside(("missing",), "solver", ("reservoir",), "learns no rates", only=("decay",)),
     )  # fmt: skip
 
     cell: Annotated[str, Choice(CELLS)]
@@ -208,15 +208,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
         samples = collect_samples(inputs.data, self._check_targets(y, inputs), sample_weight, groups)
         targets = self._encode_targets(samples)
         validation_mask = self._validation_mask(len(samples.data), targets.strata, samples.groups, seed)
-        # what is held out must not shape the scale that it is validated on
-        is_training = np.repeat(~validation_mask, samples.data.lengths)
-        means = feature_means(samples.data.values[is_training])
-        samples = replace(samples, data=fill_missing(samples.data, self.missing, means))
-        weights = samples.step_weights
-        scaler = StandardScaler.fit(
-            samples.data.values[is_training] if validation_mask.any() else samples.data.values,
-            None if weights is None else weights[is_training],
-        )
+        samples, scaler = fill_and_scale(samples, self.missing, validation_mask)
         ensemble = self._fit_ensemble(samples, scaler, targets, validation_mask, seed, monitor)
         table_steps = count_table_steps(X, inputs.data, lists=True)
         learned = targets.learned | feature_names(X, inputs.data)
@@ -374,6 +366,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
             pooling=_POOLING if self.pooling is None else self.pooling,
             per_step=self._per_step,
             direct_inputs=is_reservoir,
+            input_decay=self.missing == "decay",
         )
         stem_channels = _RESERVOIR_CHANNELS if is_reservoir else _CHANNELS
         return config.fitted_to(data.lengths, stem_channels=stem_channels if self.stem else 0)

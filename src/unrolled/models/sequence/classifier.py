@@ -57,8 +57,9 @@ class SequenceClassifier(SequenceLabelEstimator):
         layout: axes of arrays: "ntc" for (N, T, F), "nct" for (N, F, T), and (F, T_i) in a list; None for
             "ntc" with a warning where every sequence then has fewer steps than features.
         missing: how values that are missing (NaN) are read: "mask" beside the last value whether it is
-            missing and the steps since that value, "forward" as the last value, "linear" as on a straight
-            line between known ones; None where none may be missing.
+            missing and the steps since that value, "decay" as "mask", the last value moving to the mean
+            at rates that are learned, "forward" as the last value, "linear" as on a straight line between
+            known ones; None where none may be missing.
         random_state: seed of weights, shuffling, dropout and of what is held out.
         device: where torch computes.
         verbose: draw a progress line with time left on stderr; None for on a terminal, if the fit takes more

@@ -6,6 +6,8 @@ Each feature of each sequence is filled on its own, so that no sequence tells of
     linear    a straight line between known values; beyond the first and the last, those
     mask      the value by "forward", and two features more: 1 where it is missing, else 0; and log(1 + d),
               d the steps since the last known value (or since the start)
+    decay     as "mask", but before the first known value the mean, so that no step tells of a later one; the
+              networks then let the filled value decay to the mean, at rates that they learn
 
 A feature that has no value in a sequence gets its mean over the training data.
 
@@ -22,11 +24,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 
 Floats = NDArray[np.float64]
 
-MISSING_METHODS = ("forward", "linear", "mask")
+MISSING_METHODS = ("forward", "linear", "mask", "decay")
+_WITH_MASK = ("mask", "decay")
 _COLUMNS_OF_MASK = 3  # value, whether it is missing, steps since the last known one
 
 
@@ -36,7 +40,7 @@ def inputs_of(n_features: int, how: str | None) -> int:
     >>> inputs_of(2, "mask"), inputs_of(2, "linear"), inputs_of(2, None)
     (6, 2, 2)
     """
-    return n_features * (_COLUMNS_OF_MASK if how == "mask" else 1)
+    return n_features * (_COLUMNS_OF_MASK if how in _WITH_MASK else 1)
 
 
 def feature_means(values: Floats) -> Floats:
@@ -60,7 +64,8 @@ def fill_missing(data: Sequences, how: str | None, means: Floats) -> Sequences:
         means: (F,) for features that have no value in a sequence.
 
     Returns:
-        Sequences with F features, or with 3 F for "mask": values, mask, and steps since the last value.
+        Sequences with F features, or with 3 F for "mask" and "decay": values, mask, and steps since the
+        last value.
 
     >>> gaps = Sequences.from_arrays([[np.nan, 1.0, np.nan, 3.0]])
     >>> fill_missing(gaps, "linear", np.zeros(1)).values[:, 0].tolist()
@@ -80,7 +85,7 @@ def fill_missing(data: Sequences, how: str | None, means: Floats) -> Sequences:
     for start, stop in zip(data.offsets[:-1], data.offsets[1:], strict=True):
         for k in range(values.shape[1]):
             filled[start:stop, k] = _filled(values[start:stop, k], how, means[k])
-    if how != "mask":
+    if how not in _WITH_MASK:
         return replace(data, values=filled)
     columns = [
         *data.columns,
@@ -101,4 +106,28 @@ def _filled(values: Floats, how: str, mean: float) -> Floats:
     steps = np.arange(len(values))
     if how == "linear":
         return np.interp(steps, known, values[known])
-    return values[known[np.maximum(np.searchsorted(known, steps, side="right") - 1, 0)]]
+    last = np.searchsorted(known, steps, side="right") - 1
+    filled = values[known[np.maximum(last, 0)]]
+    return np.where(last < 0, mean, filled) if how == "decay" else filled
+
+
+def keep_gap_columns(scaler: StandardScaler, how: str | None, means: Floats) -> StandardScaler:
+    """Leave the mask and the steps as they are for "decay", which computes with them.
+
+    The values are scaled to `means`, so that what decays to 0 decays to the mean.
+
+    Args:
+        scaler: of the filled values.
+        how: as for `fill_missing`.
+        means: (F,) as for `fill_missing`.
+
+    >>> fitted = StandardScaler(np.array([1.5, 0.2, 0.1]), np.array([2.0, 0.4, 0.3]))
+    >>> [part.tolist() for part in keep_gap_columns(fitted, "decay", np.array([1.0]))]
+    [[1.0, 0.0, 0.0], [2.0, 1.0, 1.0]]
+    """
+    if how != "decay":
+        return scaler
+    F = len(means)
+    return StandardScaler(
+        np.concatenate([means, np.zeros(2 * F)]), np.concatenate([scaler.scale[:F], np.ones(2 * F)])
+    )

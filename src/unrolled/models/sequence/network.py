@@ -17,6 +17,7 @@ from unrolled.models.recurrent_core import CoreConfig, recurrent_core
 from unrolled.models.sequence.dataset import SequenceBatch, SequenceDataset
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 from unrolled.nn.modules.conv_stem import ConvStem, max_scales
+from unrolled.nn.modules.input_decay import InputDecay
 from unrolled.nn.modules.pooling import Pooling, Standardize, sequence_mask
 from unrolled.nn.ops import torch_internals
 from unrolled.nn.ops.gradients import gradient_buffer, trains_plainly
@@ -51,6 +52,7 @@ class SequenceNetworkConfig(CoreConfig):
         direct_inputs: whether the readout reads the inputs too, those of each step, or of the last one and
             the mean of all: random units that remember blur what is there now.
         memory_steps: steps over which the slowest units remember at the start; 0 for torch's initial weights.
+        input_decay: whether values that were filled decay, F being three inputs a feature; see `InputDecay`.
     """
 
     input_size: int
@@ -64,6 +66,7 @@ class SequenceNetworkConfig(CoreConfig):
     stem_stride: int = 1
     memory_steps: int = 0
     direct_inputs: bool = False
+    input_decay: bool = False
 
     def fitted_to(self, lengths: Ints, *, stem_channels: int) -> SequenceNetworkConfig:
         """Set the stem and the memory of the units by the lengths (N,) of the sequences to learn from.
@@ -131,6 +134,7 @@ class SequenceNetwork(nn.Module):
     def __init__(self, config: SequenceNetworkConfig) -> None:
         super().__init__()
         self.config = config
+        self.decay = InputDecay(config.input_size // 3) if config.input_decay else None
         self.stem = _stem(config)
         if config.cell == "feedforward":
             steps = 1 if config.per_step else config.flat_steps
@@ -168,9 +172,13 @@ class SequenceNetwork(nn.Module):
         return BatchLoss(value, backward=lambda: backward(d_outputs))
 
     def trains_without_autograd(self, values: Tensor) -> bool:
-        """Tell whether `loss` computes the gradients on the kernels: all weights learn, nothing has hooks."""
+        """Tell whether `loss` computes the gradients on the kernels: all weights learn, nothing has hooks.
+
+        Not those of a decay: the way back ends at the weights of the stem.
+        """
         return (
             self.has_vjp(values)
+            and self.decay is None
             and not self.config.direct_inputs
             and trains_plainly(self.head, ("weight", "bias"))
             and not any(map(torch_internals.has_hooks, (self, self.standardize, self.dropout)))
@@ -197,6 +205,7 @@ class SequenceNetwork(nn.Module):
 
     def features(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Compute the features (B, D), or (B, T, D) if `per_step`, that are standardized for the head."""
+        values = self.decayed(values)
         if self.config.cell == "feedforward":
             return self._flat_features(values, lengths)
         if not torch.is_grad_enabled() and self.has_vjp(values):
@@ -255,6 +264,10 @@ class SequenceNetwork(nn.Module):
                 stem_backward(d_inputs)
 
         return features, backward
+
+    def decayed(self, values: Tensor) -> Tensor:
+        """Compute the inputs (B, T, F) as the stem reads them: values that were filled may decay."""
+        return values if self.decay is None else self.decay(values)
 
     def core_inputs(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the inputs of the core (B, T', C), and the steps (B,) of each row."""
@@ -357,7 +370,8 @@ def initialize_from_data(network: SequenceNetwork, dataset: SequenceDataset) -> 
     if network.stem is not None:
         padded_steps = steps.cummax(0).values * torch.arange(1, len(rows) + 1)
         stem_rows = rows[: max(1, int((padded_steps <= _SCALE_STEPS).sum()))]
-        network.stem.initialize(*dataset.batch(stem_rows)[:2])
+        values, lengths = dataset.batch(stem_rows)[:2]
+        network.stem.initialize(network.decayed(values), lengths)
     count = max(_MIN_SCALE_SEQUENCES, int((steps.cumsum(0) <= _SCALE_STEPS).sum()))
     sample, parts = dataset.subset(rows[:count]), []
     for chunk in sample.length_batches():

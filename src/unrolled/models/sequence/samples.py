@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from unrolled.data.alignment import align_targets
 from unrolled.data.io.targets import are_labelled, as_groups, as_weights
+from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
+from unrolled.models.sequence.missing import feature_means, fill_missing, keep_gap_columns
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -114,6 +116,29 @@ def merge_copies(
         None if groups is None else pd.factorize(groups[positions])[0].astype(np.int64),
         int(weights.sum()) if are_whole else int((weights > 0).sum()),
     )
+
+
+def fill_and_scale(
+    samples: TrainingSamples, missing: str | None, validation_mask: NDArray[np.bool_]
+) -> tuple[TrainingSamples, StandardScaler]:
+    """Fill the missing values of samples, and measure the scale of their inputs.
+
+    Both draw on what is not held out: that must not shape the scale that it is validated on.
+
+    Args:
+        samples: N sequences.
+        missing: as for `fill_missing`.
+        validation_mask: (N,) true for the sequences that are held out.
+    """
+    is_training = np.repeat(~validation_mask, samples.data.lengths)
+    means = feature_means(samples.data.values[is_training])
+    samples = replace(samples, data=fill_missing(samples.data, missing, means))
+    weights = samples.step_weights
+    scaler = StandardScaler.fit(
+        samples.data.values[is_training] if validation_mask.any() else samples.data.values,
+        None if weights is None else weights[is_training],
+    )
+    return samples, keep_gap_columns(scaler, missing, means)
 
 
 def _digest(values: Floats, targets: NDArray[Any]) -> bytes:
