@@ -93,7 +93,11 @@ def _numbers(position: int, part: Any) -> NDArray[np.float64]:
     except (TypeError, ValueError, OverflowError) as fault:
         raise DataError(f"sequence {position}: expected numbers of shape (T,) or (T, F); {fault}.") from fault
     if kind in "cmM":
-        way = "" if kind == "c" else " Give times beside their values: {'ds': times, 'y': values}."
+        way = (
+            " Complex data not supported."
+            if kind == "c"
+            else " Give times beside their values: {'ds': times, 'y': values}."
+        )
         raise DataError(f"sequence {position}: expected real numbers, got {raw.dtype}.{way}")
     if array.ndim not in {1, 2}:
         raise DataError(f"sequence {position}: expected shape (T,) or (T, F), got {array.shape}.")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import sparse
 
 from unrolled.data.describe.analyse import describe
 from unrolled.data.gaps import require_regular
@@ -103,3 +104,24 @@ def test_options_of_another_type_are_refused(option: dict[str, Any], demand: str
     """A wrong option is named in a sentence."""
     with pytest.raises(ArgumentError, match=demand):
         read({"date": ["2020-01-01", "2020-01-02"], "y": [1, 2]}, **option)
+
+
+class _ArrayLike:
+    """A stranger that NumPy can read."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array([1.0, 2.0, 4.0], dtype)
+
+
+def test_whatever_numpy_reads_is_an_array() -> None:
+    """JAX's arrays and others name no type of ours."""
+    assert read(_ArrayLike()).target.tolist() == [1, 2, 4]
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.dok_array])
+def test_a_sparse_matrix_is_refused_with_the_way_out(kind: Any) -> None:
+    """One kind of them is a mapping; zeros of a series are values like others."""
+    matrix = kind(np.eye(3))
+    with pytest.raises(ArgumentError, match=r"got a sparse matrix\. Call its \.toarray"):
+        read(matrix)
+    assert len(read(matrix.toarray())) == 3

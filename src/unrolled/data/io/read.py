@@ -111,7 +111,7 @@ def read(
         series = table_to_sequences(frames.from_frame(records_frame(source, "records")), named, when)
     elif isinstance(source, Path):
         series = table_to_sequences(files.read_file(source), named, when)
-    elif isinstance(source, Mapping):
+    elif isinstance(source, Mapping) and not hasattr(source, "toarray"):  # a sparse matrix may be one
         series = table_to_sequences(frames.from_frame(_mapping_to_frame(source)), named, when)
     elif frames.is_frame(source):
         series = table_to_sequences(frames.from_frame(source), named, when)

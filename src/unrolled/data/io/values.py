@@ -20,11 +20,16 @@ def from_values(source: Any) -> Sequences:
         return _from_texts([source])
     if hasattr(source, "detach"):  # a tensor
         source = source.detach().cpu().numpy()
+    if hasattr(source, "__array__") and not isinstance(source, np.ndarray):
+        source = np.asarray(source)
     if not isinstance(source, list | tuple | np.ndarray) or (
         isinstance(source, np.ndarray) and not source.ndim
     ):
+        kind, way = type(source).__name__, ""
+        if hasattr(source, "toarray"):
+            kind, way = "a sparse matrix", " Call its .toarray() first."
         raise ArgumentError(
-            f"source: expected a path, frame, text, list or array of numbers, got {type(source).__name__}."
+            f"source: expected a path, frame, text, list or array of numbers, got {kind}.{way}"
         )
     if len(source) and all(isinstance(item, str) for item in source):
         return _from_texts(list(source))

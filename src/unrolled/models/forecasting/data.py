@@ -129,7 +129,8 @@ def choose_window(series: Sequences, horizon: int, season: int, window_size: int
     """Return `window_size`, or ten seasons within bounds, cut to what the longest series allows.
 
     Raises:
-        DataError: every series is too short, or constant; or one has fewer than three steps.
+        DataError: every series is too short, the longest having less than a window and a horizon or less than
+            four steps, or constant; or one has fewer than three steps.
 
     >>> from unrolled.data.io.read import read
     >>> choose_window(read(np.arange(100.0)), horizon=12, season=1, window_size=None)
@@ -139,10 +140,13 @@ def choose_window(series: Sequences, horizon: int, season: int, window_size: int
     longest = int(lengths.max())
     by_rule = min(max(_SEASONS_READ * season, _LEAST_WINDOW), _MOST_WINDOW)
     window = window_size or min(by_rule, max(longest - horizon, _LEAST_STEPS))
-    if longest < window + horizon:
+    needed = max(window + horizon, _FIRST_ORIGIN + 2)  # a target follows the first origin
+    if longest < needed:
+        way = " Give a longer series" + (
+            ", or a smaller horizon or window." if needed > _LEAST_STEPS + 1 else "."
+        )
         raise DataError(
-            f"{series.source}: window {window} and horizon {horizon} need {window + horizon} "
-            f"steps, got {longest}. Give a longer series, or a smaller horizon or window."
+            f"{series.source}: window {window} and horizon {horizon} need {needed} steps, got {longest}.{way}"
         )
     if fault := short_series_fault(series, _LEAST_STEPS):
         raise DataError(fault)

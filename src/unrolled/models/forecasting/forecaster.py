@@ -328,6 +328,13 @@ class Forecaster(NetworkEstimator):
         self.check_parameters()
         self._prepare(series)
 
+    def __sklearn_tags__(self) -> Any:
+        """Describe an estimator of series to scikit-learn: rows of an array are series, not samples."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array, tags.input_tags.two_d_array = True, False
+        tags.input_tags.allow_nan = self.missing is not None
+        return tags
+
     def _prepare(self, series: Any) -> tuple[Sequences, OutputBounds, ForecastData]:
         series = check_series(series, missing=self.missing)
         check_output_names(series, [self.cell])
