@@ -323,3 +323,21 @@ def test_a_model_that_reads_gaps_is_compared_on_them() -> None:
     assert all(row.accuracy > 0.8 for row in result.rows)
     held_out = compare(model, X[::2], y[::2], test=(X[1::2], y[1::2]), baselines=names[:1])
     assert held_out.n_sequences == 30
+
+
+def test_padded_arrays_are_compared_as_ragged_lists_are() -> None:
+    """With lengths for the training and the test part: the same answers, to the bit."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(4, 9, 60)
+    y = np.arange(60) % 2
+    padded = rng.normal(size=(60, 8, 2)) + y[:, None, None]
+    padded[np.arange(8) >= lengths[:, None]] = 0
+    ragged = [row[:n] for row, n in zip(padded, lengths, strict=True)]
+    model = SequenceClassifier(hidden_size=4, max_epochs=2, n_members=1)
+    names = ["majority class", "1-NN Euclidean", "bag of steps"]
+    by_lengths = compare(model, padded, y, lengths=lengths, folds=2, baselines=names)
+    assert by_lengths.predictions.equals(compare(model, ragged, y, folds=2, baselines=names).predictions)
+    test = (padded[40:], y[40:], lengths[40:])
+    held_out = compare(model, padded[:40], y[:40], test=test, lengths=lengths[:40], baselines=names)
+    plain = compare(model, ragged[:40], y[:40], test=(ragged[40:], y[40:]), baselines=names)
+    assert held_out.predictions.equals(plain.predictions)

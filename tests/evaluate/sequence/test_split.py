@@ -100,7 +100,7 @@ def test_classes_missing_in_training_are_remarked_on() -> None:
 @pytest.mark.parametrize(
     ("test", "error", "words"),
     [
-        (block(3), ArgumentError, r"test: expected a pair \(X_test, y_test\), got ndarray\."),
+        (block(3), ArgumentError, r"test: expected \(X_test, y_test\), or with .* got ndarray\."),
         ((block(3), Y[:2]), DataError, "compare test y: expected 3 as X has 3 sequences, got 2"),
         (
             (np.zeros((2, 5, 3)), Y[:2]),
@@ -179,3 +179,22 @@ def test_padding_is_cut_and_a_layout_turned_round() -> None:
     assert np.asarray(train.X[1]).tolist() == first[1].T.tolist()
     test = holdout_split(train, (first, Y), "labels", layout="nct").test
     assert np.asarray(test.X[1]).tolist() == first[1].T.tolist()
+
+
+def test_lengths_cut_the_padding_of_both_parts() -> None:
+    """As in fit and predict; what was cut is in no list that an estimator is given."""
+    lengths = np.arange(12) % 4 + 2
+    padded = np.where(np.arange(5) < lengths[:, None], block(), 0.0)
+    data, _ = evaluation_data(padded, Y, "labels", lengths=lengths)
+    split = holdout_split(data, (padded[::2], Y[::2], lengths[::2]), "labels", is_padded=True)
+    for part, expected in ((split.train, lengths), (split.test, lengths[::2])):
+        assert [len(x) for x in part.sequences] == expected.tolist()
+        assert [len(x) for x in part.X] == expected.tolist()
+    ragged = [row[:n] for row, n in zip(padded, lengths, strict=True)]
+    assert len(holdout_split(data, (ragged, Y), "labels", is_padded=True).test) == 12
+    with pytest.raises(ArgumentError, match="got no lengths_test"):
+        holdout_split(data, (padded, Y), "labels", is_padded=True)
+    with pytest.raises(DataError, match="compare test X lengths: expected 12 whole numbers"):
+        holdout_split(data, (padded, Y, lengths[:3]), "labels")
+    with pytest.raises(ArgumentError, match="got 4 parts"):
+        holdout_split(data, (padded, Y, lengths, None), "labels")

@@ -179,8 +179,8 @@ class Comparison(Record):
 
 
 def compare(
-    model: Any, X: Any, y: Any, *, test: tuple[Any, Any] | None = None, folds: int = 5, groups: Any = None,
-    baselines: Sequence[str] | None = None, level: float = 95,
+    model: Any, X: Any, y: Any, *, test: tuple[Any, ...] | None = None, folds: int = 5, groups: Any = None,
+    lengths: Any = None, baselines: Sequence[str] | None = None, level: float = 95,
 ) -> Comparison:  # fmt: skip
     """Score an estimator of whole sequences beside baselines, and test whether it is better.
 
@@ -203,12 +203,14 @@ def compare(
         X: N sequences, as for SequenceClassifier. Where the model reads gaps (`missing=`), baselines that do
             not are given a line between known values.
         y: N labels, or numbers if the model is a regressor.
-        test: (X_test, y_test), never fitted on; None for cross-validation.
+        test: (X_test, y_test), never fitted on, or (X_test, y_test, lengths_test) where its arrays are
+            padded; None for cross-validation.
         folds: of the cross-validation, stratified by class.
         groups: N names; sequences of one group (a speaker, a patient) are tested in the same fold, and
             groups are the units of intervals and tests. With a test set they only keep groups together
             where an estimator holds out validation data. None: sequences that repeat another exactly are
             grouped with it, and a remark says so.
+        lengths: N steps of each sequence of X, where arrays are padded; NaN at a sequence's end needs none.
         baselines: some of those above by name (`unrolled.evaluate.SEQUENCE_BASELINES`); None for all.
         level: of the confidence intervals, in per cent.
 
@@ -229,8 +231,8 @@ def compare(
     task = _task_of(model)
     names = _check_arguments(task, folds, level, baselines)
     layout, missing = getattr(model, "layout", None), getattr(model, "missing", None)
-    data, backend = evaluation_data(X, y, task, groups, layout=layout, missing=missing)
-    warn_of_inputs(X, data, layout)
+    data, backend = evaluation_data(X, y, task, groups, layout=layout, lengths=lengths, missing=missing)
+    warn_of_inputs(X, data, layout, lengths)
     if layout is not None:  # what is fitted below has the steps first
         model = clone(model).set_params(layout="ntc")
     if test is None:
@@ -239,7 +241,9 @@ def compare(
         order = np.argsort(np.argsort(fold, kind="stable"), kind="stable")  # from fold after fold to X
         test_data = data
     else:
-        splits = [holdout_split(data, test, task, layout=layout, missing=missing)]
+        splits = [
+            holdout_split(data, test, task, layout=layout, missing=missing, is_padded=lengths is not None)
+        ]
         test_data, remarks = group_copies(splits[0].test, min_groups=2)
         remarks += copies_across(data, test_data) + unseen_class_remarks(splits[0], task)
         order = np.arange(len(test_data))

@@ -68,15 +68,16 @@ def evaluation_data(
     groups: Any = None,
     *,
     layout: str | None = None,
+    lengths: Any = None,
     like: EvaluationData | None = None,
     missing: str | None = None,
     who: str = "compare",
 ) -> tuple[EvaluationData, str]:
     """Validate X, y and groups; return them with the library of frames that X came from.
 
-    Columns of a frame are matched by name with those of `like`, targets and groups by id. With
-    `missing`, values may be missing in X, and are on a line between known ones in `sequences`, which
-    baselines read.
+    Padding is cut where `lengths` (N,) says how many steps each sequence has. Columns of a frame are
+    matched by name with those of `like`, targets and groups by id. With `missing`, values may be missing in
+    X, and are on a line between known ones in `sequences`, which baselines read.
 
     An array stays an array and a list a list; a frame of one feature, a row a sequence, becomes an array
     (N, T), so that estimators which know nothing of sequences can read it.
@@ -89,7 +90,7 @@ def evaluation_data(
     (2, (2, 1), 'pandas')
     """
     given = to_sequences(X, f"{who} X", layout=layout)
-    data = as_sequences(given, who=f"{who} X", allow_missing=missing is not None)
+    data = as_sequences(given, who=f"{who} X", lengths=lengths, allow_missing=missing is not None)
     if like is not None:
         data = match_columns(data, like.header, like.sequences[0].shape[1], f"{who} X")
     filled = data if missing is None else fill_missing(data, "linear", feature_means(data.values))
@@ -151,18 +152,40 @@ def require_learnable(labels: NDArray[np.generic], strata: Ints, fold: Ints, *, 
 
 
 def holdout_split(
-    train: EvaluationData, test: Any, task: Task, *, layout: str | None = None, missing: str | None = None
+    train: EvaluationData,
+    test: Any,
+    task: Task,
+    *,
+    layout: str | None = None,
+    missing: str | None = None,
+    is_padded: bool = False,
 ) -> TrainTestSplit:
     """Return one split, with the test data (X_test, y_test), which must be like the training data.
 
+    Args:
+        train: the training data.
+        test: the pair, or (X_test, y_test, lengths_test).
+        task: of the model.
+        layout: of the axes.
+        missing: how gaps are read.
+        is_padded: whether the training data came padded: then an array of test data has lengths too.
+
     Raises:
-        ArgumentError: it is no pair.
+        ArgumentError: it is no pair, or lacks lengths.
         DataError: it cannot be used as it is, has other features, or labels of another type.
     """
-    if not isinstance(test, tuple | list) or len(test) != 2:
-        raise ArgumentError(f"test: expected a pair (X_test, y_test), got {type(test).__name__}.")
-    X, y = test
-    test_data, _ = evaluation_data(X, y, task, layout=layout, like=train, missing=missing, who="compare test")
+    if not isinstance(test, tuple | list) or len(test) not in (2, 3):
+        got = f"{len(test)} parts" if isinstance(test, tuple | list) else type(test).__name__
+        raise ArgumentError(f"test: expected (X_test, y_test), or with lengths_test as third, got {got}.")
+    X, y, lengths = (*test, None)[:3]
+    if is_padded and lengths is None and not isinstance(X, list | tuple | Sequences):
+        raise ArgumentError(
+            "test: expected (X_test, y_test, lengths_test), for X has lengths, got no lengths_test. Give the "
+            "steps of each sequence of X_test, or X_test as a list of sequences without padding."
+        )
+    test_data, _ = evaluation_data(
+        X, y, task, layout=layout, lengths=lengths, like=train, missing=missing, who="compare test"
+    )
     features, n_fitted = test_data.sequences[0].shape[1], train.sequences[0].shape[1]
     if features != n_fitted:
         raise DataError(
@@ -185,9 +208,10 @@ def unseen_class_remarks(split: TrainTestSplit, task: Task) -> list[str]:
     return [f"{unseen} of {len(split.test)} test sequences have a class that is not in X: none can be right."]
 
 
-def warn_of_inputs(X: Any, data: EvaluationData, layout: str | None) -> None:
+def warn_of_inputs(X: Any, data: EvaluationData, layout: str | None, lengths: Any = None) -> None:
     """Warn once, before the candidates are fitted, where X may be meant otherwise than it was read."""
     series = replace(Sequences.from_arrays(data.sequences), header=data.header)
     if layout is None:
         warn_of_few_steps(X, series, "compare X", stacklevel=3)
-    warn_of_equal_ends(series, "compare X", stacklevel=3)
+    if lengths is None:
+        warn_of_equal_ends(series, "compare X", stacklevel=3)
