@@ -45,3 +45,10 @@ class _Padded(nn.Module):
 def padded_reader() -> type[nn.Module]:
     """A module that takes lengths; its layer knows of them, or runs on over the padding."""
     return _Padded
+
+
+def draw_progress_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make stderr a terminal on which progress is drawn from the first step on."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("unrolled.train.progress._FIRST_S", 0.0)
+    monkeypatch.setattr("unrolled.train.progress._LONG_S", 0.0)

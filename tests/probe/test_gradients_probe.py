@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from unrolled.nn.layers import base
 from unrolled.probe.gradients_probe import gradients
 from unrolled.probe.model.adapter import as_probed_model
 
-from .conftest import Net
+from .conftest import Net, draw_progress_at_once
 
 
 def started(layer: nn.Module, gain: float) -> nn.Module:
@@ -297,3 +298,13 @@ def test_a_stem_of_an_estimator_counts_too() -> None:
     assert states.step[:3].tolist() == [3, 7, 11]
     assert states.step.max() == 819
     assert "410 states of 2 sequences, one every 4 steps" in states.sentence
+
+
+def test_long_work_shows_how_long_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a terminal, while the work goes on."""
+    draw_progress_at_once(monkeypatch)
+    gradients(Net(RNN(2, 4, batch_first=True)), *data())
+    shown = capsys.readouterr().err
+    assert re.search(r"gradients [01]/1 batches, \d+:\d\d left", shown), shown

@@ -1,6 +1,7 @@
 """Shorter and longer sequences: what is truncated, what is resampled, and when a model is said to fall."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import unrolled as ur
 from unrolled import ArgumentError
 from unrolled.probe.length_probe import length, resample_sequences
 from unrolled.probe.model.adapter import as_probed_model
+
+from .conftest import draw_progress_at_once
 
 RAGGED = [np.random.default_rng(k).normal(size=(n, 2)) for k, n in enumerate((4, 9, 1))]
 
@@ -310,3 +313,13 @@ def test_missing_arguments_are_reported(arguments: dict[str, object], sentence: 
     with pytest.raises(ArgumentError) as refused:
         length(MEAN, **arguments)
     assert sentence in str(refused.value)
+
+
+def test_long_work_shows_how_long_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a terminal, while the work goes on."""
+    draw_progress_at_once(monkeypatch)
+    length(MEAN, *curves(), lengths=[5, 10, 20])
+    shown = capsys.readouterr().err
+    assert re.search(r"length (5|15|35)/35 steps, \d+:\d\d left", shown), shown

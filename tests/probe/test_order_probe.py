@@ -16,6 +16,8 @@ import unrolled as ur
 from unrolled import ArgumentError
 from unrolled.probe.order_probe import order
 
+from .conftest import draw_progress_at_once
+
 SEEDS = 200
 
 
@@ -285,9 +287,7 @@ def test_long_work_shows_what_it_costs_and_how_long_is_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On a terminal, from half a second on; the copies in blocks are a quarter as many."""
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("unrolled.train.progress._FIRST_S", 0.0)
-    monkeypatch.setattr("unrolled.train.progress._LONG_S", 0.0)
+    draw_progress_at_once(monkeypatch)
     X = noise(60)
     order(LAST, X, last_is_positive(X), repeats=40, retrain=False)
     shown = capsys.readouterr().err

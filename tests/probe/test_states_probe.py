@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from unrolled.nn import GRU, LSTM, RNN, CellLayer, Direction
 from unrolled.nn.cells.core import GRUWeights
 from unrolled.nn.cells.variants import ResetFirstGRUCell
 from unrolled.probe.states_probe import StatesResult, states
+
+from .conftest import draw_progress_at_once
 
 LENGTHS = (4, 7, 1, 7)
 
@@ -208,3 +211,13 @@ def test_a_missing_layer_or_direction_is_refused() -> None:
         states(net, X, direction="reversed")
     with pytest.raises(ArgumentError, match="expected one with a recurrent layer"):
         states(nn.Linear(3, 1), X)
+
+
+def test_long_work_shows_how_long_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a terminal, while the work goes on."""
+    draw_progress_at_once(monkeypatch)
+    states(Net(GRU(3, 4, num_layers=2, batch_first=True)), sequences())
+    shown = capsys.readouterr().err
+    assert re.search(r"states 0/3 batches, \d+:\d\d left", shown), shown

@@ -34,6 +34,7 @@ from unrolled.probe.score_words import Task, score_clause, score_name
 from unrolled.probe.sentence_claims import checked
 from unrolled.record import Record
 from unrolled.stats.intervals import wilson_interval
+from unrolled.train.progress import ProgressLine
 from unrolled.train.threads import shared_processors
 from unrolled.validation import check_int
 
@@ -169,10 +170,14 @@ def length(
             by_length[steps] = _generate(model, make, steps)
     reference = by_length[trained]
     reference.require_finite()
-    rows = tuple(
-        _score_at_length(probed.score(), steps, trained, _preparation(steps, longest), reference.task)
-        for steps, probed in by_length.items()
-    )
+    scored, done = [], 0
+    with ProgressLine("length", sum(by_length), shown=None, unit="steps") as line:
+        for steps, probed in by_length.items():
+            preparation = _preparation(steps, longest)
+            scored.append(_score_at_length(probed.score(), steps, trained, preparation, reference.task))
+            done += steps
+            line.advance(done)
+    rows = tuple(scored)
     baseline = _baseline_score(reference)
     outcome, decisive = _longer_outcome(rows, trained, baseline, reference.task)
     falls_at = decisive.length if outcome == "falls" else None

@@ -36,6 +36,7 @@ from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.model.stepwise import DirectionRun, run_stepwise
 from unrolled.probe.sentence_claims import checked
 from unrolled.record import Record
+from unrolled.train.progress import ProgressLine
 from unrolled.train.threads import shared_processors
 from unrolled.validation import check_choice, check_int
 
@@ -164,16 +165,20 @@ def states(model: Any, X: Any, *, layer: int | None = None, direction: Direction
     probed = as_probed_model(model, X, caller="states")
     probed.require_finite()
     rows, runs = [], []
-    for batch in probed.batches(torch.arange(len(probed))):
+    batches = probed.batches(torch.arange(len(probed)))
+    with ProgressLine("states", len(batches), shown=None, unit="batches") as line:
+        for i, batch in enumerate(batches):
 
-        def step_through(call: LayerCall, batch: Tensor = batch) -> tuple[Tensor, State]:
-            output, final, ran = run_stepwise(call, probed.lengths[batch])
-            runs.append(_select_direction(ran, layer, direction))
-            return output, final
+            def step_through(call: LayerCall, batch: Tensor = batch, i: int = i) -> tuple[Tensor, State]:
+                output, final, ran = run_stepwise(
+                    call, probed.lengths[batch], lambda share: line.advance(i + share)
+                )
+                runs.append(_select_direction(ran, layer, direction))
+                return output, final
 
-        with torch.no_grad():
-            probed.outputs(rows=batch, replacement=step_through)
-        rows.append(batch)
+            with torch.no_grad():
+                probed.outputs(rows=batch, replacement=step_through)
+            rows.append(batch)
     return _record(probed, runs, rows, direction)
 
 

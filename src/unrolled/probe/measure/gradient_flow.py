@@ -17,7 +17,8 @@ from unrolled.probe.measure.attribution import counts_by_steps_back
 from unrolled.probe.measure.half_life import Floats
 from unrolled.probe.model.layer_hook import LayerCall, State
 from unrolled.probe.model.probed_model import ProbedModel
-from unrolled.probe.model.stepwise import DirectionRun, run_stepwise
+from unrolled.probe.model.stepwise import Advance, DirectionRun, run_stepwise
+from unrolled.train.progress import ProgressLine
 
 
 class GradientFlow(NamedTuple):
@@ -41,9 +42,17 @@ def gradient_flow(probed: ProbedModel, rows: Tensor, rng: torch.Generator) -> Gr
     Raises:
         ArgumentError: the loss has no gradient.
     """
-    batches = [_batch_flow(probed, batch, rng) for batch in probed.batches(rows)]
+    batches, flows = probed.batches(rows), []
+    with ProgressLine("gradients", len(batches), shown=None, unit="batches") as line:
+        for i, batch in enumerate(batches):
+
+            def advance(share: float, i: int = i) -> None:  # the way back takes as long as the way there
+                line.advance(i + share / 2)
+
+            flows.append(_batch_flow(probed, batch, rng, advance))
+            line.advance(i + 1)
     runs, norms, shares = (
-        [list(each) for each in zip(*part, strict=True)] for part in zip(*batches, strict=True)
+        [list(each) for each in zip(*part, strict=True)] for part in zip(*flows, strict=True)
     )
     sequences = counts_by_steps_back(torch.cat([run.lengths for run in runs[0]]))
     return GradientFlow(
@@ -55,13 +64,13 @@ def gradient_flow(probed: ProbedModel, rows: Tensor, rng: torch.Generator) -> Gr
 
 
 def _batch_flow(
-    probed: ProbedModel, batch: Tensor, rng: torch.Generator
+    probed: ProbedModel, batch: Tensor, rng: torch.Generator, advance: Advance
 ) -> tuple[list[DirectionRun], list[Tensor], list[Tensor]]:
     """Run one batch: its runs, and norms (T, B) of the loss gradient and of a unit one, for each run."""
     runs: list[DirectionRun] = []
 
     def step_through(call: LayerCall) -> tuple[Tensor, State]:
-        output, final, layer_runs = run_stepwise(call, probed.lengths[batch])
+        output, final, layer_runs = run_stepwise(call, probed.lengths[batch], advance)
         runs.extend(layer_runs)
         return output, final
 

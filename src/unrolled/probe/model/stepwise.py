@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,6 +23,8 @@ from unrolled.nn.layers.cell_layer import CellLayer, Direction
 from unrolled.nn.ops import fused
 from unrolled.nn.ops.unroll import unroll
 from unrolled.probe.model.layer_hook import LayerCall, State, is_cell
+
+Advance = Callable[[float], object]  # takes the share of a run that is done
 
 _WEIGHTS: dict[type, Any] = {RNNCell: RNNWeights, GRUCell: GRUWeights, LSTMCell: LSTMWeights}
 
@@ -114,22 +117,27 @@ class DirectionRun:
         return states[(self._ends - back).clamp(min=0), torch.arange(B, device=states.device)], is_valid
 
 
-def run_stepwise(call: LayerCall, lengths: Tensor) -> tuple[Tensor, State, list[DirectionRun]]:
+def run_stepwise(
+    call: LayerCall, lengths: Tensor, advance: Advance | None = None
+) -> tuple[Tensor, State, list[DirectionRun]]:
     """Run a layer again, one step at a time; of a cell in a loop the states are there already.
 
     Args:
         call: captured call of the layer.
         lengths: (B,) valid steps of each row, which the layer itself may not have been given.
+        advance: called with the share of the run that is done, after every step.
 
     Returns:
         Output and final state as `LayerCall` has them, and a run for each layer and direction.
     """
     if call.cell_states is not None:
         return call.output, call.final, [_run_of_cell(call, lengths)]
-    x, runs, final_states = call.inputs.transpose(0, 1), [], []
+    x, final_states = call.inputs.transpose(0, 1), []
+    runs: list[DirectionRun] = []
     starts = None if call.state is None else iter(zip(*call.state, strict=True))
     valid_lengths = torch.minimum(call.lengths, lengths)
     directions = detached_directions(call.layer)
+    n_runs = sum(map(len, directions))
     for k, layer in enumerate(directions):
         outputs = []
         for direction in layer:
@@ -137,7 +145,8 @@ def run_stepwise(call: LayerCall, lengths: Tensor) -> tuple[Tensor, State, list[
             state = cell.initial_state(x.shape[1], weights)
             state = state if starts is None else state._make(next(starts))
             rates = _zoneout_rates(call.layer, len(state))
-            output, states = _run_direction(direction, rates, x, call.lengths, state)
+            part = None if advance is None else partial(_advance_part, advance, len(runs), n_runs)
+            output, states = _run_direction(direction, rates, x, call.lengths, state, part)
             outputs.append(output)
             final_states.append(states[-1])
             runs.append(
@@ -205,7 +214,12 @@ def _zoneout_rates(layer: Any, parts: int) -> tuple[float, ...]:
 
 
 def _run_direction(
-    direction: Direction, rates: tuple[float, ...], x: Tensor, lengths: Tensor, state: Any
+    direction: Direction,
+    rates: tuple[float, ...],
+    x: Tensor,
+    lengths: Tensor,
+    state: Any,
+    advance: Advance | None,
 ) -> tuple[Tensor, tuple[Any, ...]]:
     """Return output (T, B, H) and T + 1 states in the order of the run; outputs share the states' tensors."""
     cell, weights, is_reverse = direction
@@ -214,7 +228,8 @@ def _run_direction(
     state = state._make(part.detach().requires_grad_() for part in state)
     states, outputs = [state], []
     xs = torch.split(x, 1)  # one autograd node for all steps; indexing would cost T of full size
-    for t in reversed(range(len(x))) if is_reverse else range(len(x)):
+    order = reversed(range(len(x))) if is_reverse else range(len(x))
+    for done, t in enumerate(order, 1):
         _, state = run(
             cell, xs[t], weights, state, lengths=valid[t].long(), reverse=is_reverse,
             zoneout=Zoneout(rates) if rates else None,
@@ -222,7 +237,13 @@ def _run_direction(
         states.append(state)
         output = cell.output(state)
         outputs.append(output.masked_fill(~valid[t][:, None].to(output.device), 0.0))
+        if advance is not None:
+            advance(done / len(x))
     return torch.stack(outputs[::-1] if is_reverse else outputs), tuple(states)
+
+
+def _advance_part(advance: Advance, part: int, parts: int, share: float) -> None:
+    advance((part + share) / parts)
 
 
 def _choose_unroll(cell: Any, weights: Any, x: Tensor) -> Callable[..., tuple[Tensor, Any]]:
