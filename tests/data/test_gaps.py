@@ -368,3 +368,17 @@ def test_a_hole_is_named_before_a_weekend(hole: slice) -> None:
     whole = _fault_of(read(pd.DataFrame({"time": times, "y": 1.0})))
     assert "between 2021-03-05 21:59 and 2021-03-07" in whole
     assert whole.endswith("Or, if nothing is measured then, count the rows with order='rows'.")
+
+
+@pytest.mark.parametrize("how", ["forward", "linear", "mask"])
+def test_filled_targets_are_marked(how: str) -> None:
+    """In whole rows and in single values, in every slice, and after filling once more."""
+    days = np.delete(pd.date_range("2024-01-01", periods=12), [3, 4])
+    y = np.arange(10.0)
+    y[6] = np.nan
+    filled = read({"ds": days, "y": y}, fill=how)
+    assert np.flatnonzero(filled.filled).tolist() == [3, 4, 8]
+    assert np.flatnonzero(fill_gaps(filled, how).filled).tolist() == [3, 4, 8]
+    assert np.flatnonzero(filled.head(np.array([5])).filled).tolist() == [3, 4]
+    assert np.flatnonzero(filled[0].filled).tolist() == [3, 4, 8]
+    assert filled.select(np.array([0])).filled.sum() == 3

@@ -132,11 +132,13 @@ def fill_gaps(series: Sequences, how: str) -> Sequences:
     n_filled = dict(zip(whole.columns, fresh.sum(axis=0).tolist(), strict=True))
     n_held = {name: n for (name, n), held in zip(n_filled.items(), is_held, strict=True) if held and n}
     n_others = sum(n_filled.values()) - sum(n_held.values())
+    is_filled = fresh[:, whole.roles.index(Role.TARGET)]
     filled = replace(
         whole,
         values=values[keep],
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         times=None if whole.times is None else whole.times[keep],
+        filled=is_filled if whole.filled is None else is_filled | whole.filled[keep],
         notes=(*whole.notes, *_notes(how, added, n_others, n_held, int((~keep).sum()))),
     )
     return add_gap_columns(filled, np.isnan(whole.values)[keep]) if how == "mask" else filled
@@ -340,9 +342,13 @@ def _complete_calendar(series: Sequences) -> tuple[Sequences, int]:
     values = np.full((old[-1] + 1, len(series.columns)), np.nan)
     times = np.empty(old[-1] + 1, dtype=series.times.dtype)
     values[old], times[old] = series.values, series.times
+    filled = None if series.filled is None else np.zeros(len(values), dtype=np.bool_)
+    if filled is not None:
+        filled[old] = series.filled
     times[added] = advance(series.times[before], calendar.freq, added - old[before])
     offsets = np.concatenate([[0], old[series.offsets[1:] - 1] + 1])
-    return replace(series, values=values, times=times, offsets=offsets, freq=calendar.freq), len(added)
+    complete = replace(series, values=values, times=times, offsets=offsets, freq=calendar.freq, filled=filled)
+    return complete, len(added)
 
 
 def _filled(values: NDArray[np.float64], series: Ints, how: str) -> NDArray[np.float64]:

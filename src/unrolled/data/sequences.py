@@ -42,6 +42,9 @@ class ColumnNames(NamedTuple):
     time: str = "ds"
 
 
+_FLAT = ("values", "times", "rows", "filled")  # fields with a row a step
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Sequences:
     """N ragged sequences in one flat array: sequence i is rows `offsets[i]` to `offsets[i + 1]`.
@@ -70,6 +73,7 @@ class Sequences:
         header: names in the source of the features, or of the steps of a table with a row a sequence; none
             where the names are made up.
         rows: (ΣT,) the row of the source that each step stood in, of a table with a row a step; else None.
+        filled: (ΣT,) whether the target was filled, not observed; None where none was.
 
     Raises:
         DataError: the parts do not fit together; each misfit is named.
@@ -99,6 +103,7 @@ class Sequences:
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     header: tuple[str, ...] = ()
     rows: NDArray[np.int64] | None = None
+    filled: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if [np.ndim(self.values) > 0, np.ndim(self.offsets), np.size(self.offsets) > 0] != [True, 1, True]:
@@ -197,15 +202,18 @@ class Sequences:
         """Select one sequence by position or id; its values and times are views."""
         i = self._position(key)
         rows = slice(int(self.offsets[i]), int(self.offsets[i + 1]))
-        return replace(
-            self,
-            values=self.values[rows],
-            offsets=np.array([0, rows.stop - rows.start], dtype=np.int64),
+        return self._take(
+            rows,
+            np.array([0, rows.stop - rows.start], dtype=np.int64),
             ids=(self.ids[i],),
             keys=None if self.keys is None else self.keys[[i]],
-            times=None if self.times is None else self.times[rows],
-            rows=None if self.rows is None else self.rows[rows],
         )
+
+    def _take(self, rows: Any, offsets: NDArray[np.int64], **others: Any) -> Sequences:
+        """Keep rows of the flat arrays, of sequences with these offsets."""
+        flat = {name: getattr(self, name) for name in _FLAT}
+        kept: dict[str, Any] = {name: None if a is None else a[rows] for name, a in flat.items()}
+        return replace(self, **kept, **others, offsets=offsets)
 
     def _position(self, key: int | str) -> int:
         if isinstance(key, str):
@@ -294,27 +302,18 @@ class Sequences:
         lengths = self.lengths[positions]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         rows = np.repeat(self.offsets[positions] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return replace(
-            self,
-            values=self.values[rows],
-            offsets=offsets,
+        return self._take(
+            rows,
+            offsets,
             ids=tuple(self.ids[k] for k in positions),
             keys=None if self.keys is None else self.keys[positions.tolist()],
-            times=None if self.times is None else self.times[rows],
-            rows=None if self.rows is None else self.rows[rows],
         )
 
     def head(self, lengths: NDArray[np.int64]) -> Sequences:
         """Keep the first `lengths[i]` steps of each sequence: a backtest hides what comes later so."""
         within = np.arange(len(self.values)) - np.repeat(self.offsets[:-1], self.lengths)
         keep = within < np.repeat(lengths, self.lengths)
-        return replace(
-            self,
-            values=self.values[keep],
-            offsets=np.concatenate([[0], np.cumsum(np.minimum(lengths, self.lengths))]).astype(np.int64),
-            times=None if self.times is None else self.times[keep],
-            rows=None if self.rows is None else self.rows[keep],
-        )
+        return self._take(keep, np.append(0, np.cumsum(np.minimum(lengths, self.lengths))))
 
 
 def feature_columns(features: int) -> tuple[tuple[str, ...], tuple[Role, ...]]:

@@ -334,3 +334,21 @@ def test_values_beyond_the_bounds_are_refused_without_a_number_of_origins() -> N
     model = Forecaster(horizon=2, max_steps=2, bounds=(0, 2))
     with pytest.raises(DataError, match=r"from 0 to 2, as the bounds say, got 3.*give wider bounds\.$"):
         backtest(model, [1.0, 2.0, 3.0, 1.0] * 10, origins=4)
+
+
+def test_a_filled_series_is_scored_where_it_was_observed() -> None:
+    """The frame of forecasts has no y there, a remark says how many, and the verdict has fewer origins."""
+    y = 50 + np.random.default_rng(2).normal(size=80).cumsum()
+    y[60:66] = np.nan
+    quick = {"horizon": 2, "hidden_size": 4, "max_steps": 4}
+    for model, data in (
+        (Forecaster(**quick, missing="forward"), y),
+        (Forecaster(**quick), read(y, fill="forward")),
+    ):
+        result = backtest(model, data, origins=12, baselines=["Naive"])
+        assert np.isnan(result.forecasts["y"]).sum() == 6
+        assert result.verdict.origins == 9
+        assert "6 of 24 steps were left out of the scores" in result.remarks[0]
+    y[50:79] = np.nan
+    with pytest.raises(DataError, match="expected observed values after the origins, got filled ones"):
+        backtest(Forecaster(**quick), read(y, fill="linear"), origins=12, baselines=["Naive"])

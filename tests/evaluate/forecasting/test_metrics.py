@@ -126,3 +126,31 @@ def test_nothing_is_divided_by_nothing() -> None:
     y = np.zeros((1, 2, 2))
     row = forecast_metrics(y, y, (y, y), y[..., None], taus=(0.5,), units=np.ones(1), level=80)
     assert row == {"mae": 0, "rmse": 0, "mase": 0, "smape": 0, "crps": 0, "coverage": 1}
+
+
+def test_steps_without_an_actual_value_change_no_score() -> None:
+    """Whatever was forecast there; a series, or an origin, without any is left out."""
+    rng = np.random.default_rng(3)
+    actual, point = rng.normal(5, 1, size=(2, 3, 4, 2)), rng.normal(5, 1, size=(3, 4, 2))
+    y = actual[0]
+    y[0], y[1:, 2], y[1, 0, 1] = np.nan, np.nan, np.nan
+    units = np.array([1.0, 2.0, 4.0])
+    rows = [
+        forecast_metrics(y, p, (p - 1, p + 1), p[..., None], taus=[0.5], units=units, level=80)
+        for p in (point, np.where(np.isnan(y), 1e9, point))
+    ]
+    assert rows[0] == rows[1]
+    errors = np.abs(y - point)
+    assert rows[0]["mae"] == pytest.approx(np.mean([np.nanmean(e) for e in errors[1:]]))
+    losses = losses_by_origin(y, point, units)
+    slow = [
+        np.mean([np.nanmean(errors[i, k]) / units[i] for i in (1, 2) if not np.isnan(errors[i, k]).all()])
+        for k in (0, 1, 3)
+    ]
+    np.testing.assert_allclose(losses, slow)
+
+
+def test_changes_from_and_to_missing_values_are_no_unit() -> None:
+    """A filled stretch that stands still would make the unit of MASE too small."""
+    y = np.array([1.0, np.nan, np.nan, 4.0, 6.0, 9.0])
+    assert mase_scales([y], season=1).tolist() == [2.5]

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unrolled import Forecaster
+from unrolled import Forecaster, read
+from unrolled.data.gaps import fill_gaps
 from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import DataError
 from unrolled.evaluate.forecasting.backtest import backtest, has_lookahead
@@ -286,3 +287,21 @@ def test_bounds_that_are_passed_later_are_no_matter_of_logarithms(falling: Seque
     """The fault is told as it is."""
     with pytest.raises(DataError, match="bounds"):
         backtest(Forecaster(**SMALL, bounds=(0, None)), falling, origins=8, baselines=["Naive"])
+
+
+@pytest.mark.parametrize("how", ["forward", "mask", "linear"])
+def test_filled_steps_are_not_scored(how: str) -> None:
+    """Nor is anything after an origin on a straight line, which holds what comes later."""
+    y = np.arange(40.0) ** 2
+    gaps = y.copy()
+    gaps[[31, 32, 35]] = np.nan
+    series = fill_gaps(read(gaps), how)
+    rolling = RollingOrigins(series, np.array([[30, 32, 34, 36]]), 2, 80, refit=False)
+    expected = np.array([[np.nan, np.nan], y[[33, 34]], [np.nan, y[36]], y[[37, 38]]])
+    if how == "linear":
+        expected[1] = np.nan
+    np.testing.assert_array_equal(rolling.actual[0], expected)
+    n_left_out = int(np.isnan(expected).sum())
+    assert rolling.filled_remark.startswith(f"{n_left_out} of 8 steps were left out of the scores")
+    whole = RollingOrigins(read(y), rolling.origins, 2, 80, refit=False)
+    assert (whole.filled_remark, np.isnan(whole.actual).any()) == ("", False)

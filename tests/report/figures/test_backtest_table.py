@@ -53,3 +53,14 @@ def test_many_series_are_compared_in_scaled_errors(single: Any, several: Any) ->
     assert comparison_metric(several.backtest) == "mase"
     constant = [row | {"mase": None} for row in several.backtest.table]
     assert comparison_metric(replace(several.backtest, table=constant)) == "mae"
+
+
+def test_steps_without_a_truth_are_not_compared() -> None:
+    """Where the series was filled; an origin without any step is left out."""
+    table = _table()
+    truth = table.truth.copy()
+    truth[[1, 2, 3, 6, 7]] = np.nan
+    table = replace(table, truth=truth)
+    cutoffs, difference = table.difference_by_origin("net", "naive")
+    assert (cutoffs.tolist(), difference.tolist()) == ([1], [-1.0])
+    assert table.ratio_by_series("net", "naive").tolist() == [0.5, 0.5]

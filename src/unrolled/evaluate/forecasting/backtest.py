@@ -108,6 +108,7 @@ def backtest(
     the first origin, or with `refit` anew at each; at later ones it reads the newest steps. Of many series,
     an origin is the same moment for all, counted back from the earliest of their ends; without times it is
     as many steps before each one's own end. Series too short for that are left out; a remark names them.
+    Filled values are read, but never scored; a remark says how many.
 
     In Nixtla's `cross_validation`, `origins` is called `n_windows`, `step` is `step_size`, `horizon` is `h`,
     and the origin's time is the column `cutoff`, as here.
@@ -144,6 +145,10 @@ def backtest(
     horizon = check_int("horizon", model.horizon, least=1)
     placed = _placed_origins(series, model, horizon, origins, step)
     rolling = RollingOrigins(placed.series, placed.origins, horizon, level, refit=refit)
+    if np.isnan(rolling.actual).all():
+        raise DataError(
+            "backtest: expected observed values after the origins, got filled ones alone. Give longer series."
+        )
     first_parts = [y[: each[0] + 1] for y, each in zip(rolling.targets, placed.origins, strict=True)]
     if baselines is None:
         names = without_intermittent(names, first_parts)
@@ -153,7 +158,8 @@ def backtest(
     except DataError as error:
         most = most_origins(series, model, horizon, origins, step)
         raise DataError(f"{error} Or use origins={most} at most." if most else str(error)) from error
-    units = mase_scales(first_parts, rolling.season(fitted))
+    observed_parts = [y[: len(part)] for y, part in zip(rolling.observed_targets, first_parts, strict=True)]
+    units = mase_scales(observed_parts, rolling.season(fitted))
     losses = [losses_by_origin(rolling.actual, one.point, units) for one in (network, *baseline_forecasts)]
     baseline_losses = [
         BaselineLosses(one.name, loss, one.note)
@@ -162,7 +168,13 @@ def backtest(
     rows = [network, *_best_variants(baseline_forecasts, losses[1:])]
     bounds_note = fitted.bounds_.note if isinstance(fitted, SupportsBounds) else ""
     bounds_remark = f"{capitalized(bounds_note)}." if bounds_note else ""
-    remarks = (*placed.remarks, bounds_remark, *(one.remark for one in rows), missing_remark)
+    remarks = (
+        *placed.remarks,
+        rolling.filled_remark,
+        bounds_remark,
+        *(one.remark for one in rows),
+        missing_remark,
+    )
     return BacktestResult(
         table=[_table_row(one, rolling, units) for one in rows],
         verdict=backtest_verdict(

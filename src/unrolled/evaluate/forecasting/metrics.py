@@ -27,7 +27,7 @@ def forecast_metrics(
         coverage  share of steps inside the band
 
     Args:
-        actual: (N, K, h) observed values.
+        actual: (N, K, h) observed values, NaN where there is nothing to score.
         point: (N, K, h) the medians.
         band: two (N, K, h), the ends of the band of `level` per cent.
         quantiles: (N, K, h, Q) forecasts at `taus`.
@@ -56,7 +56,8 @@ def forecast_metrics(
             hi: band[1].ravel(),
             **columns,
         }
-    )
+    ).dropna(subset=["y"])
+    units = units[frame["unique_id"].unique()]
 
     def by_series(metric: Callable[..., Any], models: Any = ("model",), **settings: Any) -> Floats:
         models = list(models) if isinstance(models, tuple) else models
@@ -94,7 +95,7 @@ def mase_scales(series: Sequence[Floats], season: int) -> Floats:
     """Return the divisors (N,) of MASE: the mean change over a season, before the first origin.
 
     The change from step to step is used where a series is not longer than a season or repeats it exactly;
-    NaN where it never changes.
+    NaN where it never changes. Changes from or to a missing value do not count.
 
     Args:
         series: N arrays (T_i,), up to each first origin.
@@ -110,25 +111,32 @@ def mase_scales(series: Sequence[Floats], season: int) -> Floats:
 
 def _mase_scale(y: Floats, season: int) -> float:
     for lag in (season, 1):
-        if len(y) > lag and (unit := float(np.abs(y[lag:] - y[:-lag]).mean())) > 0:
+        changes = np.abs(y[lag:] - y[:-lag])
+        if (unit := _finite_mean(changes)) > 0:
             return unit
     return float("nan")
 
 
 def losses_by_origin(actual: Floats, point: Floats, units: Floats) -> Floats:
-    """Return one loss an origin (K,): the mean over the horizon, and over series in their units.
+    """Return one loss an origin: the mean over the horizon, and over series in their units.
 
-    One series stays in its own unit; of many, those without a unit are left out.
+    One series stays in its own unit; of many, those without a unit are left out. So are steps without an
+    actual value, and origins without any.
 
     >>> y = np.zeros((2, 3, 4))
     >>> losses_by_origin(y, y + np.array([2.0, 30.0])[:, None, None], np.array([1.0, 10.0])).tolist()
     [2.5, 2.5, 2.5]
     """
-    by_series = np.abs(actual - point).mean(axis=2)  # (N, K)
+    is_scored = ~np.isnan(actual)
+    n_scored = is_scored.sum(axis=2)
+    by_series = np.where(is_scored, np.abs(actual - point), 0.0).sum(axis=2) / np.maximum(
+        n_scored, 1
+    )  # (N, K)
     has_unit = np.isfinite(units)
-    if len(units) == 1 or not has_unit.any():
-        return np.asarray(by_series.mean(axis=0))
-    return np.asarray((by_series[has_unit] / units[has_unit, None]).mean(axis=0))
+    if len(units) > 1 and has_unit.any():
+        by_series, n_scored = by_series[has_unit] / units[has_unit, None], n_scored[has_unit]
+    n_series = (n_scored > 0).sum(axis=0)
+    return np.asarray(by_series.sum(axis=0)[n_series > 0] / n_series[n_series > 0])
 
 
 def _finite_mean(values: Floats) -> float:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import format_time, season_length
@@ -16,6 +17,7 @@ from unrolled.data.preprocess.transforms import Transform
 from unrolled.data.sequences import Role, Sequences
 from unrolled.errors import DataError
 from unrolled.evaluate.forecasting.baselines import Baseline
+from unrolled.formatting import quantity
 from unrolled.models.forecasting.network import QUANTILES
 from unrolled.models.protocols import was_interrupted
 
@@ -74,10 +76,38 @@ class RollingOrigins:
         return [one.target[:n] for one, n in zip(self.series, self.series.observed, strict=True)]
 
     @cached_property
+    def observed_targets(self) -> list[Floats]:
+        """Target of each series (T_i,), NaN where it was filled."""
+        if self.series.filled is None:
+            return self.targets
+        filled = np.split(self.series.filled, self.series.offsets[1:-1])
+        return [np.where(each[: len(y)], np.nan, y) for y, each in zip(self.targets, filled, strict=True)]
+
+    @cached_property
     def actual(self) -> Floats:
-        """Observed values (N, K, h) after each origin."""
+        """Observed values (N, K, h) after each origin; NaN where there is nothing to score.
+
+        No filled value is scored, and nothing after a filled origin that holds what comes later, as on a
+        straight line to the next observation.
+        """
         ahead = self.origins[..., None] + np.arange(1, self.horizon + 1)
-        return np.stack([y[steps] for y, steps in zip(self.targets, ahead, strict=True)])
+        scored = np.stack([y[steps] for y, steps in zip(self.observed_targets, ahead, strict=True)])
+        for k, (y, seen) in enumerate(zip(self.targets, self.observed_targets, strict=True)):
+            last = pd.Series(seen).ffill().to_numpy()
+            scored[k, y[self.origins[k]] != last[self.origins[k]]] = np.nan
+        return scored
+
+    @property
+    def filled_remark(self) -> str:
+        """Sentence on the steps that are not scored; empty where all are."""
+        n_left_out = int(np.isnan(self.actual).sum())
+        if not n_left_out:
+            return ""
+        verb = "was" if n_left_out == 1 else "were"
+        return (
+            f"{n_left_out:,} of {quantity(self.actual.size, 'step')} {verb} left out of the scores: the "
+            "series was filled there, or at their origin by what comes later."
+        )
 
     def forecast_model(self, model: Any, name: str | None = None) -> tuple[Any, ModelForecasts]:
         """Fit copies of a model, and forecast with them.

@@ -41,7 +41,7 @@ class BacktestTable:
         id: (R,) series names.
         time: (R,) the time forecast.
         cutoff: (R,) the origin, the last time known.
-        truth: (R,) what happened.
+        truth: (R,) what happened; NaN where nothing was observed.
         models: the (R,) forecasts of each model.
     """
 
@@ -73,7 +73,14 @@ class BacktestTable:
 
     def of_series(self, name: str) -> BacktestTable:
         """Select the rows of one series."""
-        rows = self.id == name
+        return self._where(self.id == name)
+
+    @property
+    def scored(self) -> BacktestTable:
+        """Rows of which something was observed: filled values are not scored."""
+        return self._where(np.isfinite(self.truth))
+
+    def _where(self, rows: NDArray[np.bool_]) -> BacktestTable:
         return replace(
             self,
             id=self.id[rows],
@@ -100,15 +107,17 @@ class BacktestTable:
 
     def difference_by_origin(self, model: str, baseline: str) -> tuple[NDArray[Any], Floats]:
         """Return origins, and the model's mean absolute error less the baseline's: below 0 it was closer."""
-        errors = np.abs(self.models[model] - self.truth) - np.abs(self.models[baseline] - self.truth)
-        origins, where = np.unique(self.cutoff, return_inverse=True)
+        rows = self.scored
+        errors = np.abs(rows.models[model] - rows.truth) - np.abs(rows.models[baseline] - rows.truth)
+        origins, where = np.unique(rows.cutoff, return_inverse=True)
         return origins, np.bincount(where, weights=errors) / np.bincount(where)
 
     def ratio_by_series(self, model: str, baseline: str) -> Floats:
         """Return for each series the model's mean absolute error divided by the baseline's."""
-        names, where = np.unique(self.id, return_inverse=True)
+        rows = self.scored
+        names, where = np.unique(rows.id, return_inverse=True)
         errors, baseline_errors = (
-            np.bincount(where, weights=np.abs(self.models[name] - self.truth), minlength=len(names))
+            np.bincount(where, weights=np.abs(rows.models[name] - rows.truth), minlength=len(names))
             for name in (model, baseline)
         )
         return np.divide(
