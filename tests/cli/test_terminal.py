@@ -1,7 +1,10 @@
 """Screens of all kinds: closed, narrow, of another alphabet; what stands in a file commands none of them."""
 
+import importlib
+import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from unrolled.cli.terminal import status_line
 
 Run = Callable[..., Any]
 TINY = ("--hidden-size", "4", "--max-steps", "8", "--window", "12", "--horizon", "2")
@@ -123,3 +128,31 @@ def test_ctrl_c_during_the_start_prints_one_word() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped.\n")
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_status_line_is_shown_at_once_and_leaves_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    """After an error too; where no one sees it, nothing is written."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+
+    def read() -> None:
+        with status_line("reading sales.csv"):
+            assert capsys.readouterr().err == ("reading sales.csv" if is_terminal else "")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        read()
+    assert capsys.readouterr().err == ("\r" + " " * 17 + "\r" if is_terminal else "")
+
+
+@pytest.mark.parametrize("command", ["forecast", "backtest", "classify", "probe"])
+def test_nothing_heavy_stands_before_the_status_line(command: str) -> None:
+    """What each command imports before it says that it reads: a busy machine takes seconds over torch."""
+    source = inspect.getsource(importlib.import_module(f"unrolled.cli.commands.{command}"))
+    before = source.partition("with status_line")[0]
+    in_functions = set(
+        re.findall(r"^    from ([\w.]+) import", before.split("@option_groups")[1], flags=re.MULTILINE)
+    )
+    assert in_functions == {"unrolled.cli.paths", "unrolled.cli.terminal"}

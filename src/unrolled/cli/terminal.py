@@ -5,6 +5,8 @@ import io
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _ASCII = str.maketrans({"−": "-", "–": "-", "…": ".", "’": "'", "\u00a0": " "})
@@ -28,6 +30,19 @@ def _nearest_letters(fault: UnicodeError) -> tuple[str, int]:
     assert isinstance(fault, UnicodeEncodeError)
     text = fault.object[fault.start : fault.end].translate(_ASCII)
     return "".join(letter if letter.isascii() else "?" for letter in text), fault.end
+
+
+@contextmanager
+def status_line(text: str) -> Iterator[None]:
+    """Show on a terminal what is under way before there is any progress to show, and remove it after."""
+    shown = one_line(text) if sys.stderr.isatty() else ""
+    sys.stderr.write(shown)
+    sys.stderr.flush()
+    try:
+        yield
+    finally:
+        sys.stderr.write("\r" + " " * len(shown) + "\r" if shown else "")
+        sys.stderr.flush()
 
 
 def printable(text: object) -> str:

@@ -70,11 +70,8 @@ def backtest_command(
       unrolled backtest sales.csv --horizon 1 --origins 40 --cell gru
       unrolled backtest example:sp500 --baselines Naive,RWD,AR1 --json
     """  # noqa: D301 (\b keeps the lines apart)
-    from unrolled.cli import output as out
-    from unrolled.cli.forecast_report import ForecastReport
     from unrolled.cli.paths import check_paths
-    from unrolled.cli.terminal import printable
-    from unrolled.evaluate.forecasting.backtest import backtest, check_backtest
+    from unrolled.cli.terminal import printable, status_line
 
     check_paths({"FILE": file, "--future-file": future_file}, report=report)
     if future_file and not report:
@@ -86,9 +83,14 @@ def backtest_command(
         check_future_columns(columns)
     columns.check()
     baseline_names = None if baselines is None else [name.strip() for name in baselines.split(",")]
-    check_backtest(origins, step, level, baseline_names)
-    model = new_forecaster(options, horizon)
-    series = columns.read(file)
+    with status_line(f"reading {file}"):
+        from unrolled.cli import output as out
+        from unrolled.cli.forecast_report import ForecastReport
+        from unrolled.evaluate.forecasting.backtest import backtest, check_backtest
+
+        check_backtest(origins, step, level, baseline_names)
+        model = new_forecaster(options, horizon)
+        series = columns.read(file)
     out.print_notes(series)
     if report:
         check_future(model, series, future_file)

@@ -63,6 +63,7 @@ def classify_command(
       unrolled classify unseen.csv --model kinds --output answers.csv
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli.paths import check_paths
+    from unrolled.cli.terminal import status_line
 
     check_paths({"TRAIN": train, "--test": test, "--model": model}, table=output, report=report, folder=save)
     if model:
@@ -71,10 +72,11 @@ def classify_command(
         )
         _predict(columns.read(train, "test"), model, output, json=json)
     else:
-        network = _new_classifier(options)
-        if folds is not None:
-            check_int("folds", folds, least=2)
-        files = _read_train_and_test(train, test, columns, folds)
+        with status_line(f"reading {train}"):
+            network = _new_classifier(options)
+            if folds is not None:
+                check_int("folds", folds, least=2)
+            files = _read_train_and_test(train, test, columns, folds)
         _compare(files, network, 5 if folds is None else folds, OutputOptions(output, report, save, json))
 
 

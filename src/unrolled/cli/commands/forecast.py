@@ -70,21 +70,23 @@ def forecast_command(
       unrolled forecast promoted.csv --future promo --future-file plan.csv
       unrolled forecast sales.csv --save model; unrolled forecast newer.csv --model model
     """  # noqa: D301 (\b keeps the lines apart)
-    from unrolled.cli import output as out
-    from unrolled.cli.forecast_report import ForecastReport
     from unrolled.cli.paths import check_paths
-    from unrolled.cli.terminal import printable
+    from unrolled.cli.terminal import printable, status_line
 
     read = {"FILE": file, "--model": model, "--future-file": future_file}
     check_paths(read, table=output, report=report, folder=save)
     levels = [check_float("--level", width, above=0, most=99.99) for width in level]
     columns.check()
-    fitted = _load_forecaster(model, options) if model else new_forecaster(options, horizon)
-    if model and horizon is not None:
-        check_int("horizon", horizon, least=1, most=fitted.network_config_.horizon)
-    if future_file and not model:
-        check_future_columns(columns)
-    series = columns.read(file, fitted.series_ if model else None)
+    with status_line(f"reading {file}"):
+        from unrolled.cli import output as out
+        from unrolled.cli.forecast_report import ForecastReport
+
+        fitted = _load_forecaster(model, options) if model else new_forecaster(options, horizon)
+        if model and horizon is not None:
+            check_int("horizon", horizon, least=1, most=fitted.network_config_.horizon)
+        if future_file and not model:
+            check_future_columns(columns)
+        series = columns.read(file, fitted.series_ if model else None)
     out.print_notes(series)
     stages = forecast_stages(fitted, *([] if model else ["fit"]), *(["backtest"] if report else []))
     if not model:

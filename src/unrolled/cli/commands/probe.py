@@ -67,15 +67,18 @@ def probe_command(
       unrolled probe kinds test.csv --only order,memory --report memory.html
       unrolled probe kinds test.csv --only order,feedforward --retrain --json
     """  # noqa: D301 (\b keeps the lines apart)
-    from unrolled.cli import output as out
     from unrolled.cli.paths import check_paths
-    from unrolled.cli.sequence_report import labelled_data, sequence_model_card
+    from unrolled.cli.terminal import status_line
 
     check_paths({"MODEL": model, "DATA": data}, report=report)
     names = _probe_names(only, seed, retrain=retrain)
-    fitted = _load_model(model)
-    labelled = columns.read(data, "test")
-    labelled = labelled.beside(fitted.output_classes())
+    with status_line(f"reading {data}"):
+        from unrolled.cli import output as out
+        from unrolled.cli.sequence_report import labelled_data, sequence_model_card
+
+        fitted = _load_model(model)
+        labelled = columns.read(data, "test")
+        labelled = labelled.beside(fitted.output_classes())
     out.print_notes(labelled.sequences)
     run = ProbeRun(fitted, labelled, seed or 0, retrain)
     records, refusals = run.all(names, required=only is not None)
