@@ -30,6 +30,17 @@ def test_a_batch_is_padded_with_zeros_to_its_longest() -> None:
     assert (lengths.tolist(), targets.tolist()) == ([2, 3, 2], [300, 0, 300])
 
 
+def test_a_batch_of_sequences_of_one_length_keeps_their_weights() -> None:
+    """Their batches are cut another way than ragged ones, and hold the same parts."""
+    values, lengths = torch.arange(7.0)[:, None], torch.tensor([2, 2, 2])
+    weights = torch.tensor([0.5, 1.0, 1.5])
+    even = SequenceDataset(values, torch.tensor([0, 2, 4]), lengths, torch.arange(3), weights=weights)
+    batch = even.batch(torch.tensor([2, 0]))
+    assert batch.values[..., 0].tolist() == [[4, 5], [0, 1]]
+    assert batch.weights is not None
+    assert batch.weights.tolist() == [1.5, 0.5]
+
+
 def test_targets_a_step_are_padded_with_minus_one() -> None:
     """Which is no class: the loss leaves it out."""
     _, lengths, targets, _ = _dataset(per_step=True).batch(torch.tensor([1, 3, 0]))

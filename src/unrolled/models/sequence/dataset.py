@@ -89,15 +89,16 @@ class SequenceDataset:
         """Make a batch of the sequences in these rows, padded to the longest of them."""
         rows = rows.to(self.lengths.device)
         lengths = self.lengths.index_select(0, rows)
+        weights = None if self.weights is None else self.weights.index_select(0, rows)
         if self._even is not None:
             values, places = self._even
             targets = self.targets.index_select(0, rows)
-            return SequenceBatch(values.index_select(0, places.index_select(0, rows)), lengths, targets)
+            values = values.index_select(0, places.index_select(0, rows))
+            return SequenceBatch(values, lengths, targets, weights)
         steps = torch.arange(int(lengths.max()), device=rows.device)
         places = self.starts.index_select(0, rows)[:, None] + steps
         places = torch.where(steps < lengths[:, None], places, len(self.values) - 1)  # (B, T)
         values = self.values.index_select(0, places.flatten()).view(*places.shape, -1)
-        weights = None if self.weights is None else self.weights[rows]
         if self.per_step:
             return SequenceBatch(values, lengths, self.targets[places], weights)
         return SequenceBatch(values, lengths, self.targets.index_select(0, rows), weights)
