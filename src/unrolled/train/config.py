@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from unrolled.train.history import Unit
 from unrolled.train.optimizer import ParameterGroup
@@ -18,6 +18,7 @@ from unrolled.validation import ErrorCollector, check_path
 
 Callback = Callable[[dict[str, Any]], object]
 AverageGradients = Callable[[Sequence[nn.Parameter], int], object]
+ArrangeRows = Callable[[Tensor, int], Tensor]
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,14 @@ class TrainingHooks:
             rate and weight decay. Parameters with `requires_grad=False` are frozen and belong to no group.
         average_gradients: called between backward and clipping with the parameters and the number of
             targets in the batch; for means over several processes.
+        arrange_rows: called with the shuffled rows of the next steps and the batch size; returns them in the
+            order in which batches are cut. For batches of like length: see `unrolled.train.batching`.
     """
 
     initialize: Callable[[Any], object] | None = None
     parameter_groups: Callable[[Any], Sequence[ParameterGroup]] | None = None
     average_gradients: AverageGradients | None = None
+    arrange_rows: ArrangeRows | None = None
 
 
 @dataclass(frozen=True)

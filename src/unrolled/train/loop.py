@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from unrolled.errors import ArgumentError, ModelLoadError, TrainingError
 from unrolled.train.averaging import WeightAverage
 from unrolled.train.checkpoint import load_checkpoint, save_checkpoint, select_prefix
-from unrolled.train.config import NO_HOOKS, AverageGradients, TrainingConfig, TrainingHooks, steps_per_epoch
+from unrolled.train.config import NO_HOOKS, TrainingConfig, TrainingHooks, steps_per_epoch
 from unrolled.train.history import Ending, History, TrainingRecord
 from unrolled.train.optimizer import AdamW, ParameterGroup
 from unrolled.train.threads import shared_processors
@@ -111,7 +111,7 @@ def fit(
         try:
             run = _Run(
                 network, optimizer, loss, training, validation,
-                config=config, checkpoint=checkpoint, average_gradients=hooks.average_gradients,
+                config=config, checkpoint=checkpoint, hooks=hooks,
             )  # fmt: skip
             return run.to_the_end(on_check, on_step)
         finally:
@@ -153,9 +153,10 @@ class _Run:
         *,
         config: TrainingConfig,
         checkpoint: Path | None,
-        average_gradients: AverageGradients | None,
+        hooks: TrainingHooks,
     ) -> None:
-        self.optimizer, self.average_gradients = optimizer, average_gradients
+        self.optimizer, self.average_gradients = optimizer, hooks.average_gradients
+        self.arrange_rows = hooks.arrange_rows
         self.network, self.loss, self.config, self.checkpoint = network, loss, config, checkpoint
         self.training, self.validation = training, validation
         _require_each_once(network, optimizer.parameters)
@@ -271,7 +272,8 @@ class _Run:
         if self.config.stateful:
             return torch.arange(count).add_(self.step * self.config.batch_size).remainder_(n_examples)
         shuffles = [torch.randperm(n_examples) for _ in range(-(-count // n_examples))]
-        return torch.cat(shuffles)[:count]
+        rows = torch.cat(shuffles)[:count]
+        return rows if self.arrange_rows is None else self.arrange_rows(rows, self.config.batch_size)
 
     def _require_finite(self, train_loss: float, validation_loss: float | None) -> None:
         if math.isfinite(train_loss) and (validation_loss is None or math.isfinite(validation_loss)):
