@@ -140,3 +140,21 @@ def test_the_gradient_of_the_criterion_is_autograds(per_step: bool, dtype: torch
     value, gradient = criterion(logits, SequenceBatch(logits, targets, targets))
     torch.testing.assert_close(value.double(), total.detach() / 6, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(gradient.double(), leaf.grad, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_label_smoothing_is_the_formula_and_its_gradient(dtype: torch.dtype) -> None:
+    """Written out with q; the weight of a target weighs all of its classes."""
+    torch.manual_seed(0)
+    logits, targets = torch.randn(5, 3, dtype=dtype), torch.tensor([2, -1, 1, 1, 0])
+    weights, sample_weights = np.array([0.5, 2.0, 1.0]), torch.tensor([1.0, 1.0, 0.5, 2.0, 0.5])
+    leaf, q = logits.double().requires_grad_(), torch.full((5, 3), 0.3 / 3, dtype=torch.float64)
+    for row, target in enumerate(targets.tolist()):
+        q[row, target] += 0.7
+    shares = torch.from_numpy(weights)[targets] * sample_weights * (targets >= 0)
+    expected = -(shares * (q * leaf.log_softmax(1)).sum(1)).sum() / 5
+    expected.backward()
+    criterion = weighted_cross_entropy(weights, 1.0, "cpu", smoothing=0.3)
+    value, gradient = criterion(logits, SequenceBatch(logits, targets, targets, sample_weights))
+    torch.testing.assert_close(value.double(), expected.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(gradient.double(), leaf.grad, rtol=1e-5, atol=1e-6)

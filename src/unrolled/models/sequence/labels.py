@@ -142,25 +142,30 @@ def compute_class_weights(
     return weights * counts.sum() / (counts @ weights)  # type: ignore[no-any-return]
 
 
-def weighted_cross_entropy(weights: Floats, per_sequence: float, device: str) -> Criterion:
-    """Make the criterion -Σ v w[y] log p(y) / (B · S), S the targets of a sequence on average.
+def weighted_cross_entropy(
+    weights: Floats, per_sequence: float, device: str, *, smoothing: float = 0.0
+) -> Criterion:
+    """Make the criterion -Σ v w[y] Σ_k q_k log p_k / (B · S), S the targets of a sequence on average.
 
-    v is the weight of the sequence, or 1.
+    v is the weight of the sequence, or 1; q is 1 - ε for the class y, plus ε / K for every class.
 
     The divisor comes from the whole data and not from the batch, so that the sum over all batches is the same
-    however they are cut. Its gradient in the logits is v w[y] (p - 1[y]) / (B · S).
+    however they are cut. Its gradient in the logits is v w[y] (p - q) / (B · S).
+
+    Source: label smoothing as in Szegedy et al., Rethinking the Inception Architecture (2016).
 
     Args:
         weights: (K,) of the classes.
         per_sequence: S.
         device: where the network is.
+        smoothing: ε.
     """
     on_device = torch.from_numpy(weights).float().to(device)
 
     def criterion(outputs: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
         logits, targets = outputs.flatten(0, -2), batch.targets.flatten()
         divisor = len(batch.targets) * per_sequence
-        if runs_on_kernels(logits):
+        if not smoothing and runs_on_kernels(logits):
             value, gradient = cross_entropy(logits.contiguous(), targets, on_device, divisor, batch.weights)
             return value, gradient.view_as(outputs)
         classes = targets.clamp(min=0)
@@ -168,8 +173,10 @@ def weighted_cross_entropy(weights: Floats, per_sequence: float, device: str) ->
         if batch.weights is not None:
             shares = shares * batch.weights.repeat_interleave(len(targets) // len(batch.weights))
         places, log_p = classes[:, None], logits.log_softmax(1)
-        value = -(log_p.gather(1, places)[:, 0] @ shares)
-        gradient = (log_p.exp() * shares[:, None]).scatter_add_(1, places, -shares[:, None])
+        spread = smoothing / log_p.shape[1]
+        value = -(log_p.gather(1, places)[:, 0] @ shares) * (1 - smoothing) - spread * (log_p.sum(1) @ shares)
+        gradient = (log_p.exp() - spread) * shares[:, None]
+        gradient.scatter_add_(1, places, -(1 - smoothing) * shares[:, None])
         return value, gradient.view_as(outputs)
 
     return criterion
