@@ -1,0 +1,31 @@
+"""Character n-grams of words, hashed: what a word never seen shares with those that were."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+
+def ngram_buckets(word: str, buckets: int, *, shortest: int = 3, longest: int = 5) -> list[int]:
+    """Hash the character n-grams of a word, its ends marked, into so many buckets.
+
+    Source: Bojanowski et al., Enriching Word Vectors with Subword Information (2017), with CRC-32 of the
+    UTF-8 bytes for its hash: the same on every machine.
+
+    Args:
+        word: any text.
+        buckets: how many there are.
+        shortest: characters of the shortest n-gram, the marks "<" and ">" of the ends counted.
+        longest: of the longest.
+
+    >>> len(ngram_buckets("where", 1 << 14, shortest=3, longest=3))  # <wh, whe, her, ere, re>
+    5
+    >>> shared = set(ngram_buckets("unfair", 1 << 14)) & set(ngram_buckets("unfairly", 1 << 14))
+    >>> len(shared)
+    12
+    """
+    marked = f"<{word}>"
+    return [
+        crc32(marked[start : start + n].encode("utf-8", "surrogatepass")) % buckets
+        for n in range(shortest, longest + 1)
+        for start in range(len(marked) - n + 1)
+    ]

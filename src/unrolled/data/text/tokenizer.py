@@ -1,0 +1,182 @@
+"""Tokenizer: texts to words, characters or subwords, each with its place in the raw text."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any, NamedTuple
+
+from unrolled.errors import ArgumentError, DataError, MissingDependencyError
+
+Unit = str | int  # "word", "char", or the number of subwords
+
+UNITS = ("word", "char")
+MIN_SUBWORDS = 256  # the bytes, of which every text is made
+_MARKS_END = 0x20000  # combining marks stand below it, but for the last selectors
+_SKIN = "\U0001f3fb-\U0001f3ff"
+_FLAG = "\U0001f1e6-\U0001f1ff"
+# Han and kana, which are written without spaces: each letter is a word of its own
+_IDEOGRAPH = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+
+
+class Token(NamedTuple):
+    """Token of a text.
+
+    Args:
+        text: in Unicode's composed form, NFC.
+        start: its first character in the raw text.
+        end: the character after its last.
+    """
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """Cut texts into tokens, which keep their place in the raw text.
+
+    Tokens are in NFC, so that the two ways to write é are one token; nothing else about a text is changed.
+    "word": runs of letters, digits and their marks, with apostrophes inside them; every other sign by itself,
+    an emoji with its modifiers as one; each Han or kana letter by itself. "char": a character with the marks
+    on it. A number: byte-pair subwords, so many, learned on the training text.
+
+    Args:
+        unit: "word", "char" or the number of subwords.
+        model: JSON of the subwords; empty for the others.
+
+    >>> [tuple(token) for token in Tokenizer("word").split("It isn't so: né 👍🏽!")][1:4]
+    [("isn't", 3, 8), ('so', 9, 11), (':', 11, 12)]
+    >>> [token.text for token in Tokenizer("char").split("né")]
+    ['n', 'é']
+    """
+
+    unit: Unit = "word"
+    model: str = ""
+
+    @classmethod
+    def learn(cls, unit: Unit, texts: Iterable[str]) -> Tokenizer:
+        """Make the tokenizer of a unit; only subwords learn anything from the texts.
+
+        Raises:
+            ArgumentError: there is no such unit.
+            DataError: the texts have fewer subwords.
+            MissingDependencyError: subwords need tokenizers, and it is not installed.
+        """
+        if isinstance(unit, str):
+            if unit not in UNITS:
+                raise ArgumentError(f"unit: expected 'word', 'char' or a number of subwords, got {unit!r}.")
+            return cls(unit)
+        return cls(int(unit), _learn_subwords(int(unit), texts))
+
+    def split(self, text: str) -> list[Token]:
+        """Cut a text into tokens; white space belongs to none, but is a character."""
+        if self.unit == "word":
+            return [
+                Token(_composed(match.group()), *match.span()) for match in _patterns()["word"].finditer(text)
+            ]
+        if self.unit == "char":
+            return [
+                Token(_composed(match.group()), *match.span()) for match in _patterns()["char"].finditer(text)
+            ]
+        encoding = self._subwords.encode(text)
+        return [Token(token, *span) for token, span in zip(encoding.tokens, encoding.offsets, strict=True)]
+
+    @cached_property
+    def _subwords(self) -> Any:
+        tokenizers = _import_tokenizers(self.unit)
+        return tokenizers.Tokenizer.from_str(self.model)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON takes."""
+        return {"unit": self.unit, "model": json.loads(self.model) if self.model else None}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Tokenizer:
+        """Make the tokenizer that `to_dict` described."""
+        return cls(record["unit"], "" if record["model"] is None else json.dumps(record["model"]))
+
+
+def _composed(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+@cache
+def _patterns() -> dict[str, re.Pattern[str]]:
+    """Compile the patterns of words and characters; Python's letters lack the marks on them."""
+    marks = _mark_class()
+    word = rf"[^\W{_IDEOGRAPH}][^\W{_IDEOGRAPH}]*"
+    word = rf"(?:[^\W{_IDEOGRAPH}][{marks}\u200c\u200d]*)+"
+    sign = rf"[^\s][{marks}{_SKIN}]*"
+    return {
+        "word": re.compile(rf"{word}(?:['’]{word})*|[{_FLAG}]{{2}}|{sign}(?:\u200d{sign})*"),
+        "char": re.compile(rf"[\s\S][{marks}]*"),
+    }
+
+
+def _mark_class() -> str:
+    """Return the ranges of combining marks for a class of characters."""
+    ranges: list[list[int]] = []
+    for code in range(_MARKS_END):
+        if unicodedata.category(chr(code))[0] == "M":
+            if ranges and ranges[-1][1] == code - 1:
+                ranges[-1][1] = code
+            else:
+                ranges.append([code, code])
+    ranges.append([0xE0100, 0xE01EF])  # variation selectors
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+
+
+def _import_tokenizers(unit: Unit) -> Any:
+    try:
+        import tokenizers  # noqa: PLC0415 (an extra)
+    except ImportError as fault:
+        raise MissingDependencyError(
+            f'unit={unit}: subwords need tokenizers, which is not installed: pip install "unrolled[text]"'
+        ) from fault
+    return tokenizers
+
+
+def _learn_subwords(size: int, texts: Iterable[str]) -> str:
+    """Learn byte-pair subwords, and return their JSON.
+
+    Source: Sennrich, Haddow and Birch, Neural Machine Translation of Rare Words with Subword Units (2016), on
+    bytes as in GPT-2, so that no text has an unknown one.
+    """
+    if size < MIN_SUBWORDS:
+        raise ArgumentError(
+            f"unit: expected at least {MIN_SUBWORDS} subwords, the bytes that every text is made of, got "
+            f"{size}. Give more, or unit='char'."
+        )
+    tokenizers = _import_tokenizers(size)
+    subwords = tokenizers.Tokenizer(tokenizers.models.BPE())
+    subwords.normalizer = tokenizers.normalizers.NFC()
+    subwords.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    subwords.post_processor = tokenizers.processors.ByteLevel(trim_offsets=True)
+    subwords.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=size,
+        show_progress=False,
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+    )
+    subwords.train_from_iterator(texts, trainer)
+    learned = subwords.get_vocab_size()
+    if learned < size:
+        raise DataError(
+            f"unit: expected at most {learned:,} subwords, as many as the training text has, got {size:,}. "
+            "Give a smaller number, or unit='word'."
+        )
+    return str(subwords.to_str())
+
+
+def tokenizers_are_installed() -> bool:
+    """Tell whether subwords can be learned here, without loading the library."""
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    return "tokenizers" in sys.modules or find_spec("tokenizers") is not None

@@ -1,0 +1,21 @@
+"""Words are hashed by their character n-grams, the same on every machine."""
+
+from unrolled.data.text.ngrams import ngram_buckets
+
+
+def test_buckets_are_those_of_each_ngram_with_marked_ends() -> None:
+    """CRC-32 is fixed: these numbers are what saved models rely on."""
+    assert ngram_buckets("ab", 1000, shortest=2, longest=3) == [6, 885, 729, 444, 843]
+
+
+def test_any_text_has_buckets() -> None:
+    """Letters beyond Latin, emoji, and halves of surrogate pairs that a broken file may hold."""
+    for word in ("né", "हिन्दी", "👍🏽", "\ud83d"):
+        buckets = ngram_buckets(word, 64)
+        assert buckets
+        assert all(0 <= bucket < 64 for bucket in buckets)
+
+
+def test_a_short_word_has_its_whole() -> None:
+    """A single letter between its marks is one n-gram of three."""
+    assert len(ngram_buckets("a", 64)) == 1
