@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.models.sequence.classifier import SequenceClassifier
     from unrolled.models.sequence.regressor import SequenceRegressor
     from unrolled.models.sequence.tagger import SequenceTagger
+    from unrolled.models.text.classifier import TextClassifier
     from unrolled.record import Record
     from unrolled.train.history import History
 
@@ -59,6 +60,7 @@ __all__ = [
     "SequenceTagger",
     "Sequences",
     "StorageError",
+    "TextClassifier",
     "TrainingError",
     "UnrolledError",
     "__version__",
@@ -87,6 +89,7 @@ _SOURCES = {  # public name: the module that holds it, or that it is
     "SequenceRegressor": "unrolled.models.sequence.regressor",
     "SequenceTagger": "unrolled.models.sequence.tagger",
     "Sequences": "unrolled.data.sequences",
+    "TextClassifier": "unrolled.models.text.classifier",
     "backtest": "unrolled.evaluate.forecasting.backtest",
     "compare": "unrolled.evaluate.sequence.compare",
     "describe": "unrolled.data.describe.analyse",

@@ -1,0 +1,1 @@
+"""Text models: TextClassifier and TextTagger; their embedding, network and dataset."""

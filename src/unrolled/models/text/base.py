@@ -1,0 +1,330 @@
+"""Base of the text estimators: parameters, one way to fit, outputs in batches of like length."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.data.sequences import Sequences
+from unrolled.data.splits import holdout_fraction, holdout_mask
+from unrolled.data.text.documents import Documents, as_documents, as_texts
+from unrolled.data.text.tokenizer import MIN_SUBWORDS, UNITS, Tokenizer, Unit
+from unrolled.data.text.vectors import WordVectors, read_vectors
+from unrolled.data.text.vocabulary import Vocabulary
+from unrolled.errors import ArgumentError
+from unrolled.formatting import quantity
+from unrolled.models.estimator import NetworkEstimator
+from unrolled.models.metadata import MetadataRequester
+from unrolled.models.parameters import Boolean, Choice, Constraint, FloatRange, IntRange, UnusedBeside
+from unrolled.models.persistence import ARRAY, PLAIN, record_field
+from unrolled.models.sequence.labels import ClassWeight
+from unrolled.models.sequence.samples import TrainingSamples, collect_samples
+from unrolled.models.sequence.training import EncodedTargets, stopping_facts
+from unrolled.models.summary import Fact, network_fact, sequence_card_footer
+from unrolled.models.text.dataset import TextDataset
+from unrolled.models.text.encoder import TokenEncoder
+from unrolled.models.text.network import TextNetwork, TextNetworkConfig
+from unrolled.models.text.training import fit_text_networks, text_outputs, text_training_config
+from unrolled.nn.modules.pooling import POOLINGS
+from unrolled.train.config import Callback, Monitor
+from unrolled.train.ensemble import Ensemble, report_interruption
+from unrolled.train.threads import shared_processors
+from unrolled.validation import check_int, suggest_spelling
+
+Ints = NDArray[np.int64]
+Labels = NDArray[Any]
+
+_POOLING = "last+mean+max"
+_MIN_COUNT = 2  # occurrences: a word seen once is known by its n-grams
+
+
+@dataclass(frozen=True)
+class UnitChoice(Constraint):
+    """Choice of the unit of texts: a word of `UNITS`, or a number of subwords."""
+
+    def check(self, name: str, value: Any) -> None:
+        """Pass if `value` is a unit."""
+        if isinstance(value, str):
+            if value not in UNITS:
+                raise ArgumentError(
+                    f"{name}: expected 'word', 'char' or a number of subwords, got {value!r}."
+                    f"{suggest_spelling(value, UNITS)}"
+                )
+            return
+        check_int(name, value, least=MIN_SUBWORDS)
+
+
+class TextEstimator(MetadataRequester, NetworkEstimator):
+    """Base of TextClassifier and TextTagger.
+
+    A subclass validates y (`_check_targets`), encodes it (`_encode_targets`), and makes predictions of what
+    the networks put out.
+    """
+
+    _fit_call = "fit(texts, y)"
+    _per_step = False
+    _network_class, _config_class = TextNetwork, TextNetworkConfig
+    _shortest_ngram: ClassVar[int] = 3
+    _learned: ClassVar = {
+        "classes_": ARRAY,
+        "encoder_": record_field(TokenEncoder),
+        "n_epochs_": PLAIN,
+        "seed_": PLAIN,
+        "stopping_reason_": PLAIN,
+        "tokenizer_": record_field(Tokenizer),
+    }
+    _unused = (
+        UnusedBeside(("vectors",), "unit", ("char",), "has no words, which the vectors are of"),
+        UnusedBeside(("patience",), "validation_fraction", (0, None), "holds nothing out"),
+    )
+
+    unit: Annotated[Unit, UnitChoice()]
+    cell: Annotated[str, Choice(("gru", "lstm", "rnn"))]
+    hidden_size: Annotated[int, IntRange(least=1, most=16_384)]
+    num_layers: Annotated[int, IntRange(least=1, most=64)]
+    bidirectional: Annotated[bool, Boolean()]
+    embedding_size: Annotated[int, IntRange(least=1, most=16_384)]
+    n_buckets: Annotated[int, IntRange(least=0, most=1 << 24)]
+    vectors: str | Path | None
+    min_count: Annotated[int | None, IntRange(least=1)]
+    pooling: Annotated[str | None, Choice(POOLINGS, separator="+")]
+    embedding_dropout: Annotated[float, FloatRange(least=0, below=1)]
+    word_dropout: Annotated[float, FloatRange(least=0, below=1)]
+    label_smoothing: Annotated[float, FloatRange(least=0, below=1)]
+    n_members: Annotated[int, IntRange(least=1)]
+    max_epochs: Annotated[int | None, IntRange(least=1)]
+    batch_size: Annotated[int, IntRange(least=1)]
+    validation_fraction: Annotated[float | None, FloatRange(least=0, most=0.5)]
+
+    class_weight: ClassWeight
+    classes_: Labels
+    encoder_: TokenEncoder
+    n_epochs_: int
+    seed_: int
+    stopping_reason_: str
+    tokenizer_: Tokenizer
+
+    @shared_processors()
+    @torch.inference_mode(mode=False)  # whoever calls, what is made here has gradients
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        groups: Any = None,
+        checkpoint: str | Path | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Self:
+        """Learn from texts and their targets.
+
+        Ctrl-C keeps the best weights so far and says so.
+
+        Args:
+            X: N texts: a list, array, column or frame of one column of strings, or N lists of words.
+            y: N targets, one a text; for a tagger N lists of tags, one a word.
+            sample_weight: N weights, at least 0: one of k counts as k copies of the text would.
+            groups: N names; texts of one group (an author, a document) are held out together.
+            checkpoint: a folder that holds the training after each epoch. Fitting again with the same
+                folder resumes it there, to the same result.
+            callbacks: each is called after every epoch with a dict, as in SequenceClassifier.
+
+        Raises:
+            ArgumentError: some arguments are out of range, each named on its own line.
+            DataError: X, y, groups or weights cannot be used as they are.
+            MissingDependencyError: `unit` is a number, and tokenizers is not installed.
+            TrainingError: the loss is no longer finite.
+        """
+        self.check_parameters()
+        monitor = Monitor.from_arguments(checkpoint, callbacks, verbose=self.verbose)
+        start_s, seed = time.perf_counter(), self._draw_seed()
+        tokenizer, documents, y = self._read_training(X, y)
+        samples = collect_samples(
+            documents.sequences, self._check_targets(y, documents), sample_weight, groups
+        )
+        targets = self._encode_targets(samples)
+        fraction = 0.0 if self.validation_fraction is None else self.validation_fraction
+        fraction = holdout_fraction(fraction, len(samples.data))
+        validation_mask = holdout_mask(
+            len(samples.data), fraction, seed, strata=targets.strata, groups=samples.groups
+        )
+        encoder, vectors = self._learn_encoder(samples.data, validation_mask)
+        ensemble = self._fit_ensemble(samples, encoder, vectors, targets, validation_mask, seed, monitor)
+        learned = targets.learned | {
+            "encoder_": encoder,
+            "history_": ensemble.history,
+            "seed_": seed,
+            "tokenizer_": tokenizer,
+            **stopping_facts("gradient", ensemble.history, validation_mask, fraction),
+            "seconds_": time.perf_counter() - start_s,
+        }
+        self._set_learned(ensemble.networks, learned)
+        return self
+
+    def _read_training(self, X: Any, y: Any) -> tuple[Tokenizer, Documents, Any]:
+        """Learn the tokenizer, and cut the texts into tokens; y as it is aligned with them."""
+        who = f"{type(self).__name__} X"
+        texts = as_texts(X, who=who)
+        tokenizer = Tokenizer.learn(self.unit, (text for text in texts if isinstance(text, str)))
+        return tokenizer, as_documents(texts, tokenizer, who=who), y
+
+    def _learn_encoder(
+        self, data: Sequences, validation_mask: NDArray[np.bool_]
+    ) -> tuple[TokenEncoder, WordVectors | None]:
+        """Learn the vocabulary on the texts that are not held out, and read the vectors of its words."""
+        is_word = self.unit == "word"
+        if self.vectors is not None and not is_word:
+            raise ArgumentError(f"vectors: expected unit='word' beside them, got unit={self.unit!r}.")
+        training = data.select(np.flatnonzero(~validation_mask)) if validation_mask.any() else data
+        by_rule = _MIN_COUNT if is_word and self.n_buckets else 1
+        vocabulary = Vocabulary.learn(
+            training,
+            min_count=min(by_rule, _most_frequent(training)) if self.min_count is None else self.min_count,
+            lowercase=is_word,
+        )
+        vectors = None
+        if self.vectors is not None:
+            vectors = read_vectors(self.vectors, needed={*(data.tokens or ()), *vocabulary.tokens})
+        encoder = TokenEncoder(
+            vocabulary,
+            n_buckets=int(self.n_buckets) if is_word else 0,
+            shortest=self._shortest_ngram,
+            vector_words=() if vectors is None else vectors.words,
+        )
+        return encoder, vectors
+
+    def _fit_ensemble(
+        self,
+        samples: TrainingSamples,
+        encoder: TokenEncoder,
+        vectors: WordVectors | None,
+        targets: EncodedTargets,
+        validation_mask: NDArray[np.bool_],
+        seed: int,
+        monitor: Monitor,
+    ) -> Ensemble[TextNetwork]:
+        weights = None if samples.weights is None else torch.from_numpy(samples.weights)
+        dataset = TextDataset.from_sequences(
+            samples.data, encoder, targets.values,
+            weights=weights, per_step=self._per_step, device=self.device,
+        )  # fmt: skip
+        config = text_training_config(
+            int((~validation_mask).sum()),
+            max_epochs=None if self.max_epochs is None else int(self.max_epochs),
+            batch_size=int(self.batch_size or 1),
+            patience=None if self.patience is None else int(self.patience),
+            learning_rate=self.learning_rate,
+            seed=seed,
+        )
+        with self._name_remedies():
+            ensemble = fit_text_networks(
+                dataset, targets, self._make_config(encoder, vectors, targets.output_size), config,
+                vectors=vectors, validation_mask=validation_mask, n_members=int(self.n_members),
+                device=self.device, monitor=monitor,
+            )  # fmt: skip
+        report_interruption(ensemble)
+        return ensemble
+
+    def _make_config(
+        self, encoder: TokenEncoder, vectors: WordVectors | None, output_size: int
+    ) -> TextNetworkConfig:
+        return TextNetworkConfig(
+            n_words=len(encoder.vocabulary),
+            n_buckets=encoder.n_buckets,
+            embedding_size=int(self.embedding_size),
+            n_vectors=0 if vectors is None else len(vectors.words) + 1,
+            vector_size=0 if vectors is None else vectors.vectors.shape[1],
+            word_dropout=float(self.word_dropout),
+            embedding_dropout=float(self.embedding_dropout),
+            output_size=output_size,
+            cell=self.cell,
+            hidden_size=int(self.hidden_size),
+            num_layers=int(self.num_layers),
+            dropout=float(self.dropout),
+            bidirectional=bool(self.bidirectional),
+            pooling=getattr(self, "pooling", None) or _POOLING,
+            per_step=self._per_step,
+        )
+
+    def token_vectors(self, X: Any) -> tuple[list[Tensor], Tensor]:
+        """Look up the vectors (N, T, E) of each network for some texts, zero beyond a length; lengths (N,).
+
+        They are what the recurrent layers read: the probes permute them and take gradients by them.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X cannot be used as it is.
+        """
+        data = self._like_fitted(X).sequences
+        batch = self._dataset(data).batch(torch.arange(len(data)))
+        with torch.no_grad():
+            vectors = [network.embedding(batch.tokens) for network in self.networks_]
+        return vectors, batch.sequences.lengths
+
+    def output_classes(self) -> Labels:
+        """Return `classes_`, whose logits the networks put out."""
+        self._require_fitted()
+        return self.classes_
+
+    def _check_targets(self, y: Any, documents: Documents) -> Labels:
+        """Validate y: (N,), or (ΣT,) with one a token, in the order of the texts."""
+        raise NotImplementedError
+
+    def _encode_targets(self, samples: TrainingSamples) -> EncodedTargets:
+        raise NotImplementedError
+
+    def _like_fitted(self, X: Any) -> Documents:
+        """Cut texts into tokens as those fitted on were."""
+        self._require_fitted()
+        return as_documents(X, self.tokenizer_, who=f"{type(self).__name__} X")
+
+    def _dataset(self, data: Sequences) -> TextDataset:
+        return TextDataset.from_sequences(data, self.encoder_, per_step=self._per_step, device=self.device)
+
+    def _outputs(self, data: Sequences) -> Iterator[tuple[Ints, Tensor, Ints]]:
+        """Yield rows (B,), the outputs of each network for them (M, B, ...), and their lengths (B,)."""
+        dataset = self._dataset(data)
+        for batch_rows in dataset.length_batches():
+            rows = batch_rows.cpu().numpy()
+            yield rows, text_outputs(self.networks_, dataset, batch_rows), data.lengths[rows]
+
+    def __sklearn_tags__(self) -> Any:
+        """Describe a classifier of texts, whose y is required."""
+        from sklearn.utils import ClassifierTags  # noqa: PLC0415
+
+        tags = super().__sklearn_tags__()
+        tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+        tags.input_tags.string, tags.input_tags.two_d_array = True, False
+        tags.target_tags.required = True
+        return tags
+
+    def _facts(self) -> tuple[Fact, ...]:
+        config, encoder = self.network_config_, self.encoder_
+        units = {"word": "word", "char": "character"}.get(str(self.tokenizer_.unit), "subword")
+        reads = f"{quantity(len(encoder.vocabulary.tokens), units)} of the training text"
+        if encoder.n_buckets:
+            reads += f", others by their character n-grams in {encoder.n_buckets:,} buckets"
+        if encoder.vector_words:
+            reads += f", beside vectors of {quantity(len(encoder.vector_words), 'word')}"
+        return (
+            network_fact(config, bidirectional=config.bidirectional),
+            Fact("Reads", reads),
+            Fact("Answers from", config.readout_words),
+            Fact("Epochs", self.stopping_reason_),
+        )
+
+    def _card_footer(self) -> str:
+        return sequence_card_footer(type(self).__name__)
+
+
+def _most_frequent(data: Sequences) -> int:
+    """Count the occurrences of the most frequent token."""
+    return int(np.bincount(data.values).max())

@@ -1,0 +1,128 @@
+"""Train the networks of the text estimators: batches of texts of like length, a fixed number of epochs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.data.text.vectors import WordVectors
+from unrolled.models.sequence.training import EncodedTargets
+from unrolled.models.text.dataset import TextDataset
+from unrolled.models.text.network import TextNetwork, TextNetworkConfig
+from unrolled.train.batching import batches_of_like_length
+from unrolled.train.config import Monitor, TrainingConfig, TrainingHooks, steps_per_epoch
+from unrolled.train.ensemble import Ensemble, fit_ensemble
+from unrolled.train.threads import shared_processors
+
+_WEIGHT_DECAY = 0.1
+_MIN_EPOCHS, _MAX_EPOCHS, _MIN_STEPS = 4, 50, 400  # where max_epochs is None
+
+
+def text_training_config(
+    n_texts: int,
+    *,
+    max_epochs: int | None,
+    batch_size: int,
+    patience: int | None,
+    learning_rate: float,
+    seed: int,
+) -> TrainingConfig:
+    """Count a training in epochs; by default 4, of few texts as many as make 400 steps, 50 at most.
+
+    >>> settings = {"batch_size": 64, "patience": None, "learning_rate": 3e-3, "seed": 0}
+    >>> text_training_config(6920, max_epochs=None, **settings).max_steps
+    436
+    >>> text_training_config(100, max_epochs=None, **settings).max_steps
+    403
+    """
+    batch_size = min(batch_size, max(8, n_texts // 16), n_texts)
+    steps = steps_per_epoch(n_texts, batch_size)
+    usual = min(max(_MIN_EPOCHS, math.ceil(_MIN_STEPS / steps)), _MAX_EPOCHS)
+    max_epochs = max_epochs or usual
+    return TrainingConfig.of_epochs(
+        max_epochs,
+        n_texts,
+        batch_size,
+        learning_rate=learning_rate,
+        weight_decay=_WEIGHT_DECAY,
+        patience=patience or max_epochs,
+        seed=seed,
+    )
+
+
+def fit_text_networks(
+    dataset: TextDataset,
+    targets: EncodedTargets,
+    network_config: TextNetworkConfig,
+    config: TrainingConfig,
+    *,
+    vectors: WordVectors | None,
+    validation_mask: NDArray[np.bool_],
+    n_members: int,
+    device: str,
+    monitor: Monitor,
+) -> Ensemble[TextNetwork]:
+    """Train one network a seed; those weights are kept whose loss on the validation set was lowest.
+
+    Args:
+        dataset: all texts.
+        targets: theirs; a checkpoint is identified by the weights of their classes too.
+        network_config: of each network.
+        config: see `text_training_config`.
+        vectors: of the user's, which every network reads; None for none.
+        validation_mask: (N,) true for the texts that are held out.
+        n_members: networks.
+        device: where they are.
+        monitor: checkpoint, progress line and callbacks.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came before the first epoch of the first network ended.
+        TrainingError: the loss is no longer finite.
+        ModelLoadError: a checkpoint is damaged, or was made with other settings.
+    """
+    training = dataset.subset(torch.from_numpy(np.flatnonzero(~validation_mask)))
+    validation = None
+    if validation_mask.any():
+        validation = dataset.subset(torch.from_numpy(np.flatnonzero(validation_mask))).by_length()
+    if monitor.checkpoint is not None:
+        weights = None if targets.class_weights is None else targets.class_weights.tolist()
+        config = replace(config, identity=training.fingerprint(repr((network_config, weights))))
+    lengths = training.sequences.lengths.cpu()
+
+    def make_network() -> TextNetwork:
+        network = TextNetwork(network_config)
+        if vectors is not None:
+            network.embedding.vectors[1:] = torch.from_numpy(vectors.vectors)
+        return network.to(device)
+
+    return fit_ensemble(
+        make_network,
+        lambda network, batch: network.loss(batch, targets.criterion),
+        training,
+        validation,
+        config,
+        n_members=n_members,
+        hooks=TrainingHooks(
+            arrange_rows=lambda rows, batch_size: batches_of_like_length(lengths, rows, batch_size)
+        ),
+        monitor=monitor,
+    )
+
+
+@shared_processors()
+@torch.inference_mode()
+def text_outputs(networks: tuple[TextNetwork, ...], dataset: TextDataset, rows: Tensor) -> Tensor:
+    """Compute outputs (M, B, K), or (M, B, T, K), of M networks for some texts, on the CPU.
+
+    A text has the same outputs alone and among others, up to the rounding of a mean over padded states; see
+    `unrolled.models.sequence.training`.
+    """
+    n = len(rows)
+    batch = dataset.batch(rows.expand(2) if n == 1 else rows)
+    lengths = batch.sequences.lengths
+    return torch.stack([network.precise_outputs(batch.tokens, lengths)[:n] for network in networks])

@@ -1,0 +1,36 @@
+"""Tokens are looked up once a batch: word, n-grams, the user's vector."""
+
+import json
+
+import torch
+
+from unrolled.data.text.ngrams import ngram_buckets
+from unrolled.data.text.vocabulary import Vocabulary
+from unrolled.models.text.encoder import TokenEncoder
+
+ENCODER = TokenEncoder(Vocabulary(("cat", "the"), lowercase=True), n_buckets=50, vector_words=("né", "cat"))
+TOKENS = ("The", "Cat", "né", "dog")
+
+
+def test_a_table_holds_words_ngrams_and_vectors_of_each_token() -> None:
+    """Case is folded for words and vectors, not for n-grams; the last row, padding, has nothing."""
+    table = ENCODER.table(TOKENS)
+    assert table.words.tolist() == [2, 1, 0, 0, 0]
+    assert table.vectors.tolist() == [0, 2, 1, 0, 0]
+    bags = [table.ngrams[a:b].tolist() for a, b in table.ngram_offsets.unfold(0, 2, 1).tolist()]
+    assert bags == [*(ngram_buckets(token, 50) for token in TOKENS), []]
+
+
+def test_a_batch_looks_each_distinct_token_up_once() -> None:
+    """And says where each stands."""
+    table = ENCODER.table(TOKENS)
+    batch = table.batch(torch.tensor([[3, 1, 3], [1, 4, 4]]))
+    assert batch.words.tolist() == [1, 0, 0]
+    assert batch.places.tolist() == [[1, 0, 1], [0, 2, 2]]
+    bags = [batch.ngrams[a:b].tolist() for a, b in batch.ngram_offsets.unfold(0, 2, 1).tolist()]
+    assert bags == [ngram_buckets("Cat", 50), ngram_buckets("dog", 50), []]
+
+
+def test_json_holds_all_of_an_encoder() -> None:
+    """Saved models hold no code."""
+    assert TokenEncoder.from_dict(json.loads(json.dumps(ENCODER.to_dict()))) == ENCODER
