@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -54,13 +55,14 @@ def _criterion(outputs: torch.Tensor, batch: SequenceBatch) -> tuple[torch.Tenso
 @pytest.mark.parametrize(
     ("per_step", "stride", "channels"), [(False, 1, 8), (False, 3, 8), (True, 1, 8), (False, 1, 0)]
 )
+@pytest.mark.parametrize("deeper", [{}, {"num_layers": 2}, {"bidirectional": True}], ids=str)
 @pytest.mark.parametrize("cell", RECURRENT)
 def test_the_way_back_of_the_kernels_is_that_of_autograd(
-    cell: str, per_step: bool, stride: int, channels: int, ragged: bool
+    cell: str, deeper: dict[str, Any], per_step: bool, stride: int, channels: int, ragged: bool
 ) -> None:
     """Loss and the gradient of every weight; dropout draws the same mask in both."""
     network = _network(
-        cell=cell, per_step=per_step, stem_stride=stride, stem_channels=channels, dropout=0.3
+        cell=cell, per_step=per_step, stem_stride=stride, stem_channels=channels, dropout=0.3, **deeper
     ).train()
     network.standardize.set_statistics(torch.zeros(network.standardize.center.shape), torch.tensor(0.5))
     values, lengths = _sequences()
@@ -85,14 +87,12 @@ def test_the_way_back_of_the_kernels_is_that_of_autograd(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"bidirectional": True},
-        {"num_layers": 2},
         {"pooling": "last+attention"},
         {"cell": "feedforward", "flat_steps": 11},
     ],
 )
 def test_what_the_kernels_cannot_do_is_left_to_autograd(changes: dict[str, object]) -> None:
-    """Two directions, layers on each other, attention, no recurrence; and weights that are frozen."""
+    """Attention, no recurrence; and weights that are frozen."""
     values, lengths = _sequences()
     batch = SequenceBatch(values, lengths, torch.zeros(4))
     network = _network(**changes).train()

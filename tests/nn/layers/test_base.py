@@ -156,51 +156,6 @@ def test_unhashable_callable_is_a_nonlinearity() -> None:
     assert gone() is None
 
 
-# ---- gradients without autograd
-
-
-@pytest.mark.parametrize("more", [{}, {"bias": False}, {"batch_first": True}, {"layer_norm": True}], ids=str)
-@pytest.mark.parametrize("lengths", [None, torch.tensor([7, 1, 0, 5])], ids=["even", "ragged"])
-@pytest.mark.parametrize("name", ["rnn", "rnn-prelu", "gru", "lstm"])
-def test_vjp_equals_autograd(name: str, lengths: Tensor | None, more: dict[str, Any]) -> None:
-    """Outputs, and the gradients of the inputs and of every weight; time first, also with `batch_first`."""
-    layer = LAYERS[name](**more).double()
-    x = torch.randn(T, B, F, dtype=torch.float64, requires_grad=True)
-    output, _ = layer(x.transpose(0, 1) if "batch_first" in more else x, lengths=lengths)
-    output = output.transpose(0, 1) if "batch_first" in more else output
-    d_output = torch.randn_like(output)
-    output.backward(d_output)
-    expected = [parameter.grad for parameter in layer.parameters()]
-    layer.zero_grad()
-    assert layer.has_vjp
-    fused_output, backward = layer.vjp(x.detach(), lengths)
-    assert_close(fused_output, output.detach())
-    assert_close(backward(d_output, True), x.grad)
-    assert_close([parameter.grad for parameter in layer.parameters()], expected)
-    assert backward(d_output, False) is None
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"num_layers": 2}, {"bidirectional": True}, {"zoneout": 0.1}, {"recurrent_dropout": 0.1},
-        {"dtype": torch.float16},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_what_vjp_cannot_run_is_said(more: dict[str, Any]) -> None:
-    """So is a frozen weight, one that is computed from others, a hook, autocast and a transform."""
-    assert un.GRU(F, H).has_vjp
-    assert not un.GRU(F, H, **more).has_vjp
-    frozen, computed, hooked = (un.GRU(F, H) for _ in range(3))
-    frozen.bias_hh_l0.requires_grad_(False)
-    torch.nn.utils.parametrizations.weight_norm(computed, "weight_hh_l0")
-    hooked.register_full_backward_pre_hook(lambda *_: None)
-    assert not any(layer.has_vjp for layer in (frozen, computed, hooked))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert not un.GRU(F, H).has_vjp
-
-
 # ---- edges
 
 

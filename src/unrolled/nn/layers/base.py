@@ -17,10 +17,9 @@ from unrolled import kernels
 from unrolled.errors import ArgumentError, TensorError
 from unrolled.kernels.loading import warn_missing
 from unrolled.nn.layers.inputs import InputSpec, LayerInputs, check_inputs, restore_layout
-from unrolled.nn.layers.parameters import RecurrentParameters
 from unrolled.nn.layers.stream import LayerStream, StreamedLayer
+from unrolled.nn.layers.vjp import RecurrentVjp
 from unrolled.nn.ops import fused, launch, torch_internals
-from unrolled.nn.ops.gradients import gradient_buffer, trains_plainly
 from unrolled.nn.ops.unroll import unroll, unroll_stack
 
 _KERNELS_MISSING = "the compiled kernels are missing"
@@ -55,7 +54,7 @@ def _is_exported_to_onnx() -> bool:
 _FUSED = Backend("fused", ())  # `explain` adds the instruction set
 
 
-class RecurrentLayer(RecurrentParameters):
+class RecurrentLayer(RecurrentVjp):
     """Base class of RNN, GRU and LSTM: `forward` and `explain`."""
 
     def forward(
@@ -152,55 +151,6 @@ class RecurrentLayer(RecurrentParameters):
             ),
             batch_size,
         )  # fmt: skip
-
-    @property
-    def has_vjp(self) -> bool:
-        """Tell whether `vjp` can run this layer: on the kernels, in one layer and direction.
-
-        Its weights train, and there are no hooks, which `vjp` would not call.
-        """
-        return (
-            self.num_layers == 1
-            and not self.bidirectional
-            and self.zoneout == 0
-            and self.recurrent_dropout == 0
-            and trains_plainly(self, [name for name in self._slots[0][0] if name is not None])
-            and torch_internals.runs_eagerly()
-            and not self._reasons_against_kernels(self._first_weight)
-        )
-
-    def vjp(
-        self, inputs: Tensor, lengths: Tensor | None
-    ) -> tuple[Tensor, Callable[[Tensor, bool], Tensor | None]]:
-        """Run forward from zeros, and return the function that computes the gradients.
-
-        For training loops of small networks, where autograd's own work takes longer than the kernels. Nothing
-        is checked; `has_vjp` says whether it may be called.
-
-        Args:
-            inputs: (T, B, F), time first whatever `batch_first`, of the dtype of the weights.
-            lengths: (B,) int64; None where every row has T steps.
-
-        Returns:
-            The outputs (T, B, H); and a function of their gradient, and of whether that of the inputs is
-            needed. It writes the `.grad` of every weight and returns the inputs' gradient (T, B, F) or None.
-        """
-        weights: list[Any] = [self._parameters[name] for name in self._slots[0][0] if name is not None]
-        spec = fused.default_spec(
-            self._cell, self._weights_type, self._present, has_lengths=lengths is not None
-        )
-        operands = (inputs, *weights) if lengths is None else (inputs, *weights, lengths)
-        output, _, _, saved = launch.forward(spec, -1, operands, saves=True)
-
-        def backward(d_output: Tensor, needs_d_inputs: bool) -> Tensor | None:
-            grads = (d_output, *[None] * len(self._state_sizes))
-            needs = (needs_d_inputs, *[True] * (len(operands) - 1))
-            targets: list[Tensor | None] = [gradient_buffer(weight) for weight in weights]
-            if lengths is not None:
-                targets.append(None)
-            return launch.backward(spec, -1, operands, (output, saved), grads, needs, targets)[0]
-
-        return output, backward
 
     def _check_inputs(self, input: Any, hx: Any, lengths: Any, resets: Any) -> LayerInputs:  # noqa: A002
         if lengths is None and resets is None and self._is_plain(input):

@@ -48,9 +48,9 @@ class Pooling(nn.Module):
 
     @property
     def has_vjp(self) -> bool:
-        """Tell whether `vjp` can pool so: each pooling once, in one direction, without weights and hooks."""
+        """Tell whether `vjp` can pool so: each pooling once, without weights and hooks."""
         is_plain = "attention" not in self.poolings and len({*self.poolings}) == len(self.poolings)
-        return is_plain and not self.bidirectional and trains_plainly(self, ())
+        return is_plain and trains_plainly(self, ())
 
     def vjp(self, states: Tensor, lengths: Tensor | None) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Pool on the kernels, and return the function that computes the states' gradient.
@@ -66,9 +66,22 @@ class Pooling(nn.Module):
         places = {name: k * states.shape[2] for k, name in enumerate(self.poolings)}
         poolings = Poolings(places.get("last", -1), places.get("mean", -1), places.get("max", -1), self.width)
         pooled, maxima = pool(states, lengths, poolings)
+        if not self.bidirectional or poolings.last < 0:
+            return pooled, lambda d_pooled: pool_backward(states, lengths, poolings, d_pooled, maxima)
+        half, end = states.shape[2] // 2, poolings.last + states.shape[2]
+        reverse, is_empty = slice(end - half, end), None  # whose last state is at step 0
+        pooled[:, reverse] = states[0, :, half:]
+        if lengths is not None:
+            is_empty = (lengths == 0)[:, None]
+            pooled[:, reverse].masked_fill_(is_empty, 0.0)
 
         def backward(d_pooled: Tensor) -> Tensor:
-            return pool_backward(states, lengths, poolings, d_pooled, maxima)
+            d_forward = d_pooled.clone()
+            d_forward[:, reverse] = 0
+            d_states = pool_backward(states, lengths, poolings, d_forward, maxima)
+            d_last = d_pooled[:, reverse]
+            d_states[0, :, half:] += d_last if is_empty is None else d_last.masked_fill(is_empty, 0.0)
+            return d_states
 
         return pooled, backward
 

@@ -163,8 +163,9 @@ def default_spec(
     *,
     has_state: bool = False,
     has_lengths: bool = False,
+    reverse: bool = False,
 ) -> RecurrenceSpec:
-    """Return the spec of a cell that runs forward with these weights.
+    """Return the spec of a cell that runs with these weights.
 
     Args:
         cell: one that has a kernel.
@@ -172,24 +173,25 @@ def default_spec(
         present: for each field of these, whether it is there.
         has_state: whether it starts from a state, and not from zeros.
         has_lengths: whether rows have lengths; there are no other operands.
+        reverse: whether it runs from the last step to the first.
     """
     # By names alone, so that nobody's callable is hashed or kept.
     cell_type: Any = type(cell)
     nonlinearity = getattr(cell, "nonlinearity", None)
-    return _default_spec(cell_type, nonlinearity, weights_type, present, has_state, has_lengths)
+    return _default_spec(cell_type, nonlinearity, weights_type, present, has_state, has_lengths, reverse)
 
 
 @lru_cache(256)
 def _default_spec(
     cell_type: Any, nonlinearity: str | None, weights_type: Any, present: tuple[bool, ...],
-    has_state: bool, has_lengths: bool,
+    has_state: bool, has_lengths: bool, reverse: bool,
 ) -> RecurrenceSpec:  # fmt: skip
     cell = cell_type() if nonlinearity is None else cell_type(nonlinearity)
     weights = weights_type._make(is_present or None for is_present in present)
     state = (True,) * len(_CELL_NUMBERS[cell_type][1]._fields) if has_state else None
     all_operands = _all_operands(True, state, weights, (has_lengths or None, None, None))
     indices = tuple(k for k, operand in enumerate(all_operands) if operand is not None)
-    return launch.recurrence_spec(*cell_settings(cell, weights, reverse=False), indices)
+    return launch.recurrence_spec(*cell_settings(cell, weights, reverse=reverse), indices)
 
 
 def _all_operands(inputs: Any, state: Any, weights: Any, constants: tuple[Any, ...]) -> tuple[Any, ...]:
