@@ -75,6 +75,43 @@ static void run_loss_and_step(const unrolled::KernelTable &table, std::size_t ro
                          threads, .1, .03);
 }
 
+// The readout of a Forecaster, forward and backward, with and without anchors and dropout.
+static void run_readout(const unrolled::KernelTable &table, std::size_t windows, std::size_t readouts,
+                        std::size_t horizon, std::size_t anchors, std::size_t hidden) {
+    const std::size_t T = 3, H = 5, V = 4, K = 2, Q = 7, M = windows * readouts;
+    unrolled::QuantileReadout p{};
+    p.windows = windows, p.readouts = readouts, p.steps = T, p.units = H, p.hidden = hidden, p.recent = V;
+    p.horizon = horizon, p.anchors = anchors, p.ahead = K, p.quantiles = Q;
+    const std::unique_ptr<std::int64_t[]> steps(new std::int64_t[M]);
+    for (std::size_t m = 0; m < M; ++m) steps[m] = static_cast<std::int64_t>(m % T);
+    const std::size_t D = p.width(), h = horizon;
+    const auto states = numbers(T * windows * H), context = numbers(M * 2), recent = numbers(M * V),
+               levels = numbers(M * h * anchors), ahead = numbers(M * h * K), targets = numbers(M * h),
+               mask = numbers(M * h), weights = numbers(M), quantiles = numbers(Q), keep = numbers(M * D),
+               hidden_weight = numbers(hidden * D), hidden_bias = numbers(hidden),
+               quantile_weight = numbers(h * Q * hidden), quantile_bias = numbers(h * Q),
+               anchor_weight = numbers(h * anchors * hidden), anchor_bias = numbers(h * anchors);
+    p.states = {states.get(), static_cast<std::ptrdiff_t>(windows * H), static_cast<std::ptrdiff_t>(H)};
+    p.steps_of = steps.get(), p.context = context.get(), p.recent_levels = recent.get();
+    p.anchor_levels = levels.get(), p.ahead_inputs = ahead.get(), p.targets = targets.get();
+    p.mask = mask.get(), p.weights = weights.get(), p.levels = quantiles.get();
+    p.keep = anchors ? keep.get() : nullptr;
+    p.hidden_weight = hidden_weight.get(), p.hidden_bias = hidden_bias.get();
+    p.quantile_weight = quantile_weight.get(), p.quantile_bias = quantile_bias.get();
+    p.anchor_weight = anchor_weight.get(), p.anchor_bias = anchor_bias.get();
+    const auto d_states = numbers(T * windows * H), saved = numbers(table.readout_saved(p));
+    const auto d_hidden = numbers(hidden * D), d_hidden_bias = numbers(hidden),
+               d_quantile = numbers(h * Q * hidden), d_quantile_bias = numbers(h * Q),
+               d_anchor = numbers(h * anchors * hidden), d_anchor_bias = numbers(h * anchors);
+    for (const int threads : {1, windows > 1 ? 2 : 1}) {
+        table.quantile_readout_forward(p, d_states.get(), saved.get(), threads);
+        table.quantile_readout_backward(p, saved.get(),
+                                        {d_hidden.get(), d_hidden_bias.get(), d_quantile.get(),
+                                         d_quantile_bias.get(), d_anchor.get(), d_anchor_bias.get()},
+                                        threads);
+    }
+}
+
 int main() {
     const auto &table = unrolled::UNROLLED_ISA::kernels;
     for (const std::size_t steps : {1, 2, 9, 40})
@@ -91,5 +128,14 @@ int main() {
     run(table.tanh_double);
     run(table.sigmoid_float);
     run(table.sigmoid_double);
+    run(table.softplus);
+    run(table.asinh);
+    run(table.gelu);
+    for (const std::size_t windows : {1, 5})
+        for (const std::size_t readouts : {1, 16, 60})
+            for (const std::size_t horizon : {1, 6, 18})
+                for (const std::size_t anchors : {0, 2})
+                    for (const std::size_t hidden : {1, 33})
+                        run_readout(table, windows, readouts, horizon, anchors, hidden);
     std::puts(table.name);
 }

@@ -1,5 +1,10 @@
 """The network reads a window and answers every step of the horizon from its newest state."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import torch
@@ -16,18 +21,21 @@ from unrolled.models.forecasting.windows import EncodedSeries, ForecastBatch, Wi
 from unrolled.models.recurrent_core import CELLS
 
 
-def _windows() -> Windows:
+def _windows(season: int = 3, horizon: int = 4) -> Windows:
     rng, rule = np.random.default_rng(0), Transform("difference", 3)
     y = np.cumsum(rng.normal(size=50))
-    track = EncodedSeries(rule.apply(y, rule.learn(y)), rng.normal(size=(50, 1)), rng.normal(size=(54, 2)))
-    return Windows([track], window=9, horizon=4, season=3, usual_share=1.0)
+    ahead = rng.normal(size=(50 + horizon, 2))
+    track = EncodedSeries(rule.apply(y, rule.learn(y)), rng.normal(size=(50, 1)), ahead)
+    return Windows([track], window=9, horizon=horizon, season=season, usual_share=1.0)
 
 
-def _network(cell: str, windows: Windows, *, num_layers: int = 1, dropout: float = 0.0) -> ForecastNetwork:
+def _network(
+    cell: str, windows: Windows, *, num_layers: int = 1, dropout: float = 0.0, hidden_size: int = 5
+) -> ForecastNetwork:
     torch.manual_seed(0)
     sizes = ForecastNetworkConfig(
         cell=cell, inputs=windows.inputs.shape[1], window=windows.window, recent=windows.recent,
-        horizon=windows.horizon, hidden_size=5, num_layers=num_layers, dropout=dropout,
+        horizon=windows.horizon, hidden_size=hidden_size, num_layers=num_layers, dropout=dropout,
         anchors=windows.anchors, ahead=windows.ahead,
     )  # fmt: skip
     return ForecastNetwork(sizes)
@@ -115,6 +123,111 @@ def test_the_loss_is_its_definition() -> None:
                 lost.append(float(batch.weight[m]) * pinball.mean())
     assert len(lost) == 9  # the last origin knows one step of its horizon
     assert quantile_loss(network, batch).item() == pytest.approx(np.mean(lost), rel=1e-5)
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _with_live_readout(network: ForecastNetwork) -> ForecastNetwork:
+    """Leave the quiet weights that it begins with."""
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for parameter in network.readout.parameters():
+            parameter.normal_(std=0.3)
+    return network
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("cell", "more"),
+    [
+        ("lstm", {}), ("gru", {"dropout": 0.3}), ("rnn", {"num_layers": 2, "dropout": 0.3}),
+        ("lstm", {"season": 1}), ("lstm", {"readouts": 1}), ("gru", {"hidden_size": 33, "horizon": 41}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_kernels_train_as_autograd_does(cell: str, more: dict[str, Any], threads: int) -> None:
+    """Loss and the gradient of every weight; dropout draws the same masks in both."""
+    more = {"season": 3, "readouts": 3, "horizon": 4, **more}
+    windows = _windows(season=more.pop("season"), horizon=more.pop("horizon"))
+    back = torch.randint(0, 4, (70, more.pop("readouts")), generator=torch.Generator().manual_seed(3))
+    network = _with_live_readout(_network(cell, windows, **more)).train()
+    batch = windows.batch(np.resize(windows.rows(0, np.arange(10, 49)), 70), back)
+    assert network.trains_without_autograd(batch)
+    results = []
+    with _threads(threads):
+        for fused in (True, False):
+            network.zero_grad()
+            torch.manual_seed(5)
+            with patch.object(ForecastNetwork, "trains_without_autograd", lambda *_, fused=fused: fused):
+                loss = network.loss(batch)
+            assert (loss.backward is not None) == fused
+            (loss.backward or loss.value.backward)()
+            results.append((loss.value, {name: p.grad for name, p in network.named_parameters()}))
+    (value, gradients), (plain, expected) = results
+    torch.testing.assert_close(value, plain.detach(), rtol=1e-6, atol=1e-6)
+    for name, gradient in expected.items():
+        size = float(gradient.abs().max())
+        torch.testing.assert_close(gradients[name], gradient, rtol=1e-5, atol=1e-6 * (1e-3 + size))
+
+
+def test_any_number_of_threads_gives_the_same_gradients() -> None:
+    """To the bit, of the readout's weights and of the loss: the order of a sum is not the threads'."""
+    windows = _windows()
+    network = _with_live_readout(_network("lstm", windows, hidden_size=40)).train()
+    batch = windows.batch(np.resize(windows.rows(0, np.arange(10, 49)), 300))
+    results = []
+    for threads in (1, 2, 3):
+        with _threads(threads):
+            loss = network.loss(batch)
+            loss.backward()
+        results.append([loss.value, *(p.grad.clone() for p in network.readout.parameters())])
+    for other in results[1:]:
+        assert all(map(torch.equal, results[0], other))
+
+
+def test_what_the_kernels_cannot_train_is_left_to_autograd() -> None:
+    """No recurrence, another dtype, a hook, a weight that is frozen."""
+    windows = _windows()
+    batch = _batch(windows)
+    plain, hooked, frozen = (_network("lstm", windows) for _ in range(3))
+    feedforward = _network("feedforward", windows)
+    assert plain.trains_without_autograd(batch)
+    hooked.readout.hidden.register_forward_hook(lambda *_: None)
+    frozen.readout.hidden.bias.requires_grad_(False)
+    double = batch._replace(inputs=batch.inputs.double())
+    assert not any(each.trains_without_autograd(batch) for each in (feedforward, hooked, frozen))
+    assert not plain.trains_without_autograd(double)
+    for network in (feedforward, hooked, frozen):
+        loss = network.train().loss(batch)
+        assert loss.backward is None
+        loss.value.backward()
+    assert frozen.readout.hidden.bias.grad is None
+
+
+def test_evaluation_takes_the_same_loss() -> None:
+    """And no gradient, whatever the mode."""
+    windows = _windows()
+    network, batch = _network("gru", windows).eval(), _batch(windows)
+    with torch.no_grad():
+        torch.testing.assert_close(network.loss(batch).value, quantile_loss(network, batch))
+    assert network.loss(batch).backward is None
+
+
+def test_a_loss_that_is_not_finite_is_passed_on() -> None:
+    """The trainer tells by it that a training broke."""
+    windows = _windows()
+    network, batch = _network("lstm", windows).train(), _batch(windows)
+    with torch.no_grad():
+        network.readout.raw_quantiles.bias[0] = torch.nan
+    assert network.loss(batch).value.isnan()
 
 
 def test_dropout_acts_in_training_alone() -> None:

@@ -10,8 +10,8 @@ import pytest
 from torch import Tensor
 
 from unrolled.errors import ArgumentError, ModelLoadError
-from unrolled.models.forecasting import training
 from unrolled.models.forecasting.forecaster import Forecaster
+from unrolled.models.forecasting.network import ForecastNetwork
 from unrolled.models.forecasting.training import forecast_training_config
 
 CHECKS, INTERVAL = 3, 8
@@ -134,7 +134,7 @@ def test_ctrl_c_before_anything_was_learned_is_ctrl_c(
     def loss(*_: Any) -> Tensor:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "quantile_loss", loss)
+    monkeypatch.setattr(ForecastNetwork, "loss", loss)
     model = Forecaster(**options)
     for fraction in (0.1, 0):
         with pytest.raises(KeyboardInterrupt):

@@ -8,6 +8,7 @@ import torch
 
 from unrolled.data.preprocess.transforms import Transform
 from unrolled.models.forecasting.windows import EncodedSeries, ForecastDataset, Windows
+from unrolled.nn.ops.forecasting import WindowPlaces, gather_windows
 
 LIMIT, RECENT_LIMIT, YEARS = 12.0, 60.0, 2
 SHARE = 0.25
@@ -127,6 +128,35 @@ def test_readouts_back_in_a_window_are_windows_that_end_there() -> None:
             np.testing.assert_allclose(
                 getattr(batch, field)[m], expected, rtol=2e-5, atol=2e-5, err_msg=f"{field} at {k}, {t}"
             )
+
+
+@pytest.mark.parametrize(("name", "season"), CASES)
+@pytest.mark.parametrize("readouts", [1, 5])
+def test_the_kernel_gathers_what_torchs_operators_do(name: str, season: int, readouts: int) -> None:
+    """To the bit, in every field, with and without cuts; unobserved steps of the past are among them."""
+    made = _made(name, season=season)
+    windows, rng = made.windows, np.random.default_rng(1)
+    series = rng.integers(0, 3, size=40)
+    steps = rng.integers(0, np.array([31, 3, 18])[series])
+    rows = torch.from_numpy(windows.rows(series, steps))
+    back = torch.from_numpy(rng.integers(0, steps[:, None] + 1, size=(40, readouts)))
+    cuts = rows + torch.from_numpy(rng.integers(-4, 6, size=40))
+    for cut in (None, cuts):
+        fused = windows.batch(rows, back, cut)
+        for field, expected in windows._batch(rows, back, cut)._asdict().items():
+            assert torch.equal(getattr(fused, field), expected), field
+
+
+@pytest.mark.parametrize(("row", "back"), [(10**6, 0), (20, -90), (0, 0), (20, 35)])
+def test_the_kernel_reads_no_row_beyond_the_series(row: int, back: int) -> None:
+    """It leaves them to torch's operators, which raise or count from the end."""
+    windows = _made().windows
+    places = WindowPlaces(
+        torch.tensor([20, row]), torch.tensor([[0], [back]]), None, None, windows._recent, windows._yearly
+    )
+    assert gather_windows(windows._rows, places, windows.window, RECENT_LIMIT) is None
+    inside = places._replace(ends=torch.tensor([20, 20]), steps_back=torch.tensor([[0], [1]]))
+    assert gather_windows(windows._rows, inside, windows.window, RECENT_LIMIT) is not None
 
 
 def test_windows_share_the_memory_of_the_series() -> None:

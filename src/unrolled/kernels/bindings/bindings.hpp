@@ -17,4 +17,7 @@ void bind_sequence(nanobind::module_ &m);
 // Recurrences that are stepped (streaming.cpp).
 void bind_streaming(nanobind::module_ &m);
 
+// Windows and readout of a Forecaster (forecasting.cpp).
+void bind_forecasting(nanobind::module_ &m);
+
 }  // namespace unrolled

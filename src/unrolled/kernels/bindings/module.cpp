@@ -47,6 +47,7 @@ NB_MODULE(_compiled, m) {
     unrolled::bind_optimizer(m);
     unrolled::bind_sequence(m);
     unrolled::bind_streaming(m);
+    unrolled::bind_forecasting(m);
     m.def("matmul", matmul);
     m.def("release", unrolled::release_buffers);
     m.def("watch_contention", unrolled::watch_contention);
@@ -55,6 +56,9 @@ NB_MODULE(_compiled, m) {
     bind(m, "tanh", &unrolled::KernelTable::tanh_double);
     bind(m, "sigmoid", &unrolled::KernelTable::sigmoid_float);
     bind(m, "sigmoid", &unrolled::KernelTable::sigmoid_double);
+    bind(m, "softplus", &unrolled::KernelTable::softplus);
+    bind(m, "asinh", &unrolled::KernelTable::asinh);
+    bind(m, "gelu", &unrolled::KernelTable::gelu);
     m.def("compiler", [] { return std::string(UNROLLED_COMPILER); });
     m.def("selected", [] { return std::string(unrolled::selected().name); });
     m.def("select", [](const std::string &name) { return unrolled::select(name.c_str()); }, nb::arg("name"));

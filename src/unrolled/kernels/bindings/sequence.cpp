@@ -5,7 +5,6 @@
 #include <nanobind/nanobind.h>
 
 #include <cstdint>
-#include <initializer_list>
 
 #include "bindings/bindings.hpp"
 #include "bindings/tensors.hpp"

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "forecasting/problem.hpp"
 #include "optimizer/problem.hpp"
 #include "rnn/problem.hpp"
 #include "sequence/problem.hpp"
@@ -39,6 +40,9 @@ struct KernelTable {
     void (*tanh_double)(const double *in, double *out, std::size_t n);
     void (*sigmoid_float)(const float *in, float *out, std::size_t n);
     void (*sigmoid_double)(const double *in, double *out, std::size_t n);
+    void (*softplus)(const float *in, float *out, std::size_t n);
+    void (*asinh)(const float *in, float *out, std::size_t n);
+    void (*gelu)(const float *in, float *out, std::size_t n);
     void (*conv_stem_forward)(const ConvStem &stem, const ConvStemOutputs &outputs,
                               const RowPartition &partition);
     void (*conv_stem_backward)(const ConvStem &stem, const ConvStemGradients &gradients,
@@ -46,6 +50,11 @@ struct KernelTable {
     void (*pool_forward)(const Pool &pool, const PoolOutputs &outputs, const RowPartition &partition);
     void (*pool_backward)(const Pool &pool, const PoolGradients &gradients, const RowPartition &partition);
     double (*cross_entropy)(const CrossEntropy &problem, int threads);
+    std::size_t (*readout_saved)(const QuantileReadout &problem);
+    double (*quantile_readout_forward)(const QuantileReadout &problem, float *d_states, float *saved,
+                                       int threads);
+    void (*quantile_readout_backward)(const QuantileReadout &problem, float *saved,
+                                      const QuantileReadoutGradients &gradients, int threads);
     double (*squared_norm)(const float *x, std::size_t count);
     void (*adamw_step)(const AdamW &update, int threads, double bias1, double root_of_bias2);
 };

@@ -1,4 +1,5 @@
 // The kernel table of one instruction set. CMakeLists.txt compiles this file for each, with UNROLLED_ISA.
+#include "forecasting/quantile_readout.hpp"
 #include "gemm/matmul.hpp"
 #include "optimizer/adamw.hpp"
 #include "rnn/rnn.hpp"
@@ -31,11 +32,17 @@ const KernelTable kernels{
     apply<double, Tanh<double>>,
     apply<float, Sigmoid<float>>,
     apply<double, Sigmoid<double>>,
+    apply<float, Softplus>,
+    apply<float, Asinh>,
+    apply<float, Gelu>,
     conv_stem_forward,
     conv_stem_backward,
     pool_forward,
     pool_backward,
     cross_entropy,
+    readout_saved,
+    quantile_readout_forward,
+    quantile_readout_backward,
     squared_norm,
     adamw_step,
 };

@@ -11,7 +11,6 @@ namespace unrolled::UNROLLED_ISA {
 struct CrossEntropyPass {
     using S = Simd<float>;
     using Vec = S::Vec;
-    using E = Exp<float>;
     static constexpr std::size_t kLanes = S::kLanes;
 
     const CrossEntropy &problem;
@@ -26,13 +25,6 @@ struct CrossEntropyPass {
     }
 
 private:
-    // e^y for y <= 0
-    static Vec exp(Vec y) {
-        const auto [power, expm1_r] =
-            reduce<float, 1, E::kLift, true>(S::at_least(y, S::splat(-E::kSigmoidIsZero)));
-        return (power + power * expm1_r) * E::kUnlift;
-    }
-
     double row_loss(std::size_t row) const {
         const std::size_t K = problem.classes;
         const float *const logits = problem.logits + row * K;
@@ -47,7 +39,7 @@ private:
         double sum = 0;
         for (std::size_t k = 0; k < K; k += kLanes) {
             const std::size_t count = K - k < kLanes ? K - k : kLanes;
-            const Vec power = exp(S::load(logits + k, count) - S::splat(max));
+            const Vec power = exp_below_zero<float>(S::load(logits + k, count) - S::splat(max));
             S::store(gradient + k, power, count);
             for (std::size_t lane = 0; lane < count; ++lane) sum += static_cast<double>(power[lane]);
         }

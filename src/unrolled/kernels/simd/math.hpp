@@ -99,6 +99,15 @@ Reduced<T> reduce(typename Simd<T>::Vec y) {
     return {S::from_bits(S::bits(rounded) << E::kMantissa), r2 * q + r};
 }
 
+// e^y for y <= 0
+template <class T>
+typename Simd<T>::Vec exp_below_zero(typename Simd<T>::Vec y) {
+    using E = Exp<T>;
+    const auto [power, expm1_r] =
+        reduce<T, 1, E::kLift, true>(Simd<T>::at_least(y, Simd<T>::splat(-E::kSigmoidIsZero)));
+    return (power + power * expm1_r) * E::kUnlift;  // far out it is subnormal
+}
+
 // a / b for 0 <= a <= b, 1 <= b < 2^100. For floats of AVX-512, where a division holds its port for 10 to 16
 // cycles, a reciprocal of 14 bits and one step of Newton's, whose error is 2^-28. With AVX2 the division
 // hides behind the other instructions, and is exact.

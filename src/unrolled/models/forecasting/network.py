@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +12,20 @@ from torch import Tensor, nn
 
 from unrolled.models.forecasting.windows import ForecastBatch, Windows
 from unrolled.models.recurrent_core import CoreConfig, recurrent_core
+from unrolled.nn.layers.base import RecurrentLayer
 from unrolled.nn.modules.quantile_head import QuantileHead, pinball_loss
+from unrolled.nn.ops import torch_internals
+from unrolled.nn.ops.forecasting import ReadoutOperands, quantile_readout, quantile_readout_backward
+from unrolled.nn.ops.gradients import gradient_buffer, trains_plainly
+from unrolled.nn.ops.sequence import runs_on_kernels
+from unrolled.train.loop import BatchLoss
 from unrolled.train.threads import shared_processors
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+_LEVELS = torch.tensor(QUANTILES, dtype=torch.float32, device="cpu")
 FORECAST_CHUNK = 1024  # windows that are forecast at once
 
 
@@ -73,6 +81,52 @@ class ForecastNetwork(nn.Module):
         moves = torch.cat([batch.levels, batch.anchors.flatten(1)], 1)
         seen = [states, batch.context, _asinh(moves), batch.ahead.flatten(1)]
         return self.readout(self.dropout(torch.cat(seen, 1)), batch.anchors)  # type: ignore[no-any-return]
+
+    def loss(self, batch: ForecastBatch) -> BatchLoss:
+        """Compute `quantile_loss` of a batch, for training.
+
+        Where `trains_without_autograd` says so, a few calls of the kernels take a fraction of its time.
+        """
+        if not (self.training and torch.is_grad_enabled() and self.trains_without_autograd(batch)):
+            return BatchLoss(quantile_loss(self, batch))
+        value, backward = self._vjp(batch)
+        return BatchLoss(value, backward=backward)
+
+    def trains_without_autograd(self, batch: ForecastBatch) -> bool:
+        """Tell whether `loss` computes the gradients on the kernels: all weights learn, nothing has hooks."""
+        core = self.core
+        return (
+            isinstance(core, RecurrentLayer)
+            and core.has_vjp
+            and runs_on_kernels(batch.inputs)
+            and self.readout.trains_plainly
+            and not any(map(torch_internals.has_hooks, (self, self.dropout)))
+            and trains_plainly(self, ())
+        )
+
+    @torch.no_grad()
+    def _vjp(self, batch: ForecastBatch) -> tuple[Tensor, Callable[[], object]]:
+        """Compute the loss of a batch, and the function that writes the `.grad` of all weights."""
+        assert isinstance(self.core, RecurrentLayer)
+        states, core_backward = self.core.vjp(batch.inputs.transpose(0, 1), None)
+        weights = self.readout.weights
+        keep, share = None, 1 - self.dropout.p
+        if share < 1:
+            keep = states.new_empty(len(batch.levels), self.readout.hidden.in_features)
+            keep.bernoulli_(share).div_(share)
+        operands = ReadoutOperands(
+            states, batch.readouts, batch.context, batch.levels, batch.anchors, batch.ahead, batch.target,
+            batch.target_mask, batch.weight, _LEVELS, keep, *weights,
+        )  # fmt: skip
+        results = quantile_readout(operands)
+
+        @torch.no_grad()
+        def backward() -> None:
+            gradients = tuple(None if weight is None else gradient_buffer(weight) for weight in weights)
+            quantile_readout_backward(operands, results, gradients)
+            core_backward(results.d_states, False)
+
+        return results.loss, backward
 
 
 def _asinh(x: Tensor) -> Tensor:

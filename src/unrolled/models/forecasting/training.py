@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from unrolled.models.forecasting.calibration import calibration_factors
 from unrolled.models.forecasting.data import ForecastData
@@ -17,11 +16,11 @@ from unrolled.models.forecasting.network import (
     QUANTILES,
     ForecastNetwork,
     ForecastNetworkConfig,
-    quantile_loss,
 )
 from unrolled.models.forecasting.windows import ForecastBatch, ForecastDataset
 from unrolled.train.config import Monitor, TrainingConfig
 from unrolled.train.ensemble import Ensemble, fit_ensemble, fit_then_refit
+from unrolled.train.loop import BatchLoss
 
 Floats = NDArray[np.float64]
 
@@ -69,8 +68,8 @@ def fit_forecast_networks(
     def make_network() -> ForecastNetwork:
         return ForecastNetwork(network_config).to(device)
 
-    def loss(network: nn.Module, batch: ForecastBatch) -> Tensor:
-        return quantile_loss(network, batch.to(device))
+    def loss(network: ForecastNetwork, batch: ForecastBatch) -> BatchLoss:
+        return network.loss(batch.to(device))
 
     def config(training: ForecastDataset) -> TrainingConfig:
         settings = configure(len(training))

@@ -18,6 +18,8 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from unrolled.data.preprocess.transforms import Transformed, reference_offsets
+from unrolled.nn.ops.forecasting import SeriesRows, WindowPlaces, gather_windows
+from unrolled.nn.ops.sequence import runs_on_kernels
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -109,7 +111,8 @@ class Windows:
         self._working, self._center, self._unit = (
             torch.from_numpy(flat[name]) for name in ("working", "center", "unit")
         )
-        self._share = torch.from_numpy(flat["share"] / usual_share)
+        self._share = torch.from_numpy((flat["share"] / usual_share).astype(np.float32))
+        self._log_share = self._share.log()
         self._observed = torch.from_numpy(flat["observed"].astype(np.float32))
         self._usable = torch.from_numpy(flat["usable"].astype(np.float32))
         self._seen = torch.from_numpy(flat["seen"].astype(np.float32))
@@ -117,6 +120,10 @@ class Windows:
         self._back = torch.from_numpy(reference_offsets(max(self.lag, 1), horizon))
         years_back = season * torch.arange(self.anchors)
         self._yearly = torch.from_numpy(reference_offsets(season, horizon))[:, None] - years_back  # (h, A)
+        self._rows = SeriesRows(
+            self.inputs, self._ahead, self._working, self._center, self._unit, self._share, self._log_share,
+            self._observed, self._usable, self._seen,
+        )  # fmt: skip
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -159,8 +166,20 @@ class Windows:
         """
         rows = torch.as_tensor(rows)
         steps_back = torch.zeros_like(rows)[:, None] if steps_back is None else steps_back
+        if runs_on_kernels(self.inputs):
+            places = WindowPlaces(
+                rows.contiguous(), steps_back.contiguous(), cuts, self._back if self.lag else None,
+                self._recent, self._yearly,
+            )  # fmt: skip
+            gathered = gather_windows(self._rows, places, self.window, 5 * _LIMIT)
+            if gathered is not None:
+                return ForecastBatch(readouts=self.window - 1 - steps_back, **gathered._asdict())
+        return self._batch(rows, steps_back, cuts)
+
+    def _batch(self, rows: Tensor, steps_back: Tensor, cuts: Tensor | None) -> ForecastBatch:
+        """Make a batch by torch's operators, the twin of the kernel."""
         origins = (rows[:, None] - steps_back).reshape(-1, 1)  # (M, 1)
-        unit, share = self._unit[origins], self._share[origins].float()
+        unit, share = self._unit[origins], self._share[origins]
         steps = origins + torch.arange(1, self.horizon + 1)
         usable = self._usable.take(steps)
         if cuts is not None:
@@ -172,7 +191,7 @@ class Windows:
             levels=self._moved(origins, origins + self._recent),
             anchors=self._anchors(origins),
             ahead=embedding(steps, self._ahead),
-            context=torch.cat([share.log(), self._seen[origins]], 1),
+            context=torch.cat([self._log_share[origins], self._seen[origins]], 1),
             target=((self._working.take(steps) - reference) / unit).float() * usable,
             target_mask=usable,
             weight=share[:, 0],

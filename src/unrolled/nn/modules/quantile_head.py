@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unrolled.nn.ops.gradients import trains_plainly
+
 
 class QuantileHead(nn.Module):
     """Predict quantiles that do not cross: a median, and non-negative distances from it.
@@ -46,6 +48,22 @@ class QuantileHead(nn.Module):
             if self.anchor_weights is not None:
                 self.anchor_weights.weight.zero_()
                 self.anchor_weights.bias.fill_(0.3)
+
+    @property
+    def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Weight and bias of each layer: of u, of the quantiles, and of the anchors or None twice."""
+        anchors = self.anchor_weights
+        last = (None, None) if anchors is None else (anchors.weight, anchors.bias)
+        return self.hidden.weight, self.hidden.bias, self.raw_quantiles.weight, self.raw_quantiles.bias, *last
+
+    @property
+    def trains_plainly(self) -> bool:
+        """Tell whether code beside autograd may compute the gradients of all weights."""
+        layers = (self.hidden, self.raw_quantiles, self.anchor_weights)
+        names = ("weight", "bias")
+        return trains_plainly(self, ()) and all(
+            each is None or trains_plainly(each, names) for each in layers
+        )
 
     def forward(self, state: Tensor, anchors: Tensor) -> Tensor:
         """Predict the quantiles (B, h, Q)."""
