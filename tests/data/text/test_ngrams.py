@@ -1,6 +1,6 @@
 """Words are hashed by their character n-grams, the same on every machine."""
 
-from unrolled.data.text.ngrams import ngram_buckets
+from unrolled.data.text.ngrams import ngram_buckets, shape_bucket
 
 
 def test_buckets_are_those_of_each_ngram_with_marked_ends() -> None:
@@ -19,3 +19,11 @@ def test_any_text_has_buckets() -> None:
 def test_a_short_word_has_its_whole() -> None:
     """A single letter between its marks is one n-gram of three."""
     assert len(ngram_buckets("a", 64)) == 1
+
+
+def test_words_of_one_shape_share_a_bucket() -> None:
+    """Capitals, digits and signs tell shapes apart; how often they stand there does not."""
+    shapes = {word: shape_bucket(word, 1 << 20) for word in ("Ann", "Robert", "ann", "NASA", "A-1", "B-22")}
+    assert shapes["Ann"] == shapes["Robert"]
+    assert shapes["A-1"] == shapes["B-22"]
+    assert len(set(shapes.values())) == 4

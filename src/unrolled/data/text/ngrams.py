@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from zlib import crc32
+
+_REPEATED = re.compile(r"(.)\1+")
 
 
 def ngram_buckets(word: str, buckets: int, *, shortest: int = 3, longest: int = 5) -> list[int]:
@@ -29,3 +32,19 @@ def ngram_buckets(word: str, buckets: int, *, shortest: int = 3, longest: int = 
         for n in range(shortest, longest + 1)
         for start in range(len(marked) - n + 1)
     ]
+
+
+def shape_bucket(word: str, buckets: int) -> int:
+    """Hash the shape of a word: capitals X, other letters x, digits d, signs as they are, repeats once.
+
+    >>> shape_bucket("iPhone13", 1 << 14) == shape_bucket("aBcd2", 1 << 14)  # xXxd
+    True
+    """
+    shape = "".join(map(_kind, word))
+    return crc32(("\0" + _REPEATED.sub(r"\1", shape)).encode("utf-8", "surrogatepass")) % buckets
+
+
+def _kind(letter: str) -> str:
+    if letter.isalpha():
+        return "X" if letter.isupper() else "x"
+    return "d" if letter.isdigit() else letter
