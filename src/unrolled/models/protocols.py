@@ -116,6 +116,30 @@ class SupportsForecastWindows(Protocol):
 
 
 @runtime_checkable
+class SupportsTokenVectors(Protocol):
+    """Fitted estimator of texts whose networks read vectors of words in place of them, as the probes need it.
+
+    Besides, the probes read `cell` and, once it is fitted, `networks_` and `network_config_`.
+
+    >>> from unrolled import SequenceClassifier, TextClassifier
+    >>> [isinstance(each, SupportsTokenVectors) for each in (SequenceClassifier(), TextClassifier())]
+    [False, True]
+    """
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell whether `fit` was called."""
+
+    def output_classes(self) -> NDArray[Any]:
+        """Return the classes (K,) whose logits the networks put out."""
+
+    def token_vectors(self, X: Any) -> tuple[list[Tensor], Tensor]:
+        """Return the vectors (N, T, E) of each network, zero beyond a text's length, and lengths (N,)."""
+
+    def token_texts(self, X: Any) -> list[NDArray[Any]]:
+        """Return the words (T_i,) of each text."""
+
+
+@runtime_checkable
 class SupportsSequenceTensors(Protocol):
     """Fitted estimator of whole sequences whose networks read padded tensors, as the probes need it.
 

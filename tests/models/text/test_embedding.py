@@ -1,5 +1,8 @@
-"""A token is its word's vector, plus the mean of its n-grams', beside the user's."""
+"""A token is its word's vector, plus those of its n-grams, beside the user's."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 
 from unrolled.data.text.vocabulary import Vocabulary
@@ -19,13 +22,14 @@ def _embedding(config: EmbeddingConfig = CONFIG) -> TokenEmbedding:
     return embedding.eval()
 
 
-def test_the_vector_of_a_token_is_the_formula() -> None:
+@pytest.mark.parametrize("mode", ["mean", "sum"])
+def test_the_vector_of_a_token_is_the_formula(mode: str) -> None:
     """Written out for each token; padding is zero."""
-    embedding = _embedding()
+    embedding = _embedding(replace(CONFIG, ngram_mode=mode))
     looked_up = embedding(TABLE.batch(torch.tensor([[0, 2, 3]])))[0]
     for vector, token, word in zip(looked_up, (0, 2), (2, 0), strict=False):
         bag = TABLE.ngrams[TABLE.ngram_offsets[token] : TABLE.ngram_offsets[token + 1]]
-        expected = embedding.words.weight[word] + embedding.ngrams.weight[bag].mean(0)
+        expected = embedding.words.weight[word] + getattr(embedding.ngrams.weight[bag], mode)(0)
         torch.testing.assert_close(vector[:4], expected)
     assert looked_up[:, 4:].tolist() == [[0, 0, 0], [1, 2, 3], [0, 0, 0]]
     assert looked_up[2].tolist() == [0] * 7
@@ -52,3 +56,17 @@ def test_word_dropout_hides_whole_words_in_training_alone() -> None:
     is_hidden = (trained == 0).all(-1)
     assert 0.25 < is_hidden.float().mean() < 0.35
     assert torch.equal(trained[~is_hidden], whole[~is_hidden])
+
+
+def test_some_words_are_read_by_their_ngrams_alone_in_training() -> None:
+    """So that n-grams learn to stand for words never seen."""
+    config = EmbeddingConfig(n_words=3, n_buckets=50, embedding_size=4, unknown_dropout=0.3)
+    embedding = _embedding(config)
+    tokens = TABLE.batch(torch.zeros(50, 40, dtype=torch.int64))
+    whole = embedding(tokens)[0, 0]
+    spelling = whole - embedding.words.weight[2]
+    embedding.train()
+    trained = embedding(tokens)
+    is_alone = torch.isclose(trained, spelling, atol=1e-6).all(-1)
+    assert 0.25 < is_alone.float().mean() < 0.35
+    torch.testing.assert_close(trained[~is_alone], whole.expand_as(trained[~is_alone]))

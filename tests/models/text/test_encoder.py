@@ -4,12 +4,16 @@ import json
 
 import torch
 
-from unrolled.data.text.ngrams import ngram_buckets
+from unrolled.data.text.ngrams import ngram_buckets, shape_bucket
 from unrolled.data.text.vocabulary import Vocabulary
 from unrolled.models.text.encoder import TokenEncoder
 
 ENCODER = TokenEncoder(Vocabulary(("cat", "the"), lowercase=True), n_buckets=50, vector_words=("né", "cat"))
 TOKENS = ("The", "Cat", "né", "dog")
+
+
+def _bag(token: str) -> list[int]:
+    return [*ngram_buckets(token, 50), shape_bucket(token, 50)]
 
 
 def test_a_table_holds_words_ngrams_and_vectors_of_each_token() -> None:
@@ -18,7 +22,7 @@ def test_a_table_holds_words_ngrams_and_vectors_of_each_token() -> None:
     assert table.words.tolist() == [2, 1, 0, 0, 0]
     assert table.vectors.tolist() == [0, 2, 1, 0, 0]
     bags = [table.ngrams[a:b].tolist() for a, b in table.ngram_offsets.unfold(0, 2, 1).tolist()]
-    assert bags == [*(ngram_buckets(token, 50) for token in TOKENS), []]
+    assert bags == [*map(_bag, TOKENS), []]
 
 
 def test_a_batch_looks_each_distinct_token_up_once() -> None:
@@ -28,7 +32,7 @@ def test_a_batch_looks_each_distinct_token_up_once() -> None:
     assert batch.words.tolist() == [1, 0, 0]
     assert batch.places.tolist() == [[1, 0, 1], [0, 2, 2]]
     bags = [batch.ngrams[a:b].tolist() for a, b in batch.ngram_offsets.unfold(0, 2, 1).tolist()]
-    assert bags == [ngram_buckets("Cat", 50), ngram_buckets("dog", 50), []]
+    assert bags == [_bag("Cat"), _bag("dog"), []]
 
 
 def test_json_holds_all_of_an_encoder() -> None:

@@ -43,6 +43,7 @@ Ints = NDArray[np.int64]
 Labels = NDArray[Any]
 
 _POOLING = "last+mean+max"
+_UNKNOWN_DROPOUT = 0.2  # of words that a training step reads by their n-grams alone
 _MIN_COUNT = 2  # occurrences: a word seen once is known by its n-grams
 
 
@@ -72,7 +73,8 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
     _fit_call = "fit(texts, y)"
     _per_step = False
     _network_class, _config_class = TextNetwork, TextNetworkConfig
-    _shortest_ngram: ClassVar[int] = 3
+    _ngram_mode: ClassVar[str] = "mean"
+    _ngram_lengths: ClassVar[tuple[int, int]] = (3, 5)  # characters, the marks of the ends counted
     _learned: ClassVar = {
         "classes_": ARRAY,
         "encoder_": record_field(TokenEncoder),
@@ -196,7 +198,8 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         encoder = TokenEncoder(
             vocabulary,
             n_buckets=int(self.n_buckets) if is_word else 0,
-            shortest=self._shortest_ngram,
+            shortest=self._ngram_lengths[0],
+            longest=self._ngram_lengths[1],
             vector_words=() if vectors is None else vectors.words,
         )
         return encoder, vectors
@@ -239,10 +242,12 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         return TextNetworkConfig(
             n_words=len(encoder.vocabulary),
             n_buckets=encoder.n_buckets,
+            ngram_mode=self._ngram_mode,
             embedding_size=int(self.embedding_size),
             n_vectors=0 if vectors is None else len(vectors.words) + 1,
             vector_size=0 if vectors is None else vectors.vectors.shape[1],
             word_dropout=float(self.word_dropout),
+            unknown_dropout=_UNKNOWN_DROPOUT if encoder.n_buckets else 0.0,
             embedding_dropout=float(self.embedding_dropout),
             output_size=output_size,
             cell=self.cell,
@@ -268,6 +273,16 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         with torch.no_grad():
             vectors = [network.embedding(batch.tokens) for network in self.networks_]
         return vectors, batch.sequences.lengths
+
+    def token_texts(self, X: Any) -> list[NDArray[Any]]:
+        """Return the tokens (T_i,) of each text, as a copy of the model can be fitted on.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X cannot be used as it is.
+        """
+        documents = self._like_fitted(X)
+        return [np.array(documents.words(i), dtype=object) for i in range(len(documents.texts))]
 
     def output_classes(self) -> Labels:
         """Return `classes_`, whose logits the networks put out."""

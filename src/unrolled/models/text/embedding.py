@@ -1,4 +1,4 @@
-"""Embedding of tokens: a vector a word, plus the mean of its character n-grams', beside the user's own."""
+"""Embedding of tokens: a vector a word, plus those of its character n-grams, beside the user's own."""
 
 from __future__ import annotations
 
@@ -19,19 +19,23 @@ class EmbeddingConfig:
     Args:
         n_words: V, the size of the vocabulary with the unknown word at 0.
         n_buckets: of hashed character n-grams; 0 for none.
+        ngram_mode: "mean", or "sum", which lets single n-grams count for more, as tags of words want them to.
         embedding_size: E.
         n_vectors: rows of the user's vectors, the row of zeros at 0 counted; 0 for none.
         vector_size: their width, which is added to E.
         word_dropout: share of the words that are hidden from a training step.
+        unknown_dropout: share of the words that a training step reads by their n-grams alone.
         embedding_dropout: share of the numbers of each vector that are.
     """
 
     n_words: int
     n_buckets: int = 0
+    ngram_mode: str = "mean"
     embedding_size: int = 100
     n_vectors: int = 0
     vector_size: int = 0
     word_dropout: float = 0.0
+    unknown_dropout: float = 0.0
     embedding_dropout: float = 0.0
 
     @property
@@ -43,11 +47,11 @@ class EmbeddingConfig:
 class TokenEmbedding(nn.Module):
     """Look tokens up: (B, T) to (B, T, E), or (B, T, E + P) beside vectors (P) of the user's.
 
-        e(w) = word[w] + (1 / G) Σ_g ngram[g]      over the G hashed n-grams of w
+        e(w) = word[w] + Σ_g ngram[g]      over the hashed n-grams of w and its hashed shape, or their mean
 
     A word that is not in the vocabulary has its n-grams alone; padding is zero. The user's vectors are not
-    trained. In training a hidden word is all zeros; the others are not scaled up, as every word is whole when
-    the model is used.
+    trained. In training some words lose their own vector, so that n-grams learn to stand alone, and a hidden
+    word is all zeros; the others are not scaled up, as every word is whole when the model is used.
 
     Source: n-grams as in Bojanowski et al. (2017); word dropout as in Iyyer et al., Deep Unordered
     Composition Rivals Syntactic Methods for Text Classification (2015).
@@ -71,24 +75,37 @@ class TokenEmbedding(nn.Module):
             self.words.weight[0] = 0
         if config.n_buckets:
             self.ngrams = nn.EmbeddingBag(
-                config.n_buckets, config.embedding_size, mode="mean", include_last_offset=True
+                config.n_buckets, config.embedding_size, mode=config.ngram_mode, include_last_offset=True
             )
-            nn.init.normal_(self.ngrams.weight, std=_SPREAD)
+            nn.init.normal_(self.ngrams.weight, std=_SPREAD if config.ngram_mode == "mean" else _SPREAD / 2)
         if config.n_vectors:
             self.register_buffer("vectors", torch.zeros(config.n_vectors, config.vector_size))
         self.dropout = nn.Dropout(config.embedding_dropout)
 
     def forward(self, tokens: TokenBatch) -> Tensor:
         """Look up (B, T, width)."""
-        vectors = self.words(tokens.words)  # (U, E)
-        if self.config.n_buckets:
-            vectors = vectors + self.ngrams(tokens.ngrams, tokens.ngram_offsets)
-        if self.config.n_vectors:
-            vectors = torch.cat([vectors, self.vectors[tokens.vectors]], -1)
-        looked_up: Tensor = vectors.index_select(0, tokens.places.flatten())
-        looked_up = looked_up.view(*tokens.places.shape, -1)
-        if self.training and self.config.word_dropout:
-            kept = torch.rand(tokens.places.shape, device=looked_up.device) >= self.config.word_dropout
-            looked_up = looked_up * kept[..., None]
-        dropped: Tensor = self.dropout(looked_up)
+        config = self.config
+        words = self.words(tokens.words)  # (U, E)
+        spelling = self.ngrams(tokens.ngrams, tokens.ngram_offsets) if config.n_buckets else None
+        if spelling is not None and not (self.training and config.unknown_dropout):
+            words, spelling = words + spelling, None
+        vectors = self._at_places(words, tokens)
+        if spelling is not None:
+            vectors = vectors * self._kept(tokens, config.unknown_dropout)
+            vectors = vectors + self._at_places(spelling, tokens)
+        if config.n_vectors:
+            vectors = torch.cat([vectors, self._at_places(self.vectors[tokens.vectors], tokens)], -1)
+        if self.training and config.word_dropout:
+            vectors = vectors * self._kept(tokens, config.word_dropout)
+        dropped: Tensor = self.dropout(vectors)
         return dropped
+
+    @staticmethod
+    def _at_places(vectors: Tensor, tokens: TokenBatch) -> Tensor:
+        """Put the vectors (U, E) of distinct tokens where they stand: (B, T, E)."""
+        return vectors.index_select(0, tokens.places.flatten()).view(*tokens.places.shape, -1)
+
+    @staticmethod
+    def _kept(tokens: TokenBatch, rate: float) -> Tensor:
+        """Draw the mask (B, T, 1) of words that are kept."""
+        return (torch.rand(tokens.places.shape, device=tokens.places.device) >= rate)[..., None]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data.text.ngrams import ngram_buckets
+from unrolled.data.text.ngrams import ngram_buckets, shape_bucket
 from unrolled.data.text.vocabulary import Vocabulary
 
 NO_VECTOR = 0  # row of the user's vectors that is zero
@@ -54,11 +54,11 @@ class TokenTable(NamedTuple):
 
 @dataclass(frozen=True)
 class TokenEncoder:
-    """Map tokens to what an embedding looks up.
+    """Map tokens to what an embedding looks up: a word, character n-grams and the shape, the user's vector.
 
     Args:
         vocabulary: learned on the training text.
-        n_buckets: of hashed character n-grams; 0 for none.
+        n_buckets: of hashed character n-grams and shapes; 0 for none.
         shortest: characters of the shortest n-gram.
         longest: of the longest.
         vector_words: words that the user's vectors have, in the order of their rows from 1 on.
@@ -66,7 +66,7 @@ class TokenEncoder:
     >>> encoder = TokenEncoder(Vocabulary(("fair",)), n_buckets=64)
     >>> table = encoder.table(["fair", "unfair"])
     >>> table.words.tolist(), table.ngram_offsets.tolist()
-    ([1, 0, 0], [0, 9, 24, 24])
+    ([1, 0, 0], [0, 10, 26, 26])
     """
 
     vocabulary: Vocabulary
@@ -81,7 +81,10 @@ class TokenEncoder:
         bags: list[list[int]] = [[] for _ in tokens]
         if self.n_buckets:
             settings = {"shortest": self.shortest, "longest": self.longest}
-            bags = [ngram_buckets(token, self.n_buckets, **settings) for token in tokens]
+            bags = [
+                [*ngram_buckets(token, self.n_buckets, **settings), shape_bucket(token, self.n_buckets)]
+                for token in tokens
+            ]
         offsets = np.cumsum([0, *map(len, bags), 0])
         row_of = {word: k for k, word in enumerate(self.vector_words, start=1)}
         vectors = [row_of.get(token) or row_of.get(token.lower(), NO_VECTOR) for token in tokens]
