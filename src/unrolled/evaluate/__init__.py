@@ -1,7 +1,8 @@
 """Backtests and comparisons: a model beside simple ones, from the same splits, with a verdict.
 
     backtest       forecasts from rolling origins, beside BASELINES, in METRICS
-    compare        estimators of whole sequences, beside SEQUENCE_BASELINES
+    compare        estimators of whole sequences, beside SEQUENCE_BASELINES; of texts, beside TEXT_BASELINES
+                   and TAG_BASELINES
     has_lookahead  does a forecast change with what comes after its origin?
 
 >>> from unrolled import evaluate
@@ -20,11 +21,14 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.evaluate.forecasting.verdict import Verdict
     from unrolled.evaluate.sequence.candidates import SEQUENCE_BASELINES
     from unrolled.evaluate.sequence.compare import Comparison, ComparisonRow, compare
+    from unrolled.evaluate.sequence.texts import TAG_BASELINES, TEXT_BASELINES
 
 __all__ = [
     "BASELINES",
     "METRICS",
     "SEQUENCE_BASELINES",
+    "TAG_BASELINES",
+    "TEXT_BASELINES",
     "BacktestResult",
     "Comparison",
     "ComparisonRow",
@@ -38,6 +42,8 @@ _SOURCES = {
     "BASELINES": "unrolled.evaluate.forecasting.baselines",
     "METRICS": "unrolled.evaluate.forecasting.metrics",
     "SEQUENCE_BASELINES": "unrolled.evaluate.sequence.candidates",
+    "TAG_BASELINES": "unrolled.evaluate.sequence.texts",
+    "TEXT_BASELINES": "unrolled.evaluate.sequence.texts",
     "BacktestResult": "unrolled.evaluate.forecasting.backtest",
     "Comparison": "unrolled.evaluate.sequence.compare",
     "ComparisonRow": "unrolled.evaluate.sequence.compare",

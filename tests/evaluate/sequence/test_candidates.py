@@ -18,13 +18,14 @@ from unrolled.evaluate.sequence.candidates import (
     SEQUENCE_BASELINES,
     Candidate,
     baseline_candidates,
-    check_sequence_baselines,
+    check_comparison_baselines,
     excluded_baselines,
     fit_and_predict,
     model_candidate,
     warm_up,
 )
 from unrolled.evaluate.sequence.split import TrainTestSplit, evaluation_data, fold_splits
+from unrolled.evaluate.sequence.texts import TAG_BASELINES, TEXT_BASELINES
 from unrolled.train.history import History
 
 
@@ -227,23 +228,23 @@ def test_what_takes_too_long_is_left_out_unless_named(aeon: None, monkeypatch: p
 
 def test_names_are_known_or_refused() -> None:
     """All of the task, or those asked for, each once; the nearest spelling is offered."""
-    assert check_sequence_baselines(None, "numbers") == SEQUENCE_BASELINES["numbers"]
-    assert check_sequence_baselines("reservoir", "labels") == ("reservoir",)
-    assert check_sequence_baselines(["reservoir", "MiniRocket", "reservoir"], "labels") == (
-        "reservoir",
-        "MiniRocket",
-    )
+    allowed = SEQUENCE_BASELINES["labels"]
+    assert check_comparison_baselines(None, allowed) == allowed
+    assert check_comparison_baselines("reservoir", allowed) == ("reservoir",)
+    several = ["reservoir", "MiniRocket", "reservoir"]
+    assert check_comparison_baselines(several, allowed) == ("reservoir", "MiniRocket")
     with pytest.raises(ArgumentError, match=r"baselines: .* got 'minirocket'\. Did you mean 'MiniRocket'\?"):
-        check_sequence_baselines(["minirocket"], "labels")
+        check_comparison_baselines(["minirocket"], allowed)
     with pytest.raises(ArgumentError, match="got none: a score means nothing without one"):
-        check_sequence_baselines([], "labels")
+        check_comparison_baselines([], allowed)
     with pytest.raises(ArgumentError, match="got 'last step'"):
-        check_sequence_baselines(["last step"], "labels")
+        check_comparison_baselines(["last step"], allowed)
 
 
 def test_every_baseline_has_a_note() -> None:
     """A note each, and no note without its baseline."""
-    assert set(NOTES) == {name for names in SEQUENCE_BASELINES.values() for name in names}
+    names = {name for names in SEQUENCE_BASELINES.values() for name in names}
+    assert set(NOTES) == names | {*TEXT_BASELINES} | {*TAG_BASELINES}
 
 
 def test_ctrl_c_in_a_training_is_ctrl_c_of_the_comparison() -> None:

@@ -31,6 +31,7 @@ from unrolled.models.protocols import was_interrupted
 from unrolled.models.sequence.base import SequenceEstimator
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
+from unrolled.models.text.base import TextEstimator
 from unrolled.validation import check_choices
 
 Array = NDArray[Any]
@@ -50,6 +51,10 @@ NOTES = {
     "reservoir": "random recurrent weights and a ridge",
     "bag of steps": "the same estimator, the order of steps destroyed",
     "feedforward": "the same estimator, all steps as one flat vector",
+    "TF-IDF words": "logistic regression on words and pairs of words",
+    "TF-IDF words and characters": "the same with n-grams of 2 to 5 characters",
+    "most frequent tag": "the most frequent tag of each word",
+    "logistic regression": "on the word, its affixes and two words to either side",
 }
 _AEON_BASELINES = ("1-NN DTW", "MiniRocket")
 _MAX_DTW_PAIRS = 2e10  # pairs of steps: about two minutes
@@ -81,6 +86,11 @@ class CandidatePredictions(NamedTuple):
     fit_seconds: float
     predict_seconds: float
     probabilities: Array
+
+    def flat(self) -> CandidatePredictions:
+        """Join predictions that are an array a sequence."""
+        predictions = np.concatenate(list(self.predictions))
+        return self._replace(predictions=predictions, probabilities=np.empty((len(predictions), 0)))
 
     def in_order(self, order: Array) -> CandidatePredictions:
         """Return the predictions in another order."""
@@ -131,7 +141,8 @@ def _fit_and_predict(
 
 
 def _takes_groups(model: Any) -> bool:
-    return isinstance(model.model if isinstance(model, BagOfSteps) else model, SequenceEstimator)
+    model = model.model if isinstance(model, BagOfSteps) else model
+    return isinstance(model, SequenceEstimator | TextEstimator)
 
 
 def model_candidate(model: Any) -> Candidate:
@@ -142,6 +153,8 @@ def model_candidate(model: Any) -> Candidate:
 def _model_name(model: Any) -> str:
     if isinstance(model, SequenceEstimator):
         return "reservoir" if model.solver == "reservoir" else model.cell
+    if isinstance(model, TextEstimator):
+        return str(model.cell)
     return type(model[-1] if hasattr(model, "named_steps") else model).__name__
 
 
@@ -238,14 +251,12 @@ def _load_torch() -> None:
     SequenceClassifier(hidden_size=1, max_epochs=1).fit([[0.0, 1.0], [1.0, 0.0]], [0, 1])
 
 
-def check_sequence_baselines(names: Any, task: Task) -> tuple[str, ...]:
+def check_comparison_baselines(names: Any, allowed: tuple[str, ...]) -> tuple[str, ...]:
     """Return valid names, all for None.
 
     Raises:
         ArgumentError: a name is unknown; the sentence offers the nearest spelling.
     """
     if names is None:
-        return SEQUENCE_BASELINES[task]
-    return check_choices(
-        "baselines", names, SEQUENCE_BASELINES[task], needed="a score means nothing without one"
-    )
+        return allowed
+    return check_choices("baselines", names, allowed, needed="a score means nothing without one")

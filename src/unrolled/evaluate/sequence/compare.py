@@ -9,22 +9,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.base import is_classifier, is_regressor
 
 from unrolled.data.io.frames import to_frame
 from unrolled.errors import ArgumentError, UnrolledError
 from unrolled.evaluate.forecasting.verdict import Outcome
 from unrolled.evaluate.sequence.candidates import (
     NOTES,
+    SEQUENCE_BASELINES,
     CandidatePredictions,
-    baseline_candidates,
-    check_sequence_baselines,
-    excluded_baselines,
+    check_comparison_baselines,
     fit_and_predict,
-    model_candidate,
-    warm_up,
 )
-from unrolled.evaluate.sequence.copies import copies_across, group_copies
+from unrolled.evaluate.sequence.prepared import ComparisonSettings, prepare_sequences
 from unrolled.evaluate.sequence.scores import (
     Scoring,
     format_metric,
@@ -32,17 +29,16 @@ from unrolled.evaluate.sequence.scores import (
     prediction_losses,
     score_columns,
     score_interval,
-    uneven_classes,
     uneven_scores,
 )
-from unrolled.evaluate.sequence.split import (
-    EvaluationData,
-    Task,
-    evaluation_data,
-    fold_splits,
-    holdout_split,
-    unseen_class_remarks,
-    warn_of_inputs,
+from unrolled.evaluate.sequence.split import EvaluationData, Task
+from unrolled.evaluate.sequence.texts import (
+    TAG_BASELINES,
+    TEXT_BASELINES,
+    flat_words,
+    prepare_texts,
+    reads_tags,
+    reads_texts,
 )
 from unrolled.evaluate.sequence.verdict import CandidateLosses, ComparisonVerdict, sequence_verdict
 from unrolled.formatting import aligned_table, join_words, number, p_value_text
@@ -117,6 +113,7 @@ class Comparison(Record):
         remarks: what to know when reading the table, a sentence each.
         columns: a row a tested sequence: y, and each candidate's prediction.
         backend: library of the frame that X was.
+        unit: what is counted: "sequences", "texts" or "words".
     """
 
     kind: ClassVar[str] = "comparison"
@@ -134,6 +131,7 @@ class Comparison(Record):
     remarks: tuple[str, ...]
     columns: dict[str, Array]
     backend: str = "pandas"
+    unit: str = "sequences"
 
     @property
     def predictions(self) -> Any:
@@ -182,7 +180,7 @@ def compare(
     model: Any, X: Any, y: Any, *, test: tuple[Any, ...] | None = None, folds: int = 5, groups: Any = None,
     lengths: Any = None, baselines: Sequence[str] | None = None, level: float = 95,
 ) -> Comparison:  # fmt: skip
-    """Score an estimator of whole sequences beside baselines, and test whether it is better.
+    """Score an estimator of whole sequences, or of texts, beside baselines, and test whether it is better.
 
     All candidates are fitted on the same sequences and predict the same others, which none was fitted on.
     Folds share most of their training data, which makes their mean less sure than as many separate sequences
@@ -197,12 +195,18 @@ def compare(
     commonest class is right often; balanced accuracy, recall of the rarest class and AUC stand beside. Time
     warping and MiniRocket take part where aeon is installed.
 
+    Beside a TextClassifier stand the majority class and a logistic regression on TF-IDF, of words and of
+    words and characters; beside a TextTagger the most frequent tag of each word, and a logistic regression on
+    a word with its affixes and neighbours. Of a tagger every word counts, sentences being the units of
+    intervals and tests.
+
     Args:
-        model: a SequenceClassifier, SequenceRegressor, or an estimator of scikit-learn's kind that takes
-            X; fitted or not: copies of it are fitted here and it stays as it is.
-        X: N sequences, as for SequenceClassifier. Where the model reads gaps (`missing=`), baselines that do
-            not are given a line between known values.
-        y: N labels, or numbers if the model is a regressor.
+        model: a SequenceClassifier, SequenceRegressor, TextClassifier, TextTagger, or an estimator of
+            scikit-learn's kind that takes X; fitted or not: copies of it are fitted here and it stays as it
+            is.
+        X: N sequences, as for SequenceClassifier, or N texts. Where the model reads gaps (`missing=`),
+            baselines that do not are given a line between known values.
+        y: N labels, or numbers if the model is a regressor, or lists of tags if it is a tagger.
         test: (X_test, y_test), never fitted on, or (X_test, y_test, lengths_test) where its arrays are
             padded; None for cross-validation.
         folds: of the cross-validation, stratified by class.
@@ -211,7 +215,8 @@ def compare(
             where an estimator holds out validation data. None: sequences that repeat another exactly are
             grouped with it, and a remark says so.
         lengths: N steps of each sequence of X, where arrays are padded; NaN at a sequence's end needs none.
-        baselines: some of those above by name (`unrolled.evaluate.SEQUENCE_BASELINES`); None for all.
+        baselines: some of those above by name (`unrolled.evaluate.SEQUENCE_BASELINES`, of texts
+            `TEXT_BASELINES` and `TAG_BASELINES`); None for all.
         level: of the confidence intervals, in per cent.
 
     Raises:
@@ -229,43 +234,30 @@ def compare(
     ('gru', 60, '1-NN Euclidean')
     """
     task = _task_of(model)
-    names = _check_arguments(task, folds, level, baselines)
-    layout, missing = getattr(model, "layout", None), getattr(model, "missing", None)
-    data, backend = evaluation_data(X, y, task, groups, layout=layout, lengths=lengths, missing=missing)
-    warn_of_inputs(X, data, layout, lengths)
-    if layout is not None:  # what is fitted below has the steps first
-        model = clone(model).set_params(layout="ntc")
-    if test is None:
-        data, remarks = group_copies(data, min_groups=2 * folds)
-        splits, fold = fold_splits(data, folds, task)
-        order = np.argsort(np.argsort(fold, kind="stable"), kind="stable")  # from fold after fold to X
-        test_data = data
-    else:
-        splits = [
-            holdout_split(data, test, task, layout=layout, missing=missing, is_padded=lengths is not None)
-        ]
-        test_data, remarks = group_copies(splits[0].test, min_groups=2)
-        remarks += copies_across(data, test_data) + unseen_class_remarks(splits[0], task)
-        order = np.arange(len(test_data))
-    excluded = excluded_baselines(splits, names, is_explicit=baselines is not None)
-    uneven = uneven_classes(data.y, test_data.y) if task == "labels" else None
-    remarks += () if uneven is None else (uneven.remark,)
+    is_explicit = baselines is not None
+    names = _check_arguments(_baseline_names(model, task), folds, level, baselines)
+    prepare = prepare_texts if reads_texts(model) else prepare_sequences
+    settings = ComparisonSettings(task, names, is_explicit, test, folds, groups, lengths)
+    prepared = prepare(model, X, y, settings)
+    tested, excluded, uneven = prepared.tested, dict(prepared.excluded), prepared.uneven
     classes = None if uneven is None else uneven.classes
-    candidates = baseline_candidates(model, task, [name for name in names if name not in excluded])
-    warm_up([model_candidate(model), *candidates], splits[0])
-    results = [fit_and_predict(model_candidate(model), splits, classes)]
+    network, *candidates = prepared.candidates
+    results = [fit_and_predict(network, prepared.splits, classes)]
     for candidate in candidates:
         try:
-            results.append(fit_and_predict(candidate, splits, classes))
+            results.append(fit_and_predict(candidate, prepared.splits, classes))
         except UnrolledError as error:  # a reservoir that overflows, say, leaves the others as they are
             excluded[candidate.name] = str(error).rstrip(".")
     if len(results) == 1:
         raise ArgumentError(
             f"baselines: expected one at least that can take part; {_remarks_on(excluded)[0]}"
         )
-    results = [result.in_order(order) for result in results]
+    results = [result.in_order(prepared.order) for result in results]
+    if prepared.unit == "words":
+        tested, results = flat_words(tested), [result.flat() for result in results]
     scoring = Scoring(task, level, 1.0 if test is not None else fold_inflation(folds), uneven)
-    rows, verdict = _score(results, test_data, scoring)
+    rows, verdict = _score(results, tested, scoring, prepared.unit)
+    remarks = prepared.remarks + (() if uneven is None else (uneven.remark,))
     return Comparison(
         rows=rows,
         sentence=verdict.sentence,
@@ -273,18 +265,19 @@ def compare(
         p_value=verdict.p_value,
         best_baseline=verdict.best_baseline,
         task=task,
-        n_sequences=len(test_data),
-        groups=None if test_data.groups is None else int(test_data.groups.max()) + 1,
+        n_sequences=len(tested),
+        groups=None if tested.groups is None else int(tested.groups.max()) + 1,
         folds=folds if test is None else None,
         level=level,
         remarks=(*remarks, *_remarks_on(excluded)),
-        columns={"y": test_data.y, **{result.name: result.predictions for result in results}},
-        backend=backend,
+        columns={"y": tested.y, **{result.name: result.predictions for result in results}},
+        backend=prepared.backend,
+        unit=prepared.unit,
     )
 
 
 def _score(
-    results: Sequence[CandidatePredictions], data: EvaluationData, scoring: Scoring
+    results: Sequence[CandidatePredictions], data: EvaluationData, scoring: Scoring, unit: str
 ) -> tuple[tuple[ComparisonRow, ...], ComparisonVerdict]:
     """Return the network's row, then those of its baselines from the best on; and the verdict."""
     is_labels = scoring.task == "labels"
@@ -312,7 +305,7 @@ def _score(
     ]
     verdict = sequence_verdict(
         candidates[0], candidates[1:], is_labels=is_labels, groups=data.groups, inflation=scoring.inflation,
-        is_log_loss=scoring.uneven is not None,
+        is_log_loss=scoring.uneven is not None, unit=unit,
     )  # fmt: skip
     rows = [
         ComparisonRow(
@@ -337,6 +330,8 @@ def _task_of(model: Any) -> Task:
             "model: expected an estimator with one prediction a sequence, got a SequenceTagger. "
             "Score it with its own score(X, y)."
         )
+    if reads_tags(model):
+        return "labels"
     try:
         if not isinstance(model, type):
             if is_regressor(model):
@@ -348,11 +343,18 @@ def _task_of(model: Any) -> Task:
     raise ArgumentError(f"model: expected a classifier or a regressor, fitted or not, got {model!r}.")
 
 
-def _check_arguments(task: Task, folds: int, level: float, baselines: Any) -> tuple[str, ...]:
+def _baseline_names(model: Any, task: Task) -> tuple[str, ...]:
+    """Return the names of all baselines that such a model is compared with."""
+    if not reads_texts(model):
+        return SEQUENCE_BASELINES[task]
+    return tuple(TAG_BASELINES if reads_tags(model) else TEXT_BASELINES)
+
+
+def _check_arguments(allowed: tuple[str, ...], folds: int, level: float, baselines: Any) -> tuple[str, ...]:
     errors = ErrorCollector()
     errors.collect(check_int, "folds", folds, least=2)
     errors.collect(check_float, "level", level, above=0, below=100)
-    names: tuple[str, ...] = errors.collect(check_sequence_baselines, baselines, task)
+    names: tuple[str, ...] = errors.collect(check_comparison_baselines, baselines, allowed)
     errors.raise_if_any()
     return names
 

@@ -38,6 +38,10 @@ _DISPLAY_NAMES = {
     "reservoir": "the reservoir",
     "bag of steps": "the bag of steps",
     "feedforward": "the feed-forward net",
+    "TF-IDF words": "a logistic regression on TF-IDF of words",
+    "TF-IDF words and characters": "a logistic regression on TF-IDF of words and characters",
+    "most frequent tag": "the most frequent tag of each word",
+    "logistic regression": "a logistic regression on each word and its neighbours",
 }
 
 
@@ -80,6 +84,7 @@ class ComparisonVerdict(NamedTuple):
 def sequence_verdict(
     network: CandidateLosses, baselines: Sequence[CandidateLosses], *, is_labels: bool,
     groups: NDArray[np.int64] | None = None, inflation: float = 1.0, is_log_loss: bool = False,
+    unit: str = "sequences",
 ) -> ComparisonVerdict:  # fmt: skip
     """Test a network against its baselines.
 
@@ -90,6 +95,7 @@ def sequence_verdict(
         groups: (N,) group of each sequence, from 0 on; groups are the units of the test.
         inflation: factor on the variance of the mean, from `fold_inflation`.
         is_log_loss: losses are log losses of classes, not right and wrong.
+        unit: what is counted.
 
     >>> wrong = np.zeros(40)
     >>> gru = CandidateLosses("gru", wrong, "100.0 %", 4.0)
@@ -127,9 +133,9 @@ well in 1/40 of the time.
         if p_value <= _ALPHA:
             outcome = "better" if ahead else "worse"
     verdict = ComparisonVerdict("", outcome, p_value, best.name, p_values)
-    units = "sequences" if groups is None else "groups"
+    units = unit if groups is None else "sentences" if unit == "words" else "groups"
     measure: Measure = "log loss" if is_log_loss else "accuracy" if is_labels else "rmse"
-    sentence = _sentence(network, baselines, verdict, measure, units=f"{len(gains)} {units}")
+    sentence = _sentence(network, baselines, verdict, measure, unit=unit, units=f"{len(gains)} {units}")
     return verdict._replace(sentence=sentence)
 
 
@@ -150,13 +156,14 @@ def _sentence(
     verdict: ComparisonVerdict,
     measure: Measure,
     *,
+    unit: str,
     units: str,
 ) -> str:
     best = next(baseline for baseline in baselines if baseline.name == verdict.best_baseline)
     name, other, count = display_name(network.name), display_name(best.name), len(network.losses)
     verb, of, by = _MEASURE_WORDS[measure]
     compared = (
-        f"{name} {verb} {network.score}{of} {count:,} sequences, the best of the simple ones ({other}) "
+        f"{name} {verb} {network.score}{of} {count:,} {unit}, the best of the simple ones ({other}) "
         f"{by} {best.score}"
     )
     if verdict.p_value is None:

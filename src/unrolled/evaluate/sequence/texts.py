@@ -1,0 +1,193 @@
+"""Training and test data of a comparison of texts: read once, split once for all candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.io.frames import BACKENDS
+from unrolled.data.io.targets import as_groups, as_labels
+from unrolled.data.splits import stratified_folds
+from unrolled.data.text.documents import Text, as_texts
+from unrolled.errors import ArgumentError, DataError
+from unrolled.evaluate.sequence.baselines import MajorityClass
+from unrolled.evaluate.sequence.candidates import Candidate, model_candidate
+from unrolled.evaluate.sequence.prepared import ComparisonSettings, PreparedComparison
+from unrolled.evaluate.sequence.scores import uneven_classes
+from unrolled.evaluate.sequence.split import (
+    EvaluationData,
+    TrainTestSplit,
+    require_learnable,
+    unseen_class_remarks,
+)
+from unrolled.evaluate.text.baselines import MostFrequentTag, TfidfLogistic, TokenLogistic
+from unrolled.models.text.base import TextEstimator
+from unrolled.models.text.tagger import TextTagger
+
+Array = NDArray[Any]
+Ints = NDArray[np.int64]
+
+TEXT_BASELINES: dict[str, Callable[[], Any]] = {
+    "majority class": MajorityClass,
+    "TF-IDF words": TfidfLogistic,
+    "TF-IDF words and characters": lambda: TfidfLogistic(characters=True),
+}
+TAG_BASELINES: dict[str, Callable[[], Any]] = {
+    "most frequent tag": MostFrequentTag,
+    "logistic regression": TokenLogistic,
+}
+_MIN_CHARACTERS = 20  # of a text: shorter ones are written twice by chance
+
+
+def prepare_texts(model: Any, X: Any, y: Any, settings: ComparisonSettings) -> PreparedComparison:
+    """Read and split texts, and make the candidates.
+
+    Of a tagger every word is scored by itself, and sentences are the groups that intervals and tests take as
+    one.
+
+    Raises:
+        ArgumentError: the test set is none, or lengths are given.
+        DataError: X or y cannot be used as they are, or a fold would have nothing to learn a class from.
+    """
+    if settings.lengths is not None:
+        raise ArgumentError("lengths: texts have their own and are not padded. Leave it out.")
+    is_tagger = reads_tags(model)
+    data, backend = text_data(X, y, settings.groups, tagged=is_tagger)
+    splits, tested, order, remarks = text_splits(data, settings.test, settings.folds, tagged=is_tagger)
+    makers = TAG_BASELINES if is_tagger else TEXT_BASELINES
+    candidates = [model_candidate(model), *(Candidate(name, makers[name]) for name in settings.names)]
+    return PreparedComparison(
+        candidates,
+        splits,
+        tested,
+        order,
+        remarks,
+        {},
+        backend,
+        unit="words" if is_tagger else "texts",
+        uneven=None if is_tagger else uneven_classes(data.y, tested.y),
+    )
+
+
+def reads_texts(model: Any) -> bool:
+    """Tell whether a model, or the last step of a pipeline, is an estimator of texts."""
+    return isinstance(model[-1] if hasattr(model, "named_steps") else model, TextEstimator)
+
+
+def reads_tags(model: Any) -> bool:
+    """Tell whether a model, or the last step of a pipeline, is a tagger of texts."""
+    return isinstance(model[-1] if hasattr(model, "named_steps") else model, TextTagger)
+
+
+def text_data(
+    X: Any, y: Any, groups: Any = None, *, tagged: bool = False, who: str = "compare"
+) -> tuple[EvaluationData, str]:
+    """Validate texts, their labels or tags, and groups; return them with the library that X came from.
+
+    Raises:
+        DataError: X, y or groups cannot be used as they are.
+    """
+    texts = as_texts(X, who=f"{who} X")
+    targets = _tags(texts, y, who) if tagged else as_labels(y, len(texts), who=f"{who} y")
+    group_ids = None if groups is None else as_groups(groups, len(texts))
+    library = type(X).__module__.partition(".")[0]
+    data = EvaluationData(texts, [np.empty((0, 1))] * len(texts), targets, group_ids)
+    return data, library if library in BACKENDS else "pandas"
+
+
+def _tags(texts: Sequence[Text], y: Any, who: str) -> Array:
+    """Return tags (N,), an array of objects that holds an array (T_i,) a sentence."""
+    if any(isinstance(text, str) for text in texts):
+        raise DataError(
+            f"{who} X: expected lists of words, which every baseline reads alike, got a raw text. Split it "
+            "first: text.split()."
+        )
+    if not hasattr(y, "__len__") or len(y) != len(texts):
+        got = len(y) if hasattr(y, "__len__") else repr(y)
+        raise DataError(f"{who} y: expected {len(texts)} lists of tags, one a sentence, got {got}.")
+    tags = np.empty(len(texts), dtype=object)
+    for i, (words, one) in enumerate(zip(texts, y, strict=True)):
+        if isinstance(one, str) or not hasattr(one, "__len__") or len(one) != len(words):
+            got = len(one) if hasattr(one, "__len__") and not isinstance(one, str) else repr(one)
+            raise DataError(f"{who} y, sentence {i}: expected {len(words)} tags, one a word, got {got}.")
+        tags[i] = as_labels(one, len(words), who=f"{who} y, sentence {i}")
+    return tags
+
+
+def text_splits(
+    data: EvaluationData, test: Any, folds: int, *, tagged: bool = False
+) -> tuple[list[TrainTestSplit], EvaluationData, Ints, tuple[str, ...]]:
+    """Split texts into training and test data: folds, or a test set.
+
+    Returns:
+        The splits; all that is tested; its order, from split after split to that of X; and remarks.
+
+    Raises:
+        ArgumentError: `test` is no pair.
+        DataError: there are too few texts, or a class is in one fold only.
+    """
+    if test is not None:
+        if not isinstance(test, tuple | list) or len(test) != 2:
+            raise ArgumentError(f"test: expected a pair (X_test, y_test), got {type(test).__name__}.")
+        tested, _ = text_data(*test, tagged=tagged, who="compare test")
+        split = TrainTestSplit(data, tested)
+        remarks = _copies_across(data, tested)
+        if not tagged:
+            remarks += tuple(unseen_class_remarks(split, "labels"))
+        return [split], tested, np.arange(len(tested)), remarks
+    data, remarks = _group_copies(data, 2 * folds)
+    strata = np.zeros(len(data), dtype=np.int64)
+    if not tagged:
+        strata = np.unique(data.y, return_inverse=True)[1].astype(np.int64)
+    fold = stratified_folds(strata, folds, data.groups)
+    if not tagged:
+        require_learnable(data.y, strata, fold, grouped=data.groups is not None)
+    sides = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
+    splits = [TrainTestSplit(data.subset(train), data.subset(tested)) for train, tested in sides]
+    order = np.argsort(np.argsort(fold, kind="stable"), kind="stable")
+    return splits, data, order, remarks
+
+
+def flat_words(data: EvaluationData) -> EvaluationData:
+    """Make every word of tagged sentences a tested unit; those of a sentence, or its group, are a group."""
+    lengths = [len(tags) for tags in data.y]
+    groups = np.arange(len(data)) if data.groups is None else data.groups
+    y = np.concatenate(list(data.y))
+    return EvaluationData([None] * len(y), [np.empty((0, 1))] * len(y), y, np.repeat(groups, lengths))
+
+
+def _content(text: Text) -> str:
+    return text if isinstance(text, str) else " ".join(text)
+
+
+def _group_copies(data: EvaluationData, min_groups: int) -> tuple[EvaluationData, tuple[str, ...]]:
+    """Make texts that repeat another one a group with it, and say so; with groups they stay as they are."""
+    if data.groups is not None:
+        return data, ()
+    number_of: dict[Any, int] = {}
+    ids = []
+    for i, text in enumerate(map(_content, data.X)):
+        key = text if len(text) >= _MIN_CHARACTERS else i
+        ids.append(number_of.setdefault(key, len(number_of)))
+    repeated = len(ids) - len(number_of)
+    if not repeated or len(number_of) < min_groups:
+        return data, ()
+    remark = (
+        f"{repeated:,} of {len(ids):,} texts repeat another one exactly: copies are kept together and count "
+        "as one. Pass groups= to group otherwise."
+    )
+    return replace(data, groups=np.array(ids, dtype=np.int64)), (remark,)
+
+
+def _copies_across(train: EvaluationData, tested: EvaluationData) -> tuple[str, ...]:
+    """Return a sentence where test texts are among the training texts; else none."""
+    known = {_content(text) for text in train.X}
+    copied = sum(len(text) >= _MIN_CHARACTERS and text in known for text in map(_content, tested.X))
+    if not copied:
+        return ()
+    what = f"{copied:,} of {len(tested):,} test texts are in X as well"
+    return (f"{what}: whoever remembers X is right on them.",)
