@@ -35,6 +35,7 @@ from unrolled.probe.measure.retrain import (
 )
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.probed_model import ProbedModel
+from unrolled.probe.model.texts import TextCall
 from unrolled.probe.model.tokens import TokenCall
 from unrolled.probe.model.unwrap import unwrap_model
 from unrolled.probe.score_words import (
@@ -163,7 +164,7 @@ def feedforward(
     model, X = unwrap_model(model, X, caller="feedforward")
     require_trainable(model)
     probed = as_probed_model(model, X, y, caller="feedforward")
-    if isinstance(probed.call, TokenCall):
+    if isinstance(probed.call, TokenCall | TextCall):
         raise ArgumentError(
             f"feedforward model: expected one that reads numbers, {probed.name} looks up tokens, which a "
             "feed-forward network has no vectors for. Give X as embedded vectors, and the module behind them."

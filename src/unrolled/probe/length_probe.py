@@ -28,6 +28,7 @@ from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.bucketing import bucket_by_length
 from unrolled.probe.model.probed_model import ProbedModel, SequenceScores
 from unrolled.probe.model.targets import NO_TARGET
+from unrolled.probe.model.texts import TextCall
 from unrolled.probe.model.tokens import TokenCall
 from unrolled.probe.model.unwrap import unwrap_model
 from unrolled.probe.score_words import Task, score_clause, score_name
@@ -253,7 +254,7 @@ def _resample_bucket(probed: ProbedModel, new_lengths: Tensor, *, is_longer: boo
     left = places.floor().long()
     right = torch.minimum(left + 1, last[:, None])
     share = (places - left)[..., None].to(probed.values)
-    share = share.round() if isinstance(probed.call, TokenCall) else share  # no token between two
+    share = share.round() if isinstance(probed.call, TokenCall | TextCall) else share  # no token between two
     within = steps < new_lengths[:, None]
     values = _gather_steps(probed.values, left) * (1 - share) + _gather_steps(probed.values, right) * share
     targets = probed.targets

@@ -59,7 +59,7 @@ from unrolled.probe.measure.retrain import (
     fold_strata,
     make_fit_and_score,
     require_trainable,
-    unpadded,
+    training_sequences,
 )
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.forecaster import ForecastCall
@@ -287,7 +287,7 @@ def retrain_on_shuffles(
     count = int((seeded_folds(fold_strata(probed), folds, seed) >= 0).sum())
     if count < folds * MIN_FOLD_SIZE or int(probed.lengths.max()) == 1:
         return RetrainResult(_FEW, None, None, None, None, len(probed))
-    arrays = unpadded(probed.model_values, probed.lengths)
+    arrays = training_sequences(probed)
 
     def shuffled_data(fold_seed: int) -> tuple[list[Floats], Any]:
         # shuffled again in each fold, so that no fold repeats the luck of another

@@ -33,6 +33,7 @@ from unrolled.errors import ArgumentError
 from unrolled.models.protocols import SupportsForecastWindows
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.probed_model import ProbedModel, SequenceScores
+from unrolled.probe.model.texts import TextCall
 from unrolled.stats.dependence import fold_inflation
 from unrolled.stats.paired import corrected_t_p
 from unrolled.train.config import TrainingConfig, steps_per_epoch
@@ -229,6 +230,13 @@ def fold_strata(probed: ProbedModel) -> Ints:
     if probed.task == "number" or probed.per_step or probed.targets is None:
         return np.zeros(len(probed), dtype=np.int64)
     return np.asarray(probed.targets.cpu().numpy(), dtype=np.int64)
+
+
+def training_sequences(probed: ProbedModel) -> list[NDArray[Any]]:
+    """Return the sequences that a copy of a probed model is trained on: arrays of numbers, or of words."""
+    if isinstance(probed.call, TextCall):
+        return list(probed.call.words)
+    return list(unpadded(probed.model_values, probed.lengths))
 
 
 def unpadded(values: Tensor, lengths: Tensor) -> list[Floats]:

@@ -15,7 +15,11 @@ from torch import Tensor, nn
 
 from unrolled.data.io.arrays import as_sequences
 from unrolled.errors import ArgumentError, DataError, NotFittedError
-from unrolled.models.protocols import SupportsForecastWindows, SupportsSequenceTensors
+from unrolled.models.protocols import (
+    SupportsForecastWindows,
+    SupportsSequenceTensors,
+    SupportsTokenVectors,
+)
 from unrolled.probe.model.forecaster import ForecastCall
 from unrolled.probe.model.layer_hook import first_output
 from unrolled.probe.model.output_kind import gives_probabilities
@@ -26,6 +30,7 @@ from unrolled.probe.model.targets import (
     class_numbers,
     encode_targets,
 )
+from unrolled.probe.model.texts import probed_texts
 from unrolled.probe.model.tokens import find_token_call
 from unrolled.probe.model.torch_module import (
     call_by_length,
@@ -39,10 +44,11 @@ def as_probed_model(model: Any, X: Any, y: Any = None, *, caller: str = "probe")
     """Pair a model with the sequences to probe it on.
 
     Args:
-        model: a fitted SequenceClassifier, SequenceRegressor or SequenceTagger; a fitted Forecaster, probed
-            on its latest windows (X the series, None for its own; y is not read, its outputs are the medians
-            of the horizon); or a torch module that holds a recurrent layer and is called with (B, T, F), and
-            with `lengths` if its `forward` names them. Without them, sequences of different lengths are
+        model: a fitted SequenceClassifier, SequenceRegressor or SequenceTagger; a fitted TextClassifier or
+            TextTagger, probed on the vectors of the words of X; a fitted Forecaster, probed on its latest
+            windows (X the series, None for its own; y is not read, its outputs are the medians of the
+            horizon); or a torch module that holds a recurrent layer and is called with (B, T, F), and with
+            `lengths` if its `forward` names them. Without them, sequences of different lengths are
             passed in batches of one length. A module's outputs for classes are logits, log probabilities or
             probabilities: outputs that lie from 0 to 1 and sum to 1 for every sequence of X are taken as
             probabilities; so is a single output from 0 to 1 that comes out of a sigmoid, any other is the
@@ -75,7 +81,9 @@ def as_probed_model(model: Any, X: Any, y: Any = None, *, caller: str = "probe")
     if isinstance(model, nn.Module):
         return _of_module(model, X, y, caller)
     is_forecaster = isinstance(model, SupportsForecastWindows)
-    if isinstance(model, type) or not (is_forecaster or isinstance(model, SupportsSequenceTensors)):
+    is_text = isinstance(model, SupportsTokenVectors)
+    reads_sequences = is_forecaster or is_text or isinstance(model, SupportsSequenceTensors)
+    if isinstance(model, type) or not reads_sequences:
         raise ArgumentError(
             f"{caller}: expected a fitted model of unrolled or a torch module, got {type(model).__name__}. "
             "Give the model first, then X."
@@ -84,6 +92,8 @@ def as_probed_model(model: Any, X: Any, y: Any = None, *, caller: str = "probe")
         raise NotFittedError(f"{caller}: the {type(model).__name__} is not fitted yet. Call fit(X, y) first.")
     if is_forecaster:
         return _of_forecaster(model, X)
+    if is_text:
+        return probed_texts(model, X, y, _estimator_name(model), caller)
     return _of_estimator(model, X, y, caller)
 
 

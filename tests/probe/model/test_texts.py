@@ -1,0 +1,80 @@
+"""Estimators of texts are probed on the vectors of their words, every network of an ensemble on its own."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import unrolled as ur
+from unrolled.errors import DataError
+from unrolled.models.text.classifier import TextClassifier
+from unrolled.models.text.tagger import TextTagger
+from unrolled.probe.model.adapter import as_probed_model
+from unrolled.probe.model.texts import TextCall
+
+QUICK: dict[str, Any] = {
+    "hidden_size": 6,
+    "embedding_size": 8,
+    "n_buckets": 64,
+    "n_members": 2,
+    "max_epochs": 6,
+}
+TEXTS = ["not good at all", "good", "a good film", "not a good film", "so good", "it is not good"] * 8
+LABELS = ["bad", "fine", "fine", "bad", "fine", "bad"] * 8
+
+
+@pytest.fixture(scope="module")
+def fitted() -> TextClassifier:
+    """Tests must not change it."""
+    return TextClassifier(**QUICK, learning_rate=1e-2).fit(TEXTS, LABELS)
+
+
+def test_outputs_are_the_models_own(fitted: TextClassifier) -> None:
+    """The mean of the networks' probabilities, and the accuracy of `score`."""
+    probed = as_probed_model(fitted, TEXTS[:6], LABELS[:6])
+    assert isinstance(probed.call, TextCall)
+    assert probed.values.shape == (6, 4, 16)
+    np.testing.assert_allclose(
+        probed.outputs().exp().detach().numpy(), fitted.predict_proba(TEXTS[:6]), atol=1e-6
+    )
+    assert probed.score().accuracies.mean() == fitted.score(TEXTS[:6], LABELS[:6])
+
+
+def test_gradients_reach_the_words_of_every_network(fitted: TextClassifier) -> None:
+    """And none reaches the padding."""
+    probed = as_probed_model(fitted, TEXTS[:6], LABELS[:6])
+    values = probed.values.clone().requires_grad_()
+    probed.outputs(values)[:, 0].sum().backward()
+    assert values.grad is not None
+    influence = values.grad.abs().sum(-1)
+    assert (influence[0] > 0).all()
+    assert (influence[1, 1:] == 0).all()
+    assert (values.grad[0].abs().sum(0) > 0).sum() > 8
+
+
+def test_all_probes_take_texts(fitted: TextClassifier) -> None:
+    """Order (retrained too), memory, states, gradients, length."""
+    order = ur.probe.order(fitted, TEXTS, LABELS, repeats=19, folds=3)
+    assert order.retrained is not None
+    assert ur.probe.memory(fitted, TEXTS[:12]).sentence
+    assert ur.probe.states(fitted, TEXTS[:12]).sentence
+    assert ur.probe.gradients(fitted, TEXTS[:12], LABELS[:12]).sentence
+    assert ur.probe.length(fitted, TEXTS, LABELS).sentence
+
+
+def test_a_tagger_is_probed_word_by_word() -> None:
+    """Targets beyond a sentence are none."""
+    sentences, tags = [["a", "dog", "ran"], ["a", "cat"]] * 6, [["D", "N", "V"], ["D", "N"]] * 6
+    model = TextTagger(**QUICK).fit(sentences, tags)
+    probed = as_probed_model(model, sentences[:2], tags[:2])
+    assert probed.per_step
+    assert probed.targets is not None
+    assert probed.targets.tolist() == [[0, 1, 2], [0, 1, -100]]
+    assert probed.outputs().shape == torch.Size([2, 3, 3])
+
+
+def test_labels_that_the_model_does_not_know_are_refused(fitted: TextClassifier) -> None:
+    """As of other models."""
+    with pytest.raises(DataError, match=r"expected the classes that the model knows .bad, fine., got 'good'"):
+        as_probed_model(fitted, TEXTS[:1], ["good"])
