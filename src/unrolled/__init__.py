@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.data.io.read import read
     from unrolled.data.labelled.read import Labelled, read_labelled
     from unrolled.data.sequences import Role, Sequences
+    from unrolled.data.text.conll import read_tagged
+    from unrolled.data.text.read import read_texts
     from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest
     from unrolled.evaluate.sequence.compare import Comparison, compare
     from unrolled.models.forecasting.forecaster import Forecaster
@@ -36,6 +38,7 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.models.sequence.regressor import SequenceRegressor
     from unrolled.models.sequence.tagger import SequenceTagger
     from unrolled.models.text.classifier import TextClassifier
+    from unrolled.models.text.tagger import TextTagger
     from unrolled.record import Record
     from unrolled.train.history import History
 
@@ -61,6 +64,7 @@ __all__ = [
     "Sequences",
     "StorageError",
     "TextClassifier",
+    "TextTagger",
     "TrainingError",
     "UnrolledError",
     "__version__",
@@ -74,6 +78,8 @@ __all__ = [
     "probe",
     "read",
     "read_labelled",
+    "read_tagged",
+    "read_texts",
 ]
 
 _SOURCES = {  # public name: the module that holds it, or that it is
@@ -90,6 +96,7 @@ _SOURCES = {  # public name: the module that holds it, or that it is
     "SequenceTagger": "unrolled.models.sequence.tagger",
     "Sequences": "unrolled.data.sequences",
     "TextClassifier": "unrolled.models.text.classifier",
+    "TextTagger": "unrolled.models.text.tagger",
     "backtest": "unrolled.evaluate.forecasting.backtest",
     "compare": "unrolled.evaluate.sequence.compare",
     "describe": "unrolled.data.describe.analyse",
@@ -100,6 +107,8 @@ _SOURCES = {  # public name: the module that holds it, or that it is
     "probe": "unrolled.probe",
     "read": "unrolled.data.io.read",
     "read_labelled": "unrolled.data.labelled.read",
+    "read_tagged": "unrolled.data.text.conll",
+    "read_texts": "unrolled.data.text.read",
 }
 
 __getattr__, __dir__ = lazy_attributes(__name__, _SOURCES)

@@ -55,6 +55,10 @@ FutureFile = Annotated[
         "--future-file", metavar="FILE", help="Columns known ahead, over the horizon: id, time and --future."
     ),
 ]
+Text = Annotated[
+    str | None,
+    typer.Option("--text", metavar="COLUMN", help="Column of texts; seen by its name or its many words."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
 
 
@@ -308,6 +312,21 @@ class ClassifierOptions(OptionGroup):
         str | None,
         typer.Option("--fill", metavar="HOW", help="Missing values: mask, decay, forward or linear."),
     ] = None
+    random_state: Seed = None
+
+
+@dataclass(frozen=True)
+class TaggerOptions(OptionGroup):
+    """Options on the model: arguments of `unrolled.TextTagger`."""
+
+    cell: Annotated[str | None, typer.Option("--cell", help="gru, lstm or rnn; gru by default.")] = None
+    hidden_size: Annotated[
+        int | None, typer.Option("--hidden-size", metavar="UNITS", help="Units of each direction.")
+    ] = None
+    n_members: Annotated[
+        int | None, typer.Option("--members", metavar="NETWORKS", help="Networks to average; 2 by default.")
+    ] = None
+    max_epochs: Annotated[int | None, typer.Option("--max-epochs", metavar="EPOCHS", help="Epochs.")] = None
     random_state: Seed = None
 
 

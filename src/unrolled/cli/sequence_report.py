@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unrolled.report.records import LabelledData, LabelPredictions, ModelCard
+from unrolled.report.records import LabelledData, LabelPredictions, ModelCard, TextData
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from unrolled.data.labelled.read import Labelled
+    from unrolled.data.text.read import LabelledTexts
     from unrolled.evaluate.sequence.compare import Comparison
-    from unrolled.models.sequence.base import SequenceEstimator
+    from unrolled.models.estimator import NetworkEstimator
     from unrolled.models.sequence.classifier import SequenceClassifier
+    from unrolled.models.text.classifier import TextClassifier
 
 
 def labelled_data(labelled: Labelled) -> LabelledData:
@@ -58,7 +60,23 @@ def write_comparison(path: str, result: Comparison, train: Labelled, model: Sequ
     )
 
 
-def sequence_model_card(model: SequenceEstimator) -> ModelCard:
+def write_text_comparison(path: str, result: Comparison, train: LabelledTexts, model: TextClassifier) -> None:
+    """Write the report of `unrolled classify` on texts."""
+    from unrolled.report.html.sequence_page import write_classification_report
+
+    network = result.columns[result.rows[0].name]
+    predictions = LabelPredictions(label_texts(result.columns["y"]), label_texts(network))
+    labels = label_texts(() if train.labels is None else train.labels)
+    write_classification_report(
+        path,
+        comparison=result,
+        data=TextData(train.source, train.texts, labels),
+        predictions=predictions,
+        model_card=sequence_model_card(model),
+    )
+
+
+def sequence_model_card(model: NetworkEstimator) -> ModelCard:
     """Describe a fitted model on a page, with the command that makes the page again."""
     command = shlex.join(["unrolled", *sys.argv[1:]])
     return ModelCard(

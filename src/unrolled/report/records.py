@@ -103,6 +103,28 @@ class LabelledData:
 
 
 @dataclass(frozen=True, eq=False)
+class TextData:
+    """Texts with the class of each.
+
+    Args:
+        source: the file they come from.
+        texts: N strings.
+        labels: (N,) the class of each, as text.
+        notes: what reading changed, a sentence each.
+    """
+
+    source: str
+    texts: Sequence[str]
+    labels: NDArray[np.str_]
+    notes: Sequence[str] = ()
+
+    @property
+    def classes(self) -> list[str]:
+        """Distinct classes, sorted by `label_sort_key`."""
+        return sorted(set(self.labels.tolist()), key=label_sort_key)
+
+
+@dataclass(frozen=True, eq=False)
 class LabelPredictions:
     """Predicted and true classes of sequences that the model was not fitted on.
 

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from unrolled.cli.options import ClassifierOptions, Json, Model, Save, SequenceColumns, option_groups
+from unrolled.cli.classify_texts import (
+    TextOutputs,
+    compare_texts,
+    new_text_classifier,
+    predict_texts,
+    read_text_files,
+    reads_as_texts,
+)
+from unrolled.cli.options import ClassifierOptions, Json, Model, Save, SequenceColumns, Text, option_groups
 from unrolled.errors import ArgumentError
 from unrolled.validation import check_choice, check_int
 
@@ -15,7 +23,10 @@ if TYPE_CHECKING:
     from unrolled.models.sequence.classifier import SequenceClassifier
 
 Train = Annotated[
-    str, typer.Argument(metavar="TRAIN", show_default=False, help="CSV, Parquet, .ts, .arff, .npz or .npy.")
+    str,
+    typer.Argument(
+        metavar="TRAIN", show_default=False, help="CSV, Parquet, .ts, .arff, .npz or .npy; texts."
+    ),
 ]
 Test = Annotated[
     str | None, typer.Option("--test", metavar="FILE", help="Sequences to test on, not learned from.")
@@ -45,6 +56,7 @@ def classify_command(
     report: Report = None,
     save: Save = None,
     model: Model = None,
+    text: Text = None,
     columns: SequenceColumns,
     options: ClassifierOptions,
     json: Json = False,
@@ -53,12 +65,14 @@ def classify_command(
 
     A row is a sequence and its class stands in a column of it, or a row is one step of a sequence that --id
     names. Beside the network stand the most frequent class, the nearest neighbour, a reservoir and others,
-    tested on the same sequences; a sentence says whether something simpler does as well.
+    tested on the same sequences; a sentence says whether something simpler does as well. Where a column holds
+    texts, they are what is classified, beside counts of words and characters.
 
     \b
     Examples:
       unrolled classify train.csv --label kind
       unrolled classify train.csv --test test.csv --report kinds.html --save kinds
+      unrolled classify reviews.csv --save sentiment
       unrolled classify steps.csv --id run --time second --label kind --cell lstm
       unrolled classify unseen.csv --model kinds --output answers.csv
     """  # noqa: D301 (\b keeps the lines apart)
@@ -70,7 +84,12 @@ def classify_command(
         _refuse_training_options(
             options, {"--test": test, "--folds": folds, "--report": report, "--save": save}
         )
+        if reads_as_texts(train, text, model):
+            predict_texts(train, text, columns.label, model, output, json=json)
+            return
         _predict(columns.read(train, "test"), model, output, json=json)
+    elif reads_as_texts(train, text, None):
+        _classify_texts((train, test, text), columns, options, folds, TextOutputs(output, report, save, json))
     else:
         with status_line(f"reading {train}"):
             network = _new_classifier(options)
@@ -78,6 +97,30 @@ def classify_command(
                 check_int("folds", folds, least=2)
             files = _read_train_and_test(train, test, columns, folds)
         _compare(files, network, 5 if folds is None else folds, OutputOptions(output, report, save, json))
+
+
+def _classify_texts(
+    files: tuple[str, str | None, str | None],
+    columns: SequenceColumns,
+    options: ClassifierOptions,
+    folds: int | None,
+    outputs: TextOutputs,
+) -> None:
+    """Compare a classifier of texts with its baselines; columns that only sequences have are refused."""
+    from unrolled.cli.terminal import status_line
+
+    train, test, text = files
+    for name, value in (("--id", columns.id), ("--time", columns.time)):
+        if value:
+            raise ArgumentError(
+                f"{name}: a row of {train} is a text, which has no such column. Leave it out."
+            )
+    if folds is not None:
+        check_int("folds", folds, least=2)
+    with status_line(f"reading {train}"):
+        network = new_text_classifier(options)
+        read = read_text_files(train, test, text, columns.label, folds)
+    compare_texts(read, network, 5 if folds is None else folds, outputs)
 
 
 def _new_classifier(options: ClassifierOptions) -> SequenceClassifier:

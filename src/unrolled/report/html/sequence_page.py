@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from unrolled.report.html import sequence_sections
+from unrolled.report.html import sequence_sections, text_sections
 from unrolled.report.html.forecast_sections import model_section
 from unrolled.report.html.page import render_page, write_page
 from unrolled.report.html.probe_sections import probe_section, probe_verdict
-from unrolled.report.records import LabelledData, LabelPredictions, ModelCard
+from unrolled.report.records import LabelledData, LabelPredictions, ModelCard, TextData
 
 
 def write_classification_report(
     path: str | Path,
     *,
     comparison: Any,
-    data: LabelledData,
+    data: LabelledData | TextData,
     predictions: LabelPredictions,
     model_card: ModelCard,
 ) -> Path:
@@ -36,14 +36,18 @@ def write_classification_report(
     Raises:
         StorageError: the file cannot be written; what stood there before still stands.
     """
+    if isinstance(data, TextData):
+        data_section, span = text_sections.texts_section(data), text_sections.texts_extent(data)
+    else:
+        data_section = sequence_sections.sequences_section(data)
+        span = sequence_sections.sequences_extent(data)
     parts = [
         sequence_sections.comparison_verdict(comparison),
         sequence_sections.comparison_section(comparison),
         sequence_sections.confusion_section(predictions),
-        sequence_sections.sequences_section(data),
+        data_section,
         model_section(model_card),
     ]
-    span = sequence_sections.sequences_extent(data)
     return write_page(path, render_page("Classification report", data.source, span, parts))
 
 

@@ -32,7 +32,7 @@ _HEADLINES = {
     "better": "{network} beats everything simpler here.",
     "no difference": "{network} is not shown to do better than what is simpler.",
     "worse": "Something simpler does better here than {network}.",
-    "too few to tell": "Too few sequences were tested to tell whether {network} has skill.",
+    "too few to tell": "Too few {unit} were tested to tell whether {network} has skill.",
 }
 _WITH_ARTICLE = ("rnn", "gru", "lstm", "feedforward", "reservoir")  # said with an article
 _TONES = {"better": "better", "worse": "worse"}
@@ -55,12 +55,14 @@ def comparison_verdict(comparison: Any) -> str:
     network, best = comparison.rows[0], _best_baseline(comparison)
     name = candidate_label(network.name)
     network_phrase = f"the {name}" if network.name in _WITH_ARTICLE else name
-    headline = as_sentence(_HEADLINES[comparison.outcome].format(network=network_phrase))
+    headline = as_sentence(
+        _HEADLINES[comparison.outcome].format(network=network_phrase, unit=comparison.unit)
+    )
     low, high = (_metric_text(comparison, end) for end in network.interval)
     label = "Right" if comparison.task == "labels" else "Off (RMSE)"
     tiles = [
         (
-            f"{label} on sequences it never saw",
+            f"{label} on {comparison.unit} it never saw",
             _metric_text(comparison, _metric(comparison, network)),
             f"{comparison.level:g} % confidence interval: {low} to {high}",
         ),
@@ -81,9 +83,8 @@ def comparison_verdict(comparison: Any) -> str:
 def comparison_section(comparison: Any) -> str:
     """Section on the comparison: the network's score beside those of its baselines."""
     if comparison.folds is None:
-        protocol = (
-            f"Each learned from the same sequences and was tested on {comparison.n_sequences:,} others."
-        )
+        count = f"{comparison.n_sequences:,}"
+        protocol = f"Each learned from the same {comparison.unit} and was tested on {count} others."
     else:
         protocol = (
             f"Cross-validation in {comparison.folds} folds: each fold tests models that were fitted on the "
@@ -137,8 +138,8 @@ def _comparison_table(comparison: Any) -> str:
         styles.append("baseline" if row.name == comparison.best_baseline else "")
     styles[0] = "network"
     caption = (
-        "The same sequences for all. The p-value is how often a difference from the network this large "
-        "would appear if there were none."
+        f"The same {comparison.unit} for all. The p-value is how often a difference from the network this "
+        "large would appear if there were none."
     )
     return table(caption, heads, lines, styles)
 
