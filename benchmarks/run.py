@@ -46,6 +46,7 @@ SLOW = {
     "sequential_mnist": "half an hour",
     "adding_problem": "half an hour",
     "missing_values": "an hour",
+    "text": "an hour",
     "probe_trust": "an hour",
     "verdict_trust": "an hour",
     "comparison_trust": "an hour",
