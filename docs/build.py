@@ -21,6 +21,7 @@ PAGES = [
     ("docs/tutorial-1-sequences.md", "tutorial-1-sequences.html", "Tutorial 1"),
     ("docs/tutorial-2-memory.md", "tutorial-2-memory.html", "Tutorial 2"),
     ("docs/estimators.md", "estimators.html", "Estimators"),
+    ("docs/text.md", "text.html", "Text"),
     ("docs/dates.md", "dates.html", "Dates and calendars"),
     ("docs/layers.md", "layers.html", "Layers"),
     ("docs/convert.md", "convert.html", "Conversion"),

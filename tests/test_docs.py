@@ -36,6 +36,7 @@ RUN = [
     "docs/tutorial-1-sequences.md",
     "docs/tutorial-2-memory.md",
     "docs/estimators.md",
+    "docs/text.md",
     "docs/layers.md",
     "docs/convert.md",
 ]
