@@ -14,6 +14,7 @@ import torch
 
 from unrolled.kernels.loading import compiled
 from unrolled.kernels.processors import usable_processors
+from unrolled.nn.ops.forked_child import leave_lost_threads
 
 
 @contextmanager
@@ -32,6 +33,7 @@ def shared_processors() -> Iterator[None]:
     ...     torch.get_num_threads() <= usable_processors()
     True
     """
+    leave_lost_threads()
     if compiled is not None:
         compiled.watch_contention()
     before, usable = torch.get_num_threads(), usable_processors()

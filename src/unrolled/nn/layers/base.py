@@ -19,7 +19,7 @@ from unrolled.kernels.loading import warn_missing
 from unrolled.nn.layers.inputs import InputSpec, LayerInputs, check_inputs, restore_layout
 from unrolled.nn.layers.stream import LayerStream, StreamedLayer
 from unrolled.nn.layers.vjp import RecurrentVjp
-from unrolled.nn.ops import fused, launch, torch_internals
+from unrolled.nn.ops import forked_child, fused, launch, torch_internals
 from unrolled.nn.ops.unroll import unroll, unroll_stack
 
 _KERNELS_MISSING = "the compiled kernels are missing"
@@ -160,6 +160,7 @@ class RecurrentLayer(RecurrentVjp):
             state = self._plain_state(hx, inputs)
             if state is not None:
                 return LayerInputs(inputs, state)
+        forked_child.leave_lost_threads()
         spec = InputSpec(
             type(self).__name__, self.input_size, self._state_sizes, self.num_layers * self._directions,
             self.batch_first, self._first_weight,
@@ -307,6 +308,7 @@ class RecurrentLayer(RecurrentVjp):
 
     def _run_torch(self, call: LayerInputs, weights: list[list[Any]]) -> tuple[Tensor, tuple[Tensor, ...]]:
         assert self._operator is not None
+        forked_child.leave_lost_threads()
         flat = [w for layer in weights for direction in layer for w in direction if w is not None]
         state = call.state
         if state is None:
@@ -330,6 +332,7 @@ class RecurrentLayer(RecurrentVjp):
     def _run_stack(
         self, call: LayerInputs, weights: list[list[Any]], run: Any
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        forked_child.leave_lost_threads()
         states = None
         if call.state is not None:
             initial = [self._state_type(*parts) for parts in zip(*call.state, strict=True)]
