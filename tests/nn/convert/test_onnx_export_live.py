@@ -14,7 +14,10 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::UserWarning", "ignore::torch.jit.TracerWarning"
+    "ignore::DeprecationWarning",
+    "ignore::FutureWarning",
+    "ignore::UserWarning",
+    "ignore::torch.jit.TracerWarning",
 )
 
 LAYERS = {
@@ -67,6 +70,67 @@ def test_a_layer_without_an_operator_is_exported_step_by_step(layer: Any) -> Non
     torch.onnx.export(model, (x,), file, dynamo=False, input_names=["x"])
     (actual,) = onnxruntime.InferenceSession(file.getvalue()).run(None, {"x": x.numpy()})
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+class WithState(torch.nn.Module):
+    """A layer that is given its state, and hands the next one on."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: torch.Tensor, *state: torch.Tensor) -> Any:
+        """Return the output and the state after the last step."""
+        return self.layer(x, state if len(state) > 1 else state[0] if state else None)
+
+
+DYNAMO = [
+    pytest.param(kind, options, has_state, marks=() if is_quick else pytest.mark.slow)
+    for kind in (un.RNN, un.GRU, un.LSTM)
+    for options in (
+        {},
+        {"batch_first": True},
+        {"bidirectional": True},
+        {"num_layers": 2, "bidirectional": True},
+    )
+    for has_state in (False, True)
+    for is_quick in [
+        (kind, len(options), has_state) in {(un.RNN, 0, True), (un.GRU, 1, False), (un.LSTM, 2, True)}
+    ]
+]
+
+
+@pytest.mark.parametrize(("kind", "options", "has_state"), DYNAMO)
+def test_the_newer_exporter_gives_the_layers_outputs(kind: Any, options: Any, has_state: bool) -> None:
+    """Every kind, layout and direction, from zeros and from a state, for another number of rows as well.
+
+    A GRU and an LSTM are ONNX' own operators; torch's exporter has none for an RNN, its own or ours.
+    """
+    pytest.importorskip("onnxscript")
+    B, T = 3, 7
+    layer = kind(4, 6, **options).eval()
+    depth, parts = layer.num_layers * (1 + layer.bidirectional), 1 + (kind is un.LSTM)
+
+    def inputs(rows: int) -> tuple[torch.Tensor, ...]:
+        x = torch.randn(rows, T, 4) if layer.batch_first else torch.randn(T, rows, 4)
+        return x, *(torch.randn(depth, rows, 6) for _ in range(parts * has_state))
+
+    rows = torch.export.Dim("rows", min=2, max=64)
+    axes: Any = ({0 if layer.batch_first else 1: rows},)
+    if has_state:
+        axes += (tuple({1: rows} for _ in range(parts)),)
+    program = torch.onnx.export(
+        WithState(layer), inputs(B), dynamo=True, dynamic_shapes=axes, verbose=False
+    )  # fmt: skip
+    operators = {node.op_type for node in program.model_proto.graph.node} & {"RNN", "GRU", "LSTM"}
+    assert operators == (set() if kind is un.RNN else {kind.__name__})
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    for given in (inputs(B), inputs(5)):
+        names = [one.name for one in session.get_inputs()]
+        actual = session.run(None, {name: x.numpy() for name, x in zip(names, given, strict=True)})
+        expected = torch.utils._pytree.tree_leaves(WithState(layer)(*given))
+        for one, other in zip(actual, expected, strict=True):
+            np.testing.assert_allclose(one, other.detach().numpy(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", LAYERS)
