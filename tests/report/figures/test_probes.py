@@ -69,7 +69,10 @@ def test_lengths_are_labelled_with_their_preparation(probed: Any) -> None:
     for k, (row, label) in enumerate(zip(length.rows, labels, strict=True)):
         steps, *words = label.split("<br>")
         assert steps == f"{row.length:,}"
-        assert words == ([] if k and made[k] == made[k - 1] else [made[k]])
+        assert [word for word in words if word] == ([] if k and made[k] == made[k - 1] else [made[k]])
+    lines = [len(label.split("<br>")) for label in labels]
+    for k in range(1, len(lines)):  # neighbours with words stand on two lines
+        assert lines[k] == 1 or lines[k - 1] != lines[k]
     assert len(set(made)) < len(made)
     scores = [note for note in plot.layout.annotations if "%" in note.text]
     assert [note.y for note in scores] == [row.score for row in length.rows]
@@ -112,14 +115,17 @@ def test_diverged_trainings_are_counted(probed: Any) -> None:
     )
     plot = activations_figure(replace(record, rows=(lost, *record.rows[1:])))
     assert any("2 of 2 lost" in annotation.text for annotation in plot.layout.annotations)
+    assert plot.layout.margin.r >= 8 * len("unknown, 2 of 2 lost")
+    assert activations_figure(record).layout.margin.r < 100  # no room is kept for words that are not there
     both = activations_figure(replace(record, rows=(lost, replace(lost, name="relu"))))
     assert len(both.data) > 0
 
 
 def test_two_networks_stand_side_by_side(probed: Any) -> None:
-    """Their scores, their weights and their time."""
+    """Their scores, their weights and their time; upright ticks have room beside names on a phone."""
     record = probed.probes["feedforward"]
     plot = feedforward_figure(record)
+    assert (plot.layout.xaxis.tickangle, plot.layout.xaxis.tickvals) == (0, (0, 0.5, 1))
     assert list(plot.data[0].x) == [record.recurrent.score, record.feedforward.score]
     for side, words in zip((record.recurrent, record.feedforward), plot.layout.yaxis.ticktext, strict=True):
         assert f"{side.parameters:,} weights" in words

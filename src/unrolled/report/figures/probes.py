@@ -30,6 +30,8 @@ from unrolled.report.figures.theme import (
 
 _FAINTEST = 1e-30  # a loss of 0 on a log axis
 _MOST_EPOCH_TICKS = 8  # no half epoch is among them
+_BAR_HEIGHT = 52  # of a bar with two lines of words beside it, on a phone too
+_LETTER = 8  # width of a letter beside a figure, in pixels
 
 
 def order_figure(order: Any) -> go.Figure:
@@ -70,7 +72,7 @@ def _bars(
     bars: Sequence[tuple[str, float, str, str]], format_length: Callable[[float], str], axis: str
 ) -> go.Figure:
     """Bars from 0, the first at the top: name, length, a remark below the name, colour."""
-    plot = empty_figure(44 * len(bars) + 60)
+    plot = empty_figure(_BAR_HEIGHT * len(bars) + 60)
     lengths = [length for _, length, _, _ in bars]
     plot.add_bar(
         x=lengths, y=list(range(len(bars))), orientation="h", width=0.56, cliponaxis=False,
@@ -89,10 +91,13 @@ def _bars(
     )  # fmt: skip
     is_share = format_length is share_text
     longest = max(len(format_length(length)) for length in lengths)
-    plot.update_layout(margin={"r": 12 + 8 * longest})  # beside the longest bar, however narrow the page
+    plot.update_layout(
+        margin={"r": 12 + _LETTER * longest}
+    )  # beside the longest bar, however narrow the page
     plot.update_xaxes(
         title_text=axis, range=[0, 1.0 if is_share else max(*lengths, 1e-12)],
-        tickformat=".0%" if is_share else ".3~g", tickvals=[0, 0.25, 0.5, 0.75, 1] if is_share else None,
+        tickformat=".0%" if is_share else ".3~g", tickvals=[0, 0.5, 1] if is_share else None, nticks=4,
+        tickangle=0,  # beside long names the bars are short
     )  # fmt: skip
     return plot
 
@@ -140,12 +145,17 @@ def length_figure(length: Any) -> go.Figure:
 
 
 def _length_labels(rows: Sequence[Any]) -> list[str]:
-    """Label each length, and how its sequences were made where that differs from the length before."""
-    made = [row.preparation for row in rows]
-    return [
-        f"{row.length:,}" + (f"<br>{how}" if k == 0 or how != made[k - 1] else "")
-        for k, (row, how) in enumerate(zip(rows, made, strict=True))
-    ]
+    """Label each length, and how its sequences were made where that differs from the length before.
+
+    A word whose neighbour on the left has one stands a line lower, so that they have room on a phone.
+    """
+    labels, is_low, is_worded = [], False, False
+    for k, row in enumerate(rows):
+        is_next_to_word, is_worded = is_worded, k == 0 or row.preparation != rows[k - 1].preparation
+        is_low = is_worded and is_next_to_word and not is_low
+        lines = [f"{row.length:,}", *[""] * is_low, row.preparation] if is_worded else [f"{row.length:,}"]
+        labels.append("<br>".join(lines))
+    return labels
 
 
 def feedforward_figure(feedforward: Any) -> go.Figure:
@@ -186,7 +196,8 @@ def activations_figure(activations: Any) -> go.Figure:
             ends.append((math.log10(max(finite_losses[-1], _FAINTEST)), row.name, colours[row.name]))
     span = _loss_range(rows)
     label_lines(plot, ends, span)
-    plot.update_layout(margin={"r": 120})
+    longest = max(len("".join(_score_words(row, activations.task))) for row in rows)
+    plot.update_layout(margin={"r": max(plot.layout.margin.r or 0, 16 + _LETTER * longest)})
     ticks = log_ticks(10 ** span[0], 10 ** span[1])
     plot.update_yaxes(
         type="log", title_text="loss", tickvals=ticks, ticktext=[number(t, 2) for t in ticks], row=1, col=1
@@ -219,6 +230,13 @@ def _median_losses(losses: Any) -> Any:
     return middle
 
 
+def _score_words(row: Any, task: str) -> tuple[str, str]:
+    """Word the mean score of an activation, and how many of its trainings diverged."""
+    score = share_text(row.score) if task == "class" else number(row.score, 3)
+    n_diverged = int(row.diverged.sum())
+    return score, f", {n_diverged} of {len(row.diverged)} lost" if n_diverged else ""
+
+
 def _add_gradient_growth(plot: go.Figure, activations: Any, colours: dict[str, str]) -> None:
     """Add a row for each activation: growth of gradients by seed, mean score, diverged trainings."""
     rows = activations.rows
@@ -232,11 +250,10 @@ def _add_gradient_growth(plot: go.Figure, activations: Any, colours: dict[str, s
             x=growths, y=np.full(len(growths), k), mode="markers", row=2, col=1, hoverinfo="skip",
             marker={"color": rgba(colours[row.name], 0.65), "size": 10},
         )  # fmt: skip
-        score = share_text(row.score) if activations.task == "class" else number(row.score, 3)
-        n_diverged = int(row.diverged.sum())
+        score, lost = _score_words(row, activations.task)
         plot.add_annotation(
             x=1, xref="paper", xanchor="left", xshift=8, y=k, yref="y2", showarrow=False, align="left",
-            text=f"<b>{score}</b>" + (f", {n_diverged} of {len(row.diverged)} lost" if n_diverged else ""),
+            text=f"<b>{score}</b>{lost}",
             font={"color": colours[row.name], "size": 12},
         )  # fmt: skip
     plot.update_yaxes(
