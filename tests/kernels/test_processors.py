@@ -1,11 +1,17 @@
 """Processors that the process may use: its affinity, and quotas of control groups in made-up folders."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from unrolled.kernels import processors
 from unrolled.kernels.processors import cpu_quota, usable_processors
+
+CGROUPS = Path("/sys/fs/cgroup")
+V1_QUOTA = "cpu.cfs_quota_us"
 
 
 def _system(root: Path, groups: str, files: dict[str, str]) -> Path:
@@ -73,3 +79,36 @@ def test_affinity_and_quota_both_hold(
     monkeypatch.setattr(processors, "cpu_quota", lambda: quota)
     monkeypatch.setattr(processors, "_read_at_s", float("-inf"))
     assert usable_processors() == expected
+
+
+_IN_GROUP = """
+import os, sys
+from pathlib import Path
+from unrolled.kernels.processors import cpu_quota, usable_processors
+Path(sys.argv[1], "cgroup.procs").write_text(str(os.getpid()))
+print(cpu_quota(), usable_processors())
+"""
+
+
+@pytest.mark.slow
+def test_a_quota_of_this_system_is_seen(tmp_path: Path) -> None:
+    """A process that joins a control group with half as much again as one processor uses one."""
+    top = next((path for path in (CGROUPS / "cpu", CGROUPS) if path.is_dir()), CGROUPS)
+    group = top / f"unrolled-test-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as fault:
+        pytest.skip(f"no control group can be made here: {fault}")
+    try:
+        limit, quota = ("cpu.max", "150000 100000") if (group / "cpu.max").exists() else (V1_QUOTA, "150000")
+        (group / limit).write_text(quota)
+        ran = subprocess.run(
+            [sys.executable, "-c", _IN_GROUP, group],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+    finally:
+        group.rmdir()
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "1.5 1\n", "")

@@ -1,6 +1,7 @@
 """While other processes want the processors, a team of sleeping OpenMP threads is held; then it goes."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 KERNELS = Path(__file__).parents[3] / "src" / "unrolled" / "kernels"
+DRIVER = Path(__file__).with_name("contention.cpp")
+CLAIMS = re.findall(r"^ +CLAIM\((\w+)\)", DRIVER.read_text("utf-8"), re.MULTILINE)
 COMPILER = shutil.which("g++")
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="g++ is not here")
@@ -55,27 +58,19 @@ print(os.waitstatus_to_exitcode(os.wait()[1]))
 """
 
 
+def _built(program: Path, *words: str | Path) -> Path:
+    options = ["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-I", KERNELS]
+    sources = [KERNELS / "runtime/contention.cpp", *words]
+    subprocess.run([str(COMPILER), *options, "-o", program, *sources, "-ldl"], check=True)
+    return program
+
+
 def test_threads_sleep_while_others_want_the_processors(tmp_path: Path) -> None:
     """Beside one busy process a processor: a team is held, by a thread of its own; unused, it goes.
 
     In the child of a fork nothing is watched.
     """
-    library = tmp_path / "contention.so"
-    options = [
-        "-std=c++20",
-        "-O1",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-pthread",
-        "-shared",
-        "-fPIC",
-        "-I",
-        KERNELS,
-    ]
-    subprocess.run(
-        [COMPILER, *options, "-o", library, KERNELS / "runtime/contention.cpp", "-ldl"], check=True
-    )
+    library = _built(tmp_path / "contention.so", "-shared", "-fPIC")
     processors = sorted(os.sched_getaffinity(0))[:4]
     busy = [
         subprocess.Popen(
@@ -98,3 +93,14 @@ def test_threads_sleep_while_others_want_the_processors(tmp_path: Path) -> None:
             process.kill()
             process.communicate()
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "True False True\n0\n", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sanitizer", ["address,undefined", "thread"])
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_sanitizers_find_nothing(claim: str, sanitizer: str, tmp_path: Path) -> None:
+    """No race between the watch, its team and those who compute; no leak, nothing undefined."""
+    options = ["-rdynamic", f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all"]
+    program = _built(tmp_path / "sanitized", *options, DRIVER)
+    ran = subprocess.run([program, claim], capture_output=True, text=True, check=False, timeout=120)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{claim}\n", "")
