@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sections import check_or_write, with_sections
 
-from unrolled.data.parse.notations import MONTHS, NOTATIONS, NOTES, NUMBERS, WEEKDAYS, ZONES
+from unrolled.data.parse.notations import MONTHS, NOTATIONS, NOTES, NUMBERS, WEEKDAYS, ZONES, Notation
 
 PAGE = Path(__file__).parents[1] / "docs" / "dates.md"
 
@@ -25,9 +25,13 @@ def _said(note: str) -> str:
     return re.sub(r"\{(\w+)(!r)?\}", r"*\1*", note)
 
 
+def _in_weeks(notation: Notation) -> str:
+    return f"{notation.name}, in a column called as a week is" if notation.of_weeks else notation.name
+
+
 def tables() -> dict[str, str]:
     """Return each table by its name."""
-    texts = ((f"`{n.example[0]}`", n.name, n.example[1], n.ambiguous, _said(n.note)) for n in NOTATIONS)
+    texts = ((f"`{n.example[0]}`", _in_weeks(n), n.example[1], n.ambiguous, _said(n.note)) for n in NOTATIONS)
     numbers = ((f"`{n.example[0]}`", n.name, n.example[1], f"`{n.option}`", _said(n.note)) for n in NUMBERS)
     months = ((str(k), line.replace(" ", ", ")) for k, line in enumerate(map(str.strip, MONTHS), start=1))
     days = zip(*(line.split() for line in WEEKDAYS), strict=True)

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from unrolled.data.parse.date_texts import month_number
 from unrolled.data.parse.datetimes import looks_like_dates, parse_times
 from unrolled.data.parse.notations import MONTHS, NOTATIONS, NUMBERS, ORDERS, Notation, NumberForm
 
 
 def _minutes(values: object, **options: object) -> tuple[list[str], list[str]]:
-    times, notes = parse_times(np.array(values), name="date", place=str, **{"utc": False} | options)
+    options = {"name": "date", "utc": False} | options
+    times, notes = parse_times(np.array(values), place=str, **options)
     return times.astype("M8[m]").astype(str).tolist(), notes
 
 
@@ -16,9 +18,10 @@ def _minutes(values: object, **options: object) -> tuple[list[str], list[str]]:
 def test_the_example_of_each_notation_means_what_it_says(notation: Notation) -> None:
     """Twice the same text is a column that tells nothing else apart."""
     text, moment = notation.example
-    times, _ = _minutes(np.array([text, text], dtype=object))
+    name = "week" if notation.of_weeks else "date"
+    times, _ = _minutes(np.array([text, text], dtype=object), name=name)
     assert times == [str(np.datetime64(moment, "m"))] * 2
-    assert looks_like_dates(np.array([text], dtype=object))
+    assert looks_like_dates(np.array([text], dtype=object), name)
 
 
 @pytest.mark.parametrize("form", NUMBERS, ids=lambda one: one.name)
@@ -26,7 +29,7 @@ def test_the_example_of_each_form_of_numbers_means_what_it_says(form: NumberForm
     """With and without its option; the note, where there is one, names it."""
     number, moment = form.example
     for options in ({}, {"date_format": form.option}):
-        times, notes = _minutes([number, number], **options)
+        times, notes = _minutes([number, number], name=form.needs_name or "date", **options)
         assert times == [str(np.datetime64(moment, "m"))] * 2
         assert all(form.name in note for note in notes)
         assert bool(notes) is bool(form.note and not options)
@@ -39,6 +42,16 @@ def test_names_and_options_are_distinct() -> None:
     assert {name for names in ORDERS.values() for name in names} <= set(names)
     assert len({(one.name, one.option) for one in NUMBERS}) == len(NUMBERS)
     assert len(MONTHS) == 12
+
+
+def test_months_are_told_apart_by_three_letters() -> None:
+    """In all languages of the table: no name, and no beginning of three letters, is of two months."""
+    for number, line in enumerate(MONTHS, start=1):
+        for name in line.split():
+            assert month_number(name) == number, name
+    three = [(name[:3], number) for number, line in enumerate(MONTHS) for name in line.split()]
+    shared = {start for start, number in three for other, n in three if start == other and n != number}
+    assert shared == {"jui"}  # juin, juillet
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 TIMES = (
     "ds", "date", "datetime", "time", "timestamp", "date_time", "datum", "zeit", "fecha", "period",
     "month", "quarter", "week", "year", "day", "hour", "t", "step", "tick",
+    "yearweek", "year_week", "yearmonth", "year_month", "yearquarter", "year_quarter",
 )  # fmt: skip
 TEXT_TIMES = TIMES[:6]  # of times even where their texts are in no known notation
 CLOCKS = ("ds", "time", "timestamp", "t", "step", "tick")
@@ -18,6 +19,7 @@ IDS = (
     "unique_id", "series_id", "series", "item_id", "id", "item", "ticker", "symbol", "store", "product",
     "sku", "shop", "city", "region", "station", "sensor", "country", "group", "name", "key", "dept", "code",
     "meter", "household", "customer", "machine", "device", "location", "site", "geo", "state", "family",
+    "entity",
 )  # fmt: skip
 TARGETS = ("y", "value", "target")
 _KEY = re.compile(r"_(id|nbr|no|code|key)$")
@@ -123,6 +125,15 @@ def looks_like_time(name: str) -> bool:
     (True, True, False)
     """
     return _TIME.search(spelt(name)) is not None
+
+
+def looks_like_week(name: str) -> bool:
+    """Return whether a column is spelt like one of weeks.
+
+    >>> looks_like_week("YearWeekISO"), looks_like_week("KW"), looks_like_week("Monat")
+    (True, True, False)
+    """
+    return "week" in bare(name) or date_parts([name]).keys() == {"w"}
 
 
 def is_nameless(name: str) -> bool:

@@ -240,6 +240,8 @@ def infer_ids(table: Table, time: str | None, free: Sequence[str], most: int = _
         return tuple(name for name in usual if _is_constant(table, name))[:1]
     usual += [n for n in free if n not in usual and looks_like_key(n)]
     usual = [name for name in usual if _repeats(table, [name])]
+    free = [name for name in free if not is_missing(pd.unique(table.columns[name])).any()] or free
+    usual = [name for name in usual if name in free] or usual  # a name that some rows lack tells less
     texts = [n for n in free if n not in usual and table.kinds[n] == "text" and _repeats(table, [n])]
     codes = {name: pd.factorize(table.columns[name])[0] for name in (*usual, *texts, time)}
     texts = [name for name in texts if 2 * codes[name].max() < len(table)]  # fewer names than rows
@@ -307,6 +309,8 @@ def _aside(table: Table, numbers: Sequence[str], time: str | None, ids: Sequence
         except DataError:  # it is refused where it is used
             continue
         values = values[~np.isnan(values)]
+        if time and may_date and _are_decimal_years(values):
+            reasons[name] = f"as a time beside {time!r}"
         if not len(values) or (values != np.floor(values)).any():
             continue
         if time and most >= values.max() and values.min() >= 0:
@@ -316,6 +320,13 @@ def _aside(table: Table, numbers: Sequence[str], time: str | None, ids: Sequence
         elif time and may_date and looks_like_moments(values):
             reasons[name] = f"as a time beside {time!r}"
     return reasons
+
+
+def _are_decimal_years(values: NDArray[np.float64]) -> bool:
+    """Return whether numbers rise through parts of years, as 1958.0417 and 1958.125 do."""
+    steps = np.diff(np.unique(values))
+    within = len(steps) > 0 and YEARS[0] <= values.min() and values.max() <= YEARS[1]
+    return bool(within and steps.max() < 1 and steps.max() - steps.min() < 0.01)
 
 
 def _counts(table: Table, values: NDArray[np.float64], time: str | None, ids: Sequence[str]) -> bool:

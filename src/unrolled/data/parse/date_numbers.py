@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import in_nanoseconds
-from unrolled.data.parse.column_names import DATES, STEPS, bare
+from unrolled.data.parse.column_names import DATES, STEPS, bare, looks_like_week
 from unrolled.data.parse.date_parts import NAT, DateColumn, Times, assemble
 from unrolled.data.parse.notations import (
     EPOCHS,
@@ -43,7 +43,8 @@ def from_numbers(
         units = np.select([(values >= form.least) & (values <= form.most) for form in EPOCHS], range(4), -1)
         for form in NUMBERS:
             good = (values >= form.least) & (values <= form.most)
-            if good.mean() < 0.5 or (form.needs_name and name not in DATES):
+            is_named = {"": True, "date": name in DATES, "week": looks_like_week(name)}[form.needs_name]
+            if good.mean() < 0.5 or not is_named:
                 continue
             times = np.where(good, _decode(values, form.option), NAT)
             n_read = (~np.isnat(times)).mean()
@@ -121,7 +122,7 @@ def _decode(values: NDArray[Any], option: str) -> Times:
             known &= whole == values
         parts: dict[str, Times] = {}
         for field in reversed(option.replace(".", "").split("%")[1:]):
-            whole, parts[field] = np.divmod(whole, 10 ** FIELD_DIGITS[field])
+            whole, parts[{"G": "Y", "V": "w"}.get(field, field)] = np.divmod(whole, 10 ** FIELD_DIGITS[field])
         times = assemble(parts)
     return np.where(known, in_nanoseconds(times), NAT)
 
@@ -143,17 +144,11 @@ def _refuse_inexact(values: NDArray[Any], column: DateColumn) -> None:
 
 
 def _refuse_digits(values: NDArray[Any], column: DateColumn) -> None:
-    """Refuse whole numbers that are dates as digits, or weeks of years, whose differences are no steps."""
+    """Refuse whole numbers that are dates as digits, whose differences are no steps."""
     if not len(values) or not np.isfinite(values).all():
         return
     name, first = bare(column.name), int(values[0])
     where = f"{column.place(0)}, column {column.name!r}: expected dates, got {first}, "
-    years, weeks = values // 100, values % 100
-    if "week" in name and ((years > 1900) & (years < 2100) & (weeks > 0) & (weeks < 54)).all():
-        raise DataError(
-            f"{where}a year and a week. Write {first // 100}-W{first % 100:02d}, or count the rows with "
-            "order='rows'."
-        )
     if name not in DATES or len(values) < 2 or values.min() < 101 or values.max() > 99_999_999:
         return
     for option in UNCERTAIN_DIGITS:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import in_nanoseconds
+from unrolled.data.parse.column_names import looks_like_week
 from unrolled.data.parse.date_parts import NAT, Times, assemble
 from unrolled.data.parse.notations import MONTHS, NOTATIONS, ZONES, Notation
 
@@ -33,13 +34,19 @@ class Reading(NamedTuple):
     remarks: dict[str, dict[str, Any]]
 
 
-def candidates(sample: list[str], names: Sequence[str] = ()) -> list[Notation]:
-    """Find the first notation that reads half of the texts, and those that it is ambiguous with."""
+def candidates(sample: list[str], names: Sequence[str] = (), column: str = "") -> list[Notation]:
+    """Find the first notation that reads half of the texts, and those that it is ambiguous with.
+
+    Args:
+        sample: of the texts.
+        names: of the notations that are tried; all by default.
+        column: what the column is called.
+    """
     found: list[Notation] = []
     for notation in NOTATIONS:
-        if (names and notation.name not in names) or (
-            found and not (found[0].ambiguous and notation.ambiguous)
-        ):
+        if (names and notation.name not in names) or (notation.of_weeks and not looks_like_week(column)):
+            continue
+        if found and not (found[0].ambiguous and notation.ambiguous):
             continue
         matches = [text for text in sample if notation.regex.fullmatch(text)]
         if matches and 2 * len(matches) >= len(sample):
@@ -104,6 +111,8 @@ def _read(texts: Sequence[str], notation: Notation, pivot: int = _PIVOTS[0]) -> 
         offsets[rest] = _zone_offsets(frame["z"], remarks)
     if "H" in parts and (parts["H"] == 24).any():
         remarks["midnight"] = {}
+    if notation.of_weeks:
+        remarks["weeks"] = {}
     if "i" in frame and frame["i"].notna().any():
         remarks["interval"] = {}
     return Reading(notation, times, offsets, remarks)

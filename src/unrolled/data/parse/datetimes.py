@@ -29,15 +29,15 @@ _MONTH = re.compile(r"(0[1-9]|1[0-2])\.(1[6-9]|2[0-2])\d\d")
 _SAMPLE = 1000  # texts by which a notation is chosen
 
 
-def looks_like_dates(texts: NDArray[Any]) -> bool:
-    """Return whether at least half of a sample of texts are dates in some notation.
+def looks_like_dates(texts: NDArray[Any], column: str = "") -> bool:
+    """Return whether at least half of a sample of the texts of a column are dates in some notation.
 
     >>> looks_like_dates(np.array(["1950-01", "1950-02"])), looks_like_dates(np.array(["may", "be"]))
     (True, False)
     """
     sample = spread_sample(texts, 2000)
     sample = sample[~is_missing(sample)][:100]
-    return bool(candidates([as_text(text) for text in sample]))
+    return bool(candidates([as_text(text) for text in sample], column=column))
 
 
 def are_months(texts: NDArray[Any]) -> bool:
@@ -110,7 +110,8 @@ def _from_texts(
     if date_format and date_format not in ORDERS:
         return _strptime(texts, column, notes, date_format)
     sample = spread_sample(np.array(texts, dtype=object), _SAMPLE)
-    found = candidates(sample[~is_missing(sample)].tolist(), ORDERS.get(date_format or "", ()))
+    names = ORDERS.get(date_format or "", ())
+    found = candidates(sample[~is_missing(sample)].tolist(), names, column.name)
     if not found and are_missing(texts):
         return np.full(len(texts), NAT)
     if not found:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 _ATOMS = {
     "Y": r"(?P<Y>\d{4})", "y": r"'?(?P<y>\d\d)", "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})",
-    "b": r"(?P<b>[^\W\d_]{3,10})\.?", "q": r"(?P<q>[1-4])", "h": r"(?P<h>[12])", "w": r"(?P<w>\d{1,2})",
+    "b": r"(?P<b>[^\W\d_]{3,12})\.?", "q": r"(?P<q>[1-4])", "h": r"(?P<h>[12])", "w": r"(?P<w>\d{1,2})",
     "n": r"(?P<n>\d\d)",
     "mm": r"(?P<m>\d\d)", "dd": r"(?P<d>\d\d)", "mm0": r"(?P<m0>0[1-9]|1[0-2])",
     "HMS": r"(?P<H0>\d\d)(?:(?P<M0>\d\d)(?P<S0>\d\d)?)?", "th": r"(?:st|nd|rd|th|\.)?",
@@ -38,6 +38,7 @@ class Notation:
         example: a text, and the moment that it means.
         ambiguous: what else the same texts can mean, and how the column decides.
         note: what reading it leaves among the notes.
+        of_weeks: whether it is read so only in a column called as a week is.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Notation:
     example: tuple[str, str]
     ambiguous: str = ""
     note: str = ""
+    of_weeks: bool = False
 
     @cached_property
     def regex(self) -> re.Pattern[str]:
@@ -65,6 +67,8 @@ _PM = "2020-01-31 15:30"
 NOTATIONS = (
     Notation("year-month-day", r"{Y}(?P<s>[-/.]){m}(?P=s){d}", ("2020-01-31", "2020-01-31")),
     Notation("yyyymmdd", r"{Y}{mm}{dd}(?:[T ]?{HMS})?", ("20200131 1530", _PM)),
+    Notation("year-week", r"{Y}[-/ ]{w}", ("2020-05", "2020-01-27"), of_weeks=True),
+    Notation("week/year", r"{w}[-/ ]{Y}", ("05/2020", "2020-01-27"), of_weeks=True),
     Notation("year-month", r"{Y}[-/:.]{m}", ("2020-01", "2020-01-01"), _SPLIT),
     Notation("year/next year", r"{Y}[-/]{n}", ("2020/21", "2020-01-01"), *_SPLIT_YEARS),
     Notation("month/year", r"{m}[-/]{Y}|{mm0}\.(?P<Y0>\d{{4}})", ("01/2020", "2020-01-01")),
@@ -76,6 +80,7 @@ NOTATIONS = (
     Notation("month-name day, year", r"{b}[-/. ]*{d}{th}(?:,\s*|\s+){Y}", ("January 31, 2020", "2020-01-31")),
     Notation("month-name day clock year", r"{b} +{d},? +{clock}(?:{zone})? {Y}", ("Jan 31 15:30 2020", _PM)),
     Notation("year-month-name-day", r"{Y}[-/. ]?{b}[-/. ]{d}", ("2020-Jan-31", "2020-01-31")),
+    Notation("year年month月", r"{Y} ?[年년] ?{m} ?[月월](?: ?{d} ?[日일])?", ("2020年1月31日", "2020-01-31")),
     Notation("month-name year", r"{b}[-/,. ]*{year}", ("Jan 2020", "2020-01-01")),
     Notation("year month-name", r"{Y}[-/. ]*{b}", ("2020-Jan", "2020-01-01")),
     Notation("yearMmonth", r"{Y}[-: ]?[Mm]{m}", ("2020M01", "2020-01-01")),
@@ -93,6 +98,7 @@ ORDERS = {  # `date_format` for short
     "ymd": ("yy/month/day", "year-month-day"),
 }
 NOTES = {
+    "weeks": "column {column!r} was read as weeks of ISO years",
     "century": "two-digit years of column {column!r} were read as {first} to {last}",
     "midnight": "24:00 in column {column!r} was read as the start of the next day",
     "interval": "of the spans of time in column {column!r} the start was read",
@@ -100,7 +106,7 @@ NOTES = {
     "local days": "times of column {column!r} are days by local date: their time zone was left out",
     "utc": "times of column {column!r} were brought to UTC",
 }
-MONTHS = """
+_WEST = """
     january januar janvier enero janeiro gennaio januari
     february februar février fevrier febrero fevereiro febbraio februari
     march märz maerz mars marzo março marco maart mrt mrz
@@ -114,6 +120,21 @@ MONTHS = """
     november novembre noviembre novembro
     december dezember décembre decembre diciembre dezembro dicembre
 """.strip().splitlines()
+_NORTH_EAST = """
+    styczeń stycznia ocak ianuarie январь января
+    luty lutego şubat subat februarie февраль февраля
+    marts marzec marca mart martie март марта
+    kwiecień kwietnia nisan aprilie апрель апреля
+    maja mayıs май мая
+    czerwiec czerwca haziran iunie июнь июня
+    lipiec lipca temmuz iulie июль июля
+    augusti sierpień sierpnia ağustos agustus август августа
+    wrzesień września eylül septembrie сентябрь сентября
+    październik października ekim octombrie октябрь октября
+    listopad listopada kasım noiembrie ноябрь ноября
+    grudzień grudnia aralık decembrie desember декабрь декабря
+""".strip().splitlines()
+MONTHS = [" ".join((*west.split(), *east.split())) for west, east in zip(_WEST, _NORTH_EAST, strict=True)]
 WEEKDAYS = """
     monday tuesday wednesday thursday friday saturday sunday
     montag dienstag mittwoch donnerstag freitag samstag sonntag
@@ -143,7 +164,7 @@ class NumberForm(NamedTuple):
         least, most: numbers that can be meant so.
         example: a number, and the moment that it means.
         note: what reading it leaves among the notes.
-        needs_name: whether it is read so only in a column called as a date is.
+        needs_name: "date" or "week" where it is read so only in a column called as these are.
     """
 
     name: str
@@ -152,13 +173,14 @@ class NumberForm(NamedTuple):
     most: int
     example: tuple[float, str]
     note: str = ""
-    needs_name: bool = False
+    needs_name: str = ""
 
 
 _6 = 10**6
 _READ = "column {column!r} was read as {name}"
 NUMBERS = (
     NumberForm("yyyy", "%Y", 1678, 2261, (2020, "2020-01-01")),
+    NumberForm("yyyyww", "%G%V", 190001, 210053, (202005, "2020-01-27"), _READ, "week"),
     NumberForm("yyyymm", "%Y%m", 167801, 226112, (202001, "2020-01-01")),
     NumberForm("yyyyddd", "%Y%j", 1900001, 2100366, (2020031, "2020-01-31"), _READ),
     NumberForm("yyyymmdd", "%Y%m%d", 16780101, 22611231, (20200131, "2020-01-31")),
@@ -169,10 +191,21 @@ NUMBERS = (
     NumberForm("ms since 1970 (UTC)", "ms", 10**11, 92 * 10**11, (1577836800000, "2020-01-01"), _READ),
     NumberForm("us since 1970 (UTC)", "us", 10**14, 92 * 10**14, (1577836800000000, "2020-01-01"), _READ),
     NumberForm("ns since 1970 (UTC)", "ns", 10**17, 92 * 10**17, (1577836800000000000, "2020-01-01"), _READ),
-    NumberForm("days since 1899-12-30 (Excel)", "excel", 25569, 73050, (43861, "2020-01-31"), _READ, True),
-    NumberForm("year.month", "%Y.%m", 1678, 2262, (2020.1, "2020-10-01"), _READ, True),
+    NumberForm("days since 1899-12-30 (Excel)", "excel", 25569, 73050, (43861, "2020-01-31"), _READ, "date"),
+    NumberForm("year.month", "%Y.%m", 1678, 2262, (2020.1, "2020-10-01"), _READ, "date"),
 )  # fmt: skip
-FIELD_DIGITS = {"Y": 4, "m": 2, "d": 2, "y": 2, "H": 2, "M": 2, "S": 2, "j": 3}  # of formats of digits only
+FIELD_DIGITS = {
+    "Y": 4,
+    "G": 4,
+    "V": 2,
+    "m": 2,
+    "d": 2,
+    "y": 2,
+    "H": 2,
+    "M": 2,
+    "S": 2,
+    "j": 3,
+}  # of formats of digits only
 UNCERTAIN_DIGITS = ("%d%m%Y", "%m%d%Y", "%y%m%d", "%d%m%y", "%m%d%y")  # refused: each must be asked for
 EPOCHS = tuple(form for form in NUMBERS if form.option in {"s", "ms", "us", "ns"})
 

@@ -81,7 +81,7 @@ class Table:
     @cached_property
     def kinds(self) -> dict[str, str]:
         """Kind of each column, from a sample of it: "number", "time" or "text"."""
-        return {name: _kind(values) for name, values in self.columns.items()}
+        return {name: _kind(values, name) for name, values in self.columns.items()}
 
     def require_column(self, name: str, role: str) -> str:
         """Return `name` if there is such a column.
@@ -216,7 +216,7 @@ def _id_text(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _kind(values: Array) -> str:
+def _kind(values: Array, name: str) -> str:
     if values.dtype.kind == "M":
         return "time"
     if values.dtype.kind in "biuf":
@@ -224,7 +224,7 @@ def _kind(values: Array) -> str:
     sample = np.array([v.isoformat() if hasattr(v, "isoformat") else v for v in values[:2000]], dtype=object)
     if looks_numeric(sample) and not are_months(sample) and not _are_spans_of_years(sample):
         return "number"
-    return "time" if looks_like_dates(sample) else "text"
+    return "time" if looks_like_dates(sample, name) else "text"
 
 
 def _are_spans_of_years(sample: Array) -> bool:
