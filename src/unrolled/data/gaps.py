@@ -279,7 +279,7 @@ def _are_over_weekends(series: Sequences, calendar: Calendar) -> NDArray[np.bool
         return np.zeros(len(before), dtype=np.bool_)
     noon = np.timedelta64(12, "h")
     days = (before - noon).astype("datetime64[D]")  # the last whose noon is over
-    saturday = days + ((5 - (days.astype(np.int64) + 3) % 7 - 1) % 7 + 1)
+    saturday = np.busday_offset(days + 1, 0, roll="forward", weekmask="Sat")
     is_long = after - before < np.timedelta64(4, "D")
     return np.asarray(is_long & (saturday + np.timedelta64(1, "D") + noon < after))
 

@@ -18,6 +18,7 @@ from unrolled.data.parse.notations import MONTHS, NOTATIONS, ZONES, Notation
 Floats = NDArray[np.float64]
 
 _PIVOTS = (69, 30)  # two-digit years from here on are of the 1900s: for POSIX, and for spreadsheets
+_MONTH = re.compile(r"m?(0?[1-9]|1[0-2])(?:\.0)?")
 _BEFORE_CLOCK = re.compile(r"[ T](?=\d\d?:\d\d)")
 _PLAIN = r"\d{4}-\d{1,2}-\d{1,2}(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?$"
 
@@ -160,6 +161,17 @@ def month_number(name: str) -> int:
     """
     found = [k + 1 for k, names in enumerate(MONTHS) if any(full.startswith(name) for full in names.split())]
     return found[0] if len(found) == 1 and len(name) > 2 else 0
+
+
+def month_of(text: str) -> int:
+    """Number a month that is written as a number, perhaps after an M, or by its name; 0 for anything else.
+
+    >>> month_of("M07"), month_of(" Sept"), month_of("13")
+    (7, 9, 0)
+    """
+    text = text.strip().lower()
+    match = _MONTH.fullmatch(text)
+    return int(match[1]) if match else month_number(text)
 
 
 def _zone_offsets(zones: pd.Series[Any], remarks: dict[str, dict[str, Any]]) -> Floats:

@@ -263,29 +263,14 @@ def _zones_left_out(
 
 def _refuse_spans(texts: list[str], column: DateColumn) -> None:
     """Refuse years, quarters and months in one column, as statistics offices put them below one another."""
-    first = {name: k for k, text in reversed(list(enumerate(texts))) if (name := _span_name(text))}
+    usual = [notation for notation in NOTATIONS if not notation.of_weeks]
+    spans = [next((n.span for n in usual if n.regex.fullmatch(text)), "") for text in texts]
+    first = {span: spans.index(span) for span in dict.fromkeys(spans) if span}
     if len(first) > 1:
         got = join_words([f"{name} ({column.shown(k, texts)})" for name, k in first.items()])
         raise DataError(
             f"column {column.name!r}: expected dates of one length, got {got}. Keep the rows of one of them."
         )
-
-
-def _span_name(text: str) -> str:
-    """Name the span of time that a text stands for; "" for days, and for what is no date."""
-    names = {
-        "year": "years",
-        "month-name year": "months",
-        "year month-name": "months",
-        "year-month": "months",
-    }
-    names |= {"yearQquarter": "quarters", "Qquarter/year": "quarters", "yearMmonth": "months"}
-    fits = (
-        name
-        for notation in NOTATIONS
-        if (name := names.get(notation.name)) and notation.regex.fullmatch(text)
-    )
-    return next(fits, "")
 
 
 def _strptime(texts: list[str], column: DateColumn, notes: list[str], date_format: str) -> Times:

@@ -48,6 +48,13 @@ class Notation:
     note: str = ""
     of_weeks: bool = False
 
+    @property
+    def span(self) -> str:
+        """What a text stands for: "years", "halves", "quarters" or "months"; "" for days and weeks."""
+        groups = self.regex.groupindex.keys()
+        lengths = (("dwj", ""), ("q", "quarters"), ("h", "halves"), ("mb", "months"))
+        return next((length for parts, length in lengths if not groups.isdisjoint(parts)), "years")
+
     @cached_property
     def regex(self) -> re.Pattern[str]:
         """Pattern of whole texts; a day may have a weekday before, and a clock and a zone after it."""

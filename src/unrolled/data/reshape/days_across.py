@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.parse.column_names import date_parts
 from unrolled.data.parse.date_parts import assemble
-from unrolled.data.parse.date_texts import month_number
+from unrolled.data.parse.date_texts import month_of
 from unrolled.data.parse.datetimes import parse_times
 from unrolled.data.parse.notations import WEEKDAYS
 from unrolled.data.parse.numbers import are_missing
@@ -109,8 +109,8 @@ def _months(table: Table, rest: Sequence[str]) -> tuple[list[str], Times | None]
     if "m" not in parts:
         return [], None
     name = parts["m"]
-    numbers = table.numbers(name) if table.kinds[name] == "number" else _named_months(table, name)
-    if not ((numbers >= 1) & (numbers <= 12)).all():
+    numbers = np.array([month_of(str(value)) for value in table.columns[name]], dtype=np.float64)
+    if not numbers.all():
         return [], None
     if "Y" not in parts:
         raise DataError(
@@ -121,17 +121,9 @@ def _months(table: Table, rest: Sequence[str]) -> tuple[list[str], Times | None]
     return [parts["Y"], name], times.astype("datetime64[M]")
 
 
-def _named_months(table: Table, name: str) -> NDArray[np.float64]:
-    return np.array(
-        [month_number(str(text).strip().lower()) for text in table.columns[name]], dtype=np.float64
-    )
-
-
 def _days_of_weeks(table: Table, weekdays: dict[str, int]) -> TimeGrid | None:
-    rest, offsets = (
-        [name for name in table.columns if name not in weekdays],
-        np.array(list(weekdays.values())),
-    )
+    rest = [name for name in table.columns if name not in weekdays]
+    offsets = np.array(list(weekdays.values()))
     spread = list(weekdays)
     for name in rest:
         if table.kinds[name] == "time":
@@ -152,11 +144,8 @@ def _days_of_weeks(table: Table, weekdays: dict[str, int]) -> TimeGrid | None:
         return None
     if "Y" in parts:
         mondays = assemble({"Y": table.numbers(parts["Y"]), "w": weeks}).astype("datetime64[D]")
-        return (
-            None
-            if np.isnat(mondays).any()
-            else TimeGrid([parts["Y"], parts["w"]], spread, mondays[:, None] + offsets)
-        )
+        grid = TimeGrid([parts["Y"], parts["w"]], spread, mondays[:, None] + offsets)
+        return None if np.isnat(mondays).any() else grid
     if (np.diff(weeks) != 1).any():
         at = int(np.argmax(np.diff(weeks) != 1))
         raise DataError(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.parse.column_names import id_columns, looks_like_key
 from unrolled.data.parse.columns import ColumnSpec
-from unrolled.data.parse.date_texts import month_number
+from unrolled.data.parse.date_texts import month_of
 from unrolled.data.parse.datetimes import looks_like_dates, parse_times
 from unrolled.data.parse.numbers import are_missing, is_missing
 from unrolled.data.parse.table import Table, join_ids, number_rows
@@ -32,7 +32,6 @@ _STEP = re.compile(
     r"(d|day|t|w|wk|week|m|month|h|hr|hour|step|time|period|p|y|year|q)[ _]?(\d+)", re.IGNORECASE
 )
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::00)?|(?:h|hr|he|hour)[ _]?(\d{1,2})", re.IGNORECASE)
-_MONTH = re.compile(r"m?(0?[1-9]|1[0-2])")
 _QUARTER = re.compile(r"(?:q|qtr ?)([1-4])|([1-4])q")
 _TIME, _STEPS, _VALUE = "ds", "step", "value"
 
@@ -190,21 +189,16 @@ def _months(texts: Sequence[str]) -> dict[str, int]:
     >>> _months(["Q1", "Q2", "Q3", "Q4"]), _months(["Jan", "Feb"])
     ({'Q1': 0, 'Q2': 3, 'Q3': 6, 'Q4': 9}, {})
     """
-    for number, count in ((_first_of_quarter, 4), (_month, 12)):
-        found = {text: n - 1 for text in texts if (n := number(text.strip().lower()))}
+    for number, count in ((_first_of_quarter, 4), (month_of, 12)):
+        found = {text: n - 1 for text in texts if (n := number(text))}
         if len(set(found.values())) == count == len(found):
             return found
     return {}
 
 
 def _first_of_quarter(text: str) -> int:
-    match = _QUARTER.fullmatch(text)
+    match = _QUARTER.fullmatch(text.strip().lower())
     return 3 * int(match[1] or match[2]) - 2 if match else 0
-
-
-def _month(text: str) -> int:
-    match = _MONTH.fullmatch(text)
-    return int(match[1]) if match else month_number(text)
 
 
 def _minutes(text: str) -> int | None:
