@@ -56,7 +56,7 @@ def parse_csv(text: str, source: str, notes: Sequence[str] = (), separator: str 
     columns, notes = {}, [*notes, *dialect.notes]
     for k, name in enumerate(dialect.names):
         cells = [row[k] for row in rows]
-        if not name and all(cell == str(i) for i, cell in enumerate(cells)):
+        if not name and _counts_rows(cells[0], cells[1:]):
             notes.append(
                 f"column {k + 1}, which counts the rows and has no name, was left out; name it to use it"
             )
@@ -96,6 +96,8 @@ def sniff_dialect(text: str, source: str, separator: str = "") -> Dialect:
     below = [row for _, row in rows[top + 1 :] if len(row) == width]
     titles = [row for _, row in above if not _is_comment(row)]
     notes = [f"{len(above)} line{'' if len(above) == 1 else 's'} above the table left out"] if above else []
+    if titles and len(titles[-1]) == width - 1 > 0 and _counts_rows(first[0], [row[0] for row in below]):
+        return Dialect(separator, ("", *map(str.strip, titles[-1])), line - 1)  # as R writes names of rows
     if not _is_header(first, below):
         if titles:
             trailing = first[-1].strip() == "" and len(titles[-1]) == width - 1
@@ -116,6 +118,11 @@ def sniff_dialect(text: str, source: str, separator: str = "") -> Dialect:
             f"{source} row {line}: expected distinct column names, got {quoted(twice[0])} twice. Rename one."
         )
     return Dialect(separator, tuple(first), line, tuple(notes))
+
+
+def _counts_rows(first: str, below: Sequence[str]) -> bool:
+    """Return whether cells count the rows, from 0 or 1."""
+    return first in {"0", "1"} and all(cell == str(k) for k, cell in enumerate(below, start=int(first) + 1))
 
 
 def _without_row_ends(text: str) -> str:
@@ -172,7 +179,7 @@ def _separator(text: str) -> str:
         width, share = _usual_width(rows)
         shares[candidate] = share if width > 1 else 0.0
         named = [row for _, row in rows if not _is_comment(row)][:1]
-        if candidate == _SPACES and not any(len(row) == width for row in named):
+        if candidate == _SPACES and not any(width > 2 or len(row) == width for row in named):
             shares[candidate] = 0.0  # a name above numbers whose thousands are spaced
     lines = [line for line in text[:_SAMPLE_CHARACTERS].splitlines()[:_SAMPLE_ROWS] if line.strip()]
     if "," not in lines[0] and all(_DECIMAL_COMMA.fullmatch(line.strip()) for line in lines[1:]):
@@ -291,6 +298,12 @@ def _rows(text: str, dialect: Dialect, source: str) -> tuple[list[list[str]], li
             if len(fields) > width:
                 trailing = not any(field.strip() for field in fields[width:])
                 raise DataError(_width_fault(source, line, width, len(fields), trailing=trailing))
+            if len(fields) < width and dialect.separator == _SPACES:
+                raise DataError(
+                    f"{source} row {line}: expected {width} fields parted by spaces, got {len(fields)}, and "
+                    "which one is empty cannot be told. Read columns by their places: "
+                    f"unrolled.read(pandas.read_fwf({source!r}))."
+                )
         rows = [fields + [""] * (width - len(fields)) for fields in rows]
     if fault is not None:
         raise DataError(_endless_field(source, reader.line_num)) from fault

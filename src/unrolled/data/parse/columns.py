@@ -22,9 +22,10 @@ from unrolled.data.parse.column_names import (
     looks_like_counter,
     looks_like_key,
     looks_like_time,
+    looks_like_week,
     with_usual_names,
 )
-from unrolled.data.parse.date_numbers import looks_like_moments
+from unrolled.data.parse.date_numbers import are_weeks_of_years, looks_like_moments
 from unrolled.data.parse.numbers import are_missing, is_missing, quoted
 from unrolled.data.parse.table import Table, number_rows
 from unrolled.data.sequences import Role
@@ -180,7 +181,9 @@ def infer_time(table: Table, free: Sequence[str]) -> str | None:
         if kind == "time" or (kind == "text" and dated):
             return name
         if kind == "number" and (
-            (np.diff(table.numbers(name)) > 0).all() or (spelling not in _RISING and _is_whole(table, name))
+            (np.diff(table.numbers(name)) > 0).all()
+            or (spelling not in _RISING and _is_whole(table, name))
+            or (looks_like_week(name) and are_weeks_of_years(table.numbers(name)))
         ):
             _refuse_parts(table, name, free)
             return name

@@ -89,6 +89,15 @@ def looks_like_moments(values: NDArray[Any]) -> bool:
     return bool(is_date.all() and min((steps < 0).mean(), (steps > 0).mean()) < _MOST_TURNS)
 
 
+def are_weeks_of_years(values: NDArray[Any]) -> bool:
+    """Return whether all numbers are a year and its week, such as 202005.
+
+    >>> are_weeks_of_years(np.array([201952, 202001])), are_weeks_of_years(np.array([12, 13]))
+    (True, False)
+    """
+    return bool((values >= 190001).all() and not np.isnat(_decode(values, "%G%V")).any())
+
+
 def _number_note(
     column: DateColumn, form: NumberForm, units: NDArray[np.int64], values: NDArray[Any]
 ) -> Iterator[str]:
