@@ -27,3 +27,13 @@ def test_an_example_is_described_by_its_name(unrolled: Run) -> None:
         "FILE: expected one of example:sp500, example:sp500-daily; got 'example:sp50'. "
         "Did you mean 'example:sp500'?\n"
     )
+
+
+def test_warnings_name_options(unrolled: Run) -> None:
+    """What is wrong with the rows is said with the way out of the shell, on the screen and in JSON."""
+    rows = [f"2021-01-{day:02d},{day}" for day in range(1, 20) if day != 7]
+    Path("gap.csv").write_text("\n".join(["day,y", *rows]), encoding="utf-8")
+    for words in ((), ("--json",)):
+        printed = " ".join(unrolled("describe", "gap.csv", *words).out.split())
+        assert "Fill the gaps with --fill linear." in printed
+        assert "unrolled.read(" not in printed

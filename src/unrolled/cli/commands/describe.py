@@ -15,13 +15,17 @@ def describe_command(file: File, columns: SeriesColumns, *, json: Json = False) 
       unrolled describe shops.csv --time day --target sold --id shop
       unrolled describe example:sp500 --json
     """  # noqa: D301
+    from dataclasses import replace
+
     from unrolled.cli.output import print_json
     from unrolled.cli.paths import check_paths
+    from unrolled.cli.shell_words import in_shell_words
     from unrolled.cli.terminal import printable
     from unrolled.data.describe.analyse import describe
 
     check_paths({"FILE": file})
     description = describe(columns.read(file))
+    description = replace(description, warnings=tuple(map(in_shell_words, description.warnings)))
     if json:
         print_json(description.to_dict())
     else:

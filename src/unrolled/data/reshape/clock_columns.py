@@ -134,7 +134,7 @@ def _clocks(table: Table, parts: dict[str, str], days: Texts) -> tuple[Texts | N
     if hours.isna().any() or hours.min() < 0 or hours.max() > 2400:
         return None, [], ""
     if (hours != np.floor(hours)).any():
-        clocks, why = _decimal_clocks(hours)
+        clocks, why = _decimal_clocks(hours) if part == "H" else (None, "")
         return (None, [], "") if clocks is None else (days + " " + clocks, [name], why)
     finer = [parts[p] for p in "MS" if p in parts and table.kinds[parts[p]] == "number"]
     if not finer and (starts := _changed_days(table, name, hours, days, part)) is not None:
