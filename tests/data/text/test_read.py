@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from unrolled.data.text import read as module
 from unrolled.data.text.read import holds_texts, read_texts
 from unrolled.errors import DataError
 
@@ -51,6 +52,29 @@ def test_tables_of_numbers_hold_no_texts(tmp_path: Path) -> None:
     (tmp_path / "reviews.csv").write_text(CSV)
     held = {name: holds_texts(tmp_path / f"{name}.csv") for name in ("steps", "rooms", "reviews")}
     assert held == {"steps": False, "rooms": False, "reviews": True}
+
+
+def test_what_is_no_table_holds_no_texts(tmp_path: Path) -> None:
+    """Archives of arrays, missing files and standard input are for others to read."""
+    np.savez(tmp_path / "both.npz", X=np.ones((2, 3)))
+    assert not holds_texts(tmp_path / "both.npz")
+    assert not holds_texts(tmp_path / "absent.csv")
+    assert not holds_texts("-")
+
+
+def test_the_beginning_of_a_large_file_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest is not parsed twice."""
+    monkeypatch.setattr(module, "_HEAD", 200)
+    (tmp_path / "large.csv").write_text("review,label\n" + "so warm and funny,1\nso dull and flat,0\n" * 40)
+    parsed = []
+    parse_table = module.files.parse_table
+    monkeypatch.setattr(
+        module.files,
+        "parse_table",
+        lambda content, path: parsed.append(len(content)) or parse_table(content, path),
+    )
+    assert holds_texts(tmp_path / "large.csv")
+    assert 0 < parsed[0] <= 200
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ _LABEL_NAMES = ("sentiment", "category", "topic", "intent", "polarity", "stars",
 _LINES = (".txt", ".text")
 _COMPRESSED = re.compile(r"\.(gz|bz2|xz|zst|zip)$", re.IGNORECASE)
 _SAMPLE = 200  # rows
+_HEAD = 1 << 20  # bytes of a file that tell whether it holds texts
 _MIN_WORDS = 3  # on average, of a column of texts without such a name
 
 
@@ -90,14 +91,20 @@ def read_texts(path: str | Path, *, text: str | None = None, label: str | None =
 
 
 def holds_texts(path: str | Path) -> bool:
-    """Tell whether a file is a table with a column of texts, which would be read as such.
+    """Tell whether a file is a table with a column of texts, from its beginning.
 
-    Raises:
-        DataError: there is no such file, or it cannot be read as a table.
+    False for what is no table, and for standard input, which can be read once only.
     """
     path = check_path("path", path)
-    content = files.read_decompressed(path)
-    return find_text_column(files.parse_table(content, path)) is not None
+    if path.name == files.STDIN:
+        return False
+    try:
+        content = files.read_decompressed(path)
+        if len(content) > _HEAD and _is_text(content):
+            content = content[: content.rfind(b"\n", 0, _HEAD) + 1]
+        return find_text_column(files.parse_table(content, path)) is not None
+    except DataError:  # whoever reads it says what is wrong
+        return False
 
 
 def find_text_column(table: Table) -> str | None:
@@ -118,10 +125,14 @@ def find_text_column(table: Table) -> str | None:
 
 def _table(content: bytes, path: Path) -> Table:
     """Parse a table; one of text must be UTF-8, whose letters are not guessed."""
-    is_text = not any(content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(magic) for magic, _ in FORMATS)
-    if is_text:
+    if _is_text(content):
         decode_utf8(content, path)
     return files.parse_table(content, path)
+
+
+def _is_text(content: bytes) -> bool:
+    start = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    return not any(start.startswith(magic) for magic, _ in FORMATS)
 
 
 def _sample(cells: Array) -> list[str]:
