@@ -12,6 +12,8 @@ BASES = {
     "NotFittedError": (ValueError, AttributeError),
     "ModelLoadError": (ValueError,),
     "StorageError": (OSError,),
+    "StoreError": (errors.StorageError, OSError),
+    "StreamError": (ValueError,),
     "TrainingError": (RuntimeError,),
     "MissingDependencyError": (ImportError,),
 }

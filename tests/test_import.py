@@ -15,7 +15,7 @@ import pytest
 
 import unrolled
 
-LAZY_PACKAGES = [unrolled, unrolled.evaluate]
+LAZY_PACKAGES = [unrolled, unrolled.evaluate, unrolled.stream]
 
 
 def _imported_for_type_checkers(package: ModuleType) -> dict[str, str]:
@@ -88,7 +88,7 @@ def test_the_version_has_one_source() -> None:
     assert importlib.metadata.version("unrolled") == unrolled.__version__
 
 
-@pytest.mark.parametrize("name", ["evaluate", "examples", "kernels", "nn", "probe"])
+@pytest.mark.parametrize("name", ["evaluate", "examples", "kernels", "nn", "probe", "stream"])
 def test_a_module_is_reached_by_attribute(name: str) -> None:
     """`unrolled.nn` works after `import unrolled` alone."""
     code = f"import unrolled; print(unrolled.{name}.__name__)"

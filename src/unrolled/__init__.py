@@ -22,7 +22,7 @@ from unrolled.errors import (
 from unrolled.lazy import lazy_attributes
 
 if TYPE_CHECKING:  # the table below, for type checkers and editors
-    from unrolled import evaluate, kernels, nn, probe
+    from unrolled import evaluate, kernels, nn, probe, stream
     from unrolled.data.describe.analyse import describe
     from unrolled.data.describe.description import Description
     from unrolled.data.io import examples
@@ -80,6 +80,7 @@ __all__ = [
     "read_labelled",
     "read_tagged",
     "read_texts",
+    "stream",
 ]
 
 _SOURCES = {  # public name: the module that holds it, or that it is
@@ -109,6 +110,7 @@ _SOURCES = {  # public name: the module that holds it, or that it is
     "read_labelled": "unrolled.data.labelled.read",
     "read_tagged": "unrolled.data.text.conll",
     "read_texts": "unrolled.data.text.read",
+    "stream": "unrolled.stream",
 }
 
 __getattr__, __dir__ = lazy_attributes(__name__, _SOURCES)

@@ -8,6 +8,8 @@
     ├── NotFittedError      predict before fit                           (also a ValueError, AttributeError)
     ├── ModelLoadError      a saved model is missing, cut or altered     (also a ValueError)
     ├── StorageError        something could not be written               (also an OSError)
+    │   └── StoreError      a store of streams cannot be used, with a code
+    ├── StreamError         a stream cannot do what was asked, with a code  (also a ValueError)
     ├── TrainingError       training cannot go on                        (also a RuntimeError)
     └── MissingDependencyError  an optional part is not installed        (also an ImportError)
 
@@ -46,6 +48,22 @@ class ModelLoadError(UnrolledError, ValueError):
 
 class StorageError(UnrolledError, OSError):
     """Something could not be written; what stood there before still stands."""
+
+
+class StoreError(StorageError):
+    """A store of streams cannot be used; nothing was applied, and `code` is stable."""
+
+    def __init__(self, sentence: str, code: str = "storage_failed") -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class StreamError(UnrolledError, ValueError):
+    """A stream cannot do what was asked; nothing has changed, and `code` is stable."""
+
+    def __init__(self, sentence: str, code: str = "bad_input") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 class TrainingError(UnrolledError, RuntimeError):

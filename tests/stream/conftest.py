@@ -1,6 +1,7 @@
 """Streams that the tests of sessions, stores and servers step."""
 
 import importlib.util
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,3 +31,30 @@ def recurrence() -> Any:
 def events() -> NDArray[np.float64]:
     """Forty events of three numbers."""
     return np.random.default_rng(3).normal(size=(40, 3))
+
+
+@pytest.fixture(scope="session")
+def ask() -> Any:
+    """Sends one message on a WebSocket, and waits for one reply."""
+    return load_module("served").ask
+
+
+@pytest.fixture(scope="module")
+def new_server(tmp_path_factory: pytest.TempPathFactory, recurrence: Any) -> Iterator[Callable[..., Any]]:
+    """Starts servers, each with a store of its own."""
+    module, servers = load_module("served"), []
+
+    def start(path: Path | None = None, **options: Any) -> Any:
+        path = tmp_path_factory.mktemp("served") / "streams.db" if path is None else path
+        servers.append(module.start(recurrence, path, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def served(new_server: Callable[..., Any]) -> Any:
+    """A server with the usual settings."""
+    return new_server()

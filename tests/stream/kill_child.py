@@ -12,7 +12,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from recurrence import Recurrence
 
-from unrolled.stream.replies import Applied, Gap, Message, Old, StoreError
+from unrolled.errors import StoreError
+from unrolled.stream.replies import Applied, Gap, Message, Old
 from unrolled.stream.session import Session
 
 

@@ -5,18 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.errors import StorageError, UnrolledError
-from unrolled.stream.replies import (
-    Again,
-    Applied,
-    Gap,
-    Old,
-    StoreError,
-    StreamError,
-    check_events,
-    check_number,
-    check_stream,
-)
+from unrolled.errors import StorageError, StoreError, StreamError, UnrolledError
+from unrolled.stream.replies import Again, Applied, Gap, Old, check_events, check_number, check_stream
 
 
 @pytest.mark.parametrize("name", ["a", "pump 7", "Zürich:ü", "x" * 128, "a.b", "...", "%2F"])

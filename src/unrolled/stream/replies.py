@@ -1,46 +1,18 @@
-"""Messages to a stream, the replies to them, and the error that carries a code."""
+"""Messages to a stream and the replies to them."""
 
 from __future__ import annotations
 
 import numbers
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.errors import StorageError, UnrolledError
+from unrolled.errors import StreamError
 
 MOST_EVENTS = 2**53  # the largest number below which JSON, and JavaScript, count without a hole
 _MOST_CHARACTERS = 128
-
-Code: TypeAlias = Literal[
-    "bad_stream",  # no name that a stream can have
-    "bad_number",  # no number that an event can have
-    "bad_input",  # the model cannot take these events
-    "unknown_stream",
-    "too_many_streams",
-    "other_model",  # the database or the snapshot belongs to another model
-    "storage_full",
-    "storage_failed",
-    "storage_corrupt",
-]
-
-
-class StreamError(UnrolledError, ValueError):
-    """A stream cannot do what was asked; `code` is stable, the sentence is for people."""
-
-    def __init__(self, sentence: str, code: Code = "bad_input") -> None:
-        super().__init__(sentence)
-        self.code = code
-
-
-class StoreError(StorageError):
-    """A store cannot be used; `code` is stable, the sentence is for people, and nothing was applied."""
-
-    def __init__(self, sentence: str, code: Code = "storage_failed") -> None:
-        super().__init__(sentence)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +87,7 @@ class Refused:
         sentence: why, for people.
     """
 
-    code: Code
+    code: str
     sentence: str
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.errors import UnrolledError
+from unrolled.errors import StoreError, StreamError, UnrolledError
 from unrolled.jsonable import to_jsonable
 from unrolled.stream.protocols import SupportsStreams
 from unrolled.stream.replies import (
@@ -23,8 +23,6 @@ from unrolled.stream.replies import (
     Old,
     Refused,
     Reply,
-    StoreError,
-    StreamError,
     check_events,
     check_number,
     check_stream,
@@ -51,7 +49,7 @@ class Saved:
 
     Args:
         last: number of the last event in it.
-        blob: snapshot, which `Session.restore` and `model.stream` take.
+        blob: snapshot, which `Session.restore` and `model.stream` take; empty for the zero state.
     """
 
     last: int
@@ -169,6 +167,18 @@ class Session:
         if refusals:
             raise StreamError(refusals[stream].sentence, refusals[stream].code)
         return heads[stream].last if heads else None
+
+    def create(self, stream: str, *, now: int = 0) -> int:
+        """Make a stream in the zero state, if there is none; return the number of its last event.
+
+        Raises:
+            StreamError: no stream has such a name, or there are as many as may be.
+            StoreError: it could not be stored.
+        """
+        last = self.last(stream)
+        if last is None:
+            self.restore(stream, Saved(0, b""), now=now)
+        return last or 0
 
     def snapshot(self, stream: str) -> Saved | None:
         """Return the state of a stream and its number; None where there is no such stream.

@@ -6,9 +6,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
-from unrolled.errors import UnrolledError
+from unrolled.errors import StoreError, UnrolledError
 from unrolled.stream.protocols import SupportsStreams
-from unrolled.stream.replies import Refused, StoreError
+from unrolled.stream.replies import Refused
 from unrolled.stream.store.row import Store, StreamRow
 
 

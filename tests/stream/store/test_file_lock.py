@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.stream.replies import StoreError
+from unrolled.errors import StoreError
 from unrolled.stream.store import file_lock
 from unrolled.stream.store.file_lock import FileLock, file_system
 

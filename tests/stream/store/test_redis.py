@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unrolled.errors import ArgumentError
-from unrolled.stream.replies import Again, Applied, Gap, Message, Old, StoreError
+from unrolled.errors import ArgumentError, StoreError
+from unrolled.stream.replies import Again, Applied, Gap, Message, Old
 from unrolled.stream.session import Session
 from unrolled.stream.store.redis import RedisStore
 from unrolled.stream.store.row import START, StreamRow

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unrolled.errors import ArgumentError
-from unrolled.stream.replies import Again, Applied, Gap, Message, Refused, StoreError
+from unrolled.errors import ArgumentError, StoreError
+from unrolled.stream.replies import Again, Applied, Gap, Message, Refused
 from unrolled.stream.session import Session
 from unrolled.stream.store import sqlite
 from unrolled.stream.store.row import START, StreamRow

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from unrolled.stream.replies import StoreError
+from unrolled.errors import StoreError
 
 try:
     import fcntl

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from unrolled.errors import ArgumentError, MissingDependencyError
-from unrolled.stream.replies import StoreError
+from unrolled.errors import ArgumentError, MissingDependencyError, StoreError
 from unrolled.stream.store.row import Sizes, StreamRow
 from unrolled.validation import check_choice
 

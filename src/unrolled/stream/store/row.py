@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.stream.replies import StoreError
+from unrolled.errors import StoreError
 
 START = b""  # the history of a stream without events
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from unrolled.stream.replies import Code, StoreError
+from unrolled.errors import StoreError
 from unrolled.stream.store.file_lock import FileLock
 from unrolled.stream.store.row import START, Sizes, StreamRow
 from unrolled.validation import check_choice, check_path
@@ -312,7 +312,7 @@ class SQLiteStore:
         raise error from fault
 
 
-def _reason(code: int) -> tuple[str, str, Code]:
+def _reason(code: int) -> tuple[str, str, str]:
     """Say in words what an error of SQLite means: what is wrong, the way out, the code."""
     if code in _FULL:
         return "the disk is full", "Free some space and send it again.", "storage_full"

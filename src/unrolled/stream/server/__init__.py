@@ -1,0 +1,1 @@
+"""Server of live streams: HTTP and WebSocket in, micro-batches through one session, answers when stored."""

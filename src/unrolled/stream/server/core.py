@@ -1,0 +1,93 @@
+"""What all routes of a server share: its session behind a batcher, its settings, its state of health."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from unrolled.errors import StoreError
+from unrolled.stream.replies import Message, Reply
+from unrolled.stream.server.batcher import Batcher
+from unrolled.stream.server.guard import RateLimit
+from unrolled.stream.server.metrics import Metrics
+from unrolled.stream.server.settings import ServerSettings
+from unrolled.stream.session import Session
+
+_LOG = logging.getLogger("unrolled.stream")
+_TICK_S = 0.5
+
+
+@dataclass
+class Core:
+    """Session, batcher and settings of one server.
+
+    Args:
+        session: is closed at the end.
+        settings: of the server.
+        model: what clients may know of the model.
+        batcher: the one way to the session.
+        metrics: counters.
+        rate: limit on messages of an address.
+        is_draining: whether it takes no more messages.
+        outboxes: replies of WebSockets that are not sent yet, by connection.
+    """
+
+    session: Session
+    settings: ServerSettings
+    model: dict[str, Any] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=Metrics)
+    is_draining: bool = False
+    outboxes: dict[int, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.batcher = Batcher(self.session, self.metrics, clock=self.now)
+        self.rate = RateLimit(self.settings.max_rate)
+        self._upkeep: asyncio.Task[None] | None = None
+
+    def now(self) -> int:
+        """Return the seconds by which streams are seen and expire."""
+        return int(time.time())
+
+    def start(self) -> None:
+        """Begin to work; call it on the event loop."""
+        self.batcher.start()
+        self._upkeep = asyncio.get_running_loop().create_task(self._keep_up())
+
+    async def stop(self) -> None:
+        """Finish what waits, and close the store."""
+        if self._upkeep:
+            self._upkeep.cancel()
+        await self.batcher.drained()
+        await self.batcher.call(self.session.close)
+        await self.batcher.stop()
+
+    async def drain(self, timeout_s: float = 10.0) -> None:
+        """Take no more messages, and wait until those that were taken are answered."""
+        self.is_draining = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self.batcher.drained()
+                while any(self.outboxes.values()):  # noqa: ASYNC110 (many writers, once)
+                    await asyncio.sleep(0.01)
+
+    async def apply(self, message: Message) -> Reply:
+        """Apply one message, in the next batch."""
+        return await self.batcher.ask(message)
+
+    async def _keep_up(self) -> None:
+        """Copy the WAL when there is time, and expire idle streams."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            try:
+                if self.settings.idle_s is not None:
+                    before = self.now() - self.settings.idle_s
+                    if idle := await self.batcher.call(self.session.expire, before):
+                        _LOG.info("expired %d streams", len(idle))
+                if self.batcher.is_idle:
+                    await self.batcher.call(self.session.maintain)
+            except StoreError as fault:  # it is tried again
+                _LOG.warning("upkeep of the store failed: %s", fault)

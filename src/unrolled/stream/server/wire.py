@@ -1,0 +1,149 @@
+"""Messages and records on the wire: JSON in, JSON out, a stable code for each fault."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import msgspec
+
+from unrolled.jsonable import to_jsonable
+from unrolled.stream.replies import Again, Applied, Gap, Old, Reply
+
+STATUS: Final = {  # code: HTTP status
+    "bad_message": 400,
+    "bad_stream": 400,
+    "bad_number": 400,
+    "bad_host": 421,
+    "unauthorized": 401,
+    "bad_origin": 403,
+    "unknown_stream": 404,
+    "not_found": 404,
+    "not_allowed": 405,
+    "gap": 409,
+    "old": 409,
+    "other_model": 409,
+    "too_large": 413,
+    "bad_input": 422,
+    "moved": 307,
+    "too_many_streams": 429,
+    "too_many_messages": 429,
+    "internal": 500,
+    "storage_corrupt": 500,
+    "busy": 503,
+    "draining": 503,
+    "storage_failed": 503,
+    "storage_full": 507,
+}
+
+_Number = float | None
+Events = list[_Number | list[_Number]]
+
+
+class StepsBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of POST /streams/{stream}/steps.
+
+    Args:
+        n: number of the first event.
+        x: events, each a number or a list of numbers; null is a missing value.
+    """
+
+    n: int | float  # a number beyond 64 bits is a float here, and refused later
+    x: Events
+
+
+class SocketMessage(msgspec.Struct, forbid_unknown_fields=True):
+    """Message on the WebSocket: steps; a stream alone asks for its last number; a token comes first.
+
+    Args:
+        stream: its name.
+        n: number of the first event.
+        x: events.
+        token: what the server was given, where no header can hold it.
+    """
+
+    stream: str | None = None
+    n: int | float | None = None
+    x: Events | None = None
+    token: str | None = None
+
+
+class Malformed(Exception):  # noqa: N818 (it is a reply, not a fault of ours)
+    """A body or message that is not JSON of the right form; the text is a sentence."""
+
+
+_steps, _socket = msgspec.json.Decoder(StepsBody), msgspec.json.Decoder(SocketMessage)
+_encoder = msgspec.json.Encoder()
+
+
+def decode_steps(body: bytes) -> StepsBody:
+    """Decode the body of POST /streams/{stream}/steps.
+
+    Raises:
+        Malformed: it is none.
+    """
+    try:
+        return _steps.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        raise Malformed(f'expected {{"n": 1, "x": [[0.5, 1.0]]}}: {fault}.') from fault
+
+
+def decode_socket(message: bytes | str) -> SocketMessage:
+    """Decode a message of the WebSocket.
+
+    Raises:
+        Malformed: it is none.
+    """
+    try:
+        return _socket.decode(message)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
+        raise Malformed(f'expected {{"stream": "a", "n": 1, "x": [[0.5, 1.0]]}}: {fault}.') from fault
+
+
+def encode_answers(answers: Any) -> bytes:
+    """Encode answers as JSON; NaN and infinity become null.
+
+    >>> import numpy as np
+    >>> encode_answers(np.array([[0.5, np.nan]]))
+    b'[[0.5,null]]'
+    """
+    if hasattr(answers, "tolist"):
+        return _encoder.encode(answers.tolist())  # it writes NaN and infinity as null
+    return _encoder.encode(to_jsonable(answers))
+
+
+def encode_record(record: dict[str, Any]) -> bytes:
+    """Encode a small record as JSON."""
+    return _encoder.encode(record)
+
+
+def encode_error(code: str, message: str, stream: str | None = None, **fields: Any) -> bytes:
+    """Encode the record of a fault: `error` is for machines and stable, `message` for people.
+
+    >>> encode_error("gap", "event 4 comes next.", "a", want=4)
+    b'{"stream":"a","error":"gap","message":"event 4 comes next.","want":4}'
+    """
+    head = {} if stream is None else {"stream": stream}
+    return _encoder.encode(head | {"error": code, "message": message} | fields)
+
+
+def encode_reply(stream: str, reply: Reply) -> tuple[str, bytes]:
+    """Encode the reply to a message; return its code ("ok" where it was applied) and the record.
+
+    >>> encode_reply("a", Applied(2, b"[0.5,0.25]"))
+    ('ok', b'{"stream":"a","last":2,"y":[0.5,0.25]}')
+    """
+    if isinstance(reply, Applied | Again):
+        return "ok", b'{"stream":%b,"last":%d,"y":%b}' % (_encoder.encode(stream), reply.last, reply.y)
+    if isinstance(reply, Gap):
+        sentence = f"Event {reply.want} comes next: send the events from there on."
+        return "gap", encode_error("gap", sentence, stream, want=reply.want)
+    if isinstance(reply, Old):
+        sentence = f"Events up to {reply.last} were applied, and this is not the last message again."
+        return "old", encode_error("old", sentence, stream, last=reply.last)
+    return reply.code, encode_error(reply.code, reply.sentence, stream)
+
+
+def whole_number(n: float) -> int | float:
+    """Return a number of JSON as an int where it is one: 3.0 is 3."""
+    return int(n) if isinstance(n, float) and math.isfinite(n) and n == int(n) else n
