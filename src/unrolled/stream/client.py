@@ -1,0 +1,233 @@
+"""Client of a server of streams: numbers its messages, sends again what has no answer, follows `moved`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from time import monotonic, sleep
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from unrolled.errors import ArgumentError, MissingDependencyError, StreamError
+from unrolled.jsonable import to_jsonable
+from unrolled.stream.replies import check_events
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
+
+_EVENTS = 256  # in one message
+_LATER = {"draining", "busy"}  # codes after which a message is sent again
+_MOST_BYTES = 2**26  # of a reply
+_PAUSE_S = 0.05  # before the first new try
+
+
+def connect(url: str, *, token: str | None = None, patience_s: float = 60.0) -> StreamsClient:
+    """Connect to a server that `unrolled serve` runs.
+
+    Args:
+        url: its address, such as http://127.0.0.1:8000.
+        token: what it demands.
+        patience_s: how long to try again while it cannot be reached, stops or is busy.
+
+    Raises:
+        MissingDependencyError: the package websockets is not installed.
+        ArgumentError: the address is none.
+        StreamError: it cannot be reached, or refuses the token.
+    """
+    return StreamsClient(url, token=token, patience_s=patience_s)
+
+
+class StreamsClient:
+    """Connection to a server of streams; made by `connect`. One thread at a time uses it.
+
+    Args:
+        url: as `connect`.
+        token: as `connect`.
+        patience_s: as `connect`.
+    """
+
+    def __init__(self, url: str, *, token: str | None = None, patience_s: float = 60.0) -> None:
+        self._home, self._token, self._patience_s = _socket_url(url), token, patience_s
+        self._connections: dict[str, ClientConnection] = {}
+        self._open_connections = ExitStack()
+        self._homes: dict[str, str] = {}  # of streams that another worker has
+        self._lasts: dict[str, int] = {}
+        self._exchange({}, connect_to={self._home})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._connections.clear()
+        self._open_connections.close()
+
+    def stream(self, name: str) -> ClientStream:
+        """Open a stream, new or from where it is.
+
+        Raises:
+            StreamError: no stream has such a name, or the server cannot be reached.
+        """
+        self.last(name)
+        return ClientStream(self, name)
+
+    def last(self, name: str) -> int:
+        """Return the number of a stream's last event, by the server the first time; 0 for a new one."""
+        if name not in self._lasts:
+            self._lasts[name] = self._exchange({name: {"stream": name}})[name]["last"]
+        return self._lasts[name]
+
+    def steps(self, inputs: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """Send events of many streams, and return the answers of each when all are stored.
+
+        A call that raises has sent nothing twice: repeat it with the same events, and each counts once.
+
+        Args:
+            inputs: stream to events (T, F) or (T,).
+
+        Raises:
+            StreamError: a message was refused, with the code of the server; "unreachable" where the server
+                could not be reached for `patience_s`.
+        """
+        events = {name: to_jsonable(check_events(x)) for name, x in inputs.items()}
+        answers: dict[str, list[Any]] = {name: [] for name in events}
+        while rest := {
+            name: x[len(answers[name]) :] for name, x in events.items() if len(answers[name]) < len(x)
+        }:
+            messages = {
+                name: {"stream": name, "n": self.last(name) + 1, "x": x[:_EVENTS]} for name, x in rest.items()
+            }
+            for name, reply in self._exchange(messages).items():
+                self._lasts[name] = reply["last"]
+                answers[name] += reply["y"]
+        return answers
+
+    def _exchange(
+        self,
+        messages: Mapping[str, dict[str, Any]],
+        connect_to: set[str] = frozenset(),  # type: ignore[assignment]
+    ) -> dict[str, Any]:
+        """Send one message of each stream until each has a reply, over as many connections as it takes."""
+        replies: dict[str, Any] = {}
+        give_up_at, pause_s = monotonic() + self._patience_s, _PAUSE_S
+        while True:
+            waiting = [name for name in messages if name not in replies]
+            homes = {self._homes.get(name, self._home) for name in waiting} | connect_to
+            try:
+                for home in homes:
+                    names = [name for name in waiting if self._homes.get(name, self._home) == home]
+                    if self._send_and_receive(home, {name: messages[name] for name in names}, replies):
+                        pause_s = _PAUSE_S
+                if all(name in replies for name in messages):
+                    return replies
+            except _errors() as fault:
+                self.close()
+                if monotonic() > give_up_at:
+                    sentence = (
+                        f"{self._home} cannot be reached ({fault or type(fault).__name__}). See that it runs."
+                    )
+                    raise StreamError(sentence, "unreachable") from fault
+            if monotonic() > give_up_at:
+                raise StreamError(f"{self._home} is busy or stopping. Try again later.", "busy")
+            sleep(pause_s)
+            pause_s = min(2 * pause_s, 2.0)
+
+    def _send_and_receive(
+        self, home: str, messages: Mapping[str, dict[str, Any]], replies: dict[str, Any]
+    ) -> bool:
+        """Send messages on one connection and take the reply to each; return whether a stream has moved."""
+        connection = self._connections.get(home) or self._open(home)
+        for message in messages.values():
+            connection.send(json.dumps(message))
+        refusal, has_moved = None, False
+        for _ in messages:
+            reply = json.loads(connection.recv(timeout=self._patience_s))
+            name, code = reply.get("stream"), reply.get("error")
+            if code == "moved":
+                self._homes[name], has_moved = _socket_url(reply["to"]), True
+            elif code is None:
+                replies[name] = reply
+            elif code not in _LATER:
+                refusal = StreamError(reply["message"], code)
+        if refusal:
+            raise refusal
+        return has_moved
+
+    def _open(self, home: str) -> ClientConnection:
+        """Open a connection, and show the token."""
+        from websockets.exceptions import InvalidStatus  # noqa: PLC0415 (an extra)
+        from websockets.sync.client import connect as open_socket  # noqa: PLC0415
+
+        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
+        try:
+            opening = open_socket(
+                home, additional_headers=headers, compression=None, max_size=_MOST_BYTES, proxy=None
+            )
+            self._connections[home] = self._open_connections.enter_context(opening)
+        except InvalidStatus as fault:
+            record = _record(fault.response.body)
+            if record.get("error") in _LATER or fault.response.status_code >= 500:
+                raise OSError(record.get("message", str(fault))) from fault
+            raise StreamError(
+                record.get("message", str(fault)), record.get("error", "bad_message")
+            ) from fault
+        return self._connections[home]
+
+
+class ClientStream:
+    """One stream of a server, as `unrolled.Stream` is one of the library.
+
+    Args:
+        client: its connection.
+        name: its name.
+    """
+
+    def __init__(self, client: StreamsClient, name: str) -> None:
+        self._client, self.name = client, name
+
+    @property
+    def last(self) -> int:
+        """Number of the last event: whoever replays a log goes on after it."""
+        return self._client.last(self.name)
+
+    def step(self, x: Any) -> Any:
+        """Send one event and return its answer when it is stored."""
+        return self.steps([x])[0]
+
+    def steps(self, xs: Any) -> list[Any]:
+        """Send several events and return their answers when they are stored."""
+        return self._client.steps({self.name: xs})[self.name]
+
+
+def _socket_url(url: str) -> str:
+    parts = urlsplit(url)
+    schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+    if parts.scheme not in schemes or not parts.netloc:
+        raise ArgumentError(f"url: expected an address such as http://127.0.0.1:8000, got {url!r}.")
+    return f"{schemes[parts.scheme]}://{parts.netloc}/streams"
+
+
+def _record(body: bytes | bytearray | None) -> dict[str, Any]:
+    try:
+        record = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """Errors after which a new connection is tried."""
+    try:
+        from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage  # noqa: PLC0415
+    except ImportError as fault:
+        raise MissingDependencyError(
+            "The client of streams needs the package websockets: pip install 'unrolled[serve]'"
+        ) from fault
+    return (ConnectionClosed, InvalidHandshake, InvalidMessage, OSError, EOFError)
