@@ -92,6 +92,7 @@ def _values(y: Any) -> list[Any]:
     "y",
     [
         pd.Series({"a": 1, "b": 2, "c": 0}),
+        {"a": 1, "b": 2, "c": 0},
         pd.Series({"c": 0, "a": 1, "b": 2}),
         pd.Series({"b": 2, "d": 3, "c": 0, "a": 1}),
         pd.Series([1, 2, 0], index=pd.Index(["a", "b", "c"], name="unique_id")),

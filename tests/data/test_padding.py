@@ -122,3 +122,15 @@ def test_ends_that_look_padded_are_warned_of(value: float | None, features: int)
 def test_other_ends_are_not_warned_of(X: Any) -> None:
     """Chance, few sequences, ends that are alike in all of them."""
     warn_of_equal_ends(as_sequences(X), "X", stacklevel=1)
+
+
+def test_lengths_with_an_index_of_ids_are_aligned() -> None:
+    """As labels and weights are; an index that lacks an id is refused in the words of lengths."""
+    frame = pd.DataFrame(
+        {"unique_id": ["b"] * 3 + ["a"] * 4, "ds": [0, 1, 2, 0, 1, 2, 3], "y": np.arange(7.0)}
+    )
+    lengths = pd.Series([4, 2], index=["a", "b"])
+    for given in (lengths, lengths.to_dict(), lengths[::-1]):
+        assert as_sequences(frame, lengths=given).lengths.tolist() == [2, 4]
+    with pytest.raises(DataError, match=r"lacks 'b'. Add them, or give lengths.to_numpy\(\)"):
+        as_sequences(frame, lengths=pd.Series([4, 2], index=["a", "c"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -90,8 +90,8 @@ def align_targets(y: Any, series: Sequences, who: str) -> Any:
     index only counts the rows, the order is that of the sequences.
 
     Args:
-        y: labels, numbers, groups or weights: a pandas series or frame, or a frame of any library with the id
-            columns and one other; whatever else comes back as it is.
+        y: labels, numbers, groups, weights or lengths: a pandas series or frame, a frame of any library with
+            the id columns and one other, or a mapping from ids; whatever else comes back as it is.
         series: the sequences.
         who: what messages call y.
 
@@ -108,7 +108,8 @@ def align_targets(y: Any, series: Sequences, who: str) -> Any:
     """
     if series.keys is None:
         return y
-    y, index = _with_ids(y, series.id_names)
+    y, index = _with_ids(pd.Series(y) if isinstance(y, Mapping) else y, series.id_names)
+    name = who.rsplit(" ", 1)[-1]
     if index is None or not (index.is_unique and index.nlevels == len(series.id_names)):
         return y
     by_name = set(index.names) == set(series.id_names)
@@ -123,13 +124,13 @@ def align_targets(y: Any, series: Sequences, who: str) -> Any:
     if shared == len(series) == len(index):
         raise DataError(
             f"{who}: its index holds the ids of X in another order, so that it may be meant by id or by "
-            "position. Give y.loc[ids] in the order of X, or y.to_numpy() where that is its order."
+            f"position. Give {name}.loc[ids] in the order of X, or {name}.to_numpy() where that is its order."
         )
     if by_name or (shared and not counts_rows and not _are_counted(series)):
         missing = [name for name in series.ids if name not in position_of]
         raise DataError(
             f"{who}: expected an index that holds the ids of X, which lacks {quoted_list(missing)}. Add "
-            "them, or give y.to_numpy() in the order of X."
+            f"them, or give {name}.to_numpy() in the order of X."
         )
     return y
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.alignment import align_targets
 from unrolled.data.axes import InputWarning
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
@@ -51,7 +52,7 @@ def cut_missing_ends(series: Sequences, who: str) -> Sequences:
 
 
 def cut_to_lengths(series: Sequences, lengths: Any, who: str) -> Sequences:
-    """Keep the first `lengths[i]` steps of each sequence.
+    """Keep the first `lengths[i]` steps of each sequence; an index that holds the ids is aligned with them.
 
     Raises:
         DataError: there are more or fewer lengths than sequences, or one is no number of its steps.
@@ -59,6 +60,7 @@ def cut_to_lengths(series: Sequences, lengths: Any, who: str) -> Sequences:
     >>> cut_to_lengths(Sequences.from_arrays(np.ones((2, 4))), [4, 3], "X").lengths.tolist()
     [4, 3]
     """
+    lengths = align_targets(lengths, series, f"{who} lengths")
     lengths = lengths.detach().cpu() if hasattr(lengths, "detach") else lengths
     steps = np.asarray(lengths)
     if steps.shape != (len(series),) or steps.dtype.kind not in "iuf":

@@ -151,6 +151,20 @@ def test_another_number_of_features_is_refused(kind: Any, y: Any) -> None:
         )
     with pytest.raises(DataError, match=r"got 1\. A single sequence is given as \[x\]\.$"):
         model.predict(np.zeros((3, 2)))
+    with pytest.raises(DataError, match=r"Turn its axes round: layout='ntc' is that of X"):
+        model.predict(np.zeros((3, 4, 2)).swapaxes(1, 2))
+
+
+def test_a_single_sequence_with_features_first_is_told_the_way_out() -> None:
+    """It reads as as many sequences as it has features, of one feature each."""
+    model = SequenceClassifier(layout="nct", **QUICK).fit(
+        np.zeros((6, 2, 5)) + RNG.normal(size=(6, 1, 5)), [0, 1] * 3
+    )
+    with pytest.raises(DataError, match=r"got 1\. A single sequence is given as \[x\]\.$"):
+        model.predict(np.zeros((2, 5)))
+    with pytest.raises(DataError, match="layout='nct' is that of X in fit and here"):
+        model.predict(np.zeros((6, 5, 2)))
+    assert len(model.predict([np.zeros((2, 5))])) == 1
 
 
 @pytest.mark.parametrize(

@@ -333,8 +333,11 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
         n_features = data.values.shape[1]
         if n_features != expected:
             way = "Select the columns that were fitted on, or fit a model on these."
-            if n_features == 1 and np.shape(X)[1:] == (expected,):
+            steps = len(data) if self.layout == "nct" else data.lengths
+            if n_features == 1 and np.all(steps == expected):
                 way = "A single sequence is given as [x]."
+            elif expected in shape[1:]:
+                way = f"Turn its axes round: layout={self.layout or 'ntc'!r} is that of X in fit and here."
             raise DataError(
                 f"{name} X: expected {expected} features a step, as in fit, got {n_features}. {way}"
             )
