@@ -30,10 +30,11 @@ from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkCon
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.probe.activations_words import activations_sentence, rank
 from unrolled.probe.gradients_probe import gradients
-from unrolled.probe.measure.retrain import RowIndices, require_trainable
+from unrolled.probe.measure.retrain import RowIndices, require_trainable, unpadded
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.layer_hook import find_recurrent_layer
 from unrolled.probe.model.probed_model import ProbedModel
+from unrolled.probe.model.targets import align_to_frame
 from unrolled.probe.model.unwrap import unwrap_model
 from unrolled.probe.score_words import Task, score_name
 from unrolled.probe.sentence_claims import checked
@@ -223,7 +224,10 @@ def _model_and_data(model: Any, X: Any, y: Any) -> tuple[Any, Any, Any]:
     if model is not None:
         model, X = unwrap_model(model, X, caller="activations")
         require_trainable(model)
-        as_probed_model(model, X, caller="activations")
+        probed = as_probed_model(model, X, caller="activations")
+    y = align_to_frame(y, X, per_step=False, caller="activations y")
+    if getattr(model, "missing", None) is not None:  # its networks read the gaps as they were filled
+        X = unpadded(probed.values, probed.lengths)
     return model, X, y
 
 

@@ -35,6 +35,7 @@ from unrolled.probe.measure.retrain import (
 )
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.probed_model import ProbedModel
+from unrolled.probe.model.targets import align_to_frame
 from unrolled.probe.model.texts import TextCall
 from unrolled.probe.model.tokens import TokenCall
 from unrolled.probe.model.unwrap import unwrap_model
@@ -164,6 +165,7 @@ def feedforward(
     model, X = unwrap_model(model, X, caller="feedforward")
     require_trainable(model)
     probed = as_probed_model(model, X, y, caller="feedforward")
+    y = align_to_frame(y, X, per_step=False, caller="feedforward y")
     if isinstance(probed.call, TokenCall | TextCall):
         raise ArgumentError(
             f"feedforward model: expected one that reads numbers, {probed.name} looks up tokens, which a "

@@ -131,5 +131,6 @@ def test_probes_read_gaps_as_the_model_does() -> None:
     model = ur.SequenceClassifier(missing="mask", **SMALL | {"max_epochs": 2}).fit(GAPS, Y)
     assert np.isfinite(probe.memory(model, GAPS).gradient).all()
     assert probe.order(model, GAPS[:24], Y[:24], repeats=19, folds=3).retrained is not None
+    assert np.isfinite(probe.activations(model, GAPS, Y, seeds=1, activations=["tanh"]).rows[0].score)
     decayed = ur.SequenceClassifier(missing="decay", **SMALL | {"max_epochs": 2}).fit(GAPS, Y)
     assert np.isfinite(probe.memory(decayed, GAPS).gradient).all()

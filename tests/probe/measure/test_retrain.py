@@ -1,20 +1,24 @@
 """Fresh copies, folds, and the p-value of two ways of training."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
 
 import unrolled as ur
 from unrolled import ArgumentError
+from unrolled.probe import activations, feedforward, order
 from unrolled.probe.measure.retrain import (
     cross_validate_pair,
     reset_weights,
     retrain,
     select_rows,
 )
+from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.probed_model import SequenceScores
 
 SIMULATIONS = 400
@@ -117,3 +121,32 @@ def test_a_retrained_estimator_has_the_same_parameters_and_one_network() -> None
 def test_labels_of_any_type_are_selected_by_position(y: object) -> None:
     """Lists, arrays, tensors."""
     assert list(map(int, select_rows(y, np.array([2, 0])))) == [3, 1]
+
+
+def test_labels_by_id_are_aligned_before_copies_are_retrained() -> None:
+    """As in fit: all probes that train give the same for labels in any order of their ids."""
+    rng = np.random.default_rng(0)
+    y = rng.permutation(48) % 2
+    ids = [f"s{k:02d}" for k in rng.permutation(48)]
+    X = rng.normal(size=(48, 6, 1)) + y[:, None, None]
+    frame = pd.DataFrame({
+        "unique_id": np.repeat(ids, 6), "ds": np.tile(np.arange(6), 48), "x": X.ravel(),
+    })  # fmt: skip
+    by_id = pd.Series(y, index=ids).sort_index()
+    model = ur.SequenceClassifier(cell="rnn", hidden_size=4, max_epochs=2, n_members=1, stem=False)
+    model.fit(frame, by_id)
+    module = Net()
+    arrays = list(X)
+    quick: dict[str, Any] = {"seeds": 1, "activations": ["tanh"], "max_epochs": 2}
+    for data, targets in ((frame, by_id), (arrays, y)):
+        results = (
+            order(model, data, targets, repeats=19, folds=3).retrained.accuracies,
+            feedforward(model, data, targets, folds=3).recurrent.score,
+            activations(model, data, targets, **quick).rows[0].score,
+            activations(data, targets, **quick).rows[0].score,
+            as_probed_model(module, data, targets).targets.tolist(),
+        )
+        if data is frame:
+            expected = results
+    assert results == expected
+    assert expected[-1] == y.tolist()

@@ -154,6 +154,7 @@ def _of_module(module: nn.Module, X: Any, y: Any, caller: str) -> ProbedModel:
         call, values = token_call, token_call.embed(module, values)
     first = first_output(module, call, values, lengths, caller)
     K, per_step = first.shape[-1], first.ndim == 3
+    y = align_to_frame(y, X, per_step=per_step, caller=f"{caller} y")
     y = class_numbers(y, K, per_step=per_step)
     is_class = K > 1 if y is None else are_class_numbers(y, K, per_step=per_step, caller=f"{caller} y")
     classes = np.arange(max(K, 2)) if is_class else None
