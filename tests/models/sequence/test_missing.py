@@ -57,6 +57,9 @@ def test_an_estimator_learns_from_gaps(how: str, solver: str, tmp_path: Path) ->
     assert model.score(GAPS[60:], Y[60:]) >= 0.95
     assert model.score(X[60:], Y[60:]) >= 0.95
     assert model.n_features_in_ == 2
+    reads = next(fact.text for fact in model.summary() if fact.name == "Reads")
+    assert reads.startswith("2 features a step")
+    assert ("whether it is missing" in reads) == (how in ("mask", "decay"))
     loaded = ur.SequenceClassifier.load(model.save(tmp_path / "model"))
     for twin in (loaded, pickle.loads(pickle.dumps(model))):
         assert (twin.predict_proba(GAPS) == model.predict_proba(GAPS)).all()

@@ -376,7 +376,10 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
 
     def _facts(self) -> tuple[Fact, ...]:
         config = self.network_config_
-        reads = f"{quantity(config.input_size, 'feature')} a step, {config.stem_words}"
+        inputs = inputs_of(1, self.missing)
+        gaps = ", each with whether it is missing and since when" if inputs > 1 else ""
+        n_features = quantity(config.input_size // inputs, "feature")
+        reads = f"{n_features} a step{gaps}, {config.stem_words}"
         return (
             network_fact(config, bidirectional=config.bidirectional),
             Fact("Fitted on", self._axes),
