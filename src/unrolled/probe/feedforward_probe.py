@@ -165,7 +165,6 @@ def feedforward(
     model, X = unwrap_model(model, X, caller="feedforward")
     require_trainable(model)
     probed = as_probed_model(model, X, y, caller="feedforward")
-    y = align_to_frame(y, X, per_step=False, caller="feedforward y")
     if isinstance(probed.call, TokenCall | TextCall):
         raise ArgumentError(
             f"feedforward model: expected one that reads numbers, {probed.name} looks up tokens, which a "
@@ -175,6 +174,7 @@ def feedforward(
         raise ArgumentError(
             "feedforward: expected a model with one output a sequence, got one with an output a step."
         )
+    y = align_to_frame(y, X, per_step=False, caller="feedforward y")
     layer = probed.layer  # raises for a model without recurrence
     folds = default_folds(len(probed)) if folds is None else folds
     count = int((seeded_folds(fold_strata(probed), folds, random_state) >= 0).sum())

@@ -65,6 +65,7 @@ from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.forecaster import ForecastCall
 from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.model.targets import align_to_frame
+from unrolled.probe.model.texts import TextCall
 from unrolled.probe.model.unwrap import unwrap_model
 from unrolled.probe.order_words import order_sentence
 from unrolled.probe.score_words import Task, score_name
@@ -205,7 +206,8 @@ def order(
     if retrain:
         require_trainable(model)
     probed = as_probed_model(model, X, y, caller="order")
-    y = align_to_frame(y, X, per_step=probed.per_step, caller="order y")
+    if not isinstance(probed.call, TextCall):  # a series of texts has no steps to align with
+        y = align_to_frame(y, X, per_step=probed.per_step, caller="order y")
     probed.require_finite()
     generator = torch.Generator().manual_seed(random_state)
     rows = torch.arange(len(probed))
