@@ -87,6 +87,29 @@ def test_a_benchmark_writes_its_numbers_beside_the_machine(
     assert f"results/{name}.json" in capsys.readouterr().out
 
 
+def test_an_interrupted_run_goes_on_with_the_results_of_its_commit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What was computed is not computed again; another commit's results are; nothing stays behind."""
+    record, kept_in, computed = _module("record", monkeypatch), tmp_path / "x.partial.json", []
+
+    def compute(name: str) -> dict[str, str]:
+        if name == "c" and len(computed) < 3:
+            computed.append("interrupted")
+            raise KeyboardInterrupt
+        computed.append(name)
+        return {"of": name}
+
+    monkeypatch.setattr(record, "commit", lambda: "1234567")
+    with pytest.raises(KeyboardInterrupt):
+        list(record.resumed("abc", compute, kept_in))
+    assert [row["of"] for row in record.resumed("abc", compute, kept_in)] == ["a", "b", "c"]
+    assert computed == ["a", "b", "interrupted", "c"]
+    assert not kept_in.exists()
+    kept_in.write_text(json.dumps({"commit": "7654321", "rows": {"a": {"of": "another"}}}))
+    assert [row["of"] for row in record.resumed("a", compute, kept_in)] == ["a"]
+
+
 def test_pairs_are_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy moment that slows both of a pair leaves their ratio as it is."""
     timing = _module("timing", monkeypatch)
