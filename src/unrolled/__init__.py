@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.models.sequence.classifier import SequenceClassifier
     from unrolled.models.sequence.regressor import SequenceRegressor
     from unrolled.models.sequence.tagger import SequenceTagger
+    from unrolled.models.streaming.streams import Streams
     from unrolled.models.text.classifier import TextClassifier
     from unrolled.models.text.tagger import TextTagger
     from unrolled.record import Record
@@ -63,6 +64,7 @@ __all__ = [
     "SequenceTagger",
     "Sequences",
     "StorageError",
+    "Streams",
     "TextClassifier",
     "TextTagger",
     "TrainingError",
@@ -96,6 +98,7 @@ _SOURCES = {  # public name: the module that holds it, or that it is
     "SequenceRegressor": "unrolled.models.sequence.regressor",
     "SequenceTagger": "unrolled.models.sequence.tagger",
     "Sequences": "unrolled.data.sequences",
+    "Streams": "unrolled.models.streaming.streams",
     "TextClassifier": "unrolled.models.text.classifier",
     "TextTagger": "unrolled.models.text.tagger",
     "backtest": "unrolled.evaluate.forecasting.backtest",

@@ -74,6 +74,23 @@ class FloatStepper:
 
 class DoubleStepper(FloatStepper): ...
 
+# Sequence networks that are stepped; a tensor that cannot be read raises a TypeError.
+class SequenceStepper:
+    def __init__(
+        self, steps: NDArray[Any], mean: NDArray[Any], scale: NDArray[Any], limit: float, n_outputs: int,
+        is_class: bool, /,
+    ) -> None: ...  # fmt: skip
+    def add_network(
+        self, stem: Any, layers: list[Any], pool: Any, readout: tuple[Any, ...], direct: tuple[Any, ...], /
+    ) -> None: ...
+    def step(self, x: NDArray[Any], out: NDArray[Any], streams: Any, counts: Any, threads: int, /) -> int: ...
+
+def attention_pool(
+    states: Any, lengths: Any, weights: tuple[Any, ...], threads: int, out: Any, /
+) -> None: ...
+def readout(features: Any, tensors: tuple[Any, ...], threads: int, out: Any, /) -> None: ...
+def mean_answers(outputs: NDArray[Any], is_class: bool, out: NDArray[Any], /) -> None: ...
+
 # Flat tensors of float32.
 def squared_norm(x: Any, /) -> float: ...
 def adamw_step(

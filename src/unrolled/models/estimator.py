@@ -34,6 +34,7 @@ from unrolled.models.persistence import (
     save_model,
     unpack_fields,
 )
+from unrolled.models.streaming.streams import Stream
 from unrolled.models.summary import Fact, fit_facts, model_card
 from unrolled.train.checkpoint import select_prefix
 from unrolled.train.device import check_device
@@ -151,8 +152,40 @@ class NetworkEstimator(Estimator):
     history_: History
     seconds_: float
 
+    _stream_states: ClassVar[Any] = None  # class of the states of live streams; None where there are none
+
+    def stream(self, blob: bytes | None = None) -> Stream:
+        """Return a live stream: one value in, one answer out, at the same cost every time.
+
+        Args:
+            blob: a snapshot to go on from; None to begin.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            ArgumentError: the model cannot be streamed, which the sentence explains; or `blob` is no bytes.
+            DataError: the snapshot is not whole, of another format, or of another model.
+        """
+        stream = Stream(self, self.stream_states(1))
+        if blob is not None:
+            stream.restore(blob)
+        return stream
+
+    def stream_states(self, capacity: int) -> Any:
+        """Return the states of so many live streams: what `Streams` steps together."""
+        if why := self.why_not_streamable():
+            raise ArgumentError(f"{type(self).__name__}.stream: {why}")
+        return self._stream_states(self, capacity)
+
+    def why_not_streamable(self) -> str:
+        """Say in a sentence why this fitted model has no live streams; empty where it has."""
+        self._require_fitted()
+        if self._stream_states is None:
+            return "this estimator has no live streams."
+        return str(self._stream_states.why_not_streamable(self))
+
     @classmethod
-    def _saved_fields(cls) -> dict[str, SavedField]:
+    def saved_fields(cls) -> dict[str, SavedField]:
+        """Return the learned attributes beside the networks, and how each is saved."""
         return {
             name: field
             for base in reversed(cls.__mro__)
@@ -164,7 +197,7 @@ class NetworkEstimator(Estimator):
 
         Called last: a fit that fails leaves the model as it was.
         """
-        for name in self._saved_fields():
+        for name in self.saved_fields():
             vars(self).pop(name, None)
         vars(self).update(values, networks_=networks)
 
@@ -227,7 +260,7 @@ class NetworkEstimator(Estimator):
         """
         self._require_fitted()
         name = type(self).__name__
-        records, tensors = pack_fields(self, self._saved_fields())
+        records, tensors = pack_fields(self, self.saved_fields())
         for k, network in enumerate(self.networks_):
             tensors |= {f"network.{k}.{part}": tensor for part, tensor in network.state_dict().items()}
         config = {
@@ -280,7 +313,7 @@ class NetworkEstimator(Estimator):
         for k, network in enumerate(networks):
             network.load_state_dict(select_prefix(f"network.{k}.", tensors))
         trained = tuple(network.eval().to(self.device) for network in networks)
-        self._set_learned(trained, unpack_fields(config["learned"], tensors, self._saved_fields()))
+        self._set_learned(trained, unpack_fields(config["learned"], tensors, self.saved_fields()))
 
 
 def _to_json(value: Any) -> Any:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+SCALED_LIMIT = 1e6  # of a network's inputs: beyond it they say "huge", and their squares must stay finite
 _ROUNDING = 1e-12  # of the largest value: the mean of equal numbers may miss them by as much
 
 

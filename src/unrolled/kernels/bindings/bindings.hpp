@@ -17,6 +17,9 @@ void bind_sequence(nanobind::module_ &m);
 // Recurrences that are stepped (streaming.cpp).
 void bind_streaming(nanobind::module_ &m);
 
+// Sequence networks that are stepped, and inference that depends on no batch (sequence_streaming.cpp).
+void bind_sequence_streaming(nanobind::module_ &m);
+
 // Windows and readout of a Forecaster (forecasting.cpp).
 void bind_forecasting(nanobind::module_ &m);
 

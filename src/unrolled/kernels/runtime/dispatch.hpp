@@ -49,6 +49,13 @@ struct KernelTable {
                                const RowPartition &partition);
     void (*pool_forward)(const Pool &pool, const PoolOutputs &outputs, const RowPartition &partition);
     void (*pool_backward)(const Pool &pool, const PoolGradients &gradients, const RowPartition &partition);
+    void (*attention_forward)(const Pool &pool, const Attention &attention, float *out, std::size_t out_stride,
+                              const RowPartition &partition);
+    void (*readout_forward)(const Readout &readout, const float *features, std::size_t rows, double *outputs,
+                            int threads);
+    std::size_t (*pack_network)(SteppedNetwork &network, void *block);
+    std::size_t (*count_sequence_bytes)(const SequenceSteps &call, std::size_t rows);
+    void (*step_sequences)(const SequenceSteps &call, std::size_t first, std::size_t last, void *scratch);
     double (*cross_entropy)(const CrossEntropy &problem, int threads);
     std::size_t (*readout_saved)(const QuantileReadout &problem);
     double (*quantile_readout_forward)(const QuantileReadout &problem, float *d_states, float *saved,

@@ -8,7 +8,7 @@
 #include "sequence/cross_entropy.hpp"
 #include "sequence/pooling.hpp"
 #include "simd/math.hpp"
-#include "streaming/recurrent_step.hpp"
+#include "streaming/sequence_step.hpp"
 
 #define UNROLLED_TEXT_OF(name) #name
 #define UNROLLED_TEXT(name) UNROLLED_TEXT_OF(name)
@@ -39,6 +39,11 @@ const KernelTable kernels{
     conv_stem_backward,
     pool_forward,
     pool_backward,
+    attention_forward,
+    readout_forward,
+    pack_network,
+    count_sequence_bytes,
+    step_sequences,
     cross_entropy,
     readout_saved,
     quantile_readout_forward,

@@ -60,6 +60,21 @@ public:
         return ((reach < stem_.steps ? reach : stem_.steps) + kTile) * terms;
     }
 
+    // Write the weights as panels, and the bias of each vector.
+    void pack(float *panels, float *biases) const {
+        for_each_vector([&](std::size_t vector, std::size_t first, std::size_t count, std::size_t) {
+            for (std::size_t lane = 0; lane < kLanes; ++lane) {
+                const bool is_channel = lane < count;
+                const float *const weight = stem_.weight + (first + lane) * terms;
+                biases[vector * kLanes + lane] = is_channel ? stem_.bias[first + lane] : 0.0f;
+                for (std::size_t tap = 0; tap < kTaps; ++tap)
+                    for (std::size_t f = 0; f < inputs; ++f)
+                        panels[vector * panel + (tap * inputs + f) * kLanes + lane] =
+                            is_channel ? weight[f * kTaps + kTaps - 1 - tap] : 0.0f;
+            }
+        });
+    }
+
     // Write the inputs of a row.
     void lay_inputs(std::size_t row, float *u) const {
         const std::size_t F = stem_.inputs, n = length(row);
@@ -131,7 +146,7 @@ struct StemForward {
         biases = arena.allocate<float>(sizes.vectors * kLanes);
         inputs = arena.allocate<float>(partition.threads * sizes.row_elements());
         taps = arena.allocate<float>(partition.threads * sizes.tap_elements());
-        if (block) pack();
+        if (block) sizes.pack(panels, biases);
         return arena.bytes();
     }
 
@@ -156,20 +171,6 @@ struct StemForward {
     }
 
 private:
-    void pack() const {
-        sizes.for_each_vector([&](std::size_t vector, std::size_t first, std::size_t count, std::size_t) {
-            for (std::size_t lane = 0; lane < kLanes; ++lane) {
-                const bool is_channel = lane < count;
-                const float *const weight = stem.weight + (first + lane) * sizes.terms;
-                biases[vector * kLanes + lane] = is_channel ? stem.bias[first + lane] : 0.0f;
-                for (std::size_t tap = 0; tap < kTaps; ++tap)
-                    for (std::size_t f = 0; f < sizes.inputs; ++f)
-                        panels[vector * sizes.panel + (tap * sizes.inputs + f) * kLanes + lane] =
-                            is_channel ? weight[f * kTaps + kTaps - 1 - tap] : 0.0f;
-            }
-        });
-    }
-
     // ReLU of the sums of every channel, for steps 0 .. n - 1 of a row; steps lie `stride` apart.
     void convolve(int thread, const float *u, std::size_t n, float *to, std::size_t stride) const {
         std::size_t laid = 0;

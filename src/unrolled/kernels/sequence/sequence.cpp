@@ -51,6 +51,11 @@ RowPlan plan_of(const Problem &problem) {
     watch_contention();
     return {problem.rows, problem.steps, problem.lengths, problem.threads, work_of(problem)};
 }
+RowPlan plan_of(const Pool &pool, const Attention &attention) {
+    const auto units = static_cast<double>(attention.units);
+    watch_contention();
+    return {pool.rows, pool.steps, pool.lengths, pool.threads, 2.0 * units * units};
+}
 
 }  // namespace
 
@@ -65,6 +70,10 @@ void pool_forward(const Pool &pool, const PoolOutputs &outputs) {
 }
 void pool_backward(const Pool &pool, const PoolGradients &gradients) {
     selected().pool_backward(pool, gradients, plan_of(pool).partition());
+}
+
+void attention_pool(const Pool &pool, const Attention &attention, float *out) {
+    selected().attention_forward(pool, attention, out, pool.units, plan_of(pool, attention).partition());
 }
 
 double cross_entropy(const CrossEntropy &problem) {

@@ -45,6 +45,7 @@ from unrolled.models.sequence.training import (
     stopping_facts,
     training_config,
 )
+from unrolled.models.streaming.sequence import SequenceStates
 from unrolled.models.summary import Fact, network_fact, sequence_card_footer
 from unrolled.nn.cells.core import NONLINEARITIES
 from unrolled.nn.modules.pooling import POOLINGS
@@ -73,6 +74,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
     _fit_call = "fit(X, y)"
     _per_step = False
     _network_class, _config_class = SequenceNetwork, SequenceNetworkConfig
+    _stream_states = SequenceStates
     _learned: ClassVar = {
         "feature_names_in_": ARRAY._replace(is_optional=True),  # of frames
         "max_length_": PLAIN,

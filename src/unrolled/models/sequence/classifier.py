@@ -22,6 +22,7 @@ from unrolled.models.sequence.labels import (
 )
 from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
+from unrolled.nn.modules.inference import mean_answers
 
 
 class SequenceClassifier(SequenceLabelEstimator):
@@ -100,7 +101,7 @@ class SequenceClassifier(SequenceLabelEstimator):
     def _probabilities(self, data: Sequences) -> Floats:
         probabilities = np.empty((len(data), len(self.classes_)))
         for rows, outputs, _ in self._outputs(data):
-            probabilities[rows] = outputs.double().softmax(-1).mean(0).numpy()
+            probabilities[rows] = mean_answers(outputs, is_class=True)
         return probabilities
 
     def score(self, X: Any, y: Any, *, sample_weight: Any = None, lengths: Any = None) -> float:

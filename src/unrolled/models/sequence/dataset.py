@@ -12,11 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data.preprocess.scaler import StandardScaler
+from unrolled.data.preprocess.scaler import SCALED_LIMIT, StandardScaler
 from unrolled.data.sequences import Sequences
 
 NO_LABEL = -1  # target of a step that has none, or of padding
-_LIMIT = 1e6  # scaled values beyond it say "huge"; their squares must stay finite
 _BATCH_STEPS = 1 << 16  # steps of a batch without gradients: more would not stay in the caches
 
 
@@ -68,7 +67,7 @@ class SequenceDataset:
         """Scale sequences and put them on a device; without targets each has -1."""
         values = np.zeros((len(data.values) + 1, data.values.shape[1]), dtype=np.float32)
         for k, (mean, scale) in enumerate(zip(*scaler, strict=True)):  # one float64 copy, of one feature
-            values[:-1, k] = np.clip((data.values[:, k] - mean) / scale, -_LIMIT, _LIMIT)
+            values[:-1, k] = np.clip((data.values[:, k] - mean) / scale, -SCALED_LIMIT, SCALED_LIMIT)
         if targets is None:
             targets = torch.full((len(data.values) if per_step else len(data),), NO_LABEL)
         if per_step:

@@ -2,12 +2,11 @@
 
 Each feature of each sequence is filled on its own, so that no sequence tells of another:
 
-    forward   the last known value; before the first, that one
+    forward   the last known value; before the first, the mean over the training data
     linear    a straight line between known values; beyond the first and the last, those
     mask      the value by "forward", and two features more: 1 where it is missing, else 0; and log(1 + d),
               d the steps since the last known value (or since the start)
-    decay     as "mask", but before the first known value the mean, so that no step tells of a later one; the
-              networks then let the filled value decay to the mean, at rates that they learn
+    decay     as "mask"; the networks then let the filled value decay to the mean, at rates that they learn
 
 A feature that has no value in a sequence gets its mean over the training data.
 
@@ -61,7 +60,7 @@ def fill_missing(data: Sequences, how: str | None, means: Floats) -> Sequences:
     Args:
         data: N sequences, NaN where a value is missing.
         how: one of `MISSING_METHODS`; None where no value is missing, which leaves them as they are.
-        means: (F,) for features that have no value in a sequence.
+        means: (F,) for features that have no value yet, or none in a sequence.
 
     Returns:
         Sequences with F features, or with 3 F for "mask" and "decay": values, mask, and steps since the
@@ -71,7 +70,7 @@ def fill_missing(data: Sequences, how: str | None, means: Floats) -> Sequences:
     >>> fill_missing(gaps, "linear", np.zeros(1)).values[:, 0].tolist()
     [1.0, 1.0, 2.0, 3.0]
     >>> fill_missing(gaps, "mask", np.zeros(1)).values.round(2).tolist()
-    [[1.0, 1.0, 0.69], [1.0, 0.0, 0.0], [1.0, 1.0, 0.69], [3.0, 0.0, 0.0]]
+    [[0.0, 1.0, 0.69], [1.0, 0.0, 0.0], [1.0, 1.0, 0.69], [3.0, 0.0, 0.0]]
     """
     if how is None:
         return data
@@ -107,8 +106,7 @@ def _filled(values: Floats, how: str, mean: float) -> Floats:
     if how == "linear":
         return np.interp(steps, known, values[known])
     last = np.searchsorted(known, steps, side="right") - 1
-    filled = values[known[np.maximum(last, 0)]]
-    return np.where(last < 0, mean, filled) if how == "decay" else filled
+    return np.where(last < 0, mean, values[known[np.maximum(last, 0)]])  # nothing of a later step
 
 
 def keep_gap_columns(scaler: StandardScaler, how: str | None, means: Floats) -> StandardScaler:

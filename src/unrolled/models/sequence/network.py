@@ -17,6 +17,7 @@ from unrolled.models.recurrent_core import CoreConfig, recurrent_core
 from unrolled.models.sequence.dataset import SequenceBatch, SequenceDataset
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 from unrolled.nn.modules.conv_stem import ConvStem, max_scales
+from unrolled.nn.modules.inference import direct_features, outputs_of, pool_states, states_of
 from unrolled.nn.modules.input_decay import InputDecay
 from unrolled.nn.modules.pooling import Pooling, Standardize, sequence_mask
 from unrolled.nn.ops import torch_internals
@@ -196,9 +197,12 @@ class SequenceNetwork(nn.Module):
 
     def precise_outputs(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Compute the outputs of a trained network with its readout in float64, on the CPU."""
-        features = self.standardize(self.features(values, lengths)).cpu().double()
-        bias = self.head.bias.cpu().double()
-        outputs = F.linear(features, self.head.weight.cpu().double(), bias)
+        features = self.features(values, lengths)
+        if runs_on_kernels(features):
+            outputs = outputs_of(self.standardize, self.head, features)
+        else:
+            features, bias = self.standardize(features).cpu().double(), self.head.bias.cpu().double()
+            outputs = F.linear(features, self.head.weight.cpu().double(), bias)
         if not self.config.per_step:
             return outputs
         return outputs * sequence_mask(lengths.cpu(), outputs)[..., None]
@@ -208,23 +212,28 @@ class SequenceNetwork(nn.Module):
         values = self.decayed(values)
         if self.config.cell == "feedforward":
             return self._flat_features(values, lengths)
-        if not torch.is_grad_enabled() and self.has_vjp(values):
-            features = self.features_vjp(values, lengths.to(torch.int64).contiguous())[0]
+        if not torch.is_grad_enabled() and self.has_fixed_order(values):
+            states, steps = states_of(self.stem, self.core, values, lengths)
+            features = states if self.config.per_step else pool_states(self.pool, states, steps)
         else:
             inputs, steps = self.core_inputs(values, lengths)
             states, _ = self.core(inputs, lengths=steps)
             features = states if self.config.per_step else self.pool(states, steps)
         if not self.config.direct_inputs:
             return features
-        return torch.cat([features, self._direct_features(values, lengths)], -1)
+        return torch.cat([features, direct_features(values, lengths, per_step=self.config.per_step)], -1)
 
-    def _direct_features(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """Compute what the readout reads of the inputs: (B, T, F) if `per_step`, else (B, 2 F)."""
-        values = values.masked_fill(~sequence_mask(lengths, values)[..., None], 0.0)
-        if self.config.per_step:
-            return values
-        last = values[torch.arange(len(values), device=values.device), lengths.to(values.device) - 1]
-        return torch.cat([last, values.sum(1) / lengths.to(values)[:, None]], 1)
+    def has_fixed_order(self, values: Tensor) -> bool:
+        """Tell whether a row of such values has the same outputs, to the bit, alone and in any batch."""
+        config = self.config
+        poolings = () if config.per_step or config.cell == "feedforward" else self.pool.poolings
+        return (
+            runs_on_kernels(values)
+            and config.cell != "feedforward"
+            and not config.bidirectional
+            and len({*poolings}) == len(poolings)
+            and not any(map(torch_internals.has_hooks, self.modules()))
+        )
 
     def has_vjp(self, values: Tensor) -> bool:
         """Tell whether `features_vjp` can read such values: on the kernels, with weights that all train."""

@@ -18,6 +18,7 @@ from unrolled.models.sequence.dataset import SequenceBatch
 from unrolled.models.sequence.inputs import SequenceInputs
 from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
+from unrolled.nn.modules.inference import mean_answers
 
 
 class SequenceRegressor(SequenceEstimator):
@@ -49,7 +50,7 @@ class SequenceRegressor(SequenceEstimator):
     def _predictions(self, data: Sequences) -> Floats:
         scaled = np.empty(len(data))
         for rows, outputs, _ in self._outputs(data):
-            scaled[rows] = outputs[..., 0].double().mean(0).numpy()
+            scaled[rows] = mean_answers(outputs, is_class=False)[:, 0]
         return scaled * self.y_scale_ + self.y_mean_
 
     def score(self, X: Any, y: Any, *, sample_weight: Any = None, lengths: Any = None) -> float:

@@ -29,6 +29,7 @@ from unrolled.models.sequence.labels import (
 from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
 from unrolled.models.summary import Fact
+from unrolled.nn.modules.inference import mean_answers
 
 _WHO = "SequenceTagger y"
 
@@ -84,7 +85,7 @@ class SequenceTagger(SequenceLabelEstimator):
     def _probabilities(self, data: Sequences) -> list[Floats]:
         probabilities = [np.empty(0)] * len(data)
         for rows, outputs, lengths in self._outputs(data):
-            means = outputs.double().softmax(-1).mean(0).numpy()  # (B, T, K)
+            means = mean_answers(outputs, is_class=True)  # (B, T, K)
             for row, mean, steps in zip(rows, means, lengths, strict=True):
                 probabilities[row] = mean[:steps].copy()  # a view would keep the padding alive
         return probabilities

@@ -177,11 +177,12 @@ def solve_networks(
 def ensemble_outputs(networks: tuple[SequenceNetwork, ...], dataset: SequenceDataset, rows: Tensor) -> Tensor:
     """Compute outputs (M, B, K), or (M, B, T, K), of M networks for some sequences, on the CPU.
 
-    A sequence has the same outputs alone and among others: torch multiplies one row in another order than
-    several, so that a single sequence is computed twice, and the readout in double precision.
+    A sequence has the same outputs alone and among others. Where torch computes, it multiplies one row in
+    another order than several, so that a single sequence is computed twice.
     """
     n = len(rows)
-    values, lengths = dataset.batch(rows.expand(2) if n == 1 else rows)[:2]
+    is_fixed = networks[0].has_fixed_order(dataset.values)
+    values, lengths = dataset.batch(rows.expand(2) if n == 1 and not is_fixed else rows)[:2]
     return torch.stack([network.precise_outputs(values, lengths)[:n] for network in networks])
 
 

@@ -147,10 +147,14 @@ class RecurrentLayer(RecurrentVjp):
         return LayerStream(
             StreamedLayer(
                 type(self).__name__, self.input_size, self.batch_first, self.bidirectional, on_kernels,
-                self._rates, lambda: [(self._cell, directions[0]) for directions in self._weights()],
+                self._rates, self.directed_weights,
             ),
             batch_size,
         )  # fmt: skip
+
+    def directed_weights(self) -> list[tuple[Any, Any]]:
+        """Return the cell and the weights of each layer, in its first direction."""
+        return [(self._cell, directions[0]) for directions in self._weights()]
 
     def _check_inputs(self, input: Any, hx: Any, lengths: Any, resets: Any) -> LayerInputs:  # noqa: A002
         if lengths is None and resets is None and self._is_plain(input):

@@ -148,3 +148,36 @@ def cross_entropy(
     )
     assert value is not None, "the kernels refused tensors that nobody prepared for them"
     return torch.tensor(value), gradient
+
+
+def pool_by_attention(
+    states: Tensor, lengths: Tensor | None, weights: tuple[Tensor, Tensor, Tensor]
+) -> Tensor:
+    """Pool states (T, B, H) by attention to (B, H), each row by itself, in the order of its steps.
+
+    Args:
+        states: their last axis is contiguous.
+        lengths: (B,) int64; None where every row has T steps.
+        weights: W (H, H), b (H,) and v (1, H) of v · tanh(W h + b).
+
+    Raises:
+        ValueError: a length is not from 0 to T.
+    """
+    pooled = states.new_empty(states.shape[1:])
+    compiled.attention_pool(states, lengths, weights, torch.get_num_threads(), pooled)
+    return pooled
+
+
+def read_out(features: Tensor, center: Tensor, factor: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Compute W ((f - center) factor) + b (R, K) in double precision, each row by itself.
+
+    Args:
+        features: f, (R, D) contiguous.
+        center: (D,).
+        factor: (D,).
+        weight: W, (K, D).
+        bias: b, (K,).
+    """
+    outputs = features.new_empty(len(features), len(weight), dtype=torch.float64)
+    compiled.readout(features, (center, factor, weight, bias), torch.get_num_threads(), outputs)
+    return outputs

@@ -1,0 +1,1 @@
+"""Live streams of fitted models: states, snapshots, many streams together."""
