@@ -154,27 +154,29 @@ class NetworkEstimator(Estimator):
 
     _stream_states: ClassVar[Any] = None  # class of the states of live streams; None where there are none
 
-    def stream(self, blob: bytes | None = None) -> Stream:
+    def stream(self, blob: bytes | None = None, **options: Any) -> Stream:
         """Return a live stream: one value in, one answer out, at the same cost every time.
 
         Args:
             blob: a snapshot to go on from; None to begin.
+            options: of a Forecaster `window`, `series` and `start`, described in
+                `unrolled.models.forecasting.stream.ForecastStates`; of other estimators none.
 
         Raises:
             NotFittedError: `fit` was not called.
             ArgumentError: the model cannot be streamed, which the sentence explains; or `blob` is no bytes.
             DataError: the snapshot is not whole, of another format, or of another model.
         """
-        stream = Stream(self, self.stream_states(1))
+        stream = Stream(self, self.stream_states(1, **options))
         if blob is not None:
             stream.restore(blob)
         return stream
 
-    def stream_states(self, capacity: int) -> Any:
+    def stream_states(self, capacity: int, **options: Any) -> Any:
         """Return the states of so many live streams: what `Streams` steps together."""
         if why := self.why_not_streamable():
             raise ArgumentError(f"{type(self).__name__}.stream: {why}")
-        return self._stream_states(self, capacity)
+        return self._stream_states(self, capacity, **options)
 
     def why_not_streamable(self) -> str:
         """Say in a sentence why this fitted model has no live streams; empty where it has."""

@@ -35,11 +35,11 @@ TRANSFORMS = (
     "log-seasonal-difference",
 )
 _LEAST_STEPS = 8  # below this, a choice by statistics would be noise
-_LEAST_UNIT = 1e-2  # of the prior: a series that stood still so far can still move
+LEAST_UNIT = 1e-2  # of the prior: a series that stood still so far can still move
 _ROUNDING = 1e-12  # of the level: smaller changes are rounding errors
 _LEAST_SLOPE = 0.5  # half-way between amounts (0) and percentages (1)
 _SEASON_GAIN = 0.3  # a seasonal difference is taken below this share of the variance of the next best
-_PRIOR_STEPS = 3.0  # how many steps the prior of the scale counts for
+PRIOR_STEPS = 3.0  # how many steps the prior of the scale counts for
 LEAST_RANGE = 1.5  # max / min under which log is so nearly a straight line that it changes nothing
 
 _WORDS = {
@@ -143,9 +143,9 @@ class Transform:
         level[level == 0] = 1.0
         prior = (scale.move or 1.0) * level
         counted = np.maximum(np.arange(len(g)) + 1 - self.lag, 0)
-        unit = (_PRIOR_STEPS * prior + np.cumsum(moves)) / (_PRIOR_STEPS + counted)
+        unit = (PRIOR_STEPS * prior + np.cumsum(moves)) / (PRIOR_STEPS + counted)
         center = _running_mean(g) if self.lag == 0 else zeros
-        unit = np.maximum(unit, _LEAST_UNIT * prior)
+        unit = np.maximum(unit, LEAST_UNIT * prior)
         return Transformed(self, g, center, unit, unit / level)
 
     def moves(self, g: Floats) -> Floats:

@@ -181,6 +181,44 @@ class OutputBounds:
         lower[np.array(is_log)] = np.maximum(lower[np.array(is_log)], 0.0)
         return Limits(lower, upper, integer)
 
+    def limits_after(
+        self, name: str, lowest: float, highest: float, *, is_log: bool, integer: bool
+    ) -> Limits:
+        """Return the limits (1, 1) of a forecast of a series, given its lowest and highest value so far.
+
+        Args:
+            name: of the series.
+            lowest: of its values.
+            highest: of its values.
+            is_log: as for `limits`.
+            integer: as for `limits`.
+        """
+        bound = self.series.get(name, self.common)
+        low, high = _number(bound.lower, -np.inf), _number(bound.upper, np.inf)
+        if self.is_learned:
+            slack = _ROUNDING * max(abs(lowest), abs(highest))
+            low = -np.inf if lowest < low - slack else low
+            high = np.inf if highest > high + slack else high
+        return Limits(np.full((1, 1), max(low, 0.0) if is_log else low), np.full((1, 1), high), integer)
+
+    def check_values(self, values: Floats, name: str) -> None:
+        """Pass if all values lie within the bounds, where these were given.
+
+        Args:
+            values: of any shape, NaN where one is missing.
+            name: what errors call them.
+
+        Raises:
+            DataError: one does not.
+        """
+        lower, upper = self.common
+        passes = (values < _number(lower, -np.inf)) | (values > _number(upper, np.inf))
+        if not self.is_learned and passes.any():
+            raise DataError(
+                f"{name}: expected values {_between(lower, upper)}, as the bounds say, got"
+                f" {values[passes][0]:g}. Correct it, or give wider bounds."
+            )
+
     @property
     def note(self) -> str:
         """Say which bounds forecasts keep, and why; empty where they keep none."""

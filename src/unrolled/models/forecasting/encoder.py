@@ -107,7 +107,7 @@ class SeriesEncoder:
             rows = slice(start, start + int(lengths[k]))
             past = [columns[Role.PAST][rows], columns[Role.STATIC][rows]]
             if self.season > 1:
-                past.append(_seasonal_moves(transformed, self.season))
+                past.append(seasonal_moves(transformed, self.season))
             future = columns[Role.FUTURE][start : min(stop, rows.stop + horizon)]
             ahead = self._cycles(series, rows, horizon)
             together = np.zeros((max(len(future), len(ahead)), future.shape[1] + ahead.shape[1]))
@@ -134,9 +134,18 @@ class SeriesEncoder:
         covariates = {name: StandardScaler.from_dict(part) for name, part in record["covariates"].items()}
         return cls(**{**record, "scales": scales, "covariates": covariates})
 
-    def _transformed(self, series_id: str, y: Floats) -> Transformed:
+    def rule_of(self, series_id: str, *, is_positive: bool) -> tuple[Transform, Scale]:
+        """Return the transform and the scale of a series.
+
+        Args:
+            series_id: one that was not fitted on has the common transform and the usual scale.
+            is_positive: whether all its values are above 0.
+
+        Raises:
+            DataError: it was not fitted on, and the transform knows the ranges of fitted series only.
+        """
         name = self.transforms.get(series_id) or _with_log(
-            self.common, log=self.common.startswith("log") and bool(y.min() > 0)
+            self.common, log=self.common.startswith("log") and is_positive
         )
         scale = self.scales.get(series_id)
         if scale is None:
@@ -146,8 +155,11 @@ class SeriesEncoder:
                     "fitted on, and this is none of them. Fit with another transform."
                 )
             scale = Scale(self.usual_move, 0.0, 1.0)
-        rule = Transform(name, self.season)
-        return rule.apply(y, scale._replace(move=self.usual_move), f"series '{series_id}'")
+        return Transform(name, self.season), scale._replace(move=self.usual_move)
+
+    def _transformed(self, series_id: str, y: Floats) -> Transformed:
+        rule, scale = self.rule_of(series_id, is_positive=bool(y.min() > 0))
+        return rule.apply(y, scale, f"series '{series_id}'")
 
     def _standardised(self, series: Sequences, role: Role) -> Floats:
         """(ΣT, columns of this role) in standard deviations from the mean of the fitted data."""
@@ -213,8 +225,8 @@ def _with_log(common: str, *, log: bool) -> str:
     return "log" if base == "scale" else f"log-{base}"
 
 
-def _seasonal_moves(transformed: Transformed, season: int) -> Floats:
-    """(T,) the change over a season, in units of each step; 0 in the first season."""
+def seasonal_moves(transformed: Transformed, season: int) -> Floats:
+    """Compute the change over a season (T,), in units of each step; 0 in the first season."""
     g = transformed.working
     moves = np.zeros(len(g))
     moves[season:] = (g[season:] - g[:-season]) / transformed.unit[season:]

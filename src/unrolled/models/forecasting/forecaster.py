@@ -30,6 +30,7 @@ from unrolled.models.forecasting.network import (
     ForecastNetworkConfig,
     predict_quantiles,
 )
+from unrolled.models.forecasting.stream import ForecastStates
 from unrolled.models.forecasting.training import fit_forecast_networks, forecast_training_config
 from unrolled.models.forecasting.windows import EncodedSeries, ForecastBatch, Windows
 from unrolled.models.parameters import Boolean, Choice, FloatRange, IntRange, RandomSource, UnusedBeside
@@ -99,6 +100,7 @@ class Forecaster(NetworkEstimator):
     """
 
     _network_class, _config_class = ForecastNetwork, ForecastNetworkConfig
+    _stream_states = ForecastStates
     _learned: ClassVar = {
         "bounds_": record_field(OutputBounds),
         "season_": PLAIN,

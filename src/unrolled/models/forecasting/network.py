@@ -77,7 +77,10 @@ class ForecastNetwork(nn.Module):
         B, device = len(output), output.device
         steps = output.transpose(0, 1).flatten(0, 1)  # (W · B, H), as the recurrent cores lay it out
         places = batch.readouts * B + torch.arange(B, device=device)[:, None]
-        states = steps.index_select(0, places.flatten())  # (M, H)
+        return self.read_out(steps.index_select(0, places.flatten()), batch)
+
+    def read_out(self, states: Tensor, batch: ForecastBatch) -> Tensor:
+        """Compute the quantiles (M, h, Q) from the states (M, H) of the readouts of a batch."""
         moves = torch.cat([batch.levels, batch.anchors.flatten(1)], 1)
         seen = [states, batch.context, _asinh(moves), batch.ahead.flatten(1)]
         return self.readout(self.dropout(torch.cat(seen, 1)), batch.anchors)  # type: ignore[no-any-return]

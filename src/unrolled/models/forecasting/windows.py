@@ -58,12 +58,14 @@ class EncodedSeries:
         past: (T, P) inputs known up to the origin.
         ahead: (T to T + horizon, K) inputs known over the horizon too.
         is_observed: (T,) false where the value was filled, which is no target to learn; None for all.
+        steps_before: steps of the series before these T, which are not held.
     """
 
     transformed: Transformed
     past: Floats
     ahead: Floats
     is_observed: NDArray[np.bool_] | None = None
+    steps_before: int = 0
 
     def __len__(self) -> int:
         return len(self.transformed.working)
@@ -269,7 +271,8 @@ def _write_series(
         flat[name][rows] = getattr(transformed, name)
     flat["observed"][rows] = 1.0
     flat["usable"][rows] = 1.0 if track.is_observed is None else track.is_observed
-    flat["seen"][rows] = np.log(np.arange(1, len(track) + 1)) / 2 - 1.5  # of order 1 from 3 to 1,000 steps
+    seen = track.steps_before + np.arange(1, len(track) + 1)
+    flat["seen"][rows] = np.log(seen) / 2 - 1.5  # of order 1 from 3 to 1,000 steps
     columns = [transformed.inputs, np.ones(len(track))]
     inputs[rows] = np.column_stack([*columns, track.past, track.ahead[: len(track)]])
     ahead[start : start + len(track.ahead)] = track.ahead

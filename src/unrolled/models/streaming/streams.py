@@ -164,6 +164,7 @@ class Streams:
     Args:
         model: a fitted model.
         capacity: streams at most, for which memory is set aside.
+        options: as for `model.stream`.
 
     Raises:
         ArgumentError: the model cannot be streamed, or `capacity` is no whole number above 0.
@@ -177,10 +178,10 @@ class Streams:
     ((2, 2), (1, 2), 2, True)
     """
 
-    def __init__(self, model: Any, capacity: int) -> None:
+    def __init__(self, model: Any, capacity: int, **options: Any) -> None:
         self._model = model
         self.capacity = check_int("Streams capacity", capacity, least=1)
-        self._states: StreamStates = model.stream_states(self.capacity)
+        self._states: StreamStates = model.stream_states(self.capacity, **options)
         self._places: dict[Hashable, int] = {}
         self._free = list(range(self.capacity - 1, -1, -1))
         self._hash = model_hash(model)

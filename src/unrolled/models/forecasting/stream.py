@@ -1,0 +1,277 @@
+"""States of live streams of a Forecaster: a forecast of the whole horizon after every value.
+
+Shapes: N streams, n steps, L steps kept, h steps ahead, Q quantiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unrolled.data.calendar.offsets import advance
+from unrolled.data.preprocess.running_transform import N_KEPT, N_SUMS, RunningTransform
+from unrolled.data.preprocess.time_features import cycle_features, cycle_names
+from unrolled.data.sequences import Role
+from unrolled.errors import ArgumentError, DataError
+from unrolled.models.forecasting.calibration import interpolate_quantile, rescale_quantiles
+from unrolled.models.forecasting.encoder import seasonal_moves
+from unrolled.models.forecasting.network import QUANTILES, predict_quantiles
+from unrolled.models.forecasting.windows import EncodedSeries, Windows
+from unrolled.models.streaming.snapshots import State
+from unrolled.nn.layers.stream import LayerStream
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_SHARES = (0.5, 0.1, 0.9)  # the median, and the ends of the 80 % band
+_BLOCK, _MOST_BLOCKS = 256, 64  # steps whose calendar is read at once, and blocks that are remembered
+_LEAST_STEPS = 3  # before which there is no forecast, as `predict` has none
+
+
+@dataclass(frozen=True, eq=False)
+class StreamForecasts:
+    """Forecasts after each of some steps, or after one: a slice or an index gives those of these steps.
+
+    Args:
+        median: (n, h), or (h,) after one step; NaN before the third value of a stream, as all here.
+        lo: the lower end of the 80 % band.
+        hi: its upper end.
+        quantiles: (n, h, Q) at `unrolled.models.forecasting.network.QUANTILES`.
+    """
+
+    median: Floats
+    lo: Floats
+    hi: Floats
+    quantiles: Floats
+
+    def __len__(self) -> int:
+        return len(self.median)
+
+    def __getitem__(self, steps: Any) -> StreamForecasts:
+        return StreamForecasts(self.median[steps], self.lo[steps], self.hi[steps], self.quantiles[steps])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as lists of numbers, ready for JSON."""
+        return {name: array.tolist() for name, array in vars(self).items()}
+
+
+class ForecastStates:
+    """States of N streams of a Forecaster that reads one column, each answered from its latest window.
+
+    A forecast after n values equals `predict` on a series of these values and times, alone in its frame,
+    to the bit; its cost is that of a window, whatever n. Scale, differences, anchors and bounds are those of
+    all n values.
+
+    Args:
+        model: fitted.
+        capacity: N.
+        window: read the latest window anew for each forecast, as the networks were trained. False: carry
+            their states on from the first value, at the cost of a step; each forecast equals the
+            network's own, unrolled from the first step. Networks trained on windows never ran for so long,
+            and may drift.
+        series: id of a fitted series whose scale the streams have; None for the only one, or, of a model of
+            several, for the scale that `predict` gives to a new one.
+        start: time of the first value of each stream, which calendar inputs need.
+
+    Raises:
+        ArgumentError: there is no such series, no start where one is needed, or no state to carry.
+    """
+
+    def __init__(
+        self, model: Any, capacity: int, *, window: bool = True, series: str | None = None, start: Any = None
+    ) -> None:
+        # as they are now: a refit gives the model others
+        self._networks, self._device, self._window = model.networks_, model.device, model.window_
+        self._encoder, self._factors = model._encoder, model._factors  # noqa: SLF001 (its own states)
+        self._bounds, self._is_integer = model.bounds_, bool(model.integer)
+        self._takes_gaps, self._times = model.missing == "forward", model.series_.times
+        self._horizon = model.network_config_.horizon
+        season = self._encoder.season
+        self._kept = max(self._window, 2 * season + 1) + season + 1
+        self._id = self._series_id(series)
+        rule, scale = self._encoder.rule_of(self._id, is_positive=True)
+        self._running = RunningTransform(rule, scale, self._kept)
+        self.width = 1
+        self.arrays: State = {
+            "steps": np.zeros(capacity, np.int64),
+            "sums": np.zeros((capacity, N_SUMS)),
+            "latest": np.zeros((capacity, N_KEPT, self._kept)),
+            "last_value": np.zeros(capacity),
+            "extremes": np.zeros((capacity, 2)),
+        }
+        self._start = self._read_start(start)
+        self._blocks: dict[int, Floats] = {}
+        self._cores = () if window else _carried_cores(model, self.arrays, capacity)
+
+    @staticmethod
+    def why_not_streamable(model: Any) -> str:
+        """Say in a sentence why a fitted Forecaster cannot be streamed; empty if it can."""
+        series = model.series_
+        others = [
+            name for name, role in zip(series.columns, series.roles, strict=True) if role is not Role.TARGET
+        ]
+        if others:
+            return (
+                f"a stream takes one value a step, and this model reads {', '.join(map(repr, others))} too."
+                " Fit on the target alone."
+            )
+        if model.missing not in (None, "forward"):
+            return f"missing={model.missing!r} is not stepped yet. Fit with missing='forward'."
+        return ""
+
+    def check(self, rows: Floats, name: str) -> None:
+        """Pass if values (n, 1) are finite, and above 0 where the model takes logarithms.
+
+        NaN passes where the model fills gaps, but for the first value of a stream.
+        """
+        is_bad = ~np.isfinite(rows) & ~(np.isnan(rows) & self._takes_gaps)
+        if is_bad.any():
+            step = int(np.argmax(is_bad[:, 0]))
+            raise DataError(f"{name}: expected finite numbers, got {rows[step, 0]:g} at step {step + 1}.")
+        if self._running.transform.log and (rows <= 0).any():
+            step = int(np.argmax(rows[:, 0] <= 0))
+            raise DataError(
+                f"{name}: the model takes logarithms, which need values above 0, got {rows[step, 0]:g} at"
+                f" step {step + 1}. Fit with transform='difference'."
+            )
+        self._bounds.check_values(rows, name)
+
+    def step(self, rows: Floats, streams: Ints, counts: Ints) -> StreamForecasts:
+        """Step streams; see `StreamStates`."""
+        begins = np.cumsum(counts) - counts
+        begun = self.arrays["steps"][streams[counts > 0]] > 0
+        if np.isnan(rows[begins[counts > 0], 0])[~begun].any():
+            raise DataError(
+                "stream: expected a number as the first value of a stream, got NaN."
+                " Begin at the first known one."
+            )
+        parts = [np.empty((len(rows), self._horizon)) for _ in _SHARES]
+        parts.append(np.empty((len(rows), self._horizon, len(QUANTILES))))
+        row = 0
+        for stream, count in zip(streams.tolist(), counts.tolist(), strict=True):
+            for _ in range(count):
+                self._take(stream, float(rows[row, 0]))
+                forecast = self._within_bounds(self._forecast(stream), self.arrays["extremes"][stream])
+                for part, each in zip(parts, forecast, strict=True):
+                    part[row] = each
+                row += 1
+        return StreamForecasts(*parts)
+
+    def _take(self, stream: int, value: float) -> None:
+        """Move one stream on by a value; NaN repeats the last one."""
+        arrays = self.arrays
+        n = int(arrays["steps"][stream])
+        value = float(arrays["last_value"][stream]) if np.isnan(value) else value
+        self._running.step(value, n, arrays["sums"][stream], arrays["latest"][stream])
+        lowest, highest = arrays["extremes"][stream] if n else (value, value)
+        arrays["extremes"][stream] = min(lowest, value), max(highest, value)
+        arrays["last_value"][stream], arrays["steps"][stream] = value, n + 1
+
+    def _forecast(self, stream: int) -> Floats:
+        """Return the quantiles (h, Q) after the newest value, not yet within the bounds."""
+        n = int(self.arrays["steps"][stream])
+        if n < _LEAST_STEPS and not self._cores:
+            return np.full((self._horizon, len(QUANTILES)), np.nan)
+        encoder, latest = self._encoder, self._running.latest(n, self.arrays["latest"][stream])
+        m = len(latest.working)
+        past = seasonal_moves(latest, encoder.season)[:, None] if encoder.season > 1 else np.empty((m, 0))
+        encoded = EncodedSeries(latest, past, self._cycles(n, m), steps_before=n - m)
+        windows = encoder.windows([encoded], self._window, self._horizon)
+        origin = np.array([m - 1])
+        if self._cores:
+            raw = self._carried_quantiles(stream, windows, windows.rows(0, origin))
+        else:
+            raw = predict_quantiles(self._networks, windows, windows.rows(0, origin), self._device)
+        if n < _LEAST_STEPS:
+            return np.full((self._horizon, len(QUANTILES)), np.nan)
+        return latest.levels(origin, rescale_quantiles(raw, self._factors))[0]
+
+    @torch.inference_mode()
+    def _carried_quantiles(self, stream: int, windows: Windows, rows: Ints) -> Floats:
+        """Step the cores by the inputs of the newest step, and read out their states: (1, h, Q)."""
+        batch, outputs = windows.batch(rows), []
+        for k, (network, core) in enumerate(zip(self._networks, self._cores, strict=True)):
+            parts = [array for name, array in self.arrays.items() if name.startswith(f"network{k}.")]
+            core.state = tuple(torch.from_numpy(part[stream])[:, None] for part in parts)
+            states = core.step(windows.inputs[rows])
+            after = core.state if len(parts) > 1 else (core.state,)
+            for part, new in zip(parts, after, strict=True):
+                part[stream] = new[:, 0].numpy()
+            outputs.append(network.read_out(states, batch))
+        return torch.stack(outputs).double().mean(0).numpy()
+
+    def _cycles(self, n: int, m: int) -> Floats:
+        """Return the calendar inputs of the last m of n steps and of the horizon, if there are any."""
+        if self._start is None:
+            return np.empty((m, 0))
+        first, last = (n - m) // _BLOCK, (n + self._horizon - 1) // _BLOCK
+        for block in range(first, last + 1):
+            if block not in self._blocks:  # of any stream, as all begin at one time
+                steps = np.arange(block * _BLOCK, (block + 1) * _BLOCK)
+                times = advance(np.repeat(self._start, _BLOCK), self._encoder.freq, steps)
+                self._blocks[block] = cycle_features(times, self._encoder.freq)
+        while len(self._blocks) > _MOST_BLOCKS + last - first:
+            del self._blocks[min(self._blocks)]
+        known = np.concatenate([self._blocks[block] for block in range(first, last + 1)])
+        return known[n - m - first * _BLOCK : n + self._horizon - first * _BLOCK]
+
+    def _within_bounds(self, quantiles: Floats, extremes: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return the median, both ends of the band and the quantiles (h, Q), all within the bounds."""
+        limits = self._bounds.limits_after(
+            self._id, *extremes.tolist(), is_log=self._running.transform.log, integer=self._is_integer
+        )
+        raw = quantiles[None, None]
+        shares = [interpolate_quantile(raw, QUANTILES, share) for share in _SHARES]
+        return tuple(limits.apply(each)[0, 0] for each in (*shares, raw))  # type: ignore[return-value]
+
+    def _series_id(self, series: str | None) -> str:
+        ids = list(self._encoder.scales)
+        if series is None:
+            return ids[0] if len(ids) == 1 else ""
+        if series not in ids:
+            raise ArgumentError(
+                f"Forecaster.stream series: expected the id of a fitted series, such as {ids[0]!r}, got"
+                f" {series!r}. Leave it out for a series that was not fitted on."
+            )
+        return series
+
+    def _read_start(self, start: Any) -> np.datetime64 | None:
+        encoder = self._encoder
+        has_calendar = self._times is not None and encoder.season > 1 and bool(cycle_names(encoder.freq))
+        if not has_calendar:
+            return None
+        if start is None:
+            raise ArgumentError(
+                "Forecaster.stream start: expected the time of the first value, for the model reads the"
+                f" calendar; got None. Give one, such as start={str(self._times[0])[:10]!r}."
+            )
+        try:
+            return np.datetime64(start, "ns")
+        except (TypeError, ValueError) as fault:
+            raise ArgumentError(
+                f"Forecaster.stream start: expected a time, got {start!r} ({fault})."
+                " Write it as '2026-01-31' or '2026-01-31T12:00'."
+            ) from fault
+
+
+def _carried_cores(model: Any, arrays: State, capacity: int) -> tuple[LayerStream, ...]:
+    """Return streams of the networks' cores, and add arrays for their states, (N, L, H) each."""
+    config = model.network_config_
+    if config.cell == "feedforward":
+        raise ArgumentError(
+            "Forecaster.stream window: cell='feedforward' has no state to carry. Stream it with window=True."
+        )
+    if torch.device(model.device).type != "cpu":
+        raise ArgumentError(
+            f"Forecaster.stream window: states are carried on the CPU, the model is on {model.device}."
+            " Load it with device='cpu'."
+        )
+    for k in range(len(model.networks_)):
+        for part in ("h", "c")[: 2 if config.cell == "lstm" else 1]:
+            shape = (capacity, config.num_layers, config.hidden_size)
+            arrays[f"network{k}.{part}"] = np.zeros(shape, np.float32)
+    return tuple(network.core.stream() for network in model.networks_)
