@@ -31,6 +31,7 @@ BENCHMARKS = {
     "epoch": "two minutes",
     "forecaster_step": "a minute",
     "small_fits": "two minutes",
+    "streams": "ten minutes",
     "startup": "two minutes",
     "busy_machine": "five minutes",
     "memory": "two minutes",

@@ -22,6 +22,7 @@ PAGES = [
     ("docs/tutorial-2-memory.md", "tutorial-2-memory.html", "Tutorial 2"),
     ("docs/estimators.md", "estimators.html", "Estimators"),
     ("docs/text.md", "text.html", "Text"),
+    ("docs/streams.md", "streams.html", "Live streams"),
     ("docs/dates.md", "dates.html", "Dates and calendars"),
     ("docs/layers.md", "layers.html", "Layers"),
     ("docs/convert.md", "convert.html", "Conversion"),

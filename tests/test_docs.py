@@ -38,6 +38,7 @@ RUN = [
     "docs/estimators.md",
     "docs/text.md",
     "docs/layers.md",
+    "docs/streams.md",
     "docs/convert.md",
 ]
 
