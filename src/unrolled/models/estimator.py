@@ -319,12 +319,14 @@ class NetworkEstimator(Estimator):
 
 
 def _to_json(value: Any) -> Any:
-    """Write a mapping as pairs, whose keys JSON's own would make texts, and a tuple as one.
+    """Write a mapping as pairs, whose keys JSON's own would make texts, a tuple as one, a path as its text.
 
     A generator of random numbers is none of that: `seed_` says what was drawn of it.
     """
     if isinstance(value, np.random.RandomState | np.random.Generator):
         return None
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, tuple):
         return {"tuple": list(value)}
     return {"pairs": list(value.items())} if isinstance(value, Mapping) else value
