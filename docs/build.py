@@ -24,6 +24,7 @@ PAGES = [
     ("docs/text.md", "text.html", "Text"),
     ("docs/streams.md", "streams.html", "Live streams"),
     ("docs/dates.md", "dates.html", "Dates and calendars"),
+    ("docs/serving.md", "serving.html", "Serving streams"),
     ("docs/layers.md", "layers.html", "Layers"),
     ("docs/convert.md", "convert.html", "Conversion"),
     ("docs/benchmarks.md", "benchmarks.html", "Benchmarks"),

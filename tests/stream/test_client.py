@@ -134,7 +134,13 @@ def test_another_writer_is_noticed(served: Any, events: Array) -> None:
         mine.step(events[0])
         with pytest.raises(StreamError) as caught:
             theirs.step(events[1])
-    assert caught.value.code == "old"
+        assert caught.value.code == "old"
+        assert theirs.last == 1  # as the server has it
+        assert theirs.step(events[1])
+        served.request("DELETE", "/streams/shared")
+        with pytest.raises(StreamError) as caught:
+            theirs.step(events[2])
+        assert (caught.value.code, theirs.last) == ("gap", 0)
 
 
 def test_a_client_follows_a_stream_that_has_moved(new_server: Callable[..., Any], events: Array) -> None:

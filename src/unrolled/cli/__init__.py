@@ -19,7 +19,7 @@ try:
     import typer
 
     from unrolled import __version__
-    from unrolled.cli.commands import backtest, classify, describe, forecast, probe, tag
+    from unrolled.cli.commands import backtest, classify, describe, forecast, probe, serve, tag
     from unrolled.cli.shell_words import in_shell_words, with_option_names
     from unrolled.cli.terminal import prepare_streams, printable
     from unrolled.cli.usage_errors import usage_sentence
@@ -49,6 +49,7 @@ app.command("forecast")(forecast.forecast_command)
 app.command("backtest")(backtest.backtest_command)
 app.command("classify")(classify.classify_command)
 app.command("probe")(probe.probe_command)
+app.command("serve")(serve.serve_command)
 app.command("tag")(tag.tag_command)
 
 
@@ -74,6 +75,7 @@ def _options(
     unrolled classify train.csv --test test.csv        which kind is a sequence?
     unrolled tag train.conllu --test test.conllu       which tag has each word?
     unrolled probe MODEL test.csv                      what does the network remember?
+    unrolled serve MODEL                               live streams for many clients
 
     FILE is a CSV of any dialect (.gz too), a Parquet file, or an example's name.
     """  # noqa: D301 (\b keeps the lines apart)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _EVENTS = 256  # in one message
 _LATER = {"draining", "busy"}  # codes after which a message is sent again
+_ELSEWHERE = {"gap", "old"}  # another moved the stream, or it expired
 _MOST_BYTES = 2**26  # of a reply
 _PAUSE_S = 0.05  # before the first new try
 
@@ -156,6 +157,8 @@ class StreamsClient:
                 replies[name] = reply
             elif code not in _LATER:
                 refusal = StreamError(reply["message"], code)
+                if code in _ELSEWHERE:
+                    self._lasts.pop(name, None)  # the server is asked when it is needed again
         if refusal:
             raise refusal
         return has_moved

@@ -4,9 +4,12 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -160,6 +163,25 @@ def test_a_client_that_leaves_in_the_middle_harms_nobody(served: Any) -> None:
         with socket.create_connection(("127.0.0.1", served.port), timeout=30) as raw:
             raw.sendall(head)
     assert served.request("GET", "/healthz").record == {"status": "ok"}
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["n", "x", "y"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(body=_JSON | st.fixed_dictionaries({"n": _JSON, "x": _JSON}), name=st.text(min_size=1, max_size=6))
+def test_no_body_and_no_name_break_the_server(served: Any, body: Any, name: str) -> None:
+    """Any JSON, to a stream of any name: a record, never 500."""
+    name = name.encode("utf-8", "replace").decode()
+    response = served.request("POST", f"/streams/any{quote(name, safe='')}/steps", body)
+    assert response.status in {200, 400, 404, 405, 409, 422}
+    assert response.record.keys() >= ({"last", "y"} if response.status == 200 else {"error", "message"})
 
 
 def test_every_path_of_the_document_is_a_route(served: Any) -> None:

@@ -1,0 +1,234 @@
+"""`unrolled serve`: a saved model as live streams for many clients."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unrolled.cli.options import OptionGroup, option_groups
+from unrolled.errors import ArgumentError, MissingDependencyError
+from unrolled.validation import check_choice, check_int
+
+if TYPE_CHECKING:
+    from unrolled.stream.server.settings import ServerSettings
+    from unrolled.stream.store.row import Store
+
+_DURABILITIES = ("power", "process")
+_ON_NEW_MODEL = ("refuse", "restart")
+_CAPACITY = 16_384  # states in memory
+_RISK = "--durability process: a loss of power may take the last acknowledged messages; a kill takes none"
+
+Folder = Annotated[
+    str, typer.Argument(metavar="MODEL", show_default=False, help="Folder of a model saved by --save.")
+]
+StorePlace = Annotated[
+    str, typer.Option("--store", metavar="FILE", help="File of SQLite, or redis://host:port/0.")
+]
+Durability = Annotated[
+    str,
+    typer.Option(
+        "--durability", metavar="WHAT", help="An answer survives: power, a loss of it; process, a kill."
+    ),
+]
+OnNewModel = Annotated[
+    str,
+    typer.Option(
+        "--on-new-model", metavar="HOW", help="States of another model: refuse, or restart from zero."
+    ),
+]
+MaxStreams = Annotated[
+    int | None, typer.Option("--max-streams", metavar="STREAMS", help="Streams at most; no limit by default.")
+]
+Workers = Annotated[
+    int, typer.Option("--workers", metavar="P", help="Processes, each with its own port and file.")
+]
+Worker = Annotated[int | None, typer.Option("--worker", hidden=True)]
+
+
+@dataclass(frozen=True)
+class ServerOptions(OptionGroup):
+    """Options on who may come in and how much: arguments of `ServerSettings`."""
+
+    host: Annotated[
+        str | None, typer.Option("--host", help="Address to listen at; 127.0.0.1 by default.")
+    ] = None
+    port: Annotated[
+        int | None,
+        typer.Option("--port", help="8000 by default; workers take the next ones too; 0: a free one."),
+    ] = None
+    token_file: Annotated[
+        str | None,
+        typer.Option("--token-file", metavar="FILE", help="File whose first line clients must send."),
+    ] = None
+    allowed_hosts: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", metavar="NAME", help="Name that requests may call it; repeat for more."),
+    ] = None
+    allowed_origins: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-origin", metavar="URL", help="Other web page that may use it; repeat for more."
+        ),
+    ] = None
+    max_rate: Annotated[
+        float | None,
+        typer.Option("--max-rate", metavar="MESSAGES", help="A second, of one address; no limit by default."),
+    ] = None
+    idle_s: Annotated[
+        int | None,
+        typer.Option("--idle", metavar="SECONDS", help="After which a stream without a message is deleted."),
+    ] = None
+
+    def settings(self, **changes: Any) -> ServerSettings:
+        """Make the settings of a server.
+
+        Raises:
+            ArgumentError: one of the options is out of its range, or the token cannot be read.
+        """
+        from unrolled.stream.server.settings import ServerSettings, read_token
+
+        given = self.given()
+        if token_file := given.pop("token_file", None):
+            given["token"] = read_token(token_file)
+        return ServerSettings(**given | changes)
+
+
+@option_groups
+def serve_command(
+    model: Folder,
+    *,
+    store: StorePlace = "streams.db",
+    durability: Durability = "power",
+    on_new_model: OnNewModel = "refuse",
+    max_streams: MaxStreams = None,
+    workers: Workers = 1,
+    worker: Worker = None,
+    options: ServerOptions,
+) -> None:
+    """Serve a saved model as live streams: each event counts once, whatever breaks.
+
+    State and answer of a message are stored before it is answered, so a kill loses nothing that was
+    answered. Clients: `unrolled.stream.connect`, a WebSocket at /streams, or POST /streams/NAME/steps.
+
+    \b
+    Examples:
+      unrolled serve model
+      unrolled serve model --store pumps.db --port 9000 --idle 86400
+      unrolled serve model --host 0.0.0.0 --token-file token --allow-host pumps.example.org
+      unrolled serve model --store redis://localhost:6379/0
+    """  # noqa: D301 (\b keeps the lines apart)
+    check_choice("durability", durability, _DURABILITIES)
+    check_choice("on_new_model", on_new_model, _ON_NEW_MODEL)
+    check_int("workers", workers, least=1, most=64)
+    require_packages()
+    settings = options.settings()
+    if workers > 1 and worker is None:
+        _supervise(workers, settings)
+        return
+    place = _Place(store, durability, on_new_model, worker or 1, workers)
+    _serve(model, place, options.settings(port=settings.port + place.worker - 1), max_streams)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the streams of a worker are stored."""
+
+    store: str
+    durability: str
+    on_new_model: str
+    worker: int
+    workers: int
+
+    def open(self, model: str) -> Store:
+        """Open the store of this worker for a model of that hash."""
+        from pathlib import Path
+
+        choice: Any = {"model": model, "on_new_model": self.on_new_model}
+        if "://" in self.store:
+            from unrolled.stream.store.redis import RedisStore
+
+            return RedisStore(self.store, **choice)
+        from unrolled.stream.store.sqlite import SQLiteStore
+
+        path = Path(self.store)
+        if self.workers > 1:
+            path = path.with_name(f"{path.stem}-{self.worker}{path.suffix}")
+        partition = f"{self.worker} of {self.workers}"
+        return SQLiteStore(path, durability=self.durability, partition=partition, **choice)
+
+
+def require_packages() -> None:
+    """Pass if what a server is made of is installed.
+
+    Raises:
+        MissingDependencyError: it is not; with the command that installs it.
+    """
+    from importlib.util import find_spec
+
+    missing = [
+        name for name in ("fastapi", "uvicorn", "uvloop", "websockets", "msgspec") if not find_spec(name)
+    ]
+    if missing:
+        raise MissingDependencyError(f"A server needs {', '.join(missing)}: pip install 'unrolled[serve]'")
+
+
+def _serve(folder: str, place: _Place, settings: ServerSettings, max_streams: int | None) -> None:
+    """Load the model, open the store and serve until a signal."""
+    from unrolled.cli.output import print_note
+    from unrolled.models.streaming.snapshots import model_hash
+    from unrolled.models.streaming.streams import Streams
+    from unrolled.stream.server.core import Core
+    from unrolled.stream.server.run import run_server
+    from unrolled.stream.server.wire import encode_answers
+    from unrolled.stream.session import Session
+    from unrolled.stream.workers import other_worker, stays_here
+
+    model = _load_model(folder)
+    digest = model_hash(model)
+    streams = Streams(model, _CAPACITY)
+    store = place.open(digest)
+    session = Session(streams, store, max_streams=max_streams, encode=encode_answers)
+    if place.durability == "process" and "://" not in place.store:
+        print_note(_RISK)
+    if getattr(store, "restarted", False):
+        print_note(
+            f"{place.store} was another model's: {len(store)} streams keep their numbers and begin anew"
+        )
+    core = Core(session, settings, {"estimator": type(model).__name__, "model": digest})
+    moved = stays_here if store.is_shared else other_worker(settings, place.worker, place.workers)
+    run_server(
+        core, moved=moved, on_ready=lambda address: print(f"serving {folder} at {address}", flush=True)
+    )
+
+
+def _load_model(folder: str) -> Any:
+    """Load a saved model of any kind."""
+    from unrolled.models.forecasting.forecaster import Forecaster
+    from unrolled.models.persistence import saved_estimator_name
+    from unrolled.models.sequence.classifier import SequenceClassifier
+    from unrolled.models.sequence.regressor import SequenceRegressor
+    from unrolled.models.sequence.tagger import SequenceTagger
+
+    kinds: Any = (Forecaster, SequenceClassifier, SequenceRegressor, SequenceTagger)
+    by_name = {kind.__name__: kind for kind in kinds}
+    return by_name.get(saved_estimator_name(folder), SequenceClassifier).load(folder)
+
+
+def _supervise(workers: int, settings: ServerSettings) -> None:
+    """Start a process a worker, with the words of this command."""
+    from unrolled.stream.server.settings import ANY_ADDRESS
+    from unrolled.stream.workers import run_workers
+
+    if settings.public_host in ANY_ADDRESS:
+        raise ArgumentError(
+            f"host: clients cannot be sent from one worker to another at {settings.host}. Say what this "
+            "machine is called with --allow-host."
+        )
+    if settings.port == 0:
+        raise ArgumentError("port: expected a port for the first of several workers, got 0. Name one.")
+    words = [sys.executable, "-m", "unrolled.cli", *sys.argv[1:]]
+    if status := run_workers([[*words, "--worker", str(k)] for k in range(1, workers + 1)]):
+        raise typer.Exit(status)
