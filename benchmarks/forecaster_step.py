@@ -2,8 +2,9 @@
 
 Two tasks, both made up: many monthly series (the size of M3's), and one short yearly series. What is timed
 is what `Forecaster.fit` hands to its training loop: that network, those windows, batches of that size, the
-loop's own loss, clipping and optimizer. Backward goes in two pieces, so that the layer's part can be told
-from the rest. From the same weights and batch, both must give the same gradients.
+loop's own loss, clipping and optimizer. Ours trains without autograd, torch's LSTM with it; there backward
+goes in two pieces, so that the layer's part can be told from the rest. From the same weights and batch, both
+must give the same gradients.
 
     python -m benchmarks.forecaster_step [--toy]
 """
@@ -52,9 +53,13 @@ class _Cut(nn.Module):
 class _Steps:
     """Training steps of one network, and what each part of each took."""
 
-    def __init__(self, network: nn.Module, loss: Any, training: Any, config: Any) -> None:
-        self.network, self.loss, self.training, self.config = network, loss, training, config
-        network.core = self.cut = _Cut(network.core, self._lap)
+    def __init__(self, network: Any, loss: Any, training: Any, config: Any) -> None:
+        self.network, self.loss, self.training, self.config = network.train(), loss, training, config
+        self.cut: _Cut | None = None
+        if network.trains_without_autograd(training.batch(torch.arange(2))):
+            network.core.vjp = self._timed(network.core.vjp)
+        else:
+            network.core = self.cut = _Cut(network.core, self._lap)
         self.optimizer = AdamW(
             [ParameterGroup(list(network.parameters()))],
             learning_rate=1e-5, weight_decay=config.weight_decay, clip_norm=config.clip_norm,
@@ -88,15 +93,33 @@ class _Steps:
 
     def _backward(self, rows: Tensor) -> None:
         self.start_s = time.perf_counter()
-        self.optimizer.zero_grad()
         batch = self.training.batch(rows)
         self._lap("batch")
         value = self.loss(self.network, batch)
         self._lap("readout and loss")
-        value.backward()
-        self._lap("their backward")
-        self.cut.output.backward(self.cut.seen.grad)
+        self.optimizer.zero_grad(set_to_none=self.cut is not None)
+        if self.cut is None:
+            value.backward()
+        else:
+            value.value.backward()
+            self._lap("their backward")
+            self.cut.output.backward(self.cut.seen.grad)
         self._lap("layer backward")
+
+    def _timed(self, vjp: Any) -> Any:
+        """Run the layer of a network that needs no autograd, and say when each of its ways begins or ends."""
+
+        def run(*arguments: Any) -> Any:
+            states, backward = vjp(*arguments)
+            self._lap("layer forward")
+
+            def back(*gradients: Any) -> Any:
+                self._lap("their backward")
+                return backward(*gradients)
+
+            return states, back
+
+        return run
 
     def _lap(self, name: str) -> None:
         now_s = time.perf_counter()

@@ -87,7 +87,9 @@ private:
         bool has_added = false;
         for (std::size_t step = 0; step < problem_.steps; ++step) {
             const std::size_t t = problem_.reverse ? step : problem_.steps - 1 - step;
-            active = rows.active(t, active);
+            const std::size_t before = active;
+            active = rows.active(activity_step(problem_, t), active);
+            for (std::size_t i = active; problem_.starts && i < before; ++i) end_at_start(scratch, rows, i);
             if (active == 0) continue;
             if (filled + active > scratch.capacity) {
                 flush_gemms(scratch, blocks, thread, filled, has_added);
@@ -142,7 +144,9 @@ private:
             lay(gradients_.grad_h_n, row, scratch.d_h + i * kWide);
             if (scratch.d_c) lay(gradients_.grad_c_n, row, scratch.d_c + i * kWide);
             if (!gradients_.d_x.data || (partition_.splits_units && thread > 0)) continue;
-            for (std::size_t t = rows.lengths[i]; t < problem_.steps; ++t)
+            const auto length = static_cast<std::size_t>(rows.lengths[i]);
+            const std::size_t first = problem_.starts ? 0 : length, count = problem_.steps - length;
+            for (std::size_t t = first; t < first + count; ++t)
                 fill_zero(row_at(gradients_.d_x, t, row), sizes_.inputs);
         }
         fill_zero(scratch.d_slope, kLanes);
@@ -207,6 +211,18 @@ private:
                     S::load(scratch.d_recurrent + place) * load_units(problem_.mask + row * H, unit, left);
                 S::store(d_h, context_.has_state_path ? S::load(d_h) + gemm : gemm);
             }
+        }
+    }
+
+    // Add the gradients of the state from which row i started to those of the first row, which ran for it.
+    void end_at_start(const Scratch &scratch, const RowSet &rows, std::size_t i) const {
+        for (T *const d_state : {scratch.d_h, scratch.d_c}) {
+            if (!d_state) continue;
+            for (std::size_t u = 0; u < sizes_.unit_blocks; ++u)
+                for (std::size_t v = 0; v < kWide; v += kLanes) {
+                    T *const to = d_state + u * rows.count * kWide + v;
+                    S::store(to, S::load(to) + S::load(to + i * kWide));
+                }
         }
     }
 

@@ -69,8 +69,11 @@ public:
         std::size_t active = 0;
         for (std::size_t step = 0; step < problem_.steps; ++step) {
             const std::size_t t = problem_.reverse ? problem_.steps - 1 - step : step;
-            active = rows.active(t, active);
+            const std::size_t before = active;
+            active = rows.active(activity_step(problem_, t), active);
             if (active == 0) continue;
+            if (problem_.starts && t > 0)
+                for (std::size_t i = before; i < active; ++i) start(scratch, rows, blocks, recurrent, t, i);
             gemms_.read_inputs(scratch, rows, blocks, step, active);
             run_step(scratch, rows, blocks, {t, active, recurrent, next}, step);
             if (partition_.splits_units) barrier_.wait();
@@ -114,8 +117,26 @@ private:
             copy_units(h, outputs.h_n + row * H, blocks);
             if (scratch.c) copy_units(c, outputs.c_n + row * H, blocks);
         }
+        if (problem_.starts) return;
         for (std::size_t t = length; t < problem_.steps; ++t)
             copy_units(nullptr, row_at(outputs.out, t, row), blocks);
+    }
+    // Start row i at step t from the state of the first row, which has run for all until now; backward looks for
+    // it, and for what was saved with it, among the row's own.
+    void start(const Scratch &scratch, const RowSet &rows, Range blocks, T *recurrent, std::size_t t,
+               std::size_t i) {
+        const std::size_t stride = rows.count * kWide, from = rows.order[0], to = rows.order[i];
+        const Outputs<T> &outputs = context_.outputs;
+        for (std::size_t u = blocks.begin; u < blocks.end; ++u) {
+            T *const h = recurrent + u * stride, *const c = scratch.c ? scratch.c + u * stride : nullptr;
+            copy_padded(h, kWide, h + i * kWide, kWide);
+            if (c) copy_padded(c, kWide, c + i * kWide, kWide);
+        }
+        copy_units(row_at(outputs.out, t - 1, from), row_at(outputs.out, t - 1, to), blocks);
+        if (!outputs.saved) return;
+        T *const saved = outputs.saved + (t - 1) * problem_.rows * sizes_.saved_per_row;
+        copy_padded(saved + from * sizes_.saved_per_row, sizes_.saved_per_row,
+                    saved + to * sizes_.saved_per_row, sizes_.saved_per_row);
     }
     void copy_units(const T *from, T *to, Range blocks) const {
         for (std::size_t u = blocks.begin * kWide; u < blocks.end * kWide && u < sizes_.units; ++u)

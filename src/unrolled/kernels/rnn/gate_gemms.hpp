@@ -25,7 +25,8 @@ public:
             return;
         }
         const std::size_t rows = rows_of_thread(partition_, 0).count;  // no thread has more
-        if (rows > 0 && 2 * rows <= kRowsAhead && sizes_.inputs >= kFewestInputsAhead && !problem_.lengths)
+        if (rows > 0 && 2 * rows <= kRowsAhead && sizes_.inputs >= kFewestInputsAhead &&
+            !problem_.lengths && !problem_.starts)
             steps_ahead_ = kRowsAhead / rows < problem_.steps ? kRowsAhead / rows : problem_.steps;
         if (steps_ahead_ == 0) steps_ahead_ = 1;
         packs_input_ = rows > kMostRowsInPlace || problem_.steps > steps_ahead_;

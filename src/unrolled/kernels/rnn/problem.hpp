@@ -78,7 +78,7 @@ struct Partition {
     int threads;
     bool splits_units;
     const std::int64_t *order;    // row indices, thread after thread, each thread's longest row first
-    const std::int64_t *lengths;  // of the rows in `order`
+    const std::int64_t *lengths;  // of the rows in `order`: steps from the first on, or from a start on
     const std::size_t *begins;    // threads + 1 offsets into `order`
 };
 

@@ -25,6 +25,19 @@ double total_steps(const std::int64_t *lengths, std::size_t rows, std::size_t st
 
 namespace {
 
+// Sum of the steps from the starts of all rows on.
+double steps_from(const std::int64_t *starts, std::size_t rows, std::size_t steps) {
+    double total = 0;
+    for (std::size_t row = 0; row < rows; ++row) {
+        if (starts[row] < 0 || starts[row] >= static_cast<std::int64_t>(steps))
+            throw std::invalid_argument("starts: each must be from 0 to below T=" + std::to_string(steps) +
+                                        "; got " + std::to_string(starts[row]) + " in row " +
+                                        std::to_string(row) + ".");
+        total += static_cast<double>(static_cast<std::int64_t>(steps) - starts[row]);
+    }
+    return total;
+}
+
 // Operations a thread and step, from which on a barrier at the end of each step is cheap.
 constexpr double kMinStepWork = 2e5;
 // Weights beyond this do not stay in a thread's cache, and every row alone would read them all again.
@@ -44,14 +57,17 @@ public:
     explicit PartitionPlan(const Problem<T> &problem) : order_(problem.rows), lengths_(problem.rows) {
         std::iota(order_.begin(), order_.end(), std::int64_t{0});
         const auto length = [&](std::int64_t row) {
-            return problem.lengths ? problem.lengths[row] : static_cast<std::int64_t>(problem.steps);
+            const auto all = static_cast<std::int64_t>(problem.steps);
+            return problem.lengths ? problem.lengths[row] : problem.starts ? all - problem.starts[row] : all;
         };
-        const double steps = total_steps(problem.lengths, problem.rows, problem.steps);
-        if (problem.lengths)
+        const double steps = problem.starts ? steps_from(problem.starts, problem.rows, problem.steps)
+                                            : total_steps(problem.lengths, problem.rows, problem.steps);
+        if (problem.lengths || problem.starts)
             std::stable_sort(order_.begin(), order_.end(),
                              [&](auto a, auto b) { return length(a) > length(b); });
         choose_split(problem, steps);
         assign_rows(length);
+        if (problem.starts) put_last_starts_first(static_cast<std::int64_t>(problem.steps));
         partition_.order = order_.data(), partition_.lengths = lengths_.data(),
         partition_.begins = begins_.data();
     }
@@ -74,10 +90,20 @@ private:
         const bool too_few = problem.rows < static_cast<std::size_t>(2 * partition_.threads);
         const bool too_large = a_row / 2 * sizeof(T) > kCacheBytes;
         const double work_per_step = a_row * steps / static_cast<double>(problem.steps) / partition_.threads;
-        partition_.splits_units = (too_few || too_large) && !problem.gain_hh &&
+        partition_.splits_units = (too_few || too_large) && !problem.gain_hh && !problem.starts &&
                                   work_per_step > kMinStepWork && blocks >= 2 * partition_.threads;
         if (!partition_.splits_units)
             partition_.threads = std::min(partition_.threads, static_cast<int>(problem.rows));
+    }
+    // Of each thread's rows the one that starts last runs from the first step on, for all of them.
+    void put_last_starts_first(std::int64_t steps) {
+        for (std::size_t group = 0; group + 1 < begins_.size(); ++group) {
+            const std::size_t begin = begins_[group], end = begins_[group + 1];
+            if (begin == end) continue;
+            std::rotate(order_.begin() + begin, order_.begin() + end - 1, order_.begin() + end);
+            std::rotate(lengths_.begin() + begin, lengths_.begin() + end - 1, lengths_.begin() + end);
+            lengths_[begin] = steps;
+        }
     }
     // Deal rows round by length, so that all threads have about as many steps.
     template <class F>

@@ -123,6 +123,12 @@ bool is_reset_before(const Problem<T> &problem, std::size_t row, std::int64_t le
     return static_cast<std::int64_t>(mark) < length && problem.resets[row * problem.steps + mark];
 }
 
+// The step that says how many rows are active at step t: where rows have starts, they end together.
+template <class T>
+std::size_t activity_step(const Problem<T> &problem, std::size_t t) {
+    return problem.starts ? problem.steps - 1 - t : t;
+}
+
 // A row at step t; null where there is no array.
 template <class T>
 T *row_at(const StepView<T> &view, std::size_t t, std::size_t row) {

@@ -26,6 +26,7 @@ Ints = NDArray[np.int64]
 
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 _LEVELS = torch.tensor(QUANTILES, dtype=torch.float32, device="cpu")
+_LEAST_PADDING = 0.02  # share of the steps from which on it pays to run those before all series once
 FORECAST_CHUNK = 1024  # windows that are forecast at once
 
 
@@ -111,7 +112,9 @@ class ForecastNetwork(nn.Module):
     def _vjp(self, batch: ForecastBatch) -> tuple[Tensor, Callable[[], object]]:
         """Compute the loss of a batch, and the function that writes the `.grad` of all weights."""
         assert isinstance(self.core, RecurrentLayer)
-        states, core_backward = self.core.vjp(batch.inputs.transpose(0, 1), None)
+        inputs = batch.inputs.transpose(0, 1)
+        has_starts = self.core.num_layers == 1 and batch.starts.sum() > _LEAST_PADDING * inputs[..., 0].numel()
+        states, core_backward = self.core.vjp(inputs, None, batch.starts if has_starts else None)
         weights = self.readout.weights
         keep, share = None, 1 - self.dropout.p
         if share < 1:

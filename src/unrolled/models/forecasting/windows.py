@@ -43,6 +43,7 @@ class ForecastBatch(NamedTuple):
     target: Tensor  # (M, h) less its reference, in units of the origin; 0 where masked
     target_mask: Tensor  # (M, h) 1.0 where the target is observed and may be used, else 0.0
     weight: Tensor  # (M,) the usual move, as a share of the level, over that of all series
+    starts: Tensor  # (B,) steps of a window before its series begins, all of which are 0
 
     def to(self, device: str) -> ForecastBatch:
         """Copy the batch to a device."""
@@ -106,7 +107,7 @@ class Windows:
         ahead = np.zeros((rows, tracks[0].ahead.shape[1]))
         for track, start in zip(tracks, starts, strict=True):
             _write_series(track, flat, inputs, ahead, pad=pad, start=start)
-        self._starts = starts
+        self._starts, self._first_rows = starts, torch.from_numpy(starts)
         self.inputs = torch.from_numpy(inputs.astype(np.float32)).clamp_(-_LIMIT, _LIMIT)
         self._ahead = torch.from_numpy(ahead.astype(np.float32))
         # Levels stay in float64 until their difference is taken: 1e9 + 1 and 1e9 must differ.
@@ -175,7 +176,9 @@ class Windows:
             )  # fmt: skip
             gathered = gather_windows(self._rows, places, self.window, 5 * _LIMIT)
             if gathered is not None:
-                return ForecastBatch(readouts=self.window - 1 - steps_back, **gathered._asdict())
+                return ForecastBatch(
+                    readouts=self.window - 1 - steps_back, starts=self._padding(rows), **gathered._asdict()
+                )
         return self._batch(rows, steps_back, cuts)
 
     def _batch(self, rows: Tensor, steps_back: Tensor, cuts: Tensor | None) -> ForecastBatch:
@@ -197,7 +200,13 @@ class Windows:
             target=((self._working.take(steps) - reference) / unit).float() * usable,
             target_mask=usable,
             weight=share[:, 0],
+            starts=self._padding(rows),
         )
+
+    def _padding(self, rows: Tensor) -> Tensor:
+        """(B,) steps before the first of its series in each window that ends at these rows."""
+        first = self._first_rows[torch.searchsorted(self._first_rows, rows, right=True) - 1]
+        return (first - rows + (self.window - 1)).clamp_(0, self.window - 1)
 
     def _moved(self, origins: Tensor, steps: Tensor) -> Tensor:
         """(M, ·) how far the working scale at these steps is from that at the origin, in its units."""

@@ -47,7 +47,9 @@ class RecurrentVjp(RecurrentParameters):
             and not self._reasons_against_kernels(self._first_weight)
         )
 
-    def vjp(self, inputs: Tensor, lengths: Tensor | None) -> tuple[Tensor, Backward]:
+    def vjp(
+        self, inputs: Tensor, lengths: Tensor | None, starts: Tensor | None = None
+    ) -> tuple[Tensor, Backward]:
         """Run forward from zeros, and return the function that computes the gradients.
 
         For training loops of small networks, where autograd's own work takes longer than the kernels. Nothing
@@ -56,6 +58,9 @@ class RecurrentVjp(RecurrentParameters):
         Args:
             inputs: (T, B, F), time first whatever `batch_first`, of the dtype of the weights.
             lengths: (B,) int64; None where every row has T steps.
+            starts: (B,) int64 from 0 to T - 1, without lengths, of one layer in one direction: before these
+                steps all rows have the same inputs. One row is run for all, and the outputs of the others are
+                not defined there.
 
         Returns:
             The outputs (T, B, D * H); and a function of their gradient, and of whether that of the inputs is
@@ -67,7 +72,7 @@ class RecurrentVjp(RecurrentParameters):
             if k > 0 and self.training and self.dropout > 0:
                 keep = torch.empty_like(inputs).bernoulli_(1 - self.dropout).mul_(1 / (1 - self.dropout))
                 inputs = inputs * keep
-            results = [self._run_direction(names, inputs, lengths, d == 1) for d, names in enumerate(slots)]
+            results = [self._run_direction(names, inputs, (lengths, starts), d == 1) for d, names in enumerate(slots)]
             inputs = results[0][0] if len(results) == 1 else torch.cat([output for output, _ in results], -1)
             layers.append(_Layer([backward for _, backward in results], keep))
 
@@ -81,21 +86,22 @@ class RecurrentVjp(RecurrentParameters):
         return inputs, backward
 
     def _run_direction(
-        self, names: list[str | None], inputs: Tensor, lengths: Tensor | None, reverse: bool
+        self, names: list[str | None], inputs: Tensor, steps: tuple[Tensor | None, Tensor | None], reverse: bool
     ) -> tuple[Tensor, Backward]:
         weights: list[Any] = [self._parameters[name] for name in names if name is not None]
         spec = fused.default_spec(
-            self._cell, self._weights_type, self._present, has_lengths=lengths is not None, reverse=reverse
-        )
-        operands = (inputs, *weights) if lengths is None else (inputs, *weights, lengths)
+            self._cell, self._weights_type, self._present,
+            has_lengths=steps[0] is not None, has_starts=steps[1] is not None, reverse=reverse,
+        )  # fmt: skip
+        constants = [each for each in steps if each is not None]
+        operands = (inputs, *weights, *constants)
         output, _, _, saved = launch.forward(spec, -1, operands, saves=True)
 
         def backward(d_output: Tensor, needs_d_inputs: bool) -> Tensor | None:
             grads = (d_output, *[None] * len(self._state_sizes))
             needs = (needs_d_inputs, *[True] * (len(operands) - 1))
             targets: list[Tensor | None] = [gradient_buffer(weight) for weight in weights]
-            if lengths is not None:
-                targets.append(None)
+            targets += [None] * len(constants)
             return launch.backward(spec, -1, operands, (output, saved), grads, needs, targets)[0]
 
         return output, backward

@@ -109,7 +109,7 @@ def fused_unroll_validated(
     zoneout: Zoneout | None,
 ) -> tuple[Tensor, Any]:  # fmt: skip
     """Run `fused_unroll` on validated arguments: lengths int64 (B,), resets bool (B, T), F at least 1."""
-    all_operands = _all_operands(inputs, state, weights, (lengths, resets, dropped))
+    all_operands = _all_operands(inputs, state, weights, (lengths, resets, dropped, None))
     present = tuple([k for k, operand in enumerate(all_operands) if operand is not None])
     operands = tuple([all_operands[k] for k in present])
     settings = cell_settings(cell, weights, reverse=reverse, rates=() if zoneout is None else zoneout.rates)
@@ -163,6 +163,7 @@ def default_spec(
     *,
     has_state: bool = False,
     has_lengths: bool = False,
+    has_starts: bool = False,
     reverse: bool = False,
 ) -> RecurrenceSpec:
     """Return the spec of a cell that runs with these weights.
@@ -172,24 +173,25 @@ def default_spec(
         weights_type: the NamedTuple of its weights.
         present: for each field of these, whether it is there.
         has_state: whether it starts from a state, and not from zeros.
-        has_lengths: whether rows have lengths; there are no other operands.
+        has_lengths: whether rows have lengths.
+        has_starts: whether rows have starts; there are no other operands.
         reverse: whether it runs from the last step to the first.
     """
     # By names alone, so that nobody's callable is hashed or kept.
     cell_type: Any = type(cell)
     nonlinearity = getattr(cell, "nonlinearity", None)
-    return _default_spec(cell_type, nonlinearity, weights_type, present, has_state, has_lengths, reverse)
+    return _default_spec(cell_type, nonlinearity, weights_type, present, has_state, has_lengths, has_starts, reverse)
 
 
 @lru_cache(256)
 def _default_spec(
     cell_type: Any, nonlinearity: str | None, weights_type: Any, present: tuple[bool, ...],
-    has_state: bool, has_lengths: bool, reverse: bool,
+    has_state: bool, has_lengths: bool, has_starts: bool, reverse: bool,
 ) -> RecurrenceSpec:  # fmt: skip
     cell = cell_type() if nonlinearity is None else cell_type(nonlinearity)
     weights = weights_type._make(is_present or None for is_present in present)
     state = (True,) * len(_CELL_NUMBERS[cell_type][1]._fields) if has_state else None
-    all_operands = _all_operands(True, state, weights, (has_lengths or None, None, None))
+    all_operands = _all_operands(True, state, weights, (has_lengths or None, None, None, has_starts or None))
     indices = tuple(k for k, operand in enumerate(all_operands) if operand is not None)
     return launch.recurrence_spec(*cell_settings(cell, weights, reverse=reverse), indices)
 

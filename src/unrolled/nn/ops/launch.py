@@ -60,7 +60,12 @@ class RecurrenceSpec:
     kernel: Any = field(init=False)  # the compiled recurrence
 
     def __post_init__(self) -> None:
-        faults = _operand_faults(self.cell, self.activation, {OPERANDS[index].name for index in self.present})
+        names = {OPERANDS[index].name for index in self.present}
+        faults = _operand_faults(self.cell, self.activation, names)
+        if "starts" in names and (
+            self.reverse or self.zoneout_h or self.zoneout_c or names & {"h0", "lengths", "resets", "mask"}
+        ):
+            faults = "starts are allowed forward only, from zeros, without lengths, resets, masks and zoneout"
         if faults:
             raise ArgumentError(
                 f"unroll weights and state: expected all that belongs together; {faults}."

@@ -106,7 +106,9 @@ protected:
         const std::size_t index = rows.order[i], H = sizes.units, stride = rows.count * kWide;
         const std::size_t first = blocks.begin * kWide, offset = blocks.begin * stride + i * kWide;
         const std::int64_t length = rows.lengths[i];
-        const bool ends = problem.reverse ? now.t == 0 : static_cast<std::int64_t>(now.t) + 1 == length;
+        const bool ends = problem.reverse  ? now.t == 0
+                          : problem.starts ? now.t + 1 == problem.steps
+                                           : static_cast<std::int64_t>(now.t) + 1 == length;
         Row row{};
         row.preacts = scratch.preacts + i * kWide;
         row.h = (scratch.h ? scratch.h : now.recurrent) + offset;
