@@ -149,17 +149,20 @@ def _with_live_readout(network: ForecastNetwork) -> ForecastNetwork:
     ("cell", "more"),
     [
         ("lstm", {}), ("gru", {"dropout": 0.3}), ("rnn", {"num_layers": 2, "dropout": 0.3}),
-        ("lstm", {"season": 1}), ("lstm", {"readouts": 1}), ("gru", {"hidden_size": 33, "horizon": 41}),
+        ("lstm", {"season": 1}), ("lstm", {"readouts": 1}), ("gru", {"earliest": 2, "readouts": 1}),
+        ("gru", {"hidden_size": 33, "horizon": 41}),
     ],
     ids=str,
 )  # fmt: skip
 def test_the_kernels_train_as_autograd_does(cell: str, more: dict[str, Any], threads: int) -> None:
     """Loss and the gradient of every weight; dropout draws the same masks in both."""
     more = {"season": 3, "readouts": 3, "horizon": 4, **more}
-    windows = _windows(season=more.pop("season"), horizon=more.pop("horizon"))
+    windows, earliest = _windows(more.pop("season"), more.pop("horizon")), more.pop("earliest", 10)
     back = torch.randint(0, 4, (70, more.pop("readouts")), generator=torch.Generator().manual_seed(3))
     network = _with_live_readout(_network(cell, windows, **more)).train()
-    batch = windows.batch(np.resize(windows.rows(0, np.arange(10, 49)), 70), back)
+    back = back.clamp(max=earliest - 2 if earliest < 6 else 3)
+    batch = windows.batch(np.resize(windows.rows(0, np.arange(earliest, 49)), 70), back)
+    assert bool(batch.starts.any()) == (earliest < 8)
     assert network.trains_without_autograd(batch)
     results = []
     with _threads(threads):

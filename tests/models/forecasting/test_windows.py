@@ -159,6 +159,16 @@ def test_the_kernel_reads_no_row_beyond_the_series(row: int, back: int) -> None:
     assert gather_windows(windows._rows, inside, windows.window, RECENT_LIMIT) is not None
 
 
+def test_starts_count_the_rows_before_each_series() -> None:
+    """They are 0 in every column, and so the same in every window."""
+    windows = _made(window=7).windows
+    batch = windows.batch(windows.rows(np.array([0, 0, 1, 2, 2]), np.array([0, 3, 2, 5, 11])))
+    assert batch.starts.tolist() == [6, 3, 4, 1, 0]
+    for window, start in zip(batch.inputs, batch.starts, strict=True):
+        assert not window[:start].any()
+        assert window[start:, 1].all()  # observed
+
+
 def test_windows_share_the_memory_of_the_series() -> None:
     """No window is a copy: all begin in the one flat array."""
     windows = _made(lengths=(400,), window=64).windows

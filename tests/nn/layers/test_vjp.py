@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 import unrolled.nn as un
+from unrolled.errors import ArgumentError
 
 T, B, F, H = 7, 4, 3, 5
 LAYERS = {
@@ -46,6 +47,53 @@ def test_vjp_equals_autograd(name: str, lengths: Tensor | None, more: dict[str, 
     assert_close(backward(d_output, True), x.grad)
     assert_close([parameter.grad for parameter in layer.parameters()], expected)
     assert backward(d_output, False) is None
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("rows", [1, 5, 70])
+@pytest.mark.parametrize("more", [{}, {"layer_norm": True}, {"bias": False}], ids=str)
+@pytest.mark.parametrize("name", LAYERS)
+def test_rows_that_start_later_share_the_steps_before(
+    name: str, more: dict[str, Any], rows: int, threads: int
+) -> None:
+    """Forward to the bit from each start on; backward the same sums, the shared steps' inputs among them."""
+    torch.manual_seed(0)
+    layer = LAYERS[name](**more).double()
+    starts = torch.randint(0, 30, (rows,))
+    is_before = (torch.arange(30)[:, None] < starts)[..., None]
+    x = torch.where(is_before, torch.randn(30, 1, F), torch.randn(30, rows, F)).double()
+    d_output = torch.randn(30, rows, H, dtype=torch.float64).masked_fill(is_before, 0.0)
+    results, number = [], torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for each in (None, starts):
+            output, backward = layer.vjp(x, None, each)
+            d_x = backward(d_output, True)
+            results.append((output, d_x, [p.grad.clone() for p in layer.parameters()]))
+    finally:
+        torch.set_num_threads(number)
+    (output, d_x, gradients), (shared, d_shared, expected) = results
+    assert torch.equal(output.masked_fill(is_before, 0.0), shared.masked_fill(is_before, 0.0))
+    assert_close(gradients, expected)
+    for part in (is_before, ~is_before):
+        sums = [torch.where(part, each, 0.0).sum(1) for each in (d_x, d_shared)]
+        assert_close(*sums)
+    assert_close(d_x.masked_fill(is_before, 0.0), d_shared.masked_fill(is_before, 0.0))
+
+
+@pytest.mark.parametrize("start", [-1, T])
+def test_a_start_outside_the_steps_is_refused(start: int) -> None:
+    """It would be read beyond the arrays."""
+    with pytest.raises(
+        ArgumentError, match=rf"starts: each must be from 0 to below T=7; got {start} in row 1"
+    ):
+        un.GRU(F, H).vjp(torch.zeros(T, 2, F), None, torch.tensor([0, start]))
+
+
+def test_starts_and_lengths_together_are_refused() -> None:
+    """The kernels have no such recurrence."""
+    with pytest.raises(ArgumentError, match="starts are allowed forward only"):
+        un.GRU(F, H).vjp(torch.zeros(T, 2, F), torch.tensor([3, 4]), torch.tensor([0, 1]))
 
 
 def test_nothing_is_dropped_between_layers_in_evaluation() -> None:

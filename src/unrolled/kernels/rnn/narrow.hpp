@@ -26,9 +26,9 @@ public:
     // Whether this pass can run a problem, and is faster.
     static bool fits(const ForwardContext<T> &context) {
         const Problem<T> &problem = context.problem;
-        return problem.units <= kMostUnits && problem.rows >= 2 * kLanes && !problem.lengths && !problem.starts &&
-               !problem.resets && !problem.mask && !context.sizes.has_zoneout && !context.sizes.has_norm &&
-               !context.outputs.saved;
+        return problem.units <= kMostUnits && problem.rows >= 2 * kLanes && !problem.lengths &&
+               !problem.starts && !problem.resets && !problem.mask && !context.sizes.has_zoneout &&
+               !context.sizes.has_norm && !context.outputs.saved;
     }
 
     std::size_t layout_scratch(void *block) {

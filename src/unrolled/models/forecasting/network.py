@@ -113,7 +113,9 @@ class ForecastNetwork(nn.Module):
         """Compute the loss of a batch, and the function that writes the `.grad` of all weights."""
         assert isinstance(self.core, RecurrentLayer)
         inputs = batch.inputs.transpose(0, 1)
-        has_starts = self.core.num_layers == 1 and batch.starts.sum() > _LEAST_PADDING * inputs[..., 0].numel()
+        has_starts = (
+            self.core.num_layers == 1 and batch.starts.sum() > _LEAST_PADDING * inputs[..., 0].numel()
+        )
         states, core_backward = self.core.vjp(inputs, None, batch.starts if has_starts else None)
         weights = self.readout.weights
         keep, share = None, 1 - self.dropout.p

@@ -72,7 +72,9 @@ class RecurrentVjp(RecurrentParameters):
             if k > 0 and self.training and self.dropout > 0:
                 keep = torch.empty_like(inputs).bernoulli_(1 - self.dropout).mul_(1 / (1 - self.dropout))
                 inputs = inputs * keep
-            results = [self._run_direction(names, inputs, (lengths, starts), d == 1) for d, names in enumerate(slots)]
+            results = [
+                self._run_direction(names, inputs, (lengths, starts), d == 1) for d, names in enumerate(slots)
+            ]
             inputs = results[0][0] if len(results) == 1 else torch.cat([output for output, _ in results], -1)
             layers.append(_Layer([backward for _, backward in results], keep))
 
@@ -86,7 +88,11 @@ class RecurrentVjp(RecurrentParameters):
         return inputs, backward
 
     def _run_direction(
-        self, names: list[str | None], inputs: Tensor, steps: tuple[Tensor | None, Tensor | None], reverse: bool
+        self,
+        names: list[str | None],
+        inputs: Tensor,
+        steps: tuple[Tensor | None, Tensor | None],
+        reverse: bool,
     ) -> tuple[Tensor, Backward]:
         weights: list[Any] = [self._parameters[name] for name in names if name is not None]
         spec = fused.default_spec(

@@ -180,7 +180,9 @@ def default_spec(
     # By names alone, so that nobody's callable is hashed or kept.
     cell_type: Any = type(cell)
     nonlinearity = getattr(cell, "nonlinearity", None)
-    return _default_spec(cell_type, nonlinearity, weights_type, present, has_state, has_lengths, has_starts, reverse)
+    return _default_spec(
+        cell_type, nonlinearity, weights_type, present, has_state, has_lengths, has_starts, reverse
+    )
 
 
 @lru_cache(256)
