@@ -73,6 +73,9 @@ def _altered(blob: bytes, change: Any) -> bytes:
         ),
         (lambda blob: pack_snapshot({"h": np.zeros(2)}, "abc"), r"got that of another, such as one with"),
         (lambda blob: _altered(blob, lambda b: b[:20] + b"!" + b[21:]), r"a header that is not one"),
+        (lambda blob: _altered(blob, lambda b: b.replace(b'"arrays"', b'"arrows"')), r"not one \('arrays'\)"),
+        (lambda blob: _altered(blob, lambda b: b.replace(b'"model"', b'"moral"')), r"not one \('model'\)"),
+        (lambda blob: _altered(blob, lambda b: b + b"x"), r"33 bytes of arrays, 32 announced"),
     ],
 )
 def test_another_blob_is_refused_in_a_sentence(change: Any, sentence: str) -> None:

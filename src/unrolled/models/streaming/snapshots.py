@@ -138,14 +138,17 @@ def _read_header(blob: bytes) -> tuple[dict[str, Any], bytes]:
     end = start + _NUMBER.unpack(blob[len(_MAGIC) : start])[0]
     try:
         header = json.loads(blob[start:end])
-    except ValueError as fault:
+        parts = [np.dtype(dtype).itemsize * math.prod(shape) for _, dtype, shape in header["arrays"]]
+        if len(body) - end != sum(parts) or not isinstance(header["model"], str):
+            raise ValueError(f"{len(body) - end} bytes of arrays, {sum(parts)} announced")
+    except (KeyError, TypeError, ValueError) as fault:
         raise DataError(
             f"snapshot: expected the bytes of stream.snapshot(), got a header that is not one ({fault})."
             " Pass these, as they are."
         ) from fault
-    if header["format"] != _FORMAT:
+    if header.get("format") != _FORMAT:
         raise DataError(
             f"snapshot: expected format {_FORMAT}, which this version of unrolled reads, got format"
-            f" {header['format']}. Open it with the version that wrote it, or start a new stream."
+            f" {header.get('format')}. Open it with the version that wrote it, or start a new stream."
         )
     return header, body[end:]
