@@ -324,7 +324,7 @@ class TaggerOptions(OptionGroup):
         int | None, typer.Option("--hidden-size", metavar="UNITS", help="Units of each direction.")
     ] = None
     n_members: Annotated[
-        int | None, typer.Option("--members", metavar="NETWORKS", help="Networks to average; 2 by default.")
+        int | None, typer.Option("--members", metavar="NETWORKS", help="Networks to average; 3 by default.")
     ] = None
     max_epochs: Annotated[int | None, typer.Option("--max-epochs", metavar="EPOCHS", help="Epochs.")] = None
     random_state: Seed = None

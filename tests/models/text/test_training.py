@@ -8,7 +8,7 @@ from unrolled.data.text.vectors import WordVectors
 from unrolled.models.text.classifier import TextClassifier
 from unrolled.models.text.training import text_training_config
 
-SETTINGS = {"patience": None, "learning_rate": 1e-3, "seed": 0}
+SETTINGS = {"least_epochs": 4, "patience": None, "learning_rate": 1e-3, "seed": 0}
 
 
 def test_few_texts_take_more_epochs() -> None:

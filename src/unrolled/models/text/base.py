@@ -73,6 +73,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
     _fit_call = "fit(texts, y)"
     _per_step = False
     _network_class, _config_class = TextNetwork, TextNetworkConfig
+    _least_epochs: ClassVar[int] = 4  # where max_epochs is None
     _ngram_mode: ClassVar[str] = "mean"
     _ngram_lengths: ClassVar[tuple[int, int]] = (3, 5)  # characters, the marks of the ends counted
     _learned: ClassVar = {
@@ -222,6 +223,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         config = text_training_config(
             int((~validation_mask).sum()),
             max_epochs=None if self.max_epochs is None else int(self.max_epochs),
+            least_epochs=self._least_epochs,
             batch_size=int(self.batch_size or 1),
             patience=None if self.patience is None else int(self.patience),
             learning_rate=self.learning_rate,

@@ -91,7 +91,7 @@ class TextClassifier(TextEstimator):
         min_count: int | None = None,
         pooling: str | None = None,
         dropout: float = 0.5,
-        embedding_dropout: float = 0.4,
+        embedding_dropout: float = 0.5,
         word_dropout: float = 0.3,
         label_smoothing: float = 0.05,
         class_weight: ClassWeight = None,

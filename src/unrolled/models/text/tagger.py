@@ -64,6 +64,8 @@ class TextTagger(TextEstimator):
         scheme: "iob2" for tags B-X, I-X and O that mark spans: they are checked, only sequences that the
             scheme allows are predicted, and y may hold lists of (start, end, label) in characters of a raw
             text in place of tags. None for tags without a scheme.
+        max_epochs: passes over the sentences at most; None for 6, or as many as make 400 steps, but no more
+            than 50.
         n_buckets: of hashed character n-grams of 2 to 4 letters, and shapes.
 
     >>> sentences = [["Ann", "met", "Bob"], ["Bob", "ran"], ["dogs", "met", "Ann"]] * 4
@@ -74,6 +76,7 @@ class TextTagger(TextEstimator):
     """
 
     _per_step = True
+    _least_epochs = 6
     _ngram_mode, _ngram_lengths = "sum", (2, 4)
     _learned: ClassVar = {}
 
@@ -97,7 +100,7 @@ class TextTagger(TextEstimator):
         word_dropout: float = 0.05,
         label_smoothing: float = 0.1,
         class_weight: ClassWeight = None,
-        n_members: int = 2,
+        n_members: int = 3,
         max_epochs: int | None = None,
         patience: int | None = None,
         batch_size: int = 48,

@@ -20,21 +20,22 @@ from unrolled.train.ensemble import Ensemble, fit_ensemble
 from unrolled.train.threads import shared_processors
 
 _WEIGHT_DECAY = 0.1
-_MIN_EPOCHS, _MAX_EPOCHS, _MIN_STEPS = 4, 50, 400  # where max_epochs is None
+_MAX_EPOCHS, _MIN_STEPS = 50, 400  # where max_epochs is None
 
 
 def text_training_config(
     n_texts: int,
     *,
     max_epochs: int | None,
+    least_epochs: int,
     batch_size: int,
     patience: int | None,
     learning_rate: float,
     seed: int,
 ) -> TrainingConfig:
-    """Count a training in epochs; by default 4, of few texts as many as make 400 steps, 50 at most.
+    """Count a training in epochs; by default the least, of few texts as many as make 400 steps, 50 at most.
 
-    >>> settings = {"batch_size": 64, "patience": None, "learning_rate": 3e-3, "seed": 0}
+    >>> settings = {"least_epochs": 4, "batch_size": 64, "patience": None, "learning_rate": 3e-3, "seed": 0}
     >>> text_training_config(6920, max_epochs=None, **settings).max_steps
     436
     >>> text_training_config(100, max_epochs=None, **settings).max_steps
@@ -42,7 +43,7 @@ def text_training_config(
     """
     batch_size = min(batch_size, max(8, n_texts // 16), n_texts)
     steps = steps_per_epoch(n_texts, batch_size)
-    usual = min(max(_MIN_EPOCHS, math.ceil(_MIN_STEPS / steps)), _MAX_EPOCHS)
+    usual = min(max(least_epochs, math.ceil(_MIN_STEPS / steps)), _MAX_EPOCHS)
     max_epochs = max_epochs or usual
     return TrainingConfig.of_epochs(
         max_epochs,
