@@ -15,6 +15,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -77,11 +78,15 @@ def pack_snapshot(state: Mapping[str, NDArray[Any]], model: str) -> bytes:
     [0.0, 1.0, 2.0]
     """
     arrays = {name: np.asarray(array) for name, array in state.items()}
-    listed = [[name, array.dtype.str, array.shape] for name, array in arrays.items()]
-    header = json.dumps({"format": _FORMAT, "model": model, "arrays": listed}).encode()
-    parts = [_MAGIC, _NUMBER.pack(len(header)), header, *(array.tobytes() for array in arrays.values())]
-    body = b"".join(parts)
+    head = _head(tuple((name, array.dtype.str, array.shape) for name, array in arrays.items()), model)
+    body = b"".join([head, *(array.tobytes() for array in arrays.values())])
     return body + _NUMBER.pack(zlib.crc32(body))
+
+
+@lru_cache(maxsize=256)  # a server takes thousands a second, all with one
+def _head(listed: tuple[tuple[str, str, tuple[int, ...]], ...], model: str) -> bytes:
+    header = json.dumps({"format": _FORMAT, "model": model, "arrays": listed}).encode()
+    return _MAGIC + _NUMBER.pack(len(header)) + header
 
 
 def unpack_snapshot(blob: bytes, model: str, like: Mapping[str, NDArray[Any]]) -> State:
