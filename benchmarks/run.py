@@ -39,6 +39,7 @@ BENCHMARKS = {
     "averaging_alarms": "a minute",
     "m4_hourly": "five minutes",
     "classification": "five minutes",
+    "serving": "two minutes",
     "m3": "ten minutes",
 }
 SLOW = {

@@ -1,0 +1,154 @@
+"""Streams over the network: acknowledged messages a second, and how long one waits, on loopback.
+
+`unrolled serve` of a GRU (64 units, 8 inputs) in a process of its own, its store on disk with
+synchronous=FULL; the load generator beside it takes a core. Each stream has one message without an answer
+at a time: at 1 stream the wait is the time of one message, at many it grows with the batches. First the
+answers of one stream must be those of the model on the whole sequence, to the bit. The disk's fsync is in
+each figure: `fsync_us` times it.
+
+    python -m benchmarks.serving [--toy]
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from websockets.asyncio.client import connect
+
+import unrolled as ur
+from benchmarks.record import Facts, main, print_now, table
+
+WIDTH, CONNECTIONS = 8, 8
+
+
+def run(toy: bool) -> Facts:
+    seconds = 0.3 if toy else 8.0
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        model = _save_model(Path(folder) / "model")
+        command = [sys.executable, "-m", "unrolled.cli", "serve", f"{folder}/model", "--port", "0"]
+        server = subprocess.Popen(
+            [*command, "--store", f"{folder}/streams.db"], stdout=subprocess.PIPE, text=True
+        )
+        try:
+            assert server.stdout is not None
+            url = server.stdout.readline().split()[-1]
+            _check(url, model)
+            rows = [
+                asyncio.run(_measure(url, over, n_streams, steps, seconds))
+                for over, n_streams, steps in _cases(toy=toy)
+            ]
+        finally:
+            server.terminate()
+            server.wait()
+        facts = {"fsync_us": _fsync_us(Path(folder)), "rows": rows}
+    print_now(table(rows))
+    return facts
+
+
+def _cases(*, toy: bool) -> list[tuple[str, int, int]]:
+    """How messages are sent, streams, steps a message."""
+    if toy:
+        return [("WebSocket", 1, 1), ("WebSocket", 20, 4), ("HTTP", 4, 1)]
+    curve = [("WebSocket", n, 1) for n in (1, 10, 100, 1000, 10_000)]
+    return [*curve, ("WebSocket", 1000, 64), ("HTTP", 64, 1)]
+
+
+def _save_model(path: Path) -> ur.SequenceClassifier:
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(20, WIDTH)) for _ in range(16)]
+    model = ur.SequenceClassifier(cell="gru", hidden_size=64, max_epochs=1, n_members=1)
+    model.fit(X, ["a", "b"] * 8).save(path)
+    return model
+
+
+def _check(url: str, model: ur.SequenceClassifier) -> None:
+    x = np.random.default_rng(1).normal(size=(12, WIDTH))
+    with ur.stream.connect(url) as client:
+        answers = client.stream("check").steps(x)
+    whole = [model.predict_proba([x[: n + 1]])[0].tolist() for n in range(len(x))]
+    if answers != whole:
+        raise AssertionError("the served answers are not those of the model")
+
+
+async def _measure(url: str, over: str, n_streams: int, steps: int, seconds: float) -> Facts:
+    x = json.dumps(np.random.default_rng(2).normal(size=(steps, WIDTH)).tolist())
+    waits: list[float] = []
+    names = [f"{over}-{n_streams}-{steps}-{k}" for k in range(n_streams)]
+    started = time.perf_counter()
+    end = started + seconds
+    if over == "HTTP":  # a connection has one request at a time
+        await asyncio.gather(*(_over_http(url, name, steps, x, end, waits) for name in names))
+    else:
+        shares = [names[k::CONNECTIONS] for k in range(min(CONNECTIONS, n_streams))]
+        await asyncio.gather(*(_over_websocket(url, share, x, end, waits) for share in shares))
+    took = time.perf_counter() - started
+    p50, p99 = np.percentile(waits, [50, 99]) * 1e3
+    return {
+        "over": over, "streams": n_streams, "steps": steps, "messages_s": round(len(waits) / took),
+        "steps_s": round(len(waits) * steps / took), "p50_ms": round(p50, 2), "p99_ms": round(p99, 2),
+    }  # fmt: skip
+
+
+async def _over_websocket(url: str, names: list[str], x: str, end: float, waits: list[float]) -> None:
+    """Keep one message of each stream under way on one connection."""
+    address = url.replace("http", "ws", 1) + "/streams"
+    async with connect(address, compression=None, max_size=None, proxy=None) as socket:
+        sent: dict[str, float] = {}
+
+        async def send(name: str, n: int) -> None:
+            sent[name] = time.perf_counter()
+            await socket.send(f'{{"stream":"{name}","n":{n},"x":{x}}}')
+
+        writer = asyncio.gather(*(send(name, 1) for name in names))
+        waiting = len(names)
+        while waiting:
+            reply = json.loads(await socket.recv())
+            now = time.perf_counter()
+            waits.append(now - sent[reply["stream"]])
+            if now < end:
+                await send(reply["stream"], reply["last"] + 1)
+            else:
+                waiting -= 1
+        await writer
+
+
+async def _over_http(url: str, name: str, steps: int, x: str, end: float, waits: list[float]) -> None:
+    """Send one message after another over one kept connection."""
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    n = 1
+    while (start := time.perf_counter()) < end:
+        body = f'{{"n":{n},"x":{x}}}'
+        head = f"POST /streams/{name}/steps HTTP/1.1\r\nHost: {host}:{port}\r\n"
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        answer = await reader.readuntil(b"\r\n\r\n")
+        length = int(answer.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+        await reader.readexactly(length)
+        if b" 200 " not in answer[:16]:
+            raise AssertionError(answer.decode())
+        waits.append(time.perf_counter() - start)
+        n += steps
+    writer.close()
+
+
+def _fsync_us(folder: Path) -> float:
+    """Median time to append 4 KiB to a file and wait for the disk."""
+    times = []
+    with (folder / "fsync").open("wb") as file:
+        for _ in range(100):
+            file.write(bytes(4096))
+            file.flush()
+            start = time.perf_counter()
+            os.fsync(file.fileno())
+            times.append(time.perf_counter() - start)
+    return round(float(np.median(times)) * 1e6, 1)
+
+
+if __name__ == "__main__":
+    main(run)
