@@ -10,6 +10,7 @@ import unrolled as ur
 from unrolled.models.streaming.snapshots import model_hash
 from unrolled.models.streaming.streams import Streams
 from unrolled.stream.replies import Again, Applied, Message, Refused
+from unrolled.stream.server.wire import encode_answers
 from unrolled.stream.session import Session
 from unrolled.stream.store.memory import MemoryStore
 from unrolled.stream.store.sqlite import SQLiteStore
@@ -73,3 +74,19 @@ def test_bad_events_of_an_estimator_stop_their_message_alone(tmp_path: Any) -> N
         session.restore("a", saved)
     assert session.last("a") == 1
     session.close()
+
+
+def test_a_forecaster_answers_a_record_an_event() -> None:
+    """Median and band of the whole horizon; null before the third value; as `predict` gives them."""
+    y = np.exp(np.cumsum(np.random.default_rng(0).normal(0.01, 0.05, size=60)))
+    model = ur.Forecaster(horizon=2, hidden_size=4, max_steps=2).fit(y)
+    session = Session(Streams(model, capacity=2), MemoryStore(), encode=encode_answers)
+    replies = [session.apply("a", 1, y[:2]), session.apply("a", 3, y[2:])]
+    answers = [answer for reply in replies for answer in json.loads(getattr(reply, "y", b""))]
+    assert len(answers) == 60
+    assert answers[0]["median"] == [None, None]
+    last, frame = answers[-1], model.predict()
+    assert last["median"] == frame["lstm"].tolist()
+    assert (last["lo"], last["hi"]) == (frame["lstm-lo-80"].tolist(), frame["lstm-hi-80"].tolist())
+    whole = Session(Streams(model, capacity=2), MemoryStore()).apply("a", 1, y)
+    assert json.loads(getattr(whole, "y", b"")) == answers

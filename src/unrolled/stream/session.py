@@ -40,7 +40,14 @@ def encode_json(answers: Any) -> bytes:
     >>> encode_json([0.1, None, np.float32(0.5)])
     b'[0.1,null,0.5]'
     """
-    return json.dumps(to_jsonable(answers), separators=(",", ":")).encode()
+    return json.dumps(to_jsonable(answer_list(answers)), separators=(",", ":")).encode()
+
+
+def answer_list(answers: Any) -> Any:
+    """Return answers as a list with one item an event: numbers, lists, or dicts of the fields of a record."""
+    if hasattr(answers, "to_dict"):  # a forecast after each event
+        return [answers[event].to_dict() for event in range(len(answers))]
+    return answers.tolist() if hasattr(answers, "tolist") else answers
 
 
 @dataclass(frozen=True, slots=True)

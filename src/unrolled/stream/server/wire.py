@@ -9,6 +9,7 @@ import msgspec
 
 from unrolled.jsonable import to_jsonable
 from unrolled.stream.replies import Again, Applied, Gap, Old, Reply
+from unrolled.stream.session import answer_list
 
 STATUS: Final = {  # code: HTTP status
     "bad_message": 400,
@@ -107,9 +108,11 @@ def encode_answers(answers: Any) -> bytes:
     >>> encode_answers(np.array([[0.5, np.nan]]))
     b'[[0.5,null]]'
     """
-    if hasattr(answers, "tolist"):
-        return _encoder.encode(answers.tolist())  # it writes NaN and infinity as null
-    return _encoder.encode(to_jsonable(answers))
+    listed = answer_list(answers)
+    try:
+        return _encoder.encode(listed)  # it writes NaN and infinity as null
+    except TypeError:  # it holds arrays, or other records
+        return _encoder.encode(to_jsonable(listed))
 
 
 def encode_record(record: dict[str, Any]) -> bytes:
