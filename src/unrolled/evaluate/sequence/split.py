@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Task = Literal["labels", "numbers"]
 
+_CALLER = 4  # frames between a warning and the call of compare
+
 
 @dataclass(frozen=True, eq=False)
 class EvaluationData:
@@ -212,6 +214,6 @@ def warn_of_inputs(X: Any, data: EvaluationData, layout: str | None, lengths: An
     """Warn once, before the candidates are fitted, where X may be meant otherwise than it was read."""
     series = replace(Sequences.from_arrays(data.sequences), header=data.header)
     if layout is None:
-        warn_of_few_steps(X, series, "compare X", stacklevel=3)
+        warn_of_few_steps(X, series, "compare X", stacklevel=_CALLER)
     if lengths is None:
-        warn_of_equal_ends(series, "compare X", stacklevel=3)
+        warn_of_equal_ends(series, "compare X", stacklevel=_CALLER)
