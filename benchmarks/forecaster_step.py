@@ -78,7 +78,8 @@ class _Steps:
         """Of every weight by name, on the first batch."""
         torch.manual_seed(0)
         self._backward(self.order[: self.config.batch_size].sort().values)
-        return {name: weight.grad.numpy().copy() for name, weight in self.network.named_parameters()}
+        named = self.network.named_parameters()
+        return {name.replace("core.core", "core"): weight.grad.numpy().copy() for name, weight in named}
 
     def parts(self) -> dict[str, float]:
         """Median milliseconds of each part."""
