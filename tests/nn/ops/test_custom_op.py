@@ -148,7 +148,8 @@ def test_the_operators_pass_torchs_own_checks(cell: int) -> None:
     R = (1, 3, 4)[cell] * H
     sizes = [(T, B, F), (B, H), (B, H) if is_lstm else None, (R, F), (R, H), (R,), (R,), *[None] * 5]
     bare = [None if size is None else torch.randn(size, dtype=torch.float64) for size in sizes]
-    rest = (None, torch.rand(B, T) < 0.3, torch.rand(B, H, dtype=torch.float64), torch.tensor(7))
+    resets, mask = torch.rand(B, T) < 0.3, torch.rand(B, H, dtype=torch.float64)
+    rest = (None, resets, mask, None, torch.tensor(7))
     rule = (cell, 1 if cell == launch.RNN else 0, True, 0.3, 0.2 if is_lstm else 0.0)
     arguments = [None if t is None else t.clone().requires_grad_() for t in bare]
     torch.library.opcheck(custom_op.recurrence, (*arguments, *rest, *rule, True))
@@ -220,7 +221,7 @@ WRONG = {
     "x": torch.randn(T, B, F).double(), "h0": torch.zeros(B, H).half(),
     "weight_hh": torch.randn(3 * H, H).double(), "bias_hh": torch.randn(3 * H).bfloat16(),
     "lengths": torch.ones(B, dtype=torch.int32), "resets": torch.zeros(B, T),
-    "mask": torch.ones(B, H).double(),
+    "mask": torch.ones(B, H).double(), "starts": torch.ones(B, dtype=torch.int32),
 }  # fmt: skip
 
 
