@@ -32,20 +32,15 @@ def run(toy: bool) -> Facts:
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         model = _save_model(Path(folder) / "model")
         command = [sys.executable, "-m", "unrolled.cli", "serve", f"{folder}/model", "--port", "0"]
-        server = subprocess.Popen(
-            [*command, "--store", f"{folder}/streams.db"], stdout=subprocess.PIPE, text=True
-        )
-        try:
-            assert server.stdout is not None
-            url = server.stdout.readline().split()[-1]
-            _check(url, model)
-            rows = [
-                asyncio.run(_measure(url, over, n_streams, steps, seconds))
-                for over, n_streams, steps in _cases(toy=toy)
-            ]
-        finally:
-            server.terminate()
-            server.wait()
+        command += ["--store", f"{folder}/streams.db"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            try:
+                assert server.stdout is not None
+                url = server.stdout.readline().split()[-1]
+                _check(url, model)
+                rows = [asyncio.run(_measure(url, *case, seconds)) for case in _cases(toy=toy)]
+            finally:
+                server.terminate()
         facts = {"fsync_us": _fsync_us(Path(folder)), "rows": rows}
     print_now(table(rows))
     return facts
