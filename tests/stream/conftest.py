@@ -41,13 +41,18 @@ def ask() -> Any:
 
 @pytest.fixture(scope="module")
 def new_server(tmp_path_factory: pytest.TempPathFactory, recurrence: Any) -> Iterator[Callable[..., Any]]:
-    """Starts servers, each with a store of its own."""
+    """Starts servers, each with a store of its own: of the recurrence, or of a model with its page."""
     module, servers = load_module("served"), []
 
-    def start(path: Path | None = None, **options: Any) -> Any:
+    def start(path: Path | None = None, model: Any = None, **options: Any) -> Any:
         path = tmp_path_factory.mktemp("served") / "streams.db" if path is None else path
-        servers.append(module.start(recurrence, path, **options))
-        return servers[-1]
+        started = (
+            module.start(recurrence, path, **options)
+            if model is None
+            else (module.start_model(model, path, **options))
+        )
+        servers.append(started)
+        return started
 
     yield start
     for server in servers:
@@ -58,3 +63,12 @@ def new_server(tmp_path_factory: pytest.TempPathFactory, recurrence: Any) -> Ite
 def served(new_server: Callable[..., Any]) -> Any:
     """A server with the usual settings."""
     return new_server()
+
+
+@pytest.fixture(scope="session")
+def browser_class() -> Any:
+    """The class of tests/stream/browser.py."""
+    module = load_module("browser")
+    if module.BROWSER is None:
+        pytest.skip("no Chromium is installed")
+    return module.Browser

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_socket
 
+from unrolled.models.streaming.snapshots import model_hash
+from unrolled.models.streaming.streams import Streams
+from unrolled.stream.page.tracer import Tracer
 from unrolled.stream.server.core import Core
 from unrolled.stream.server.run import address_text, make_server, open_listener
 from unrolled.stream.server.settings import ServerSettings
@@ -76,3 +79,10 @@ def start(recurrence: Any, path: Any, *, moved: Any = None, session: Any = None,
     made = Session(recurrence(64), store, encode=encode_answers, **(session or {}))
     core = Core(made, ServerSettings(**{"port": 0} | settings), {"width": 3})
     return Served(core, moved or (lambda stream: None))
+
+
+def start_model(model: Any, path: Any, **settings: Any) -> Served:
+    """Start a server of a fitted model, with its page."""
+    store = SQLiteStore(path, model=model_hash(model), durability="process")
+    session, tracer = Session(Streams(model, 64), store, encode=encode_answers), Tracer(model)
+    return Served(Core(session, ServerSettings(**{"port": 0} | settings), tracer.facts(), tracer))

@@ -1,4 +1,4 @@
-"""ASGI application of a server: the guard, the two routes of steps, and the rest."""
+"""ASGI application of a server: the guard, the two routes of steps, the page, and the rest."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.routing import Route, Router, WebSocketRoute
 from unrolled.stream.server.core import Core
 from unrolled.stream.server.guard import App, Guard
 from unrolled.stream.server.manage import management_app
+from unrolled.stream.server.page_routes import PAGE_PATHS, page_routes
 from unrolled.stream.server.steps import StepsRoute
 from unrolled.stream.server.websocket import StepsSocket
 from unrolled.stream.workers import stays_here
@@ -35,8 +36,9 @@ def streams_app(core: Core, moved: Callable[[str], str | None] = stays_here) -> 
         [
             WebSocketRoute("/streams", StepsSocket(core, moved)),
             Route("/streams/{stream}/steps", StepsRoute(core, moved)),
+            *page_routes(core),
         ],
         default=management_app(core),  # a mount's pattern ends at a line break in a name
         lifespan=lifespan,
     )
-    return Guard(router, core.settings, core.rate)
+    return Guard(router, core.settings, core.rate, PAGE_PATHS)

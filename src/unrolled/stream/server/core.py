@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,7 @@ class Core:
         session: is closed at the end.
         settings: of the server.
         model: what clients may know of the model.
+        tracer: traces steps from a snapshot on, for the page; None for none.
         batcher: the one way to the session.
         metrics: counters.
         rate: limit on messages of an address.
@@ -39,6 +41,7 @@ class Core:
     session: Session
     settings: ServerSettings
     model: dict[str, Any] = field(default_factory=dict)
+    tracer: Callable[[str | None, Any, int], dict[str, Any]] | None = None
     metrics: Metrics = field(default_factory=Metrics)
     is_draining: bool = False
     outboxes: dict[int, Any] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from time import monotonic
 from typing import Any, TypeAlias
 
@@ -63,10 +63,14 @@ class Guard:
         app: what is guarded.
         settings: who may come in.
         rate: limit on the requests of an address.
+        open_paths: what needs no token.
     """
 
-    def __init__(self, app: App, settings: ServerSettings, rate: RateLimit) -> None:
+    def __init__(
+        self, app: App, settings: ServerSettings, rate: RateLimit, open_paths: Collection[str] = ()
+    ) -> None:
         self._app, self._settings, self._rate = app, settings, rate
+        self._open_paths = {*_OPEN, *open_paths}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a connection and pass it on, or refuse it."""
@@ -94,7 +98,7 @@ class Guard:
             return "bad_host"
         if not self._settings.accepts_origin(headers.get(b"origin"), host):
             return "bad_origin"
-        if scope["path"] in _OPEN:
+        if scope["path"] in self._open_paths:
             return None
         kind, _, token = headers.get(b"authorization", "").partition(" ")
         has_token = kind.lower() == "bearer" and self._settings.accepts_token(token.strip())
@@ -120,10 +124,11 @@ async def send_response(
     *,
     is_socket: bool = False,
     content_type: bytes = b"application/json",
+    headers: Sequence[tuple[bytes, bytes]] = (),
 ) -> None:
     """Send a whole response; to a WebSocket's handshake as a refusal of it."""
     kind = "websocket.http.response" if is_socket else "http.response"
-    headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+    headers = [*headers, (b"content-type", content_type), (b"content-length", b"%d" % len(body))]
     if status == STATUS["unauthorized"]:
         headers.append((b"www-authenticate", b"Bearer"))
     if status in {STATUS["too_many_messages"], STATUS["busy"]}:

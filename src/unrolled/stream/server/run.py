@@ -12,9 +12,9 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from unrolled.errors import StorageError
+from unrolled.stream.json_log import log_as_json
 from unrolled.stream.server.app import streams_app
 from unrolled.stream.server.core import Core
-from unrolled.stream.server.json_log import log_as_json
 from unrolled.stream.server.wire import encode_error
 from unrolled.stream.workers import stays_here
 

@@ -73,7 +73,22 @@ class Malformed(Exception):  # noqa: N818 (it is a reply, not a fault of ours)
     """A body or message that is not JSON of the right form; the text is a sentence."""
 
 
+class TraceBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of POST /trace.
+
+    Args:
+        x: events.
+        snapshot: state to begin from, in base64; null for the one before the first event.
+        network: whose units, from 0.
+    """
+
+    x: Events
+    snapshot: str | None = None
+    network: int = 0
+
+
 _steps, _socket = msgspec.json.Decoder(StepsBody), msgspec.json.Decoder(SocketMessage)
+_trace = msgspec.json.Decoder(TraceBody)
 _encoder = msgspec.json.Encoder()
 
 
@@ -87,6 +102,18 @@ def decode_steps(body: bytes) -> StepsBody:
         return _steps.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise Malformed(f'expected {{"n": 1, "x": [[0.5, 1.0]]}}: {fault}.') from fault
+
+
+def decode_trace(body: bytes) -> TraceBody:
+    """Decode the body of POST /trace.
+
+    Raises:
+        Malformed: it is none.
+    """
+    try:
+        return _trace.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        raise Malformed(f'expected {{"snapshot": null, "x": [[0.5, 1.0]]}}: {fault}.') from fault
 
 
 def decode_socket(message: bytes | str) -> SocketMessage:

@@ -3,7 +3,7 @@
 import json
 import logging
 
-from unrolled.stream.server.json_log import JsonFormatter
+from unrolled.stream.json_log import JsonFormatter
 
 
 def test_a_line_is_an_object_with_time_and_level() -> None:

@@ -1,0 +1,128 @@
+// Client of the server's streams: numbers the events of one stream, and sends again what has no answer.
+
+const RETRY_MS = [200, 500, 1000, 2000, 5000];
+
+export class Fault extends Error {
+  constructor(code, message, record = {}) {
+    super(message);
+    this.code = code;
+    this.record = record;
+  }
+}
+
+// Requests beside steps: the model, names, snapshots, traces.
+export class Requests {
+  constructor() {
+    this.token = null;
+  }
+
+  async json(path, options = {}) {
+    return (await this.fetch(path, options)).json();
+  }
+
+  async fetch(path, options = {}) {
+    const headers = { ...options.headers };
+    if (this.token !== null) headers.authorization = `Bearer ${this.token}`;
+    let response;
+    try {
+      response = await fetch(path, { ...options, headers });
+    } catch {
+      throw new Fault("unreachable", "The server does not answer.");
+    }
+    if (response.ok) return response;
+    const record = await response.json().catch(() => ({}));
+    throw new Fault(record.error ?? "internal", record.message ?? `The server answered ${response.status}.`, record);
+  }
+
+  trace(snapshot, x, network) {
+    return this.json("/trace", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ snapshot, x, network }),
+    });
+  }
+
+  async snapshot(stream) {
+    const response = await this.fetch(`/streams/${encodeURIComponent(stream)}/snapshot`);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    return { last: Number(response.headers.get("unrolled-last")), blob: toBase64(bytes) };
+  }
+
+  restore(stream, last, blob) {
+    const body = Uint8Array.from(atob(blob), (character) => character.charCodeAt(0));
+    return this.json(`/streams/${encodeURIComponent(stream)}/snapshot?last=${last}`, { method: "PUT", body });
+  }
+}
+
+// Steps of one stream over a WebSocket. One message at a time is without an answer.
+export class StepSocket {
+  constructor(stream, token, onConnection) {
+    this.stream = stream;
+    this.token = token;
+    this.onConnection = onConnection;
+    this.waiting = null; // the message without an answer: { text, resolve, reject }
+    this.failures = 0;
+    this.isClosed = false;
+    this.open();
+  }
+
+  open() {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    this.socket = new WebSocket(`${scheme}://${location.host}/streams`);
+    this.socket.onopen = () => {
+      if (this.token !== null) this.socket.send(JSON.stringify({ token: this.token }));
+      this.failures = 0;
+      this.onConnection(true);
+      if (this.waiting) this.socket.send(this.waiting.text);
+    };
+    this.socket.onmessage = (event) => this.receive(JSON.parse(event.data));
+    this.socket.onclose = () => {
+      if (this.isClosed) return;
+      this.onConnection(false);
+      setTimeout(() => this.isClosed || this.open(), RETRY_MS[Math.min(this.failures++, RETRY_MS.length - 1)]);
+    };
+  }
+
+  receive(record) {
+    if (record.ready || !this.waiting) return;
+    if (record.error === "draining" || record.error === "busy") {
+      setTimeout(() => this.waiting && this.socket.readyState === 1 && this.socket.send(this.waiting.text), 500);
+      return;
+    }
+    const { resolve, reject } = this.waiting;
+    this.waiting = null;
+    if (record.error) reject(new Fault(record.error, record.message, record));
+    else resolve(record);
+  }
+
+  // Apply events, of which the first has the number n; resolves when they are stored.
+  send(n, x) {
+    return this.ask({ n, x });
+  }
+
+  // Return the number of the stream's last event; 0 where there is no such stream.
+  async last() {
+    return (await this.ask({})).last;
+  }
+
+  ask(message) {
+    return new Promise((resolve, reject) => {
+      const text = JSON.stringify({ stream: this.stream, ...message });
+      this.waiting = { text, resolve, reject };
+      if (this.socket.readyState === WebSocket.OPEN) this.socket.send(text);
+    });
+  }
+
+  close() {
+    this.isClosed = true;
+    this.socket.close();
+    this.waiting?.reject(new Fault("closed", "The stream was closed."));
+    this.waiting = null;
+  }
+}
+
+function toBase64(bytes) {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}
