@@ -180,6 +180,7 @@ def _serve(folder: str, place: _Place, settings: ServerSettings, max_streams: in
     from unrolled.cli.output import print_note
     from unrolled.models.streaming.snapshots import model_hash
     from unrolled.models.streaming.streams import Streams
+    from unrolled.stream.page.tracer import Tracer
     from unrolled.stream.server.core import Core
     from unrolled.stream.server.run import run_server
     from unrolled.stream.server.wire import encode_answers
@@ -197,7 +198,8 @@ def _serve(folder: str, place: _Place, settings: ServerSettings, max_streams: in
         print_note(
             f"{place.store} was another model's: {len(store)} streams keep their numbers and begin anew"
         )
-    core = Core(session, settings, {"estimator": type(model).__name__, "model": digest})
+    tracer = Tracer(model)
+    core = Core(session, settings, tracer.facts() | {"model": digest}, tracer)
     moved = stays_here if store.is_shared else other_worker(settings, place.worker, place.workers)
     run_server(
         core, moved=moved, on_ready=lambda address: print(f"serving {folder} at {address}", flush=True)
