@@ -147,6 +147,7 @@ class _Place:
         from pathlib import Path
 
         choice: Any = {"model": model, "on_new_model": self.on_new_model}
+        durability: Any = self.durability  # checked
         if "://" in self.store:
             from unrolled.stream.store.redis import RedisStore
 
@@ -157,7 +158,7 @@ class _Place:
         if self.workers > 1:
             path = path.with_name(f"{path.stem}-{self.worker}{path.suffix}")
         partition = f"{self.worker} of {self.workers}"
-        return SQLiteStore(path, durability=self.durability, partition=partition, **choice)
+        return SQLiteStore(path, durability=durability, partition=partition, **choice)
 
 
 def require_packages() -> None:

@@ -188,7 +188,8 @@ class ForecastStates:
             raw = predict_quantiles(self._networks, windows, windows.rows(0, origin), self._device)
         if n < _LEAST_STEPS:
             return np.full((self._horizon, len(QUANTILES)), np.nan)
-        return latest.levels(origin, rescale_quantiles(raw, self._factors))[0]
+        levels: Floats = latest.levels(origin, rescale_quantiles(raw, self._factors))[0]
+        return levels
 
     @torch.inference_mode()
     def _carried_quantiles(self, stream: int, windows: Windows, rows: Ints) -> Floats:
@@ -226,7 +227,7 @@ class ForecastStates:
         )
         raw = quantiles[None, None]
         shares = [interpolate_quantile(raw, QUANTILES, share) for share in _SHARES]
-        return tuple(limits.apply(each)[0, 0] for each in (*shares, raw))  # type: ignore[return-value]
+        return tuple(limits.apply(each)[0, 0] for each in (*shares, raw))
 
     def _series_id(self, series: str | None) -> str:
         ids = list(self._encoder.scales)
