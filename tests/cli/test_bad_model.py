@@ -79,10 +79,10 @@ def test_a_damaged_model_is_reported(
     sentence: str,
 ) -> None:
     """Which folder, which file, and what is wrong with it; nothing is written."""
-    shutil.copytree(saved_model, tmp_path / "model")
-    damage(tmp_path / "model" / "model.safetensors")
-    answer = unrolled("forecast", sales.name, "--model", "model", "--output", "next.csv")
-    assert (answer.status, answer.out, answer.err) == (2, "", f"model: {sentence}\n")
+    shutil.copytree(saved_model, tmp_path / "saved")
+    damage(tmp_path / "saved" / "model.safetensors")
+    answer = unrolled("forecast", sales.name, "--model", "saved", "--output", "next.csv")
+    assert (answer.status, answer.out, answer.err) == (2, "", f"saved: {sentence}\n")
     assert not (tmp_path / "next.csv").exists()
 
 

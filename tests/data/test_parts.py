@@ -51,7 +51,7 @@ def test_a_number_whose_square_is_lost_is_found() -> None:
                 "Give times beside their values: {'ds': times, 'y': values}."
             ),
         ),
-        (np.array([1j]), "sequence 0: expected real numbers, got complex128."),
+        (np.array([1j]), "sequence 0: expected real numbers, got complex128. Complex data not supported."),
         (
             [1.0, -1e200],
             (

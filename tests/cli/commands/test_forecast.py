@@ -175,7 +175,7 @@ def test_a_plan_that_is_missing_or_short_is_refused_before_any_training(
     missing = unrolled(command, file, *ROLES, *report)
     assert missing.status == 2
     assert missing.err.splitlines()[-1] == (
-        "future: series 'sold' needs column 'promo' for the 2 steps after its last target, 2005-01-01 is "
+        "--future: series 'sold' needs column 'promo' for the 2 steps after its last target, 2005-01-01 is "
         "missing. Pass them with --future-file PLAN.csv, or as rows of the data after its last target."
     )
     assert "left" not in missing.err.replace("left out", "")  # no line of progress

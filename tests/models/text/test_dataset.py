@@ -21,7 +21,7 @@ def test_a_batch_is_padded_with_a_token_that_has_nothing() -> None:
     assert sequences.targets.tolist() == [8, 9]
     assert tokens.words[tokens.places].tolist() == [[2, 0], [0, 1]]
     bags = tokens.ngram_offsets.diff()[tokens.places].tolist()
-    assert bags == [[1, 0], [1, 1]]
+    assert bags == [[2, 0], [2, 2]]  # "<b>" and its shape
 
 
 def test_targets_a_token_are_padded_with_minus_one() -> None:

@@ -243,9 +243,9 @@ def infer_ids(table: Table, time: str | None, free: Sequence[str], most: int = _
         return tuple(name for name in usual if _is_constant(table, name))[:1]
     usual += [n for n in free if n not in usual and looks_like_key(n)]
     usual = [name for name in usual if _repeats(table, [name])]
-    free = [name for name in free if not is_missing(pd.unique(table.columns[name])).any()] or free
-    usual = [name for name in usual if name in free] or usual  # a name that some rows lack tells less
-    texts = [n for n in free if n not in usual and table.kinds[n] == "text" and _repeats(table, [n])]
+    complete = [name for name in free if not is_missing(pd.unique(table.columns[name])).any()] or free
+    usual = [name for name in usual if name in complete] or usual  # a name that some rows lack tells less
+    texts = [n for n in complete if n not in usual and table.kinds[n] == "text" and _repeats(table, [n])]
     codes = {name: pd.factorize(table.columns[name])[0] for name in (*usual, *texts, time)}
     texts = [name for name in texts if 2 * codes[name].max() < len(table)]  # fewer names than rows
     for count in range(1, most + 1):

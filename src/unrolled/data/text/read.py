@@ -70,7 +70,7 @@ def read_texts(path: str | Path, *, text: str | None = None, label: str | None =
             line or row.
 
     >>> Path("reviews.csv").write_text("review,label\nwarm and funny,1\n\"dull, long\",0\n")
-    48
+    45
     >>> read = read_texts("reviews.csv")
     >>> read.texts, read.labels.tolist(), read.column
     (['warm and funny', 'dull, long'], [1, 0], 'review')
