@@ -11,7 +11,7 @@ WORKERS ?= 2
 bin := .venv/bin
 installed := .venv/.installed
 
-DEMO ?= forecast example:sp500 --report demo-report.html
+DEMO ?= forecast example:sp500 --report demo-report.html --save demo-model
 FRAMES ?= tests/data/io tests/data/labelled tests/data/parse tests/data/reshape tests/data/calendar tests/data/preprocess tests/data/test_gaps.py \
   tests/data/test_future.py tests/evaluate/forecasting/test_baselines.py tests/cli/commands/test_forecast.py
 
@@ -19,7 +19,7 @@ FRAMES ?= tests/data/io tests/data/labelled tests/data/parse tests/data/reshape 
 
 demo: $(installed)
 	$(bin)/unrolled $(DEMO)
-	@echo "The command is $(bin)/unrolled: try $(bin)/unrolled backtest example:sp500"
+	@echo "The command is $(bin)/unrolled: try $(bin)/unrolled backtest example:sp500, or $(bin)/unrolled serve demo-model"
 
 test: $(installed)
 	$(bin)/ruff check --quiet .
@@ -52,7 +52,7 @@ docs: $(installed)
 	$(bin)/python docs/build.py
 
 clean:
-	rm -rf .venv .venv-pandas3 .rivals .rivals-classifiers build dist docs/_site demo-report.html .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .venv-pandas3 .rivals .rivals-classifiers build dist docs/_site demo-report.html demo-model .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Python's sources are used where they lie; what is compiled or declared is installed anew when it changes.
