@@ -21,16 +21,17 @@ demo: $(installed)
 	$(bin)/unrolled $(DEMO)
 	@echo "The command is $(bin)/unrolled: try $(bin)/unrolled backtest example:sp500, or $(bin)/unrolled serve demo-model"
 
+# As many workers as cores, each with threads of torch's: those that wait must not spin.
 test: $(installed)
 	$(bin)/ruff check --quiet .
 	$(bin)/ruff format --check .
 	$(bin)/mypy
-	UNROLLED_REQUIRE_KERNELS=1 $(bin)/pytest -n $(WORKERS)
+	UNROLLED_REQUIRE_KERNELS=1 OMP_WAIT_POLICY=PASSIVE $(bin)/pytest -n $(WORKERS)
 	$(MAKE) --no-print-directory test-pandas3 FRAMES="$(FRAMES)"
 
 # Where frames come in and go out, on pandas 3 and without statsforecast.
 test-pandas3: .venv-pandas3/.installed
-	UNROLLED_REQUIRE_KERNELS=1 .venv-pandas3/bin/pytest -n $(WORKERS) $(FRAMES)
+	UNROLLED_REQUIRE_KERNELS=1 OMP_WAIT_POLICY=PASSIVE .venv-pandas3/bin/pytest -n $(WORKERS) $(FRAMES)
 
 test-slow: $(installed) .venv-pandas3/.installed
 	UNROLLED_REQUIRE_KERNELS=1 $(bin)/pytest -m slow --timeout 3600
