@@ -274,3 +274,15 @@ def parse_labels(texts: Sequence[str], alphabet: Sequence[str] = ()) -> Array:
     if all(_WHOLE.fullmatch(text) for text in (alphabet or texts)):
         return np.array(texts, dtype=np.int64)
     return np.array(texts, dtype=np.str_)
+
+
+def as_objects(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Put arrays of any lengths into an array (N,), which scikit-learn can join and index.
+
+    >>> as_objects([np.array([1, 2]), np.array([3, 4])]).shape
+    (2,)
+    """
+    objects = np.empty(len(parts), dtype=object)
+    for k, part in enumerate(parts):  # at once, parts of one length would be two axes
+        objects[k] = part
+    return objects

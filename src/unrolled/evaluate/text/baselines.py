@@ -14,6 +14,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.io.targets import as_objects
+
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Sentence = Sequence[str]
@@ -86,7 +88,7 @@ class MostFrequentTag:
 
     def predict(self, X: Sequence[Sentence]) -> Array:
         """Return tags: N arrays (T_i,), in an array of objects."""
-        return _as_objects([np.array([self.tag_of_.get(w, self.unknown_) for w in words]) for words in X])
+        return as_objects([np.array([self.tag_of_.get(w, self.unknown_) for w in words]) for words in X])
 
 
 class TokenLogistic:
@@ -117,7 +119,7 @@ class TokenLogistic:
         """Return tags: N arrays (T_i,), in an array of objects."""
         features = (each for words in X for each in token_features(words))
         flat = np.asarray(self.regression_.predict(self.counts_.transform(features)))
-        return _as_objects(np.split(flat, np.cumsum([len(words) for words in X])[:-1]))
+        return as_objects(np.split(flat, np.cumsum([len(words) for words in X])[:-1]))
 
 
 def token_features(words: Sentence) -> Iterable[list[str]]:
@@ -151,11 +153,3 @@ def _letter_kind(letter: str) -> str:
 
 def _joined(X: Sequence[str | Sentence]) -> list[str]:
     return [text if isinstance(text, str) else " ".join(text) for text in X]
-
-
-def _as_objects(parts: Sequence[Array]) -> Array:
-    """Put arrays of any lengths into an array (N,)."""
-    objects = np.empty(len(parts), dtype=object)
-    for k, part in enumerate(parts):
-        objects[k] = part
-    return objects

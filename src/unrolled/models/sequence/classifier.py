@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from unrolled.data.alignment import align_targets
 from unrolled.data.io.targets import as_labels
@@ -15,10 +14,8 @@ from unrolled.models.sequence.inputs import SequenceInputs
 from unrolled.models.sequence.labels import (
     Labels,
     SequenceLabelEstimator,
-    compute_class_weights,
-    encode_labels,
+    encode_classes,
     require_like_classes,
-    weighted_cross_entropy,
 )
 from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
@@ -125,13 +122,4 @@ class SequenceClassifier(SequenceLabelEstimator):
         return as_labels(align_targets(y, inputs.data, who), len(inputs.data), who=who)
 
     def _encode_targets(self, samples: TrainingSamples) -> EncodedTargets:
-        classes, numbers = encode_labels(samples.targets, "SequenceClassifier y")
-        weights = compute_class_weights(self.class_weight, classes, numbers, samples.weights)
-        return EncodedTargets(
-            torch.from_numpy(numbers),
-            output_size=len(classes),
-            criterion=weighted_cross_entropy(weights, 1.0, self.device),
-            strata=numbers,
-            class_weights=torch.from_numpy(weights),
-            learned={"classes_": classes},
-        )
+        return encode_classes(samples, self.class_weight, "SequenceClassifier y", self.device)

@@ -68,15 +68,11 @@ class SequenceDataset:
         values = np.zeros((len(data.values) + 1, data.values.shape[1]), dtype=np.float32)
         for k, (mean, scale) in enumerate(zip(*scaler, strict=True)):  # one float64 copy, of one feature
             values[:-1, k] = np.clip((data.values[:, k] - mean) / scale, -SCALED_LIMIT, SCALED_LIMIT)
-        if targets is None:
-            targets = torch.full((len(data.values) if per_step else len(data),), NO_LABEL)
-        if per_step:
-            targets = torch.cat([targets, targets.new_full((1,), NO_LABEL)])
         return cls(
             torch.from_numpy(values).to(device),
             torch.from_numpy(data.offsets[:-1]).to(device),
             torch.from_numpy(data.lengths).to(device),
-            targets.to(device),
+            flat_targets(targets, data, per_step=per_step).to(device),
             per_step=per_step,
             weights=None if weights is None else weights.float().to(device),
         )
@@ -140,3 +136,10 @@ class SequenceDataset:
         for tensor in (self.values, self.starts, self.lengths, self.targets, *weights):
             digest.update(tensor.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+
+def flat_targets(targets: Tensor | None, data: Sequences, *, per_step: bool) -> Tensor:
+    """Return targets (N,), or (ΣT + 1,) with a last one for padding; -1 where there are none."""
+    if targets is None:
+        targets = torch.full((len(data.values) if per_step else len(data),), NO_LABEL)
+    return torch.cat([targets, targets.new_full((1,), NO_LABEL)]) if per_step else targets

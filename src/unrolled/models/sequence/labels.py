@@ -10,12 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.data.io.targets import as_step_labels
 from unrolled.errors import ArgumentError, DataError
 from unrolled.models.parameters import RandomSource
 from unrolled.models.persistence import ARRAY
 from unrolled.models.sequence.base import Floats, Ints, SequenceEstimator
-from unrolled.models.sequence.dataset import SequenceBatch
+from unrolled.models.sequence.dataset import NO_LABEL, SequenceBatch
 from unrolled.models.sequence.network import Criterion
+from unrolled.models.sequence.samples import TrainingSamples
+from unrolled.models.sequence.training import EncodedTargets
 from unrolled.nn.ops.sequence import cross_entropy, runs_on_kernels
 from unrolled.validation import ErrorCollector, check_float, suggest_spelling
 
@@ -184,3 +187,50 @@ def weighted_cross_entropy(
 
 def _label_text(label: Any) -> str:
     return repr(label.item() if isinstance(label, np.generic) else label)
+
+
+def encode_classes(
+    samples: TrainingSamples, class_weight: ClassWeight, who: str, device: str, *, smoothing: float = 0.0
+) -> EncodedTargets:
+    """Encode one label a sequence as the number of its class, with the weighted loss of the classes.
+
+    Raises:
+        ArgumentError: `class_weight` cannot be used.
+        DataError: there is one class only.
+    """
+    classes, numbers = encode_labels(samples.targets, who)
+    weights = compute_class_weights(class_weight, classes, numbers, samples.weights)
+    return EncodedTargets(
+        torch.from_numpy(numbers),
+        output_size=len(classes),
+        criterion=weighted_cross_entropy(weights, 1.0, device, smoothing=smoothing),
+        strata=numbers,
+        class_weights=torch.from_numpy(weights),
+        learned={"classes_": classes},
+    )
+
+
+def encode_step_classes(
+    samples: TrainingSamples, class_weight: ClassWeight, who: str, device: str, *, smoothing: float = 0.0
+) -> EncodedTargets:
+    """Encode one label a step as the number of its class, -1 where there is none, with the weighted loss.
+
+    Raises:
+        ArgumentError: `class_weight` cannot be used.
+        DataError: there is one class only.
+    """
+    labels, is_labelled = as_step_labels(samples.targets, who=who)
+    classes, numbers = encode_labels(labels, who)
+    step_weights = None if samples.step_weights is None else samples.step_weights[is_labelled]
+    targets = np.full(len(is_labelled), NO_LABEL)
+    targets[is_labelled] = numbers
+    weights = compute_class_weights(class_weight, classes, numbers, step_weights)
+    n_steps = len(numbers) if step_weights is None else step_weights.sum()
+    scale = float(n_steps / len(samples.data))
+    return EncodedTargets(
+        torch.from_numpy(targets),
+        output_size=len(classes),
+        criterion=weighted_cross_entropy(weights, scale, device, smoothing=smoothing),
+        class_weights=torch.from_numpy(weights),
+        learned={"classes_": classes},
+    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from unrolled.data.alignment import align_steps
-from unrolled.data.io.targets import as_step_labels
+from unrolled.data.io.targets import as_objects, as_step_labels
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
 from unrolled.formatting import quantity
@@ -21,10 +21,8 @@ from unrolled.models.sequence.inputs import SequenceInputs
 from unrolled.models.sequence.labels import (
     Labels,
     SequenceLabelEstimator,
-    compute_class_weights,
-    encode_labels,
+    encode_step_classes,
     require_like_classes,
-    weighted_cross_entropy,
 )
 from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
@@ -68,7 +66,7 @@ class SequenceTagger(SequenceLabelEstimator):
             NotFittedError: `fit` was not called.
             DataError: X cannot be used as it is, or has another number of features.
         """
-        return _as_objects(self._tags(self._like_fitted(X, lengths).data))
+        return as_objects(self._tags(self._like_fitted(X, lengths).data))
 
     def predict_proba(self, X: Any, *, lengths: Any = None) -> list[Floats]:
         """Predict the probability of each class at each step: N arrays (T_i, K), in the order of `classes_`.
@@ -111,33 +109,14 @@ class SequenceTagger(SequenceLabelEstimator):
         return _flat_labels(align_steps(y, inputs.data, inputs.X, _WHO), inputs)
 
     def _encode_targets(self, samples: TrainingSamples) -> EncodedTargets:
-        labels, is_labelled = as_step_labels(samples.targets, who=_WHO)
-        classes, numbers = encode_labels(labels, _WHO)
-        step_weights = None if samples.step_weights is None else samples.step_weights[is_labelled]
-        targets = np.full(len(is_labelled), NO_LABEL)
-        targets[is_labelled] = numbers
-        weights = compute_class_weights(self.class_weight, classes, numbers, step_weights)
-        n_steps = len(numbers) if step_weights is None else step_weights.sum()
-        return EncodedTargets(
-            torch.from_numpy(targets),
-            output_size=len(classes),
-            criterion=weighted_cross_entropy(weights, float(n_steps / len(samples.data)), self.device),
-            class_weights=torch.from_numpy(weights),
-            learned={"classes_": classes, "n_unlabelled_": int((~is_labelled).sum())},
-        )
+        targets = encode_step_classes(samples, self.class_weight, _WHO, self.device)
+        n_unlabelled = int((targets.values == NO_LABEL).sum())
+        return replace(targets, learned=targets.learned | {"n_unlabelled_": n_unlabelled})
 
     def _facts(self) -> tuple[Fact, ...]:
         count = getattr(self, "n_unlabelled_", 0)  # folders of earlier versions have none
         unlabelled = Fact("Unlabelled", f"{quantity(count, 'step')}, left out of the loss")
         return (*super()._facts(), unlabelled) if count else super()._facts()
-
-
-def _as_objects(parts: list[NDArray[Any]]) -> NDArray[Any]:
-    """Put arrays of any lengths into an array (N,), which scikit-learn can join and index."""
-    objects = np.empty(len(parts), dtype=object)
-    for k, part in enumerate(parts):  # at once, parts of one length would be two axes
-        objects[k] = part
-    return objects
 
 
 def _flat_labels(y: Any, inputs: SequenceInputs) -> Labels:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from unrolled.data.io.targets import as_labels
@@ -17,10 +16,8 @@ from unrolled.models.parameters import RandomSource
 from unrolled.models.sequence.labels import (
     ClassWeight,
     Labels,
-    compute_class_weights,
-    encode_labels,
+    encode_classes,
     require_like_classes,
-    weighted_cross_entropy,
 )
 from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
@@ -152,15 +149,5 @@ class TextClassifier(TextEstimator):
         return as_labels(y, len(documents.sequences), who=_WHO)
 
     def _encode_targets(self, samples: TrainingSamples) -> EncodedTargets:
-        classes, numbers = encode_labels(samples.targets, _WHO)
-        weights = compute_class_weights(self.class_weight, classes, numbers, samples.weights)
-        return EncodedTargets(
-            torch.from_numpy(numbers),
-            output_size=len(classes),
-            criterion=weighted_cross_entropy(
-                weights, 1.0, self.device, smoothing=float(self.label_smoothing)
-            ),
-            strata=numbers,
-            class_weights=torch.from_numpy(weights),
-            learned={"classes_": classes},
-        )
+        smoothing = float(self.label_smoothing)
+        return encode_classes(samples, self.class_weight, _WHO, self.device, smoothing=smoothing)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unrolled.data.sequences import Sequences
 from unrolled.data.text.vocabulary import require_tokens
-from unrolled.models.sequence.dataset import NO_LABEL, SequenceBatch, SequenceDataset
+from unrolled.models.sequence.dataset import SequenceBatch, SequenceDataset, flat_targets
 from unrolled.models.text.encoder import TokenBatch, TokenEncoder, TokenTable
 
 
@@ -50,15 +50,11 @@ class TextDataset:
         values = torch.cat([torch.from_numpy(data.values).to(torch.int64), torch.tensor([len(tokens)])])[
             :, None
         ]
-        if targets is None:
-            targets = torch.full((len(data.values) if per_step else len(data),), NO_LABEL)
-        if per_step:
-            targets = torch.cat([targets, targets.new_full((1,), NO_LABEL)])
         sequences = SequenceDataset(
             values=values.to(device),
             starts=torch.from_numpy(data.offsets[:-1]).to(device),
             lengths=torch.from_numpy(data.lengths).to(device),
-            targets=targets.to(device),
+            targets=flat_targets(targets, data, per_step=per_step).to(device),
             per_step=per_step,
             weights=None if weights is None else weights.float().to(device),
         )

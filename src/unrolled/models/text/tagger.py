@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from unrolled.data.io.targets import as_step_labels
+from unrolled.data.io.targets import as_objects, as_step_labels
 from unrolled.data.sequences import Sequences
 from unrolled.data.text.documents import Documents
 from unrolled.data.text.spans import (
@@ -24,14 +23,11 @@ from unrolled.data.text.spans import (
 )
 from unrolled.errors import ArgumentError, DataError
 from unrolled.models.parameters import Choice, RandomSource
-from unrolled.models.sequence.dataset import NO_LABEL
 from unrolled.models.sequence.labels import (
     ClassWeight,
     Labels,
-    compute_class_weights,
-    encode_labels,
+    encode_step_classes,
     require_like_classes,
-    weighted_cross_entropy,
 )
 from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
@@ -126,10 +122,7 @@ class TextTagger(TextEstimator):
             DataError: X cannot be used as it is.
         """
         paths = self._paths(self._probabilities(self._like_fitted(X).sequences))
-        predictions = np.empty(len(paths), dtype=object)
-        for k, path in enumerate(paths):  # at once, sentences of one length would be two axes
-            predictions[k] = self.classes_[path]
-        return predictions
+        return as_objects([self.classes_[path] for path in paths])
 
     def predict_proba(self, X: Any) -> list[Floats]:
         """Predict the probability of each tag at each word: N arrays (T_i, K), in the order of `classes_`.
@@ -253,25 +246,8 @@ class TextTagger(TextEstimator):
         return flat
 
     def _encode_targets(self, samples: TrainingSamples) -> EncodedTargets:
-        labels, is_labelled = as_step_labels(samples.targets, who=_WHO)
-        classes, numbers = encode_labels(labels, _WHO)
-        step_weights = None if samples.step_weights is None else samples.step_weights[is_labelled]
-        targets = np.full(len(is_labelled), NO_LABEL)
-        targets[is_labelled] = numbers
-        weights = compute_class_weights(self.class_weight, classes, numbers, step_weights)
-        n_words = len(numbers) if step_weights is None else step_weights.sum()
-        return EncodedTargets(
-            torch.from_numpy(targets),
-            output_size=len(classes),
-            criterion=weighted_cross_entropy(
-                weights,
-                float(n_words / len(samples.data)),
-                self.device,
-                smoothing=float(self.label_smoothing),
-            ),
-            class_weights=torch.from_numpy(weights),
-            learned={"classes_": classes},
-        )
+        smoothing = float(self.label_smoothing)
+        return encode_step_classes(samples, self.class_weight, _WHO, self.device, smoothing=smoothing)
 
 
 def _tags_of_places(spans: Any, documents: Documents, i: int, place: str) -> list[str]:
