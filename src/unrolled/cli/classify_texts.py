@@ -22,7 +22,7 @@ class TextFiles(NamedTuple):
     test: LabelledTexts | None
 
 
-class TextOutputs(NamedTuple):
+class OutputPaths(NamedTuple):
     """Paths to write, and whether to print JSON."""
 
     output: str | None
@@ -87,7 +87,7 @@ def _require_labels(texts: LabelledTexts) -> None:
         )
 
 
-def compare_texts(files: TextFiles, model: TextClassifier, folds: int, outputs: TextOutputs) -> None:
+def compare_texts(files: TextFiles, model: TextClassifier, folds: int, outputs: OutputPaths) -> None:
     """Compare the network with its baselines, print the result and write the files."""
     import pandas as pd
 

@@ -59,6 +59,12 @@ Text = Annotated[
     str | None,
     typer.Option("--text", metavar="COLUMN", help="Column of texts; seen by its name or its many words."),
 ]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        "--folds", metavar="COUNT", help="Of the cross-validation, where there is no --test; 5 by default."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
 
 

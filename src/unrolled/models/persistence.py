@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -175,6 +175,12 @@ def saved_estimator_name(path: str | Path) -> str:
         return str(json.loads((Path(path) / _CONFIG).read_text())["estimator"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
+
+
+def load_one_of(path: str | Path, kinds: Sequence[Any]) -> Any:
+    """Load a saved model as that of the estimators (classes) which it is; the first refuses what is none."""
+    by_name = {kind.__name__: kind for kind in kinds}
+    return by_name.get(saved_estimator_name(path), kinds[0]).load(path)
 
 
 def _plain(number: Any) -> Any:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unrolled.cli.classify_texts import (
-    TextOutputs,
+    OutputPaths,
     compare_texts,
     new_text_classifier,
     predict_texts,
     read_text_files,
     reads_as_texts,
 )
-from unrolled.cli.options import ClassifierOptions, Json, Model, Save, SequenceColumns, Text, option_groups
+from unrolled.cli.options import (
+    ClassifierOptions,
+    Folds,
+    Json,
+    Model,
+    Save,
+    SequenceColumns,
+    Text,
+    option_groups,
+)
 from unrolled.errors import ArgumentError
 from unrolled.validation import check_choice, check_int
 
@@ -30,12 +39,6 @@ Train = Annotated[
 ]
 Test = Annotated[
     str | None, typer.Option("--test", metavar="FILE", help="Sequences to test on, not learned from.")
-]
-Folds = Annotated[
-    int | None,
-    typer.Option(
-        "--folds", metavar="COUNT", help="Of the cross-validation, where there is no --test; 5 by default."
-    ),
 ]
 Output = Annotated[
     str | None,
@@ -89,14 +92,14 @@ def classify_command(
             return
         _predict(columns.read(train, "test"), model, output, json=json)
     elif reads_as_texts(train, text, None):
-        _classify_texts((train, test, text), columns, options, folds, TextOutputs(output, report, save, json))
+        _classify_texts((train, test, text), columns, options, folds, OutputPaths(output, report, save, json))
     else:
         with status_line(f"reading {train}"):
             network = _new_classifier(options)
             if folds is not None:
                 check_int("folds", folds, least=2)
             files = _read_train_and_test(train, test, columns, folds)
-        _compare(files, network, 5 if folds is None else folds, OutputOptions(output, report, save, json))
+        _compare(files, network, 5 if folds is None else folds, OutputPaths(output, report, save, json))
 
 
 def _classify_texts(
@@ -104,7 +107,7 @@ def _classify_texts(
     columns: SequenceColumns,
     options: ClassifierOptions,
     folds: int | None,
-    outputs: TextOutputs,
+    outputs: OutputPaths,
 ) -> None:
     """Compare a classifier of texts with its baselines; columns that only sequences have are refused."""
     from unrolled.cli.terminal import status_line
@@ -135,20 +138,6 @@ def _new_classifier(options: ClassifierOptions) -> SequenceClassifier:
     return model
 
 
-class OutputOptions(NamedTuple):
-    """Paths to write, and whether to print JSON."""
-
-    output: str | None
-    report: str | None
-    save: str | None
-    json: bool
-
-    @property
-    def paths(self) -> list[str]:
-        """Paths that are written."""
-        return [place for place in (self.report, self.output, self.save) if place]
-
-
 def _read_train_and_test(
     train: str, test: str | None, columns: SequenceColumns, folds: int | None
 ) -> tuple[Labelled, Labelled | None]:
@@ -170,7 +159,7 @@ def _read_train_and_test(
 
 
 def _compare(
-    files: tuple[Labelled, Labelled | None], model: SequenceClassifier, folds: int, outputs: OutputOptions
+    files: tuple[Labelled, Labelled | None], model: SequenceClassifier, folds: int, outputs: OutputPaths
 ) -> None:
     """Compare the network with its baselines, print the result and write the files."""
     import pandas as pd

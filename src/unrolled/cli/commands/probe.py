@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -126,12 +125,12 @@ def _probe_names(only: str | None, seed: int | None, *, retrain: bool) -> list[s
 
 def _load_model(folder: str) -> SequenceEstimator:
     """Load a saved model of whole sequences."""
-    from unrolled.models.persistence import saved_estimator_name
+    from unrolled.models.persistence import load_one_of
     from unrolled.models.sequence.classifier import SequenceClassifier
     from unrolled.models.sequence.regressor import SequenceRegressor
 
-    kinds = {kind.__name__: kind for kind in (SequenceClassifier, SequenceRegressor)}
-    return kinds.get(saved_estimator_name(Path(folder)), SequenceClassifier).load(folder)
+    model: SequenceEstimator = load_one_of(folder, (SequenceClassifier, SequenceRegressor))
+    return model
 
 
 class ProbeRun(NamedTuple):

@@ -134,7 +134,7 @@ def serve_command(
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the streams of a worker are stored."""
+    """Place of the streams of a worker."""
 
     store: str
     durability: str
@@ -210,14 +210,12 @@ def _serve(folder: str, place: _Place, settings: ServerSettings, max_streams: in
 def _load_model(folder: str) -> Any:
     """Load a saved model of any kind."""
     from unrolled.models.forecasting.forecaster import Forecaster
-    from unrolled.models.persistence import saved_estimator_name
+    from unrolled.models.persistence import load_one_of
     from unrolled.models.sequence.classifier import SequenceClassifier
     from unrolled.models.sequence.regressor import SequenceRegressor
     from unrolled.models.sequence.tagger import SequenceTagger
 
-    kinds: Any = (Forecaster, SequenceClassifier, SequenceRegressor, SequenceTagger)
-    by_name = {kind.__name__: kind for kind in kinds}
-    return by_name.get(saved_estimator_name(folder), SequenceClassifier).load(folder)
+    return load_one_of(folder, (SequenceClassifier, SequenceRegressor, SequenceTagger, Forecaster))
 
 
 def _supervise(workers: int, settings: ServerSettings) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unrolled.cli.options import Json, Model, Save, TaggerOptions, option_groups
+from unrolled.cli.options import Folds, Json, Model, Save, TaggerOptions, option_groups
 from unrolled.errors import ArgumentError
 from unrolled.validation import check_int
 
@@ -23,12 +23,6 @@ TaggedFile = Annotated[
 ]
 Test = Annotated[
     str | None, typer.Option("--test", metavar="FILE", help="Sentences to test on, not learned from.")
-]
-Folds = Annotated[
-    int | None,
-    typer.Option(
-        "--folds", metavar="COUNT", help="Of the cross-validation, where there is no --test; 5 by default."
-    ),
 ]
 Column = Annotated[
     str | None,
