@@ -1,4 +1,4 @@
-"""What the page shows of a model: its facts, and traces of its streams."""
+"""Contents of the page about a model: its facts, and traces of its streams."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Tracer:
         """Describe the model: what it reads, what its answers are, how many networks it has."""
         model, facts = self._model, dict(self._model.summary())
         width = model.stream_states(1, **self._options).width
-        classes = None if hasattr(model, "horizon") else model.output_classes()
-        named = getattr(model, "feature_names_in_", None)
-        inputs = [f"x{k + 1}" for k in range(width)] if named is None else [str(name) for name in named]
+        is_forecast = hasattr(model, "horizon")
+        classes = None if is_forecast else model.output_classes()
+        inputs = [str(name) for name in getattr(model, "feature_names_in_", ())]
         return {
             "words": f"{type(model).__name__}: {facts['Network']}, fitted on {facts['Fitted on']}",
-            "kind": "forecast" if hasattr(model, "horizon") else "number" if classes is None else "classes",
+            "kind": "forecast" if is_forecast else "number" if classes is None else "classes",
             "classes": [] if classes is None else [str(label) for label in classes],
             "inputs": inputs if len(inputs) == width else [f"x{k + 1}" for k in range(width)],
             "networks": len(model.networks_),

@@ -22,7 +22,7 @@ _MOST_TRACES = 2  # at a time
 
 
 def page_routes(core: Core) -> list[Route]:
-    """Make the routes of the page's files and, where the server has a tracer, of traces."""
+    """Make the routes of the page's files and of traces."""
     routes = [Route(path, _File(_file_of(path)), methods=["GET"]) for path in sorted(PAGE_PATHS)]
     return [*routes, Route("/trace", TraceRoute(core))]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -37,6 +37,7 @@ STATUS: Final = {  # code: HTTP status
     "storage_full": 507,
 }
 
+Body = TypeVar("Body")
 _Number = float | None
 Events = list[_Number | list[_Number]]
 
@@ -98,10 +99,7 @@ def decode_steps(body: bytes) -> StepsBody:
     Raises:
         Malformed: it is none.
     """
-    try:
-        return _steps.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-        raise Malformed(f'expected {{"n": 1, "x": [[0.5, 1.0]]}}: {fault}.') from fault
+    return _decode(_steps, body, '{"n": 1, "x": [[0.5, 1.0]]}')
 
 
 def decode_trace(body: bytes) -> TraceBody:
@@ -110,10 +108,7 @@ def decode_trace(body: bytes) -> TraceBody:
     Raises:
         Malformed: it is none.
     """
-    try:
-        return _trace.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-        raise Malformed(f'expected {{"snapshot": null, "x": [[0.5, 1.0]]}}: {fault}.') from fault
+    return _decode(_trace, body, '{"snapshot": null, "x": [[0.5, 1.0]]}')
 
 
 def decode_socket(message: bytes | str) -> SocketMessage:
@@ -122,10 +117,14 @@ def decode_socket(message: bytes | str) -> SocketMessage:
     Raises:
         Malformed: it is none.
     """
+    return _decode(_socket, message, '{"stream": "a", "n": 1, "x": [[0.5, 1.0]]}')
+
+
+def _decode(decoder: msgspec.json.Decoder[Body], content: bytes | str, example: str) -> Body:
     try:
-        return _socket.decode(message)
+        return decoder.decode(content)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
-        raise Malformed(f'expected {{"stream": "a", "n": 1, "x": [[0.5, 1.0]]}}: {fault}.') from fault
+        raise Malformed(f"expected {example}: {fault}.") from fault
 
 
 def encode_answers(answers: Any) -> bytes:
