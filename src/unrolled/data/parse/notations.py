@@ -50,7 +50,7 @@ class Notation:
 
     @property
     def span(self) -> str:
-        """What a text stands for: "years", "halves", "quarters" or "months"; "" for days and weeks."""
+        """Span that a text stands for: "years", "halves", "quarters" or "months"; "" for days and weeks."""
         groups = self.regex.groupindex.keys()
         lengths = (("dwj", ""), ("q", "quarters"), ("h", "halves"), ("mb", "months"))
         return next((length for parts, length in lengths if not groups.isdisjoint(parts)), "years")

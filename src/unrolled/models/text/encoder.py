@@ -30,7 +30,7 @@ class TokenBatch(NamedTuple):
 
 
 class TokenTable(NamedTuple):
-    """What to look up for each of V distinct tokens; the last row is padding, which has nothing."""
+    """Table of what to look up for each of V distinct tokens; the last row is padding, which has nothing."""
 
     words: Tensor  # (V + 1,)
     ngrams: Tensor  # (ΣG,)

@@ -25,7 +25,7 @@ _FEW_NUMBERS = 256  # of an input, for which threads are never asked for
 
 
 class StreamedLayer(NamedTuple):
-    """What a stream needs of a layer."""
+    """Layer as a stream needs it."""
 
     name: str  # for errors
     input_size: int

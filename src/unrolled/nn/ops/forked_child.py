@@ -12,7 +12,7 @@ _TASKS = Path("/proc/self/task")
 
 
 class _Fork:
-    """What is known of the fork that this process came from."""
+    """Facts about the fork that this process came from."""
 
     parent_had_threads = False
     lacks_threads = False  # of the parent, which torch would wait for
