@@ -1,1 +1,1 @@
-"""Modules beside the recurrent layers: convolutional stem, pooling, quantile head."""
+"""Modules beside the recurrent layers: convolutional stem, pooling, quantile head, chunked cross-entropy."""
