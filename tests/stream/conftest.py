@@ -28,6 +28,12 @@ def recurrence() -> Any:
 
 
 @pytest.fixture(scope="session")
+def killed() -> Any:
+    """The module tests/stream/killed.py."""
+    return load_module("killed")
+
+
+@pytest.fixture(scope="session")
 def events() -> NDArray[np.float64]:
     """Forty events of three numbers."""
     return np.random.default_rng(3).normal(size=(40, 3))
@@ -72,3 +78,40 @@ def browser_class() -> Any:
     if module.BROWSER is None:
         pytest.skip("no Chromium is installed")
     return module.Browser
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One server for many tests, which tell their keys apart by prefixes."""
+    server = load_module("redis_process").start_redis(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def new_redis(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Starts servers of the test's own, with options."""
+    servers: list[Any] = []
+
+    def start(*options: str) -> Any:
+        servers.append(load_module("redis_process").start_redis(tmp_path, *options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[[object], Any]]:
+    """Starts servers of the recurrence in processes, each on a store of SQLite or Redis."""
+    servers: list[Any] = []
+
+    def start(store: object) -> Any:
+        servers.append(load_module("server_process").ServerProcess(store))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.process.kill()
+        server.process.communicate()

@@ -1,6 +1,6 @@
 """A process that serves one session over its pipes: a line of JSON in, a line of JSON out, after the commit.
 
-kill_child.py KIND PLACE: a store of SQLite in a file, or of Redis at an address.
+kill_child.py STORE: a file of SQLite, or an address of Redis.
 """
 
 import json
@@ -17,14 +17,15 @@ from unrolled.stream.replies import Applied, Gap, Message, Old
 from unrolled.stream.session import Session
 
 
-def _store(kind: str, place: str) -> Any:
-    if kind == "sqlite":
-        from unrolled.stream.store.sqlite import SQLiteStore
+def open_store(place: str) -> Any:
+    """Open the store at an address of Redis, or in a file."""
+    if place.startswith("redis://"):
+        from unrolled.stream.store.redis import RedisStore
 
-        return SQLiteStore(place, model="one")
-    from unrolled.stream.store.redis import RedisStore
+        return RedisStore(place, model="one")
+    from unrolled.stream.store.sqlite import SQLiteStore
 
-    return RedisStore(place, model="one")
+    return SQLiteStore(place, model="one")
 
 
 def _record(reply: Any) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def _record(reply: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Apply batches until the pipe ends."""
-    session = Session(Recurrence(capacity=4), _store(*sys.argv[1:3]))
+    session = Session(Recurrence(capacity=4), open_store(sys.argv[1]))
     for line in sys.stdin:
         messages = [Message(stream, n, x) for stream, n, x in json.loads(line)]
         try:

@@ -1,93 +1,19 @@
 """A client loses nothing and repeats nothing, whatever happens to the server."""
 
-import random
-import signal
-import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unrolled.errors import ArgumentError, StreamError
+from unrolled.errors import ArgumentError, StoreError, StreamError
 from unrolled.stream.client import connect
 
 Array = NDArray[np.float64]
-CHILD = Path(__file__).with_name("serve_child.py")
-
-
-class ServerProcess:
-    """A server that can be killed and started again at the same address."""
-
-    def __init__(self, store: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url, self._store = f"http://127.0.0.1:{self.port}", store
-        self.start()
-
-    def start(self) -> None:
-        words = [sys.executable, CHILD, str(self._store), str(self.port)]
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline().strip() == self.url
-
-    def end(self, number: int) -> str:
-        """End it by a signal; return what it logged."""
-        self.process.send_signal(number)
-        return self.process.communicate(timeout=60)[1]
-
-
-@pytest.fixture
-def server_process(tmp_path: Path) -> Iterator[ServerProcess]:
-    """One of the test's own."""
-    server = ServerProcess(tmp_path / "streams.db")
-    yield server
-    server.process.kill()
-    server.process.communicate()
-
-
-@pytest.mark.parametrize("n_kills", [2, pytest.param(100, marks=pytest.mark.slow)])
-def test_a_server_killed_under_load_loses_nothing(
-    server_process: ServerProcess, recurrence: Any, n_kills: int
-) -> None:
-    """SIGKILL at random moments; the client sends again, and every answer is that of one run."""
-    picks, rng, has_ended = random.Random(0), np.random.default_rng(0), threading.Event()
-    inputs: dict[str, list[Array]] = {f"s{k}": [] for k in range(20)}
-    answers: dict[str, list[Any]] = {name: [] for name in inputs}
-
-    def load() -> None:
-        with connect(server_process.url) as client:
-            while not has_ended.is_set():
-                new = {name: rng.normal(size=(picks.randint(1, 3), 3)) for name in inputs}
-                for name, each in client.steps(new).items():
-                    inputs[name].append(new[name])
-                    answers[name] += each
-
-    thread = threading.Thread(target=load)
-    thread.start()
-    for _ in range(n_kills):
-        n_answers = len(answers["s0"])
-        while len(answers["s0"]) == n_answers and thread.is_alive():
-            has_ended.wait(0.01)  # until it is served
-        has_ended.wait(picks.uniform(0.0, 0.1))
-        server_process.end(signal.SIGKILL)
-        server_process.start()
-    has_ended.wait(0.2)
-    has_ended.set()
-    thread.join(60)
-    assert not thread.is_alive()
-    whole = recurrence(capacity=20).steps({name: np.concatenate(each) for name, each in inputs.items()})
-    for name, each in answers.items():
-        assert np.array_equal(np.array(each), whole[name]), name
-    assert len(answers["s0"]) > n_kills
-    log = server_process.end(signal.SIGTERM)
-    assert (server_process.process.returncode, "Traceback" in log) == (0, False)
 
 
 def test_a_client_counts_for_its_user(served: Any, recurrence: Any, events: Array) -> None:
@@ -112,6 +38,33 @@ def test_long_inputs_go_in_several_messages(served: Any) -> None:
         answers = client.steps({"long": events, "short": events[:1]})
     assert [len(answers[name]) for name in ("long", "short")] == [600, 1]
     assert served.request("GET", "/streams/long").record["last"] == 600
+
+
+def test_a_repeated_call_goes_on_where_it_raised(
+    new_server: Callable[..., Any], recurrence: Any, events: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The messages that were answered before count once, and their answers are not lost."""
+    served = new_server()
+    inputs = {"long": np.tile(events, (10, 1)), "short": events[:2]}
+    whole = recurrence().steps(inputs)
+    apply_many, n_batches = served.core.session.apply_many, count()
+
+    def fail_after_the_first_messages(messages: Any, **options: Any) -> Any:
+        if any(message.n == 257 for message in messages) and next(n_batches) < 3:
+            raise StoreError("the disk hums")
+        return apply_many(messages, **options)
+
+    monkeypatch.setattr(served.core.session, "apply_many", fail_after_the_first_messages)
+    with connect(served.url, patience_s=0.1) as client:
+        with pytest.raises(StreamError, match="the disk hums") as caught:
+            client.steps(inputs)
+        assert (caught.value.code, client.last("long"), client.last("short")) == ("storage_failed", 256, 2)
+        answers = client.steps(inputs)
+        assert (client.last("long"), client.last("short")) == (400, 2)
+        for name, each in answers.items():
+            assert np.array_equal(each, whole[name])
+        assert client.steps({"short": events[:2]})["short"] != answers["short"]  # a new call
+        assert client.last("short") == 4
 
 
 def test_a_refused_message_raises_its_code_and_the_stream_goes_on(served: Any, events: Array) -> None:
@@ -154,7 +107,7 @@ def test_a_client_follows_a_stream_that_has_moved(new_server: Callable[..., Any]
     assert here.request("GET", "/streams").record["streams"] == ["a"]
 
 
-def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_server_that_is_not_there_is_named() -> None:
     """After the patience; an address that is none at once."""
     with pytest.raises(StreamError, match=r"127\.0\.0\.1:9/streams cannot be reached") as caught:
         connect("http://127.0.0.1:9", patience_s=0.1)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from time import monotonic, sleep
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
 
 from unrolled.errors import ArgumentError, MissingDependencyError, StreamError
 from unrolled.jsonable import to_jsonable
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 _EVENTS = 256  # in one message
-_LATER = {"draining", "busy"}  # codes after which a message is sent again
+_LATER = {"draining", "busy", "storage_failed"}  # codes after which a message is sent again
 _ELSEWHERE = {"gap", "old"}  # another moved the stream, or it expired
 _MOST_BYTES = 2**26  # of a reply
 _PAUSE_S = 0.05  # before the first new try
@@ -55,7 +58,8 @@ class StreamsClient:
         self._open_connections = ExitStack()
         self._homes: dict[str, str] = {}  # of streams that another worker has
         self._lasts: dict[str, int] = {}
-        self._exchange({}, connect_to={self._home})
+        self._unfinished: _Call | None = None  # that raised
+        self._exchange({}, {}, connect_to={self._home})
 
     def __enter__(self) -> Self:
         return self
@@ -82,13 +86,16 @@ class StreamsClient:
     def last(self, name: str) -> int:
         """Return the number of a stream's last event, by the server the first time; 0 for a new one."""
         if name not in self._lasts:
-            self._lasts[name] = self._exchange({name: {"stream": name}})[name]["last"]
+            replies: dict[str, Any] = {}
+            self._exchange({name: {"stream": name}}, replies)
+            self._lasts[name] = replies[name]["last"]
         return self._lasts[name]
 
     def steps(self, inputs: Mapping[str, Any]) -> dict[str, list[Any]]:
         """Send events of many streams, and return the answers of each when all are stored.
 
-        A call that raises has sent nothing twice: repeat it with the same events, and each counts once.
+        A call that raises has sent nothing twice: repeat it with the same events, and each counts once. What
+        else is sent goes on after `last(name)`, up to which the events are stored.
 
         Args:
             inputs: stream to events (T, F) or (T,).
@@ -97,37 +104,40 @@ class StreamsClient:
             StreamError: a message was refused, with the code of the server; "unreachable" where the server
                 could not be reached for `patience_s`.
         """
-        events = {name: to_jsonable(check_events(x)) for name, x in inputs.items()}
-        answers: dict[str, list[Any]] = {name: [] for name in events}
-        while rest := {
-            name: x[len(answers[name]) :] for name, x in events.items() if len(answers[name]) < len(x)
-        }:
-            messages = {
-                name: {"stream": name, "n": self.last(name) + 1, "x": x[:_EVENTS]} for name, x in rest.items()
-            }
-            for name, reply in self._exchange(messages).items():
-                self._lasts[name] = reply["last"]
-                answers[name] += reply["y"]
-        return answers
+        call = _Call({name: check_events(x) for name, x in inputs.items()})
+        if self._unfinished and self._unfinished.is_like(call):
+            call = self._unfinished
+        self._unfinished = call
+        while messages := call.messages(self.last):
+            replies: dict[str, Any] = {}
+            try:
+                self._exchange(messages, replies)
+            finally:
+                for name, reply in replies.items():
+                    self._lasts[name] = reply["last"]
+                    call.answers[name] += reply["y"]
+        self._unfinished = None
+        return call.answers
 
     def _exchange(
         self,
         messages: Mapping[str, dict[str, Any]],
+        replies: dict[str, Any],
         connect_to: set[str] = frozenset(),  # type: ignore[assignment]
-    ) -> dict[str, Any]:
+    ) -> None:
         """Send one message of each stream until each has a reply, over as many connections as it takes."""
-        replies: dict[str, Any] = {}
         give_up_at, pause_s = monotonic() + self._patience_s, _PAUSE_S
         while True:
             waiting = [name for name in messages if name not in replies]
             homes = {self._homes.get(name, self._home) for name in waiting} | connect_to
+            delay = StreamError(f"{self._home} is busy or stopping. Try again later.", "busy")
             try:
                 for home in homes:
                     names = [name for name in waiting if self._homes.get(name, self._home) == home]
-                    if self._send_and_receive(home, {name: messages[name] for name in names}, replies):
-                        pause_s = _PAUSE_S
+                    has_moved, later = self._send_and_receive(home, {n: messages[n] for n in names}, replies)
+                    pause_s, delay = _PAUSE_S if has_moved else pause_s, later or delay
                 if all(name in replies for name in messages):
-                    return replies
+                    return
             except _errors() as fault:
                 self.close()
                 if monotonic() > give_up_at:
@@ -136,18 +146,22 @@ class StreamsClient:
                     )
                     raise StreamError(sentence, "unreachable") from fault
             if monotonic() > give_up_at:
-                raise StreamError(f"{self._home} is busy or stopping. Try again later.", "busy")
+                raise delay
             sleep(pause_s)
             pause_s = min(2 * pause_s, 2.0)
 
     def _send_and_receive(
         self, home: str, messages: Mapping[str, dict[str, Any]], replies: dict[str, Any]
-    ) -> bool:
-        """Send messages on one connection and take the reply to each; return whether a stream has moved."""
+    ) -> tuple[bool, StreamError | None]:
+        """Send messages on one connection and take the reply to each.
+
+        Returns:
+            Whether a stream has moved, and the last reply after which a message is sent again.
+        """
         connection = self._connections.get(home) or self._open(home)
         for message in messages.values():
             connection.send(json.dumps(message))
-        refusal, has_moved = None, False
+        refusal, later, has_moved = None, None, False
         for _ in messages:
             reply = json.loads(connection.recv(timeout=self._patience_s))
             name, code = reply.get("stream"), reply.get("error")
@@ -155,13 +169,15 @@ class StreamsClient:
                 self._homes[name], has_moved = _socket_url(reply["to"]), True
             elif code is None:
                 replies[name] = reply
-            elif code not in _LATER:
+            elif code in _LATER:
+                later = StreamError(reply["message"], code)
+            else:
                 refusal = StreamError(reply["message"], code)
                 if code in _ELSEWHERE:
                     self._lasts.pop(name, None)  # the server is asked when it is needed again
         if refusal:
             raise refusal
-        return has_moved
+        return has_moved, later
 
     def _open(self, home: str) -> ClientConnection:
         """Open a connection, and show the token."""
@@ -182,6 +198,33 @@ class StreamsClient:
                 record.get("message", str(fault)), record.get("error", "bad_message")
             ) from fault
         return self._connections[home]
+
+
+class _Call:
+    """Events of a call of `steps`, and the answers that came.
+
+    Args:
+        events: of each stream, (T, F) or (T,).
+    """
+
+    def __init__(self, events: Mapping[str, NDArray[np.float64]]) -> None:
+        self._events = events
+        self.answers: dict[str, list[Any]] = {name: [] for name in events}
+
+    def is_like(self, other: _Call) -> bool:
+        """Tell whether another call has the same events."""
+        return self._events.keys() == other._events.keys() and all(
+            np.array_equal(x, other._events[name], equal_nan=True) for name, x in self._events.items()
+        )
+
+    def messages(self, last: Callable[[str], int]) -> dict[str, dict[str, Any]]:
+        """Make the next message of each stream that has events without an answer."""
+        rest = {name: x[len(self.answers[name]) :] for name, x in self._events.items()}
+        return {
+            name: {"stream": name, "n": last(name) + 1, "x": to_jsonable(x[:_EVENTS])}
+            for name, x in rest.items()
+            if len(x)
+        }
 
 
 class ClientStream:

@@ -4,8 +4,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,16 +18,6 @@ from unrolled.stream.store.row import START, StreamRow
 
 Array = NDArray[np.float64]
 Make = Callable[..., StreamRow]
-
-
-def _killed() -> Any:
-    """The module tests/stream/killed.py."""
-    spec = spec_from_file_location("killed", Path(__file__).parents[1] / "killed.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_any_worker_serves_any_stream(redis_server: Any, prefix: str, recurrence: Any, events: Array) -> None:
@@ -78,17 +66,17 @@ def test_workers_that_race_apply_each_event_once(
     assert applied == 40
 
 
-def test_killed_at_random_moments_no_event_is_lost(redis_server: Any, recurrence: Any) -> None:
+def test_killed_at_random_moments_no_event_is_lost(redis_server: Any, recurrence: Any, killed: Any) -> None:
     """SIGKILL of the worker under load; the keys are those of its default prefix."""
-    counts = _killed().run_and_kill(["redis", redis_server.url], n_kills=2, recurrence=recurrence)
+    counts = killed.run_and_kill(redis_server.url, n_kills=2, recurrence=recurrence)
     assert counts["messages"] > 50
     assert counts["resent"] > 0
 
 
 @pytest.mark.slow
-def test_killed_a_hundred_times_no_event_is_lost(new_redis: Any, recurrence: Any) -> None:
+def test_killed_a_hundred_times_no_event_is_lost(new_redis: Any, recurrence: Any, killed: Any) -> None:
     """Redis goes on; some messages are answered from it."""
-    counts = _killed().run_and_kill(["redis", new_redis().url], n_kills=100, recurrence=recurrence)
+    counts = killed.run_and_kill(new_redis().url, n_kills=100, recurrence=recurrence)
     assert counts["again"] > 0
 
 

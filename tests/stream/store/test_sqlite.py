@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +28,6 @@ Make = Callable[..., StreamRow]
 Array = NDArray[np.float64]
 
 
-@pytest.fixture
-def killed() -> Any:
-    """The module tests/stream/killed.py."""
-    spec = spec_from_file_location("killed", Path(__file__).parents[1] / "killed.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_a_store_is_there_when_it_is_opened_again(tmp_path: Path, row: Make) -> None:
     """Rows, count and what was deleted."""
     path = tmp_path / "streams.db"
@@ -57,8 +45,7 @@ def test_killed_at_random_moments_nothing_is_lost_or_doubled(
     tmp_path: Path, recurrence: Any, killed: Any
 ) -> None:
     """SIGKILL under load, four times; whoever sends again gets the answers of an uninterrupted run."""
-    words = ["sqlite", str(tmp_path / "s.db")]
-    counts = killed.run_and_kill(words, n_kills=4, recurrence=recurrence)
+    counts = killed.run_and_kill(tmp_path / "s.db", n_kills=4, recurrence=recurrence)
     assert counts["messages"] > 100
     assert counts["resent"] > 0
 
@@ -68,8 +55,7 @@ def test_killed_a_hundred_times_nothing_is_lost_or_doubled(
     tmp_path: Path, recurrence: Any, killed: Any
 ) -> None:
     """Some kills fall between commit and answer: those messages are answered from the store."""
-    words = ["sqlite", str(tmp_path / "s.db")]
-    counts = killed.run_and_kill(words, n_kills=100, recurrence=recurrence)
+    counts = killed.run_and_kill(tmp_path / "s.db", n_kills=100, recurrence=recurrence)
     assert counts["again"] > 0
     assert counts["resent"] > 100
 
@@ -246,7 +232,7 @@ def test_the_wal_stays_small(tmp_path: Path, row: Make, monkeypatch: pytest.Monk
 def test_a_full_disk_applies_nothing_and_goes_on(tmp_path: Path, killed: Any, events: Array) -> None:
     """A limit on the size of files, of a child process; the message that met it goes through later."""
     child = subprocess.Popen(
-        [sys.executable, killed.CHILD, "sqlite", str(tmp_path / "s.db")],
+        [sys.executable, killed.CHILD, tmp_path / "s.db"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert child.stdin is not None

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from unrolled.errors import StreamError
+from unrolled.errors import StoreError, StreamError
 from unrolled.stream.replies import Message, Refused
 from unrolled.stream.server.core import Core
 from unrolled.stream.server.guard import Receive, Scope, Send, address_of
@@ -132,7 +132,7 @@ class _Connection:
         try:
             last = await self._core.batcher.call(self._core.session.last, stream)
             self._reply("ok", encode_record({"stream": stream, "last": last or 0}))
-        except StreamError as fault:
+        except (StreamError, StoreError) as fault:
             self._reply(*encode_reply(stream, Refused(fault.code, str(fault))))
 
     def _reply(self, code: str, record: bytes) -> None:
