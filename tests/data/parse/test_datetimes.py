@@ -112,6 +112,25 @@ def test_even_steps_resolve_day_and_month() -> None:
     assert _days(swapped) == [str(t) for t in times.astype("M8[s]")]
 
 
+@pytest.mark.parametrize("form", ["{Y}:{q}", "{Y}-{q}", "{Y}/0{q}", "{q}/{Y}", "0{q}-{Y}"])
+def test_a_year_and_a_number_are_quarters_where_only_they_are_even(form: str) -> None:
+    """1 to 4 in each year: as months they would leave eight out every year."""
+    texts = [form.format(Y=year, q=quarter) for year in (2019, 2020) for quarter in (1, 2, 3, 4)]
+    times, notes = parse_times(np.array(texts, dtype=object), name="date", place=_place, utc=False)
+    assert times.astype("M8[M]").tolist() == np.arange("2019-01", "2021-01", 3, dtype="M8[M]").tolist()
+    assert len(notes) == 1
+    assert "quarter" in notes[0]
+
+
+@pytest.mark.parametrize("months", [4, 18])
+def test_a_year_and_a_number_are_months_where_they_are_even(months: int) -> None:
+    """A fifth month in the file, or the first four months alone."""
+    texts = [f"{2019 + k // 12}-{k % 12 + 1}" for k in range(months)]
+    times, notes = parse_times(np.array(texts, dtype=object), name="date", place=_place, utc=False)
+    assert times.astype("M8[M]").tolist() == (np.datetime64("2019-01") + np.arange(months)).tolist()
+    assert notes == []
+
+
 def test_the_same_day_and_month_need_no_telling() -> None:
     """The first of January is the first of January."""
     assert _days(["01/01/2020", "01/01/2021"]) == ["2020-01-01T00:00:00", "2021-01-01T00:00:00"]

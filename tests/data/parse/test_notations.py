@@ -16,11 +16,14 @@ def _minutes(values: object, **options: object) -> tuple[list[str], list[str]]:
 
 @pytest.mark.parametrize("notation", NOTATIONS, ids=lambda one: one.name)
 def test_the_example_of_each_notation_means_what_it_says(notation: Notation) -> None:
-    """Twice the same text is a column that tells nothing else apart."""
+    """Twice the same text tells nothing else apart; what gives way to another reading needs a second year."""
     text, moment = notation.example
     name = "week" if notation.of_weeks else "date"
-    times, _ = _minutes(np.array([text, text], dtype=object), name=name)
-    assert times == [str(np.datetime64(moment, "m"))] * 2
+    form = "{Y}-{q}" if text.startswith("2020") else "{q}/{Y}"
+    years = [form.format(Y=year, q=quarter) for year in (2020, 2021) for quarter in (1, 2, 3, 4)]
+    more = years if notation.gives_way else [text]
+    times, _ = _minutes(np.array([text, *more], dtype=object), name=name)
+    assert times[0] == str(np.datetime64(moment, "m"))
     assert looks_like_dates(np.array([text], dtype=object), name)
 
 

@@ -147,6 +147,7 @@ def _decide(readings: list[Reading], texts: list[str], column: DateColumn, notes
         DataError: neither tells, or one text tells this and another that.
     """
     distinct: list[Reading] = []
+    readings = [one for one in readings if not (one.notation.gives_way and np.isnat(one.times).any())]
     for reading in sorted(readings, key=lambda one: int(np.isnat(one.times).sum())):
         if not any(np.array_equal(reading.times, one.times, equal_nan=True) for one in distinct):
             distinct.append(reading)
@@ -167,9 +168,10 @@ def _decide(readings: list[Reading], texts: list[str], column: DateColumn, notes
         best = [reading for reading in best if reading.notation is one.notation]
     if len(best) > 1:
         regular = [reading for reading in best if _is_regular(reading.times)]
-        if len(regular) != 1:
-            raise _two_readings(best[:2], texts, column)
-        best = regular
+        preferred = [reading for reading in regular or best if not reading.notation.gives_way]
+        best, others = preferred or regular, best
+        if len(best) != 1:
+            raise _two_readings(others[:2], texts, column)
         _note_order(best[0], "only so they make even steps", column, notes)
     return best[0]
 

@@ -39,6 +39,7 @@ class Notation:
         ambiguous: what else the same texts can mean, and how the column decides.
         note: what reading it leaves among the notes.
         of_weeks: whether it is read so only in a column called as a week is.
+        gives_way: whether another reading that makes even steps too is taken.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Notation:
     ambiguous: str = ""
     note: str = ""
     of_weeks: bool = False
+    gives_way: bool = False
 
     @property
     def span(self) -> str:
@@ -68,7 +70,7 @@ _ORDER = (
     "the other orders: the one that fits every row is taken, else the one that makes even steps, else none",
     "dates of column {column!r} were read as {name}: {evidence}",
 )
-_SPLIT = "a year and the next, as 2001/02: what makes even steps is taken"
+_SPLIT = "a quarter, or a year and the next as 2001/02: what makes even steps is taken"
 _SPLIT_YEARS = ("a month: what makes even steps is taken", _ORDER[1])
 _PM = "2020-01-31 15:30"
 NOTATIONS = (
@@ -78,7 +80,9 @@ NOTATIONS = (
     Notation("week/year", r"{w}[-/ ]{Y}", ("05/2020", "2020-01-27"), of_weeks=True),
     Notation("year-month", r"{Y}[-/:.]{m}", ("2020-01", "2020-01-01"), _SPLIT),
     Notation("year/next year", r"{Y}[-/]{n}", ("2020/21", "2020-01-01"), *_SPLIT_YEARS),
-    Notation("month/year", r"{m}[-/]{Y}|{mm0}\.(?P<Y0>\d{{4}})", ("01/2020", "2020-01-01")),
+    Notation("year-quarter", r"{Y}[-/:.]0?{q}", ("2020-2", "2020-04-01"), *_SPLIT_YEARS, gives_way=True),
+    Notation("month/year", r"{m}[-/]{Y}|{mm0}\.(?P<Y0>\d{{4}})", ("01/2020", "2020-01-01"), _SPLIT),
+    Notation("quarter/year", r"0?{q}[-/]{Y}", ("2/2020", "2020-04-01"), *_SPLIT_YEARS, gives_way=True),
     Notation("year", r"{Y}", ("2020", "2020-01-01")),
     Notation("day/month/year", r"{d}(?P<s>[-/. ]){m}(?P=s){year}", ("31/01/2020", "2020-01-31"), *_ORDER),
     Notation("month/day/year", r"{m}(?P<s>[-/. ]){d}(?P=s){year}", ("01/31/2020", "2020-01-31"), *_ORDER),
