@@ -112,6 +112,43 @@ def test_hx_and_lengths_add_inputs(make: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "name", ["rnn-prelu", "gru", "gru-batch-first", "lstm", "gru-reset-first-activations", "deep"]
+)
+def test_a_step_with_its_state_runs_a_thousand_times_as_the_layer(name: str) -> None:
+    """ONNX Runtime hands the state from each step to the next; outputs and last state are the layer's."""
+    layer = (un.LSTM(F, H, 3, batch_first=True) if name == "deep" else LAYERS[name]()).eval()
+    model, x = to_onnx(layer, step=True), _input(layer, 1000, 2)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+    expected = answer(layer, x)
+    state = [np.zeros(part.shape, np.float32) for part in expected[1:]]
+    outputs = []
+    for x_t in x.unbind(1 if layer.batch_first else 0):
+        output, *state = session.run(None, dict(zip(names, [x_t.numpy(), *state], strict=True)))
+        outputs.append(torch.from_numpy(output))
+    got = [torch.stack(outputs, 1 if layer.batch_first else 0), *map(torch.from_numpy, state)]
+    torch.testing.assert_close(got, expected, rtol=0, atol=TOLERANCE)
+
+
+def test_a_step_has_two_axes_and_no_lengths() -> None:
+    """B is open; a layer that reads from the end has no step."""
+    model = to_onnx(un.LSTM(F, H, 2, batch_first=True), step=True)
+    onnx.checker.check_model(onnx.shape_inference.infer_shapes(model, strict_mode=True), full_check=True)
+    shapes = {
+        v.name: [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim]
+        for v in [*model.graph.input, *model.graph.output]
+    }
+    state = [2, "B", H]
+    assert shapes == {"input": ["B", F], "output": ["B", H]} | dict.fromkeys(
+        ["h_0", "c_0", "h_n", "c_n"], state
+    )
+    with pytest.raises(ArgumentError, match="has no lengths"):
+        to_onnx(un.GRU(F, H), step=True, lengths=True)
+    with pytest.raises(ArgumentError, match="reads from the end"):
+        to_onnx(un.GRU(F, H, bidirectional=True), step=True)
+
+
 @every_layer
 def test_round_trip_keeps_the_layer(make: Any) -> None:
     """Type and weights are equal to the bit; a prelu comes back as a fixed slope."""

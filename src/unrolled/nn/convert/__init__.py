@@ -14,6 +14,7 @@ True
 from unrolled.nn.convert.keras import from_keras, to_keras
 from unrolled.nn.convert.onnx_export import to_onnx
 from unrolled.nn.convert.onnx_import import from_onnx
+from unrolled.nn.convert.step import StepModule
 from unrolled.nn.convert.torch import from_torch, to_torch
 
-__all__ = ["from_keras", "from_onnx", "from_torch", "to_keras", "to_onnx", "to_torch"]
+__all__ = ["StepModule", "from_keras", "from_onnx", "from_torch", "to_keras", "to_onnx", "to_torch"]

@@ -30,7 +30,12 @@ _IR_VERSION = 8  # the file format of that opset
 
 
 def to_onnx(
-    layer: AnyLayer, path: str | Path | None = None, *, hx: bool = False, lengths: bool = False
+    layer: AnyLayer,
+    path: str | Path | None = None,
+    *,
+    hx: bool = False,
+    lengths: bool = False,
+    step: bool = False,
 ) -> Any:
     """Convert a layer to an ONNX model with equal outputs.
 
@@ -40,6 +45,8 @@ def to_onnx(
         path: file to write the model to, atomically; None writes no file.
         hx: whether the model has the inputs h_0 (and c_0), (L * D, B, H); without them it starts from zeros.
         lengths: whether the model has the input lengths, (B,) int32, each at least 1.
+        step: whether the model is one step, for live streams: input (B, F), output (B, H), and the state as
+            inputs h_0 (and c_0) and outputs h_n (and c_n). Zeros begin a stream.
 
     Returns:
         The onnx.ModelProto: input and output have the layer's layout, with dynamic T and B; h_n and, for
@@ -47,7 +54,7 @@ def to_onnx(
 
     Raises:
         ArgumentError: ONNX has no counterpart: zoneout, layer norm, projections, hard tanh, a callable as
-            activation, bfloat16.
+            activation, bfloat16. Or `step` with `lengths`, or of a layer that reads from the end.
         MissingDependencyError: the package onnx is not installed.
         StorageError: the file could not be written; an existing file is unchanged.
 
@@ -65,21 +72,35 @@ def to_onnx(
         raise ArgumentError(
             "to_onnx: no runtime has recurrent nodes in bfloat16. Convert the layer with .float()."
         )
-    model = _GraphBuilder(onnx, layer, layers, has_hx=hx, has_lengths=lengths).model()
+    if step:
+        _check_steps(layers, lengths)
+    model = _GraphBuilder(onnx, layer, layers, has_hx=hx or step, has_lengths=lengths, is_step=step).model()
     onnx.checker.check_model(model)
     if path is not None:
         write_atomically(path, lambda temporary: temporary.write_bytes(model.SerializeToString()))
     return model
 
 
+def _check_steps(layers: list[list[Direction]], lengths: bool) -> None:
+    """Pass if a layer can run one step at a time."""
+    if lengths:
+        raise ArgumentError("to_onnx: step=True is one step of every row and has no lengths. Leave one out.")
+    if any(direction.is_reverse for directions in layers for direction in directions):
+        raise ArgumentError(
+            "to_onnx: step=True needs a layer in one direction; this one reads from the end, which a stream"
+            " does not have. Build it with bidirectional=False."
+        )
+
+
 class _GraphBuilder:
     """Builder of an ONNX graph: collects nodes and constants, layer by layer."""
 
     def __init__(
-        self, onnx: Any, layer: AnyLayer, layers: list[list[Direction]], *, has_hx: bool, has_lengths: bool
-    ) -> None:
-        self._onnx, self._layers = onnx, layers
-        self._input_size, self._batch_first = layer.input_size, layer.batch_first
+        self, onnx: Any, layer: AnyLayer, layers: list[list[Direction]], *, has_hx: bool, has_lengths: bool,
+        is_step: bool,
+    ) -> None:  # fmt: skip
+        self._onnx, self._layers, self._is_step = onnx, layers, is_step
+        self._input_size, self._batch_first = layer.input_size, layer.batch_first and not is_step
         self._has_hx, self._has_lengths = has_hx, has_lengths
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
@@ -91,15 +112,20 @@ class _GraphBuilder:
         x, L = "input", len(self._layers)
         if self._batch_first:
             x = self._add("Transpose", [x], ["time_major"], perm=[1, 0, 2])
+        if self._is_step:
+            first_axis = self._add_constant("first_axis", torch.tensor([0]))
+            x = self._add("Unsqueeze", [x, first_axis], ["time_major"])  # (1, B, F)
         starts = [self._split(part) for part in self._parts]
         for k, directions in enumerate(self._layers):
             ends = [f"{part}_n" if L == 1 else f"{part}_n_l{k}" for part in self._parts]
-            is_last = k == L - 1 and not self._batch_first
+            is_last = k == L - 1 and not self._batch_first and not self._is_step
             x = self._layer(
                 k, directions, x, [start[k] for start in starts], ends, "output" if is_last else f"x_l{k}"
             )
         if self._batch_first:
             self._add("Transpose", [x], ["output"], perm=[1, 0, 2])
+        if self._is_step:
+            self._add("Squeeze", [x, first_axis], ["output"])
         if L > 1:
             for part in self._parts:
                 self._add("Concat", [f"{part}_n_l{k}" for k in range(L)], [f"{part}_n"], axis=0)
@@ -174,6 +200,8 @@ class _GraphBuilder:
         return [output, *(self._value_info(f"{part}_n", self._state()) for part in self._parts)]
 
     def _axes(self) -> list[str]:
+        if self._is_step:
+            return ["B"]
         return ["B", "T"] if self._batch_first else ["T", "B"]
 
     def _state(self) -> list[int | str]:

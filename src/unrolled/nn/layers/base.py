@@ -142,14 +142,15 @@ class RecurrentLayer(RecurrentVjp):
 
     def stream(self, batch_size: int = 1) -> LayerStream:
         """Return a live stream of `batch_size` rows, which runs the layer one step at a time."""
+        return LayerStream(self.streamed(), batch_size)
+
+    def streamed(self) -> StreamedLayer:
+        """Return the layer as a stream needs it."""
         is_registered = all(name in self._parameters for name in self._flat_weights_names)  # not computed
         on_kernels = is_registered and not self._reasons_against_kernels(self._first_weight)
-        return LayerStream(
-            StreamedLayer(
-                type(self).__name__, self.input_size, self.batch_first, self.bidirectional, on_kernels,
-                self._rates, self.directed_weights,
-            ),
-            batch_size,
+        return StreamedLayer(
+            type(self).__name__, self.input_size, self.batch_first, self.bidirectional, on_kernels,
+            self._rates, self.directed_weights,
         )  # fmt: skip
 
     def directed_weights(self) -> list[tuple[Any, Any]]:

@@ -156,13 +156,14 @@ class CellLayer(nn.Module):
 
     def stream(self, batch_size: int = 1) -> LayerStream:
         """Return a live stream of `batch_size` rows, which runs the layers one step at a time."""
+        return LayerStream(self.streamed(), batch_size)
+
+    def streamed(self) -> StreamedLayer:
+        """Return the layer as a stream needs it."""
         is_bidirectional = any(len(layer) > 1 or layer[0][3] for layer in self._layers)
-        return LayerStream(
-            StreamedLayer(
-                "CellLayer", self.input_size, self.batch_first, is_bidirectional, False, None,
-                lambda: [(layer[0].cell, layer[0].weights) for layer in self.directions()],
-            ),
-            batch_size,
+        return StreamedLayer(
+            "CellLayer", self.input_size, self.batch_first, is_bidirectional, False, None,
+            lambda: [(layer[0].cell, layer[0].weights) for layer in self.directions()],
         )  # fmt: skip
 
     def explain(self, *_: Any, **__: Any) -> Backend:
