@@ -53,6 +53,7 @@ WHOLE_FOLDER = {
     "models/forecasting/test_covariates.py": "covariates from frame to forecast",
     "models/test_new_estimator.py": "an estimator of another domain on the base",
     "report/test_browser.py": "pages in a real browser",
+    "stream/test_examples.py": "the scripts of examples/, against a server",
 }
 
 # Public names that stand in two modules on purpose: name, reason.
