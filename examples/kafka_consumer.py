@@ -1,11 +1,11 @@
-"""Consume a Kafka topic with a live stream a key: the state lies beside the offsets, and both are committed together.
+"""Consume a Kafka topic with a live stream a key: its state is committed together with the offsets.
 
     pip install unrolled quixstreams
     python examples/kafka_consumer.py localhost:9092 model
 
-Messages of the topic "readings" are JSON, {"x": [0.3, 1.2]}, their key the name of the stream; the answers go to
-"answers". Not run against a broker: the tests run `Stepper` on a state of their own, and the calls of Quix Streams
-3.28 were run with its look-up of topics and its loop replaced.
+Messages of the topic "readings" are JSON, {"x": [0.3, 1.2]}, their key the name of the stream; answers go to
+"answers". Not run against a broker: the tests run `Stepper` on a state of their own, and the calls of Quix
+Streams 3.28 were run with its look-up of topics and its loop replaced.
 """
 
 import sys
