@@ -10,6 +10,7 @@
 from unrolled.nn import cells, convert
 from unrolled.nn.cells.core import Cell
 from unrolled.nn.layers.cell_layer import CellLayer, Direction
+from unrolled.nn.layers.conv import ConvGRU, ConvLSTM
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 from unrolled.nn.ops.unroll import unroll, unroll_stack
 
@@ -19,6 +20,8 @@ __all__ = [
     "RNN",
     "Cell",
     "CellLayer",
+    "ConvGRU",
+    "ConvLSTM",
     "Direction",
     "cells",
     "convert",

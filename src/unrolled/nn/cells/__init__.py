@@ -1,5 +1,6 @@
 """Cells: recurrences as pure steps, `step(x_t, state, weights) -> state`."""
 
+from unrolled.nn.cells.conv import ConvGRUCell, ConvGRUState, ConvLSTMCell, ConvLSTMState, ConvWeights
 from unrolled.nn.cells.core import (
     NONLINEARITIES,
     Cell,
@@ -22,6 +23,11 @@ __all__ = [
     "NONLINEARITIES",
     "Activation",
     "Cell",
+    "ConvGRUCell",
+    "ConvGRUState",
+    "ConvLSTMCell",
+    "ConvLSTMState",
+    "ConvWeights",
     "GRUCell",
     "GRUState",
     "GRUWeights",

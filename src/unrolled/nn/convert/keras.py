@@ -27,7 +27,9 @@ from unrolled.nn.convert.common import (
     sum_biases,
     warn_dropped_option,
 )
+from unrolled.nn.convert.keras_conv import convert_conv_lstm
 from unrolled.nn.layers.cell_layer import CellLayer, Direction
+from unrolled.nn.layers.conv import ConvLSTM
 
 _KINDS = ("SimpleRNN", "GRU", "LSTM")
 _GRU_GATES = ("update", "reset", "new")  # an LSTM's are in torch's order
@@ -45,16 +47,18 @@ _KERAS_ACTIVATIONS = {
 }
 
 
-def from_keras(layer: Any) -> AnyLayer:
+def from_keras(layer: Any) -> AnyLayer | ConvLSTM:
     """Convert a layer of Keras with its weights; the result takes (B, T, F), as Keras does.
 
     Args:
         layer: a built SimpleRNN, GRU, LSTM, or a Bidirectional of one with merge_mode="concat"; or a
-            list or Sequential of them, stacked, with Dropout of one rate between every two or none.
+            list or Sequential of them, stacked, with Dropout of one rate between every two or none; or a
+            built ConvLSTM2D with padding="same" and otherwise default options, by itself.
 
     Returns:
         An RNN, GRU or LSTM if the layer is equal to one; else (GRU with reset_after=False, other
-        activations, go_backwards) a `CellLayer`, whose cells run on the reference backend.
+        activations, go_backwards) a `CellLayer`, whose cells run on the reference backend. A ConvLSTM2D
+        becomes a `ConvLSTM`, which takes channels first.
 
     Raises:
         ArgumentError: the layer is of another type, is not built, merges its directions otherwise, has
@@ -65,6 +69,8 @@ def from_keras(layer: Any) -> AnyLayer:
     is at its own step. Keras' mask is `lengths` here. Dropout within a layer, or after the last one,
     acts in training only and is dropped with a warning.
     """
+    if type(layer).__name__ == "ConvLSTM2D":
+        return convert_conv_lstm(layer)
     source: Any = layer.layers if type(layer).__name__ == "Sequential" else layer
     parts = list(source) if isinstance(source, Sequence) else [source]
     recurrent, dropout, dropped_options = _split_dropout(parts)

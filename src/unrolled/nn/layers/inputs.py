@@ -34,7 +34,7 @@ class InputSpec(NamedTuple):
 
     name: str  # of the layer, for errors
     input_size: int
-    state_sizes: Mapping[str, int]  # the last axis of each part of hx, by the part's name
+    state_sizes: Mapping[str, int | tuple[int, ...]]  # axes after B of each part of hx, by its name
     depth: int  # L * D
     batch_first: bool
     weight: Tensor  # the arguments must have its dtype and device
@@ -73,7 +73,7 @@ def check_inputs(layer: InputSpec, input: Any, hx: Any, lengths: Any, resets: An
         inputs = inputs.transpose(0, 1)
     T, B, _ = inputs.shape
     faults = ErrorCollector(TensorError)
-    state = faults.collect(_check_state, layer, inputs, hx, is_batched)
+    state = faults.collect(check_state, layer, inputs, hx, is_batched)
     if lengths is not None:
         lengths = faults.collect(
             check_lengths, layer.name, lengths, B, T, is_batched=is_batched, has_values=not inputs.is_meta
@@ -139,13 +139,13 @@ def _check_input(layer: InputSpec, x: Any) -> Tensor:
             f"{name}: the last axis must be input_size={width}; got shape {shape}."
             f" Rebuild with input_size={shape[-1]} or select {width} columns."
         )
-    faults.collect(_check_dtype_and_device, name, x, layer.weight)
+    faults.collect(check_dtype_and_device, name, x, layer.weight)
     faults.raise_if_any()
     return x.to(autocast_dtype(layer.weight) or x.dtype)
 
 
-def _check_state(layer: InputSpec, inputs: Tensor, hx: Any, is_batched: bool) -> tuple[Tensor, ...] | None:
-    """Check the parts of hx and return them, each (L * D, B, size); None for None."""
+def check_state(layer: InputSpec, inputs: Tensor, hx: Any, is_batched: bool) -> tuple[Tensor, ...] | None:
+    """Check the parts of hx and return them, each (L * D, B, ...); None for None."""
     B, parts = inputs.shape[1], layer.state_sizes
     if hx is None:
         return None
@@ -165,17 +165,18 @@ def _check_state(layer: InputSpec, inputs: Tensor, hx: Any, is_batched: bool) ->
     for (part, size), h in zip(parts.items(), hx, strict=True):
         name = f"{layer.name} hx" if len(parts) == 1 else f"{layer.name} hx, {part}"
         check_dense(name, h)
-        shape = (layer.depth, B, size) if is_batched else (layer.depth, size)
+        sizes = size if isinstance(size, tuple) else (size,)
+        shape = (layer.depth, B, *sizes) if is_batched else (layer.depth, *sizes)
         if tuple(h.shape) != shape:
             axes = "num_layers * directions, B" if is_batched else "num_layers * directions"
-            got = tuple(h.shape)
-            faults.add(f"{name}: expected shape {shape}, which is ({axes}, size); got {got}.")
-        faults.collect(_check_dtype_and_device, name, h, layer.weight)
+            axes += ", channels, height, width" if len(sizes) > 1 else ", size"
+            faults.add(f"{name}: expected shape {shape}, which is ({axes}); got {tuple(h.shape)}.")
+        faults.collect(check_dtype_and_device, name, h, layer.weight)
     faults.raise_if_any()
     return tuple((h if is_batched else h[:, None]).to(inputs.dtype) for h in hx)
 
 
-def _check_dtype_and_device(name: str, tensor: Tensor, weight: Tensor) -> None:
+def check_dtype_and_device(name: str, tensor: Tensor, weight: Tensor) -> None:
     """Check that dtype and device are those of the weights; under autocast a dtype that is cast passes."""
     dtype, expected = tensor.dtype, weight.dtype
     is_cast = autocast_dtype(weight) is not None and tensor.is_floating_point() and dtype != torch.float64
