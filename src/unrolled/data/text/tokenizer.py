@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, NamedTuple
@@ -61,8 +61,16 @@ class Tokenizer:
     model: str = ""
 
     @classmethod
-    def learn(cls, unit: Unit, texts: Iterable[str]) -> Tokenizer:
+    def learn(
+        cls, unit: Unit, texts: Iterable[str], *, argument: str = "unit", at_most: bool = False
+    ) -> Tokenizer:
         """Make the tokenizer of a unit; only subwords learn anything from the texts.
+
+        Args:
+            unit: "word", "char" or the number of subwords.
+            texts: of the training.
+            argument: what messages call the unit.
+            at_most: take fewer subwords where the texts have no more.
 
         Raises:
             ArgumentError: there is no such unit.
@@ -71,9 +79,11 @@ class Tokenizer:
         """
         if isinstance(unit, str):
             if unit not in UNITS:
-                raise ArgumentError(f"unit: expected 'word', 'char' or a number of subwords, got {unit!r}.")
+                raise ArgumentError(
+                    f"{argument}: expected 'word', 'char' or a number of subwords, got {unit!r}."
+                )
             return cls(unit)
-        return cls(int(unit), _learn_subwords(int(unit), texts))
+        return cls(int(unit), _learn_subwords(int(unit), texts, argument, at_most=at_most))
 
     def split(self, text: str) -> list[Token]:
         """Cut a text into tokens; white space belongs to none, but is a character."""
@@ -87,6 +97,24 @@ class Tokenizer:
             ]
         encoding = self._subwords.encode(text)
         return [Token(token, *span) for token, span in zip(encoding.tokens, encoding.offsets, strict=True)]
+
+    def join(self, tokens: Sequence[str]) -> str:
+        """Make the text of subwords or characters; those of `split` hold the spaces between words.
+
+        >>> Tokenizer("char").join(["n", "é", " ", "o"])
+        'né o'
+        """
+        if isinstance(self.unit, str):
+            return "".join(tokens)
+        return str(self._subwords.decoder.decode(list(tokens)))
+
+    @property
+    def subwords(self) -> tuple[str, ...]:
+        """All subwords, in the order in which they were learned; none for words and characters."""
+        if isinstance(self.unit, str):
+            return ()
+        numbers = self._subwords.get_vocab()
+        return tuple(sorted(numbers, key=numbers.__getitem__))
 
     @cached_property
     def _subwords(self) -> Any:
@@ -143,7 +171,7 @@ def _import_tokenizers(unit: Unit) -> Any:
     return tokenizers
 
 
-def _learn_subwords(size: int, texts: Iterable[str]) -> str:
+def _learn_subwords(size: int, texts: Iterable[str], argument: str, *, at_most: bool) -> str:
     """Learn byte-pair subwords, and return their JSON.
 
     Source: Sennrich, Haddow and Birch, Neural Machine Translation of Rare Words with Subword Units (2016), on
@@ -151,8 +179,8 @@ def _learn_subwords(size: int, texts: Iterable[str]) -> str:
     """
     if size < MIN_SUBWORDS:
         raise ArgumentError(
-            f"unit: expected at least {MIN_SUBWORDS} subwords, the bytes that every text is made of, got "
-            f"{size}. Give more, or unit='char'."
+            f"{argument}: expected at least {MIN_SUBWORDS} subwords, the bytes that every text is made of, "
+            f"got {size}. Give more, or unit='char'."
         )
     tokenizers = _import_tokenizers(size)
     subwords = tokenizers.Tokenizer(tokenizers.models.BPE())
@@ -167,10 +195,10 @@ def _learn_subwords(size: int, texts: Iterable[str]) -> str:
     )
     subwords.train_from_iterator(texts, trainer)
     learned = subwords.get_vocab_size()
-    if learned < size:
+    if learned < size and not at_most:
         raise DataError(
-            f"unit: expected at most {learned:,} subwords, as many as the training text has, got {size:,}. "
-            "Give a smaller number, or unit='word'."
+            f"{argument}: expected at most {learned:,} subwords, as many as the training text has, got "
+            f"{size:,}. Give a smaller number, or unit='word'."
         )
     return str(subwords.to_str())
 
