@@ -1,5 +1,6 @@
 """Texts become integer tokens with places in the raw text; what is no text is named."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from unrolled.data.text.documents import as_documents, as_texts
+from unrolled.data.text.documents import as_documents, as_running_texts, as_texts
+from unrolled.data.text.read import LabelledTexts
 from unrolled.data.text.tokenizer import Tokenizer
 from unrolled.errors import DataError, DataTypeError
 
@@ -82,3 +84,31 @@ def test_what_is_no_text_is_named_in_a_sentence(X: Any, sentence: str) -> None:
     with pytest.raises((DataError, DataTypeError)) as fault:
         as_documents(X, WORDS, who="X")
     assert str(fault.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("X", "sentence"),
+    [
+        ("", "expected a text, got an empty one"),
+        (None, "expected a text or a list of documents, got None"),
+        (b"abc", "expected a text, got bytes. Decode them"),
+        (Path("book.txt"), r"got the path book.txt. Read it: path.read_text\(\)"),
+        (7, "expected a list of texts, got int"),
+        ([], "expected at least one text, got none"),
+        (["to be", ""], "position 1: expected a text, got an empty one. Leave it out"),
+        (["to be", None], "position 1: expected a text, got None"),
+        (["to be", 3.5], "position 1: expected a text, got 3.5"),
+        ([["to", "be"]], r"position 0: expected a string, got a list of words. Join them"),
+    ],
+)
+def test_what_is_no_running_text_is_refused(X: object, sentence: str) -> None:
+    """One sentence each, with the position and the way out."""
+    with pytest.raises(DataError, match=sentence):
+        as_running_texts(X)
+
+
+def test_a_string_is_one_running_text_and_a_list_documents() -> None:
+    """Columns, and what read_texts returned, are documents too."""
+    assert as_running_texts("to be\nor not") == (["to be\nor not"], False)
+    assert as_running_texts(pd.Series(["to be", " "])) == (["to be", " "], True)
+    assert as_running_texts(LabelledTexts(["to be"], None, "t.txt")) == (["to be"], True)

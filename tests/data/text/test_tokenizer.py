@@ -90,3 +90,29 @@ def test_subwords_without_the_library_name_the_install_command(monkeypatch: pyte
     monkeypatch.setitem(module.sys.modules, "tokenizers", None)
     with pytest.raises(MissingDependencyError, match=r'pip install "unrolled\[text\]"'):
         Tokenizer.learn(300, ["a"])
+
+
+@pytest.mark.parametrize("unit", ["word", "char"])
+@given(text=st.text())
+def test_pieces_give_the_text_back(unit: str, text: str) -> None:
+    """White space included, in composed form."""
+    tokenizer = Tokenizer(unit)
+    assert tokenizer.join(tokenizer.pieces(text)) == unicodedata.normalize("NFC", text)
+
+
+def test_one_space_belongs_to_the_word_behind_it() -> None:
+    """Every other character of white space is a piece."""
+    pieces = Tokenizer("word").pieces(" a  b\n\t c ")
+    assert pieces == [" a", " ", " b", "\n", "\t", " c", " "]
+
+
+def test_subwords_give_any_text_back() -> None:
+    """A cut in the middle of a letter becomes a replacement character."""
+    pytest.importorskip("tokenizers", reason="the extra text is not installed")
+    tokenizer = Tokenizer.learn(258, ["to be or not to be"])
+    text = " être\r\n  或 👍🏽 "
+    assert tokenizer.join(tokenizer.pieces(text)) == text
+    assert len(tokenizer.subwords) == 258
+    assert set(tokenizer.pieces("或 be")) <= set(tokenizer.subwords)
+    assert tokenizer.join(tokenizer.pieces("或")[:2]) == "\ufffd"
+    assert Tokenizer("char").subwords == ()

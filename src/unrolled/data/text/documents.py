@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import narwhals as nw
@@ -117,6 +118,42 @@ def as_texts(X: Any, *, who: str = "texts") -> list[Text]:
             f"{who}: expected either strings or lists of words, got both. Join the words: ' '.join(words)."
         )
     return checked
+
+
+def as_running_texts(X: Any, *, who: str = "text") -> tuple[list[str], bool]:
+    """Validate the text of a language model: one running text, or several documents.
+
+    Args:
+        X: a string; or N strings, as for `as_texts`, or what `read_texts` returned.
+        who: what messages call X.
+
+    Returns:
+        The strings, and whether they are documents, each with an end of its own.
+
+    Raises:
+        DataError: there is none, one is missing, empty, or no string; the message names its position.
+
+    >>> as_running_texts("To be, or not to be"), as_running_texts(["To be", "or not"])
+    ((['To be, or not to be'], False), (['To be', 'or not'], True))
+    """
+    if isinstance(X, bytes | bytearray):
+        raise DataTypeError(f"{who}: expected a text, got bytes. Decode them: content.decode('utf-8').")
+    if X is None or isinstance(X, PurePath):
+        got, way = ("None", "Pass a string") if X is None else (f"the path {X}", "Read it: path.read_text()")
+        raise DataTypeError(f"{who}: expected a text or a list of documents, got {got}. {way}.")
+    if isinstance(X, str):
+        if not X:
+            raise DataError(f"{who}: expected a text, got an empty one. Pass a string with something in it.")
+        return [str(X)], False
+    texts = as_texts(getattr(X, "texts", X), who=who)
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataTypeError(
+                f"{who}, position {i}: expected a string, got a list of words. Join them: ' '.join(words)."
+            )
+        if not text:
+            raise DataError(f"{who}, position {i}: expected a text, got an empty one. Leave it out.")
+    return [str(text) for text in texts], True
 
 
 def _as_list(X: Any, who: str) -> list[Any]:

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, NamedTuple
@@ -61,16 +61,8 @@ class Tokenizer:
     model: str = ""
 
     @classmethod
-    def learn(
-        cls, unit: Unit, texts: Iterable[str], *, argument: str = "unit", at_most: bool = False
-    ) -> Tokenizer:
+    def learn(cls, unit: Unit, texts: Iterable[str]) -> Tokenizer:
         """Make the tokenizer of a unit; only subwords learn anything from the texts.
-
-        Args:
-            unit: "word", "char" or the number of subwords.
-            texts: of the training.
-            argument: what messages call the unit.
-            at_most: take fewer subwords where the texts have no more.
 
         Raises:
             ArgumentError: there is no such unit.
@@ -79,11 +71,9 @@ class Tokenizer:
         """
         if isinstance(unit, str):
             if unit not in UNITS:
-                raise ArgumentError(
-                    f"{argument}: expected 'word', 'char' or a number of subwords, got {unit!r}."
-                )
+                raise ArgumentError(f"unit: expected 'word', 'char' or a number of subwords, got {unit!r}.")
             return cls(unit)
-        return cls(int(unit), _learn_subwords(int(unit), texts, argument, at_most=at_most))
+        return cls(int(unit), _learn_subwords(int(unit), texts))
 
     def split(self, text: str) -> list[Token]:
         """Cut a text into tokens; white space belongs to none, but is a character."""
@@ -98,23 +88,38 @@ class Tokenizer:
         encoding = self._subwords.encode(text)
         return [Token(token, *span) for token, span in zip(encoding.tokens, encoding.offsets, strict=True)]
 
-    def join(self, tokens: Sequence[str]) -> str:
-        """Make the text of subwords or characters; those of `split` hold the spaces between words.
+    def pieces(self, text: str) -> list[str]:
+        r"""Cut a text into pieces that give it back, in NFC, when they are joined; see `join`.
 
-        >>> Tokenizer("char").join(["n", "é", " ", "o"])
-        'né o'
+        White space is part of them, where `split` leaves it out: of "word" a single space belongs to the word
+        behind it, and every other character of white space is a piece.
+
+        >>> Tokenizer("word").pieces("To be,\n or not")
+        ['To', ' be', ',', '\n', ' or', ' not']
+        """
+        if self.unit == "char":
+            return _patterns()["char"].findall(_composed(text))
+        if self.unit == "word":
+            return list(_words_with_space(_composed(text)))
+        return list(self._subwords.encode(text).tokens)
+
+    def join(self, pieces: Iterable[str]) -> str:
+        r"""Join pieces to a text; bytes of subwords that are no UTF-8 become U+FFFD.
+
+        >>> Tokenizer("word").join(["To", " be", ",", "\n"])
+        'To be,\n'
         """
         if isinstance(self.unit, str):
-            return "".join(tokens)
-        return str(self._subwords.decoder.decode(list(tokens)))
+            return "".join(pieces)
+        return str(self._subwords.decoder.decode(list(pieces)))
 
     @property
     def subwords(self) -> tuple[str, ...]:
-        """All subwords, in the order in which they were learned; none for words and characters."""
+        """All pieces that texts can be cut into; () of words and characters, which are without end."""
         if isinstance(self.unit, str):
             return ()
-        numbers = self._subwords.get_vocab()
-        return tuple(sorted(numbers, key=numbers.__getitem__))
+        positions: dict[str, int] = self._subwords.get_vocab()
+        return tuple(sorted(positions, key=positions.__getitem__))
 
     @cached_property
     def _subwords(self) -> Any:
@@ -129,6 +134,19 @@ class Tokenizer:
     def from_dict(cls, record: Mapping[str, Any]) -> Tokenizer:
         """Make the tokenizer that `to_dict` described."""
         return cls(record["unit"], "" if record["model"] is None else json.dumps(record["model"]))
+
+
+def _words_with_space(text: str) -> Iterator[str]:
+    """Yield words and signs, each with the one space before it, and all other white space."""
+    done = 0
+    for match in _patterns()["word"].finditer(text):
+        start = match.start()
+        if start > done and text[start - 1] == " ":
+            start -= 1
+        yield from text[done:start]
+        done = match.end()
+        yield text[start:done]
+    yield from text[done:]
 
 
 def _composed(text: str) -> str:
@@ -171,7 +189,7 @@ def _import_tokenizers(unit: Unit) -> Any:
     return tokenizers
 
 
-def _learn_subwords(size: int, texts: Iterable[str], argument: str, *, at_most: bool) -> str:
+def _learn_subwords(size: int, texts: Iterable[str]) -> str:
     """Learn byte-pair subwords, and return their JSON.
 
     Source: Sennrich, Haddow and Birch, Neural Machine Translation of Rare Words with Subword Units (2016), on
@@ -179,8 +197,8 @@ def _learn_subwords(size: int, texts: Iterable[str], argument: str, *, at_most: 
     """
     if size < MIN_SUBWORDS:
         raise ArgumentError(
-            f"{argument}: expected at least {MIN_SUBWORDS} subwords, the bytes that every text is made of, "
-            f"got {size}. Give more, or unit='char'."
+            f"unit: expected at least {MIN_SUBWORDS} subwords, the bytes that every text is made of, got "
+            f"{size}. Give more, or unit='char'."
         )
     tokenizers = _import_tokenizers(size)
     subwords = tokenizers.Tokenizer(tokenizers.models.BPE())
@@ -195,10 +213,10 @@ def _learn_subwords(size: int, texts: Iterable[str], argument: str, *, at_most: 
     )
     subwords.train_from_iterator(texts, trainer)
     learned = subwords.get_vocab_size()
-    if learned < size and not at_most:
+    if learned < size:
         raise DataError(
-            f"{argument}: expected at most {learned:,} subwords, as many as the training text has, got "
-            f"{size:,}. Give a smaller number, or unit='word'."
+            f"unit: expected at most {learned:,} subwords, as many as the training text has, got {size:,}. "
+            "Give a smaller number, or unit='word'."
         )
     return str(subwords.to_str())
 

@@ -21,7 +21,6 @@ from unrolled.report.figures.probes import (
     order_figure,
 )
 from unrolled.report.figures.sequences import comparison_figure
-from unrolled.report.figures.texts import alignment_figure
 from unrolled.report.figures.theme import (
     BASELINE,
     INK,
@@ -48,7 +47,7 @@ def figure(record: Any) -> go.Figure:
 
     Args:
         record: a description, a forecast (its first series), a backtest, a history, a verdict, a comparison,
-            an alignment, or a probe's record.
+            or a probe's record.
 
     Returns:
         A plotly figure.
@@ -346,7 +345,6 @@ _FIGURES: dict[str, Callable[..., go.Figure]] = {
     "history": loss_figure,
     "verdict": verdict_figure,
     "comparison": comparison_figure,
-    "alignment": alignment_figure,
     "order": order_figure,
     "memory": memory_figure,
     "gradients": gradients_figure,

@@ -1,0 +1,1 @@
+"""Language model: LanguageModel, its network, training, scores, live streams and generated texts."""

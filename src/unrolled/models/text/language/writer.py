@@ -1,0 +1,145 @@
+"""Base of LanguageModel: what a fitted one writes, completes and predicts, and its live streams."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.text.codec import TextCodec
+from unrolled.data.text.documents import as_running_texts
+from unrolled.data.text.vocabulary import UNKNOWN
+from unrolled.errors import DataTypeError
+from unrolled.formatting import quoted_list
+from unrolled.models.estimator import NetworkEstimator
+from unrolled.models.parameters import RandomSource, RandomState, draw_seed
+from unrolled.models.text.language.generation import Completion, Sampling, complete_word, sample_tokens
+from unrolled.models.text.language.stream import LanguageStates, LanguageStream, token_distributions
+from unrolled.validation import check_int
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class TextWriter(NetworkEstimator):
+    """Base of LanguageModel: all that needs a fitted model and no text to learn from."""
+
+    _stream_states = LanguageStates
+
+    codec_: TextCodec
+    has_ends_: bool
+
+    @property
+    def tokens_(self) -> tuple[str, ...]:
+        r"""Texts of all tokens, as distributions have them: "\ufffd" unknown, "" an end, then the others."""
+        self._require_fitted()
+        return tuple(self.codec_.piece(k) for k in range(len(self.codec_)))
+
+    def predict_proba(self, text: str) -> Floats:
+        """Predict the distribution (T, V) of the next token after each of a text, in the order of `tokens_`.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            ArgumentError: the kernels are missing, or the model is not on the CPU.
+            DataError: `text` is no string, or empty.
+        """
+        self._require_fitted()
+        texts, _ = as_running_texts(text, who="LanguageModel text")
+        return token_distributions(self, self.codec_.encode(texts[0]).positions)
+
+    def generate(
+        self,
+        prompt: str = "",
+        n: int = 200,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        random_state: RandomSource = None,
+    ) -> str:
+        """Write a text on, token by token drawn from the distribution of the next.
+
+        Args:
+            prompt: what is read first; characters that the model does not know are read as unknown, with a
+                warning. "" to begin a text.
+            n: tokens to write; fewer where a model of documents ends one.
+            temperature: above 0; below 1 the likely becomes likelier, above 1 less so.
+            top_k: draw from so many of the likeliest tokens; None for all.
+            top_p: draw from the fewest likeliest tokens whose probabilities sum to this; None for all.
+            random_state: seed of the draws; None for new ones each time.
+
+        Returns:
+            What was written, without the prompt.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            ArgumentError: an argument is out of range.
+            DataTypeError: the prompt is no string.
+        """
+        self._require_fitted()
+        check_int("n", n, least=1)
+        sampling = Sampling.from_arguments(temperature, top_k, top_p)
+        RandomState().check("random_state", random_state)
+        positions = self._read_prompt(prompt)
+        states = self.stream_states(1)
+        rng = np.random.default_rng(draw_seed(random_state))
+        drawn = sample_tokens(states, positions, int(n), sampling, rng, has_ends=self.has_ends_)
+        return self.codec_.decode(drawn)
+
+    def complete(self, prompt: str, n: int = 5, *, max_length: int = 20) -> list[Completion]:
+        """Find the n likeliest completions of the last word of a text, or of its next word.
+
+        Args:
+            prompt: as for `generate`.
+            n: completions.
+            max_length: tokens of a completion at most.
+
+        Returns:
+            Pairs (text, probability), the likeliest first: that just this text follows and the word ends.
+            With unit="word" the likeliest next tokens. Fewer than n where there are no more.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            ArgumentError: n or max_length is no whole number above 0, or the model cannot be streamed.
+            DataTypeError: the prompt is no string.
+        """
+        self._require_fitted()
+        check_int("n", n, least=1)
+        check_int("max_length", max_length, least=1)
+        self.stream_states(1)
+        return complete_word(self, self._read_prompt(prompt), int(n), int(max_length))
+
+    def stream(self, blob: bytes | None = None, **options: Any) -> LanguageStream:
+        """Return a live stream: text in, the distribution of the next token out, at the same cost each.
+
+        Args:
+            blob: a snapshot to go on from; None to begin a text.
+            options: none.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            ArgumentError: the model cannot be streamed, which the sentence explains; or `blob` is no bytes.
+            DataError: the snapshot is not whole, of another format, or of another model.
+        """
+        stream = LanguageStream(self, self.stream_states(1, **options))
+        if blob is not None:
+            stream.restore(blob)
+        return stream
+
+    def _read_prompt(self, prompt: Any) -> Ints:
+        if not isinstance(prompt, str):
+            raise DataTypeError(
+                f"prompt: expected a string, got {type(prompt).__name__}. Pass the text to go on from."
+            )
+        encoded = self.codec_.encode(prompt)
+        if self.codec_.tokenizer.unit == "word" and encoded.positions[:1] == UNKNOWN:
+            behind_space = self.codec_.encode(f" {prompt}")  # most words of a text stand there
+            encoded = min(behind_space, encoded, key=lambda each: len(each.unknown))
+        if encoded.unknown:
+            warnings.warn(
+                f"prompt: {quoted_list(encoded.unknown[:5])} not in the vocabulary, read as unknown.",
+                stacklevel=3,
+            )
+        return encoded.positions

@@ -1,1 +1,0 @@
-"""Translator: sequence to sequence with attention; its network, dataset, training and beam search."""
