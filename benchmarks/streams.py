@@ -1,9 +1,8 @@
-"""Live streams: a step of a layer beside torch's cells and ONNX Runtime, memory, models, drift of forecasts.
+"""Live streams: a step of a layer beside torch's cells and ONNX Runtime, memory, and models.
 
 Outputs are compared first. `times` is the median of the paired ratios, how many times as long the rival
 takes, one thread each. ONNX Runtime is timed where it is installed, with inputs and outputs bound. Memory is
-that of the process before and after millions of steps. Forecasts of an endless series are scored once from
-windows and once from the state that is carried on.
+that of the process before and after millions of steps.
 
     python -m benchmarks.streams [--toy]
 """
@@ -43,9 +42,7 @@ def run(toy: bool) -> Facts:
     print_now("\n" + table(memory))
     models = _models(toy=toy)
     print_now("\n" + table(models))
-    drift = _drift(toy=toy)
-    print_now("\n" + table(drift))
-    return {"F": F, "H": H, "steps": steps, "memory": memory, "models": models, "drift": drift}
+    return {"F": F, "H": H, "steps": steps, "memory": memory, "models": models}
 
 
 def _steps(cell: str, rows: int, *, toy: bool) -> list[Facts]:
@@ -197,30 +194,6 @@ def _time_of(what: str, steps: int, call: Callable[[], Any], repeats: int) -> Fa
         "classifier": what, "p50_us": round(float(p50), 2), "p99_us": round(float(p99), 2),
         "steps_a_second": round(steps / float(p50) * 1e6),
     }  # fmt: skip
-
-
-def _drift(*, toy: bool) -> list[Facts]:
-    """Score one-step forecasts of a long series, from windows and from the state that is carried on."""
-    rng = np.random.default_rng(0)
-    fitted, steps = (200, 60) if toy else (1_000, 20_000)
-    n = np.arange(fitted + steps)
-    y = 10 + np.sin(2 * np.pi * n / 17) + 0.5 * np.sin(2 * np.pi * n / 5) + rng.normal(0, 0.3, size=len(n))
-    model = ur.Forecaster(horizon=1, hidden_size=8 if toy else 64, max_steps=8 if toy else None, window=48)
-    model.fit(y[:fitted])
-    facts = []
-    for name, window in (("window", True), ("carried", False)):
-        start_s = time.perf_counter()
-        forecasts = model.stream(window=window).steps(y)
-        seconds = time.perf_counter() - start_s
-        scored = slice(fitted, len(y) - 1)
-        errors = np.abs(forecasts.median[scored, 0] - y[fitted + 1 :])
-        first, last = errors[: len(errors) // 4].mean(), errors[-len(errors) // 4 :].mean()
-        facts.append({
-            "stream": name, "steps": len(errors), "mean_absolute_error": round(float(errors.mean()), 4),
-            "of_the_first_quarter": round(float(first), 4), "of_the_last": round(float(last), 4),
-            "us_a_step": round(seconds / len(y) * 1e6, 1),
-        })  # fmt: skip
-    return facts
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ class NetworkEstimator(Estimator):
 
         Args:
             blob: a snapshot to go on from; None to begin.
-            options: of a Forecaster `window`, `series` and `start`, described in
+            options: of a Forecaster `window`, `series`, `start` and `adaptive`, described in
                 `unrolled.models.forecasting.stream.ForecastStates`; of other estimators none.
 
         Raises:

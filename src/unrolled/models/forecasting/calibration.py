@@ -77,3 +77,40 @@ def interpolate_quantile(predictions: Floats, quantiles: Sequence[float], level:
     right = int(np.clip(np.searchsorted(scores, z), 1, len(scores) - 1))
     share = (z - scores[right - 1]) / (scores[right] - scores[right - 1])
     return np.asarray(predictions[..., right - 1] * (1 - share) + predictions[..., right] * share)
+
+
+def scores_of(levels: Sequence[float]) -> Floats:
+    """Return the quantiles of a standard normal distribution at these levels.
+
+    >>> scores_of([0.1, 0.5, 0.9]).round(2).tolist()
+    [-1.28, 0.0, 1.28]
+    """
+    return np.array([NormalDist().inv_cdf(level) for level in levels])
+
+
+def quantiles_at_scores(predictions: Floats, levels: Sequence[float], scores: Floats) -> Floats:
+    """Return the quantiles at normal scores, row by row, as `interpolate_quantile` does at a level.
+
+    Args:
+        predictions: (n, Q) quantiles, rising.
+        levels: (Q,) their levels, the median in the middle.
+        scores: (n, K) of the quantiles to return.
+
+    Returns:
+        (n, K).
+
+    >>> scores = np.array([[-2.56, 0.0, 0.64]])
+    >>> quantiles_at_scores(np.array([[-1.0, 0.0, 2.0]]), [0.1, 0.5, 0.9], scores).round(1)
+    array([[-2.,  0.,  1.]])
+    """
+    grid, middle = scores_of(levels), len(levels) // 2
+    right = np.clip(np.searchsorted(grid, scores), 1, len(grid) - 1)
+    share = (scores - grid[right - 1]) / (grid[right] - grid[right - 1])
+    inner = (
+        np.take_along_axis(predictions, right - 1, 1) * (1 - share)
+        + np.take_along_axis(predictions, right, 1) * share
+    )
+    edge = np.where(scores < 0, 0, len(grid) - 1)
+    median = predictions[:, middle : middle + 1]
+    beyond = median + (np.take_along_axis(predictions, edge, 1) - median) * scores / grid[edge]
+    return np.where((scores < grid[0]) | (scores > grid[-1]), beyond, inner)
