@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.data.labelled.read import Labelled, read_labelled
     from unrolled.data.sequences import Role, Sequences
     from unrolled.data.text.conll import read_tagged
+    from unrolled.data.text.pairs import read_pairs
     from unrolled.data.text.read import read_texts
     from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest
     from unrolled.evaluate.sequence.compare import Comparison, compare
@@ -41,6 +42,7 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.models.text.classifier import TextClassifier
     from unrolled.models.text.language.language_model import LanguageModel
     from unrolled.models.text.tagger import TextTagger
+    from unrolled.models.text.translation.translator import Translator
     from unrolled.record import Record
     from unrolled.train.history import History
 
@@ -70,6 +72,7 @@ __all__ = [
     "TextClassifier",
     "TextTagger",
     "TrainingError",
+    "Translator",
     "UnrolledError",
     "__version__",
     "backtest",
@@ -82,6 +85,7 @@ __all__ = [
     "probe",
     "read",
     "read_labelled",
+    "read_pairs",
     "read_tagged",
     "read_texts",
     "stream",
@@ -104,6 +108,7 @@ _SOURCES = {  # public name: the module that holds it, or that it is
     "Streams": "unrolled.models.streaming.streams",
     "TextClassifier": "unrolled.models.text.classifier",
     "TextTagger": "unrolled.models.text.tagger",
+    "Translator": "unrolled.models.text.translation.translator",
     "backtest": "unrolled.evaluate.forecasting.backtest",
     "compare": "unrolled.evaluate.sequence.compare",
     "describe": "unrolled.data.describe.analyse",
@@ -114,6 +119,7 @@ _SOURCES = {  # public name: the module that holds it, or that it is
     "probe": "unrolled.probe",
     "read": "unrolled.data.io.read",
     "read_labelled": "unrolled.data.labelled.read",
+    "read_pairs": "unrolled.data.text.pairs",
     "read_tagged": "unrolled.data.text.conll",
     "read_texts": "unrolled.data.text.read",
     "stream": "unrolled.stream",

@@ -57,7 +57,7 @@ def test_a_record_without_a_figure_is_refused() -> None:
         figure(object())
     assert str(caught.value) == (
         "figure: record.kind: expected one of description, forecast, backtest, history, verdict, comparison, "
-        "order, memory, gradients, states, length, activations, feedforward; got None."
+        "alignment, order, memory, gradients, states, length, activations, feedforward; got None."
     )
 
 

@@ -1,205 +1,132 @@
-"""Codec of a language model: a text to positions in its vocabulary, without loss, and back.
-
-A token that is not in the vocabulary is "unknown", and its characters are spelled, so that every text has a
-probability and costs a number of bits.
-"""
+"""Codec of texts: from a text to numbers of tokens and back, so that a network can write."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.text.tokenizer import Tokenizer, Unit
-from unrolled.data.text.vocabulary import UNKNOWN, Vocabulary
+from unrolled.data.text.vocabulary import Vocabulary
 from unrolled.errors import DataError
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
-END = 1  # position of the piece "", which begins every document, and ends each where there are several
-_END_PIECE = ""
-CODE_POINTS = 0x110000  # of Unicode
-_MIN_COUNT = 2  # occurrences: pieces seen once teach what an unknown one is
-
-
-@dataclass(frozen=True)
-class SpellingModel:
-    """Model of how unknown pieces are spelled: characters one by one, and an end.
-
-        p(s) = p(s_1) ... p(s_k) p(end)
-        p(c) = (n_c + D / 1,114,112) / (N + D)      n_c occurrences of N characters and ends, D distinct ones
-
-    so that a character never seen has what D novelties in N draws leave, shared by all of Unicode.
-
-    Source: Witten and Bell (1991), method C, of order 0.
-
-    Args:
-        counts: occurrences of each character in the distinct pieces of the training text.
-        n_ends: how many these pieces are.
-
-    >>> spelling = SpellingModel.learn(["ab", "a"])
-    >>> round(spelling.nats("a"), 2), round(spelling.nats("é"), 2)
-    (2.77, 16.29)
-    """
-
-    counts: Mapping[str, int]
-    n_ends: int
-
-    @classmethod
-    def learn(cls, pieces: Iterable[str]) -> SpellingModel:
-        """Count the characters of distinct pieces."""
-        distinct = list(pieces)
-        return cls(dict(Counter(c for piece in distinct for c in piece)), len(distinct))
-
-    def nats(self, piece: str) -> float:
-        """Compute -log p of a piece."""
-        return self._end_nats + sum(self._nats_of.get(c, self._unseen_nats) for c in piece)
-
-    @cached_property
-    def _total(self) -> int:
-        return sum(self.counts.values()) + self.n_ends + self._n_distinct
-
-    @cached_property
-    def _n_distinct(self) -> int:
-        return len(self.counts) + 1
-
-    @cached_property
-    def _end_nats(self) -> float:
-        return -math.log((self.n_ends + self._n_distinct / CODE_POINTS) / self._total)
-
-    @cached_property
-    def _unseen_nats(self) -> float:
-        return -math.log(self._n_distinct / CODE_POINTS / self._total)
-
-    @cached_property
-    def _nats_of(self) -> dict[str, float]:
-        share = self._n_distinct / CODE_POINTS
-        return {c: -math.log((count + share) / self._total) for c, count in self.counts.items()}
-
-
-class EncodedText(NamedTuple):
-    """Text as positions in a vocabulary.
-
-    Args:
-        positions: (T,) int64.
-        spelling_nats: (T,) what the spelling of each unknown piece costs, 0 for the others.
-        n_characters: of the text in NFC.
-        unknown: the pieces that are not in the vocabulary, each once, in order.
-    """
-
-    positions: Ints
-    spelling_nats: Floats
-    n_characters: int
-    unknown: tuple[str, ...]
+CODEC_UNITS = ("subword", "word", "char")
+USUAL_SIZE = 6000  # of a vocabulary, where nobody says how large
 
 
 @dataclass(frozen=True)
 class TextCodec:
-    r"""Cut texts into pieces, and look them up in the vocabulary of a training text.
+    """Write texts as numbers of tokens, and read them again.
 
-    Position 0 is any unknown piece, position 1 the end of a document.
+    Every token holds the space before it, so that joined tokens are a text; runs of white space become one
+    space, and those at the ends are left out. Position 0 is for tokens that are not in the vocabulary, `end`
+    for the end of a text.
 
     Args:
-        tokenizer: of texts.
-        vocabulary: of pieces, the end "" first.
-        spelling: of unknown pieces.
+        tokenizer: cuts texts into subwords, words or characters.
+        vocabulary: of the training text.
 
-    >>> codec = TextCodec.learn(["to be or not to be"], "char")
-    >>> encoded = codec.encode("tóot")
-    >>> encoded.positions.tolist(), encoded.unknown, codec.decode(encoded.positions)
-    ([5, 0, 3, 5], ('ó',), 't\ufffdot')
+    >>> codec = TextCodec.learn("word", ["a dog runs.", "a cat sleeps."])
+    >>> codec.encode("a  cat  runs.").tolist(), codec.decode([1, 3, 2])
+    ([1, 5, 4, 2], 'a dog.')
     """
 
     tokenizer: Tokenizer
     vocabulary: Vocabulary
-    spelling: SpellingModel
 
     @classmethod
-    def learn(
-        cls,
-        texts: Sequence[str],
-        unit: Unit,
-        *,
-        min_count: int | None = None,
-        max_size: int | None = None,
-    ) -> TextCodec:
-        """Learn tokenizer, vocabulary and spelling from the training texts.
+    def learn(cls, unit: str, texts: Sequence[str], *, size: int | None = None) -> TextCodec:
+        """Learn the tokens of the training text.
 
         Args:
-            texts: documents.
-            unit: "char", "word" or a number of subwords, all of which are in the vocabulary.
-            min_count: occurrences that a piece needs to be in the vocabulary; None for 2, or 1 where no piece
-                has 2.
-            max_size: of the vocabulary, the unknown and the end not counted; the most frequent are taken.
+            unit: "subword", "word" or "char".
+            texts: of the training, and of no other.
+            size: of the vocabulary: so many subwords, or the most frequent words or characters; None for
+                6,000, or all where there are fewer.
 
         Raises:
-            ArgumentError: there is no such unit.
-            DataError: no piece occurs `min_count` times, or the texts have fewer subwords.
+            ArgumentError: fewer subwords than bytes.
+            DataError: the texts have fewer tokens than `size`, or none.
             MissingDependencyError: subwords need tokenizers, and it is not installed.
         """
-        tokenizer = Tokenizer.learn(unit, texts)
-        if tokenizer.subwords:
-            pieces: tuple[str, ...] = tokenizer.subwords
-            return cls(tokenizer, Vocabulary((_END_PIECE, *pieces)), SpellingModel.learn(pieces))
-        counts = Counter(piece for text in texts for piece in tokenizer.pieces(text))
-        usual = min(_MIN_COUNT, max(counts.values(), default=1))
-        least = usual if min_count is None else min_count
-        pieces = tuple(piece for piece, count in counts.most_common(max_size) if count >= least)
-        if not pieces:
+        texts = [_spaced(text) for text in texts]
+        of_tokenizer: Unit = (size or USUAL_SIZE) if unit == "subword" else unit
+        tokenizer = Tokenizer.learn(of_tokenizer, texts, argument="vocabulary", at_most=size is None)
+        if unit == "subword":
+            return cls(tokenizer, Vocabulary(tokenizer.subwords))
+        counts = Counter(token for text in texts for token in _tokens(tokenizer, text))
+        if size is not None and len(counts) < size:
             raise DataError(
-                f"min_count: expected a {unit} that occurs at least {least} times in the training text, got "
-                "none. Give more text, or min_count=1."
+                f"vocabulary: expected at most {len(counts):,} {unit}s, as many as the training text has, "
+                f"got {size:,}. Give a smaller number, or leave it out."
             )
-        return cls(tokenizer, Vocabulary((_END_PIECE, *pieces)), SpellingModel.learn(counts))
+        return cls(tokenizer, Vocabulary(tuple(token for token, _ in counts.most_common(size or USUAL_SIZE))))
 
-    def __len__(self) -> int:
+    @property
+    def end(self) -> int:
+        """Position of the end of a text, which is also what a text begins after."""
         return len(self.vocabulary)
 
-    def encode(self, text: str) -> EncodedText:
-        """Look up the pieces of a text."""
-        pieces = self.tokenizer.pieces(text)
-        positions = self.vocabulary.positions(pieces)
-        spelling_nats = np.zeros(len(pieces))
-        unknown: dict[str, float] = {}
-        for place in np.flatnonzero(positions == UNKNOWN).tolist():
-            piece = pieces[place]
-            if piece not in unknown:
-                unknown[piece] = self.spelling.nats(piece)
-            spelling_nats[place] = unknown[piece]
-        if isinstance(self.tokenizer.unit, str):
-            n_characters = sum(map(len, pieces))
-        else:
-            n_characters = len(self.tokenizer.join(pieces))
-        return EncodedText(positions, spelling_nats, n_characters, tuple(unknown))
+    def __len__(self) -> int:
+        return len(self.vocabulary) + 1
+
+    def encode(self, text: str) -> Ints:
+        """Return the positions (T,) of the tokens of a text; without that of its end."""
+        return self.vocabulary.positions(self.split(text))
+
+    def split(self, text: str) -> list[str]:
+        """Cut a text into tokens, each with the space before it."""
+        return _tokens(self.tokenizer, _spaced(text))
 
     def decode(self, positions: Iterable[int]) -> str:
-        """Join the pieces at some positions; an unknown one is U+FFFD, an end nothing."""
-        return self.tokenizer.join(self.piece(int(position)) for position in positions)
+        """Return the text of tokens; positions of unknown tokens and of the end are left out."""
+        return self.tokenizer.join(self._names(positions)).strip()
 
-    def piece(self, position: int) -> str:
-        """Return the piece at a position; U+FFFD for an unknown one."""
-        return "\ufffd" if position == UNKNOWN else self.vocabulary.tokens[position - 1]
+    def readable(self, positions: Iterable[int]) -> list[str]:
+        """Return each token as a reader knows it: without marks of bytes, and with a space as one.
+
+        >>> TextCodec.learn("char", ["a b"]).readable([1, 2, 0])
+        ['␣', 'a', '�']
+        """
+        names = [self._names([position]) for position in positions]
+        texts = [self.tokenizer.join(name) if name else "\ufffd" for name in names]
+        return [text.strip() or "␣" for text in texts]
+
+    def _names(self, positions: Iterable[int]) -> list[str]:
+        tokens = self.vocabulary.tokens
+        return [tokens[position - 1] for position in positions if 0 < position <= len(tokens)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON takes."""
+        is_subword = not isinstance(self.tokenizer.unit, str)  # whose tokenizer holds its tokens
         return {
             "tokenizer": self.tokenizer.to_dict(),
-            "vocabulary": self.vocabulary.to_dict(),
-            "spelling": {"counts": dict(self.spelling.counts), "n_ends": self.spelling.n_ends},
+            "vocabulary": None if is_subword else self.vocabulary.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> TextCodec:
         """Make the codec that `to_dict` described."""
-        return cls(
-            Tokenizer.from_dict(record["tokenizer"]),
-            Vocabulary.from_dict(record["vocabulary"]),
-            SpellingModel(**record["spelling"]),
-        )
+        tokenizer, vocabulary = Tokenizer.from_dict(record["tokenizer"]), record["vocabulary"]
+        if vocabulary is None:
+            return cls(tokenizer, Vocabulary(tokenizer.subwords))
+        return cls(tokenizer, Vocabulary.from_dict(vocabulary))
+
+
+def _spaced(text: str) -> str:
+    """Return a text with one space before each word, the first too, so that it is the same everywhere."""
+    return " " + " ".join(text.split())
+
+
+def _tokens(tokenizer: Tokenizer, text: str) -> list[str]:
+    """Cut a text; words take the space before them along."""
+    tokens = tokenizer.split(text)
+    if tokenizer.unit != "word":
+        return [token.text for token in tokens]
+    return [f" {token.text}" if text[token.start - 1] == " " else token.text for token in tokens]

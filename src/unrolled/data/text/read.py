@@ -80,14 +80,14 @@ def read_texts(path: str | Path, *, text: str | None = None, label: str | None =
     if text is None and label is None and _COMPRESSED.sub("", path.name).lower().endswith(_LINES):
         lines = [line for line in decode_lines(content, path) if line.strip()]
         return LabelledTexts(lines, None, path.name)
-    table = _table(content, path)
+    table = parse_text_table(content, path)
     column = table.require_column(text, "text") if text is not None else find_text_column(table)
     if column is None:
         raise DataError(
             f"{path.name}: expected a column of texts, got {quoted_list(list(table.columns))}. Name it with "
             "text=."
         )
-    return LabelledTexts(_texts(table, column), _labels(table, column, label), path.name, column)
+    return LabelledTexts(column_texts(table, column), _labels(table, column, label), path.name, column)
 
 
 def holds_texts(path: str | Path) -> bool:
@@ -116,14 +116,14 @@ def find_text_column(table: Table) -> str | None:
     'said'
     """
     names = [name for name in table.columns if table.kinds[name] == "text"]
-    words = {name: _mean_words(table.columns[name]) for name in names}
+    words = {name: mean_words(table.columns[name]) for name in names}
     usual = [name for name in names if name.strip().lower() in TEXT_NAMES and words[name] > 1]
     many = [name for name in names if words[name] >= _MIN_WORDS and _are_distinct(table.columns[name])]
     found = usual or many
     return max(found, key=lambda name: words[name]) if found else None
 
 
-def _table(content: bytes, path: Path) -> Table:
+def parse_text_table(content: bytes, path: Path) -> Table:
     """Parse a table; one of text must be UTF-8, whose letters are not guessed."""
     if _is_text(content):
         decode_utf8(content, path)
@@ -139,7 +139,8 @@ def _sample(cells: Array) -> list[str]:
     return [cell for cell in cells[:: max(1, len(cells) // _SAMPLE)] if isinstance(cell, str)]
 
 
-def _mean_words(cells: Array) -> float:
+def mean_words(cells: Array) -> float:
+    """Return the mean number of words of some cells of a column; 0 where none is a text."""
     sample = _sample(cells)
     return float(np.mean([len(cell.split()) for cell in sample])) if sample else 0.0
 
@@ -150,7 +151,12 @@ def _are_distinct(cells: Array) -> bool:
     return 2 * len(set(sample)) >= len(sample)
 
 
-def _texts(table: Table, column: str) -> list[str]:
+def column_texts(table: Table, column: str) -> list[str]:
+    """Return the texts of a column.
+
+    Raises:
+        DataError: one is missing or empty; the message names its row.
+    """
     texts: list[str] = table.columns[column].tolist()
     for row, text in enumerate(texts):
         if not isinstance(text, str):

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, NamedTuple
@@ -61,8 +61,16 @@ class Tokenizer:
     model: str = ""
 
     @classmethod
-    def learn(cls, unit: Unit, texts: Iterable[str]) -> Tokenizer:
+    def learn(
+        cls, unit: Unit, texts: Iterable[str], *, argument: str = "unit", at_most: bool = False
+    ) -> Tokenizer:
         """Make the tokenizer of a unit; only subwords learn anything from the texts.
+
+        Args:
+            unit: "word", "char" or the number of subwords.
+            texts: of the training.
+            argument: what messages call the unit.
+            at_most: take fewer subwords where the texts have no more.
 
         Raises:
             ArgumentError: there is no such unit.
@@ -71,9 +79,11 @@ class Tokenizer:
         """
         if isinstance(unit, str):
             if unit not in UNITS:
-                raise ArgumentError(f"unit: expected 'word', 'char' or a number of subwords, got {unit!r}.")
+                raise ArgumentError(
+                    f"{argument}: expected 'word', 'char' or a number of subwords, got {unit!r}."
+                )
             return cls(unit)
-        return cls(int(unit), _learn_subwords(int(unit), texts))
+        return cls(int(unit), _learn_subwords(int(unit), texts, argument, at_most=at_most))
 
     def split(self, text: str) -> list[Token]:
         """Cut a text into tokens; white space belongs to none, but is a character."""
@@ -103,23 +113,23 @@ class Tokenizer:
             return list(_words_with_space(_composed(text)))
         return list(self._subwords.encode(text).tokens)
 
-    def join(self, pieces: Iterable[str]) -> str:
-        r"""Join pieces to a text; bytes of subwords that are no UTF-8 become U+FFFD.
+    def join(self, tokens: Sequence[str]) -> str:
+        """Make the text of subwords or characters; those of `split` hold the spaces between words.
 
-        >>> Tokenizer("word").join(["To", " be", ",", "\n"])
-        'To be,\n'
+        >>> Tokenizer("char").join(["n", "é", " ", "o"])
+        'né o'
         """
         if isinstance(self.unit, str):
-            return "".join(pieces)
-        return str(self._subwords.decoder.decode(list(pieces)))
+            return "".join(tokens)
+        return str(self._subwords.decoder.decode(list(tokens)))
 
     @property
     def subwords(self) -> tuple[str, ...]:
-        """All pieces that texts can be cut into; () of words and characters, which are without end."""
+        """All subwords, in the order in which they were learned; none for words and characters."""
         if isinstance(self.unit, str):
             return ()
-        positions: dict[str, int] = self._subwords.get_vocab()
-        return tuple(sorted(positions, key=positions.__getitem__))
+        numbers = self._subwords.get_vocab()
+        return tuple(sorted(numbers, key=numbers.__getitem__))
 
     @cached_property
     def _subwords(self) -> Any:
@@ -189,7 +199,7 @@ def _import_tokenizers(unit: Unit) -> Any:
     return tokenizers
 
 
-def _learn_subwords(size: int, texts: Iterable[str]) -> str:
+def _learn_subwords(size: int, texts: Iterable[str], argument: str, *, at_most: bool) -> str:
     """Learn byte-pair subwords, and return their JSON.
 
     Source: Sennrich, Haddow and Birch, Neural Machine Translation of Rare Words with Subword Units (2016), on
@@ -197,8 +207,8 @@ def _learn_subwords(size: int, texts: Iterable[str]) -> str:
     """
     if size < MIN_SUBWORDS:
         raise ArgumentError(
-            f"unit: expected at least {MIN_SUBWORDS} subwords, the bytes that every text is made of, got "
-            f"{size}. Give more, or unit='char'."
+            f"{argument}: expected at least {MIN_SUBWORDS} subwords, the bytes that every text is made of, "
+            f"got {size}. Give more, or unit='char'."
         )
     tokenizers = _import_tokenizers(size)
     subwords = tokenizers.Tokenizer(tokenizers.models.BPE())
@@ -213,10 +223,10 @@ def _learn_subwords(size: int, texts: Iterable[str]) -> str:
     )
     subwords.train_from_iterator(texts, trainer)
     learned = subwords.get_vocab_size()
-    if learned < size:
+    if learned < size and not at_most:
         raise DataError(
-            f"unit: expected at most {learned:,} subwords, as many as the training text has, got {size:,}. "
-            "Give a smaller number, or unit='word'."
+            f"{argument}: expected at most {learned:,} subwords, as many as the training text has, got "
+            f"{size:,}. Give a smaller number, or unit='word'."
         )
     return str(subwords.to_str())
 

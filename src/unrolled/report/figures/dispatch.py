@@ -21,6 +21,7 @@ from unrolled.report.figures.probes import (
     order_figure,
 )
 from unrolled.report.figures.sequences import comparison_figure
+from unrolled.report.figures.texts import alignment_figure
 from unrolled.report.figures.theme import (
     BASELINE,
     INK,
@@ -47,7 +48,7 @@ def figure(record: Any) -> go.Figure:
 
     Args:
         record: a description, a forecast (its first series), a backtest, a history, a verdict, a comparison,
-            or a probe's record.
+            an alignment, or a probe's record.
 
     Returns:
         A plotly figure.
@@ -345,6 +346,7 @@ _FIGURES: dict[str, Callable[..., go.Figure]] = {
     "history": loss_figure,
     "verdict": verdict_figure,
     "comparison": comparison_figure,
+    "alignment": alignment_figure,
     "order": order_figure,
     "memory": memory_figure,
     "gradients": gradients_figure,

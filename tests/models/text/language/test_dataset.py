@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from unrolled.data.text.codec import END
+from unrolled.data.text.language.codec import END
 from unrolled.models.text.language.dataset import NO_TARGET, StreamBatch, StreamDataset
 
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from unrolled.data.text.codec import END
+from unrolled.data.text.language.codec import END
 from unrolled.errors import ArgumentError, NotFittedError
 from unrolled.models.text.language.generation import Sampling
 from unrolled.models.text.language.language_model import LanguageModel

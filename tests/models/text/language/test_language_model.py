@@ -198,6 +198,6 @@ def test_the_size_follows_the_text(text: str) -> None:
 
 
 def _codec(text: str) -> Any:
-    from unrolled.data.text.codec import TextCodec
+    from unrolled.data.text.language.codec import LanguageCodec
 
-    return TextCodec.learn([text], "char")
+    return LanguageCodec.learn([text], "char")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from unrolled.data.text.codec import END, TextCodec
+from unrolled.data.text.language.codec import END, LanguageCodec
 from unrolled.models.text.language.network import LanguageNetwork, LanguageNetworkConfig
 from unrolled.models.text.language.training import (
     fit_language_network,
@@ -24,7 +24,7 @@ def _config(n_tokens: int, **settings: object) -> tuple[int, int, int, int]:
 
 def test_documents_begin_with_an_end_and_a_running_text_has_none() -> None:
     """The end of a document is a target where there are several."""
-    codec = TextCodec.learn(["ab", "ba"], "char")
+    codec = LanguageCodec.learn(["ab", "ba"], "char")
     a, b = codec.encode("ab").positions.tolist()
     assert token_stream(["ab", "b"], codec, has_ends=True).tolist() == [END, a, b, END, b, END]
     assert token_stream(["ab"], codec, has_ends=False).tolist() == [END, a, b]

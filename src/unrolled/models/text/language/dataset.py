@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.data.text.codec import END
+from unrolled.data.text.language.codec import END
 
 NO_TARGET = -100
 _LEAST_SHARE, _MOST_SHARE = 0.6, 1.4  # of the usual window, before all are fitted into a pass

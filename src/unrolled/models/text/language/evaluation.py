@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.data.text.codec import END, EncodedText, TextCodec
+from unrolled.data.text.language.codec import END, EncodedText, LanguageCodec
 from unrolled.formatting import number, percent, quantity
 from unrolled.models.text.language.dataset import NO_TARGET
 from unrolled.models.text.language.network import LanguageNetwork
@@ -106,7 +106,7 @@ class DocumentCost(NamedTuple):
 
 
 def document_costs(
-    network: LanguageNetwork, codec: TextCodec, texts: Sequence[str], *, has_ends: bool
+    network: LanguageNetwork, codec: LanguageCodec, texts: Sequence[str], *, has_ends: bool
 ) -> list[DocumentCost]:
     """Compute the cost of each document, which begins from a state of zeros.
 

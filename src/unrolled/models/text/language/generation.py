@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.text.codec import END, TextCodec
+from unrolled.data.text.language.codec import END, LanguageCodec
 from unrolled.data.text.vocabulary import UNKNOWN
 from unrolled.models.text.language.stream import LanguageStates
 from unrolled.validation import ErrorCollector, check_float, check_int
@@ -147,7 +147,7 @@ def complete_word(model: Any, prompt: Ints, n: int, max_length: int) -> list[Com
         n: how many.
         max_length: tokens of a completion at most.
     """
-    codec: TextCodec = model.codec_
+    codec: LanguageCodec = model.codec_
     n_beams = max(_LEAST_BEAMS, _BEAMS_A_COMPLETION * n)
     states = LanguageStates(model, n_beams)
     if len(prompt):
@@ -189,7 +189,7 @@ def _advance(states: LanguageStates, origins: Ints, tokens: Ints) -> Floats:
     return states.step(tokens[:, None].astype(np.float64), streams, np.ones(len(tokens), dtype=np.int64))
 
 
-def _word_masks(codec: TextCodec) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _word_masks(codec: LanguageCodec) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Tell of every token (V,) whether it may begin a completion, and whether it goes on with a word."""
     texts = ["", "", *(codec.tokenizer.join([piece]) for piece in codec.vocabulary.tokens[1:])]
     follows = np.array([_WORD.fullmatch(text) is not None for text in texts])

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.data.text.codec import TextCodec
 from unrolled.data.text.documents import as_running_texts
+from unrolled.data.text.language.codec import LanguageCodec
 from unrolled.data.text.tokenizer import Unit
 from unrolled.formatting import quantity
 from unrolled.models.parameters import (
@@ -106,7 +106,7 @@ class LanguageModel(TextWriter):
     _fit_call = "fit(text)"
     _network_class, _config_class = LanguageNetwork, LanguageNetworkConfig
     _learned: ClassVar = {
-        "codec_": record_field(TextCodec),
+        "codec_": record_field(LanguageCodec),
         "has_ends_": PLAIN,
         "n_epochs_": PLAIN,
         "n_training_tokens_": PLAIN,
@@ -199,7 +199,9 @@ class LanguageModel(TextWriter):
         texts, are_documents = as_running_texts(X, who="LanguageModel X")
         fraction = None if self.validation_fraction is None else float(self.validation_fraction)
         training, held_out = hold_out(texts, fraction, seed, are_documents=are_documents)
-        codec = TextCodec.learn(training, self.unit, min_count=self.min_count, max_size=self.vocabulary_size)
+        codec = LanguageCodec.learn(
+            training, self.unit, min_count=self.min_count, max_size=self.vocabulary_size
+        )
         tokens = token_stream(training, codec, has_ends=are_documents)
         validation = token_stream(held_out, codec, has_ends=are_documents) if held_out else None
         config, n_streams, window = language_training_config(
@@ -232,7 +234,7 @@ class LanguageModel(TextWriter):
         self._set_learned(ensemble.networks, learned)
         return self
 
-    def _make_config(self, codec: TextCodec, n_tokens: int) -> LanguageNetworkConfig:
+    def _make_config(self, codec: LanguageCodec, n_tokens: int) -> LanguageNetworkConfig:
         by_rule = next((size for most, size in _SIZES if n_tokens < most), _HIDDEN_SIZE)
         hidden_size = by_rule if self.hidden_size is None else int(self.hidden_size)
         usual = _CHARACTER_SIZE if self.unit == "char" else hidden_size

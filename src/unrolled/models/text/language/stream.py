@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from unrolled.data.preprocess.scaler import SCALED_LIMIT
-from unrolled.data.text.codec import END
+from unrolled.data.text.language.codec import END
 from unrolled.errors import DataError
 from unrolled.kernels.loading import compiled
 from unrolled.kernels.operands import LEARNED, OPERANDS

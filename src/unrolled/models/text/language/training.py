@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.data.text.codec import END, TextCodec
+from unrolled.data.text.language.codec import END, LanguageCodec
 from unrolled.formatting import quantity
 from unrolled.models.text.language.dataset import StreamDataset
 from unrolled.models.text.language.network import LanguageNetwork, LanguageNetworkConfig
@@ -30,10 +30,10 @@ _FRACTION, _MOST_FRACTION, _USUAL_VALIDATION = 0.05, 0.2, 500  # characters; whe
 _MIN_VALIDATION = 50  # characters
 
 
-def token_stream(texts: Sequence[str], codec: TextCodec, *, has_ends: bool) -> Tensor:
+def token_stream(texts: Sequence[str], codec: LanguageCodec, *, has_ends: bool) -> Tensor:
     """Put documents one after the other: END, tokens, END, tokens, ... and, if each has an end, END.
 
-    >>> codec = TextCodec.learn(["ab", "b"], "char", min_count=1)
+    >>> codec = LanguageCodec.learn(["ab", "b"], "char", min_count=1)
     >>> token_stream(["ab", "b"], codec, has_ends=True).tolist()
     [1, 3, 2, 1, 2, 1]
     """

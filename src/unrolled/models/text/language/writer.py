@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.text.codec import TextCodec
 from unrolled.data.text.documents import as_running_texts
+from unrolled.data.text.language.codec import LanguageCodec
 from unrolled.data.text.vocabulary import UNKNOWN
 from unrolled.errors import DataTypeError
 from unrolled.formatting import quoted_list
@@ -28,7 +28,7 @@ class TextWriter(NetworkEstimator):
 
     _stream_states = LanguageStates
 
-    codec_: TextCodec
+    codec_: LanguageCodec
     has_ends_: bool
 
     @property

@@ -1,0 +1,108 @@
+"""Train the network of the Translator: pairs of like length together, averaged weights at the end."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unrolled.models.text.translation.dataset import PairDataset
+from unrolled.models.text.translation.network import TranslationConfig, TranslationNetwork
+from unrolled.train.batching import batches_of_like_length
+from unrolled.train.config import (
+    AveragingConfig,
+    Monitor,
+    TrainingConfig,
+    TrainingHooks,
+    steps_per_epoch,
+)
+from unrolled.train.ensemble import Ensemble, fit_ensemble
+
+_WEIGHT_DECAY = 0.01
+_LEAST_EPOCHS, _MAX_EPOCHS, _MIN_STEPS = 16, 60, 1200  # where max_epochs is None
+_AVERAGED = 0.05  # share of all steps that the averaged weights mostly come from
+
+
+def translation_training_config(
+    n_pairs: int,
+    *,
+    max_epochs: int | None,
+    batch_size: int,
+    patience: int | None,
+    learning_rate: float,
+    seed: int,
+) -> TrainingConfig:
+    """Count a training in epochs; by default 16, of few pairs as many as make 1,200 steps, 60 at most.
+
+    In the second half of the training the weights are averaged, with a memory of a twentieth of all steps.
+
+    >>> settings = {"max_epochs": None, "patience": None, "learning_rate": 2e-3, "seed": 0}
+    >>> translation_training_config(29_000, batch_size=64, **settings).max_steps
+    7264
+    >>> translation_training_config(200, batch_size=64, **settings).batch_size
+    12
+    """
+    batch_size = min(batch_size, max(8, n_pairs // 16), n_pairs)
+    steps = steps_per_epoch(n_pairs, batch_size)
+    usual = min(max(_LEAST_EPOCHS, math.ceil(_MIN_STEPS / steps)), _MAX_EPOCHS)
+    max_epochs = max_epochs or usual
+    memory = max(2.0, _AVERAGED * max_epochs * steps)
+    return TrainingConfig.of_epochs(
+        max_epochs,
+        n_pairs,
+        batch_size,
+        learning_rate=learning_rate,
+        weight_decay=_WEIGHT_DECAY,
+        patience=patience or max_epochs,
+        seed=seed,
+        averaging=AveragingConfig(1 - 1 / memory, start_step=max_epochs * steps // 2),
+    )
+
+
+def fit_translation_network(
+    dataset: PairDataset,
+    network_config: TranslationConfig,
+    config: TrainingConfig,
+    *,
+    label_smoothing: float,
+    validation_mask: NDArray[np.bool_],
+    device: str,
+    monitor: Monitor,
+) -> Ensemble[TranslationNetwork]:
+    """Train the network; with a validation set, the weights with the lowest loss on it are kept.
+
+    Args:
+        dataset: all pairs.
+        network_config: of the network.
+        config: see `translation_training_config`.
+        label_smoothing: share of the target that is spread over all tokens.
+        validation_mask: (N,) true for the pairs that are held out.
+        device: where the network is.
+        monitor: checkpoint, progress line and callbacks.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came before the first epoch ended.
+        TrainingError: the loss is no longer finite.
+        ModelLoadError: the checkpoint is damaged, or was made with other settings.
+    """
+    training = dataset.subset(torch.from_numpy(np.flatnonzero(~validation_mask)))
+    validation = None
+    if validation_mask.any():
+        validation = dataset.subset(torch.from_numpy(np.flatnonzero(validation_mask))).by_length()
+    if monitor.checkpoint is not None:
+        config = replace(config, identity=training.fingerprint(repr((network_config, label_smoothing))))
+    keys = training.sort_keys
+    return fit_ensemble(
+        lambda: TranslationNetwork(network_config).to(device),
+        lambda network, batch: network.loss(batch, label_smoothing),
+        training,
+        validation,
+        config,
+        hooks=TrainingHooks(
+            arrange_rows=lambda rows, batch_size: batches_of_like_length(keys, rows, batch_size)
+        ),
+        monitor=monitor,
+    )
