@@ -1,6 +1,6 @@
 """Streams of a small recurrence in NumPy: deterministic, quick to import, states as bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,9 @@ class Recurrence:
 
     def snapshot(self, stream: str) -> bytes:
         return self.name + self.states[stream].tobytes()
+
+    def snapshots(self, streams: Iterable[str]) -> dict[str, bytes]:
+        return {stream: self.snapshot(stream) for stream in streams}
 
     def restore(self, stream: str, blob: bytes) -> None:
         if blob[:3] != self.name or len(blob) != 3 + 8 * UNITS:

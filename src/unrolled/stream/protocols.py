@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -26,8 +26,8 @@ class SupportsStreams(Protocol):
             UnrolledError: an input does not fit; no state has moved.
         """
 
-    def snapshot(self, stream: str) -> bytes:
-        """Return the state of a stream."""
+    def snapshots(self, streams: Iterable[str]) -> Mapping[str, bytes]:
+        """Return the states of streams."""
 
     def restore(self, stream: str, blob: bytes) -> None:
         """Give a stream the state of a snapshot.

@@ -98,8 +98,8 @@ class Session:
     ...             answers[stream] = self.get(stream, 0.0) + np.cumsum(events)
     ...             self[stream] = answers[stream][-1]
     ...         return answers
-    ...     def snapshot(self, stream):
-    ...         return np.float64(self[stream]).tobytes()
+    ...     def snapshots(self, streams):
+    ...         return {stream: np.float64(self[stream]).tobytes() for stream in streams}
     ...     def restore(self, stream, blob):
     ...         self[stream] = np.frombuffer(blob)[0]
     ...     remove = dict.pop
@@ -286,8 +286,9 @@ class Session:
             answers = self._step(
                 {s: step.events for s, step in following.items() if s not in replies}, replies
             )
+            states = self._streams.snapshots(answers)
             rows = {
-                stream: self._row(stream, following[stream], heads.get(stream), answer)
+                stream: self._row(following[stream], heads.get(stream), states[stream], answer)
                 for stream, answer in answers.items()
             }
             changes = {stream: (row.previous, row) for stream, row in rows.items()}
@@ -330,14 +331,14 @@ class Session:
             replies[stream] = Refused("bad_input", str(fault))
             return {}
 
-    def _row(self, stream: str, step: _Step, head: StreamRow | None, answers: Sequence[Any]) -> StreamRow:
+    def _row(self, step: _Step, head: StreamRow | None, state: bytes, answers: Sequence[Any]) -> StreamRow:
         previous = head.history if head else START
         return StreamRow(
             last=step.n + len(step.events) - 1,
             length=len(step.events),
             previous=previous,
             history=extend_history(previous, step.n, step.events),
-            state=self._streams.snapshot(stream),
+            state=state,
             answer=self._encode(answers),
         )
 

@@ -11,7 +11,7 @@ import torch
 
 import unrolled as ur
 from unrolled.errors import ArgumentError, DataError
-from unrolled.models.streaming.snapshots import model_hash, pack_snapshot, unpack_snapshot
+from unrolled.models.streaming.snapshots import model_hash, pack_snapshot, pack_snapshots, unpack_snapshot
 
 X, Y = [[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]], ["up", "down"]
 LIKE = {"steps": np.int64(0), "h": np.zeros((2, 3), np.float32)}
@@ -89,3 +89,17 @@ def test_what_is_no_bytes_is_refused() -> None:
     """Such as a path."""
     with pytest.raises(ArgumentError, match=r"expected the bytes of stream\.snapshot\(\), got str"):
         unpack_snapshot("state.bin", "abc", LIKE)  # type: ignore[arg-type]
+
+
+def test_snapshots_at_once_are_those_of_each_state() -> None:
+    """Arrays that are no neighbours in memory, of several types, of no numbers; of no stream."""
+    states = {
+        "h": np.arange(24.0, dtype=np.float32).reshape(4, 3, 2)[::2],
+        "steps": np.arange(2),
+        "empty": np.zeros((2, 0)),
+    }
+    blobs = pack_snapshots(states, "abc")
+    assert blobs == [pack_snapshot({name: a[k] for name, a in states.items()}, "abc") for k in range(2)]
+    back = unpack_snapshot(blobs[1], "abc", {name: a[0] for name, a in states.items()})
+    assert all(np.array_equal(back[name], a[1]) for name, a in states.items())
+    assert pack_snapshots({name: a[:0] for name, a in states.items()}, "abc") == []

@@ -9,6 +9,9 @@ import pytest
 
 import unrolled as ur
 from unrolled.errors import StreamError
+from unrolled.models.streaming import streams
+from unrolled.models.streaming.snapshots import model_hash
+from unrolled.stream.page import tracer
 from unrolled.stream.page.tracer import MOST_STEPS, Tracer
 
 
@@ -66,3 +69,15 @@ def test_a_network_that_is_not_there_is_refused(regressor: Any) -> None:
     """Counted from 0."""
     with pytest.raises(StreamError, match="network"):
         Tracer(regressor)(None, [[1.0, 2.0]], network=2)
+
+
+def test_the_hash_is_computed_once(regressor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the tracer or by who makes it, and by no trace."""
+    digest, count = model_hash(regressor), []
+    monkeypatch.setattr(tracer, "model_hash", lambda model: count.append(model) or digest)
+    monkeypatch.setattr(streams, "model_hash", lambda model: count.append(model) or digest)
+    for options, n_hashes in (({"digest": digest}, 0), ({}, 1)):
+        made = Tracer(regressor, **options)
+        first = made(None, [[1.0, 2.0]])
+        assert made(first["snapshot"], [[1.0, 2.0]])["snapshot"] != first["snapshot"]
+        assert len(count) == n_hashes

@@ -77,10 +77,24 @@ def pack_snapshot(state: Mapping[str, NDArray[Any]], model: str) -> bytes:
     >>> unpack_snapshot(blob, "abc", {"h": np.zeros(3)})["h"].tolist()
     [0.0, 1.0, 2.0]
     """
-    arrays = {name: np.asarray(array) for name, array in state.items()}
-    head = _head(tuple((name, array.dtype.str, array.shape) for name, array in arrays.items()), model)
-    body = b"".join([head, *(array.tobytes() for array in arrays.values())])
-    return body + _NUMBER.pack(zlib.crc32(body))
+    return pack_snapshots({name: np.asarray(array)[None] for name, array in state.items()}, model)[0]
+
+
+def pack_snapshots(states: Mapping[str, NDArray[Any]], model: str) -> list[bytes]:
+    """Write several states (n, ...) as bytes, each as `pack_snapshot` does.
+
+    >>> states = {"h": np.arange(6.0).reshape(2, 3)}
+    >>> pack_snapshots(states, "abc")[1] == pack_snapshot({"h": np.array([3.0, 4.0, 5.0])}, "abc")
+    True
+    """
+    head = _head(tuple((name, array.dtype.str, array.shape[1:]) for name, array in states.items()), model)
+    rows = [
+        np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8) if array[:1].size else
+        np.empty((len(array), 0), np.uint8)
+        for array in states.values()
+    ]  # fmt: skip
+    bodies = [head + row.tobytes() for row in np.concatenate(rows, axis=1)]
+    return [body + _NUMBER.pack(zlib.crc32(body)) for body in bodies]
 
 
 @lru_cache(maxsize=256)  # a server takes thousands a second, all with one

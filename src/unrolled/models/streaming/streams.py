@@ -7,7 +7,7 @@ Shapes: n steps, F values a step; one answer a step.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import ArgumentError, DataError
-from unrolled.models.streaming.snapshots import State, model_hash, pack_snapshot, unpack_snapshot
+from unrolled.models.streaming.snapshots import (
+    State,
+    model_hash,
+    pack_snapshot,
+    pack_snapshots,
+    unpack_snapshot,
+)
 from unrolled.validation import check_int
 
 Floats = NDArray[np.float64]
@@ -52,6 +58,7 @@ class Stream:
     Args:
         model: a fitted model.
         states: those of one stream of it.
+        digest: the model's hash where it is known; None to compute it when it is needed.
 
     >>> import unrolled as ur
     >>> X = [[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]]
@@ -62,8 +69,8 @@ class Stream:
     True
     """
 
-    def __init__(self, model: Any, states: StreamStates) -> None:
-        self._model, self._states = model, states
+    def __init__(self, model: Any, states: StreamStates, digest: str | None = None) -> None:
+        self._model, self._states, self._digest = model, states, digest
         self._name = f"{type(model).__name__} stream"
 
     def __repr__(self) -> str:
@@ -136,7 +143,7 @@ class Stream:
 
     @cached_property
     def _hash(self) -> str:
-        return model_hash(self._model)
+        return self._digest or model_hash(self._model)
 
     def _read_step(self, x: Any) -> Floats:
         name = f"{self._name} x"
@@ -164,6 +171,7 @@ class Streams:
     Args:
         model: a fitted model.
         capacity: streams at most, for which memory is set aside.
+        digest: as of `Stream`.
         options: as for `model.stream`.
 
     Raises:
@@ -178,13 +186,13 @@ class Streams:
     ((2, 2), (1, 2), 2, True)
     """
 
-    def __init__(self, model: Any, capacity: int, **options: Any) -> None:
+    def __init__(self, model: Any, capacity: int, *, digest: str | None = None, **options: Any) -> None:
         self._model = model
         self.capacity = check_int("Streams capacity", capacity, least=1)
         self._states: StreamStates = model.stream_states(self.capacity, **options)
         self._places: dict[Hashable, int] = {}
         self._free = list(range(self.capacity - 1, -1, -1))
-        self._hash = model_hash(model)
+        self._hash = digest or model_hash(model)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -239,8 +247,18 @@ class Streams:
         Raises:
             ArgumentError: there is no such stream.
         """
-        place = self._known(stream)
-        return pack_snapshot({name: array[place] for name, array in self._states.arrays.items()}, self._hash)
+        return self.snapshots([stream])[stream]
+
+    def snapshots(self, streams: Iterable[Hashable]) -> dict[Any, bytes]:
+        """Return the states of several streams as bytes, written at once.
+
+        Raises:
+            ArgumentError: one of them is no stream.
+        """
+        streams = list(streams)
+        places = [self._known(stream) for stream in streams]
+        states = {name: array[places] for name, array in self._states.arrays.items()}
+        return dict(zip(streams, pack_snapshots(states, self._hash), strict=True))
 
     def restore(self, stream: Hashable, blob: bytes) -> None:
         """Go on from a snapshot, in a stream that is there or a new one.

@@ -6,6 +6,8 @@ from base64 import b64decode, b64encode
 from typing import Any
 
 from unrolled.errors import StreamError, UnrolledError
+from unrolled.models.streaming.snapshots import model_hash
+from unrolled.models.streaming.streams import Stream
 from unrolled.models.streaming.trace import trace
 from unrolled.stream.session import answer_list
 
@@ -17,6 +19,7 @@ class Tracer:
 
     Args:
         model: a fitted model that can be streamed.
+        digest: its hash where it is known, so that it is computed once.
         options: as for `model.stream`.
 
     >>> import unrolled as ur
@@ -32,8 +35,9 @@ class Tracer:
     True
     """
 
-    def __init__(self, model: Any, **options: Any) -> None:
+    def __init__(self, model: Any, *, digest: str | None = None, **options: Any) -> None:
         self._model, self._options = model, options
+        self._digest = digest or model_hash(model)
 
     def facts(self) -> dict[str, Any]:
         """Describe the model: what it reads, what its answers are, how many networks it has."""
@@ -68,7 +72,9 @@ class Tracer:
             raise StreamError(f"x: expected at most {MOST_STEPS} steps, got {len(xs)}. Send them in parts.")
         try:
             blob = None if snapshot is None else b64decode(snapshot, validate=True)
-            stream = self._model.stream(blob, **self._options)
+            stream = Stream(self._model, self._model.stream_states(1, **self._options), self._digest)
+            if blob is not None:
+                stream.restore(blob)
         except (ValueError, UnrolledError) as fault:
             raise StreamError(f"snapshot: {fault}", "other_model") from fault
         try:
