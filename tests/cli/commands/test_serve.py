@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
@@ -95,6 +96,34 @@ def test_a_served_stream_survives_a_kill(
     status, err = served.end()
     assert answers == whole
     assert (status, "a loss of power may take" in err, "Traceback" in err) == (0, True, False)
+
+
+def test_streams_of_a_forecaster_have_the_options_of_the_library(
+    unrolled: Run, start: Callable[..., Served], tmp_path: Path
+) -> None:
+    """A start for the calendar, a carried state, bands that adapt; the store belongs to them too."""
+    y = np.random.default_rng(0).normal(size=60).cumsum() + 50
+    dates = pd.date_range("2000-01-01", periods=60, freq="MS")
+    model = ur.Forecaster(horizon=2, hidden_size=4, max_steps=2, season=12, window=6)
+    model.fit(pd.DataFrame({"ds": dates, "y": y})).save(tmp_path / "sales")
+    words = (tmp_path / "sales", "--store", tmp_path / "sales.db", "--port", 0)
+    answer = unrolled("serve", *words)
+    assert (answer.status, "the model reads the calendar" in answer.err) == (2, True)
+    served = start(*words, "--start", "2000-01-01", "--carried", "--adaptive")
+    with ur.stream.connect(served.urls[0]) as client:
+        answers = client.stream("shop").steps(y[:20])
+    expected = model.stream(start="2000-01-01", window=False, adaptive=True).steps(y[:20])
+    assert [each["lo"] for each in answers[2:]] == expected.lo[2:].tolist()
+    assert served.end()[0] == 0
+    answer = unrolled("serve", *words, "--start", "2000-01-01")
+    assert (answer.status, "of another model" in answer.err) == (2, True)
+
+
+def test_options_of_forecasts_are_refused_of_other_models(unrolled: Run, folder: Path) -> None:
+    """By their names in the shell."""
+    answer = unrolled("serve", folder, "--carried", "--start", "2000-01-01")
+    assert answer.status == 2
+    assert "--start, --carried: expected a Forecaster, got a SequenceClassifier" in answer.err
 
 
 @pytest.mark.slow

@@ -29,6 +29,27 @@ def test_a_page_of_elsewhere_cannot_reach_a_loopback_server(served: Any, ask: An
         assert ask(connection, {"stream": "none"})["last"] == 0
 
 
+def test_a_page_of_an_allowed_origin_reads_what_it_asked_for(new_server: Callable[..., Any]) -> None:
+    """Answers and faults alike; what it may send is said before it has a token. Others read nothing."""
+    friend = "https://friend.org"
+    locked = new_server(token=TOKEN, allowed_origins=[friend])
+    asks = {"Origin": friend, "Access_Control_Request_Method": "PUT"}
+    response = locked.request("OPTIONS", "/streams/a/snapshot", **asks)
+    assert (response.status, response.body) == (200, b"")
+    assert "PUT" in response.headers["access-control-allow-methods"]
+    assert "Authorization" in response.headers["access-control-allow-headers"]
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    for headers, status in (({}, 401), (token, 404), ({"Host": "evil.org"}, 421)):
+        response = locked.request("GET", "/streams/a", Origin=friend, **headers)
+        assert (response.status, response.headers["access-control-allow-origin"]) == (status, friend)
+        assert "Unrolled-Last" in response.headers["access-control-expose-headers"]
+    for headers in ({}, {"Origin": f"http://127.0.0.1:{locked.port}"}, {"Origin": "http://evil.org"}):
+        response = locked.request("GET", "/streams/a", **headers, **token)
+        assert "access-control-allow-origin" not in response.headers
+    assert locked.request("OPTIONS", "/streams", **asks | {"Host": "evil.org"}).status == 421
+    assert locked.request("OPTIONS", "/streams", **asks | {"Origin": "http://evil.org"}).status == 403
+
+
 def test_a_token_is_demanded_everywhere_but_for_health(new_server: Callable[..., Any], ask: Any) -> None:
     """In a header; of a WebSocket, in its first message too."""
     from websockets.exceptions import ConnectionClosed, InvalidStatus

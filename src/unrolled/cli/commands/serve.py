@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,6 +98,39 @@ class ServerOptions(OptionGroup):
         return ServerSettings(**given | changes)
 
 
+@dataclass(frozen=True)
+class StreamOptions(OptionGroup):
+    """Options of all streams of a Forecaster: arguments of `model.stream`."""
+
+    start: Annotated[
+        str | None,
+        typer.Option("--start", metavar="TIME", help="Time of the first value, for models of the calendar."),
+    ] = None
+    series: Annotated[
+        str | None, typer.Option("--series", metavar="ID", help="Fitted series whose scale the streams have.")
+    ] = None
+    is_carried: Annotated[
+        bool, typer.Option("--carried", help="Carry the state on, rather than read the latest window anew.")
+    ] = False
+    adaptive: Annotated[
+        bool, typer.Option("--adaptive", help="Keep the bands at their coverage as values come.")
+    ] = False
+
+    def arguments(self, model: Any) -> dict[str, Any]:
+        """Return the arguments of `model.stream`.
+
+        Raises:
+            ArgumentError: the model is no Forecaster.
+        """
+        given = self.given()
+        if given and not hasattr(model, "horizon"):
+            raise ArgumentError(
+                f"{', '.join(self.option_names())}: expected a Forecaster, got a {type(model).__name__},"
+                " whose streams have no such option. Leave it out."
+            )
+        return given | ({"window": False} if given.pop("is_carried", False) else {})
+
+
 @option_groups
 def serve_command(
     model: Folder,
@@ -107,6 +142,7 @@ def serve_command(
     workers: Workers = 1,
     worker: Worker = None,
     options: ServerOptions,
+    stream_options: StreamOptions,
 ) -> None:
     """Serve a saved model as live streams: each event counts once, whatever breaks.
 
@@ -119,6 +155,7 @@ def serve_command(
       unrolled serve model --store pumps.db --port 9000 --idle 86400
       unrolled serve model --host 0.0.0.0 --token-file token --allow-host pumps.example.org
       unrolled serve model --store redis://localhost:6379/0
+      unrolled serve sales --start 2026-01-01 --adaptive
     """  # noqa: D301 (\b keeps the lines apart)
     check_choice("durability", durability, _DURABILITIES)
     check_choice("on_new_model", on_new_model, _ON_NEW_MODEL)
@@ -129,7 +166,8 @@ def serve_command(
         _supervise(workers, settings)
         return
     place = _Place(store, durability, on_new_model, worker or 1, workers)
-    _serve(model, place, options.settings(port=settings.port + place.worker - 1), max_streams)
+    settings = options.settings(port=settings.port + place.worker - 1)
+    _serve(model, place, settings, max_streams, stream_options)
 
 
 @dataclass(frozen=True)
@@ -176,7 +214,13 @@ def require_packages() -> None:
         raise MissingDependencyError(f"A server needs {', '.join(missing)}: pip install 'unrolled[serve]'")
 
 
-def _serve(folder: str, place: _Place, settings: ServerSettings, max_streams: int | None) -> None:
+def _serve(
+    folder: str,
+    place: _Place,
+    settings: ServerSettings,
+    max_streams: int | None,
+    stream_options: StreamOptions,
+) -> None:
     """Load the model, open the store and serve until a signal."""
     from unrolled.cli.output import print_note
     from unrolled.models.streaming.snapshots import model_hash
@@ -189,9 +233,9 @@ def _serve(folder: str, place: _Place, settings: ServerSettings, max_streams: in
     from unrolled.stream.workers import other_worker, stays_here
 
     model = _load_model(folder)
-    digest = model_hash(model)
-    streams = Streams(model, _CAPACITY)
-    store = place.open(digest)
+    arguments, digest = stream_options.arguments(model), model_hash(model)
+    streams = Streams(model, _CAPACITY, digest=digest, **arguments)
+    store = place.open(_store_hash(digest, arguments))
     session = Session(streams, store, max_streams=max_streams, encode=encode_answers)
     if place.durability == "process" and "://" not in place.store:
         print_note(_RISK)
@@ -199,12 +243,20 @@ def _serve(folder: str, place: _Place, settings: ServerSettings, max_streams: in
         print_note(
             f"{place.store} was another model's: {len(store)} streams keep their numbers and begin anew"
         )
-    tracer = Tracer(model)
+    tracer = Tracer(model, digest=digest, **arguments)
     core = Core(session, settings, tracer.facts() | {"model": digest}, tracer)
     moved = stays_here if store.is_shared else other_worker(settings, place.worker, place.workers)
     run_server(
         core, moved=moved, on_ready=lambda address: print(f"serving {folder} at {address}", flush=True)
     )
+
+
+def _store_hash(digest: str, arguments: Mapping[str, Any]) -> str:
+    """Compute the hash by which a store knows whose states it holds: of the model and how it is streamed."""
+    from hashlib import sha256
+
+    text = json.dumps([digest, arguments], sort_keys=True)
+    return sha256(text.encode()).hexdigest() if arguments else digest
 
 
 def _load_model(folder: str) -> Any:

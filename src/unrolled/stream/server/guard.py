@@ -22,6 +22,11 @@ _SENTENCES = {
     "too_many_messages": "More than max_rate requests a second come from your address: send fewer.",
 }
 _MOST_ADDRESSES = 10_000
+_PREFLIGHT = (  # what a browser may send for a page of another origin, which it asks first
+    (b"access-control-allow-methods", b"GET, POST, PUT, DELETE"),
+    (b"access-control-allow-headers", b"Authorization, Content-Type"),
+    (b"access-control-max-age", b"600"),
+)
 
 
 class RateLimit:
@@ -78,11 +83,17 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        code = self._fault(scope, headers)
+        code, origin = self._fault(scope, headers), headers.get(b"origin", "")
+        if scope["type"] == "http" and origin in self._settings.allowed_origins:
+            send = _with_cors(send, origin)
+            is_preflight = scope["method"] == "OPTIONS" and b"access-control-request-method" in headers
+            if is_preflight and code in {None, "unauthorized"}:  # a browser sends no token with it
+                await send_response(send, 200, b"", headers=_PREFLIGHT)
+                return
         if code is None:
             await self._app(scope, receive, send)
             return
-        names = {"host": headers.get(b"host", ""), "origin": headers.get(b"origin", "")}
+        names = {"host": headers.get(b"host", ""), "origin": origin}
         body = encode_error(code, _SENTENCES[code].format(**names))
         if scope["type"] == "websocket":
             await receive()
@@ -109,6 +120,22 @@ class Guard:
         if scope["type"] == "http" and self._rate.wait_s(address_of(scope)) > 0:
             return "too_many_messages"
         return None
+
+
+def _with_cors(send: Send, origin: str) -> Send:
+    """Let a page of this origin read the response."""
+    headers = [
+        (b"access-control-allow-origin", origin.encode("latin-1")),
+        (b"access-control-expose-headers", b"Unrolled-Last, Location, Retry-After"),
+        (b"vary", b"Origin"),
+    ]
+
+    async def send_readable(event: MutableMapping[str, Any]) -> None:
+        if event["type"] == "http.response.start":
+            event = {**event, "headers": [*event.get("headers", ()), *headers]}
+        await send(event)
+
+    return send_readable
 
 
 def address_of(scope: Scope) -> str:
