@@ -267,7 +267,9 @@ def _public_definitions() -> dict[str, list[str]]:
     places: dict[str, list[str]] = defaultdict(list)
     for path, tree in _trees().items():
         for node in tree.body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            is_overload = any(ast.unparse(each) == "overload" for each in getattr(node, "decorator_list", []))
+            is_definition = isinstance(node, ast.FunctionDef | ast.ClassDef) and not is_overload
+            if is_definition and not node.name.startswith("_"):
                 places[node.name].append(path.relative_to(SOURCES).as_posix())
     return places
 

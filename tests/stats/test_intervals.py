@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from unrolled.stats.intervals import mean_interval, wilson_interval
+from unrolled.stats.intervals import bootstrap_interval, mean_interval, wilson_interval
 
 SIMULATIONS = 1600
 
@@ -38,3 +38,12 @@ def test_the_interval_of_a_skewed_mean_covers_it() -> None:
         students += low <= 1 <= high
     assert holds >= 0.92 * SIMULATIONS
     assert students < holds
+
+
+def test_the_bootstrap_of_a_mean_is_near_students() -> None:
+    """Of many rows; a single row is its own interval."""
+    rows = np.random.default_rng(0).normal(size=(400, 1))
+    low, high = bootstrap_interval(rows, lambda sums: sums[..., 0] / 400, 90)
+    expected = mean_interval(rows[:, 0], 90)
+    assert np.allclose((low, high), expected, atol=0.02)
+    assert bootstrap_interval(rows[:1], lambda sums: sums[..., 0], 95) == (rows[0, 0], rows[0, 0])

@@ -19,7 +19,7 @@ try:
     import typer
 
     from unrolled import __version__
-    from unrolled.cli.commands import backtest, classify, describe, forecast, probe, serve, tag
+    from unrolled.cli.commands import backtest, classify, describe, forecast, probe, serve, tag, translate
     from unrolled.cli.shell_words import in_shell_words, with_option_names
     from unrolled.cli.terminal import prepare_streams, printable
     from unrolled.cli.usage_errors import usage_sentence
@@ -51,6 +51,7 @@ app.command("classify")(classify.classify_command)
 app.command("probe")(probe.probe_command)
 app.command("serve")(serve.serve_command)
 app.command("tag")(tag.tag_command)
+app.command("translate")(translate.translate_command)
 
 
 def _show_version(is_given: bool) -> None:
@@ -74,6 +75,7 @@ def _options(
     unrolled forecast example:sp500 --report sp500.html
     unrolled classify train.csv --test test.csv        which kind is a sequence?
     unrolled tag train.conllu --test test.conllu       which tag has each word?
+    unrolled translate pairs.csv --save MODEL          what is that in the other language?
     unrolled probe MODEL test.csv                      what does the network remember?
     unrolled serve MODEL                               live streams for many clients
 

@@ -1,8 +1,8 @@
 """Backtests and comparisons: a model beside simple ones, from the same splits, with a verdict.
 
     backtest       forecasts from rolling origins, beside BASELINES, in METRICS
-    compare        estimators of whole sequences, beside SEQUENCE_BASELINES; of texts, beside TEXT_BASELINES
-                   and TAG_BASELINES
+    compare        estimators of whole sequences, beside SEQUENCE_BASELINES; of texts, beside TEXT_BASELINES,
+                   TAG_BASELINES and TRANSLATION_BASELINES
     has_lookahead  does a forecast change with what comes after its origin?
 
 >>> from unrolled import evaluate
@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.evaluate.sequence.candidates import SEQUENCE_BASELINES
     from unrolled.evaluate.sequence.compare import Comparison, ComparisonRow, compare
     from unrolled.evaluate.sequence.texts import TAG_BASELINES, TEXT_BASELINES
+    from unrolled.evaluate.text.translation import TranslationComparison
+    from unrolled.evaluate.text.translation_baselines import TRANSLATION_BASELINES
 
 __all__ = [
     "BASELINES",
@@ -29,9 +31,11 @@ __all__ = [
     "SEQUENCE_BASELINES",
     "TAG_BASELINES",
     "TEXT_BASELINES",
+    "TRANSLATION_BASELINES",
     "BacktestResult",
     "Comparison",
     "ComparisonRow",
+    "TranslationComparison",
     "Verdict",
     "backtest",
     "compare",
@@ -44,9 +48,11 @@ _SOURCES = {
     "SEQUENCE_BASELINES": "unrolled.evaluate.sequence.candidates",
     "TAG_BASELINES": "unrolled.evaluate.sequence.texts",
     "TEXT_BASELINES": "unrolled.evaluate.sequence.texts",
+    "TRANSLATION_BASELINES": "unrolled.evaluate.text.translation_baselines",
     "BacktestResult": "unrolled.evaluate.forecasting.backtest",
     "Comparison": "unrolled.evaluate.sequence.compare",
     "ComparisonRow": "unrolled.evaluate.sequence.compare",
+    "TranslationComparison": "unrolled.evaluate.text.translation",
     "Verdict": "unrolled.evaluate.forecasting.verdict",
     "backtest": "unrolled.evaluate.forecasting.backtest",
     "compare": "unrolled.evaluate.sequence.compare",

@@ -1,11 +1,13 @@
-"""Confidence intervals of a share and of a mean.
+"""Confidence intervals of a share, of a mean, and of a score of sums.
 
-Source: Wilson 1927 (the share); Hall 1992, eq. 2.2 (the skewed mean, see `skewness`).
+Source: Wilson 1927 (the share); Hall 1992, eq. 2.2 (the skewed mean, see `skewness`); Efron 1979 (the
+bootstrap).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
@@ -13,6 +15,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from unrolled.stats.skewness import restore_skewness, skewness
+
+_RESAMPLES = 1000
+_DRAWS_AT_ONCE = 1 << 21
 
 
 def wilson_interval(successes: float, n: float, level: float) -> tuple[float, float]:
@@ -55,3 +60,31 @@ def mean_interval(values: NDArray[np.float64], level: float, inflation: float = 
     a, x = skewness(centred) / math.sqrt(n), float(stdtrit(n - 1, 0.5 + level / 200))
     low, high = restore_skewness(x, a), restore_skewness(-x, a)
     return mean - error * low, mean - error * high
+
+
+def bootstrap_interval(
+    rows: NDArray[np.float64],
+    score: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    level: float,
+) -> tuple[float, float]:
+    """Return the percentile interval of the score of sums of rows, which are drawn anew; the draws are fixed.
+
+    Args:
+        rows: (n, J) counts, a row an independent unit.
+        score: of sums (..., J), to (...,).
+        level: confidence level in per cent.
+
+    >>> rows = np.repeat([[0.0], [1.0]], 50, axis=0)
+    >>> bootstrap_interval(rows, lambda sums: sums[..., 0] / 100, 95)
+    (0.41, 0.6)
+    """
+    rng, n = np.random.default_rng(0), len(rows)
+    scores = []
+    at_once = max(1, _DRAWS_AT_ONCE // n)
+    for start in range(0, _RESAMPLES, at_once):
+        size = min(at_once, _RESAMPLES - start)
+        counts = rng.multinomial(n, np.full(n, 1 / n), size=size)
+        scores.append(score(counts.astype(np.float64) @ rows))
+    tail = (100 - level) / 200
+    low, high = np.quantile(np.concatenate(scores), [tail, 1 - tail])
+    return float(low), float(high)

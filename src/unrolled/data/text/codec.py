@@ -119,6 +119,15 @@ class TextCodec:
         return cls(tokenizer, Vocabulary.from_dict(vocabulary))
 
 
+def spaced_words(text: str) -> list[str]:
+    """Cut a text into words and signs, each with the space before it: joined they are the text.
+
+    >>> spaced_words("a dog,  a cat.")
+    [' a', ' dog', ',', ' a', ' cat', '.']
+    """
+    return _tokens(Tokenizer("word"), _spaced(text))
+
+
 def _spaced(text: str) -> str:
     """Return a text with one space before each word, the first too, so that it is the same everywhere."""
     return " " + " ".join(text.split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,9 +41,11 @@ from unrolled.evaluate.sequence.texts import (
     reads_texts,
 )
 from unrolled.evaluate.sequence.verdict import CandidateLosses, ComparisonVerdict, sequence_verdict
+from unrolled.evaluate.text.translation import TranslationComparison, compare_translations
 from unrolled.formatting import aligned_table, join_words, number, p_value_text
 from unrolled.jsonable import to_jsonable
 from unrolled.models.sequence.tagger import SequenceTagger
+from unrolled.models.text.translation.translator import Translator
 from unrolled.record import Record
 from unrolled.stats.dependence import fold_inflation
 from unrolled.validation import ErrorCollector, check_float, check_int
@@ -176,10 +178,20 @@ class Comparison(Record):
         return "\n".join([aligned_table(lines), "", textwrap.fill(self.sentence, 100), *self.remarks])
 
 
+@overload
+def compare(
+    model: Translator, X: Any, y: Any, *, test: Any = ..., folds: int = ..., groups: Any = ...,
+    lengths: Any = ..., baselines: Sequence[str] | None = ..., level: float = ...,
+) -> TranslationComparison: ...  # fmt: skip
+@overload
+def compare(
+    model: Any, X: Any, y: Any, *, test: Any = ..., folds: int = ..., groups: Any = ...,
+    lengths: Any = ..., baselines: Sequence[str] | None = ..., level: float = ...,
+) -> Comparison: ...  # fmt: skip
 def compare(
     model: Any, X: Any, y: Any, *, test: tuple[Any, ...] | None = None, folds: int = 5, groups: Any = None,
     lengths: Any = None, baselines: Sequence[str] | None = None, level: float = 95,
-) -> Comparison:  # fmt: skip
+) -> Comparison | TranslationComparison:  # fmt: skip
     """Score an estimator of whole sequences, or of texts, beside baselines, and test whether it is better.
 
     All candidates are fitted on the same sequences and predict the same others, which none was fitted on.
@@ -200,10 +212,14 @@ def compare(
     a word with its affixes and neighbours. Of a tagger every word counts, sentences being the units of
     intervals and tests.
 
+    Beside a Translator stand the source as it is, its words one by one (IBM model 1), and the translation of
+    the nearest training source. BLEU is compared; sentences are what intervals draw and tests swap. Without
+    a test set one part in `folds` is held out, once.
+
     Args:
-        model: a SequenceClassifier, SequenceRegressor, TextClassifier, TextTagger, or an estimator of
-            scikit-learn's kind that takes X; fitted or not: copies of it are fitted here and it stays as it
-            is.
+        model: a SequenceClassifier, SequenceRegressor, TextClassifier, TextTagger, Translator, or an
+            estimator of scikit-learn's kind that takes X; fitted or not: copies of it are fitted here and it
+            stays as it is.
         X: N sequences, as for SequenceClassifier, or N texts. Where the model reads gaps (`missing=`),
             baselines that do not are given a line between known values.
         y: N labels, or numbers if the model is a regressor, or lists of tags if it is a tagger.
@@ -216,7 +232,7 @@ def compare(
             grouped with it, and a remark says so.
         lengths: N steps of each sequence of X, where arrays are padded; NaN at a sequence's end needs none.
         baselines: some of those above by name (`unrolled.evaluate.SEQUENCE_BASELINES`, of texts
-            `TEXT_BASELINES` and `TAG_BASELINES`); None for all.
+            `TEXT_BASELINES`, `TAG_BASELINES` and `TRANSLATION_BASELINES`); None for all.
         level: of the confidence intervals, in per cent.
 
     Raises:
@@ -233,6 +249,9 @@ def compare(
     >>> result.rows[0].name, result.n_sequences, result.best_baseline
     ('gru', 60, '1-NN Euclidean')
     """
+    if isinstance(model, Translator):
+        _refuse_beside_translator(groups=groups, lengths=lengths)
+        return compare_translations(model, X, y, test=test, folds=folds, baselines=baselines, level=level)
     task = _task_of(model)
     is_explicit = baselines is not None
     names = _check_arguments(_baseline_names(model, task), folds, level, baselines)
@@ -321,6 +340,13 @@ def _score(
     ]
     order = np.argsort([loss.mean() for loss in losses[1:]], kind="stable")
     return (rows[0], *(rows[1 + k] for k in order)), verdict
+
+
+def _refuse_beside_translator(**arguments: Any) -> None:
+    """Refuse what a comparison of translations has no use for."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise ArgumentError(f"{name}: a comparison of translations has no use for it. Leave it out.")
 
 
 def _task_of(model: Any) -> Task:

@@ -1,1 +1,1 @@
-"""Text models: TextClassifier and TextTagger; their embedding, network and dataset."""
+"""Text models: TextClassifier and TextTagger, their embedding, network and dataset; `translation`."""

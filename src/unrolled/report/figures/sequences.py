@@ -30,6 +30,11 @@ _MOST_LETTERS = 28  # of the names below all columns, that a phone shows side by
 _LETTERS_OF_LINE = 18
 _MOST_COLUMN_LABELS = 15
 _LABEL_LINE, _ROW_GAP = 18, 10  # pixels of a row: a line of its label, and what is left between rows
+_MEASURES = {  # of a task: the score that is drawn, and what the axis calls it
+    "labels": ("accuracy", "right answers"),
+    "numbers": ("rmse", "error (RMSE)"),
+    "translations": ("bleu", "BLEU"),
+}
 _MOST_COUNTED = 12  # classes whose counts are written into their squares
 
 
@@ -124,8 +129,8 @@ def _class_labels(classes: Sequence[str]) -> tuple[list[str], list[str]]:
 def comparison_figure(comparison: Any) -> go.Figure:
     """Draw each candidate's score with its interval, the best at the top, and the time of its fit."""
     is_labels = comparison.task == "labels"
-    measure = "accuracy" if is_labels else "rmse"
-    rows = sorted(comparison.rows, key=lambda row: getattr(row, measure), reverse=is_labels)
+    measure, title = _MEASURES[comparison.task]
+    rows = sorted(comparison.rows, key=lambda row: getattr(row, measure), reverse=measure != "rmse")
     network = comparison.rows[0].name
     plot, widest = empty_figure(34 * len(rows) + 80), 0
     for k, row in enumerate(rows):
@@ -154,7 +159,7 @@ def comparison_figure(comparison: Any) -> go.Figure:
         range=[len(rows) - 0.5, -0.5], showgrid=False, tickfont={"color": INK, "size": 13},
     )  # fmt: skip
     plot.update_xaxes(
-        title_text="right answers" if is_labels else "error (RMSE)", showgrid=True, nticks=6,
+        title_text=title, showgrid=True, nticks=6,
         tickformat=".0%" if is_labels else ".3~g",
         **({"range": [_axis_start(rows), 1.01]} if is_labels else {"rangemode": "tozero"}),
     )  # fmt: skip

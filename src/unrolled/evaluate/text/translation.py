@@ -1,0 +1,311 @@
+"""Compare a Translator with simple translations of the same texts, by BLEU, with a verdict.
+
+BLEU of a corpus is no mean of its sentences, but made of sums of their counts (`bleu_statistics`). Intervals
+draw sentences anew, tests swap the translations of two systems sentence by sentence; both add the counts up
+again each time.
+
+    better   must hold against every baseline: the largest p-value counts
+    worse    is of the best baseline alone, whose p-value is multiplied by their number
+
+Source: Koehn, Statistical Significance Tests for Machine Translation Evaluation (2004), the bootstrap;
+Riezler and Maxwell, On Some Pitfalls in Automatic Evaluation and Significance Testing for MT (2005), the
+swaps.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from unrolled.data.io.frames import to_frame
+from unrolled.data.text.bleu import bleu_statistics, corpus_bleu, translation_scores
+from unrolled.data.text.pairs import as_pairs
+from unrolled.errors import ArgumentError, DataError
+from unrolled.evaluate.forecasting.verdict import Outcome
+from unrolled.evaluate.text.translation_baselines import TRANSLATION_BASELINES
+from unrolled.formatting import aligned_table, number, p_value_text, p_value_words
+from unrolled.jsonable import to_jsonable
+from unrolled.models.text.translation.translator import Translator
+from unrolled.record import Record
+from unrolled.stats.intervals import bootstrap_interval
+from unrolled.stats.permutation import swap_p
+from unrolled.validation import check_choices, check_float, check_int
+
+Floats = NDArray[np.float64]
+
+MIN_TEXTS = 20  # tested: of fewer, a lucky sentence decides
+_ALPHA = 0.05
+_NOTES = {
+    "copy": "the source as it is",
+    "word by word": "IBM model 1, the likeliest word each",
+    "nearest sentence": "the translation of the nearest training source, by TF-IDF",
+}
+
+
+@dataclass(frozen=True)
+class TranslationRow:
+    """Scores of one candidate.
+
+    Args:
+        name: "gru", "word by word", ...
+        note: description of a baseline; empty for the network.
+        bleu: of the tested texts, from 0 to 100.
+        chrf: of character n-grams, from 0 to 100.
+        interval: confidence interval of BLEU, at the comparison's level.
+        p_value: probability of a difference from the network this large, in this direction, if there were
+            none; None for the network.
+        fit_seconds: of its fit.
+        predict_seconds: of the test texts.
+    """
+
+    name: str
+    note: str
+    bleu: float
+    chrf: float
+    interval: tuple[float, float]
+    p_value: float | None
+    fit_seconds: float
+    predict_seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class TranslationComparison(Record):
+    """Scores of all candidates on the same texts, and the verdict.
+
+    Args:
+        rows: the network first, then its baselines from the best on.
+        sentence: for a person.
+        outcome: "better", "worse", "no difference" or "too few to tell": the network beside the best of
+            its baselines.
+        p_value: of that; None where there are too few.
+        best_baseline: name of the one with the highest BLEU.
+        n_sequences: texts tested.
+        level: of the confidence intervals, in per cent.
+        signature: how sacrebleu computed BLEU.
+        remarks: what to know when reading the table, a sentence each.
+        columns: a row a tested text: source, target, and each candidate's translation.
+        unit: what is counted.
+        task: what is learned.
+    """
+
+    kind: ClassVar[str] = "comparison"
+
+    rows: tuple[TranslationRow, ...]
+    sentence: str
+    outcome: Outcome
+    p_value: float | None
+    best_baseline: str
+    n_sequences: int
+    level: float
+    signature: str
+    remarks: tuple[str, ...]
+    columns: dict[str, NDArray[Any]]
+    unit: str = "texts"
+    task: str = "translations"
+
+    @property
+    def predictions(self) -> Any:
+        """Frame of source, target and each candidate's translation, a row a tested text."""
+        return to_frame(self.columns, "pandas")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the scores; the first is the one with an interval."""
+        return ("bleu", "chrf")
+
+    def to_frame(self) -> Any:
+        """Return the rows as a frame; the interval's ends are called as in `bleu-lo-95`."""
+        rows = [asdict(row) for row in self.rows]
+        columns = {name: np.array([row[name] for row in rows], dtype=object) for name in ("name", "note")}
+        columns |= {name: np.array([row[name] for row in rows]) for name in self.metrics}
+        for k, side in enumerate(("lo", "hi")):
+            columns[f"bleu-{side}-{self.level:g}"] = np.array([row["interval"][k] for row in rows])
+        for name in ("p_value", "fit_seconds", "predict_seconds"):
+            columns[name] = np.array([row[name] for row in rows], dtype=np.float64)
+        return to_frame(columns, "pandas")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the single translations, ready for JSON."""
+        facts = super().to_dict() | {"rows": [to_jsonable(asdict(row)) for row in self.rows]}
+        return {name: fact for name, fact in facts.items() if name != "columns"}
+
+    def __str__(self) -> str:
+        lines = [["model", "BLEU", f"{self.level:g} % interval", "chrF", "p", "fit s", "predict s"]]
+        for row in self.rows:
+            interval = " to ".join(f"{end:.1f}" for end in row.interval)
+            seconds = (number(value, 3) for value in (row.fit_seconds, row.predict_seconds))
+            lines.append(
+                [
+                    row.name,
+                    f"{row.bleu:.1f}",
+                    interval,
+                    f"{row.chrf:.1f}",
+                    p_value_text(row.p_value),
+                    *seconds,
+                ]
+            )
+        return "\n".join(
+            [aligned_table(lines), "", textwrap.fill(self.sentence, 100), self.signature, *self.remarks]
+        )
+
+
+class _Result(NamedTuple):
+    """Translations of one candidate, and what BLEU is made of."""
+
+    name: str
+    translations: list[str]
+    statistics: Floats  # (N, 10)
+    fit_seconds: float
+    predict_seconds: float
+
+    @property
+    def bleu(self) -> float:
+        """Of all texts."""
+        return float(corpus_bleu(self.statistics.sum(0)))
+
+
+def compare_translations(
+    model: Translator, X: Any, y: Any, *, test: Any = None, folds: int = 5,
+    baselines: Sequence[str] | None = None, level: float = 95, fitted: Translator | None = None,
+) -> TranslationComparison:  # fmt: skip
+    """Score a Translator beside simple translations: see `compare`.
+
+    Args:
+        model: a copy of it is fitted.
+        X: N source texts.
+        y: N target texts.
+        test: (X_test, y_test), never fitted on; None to hold out one part in `folds`, once.
+        folds: of which one is held out.
+        baselines: some of `TRANSLATION_BASELINES` by name; None for all.
+        level: of the confidence intervals, in per cent.
+        fitted: a copy of the model that was fitted on X and y already, which then is not fitted again.
+
+    Raises:
+        ArgumentError: an argument is out of range.
+        DataError: X, y or the test set cannot be used as they are.
+        MissingDependencyError: sacrebleu is not installed.
+    """
+    check_int("folds", folds, least=2)
+    check_float("level", level, above=0, below=100)
+    allowed = tuple(TRANSLATION_BASELINES)
+    names = allowed if baselines is None else check_choices(
+        "baselines", baselines, allowed, needed="a score means something only beside a simpler one's"
+    )  # fmt: skip
+    sources, targets = as_pairs(X, y, who="compare")
+    bleu_statistics(["a"], ["a"])  # before anything is trained, sacrebleu is there
+    train, tested, remarks = _split(sources, targets, test, folds)
+    results = [_run(model.cell, fitted or clone(model), train, tested, is_fitted=fitted is not None)]
+    results += [_run(name, TRANSLATION_BASELINES[name](), train, tested) for name in names]
+    return _judged(results, tested, level, remarks)
+
+
+def _split(
+    sources: list[str], targets: list[str], test: Any, folds: int
+) -> tuple[tuple[list[str], list[str]], tuple[list[str], list[str]], tuple[str, ...]]:
+    """Return training pairs, tested pairs, and remarks."""
+    if test is None:
+        if len(sources) < 2 * folds:
+            raise DataError(
+                f"compare X: expected at least {2 * folds} texts, two a fold, got {len(sources)}."
+            )
+        order = np.random.default_rng(0).permutation(len(sources)).tolist()
+        n_test = len(sources) // folds
+        parts = [([sources[k] for k in rows], [targets[k] for k in rows])
+                 for rows in (sorted(order[n_test:]), sorted(order[:n_test]))]  # fmt: skip
+        train, tested = parts
+        remarks: tuple[str, ...] = (f"One part in {folds} was held out, once, and tested.",)
+    else:
+        if not isinstance(test, tuple | list) or len(test) != 2:
+            raise ArgumentError(f"test: expected a pair (X_test, y_test), got {type(test).__name__}.")
+        train, tested, remarks = (sources, targets), as_pairs(*test, who="compare test"), ()
+    known = set(train[0])
+    copied = sum(text in known for text in tested[0])
+    if copied:
+        what = f"{copied:,} of {len(tested[0]):,} test sources are among those learned from"
+        remarks += (f"{what}: whoever remembers them is right on them.",)
+    return train, tested, remarks
+
+
+def _run(
+    name: str, candidate: Any, train: tuple[list[str], list[str]], tested: tuple[list[str], list[str]],
+    *, is_fitted: bool = False,
+) -> _Result:  # fmt: skip
+    """Fit a candidate and translate the test texts with it."""
+    start_s = time.perf_counter()
+    if not is_fitted:
+        candidate.fit(*train)
+    fit_s = candidate.seconds_ if is_fitted else time.perf_counter() - start_s
+    start_s = time.perf_counter()
+    translations = candidate.predict(tested[0])
+    predict_s = time.perf_counter() - start_s
+    return _Result(name, translations, bleu_statistics(translations, tested[1]), fit_s, predict_s)
+
+
+def _judged(
+    results: list[_Result], tested: tuple[list[str], list[str]], level: float, remarks: tuple[str, ...]
+) -> TranslationComparison:
+    """Test the network against its baselines, and put the scores together."""
+    network, *others = results
+    p_values = []
+    for other in others:
+        one, two = (network, other) if network.bleu >= other.bleu else (other, network)
+        p_values.append(swap_p(one.statistics, two.statistics, corpus_bleu))
+    scores = [translation_scores(result.translations, tested[1]) for result in results]
+    rows = [
+        TranslationRow(
+            result.name, _NOTES.get(result.name, ""), score.bleu, score.chrf,
+            bootstrap_interval(result.statistics, corpus_bleu, level), p,
+            result.fit_seconds, result.predict_seconds,
+        )
+        for result, score, p in zip(results, scores, [None, *p_values], strict=True)
+    ]  # fmt: skip
+    order = sorted(range(len(others)), key=lambda k: -others[k].bleu)
+    best, n = rows[1 + order[0]], len(tested[0])
+    p_value: float | None = None
+    outcome: Outcome = "too few to tell"
+    if n >= MIN_TEXTS:
+        ahead = rows[0].bleu > best.bleu
+        p_value = max(p_values) if ahead else min(1.0, len(others) * p_values[order[0]])
+        outcome = "no difference"
+        if p_value <= _ALPHA:
+            outcome = "better" if ahead else "worse"
+    texts = {"source": tested[0], "target": tested[1]} | {r.name: r.translations for r in results}
+    return TranslationComparison(
+        rows=(rows[0], *(rows[1 + k] for k in order)),
+        sentence=_sentence(rows[0], best, n, outcome, p_value),
+        outcome=outcome,
+        p_value=p_value,
+        best_baseline=best.name,
+        n_sequences=n,
+        level=level,
+        signature=f"BLEU {scores[0].signature}",
+        remarks=remarks,
+        columns={name: np.array(each, dtype=object) for name, each in texts.items()},
+    )
+
+
+def _sentence(
+    network: TranslationRow, best: TranslationRow, n: int, outcome: Outcome, p_value: float | None
+) -> str:
+    compared = (
+        f"the {network.name.upper()} has a BLEU of {network.bleu:.1f} on {n:,} texts, the best of the simple "
+        f"ones ({best.name}) {best.bleu:.1f}"
+    )
+    if p_value is None:
+        return f"{n} texts are too few to tell: {compared} so far; test on at least {MIN_TEXTS}."
+    meaning = {
+        "better": "it has skill here",
+        "worse": f"use {best.name} instead",
+        "no difference": "its lead may be luck" if network.bleu > best.bleu else f"{best.name} does as well",
+    }[outcome]
+    return (
+        f"T{compared[1:]}; a difference this large would appear in {p_value_words(p_value)} such comparisons "
+        f"if there were none: {meaning}."
+    )
