@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from unrolled import probe
 from unrolled.models.forecasting.forecaster import Forecaster
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
@@ -102,9 +104,11 @@ def test_retraining_is_an_option(
 
 
 def test_probes_that_train_are_skipped_with_too_few_sequences(
-    unrolled: Run, kinds: Any, saved_model: Any
+    unrolled: Run, kinds: Any, saved_model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was found is printed, and why the last was not asked; asked for by name, it is a fault."""
+    short = partial(probe.activations, seeds=1, max_epochs=1)
+    monkeypatch.setattr(probe, "activations", short)
     few = ("probe", saved_model["gru"], kinds("test", 8))
     answer = unrolled(*few, "--only", "length,feedforward")
     assert answer.status == 2
