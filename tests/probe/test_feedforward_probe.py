@@ -99,8 +99,9 @@ class Last(nn.Module):
         return self.head(self.rnn(x)[0][:, -1])
 
 
-def test_a_module_is_compared_with_a_network_of_the_same_outputs() -> None:
+def test_a_module_is_compared_with_a_network_of_the_same_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both trained by the same loop, from new weights."""
+    monkeypatch.setattr("unrolled.probe.measure.retrain._STEPS", 150)
     X = np.random.default_rng(0).normal(size=(24, 6, 1))
     result = feedforward(Last(), X, (X[:, -1, 0] > 0).astype(int), folds=3)
     assert result.recurrent.name == "the Last"

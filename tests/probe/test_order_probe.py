@@ -73,14 +73,14 @@ def test_a_model_that_reads_the_last_step_uses_the_order() -> None:
 def test_the_models_p_value_is_valid_and_powerful(count: int) -> None:
     """False positives at .01, .05 and .1 where y is free of the order; few, ragged sequences, any model."""
     torch.manual_seed(0)
-    net, result = nn.GRU(1, 4, batch_first=True), []
+    net, result, seeds = nn.GRU(1, 4, batch_first=True), [], 100
     model = Reads(lambda x: net(x[..., None])[0][:, -1, 0])
-    for seed in range(SEEDS):
+    for seed in range(seeds):
         X = noise(count, seed)
         y = np.array([int(sequence.mean() > 0) for sequence in X])
         result.append(order(model, X, y, repeats=99, retrain=False, random_state=seed).p_value)
     for level in (0.01, 0.05, 0.1):
-        assert (np.array(result) <= level).sum() <= stats.binom.ppf(0.999, SEEDS, level)
+        assert (np.array(result) <= level).sum() <= stats.binom.ppf(0.999, seeds, level)
     assert np.mean(result) == pytest.approx(0.5, abs=0.1)  # not valid for want of ever being small
 
 

@@ -80,7 +80,7 @@ def test_a_gradient_by_a_vector_is_the_derivative() -> None:
 def test_a_retrained_embedding_learns() -> None:
     """Order retrains on tokens: labels that only the embedding can tell are learned."""
     y = (X == 3).any(1).astype(int)
-    result = probe.order(Words(), np.tile(X, (2, 1)), np.tile(y, 2), repeats=19, folds=4)
+    result = probe.order(Words(), np.tile(X, (2, 1)), np.tile(y, 2), repeats=19, folds=3)
     assert result.retrained is not None
     assert result.retrained.accuracies[0] > 0.9
 
