@@ -2,7 +2,7 @@
 
     backtest       forecasts from rolling origins, beside BASELINES, in METRICS
     compare        estimators of whole sequences, beside SEQUENCE_BASELINES; of texts, beside TEXT_BASELINES,
-                   TAG_BASELINES and TRANSLATION_BASELINES
+                   TAG_BASELINES, TRANSLATION_BASELINES and LANGUAGE_BASELINES
     has_lookahead  does a forecast change with what comes after its origin?
 
 >>> from unrolled import evaluate
@@ -21,12 +21,14 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.evaluate.forecasting.verdict import Verdict
     from unrolled.evaluate.sequence.candidates import SEQUENCE_BASELINES
     from unrolled.evaluate.sequence.compare import Comparison, ComparisonRow, compare
+    from unrolled.evaluate.sequence.language import LANGUAGE_BASELINES, LanguageComparison
     from unrolled.evaluate.sequence.texts import TAG_BASELINES, TEXT_BASELINES
     from unrolled.evaluate.text.translation import TranslationComparison
     from unrolled.evaluate.text.translation_baselines import TRANSLATION_BASELINES
 
 __all__ = [
     "BASELINES",
+    "LANGUAGE_BASELINES",
     "METRICS",
     "SEQUENCE_BASELINES",
     "TAG_BASELINES",
@@ -35,6 +37,7 @@ __all__ = [
     "BacktestResult",
     "Comparison",
     "ComparisonRow",
+    "LanguageComparison",
     "TranslationComparison",
     "Verdict",
     "backtest",
@@ -44,6 +47,8 @@ __all__ = [
 
 _SOURCES = {
     "BASELINES": "unrolled.evaluate.forecasting.baselines",
+    "LANGUAGE_BASELINES": "unrolled.evaluate.sequence.language",
+    "LanguageComparison": "unrolled.evaluate.sequence.language",
     "METRICS": "unrolled.evaluate.forecasting.metrics",
     "SEQUENCE_BASELINES": "unrolled.evaluate.sequence.candidates",
     "TAG_BASELINES": "unrolled.evaluate.sequence.texts",

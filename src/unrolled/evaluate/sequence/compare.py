@@ -21,6 +21,7 @@ from unrolled.evaluate.sequence.candidates import (
     check_comparison_baselines,
     fit_and_predict,
 )
+from unrolled.evaluate.sequence.language import LanguageComparison, compare_language, refuse_arguments
 from unrolled.evaluate.sequence.prepared import ComparisonSettings, prepare_sequences
 from unrolled.evaluate.sequence.scores import (
     Scoring,
@@ -45,6 +46,7 @@ from unrolled.evaluate.text.translation import TranslationComparison, compare_tr
 from unrolled.formatting import aligned_table, join_words, number, p_value_text
 from unrolled.jsonable import to_jsonable
 from unrolled.models.sequence.tagger import SequenceTagger
+from unrolled.models.text.language.language_model import LanguageModel
 from unrolled.models.text.translation.translator import Translator
 from unrolled.record import Record
 from unrolled.stats.dependence import fold_inflation
@@ -185,13 +187,17 @@ def compare(
 ) -> TranslationComparison: ...  # fmt: skip
 @overload
 def compare(
+    model: LanguageModel, X: Any, *, test: Any = ..., baselines: Any = ..., level: float = ...
+) -> LanguageComparison: ...  # fmt: skip
+@overload
+def compare(
     model: Any, X: Any, y: Any, *, test: Any = ..., folds: int = ..., groups: Any = ...,
     lengths: Any = ..., baselines: Sequence[str] | None = ..., level: float = ...,
 ) -> Comparison: ...  # fmt: skip
 def compare(
-    model: Any, X: Any, y: Any, *, test: tuple[Any, ...] | None = None, folds: int = 5, groups: Any = None,
+    model: Any, X: Any, y: Any = None, *, test: Any = None, folds: int = 5, groups: Any = None,
     lengths: Any = None, baselines: Sequence[str] | None = None, level: float = 95,
-) -> Comparison | TranslationComparison:  # fmt: skip
+) -> Comparison | TranslationComparison | LanguageComparison:  # fmt: skip
     """Score an estimator of whole sequences, or of texts, beside baselines, and test whether it is better.
 
     All candidates are fitted on the same sequences and predict the same others, which none was fitted on.
@@ -216,10 +222,13 @@ def compare(
     the nearest training source. BLEU is compared; sentences are what intervals draw and tests swap. Without
     a test set one part in `folds` is held out, once.
 
+    Beside a LanguageModel, which is given a text and no y, stand a character n-gram model and gzip, in bits a
+    character of `test`, a text or documents, or of a tenth of X; there are no folds. Units of intervals and
+    tests are documents, or blocks of a running text.
+
     Args:
-        model: a SequenceClassifier, SequenceRegressor, TextClassifier, TextTagger, Translator, or an
-            estimator of scikit-learn's kind that takes X; fitted or not: copies of it are fitted here and it
-            stays as it is.
+        model: a SequenceClassifier, SequenceRegressor, TextClassifier, TextTagger, Translator, LanguageModel,
+            or an estimator of scikit-learn's kind that takes X; copies of it are fitted, it stays as it is.
         X: N sequences, as for SequenceClassifier, or N texts. Where the model reads gaps (`missing=`),
             baselines that do not are given a line between known values.
         y: N labels, or numbers if the model is a regressor, or lists of tags if it is a tagger.
@@ -250,8 +259,13 @@ def compare(
     ('gru', 60, '1-NN Euclidean')
     """
     if isinstance(model, Translator):
-        _refuse_beside_translator(groups=groups, lengths=lengths)
+        refuse_arguments("translations", groups=groups, lengths=lengths)
         return compare_translations(model, X, y, test=test, folds=folds, baselines=baselines, level=level)
+    if isinstance(model, LanguageModel):
+        refuse_arguments("language models", y=y, groups=groups, lengths=lengths)
+        return compare_language(model, X, test=test, baselines=baselines, level=level)
+    if y is None:
+        raise ArgumentError("compare y: expected what the model predicts of X, got None. Pass it.")
     task = _task_of(model)
     is_explicit = baselines is not None
     names = _check_arguments(_baseline_names(model, task), folds, level, baselines)
@@ -340,13 +354,6 @@ def _score(
     ]
     order = np.argsort([loss.mean() for loss in losses[1:]], kind="stable")
     return (rows[0], *(rows[1 + k] for k in order)), verdict
-
-
-def _refuse_beside_translator(**arguments: Any) -> None:
-    """Refuse what a comparison of translations has no use for."""
-    for name, value in arguments.items():
-        if value is not None:
-            raise ArgumentError(f"{name}: a comparison of translations has no use for it. Leave it out.")
 
 
 def _task_of(model: Any) -> Task:

@@ -42,14 +42,16 @@ _DISPLAY_NAMES = {
     "TF-IDF words and characters": "a logistic regression on TF-IDF of words and characters",
     "most frequent tag": "the most frequent tag of each word",
     "logistic regression": "a logistic regression on each word and its neighbours",
+    "character n-gram": "a character n-gram model",
 }
 
 
-Measure = Literal["accuracy", "rmse", "log loss"]
+Measure = Literal["accuracy", "rmse", "log loss", "bits"]
 _MEASURE_WORDS: dict[Measure, tuple[str, str, str]] = {
     "accuracy": ("is right on", " of", "on"),
     "rmse": ("is off by", " (RMSE) over", "by"),
     "log loss": ("has a log loss of", " over", "of"),
+    "bits": ("spends", " bits a character on", "spends"),
 }
 
 
@@ -84,7 +86,7 @@ class ComparisonVerdict(NamedTuple):
 def sequence_verdict(
     network: CandidateLosses, baselines: Sequence[CandidateLosses], *, is_labels: bool,
     groups: NDArray[np.int64] | None = None, inflation: float = 1.0, is_log_loss: bool = False,
-    unit: str = "sequences",
+    unit: str = "sequences", measure: Measure | None = None,
 ) -> ComparisonVerdict:  # fmt: skip
     """Test a network against its baselines.
 
@@ -96,6 +98,7 @@ def sequence_verdict(
         inflation: factor on the variance of the mean, from `fold_inflation`.
         is_log_loss: losses are log losses of classes, not right and wrong.
         unit: what is counted.
+        measure: what the losses are, for the sentence; None for what the arguments before say.
 
     >>> wrong = np.zeros(40)
     >>> gru = CandidateLosses("gru", wrong, "100.0 %", 4.0)
@@ -134,8 +137,10 @@ well in 1/40 of the time.
             outcome = "better" if ahead else "worse"
     verdict = ComparisonVerdict("", outcome, p_value, best.name, p_values)
     units = unit if groups is None else "sentences" if unit == "words" else "groups"
-    measure: Measure = "log loss" if is_log_loss else "accuracy" if is_labels else "rmse"
-    sentence = _sentence(network, baselines, verdict, measure, unit=unit, units=f"{len(gains)} {units}")
+    by_losses: Measure = "log loss" if is_log_loss else "accuracy" if is_labels else "rmse"
+    sentence = _sentence(
+        network, baselines, verdict, measure or by_losses, unit=unit, units=f"{len(gains)} {units}"
+    )
     return verdict._replace(sentence=sentence)
 
 

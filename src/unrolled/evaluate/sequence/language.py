@@ -1,0 +1,266 @@
+"""Compare a language model with a character n-gram model and gzip, on text that none was fitted on."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.text.documents import as_running_texts
+from unrolled.errors import ArgumentError
+from unrolled.evaluate.forecasting.verdict import Outcome
+from unrolled.evaluate.sequence.candidates import check_comparison_baselines
+from unrolled.evaluate.sequence.verdict import MIN_SEQUENCES, CandidateLosses, sequence_verdict
+from unrolled.evaluate.text.language_baselines import GzipCode, WittenBell, split_evenly
+from unrolled.formatting import aligned_table, number, p_value_text
+from unrolled.jsonable import to_jsonable
+from unrolled.models.text.language.language_model import LanguageModel
+from unrolled.models.text.language.training import hold_out
+from unrolled.record import Record
+from unrolled.stats.intervals import mean_interval
+from unrolled.validation import ErrorCollector, check_float
+
+Floats = NDArray[np.float64]
+
+LANGUAGE_BASELINES: dict[str, Callable[[], Any]] = {"character n-gram": WittenBell, "gzip": GzipCode}
+_TESTED_FRACTION = 0.1  # of X, where there is no test text
+_BLOCK = 500  # characters of a block of a running text, at least
+_MOST_BLOCKS = 200
+
+
+@dataclass(frozen=True)
+class LanguageRow:
+    """Cost of the tested text by one candidate.
+
+    Args:
+        name: "lstm", "character n-gram" or "gzip".
+        note: how the baseline was made; empty for the network.
+        bits_per_character: of all of the text; an end of a document counts as a character.
+        nats_per_character: the same in nats.
+        interval: confidence interval of the bits at the comparison's level.
+        p_value: probability of a difference from the network this large, in this direction, if there were
+            none; None for the network.
+        fit_seconds: of the fit; of a model that was not fitted here as long as it took.
+        score_seconds: of the tested text.
+    """
+
+    name: str
+    note: str
+    bits_per_character: float
+    nats_per_character: float
+    interval: tuple[float, float]
+    p_value: float | None
+    fit_seconds: float
+    score_seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class LanguageComparison(Record):
+    """Cost of a text by a language model and its baselines, and the verdict.
+
+    Args:
+        rows: the network first, then its baselines from the best on.
+        sentence: for a person.
+        outcome: "better", "worse", "no difference" or "too few to tell": the network beside the best of its
+            baselines.
+        p_value: of that; None where there are too few units.
+        best_baseline: name of the one with the fewest bits.
+        n_characters: tested, ends of documents counted.
+        n_units: documents, or blocks of a running text, which intervals and tests take as units.
+        unit: "documents" or "blocks".
+        level: of the confidence intervals, in per cent.
+    """
+
+    kind: ClassVar[str] = "language comparison"
+
+    rows: tuple[LanguageRow, ...]
+    sentence: str
+    outcome: Outcome
+    p_value: float | None
+    best_baseline: str
+    n_characters: int
+    n_units: int
+    unit: str
+    level: float
+
+    def to_frame(self) -> Any:
+        """Return the rows as a frame; the interval's ends are called as in `bits_per_character-lo-95`."""
+        import pandas as pd  # noqa: PLC0415 (a frame is the only thing here that needs it)
+
+        rows = []
+        for row in self.rows:
+            values = asdict(row)
+            low, high = values.pop("interval")
+            ends = {f"bits_per_character-{end}-{self.level:g}": x for end, x in (("lo", low), ("hi", high))}
+            rows.append(values | ends)
+        return pd.DataFrame(rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields, ready for JSON."""
+        return super().to_dict() | {"rows": [to_jsonable(asdict(row)) for row in self.rows]}
+
+    def __str__(self) -> str:
+        lines = [["model", "bits a character", f"{self.level:g} % interval", "nats", "p", "fit s", "score s"]]
+        for row in self.rows:
+            interval = " to ".join(number(end) for end in row.interval)
+            bits, nats = number(row.bits_per_character), number(row.nats_per_character)
+            seconds = (number(value, 3) for value in (row.fit_seconds, row.score_seconds))
+            lines.append([row.name, bits, interval, nats, p_value_text(row.p_value), *seconds])
+        notes = [f"{row.name}: {row.note}." for row in self.rows if row.note]
+        return "\n".join([aligned_table(lines), "", textwrap.fill(self.sentence, 100), *notes])
+
+
+def compare_language(
+    model: LanguageModel, X: Any, *, test: Any = None, baselines: Sequence[str] | None = None,
+    level: float = 95, is_fitted: bool = False,
+) -> LanguageComparison:  # fmt: skip
+    """Score a language model on a text beside a character n-gram model and gzip; see `compare`.
+
+    Args:
+        model: a copy of it is fitted, unless `is_fitted`.
+        X: what all are fitted on: a running text or documents.
+        test: a text or documents that none is fitted on; None for the last tenth of a running X, or a tenth
+            of its documents, drawn at random, which is then left out of the fit.
+        baselines: some of `LANGUAGE_BASELINES`; None for all.
+        level: of the confidence intervals, in per cent.
+        is_fitted: whether the model was fitted on X already, all of it, and is scored as it is.
+
+    Raises:
+        ArgumentError: an argument is out of range.
+        DataError: X or the test text cannot be used as they are.
+    """
+    errors = ErrorCollector()
+    errors.collect(check_float, "level", level, above=0, below=100)
+    names = errors.collect(check_comparison_baselines, baselines, tuple(LANGUAGE_BASELINES))
+    errors.raise_if_any()
+    parts = _read_parts(X, test, is_fitted=is_fitted)
+    fitted, fit_seconds = model, getattr(model, "seconds_", 0.0)
+    if not is_fitted:
+        fitted = type(model)(**model.get_params())
+        fitted.fit(parts.training if parts.are_documents else parts.training[0])
+        fit_seconds = fitted.seconds_
+    n_blocks, tested = parts.n_blocks, parts.tested
+    start_s = time.perf_counter()
+    costs = fitted.costs(tested)
+    nats = [_model_blocks(fitted, tested, costs, n_blocks)]
+    seconds, notes = [(fit_seconds, time.perf_counter() - start_s)], [""]
+    for name in names:
+        baseline, start_s = LANGUAGE_BASELINES[name](), time.perf_counter()
+        baseline.fit(parts.training, are_documents=parts.are_documents)
+        fit_s = time.perf_counter() - start_s
+        nats.append(baseline.block_nats(tested, n_blocks).ravel())
+        seconds.append((fit_s, time.perf_counter() - start_s - fit_s))
+        notes.append(_note(baseline))
+    lengths = np.repeat([cost.n_characters / n_blocks for cost in costs], n_blocks)
+    unit = "documents" if parts.tested_are_documents else "blocks"
+    return _compared([fitted.cell, *names], notes, nats, lengths, seconds, unit=unit, level=level)
+
+
+def refuse_arguments(of: str, **arguments: Any) -> None:
+    """Refuse what a comparison has no use for.
+
+    Raises:
+        ArgumentError: one of the arguments is given.
+
+    >>> refuse_arguments("language models", y=None, groups=None)
+    """
+    for name, value in arguments.items():
+        if value is not None:
+            raise ArgumentError(f"{name}: a comparison of {of} has no use for it. Leave it out.")
+
+
+class _Parts(NamedTuple):
+    """Texts to fit on, and others to test on."""
+
+    training: list[str]
+    are_documents: bool
+    tested: list[str]
+    tested_are_documents: bool
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks that each tested text is cut into: a running one, of at least ten times 500 characters."""
+        n_characters = len(self.tested[0])
+        if self.tested_are_documents or n_characters < _BLOCK * MIN_SEQUENCES:
+            return 1
+        return min(n_characters // _BLOCK, _MOST_BLOCKS)
+
+
+def _read_parts(X: Any, test: Any, *, is_fitted: bool) -> _Parts:
+    """Validate the texts; without a test text split one off."""
+    training, are_documents = as_running_texts(X, who="compare X")
+    if test is not None:
+        return _Parts(training, are_documents, *as_running_texts(test, who="compare test"))
+    if is_fitted:
+        raise ArgumentError("test: a fitted model is scored on text it has not seen, got none. Pass some.")
+    n_characters = sum(map(len, training))
+    training, tested = hold_out(training, _TESTED_FRACTION, 0, are_documents=are_documents)
+    if not tested:
+        raise ArgumentError(
+            f"test: expected some text to test on, and a tenth of {n_characters:,} characters is too short; "
+            "got none. Pass test=, or a longer text."
+        )
+    return _Parts(training, are_documents, tested, are_documents)
+
+
+def _note(baseline: Any) -> str:
+    if isinstance(baseline, WittenBell):
+        return f"Witten-Bell, {baseline.order_} characters, chosen on the training text"
+    return "zlib at its highest level, behind the last 32 kB of the training text"
+
+
+def _model_blocks(model: LanguageModel, texts: Sequence[str], costs: Sequence[Any], n_blocks: int) -> Floats:
+    """Sum the costs of tokens over blocks: (documents * n_blocks,)."""
+    if n_blocks == 1:
+        return np.array([cost.nats.sum() for cost in costs])
+    blocks = []
+    for text, cost in zip(texts, costs, strict=True):
+        lengths = [len(piece) for piece in model.codec_.tokenizer.pieces(text)]
+        lengths += [1] * (len(cost.nats) - len(lengths))  # the end
+        blocks.append(split_evenly(cost.nats, n_blocks, np.array(lengths)))
+    return np.concatenate(blocks)
+
+
+def _compared(
+    names: list[str], notes: list[str], nats: list[Floats], lengths: Floats,
+    seconds: list[tuple[float, float]], *, unit: str, level: float,
+) -> LanguageComparison:  # fmt: skip
+    """Test the first candidate against the others, on contributions of units to the mean bits a character."""
+    candidates, rows = [], []
+    for name, costs, times in zip(names, nats, seconds, strict=True):
+        bits = costs / math.log(2)
+        mean = float(bits.sum() / lengths.sum())
+        values = mean + (bits - mean * lengths) * (len(lengths) / lengths.sum())
+        candidates.append(CandidateLosses(name, values, number(mean), sum(times)))
+    verdict = sequence_verdict(candidates[0], candidates[1:], is_labels=False, measure="bits", unit=unit)
+    for k, (candidate, note, times) in enumerate(zip(candidates, notes, seconds, strict=True)):
+        mean = float(candidate.losses.mean())
+        rows.append(
+            LanguageRow(
+                name=candidate.name,
+                note=note,
+                bits_per_character=mean,
+                nats_per_character=mean * math.log(2),
+                interval=mean_interval(candidate.losses, level),
+                p_value=verdict.p_values[k - 1] if k else None,
+                fit_seconds=times[0],
+                score_seconds=times[1],
+            )
+        )
+    return LanguageComparison(
+        rows=(rows[0], *sorted(rows[1:], key=lambda row: row.bits_per_character)),
+        sentence=verdict.sentence,
+        outcome=verdict.outcome,
+        p_value=verdict.p_value,
+        best_baseline=verdict.best_baseline,
+        n_characters=round(float(lengths.sum())),
+        n_units=len(lengths),
+        unit=unit,
+        level=level,
+    )
