@@ -193,6 +193,18 @@ def test_the_table_of_defaults_is_that_of_the_signatures() -> None:
     assert all(reason for _, one, other, reason in rows if one != other)  # a difference has its reason
 
 
+def test_the_defaults_of_the_translator_are_those_of_its_signature() -> None:
+    """docs/text.md lists them, one or two arguments a row."""
+    text = (ROOT / "docs" / "text.md").read_text("utf-8")
+    table = text.split("| of Translator |")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (`.+?`) \|", table, re.MULTILINE)
+    given = signature(ur.Translator).parameters
+    assert len(rows) == 10
+    for names, defaults in rows:
+        for name, default in zip(names.split(", "), defaults.split(", "), strict=True):
+            assert default == f"`{given[name.strip('`')].default!r}`", name
+
+
 def test_the_tables_of_benchmarks_are_fresh() -> None:
     """README and docs/benchmarks.md show what benchmarks/results holds; --write renews them."""
     tables = _script("benchmarks")
