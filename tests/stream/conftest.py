@@ -103,15 +103,15 @@ def new_redis(tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-def start_server() -> Iterator[Callable[[object], Any]]:
+def start_server(tmp_path: Path) -> Iterator[Callable[[object], Any]]:
     """Starts servers of the recurrence in processes, each on a store of SQLite or Redis."""
     servers: list[Any] = []
 
     def start(store: object) -> Any:
-        servers.append(load_module("server_process").ServerProcess(store))
+        log = tmp_path / f"server{len(servers)}.log"
+        servers.append(load_module("server_process").ServerProcess(store, log))
         return servers[-1]
 
     yield start
     for server in servers:
-        server.process.kill()
-        server.process.communicate()
+        server.close()
