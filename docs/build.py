@@ -20,6 +20,7 @@ PAGES = [
     ("README.md", "index.html", "unrolled"),
     ("docs/tutorial-1-sequences.md", "tutorial-1-sequences.html", "Tutorial 1"),
     ("docs/tutorial-2-memory.md", "tutorial-2-memory.html", "Tutorial 2"),
+    ("docs/tutorial-3-streams.md", "tutorial-3-streams.html", "Tutorial 3"),
     ("docs/estimators.md", "estimators.html", "Estimators"),
     ("docs/text.md", "text.html", "Text"),
     ("docs/streams.md", "streams.html", "Live streams"),

@@ -35,6 +35,7 @@ RUN = [
     "README.md",
     "docs/tutorial-1-sequences.md",
     "docs/tutorial-2-memory.md",
+    "docs/tutorial-3-streams.md",
     "docs/estimators.md",
     "docs/text.md",
     "docs/layers.md",
