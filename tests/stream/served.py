@@ -77,7 +77,7 @@ def start(recurrence: Any, path: Any, *, moved: Any = None, session: Any = None,
     """Start a server on a store in a file."""
     store = SQLiteStore(path, model="m", durability="process")
     made = Session(recurrence(64), store, encode=encode_answers, **(session or {}))
-    core = Core(made, ServerSettings(**{"port": 0} | settings), {"width": 3})
+    core = Core(made, ServerSettings(**{"port": 0} | settings), {"inputs": ["x1", "x2", "x3"]})
     return Served(core, moved or (lambda stream: None))
 
 

@@ -1,10 +1,14 @@
 """Create, list, save, restore and delete streams over HTTP."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 
@@ -54,4 +58,42 @@ def test_health_readiness_and_model_are_told(served: Any) -> None:
     """For those who watch, and for the page."""
     assert served.request("GET", "/healthz").record == {"status": "ok"}
     assert served.request("GET", "/readyz").record == {"status": "ready"}
-    assert served.request("GET", "/model").record == {"width": 3}
+    assert served.request("GET", "/model").record == {"inputs": ["x1", "x2", "x3"]}
+
+
+def test_a_method_that_a_route_does_not_take_is_told_which_it_takes(served: Any) -> None:
+    """On routes of FastAPI and on our own."""
+    for path, allowed in (
+        ("/model", "GET"),
+        ("/streams/a", "DELETE, GET, PUT"),
+        ("/streams/a/steps", "POST"),
+        ("/trace", "POST"),
+    ):
+        response = served.request("PATCH", path)
+        assert (response.status, response.record["error"]) == (405, "not_allowed")
+        assert response.headers["allow"] == allowed
+
+
+CONFIG = """
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "307", "400", "401", "403", "404", "409", "422", "429"]
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_schemathesis_finds_no_request_that_breaks_the_document(
+    new_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    """No fault of the server, no answer that the OpenAPI document does not describe.
+
+    What no schema says may be refused: names that are not printable, missing values that are not filled.
+    """
+    program = Path(sys.executable).with_name("schemathesis")
+    if not program.exists():
+        pytest.skip("schemathesis is not installed: pip install 'unrolled[dev]'")
+    (tmp_path / "schemathesis.toml").write_text(CONFIG)
+    served = new_server()
+    words = ["run", f"{served.url}/openapi.json", "--max-examples", "60", "--seed", "1", "--no-color"]
+    ran = subprocess.run([program, *words], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert ran.returncode == 0, ran.stdout[-5000:] + ran.stderr

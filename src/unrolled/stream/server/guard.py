@@ -158,6 +158,8 @@ async def send_response(
     headers = [*headers, (b"content-type", content_type), (b"content-length", b"%d" % len(body))]
     if status == STATUS["unauthorized"]:
         headers.append((b"www-authenticate", b"Bearer"))
+    if status == STATUS["not_allowed"]:  # of the routes that send their responses so
+        headers.append((b"allow", b"POST"))
     if status in {STATUS["too_many_messages"], STATUS["busy"]}:
         headers.append((b"retry-after", b"1"))
     await send({"type": f"{kind}.start", "status": status, "headers": headers})

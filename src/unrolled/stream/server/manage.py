@@ -8,6 +8,7 @@ from fastapi import FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.routing import Match
 
 from unrolled import __version__
 from unrolled.errors import StoreError, StreamError
@@ -66,7 +67,7 @@ def management_app(core: Core) -> FastAPI:
     _add_snapshots(app, core)
     _add_health(app, core)
     _add_error_records(app)
-    _describe_steps(app)
+    _describe_steps(app, len(core.model.get("inputs", ())))
     return app
 
 
@@ -113,10 +114,10 @@ def _add_snapshots(app: FastAPI, core: Core) -> None:
     @app.put(
         "/streams/{stream}/snapshot",
         responses=_FAULTS,
-        openapi_extra={"requestBody": {"required": True} | binary},
+        openapi_extra={"requestBody": binary},
     )
     async def restore_stream(stream: StreamName, last: LastNumber, request: Request) -> StreamRecord:
-        """Give a stream the state and the number of a snapshot."""
+        """Give a stream the state and the number of a snapshot; without a body, the zero state."""
         blob = await read_body(request.scope, request.receive, core.settings.max_body)
         await call(session.restore, stream, Saved(last, blob), now=core.now())
         return StreamRecord(stream=stream, last=last)
@@ -182,16 +183,25 @@ def _add_error_records(app: FastAPI) -> None:
 
     @app.exception_handler(StarletteHTTPException)
     @app.exception_handler(HTTPException)
-    async def plain(_: Request, fault: StarletteHTTPException) -> Response:
+    async def plain(request: Request, fault: StarletteHTTPException) -> Response:
         code = _PLAIN_CODES.get(fault.status_code, "bad_message")
-        return record(code, f"{fault.detail}.", fault.status_code)
+        response = record(code, f"{fault.detail}.", fault.status_code)
+        if code == "not_allowed":
+            response.headers["Allow"] = ", ".join(_allowed_methods(app, request))
+        return response
 
     @app.exception_handler(Exception)
     async def unexpected(_: Request, __: Exception) -> Response:
         return record("internal", "The server failed on this request; its log says why.")
 
 
-def _describe_steps(app: FastAPI) -> None:
+def _allowed_methods(app: FastAPI, request: Request) -> list[str]:
+    """List the methods of all routes with the path of a request."""
+    matching = (route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for route in matching for method in getattr(route, "methods", None) or ()})
+
+
+def _describe_steps(app: FastAPI, n_inputs: int) -> None:
     """Put POST of steps, which is no route of FastAPI, into the OpenAPI document."""
     make = app.openapi
 
@@ -201,15 +211,19 @@ def _describe_steps(app: FastAPI) -> None:
             fault = {
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorRecord"}}}
             }
-            document["paths"]["/streams/{stream}/steps"] = {"post": _steps_operation(fault)}
+            document["paths"]["/streams/{stream}/steps"] = {"post": _steps_operation(fault, n_inputs)}
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _steps_operation(fault: dict[str, Any]) -> dict[str, Any]:
+def _steps_operation(fault: dict[str, Any], n_inputs: int) -> dict[str, Any]:
+    """Describe POST of steps of a model with so many inputs; 0 where that is not known."""
     number = {"type": ["number", "null"]}
+    width = {"minItems": n_inputs, "maxItems": n_inputs} if n_inputs else {}
+    event: dict[str, Any] = {"type": "array", "items": number} | width
+    event = event if n_inputs > 1 else {"anyOf": [number, event]}
     body = {
         "type": "object",
         "required": ["n", "x"],
@@ -224,7 +238,7 @@ def _steps_operation(fault: dict[str, Any]) -> dict[str, Any]:
             "x": {
                 "type": "array",
                 "minItems": 1,
-                "items": {"anyOf": [number, {"type": "array", "items": number}]},
+                "items": event,
                 "description": "Events: numbers, or lists of numbers of one length.",
             },
         },
