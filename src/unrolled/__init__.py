@@ -23,6 +23,9 @@ from unrolled.lazy import lazy_attributes
 
 if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled import evaluate, kernels, nn, probe, stream
+    from unrolled.data.audio.log_mel import LogMel, log_mel
+    from unrolled.data.audio.read import read_recordings
+    from unrolled.data.audio.recording import Recording
     from unrolled.data.describe.analyse import describe
     from unrolled.data.describe.description import Description
     from unrolled.data.io import examples
@@ -58,10 +61,12 @@ __all__ = [
     "History",
     "Labelled",
     "LanguageModel",
+    "LogMel",
     "MissingDependencyError",
     "ModelLoadError",
     "NotFittedError",
     "Record",
+    "Recording",
     "Role",
     "SequenceClassifier",
     "SequenceRegressor",
@@ -81,11 +86,13 @@ __all__ = [
     "evaluate",
     "examples",
     "kernels",
+    "log_mel",
     "nn",
     "probe",
     "read",
     "read_labelled",
     "read_pairs",
+    "read_recordings",
     "read_tagged",
     "read_texts",
     "stream",
@@ -99,7 +106,9 @@ _SOURCES = {  # public name: the module that holds it, or that it is
     "History": "unrolled.train.history",
     "Labelled": "unrolled.data.labelled.read",
     "LanguageModel": "unrolled.models.text.language.language_model",
+    "LogMel": "unrolled.data.audio.log_mel",
     "Record": "unrolled.record",
+    "Recording": "unrolled.data.audio.recording",
     "Role": "unrolled.data.sequences",
     "SequenceClassifier": "unrolled.models.sequence.classifier",
     "SequenceRegressor": "unrolled.models.sequence.regressor",
@@ -115,10 +124,12 @@ _SOURCES = {  # public name: the module that holds it, or that it is
     "evaluate": "unrolled.evaluate",
     "examples": "unrolled.data.io.examples",
     "kernels": "unrolled.kernels",
+    "log_mel": "unrolled.data.audio.log_mel",
     "nn": "unrolled.nn",
     "probe": "unrolled.probe",
     "read": "unrolled.data.io.read",
     "read_labelled": "unrolled.data.labelled.read",
+    "read_recordings": "unrolled.data.audio.read",
     "read_pairs": "unrolled.data.text.pairs",
     "read_tagged": "unrolled.data.text.conll",
     "read_texts": "unrolled.data.text.read",

@@ -1,0 +1,90 @@
+"""Files of sound to samples: wav by SciPy, everything else by soundfile, told by their content."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError, MissingDependencyError
+
+_WAV = (b"RIFF", b"RIFX", b"RF64")
+_OTHERS = (  # beginnings of what soundfile reads
+    (b"fLaC", "FLAC"),
+    (b"OggS", "Ogg"),
+    (b"ID3", "MP3"),
+    (b"FORM", "AIFF"),
+    (b".snd", "AU"),
+    (b"caff", "CAF"),
+)
+_INSTALL = 'pip install "unrolled[audio]"'
+
+
+def decode_audio(content: bytes, who: str) -> tuple[NDArray[Any], int]:
+    """Decode the bytes of a file: samples (N,) or (N, C), and how many there are a second.
+
+    Wav has whole numbers of 8, 16, 24 or 32 bits, which keep their type (24 bits the upper ones of 32), or
+    floats.
+
+    Raises:
+        DataError: it is no recording, or it is cut.
+        MissingDependencyError: it is of another kind than wav, and soundfile is not installed.
+    """
+    if content[:4] in _WAV and content[8:12] == b"WAVE":
+        return _decode_wav(content, who)
+    kind = next((name for magic, name in _OTHERS if content.startswith(magic)), None)
+    if kind is None and content[:1] == b"\xff" and content[1:2] >= b"\xe0":  # eleven set bits begin a frame
+        kind = "MP3"
+    if kind is None:
+        got = "an empty file" if not content else f"a file that begins with {content[:8]!r}"
+        raise DataError(f"{who}: expected a recording, such as .wav or .flac, got {got}.")
+    return _decode_others(content, who, kind)
+
+
+def _decode_wav(content: bytes, who: str) -> tuple[NDArray[Any], int]:
+    from scipy.io import wavfile  # noqa: PLC0415 (with it alone)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            rate, samples = wavfile.read(io.BytesIO(content))
+        except ValueError as fault:
+            if "Unknown wave file format" in str(fault):  # A-law, µ-law, ADPCM
+                return _decode_others(content, who, "wav of a kind that is no PCM")
+            raise _cut(who, fault) from fault
+        except (EOFError, struct.error, ZeroDivisionError, UnboundLocalError, TypeError) as fault:
+            raise _cut(who, fault) from fault
+    if any("EOF" in str(each.message) for each in caught):
+        raise _cut(who, "its data end before the length in its header")
+    if samples.dtype.kind not in "fiu" or samples.dtype.itemsize > 8:
+        raise DataError(f"{who}: expected 8 to 32 bits or floats, got {samples.dtype}. Convert it.")
+    if samples.dtype == np.int64:  # 64 bits mean -1 to 1 in a file
+        samples = samples / 2.0**63
+    return samples, int(rate)
+
+
+def _cut(who: str, fault: Any) -> DataError:
+    return DataError(
+        f"{who}: expected a whole wav file, got one that is cut or damaged ({fault}). Copy or write it again."
+    )
+
+
+def _decode_others(content: bytes, who: str, kind: str) -> tuple[NDArray[Any], int]:
+    try:
+        import soundfile  # noqa: PLC0415 (an extra)
+    except ImportError as fault:
+        raise MissingDependencyError(
+            f"{who}: {kind} needs soundfile, which is not installed: {_INSTALL}"
+        ) from fault
+    try:
+        samples, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+    except (RuntimeError, TypeError) as fault:  # libsndfile's own
+        raise DataError(
+            f"{who}: expected a whole recording, got {kind} that cannot be decoded ({fault}). Copy or "
+            "write it again."
+        ) from fault
+    return samples, int(rate)

@@ -1,0 +1,202 @@
+"""Read recordings with their labels: a folder a label, or a table of paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.audio.recording import Recording, read_recording
+from unrolled.data.io import files
+from unrolled.data.io.labelled_table import LabelledColumnSpec, read_labels
+from unrolled.data.parse.table import Table
+from unrolled.data.text.read import column_texts
+from unrolled.errors import DataError, UnrolledError
+from unrolled.formatting import quantity, quoted_list
+from unrolled.validation import ErrorCollector, check_path
+
+Array = NDArray[Any]
+
+AUDIO_SUFFIXES = (
+    ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au",
+    ".snd", ".caf",
+)  # fmt: skip
+GROUP_NAMES = ("speaker", "speaker_id", "spk", "voice", "person", "subject")
+_MAX_FAULTS = 5  # files that are named before the reading stops
+_HEAD_CELLS = 200  # that tell whether a column holds paths
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledRecordings(Sequence[Recording]):
+    """Recordings, and what stands beside each.
+
+    Args:
+        recordings: N of them.
+        labels: (N,) int64, float64 or texts; None where there are none.
+        groups: (N,) texts, such as the speaker of each; None where none are known.
+        source: the folder or table, for messages.
+        notes: what was left out or averaged, a sentence each.
+    """
+
+    recordings: tuple[Recording, ...]
+    labels: Array | None
+    groups: Array | None
+    source: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Select one recording, or several by a slice."""
+        return self.recordings[key]
+
+
+def read_recordings(
+    path: str | Path, *, label: str | None = None, groups: str | None = None
+) -> LabelledRecordings:
+    """Read recordings from a folder with a folder a label, or from a table with a column of paths.
+
+    Wav is read as it is; flac, ogg, mp3 and others need soundfile (extra `unrolled[audio]`). Channels are
+    averaged.
+
+    Args:
+        path: a folder `yes/a.wav`, `no/b.wav`, ..., whose folders are the labels; or one of files alone,
+            which have none. A table, CSV, Parquet or any other that `read` takes, has a row a
+            recording, its paths as seen from the table's folder.
+        label: the column of labels; else label, class, target, word or the like, or the only other column.
+        groups: the column of speakers; else one called speaker, voice, subject or the like.
+
+    Raises:
+        DataError: there is nothing to read, a file is no recording or cut, or a label is missing; the message
+            names the file or row.
+        MissingDependencyError: a file needs soundfile, which is not installed.
+
+    >>> from scipy.io import wavfile
+    >>> for word in ("yes", "no"):
+    ...     Path(word).mkdir()
+    ...     wavfile.write(f"{word}/0.wav", 8000, np.ones(800, np.int16))
+    >>> read = read_recordings(".")
+    >>> read.labels.tolist(), read[0]
+    (['no', 'yes'], Recording(no/0.wav: 0.1 s at 8,000 Hz))
+    """
+    path = check_path("read_recordings path", path)
+    if path.is_dir():
+        if label is not None or groups is not None:
+            raise DataError(
+                f"{path}: expected no column beside a folder, whose folders are the labels, got "
+                f"{label or groups!r}. Leave it out, or read a table of paths."
+            )
+        return _read_folder(path)
+    return _read_table(files.read_file(path), path, label, groups)
+
+
+def holds_recordings(path: str | Path) -> bool:
+    """Tell whether a path is a folder with recordings in it, or a table with a column of their paths."""
+    path = check_path("path", path)
+    if path.is_dir():
+        return any(file.suffix.lower() in AUDIO_SUFFIXES for file in path.rglob("*"))
+    if path.name == files.STDIN or path.suffix.lower() in AUDIO_SUFFIXES:
+        return path.suffix.lower() in AUDIO_SUFFIXES
+    try:
+        return _find_path_column(files.read_file(path)) is not None
+    except UnrolledError:  # whoever reads it says what is wrong
+        return False
+
+
+def _read_folder(folder: Path) -> LabelledRecordings:
+    visible = [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    ]
+    paths = [file for file in visible if file.suffix.lower() in AUDIO_SUFFIXES]
+    if not paths:
+        raise DataError(
+            f"{folder}: expected a folder of recordings, such as yes/a.wav and no/b.wav, got "
+            f"{quantity(len(visible), 'other file')}."
+        )
+    names = [file.relative_to(folder).as_posix() for file in paths]
+    labels = [name.split("/")[0] for name in names if "/" in name]
+    if labels and len(labels) < len(names):
+        lone = next(name for name in names if "/" not in name)
+        raise DataError(
+            f"{folder}: expected every recording in the folder of its label, got {lone} beside such folders. "
+            "Move it into one, or out."
+        )
+    recordings = _read_all(paths, names)
+    notes = _averaged(recordings)
+    if others := [file.relative_to(folder).as_posix() for file in visible if file not in set(paths)]:
+        notes += (f"{quantity(len(others), 'file')} without a recording left out: {quoted_list(others)}.",)
+    return LabelledRecordings(recordings, np.array(labels) if labels else None, None, folder.name, notes)
+
+
+def _read_table(table: Table, path: Path, label: str | None, groups: str | None) -> LabelledRecordings:
+    column = _find_path_column(table)
+    if column is None:
+        raise DataError(
+            f"{path.name}: expected a column of paths that end in .wav, .flac or the like, got "
+            f"{quoted_list(list(table.columns))}."
+        )
+    if groups is not None:
+        table.require_column(groups, "groups")
+    names = [name for name in table.columns if name.strip().lower() in GROUP_NAMES and name != label]
+    group_column = groups or next(iter(names), None)
+    cells = column_texts(table, column)
+    recordings = _read_all([path.parent / cell for cell in cells], cells)
+    notes = _averaged(recordings)
+    of_groups = None
+    if group_column is not None:
+        of_groups = np.array([str(value) for value in table.columns[group_column].tolist()])
+        notes += (f"Recordings with one {group_column!r} are kept together.",)
+    taken = {column, group_column}
+    others = {name: cells for name, cells in table.columns.items() if name not in taken}
+    labels = _labels(table, others, label)
+    return LabelledRecordings(recordings, labels, of_groups, path.name, notes)
+
+
+def _labels(table: Table, others: dict[str, Array], label: str | None) -> Array | None:
+    """Read the labels among the columns that are neither paths nor groups."""
+    if label is not None:
+        table.require_column(label, "label")
+    elif len(others) == 1:
+        label = next(iter(others))
+    if not others:
+        return None
+    return read_labels(replace(table, columns=others), LabelledColumnSpec(label))
+
+
+def _find_path_column(table: Table) -> str | None:
+    """Find the first column whose cells end as recordings do."""
+    for name, cells in table.columns.items():
+        sample = cells[:_HEAD_CELLS].tolist()
+        if sample and all(isinstance(c, str) and c.lower().endswith(AUDIO_SUFFIXES) for c in sample):
+            return name
+    return None
+
+
+def _read_all(paths: Sequence[Path], names: Sequence[str]) -> tuple[Recording, ...]:
+    """Read all files, or name the first that cannot be read together."""
+    faults, recordings = ErrorCollector(DataError), []
+    n_faults = 0
+    for path, name in zip(paths, names, strict=True):
+        try:
+            recordings.append(read_recording(path, name))
+        except DataError as fault:
+            faults.add(str(fault))
+            n_faults += 1
+            if n_faults == _MAX_FAULTS:
+                break
+    faults.raise_if_any()
+    return tuple(recordings)
+
+
+def _averaged(recordings: Sequence[Recording]) -> tuple[str, ...]:
+    several = [recording.n_channels for recording in recordings if recording.n_channels > 1]
+    if not several:
+        return ()
+    return (f"Channels of {quantity(len(several), 'recording')} averaged, up to {max(several)} of them.",)
