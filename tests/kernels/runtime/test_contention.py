@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="g++ is not here")
 _BUSY = """
 import os, time
 os.sched_setaffinity(0, {processor})
-print("runs", flush=True)
+print("ready", flush=True)
 while True:
     pass
 """
@@ -27,6 +27,8 @@ while True:
 _CODE = """
 import ctypes, os, time
 import torch
+print("ready", flush=True)
+input()
 library = ctypes.CDLL(LIBRARY)
 watch_contention = library["_ZN8unrolled16watch_contentionEv"]
 is_contended = library["_ZN8unrolled12is_contendedEv"]
@@ -65,34 +67,32 @@ def _built(program: Path, *words: str | Path) -> Path:
     return program
 
 
+def _started(code: str) -> subprocess.Popen[str]:
+    """Start Python, and wait for its first line, "ready"."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
 def test_threads_sleep_while_others_want_the_processors(tmp_path: Path) -> None:
     """Beside one busy process a processor: a team is held, by a thread of its own; unused, it goes.
 
-    In the child of a fork nothing is watched.
+    In the child of a fork nothing is watched. The others are busy once torch is imported.
     """
     library = _built(tmp_path / "contention.so", "-shared", "-fPIC")
     processors = sorted(os.sched_getaffinity(0))[:4]
-    busy = [
-        subprocess.Popen(
-            [sys.executable, "-c", _BUSY.replace("{processor}", f"{{{k}}}")],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for k in processors
-    ]
+    code = f"import os; os.sched_setaffinity(0, {set(processors)})\nLIBRARY = {str(library)!r}\n{_CODE}"
+    processes = [_started(code)]
     try:
-        for process in busy:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "runs\n"
-        code = f"import os; os.sched_setaffinity(0, {set(processors)})\nLIBRARY = {str(library)!r}\n{_CODE}"
-        ran = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=100
-        )
+        processes += [_started(_BUSY.replace("{processor}", f"{{{k}}}")) for k in processors]
+        out, err = processes[0].communicate("go\n", timeout=100)
     finally:
-        for process in busy:
+        for process in processes:
             process.kill()
             process.communicate()
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "True False True\n0\n", "")
+    assert (processes[0].returncode, out, err) == (0, "True False True\n0\n", "")
 
 
 @pytest.mark.slow
