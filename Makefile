@@ -15,19 +15,29 @@ DEMO ?= forecast example:sp500 --report demo-report.html --save demo-model
 FRAMES ?= tests/data/io tests/data/labelled tests/data/parse tests/data/reshape tests/data/calendar tests/data/preprocess tests/data/test_gaps.py \
   tests/data/test_future.py tests/evaluate/forecasting/test_baselines.py tests/cli/commands/test_forecast.py
 
-.PHONY: demo test test-pandas3 test-slow bench rivals rivals-classifiers docs clean
+.PHONY: demo test tests test-beside test-pandas3 test-slow bench rivals rivals-classifiers docs clean
 
 demo: $(installed)
 	$(bin)/unrolled $(DEMO)
 	@echo "The command is $(bin)/unrolled: try $(bin)/unrolled backtest example:sp500, or $(bin)/unrolled serve demo-model"
 
-# As many workers as cores, each with threads of torch's: those that wait must not spin.
+# Compiled once, and not by each of the many processes that tests start.
+unexport PYTHONDONTWRITEBYTECODE
+
+# What takes one core, types and pandas 3, is done beside what takes two.
 test: $(installed)
 	$(bin)/ruff check --quiet .
 	$(bin)/ruff format --check .
-	$(bin)/mypy
-	UNROLLED_REQUIRE_KERNELS=1 OMP_WAIT_POLICY=PASSIVE $(bin)/pytest -n $(WORKERS)
-	$(MAKE) --no-print-directory test-pandas3 FRAMES="$(FRAMES)"
+	$(MAKE) --no-print-directory -j 2 tests test-beside
+
+# As many workers as cores, each with threads of torch's: those that wait must not spin.
+tests: $(installed)
+	UNROLLED_REQUIRE_KERNELS=1 OMP_WAIT_POLICY=PASSIVE $(bin)/pytest -n $(WORKERS) --dist worksteal
+
+# What it prints is kept until it ends, so that it does not stand among the dots of the others.
+test-beside: $(installed)
+	@{ $(bin)/mypy && $(MAKE) --no-print-directory test-pandas3 WORKERS=1 FRAMES="$(FRAMES)"; } > .venv/beside.log 2>&1; \
+	  status=$$?; cat .venv/beside.log; exit $$status
 
 # Where frames come in and go out, on pandas 3 and without statsforecast.
 test-pandas3: .venv-pandas3/.installed
@@ -61,8 +71,26 @@ compiled := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/unrolle
 
 $(installed): .venv/.created $(compiled)
 	@echo "installing what pyproject.toml and constraints.txt name into .venv: about a minute"
-	@$(bin)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@$(MAKE) --no-print-directory -j 2 .venv/.dependencies .venv/.kernels
 	@touch $@
+
+# pip would compile Python's files on one core, and only after the kernels; a file for a newer Python may fail.
+.venv/.dependencies: .venv/.created pyproject.toml constraints.txt
+	@$(bin)/python -c "$$print_dependencies" > .venv/dependencies.txt
+	@$(bin)/python -m pip install -qq --disable-pip-version-check --no-compile -c constraints.txt -r .venv/dependencies.txt
+	@$(bin)/python -m compileall -qq -j 0 .venv/lib || true
+	@touch $@
+
+.venv/.kernels: .venv/.created $(compiled)
+	@$(bin)/python -m pip install -qq --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+define print_dependencies
+import tomllib
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]
+print(*project["dependencies"], *project["optional-dependencies"]["dev"], sep="\n")
+endef
+export print_dependencies
 
 .rivals/.installed: benchmarks/rivals.txt
 	@echo "installing what benchmarks/rivals.txt names into .rivals: about 2 GB, some minutes"
