@@ -16,7 +16,7 @@ from unrolled.cli import app, main
 from unrolled.cli.options import SeriesColumns
 from unrolled.errors import DataError
 
-COMMANDS = ("describe", "forecast", "backtest", "classify", "probe", "serve", "tag", "translate")
+COMMANDS = ("describe", "forecast", "backtest", "classify", "probe", "serve", "tag", "translate", "generate")
 HEAVY = {"numpy", "pandas", "torch", "plotly", "sklearn", "statsforecast", "rich", "pyarrow", "great_tables"}
 
 

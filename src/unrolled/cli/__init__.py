@@ -19,7 +19,17 @@ try:
     import typer
 
     from unrolled import __version__
-    from unrolled.cli.commands import backtest, classify, describe, forecast, probe, serve, tag, translate
+    from unrolled.cli.commands import (
+        backtest,
+        classify,
+        describe,
+        forecast,
+        generate,
+        probe,
+        serve,
+        tag,
+        translate,
+    )
     from unrolled.cli.shell_words import in_shell_words, with_option_names
     from unrolled.cli.terminal import prepare_streams, printable
     from unrolled.cli.usage_errors import usage_sentence
@@ -51,6 +61,7 @@ app.command("classify")(classify.classify_command)
 app.command("probe")(probe.probe_command)
 app.command("serve")(serve.serve_command)
 app.command("tag")(tag.tag_command)
+app.command("generate")(generate.generate_command)
 app.command("translate")(translate.translate_command)
 
 
@@ -76,6 +87,7 @@ def _options(
     unrolled classify train.csv --test test.csv        which kind is a sequence?
     unrolled tag train.conllu --test test.conllu       which tag has each word?
     unrolled translate pairs.csv --save MODEL          what is that in the other language?
+    unrolled generate book.txt --save MODEL            what does a text go on like?
     unrolled probe MODEL test.csv                      what does the network remember?
     unrolled serve MODEL                               live streams for many clients
 

@@ -77,7 +77,7 @@ def read_texts(path: str | Path, *, text: str | None = None, label: str | None =
     """
     path = check_path("read_texts path", path)
     content = files.read_decompressed(path)
-    if text is None and label is None and _COMPRESSED.sub("", path.name).lower().endswith(_LINES):
+    if text is None and label is None and is_text_file(path):
         lines = [line for line in decode_lines(content, path) if line.strip()]
         return LabelledTexts(lines, None, path.name)
     table = parse_text_table(content, path)
@@ -88,6 +88,30 @@ def read_texts(path: str | Path, *, text: str | None = None, label: str | None =
             "text=."
         )
     return LabelledTexts(column_texts(table, column), _labels(table, column, label), path.name, column)
+
+
+def is_text_file(path: str | Path) -> bool:
+    """Tell whether a file is plain text by its name, compressed or not.
+
+    >>> is_text_file("book.txt.gz"), is_text_file("reviews.csv")
+    (True, False)
+    """
+    return _COMPRESSED.sub("", Path(path).name).lower().endswith(_LINES)
+
+
+def read_running_text(path: str | Path) -> str:
+    r"""Read a file of text, UTF-8, compressed or not, as one string; line ends become line feeds.
+
+    Raises:
+        DataError: the file cannot be read, is empty, or is no UTF-8; the message names the line.
+
+    >>> _ = Path("book.txt").write_bytes(b"Call me\r\nIshmael.\n")
+    >>> read_running_text("book.txt")
+    'Call me\nIshmael.\n'
+    """
+    path = check_path("path", path)
+    text = decode_utf8(files.read_decompressed(path), path)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def holds_texts(path: str | Path) -> bool:

@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 LANGUAGE_BASELINES: dict[str, Callable[[], Any]] = {"character n-gram": WittenBell, "gzip": GzipCode}
 _TESTED_FRACTION = 0.1  # of X, where there is no test text
-_BLOCK = 500  # characters of a block of a running text, at least
+_BLOCK = 200  # characters of a block of a running text, at least
 _MOST_BLOCKS = 200
 
 
@@ -185,7 +185,7 @@ class _Parts(NamedTuple):
 
     @property
     def n_blocks(self) -> int:
-        """Blocks that each tested text is cut into: a running one, of at least ten times 500 characters."""
+        """Blocks that each tested text is cut into: a running one, of at least ten times 200 characters."""
         n_characters = len(self.tested[0])
         if self.tested_are_documents or n_characters < _BLOCK * MIN_SEQUENCES:
             return 1
@@ -199,6 +199,29 @@ def _read_parts(X: Any, test: Any, *, is_fitted: bool) -> _Parts:
         return _Parts(training, are_documents, *as_running_texts(test, who="compare test"))
     if is_fitted:
         raise ArgumentError("test: a fitted model is scored on text it has not seen, got none. Pass some.")
+    return _Parts(*_split(training, are_documents=are_documents))
+
+
+def training_and_test(X: Any) -> tuple[Any, Any]:
+    """Split a text as `compare` does: its last tenth to test on, or a tenth of the documents.
+
+    Returns:
+        Two strings of a running text, or two lists of documents.
+
+    Raises:
+        ArgumentError: the tenth is too short.
+        DataError: X cannot be used as it is.
+
+    >>> training, tested = training_and_test("to be or not to be " * 100)
+    >>> len(training), len(tested)
+    (1710, 190)
+    """
+    texts, are_documents = as_running_texts(X, who="text")
+    training, _, tested, _ = _split(texts, are_documents=are_documents)
+    return (training, tested) if are_documents else (training[0], tested[0])
+
+
+def _split(training: list[str], *, are_documents: bool) -> tuple[list[str], bool, list[str], bool]:
     n_characters = sum(map(len, training))
     training, tested = hold_out(training, _TESTED_FRACTION, 0, are_documents=are_documents)
     if not tested:
@@ -206,7 +229,7 @@ def _read_parts(X: Any, test: Any, *, is_fitted: bool) -> _Parts:
             f"test: expected some text to test on, and a tenth of {n_characters:,} characters is too short; "
             "got none. Pass test=, or a longer text."
         )
-    return _Parts(training, are_documents, tested, are_documents)
+    return training, are_documents, tested, are_documents
 
 
 def _note(baseline: Any) -> str:

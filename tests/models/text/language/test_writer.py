@@ -19,6 +19,7 @@ def test_the_first_word_of_a_prompt_is_known_by_its_form_after_a_space(text: str
     model = LanguageModel(unit="word", hidden_size=4, max_epochs=1).fit(text)
     assert "lazy" not in model.tokens_
     assert model.generate("lazy", 5, top_k=1) == model.generate(" lazy", 5, top_k=1)
+    assert model.generate("", 5, top_k=1) == model.generate(n=5, top_k=1)  # no first word at all
 
 
 @pytest.mark.parametrize("prompt", [None, 3, b"the", ["the"]])

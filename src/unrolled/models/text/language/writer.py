@@ -134,7 +134,7 @@ class TextWriter(NetworkEstimator):
                 f"prompt: expected a string, got {type(prompt).__name__}. Pass the text to go on from."
             )
         encoded = self.codec_.encode(prompt)
-        if self.codec_.tokenizer.unit == "word" and encoded.positions[:1] == UNKNOWN:
+        if self.codec_.tokenizer.unit == "word" and UNKNOWN in encoded.positions[:1]:
             behind_space = self.codec_.encode(f" {prompt}")  # most words of a text stand there
             encoded = min(behind_space, encoded, key=lambda each: len(each.unknown))
         if encoded.unknown:
