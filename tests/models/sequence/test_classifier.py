@@ -36,12 +36,10 @@ def fitted() -> SequenceClassifier:
     return SequenceClassifier(**QUICK).fit(*_slopes(60))
 
 
-@pytest.mark.parametrize(
-    ("cell", "seed"), [(cell, seed) for cell in ("rnn", "gru", "lstm") for seed in range(2)]
-)
-def test_the_toy_is_learned_and_reversed_it_is_the_other_class(cell: str, seed: int) -> None:
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_the_toy_is_learned_and_reversed_it_is_the_other_class(cell: str) -> None:
     """Two sequences, a class each: right on both, and their reverses flip."""
-    model = SequenceClassifier(cell=cell, random_state=seed).fit(TOY, TOY_CLASSES)
+    model = SequenceClassifier(cell=cell).fit(TOY, TOY_CLASSES)
     assert model.score(TOY, TOY_CLASSES) == 1.0
     assert model.predict(TOY[:, ::-1]).tolist() == [0, 1]
     assert model.history_.records[-1].train_loss < 1e-3
@@ -137,7 +135,7 @@ def test_an_ensemble_is_the_mean_of_its_members() -> None:
 )
 def test_predictions_have_the_type_of_the_labels(y: Any) -> None:
     """Numbers, truths, texts, in lists, arrays and series."""
-    model = SequenceClassifier(hidden_size=8).fit(TOY, y)
+    model = SequenceClassifier(**QUICK | {"max_epochs": 60}).fit(TOY, y)
     assert model.predict(TOY).tolist() == list(y)
     assert model.score(TOY, y) == 1.0
 
