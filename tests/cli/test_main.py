@@ -77,6 +77,26 @@ def test_every_command_shows_examples(name: str, capsys: pytest.CaptureFixture[s
     assert used <= known
 
 
+def _write_texts(folder: Path) -> None:
+    """Write pairs of texts, tagged words and a letter."""
+    words = {"ein": "a", "der": "the", "Hund": "dog", "Mann": "man", "rennt": "runs", "ruht": "rests"}
+    rows = [[list(words)[(k * j) % 6] for j in (1, 5, 2, 3)] for k in range(30)]
+    sides = {"de": [" ".join(row) for row in rows], "en": [" ".join(words[w] for w in row) for row in rows]}
+    (folder / "pairs.csv").write_text("de,en\n" + "\n".join(map(",".join, zip(*sides.values(), strict=True))))
+    for part in ("train", "val"):
+        for language, texts in sides.items():
+            (folder / f"{part}.{language}").write_text("\n".join(texts) + "\n")
+    (folder / "letter.txt").write_text("ein Hund rennt\n\nder Mann ruht\n")
+    named = ["Ms O", "Ann B-PER", "ran O"], ["Tom B-PER", "slept O"]
+    (folder / "names.txt").write_text("\n\n".join("\n".join(named[k % 2]) for k in range(20)) + "\n")
+    tokens = [("der", "DET"), ("Hund", "NOUN"), ("rennt", "VERB")]
+    sentence = "\n".join(
+        f"{k}\t{word}\t_\t{tag}" + "\t_" * 6 for k, (word, tag) in enumerate(tokens, start=1)
+    )
+    for part in ("train", "test"):
+        (folder / f"{part}.conllu").write_text(f"{sentence}\n\n" * 20)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_example_of_the_help_runs(
@@ -100,6 +120,7 @@ def test_every_example_of_the_help_runs(
     csv_file("plan.csv", [(day, int(flag)) for day, _, flag in flagged[120:]], ("day", "promo"))
     for file, form in {"train": "csv", "test": "csv", "unseen": "csv", "steps": "long"}.items():
         kinds(file, 40, form)
+    _write_texts(tmp_path)
     if name == "probe":
         made = _run("classify", "train.csv", "--folds", "2", "--max-epochs", "2", "--save", "kinds")
         assert made.returncode == 0, made.stderr
