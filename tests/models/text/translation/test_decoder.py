@@ -67,3 +67,12 @@ def test_weights_of_attention_are_shares(network: TranslationNetwork) -> None:
     weights = attention_weights(network, np.array([1, 2, 3]), np.array([4, 5]), END)
     assert weights.shape == (3, 3)
     assert np.allclose(weights.sum(1), 1)
+
+
+def test_a_progress_line_counts_texts(
+    network: TranslationNetwork, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it is asked for."""
+    for shown in (True, False):
+        translate_tokens(network, _sources(), np.full(6, 5), beam=2, end=END, length_penalty=1.0, shown=shown)
+        assert ("translating 6/6 texts" in capsys.readouterr().err) == shown

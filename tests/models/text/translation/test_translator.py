@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.utils import get_tags
 
 from unrolled.errors import ArgumentError, DataError, NotFittedError
 from unrolled.models.text.translation.translator import Translator
@@ -90,6 +91,7 @@ def test_a_seed_repeats_a_training(pairs: Pairs) -> None:
     """And another one does not; a clone is fitted alike."""
     model = Translator(**QUICK).fit(*pairs)
     again = clone(model).fit(*pairs)
+    assert get_tags(model).input_tags.string
     other = Translator(**QUICK, random_state=1).fit(*pairs)
     losses = [m.history_.records[-1].train_loss for m in (model, again, other)]
     assert losses[0] == losses[1] != losses[2]

@@ -13,6 +13,7 @@ from unrolled.data.text.vocabulary import UNKNOWN
 from unrolled.models.text.translation.dataset import TokenRows, source_batches
 from unrolled.models.text.translation.network import TranslationNetwork
 from unrolled.models.text.translation.search import Hypothesis, beam_search
+from unrolled.train.progress import ProgressLine
 from unrolled.train.threads import shared_processors
 
 Ints = NDArray[np.int64]
@@ -61,6 +62,7 @@ def translate_tokens(
     beam: int,
     end: int,
     length_penalty: float,
+    shown: bool | None = False,
 ) -> list[list[Hypothesis]]:
     """Find the best hypotheses of each source, the best first, in batches of sources of like length.
 
@@ -71,21 +73,22 @@ def translate_tokens(
         beam: hypotheses that go on at each step.
         end: the token of the end of a text.
         length_penalty: see `beam_search`.
+        shown: whether to draw a progress line; None for on a terminal, if it takes more than two seconds.
     """
     rows = TokenRows.from_arrays(sources)
     device = network.bias.device
-    found: list[list[Hypothesis]] = [[] for _ in sources]
-    for batch in source_batches(rows.lengths.numpy(), beam):
-        places = torch.from_numpy(batch)
-        decoder = NetworkDecoder(
-            network, rows.padded(places, 0).to(device), rows.lengths[places].to(device), beam
-        )
-        hypotheses = beam_search(
-            decoder, torch.from_numpy(max_lengths[batch]), beam=beam, end=end, length_penalty=length_penalty
-        )
-        for row, each in zip(batch.tolist(), hypotheses, strict=True):
-            found[row] = each
-    return found
+    found: dict[int, list[Hypothesis]] = {}
+    with ProgressLine("translating", len(sources), shown=shown, unit="texts") as line:
+        for batch in source_batches(rows.lengths.numpy(), beam):
+            places = torch.from_numpy(batch)
+            decoder = NetworkDecoder(
+                network, rows.padded(places, 0).to(device), rows.lengths[places].to(device), beam
+            )
+            limits = torch.from_numpy(max_lengths[batch])
+            hypotheses = beam_search(decoder, limits, beam=beam, end=end, length_penalty=length_penalty)
+            found |= zip(batch.tolist(), hypotheses, strict=True)
+            line.update(len(found), "texts")
+    return [found[row] for row in range(len(sources))]
 
 
 @shared_processors()

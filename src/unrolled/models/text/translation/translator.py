@@ -84,7 +84,7 @@ class Translator(MetadataRequester, NetworkEstimator):
         random_state: seed of weights, shuffling, dropout and of what is held out.
         device: where torch computes.
         verbose: draw a progress line with time left on stderr; None for on a terminal, if the fit takes more
-            than two seconds.
+            than two seconds. Translations that take as long have one too, unless it is False.
 
     After `fit`: `codec_` (its `vocabulary`), `n_epochs_` and `stopping_reason_`, `n_pairs_`, `history_`,
     `networks_`, `network_config_`, `n_parameters_`, `seconds_`.
@@ -340,7 +340,7 @@ class Translator(MetadataRequester, NetworkEstimator):
         limits = [2 * len(source) + 10 if max_length is None else max_length for source in sources]
         return translate_tokens(
             self.networks_[0], sources, np.array(limits), beam=int(beam), end=self.codec_.end,
-            length_penalty=float(length_penalty),
+            length_penalty=float(length_penalty), shown=False if self.verbose is False else None,
         )  # fmt: skip
 
     def _make_config(self, codec: TextCodec, n_pairs: int) -> TranslationConfig:
@@ -356,6 +356,13 @@ class Translator(MetadataRequester, NetworkEstimator):
             dropout=float(self.dropout),
             word_dropout=float(self.word_dropout),
         )
+
+    def __sklearn_tags__(self) -> Any:
+        """Describe an estimator of texts, whose y is required."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string, tags.input_tags.two_d_array = True, False
+        tags.target_tags.required = True
+        return tags
 
     def _facts(self) -> tuple[Fact, ...]:
         config, unit = self.network_config_, {"char": "character"}.get(self.unit, self.unit)
