@@ -33,7 +33,7 @@ def test_stem_equals_a_slow_loop(stride: int) -> None:
         each = []
         for t in range(length):
             parts = [u[t]]
-            for channels, dilation in stem._scales():
+            for channels, dilation in stem.channels_and_dilations():
                 newest_first = stem.weight[channels].flip(2).unbind(2)
                 taps = [u[t - k * dilation] for k in range(TAPS) if t >= k * dilation]
                 missing = torch.stack(taps).mean(0)
@@ -166,7 +166,7 @@ def test_fewer_channels_than_scales_drop_the_largest_dilations() -> None:
     values, lengths = _sequences()
     stem = _stem(channels=2, scales=3)
     stem.initialize(values, lengths)
-    assert [dilation for _, dilation in stem._scales()] == [1, 2]
+    assert [dilation for _, dilation in stem.channels_and_dilations()] == [1, 2]
     assert stem(values, lengths)[0].shape == (4, 23, stem.width)
 
 

@@ -62,7 +62,7 @@ class ConvStem(nn.Module):
         self.bias = nn.Parameter(torch.empty(channels))
         bound = (2 * inputs * TAPS) ** -0.5  # of nn.Conv1d
         with torch.no_grad():
-            for channels_of_scale, _ in self._scales():
+            for channels_of_scale, _ in self.channels_and_dilations():
                 self.weight[channels_of_scale].uniform_(-bound, bound)
                 self.bias[channels_of_scale].uniform_(-bound, bound)
         self.register_buffer("change_scale", torch.ones(inputs))
@@ -134,7 +134,7 @@ class ConvStem(nn.Module):
     def _convolve(self, inputs: Tensor) -> Tensor:
         """Compute the pre-activations (B, T, channels)."""
         channels_first, sums = inputs.transpose(1, 2), []  # (B, 2 F, T)
-        for channels, dilation in self._scales():
+        for channels, dilation in self.channels_and_dilations():
             padded = nn.functional.pad(channels_first, ((TAPS - 1) * dilation, 0))
             weight, bias = self.weight[channels], self.bias[channels]
             present = nn.functional.conv1d(padded, weight, bias, dilation=dilation)
@@ -158,7 +158,7 @@ class ConvStem(nn.Module):
         oldest = nn.functional.pad(weight[:, :F].cumsum(2), (1, 0))
         return torch.einsum("cft,bft->bct", oldest[..., TAPS - n_present], means)
 
-    def _scales(self) -> Iterator[tuple[slice, int]]:
+    def channels_and_dilations(self) -> Iterator[tuple[slice, int]]:
         """Yield the channels of each scale that has any, and its dilation."""
         channels, first = len(self.bias), 0
         for scale in range(self.scales):
