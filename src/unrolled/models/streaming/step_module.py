@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from unrolled.data.preprocess.scaler import SCALED_LIMIT
 from unrolled.errors import ArgumentError
-from unrolled.models.sequence.network import SequenceNetwork
 from unrolled.nn.convert.step import StepModule
 from unrolled.nn.modules.conv_stem import ConvStem
 from unrolled.nn.ops.sequence import TAPS
@@ -51,7 +50,7 @@ class SequenceStep(nn.Module):
         super().__init__()
         name = type(model).__name__
         why = model.why_not_streamable()
-        if not why and not all(isinstance(network, SequenceNetwork) for network in model.networks_):
+        if not why and not hasattr(model, "output_scale"):
             why = "only SequenceClassifier, SequenceRegressor and SequenceTagger have such a step."
         if not why and model.missing is not None:
             why = "a model that fills missing values has no such step. Fit with missing=None."
@@ -90,7 +89,7 @@ class SequenceStep(nn.Module):
 class _NetworkStep(nn.Module):
     """Step of one network; its parts of the state are those of stem, core and pooling."""
 
-    def __init__(self, network: SequenceNetwork) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
         self.network, self.stem = network, None if network.stem is None else _StemStep(network.stem)
         self.core, config = StepModule(network.core), network.config
