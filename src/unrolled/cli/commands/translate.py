@@ -24,7 +24,7 @@ PairFile = Annotated[
 ]
 Targets = Annotated[
     str | None,
-    typer.Argument(metavar="[TARGETS]", show_default=False, help="The target of each line of FILE."),
+    typer.Argument(metavar="TARGETS", show_default=False, help="The target of each line of FILE."),
 ]
 Test = Annotated[str | None, typer.Option("--test", metavar="FILE", help="Pairs that are not learned from.")]
 TestTargets = Annotated[
