@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.data.text.read import read_texts
     from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest
     from unrolled.evaluate.sequence.compare import Comparison, compare
+    from unrolled.models.audio.classifier import AudioClassifier
     from unrolled.models.forecasting.forecaster import Forecaster
     from unrolled.models.sequence.classifier import SequenceClassifier
     from unrolled.models.sequence.regressor import SequenceRegressor
@@ -53,6 +54,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArgumentError",
+    "AudioClassifier",
     "BacktestResult",
     "Comparison",
     "DataError",
@@ -99,6 +101,7 @@ __all__ = [
 ]
 
 _SOURCES = {  # public name: the module that holds it, or that it is
+    "AudioClassifier": "unrolled.models.audio.classifier",
     "BacktestResult": "unrolled.evaluate.forecasting.backtest",
     "Comparison": "unrolled.evaluate.sequence.compare",
     "Description": "unrolled.data.describe.description",

@@ -109,6 +109,11 @@ class LogMel:
         """
         return max(0, 1 + (n_samples - self.window) // self.hop)
 
+    @property
+    def mels(self) -> Floats:
+        """Centres (n_bands,) of the bands on the mel scale, even steps apart."""
+        return self._corners[1:-1]
+
     def frames(self, samples: Any) -> Floats:
         """Compute the frames (T, n_bands) of a recording (N,); T is 0 where it is shorter than a window.
 
@@ -149,13 +154,14 @@ class LogMel:
         return np.hanning(self.window) if self.window > 1 else np.ones(1)
 
     @cached_property
-    def _filters(self) -> _Filters:
-        def mel(hz: Any) -> Any:
-            return 1127.0 * np.log1p(np.asarray(hz) / 700.0)
+    def _corners(self) -> Floats:
+        return np.linspace(_mel(self.low_hz), _mel(self._top_hz), self.n_bands + 2)
 
-        corners = np.linspace(mel(self.low_hz), mel(self._top_hz), self.n_bands + 2)
+    @cached_property
+    def _filters(self) -> _Filters:
+        corners = self._corners
         low, centre, high = corners[:-2, None], corners[1:-1, None], corners[2:, None]
-        bins = mel(np.arange(self._n_fft // 2 + 1) * self.rate / self._n_fft)
+        bins = _mel(np.arange(self._n_fft // 2 + 1) * self.rate / self._n_fft)
         weights = np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre))
         band, index = np.nonzero(weights > 0)
         return _Filters(
@@ -165,11 +171,17 @@ class LogMel:
         )
 
 
+def _mel(hz: Any) -> Any:
+    return 1127.0 * np.log1p(np.asarray(hz) / 700.0)
+
+
 class LogMelStream:
     """Frames of a recording that arrives in chunks of any size, those of the whole one to the bit.
 
     Args:
         features: the settings.
+
+    `rest` holds the samples that no whole hop has passed yet; it may be set, as from a snapshot.
 
     >>> wave = np.sin(np.arange(1000.0))
     >>> stream = LogMel(8000).stream()
@@ -180,7 +192,7 @@ class LogMelStream:
 
     def __init__(self, features: LogMel) -> None:
         self.features = features
-        self._rest: Floats = np.empty(0)
+        self.rest: Floats = np.empty(0)
 
     def feed(self, chunk: Any) -> Floats:
         """Take the next samples (n,), and return the frames (m, n_bands) that they complete.
@@ -188,14 +200,14 @@ class LogMelStream:
         Raises:
             DataError: these are no numbers (n,), or one is not finite; the stream has not moved.
         """
-        wave = np.concatenate([self._rest, as_wave(chunk, "chunk")])
+        wave = np.concatenate([self.rest, as_wave(chunk, "chunk")])
         frames = self.features.frames(wave)
-        self._rest = wave[len(frames) * self.features.hop :].copy()
+        self.rest = wave[len(frames) * self.features.hop :].copy()
         return frames
 
     def reset(self) -> None:
         """Go back to before the first sample."""
-        self._rest = np.empty(0)
+        self.rest = np.empty(0)
 
 
 def log_mel(samples: Any, rate: int, **settings: Any) -> Floats:

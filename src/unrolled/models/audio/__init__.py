@@ -1,0 +1,1 @@
+"""AudioClassifier: recordings to classes; normalisation, augmentation, dataset."""

@@ -1,0 +1,394 @@
+"""AudioClassifier: recordings to classes, learned from the recordings alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unrolled.data.audio.log_mel import LogMel
+from unrolled.data.io.targets import as_labels
+from unrolled.data.sequences import Sequences
+from unrolled.data.splits import holdout_fraction, holdout_mask
+from unrolled.formatting import quantity
+from unrolled.models.audio.augmentation import Augmentation
+from unrolled.models.audio.dataset import AudioDataset
+from unrolled.models.audio.inputs import raw_frames, read_clips, require_labels
+from unrolled.models.audio.levels import NORMALIZATIONS, BandLevels
+from unrolled.models.audio.stream import AudioStates, AudioStream, check_stream_rate
+from unrolled.models.audio.training import (
+    audio_network_config,
+    audio_training_config,
+    fit_audio_networks,
+    frame_probabilities,
+    training_and_validation,
+    unscaled,
+)
+from unrolled.models.estimator import NetworkEstimator
+from unrolled.models.metadata import MetadataRequester
+from unrolled.models.parameters import Boolean, Choice, FloatRange, IntRange, RandomSource, UnusedBeside
+from unrolled.models.persistence import ARRAY, PLAIN, SavedField, record_field
+from unrolled.models.sequence.dataset import SequenceDataset
+from unrolled.models.sequence.labels import (
+    ClassWeight,
+    Labels,
+    encode_classes,
+    require_like_classes,
+)
+from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
+from unrolled.models.sequence.samples import TrainingSamples, check_weights, collect_samples
+from unrolled.models.sequence.training import EncodedTargets, stopping_facts
+from unrolled.models.summary import Fact, network_fact, sequence_card_footer
+from unrolled.nn.modules.pooling import POOLINGS
+from unrolled.train.config import Callback, Monitor
+from unrolled.train.ensemble import Ensemble, report_interruption
+from unrolled.train.threads import shared_processors
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_X, _Y = "AudioClassifier X", "AudioClassifier y"
+_LOG_MEL = SavedField(lambda features: (asdict(features), {}), lambda record, _: LogMel(**record))
+
+
+class AudioClassifier(MetadataRequester, NetworkEstimator):
+    """Predict the class of each recording: the word that is spoken, the kind of sound.
+
+    Log-mel frames, whose loudness, colour and noise floor are divided out as the recording goes on, are read
+    by convolutions over neighbouring frames and by recurrent layers. In training the frames are changed at
+    random: speed, pitch, the colour of the microphone, noise, and masks (SpecAugment). Nothing is downloaded.
+
+    How well a word is recognised depends on whether the network knows the voice: give `groups=`, the speaker
+    of each recording, to `fit` and to `compare`, or the score is that of voices it has heard.
+
+    Args:
+        rate: samples a second that the model reads; None for that of the recordings. Arrays, which have
+            none, are taken to have this one.
+        resample: convert recordings of another rate, which are refused else.
+        n_bands: log-mel bands of a frame; frames are 25 ms long, one every 10 ms.
+        normalization: "running" divides out the levels of the recording up to each frame, which a live stream
+            can; "recording" those of the whole.
+        augmentation: whether the frames are changed at random in training.
+        cell: "gru", "lstm" or "rnn".
+        hidden_size: units of each layer.
+        num_layers: recurrent layers, one on the other.
+        bidirectional: whether a second run reads from the end, which a live stream does not have.
+        pooling: how the states of all frames become one vector; see SequenceClassifier.
+        dropout: between layers and before the readout, from 0 to below 1.
+        label_smoothing: share of the target that is spread over all classes.
+        class_weight: None; "balanced" for classes that count alike however rare; or a dict of weights.
+        n_members: networks with different seeds, whose probabilities are averaged.
+        max_epochs: passes over the recordings at most; None for 16, or as many as make 600 steps, but no more
+            than 60.
+        patience: epochs without a lower validation loss before the training stops early; None for all.
+        batch_size: recordings a step; fewer where there are few.
+        learning_rate: the peak of its one cycle.
+        validation_fraction: the part of each class, or of the groups, that is held out to choose the epoch
+            by; None for none: the fixed number of epochs trains on all.
+        random_state: seed of weights, shuffling, dropout, random changes and of what is held out.
+        device: where torch computes.
+        verbose: draw a progress line with time left on stderr; None for on a terminal, if the fit takes more
+            than two seconds.
+
+    After `fit`: `classes_`, `rate_`, `features_` (a LogMel), `levels_`, `n_groups_` (0 where none were
+    given), `n_epochs_` and `stopping_reason_`, `history_` (of the last network), `networks_`,
+    `network_config_`, `n_parameters_` (of one), `seconds_`.
+
+    >>> time = np.arange(2000) / 8000
+    >>> clips = [np.sin(2 * np.pi * hz * (1 + slope * time) * time) for hz in range(300, 500, 10)
+    ...          for slope in (1, -1)]
+    >>> model = AudioClassifier(rate=8000, hidden_size=8, max_epochs=12).fit(clips, ["up", "down"] * 20)
+    >>> model.predict(clips[:2]).tolist()
+    ['up', 'down']
+    """
+
+    _fit_call = "fit(recordings, y)"
+    _network_class, _config_class = SequenceNetwork, SequenceNetworkConfig
+    _stream_states = AudioStates
+    _learned: ClassVar = {
+        "classes_": ARRAY,
+        "features_": _LOG_MEL,
+        "levels_": record_field(BandLevels),
+        "n_epochs_": PLAIN,
+        "n_groups_": PLAIN,
+        "seed_": PLAIN,
+        "stopping_reason_": PLAIN,
+        "_notes": PLAIN,
+    }
+    _unused = (UnusedBeside(("patience",), "validation_fraction", (0, None), "holds nothing out"),)
+
+    rate: Annotated[int | None, IntRange(least=1000, most=1_000_000)]
+    resample: Annotated[bool, Boolean()]
+    n_bands: Annotated[int, IntRange(least=2, most=512)]
+    normalization: Annotated[str, Choice(NORMALIZATIONS)]
+    augmentation: Annotated[bool, Boolean()]
+    cell: Annotated[str, Choice(("gru", "lstm", "rnn"))]
+    hidden_size: Annotated[int, IntRange(least=1, most=16_384)]
+    num_layers: Annotated[int, IntRange(least=1, most=64)]
+    bidirectional: Annotated[bool, Boolean()]
+    pooling: Annotated[str | None, Choice(POOLINGS, separator="+")]
+    label_smoothing: Annotated[float, FloatRange(least=0, below=1)]
+    n_members: Annotated[int, IntRange(least=1)]
+    max_epochs: Annotated[int | None, IntRange(least=1)]
+    batch_size: Annotated[int, IntRange(least=1)]
+    validation_fraction: Annotated[float | None, FloatRange(least=0, most=0.5)]
+
+    class_weight: ClassWeight
+    classes_: Labels
+    features_: LogMel
+    levels_: BandLevels
+    n_epochs_: int
+    n_groups_: int
+    seed_: int
+    stopping_reason_: str
+    _notes: list[str]  # what reading changed
+
+    def __init__(
+        self,
+        *,
+        rate: int | None = None,
+        resample: bool = False,
+        n_bands: int = 40,
+        normalization: str = "running",
+        augmentation: bool = True,
+        cell: str = "gru",
+        hidden_size: int = 128,
+        num_layers: int = 2,
+        bidirectional: bool = False,
+        pooling: str | None = None,
+        dropout: float = 0.3,
+        label_smoothing: float = 0.1,
+        class_weight: ClassWeight = None,
+        n_members: int = 1,
+        max_epochs: int | None = None,
+        patience: int | None = None,
+        batch_size: int = 32,
+        learning_rate: float = 4e-3,
+        validation_fraction: float | None = None,
+        random_state: RandomSource = 0,
+        device: str = "cpu",
+        verbose: bool | None = None,
+    ) -> None:
+        self._store_parameters(locals())
+
+    @shared_processors()
+    @torch.inference_mode(mode=False)  # whoever calls, what is made here has gradients
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        groups: Any = None,
+        checkpoint: str | Path | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Self:
+        """Learn from recordings and their labels.
+
+        Ctrl-C keeps the best weights so far and says so.
+
+        Args:
+            X: N recordings: a list of arrays (N_i,) or (N_i, channels), of `Recording`s or of paths; what
+                `read_recordings` gave; or the path of a folder with a folder a label, or of a table of paths.
+            y: N labels; None for those of the folder or table.
+            sample_weight: N weights, at least 0: one of k counts as k copies of the recording would.
+            groups: N names; recordings of one group (a speaker) are held out together. None for the speakers
+                of the table, if it has any.
+            checkpoint: a folder that holds the training after each epoch. Fitting again with the same
+                folder resumes it there, to the same result.
+            callbacks: each is called after every epoch with a dict, as in SequenceClassifier.
+
+        Raises:
+            ArgumentError: some arguments are out of range, each named on its own line; or there are arrays
+                and no `rate`.
+            DataError: X, y, groups or weights cannot be used as they are.
+            MissingDependencyError: a file needs soundfile, which is not installed.
+            TrainingError: the loss is no longer finite.
+        """
+        self.check_parameters()
+        monitor = Monitor.from_arguments(checkpoint, callbacks, verbose=self.verbose)
+        start_s, seed = time.perf_counter(), self._draw_seed()
+        rate = None if self.rate is None else int(self.rate)
+        recordings, y, groups = read_clips(X, y, groups, who=_X, rate=rate, resample=bool(self.resample))
+        features = LogMel(recordings.rate, int(self.n_bands))
+        data = raw_frames(recordings, features, _X)
+        samples = collect_samples(
+            data, as_labels(require_labels(y, _Y), len(data), who=_Y), sample_weight, groups
+        )
+        smoothing = float(self.label_smoothing)
+        targets = encode_classes(samples, self.class_weight, _Y, self.device, smoothing=smoothing)
+        n = len(samples.data)
+        fraction = holdout_fraction(self.validation_fraction or 0.0, n)
+        mask = holdout_mask(n, fraction, seed, strata=targets.strata, groups=samples.groups)
+        heard = samples.data.select(np.flatnonzero(~mask))
+        levels = BandLevels.fit(heard.values, heard.offsets, kind=self.normalization)
+        ensemble = self._fit_ensemble(samples, features, levels, targets, mask, seed, monitor)
+        learned = targets.learned | {
+            "features_": features,
+            "history_": ensemble.history,
+            "levels_": levels,
+            "n_groups_": 0 if samples.groups is None else int(samples.groups.max()) + 1,
+            "seed_": seed,
+            "_notes": list(recordings.notes),
+            **stopping_facts("gradient", ensemble.history, mask, fraction),
+            "seconds_": time.perf_counter() - start_s,
+        }
+        self._set_learned(ensemble.networks, learned)
+        return self
+
+    def _fit_ensemble(
+        self,
+        samples: TrainingSamples,
+        features: LogMel,
+        levels: BandLevels,
+        targets: EncodedTargets,
+        validation_mask: NDArray[np.bool_],
+        seed: int,
+        monitor: Monitor,
+    ) -> Ensemble[SequenceNetwork]:
+        weights = None if samples.weights is None else torch.from_numpy(samples.weights)
+        sequences = SequenceDataset.from_sequences(
+            samples.data, unscaled(features.n_bands), targets.values, weights=weights
+        )
+        mels = torch.from_numpy(features.mels).float()
+        augmentation = Augmentation() if self.augmentation else None
+        training, validation = training_and_validation(
+            AudioDataset(sequences, levels, mels, augmentation, self.device), validation_mask
+        )
+        config = audio_training_config(
+            len(training),
+            max_epochs=None if self.max_epochs is None else int(self.max_epochs),
+            batch_size=int(self.batch_size),
+            patience=None if self.patience is None else int(self.patience),
+            learning_rate=self.learning_rate,
+            seed=seed,
+        )
+        network_config = audio_network_config(self, samples.data, targets.output_size)
+        with self._name_remedies():
+            ensemble = fit_audio_networks(
+                training, validation, targets, network_config, config,
+                n_members=int(self.n_members), device=self.device, monitor=monitor,
+            )  # fmt: skip
+        report_interruption(ensemble)
+        return ensemble
+
+    def predict(self, X: Any) -> Labels:
+        """Predict the likeliest class (N,) of each recording.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X cannot be used as it is, or has another rate.
+        """
+        likeliest = self.predict_proba(X).argmax(1)
+        return self.classes_[likeliest]  # type: ignore[no-any-return]
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Predict the probability (N, K) of each class, in the order of `classes_`.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X cannot be used as it is, or has another rate.
+        """
+        frames = self.normalized_frames(X)
+        return frame_probabilities(self.networks_, frames, self.device)
+
+    def score(self, X: Any, y: Any = None, *, sample_weight: Any = None) -> float:
+        """Compute the accuracy: the share of recordings whose class is predicted.
+
+        A class that was not seen in training is never predicted, and counts as wrong.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X or y cannot be used as it is, or its labels are of another type than in training.
+        """
+        self._require_fitted()
+        recordings, y, _ = read_clips(X, y, who=_X, rate=self.rate_, resample=bool(self.resample))
+        frames = self.normalized_frames(recordings)
+        labels = as_labels(require_labels(y, _Y), len(frames), who=_Y)
+        require_like_classes(labels, self.classes_, _Y)
+        predictions = self.classes_[frame_probabilities(self.networks_, frames, self.device).argmax(1)]
+        return float(np.average(predictions == labels, weights=check_weights(sample_weight, frames)))
+
+    @property
+    def rate_(self) -> int:
+        """Samples a second that the fitted model reads."""
+        self._require_fitted()
+        return self.features_.rate
+
+    def normalized_frames(self, X: Any) -> Sequences:
+        """Compute the frames (T_i, n_bands) of each recording as the networks read them.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X cannot be used as it is, or has another rate.
+        """
+        self._require_fitted()
+        recordings = read_clips(X, who=_X, rate=self.rate_, resample=bool(self.resample)).recordings
+        raw = raw_frames(recordings, self.features_, _X)
+        parts = np.split(raw.values, raw.offsets[1:-1])
+        return Sequences.from_arrays([self.levels_.normalize(part) for part in parts])
+
+    def stream(self, blob: bytes | None = None, *, rate: int | None = None, **options: Any) -> Any:
+        """Return a live stream, an `AudioStream`: sound in chunks, probabilities after each frame.
+
+        Args:
+            blob: a snapshot to go on from; None to begin.
+            rate: samples a second of the chunks, which must be the model's; None for that.
+            options: `threshold`, `hold_ms`, `refractory_ms` and `ignore`, described in `AudioStream`.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            ArgumentError: the model cannot be streamed, which the sentence explains; or an argument is out of
+                range.
+            DataError: the snapshot is not whole, of another format, or of another model.
+        """
+        states = self.stream_states(1)
+        check_stream_rate(rate, self.rate_)
+        stream = AudioStream(self, states, **options)
+        if blob is not None:
+            stream.restore(blob)
+        return stream
+
+    def output_classes(self) -> Labels:
+        """Return `classes_`, whose logits the networks put out."""
+        self._require_fitted()
+        return self.classes_
+
+    def __sklearn_tags__(self) -> Any:
+        """Describe a classifier of recordings, whose y is required."""
+        from sklearn.utils import ClassifierTags  # noqa: PLC0415
+
+        tags = super().__sklearn_tags__()
+        tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+        tags.input_tags.two_d_array = False
+        tags.target_tags.required = True
+        return tags
+
+    def _facts(self) -> tuple[Fact, ...]:
+        config, features = self.network_config_, self.features_
+        how = {"running": "of the recording so far", "recording": "of the whole recording"}
+        speakers = "not given: a random split then tests voices that the model has heard"
+        if self.n_groups_:
+            speakers = f"{quantity(self.n_groups_, 'group')}"
+        notes = (Fact("Reading", " ".join(self._notes)),) if self._notes else ()
+        return (
+            network_fact(config, bidirectional=config.bidirectional),
+            Fact(
+                "Reads",
+                f"{features.rate:,} samples a second as {features.n_bands} log-mel bands every "
+                f"{features.hop_ms:g} ms, less the levels {how[self.levels_.kind]}, {config.stem_words}",
+            ),
+            *notes,
+            Fact("Speakers", speakers),
+            Fact("Answers from", config.readout_words),
+            Fact("Epochs", self.stopping_reason_),
+        )
+
+    def _card_footer(self) -> str:
+        return sequence_card_footer(type(self).__name__)

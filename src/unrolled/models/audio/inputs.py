@@ -1,0 +1,81 @@
+"""Read X as AudioClassifier takes it, and compute the frames of every recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from unrolled.data.audio.log_mel import LogMel
+from unrolled.data.audio.read import LabelledRecordings, read_recordings
+from unrolled.data.audio.recording import RecordingList, as_recordings
+from unrolled.data.sequences import Sequences
+from unrolled.errors import DataError
+
+
+class LabelledClips(NamedTuple):
+    """Recordings of one rate, and what stands beside each, as given or read; None where nothing does."""
+
+    recordings: RecordingList
+    y: Any
+    groups: Any
+
+
+def read_clips(
+    X: Any, y: Any = None, groups: Any = None, *, who: str, rate: int | None, resample: bool
+) -> LabelledClips:
+    """Read recordings of one rate, with the labels and speakers of their folder or table.
+
+    Args:
+        X: as for `as_recordings`; or a folder or table, as for `read_recordings`.
+        y: labels; None for those of the folder.
+        groups: speakers; None for those of the table.
+        who: what messages call X.
+        rate: samples a second that are needed; None for those of X.
+        resample: convert recordings of another rate.
+
+    Raises:
+        ArgumentError, DataError, MissingDependencyError: as both raise.
+    """
+    if isinstance(X, str | Path):
+        X = read_recordings(X)
+    notes: tuple[str, ...] = ()
+    if isinstance(X, LabelledRecordings):
+        y = X.labels if y is None else y
+        groups = X.groups if groups is None else groups
+        notes = tuple(note for note in X.notes if not note.startswith("Channels"))
+    recordings = as_recordings(X, who=who, rate=rate, resample=resample)
+    if notes:
+        recordings = RecordingList(recordings.items, recordings.rate, (*notes, *recordings.notes))
+    return LabelledClips(recordings, y, groups)
+
+
+def require_labels(y: Any, who: str) -> Any:
+    """Return labels, if there are any.
+
+    Raises:
+        DataError: there are none, neither given nor those of a folder.
+    """
+    if y is None:
+        raise DataError(f"{who}: expected labels, got none. Pass them, or a folder whose folders are labels.")
+    return y
+
+
+def raw_frames(recordings: Sequence[Any], features: LogMel, who: str) -> Sequences:
+    """Compute the frames (ΣT, n_bands) of recordings, as sequences.
+
+    Raises:
+        DataError: one is shorter than a window; the message names it.
+    """
+    parts = []
+    for i, recording in enumerate(recordings):
+        frames = features.frames(recording.wave())
+        if not len(frames):
+            raise DataError(
+                f"{who}, recording {i} ({recording.name}): expected at least {features.window} samples, "
+                f"{features.window_ms:g} ms, got {len(recording)}. Leave it out."
+            )
+        parts.append(frames)
+    return Sequences.from_arrays([np.ascontiguousarray(part) for part in parts])

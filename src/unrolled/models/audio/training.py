@@ -1,0 +1,149 @@
+"""Train the networks of AudioClassifier: batches of like length, changed at random."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unrolled.data.preprocess.scaler import StandardScaler
+from unrolled.data.sequences import Sequences
+from unrolled.models.audio.dataset import AudioDataset
+from unrolled.models.sequence.dataset import SequenceDataset
+from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig, initialize_from_data
+from unrolled.models.sequence.training import EncodedTargets, ensemble_outputs
+from unrolled.nn.modules.inference import mean_answers
+from unrolled.train.batching import batches_of_like_length
+from unrolled.train.config import Monitor, TrainingConfig, TrainingHooks, steps_per_epoch
+from unrolled.train.ensemble import Ensemble, fit_ensemble
+
+_POOLING = "last+mean+max"
+_CHANNELS = 64  # of the stem
+_WEIGHT_DECAY = 0.05
+_MIN_EPOCHS, _MAX_EPOCHS, _MIN_STEPS = 16, 60, 600  # where max_epochs is None
+
+
+def audio_training_config(
+    n_recordings: int,
+    *,
+    max_epochs: int | None,
+    batch_size: int,
+    patience: int | None,
+    learning_rate: float,
+    seed: int,
+) -> TrainingConfig:
+    """Count a training in epochs; by default 16, of few recordings as many as make 600 steps, 60 at most.
+
+    >>> settings = {"batch_size": 32, "patience": None, "learning_rate": 4e-3, "seed": 0}
+    >>> audio_training_config(2700, max_epochs=None, **settings).max_steps
+    1360
+    >>> audio_training_config(120, max_epochs=None, **settings).batch_size
+    8
+    """
+    batch_size = min(batch_size, max(8, n_recordings // 16), n_recordings)
+    steps = steps_per_epoch(n_recordings, batch_size)
+    usual = min(max(_MIN_EPOCHS, math.ceil(_MIN_STEPS / steps)), _MAX_EPOCHS)
+    max_epochs = max_epochs or usual
+    return TrainingConfig.of_epochs(
+        max_epochs,
+        n_recordings,
+        batch_size,
+        learning_rate=learning_rate,
+        weight_decay=_WEIGHT_DECAY,
+        patience=patience or max_epochs,
+        seed=seed,
+    )
+
+
+def fit_audio_networks(
+    training: AudioDataset,
+    validation: AudioDataset | None,
+    targets: EncodedTargets,
+    network_config: SequenceNetworkConfig,
+    config: TrainingConfig,
+    *,
+    n_members: int,
+    device: str,
+    monitor: Monitor,
+) -> Ensemble[SequenceNetwork]:
+    """Train one network a seed; those weights are kept whose loss on the validation set was lowest.
+
+    Args:
+        training: recordings to learn from, changed at random if they are augmented.
+        validation: those that are held out, as they are; None for none.
+        targets: of both; a checkpoint is identified by the weights of their classes too.
+        network_config: of each network.
+        config: see `audio_training_config`.
+        n_members: networks.
+        device: where they are.
+        monitor: checkpoint, progress line and callbacks.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came before the first epoch of the first network ended.
+        TrainingError: the loss is no longer finite.
+        ModelLoadError: a checkpoint is damaged, or was made with other settings.
+    """
+    if monitor.checkpoint is not None:
+        weights = None if targets.class_weights is None else targets.class_weights.tolist()
+        config = replace(config, identity=training.fingerprint(repr((network_config, weights))))
+    lengths = training.lengths
+    batches: Any = training  # all that the initialisation asks of a SequenceDataset
+    return fit_ensemble(
+        lambda: SequenceNetwork(network_config).to(device),
+        lambda network, batch: network.loss(batch, targets.criterion),
+        training,
+        validation,
+        config,
+        n_members=n_members,
+        hooks=TrainingHooks(
+            initialize=lambda network: initialize_from_data(network, batches),
+            arrange_rows=lambda rows, batch_size: batches_of_like_length(lengths, rows, batch_size),
+        ),
+        monitor=monitor,
+    )
+
+
+def training_and_validation(
+    dataset: AudioDataset, validation_mask: NDArray[np.bool_]
+) -> tuple[AudioDataset, AudioDataset | None]:
+    """Split a dataset by the mask (N,) of what is held out; that part is never changed at random."""
+    rows = [torch.from_numpy(np.flatnonzero(part)) for part in (~validation_mask, validation_mask)]
+    held_out = replace(dataset.subset(rows[1]), augmentation=None) if len(rows[1]) else None
+    return dataset.subset(rows[0]), held_out
+
+
+def audio_network_config(model: Any, data: Sequences, output_size: int) -> SequenceNetworkConfig:
+    """Make the settings of a network for frames (ΣT, F) from the parameters of an AudioClassifier."""
+    config = SequenceNetworkConfig(
+        input_size=data.values.shape[1],
+        output_size=output_size,
+        cell=model.cell,
+        hidden_size=int(model.hidden_size),
+        num_layers=int(model.num_layers),
+        dropout=float(model.dropout),
+        bidirectional=bool(model.bidirectional),
+        pooling=model.pooling or _POOLING,
+    )
+    return config.fitted_to(data.lengths, stem_channels=_CHANNELS)
+
+
+def frame_probabilities(
+    networks: tuple[SequenceNetwork, ...], data: Sequences, device: str
+) -> NDArray[np.float64]:
+    """Compute the mean probabilities (N, K) of some networks for normalised frames of N recordings."""
+    scaler = unscaled(data.values.shape[1])
+    dataset = SequenceDataset.from_sequences(data, scaler, device=device)
+    probabilities = np.empty((len(data), networks[0].config.output_size))
+    for rows in dataset.length_batches():
+        outputs = ensemble_outputs(networks, dataset, rows)
+        probabilities[rows.cpu().numpy()] = mean_answers(outputs, is_class=True)
+    return probabilities
+
+
+def unscaled(n_features: int) -> StandardScaler:
+    """Return the scaler that leaves frames as they are: their levels are divided out already."""
+    return StandardScaler(np.zeros(n_features), np.ones(n_features))
