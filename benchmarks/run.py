@@ -50,6 +50,7 @@ SLOW = {
     "adding_problem": "half an hour",
     "missing_values": "an hour",
     "text": "an hour",
+    "language_model": "an hour",
     "translation": "two hours",
     "probe_trust": "an hour",
     "verdict_trust": "an hour",
