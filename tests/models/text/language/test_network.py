@@ -86,3 +86,10 @@ def test_a_batch_without_targets_has_a_loss_of_nothing() -> None:
     batch = _batch()._replace(targets=torch.full((9, 3), NO_TARGET))
     loss = _network().loss(batch, None)
     assert (float(loss.value), loss.n_targets) == (0.0, 0)
+
+
+def test_embeddings_begin_as_wide_as_what_reads_them_wants() -> None:
+    """Normal where a layer reads them alone, small where they are the readout too."""
+    untied = _network(n_tokens=200, embedding_size=50, tied_weights=False).embedding.weight
+    assert float(untied.std()) == pytest.approx(1, abs=0.05)
+    assert float(_network(n_tokens=200, embedding_size=50).embedding.weight.abs().max()) <= 0.1

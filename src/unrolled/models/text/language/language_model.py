@@ -79,8 +79,8 @@ class LanguageModel(TextWriter):
         slowness_penalty: of the mean square of their change from step to step (TAR).
         window: usual steps of backpropagation, of short texts fewer; each window of a training is about 0.6
             to 1.4 times as long.
-        batch_size: streams that are read in parallel; None for 64, of short texts fewer.
-        max_epochs: passes over the text at most; None for 4, or as many as make 600 steps, 80 at most.
+        batch_size: streams that are read in parallel; None for 32, of short texts fewer.
+        max_epochs: passes over the text at most; None for 6, or as many as make 600 steps, 80 at most.
         patience: epochs without a lower validation loss before the training stops early; None for three
             tenths of all, at least 3.
         learning_rate: the peak of its one cycle.
@@ -152,11 +152,11 @@ class LanguageModel(TextWriter):
         weight_dropout: float = 0.0,
         activation_penalty: float = 0.0,
         slowness_penalty: float = 0.0,
-        window: int = 96,
+        window: int = 64,
         batch_size: int | None = None,
         max_epochs: int | None = None,
         patience: int | None = None,
-        learning_rate: float = 4e-3,
+        learning_rate: float = 5e-3,
         validation_fraction: float | None = None,
         random_state: RandomSource = 0,
         device: str = "cpu",

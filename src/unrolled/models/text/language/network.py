@@ -19,7 +19,7 @@ from unrolled.train.loop import BatchLoss
 
 State = tuple[Tensor, ...]  # (1, B, H) each: of every layer h, and of an LSTM c behind it
 
-_SPREAD = 0.1  # of initial embeddings
+_TIED_SPREAD = 0.1  # of initial embeddings that are the readout too; others are normal, as in torch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,8 @@ class LanguageNetwork(nn.Module):
         self.config = config
         E, H, V = config.embedding_size, config.hidden_size, config.n_tokens
         self.embedding = nn.Embedding(V, E)
-        nn.init.uniform_(self.embedding.weight, -_SPREAD, _SPREAD)
+        if config.tied_weights:
+            nn.init.uniform_(self.embedding.weight, -_TIED_SPREAD, _TIED_SPREAD)
         core = CoreConfig(cell=config.cell, hidden_size=H, activation=config.activation)
         layers = [recurrent_core(core, E if k == 0 else H) for k in range(config.num_layers)]
         for layer in layers:
