@@ -84,6 +84,21 @@ def test_without_a_test_set_one_part_is_held_out() -> None:
     assert "test sources are among those learned from" in result.remarks[1]
 
 
+def test_half_a_training_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends the comparison."""
+
+    def interrupted(self: Translator, X: Any, y: Any) -> Translator:
+        def interrupt(record: dict[str, Any]) -> None:
+            raise KeyboardInterrupt
+
+        return fit(self, X, y, callbacks=[interrupt])
+
+    fit = Translator.fit
+    monkeypatch.setattr(Translator, "fit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        compare(Translator(**SMALL, max_epochs=2), *_pairs(60, 0), test=_pairs(60, 1))
+
+
 def test_few_texts_are_too_few_to_tell(fitted: Translator) -> None:
     """Without a p-value."""
     few = _pairs(MIN_TEXTS - 1, 1)

@@ -32,6 +32,7 @@ from unrolled.evaluate.forecasting.verdict import Outcome
 from unrolled.evaluate.text.translation_baselines import TRANSLATION_BASELINES
 from unrolled.formatting import aligned_table, number, p_value_text, p_value_words
 from unrolled.jsonable import to_jsonable
+from unrolled.models.protocols import was_interrupted
 from unrolled.models.text.translation.translator import Translator
 from unrolled.record import Record
 from unrolled.stats.intervals import bootstrap_interval
@@ -190,6 +191,7 @@ def compare_translations(
     Raises:
         ArgumentError: an argument is out of range.
         DataError: X, y or the test set cannot be used as they are.
+        KeyboardInterrupt: Ctrl-C ended the training.
         MissingDependencyError: sacrebleu is not installed.
     """
     check_int("folds", folds, least=2)
@@ -241,6 +243,8 @@ def _run(
     start_s = time.perf_counter()
     if not is_fitted:
         candidate.fit(*train)
+        if was_interrupted(candidate):  # half a training is never judged as a whole one
+            raise KeyboardInterrupt
     fit_s = candidate.seconds_ if is_fitted else time.perf_counter() - start_s
     start_s = time.perf_counter()
     translations = candidate.predict(tested[0])
