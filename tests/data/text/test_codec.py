@@ -28,6 +28,12 @@ def test_subwords_spell_what_was_never_seen() -> None:
         assert codec.decode(codec.encode(text).tolist()) == text
 
 
+def test_a_word_seen_once_is_spelled() -> None:
+    """Of subwords it gets none of its own, unless so many are asked for."""
+    codec = TextCodec.learn("subword", ["zebra zebra", "quagga"])
+    assert [len(codec.encode(text)) for text in ("zebra", "quagga")] == [1, 7]
+
+
 @pytest.mark.parametrize("unit", ["word", "char"])
 def test_what_is_not_in_the_vocabulary_is_unknown(unit: str) -> None:
     """At position 0, and left out of texts."""

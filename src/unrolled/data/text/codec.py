@@ -48,7 +48,7 @@ class TextCodec:
             unit: "subword", "word" or "char".
             texts: of the training, and of no other.
             size: of the vocabulary: so many subwords, or the most frequent words or characters; None for
-                6,000, or all where there are fewer.
+                6,000, or where there are fewer for all, of subwords for those that occur twice.
 
         Raises:
             ArgumentError: fewer subwords than bytes.

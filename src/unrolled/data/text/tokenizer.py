@@ -16,6 +16,7 @@ from unrolled.errors import ArgumentError, DataError, MissingDependencyError
 Unit = str | int  # "word", "char", or the number of subwords
 
 UNITS = ("word", "char")
+_MIN_COUNT = 2  # occurrences of a subword where their number is open: a word seen once is spelled
 MIN_SUBWORDS = 256  # the bytes, of which every text is made
 _MARKS_END = 0x20000  # combining marks stand below it, but for the last selectors
 _SKIN = "\U0001f3fb-\U0001f3ff"
@@ -70,7 +71,7 @@ class Tokenizer:
             unit: "word", "char" or the number of subwords.
             texts: of the training.
             argument: what messages call the unit.
-            at_most: take fewer subwords where the texts have no more.
+            at_most: take fewer subwords where the texts have no more that occur twice.
 
         Raises:
             ArgumentError: there is no such unit.
@@ -218,6 +219,7 @@ def _learn_subwords(size: int, texts: Iterable[str], argument: str, *, at_most: 
     subwords.decoder = tokenizers.decoders.ByteLevel()
     trainer = tokenizers.trainers.BpeTrainer(
         vocab_size=size,
+        min_frequency=_MIN_COUNT if at_most else 0,
         show_progress=False,
         initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
     )

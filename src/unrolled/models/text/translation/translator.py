@@ -63,7 +63,8 @@ class Translator(MetadataRequester, NetworkEstimator):
         unit: tokens of both languages: "subword" (extra `unrolled[text]`), "word" or "char". Subwords spell
             words that were never seen; words and characters outside the vocabulary are read as unknown and
             never written.
-        vocabulary: tokens that both languages share; None for 6,000, or all where there are fewer.
+        vocabulary: tokens that both languages share; None for 6,000, or where there are fewer for all,
+            of subwords for those that occur twice.
         cell: "gru", "lstm" or "rnn".
         hidden_size: units of a decoder layer, and of both directions of the encoder together; None for 512,
             256 below 10,000 pairs, 128 below 1,000.
