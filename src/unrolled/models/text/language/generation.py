@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.text.language.codec import END, LanguageCodec
 from unrolled.data.text.vocabulary import UNKNOWN
-from unrolled.models.text.language.stream import LanguageStates
+from unrolled.models.text.language.stream import LanguageStates, generating_states
 from unrolled.validation import ErrorCollector, check_float, check_int
 
 Floats = NDArray[np.float64]
@@ -149,7 +149,7 @@ def complete_word(model: Any, prompt: Ints, n: int, max_length: int) -> list[Com
     """
     codec: LanguageCodec = model.codec_
     n_beams = max(_LEAST_BEAMS, _BEAMS_A_COMPLETION * n)
-    states = LanguageStates(model, n_beams)
+    states = generating_states(model, n_beams)
     if len(prompt):
         states.step(prompt[:, None].astype(np.float64), _FIRST, np.array([len(prompt)]))
     p = states.next_tokens()[None]  # (beams, V)

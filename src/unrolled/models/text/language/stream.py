@@ -46,7 +46,6 @@ class LanguageStates:
     def __init__(self, model: Any, capacity: int) -> None:
         network: LanguageNetwork = model.networks_[0]
         config, core = network.config, cast("Any", network.layers)
-        self._n_layers = len(core)
         E, self._n_tokens = config.embedding_size, config.n_tokens
         self._embedding = network.embedding.weight.detach().double().numpy()
         self._readout = readout_operands(network)
@@ -120,10 +119,13 @@ class LanguageStates:
             for name, array in self.arrays.items():
                 array[stream] = before[name]
             return answer
-        last = f"h{self._n_layers - 1}"
-        state = torch.from_numpy(self.arrays[last][stream : stream + 1])
-        answer = mean_answers(read_out(state, *self._readout)[None], is_class=True)[0]
+        last = max(k for k in range(len(self.arrays)) if f"h{k}" in self.arrays)
+        answer = self._readout_of(torch.from_numpy(self.arrays[f"h{last}"][stream : stream + 1]))[0]
         return answer
+
+    def _readout_of(self, state: torch.Tensor) -> Floats:
+        """Compute distributions (B, V) of outputs (B, H) of the last layer."""
+        return mean_answers(read_out(state, *self._readout)[None], is_class=True)
 
 
 @torch.no_grad()
@@ -135,6 +137,56 @@ def readout_operands(network: LanguageNetwork) -> tuple[torch.Tensor, ...]:
         weight = weight @ network.projection.weight
     H = weight.shape[1]
     return torch.zeros(H), torch.ones(H), weight.contiguous(), bias.contiguous()
+
+
+class TorchLanguageStates(LanguageStates):
+    """States of N streams that torch steps: without the kernels, or on another device than the CPU.
+
+    For texts that are generated; distributions equal those of `LanguageStates` up to rounding.
+    """
+
+    def __init__(self, model: Any, capacity: int) -> None:
+        self._network: LanguageNetwork = model.networks_[0]
+        config = self._network.config
+        self._n_tokens = config.n_tokens
+        self._parts = [
+            f"{part}{k}" for k in range(config.num_layers) for part in "hc"[: self._network.n_parts]
+        ]
+        self.arrays = {"steps": np.zeros(capacity, np.int64)}
+        for name in self._parts:
+            self._new(name, capacity, config.hidden_size)
+
+    @torch.inference_mode()
+    def _run(self, rows: Floats, streams: Ints, counts: Ints) -> Floats:
+        n_steps = int(counts.max(initial=0))
+        if (counts != n_steps).any():  # each by itself
+            ends = np.cumsum(counts)[:-1]
+            parts = zip(np.split(rows, ends), streams[:, None], counts[:, None], strict=True)
+            return np.concatenate([self._run(*part) for part in parts])
+        device = self._network.readout_bias.device
+        tokens = torch.from_numpy(rows[:, 0].astype(np.int64)).view(len(streams), n_steps).t()
+        state = tuple(torch.from_numpy(self.arrays[name][streams])[None].to(device) for name in self._parts)
+        outputs, state = self._network(tokens.to(device), state)
+        for name, part in zip(self._parts, state, strict=True):
+            self.arrays[name][streams] = part[0].cpu().numpy()
+        self.arrays["steps"][streams] += n_steps
+        return self._softmax(outputs.transpose(0, 1).flatten(0, 1))  # a stream after the other
+
+    @torch.inference_mode()
+    def _readout_of(self, state: torch.Tensor) -> Floats:
+        return self._softmax(state.to(self._network.readout_bias.device))
+
+    def _softmax(self, outputs: torch.Tensor) -> Floats:
+        weight, bias = self._network.readout
+        logits = torch.nn.functional.linear(self._network.features(outputs), weight, bias)
+        probabilities: Floats = logits.double().softmax(-1).cpu().numpy()
+        return probabilities
+
+
+def generating_states(model: Any, capacity: int) -> LanguageStates:
+    """Return states of N streams: on the kernels where they can step the model, else torch's."""
+    on_kernels = not LanguageStates.why_not_streamable(model)
+    return (LanguageStates if on_kernels else TorchLanguageStates)(model, capacity)
 
 
 class LanguageStream(Stream):
@@ -199,15 +251,19 @@ class LanguageStream(Stream):
         return self._model.codec_.encode(xs).positions if isinstance(xs, str) else xs
 
 
-@torch.inference_mode()
 def token_distributions(model: Any, positions: Ints) -> Floats:
-    """Compute the distribution (T, V) of the token after each of a text, on the kernels, as streams do.
+    """Compute the distribution (T, V) of the token after each of a text, to the bit as streams do.
 
     Args:
-        model: a fitted LanguageModel, on the CPU.
+        model: a fitted LanguageModel; where it has no streams, torch computes.
         positions: (T,) of the tokens of the text.
     """
+    if LanguageStates.why_not_streamable(model):
+        states = TorchLanguageStates(model, 1)
+        rows, counts = positions[:, None].astype(np.float64), np.array([len(positions)])
+        return states.step(rows, np.zeros(1, dtype=np.int64), counts)
     network: LanguageNetwork = model.networks_[0]
     tokens = torch.from_numpy(np.concatenate([[END], positions]).astype(np.int64))
-    outputs = network(tokens[:, None])[0][1:, 0].contiguous()  # (T, H)
-    return mean_answers(read_out(outputs, *readout_operands(network))[None], is_class=True)
+    with torch.inference_mode():
+        outputs = network(tokens[:, None])[0][1:, 0].contiguous()  # (T, H)
+        return mean_answers(read_out(outputs, *readout_operands(network))[None], is_class=True)

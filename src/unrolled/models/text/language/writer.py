@@ -16,7 +16,12 @@ from unrolled.formatting import quoted_list
 from unrolled.models.estimator import NetworkEstimator
 from unrolled.models.parameters import RandomSource, RandomState, draw_seed
 from unrolled.models.text.language.generation import Completion, Sampling, complete_word, sample_tokens
-from unrolled.models.text.language.stream import LanguageStates, LanguageStream, token_distributions
+from unrolled.models.text.language.stream import (
+    LanguageStates,
+    LanguageStream,
+    generating_states,
+    token_distributions,
+)
 from unrolled.validation import check_int
 
 Floats = NDArray[np.float64]
@@ -42,7 +47,6 @@ class TextWriter(NetworkEstimator):
 
         Raises:
             NotFittedError: `fit` was not called.
-            ArgumentError: the kernels are missing, or the model is not on the CPU.
             DataError: `text` is no string, or empty.
         """
         self._require_fitted()
@@ -83,7 +87,7 @@ class TextWriter(NetworkEstimator):
         sampling = Sampling.from_arguments(temperature, top_k, top_p)
         RandomState().check("random_state", random_state)
         positions = self._read_prompt(prompt)
-        states = self.stream_states(1)
+        states = generating_states(self, 1)
         rng = np.random.default_rng(draw_seed(random_state))
         drawn = sample_tokens(states, positions, int(n), sampling, rng, has_ends=self.has_ends_)
         return self.codec_.decode(drawn)
@@ -102,13 +106,12 @@ class TextWriter(NetworkEstimator):
 
         Raises:
             NotFittedError: `fit` was not called.
-            ArgumentError: n or max_length is no whole number above 0, or the model cannot be streamed.
+            ArgumentError: n or max_length is no whole number above 0.
             DataTypeError: the prompt is no string.
         """
         self._require_fitted()
         check_int("n", n, least=1)
         check_int("max_length", max_length, least=1)
-        self.stream_states(1)
         return complete_word(self, self._read_prompt(prompt), int(n), int(max_length))
 
     def stream(self, blob: bytes | None = None, **options: Any) -> LanguageStream:
