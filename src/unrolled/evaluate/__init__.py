@@ -1,8 +1,9 @@
 """Backtests and comparisons: a model beside simple ones, from the same splits, with a verdict.
 
     backtest       forecasts from rolling origins, beside BASELINES, in METRICS
-    compare        estimators of whole sequences, beside SEQUENCE_BASELINES; of texts, beside TEXT_BASELINES,
-                   TAG_BASELINES, TRANSLATION_BASELINES and LANGUAGE_BASELINES
+    compare        estimators of whole sequences, beside SEQUENCE_BASELINES; of recordings, beside
+                   AUDIO_BASELINES; of texts, beside TEXT_BASELINES, TAG_BASELINES,
+                   TRANSLATION_BASELINES and LANGUAGE_BASELINES
     has_lookahead  does a forecast change with what comes after its origin?
 
 >>> from unrolled import evaluate
@@ -22,11 +23,13 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.evaluate.sequence.candidates import SEQUENCE_BASELINES
     from unrolled.evaluate.sequence.compare import Comparison, ComparisonRow, compare
     from unrolled.evaluate.sequence.language import LANGUAGE_BASELINES, LanguageComparison
+    from unrolled.evaluate.sequence.recordings import AUDIO_BASELINES
     from unrolled.evaluate.sequence.texts import TAG_BASELINES, TEXT_BASELINES
     from unrolled.evaluate.text.translation import TranslationComparison
     from unrolled.evaluate.text.translation_baselines import TRANSLATION_BASELINES
 
 __all__ = [
+    "AUDIO_BASELINES",
     "BASELINES",
     "LANGUAGE_BASELINES",
     "METRICS",
@@ -46,6 +49,7 @@ __all__ = [
 ]
 
 _SOURCES = {
+    "AUDIO_BASELINES": "unrolled.evaluate.sequence.recordings",
     "BASELINES": "unrolled.evaluate.forecasting.baselines",
     "LANGUAGE_BASELINES": "unrolled.evaluate.sequence.language",
     "LanguageComparison": "unrolled.evaluate.sequence.language",

@@ -1,9 +1,16 @@
 """A comparison is prepared once: the same splits for all candidates, in the order of X in the end."""
 
 import numpy as np
+import pytest
 
+from unrolled.errors import ArgumentError
 from unrolled.evaluate.sequence.candidates import SEQUENCE_BASELINES
-from unrolled.evaluate.sequence.prepared import ComparisonSettings, prepare_sequences
+from unrolled.evaluate.sequence.prepared import (
+    ComparisonSettings,
+    check_comparison_arguments,
+    excluded_remarks,
+    prepare_sequences,
+)
 from unrolled.models.sequence.classifier import SequenceClassifier
 
 NAMES = ("majority class", "1-NN Euclidean")
@@ -42,3 +49,17 @@ def test_baselines_that_cannot_take_part_have_a_reason() -> None:
     )
     assert prepared.excluded["feedforward"] == "sequences differ in length"
     assert "feedforward" not in {candidate.name for candidate in prepared.candidates}
+
+
+def test_all_faulty_arguments_are_named_at_once() -> None:
+    """None for the baselines is all of them."""
+    assert check_comparison_arguments(NAMES, 2, 95, None) == NAMES
+    with pytest.raises(ArgumentError) as caught:
+        check_comparison_arguments(NAMES, 1, 100, ["1-NN Euclid"])
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == ["folds", "level", "baselines"]
+
+
+def test_baselines_left_out_for_one_reason_share_a_sentence() -> None:
+    """And others have their own."""
+    remarks = excluded_remarks({"a": "it is slow", "b": "it is missing", "c": "it is slow"})
+    assert remarks == ["a and c left out: it is slow.", "b left out: it is missing."]

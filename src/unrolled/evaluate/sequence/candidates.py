@@ -27,6 +27,7 @@ from unrolled.evaluate.sequence.baselines import (
 )
 from unrolled.evaluate.sequence.scores import class_probabilities
 from unrolled.evaluate.sequence.split import Task, TrainTestSplit
+from unrolled.models.audio.classifier import AudioClassifier
 from unrolled.models.protocols import was_interrupted
 from unrolled.models.sequence.base import SequenceEstimator
 from unrolled.models.sequence.classifier import SequenceClassifier
@@ -142,7 +143,7 @@ def _fit_and_predict(
 
 def _takes_groups(model: Any) -> bool:
     model = model.model if isinstance(model, BagOfSteps) else model
-    return isinstance(model, SequenceEstimator | TextEstimator)
+    return isinstance(model, SequenceEstimator | TextEstimator | AudioClassifier)
 
 
 def model_candidate(model: Any) -> Candidate:
@@ -153,7 +154,7 @@ def model_candidate(model: Any) -> Candidate:
 def _model_name(model: Any) -> str:
     if isinstance(model, SequenceEstimator):
         return "reservoir" if model.solver == "reservoir" else model.cell
-    if isinstance(model, TextEstimator):
+    if isinstance(model, TextEstimator | AudioClassifier):
         return str(model.cell)
     return type(model[-1] if hasattr(model, "named_steps") else model).__name__
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, overload
 
@@ -18,11 +18,17 @@ from unrolled.evaluate.sequence.candidates import (
     NOTES,
     SEQUENCE_BASELINES,
     CandidatePredictions,
-    check_comparison_baselines,
     fit_and_predict,
 )
 from unrolled.evaluate.sequence.language import LanguageComparison, compare_language, refuse_arguments
-from unrolled.evaluate.sequence.prepared import ComparisonSettings, prepare_sequences
+from unrolled.evaluate.sequence.prepared import (
+    ComparisonSettings,
+    PreparedComparison,
+    check_comparison_arguments,
+    excluded_remarks,
+    prepare_sequences,
+)
+from unrolled.evaluate.sequence.recordings import AUDIO_BASELINES, prepare_recordings, reads_recordings
 from unrolled.evaluate.sequence.scores import (
     Scoring,
     format_metric,
@@ -43,14 +49,13 @@ from unrolled.evaluate.sequence.texts import (
 )
 from unrolled.evaluate.sequence.verdict import CandidateLosses, ComparisonVerdict, sequence_verdict
 from unrolled.evaluate.text.translation import TranslationComparison, compare_translations
-from unrolled.formatting import aligned_table, join_words, number, p_value_text
+from unrolled.formatting import aligned_table, number, p_value_text
 from unrolled.jsonable import to_jsonable
 from unrolled.models.sequence.tagger import SequenceTagger
 from unrolled.models.text.language.language_model import LanguageModel
 from unrolled.models.text.translation.translator import Translator
 from unrolled.record import Record
 from unrolled.stats.dependence import fold_inflation
-from unrolled.validation import ErrorCollector, check_float, check_int
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -117,7 +122,7 @@ class Comparison(Record):
         remarks: what to know when reading the table, a sentence each.
         columns: a row a tested sequence: y, and each candidate's prediction.
         backend: library of the frame that X was.
-        unit: what is counted: "sequences", "texts" or "words".
+        unit: what is counted: "sequences", "texts", "words" or "recordings".
     """
 
     kind: ClassVar[str] = "comparison"
@@ -218,6 +223,9 @@ def compare(
     a word with its affixes and neighbours. Of a tagger every word counts, sentences being the units of
     intervals and tests.
 
+    Beside an AudioClassifier stand the majority class, the neighbours, MiniRocket and the reservoir on its
+    frames. Without `groups`, the speakers, a remark says that the scores are those of voices it has heard.
+
     Beside a Translator stand the source as it is, its words one by one (IBM model 1), and the translation of
     the nearest training source. BLEU is compared; sentences are what intervals draw and tests swap. Without
     a test set one part in `folds` is held out, once.
@@ -227,10 +235,10 @@ def compare(
     tests are documents, or blocks of a running text.
 
     Args:
-        model: a SequenceClassifier, SequenceRegressor, TextClassifier, TextTagger, Translator, LanguageModel,
-            or an estimator of scikit-learn's kind that takes X; copies of it are fitted, it stays as it is.
-        X: N sequences, as for SequenceClassifier, or N texts. Where the model reads gaps (`missing=`),
-            baselines that do not are given a line between known values.
+        model: a SequenceClassifier, SequenceRegressor, AudioClassifier, TextClassifier, TextTagger,
+            Translator, LanguageModel, or an estimator of scikit-learn's kind; copies of it are fitted here.
+        X: N sequences, as for SequenceClassifier, N texts or N recordings. Where the model reads gaps
+            (`missing=`), baselines that do not are given a line between known values.
         y: N labels, or numbers if the model is a regressor, or lists of tags if it is a tagger.
         test: (X_test, y_test), never fitted on, or (X_test, y_test, lengths_test) where its arrays are
             padded; None for cross-validation.
@@ -240,8 +248,8 @@ def compare(
             where an estimator holds out validation data. None: sequences that repeat another exactly are
             grouped with it, and a remark says so.
         lengths: N steps of each sequence of X, where arrays are padded; NaN at a sequence's end needs none.
-        baselines: some of those above by name (`unrolled.evaluate.SEQUENCE_BASELINES`, of texts
-            `TEXT_BASELINES`, `TAG_BASELINES` and `TRANSLATION_BASELINES`); None for all.
+        baselines: some of those above by name (`unrolled.evaluate.SEQUENCE_BASELINES`, `AUDIO_BASELINES`, of
+            texts `TEXT_BASELINES`, `TAG_BASELINES` and `TRANSLATION_BASELINES`); None for all.
         level: of the confidence intervals, in per cent.
 
     Raises:
@@ -264,14 +272,13 @@ def compare(
     if isinstance(model, LanguageModel):
         refuse_arguments("language models", y=y, groups=groups, lengths=lengths)
         return compare_language(model, X, test=test, baselines=baselines, level=level)
-    if y is None:
+    if y is None and not reads_recordings(model):
         raise ArgumentError("compare y: expected what the model predicts of X, got None. Pass it.")
     task = _task_of(model)
     is_explicit = baselines is not None
-    names = _check_arguments(_baseline_names(model, task), folds, level, baselines)
-    prepare = prepare_texts if reads_texts(model) else prepare_sequences
+    names = check_comparison_arguments(_baseline_names(model, task), folds, level, baselines)
     settings = ComparisonSettings(task, names, is_explicit, test, folds, groups, lengths)
-    prepared = prepare(model, X, y, settings)
+    prepared = _prepare_of(model)(model, X, y, settings)
     tested, excluded, uneven = prepared.tested, dict(prepared.excluded), prepared.uneven
     classes = None if uneven is None else uneven.classes
     network, *candidates = prepared.candidates
@@ -283,7 +290,7 @@ def compare(
             excluded[candidate.name] = str(error).rstrip(".")
     if len(results) == 1:
         raise ArgumentError(
-            f"baselines: expected one at least that can take part; {_remarks_on(excluded)[0]}"
+            f"baselines: expected one at least that can take part; {excluded_remarks(excluded)[0]}"
         )
     results = [result.in_order(prepared.order) for result in results]
     if prepared.unit == "words":
@@ -302,7 +309,7 @@ def compare(
         groups=None if tested.groups is None else int(tested.groups.max()) + 1,
         folds=folds if test is None else None,
         level=level,
-        remarks=(*remarks, *_remarks_on(excluded)),
+        remarks=(*remarks, *excluded_remarks(excluded)),
         columns={"y": tested.y, **{result.name: result.predictions for result in results}},
         backend=prepared.backend,
         unit=prepared.unit,
@@ -378,23 +385,15 @@ def _task_of(model: Any) -> Task:
 
 def _baseline_names(model: Any, task: Task) -> tuple[str, ...]:
     """Return the names of all baselines that such a model is compared with."""
+    if reads_recordings(model):
+        return AUDIO_BASELINES
     if not reads_texts(model):
         return SEQUENCE_BASELINES[task]
     return tuple(TAG_BASELINES if reads_tags(model) else TEXT_BASELINES)
 
 
-def _check_arguments(allowed: tuple[str, ...], folds: int, level: float, baselines: Any) -> tuple[str, ...]:
-    errors = ErrorCollector()
-    errors.collect(check_int, "folds", folds, least=2)
-    errors.collect(check_float, "level", level, above=0, below=100)
-    names: tuple[str, ...] = errors.collect(check_comparison_baselines, baselines, allowed)
-    errors.raise_if_any()
-    return names
-
-
-def _remarks_on(excluded: dict[str, str]) -> list[str]:
-    """Return a sentence a reason."""
-    names_by_reason: dict[str, list[str]] = {}
-    for name, reason in excluded.items():
-        names_by_reason.setdefault(reason, []).append(name)
-    return [f"{join_words(names)} left out: {reason}." for reason, names in names_by_reason.items()]
+def _prepare_of(model: Any) -> Callable[..., PreparedComparison]:
+    """Return the function that reads and splits what such a model learns from."""
+    if reads_recordings(model):
+        return prepare_recordings
+    return prepare_texts if reads_texts(model) else prepare_sequences

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from unrolled.evaluate.sequence.candidates import (
     Candidate,
     baseline_candidates,
+    check_comparison_baselines,
     excluded_baselines,
     model_candidate,
     warm_up,
@@ -29,8 +30,38 @@ from unrolled.evaluate.sequence.split import (
     unseen_class_remarks,
     warn_of_inputs,
 )
+from unrolled.formatting import join_words
+from unrolled.validation import ErrorCollector, check_float, check_int
 
 Ints = NDArray[np.int64]
+
+
+def check_comparison_arguments(
+    allowed: tuple[str, ...], folds: int, level: float, baselines: Any
+) -> tuple[str, ...]:
+    """Return the names of the baselines, all for None; folds and level must be in their ranges.
+
+    Raises:
+        ArgumentError: an argument is out of range, each on a line of its own.
+    """
+    errors = ErrorCollector()
+    errors.collect(check_int, "folds", folds, least=2)
+    errors.collect(check_float, "level", level, above=0, below=100)
+    names: tuple[str, ...] = errors.collect(check_comparison_baselines, baselines, allowed)
+    errors.raise_if_any()
+    return names
+
+
+def excluded_remarks(excluded: dict[str, str]) -> list[str]:
+    """Return a sentence a reason.
+
+    >>> excluded_remarks({"MiniRocket": "aeon is not installed", "1-NN DTW": "aeon is not installed"})
+    ['MiniRocket and 1-NN DTW left out: aeon is not installed.']
+    """
+    names_by_reason: dict[str, list[str]] = {}
+    for name, reason in excluded.items():
+        names_by_reason.setdefault(reason, []).append(name)
+    return [f"{join_words(names)} left out: {reason}." for reason, names in names_by_reason.items()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +99,7 @@ class PreparedComparison:
         remarks: on the data, a sentence each.
         excluded: baselines that are left out, with a reason each.
         backend: library of the frame that X was.
-        unit: what is counted: "sequences", "texts" or "words".
+        unit: what is counted: "sequences", "texts", "words" or "recordings".
         uneven: classes of very different size.
     """
 
