@@ -14,9 +14,11 @@ from unrolled.report.records import LabelledData, LabelPredictions, ModelCard, T
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from unrolled.data.audio.read import LabelledRecordings
     from unrolled.data.labelled.read import Labelled
     from unrolled.data.text.read import LabelledTexts
     from unrolled.evaluate.sequence.compare import Comparison
+    from unrolled.models.audio.classifier import AudioClassifier
     from unrolled.models.estimator import NetworkEstimator
     from unrolled.models.sequence.classifier import SequenceClassifier
     from unrolled.models.text.classifier import TextClassifier
@@ -71,6 +73,31 @@ def write_text_comparison(path: str, result: Comparison, train: LabelledTexts, m
         path,
         comparison=result,
         data=TextData(train.source, train.texts, labels),
+        predictions=predictions,
+        model_card=sequence_model_card(model),
+    )
+
+
+def write_audio_comparison(
+    path: str, result: Comparison, train: LabelledRecordings, model: AudioClassifier
+) -> None:
+    """Write the report of `unrolled classify` on recordings, which shows the loudness of each."""
+    from unrolled.report.html.sequence_page import write_classification_report
+
+    network = result.columns[result.rows[0].name]
+    predictions = LabelPredictions(label_texts(result.columns["y"]), label_texts(network))
+    decibels = 10 / np.log(10)
+    frames = [model.features_.frames(recording.wave()) for recording in train]
+    write_classification_report(
+        path,
+        comparison=result,
+        data=LabelledData(
+            source=train.source,
+            values=[decibels * np.logaddexp.reduce(one, axis=1, keepdims=True) for one in frames],
+            labels=label_texts(() if train.labels is None else train.labels),
+            columns=("loudness, dB",),
+            notes=train.notes,
+        ),
         predictions=predictions,
         model_card=sequence_model_card(model),
     )

@@ -6,6 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unrolled.cli.classify_recordings import (
+    classify_recordings,
+    predict_recordings,
+    reads_as_recordings,
+)
 from unrolled.cli.classify_texts import (
     OutputPaths,
     compare_texts,
@@ -34,7 +39,7 @@ if TYPE_CHECKING:
 Train = Annotated[
     str,
     typer.Argument(
-        metavar="TRAIN", show_default=False, help="CSV, Parquet, .ts, .arff, .npz or .npy; texts."
+        metavar="TRAIN", show_default=False, help="CSV, Parquet, .ts, .arff, .npz; texts; a folder of sound."
     ),
 ]
 Test = Annotated[
@@ -69,13 +74,16 @@ def classify_command(
     A row is a sequence and its class stands in a column of it, or a row is one step of a sequence that --id
     names. Beside the network stand the most frequent class, the nearest neighbour, a reservoir and others,
     tested on the same sequences; a sentence says whether something simpler does as well. Where a column holds
-    texts, they are what is classified, beside counts of words and characters.
+    texts, they are what is classified, beside counts of words and characters. A folder of recordings with a
+    folder a label, or a table of their paths, is classified by its sound; a column of speakers keeps each
+    on one side.
 
     \b
     Examples:
       unrolled classify train.csv --label kind
       unrolled classify train.csv --test test.csv --report kinds.html --save kinds
       unrolled classify reviews.csv --save sentiment
+      unrolled classify words/ --save words-model
       unrolled classify steps.csv --id run --time second --label kind --cell lstm
       unrolled classify unseen.csv --model kinds --output answers.csv
     """  # noqa: D301 (\b keeps the lines apart)
@@ -87,10 +95,15 @@ def classify_command(
         _refuse_training_options(
             options, {"--test": test, "--folds": folds, "--report": report, "--save": save}
         )
+        if reads_as_recordings(train, model):
+            predict_recordings(train, columns, model, output, json=json)
+            return
         if reads_as_texts(train, text, model):
             predict_texts(train, text, columns.label, model, output, json=json)
             return
         _predict(columns.read(train, "test"), model, output, json=json)
+    elif text is None and reads_as_recordings(train, None):
+        classify_recordings((train, test), columns, options, folds, OutputPaths(output, report, save, json))
     elif reads_as_texts(train, text, None):
         _classify_texts((train, test, text), columns, options, folds, OutputPaths(output, report, save, json))
     else:

@@ -14,8 +14,8 @@ from unrolled.data.audio.recording import Recording, read_recording
 from unrolled.data.io import files
 from unrolled.data.io.labelled_table import LabelledColumnSpec, read_labels
 from unrolled.data.parse.table import Table
-from unrolled.data.text.read import column_texts
-from unrolled.errors import DataError, UnrolledError
+from unrolled.data.text.read import column_texts, read_table_head
+from unrolled.errors import DataError
 from unrolled.formatting import quantity, quoted_list
 from unrolled.validation import ErrorCollector, check_path
 
@@ -100,12 +100,10 @@ def holds_recordings(path: str | Path) -> bool:
     path = check_path("path", path)
     if path.is_dir():
         return any(file.suffix.lower() in AUDIO_SUFFIXES for file in path.rglob("*"))
-    if path.name == files.STDIN or path.suffix.lower() in AUDIO_SUFFIXES:
-        return path.suffix.lower() in AUDIO_SUFFIXES
-    try:
-        return _find_path_column(files.read_file(path)) is not None
-    except UnrolledError:  # whoever reads it says what is wrong
-        return False
+    if path.suffix.lower() in AUDIO_SUFFIXES:
+        return True
+    table = read_table_head(path)
+    return table is not None and _find_path_column(table) is not None
 
 
 def _read_folder(folder: Path) -> LabelledRecordings:

@@ -119,16 +119,22 @@ def holds_texts(path: str | Path) -> bool:
 
     False for what is no table, and for standard input, which can be read once only.
     """
+    table = read_table_head(path)
+    return table is not None and find_text_column(table) is not None
+
+
+def read_table_head(path: str | Path) -> Table | None:
+    """Read the first rows of a table, to tell what it holds; None for no table, and standard input."""
     path = check_path("path", path)
     if path.name == files.STDIN:
-        return False
+        return None
     try:
         content = files.read_decompressed(path)
         if len(content) > _HEAD and _is_text(content):
             content = content[: content.rfind(b"\n", 0, _HEAD) + 1]
-        return find_text_column(files.parse_table(content, path)) is not None
+        return files.parse_table(content, path)
     except DataError:  # whoever reads it says what is wrong
-        return False
+        return None
 
 
 def find_text_column(table: Table) -> str | None:
