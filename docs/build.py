@@ -23,6 +23,7 @@ PAGES = [
     ("docs/tutorial-3-streams.md", "tutorial-3-streams.html", "Tutorial 3"),
     ("docs/estimators.md", "estimators.html", "Estimators"),
     ("docs/text.md", "text.html", "Text"),
+    ("docs/audio.md", "audio.html", "Sound"),
     ("docs/streams.md", "streams.html", "Live streams"),
     ("docs/dates.md", "dates.html", "Dates and calendars"),
     ("docs/serving.md", "serving.html", "Serving streams"),

@@ -38,6 +38,7 @@ RUN = [
     "docs/tutorial-3-streams.md",
     "docs/estimators.md",
     "docs/text.md",
+    "docs/audio.md",
     "docs/layers.md",
     "docs/streams.md",
     "docs/convert.md",

@@ -105,7 +105,8 @@ class AudioStream:
 
     Made by `model.stream(...)`. After each frame the probabilities equal `predict_proba` of the samples since
     the stream began, to the bit, however the samples are cut into chunks. With a `threshold`, a class whose
-    probability has stayed at or above it for `hold_ms` is recognised, and the stream begins anew.
+    probability has stayed at or above it for `hold_ms` is recognised, and the stream begins anew, then and
+    after the refractory time.
 
     Args:
         model: a fitted AudioClassifier.
@@ -236,19 +237,27 @@ class AudioStream:
         return self._states.step(frames, _FIRST, np.array([len(frames)]))
 
     def _first_hit(self, scores: Floats) -> int | None:
-        """Count frames, and report the first class that has held; return the place of its frame."""
+        """Count frames up to the first after which the stream begins anew, and return its place.
+
+        That is where a class has held, which is reported, and the end of the refractory time, whose sound is
+        the rest of that class.
+        """
         counts = self._counts
         if self._threshold is None:
             counts["frames"] += len(scores)
             return None
         for place, row in enumerate(scores):
             counts["frames"] += 1
+            if counts["frames"] <= counts["quiet_until"]:
+                if counts["frames"] == counts["quiet_until"]:
+                    return place
+                continue
             best = int(row.argmax())
             is_high = bool(row[best] >= self._threshold)
             is_same = is_high and counts["held"] == best
             counts["held"] = best if is_high else -1
             counts["held_frames"] = counts["held_frames"] + 1 if is_same else int(is_high)
-            if is_high and counts["held_frames"] > self._hold and counts["frames"] > counts["quiet_until"]:
+            if is_high and counts["held_frames"] > self._hold:
                 if best not in self._ignored:
                     label = self._model.classes_[best]
                     self.detections.append(Detection(label, self.seconds, float(row[best])))
