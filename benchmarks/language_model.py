@@ -28,7 +28,9 @@ from unrolled import LanguageModel
 from unrolled.evaluate.text.language_baselines import GzipCode, WittenBell
 
 SEEDS = 3
-LARGE: dict[str, Any] = {"hidden_size": 512, "num_layers": 2, "dropout": 0.4, "max_epochs": 12}
+LARGE: dict[str, Any] = {
+    "hidden_size": 512, "num_layers": 2, "dropout": 0.4, "learning_rate": 3e-3, "max_epochs": 12,
+}  # fmt: skip
 TOY: dict[str, Any] = {"hidden_size": 8, "embedding_size": 4, "max_epochs": 1}
 BASELINES: dict[str, Callable[[], Any]] = {"character n-gram": WittenBell, "gzip": GzipCode}
 REPEATS = 3

@@ -195,6 +195,15 @@ def test_the_table_of_defaults_is_that_of_the_signatures() -> None:
     assert all(reason for _, one, other, reason in rows if one != other)  # a difference has its reason
 
 
+def test_the_defaults_of_the_language_model_are_those_of_its_signature() -> None:
+    """docs/text.md lists the most important ones, one argument a row."""
+    table = (ROOT / "docs" / "text.md").read_text("utf-8").split("| of LanguageModel |")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", table, re.MULTILINE)
+    defaults = signature(ur.LanguageModel).parameters
+    assert len(rows) >= 8
+    assert rows == [(name, repr(defaults[name].default)) for name, _ in rows]
+
+
 def test_the_defaults_of_the_translator_are_those_of_its_signature() -> None:
     """docs/text.md lists them, one or two arguments a row."""
     text = (ROOT / "docs" / "text.md").read_text("utf-8")
