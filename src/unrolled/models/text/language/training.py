@@ -21,7 +21,7 @@ from unrolled.train.history import History
 
 _MOST_STREAMS, _LEAST_STREAMS = 32, 4
 _TOKENS_A_STREAM = 600  # at least, where batch_size is None
-_LEAST_EPOCHS, _MOST_EPOCHS, _MIN_STEPS = 6, 80, 600  # where max_epochs is None
+_LEAST_EPOCHS, _MOST_EPOCHS, _MIN_STEPS = 5, 80, 600  # where max_epochs is None
 _WINDOWS_A_PASS, _LEAST_WINDOW = 8, 16  # of a short text, whose windows are shorter than they may be
 _PATIENCE = 0.3  # of all epochs
 _WEIGHT_DECAY = 0.01
@@ -87,7 +87,7 @@ def language_training_config(
     learning_rate: float,
     seed: int,
 ) -> tuple[TrainingConfig, int, int]:
-    """Count a training in epochs; by default six, of short texts as many as make 600 steps, 80 at most.
+    """Count a training in epochs; by default five, of short texts as many as make 600 steps, 80 at most.
 
     A short text is cut into at least eight windows a pass, of at least 16 steps.
 
@@ -97,7 +97,7 @@ def language_training_config(
     >>> settings = {"window": 64, "batch_size": None, "max_epochs": None, "patience": None, "seed": 0}
     >>> config, n_streams, window = language_training_config(1_000_000, learning_rate=1e-3, **settings)
     >>> config.max_steps, n_streams
-    (2928, 32)
+    (2440, 32)
     """
     n_streams = batch_size or min(_MOST_STREAMS, max(_LEAST_STREAMS, n_tokens // _TOKENS_A_STREAM))
     n_streams = max(1, min(n_streams, n_tokens // 2))
