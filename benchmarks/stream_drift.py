@@ -3,12 +3,13 @@
 Models are fitted on the first 1,000 values and then only stepped. One series goes on as it was; the other
 drifts: its noise grows to three times, and its level begins to wander. Errors are those of the median one
 step ahead, coverage that of the 80 % band, one and twelve steps ahead; both over all steps and over the last
-quarter. The rate of the bands was chosen on series of other seeds.
+quarter. The rate of the bands, 0.05, was chosen on series of other seeds: of 0.01 to 0.4 it is the least that
+covers within a point of 80 % one step ahead where the series drifts; its interval scores are within 2 % of
+the lowest.
 
     python -m benchmarks.stream_drift [--toy]
 """
 
-import time
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,12 @@ from benchmarks.record import Facts, main, print_now, table
 from benchmarks.recurrent import limit_threads
 
 HORIZON = 12
-N_FITTED, N_STEPS = 1_000, 4_000
-SEEDS = (0, 1, 2)
+N_FITTED, N_STEPS = 1_000, 3_000
+SEEDS = (0, 1)
 STREAMS: dict[str, dict[str, Any]] = {
     "window": {},
     "carried": {"window": False},
-    **{f"window, adaptive={rate}": {"adaptive": rate} for rate in (0.02, 0.05, 0.1)},
+    "window, adaptive": {"adaptive": True},
 }
 
 
@@ -61,9 +62,7 @@ def _series(seed: int, n: int, fitted: int, *, drifts: bool) -> np.ndarray:
 
 def _scores(model: ur.Forecaster, y: np.ndarray, fitted: int, options: dict[str, Any]) -> dict[str, float]:
     """Return errors, coverage and width of one stream beyond what its model was fitted on."""
-    start_s = time.perf_counter()
     forecasts = model.stream(**options).steps(y)
-    seconds = time.perf_counter() - start_s
     origins = np.arange(fitted, len(y) - HORIZON)
     last = slice(-len(origins) // 4, None)
     errors = np.abs(forecasts.median[origins, 0] - y[origins + 1])
@@ -73,7 +72,7 @@ def _scores(model: ur.Forecaster, y: np.ndarray, fitted: int, options: dict[str,
         inside = (after >= forecasts.lo[origins, k]) & (after <= forecasts.hi[origins, k])
         scores |= {f"cover_{ahead}": inside.mean(), f"cover_{ahead}_last": inside[last].mean()}
     scores["width_1"] = (forecasts.hi - forecasts.lo)[origins, 0].mean()
-    return scores | {"us_a_step": seconds / len(y) * 1e6}
+    return scores
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ Ints = NDArray[np.int64]
 
 _SHARES = (0.5, 0.1, 0.9)  # the median, and the ends of the 80 % band
 _BLOCK, _MOST_BLOCKS = 256, 64  # steps whose calendar is read at once, and blocks that are remembered
-_RATE = 0.05  # of adaptive bands: benchmarks/stream_drift.py compares some
+_RATE = 0.05  # of adaptive bands: benchmarks/stream_drift.py says how it was chosen
 _LEAST_STEPS = 3  # before which there is no forecast, as `predict` has none
 
 
