@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from unrolled.cli.classify_texts import OutputPaths
 from unrolled.cli.options import ClassifierOptions, SequenceColumns
+from unrolled.cli.usage_errors import check_folds
 from unrolled.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
@@ -38,20 +39,14 @@ def classify_recordings(
     from unrolled.cli import output as out
     from unrolled.cli.terminal import printable, status_line
     from unrolled.evaluate.sequence.compare import compare
-    from unrolled.validation import check_int
 
     train_file, test_file = files
-    if folds is not None:
-        check_int("folds", folds, least=2)
-        if test_file is not None:
-            raise ArgumentError(
-                "--folds: there is a test set, nothing is cross-validated; got --test as well. Leave one out."
-            )
+    n_folds = check_folds(folds, test_file)
     model = _new_audio_classifier(options)
     with status_line(f"reading {train_file}"):
         train = _read(train_file, columns)
         test = None if test_file is None else _read(test_file, columns)
-    result = compare(model, train, train.labels, test=test, folds=5 if folds is None else folds)
+    result = compare(model, train, train.labels, test=test, folds=n_folds)
     if outputs.report or outputs.save:
         model.fit(train)
         if model.history_.stopped == "interrupted":  # half a training is neither shown nor saved

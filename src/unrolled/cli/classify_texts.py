@@ -61,16 +61,10 @@ def new_text_classifier(options: ClassifierOptions) -> TextClassifier:
     return model
 
 
-def read_text_files(
-    train: str, test: str | None, text: str | None, label: str | None, folds: int | None
-) -> TextFiles:
+def read_text_files(train: str, test: str | None, text: str | None, label: str | None) -> TextFiles:
     """Read the training texts, and the test texts where a file of them is given."""
     from unrolled.data.text.read import read_texts
 
-    if folds is not None and test is not None:
-        raise ArgumentError(
-            "--folds: there is a test set, nothing is cross-validated; got --test as well. Leave one out."
-        )
     train_texts = read_texts(train, text=text, label=label)
     _require_labels(train_texts)
     if test is None:

@@ -1,10 +1,19 @@
-"""Describe errors of the parser in a sentence."""
+"""Sentences on options that the parser refuses, and on those that do not go together."""
+
+from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from unrolled.errors import ArgumentError
+from unrolled.validation import check_int
+
+if TYPE_CHECKING:
+    from unrolled.cli.options import OptionGroup
+
+_FOLDS = 5  # where nobody says how many
 _NUMBER = ("a number", float)
 _KINDS: dict[str, tuple[str, Any]] = {"integer": ("a whole number", int), "number": _NUMBER, "float": _NUMBER}
 
@@ -45,3 +54,45 @@ def _not_a_number(fault: Any, words: Sequence[str]) -> tuple[str, str, str | Non
         except ValueError:
             return option, kind, value
     return option, kind, None
+
+
+def refuse_training_options(options: OptionGroup, others: Mapping[str, object]) -> None:
+    """Pass if no option of training or testing stands beside --model, which would ignore it.
+
+    Args:
+        options: those on the model.
+        others: values by option, as typed; None for what was not given.
+
+    Raises:
+        ArgumentError: some were given; the sentence names all of them.
+
+    >>> from unrolled.cli.options import ClassifierOptions
+    >>> refuse_training_options(ClassifierOptions(cell="gru"), {"--test": None, "--folds": 3})
+    Traceback (most recent call last):
+    unrolled.errors.ArgumentError: --model: a saved model takes no options of training or testing, ...
+    """
+    names = options.option_names() + [name for name, value in others.items() if value is not None]
+    if names:
+        raise ArgumentError(
+            f"--model: a saved model takes no options of training or testing, got {', '.join(names)}. Leave "
+            "those out, or leave --model out and fit anew."
+        )
+
+
+def check_folds(folds: int | None, test: str | None) -> int:
+    """Return the folds of a cross-validation, 5 for None; beside a test set there is none.
+
+    Raises:
+        ArgumentError: folds are fewer than 2, or stand beside a test set.
+
+    >>> check_folds(None, None), check_folds(3, None)
+    (5, 3)
+    """
+    if folds is None:
+        return _FOLDS
+    check_int("folds", folds, least=2)
+    if test is not None:
+        raise ArgumentError(
+            "--folds: there is a test set, nothing is cross-validated; got --test as well. Leave one out."
+        )
+    return folds

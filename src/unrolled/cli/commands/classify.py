@@ -29,8 +29,9 @@ from unrolled.cli.options import (
     Text,
     option_groups,
 )
+from unrolled.cli.usage_errors import check_folds, refuse_training_options
 from unrolled.errors import ArgumentError
-from unrolled.validation import check_choice, check_int
+from unrolled.validation import check_choice
 
 if TYPE_CHECKING:
     from unrolled.data.labelled.read import Labelled
@@ -92,7 +93,7 @@ def classify_command(
 
     check_paths({"TRAIN": train, "--test": test, "--model": model}, table=output, report=report, folder=save)
     if model:
-        _refuse_training_options(
+        refuse_training_options(
             options, {"--test": test, "--folds": folds, "--report": report, "--save": save}
         )
         if reads_as_recordings(train, model):
@@ -108,11 +109,9 @@ def classify_command(
         _classify_texts((train, test, text), columns, options, folds, OutputPaths(output, report, save, json))
     else:
         with status_line(f"reading {train}"):
-            network = _new_classifier(options)
-            if folds is not None:
-                check_int("folds", folds, least=2)
-            files = _read_train_and_test(train, test, columns, folds)
-        _compare(files, network, 5 if folds is None else folds, OutputPaths(output, report, save, json))
+            network, n_folds = _new_classifier(options), check_folds(folds, test)
+            files = _read_train_and_test(train, test, columns, is_in_folds=folds is not None)
+        _compare(files, network, n_folds, OutputPaths(output, report, save, json))
 
 
 def _classify_texts(
@@ -131,12 +130,11 @@ def _classify_texts(
             raise ArgumentError(
                 f"{name}: a row of {train} is a text, which has no such column. Leave it out."
             )
-    if folds is not None:
-        check_int("folds", folds, least=2)
+    n_folds = check_folds(folds, test)
     with status_line(f"reading {train}"):
         network = new_text_classifier(options)
-        read = read_text_files(train, test, text, columns.label, folds)
-    compare_texts(read, network, 5 if folds is None else folds, outputs)
+        read = read_text_files(train, test, text, columns.label)
+    compare_texts(read, network, n_folds, outputs)
 
 
 def _new_classifier(options: ClassifierOptions) -> SequenceClassifier:
@@ -152,20 +150,20 @@ def _new_classifier(options: ClassifierOptions) -> SequenceClassifier:
 
 
 def _read_train_and_test(
-    train: str, test: str | None, columns: SequenceColumns, folds: int | None
+    train: str, test: str | None, columns: SequenceColumns, *, is_in_folds: bool
 ) -> tuple[Labelled, Labelled | None]:
     """Read the training and the test set; None for the latter where folds of the first are tested."""
     from unrolled.data.labelled.array_files import PARTS
     from unrolled.data.labelled.read import parts_of
 
-    in_folds = test is None and parts_of(train) != PARTS
-    if folds is not None and not in_folds:
-        got = (
-            f"{train} has X_test. Leave --folds out" if test is None else "got --test as well. Leave one out"
+    has_test = test is not None or parts_of(train) == PARTS
+    if is_in_folds and has_test:
+        raise ArgumentError(
+            f"--folds: there is a test set, nothing is cross-validated; {train} has X_test. "
+            "Leave --folds out."
         )
-        raise ArgumentError(f"--folds: there is a test set, nothing is cross-validated; {got}.")
     train_data = columns.read(train, "train", must_be_labelled=True)
-    if in_folds:
+    if not has_test:
         return train_data, None
     test_data = columns.read(test or train, "test", must_be_labelled=True)
     return train_data, test_data.beside(train_data.labels)
@@ -204,18 +202,6 @@ def _compare(
         return
     print(printable(result))
     out.print_written_paths(outputs.paths)
-
-
-def _refuse_training_options(options: ClassifierOptions, other_options: dict[str, str | int | None]) -> None:
-    """Refuse options that a saved model would ignore: it has its settings, and has been tested."""
-    if refused := [
-        *options.option_names(),
-        *(option for option, value in other_options.items() if value is not None),
-    ]:
-        raise ArgumentError(
-            f"--model: a saved model takes no options of training or testing, got {', '.join(refused)}. "
-            "Leave those out, or leave --model out and fit anew."
-        )
 
 
 def _predict(labelled: Labelled, folder: str, output: str | None, *, json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unrolled.cli.options import Json, OptionGroup, Save, Seed, option_groups
+from unrolled.cli.usage_errors import refuse_training_options
 from unrolled.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -126,12 +127,7 @@ def generate_command(
     seed = {} if random_state is None else {"random_state": random_state}
     if model is not None:
         given = {"FILE": file, "--test": test, "--lines": lines or None, "--save": save}
-        refused = [*(name for name, value in given.items() if value is not None), *options.option_names()]
-        if refused:
-            raise ArgumentError(
-                "--model: a saved model takes no options of training or testing, got "
-                f"{', '.join(refused)}. Leave those out, or leave --model out and fit anew."
-            )
+        refuse_training_options(options, given)
         _write(model, sampling.given() | seed, json=json)
         return
     if file is None:

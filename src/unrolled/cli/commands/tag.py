@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unrolled.cli.options import Folds, Json, Model, Save, TaggerOptions, option_groups
-from unrolled.errors import ArgumentError
-from unrolled.validation import check_int
+from unrolled.cli.usage_errors import check_folds, refuse_training_options
 
 if TYPE_CHECKING:
     from unrolled.data.text.conll import TaggedSentences
@@ -58,24 +57,13 @@ def tag_command(
 
     check_paths({"FILE": file, "--test": test, "--model": model}, folder=save)
     if model:
-        refused = [*options.option_names()]
-        given = {"--test": test, "--folds": folds, "--column": column, "--save": save}
-        refused += [name for name, value in given.items() if value is not None]
-        if refused:
-            raise ArgumentError(
-                "--model: a saved model takes no options of training or testing, got "
-                f"{', '.join(refused)}. Leave those out, or leave --model out and fit anew."
-            )
+        refuse_training_options(
+            options, {"--test": test, "--folds": folds, "--column": column, "--save": save}
+        )
         _tag_text(file, model, json=json)
         return
-    if folds is not None:
-        check_int("folds", folds, least=2)
-        if test is not None:
-            raise ArgumentError(
-                "--folds: there is a test set, nothing is cross-validated; got --test as well. Leave one out."
-            )
     named = {} if column is None else {"column": column}
-    _compare(file, test, named, options, folds=5 if folds is None else folds, save=save, json=json)
+    _compare(file, test, named, options, folds=check_folds(folds, test), save=save, json=json)
 
 
 def _compare(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from unrolled.cli.options import Json, Model, OptionGroup, Save, Seed, option_groups
+from unrolled.cli.usage_errors import refuse_training_options
 from unrolled.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -118,12 +119,7 @@ def translate_command(
     check_paths(read | {"--model": model}, table=output, folder=save)
     if model:
         learning = {"TARGETS": targets, "--target-column": target, "--test": test, "--save": save}
-        refused = options.option_names() + [name for name, value in learning.items() if value is not None]
-        if refused:
-            raise ArgumentError(
-                "--model: a saved model takes no options of training or testing, got "
-                f"{', '.join(refused)}. Leave those out, or leave --model out and fit anew."
-            )
+        refuse_training_options(options, learning)
         if (file is None) == (text is None):
             got = "neither" if file is None else "both"
             raise ArgumentError(f"--model: expected FILE or --text, got {got}. Give one, or - for stdin.")
