@@ -168,7 +168,6 @@ def _composed(text: str) -> str:
 def _patterns() -> dict[str, re.Pattern[str]]:
     """Compile the patterns of words and characters; Python's letters lack the marks on them."""
     marks = _mark_class()
-    word = rf"[^\W{_IDEOGRAPH}][^\W{_IDEOGRAPH}]*"
     word = rf"(?:[^\W{_IDEOGRAPH}][{marks}\u200c\u200d]*)+"
     sign = rf"[^\s][{marks}{_SKIN}]*"
     return {

@@ -110,9 +110,7 @@ class WittenBell:
         p = np.full(len(ids), 1 / (CODE_POINTS + 1))
         contexts = np.zeros(len(ids), dtype=np.int64)
         nats = np.empty((len(self._levels), len(ids) - 1))
-        for level, counts in enumerate(
-            self._levels
-        ):  # a place has no context of more symbols than stand there
+        for level, counts in enumerate(self._levels):  # a place has no context longer than what precedes it
             keys = contexts * self._n_symbols + ids[level:]
             at = np.minimum(np.searchsorted(counts.keys, keys), len(counts.keys) - 1)
             is_counted = (counts.keys[at] == keys) & (contexts >= 0)

@@ -183,9 +183,8 @@ class _StemStep(nn.Module):
     def _convolve(self, past: Tensor, steps: Tensor, channels: slice, dilation: int) -> Tensor:
         """Compute the features (B, C) of a scale; taps before the first step read the mean of the others."""
         weight, F = self.stem.weight[channels], len(self.stem.change_scale)
-        taps = past[
-            :, self._n_past - 1 - (TAPS - 1) * dilation :: dilation
-        ]  # (B, TAPS, 2 F), the oldest first
+        oldest_tap = self._n_past - 1 - (TAPS - 1) * dilation
+        taps = past[:, oldest_tap::dilation]  # (B, TAPS, 2 F), the oldest first
         n_present = ((steps - 1) // dilation + 1).clamp(max=TAPS)
         means = taps[..., :F].sum(1) / n_present[:, None]
         oldest = nn.functional.pad(weight[:, :F].cumsum(2), (1, 0))  # sums of the first k taps

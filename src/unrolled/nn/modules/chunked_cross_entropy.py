@@ -19,9 +19,7 @@ from torch.autograd.function import once_differentiable
 from unrolled.errors import ArgumentError, TensorError
 from unrolled.validation import check_choice, check_float
 
-_CHUNK_NUMBERS = (
-    1 << 22
-)  # logits of a chunk: at a quarter of it the gradient of the weight is added too often
+_CHUNK_NUMBERS = 1 << 22  # logits of a chunk: with a quarter of it the weight's gradient is added too often
 _LEAST_ROWS = 32  # of a chunk: fewer make the products slow
 
 

@@ -26,7 +26,7 @@ def test_sampling_equals_its_formula() -> None:
 
 
 def test_tokens_are_drawn_as_often_as_they_are_likely(model: LanguageModel) -> None:
-    """First characters of 2,000 texts, beside the distribution of the stream."""
+    """First characters of 400 texts, beside the distribution of the stream."""
     p = model.stream().peek()
     p[:2] = 0
     p /= p.sum()

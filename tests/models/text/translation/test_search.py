@@ -39,8 +39,6 @@ def _best(seed: int, most: int, penalty: float) -> tuple[tuple[int, ...], float]
         for text in itertools.product(range(END), repeat=length):
             steps = zip((END, *text), (*text, END), strict=True)
             chosen = [float(table[t, a, b]) for t, (a, b) in enumerate(steps)]
-            if length == most:  # where the end alone is left, it is as likely as it was
-                assert len(chosen) == most + 1
             found[text] = sum(chosen) / (length + 1) ** penalty
     best = max(found, key=lambda text: found[text])
     return best, found[best]
