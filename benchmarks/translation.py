@@ -118,7 +118,7 @@ class TorchTranslation(TranslationNetwork):
         self.load_state_dict(like.state_dict())
         encoder = nn.GRU(
             config.embedding_size, config.encoder_size, config.encoder_layers, bidirectional=True,
-            dropout=config.dropout,
+            dropout=config.dropout if config.encoder_layers > 1 else 0.0,
         )  # fmt: skip
         encoder.load_state_dict(like.encoder.state_dict())
         self.encoder = PackedEncoder(encoder)

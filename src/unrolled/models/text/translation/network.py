@@ -41,7 +41,7 @@ class TranslationConfig(CoreConfig):
 
     n_tokens: int
     embedding_size: int = 256
-    encoder_layers: int = 2
+    encoder_layers: int = 1
     attention: str = "general"
     word_dropout: float = 0.0
 
