@@ -9,7 +9,7 @@ import torch
 
 from unrolled import Forecaster, SequenceClassifier
 from unrolled.train import threads
-from unrolled.train.threads import shared_processors
+from unrolled.train.threads import shared_processors, single_thread
 
 
 @pytest.fixture(autouse=True)
@@ -143,3 +143,15 @@ def test_fits_in_two_python_threads_leave_theirs_and_each_other_alone() -> None:
     assert answers == together
     assert after == [2] * 4
     assert torch.get_num_threads() == 2
+
+
+def test_a_single_thread_is_given_back() -> None:
+    """Within it one, afterwards as many as before."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with single_thread():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

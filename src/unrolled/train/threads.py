@@ -47,6 +47,26 @@ def shared_processors() -> Iterator[None]:
         restore()
 
 
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Work on one thread, for steps too small to share: two would wait for each other at every one.
+
+    The number is as it was afterwards; other threads keep theirs, as with `shared_processors`.
+
+    >>> with single_thread():
+    ...     torch.get_num_threads()
+    1
+    """
+    if torch.get_num_threads() == 1:
+        yield
+        return
+    restore = _set_threads(1)
+    try:
+        yield
+    finally:
+        restore()
+
+
 def _set_threads(number: int) -> Any:
     """Set the number of torch's threads in the calling thread; return a function that undoes it.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -17,7 +18,7 @@ from unrolled.models.text.language.dataset import NO_TARGET
 from unrolled.models.text.language.network import LanguageNetwork
 from unrolled.nn.modules.chunked_cross_entropy import token_losses
 from unrolled.record import Record
-from unrolled.train.threads import shared_processors
+from unrolled.train.threads import shared_processors, single_thread
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -148,7 +149,8 @@ def stream_losses(network: LanguageNetwork, inputs: Ints, targets: Ints) -> Floa
         tokens = torch.from_numpy(inputs[first : first + window]).to(device)
         begins = tokens == END
         resets = begins.t() if bool(begins.any()) else None
-        outputs, state = network(tokens, state, resets)
+        with single_thread() if inputs.shape[1] == 1 else nullcontext():
+            outputs, state = network(tokens, state, resets)
         features = network.features(outputs).flatten(0, 1)
         wanted = torch.from_numpy(targets[first : first + window]).to(device).flatten()
         losses = token_losses(features, *network.readout, wanted, ignore_index=NO_TARGET)

@@ -22,6 +22,7 @@ from unrolled.models.text.language.network import LanguageNetwork
 from unrolled.nn.modules.inference import mean_answers
 from unrolled.nn.ops.fused import cell_settings
 from unrolled.nn.ops.sequence import read_out
+from unrolled.train.threads import single_thread
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -264,6 +265,6 @@ def token_distributions(model: Any, positions: Ints) -> Floats:
         return states.step(rows, np.zeros(1, dtype=np.int64), counts)
     network: LanguageNetwork = model.networks_[0]
     tokens = torch.from_numpy(np.concatenate([[END], positions]).astype(np.int64))
-    with torch.inference_mode():
+    with torch.inference_mode(), single_thread():
         outputs = network(tokens[:, None])[0][1:, 0].contiguous()  # (T, H)
         return mean_answers(read_out(outputs, *readout_operands(network))[None], is_class=True)
