@@ -77,6 +77,9 @@ def test_every_column_of_texts_is_read(X: Any) -> None:
         ([["a"], []], "X, position 1: expected a text with at least one word, got an empty one."),
         (5, "X: expected a list of texts, got int."),
         (pd.DataFrame({"a": ["x"], "b": ["y"]}), "X: expected one column of texts, got 2 columns. Select"),
+        ({"one": "a text"}, "X: expected a list of texts, got dict. Pass list(x.values())."),
+        ({"a", "b"}, "X: expected a list of texts, got set. Pass sorted(x)."),
+        (pl.LazyFrame({"a": ["x"]}), "X: expected texts in memory, got a lazy frame. Call its .collect()"),
     ],
 )
 def test_what_is_no_text_is_named_in_a_sentence(X: Any, sentence: str) -> None:

@@ -1,6 +1,7 @@
 """Texts are cut into words, characters or subwords, and every token knows its place in the raw text."""
 
 import json
+import re
 import unicodedata
 
 import pytest
@@ -116,3 +117,18 @@ def test_subwords_give_any_text_back() -> None:
     assert set(tokenizer.pieces("或 be")) <= set(tokenizer.subwords)
     assert tokenizer.join(tokenizer.pieces("或")[:2]) == "\ufffd"
     assert Tokenizer("char").subwords == ()
+
+
+@pytest.mark.parametrize("text", ["be \ud800 be", "\udc00"])
+def test_half_of_a_surrogate_pair_has_no_subwords(text: str) -> None:
+    """The sentence says where it stands, and its way out works; halves that meet become one character."""
+    pytest.importorskip("tokenizers", reason="the extra text is not installed")
+    tokenizer = Tokenizer.learn(258, ["to be or not to be"])
+    place = f"at character {3 if 'be' in text else 0}, half of a surrogate pair"
+    for cut in (tokenizer.split, tokenizer.pieces, lambda text: Tokenizer.learn(258, [text])):
+        with pytest.raises(DataError, match=place):
+            cut(text)
+    repaired = (text + "\ud83d\ude00").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert (
+        tokenizer.join(tokenizer.pieces(repaired)) == re.sub("[\ud800\udc00]", "\ufffd", text) + "\U0001f600"
+    )

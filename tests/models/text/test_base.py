@@ -85,6 +85,8 @@ def test_texts_of_unknown_words_are_read_by_their_ngrams(fitted: TextClassifier)
     ("settings", "sentence"),
     [
         ({"unit": "words"}, "unit: expected 'word', 'char' or a number of subwords, got 'words'. Did you"),
+        ({"unit": None}, "unit: expected 'word', 'char' or a number of subwords, a whole one, got None"),
+        ({"unit": True}, "unit: expected 'word', 'char' or a number of subwords, a whole one, got True"),
         ({"unit": 12}, "unit: expected a whole number at least 256, got 12"),
         ({"cell": "feedforward"}, "cell: expected one of"),
         ({"word_dropout": 1.0}, "word_dropout: expected"),

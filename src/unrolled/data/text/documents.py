@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -160,6 +161,11 @@ def _as_list(X: Any, who: str) -> list[Any]:
     """Convert a list, an array, a column or a frame of one column."""
     if isinstance(X, str | bytes):
         raise DataError(f"{who}: expected a list of texts, got one text. A single text is given as [text].")
+    if isinstance(X, Mapping | AbstractSet):  # whose keys would be read, or in another order each time
+        way = "list(x.values())" if isinstance(X, Mapping) else "sorted(x)"
+        raise DataTypeError(f"{who}: expected a list of texts, got {type(X).__name__}. Pass {way}.")
+    if hasattr(X, "collect"):
+        raise DataTypeError(f"{who}: expected texts in memory, got a lazy frame. Call its .collect() first.")
     if hasattr(X, "columns") or hasattr(X, "column_names"):
         frame = nw.from_native(X, eager_only=True)
         if len(frame.columns) != 1:

@@ -75,7 +75,7 @@ class Tokenizer:
 
         Raises:
             ArgumentError: there is no such unit.
-            DataError: the texts have fewer subwords.
+            DataError: the texts have fewer subwords, or hold half a surrogate pair, which has no bytes.
             MissingDependencyError: subwords need tokenizers, and it is not installed.
         """
         if isinstance(unit, str):
@@ -96,7 +96,7 @@ class Tokenizer:
             return [
                 Token(_composed(match.group()), *match.span()) for match in _patterns()["char"].finditer(text)
             ]
-        encoding = self._subwords.encode(text)
+        encoding = self._subwords.encode(_unicode(text))
         return [Token(token, *span) for token, span in zip(encoding.tokens, encoding.offsets, strict=True)]
 
     def pieces(self, text: str) -> list[str]:
@@ -112,7 +112,7 @@ class Tokenizer:
             return _patterns()["char"].findall(_composed(text))
         if self.unit == "word":
             return list(_words_with_space(_composed(text)))
-        return list(self._subwords.encode(text).tokens)
+        return list(self._subwords.encode(_unicode(text)).tokens)
 
     def join(self, tokens: Sequence[str]) -> str:
         """Make the text of subwords or characters; those of `split` hold the spaces between words.
@@ -158,6 +158,19 @@ def _words_with_space(text: str) -> Iterator[str]:
         done = match.end()
         yield text[start:done]
     yield from text[done:]
+
+
+def _unicode(text: str) -> str:
+    """Return a text whose characters all have bytes, of which subwords are made."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as fault:
+        raise DataError(
+            f"subwords: expected a text of whole characters, got {text[fault.start]!r} at character "
+            f"{fault.start}, half of a surrogate pair, which has no bytes. Replace it: "
+            "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')."
+        ) from fault
+    return text
 
 
 def _composed(text: str) -> str:
@@ -222,7 +235,7 @@ def _learn_subwords(size: int, texts: Iterable[str], argument: str, *, at_most: 
         show_progress=False,
         initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
     )
-    subwords.train_from_iterator(texts, trainer)
+    subwords.train_from_iterator([_unicode(text) for text in texts], trainer)
     learned = subwords.get_vocab_size()
     if learned < size and not at_most:
         raise DataError(

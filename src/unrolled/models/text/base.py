@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -60,6 +61,10 @@ class UnitChoice(Constraint):
                     f"{suggest_spelling(value, UNITS)}"
                 )
             return
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise ArgumentError(
+                f"{name}: expected 'word', 'char' or a number of subwords, a whole one, got {value!r}."
+            )
         check_int(name, value, least=MIN_SUBWORDS)
 
 
