@@ -69,6 +69,15 @@ def test_a_wav_cut_anywhere_is_refused() -> None:
             decode_audio(content[:size], "a.wav")
 
 
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFF024, 0x80000024])
+def test_a_wav_that_was_piped_ends_with_its_bytes(size: int) -> None:
+    """Its header names no length: ffmpeg, sox and arecord write one of these into a pipe."""
+    whole = _written("PCM_16")
+    piped = whole[:4] + struct.pack("<I", size) + whole[8:40] + b"\xff\xff\xff\xff" + whole[44:]
+    samples, rate = decode_audio(piped, "piped.wav")
+    assert (rate, samples.tolist()) == (8000, decode_audio(whole, "whole.wav")[0].tolist())
+
+
 def test_a_damaged_header_is_a_data_error_or_read() -> None:
     """Random bytes in it never raise anything else."""
     content, rng = _written("PCM_16"), np.random.default_rng(1)

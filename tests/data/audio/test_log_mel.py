@@ -3,6 +3,7 @@
 import kaldi_native_fbank
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -94,6 +95,15 @@ def test_short_and_silent_recordings_have_frames_of_their_own_kind() -> None:
     """None below a window; silence is at the least power, whatever its constant."""
     assert log_mel(np.ones(199), 8000).shape == (0, 40)
     assert log_mel(np.full(200, 0.5), 8000) == pytest.approx(np.log(1e-10))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_tensors_are_samples_without_their_gradient(dtype: torch.dtype) -> None:
+    """Also of bfloat16, which NumPy lacks."""
+    halves = torch.tensor([0.5, -0.25], dtype=dtype, requires_grad=True)
+    assert as_wave(halves, "X").tolist() == [0.5, -0.25]
+    with pytest.raises(DataError, match="X: expected finite numbers, got nan at sample 0"):
+        as_wave(halves * float("nan"), "X")
 
 
 def test_whole_numbers_mean_minus_one_to_one() -> None:

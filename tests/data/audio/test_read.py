@@ -42,6 +42,40 @@ def test_a_label_with_one_file_is_read(word_folder: Path) -> None:
     assert read_recordings(word_folder).labels.tolist().count("rare") == 1
 
 
+def test_links_are_followed_and_broken_ones_named(word_folder: Path) -> None:
+    """A label may be a link to a folder elsewhere; a link to a folder around it is not walked for ever."""
+    (word_folder / "low").rename(word_folder.parent / "elsewhere")
+    (word_folder / "low").symlink_to(word_folder.parent / "elsewhere")
+    (word_folder / "high" / "around").symlink_to(word_folder)
+    read = read_recordings(word_folder)
+    assert read.labels.tolist() == ["high"] * 3 + ["low"] * 3
+    (word_folder / "high" / "gone.wav").symlink_to("nowhere.wav")
+    with pytest.raises(DataError, match=r"gone\.wav: expected a file, got an error"):
+        read_recordings(word_folder)
+
+
+def test_a_missing_path_and_a_wrong_column_are_named(word_folder: Path) -> None:
+    """By row; the paths are no labels."""
+    table = word_folder / "list.csv"
+    table.write_text("clip,said\nhigh/0.wav,high\n,low\n")
+    with pytest.raises(DataError, match=r"list\.csv row 3, column 'clip': expected a text, got nothing"):
+        read_recordings(table)
+    table.write_text("clip,said\nhigh/0.wav,high\nlow/0.wav,low\n")
+    for label, message in (("clip", "got 'clip', the paths"), (3, "expected a column 3 as label, got none")):
+        with pytest.raises(DataError, match=message):
+            read_recordings(table, label=label)  # type: ignore[arg-type]
+
+
+def test_a_single_recording_has_no_label(word_folder: Path) -> None:
+    """And no columns."""
+    file = word_folder / "low" / "0.wav"
+    read = read_recordings(file)
+    assert (len(read), read.labels, read.source, read[0].name) == (1, None, "0.wav", "0.wav")
+    assert np.array_equal(read[0].samples, read_recordings(word_folder / "low")[0].samples)
+    with pytest.raises(DataError, match=r"got 'speaker'\. Leave it out, or read a table"):
+        read_recordings(file, groups="speaker")
+
+
 def test_a_table_has_paths_labels_and_speakers(word_folder: Path) -> None:
     """Paths are seen from its folder; the speaker's column is found by its name."""
     lines = ["clip,said,speaker"]

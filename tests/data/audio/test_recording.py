@@ -47,6 +47,7 @@ def test_arrays_tensors_paths_and_columns_are_recordings(tone: Tone, tmp_path: P
     whole = tone() / 32768
     forms: list[Any] = [
         [tone(), whole], np.stack([whole, whole]), [torch.from_numpy(whole)] * 2, [path, str(path)],
+        [torch.from_numpy(whole).requires_grad_()] * 2,
         pd.Series([str(path)] * 2), pd.DataFrame({"path": [str(path)] * 2}), np.array([str(path)] * 2),
         [Recording(tone(), 8000)] * 2, as_recordings([path, path], who="X"),
     ]  # fmt: skip

@@ -42,3 +42,5 @@ def test_frames_of_all_recordings_are_joined() -> None:
     assert np.array_equal(data[1].values, features.frames(recordings[1].samples))
     with pytest.raises(DataError, match=r"X, recording 1 \(b\.wav\): expected at least 200 samples, 25 ms"):
         raw_frames([recordings[0], Recording(np.ones(199), 8000, "b.wav")], features, "X")
+    with pytest.raises(DataError, match=r"^X, recording 0: expected at least 200 samples"):
+        raw_frames([Recording(np.ones(199), 8000, "X, recording 0")], features, "X")

@@ -21,6 +21,7 @@ _OTHERS = (  # beginnings of what soundfile reads
     (b".snd", "AU"),
     (b"caff", "CAF"),
 )
+_UNKNOWN_SIZES = (0, 0xFFFFFFFF, 0x7FFFF024, 0x80000024)  # what ffmpeg, sox and arecord write into a pipe
 _INSTALL = 'pip install "unrolled[audio]"'
 
 
@@ -28,13 +29,15 @@ def decode_audio(content: bytes, who: str) -> tuple[NDArray[Any], int]:
     """Decode the bytes of a file: samples (N,) or (N, C), and how many there are a second.
 
     Wav has whole numbers of 8, 16, 24 or 32 bits, which keep their type (24 bits the upper ones of 32), or
-    floats.
+    floats. Where it was written into a pipe and its header names no length, it ends with the bytes.
 
     Raises:
         DataError: it is no recording, or it is cut.
         MissingDependencyError: it is of another kind than wav, and soundfile is not installed.
     """
     if content[:4] in _WAV and content[8:12] == b"WAVE":
+        if content[:4] == b"RIFF" and int.from_bytes(content[4:8], "little") in _UNKNOWN_SIZES:
+            content = content[:4] + struct.pack("<I", len(content) - 8) + content[8:]
         return _decode_wav(content, who)
     kind = next((name for magic, name in _OTHERS if content.startswith(magic)), None)
     if kind is None and content[:1] == b"\xff" and content[1:2] >= b"\xe0":  # eleven set bits begin a frame

@@ -237,10 +237,7 @@ def as_wave(samples: Any, who: str) -> Floats:
     >>> as_wave(np.array([16384, -32768], np.int16), "samples").tolist()
     [0.5, -1.0]
     """
-    try:
-        array = np.asarray(samples)
-    except ValueError:  # ragged lists
-        array = np.empty(0, dtype=object)
+    array = samples_array(samples)
     if array.ndim != 1 or array.dtype.kind not in "fiu":
         got = f"{array.dtype} of shape {array.shape}" if isinstance(samples, np.ndarray) else type(samples)
         got = got if isinstance(got, str) else got.__name__
@@ -253,6 +250,20 @@ def as_wave(samples: Any, who: str) -> Floats:
             "leave that recording out."
         )
     return wave
+
+
+def samples_array(samples: Any) -> NDArray[Any]:
+    """Convert what holds samples to an array of any shape; of objects where it cannot be one.
+
+    Tensors of any device are taken without their gradient, those of bfloat16, which NumPy lacks, as float32.
+    """
+    if hasattr(samples, "detach"):
+        samples = samples.detach().cpu()
+        samples = samples.float() if str(samples.dtype) == "torch.bfloat16" else samples
+    try:
+        return np.asarray(samples)
+    except ValueError:  # ragged lists
+        return np.empty(0, dtype=object)
 
 
 def scaled_samples(array: NDArray[Any]) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,13 +62,13 @@ def read_recordings(
 ) -> LabelledRecordings:
     """Read recordings from a folder with a folder a label, or from a table with a column of paths.
 
-    Wav is read as it is; flac, ogg, mp3 and others need soundfile (extra `unrolled[audio]`). Channels are
-    averaged.
+    Hidden files are left out, links followed. Wav is read as it is; flac, ogg, mp3 and others need soundfile
+    (extra `unrolled[audio]`). Channels are averaged.
 
     Args:
         path: a folder `yes/a.wav`, `no/b.wav`, ..., whose folders are the labels; or one of files alone,
-            which have none. A table, CSV, Parquet or any other that `read` takes, has a row a
-            recording, its paths as seen from the table's folder.
+            or a single file, which have none. A table, CSV, Parquet or any other that `read` takes, has a row
+            a recording, its paths as seen from the table's folder.
         label: the column of labels; else label, class, target, word or the like, or the only other column.
         groups: the column of speakers; else one called speaker, voice, subject or the like.
 
@@ -85,13 +86,17 @@ def read_recordings(
     (['no', 'yes'], Recording(no/0.wav: 0.1 s at 8,000 Hz))
     """
     path = check_path("read_recordings path", path)
+    has_columns = not path.is_dir() and path.suffix.lower() not in AUDIO_SUFFIXES
+    if not has_columns and (label is not None or groups is not None):
+        raise DataError(
+            f"{path}: expected no column beside a folder, whose folders are the labels, or a recording, got "
+            f"{label or groups!r}. Leave it out, or read a table of paths."
+        )
     if path.is_dir():
-        if label is not None or groups is not None:
-            raise DataError(
-                f"{path}: expected no column beside a folder, whose folders are the labels, got "
-                f"{label or groups!r}. Leave it out, or read a table of paths."
-            )
         return _read_folder(path)
+    if path.suffix.lower() in AUDIO_SUFFIXES:
+        recordings = _read_all([path], [path.name])
+        return LabelledRecordings(recordings, None, None, path.name, _averaged(recordings))
     return _read_table(files.read_file(path), path, label, groups)
 
 
@@ -99,7 +104,7 @@ def holds_recordings(path: str | Path) -> bool:
     """Tell whether a path is a folder with recordings in it, or a table with a column of their paths."""
     path = check_path("path", path)
     if path.is_dir():
-        return any(file.suffix.lower() in AUDIO_SUFFIXES for file in path.rglob("*"))
+        return any(file.suffix.lower() in AUDIO_SUFFIXES for file in _visible_files(path))
     if path.suffix.lower() in AUDIO_SUFFIXES:
         return True
     table = read_table_head(path)
@@ -107,11 +112,7 @@ def holds_recordings(path: str | Path) -> bool:
 
 
 def _read_folder(folder: Path) -> LabelledRecordings:
-    visible = [
-        file
-        for file in sorted(folder.rglob("*"))
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    ]
+    visible = _visible_files(folder)
     paths = [file for file in visible if file.suffix.lower() in AUDIO_SUFFIXES]
     if not paths:
         raise DataError(
@@ -133,6 +134,19 @@ def _read_folder(folder: Path) -> LabelledRecordings:
     return LabelledRecordings(recordings, np.array(labels) if labels else None, None, folder.name, notes)
 
 
+def _visible_files(folder: Path) -> list[Path]:
+    """Find all files beneath a folder that are not hidden, through links too, broken ones among them."""
+    found: list[Path] = []
+    for root, folders, names in os.walk(folder, followlinks=True):
+        here = Path(root).resolve()
+        visible = [name for name in folders if not name.startswith(".")]
+        # a link to a folder that it stands in would be walked for ever
+        folders[:] = [name for name in visible if not here.is_relative_to((here / name).resolve())]
+        files_here = [Path(root, name) for name in names if not name.startswith(".")]
+        found += [file for file in files_here if file.is_file() or file.is_symlink()]
+    return sorted(found)
+
+
 def _read_table(table: Table, path: Path, label: str | None, groups: str | None) -> LabelledRecordings:
     column = _find_path_column(table)
     if column is None:
@@ -140,6 +154,8 @@ def _read_table(table: Table, path: Path, label: str | None, groups: str | None)
             f"{path.name}: expected a column of paths that end in .wav, .flac or the like, got "
             f"{quoted_list(list(table.columns))}."
         )
+    if label == column:
+        raise DataError(f"{path.name}: expected a column of labels, got {label!r}, the paths. Name another.")
     if groups is not None:
         table.require_column(groups, "groups")
     names = [name for name in table.columns if name.strip().lower() in GROUP_NAMES and name != label]
@@ -169,12 +185,16 @@ def _labels(table: Table, others: dict[str, Array], label: str | None) -> Array 
 
 
 def _find_path_column(table: Table) -> str | None:
-    """Find the first column whose cells end as recordings do."""
+    """Find the first column whose cells end as recordings do, but for missing ones."""
     for name, cells in table.columns.items():
-        sample = cells[:_HEAD_CELLS].tolist()
+        sample = [cell for cell in cells[:_HEAD_CELLS].tolist() if not _is_missing(cell)]
         if sample and all(isinstance(c, str) and c.lower().endswith(AUDIO_SUFFIXES) for c in sample):
             return name
     return None
+
+
+def _is_missing(cell: Any) -> bool:
+    return cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())  # noqa: PLR0124 (NaN)
 
 
 def _read_all(paths: Sequence[Path], names: Sequence[str]) -> tuple[Recording, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.audio.decode import decode_audio
-from unrolled.data.audio.log_mel import as_wave, scaled_samples
+from unrolled.data.audio.log_mel import as_wave, samples_array, scaled_samples
 from unrolled.errors import ArgumentError, DataError
 from unrolled.formatting import quantity
 from unrolled.validation import check_int, check_path
@@ -90,10 +90,7 @@ class Recording:
 
 def _one_channel(data: Any, who: str) -> tuple[NDArray[Any], int]:
     """Validate samples (N,) or (N, C), and average the channels; their number beside."""
-    try:
-        array = np.asarray(data.detach().cpu() if hasattr(data, "detach") else data)
-    except ValueError:  # ragged lists
-        array = np.empty(0, dtype=object)
+    array = samples_array(data)
     if array.dtype.kind not in "fiu" and array.size:
         raise DataError(
             f"{who}: expected numbers, the samples (N,) or (N, channels), got {type(data).__name__} of "

@@ -89,10 +89,11 @@ class Table:
         Raises:
             DataError: there is none; the nearest spelling is offered.
         """
-        if name in self.columns:
+        if isinstance(name, str) and name in self.columns:
             return name
         offer = (
-            suggest_spelling(name, self.columns) or f" Its columns are {', '.join(map(repr, self.columns))}."
+            suggest_spelling(str(name), self.columns)
+            or f" Its columns are {', '.join(map(repr, self.columns))}."
         )
         raise DataError(f"{self.source}: expected a column {name!r} as {role}, got none of that name.{offer}")
 

@@ -73,8 +73,10 @@ def raw_frames(recordings: Sequence[Any], features: LogMel, who: str) -> Sequenc
     for i, recording in enumerate(recordings):
         frames = features.frames(recording.wave())
         if not len(frames):
+            place = f"{who}, recording {i}"
+            name = "" if recording.name == place else f" ({recording.name})"
             raise DataError(
-                f"{who}, recording {i} ({recording.name}): expected at least {features.window} samples, "
+                f"{place}{name}: expected at least {features.window} samples, "
                 f"{features.window_ms:g} ms, got {len(recording)}. Leave it out."
             )
         parts.append(frames)
