@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.evaluate.forecasting.verdict import Outcome
-from unrolled.formatting import capitalized, p_value_words
+from unrolled.formatting import capitalized, p_value_words, quantity
 from unrolled.stats.dependence import group_contributions
 from unrolled.stats.paired import corrected_t_p, mcnemar_p, sign_flip_p
 
@@ -139,7 +139,7 @@ well in 1/40 of the time.
     units = unit if groups is None else "sentences" if unit == "words" else "groups"
     by_losses: Measure = "log loss" if is_log_loss else "accuracy" if is_labels else "rmse"
     sentence = _sentence(
-        network, baselines, verdict, measure or by_losses, unit=unit, units=f"{len(gains)} {units}"
+        network, baselines, verdict, measure or by_losses, unit=unit, units=units, n_units=len(gains)
     )
     return verdict._replace(sentence=sentence)
 
@@ -163,16 +163,18 @@ def _sentence(
     *,
     unit: str,
     units: str,
+    n_units: int,
 ) -> str:
     best = next(baseline for baseline in baselines if baseline.name == verdict.best_baseline)
-    name, other, count = display_name(network.name), display_name(best.name), len(network.losses)
+    name, other = display_name(network.name), display_name(best.name)
+    count = quantity(len(network.losses), unit.removesuffix("s"))
     verb, of, by = _MEASURE_WORDS[measure]
     compared = (
-        f"{name} {verb} {network.score}{of} {count:,} {unit}, the best of the simple ones ({other}) "
-        f"{by} {best.score}"
+        f"{name} {verb} {network.score}{of} {count}, the best of the simple ones ({other}) {by} {best.score}"
     )
     if verdict.p_value is None:
-        return f"{units} are too few to tell: {compared} so far; test on at least {MIN_SEQUENCES}."
+        few = f"{quantity(n_units, units.removesuffix('s'))} {'is' if n_units == 1 else 'are'} too few"
+        return f"{few} to tell: {compared} so far; test on at least {MIN_SEQUENCES}."
     meaning = {
         "better": "it has skill here",
         "worse": f"use {other} instead{_time_share(', which takes', best, network)}",

@@ -30,7 +30,7 @@ from unrolled.data.text.pairs import as_pairs
 from unrolled.errors import ArgumentError, DataError
 from unrolled.evaluate.forecasting.verdict import Outcome
 from unrolled.evaluate.text.translation_baselines import TRANSLATION_BASELINES
-from unrolled.formatting import aligned_table, number, p_value_text, p_value_words
+from unrolled.formatting import aligned_table, capitalized, number, p_value_text, p_value_words, quantity
 from unrolled.jsonable import to_jsonable
 from unrolled.models.protocols import was_interrupted
 from unrolled.models.text.translation.translator import Translator
@@ -299,17 +299,18 @@ def _sentence(
     network: TranslationRow, best: TranslationRow, n: int, outcome: Outcome, p_value: float | None
 ) -> str:
     compared = (
-        f"the {network.name.upper()} has a BLEU of {network.bleu:.1f} on {n:,} texts, the best of the simple "
-        f"ones ({best.name}) {best.bleu:.1f}"
+        f"the {network.name.upper()} has a BLEU of {network.bleu:.1f} on {quantity(n, 'text')}, the best of "
+        f"the simple ones ({best.name}) {best.bleu:.1f}"
     )
     if p_value is None:
-        return f"{n} texts are too few to tell: {compared} so far; test on at least {MIN_TEXTS}."
+        few = f"{quantity(n, 'text')} {'is' if n == 1 else 'are'} too few"
+        return f"{few} to tell: {compared} so far; test on at least {MIN_TEXTS}."
     meaning = {
         "better": "it has skill here",
         "worse": f"use {best.name} instead",
         "no difference": "its lead may be luck" if network.bleu > best.bleu else f"{best.name} does as well",
     }[outcome]
     return (
-        f"T{compared[1:]}; a difference this large would appear in {p_value_words(p_value)} such comparisons "
-        f"if there were none: {meaning}."
+        f"{capitalized(compared)}; a difference this large would appear in {p_value_words(p_value)} such "
+        f"comparisons if there were none: {meaning}."
     )
