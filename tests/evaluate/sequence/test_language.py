@@ -41,15 +41,18 @@ def test_all_candidates_stand_beside_each_other(result: LanguageComparison) -> N
 
 
 def test_a_comparison_is_printed_and_written(result: LanguageComparison) -> None:
-    """As text, frame and JSON."""
+    """As text, frame and JSON; a figure has the fewest bits at the top."""
     assert str(result).startswith("model ")
     assert "Witten-Bell" in str(result)
     frame = result.to_frame()
     assert list(frame["name"]) == [row.name for row in result.rows]
     assert "bits_per_character-lo-95" in frame
     record = result.to_dict()
-    assert record["kind"] == "language comparison"
+    assert (record["kind"], record["task"]) == ("comparison", "texts")
     assert record["rows"][0]["name"] == "lstm"
+    plot = result.plot()
+    assert plot.layout.xaxis.title.text == "bits a character"
+    assert plot.layout.yaxis.ticktext == ("Character n-gram", "Gzip", "LSTM")
 
 
 def test_the_scores_are_those_of_the_model() -> None:
@@ -81,7 +84,8 @@ def test_a_short_text_is_too_short_to_tell() -> None:
     """One block has no test."""
     result = ur.compare(LanguageModel(**QUICK), _text(200), test=_text(50, seed=1))
     assert (result.outcome, result.p_value, result.n_units) == ("too few to tell", None, 1)
-    assert "too few to tell" in result.sentence
+    assert result.sentence.startswith("1 block is too few to tell: the LSTM spends ")
+    assert " bits a character on 1 block, the best" in result.sentence
 
 
 @pytest.mark.parametrize(

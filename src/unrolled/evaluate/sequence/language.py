@@ -75,9 +75,10 @@ class LanguageComparison(Record):
         n_units: documents, or blocks of a running text, which intervals and tests take as units.
         unit: "documents" or "blocks".
         level: of the confidence intervals, in per cent.
+        task: what is learned.
     """
 
-    kind: ClassVar[str] = "language comparison"
+    kind: ClassVar[str] = "comparison"
 
     rows: tuple[LanguageRow, ...]
     sentence: str
@@ -88,6 +89,7 @@ class LanguageComparison(Record):
     n_units: int
     unit: str
     level: float
+    task: str = "texts"
 
     def to_frame(self) -> Any:
         """Return the rows as a frame; the interval's ends are called as in `bits_per_character-lo-95`."""

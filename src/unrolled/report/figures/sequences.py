@@ -30,10 +30,11 @@ _MOST_LETTERS = 28  # of the names below all columns, that a phone shows side by
 _LETTERS_OF_LINE = 18
 _MOST_COLUMN_LABELS = 15
 _LABEL_LINE, _ROW_GAP = 18, 10  # pixels of a row: a line of its label, and what is left between rows
-_MEASURES = {  # of a task: the score that is drawn, and what the axis calls it
-    "labels": ("accuracy", "right answers"),
-    "numbers": ("rmse", "error (RMSE)"),
-    "translations": ("bleu", "BLEU"),
+_MEASURES = {  # of a task: the score that is drawn, what the axis calls it, and whether the largest is best
+    "labels": ("accuracy", "right answers", True),
+    "numbers": ("rmse", "error (RMSE)", False),
+    "translations": ("bleu", "BLEU", True),
+    "texts": ("bits_per_character", "bits a character", False),
 }
 _MOST_COUNTED = 12  # classes whose counts are written into their squares
 
@@ -129,8 +130,8 @@ def _class_labels(classes: Sequence[str]) -> tuple[list[str], list[str]]:
 def comparison_figure(comparison: Any) -> go.Figure:
     """Draw each candidate's score with its interval, the best at the top, and the time of its fit."""
     is_labels = comparison.task == "labels"
-    measure, title = _MEASURES[comparison.task]
-    rows = sorted(comparison.rows, key=lambda row: getattr(row, measure), reverse=measure != "rmse")
+    measure, title, is_largest_best = _MEASURES[comparison.task]
+    rows = sorted(comparison.rows, key=lambda row: getattr(row, measure), reverse=is_largest_best)
     network = comparison.rows[0].name
     plot, widest = empty_figure(34 * len(rows) + 80), 0
     for k, row in enumerate(rows):
