@@ -67,7 +67,7 @@ def bootstrap_interval(
     score: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     level: float,
 ) -> tuple[float, float]:
-    """Return the percentile interval of the score of sums of rows, which are drawn anew; the draws are fixed.
+    """Return the percentile interval of a score of the sums of rows, by the bootstrap; the draws are seeded.
 
     Args:
         rows: (n, J) counts, a row an independent unit.

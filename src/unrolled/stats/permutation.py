@@ -37,10 +37,10 @@ def swap_p(
     other: NDArray[np.float64],
     score: Callable[[NDArray[np.float64]], NDArray[np.float64]],
 ) -> float:
-    """Return how often a swap of rows between two systems puts the first ahead by as much as it is.
+    """Return the one-sided p-value of the lead of one system over another on the same rows.
 
-    For scores of sums that are no means, such as BLEU: each row is swapped with probability 1/2, and both
-    sums are scored again. One-sided; the draws are fixed.
+    For scores of sums that are no means, such as BLEU. If there were no difference, each row could be either
+    system's: rows are swapped with probability 1/2, and both sums are scored again. The draws are seeded.
 
     Args:
         one: (n, J) counts of the system that is ahead, a row a unit that may be swapped.

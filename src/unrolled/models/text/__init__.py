@@ -1,1 +1,1 @@
-"""Text models: TextClassifier and TextTagger, their embedding, network and dataset; `translation`."""
+"""Text models: TextClassifier, TextTagger and what they are made of; `language` and `translation`."""

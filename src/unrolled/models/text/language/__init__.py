@@ -1,1 +1,1 @@
-"""Language model: LanguageModel, its network, training, scores, live streams and generated texts."""
+"""LanguageModel: its network, streams of text, training and scores; generated text and live streams."""
