@@ -279,6 +279,14 @@ def test_a_loss_that_is_not_finite_says_what_to_change(loss: Any, start: str) ->
     assert str(fault.value) == f"{start} Lower learning_rate (now 0.02)."
 
 
+def test_weights_that_the_last_step_broke_are_refused() -> None:
+    """Without validation nobody else would see them: the loss of a step is that of the weights before it."""
+    config = replace(CONFIG, max_steps=1, learning_rate=1e30)
+    with pytest.raises(TrainingError, match=r"training loss is no longer finite \((nan|inf)\) by step 1\."):
+        fit(_network(), _loss, Pairs(40), None, config)
+    fit(_network(), _loss, Pairs(40), None, replace(config, learning_rate=0.02))
+
+
 def test_ctrl_c_keeps_the_best_weights() -> None:
     """Between the third check and the fourth: the best of the first three stand, and the history says so."""
     made: list[Tensor] = []

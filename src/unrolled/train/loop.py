@@ -173,6 +173,7 @@ class _Run:
         self.best = {name: tensor.clone() for name, tensor in self.weights.items()}
         self.best_step = self.n_waited = 0  # checks since the best
         self.best_loss: float | None = None
+        self.batch: Any = None  # of the last step
 
     def to_the_end(
         self, on_check: Callable[[TrainingRecord], object], on_step: Callable[[int], object]
@@ -191,6 +192,7 @@ class _Run:
             stopped = "interrupted"
         self.network.load_state_dict(self.best)
         self.network.eval()
+        self._require_finite_end()
         seconds = sum(record.seconds for record in self.records)
         return History(tuple(self.records), self.best_step, stopped, seconds, self.config.unit)
 
@@ -235,7 +237,8 @@ class _Run:
         self.optimizer.learning_rate = config.learning_rate * _one_cycle(self.step, config.max_steps)
         if config.stateful and rows[0] == 0:
             self.state = None
-        batch_loss = self._batch_loss(self.training, rows, self.state)
+        self.batch = self.training.batch(rows)
+        batch_loss = self._batch_loss(self.batch, self.state)
         self.optimizer.zero_grad(set_to_none=batch_loss.backward is None)
         (batch_loss.backward or batch_loss.value.backward)()
         if self.average_gradients is not None:
@@ -255,13 +258,12 @@ class _Run:
         size = size if self.config.stateful else max(_VALIDATION_BATCH, size)
         total, weights, state = 0.0, 0, None
         for rows in torch.split(torch.arange(len(dataset)), size):
-            batch_loss = self._batch_loss(dataset, rows, state)
+            batch_loss = self._batch_loss(dataset.batch(rows), state)
             weight, state = _weight(batch_loss, len(rows)), batch_loss.state
             total, weights = total + batch_loss.value.item() * weight, weights + weight
         return total / weights
 
-    def _batch_loss(self, dataset: Dataset, rows: Tensor, state: State | None) -> BatchLoss:
-        batch = dataset.batch(rows)
+    def _batch_loss(self, batch: Any, state: State | None) -> BatchLoss:
         stateful = self.config.stateful
         value = self.loss(self.network, batch, state) if stateful else self.loss(self.network, batch)
         return value if isinstance(value, BatchLoss) else BatchLoss(value)
@@ -284,6 +286,12 @@ class _Run:
             f"The {data} loss is no longer finite ({value}) by step {self.step}. Lower learning_rate (now "
             f"{self.config.learning_rate:g})."
         )
+
+    @torch.no_grad()
+    def _require_finite_end(self) -> None:
+        """Pass if the weights after the last step have a finite loss, which without validation nobody saw."""
+        if self.validation is None and self.batch is not None:
+            self._require_finite(self._batch_loss(self.batch, None).value.item(), None)
 
     def _save(self) -> None:
         if self.checkpoint is None:
