@@ -20,12 +20,14 @@ from unrolled.models.persistence import (
     ARRAY,
     PLAIN,
     load_model,
+    load_one_of,
     pack_fields,
     record_field,
     save_model,
     saved_estimator_name,
     unpack_fields,
 )
+from unrolled.models.sequence.classifier import SequenceClassifier
 
 FILES = ("README.md", "config.json", "model.safetensors")
 
@@ -157,6 +159,14 @@ def test_another_estimators_folder_is_refused(tmp_path: Path) -> None:
     save_model(tmp_path / "other", {}, {"estimator": "Classifier"}, "a card")
     with pytest.raises(ModelLoadError, match="expected a Forecaster, format 3; found Classifier, format 3"):
         load_model(tmp_path / "other", "Forecaster")
+    with pytest.raises(
+        ModelLoadError, match=r"an AudioClassifier, .* Load it with Classifier\.load\(folder\)"
+    ):
+        load_model(tmp_path / "other", "AudioClassifier")
+    with pytest.raises(
+        ModelLoadError, match="expected one of SequenceClassifier, Forecaster; found Classifier"
+    ):
+        load_one_of(tmp_path / "other", (SequenceClassifier, Forecaster))
 
 
 _SAVE_ON_A_FULL_DISK = """

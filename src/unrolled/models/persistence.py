@@ -162,9 +162,13 @@ def load_model(path: str | Path, estimator: str) -> tuple[dict[str, Tensor], dic
                 "Save the model again, or restore the file."
             )
     if (config.get("format"), config.get("estimator")) != (_FORMAT, estimator):
+        saved, article = config.get("estimator"), "an" if estimator[0] in "AEIOU" else "a"
+        way = (
+            "Save it again with this version" if saved == estimator else f"Load it with {saved}.load(folder)"
+        )
         raise ModelLoadError(
-            f"{folder}: expected a {estimator}, format {_FORMAT}; "
-            f"found {config.get('estimator')}, format {config.get('format')}."
+            f"{folder}: expected {article} {estimator}, format {_FORMAT}; "
+            f"found {saved}, format {config.get('format')}. {way}."
         )
     return load(content), config
 
@@ -178,9 +182,17 @@ def saved_estimator_name(path: str | Path) -> str:
 
 
 def load_one_of(path: str | Path, kinds: Sequence[Any]) -> Any:
-    """Load a saved model as that of the estimators (classes) which it is; the first refuses what is none."""
-    by_name = {kind.__name__: kind for kind in kinds}
-    return by_name.get(saved_estimator_name(path), kinds[0]).load(path)
+    """Load a saved model as that of the estimators (classes) which it is; the first refuses what is none.
+
+    Raises:
+        ModelLoadError: it is none of them, or damaged.
+    """
+    by_name, name = {kind.__name__: kind for kind in kinds}, saved_estimator_name(path)
+    if name and name not in by_name:
+        raise ModelLoadError(
+            f"{path}: expected one of {', '.join(by_name)}; found {name}. Name another model."
+        )
+    return by_name.get(name, kinds[0]).load(path)
 
 
 def _plain(number: Any) -> Any:
