@@ -2,13 +2,14 @@
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from unrolled.data.text import read as module
-from unrolled.data.text.read import holds_texts, read_table_head, read_texts
+from unrolled.data.text.read import holds_texts, read_running_text, read_table_head, read_texts
 from unrolled.errors import DataError
 
 CSV = 'id,review,stars\n1,"warm, funny",5\n2,"dull\nand long",1\n3,né 👍🏽 so nice,5\n'
@@ -95,6 +96,15 @@ def test_what_is_missing_is_named_by_its_row(content: bytes, sentence: str, tmp_
     with pytest.raises(DataError) as fault:
         read_texts(tmp_path / "t.csv")
     assert str(fault.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("read", [read_texts, read_running_text])
+def test_an_empty_file_lacks_text_not_a_header(read: Any, tmp_path: Path) -> None:
+    """Also one of white space."""
+    for content in ("", " \n\n"):
+        (tmp_path / "t.txt").write_text(content)
+        with pytest.raises(DataError, match=r"t\.txt: expected some text, got an empty file"):
+            read(tmp_path / "t.txt")
 
 
 def test_missing_texts_of_frames_are_named(tmp_path: Path) -> None:

@@ -157,8 +157,12 @@ def parse_table(content: bytes, path: Path) -> Table:
     return parse_csv(text, "standard input" if path.name == STDIN else path.name, notes)
 
 
-def read_decompressed(path: Path) -> bytes:
+def read_decompressed(path: Path, *, expected: str = "a header and rows below it") -> bytes:
     """Read the bytes of a file, or of standard input, decompressed where they are compressed.
+
+    Args:
+        path: the file; "-" for standard input.
+        expected: what an empty file lacks, for its message.
 
     Raises:
         DataError: there is no such file, it cannot be read, or is empty, or its compression is cut.
@@ -176,7 +180,7 @@ def read_decompressed(path: Path) -> bytes:
         raise DataError(f"{path}: expected a file that can be read, got '{fault.strerror}'.") from fault
     content = _decompressed(content, path, part)
     if not content.strip():
-        raise DataError(f"{path}: expected a header and rows below it, got an empty file. Export it again.")
+        raise DataError(f"{path}: expected {expected}, got an empty file. Export it again.")
     return content
 
 

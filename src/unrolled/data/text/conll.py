@@ -57,7 +57,8 @@ def read_tagged(path: str | Path, *, column: str = "upos") -> TaggedSentences:
     words: list[list[str]] = [[]]
     tags: list[list[str]] = [[]]
     width = 0
-    for number, line in enumerate(decode_lines(files.read_decompressed(path), path), start=1):
+    content = files.read_decompressed(path, expected="some text")
+    for number, line in enumerate(decode_lines(content, path), start=1):
         if not line.strip():
             if words[-1]:
                 words.append([])

@@ -140,7 +140,7 @@ def read_sources(path: str | Path, *, source: str | None = None) -> list[str]:
     ['ein Hund', '', 'eine Katze']
     """
     path = check_path("read_sources path", path)
-    content = files.read_decompressed(path)
+    content = files.read_decompressed(path, expected="some text")
     if source is None and not _COMPRESSED.sub("", path.name).lower().endswith(_TABLES):
         return [line.strip() for line in decode_lines(content, path)]
     table = parse_text_table(content, path)
@@ -164,7 +164,7 @@ def _line_pairs(path: Path, targets: Path, source: str | None, target: str | Non
         )
     sides = []
     for file in (path, targets):
-        lines = decode_lines(files.read_decompressed(file), file)
+        lines = decode_lines(files.read_decompressed(file, expected="some text"), file)
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 raise DataError(

@@ -76,7 +76,7 @@ def read_texts(path: str | Path, *, text: str | None = None, label: str | None =
     (['warm and funny', 'dull, long'], [1, 0], 'review')
     """
     path = check_path("read_texts path", path)
-    content = files.read_decompressed(path)
+    content = files.read_decompressed(path, expected="some text")
     if text is None and label is None and is_text_file(path):
         lines = [line for line in decode_lines(content, path) if line.strip()]
         return LabelledTexts(lines, None, path.name)
@@ -110,7 +110,7 @@ def read_running_text(path: str | Path) -> str:
     'Call me\nIshmael.\n'
     """
     path = check_path("path", path)
-    text = decode_utf8(files.read_decompressed(path), path)
+    text = decode_utf8(files.read_decompressed(path, expected="some text"), path)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -129,7 +129,7 @@ def read_table_head(path: str | Path) -> Table | None:
     if path.name == files.STDIN:
         return None
     try:
-        content = files.read_decompressed(path)
+        content = files.read_decompressed(path, expected="some text")
         if len(content) > _HEAD and _is_text(content):
             content = content[: content.rfind(b"\n", 0, _HEAD) + 1]
         return files.parse_table(content, path)
