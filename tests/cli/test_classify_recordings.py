@@ -60,6 +60,25 @@ def test_a_saved_model_reads_a_folder_and_a_table(unrolled: Run, words: Path) ->
     assert (frame["p-low"] + frame["p-high"]).round(6).eq(1).all()
     answer = unrolled("classify", words, "--model", "model", "--json")
     assert {row["y"] for row in json.loads(answer.out)["answers"]} == {"low", "high"}
+    answer = unrolled("classify", words / "low" / "0.wav", "--model", "model", "--json")
+    assert [set(row) for row in json.loads(answer.out)["answers"]] == [
+        {"recording", "answer", "p-low", "p-high"}
+    ]
+
+
+def test_recordings_of_another_rate_are_converted_when_told(unrolled: Run, words: Path) -> None:
+    """The option that the refusal names is one, in a comparison and beside a model."""
+    wavfile.write(words / "low" / "0.wav", 16000, np.ones(4000, np.int16))
+    refused = unrolled("classify", words, *TINY)
+    assert (refused.status, "--resample to convert them" in refused.err) == (2, True)
+    answer = unrolled("classify", words, *TINY, "--folds", 2, "--save", "model", "--resample")
+    assert answer.status == 0, answer.err
+    wavfile.write(words / "new.wav", 44100, np.ones(9000, np.int16))
+    answer = unrolled("classify", words / "new.wav", "--model", "model", "--resample", "--json")
+    assert json.loads(answer.out)["answers"][0]["recording"] == "new.wav"
+    Path("rows.csv").write_text("a,label\n1,x\n2,y\n")
+    answer = unrolled("classify", "rows.csv", "--resample")
+    assert (answer.status, answer.err[:32]) == (2, "--resample: expected recordings,")
 
 
 @pytest.mark.parametrize(
@@ -70,6 +89,7 @@ def test_a_saved_model_reads_a_folder_and_a_table(unrolled: Run, words: Path) ->
         (("words", "--folds", 1), "--folds: expected a whole number at least 2, got 1."),
         (("words", "--test", "words", "--folds", 2), "--folds: there is a test set"),
         (("words", "--label", "word"), "words: expected no column beside a folder"),
+        (("empty",), "empty: expected a folder of recordings, such as yes/a.wav and no/b.wav, got 0 other"),
         (("words/low",), "low: expected a label beside each recording, got none."),
         (("list.csv", "--label", "wrd"), "list.csv: expected a column 'wrd' as label"),
     ],
@@ -78,6 +98,7 @@ def test_what_recordings_have_no_use_for_is_refused(
     arguments: tuple[Any, ...], sentence: str, unrolled: Run, words: Path
 ) -> None:
     """One sentence each, on stderr."""
+    words.with_name("empty").mkdir()
     answer = unrolled("classify", *arguments)
     assert answer.status == 2
     assert answer.err.startswith(sentence)

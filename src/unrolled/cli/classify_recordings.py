@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unrolled.cli.classify_texts import OutputPaths
@@ -18,14 +19,14 @@ _AUDIO_MODEL = "AudioClassifier"
 
 
 def reads_as_recordings(file: str, model: str | None) -> bool:
-    """Tell whether a folder or table is classified by its recordings: it holds some, or the model does."""
+    """Tell whether recordings are classified: the model is of them, or it is a folder or a table of them."""
     if model is not None:
         from unrolled.models.persistence import saved_estimator_name
 
         return saved_estimator_name(model) == _AUDIO_MODEL
     from unrolled.data.audio.read import holds_recordings
 
-    return holds_recordings(file)
+    return Path(file).is_dir() or holds_recordings(file)
 
 
 def classify_recordings(
@@ -34,6 +35,8 @@ def classify_recordings(
     options: ClassifierOptions,
     folds: int | None,
     outputs: OutputPaths,
+    *,
+    resample: bool,
 ) -> None:
     """Compare a classifier of recordings with its baselines, print the result and write the files."""
     from unrolled.cli import output as out
@@ -42,7 +45,7 @@ def classify_recordings(
 
     train_file, test_file = files
     n_folds = check_folds(folds, test_file)
-    model = _new_audio_classifier(options)
+    model = _new_audio_classifier(options, resample=resample)
     with status_line(f"reading {train_file}"):
         train = _read(train_file, columns)
         test = None if test_file is None else _read(test_file, columns)
@@ -70,7 +73,7 @@ def classify_recordings(
 
 
 def predict_recordings(
-    file: str, columns: SequenceColumns, folder: str, output: str | None, *, json: bool
+    file: str, columns: SequenceColumns, folder: str, output: str | None, *, resample: bool, json: bool
 ) -> None:
     """Predict the classes of the recordings in a folder or table with a saved model."""
     import pandas as pd
@@ -80,6 +83,8 @@ def predict_recordings(
     from unrolled.models.audio.classifier import AudioClassifier
 
     model = AudioClassifier.load(folder)
+    if resample:
+        model.set_params(resample=True)
     recordings = _read(file, columns, must_be_labelled=False)
     probabilities = model.predict_proba(recordings)
     labels = model.classes_[probabilities.argmax(axis=1)]
@@ -98,14 +103,14 @@ def predict_recordings(
     out.print_written_paths(written)
 
 
-def _new_audio_classifier(options: ClassifierOptions) -> AudioClassifier:
+def _new_audio_classifier(options: ClassifierOptions, *, resample: bool) -> AudioClassifier:
     """Make a classifier of these options; one that recordings have no use for is refused."""
     from unrolled.models.audio.classifier import AudioClassifier
 
     given = options.given()
     if unused := [name for name in given if name not in _AUDIO_OPTIONS]:
         raise ArgumentError(f"{unused[0]}: a classifier of recordings has no use for it. Leave it out.")
-    model = AudioClassifier(**given, verbose=True)
+    model = AudioClassifier(**given, resample=resample, verbose=True)
     model.check_parameters()
     return model
 

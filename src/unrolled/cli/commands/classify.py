@@ -53,6 +53,7 @@ Output = Annotated[
 Report = Annotated[
     str | None, typer.Option("--report", metavar="FILE.html", help="Write a page on the comparison.")
 ]
+Resample = Annotated[bool, typer.Option("--resample", help="Of recordings: convert those of another rate.")]
 
 
 @option_groups
@@ -66,6 +67,7 @@ def classify_command(
     save: Save = None,
     model: Model = None,
     text: Text = None,
+    resample: Resample = False,
     columns: SequenceColumns,
     options: ClassifierOptions,
     json: Json = False,
@@ -92,19 +94,23 @@ def classify_command(
     from unrolled.cli.terminal import status_line
 
     check_paths({"TRAIN": train, "--test": test, "--model": model}, table=output, report=report, folder=save)
+    has_recordings = text is None and reads_as_recordings(train, model)
+    if resample and not has_recordings:
+        raise ArgumentError(f"--resample: expected recordings, got {train}, which holds none. Leave it out.")
     if model:
         refuse_training_options(
             options, {"--test": test, "--folds": folds, "--report": report, "--save": save}
         )
-        if reads_as_recordings(train, model):
-            predict_recordings(train, columns, model, output, json=json)
+        if has_recordings:
+            predict_recordings(train, columns, model, output, resample=resample, json=json)
             return
         if reads_as_texts(train, text, model):
             predict_texts(train, text, columns.label, model, output, json=json)
             return
         _predict(columns.read(train, "test"), model, output, json=json)
-    elif text is None and reads_as_recordings(train, None):
-        classify_recordings((train, test), columns, options, folds, OutputPaths(output, report, save, json))
+    elif has_recordings:
+        outputs = OutputPaths(output, report, save, json)
+        classify_recordings((train, test), columns, options, folds, outputs, resample=resample)
     elif reads_as_texts(train, text, None):
         _classify_texts((train, test, text), columns, options, folds, OutputPaths(output, report, save, json))
     else:
