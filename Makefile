@@ -30,9 +30,10 @@ test: $(installed)
 	$(bin)/ruff format --check .
 	$(MAKE) --no-print-directory -j 2 tests test-beside
 
-# As many workers as cores, each with threads of torch's: those that wait must not spin.
+# A worker a core, on one thread each; tests of threads set their number, and threads that wait must not spin.
+in_workers := UNROLLED_REQUIRE_KERNELS=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 tests: $(installed)
-	UNROLLED_REQUIRE_KERNELS=1 OMP_WAIT_POLICY=PASSIVE $(bin)/pytest -n $(WORKERS) --dist worksteal
+	$(in_workers) $(bin)/pytest -n $(WORKERS) --dist worksteal
 
 # What it prints is kept until it ends, so that it does not stand among the dots of the others.
 test-beside: $(installed)
@@ -41,7 +42,7 @@ test-beside: $(installed)
 
 # Where frames come in and go out, on pandas 3 and without statsforecast.
 test-pandas3: .venv-pandas3/.installed
-	UNROLLED_REQUIRE_KERNELS=1 OMP_WAIT_POLICY=PASSIVE .venv-pandas3/bin/pytest -n $(WORKERS) $(FRAMES)
+	$(in_workers) .venv-pandas3/bin/pytest -n $(WORKERS) $(FRAMES)
 
 test-slow: $(installed) .venv-pandas3/.installed
 	UNROLLED_REQUIRE_KERNELS=1 $(bin)/pytest -m slow --timeout 3600
