@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from unrolled.errors import ArgumentError
-from unrolled.train.config import NO_HOOKS, SILENT, Monitor, TrainingConfig, steps_per_epoch
+from unrolled.train.config import (
+    NO_HOOKS,
+    SILENT,
+    EpochBounds,
+    Monitor,
+    TrainingConfig,
+    bounded_batch_size,
+    steps_per_epoch,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +69,18 @@ def test_callbacks_may_come_in_any_iterable() -> None:
     """A generator is read once, here."""
     monitor = Monitor.from_arguments("folder", (each for each in [print]), verbose=True)
     assert monitor == Monitor(Path("folder"), True, (print,))
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 60), (10, 60), (11, 55), (37, 17), (38, 16), (5000, 16)])
+def test_few_examples_are_trained_for_a_number_of_steps(steps: int, epochs: int) -> None:
+    """Within the bounds: the fewest epochs that make them."""
+    assert EpochBounds(least=16, most=60, min_steps=600).epochs(steps) == epochs
+
+
+@pytest.mark.parametrize(
+    ("n_examples", "size"), [(1, 1), (7, 7), (8, 8), (143, 8), (144, 9), (512, 32), (9000, 32)]
+)
+def test_a_batch_is_at_most_a_sixteenth_of_the_examples(n_examples: int, size: int) -> None:
+    """But eight, where there are as many."""
+    assert bounded_batch_size(32, n_examples) == size
+    assert bounded_batch_size(4, n_examples) == min(4, n_examples)

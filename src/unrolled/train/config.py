@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -156,3 +156,34 @@ NO_HOOKS, SILENT = TrainingHooks(), Monitor()
 def steps_per_epoch(n_examples: int, batch_size: int) -> int:
     """Count the steps of one pass over the data; its last batch is filled up from the next shuffle."""
     return math.ceil(n_examples / batch_size)
+
+
+class EpochBounds(NamedTuple):
+    """Epochs of a training where the user names none: as many as make `min_steps`, within bounds.
+
+    Args:
+        least: epochs of many examples.
+        most: epochs of few.
+        min_steps: steps of the optimizer.
+
+    >>> bounds = EpochBounds(least=16, most=60, min_steps=600)
+    >>> bounds.epochs(5), bounds.epochs(20), bounds.epochs(500)
+    (60, 30, 16)
+    """
+
+    least: int
+    most: int
+    min_steps: int
+
+    def epochs(self, steps: int) -> int:
+        """Return the epochs for so many steps an epoch."""
+        return min(max(self.least, math.ceil(self.min_steps / steps)), self.most)
+
+
+def bounded_batch_size(batch_size: int, n_examples: int) -> int:
+    """Bound a batch to a sixteenth of the examples, but to no fewer than 8, and to all of them.
+
+    >>> bounded_batch_size(64, 29_000), bounded_batch_size(64, 200), bounded_batch_size(64, 5)
+    (64, 12, 5)
+    """
+    return min(batch_size, max(8, n_examples // 16), n_examples)

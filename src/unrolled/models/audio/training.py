@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -18,13 +17,20 @@ from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkCon
 from unrolled.models.sequence.training import EncodedTargets, ensemble_outputs
 from unrolled.nn.modules.inference import mean_answers
 from unrolled.train.batching import batches_of_like_length
-from unrolled.train.config import Monitor, TrainingConfig, TrainingHooks, steps_per_epoch
+from unrolled.train.config import (
+    EpochBounds,
+    Monitor,
+    TrainingConfig,
+    TrainingHooks,
+    bounded_batch_size,
+    steps_per_epoch,
+)
 from unrolled.train.ensemble import Ensemble, fit_ensemble
 
 _POOLING = "last+mean+max"
 _CHANNELS = 64  # of the stem
 _WEIGHT_DECAY = 0.05
-_MIN_EPOCHS, _MAX_EPOCHS, _MIN_STEPS = 16, 60, 600  # where max_epochs is None
+_EPOCHS = EpochBounds(least=16, most=60, min_steps=600)
 
 
 def audio_training_config(
@@ -44,10 +50,8 @@ def audio_training_config(
     >>> audio_training_config(120, max_epochs=None, **settings).batch_size
     8
     """
-    batch_size = min(batch_size, max(8, n_recordings // 16), n_recordings)
-    steps = steps_per_epoch(n_recordings, batch_size)
-    usual = min(max(_MIN_EPOCHS, math.ceil(_MIN_STEPS / steps)), _MAX_EPOCHS)
-    max_epochs = max_epochs or usual
+    batch_size = bounded_batch_size(batch_size, n_recordings)
+    max_epochs = max_epochs or _EPOCHS.epochs(steps_per_epoch(n_recordings, batch_size))
     return TrainingConfig.of_epochs(
         max_epochs,
         n_recordings,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -15,12 +14,19 @@ from unrolled.models.sequence.training import EncodedTargets
 from unrolled.models.text.dataset import TextDataset
 from unrolled.models.text.network import TextNetwork, TextNetworkConfig
 from unrolled.train.batching import batches_of_like_length
-from unrolled.train.config import Monitor, TrainingConfig, TrainingHooks, steps_per_epoch
+from unrolled.train.config import (
+    EpochBounds,
+    Monitor,
+    TrainingConfig,
+    TrainingHooks,
+    bounded_batch_size,
+    steps_per_epoch,
+)
 from unrolled.train.ensemble import Ensemble, fit_ensemble
 from unrolled.train.threads import shared_processors
 
 _WEIGHT_DECAY = 0.1
-_MAX_EPOCHS, _MIN_STEPS = 50, 400  # where max_epochs is None
+_MOST_EPOCHS, _MIN_STEPS = 50, 400  # where max_epochs is None
 
 
 def text_training_config(
@@ -41,10 +47,9 @@ def text_training_config(
     >>> text_training_config(100, max_epochs=None, **settings).max_steps
     403
     """
-    batch_size = min(batch_size, max(8, n_texts // 16), n_texts)
-    steps = steps_per_epoch(n_texts, batch_size)
-    usual = min(max(least_epochs, math.ceil(_MIN_STEPS / steps)), _MAX_EPOCHS)
-    max_epochs = max_epochs or usual
+    batch_size = bounded_batch_size(batch_size, n_texts)
+    bounds = EpochBounds(least_epochs, _MOST_EPOCHS, _MIN_STEPS)
+    max_epochs = max_epochs or bounds.epochs(steps_per_epoch(n_texts, batch_size))
     return TrainingConfig.of_epochs(
         max_epochs,
         n_texts,

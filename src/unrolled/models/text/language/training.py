@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,13 +14,13 @@ from unrolled.data.text.language.codec import END, LanguageCodec
 from unrolled.formatting import quantity
 from unrolled.models.text.language.dataset import StreamDataset
 from unrolled.models.text.language.network import LanguageNetwork, LanguageNetworkConfig
-from unrolled.train.config import AveragingConfig, Monitor, TrainingConfig
+from unrolled.train.config import AveragingConfig, EpochBounds, Monitor, TrainingConfig
 from unrolled.train.ensemble import Ensemble, fit_ensemble
 from unrolled.train.history import History
 
 _MOST_STREAMS, _LEAST_STREAMS = 32, 4
 _TOKENS_A_STREAM = 600  # at least, where batch_size is None
-_LEAST_EPOCHS, _MOST_EPOCHS, _MIN_STEPS = 5, 80, 600  # where max_epochs is None
+_EPOCHS = EpochBounds(least=5, most=80, min_steps=600)
 _WINDOWS_A_PASS, _LEAST_WINDOW = 8, 16  # of a short text, whose windows are shorter than they may be
 _PATIENCE = 0.3  # of all epochs
 _WEIGHT_DECAY = 0.01
@@ -104,8 +103,7 @@ def language_training_config(
     n_steps = n_tokens // n_streams
     window = min(window, max(_LEAST_WINDOW, n_steps // _WINDOWS_A_PASS))
     n_windows = max(1, round(n_steps / window))
-    usual = min(max(_LEAST_EPOCHS, math.ceil(_MIN_STEPS / n_windows)), _MOST_EPOCHS)
-    max_epochs = max_epochs or usual
+    max_epochs = max_epochs or _EPOCHS.epochs(n_windows)
     config = TrainingConfig.of_epochs(
         max_epochs,
         n_windows * n_streams,

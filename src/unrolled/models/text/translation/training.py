@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,15 +13,17 @@ from unrolled.models.text.translation.network import TranslationConfig, Translat
 from unrolled.train.batching import batches_of_like_length
 from unrolled.train.config import (
     AveragingConfig,
+    EpochBounds,
     Monitor,
     TrainingConfig,
     TrainingHooks,
+    bounded_batch_size,
     steps_per_epoch,
 )
 from unrolled.train.ensemble import Ensemble, fit_ensemble
 
 _WEIGHT_DECAY = 0.01
-_LEAST_EPOCHS, _MAX_EPOCHS, _MIN_STEPS = 16, 60, 1200  # where max_epochs is None
+_EPOCHS = EpochBounds(least=16, most=60, min_steps=1200)
 _AVERAGED = 0.05  # share of all steps that the averaged weights mostly come from
 
 
@@ -45,10 +46,9 @@ def translation_training_config(
     >>> translation_training_config(200, batch_size=64, **settings).batch_size
     12
     """
-    batch_size = min(batch_size, max(8, n_pairs // 16), n_pairs)
+    batch_size = bounded_batch_size(batch_size, n_pairs)
     steps = steps_per_epoch(n_pairs, batch_size)
-    usual = min(max(_LEAST_EPOCHS, math.ceil(_MIN_STEPS / steps)), _MAX_EPOCHS)
-    max_epochs = max_epochs or usual
+    max_epochs = max_epochs or _EPOCHS.epochs(steps)
     memory = max(2.0, _AVERAGED * max_epochs * steps)
     return TrainingConfig.of_epochs(
         max_epochs,
