@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from unrolled.models.audio.classifier import AudioClassifier
 
-SMALL = {"rate": 8000, "hidden_size": 8, "num_layers": 1, "max_epochs": 8, "batch_size": 8}
+SMALL = {"rate": 8000, "hidden_size": 12, "num_layers": 1, "max_epochs": 14, "learning_rate": 1e-2}
 
 
 class Chirps(NamedTuple):
