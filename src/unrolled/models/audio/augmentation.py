@@ -29,14 +29,14 @@ class Augmentation:
         band_mask: bands of the widest.
     """
 
-    tempo: float = 0.25
-    pitch: float = 0.2
-    tilt: float = 1.0
-    noise: float = 0.5
+    tempo: float = 0.2
+    pitch: float = 0.15
+    tilt: float = 0.8
+    noise: float = 0.3
     quietest: float = 9.0
-    time_masks: int = 2
+    time_masks: int = 1
     time_mask: int = 10
-    band_masks: int = 2
+    band_masks: int = 1
     band_mask: int = 5
 
     def change(self, frames: Tensor, lengths: Tensor, mels: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from torch import Tensor
 Floats = NDArray[np.float64]
 
 NORMALIZATIONS = ("running", "recording")
-_FLOOR = 9.2  # nepers of power below the peak, 40 dB: what is quieter is the room's
+_FLOOR = 11.5  # nepers of power below the peak, 50 dB: what is quieter is the room's
 _PRIOR_FRAMES = {"running": 20.0, "recording": 2.0}
 _LEAST_VARIANCE = 1e-2  # of a band, in squared nepers of power
 
