@@ -21,10 +21,10 @@ demo: $(installed)
 	$(bin)/unrolled $(DEMO)
 	@echo "The command is $(bin)/unrolled: try $(bin)/unrolled backtest example:sp500, or $(bin)/unrolled serve demo-model"
 
-# Compiled once, and not by each of the many processes that tests start.
+# Python's files are compiled once, not by each of the many processes that tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-# What takes one core, types and pandas 3, is done beside what takes two.
+# The types and pandas 3 take one core: they are checked beside the tests, which take two.
 test: $(installed)
 	$(bin)/ruff check --quiet .
 	$(bin)/ruff format --check .
@@ -35,9 +35,9 @@ in_workers := UNROLLED_REQUIRE_KERNELS=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSI
 tests: $(installed)
 	$(in_workers) $(bin)/pytest -n $(WORKERS) --dist worksteal
 
-# What it prints is kept until it ends, so that it does not stand among the dots of the others.
+# Its output is kept until it ends, so as not to stand among the dots of the tests.
 test-beside: $(installed)
-	@{ $(bin)/mypy && $(MAKE) --no-print-directory test-pandas3 WORKERS=1 FRAMES="$(FRAMES)"; } > .venv/beside.log 2>&1; \
+	@{ $(bin)/mypy && $(MAKE) --no-print-directory test-pandas3 WORKERS=1; } > .venv/beside.log 2>&1; \
 	  status=$$?; cat .venv/beside.log; exit $$status
 
 # Where frames come in and go out, on pandas 3 and without statsforecast.
