@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, NamedTuple
@@ -114,7 +114,7 @@ class Tokenizer:
             return list(_words_with_space(_composed(text)))
         return list(self._subwords.encode(_unicode(text)).tokens)
 
-    def join(self, tokens: Sequence[str]) -> str:
+    def join(self, tokens: Iterable[str]) -> str:
         """Make the text of subwords or characters; those of `split` hold the spaces between words.
 
         >>> Tokenizer("char").join(["n", "é", " ", "o"])
