@@ -89,7 +89,7 @@ def test_two_files_have_no_columns(tmp_path: Path) -> None:
         (pd.Series(["a", np.nan]), ["b", "c"], "m X, position 1: expected a text, got NaN"),
         (["a", "b"], ["c"], "m y: expected 2 texts, as many as X has, got 1"),
         (["a"], [7], "m y, position 0: expected a text, got 7"),
-        ([["a", "b"]], ["c"], "m X, position 0: expected a text, got a list of words. Join them"),
+        ([["a", "b"]], ["c"], "m X, position 0: expected a string, got a list of words. Join them"),
         ("a", ["c"], "m X: expected a list of texts, got one text"),
         ([], [], "m X: expected at least one text, got none"),
     ],

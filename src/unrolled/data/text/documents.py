@@ -121,6 +121,26 @@ def as_texts(X: Any, *, who: str = "texts") -> list[Text]:
     return checked
 
 
+def as_strings(X: Any, *, who: str = "texts") -> list[str]:
+    """Validate texts that are strings: N of them, where `as_texts` takes lists of words too.
+
+    Raises:
+        DataError: there is none, one is missing, or no string; the message names its position.
+
+    >>> as_strings([["To", "be"]])
+    Traceback (most recent call last):
+    unrolled.errors.DataTypeError: texts, position 0: expected a string, got a list of words. ...
+    """
+    strings: list[str] = []
+    for i, text in enumerate(as_texts(X, who=who)):
+        if not isinstance(text, str):
+            raise DataTypeError(
+                f"{who}, position {i}: expected a string, got a list of words. Join them: ' '.join(words)."
+            )
+        strings.append(text)
+    return strings
+
+
 def as_running_texts(X: Any, *, who: str = "text") -> tuple[list[str], bool]:
     """Validate the text of a language model: one running text, or several documents.
 
@@ -146,15 +166,11 @@ def as_running_texts(X: Any, *, who: str = "text") -> tuple[list[str], bool]:
         if not X:
             raise DataError(f"{who}: expected a text, got an empty one. Pass a string with something in it.")
         return [str(X)], False
-    texts = as_texts(getattr(X, "texts", X), who=who)
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise DataTypeError(
-                f"{who}, position {i}: expected a string, got a list of words. Join them: ' '.join(words)."
-            )
-        if not text:
-            raise DataError(f"{who}, position {i}: expected a text, got an empty one. Leave it out.")
-    return [str(text) for text in texts], True
+    texts = as_strings(getattr(X, "texts", X), who=who)
+    if "" in texts:
+        i = texts.index("")
+        raise DataError(f"{who}, position {i}: expected a text, got an empty one. Leave it out.")
+    return texts, True
 
 
 def _as_list(X: Any, who: str) -> list[Any]:

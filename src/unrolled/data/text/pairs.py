@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,15 @@ from typing import Any
 from unrolled.data.io import files
 from unrolled.data.parse.table import Table
 from unrolled.data.text.decode import decode_lines
-from unrolled.data.text.documents import as_texts
-from unrolled.data.text.read import column_texts, find_text_column, mean_words, parse_text_table
-from unrolled.errors import DataError, DataTypeError
+from unrolled.data.text.documents import as_strings
+from unrolled.data.text.read import (
+    column_texts,
+    find_text_column,
+    mean_words,
+    parse_text_table,
+    uncompressed_name,
+)
+from unrolled.errors import DataError
 from unrolled.formatting import quoted_list
 from unrolled.validation import check_path
 
@@ -20,7 +25,6 @@ _TABLES = (
     ".csv", ".tsv", ".tab", ".parquet", ".pq", ".xlsx", ".xls", ".ods", ".json", ".jsonl", ".ndjson",
     ".feather", ".arrow", ".db", ".sqlite",
 )  # fmt: skip
-_COMPRESSED = re.compile(r"\.(gz|bz2|xz|zst|zip)$", re.IGNORECASE)
 _SOURCE_NAMES = ("source", "src", "input", "original", "from", "question")
 _TARGET_NAMES = ("target", "tgt", "output", "translation", "to", "answer")
 
@@ -55,18 +59,13 @@ def as_sources(X: Any, *, who: str = "texts") -> list[str]:
     Traceback (most recent call last):
     unrolled.errors.DataError: texts, position 1: expected a text, got ' ', ...
     """
-    texts: list[str] = []
-    for i, text in enumerate(as_texts(X, who=who)):
-        if not isinstance(text, str):
-            raise DataTypeError(
-                f"{who}, position {i}: expected a text, got a list of words. Join them: ' '.join(words)."
-            )
+    texts = as_strings(X, who=who)
+    for i, text in enumerate(texts):
         if not text.strip():
             got = "an empty one" if not text else f"{text[:20]!r}, which has no word"
             raise DataError(
                 f"{who}, position {i}: expected a text, got {got}. Leave it out, or write something there."
             )
-        texts.append(text)
     return texts
 
 
@@ -141,7 +140,7 @@ def read_sources(path: str | Path, *, source: str | None = None) -> list[str]:
     """
     path = check_path("read_sources path", path)
     content = files.read_decompressed(path, expected="some text")
-    if source is None and not _COMPRESSED.sub("", path.name).lower().endswith(_TABLES):
+    if source is None and not uncompressed_name(path).endswith(_TABLES):
         return [line.strip() for line in decode_lines(content, path)]
     table = parse_text_table(content, path)
     if source is not None:

@@ -96,7 +96,16 @@ def is_text_file(path: str | Path) -> bool:
     >>> is_text_file("book.txt.gz"), is_text_file("reviews.csv")
     (True, False)
     """
-    return _COMPRESSED.sub("", Path(path).name).lower().endswith(_LINES)
+    return uncompressed_name(path).endswith(_LINES)
+
+
+def uncompressed_name(path: str | Path) -> str:
+    """Return the name of a file in lower case, without the suffix of its compression.
+
+    >>> uncompressed_name("texts/Pairs.CSV.gz")
+    'pairs.csv'
+    """
+    return _COMPRESSED.sub("", Path(path).name).lower()
 
 
 def read_running_text(path: str | Path) -> str:
