@@ -117,7 +117,7 @@ def test_rates_are_converted_only_when_told(fitted_on_chirps: AudioClassifier, c
 @pytest.mark.parametrize(
     ("X", "y", "message"),
     [
-        ([[0.0] * 800, [0.0] * 150], [0, 1], r"recording 1 .*expected at least 200 samples, 25 ms, got 150"),
+        ([[0.0] * 800, [0.0] * 150], [0, 1], "recording 1: expected at least 200 samples, 25 ms, got 150"),
         ([[0.0] * 800, []], [0, 1], "recording 1: expected samples, got none"),
         ([[0.0] * 800, [np.nan] * 800], [0, 1], "recording 1: expected finite numbers, got nan"),
         ([["a"] * 800, [0.0] * 800], [0, 1], "expected numbers"),
