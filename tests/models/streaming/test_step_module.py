@@ -90,3 +90,6 @@ def test_what_has_no_such_step_is_refused() -> None:
     ]:
         with pytest.raises(ArgumentError, match=why):
             SequenceStep(model)
+    for model, got in [(None, "a NoneType"), (ur.SequenceTagger, "the class SequenceTagger")]:
+        with pytest.raises(ArgumentError, match=f"expected a fitted estimator of sequences, got {got}"):
+            SequenceStep(model)

@@ -49,6 +49,9 @@ class SequenceStep(nn.Module):
     def __init__(self, model: Any) -> None:
         super().__init__()
         name = type(model).__name__
+        if isinstance(model, type) or not hasattr(model, "why_not_streamable"):
+            got = f"the class {model.__name__}" if isinstance(model, type) else f"a {name}"
+            raise ArgumentError(f"SequenceStep model: expected a fitted estimator of sequences, got {got}.")
         why = model.why_not_streamable()
         if not why and not hasattr(model, "output_scale"):
             why = "only SequenceClassifier, SequenceRegressor and SequenceTagger have such a step."
