@@ -114,6 +114,9 @@ def test_a_forecasters_stream_adapts_its_bands_and_nothing_else(model: ur.Foreca
     assert np.array_equal(rest.quantiles, adapted.quantiles[33:])
     with pytest.raises(DataError, match="of another"):
         model.stream(stream.snapshot())
+    for switch in (np.True_, np.False_):
+        switched = model.stream(adaptive=switch).steps(y)
+        assert np.array_equal(switched.lo, (adapted if switch else plain).lo, equal_nan=True)
     other = model.stream(adaptive=0.5).steps(y)
     assert not np.array_equal(other.quantiles[2:], adapted.quantiles[2:])
 

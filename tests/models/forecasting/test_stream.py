@@ -157,7 +157,7 @@ def test_what_cannot_stream_says_why() -> None:
         fitted("log-difference").stream(start="soon")
     model = fitted("log-difference")
     blob = model.stream(start=START).snapshot()
-    with pytest.raises(DataError, match="got that of another, such as one with window=True"):
+    with pytest.raises(DataError, match="got that of another, such as one with another window= or adaptive="):
         model.stream(blob, window=False, start=START)
 
 

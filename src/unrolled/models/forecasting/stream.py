@@ -290,9 +290,10 @@ class ForecastStates:
 
 def _adaptive_bands(adaptive: bool | float, capacity: int, horizon: int) -> AdaptiveBands | None:
     """Make the bands that adapt, if any are asked for."""
-    if adaptive is False or adaptive is None:
+    is_switch = isinstance(adaptive, bool | np.bool_)
+    if adaptive is None or (is_switch and not adaptive):
         return None
-    rate = _RATE if adaptive is True else check_float("Forecaster.stream adaptive", adaptive, above=0)
+    rate = _RATE if is_switch else check_float("Forecaster.stream adaptive", adaptive, above=0)
     return AdaptiveBands(capacity, horizon, QUANTILES, rate)
 
 
