@@ -92,6 +92,7 @@ def test_a_short_text_is_too_short_to_tell() -> None:
     ("arguments", "error", "sentence"),
     [
         ({"y": [1]}, ArgumentError, "y: a comparison of language models has no use for it"),
+        ({"folds": 3}, ArgumentError, "folds: a comparison of language models has no use"),
         ({"groups": [1]}, ArgumentError, "groups: a comparison of language models has no use"),
         ({"baselines": ["5-gram"]}, ArgumentError, "baselines: expected some of character n-gram, gzip"),
         ({"level": 0}, ArgumentError, "level: expected"),

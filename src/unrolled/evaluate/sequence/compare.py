@@ -270,7 +270,8 @@ def compare(
         refuse_arguments("translations", groups=groups, lengths=lengths)
         return compare_translations(model, X, y, test=test, folds=folds, baselines=baselines, level=level)
     if isinstance(model, LanguageModel):
-        refuse_arguments("language models", y=y, groups=groups, lengths=lengths)
+        given_folds = None if folds == 5 else folds  # the default
+        refuse_arguments("language models", y=y, folds=given_folds, groups=groups, lengths=lengths)
         return compare_language(model, X, test=test, baselines=baselines, level=level)
     if y is None and not reads_recordings(model):
         raise ArgumentError("compare y: expected what the model predicts of X, got None. Pass it.")
