@@ -239,8 +239,9 @@ def as_wave(samples: Any, who: str) -> Floats:
     """
     array = samples_array(samples)
     if array.ndim != 1 or array.dtype.kind not in "fiu":
-        got = f"{array.dtype} of shape {array.shape}" if isinstance(samples, np.ndarray) else type(samples)
-        got = got if isinstance(got, str) else got.__name__
+        got = type(samples).__name__
+        if isinstance(samples, np.ndarray):
+            got = f"{array.dtype} of shape {array.shape}"
         raise DataError(f"{who}: expected numbers (N,), the samples of one channel, got {got}. Convert them.")
     wave = scaled_samples(array)
     if not np.isfinite(wave).all():

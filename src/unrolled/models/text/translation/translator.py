@@ -276,7 +276,7 @@ class Translator(MetadataRequester, NetworkEstimator):
         return [[Translation(self.codec_.decode(h.tokens), h.score) for h in each[:n]] for each in found]
 
     def align(self, text: str, translation: str | None = None) -> Alignment:
-        """Show from which tokens of a text each token of its translation was written.
+        """Show from which tokens of a text each token of its translation was written; `plot()` draws it.
 
         Args:
             text: the source.
@@ -285,8 +285,6 @@ class Translator(MetadataRequester, NetworkEstimator):
         Raises:
             NotFittedError: `fit` was not called.
             DataError: a text cannot be used as it is.
-
-        The record's `plot()` draws the weights.
         """
         self._require_fitted()
         name = f"{type(self).__name__}.align"
