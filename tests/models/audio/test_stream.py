@@ -124,6 +124,8 @@ def test_what_cannot_stream_says_why(chirps: Chirps) -> None:
         ({"threshold": 1.5}, "threshold: expected a number above 0 and at most 1"),
         ({"hold_ms": -1}, "hold_ms"),
         ({"refractory_ms": np.nan}, "refractory_ms"),
+        ({"ignore": "down"}, r"ignore: expected a list of classes, got 'down'\. Put it in a list"),
+        ({"ignore": None}, r"ignore: expected a list of classes, got None"),
         ({"ignore": ["hush"]}, r"ignore: expected some of the classes \['down', 'up'\], got 'hush'"),
         ({"blob": "text"}, "expected the bytes of stream.snapshot"),
     ],

@@ -5,7 +5,7 @@ Shapes: N streams, T frames, F bands, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -144,6 +144,9 @@ class AudioStream:
         faults.collect(check_float, "hold_ms", hold_ms, least=0)
         faults.collect(check_float, "refractory_ms", refractory_ms, least=0)
         names = model.classes_.tolist()
+        if isinstance(ignore, str) or not isinstance(ignore, Iterable):
+            faults.add(f"ignore: expected a list of classes, got {ignore!r}. Put it in a list.")
+            ignore = ()
         for label in ignore:
             if label not in names:
                 faults.add(f"ignore: expected some of the classes {names}, got {label!r}.")
