@@ -155,6 +155,12 @@ def test_what_cannot_stream_says_why() -> None:
         fitted("log-difference").stream()
     with pytest.raises(ArgumentError, match="start: expected a time, got 'soon'"):
         fitted("log-difference").stream(start="soon")
+    for start in ("", "20000101", "2500-01-01", 5, True, pd.NaT, [START]):  # NumPy makes other times of these
+        for model in (fitted("log-difference"), fitted("log")):
+            with pytest.raises(
+                ArgumentError, match=r"start: expected a time, got .* Write it as '2026-01-31'"
+            ):
+                model.stream(start=start)
     model = fitted("log-difference")
     blob = model.stream(start=START).snapshot()
     with pytest.raises(DataError, match="got that of another, such as one with another window= or adaptive="):

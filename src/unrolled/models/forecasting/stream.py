@@ -32,6 +32,7 @@ Ints = NDArray[np.int64]
 _SHARES = (0.5, 0.1, 0.9)  # the median, and the ends of the 80 % band
 _BLOCK, _MOST_BLOCKS = 256, 64  # steps whose calendar is read at once, and blocks that are remembered
 _RATE = 0.05  # of adaptive bands: benchmarks/stream_drift.py says how it was chosen
+_YEARS = (1678, 2261)  # that nanoseconds reach whole
 _LEAST_STEPS = 3  # before which there is no forecast, as `predict` has none
 
 
@@ -270,22 +271,36 @@ class ForecastStates:
         return series
 
     def _read_start(self, start: Any) -> np.datetime64 | None:
-        encoder = self._encoder
+        encoder, time = self._encoder, None if start is None else _as_time(start)
         has_calendar = self._times is not None and encoder.season > 1 and bool(cycle_names(encoder.freq))
         if not has_calendar:
             return None
-        if start is None:
+        if time is None:
             raise ArgumentError(
                 "Forecaster.stream start: expected the time of the first value, for the model reads the"
                 f" calendar; got None. Give one, such as start={str(self._times[0])[:10]!r}."
             )
-        try:
-            return np.datetime64(start, "ns")
-        except (TypeError, ValueError) as fault:
-            raise ArgumentError(
-                f"Forecaster.stream start: expected a time, got {start!r} ({fault})."
-                " Write it as '2026-01-31' or '2026-01-31T12:00'."
-            ) from fault
+        return time
+
+
+def _as_time(start: Any) -> np.datetime64:
+    """Convert the time of the first value to nanoseconds; a period is its beginning.
+
+    Without a unit NumPy refuses numbers; what nanoseconds do not reach would become another time.
+    """
+    reason = ""
+    try:
+        time = np.datetime64(getattr(start, "start_time", start))
+        if np.isnat(time) or not _YEARS[0] <= time.astype("M8[Y]").astype(int) + 1970 <= _YEARS[1]:
+            reason = f" (none from {_YEARS[0]} to {_YEARS[1]})"
+    except (TypeError, ValueError) as fault:
+        reason = f" ({fault})"
+    if reason:
+        raise ArgumentError(
+            f"Forecaster.stream start: expected a time, got {start!r}{reason}."
+            " Write it as '2026-01-31' or '2026-01-31T12:00'."
+        )
+    return time.astype("datetime64[ns]")
 
 
 def _adaptive_bands(adaptive: bool | float, capacity: int, horizon: int) -> AdaptiveBands | None:
