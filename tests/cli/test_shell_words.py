@@ -1,13 +1,15 @@
 """Sentences of the library speak of options in the shell."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import unrolled
 from unrolled.cli import shell_words
-from unrolled.cli.shell_words import in_shell_words, with_option_names
+from unrolled.cli.shell_words import in_shell_words, use_options, with_option_names
 
 
 def test_every_line_that_begins_with_an_argument_names_its_option() -> None:
@@ -16,6 +18,8 @@ def test_every_line_that_begins_with_an_argument_names_its_option() -> None:
     assert with_option_names(sentences) == (
         "--hidden-size: expected 1, got 0.\n--seed: got -1.\nflow.csv: horizon: is text."
     )
+    of_stream = "Forecaster.stream hidden_size: got 0.\nForecaster.stream x: got NaN."
+    assert with_option_names(of_stream) == "--hidden-size: got 0.\nForecaster.stream x: got NaN."
 
 
 @pytest.mark.parametrize(
@@ -43,6 +47,27 @@ def test_every_line_that_begins_with_an_argument_names_its_option() -> None:
 def test_a_way_out_is_named_as_the_shell_has_it(sentence: str, in_shell: str) -> None:
     """Options in place of arguments and calls; the rest stays."""
     assert in_shell_words(sentence) == in_shell
+
+
+def test_the_command_that_runs_names_its_own_options() -> None:
+    """An argument has other options in other commands: `target` is one of forecast and of translate."""
+    use_options({"target": "--target-column"})
+    try:
+        assert with_option_names("target: got 'x'.") == "--target-column: got 'x'."
+        assert in_shell_words("Name it with target=.") == "Name it with --target-column."
+    finally:
+        use_options({})
+    assert with_option_names("target: got 'x'.") == "--target: got 'x'."
+
+
+def test_a_run_leaves_no_options_behind(unrolled: Callable[..., Any]) -> None:
+    """Each command names those of its own, whichever ran before it."""
+    Path("a.csv").write_text("ds,y\n2020-01-01,1\n2020-01-02,2\n")
+    answers = [unrolled(*words) for words in (("translate", "a.csv"), ("forecast", "a.csv", "--target", "z"))]
+    assert "--target-column" in answers[0].err
+    assert answers[1].status == 2
+    assert "--target-column" not in answers[1].err
+    assert in_shell_words("target='y'") == "--target y"
 
 
 def test_sentences_of_the_library_name_no_options() -> None:

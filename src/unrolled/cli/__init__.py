@@ -30,7 +30,7 @@ try:
         tag,
         translate,
     )
-    from unrolled.cli.shell_words import in_shell_words, with_option_names
+    from unrolled.cli.shell_words import in_shell_words, use_options, with_option_names
     from unrolled.cli.terminal import prepare_streams, printable
     from unrolled.cli.usage_errors import usage_sentence
     from unrolled.errors import UnrolledError
@@ -120,6 +120,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         status = 1
     finally:
         signal.signal(signal.SIGINT, before)
+        use_options({})
     sys.exit(status)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from unrolled.cli.shell_words import in_shell_words, option_name, register_options
+from unrolled.cli.shell_words import in_shell_words, option_name, register_options, use_options
 from unrolled.errors import ArgumentError, DataError
 from unrolled.validation import check_choice
 
@@ -113,9 +113,10 @@ def option_groups(command: Callable[..., None]) -> Callable[..., None]:
             name: group(**{f.name: values.pop(f.name) for f in fields(group)})
             for name, group in groups.items()
         }
+        use_options(named)
         command(**values, **made)
 
-    register_options({parameter.name: parameter.annotation for parameter in parameters})
+    named = register_options({parameter.name: parameter.annotation for parameter in parameters})
     del run.__wrapped__  # the parser would read its signature
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

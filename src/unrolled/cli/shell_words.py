@@ -6,15 +6,25 @@ import shlex
 from typing import Any
 
 _ARGUMENTS = {"file", "train", "data", "json"}
-_OPTIONS = {"random_state": "--seed"}
+_OPTIONS = {"random_state": "--seed"}  # of all commands
+_OF_COMMAND: dict[str, str] = {}  # of the one that runs
 
 
-def register_options(hints: dict[str, Any]) -> None:
-    """Remember what the options of a command are called, by the name of the library's argument."""
+def register_options(hints: dict[str, Any]) -> dict[str, str]:
+    """Remember what the options of a command are called, by the name of the library's argument; return them.
+
+    Where commands differ, the first of them stands, until one runs: see `use_options`.
+    """
     options = {name: hint for name, hint in hints.items() if name not in _ARGUMENTS}
-    _OPTIONS.update(
-        {name: option_name(hint) for name, hint in options.items() if hasattr(hint, "__metadata__")}
-    )
+    named = {name: option_name(hint) for name, hint in options.items() if hasattr(hint, "__metadata__")}
+    _OPTIONS.update(named | _OPTIONS)
+    return named
+
+
+def use_options(options: dict[str, str]) -> None:
+    """Let these, of the command that runs, stand before those of all; none when it has ended."""
+    _OF_COMMAND.clear()
+    _OF_COMMAND.update(options)
 
 
 def option_name(hint: Any) -> str:
@@ -32,9 +42,13 @@ def with_option_names(sentences: str) -> str:
 
     >>> with_option_names("random_state: expected a whole number at least 0, got -1.")
     '--seed: expected a whole number at least 0, got -1.'
+    >>> with_option_names("Forecaster.stream random_state: expected a whole number, got 'x'.")
+    "--seed: expected a whole number, got 'x'."
     """
-    options = _OPTIONS | ({"y": _OPTIONS["label"]} if "label" in _OPTIONS else {})
-    return re.sub(r"^\w+(?=:)", lambda name: options.get(name[0], name[0]), sentences, flags=re.MULTILINE)
+    options = _OPTIONS | _OF_COMMAND
+    options |= {"y": options["label"]} if "label" in options else {}
+    beginning = re.compile(r"^(?:\w+\.stream )?(\w+)(?=:)", flags=re.MULTILINE)
+    return beginning.sub(lambda name: options.get(name[1], name[0]), sentences)
 
 
 _READ_CALL = re.compile(r"(?:unrolled\.)?read\(\.\.\., ([^()]*)\)")
@@ -58,7 +72,7 @@ def in_shell_words(sentences: str) -> str:
 
 def _as_option(argument: re.Match[str]) -> str:
     name, value = argument[1], argument[2] or ""
-    option = _OPTIONS.get(name, "")
+    option = _OF_COMMAND.get(name) or _OPTIONS.get(name, "")
     if not option.startswith("--") or value == "False":
         return argument[0]
     if value in {"", "True", "[...]"}:
