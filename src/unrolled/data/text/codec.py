@@ -17,7 +17,7 @@ from unrolled.errors import DataError
 Ints = NDArray[np.int64]
 
 CODEC_UNITS = ("subword", "word", "char")
-USUAL_SIZE = 6000  # of a vocabulary, where nobody says how large
+USUAL_SIZE = 6000  # of a vocabulary, where none is given
 
 
 @dataclass(frozen=True)

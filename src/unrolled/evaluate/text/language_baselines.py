@@ -81,7 +81,7 @@ class WittenBell:
         contexts = np.zeros(len(ids), dtype=np.int64)  # of the symbol at each place
         self._levels: list[_Level] = []
         for level in range(order):
-            keys, found, counts = np.unique(
+            keys, inverse, counts = np.unique(
                 contexts * self._n_symbols + ids, return_inverse=True, return_counts=True
             )
             parents, n_contexts = keys // self._n_symbols, int(contexts.max(initial=0)) + 1
@@ -95,7 +95,7 @@ class WittenBell:
                     np.bincount(parents, minlength=n_contexts),
                 )
             )
-            contexts, ids = found[:-1].astype(np.int64), ids[1:]
+            contexts, ids = inverse[:-1].astype(np.int64), ids[1:]
 
     @property
     def _n_symbols(self) -> int:

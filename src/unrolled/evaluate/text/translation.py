@@ -227,10 +227,10 @@ def _split(
         if not isinstance(test, tuple | list) or len(test) != 2:
             raise ArgumentError(f"test: expected a pair (X_test, y_test), got {type(test).__name__}.")
         train, tested, remarks = (sources, targets), as_pairs(*test, who="compare test"), ()
-    known = set(train[0])
-    copied = sum(text in known for text in tested[0])
-    if copied:
-        what = f"{copied:,} of {len(tested[0]):,} test sources are among those learned from"
+    training_sources = set(train[0])
+    n_copied = sum(text in training_sources for text in tested[0])
+    if n_copied:
+        what = f"{n_copied:,} of {len(tested[0]):,} test sources are among those learned from"
         remarks += (f"{what}: whoever remembers them is right on them.",)
     return train, tested, remarks
 

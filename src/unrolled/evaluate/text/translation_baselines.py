@@ -89,12 +89,12 @@ class NearestSentence:
 
     def predict(self, X: Sequence[str]) -> list[str]:
         """Return the translation that goes with the nearest source; of equals that of the first."""
-        found: list[str] = []
+        translations: list[str] = []
         for start in range(0, len(X), _QUERIES_AT_ONCE):
             queries = self.counts_.transform(X[start : start + _QUERIES_AT_ONCE])
             nearest = np.asarray((queries @ self.sources_).toarray().argmax(axis=1))
-            found += [self.targets_[k] for k in nearest.tolist()]
-        return found
+            translations += [self.targets_[k] for k in nearest.tolist()]
+        return translations
 
 
 TRANSLATION_BASELINES: dict[str, Callable[[], Any]] = {

@@ -226,8 +226,8 @@ class AudioClassifier(MetadataRequester, NetworkEstimator):
         n = len(samples.data)
         fraction = holdout_fraction(self.validation_fraction or 0.0, n)
         mask = holdout_mask(n, fraction, seed, strata=targets.strata, groups=samples.groups)
-        heard = samples.data.select(np.flatnonzero(~mask))
-        levels = BandLevels.fit(heard.values, heard.offsets, kind=self.normalization)
+        training = samples.data.select(np.flatnonzero(~mask))
+        levels = BandLevels.fit(training.values, training.offsets, kind=self.normalization)
         ensemble = self._fit_ensemble(samples, features, levels, targets, mask, seed, monitor)
         learned = targets.learned | {
             "features_": features,

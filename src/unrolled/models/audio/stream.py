@@ -221,8 +221,11 @@ class AudioStream:
     def _state(self) -> State:
         rest = np.zeros(self._model.features_.window)
         rest[: len(self._frames.rest)] = self._frames.rest
-        own = {"rest": rest, "n_rest": np.array(len(self._frames.rest))}
-        return self._network_state() | own | {"counts": np.array(list(self._counts.values()), np.int64)}
+        return self._network_state() | {
+            "rest": rest,
+            "n_rest": np.array(len(self._frames.rest)),
+            "counts": np.array(list(self._counts.values()), np.int64),
+        }
 
     def _network_state(self) -> State:
         return {name: array[0].copy() for name, array in self._states.arrays.items()}

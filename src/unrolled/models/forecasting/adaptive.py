@@ -61,8 +61,8 @@ class AdaptiveBands:
         lower, upper = np.moveaxis(self.arrays["band_ends"][stream][origins % h, ahead], 1, 0)
         error = np.where(np.isnan(lower), self._misses, (value < lower) | (value > upper)) - self._misses
         added = self.arrays["band_added"][stream]
-        own = self._scores[self._middle + 1 :][::-1]
-        added[ahead] = np.maximum(added[ahead] + self._rate * error, -own)
+        model_scores = self._scores[self._middle + 1 :][::-1]  # the widest band first
+        added[ahead] = np.maximum(added[ahead] + self._rate * error, -model_scores)
 
     def adapt(self, stream: int, quantiles: Floats) -> Floats:
         """Move the quantiles (h, Q) to the scores of a stream; the median stays."""

@@ -152,8 +152,8 @@ def stream_losses(network: LanguageNetwork, inputs: Ints, targets: Ints) -> Floa
         with single_thread() if inputs.shape[1] == 1 else nullcontext():
             outputs, state = network(tokens, state, resets)
         features = network.features(outputs).flatten(0, 1)
-        wanted = torch.from_numpy(targets[first : first + window]).to(device).flatten()
-        losses = token_losses(features, *network.readout, wanted, ignore_index=NO_TARGET)
+        flat_targets = torch.from_numpy(targets[first : first + window]).to(device).flatten()
+        losses = token_losses(features, *network.readout, flat_targets, ignore_index=NO_TARGET)
         parts.append(losses.double().cpu().view(tokens.shape).numpy())
     return np.concatenate(parts)
 

@@ -159,12 +159,12 @@ def complete_word(model: Any, prompt: Ints, n: int, max_length: int) -> list[Com
         return [Completion(codec.piece(k), float(p[0, k])) for k in likeliest if may_begin[k]]
     if not len(prompt):  # the states of all beams begin behind the token that begins every document
         states.begin(_FIRST)
-    beams, found = [_Beam((), 0.0)], list[Completion]()
+    beams, completions = [_Beam((), 0.0)], list[Completion]()
     for length in range(max_length):
         scores = np.log(np.maximum(p, 1e-300)) + np.array([[beam.log_p] for beam in beams])
         scores[:, ~(may_follow if length else may_begin)] = -np.inf
         best = np.argsort(-scores, axis=None, kind="stable")[:n_beams]
-        least = np.log(found[-1].probability) if len(found) == n else -1e30
+        least = np.log(completions[-1].probability) if len(completions) == n else -1e30
         origins, tokens = np.divmod(best[scores.flat[best] > least], p.shape[1])
         if not len(tokens):
             break
@@ -173,12 +173,12 @@ def complete_word(model: Any, prompt: Ints, n: int, max_length: int) -> list[Com
             for k, token in zip(origins, tokens, strict=True)
         ]
         p = _advance(states, origins, tokens)
-        found += [
+        completions += [
             Completion(codec.decode(beam.tokens), float(np.exp(beam.log_p) * after[~may_follow].sum()))
             for beam, after in zip(beams, p, strict=True)
         ]
-        found = sorted(found, key=lambda each: -each.probability)[:n]
-    return found
+        completions = sorted(completions, key=lambda each: -each.probability)[:n]
+    return completions
 
 
 def _advance(states: LanguageStates, origins: Ints, tokens: Ints) -> Floats:

@@ -40,7 +40,7 @@ class NetworkDecoder:
         inputs = tokens.to(self._memory.keys.device).view(1, -1)
         read, _, self._state = self._network.decode(inputs, self._memory, self._state)
         log_p = self._network.log_probabilities(read[0]).view(*tokens.shape, -1)
-        log_p[..., UNKNOWN] = -math.inf  # nobody could read it
+        log_p[..., UNKNOWN] = -math.inf  # it has no text
         return log_p
 
     def select(self, sources: Tensor, hypotheses: Tensor) -> None:
@@ -77,7 +77,7 @@ def translate_tokens(
     """
     rows = TokenRows.from_arrays(sources)
     device = network.bias.device
-    found: dict[int, list[Hypothesis]] = {}
+    hypotheses_of: dict[int, list[Hypothesis]] = {}
     with ProgressLine("translating", len(sources), shown=shown, unit="texts") as line:
         for batch in source_batches(rows.lengths.numpy(), beam):
             places = torch.from_numpy(batch)
@@ -86,9 +86,9 @@ def translate_tokens(
             )
             limits = torch.from_numpy(max_lengths[batch])
             hypotheses = beam_search(decoder, limits, beam=beam, end=end, length_penalty=length_penalty)
-            found |= zip(batch.tolist(), hypotheses, strict=True)
-            line.update(len(found), "texts")
-    return [found[row] for row in range(len(sources))]
+            hypotheses_of |= zip(batch.tolist(), hypotheses, strict=True)
+            line.update(len(hypotheses_of), "texts")
+    return [hypotheses_of[row] for row in range(len(sources))]
 
 
 @shared_processors()

@@ -243,8 +243,8 @@ class Translator(MetadataRequester, NetworkEstimator):
             ArgumentError: an argument is out of range.
             DataError: X cannot be used as it is.
         """
-        found = self._search(X, beam, max_length, length_penalty)
-        return [self.codec_.decode(hypotheses[0].tokens) for hypotheses in found]
+        searched = self._search(X, beam, max_length, length_penalty)
+        return [self.codec_.decode(hypotheses[0].tokens) for hypotheses in searched]
 
     def predict_several(
         self,
@@ -272,8 +272,8 @@ class Translator(MetadataRequester, NetworkEstimator):
         check_int("n", n, least=1)
         beam = max(5, n) if beam is None else beam
         check_int("beam", beam, least=n)
-        found = self._search(X, beam, max_length, length_penalty)
-        return [[Translation(self.codec_.decode(h.tokens), h.score) for h in each[:n]] for each in found]
+        searched = self._search(X, beam, max_length, length_penalty)
+        return [[Translation(self.codec_.decode(h.tokens), h.score) for h in each[:n]] for each in searched]
 
     def align(self, text: str, translation: str | None = None) -> Alignment:
         """Show from which tokens of a text each token of its translation was written; `plot()` draws it.
