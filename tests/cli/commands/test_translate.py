@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
+from unrolled.models.text.translation.translator import Translator
 
 Run = Callable[..., Any]
 TINY = ("--unit", "word", "--hidden-size", 8, "--max-epochs", 1)
@@ -98,6 +101,20 @@ def test_without_a_test_set_a_part_is_held_out(unrolled: Run, pairs: Path) -> No
     assert "nearest sentence" in answer.out
 
 
+def test_a_missing_package_is_named_before_the_training(
+    unrolled: Run, pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not after it, when the model would be lost; without a test nothing is scored."""
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    trained: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(Translator, "fit", lambda *_, **__: trained.append("fit"))
+        answer = unrolled("translate", pairs, "--test", pairs, "--save", "model", *TINY)
+    assert (answer.status, trained) == (2, [])
+    assert 'pip install "unrolled[text]"' in answer.err
+    assert unrolled("translate", pairs, "--save", "model", *TINY).status == 0
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -108,7 +125,10 @@ def test_without_a_test_set_a_part_is_held_out(unrolled: Run, pairs: Path) -> No
         (("pairs.csv", "--beam", 0), "--beam"),
         (("pairs.csv", "--source-column", "d"), "pairs.csv: expected a column 'd' as source"),
         (("pairs.csv", "--unit", "words"), "--unit: expected one of subword, word, char; got 'words'"),
-        (("pairs.csv", "--unit", "word", "--vocabulary", 900), "--vocabulary: expected at most"),
+        (
+            ("pairs.csv", "--unit", "word", "--vocabulary", 900, "--save", "m"),
+            "--vocabulary: expected at most",
+        ),
         (("pairs.csv", "--model", "absent", "--cell", "lstm"), "--model: a saved model takes no options of"),
         (("--model", "absent"), "--model: expected FILE or --text, got neither"),
         (("--model", "absent", "--text", "a"), "absent: expected the folder of a saved model"),

@@ -142,6 +142,7 @@ def _learn(
     """Fit a Translator, compare it where there is something to test on, and save it."""
     from unrolled.cli import output as out
     from unrolled.cli.terminal import printable
+    from unrolled.data.text.bleu import require_sacrebleu
     from unrolled.data.text.pairs import read_pairs
     from unrolled.evaluate.text.translation import compare_translations
     from unrolled.models.text.translation.translator import Translator
@@ -158,10 +159,12 @@ def _learn(
     model.check_parameters()
     if output is not None and save is not None and tested is None:
         raise ArgumentError("--output: expected --test, whose translations are written. Name a test set.")
-    result = None
+    is_tested, result = tested is not None or not save, None
+    if is_tested:
+        require_sacrebleu()  # before the training, whose model would be lost
     if save:
         _fit_whole(model, train)
-    if tested is not None or not save:
+    if is_tested:
         pair = None if tested is None else (tested.sources, tested.targets)
         result = compare_translations(
             model, train.sources, train.targets, test=pair, fitted=model if save else None

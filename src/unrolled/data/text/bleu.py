@@ -110,6 +110,15 @@ def corpus_bleu(sums: Floats) -> Floats:
     return np.asarray(np.where(is_zero, 0.0, scores))
 
 
+def require_sacrebleu() -> None:
+    """Pass if sacrebleu is there: asked before a training whose translations are scored.
+
+    Raises:
+        MissingDependencyError: sacrebleu is not installed.
+    """
+    _import_metrics()
+
+
 def _import_metrics() -> Any:
     try:
         from sacrebleu import metrics  # noqa: PLC0415 (an extra)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from unrolled.data.io.frames import to_frame
-from unrolled.data.text.bleu import bleu_statistics, corpus_bleu, translation_scores
+from unrolled.data.text.bleu import bleu_statistics, corpus_bleu, require_sacrebleu, translation_scores
 from unrolled.data.text.pairs import as_pairs
 from unrolled.errors import ArgumentError, DataError
 from unrolled.evaluate.forecasting.verdict import Outcome
@@ -201,7 +201,7 @@ def compare_translations(
         "baselines", baselines, allowed, needed="a score means something only beside a simpler one's"
     )  # fmt: skip
     sources, targets = as_pairs(X, y, who="compare")
-    bleu_statistics(["a"], ["a"])  # before anything is trained, sacrebleu is there
+    require_sacrebleu()  # before anything is trained
     train, tested, remarks = _split(sources, targets, test, folds)
     results = [_run(model.cell, fitted or clone(model), train, tested, is_fitted=fitted is not None)]
     results += [_run(name, TRANSLATION_BASELINES[name](), train, tested) for name in names]
