@@ -16,6 +16,12 @@ def test_lines_end_at_line_feeds_alone(encoding: str) -> None:
     assert decode_lines("né\u2028x\x0b\r\n\nb".encode(encoding), PATH) == ["né\u2028x\x0b", "", "b"]
 
 
+def test_lines_of_an_old_mac_end_at_carriage_returns() -> None:
+    """Where there is a line feed, a carriage return is a character."""
+    assert decode_lines(b"a b\rc\r", Path("t.txt")) == ["a b", "c"]
+    assert decode_lines(b"a\rb\nc\n", Path("t.txt")) == ["a\rb", "c"]
+
+
 def test_the_line_that_is_no_utf8_is_named() -> None:
     """With its file and the byte."""
     with pytest.raises(DataError, match=r"talk.txt line 3: expected UTF-8, got byte 0xfc"):

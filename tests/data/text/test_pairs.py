@@ -74,6 +74,15 @@ def test_tables_that_hold_no_pairs_are_refused(
         read_pairs(tmp_path / "p.csv", **named)
 
 
+def test_lines_of_words_are_no_table(tmp_path: Path) -> None:
+    """Two words a line would be a source and a target each, where the targets' file was left out."""
+    (tmp_path / "a.de").write_text("ein Hund\neine Katze\n")
+    with pytest.raises(
+        DataError, match=r"a\.de: expected a table .*, got lines of text\. Name the file with"
+    ):
+        read_pairs(tmp_path / "a.de")
+
+
 def test_two_files_have_no_columns(tmp_path: Path) -> None:
     """Their names are refused."""
     with pytest.raises(DataError, match="two files of lines have no columns, got 'de'"):

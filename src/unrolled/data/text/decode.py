@@ -12,6 +12,8 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 def decode_lines(content: bytes, path: Path) -> list[str]:
     r"""Decode a file and split it into lines, at line feeds alone; UTF-16 by its mark.
 
+    A file without any, whose lines end as those of an old Mac, is split at carriage returns.
+
     Raises:
         DataError: a line is no UTF-8; the message names file and line.
 
@@ -19,7 +21,7 @@ def decode_lines(content: bytes, path: Path) -> list[str]:
     ['Où?', 'Ici.']
     """
     text = decode_utf8(content, path)
-    lines = text.split("\n")
+    lines = text.split("\n" if "\n" in text else "\r")
     if not lines[-1]:
         lines.pop()
     return [line.removesuffix("\r") for line in lines]

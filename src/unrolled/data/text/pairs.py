@@ -117,6 +117,11 @@ def read_pairs(
     if targets is not None:
         return _line_pairs(path, check_path("read_pairs targets", targets), source, target)
     table = parse_text_table(files.read_decompressed(path), path)
+    if table.separator.isspace() and table.separator != "\t":  # words of lines, no fields
+        raise DataError(
+            f"{path.name}: expected a table of sources and targets, got lines of text. Name the file "
+            "with the target of each line too."
+        )
     columns = _pair_columns(table, source, target)
     sources, targets_ = (column_texts(table, column) for column in columns)
     return TextPairs(sources, targets_, path.name, columns)
