@@ -49,6 +49,29 @@ def test_pages_come_from_here_or_are_named(origin: str | None, is_accepted: bool
     assert settings.accepts_origin(origin, "localhost:8000") is is_accepted
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("allowed_origins", value) for value in
+     ("https://friend.org", ["friend.org"], ["*"], [""], ["https://friend.org/"], ["https://friend.org/a"],
+      ["HTTPS://friend.org"], ["https://friend.org:99999"], ["https://u:p@friend.org"], ["https://ünï.de"],
+      ["https://friend.org "], [7], None)]
+    + [("allowed_hosts", value) for value in
+       ("friend.org", ["https://friend.org"], ["friend.org:8000"], ["a b"], [""], [None])],
+)  # fmt: skip
+def test_names_that_no_request_has_are_refused(name: str, value: Any) -> None:
+    """They would let nobody in, and a text in place of a list would let parts of it in."""
+    with pytest.raises(ArgumentError, match=f"{name}: expected names such as"):
+        ServerSettings(**{name: value})
+
+
+def test_names_that_requests_have_are_taken() -> None:
+    """Addresses, ports, extensions and files; hosts in large letters too."""
+    origins = ["http://localhost:3000", "http://[::1]:80", "chrome-extension://abcdef", "null"]
+    settings = ServerSettings(allowed_origins=origins, allowed_hosts=("Friend.ORG", "::1", "*"))
+    assert all(settings.accepts_origin(origin, "here") for origin in origins)
+    assert ServerSettings(allowed_hosts=["Friend.ORG"]).accepts_host("friend.org:8000")
+
+
 def test_a_token_opens_and_no_other_does() -> None:
     """Without one all may come in; it is shown nowhere."""
     settings = ServerSettings(token=TOKEN)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from unrolled.errors import ArgumentError
 from unrolled.validation import ErrorCollector, check_float, check_int
 
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 (told apart, not listened at)
+_ORIGIN = r"[a-z][a-z\d+.-]*://[a-z\d.:\[\]_-]+"  # scheme, host and port, in small letters
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -52,6 +55,10 @@ class ServerSettings:
             faults.collect(check_float, "max_rate", self.max_rate, above=0)
         if self.idle_s is not None:
             faults.collect(check_int, "idle_s", self.idle_s, least=1)
+        faults.collect(_check_names, "allowed_hosts", self.allowed_hosts, _is_host, "pumps.example.org")
+        faults.collect(
+            _check_names, "allowed_origins", self.allowed_origins, _is_origin, "https://example.org"
+        )
         if self.token is not None and (len(self.token) < 16 or not self.token.isascii()):
             faults.add(
                 "token: expected at least 16 ASCII characters, got fewer or others. Make a longer one."
@@ -73,7 +80,9 @@ class ServerSettings:
     def accepts_host(self, header: str) -> bool:
         """Tell whether a Host header names this server: a web page's own name, led here, does not."""
         name = host_name(header)
-        return "*" in self.allowed_hosts or name in {*LOOPBACK, self.host.lower(), *self.allowed_hosts}
+        return "*" in self.allowed_hosts or name in {
+            *LOOPBACK, self.host.lower(), *(host.lower() for host in self.allowed_hosts),
+        }  # fmt: skip
 
     def accepts_origin(self, origin: str | None, host: str) -> bool:
         """Tell whether a page of this origin may come in: this server's own, or one that was named."""
@@ -86,6 +95,31 @@ class ServerSettings:
         if self.token is None:
             return True
         return token is not None and hmac.compare_digest(token.encode(), self.token.encode())
+
+
+def _check_names(name: str, values: Any, is_one: Callable[[str], bool], example: str) -> None:
+    """Pass if these are names that a request can have: another would never let anybody in."""
+    listed = values if isinstance(values, list | tuple | set | frozenset) else [values]
+    for value in listed:
+        if listed is not values or not isinstance(value, str) or not is_one(value):
+            raise ArgumentError(
+                f"{name}: expected names such as {example!r}, a list, got {value!r}. Write them as a browser "
+                "sends them, without a path."
+            )
+
+
+def _is_host(name: str) -> bool:
+    return name == "*" or (bool(re.fullmatch(r"[\w.:-]+", name)) and host_name(name) == name.lower())
+
+
+def _is_origin(name: str) -> bool:
+    if name == "null":  # of a page that is a file
+        return True
+    try:
+        parts = urlsplit(name)
+        return parts.port != 0 and bool(parts.hostname) and re.fullmatch(_ORIGIN, name) is not None
+    except ValueError:  # no port, or no address
+        return False
 
 
 def host_name(header: str) -> str:
