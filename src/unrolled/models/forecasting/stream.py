@@ -290,7 +290,7 @@ def _as_time(start: Any) -> np.datetime64:
     """
     reason = ""
     try:
-        time: np.datetime64 = np.datetime64(getattr(start, "start_time", start))
+        time: Any = np.datetime64(getattr(start, "start_time", start))
         if np.isnat(time) or not _YEARS[0] <= time.astype("M8[Y]").astype(int) + 1970 <= _YEARS[1]:
             reason = f" (none from {_YEARS[0]} to {_YEARS[1]})"
     except (TypeError, ValueError) as fault:
@@ -300,7 +300,8 @@ def _as_time(start: Any) -> np.datetime64:
             f"Forecaster.stream start: expected a time, got {start!r}{reason}."
             " Write it as '2026-01-31' or '2026-01-31T12:00'."
         )
-    return np.datetime64(time, "ns")
+    in_nanoseconds: np.datetime64 = time.astype("datetime64[ns]")
+    return in_nanoseconds
 
 
 def _adaptive_bands(adaptive: bool | float, capacity: int, horizon: int) -> AdaptiveBands | None:
