@@ -181,7 +181,7 @@ def test_another_class_does_not_load_it(tmp_path: Path) -> None:
     class Other(NextStepModel):
         pass
 
-    with pytest.raises(ModelLoadError, match=r"expected a Other, .* found NextStepModel"):
+    with pytest.raises(ModelLoadError, match=r"expected an Other, .* found NextStepModel"):
         Other.load(NextStepModel(**QUICK).fit(_waves()).save(tmp_path / "model"))
 
 

@@ -166,7 +166,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
         "--seed: states and length draw nothing at random; got --only states,length. Leave --seed out.",
     ),
     "no such folder": (("absent", "test.csv"), "absent: expected the folder of a saved model, found none."),
-    "another estimator": (("forecaster", "test.csv"), "{forecaster}: expected a SequenceClassifier"),
+    "another estimator": (("forecaster", "test.csv"), "{forecaster}: expected one of SequenceClassifier"),
     "no such data": (("gru", "absent.csv"), "absent.csv: "),
     "no name": (("", "test.csv"), "MODEL: expected a name, got ''. Give the folder to read."),
     "a page over the data": (

@@ -48,7 +48,7 @@ def test_a_comparison_is_printed_and_written(result: LanguageComparison) -> None
     assert list(frame["name"]) == [row.name for row in result.rows]
     assert "bits_per_character-lo-95" in frame
     record = result.to_dict()
-    assert (record["kind"], record["task"]) == ("comparison", "texts")
+    assert (record["kind"], record["task"]) == ("language comparison", "texts")
     assert record["rows"][0]["name"] == "lstm"
     plot = result.plot()
     assert plot.layout.xaxis.title.text == "bits a character"

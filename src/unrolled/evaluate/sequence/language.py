@@ -78,7 +78,7 @@ class LanguageComparison(Record):
         task: what is learned.
     """
 
-    kind: ClassVar[str] = "comparison"
+    kind: ClassVar[str] = "language comparison"
 
     rows: tuple[LanguageRow, ...]
     sentence: str

@@ -96,7 +96,7 @@ class TranslationComparison(Record):
         task: what is learned.
     """
 
-    kind: ClassVar[str] = "comparison"
+    kind: ClassVar[str] = "translation comparison"
 
     rows: tuple[TranslationRow, ...]
     sentence: str

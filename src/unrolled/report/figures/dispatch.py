@@ -346,6 +346,8 @@ _FIGURES: dict[str, Callable[..., go.Figure]] = {
     "history": loss_figure,
     "verdict": verdict_figure,
     "comparison": comparison_figure,
+    "language comparison": comparison_figure,
+    "translation comparison": comparison_figure,
     "alignment": alignment_figure,
     "order": order_figure,
     "memory": memory_figure,

@@ -114,7 +114,7 @@ class LanguageCodec:
     >>> codec = LanguageCodec.learn(["to be or not to be"], "char")
     >>> encoded = codec.encode("tóot")
     >>> encoded.positions.tolist(), encoded.unknown, codec.decode(encoded.positions)
-    ([5, 0, 3, 5], ('ó',), 't\ufffdot')
+    ([4, 0, 3, 4], ('ó',), 't\ufffdot')
     """
 
     tokenizer: Tokenizer
