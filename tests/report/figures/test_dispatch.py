@@ -57,7 +57,8 @@ def test_a_record_without_a_figure_is_refused() -> None:
         figure(object())
     assert str(caught.value) == (
         "figure: record.kind: expected one of description, forecast, backtest, history, verdict, comparison, "
-        "alignment, order, memory, gradients, states, length, activations, feedforward; got None."
+        "language comparison, translation comparison, alignment, order, memory, gradients, states, length, "
+        "activations, feedforward; got None."
     )
 
 
