@@ -13,7 +13,7 @@ SETTINGS = {"patience": None, "learning_rate": 1e-2, "seed": 0}
 
 
 @pytest.mark.parametrize(
-    ("n_pairs", "batch_size", "epochs"), [(29_000, 64, 16), (3_000, 64, 26), (200, 12, 60), (5, 5, 60)]
+    ("n_pairs", "batch_size", "epochs"), [(29_000, 64, 8), (3_000, 64, 26), (200, 12, 60), (5, 5, 60)]
 )
 def test_few_pairs_train_for_more_epochs(n_pairs: int, batch_size: int, epochs: int) -> None:
     """And in smaller batches."""

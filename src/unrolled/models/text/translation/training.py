@@ -23,7 +23,7 @@ from unrolled.train.config import (
 from unrolled.train.ensemble import Ensemble, fit_ensemble
 
 _WEIGHT_DECAY = 0.01
-_EPOCHS = EpochBounds(least=16, most=60, min_steps=1200)
+_EPOCHS = EpochBounds(least=8, most=60, min_steps=1200)
 _AVERAGED = 0.05  # share of all steps that the averaged weights mostly come from
 
 
@@ -36,13 +36,13 @@ def translation_training_config(
     learning_rate: float,
     seed: int,
 ) -> TrainingConfig:
-    """Count a training in epochs; by default 16, of few pairs as many as make 1,200 steps, 60 at most.
+    """Count a training in epochs; by default 8, of few pairs as many as make 1,200 steps, 60 at most.
 
     In the second half of the training the weights are averaged, with a memory of a twentieth of all steps.
 
     >>> settings = {"max_epochs": None, "patience": None, "learning_rate": 2e-3, "seed": 0}
     >>> translation_training_config(29_000, batch_size=64, **settings).max_steps
-    7264
+    3632
     >>> translation_training_config(200, batch_size=64, **settings).batch_size
     12
     """

@@ -76,7 +76,7 @@ class Translator(MetadataRequester, NetworkEstimator):
         dropout: of vectors and states, from 0 to below 1.
         word_dropout: of whole tokens, which a training step then does not see.
         label_smoothing: share of the target that is spread over all tokens.
-        max_epochs: passes over the pairs at most; None for 16, or as many as make 1,200 steps, but no more
+        max_epochs: passes over the pairs at most; None for 8, or as many as make 1,200 steps, but no more
             than 60.
         patience: epochs without a lower validation loss before the training stops early; None for all.
         batch_size: pairs a step; fewer where there are few pairs.
