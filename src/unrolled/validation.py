@@ -84,6 +84,15 @@ def check_int(name: str, value: Any, *, least: int = 0, most: int | None = None)
     return int(value)
 
 
+def optional_int(value: int | None) -> int | None:
+    """Convert NumPy's whole numbers, which overflow, to Python's; None stays.
+
+    >>> optional_int(None), optional_int(7)
+    (None, 7)
+    """
+    return None if value is None else int(value)
+
+
 def check_float(
     name: str, value: Any, *, above: float | None = None, least: float | None = None,
     below: float | None = None, most: float | None = None,

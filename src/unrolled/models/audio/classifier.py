@@ -49,6 +49,7 @@ from unrolled.nn.modules.pooling import POOLINGS
 from unrolled.train.config import Callback, Monitor
 from unrolled.train.ensemble import Ensemble, report_interruption
 from unrolled.train.threads import shared_processors
+from unrolled.validation import optional_int
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -214,7 +215,7 @@ class AudioClassifier(MetadataRequester, NetworkEstimator):
         self.check_parameters()
         monitor = Monitor.from_arguments(checkpoint, callbacks, verbose=self.verbose)
         start_s, seed = time.perf_counter(), self._draw_seed()
-        rate = None if self.rate is None else int(self.rate)
+        rate = optional_int(self.rate)
         recordings, y, groups = read_clips(X, y, groups, who=_X, rate=rate, resample=bool(self.resample))
         features = LogMel(recordings.rate, int(self.n_bands))
         data = raw_frames(recordings, features, _X)
@@ -263,9 +264,9 @@ class AudioClassifier(MetadataRequester, NetworkEstimator):
         )
         config = audio_training_config(
             len(training),
-            max_epochs=None if self.max_epochs is None else int(self.max_epochs),
+            max_epochs=optional_int(self.max_epochs),
             batch_size=int(self.batch_size),
-            patience=None if self.patience is None else int(self.patience),
+            patience=optional_int(self.patience),
             learning_rate=self.learning_rate,
             seed=seed,
         )

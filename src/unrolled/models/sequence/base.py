@@ -52,6 +52,7 @@ from unrolled.nn.modules.pooling import POOLINGS
 from unrolled.train.config import Callback, Monitor
 from unrolled.train.ensemble import Ensemble, report_interruption
 from unrolled.train.threads import shared_processors
+from unrolled.validation import optional_int
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -260,9 +261,9 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
         config = training_config(
             n_training,
             n_copies=n_training + samples.n_copies - len(samples.data),
-            max_epochs=_as_int(self.max_epochs),
-            batch_size=_as_int(self.batch_size),
-            patience=_as_int(self.patience),
+            max_epochs=optional_int(self.max_epochs),
+            batch_size=optional_int(self.batch_size),
+            patience=optional_int(self.patience),
             learning_rate=self.learning_rate,
             seed=seed,
         )
@@ -392,8 +393,3 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
 
     def _card_footer(self) -> str:
         return sequence_card_footer(type(self).__name__)
-
-
-def _as_int(value: int | None) -> int | None:
-    """Convert numpy's whole numbers, which overflow, to Python's."""
-    return None if value is None else int(value)

@@ -38,7 +38,7 @@ from unrolled.nn.modules.pooling import POOLINGS
 from unrolled.train.config import Callback, Monitor
 from unrolled.train.ensemble import Ensemble, report_interruption
 from unrolled.train.threads import shared_processors
-from unrolled.validation import check_int, suggest_spelling
+from unrolled.validation import check_int, optional_int, suggest_spelling
 
 Ints = NDArray[np.int64]
 Labels = NDArray[Any]
@@ -227,10 +227,10 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         )  # fmt: skip
         config = text_training_config(
             int((~validation_mask).sum()),
-            max_epochs=None if self.max_epochs is None else int(self.max_epochs),
+            max_epochs=optional_int(self.max_epochs),
             least_epochs=self._least_epochs,
             batch_size=int(self.batch_size or 1),
-            patience=None if self.patience is None else int(self.patience),
+            patience=optional_int(self.patience),
             learning_rate=self.learning_rate,
             seed=seed,
         )

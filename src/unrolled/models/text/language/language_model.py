@@ -43,6 +43,7 @@ from unrolled.models.text.language.writer import TextWriter
 from unrolled.train.config import Callback, Monitor
 from unrolled.train.ensemble import report_interruption
 from unrolled.train.threads import shared_processors
+from unrolled.validation import optional_int
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -207,9 +208,9 @@ class LanguageModel(TextWriter):
         config, n_streams, window = language_training_config(
             len(tokens) - 1,
             window=int(self.window),
-            batch_size=None if self.batch_size is None else int(self.batch_size),
-            max_epochs=None if self.max_epochs is None else int(self.max_epochs),
-            patience=None if self.patience is None else int(self.patience),
+            batch_size=optional_int(self.batch_size),
+            max_epochs=optional_int(self.max_epochs),
+            patience=optional_int(self.patience),
             learning_rate=self.learning_rate,
             seed=seed,
         )

@@ -33,7 +33,7 @@ from unrolled.nn.modules.attention import ATTENTIONS
 from unrolled.train.config import Callback, Monitor
 from unrolled.train.ensemble import report_interruption
 from unrolled.train.threads import shared_processors
-from unrolled.validation import check_float, check_int
+from unrolled.validation import check_float, check_int, optional_int
 
 Ints = NDArray[np.int64]
 
@@ -197,14 +197,14 @@ class Translator(MetadataRequester, NetworkEstimator):
         is_held_out = holdout_mask(len(sources), fraction, seed, strata=None, groups=None)
         training = [text for side in (sources, targets) for text, out in zip(side, is_held_out, strict=True)
                     if not out]  # fmt: skip
-        size = None if self.vocabulary is None else int(self.vocabulary)
+        size = optional_int(self.vocabulary)
         codec = TextCodec.learn(self.unit, training, size=size)
         dataset, is_held_out = encode_pairs(codec, sources, targets, is_held_out, self.device)
         config = translation_training_config(
             int((~is_held_out).sum()),
-            max_epochs=None if self.max_epochs is None else int(self.max_epochs),
+            max_epochs=optional_int(self.max_epochs),
             batch_size=int(self.batch_size),
-            patience=None if self.patience is None else int(self.patience),
+            patience=optional_int(self.patience),
             learning_rate=self.learning_rate,
             seed=seed,
         )
