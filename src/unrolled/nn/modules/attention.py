@@ -12,7 +12,7 @@ ATTENTIONS = ("general", "dot")
 
 
 class AttentionMemory(NamedTuple):
-    """What is attended to: computed once for each sequence, however many queries there are."""
+    """Keys and values that queries attend to, computed once for each sequence."""
 
     keys: Tensor  # (B, S, Q) what queries are multiplied by
     values: Tensor  # (B, S, D)

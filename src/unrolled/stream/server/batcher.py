@@ -73,12 +73,12 @@ class Batcher:
 
     @property
     def is_full(self) -> bool:
-        """Whether as many messages wait as may."""
+        """True where as many messages wait as may."""
         return self._n_waiting >= self._max_waiting
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits and no batch runs."""
+        """True where nothing waits and no batch runs."""
         return self._idle.is_set()
 
     def submit(self, message: Message, deliver: Callable[[Reply], object]) -> None:

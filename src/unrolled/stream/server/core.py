@@ -1,4 +1,4 @@
-"""What all routes of a server share: its session behind a batcher, its settings, its state of health."""
+"""State shared by all routes of a server: its session behind a batcher, its settings, its state of health."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class StreamList(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether the server is well."""
+    """Health of the server."""
 
     status: str
 

@@ -19,7 +19,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """Where a server listens, what it takes, and from whom.
+    """Settings of a server: where it listens, what it takes, and from whom.
 
     Args:
         host: address to listen at; other than loopback it needs a token.

@@ -26,7 +26,7 @@ _BEAMS_A_COMPLETION, _LEAST_BEAMS = 4, 24
 
 
 class Sampling(NamedTuple):
-    """How a token is drawn from a distribution.
+    """Settings by which a token is drawn from a distribution.
 
         q ∝ p^(1 / temperature), of the `top_k` likeliest tokens, of the fewest whose p reach `top_p`
 
