@@ -42,6 +42,7 @@ def classify_recordings(
     from unrolled.cli import output as out
     from unrolled.cli.terminal import printable, status_line
     from unrolled.evaluate.sequence.compare import compare
+    from unrolled.models.protocols import end_if_interrupted
 
     train_file, test_file = files
     n_folds = check_folds(folds, test_file)
@@ -52,8 +53,7 @@ def classify_recordings(
     result = compare(model, train, train.labels, test=test, folds=n_folds)
     if outputs.report or outputs.save:
         model.fit(train)
-        if model.history_.stopped == "interrupted":  # half a training is neither shown nor saved
-            raise KeyboardInterrupt
+        end_if_interrupted(model)
     if outputs.output:
         import pandas as pd
 

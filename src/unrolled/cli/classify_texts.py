@@ -89,14 +89,14 @@ def compare_texts(files: TextFiles, model: TextClassifier, folds: int, outputs: 
     from unrolled.cli.sequence_report import write_text_comparison
     from unrolled.cli.terminal import printable
     from unrolled.evaluate.sequence.compare import compare
+    from unrolled.models.protocols import end_if_interrupted
 
     train, test = files
     test_pair = None if test is None else (test.texts, test.labels)
     result = compare(model, train.texts, train.labels, test=test_pair, folds=folds)
     if outputs.report or outputs.save:
         model.fit(train.texts, train.labels)
-        if model.history_.stopped == "interrupted":  # half a training is neither shown nor saved
-            raise KeyboardInterrupt
+        end_if_interrupted(model)
     if outputs.output:
         out.write_table(pd.DataFrame({"text": (test or train).texts} | result.columns), outputs.output)
     if outputs.report:

@@ -97,6 +97,15 @@ def was_interrupted(model: object) -> bool:
     return isinstance(history, History) and history.stopped == "interrupted"
 
 
+def end_if_interrupted(model: object) -> None:
+    """Raise KeyboardInterrupt where Ctrl-C ended a training: half of one is neither judged nor saved.
+
+    >>> end_if_interrupted("a model without a history")
+    """
+    if was_interrupted(model):
+        raise KeyboardInterrupt
+
+
 @runtime_checkable
 class SupportsForecastWindows(Protocol):
     """Fitted estimator of series whose networks read windows, as the probes need it.

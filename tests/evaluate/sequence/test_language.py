@@ -24,6 +24,21 @@ def result() -> LanguageComparison:
     return ur.compare(LanguageModel(**QUICK), _text(1500), test=_text(1700, seed=1))
 
 
+def test_half_a_training_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends the comparison."""
+
+    def interrupted(self: LanguageModel, X: Any) -> LanguageModel:
+        def interrupt(record: dict[str, Any]) -> None:
+            raise KeyboardInterrupt
+
+        return fit(self, X, callbacks=[interrupt])
+
+    fit = LanguageModel.fit
+    monkeypatch.setattr(LanguageModel, "fit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ur.compare(LanguageModel(hidden_size=4, max_epochs=2), "to be or not to be " * 60)
+
+
 def test_all_candidates_stand_beside_each_other(result: LanguageComparison) -> None:
     """The network first, then the best; a network of one epoch is worse than n-grams, and it is said."""
     assert [row.name for row in result.rows] == ["lstm", "character n-gram", "gzip"]

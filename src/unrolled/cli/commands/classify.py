@@ -185,6 +185,7 @@ def _compare(
     from unrolled.cli.sequence_report import write_comparison
     from unrolled.cli.terminal import printable
     from unrolled.evaluate.sequence.compare import compare
+    from unrolled.models.protocols import end_if_interrupted
 
     train, test = files
     for labelled in filter(None, files):
@@ -193,8 +194,7 @@ def _compare(
     result = compare(model, train.sequences, train.labels, test=test_pair, folds=folds)
     if outputs.report or outputs.save:
         model.fit(train.sequences, train.labels)
-        if model.history_.stopped == "interrupted":  # half a training is neither shown nor saved
-            raise KeyboardInterrupt
+        end_if_interrupted(model)
     if outputs.output:
         ids = out.sequence_names((test or train).sequences)
         out.write_table(pd.DataFrame(ids | result.columns), outputs.output)

@@ -143,6 +143,7 @@ def _learn(
 ) -> None:  # fmt: skip
     """Fit a model, compare it with its baselines, print the result and a sample, and save it."""
     from unrolled.evaluate.sequence.language import compare_language
+    from unrolled.models.protocols import end_if_interrupted
     from unrolled.models.text.language.generation import Sampling
     from unrolled.models.text.language.language_model import LanguageModel
     from unrolled.validation import check_int
@@ -154,8 +155,7 @@ def _learn(
     Sampling.from_arguments(sampling["temperature"], sampling.get("top_k"), sampling.get("top_p"))
     training, tested = _read_parts(file, test, lines=lines)
     model.fit(training)
-    if model.history_.stopped == "interrupted":  # half a training is neither judged nor saved
-        raise KeyboardInterrupt
+    end_if_interrupted(model)
     result = compare_language(model, training, test=tested, is_fitted=True)
     sample = model.generate(**{"random_state": model.seed_, **sampling, **seed})
     if save:

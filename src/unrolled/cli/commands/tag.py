@@ -75,6 +75,7 @@ def _compare(
     from unrolled.cli.terminal import printable
     from unrolled.data.text.conll import read_tagged
     from unrolled.evaluate.sequence.compare import compare
+    from unrolled.models.protocols import end_if_interrupted
 
     train = read_tagged(file, **named)
     tested = None if test is None else read_tagged(test, **named)
@@ -83,8 +84,7 @@ def _compare(
     result = compare(tagger, train.words, train.tags, test=pair, folds=folds)
     if save:
         tagger.fit(train.words, train.tags)
-        if tagger.history_.stopped == "interrupted":  # half a training is not saved
-            raise KeyboardInterrupt
+        end_if_interrupted(tagger)
         tagger.save(save)
     written = [save] if save else []
     if json:

@@ -12,8 +12,7 @@ from unrolled.cli.usage_errors import refuse_training_options
 from unrolled.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from unrolled.data.text.pairs import TextPairs
-    from unrolled.models.text.translation.translator import Translator
+    pass
 
 PairFile = Annotated[
     str | None,
@@ -145,6 +144,7 @@ def _learn(
     from unrolled.data.text.bleu import require_sacrebleu
     from unrolled.data.text.pairs import read_pairs
     from unrolled.evaluate.text.translation import compare_translations
+    from unrolled.models.protocols import end_if_interrupted
     from unrolled.models.text.translation.translator import Translator
 
     if beam is not None:
@@ -163,7 +163,8 @@ def _learn(
     if is_tested:
         require_sacrebleu()  # before the training, whose model would be lost
     if save:
-        _fit_whole(model, train)
+        model.fit(train.sources, train.targets)
+        end_if_interrupted(model)
     if is_tested:
         pair = None if tested is None else (tested.sources, tested.targets)
         result = compare_translations(
@@ -185,13 +186,6 @@ def _learn(
     else:
         print(printable(result))
     out.print_written_paths(written)
-
-
-def _fit_whole(model: Translator, train: TextPairs) -> None:
-    """Fit on all pairs; half a training is neither tested nor saved."""
-    model.fit(train.sources, train.targets)
-    if model.history_.stopped == "interrupted":
-        raise KeyboardInterrupt
 
 
 def _texts(file: str | None, text: str | None, column: str | None) -> list[str]:

@@ -19,7 +19,7 @@ from unrolled.errors import DataError
 from unrolled.evaluate.forecasting.baselines import Baseline
 from unrolled.formatting import quantity
 from unrolled.models.forecasting.network import QUANTILES
-from unrolled.models.protocols import was_interrupted
+from unrolled.models.protocols import end_if_interrupted
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -204,8 +204,7 @@ class RollingOrigins:
                 f"backtest: only {n_steps.max()} steps are known at the first of "
                 f"{self.origins.shape[1]} origins. {error}"
             ) from error
-        if was_interrupted(copy):
-            raise KeyboardInterrupt
+        end_if_interrupted(copy)
         return copy
 
     def transforms(self, fitted: Any) -> list[Transform]:

@@ -28,7 +28,7 @@ from unrolled.evaluate.sequence.baselines import (
 from unrolled.evaluate.sequence.scores import class_probabilities
 from unrolled.evaluate.sequence.split import Task, TrainTestSplit
 from unrolled.models.audio.classifier import AudioClassifier
-from unrolled.models.protocols import was_interrupted
+from unrolled.models.protocols import end_if_interrupted
 from unrolled.models.sequence.base import SequenceEstimator
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
@@ -120,8 +120,7 @@ def _fit_and_predict(
         groups = {"groups": train.groups} if train.groups is not None and _takes_groups(model) else {}
         start_s = time.perf_counter()
         model.fit(train.X if candidate.reads_x else train.sequences, train.y, **groups)
-        if was_interrupted(model):
-            raise KeyboardInterrupt
+        end_if_interrupted(model)
         fitted_s = time.perf_counter()
         X = test.X if candidate.reads_x else test.sequences
         predictions.append(np.asarray(model.predict(X)))

@@ -20,6 +20,7 @@ from unrolled.evaluate.sequence.verdict import MIN_SEQUENCES, CandidateLosses, s
 from unrolled.evaluate.text.language_baselines import GzipCode, WittenBell, split_evenly
 from unrolled.formatting import aligned_table, number, p_value_text
 from unrolled.jsonable import to_jsonable
+from unrolled.models.protocols import end_if_interrupted
 from unrolled.models.text.language.language_model import LanguageModel
 from unrolled.models.text.language.training import hold_out
 from unrolled.record import Record
@@ -146,6 +147,7 @@ def compare_language(
     if not is_fitted:
         fitted = type(model)(**model.get_params())
         fitted.fit(parts.training if parts.are_documents else parts.training[0])
+        end_if_interrupted(fitted)
         fit_seconds = fitted.seconds_
     n_blocks, tested = parts.n_blocks, parts.tested
     start_s = time.perf_counter()

@@ -32,7 +32,7 @@ from unrolled.evaluate.forecasting.verdict import Outcome
 from unrolled.evaluate.text.translation_baselines import TRANSLATION_BASELINES
 from unrolled.formatting import aligned_table, capitalized, number, p_value_text, p_value_words, quantity
 from unrolled.jsonable import to_jsonable
-from unrolled.models.protocols import was_interrupted
+from unrolled.models.protocols import end_if_interrupted
 from unrolled.models.text.translation.translator import Translator
 from unrolled.record import Record
 from unrolled.stats.intervals import bootstrap_interval
@@ -243,8 +243,7 @@ def _run(
     start_s = time.perf_counter()
     if not is_fitted:
         candidate.fit(*train)
-        if was_interrupted(candidate):  # half a training is never judged as a whole one
-            raise KeyboardInterrupt
+        end_if_interrupted(candidate)
     fit_s = candidate.seconds_ if is_fitted else time.perf_counter() - start_s
     start_s = time.perf_counter()
     translations = candidate.predict(tested[0])
