@@ -23,7 +23,7 @@ from unrolled.data.io.arrays import as_sequences
 
 SEEDS = 3
 SHARES = {"a tenth": 0.1, "half": 0.5}
-METHODS = ("mask", "forward", "linear")
+METHODS = ("mask", "decay", "forward", "linear")
 COMPLETE = "complete"
 SMALL = {"hidden_size": 4, "n_members": 1, "max_epochs": 2}
 GOAL = 0.02  # of accuracy that "mask" may lose where a tenth is missing
