@@ -356,3 +356,22 @@ def test_columns_of_several_levels_are_named_by_all() -> None:
     """Their names are pairs, not texts."""
     columns = pd.MultiIndex.from_tuples([("u", "a"), ("u", "b")])
     assert as_sequences(pd.DataFrame(FLAT[:, :2], columns=columns)).lengths.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("names", [("t", "id"), ("id", "t"), ("t", "trial", "subject")])
+def test_the_level_of_times_is_found_in_any_place(names: tuple[str, ...]) -> None:
+    """By its name; rows of one id are its steps, whichever level stands first."""
+    levels = {"id": ["b", "a"], "subject": ["b", "a"], "trial": [7], "t": [0, 1, 2]}
+    index = pd.MultiIndex.from_product([levels[name] for name in names], names=names)
+    ids = index.get_level_values("id" if "id" in names else "subject")
+    frame = pd.DataFrame({"x": index.get_level_values("t") + np.where(ids == "a", 10.0, 0)}, index=index)
+    series = as_sequences(frame)
+    assert [part.values[:, 0].tolist() for part in series] == [[0, 1, 2], [10, 11, 12]]
+
+
+def test_the_level_of_dates_is_found_without_names() -> None:
+    """An index of dates and ids, as `stack` makes it."""
+    wide = pd.DataFrame(FLAT[:, :2], index=pd.date_range("2024-01-01", periods=len(FLAT)), columns=["a", "b"])
+    series = as_sequences(wide.stack().to_frame("x"))
+    assert series.lengths.tolist() == [len(FLAT)] * 2
+    assert series[0].values[:, 0].tolist() == FLAT[:, 0].tolist()

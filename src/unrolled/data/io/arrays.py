@@ -277,7 +277,8 @@ def _with_named_index(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Index[Any] 
     """Name the levels of an index of ids and times; take off one that names rows, each a sequence."""
     names = frame.index.names
     if frame.index.nlevels == 2:
-        return frame.rename_axis(index=["unique_id", "ds"]), None
+        is_time_first = frames.time_level(frame.index) == 0
+        return frame.rename_axis(index=["ds", "unique_id"] if is_time_first else ["unique_id", "ds"]), None
     if frame.index.nlevels > 2:
         levels = [f"level_{k}" if name is None else str(name) for k, name in enumerate(names)]
         return frame.rename_axis(index=levels), None
@@ -304,7 +305,8 @@ def _levels(frame: Any) -> tuple[tuple[str, ...], str] | None:
     """Return the names of the id levels and the time level of an index of three levels or more, if it has."""
     if not isinstance(frame, pd.DataFrame) or frame.index.nlevels < 3:
         return None
-    *ids, time = map(str, frame.index.names)
+    ids = [str(name) for name in frame.index.names]
+    time = ids.pop(frames.time_level(frame.index))
     return tuple(ids), time
 
 

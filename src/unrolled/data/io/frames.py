@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.calendar.offsets import YEARS
+from unrolled.data.parse.column_names import TIMES, spelt
 from unrolled.data.parse.table import Table
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError, MissingDependencyError
@@ -124,7 +125,7 @@ def _with_index(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, str | N
     frame = frame.rename(columns=str)
     _refuse_twice(frame.columns, source)
     if dated or (frame.index.names != [None] and not set(frame.index.names) & set(frame.columns)):
-        when = dated[-1] if dated else len(levels) - 1
+        when = time_level(frame.index)
         names = [
             str(name if name is not None else "ds" if k == when else "unique_id" if k == 0 else f"level_{k}")
             for k, name in enumerate(frame.index.names)
@@ -139,6 +140,18 @@ def _with_index(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, str | N
         if isinstance(kind, pd.PeriodDtype)
     }
     return frame.assign(**periods), index, keys
+
+
+def time_level(index: pd.Index[Any]) -> int:
+    """Return the position of the level of times: the last one of dates, else one named so, else the last.
+
+    >>> time_level(pd.MultiIndex.from_product([[0, 1, 2], ["a", "b"]], names=["step", "sensor"]))
+    0
+    """
+    levels = range(index.nlevels)
+    dated = [k for k in levels if isinstance(index.get_level_values(k), _TIMES)]
+    named = [k for k in levels if spelt(str(index.names[k])) in TIMES]
+    return (dated or named or [index.nlevels - 1])[-1]
 
 
 def _refuse_twice(names: Iterable[str], source: str) -> None:
