@@ -18,6 +18,7 @@ from unrolled.models.audio.levels import LevelState
 from unrolled.models.audio.training import unscaled
 from unrolled.models.streaming.sequence import SequenceStates
 from unrolled.models.streaming.snapshots import State, model_hash, pack_snapshot, unpack_snapshot
+from unrolled.models.streaming.streams import StreamStates
 from unrolled.validation import ErrorCollector, check_float
 
 Floats = NDArray[np.float64]
@@ -57,7 +58,7 @@ class _FrameModel:
         return 0.0, 1.0
 
 
-class AudioStates:
+class AudioStates(StreamStates):
     """States of N streams of an AudioClassifier, which are stepped with log-mel frames.
 
     An answer is what `predict_proba` gives for the frames so far: probabilities (K,).

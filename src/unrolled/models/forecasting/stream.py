@@ -23,6 +23,7 @@ from unrolled.models.forecasting.encoder import seasonal_moves
 from unrolled.models.forecasting.network import QUANTILES, predict_quantiles
 from unrolled.models.forecasting.windows import EncodedSeries, Windows
 from unrolled.models.streaming.snapshots import State
+from unrolled.models.streaming.streams import StreamStates
 from unrolled.nn.layers.stream import LayerStream
 from unrolled.validation import check_float
 
@@ -63,7 +64,7 @@ class StreamForecasts:
         return {name: array.tolist() for name, array in vars(self).items()}
 
 
-class ForecastStates:
+class ForecastStates(StreamStates):
     """States of N streams of a Forecaster that reads one column, each answered from its latest window.
 
     A forecast after n values equals `predict` on a series of these values and times, alone in its frame,

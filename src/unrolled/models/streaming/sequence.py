@@ -17,6 +17,7 @@ from unrolled.kernels.loading import compiled
 from unrolled.kernels.operands import LEARNED, OPERANDS
 from unrolled.models.streaming.snapshots import State
 from unrolled.models.streaming.step_filler import StepFiller
+from unrolled.models.streaming.streams import StreamStates
 from unrolled.nn.modules.pooling import POOLINGS
 from unrolled.nn.ops.fused import cell_settings
 from unrolled.nn.ops.sequence import TAPS
@@ -27,7 +28,7 @@ Ints = NDArray[np.int64]
 _WEIGHT_NAMES = [OPERANDS[index].name for index in LEARNED]
 
 
-class SequenceStates:
+class SequenceStates(StreamStates):
     """States of N streams of a SequenceClassifier, SequenceRegressor or SequenceTagger.
 
     An answer is what `predict_proba` or, of a regressor, `predict` gives for the steps so far: probabilities
@@ -96,13 +97,18 @@ class SequenceStates:
 
     def step(self, rows: Floats, streams: Ints, counts: Ints) -> Floats:
         """Step streams; see `StreamStates`."""
+        answers = self.outputs(rows, streams, counts)
+        return answers if self._is_class else answers[:, 0] * self._scale + self._mean
+
+    def outputs(self, rows: Floats, streams: Ints, counts: Ints) -> Floats:
+        """Step streams; return probabilities (n, K), or where there are no classes the networks' outputs."""
         if self._filler is not None:
             rows = self._filler.fill(rows, streams, counts)
         answers = np.empty((len(rows), self._n_outputs))
         threads = 1 if len(rows) == 1 else torch.get_num_threads()
         bad_row = self._stepper.step(rows, answers, streams, counts, threads)
         assert bad_row < 0, "rows that passed the check are finite"
-        return answers if self._is_class else answers[:, 0] * self._scale + self._mean
+        return answers
 
 
 def _add_network(stepper: Any, network: Any, arrays: State, name: str, capacity: int) -> None:

@@ -34,8 +34,16 @@ class StreamStates(Protocol):
     arrays: State  # (N, ...) each; zero before the first step
     width: int  # F
 
+    def rows(self, values: Any, name: str) -> Floats:
+        """Convert the values of several steps to rows (n, F); `name` is what errors call them.
+
+        Raises:
+            DataError: they are no numbers, or not F a step.
+        """
+        return read_rows(values, self.width, name)
+
     def check(self, rows: Floats, name: str) -> None:
-        """Pass if rows (n, F) can be stepped with; `name` is what errors call them.
+        """Pass if rows (n, F) can be stepped with.
 
         Raises:
             DataError: they cannot.
@@ -85,7 +93,7 @@ class Stream:
         """Move on by one step and return its answer.
 
         Args:
-            x: (F,) values; a number where F is 1.
+            x: (F,) values; a number where F is 1. Of a model of text, one token.
 
         Raises:
             DataError: x cannot be used; the state has not moved.
@@ -96,12 +104,12 @@ class Stream:
         """Move on by several steps and return their answers.
 
         Args:
-            xs: (n, F) values, or (n,) where F is 1.
+            xs: (n, F) values, or (n,) where F is 1. Of a model of text, a text.
 
         Raises:
             DataError: one of them cannot be used; the state has not moved.
         """
-        rows = read_rows(xs, self._states.width, f"{self._name} xs")
+        rows = self._states.rows(xs, f"{self._name} xs")
         self._states.check(rows, f"{self._name} xs")
         return self._step(rows)
 
@@ -147,6 +155,13 @@ class Stream:
 
     def _read_step(self, x: Any) -> Floats:
         name = f"{self._name} x"
+        if isinstance(x, str):
+            rows = self._states.rows(x, name)
+            if len(rows) != 1:
+                raise DataError(
+                    f"{name}: expected one token, got {x!r}, which is {len(rows)}. Pass texts to steps(text)."
+                )
+            return rows
         values = read_numbers(x, name)
         width = self._states.width
         if values.shape != (width,) and not (width == 1 and values.ndim == 0):
@@ -207,7 +222,7 @@ class Streams:
         """Move each stream on by its steps, and return the answers of each.
 
         Args:
-            inputs: for each id (n, F) values, or (n,) where F is 1; n may differ.
+            inputs: for each id (n, F) values, or (n,) where F is 1; n may differ. Of a model of text, texts.
 
         Raises:
             DataError: some values cannot be used; the id is named, and no stream has moved.
@@ -225,6 +240,16 @@ class Streams:
             for stream, count, end in zip(inputs, counts.tolist(), ends.tolist(), strict=True)
         }
 
+    def rows(self, values: Any) -> Floats:
+        """Convert what a stream is stepped with, such as a text, to rows (n, F), which `steps` takes too.
+
+        Raises:
+            DataError: it cannot be used.
+        """
+        rows = self._states.rows(values, "x")
+        self._states.check(rows, "x")
+        return rows
+
     def _read(self, inputs: Mapping[Any, Any]) -> tuple[Floats, Ints]:
         """Return the rows (Σ n, F) of all streams, which can be stepped with, and the number n of each."""
         width, together = self._states.width, list(inputs.values())
@@ -236,7 +261,7 @@ class Streams:
                 return rows, counts
         except (DataError, TypeError):
             pass
-        parts = [read_rows(xs, width, f"stream {stream!r}") for stream, xs in inputs.items()]
+        parts = [self._states.rows(xs, f"stream {stream!r}") for stream, xs in inputs.items()]
         for stream, part in zip(inputs, parts, strict=True):
             self._states.check(part, f"stream {stream!r}")
         return np.concatenate(parts), np.array([len(part) for part in parts], dtype=np.int64)

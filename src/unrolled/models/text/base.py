@@ -33,6 +33,7 @@ from unrolled.models.summary import Fact, network_fact, sequence_card_footer
 from unrolled.models.text.dataset import TextDataset
 from unrolled.models.text.encoder import TokenEncoder
 from unrolled.models.text.network import TextNetwork, TextNetworkConfig
+from unrolled.models.text.stream import TextStates
 from unrolled.models.text.training import fit_text_networks, text_outputs, text_training_config
 from unrolled.nn.modules.pooling import POOLINGS
 from unrolled.train.config import Callback, Monitor
@@ -78,6 +79,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
     _fit_call = "fit(texts, y)"
     _per_step = False
     _network_class, _config_class = TextNetwork, TextNetworkConfig
+    _stream_states = TextStates
     _least_epochs: ClassVar[int] = 4  # where max_epochs is None
     _ngram_mode: ClassVar[str] = "mean"
     _ngram_lengths: ClassVar[tuple[int, int]] = (3, 5)  # characters, the marks of the ends counted

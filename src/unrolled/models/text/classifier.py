@@ -22,6 +22,7 @@ from unrolled.models.sequence.labels import (
 from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
 from unrolled.models.text.base import TextEstimator
+from unrolled.nn.modules.inference import mean_answers
 
 Floats = NDArray[np.float64]
 
@@ -142,7 +143,7 @@ class TextClassifier(TextEstimator):
     def _probabilities(self, data: Sequences) -> Floats:
         probabilities = np.empty((len(data), len(self.classes_)))
         for rows, outputs, _ in self._outputs(data):
-            probabilities[rows] = outputs.softmax(-1).mean(0).numpy()
+            probabilities[rows] = mean_answers(outputs, is_class=True)
         return probabilities
 
     def _check_targets(self, y: Any, documents: Documents) -> Labels:

@@ -33,6 +33,7 @@ from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
 from unrolled.models.text.base import TextEstimator
 from unrolled.models.text.decoding import likeliest_path
+from unrolled.nn.modules.inference import mean_answers
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -204,7 +205,7 @@ class TextTagger(TextEstimator):
     def _probabilities(self, data: Sequences) -> list[Floats]:
         probabilities = [np.empty((0, 0))] * len(data)
         for rows, outputs, lengths in self._outputs(data):
-            means = outputs.softmax(-1).mean(0).numpy()  # (B, T, K)
+            means = mean_answers(outputs, is_class=True)  # (B, T, K)
             for row, mean, steps in zip(rows, means, lengths, strict=True):
                 probabilities[row] = mean[:steps].copy()  # a view would keep the padding alive
         return probabilities

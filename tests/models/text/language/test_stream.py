@@ -2,19 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 
 import unrolled as ur
 from unrolled import kernels
 from unrolled.errors import ArgumentError, DataError
 from unrolled.models.text.language.language_model import LanguageModel
-from unrolled.models.text.language.stream import (
-    LanguageStates,
-    LanguageStream,
-    TorchLanguageStates,
-    generating_states,
-    readout_operands,
-)
+from unrolled.models.text.language.stream import LanguageStream
 
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="the compiled kernels are not installed")
 
@@ -98,55 +91,35 @@ def test_an_empty_text_moves_nothing(model: LanguageModel) -> None:
     assert np.array_equal(stream.peek(), model.stream().peek())
 
 
-def test_why_a_model_has_no_streams_is_said(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the kernels, and on another device."""
-    assert model.why_not_streamable() == ""
-    monkeypatch.setattr("unrolled.models.text.language.stream.compiled", None)
-    with pytest.raises(ArgumentError, match="compiled kernels, which are missing"):
-        model.stream()
-    monkeypatch.undo()
-    monkeypatch.setattr(model, "device", "cuda")
-    assert "Load it with device='cpu'" in LanguageStates.why_not_streamable(model)
-
-
-def test_the_projection_is_multiplied_into_the_readout(documents_model: LanguageModel) -> None:
-    """One product of the outputs gives the logits of both."""
-    network = documents_model.networks_[0]
-    outputs = torch.randn(3, 24)
-    _, _, weight, bias = readout_operands(network)
-    tied, tied_bias = network.readout
-    torch.testing.assert_close(
-        outputs @ weight.t() + bias, network.projection(outputs) @ tied.t() + tied_bias
-    )
+def test_many_streams_take_texts(model: LanguageModel, unseen: str) -> None:
+    """And the rows that they are converted to; a position that is none is refused."""
+    streams = ur.Streams(model, capacity=2)
+    rows = streams.rows(unseen[:9])
+    answers = streams.steps({"a": unseen[:9], "b": rows})
+    assert np.array_equal(answers["a"], answers["b"])
+    with pytest.raises(DataError, match="expected positions from 0 to"):
+        streams.rows([0, 10_000])
 
 
 @pytest.mark.parametrize("name", ["model", "documents_model"])
-def test_torch_steps_what_the_kernels_cannot(
-    name: str, unseen: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Texts, completions and distributions are the same up to rounding, streams of unlike lengths too."""
+def test_a_stream_writes_on_as_the_model_does(name: str, request: pytest.FixtureRequest) -> None:
+    """From the same seed, without moving; stepping the positions reads what was written."""
     model: LanguageModel = request.getfixturevalue(name)
+    stream, settings = model.stream(), {"temperature": 0.7, "top_k": 9, "top_p": 0.9, "random_state": 3}
+    for prompt in ("", "the "):
+        stream.steps(prompt)
+        before = stream.snapshot()
+        written = stream.generate(12, **settings)
+        assert written.text == model.generate(prompt, 12, **settings)
+        assert stream.snapshot() == before
+    assert model.codec_.decode(written.positions) == written.text
+    assert len(stream.steps(written.positions)) == len(written.positions)
 
-    def answers() -> list[object]:
-        completions = model.complete("the ", n=3)
-        return [
-            model.predict_proba(unseen[:20]),
-            model.generate("the", 30, top_k=1),
-            model.generate("", 5, top_k=1),
-            [each.text for each in completions],
-            [each.probability for each in completions],
-        ]
 
-    expected = answers()
-    monkeypatch.setattr("unrolled.models.text.language.stream.compiled", None)
-    assert isinstance(generating_states(model, 2), TorchLanguageStates)
-    got = answers()
-    assert got[1:4] == expected[1:4]
-    for k in (0, 4):
-        assert np.asarray(got[k]) == pytest.approx(np.asarray(expected[k]), abs=1e-5)
-    states = TorchLanguageStates(model, 3)
-    positions = model.codec_.encode(unseen[:5]).positions[:, None].astype(np.float64)
-    uneven = states.step(positions, np.array([2, 0]), np.array([3, 2]))
-    assert uneven[:3] == pytest.approx(got[0][:3], abs=1e-5)
-    assert states.arrays["steps"].tolist() == [3, 0, 4]
-    assert states.next_tokens(2) == pytest.approx(uneven[2], abs=1e-5)
+@pytest.mark.parametrize(
+    "settings", [{"n": 0}, {"temperature": 0}, {"top_k": 0}, {"top_p": 1.5}, {"random_state": "a"}]
+)
+def test_settings_of_what_is_written_are_checked(model: LanguageModel, settings: dict[str, object]) -> None:
+    """As those of the model's."""
+    with pytest.raises(ArgumentError, match=next(iter(settings))):
+        model.stream().generate(**settings)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.text.language.codec import END, LanguageCodec
 from unrolled.data.text.vocabulary import UNKNOWN
-from unrolled.models.text.language.stream import LanguageStates, generating_states
+from unrolled.models.text.language.states import LanguageStates, generating_states
 from unrolled.validation import ErrorCollector, check_float, check_int
 
 Floats = NDArray[np.float64]

@@ -16,12 +16,8 @@ from unrolled.formatting import quoted_list
 from unrolled.models.estimator import NetworkEstimator
 from unrolled.models.parameters import RandomSource, RandomState, draw_seed
 from unrolled.models.text.language.generation import Completion, Sampling, complete_word, sample_tokens
-from unrolled.models.text.language.stream import (
-    LanguageStates,
-    LanguageStream,
-    generating_states,
-    token_distributions,
-)
+from unrolled.models.text.language.states import LanguageStates, generating_states, token_distributions
+from unrolled.models.text.language.stream import LanguageStream
 from unrolled.validation import check_int
 
 Floats = NDArray[np.float64]

@@ -1,0 +1,124 @@
+"""States of live streams of TextClassifier and TextTagger: words in, probabilities out.
+
+Shapes: N streams, n tokens, M networks, E numbers of a token's vector, K classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unrolled.data.preprocess.scaler import StandardScaler
+from unrolled.data.text.documents import as_documents
+from unrolled.errors import DataError
+from unrolled.models.streaming.sequence import SequenceStates
+from unrolled.models.streaming.snapshots import State
+from unrolled.models.streaming.streams import StreamStates, read_rows
+from unrolled.nn.modules.inference import mean_answers
+from unrolled.train.threads import single_thread
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_MOST_WORDS = 4096  # whose vectors are kept
+
+
+class _BodyModel:
+    """Network behind the embedding as an estimator of vectors, as `SequenceStates` reads it."""
+
+    missing = None
+
+    def __init__(self, model: Any, network: Any) -> None:
+        self.networks_, self.network_config_, self.device = (network.body,), network.body.config, model.device
+        E = network.body.config.input_size
+        self.scaler_ = StandardScaler(np.zeros(E), np.ones(E))
+
+    def output_classes(self) -> None:
+        """Return None: logits are averaged over the networks behind their softmax, not here."""
+
+    def output_scale(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
+
+class TextStates(StreamStates):
+    """States of N streams of a TextClassifier or TextTagger.
+
+    A step is a token: its vectors (M · E,) in the networks, one after the other, which `rows` looks up for a
+    text or a list of words. An answer is what `predict_proba` gives: of a classifier the probabilities (K,)
+    for the tokens so far, of a tagger those of the token. With `scheme="iob2"` a tagger's `predict` decodes
+    whole sentences, and a stream leaves that to its reader.
+
+    Args:
+        model: fitted, one that `why_not_streamable` has nothing against.
+        capacity: N.
+    """
+
+    def __init__(self, model: Any, capacity: int) -> None:
+        self._networks, self._tokenizer, self._encoder = model.networks_, model.tokenizer_, model.encoder_
+        self._parts = [SequenceStates(_BodyModel(model, network), capacity) for network in self._networks]
+        self._vectors: dict[str, Floats] = {}
+        self.width = len(self._parts) * self._parts[0].width
+        self.arrays: State = {"steps": self._parts[0].arrays["steps"]}
+        for k, part in enumerate(self._parts):
+            for name, array in part.arrays.items():
+                self.arrays[_name_of(k, name)] = array
+
+    @staticmethod
+    def why_not_streamable(model: Any) -> str:
+        """Say in a sentence why a fitted model cannot be streamed; empty if it can."""
+        return SequenceStates.why_not_streamable(_BodyModel(model, model.networks_[0]))
+
+    def rows(self, values: Any, name: str) -> Floats:
+        """Look up the tokens of a text or of a list of words; rows (n, M · E) are taken as they are.
+
+        Raises:
+            DataError: the list holds what is no word, or the rows have another width.
+        """
+        if isinstance(values, str):
+            return self._vectors_of([token.text for token in self._tokenizer.split(values)])
+        if isinstance(values, list | tuple) and values and isinstance(values[0], str):
+            return self._vectors_of(as_documents([values], self._tokenizer, who=name).words(0))
+        return read_rows(values, self.width, name)
+
+    def check(self, rows: Floats, name: str) -> None:
+        """Pass if vectors (n, M · E) hold finite numbers."""
+        if not np.isfinite(rows).all():
+            row = int(np.argmin(np.isfinite(rows).all(1)))
+            raise DataError(f"{name}: expected vectors of finite numbers, got others in step {row + 1}.")
+
+    def step(self, rows: Floats, streams: Ints, counts: Ints) -> Floats:
+        """Step streams; see `StreamStates`."""
+        E = self.width // len(self._parts)
+        outputs = [
+            part.outputs(np.ascontiguousarray(rows[:, k * E : (k + 1) * E]), streams, counts)
+            for k, part in enumerate(self._parts)
+        ]
+        return mean_answers(torch.from_numpy(np.stack(outputs)), is_class=True)
+
+    def _vectors_of(self, words: list[str]) -> Floats:
+        """Return the vectors (n, M · E) of words; those of the latest words are kept, as words recur."""
+        new = [word for word in dict.fromkeys(words) if word not in self._vectors]
+        if len(self._vectors) + len(new) > _MOST_WORDS:
+            self._vectors.clear()
+            new = list(dict.fromkeys(words))
+        if new:
+            self._vectors.update(zip(new, self._look_up(new), strict=True))
+        return np.array([self._vectors[word] for word in words]).reshape(-1, self.width)
+
+    @torch.inference_mode()
+    def _look_up(self, words: list[str]) -> Floats:
+        table = self._encoder.table(words)
+        with single_thread():
+            tokens = table.batch(torch.arange(len(words))[None])
+            vectors = [network.embedding(tokens)[0].double().numpy() for network in self._networks]
+        return np.concatenate(vectors, axis=1)
+
+
+def _name_of(k: int, name: str) -> str:
+    """Return the name of a state of network k, which is its part's only one."""
+    if name == "steps":
+        return "steps" if k == 0 else f"network{k}.steps"
+    return name.replace("network0", f"network{k}", 1)
