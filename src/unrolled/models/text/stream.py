@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.text.documents import as_documents
 from unrolled.errors import DataError
+from unrolled.models.streaming.rows import read_rows
 from unrolled.models.streaming.sequence import SequenceStates
 from unrolled.models.streaming.snapshots import State
-from unrolled.models.streaming.streams import StreamStates, read_rows
+from unrolled.models.streaming.streams import StreamStates
 from unrolled.nn.modules.inference import mean_answers
 from unrolled.train.threads import single_thread
 

@@ -16,8 +16,9 @@ from unrolled.data.text.language.codec import END, LanguageCodec
 from unrolled.errors import DataError
 from unrolled.kernels.loading import compiled
 from unrolled.kernels.operands import LEARNED, OPERANDS
+from unrolled.models.streaming.rows import read_rows
 from unrolled.models.streaming.snapshots import State
-from unrolled.models.streaming.streams import StreamStates, read_rows
+from unrolled.models.streaming.streams import StreamStates
 from unrolled.models.text.language.network import LanguageNetwork
 from unrolled.nn.modules.inference import mean_answers
 from unrolled.nn.ops.fused import cell_settings
