@@ -110,16 +110,6 @@ def test_numbers_with_decimals_are_learned_as_numbers() -> None:
     assert "error" in result.to_frame().columns
 
 
-def test_the_record_is_a_frame_and_a_text() -> None:
-    """A row an activation."""
-    result = activations(X, Y, activations=["tanh", "relu"], seeds=1, max_epochs=2)
-    frame = result.to_frame()
-    assert frame["activation"].tolist() == ["tanh", "relu"]
-    assert frame["accuracy"].tolist() == [row.score for row in result.rows]
-    assert str(result).endswith(result.sentence)
-    assert result.kind == "activations"
-
-
 def test_bad_arguments_and_bad_data_are_refused() -> None:
     """All faults of one call at once."""
     with pytest.raises(ArgumentError) as refused:

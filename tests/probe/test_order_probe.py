@@ -1,7 +1,6 @@
 """Does order matter: what is said of planted tasks, and how often it is wrong."""
 
 import importlib
-import json
 import re
 from pathlib import Path
 from types import ModuleType
@@ -242,19 +241,6 @@ def test_fewer_copies_are_shuffled_of_very_many_steps(
     result = order(LAST, X, last_is_positive(X), retrain=False)
     assert (len(result.shuffled_losses), result.p_value) == (expected, 1 / (expected + 1))
     assert len(order(LAST, X, last_is_positive(X), repeats=60, retrain=False).shuffled_losses) == 60
-
-
-def test_the_record_is_a_frame_a_dict_and_a_text() -> None:
-    """Each with the same numbers."""
-    X = noise(30)
-    result = order(LAST, X, last_is_positive(X), retrain=False)
-    frame = result.to_frame()
-    assert list(frame.columns) == ["arrangement", "loss", "accuracy", "error", "flipped"]
-    assert frame["loss"].tolist() == [row["loss"] for row in result.table]
-    assert json.loads(json.dumps(result.to_dict()))["p_value"] == result.p_value
-    assert str(result).endswith(result.sentence)
-    assert "blocks shuffled" in str(result)
-    assert result.kind == "order"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from unrolled.evaluate.sequence.compare import compare
 from unrolled.models.forecasting.forecaster import Forecaster
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.probe.feedforward_probe import FeedforwardResult, NetworkScore
-from unrolled.probe.order_probe import RetrainResult
+from unrolled.probe.order_result import RetrainResult
 from unrolled.report.records import Forecast, LabelledData
 
 EVIL = "</script><script>document.title='owned'</script><b>&amp;%{x}"

@@ -12,23 +12,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from unrolled.data.io.arrays import as_sequences
-from unrolled.data.io.frames import to_frame
 from unrolled.data.io.targets import as_labels, as_numbers
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.splits import seeded_folds
 from unrolled.errors import ArgumentError, TrainingError
-from unrolled.formatting import aligned_table, number, percent
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
 from unrolled.nn.cells.core import NONLINEARITIES
-from unrolled.probe.activations_words import activations_sentence, rank
+from unrolled.probe.activations_result import ActivationRuns, ActivationsResult
 from unrolled.probe.gradients_probe import gradients
 from unrolled.probe.measure.retrain import RowIndices, require_trainable, unpadded
 from unrolled.probe.model.adapter import as_probed_model
@@ -36,9 +34,9 @@ from unrolled.probe.model.layer_hook import find_recurrent_layer
 from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.model.targets import align_to_frame
 from unrolled.probe.model.unwrap import unwrap_model
-from unrolled.probe.score_words import Task, score_name
-from unrolled.probe.sentence_claims import checked
-from unrolled.record import Record
+from unrolled.probe.wording.activations import activations_sentence, rank
+from unrolled.probe.wording.claims import checked
+from unrolled.probe.wording.scores import Task
 from unrolled.train.config import Monitor, TrainingConfig
 from unrolled.train.ensemble import fit_ensemble
 from unrolled.train.loop import seeded
@@ -55,88 +53,6 @@ _QUARTERS = 4
 _HIDDEN_SIZE = 32  # without a model
 _BATCH = 32
 _GRADIENTS_OF = 64  # sequences whose gradients are measured
-
-
-@dataclass(frozen=True, eq=False)
-class ActivationRuns:
-    """Trainings with one activation.
-
-    Args:
-        name: name of the activation.
-        losses: (S, E) training loss of each epoch; NaN after a training that broke down.
-        diverged: (S,) true where the loss was no longer finite, or ended above its start.
-        scores: (S,) held-out accuracy, or error of numbers; NaN where the training broke down.
-        growth_before: (S,) factor by which a gradient grows a step back, before training.
-        growth_after: (S,) the factor after training; NaN where it broke down.
-        seconds: mean time of one training.
-    """
-
-    name: str
-    losses: Floats
-    diverged: NDArray[np.bool_]
-    scores: Floats
-    growth_before: Floats
-    growth_after: Floats
-    seconds: float
-
-    @property
-    def diverged_share(self) -> float:
-        """Share of seeds that diverged."""
-        return float(self.diverged.mean())
-
-    @property
-    def score(self) -> float:
-        """Mean score of the seeds that did not break down; NaN where all did."""
-        return _mean(self.scores)
-
-
-@dataclass(frozen=True, eq=False)
-class ActivationsResult(Record):
-    """Trainings with each activation, and the best of them.
-
-    Args:
-        sentence: the result for a person.
-        rows: one for each activation, in the given order.
-        task: "class" or "number".
-        best: activation with the best mean score, among those that diverged least.
-        held_out: number of held-out sequences; 0 if they were too few, and all sequences were both trained on
-            and scored.
-        sequences: N.
-        epochs: E.
-    """
-
-    kind: ClassVar[str] = "activations"
-
-    sentence: str
-    rows: tuple[ActivationRuns, ...]
-    task: Task
-    best: str
-    held_out: int
-    sequences: int
-    epochs: int
-
-    def to_frame(self) -> Any:
-        """Return a pandas frame, one row an activation: means over the seeds."""
-        columns = {
-            "activation": np.array([row.name for row in self.rows]),
-            score_name(self.task): np.array([row.score for row in self.rows]),
-            "diverged": np.array([row.diverged_share for row in self.rows]),
-            "loss": np.array([_mean(row.losses[:, -1]) for row in self.rows]),
-            "growth_before": np.array([_mean(row.growth_before) for row in self.rows]),
-            "growth_after": np.array([_mean(row.growth_after) for row in self.rows]),
-            "seconds": np.array([row.seconds for row in self.rows]),
-        }
-        return to_frame(columns, "pandas")
-
-    def __str__(self) -> str:
-        score = score_name(self.task)
-        rows = [["activation", score, "last loss", "diverged", "gradient growth: before", "after training"]]
-        for row in self.rows:
-            scores = (row.score, _mean(row.losses[:, -1]))
-            growths = (_mean(row.growth_before), _mean(row.growth_after))
-            cells = [*(number(value, 3) for value in scores), percent(row.diverged_share)]
-            rows.append([row.name, *cells, *(number(value, 3) for value in growths)])
-        return f"{aligned_table(rows)}\n\n{self.sentence}"
 
 
 @shared_processors()
@@ -338,9 +254,3 @@ def _check(
     faults.collect(check_float, "learning_rate", rate, above=0)
     faults.collect(check_int, "random_state", seed)
     faults.raise_if_any()
-
-
-def _mean(values: Floats) -> float:
-    """Average the finite values; NaN where there are none."""
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else float("nan")

@@ -39,14 +39,14 @@ from unrolled.probe.model.targets import align_to_frame
 from unrolled.probe.model.texts import TextCall
 from unrolled.probe.model.tokens import TokenCall
 from unrolled.probe.model.unwrap import unwrap_model
-from unrolled.probe.score_words import (
+from unrolled.probe.wording.claims import checked, differs_in_answers
+from unrolled.probe.wording.scores import (
     Task,
     compared_numbers,
     compared_shares,
     quoted_loss,
     score_name,
 )
-from unrolled.probe.sentence_claims import checked, differs_in_answers
 from unrolled.record import Record
 from unrolled.train.loop import seeded
 from unrolled.train.threads import shared_processors

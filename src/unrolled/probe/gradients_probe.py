@@ -52,8 +52,8 @@ from unrolled.probe.measure.jacobian import (
 )
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.stepwise import DirectionRun
-from unrolled.probe.score_words import compared_numbers
-from unrolled.probe.sentence_claims import checked
+from unrolled.probe.wording.claims import checked
+from unrolled.probe.wording.scores import compared_numbers
 from unrolled.record import Record
 from unrolled.train.threads import shared_processors
 from unrolled.validation import check_int

@@ -31,8 +31,8 @@ from unrolled.probe.model.targets import NO_TARGET
 from unrolled.probe.model.texts import TextCall
 from unrolled.probe.model.tokens import TokenCall
 from unrolled.probe.model.unwrap import unwrap_model
-from unrolled.probe.score_words import Task, score_clause, score_name
-from unrolled.probe.sentence_claims import checked
+from unrolled.probe.wording.claims import checked
+from unrolled.probe.wording.scores import Task, score_clause, score_name
 from unrolled.record import Record
 from unrolled.stats.intervals import wilson_interval
 from unrolled.train.progress import ProgressLine

@@ -45,7 +45,7 @@ from unrolled.probe.measure.half_life import (
     rank_correlation,
 )
 from unrolled.probe.model.adapter import as_probed_model
-from unrolled.probe.sentence_claims import checked
+from unrolled.probe.wording.claims import checked
 from unrolled.record import Record
 from unrolled.train.threads import shared_processors
 from unrolled.validation import check_int

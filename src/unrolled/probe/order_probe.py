@@ -29,16 +29,15 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.data.io.frames import to_frame
 from unrolled.data.splits import seeded_folds
-from unrolled.formatting import aligned_table, duration, number, percent
+from unrolled.formatting import duration
 from unrolled.probe.measure.permutation_scores import (
     DrawPermutations,
     PermutationScores,
@@ -67,93 +66,21 @@ from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.model.targets import align_to_frame
 from unrolled.probe.model.texts import TextCall
 from unrolled.probe.model.unwrap import unwrap_model
-from unrolled.probe.order_words import order_sentence
-from unrolled.probe.score_words import Task, score_name
-from unrolled.probe.sentence_claims import checked
-from unrolled.record import Record
+from unrolled.probe.order_result import OrderResult, Outcome, RetrainResult
+from unrolled.probe.wording.claims import checked
+from unrolled.probe.wording.order import order_sentence
+from unrolled.probe.wording.scores import Task
 from unrolled.stats.permutation import permutation_p
 from unrolled.train.progress import ProgressLine
 from unrolled.train.threads import shared_processors
 from unrolled.validation import check_int
 
 Floats = NDArray[np.float64]
-Outcome = Literal["yes", "no", "too few to tell", "not tested"]
 
 _FEW: Literal["too few to tell"] = "too few to tell"
 _UNTESTED: Literal["not tested"] = "not tested"
 _SIGNIFICANT = 0.05
 _MOST_SEQUENCES = 1000  # shuffled; a random sample of more
-
-
-@dataclass(frozen=True)
-class RetrainResult:
-    """Losses of models retrained on the original and on shuffled sequences, by cross-validation.
-
-    Args:
-        outcome: whether the data reward order: "yes" where `p_value` is at most 0.05, "no", or "too few to
-            tell".
-        p_value: probability that models trained on the original are at least this much better if the order
-            tells nothing; None where there are too few sequences.
-        original: mean held-out loss of models trained and scored on the original sequences, as it is tested:
-            the mean over the folds, bounded for labels (see `unrolled.probe.measure.retrain`).
-        shuffled: the same of models trained and scored on shuffled steps.
-        accuracies: held-out accuracies of both; None for numbers.
-        sequences: number of held-out sequences.
-    """
-
-    outcome: Outcome
-    p_value: float | None
-    original: float | None
-    shuffled: float | None
-    accuracies: tuple[float, float] | None
-    sequences: int
-
-
-@dataclass(frozen=True, eq=False)
-class OrderResult(Record):
-    """Scores of a model on the steps in their order and in other orders.
-
-    Args:
-        sentence: the result for a person.
-        outcome: whether this model uses the order: "yes" where `p_value` is at most 0.05, "no", "too few to
-            tell" where shuffling changes hardly anything, "not tested" for a Forecaster.
-        p_value: probability of a loss this low if the order tells nothing; None for a Forecaster.
-        retrained: whether the data reward order; None without `retrain`.
-        table: a row for each arrangement ("original", "reversed", "shuffled", "blocks shuffled"; the last two
-            are means over all copies): loss; accuracy; error, for numbers; flipped, the share of predictions
-            that differ from those on the original.
-        predictions: predictions by arrangement; of shuffled ones those on the first copy.
-        shuffled_losses: (R,) mean loss on each shuffled copy.
-        block: steps in a block.
-        task: "class" or "number".
-        sequences: number of sequences that were shuffled.
-    """
-
-    kind: ClassVar[str] = "order"
-
-    sentence: str
-    outcome: Outcome
-    p_value: float | None
-    retrained: RetrainResult | None
-    table: list[dict[str, Any]]
-    predictions: dict[str, NDArray[Any]]
-    shuffled_losses: Floats
-    block: int
-    task: Task
-    sequences: int
-
-    def to_frame(self) -> Any:
-        """Return the table as a pandas frame."""
-        columns = {name: np.array([row[name] for row in self.table]) for name in self.table[0]}
-        return to_frame(columns, "pandas")
-
-    def __str__(self) -> str:
-        score = score_name(self.task)
-        rows = [["order of steps", score, "loss", "predictions changed"]]
-        for row in self.table:
-            changed = percent(row["flipped"]) if self.task == "class" else "-"
-            rows.append([row["arrangement"], number(row[score], 3), number(row["loss"], 3), changed])
-        return f"{aligned_table(rows)}\n\n{self.sentence}"
 
 
 @shared_processors()

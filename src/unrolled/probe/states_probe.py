@@ -34,7 +34,7 @@ from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.layer_hook import LayerCall, State
 from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.model.stepwise import DirectionRun, run_stepwise
-from unrolled.probe.sentence_claims import checked
+from unrolled.probe.wording.claims import checked
 from unrolled.record import Record
 from unrolled.train.progress import ProgressLine
 from unrolled.train.threads import shared_processors

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.probe import gradients, length, memory, order, states
-from unrolled.probe.activations_probe import ActivationRuns, ActivationsResult
-from unrolled.probe.activations_words import activations_sentence
+from unrolled.probe.activations_result import ActivationRuns, ActivationsResult
 from unrolled.probe.feedforward_probe import FeedforwardResult, NetworkScore
 from unrolled.probe.feedforward_probe import _sentence as feedforward_sentence
-from unrolled.probe.order_probe import OrderResult, RetrainResult
-from unrolled.probe.order_words import order_sentence
-from unrolled.probe.sentence_claims import checked
+from unrolled.probe.order_result import OrderResult, RetrainResult
+from unrolled.probe.wording.activations import activations_sentence
+from unrolled.probe.wording.claims import checked
+from unrolled.probe.wording.order import order_sentence
 
 _SHARES = (0.0, 0.5, 0.9996, 1.0)
 _LOSSES = (0.0, 0.3, 0.30001, 2.0)

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from unrolled.probe.order_probe import OrderResult
-from unrolled.probe.order_words import order_sentence
+from unrolled.probe.order_result import OrderResult
+from unrolled.probe.wording.order import order_sentence
 
 
 def _record(

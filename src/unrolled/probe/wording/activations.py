@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from unrolled.formatting import capitalized, join_words
-from unrolled.probe.score_words import Task, compared_numbers, compared_shares, score_clause
-
-if TYPE_CHECKING:
-    from unrolled.probe.activations_probe import ActivationRuns
+from unrolled.probe.activations_result import ActivationRuns
+from unrolled.probe.wording.scores import Task, compared_numbers, compared_shares, score_clause
 
 
 def rank(row: ActivationRuns, task: Task) -> tuple[float, float]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from unrolled.formatting import number, p_value_words, percent, quantity
 from unrolled.probe.measure.permutation_scores import DEFAULT_REPEATS
-from unrolled.probe.score_words import compared_numbers, compared_shares, quoted_loss
-from unrolled.probe.sentence_claims import ignores_order, is_rewarded_more_often, is_right_more_often
-
-if TYPE_CHECKING:
-    from unrolled.probe.model.probed_model import ProbedModel
-    from unrolled.probe.order_probe import OrderResult, RetrainResult
+from unrolled.probe.model.probed_model import ProbedModel
+from unrolled.probe.order_result import OrderResult, RetrainResult
+from unrolled.probe.wording.claims import ignores_order, is_rewarded_more_often, is_right_more_often
+from unrolled.probe.wording.scores import compared_numbers, compared_shares, quoted_loss
 
 ModelFinding = Literal["gains", "surer", "reacts", "ignores", "few", "untested"]
 

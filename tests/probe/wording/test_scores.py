@@ -2,7 +2,7 @@
 
 import pytest
 
-from unrolled.probe.score_words import Task, format_score, score_clause, score_name
+from unrolled.probe.wording.scores import Task, format_score, score_clause, score_name
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from unrolled.probe.activations_probe import ActivationRuns
-from unrolled.probe.activations_words import activations_sentence
+from unrolled.probe.activations_result import ActivationRuns
+from unrolled.probe.wording.activations import activations_sentence
 
 
 def _row(name: str, scores: list[float], *, diverged: int = 0) -> ActivationRuns:
