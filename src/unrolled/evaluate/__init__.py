@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from unrolled.lazy import lazy_attributes
 
 if TYPE_CHECKING:  # the table below, for type checkers and editors
+    from unrolled.evaluate.audio.classification import AUDIO_BASELINES
     from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest, has_lookahead
     from unrolled.evaluate.forecasting.baselines import BASELINES
     from unrolled.evaluate.forecasting.metrics import METRICS
     from unrolled.evaluate.forecasting.verdict import Verdict
     from unrolled.evaluate.sequence.candidates import SEQUENCE_BASELINES
     from unrolled.evaluate.sequence.compare import Comparison, ComparisonRow, compare
-    from unrolled.evaluate.sequence.language import LANGUAGE_BASELINES, LanguageComparison
-    from unrolled.evaluate.sequence.recordings import AUDIO_BASELINES
-    from unrolled.evaluate.sequence.texts import TAG_BASELINES, TEXT_BASELINES
+    from unrolled.evaluate.text.classification import TAG_BASELINES, TEXT_BASELINES
+    from unrolled.evaluate.text.language import LANGUAGE_BASELINES, LanguageComparison
     from unrolled.evaluate.text.translation import TranslationComparison
     from unrolled.evaluate.text.translation_baselines import TRANSLATION_BASELINES
 
@@ -49,14 +49,14 @@ __all__ = [
 ]
 
 _SOURCES = {
-    "AUDIO_BASELINES": "unrolled.evaluate.sequence.recordings",
+    "AUDIO_BASELINES": "unrolled.evaluate.audio.classification",
     "BASELINES": "unrolled.evaluate.forecasting.baselines",
-    "LANGUAGE_BASELINES": "unrolled.evaluate.sequence.language",
-    "LanguageComparison": "unrolled.evaluate.sequence.language",
+    "LANGUAGE_BASELINES": "unrolled.evaluate.text.language",
+    "LanguageComparison": "unrolled.evaluate.text.language",
     "METRICS": "unrolled.evaluate.forecasting.metrics",
     "SEQUENCE_BASELINES": "unrolled.evaluate.sequence.candidates",
-    "TAG_BASELINES": "unrolled.evaluate.sequence.texts",
-    "TEXT_BASELINES": "unrolled.evaluate.sequence.texts",
+    "TAG_BASELINES": "unrolled.evaluate.text.classification",
+    "TEXT_BASELINES": "unrolled.evaluate.text.classification",
     "TRANSLATION_BASELINES": "unrolled.evaluate.text.translation_baselines",
     "BacktestResult": "unrolled.evaluate.forecasting.backtest",
     "Comparison": "unrolled.evaluate.sequence.compare",

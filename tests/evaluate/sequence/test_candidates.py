@@ -25,7 +25,7 @@ from unrolled.evaluate.sequence.candidates import (
     warm_up,
 )
 from unrolled.evaluate.sequence.split import TrainTestSplit, evaluation_data, fold_splits
-from unrolled.evaluate.sequence.texts import TAG_BASELINES, TEXT_BASELINES
+from unrolled.evaluate.text.classification import TAG_BASELINES, TEXT_BASELINES
 from unrolled.train.history import History
 
 

@@ -12,7 +12,7 @@ from unrolled.cli.usage_errors import refuse_training_options
 from unrolled.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from unrolled.evaluate.sequence.language import LanguageComparison
+    from unrolled.evaluate.text.language import LanguageComparison
     from unrolled.models.text.language.language_model import LanguageModel
 
 _SAMPLE = 300  # tokens that are shown after a training
@@ -142,7 +142,7 @@ def _learn(
     lines: bool, save: str | None, json: bool,
 ) -> None:  # fmt: skip
     """Fit a model, compare it with its baselines, print the result and a sample, and save it."""
-    from unrolled.evaluate.sequence.language import compare_language
+    from unrolled.evaluate.text.language import compare_language
     from unrolled.models.protocols import end_if_interrupted
     from unrolled.models.text.language.generation import Sampling
     from unrolled.models.text.language.language_model import LanguageModel
@@ -181,7 +181,7 @@ def _print_result(
 
 def _read_parts(file: str, test: str | None, *, lines: bool) -> tuple[Any, Any]:
     """Read what is learned from, and what is tested on: another file, or a tenth of this one."""
-    from unrolled.evaluate.sequence.language import training_and_test
+    from unrolled.evaluate.text.language import training_and_test
 
     training = _read(file, lines=lines)
     if test is not None:

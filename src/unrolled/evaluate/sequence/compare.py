@@ -13,6 +13,7 @@ from sklearn.base import is_classifier, is_regressor
 
 from unrolled.data.io.frames import to_frame
 from unrolled.errors import ArgumentError, UnrolledError
+from unrolled.evaluate.audio.classification import AUDIO_BASELINES, prepare_recordings, reads_recordings
 from unrolled.evaluate.forecasting.verdict import Outcome
 from unrolled.evaluate.sequence.candidates import (
     NOTES,
@@ -20,7 +21,6 @@ from unrolled.evaluate.sequence.candidates import (
     CandidatePredictions,
     fit_and_predict,
 )
-from unrolled.evaluate.sequence.language import LanguageComparison, compare_language, refuse_arguments
 from unrolled.evaluate.sequence.prepared import (
     ComparisonSettings,
     PreparedComparison,
@@ -28,7 +28,6 @@ from unrolled.evaluate.sequence.prepared import (
     excluded_remarks,
     prepare_sequences,
 )
-from unrolled.evaluate.sequence.recordings import AUDIO_BASELINES, prepare_recordings, reads_recordings
 from unrolled.evaluate.sequence.scores import (
     Scoring,
     format_metric,
@@ -39,7 +38,8 @@ from unrolled.evaluate.sequence.scores import (
     uneven_scores,
 )
 from unrolled.evaluate.sequence.split import EvaluationData, Task
-from unrolled.evaluate.sequence.texts import (
+from unrolled.evaluate.sequence.verdict import CandidateLosses, ComparisonVerdict, sequence_verdict
+from unrolled.evaluate.text.classification import (
     TAG_BASELINES,
     TEXT_BASELINES,
     flat_words,
@@ -47,7 +47,7 @@ from unrolled.evaluate.sequence.texts import (
     reads_tags,
     reads_texts,
 )
-from unrolled.evaluate.sequence.verdict import CandidateLosses, ComparisonVerdict, sequence_verdict
+from unrolled.evaluate.text.language import LanguageComparison, compare_language, refuse_arguments
 from unrolled.evaluate.text.translation import TranslationComparison, compare_translations
 from unrolled.formatting import aligned_table, number, p_value_text
 from unrolled.jsonable import to_jsonable

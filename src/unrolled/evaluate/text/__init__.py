@@ -1,1 +1,1 @@
-"""Simple models of texts and of tags that a network is compared with."""
+"""Comparison of estimators of texts with simple models, from the same splits."""

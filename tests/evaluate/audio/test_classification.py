@@ -12,8 +12,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from unrolled.data.audio.recording import Recording
 from unrolled.errors import ArgumentError, DataError
+from unrolled.evaluate.audio.classification import AUDIO_BASELINES, NO_SPEAKERS, reads_recordings
 from unrolled.evaluate.sequence.compare import compare
-from unrolled.evaluate.sequence.recordings import AUDIO_BASELINES, NO_SPEAKERS, reads_recordings
 from unrolled.models.audio.classifier import AudioClassifier
 from unrolled.models.sequence.classifier import SequenceClassifier
 

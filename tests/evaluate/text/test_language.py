@@ -7,7 +7,7 @@ import pytest
 
 import unrolled as ur
 from unrolled.errors import ArgumentError, DataError
-from unrolled.evaluate.sequence.language import LANGUAGE_BASELINES, LanguageComparison, compare_language
+from unrolled.evaluate.text.language import LANGUAGE_BASELINES, LanguageComparison, compare_language
 from unrolled.models.text.language.language_model import LanguageModel
 
 QUICK: dict[str, Any] = {"hidden_size": 6, "embedding_size": 4, "max_epochs": 1}

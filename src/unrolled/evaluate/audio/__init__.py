@@ -1,0 +1,1 @@
+"""Comparison of classifiers of recordings with baselines, from the same splits."""
