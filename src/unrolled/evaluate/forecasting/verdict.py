@@ -27,20 +27,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.formatting import p_value_words
+from unrolled.evaluate.outcome import Outcome, outcome_of, outcome_sentence, too_few_sentence
 from unrolled.record import Record
 from unrolled.stats.paired import corrected_t_p, sign_flip_p
 
 Floats = NDArray[np.float64]
-Outcome = Literal["better", "worse", "no difference", "too few to tell"]
 
 MIN_ORIGINS = 10  # without overlap; with fewer, the rarest sign pattern says little and γ is noise
-_ALPHA = 0.05
 _CLOSE_RATIO = 1.10  # mean loss, as a multiple of the best baseline's
 
 
@@ -114,7 +112,6 @@ def backtest_verdict(
     ratio = _ratio(float(losses.mean()), means[best])
     independent = 1 + (len(losses) - 1) // math.ceil(horizon / step)
     p_value: float | None = None
-    outcome: Outcome = "too few to tell"
     if independent >= MIN_ORIGINS:
         gains = [_block_means(baseline.losses - losses, independent) for baseline in baselines]
         if ratio < 1:
@@ -124,9 +121,7 @@ def backtest_verdict(
             p_value = max(max(sign_flip_p(gain[:, None]), _block_t_p(gain)) for gain in close)
         else:
             p_value = max(sign_flip_p(-np.stack(gains, axis=1)), _block_t_p(-gains[best]))
-        outcome = "no difference"
-        if p_value <= _ALPHA:
-            outcome = "better" if ratio < 1 else "worse"
+    outcome = outcome_of(p_value, is_ahead=ratio < 1)
     verdict = Verdict("", outcome, p_value, baselines[best].name, ratio, len(losses), independent)
     return replace(
         verdict, sentence=_sentence(name, f"{baselines[best].name} {baselines[best].note}".strip(), verdict)
@@ -157,23 +152,19 @@ def _block_t_p(d: Floats) -> float:
 def _sentence(name: str, best: str, verdict: Verdict) -> str:
     ratio, independent = verdict.ratio, verdict.independent_origins
     network = name.upper() if len(name) <= 4 else name  # GRU, LSTM
-    compared = f"{network} is {_ratio_in_words(ratio)} the best of its baselines ({best})"
+    compared = f"the {network} is {_ratio_in_words(ratio)} the best of its baselines ({best})"
     if verdict.p_value is None:
-        origins = "1 origin is" if independent == 1 else f"{independent} origins without overlap are"
-        return (
-            f"{origins} too few to tell: the {compared} so far; take at least {MIN_ORIGINS}, "
-            "from a longer series or with a shorter horizon."
-        )
+        units = "origin" if independent == 1 else "origins without overlap"
+        way_out = f"take at least {MIN_ORIGINS}, from a longer series or with a shorter horizon"
+        return too_few_sentence(independent, units, compared, way_out)
     meaning = {
         "better": "it has skill here",
         "worse": f"use {best} instead",
         "no difference": "no skill shown",
     }[verdict.outcome]
     overlap = f" ({independent} without overlap)" if independent < verdict.origins else ""
-    return (
-        f"The {compared} over {verdict.origins} origins{overlap}; a difference this large would appear in "
-        f"{p_value_words(verdict.p_value)} such series if there were none: {meaning}."
-    )
+    compared += f" over {verdict.origins} origins{overlap}"
+    return outcome_sentence(compared, verdict.p_value, meaning, cases="series")
 
 
 def _ratio_in_words(ratio: float) -> str:

@@ -1,10 +1,9 @@
 """Verdict of a comparison: is the network better than its baselines on the same sequences?
 
 Losses are compared pair by pair: a sequence is right (0) or wrong (1), or its error is squared; where classes
-are uneven, its log loss. Right and
-wrong are tested by McNemar's exact test; other losses, and those of whole groups, by sign flips and the
-corrected t, of which the larger p counts. Choosing the best of many baselines after the fact makes it harder
-to look better and easier to look worse:
+are uneven, its log loss. Right and wrong are tested by McNemar's exact test; other losses, and those of whole
+groups, by sign flips and the corrected t, of which the larger p counts. Choosing the best of many baselines
+after the fact makes it harder to look better and easier to look worse:
 
     better   of classes, every baseline must be beaten; of numbers, every baseline within a tenth of the best
              mean loss, as a baseline that once explodes can be beaten by no test.
@@ -19,15 +18,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.evaluate.forecasting.verdict import Outcome
-from unrolled.formatting import capitalized, p_value_words, quantity
+from unrolled.evaluate.outcome import Outcome, outcome_of, outcome_sentence, too_few_sentence
+from unrolled.formatting import quantity
 from unrolled.stats.dependence import group_contributions
 from unrolled.stats.paired import corrected_t_p, mcnemar_p, sign_flip_p
 
 Floats = NDArray[np.float64]
 
 MIN_SEQUENCES = 10  # sequences, or groups of them
-_ALPHA = 0.05
 _CLOSE_RATIO = 1.10  # mean loss, as a multiple of the best baseline's
 _MAX_FLIPPED = 1000  # pairs; more are flipped in as many blocks
 _MIN_SPEEDUP = 2.0  # times as quick as the network: less is not worth a word
@@ -122,20 +120,16 @@ well in 1/40 of the time.
 
     p_values = tuple(p_of(gain if gain.mean() > 0 else -gain) for gain in gains.T)
     p_value: float | None = None
-    outcome: Outcome = "too few to tell"
+    is_ahead = bool(network.losses.mean() < best.losses.mean())
     if len(gains) >= MIN_SEQUENCES:
-        ahead = network.losses.mean() < best.losses.mean()
-        if ahead:
+        if is_ahead:
             most = np.inf if is_labels else _CLOSE_RATIO * best.losses.mean()
             p_value = max(
                 p for p, baseline in zip(p_values, baselines, strict=True) if baseline.losses.mean() <= most
             )
         else:
             p_value = max(p_values[order[0]], sign_flip_p(_in_blocks(-gains)))
-        outcome = "no difference"
-        if p_value <= _ALPHA:
-            outcome = "better" if ahead else "worse"
-    verdict = ComparisonVerdict("", outcome, p_value, best.name, p_values)
+    verdict = ComparisonVerdict("", outcome_of(p_value, is_ahead=is_ahead), p_value, best.name, p_values)
     units = unit if groups is None else "sentences" if unit == "words" else "groups"
     by_losses: Measure = "log loss" if is_log_loss else "accuracy" if is_labels else "rmse"
     sentence = _sentence(
@@ -173,17 +167,14 @@ def _sentence(
         f"{name} {verb} {network.score}{of} {count}, the best of the simple ones ({other}) {by} {best.score}"
     )
     if verdict.p_value is None:
-        few = f"{quantity(n_units, units.removesuffix('s'))} {'is' if n_units == 1 else 'are'} too few"
-        return f"{few} to tell: {compared} so far; test on at least {MIN_SEQUENCES}."
+        units = units.removesuffix("s") if n_units == 1 else units
+        return too_few_sentence(n_units, units, compared, f"test on at least {MIN_SEQUENCES}")
     meaning = {
         "better": "it has skill here",
         "worse": f"use {other} instead{_time_share(', which takes', best, network)}",
         "no difference": _equals_in_words(network, best, baselines),
     }[verdict.outcome]
-    return (
-        f"{capitalized(compared)}; a difference this large would appear in "
-        f"{p_value_words(verdict.p_value)} such comparisons if there were none: {meaning}."
-    )
+    return outcome_sentence(compared, verdict.p_value, meaning)
 
 
 def _equals_in_words(
