@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,7 +97,7 @@ def _imports(node: ast.AST, function: str | None = None) -> Iterator[tuple[ast.A
         yield from _imports(child, inside)
 
 
-def _targets(node: ast.AST, module: str, is_package: bool, modules: set[str]) -> list[str]:
+def _targets(node: ast.AST, module: str, is_package: bool, modules: frozenset[str]) -> list[str]:
     """The modules that one import names, as deep as they go."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
@@ -112,14 +113,31 @@ def _targets(node: ast.AST, module: str, is_package: bool, modules: set[str]) ->
     return [str(argument.value)] if isinstance(argument, ast.Constant) else []
 
 
+@cache
+def _tree(path: Path, changed_ns: int) -> ast.Module:
+    """Parse a file; once, however many tests read it, unless it changes."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _file_edges(path: Path, changed_ns: int, module: str, modules: frozenset[str]) -> list[ImportEdge]:
+    """List the imports of one file within the package."""
+    edges: list[ImportEdge] = []
+    for node, function in _imports(_tree(path, changed_ns)):
+        targets = _targets(node, module, path.name == "__init__.py", modules)
+        ours = [target for target in targets if target.partition(".")[0] == "unrolled"]
+        edges += [ImportEdge(module, target, node.lineno, function) for target in ours]
+    return edges
+
+
 def _edges(package: Path) -> list[ImportEdge]:
     files = {_module_name(path, package): path for path in sorted(package.rglob("*.py"))}
-    edges: list[ImportEdge] = []
-    for module, path in files.items():
-        for node, function in _imports(ast.parse(path.read_text(encoding="utf-8"))):
-            targets = _targets(node, module, path.name == "__init__.py", set(files))
-            ours = [target for target in targets if target.partition(".")[0] == "unrolled"]
-            edges += [ImportEdge(module, target, node.lineno, function) for target in ours]
+    modules = frozenset(files)
+    edges = [
+        edge
+        for module, path in files.items()
+        for edge in _file_edges(path, path.stat().st_mtime_ns, module, modules)
+    ]
     return [edge for edge in edges if (edge.origin, edge.function, edge.target) != PLOT]
 
 
@@ -297,7 +315,7 @@ def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def _trees() -> dict[Path, ast.Module]:
-    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SOURCES.rglob("*.py"))}
+    return {path: _tree(path, path.stat().st_mtime_ns) for path in sorted(SOURCES.rglob("*.py"))}
 
 
 def test_no_file_is_longer_than_400_lines() -> None:
@@ -317,10 +335,12 @@ def test_no_function_is_longer_than_60_lines() -> None:
 
 def _asserted_arguments(tree: ast.AST) -> Iterator[str]:
     for function in _functions(tree):
+        if function.name.startswith("_"):
+            continue
         given = function.args
         names = {a.arg for a in (*given.posonlyargs, *given.args, *given.kwonlyargs)} - {"self", "cls"}
         for node in ast.walk(function):
-            if isinstance(node, ast.Assert) and not function.name.startswith("_"):
+            if isinstance(node, ast.Assert):
                 used = {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)} & names
                 yield from (f"{function.name} line {node.lineno}: {name}" for name in sorted(used))
 

@@ -35,8 +35,9 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.data.text.conll import read_tagged
     from unrolled.data.text.pairs import read_pairs
     from unrolled.data.text.read import read_texts
+    from unrolled.evaluate.comparison import compare
     from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest
-    from unrolled.evaluate.sequence.compare import Comparison, compare
+    from unrolled.evaluate.sequence.result import Comparison
     from unrolled.models.audio.classifier import AudioClassifier
     from unrolled.models.forecasting.forecaster import Forecaster
     from unrolled.models.sequence.classifier import SequenceClassifier
@@ -103,7 +104,7 @@ __all__ = [
 _SOURCES = {  # public name: the module that holds it, or that it is
     "AudioClassifier": "unrolled.models.audio.classifier",
     "BacktestResult": "unrolled.evaluate.forecasting.backtest",
-    "Comparison": "unrolled.evaluate.sequence.compare",
+    "Comparison": "unrolled.evaluate.sequence.result",
     "Description": "unrolled.data.describe.description",
     "Forecaster": "unrolled.models.forecasting.forecaster",
     "History": "unrolled.train.history",
@@ -122,7 +123,7 @@ _SOURCES = {  # public name: the module that holds it, or that it is
     "TextTagger": "unrolled.models.text.tagger",
     "Translator": "unrolled.models.text.translation.translator",
     "backtest": "unrolled.evaluate.forecasting.backtest",
-    "compare": "unrolled.evaluate.sequence.compare",
+    "compare": "unrolled.evaluate.comparison",
     "describe": "unrolled.data.describe.analyse",
     "evaluate": "unrolled.evaluate",
     "examples": "unrolled.data.io.examples",

@@ -12,8 +12,8 @@ from unrolled import probe
 from unrolled.cli.forecast_report import ForecastReport
 from unrolled.data.describe.analyse import describe
 from unrolled.data.io.read import read
+from unrolled.evaluate.comparison import compare
 from unrolled.evaluate.forecasting.backtest import backtest
-from unrolled.evaluate.sequence.compare import compare
 from unrolled.models.forecasting.forecaster import Forecaster
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.probe.feedforward_probe import FeedforwardResult, NetworkScore

@@ -1,11 +1,17 @@
-"""Recordings in `unrolled classify`: compare, fit, report and predict, as for sequences."""
+"""Recordings in `unrolled classify`: when a path holds them, how they are read, and the model of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unrolled.cli.classify_texts import OutputPaths
+from unrolled.cli.classification import (
+    Examples,
+    OutputPaths,
+    compare_and_write,
+    predict_and_write,
+    refuse_unused_options,
+)
 from unrolled.cli.options import ClassifierOptions, SequenceColumns
 from unrolled.cli.usage_errors import check_folds
 from unrolled.errors import ArgumentError, DataError
@@ -38,69 +44,28 @@ def classify_recordings(
     *,
     resample: bool,
 ) -> None:
-    """Compare a classifier of recordings with its baselines, print the result and write the files."""
-    from unrolled.cli import output as out
-    from unrolled.cli.terminal import printable, status_line
-    from unrolled.evaluate.sequence.compare import compare
-    from unrolled.models.protocols import end_if_interrupted
+    """Compare a classifier of recordings with its baselines; columns that only sequences have are refused."""
+    from unrolled.cli.terminal import status_line
 
     train_file, test_file = files
-    n_folds = check_folds(folds, test_file)
+    folds = check_folds(folds, test_file)
     model = _new_audio_classifier(options, resample=resample)
     with status_line(f"reading {train_file}"):
         train = _read(train_file, columns)
         test = None if test_file is None else _read(test_file, columns)
-    result = compare(model, train, train.labels, test=test, folds=n_folds)
-    if outputs.report or outputs.save:
-        model.fit(train)
-        end_if_interrupted(model)
-    if outputs.output:
-        import pandas as pd
-
-        out.write_table(pd.DataFrame({"recording": _names(test or train)} | result.columns), outputs.output)
-    if outputs.report:
-        from unrolled.cli.sequence_report import write_audio_comparison
-
-        write_audio_comparison(outputs.report, result, train, model)
-    if outputs.save:
-        model.save(outputs.save)
-    if outputs.json:
-        facts = {"source": train.source, "notes": list(train.notes), "written": outputs.paths}
-        out.print_json(result.to_dict() | facts)
-        return
-    print(printable(result))
-    out.print_written_paths(outputs.paths)
+    compare_and_write(model, _examples(train), None if test is None else _examples(test), folds, outputs)
 
 
 def predict_recordings(
     file: str, columns: SequenceColumns, folder: str, output: str | None, *, resample: bool, json: bool
 ) -> None:
     """Predict the classes of the recordings in a folder or table with a saved model."""
-    import pandas as pd
-
-    from unrolled.cli import output as out
-    from unrolled.cli.sequence_report import label_texts
     from unrolled.models.audio.classifier import AudioClassifier
 
     model = AudioClassifier.load(folder)
     if resample:
         model.set_params(resample=True)
-    recordings = _read(file, columns, must_be_labelled=False)
-    probabilities = model.predict_proba(recordings)
-    labels = model.classes_[probabilities.argmax(axis=1)]
-    true_labels = {} if recordings.labels is None else {"y": recordings.labels}
-    shares = {f"p-{name}": p for name, p in zip(label_texts(model.classes_), probabilities.T, strict=True)}
-    names = _names(recordings)
-    frame = pd.DataFrame({"recording": names, **true_labels, "answer": labels, **shares})
-    if output:
-        out.write_table(frame, output)
-    written = [output] if output else []
-    if json:
-        answers = frame.to_dict("records")
-        out.print_json({"source": recordings.source, "answers": answers, "written": written})
-        return
-    out.print_predictions(names, label_texts(labels), probabilities.max(axis=1))
-    out.print_written_paths(written)
+    predict_and_write(model, _examples(_read(file, columns, must_be_labelled=False)), output, json=json)
 
 
 def _new_audio_classifier(options: ClassifierOptions, *, resample: bool) -> AudioClassifier:
@@ -108,8 +73,7 @@ def _new_audio_classifier(options: ClassifierOptions, *, resample: bool) -> Audi
     from unrolled.models.audio.classifier import AudioClassifier
 
     given = options.given()
-    if unused := [name for name in given if name not in _AUDIO_OPTIONS]:
-        raise ArgumentError(f"{unused[0]}: a classifier of recordings has no use for it. Leave it out.")
+    refuse_unused_options(given, _AUDIO_OPTIONS, "recordings")
     model = AudioClassifier(**given, resample=resample, verbose=True)
     model.check_parameters()
     return model
@@ -131,5 +95,16 @@ def _read(file: str, columns: SequenceColumns, *, must_be_labelled: bool = True)
     return read
 
 
-def _names(recordings: LabelledRecordings) -> list[str]:
-    return [recording.name for recording in recordings]
+def _examples(recordings: LabelledRecordings) -> Examples:
+    from unrolled.cli.sequence_report import loudness_data
+
+    names = [recording.name for recording in recordings]
+    return Examples(
+        X=recordings,
+        labels=recordings.labels,
+        source=recordings.source,
+        columns={"recording": names},
+        names=names,
+        report_data=lambda model: loudness_data(recordings, model),
+        notes=recordings.notes,
+    )

@@ -62,7 +62,9 @@ Text = Annotated[
 Folds = Annotated[
     int | None,
     typer.Option(
-        "--folds", metavar="COUNT", help="Of the cross-validation, where there is no --test; 5 by default."
+        "--folds",
+        metavar="COUNT",
+        help="Without --test: of a cross-validation; by default 5, or one a group.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]

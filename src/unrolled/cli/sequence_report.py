@@ -17,11 +17,9 @@ if TYPE_CHECKING:
     from unrolled.data.audio.read import LabelledRecordings
     from unrolled.data.labelled.read import Labelled
     from unrolled.data.text.read import LabelledTexts
-    from unrolled.evaluate.sequence.compare import Comparison
+    from unrolled.evaluate.sequence.result import Comparison
     from unrolled.models.audio.classifier import AudioClassifier
     from unrolled.models.estimator import NetworkEstimator
-    from unrolled.models.sequence.classifier import SequenceClassifier
-    from unrolled.models.text.classifier import TextClassifier
 
 
 def labelled_data(labelled: Labelled) -> LabelledData:
@@ -47,59 +45,34 @@ def label_texts(labels: Sequence[Any] | NDArray[Any]) -> NDArray[np.str_]:
     )
 
 
-def write_comparison(path: str, result: Comparison, train: Labelled, model: SequenceClassifier) -> None:
+def text_data(texts: LabelledTexts) -> TextData:
+    """Convert a file's texts and classes to the record of the report."""
+    return TextData(texts.source, texts.texts, label_texts(() if texts.labels is None else texts.labels))
+
+
+def loudness_data(recordings: LabelledRecordings, model: AudioClassifier) -> LabelledData:
+    """Convert recordings and classes to the record of the report, which shows the loudness of each."""
+    decibels = 10 / np.log(10)
+    frames = [model.features_.frames(recording.wave()) for recording in recordings]
+    return LabelledData(
+        source=recordings.source,
+        values=[decibels * np.logaddexp.reduce(one, axis=1, keepdims=True) for one in frames],
+        labels=label_texts(() if recordings.labels is None else recordings.labels),
+        columns=("loudness, dB",),
+        notes=recordings.notes,
+    )
+
+
+def write_comparison(
+    path: str, result: Comparison, data: LabelledData | TextData, model: NetworkEstimator
+) -> None:
     """Write the report of `unrolled classify`."""
     from unrolled.report.html.sequence_page import write_classification_report
 
     network = result.columns[result.rows[0].name]
     predictions = LabelPredictions(label_texts(result.columns["y"]), label_texts(network))
     write_classification_report(
-        path,
-        comparison=result,
-        data=labelled_data(train),
-        predictions=predictions,
-        model_card=sequence_model_card(model),
-    )
-
-
-def write_text_comparison(path: str, result: Comparison, train: LabelledTexts, model: TextClassifier) -> None:
-    """Write the report of `unrolled classify` on texts."""
-    from unrolled.report.html.sequence_page import write_classification_report
-
-    network = result.columns[result.rows[0].name]
-    predictions = LabelPredictions(label_texts(result.columns["y"]), label_texts(network))
-    labels = label_texts(() if train.labels is None else train.labels)
-    write_classification_report(
-        path,
-        comparison=result,
-        data=TextData(train.source, train.texts, labels),
-        predictions=predictions,
-        model_card=sequence_model_card(model),
-    )
-
-
-def write_audio_comparison(
-    path: str, result: Comparison, train: LabelledRecordings, model: AudioClassifier
-) -> None:
-    """Write the report of `unrolled classify` on recordings, which shows the loudness of each."""
-    from unrolled.report.html.sequence_page import write_classification_report
-
-    network = result.columns[result.rows[0].name]
-    predictions = LabelPredictions(label_texts(result.columns["y"]), label_texts(network))
-    decibels = 10 / np.log(10)
-    frames = [model.features_.frames(recording.wave()) for recording in train]
-    write_classification_report(
-        path,
-        comparison=result,
-        data=LabelledData(
-            source=train.source,
-            values=[decibels * np.logaddexp.reduce(one, axis=1, keepdims=True) for one in frames],
-            labels=label_texts(() if train.labels is None else train.labels),
-            columns=("loudness, dB",),
-            notes=train.notes,
-        ),
-        predictions=predictions,
-        model_card=sequence_model_card(model),
+        path, comparison=result, data=data, predictions=predictions, model_card=sequence_model_card(model)
     )
 
 

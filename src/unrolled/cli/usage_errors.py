@@ -79,17 +79,17 @@ def refuse_training_options(options: OptionGroup, others: Mapping[str, object]) 
         )
 
 
-def check_folds(folds: int | None, test: str | None) -> int:
-    """Return the folds of a cross-validation, 5 for None; beside a test set there is none.
+def check_folds(folds: int | None, test: str | None) -> int | None:
+    """Return the folds of a cross-validation as given; beside a test set there is none.
 
     Raises:
         ArgumentError: folds are fewer than 2, or stand beside a test set.
 
-    >>> check_folds(None, None), check_folds(3, None)
-    (5, 3)
+    >>> check_folds(3, None)
+    3
     """
     if folds is None:
-        return _FOLDS
+        return None
     check_int("folds", folds, least=2)
     if test is not None:
         raise ArgumentError(

@@ -188,13 +188,19 @@ def stratified_folds(strata: Ints, n_folds: int, groups: Ints | None) -> Ints:
         (N,) the test fold of each sample, from 0 on.
 
     Raises:
-        DataError: there are fewer samples, or groups, than folds.
+        DataError: there are fewer samples, or groups, than folds, or one only.
 
     >>> fold = stratified_folds(np.repeat([0, 1], [10, 5]), 5, None)
     >>> np.bincount(fold).tolist(), np.bincount(fold[10:]).tolist()
     ([3, 3, 3, 3, 3], [1, 1, 1, 1, 1])
     """
     units, what = (len(strata), "sequences") if groups is None else (int(groups.max()) + 1, "groups")
+    if units < 2:
+        name = "X" if groups is None else "groups"
+        raise DataError(
+            f"{name}: expected two at least, got one: nothing would be left to learn from. "
+            "Pass test=(X_test, y_test)."
+        )
     if units < n_folds:
         raise DataError(f"folds: expected at most {units}, as there are {units} {what}; got {n_folds}.")
     rng = np.random.default_rng(0)

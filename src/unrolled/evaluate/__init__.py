@@ -17,12 +17,13 @@ from unrolled.lazy import lazy_attributes
 
 if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.evaluate.audio.classification import AUDIO_BASELINES
+    from unrolled.evaluate.comparison import compare
     from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest, has_lookahead
     from unrolled.evaluate.forecasting.baselines import BASELINES
     from unrolled.evaluate.forecasting.metrics import METRICS
     from unrolled.evaluate.forecasting.verdict import Verdict
     from unrolled.evaluate.sequence.candidates import SEQUENCE_BASELINES
-    from unrolled.evaluate.sequence.compare import Comparison, ComparisonRow, compare
+    from unrolled.evaluate.sequence.result import Comparison, ComparisonRow
     from unrolled.evaluate.text.classification import TAG_BASELINES, TEXT_BASELINES
     from unrolled.evaluate.text.language import LANGUAGE_BASELINES, LanguageComparison
     from unrolled.evaluate.text.translation import TranslationComparison
@@ -59,12 +60,12 @@ _SOURCES = {
     "TEXT_BASELINES": "unrolled.evaluate.text.classification",
     "TRANSLATION_BASELINES": "unrolled.evaluate.text.translation_baselines",
     "BacktestResult": "unrolled.evaluate.forecasting.backtest",
-    "Comparison": "unrolled.evaluate.sequence.compare",
-    "ComparisonRow": "unrolled.evaluate.sequence.compare",
+    "Comparison": "unrolled.evaluate.sequence.result",
+    "ComparisonRow": "unrolled.evaluate.sequence.result",
     "TranslationComparison": "unrolled.evaluate.text.translation",
     "Verdict": "unrolled.evaluate.forecasting.verdict",
     "backtest": "unrolled.evaluate.forecasting.backtest",
-    "compare": "unrolled.evaluate.sequence.compare",
+    "compare": "unrolled.evaluate.comparison",
     "has_lookahead": "unrolled.evaluate.forecasting.backtest",
 }
 

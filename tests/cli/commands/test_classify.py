@@ -48,7 +48,8 @@ def test_without_a_test_file_folds_are_scored(unrolled: Run, kinds: Any) -> None
     for words, folds in ((("--folds", 2), 2), ((), 5)):
         payload = json.loads(unrolled("classify", kinds("train", 20), *TINY, *words, "--json").out)
         assert (payload["n_sequences"], payload["folds"]) == (20, folds)
-    assert "where there is no --test; 5 by default." in " ".join(unrolled("classify", "--help").out.split())
+    help_text = " ".join(unrolled("classify", "--help").out.split())
+    assert "of a cross-validation; by default 5, or one a group." in help_text
 
 
 def test_a_row_a_sequence_that_looks_like_a_row_a_step_is_reported(unrolled: Run, tmp_path: Path) -> None:

@@ -12,19 +12,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from unrolled import SequenceClassifier, SequenceRegressor
-from unrolled.errors import ArgumentError, MissingDependencyError
+from unrolled.errors import MissingDependencyError
 from unrolled.evaluate.sequence.candidates import (
     NOTES,
     SEQUENCE_BASELINES,
     Candidate,
     baseline_candidates,
-    check_comparison_baselines,
     excluded_baselines,
     fit_and_predict,
     model_candidate,
     warm_up,
 )
-from unrolled.evaluate.sequence.split import TrainTestSplit, evaluation_data, fold_splits
+from unrolled.evaluate.sequence.split import TrainTestSplit, evaluation_data, partition_by_folds
 from unrolled.evaluate.text.classification import TAG_BASELINES, TEXT_BASELINES
 from unrolled.train.history import History
 
@@ -45,7 +44,8 @@ class Watched(ClassifierMixin, BaseEstimator):
 
 def parts_of(X: Any, folds: int = 3, groups: Any = None) -> list[TrainTestSplit]:
     """X in folds, its classes 0 and 1 in turn."""
-    return fold_splits(evaluation_data(X, np.arange(len(X)) % 2, "labels", groups)[0], folds, "labels")[0]
+    data, _ = evaluation_data(X, np.arange(len(X)) % 2, "labels", groups)
+    return partition_by_folds(data, folds, stratified=True).splits
 
 
 @pytest.fixture
@@ -224,21 +224,6 @@ def test_what_takes_too_long_is_left_out_unless_named(aeon: None, monkeypatch: p
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MAX_DTW_PAIRS", 3 * 32 * 16)
     monkeypatch.setattr("unrolled.evaluate.sequence.candidates._MAX_MINIROCKET_SEQUENCES", 8)
     assert excluded_baselines(parts, SEQUENCE_BASELINES["labels"], is_explicit=False) == {}
-
-
-def test_names_are_known_or_refused() -> None:
-    """All of the task, or those asked for, each once; the nearest spelling is offered."""
-    allowed = SEQUENCE_BASELINES["labels"]
-    assert check_comparison_baselines(None, allowed) == allowed
-    assert check_comparison_baselines("reservoir", allowed) == ("reservoir",)
-    several = ["reservoir", "MiniRocket", "reservoir"]
-    assert check_comparison_baselines(several, allowed) == ("reservoir", "MiniRocket")
-    with pytest.raises(ArgumentError, match=r"baselines: .* got 'minirocket'\. Did you mean 'MiniRocket'\?"):
-        check_comparison_baselines(["minirocket"], allowed)
-    with pytest.raises(ArgumentError, match="got none: a score means nothing without one"):
-        check_comparison_baselines([], allowed)
-    with pytest.raises(ArgumentError, match="got 'last step'"):
-        check_comparison_baselines(["last step"], allowed)
 
 
 def test_every_baseline_has_a_note() -> None:

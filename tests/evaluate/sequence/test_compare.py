@@ -1,19 +1,16 @@
-"""The comparison: everyone on the same sequences, what the record holds, what is refused."""
+"""A comparison of sequences: every candidate on the same ones, scored by formulas, bad data refused."""
 
-import json
 import sys
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from scipy import stats
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
-import unrolled as ur
-from unrolled import ArgumentError, DataError, SequenceClassifier, SequenceTagger, TrainingError, compare
+from unrolled import ArgumentError, DataError, SequenceClassifier, TrainingError, compare
 from unrolled.data.axes import InputWarning
 from unrolled.stats.intervals import wilson_interval
 from unrolled.stats.paired import mcnemar_p
@@ -200,86 +197,12 @@ def test_unknown_classes_are_remarked(data: tuple[np.ndarray, np.ndarray]) -> No
     assert result.rows[0].accuracy == pytest.approx((X[:, 1] <= 1).mean())
 
 
-def test_a_comparison_is_json(data: tuple[np.ndarray, np.ndarray]) -> None:
-    """All but the answers, by name; numbers of numpy's kind are Python's."""
-    X, y = data
-    record = json.loads(json.dumps(compare(Cut(), X, y, baselines=SIMPLE).to_dict(), allow_nan=False))
-    assert (record["kind"], record["rows"][0]["name"], record["folds"]) == ("comparison", "Cut", 5)
-    assert len(record["rows"][0]["interval"]) == 2
-    assert record["rows"][0]["p_value"] is None
-    assert "columns" not in record
-
-
-def test_frames_are_of_the_kind_that_came(data: tuple[np.ndarray, np.ndarray]) -> None:
-    """Polars in, polars out; the interval's ends carry the level."""
-    X, y = data
-    result = compare(Cut(), pl.DataFrame(X, schema=list("abcdef")), y, baselines=SIMPLE, level=90)
-    assert isinstance(result.to_frame(), pl.DataFrame)
-    assert result.to_frame().columns == [
-        "name", "note", "accuracy", "accuracy-lo-90", "accuracy-hi-90", "p_value", "fit_seconds",
-        "predict_seconds",
-    ]  # fmt: skip
-    assert result.predictions.columns == ["y", "Cut", "majority class", "1-NN Euclidean"]
-    numbers = compare(KNeighborsRegressor(), X, X[:, 0], baselines="mean of y")
-    assert {"rmse", "rmse-lo-95", "mae", "r2"} < set(numbers.to_frame().columns)
-
-
-def test_it_prints_a_table_and_a_sentence(data: tuple[np.ndarray, np.ndarray]) -> None:
-    """Columns are even; the verdict and the remarks follow."""
-    X, y = data
-    result = compare(Cut(), X, y, baselines=SIMPLE)
-    lines = str(result).splitlines()
-    assert lines[0].split() == ["model", "accuracy", "95", "%", "interval", "p", "fit", "s", "predict", "s"]
-    assert lines[1].split()[:9] == ["Cut", "100.0", "%", "87.4", "%", "to", "100.0", "%", "-"]
-    assert len({len(line) for line in lines[:4]}) == 1
-    assert " ".join(lines[4:]) == f" {result.sentence}"  # wrapped at 100 columns
-    assert max(map(len, lines[4:])) <= 100
-    numbers = compare(KNeighborsRegressor(), X, X[:, 0], baselines="mean of y")
-    assert str(numbers).splitlines()[0].split()[1:4] == ["rmse", "95", "%"]
-
-
-def test_the_names_are_public() -> None:
-    """As the rest of the package."""
-    assert ur.compare is compare
-    assert ur.Comparison.kind == "comparison"
-
-
-class Untagged:
-    """No scikit-learn estimator."""
-
-
-@pytest.mark.parametrize(
-    ("model", "words"),
-    [
-        (SequenceClassifier, "expected a classifier or a regressor, fitted or not, got <class"),
-        (Untagged(), "expected a classifier or a regressor"),
-        ("gru", "expected a classifier or a regressor, fitted or not, got 'gru'"),
-        (
-            SequenceTagger(),
-            r"expected an estimator with one prediction a sequence, got a SequenceTagger\. Score it",
-        ),
-    ],
-)
-def test_a_model_that_cannot_be_compared_is_refused(model: Any, words: str) -> None:
-    """The demand, and what came."""
-    with pytest.raises(ArgumentError, match=rf"model: {words}"):
-        compare(model, np.zeros((20, 3)), np.arange(20) % 2)
-
-
-def test_all_faults_of_a_call_are_reported_at_once() -> None:
-    """Folds, level and baselines."""
-    with pytest.raises(ArgumentError) as record:
-        compare(Cut(), np.zeros((20, 3)), np.arange(20) % 2, folds=1, level=100, baselines="reservoire")
-    lines = str(record.value).splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["folds", "level", "baselines"]
-
-
 def test_a_class_of_one_cannot_be_cross_validated() -> None:
     """Nothing is left to learn it from; the way out is said."""
     with pytest.raises(DataError, match=r"class 2 in one sequence only: .* or pass test="):
         compare(Cut(), np.zeros((21, 3)), [*(np.arange(20) % 2), 2])
     with pytest.raises(DataError, match="folds: expected at most 4, as there are 4 sequences; got 5"):
-        compare(Cut(), np.zeros((4, 3)), [0, 1, 0, 1])
+        compare(Cut(), np.zeros((4, 3)), [0, 1, 0, 1], folds=5)
 
 
 class Regressor(RegressorMixin, BaseEstimator):
@@ -341,3 +264,18 @@ def test_padded_arrays_are_compared_as_ragged_lists_are() -> None:
     held_out = compare(model, padded[:40], y[:40], test=test, lengths=lengths[:40], baselines=names)
     plain = compare(model, ragged[:40], y[:40], test=(ragged[40:], y[40:]), baselines=names)
     assert held_out.predictions.equals(plain.predictions)
+
+
+def test_without_folds_there_are_as_many_as_groups_up_to_five() -> None:
+    """Three speakers are three folds, and a remark says so; two sequences a class are enough for four."""
+    X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2
+    by_speaker = compare(Cut(), X, y, groups=np.arange(24) // 8, baselines="majority class")
+    assert (by_speaker.folds, by_speaker.groups) == (3, 3)
+    assert "3 folds, one a group." in by_speaker.remarks
+    assert compare(Cut(), X[:4], y[:4], baselines="majority class").folds == 4
+    usual = compare(Cut(), X, y, baselines="majority class")
+    assert (usual.folds, usual.remarks) == (5, ())
+    with pytest.raises(DataError, match="folds: expected at most 3, as there are 3 groups; got 5"):
+        compare(Cut(), X, y, groups=np.arange(24) // 8, folds=5, baselines="majority class")
+    with pytest.raises(DataError, match="groups: expected two at least, got one: "):
+        compare(Cut(), X, y, groups=np.zeros(24), baselines="majority class")

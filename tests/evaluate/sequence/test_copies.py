@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from unrolled.evaluate.sequence.compare import compare
+from unrolled.evaluate.comparison import compare
 from unrolled.evaluate.sequence.copies import copies_across, copy_ids, group_copies, near_copies
 from unrolled.evaluate.sequence.split import evaluation_data
 from unrolled.evaluate.sequence.verdict import CandidateLosses, sequence_verdict

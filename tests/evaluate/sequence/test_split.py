@@ -11,9 +11,10 @@ from unrolled.data.io.arrays import as_sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.evaluate.sequence.split import (
     evaluation_data,
-    fold_splits,
-    holdout_split,
-    require_learnable,
+    holdout_data,
+    partition_by_folds,
+    partition_by_test_set,
+    resolve_folds,
     unseen_class_remarks,
 )
 
@@ -60,11 +61,10 @@ def test_other_frames_become_lists() -> None:
 def test_each_sequence_is_tested_once_by_models_not_fitted_on_it() -> None:
     """Over all folds, each sequence once; training and test never overlap."""
     data, _ = evaluation_data(block(), Y, "labels")
-    parts, fold = fold_splits(data, 3, "labels")
-    seen = np.concatenate([part.test.X for part in parts])
-    np.testing.assert_array_equal(seen[np.argsort(seen[:, 0])], block())
-    for k, (train, test) in enumerate(parts):
-        np.testing.assert_array_equal(test.X, block()[fold == k])
+    partition = partition_by_folds(data, 3, stratified=True)
+    tested = np.concatenate([split.test.X for split in partition.splits])
+    np.testing.assert_array_equal(tested[partition.order], block())
+    for train, test in partition.splits:
         assert len(train) + len(test) == 12
         assert not set(train.X[:, 0]) & set(test.X[:, 0])
         assert sorted(test.y) == ["a", "a", "b", "b"]
@@ -73,28 +73,28 @@ def test_each_sequence_is_tested_once_by_models_not_fitted_on_it() -> None:
 def test_groups_stay_together() -> None:
     """Their names may be texts or numbers; both sides know them."""
     data, _ = evaluation_data(block(), Y, "labels", [f"person {k // 2}" for k in range(12)])
-    parts, fold = fold_splits(data, 3, "labels")
-    assert (fold[::2] == fold[1::2]).all()
-    for train, test in parts:
+    for train, test in partition_by_folds(data, 3, stratified=True).splits:
+        assert len(test) == 4
         assert not set(train.groups) & set(test.groups)
 
 
 def test_numbers_are_not_stratified() -> None:
     """No class can be missing from a fold."""
     data, _ = evaluation_data(block(), np.arange(12) / 3, "numbers")
-    parts, _ = fold_splits(data, 5, "numbers")
-    assert [len(part.test) for part in parts] == [3, 3, 2, 2, 2]
+    splits = partition_by_folds(data, 5, stratified=False).splits
+    assert [len(split.test) for split in splits] == [3, 3, 2, 2, 2]
 
 
 def test_classes_missing_in_training_are_remarked_on() -> None:
-    """Counted, in a sentence; none where there are none, and none of numbers."""
+    """Counted, in a sentence; none where there are none."""
     train, _ = evaluation_data(block(), Y, "labels")
-    part = holdout_split(train, (block(3), ["a", "c", "d"]), "labels")
+    test = holdout_data(train, (block(3), ["a", "c", "d"]), "labels")
+    partition = partition_by_test_set(train, test)
     sentence = "2 of 3 test sequences have a class that is not in X: none can be right."
-    assert unseen_class_remarks(part, "labels") == [sentence]
-    assert unseen_class_remarks(holdout_split(train, (block(2), ["a", "b"]), "labels"), "labels") == []
-    numbers, _ = evaluation_data(block(), np.arange(12.0), "numbers")
-    assert unseen_class_remarks(holdout_split(numbers, (block(2), [0.5, 1.5]), "numbers"), "numbers") == []
+    assert unseen_class_remarks(partition.splits[0]) == [sentence]
+    assert (partition.folds, partition.training_y.tolist()) == (None, train.y.tolist())
+    test = holdout_data(train, (block(2), ["a", "b"]), "labels")
+    assert unseen_class_remarks(partition_by_test_set(train, test).splits[0]) == []
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_an_invalid_test_set_is_refused(test: Any, error: type, words: str) -> N
     """What came, and the way out."""
     train, _ = evaluation_data(block(), Y, "labels")
     with pytest.raises(error, match=words):
-        holdout_split(train, test, "labels")
+        holdout_data(train, test, "labels")
 
 
 def test_bad_data_is_refused_as_by_the_estimators() -> None:
@@ -127,31 +127,47 @@ def test_bad_data_is_refused_as_by_the_estimators() -> None:
         evaluation_data(block(), Y, "labels", [0, 1, 2])
 
 
-def test_a_class_in_one_fold_only_is_remarked_on() -> None:
+def test_a_class_in_one_fold_only_is_refused() -> None:
     """Its fold could not learn it; with groups the sentence says so."""
-    labels = np.array(["a", "a", "b", "b", "c"])
-    strata, fold = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, 1, 0])
-    with pytest.raises(
-        DataError, match="y: expected every class in at least two folds, got class 'c' in one seq"
-    ):
-        require_learnable(labels, strata, fold, grouped=False)
+    y = ["a", "a", "b", "b", "c"]
+    data, _ = evaluation_data(block(5), y, "labels")
+    words = "y: expected every class in at least two folds, got class 'c' in one seq"
+    with pytest.raises(DataError, match=words):
+        partition_by_folds(data, 2, stratified=True)
+    grouped, _ = evaluation_data(block(4), y[:4], "labels", groups=[0, 1, 2, 2])
     with pytest.raises(DataError, match="got class 'b' in one group only"):
-        require_learnable(labels[:4], strata[:4], np.array([0, 1, 0, 0]), grouped=True)
-    require_learnable(labels[:4], strata[:4], fold[:4], grouped=False)
+        partition_by_folds(grouped, 2, stratified=True)
+    partition_by_folds(evaluation_data(block(4), y[:4], "labels")[0], 2, stratified=True)
+
+
+@pytest.mark.parametrize(
+    ("n", "groups", "folds", "remarks"),
+    [
+        (12, None, 5, []),
+        (4, None, 4, ["4 folds, one a sequence."]),
+        (12, [k // 4 for k in range(12)], 3, ["3 folds, one a group."]),
+        (12, [k // 2 for k in range(12)], 5, []),
+    ],
+)
+def test_folds_are_five_or_one_a_group(n: int, groups: Any, folds: int, remarks: list[str]) -> None:
+    """Where none are given; those that are given stay."""
+    data, _ = evaluation_data(block(n), Y[:n], "labels", groups)
+    assert resolve_folds(None, data) == (folds, remarks)
+    assert resolve_folds(7, data) == (7, [])
 
 
 def test_columns_of_a_test_frame_are_taken_by_name() -> None:
     """Steps of a table, and features of a list of frames; others are refused."""
     frame = pd.DataFrame(block(), columns=list("vwxyz"))
     train, _ = evaluation_data(frame, Y, "labels")
-    test = holdout_split(train, (frame[list("zxywv")], Y), "labels").test
+    test = holdout_data(train, (frame[list("zxywv")], Y), "labels")
     np.testing.assert_array_equal(test.X, block())
     np.testing.assert_array_equal(np.stack(test.sequences)[..., 0], block())
     with pytest.raises(DataError, match=r"compare test X: expected the columns .* got 'z' missing"):
-        holdout_split(train, (frame.rename(columns={"z": "a"}), Y), "labels")
+        holdout_data(train, (frame.rename(columns={"z": "a"}), Y), "labels")
     parts = [pd.DataFrame(row.reshape(-1, 2), columns=["u", "v"]) for row in block(12, 6)]
     train, _ = evaluation_data(parts, Y, "labels")
-    test = holdout_split(train, ([part[["v", "u"]] for part in parts], Y), "labels").test
+    test = holdout_data(train, ([part[["v", "u"]] for part in parts], Y), "labels")
     assert np.asarray(test.X[3]).tolist() == block(12, 6)[3].reshape(-1, 2).tolist()
 
 
@@ -165,7 +181,7 @@ def test_targets_and_groups_of_a_frame_are_aligned_by_id() -> None:
     data, _ = evaluation_data(long, y, "labels", pd.Series(np.arange(12) // 2, index=names).sort_index())
     assert data.y.tolist() == Y.tolist()
     assert data.groups.tolist() == (np.arange(12) // 2).tolist()
-    assert holdout_split(data, (long, y), "labels").test.y.tolist() == Y.tolist()
+    assert holdout_data(data, (long, y), "labels").y.tolist() == Y.tolist()
 
 
 def test_padding_is_cut_and_a_layout_turned_round() -> None:
@@ -177,7 +193,7 @@ def test_padding_is_cut_and_a_layout_turned_round() -> None:
     first = block(12, 6).reshape(12, 2, 3)
     train, _ = evaluation_data(first, Y, "labels", layout="nct")
     assert np.asarray(train.X[1]).tolist() == first[1].T.tolist()
-    test = holdout_split(train, (first, Y), "labels", layout="nct").test
+    test = holdout_data(train, (first, Y), "labels", layout="nct")
     assert np.asarray(test.X[1]).tolist() == first[1].T.tolist()
 
 
@@ -186,15 +202,15 @@ def test_lengths_cut_the_padding_of_both_parts() -> None:
     lengths = np.arange(12) % 4 + 2
     padded = np.where(np.arange(5) < lengths[:, None], block(), 0.0)
     data, _ = evaluation_data(padded, Y, "labels", lengths=lengths)
-    split = holdout_split(data, (padded[::2], Y[::2], lengths[::2]), "labels", is_padded=True)
-    for part, expected in ((split.train, lengths), (split.test, lengths[::2])):
+    test = holdout_data(data, (padded[::2], Y[::2], lengths[::2]), "labels", is_padded=True)
+    for part, expected in ((data, lengths), (test, lengths[::2])):
         assert [len(x) for x in part.sequences] == expected.tolist()
         assert [len(x) for x in part.X] == expected.tolist()
     ragged = [row[:n] for row, n in zip(padded, lengths, strict=True)]
-    assert len(holdout_split(data, (ragged, Y), "labels", is_padded=True).test) == 12
+    assert len(holdout_data(data, (ragged, Y), "labels", is_padded=True).test) == 12
     with pytest.raises(ArgumentError, match="got no lengths_test"):
-        holdout_split(data, (padded, Y), "labels", is_padded=True)
+        holdout_data(data, (padded, Y), "labels", is_padded=True)
     with pytest.raises(DataError, match="compare test X lengths: expected 12 whole numbers"):
-        holdout_split(data, (padded, Y, lengths[:3]), "labels")
+        holdout_data(data, (padded, Y, lengths[:3]), "labels")
     with pytest.raises(ArgumentError, match="got 4 parts"):
-        holdout_split(data, (padded, Y, lengths, None), "labels")
+        holdout_data(data, (padded, Y, lengths, None), "labels")

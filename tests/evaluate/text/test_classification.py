@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from unrolled.errors import ArgumentError, DataError
-from unrolled.evaluate.sequence.compare import compare
+from unrolled.evaluate.comparison import compare
 from unrolled.models.text.classifier import TextClassifier
 from unrolled.models.text.tagger import TextTagger
 

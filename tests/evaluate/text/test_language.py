@@ -7,6 +7,7 @@ import pytest
 
 import unrolled as ur
 from unrolled.errors import ArgumentError, DataError
+from unrolled.evaluate.arguments import ComparisonArguments
 from unrolled.evaluate.text.language import LANGUAGE_BASELINES, LanguageComparison, compare_language
 from unrolled.models.text.language.language_model import LanguageModel
 
@@ -77,7 +78,9 @@ def test_the_scores_are_those_of_the_model() -> None:
     copied = ur.compare(model, text, test=tested, baselines=["gzip"])
     assert not model.__sklearn_is_fitted__()
     model.fit(text)
-    given = compare_language(model, text, test=tested, baselines="gzip", is_fitted=True)
+    given = compare_language(
+        model, text, None, ComparisonArguments(test=tested, baselines="gzip"), is_fitted=True
+    )
     expected = model.evaluate(tested).bits_per_character
     assert given.rows[0].bits_per_character == pytest.approx(expected)
     assert copied.rows[0].bits_per_character == pytest.approx(expected)
@@ -89,7 +92,9 @@ def test_documents_are_the_units_of_a_test() -> None:
     result = ur.compare(LanguageModel(unit="word", **QUICK), documents)
     assert (result.unit, result.n_units) == ("documents", 12)
     model = LanguageModel(**QUICK).fit(documents[:100])
-    result = compare_language(model, documents[:100], test=documents[100:], is_fitted=True)
+    result = compare_language(
+        model, documents[:100], None, ComparisonArguments(test=documents[100:]), is_fitted=True
+    )
     score = model.evaluate(documents[100:])
     assert result.rows[0].bits_per_character == pytest.approx(score.bits_per_character)
     assert result.n_characters == score.n_characters == sum(map(len, documents[100:])) + 20
@@ -129,10 +134,4 @@ def test_a_fitted_model_wants_a_test_text() -> None:
     model_text = _text(100)
     model = LanguageModel(**QUICK).fit(model_text)
     with pytest.raises(ArgumentError, match="a fitted model is scored on text it has not seen"):
-        compare_language(model, model_text, is_fitted=True)
-
-
-def test_other_models_want_targets() -> None:
-    """Labels or numbers."""
-    with pytest.raises(ArgumentError, match="compare y: expected what the model predicts"):
-        ur.compare(ur.SequenceClassifier(), [[1.0, 2.0]])
+        compare_language(model, model_text, None, ComparisonArguments(), is_fitted=True)

@@ -8,6 +8,7 @@ import pytest
 
 from unrolled import Translator, compare
 from unrolled.errors import ArgumentError, DataError
+from unrolled.evaluate.arguments import ComparisonArguments
 from unrolled.evaluate.text.translation import MIN_TEXTS, compare_translations
 
 pytest.importorskip("sacrebleu", reason="translations are compared by BLEU")
@@ -37,7 +38,9 @@ def fitted() -> Translator:
 @pytest.fixture(scope="module")
 def result(fitted: Translator) -> Any:
     """It beside all baselines, on unseen pairs."""
-    return compare_translations(fitted, *_pairs(300, 0), test=_pairs(60, 1), fitted=fitted)
+    return compare_translations(
+        fitted, *_pairs(300, 0), ComparisonArguments(test=_pairs(60, 1)), fitted=fitted
+    )
 
 
 def test_a_translator_that_reorders_is_better_than_its_baselines(result: Any) -> None:
@@ -101,8 +104,8 @@ def test_half_a_training_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_few_texts_are_too_few_to_tell(fitted: Translator) -> None:
     """Without a p-value."""
-    few = _pairs(MIN_TEXTS - 1, 1)
-    result = compare_translations(fitted, *_pairs(300, 0), test=few, fitted=fitted, baselines=["copy"])
+    arguments = ComparisonArguments(test=_pairs(MIN_TEXTS - 1, 1), baselines=["copy"])
+    result = compare_translations(fitted, *_pairs(300, 0), arguments, fitted=fitted)
     assert (result.outcome, result.p_value) == ("too few to tell", None)
     assert "are too few to tell" in result.sentence
 

@@ -6,19 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unrolled.cli.classification import Examples, OutputPaths, compare_and_write, predict_and_write
 from unrolled.cli.classify_recordings import (
     classify_recordings,
     predict_recordings,
     reads_as_recordings,
 )
-from unrolled.cli.classify_texts import (
-    OutputPaths,
-    compare_texts,
-    new_text_classifier,
-    predict_texts,
-    read_text_files,
-    reads_as_texts,
-)
+from unrolled.cli.classify_texts import classify_texts, predict_texts, reads_as_texts
 from unrolled.cli.options import (
     ClassifierOptions,
     Folds,
@@ -91,7 +85,6 @@ def classify_command(
       unrolled classify unseen.csv --model kinds --output answers.csv
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli.paths import check_paths
-    from unrolled.cli.terminal import status_line
 
     check_paths({"TRAIN": train, "--test": test, "--model": model}, table=output, report=report, folder=save)
     has_recordings = text is None and reads_as_recordings(train, model)
@@ -107,40 +100,62 @@ def classify_command(
         if reads_as_texts(train, text, model):
             predict_texts(train, text, columns.label, model, output, json=json)
             return
-        _predict(columns.read(train, "test"), model, output, json=json)
-    elif has_recordings:
-        outputs = OutputPaths(output, report, save, json)
+        _predict_sequences(columns.read(train, "test"), model, output, json=json)
+        return
+    outputs = OutputPaths(output, report, save, json)
+    if has_recordings:
         classify_recordings((train, test), columns, options, folds, outputs, resample=resample)
     elif reads_as_texts(train, text, None):
-        _classify_texts((train, test, text), columns, options, folds, OutputPaths(output, report, save, json))
+        classify_texts((train, test), text, columns, options, folds, outputs)
     else:
-        with status_line(f"reading {train}"):
-            network, n_folds = _new_classifier(options), check_folds(folds, test)
-            files = _read_train_and_test(train, test, columns, is_in_folds=folds is not None)
-        _compare(files, network, n_folds, OutputPaths(output, report, save, json))
+        _classify_sequences((train, test), columns, options, folds, outputs)
 
 
-def _classify_texts(
-    files: tuple[str, str | None, str | None],
+def _classify_sequences(
+    files: tuple[str, str | None],
     columns: SequenceColumns,
     options: ClassifierOptions,
     folds: int | None,
     outputs: OutputPaths,
 ) -> None:
-    """Compare a classifier of texts with its baselines; columns that only sequences have are refused."""
+    """Compare a classifier of sequences with its baselines."""
+    from unrolled.cli import output as out
     from unrolled.cli.terminal import status_line
 
-    train, test, text = files
-    for name, value in (("--id", columns.id), ("--time", columns.time)):
-        if value:
-            raise ArgumentError(
-                f"{name}: a row of {train} is a text, which has no such column. Leave it out."
-            )
-    n_folds = check_folds(folds, test)
-    with status_line(f"reading {train}"):
-        network = new_text_classifier(options)
-        read = read_text_files(train, test, text, columns.label)
-    compare_texts(read, network, n_folds, outputs)
+    train_file, test_file = files
+    with status_line(f"reading {train_file}"):
+        model = _new_classifier(options)
+        folds = check_folds(folds, test_file)
+        train, test = _read_train_and_test(train_file, test_file, columns, is_in_folds=folds is not None)
+    for labelled in filter(None, (train, test)):
+        out.print_notes(labelled.sequences)
+    compare_and_write(model, _examples(train), None if test is None else _examples(test), folds, outputs)
+
+
+def _predict_sequences(labelled: Labelled, folder: str, output: str | None, *, json: bool) -> None:
+    """Predict the classes of a file's sequences with a saved model."""
+    from unrolled.cli import output as out
+    from unrolled.models.sequence.classifier import SequenceClassifier
+
+    model = SequenceClassifier.load(folder)
+    out.print_notes(labelled.sequences)
+    predict_and_write(model, _examples(labelled), output, json=json)
+
+
+def _examples(labelled: Labelled) -> Examples:
+    from unrolled.cli import output as out
+    from unrolled.cli.sequence_report import labelled_data
+
+    sequences = labelled.sequences
+    return Examples(
+        X=sequences,
+        labels=labelled.labels,
+        source=labelled.source,
+        columns=out.sequence_names(sequences),
+        names=sequences.ids,
+        report_data=lambda _: labelled_data(labelled),
+        notes=sequences.notes,
+    )
 
 
 def _new_classifier(options: ClassifierOptions) -> SequenceClassifier:
@@ -173,69 +188,3 @@ def _read_train_and_test(
         return train_data, None
     test_data = columns.read(test or train, "test", must_be_labelled=True)
     return train_data, test_data.beside(train_data.labels)
-
-
-def _compare(
-    files: tuple[Labelled, Labelled | None], model: SequenceClassifier, folds: int, outputs: OutputPaths
-) -> None:
-    """Compare the network with its baselines, print the result and write the files."""
-    import pandas as pd
-
-    from unrolled.cli import output as out
-    from unrolled.cli.sequence_report import write_comparison
-    from unrolled.cli.terminal import printable
-    from unrolled.evaluate.sequence.compare import compare
-    from unrolled.models.protocols import end_if_interrupted
-
-    train, test = files
-    for labelled in filter(None, files):
-        out.print_notes(labelled.sequences)
-    test_pair = None if test is None else (test.sequences, test.labels)
-    result = compare(model, train.sequences, train.labels, test=test_pair, folds=folds)
-    if outputs.report or outputs.save:
-        model.fit(train.sequences, train.labels)
-        end_if_interrupted(model)
-    if outputs.output:
-        ids = out.sequence_names((test or train).sequences)
-        out.write_table(pd.DataFrame(ids | result.columns), outputs.output)
-    if outputs.report:
-        write_comparison(outputs.report, result, train, model)
-    if outputs.save:
-        model.save(outputs.save)
-    if outputs.json:
-        notes = {"source": train.source, "notes": list(train.sequences.notes)}
-        out.print_json(result.to_dict() | notes | {"written": outputs.paths})
-        return
-    print(printable(result))
-    out.print_written_paths(outputs.paths)
-
-
-def _predict(labelled: Labelled, folder: str, output: str | None, *, json: bool) -> None:
-    """Predict the classes of a file's sequences with a saved model."""
-    import pandas as pd
-
-    from unrolled.cli import output as out
-    from unrolled.cli.sequence_report import label_texts
-    from unrolled.models.sequence.classifier import SequenceClassifier
-
-    model = SequenceClassifier.load(folder)
-    out.print_notes(labelled.sequences)
-    probabilities = model.predict_proba(labelled.sequences)
-    labels = model.classes_[probabilities.argmax(axis=1)]
-    true_labels = {} if labelled.labels is None else {"y": labelled.labels}
-    probability_columns = {
-        f"p-{name}": share for name, share in zip(label_texts(model.classes_), probabilities.T, strict=True)
-    }
-    frame = pd.DataFrame(
-        {**out.sequence_names(labelled.sequences), **true_labels, "answer": labels, **probability_columns}
-    )
-    if output:
-        out.write_table(frame, output)
-    written_paths = [output] if output else []
-    if json:
-        out.print_json(
-            {"source": labelled.source, "answers": frame.to_dict("records"), "written": written_paths}
-        )
-        return
-    out.print_predictions(labelled.sequences.ids, label_texts(labels), probabilities.max(axis=1))
-    out.print_written_paths(written_paths)

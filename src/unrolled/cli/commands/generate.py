@@ -142,6 +142,7 @@ def _learn(
     lines: bool, save: str | None, json: bool,
 ) -> None:  # fmt: skip
     """Fit a model, compare it with its baselines, print the result and a sample, and save it."""
+    from unrolled.evaluate.arguments import ComparisonArguments
     from unrolled.evaluate.text.language import compare_language
     from unrolled.models.protocols import end_if_interrupted
     from unrolled.models.text.language.generation import Sampling
@@ -156,7 +157,7 @@ def _learn(
     training, tested = _read_parts(file, test, lines=lines)
     model.fit(training)
     end_if_interrupted(model)
-    result = compare_language(model, training, test=tested, is_fitted=True)
+    result = compare_language(model, training, None, ComparisonArguments(test=tested), is_fitted=True)
     sample = model.generate(**{"random_state": model.seed_, **sampling, **seed})
     if save:
         model.save(save)

@@ -68,13 +68,13 @@ def tag_command(
 
 def _compare(
     file: str, test: str | None, named: dict[str, str], options: TaggerOptions, *,
-    folds: int, save: str | None, json: bool,
+    folds: int | None, save: str | None, json: bool,
 ) -> None:  # fmt: skip
     """Compare a tagger with its baselines, print the result and save it."""
     from unrolled.cli import output as out
     from unrolled.cli.terminal import printable
     from unrolled.data.text.conll import read_tagged
-    from unrolled.evaluate.sequence.compare import compare
+    from unrolled.evaluate.comparison import compare
     from unrolled.models.protocols import end_if_interrupted
 
     train = read_tagged(file, **named)

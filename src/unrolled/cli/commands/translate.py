@@ -143,6 +143,7 @@ def _learn(
     from unrolled.cli.terminal import printable
     from unrolled.data.text.bleu import require_sacrebleu
     from unrolled.data.text.pairs import read_pairs
+    from unrolled.evaluate.arguments import ComparisonArguments
     from unrolled.evaluate.text.translation import compare_translations
     from unrolled.models.protocols import end_if_interrupted
     from unrolled.models.text.translation.translator import Translator
@@ -167,9 +168,8 @@ def _learn(
         end_if_interrupted(model)
     if is_tested:
         pair = None if tested is None else (tested.sources, tested.targets)
-        result = compare_translations(
-            model, train.sources, train.targets, test=pair, fitted=model if save else None
-        )
+        arguments, fitted = ComparisonArguments(test=pair), model if save else None
+        result = compare_translations(model, train.sources, train.targets, arguments, fitted=fitted)
     if save:
         model.save(save)
     if output and result is not None:

@@ -1,4 +1,4 @@
-"""Training and test data of a comparison of recordings: read once, split once for all candidates."""
+"""Compare a classifier of recordings with baselines, which read the same frames."""
 
 from __future__ import annotations
 
@@ -12,19 +12,16 @@ from unrolled.data.audio.log_mel import LogMel
 from unrolled.data.io.targets import as_groups, as_labels
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError
-from unrolled.evaluate.sequence.candidates import (
-    baseline_candidates,
-    excluded_baselines,
-    model_candidate,
-    warm_up,
-)
-from unrolled.evaluate.sequence.copies import copies_across, group_copies
-from unrolled.evaluate.sequence.prepared import ComparisonSettings, PreparedComparison
-from unrolled.evaluate.sequence.scores import uneven_classes
+from unrolled.evaluate.arguments import ComparisonArguments
+from unrolled.evaluate.sequence.compare import compare_prepared
+from unrolled.evaluate.sequence.copies import partition_beside_copies, partition_with_copies
+from unrolled.evaluate.sequence.prepared import prepare_candidates
+from unrolled.evaluate.sequence.result import Comparison
 from unrolled.evaluate.sequence.split import (
     EvaluationData,
+    Partition,
     TrainTestSplit,
-    fold_splits,
+    resolve_folds,
     unseen_class_remarks,
 )
 from unrolled.models.audio.classifier import AudioClassifier
@@ -52,58 +49,45 @@ class _Clips(NamedTuple):
     notes: tuple[str, ...]
 
 
-def reads_recordings(model: Any) -> bool:
-    """Tell whether a model, or the last step of a pipeline, is an estimator of recordings."""
-    return isinstance(model[-1] if hasattr(model, "named_steps") else model, AudioClassifier)
-
-
-def prepare_recordings(model: Any, X: Any, y: Any, settings: ComparisonSettings) -> PreparedComparison:
-    """Read and split recordings, and make the candidates; baselines read the frames that the model reads.
+def compare_recordings(model: Any, X: Any, y: Any, arguments: ComparisonArguments) -> Comparison:
+    """Score a classifier of recordings beside baselines, which read the frames that it reads; see `compare`.
 
     Raises:
-        ArgumentError: the test set is none, lengths are given, or there are arrays and no rate.
+        ArgumentError: an argument is out of range, or there are arrays and no rate.
         DataError: X or y cannot be used as they are, or a fold would have nothing to learn a class from.
         MissingDependencyError: a baseline that was named needs aeon, or a file soundfile, which is not
             installed.
     """
-    if settings.lengths is not None:
+    if arguments.lengths is not None:
         raise ArgumentError("lengths: recordings have their own and are not padded. Leave it out.")
+    names = arguments.baseline_names(AUDIO_BASELINES)
     estimator = model[-1] if hasattr(model, "named_steps") else model
     estimator.check_parameters()
+    partition, remarks = _split(estimator, X, y, arguments)
+    splits = [_normalized(split, estimator.normalization) for split in partition.splits]
+    prepared = prepare_candidates(
+        model, "labels", partition._replace(splits=splits), remarks=remarks, names=names,
+        is_explicit=arguments.is_explicit, unit="recordings",
+    )  # fmt: skip
+    return compare_prepared(prepared, arguments.level)
+
+
+def _split(
+    model: AudioClassifier, X: Any, y: Any, arguments: ComparisonArguments
+) -> tuple[Partition, list[str]]:
+    """Read recordings, and split them or read the test set; and say what there is to know of them."""
     features: list[LogMel] = []
-    clips = _read(estimator, X, y, settings.groups, features)
-    data, remarks = clips.data, list(clips.notes)
-    if settings.test is None:
-        if data.groups is None:
-            remarks.append(NO_SPEAKERS)
-        data, copied = group_copies(data, min_groups=2 * settings.folds)
-        splits, fold = fold_splits(data, settings.folds, "labels")
-        order, tested = np.argsort(np.argsort(fold, kind="stable"), kind="stable"), data
-        remarks += copied
-    else:
-        test_clips = _read(estimator, *_pair(settings.test), None, features)
-        tested, copied = group_copies(test_clips.data, min_groups=2)
-        splits = [TrainTestSplit(data, tested)]
-        remarks += [*copied, *copies_across(data, tested), *unseen_class_remarks(splits[0], "labels")]
-        remarks += _speakers_across(clips.group_names, test_clips.group_names)
-        order = np.arange(len(tested))
-    splits = [_normalized(split, estimator.normalization) for split in splits]
-    excluded = excluded_baselines(splits, settings.names, is_explicit=settings.is_explicit)
-    names = [name for name in settings.names if name not in excluded]
-    candidates = [model_candidate(model), *baseline_candidates(model, "labels", names)]
-    warm_up(candidates, splits[0])
-    uneven = uneven_classes(data.y, tested.y)
-    return PreparedComparison(
-        candidates,
-        splits,
-        tested,
-        order,
-        tuple(remarks),
-        excluded,
-        "pandas",
-        unit="recordings",
-        uneven=uneven,
-    )
+    clips = _read(model, X, y, arguments.groups, features)
+    if arguments.test is None:
+        folds, remarks = resolve_folds(arguments.folds, clips.data)
+        remarks += [] if clips.data.groups is not None else [NO_SPEAKERS]
+        partition, copied = partition_with_copies(clips.data, folds, stratified=True)
+        return partition, [*clips.notes, *remarks, *copied]
+    tested = _read(model, *_pair(arguments.test), None, features)
+    partition, copied = partition_beside_copies(clips.data, tested.data)
+    unseen = unseen_class_remarks(partition.splits[0])
+    across = _speakers_across(clips.group_names, tested.group_names)
+    return partition, [*clips.notes, *copied, *unseen, *across]
 
 
 def _read(model: AudioClassifier, X: Any, y: Any, groups: Any, features: list[LogMel]) -> _Clips:

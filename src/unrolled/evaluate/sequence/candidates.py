@@ -33,7 +33,6 @@ from unrolled.models.sequence.base import SequenceEstimator
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
 from unrolled.models.text.base import TextEstimator
-from unrolled.validation import check_choices
 
 Array = NDArray[Any]
 
@@ -249,14 +248,3 @@ def warm_up(candidates: Sequence[Candidate], split: TrainTestSplit) -> None:
 @cache
 def _load_torch() -> None:
     SequenceClassifier(hidden_size=1, max_epochs=1).fit([[0.0, 1.0], [1.0, 0.0]], [0, 1])
-
-
-def check_comparison_baselines(names: Any, allowed: tuple[str, ...]) -> tuple[str, ...]:
-    """Return valid names, all for None.
-
-    Raises:
-        ArgumentError: a name is unknown; the sentence offers the nearest spelling.
-    """
-    if names is None:
-        return allowed
-    return check_choices("baselines", names, allowed, needed="a score means nothing without one")

@@ -14,7 +14,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.evaluate.sequence.split import EvaluationData
+from unrolled.evaluate.sequence.split import (
+    EvaluationData,
+    Partition,
+    partition_by_folds,
+    partition_by_test_set,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -118,3 +123,21 @@ def copies_across(train: EvaluationData, test: EvaluationData) -> list[str]:
         what = f"{n_near:,} of {len(test):,} test sequences equal others {_BUT_FOR}"
         remarks.append(f"{what}: {_IF_MADE.format('them')}")
     return remarks
+
+
+def partition_with_copies(
+    data: EvaluationData, folds: int, *, stratified: bool
+) -> tuple[Partition, list[str]]:
+    """Split data into folds, copies kept together; and say of copies.
+
+    Raises:
+        DataError: there are too few for as many folds, or a class is in one fold only.
+    """
+    data, remarks = group_copies(data, min_groups=2 * folds)
+    return partition_by_folds(data, folds, stratified=stratified), remarks
+
+
+def partition_beside_copies(train: EvaluationData, test: EvaluationData) -> tuple[Partition, list[str]]:
+    """Train on one part and test on the other, copies in it counted as one; and say of copies."""
+    test, remarks = group_copies(test, min_groups=2)
+    return partition_by_test_set(train, test), [*remarks, *copies_across(train, test)]

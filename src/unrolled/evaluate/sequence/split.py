@@ -18,6 +18,7 @@ from unrolled.data.padding import warn_of_equal_ends
 from unrolled.data.sequences import Sequences
 from unrolled.data.splits import stratified_folds
 from unrolled.errors import ArgumentError, DataError
+from unrolled.evaluate.arguments import DEFAULT_FOLDS
 from unrolled.models.sequence.missing import feature_means, fill_missing
 
 Array = NDArray[Any]
@@ -25,7 +26,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Task = Literal["labels", "numbers"]
 
-_CALLER = 4  # frames between a warning and the call of compare
+_CALLER = 5  # frames between a warning and the call of compare
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +56,40 @@ class EvaluationData:
         groups = None if self.groups is None else self.groups[rows]
         return EvaluationData(X, [self.sequences[i] for i in rows], self.y[rows], groups, self.header)
 
+    def flat(self) -> EvaluationData:
+        """Make every target of several a sequence a case of its own; a sequence, or its group, is a group."""
+        groups = np.arange(len(self)) if self.groups is None else self.groups
+        y = np.concatenate(list(self.y))
+        groups = np.repeat(groups, [len(targets) for targets in self.y])
+        return EvaluationData([None] * len(y), [np.empty((0, 1))] * len(y), y, groups)
+
 
 class TrainTestSplit(NamedTuple):
     """Data that every candidate is fitted on, and data that it predicts."""
 
     train: EvaluationData
     test: EvaluationData
+
+
+class Partition(NamedTuple):
+    """Training and test data of a comparison.
+
+    Args:
+        splits: one a fold, or one with the test set.
+        tested: all that is tested.
+        order: (N,) from split after split to the order of what was given.
+        folds: how many; None with a test set.
+    """
+
+    splits: list[TrainTestSplit]
+    tested: EvaluationData
+    order: Ints
+    folds: int | None
+
+    @property
+    def training_y(self) -> Array:
+        """Targets that are learned from: with folds all, each of them in other folds."""
+        return self.splits[0].train.y if self.folds is None else self.tested.y
 
 
 def evaluation_data(
@@ -114,23 +143,56 @@ def evaluation_data(
     return EvaluationData(inputs, sequences, targets, group_ids, data.header), backend
 
 
-def fold_splits(data: EvaluationData, folds: int, task: Task) -> tuple[list[TrainTestSplit], Ints]:
-    """Return a split a fold, and the fold (N,) that tests each sequence.
+def resolve_folds(folds: int | None, data: EvaluationData) -> tuple[int, list[str]]:
+    """Return how many folds there are, and a sentence where they are fewer than usual.
+
+    Args:
+        folds: as given; None for 5, or as many as there are groups, or sequences.
+        data: to split.
+
+    >>> data, _ = evaluation_data(np.zeros((6, 2)), [0, 1] * 3, "labels", groups=list("aabbcc"))
+    >>> resolve_folds(None, data)
+    (3, ['3 folds, one a group.'])
+    """
+    if folds is not None:
+        return folds, []
+    n_units, unit = len(data), "sequence"
+    if data.groups is not None:
+        n_units, unit = len(np.unique(data.groups)), "group"
+    if not 2 <= n_units < DEFAULT_FOLDS:
+        return DEFAULT_FOLDS, []
+    return n_units, [f"{n_units} folds, one a {unit}."]
+
+
+def partition_by_folds(data: EvaluationData, folds: int, *, stratified: bool) -> Partition:
+    """Split data into folds, each of which is tested once.
+
+    Args:
+        data: with groups, which are kept together.
+        folds: how many.
+        stratified: y holds a label each, whose classes are in every fold alike.
 
     Raises:
         DataError: there are too few for as many folds, or a class is in one fold only.
     """
     strata = np.zeros(len(data), dtype=np.int64)
-    if task == "labels":
+    if stratified:
         strata = np.unique(data.y, return_inverse=True)[1].astype(np.int64)
     fold = stratified_folds(strata, folds, data.groups)
-    if task == "labels":
-        require_learnable(data.y, strata, fold, grouped=data.groups is not None)
+    if stratified:
+        _require_learnable(data.y, strata, fold, grouped=data.groups is not None)
     sides = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
-    return [TrainTestSplit(data.subset(train), data.subset(test)) for train, test in sides], fold
+    splits = [TrainTestSplit(data.subset(train), data.subset(test)) for train, test in sides]
+    order = np.argsort(np.argsort(fold, kind="stable"), kind="stable")  # from fold after fold to X
+    return Partition(splits, data, order, folds)
 
 
-def require_learnable(labels: NDArray[np.generic], strata: Ints, fold: Ints, *, grouped: bool) -> None:
+def partition_by_test_set(train: EvaluationData, test: EvaluationData) -> Partition:
+    """Train on all of one part of the data, and test all of the other."""
+    return Partition([TrainTestSplit(train, test)], test, np.arange(len(test)), None)
+
+
+def _require_learnable(labels: NDArray[np.generic], strata: Ints, fold: Ints, *, grouped: bool) -> None:
     """Pass if every class is in at least two folds: no fold then tests a class that it could not learn.
 
     Args:
@@ -153,7 +215,7 @@ def require_learnable(labels: NDArray[np.generic], strata: Ints, fold: Ints, *, 
             )
 
 
-def holdout_split(
+def holdout_data(
     train: EvaluationData,
     test: Any,
     task: Task,
@@ -161,8 +223,8 @@ def holdout_split(
     layout: str | None = None,
     missing: str | None = None,
     is_padded: bool = False,
-) -> TrainTestSplit:
-    """Return one split, with the test data (X_test, y_test), which must be like the training data.
+) -> EvaluationData:
+    """Read the test data (X_test, y_test), which must be like the training data.
 
     Args:
         train: the training data.
@@ -199,12 +261,12 @@ def holdout_split(
             f"compare test y: expected labels like {train.y[0].item()!r} of y, got "
             f"{test_data.y[0].item()!r}. Write both as texts, or both as numbers."
         )
-    return TrainTestSplit(train, test_data)
+    return test_data
 
 
-def unseen_class_remarks(split: TrainTestSplit, task: Task) -> list[str]:
+def unseen_class_remarks(split: TrainTestSplit) -> list[str]:
     """Return a sentence where classes of the test data are not in training; else none."""
-    unseen = int((~np.isin(split.test.y, split.train.y)).sum()) if task == "labels" else 0
+    unseen = int((~np.isin(split.test.y, split.train.y)).sum())
     if not unseen:
         return []
     return [f"{unseen} of {len(split.test)} test sequences have a class that is not in X: none can be right."]

@@ -1,4 +1,4 @@
-"""Training and test data of a comparison of texts: read once, split once for all candidates."""
+"""Compare an estimator of texts, or of their tags, with simple models of counts."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from numpy.typing import NDArray
 
 from unrolled.data.io.frames import BACKENDS
 from unrolled.data.io.targets import as_groups, as_labels
-from unrolled.data.splits import stratified_folds
 from unrolled.data.text.documents import Text, as_texts
 from unrolled.errors import ArgumentError, DataError
+from unrolled.evaluate.arguments import ComparisonArguments, check_pair
 from unrolled.evaluate.sequence.baselines import MajorityClass
 from unrolled.evaluate.sequence.candidates import Candidate, model_candidate
-from unrolled.evaluate.sequence.prepared import ComparisonSettings, PreparedComparison
+from unrolled.evaluate.sequence.compare import compare_prepared
+from unrolled.evaluate.sequence.prepared import PreparedComparison
+from unrolled.evaluate.sequence.result import Comparison
 from unrolled.evaluate.sequence.scores import uneven_classes
 from unrolled.evaluate.sequence.split import (
     EvaluationData,
-    TrainTestSplit,
-    require_learnable,
+    Partition,
+    partition_by_folds,
+    partition_by_test_set,
+    resolve_folds,
     unseen_class_remarks,
 )
 from unrolled.evaluate.text.baselines import MostFrequentTag, TfidfLogistic, TokenLogistic
-from unrolled.models.text.base import TextEstimator
 from unrolled.models.text.tagger import TextTagger
 
 Array = NDArray[Any]
@@ -43,47 +46,39 @@ TAG_BASELINES: dict[str, Callable[[], Any]] = {
 _MIN_CHARACTERS = 20  # of a text: shorter ones are written twice by chance
 
 
-def prepare_texts(model: Any, X: Any, y: Any, settings: ComparisonSettings) -> PreparedComparison:
-    """Read and split texts, and make the candidates.
+def compare_texts(model: Any, X: Any, y: Any, arguments: ComparisonArguments) -> Comparison:
+    """Score an estimator of texts beside simple models of counts; see `compare`.
 
     Of a tagger every word is scored by itself, and sentences are the groups that intervals and tests take as
     one.
 
     Raises:
-        ArgumentError: the test set is none, or lengths are given.
+        ArgumentError: an argument is out of range, or lengths are given.
         DataError: X or y cannot be used as they are, or a fold would have nothing to learn a class from.
     """
-    if settings.lengths is not None:
+    if y is None:
+        raise ArgumentError("compare y: expected what the model predicts of X, got None. Pass it.")
+    if arguments.lengths is not None:
         raise ArgumentError("lengths: texts have their own and are not padded. Leave it out.")
-    is_tagger = reads_tags(model)
-    data, backend = text_data(X, y, settings.groups, tagged=is_tagger)
-    splits, tested, order, remarks = text_splits(data, settings.test, settings.folds, tagged=is_tagger)
+    is_tagger = isinstance(model[-1] if hasattr(model, "named_steps") else model, TextTagger)
     makers = TAG_BASELINES if is_tagger else TEXT_BASELINES
-    candidates = [model_candidate(model), *(Candidate(name, makers[name]) for name in settings.names)]
-    return PreparedComparison(
-        candidates,
-        splits,
-        tested,
-        order,
-        remarks,
-        {},
-        backend,
+    names = arguments.baseline_names(tuple(makers))
+    data, backend = _text_data(X, y, arguments.groups, tagged=is_tagger)
+    partition, remarks = _split(data, arguments, tagged=is_tagger)
+    prepared = PreparedComparison(
+        "labels",
+        [model_candidate(model), *(Candidate(name, makers[name]) for name in names)],
+        partition,
+        tuple(remarks),
+        excluded={},
+        backend=backend,
         unit="words" if is_tagger else "texts",
-        uneven=None if is_tagger else uneven_classes(data.y, tested.y),
+        uneven=None if is_tagger else uneven_classes(partition.training_y, partition.tested.y),
     )
+    return compare_prepared(prepared, arguments.level)
 
 
-def reads_texts(model: Any) -> bool:
-    """Tell whether a model, or the last step of a pipeline, is an estimator of texts."""
-    return isinstance(model[-1] if hasattr(model, "named_steps") else model, TextEstimator)
-
-
-def reads_tags(model: Any) -> bool:
-    """Tell whether a model, or the last step of a pipeline, is a tagger of texts."""
-    return isinstance(model[-1] if hasattr(model, "named_steps") else model, TextTagger)
-
-
-def text_data(
+def _text_data(
     X: Any, y: Any, groups: Any = None, *, tagged: bool = False, who: str = "compare"
 ) -> tuple[EvaluationData, str]:
     """Validate texts, their labels or tags, and groups; return them with the library that X came from.
@@ -118,46 +113,23 @@ def _tags(texts: Sequence[Text], y: Any, who: str) -> Array:
     return tags
 
 
-def text_splits(
-    data: EvaluationData, test: Any, folds: int, *, tagged: bool = False
-) -> tuple[list[TrainTestSplit], EvaluationData, Ints, tuple[str, ...]]:
-    """Split texts into training and test data: folds, or a test set.
-
-    Returns:
-        The splits; all that is tested; its order, from split after split to that of X; and remarks.
+def _split(
+    data: EvaluationData, arguments: ComparisonArguments, *, tagged: bool
+) -> tuple[Partition, list[str]]:
+    """Split texts into folds, copies kept together, or read the test set; and say what there is to know.
 
     Raises:
-        ArgumentError: `test` is no pair.
+        ArgumentError: the test set is no pair.
         DataError: there are too few texts, or a class is in one fold only.
     """
-    if test is not None:
-        if not isinstance(test, tuple | list) or len(test) != 2:
-            raise ArgumentError(f"test: expected a pair (X_test, y_test), got {type(test).__name__}.")
-        tested, _ = text_data(*test, tagged=tagged, who="compare test")
-        split = TrainTestSplit(data, tested)
-        remarks = _copies_across(data, tested)
-        if not tagged:
-            remarks += tuple(unseen_class_remarks(split, "labels"))
-        return [split], tested, np.arange(len(tested)), remarks
-    data, remarks = _group_copies(data, 2 * folds)
-    strata = np.zeros(len(data), dtype=np.int64)
-    if not tagged:
-        strata = np.unique(data.y, return_inverse=True)[1].astype(np.int64)
-    fold = stratified_folds(strata, folds, data.groups)
-    if not tagged:
-        require_learnable(data.y, strata, fold, grouped=data.groups is not None)
-    sides = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
-    splits = [TrainTestSplit(data.subset(train), data.subset(tested)) for train, tested in sides]
-    order = np.argsort(np.argsort(fold, kind="stable"), kind="stable")
-    return splits, data, order, remarks
-
-
-def flat_words(data: EvaluationData) -> EvaluationData:
-    """Make every word of tagged sentences a tested unit; those of a sentence, or its group, are a group."""
-    lengths = [len(tags) for tags in data.y]
-    groups = np.arange(len(data)) if data.groups is None else data.groups
-    y = np.concatenate(list(data.y))
-    return EvaluationData([None] * len(y), [np.empty((0, 1))] * len(y), y, np.repeat(groups, lengths))
+    if arguments.test is None:
+        folds, remarks = resolve_folds(arguments.folds, data)
+        data, copied = _group_copies(data, 2 * folds)
+        return partition_by_folds(data, folds, stratified=not tagged), [*remarks, *copied]
+    tested, _ = _text_data(*check_pair(arguments.test), tagged=tagged, who="compare test")
+    partition = partition_by_test_set(data, tested)
+    unseen = [] if tagged else unseen_class_remarks(partition.splits[0])
+    return partition, [*_copies_across(data, tested), *unseen]
 
 
 def _content(text: Text) -> str:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from unrolled.data.text.documents import as_running_texts
 from unrolled.errors import ArgumentError
-from unrolled.evaluate.forecasting.verdict import Outcome
-from unrolled.evaluate.sequence.candidates import check_comparison_baselines
+from unrolled.evaluate.arguments import ComparisonArguments
+from unrolled.evaluate.outcome import Outcome
 from unrolled.evaluate.sequence.verdict import MIN_SEQUENCES, CandidateLosses, sequence_verdict
 from unrolled.evaluate.text.language_baselines import GzipCode, WittenBell, split_evenly
 from unrolled.formatting import aligned_table, number, p_value_text
@@ -25,7 +25,6 @@ from unrolled.models.text.language.language_model import LanguageModel
 from unrolled.models.text.language.training import hold_out
 from unrolled.record import Record
 from unrolled.stats.intervals import mean_interval
-from unrolled.validation import ErrorCollector, check_float
 
 Floats = NDArray[np.float64]
 
@@ -120,29 +119,29 @@ class LanguageComparison(Record):
 
 
 def compare_language(
-    model: LanguageModel, X: Any, *, test: Any = None, baselines: Sequence[str] | None = None,
-    level: float = 95, is_fitted: bool = False,
-) -> LanguageComparison:  # fmt: skip
+    model: LanguageModel, X: Any, y: Any, arguments: ComparisonArguments, *, is_fitted: bool = False
+) -> LanguageComparison:
     """Score a language model on a text beside a character n-gram model and gzip; see `compare`.
+
+    Without a test text the last tenth of a running X is tested, or a tenth of its documents, drawn at random,
+    and left out of the fit.
 
     Args:
         model: a copy of it is fitted, unless `is_fitted`.
         X: what all are fitted on: a running text or documents.
-        test: a text or documents that none is fitted on; None for the last tenth of a running X, or a tenth
-            of its documents, drawn at random, which is then left out of the fit.
-        baselines: some of `LANGUAGE_BASELINES`; None for all.
-        level: of the confidence intervals, in per cent.
+        y: None: a text is all that there is.
+        arguments: of the comparison; it has no folds, groups or lengths.
         is_fitted: whether the model was fitted on X already, all of it, and is scored as it is.
 
     Raises:
-        ArgumentError: an argument is out of range.
+        ArgumentError: an argument is out of range, or has no use here.
         DataError: X or the test text cannot be used as they are.
     """
-    errors = ErrorCollector()
-    errors.collect(check_float, "level", level, above=0, below=100)
-    names = errors.collect(check_comparison_baselines, baselines, tuple(LANGUAGE_BASELINES))
-    errors.raise_if_any()
-    parts = _read_parts(X, test, is_fitted=is_fitted)
+    if y is not None:
+        raise ArgumentError("y: a comparison of language models has no use for it. Leave it out.")
+    arguments.refuse("folds", "groups", "lengths", of="language models")
+    names, level = arguments.baseline_names(tuple(LANGUAGE_BASELINES)), arguments.level
+    parts = _read_parts(X, arguments.test, is_fitted=is_fitted)
     fitted, fit_seconds = model, getattr(model, "seconds_", 0.0)
     if not is_fitted:
         fitted = type(model)(**model.get_params())
@@ -164,19 +163,6 @@ def compare_language(
     lengths = np.repeat([cost.n_characters / n_blocks for cost in costs], n_blocks)
     unit = "documents" if parts.tested_are_documents else "blocks"
     return _compared([fitted.cell, *names], notes, nats, lengths, seconds, unit=unit, level=level)
-
-
-def refuse_arguments(of: str, **arguments: Any) -> None:
-    """Refuse what a comparison has no use for.
-
-    Raises:
-        ArgumentError: one of the arguments is given.
-
-    >>> refuse_arguments("language models", y=None, groups=None)
-    """
-    for name, value in arguments.items():
-        if value is not None:
-            raise ArgumentError(f"{name}: a comparison of {of} has no use for it. Leave it out.")
 
 
 class _Parts(NamedTuple):

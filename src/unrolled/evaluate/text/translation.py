@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -27,22 +26,21 @@ from sklearn.base import clone
 from unrolled.data.io.frames import to_frame
 from unrolled.data.text.bleu import bleu_statistics, corpus_bleu, require_sacrebleu, translation_scores
 from unrolled.data.text.pairs import as_pairs
-from unrolled.errors import ArgumentError, DataError
-from unrolled.evaluate.forecasting.verdict import Outcome
+from unrolled.errors import DataError
+from unrolled.evaluate.arguments import DEFAULT_FOLDS, ComparisonArguments, check_pair
+from unrolled.evaluate.outcome import Outcome, outcome_of, outcome_sentence, too_few_sentence
 from unrolled.evaluate.text.translation_baselines import TRANSLATION_BASELINES
-from unrolled.formatting import aligned_table, capitalized, number, p_value_text, p_value_words, quantity
+from unrolled.formatting import aligned_table, number, p_value_text, quantity
 from unrolled.jsonable import to_jsonable
 from unrolled.models.protocols import end_if_interrupted
 from unrolled.models.text.translation.translator import Translator
 from unrolled.record import Record
 from unrolled.stats.intervals import bootstrap_interval
 from unrolled.stats.permutation import swap_p
-from unrolled.validation import check_choices, check_float, check_int
 
 Floats = NDArray[np.float64]
 
 MIN_TEXTS = 20  # tested: of fewer, a lucky sentence decides
-_ALPHA = 0.05
 _NOTES = {
     "copy": "the source as it is",
     "word by word": "IBM model 1, the likeliest word each",
@@ -173,39 +171,33 @@ class _Result(NamedTuple):
 
 
 def compare_translations(
-    model: Translator, X: Any, y: Any, *, test: Any = None, folds: int = 5,
-    baselines: Sequence[str] | None = None, level: float = 95, fitted: Translator | None = None,
-) -> TranslationComparison:  # fmt: skip
-    """Score a Translator beside simple translations: see `compare`.
+    model: Translator, X: Any, y: Any, arguments: ComparisonArguments, *, fitted: Translator | None = None
+) -> TranslationComparison:
+    """Score a Translator beside simple translations; see `compare`.
+
+    Without a test set one part in as many as there are folds is held out, once.
 
     Args:
         model: a copy of it is fitted.
         X: N source texts.
         y: N target texts.
-        test: (X_test, y_test), never fitted on; None to hold out one part in `folds`, once.
-        folds: of which one is held out.
-        baselines: some of `TRANSLATION_BASELINES` by name; None for all.
-        level: of the confidence intervals, in per cent.
+        arguments: of the comparison; it has no groups or lengths.
         fitted: a copy of the model that was fitted on X and y already, which then is not fitted again.
 
     Raises:
-        ArgumentError: an argument is out of range.
+        ArgumentError: an argument is out of range, or has no use here.
         DataError: X, y or the test set cannot be used as they are.
         KeyboardInterrupt: Ctrl-C ended the training.
         MissingDependencyError: sacrebleu is not installed.
     """
-    check_int("folds", folds, least=2)
-    check_float("level", level, above=0, below=100)
-    allowed = tuple(TRANSLATION_BASELINES)
-    names = allowed if baselines is None else check_choices(
-        "baselines", baselines, allowed, needed="a score means something only beside a simpler one's"
-    )  # fmt: skip
+    arguments.refuse("groups", "lengths", of="translations")
+    names = arguments.baseline_names(tuple(TRANSLATION_BASELINES))
     sources, targets = as_pairs(X, y, who="compare")
     require_sacrebleu()  # before anything is trained
-    train, tested, remarks = _split(sources, targets, test, folds)
+    train, tested, remarks = _split(sources, targets, arguments.test, arguments.folds or DEFAULT_FOLDS)
     results = [_run(model.cell, fitted or clone(model), train, tested, is_fitted=fitted is not None)]
     results += [_run(name, TRANSLATION_BASELINES[name](), train, tested) for name in names]
-    return _judged(results, tested, level, remarks)
+    return _judged(results, tested, arguments.level, remarks)
 
 
 def _split(
@@ -224,9 +216,7 @@ def _split(
         train, tested = parts
         remarks: tuple[str, ...] = (f"One part in {folds} was held out, once, and tested.",)
     else:
-        if not isinstance(test, tuple | list) or len(test) != 2:
-            raise ArgumentError(f"test: expected a pair (X_test, y_test), got {type(test).__name__}.")
-        train, tested, remarks = (sources, targets), as_pairs(*test, who="compare test"), ()
+        train, tested, remarks = (sources, targets), as_pairs(*check_pair(test), who="compare test"), ()
     training_sources = set(train[0])
     n_copied = sum(text in training_sources for text in tested[0])
     if n_copied:
@@ -272,13 +262,10 @@ def _judged(
     order = sorted(range(len(others)), key=lambda k: -others[k].bleu)
     best, n = rows[1 + order[0]], len(tested[0])
     p_value: float | None = None
-    outcome: Outcome = "too few to tell"
+    is_ahead = rows[0].bleu > best.bleu
     if n >= MIN_TEXTS:
-        ahead = rows[0].bleu > best.bleu
-        p_value = max(p_values) if ahead else min(1.0, len(others) * p_values[order[0]])
-        outcome = "no difference"
-        if p_value <= _ALPHA:
-            outcome = "better" if ahead else "worse"
+        p_value = max(p_values) if is_ahead else min(1.0, len(others) * p_values[order[0]])
+    outcome = outcome_of(p_value, is_ahead=is_ahead)
     texts = {"source": tested[0], "target": tested[1]} | {r.name: r.translations for r in results}
     return TranslationComparison(
         rows=(rows[0], *(rows[1 + k] for k in order)),
@@ -302,14 +289,11 @@ def _sentence(
         f"the simple ones ({best.name}) {best.bleu:.1f}"
     )
     if p_value is None:
-        few = f"{quantity(n, 'text')} {'is' if n == 1 else 'are'} too few"
-        return f"{few} to tell: {compared} so far; test on at least {MIN_TEXTS}."
+        units = "text" if n == 1 else "texts"
+        return too_few_sentence(n, units, compared, f"test on at least {MIN_TEXTS}")
     meaning = {
         "better": "it has skill here",
         "worse": f"use {best.name} instead",
         "no difference": "its lead may be luck" if network.bleu > best.bleu else f"{best.name} does as well",
     }[outcome]
-    return (
-        f"{capitalized(compared)}; a difference this large would appear in {p_value_words(p_value)} such "
-        f"comparisons if there were none: {meaning}."
-    )
+    return outcome_sentence(compared, p_value, meaning)
