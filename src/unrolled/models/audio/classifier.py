@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from unrolled.data.audio.log_mel import LogMel
 from unrolled.data.io.targets import as_labels
 from unrolled.data.sequences import Sequences
-from unrolled.data.splits import holdout_fraction, holdout_mask
+from unrolled.data.splits import holdout_mask
 from unrolled.formatting import quantity
 from unrolled.models.audio.augmentation import Augmentation
 from unrolled.models.audio.dataset import AudioDataset
@@ -224,9 +224,8 @@ class AudioClassifier(MetadataRequester, NetworkEstimator):
         )
         smoothing = float(self.label_smoothing)
         targets = encode_classes(samples, self.class_weight, _Y, self.device, smoothing=smoothing)
-        n = len(samples.data)
-        fraction = holdout_fraction(self.validation_fraction or 0.0, n)
-        mask = holdout_mask(n, fraction, seed, strata=targets.strata, groups=samples.groups)
+        fraction = self.validation_fraction or 0.0
+        mask = holdout_mask(len(samples.data), fraction, seed, strata=targets.strata, groups=samples.groups)
         training = samples.data.select(np.flatnonzero(~mask))
         levels = BandLevels.fit(training.values, training.offsets, kind=self.normalization)
         ensemble = self._fit_ensemble(samples, features, levels, targets, mask, seed, monitor)

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.models.audio.dataset import AudioDataset
+from unrolled.models.fitting import identified, split_dataset
 from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig, initialize_from_data
 from unrolled.models.sequence.training import EncodedTargets, ensemble_outputs
@@ -79,7 +79,7 @@ def fit_audio_networks(
     Args:
         training: recordings to learn from, changed at random if they are augmented.
         validation: those that are held out, as they are; None for none.
-        targets: of both; a checkpoint is identified by the weights of their classes too.
+        targets: of both.
         network_config: of each network.
         config: see `audio_training_config`.
         n_members: networks.
@@ -91,9 +91,7 @@ def fit_audio_networks(
         TrainingError: the loss is no longer finite.
         ModelLoadError: a checkpoint is damaged, or was made with other settings.
     """
-    if monitor.checkpoint is not None:
-        weights = None if targets.class_weights is None else targets.class_weights.tolist()
-        config = replace(config, identity=training.fingerprint(repr((network_config, weights))))
+    config = identified(config, monitor, training, validation, network_config, targets.loss_settings)
     lengths = training.lengths
     batches: Any = training  # all that the initialisation asks of a SequenceDataset
     return fit_ensemble(
@@ -115,9 +113,8 @@ def training_and_validation(
     dataset: AudioDataset, validation_mask: NDArray[np.bool_]
 ) -> tuple[AudioDataset, AudioDataset | None]:
     """Split a dataset by the mask (N,) of what is held out; that part is never changed at random."""
-    rows = [torch.from_numpy(np.flatnonzero(part)) for part in (~validation_mask, validation_mask)]
-    held_out = replace(dataset.subset(rows[1]), augmentation=None) if len(rows[1]) else None
-    return dataset.subset(rows[0]), held_out
+    training, validation = split_dataset(dataset, validation_mask)
+    return training, None if validation is None else replace(validation, augmentation=None)
 
 
 def audio_network_config(model: Any, data: Sequences, output_size: int) -> SequenceNetworkConfig:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unrolled.models.fitting import identified
 from unrolled.models.forecasting.calibration import calibration_factors
 from unrolled.models.forecasting.data import ForecastData
 from unrolled.models.forecasting.network import (
@@ -72,10 +73,7 @@ def fit_forecast_networks(
         return network.loss(batch.to(device))
 
     def config(training: ForecastDataset) -> TrainingConfig:
-        settings = configure(len(training))
-        if monitor.checkpoint is None:
-            return settings
-        return replace(settings, identity=training.fingerprint(repr(network_config)))
+        return identified(configure(len(training)), monitor, training, None, network_config)
 
     readouts = 1 if network_config.cell == "feedforward" else _READOUTS
     everything, split = data.everything(readouts), data.split(readouts)

@@ -204,6 +204,7 @@ def encode_classes(
         torch.from_numpy(numbers),
         output_size=len(classes),
         criterion=weighted_cross_entropy(weights, 1.0, device, smoothing=smoothing),
+        loss_settings=(weights.tolist(), smoothing),
         strata=numbers,
         class_weights=torch.from_numpy(weights),
         learned={"classes_": classes},
@@ -231,6 +232,7 @@ def encode_step_classes(
         torch.from_numpy(targets),
         output_size=len(classes),
         criterion=weighted_cross_entropy(weights, scale, device, smoothing=smoothing),
+        loss_settings=(weights.tolist(), scale, smoothing),
         class_weights=torch.from_numpy(weights),
         learned={"classes_": classes},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.data.splits import MIN_VALIDATION_SAMPLES, holdout_fraction
+from unrolled.models.fitting import identified, split_dataset
 from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.network import (
     Criterion,
@@ -44,6 +45,7 @@ class EncodedTargets:
         output_size: K, numbers that the network puts out.
         criterion: the loss of the outputs of a batch, and its gradient.
         learned: attributes of the fitted estimator that come from y.
+        loss_settings: what the criterion depends on beside the targets.
         strata: (N,) classes whose shares the validation set keeps.
         class_weights: (K,) of the classes; None where y holds numbers.
     """
@@ -52,6 +54,7 @@ class EncodedTargets:
     output_size: int
     criterion: Criterion
     learned: dict[str, Any]
+    loss_settings: Any = None
     strata: Ints | None = None
     class_weights: Tensor | None = None
 
@@ -108,7 +111,7 @@ def fit_networks(
 
     Args:
         dataset: all sequences.
-        targets: theirs; a checkpoint is identified by the weights of their classes too.
+        targets: theirs.
         network_config: of each network.
         config: of the training on the sequences that are not held out; see `training_config`.
         validation_mask: (N,) true for the sequences that are held out.
@@ -121,13 +124,8 @@ def fit_networks(
         TrainingError: the loss is no longer finite.
         ModelLoadError: a checkpoint is damaged, or was made with other settings.
     """
-    training = dataset.subset(torch.from_numpy(np.flatnonzero(~validation_mask)))
-    validation = None
-    if validation_mask.any():
-        validation = dataset.subset(torch.from_numpy(np.flatnonzero(validation_mask)))
-    if monitor.checkpoint is not None:
-        weights = None if targets.class_weights is None else targets.class_weights.tolist()
-        config = replace(config, identity=training.fingerprint(repr((network_config, weights))))
+    training, validation = split_dataset(dataset, validation_mask)
+    config = identified(config, monitor, training, validation, network_config, targets.loss_settings)
     return fit_ensemble(
         lambda: SequenceNetwork(network_config).to(device),
         lambda network, batch: network.loss(batch, targets.criterion),

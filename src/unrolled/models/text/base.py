@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.data.sequences import Sequences
-from unrolled.data.splits import holdout_fraction, holdout_mask
+from unrolled.data.splits import holdout_mask
 from unrolled.data.text.documents import Documents, as_documents, as_texts
 from unrolled.data.text.tokenizer import MIN_SUBWORDS, UNITS, Tokenizer, Unit
 from unrolled.data.text.vectors import WordVectors, read_vectors
@@ -161,8 +161,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
             documents.sequences, self._check_targets(y, documents), sample_weight, groups
         )
         targets = self._encode_targets(samples)
-        fraction = 0.0 if self.validation_fraction is None else self.validation_fraction
-        fraction = holdout_fraction(fraction, len(samples.data))
+        fraction = self.validation_fraction or 0.0
         validation_mask = holdout_mask(
             len(samples.data), fraction, seed, strata=targets.strata, groups=samples.groups
         )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.data.text.vectors import WordVectors
+from unrolled.models.fitting import identified, split_dataset
 from unrolled.models.sequence.training import EncodedTargets
-from unrolled.models.text.dataset import TextDataset
+from unrolled.models.text.dataset import TextDataset, hash_bytes
 from unrolled.models.text.network import TextNetwork, TextNetworkConfig
 from unrolled.train.batching import batches_of_like_length
 from unrolled.train.config import (
@@ -77,7 +76,7 @@ def fit_text_networks(
 
     Args:
         dataset: all texts.
-        targets: theirs; a checkpoint is identified by the weights of their classes too.
+        targets: theirs.
         network_config: of each network.
         config: see `text_training_config`.
         vectors: of the user's, which every network reads; None for none.
@@ -91,13 +90,13 @@ def fit_text_networks(
         TrainingError: the loss is no longer finite.
         ModelLoadError: a checkpoint is damaged, or was made with other settings.
     """
-    training = dataset.subset(torch.from_numpy(np.flatnonzero(~validation_mask)))
-    validation = None
-    if validation_mask.any():
-        validation = dataset.subset(torch.from_numpy(np.flatnonzero(validation_mask))).by_length()
-    if monitor.checkpoint is not None:
-        weights = None if targets.class_weights is None else targets.class_weights.tolist()
-        config = replace(config, identity=training.fingerprint(repr((network_config, weights))))
+    training, validation = split_dataset(dataset, validation_mask)
+    if validation is not None:
+        validation = validation.by_length()
+    vectors_digest = None if vectors is None else hash_bytes(vectors.vectors.tobytes())
+    config = identified(
+        config, monitor, training, validation, network_config, targets.loss_settings, vectors_digest
+    )
     lengths = training.sequences.lengths.cpu()
 
     def make_network() -> TextNetwork:

@@ -85,7 +85,8 @@ class StreamDataset:
         """Compute a digest of the text and of how it is used: a training resumes with the same only."""
         digest = hashlib.sha256(settings.encode())
         digest.update(repr((self.n_streams, self.n_windows)).encode())
-        digest.update(self._inputs.cpu().numpy().tobytes())
+        for tokens in (self._inputs, self._targets):
+            digest.update(tokens.cpu().numpy().tobytes())
         return digest.hexdigest()
 
     def _even_ends(self) -> NDArray[np.int64]:

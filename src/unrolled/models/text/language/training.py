@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unrolled.data.text.language.codec import END, LanguageCodec
 from unrolled.formatting import quantity
+from unrolled.models.fitting import identified
 from unrolled.models.text.language.dataset import StreamDataset
 from unrolled.models.text.language.network import LanguageNetwork, LanguageNetworkConfig
 from unrolled.train.config import AveragingConfig, EpochBounds, Monitor, TrainingConfig
@@ -151,9 +152,7 @@ def fit_language_network(
     held_out = None
     if validation is not None:
         held_out = StreamDataset(validation, is_training=False, **settings)  # type: ignore[arg-type]
-    if monitor.checkpoint is not None:
-        validated = held_out and held_out.fingerprint("")
-        config = replace(config, identity=dataset.fingerprint(repr((network_config, validated))))
+    config = identified(config, monitor, dataset, held_out, network_config)
     return fit_ensemble(
         lambda: LanguageNetwork(network_config).to(device),
         lambda network, batch, state: network.loss(batch, state),

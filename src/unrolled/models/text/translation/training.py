@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from unrolled.models.fitting import identified, split_dataset
 from unrolled.models.text.translation.dataset import PairDataset
 from unrolled.models.text.translation.network import TranslationConfig, TranslationNetwork
 from unrolled.train.batching import batches_of_like_length
@@ -88,12 +86,10 @@ def fit_translation_network(
         TrainingError: the loss is no longer finite.
         ModelLoadError: the checkpoint is damaged, or was made with other settings.
     """
-    training = dataset.subset(torch.from_numpy(np.flatnonzero(~validation_mask)))
-    validation = None
-    if validation_mask.any():
-        validation = dataset.subset(torch.from_numpy(np.flatnonzero(validation_mask))).by_length()
-    if monitor.checkpoint is not None:
-        config = replace(config, identity=training.fingerprint(repr((network_config, label_smoothing))))
+    training, validation = split_dataset(dataset, validation_mask)
+    if validation is not None:
+        validation = validation.by_length()
+    config = identified(config, monitor, training, validation, network_config, label_smoothing)
     keys = training.sort_keys
     return fit_ensemble(
         lambda: TranslationNetwork(network_config).to(device),
