@@ -6,7 +6,7 @@ that no line breaks at.
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 UNDEFINED = "-"  # a cell of a table that has no number
 _SMALL, _LARGE = 1e-4, 1e15  # beyond, a number has an exponent
@@ -71,6 +71,15 @@ def percent(share: float | None, decimals: int | None = None, *, signed: bool = 
     near_an_end = 0 < share < 0.095 or 0.905 < share < 1
     text = f"{100 * share:{'+' if signed else ''},.{int(near_an_end) if decimals is None else decimals}f}"
     return f"{text.removesuffix('.0') if decimals is None else text} %"
+
+
+def interval_text(interval: tuple[float, float], form: Callable[[float], str] = number) -> str:
+    """Format a confidence interval for a cell of a table; one that is not defined, NaN to NaN, as "-".
+
+    >>> interval_text((0.52, 1.5)), interval_text((math.nan, math.nan), percent)
+    ('0.52 to 1.5', '-')
+    """
+    return UNDEFINED if math.isnan(interval[0]) else " to ".join(map(form, interval))
 
 
 def p_value_text(p: float | None) -> str:

@@ -18,11 +18,11 @@ def test_the_interval_of_a_share_is_wilsons(right: int, n: int) -> None:
 
 
 def test_the_interval_of_a_mean_is_students_without_skewness() -> None:
-    """Symmetric values; a single one, or all alike, is its own interval."""
+    """Symmetric values; those all alike are their own interval, a single one has none."""
     values = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
     assert mean_interval(values, 90) == pytest.approx(tuple(expected))
-    assert mean_interval(np.array([2.0]), 95) == (2.0, 2.0)
+    assert np.isnan(mean_interval(np.array([2.0]), 95)).all()
     assert mean_interval(np.full(7, 0.3), 95) == pytest.approx((0.3, 0.3))
 
 
@@ -41,9 +41,9 @@ def test_the_interval_of_a_skewed_mean_covers_it() -> None:
 
 
 def test_the_bootstrap_of_a_mean_is_near_students() -> None:
-    """Of many rows; a single row is its own interval."""
+    """Of many rows; a single row has none."""
     rows = np.random.default_rng(0).normal(size=(400, 1))
     low, high = bootstrap_interval(rows, lambda sums: sums[..., 0] / 400, 90)
     expected = mean_interval(rows[:, 0], 90)
     assert np.allclose((low, high), expected, atol=0.02)
-    assert bootstrap_interval(rows[:1], lambda sums: sums[..., 0], 95) == (rows[0, 0], rows[0, 0])
+    assert np.isnan(bootstrap_interval(rows[:1], lambda sums: sums[..., 0], 95)).all()

@@ -41,7 +41,7 @@ def mean_interval(values: NDArray[np.float64], level: float, inflation: float = 
     """Return a confidence interval of the mean of values (n,), by Student's t corrected for skewness.
 
     The ends of Student's interval are turned into those of a skewed one by Hall's inverse. A single value
-    is its own interval, and so are values that are all alike.
+    has no spread to tell it by: its interval is NaN to NaN. Values that are all alike are their own.
 
     Args:
         values: (n,) at least one.
@@ -52,9 +52,11 @@ def mean_interval(values: NDArray[np.float64], level: float, inflation: float = 
     [0.45, 4.55]
     """
     n, mean = len(values), float(values.mean())
+    if n == 1:
+        return math.nan, math.nan
     centred = values - mean
     squares = float((centred**2).sum())
-    if n == 1 or squares <= (1e-9 * np.abs(values).max()) ** 2:
+    if squares <= (1e-9 * np.abs(values).max()) ** 2:
         return mean, mean
     error = math.sqrt(squares / (n - 1) / n * inflation)
     a, x = skewness(centred) / math.sqrt(n), float(stdtrit(n - 1, 0.5 + level / 200))
@@ -69,6 +71,8 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return the percentile interval of a score of the sums of rows, by the bootstrap; the draws are seeded.
 
+    A single row could only be drawn as it is: its interval is NaN to NaN.
+
     Args:
         rows: (n, J) counts, a row an independent unit.
         score: of sums (..., J), to (...,).
@@ -79,6 +83,8 @@ def bootstrap_interval(
     (0.41, 0.6)
     """
     rng, n = np.random.default_rng(0), len(rows)
+    if n == 1:
+        return math.nan, math.nan
     scores = []
     at_once = max(1, _DRAWS_AT_ONCE // n)
     for start in range(0, _RESAMPLES, at_once):

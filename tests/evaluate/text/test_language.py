@@ -101,9 +101,11 @@ def test_documents_are_the_units_of_a_test() -> None:
 
 
 def test_a_short_text_is_too_short_to_tell() -> None:
-    """One block has no test."""
+    """One block has no test, and no interval."""
     result = ur.compare(LanguageModel(**QUICK), _text(200), test=_text(50, seed=1))
     assert (result.outcome, result.p_value, result.n_units) == ("too few to tell", None, 1)
+    assert np.isnan(result.rows[0].interval).all()
+    assert " - " in str(result).splitlines()[1]
     assert result.sentence.startswith("1 block is too few to tell: the LSTM spends ")
     assert " bits a character on 1 block, the best" in result.sentence
 

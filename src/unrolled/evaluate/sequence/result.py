@@ -13,7 +13,7 @@ from unrolled.data.io.frames import to_frame
 from unrolled.evaluate.outcome import Outcome
 from unrolled.evaluate.sequence.scores import format_metric
 from unrolled.evaluate.sequence.split import Task
-from unrolled.formatting import aligned_table, number, p_value_text
+from unrolled.formatting import aligned_table, interval_text, number, p_value_text
 from unrolled.jsonable import to_jsonable
 from unrolled.record import Record
 
@@ -137,7 +137,7 @@ class Comparison(Record):
         lines = [["model", main, f"{self.level:g} % interval", *titles, "p", "fit s", "predict s"]]
         for row in self.rows:
             score, *other_scores = (format_metric(name, getattr(row, name)) for name in self.metrics)
-            interval = " to ".join(format_metric(main, end) for end in row.interval)
+            interval = interval_text(row.interval, lambda end: format_metric(main, end))
             seconds = (number(value, 3) for value in (row.fit_seconds, row.predict_seconds))
             lines.append([row.name, score, interval, *other_scores, p_value_text(row.p_value), *seconds])
         return "\n".join([aligned_table(lines), "", textwrap.fill(self.sentence, 100), *self.remarks])

@@ -152,8 +152,9 @@ def score_interval(losses: Floats, groups: Ints | None, scoring: Scoring) -> tup
     N, wrong = len(losses), float(losses.mean())
     values = losses if groups is None else group_contributions(losses, groups)
     if scoring.task == "numbers":
-        low, high = mean_interval(values, scoring.level, scoring.inflation)
-        return math.sqrt(max(0.0, low)), math.sqrt(max(0.0, high))
+        ends = mean_interval(values, scoring.level, scoring.inflation)
+        low, high = np.sqrt(np.maximum(ends, 0.0)).tolist()
+        return low, high
     n_effective = float(N)  # independent sequences; groups whose members are alike are worth fewer
     if groups is not None:
         binomial_variance = wrong * (1 - wrong) / N

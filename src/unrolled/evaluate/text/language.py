@@ -18,7 +18,7 @@ from unrolled.evaluate.arguments import ComparisonArguments
 from unrolled.evaluate.outcome import Outcome
 from unrolled.evaluate.sequence.verdict import MIN_SEQUENCES, CandidateLosses, sequence_verdict
 from unrolled.evaluate.text.language_baselines import GzipCode, WittenBell, split_evenly
-from unrolled.formatting import aligned_table, number, p_value_text
+from unrolled.formatting import aligned_table, interval_text, number, p_value_text
 from unrolled.jsonable import to_jsonable
 from unrolled.models.protocols import end_if_interrupted
 from unrolled.models.text.language.language_model import LanguageModel
@@ -43,7 +43,7 @@ class LanguageRow:
         note: how the baseline was made; empty for the network.
         bits_per_character: of all of the text; an end of a document counts as a character.
         nats_per_character: the same in nats.
-        interval: confidence interval of the bits at the comparison's level.
+        interval: confidence interval of the bits at the comparison's level; NaN to NaN of a single unit.
         p_value: probability of a difference from the network this large, in this direction, if there were
             none; None for the network.
         fit_seconds: of the fit; of a model that was not fitted here as long as it took.
@@ -110,10 +110,11 @@ class LanguageComparison(Record):
     def __str__(self) -> str:
         lines = [["model", "bits a character", f"{self.level:g} % interval", "nats", "p", "fit s", "score s"]]
         for row in self.rows:
-            interval = " to ".join(number(end) for end in row.interval)
             bits, nats = number(row.bits_per_character), number(row.nats_per_character)
             seconds = (number(value, 3) for value in (row.fit_seconds, row.score_seconds))
-            lines.append([row.name, bits, interval, nats, p_value_text(row.p_value), *seconds])
+            lines.append(
+                [row.name, bits, interval_text(row.interval), nats, p_value_text(row.p_value), *seconds]
+            )
         notes = [f"{row.name}: {row.note}." for row in self.rows if row.note]
         return "\n".join([aligned_table(lines), "", textwrap.fill(self.sentence, 100), *notes])
 

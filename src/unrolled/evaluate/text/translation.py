@@ -138,7 +138,7 @@ class TranslationComparison(Record):
     def __str__(self) -> str:
         lines = [["model", "BLEU", f"{self.level:g} % interval", "chrF", "p", "fit s", "predict s"]]
         for row in self.rows:
-            interval = " to ".join(f"{end:.1f}" for end in row.interval)
+            interval = interval_text(row.interval, "{:.1f}".format)
             seconds = (number(value, 3) for value in (row.fit_seconds, row.predict_seconds))
             lines.append(
                 [

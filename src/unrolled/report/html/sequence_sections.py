@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from unrolled.formatting import as_sentence, duration, join_words, number, p_value_text, percent
+from unrolled.formatting import (
+    as_sentence,
+    duration,
+    interval_text,
+    join_words,
+    number,
+    p_value_text,
+    percent,
+)
 from unrolled.report.figures.sequences import (
     candidate_label,
     class_figure,
@@ -58,13 +67,13 @@ def comparison_verdict(comparison: Any) -> str:
     headline = as_sentence(
         _HEADLINES[comparison.outcome].format(network=network_phrase, unit=comparison.unit)
     )
-    low, high = (_metric_text(comparison, end) for end in network.interval)
+    interval = interval_text(network.interval, partial(_metric_text, comparison))
     label = "Right" if comparison.task == "labels" else "Off (RMSE)"
     tiles = [
         (
             f"{label} on {comparison.unit} it never saw",
             _metric_text(comparison, _metric(comparison, network)),
-            f"{comparison.level:g} % confidence interval: {low} to {high}",
+            f"{comparison.level:g} % confidence interval: {interval}",
         ),
         (
             f"The best of the simpler ones, {candidate_label(best.name)}",
@@ -121,7 +130,7 @@ def _comparison_table(comparison: Any) -> str:
     heads += [*(_UNEVEN_HEADS[name] for name in uneven), "p-value", "Fit", "Predict"]
     lines, styles = [], []
     for row in comparison.rows:
-        low, high = (_metric_text(comparison, end) for end in row.interval)
+        interval = interval_text(row.interval, partial(_metric_text, comparison))
         seconds = (duration(row.fit_seconds), duration(row.predict_seconds))
         score = _metric_text(comparison, _metric(comparison, row))
         others = [number(getattr(row, name), 3) for name in uneven]
@@ -129,7 +138,7 @@ def _comparison_table(comparison: Any) -> str:
             [
                 candidate_label(row.name),
                 score,
-                f"{low} to {high}",
+                interval,
                 *others,
                 p_value_text(row.p_value),
                 *seconds,
