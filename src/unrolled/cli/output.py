@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from unrolled.cli.forecast_report import ForecastReport
     from unrolled.data.sequences import Sequences
+    from unrolled.report.records import LabelledData, TextData
 
 _MOST_SERIES = 5  # series whose forecasts are printed
 _MOST_PREDICTIONS = 20  # sequences whose answers are printed
@@ -30,9 +31,9 @@ def print_json(record: Any) -> None:
     print(json.dumps(to_jsonable(record), ensure_ascii=not is_utf8, allow_nan=False))
 
 
-def print_notes(series: Sequences) -> None:
+def print_notes(data: Sequences | LabelledData | TextData) -> None:
     """Say on stderr what reading changed."""
-    print_note(*series.notes)
+    print_note(*data.notes)
 
 
 def print_note(*notes: str) -> None:

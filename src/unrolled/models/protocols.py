@@ -147,6 +147,22 @@ class SupportsTokenVectors(Protocol):
     def token_texts(self, X: Any) -> list[NDArray[Any]]:
         """Return the words (T_i,) of each text."""
 
+    def vector_outputs(self, network: Any, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """Return the logits (N, K), or (N, T, K), of one of its networks for vectors (N, T, E)."""
+
+
+@runtime_checkable
+class SupportsTokenTargets(Protocol):
+    """Fitted estimator whose networks predict the next token after each of a text: it needs no y.
+
+    >>> from unrolled import LanguageModel, TextTagger
+    >>> [isinstance(each, SupportsTokenTargets) for each in (LanguageModel(), TextTagger())]
+    [True, False]
+    """
+
+    def token_targets(self, X: Any) -> Tensor:
+        """Return the positions (N, T) of the next tokens among the classes, -100 beyond a text's length."""
+
 
 @runtime_checkable
 class SupportsSequenceTensors(Protocol):

@@ -9,6 +9,7 @@ from unrolled.probe.activations_probe import activations
 from unrolled.probe.activations_result import ActivationsResult
 from unrolled.probe.feedforward_probe import FeedforwardResult, feedforward
 from unrolled.probe.gradients_probe import GradientsResult, gradients
+from unrolled.probe.influence_probe import InfluenceResult, influence
 from unrolled.probe.length_probe import LengthResult, length
 from unrolled.probe.memory_probe import MemoryResult, memory
 from unrolled.probe.model.adapter import as_probed_model
@@ -21,6 +22,7 @@ __all__ = [
     "ActivationsResult",
     "FeedforwardResult",
     "GradientsResult",
+    "InfluenceResult",
     "LengthResult",
     "MemoryResult",
     "OrderResult",
@@ -30,6 +32,7 @@ __all__ = [
     "as_probed_model",
     "feedforward",
     "gradients",
+    "influence",
     "length",
     "memory",
     "order",

@@ -216,9 +216,9 @@ def gradients(model: Any, X: Any, y: Any, *, random_state: int = 0) -> Gradients
     ['healthy', 'exploding']
     """
     seed = check_int("gradients random_state", random_state, most=2**62)
-    if y is None:
-        raise ArgumentError("gradients y: expected the labels or numbers of X, to compute a loss; got None.")
     probed = as_probed_model(model, X, y, caller="gradients")
+    if probed.targets is None:
+        raise ArgumentError("gradients y: expected the labels or numbers of X, to compute a loss; got None.")
     rng = torch.Generator().manual_seed(seed)
     rows = torch.randperm(len(probed), generator=rng)[:_MOST_SEQUENCES].sort().values
     flow = gradient_flow(probed, rows, rng)

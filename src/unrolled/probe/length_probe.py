@@ -24,6 +24,7 @@ from torch import Tensor
 from unrolled.data.io.frames import to_frame
 from unrolled.errors import ArgumentError
 from unrolled.formatting import aligned_table, capitalized, number, quantity
+from unrolled.models.protocols import SupportsTokenTargets
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.bucketing import bucket_by_length
 from unrolled.probe.model.probed_model import ProbedModel, SequenceScores
@@ -189,7 +190,8 @@ def length(
 def _check_arguments(
     model: Any, X: Any, y: Any, lengths: Any, make: MakeSequences | None, trained_length: int | None
 ) -> None:
-    if make is None and (X is None or y is None):
+    needs_y = not isinstance(unwrap_model(model, caller="length")[0], SupportsTokenTargets)
+    if make is None and (X is None or (y is None and needs_y)):
         raise ArgumentError(
             "length: expected X and y, or make=, got neither. Give sequences to truncate and resample."
         )

@@ -150,8 +150,8 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "no such probe": (
         ("gru", "test.csv", "--only", "order,memry"),
         (
-            "--only: expected one of order, memory, gradients, states, length, activations, feedforward; "
-            "got 'memry'. Did you mean 'memory'?"
+            "--only: expected one of order, memory, gradients, states, length, influence, activations, "
+            "feedforward; got 'memry'. Did you mean 'memory'?"
         ),
     ),
     "nothing to retrain": (
@@ -163,7 +163,10 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "nothing to draw": (
         ("gru", "test.csv", "--only", "length,states", "--seed", "0"),
-        "--seed: states and length draw nothing at random; got --only states,length. Leave --seed out.",
+        (
+            "--seed: states, length and influence draw nothing at random; got --only states,length. "
+            "Leave --seed out."
+        ),
     ),
     "no such folder": (("absent", "test.csv"), "absent: expected the folder of a saved model, found none."),
     "another estimator": (("forecaster", "test.csv"), "{forecaster}: expected one of SequenceClassifier"),

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import unrolled as ur
-from unrolled.errors import DataError
+from unrolled.errors import ArgumentError, DataError
 from unrolled.models.text.classifier import TextClassifier
+from unrolled.models.text.language.language_model import LanguageModel
 from unrolled.models.text.tagger import TextTagger
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.texts import TextCall
@@ -78,3 +79,37 @@ def test_labels_that_the_model_does_not_know_are_refused(fitted: TextClassifier)
     """As of other models."""
     with pytest.raises(DataError, match=r"expected the classes that the model knows .bad, fine., got 'good'"):
         as_probed_model(fitted, TEXTS[:1], ["good"])
+
+
+@pytest.fixture(scope="module")
+def writer() -> LanguageModel:
+    """Tests must not change it."""
+    return LanguageModel(hidden_size=8, embedding_size=6, max_epochs=3).fit("to be or not to be, " * 40)
+
+
+def test_a_language_model_is_probed_on_how_it_predicts_the_next_token(writer: LanguageModel) -> None:
+    """Its outputs are its distributions, its targets the text; a running text is cut into pieces."""
+    probed = as_probed_model(writer, "not to be")
+    assert probed.targets is not None
+    assert [writer.tokens_[k] for k in probed.targets[0].tolist()] == list("not to be")
+    expected = writer.predict_proba("not to be")[:-1]
+    np.testing.assert_allclose(probed.outputs().exp().detach().numpy()[0, 1:], expected, atol=1e-5)
+    assert as_probed_model(writer, "to be or not " * 20).lengths.tolist() == [128, 128, 4]
+    documents = as_probed_model(writer, ["to", "or be"])
+    assert documents.lengths.tolist() == [2, 5]
+    assert documents.targets is not None
+    assert (documents.targets[0, 2:] == -100).all()
+
+
+def test_all_probes_take_a_language_model(writer: LanguageModel) -> None:
+    """Without y; to retrain it is refused."""
+    text = "to be or not to be, " * 40
+    assert ur.probe.order(writer, text, None, retrain=False, repeats=19).sentence
+    assert ur.probe.memory(writer, text).sentence
+    assert ur.probe.states(writer, text[:100]).sentence
+    assert ur.probe.gradients(writer, text, None).sentence
+    assert ur.probe.length(writer, text, None).sentence
+    with pytest.raises(ArgumentError, match="got a LanguageModel, which is trained on text alone"):
+        ur.probe.order(writer, text, None)
+    with pytest.raises(ArgumentError, match="memory y: a language model predicts the next token of X"):
+        ur.probe.memory(writer, text, ["a"])

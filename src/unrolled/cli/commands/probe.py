@@ -13,21 +13,25 @@ from unrolled.errors import ArgumentError, DataError
 from unrolled.validation import ErrorCollector, check_choice
 
 if TYPE_CHECKING:
-    from unrolled.data.labelled.read import Labelled
-    from unrolled.models.sequence.base import SequenceEstimator
+    from unrolled.cli.probe_data import ProbeData
 
-MODEL_PROBES = ("order", "memory", "gradients", "states", "length")  # of the network as it is
+MODEL_PROBES = ("order", "memory", "gradients", "states", "length", "influence")  # of the network as it is
 TRAINING_PROBES = ("activations", "feedforward")  # others like it are trained
-_UNLABELLED = ("memory", "states")  # need no labels
-_DETERMINISTIC = {"states", "length"}  # at random, so that no seed matters
+_UNLABELLED = ("memory", "states", "influence")  # need no labels
+_OF_TEXTS = "influence"  # asked of models of texts alone
+_DETERMINISTIC = {"states", "length", "influence"}  # at random, so that no seed matters
 _UNITS = ("state", "gates")
-_MOST_SEQUENCES = 12  # sequences whose states are recorded, spread evenly over the file
 
 Folder = Annotated[
     str, typer.Argument(metavar="MODEL", show_default=False, help="Folder of a model saved by --save.")
 ]
 Data = Annotated[
-    str, typer.Argument(metavar="DATA", show_default=False, help="CSV, Parquet, .ts, .arff, .npz or .npy.")
+    str,
+    typer.Argument(
+        metavar="DATA",
+        show_default=False,
+        help="CSV, Parquet, .ts, .arff, .npz or .npy; texts as the model reads them.",
+    ),
 ]
 Only = Annotated[
     str | None,
@@ -57,13 +61,15 @@ def probe_command(
     """Ask a saved network what it remembers.
 
     Does the order of the steps matter to it, how far back does it look, do its gradients survive, what does
-    its state do, what happens on longer sequences? A sentence each. Ask with sequences that it was not fitted
-    on: of the others it may know the answers by heart. Without labels, memory and states are asked.
+    its state do, what happens on longer sequences, and of texts, which words count? A sentence each. Ask with
+    data that it was not fitted on: of the others it may know the answers by heart. Without labels, memory,
+    states and influence are asked.
 
     \b
     Examples:
       unrolled probe kinds test.csv
       unrolled probe kinds test.csv --only order,memory --report memory.html
+      unrolled probe sentiment unseen.csv --report sentiment.html
       unrolled probe kinds test.csv --only order,feedforward --retrain --json
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli.paths import check_paths
@@ -73,13 +79,14 @@ def probe_command(
     names = _probe_names(only, seed, retrain=retrain)
     with status_line(f"reading {data}"):
         from unrolled.cli import output as out
-        from unrolled.cli.sequence_report import labelled_data, sequence_model_card
+        from unrolled.cli.probe_data import read_probe_data
+        from unrolled.cli.sequence_report import sequence_model_card
 
         fitted = _load_model(model)
-        labelled = columns.read(data, "test")
-        labelled = labelled.beside(fitted.output_classes())
-    out.print_notes(labelled.sequences)
-    run = ProbeRun(fitted, labelled, seed or 0, retrain)
+        probed = read_probe_data(fitted, data, columns)
+    out.print_notes(probed.shown)
+    names = _probes_of_model(names, fitted, probed, only, retrain=retrain)
+    run = ProbeRun(fitted, probed, seed or 0, retrain)
     records, refusals = run.all(names, required=only is not None)
     if report:
         from unrolled.report.html.sequence_page import write_probe_report
@@ -88,13 +95,13 @@ def probe_command(
             report,
             records=list(records.values()),
             refusals=refusals,
-            data=labelled_data(labelled),
+            data=probed.shown,
             model_card=sequence_model_card(fitted),
         )
     written = [report] if report else []
     if json:
         probes = {name: _jsonable_record(record) for name, record in records.items()}
-        out.print_json({"source": labelled.source, "probes": probes, "refused": refusals, "written": written})
+        out.print_json({"source": probed.source, "probes": probes, "refused": refusals, "written": written})
         return
     _print_records(records, refusals)
     out.print_written_paths(written)
@@ -118,26 +125,49 @@ def _probe_names(only: str | None, seed: int | None, *, retrain: bool) -> list[s
             "or ask for one of those."
         )
     if seed is not None and _DETERMINISTIC.issuperset(names):
-        faults.add(f"--seed: states and length draw nothing at random; {got} Leave --seed out.")
+        faults.add(f"--seed: states, length and influence draw nothing at random; {got} Leave --seed out.")
     faults.raise_if_any()
     return names
 
 
-def _load_model(folder: str) -> SequenceEstimator:
-    """Load a saved model of whole sequences."""
+def _probes_of_model(
+    names: list[str], model: Any, data: ProbeData, only: str | None, *, retrain: bool
+) -> list[str]:
+    """Leave out what is asked of models of texts alone, and refuse what this model cannot be asked."""
+    from unrolled.models.text.language.language_model import LanguageModel
+
+    if retrain and isinstance(model, LanguageModel):
+        raise ArgumentError(
+            "--retrain: a language model is trained on text alone, which has no labels. Leave it out."
+        )
+    if data.are_texts or _OF_TEXTS not in names:
+        return names
+    if only is not None:
+        raise ArgumentError(
+            f"--only: expected probes of sequences, got {_OF_TEXTS}, which hides words of texts. Ask for "
+            "memory."
+        )
+    return [name for name in names if name != _OF_TEXTS]
+
+
+def _load_model(folder: str) -> Any:
+    """Load a saved model of whole sequences or of texts."""
     from unrolled.models.persistence import load_one_of
     from unrolled.models.sequence.classifier import SequenceClassifier
     from unrolled.models.sequence.regressor import SequenceRegressor
+    from unrolled.models.text.classifier import TextClassifier
+    from unrolled.models.text.language.language_model import LanguageModel
+    from unrolled.models.text.tagger import TextTagger
 
-    model: SequenceEstimator = load_one_of(folder, (SequenceClassifier, SequenceRegressor))
-    return model
+    kinds = (SequenceClassifier, SequenceRegressor, TextClassifier, TextTagger, LanguageModel)
+    return load_one_of(folder, kinds)
 
 
 class ProbeRun(NamedTuple):
     """Model and data of the probes."""
 
-    model: SequenceEstimator
-    data: Labelled
+    model: Any
+    data: ProbeData
     seed: int
     retrain: bool
 
@@ -156,7 +186,7 @@ class ProbeRun(NamedTuple):
                     sentence = re.sub(r"^model:", "MODEL:", str(fault))
                     # data that the probes before could read are only too few for a training
                     is_skipped = isinstance(fault, ArgumentError) or name in TRAINING_PROBES
-                    if required or not (is_skipped or self.data.labels is None):
+                    if required or not (is_skipped or not self.data.has_targets):
                         raise type(fault)(sentence) from fault
                     refusals.append(f"{name}: {sentence}")
             line.update(len(names), "done")
@@ -164,23 +194,24 @@ class ProbeRun(NamedTuple):
 
     def one(self, name: str) -> Any:
         """Run one probe."""
-        import numpy as np
-
         from unrolled import probe
 
-        X, y, seed = self.data.sequences, self.data.labels, self.seed
-        if y is None and name not in _UNLABELLED:
+        X, y, seed = self.data.X, self.data.labels, self.seed
+        if not (self.data.has_targets or name in _UNLABELLED):
+            what = "text" if self.data.are_texts else "sequence"
+            asked = [each for each in _UNLABELLED if self.data.are_texts or each != _OF_TEXTS]
             raise DataError(
-                f"{self.data.source}: expected a label beside each sequence, got none. Name its column with "
-                f"--label, or ask with --only {','.join(_UNLABELLED)}."
+                f"{self.data.source}: expected a label beside each {what}, got none. Name its column with "
+                f"--label, or ask with --only {','.join(asked)}."
             )
         if name == "order":
             return probe.order(self.model, X, y, retrain=self.retrain, random_state=seed)
         if name == "length":
             return probe.length(self.model, X, y)
         if name == "states":
-            positions = np.unique(np.linspace(0, len(X) - 1, _MOST_SEQUENCES).astype(int))
-            return probe.states(self.model, [X[int(k)].values for k in positions])
+            return probe.states(self.model, self.data.few)
+        if name == "influence":
+            return probe.influence(self.model, self.data.few)
         if name == "activations":
             return probe.activations(self.model, X, y, random_state=seed)
         return getattr(probe, name)(self.model, X, y, random_state=seed)

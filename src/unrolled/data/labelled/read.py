@@ -49,9 +49,19 @@ class Labelled:
         >>> Labelled(two, np.array([10, 11]), "test.csv").beside(np.array(["01", "10"])).labels.tolist()
         ['10', '11']
         """
-        if labels is None or labels.dtype.kind != "U" or self.labels is None or self.labels.dtype.kind != "i":
+        if labels is None or self.labels is None:
             return self
-        return replace(self, labels=self.labels.astype(str))
+        return replace(self, labels=labels_beside(self.labels, labels))
+
+
+def labels_beside(labels: Array, others: Array) -> Array:
+    """Read whole numbers as names, where the labels of another file are names that all look like numbers.
+
+    >>> import numpy as np
+    >>> labels_beside(np.array([10, 11]), np.array(["01", "10"])).tolist()
+    ['10', '11']
+    """
+    return labels.astype(str) if others.dtype.kind == "U" and labels.dtype.kind == "i" else labels
 
 
 def read_labelled(

@@ -30,7 +30,7 @@ from unrolled.errors import DataError
 from unrolled.evaluate.arguments import DEFAULT_FOLDS, ComparisonArguments, check_pair
 from unrolled.evaluate.outcome import Outcome, outcome_of, outcome_sentence, too_few_sentence
 from unrolled.evaluate.text.translation_baselines import TRANSLATION_BASELINES
-from unrolled.formatting import aligned_table, number, p_value_text, quantity
+from unrolled.formatting import aligned_table, interval_text, number, p_value_text, quantity
 from unrolled.jsonable import to_jsonable
 from unrolled.models.protocols import end_if_interrupted
 from unrolled.models.text.translation.translator import Translator

@@ -292,6 +292,11 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         documents = self._like_fitted(X)
         return [np.array(documents.words(i), dtype=object) for i in range(len(documents.texts))]
 
+    def vector_outputs(self, network: TextNetwork, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """Compute the outputs (N, K), or (N, T, K), of a network from vectors (N, T, E)."""
+        outputs: Tensor = network(vectors, lengths)
+        return outputs
+
     def output_classes(self) -> Labels:
         """Return `classes_`, whose logits the networks put out."""
         self._require_fitted()

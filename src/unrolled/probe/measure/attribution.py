@@ -209,11 +209,18 @@ def _explained_classes(probed: ProbedModel, answers: Tensor, rows: Tensor) -> Te
 
 def _explained_outputs(answers: Tensor, classes: Tensor | None) -> Tensor:
     """(B, A) explained outputs: the numbers, or (B, 1) the log odds of a class."""
-    if classes is None:
-        return answers
-    is_explained = torch.nn.functional.one_hot(classes, answers.shape[-1]).bool()
-    other_odds = answers.masked_fill(is_explained, -torch.inf).logsumexp(-1, keepdim=True)
-    return answers.gather(1, classes[:, None]) - other_odds
+    return answers if classes is None else log_odds(answers, classes)[:, None]
+
+
+def log_odds(log_probabilities: Tensor, classes: Tensor) -> Tensor:
+    """Compute the log odds (...) of a class (...) each, from log probabilities (..., K).
+
+    >>> log_odds(torch.tensor([[0.2, 0.8]]).log(), torch.tensor([1])).exp().round(decimals=4)
+    tensor([4.])
+    """
+    is_explained = torch.nn.functional.one_hot(classes, log_probabilities.shape[-1]).bool()
+    other_odds = log_probabilities.masked_fill(is_explained, -torch.inf).logsumexp(-1)
+    return log_probabilities.gather(-1, classes[..., None])[..., 0] - other_odds
 
 
 def _last_state(call: LayerCall, lengths: Tensor) -> Tensor:

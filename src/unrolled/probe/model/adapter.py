@@ -44,8 +44,9 @@ def as_probed_model(model: Any, X: Any, y: Any = None, *, caller: str = "probe")
     """Pair a model with the sequences to probe it on.
 
     Args:
-        model: a fitted SequenceClassifier, SequenceRegressor or SequenceTagger; a fitted TextClassifier or
-            TextTagger, probed on the vectors of the words of X; a fitted Forecaster, probed on its latest
+        model: a fitted SequenceClassifier, SequenceRegressor or SequenceTagger; a fitted TextClassifier,
+            TextTagger or LanguageModel, probed on the vectors of the words or characters of X (a language
+            model on how it predicts the next, without y); a fitted Forecaster, probed on its latest
             windows (X the series, None for its own; y is not read, its outputs are the medians of the
             horizon); or a torch module that holds a recurrent layer and is called with (B, T, F), and with
             `lengths` if its `forward` names them. Without them, sequences of different lengths are

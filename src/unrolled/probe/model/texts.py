@@ -8,7 +8,7 @@ Shapes: N texts, B of them at once, T words of the longest, D numbers of a vecto
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from unrolled.errors import ArgumentError
+from unrolled.models.protocols import SupportsTokenTargets
 from unrolled.probe.model.probed_model import ProbedModel
 from unrolled.probe.model.targets import encode_targets
 
@@ -28,18 +30,19 @@ class TextCall:
         networks: of an ensemble.
         width: numbers of a vector of one network.
         words: N arrays (T_i,) of words, on which a copy of the model can be trained.
+        run: computes the outputs of a network from its vectors and the lengths.
     """
 
     networks: tuple[nn.Module, ...]
     width: int
     words: Sequence[NDArray[Any]]
+    run: Callable[[Any, Tensor, Tensor], Tensor]
 
     def __call__(self, network: nn.Module, values: Tensor, lengths: Tensor, rows: Tensor) -> Tensor:
         """Run a network on its columns of the steps (B, T, D)."""
         del rows
         k = next(k for k, each in enumerate(self.networks) if each is network)
-        outputs: Tensor = network(values[..., k * self.width : (k + 1) * self.width], lengths)
-        return outputs
+        return self.run(network, values[..., k * self.width : (k + 1) * self.width], lengths)
 
 
 def probed_texts(model: Any, X: Any, y: Any, name: str, caller: str) -> ProbedModel:
@@ -48,25 +51,35 @@ def probed_texts(model: Any, X: Any, y: Any, name: str, caller: str) -> ProbedMo
     Args:
         model: it has the methods of `SupportsTokenVectors`.
         X: N texts, as the model reads them.
-        y: labels, one a text; for a tagger a list of tags for each. None where the probe needs none.
+        y: labels, one a text; for a tagger a list of tags for each; None for a language model, which predicts
+            the tokens of X, and where the probe needs none.
         name: the model's name in a sentence.
         caller: name of the probe, for error messages.
 
     Raises:
+        ArgumentError: y is given to a language model.
         DataError: X or y cannot be used.
     """
     vectors, lengths = model.token_vectors(X)
     networks: tuple[nn.Module, ...] = tuple(model.networks_)
-    per_step, classes = bool(model.network_config_.per_step), model.output_classes()
-    targets = None
-    if y is not None:
+    predicts_tokens = isinstance(model, SupportsTokenTargets)
+    per_step = predicts_tokens or bool(model.network_config_.per_step)
+    classes, targets = model.output_classes(), None
+    if predicts_tokens:
+        if y is not None:
+            raise ArgumentError(
+                f"{caller} y: a language model predicts the next token of X, and has no labels; got "
+                f"{type(y).__name__}. Pass None."
+            )
+        targets = model.token_targets(X)
+    elif y is not None:
         targets = encode_targets(y, lengths, classes, per_step=per_step, caller=f"{caller} y")
         targets = targets.to(lengths.device)
     return ProbedModel(
         name=name,
         task="class",
         networks=networks,
-        call=TextCall(networks, vectors[0].shape[-1], model.token_texts(X)),
+        call=TextCall(networks, vectors[0].shape[-1], model.token_texts(X), model.vector_outputs),
         values=torch.cat(vectors, -1),
         lengths=lengths,
         classes=classes,

@@ -100,6 +100,11 @@ def _layer(record: Any) -> Any:
 
 
 _CLAIMS: dict[str, tuple[Claim, ...]] = {
+    "influence": (
+        ("turns no answer", lambda r: not any(turns.any() for turns in r.turns)),
+        ("turns the answer", lambda r: any(turns.any() for turns in r.turns)),
+        ("speaks most for", lambda r: r.influence[0].max() > 0),
+    ),
     "order": (
         ("Order matters to this model:", lambda r: _gains_from_order(r) and is_right_more_often(r)),
         ("Order matters to how sure this model is", _gains_from_order),

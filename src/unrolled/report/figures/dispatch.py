@@ -21,7 +21,7 @@ from unrolled.report.figures.probes import (
     order_figure,
 )
 from unrolled.report.figures.sequences import comparison_figure
-from unrolled.report.figures.texts import alignment_figure
+from unrolled.report.figures.texts import alignment_figure, influence_figure
 from unrolled.report.figures.theme import (
     BASELINE,
     INK,
@@ -349,6 +349,7 @@ _FIGURES: dict[str, Callable[..., go.Figure]] = {
     "language comparison": comparison_figure,
     "translation comparison": comparison_figure,
     "alignment": alignment_figure,
+    "influence": influence_figure,
     "order": order_figure,
     "memory": memory_figure,
     "gradients": gradients_figure,

@@ -61,6 +61,24 @@ def table(
     )
 
 
+def tinted_words(words: Iterable[str], strengths: Iterable[float], hints: Iterable[str]) -> str:
+    """Render words in a row, each with a ground of blue, or orange below 0, that is as strong as it counts.
+
+    Args:
+        words: of a text.
+        strengths: of each, from -1 to 1.
+        hints: of each, shown where a pointer rests on it.
+
+    >>> tinted_words(["a", "<b>"], [0.5, -1.0], ["+1", "-2"])
+    '<p class="tinted"><span style="--share:50%" title="+1">a</span> <span class="against" style=...'
+    """
+    spans = []
+    for word, strength, hint in zip(words, strengths, hints, strict=True):
+        style = f' style="--share:{abs(strength):.0%}" title="{_escape(hint)}"'
+        spans.append(f"<span{_class('against' if strength < 0 else '')}{style}>{_escape(word)}</span>")
+    return f'<p class="tinted">{" ".join(spans)}</p>'
+
+
 def definition_list(style: str, items: Iterable[tuple[str, str]]) -> str:
     """Render a list of labels and texts."""
     inner = "\n".join(f"<div><dt>{_escape(name)}</dt> <dd>{_escape(text)}</dd></div>" for name, text in items)

@@ -11,6 +11,7 @@ from unrolled.formatting import as_sentence, number, percent
 from unrolled.report.figures.dispatch import figure
 from unrolled.report.figures.memory import half_life_words
 from unrolled.report.html.markup import chart, collapsible, paragraph, section, table, verdict_box
+from unrolled.report.html.text_sections import tinted_texts
 
 # of each kind: the question, the figure's title, and how to read it
 _WORDS = {
@@ -18,6 +19,11 @@ _WORDS = {
         "Does order matter?",
         "Right answers when the steps stand in another order",
         "Blue: this network on rearranged steps.",
+    ),
+    "influence": (
+        "Which words count?",
+        "What each word adds to the log odds of the answer, in the first text",
+        "Each word is hidden in turn. Blue speaks for the answer, orange against it.",
     ),
     "memory": (
         "How far back does it look?",
@@ -158,7 +164,9 @@ def probe_section(record: Any) -> str:
     if record.kind == "order" and record.retrained is not None:
         caption = f"{caption} Grey: networks like it, trained anew."
     answer = paragraph(record.sentence, "detail")
-    return section(question, "", [answer, chart(figure(record), title, caption), _record_table(record)])
+    texts = tinted_texts(record) if record.kind == "influence" and not record.per_word else ""
+    drawn = chart(figure(record), title, caption)
+    return section(question, "", [answer, texts, drawn, _record_table(record)])
 
 
 def _record_table(record: Any) -> str:

@@ -37,10 +37,9 @@ def write_classification_report(
         StorageError: the file cannot be written; what stood there before still stands.
     """
     if isinstance(data, TextData):
-        data_section, span = text_sections.texts_section(data), text_sections.texts_extent(data)
+        data_section = text_sections.texts_section(data)
     else:
         data_section = sequence_sections.sequences_section(data)
-        span = sequence_sections.sequences_extent(data)
     parts = [
         sequence_sections.comparison_verdict(comparison),
         sequence_sections.comparison_section(comparison),
@@ -48,7 +47,7 @@ def write_classification_report(
         data_section,
         model_section(model_card),
     ]
-    return write_page(path, render_page("Classification report", data.source, span, parts))
+    return write_page(path, render_page("Classification report", data.source, _extent(data), parts))
 
 
 def write_probe_report(
@@ -56,7 +55,7 @@ def write_probe_report(
     *,
     records: Sequence[Any],
     refusals: Sequence[str],
-    data: LabelledData,
+    data: LabelledData | TextData,
     model_card: ModelCard,
 ) -> Path:
     """Write the probe report: a section for each probe, as one HTML file.
@@ -65,7 +64,7 @@ def write_probe_report(
         path: the file to make or replace.
         records: of the probes, each of its kind.
         refusals: reasons why other probes did not run, a sentence each.
-        data: the sequences that were probed.
+        data: the sequences or texts that were probed.
         model_card: what was fitted.
 
     Returns:
@@ -80,6 +79,10 @@ def write_probe_report(
         model_section(model_card),
     ]
     title = f"{model_card.facts[0][1].partition(',')[0]} on {data.source}"
-    return write_page(
-        path, render_page("Probe report", title, sequence_sections.sequences_extent(data), parts)
-    )
+    return write_page(path, render_page("Probe report", title, _extent(data), parts))
+
+
+def _extent(data: LabelledData | TextData) -> str:
+    if isinstance(data, TextData):
+        return text_sections.texts_extent(data)
+    return sequence_sections.sequences_extent(data)

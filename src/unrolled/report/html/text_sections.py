@@ -1,11 +1,12 @@
-"""Sections of the classification report on texts: how many there are, and a few of each class."""
+"""Sections of reports on texts: how many there are, a few of each class, what their words count for."""
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
-from unrolled.formatting import as_sentence, quantity
-from unrolled.report.html.markup import definition_list, paragraph, section, table
+from unrolled.formatting import as_sentence, number, quantity
+from unrolled.report.html.markup import definition_list, paragraph, section, table, tinted_words
 from unrolled.report.records import TextData
 
 _MOST_CLASSES = 12  # of which texts are shown
@@ -22,7 +23,8 @@ def texts_extent(data: TextData) -> str:
     """
     words = _words(data)
     span = f"{min(words):,}" if min(words) == max(words) else f"{min(words):,} to {max(words):,}"
-    return f"{quantity(len(data.texts), 'text')} of {span} words, {len(data.classes):,} classes"
+    classes = f", {len(data.classes):,} classes" if len(data.labels) else ""
+    return f"{quantity(len(data.texts), 'text')} of {span} words{classes}"
 
 
 def texts_section(data: TextData) -> str:
@@ -43,6 +45,24 @@ def texts_section(data: TextData) -> str:
     lead = f"{_MOST_CLASSES} of {len(data.classes):,} classes are shown." if many else ""
     notes = [paragraph(f"On reading: {as_sentence(note)}", "aside") for note in data.notes]
     return section("What the data looks like", lead, [definition_list("facts", facts), *notes, shown])
+
+
+def tinted_texts(influence: Any) -> str:
+    """Texts whose words are tinted by what each counts for in the answer, that answer above each.
+
+    Args:
+        influence: a record of kind "influence" with one answer a text.
+    """
+    strongest = max(float(abs(each).max()) for each in influence.influence) or 1.0
+    parts = []
+    for words, answers, values in zip(influence.words, influence.answers, influence.influence, strict=True):
+        added = values[0].tolist()
+        hints = [f"{'+' if value > 0 else ''}{number(value, 2)}" for value in added]
+        parts += [
+            paragraph(f"{answers[0]}:", "aside"),
+            tinted_words(words, [value / strongest for value in added], hints),
+        ]
+    return "\n".join(parts)
 
 
 def _words(data: TextData) -> list[int]:

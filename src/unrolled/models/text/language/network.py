@@ -92,7 +92,7 @@ class LanguageNetwork(nn.Module):
         """Compute the outputs of the last layer (T, B, H) and the state after them.
 
         Args:
-            tokens: (T, B) int64.
+            tokens: (T, B) int64; or their vectors (T, B, E), as the probes change them.
             state: None for zeros.
             resets: (B, T) true where a document begins: the state before that step is zero.
         """
@@ -133,7 +133,8 @@ class LanguageNetwork(nn.Module):
         """Return the outputs of the last layer after dropout and before it, and the state."""
         config = self.config
         rates = {"is_training": self.training}
-        values = locked_dropout(self.embedding(tokens), config.embedding_dropout, **rates)
+        vectors = tokens if tokens.is_floating_point() else self.embedding(tokens)
+        values = locked_dropout(vectors, config.embedding_dropout, **rates)
         final: list[Tensor] = []
         raw = values
         for k, layer in enumerate(cast(list[Any], self.layers)):

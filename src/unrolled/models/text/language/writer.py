@@ -6,22 +6,29 @@ import warnings
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
 
 from unrolled.data.text.documents import as_running_texts
-from unrolled.data.text.language.codec import LanguageCodec
+from unrolled.data.text.language.codec import END, LanguageCodec
 from unrolled.data.text.vocabulary import UNKNOWN
 from unrolled.errors import DataTypeError
 from unrolled.formatting import quoted_list
 from unrolled.models.estimator import NetworkEstimator
 from unrolled.models.parameters import RandomSource, RandomState, draw_seed
+from unrolled.models.text.language.dataset import NO_TARGET
 from unrolled.models.text.language.generation import Completion, Sampling, complete_word, sample_tokens
+from unrolled.models.text.language.network import LanguageNetwork
 from unrolled.models.text.language.states import LanguageStates, generating_states, token_distributions
 from unrolled.models.text.language.stream import LanguageStream
 from unrolled.validation import check_int
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+_PROBED_TOKENS = 128  # of a piece of a running text: as far back as the probes look
 
 
 class TextWriter(NetworkEstimator):
@@ -126,6 +133,70 @@ class TextWriter(NetworkEstimator):
         if blob is not None:
             stream.restore(blob)
         return stream
+
+    def token_vectors(self, X: Any) -> tuple[list[Tensor], Tensor]:
+        """Look up the vectors (N, T, E) of some texts for the network, zero beyond a length; lengths (N,).
+
+        Each text is read from a state of zeros: documents as they are, a running text in pieces of 128
+        tokens. They are what the recurrent layers read: the probes permute them and take gradients by them.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X cannot be used as it is.
+        """
+        tokens, _, lengths = self._probed_tokens(X)
+        with torch.no_grad():
+            vectors = self.networks_[0].embedding(tokens)
+        is_valid = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
+        return [vectors * is_valid[..., None]], lengths
+
+    def token_targets(self, X: Any) -> Tensor:
+        """Return the positions (N, T) of the tokens to predict for some texts, -100 beyond a length.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X cannot be used as it is.
+        """
+        return self._probed_tokens(X)[1]
+
+    def token_texts(self, X: Any) -> list[NDArray[Any]]:
+        """Return the tokens (T_i,) that are read of each text, "" where it begins.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X cannot be used as it is.
+        """
+        tokens, _, lengths = self._probed_tokens(X)
+        names = np.array(self.tokens_, dtype=object)
+        rows = zip(tokens.cpu().numpy(), lengths.tolist(), strict=True)
+        return [names[row[:length]] for row, length in rows]
+
+    def output_classes(self) -> NDArray[Any]:
+        """Return `tokens_`, whose logits the network puts out."""
+        return np.array(self.tokens_, dtype=object)
+
+    def vector_outputs(self, network: LanguageNetwork, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """Compute the logits (N, T, V) of the next token after each vector (N, T, E)."""
+        del lengths  # what is beyond one comes after all that counts
+        outputs, _ = network(vectors.transpose(0, 1))
+        return F.linear(network.features(outputs), *network.readout).transpose(0, 1)
+
+    def _probed_tokens(self, X: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """Cut texts into tokens (N, T) and the next of each, -100 beyond a length; and lengths (N,)."""
+        self._require_fitted()
+        texts, are_documents = as_running_texts(X, who="LanguageModel X")
+        end = [END] if self.has_ends_ else []
+        streams = [np.array([END, *self.codec_.encode(text).positions, *end]) for text in texts]
+        if not are_documents:
+            starts = range(0, len(streams[0]) - 1, _PROBED_TOKENS)
+            streams = [streams[0][start : start + _PROBED_TOKENS + 1] for start in starts]
+        lengths = torch.tensor([len(stream) - 1 for stream in streams])
+        tokens = torch.full((len(streams), int(lengths.max())), END)
+        targets = torch.full_like(tokens, NO_TARGET)
+        for i, stream in enumerate(map(torch.from_numpy, streams)):
+            tokens[i, : lengths[i]], targets[i, : lengths[i]] = stream[:-1], stream[1:]
+        device = self.networks_[0].readout_bias.device
+        return tokens.to(device), targets.to(device), lengths.to(device)
 
     def _read_prompt(self, prompt: Any) -> Ints:
         if not isinstance(prompt, str):
