@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -13,7 +14,7 @@ from unrolled.errors import ArgumentError, DataError
 from unrolled.validation import ErrorCollector, check_choice
 
 if TYPE_CHECKING:
-    from unrolled.cli.probe_data import ProbeData
+    from unrolled.report.records import LabelledData, TextData
 
 MODEL_PROBES = ("order", "memory", "gradients", "states", "length", "influence")  # of the network as it is
 TRAINING_PROBES = ("activations", "feedforward")  # others like it are trained
@@ -21,6 +22,8 @@ _UNLABELLED = ("memory", "states", "influence")  # need no labels
 _OF_TEXTS = "influence"  # asked of models of texts alone
 _DETERMINISTIC = {"states", "length", "influence"}  # at random, so that no seed matters
 _UNITS = ("state", "gates")
+_MOST_SEQUENCES = 12  # whose states are recorded, and whose words are hidden, spread evenly over the file
+_MOST_CHARACTERS = 500  # of a running text, for the same
 
 Folder = Annotated[
     str, typer.Argument(metavar="MODEL", show_default=False, help="Folder of a model saved by --save.")
@@ -79,11 +82,10 @@ def probe_command(
     names = _probe_names(only, seed, retrain=retrain)
     with status_line(f"reading {data}"):
         from unrolled.cli import output as out
-        from unrolled.cli.probe_data import read_probe_data
         from unrolled.cli.sequence_report import sequence_model_card
 
         fitted = _load_model(model)
-        probed = read_probe_data(fitted, data, columns)
+        probed = _read_data(fitted, data, columns)
     out.print_notes(probed.shown)
     names = _probes_of_model(names, fitted, probed, only, retrain=retrain)
     run = ProbeRun(fitted, probed, seed or 0, retrain)
@@ -161,6 +163,97 @@ def _load_model(folder: str) -> Any:
 
     kinds = (SequenceClassifier, SequenceRegressor, TextClassifier, TextTagger, LanguageModel)
     return load_one_of(folder, kinds)
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeData:
+    """Sequences or texts to probe a model on.
+
+    Args:
+        X: as the model reads them.
+        few: a few of them, for the probes whose record holds every step.
+        labels: of X; None where there are none.
+        source: the file, for messages.
+        shown: what the report says of them.
+        are_texts: whether words can be hidden.
+        has_targets: whether a loss can be computed: there are labels, or the model predicts X itself.
+    """
+
+    X: Any
+    few: Any
+    labels: Any
+    source: str
+    shown: LabelledData | TextData
+    are_texts: bool
+    has_targets: bool
+
+
+def _read_data(model: Any, file: str, columns: SequenceColumns) -> ProbeData:
+    """Read a file as a model reads it.
+
+    Raises:
+        ArgumentError: an option means nothing for the model.
+        DataError: the file cannot be used; the sentence says why.
+    """
+    from unrolled.cli.sequence_report import labelled_data
+    from unrolled.models.sequence.base import SequenceEstimator
+
+    if not isinstance(model, SequenceEstimator):
+        return _text_data(model, file, columns)
+    labelled = columns.read(file, "test").beside(model.output_classes())
+    few = [labelled.sequences[k].values for k in _spread(len(labelled.sequences))]
+    return ProbeData(
+        X=labelled.sequences,
+        few=few,
+        labels=labelled.labels,
+        source=labelled.source,
+        shown=labelled_data(labelled),
+        are_texts=False,
+        has_targets=labelled.labels is not None,
+    )
+
+
+def _text_data(model: Any, file: str, columns: SequenceColumns) -> ProbeData:
+    from unrolled.cli.sequence_report import label_texts
+    from unrolled.data.labelled.read import labels_beside
+    from unrolled.data.text.conll import read_tagged
+    from unrolled.data.text.read import read_running_text, read_texts
+    from unrolled.report.records import TextData
+
+    given, kind = columns.given(), type(model).__name__
+    unused = set(given) - (set() if kind == "LanguageModel" else {"label"})
+    if unused:
+        raise ArgumentError(f"--{min(unused)}: a {kind} has no use for it. Leave it out.")
+    X: Any
+    labels: Any = None
+    names = label_texts(())
+    if kind == "TextTagger":
+        tagged = read_tagged(file, **({"column": given["label"]} if given else {}))
+        X, labels, source = tagged.words, tagged.tags, tagged.source
+        raw = [" ".join(words) for words in X]
+    elif kind == "TextClassifier" or model.has_ends_:
+        texts = read_texts(file, label=given.get("label"))
+        X, raw, source = texts.texts, texts.texts, texts.source
+        if kind == "TextClassifier" and texts.labels is not None:
+            labels = labels_beside(texts.labels, model.classes_)
+            names = label_texts(labels)
+    else:
+        X, source = read_running_text(file), file
+        raw = [X]
+    return ProbeData(
+        X=X,
+        few=X[:_MOST_CHARACTERS] if isinstance(X, str) else [X[k] for k in _spread(len(X))],
+        labels=labels,
+        source=source,
+        shown=TextData(source, raw, names),
+        are_texts=True,
+        has_targets=labels is not None or kind == "LanguageModel",
+    )
+
+
+def _spread(n: int) -> list[int]:
+    """Return some positions among n, from the first to the last."""
+    return sorted({k * (n - 1) // (_MOST_SEQUENCES - 1) for k in range(_MOST_SEQUENCES)})
 
 
 class ProbeRun(NamedTuple):
