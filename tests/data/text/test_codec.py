@@ -1,6 +1,7 @@
 """Texts become numbers of tokens and texts again, whatever they hold."""
 
 import json
+import unicodedata
 
 import pytest
 
@@ -94,3 +95,25 @@ def test_subwords_without_their_library_name_the_command(monkeypatch: pytest.Mon
     monkeypatch.setitem(__import__("sys").modules, "tokenizers", None)
     with pytest.raises(MissingDependencyError, match=r'pip install "unrolled\[text\]"'):
         TextCodec.learn("subword", TEXTS)
+
+
+@pytest.mark.parametrize("unit", CODEC_UNITS)
+def test_an_empty_text_has_no_tokens(unit: str) -> None:
+    """Nor has white space alone; in any unit."""
+    codec = TextCodec.learn(unit, TEXTS)
+    for text in ("", " \n\t"):
+        assert codec.split(text) == codec.encode(text).tolist() == []
+    assert codec.decode([]) == ""
+
+
+@pytest.mark.parametrize("unit", CODEC_UNITS)
+@pytest.mark.parametrize("text", ["한국 말", "né à", "Ǻb", "각"])
+def test_composed_and_decomposed_texts_have_the_same_tokens(unit: str, text: str) -> None:
+    """Syllables of Hangul too, whose letters are no combining marks."""
+    codec = TextCodec.learn(unit, TEXTS)
+    composed, decomposed = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
+    assert codec.split(composed) == codec.split(decomposed)
+    if unit != "subword":
+        pieces = [token.text for token in codec.tokenizer.split(decomposed)]
+        assert "".join(pieces).replace(" ", "") == composed.replace(" ", "")
+        assert pieces == [token.text for token in codec.tokenizer.split(composed)]

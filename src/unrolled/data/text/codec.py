@@ -60,7 +60,7 @@ class TextCodec:
         tokenizer = Tokenizer.learn(of_tokenizer, texts, argument="vocabulary", at_most=size is None)
         if unit == "subword":
             return cls(tokenizer, Vocabulary(tokenizer.subwords))
-        counts = Counter(token for text in texts for token in _tokens(tokenizer, text))
+        counts = Counter(token for text in texts for token in tokenizer.pieces(text))
         if size is not None and len(counts) < size:
             raise DataError(
                 f"vocabulary: expected at most {len(counts):,} {unit}s, as many as the training text has, "
@@ -82,7 +82,7 @@ class TextCodec:
 
     def split(self, text: str) -> list[str]:
         """Cut a text into tokens, each with the space before it."""
-        return _tokens(self.tokenizer, _spaced(text))
+        return self.tokenizer.pieces(_spaced(text))
 
     def decode(self, positions: Iterable[int]) -> str:
         """Return the text of tokens; positions of unknown tokens and of the end are left out."""
@@ -125,17 +125,9 @@ def spaced_words(text: str) -> list[str]:
     >>> spaced_words("a dog,  a cat.")
     [' a', ' dog', ',', ' a', ' cat', '.']
     """
-    return _tokens(Tokenizer("word"), _spaced(text))
+    return Tokenizer("word").pieces(_spaced(text))
 
 
 def _spaced(text: str) -> str:
     """Return a text with one space before each word, the first too, so that it is the same everywhere."""
-    return " " + " ".join(text.split())
-
-
-def _tokens(tokenizer: Tokenizer, text: str) -> list[str]:
-    """Cut a text; words take the space before them along."""
-    tokens = tokenizer.split(text)
-    if tokenizer.unit != "word":
-        return [token.text for token in tokens]
-    return [f" {token.text}" if text[token.start - 1] == " " else token.text for token in tokens]
+    return "".join(f" {word}" for word in text.split())

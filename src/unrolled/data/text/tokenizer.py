@@ -190,7 +190,7 @@ def _patterns() -> dict[str, re.Pattern[str]]:
 
 
 def _mark_class() -> str:
-    """Return the ranges of combining marks for a class of characters."""
+    """Return the ranges of combining marks, and of vowels and finals of Hangul, for a class of characters."""
     ranges: list[list[int]] = []
     for code in range(_MARKS_END):
         if unicodedata.category(chr(code))[0] == "M":
@@ -198,6 +198,7 @@ def _mark_class() -> str:
                 ranges[-1][1] = code
             else:
                 ranges.append([code, code])
+    ranges += [[0x1160, 0x11FF], [0xD7B0, 0xD7FF]]  # a decomposed syllable is one character, as in NFC
     ranges.append([0xE0100, 0xE01EF])  # variation selectors
     return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
 
