@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from unrolled.data.text import read as module
-from unrolled.data.text.read import holds_texts, read_running_text, read_table_head, read_texts
+from unrolled.data.text.read import holds_texts, read_running_text, read_texts
 from unrolled.errors import DataError
 
 CSV = 'id,review,stars\n1,"warm, funny",5\n2,"dull\nand long",1\n3,né 👍🏽 so nice,5\n'
@@ -120,15 +120,3 @@ def test_a_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
     (tmp_path / "reviews.csv").write_text(CSV)
     with pytest.raises(DataError, match=r"expected a column 'reviews' as text.* Did you mean 'review'"):
         read_texts(tmp_path / "reviews.csv", text="reviews")
-
-
-def test_the_first_rows_tell_what_a_table_holds(tmp_path: Path) -> None:
-    """A long file is not read whole; what is no table has none."""
-    path = tmp_path / "long.csv"
-    path.write_text("x,y\n" + "1,2\n" * 400_000)
-    head = read_table_head(path)
-    assert head is not None
-    assert list(head.columns) == ["x", "y"]
-    assert 0 < len(head) < 400_000
-    assert read_table_head("-") is None
-    assert read_table_head(tmp_path / "absent.csv") is None

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from unrolled.data.audio.recording import Recording, read_recording
 from unrolled.data.io import files
 from unrolled.data.io.labelled_table import LabelledColumnSpec, read_labels
+from unrolled.data.io.text_tables import column_texts, read_table_head
 from unrolled.data.parse.table import Table
-from unrolled.data.text.read import column_texts, read_table_head
 from unrolled.errors import DataError
 from unrolled.formatting import quantity, quoted_list
 from unrolled.validation import ErrorCollector, check_path

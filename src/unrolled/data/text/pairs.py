@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.data.io import files
+from unrolled.data.io.text_tables import column_texts
 from unrolled.data.parse.table import Table
 from unrolled.data.text.decode import decode_lines
 from unrolled.data.text.documents import as_strings
 from unrolled.data.text.read import (
-    column_texts,
     find_text_column,
     mean_words,
     parse_text_table,

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.io import files
-from unrolled.data.io.formats import FORMATS
 from unrolled.data.io.labelled_table import LabelledColumnSpec, read_labels
-from unrolled.data.parse.numbers import quoted
+from unrolled.data.io.text_tables import column_texts, is_text_content, read_table_head
 from unrolled.data.parse.table import Table
 from unrolled.data.text.decode import decode_lines, decode_utf8
 from unrolled.errors import DataError
@@ -30,7 +29,6 @@ _LABEL_NAMES = ("sentiment", "category", "topic", "intent", "polarity", "stars",
 _LINES = (".txt", ".text")
 _COMPRESSED = re.compile(r"\.(gz|bz2|xz|zst|zip)$", re.IGNORECASE)
 _SAMPLE = 200  # rows
-_HEAD = 1 << 20  # bytes of a file that tell whether it holds texts
 _MIN_WORDS = 3  # on average, of a column of texts without such a name
 
 
@@ -132,20 +130,6 @@ def holds_texts(path: str | Path) -> bool:
     return table is not None and find_text_column(table) is not None
 
 
-def read_table_head(path: str | Path) -> Table | None:
-    """Read the first rows of a table, to tell what it holds; None for no table, and standard input."""
-    path = check_path("path", path)
-    if path.name == files.STDIN:
-        return None
-    try:
-        content = files.read_decompressed(path, expected="some text")
-        if len(content) > _HEAD and _is_text(content):
-            content = content[: content.rfind(b"\n", 0, _HEAD) + 1]
-        return files.parse_table(content, path)
-    except DataError:  # whoever reads it says what is wrong
-        return None
-
-
 def find_text_column(table: Table) -> str | None:
     """Find the column of texts: by its name, or by many words in distinct cells; None where there is none.
 
@@ -164,14 +148,9 @@ def find_text_column(table: Table) -> str | None:
 
 def parse_text_table(content: bytes, path: Path) -> Table:
     """Parse a table; one of text must be UTF-8, whose letters are not guessed."""
-    if _is_text(content):
+    if is_text_content(content):
         decode_utf8(content, path)
     return files.parse_table(content, path)
-
-
-def _is_text(content: bytes) -> bool:
-    start = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
-    return not any(start.startswith(magic) for magic, _ in FORMATS)
 
 
 def _sample(cells: Array) -> list[str]:
@@ -188,29 +167,6 @@ def _are_distinct(cells: Array) -> bool:
     """Tell whether at least half of the cells are like no other, as labels of several words are not."""
     sample = _sample(cells)
     return 2 * len(set(sample)) >= len(sample)
-
-
-def column_texts(table: Table, column: str) -> list[str]:
-    """Return the texts of a column.
-
-    Raises:
-        DataError: one is missing or empty; the message names its row.
-    """
-    texts: list[str] = table.columns[column].tolist()
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            is_none = text is None or text != text  # noqa: PLR0124 (NaN)
-            got = "nothing" if is_none else quoted(text)
-            raise DataError(
-                f"{table.place(row)}, column {column!r}: expected a text, got {got}. Write one there, or "
-                "remove that row."
-            )
-        if not text.strip():
-            raise DataError(
-                f"{table.place(row)}, column {column!r}: expected a text, got nothing. Write one there, or "
-                "remove that row."
-            )
-    return texts
 
 
 def _labels(table: Table, column: str, label: str | None) -> Array | None:
