@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unrolled.data.text import read as module
+from unrolled.data.io import text_tables as module
 from unrolled.data.text.read import holds_texts, read_running_text, read_texts
 from unrolled.errors import DataError
 
