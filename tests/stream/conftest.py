@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import unrolled as ur
+
 
 def load_module(name: str) -> ModuleType:
     """Load a file beside this one: child processes import the same."""
@@ -69,6 +71,37 @@ def new_server(tmp_path_factory: pytest.TempPathFactory, recurrence: Any) -> Ite
 def served(new_server: Callable[..., Any]) -> Any:
     """A server with the usual settings."""
     return new_server()
+
+
+@pytest.fixture(scope="session")
+def language_model() -> Any:
+    """A LanguageModel of characters; tests must not change it."""
+    return ur.LanguageModel(hidden_size=9, max_epochs=2).fit("to be, or not to be: that is it. " * 25)
+
+
+@pytest.fixture(scope="session")
+def text_classifier() -> Any:
+    """Two networks that read from the start; tests must not change it."""
+    texts = ["a warm film", "so funny", "a dull plot", "so flat"] * 8
+    model = ur.TextClassifier(hidden_size=6, n_members=2, bidirectional=False, max_epochs=1)
+    return model.fit(texts, ["good", "good", "bad", "bad"] * 8)
+
+
+@pytest.fixture(scope="session")
+def tones() -> Any:
+    """A high tone behind a low one, 0.4 s of 8,000 samples a second."""
+    time = np.arange(1600) / 8000
+    return np.concatenate([np.sin(2 * np.pi * hertz * time) for hertz in (300.0, 1500.0)]) * np.hanning(3200)
+
+
+@pytest.fixture(scope="session")
+def audio_classifier() -> Any:
+    """A classifier of tones by their height, 0 or 1; tests must not change it."""
+    time, rng = np.arange(1600) / 8000, np.random.default_rng(0)
+    hertz = np.array([*rng.uniform(200, 400, 10), *rng.uniform(1200, 1800, 10)])
+    clips = [np.sin(2 * np.pi * each * time) * np.hanning(1600) for each in hertz]
+    model = ur.AudioClassifier(rate=8000, hidden_size=7, max_epochs=12, augmentation=False)
+    return model.fit(clips, [0] * 10 + [1] * 10)
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,11 @@ from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_socket
 
 from unrolled.models.streaming.snapshots import model_hash
-from unrolled.models.streaming.streams import Streams
-from unrolled.stream.page.tracer import Tracer
 from unrolled.stream.server.core import Core
 from unrolled.stream.server.run import address_text, make_server, open_listener
 from unrolled.stream.server.settings import ServerSettings
 from unrolled.stream.server.wire import encode_answers
+from unrolled.stream.serving.served import serve_model
 from unrolled.stream.session import Session
 from unrolled.stream.store.sqlite import SQLiteStore
 
@@ -81,8 +80,10 @@ def start(recurrence: Any, path: Any, *, moved: Any = None, session: Any = None,
     return Served(core, moved or (lambda stream: None))
 
 
-def start_model(model: Any, path: Any, **settings: Any) -> Served:
+def start_model(model: Any, path: Any, *, options: Any = None, **settings: Any) -> Served:
     """Start a server of a fitted model, with its page."""
     store = SQLiteStore(path, model=model_hash(model), durability="process")
-    session, tracer = Session(Streams(model, 64), store, encode=encode_answers), Tracer(model)
-    return Served(Core(session, ServerSettings(**{"port": 0} | settings), tracer.facts(), tracer))
+    made = serve_model(model, 64, **options or {})
+    session = Session(made.streams, store, read=made.read, encode=encode_answers)
+    facts = made.tracer.facts()
+    return Served(Core(session, ServerSettings(**{"port": 0} | settings), facts, made.tracer, made.generator))

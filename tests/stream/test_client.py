@@ -137,3 +137,21 @@ def test_without_the_package_the_install_command_is_named() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'unrolled[serve]'" in ran.stdout
+
+
+def test_text_is_sent_whole_and_sound_in_parts(
+    new_server: Any, language_model: Any, audio_classifier: Any, tones: Any
+) -> None:
+    """With the answers of the library; a text goes on behind what was written."""
+    with connect(new_server(model=language_model).url) as client:
+        stream = client.stream("a")
+        answers = stream.steps("to be")
+        assert [len(answers), stream.last] == [5, 5]
+        positions = [*language_model.codec_.encode("to be").positions.tolist(), 3]
+        assert stream.step(3)[0][1] == language_model.stream().steps(positions)[-1].max()
+    sound = np.tile(tones, 4).astype(np.float32)
+    live = audio_classifier.stream()
+    with connect(new_server(model=audio_classifier).url) as client:
+        answer = client.stream("a").feed(sound)
+        assert answer["scores"] == live.feed(sound).tolist()
+        assert (answer["seconds"], client.last("a")) == (live.seconds, len(sound))

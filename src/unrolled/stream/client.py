@@ -10,17 +10,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-import numpy as np
-from numpy.typing import NDArray
-
 from unrolled.errors import ArgumentError, MissingDependencyError, StreamError
-from unrolled.jsonable import to_jsonable
-from unrolled.stream.replies import check_events
+from unrolled.stream.message_parts import MessagePart, parts_of, parts_of_sound
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
-_EVENTS = 256  # in one message
 _LATER = {"draining", "busy", "storage_failed"}  # codes after which a message is sent again
 _ELSEWHERE = {"gap", "old"}  # another moved the stream, or it expired
 _MOST_BYTES = 2**26  # of a reply
@@ -87,7 +82,7 @@ class StreamsClient:
         """Return the number of a stream's last event, by the server the first time; 0 for a new one."""
         if name not in self._lasts:
             replies: dict[str, Any] = {}
-            self._exchange({name: {"stream": name}}, replies)
+            self._exchange({name: json.dumps({"stream": name})}, replies)
             self._lasts[name] = replies[name]["last"]
         return self._lasts[name]
 
@@ -98,13 +93,29 @@ class StreamsClient:
         else is sent goes on after `last(name)`, up to which the events are stored.
 
         Args:
-            inputs: stream to events (T, F) or (T,).
+            inputs: stream to events (T, F) or (T,); of a model of text to a text or a list of words.
 
         Raises:
             StreamError: a message was refused, with the code of the server; "unreachable" where the server
                 could not be reached for `patience_s`.
         """
-        call = _Call({name: check_events(x) for name, x in inputs.items()})
+        return self._call({name: parts_of(x) for name, x in inputs.items()})
+
+    def feed(self, inputs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Send sound to many streams, as `steps` sends events, and return the answer of each.
+
+        Args:
+            inputs: stream to samples (n,): whole numbers of 16 bits, or others, which are sent as float32.
+
+        Raises:
+            StreamError: as `steps`.
+        """
+        answers = self._call({name: parts_of_sound(samples) for name, samples in inputs.items()})
+        return {name: _joined(parts) for name, parts in answers.items()}
+
+    def _call(self, parts: Mapping[str, list[MessagePart]]) -> dict[str, list[Any]]:
+        """Send the parts of each stream, one after the other, and return the answers."""
+        call = _Call(parts)
         if self._unfinished and self._unfinished.is_like(call):
             call = self._unfinished
         self._unfinished = call
@@ -115,13 +126,13 @@ class StreamsClient:
             finally:
                 for name, reply in replies.items():
                     self._lasts[name] = reply["last"]
-                    call.answers[name] += reply["y"]
+                    call.take(name, reply["y"])
         self._unfinished = None
         return call.answers
 
     def _exchange(
         self,
-        messages: Mapping[str, dict[str, Any]],
+        messages: Mapping[str, str | bytes],
         replies: dict[str, Any],
         connect_to: set[str] = frozenset(),  # type: ignore[assignment]
     ) -> None:
@@ -151,7 +162,7 @@ class StreamsClient:
             pause_s = min(2 * pause_s, 2.0)
 
     def _send_and_receive(
-        self, home: str, messages: Mapping[str, dict[str, Any]], replies: dict[str, Any]
+        self, home: str, messages: Mapping[str, str | bytes], replies: dict[str, Any]
     ) -> tuple[bool, StreamError | None]:
         """Send messages on one connection and take the reply to each.
 
@@ -160,7 +171,7 @@ class StreamsClient:
         """
         connection = self._connections.get(home) or self._open(home)
         for message in messages.values():
-            connection.send(json.dumps(message))
+            connection.send(message)
         refusal, later, has_moved = None, None, False
         for _ in messages:
             reply = json.loads(connection.recv(timeout=self._patience_s))
@@ -201,30 +212,41 @@ class StreamsClient:
 
 
 class _Call:
-    """Events of a call of `steps`, and the answers that came.
+    """Parts of a call of `steps` or `feed`, and the answers that came.
 
     Args:
-        events: of each stream, (T, F) or (T,).
+        parts: of each stream, in the order in which they are sent.
     """
 
-    def __init__(self, events: Mapping[str, NDArray[np.float64]]) -> None:
-        self._events = events
-        self.answers: dict[str, list[Any]] = {name: [] for name in events}
+    def __init__(self, parts: Mapping[str, list[MessagePart]]) -> None:
+        self._parts, self._n_done = parts, dict.fromkeys(parts, 0)
+        self.answers: dict[str, list[Any]] = {name: [] for name in parts}
 
     def is_like(self, other: _Call) -> bool:
         """Tell whether another call has the same events."""
-        return self._events.keys() == other._events.keys() and all(
-            np.array_equal(x, other._events[name], equal_nan=True) for name, x in self._events.items()
+        return self._parts.keys() == other._parts.keys() and all(
+            len(parts) == len(other._parts[name]) and all(map(MessagePart.is_like, parts, other._parts[name]))
+            for name, parts in self._parts.items()
         )
 
-    def messages(self, last: Callable[[str], int]) -> dict[str, dict[str, Any]]:
-        """Make the next message of each stream that has events without an answer."""
-        rest = {name: x[len(self.answers[name]) :] for name, x in self._events.items()}
+    def messages(self, last: Callable[[str], int]) -> dict[str, str | bytes]:
+        """Make the next message of each stream that has parts without an answer."""
         return {
-            name: {"stream": name, "n": last(name) + 1, "x": to_jsonable(x[:_EVENTS])}
-            for name, x in rest.items()
-            if len(x)
+            name: parts[self._n_done[name]].encode(name, last(name) + 1)
+            for name, parts in self._parts.items()
+            if self._n_done[name] < len(parts)
         }
+
+    def take(self, name: str, answer: Any) -> None:
+        """Keep the answer to the message of a stream."""
+        self._n_done[name] += 1
+        self.answers[name] += answer if isinstance(answer, list) else [answer]
+
+
+def _joined(answers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Join the answers to parts of a chunk of sound."""
+    lists = {key: [row for each in answers for row in each[key]] for key in ("scores", "detections")}
+    return {"seconds": answers[-1]["seconds"], **lists}
 
 
 class ClientStream:
@@ -248,8 +270,12 @@ class ClientStream:
         return self.steps([x])[0]
 
     def steps(self, xs: Any) -> list[Any]:
-        """Send several events and return their answers when they are stored."""
+        """Send several events, or a text, and return their answers when they are stored."""
         return self._client.steps({self.name: xs})[self.name]
+
+    def feed(self, samples: Any) -> dict[str, Any]:
+        """Send sound (n,) and return its answer when it is stored: `seconds`, `scores` and `detections`."""
+        return self._client.feed({self.name: samples})[self.name]
 
 
 def _socket_url(url: str) -> str:

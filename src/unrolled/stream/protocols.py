@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -19,8 +19,8 @@ class SupportsStreams(Protocol):
 
     capacity: int
 
-    def steps(self, inputs: Mapping[str, NDArray[np.float64]]) -> Mapping[str, Sequence[Any]]:
-        """Step each stream by its events (T, ...), a new one from the zero state; return T answers of each.
+    def steps(self, inputs: Mapping[str, NDArray[np.float64]]) -> Mapping[str, Any]:
+        """Step each stream by its events (T, ...), a new one from the zero state; return the answers of each.
 
         Raises:
             UnrolledError: an input does not fit; no state has moved.

@@ -149,7 +149,7 @@ def check_events(x: Any) -> NDArray[np.float64]:
         except OverflowError as fault:
             raise StreamError(f"x: expected numbers below 1e308, got a larger one ({fault}).") from fault
     if events.ndim == 0 or events.dtype.kind not in "fiu":
-        got = next((type(value).__name__ for value in events.flat), "none")
+        got = next((type(value).__name__.removesuffix("_") for value in events.flat), "none")
         raise StreamError(f"x: expected a list of events, each a number or a list of numbers, got {got}.")
     if events.size == 0:
         raise StreamError("x: expected at least one event, got none.")

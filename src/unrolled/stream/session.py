@@ -44,9 +44,10 @@ def encode_json(answers: Any) -> bytes:
 
 
 def answer_list(answers: Any) -> Any:
-    """Return answers as a list with one item an event: numbers, lists, or dicts of the fields of a record."""
-    if hasattr(answers, "to_dict"):  # a forecast after each event
-        return [answers[event].to_dict() for event in range(len(answers))]
+    """Return answers as a list with one item an event, or where they are a record of all as that."""
+    if hasattr(answers, "to_dict"):
+        has_items = hasattr(answers, "__len__")  # a forecast after each event
+        return [answers[event].to_dict() for event in range(len(answers))] if has_items else answers.to_dict()
     return answers.tolist() if hasattr(answers, "tolist") else answers
 
 
@@ -86,6 +87,7 @@ class Session:
         streams: steps the states, as `unrolled.Streams` does.
         store: where rows survive.
         max_streams: streams there may be; None for no limit.
+        read: turns the events of a message into an array, one a row; raises StreamError where they are none.
         encode: turns the answers to one message into bytes.
 
     >>> import numpy as np
@@ -118,9 +120,10 @@ class Session:
         store: Store,
         *,
         max_streams: int | None = None,
+        read: Callable[[Any], NDArray[np.float64]] = check_events,
         encode: Callable[[Any], bytes] = encode_json,
     ) -> None:
-        self._streams, self._store, self._encode = streams, store, encode
+        self._streams, self._store, self._read, self._encode = streams, store, read, encode
         self._max_streams = (
             MOST_EVENTS if max_streams is None else check_int("max_streams", max_streams, least=1)
         )
@@ -132,7 +135,7 @@ class Session:
         Args:
             stream: name; the first message makes the stream.
             n: number of the first event.
-            xs: events, (T, F) or (T,); None or NaN is a missing value.
+            xs: events as `read` takes them: (T, F) or (T,); None or NaN is a missing value.
             now: seconds by the caller's clock, for `expire`.
 
         Raises:
@@ -154,7 +157,7 @@ class Session:
             StoreError: nothing of this call was stored, or of its first messages of each stream; send all
                 again.
         """
-        parsed = [_parse(message) for message in messages]
+        parsed = [self._parse(message) for message in messages]
         replies: list[Any] = list(parsed)  # the refused ones are replies already
         steps = [(k, step) for k, step in enumerate(parsed) if isinstance(step, _Step)]
         for wave in _waves(steps, self._streams.capacity):
@@ -260,6 +263,14 @@ class Session:
         """Close the store."""
         self._store.close()
 
+    def _parse(self, message: Message) -> _Step | Refused:
+        """Check a message as far as the stream plays no part."""
+        try:
+            stream, events = check_stream(message.stream), self._read(message.x)
+            return _Step(stream, check_number("n", message.n, count=len(events)), events)
+        except StreamError as fault:
+            return Refused(fault.code, str(fault))
+
     def _apply_wave(self, steps: Mapping[str, _Step], now: int) -> dict[str, Reply]:
         """Apply a message of each stream, until no other process comes in between."""
         replies: dict[str, Reply] = {}
@@ -315,9 +326,7 @@ class Session:
             "Delete some, or raise max_streams."
         )
 
-    def _step(
-        self, inputs: Mapping[str, NDArray[np.float64]], replies: dict[str, Reply]
-    ) -> dict[str, Sequence[Any]]:
+    def _step(self, inputs: Mapping[str, NDArray[np.float64]], replies: dict[str, Reply]) -> dict[str, Any]:
         """Step all streams together; where an input does not fit, each alone, so that it harms no other."""
         if not inputs:
             return {}
@@ -331,7 +340,7 @@ class Session:
             replies[stream] = Refused("bad_input", str(fault))
             return {}
 
-    def _row(self, step: _Step, head: StreamRow | None, state: bytes, answers: Sequence[Any]) -> StreamRow:
+    def _row(self, step: _Step, head: StreamRow | None, state: bytes, answers: Any) -> StreamRow:
         previous = head.history if head else START
         return StreamRow(
             last=step.n + len(step.events) - 1,
@@ -341,15 +350,6 @@ class Session:
             state=state,
             answer=self._encode(answers),
         )
-
-
-def _parse(message: Message) -> _Step | Refused:
-    """Check a message as far as the stream plays no part."""
-    try:
-        stream, events = check_stream(message.stream), check_events(message.x)
-        return _Step(stream, check_number("n", message.n, count=len(events)), events)
-    except StreamError as fault:
-        return Refused(fault.code, str(fault))
 
 
 def _reply_at_once(step: _Step, head: StreamRow | None) -> Reply | None:

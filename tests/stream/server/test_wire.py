@@ -15,6 +15,7 @@ from unrolled.stream.server.wire import (
     Malformed,
     decode_socket,
     decode_steps,
+    decode_trace,
     encode_answers,
     encode_reply,
     whole_number,
@@ -68,6 +69,36 @@ def test_other_replies_carry_a_code_and_a_sentence(reply: Any, fields: dict[str,
     assert code == fields["error"]
     assert json.loads(record).items() >= {"stream": "a", **fields}.items()
     assert json.loads(record)["message"]
+
+
+def test_numbers_may_follow_a_line_of_json_as_bytes() -> None:
+    """Of two types, little-endian, on all routes; "dtype" elsewhere in a message is a text as any other."""
+    samples = np.array([1, -2, 300], "<i2")
+    message = decode_socket(b'{"stream":"a","n":2,"dtype":"int16"}\n' + samples.tobytes())
+    assert (message.stream, message.n) == ("a", 2)
+    assert np.array_equal(message.x, samples)
+    body = decode_trace(b'{"dtype":"float32"}\n' + np.float32([0.5, 0.1]).tobytes())
+    assert body.x.dtype == np.float32
+    assert decode_steps(b'{"n":1,"dtype":"float32"}\n').x.tolist() == []
+    assert decode_socket(b'{"stream":"dtype"}').stream == "dtype"
+    assert decode_socket(b'{"stream":"dtype",\n"n":1,\n"x":[1]}').x == [1]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b'{"n":1,"dtype":"int16"}\nabc',
+        b'{"n":1,"dtype":"int8"}\nab',
+        b'{"n":1,"dtype":"int16","x":[1]}\nab',
+        b'{"n":1,"dtype":1}\nab',
+        b'{"n":1,"dtype":"int16"\nab',
+        '{"n":1,"dtype":"int16","x":[1]}',
+    ],
+)
+def test_bytes_that_are_no_numbers_are_malformed(message: Any) -> None:
+    """Half a number, another type, numbers twice, no JSON before them."""
+    with pytest.raises(Malformed, match="expected"):
+        decode_steps(message)
 
 
 def test_messages_are_decoded() -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _DURABILITIES = ("power", "process")
 _ON_NEW_MODEL = ("refuse", "restart")
 _CAPACITY = 16_384  # states in memory
+_TAKEN_BY = {"likeliest": "LanguageModel", "threshold": "AudioClassifier", "ignore": "AudioClassifier"}
 _RISK = "--durability process: a loss of power may take the last acknowledged messages; a kill takes none"
 
 Folder = Annotated[
@@ -100,7 +101,7 @@ class ServerOptions(OptionGroup):
 
 @dataclass(frozen=True)
 class StreamOptions(OptionGroup):
-    """Options of all streams of a Forecaster: arguments of `model.stream`."""
+    """Options of all streams of one kind of model: arguments of `model.stream`."""
 
     start: Annotated[
         str | None,
@@ -115,20 +116,45 @@ class StreamOptions(OptionGroup):
     adaptive: Annotated[
         bool, typer.Option("--adaptive", help="Keep the bands at their coverage as values come.")
     ] = False
+    likeliest: Annotated[
+        int | None,
+        typer.Option(
+            "--likeliest", metavar="TOKENS", help="In an answer of a language model; 10 by default."
+        ),
+    ] = None
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", metavar="P", help="Least probability of a sound that is recognised."),
+    ] = None
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", metavar="CLASS", help="Of sound, never recognised; repeat for more."),
+    ] = None
 
     def arguments(self, model: Any) -> dict[str, Any]:
         """Return the arguments of `model.stream`.
 
         Raises:
-            ArgumentError: the model is no Forecaster.
+            ArgumentError: models of this kind have no such option.
         """
-        given = self.given()
-        if given and not hasattr(model, "horizon"):
+        given, kind = self.given(), type(model).__name__
+        takers = [_TAKEN_BY.get(name, "Forecaster") for name in given]
+        if wrong := [taker for taker in takers if taker != kind]:
+            names = [
+                name for name, taker in zip(self.option_names(), takers, strict=True) if taker == wrong[0]
+            ]
             raise ArgumentError(
-                f"{', '.join(self.option_names())}: expected a Forecaster, got a {type(model).__name__},"
-                " whose streams have no such option. Leave it out."
+                f"{', '.join(names)}: expected a {wrong[0]}, got a {kind}, whose streams have no such option."
+                " Leave it out."
             )
-        return given | ({"window": False} if given.pop("is_carried", False) else {})
+        if given.pop("is_carried", False):
+            given["window"] = False
+        if "likeliest" in given:
+            check_int("likeliest", given["likeliest"], least=1)
+        if "ignore" in given:
+            labels = {str(label): label for label in model.classes_.tolist()}
+            given["ignore"] = [labels.get(name, name) for name in given["ignore"]]
+        return given
 
 
 @option_groups
@@ -156,6 +182,7 @@ def serve_command(
       unrolled serve model --host 0.0.0.0 --token-file token --allow-host pumps.example.org
       unrolled serve model --store redis://localhost:6379/0
       unrolled serve sales --start 2026-01-01 --adaptive
+      unrolled serve commands --threshold 0.9 --ignore silence
     """  # noqa: D301 (\b keeps the lines apart)
     check_choice("durability", durability, _DURABILITIES)
     check_choice("on_new_model", on_new_model, _ON_NEW_MODEL)
@@ -224,27 +251,26 @@ def _serve(
     """Load the model, open the store and serve until a signal."""
     from unrolled.cli.output import print_note
     from unrolled.models.streaming.snapshots import model_hash
-    from unrolled.models.streaming.streams import Streams
-    from unrolled.stream.page.tracer import Tracer
     from unrolled.stream.server.core import Core
     from unrolled.stream.server.run import run_server
     from unrolled.stream.server.wire import encode_answers
+    from unrolled.stream.serving.served import serve_model
     from unrolled.stream.session import Session
     from unrolled.stream.workers import other_worker, stays_here
 
     model = _load_model(folder)
     arguments, digest = stream_options.arguments(model), model_hash(model)
-    streams = Streams(model, _CAPACITY, digest=digest, **arguments)
+    served = serve_model(model, _CAPACITY, digest=digest, **arguments)
     store = place.open(_store_hash(digest, arguments))
-    session = Session(streams, store, max_streams=max_streams, encode=encode_answers)
+    session = Session(served.streams, store, max_streams=max_streams, read=served.read, encode=encode_answers)
     if place.durability == "process" and "://" not in place.store:
         print_note(_RISK)
     if getattr(store, "restarted", False):
         print_note(
             f"{place.store} was another model's: {len(store)} streams keep their numbers and begin anew"
         )
-    tracer = Tracer(model, digest=digest, **arguments)
-    core = Core(session, settings, tracer.facts() | {"model": digest}, tracer)
+    facts = served.tracer.facts() | {"model": digest}
+    core = Core(session, settings, facts, served.tracer, served.generator)
     moved = stays_here if store.is_shared else other_worker(settings, place.worker, place.workers)
     run_server(
         core, moved=moved, on_ready=lambda address: print(f"serving {folder} at {address}", flush=True)
@@ -260,14 +286,19 @@ def _store_hash(digest: str, arguments: Mapping[str, Any]) -> str:
 
 
 def _load_model(folder: str) -> Any:
-    """Load a saved model of any kind."""
+    """Load a saved model of any kind that has streams."""
+    from unrolled.models.audio.classifier import AudioClassifier
     from unrolled.models.forecasting.forecaster import Forecaster
     from unrolled.models.persistence import load_one_of
     from unrolled.models.sequence.classifier import SequenceClassifier
     from unrolled.models.sequence.regressor import SequenceRegressor
     from unrolled.models.sequence.tagger import SequenceTagger
+    from unrolled.models.text.classifier import TextClassifier
+    from unrolled.models.text.language.language_model import LanguageModel
+    from unrolled.models.text.tagger import TextTagger
 
-    return load_one_of(folder, (SequenceClassifier, SequenceRegressor, SequenceTagger, Forecaster))
+    of_values = (SequenceClassifier, SequenceRegressor, SequenceTagger, Forecaster)
+    return load_one_of(folder, (*of_values, TextClassifier, TextTagger, LanguageModel, AudioClassifier))
 
 
 def _supervise(workers: int, settings: ServerSettings) -> None:

@@ -169,6 +169,11 @@ class AudioStream:
         frames, features = self._counts["frames"], self._model.features_
         return (features.window + (frames - 1) * features.hop) / features.rate if frames else 0.0
 
+    @property
+    def rest(self) -> Floats:
+        """Samples that the next frame begins with."""
+        return self._frames.rest
+
     def feed(self, chunk: Any) -> Floats:
         """Take the next samples (n,), and return the probabilities (m, K) after each frame they complete.
 

@@ -17,7 +17,7 @@ from unrolled.models.streaming.streams import Stream
 
 Floats = NDArray[np.float64]
 
-_MEMORY = re.compile(r"network\d+\.[hc]\d*")  # names of the states of recurrent layers: (H,), or (L, H)
+MEMORY = re.compile(r"network\d+\.[hc]\d*")  # names of the states of recurrent layers: (H,), or (L, H)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ def trace(stream: Stream, xs: Any, *, network: int = 0) -> StreamTrace:
     """
     before = stream.state
     layers = [name for name in before if re.fullmatch(rf"network{network}\.h\d*", name)]
-    if not layers and any(map(_MEMORY.fullmatch, before)):
+    if not layers and any(map(MEMORY.fullmatch, before)):
         raise ArgumentError(f"network: expected one of the model's networks, from 0; got {network!r}.")
     answers = stream.steps(xs)
     if not layers:
@@ -73,7 +73,7 @@ def trace(stream: Stream, xs: Any, *, network: int = 0) -> StreamTrace:
     states, alone = [], []
     for x in xs:
         state = stream.state
-        stream.state = {name: np.zeros_like(a) if _MEMORY.fullmatch(name) else a for name, a in state.items()}
+        stream.state = {name: np.zeros_like(a) if MEMORY.fullmatch(name) else a for name, a in state.items()}
         stream.step(x)
         alone.append(np.atleast_2d(stream.state[layers[-1]])[-1])
         stream.state = state

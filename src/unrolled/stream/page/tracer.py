@@ -9,6 +9,7 @@ from unrolled.errors import StreamError, UnrolledError
 from unrolled.models.streaming.snapshots import model_hash
 from unrolled.models.streaming.streams import Stream
 from unrolled.models.streaming.trace import trace
+from unrolled.stream.replies import check_events
 from unrolled.stream.session import answer_list
 
 MOST_STEPS = 1000  # of one trace
@@ -41,25 +42,25 @@ class Tracer:
 
     def facts(self) -> dict[str, Any]:
         """Describe the model: what it reads, what its answers are, how many networks it has."""
-        model, facts = self._model, dict(self._model.summary())
-        width = model.stream_states(1, **self._options).width
-        is_forecast = hasattr(model, "horizon")
-        classes = None if is_forecast else model.output_classes()
-        inputs = [str(name) for name in getattr(model, "feature_names_in_", ())]
+        model = self._model
+        kind, classes = self._answers_of_model()
+        facts = dict(model.summary())
+        source = f", fitted on {facts['Fitted on']}" if "Fitted on" in facts else ""
         return {
-            "words": f"{type(model).__name__}: {facts['Network']}, fitted on {facts['Fitted on']}",
-            "kind": "forecast" if is_forecast else "number" if classes is None else "classes",
-            "classes": [] if classes is None else [str(label) for label in classes],
-            "inputs": inputs if len(inputs) == width else [f"x{k + 1}" for k in range(width)],
+            "words": f"{type(model).__name__}: {facts['Network']}{source}",
+            "reads": "values",
+            "kind": kind,
+            "classes": classes,
+            "inputs": self._inputs(),
             "networks": len(model.networks_),
         }
 
-    def __call__(self, snapshot: str | None, xs: Any, network: int = 0) -> dict[str, Any]:
+    def __call__(self, snapshot: str | None, x: Any, network: int = 0) -> dict[str, Any]:
         """Trace steps.
 
         Args:
             snapshot: state to begin from, in base64; None for the one before the first step.
-            xs: (n, F) values.
+            x: of n steps, as a message has them.
             network: whose units, from 0.
 
         Returns:
@@ -68,23 +69,72 @@ class Tracer:
         Raises:
             StreamError: the snapshot or the values cannot be used.
         """
-        if len(xs) > MOST_STEPS:
-            raise StreamError(f"x: expected at most {MOST_STEPS} steps, got {len(xs)}. Send them in parts.")
+        stream = self._stream_at(snapshot)
+        rows = self._rows(x)
+        require_few_steps(len(rows))
         try:
-            blob = None if snapshot is None else b64decode(snapshot, validate=True)
-            stream = Stream(self._model, self._model.stream_states(1, **self._options), self._digest)
-            if blob is not None:
-                stream.restore(blob)
-        except (ValueError, UnrolledError) as fault:
-            raise StreamError(f"snapshot: {fault}", "other_model") from fault
-        try:
-            traced = trace(stream, xs, network=network)
+            traced = trace(stream, rows, network=network)
         except UnrolledError as fault:
             raise StreamError(str(fault), "bad_input") from fault
         return {
-            "y": answer_list(traced.answers),
+            "y": self._listed(traced.answers),
             "state": traced.states.tolist(),
             "input": traced.from_input.tolist(),
             "memory": traced.from_memory.tolist(),
             "snapshot": b64encode(stream.snapshot()).decode(),
+            **self._columns(rows),
         }
+
+    def _stream_at(self, snapshot: str | None) -> Any:
+        """Make a stream that goes on from a snapshot in base64."""
+        stream = Stream(self._model, self._model.stream_states(1, **self._options), self._digest)
+        if snapshot is not None:
+            restore(stream, snapshot)
+        return stream
+
+    def _inputs(self) -> list[str]:
+        """Return the names of the values of a step."""
+        width = self._model.stream_states(1, **self._options).width
+        names = [str(name) for name in getattr(self._model, "feature_names_in_", ())]
+        return names if len(names) == width else [f"x{k + 1}" for k in range(width)]
+
+    def _rows(self, x: Any) -> Any:
+        """Convert the x of a message to the rows of its steps."""
+        return check_events(x)
+
+    def _columns(self, rows: Any) -> dict[str, Any]:  # noqa: ARG002 (of texts and sound)
+        """Return what else is drawn of the steps."""
+        return {}
+
+    def _listed(self, answers: Any) -> Any:
+        """Convert answers to a list with one item a step."""
+        return answer_list(answers)
+
+    def _answers_of_model(self) -> tuple[str, list[str]]:
+        """Return the kind of the answers, and the classes where there are any."""
+        if hasattr(self._model, "horizon"):
+            return "forecast", []
+        classes = self._model.output_classes()
+        return ("number", []) if classes is None else ("classes", [str(label) for label in classes])
+
+
+def require_few_steps(n: int) -> None:
+    """Pass if a trace of so many steps can be drawn.
+
+    Raises:
+        StreamError: there are more.
+    """
+    if n > MOST_STEPS:
+        raise StreamError(f"x: expected at most {MOST_STEPS} steps, got {n}. Send them in parts.")
+
+
+def restore(stream: Any, snapshot: str) -> None:
+    """Let a stream go on from a snapshot in base64.
+
+    Raises:
+        StreamError: it is none of this model.
+    """
+    try:
+        stream.restore(b64decode(snapshot, validate=True))
+    except (ValueError, UnrolledError) as fault:
+        raise StreamError(f"snapshot: {fault}", "other_model") from fault

@@ -31,6 +31,7 @@ class Core:
         settings: of the server.
         model: what clients may know of the model.
         tracer: traces steps from a snapshot on, for the page; None for none.
+        generator: writes on from a snapshot; None where the model writes no text.
         batcher: the one way to the session.
         metrics: counters.
         rate: limit on messages of an address.
@@ -42,6 +43,7 @@ class Core:
     settings: ServerSettings
     model: dict[str, Any] = field(default_factory=dict)
     tracer: Callable[[str | None, Any, int], dict[str, Any]] | None = None
+    generator: Callable[..., dict[str, Any]] | None = None
     metrics: Metrics = field(default_factory=Metrics)
     is_draining: bool = False
     outboxes: dict[int, Any] = field(default_factory=dict)

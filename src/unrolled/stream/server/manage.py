@@ -13,6 +13,8 @@ from starlette.routing import Match
 from unrolled import __version__
 from unrolled.errors import StoreError, StreamError
 from unrolled.stream.server.core import Core
+from unrolled.stream.server.generate import add_generation
+from unrolled.stream.server.openapi import describe_steps
 from unrolled.stream.server.steps import RequestError, read_body
 from unrolled.stream.server.wire import STATUS, encode_error
 from unrolled.stream.session import Saved
@@ -66,8 +68,10 @@ def management_app(core: Core) -> FastAPI:
     _add_streams(app, core)
     _add_snapshots(app, core)
     _add_health(app, core)
+    if core.generator is not None:
+        add_generation(app, core, core.generator, _FAULTS)
     _add_error_records(app)
-    _describe_steps(app, len(core.model.get("inputs", ())))
+    describe_steps(app, core.model)
     return app
 
 
@@ -199,67 +203,3 @@ def _allowed_methods(app: FastAPI, request: Request) -> list[str]:
     """List the methods of all routes with the path of a request."""
     matching = (route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE)
     return sorted({method for route in matching for method in getattr(route, "methods", None) or ()})
-
-
-def _describe_steps(app: FastAPI, n_inputs: int) -> None:
-    """Put POST of steps, which is no route of FastAPI, into the OpenAPI document."""
-    make = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = make()
-            fault = {
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorRecord"}}}
-            }
-            document["paths"]["/streams/{stream}/steps"] = {"post": _steps_operation(fault, n_inputs)}
-            app.openapi_schema = document
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _steps_operation(fault: dict[str, Any], n_inputs: int) -> dict[str, Any]:
-    """Describe POST of steps of a model with so many inputs; 0 where that is not known."""
-    number = {"type": ["number", "null"]}
-    width = {"minItems": n_inputs, "maxItems": n_inputs} if n_inputs else {}
-    event: dict[str, Any] = {"type": "array", "items": number} | width
-    event = event if n_inputs > 1 else {"anyOf": [number, event]}
-    body = {
-        "type": "object",
-        "required": ["n", "x"],
-        "additionalProperties": False,
-        "properties": {
-            "n": {
-                "type": "integer",
-                "minimum": 1,
-                "maximum": 2**53,
-                "description": "Number of the first event.",
-            },
-            "x": {
-                "type": "array",
-                "minItems": 1,
-                "items": event,
-                "description": "Events: numbers, or lists of numbers of one length.",
-            },
-        },
-    }
-    answer = {
-        "type": "object",
-        "required": ["stream", "last", "y"],
-        "properties": {"stream": {"type": "string"}, "last": {"type": "integer"}, "y": {"type": "array"}},
-    }
-    statuses = sorted(set(STATUS.values()))
-    return {
-        "summary": "Step Stream",
-        "description": "Apply events to a stream, each exactly once; the first message makes it.",
-        "operationId": "step_stream",
-        "parameters": [
-            {"name": "stream", "in": "path", "required": True,
-             "schema": {"type": "string", "minLength": 1, "maxLength": 128}},
-        ],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": {
-            "200": {"description": "Stored", "content": {"application/json": {"schema": answer}}},
-            **{str(status): {"description": "Fault", **fault} for status in statuses},
-        },
-    }  # fmt: skip

@@ -9,7 +9,6 @@ from typing import Any, Final
 from starlette.routing import Route
 
 from unrolled.errors import StreamError
-from unrolled.stream.replies import check_events
 from unrolled.stream.server.core import Core
 from unrolled.stream.server.guard import Receive, Scope, Send, send_response
 from unrolled.stream.server.steps import RequestError, read_body
@@ -72,6 +71,4 @@ class TraceRoute:
             raise RequestError("This server has no model to trace.", "not_found")
         body = decode_trace(await read_body(scope, receive, self._core.settings.max_body))
         async with self._may_trace:  # beside the batches: it uses no state of theirs
-            return await asyncio.to_thread(
-                self._core.tracer, body.snapshot, check_events(body.x), body.network
-            )
+            return await asyncio.to_thread(self._core.tracer, body.snapshot, body.x, body.network)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import msgspec
+import numpy as np
 
 from unrolled.jsonable import to_jsonable
 from unrolled.stream.replies import Again, Applied, Gap, Old, Reply
@@ -37,9 +39,9 @@ STATUS: Final = {  # code: HTTP status
     "storage_full": 507,
 }
 
-Body = TypeVar("Body")
 _Number = float | None
-Events = list[_Number | list[_Number]]
+Events = str | list[_Number | str | list[_Number]]
+_DTYPES: Final = {"int16": "<i2", "float32": "<f4"}  # of numbers behind a line of JSON
 
 
 class StepsBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -47,11 +49,14 @@ class StepsBody(msgspec.Struct, forbid_unknown_fields=True):
 
     Args:
         n: number of the first event.
-        x: events, each a number or a list of numbers; null is a missing value.
+        x: events, each a number or a list of numbers; null is a missing value. Of a model of text, a text or
+            a list of tokens.
+        dtype: "int16" or "float32" where the numbers of x follow as bytes.
     """
 
     n: int | float  # a number beyond 64 bits is a float here, and refused later
-    x: Events
+    x: Events | None = None
+    dtype: str | None = None
 
 
 class SocketMessage(msgspec.Struct, forbid_unknown_fields=True):
@@ -62,12 +67,14 @@ class SocketMessage(msgspec.Struct, forbid_unknown_fields=True):
         n: number of the first event.
         x: events.
         token: what the server was given, where no header can hold it.
+        dtype: as of `StepsBody`.
     """
 
     stream: str | None = None
     n: int | float | None = None
     x: Events | None = None
     token: str | None = None
+    dtype: str | None = None
 
 
 class Malformed(Exception):  # noqa: N818 (it is a reply, not a fault of ours)
@@ -81,15 +88,20 @@ class TraceBody(msgspec.Struct, forbid_unknown_fields=True):
         x: events.
         snapshot: state to begin from, in base64; null for the one before the first event.
         network: whose units, from 0.
+        dtype: as of `StepsBody`.
     """
 
-    x: Events
+    x: Events | None = None
     snapshot: str | None = None
     network: int = 0
+    dtype: str | None = None
 
 
+Body = TypeVar("Body", StepsBody, SocketMessage, TraceBody)
 _steps, _socket = msgspec.json.Decoder(StepsBody), msgspec.json.Decoder(SocketMessage)
 _trace = msgspec.json.Decoder(TraceBody)
+_STEPS_EXAMPLE, _TRACE_EXAMPLE = '{"n": 1, "x": [[0.5, 1.0]]}', '{"snapshot": null, "x": [[0.5, 1.0]]}'
+_MOST_HEAD = 1024  # bytes of a line of JSON with numbers behind it
 _encoder = msgspec.json.Encoder()
 
 
@@ -99,7 +111,7 @@ def decode_steps(body: bytes) -> StepsBody:
     Raises:
         Malformed: it is none.
     """
-    return _decode(_steps, body, '{"n": 1, "x": [[0.5, 1.0]]}')
+    return _with_events(_decode(_steps, body, _STEPS_EXAMPLE), _STEPS_EXAMPLE)
 
 
 def decode_trace(body: bytes) -> TraceBody:
@@ -108,7 +120,7 @@ def decode_trace(body: bytes) -> TraceBody:
     Raises:
         Malformed: it is none.
     """
-    return _decode(_trace, body, '{"snapshot": null, "x": [[0.5, 1.0]]}')
+    return _with_events(_decode(_trace, body, _TRACE_EXAMPLE), _TRACE_EXAMPLE)
 
 
 def decode_socket(message: bytes | str) -> SocketMessage:
@@ -120,11 +132,38 @@ def decode_socket(message: bytes | str) -> SocketMessage:
     return _decode(_socket, message, '{"stream": "a", "n": 1, "x": [[0.5, 1.0]]}')
 
 
+def _with_events(body: Body, example: str) -> Body:
+    """Return a body that has events."""
+    if body.x is None:
+        raise Malformed(f"expected {example}: Object missing required field `x`.")
+    return body
+
+
 def _decode(decoder: msgspec.json.Decoder[Body], content: bytes | str, example: str) -> Body:
+    """Decode JSON, or a line of it with the bytes of numbers behind."""
     try:
-        return decoder.decode(content)
+        if isinstance(content, bytes) and b'"dtype"' in content[:_MOST_HEAD]:
+            head, _, numbers = content.partition(b"\n")
+            with suppress(msgspec.DecodeError):  # of JSON on several lines
+                if (body := decoder.decode(head)).dtype is not None:
+                    return _with_numbers(body, numbers)
+        body = decoder.decode(content)
+        return body if body.dtype is None else _with_numbers(body, b"")
     except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
         raise Malformed(f"expected {example}: {fault}.") from fault
+
+
+def _with_numbers(body: Body, numbers: bytes) -> Body:
+    """Put the numbers that follow a line of JSON into its x."""
+    dtype = _DTYPES.get(body.dtype or "")
+    if dtype is None or body.x is not None or len(numbers) % np.dtype(dtype).itemsize:
+        raise Malformed(
+            'expected a line such as {"stream": "a", "n": 1, "dtype": "int16"}, without x, and behind it the'
+            f" bytes of numbers, int16 or float32, little-endian; got dtype {body.dtype!r:.20},"
+            f" {'no ' if body.x is None else ''}x and {len(numbers)} bytes."
+        )
+    body.x = np.frombuffer(numbers, dtype)  # type: ignore[assignment]  # what reads events takes arrays too
+    return body
 
 
 def encode_answers(answers: Any) -> bytes:

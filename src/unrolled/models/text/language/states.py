@@ -88,6 +88,10 @@ class LanguageStates(StreamStates):
         """Convert a text, or positions (n,) of tokens, to rows (n, 1)."""
         if isinstance(values, str):
             values = self._codec.encode(values).positions
+        elif isinstance(values, list | tuple) and any(isinstance(each, str) for each in values):
+            raise DataError(
+                f"{name}: expected a text or positions of tokens, got a list of texts. Join them."
+            )
         return read_rows(values, self.width, name)
 
     def check(self, rows: Floats, name: str) -> None:
