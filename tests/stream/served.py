@@ -9,11 +9,11 @@ from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_socket
 
 from unrolled.models.streaming.snapshots import model_hash
+from unrolled.stream.served_model import serve_model
 from unrolled.stream.server.core import Core
 from unrolled.stream.server.run import address_text, make_server, open_listener
 from unrolled.stream.server.settings import ServerSettings
 from unrolled.stream.server.wire import encode_answers
-from unrolled.stream.serving.served import serve_model
 from unrolled.stream.session import Session
 from unrolled.stream.store.sqlite import SQLiteStore
 

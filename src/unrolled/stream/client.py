@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from unrolled.errors import ArgumentError, MissingDependencyError, StreamError
-from unrolled.stream.message_parts import MessagePart, parts_of, parts_of_sound
+from unrolled.stream.message_parts import MessagePart, event_parts, sound_parts
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -99,7 +99,7 @@ class StreamsClient:
             StreamError: a message was refused, with the code of the server; "unreachable" where the server
                 could not be reached for `patience_s`.
         """
-        return self._call({name: parts_of(x) for name, x in inputs.items()})
+        return self._call({name: event_parts(x) for name, x in inputs.items()})
 
     def feed(self, inputs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Send sound to many streams, as `steps` sends events, and return the answer of each.
@@ -110,7 +110,7 @@ class StreamsClient:
         Raises:
             StreamError: as `steps`.
         """
-        answers = self._call({name: parts_of_sound(samples) for name, samples in inputs.items()})
+        answers = self._call({name: sound_parts(samples) for name, samples in inputs.items()})
         return {name: _joined(parts) for name, parts in answers.items()}
 
     def _call(self, parts: Mapping[str, list[MessagePart]]) -> dict[str, list[Any]]:

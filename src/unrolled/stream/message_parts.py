@@ -45,13 +45,13 @@ class MessagePart:
         return line + b"\n" + numbers
 
 
-def parts_of(x: Any) -> list[MessagePart]:
+def event_parts(x: Any) -> list[MessagePart]:
     """Cut events into parts; a text, or a list of words, is one.
 
     Raises:
         StreamError: there is no event, or one is no number.
 
-    >>> [len(part.x) for part in parts_of(np.zeros((300, 2)))], [part.x for part in parts_of("to be")]
+    >>> [len(part.x) for part in event_parts(np.zeros((300, 2)))], [part.x for part in event_parts("to be")]
     ([256, 44], ['to be'])
     """
     if isinstance(x, str):
@@ -62,13 +62,13 @@ def parts_of(x: Any) -> list[MessagePart]:
     return [MessagePart(events[k : k + _EVENTS]) for k in range(0, len(events), _EVENTS)]
 
 
-def parts_of_sound(samples: Any) -> list[MessagePart]:
+def sound_parts(samples: Any) -> list[MessagePart]:
     """Cut samples into parts: whole numbers of 16 bits as they are, others as float32.
 
     Raises:
         StreamError: these are no samples of one channel, or whole numbers of another width.
 
-    >>> [(len(part.x), part.dtype) for part in parts_of_sound(np.zeros(9000, np.int16))]
+    >>> [(len(part.x), part.dtype) for part in sound_parts(np.zeros(9000, np.int16))]
     [(8192, 'int16'), (808, 'int16')]
     """
     array = np.asarray(samples)

@@ -251,10 +251,10 @@ def _serve(
     """Load the model, open the store and serve until a signal."""
     from unrolled.cli.output import print_note
     from unrolled.models.streaming.snapshots import model_hash
+    from unrolled.stream.served_model import serve_model
     from unrolled.stream.server.core import Core
     from unrolled.stream.server.run import run_server
     from unrolled.stream.server.wire import encode_answers
-    from unrolled.stream.serving.served import serve_model
     from unrolled.stream.session import Session
     from unrolled.stream.workers import other_worker, stays_here
 

@@ -10,7 +10,7 @@ from starlette.routing import Route, Router, WebSocketRoute
 
 from unrolled.stream.server.core import Core
 from unrolled.stream.server.guard import App, Guard
-from unrolled.stream.server.manage import management_app
+from unrolled.stream.server.management.manage import management_app
 from unrolled.stream.server.page_routes import PAGE_PATHS, page_routes
 from unrolled.stream.server.steps import StepsRoute
 from unrolled.stream.server.websocket import StepsSocket

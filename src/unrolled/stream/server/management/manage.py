@@ -13,8 +13,8 @@ from starlette.routing import Match
 from unrolled import __version__
 from unrolled.errors import StoreError, StreamError
 from unrolled.stream.server.core import Core
-from unrolled.stream.server.generate import add_generation
-from unrolled.stream.server.openapi import describe_steps
+from unrolled.stream.server.management.generate import add_generation
+from unrolled.stream.server.management.openapi import describe_steps
 from unrolled.stream.server.steps import RequestError, read_body
 from unrolled.stream.server.wire import STATUS, encode_error
 from unrolled.stream.session import Saved

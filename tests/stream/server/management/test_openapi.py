@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from unrolled.stream.server.openapi import describe_steps
+from unrolled.stream.server.management.openapi import describe_steps
 
 
 def _schema(model: dict[str, Any], *path: str) -> Any:

@@ -11,8 +11,8 @@ import pytest
 import unrolled as ur
 from unrolled.errors import ArgumentError
 from unrolled.stream.replies import Again, Applied, Gap, Old
+from unrolled.stream.served_model import LIKELIEST, serve_model
 from unrolled.stream.server.wire import encode_answers
-from unrolled.stream.serving.served import LIKELIEST, serve_model
 from unrolled.stream.session import Session
 from unrolled.stream.store.sqlite import SQLiteStore
 
