@@ -7,7 +7,6 @@ alone, equals the whole, or the batch, to some 1e-6 and not to the bit.
 Shapes: B rows, T steps, C input channels, D hidden channels, frames of H × W; L layers.
 """
 
-import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, ClassVar
@@ -26,6 +25,7 @@ from unrolled.nn.cells.conv import (
 )
 from unrolled.nn.layers.base import Backend
 from unrolled.nn.layers.inputs import InputSpec, autocast_dtype, check_dtype_and_device, check_state
+from unrolled.nn.layers.options import check_bool, check_dtype, warn_of_unused_dropout
 from unrolled.nn.ops.checks import check_dense, check_lengths, check_resets
 from unrolled.nn.ops.unroll import unroll, unroll_stack
 from unrolled.validation import ErrorCollector, check_float, check_int
@@ -59,17 +59,10 @@ class ConvRecurrentLayer(nn.Module):
         self.num_layers = faults.collect(check_int, f"{name} num_layers", num_layers, least=1)
         self.dropout = faults.collect(check_float, f"{name} dropout", dropout, least=0, most=1)
         self.zoneout = faults.collect(check_float, f"{name} zoneout", zoneout, least=0, most=1)
-        self.bias = bias
-        if not isinstance(bias, bool):
-            faults.add(f"{name} bias: expected True or False, got {bias!r}.")
-        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-            faults.add(f"{name} dtype: expected a floating-point dtype such as torch.float32, got {dtype!r}.")
+        self.bias = faults.collect(check_bool, f"{name} bias", bias)
+        faults.collect(check_dtype, f"{name} dtype", dtype)
         faults.raise_if_any()
-        if dropout > 0 and num_layers == 1:
-            warnings.warn(
-                f"{name} dropout={dropout} has no effect: it acts between layers, and num_layers is 1.",
-                stacklevel=2,
-            )
+        warn_of_unused_dropout(name, dropout, num_layers, stacklevel=2)
         rows = len(self._cell_type.gates) * hidden_channels
         for layer in range(num_layers):
             width = in_channels if layer == 0 else hidden_channels

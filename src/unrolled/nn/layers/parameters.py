@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ArgumentError
+from unrolled.nn.layers.options import check_bool, check_dtype, warn_of_unused_dropout
 from unrolled.validation import ErrorCollector, check_float, check_int
 
 P = ParamSpec("P")
@@ -66,8 +67,7 @@ class RecurrentParameters(nn.Module):
         self.dropout = faults.collect(check_float, f"{name} dropout", dropout, least=0, most=1)
         most = None if self.hidden_size is None else self.hidden_size - 1
         self.proj_size = faults.collect(check_int, f"{name} proj_size", proj_size, least=0, most=most)
-        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-            faults.add(f"{name} dtype: expected a floating-point dtype such as torch.float32, got {dtype!r}.")
+        faults.collect(check_dtype, f"{name} dtype", dtype)
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
         self.recurrent_dropout = faults.collect(
             check_float, f"{name} recurrent_dropout", recurrent_dropout, least=0, most=1
@@ -75,15 +75,11 @@ class RecurrentParameters(nn.Module):
         self.zoneout = faults.collect(self._check_zoneout, zoneout)
         self.layer_norm = layer_norm
         for option in ("bias", "batch_first", "bidirectional", "layer_norm"):
-            if not isinstance(getattr(self, option), bool):
-                faults.add(f"{name} {option}: expected True or False, got {getattr(self, option)!r}.")
+            faults.collect(check_bool, f"{name} {option}", getattr(self, option))
         faults.collect(getattr, self, "_cell")  # raises for an unknown nonlinearity
         faults.raise_if_any()
-        if self.dropout > 0 and num_layers == 1:
-            warnings.warn(
-                f"{name} dropout={dropout} has no effect: it acts between layers, and num_layers is 1.",
-                stacklevel=4 if hasattr(type(self).__init__, "__wrapped__") else 3,  # see reject_proj_size
-            )
+        is_wrapped = hasattr(type(self).__init__, "__wrapped__")  # see reject_proj_size
+        warn_of_unused_dropout(name, dropout, num_layers, stacklevel=4 if is_wrapped else 3)
         self._create(device, dtype)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -112,9 +108,7 @@ class RecurrentParameters(nn.Module):
         if option == "zoneout":
             return self._check_zoneout(value)
         if option == "batch_first":
-            if not isinstance(value, bool):
-                raise ArgumentError(f"{name}: expected True or False, got {value!r}.")
-            return value
+            return check_bool(name, value)
         return check_float(name, value, least=0, most=1)
 
     def _check_zoneout(self, zoneout: Any) -> float | tuple[float, ...]:
