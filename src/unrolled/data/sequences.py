@@ -251,6 +251,11 @@ class Sequences:
         """True where the values are a float64 table (ΣT, F), as series and features are."""
         return self.values.ndim == 2 and self.values.dtype == np.float64 and self.tokens is None
 
+    @property
+    def has_frames(self) -> bool:
+        """True where the values of a step are a frame (H, W) or (C, H, W)."""
+        return self.values.ndim > 2
+
     def require_table(self, who: str) -> None:
         """Pass if the values are a float64 table (ΣT, F).
 

@@ -141,6 +141,8 @@ def _with(position: tuple[int, ...], value: Any, kind: type = float) -> np.ndarr
     return changed
 
 
+NO_TABLE = "expected a table of float64 values, steps by features, got"
+COLUMNS = "Make the features of each step columns of numbers."
 NO_LIST = "expected a list of (T,) or (T, F) arrays, an array (N, T) or (N, T, F), a frame, or Sequences; got"
 FILL = "Fit with missing='mask', 'forward' or 'linear', or leave that sequence out."
 CONVERT = "Convert them with .astype(float)."
@@ -179,7 +181,7 @@ RESHAPE = "Reshape your data: [x] is a list of one; so is x[None] for an array."
                 "with the same F."
             ),
         ),
-        ([np.ones((2, 2, 2))], ", sequence 0: expected shape (T,) or (T, F), got (2, 2, 2)."),
+        ([np.ones((2, 2, 2))], f": {NO_TABLE} float64 of shape (2, 2, 2). {COLUMNS}"),
         (
             [pd.DataFrame(RAGGED[0], columns=["u", "v"]), pd.DataFrame(RAGGED[1], columns=["v", "u"])],
             (
@@ -241,7 +243,8 @@ RESHAPE = "Reshape your data: [x] is a list of one; so is x[None] for an array."
         (list(np.ones(4)), f": expected a list of sequences, got one sequence of 4 steps. {RESHAPE}"),
         (pd.Series(np.ones(4)), f": expected a list of sequences, got one sequence of 4 steps. {RESHAPE}"),
         (np.ones(()), ": expected shape (N, T) or (N, T, F), got ()."),
-        (np.ones((2, 3, 4, 5)), ": expected shape (N, T) or (N, T, F), got (2, 3, 4, 5)."),
+        (np.ones((2, 3, 4, 5)), f": {NO_TABLE} float64 of shape (6, 4, 5). {COLUMNS}"),
+        (np.ones((2,) * 6), ", clip 0: expected (T, H, W) or (T, C, H, W), got shape (2, 2, 2, 2, 2)."),
         (["up", "down"], ": expected sequences of numbers, got texts such as 'up'."),
         ([["1", "2"], ["3"]], f", sequence 0: expected numbers, got strings such as '1'. {CONVERT}"),
         (np.array([["1", "2"]]), f": expected numbers, got strings such as '1'. {CONVERT}"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,7 +103,7 @@ def holds_recordings(path: str | Path) -> bool:
     """Tell whether a path is a folder with recordings in it, or a table with a column of their paths."""
     path = check_path("path", path)
     if path.is_dir():
-        return any(file.suffix.lower() in AUDIO_SUFFIXES for file in _visible_files(path))
+        return any(file.suffix.lower() in AUDIO_SUFFIXES for file in files.visible_files(path))
     if path.suffix.lower() in AUDIO_SUFFIXES:
         return True
     table = read_table_head(path)
@@ -112,7 +111,7 @@ def holds_recordings(path: str | Path) -> bool:
 
 
 def _read_folder(folder: Path) -> LabelledRecordings:
-    visible = _visible_files(folder)
+    visible = files.visible_files(folder)
     paths = [file for file in visible if file.suffix.lower() in AUDIO_SUFFIXES]
     if not paths:
         raise DataError(
@@ -132,19 +131,6 @@ def _read_folder(folder: Path) -> LabelledRecordings:
     if others := [file.relative_to(folder).as_posix() for file in visible if file not in set(paths)]:
         notes += (f"{quantity(len(others), 'file')} without a recording left out: {quoted_list(others)}.",)
     return LabelledRecordings(recordings, np.array(labels) if labels else None, None, folder.name, notes)
-
-
-def _visible_files(folder: Path) -> list[Path]:
-    """Find all files beneath a folder that are not hidden, through links too, broken ones among them."""
-    found: list[Path] = []
-    for root, folders, names in os.walk(folder, followlinks=True):
-        here = Path(root).resolve()
-        visible = [name for name in folders if not name.startswith(".")]
-        # a link to a folder that it stands in would be walked for ever
-        folders[:] = [name for name in visible if not here.is_relative_to((here / name).resolve())]
-        files_here = [Path(root, name) for name in names if not name.startswith(".")]
-        found += [file for file in files_here if file.is_file() or file.is_symlink()]
-    return sorted(found)
 
 
 def _read_table(table: Table, path: Path, label: str | None, groups: str | None) -> LabelledRecordings:

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.axes import InputWarning, channels_last, one_column_error
+from unrolled.data.clips import as_clips, holds_clips
 from unrolled.data.io import frames
 from unrolled.data.io.labelled_table import LABELS, long_to_sequences, missing_id_error
 from unrolled.data.padding import cut_missing_ends, cut_to_lengths
@@ -74,13 +75,15 @@ def as_sequences(
 
 
 def to_sequences(X: Any, who: str, *, layout: str | None = None) -> Sequences:
-    """Convert to sequences, with values that may be missing and sequences that may be empty.
+    """Convert to sequences, with values that may be missing, sequences that may be empty, or frames.
 
     >>> to_sequences([[1.0, np.nan], []], "X").lengths.tolist()
     [2, 0]
     """
     if isinstance(X, Sequences):
         return X
+    if holds_clips(X):
+        return as_clips(X, who)
     if frames.is_frame(X):
         return _from_frame(X, who)
     if isinstance(X, list | tuple | np.ndarray) or hasattr(X, "__array__"):

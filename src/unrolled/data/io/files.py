@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import re
 import shlex
 import sys
@@ -62,6 +63,19 @@ _COMPRESSED: tuple[tuple[bytes, str, Callable[[bytes], bytes]], ...] = (
     (b"\xfd7zXZ", "xz", lzma.decompress),
     (b"(\xb5/\xfd", "Zstandard", _unzstd),
 )
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """Find all files beneath a folder that are not hidden, through links too, broken ones among them."""
+    found: list[Path] = []
+    for root, folders, names in os.walk(folder, followlinks=True):
+        here = Path(root).resolve()
+        visible = [name for name in folders if not name.startswith(".")]
+        # a link to a folder that it stands in would be walked for ever
+        folders[:] = [name for name in visible if not here.is_relative_to((here / name).resolve())]
+        files_here = [Path(root, name) for name in names if not name.startswith(".")]
+        found += [file for file in files_here if file.is_file() or file.is_symlink()]
+    return sorted(found)
 
 
 def refuse_url(text: str) -> None:

@@ -97,18 +97,26 @@ def read_npz(content: bytes, source: str, part: str | None) -> tuple[Sequences, 
 
 
 def read_npy(content: bytes, source: str) -> Sequences:
-    """Read the sequences of an `.npy`: one array (N, T) or (N, T, F), without labels.
+    """Read the sequences of an `.npy`: one array (N, T), (N, T, F) or (N, T, H, W), without labels.
 
     Raises:
         DataError: it is cut, holds Python objects, or has other axes.
     """
+    return _sequences(load_npy(content, source), source, source)
+
+
+def load_npy(content: bytes, source: str) -> Array:
+    """Load the array of an `.npy`.
+
+    Raises:
+        DataError: it is cut, or holds Python objects.
+    """
     try:
-        values = np.load(io.BytesIO(content), allow_pickle=False)
+        return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
     except (OSError, EOFError, ValueError) as fault:
         if "allow_pickle" in str(fault):
             raise _objects_error(source) from fault
         raise _damaged_error(source, ".npy file") from fault
-    return _sequences(values, source, source)
 
 
 def _sequences(values: Array, who: str, source: str) -> Sequences:

@@ -1,0 +1,1 @@
+"""Video: files, images and arrays in, `Sequences` of frames out."""
