@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.data.text.conll import read_tagged
     from unrolled.data.text.pairs import read_pairs
     from unrolled.data.text.read import read_texts
+    from unrolled.data.video.read import read_videos
     from unrolled.evaluate.comparison import compare
     from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest
     from unrolled.evaluate.sequence.result import Comparison
@@ -48,6 +49,7 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.models.text.language.language_model import LanguageModel
     from unrolled.models.text.tagger import TextTagger
     from unrolled.models.text.translation.translator import Translator
+    from unrolled.models.video.forecaster import FrameForecaster
     from unrolled.record import Record
     from unrolled.train.history import History
 
@@ -61,6 +63,7 @@ __all__ = [
     "DataError",
     "Description",
     "Forecaster",
+    "FrameForecaster",
     "History",
     "Labelled",
     "LanguageModel",
@@ -98,6 +101,7 @@ __all__ = [
     "read_recordings",
     "read_tagged",
     "read_texts",
+    "read_videos",
     "stream",
 ]
 
@@ -107,6 +111,7 @@ _SOURCES = {  # public name: the module that holds it, or that it is
     "Comparison": "unrolled.evaluate.sequence.result",
     "Description": "unrolled.data.describe.description",
     "Forecaster": "unrolled.models.forecasting.forecaster",
+    "FrameForecaster": "unrolled.models.video.forecaster",
     "History": "unrolled.train.history",
     "Labelled": "unrolled.data.labelled.read",
     "LanguageModel": "unrolled.models.text.language.language_model",
@@ -137,6 +142,7 @@ _SOURCES = {  # public name: the module that holds it, or that it is
     "read_pairs": "unrolled.data.text.pairs",
     "read_tagged": "unrolled.data.text.conll",
     "read_texts": "unrolled.data.text.read",
+    "read_videos": "unrolled.data.video.read",
     "stream": "unrolled.stream",
 }
 

@@ -1,0 +1,1 @@
+"""Frames of video and of sensor grids: FrameForecaster."""
