@@ -1,6 +1,7 @@
 """Backtests and comparisons: a model beside simple ones, from the same splits, with a verdict.
 
-    backtest       forecasts from rolling origins, beside BASELINES, in METRICS
+    backtest       forecasts from rolling origins, beside BASELINES, in METRICS; of frames, beside
+                   FRAME_BASELINES
     compare        estimators of whole sequences, beside SEQUENCE_BASELINES; of recordings, beside
                    AUDIO_BASELINES; of texts, beside TEXT_BASELINES, TAG_BASELINES,
                    TRANSLATION_BASELINES and LANGUAGE_BASELINES
@@ -20,6 +21,8 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.evaluate.comparison import compare
     from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest, has_lookahead
     from unrolled.evaluate.forecasting.baselines import BASELINES
+    from unrolled.evaluate.forecasting.frame_backtest import FrameBacktest
+    from unrolled.evaluate.forecasting.frame_baselines import FRAME_BASELINES
     from unrolled.evaluate.forecasting.metrics import METRICS
     from unrolled.evaluate.forecasting.verdict import Verdict
     from unrolled.evaluate.sequence.candidates import SEQUENCE_BASELINES
@@ -32,6 +35,7 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
 __all__ = [
     "AUDIO_BASELINES",
     "BASELINES",
+    "FRAME_BASELINES",
     "LANGUAGE_BASELINES",
     "METRICS",
     "SEQUENCE_BASELINES",
@@ -41,6 +45,7 @@ __all__ = [
     "BacktestResult",
     "Comparison",
     "ComparisonRow",
+    "FrameBacktest",
     "LanguageComparison",
     "TranslationComparison",
     "Verdict",
@@ -52,6 +57,8 @@ __all__ = [
 _SOURCES = {
     "AUDIO_BASELINES": "unrolled.evaluate.audio.classification",
     "BASELINES": "unrolled.evaluate.forecasting.baselines",
+    "FRAME_BASELINES": "unrolled.evaluate.forecasting.frame_baselines",
+    "FrameBacktest": "unrolled.evaluate.forecasting.frame_backtest",
     "LANGUAGE_BASELINES": "unrolled.evaluate.text.language",
     "LanguageComparison": "unrolled.evaluate.text.language",
     "METRICS": "unrolled.evaluate.forecasting.metrics",

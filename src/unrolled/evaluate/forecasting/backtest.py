@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from unrolled.evaluate.forecasting.baselines import (
     matching_feedforward,
     without_intermittent,
 )
+from unrolled.evaluate.forecasting.frame_backtest import FrameBacktest, backtest_frames
 from unrolled.evaluate.forecasting.metrics import METRICS, forecast_metrics, losses_by_origin, mase_scales
 from unrolled.evaluate.forecasting.origins import PlacedOrigins, most_origins, place_origins
 from unrolled.evaluate.forecasting.rolling_origin import ModelForecasts, RollingOrigins, perturbed_after
@@ -27,6 +28,7 @@ from unrolled.evaluate.forecasting.verdict import BaselineLosses, Verdict, backt
 from unrolled.formatting import aligned_table, capitalized, number, percent
 from unrolled.models.forecasting.checks import check_output_names, check_series
 from unrolled.models.protocols import SupportsBounds, SupportsForecast
+from unrolled.models.video.forecaster import FrameForecaster
 from unrolled.record import Record
 from unrolled.validation import ErrorCollector, check_float, check_int
 
@@ -98,10 +100,20 @@ class BacktestResult(Record):
         return "\n".join([aligned_table(rows), "", textwrap.fill(self.sentence, 100), *self.remarks])
 
 
+@overload
+def backtest(
+    model: FrameForecaster, series: Any, *, origins: int = ..., step: int | None = ..., refit: bool = ...,
+    baselines: Sequence[str] | None = ..., level: float = ...,
+) -> FrameBacktest: ...  # fmt: skip
+@overload
+def backtest(
+    model: Any, series: Any, *, origins: int = ..., step: int | None = ..., refit: bool = ...,
+    baselines: Sequence[str] | None = ..., level: float = ...,
+) -> BacktestResult: ...  # fmt: skip
 def backtest(
     model: Any, series: Any, *, origins: int = 24, step: int | None = None, refit: bool = False,
     baselines: Sequence[str] | None = None, level: float = 80,
-) -> BacktestResult:  # fmt: skip
+) -> BacktestResult | FrameBacktest:  # fmt: skip
     """Forecast from many origins in the past, beside baselines, and test whether the network is better.
 
     No model is ever fitted on a step after the origin it serves: the network is fitted on the steps up to
@@ -110,18 +122,23 @@ def backtest(
     as many steps before each one's own end. Series too short for that are left out; a remark names them.
     Filled values are read, but never scored; a remark says how many.
 
+    A FrameForecaster stands beside copy-last, the mean of the frames it reads, an autoregression of each
+    pixel and the mean picture of the training. One series of frames is tested at its end; of several clips as
+    many as there are origins are held out whole, at most half of them, with one origin each.
+
     In Nixtla's `cross_validation`, `origins` is called `n_windows`, `step` is `step_size`, `horizon` is `h`,
     and the origin's time is the column `cutoff`, as here.
 
     Args:
-        model: a Forecaster, fitted or not; a copy of it is fitted and it stays as it is.
-        series: any input of `unrolled.read`.
+        model: a Forecaster or FrameForecaster, fitted or not; a copy of it is fitted and it stays as it is.
+        series: any input of `unrolled.read`; or frames, as for FrameForecaster.
         origins: how many; the latest possible.
         step: steps from one to the next; None for the horizon, so that no forecasts overlap, or less
             where that would leave less than half of the shortest series before the first origin.
         refit: fit network and classical baselines anew at every origin: slower by as many times.
-        baselines: some of `unrolled.evaluate.BASELINES`; None for all but AutoARIMA, without those whose
-            package is not installed, and without Zero and Croston where the series are not intermittent.
+        baselines: some of `unrolled.evaluate.BASELINES`, of frames of `FRAME_BASELINES`; None for all but
+            AutoARIMA, without those whose package is not installed, and without Zero and Croston where the
+            series are not intermittent.
         level: width of the band in per cent, above 0 and below 100.
 
     Raises:
@@ -137,6 +154,10 @@ def backtest(
     >>> [row["model"] for row in result.table][0], result.verdict.origins
     ('lstm', 12)
     """
+    if isinstance(model, FrameForecaster):
+        return backtest_frames(
+            model, series, origins=origins, step=step, refit=refit, baselines=baselines, level=level
+        )
     if isinstance(model, type) or not isinstance(model, SupportsForecast):
         raise ArgumentError(f"model: expected a Forecaster, fitted or not, got {model!r}.")
     names = check_backtest(origins, step, level, baselines)

@@ -13,6 +13,7 @@ from plotly import graph_objects as go
 
 from unrolled.formatting import number, percent
 from unrolled.report.figures.backtest_table import BacktestTable, comparison_metric
+from unrolled.report.figures.frames import frames_figure
 from unrolled.report.figures.memory import gradients_figure, memory_figure, states_figure
 from unrolled.report.figures.probes import (
     activations_figure,
@@ -47,8 +48,8 @@ def figure(record: Any) -> go.Figure:
     """Draw a record by its `kind`.
 
     Args:
-        record: a description, a forecast (its first series), a backtest, a history, a verdict, a comparison,
-            an alignment, or a probe's record.
+        record: a description, a forecast (its first series), a backtest, of frames too, a history, a verdict,
+            a comparison, an alignment, or a probe's record.
 
     Returns:
         A plotly figure.
@@ -343,6 +344,7 @@ _FIGURES: dict[str, Callable[..., go.Figure]] = {
     "description": lambda description: years_figure(description.yearly_means),
     "forecast": forecast_figure,
     "backtest": errors_figure,
+    "frame backtest": frames_figure,
     "history": loss_figure,
     "verdict": verdict_figure,
     "comparison": comparison_figure,
