@@ -51,6 +51,7 @@ SLOW = {
     "missing_values": "an hour",
     "text": "an hour",
     "language_model": "an hour",
+    "moving_mnist": "half an hour",
     "spoken_digits": "half an hour, with aeon an hour",
     "translation": "two hours",
     "probe_trust": "an hour",
