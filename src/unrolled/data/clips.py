@@ -62,7 +62,8 @@ def as_clips(X: Any, who: str) -> Sequences:
     X = X if isinstance(X, list | tuple) else as_array(X, who)
     if not len(X):
         raise DataError(f"{who}: expected at least one clip, got none.")
-    parts, notes = [], ()
+    parts: list[Array] = []
+    notes: tuple[str, ...] = ()
     for i, clip in enumerate(X):
         part, is_last = _channels_first(_clip_array(clip, f"{who}, clip {i}"), f"{who}, clip {i}")
         parts.append(part)

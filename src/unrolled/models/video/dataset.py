@@ -65,7 +65,7 @@ class FrameWindows:
             for part in self.scaler
         )
         frames = ((frames - mean) / scale).clamp(-SCALED_LIMIT, SCALED_LIMIT)
-        return FrameBatch(*frames.split([self.window, self.horizon], 1))
+        return FrameBatch(frames[:, : self.window], frames[:, self.window :])
 
     def subset(self, rows: Tensor) -> FrameWindows:
         """Select the windows in these rows; the frames are shared."""

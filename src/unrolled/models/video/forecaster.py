@@ -232,12 +232,12 @@ class FrameForecaster(NetworkEstimator):
         """Compute the mean forecasts (N, h, C, H, W) of the networks."""
         mean, scale = (np.asarray(part, dtype=np.float32)[:, None, None] for part in self.scaler_)
         parts = []
-        for rows in torch.arange(len(windows)).split(_CLIPS_AT_ONCE):
+        for rows in torch.split(torch.arange(len(windows)), _CLIPS_AT_ONCE):
             batch = windows.batch(rows).frames
             scaled = torch.stack([network(batch) for network in self.networks_]).mean(0)
             parts.append(scaled.cpu().numpy() * scale + mean)
         forecasts = np.concatenate(parts)
-        return forecasts if self.bounds_ is None else forecasts.clip(*self.bounds_)
+        return forecasts if self.bounds_ is None else forecasts.clip(self.bounds_[0], self.bounds_[1])
 
     def _require_like_fitted(self, clips: Sequences) -> None:
         """Pass if frames have the shape that was fitted on, and each clip holds a window."""

@@ -103,9 +103,12 @@ class FrameNetwork(nn.Module):
         """Compute the mean squared error of the forecasts of a `FrameBatch`, of scaled frames."""
         if self.training:
             truth = torch.cat([batch.frames[:, 1:], batch.targets], 1)
-            return F.mse_loss(self(batch.frames), truth)
-        pairs = zip(batch.frames.split(_CLIPS_AT_ONCE), batch.targets.split(_CLIPS_AT_ONCE), strict=True)
-        sums = [F.mse_loss(self(frames), targets, reduction="sum") for frames, targets in pairs]
+            loss: Tensor = F.mse_loss(self(batch.frames), truth)
+            return loss
+        parts = (torch.split(part, _CLIPS_AT_ONCE) for part in (batch.frames, batch.targets))
+        sums = [
+            F.mse_loss(self(frames), targets, reduction="sum") for frames, targets in zip(*parts, strict=True)
+        ]
         return torch.stack(sums).sum() / batch.targets.numel()
 
     def _next(self, states: Tensor, patches: Tensor) -> Tensor:
@@ -122,7 +125,7 @@ class FrameNetwork(nn.Module):
 
     def _frames(self, patches: Tensor) -> Tensor:
         """Move the pixels of each patch back: (B, T, C, H, W)."""
-        frames = F.pixel_shuffle(patches, self.config.patch_size)
+        frames: Tensor = F.pixel_shuffle(patches, self.config.patch_size)
         return frames[..., : self.config.height, : self.config.width]
 
 

@@ -161,6 +161,7 @@ def initialize_kept_share(network: FrameNetwork, training: FrameWindows) -> None
     if not before.numel():
         return
     share = (before * after).sum() / before.square().sum().clamp(min=1e-9)
+    assert network.readout.bias is not None
     network.readout.bias.chunk(2)[1].fill_(share.clamp(*_SHARES).logit())
 
 
