@@ -9,7 +9,7 @@ from unrolled import DataError
 from unrolled.data.clips import as_clips
 from unrolled.models.video.network import FrameNetwork, FrameNetworkConfig
 from unrolled.models.video.training import (
-    choose_window,
+    choose_frame_window,
     frame_stopping_reason,
     frame_training_config,
     initialize_kept_share,
@@ -61,13 +61,13 @@ def test_where_too_few_would_be_held_out_all_are_trained_on() -> None:
 
 def test_a_window_is_ten_or_what_the_clips_hold() -> None:
     """One that is asked for must fit into some clip."""
-    assert choose_window(None, np.array([30, 50]), 5) == 10
-    assert choose_window(None, np.array([6, 50]), 5) == 1
-    assert choose_window(20, np.array([6, 50]), 5) == 20
+    assert choose_frame_window(None, np.array([30, 50]), 5) == 10
+    assert choose_frame_window(None, np.array([6, 50]), 5) == 1
+    assert choose_frame_window(20, np.array([6, 50]), 5) == 20
     with pytest.raises(DataError, match=r"more than horizon=5 frames, got one of 5 frames\. Leave it out"):
-        choose_window(None, np.array([5, 50]), 5)
+        choose_frame_window(None, np.array([5, 50]), 5)
     with pytest.raises(DataError, match=r"at least 55 frames, window=50 and horizon=5, the longest has 50"):
-        choose_window(50, np.array([6, 50]), 5)
+        choose_frame_window(50, np.array([6, 50]), 5)
 
 
 def test_trainings_are_counted_in_epochs() -> None:

@@ -28,7 +28,7 @@ from unrolled.models.video.network import (
     default_patch_size,
 )
 from unrolled.models.video.training import (
-    choose_window,
+    choose_frame_window,
     fit_frame_networks,
     frame_stopping_reason,
     frame_training_config,
@@ -173,7 +173,7 @@ class FrameForecaster(NetworkEstimator):
         monitor = Monitor.from_arguments(checkpoint, callbacks, verbose=self.verbose)
         start_s, seed = time.perf_counter(), self._draw_seed()
         clips = as_frame_series(frames)
-        window = choose_window(optional_int(self.window), clips.lengths, int(self.horizon))
+        window = choose_frame_window(optional_int(self.window), clips.lengths, int(self.horizon))
         split = split_windows(
             clips, window=window, horizon=int(self.horizon), fraction=self.validation_fraction, seed=seed,
             device=self.device,

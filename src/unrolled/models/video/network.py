@@ -86,6 +86,13 @@ class FrameNetwork(nn.Module):
         self.readout = nn.Conv2d(config.hidden_channels, 2 * width, 1)
         self.float()  # as its inputs are, whatever torch's default
 
+    @property
+    def kept_bias(self) -> Tensor:
+        """Part of w that σ(b_t) is made of: the share of a frame that is kept without any evidence."""
+        bias = self.readout.bias
+        assert bias is not None
+        return bias[len(bias) // 2 :]
+
     def forward(self, frames: Tensor) -> Tensor:
         """Forecast h frames; in training those from the second frame on."""
         patches = self._patches(frames)

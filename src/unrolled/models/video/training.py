@@ -42,13 +42,13 @@ class WindowSplit(NamedTuple):
     validation: FrameWindows | None
 
 
-def choose_window(window: int | None, lengths: NDArray[np.int64], horizon: int) -> int:
+def choose_frame_window(window: int | None, lengths: NDArray[np.int64], horizon: int) -> int:
     """Return the frames that are read before each forecast: 10, or as many as the shortest clip leaves.
 
     Raises:
         DataError: the shortest clip has no frame beside the horizon; or none has as many as are asked for.
 
-    >>> choose_window(None, np.array([12, 20]), 5), choose_window(None, np.array([40]), 5)
+    >>> choose_frame_window(None, np.array([12, 20]), 5), choose_frame_window(None, np.array([40]), 5)
     (7, 10)
     """
     least, most = int(lengths.min()), int(lengths.max())
@@ -161,8 +161,7 @@ def initialize_kept_share(network: FrameNetwork, training: FrameWindows) -> None
     if not before.numel():
         return
     share = (before * after).sum() / before.square().sum().clamp(min=1e-9)
-    assert network.readout.bias is not None
-    network.readout.bias.chunk(2)[1].fill_(share.clamp(*_SHARES).logit())
+    network.kept_bias.fill_(share.clamp(*_SHARES).logit())
 
 
 def frame_stopping_reason(history: History, n_validation: int) -> str:
