@@ -53,7 +53,7 @@ def recurrence_driver(tmp_path: Path) -> Callable[..., Path]:
         if shutil.which(compiler) is None:
             pytest.skip(f"{compiler} is not here")
         program = tmp_path / "recurrence"
-        names = ("runtime/isa", "rnn/rnn", "runtime/thread_pool", "runtime/contention")
+        names = ("runtime/isa", "rnn/rnn", "runtime/thread_pool", "runtime/phases")
         sources = [KERNELS / f"{name}.cpp" for name in names]
         words = ["-std=c++20", "-ffp-contract=fast", "-Wno-psabi", "-pthread", f"-DUNROLLED_ISA={table}"]
         words += [*FLAGS[table], *options, "-I", str(KERNELS), "-o", str(program)]

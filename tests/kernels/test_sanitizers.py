@@ -24,9 +24,8 @@ def test_sanitizers_find_nothing(name: str, flags: dict[str, list[str]], tmp_pat
     if name not in kernels.build_info()["runnable"].split():
         pytest.skip(f"this processor does not run {name}")
     program = tmp_path / "sanitized"
-    sources = [
-        KERNELS / part for part in ("runtime/isa.cpp", "runtime/thread_pool.cpp", "runtime/buffer_cache.cpp")
-    ]
+    runtime = ("isa", "thread_pool", "phases", "contention", "buffer_cache")
+    sources = [KERNELS / "runtime" / f"{part}.cpp" for part in runtime]
     sources.append(Path(__file__).with_name("sanitized.cpp"))
     options = ["-std=c++20", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     named = [f"-DUNROLLED_ISA={name}", "-I", KERNELS, "-o", program, *sources, "-ldl", "-lpthread"]

@@ -5,7 +5,8 @@
 // work is shared out in every way: alone, by rows, by units. One table of kernels, watched, stands in for
 // dispatch.cpp, so that the plans that rnn.cpp makes can be seen. Gradients are compared
 // along one direction through all inputs, where the slow loop in complex numbers gives the derivative to
-// rounding: Im f(v + i e d) / e, for a tiny e.
+// rounding: Im f(v + i e d) / e, for a tiny e. Whether others want the processors is a variable here: where they do,
+// whoever runs takes a thread's share, and all answers and gradients keep their bits.
 #include <cstring>
 #include <limits>
 #include <new>
@@ -14,6 +15,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "runtime/contention.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/buffer_cache.hpp"
 #include "slow_rnn.hpp"
@@ -26,6 +28,10 @@ Buffer::Buffer(std::size_t bytes) : bytes_(bytes), data_(operator new(bytes, std
 }
 Buffer::~Buffer() { operator delete(data_, std::align_val_t{64}); }
 void *Buffer::data() const noexcept { return data_; }
+
+static bool contended;
+void unrolled::watch_contention() {}
+bool unrolled::is_contended() { return contended; }
 
 static int planned_threads;
 static bool planned_units;
@@ -179,6 +185,12 @@ template <class R> static void check(const Case &p, const Slow &slow) {
             if (has_too_few || (units && !p.values[kGainHh].empty())) continue;  // as rnn.cpp has it
             const DriverPartition shared(p, threads, units);
             const Run<R> ran = run<R>(p, &shared.partition, threads, true);
+            contended = true;
+            const Run<R> beside_others = run<R>(p, &shared.partition, threads, true);
+            contended = false;
+            require_same_answers(p, "beside others", beside_others, ran);
+            for (int part = 0; part < kOperands; ++part)
+                require_same(p, "gradients beside others", beside_others.gradients[part], ran.gradients[part]);
             require_same_answers(p, units ? "units shared" : "rows shared", ran, first);
             require_derivative(p, units ? "gradients, units shared" : "gradients, rows shared", ran, expected);
         }

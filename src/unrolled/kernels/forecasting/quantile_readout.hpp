@@ -45,15 +45,14 @@ class QuantileReadoutForward {
     static constexpr std::size_t kRowsAtOnce = 4 * kTileRows;
 
 public:
+    static constexpr int kPhases = 2;  // the weights packed; then each thread its windows
     double *window_losses = nullptr;
 
-    QuantileReadoutForward(const QuantileReadout &problem, float *d_states, float *saved, int threads,
-                           Barrier &barrier)
+    QuantileReadoutForward(const QuantileReadout &problem, float *d_states, float *saved, int threads)
         : p_(problem),
           saved_(problem, saved),
           d_states_(d_states),
           threads_(threads),
-          barrier_(barrier),
           width_(problem.width()),
           outputs_(problem.outputs()),
           group_(problem.readouts < kRowsAtOnce ? kRowsAtOnce / problem.readouts : 1),
@@ -85,12 +84,14 @@ public:
         return arena.bytes();
     }
 
-    void run(int thread) {
-        if (thread == 0) pack();
+    void run(int thread, int phase) {
+        if (phase == 0) {
+            if (thread == 0) pack();
+            return;
+        }
         const Range mine = share_of(p_.windows, thread, threads_);
         for (std::size_t t = 0; t < p_.steps; ++t)
             fill_zero(d_states_ + (t * p_.windows + mine.begin) * p_.units, (mine.end - mine.begin) * p_.units);
-        if (threads_ > 1) barrier_.wait();
         for (std::size_t window = mine.begin; window < mine.end; window += group_)
             run_group(blocks_[thread], {window, window + group_ < mine.end ? window + group_ : mine.end});
     }
@@ -105,7 +106,6 @@ private:
     const ReadoutRows saved_;
     float *const d_states_;
     const int threads_;
-    Barrier &barrier_;
     const std::size_t width_, outputs_, group_, stride_;
     float *hidden_panels_ = nullptr, *hidden_bias_ = nullptr, *output_weight_ = nullptr;
     float *output_panels_ = nullptr, *output_bias_ = nullptr;
@@ -363,12 +363,10 @@ inline std::size_t readout_saved(const QuantileReadout &problem) {
 
 inline double quantile_readout_forward(const QuantileReadout &problem, float *d_states, float *saved,
                                        int threads) {
-    Barrier barrier(threads);
-    QuantileReadoutForward pass(problem, d_states, saved, threads, barrier);
-    Buffer block(pass.layout_scratch(nullptr));
+    QuantileReadoutForward pass(problem, d_states, saved, threads);
+    Buffer block(pass.layout_scratch(nullptr));  // which holds the losses, too
     pass.layout_scratch(block.data());
-    const auto run = [](void *self, int thread) { static_cast<QuantileReadoutForward *>(self)->run(thread); };
-    run_threads(threads, run, &pass);
+    run_parts(pass, threads);
     double loss = 0;
     for (std::size_t window = 0; window < problem.windows; ++window) loss += pass.window_losses[window];
     return loss;

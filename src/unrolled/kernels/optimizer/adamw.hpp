@@ -3,7 +3,7 @@
 
 #include "gemm/packing.hpp"
 #include "optimizer/problem.hpp"
-#include "runtime/thread_pool.hpp"
+#include "runtime/phases.hpp"
 
 namespace unrolled::UNROLLED_ISA {
 
@@ -70,7 +70,7 @@ private:
 
 inline void adamw_step(const AdamW &update, int threads, double bias1, double root_of_bias2) {
     AdamWPass pass(update, threads, bias1, root_of_bias2);
-    run_threads(threads, [](void *self, int thread) { static_cast<AdamWPass *>(self)->run(thread); }, &pass);
+    run_parts(pass, threads);
 }
 
 }  // namespace unrolled::UNROLLED_ISA

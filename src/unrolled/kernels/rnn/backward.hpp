@@ -22,6 +22,8 @@ class BackwardPass {
     static constexpr std::size_t kRowsTogether = 8;
 
 public:
+    static constexpr int kPhases = 3;  // the weights packed; all steps; the weights' gradients summed up
+
     BackwardPass(BackwardContext<T> &context, const BackwardPointwise<T> &pointwise, Barrier &barrier)
         : context_(context),
           problem_(context.problem),
@@ -67,22 +69,27 @@ public:
         return arena.bytes();
     }
 
-    void run(int thread) {
+    void run(int thread, int phase) {
         const FlushDenormals flushed;
-        run_steps(thread);
+        if (phase == 0) pack(thread);
+        if (phase == 1) run_steps(thread);
+        if (phase == 2 && weights_.is_needed()) weights_.reduce(scratch_, thread);
     }
 
 private:
-    void run_steps(int thread) {
-        const Scratch &scratch = scratch_[thread];
-        const RowSet rows = rows_of_thread(partition_, thread);
-        const Range blocks = share_of(sizes_.unit_blocks, thread, partition_);
+    void pack(int thread) const {
         pack(problem_.weight_hh, sizes_.units, sizes_.unit_blocks, thread, state_panels_);
         if (input_panels_)
             pack(problem_.weight_ih, sizes_.inputs, sizes_.input_blocks, thread, input_panels_);
         if (sizes_.has_norm && thread == 0) context_.norm.load(problem_, sizes_);
+    }
+
+    void run_steps(int thread) {
+        const Scratch &scratch = scratch_[thread];
+        const RowSet rows = rows_of_thread(partition_, thread);
+        const Range blocks = share_of(sizes_.unit_blocks, thread, partition_);
         begin(scratch, rows, blocks, thread);
-        barrier_.wait();
+        if (partition_.splits_units) barrier_.wait();
         std::size_t active = 0, filled = 0;
         bool has_added = false;
         for (std::size_t step = 0; step < problem_.steps; ++step) {
@@ -101,8 +108,6 @@ private:
         }
         flush_gemms(scratch, blocks, thread, filled, has_added);
         end(scratch, rows, blocks);
-        barrier_.wait();
-        if (weights_.is_needed()) weights_.reduce(scratch_, thread);
     }
 
     BackwardContext<T> &context_;

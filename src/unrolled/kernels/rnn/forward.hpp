@@ -20,6 +20,8 @@ class ForwardPass {
     static constexpr std::size_t kWide = kColumns<T>;
 
 public:
+    static constexpr int kPhases = 2;  // the weights packed; then all steps
+
     ForwardPass(ForwardContext<T> &context, const ForwardPointwise<T> &pointwise, Barrier &barrier)
         : context_(context),
           problem_(context.problem),
@@ -54,17 +56,24 @@ public:
         return arena.bytes();
     }
 
-    void run(int thread) {
+    void run(int thread, int phase) {
+        phase == 0 ? pack(thread) : run_steps(thread);
+    }
+
+private:
+    void pack(int thread) {
+        gemms_.pack(thread);
+        if (thread > 0) return;
+        gemms_.init_bias();
+        if (sizes_.has_norm) context_.norm.load(problem_, sizes_);
+    }
+
+    void run_steps(int thread) {
         const Scratch &scratch = scratch_[thread];
         const RowSet rows = rows_of_thread(partition_, thread);
         const Range blocks = share_of(sizes_.unit_blocks, thread, partition_);
-        gemms_.pack(thread);
-        if (thread == 0) {
-            gemms_.init_bias();
-            if (sizes_.has_norm) context_.norm.load(problem_, sizes_);
-        }
         for (std::size_t i = 0; i < rows.count; ++i) begin(scratch, rows, blocks, i);
-        barrier_.wait();
+        if (partition_.splits_units) barrier_.wait();
         T *recurrent = scratch.recurrent[0], *next = scratch.recurrent[1];
         std::size_t active = 0;
         for (std::size_t step = 0; step < problem_.steps; ++step) {
@@ -83,7 +92,6 @@ public:
         S::end_streams();
     }
 
-private:
     ForwardContext<T> &context_;
     const Problem<T> &problem_;
     const Sizes<T> &sizes_;

@@ -31,7 +31,7 @@ void forward(const Problem<T> &problem, const Outputs<T> &outputs, const Partiti
             context.sizes.has_norm ? static_cast<const ForwardPointwise<T> &>(normed) : plain;
         Barrier barrier(partition.threads);
         ForwardPass<T> pass(context, pointwise, barrier);
-        run_pass(pass, partition.threads);
+        run_pass(pass, partition.threads, partition.splits_units);
     });
 }
 
@@ -45,7 +45,7 @@ void backward(const Problem<T> &problem, const Gradients<T> &gradients, const Pa
             context.sizes.has_norm ? static_cast<const BackwardPointwise<T> &>(normed) : plain;
         Barrier barrier(partition.threads);
         BackwardPass<T> pass(context, pointwise, barrier);
-        run_pass(pass, partition.threads);
+        run_pass(pass, partition.threads, partition.splits_units);
     });
 }
 

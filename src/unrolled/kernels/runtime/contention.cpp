@@ -8,7 +8,7 @@
 // want the processors, a thread of ours holds a team of OpenMP threads that sleep. Measured on two cores with
 // one busy process on each, a fit of 0.6 s took 2.7 to 20 s with spinning threads and 1.1 to 1.6 times as long
 // as on a single thread with these; on a quiet machine sleeping threads would make it half as long again.
-// Where the runtime is another, or the system counts no waiting, nothing is done.
+// Where the runtime is another, or the system counts no waiting, nothing is done. What kernels do: phases.cpp.
 #include "runtime/contention.hpp"
 
 #include <dirent.h>

@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include "runtime/buffer_cache.hpp"
-#include "runtime/thread_pool.hpp"
+#include "runtime/phases.hpp"
 
 namespace unrolled::UNROLLED_ISA {
 
@@ -26,12 +26,12 @@ private:
     std::size_t bytes_ = 0;
 };
 
-// Lay out the scratch memory of a pass, then run it on every thread.
+// Lay out the scratch memory of a pass, then run its parts.
 template <class Pass>
-void run_pass(Pass &pass, int threads) {
+void run_pass(Pass &pass, int parts, bool bodies_wait = false) {
     Buffer block(pass.layout_scratch(nullptr));
     pass.layout_scratch(block.data());
-    run_threads(threads, [](void *self, int thread) { static_cast<Pass *>(self)->run(thread); }, &pass);
+    run_parts(pass, parts, bodies_wait);
 }
 
 }  // namespace unrolled::UNROLLED_ISA

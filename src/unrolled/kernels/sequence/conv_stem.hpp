@@ -235,7 +235,7 @@ struct StemBackward {
     const ConvStem &stem;
     const ConvStemGradients &gradients;
     const RowPartition &partition;
-    Barrier &barrier;
+    static constexpr int kPhases = 2;  // each thread its rows; then their sum
     StemSizes sizes{stem};
     float *inputs = nullptr, *taps = nullptr, *d_sums = nullptr;  // for each thread, as all here
     float *d_panels = nullptr, *d_biases = nullptr;
@@ -251,7 +251,13 @@ struct StemBackward {
         return arena.bytes();
     }
 
-    void run(int thread) const {
+    void run(int thread, int phase) const {
+        if (phase == 0) run_rows(thread);
+        if (phase == 1 && thread == 0) reduce();
+    }
+
+private:
+    void run_rows(int thread) const {
         float *const u = inputs + thread * sizes.row_elements();
         fill_zero(d_panels_of(thread), sizes.vectors * sizes.panel);
         fill_zero(d_biases_of(thread), sizes.vectors * kLanes);
@@ -270,11 +276,8 @@ struct StemBackward {
                         add_weights(thread, view, vector);
                 });
         }
-        if (partition.threads > 1) barrier.wait();
-        if (thread == 0) reduce();
     }
 
-private:
     float *d_panels_of(int thread) const { return d_panels + thread * sizes.vectors * sizes.panel; }
     float *d_biases_of(int thread) const { return d_biases + thread * sizes.vectors * kLanes; }
 
@@ -354,8 +357,7 @@ inline void conv_stem_forward(const ConvStem &stem, const ConvStemOutputs &outpu
 
 inline void conv_stem_backward(const ConvStem &stem, const ConvStemGradients &gradients,
                                const RowPartition &partition) {
-    Barrier barrier(partition.threads);
-    StemBackward pass{stem, gradients, partition, barrier};
+    StemBackward pass{stem, gradients, partition};
     run_pass(pass, partition.threads);
 }
 

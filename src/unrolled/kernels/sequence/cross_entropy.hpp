@@ -2,7 +2,7 @@
 #pragma once
 
 #include "gemm/packing.hpp"
-#include "runtime/thread_pool.hpp"
+#include "runtime/phases.hpp"
 #include "sequence/problem.hpp"
 #include "simd/math.hpp"
 
@@ -58,8 +58,7 @@ private:
 
 inline double cross_entropy(const CrossEntropy &problem, int threads) {
     CrossEntropyPass pass{problem, threads, {}};
-    run_threads(threads, [](void *self, int thread) { static_cast<CrossEntropyPass *>(self)->run(thread); },
-                &pass);
+    run_parts(pass, threads);
     double total = 0;
     for (int thread = 0; thread < threads; ++thread) total += pass.totals[thread];
     return total;

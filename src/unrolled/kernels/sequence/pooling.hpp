@@ -2,7 +2,7 @@
 #pragma once
 
 #include "rnn/scratch.hpp"
-#include "runtime/thread_pool.hpp"
+#include "runtime/phases.hpp"
 #include "sequence/problem.hpp"
 
 namespace unrolled::UNROLLED_ISA {
@@ -82,9 +82,7 @@ private:
 };
 
 inline void run_pool(PoolPass pass) {
-    run_threads(
-        pass.partition.threads,
-        [](void *self, int thread) { static_cast<PoolPass *>(self)->run(thread); }, &pass);
+    run_parts(pass, pass.partition.threads);
 }
 
 inline void pool_forward(const Pool &pool, const PoolOutputs &outputs, const RowPartition &partition) {
