@@ -9,7 +9,7 @@ import torch
 
 from unrolled import Forecaster, SequenceClassifier
 from unrolled.train import threads
-from unrolled.train.threads import shared_processors, single_thread
+from unrolled.train.threads import shared_processors, single_thread, threads_for
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +49,14 @@ def test_the_callers_number_is_an_upper_bound(monkeypatch: pytest.MonkeyPatch) -
     with shared_processors():
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 1
+
+
+def test_only_large_work_is_shared() -> None:
+    """A few operations run on one thread, many on as many as before; both leave the number as it was."""
+    for n_operations, expected in ((1000, 1), (1e9, 2)):
+        with threads_for(n_operations):
+            assert torch.get_num_threads() == expected
+        assert torch.get_num_threads() == 2
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])

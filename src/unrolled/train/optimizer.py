@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.kernels.loading import compiled
+from unrolled.train.threads import threads_for
 
 _BETAS, _EPS = (0.9, 0.999), 1e-8  # the paper's
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
@@ -177,7 +178,8 @@ class _Block:
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         if not set_to_none:
-            self._flat[1].zero_()
+            with threads_for(self._flat[1].numel()):
+                self._flat[1].zero_()
 
     def read_gradients(self) -> bool:
         """Copy the gradients into the flat tensor; tell whether any parameter has one."""

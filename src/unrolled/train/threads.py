@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ import torch
 from unrolled.kernels.loading import compiled
 from unrolled.kernels.processors import usable_processors
 from unrolled.nn.ops.forked_child import leave_lost_threads
+
+_MIN_SHARED_OPERATIONS = 2e6  # a tenth of a millisecond of one thread
 
 
 @contextmanager
@@ -65,6 +67,21 @@ def single_thread() -> Iterator[None]:
         yield
     finally:
         restore()
+
+
+def threads_for(n_operations: float) -> AbstractContextManager[None]:
+    """Run torch's operators on one thread where all of them together are less than it costs to share them.
+
+    Beside busy processes each shared operator would wait for its second thread.
+
+    Args:
+        n_operations: numbers that the operators multiply or write.
+
+    >>> with threads_for(100):
+    ...     torch.get_num_threads()
+    1
+    """
+    return single_thread() if n_operations < _MIN_SHARED_OPERATIONS else nullcontext()
 
 
 def _set_threads(number: int) -> Any:

@@ -24,6 +24,7 @@ from unrolled.nn.ops import torch_internals
 from unrolled.nn.ops.gradients import gradient_buffer, trains_plainly
 from unrolled.nn.ops.sequence import runs_on_kernels
 from unrolled.train.loop import BatchLoss
+from unrolled.train.threads import threads_for
 
 Ints = NDArray[np.int64]
 # From the outputs of a batch to its loss, a mean over the batch, and the gradient of the outputs.
@@ -290,22 +291,24 @@ class SequenceNetwork(nn.Module):
     def head_vjp(self, features: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Compute the outputs from `features` without autograd, and the function for the way back.
 
-        The function takes the outputs' gradient, writes those of the head's weights, and returns that of the
-        features.
+        It takes the outputs' gradient, writes those of the head's weights, and returns that of the features.
         """
         scaled, weight, keep = self.standardize, self.head.weight, 1 - self.dropout.p
-        inputs, factor = features - scaled.center, scaled.factor
-        if keep < 1 and self.training:
-            factor = torch.empty_like(inputs).bernoulli_(keep).mul_(factor / keep)
-        inputs *= factor
-        outputs = F.linear(inputs, weight, self.head.bias)
+        n_operations = features.numel() * len(weight)
+        with threads_for(n_operations):
+            inputs, factor = features - scaled.center, scaled.factor
+            if keep < 1 and self.training:
+                factor = torch.empty_like(inputs).bernoulli_(keep).mul_(factor / keep)
+            inputs *= factor
+            outputs = F.linear(inputs, weight, self.head.bias)
 
         @torch.no_grad()
         def backward(d_outputs: Tensor) -> Tensor:
             d_flat = d_outputs.flatten(0, -2)
-            torch.mm(d_flat.t(), inputs.flatten(0, -2), out=gradient_buffer(weight))
-            torch.sum(d_flat, 0, out=gradient_buffer(self.head.bias))
-            return (d_outputs @ weight).mul_(factor)
+            with threads_for(2 * n_operations):
+                torch.mm(d_flat.t(), inputs.flatten(0, -2), out=gradient_buffer(weight))
+                torch.sum(d_flat, 0, out=gradient_buffer(self.head.bias))
+                return (d_outputs @ weight).mul_(factor)
 
         return outputs, backward
 
@@ -347,9 +350,7 @@ def _core(config: SequenceNetworkConfig, inputs: int) -> RNN | GRU | LSTM:
 
 @torch.no_grad()
 def _initialize(core: RNN | GRU | LSTM, config: SequenceNetworkConfig) -> None:
-    """Set orthogonal recurrent weights, inputs that move every gate, units that remember 1 to M steps.
-
-    M is `memory_steps`.
+    """Set orthogonal recurrent weights, inputs that move every gate, units with memories of all lengths.
 
     Source: Tallec and Ollivier, Can recurrent neural networks warp time? (2018), the biases log-uniform.
     """
