@@ -28,7 +28,7 @@ def test_a_trace_of_sound_in_parts_equals_one(audio_classifier: Any, tones: Any)
 def test_facts_say_that_sound_is_read(audio_classifier: Any) -> None:
     """At which rate, and in how many bands."""
     facts = SoundTracer(audio_classifier).facts()
-    assert (facts["reads"], facts["rate"], facts["bands"], facts["hop_ms"]) == ("sound", 8000, 40, 10.0)
+    assert (facts["reads"], facts["rate"], facts["window"], facts["hop"]) == ("sound", 8000, 200, 80)
     assert (facts["kind"], facts["classes"]) == ("classes", ["0", "1"])
 
 

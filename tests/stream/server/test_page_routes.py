@@ -1,11 +1,15 @@
 """The page: its files, its traces, and the page itself in a real browser."""
 
+import base64
+import io
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.io import wavfile
 
 import unrolled as ur
 
@@ -167,3 +171,68 @@ def test_a_locked_page_asks_for_the_token(
     browser.run("document.getElementById('values').value = '1,2'")
     browser.run("document.getElementById('values-form').requestSubmit()")
     browser.wait_for("document.getElementById('status').textContent === 'Step 1 is stored.'")
+
+
+def _type(browser: Any, text: str, said: str) -> None:
+    """Type into the field, submit it, and wait for the status."""
+    browser.run(f"document.getElementById('values').value = {json.dumps(text)}")
+    browser.run("document.getElementById('values-form').requestSubmit()")
+    browser.wait_for(f"document.getElementById('status').textContent.includes({json.dumps(said)})")
+
+
+def test_a_page_of_text_shows_tokens_and_writes_on(
+    new_server: Callable[..., Any], language_model: Any, browse: Callable[..., Any]
+) -> None:
+    """A column a token; what is written is stored, and rewinding takes it back."""
+    server = new_server(model=language_model)
+    browser = browse(server.url, width=390, height=800)
+    browser.wait_for("document.getElementById('model').textContent.includes('units')")
+    assert browser.run("document.documentElement.scrollWidth") == 390
+    _type(browser, "to be", "Step 5 is stored.")
+    best = language_model.predict_proba("to be")[-1].max()
+    assert f"{100 * best:.1f} %" in browser.run("document.getElementById('answer').textContent")
+    browser.run("document.getElementById('scroll').focus()")
+    browser.press("Home")
+    assert browser.run("document.getElementById('answer').textContent").startswith("Step 1 (“t”): next “")
+    browser.run("document.getElementById('rewind').click()")
+    browser.wait_for("document.getElementById('status').textContent.includes('back at step 1')")
+    browser.run("document.getElementById('write').click()")
+    browser.wait_for("document.getElementById('status').textContent.startsWith('It wrote: ')")
+    assert server.request("GET", "/streams/first").record["last"] == 61
+    _type(browser, "  ", "There is no text")
+    browser.run("document.getElementById('shuffle').click()")
+    browser.wait_for("document.querySelectorAll('#orders tbody tr').length === 2")
+    assert browser.console == []
+
+
+def test_a_page_of_sound_reads_a_file(
+    new_server: Callable[..., Any], audio_classifier: Any, tones: Any, browse: Callable[..., Any]
+) -> None:
+    """A column a frame, from a file of the model's rate; rewinding goes to the end of a frame."""
+    server = new_server(model=audio_classifier, options={"threshold": 0.6})
+    browser, wav = browse(server.url), io.BytesIO()
+    browser.wait_for("document.getElementById('model').textContent.includes('units')")
+    samples = (tones * 30_000).astype(np.int16)
+    wavfile.write(wav, 8000, samples)
+    content = base64.b64encode(wav.getvalue()).decode()
+    browser.run(
+        "(() => { const transfer = new DataTransfer(), input = document.getElementById('file');"
+        f"const bytes = Uint8Array.from(atob('{content}'), (each) => each.charCodeAt(0));"
+        "transfer.items.add(new File([bytes], 'tones.wav')); input.files = transfer.files;"
+        "input.dispatchEvent(new Event('change')); })()"
+    )
+    browser.wait_for("document.getElementById('values').value === 'tones.wav, 0.4 s'")
+    browser.run("document.getElementById('values-form').requestSubmit()")
+    browser.wait_for("document.getElementById('status').textContent === '0.40 s are stored.'")
+    live = audio_classifier.stream(threshold=0.6)
+    answer = live.feed(samples)[-1]
+    shown = browser.run("document.getElementById('answer').textContent")
+    assert shown.endswith(f" s: {int(answer.argmax())}, {100 * answer.max():.1f} %")
+    found = browser.run("document.getElementById('detections').textContent")
+    assert f"at {live.detections[0].seconds:.2f} s" in found
+    browser.run("document.getElementById('scroll').focus()")
+    browser.press("Home")
+    browser.run("document.getElementById('rewind').click()")
+    browser.wait_for("document.getElementById('status').textContent.includes('back at sample 200')")
+    assert server.request("GET", "/streams/first").record["last"] == 200
+    assert browser.console == []

@@ -41,8 +41,8 @@ class SoundTracer(Tracer):
     def facts(self) -> dict[str, Any]:
         """Describe the model, which reads sound."""
         features = self._model.features_
-        sound = {"rate": features.rate, "bands": features.n_bands, "hop_ms": features.hop_ms}
-        return super().facts() | {"reads": "sound"} | sound
+        samples = {"rate": features.rate, "window": features.window, "hop": features.hop}
+        return super().facts() | {"reads": "sound"} | samples
 
     def _inputs(self) -> list[str]:
         return []

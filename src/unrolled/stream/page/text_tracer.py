@@ -32,9 +32,10 @@ class TextTracer(Tracer):
         return []
 
     def __call__(self, snapshot: str | None, x: Any, network: int = 0) -> dict[str, Any]:
-        """Trace a text; the record has its `tokens` too."""
+        """Trace a text; the record has its `tokens` too, which as x are the same steps."""
+        traced = super().__call__(snapshot, x, network)
         tokens = [token.text for token in self._model.tokenizer_.split(x)] if isinstance(x, str) else list(x)
-        return super().__call__(snapshot, x, network) | {"tokens": tokens}
+        return traced | {"tokens": tokens, "x": tokens}
 
     def _rows(self, x: Any) -> Any:
         return self._read(x)
@@ -65,8 +66,8 @@ class LanguageTracer(Tracer):
         return self._read(x)
 
     def _columns(self, rows: Any) -> dict[str, Any]:
-        codec = self._model.codec_
-        return {"tokens": [codec.piece(int(position)) for position in rows[:, 0]]}
+        positions = rows[:, 0].astype(int).tolist()
+        return {"tokens": [self._model.codec_.piece(position) for position in positions], "x": positions}
 
     def _listed(self, answers: Any) -> Any:
         return NextTokens.of(answers, self._likeliest, self._model.tokens_).tolist()

@@ -15,7 +15,7 @@ from unrolled.stream.server.steps import RequestError, read_body
 from unrolled.stream.server.wire import STATUS, Malformed, decode_trace, encode_error, encode_record
 
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
-_NAMES = ("page.css", "main.js", "client.js", "values.js", "picture.js")
+_NAMES = ("page.css", "main.js", "client.js", "events.js", "values.js", "picture.js")
 PAGE_PATHS: Final = frozenset({"/", *(f"/page/{name}" for name in _NAMES)})  # open to all: they hold no data
 _MOST_TRACES = 2  # at a time
 

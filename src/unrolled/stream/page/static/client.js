@@ -35,11 +35,13 @@ export class Requests {
   }
 
   trace(snapshot, x, network) {
-    return this.json("/trace", {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ snapshot, x, network }),
-    });
+    return this.json("/trace", { method: "POST", body: encode({ snapshot, network }, x) });
+  }
+
+  // Text that a language model writes on from where a stream is, and the events that it is.
+  generate(stream, settings) {
+    const path = `/streams/${encodeURIComponent(stream)}/generate`;
+    return this.json(path, { method: "POST", body: JSON.stringify(settings) });
   }
 
   async snapshot(stream) {
@@ -60,7 +62,7 @@ export class StepSocket {
     this.stream = stream;
     this.token = token;
     this.onConnection = onConnection;
-    this.waiting = null; // the message without an answer: { text, resolve, reject }
+    this.waiting = null; // the message without an answer: { message, resolve, reject }
     this.failures = 0;
     this.isClosed = false;
     this.open();
@@ -73,7 +75,7 @@ export class StepSocket {
       if (this.token !== null) this.socket.send(JSON.stringify({ token: this.token }));
       this.failures = 0;
       this.onConnection(true);
-      if (this.waiting) this.socket.send(this.waiting.text);
+      if (this.waiting) this.socket.send(this.waiting.message);
     };
     this.socket.onmessage = (event) => this.receive(JSON.parse(event.data));
     this.socket.onclose = () => {
@@ -86,7 +88,7 @@ export class StepSocket {
   receive(record) {
     if (record.ready || !this.waiting) return;
     if (record.error === "draining" || record.error === "busy") {
-      setTimeout(() => this.waiting && this.socket.readyState === 1 && this.socket.send(this.waiting.text), 500);
+      setTimeout(() => this.waiting && this.socket.readyState === 1 && this.socket.send(this.waiting.message), 500);
       return;
     }
     const { resolve, reject } = this.waiting;
@@ -97,19 +99,18 @@ export class StepSocket {
 
   // Apply events, of which the first has the number n; resolves when they are stored.
   send(n, x) {
-    return this.ask({ n, x });
+    return this.ask(encode({ stream: this.stream, n }, x));
   }
 
   // Return the number of the stream's last event; 0 where there is no such stream.
   async last() {
-    return (await this.ask({})).last;
+    return (await this.ask(JSON.stringify({ stream: this.stream }))).last;
   }
 
   ask(message) {
     return new Promise((resolve, reject) => {
-      const text = JSON.stringify({ stream: this.stream, ...message });
-      this.waiting = { text, resolve, reject };
-      if (this.socket.readyState === WebSocket.OPEN) this.socket.send(text);
+      this.waiting = { message, resolve, reject };
+      if (this.socket.readyState === WebSocket.OPEN) this.socket.send(message);
     });
   }
 
@@ -119,6 +120,12 @@ export class StepSocket {
     this.waiting?.reject(new Fault("closed", "The stream was closed."));
     this.waiting = null;
   }
+}
+
+// Write a message: events as JSON, or samples as bytes behind a line of it.
+function encode(head, x) {
+  if (!(x instanceof Float32Array)) return JSON.stringify({ ...head, x });
+  return new Blob([`${JSON.stringify({ ...head, dtype: "float32" })}\n`, x]);
 }
 
 function toBase64(bytes) {

@@ -1,22 +1,25 @@
 // Page of a server: open a stream, step it, and see what its hidden state does at each step.
 
 import { Requests, StepSocket } from "./client.js";
-import { colourOf, columnWidth, drawFan, drawHeat, drawLines } from "./picture.js";
-import { formatNumber, parseSteps, shuffled } from "./values.js";
+import { eventsOf, tokenName } from "./events.js";
+import { colourOf, columnWidth, drawFan, drawHeat, drawLines, drawNames } from "./picture.js";
+import { formatNumber, shuffled } from "./values.js";
 
 const MOST_STEPS = 1000; // that the picture shows
-const MOST_A_MESSAGE = 200;
-const EMPTY = () => ({ y: [], state: [], input: [], memory: [] });
+const WRITTEN = { n: 60, temperature: 0.8 };
+const COLUMNS = ["y", "state", "input", "memory", "tokens", "bands"]; // parts of a trace with an item a step
+const EMPTY = () => ({ ...Object.fromEntries(COLUMNS.map((name) => [name, []])), detections: [] });
 
 const byId = (id) => document.getElementById(id);
 const requests = new Requests();
 
 let model = null;
+let events = null; // how the model's events are typed, cut and joined
 let socket = null;
 let queue = []; // steps of a replay that are still to come
 let timer = null;
 let lastAction = Promise.resolve();
-// start: number and snapshot before the first step shown; xs: the steps since; blob: snapshot after them.
+// start: number and snapshot before the first step shown; xs: the events since; blob: snapshot after them.
 let shown = { start: { last: 0, blob: "" }, blob: "", xs: [], trace: EMPTY(), cursor: 0 };
 
 function say(text, isFault = false) {
@@ -54,9 +57,16 @@ async function loadModel() {
   model = await requests.json("/model");
   byId("token-form").hidden = true;
   byId("model").textContent = model.words;
-  byId("values-hint").textContent =
-    model.inputs.length === 1 ? "one a step, parted by blanks or commas" : `${model.inputs.join(", ")}: a step a line`;
-  byId("output-title").textContent = { classes: "Probabilities", number: "Answer", forecast: "Next step" }[model.kind];
+  events = eventsOf(model);
+  byId("values-label").textContent = { values: "Values", text: "Text", sound: "Sound" }[model.reads];
+  byId("values-hint").textContent = events.hint;
+  byId("values").readOnly = model.reads === "sound";
+  byId("file").accept = events.accept;
+  byId("write").hidden = model.kind !== "tokens";
+  byId("shuffle").hidden = model.reads === "sound";
+  byId("output-title").textContent = {
+    classes: "Probabilities", number: "Answer", forecast: "Next step", tokens: "Probability of the likeliest next token",
+  }[model.kind];
   byId("network").replaceChildren(
     ...Array.from({ length: model.networks }, (_, k) => new Option(`${k + 1} of ${model.networks}`, k)),
   );
@@ -74,7 +84,7 @@ async function open(stream) {
   socket?.close();
   socket = new StepSocket(stream, requests.token, (isOpen) => isOpen || say("The connection broke; trying again.", true));
   const start = (await socket.last()) > 0 ? await requests.snapshot(stream) : { last: 0, blob: "" };
-  shown = { start, blob: start.blob, xs: [], trace: EMPTY(), cursor: 0 };
+  shown = { start, blob: start.blob, xs: events.none, trace: EMPTY(), cursor: 0 };
   byId("orders").hidden = true;
   say(start.last ? `Stream “${stream}” has had ${start.last} steps.` : `Stream “${stream}” begins with its first step.`);
   draw();
@@ -82,49 +92,60 @@ async function open(stream) {
 
 async function step(xs) {
   if (!socket) await open(byId("stream").value);
-  for (let from = 0; from < xs.length; from += MOST_A_MESSAGE) {
-    const part = xs.slice(from, from + MOST_A_MESSAGE);
+  for (const part of events.parts(xs)) {
     const { last } = await socket.send(shown.start.last + shown.xs.length + 1, part);
     const more = await traced(shown.blob, part);
-    for (const key of Object.keys(shown.trace)) shown.trace[key].push(...more[key]);
-    shown.xs.push(...part);
+    for (const key of [...COLUMNS, "detections"]) shown.trace[key].push(...(more[key] ?? []));
+    shown.xs = events.join(shown.xs, more.x ?? part);
     shown.blob = more.snapshot;
-    shown.cursor = shown.xs.length - 1;
+    shown.cursor = Math.max(0, shown.trace.y.length - 1);
     await dropOldest();
-    say(`Step ${last} is stored.`);
+    say(model.reads === "sound" ? `${(last / model.rate).toFixed(2)} s are stored.` : `Step ${last} is stored.`);
     draw();
     byId("scroll").scrollLeft = byId("scroll").scrollWidth;
   }
 }
 
+// Let a language model write on, and step the stream by what it wrote.
+async function write() {
+  if (!socket) await open(byId("stream").value);
+  const { text, x } = await requests.generate(socket.stream, WRITTEN);
+  if (x.length) await step(x);
+  say(x.length ? `It wrote: ${text}` : "It wrote nothing: here a text ends.");
+}
+
 const traced = (blob, xs) => requests.trace(blob || null, xs, Number(byId("network").value || 0));
 
+// Events of the first `columns` steps that are shown.
+const eventsUpTo = (columns) => shown.xs.slice(0, events.upTo(columns, shown.start.last));
+
 async function dropOldest() {
-  const excess = shown.xs.length - MOST_STEPS;
+  const excess = shown.trace.y.length - MOST_STEPS;
   if (excess <= 0) return;
-  const { snapshot } = await traced(shown.start.blob, shown.xs.slice(0, excess));
-  shown.start = { last: shown.start.last + excess, blob: snapshot };
-  shown.xs.splice(0, excess);
-  for (const column of Object.values(shown.trace)) column.splice(0, excess);
+  const dropped = eventsUpTo(excess);
+  const { snapshot } = await traced(shown.start.blob, dropped);
+  shown.start = { last: shown.start.last + dropped.length, blob: snapshot };
+  shown.xs = shown.xs.slice(dropped.length);
+  for (const key of COLUMNS) shown.trace[key].splice(0, excess);
   shown.cursor -= excess;
 }
 
 async function rewind() {
-  const kept = shown.cursor + 1;
-  const { snapshot } = await traced(shown.start.blob, shown.xs.slice(0, kept));
-  const last = shown.start.last + kept;
+  const kept = eventsUpTo(shown.cursor + 1);
+  const { snapshot, detections } = await traced(shown.start.blob, kept);
+  const last = shown.start.last + kept.length;
   await requests.restore(socket.stream, last, snapshot);
-  shown.xs.length = kept;
-  for (const column of Object.values(shown.trace)) column.length = kept;
+  shown.xs = kept;
+  for (const key of COLUMNS) shown.trace[key].length = Math.min(shown.trace[key].length, shown.cursor + 1);
+  shown.trace.detections = detections ?? [];
   shown.blob = snapshot;
-  say(`Stream “${socket.stream}” is back at step ${last}.`);
+  say(`Stream “${socket.stream}” is back at ${model.reads === "sound" ? "sample" : "step"} ${last}.`);
   draw();
 }
 
 async function changeNetwork() {
   if (!shown.xs.length) return;
-  const { snapshot, ...trace } = await traced(shown.start.blob, shown.xs);
-  shown.trace = trace;
+  shown.trace = { ...EMPTY(), ...(await traced(shown.start.blob, shown.xs)) };
   draw();
 }
 
@@ -150,6 +171,9 @@ function answerWords(y) {
     return `${model.classes[best]}, ${(100 * y[best]).toFixed(1)} %`;
   }
   if (model.kind === "number") return formatNumber(y);
+  if (model.kind === "tokens") {
+    return `next ${y.slice(0, 4).map(([token, p]) => `“${tokenName(token)}” ${(100 * p).toFixed(1)} %`).join(", ")}`;
+  }
   if (y.median[0] === null) return "no forecast yet";
   const steps = y.median.length === 1 ? "" : `, in ${y.median.length} steps ${formatNumber(y.median.at(-1))}`;
   return `next ${formatNumber(y.median[0])} (80 %: ${formatNumber(y.lo[0])} to ${formatNumber(y.hi[0])})${steps}`;
@@ -158,27 +182,40 @@ function answerWords(y) {
 function outputRows() {
   if (model.kind === "classes") return shown.trace.y;
   if (model.kind === "number") return shown.trace.y.map((y) => [y]);
+  if (model.kind === "tokens") return shown.trace.y.map((y) => [y[0][1]]);
   return shown.trace.y.map((y) => [y.median[0]]);
 }
 
 function draw() {
-  const { xs, trace, cursor } = shown;
-  byId("picture").hidden = xs.length === 0;
-  if (!xs.length) return;
-  const column = columnWidth(xs.length, byId("scroll").clientWidth - 2);
+  const { trace, cursor } = shown;
+  byId("picture").hidden = trace.y.length === 0;
+  if (!trace.y.length) return;
+  const column = widthOfColumns();
   const marks = { column, cursor };
   const limit = largest([trace.state, trace.input, trace.memory].flat(2));
-  drawLines(byId("input"), xs, { ...marks, ...bounds(xs), height: 70 });
+  drawInput(marks);
   drawHeat(byId("from-input"), trace.input, { ...marks, limit });
   drawHeat(byId("from-memory"), trace.memory, { ...marks, limit });
   drawHeat(byId("state"), trace.state, { ...marks, limit });
   const rows = outputRows();
-  drawLines(byId("output"), rows, { ...marks, ...(model.kind === "classes" ? { low: 0, high: 1 } : bounds(rows)) });
+  drawLines(byId("output"), rows, { ...marks, ...(["classes", "tokens"].includes(model.kind) ? { low: 0, high: 1 } : bounds(rows)) });
   const hasStates = trace.state[0].length > 0;
   for (const panel of document.querySelectorAll(".of-states")) panel.hidden = !hasStates;
   if (!hasStates) byId("scale").textContent = "This stream reads its latest window anew at each step and carries no state.";
   else byId("scale").textContent = `Blue is −${formatNumber(limit)}, white 0, orange ${formatNumber(limit)}; a row a unit, a column a step.`;
   describe();
+}
+
+const widthOfColumns = () =>
+  columnWidth(shown.trace.y.length, byId("scroll").clientWidth - 2, model.reads === "text" ? 12 : 4);
+
+function drawInput(marks) {
+  const { xs, trace } = shown;
+  if (model.reads === "text") return drawNames(byId("input"), trace.tokens.map(tokenName), marks);
+  if (model.reads === "values") return drawLines(byId("input"), xs, { ...marks, ...bounds(xs), height: 70 });
+  const { low, high } = bounds(trace.bands);
+  const scaled = trace.bands.map((frame) => frame.map((band) => (2 * (band - low)) / (high - low) - 1).reverse());
+  return drawHeat(byId("input"), scaled, { ...marks, limit: 1 });
 }
 
 function largest(values) {
@@ -194,16 +231,20 @@ function bounds(rows) {
 
 function describe() {
   const { xs, trace, cursor, start } = shown;
-  const values = xs[cursor].map((value, k) => `${model.inputs[k]} ${formatNumber(value)}`).join(", ");
-  byId("answer").textContent = `Step ${start.last + cursor + 1} (${values}): ${answerWords(trace.y[cursor])}`;
+  const words = events.words(xs, trace, cursor, start.last);
+  const name = model.reads === "sound" ? words : `Step ${start.last + cursor + 1} (${words})`;
+  byId("answer").textContent = `${name}: ${answerWords(trace.y[cursor])}`;
   legend("input-legend", model.inputs.length > 1 ? model.inputs : []);
-  legend("output-legend", model.classes.map((name, k) => `${name} ${(100 * trace.y[cursor][k]).toFixed(1)} %`));
-  byId("state").setAttribute("aria-label", stateWords(trace.state[cursor], xs.length));
+  legend("output-legend", model.classes.map((each, k) => `${each} ${(100 * trace.y[cursor][k]).toFixed(1)} %`));
+  byId("detections").textContent = trace.detections
+    .map(({ label, seconds, probability }) => `${label} at ${seconds.toFixed(2)} s, ${(100 * probability).toFixed(0)} %`)
+    .join("; ");
+  byId("state").setAttribute("aria-label", stateWords(trace.state[cursor], trace.y.length));
   byId("from-input").setAttribute("aria-label", "Part of the state that the input brought");
   byId("from-memory").setAttribute("aria-label", "Part of the state that the memory brought");
-  byId("input").setAttribute("aria-label", `Values of ${xs.length} steps`);
-  byId("output").setAttribute("aria-label", `Answers of ${xs.length} steps`);
-  byId("rewind").disabled = cursor === xs.length - 1;
+  byId("input").setAttribute("aria-label", `Input of ${trace.y.length} steps`);
+  byId("output").setAttribute("aria-label", `Answers of ${trace.y.length} steps`);
+  byId("rewind").disabled = cursor === trace.y.length - 1;
   byId("fan").hidden = model.kind !== "forecast";
   if (model.kind === "forecast") {
     const past = xs.slice(0, cursor + 1).map((row) => row[0]);
@@ -232,28 +273,24 @@ function stateWords(state, steps) {
 }
 
 function moveCursor(to) {
-  const at = Math.max(0, Math.min(shown.xs.length - 1, to));
+  const at = Math.max(0, Math.min(shown.trace.y.length - 1, to));
   if (at === shown.cursor) return;
   shown.cursor = at;
   draw();
-  const column = columnWidth(shown.xs.length, byId("scroll").clientWidth - 2);
+  const column = widthOfColumns();
   const scroll = byId("scroll");
   if (at * column < scroll.scrollLeft) scroll.scrollLeft = at * column;
   if ((at + 1) * column > scroll.scrollLeft + scroll.clientWidth) scroll.scrollLeft = (at + 1) * column - scroll.clientWidth;
 }
 
-function readValues() {
-  const steps = parseSteps(byId("values").value, model.inputs.length);
-  if (!steps.length) throw new Error("There are no values: type or paste some, or load a file.");
-  return steps;
-}
+const readValues = () => events.parse(byId("values").value);
 
 function startReplay() {
-  queue = readValues();
+  queue = events.parts(readValues(), 1);
   byId("replay").setAttribute("aria-pressed", "true");
   byId("replay").textContent = "Stop";
   const next = async () => {
-    if (queue.length) await act(() => step([queue.shift()]));
+    if (queue.length) await act(() => step(queue.shift()));
     if (queue.length) timer = setTimeout(next, Number(byId("pace").value));
     else stopReplay();
   };
@@ -294,22 +331,24 @@ function listen() {
   byId("choose-file").addEventListener("click", () => byId("file").click());
   byId("file").addEventListener("change", () =>
     act(async () => {
-      byId("values").value = await byId("file").files[0].text();
-      say(`${readValues().length} steps are ready: choose Step or Replay.`);
+      byId("values").value = await events.read(byId("file").files[0]);
+      const n = readValues().length;
+      say(`${model.reads === "values" ? `${n} steps are` : "The file is"} ready: choose Step or Replay.`);
     }),
   );
   clicks("rewind", rewind);
-  clicks("reverse", () => compareOrders("Reversed", [...shown.xs].reverse()));
+  clicks("write", write);
+  clicks("reverse", () => compareOrders("Reversed", shown.xs.slice().reverse()));
   clicks("shuffle", () => compareOrders("Shuffled", shuffled(shown.xs)));
   byId("network").addEventListener("change", () => act(changeNetwork));
   byId("log").addEventListener("change", describe);
   byId("scroll").addEventListener("click", (event) => {
     if (event.target.tagName !== "CANVAS") return;
-    const column = columnWidth(shown.xs.length, byId("scroll").clientWidth - 2);
+    const column = widthOfColumns();
     moveCursor(Math.floor((event.clientX - event.target.getBoundingClientRect().left) / column));
   });
   byId("scroll").addEventListener("keydown", (event) => {
-    const to = { ArrowLeft: shown.cursor - 1, ArrowRight: shown.cursor + 1, Home: 0, End: shown.xs.length - 1 }[event.key];
+    const to = { ArrowLeft: shown.cursor - 1, ArrowRight: shown.cursor + 1, Home: 0, End: shown.trace.y.length - 1 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     moveCursor(to);

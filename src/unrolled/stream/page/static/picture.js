@@ -6,9 +6,9 @@ const [LOW, MIDDLE, HIGH] = [[0, 103, 168], [250, 249, 246], [180, 83, 10]]; // 
 
 export const colourOf = (k) => PALETTE[k % PALETTE.length];
 
-// Width of a column in CSS pixels: few steps get wide ones.
-export function columnWidth(steps, available) {
-  return Math.max(4, Math.min(24, Math.floor(available / Math.max(steps, 1))));
+// Width of a column in CSS pixels: few steps get wide ones, none less than `least`.
+export function columnWidth(steps, available, least = 4) {
+  return Math.max(least, Math.min(24, Math.floor(available / Math.max(steps, 1))));
 }
 
 function prepare(canvas, width, height) {
@@ -41,6 +41,25 @@ export function drawHeat(canvas, rows, { column, limit, cursor }) {
     }),
   );
   markCursor(context, cursor, column, units * height);
+}
+
+// Draw the names of T steps, one a column: letters upright, words from the bottom up.
+export function drawNames(canvas, names, { column, cursor }) {
+  const isUpright = names.every((name) => name.length === 1);
+  const height = isUpright ? 24 : 90;
+  const context = prepare(canvas, names.length * column, height);
+  context.fillStyle = INK;
+  context.font = "13px system-ui, sans-serif";
+  context.textBaseline = "middle";
+  context.textAlign = isUpright ? "center" : "left";
+  names.forEach((name, t) => {
+    context.save();
+    context.translate((t + 0.5) * column, isUpright ? height / 2 : height - 4);
+    if (!isUpright) context.rotate(-Math.PI / 2);
+    context.fillText(name, 0, 0, isUpright ? column : height - 8);
+    context.restore();
+  });
+  markCursor(context, cursor, column, height);
 }
 
 // Draw rows (T, K) as K lines between `low` and `high`, points where there is one step.
