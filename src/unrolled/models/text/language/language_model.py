@@ -86,7 +86,8 @@ class LanguageModel(TextWriter):
             tenths of all, at least 3.
         learning_rate: the peak of its one cycle.
         validation_fraction: part that is held out to choose the epoch by: the end of a running text, or
-            documents drawn at random. None for a twentieth, of short texts up to a fifth; 0 for none.
+            documents drawn at random. None for a twentieth, of short texts up to a fifth, of 300,000
+            characters or more none; 0 for none.
         random_state: seed of weights, windows, dropout and of what is held out.
         device: where torch computes.
         verbose: draw a progress line with time left on stderr; None for on a terminal, if the fit takes more

@@ -28,6 +28,7 @@ _WEIGHT_DECAY = 0.01
 _AVERAGED_SHARE = 0.05  # of all steps: what the running mean of the weights remembers
 _FRACTION, _MOST_FRACTION, _USUAL_VALIDATION = 0.05, 0.2, 500  # characters; where the fraction is None
 _MIN_VALIDATION = 50  # characters
+_LONG_TEXT = 300_000  # characters that a few passes do not overfit; their end is most like what follows
 
 
 def token_stream(texts: Sequence[str], codec: LanguageCodec, *, has_ends: bool) -> Tensor:
@@ -55,7 +56,7 @@ def hold_out(
     Args:
         texts: documents, or one running text.
         fraction: of the characters, or of the documents; None for 0.05, of short texts as much as holds 500
-            characters, but no more than 0.2.
+            characters, but no more than 0.2, and of 300,000 characters or more none.
         seed: of the draw.
         are_documents: whether the texts are documents.
 
@@ -66,6 +67,7 @@ def hold_out(
     n_characters = sum(map(len, texts))
     if fraction is None:
         fraction = min(max(_FRACTION, _USUAL_VALIDATION / n_characters), _MOST_FRACTION)
+        fraction = 0.0 if n_characters >= _LONG_TEXT else fraction
     if fraction * n_characters < _MIN_VALIDATION or (are_documents and len(texts) < 2):
         return texts, []
     if not are_documents:
