@@ -36,6 +36,7 @@ def test_the_top_of_the_file_and_needed_words_are_kept(tmp_path: Path) -> None:
         (b"the 1 nan\n", r"v.txt line 1: expected finite numbers"),
         (b"the\ncat\n", r"v.txt: expected a word and its numbers a line, got words alone"),
         (b"3 2\n", r"v.txt: expected a word and its numbers a line, got none"),
+        (b"", r"v.txt: expected a word and its numbers a line, got an empty file"),
         (b"the 1 2\nn\xe9 1 2\n", r"v.txt line 2: expected UTF-8, got byte 0xe9"),
     ],
 )

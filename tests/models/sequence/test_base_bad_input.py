@@ -171,7 +171,7 @@ def test_a_single_sequence_with_features_first_is_told_the_way_out() -> None:
     ("y", "message"),
     [
         (["a", "b"], "expected 6 as X has 6 sequences, got 2"),
-        (["a"] * 6, r"expected at least two classes, got one class \('a'\) in all 6 labels"),
+        (["a"] * 6, r"expected at least two classes, got one class \('a'\) in all labels"),
         (["a", 1] * 3, "expected labels of one type, got 'a' .str. and, at position 1, 1 .int."),
         (["a", None] * 3, "position 1: expected a label or a number, got None or NaN, and 2 more"),
         ([0.5, 1.5] * 3, "expected classes, got numbers such as 0.5"),

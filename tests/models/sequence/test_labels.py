@@ -32,7 +32,7 @@ def test_a_single_class_is_refused() -> None:
     with pytest.raises(DataError) as fault:
         encode_labels(np.array(["up", "up"]), "SequenceClassifier y")
     assert str(fault.value) == (
-        "SequenceClassifier y: expected at least two classes, got one class ('up') in all 2 labels. Give "
+        "SequenceClassifier y: expected at least two classes, got one class ('up') in all labels. Give "
         "examples of another class."
     )
 

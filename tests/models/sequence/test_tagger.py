@@ -94,7 +94,7 @@ X = [[1.0, 2.0], [3.0]]
         ([["a", "b"]], "expected 2 lists of labels, one a sequence, with one label a step"),
         (None, "expected 2 lists of labels, one a sequence, with one label a step"),
         ([["a", "b"], ["b", "a"]], "sequence 1: expected 1 labels, one a step of X, got 2."),
-        ([["a", "a"], ["a"]], r"expected at least two classes, got one class \('a'\) in all 3 labels"),
+        ([["a", "a"], ["a"]], r"expected at least two classes, got one class \('a'\) in all labels"),
         ([["a", "b"], [1]], "expected labels of one type"),
         ([[None, None], [None]], "expected a label at some steps, got none at 3 steps"),
         ([[0.5, 1.0], [2.0]], "Unknown label type"),

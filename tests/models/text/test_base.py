@@ -125,6 +125,15 @@ def test_what_cannot_be_learned_is_refused_in_a_sentence(X: Any, y: Any, sentenc
     assert str(fault.value).startswith(sentence)
 
 
+def test_vectors_of_none_of_the_words_are_refused(tmp_path: Path) -> None:
+    """A file of another language would be read for nothing; letters may differ in case."""
+    path = tmp_path / "v.txt"
+    path.write_text("chien 1 2\n")
+    with pytest.raises(DataError, match=r"v.txt: expected vectors of words that the texts have.*'chien'"):
+        TextClassifier(**QUICK, vectors=path).fit(["a dog", "a cat"], ["x", "y"])
+    assert TextClassifier(**QUICK, vectors=path).fit(["a Chien", "a cat"], ["x", "y"]).encoder_.vector_words
+
+
 def test_a_model_that_is_not_fitted_says_what_to_call() -> None:
     """As scikit-learn's own."""
     with pytest.raises(NotFittedError, match=r"not fitted yet. Call fit\(texts, y\) first"):

@@ -48,7 +48,7 @@ def read_vectors(path: str | Path, *, needed: Container[str] = (), most: int = 1
     (('to', 'be'), (2, 3))
     """
     path = check_path("vectors", path)
-    lines = decode_lines(files.read_decompressed(path), path)
+    lines = decode_lines(files.read_decompressed(path, expected="a word and its numbers a line"), path)
     start = 1 if _is_header(lines[0]) else 0
     if len(lines) == start:
         raise DataError(f"{path.name}: expected a word and its numbers a line, got none.")

@@ -88,8 +88,8 @@ def encode_labels(labels: Labels, who: str) -> tuple[Labels, Ints]:
     classes, numbers = np.unique(labels, return_inverse=True)
     if len(classes) == 1:
         raise DataError(
-            f"{who}: expected at least two classes, got one class ({_label_text(classes[0])}) in all "
-            f"{len(labels)} labels. Give examples of another class."
+            f"{who}: expected at least two classes, got one class ({_label_text(classes[0])}) in all labels. "
+            "Give examples of another class."
         )
     return classes, numbers.astype(np.int64)
 

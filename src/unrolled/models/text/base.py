@@ -20,7 +20,7 @@ from unrolled.data.text.documents import Documents, as_documents, as_texts
 from unrolled.data.text.tokenizer import MIN_SUBWORDS, UNITS, Tokenizer, Unit
 from unrolled.data.text.vectors import WordVectors, read_vectors
 from unrolled.data.text.vocabulary import Vocabulary
-from unrolled.errors import ArgumentError
+from unrolled.errors import ArgumentError, DataError
 from unrolled.formatting import quantity
 from unrolled.models.estimator import NetworkEstimator
 from unrolled.models.metadata import MetadataRequester
@@ -201,7 +201,13 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         )
         vectors = None
         if self.vectors is not None:
-            vectors = read_vectors(self.vectors, needed={*(data.tokens or ()), *vocabulary.tokens})
+            words = {form for token in data.tokens or () for form in (token, token.lower())}
+            vectors = read_vectors(self.vectors, needed=words)
+            if words.isdisjoint(vectors.words):
+                raise DataError(
+                    f"{Path(self.vectors).name}: expected vectors of words that the texts have, got none of "
+                    f"theirs; its first is {vectors.words[0]!r}. Give a file of the language of the texts."
+                )
         encoder = TokenEncoder(
             vocabulary,
             n_buckets=int(self.n_buckets) if is_word else 0,
