@@ -54,7 +54,7 @@ def test_documents_are_held_out_whole() -> None:
 def test_any_length_has_a_training(n_tokens: int) -> None:
     """Streams and windows fit into the text; short texts have more epochs, shorter windows, fewer streams."""
     epochs, steps, n_streams, window = _config(n_tokens)
-    assert 1 <= n_streams <= 32
+    assert 1 <= n_streams <= 16
     assert n_streams <= max(1, n_tokens // 2)
     assert 4 <= epochs <= 80
     assert steps >= epochs

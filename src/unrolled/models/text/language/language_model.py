@@ -80,7 +80,7 @@ class LanguageModel(TextWriter):
         slowness_penalty: of the mean square of their change from step to step (TAR).
         window: usual steps of backpropagation, of short texts fewer; each window of a training is about 0.6
             to 1.4 times as long.
-        batch_size: streams that are read in parallel; None for 32, of short texts fewer.
+        batch_size: streams that are read in parallel; None for 16, of short texts fewer.
         max_epochs: passes over the text at most; None for 5, or as many as make 600 steps, 80 at most.
         patience: epochs without a lower validation loss before the training stops early; None for three
             tenths of all, at least 3.

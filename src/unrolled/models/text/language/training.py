@@ -19,7 +19,7 @@ from unrolled.train.config import AveragingConfig, EpochBounds, Monitor, Trainin
 from unrolled.train.ensemble import Ensemble, fit_ensemble
 from unrolled.train.history import History
 
-_MOST_STREAMS, _LEAST_STREAMS = 32, 4
+_MOST_STREAMS, _LEAST_STREAMS = 16, 4  # of more, a pass has too few steps
 _TOKENS_A_STREAM = 600  # at least, where batch_size is None
 _EPOCHS = EpochBounds(least=5, most=80, min_steps=600)
 _WINDOWS_A_PASS, _LEAST_WINDOW = 8, 16  # of a short text, whose windows are shorter than they may be
@@ -99,7 +99,7 @@ def language_training_config(
     >>> settings = {"window": 64, "batch_size": None, "max_epochs": None, "patience": None, "seed": 0}
     >>> config, n_streams, window = language_training_config(1_000_000, learning_rate=1e-3, **settings)
     >>> config.max_steps, n_streams
-    (2440, 32)
+    (4885, 16)
     """
     n_streams = batch_size or min(_MOST_STREAMS, max(_LEAST_STREAMS, n_tokens // _TOKENS_A_STREAM))
     n_streams = max(1, min(n_streams, n_tokens // 2))
