@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.formatting import quantity
-from unrolled.models.recurrent_core import CoreConfig, recurrent_core
+from unrolled.models.recurrent_core import CoreConfig, initialize_memory, recurrent_core
 from unrolled.models.sequence.dataset import SequenceBatch, SequenceDataset
 from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 from unrolled.nn.modules.conv_stem import ConvStem, max_scales
@@ -126,7 +126,8 @@ class SequenceNetwork(nn.Module):
 
     Unless bidirectional, the output of a step depends on no later one. Padding changes no output.
 
-    Shapes: values (B, T, F), lengths (B,) to (B, K), or (B, T, K) if `per_step`, 0 beyond a length.
+    Shapes: values (B, T, F), lengths (B,) to (B, K), or (B, T', K) if `per_step`, 0 beyond a length; T' is T,
+    or the blocks of the stem's stride.
 
     >>> network = SequenceNetwork(SequenceNetworkConfig(3, 2, stem_channels=16, stem_scales=2))
     >>> network(torch.randn(4, 9, 3), torch.tensor([9, 2, 5, 9])).shape
@@ -193,7 +194,7 @@ class SequenceNetwork(nn.Module):
         features, features_backward = self.features_vjp(batch.values, None if is_even else batch.lengths)
         outputs, head_backward = self.head_vjp(features)
         if self.config.per_step and not is_even:
-            outputs *= sequence_mask(batch.lengths, outputs)[..., None]
+            outputs *= sequence_mask(self.output_steps(batch.lengths), outputs)[..., None]
         return outputs, lambda d_outputs: features_backward(head_backward(d_outputs))
 
     def precise_outputs(self, values: Tensor, lengths: Tensor) -> Tensor:
@@ -206,7 +207,11 @@ class SequenceNetwork(nn.Module):
             outputs = F.linear(features, self.head.weight.cpu().double(), bias)
         if not self.config.per_step:
             return outputs
-        return outputs * sequence_mask(lengths.cpu(), outputs)[..., None]
+        return outputs * sequence_mask(self.output_steps(lengths.cpu()), outputs)[..., None]
+
+    def output_steps(self, lengths: Tensor) -> Tensor:
+        """Count the outputs (B,) of rows with so many steps, if `per_step`: one a block of the stem."""
+        return lengths if self.stem is None else self.stem.blocks(lengths)
 
     def features(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Compute the features (B, D), or (B, T, D) if `per_step`, that are standardized for the head."""
@@ -315,7 +320,9 @@ class SequenceNetwork(nn.Module):
     def head_outputs(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Compute the outputs from `features`."""
         outputs: Tensor = self.head(self.dropout(self.standardize(features)))
-        return outputs * sequence_mask(lengths, outputs)[..., None] if self.config.per_step else outputs
+        if not self.config.per_step:
+            return outputs
+        return outputs * sequence_mask(self.output_steps(lengths), outputs)[..., None]
 
     def _flat_features(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Read all steps as one vector, its end cut or filled with zeros; with `per_step` each by itself."""
@@ -344,31 +351,8 @@ def _stem(config: SequenceNetworkConfig) -> ConvStem | None:
 def _core(config: SequenceNetworkConfig, inputs: int) -> RNN | GRU | LSTM:
     core = recurrent_core(config, inputs, bidirectional=config.bidirectional)
     if config.memory_steps:
-        _initialize(core, config)
+        initialize_memory(core, config, config.memory_steps)
     return core
-
-
-@torch.no_grad()
-def _initialize(core: RNN | GRU | LSTM, config: SequenceNetworkConfig) -> None:
-    """Set orthogonal recurrent weights, inputs that move every gate, units with memories of all lengths.
-
-    Source: Tallec and Ollivier, Can recurrent neural networks warp time? (2018), the biases log-uniform.
-    """
-    H = config.hidden_size
-    for name, weight in core.named_parameters():
-        if name.startswith("weight_hh"):
-            for gate in weight.split(H):  # type: ignore[no-untyped-call]
-                nn.init.orthogonal_(gate)
-        elif name.startswith("weight_ih"):
-            nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
-        elif name.startswith("bias"):
-            nn.init.zeros_(weight)
-        if name.startswith("bias_ih") and config.cell in ("gru", "lstm"):
-            steps = torch.exp(torch.rand(H) * math.log(max(2, config.memory_steps)))  # 1 to memory_steps
-            keep = torch.log((steps - 1).clamp(min=0.1))  # sigmoid(keep) = 1 - 1 / steps
-            weight[H : 2 * H] = keep  # GRU: z; LSTM: f
-            if config.cell == "lstm":
-                weight[:H] = -keep
 
 
 @torch.no_grad()
@@ -387,7 +371,9 @@ def initialize_from_data(network: SequenceNetwork, dataset: SequenceDataset) -> 
     for chunk in sample.length_batches():
         values, lengths = sample.batch(chunk)[:2]
         features = network.features(values, lengths)
-        parts.append(features[sequence_mask(lengths, features)] if network.config.per_step else features)
+        if network.config.per_step:
+            features = features[sequence_mask(network.output_steps(lengths), features)]
+        parts.append(features)
     features = torch.cat(parts)
     scale = features.std(0, correction=0)
     if network.config.direct_inputs:
