@@ -86,7 +86,7 @@ class TextCodec:
 
     def decode(self, positions: Iterable[int]) -> str:
         """Return the text of tokens; positions of unknown tokens and of the end are left out."""
-        return self.tokenizer.join(self._names(positions)).strip()
+        return self.tokenizer.join(self.names(positions)).strip()
 
     def readable(self, positions: Iterable[int]) -> list[str]:
         """Return each token as a reader knows it: without marks of bytes, and with a space as one.
@@ -94,11 +94,12 @@ class TextCodec:
         >>> TextCodec.learn("char", ["a b"]).readable([1, 2, 0])
         ['␣', 'a', '�']
         """
-        names = [self._names([position]) for position in positions]
+        names = [self.names([position]) for position in positions]
         texts = [self.tokenizer.join(name) if name else "\ufffd" for name in names]
         return [text.strip() or "␣" for text in texts]
 
-    def _names(self, positions: Iterable[int]) -> list[str]:
+    def names(self, positions: Iterable[int]) -> list[str]:
+        """Return the tokens at some positions, those of unknown tokens and of the end left out."""
         tokens = self.vocabulary.tokens
         return [tokens[position - 1] for position in positions if 0 < position <= len(tokens)]
 
