@@ -135,3 +135,30 @@ def test_folders_and_tables_of_recordings_are_told_from_others(tmp_path: Path, w
     assert all(map(holds_recordings, paths))
     (tmp_path / "none").mkdir()
     assert not any(map(holds_recordings, (tmp_path / "table.csv", tmp_path / "none", "absent.csv", "-")))
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "label", "expected"),
+    [
+        ("path,text,speaker", "07,ann", None, "07"),
+        ("path,sentence,note", "one two,a longer note here", None, "one two"),
+        ("path,spoken,note", "one two three,x", None, "one two three"),
+        ("path,spoken,note", "1 2,x y z", "spoken", "1 2"),
+    ],
+)
+def test_transcripts_stay_as_they_are_written(
+    header: str, cells: str, label: str | None, expected: str, word_folder: Path
+) -> None:
+    """Found by the name of their column or by their words; digits are no numbers."""
+    (word_folder / "list.csv").write_text(f"{header}\nlow/0.wav,{cells}\n")
+    read = read_recordings(word_folder / "list.csv", label=label, transcripts=True)
+    assert read.labels.tolist() == [expected]
+
+
+def test_a_table_of_paths_alone_has_no_transcripts(word_folder: Path) -> None:
+    """And a missing one is named with its row."""
+    (word_folder / "list.csv").write_text("path\nlow/0.wav\n")
+    assert read_recordings(word_folder / "list.csv", transcripts=True).labels is None
+    (word_folder / "list.csv").write_text("path,text\nlow/0.wav,one\nlow/1.wav,\n")
+    with pytest.raises(DataError, match=r"row 3.*'text': expected a text, got nothing"):
+        read_recordings(word_folder / "list.csv", transcripts=True)

@@ -15,6 +15,7 @@ from unrolled.data.io import files
 from unrolled.data.io.labelled_table import LabelledColumnSpec, read_labels
 from unrolled.data.io.text_tables import column_texts, read_table_head
 from unrolled.data.parse.table import Table
+from unrolled.data.text.read import mean_words
 from unrolled.errors import DataError
 from unrolled.formatting import quantity, quoted_list
 from unrolled.validation import ErrorCollector, check_path
@@ -25,6 +26,7 @@ AUDIO_SUFFIXES = (
     ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au",
     ".snd", ".caf",
 )  # fmt: skip
+TRANSCRIPT_NAMES = ("transcript", "transcription", "text", "sentence", "words", "label")
 GROUP_NAMES = ("speaker", "speaker_id", "spk", "voice", "person", "subject")
 _MAX_FAULTS = 5  # files that are named before the reading stops
 _HEAD_CELLS = 200  # that tell whether a column holds paths
@@ -57,7 +59,7 @@ class LabelledRecordings(Sequence[Recording]):
 
 
 def read_recordings(
-    path: str | Path, *, label: str | None = None, groups: str | None = None
+    path: str | Path, *, label: str | None = None, groups: str | None = None, transcripts: bool = False
 ) -> LabelledRecordings:
     """Read recordings from a folder with a folder a label, or from a table with a column of paths.
 
@@ -70,6 +72,8 @@ def read_recordings(
             a recording, its paths as seen from the table's folder.
         label: the column of labels; else label, class, target, word or the like, or the only other column.
         groups: the column of speakers; else one called speaker, voice, subject or the like.
+        transcripts: whether the labels are texts that stay as they are written; their column is else called
+            transcript, text, sentence or the like, or the one with the most words.
 
     Raises:
         DataError: there is nothing to read, a file is no recording or cut, or a label is missing; the message
@@ -96,7 +100,7 @@ def read_recordings(
     if path.suffix.lower() in AUDIO_SUFFIXES:
         recordings = _read_all([path], [path.name])
         return LabelledRecordings(recordings, None, None, path.name, _averaged(recordings))
-    return _read_table(files.read_file(path), path, label, groups)
+    return _read_table(files.read_file(path), path, label, groups, transcripts=transcripts)
 
 
 def holds_recordings(path: str | Path) -> bool:
@@ -133,7 +137,9 @@ def _read_folder(folder: Path) -> LabelledRecordings:
     return LabelledRecordings(recordings, np.array(labels) if labels else None, None, folder.name, notes)
 
 
-def _read_table(table: Table, path: Path, label: str | None, groups: str | None) -> LabelledRecordings:
+def _read_table(
+    table: Table, path: Path, label: str | None, groups: str | None, *, transcripts: bool
+) -> LabelledRecordings:
     column = _find_path_column(table)
     if column is None:
         raise DataError(
@@ -155,7 +161,7 @@ def _read_table(table: Table, path: Path, label: str | None, groups: str | None)
         notes += (f"Recordings with one {group_column!r} are kept together.",)
     taken = {column, group_column}
     others = {name: cells for name, cells in table.columns.items() if name not in taken}
-    labels = _labels(table, others, label)
+    labels = _transcripts(table, others, label) if transcripts else _labels(table, others, label)
     return LabelledRecordings(recordings, labels, of_groups, path.name, notes)
 
 
@@ -168,6 +174,18 @@ def _labels(table: Table, others: dict[str, Array], label: str | None) -> Array 
     if not others:
         return None
     return read_labels(replace(table, columns=others), LabelledColumnSpec(label))
+
+
+def _transcripts(table: Table, others: dict[str, Array], label: str | None) -> Array | None:
+    """Read the transcripts among the columns that are neither paths nor groups, as they are written."""
+    if label is None:
+        usual = [name for name in others if name.strip().lower() in TRANSCRIPT_NAMES]
+        texts = [name for name in others if table.kinds[name] == "text"]
+        longest = sorted(texts, key=lambda name: -mean_words(others[name]))
+        label = next(iter([*usual, *longest, *others]), None)
+    if label is None:
+        return None
+    return np.array(column_texts(table, table.require_column(label, "label")), dtype=object)
 
 
 def _find_path_column(table: Table) -> str | None:
