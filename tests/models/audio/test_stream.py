@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ArgumentError, DataError
 from unrolled.models.audio.classifier import AudioClassifier
-from unrolled.models.audio.stream import check_stream_rate
+from unrolled.models.audio.states import check_stream_rate
 from unrolled.models.streaming.streams import Streams
 
 from .conftest import SMALL, Chirps, make_chirps

@@ -4,17 +4,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unrolled.data.audio.log_mel import LogMel
 from unrolled.data.sequences import Sequences
 from unrolled.models.audio.augmentation import Augmentation
 from unrolled.models.audio.classifier import AudioClassifier
 from unrolled.models.audio.dataset import AudioDataset
 from unrolled.models.audio.levels import BandLevels
 from unrolled.models.audio.training import (
+    audio_datasets,
     audio_network_config,
     audio_training_config,
     fit_audio_networks,
     frame_probabilities,
-    training_and_validation,
     unscaled,
 )
 from unrolled.models.sequence.dataset import SequenceDataset
@@ -45,15 +46,15 @@ def test_few_recordings_train_for_more_epochs() -> None:
 def test_held_out_recordings_are_not_changed_at_random() -> None:
     """And none where nothing is held out."""
     data, labels = _data(6)
-    sequences = SequenceDataset.from_sequences(data, unscaled(4), torch.from_numpy(labels))
     levels = BandLevels.fit(data.values, data.offsets, kind="running")
-    dataset = AudioDataset(sequences, levels, torch.arange(4.0), Augmentation())
-    training, validation = training_and_validation(dataset, np.arange(6) >= 4)
+    features, targets = LogMel(8000, 4), torch.from_numpy(labels)
+    training, validation = audio_datasets(data, targets, features, levels, Augmentation(), np.arange(6) >= 4)
     assert validation is not None
     assert (len(training), len(validation)) == (4, 2)
     assert training.augmentation is not None
     assert validation.augmentation is None
-    assert training_and_validation(dataset, np.zeros(6, bool))[1] is None
+    nothing = np.zeros(6, dtype=bool)
+    assert audio_datasets(data, targets, features, levels, None, nothing)[1] is None
 
 
 def test_networks_learn_and_give_probabilities() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -14,37 +13,31 @@ from numpy.typing import NDArray
 
 from unrolled.data.audio.log_mel import LogMel
 from unrolled.data.io.targets import as_labels
-from unrolled.data.sequences import Sequences
 from unrolled.data.splits import holdout_mask
-from unrolled.formatting import quantity
 from unrolled.models.audio.augmentation import Augmentation
-from unrolled.models.audio.dataset import AudioDataset
-from unrolled.models.audio.inputs import raw_frames, read_clips, require_labels
-from unrolled.models.audio.levels import NORMALIZATIONS, BandLevels
-from unrolled.models.audio.stream import AudioStates, AudioStream, check_stream_rate
+from unrolled.models.audio.base import AudioEstimator
+from unrolled.models.audio.inputs import read_clips, require_labels
+from unrolled.models.audio.levels import BandLevels
+from unrolled.models.audio.states import check_stream_rate
+from unrolled.models.audio.stream import AudioStream
 from unrolled.models.audio.training import (
+    audio_datasets,
     audio_network_config,
     audio_training_config,
     fit_audio_networks,
     frame_probabilities,
-    training_and_validation,
-    unscaled,
 )
-from unrolled.models.estimator import NetworkEstimator
-from unrolled.models.metadata import MetadataRequester
-from unrolled.models.parameters import Boolean, Choice, FloatRange, IntRange, RandomSource, UnusedBeside
-from unrolled.models.persistence import ARRAY, PLAIN, SavedField, record_field
-from unrolled.models.sequence.dataset import SequenceDataset
+from unrolled.models.parameters import Choice, FloatRange, RandomSource
+from unrolled.models.persistence import ARRAY
 from unrolled.models.sequence.labels import (
     ClassWeight,
     Labels,
     encode_classes,
     require_like_classes,
 )
-from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
+from unrolled.models.sequence.network import SequenceNetwork
 from unrolled.models.sequence.samples import TrainingSamples, check_weights, collect_samples
 from unrolled.models.sequence.training import EncodedTargets, stopping_facts
-from unrolled.models.summary import Fact, network_fact, sequence_card_footer
 from unrolled.nn.modules.pooling import POOLINGS
 from unrolled.train.config import Callback, Monitor
 from unrolled.train.ensemble import Ensemble, report_interruption
@@ -55,10 +48,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _X, _Y = "AudioClassifier X", "AudioClassifier y"
-_LOG_MEL = SavedField(lambda features: (asdict(features), {}), lambda record, _: LogMel(**record))
 
 
-class AudioClassifier(MetadataRequester, NetworkEstimator):
+class AudioClassifier(AudioEstimator):
     """Predict the class of each recording: the word that is spoken, the kind of sound.
 
     Log-mel frames, whose loudness, colour and noise floor are divided out as the recording goes on, are read
@@ -109,46 +101,15 @@ class AudioClassifier(MetadataRequester, NetworkEstimator):
     ['up', 'down']
     """
 
-    _fit_call = "fit(recordings, y)"
-    _network_class, _config_class = SequenceNetwork, SequenceNetworkConfig
-    _stream_states = AudioStates
     _learned: ClassVar = {
         "classes_": ARRAY,
-        "features_": _LOG_MEL,
-        "levels_": record_field(BandLevels),
-        "n_epochs_": PLAIN,
-        "n_groups_": PLAIN,
-        "seed_": PLAIN,
-        "stopping_reason_": PLAIN,
-        "_notes": PLAIN,
     }
-    _unused = (UnusedBeside(("patience",), "validation_fraction", (0, None), "holds nothing out"),)
 
-    rate: Annotated[int | None, IntRange(least=1000, most=1_000_000)]
-    resample: Annotated[bool, Boolean()]
-    n_bands: Annotated[int, IntRange(least=2, most=512)]
-    normalization: Annotated[str, Choice(NORMALIZATIONS)]
-    augmentation: Annotated[bool, Boolean()]
-    cell: Annotated[str, Choice(("gru", "lstm", "rnn"))]
-    hidden_size: Annotated[int, IntRange(least=1, most=16_384)]
-    num_layers: Annotated[int, IntRange(least=1, most=64)]
-    bidirectional: Annotated[bool, Boolean()]
     pooling: Annotated[str | None, Choice(POOLINGS, separator="+")]
     label_smoothing: Annotated[float, FloatRange(least=0, below=1)]
-    n_members: Annotated[int, IntRange(least=1)]
-    max_epochs: Annotated[int | None, IntRange(least=1)]
-    batch_size: Annotated[int, IntRange(least=1)]
-    validation_fraction: Annotated[float | None, FloatRange(least=0, most=0.5)]
 
     class_weight: ClassWeight
     classes_: Labels
-    features_: LogMel
-    levels_: BandLevels
-    n_epochs_: int
-    n_groups_: int
-    seed_: int
-    stopping_reason_: str
-    _notes: list[str]  # what reading changed
 
     def __init__(
         self,
@@ -218,7 +179,7 @@ class AudioClassifier(MetadataRequester, NetworkEstimator):
         rate = optional_int(self.rate)
         recordings, y, groups = read_clips(X, y, groups, who=_X, rate=rate, resample=bool(self.resample))
         features = LogMel(recordings.rate, int(self.n_bands))
-        data = raw_frames(recordings, features, _X)
+        data = self._raw_frames(recordings, features)
         samples = collect_samples(
             data, as_labels(require_labels(y, _Y), len(data), who=_Y), sample_weight, groups
         )
@@ -252,15 +213,11 @@ class AudioClassifier(MetadataRequester, NetworkEstimator):
         seed: int,
         monitor: Monitor,
     ) -> Ensemble[SequenceNetwork]:
-        weights = None if samples.weights is None else torch.from_numpy(samples.weights)
-        sequences = SequenceDataset.from_sequences(
-            samples.data, unscaled(features.n_bands), targets.values, weights=weights
-        )
-        mels = torch.from_numpy(features.mels).float()
-        augmentation = Augmentation() if self.augmentation else None
-        training, validation = training_and_validation(
-            AudioDataset(sequences, levels, mels, augmentation, self.device), validation_mask
-        )
+        training, validation = audio_datasets(
+            samples.data, targets.values, features, levels, Augmentation() if self.augmentation else None,
+            validation_mask, device=self.device,
+            weights=None if samples.weights is None else torch.from_numpy(samples.weights),
+        )  # fmt: skip
         config = audio_training_config(
             len(training),
             max_epochs=optional_int(self.max_epochs),
@@ -315,25 +272,6 @@ class AudioClassifier(MetadataRequester, NetworkEstimator):
         predictions = self.classes_[frame_probabilities(self.networks_, frames, self.device).argmax(1)]
         return float(np.average(predictions == labels, weights=check_weights(sample_weight, frames)))
 
-    @property
-    def rate_(self) -> int:
-        """Samples a second that the fitted model reads."""
-        self._require_fitted()
-        return self.features_.rate
-
-    def normalized_frames(self, X: Any) -> Sequences:
-        """Compute the frames (T_i, n_bands) of each recording as the networks read them.
-
-        Raises:
-            NotFittedError: `fit` was not called.
-            DataError: X cannot be used as it is, or has another rate.
-        """
-        self._require_fitted()
-        recordings = read_clips(X, who=_X, rate=self.rate_, resample=bool(self.resample)).recordings
-        raw = raw_frames(recordings, self.features_, _X)
-        parts = np.split(raw.values, raw.offsets[1:-1])
-        return Sequences.from_arrays([self.levels_.normalize(part) for part in parts])
-
     def stream(self, blob: bytes | None = None, *, rate: int | None = None, **options: Any) -> Any:
         """Return a live stream, an `AudioStream`: sound in chunks, probabilities after each frame.
 
@@ -361,34 +299,9 @@ class AudioClassifier(MetadataRequester, NetworkEstimator):
         return self.classes_
 
     def __sklearn_tags__(self) -> Any:
-        """Describe a classifier of recordings, whose y is required."""
+        """Describe a classifier of recordings."""
         from sklearn.utils import ClassifierTags  # noqa: PLC0415
 
         tags = super().__sklearn_tags__()
         tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
-        tags.input_tags.two_d_array = False
-        tags.target_tags.required = True
         return tags
-
-    def _facts(self) -> tuple[Fact, ...]:
-        config, features = self.network_config_, self.features_
-        how = {"running": "of the recording so far", "recording": "of the whole recording"}
-        speakers = "not given: a random split then tests voices that the model has heard"
-        if self.n_groups_:
-            speakers = f"{quantity(self.n_groups_, 'group')}"
-        notes = (Fact("Reading", " ".join(self._notes)),) if self._notes else ()
-        return (
-            network_fact(config, bidirectional=config.bidirectional),
-            Fact(
-                "Reads",
-                f"{features.rate:,} samples a second as {features.n_bands} log-mel bands every "
-                f"{features.hop_ms:g} ms, less the levels {how[self.levels_.kind]}, {config.stem_words}",
-            ),
-            *notes,
-            Fact("Speakers", speakers),
-            Fact("Answers from", config.readout_words),
-            Fact("Epochs", self.stopping_reason_),
-        )
-
-    def _card_footer(self) -> str:
-        return sequence_card_footer(type(self).__name__)

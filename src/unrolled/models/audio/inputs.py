@@ -1,4 +1,4 @@
-"""Read X as AudioClassifier takes it, and compute the frames of every recording."""
+"""Read X as the estimators of recordings take it, and compute the frames of every recording."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class LabelledClips(NamedTuple):
 
 
 def read_clips(
-    X: Any, y: Any = None, groups: Any = None, *, who: str, rate: int | None, resample: bool
-) -> LabelledClips:
+    X: Any, y: Any = None, groups: Any = None, *, who: str, rate: int | None, resample: bool,
+    transcripts: bool = False,
+) -> LabelledClips:  # fmt: skip
     """Read recordings of one rate, with the labels and speakers of their folder or table.
 
     Args:
@@ -35,12 +36,13 @@ def read_clips(
         who: what messages call X.
         rate: samples a second that are needed; None for those of X.
         resample: convert recordings of another rate.
+        transcripts: whether the labels of a table are texts, as in `read_recordings`.
 
     Raises:
         ArgumentError, DataError, MissingDependencyError: as both raise.
     """
     if isinstance(X, str | Path):
-        X = read_recordings(X)
+        X = read_recordings(X, transcripts=transcripts)
     notes: tuple[str, ...] = ()
     if isinstance(X, LabelledRecordings):
         y = X.labels if y is None else y
@@ -63,16 +65,23 @@ def require_labels(y: Any, who: str) -> Any:
     return y
 
 
-def raw_frames(recordings: Sequence[Any], features: LogMel, who: str) -> Sequences:
+def raw_frames(recordings: Sequence[Any], features: LogMel, who: str, *, tail: int = 0) -> Sequences:
     """Compute the frames (ΣT, n_bands) of recordings, as sequences.
+
+    Args:
+        recordings: N of them.
+        features: the settings.
+        who: what messages call them.
+        tail: samples of silence that are appended to each.
 
     Raises:
         DataError: one is shorter than a window; the message names it.
     """
     parts = []
     for i, recording in enumerate(recordings):
-        frames = features.frames(recording.wave())
-        if not len(frames):
+        wave = recording.wave()
+        frames = features.frames(np.pad(wave, (0, tail)) if tail else wave)
+        if not features.count(len(wave)):
             place = f"{who}, recording {i}"
             name = "" if recording.name == place else f" ({recording.name})"
             raise DataError(

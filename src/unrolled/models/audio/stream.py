@@ -1,30 +1,20 @@
 """Live streams of AudioClassifier: samples in chunks of any size, the scores of the whole recording.
 
-Shapes: N streams, T frames, F bands, K classes.
+Shapes: K classes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.audio.log_mel import LogMelStream
-from unrolled.errors import ArgumentError
-from unrolled.models.audio.levels import LevelState
-from unrolled.models.audio.training import unscaled
-from unrolled.models.streaming.sequence import SequenceStates
-from unrolled.models.streaming.snapshots import State, model_hash, pack_snapshot, unpack_snapshot
-from unrolled.models.streaming.streams import StreamStates
+from unrolled.models.audio.states import AudioStates, SoundStream
 from unrolled.validation import ErrorCollector, check_float
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-_FIRST = np.zeros(1, dtype=np.int64)
 
 
 class Detection(NamedTuple):
@@ -41,67 +31,7 @@ class Detection(NamedTuple):
     probability: float
 
 
-class _FrameModel:
-    """Networks of an AudioClassifier as a classifier of normalised frames, as `SequenceStates` reads it."""
-
-    missing = None
-
-    def __init__(self, model: Any) -> None:
-        self.networks_, self.network_config_ = model.networks_, model.network_config_
-        self.device, self._classes = model.device, model.classes_
-        self.scaler_ = unscaled(model.features_.n_bands)
-
-    def output_classes(self) -> Any:
-        return self._classes
-
-    def output_scale(self) -> tuple[float, float]:
-        return 0.0, 1.0
-
-
-class AudioStates(StreamStates):
-    """States of N streams of an AudioClassifier, which are stepped with log-mel frames.
-
-    An answer is what `predict_proba` gives for the frames so far: probabilities (K,).
-
-    Args:
-        model: fitted, one that `why_not_streamable` has nothing against.
-        capacity: N.
-    """
-
-    def __init__(self, model: Any, capacity: int) -> None:
-        self.width = model.features_.n_bands
-        self._levels = model.levels_
-        self._frame_model = _FrameModel(model)
-        self._states = SequenceStates(self._frame_model, capacity)
-        self._level_state = LevelState.zeros(capacity, self.width)
-        levels = {f"levels.{name}": array for name, array in self._level_state._asdict().items()}
-        self.arrays: State = self._states.arrays | levels
-
-    @staticmethod
-    def why_not_streamable(model: Any) -> str:
-        """Say in a sentence why a fitted AudioClassifier cannot be streamed; empty if it can."""
-        if model.levels_.kind != "running":
-            return (
-                f"normalization={model.levels_.kind!r} divides out the levels of the whole recording, whose "
-                "end a stream does not have. Fit with normalization='running'."
-            )
-        return SequenceStates.why_not_streamable(_FrameModel(model))
-
-    def check(self, rows: Floats, name: str) -> None:
-        """Pass if frames (n, F) hold finite numbers."""
-        self._states.check(rows, name)
-
-    def step(self, rows: Floats, streams: Ints, counts: Ints) -> Floats:
-        """Step streams; see `StreamStates`."""
-        normalized, start = np.empty_like(rows), 0
-        for stream, count in zip(streams.tolist(), counts.tolist(), strict=True):
-            part = slice(start, start + count)
-            normalized[part] = self._levels.advance(rows[part], self._level_state, stream)
-            start += count
-        return self._states.step(normalized, streams, counts)
-
-
-class AudioStream:
+class AudioStream(SoundStream):
     """Live stream of sound: samples in, probabilities out, and the classes that were recognised.
 
     Made by `model.stream(...)`. After each frame the probabilities equal `predict_proba` of the samples since
@@ -129,6 +59,9 @@ class AudioStream:
     ((18, 2), True)
     """
 
+    # frames before which nothing is reported, the likeliest class and for how long
+    _counters = ("quiet_until", "held", "held_frames")
+
     def __init__(
         self,
         model: Any,
@@ -152,27 +85,12 @@ class AudioStream:
             if label not in names:
                 faults.add(f"ignore: expected some of the classes {names}, got {label!r}.")
         faults.raise_if_any()
-        self._model, self._states, self._frames = model, states, LogMelStream(model.features_)
+        super().__init__(model, states)
         self._threshold, self._ignored = threshold, [names.index(label) for label in ignore]
         hop_ms = model.features_.hop_ms
         self._hold, self._refractory = round(hold_ms / hop_ms), round(refractory_ms / hop_ms)
-        # frames in all, frames before which nothing is reported, the likeliest class and for how long
-        self._counts: dict[str, int] = {"frames": 0, "quiet_until": 0, "held": -1, "held_frames": 0}
+        self._counts["held"] = -1
         self.detections: list[Detection] = []
-
-    def __repr__(self) -> str:
-        return f"AudioStream after {self.seconds:.3g} s"
-
-    @property
-    def seconds(self) -> float:
-        """Sound so far, up to the end of the last whole frame."""
-        frames, features = self._counts["frames"], self._model.features_
-        return (features.window + (frames - 1) * features.hop) / features.rate if frames else 0.0
-
-    @property
-    def rest(self) -> Floats:
-        """Samples that the next frame begins with."""
-        return self._frames.rest
 
     def feed(self, chunk: Any) -> Floats:
         """Take the next samples (n,), and return the probabilities (m, K) after each frame they complete.
@@ -202,51 +120,9 @@ class AudioStream:
         self._frames.reset()
         self._counts |= {"frames": 0, "quiet_until": 0}
 
-    def snapshot(self) -> bytes:
-        """Return the state as bytes, which `model.stream(blob)` goes on from; it holds no detections."""
-        return pack_snapshot(self._state(), self._hash)
-
-    def restore(self, blob: bytes) -> None:
-        """Go on from a snapshot of a stream of this model.
-
-        Raises:
-            ArgumentError: these are no bytes.
-            DataError: they are not whole, of another format, or of another model.
-        """
-        state = unpack_snapshot(blob, self._hash, self._state())
-        counts = state.pop("counts")
-        rest, n_rest = state.pop("rest"), int(state.pop("n_rest"))
-        self._frames.rest = rest[:n_rest]
-        self._counts = dict(zip(self._counts, counts.tolist(), strict=True))
-        self._set_network_state(state)
-
-    @cached_property
-    def _hash(self) -> str:
-        return model_hash(self._model)
-
-    def _state(self) -> State:
-        rest = np.zeros(self._model.features_.window)
-        rest[: len(self._frames.rest)] = self._frames.rest
-        return self._network_state() | {
-            "rest": rest,
-            "n_rest": np.array(len(self._frames.rest)),
-            "counts": np.array(list(self._counts.values()), np.int64),
-        }
-
-    def _network_state(self) -> State:
-        return {name: array[0].copy() for name, array in self._states.arrays.items()}
-
-    def _set_network_state(self, state: State) -> None:
-        for name, array in self._states.arrays.items():
-            array[0] = state[name]
-
     def _begin_anew(self) -> None:
-        for array in self._states.arrays.values():
-            array[0] = 0
+        self._clear_network_state()
         self._counts |= {"held": -1, "held_frames": 0}
-
-    def _step(self, frames: Floats) -> Floats:
-        return self._states.step(frames, _FIRST, np.array([len(frames)]))
 
     def _first_hit(self, scores: Floats) -> int | None:
         """Count frames up to the first after which the stream begins anew, and return its place.
@@ -276,16 +152,3 @@ class AudioStream:
                     counts["quiet_until"] = counts["frames"] + self._refractory
                 return place
         return None
-
-
-def check_stream_rate(rate: int | None, expected: int) -> None:
-    """Pass if the rate of a stream is that of its model.
-
-    Raises:
-        ArgumentError: it is another: chunks are not converted, which would change them by where they are cut.
-    """
-    if rate is not None and rate != expected:
-        raise ArgumentError(
-            f"rate: expected {expected:,} samples a second, as the model reads, got {rate!r}. Convert the "
-            "sound before, or fit a model on that rate."
-        )

@@ -6,11 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from unrolled.data.audio.log_mel import LogMel
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
+from unrolled.models.audio.augmentation import Augmentation
 from unrolled.models.audio.dataset import AudioDataset
+from unrolled.models.audio.levels import BandLevels
 from unrolled.models.fitting import identified, split_dataset
 from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig, initialize_from_data
@@ -109,10 +114,32 @@ def fit_audio_networks(
     )
 
 
-def training_and_validation(
-    dataset: AudioDataset, validation_mask: NDArray[np.bool_]
+def audio_datasets(
+    data: Sequences,
+    targets: Tensor,
+    features: LogMel,
+    levels: BandLevels,
+    augmentation: Augmentation | None,
+    validation_mask: NDArray[np.bool_],
+    *,
+    weights: Tensor | None = None,
+    device: str = "cpu",
 ) -> tuple[AudioDataset, AudioDataset | None]:
-    """Split a dataset by the mask (N,) of what is held out; that part is never changed at random."""
+    """Make the training and the validation set of raw frames; the latter is never changed at random.
+
+    Args:
+        data: N recordings of frames (T_i, F).
+        targets: (N,).
+        features: of the frames.
+        levels: the normalisation.
+        augmentation: of the training set; None for none.
+        validation_mask: (N,) true for what is held out; nowhere true, there is no validation set.
+        weights: (N,) of the recordings; None where all are equal.
+        device: where batches are put.
+    """
+    sequences = SequenceDataset.from_sequences(data, unscaled(features.n_bands), targets, weights=weights)
+    mels = torch.from_numpy(features.mels).float()
+    dataset = AudioDataset(sequences, levels, mels, augmentation, device)
     training, validation = split_dataset(dataset, validation_mask)
     return training, None if validation is None else replace(validation, augmentation=None)
 
