@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest
     from unrolled.evaluate.sequence.result import Comparison
     from unrolled.models.audio.classifier import AudioClassifier
+    from unrolled.models.audio.transcription.transcriber import Transcriber
     from unrolled.models.forecasting.forecaster import Forecaster
     from unrolled.models.sequence.classifier import SequenceClassifier
     from unrolled.models.sequence.regressor import SequenceRegressor
@@ -83,6 +84,7 @@ __all__ = [
     "TextClassifier",
     "TextTagger",
     "TrainingError",
+    "Transcriber",
     "Translator",
     "UnrolledError",
     "__version__",
@@ -126,6 +128,7 @@ _SOURCES = {  # public name: the module that holds it, or that it is
     "Streams": "unrolled.models.streaming.streams",
     "TextClassifier": "unrolled.models.text.classifier",
     "TextTagger": "unrolled.models.text.tagger",
+    "Transcriber": "unrolled.models.audio.transcription.transcriber",
     "Translator": "unrolled.models.text.translation.translator",
     "backtest": "unrolled.evaluate.forecasting.backtest",
     "compare": "unrolled.evaluate.comparison",

@@ -1,0 +1,1 @@
+"""Transcriber: recordings to text, by connectionist temporal classification."""

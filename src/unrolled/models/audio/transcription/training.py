@@ -1,0 +1,185 @@
+"""Train the networks of the Transcriber: the CTC loss, batches of like length, weights averaged at the end.
+
+Shapes: B recordings, T outputs, S tokens, K kinds of output, the blank first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from unrolled.models.audio.dataset import AudioDataset
+from unrolled.models.audio.transcription.transcripts import BLANK
+from unrolled.models.fitting import identified
+from unrolled.models.sequence.dataset import SequenceBatch
+from unrolled.models.sequence.network import (
+    Criterion,
+    SequenceNetwork,
+    SequenceNetworkConfig,
+    initialize_from_data,
+)
+from unrolled.models.text.translation.dataset import TokenRows
+from unrolled.train.batching import batches_of_like_length
+from unrolled.train.config import (
+    AveragingConfig,
+    EpochBounds,
+    Monitor,
+    TrainingConfig,
+    TrainingHooks,
+    bounded_batch_size,
+    steps_per_epoch,
+)
+from unrolled.train.ensemble import Ensemble, fit_ensemble
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_CHANNELS, _SCALES = 96, 3  # of the stem, which sees a third of a second
+_MEMORY_STEPS = 30  # of the slowest units at the start
+_WEIGHT_DECAY = 0.02
+_EPOCHS = EpochBounds(least=20, most=120, min_steps=2400)
+_AVERAGED = 0.03  # share of all steps that the averaged weights mostly come from
+
+
+def transcription_training_config(
+    n_recordings: int,
+    *,
+    max_epochs: int | None,
+    batch_size: int,
+    patience: int | None,
+    learning_rate: float,
+    seed: int,
+) -> TrainingConfig:
+    """Count a training in epochs; by default 20, of few recordings as many as make 2,400 steps, 120 at most.
+
+    In the second half of the training the weights are averaged.
+
+    >>> settings = {"max_epochs": None, "patience": None, "learning_rate": 3e-3, "seed": 0}
+    >>> transcription_training_config(4000, batch_size=16, **settings).max_steps
+    5000
+    >>> transcription_training_config(100, batch_size=16, **settings).batch_size
+    8
+    """
+    batch_size = bounded_batch_size(batch_size, n_recordings)
+    steps = steps_per_epoch(n_recordings, batch_size)
+    max_epochs = max_epochs or _EPOCHS.epochs(steps)
+    memory = max(2.0, _AVERAGED * max_epochs * steps)
+    return TrainingConfig.of_epochs(
+        max_epochs,
+        n_recordings,
+        batch_size,
+        learning_rate=learning_rate,
+        weight_decay=_WEIGHT_DECAY,
+        patience=patience or max_epochs,
+        seed=seed,
+        averaging=AveragingConfig(1 - 1 / memory, start_step=max_epochs * steps // 2),
+    )
+
+
+def transcription_network_config(model: Any, n_outputs: int, stride: int) -> SequenceNetworkConfig:
+    """Make the settings of a network from the parameters of a Transcriber.
+
+    Args:
+        model: the Transcriber.
+        n_outputs: K.
+        stride: frames an output.
+    """
+    return SequenceNetworkConfig(
+        input_size=int(model.n_bands),
+        output_size=n_outputs,
+        cell=model.cell,
+        hidden_size=int(model.hidden_size),
+        num_layers=int(model.num_layers),
+        dropout=float(model.dropout),
+        bidirectional=bool(model.bidirectional),
+        per_step=True,
+        stem_channels=_CHANNELS,
+        stem_scales=_SCALES,
+        stem_stride=stride,
+        memory_steps=_MEMORY_STEPS,
+    )
+
+
+def ctc_criterion(transcripts: TokenRows, stride: int) -> Criterion:
+    """Make the loss of outputs (B, T, K) whose batch names the transcript of each recording as its target.
+
+        loss = mean_i -ln p(transcript_i) / (tokens of the usual transcript)
+
+    p sums over all ways to spread the tokens over the outputs, blanks between them; a transcript that a
+    recording has no outputs for, as after a change of its speed, counts nothing.
+
+    Source: Graves et al., Connectionist Temporal Classification (2006).
+
+    Args:
+        transcripts: N rows of tokens.
+        stride: frames an output.
+    """
+    usual = float(transcripts.lengths.double().mean().clamp(min=1))
+
+    def criterion(outputs: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        rows = batch.targets.cpu()
+        targets, lengths = transcripts.padded(rows, BLANK).t().contiguous(), transcripts.lengths[rows]
+        steps = (batch.lengths.cpu() + stride - 1) // stride
+        with torch.enable_grad():
+            leaf = outputs.detach().clone().requires_grad_()
+            log_p = leaf.log_softmax(2).transpose(0, 1)
+            losses = F.ctc_loss(
+                log_p, targets, steps, lengths, blank=BLANK, reduction="none", zero_infinity=True
+            )
+            value = losses.mean() / usual
+            (gradient,) = torch.autograd.grad(value, leaf)
+        return value.detach(), gradient
+
+    return criterion
+
+
+def fit_transcription_networks(
+    training: AudioDataset,
+    validation: AudioDataset | None,
+    transcripts: TokenRows,
+    network_config: SequenceNetworkConfig,
+    config: TrainingConfig,
+    *,
+    n_members: int,
+    device: str,
+    monitor: Monitor,
+) -> Ensemble[SequenceNetwork]:
+    """Train one network a seed; those weights are kept whose loss on the validation set was lowest.
+
+    Args:
+        training: recordings to learn from, the row of each transcript as its target.
+        validation: those that are held out, as they are; None for none.
+        transcripts: of both.
+        network_config: of each network.
+        config: see `transcription_training_config`.
+        n_members: networks.
+        device: where they are.
+        monitor: checkpoint, progress line and callbacks.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came before the first epoch of the first network ended.
+        TrainingError: the loss is no longer finite.
+        ModelLoadError: a checkpoint is damaged, or was made with other settings.
+    """
+    tokens = transcripts.flat.tolist(), transcripts.lengths.tolist()
+    config = identified(config, monitor, training, validation, network_config, tokens)
+    lengths, criterion = training.lengths, ctc_criterion(transcripts, network_config.stem_stride)
+    batches: Any = training  # all that the initialisation asks of a SequenceDataset
+    return fit_ensemble(
+        lambda: SequenceNetwork(network_config).to(device),
+        lambda network, batch: network.loss(batch, criterion),
+        training,
+        validation,
+        config,
+        n_members=n_members,
+        hooks=TrainingHooks(
+            initialize=lambda network: initialize_from_data(network, batches),
+            arrange_rows=lambda rows, batch_size: batches_of_like_length(lengths, rows, batch_size),
+        ),
+        monitor=monitor,
+    )
