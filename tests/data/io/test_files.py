@@ -76,7 +76,7 @@ def test_latin_1_is_read_and_said() -> None:
     """A file that is not UTF-8 is Western European, with a note."""
     table = _table_of("date,Stück\n1950-01-01,5\n".encode("latin-1"))
     assert list(table.columns) == ["date", "Stück"]
-    assert table.notes == ("the file is not UTF-8 and was read as Western European (Latin-1)",)
+    assert table.notes == ("the file is not UTF-8 and was read as Western European (Windows-1252)",)
 
 
 def test_no_file() -> None:

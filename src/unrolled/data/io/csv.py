@@ -91,7 +91,7 @@ def sniff_dialect(text: str, source: str, separator: str = "") -> Dialect:
             f"{source}: expected a header and rows below it, {got}" if rows else _endless_field(source, 1)
         )
     width = _usual_width(rows)[0]
-    top = next(i for i, (_, row) in enumerate(rows) if len(row) == width and not _is_comment(row))
+    top = _find_top(rows, width)
     above, (line, first) = rows[:top], rows[top]
     below = [row for _, row in rows[top + 1 :] if len(row) == width]
     titles = [row for _, row in above if not _is_comment(row)]
@@ -118,6 +118,13 @@ def sniff_dialect(text: str, source: str, separator: str = "") -> Dialect:
             f"{source} row {line}: expected distinct column names, got {quoted(twice[0])} twice. Rename one."
         )
     return Dialect(separator, tuple(first), line, tuple(notes))
+
+
+def _find_top(rows: Sequence[tuple[int, list[str]]], width: int) -> int:
+    """Find the first row of the usual width that is neither a comment nor a title in one of many cells."""
+    wide = [i for i, (_, row) in enumerate(rows) if len(row) == width and not _is_comment(row)]
+    full = (i for i in wide if width <= 2 or sum(bool(cell.strip()) for cell in rows[i][1]) > 1)
+    return next(full, wide[0])
 
 
 def _counts_rows(first: str, below: Sequence[str]) -> bool:

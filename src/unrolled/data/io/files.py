@@ -48,6 +48,9 @@ _FOREIGN = (
     (b"<?", "a web page or XML"),
     (b"<html", "a web page or XML"),
 )
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]{3,}")
+_SAMPLE_BYTES = 65_536
+_ENCODINGS = ("cp1251", "cp932", "gb18030", "cp949")  # of Russian, Japanese, Chinese and Korean tables
 
 
 def _unzstd(content: bytes) -> bytes:
@@ -240,7 +243,11 @@ def _similar_file(path: Path) -> str:
 
 
 def decode_text(content: bytes, path: Path) -> tuple[str, list[str]]:
-    """Decode a file as UTF-8, as UTF-16 by its mark, else as Western European."""
+    """Decode a file as UTF-8, as UTF-16 by its mark, else as Western European.
+
+    Raises:
+        DataError: it is no text, or has words of letters that are none of Western Europe's.
+    """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
     elif b"\x00" in content[:65_536]:
@@ -250,5 +257,36 @@ def decode_text(content: bytes, path: Path) -> tuple[str, list[str]]:
     try:
         return content.decode(encoding), []
     except UnicodeDecodeError:
-        note = "the file is not UTF-8 and was read as Western European (Latin-1)"
+        _require_western(content, path)
+        note = "the file is not UTF-8 and was read as Western European (Windows-1252)"
+    try:
+        return content.decode("cp1252"), [note]
+    except UnicodeDecodeError:
         return content.decode("latin-1"), [note]
+
+
+def _require_western(content: bytes, path: Path) -> None:
+    """Pass if accents stand among letters of ASCII, as in Western Europe's languages.
+
+    Words of bytes beyond ASCII alone are Cyrillic, Greek or East Asian: decoded as Western they are garbled.
+    """
+    words = [word for word in _WORD.findall(content[:_SAMPLE_BYTES]) if max(word) >= 0x80]
+    foreign = [word for word in words if 2 * sum(byte >= 0x80 for byte in word) > len(word)]
+    if 2 * len(foreign) <= len(words) or not foreign:
+        return
+    ways = {name: word for name in _ENCODINGS if (word := _decoded_word(foreign, name))}
+    readings = [f"{word!r} in {name}" for name, word in ways.items()]
+    shown = f", whose first word is {' or '.join(readings)}" if readings else ""
+    raise DataError(
+        f"{path}: expected UTF-8, got another encoding{shown}. Save the file as UTF-8, or name its encoding: "
+        f"frame = pandas.read_csv(path, encoding={next(iter(ways), 'cp1253')!r})."
+    )
+
+
+def _decoded_word(words: list[bytes], encoding: str) -> str:
+    """Return the first word in an encoding that makes letters of all words; "" where it does not."""
+    try:
+        decoded = [word.decode(encoding) for word in words]
+    except UnicodeDecodeError:
+        return ""
+    return decoded[0] if all(word.isalpha() for word in decoded) else ""

@@ -27,6 +27,7 @@ from unrolled.data.parse.series_ids import encode_ids, merge_spellings
 from unrolled.data.parse.table import Table
 from unrolled.data.reshape.clock_columns import join_clock
 from unrolled.data.reshape.melt import melt
+from unrolled.data.reshape.totals import without_total_rows, without_total_series
 from unrolled.data.sequences import ColumnNames, DeclaredOrder, Role, Sequences
 from unrolled.errors import ArgumentError, DataError
 from unrolled.formatting import quantity, quoted_list
@@ -199,7 +200,8 @@ class TimeOptions(NamedTuple):
 
 def table_to_sequences(table: Table, named: ColumnSpec, when: TimeOptions) -> Sequences:
     """Convert a table to sequences, its columns as named or inferred: see `read`."""
-    table, named = melt(table, named)
+    is_target_named, may_be_totals = bool(named.target), True
+    table, named = melt(without_total_rows(table), named)
     roles = [name for names in named.roles.values() for name in names]
     if when.order == "time":
         table = join_clock(table, roles, time=named.time, date_format=when.date_format)
@@ -247,6 +249,8 @@ def table_to_sequences(table: Table, named: ColumnSpec, when: TimeOptions) -> Se
     _require_static(whole)
     if ordered and (many > 1 or table.row_ids):
         whole = _columns_to_series(whole, layout, table)
+        may_be_totals = not is_target_named
+    whole = without_total_series(whole) if may_be_totals else whole
     if whole.times is None:
         return whole
     freq = infer_calendar(whole.times, whole.offsets).freq

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 TIMES = (
     "ds", "date", "datetime", "time", "timestamp", "date_time", "datum", "zeit", "fecha", "period",
-    "month", "quarter", "week", "year", "day", "hour", "t", "step", "tick",
+    "month", "quarter", "week", "year", "day", "hour", "t", "step", "tick", "wave", "welle", "visit",
     "yearweek", "year_week", "yearmonth", "year_month", "yearquarter", "year_quarter",
 )  # fmt: skip
 TEXT_TIMES = TIMES[:6]  # of times even where their texts are in no known notation

@@ -157,7 +157,7 @@ def _decide(readings: list[Reading], texts: list[str], column: DateColumn, notes
     if len(best) < len(distinct) and len({reading.notation.name for reading in best}) == 1:
         at = _first_read_by(one, distinct[len(best)])
         _note_order(one, f"{column.shown(at, texts)} shows the {{first}} first", column, notes)
-    elif n_unread[0] and len(best) > 1:
+    elif n_unread[0] and len(best) > 1 and _reads_more(best[0], best[1]) and _reads_more(best[1], best[0]):
         other = best[1]
         raise DataError(
             f"column {column.name!r}: expected one order of day and month, got {one.notation.name} in "
@@ -174,6 +174,11 @@ def _decide(readings: list[Reading], texts: list[str], column: DateColumn, notes
             raise _two_readings(others[:2], texts, column)
         _note_order(best[0], "only so they make even steps", column, notes)
     return best[0]
+
+
+def _reads_more(one: Reading, other: Reading) -> bool:
+    """Tell whether one reads a text that the other does not."""
+    return bool((~np.isnat(one.times) & np.isnat(other.times)).any())
 
 
 def _first_read_by(one: Reading, other: Reading) -> int:
