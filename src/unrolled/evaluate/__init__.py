@@ -3,7 +3,7 @@
     backtest       forecasts from rolling origins, beside BASELINES, in METRICS; of frames, beside
                    FRAME_BASELINES
     compare        estimators of whole sequences, beside SEQUENCE_BASELINES; of recordings, beside
-                   AUDIO_BASELINES; of texts, beside TEXT_BASELINES, TAG_BASELINES,
+                   AUDIO_BASELINES or TRANSCRIPTION_BASELINES; of texts, beside TEXT_BASELINES, TAG_BASELINES,
                    TRANSLATION_BASELINES and LANGUAGE_BASELINES
     has_lookahead  does a forecast change with what comes after its origin?
 
@@ -18,6 +18,8 @@ from unrolled.lazy import lazy_attributes
 
 if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.evaluate.audio.classification import AUDIO_BASELINES
+    from unrolled.evaluate.audio.transcription import TranscriptionComparison
+    from unrolled.evaluate.audio.transcription_baselines import TRANSCRIPTION_BASELINES
     from unrolled.evaluate.comparison import compare
     from unrolled.evaluate.forecasting.backtest import BacktestResult, backtest, has_lookahead
     from unrolled.evaluate.forecasting.baselines import BASELINES
@@ -41,12 +43,14 @@ __all__ = [
     "SEQUENCE_BASELINES",
     "TAG_BASELINES",
     "TEXT_BASELINES",
+    "TRANSCRIPTION_BASELINES",
     "TRANSLATION_BASELINES",
     "BacktestResult",
     "Comparison",
     "ComparisonRow",
     "FrameBacktest",
     "LanguageComparison",
+    "TranscriptionComparison",
     "TranslationComparison",
     "Verdict",
     "backtest",
@@ -65,10 +69,12 @@ _SOURCES = {
     "SEQUENCE_BASELINES": "unrolled.evaluate.sequence.candidates",
     "TAG_BASELINES": "unrolled.evaluate.text.classification",
     "TEXT_BASELINES": "unrolled.evaluate.text.classification",
+    "TRANSCRIPTION_BASELINES": "unrolled.evaluate.audio.transcription_baselines",
     "TRANSLATION_BASELINES": "unrolled.evaluate.text.translation_baselines",
     "BacktestResult": "unrolled.evaluate.forecasting.backtest",
     "Comparison": "unrolled.evaluate.sequence.result",
     "ComparisonRow": "unrolled.evaluate.sequence.result",
+    "TranscriptionComparison": "unrolled.evaluate.audio.transcription",
     "TranslationComparison": "unrolled.evaluate.text.translation",
     "Verdict": "unrolled.evaluate.forecasting.verdict",
     "backtest": "unrolled.evaluate.forecasting.backtest",

@@ -8,18 +8,20 @@ from typing import Any, Never, overload
 from unrolled.errors import ArgumentError
 from unrolled.evaluate.arguments import ComparisonArguments
 from unrolled.evaluate.audio.classification import compare_recordings
+from unrolled.evaluate.audio.transcription import TranscriptionComparison, compare_transcripts
 from unrolled.evaluate.sequence.compare import compare_sequences
 from unrolled.evaluate.sequence.result import Comparison
 from unrolled.evaluate.text.classification import compare_texts
 from unrolled.evaluate.text.language import LanguageComparison, compare_language
 from unrolled.evaluate.text.translation import TranslationComparison, compare_translations
 from unrolled.models.audio.classifier import AudioClassifier
+from unrolled.models.audio.transcription.transcriber import Transcriber
 from unrolled.models.sequence.tagger import SequenceTagger
 from unrolled.models.text.base import TextEstimator
 from unrolled.models.text.language.language_model import LanguageModel
 from unrolled.models.text.translation.translator import Translator
 
-AnyComparison = Comparison | TranslationComparison | LanguageComparison
+AnyComparison = Comparison | TranscriptionComparison | TranslationComparison | LanguageComparison
 
 
 @overload
@@ -27,6 +29,11 @@ def compare(
     model: Translator, X: Any, y: Any, *, test: Any = ..., folds: int | None = ..., groups: Any = ...,
     lengths: Any = ..., baselines: Sequence[str] | None = ..., level: float = ...,
 ) -> TranslationComparison: ...  # fmt: skip
+@overload
+def compare(
+    model: Transcriber, X: Any, y: Any = ..., *, test: Any = ..., folds: int | None = ..., groups: Any = ...,
+    lengths: Any = ..., baselines: Sequence[str] | None = ..., level: float = ...,
+) -> TranscriptionComparison: ...  # fmt: skip
 @overload
 def compare(
     model: LanguageModel, X: Any, *, test: Any = ..., baselines: Any = ..., level: float = ...
@@ -39,7 +46,7 @@ def compare(
 def compare(
     model: Any, X: Any, y: Any = None, *, test: Any = None, folds: int | None = None, groups: Any = None,
     lengths: Any = None, baselines: Sequence[str] | None = None, level: float = 95,
-) -> Comparison | TranslationComparison | LanguageComparison:  # fmt: skip
+) -> AnyComparison:  # fmt: skip
     """Score an estimator of whole sequences, or of texts, beside baselines, and test whether it is better.
 
     All candidates are fitted on the same sequences and predict the same others, which none was fitted on.
@@ -63,6 +70,10 @@ def compare(
     Beside an AudioClassifier stand the majority class, the neighbours, MiniRocket and the reservoir on its
     frames. Without `groups`, the speakers, a remark says that the scores are those of voices it has heard.
 
+    Beside a Transcriber stand the commonest transcript and that of the nearest training recording; word error
+    rates are compared, recordings are what intervals draw and tests swap. Without a test set one part in
+    `folds` is held out, once, whole groups where there are some.
+
     Beside a Translator stand the source as it is, its words one by one (IBM model 1), and the translation of
     the nearest training source. BLEU is compared; sentences are what intervals draw and tests swap. Without
     a test set one part in `folds` is held out, once.
@@ -72,8 +83,9 @@ def compare(
     tests are documents, or blocks of a running text.
 
     Args:
-        model: a SequenceClassifier, SequenceRegressor, AudioClassifier, TextClassifier, TextTagger,
-            Translator, LanguageModel, or an estimator of scikit-learn's kind; copies of it are fitted here.
+        model: a SequenceClassifier, SequenceRegressor, AudioClassifier, Transcriber, TextClassifier,
+            TextTagger, Translator, LanguageModel, or an estimator of scikit-learn's kind; copies of it are
+            fitted here.
         X: N sequences, as for SequenceClassifier, N texts or N recordings. Where the model reads gaps
             (`missing=`), baselines that do not are given a line between known values.
         y: N labels, or numbers if the model is a regressor, or lists of tags if it is a tagger.
@@ -85,8 +97,9 @@ def compare(
             where an estimator holds out validation data. None: sequences that repeat another exactly are
             grouped with it, and a remark says so.
         lengths: N steps of each sequence of X, where arrays are padded; NaN at a sequence's end needs none.
-        baselines: some of those above by name (`unrolled.evaluate.SEQUENCE_BASELINES`, `AUDIO_BASELINES`, of
-            texts `TEXT_BASELINES`, `TAG_BASELINES` and `TRANSLATION_BASELINES`); None for all.
+        baselines: some of those above by name (`unrolled.evaluate.SEQUENCE_BASELINES`, `AUDIO_BASELINES`,
+            `TRANSCRIPTION_BASELINES`, of texts `TEXT_BASELINES`, `TAG_BASELINES` and
+            `TRANSLATION_BASELINES`); None for all.
         level: of the confidence intervals, in per cent.
 
     Raises:
@@ -122,6 +135,7 @@ _COMPARISONS: tuple[tuple[type, Callable[..., AnyComparison]], ...] = (
     (LanguageModel, compare_language),
     (TextEstimator, compare_texts),
     (AudioClassifier, compare_recordings),
+    (Transcriber, compare_transcripts),
     (SequenceTagger, _refuse_tagger),
 )
 

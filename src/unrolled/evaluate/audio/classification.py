@@ -83,10 +83,10 @@ def _split(
         remarks += [] if clips.data.groups is not None else [NO_SPEAKERS]
         partition, copied = partition_with_copies(clips.data, folds, stratified=True)
         return partition, [*clips.notes, *remarks, *copied]
-    tested = _read(model, *_pair(arguments.test), None, features)
+    tested = _read(model, *recordings_of_test(arguments.test), None, features)
     partition, copied = partition_beside_copies(clips.data, tested.data)
     unseen = unseen_class_remarks(partition.splits[0])
-    across = _speakers_across(clips.group_names, tested.group_names)
+    across = speakers_across(clips.group_names, tested.group_names)
     return partition, [*clips.notes, *copied, *unseen, *across]
 
 
@@ -107,7 +107,7 @@ def _read(model: AudioClassifier, X: Any, y: Any, groups: Any, features: list[Lo
     return _Clips(data, names, clips.recordings.notes)
 
 
-def _pair(test: Any) -> tuple[Any, Any]:
+def recordings_of_test(test: Any) -> tuple[Any, Any]:
     """Return recordings and labels of the test set; a folder or table has its own labels."""
     if isinstance(test, tuple | list) and len(test) == 2 and not isinstance(test[0], float):
         return test[0], test[1]
@@ -128,7 +128,7 @@ def _normalized(split: TrainTestSplit, kind: str) -> TrainTestSplit:
     return TrainTestSplit(normalized(split.train), normalized(split.test))
 
 
-def _speakers_across(train: NDArray[Any] | None, test: NDArray[Any] | None) -> list[str]:
+def speakers_across(train: NDArray[Any] | None, test: NDArray[Any] | None) -> list[str]:
     """Return a sentence where speakers of the test set are in X as well, or may be; else none."""
     if train is None or test is None:
         return [_UNKNOWN_TEST_SPEAKERS]

@@ -1,0 +1,319 @@
+"""Compare a Transcriber with simple transcripts of the same recordings, by word error rate, with a verdict.
+
+The word error rate of a set is that of its sums of errors and words. Intervals draw recordings anew, tests
+swap the transcripts of two candidates recording by recording; both add the counts up again each time.
+
+    better   must hold against every baseline: the largest p-value counts
+    worse    is of the best baseline alone, whose p-value is multiplied by their number
+"""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from unrolled.data.audio.error_rates import error_counts, error_rates
+from unrolled.data.audio.recording import RecordingList
+from unrolled.data.io.frames import to_frame
+from unrolled.data.io.targets import as_groups
+from unrolled.data.splits import holdout_mask
+from unrolled.errors import DataError
+from unrolled.evaluate.arguments import DEFAULT_FOLDS, ComparisonArguments
+from unrolled.evaluate.audio.classification import NO_SPEAKERS, recordings_of_test, speakers_across
+from unrolled.evaluate.audio.transcription_baselines import TRANSCRIPTION_BASELINES
+from unrolled.evaluate.outcome import Outcome, outcome_of, outcome_sentence, too_few_sentence
+from unrolled.formatting import aligned_table, number, p_value_text, percent, quantity
+from unrolled.jsonable import to_jsonable
+from unrolled.models.audio.inputs import LabelledClips, read_clips, require_labels
+from unrolled.models.audio.transcription.transcriber import Transcriber
+from unrolled.models.audio.transcription.transcripts import as_transcripts
+from unrolled.models.protocols import end_if_interrupted
+from unrolled.record import Record
+from unrolled.stats.intervals import bootstrap_interval
+from unrolled.stats.permutation import swap_p
+
+Floats = NDArray[np.float64]
+
+MIN_RECORDINGS = 20  # tested: of fewer, a lucky one decides
+
+
+@dataclass(frozen=True)
+class TranscriptionRow:
+    """Scores of one candidate.
+
+    Args:
+        name: "gru", "commonest transcript", ...
+        word_error_rate: of the tested recordings.
+        character_error_rate: likewise.
+        exact: share of the recordings without an error.
+        interval: confidence interval of the word error rate, at the comparison's level.
+        p_value: probability of a difference from the network this large, in this direction, if there were
+            none; None for the network.
+        fit_seconds: of its fit.
+        predict_seconds: of the test recordings.
+    """
+
+    name: str
+    word_error_rate: float
+    character_error_rate: float
+    exact: float
+    interval: tuple[float, float]
+    p_value: float | None
+    fit_seconds: float
+    predict_seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class TranscriptionComparison(Record):
+    """Scores of all candidates on the same recordings, and the verdict.
+
+    Args:
+        rows: the network first, then its baselines from the best on.
+        sentence: for a person.
+        outcome: "better", "worse", "no difference" or "too few to tell": the network beside the best of
+            its baselines.
+        p_value: of that; None where there are too few.
+        best_baseline: name of the one with the lowest word error rate.
+        n_sequences: recordings tested.
+        level: of the confidence intervals, in per cent.
+        remarks: what to know when reading the table, a sentence each.
+        columns: a row a tested recording: its name, its transcript, and what each candidate wrote.
+        unit: what is counted.
+        task: what is learned.
+    """
+
+    kind: ClassVar[str] = "transcription comparison"
+
+    rows: tuple[TranscriptionRow, ...]
+    sentence: str
+    outcome: Outcome
+    p_value: float | None
+    best_baseline: str
+    n_sequences: int
+    level: float
+    remarks: tuple[str, ...]
+    columns: dict[str, NDArray[Any]]
+    unit: str = "recordings"
+    task: str = "transcripts"
+
+    @property
+    def predictions(self) -> Any:
+        """Frame of recording, transcript and what each candidate wrote, a row a tested recording."""
+        return to_frame(self.columns, "pandas")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the scores; the first is the one with an interval."""
+        return ("word_error_rate", "character_error_rate", "exact")
+
+    def to_frame(self) -> Any:
+        """Return the rows as a frame; the interval's ends are called as in `word_error_rate-lo-95`."""
+        rows = [asdict(row) for row in self.rows]
+        columns = {"name": np.array([row["name"] for row in rows], dtype=object)}
+        columns |= {name: np.array([row[name] for row in rows]) for name in self.metrics}
+        for k, side in enumerate(("lo", "hi")):
+            columns[f"word_error_rate-{side}-{self.level:g}"] = np.array([row["interval"][k] for row in rows])
+        for name in ("p_value", "fit_seconds", "predict_seconds"):
+            columns[name] = np.array([row[name] for row in rows], dtype=np.float64)
+        return to_frame(columns, "pandas")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the single transcripts, ready for JSON."""
+        facts = super().to_dict() | {"rows": [to_jsonable(asdict(row)) for row in self.rows]}
+        return {name: fact for name, fact in facts.items() if name != "columns"}
+
+    def __str__(self) -> str:
+        header = ["model", "word errors", f"{self.level:g} % interval", "characters", "exact", "p"]
+        lines = [[*header, "fit s", "predict s"]]
+        for row in self.rows:
+            rates = [percent(rate, 1) for rate in (row.word_error_rate, *row.interval)]
+            shares = [percent(share, 1) for share in (row.character_error_rate, row.exact)]
+            seconds = [number(value, 3) for value in (row.fit_seconds, row.predict_seconds)]
+            interval = f"{rates[1]} to {rates[2]}"
+            lines.append([row.name, rates[0], interval, *shares, p_value_text(row.p_value), *seconds])
+        return "\n".join([aligned_table(lines), "", textwrap.fill(self.sentence, 100), *self.remarks])
+
+
+class _Part(NamedTuple):
+    """Recordings and their transcripts."""
+
+    recordings: RecordingList
+    texts: list[str]
+
+
+class _Result(NamedTuple):
+    """Transcripts that one candidate wrote, and the counts of their errors."""
+
+    name: str
+    texts: list[str]
+    counts: Floats  # (N, 4)
+    fit_seconds: float
+    predict_seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Word error rate of all recordings."""
+        return -float(_accuracy(self.counts.sum(0)))
+
+
+def compare_transcripts(
+    model: Transcriber, X: Any, y: Any, arguments: ComparisonArguments, *, fitted: Transcriber | None = None
+) -> TranscriptionComparison:
+    """Score a Transcriber beside simple transcripts; see `compare`.
+
+    Without a test set one part in as many as there are folds is held out, once; of groups whole ones.
+
+    Args:
+        model: a copy of it is fitted.
+        X: N recordings, as for `fit`.
+        y: N transcripts; None for those of a table.
+        arguments: of the comparison; it has no lengths.
+        fitted: a copy of the model that was fitted on X and y already, which then is not fitted again.
+
+    Raises:
+        ArgumentError: an argument is out of range, or has no use here.
+        DataError: X, y or the test set cannot be used as they are.
+        KeyboardInterrupt: Ctrl-C ended the training.
+        MissingDependencyError: a file needs soundfile, which is not installed.
+    """
+    arguments.refuse("lengths", of="recordings")
+    names = arguments.baseline_names(tuple(TRANSCRIPTION_BASELINES))
+    model.check_parameters()
+    clips = _read(model, X, y, arguments.groups, model.rate, "compare")
+    train, tested, remarks = _split(model, clips, arguments)
+    candidates: list[tuple[str, Callable[[], Any]]] = [(model.cell, lambda: clone(model))]
+    candidates += [(name, TRANSCRIPTION_BASELINES[name]) for name in names]
+    results = [
+        _run(name, make, train, tested, fitted if name == model.cell else None) for name, make in candidates
+    ]
+    return _judged(results, tested, arguments.level, remarks)
+
+
+def _read(model: Transcriber, X: Any, y: Any, groups: Any, rate: int | None, who: str) -> LabelledClips:
+    clips = read_clips(
+        X, y, groups, who=f"{who} X", rate=rate, resample=bool(model.resample), transcripts=True
+    )
+    texts = as_transcripts(require_labels(clips.y, f"{who} y"), len(clips.recordings), f"{who} y")
+    return clips._replace(y=texts)
+
+
+def _split(
+    model: Transcriber, clips: LabelledClips, arguments: ComparisonArguments
+) -> tuple[_Part, _Part, list[str]]:
+    """Return training and tested recordings, and remarks."""
+    remarks = list(clips.recordings.notes)
+    if arguments.test is not None:
+        X, y = recordings_of_test(arguments.test)
+        other = _read(model, X, y, None, clips.recordings.rate, "compare test")
+        train, tested = _Part(clips.recordings, clips.y), _Part(other.recordings, other.y)
+        remarks += speakers_across(clips.groups, other.groups)
+    else:
+        folds, n = arguments.folds or DEFAULT_FOLDS, len(clips.recordings)
+        ids = None if clips.groups is None else as_groups(clips.groups, n)
+        mask = np.isin(np.arange(n), np.random.default_rng(0).permutation(n)[: n // folds])
+        if ids is not None:
+            mask = holdout_mask(n, 1 / folds, 0, strata=None, groups=ids)
+        if not 0 < mask.sum() < n:
+            raise DataError(
+                f"compare X: expected recordings of which one part in {folds} can be held out, as whole "
+                f"groups where there are some, got {n}. Pass test=(X_test, y_test)."
+            )
+        train, tested = (_part(clips, rows) for rows in (np.flatnonzero(~mask), np.flatnonzero(mask)))
+        remarks.append(f"One part in {folds} was held out, once, and tested.")
+        remarks += [NO_SPEAKERS] if ids is None else []
+    known = set(train.texts)
+    if n_known := sum(text in known for text in tested.texts):
+        what = f"{n_known:,} of {len(tested.texts):,} tested transcripts are among those learned from"
+        remarks.append(f"{what}: whoever remembers sentences is right on them.")
+    return train, tested, remarks
+
+
+def _part(clips: LabelledClips, rows: NDArray[np.int64]) -> _Part:
+    items = tuple(clips.recordings[int(row)] for row in rows)
+    return _Part(RecordingList(items, clips.recordings.rate), [clips.y[row] for row in rows])
+
+
+def _run(
+    name: str, make: Callable[[], Any], train: _Part, tested: _Part, fitted: Transcriber | None
+) -> _Result:
+    """Fit a candidate, unless it is fitted, and transcribe the test recordings with it."""
+    start_s = time.perf_counter()
+    candidate = fitted or make().fit(train.recordings, train.texts)
+    end_if_interrupted(candidate)
+    fit_s = time.perf_counter() - start_s if fitted is None else fitted.seconds_
+    start_s = time.perf_counter()
+    texts = candidate.predict(tested.recordings)
+    return _Result(name, texts, error_counts(texts, tested.texts), fit_s, time.perf_counter() - start_s)
+
+
+def _accuracy(sums: Floats) -> Floats:
+    """Return less the word error rate (...,) of sums (..., 4) of `error_counts`: more is better."""
+    return np.asarray(-sums[..., 0] / np.maximum(sums[..., 1], 1))
+
+
+def _judged(
+    results: Sequence[_Result], tested: _Part, level: float, remarks: list[str]
+) -> TranscriptionComparison:
+    """Test the network against its baselines, and put the scores together."""
+    network, *others = results
+    p_values = []
+    for other in others:
+        one, two = (network, other) if network.rate <= other.rate else (other, network)
+        p_values.append(swap_p(one.counts, two.counts, _accuracy))
+    rows = [_row(result, tested, level, p) for result, p in zip(results, [None, *p_values], strict=True)]
+    order = sorted(range(len(others)), key=lambda k: others[k].rate)
+    best, n = rows[1 + order[0]], len(tested.texts)
+    is_ahead = network.rate < best.word_error_rate
+    p_value: float | None = None
+    if n >= MIN_RECORDINGS:
+        p_value = max(p_values) if is_ahead else min(1.0, len(others) * p_values[order[0]])
+    outcome = outcome_of(p_value, is_ahead=is_ahead)
+    names = [recording.name for recording in tested.recordings]
+    columns = {"recording": names, "transcript": tested.texts} | {r.name: r.texts for r in results}
+    return TranscriptionComparison(
+        rows=(rows[0], *(rows[1 + k] for k in order)),
+        sentence=_sentence(rows[0], best, n, outcome, p_value),
+        outcome=outcome,
+        p_value=p_value,
+        best_baseline=best.name,
+        n_sequences=n,
+        level=level,
+        remarks=tuple(remarks),
+        columns={name: np.array(each, dtype=object) for name, each in columns.items()},
+    )
+
+
+def _row(result: _Result, tested: _Part, level: float, p_value: float | None) -> TranscriptionRow:
+    rates = error_rates(result.texts, tested.texts)
+    low, high = bootstrap_interval(result.counts, _accuracy, level)
+    return TranscriptionRow(
+        result.name, rates.word_error_rate, rates.character_error_rate, rates.n_right / rates.n_texts,
+        (-high, -low), p_value, result.fit_seconds, result.predict_seconds,
+    )  # fmt: skip
+
+
+def _sentence(
+    network: TranscriptionRow, best: TranscriptionRow, n: int, outcome: Outcome, p_value: float | None
+) -> str:
+    compared = (
+        f"the {network.name.upper()} has {percent(network.word_error_rate, 1)} of the words wrong on "
+        f"{quantity(n, 'recording')}, the best of the simple ones ({best.name}) "
+        f"{percent(best.word_error_rate, 1)}"
+    )
+    if p_value is None:
+        units = "recording" if n == 1 else "recordings"
+        return too_few_sentence(n, units, compared, f"test on at least {MIN_RECORDINGS}")
+    is_ahead = network.word_error_rate < best.word_error_rate
+    meaning = {
+        "better": "it has skill here",
+        "worse": f"use {best.name} instead",
+        "no difference": "its lead may be luck" if is_ahead else f"{best.name} does as well",
+    }[outcome]
+    return outcome_sentence(compared, p_value, meaning)
