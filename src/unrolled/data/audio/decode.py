@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import DataError, MissingDependencyError
 
+WAV = "wav"
 _WAV = (b"RIFF", b"RIFX", b"RF64")
 _OTHERS = (  # beginnings of what soundfile reads
     (b"fLaC", "FLAC"),
@@ -22,6 +23,7 @@ _OTHERS = (  # beginnings of what soundfile reads
     (b"caff", "CAF"),
 )
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF, 0x7FFFF024, 0x80000024)  # what ffmpeg, sox and arecord write into a pipe
+_WAV_FAULTS = (ValueError, EOFError, struct.error, ZeroDivisionError, UnboundLocalError, TypeError)
 _INSTALL = 'pip install "unrolled[audio]"'
 
 
@@ -35,17 +37,46 @@ def decode_audio(content: bytes, who: str) -> tuple[NDArray[Any], int]:
         DataError: it is no recording, or it is cut.
         MissingDependencyError: it is of another kind than wav, and soundfile is not installed.
     """
+    kind = sound_kind(content, who)
+    if kind != WAV:
+        return _decode_others(content, who, kind)
+    if content[:4] == b"RIFF" and int.from_bytes(content[4:8], "little") in _UNKNOWN_SIZES:
+        content = content[:4] + struct.pack("<I", len(content) - 8) + content[8:]
+    return _decode_wav(content, who)
+
+
+def sound_kind(content: bytes, who: str) -> str:
+    """Tell the kind of a recording by its first bytes: "wav", or what soundfile decodes.
+
+    Raises:
+        DataError: it is no recording.
+    """
     if content[:4] in _WAV and content[8:12] == b"WAVE":
-        if content[:4] == b"RIFF" and int.from_bytes(content[4:8], "little") in _UNKNOWN_SIZES:
-            content = content[:4] + struct.pack("<I", len(content) - 8) + content[8:]
-        return _decode_wav(content, who)
+        return WAV
     kind = next((name for magic, name in _OTHERS if content.startswith(magic)), None)
     if kind is None and content[:1] == b"\xff" and content[1:2] >= b"\xe0":  # eleven set bits begin a frame
         kind = "MP3"
     if kind is None:
         got = "an empty file" if not content else f"a file that begins with {content[:8]!r}"
         raise DataError(f"{who}: expected a recording, such as .wav or .flac, got {got}.")
-    return _decode_others(content, who, kind)
+    return kind
+
+
+def map_wav(path: str) -> tuple[NDArray[Any], int] | None:
+    """Map the samples of a wav file into memory; None where only `decode_audio` can read it, or says why not.
+
+    That is of 24 bits, of a kind that is no PCM, of an unknown length, and of a file that is cut.
+    """
+    from scipy.io import wavfile  # noqa: PLC0415 (with it alone)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # such as of data that end before the length in the header
+        try:
+            rate, samples = wavfile.read(path, mmap=True)
+        except (Warning, OSError, *_WAV_FAULTS):
+            return None
+    is_usual = samples.size and samples.dtype.kind in "fiu" and samples.dtype.itemsize <= 4
+    return (samples, int(rate)) if is_usual else None
 
 
 def _decode_wav(content: bytes, who: str) -> tuple[NDArray[Any], int]:
@@ -59,7 +90,7 @@ def _decode_wav(content: bytes, who: str) -> tuple[NDArray[Any], int]:
             if "Unknown wave file format" in str(fault):  # A-law, µ-law, ADPCM
                 return _decode_others(content, who, "wav of a kind that is no PCM")
             raise _cut(who, fault) from fault
-        except (EOFError, struct.error, ZeroDivisionError, UnboundLocalError, TypeError) as fault:
+        except _WAV_FAULTS as fault:
             raise _cut(who, fault) from fault
     if any("EOF" in str(each.message) for each in caught):
         raise _cut(who, "its data end before the length in its header")
@@ -77,12 +108,7 @@ def _cut(who: str, fault: Any) -> DataError:
 
 
 def _decode_others(content: bytes, who: str, kind: str) -> tuple[NDArray[Any], int]:
-    try:
-        import soundfile  # noqa: PLC0415 (an extra)
-    except ImportError as fault:
-        raise MissingDependencyError(
-            f"{who}: {kind} needs soundfile, which is not installed: {_INSTALL}"
-        ) from fault
+    soundfile = import_soundfile(who, kind)
     try:
         samples, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
     except (RuntimeError, TypeError) as fault:  # libsndfile's own
@@ -91,3 +117,18 @@ def _decode_others(content: bytes, who: str, kind: str) -> tuple[NDArray[Any], i
             "write it again."
         ) from fault
     return samples, int(rate)
+
+
+def import_soundfile(who: str, kind: str) -> Any:
+    """Import soundfile, which decodes recordings of such a kind.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    try:
+        import soundfile  # noqa: PLC0415 (an extra)
+    except ImportError as fault:
+        raise MissingDependencyError(
+            f"{who}: {kind} needs soundfile, which is not installed: {_INSTALL}"
+        ) from fault
+    return soundfile
