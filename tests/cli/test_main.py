@@ -16,7 +16,10 @@ from unrolled.cli import app, main
 from unrolled.cli.options import SeriesColumns
 from unrolled.errors import DataError
 
-COMMANDS = ("describe", "forecast", "backtest", "classify", "probe", "serve", "tag", "translate", "generate")
+COMMANDS = (
+    "describe", "forecast", "backtest", "classify", "probe", "serve", "tag", "transcribe", "translate",
+    "generate",
+)  # fmt: skip
 HEAVY = {"numpy", "pandas", "torch", "plotly", "sklearn", "statsforecast", "rich", "pyarrow", "great_tables"}
 
 

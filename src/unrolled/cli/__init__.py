@@ -28,6 +28,7 @@ try:
         probe,
         serve,
         tag,
+        transcribe,
         translate,
     )
     from unrolled.cli.shell_words import in_shell_words, use_options, with_option_names
@@ -62,6 +63,7 @@ app.command("probe")(probe.probe_command)
 app.command("serve")(serve.serve_command)
 app.command("tag")(tag.tag_command)
 app.command("generate")(generate.generate_command)
+app.command("transcribe")(transcribe.transcribe_command)
 app.command("translate")(translate.translate_command)
 
 
@@ -86,6 +88,7 @@ def _options(
     unrolled forecast example:sp500 --report sp500.html
     unrolled classify train.csv --test test.csv        which kind is a sequence?
     unrolled tag train.conllu --test test.conllu       which tag has each word?
+    unrolled transcribe speech.csv --save MODEL        what is said there?
     unrolled translate pairs.csv --save MODEL          what is that in the other language?
     unrolled generate book.txt --save MODEL            what does a text go on like?
     unrolled probe MODEL test.csv                      what does the network remember?
