@@ -205,10 +205,10 @@ def test_gaps_are_filled_between_known_values(how: str, made: list[float]) -> No
 
 
 def test_fill_keeps_months_and_other_columns() -> None:
-    """Month ends stay month ends, inputs are filled like the target, static ones stay as they are."""
+    """Month ends stay month ends, future inputs are filled like the target, static ones stay as they are."""
     times = pd.to_datetime(["2020-01-31", "2020-02-29", "2020-05-31", "2020-06-30"]).values
     values = np.array([[1.0, 10.0, 4.0], [2.0, 20.0, 4.0], [5.0, 50.0, 4.0], [6.0, 60.0, 4.0]])
-    roles = (Role.TARGET, Role.PAST, Role.STATIC)
+    roles = (Role.TARGET, Role.FUTURE, Role.STATIC)
     series = Sequences(values, np.array([0, 4]), ("a",), ("y", "x", "s"), roles, times=times, freq="ME")
     filled = fill_gaps(series, "linear")
     assert filled.times.astype("M8[D]").astype(str).tolist()[2:4] == ["2020-03-31", "2020-04-30"]
@@ -224,18 +224,33 @@ def test_fill_keeps_months_and_other_columns() -> None:
         ([1200, 1300, NAN, 1400, 1250, 1100, 1010], [1200, 1300, 1350, 1400, 1250, 1100, 1010]),  # a count
     ],
 )
-@pytest.mark.parametrize("role", [Role.PAST, Role.FUTURE])
-def test_lines_make_no_half_a_holiday(flags: list[float], filled: list[float], role: Role) -> None:
+def test_lines_make_no_half_a_holiday(flags: list[float], filled: list[float]) -> None:
     """Flags and codes carry on as they were, measurements and the target are drawn by lines."""
     values = np.column_stack([[1, 2, NAN, 4, 5, 6, 7], flags])
     times = pd.date_range("2020", periods=7).values
     series = Sequences(
-        values, np.array([0, 7]), ("a",), ("y", "x"), (Role.TARGET, role), times=times, freq="D"
+        values, np.array([0, 7]), ("a",), ("y", "x"), (Role.TARGET, Role.FUTURE), times=times, freq="D"
     )
     assert fill_gaps(series, "linear").values.T.tolist() == [[1, 2, 3, 4, 5, 6, 7], filled]
     notes = fill_gaps(series, "linear").notes
     is_code = filled[2] in flags
     assert any("filled by the value before, as 'x' holds flags or codes" in note for note in notes) == is_code
+
+
+def test_a_past_input_is_never_filled_from_what_comes_after_it() -> None:
+    """Whatever follows a gap changes nothing in it; a note says so."""
+    times = pd.date_range("2020", periods=6).values
+    for after in (90.0, -5.0):
+        values = np.column_stack([[1, 2, NAN, 4, 5, 6], [10.5, 11.5, NAN, NAN, after, 12.5]])
+        series = Sequences(
+            values, np.array([0, 6]), ("a",), ("y", "x"), (Role.TARGET, Role.PAST), times=times, freq="D"
+        )
+        filled = fill_gaps(series, "linear")
+        assert filled.values[:4].T.tolist() == [[1, 2, 3, 4], [10.5, 11.5, 11.5, 11.5]]
+        assert filled.notes == (
+            "1 value was filled by straight lines",
+            "2 values were filled by the value before, as lines of 'x' would know what comes after",
+        )
 
 
 def test_labels_are_repeated_however_many() -> None:

@@ -23,11 +23,12 @@ DATED = pd.DataFrame({
     [
         read(DATED, id="shop", time="day", target="sold", future=["plan"]),
         read(pd.DataFrame({"step": [3, 4, 5], "y": [1.0, 2.0, 4.0]}), time="step"),
+        read(pd.DataFrame({"step": [3, 5, 6], "y": [1.0, 2.0, 4.0]}), time="step", fill="linear"),
         Sequences.from_arrays([[1.0, 2.0], [3.0, np.nan, 5.0]]),
         Sequences.from_arrays([[1, 0], [2]], tokens="abc"),
         Sequences.from_arrays([np.arange(60).reshape(3, 4, 5)], dtype=np.uint8),
     ],
-    ids=["dated", "counted", "without times", "tokens", "frames"],
+    ids=["dated", "counted", "filled", "without times", "tokens", "frames"],
 )
 def test_series_survive_storage(series: Sequences) -> None:
     """Values, offsets and times to the bit, with their types; names, roles and frequency."""
@@ -41,5 +42,6 @@ def test_series_survive_storage(series: Sequences) -> None:
     else:
         assert back.times.dtype == series.times.dtype
         np.testing.assert_array_equal(back.times, series.times)
+    np.testing.assert_array_equal(back.filled, series.filled)
     for name in ("ids", "columns", "roles", "freq", "order", "names", "source", "backend", "tokens"):
         assert getattr(back, name) == getattr(series, name), name

@@ -23,6 +23,9 @@ _MOST_CODES = 12  # different whole numbers of a column that names kinds, such a
 _MOST_ADDED = 3  # rows that filling adds for each that is there: beyond it, a date is mistyped
 _FILL = "Fill it with unrolled.read(..., fill='linear')."
 _COUNT = "count the rows with order='rows'"
+_LINE, _BEFORE = "filled by straight lines", "filled by the value before"
+_CODES = "filled by the value before, as {names} {holds} flags or codes"
+_PAST = "filled by the value before, as lines of {names} would know what comes after"
 
 
 def require_regular(series: Sequences, *, known_freq: str | None = None) -> None:
@@ -95,7 +98,7 @@ def fill_gaps(series: Sequences, how: str) -> Sequences:
             "mask" repeats the last one and adds columns that say where, and since when. It also repeats
             the first and the last value of an input up to the ends.
             Flags and codes (0 and 1, or few whole numbers that recur) are repeated either way: no day is half
-            a holiday.
+            a holiday. So are past inputs: a line would know what comes after the step that it fills.
 
     Raises:
         ArgumentError: `how` is none of these.
@@ -114,13 +117,9 @@ def fill_gaps(series: Sequences, how: str) -> Sequences:
     whole, added = _complete_calendar(series)
     within = np.repeat(np.arange(len(whole)), whole.lengths)
     values = whole.values.copy()
-    is_held = [  # by the value before, whatever `how` says
-        how == "linear" and (is_code(values[:, k], role) or name in whole.labels)
-        for k, (name, role) in enumerate(zip(whole.columns, whole.roles, strict=True))
-    ]
-    for k, role in enumerate(whole.roles):
-        method = "linear" if how == "linear" and not is_held[k] and role is not Role.STATIC else "forward"
-        values[:, k] = _filled(values[:, k], within, method)
+    ways = [_way_of(whole, k, how) for k in range(len(whole.columns))]
+    for k, way in enumerate(ways):
+        values[:, k] = _filled(values[:, k], within, "linear" if way is _LINE else "forward")
     if how == "mask":
         values = _with_ends(whole, values, within)
     keep = _between_targets(whole, within)
@@ -129,9 +128,6 @@ def fill_gaps(series: Sequences, how: str) -> Sequences:
         name = whole.ids[int(np.argmin(lengths))]
         raise DataError(f"{whole.source}, series {name!r}: expected a number, got none. Leave it out.")
     fresh = (np.isnan(whole.values) & ~np.isnan(values))[keep]
-    n_filled = dict(zip(whole.columns, fresh.sum(axis=0).tolist(), strict=True))
-    n_held = {name: n for (name, n), held in zip(n_filled.items(), is_held, strict=True) if held and n}
-    n_others = sum(n_filled.values()) - sum(n_held.values())
     is_filled = fresh[:, whole.roles.index(Role.TARGET)]
     filled = replace(
         whole,
@@ -139,7 +135,7 @@ def fill_gaps(series: Sequences, how: str) -> Sequences:
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         times=None if whole.times is None else whole.times[keep],
         filled=is_filled if whole.filled is None else is_filled | whole.filled[keep],
-        notes=(*whole.notes, *_notes(how, added, n_others, n_held, int((~keep).sum()))),
+        notes=(*whole.notes, *_notes(added, whole.columns, ways, fresh.sum(axis=0), int((~keep).sum()))),
     )
     return add_gap_columns(filled, np.isnan(whole.values)[keep]) if how == "mask" else filled
 
@@ -161,15 +157,24 @@ def is_code(values: NDArray[np.float64], role: Role) -> bool:
     return role is not Role.TARGET and is_whole and len(kinds) <= few
 
 
-def _notes(how: str, added: int, filled: int, held: dict[str, int], dropped: int) -> list[str]:
-    method = "by straight lines" if how == "linear" else "by the value before"
-    hold = f"{join_words(list(map(repr, held)))} {'hold' if len(held) > 1 else 'holds'}"
-    events = (
-        (added, "row", "added for missing steps"),
-        (filled, "value", f"filled {method}"),
-        (sum(held.values()), "value", f"filled by the value before, as {hold} flags or codes"),
-        (dropped, "row", "dropped before the first or after the last known value"),
-    )
+def _way_of(series: Sequences, column: int, how: str) -> str:
+    """Choose how a column is filled where `how` is asked for: a sentence of the note."""
+    name, role = series.columns[column], series.roles[column]
+    if how != "linear" or role is Role.STATIC:
+        return _BEFORE
+    if is_code(series.values[:, column], role) or name in series.labels:
+        return _CODES
+    return _PAST if role is Role.PAST else _LINE
+
+
+def _notes(added: int, columns: tuple[str, ...], ways: list[str], counts: Ints, dropped: int) -> list[str]:
+    """Count the rows that were added and dropped, and the values of each column that were filled, by way."""
+    events = [(added, "row", "added for missing steps")]
+    for way in (_LINE, _BEFORE, _CODES, _PAST):
+        filled = {name: int(n) for name, of, n in zip(columns, ways, counts, strict=True) if of is way and n}
+        names, holds = join_words(list(map(repr, filled))), "hold" if len(filled) > 1 else "holds"
+        events.append((sum(filled.values()), "value", way.format(names=names, holds=holds)))
+    events.append((dropped, "row", "dropped before the first or after the last known value"))
     return [f"{quantity(n, noun)} {'was' if n == 1 else 'were'} {what}" for n, noun, what in events if n]
 
 

@@ -16,8 +16,8 @@ def pack_series(series: Sequences) -> tuple[dict[str, NDArray[Any]], dict[str, A
     """Split `Sequences` into arrays for safetensors and a record for JSON.
 
     Returns:
-        Arrays values (ΣT, *feature_shape) in their own type, offsets (N + 1,) and, where there are times,
-        times (ΣT,) int64; and the rest.
+        Arrays values (ΣT, *feature_shape) in their own type, offsets (N + 1,) and, where there are such,
+        times (ΣT,) int64 and filled (ΣT,) bool; and the rest.
 
     >>> series = Sequences.from_arrays([[1.0, 2.0], [4.0]])
     >>> unpack_series(*pack_series(series)).lengths.tolist()
@@ -28,6 +28,8 @@ def pack_series(series: Sequences) -> tuple[dict[str, NDArray[Any]], dict[str, A
     if series.times is not None:
         times = series.times.astype("datetime64[ns]") if has_dates else series.times
         arrays["times"] = times.astype(np.int64)  # safetensors has no type for dates
+    if series.filled is not None:
+        arrays["filled"] = series.filled
     if series.keys is not None:
         arrays["keys"] = _to_bytes(series.keys)
     names = ("ids", "columns", "roles", "freq", "order", "names", "source", "backend", "tokens", "labels")
@@ -45,6 +47,7 @@ def unpack_series(arrays: Mapping[str, NDArray[Any]], record: Mapping[str, Any])
         roles=tuple(Role(role) for role in record["roles"]),
         times=times.view("datetime64[ns]") if times is not None and record["has_dates"] else times,
         freq=record["freq"],
+        filled=arrays.get("filled"),
         order=DeclaredOrder(record["order"]),
         names=ColumnNames(*record["names"]),
         source=record["source"],
