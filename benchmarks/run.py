@@ -31,7 +31,7 @@ BENCHMARKS = {
     "epoch": "two minutes",
     "forecaster_step": "a minute",
     "small_fits": "two minutes",
-    "streams": "ten minutes",
+    "streams": "three minutes",
     "stream_drift": "two minutes",
     "startup": "two minutes",
     "busy_machine": "five minutes",
@@ -40,7 +40,7 @@ BENCHMARKS = {
     "averaging_alarms": "a minute",
     "m4_hourly": "five minutes",
     "classification": "five minutes",
-    "serving": "two minutes",
+    "serving": "three minutes",
     "m3": "ten minutes",
 }
 SLOW = {

@@ -4,7 +4,8 @@
 synchronous=FULL; the load generator beside it takes a core. Each stream has one message without an answer
 at a time: at 1 stream the wait is the time of one message, at many it grows with the batches. First the
 answers of one stream must be those of the model on the whole sequence, to the bit. The disk's fsync is in
-each figure: `fsync_us` times it.
+each figure: `fsync_us` times it. `server_us` is the processor time of the server for one message, which other
+load on the machine does not change; `idle` is a server that starts on a store of 100,000 streams.
 
     python -m benchmarks.serving [--toy]
 """
@@ -23,8 +24,12 @@ from websockets.asyncio.client import connect
 
 import unrolled as ur
 from benchmarks.record import Facts, main, print_now, table
+from unrolled.models.streaming.snapshots import model_hash
+from unrolled.stream.replies import Message
+from unrolled.stream.server.wire import encode_answers
 
 WIDTH, CONNECTIONS = 8, 8
+IDLE = 100_000  # streams in a store
 
 
 def run(toy: bool) -> Facts:
@@ -38,12 +43,68 @@ def run(toy: bool) -> Facts:
                 assert server.stdout is not None
                 url = server.stdout.readline().split()[-1]
                 _check(url, model)
-                rows = [asyncio.run(_measure(url, *case, seconds)) for case in _cases(toy=toy)]
+                rows = [_row(server.pid, url, case, seconds) for case in _cases(toy=toy)]
             finally:
                 server.terminate()
-        facts = {"fsync_us": _fsync_us(Path(folder)), "rows": rows}
-    print_now(table(rows))
-    return facts
+        print_now(table(rows))
+        idle = _idle(Path(folder), model, 2_000 if toy else IDLE)
+        print_now("\n" + table([idle]))
+        return {"fsync_us": _fsync_us(Path(folder)), "rows": rows, "idle": idle}
+
+
+def _row(server: int, url: str, case: tuple[str, int, int], seconds: float) -> Facts:
+    """Measure one case, and the processor time that it takes of the server."""
+    before = _processor_s(server)
+    facts = asyncio.run(_measure(url, *case, seconds))
+    messages = facts.pop("messages")
+    return facts | {"server_us": round((_processor_s(server) - before) / messages * 1e6, 1)}
+
+
+def _processor_s(process: int) -> float:
+    """Seconds of the processors that a process has had."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _idle(folder: Path, model: ur.SequenceClassifier, n_streams: int) -> Facts:
+    """Start a server on a store of many streams, and ask one of them for its next answer."""
+    digest, path = model_hash(model), folder / "idle.db"
+    store = ur.stream.SQLiteStore(path, model=digest, durability="process")
+    session = ur.stream.Session(ur.Streams(model, 1024), store, encode=encode_answers)
+    x = np.random.default_rng(3).normal(size=(1, WIDTH))
+    for first in range(0, n_streams, 1024):
+        names = range(first, min(first + 1024, n_streams))
+        session.apply_many([Message(f"idle-{k}", 1, x) for k in names])
+    session.close()
+    command = [sys.executable, "-m", "unrolled.cli", "serve", f"{folder}/model", "--port", "0"]
+    started = time.perf_counter()
+    with subprocess.Popen([*command, "--store", str(path)], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            url = server.stdout.readline().split()[-1]
+            listening_s = time.perf_counter() - started
+            with ur.stream.connect(url) as client:
+                stream = client.stream(f"idle-{n_streams - 1}")
+                asked = time.perf_counter()
+                stream.step(x[0])
+                first_ms = (time.perf_counter() - asked) * 1e3
+            status = Path(f"/proc/{server.pid}/status").read_text(encoding="utf-8")
+            resident = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+        finally:
+            server.terminate()
+    return {
+        "streams": n_streams, "store_mib": round(path.stat().st_size / 2**20),
+        "resident_mib": round(int(resident.split()[1]) / 1024), "start_s": round(listening_s, 2),
+        "import_s": round(_import_s(), 2), "first_answer_ms": round(first_ms, 2),
+    }  # fmt: skip
+
+
+def _import_s() -> float:
+    """Seconds that Python takes to import what a server needs, which are part of each start."""
+    modules = "torch, fastapi, uvicorn, unrolled.stream.server.run, unrolled.models.sequence.classifier"
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-c", f"import {modules}"], check=True)
+    return time.perf_counter() - started
 
 
 def _cases(*, toy: bool) -> list[tuple[str, int, int]]:
@@ -85,7 +146,8 @@ async def _measure(url: str, over: str, n_streams: int, steps: int, seconds: flo
     took = time.perf_counter() - started
     p50, p99 = np.percentile(waits, [50, 99]) * 1e3
     return {
-        "over": over, "streams": n_streams, "steps": steps, "messages_s": round(len(waits) / took),
+        "over": over, "streams": n_streams, "steps": steps, "messages": len(waits),
+        "messages_s": round(len(waits) / took),
         "steps_s": round(len(waits) * steps / took), "p50_ms": round(p50, 2), "p99_ms": round(p99, 2),
     }  # fmt: skip
 

@@ -1,8 +1,10 @@
 """Live streams: a step of a layer beside torch's cells and ONNX Runtime, memory, and models.
 
 Outputs are compared first. `times` is the median of the paired ratios, how many times as long the rival
-takes, one thread each. ONNX Runtime is timed where it is installed, with inputs and outputs bound. Memory is
-that of the process before and after millions of steps.
+takes, one thread each. ONNX Runtime is timed where it is installed, with inputs and outputs bound. With many
+rows a step is mostly two matrix products: "torch.mm alone" times nothing but these, so that a step which did
+nothing else would be that many times as fast as it. Memory is that of the process before and after millions
+of steps.
 
     python -m benchmarks.streams [--toy]
 """
@@ -55,14 +57,44 @@ def _steps(cell: str, rows: int, *, toy: bool) -> list[Facts]:
         outputs = torch.stack([rival(x_t).clone() for x_t in x])
         difference = float((outputs - expected).abs().max())
         assert difference < TOLERANCE, (cell, name, difference)
-        repeats = 3 if toy else max(200, 20_000 // rows)
-        timings = interleaved(lambda rival=rival: rival(x[0]), lambda: ours(x[0]), repeats=repeats)  # type: ignore[misc]
-        facts.append({
-            "layer": cell, "B": rows, "rival": name, "largest_difference": difference,
-            "ours_us": timings["rival_us"], "rival_us": timings["ours_us"], "times": timings["ratio"],
-            "quartiles": timings["ratio_quartiles"],
-        })  # fmt: skip
-    return facts
+        row = _row(cell, rows, name, rival, ours, toy=toy)
+        facts.append(row | {"largest_difference": f"{difference:.0e}"})
+    products = _row(cell, rows, "torch.mm alone", _products(cell, rows), ours, toy=toy)
+    return [*facts, products | {"largest_difference": ""}]
+
+
+def _row(
+    cell: str,
+    rows: int,
+    name: str,
+    rival: Callable[[Tensor], Any],
+    ours: Callable[[Tensor], Any],
+    *,
+    toy: bool,
+) -> Facts:
+    """Time one rival and ours in turns."""
+    x = torch.randn(rows, F)
+    repeats = 3 if toy else max(400, 20_000 // rows)
+    timings = interleaved(lambda: rival(x), lambda: ours(x), repeats=repeats)
+    return {
+        "layer": cell, "B": rows, "rival": name, "ours_us": timings["rival_us"],
+        "rival_us": timings["ours_us"], "times": timings["ratio"], "quartiles": timings["ratio_quartiles"],
+    }  # fmt: skip
+
+
+def _products(cell: str, rows: int) -> Callable[[Tensor], Any]:
+    """Multiply inputs and states by weights of the gates' size, and do nothing else."""
+    width = H * {"GRU": 3, "LSTM": 4}[cell]
+    state, state_weights, input_weights = (
+        torch.randn(*shape) for shape in ((rows, H), (H, width), (F, width))
+    )
+    of_states, of_inputs = torch.empty(rows, width), torch.empty(rows, width)
+
+    def multiply(x: Tensor) -> None:
+        torch.mm(state, state_weights, out=of_states)
+        torch.mm(x, input_weights, out=of_inputs)
+
+    return multiply
 
 
 def _sides(cell: str, rows: int) -> tuple[Callable[[Tensor], Tensor], dict[str, Callable[[Tensor], Tensor]]]:
