@@ -84,6 +84,6 @@ def start_model(model: Any, path: Any, *, options: Any = None, **settings: Any) 
     """Start a server of a fitted model, with its page."""
     store = SQLiteStore(path, model=model_hash(model), durability="process")
     made = serve_model(model, 64, **options or {})
-    session = Session(made.streams, store, read=made.read, encode=encode_answers)
+    session = Session(made.streams, store, read=made.read, encode=encode_answers, begin=made.begin)
     facts = made.tracer.facts()
     return Served(Core(session, ServerSettings(**{"port": 0} | settings), facts, made.tracer, made.generator))

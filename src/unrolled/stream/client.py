@@ -53,6 +53,7 @@ class StreamsClient:
         self._open_connections = ExitStack()
         self._homes: dict[str, str] = {}  # of streams that another worker has
         self._lasts: dict[str, int] = {}
+        self._starts: dict[str, str] = {}
         self._unfinished: _Call | None = None  # that raised
         self._exchange({}, {}, connect_to={self._home})
 
@@ -69,13 +70,19 @@ class StreamsClient:
         self._connections.clear()
         self._open_connections.close()
 
-    def stream(self, name: str) -> ClientStream:
+    def stream(self, name: str, *, start: str | None = None) -> ClientStream:
         """Open a stream, new or from where it is.
+
+        Args:
+            name: of the stream.
+            start: time of its first event, which its first message carries; for models of the calendar.
 
         Raises:
             StreamError: no stream has such a name, or the server cannot be reached.
         """
         self.last(name)
+        if start is not None:
+            self._starts[name] = start
         return ClientStream(self, name)
 
     def last(self, name: str) -> int:
@@ -119,7 +126,7 @@ class StreamsClient:
         if self._unfinished and self._unfinished.is_like(call):
             call = self._unfinished
         self._unfinished = call
-        while messages := call.messages(self.last):
+        while messages := call.messages(self.last, self._starts):
             replies: dict[str, Any] = {}
             try:
                 self._exchange(messages, replies)
@@ -229,10 +236,10 @@ class _Call:
             for name, parts in self._parts.items()
         )
 
-    def messages(self, last: Callable[[str], int]) -> dict[str, str | bytes]:
+    def messages(self, last: Callable[[str], int], starts: Mapping[str, str]) -> dict[str, str | bytes]:
         """Make the next message of each stream that has parts without an answer."""
         return {
-            name: parts[self._n_done[name]].encode(name, last(name) + 1)
+            name: parts[self._n_done[name]].encode(name, last(name) + 1, starts.get(name))
             for name, parts in self._parts.items()
             if self._n_done[name] < len(parts)
         }

@@ -35,9 +35,11 @@ class MessagePart:
             return self.dtype == other.dtype and np.array_equal(self.x, other.x, equal_nan=True)
         return type(self.x) is type(other.x) and self.x == other.x
 
-    def encode(self, stream: str, n: int) -> str | bytes:
-        """Write the message whose first event has the number n."""
+    def encode(self, stream: str, n: int, start: str | None = None) -> str | bytes:
+        """Write the message whose first event has the number n; that of a stream's first has its start."""
         head: dict[str, Any] = {"stream": stream, "n": n}
+        if start is not None and n == 1:
+            head["start"] = start
         if self.dtype is None:
             return json.dumps(head | {"x": to_jsonable(self.x)})
         line = json.dumps(head | {"dtype": self.dtype}).encode()

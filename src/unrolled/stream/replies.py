@@ -23,11 +23,13 @@ class Message:
         stream: its name.
         n: number of the first event; the first event of a stream is number 1.
         x: the events, (T, F) or (T,); None or NaN is a missing value.
+        start: time of the first event, in the first message of a stream whose model reads the calendar.
     """
 
     stream: str
     n: int
     x: Any
+    start: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

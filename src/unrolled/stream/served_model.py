@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from unrolled.models.audio.classifier import AudioClassifier
+from unrolled.models.forecasting.forecaster import Forecaster
+from unrolled.models.forecasting.stream import EACH
 from unrolled.models.streaming.snapshots import model_hash
 from unrolled.models.streaming.streams import Streams
 from unrolled.models.text.base import TextEstimator
@@ -32,12 +34,14 @@ class ServedModel:
         read: turns the x of a message into events.
         tracer: what the page shows.
         generator: writes on from a state; None where the model writes nothing.
+        begin: snapshot of a stream whose first value has a time; None where streams have no times.
     """
 
     streams: SupportsStreams
     read: Callable[[Any], Any]
     tracer: Tracer
     generator: Generator | None = None
+    begin: Callable[[str], bytes] | None = None
 
 
 def serve_model(model: Any, capacity: int, *, digest: str | None = None, **options: Any) -> ServedModel:
@@ -67,7 +71,10 @@ def serve_model(model: Any, capacity: int, *, digest: str | None = None, **optio
     if isinstance(model, AudioClassifier):
         sound = SoundStreams(model, capacity, **options)
         return ServedModel(sound, sound.read, SoundTracer(model, digest=digest, **options))
+    if isinstance(model, Forecaster):
+        options = {"start": EACH, **options}
     streams = Streams(model, capacity, digest=digest, **options)
     if isinstance(model, TextEstimator):
         return ServedModel(streams, text_reader(streams), TextTracer(model, digest=digest))
-    return ServedModel(streams, check_events, Tracer(model, digest=digest, **options))
+    begin = streams.beginning if isinstance(model, Forecaster) else None
+    return ServedModel(streams, check_events, Tracer(model, digest=digest, **options), begin=begin)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import StoreError, StreamError, UnrolledError
-from unrolled.jsonable import to_jsonable
+from unrolled.stream.answers import encode_json
 from unrolled.stream.protocols import SupportsStreams
 from unrolled.stream.replies import (
     MOST_EVENTS,
@@ -32,23 +31,6 @@ from unrolled.stream.store.row import START, Sizes, Store, StreamRow, extend_his
 from unrolled.validation import check_int
 
 _MOST_TRIES = 8  # to write a stream that other processes move
-
-
-def encode_json(answers: Any) -> bytes:
-    """Encode answers as JSON, numbers in full.
-
-    >>> encode_json([0.1, None, np.float32(0.5)])
-    b'[0.1,null,0.5]'
-    """
-    return json.dumps(to_jsonable(answer_list(answers)), separators=(",", ":")).encode()
-
-
-def answer_list(answers: Any) -> Any:
-    """Return answers as a list with one item an event, or where they are a record of all as that."""
-    if hasattr(answers, "to_dict"):
-        has_items = hasattr(answers, "__len__")  # a forecast after each event
-        return [answers[event].to_dict() for event in range(len(answers))] if has_items else answers.to_dict()
-    return answers.tolist() if hasattr(answers, "tolist") else answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +53,7 @@ class _Step:
     stream: str
     n: int
     events: NDArray[np.float64]
+    start: str | None
 
 
 class Session:
@@ -89,6 +72,8 @@ class Session:
         max_streams: streams there may be; None for no limit.
         read: turns the events of a message into an array, one a row; raises StreamError where they are none.
         encode: turns the answers to one message into bytes.
+        begin: makes the snapshot of a stream without events whose first one has a time; None where streams
+            have no times.
 
     >>> import numpy as np
     >>> from unrolled.stream.store.memory import MemoryStore
@@ -122,27 +107,32 @@ class Session:
         max_streams: int | None = None,
         read: Callable[[Any], NDArray[np.float64]] = check_events,
         encode: Callable[[Any], bytes] = encode_json,
+        begin: Callable[[str], bytes] | None = None,
     ) -> None:
         self._streams, self._store, self._read, self._encode = streams, store, read, encode
+        self._begin = begin
         self._max_streams = (
             MOST_EVENTS if max_streams is None else check_int("max_streams", max_streams, least=1)
         )
         self._cache = StateCache(streams, store)
 
-    def apply(self, stream: str, n: int, xs: Any, *, now: int = 0) -> Applied | Again | Gap | Old:
+    def apply(
+        self, stream: str, n: int, xs: Any, *, start: str | None = None, now: int = 0
+    ) -> Applied | Again | Gap | Old:
         """Apply one message.
 
         Args:
             stream: name; the first message makes the stream.
             n: number of the first event.
             xs: events as `read` takes them: (T, F) or (T,); None or NaN is a missing value.
+            start: time of the first event, where n is 1 and the model reads the calendar.
             now: seconds by the caller's clock, for `expire`.
 
         Raises:
             StreamError: the name, the number or the events cannot be used; nothing has changed.
             StoreError: it could not be stored; nothing has changed.
         """
-        (reply,) = self.apply_many([Message(stream, n, xs)], now=now)
+        (reply,) = self.apply_many([Message(stream, n, xs, start)], now=now)
         if isinstance(reply, Refused):
             raise StreamError(reply.sentence, reply.code)
         return reply
@@ -267,7 +257,10 @@ class Session:
         """Check a message as far as the stream plays no part."""
         try:
             stream, events = check_stream(message.stream), self._read(message.x)
-            return _Step(stream, check_number("n", message.n, count=len(events)), events)
+            n = check_number("n", message.n, count=len(events))
+            if message.start is not None and n != 1:
+                raise StreamError(f"start: expected it in the first message, n = 1; got it with n = {n}.")
+            return _Step(stream, n, events, message.start)
         except StreamError as fault:
             return Refused(fault.code, str(fault))
 
@@ -294,6 +287,7 @@ class Session:
         following = {stream: step for stream, step in steps.items() if stream not in replies}
         self._refuse_beyond_limit([stream for stream in following if stream not in heads], replies)
         try:
+            self._begin_with_start([step for step in following.values() if step.start is not None], replies)
             answers = self._step(
                 {s: step.events for s, step in following.items() if s not in replies}, replies
             )
@@ -313,6 +307,18 @@ class Session:
         self._cache.keep(stored)
         replies |= {stream: Applied(row.last, row.answer) for stream, row in stored.items()}
         return {stream: steps[stream] for stream in moved}
+
+    def _begin_with_start(self, steps: Sequence[_Step], replies: dict[str, Reply]) -> None:
+        """Begin those streams that have times of their own."""
+        for step in steps:
+            if step.stream in replies:
+                continue
+            try:
+                if self._begin is None:
+                    raise StreamError("start: expected none, for these streams have no times. Leave it out.")
+                self._streams.restore(step.stream, self._begin(str(step.start)))
+            except UnrolledError as fault:
+                replies[step.stream] = Refused("bad_input", str(fault))
 
     def _refuse_beyond_limit(self, new: Sequence[str], replies: dict[str, Reply]) -> None:
         """Refuse those of the new streams for which there is no place."""
@@ -346,7 +352,7 @@ class Session:
             last=step.n + len(step.events) - 1,
             length=len(step.events),
             previous=previous,
-            history=extend_history(previous, step.n, step.events),
+            history=extend_history(previous, step.n, step.events, step.start),
             state=state,
             answer=self._encode(answers),
         )
@@ -360,7 +366,7 @@ def _reply_at_once(step: _Step, head: StreamRow | None) -> Reply | None:
     if step.n > last:
         return Gap(last + 1)
     is_last = head is not None and head.length == len(step.events) and step.n + head.length - 1 == last
-    if head and is_last and extend_history(head.previous, step.n, step.events) == head.history:
+    if head and is_last and extend_history(head.previous, step.n, step.events, step.start) == head.history:
         return Again(last, head.answer)
     return Old(last)
 

@@ -107,8 +107,6 @@ def test_streams_of_a_forecaster_have_the_options_of_the_library(
     model = ur.Forecaster(horizon=2, hidden_size=4, max_steps=2, season=12, window=6)
     model.fit(pd.DataFrame({"ds": dates, "y": y})).save(tmp_path / "sales")
     words = (tmp_path / "sales", "--store", tmp_path / "sales.db", "--port", 0)
-    answer = unrolled("serve", *words)
-    assert (answer.status, "the model reads the calendar" in answer.err) == (2, True)
     served = start(*words, "--start", "2000-01-01", "--carried", "--adaptive")
     with ur.stream.connect(served.urls[0]) as client:
         answers = client.stream("shop").steps(y[:20])

@@ -184,3 +184,49 @@ def test_a_bad_value_is_refused_in_a_sentence(case: str, value: Any, sentence: s
     with pytest.raises(DataError, match=sentence):
         stream.step(value)
     assert stream.n_steps == 0
+
+
+def test_streams_together_begin_at_times_of_their_own() -> None:
+    """Each as a stream of that start, from its first value to beyond the blocks of the calendar."""
+    model, y = fitted("log-difference"), frame(300)["y"].to_numpy()
+    starts = {"a": "2000-01-01", "b": "1999-08-01", "c": "1970-01-01"}
+    streams = ur.Streams(model, 3, start="each")
+    for name, start in starts.items():
+        streams.begin(name, start=start)
+    first = streams.steps(dict.fromkeys(starts, y[:9]))
+    moved = ur.Streams(model, 3, start="each")
+    for name in starts:
+        moved.restore(name, streams.snapshot(name))
+    second = moved.steps(dict.fromkeys(starts, y[9:]))
+    for name, start in starts.items():
+        expected = model.stream(start=start).steps(y).quantiles
+        got = np.concatenate([first[name].quantiles, second[name].quantiles])
+        assert np.array_equal(got, expected, equal_nan=True)
+    assert not np.array_equal(second["a"].median, second["b"].median)
+
+
+def test_a_start_of_its_own_goes_before_the_common_one() -> None:
+    """A stream that was begun; others have the common one."""
+    model, y = fitted("log-difference"), frame()["y"].to_numpy()
+    streams = ur.Streams(model, 2, start=START)
+    streams.begin("b", start="2000-06-01")
+    answers = streams.steps({"a": y[:30], "b": y[:30]})
+    for name, start in (("a", START), ("b", "2000-06-01")):
+        expected = model.stream(start=start).steps(y[:30]).median
+        assert np.array_equal(answers[name].median, expected, equal_nan=True)
+
+
+def test_a_stream_without_a_start_is_refused_and_moves_none() -> None:
+    """Where each has its own; a time that is none, and one that no model reads, too."""
+    streams = ur.Streams(fitted("log-difference"), 2, start="each")
+    streams.begin("a", start=START)
+    before = streams.snapshot("a")
+    with pytest.raises(DataError, match="expected the time of its first value, for the model reads the cal"):
+        streams.steps({"a": [1.0], "b": [1.0]})
+    assert streams.snapshot("a") == before
+    with pytest.raises(ArgumentError, match="start: expected a time, got 'soon'"):
+        streams.begin("a", start="soon")
+    y = frame()["y"].to_numpy()
+    without_times = ur.Forecaster(horizon=2, window=8, hidden_size=4, max_steps=2).fit(y)
+    with pytest.raises(ArgumentError, match="start: expected none, for the model reads no calendar"):
+        ur.Streams(without_times, 1, start="each").begin("a", start=START)

@@ -35,7 +35,8 @@ def test_facts_of_a_forecaster() -> None:
     """A record of the horizon after each value."""
     model = ur.Forecaster(horizon=2, window=8, hidden_size=4, max_steps=2).fit(10 + np.sin(np.arange(60.0)))
     assert Tracer(model).facts() | {"words": ""} == {
-        "words": "", "reads": "values", "kind": "forecast", "classes": [], "inputs": ["x1"], "networks": 1
+        "words": "", "reads": "values", "kind": "forecast", "classes": [], "inputs": ["x1"], "networks": 1,
+        "needs_start": False,
     }  # fmt: skip
 
 

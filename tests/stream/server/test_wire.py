@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from unrolled.stream import replies
+from unrolled.stream.answers import encode_json
 from unrolled.stream.replies import Again, Applied, Gap, Old, Refused
 from unrolled.stream.server.wire import (
     STATUS,
@@ -20,7 +21,6 @@ from unrolled.stream.server.wire import (
     encode_reply,
     whole_number,
 )
-from unrolled.stream.session import encode_json
 
 
 def test_every_code_has_a_status() -> None:

@@ -105,7 +105,7 @@ class StreamOptions(OptionGroup):
 
     start: Annotated[
         str | None,
-        typer.Option("--start", metavar="TIME", help="Time of the first value, for models of the calendar."),
+        typer.Option("--start", metavar="TIME", help="Of the first value of streams that do not say theirs."),
     ] = None
     series: Annotated[
         str | None, typer.Option("--series", metavar="ID", help="Fitted series whose scale the streams have.")
@@ -262,7 +262,14 @@ def _serve(
     arguments, digest = stream_options.arguments(model), model_hash(model)
     served = serve_model(model, _CAPACITY, digest=digest, **arguments)
     store = place.open(_store_hash(digest, arguments))
-    session = Session(served.streams, store, max_streams=max_streams, read=served.read, encode=encode_answers)
+    session = Session(
+        served.streams,
+        store,
+        max_streams=max_streams,
+        read=served.read,
+        encode=encode_answers,
+        begin=served.begin,
+    )
     if place.durability == "process" and "://" not in place.store:
         print_note(_RISK)
     if getattr(store, "restarted", False):

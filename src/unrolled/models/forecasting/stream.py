@@ -31,7 +31,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _SHARES = (0.5, 0.1, 0.9)  # the median, and the ends of the 80 % band
-_BLOCK, _MOST_BLOCKS = 256, 64  # steps whose calendar is read at once, and blocks that are remembered
+EACH = "each"
+_BLOCK, _MOST_BLOCKS = 256, 1024  # steps whose calendar is read at once, and blocks that are remembered
 _RATE = 0.05  # of adaptive bands: benchmarks/stream_drift.py says how it was chosen
 _YEARS = (1678, 2261)  # that nanoseconds reach whole
 _LEAST_STEPS = 3  # before which there is no forecast, as `predict` has none
@@ -80,7 +81,8 @@ class ForecastStates(StreamStates):
             and may drift.
         series: id of a fitted series whose scale the streams have; None for the only one, or, of a model of
             several, for the scale that `predict` gives to a new one.
-        start: time of the first value of each stream, which calendar inputs need.
+        start: time of the first value of each stream, which calendar inputs need; "each" where streams begin
+            at times of their own, see `starting_at`.
         adaptive: keep the bands at their coverage as values come, see `AdaptiveBands`; a number is the rate
             of it, True is 0.05. The state of a stream grows by 6 h² + 3 h numbers.
 
@@ -118,8 +120,11 @@ class ForecastStates(StreamStates):
             "last_value": np.zeros(capacity),
             "extremes": np.zeros((capacity, 2)),
         }
+        self.has_calendar = self._reads_calendar()
         self._start = self._read_start(start)
-        self._blocks: dict[int, Floats] = {}
+        if self.has_calendar:
+            self.arrays["start"] = np.zeros(capacity, np.int64)  # of the first value, as `_number_of` has it
+        self._blocks: dict[tuple[int, int], Floats] = {}
         self._cores = () if window else _carried_cores(model, self.arrays, capacity)
         self._bands = _adaptive_bands(adaptive, capacity, self._horizon)
         if self._bands:
@@ -162,6 +167,8 @@ class ForecastStates(StreamStates):
         """Step streams; see `StreamStates`."""
         begins = np.cumsum(counts) - counts
         begun = self.arrays["steps"][streams[counts > 0]] > 0
+        if self.has_calendar:
+            self._set_starts(streams[counts > 0][~begun])
         if np.isnan(rows[begins[counts > 0], 0])[~begun].any():
             raise DataError(
                 "stream: expected a number as the first value of a stream, got NaN."
@@ -210,7 +217,7 @@ class ForecastStates(StreamStates):
         encoder, latest = self._encoder, self._running.latest(n, self.arrays["latest"][stream])
         m = len(latest.working)
         past = seasonal_moves(latest, encoder.season)[:, None] if encoder.season > 1 else np.empty((m, 0))
-        encoded = EncodedSeries(latest, past, self._cycles(n, m), steps_before=n - m)
+        encoded = EncodedSeries(latest, past, self._cycles(stream, n, m), steps_before=n - m)
         windows = encoder.windows([encoded], self._window, self._horizon)
         origin = np.array([m - 1])
         if self._cores:
@@ -236,20 +243,49 @@ class ForecastStates(StreamStates):
             outputs.append(network.read_out(states, batch))
         return torch.stack(outputs).double().mean(0).numpy()
 
-    def _cycles(self, n: int, m: int) -> Floats:
+    def starting_at(self, start: Any) -> State:
+        """Return the state of a stream that has no value yet, whose first one has this time.
+
+        Raises:
+            ArgumentError: it is no time, or the model reads no calendar.
+        """
+        if not self.has_calendar:
+            raise ArgumentError(
+                "Forecaster.stream start: expected none, for the model reads no calendar. Leave it out."
+            )
+        state = {name: np.zeros_like(array[0]) for name, array in self.arrays.items()}
+        return state | {"start": np.array(_number_of(_as_time(start)))}
+
+    def _set_starts(self, new: Ints) -> None:
+        """Give the common start to new streams that have none of their own."""
+        without = new[self.arrays["start"][new] == 0]
+        if len(without) and self._start is None:
+            raise DataError(
+                "stream: expected the time of its first value, for the model reads the calendar; got none."
+                " Give each stream its start before its first step."
+            )
+        if self._start is not None:
+            self.arrays["start"][without] = _number_of(self._start)
+
+    def _cycles(self, stream: int, n: int, m: int) -> Floats:
         """Return the calendar inputs of the last m of n steps and of the horizon, if there are any."""
-        if self._start is None:
+        if not self.has_calendar:
             return np.empty((m, 0))
+        start = int(self.arrays["start"][stream])
         first, last = (n - m) // _BLOCK, (n + self._horizon - 1) // _BLOCK
-        for block in range(first, last + 1):
-            if block not in self._blocks:  # of any stream, as all begin at one time
-                steps = np.arange(block * _BLOCK, (block + 1) * _BLOCK)
-                times = advance(np.repeat(self._start, _BLOCK), self._encoder.freq, steps)
-                self._blocks[block] = cycle_features(times, self._encoder.freq)
-        while len(self._blocks) > _MOST_BLOCKS + last - first:
-            del self._blocks[min(self._blocks)]
-        known = np.concatenate([self._blocks[block] for block in range(first, last + 1)])
-        return known[n - m - first * _BLOCK : n + self._horizon - first * _BLOCK]
+        blocks = [self._block_of(start, block) for block in range(first, last + 1)]
+        return np.concatenate(blocks)[n - m - first * _BLOCK : n + self._horizon - first * _BLOCK]
+
+    def _block_of(self, start: int, block: int) -> Floats:
+        """Return the calendar inputs of the steps of a block; those of the latest blocks are kept."""
+        known = self._blocks.get((start, block))
+        if known is None:
+            steps = np.arange(block * _BLOCK, (block + 1) * _BLOCK)
+            times = advance(np.repeat(_time_of(start), _BLOCK), self._encoder.freq, steps)
+            known = self._blocks[start, block] = cycle_features(times, self._encoder.freq)
+            if len(self._blocks) > _MOST_BLOCKS:
+                del self._blocks[next(iter(self._blocks))]
+        return known
 
     def _within_bounds(self, quantiles: Floats, extremes: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Return the median, both ends of the band and the quantiles (h, Q), all within the bounds."""
@@ -271,17 +307,27 @@ class ForecastStates(StreamStates):
             )
         return series
 
+    def _reads_calendar(self) -> bool:
+        encoder = self._encoder
+        return self._times is not None and encoder.season > 1 and bool(cycle_names(encoder.freq))
+
     def _read_start(self, start: Any) -> np.datetime64 | None:
-        encoder, time = self._encoder, None if start is None else _as_time(start)
-        has_calendar = self._times is not None and encoder.season > 1 and bool(cycle_names(encoder.freq))
-        if not has_calendar:
-            return None
-        if time is None:
+        time = None if start is None or (isinstance(start, str) and start == EACH) else _as_time(start)
+        if self.has_calendar and start is None:
             raise ArgumentError(
                 "Forecaster.stream start: expected the time of the first value, for the model reads the"
                 f" calendar; got None. Give one, such as start={str(self._times[0])[:10]!r}."
             )
         return time
+
+
+def _number_of(time: np.datetime64) -> int:
+    """Return a time as a number that is not 0, which stands for none."""
+    return int(time.astype(np.int64)) + 1
+
+
+def _time_of(number: int) -> np.datetime64:
+    return np.datetime64(number - 1, "ns")
 
 
 def _as_time(start: Any) -> np.datetime64:

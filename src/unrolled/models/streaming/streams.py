@@ -241,6 +241,23 @@ class Streams:
             for stream, count, end in zip(inputs, counts.tolist(), ends.tolist(), strict=True)
         }
 
+    def begin(self, stream: Hashable, *, start: Any) -> None:
+        """Make a stream of a Forecaster that reads the calendar, whose first value has a time of its own.
+
+        Args:
+            stream: id; one that there is begins anew.
+            start: time of its first value; `options` have start="each" where all streams say theirs.
+
+        Raises:
+            ArgumentError: it is no time, the model reads no calendar, or there are as many streams as may be.
+        """
+        self.restore(stream, self.beginning(start))
+
+    def beginning(self, start: Any) -> bytes:
+        """Return the snapshot of a stream without a step whose first value has this time; see `begin`."""
+        state = getattr(self._states, "starting_at", _no_start)(start)
+        return pack_snapshot(state, self._hash)
+
     def rows(self, values: Any) -> Floats:
         """Convert what a stream is stepped with, such as a text, to rows (n, F), which `steps` takes too.
 
@@ -339,6 +356,10 @@ class Streams:
 
 
 _FIRST = np.zeros(1, dtype=np.int64)
+
+
+def _no_start(_: Any) -> State:
+    raise ArgumentError("start: expected none, for streams of this model have no times. Leave it out.")
 
 
 def set_state(arrays: State, place: int, state: Mapping[str, Any], name: str) -> None:

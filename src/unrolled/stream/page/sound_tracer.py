@@ -14,7 +14,7 @@ from unrolled.errors import StreamError
 from unrolled.jsonable import to_jsonable
 from unrolled.models.audio.stream import AudioStream
 from unrolled.models.streaming.trace import MEMORY
-from unrolled.stream.page.tracer import Tracer, require_few_steps, restore
+from unrolled.stream.page.tracer import Tracer, refuse_start, require_few_steps, restore
 from unrolled.stream.serving.sound import SoundStreams
 
 Floats = NDArray[np.float64]
@@ -47,10 +47,14 @@ class SoundTracer(Tracer):
     def _inputs(self) -> list[str]:
         return []
 
-    def __call__(self, snapshot: str | None, x: Any, network: int = 0) -> dict[str, Any]:
+    def __call__(
+        self, snapshot: str | None, x: Any, network: int = 0, start: str | None = None
+    ) -> dict[str, Any]:
         """Trace samples, those of `MOST_STEPS` frames at most."""
         states = self._model.stream_states(1)
         live = AudioStream(self._model, states, **self._options)
+        if start is not None:
+            refuse_start(states)
         if snapshot is not None:
             restore(live, snapshot)
         wave, features = self._read(x), self._model.features_

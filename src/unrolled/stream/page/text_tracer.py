@@ -31,9 +31,11 @@ class TextTracer(Tracer):
     def _inputs(self) -> list[str]:
         return []
 
-    def __call__(self, snapshot: str | None, x: Any, network: int = 0) -> dict[str, Any]:
+    def __call__(
+        self, snapshot: str | None, x: Any, network: int = 0, start: str | None = None
+    ) -> dict[str, Any]:
         """Trace a text; the record has its `tokens` too, which as x are the same steps."""
-        traced = super().__call__(snapshot, x, network)
+        traced = super().__call__(snapshot, x, network, start)
         tokens = [token.text for token in self._model.tokenizer_.split(x)] if isinstance(x, str) else list(x)
         return traced | {"tokens": tokens, "x": tokens}
 

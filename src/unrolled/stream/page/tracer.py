@@ -6,11 +6,12 @@ from base64 import b64decode, b64encode
 from typing import Any
 
 from unrolled.errors import StreamError, UnrolledError
+from unrolled.models.forecasting.stream import EACH
 from unrolled.models.streaming.snapshots import model_hash
 from unrolled.models.streaming.streams import Stream
 from unrolled.models.streaming.trace import trace
+from unrolled.stream.answers import answer_list
 from unrolled.stream.replies import check_events
-from unrolled.stream.session import answer_list
 
 MOST_STEPS = 1000  # of one trace
 
@@ -44,6 +45,7 @@ class Tracer:
         """Describe the model: what it reads, what its answers are, how many networks it has."""
         model = self._model
         kind, classes = self._answers_of_model()
+        needs_start = self._options.get("start") == EACH and self._new_states().has_calendar
         facts = dict(model.summary())
         source = f", fitted on {facts['Fitted on']}" if "Fitted on" in facts else ""
         return {
@@ -53,15 +55,19 @@ class Tracer:
             "classes": classes,
             "inputs": self._inputs(),
             "networks": len(model.networks_),
+            "needs_start": needs_start,
         }
 
-    def __call__(self, snapshot: str | None, x: Any, network: int = 0) -> dict[str, Any]:
+    def __call__(
+        self, snapshot: str | None, x: Any, network: int = 0, start: str | None = None
+    ) -> dict[str, Any]:
         """Trace steps.
 
         Args:
             snapshot: state to begin from, in base64; None for the one before the first step.
             x: of n steps, as a message has them.
             network: whose units, from 0.
+            start: time of the first step, where streams have times of their own and there is no snapshot.
 
         Returns:
             y, a list of answers; state, input and memory, each (n, H); snapshot, after the last step.
@@ -69,7 +75,7 @@ class Tracer:
         Raises:
             StreamError: the snapshot or the values cannot be used.
         """
-        stream = self._stream_at(snapshot)
+        stream = self._stream_at(snapshot, start)
         rows = self._rows(x)
         require_few_steps(len(rows))
         try:
@@ -85,16 +91,26 @@ class Tracer:
             **self._columns(rows),
         }
 
-    def _stream_at(self, snapshot: str | None) -> Any:
-        """Make a stream that goes on from a snapshot in base64."""
-        stream = Stream(self._model, self._model.stream_states(1, **self._options), self._digest)
+    def _new_states(self) -> Any:
+        return self._model.stream_states(1, **self._options)
+
+    def _stream_at(self, snapshot: str | None, start: str | None) -> Any:
+        """Make a stream that goes on from a snapshot in base64, or begins at a time."""
+        states = self._new_states()
+        stream = Stream(self._model, states, self._digest)
         if snapshot is not None:
             restore(stream, snapshot)
+        elif start is not None:
+            refuse_start(states)
+            try:
+                stream.state = states.starting_at(start)
+            except UnrolledError as fault:
+                raise StreamError(str(fault)) from fault
         return stream
 
     def _inputs(self) -> list[str]:
         """Return the names of the values of a step."""
-        width = self._model.stream_states(1, **self._options).width
+        width = self._new_states().width
         names = [str(name) for name in getattr(self._model, "feature_names_in_", ())]
         return names if len(names) == width else [f"x{k + 1}" for k in range(width)]
 
@@ -126,6 +142,16 @@ def require_few_steps(n: int) -> None:
     """
     if n > MOST_STEPS:
         raise StreamError(f"x: expected at most {MOST_STEPS} steps, got {n}. Send them in parts.")
+
+
+def refuse_start(states: Any) -> None:
+    """Pass if streams with these states have times.
+
+    Raises:
+        StreamError: they have none.
+    """
+    if not hasattr(states, "starting_at"):
+        raise StreamError("start: expected none, for streams of this model have no times. Leave it out.")
 
 
 def restore(stream: Any, snapshot: str) -> None:

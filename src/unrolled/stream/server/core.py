@@ -42,7 +42,7 @@ class Core:
     session: Session
     settings: ServerSettings
     model: dict[str, Any] = field(default_factory=dict)
-    tracer: Callable[[str | None, Any, int], dict[str, Any]] | None = None
+    tracer: Callable[..., dict[str, Any]] | None = None
     generator: Callable[..., dict[str, Any]] | None = None
     metrics: Metrics = field(default_factory=Metrics)
     is_draining: bool = False

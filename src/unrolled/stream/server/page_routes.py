@@ -71,4 +71,4 @@ class TraceRoute:
             raise RequestError("This server has no model to trace.", "not_found")
         body = decode_trace(await read_body(scope, receive, self._core.settings.max_body))
         async with self._may_trace:  # beside the batches: it uses no state of theirs
-            return await asyncio.to_thread(self._core.tracer, body.snapshot, body.x, body.network)
+            return await asyncio.to_thread(self._core.tracer, body.snapshot, body.x, body.network, body.start)

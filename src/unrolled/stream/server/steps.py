@@ -93,7 +93,7 @@ class StepsRoute:
         if self._core.batcher.is_full:
             return "busy", encode_error("busy", "Too many messages wait: send it again.", stream)
         n: Any = whole_number(body.n)
-        return encode_reply(stream, await self._core.apply(Message(stream, n, body.x)))
+        return encode_reply(stream, await self._core.apply(Message(stream, n, body.x, body.start)))
 
 
 async def _redirect(send: Send, stream: str, address: str) -> None:

@@ -124,7 +124,7 @@ class _Connection:
         await self._core.batcher.room()
         n = None if message.n is None else whole_number(message.n)
         self._core.batcher.submit(
-            Message(stream, n, message.x),  # type: ignore[arg-type]  # the session checks both
+            Message(stream, n, message.x, message.start),  # type: ignore[arg-type]  # the session checks n
             lambda reply: self._reply(*encode_reply(stream, reply)),
         )
 

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from unrolled.jsonable import to_jsonable
+from unrolled.stream.answers import answer_list
 from unrolled.stream.replies import Again, Applied, Gap, Old, Reply
-from unrolled.stream.session import answer_list
 
 STATUS: Final = {  # code: HTTP status
     "bad_message": 400,
@@ -52,11 +52,13 @@ class StepsBody(msgspec.Struct, forbid_unknown_fields=True):
         x: events, each a number or a list of numbers; null is a missing value. Of a model of text, a text or
             a list of tokens.
         dtype: "int16" or "float32" where the numbers of x follow as bytes.
+        start: time of the first event, where n is 1 and the model reads the calendar.
     """
 
     n: int | float  # a number beyond 64 bits is a float here, and refused later
     x: Events | None = None
     dtype: str | None = None
+    start: str | None = None
 
 
 class SocketMessage(msgspec.Struct, forbid_unknown_fields=True):
@@ -68,6 +70,7 @@ class SocketMessage(msgspec.Struct, forbid_unknown_fields=True):
         x: events.
         token: what the server was given, where no header can hold it.
         dtype: as of `StepsBody`.
+        start: likewise.
     """
 
     stream: str | None = None
@@ -75,6 +78,7 @@ class SocketMessage(msgspec.Struct, forbid_unknown_fields=True):
     x: Events | None = None
     token: str | None = None
     dtype: str | None = None
+    start: str | None = None
 
 
 class Malformed(Exception):  # noqa: N818 (it is a reply, not a fault of ours)
@@ -89,12 +93,14 @@ class TraceBody(msgspec.Struct, forbid_unknown_fields=True):
         snapshot: state to begin from, in base64; null for the one before the first event.
         network: whose units, from 0.
         dtype: as of `StepsBody`.
+        start: likewise, where there is no snapshot.
     """
 
     x: Events | None = None
     snapshot: str | None = None
     network: int = 0
     dtype: str | None = None
+    start: str | None = None
 
 
 Body = TypeVar("Body", StepsBody, SocketMessage, TraceBody)

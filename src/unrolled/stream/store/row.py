@@ -35,9 +35,9 @@ class StreamRow(NamedTuple):
     answer: bytes
 
 
-def extend_history(history: bytes, n: int, events: NDArray[np.float64]) -> bytes:
+def extend_history(history: bytes, n: int, events: NDArray[np.float64], start: str | None = None) -> bytes:
     """Digest a message onto the digest of those before it."""
-    head = f"{n} {events.shape} ".encode()
+    head = f"{n} {events.shape} {start or ''}".encode()
     return blake2b(head + events.tobytes(), digest_size=16, key=history).digest()
 
 

@@ -34,8 +34,8 @@ export class Requests {
     throw new Fault(record.error ?? "internal", record.message ?? `The server answered ${response.status}.`, record);
   }
 
-  trace(snapshot, x, network) {
-    return this.json("/trace", { method: "POST", body: encode({ snapshot, network }, x) });
+  trace(snapshot, x, network, start) {
+    return this.json("/trace", { method: "POST", body: encode({ snapshot, network, start }, x) });
   }
 
   // Text that a language model writes on from where a stream is, and the events that it is.
@@ -97,9 +97,10 @@ export class StepSocket {
     else resolve(record);
   }
 
-  // Apply events, of which the first has the number n; resolves when they are stored.
-  send(n, x) {
-    return this.ask(encode({ stream: this.stream, n }, x));
+  // Apply events, of which the first has the number n, and the stream's first the time `start`; resolves when they
+  // are stored.
+  send(n, x, start) {
+    return this.ask(encode(n === 1 && start ? { stream: this.stream, n, start } : { stream: this.stream, n }, x));
   }
 
   // Return the number of the stream's last event; 0 where there is no such stream.

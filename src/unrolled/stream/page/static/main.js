@@ -62,6 +62,7 @@ async function loadModel() {
   byId("values-hint").textContent = events.hint;
   byId("values").readOnly = model.reads === "sound";
   byId("file").accept = events.accept;
+  byId("start-label").hidden = !model.needs_start;
   byId("write").hidden = model.kind !== "tokens";
   byId("shuffle").hidden = model.reads === "sound";
   byId("output-title").textContent = {
@@ -93,7 +94,7 @@ async function open(stream) {
 async function step(xs) {
   if (!socket) await open(byId("stream").value);
   for (const part of events.parts(xs)) {
-    const { last } = await socket.send(shown.start.last + shown.xs.length + 1, part);
+    const { last } = await socket.send(shown.start.last + shown.xs.length + 1, part, startOf());
     const more = await traced(shown.blob, part);
     for (const key of [...COLUMNS, "detections"]) shown.trace[key].push(...(more[key] ?? []));
     shown.xs = events.join(shown.xs, more.x ?? part);
@@ -114,7 +115,9 @@ async function write() {
   say(x.length ? `It wrote: ${text}` : "It wrote nothing: here a text ends.");
 }
 
-const traced = (blob, xs) => requests.trace(blob || null, xs, Number(byId("network").value || 0));
+const startOf = () => (model.needs_start && byId("start").value ? byId("start").value : null);
+
+const traced = (blob, xs) => requests.trace(blob || null, xs, Number(byId("network").value || 0), startOf());
 
 // Events of the first `columns` steps that are shown.
 const eventsUpTo = (columns) => shown.xs.slice(0, events.upTo(columns, shown.start.last));
