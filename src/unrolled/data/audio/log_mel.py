@@ -91,12 +91,12 @@ class LogMel:
                 f"{self.rate / self._n_fft:.3g} Hz, got {self.n_bands} bands. Take fewer, or a longer window."
             )
 
-    @property
+    @cached_property
     def window(self) -> int:
         """Samples of a frame."""
         return max(1, round(self.rate * self.window_ms / 1000))
 
-    @property
+    @cached_property
     def hop(self) -> int:
         """Samples from one frame to the next."""
         return round(self.rate * self.hop_ms / 1000)
@@ -120,8 +120,14 @@ class LogMel:
         Raises:
             DataError: these are no numbers (N,), or one is not finite.
         """
-        wave = as_wave(samples, "samples")
-        frames = np.empty((self.count(len(wave)), self.n_bands))
+        return self.frames_of_wave(as_wave(samples, "samples"))
+
+    def frames_of_wave(self, wave: Floats) -> Floats:
+        """Compute the frames (T, n_bands) of samples (N,) that `as_wave` has converted."""
+        n_frames = self.count(len(wave))
+        if n_frames <= _BLOCK:
+            return self._of_windows(wave)
+        frames = np.empty((n_frames, self.n_bands))
         for start in range(0, len(frames), _BLOCK):
             rows = frames[start : start + _BLOCK]
             first = start * self.hop
@@ -133,19 +139,21 @@ class LogMel:
         return LogMelStream(self)
 
     def _of_windows(self, wave: Floats) -> Floats:
-        windows = np.lib.stride_tricks.sliding_window_view(wave, self.window)[:: self.hop]
-        centred = windows - windows.mean(axis=1, keepdims=True)
+        wave = np.ascontiguousarray(wave)
+        shape, strides = (self.count(len(wave)), self.window), (self.hop * wave.itemsize, wave.itemsize)
+        windows: Floats = np.ndarray(shape, wave.dtype, wave.data, strides=strides)  # quicker than as_strided
+        centred = windows - np.add.reduce(windows, axis=1, keepdims=True) / self.window
         spectrum = np.fft.rfft(centred * self._hann, self._n_fft, axis=1)
         power = spectrum.real**2 + spectrum.imag**2
         bins, weights, starts = self._filters
-        bands = np.add.reduceat(power[:, bins] * weights, starts, axis=1)
+        bands = np.add.reduceat(power.take(bins, axis=1) * weights, starts, axis=1)
         return np.log(np.maximum(bands, _LEAST_POWER))
 
     @property
     def _top_hz(self) -> float:
         return self.rate / 2 if self.high_hz is None else float(self.high_hz)
 
-    @property
+    @cached_property
     def _n_fft(self) -> int:
         return 1 << (self.window - 1).bit_length() if self.window > 1 else 2
 
@@ -201,7 +209,7 @@ class LogMelStream:
             DataError: these are no numbers (n,), or one is not finite; the stream has not moved.
         """
         wave = np.concatenate([self.rest, as_wave(chunk, "chunk")])
-        frames = self.features.frames(wave)
+        frames = self.features.frames_of_wave(wave)
         self.rest = wave[len(frames) * self.features.hop :].copy()
         return frames
 

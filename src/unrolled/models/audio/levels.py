@@ -6,6 +6,7 @@ Shapes: T frames, F bands.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -87,26 +88,27 @@ class BandLevels:
         z = np.concatenate([unit.above_floor(part) for part in np.split(values, offsets[1:-1])])
         return cls(kind, floor, prior_frames, z.mean(0), np.maximum(z.var(0), _LEAST_VARIANCE))
 
-    def above_floor(self, frames: Floats, peak: float | None = None) -> Floats:
-        """Compute z (T, F) of frames; `peak` is that of the frames before them."""
+    def above_floor(self, frames: Floats) -> Floats:
+        """Compute z (T, F) of a whole recording."""
+        return self._above(frames, self._peaks(frames, -np.inf))
+
+    def _peaks(self, frames: Floats, before: float) -> Floats:
+        """Compute p (T,) of frames; `before` is that of the frames before them."""
         if self.kind == "recording":
-            peaks = np.full(len(frames), frames.max() if len(frames) else 0.0)
-        else:
-            largest = frames.max(axis=1)
-            if peak is not None and len(frames):
-                largest[0] = max(largest[0], peak)
-            peaks = np.maximum.accumulate(largest)
-        return np.asarray(np.maximum(frames - peaks[:, None], -self.floor))
+            return np.full(len(frames), frames.max() if len(frames) else 0.0)
+        return np.maximum(np.maximum.accumulate(np.maximum.reduce(frames, axis=1)), before)
+
+    def _above(self, frames: Floats, peaks: Floats) -> Floats:
+        return np.maximum(frames - peaks[:, None], -self.floor)
 
     def normalize(self, frames: Floats) -> Floats:
         """Compute x (T, F) of a whole recording."""
         if self.kind == "running":
             return self.advance(frames, LevelState.zeros(1, frames.shape[1]), 0)
         z = self.above_floor(frames)
-        k, T = self.prior_frames, len(frames)
-        mean = (k * self.mean + z.sum(0)) / (k + T)
-        second = (k * (self.variance + self.mean**2) + (z**2).sum(0)) / (k + T)
-        return _scaled(z, mean, second)
+        prior_sum, prior_squares = self._prior
+        count = self.prior_frames + len(frames)
+        return _scaled(z, (prior_sum + z.sum(0)) / count, (prior_squares + (z**2).sum(0)) / count)
 
     def advance(self, frames: Floats, state: LevelState, stream: int) -> Floats:
         """Compute x (T, F) of the next frames of a stream, and move its state on.
@@ -115,18 +117,20 @@ class BandLevels:
         """
         if not len(frames):
             return np.empty_like(frames)
-        before = int(state.steps[stream])
-        z = self.above_floor(frames, float(state.peak[stream]) if before else None)
-        sums = np.add.accumulate(np.concatenate([state.sums[stream][None], z]))[1:]
-        squares = np.add.accumulate(np.concatenate([state.squares[stream][None], z * z]))[1:]
-        counts = self.prior_frames + np.arange(before + 1, before + len(frames) + 1)[:, None]
-        mean = (self.prior_frames * self.mean + sums) / counts
-        second = (self.prior_frames * (self.variance + self.mean**2) + squares) / counts
-        peak = float(frames.max())
-        state.peak[stream] = max(peak, state.peak[stream]) if before else peak
-        state.steps[stream] += len(frames)
+        before, after = int(state.steps[stream]), int(state.steps[stream]) + len(frames)
+        peaks = self._peaks(frames, state.peak[stream] if before else -np.inf)
+        z = self._above(frames, peaks)
+        counts = np.arange(before + 1, after + 1)[:, None] + self.prior_frames
+        sums, squares = _running(state.sums[stream], z), _running(state.squares[stream], z * z)
+        state.peak[stream], state.steps[stream] = peaks[-1], after
         state.sums[stream], state.squares[stream] = sums[-1], squares[-1]
-        return _scaled(z, mean, second)
+        prior_sum, prior_squares = self._prior
+        return _scaled(z, (prior_sum + sums) / counts, (prior_squares + squares) / counts)
+
+    @cached_property
+    def _prior(self) -> tuple[Floats, Floats]:
+        """Sums (F,) of z and of its square over k frames of the training data."""
+        return self.prior_frames * self.mean, self.prior_frames * (self.variance + self.mean**2)
 
     def normalize_batch(self, frames: Tensor, valid_mask: Tensor) -> Tensor:
         """Compute x (B, T, F) of padded recordings in torch, up to rounding; 0 where a mask (B, T) is false.
@@ -168,6 +172,13 @@ class BandLevels:
         return cls(**record | arrays)
 
 
+def _running(before: Floats, rows: Floats) -> Floats:
+    """Add up rows (T, F), one after the other, to what was before them (F,)."""
+    if len(rows) == 1:  # a hop of a live stream
+        return before + rows
+    return np.add.accumulate(np.concatenate([before[None], rows]))[1:]
+
+
 def _scaled(z: Floats, mean: Floats, second: Floats) -> Floats:
     """Divide out mean and spread, from the first two moments."""
-    return np.asarray((z - mean) / np.sqrt(np.maximum(second - mean * mean, _LEAST_VARIANCE)))
+    return (z - mean) / np.sqrt(np.maximum(second - mean * mean, _LEAST_VARIANCE))

@@ -78,6 +78,9 @@ class AudioStates(StreamStates):
 
     def step(self, rows: Floats, streams: Ints, counts: Ints) -> Floats:
         """Step streams; see `StreamStates`."""
+        if len(streams) == 1:  # a live stream by itself
+            normalized = self._levels.advance(rows, self._level_state, int(streams[0]))
+            return self._states.step(normalized, streams, counts)
         normalized, start = np.empty_like(rows), 0
         for stream, count in zip(streams.tolist(), counts.tolist(), strict=True):
             part = slice(start, start + count)

@@ -99,15 +99,16 @@ class AudioStream(SoundStream):
             DataError: these are no numbers (n,), or one is not finite; the stream has not moved.
         """
         frames = self._frames.feed(chunk)
-        scores = np.empty((len(frames), len(self._model.classes_)))
-        start = 0
+        if self._threshold is None:
+            self._counts["frames"] += len(frames)
+            return self._step(frames)
+        scores, start = np.empty((len(frames), len(self._model.classes_))), 0
         while start < len(frames):
-            before = self._network_state() if self._threshold is not None else None
+            before = self._network_state()
             scores[start:] = self._step(frames[start:])
-            end = self._first_hit(scores[start:])
+            end = self._first_hit(scores[start:], self._threshold)
             if end is None:
                 break
-            assert before is not None
             self._set_network_state(before)
             self._step(frames[start : start + end + 1])
             self._begin_anew()
@@ -124,16 +125,13 @@ class AudioStream(SoundStream):
         self._clear_network_state()
         self._counts |= {"held": -1, "held_frames": 0}
 
-    def _first_hit(self, scores: Floats) -> int | None:
+    def _first_hit(self, scores: Floats, threshold: float) -> int | None:
         """Count frames up to the first after which the stream begins anew, and return its place.
 
         That is where a class has held, which is reported, and the end of the refractory time, whose sound is
         the rest of that class.
         """
         counts = self._counts
-        if self._threshold is None:
-            counts["frames"] += len(scores)
-            return None
         for place, row in enumerate(scores):
             counts["frames"] += 1
             if counts["frames"] <= counts["quiet_until"]:
@@ -141,7 +139,7 @@ class AudioStream(SoundStream):
                     return place
                 continue
             best = int(row.argmax())
-            is_high = bool(row[best] >= self._threshold)
+            is_high = bool(row[best] >= threshold)
             is_same = is_high and counts["held"] == best
             counts["held"] = best if is_high else -1
             counts["held_frames"] = counts["held_frames"] + 1 if is_same else int(is_high)
