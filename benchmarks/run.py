@@ -53,6 +53,7 @@ SLOW = {
     "language_model": "an hour",
     "moving_mnist": "half an hour",
     "spoken_digits": "half an hour, with aeon an hour",
+    "transcription": "an hour and a half",
     "translation": "two hours",
     "probe_trust": "an hour",
     "verdict_trust": "an hour",
