@@ -38,7 +38,7 @@ class Record:
 
         @property
         def sentence(self) -> str:
-            """The answer for a person."""
+            """Result in one sentence."""
 
     def __init_subclass__(cls) -> None:
         # `dataclass` writes a repr of all fields unless the class itself has one

@@ -123,10 +123,10 @@ def _file_frame(path: Path, need: set[str], labels: set[str]) -> pd.DataFrame:
     )
 
 
-def _times(column: nw.Series[Any], known: NDArray[Any], label: str) -> NDArray[Any]:
+def _times(column: nw.Series[Any], times: NDArray[Any], label: str) -> NDArray[Any]:
     """Read the times of the frame; those with a zone as reading the series did: local days, else UTC."""
     if getattr(column.dtype, "time_zone", None):
-        clocks = np.unique(known - known.astype("datetime64[D]"))
+        clocks = np.unique(times - times.astype("datetime64[D]"))
         local = column.dt.replace_time_zone(None).to_numpy()
         are_days = len(clocks) == 1 and (local - local.astype("datetime64[D]") == clocks[0]).all()
         column = (column if are_days else column.dt.convert_time_zone("UTC")).dt.replace_time_zone(None)

@@ -60,7 +60,7 @@ def find_irregularities(series: Sequences, *, known_freq: str | None = None) -> 
         faults.append(fault)
     _refuse_infinite(series, faults)
     if series.times is not None:
-        calendar = infer_calendar(series.times, series.offsets, known=known_freq)
+        calendar = infer_calendar(series.times, series.offsets, known_freq=known_freq)
         _refuse_broken_calendar(series, calendar, faults)
         _refuse_gaps(series, calendar, faults)
     _refuse_missing(series, faults)
@@ -301,9 +301,9 @@ def _refuse_missing(series: Sequences, faults: list[str]) -> None:
         return
     row, column, way = rows[0], series.columns[columns[0]], _FILL
     start, stop = series.offsets[_position(series, row) :][:2]
-    known = np.flatnonzero(~np.isnan(series.values[start:stop, columns[0]])) + start
-    if not known.min(initial=stop) < row < known.max(initial=start):  # nothing to fill between
-        way = "Fill it with unrolled.read(..., fill='mask')." if len(known) else f"Leave {column!r} out."
+    observed = np.flatnonzero(~np.isnan(series.values[start:stop, columns[0]])) + start
+    if not observed.min(initial=stop) < row < observed.max(initial=start):  # nothing to fill between
+        way = "Fill it with unrolled.read(..., fill='mask')." if len(observed) else f"Leave {column!r} out."
     faults.append(
         f"{_named(series, row)}: expected a number {_at(series, row)}"
         f"{f', column {column!r}' if len(series.columns) > 1 else ''}, got a missing value "
@@ -358,11 +358,11 @@ def _complete_calendar(series: Sequences) -> tuple[Sequences, int]:
 
 def _filled(values: NDArray[np.float64], series: Ints, how: str) -> NDArray[np.float64]:
     """Fill the missing values of one column (ΣT,) between known ones of the same series."""
-    known = np.flatnonzero(~np.isnan(values))
-    if len(known) in {0, len(values)}:
+    observed = np.flatnonzero(~np.isnan(values))
+    if len(observed) in {0, len(values)}:
         return values
     before, after = _neighbours(values, series)
-    filled = before if how == "forward" else np.interp(np.arange(len(values)), known, values[known])
+    filled = before if how == "forward" else np.interp(np.arange(len(values)), observed, values[observed])
     return np.where(np.isnan(values) & ~np.isnan(before) & ~np.isnan(after), filled, values)
 
 

@@ -34,7 +34,7 @@ class ComparisonArguments:
 
     @property
     def is_explicit(self) -> bool:
-        """Whether the caller named the baselines: then none is left out for taking long."""
+        """True where the caller named the baselines: then none is left out for taking long."""
         return self.baselines is not None
 
     def baseline_names(self, allowed: Sequence[str]) -> tuple[str, ...]:

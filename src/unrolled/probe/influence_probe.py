@@ -198,16 +198,16 @@ def _sentence(result: InfluenceResult) -> str:
 
 def _per_word_sentence(result: InfluenceResult) -> str:
     """Say where the influence on the answer at a word comes from, as shares of its squares."""
-    own = near = total = 0.0
+    same = near = total = 0.0
     for each in result.influence:
         squares = each**2
         distance = np.abs(np.subtract.outer(np.arange(len(each)), np.arange(len(each))))
-        own, total = own + float(squares[distance == 0].sum()), total + float(squares.sum())
+        same, total = same + float(squares[distance == 0].sum()), total + float(squares.sum())
         near += float(squares[distance == 1].sum())
     tokens = quantity(sum(map(len, result.words)), "token")
     if not total:
         return f"The answers of {result.name} at {tokens} change with no token."
-    shares = [percent(part / total, 0) for part in (own, near, total - own - near)]
+    shares = [percent(part / total, 0) for part in (same, near, total - same - near)]
     return (
         f"Of what moves the answers of {result.name} at {tokens}, {shares[0]} is the token's own influence, "
         f"{shares[1]} that of the tokens beside it, {shares[2]} that of tokens farther off (by its squares)."

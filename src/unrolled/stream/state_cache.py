@@ -72,9 +72,9 @@ class StateCache:
 
     def _drop_moved(self, streams: Iterable[str]) -> None:
         """Drop what another process has moved since it was read."""
-        known = {stream: self._heads[stream].history for stream in streams if stream in self._heads}
-        stored = self._store.read_histories(known) if known else {}
-        self.drop([stream for stream, history in known.items() if stored.get(stream) != history])
+        histories = {stream: self._heads[stream].history for stream in streams if stream in self._heads}
+        stored = self._store.read_histories(histories) if histories else {}
+        self.drop([stream for stream, history in histories.items() if stored.get(stream) != history])
 
     def _take(self, stream: str, row: StreamRow | StoreError) -> Refused | None:
         """Put a state that was read in its place; say why where that cannot be done."""

@@ -124,13 +124,13 @@ def test_a_known_calendar_is_kept_without_a_gap_only() -> None:
     week = WEEKLY["D@0-5"].to_numpy().astype("M8[ns]")
     ends = np.array([0, 10])
     assert infer_calendar(week[:10], ends).freq == "D"
-    assert infer_calendar(week[:10], ends, known="D@0-5").freq == "D@0-5"
+    assert infer_calendar(week[:10], ends, known_freq="D@0-5").freq == "D@0-5"
     pairs = [("D", "MS"), ("D", "W-SUN"), ("D", "2D"), ("h", "D"), ("MS", "QS"), ("ME", "QE"), ("QS", "YS"),
              ("W-SUN", "2W-SUN"), ("15min", "h"), ("B", "W-WED"), ("B", "BMS")]  # fmt: skip
     for fine, coarse in pairs:
         times = _times_of(coarse, 24).astype("M8[ns]")
-        assert infer_calendar(times, np.array([0, 24]), known=fine).freq == coarse
-        assert infer_calendar(times[:2], np.array([0, 2]), known=fine).freq != fine
+        assert infer_calendar(times, np.array([0, 24]), known_freq=fine).freq == coarse
+        assert infer_calendar(times[:2], np.array([0, 2]), known_freq=fine).freq != fine
 
 
 def test_a_week_without_its_weekend_is_daily() -> None:

@@ -1,4 +1,4 @@
-"""Who may come in, and limits that make sense."""
+"""Admission of requests, and limits that make sense."""
 
 from pathlib import Path
 from typing import Any

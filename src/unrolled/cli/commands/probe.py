@@ -292,10 +292,10 @@ class ProbeRun(NamedTuple):
         X, y, seed = self.data.X, self.data.labels, self.seed
         if not (self.data.has_targets or name in _UNLABELLED):
             what = "text" if self.data.are_texts else "sequence"
-            asked = [each for each in _UNLABELLED if self.data.are_texts or each != _OF_TEXTS]
+            names = [each for each in _UNLABELLED if self.data.are_texts or each != _OF_TEXTS]
             raise DataError(
                 f"{self.data.source}: expected a label beside each {what}, got none. Name its column with "
-                f"--label, or ask with --only {','.join(asked)}."
+                f"--label, or ask with --only {','.join(names)}."
             )
         if name == "order":
             return probe.order(self.model, X, y, retrain=self.retrain, random_state=seed)

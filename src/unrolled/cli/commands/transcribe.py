@@ -171,28 +171,31 @@ def _transcribe(
     if resample:
         model.set_params(resample=True)
     if _is_long_recording(file) and not (resample or beam or model.why_not_streamable()):
-        names, found = [Path(file).name], [_stream_file(model, file, shown=not (words or json or output))]
+        names, recognised = (
+            [Path(file).name],
+            [_stream_file(model, file, shown=not (words or json or output))],
+        )
     else:
         from unrolled.data.audio.read import read_recordings
 
         read = read_recordings(file, transcripts=True)
         names = [recording.name for recording in read]
-        found = model.predict_words(read, beam=beam)
+        recognised = model.predict_words(read, beam=beam)
         if not (words or json or output):
-            _print_texts(names, found)
-    texts = [" ".join(word.text for word in each) for each in found]
+            _print_texts(names, recognised)
+    texts = [" ".join(word.text for word in each) for each in recognised]
     if output:
         out.write_table(pd.DataFrame({"recording": names, "transcript": texts}), output)
     written = [output] if output else []
     if json:
         answers = [
             {"recording": name, "transcript": text, "words": [word._asdict() for word in each]}
-            for name, text, each in zip(names, texts, found, strict=True)
+            for name, text, each in zip(names, texts, recognised, strict=True)
         ]
         out.print_json({"source": Path(file).name, "answers": answers, "written": written})
         return
     if words:
-        _print_words(names, found)
+        _print_words(names, recognised)
     out.print_written_paths(written)
 
 
@@ -225,18 +228,18 @@ def _stream_file(model: Transcriber, file: str, *, shown: bool) -> list[Any]:
     return list(stream.words)
 
 
-def _print_texts(names: list[str], found: list[list[Any]]) -> None:
+def _print_texts(names: list[str], recognised: list[list[Any]]) -> None:
     from unrolled.cli.terminal import printable
 
-    for name, each in zip(names, found, strict=True):
+    for name, each in zip(names, recognised, strict=True):
         text = " ".join(word.text for word in each)
         print(printable(text if len(names) == 1 else f"{name}: {text}"))
 
 
-def _print_words(names: list[str], found: list[list[Any]]) -> None:
+def _print_words(names: list[str], recognised: list[list[Any]]) -> None:
     from unrolled.cli.terminal import printable
 
-    for name, each in zip(names, found, strict=True):
+    for name, each in zip(names, recognised, strict=True):
         beside = f"{name}\t" if len(names) > 1 else ""
         for word in each:
             print(printable(f"{beside}{word.start_s:.2f}\t{word.end_s:.2f}\t{word.text}"))

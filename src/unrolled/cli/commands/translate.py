@@ -210,8 +210,8 @@ def _translate(
     model = Translator.load(folder)
     kept = [k for k, text in enumerate(texts) if text.strip()]
     translations = [""] * len(texts)
-    found = model.predict([texts[k] for k in kept] or texts, beam=5 if beam is None else beam)
-    for k, translation in zip(kept, found, strict=True):
+    predictions = model.predict([texts[k] for k in kept] or texts, beam=5 if beam is None else beam)
+    for k, translation in zip(kept, predictions, strict=True):
         translations[k] = translation
     if output:
         out.write_table(pd.DataFrame({"source": texts, "translation": translations}), output)

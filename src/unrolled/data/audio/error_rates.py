@@ -41,7 +41,7 @@ class ErrorRates(Record):
 
     @property
     def sentence(self) -> str:
-        """Both rates."""
+        """Rates of words and of characters in one sentence."""
         return (
             f"Word error rate {percent(self.word_error_rate)}, character error rate "
             f"{percent(self.character_error_rate)} on {quantity(self.n_texts, 'text')}, "

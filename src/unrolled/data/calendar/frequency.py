@@ -56,13 +56,13 @@ class Calendar(NamedTuple):
     irregular: Ints
 
 
-def infer_calendar(times: Times, offsets: Ints, *, known: str | None = None) -> Calendar:
+def infer_calendar(times: Times, offsets: Ints, *, known_freq: str | None = None) -> Calendar:
     """Find the step of each series and of all, and where it is broken.
 
     Args:
         times: (ΣT,) datetime64[ns] or int64, rising within each series.
         offsets: (N + 1,) where each series begins.
-        known: a frequency, which series that keep it without a gap have, whatever else fits a short one.
+        known_freq: a frequency, which series that keep it without a gap have, whatever else fits a short one.
 
     >>> days = np.array(["2020-01-01", "2020-01-02", "2020-01-05", "2020-01-06"], "M8[ns]")
     >>> calendar = infer_calendar(days, np.array([0, 4]))
@@ -78,13 +78,13 @@ def infer_calendar(times: Times, offsets: Ints, *, known: str | None = None) -> 
     parts = np.split(times, ends[1:-1]) if count else []
     freqs, weak = _infer_each(times, series, parts)
     freqs = _adopt_majority(freqs, weak, parts)
-    if known is not None and (times.dtype.kind == "M") != known.isdigit():
-        broken = set(series[_find_gaps(times, series, [known] * count)[0]].tolist())
+    if known_freq is not None and (times.dtype.kind == "M") != known_freq.isdigit():
+        broken = set(series[_find_gaps(times, series, [known_freq] * count)[0]].tolist())
         keeps = [
-            i not in broken and len(part) > 1 and lies_on_calendar(part, known)
+            i not in broken and len(part) > 1 and lies_on_calendar(part, known_freq)
             for i, part in enumerate(parts)
         ]
-        freqs = [known if keep else freq for keep, freq in zip(keeps, freqs, strict=True)]
+        freqs = [known_freq if keep else freq for keep, freq in zip(keeps, freqs, strict=True)]
     distinct_freqs = {freq for freq in freqs if freq}
     irregular = np.array([i for i, f in enumerate(freqs) if f is None and len(parts[i]) > 1], dtype=np.int64)
     common = distinct_freqs.pop() if len(distinct_freqs) == 1 and not len(irregular) else None

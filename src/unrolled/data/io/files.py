@@ -70,15 +70,15 @@ _COMPRESSED: tuple[tuple[bytes, str, Callable[[bytes], bytes]], ...] = (
 
 def visible_files(folder: Path) -> list[Path]:
     """Find all files beneath a folder that are not hidden, through links too, broken ones among them."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for root, folders, names in os.walk(folder, followlinks=True):
         here = Path(root).resolve()
         visible = [name for name in folders if not name.startswith(".")]
         # a link to a folder that it stands in would be walked for ever
         folders[:] = [name for name in visible if not here.is_relative_to((here / name).resolve())]
         files_here = [Path(root, name) for name in names if not name.startswith(".")]
-        found += [file for file in files_here if file.is_file() or file.is_symlink()]
-    return sorted(found)
+        paths += [file for file in files_here if file.is_file() or file.is_symlink()]
+    return sorted(paths)
 
 
 def refuse_url(text: str) -> None:
@@ -225,14 +225,14 @@ def _unzipped(content: bytes, path: Path, part: str) -> bytes:
     names = [n for n in archive.namelist() if not n.endswith("/") and not n.startswith("__MACOSX")]
     if any(name.endswith(".npy") for name in names):
         return content
-    wanted = [part] if part in names else [] if part else names
-    if len(wanted) != 1:
+    members = [part] if part in names else [] if part else names
+    if len(members) != 1:
         some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
         raise DataError(
             f"{path}: expected a zip of one file, got {len(names)}: {some}. Name one: "
             f"{shlex.quote(f'{str(path).partition(PART)[0]}{PART}{names[0]}')}."
         )
-    return _decompressed(archive.read(wanted[0]), path, "")
+    return _decompressed(archive.read(members[0]), path, "")
 
 
 def _similar_file(path: Path) -> str:

@@ -115,8 +115,8 @@ def _number_note(
 
 def _decode(values: NDArray[Any], option: str) -> Times:
     """Decode numbers (T,) in one form of the table, NaT where they are none."""
-    known = np.isfinite(values)
-    values = np.where(known, values, 0)
+    is_finite = np.isfinite(values)
+    values = np.where(is_finite, values, 0)
     whole = np.floor(values).astype(np.int64)
     if option == "excel":
         times = np.datetime64("1899-12-30", "s") + np.round(values * 86_400).astype("m8[s]")
@@ -126,14 +126,14 @@ def _decode(values: NDArray[Any], option: str) -> Times:
     else:
         if option == "%Y.%m":
             whole = np.round(values * 100).astype(np.int64)
-            known &= np.abs(values * 100 - whole) < 1e-6
+            is_finite &= np.abs(values * 100 - whole) < 1e-6
         else:
-            known &= whole == values
+            is_finite &= whole == values
         parts: dict[str, Times] = {}
         for field in reversed(option.replace(".", "").split("%")[1:]):
             whole, parts[{"G": "Y", "V": "w"}.get(field, field)] = np.divmod(whole, 10 ** FIELD_DIGITS[field])
         times = assemble(parts)
-    return np.where(known, in_nanoseconds(times), NAT)
+    return np.where(is_finite, in_nanoseconds(times), NAT)
 
 
 def _refuse_inexact(values: NDArray[Any], column: DateColumn) -> None:

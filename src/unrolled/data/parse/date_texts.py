@@ -43,18 +43,18 @@ def candidates(sample: list[str], names: Sequence[str] = (), column: str = "") -
         names: of the notations that are tried; all by default.
         column: what the column is called.
     """
-    found: list[Notation] = []
+    notations: list[Notation] = []
     for notation in NOTATIONS:
         if (names and notation.name not in names) or (notation.of_weeks and not looks_like_week(column)):
             continue
-        if found and not (found[0].ambiguous and notation.ambiguous):
+        if notations and not (notations[0].ambiguous and notation.ambiguous):
             continue
         matches = [text for text in sample if notation.regex.fullmatch(text)]
         if matches and 2 * len(matches) >= len(sample):
             n_read = int((~np.isnat(_read(matches, notation).times)).sum())
             if 2 * n_read >= len(sample):
-                found.append(notation)
-    return found
+                notations.append(notation)
+    return notations
 
 
 def read_in_centuries(texts: list[str], notation: Notation) -> list[Reading]:
@@ -159,8 +159,8 @@ def month_number(name: str) -> int:
     >>> month_number("sept"), month_number("märz"), month_number("ju"), month_number("jui")
     (9, 3, 0, 0)
     """
-    found = [k + 1 for k, names in enumerate(MONTHS) if any(full.startswith(name) for full in names.split())]
-    return found[0] if len(found) == 1 and len(name) > 2 else 0
+    months = [k + 1 for k, names in enumerate(MONTHS) if any(full.startswith(name) for full in names.split())]
+    return months[0] if len(months) == 1 and len(name) > 2 else 0
 
 
 def month_of(text: str) -> int:

@@ -111,17 +111,17 @@ def _from_texts(
         return _strptime(texts, column, notes, date_format)
     sample = spread_sample(np.array(texts, dtype=object), _SAMPLE)
     names = ORDERS.get(date_format or "", ())
-    found = candidates(sample[~is_missing(sample)].tolist(), names, column.name)
-    if not found and are_missing(texts):
+    notations = candidates(sample[~is_missing(sample)].tolist(), names, column.name)
+    if not notations and are_missing(texts):
         return np.full(len(texts), NAT)
-    if not found:
+    if not notations:
         _refuse_spans(texts, column)
         got = ", ".join(quoted(text) for text in texts[:3])
         raise DataError(
             f"{column.at(0)}, column {column.name!r}: expected a date in a known notation such as "
             f"2020-01-31, got {got}: no text of the column is in any. {column.way}"
         )
-    readings = [reading for notation in found for reading in read_in_centuries(texts, notation)]
+    readings = [reading for notation in notations for reading in read_in_centuries(texts, notation)]
     reading = readings[0] if len(readings) == 1 else _decide(readings, texts, column, notes)
     if np.isnat(reading.times).any():
         _refuse_spans(texts, column)
@@ -225,9 +225,9 @@ def without_zone(local: Times, offsets: Floats, name: str, notes: list[str], *, 
         notes: where the note goes.
         utc: whether times that are no days may be brought to UTC.
     """
-    known = local[~np.isnat(local)]
-    days = known.astype("datetime64[D]")
-    if len(np.unique(known - days)) == 1 and len(np.unique(days)) > 1:
+    local_times = local[~np.isnat(local)]
+    days = local_times.astype("datetime64[D]")
+    if len(np.unique(local_times - days)) == 1 and len(np.unique(days)) > 1:
         notes.append(NOTES["local days"].format(column=name))
         return local
     if not utc:

@@ -125,16 +125,16 @@ def without_units(texts: Texts) -> tuple[Texts, Floats, str]:
     for row in beyond:
         given[row] = given[row].lstrip("<>≤≥= ")
     matches = [_WITH_UNIT.fullmatch(_SPACED.sub("", given[row])) for row in rows]
-    found = [match for match in matches if match is not None]
+    units = [match for match in matches if match is not None]
     factors, note = np.ones(len(texts)), ""
-    before = {match["before"] or "" for match in found}
-    after = [match["after"] or "" for match in found]
+    before = {match["before"] or "" for match in units}
+    after = [match["after"] or "" for match in units]
     is_flag = len(set(after)) > 1 and all(map(_FLAGS_AFTER.fullmatch, after))
     is_multiple = all(unit in _MULTIPLES for unit in after)
     is_shared = len(set(map(str.strip, after))) == 1 and not re.fullmatch("[A-Z]", after[0])  # such as 1A, 2A
-    if len(found) < len(matches) or len(before) > 1 or not (is_flag or is_multiple or is_shared):
+    if len(units) < len(matches) or len(before) > 1 or not (is_flag or is_multiple or is_shared):
         return texts, factors, ""
-    for row, match in zip(rows, found, strict=True):
+    for row, match in zip(rows, units, strict=True):
         is_negative = (match["sign"] + match["sign2"]).count("-") + bool(match["open"]) + bool(match["minus"])
         given[row] = ("-" if is_negative % 2 else "") + match["number"]
         factors[row] = _MULTIPLES[match["after"] or ""] if is_multiple else 1.0
@@ -228,7 +228,7 @@ def find_sentinels(numbers: Floats) -> list[tuple[float, int]]:
     [(-9999.0, 2)]
     """
     values, counts = np.unique(numbers[np.isfinite(numbers)], return_counts=True)
-    found = []
+    sentinels = []
     while len(values) > 2:
         rest = {0: values[1:], len(values) - 1: values[:-1]}
         far = [k for k in rest if counts[k] > 1 and _SENTINEL.fullmatch(f"{values[k]:.10g}")]
@@ -236,9 +236,9 @@ def find_sentinels(numbers: Floats) -> list[tuple[float, int]]:
         far = [k for k in far if np.abs(rest[k] - values[k]).min() > least[k]]
         if not far:
             break
-        found.append((float(values[far[0]]), int(counts[far[0]])))
+        sentinels.append((float(values[far[0]]), int(counts[far[0]])))
         values, counts = np.delete(values, far[0]), np.delete(counts, far[0])
-    return found
+    return sentinels
 
 
 def to_numbers(texts: Texts, marks: Separators) -> tuple[Floats, Ints]:

@@ -190,9 +190,9 @@ def _months(texts: Sequence[str]) -> dict[str, int]:
     ({'Q1': 0, 'Q2': 3, 'Q3': 6, 'Q4': 9}, {})
     """
     for number, count in ((_first_of_quarter, 4), (month_of, 12)):
-        found = {text: n - 1 for text in texts if (n := number(text))}
-        if len(set(found.values())) == count == len(found):
-            return found
+        months = {text: n - 1 for text in texts if (n := number(text))}
+        if len(set(months.values())) == count == len(months):
+            return months
     return {}
 
 
@@ -239,8 +239,8 @@ def _stack(table: Table, grid: TimeGrid, roles: Collection[str]) -> Table:
     order = np.lexsort((moments, series[rows]))
     if moments.dtype.kind == "M":
         order = order[~np.isnat(moments[order])]
-    known = pd.Series(values.ravel()[order]).groupby(series[rows[order]])
-    cells = order[(known.ffill().notna() & known.bfill().notna()).to_numpy()]
+    by_series = pd.Series(values.ravel()[order]).groupby(series[rows[order]])
+    cells = order[(by_series.ffill().notna() & by_series.bfill().notna()).to_numpy()]
     columns = {name: table.columns[name][rows[cells]] for name in rest}
     time = _TIME if moments.dtype.kind == "M" else _STEPS
     when = moments[cells]

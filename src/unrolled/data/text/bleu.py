@@ -39,7 +39,7 @@ class TranslationScores(Record):
 
     @property
     def sentence(self) -> str:
-        """Both scores, and how BLEU was computed."""
+        """BLEU and chrF in one sentence, with the signature of BLEU."""
         return f"BLEU {self.bleu:.2f}, chrF {self.chrf:.1f} on {self.n_texts:,} texts ({self.signature})."
 
     def __str__(self) -> str:

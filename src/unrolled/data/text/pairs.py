@@ -206,5 +206,5 @@ def _pair_columns(table: Table, source: str | None, target: str | None) -> tuple
         )
     if source is not None and source == target:
         raise DataError(f"{table.source}: expected two columns, got {source!r} twice. Name another.")
-    found = [texts.pop(0) if name is None else name for name in named]
-    return found[0], found[1]
+    columns = [texts.pop(0) if name is None else name for name in named]
+    return columns[0], columns[1]

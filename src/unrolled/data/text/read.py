@@ -142,8 +142,8 @@ def find_text_column(table: Table) -> str | None:
     words = {name: mean_words(table.columns[name]) for name in names}
     usual = [name for name in names if name.strip().lower() in TEXT_NAMES and words[name] > 1]
     many = [name for name in names if words[name] >= _MIN_WORDS and _are_distinct(table.columns[name])]
-    found = usual or many
-    return max(found, key=lambda name: words[name]) if found else None
+    candidates = usual or many
+    return max(candidates, key=lambda name: words[name]) if candidates else None
 
 
 def parse_text_table(content: bytes, path: Path) -> Table:

@@ -22,7 +22,7 @@ _STRICT = {"err_detect": "explode"}  # damaged pictures are an error, not a gues
 
 
 class FrameFormat(NamedTuple):
-    """How frames are decoded.
+    """Size and channels that frames are decoded to.
 
     Args:
         size: (H, W) that each is brought to; None for its own.

@@ -228,8 +228,8 @@ def _split(
         train, tested = (_part(clips, rows) for rows in (np.flatnonzero(~mask), np.flatnonzero(mask)))
         remarks.append(f"One part in {folds} was held out, once, and tested.")
         remarks += [NO_SPEAKERS] if ids is None else []
-    known = set(train.texts)
-    if n_known := sum(text in known for text in tested.texts):
+    training_texts = set(train.texts)
+    if n_known := sum(text in training_texts for text in tested.texts):
         what = f"{n_known:,} of {len(tested.texts):,} tested transcripts are among those learned from"
         remarks.append(f"{what}: whoever remembers sentences is right on them.")
     return train, tested, remarks

@@ -67,7 +67,7 @@ class BacktestResult(Record):
 
     @property
     def sentence(self) -> str:
-        """The verdict's."""
+        """Sentence of the verdict."""
         return self.verdict.sentence
 
     @property

@@ -69,7 +69,7 @@ class FrameBacktest(Record):
 
     @property
     def sentence(self) -> str:
-        """The verdict's."""
+        """Sentence of the verdict."""
         return self.verdict.sentence
 
     def to_frame(self) -> Any:

@@ -120,8 +120,8 @@ def _judged(series: Sequences, least: int) -> Ints:
     ends = ends[np.linspace(0, len(ends) - 1, min(len(ends), _MOST_ENDS)).round().astype(np.int64)]
     best: Ints = np.empty(0, dtype=np.int64)
     for end in ends[::-1]:
-        known = np.concatenate([[0], np.cumsum(series.times <= end)])[series.offsets]
-        kept = np.flatnonzero((last_times >= end) & (np.diff(known) >= least))
+        n_before = np.concatenate([[0], np.cumsum(series.times <= end)])[series.offsets]
+        kept = np.flatnonzero((last_times >= end) & (np.diff(n_before) >= least))
         best = kept if len(kept) > len(best) else best
     return best
 

@@ -155,8 +155,8 @@ class RollingOrigins:
         forecasts = []
         for copy, start, stop in zip(copies, starts, [*starts[1:], self.origins.shape[1]], strict=True):
             origins = self.origins[:, start:stop]
-            known = self._known_at(origins[:, -1]) if series is None else series
-            forecasts.append(copy.forecast_origins(known, origins, level=self.level))
+            past = self._known_at(origins[:, -1]) if series is None else series
+            forecasts.append(copy.forecast_origins(past, origins, level=self.level))
         return forecasts
 
     def _known_at(self, origin: Ints) -> Sequences:

@@ -157,8 +157,8 @@ def _group_copies(data: EvaluationData, min_groups: int) -> tuple[EvaluationData
 
 def _copies_across(train: EvaluationData, tested: EvaluationData) -> tuple[str, ...]:
     """Return a sentence where test texts are among the training texts; else none."""
-    known = {_content(text) for text in train.X}
-    copied = sum(len(text) >= _MIN_CHARACTERS and text in known for text in map(_content, tested.X))
+    training_texts = {_content(text) for text in train.X}
+    copied = sum(len(text) >= _MIN_CHARACTERS and text in training_texts for text in map(_content, tested.X))
     if not copied:
         return ()
     what = f"{copied:,} of {len(tested):,} test texts are in X as well"

@@ -166,7 +166,7 @@ class _Result(NamedTuple):
 
     @property
     def bleu(self) -> float:
-        """Of all texts."""
+        """BLEU of all texts."""
         return float(corpus_bleu(self.statistics.sum(0)))
 
 

@@ -45,7 +45,7 @@ def check_series(data: Any, *, known_freq: str | None = None, missing: str | Non
         series = fill_gaps(series, missing)
     require_regular(series, known_freq=known_freq)
     if series.times is not None and (series.freq is None or known_freq):
-        calendar = infer_calendar(series.times, series.offsets, known=known_freq)
+        calendar = infer_calendar(series.times, series.offsets, known_freq=known_freq)
         series = replace(series, freq=calendar.freq)
     return series
 

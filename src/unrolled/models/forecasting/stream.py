@@ -278,14 +278,14 @@ class ForecastStates(StreamStates):
 
     def _block_of(self, start: int, block: int) -> Floats:
         """Return the calendar inputs of the steps of a block; those of the latest blocks are kept."""
-        known = self._blocks.get((start, block))
-        if known is None:
+        features = self._blocks.get((start, block))
+        if features is None:
             steps = np.arange(block * _BLOCK, (block + 1) * _BLOCK)
             times = advance(np.repeat(_time_of(start), _BLOCK), self._encoder.freq, steps)
-            known = self._blocks[start, block] = cycle_features(times, self._encoder.freq)
+            features = self._blocks[start, block] = cycle_features(times, self._encoder.freq)
             if len(self._blocks) > _MOST_BLOCKS:
                 del self._blocks[next(iter(self._blocks))]
-        return known
+        return features
 
     def _within_bounds(self, quantiles: Floats, extremes: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Return the median, both ends of the band and the quantiles (h, Q), all within the bounds."""

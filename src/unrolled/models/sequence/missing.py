@@ -97,16 +97,16 @@ def fill_missing(data: Sequences, how: str | None, means: Floats) -> Sequences:
 
 def _filled(values: Floats, how: str, mean: float) -> Floats:
     """Fill one feature (T,) of one sequence."""
-    known = np.flatnonzero(~np.isnan(values))
-    if len(known) == len(values):
+    observed = np.flatnonzero(~np.isnan(values))
+    if len(observed) == len(values):
         return values
-    if not len(known):
+    if not len(observed):
         return np.full(len(values), mean)
     steps = np.arange(len(values))
     if how == "linear":
-        return np.interp(steps, known, values[known])
-    last = np.searchsorted(known, steps, side="right") - 1
-    return np.where(last < 0, mean, values[known[np.maximum(last, 0)]])  # nothing of a later step
+        return np.interp(steps, observed, values[observed])
+    last = np.searchsorted(observed, steps, side="right") - 1
+    return np.where(last < 0, mean, values[observed[np.maximum(last, 0)]])  # nothing of a later step
 
 
 def keep_gap_columns(scaler: StandardScaler, how: str | None, means: Floats) -> StandardScaler:

@@ -122,12 +122,12 @@ def _add_network(stepper: Any, network: Any, arrays: State, name: str, capacity:
     F, H = config.input_size, config.hidden_size
     stem = None
     if network.stem is not None:
-        own = network.stem
-        n_scales = min(own.scales, len(own.bias))  # those that have channels
+        conv = network.stem
+        n_scales = min(conv.scales, len(conv.bias))  # those that have channels
         stem = (
-            own.change_scale, own.weight.detach(), own.bias.detach(), own.scales, own.stride,
+            conv.change_scale, conv.weight.detach(), conv.bias.detach(), conv.scales, conv.stride,
             new("stem_inputs", (TAPS - 1) * 2 ** (n_scales - 1) + 1, 2 * F),
-            new("stem_block", own.width) if own.stride > 1 else None,
+            new("stem_block", conv.width) if conv.stride > 1 else None,
         )  # fmt: skip
     layers = []
     for k, (cell, weights) in enumerate(core.directed_weights()):

@@ -147,11 +147,11 @@ class TextTagger(TextEstimator):
         documents = self._like_fitted(X)
         offsets = documents.sequences.offsets
         all_probabilities = self._probabilities(documents.sequences)
-        found = []
+        spans = []
         for i, path in enumerate(self._paths(all_probabilities)):
             places = documents.spans[offsets[i] : offsets[i + 1]]
             certainty = all_probabilities[i][np.arange(len(path)), path]
-            found.append(
+            spans.append(
                 [
                     TextSpan(
                         int(places[start, 0]),
@@ -162,7 +162,7 @@ class TextTagger(TextEstimator):
                     for start, end, label in self._word_spans(self.classes_[path].tolist())
                 ]
             )
-        return found
+        return spans
 
     def score(self, X: Any, y: Any, *, sample_weight: Any = None) -> float:
         """Compute the accuracy: the share of words with a tag whose tag is predicted.

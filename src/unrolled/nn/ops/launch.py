@@ -48,7 +48,7 @@ if compiled is not None and not compiled.open_exchange(
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class RecurrenceSpec:
-    """Which recurrence it is, and which operands it has."""
+    """Kind of a recurrence: cell, activation, direction and rates, and the operands that it takes."""
 
     cell: int  # RNN, GRU or LSTM
     activation: int  # its index in NONLINEARITIES; 0 for GRU and LSTM
@@ -77,7 +77,7 @@ class RecurrenceSpec:
 
     @property
     def settings(self) -> tuple[int, int, bool, float, float]:
-        """All but the operands."""
+        """Cell, activation, direction and rates of zoneout."""
         return self.cell, self.activation, self.reverse, self.zoneout_h, self.zoneout_c
 
 

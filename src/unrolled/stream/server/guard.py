@@ -1,4 +1,4 @@
-"""Who may come in: Host and Origin, the token, the rate; before any route is looked up."""
+"""Admission of requests: Host and Origin, token and rate, checked before any route is looked up."""
 
 from __future__ import annotations
 

@@ -105,8 +105,8 @@ class RedisStore:
 
     def read(self, streams: Iterable[str]) -> dict[str, StreamRow | StoreError]:
         """Read the rows of those streams that there are."""
-        found = self._fetch(streams, *_FIELDS, "generation")
-        return {stream: self._row(stream, values) for stream, values in found.items()}
+        fields = self._fetch(streams, *_FIELDS, "generation")
+        return {stream: self._row(stream, values) for stream, values in fields.items()}
 
     def read_histories(self, streams: Iterable[str]) -> dict[str, bytes]:
         """Read `history` alone; streams that there are not are left out."""
@@ -166,9 +166,9 @@ class RedisStore:
         with self._pipeline() as pipeline:
             for stream in streams:
                 pipeline.hmget(self._prefix + stream, list(fields))
-            found = pipeline.execute()
+            replies = pipeline.execute()
         return {
-            stream: values for stream, values in zip(streams, found, strict=True) if values[0] is not None
+            stream: values for stream, values in zip(streams, replies, strict=True) if values[0] is not None
         }
 
     def _row(self, stream: str, values: list[Any]) -> StreamRow | StoreError:

@@ -16,7 +16,7 @@ START = b""  # the history of a stream without events
 
 
 class StreamRow(NamedTuple):
-    """All that is known of a stream.
+    """Stored fields of a stream: its number, its digests, its state and its last answer.
 
     Args:
         last: number of the last event.
@@ -43,7 +43,7 @@ def extend_history(history: bytes, n: int, events: NDArray[np.float64], start: s
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What a store holds.
+    """Number of streams in a store, and their size.
 
     Args:
         streams: number of streams.

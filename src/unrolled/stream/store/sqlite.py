@@ -120,21 +120,21 @@ class SQLiteStore:
         for stream in streams:
             try:
                 with self._explained():
-                    found = self._select(stream, _COLUMNS)
+                    fields = self._select(stream, _COLUMNS)
             except StoreError as fault:
                 if fault.code != "storage_corrupt":
                     raise
                 rows[stream] = fault
             else:
-                if found:
-                    rows[stream] = self._row(stream, found)
+                if fields:
+                    rows[stream] = self._row(stream, fields)
         return rows
 
     def read_histories(self, streams: Iterable[str]) -> dict[str, bytes]:
         """Read `history` alone; streams that there are not are left out."""
         with self._explained():
-            found = {stream: self._select(stream, "history") for stream in streams}
-        return {stream: row[0] for stream, row in found.items() if row}
+            histories = {stream: self._select(stream, "history") for stream in streams}
+        return {stream: row[0] for stream, row in histories.items() if row}
 
     def commit(self, rows: Mapping[str, tuple[bytes, StreamRow]], *, now: int) -> set[str]:
         """Write rows in one transaction, each where its stream has the history given."""
@@ -268,9 +268,9 @@ class SQLiteStore:
         query = f"SELECT {columns} FROM streams WHERE stream = ?"  # noqa: S608 (columns are ours)
         return self._database.execute(query, (stream,)).fetchone()
 
-    def _row(self, stream: str, found: Any) -> StreamRow | StoreError:
+    def _row(self, stream: str, fields: Any) -> StreamRow | StoreError:
         """Make the row of a stream; its state is empty where another model wrote it."""
-        _, *values, checksum, generation = found
+        _, *values, checksum, generation = fields
         row = StreamRow(*values)
         if _checksum(stream, row) != checksum:
             return StoreError(

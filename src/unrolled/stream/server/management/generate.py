@@ -37,7 +37,7 @@ class GenerateBody(BaseModel):
 
 
 class Written(BaseModel):
-    """What was written after event `last`; x is what is sent next, so that the stream reads it."""
+    """Text written after event `last`; x is what is sent next, so that the stream reads it."""
 
     stream: str
     last: int
