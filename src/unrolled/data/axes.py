@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from unrolled.data.clips import frame_words
 from unrolled.data.parts import as_array
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
@@ -44,11 +45,15 @@ def axes_words(series: Sequences) -> str:
     '4 sequences of 7 steps, 2 features a step'
     >>> axes_words(Sequences.from_arrays([[1.0], [2.0, 3.0]]))
     '2 sequences of 1 to 2 steps, 1 feature a step'
+    >>> axes_words(Sequences.from_arrays([np.zeros((5, 8, 6), np.uint8)], dtype=np.uint8))
+    '1 sequence of 5 steps, frames of 8 x 6, uint8'
     """
     least, most = int(series.lengths.min()), int(series.lengths.max())
     steps = quantity(most, "step") if least == most else f"{least} to {most} steps"
-    features = quantity(series.values.shape[1], "feature")
-    return f"{quantity(len(series), 'sequence')} of {steps}, {features} a step"
+    content = f"{quantity(series.values.shape[1], 'feature')} a step"
+    if series.has_frames:
+        content = f"frames of {frame_words(series.feature_shape)}, {series.values.dtype}"
+    return f"{quantity(len(series), 'sequence')} of {steps}, {content}"
 
 
 def warn_of_few_steps(X: Any, series: Sequences, who: str, *, stacklevel: int) -> None:
@@ -56,7 +61,7 @@ def warn_of_few_steps(X: Any, series: Sequences, who: str, *, stacklevel: int) -
 
     Such is an array (N, F, T) that is read as (N, T, F).
     """
-    if series.header or not (isinstance(X, list | tuple) or hasattr(X, "__array__")):
+    if series.header or series.has_frames or not (isinstance(X, list | tuple) or hasattr(X, "__array__")):
         return
     if (series.lengths < series.values.shape[1]).all():
         message = (

@@ -81,7 +81,8 @@ def equal_ends(series: Sequences) -> Ints:
     >>> equal_ends(Sequences.from_arrays([[1.0, 0.0, 0.0], [1.0, 2.0]])).tolist()
     [2, 1]
     """
-    is_change = (np.diff(series.values, axis=0) != 0).any(axis=1)
+    values = series.values.reshape(len(series.values), -1)
+    is_change = (values[1:] != values[:-1]).any(axis=1)
     changes = np.flatnonzero(is_change) + 1  # rows unlike the one before
     starts = np.concatenate([[0], changes])[np.searchsorted(changes, series.offsets[1:] - 1, side="right")]
     return np.asarray(series.offsets[1:] - np.maximum(starts, series.offsets[:-1]), dtype=np.int64)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from unrolled.data.preprocess.scaler import StandardScaler
+from unrolled.data.preprocess.scaler import StandardScaler, fit_channel_scaler
 
 
 @pytest.mark.parametrize("size", [1e-140, 1e-5, 1.0, 1e140])
@@ -58,3 +58,22 @@ def test_weights_are_as_many_copies() -> None:
         )
         np.testing.assert_allclose(weighted.mean, copied.mean)
         np.testing.assert_allclose(weighted.scale, copied.scale)
+
+
+@pytest.mark.parametrize("n_frames", [1, 255, 256, 257, 600])
+def test_channels_have_the_mean_and_spread_of_all_their_pixels(n_frames: int) -> None:
+    """However many frames are taken at a time; a weight of k counts as k copies."""
+    rng = np.random.default_rng(0)
+    frames = rng.normal(1000, 3, (n_frames, 2, 4, 5)).astype(np.float32)
+    scaler = fit_channel_scaler(frames)
+    assert np.allclose(scaler.mean, frames.mean((0, 2, 3), dtype=float), rtol=1e-9)
+    assert np.allclose(scaler.scale, frames.astype(float).std((0, 2, 3)), rtol=1e-9)
+    weights = rng.integers(0, 3, n_frames) + (np.arange(n_frames) == 0)
+    weighted, copied = fit_channel_scaler(frames, weights), fit_channel_scaler(np.repeat(frames, weights, 0))
+    assert np.allclose(weighted.mean, copied.mean, rtol=1e-12)
+    assert np.allclose(weighted.scale, copied.scale, rtol=1e-9)
+
+
+def test_a_channel_that_never_changes_has_scale_one() -> None:
+    """Nothing is divided by zero, nor by a rounding error."""
+    assert fit_channel_scaler(np.full((9, 1, 3, 3), 0.1)).scale.tolist() == [1.0]

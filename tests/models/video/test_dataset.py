@@ -1,12 +1,11 @@
 """FrameWindows: windows of frames in their own type, scaled batch by batch."""
 
 import numpy as np
-import pytest
 import torch
 
 from unrolled.data.clips import as_clips
 from unrolled.data.preprocess.scaler import StandardScaler
-from unrolled.models.video.dataset import FrameWindows, fit_frame_scaler, flat_frames, window_starts
+from unrolled.models.video.dataset import FrameWindows, flat_frames, window_starts
 
 RNG = np.random.default_rng(0)
 
@@ -31,20 +30,6 @@ def test_a_batch_is_scaled_and_split() -> None:
     expected = (clips.values[2:5].astype(float) - [[[100.0]], [[50.0]]]) / [[[20.0]], [[10.0]]]
     assert np.allclose(batch.frames[0].numpy(), expected, atol=1e-5)
     assert torch.equal(batch.frames[1, 2], batch.frames[0, 0])
-
-
-@pytest.mark.parametrize("n_frames", [1, 255, 256, 257, 600])
-def test_the_scaler_is_the_mean_and_spread_of_all_pixels(n_frames: int) -> None:
-    """However many frames are taken at a time."""
-    values = RNG.normal(1000, 3, (n_frames, 2, 4, 5)).astype(np.float32)
-    scaler = fit_frame_scaler(values)
-    assert np.allclose(scaler.mean, values.mean((0, 2, 3), dtype=float), rtol=1e-9)
-    assert np.allclose(scaler.scale, values.astype(float).std((0, 2, 3)), rtol=1e-9)
-
-
-def test_a_constant_channel_has_scale_one() -> None:
-    """Nothing is divided by zero, nor by a rounding error."""
-    assert fit_frame_scaler(np.full((9, 1, 3, 3), 0.1)).scale.tolist() == [1.0]
 
 
 def test_fingerprints_tell_data_and_windows_apart() -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 SCALED_LIMIT = 1e6  # of a network's inputs: beyond it they say "huge", and their squares must stay finite
+_FRAMES_AT_ONCE = 256
 _ROUNDING = 1e-12  # of the largest value: the mean of equal numbers may miss them by as much
 
 
@@ -68,6 +69,35 @@ class StandardScaler(NamedTuple):
         1.0
         """
         return cls(*(np.asarray(record[name], dtype=np.float64) for name in cls._fields))
+
+
+def fit_channel_scaler(frames: NDArray[Any], weights: Floats | None = None) -> StandardScaler:
+    """Measure mean and standard deviation (C,) of the channels of frames (N, C, H, W), some at a time.
+
+    Args:
+        frames: of any type of numbers, none missing.
+        weights: (N,) of the frames, at least 0; None where all are equal.
+
+    >>> scaler = fit_channel_scaler(np.array([0, 2], np.uint8).reshape(2, 1, 1, 1))
+    >>> scaler.mean.tolist(), scaler.scale.tolist()
+    ([1.0], [1.0])
+    """
+    weights = np.ones(len(frames)) if weights is None else weights
+    total, mean = 0.0, np.zeros(frames.shape[1])
+    squares = np.zeros(frames.shape[1])
+    for start in range(0, len(frames), _FRAMES_AT_ONCE):  # no copy of all frames in float64
+        part = np.asarray(frames[start : start + _FRAMES_AT_ONCE], dtype=np.float64)
+        w = weights[start : start + _FRAMES_AT_ONCE]
+        weight = float(w.sum())
+        if not weight:
+            continue
+        part_mean = w @ part.mean((2, 3)) / weight
+        shift, share = part_mean - mean, weight / (total + weight)
+        deviations = ((part - part_mean[:, None, None]) ** 2).mean((2, 3))
+        squares += w @ deviations + total * share * shift**2
+        mean, total = mean + share * shift, total + weight
+    scale = np.sqrt(squares / total)
+    return StandardScaler(mean, np.where(scale > _ROUNDING * np.abs(mean), scale, 1.0))
 
 
 def _weighted_mean(values: Floats, weights: Floats) -> Floats:

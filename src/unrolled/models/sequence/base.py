@@ -14,11 +14,12 @@ from torch import Tensor
 
 from unrolled.data.alignment import match_columns
 from unrolled.data.axes import axes_words, warn_of_few_steps
+from unrolled.data.clips import channels_of, frame_words
 from unrolled.data.padding import warn_of_equal_ends
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.data.splits import holdout_fraction, holdout_mask
-from unrolled.errors import ArgumentError, DataError
+from unrolled.errors import ArgumentError
 from unrolled.formatting import quantity
 from unrolled.models.estimator import NetworkEstimator
 from unrolled.models.metadata import MetadataRequester
@@ -32,6 +33,8 @@ from unrolled.models.sequence.inputs import (
     count_table_steps,
     feature_names,
     read_inputs,
+    require_features,
+    require_frame_shape,
     require_table_steps,
 )
 from unrolled.models.sequence.missing import MISSING_METHODS, fill_missing, inputs_of
@@ -175,7 +178,8 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
 
         Args:
             X: N sequences: a list of (T_i, F) or (T_i,) arrays, an (N, T, F) array, an (N, T) array or
-                frame of one number a step, a long or nested frame, a `Sequences`.
+                frame of one number a step, a long or nested frame, a `Sequences`; or N clips: a list of
+                (T_i, H, W) or (T_i, C, H, W) arrays, an array of one axis more.
             y: N targets, one a sequence; for a tagger N arrays of T_i, one a step. An index, of pandas, that
                 holds the ids of a frame X is aligned with them; so it is of weights and groups.
             sample_weight: N weights, at least 0: one of k counts as k copies of the sequence would.
@@ -330,20 +334,13 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
         shape = np.shape(X) if isinstance(X, np.ndarray) and X.dtype.kind != "O" else ()
         require_table_steps(shape[1] if len(shape) == 2 else 0, self._table_steps, name)
         inputs = self._read(X, lengths)
+        require_frame_shape(inputs.data, self.network_config_.frame_shape, f"{name} X")
+        if inputs.data.has_frames:
+            return inputs
         require_table_steps(count_table_steps(X, inputs.data, lists=False), self._table_steps, name)
         expected = len(self.scaler_.mean) // inputs_of(1, self.missing)
         data = match_columns(inputs.data, self._header, expected, f"{name} X")
-        n_features = data.values.shape[1]
-        if n_features != expected:
-            way = "Select the columns that were fitted on, or fit a model on these."
-            steps = len(data) if self.layout == "nct" else data.lengths
-            if n_features == 1 and np.all(steps == expected):
-                way = "A single sequence is given as [x]."
-            elif expected in shape[1:]:
-                way = f"Turn its axes round: layout={self.layout or 'ntc'!r} is that of X in fit and here."
-            raise DataError(
-                f"{name} X: expected {expected} features a step, as in fit, got {n_features}. {way}"
-            )
+        require_features(data, expected, f"{name} X", shape, self.layout)
         return inputs._replace(data=fill_missing(data, self.missing, self.scaler_.mean[:expected]))
 
     def _read(self, X: Any, lengths: Any) -> SequenceInputs:
@@ -361,7 +358,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
     def _make_config(self, data: Sequences, output_size: int) -> SequenceNetworkConfig:
         is_reservoir = self.solver == "reservoir"
         config = SequenceNetworkConfig(
-            input_size=data.values.shape[1],
+            input_size=int(np.prod(data.feature_shape)),
             output_size=output_size,
             cell=self.cell,
             hidden_size=int(self.hidden_size or (_RESERVOIR_UNITS if is_reservoir else _UNITS)),
@@ -373,6 +370,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
             per_step=self._per_step,
             direct_inputs=is_reservoir,
             input_decay=self.missing == "decay",
+            frame_shape=channels_of(data) if data.has_frames else (),
         )
         stem_channels = _RESERVOIR_CHANNELS if is_reservoir else _CHANNELS
         return config.fitted_to(data.lengths, stem_channels=stem_channels if self.stem else 0)
@@ -381,8 +379,10 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
         config = self.network_config_
         inputs = inputs_of(1, self.missing)
         gaps = ", each with whether it is missing and since when" if inputs > 1 else ""
-        n_features = quantity(config.input_size // inputs, "feature")
-        reads = f"{n_features} a step{gaps}, {config.stem_words}"
+        reads = f"{quantity(config.input_size // inputs, 'feature')} a step{gaps}, {config.stem_words}"
+        if config.frame_shape:
+            frames = f"frames of {frame_words(config.frame_shape)}"
+            reads = f"{frames}, by convolutions to {config.step_size} features, {config.stem_words}"
         return (
             network_fact(config, bidirectional=config.bidirectional),
             Fact("Fitted on", self._axes),

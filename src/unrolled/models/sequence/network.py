@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from unrolled.formatting import quantity
 from unrolled.models.recurrent_core import CoreConfig, initialize_memory, recurrent_core
 from unrolled.models.sequence.dataset import SequenceBatch, SequenceDataset
-from unrolled.nn.layers.rnn import GRU, LSTM, RNN
 from unrolled.nn.modules.conv_stem import ConvStem, max_scales
+from unrolled.nn.modules.frame_stem import FrameStem
 from unrolled.nn.modules.inference import direct_features, outputs_of, pool_states, states_of
 from unrolled.nn.modules.input_decay import InputDecay
 from unrolled.nn.modules.pooling import Pooling, Standardize, sequence_mask
@@ -35,6 +35,8 @@ _SCALE_STEPS = 1 << 16  # that scales are set by
 _MIN_SCALE_SEQUENCES = 32  # however long: one feature of one sequence has no spread
 _DIRECT_SHARE = 0.02  # variance of direct inputs over that of the states, for classes of whole sequences
 _MAX_MEMORY_STEPS = 100  # that the slowest units remember at the start
+_FRAME_FEATURES = 64  # of a frame
+_SCALE_FRAMES = 1 << 11  # that scales are set by
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class SequenceNetworkConfig(CoreConfig):
             the mean of all: random units that remember blur what is there now.
         memory_steps: steps over which the slowest units remember at the start; 0 for torch's initial weights.
         input_decay: whether values that were filled decay, F being three inputs a feature; see `InputDecay`.
+        frame_shape: (C, H, W) of a step that is a frame, F being its pixels; () of others.
     """
 
     input_size: int
@@ -69,6 +72,15 @@ class SequenceNetworkConfig(CoreConfig):
     memory_steps: int = 0
     direct_inputs: bool = False
     input_decay: bool = False
+    frame_shape: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frame_shape", tuple(self.frame_shape))  # JSON has lists
+
+    @property
+    def step_size(self) -> int:
+        """Numbers of a step that the stem reads: its features, or those of a frame."""
+        return _FRAME_FEATURES if self.frame_shape else self.input_size
 
     def fitted_to(self, lengths: Ints, *, stem_channels: int) -> SequenceNetworkConfig:
         """Set the stem and the memory of the units by the lengths (N,) of the sequences to learn from.
@@ -138,19 +150,23 @@ class SequenceNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.decay = InputDecay(config.input_size // 3) if config.input_decay else None
+        self.frame_stem = FrameStem(config.frame_shape, _FRAME_FEATURES) if config.frame_shape else None
         self.stem = _stem(config)
         if config.cell == "feedforward":
             steps = 1 if config.per_step else config.flat_steps
-            self.flat = nn.Linear(steps * config.input_size, config.hidden_size)
+            self.flat = nn.Linear(steps * config.step_size, config.hidden_size)
             width = config.hidden_size
         else:
-            self.core = _core(config, config.input_size if self.stem is None else self.stem.width)
+            inputs = config.step_size if self.stem is None else self.stem.width
+            self.core = recurrent_core(config, inputs, bidirectional=config.bidirectional)
+            if config.memory_steps:
+                initialize_memory(self.core, config, config.memory_steps)
             width = config.hidden_size * (1 + config.bidirectional)
             if not config.per_step:
                 self.pool = Pooling(config.pooling, width, bidirectional=config.bidirectional)
                 width = self.pool.width
             if config.direct_inputs:
-                width += config.input_size * (1 if config.per_step else 2)
+                width += config.step_size * (1 if config.per_step else 2)
         self.standardize = Standardize(width)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(width, config.output_size)
@@ -177,11 +193,12 @@ class SequenceNetwork(nn.Module):
     def trains_without_autograd(self, values: Tensor) -> bool:
         """Tell whether `loss` computes the gradients on the kernels: all weights learn, nothing has hooks.
 
-        Not those of a decay: the way back ends at the weights of the stem.
+        Not those of a decay or of frames: the way back ends at the weights of the stem.
         """
         return (
             self.has_vjp(values)
             and self.decay is None
+            and self.frame_stem is None
             and not self.config.direct_inputs
             and trains_plainly(self.head, ("weight", "bias"))
             and not any(map(torch_internals.has_hooks, (self, self.standardize, self.dropout)))
@@ -215,7 +232,7 @@ class SequenceNetwork(nn.Module):
 
     def features(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Compute the features (B, D), or (B, T, D) if `per_step`, that are standardized for the head."""
-        values = self.decayed(values)
+        values = self.embedded(values)
         if self.config.cell == "feedforward":
             return self._flat_features(values, lengths)
         if not torch.is_grad_enabled() and self.has_fixed_order(values):
@@ -237,6 +254,7 @@ class SequenceNetwork(nn.Module):
             runs_on_kernels(values)
             and config.cell != "feedforward"
             and not config.bidirectional
+            and self.frame_stem is None
             and len({*poolings}) == len(poolings)
             and not any(map(torch_internals.has_hooks, self.modules()))
         )
@@ -280,9 +298,10 @@ class SequenceNetwork(nn.Module):
 
         return features, backward
 
-    def decayed(self, values: Tensor) -> Tensor:
-        """Compute the inputs (B, T, F) as the stem reads them: values that were filled may decay."""
-        return values if self.decay is None else self.decay(values)
+    def embedded(self, values: Tensor) -> Tensor:
+        """Compute the inputs (B, T, ·) as the stem reads them: features of frames; filled values decay."""
+        values = values if self.decay is None else self.decay(values)
+        return values if self.frame_stem is None else self.frame_stem(values)
 
     def core_inputs(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the inputs of the core (B, T', C), and the steps (B,) of each row."""
@@ -341,18 +360,11 @@ def _stem(config: SequenceNetworkConfig) -> ConvStem | None:
     if not config.stem_channels or config.cell == "feedforward":
         return None
     return ConvStem(
-        config.input_size,
+        config.step_size,
         channels=config.stem_channels,
         scales=config.stem_scales,
         stride=config.stem_stride,
     )
-
-
-def _core(config: SequenceNetworkConfig, inputs: int) -> RNN | GRU | LSTM:
-    core = recurrent_core(config, inputs, bidirectional=config.bidirectional)
-    if config.memory_steps:
-        initialize_memory(core, config, config.memory_steps)
-    return core
 
 
 @torch.no_grad()
@@ -361,12 +373,15 @@ def initialize_from_data(network: SequenceNetwork, dataset: SequenceDataset) -> 
     network.eval()
     rows = torch.randperm(len(dataset))
     steps = dataset.lengths[rows].cpu()
-    if network.stem is not None:
+    most_steps = _SCALE_FRAMES if network.config.frame_shape else _SCALE_STEPS
+    if network.stem is not None or network.frame_stem is not None:
         padded_steps = steps.cummax(0).values * torch.arange(1, len(rows) + 1)
-        stem_rows = rows[: max(1, int((padded_steps <= _SCALE_STEPS).sum()))]
-        values, lengths = dataset.batch(stem_rows)[:2]
-        network.stem.initialize(network.decayed(values), lengths)
-    count = max(_MIN_SCALE_SEQUENCES, int((steps.cumsum(0) <= _SCALE_STEPS).sum()))
+        values, lengths = dataset.batch(rows[: max(1, int((padded_steps <= most_steps).sum()))])[:2]
+        if network.frame_stem is not None:
+            network.frame_stem.initialize(values)
+        if network.stem is not None:
+            network.stem.initialize(network.embedded(values), lengths)
+    count = max(_MIN_SCALE_SEQUENCES, int((steps.cumsum(0) <= most_steps).sum()))
     sample, parts = dataset.subset(rows[:count]), []
     for chunk in sample.length_batches():
         values, lengths = sample.batch(chunk)[:2]
@@ -378,7 +393,7 @@ def initialize_from_data(network: SequenceNetwork, dataset: SequenceDataset) -> 
     scale = features.std(0, correction=0)
     if network.config.direct_inputs:
         # one penalty shrinks all weights: few inputs among many states need more variance each than those
-        n_direct = network.config.input_size * (1 if network.config.per_step else 2)
+        n_direct = network.config.step_size * (1 if network.config.per_step else 2)
         is_class = network.config.output_size > 1 and not network.config.per_step
         share = _DIRECT_SHARE if is_class else 1.0
         scale[-n_direct:] *= math.sqrt(n_direct / (len(scale) - n_direct) / share)

@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unrolled.data.alignment import align_targets
+from unrolled.data.clips import channels_of
 from unrolled.data.io.targets import are_labelled, as_groups, as_weights
-from unrolled.data.preprocess.scaler import StandardScaler
+from unrolled.data.preprocess.scaler import StandardScaler, fit_channel_scaler
 from unrolled.data.sequences import Sequences
 from unrolled.models.sequence.missing import feature_means, fill_missing, keep_gap_columns
 
@@ -131,6 +132,8 @@ def fill_and_scale(
         validation_mask: (N,) true for the sequences that are held out.
     """
     is_training = np.repeat(~validation_mask, samples.data.lengths)
+    if samples.data.has_frames:
+        return samples, _frame_scaler(samples, is_training)
     means = feature_means(samples.data.values[is_training])
     samples = replace(samples, data=fill_missing(samples.data, missing, means))
     weights = samples.step_weights
@@ -139,6 +142,15 @@ def fill_and_scale(
         None if weights is None else weights[is_training],
     )
     return samples, keep_gap_columns(scaler, missing, means)
+
+
+def _frame_scaler(samples: TrainingSamples, is_training: NDArray[np.bool_]) -> StandardScaler:
+    """Measure the scale (C,) of the channels of frames, of those that are trained on."""
+    values, weights = samples.data.values, samples.step_weights
+    frames = values.reshape(len(values), *channels_of(samples.data))
+    if is_training.all():
+        return fit_channel_scaler(frames, weights)
+    return fit_channel_scaler(frames[is_training], None if weights is None else weights[is_training])
 
 
 def _digest(values: Floats, targets: NDArray[Any]) -> bytes:

@@ -66,6 +66,8 @@ class SequenceStates(StreamStates):
             return (
                 "streams run on the compiled kernels, which are missing. Reinstall unrolled with a compiler."
             )
+        if config.frame_shape:
+            return "frames are not stepped yet. Call predict on the clip so far."
         if config.cell == "feedforward":
             return "cell='feedforward' reads a sequence as one vector and has no state. Fit another cell."
         if config.bidirectional:

@@ -17,8 +17,6 @@ from unrolled.data.sequences import Sequences
 
 Ints = NDArray[np.int64]
 
-_FRAMES_AT_ONCE = 256  # of which means are taken: no copy of all frames in float64
-
 
 class FrameBatch(NamedTuple):
     """B windows of scaled frames, and the frames that follow each."""
@@ -97,23 +95,3 @@ def window_starts(lengths: Ints, offsets: Ints, span: int) -> tuple[Ints, Ints]:
     clip = np.repeat(np.arange(len(lengths)), counts)
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     return offsets[clip] + within, clip
-
-
-def fit_frame_scaler(values: NDArray[np.generic] | Tensor) -> StandardScaler:
-    """Measure mean and standard deviation (C,) of the channels of frames (N, C, H, W).
-
-    >>> scaler = fit_frame_scaler(np.array([0, 2], np.uint8).reshape(2, 1, 1, 1))
-    >>> scaler.mean.tolist(), scaler.scale.tolist()
-    ([1.0], [1.0])
-    """
-    count, (n_frames, channels) = 0, values.shape[:2]
-    mean, squares = np.zeros(channels), np.zeros(channels)
-    for start in range(0, n_frames, _FRAMES_AT_ONCE):
-        part = np.asarray(values[start : start + _FRAMES_AT_ONCE], dtype=np.float64)
-        part = part.swapaxes(0, 1).reshape(channels, -1)
-        n, part_mean = part.shape[1], part.mean(1)
-        shift = part_mean - mean
-        squares += ((part - part_mean[:, None]) ** 2).sum(1) + shift**2 * (count * n / (count + n))
-        mean, count = mean + shift * (n / (count + n)), count + n
-    scale = np.sqrt(squares / count)
-    return StandardScaler(mean, np.where(scale > 1e-12 * np.abs(mean), scale, 1.0))

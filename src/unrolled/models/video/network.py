@@ -116,7 +116,7 @@ class FrameNetwork(nn.Module):
         sums = [
             F.mse_loss(self(frames), targets, reduction="sum") for frames, targets in zip(*parts, strict=True)
         ]
-        return torch.stack(sums).sum() / batch.targets.numel()
+        return torch.stack(sums).sum() / float(batch.targets.numel())
 
     def _next(self, states: Tensor, patches: Tensor) -> Tensor:
         """Compute the patches that follow each step: (B, T, C P P, H / P, W / P)."""

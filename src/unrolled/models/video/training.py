@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unrolled.data.preprocess.scaler import fit_channel_scaler
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
 from unrolled.formatting import quantity
-from unrolled.models.video.dataset import FrameWindows, fit_frame_scaler, flat_frames, window_starts
+from unrolled.models.video.dataset import FrameWindows, flat_frames, window_starts
 from unrolled.models.video.network import FrameNetwork, FrameNetworkConfig
 from unrolled.train.config import (
     EpochBounds,
@@ -86,7 +87,8 @@ def split_windows(
     if is_held_out.sum() < _MIN_VALIDATION or not is_training.any():
         is_held_out, is_training = np.zeros(len(starts), bool), np.ones(len(starts), bool)
     values = flat_frames(clips)
-    scaler = fit_frame_scaler(values[_covered(starts[is_training], window + horizon, len(values))])
+    covered = _covered(starts[is_training], window + horizon, len(values))
+    scaler = fit_channel_scaler(values.numpy()[covered])
     windows = FrameWindows(values, torch.from_numpy(starts), window, horizon, scaler, device)
     rows = [torch.from_numpy(np.flatnonzero(part)) for part in (is_training, is_held_out)]
     return WindowSplit(windows.subset(rows[0]), windows.subset(rows[1]) if len(rows[1]) else None)
