@@ -2,9 +2,9 @@
 
     backtest       forecasts from rolling origins, beside BASELINES, in METRICS; of frames, beside
                    FRAME_BASELINES
-    compare        estimators of whole sequences, beside SEQUENCE_BASELINES; of recordings, beside
-                   AUDIO_BASELINES or TRANSCRIPTION_BASELINES; of texts, beside TEXT_BASELINES, TAG_BASELINES,
-                   TRANSLATION_BASELINES and LANGUAGE_BASELINES
+    compare        estimators of whole sequences, beside SEQUENCE_BASELINES; of clips, beside
+                   VIDEO_BASELINES; of recordings, beside AUDIO_BASELINES or TRANSCRIPTION_BASELINES; of
+                   texts, beside TEXT_BASELINES, TAG_BASELINES, TRANSLATION_BASELINES and LANGUAGE_BASELINES
     has_lookahead  does a forecast change with what comes after its origin?
 
 >>> from unrolled import evaluate
@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # the table below, for type checkers and editors
     from unrolled.evaluate.text.language import LANGUAGE_BASELINES, LanguageComparison
     from unrolled.evaluate.text.translation import TranslationComparison
     from unrolled.evaluate.text.translation_baselines import TRANSLATION_BASELINES
+    from unrolled.evaluate.video.classification import VIDEO_BASELINES
 
 __all__ = [
     "AUDIO_BASELINES",
@@ -45,6 +46,7 @@ __all__ = [
     "TEXT_BASELINES",
     "TRANSCRIPTION_BASELINES",
     "TRANSLATION_BASELINES",
+    "VIDEO_BASELINES",
     "BacktestResult",
     "Comparison",
     "ComparisonRow",
@@ -70,6 +72,7 @@ _SOURCES = {
     "TAG_BASELINES": "unrolled.evaluate.text.classification",
     "TEXT_BASELINES": "unrolled.evaluate.text.classification",
     "TRANSCRIPTION_BASELINES": "unrolled.evaluate.audio.transcription_baselines",
+    "VIDEO_BASELINES": "unrolled.evaluate.video.classification",
     "TRANSLATION_BASELINES": "unrolled.evaluate.text.translation_baselines",
     "BacktestResult": "unrolled.evaluate.forecasting.backtest",
     "Comparison": "unrolled.evaluate.sequence.result",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Never, overload
 
+from unrolled.data.clips import holds_clips
 from unrolled.errors import ArgumentError
 from unrolled.evaluate.arguments import ComparisonArguments
 from unrolled.evaluate.audio.classification import compare_recordings
@@ -14,6 +15,7 @@ from unrolled.evaluate.sequence.result import Comparison
 from unrolled.evaluate.text.classification import compare_texts
 from unrolled.evaluate.text.language import LanguageComparison, compare_language
 from unrolled.evaluate.text.translation import TranslationComparison, compare_translations
+from unrolled.evaluate.video.classification import compare_videos
 from unrolled.models.audio.classifier import AudioClassifier
 from unrolled.models.audio.transcription.transcriber import Transcriber
 from unrolled.models.sequence.tagger import SequenceTagger
@@ -62,6 +64,9 @@ def compare(
     commonest class is right often; balanced accuracy, recall of the rarest class and AUC stand beside. Time
     warping and MiniRocket take part where aeon is installed.
 
+    Where X is clips of frames, the same estimator on the middle frame alone, on the mean frame, and on
+    frames whose order is lost stand beside, and a reservoir.
+
     Beside a TextClassifier stand the majority class and a logistic regression on TF-IDF, of words and of
     words and characters; beside a TextTagger the most frequent tag of each word, and a logistic regression on
     a word with its affixes and neighbours. Of a tagger every word counts, sentences being the units of
@@ -86,8 +91,8 @@ def compare(
         model: a SequenceClassifier, SequenceRegressor, AudioClassifier, Transcriber, TextClassifier,
             TextTagger, Translator, LanguageModel, or an estimator of scikit-learn's kind; copies of it are
             fitted here.
-        X: N sequences, as for SequenceClassifier, N texts or N recordings. Where the model reads gaps
-            (`missing=`), baselines that do not are given a line between known values.
+        X: N sequences or clips, as for SequenceClassifier, N texts or N recordings. Where the model reads
+            gaps (`missing=`), baselines that do not are given a line between known values.
         y: N labels, or numbers if the model is a regressor, or lists of tags if it is a tagger.
         test: (X_test, y_test), never fitted on, or (X_test, y_test, lengths_test) where its arrays are
             padded; None for cross-validation.
@@ -97,8 +102,8 @@ def compare(
             where an estimator holds out validation data. None: sequences that repeat another exactly are
             grouped with it, and a remark says so.
         lengths: N steps of each sequence of X, where arrays are padded; NaN at a sequence's end needs none.
-        baselines: some of those above by name (`unrolled.evaluate.SEQUENCE_BASELINES`, `AUDIO_BASELINES`,
-            `TRANSCRIPTION_BASELINES`, of texts `TEXT_BASELINES`, `TAG_BASELINES` and
+        baselines: some of those above by name (`unrolled.evaluate.SEQUENCE_BASELINES`, `VIDEO_BASELINES`,
+            `AUDIO_BASELINES`, `TRANSCRIPTION_BASELINES`, of texts `TEXT_BASELINES`, `TAG_BASELINES` and
             `TRANSLATION_BASELINES`); None for all.
         level: of the confidence intervals, in per cent.
 
@@ -118,7 +123,7 @@ def compare(
     ('gru', 60, '1-NN Euclidean')
     """
     arguments = ComparisonArguments(test, folds, groups, lengths, baselines, level)
-    return _comparison_of(model)(model, X, y, arguments)
+    return _comparison_of(model, X)(model, X, y, arguments)
 
 
 def _refuse_tagger(*_: Any) -> Never:
@@ -129,7 +134,7 @@ def _refuse_tagger(*_: Any) -> Never:
 
 
 # The first class that a model, or the last step of its pipeline, is an instance of decides; all others are
-# compared as estimators of sequences.
+# compared as estimators of clips or of other sequences, as X is.
 _COMPARISONS: tuple[tuple[type, Callable[..., AnyComparison]], ...] = (
     (Translator, compare_translations),
     (LanguageModel, compare_language),
@@ -140,8 +145,8 @@ _COMPARISONS: tuple[tuple[type, Callable[..., AnyComparison]], ...] = (
 )
 
 
-def _comparison_of(model: Any) -> Callable[..., AnyComparison]:
-    """Return the function that compares such a model."""
+def _comparison_of(model: Any, X: Any) -> Callable[..., AnyComparison]:
+    """Return the function that compares such a model on such data."""
     estimator = model[-1] if hasattr(model, "named_steps") else model
     kinds = (function for kind, function in _COMPARISONS if isinstance(estimator, kind))
-    return next(kinds, compare_sequences)
+    return next(kinds, compare_videos if holds_clips(X) else compare_sequences)

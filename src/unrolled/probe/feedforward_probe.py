@@ -31,7 +31,7 @@ from unrolled.probe.measure.retrain import (
     fold_strata,
     make_fit_and_score,
     require_trainable,
-    unpadded,
+    training_sequences,
 )
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.probed_model import ProbedModel
@@ -185,7 +185,7 @@ def feedforward(
         )
     parameters = sum(weight.numel() for weight in probed.networks[0].parameters())
     units = matched_units(probed, parameters)
-    arrays = unpadded(probed.model_values, probed.lengths)
+    arrays = training_sequences(probed)
     flat_model = _feedforward_model(model, probed, units, random_state)
     trainers = (
         make_fit_and_score(model, lambda _: (arrays, y)),

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ from unrolled.evaluate.sequence.baselines import (
     NearestEuclidean,
     has_aeon,
 )
+from unrolled.evaluate.sequence.changed_frames import CHANGES, ChangedFrames
 from unrolled.evaluate.sequence.scores import class_probabilities
 from unrolled.evaluate.sequence.split import Task, TrainTestSplit
 from unrolled.models.audio.classifier import AudioClassifier
@@ -51,6 +52,9 @@ NOTES = {
     "reservoir": "random recurrent weights and a ridge",
     "bag of steps": "the same estimator, the order of steps destroyed",
     "feedforward": "the same estimator, all steps as one flat vector",
+    "middle frame": "the same estimator on the frame in the middle alone",
+    "mean frame": "the same estimator on the mean of all frames",
+    "shuffled frames": "the same estimator, the order of frames destroyed",
     "TF-IDF words": "logistic regression on words and pairs of words",
     "TF-IDF words and characters": "the same with n-grams of 2 to 5 characters",
     "most frequent tag": "the most frequent tag of each word",
@@ -140,7 +144,7 @@ def _fit_and_predict(
 
 
 def _takes_groups(model: Any) -> bool:
-    model = model.model if isinstance(model, BagOfSteps) else model
+    model = model.model if isinstance(model, BagOfSteps | ChangedFrames) else model
     return isinstance(model, SequenceEstimator | TextEstimator | AudioClassifier)
 
 
@@ -188,9 +192,14 @@ def baseline_candidates(model: Any, task: Task, names: Sequence[str]) -> list[Ca
         "bag of steps": Candidate("bag of steps", lambda: BagOfSteps(clone(model)), reads_x=reads_x),
         "reservoir": Candidate("reservoir", changed(**reservoir), reads_x=is_ours),
         "feedforward": Candidate("feedforward", changed(**flat), reads_x=is_ours),
+        **{name: Candidate(name, partial(_changed_frames, model, name)) for name in CHANGES},
     }
     itself = _model_name(model) if is_ours else None
     return [baselines[name] for name in names if name != itself]
+
+
+def _changed_frames(model: Any, name: str) -> ChangedFrames:
+    return ChangedFrames(clone(model), CHANGES[name])
 
 
 def excluded_baselines(

@@ -37,11 +37,11 @@ def compare_sequences(model: Any, X: Any, y: Any, arguments: ComparisonArguments
     """
     if y is None:
         raise ArgumentError("compare y: expected what the model predicts of X, got None. Pass it.")
-    prepared = prepare_sequences(model, X, y, _task_of(model), arguments)
+    prepared = prepare_sequences(model, X, y, task_of(model), arguments)
     return compare_prepared(prepared, arguments.level)
 
 
-def _task_of(model: Any) -> Task:
+def task_of(model: Any) -> Task:
     """Return what the model learns, by scikit-learn's tags."""
     try:
         if not isinstance(model, type):

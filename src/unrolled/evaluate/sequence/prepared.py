@@ -54,7 +54,7 @@ class PreparedComparison:
         remarks: on the data, a sentence each.
         excluded: baselines that are left out, with a reason each.
         backend: library of the frame that X was.
-        unit: what is counted: "sequences", "texts", "words" or "recordings".
+        unit: what is counted: "sequences", "texts", "words", "recordings" or "clips".
         uneven: classes of very different size.
     """
 

@@ -36,6 +36,8 @@ _DISPLAY_NAMES = {
     "reservoir": "the reservoir",
     "bag of steps": "the bag of steps",
     "feedforward": "the feed-forward net",
+    "middle frame": "the middle frame alone",
+    "mean frame": "the mean frame",
     "TF-IDF words": "a logistic regression on TF-IDF of words",
     "TF-IDF words and characters": "a logistic regression on TF-IDF of words and characters",
     "most frequent tag": "the most frequent tag of each word",

@@ -238,10 +238,11 @@ def fold_strata(probed: ProbedModel) -> Ints:
 
 
 def training_sequences(probed: ProbedModel) -> list[NDArray[Any]]:
-    """Return the sequences that a copy of a probed model is trained on: arrays of numbers, or of words."""
+    """Return the sequences that a copy of a probed model is trained on: of numbers, frames, or words."""
     if isinstance(probed.call, TextCall):
         return list(probed.call.words)
-    return list(unpadded(probed.model_values, probed.lengths))
+    arrays = unpadded(probed.model_values, probed.lengths)
+    return [each.reshape(-1, *probed.frame_shape) for each in arrays] if probed.frame_shape else list(arrays)
 
 
 def unpadded(values: Tensor, lengths: Tensor) -> list[Floats]:

@@ -140,6 +140,7 @@ def _of_estimator(model: Any, X: Any, y: Any, caller: str) -> ProbedModel:
         targets=targets,
         per_step=per_step,
         stem_stride=max(1, int(getattr(model.network_config_, "stem_stride", 1))),
+        frame_shape=tuple(getattr(model.network_config_, "frame_shape", ())),
     )
 
 

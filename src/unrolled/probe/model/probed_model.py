@@ -61,6 +61,7 @@ class ProbedModel:
         per_step: whether every step has an output.
         gives_probabilities: whether raw outputs for classes are probabilities, not logits.
         stem_stride: steps of the input for one of the recurrent layer; None where only a run can tell.
+        frame_shape: (C, H, W) of steps that are frames, F being their pixels; () of others.
     """
 
     name: str
@@ -74,6 +75,7 @@ class ProbedModel:
     per_step: bool
     gives_probabilities: bool = False
     stem_stride: int | None = None
+    frame_shape: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.lengths)

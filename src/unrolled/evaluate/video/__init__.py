@@ -1,0 +1,1 @@
+"""Comparisons of estimators of clips with baselines that see no motion."""
