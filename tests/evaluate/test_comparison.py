@@ -17,6 +17,7 @@ from unrolled.evaluate.sequence.compare import compare_sequences
 from unrolled.evaluate.text.classification import compare_texts
 from unrolled.evaluate.text.language import compare_language
 from unrolled.evaluate.text.translation import compare_translations
+from unrolled.evaluate.video.classification import compare_videos
 
 
 def test_the_names_are_public() -> None:
@@ -41,8 +42,15 @@ def test_the_names_are_public() -> None:
 )
 def test_the_class_of_a_model_decides_what_compares_it(model: Any, function: Any) -> None:
     """Alone, and as the last step of a pipeline."""
-    assert comparison._comparison_of(model) is function
-    assert comparison._comparison_of(make_pipeline(FunctionTransformer(), model)) is function
+    assert comparison._comparison_of(model, ["X"]) is function
+    assert comparison._comparison_of(make_pipeline(FunctionTransformer(), model), ["X"]) is function
+
+
+def test_clips_are_compared_as_such() -> None:
+    """By what X is: the same estimators read tables and frames."""
+    clips = np.zeros((2, 3, 8, 8))
+    for model in (ur.SequenceClassifier(), ur.SequenceRegressor(), KNeighborsClassifier()):
+        assert comparison._comparison_of(model, clips) is compare_videos
 
 
 def test_every_argument_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
