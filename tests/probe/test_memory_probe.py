@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import ArgumentError
+from unrolled.models.audio.classifier import AudioClassifier
 from unrolled.nn import GRU, LSTM, RNN
 from unrolled.nn.layers import base
 from unrolled.probe.memory_probe import MemoryResult, memory
@@ -213,3 +214,15 @@ def test_models_that_cannot_be_probed_are_refused() -> None:
         memory(Rounds(), X)
     with pytest.raises(ArgumentError, match="memory random_state: expected a whole number"):
         memory(Net(GRU(1, 2, batch_first=True)), X, random_state=0.5)
+
+
+def test_memory_of_recordings_is_in_seconds_too() -> None:
+    """Where a step has a duration; elsewhere no second is named."""
+    rng = np.random.default_rng(0)
+    waves = [rng.normal(size=1600) for _ in range(8)]
+    model = AudioClassifier(rate=8000, hidden_size=4, num_layers=1, max_epochs=1).fit(waves, [0, 1] * 4)
+    result = memory(model, waves)
+    assert result.step_s == 0.01
+    assert " A step is 10 ms: that is the last 0." in result.sentence
+    assert json.loads(json.dumps(result.to_dict()))["step_s"] == 0.01
+    assert memory(Leaky(0.5, RNN), torch.rand(30, 9, 1)).step_s is None

@@ -186,3 +186,13 @@ class SupportsSequenceTensors(Protocol):
 
     def tensors(self, X: Any) -> tuple[Tensor, Tensor]:
         """Return scaled values (N, T, F), zero beyond a sequence's length, and lengths (N,)."""
+
+
+@runtime_checkable
+class SupportsFrameTimes(Protocol):
+    """Fitted estimator of recordings, whose steps are frames so many seconds apart.
+
+    Its networks read frames, its `fit` recordings: it is not retrained on what a probe has changed.
+    """
+
+    frame_s_: float

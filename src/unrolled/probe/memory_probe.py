@@ -30,7 +30,7 @@ import torch
 from numpy.typing import NDArray
 
 from unrolled.data.io.frames import to_frame
-from unrolled.formatting import percent, quantity
+from unrolled.formatting import number, percent, quantity
 from unrolled.probe.measure.attribution import (
     counts_by_steps_back,
     gradient_attribution,
@@ -81,6 +81,7 @@ class MemoryResult(Record):
         pooled: whether the readout reads states of other steps than the last, so that those steps reach the
             output without being remembered.
         bidirectional: whether the layer also reads from the end, for which the oldest step is the nearest.
+        step_s: seconds from one step to the next, of recordings; None where a step has no duration.
     """
 
     kind: ClassVar[str] = "memory"
@@ -100,6 +101,7 @@ class MemoryResult(Record):
     agree: bool
     pooled: bool
     bidirectional: bool
+    step_s: float | None = None
 
     @property
     def half_life(self) -> float | None:
@@ -194,6 +196,7 @@ def memory(model: Any, X: Any, y: Any = None, *, random_state: int = 0) -> Memor
         agree=shared >= _AGREE,
         pooled=pooled,
         bidirectional=bidirectional,
+        step_s=probed.step_s,
     )
     return checked(replace(result, sentence=_sentence(result)))
 
@@ -225,7 +228,16 @@ def _sentence(result: MemoryResult) -> str:
         if span.peak > span.window:  # few sequences are that long
             most, beyond = f"{most} where a sequence is that long", ", over all sequences"
         finding = f"The output of {name} depends most on the {most}: 95 % of the influence{beyond} {reach}."
-    return f"{finding} {_agreement_words(result)}"
+    return f"{finding}{_seconds_words(result)} {_agreement_words(result)}"
+
+
+def _seconds_words(result: MemoryResult) -> str:
+    """Say in seconds how far back the influence reaches; nothing where a step has no duration."""
+    if result.step_s is None:
+        return ""
+    span = result.state_span if result.pooled or result.bidirectional else result.gradient_span
+    seconds = (span.window + 1) * result.step_s
+    return f" A step is {number(1000 * result.step_s, 3)} ms: that is the last {number(seconds, 2)} s."
 
 
 def _reach_words(span: MemorySpan, K: int) -> str:

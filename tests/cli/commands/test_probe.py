@@ -6,10 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy.io import wavfile
 
 from unrolled import probe
+from unrolled.models.audio.classifier import AudioClassifier
 from unrolled.models.forecasting.forecaster import Forecaster
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.regressor import SequenceRegressor
@@ -198,3 +201,24 @@ def test_a_refusal_is_one_sentence(
     assert (answer.status, answer.out) == (2, "")
     assert answer.err.splitlines()[-1].startswith(sentence.format(**saved_model))
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_recordings_are_asked_what_they_are_remembered_by(unrolled: Run, tmp_path: Path) -> None:
+    """A folder a label: the order of its frames, memory in seconds, and a page."""
+    rng = np.random.default_rng(0)
+    for word, pitch in (("low", 0.3), ("high", 1.2)):
+        (tmp_path / "words" / word).mkdir(parents=True)
+        for k in range(6):
+            wave = 0.2 * np.sin(np.arange(1600) * pitch) + rng.normal(0, 0.01, 1600)
+            wavfile.write(tmp_path / "words" / word / f"{k}.wav", 8000, (wave * 2**15).astype(np.int16))
+    AudioClassifier(hidden_size=4, num_layers=1, max_epochs=1).fit(tmp_path / "words").save(tmp_path / "m")
+    answer = unrolled("probe", "m", "words", "--only", "order,memory,states", "--report", "page.html")
+    assert answer.status == 0, answer.err
+    assert "A step is 10 ms" in " ".join(answer.out.split())
+    assert "words" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    refused = unrolled("probe", "m", "words", "--id", "x")
+    assert refused.status == 2
+    assert "--id: recordings have no use for it" in refused.err
+    trained = unrolled("probe", "m", "words", "--only", "feedforward", "--retrain")
+    assert trained.status == 2
+    assert "trained on recordings" in trained.err

@@ -210,3 +210,17 @@ def test_every_option_matters(change: dict[str, Any], usual: AudioClassifier, ch
     other = AudioClassifier(**QUICK | change).fit(chirps.waves, chirps.labels, groups=chirps.voices)
     one, two = (model.predict_proba(chirps.waves) for model in (usual, other))
     assert not np.allclose(one, two, atol=1e-4)
+
+
+def test_tensors_hold_the_frames_that_the_networks_read(
+    fitted_on_chirps: AudioClassifier, chirps: Chirps
+) -> None:
+    """Padded with zeros, as the probes read them."""
+    values, lengths = fitted_on_chirps.tensors(chirps.waves[:3])
+    frames = fitted_on_chirps.normalized_frames(chirps.waves[:3])
+    assert lengths.tolist() == frames.lengths.tolist()
+    start, end = frames.offsets[1:3]
+    np.testing.assert_allclose(values[1, : end - start], frames.values[start:end], atol=1e-6)
+    assert not values[1, end - start :].any()
+    assert fitted_on_chirps.output_scale() == (0.0, 1.0)
+    assert fitted_on_chirps.frame_s_ == 0.01

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 import unrolled as ur
 from unrolled import ArgumentError
+from unrolled.models.audio.classifier import AudioClassifier
 from unrolled.probe import activations, feedforward, order
 from unrolled.probe.measure.retrain import (
     cross_validate_pair,
+    require_trainable,
     reset_weights,
     retrain,
     select_rows,
@@ -150,3 +152,11 @@ def test_labels_by_id_are_aligned_before_copies_are_retrained() -> None:
             expected = results
     assert results == expected
     assert expected[-1] == y.tolist()
+
+
+def test_an_estimator_of_recordings_is_not_retrained_on_frames() -> None:
+    """Its own fit takes recordings."""
+    waves = [np.random.default_rng(k).normal(size=900) for k in range(4)]
+    model = AudioClassifier(rate=8000, hidden_size=2, num_layers=1, max_epochs=1).fit(waves, [0, 1] * 2)
+    with pytest.raises(ArgumentError, match="got AudioClassifier, which is trained on recordings"):
+        require_trainable(model)

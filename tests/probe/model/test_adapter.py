@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 import unrolled as ur
 from unrolled import DataError, NotFittedError, UnrolledError
+from unrolled.models.audio.classifier import AudioClassifier
 from unrolled.probe import length, memory, order, states
 from unrolled.probe.model.adapter import as_probed_model
 
@@ -165,3 +166,19 @@ def test_models_and_data_that_cannot_be_used_are_refused(ask: object, error: typ
     with pytest.raises(error) as refused:
         ask()
     assert sentence in str(refused.value)
+
+
+def test_recordings_are_probed_on_their_frames() -> None:
+    """A step lasts 10 ms, and the outputs are those of the model."""
+    rng = np.random.default_rng(0)
+    waves = [rng.normal(size=2000 + 80 * k) for k in range(8)]
+    model = AudioClassifier(rate=8000, hidden_size=4, num_layers=1, max_epochs=1)
+    model.fit(waves, ["a", "b"] * 4)
+    probed = as_probed_model(model, waves, ["b", "a"] * 4)
+    assert probed.step_s == 0.01
+    assert probed.lengths.tolist() == [model.features_.count(len(wave)) for wave in waves]
+    np.testing.assert_allclose(
+        probed.outputs().softmax(-1).detach().numpy(), model.predict_proba(waves), atol=1e-5
+    )
+    assert probed.targets is not None
+    assert probed.targets.tolist() == [1, 0] * 4

@@ -33,7 +33,7 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         show_default=False,
-        help="CSV, Parquet, .ts, .arff, .npz or .npy; texts as the model reads them.",
+        help="CSV, Parquet, .ts, .arff, .npz or .npy; texts and recordings as the model reads them.",
     ),
 ]
 Only = Annotated[
@@ -73,6 +73,7 @@ def probe_command(
       unrolled probe kinds test.csv
       unrolled probe kinds test.csv --only order,memory --report memory.html
       unrolled probe sentiment unseen.csv --report sentiment.html
+      unrolled probe words-model new-words/ --only order,memory
       unrolled probe kinds test.csv --only order,feedforward --retrain --json
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli.paths import check_paths
@@ -153,7 +154,8 @@ def _probes_of_model(
 
 
 def _load_model(folder: str) -> Any:
-    """Load a saved model of whole sequences or of texts."""
+    """Load a saved model of whole sequences, of recordings or of texts."""
+    from unrolled.models.audio.classifier import AudioClassifier
     from unrolled.models.persistence import load_one_of
     from unrolled.models.sequence.classifier import SequenceClassifier
     from unrolled.models.sequence.regressor import SequenceRegressor
@@ -161,7 +163,9 @@ def _load_model(folder: str) -> Any:
     from unrolled.models.text.language.language_model import LanguageModel
     from unrolled.models.text.tagger import TextTagger
 
-    kinds = (SequenceClassifier, SequenceRegressor, TextClassifier, TextTagger, LanguageModel)
+    kinds = (
+        SequenceClassifier, SequenceRegressor, AudioClassifier, TextClassifier, TextTagger, LanguageModel,
+    )  # fmt: skip
     return load_one_of(folder, kinds)
 
 
@@ -196,8 +200,11 @@ def _read_data(model: Any, file: str, columns: SequenceColumns) -> ProbeData:
         DataError: the file cannot be used; the sentence says why.
     """
     from unrolled.cli.sequence_report import labelled_data
+    from unrolled.models.audio.classifier import AudioClassifier
     from unrolled.models.sequence.base import SequenceEstimator
 
+    if isinstance(model, AudioClassifier):
+        return _recording_data(model, file, columns)
     if not isinstance(model, SequenceEstimator):
         return _text_data(model, file, columns)
     labelled = columns.read(file, "test").beside(model.output_classes())
@@ -210,6 +217,26 @@ def _read_data(model: Any, file: str, columns: SequenceColumns) -> ProbeData:
         shown=labelled_data(labelled),
         are_texts=False,
         has_targets=labelled.labels is not None,
+    )
+
+
+def _recording_data(model: Any, file: str, columns: SequenceColumns) -> ProbeData:
+    from unrolled.cli.sequence_report import loudness_data
+    from unrolled.data.audio.read import read_recordings
+    from unrolled.data.labelled.read import labels_beside
+
+    given = columns.given()
+    if unused := set(given) - {"label"}:
+        raise ArgumentError(f"--{min(unused)}: recordings have no use for it. Leave it out.")
+    read = read_recordings(file, label=given.get("label"))
+    return ProbeData(
+        X=read,
+        few=[read[k] for k in _spread(len(read))],
+        labels=None if read.labels is None else labels_beside(read.labels, model.classes_),
+        source=read.source,
+        shown=loudness_data(read, model),
+        are_texts=False,
+        has_targets=read.labels is not None,
     )
 
 

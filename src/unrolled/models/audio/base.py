@@ -72,6 +72,11 @@ class AudioEstimator(MetadataRequester, NetworkEstimator):
         self._require_fitted()
         return self.features_.rate
 
+    @property
+    def frame_s_(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.features_.hop / self.rate_
+
     def normalized_frames(self, X: Any) -> Sequences:
         """Compute the frames (T_i, n_bands) of each recording as the networks read them.
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from unrolled.data.audio.log_mel import LogMel
 from unrolled.data.io.targets import as_labels
@@ -26,9 +27,11 @@ from unrolled.models.audio.training import (
     audio_training_config,
     fit_audio_networks,
     frame_probabilities,
+    unscaled,
 )
 from unrolled.models.parameters import Choice, FloatRange, RandomSource
 from unrolled.models.persistence import ARRAY
+from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.labels import (
     ClassWeight,
     Labels,
@@ -292,6 +295,22 @@ class AudioClassifier(AudioEstimator):
         if blob is not None:
             stream.restore(blob)
         return stream
+
+    def tensors(self, X: Any) -> tuple[Tensor, Tensor]:
+        """Return the frames (N, T, n_bands) that the networks read, 0 beyond a recording's end, and lengths.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            DataError: X cannot be used as it is, or has another rate.
+        """
+        frames = self.normalized_frames(X)
+        dataset = SequenceDataset.from_sequences(frames, unscaled(self.features_.n_bands), device=self.device)
+        values, lengths = dataset.batch(torch.arange(len(frames)))[:2]
+        return values, lengths
+
+    def output_scale(self) -> tuple[float, float]:
+        """Return mean and scale of numbers that the networks put out: of classes 0 and 1."""
+        return 0.0, 1.0
 
     def output_classes(self) -> Labels:
         """Return `classes_`, whose logits the networks put out."""

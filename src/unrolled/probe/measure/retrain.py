@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from unrolled.data.splits import seeded_folds
 from unrolled.errors import ArgumentError
-from unrolled.models.protocols import SupportsForecastWindows, SupportsTokenTargets
+from unrolled.models.protocols import SupportsForecastWindows, SupportsFrameTimes, SupportsTokenTargets
 from unrolled.probe.model.adapter import as_probed_model
 from unrolled.probe.model.probed_model import ProbedModel, SequenceScores
 from unrolled.probe.model.texts import TextCall
@@ -120,8 +120,13 @@ def require_trainable(model: Any) -> None:
     """Pass if a model is trained on whole sequences, so that it can be retrained on some of them.
 
     Raises:
-        ArgumentError: the model is a Forecaster or a LanguageModel.
+        ArgumentError: the model is a Forecaster, a LanguageModel or an estimator of recordings.
     """
+    if isinstance(model, SupportsFrameTimes):
+        raise ArgumentError(
+            f"model: expected one that is trained on the steps themselves, got {type(model).__name__}, "
+            "which is trained on recordings. Run ur.probe.order(..., retrain=False)."
+        )
     if isinstance(model, SupportsTokenTargets):
         raise ArgumentError(
             "model: expected one that is trained on sequences with labels, got a LanguageModel, which is "

@@ -17,6 +17,7 @@ from unrolled.data.io.arrays import as_sequences
 from unrolled.errors import ArgumentError, DataError, NotFittedError
 from unrolled.models.protocols import (
     SupportsForecastWindows,
+    SupportsFrameTimes,
     SupportsSequenceTensors,
     SupportsTokenVectors,
 )
@@ -44,19 +45,19 @@ def as_probed_model(model: Any, X: Any, y: Any = None, *, caller: str = "probe")
     """Pair a model with the sequences to probe it on.
 
     Args:
-        model: a fitted SequenceClassifier, SequenceRegressor or SequenceTagger; a fitted TextClassifier,
-            TextTagger or LanguageModel, probed on the vectors of the words or characters of X (a language
-            model on how it predicts the next, without y); a fitted Forecaster, probed on its latest
-            windows (X the series, None for its own; y is not read, its outputs are the medians of the
-            horizon); or a torch module that holds a recurrent layer and is called with (B, T, F), and with
-            `lengths` if its `forward` names them. Without them, sequences of different lengths are
-            passed in batches of one length. A module's outputs for classes are logits, log probabilities or
-            probabilities: outputs that lie from 0 to 1 and sum to 1 for every sequence of X are taken as
-            probabilities; so is a single output from 0 to 1 that comes out of a sigmoid, any other is the
-            logit of class 1. A module that looks up tokens is probed on the vectors of its embedding; of a
-            dictionary that it returns, 'logits' or the only tensor counts. A GridSearchCV stands for its best
-            estimator, a Pipeline for its last step (X is transformed by the others), a skorch net for its
-            module.
+        model: a fitted SequenceClassifier, SequenceRegressor or SequenceTagger; a fitted AudioClassifier,
+            probed on the frames of its recordings; a fitted TextClassifier, TextTagger or LanguageModel,
+            probed on the vectors of the words or characters of X (a language model on how it predicts the
+            next, without y); a fitted Forecaster, probed on its latest windows (X the series, None for its
+            own; y is not read, its outputs are the medians of the horizon); or a torch module that holds a
+            recurrent layer and is called with (B, T, F), and with `lengths` if its `forward` names them.
+            Without them, sequences of different lengths are passed in batches of one length. A module's
+            outputs for classes are logits, log probabilities or probabilities: outputs that lie from 0 to 1
+            and sum to 1 for every sequence of X are taken as probabilities; so is a single output from 0 to 1
+            that comes out of a sigmoid, any other is the logit of class 1. A module that looks up tokens is
+            probed on the vectors of its embedding; of a dictionary that it returns, 'logits' or the only
+            tensor counts. A GridSearchCV stands for its best estimator, a Pipeline for its last step (X is
+            transformed by the others), a skorch net for its module.
         X: whatever `unrolled.data.io.arrays.as_sequences` takes, or a tensor.
         y: labels or numbers, one a sequence; for a tagger a list of them. Classes of a module are numbered
             from 0, or one-hot. None where the probe needs none.
@@ -141,6 +142,7 @@ def _of_estimator(model: Any, X: Any, y: Any, caller: str) -> ProbedModel:
         per_step=per_step,
         stem_stride=max(1, int(getattr(model.network_config_, "stem_stride", 1))),
         frame_shape=tuple(getattr(model.network_config_, "frame_shape", ())),
+        step_s=model.frame_s_ if isinstance(model, SupportsFrameTimes) else None,
     )
 
 

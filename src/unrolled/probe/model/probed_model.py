@@ -62,6 +62,7 @@ class ProbedModel:
         gives_probabilities: whether raw outputs for classes are probabilities, not logits.
         stem_stride: steps of the input for one of the recurrent layer; None where only a run can tell.
         frame_shape: (C, H, W) of steps that are frames, F being their pixels; () of others.
+        step_s: seconds from one step to the next, of recordings; None where a step has no duration.
     """
 
     name: str
@@ -76,6 +77,7 @@ class ProbedModel:
     gives_probabilities: bool = False
     stem_stride: int | None = None
     frame_shape: tuple[int, ...] = ()
+    step_s: float | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -362,7 +362,7 @@ class Transcriber(AudioEstimator):
 
     @property
     def _step_s(self) -> float:
-        return self.network_config_.stem_stride * self.features_.hop / self.rate_  # type: ignore[no-any-return]
+        return self.network_config_.stem_stride * self.frame_s_  # type: ignore[no-any-return]
 
     def _read_pairs(self, X: Any, y: Any) -> tuple[RecordingList, list[str]]:
         clips = self._read(X, y)
