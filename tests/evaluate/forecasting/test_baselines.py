@@ -1,5 +1,6 @@
 """Choice of baselines by name, the feed-forward one, and published figures."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -93,6 +94,20 @@ def test_the_matching_feedforward_has_as_many_weights(cell: str) -> None:
     assert {k: v for k, v in flat.get_params().items() if k not in changed} == {
         k: v for k, v in model.get_params().items() if k not in changed
     }
+
+
+def test_matching_the_weights_imports_no_compiler() -> None:
+    """Its networks of no memory ask for none of torch's compiler, whose import takes seconds."""
+    code = """
+import sys, torch
+from unrolled.models.forecasting.network import ForecastNetwork, ForecastNetworkConfig
+sizes = dict(inputs=2, window=8, recent=3, horizon=4, anchors=1, ahead=1, cell="feedforward", hidden_size=5)
+with torch.device("meta"):
+    ForecastNetwork(ForecastNetworkConfig(**sizes))
+print("torch._dynamo" in sys.modules)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "False\n", "")
 
 
 PUBLISHED = {  # one step ahead, mean absolute error over the last 181 origins

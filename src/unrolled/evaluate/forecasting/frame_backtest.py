@@ -9,7 +9,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 
 from unrolled.data.io.frames import to_frame
 from unrolled.data.sequences import Sequences
@@ -125,7 +124,7 @@ def backtest_frames(
     names = _check_arguments(origins, step, refit=refit, baselines=baselines, level=level)
     model.check_parameters()
     placed = _place_origins(as_frame_series(frames), int(model.horizon), origins, step)
-    fitted = clone(model).fit(placed.training)
+    fitted = type(model)(**model.get_params()).fit(placed.training)
     end_if_interrupted(fitted)
     windows, truth = _windows(placed, fitted.window_, int(model.horizon))
     forecasts = {model.cell: fitted.predict(list(windows)).astype(np.float64)}

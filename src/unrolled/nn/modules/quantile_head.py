@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -106,13 +107,13 @@ def _cumulation_matrix(levels: int) -> Tensor:
     >>> _cumulation_matrix(3).int().tolist()
     [[-1, 0, 0], [1, 1, 1], [0, 0, 1]]
     """
-    terms, quantiles = torch.meshgrid(torch.arange(levels), torch.arange(levels), indexing="ij")
+    terms, quantiles = np.indices((levels, levels))
     middle = levels // 2
     above = (terms >= middle) & (terms <= quantiles)
     below = (terms < middle) & (terms >= quantiles)
-    sums = above.float() - below.float()
+    sums = above.astype(np.float32) - below
     sums[middle] = 1.0
-    return sums
+    return torch.from_numpy(sums.astype(np.float32))
 
 
 def pinball_loss(predictions: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:
