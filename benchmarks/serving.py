@@ -49,7 +49,30 @@ def run(toy: bool) -> Facts:
         print_now(table(rows))
         idle = _idle(Path(folder), model, 2_000 if toy else IDLE)
         print_now("\n" + table([idle]))
-        return {"fsync_us": _fsync_us(Path(folder)), "rows": rows, "idle": idle}
+        facts = {"fsync_us": _fsync_us(Path(folder)), "rows": rows, "idle": [idle]}
+    if toy:
+        return facts
+    goals = _goals(rows, idle)
+    print_now("\n" + table(goals))
+    return facts | {"goals": goals}
+
+
+def _goals(rows: list[Facts], idle: Facts) -> list[Facts]:
+    """Put what was measured beside what was aimed at."""
+    by_case = {(row["over"], row["streams"], row["steps"]): row for row in rows}
+    one, many = by_case["WebSocket", 1, 1], by_case["WebSocket", 1000, 1]
+    long, http = by_case["WebSocket", 1000, 64], by_case["HTTP", 64, 1]
+    beyond_imports = round(idle["start_s"] - idle["import_s"], 2)
+    table_of = [
+        ("1,000 streams, 1 step a message", "8,000 messages a second", many["messages_s"]),
+        ("the same, p99", "at most 40 ms", many["p99_ms"]),
+        ("one stream, p50", "at most 2 ms", one["p50_ms"]),
+        ("64 steps a message", "150,000 steps a second", long["steps_s"]),
+        ("HTTP, 1 step", "2,500 messages a second", http["messages_s"]),
+        ("100,000 idle streams", "at most 600 MiB", idle["resident_mib"]),
+        ("start on their store, beyond the imports", "at most 1 s", beyond_imports),
+    ]
+    return [{"what": what, "goal": goal, "measured": measured} for what, goal, measured in table_of]
 
 
 def _row(server: int, url: str, case: tuple[str, int, int], seconds: float) -> Facts:

@@ -44,7 +44,25 @@ def run(toy: bool) -> Facts:
     print_now("\n" + table(memory))
     models = _models(toy=toy)
     print_now("\n" + table(models))
-    return {"F": F, "H": H, "steps": steps, "memory": memory, "models": models}
+    facts = {"F": F, "H": H, "steps": steps, "memory": memory, "models": models}
+    return facts if toy else facts | {"goals": _goals(steps, memory)}
+
+
+def _goals(steps: list[Facts], memory: list[Facts]) -> list[Facts]:
+    """Put what was measured beside what was aimed at."""
+    aims = ((1, "torch", 5), (1, "ONNX Runtime", 2), (1024, "torch", 2.5))
+    goals = [
+        {
+            "what": f"a step of {row['layer']}, B = {rows}",
+            "goal": f"{times} × {name}",
+            "measured": row["times"],
+        }
+        for rows, name, times in aims
+        for row in steps
+        if row["B"] == rows and row["rival"].startswith(name) and not row["rival"].endswith("alone")
+    ]
+    grown = max(row["grown_mib"] for row in memory)
+    return [*goals, {"what": "10 million steps", "goal": "memory flat to 1 MiB", "measured": grown}]
 
 
 def _steps(cell: str, rows: int, *, toy: bool) -> list[Facts]:

@@ -128,3 +128,30 @@ def test_a_call_runs_between_two_batches() -> None:
         assert {await batcher.call(threading.get_ident)} == session.threads
 
     run(test)
+
+
+def test_bytes_that_wait_and_those_of_a_batch_are_bounded() -> None:
+    """However few the messages: a connection waits for room, each before it submits its own."""
+
+    async def test(batcher: Batcher, session: Sessions) -> None:
+        batcher.submit(Message("first", 1, None), lambda reply: None)
+        await _until(lambda: session.batches)
+        most, n_over = 0, 0
+
+        async def send(k: int) -> None:
+            nonlocal most, n_over
+            await batcher.room()
+            n_over += batcher.is_full
+            batcher.submit(Message(f"s{k}", 1, None), lambda reply: None, size=1 << 20)
+            most = max(most, batcher._bytes_waiting)
+
+        tasks = [asyncio.create_task(send(k)) for k in range(60)]
+        await asyncio.sleep(0.05)
+        session.may_go.set()
+        await asyncio.gather(*tasks)
+        await batcher.drained()
+        assert (most, n_over) == (1 << 24, 0)
+
+    batches = run(test).batches
+    assert sum(map(len, batches)) == 61
+    assert max(map(len, batches)) == 4

@@ -42,3 +42,11 @@ def test_what_was_taken_is_answered_before_the_end(
             connection.recv(timeout=30)
     again = new_server(tmp_path / "s.db")
     assert again.request("GET", "/streams/a").record == {"stream": "a", "last": 1}
+
+
+def test_a_clock_that_is_set_ages_no_stream(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds pass as they do, whatever the machine's date becomes."""
+    before = served.core.now()
+    assert abs(before - time.time()) < 5
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    assert served.core.now() - before <= 5

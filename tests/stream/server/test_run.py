@@ -1,6 +1,7 @@
 """Connections that say nothing, too many of them, and the end by a signal."""
 
 import contextlib
+import resource
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from unrolled.errors import StorageError
 from unrolled.stream.server import run
+from unrolled.stream.server.run import allow_connections
 
 
 def test_a_connection_that_says_nothing_is_closed(
@@ -55,3 +57,18 @@ def test_an_address_is_written_as_clients_need_it() -> None:
     """IPv6 in brackets."""
     with run.open_listener("127.0.0.1", 0) as listener:
         assert run.address_text(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("hard", "count", "soft"),
+    [(20_000, 10, 300), (20_000, 100, 356), (20_000, 10**9, 20_000), (resource.RLIM_INFINITY, 9_000, 9_256)],
+)
+def test_a_server_lets_itself_have_as_many_connections_as_the_system_does(
+    monkeypatch: pytest.MonkeyPatch, hard: int, count: int, soft: int
+) -> None:
+    """The usual limit of files is far below 10,000 connections; it is raised up to the hard one."""
+    limits = [300, hard]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: tuple(limits))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.__setitem__(slice(None), new))
+    allow_connections(count)
+    assert limits == [soft, hard]

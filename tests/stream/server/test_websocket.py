@@ -7,8 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed
+
+from unrolled.stream.server import websocket
 
 Array = NDArray[np.float64]
 
@@ -100,3 +103,24 @@ def test_a_draining_server_takes_no_message(new_server: Callable[..., Any], ask:
         assert ask(connection, {"stream": "a", "n": 1, "x": [[1, 2, 3]]})["error"] == "draining"
         served.core.is_draining = False
         assert ask(connection, {"stream": "a", "n": 1, "x": [[1, 2, 3]]})["last"] == 1
+
+
+def test_replies_that_are_not_read_are_bounded(
+    new_server: Callable[..., Any], events: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In bytes too; a client that reads nothing for long is let go, and its messages were applied."""
+    monkeypatch.setattr(websocket, "_MOST_BYTES", 50_000)
+    monkeypatch.setattr(websocket, "_UNREAD_S", 0.5)
+    server = new_server()
+    with server.socket(close_timeout=0.1) as silent:
+        silent.socket.settimeout(1.0)
+        x = np.tile(events, (20, 1)).tolist()
+        with contextlib.suppress(TimeoutError, OSError, ConnectionClosed):
+            for k in range(150):
+                silent.send(f'{{"stream": "s{k}", "n": 1, "x": {x}}}')
+        until = time.monotonic() + 30
+        while server.core.outboxes:
+            assert all(sum(map(len, outbox)) < 500_000 for outbox in server.core.outboxes.values())
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    assert server.request("GET", "/streams/s0").record["last"] == 800

@@ -273,3 +273,23 @@ def test_after_a_commit_that_the_disk_did_not_confirm_nothing_is_written(tmp_pat
             store.commit({"a": (START, row(1))}, now=0)
     assert store.read("a") == {}
     store.close()
+
+
+@pytest.mark.parametrize("how", ["moved", "deleted", "replaced"])
+def test_a_file_that_is_no_longer_there_takes_no_answer(tmp_path: Path, row: Make, how: str) -> None:
+    """What would be written is in no file that a next server opens; other readers wait for the old one."""
+    path = tmp_path / "s.db"
+    store = SQLiteStore(path, model="m")
+    first = row(1)
+    store.commit({"a": (START, first)}, now=0)
+    if how == "deleted":
+        path.unlink()
+    else:
+        path.rename(tmp_path / "elsewhere.db")
+    if how == "replaced":
+        path.write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(StoreError, match="moved, replaced or deleted") as caught:
+            store.commit({"b": (START, row(1))}, now=0)
+        assert caught.value.code == "storage_failed"
+    store.close()

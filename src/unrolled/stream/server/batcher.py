@@ -18,12 +18,14 @@ from unrolled.stream.session import Session
 
 _LOG = logging.getLogger("unrolled.stream")
 _MOST_STREAMS = 1024  # in one batch
+_MOST_BYTES = 1 << 22  # of its messages
 Result = TypeVar("Result")
 
 
 class _Waiting(NamedTuple):
     message: Message
     deliver: Callable[[Reply], object]
+    size: int
 
 
 class Batcher:
@@ -37,15 +39,22 @@ class Batcher:
         metrics: counts batches and replies.
         clock: gives the seconds of now.
         max_waiting: messages that may wait; see `is_full` and `room`.
+        max_bytes: of these messages together, as they came: an array takes ten times as much as its JSON.
     """
 
     def __init__(
-        self, session: Session, metrics: Metrics, *, clock: Callable[[], int], max_waiting: int = 16_384
+        self,
+        session: Session,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], int],
+        max_waiting: int = 16_384,
+        max_bytes: int = 1 << 24,
     ) -> None:
         self._session, self._metrics, self._clock = session, metrics, clock
-        self._max_waiting = max_waiting
+        self._max_waiting, self._max_bytes = max_waiting, max_bytes
         self._queues: dict[str, deque[_Waiting]] = {}
-        self._n_waiting = 0
+        self._n_waiting = self._bytes_waiting = 0
         self._arrived, self._idle, self._has_room = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._idle.set()
         self._has_room.set()
@@ -68,30 +77,31 @@ class Batcher:
         await self._idle.wait()
 
     async def room(self) -> None:
-        """Wait until fewer messages wait than may."""
-        await self._has_room.wait()
+        """Wait until fewer messages wait than may; the caller submits its own before it waits again."""
+        while self.is_full:
+            await self._has_room.wait()
 
     @property
     def is_full(self) -> bool:
-        """True where as many messages wait as may."""
-        return self._n_waiting >= self._max_waiting
+        """True where as many messages wait as may, or as many bytes."""
+        return self._n_waiting >= self._max_waiting or self._bytes_waiting >= self._max_bytes
 
     @property
     def is_idle(self) -> bool:
         """True where nothing waits and no batch runs."""
         return self._idle.is_set()
 
-    def submit(self, message: Message, deliver: Callable[[Reply], object]) -> None:
-        """Let a message wait for the next batch; `deliver` is called with its reply."""
-        self._queues.setdefault(message.stream, deque()).append(_Waiting(message, deliver))
-        self._count_waiting(1)
+    def submit(self, message: Message, deliver: Callable[[Reply], object], *, size: int = 0) -> None:
+        """Let a message of so many bytes wait for the next batch; `deliver` is called with its reply."""
+        self._queues.setdefault(message.stream, deque()).append(_Waiting(message, deliver, size))
+        self._count_waiting(1, size)
         self._idle.clear()
         self._arrived.set()
 
-    async def ask(self, message: Message) -> Reply:
-        """Submit a message and wait for its reply."""
+    async def ask(self, message: Message, *, size: int = 0) -> Reply:
+        """Submit a message of so many bytes and wait for its reply."""
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self.submit(message, lambda reply: None if answer.done() else answer.set_result(reply))
+        self.submit(message, lambda reply: None if answer.done() else answer.set_result(reply), size=size)
         return await answer
 
     async def call(self, function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
@@ -114,18 +124,22 @@ class Batcher:
                 self._idle.set()
 
     def _next_batch(self) -> list[_Waiting]:
-        """Take the first message of each of the streams that waited longest."""
-        batch = []
+        """Take the first message of each of the streams that waited longest, until there are bytes enough."""
+        batch, size = [], 0
         for stream in list(islice(self._queues, _MOST_STREAMS)):
             queue = self._queues.pop(stream)
             batch.append(queue.popleft())
+            size += batch[-1].size
             if queue:
                 self._queues[stream] = queue  # behind those that wait
-        self._count_waiting(-len(batch))
+            if size >= _MOST_BYTES:
+                break
+        self._count_waiting(-len(batch), -size)
         return batch
 
-    def _count_waiting(self, more: int) -> None:
+    def _count_waiting(self, more: int, more_bytes: int) -> None:
         self._n_waiting += more
+        self._bytes_waiting += more_bytes
         self._metrics.waiting = self._n_waiting
         if self.is_full:
             self._has_room.clear()

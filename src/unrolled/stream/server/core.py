@@ -51,11 +51,12 @@ class Core:
     def __post_init__(self) -> None:
         self.batcher = Batcher(self.session, self.metrics, clock=self.now)
         self.rate = RateLimit(self.settings.max_rate)
+        self._started = time.time() - time.monotonic()
         self._upkeep: asyncio.Task[None] | None = None
 
     def now(self) -> int:
-        """Return the seconds by which streams are seen and expire."""
-        return int(time.time())
+        """Return the seconds by which streams are seen and expire: a clock that is set moves none of them."""
+        return int(self._started + time.monotonic())
 
     def start(self) -> None:
         """Begin to work; call it on the event loop."""
@@ -79,9 +80,9 @@ class Core:
                 while any(self.outboxes.values()):  # noqa: ASYNC110 (many writers, once)
                     await asyncio.sleep(0.01)
 
-    async def apply(self, message: Message) -> Reply:
-        """Apply one message, in the next batch."""
-        return await self.batcher.ask(message)
+    async def apply(self, message: Message, *, size: int) -> Reply:
+        """Apply one message of so many bytes, in the next batch."""
+        return await self.batcher.ask(message, size=size)
 
     async def _keep_up(self) -> None:
         """Copy the WAL when there is time, and expire idle streams."""

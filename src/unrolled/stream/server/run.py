@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -21,6 +22,7 @@ from unrolled.stream.workers import stays_here
 _LOG = logging.getLogger("unrolled.stream")
 _HEADERS_S = 10.0  # for the headers of the first request
 _SHUTDOWN_S = 10
+_FILES = 256  # open beside connections
 
 
 def run_server(
@@ -40,6 +42,7 @@ def run_server(
         StorageError: the port is taken, or may not be listened at.
     """
     listener = open_listener(core.settings.host, core.settings.port)
+    allow_connections(core.settings.max_connections)
     log_as_json()
     make_server(core, moved, lambda: on_ready(address_text(listener))).run([listener])
 
@@ -82,6 +85,14 @@ def open_listener(host: str, port: int) -> socket.socket:
         ) from fault
     listener.set_inheritable(True)
     return listener
+
+
+def allow_connections(count: int) -> None:
+    """Let this process have so many connections open, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count + _FILES if hard == resource.RLIM_INFINITY else min(count + _FILES, hard)
+    if most > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def address_text(listener: socket.socket) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import quote
 
 from unrolled.stream.replies import Message
@@ -83,17 +82,19 @@ class StepsRoute:
         if scope["method"] != "POST":
             return "not_allowed", encode_error("not_allowed", "Steps are sent with POST.", stream)
         try:
-            body = decode_steps(await read_body(scope, receive, self._core.settings.max_body))
+            content = await read_body(scope, receive, self._core.settings.max_body)
         except RequestError as fault:
             return fault.code, encode_error(fault.code, str(fault), stream)
-        except Malformed as fault:
-            return "bad_message", encode_error("bad_message", str(fault), stream)
         if self._core.is_draining:
             return "draining", encode_error("draining", "The server is stopping: send it again.", stream)
         if self._core.batcher.is_full:
             return "busy", encode_error("busy", "Too many messages wait: send it again.", stream)
-        n: Any = whole_number(body.n)
-        return encode_reply(stream, await self._core.apply(Message(stream, n, body.x, body.start)))
+        try:
+            body = decode_steps(content)
+        except Malformed as fault:
+            return "bad_message", encode_error("bad_message", str(fault), stream)
+        message = Message(stream, whole_number(body.n), body.x, body.start)  # type: ignore[arg-type]
+        return encode_reply(stream, await self._core.apply(message, size=len(content)))
 
 
 async def _redirect(send: Send, stream: str, address: str) -> None:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from unrolled.errors import StoreError, StreamError
-from unrolled.stream.replies import Message, Refused
+from unrolled.stream.replies import Message, Refused, Reply
 from unrolled.stream.server.core import Core
 from unrolled.stream.server.guard import Receive, Scope, Send, address_of
 from unrolled.stream.server.wire import (
@@ -22,6 +22,10 @@ from unrolled.stream.server.wire import (
 
 _TOKEN_S = 10.0  # to send the token in
 _WINDOW = 256  # messages of a connection that may be without an answer; then it is read no further
+_MOST_BYTES = (
+    1 << 20
+)  # of a connection's messages and unread answers; beyond it the connection is read no further
+_UNREAD_S = 60.0  # that a client may read nothing
 _POLICY, _RESTART = 1008, 1012  # codes of RFC 6455 and its registry for closing
 
 
@@ -73,7 +77,10 @@ class _Connection:
     def __init__(self, core: Core, moved: Callable[[str], str | None], address: str, send: Send) -> None:
         self._core, self._moved, self._address, self._send = core, moved, address, send
         self._outbox: deque[bytes] = deque()
+        self._bytes = 0  # of messages without an answer, and of answers that were not sent
         self._wakes, self._window = asyncio.Event(), asyncio.Semaphore(_WINDOW)
+        self._may_read = asyncio.Event()
+        self._may_read.set()
 
     async def serve(self, receive: Receive) -> None:
         """Read and write until the client leaves; what was taken is applied all the same."""
@@ -90,12 +97,14 @@ class _Connection:
     async def _read(self, receive: Receive) -> None:
         while (event := await receive())["type"] == "websocket.receive":
             await self._window.acquire()
+            await self._may_read.wait()
             await self._take(event.get("text") or event.get("bytes") or b"")
 
     async def _take(self, data: bytes | str) -> None:
         """Take one message: submit it, or reply at once."""
         while (wait_s := self._core.rate.wait_s(self._address)) > 0:  # noqa: ASYNC110 (it is time that passes)
             await asyncio.sleep(wait_s)
+        await self._core.batcher.room()  # before it is decoded, which takes ten times its bytes
         try:
             message = decode_socket(data)
         except Malformed as fault:
@@ -117,16 +126,21 @@ class _Connection:
         elif message.n is None and message.x is None:
             await self._tell_last(stream)
         else:
-            await self._submit(stream, message)
+            self._submit(stream, message, len(data))
 
-    async def _submit(self, stream: str, message: SocketMessage) -> None:
-        """Let a message wait for the next batch; where too many wait, wait with it."""
-        await self._core.batcher.room()
+    def _submit(self, stream: str, message: SocketMessage, size: int) -> None:
+        """Let a message wait for the next batch."""
         n = None if message.n is None else whole_number(message.n)
         self._core.batcher.submit(
             Message(stream, n, message.x, message.start),  # type: ignore[arg-type]  # the session checks n
-            lambda reply: self._reply(*encode_reply(stream, reply)),
+            lambda reply: self._answer(stream, reply, size),
+            size=size,
         )
+        self._count_bytes(size)
+
+    def _answer(self, stream: str, reply: Reply, size: int) -> None:
+        self._count_bytes(-size)
+        self._reply(*encode_reply(stream, reply))
 
     async def _tell_last(self, stream: str) -> None:
         try:
@@ -138,14 +152,29 @@ class _Connection:
     def _reply(self, code: str, record: bytes) -> None:
         self._core.metrics.count_reply(code)
         self._outbox.append(record)
+        self._count_bytes(len(record))
         self._wakes.set()
 
+    def _count_bytes(self, more: int) -> None:
+        self._bytes += more
+        if self._bytes > _MOST_BYTES:
+            self._may_read.clear()
+        else:
+            self._may_read.set()
+
     async def _write(self) -> None:
-        """Send what is in the outbox; a client that does not read makes this wait, and so its reading too."""
+        """Send what is in the outbox; a client that does not read makes this wait, and so its reading too.
+
+        One that reads nothing for too long is let go: what it sent is applied, and is answered again.
+        """
         while True:
             await self._wakes.wait()
             self._wakes.clear()
             while self._outbox:
-                await self._send({"type": "websocket.send", "text": self._outbox[0].decode()})
-                self._outbox.popleft()
+                try:
+                    async with asyncio.timeout(_UNREAD_S):
+                        await self._send({"type": "websocket.send", "text": self._outbox[0].decode()})
+                except TimeoutError:
+                    return
+                self._count_bytes(-len(self._outbox.popleft()))
                 self._window.release()

@@ -61,6 +61,13 @@ class FileLock:
         self._identity = _identity(os.fstat(self._descriptor))
         _OWNED.add(self._identity)
 
+    def holds(self, path: Path) -> bool:
+        """Tell whether the file at a path is still the one that is owned: it may be moved or deleted."""
+        try:
+            return _identity(path.stat()) == self._identity
+        except OSError:
+            return False
+
     def close(self) -> None:
         """Let go of the file; after SQLite has closed it, whose own locks would be lost."""
         if self._descriptor >= 0:

@@ -282,6 +282,11 @@ class SQLiteStore:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Begin a transaction and commit it, or roll it back."""
+        if not self._failure and not self._lock.holds(self.path):
+            self._failure = StoreError(
+                f"{self.path}: the file was moved, replaced or deleted while this server had it open; what is"
+                " written to it now would be lost. Put it back and start the server again."
+            )
         if self._failure:
             raise self._failure
         with self._explained():
