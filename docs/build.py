@@ -24,6 +24,7 @@ PAGES = [
     ("docs/estimators.md", "estimators.html", "Estimators"),
     ("docs/text.md", "text.html", "Text"),
     ("docs/audio.md", "audio.html", "Sound"),
+    ("docs/video.md", "video.html", "Frames"),
     ("docs/streams.md", "streams.html", "Live streams"),
     ("docs/dates.md", "dates.html", "Dates and calendars"),
     ("docs/serving.md", "serving.html", "Serving streams"),

@@ -39,6 +39,7 @@ RUN = [
     "docs/estimators.md",
     "docs/text.md",
     "docs/audio.md",
+    "docs/video.md",
     "docs/layers.md",
     "docs/streams.md",
     "docs/convert.md",
