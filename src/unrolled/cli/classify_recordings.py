@@ -25,14 +25,15 @@ _AUDIO_MODEL = "AudioClassifier"
 
 
 def reads_as_recordings(file: str, model: str | None) -> bool:
-    """Tell whether recordings are classified: the model is of them, or it is a folder or a table of them."""
+    """Tell whether recordings are classified: of the model, of the file, of a folder without clips."""
     if model is not None:
         from unrolled.models.persistence import saved_estimator_name
 
         return saved_estimator_name(model) == _AUDIO_MODEL
     from unrolled.data.audio.read import holds_recordings
+    from unrolled.data.video.read import holds_videos
 
-    return Path(file).is_dir() or holds_recordings(file)
+    return holds_recordings(file) or (Path(file).is_dir() and not holds_videos(file))
 
 
 def classify_recordings(

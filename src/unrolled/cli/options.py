@@ -351,14 +351,21 @@ class SequenceColumns(OptionGroup):
     time: Time = None
 
     def read(self, file: str, part: str, *, must_be_labelled: bool = False) -> Labelled:
-        """Read the sequences of a file; where it holds "train" and "test", those of one part.
+        """Read the sequences of a file, or the clips of a folder; of "train" and "test" one part.
 
         Raises:
+            ArgumentError: a column of clips is named, which have none.
             DataError: the file cannot be used; the sentence says why.
         """
         from unrolled.data.labelled.read import parts_of, read_labelled
+        from unrolled.data.video.read import holds_videos, read_videos
 
-        labelled = read_labelled(file, **self.given(), part=part if part in parts_of(file) else None)
+        if holds_videos(file):
+            for name in self.given():
+                raise ArgumentError(f"--{name}: {file} holds clips, which have no columns. Leave it out.")
+            labelled = read_videos(file)
+        else:
+            labelled = read_labelled(file, **self.given(), part=part if part in parts_of(file) else None)
         if labelled.labels is None and must_be_labelled:
             raise DataError(
                 f"{labelled.source}: expected a label beside each sequence, got none. {_label_way(file)}"
@@ -369,6 +376,8 @@ class SequenceColumns(OptionGroup):
 def _label_way(file: str) -> str:
     """Say where the labels of a file without any go: arrays and archives have no columns to name."""
     name = file.lower().removesuffix(".gz")
+    if Path(file).is_dir():
+        return "Put the clips of each class into a folder of its name."
     if name.endswith((".npy", ".npz")):
         return "Save both in one file: numpy.savez('labelled.npz', X=X, y=y)."
     if name.endswith(".ts"):

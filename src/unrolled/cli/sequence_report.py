@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 
 
 def labelled_data(labelled: Labelled) -> LabelledData:
-    """Convert a file's sequences and classes to the record of the report."""
-    sequences = labelled.sequences
+    """Convert a file's sequences and classes to the record of the report; of frames their brightness."""
+    sequences, values, columns = labelled.sequences, labelled.sequences.values, labelled.sequences.columns
+    if sequences.has_frames:
+        values = values.reshape(len(values), -1).mean(1, keepdims=True, dtype=np.float64)
+        columns = ("mean of the frame",)
     return LabelledData(
         source=labelled.source,
-        values=np.split(sequences.values, sequences.offsets[1:-1]),
+        values=np.split(values, sequences.offsets[1:-1]),
         labels=label_texts(() if labelled.labels is None else labelled.labels),
-        columns=sequences.columns,
+        columns=columns,
         notes=sequences.notes,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 Train = Annotated[
     str,
     typer.Argument(
-        metavar="TRAIN", show_default=False, help="CSV, Parquet, .ts, .arff, .npz; texts; a folder of sound."
+        metavar="TRAIN",
+        show_default=False,
+        help="CSV, Parquet, .ts, .arff, .npz; texts; a folder of sound or of clips.",
     ),
 ]
 Test = Annotated[
@@ -73,7 +76,8 @@ def classify_command(
     tested on the same sequences; a sentence says whether something simpler does as well. Where a column holds
     texts, they are what is classified, beside counts of words and characters. A folder of recordings with a
     folder a label, or a table of their paths, is classified by its sound; a column of speakers keeps each
-    on one side.
+    on one side. A folder of videos, arrays or folders of images with a folder a label is classified by its
+    frames, beside the same network on frames whose motion is lost.
 
     \b
     Examples:
@@ -81,6 +85,7 @@ def classify_command(
       unrolled classify train.csv --test test.csv --report kinds.html --save kinds
       unrolled classify reviews.csv --save sentiment
       unrolled classify words/ --save words-model
+      unrolled classify gestures/ --report gestures.html
       unrolled classify steps.csv --id run --time second --label kind --cell lstm
       unrolled classify unseen.csv --model kinds --output answers.csv
     """  # noqa: D301 (\b keeps the lines apart)
@@ -177,7 +182,7 @@ def _read_train_and_test(
     from unrolled.data.labelled.array_files import PARTS
     from unrolled.data.labelled.read import parts_of
 
-    has_test = test is not None or parts_of(train) == PARTS
+    has_test = test is not None or (not Path(train).is_dir() and parts_of(train) == PARTS)
     if is_in_folds and has_test:
         raise ArgumentError(
             f"--folds: there is a test set, nothing is cross-validated; {train} has X_test. "
