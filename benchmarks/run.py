@@ -50,6 +50,7 @@ SLOW = {
     "adding_problem": "half an hour",
     "missing_values": "an hour",
     "text": "an hour",
+    "text_training": "five minutes",
     "language_model": "an hour",
     "moving_mnist": "half an hour",
     "spoken_digits": "half an hour, with aeon an hour",
