@@ -21,6 +21,7 @@ PAGES = [
     ("docs/tutorial-1-sequences.md", "tutorial-1-sequences.html", "Tutorial 1"),
     ("docs/tutorial-2-memory.md", "tutorial-2-memory.html", "Tutorial 2"),
     ("docs/tutorial-3-streams.md", "tutorial-3-streams.html", "Tutorial 3"),
+    ("docs/tutorial-4-text.md", "tutorial-4-text.html", "Tutorial 4"),
     ("docs/estimators.md", "estimators.html", "Estimators"),
     ("docs/text.md", "text.html", "Text"),
     ("docs/audio.md", "audio.html", "Sound"),

@@ -36,6 +36,7 @@ RUN = [
     "docs/tutorial-1-sequences.md",
     "docs/tutorial-2-memory.md",
     "docs/tutorial-3-streams.md",
+    "docs/tutorial-4-text.md",
     "docs/estimators.md",
     "docs/text.md",
     "docs/audio.md",
