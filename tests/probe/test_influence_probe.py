@@ -15,7 +15,7 @@ from unrolled.models.text.tagger import TextTagger
 from unrolled.probe.model.adapter import as_probed_model
 
 QUICK: dict[str, Any] = {"hidden_size": 6, "embedding_size": 8, "n_buckets": 64, "n_members": 2}
-TEXTS = ["not good at all", "good", "a good film", "not a good film", "so good", "it is not good"] * 8
+TEXTS = ["not good at all", "good", "a good film", "it is not good", "it is good", "not a good film"] * 8
 LABELS = ["bad", "fine", "fine", "bad", "fine", "bad"] * 8
 
 

@@ -8,6 +8,16 @@ def test_buckets_are_those_of_each_ngram_with_marked_ends() -> None:
     assert ngram_buckets("ab", 1000, shortest=2, longest=3) == [6, 885, 729, 444, 843]
 
 
+def test_affixes_are_the_ngrams_at_the_ends() -> None:
+    """Of each length the first and the last, of the whole word one; small and capital letters are alike."""
+    whole = ngram_buckets("unfair", 1 << 20, shortest=2, longest=8)
+    ends = ngram_buckets("Unfair", 1 << 20, shortest=2, longest=8, affixes=True)
+    assert len(whole) == 7 + 6 + 5 + 4 + 3 + 2 + 1
+    assert len(ends) == 6 * 2 + 1
+    assert set(ends) <= set(whole)
+    assert set(ends) & set(ngram_buckets("unripe", 1 << 20, shortest=2, longest=8, affixes=True))
+
+
 def test_any_text_has_buckets() -> None:
     """Letters beyond Latin, emoji, and halves of surrogate pairs that a broken file may hold."""
     for word in ("né", "हिन्दी", "👍🏽", "\ud83d"):

@@ -17,7 +17,7 @@ def _bag(token: str) -> list[int]:
 
 
 def test_a_table_holds_words_ngrams_and_vectors_of_each_token() -> None:
-    """Case is folded for words and vectors, not for n-grams; the last row, padding, has nothing."""
+    """Case is folded, but for shapes; the last row, padding, has nothing."""
     table = ENCODER.table(TOKENS)
     assert table.words.tolist() == [2, 1, 0, 0, 0]
     assert table.vectors.tolist() == [0, 2, 1, 0, 0]

@@ -8,8 +8,10 @@ from zlib import crc32
 _REPEATED = re.compile(r"(.)\1+")
 
 
-def ngram_buckets(word: str, buckets: int, *, shortest: int = 3, longest: int = 5) -> list[int]:
-    """Hash the character n-grams of a word, its ends marked, into so many buckets.
+def ngram_buckets(
+    word: str, buckets: int, *, shortest: int = 3, longest: int = 5, affixes: bool = False
+) -> list[int]:
+    """Hash the character n-grams of a word in small letters, its ends marked, into so many buckets.
 
     Source: Bojanowski et al., Enriching Word Vectors with Subword Information (2017), with CRC-32 of the
     UTF-8 bytes for its hash: the same on every machine.
@@ -19,6 +21,7 @@ def ngram_buckets(word: str, buckets: int, *, shortest: int = 3, longest: int = 
         buckets: how many there are.
         shortest: characters of the shortest n-gram, the marks "<" and ">" of the ends counted.
         longest: of the longest.
+        affixes: whether only n-grams at the ends of the word count: its prefixes and suffixes.
 
     >>> len(ngram_buckets("where", 1 << 14, shortest=3, longest=3))  # <wh, whe, her, ere, re>
     5
@@ -26,12 +29,13 @@ def ngram_buckets(word: str, buckets: int, *, shortest: int = 3, longest: int = 
     >>> len(shared)
     12
     """
-    marked = f"<{word}>"
-    return [
-        crc32(marked[start : start + n].encode("utf-8", "surrogatepass")) % buckets
-        for n in range(shortest, longest + 1)
-        for start in range(len(marked) - n + 1)
+    marked = f"<{word.lower()}>"
+    pieces = [
+        marked[start : start + n]
+        for n in range(shortest, min(longest, len(marked)) + 1)
+        for start in range(0, len(marked) - n + 1, max(1, len(marked) - n) if affixes else 1)
     ]
+    return [crc32(piece.encode("utf-8", "surrogatepass")) % buckets for piece in pieces]
 
 
 def shape_bucket(word: str, buckets: int) -> int:

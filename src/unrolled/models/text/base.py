@@ -45,8 +45,6 @@ Ints = NDArray[np.int64]
 Labels = NDArray[Any]
 
 _POOLING = "last+mean+max"
-_UNKNOWN_DROPOUT = 0.2  # of words that a training step reads by their n-grams alone
-_MIN_COUNT = 2  # occurrences: a word seen once is known by its n-grams
 
 
 @dataclass(frozen=True)
@@ -80,9 +78,12 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
     _per_step = False
     _network_class, _config_class = TextNetwork, TextNetworkConfig
     _stream_states = TextStates
-    _least_epochs: ClassVar[int] = 4  # where max_epochs is None
+    _least_epochs: ClassVar[int] = 3  # where max_epochs is None
     _ngram_mode: ClassVar[str] = "mean"
     _ngram_lengths: ClassVar[tuple[int, int]] = (3, 5)  # characters, the marks of the ends counted
+    _ngram_affixes: ClassVar[bool] = False  # at the ends of words alone
+    _usual_min_count: ClassVar[int] = 1  # occurrences of a word with a vector of its own, beside n-grams
+    _unknown_dropout: ClassVar[float] = 0.1  # of words that a training step reads by their n-grams alone
     _learned: ClassVar = {
         "classes_": ARRAY,
         "encoder_": record_field(TokenEncoder),
@@ -193,7 +194,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         if self.vectors is not None and not is_word:
             raise ArgumentError(f"vectors: expected unit='word' beside them, got unit={self.unit!r}.")
         training = data.select(np.flatnonzero(~validation_mask)) if validation_mask.any() else data
-        by_rule = _MIN_COUNT if is_word and self.n_buckets else 1
+        by_rule = self._usual_min_count if is_word and self.n_buckets else 1
         vocabulary = Vocabulary.learn(
             training,
             min_count=min(by_rule, _most_frequent(training)) if self.min_count is None else self.min_count,
@@ -213,6 +214,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
             n_buckets=int(self.n_buckets) if is_word else 0,
             shortest=self._ngram_lengths[0],
             longest=self._ngram_lengths[1],
+            affixes=self._ngram_affixes,
             vector_words=() if vectors is None else vectors.words,
         )
         return encoder, vectors
@@ -261,7 +263,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
             n_vectors=0 if vectors is None else len(vectors.words) + 1,
             vector_size=0 if vectors is None else vectors.vectors.shape[1],
             word_dropout=float(self.word_dropout),
-            unknown_dropout=_UNKNOWN_DROPOUT if encoder.n_buckets else 0.0,
+            unknown_dropout=self._unknown_dropout if encoder.n_buckets else 0.0,
             embedding_dropout=float(self.embedding_dropout),
             output_size=output_size,
             cell=self.cell,

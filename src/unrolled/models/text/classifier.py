@@ -43,10 +43,10 @@ class TextClassifier(TextEstimator):
         num_layers: recurrent layers, one on the other.
         bidirectional: whether a second run reads from the end.
         embedding_size: numbers of a word's vector.
-        n_buckets: of hashed character n-grams of 3 to 5 letters; 0 for words alone.
+        n_buckets: of hashed character n-grams of 3 to 5 letters, their ends marked; 0 for words alone.
         vectors: a text file with a word and its numbers a line, as GloVe and fastText have; they are read
             beside the learned ones and not trained.
-        min_count: times that a word must occur to have a vector of its own; None for 2, or 1 without n-grams.
+        min_count: times that a word must occur to have a vector of its own; None for 1.
         pooling: how the states of all words become one vector; see SequenceClassifier.
         dropout: between layers and before the readout, from 0 to below 1.
         embedding_dropout: of the numbers of the vectors.
@@ -54,7 +54,7 @@ class TextClassifier(TextEstimator):
         label_smoothing: share of the target that is spread over all classes.
         class_weight: None; "balanced" for classes that count alike however rare; or a dict of weights.
         n_members: networks with different seeds, whose probabilities are averaged.
-        max_epochs: passes over the texts at most; None for 4, or as many as make 400 steps, but no more
+        max_epochs: passes over the texts at most; None for 3, or as many as make 400 steps, but no more
             than 50.
         patience: epochs without a lower validation loss before the training stops early; None for all.
         batch_size: texts a step; fewer where there are few texts.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from unrolled.models.text.encoder import TokenBatch
 
-_SPREAD = 0.1  # of initial vectors
+_SPREAD = 0.02  # of initial vectors: those of rare words move little, and would stay noise
 
 
 @dataclass(frozen=True, kw_only=True)

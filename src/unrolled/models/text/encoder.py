@@ -61,6 +61,7 @@ class TokenEncoder:
         n_buckets: of hashed character n-grams and shapes; 0 for none.
         shortest: characters of the shortest n-gram.
         longest: of the longest.
+        affixes: whether only n-grams at the ends of a word count.
         vector_words: words that the user's vectors have, in the order of their rows from 1 on.
 
     >>> encoder = TokenEncoder(Vocabulary(("fair",)), n_buckets=64)
@@ -73,6 +74,7 @@ class TokenEncoder:
     n_buckets: int = 0
     shortest: int = 3
     longest: int = 5
+    affixes: bool = False
     vector_words: tuple[str, ...] = ()
 
     def table(self, tokens: Sequence[str]) -> TokenTable:
@@ -80,11 +82,7 @@ class TokenEncoder:
         words = np.append(self.vocabulary.positions(tokens), 0)
         bags: list[list[int]] = [[] for _ in tokens]
         if self.n_buckets:
-            settings = {"shortest": self.shortest, "longest": self.longest}
-            bags = [
-                [*ngram_buckets(token, self.n_buckets, **settings), shape_bucket(token, self.n_buckets)]
-                for token in tokens
-            ]
+            bags = [[*self._ngrams(token), shape_bucket(token, self.n_buckets)] for token in tokens]
         offsets = np.cumsum([0, *map(len, bags), 0])
         row_of = {word: k for k, word in enumerate(self.vector_words, start=1)}
         vectors = [row_of.get(token) or row_of.get(token.lower(), NO_VECTOR) for token in tokens]
@@ -94,6 +92,10 @@ class TokenEncoder:
             torch.from_numpy(offsets),
             torch.tensor([*vectors, NO_VECTOR], dtype=torch.int64),
         )
+
+    def _ngrams(self, token: str) -> list[int]:
+        lengths = {"shortest": self.shortest, "longest": self.longest}
+        return ngram_buckets(token, self.n_buckets, affixes=self.affixes, **lengths)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON takes."""

@@ -61,9 +61,10 @@ class TextTagger(TextEstimator):
         scheme: "iob2" for tags B-X, I-X and O that mark spans: they are checked, only sequences that the
             scheme allows are predicted, and y may hold lists of (start, end, label) in characters of a raw
             text in place of tags. None for tags without a scheme.
+        min_count: times that a word must occur to have a vector of its own; None for 2, or 1 without n-grams.
         max_epochs: passes over the sentences at most; None for 6, or as many as make 400 steps, but no more
             than 50.
-        n_buckets: of hashed character n-grams of 2 to 4 letters, and shapes.
+        n_buckets: of hashed prefixes and suffixes of up to 4 letters, and shapes.
 
     >>> sentences = [["Ann", "met", "Bob"], ["Bob", "ran"], ["dogs", "met", "Ann"]] * 4
     >>> tags = [["name", "verb", "name"], ["name", "verb"], ["noun", "verb", "name"]] * 4
@@ -74,7 +75,8 @@ class TextTagger(TextEstimator):
 
     _per_step = True
     _least_epochs = 6
-    _ngram_mode, _ngram_lengths = "sum", (2, 4)
+    _ngram_mode, _ngram_lengths, _ngram_affixes = "sum", (2, 5), True
+    _usual_min_count, _unknown_dropout = 2, 0.3
     _learned: ClassVar = {}
 
     scheme: Annotated[str | None, Choice(("iob2",))]
