@@ -26,6 +26,8 @@ _MODELS = {
     "lstm": "LSTM",
     "gru": "GRU",
     "rnn": "RNN",
+    "convgru": "ConvGRU",
+    "convlstm": "ConvLSTM",
 }
 
 

@@ -34,7 +34,7 @@ def test_each_frame_stands_in_its_row_and_column() -> None:
     z = np.asarray(heatmap.z)
     assert z.shape == (3 * 5, 6 * 6)
     assert plot.layout.xaxis.ticktext == ("-1", "0", "+1", "+3", "+5", "+7")
-    assert plot.layout.yaxis.ticktext == ("what happened", "convgru", "AR1")
+    assert plot.layout.yaxis.ticktext == ("what happened", "ConvGRU", "AR(1)")
     assert np.array_equal(z[0:4, 6:11], backtest.example.inputs[-1])
     assert np.array_equal(z[0:4, 18:23], backtest.example.truth[2])
     assert np.array_equal(z[5:9, 18:23], backtest.example.forecasts["convgru"][2])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from plotly import graph_objects as go
 
 from unrolled.report.figures.theme import INK, RULE, empty_figure, escaped
+from unrolled.report.wording import model_name
 
 Floats = NDArray[np.float64]
 
@@ -46,13 +47,25 @@ def frames_figure(backtest: Any) -> go.Figure:
     plot.update_xaxes(
         tickvals=[width * (k + 0.5) for k in range(len(names))], ticktext=names, side="top", showgrid=False,
         tickfont={"color": INK}, title_text="frames from the last that was read", constrain="domain",
+        showline=False, ticks="",
     )  # fmt: skip
     plot.update_yaxes(
-        tickvals=[height * (k + 0.5) for k in range(len(rows))], ticktext=[escaped(name) for name in rows],
+        tickvals=[height * (k + 0.5) for k in range(len(rows))],
+        ticktext=[escaped(model_name(name)) for name in rows],
         autorange="reversed", showgrid=False, tickfont={"color": INK}, scaleanchor="x", constrain="domain",
     )  # fmt: skip
-    plot.update_layout(hovermode="closest", plot_bgcolor=RULE, margin={"t": 60})
+    for row, frames in enumerate(rows.values()):
+        for column in range(len(frames)):
+            if row == 0 or column >= len(read):
+                _add_border(plot, column * width, row * height, truth.shape[2], truth.shape[1])
+    plot.update_layout(hovermode="closest", margin={"t": 60})
     return plot
+
+
+def _add_border(plot: go.Figure, x: int, y: int, width: int, height: int) -> None:
+    """Draw a line around a frame whose first pixel is at (x, y)."""
+    corners = {"x0": x - 0.5, "y0": y - 0.5, "x1": x + width - 0.5, "y1": y + height - 0.5}
+    plot.add_shape(type="rect", **corners, line={"color": RULE, "width": 1})
 
 
 def _grey(frame: NDArray[Any]) -> Floats:
