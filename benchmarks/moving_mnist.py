@@ -37,7 +37,7 @@ Clips = NDArray[np.uint8]
 
 def run(toy: bool) -> Facts:
     sizes = (12, 4) if toy else (N_TRAIN, N_TEST)
-    (train_digits, test_digits) = _made_up_digits() if toy else _read_digits()
+    (train_digits, test_digits) = made_up_digits() if toy else _read_digits()
     train, test = (
         moving_digits(digits, n, seed=seed)
         for digits, n, seed in zip((train_digits, test_digits), sizes, (1, 2), strict=True)
@@ -117,7 +117,8 @@ def _read_digits() -> tuple[Clips, Clips]:
         return file["x_train"], file["x_test"]
 
 
-def _made_up_digits() -> tuple[Clips, Clips]:
+def made_up_digits() -> tuple[Clips, Clips]:
+    """Draw noise in the place of digits, for a toy run."""
     digits = np.random.default_rng(0).integers(0, 256, (6, 28, 28)).astype(np.uint8)
     return digits[:4], digits[4:]
 

@@ -52,6 +52,7 @@ SLOW = {
     "text": "an hour",
     "text_training": "five minutes",
     "language_model": "an hour",
+    "clips": "ten minutes",
     "moving_mnist": "half an hour",
     "spoken_digits": "half an hour, with aeon an hour",
     "transcription": "an hour and a half",
