@@ -33,6 +33,7 @@ BENCHMARKS = {
     "small_fits": "two minutes",
     "streams": "three minutes",
     "stream_drift": "two minutes",
+    "stream_length": "two minutes",
     "startup": "two minutes",
     "busy_machine": "five minutes",
     "memory": "two minutes",
