@@ -62,7 +62,7 @@ def _goals(rows: list[Facts], idle: Facts) -> list[Facts]:
     by_case = {(row["over"], row["streams"], row["steps"]): row for row in rows}
     one, many = by_case["WebSocket", 1, 1], by_case["WebSocket", 1000, 1]
     long, http = by_case["WebSocket", 1000, 64], by_case["HTTP", 64, 1]
-    beyond_imports = round(idle["start_s"] - idle["import_s"], 2)
+    beyond_imports = max(0.0, round(idle["start_s"] - idle["import_s"], 2))
     table_of = [
         ("1,000 streams, 1 step a message", "8,000 messages a second", many["messages_s"]),
         ("the same, p99", "at most 40 ms", many["p99_ms"]),

@@ -84,9 +84,11 @@ def _scores(
     sequences = [task(rng, length) for _ in range(steps // length)]
     size: dict[str, Any] = {"hidden_size": 4, "max_epochs": 1} if toy else {"hidden_size": 32}
     model = ur.SequenceTagger(random_state=seed, n_members=1, **size)
-    model.fit([values for values, *_ in sequences], [tags for _, tags, _ in sequences])
+    data, tags = ([each[part] for each in sequences] for part in (0, 1))
+    model.fit(data, tags, lengths=[length] * len(sequences))
     streams = [task(np.random.default_rng((1, seed, k)), n_stream) for k in range(4 if toy else N_STREAMS)]
-    predicted = np.stack(list(model.predict([values for values, *_ in streams])))  # as streams answer
+    values = [each[0] for each in streams]
+    predicted = np.stack(list(model.predict(values, lengths=[n_stream] * len(values))))  # as streams answer
     tags, best = (np.stack([each[part] for each in streams]) for part in (1, 2))
     right, ends = predicted == tags, [0, *lengths, n_stream]
     scores = {f"steps_to_{end}": float(right[:, start:end].mean()) for start, end in pairwise(ends)}
