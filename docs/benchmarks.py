@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
 README = ROOT / "README.md"
+SERVING = ROOT / "docs" / "serving.md"
 _MACHINE = {"commit", "changed_since", "date", "cpu", "cores", "threads", "versions", "seconds"}
 
 Facts = dict[str, Any]
@@ -286,11 +287,33 @@ def page() -> str:
     return "".join(parts)
 
 
+def serving_table() -> str:
+    """Return what was measured of streams beside what was aimed at; the other page has the machine."""
+    rows = [
+        [row["what"], row["goal"], str(row["measured"]), _link(name, "../")]
+        for name in ("streams", "serving")
+        if (RESULTS / f"{name}.json").exists()
+        for row in load(name)["goals"]
+    ]
+    if not rows:
+        return "The figures of this page's benchmarks are not published yet.\n"
+    return _table(["what", "goal", "measured", "data"], rows)
+
+
+def fresh_serving(text: str) -> str:
+    """Return docs/serving.md with its table written anew."""
+    return with_sections(text, {"benchmarks.py": f"{serving_table()}\n"})
+
+
 def fresh_readme(text: str) -> str:
     """Return the README with its tables written anew."""
     return with_sections(text, {"benchmarks.py": f"{readme_tables()}\n"})
 
 
 if __name__ == "__main__":
-    fresh_pages = {PAGE: page(), README: fresh_readme(README.read_text("utf-8"))}
+    fresh_pages = {
+        PAGE: page(),
+        README: fresh_readme(README.read_text("utf-8")),
+        SERVING: fresh_serving(SERVING.read_text("utf-8")),
+    }
     sys.exit(check_or_write(fresh_pages, sys.argv[1:]))

@@ -219,11 +219,13 @@ def test_the_defaults_of_the_translator_are_those_of_its_signature() -> None:
 
 
 def test_the_tables_of_benchmarks_are_fresh() -> None:
-    """README and docs/benchmarks.md show what benchmarks/results holds; --write renews them."""
+    """README and two pages show what benchmarks/results holds; --write renews them."""
     tables = _script("benchmarks")
     readme = (ROOT / "README.md").read_text("utf-8")
     assert tables.fresh_readme(readme) == readme, "stale: run python docs/benchmarks.py --write"
     assert tables.PAGE.read_text("utf-8") == tables.page(), "stale: run python docs/benchmarks.py --write"
+    serving = tables.SERVING.read_text("utf-8")
+    assert tables.fresh_serving(serving) == serving, "stale: run python docs/benchmarks.py --write"
     planted = readme.replace("291 of 300", "292 of 300")
     assert tables.fresh_readme(planted) == readme != planted
 

@@ -37,6 +37,7 @@ class Core:
         rate: limit on messages of an address.
         is_draining: whether it takes no more messages.
         outboxes: replies of WebSockets that are not sent yet, by connection.
+        watched: calls, by connection, that let it go where it reads nothing; with seconds that pass.
     """
 
     session: Session
@@ -47,6 +48,7 @@ class Core:
     metrics: Metrics = field(default_factory=Metrics)
     is_draining: bool = False
     outboxes: dict[int, Any] = field(default_factory=dict)
+    watched: dict[int, Callable[[float], None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.batcher = Batcher(self.session, self.metrics, clock=self.now)
@@ -85,9 +87,11 @@ class Core:
         return await self.batcher.ask(message, size=size)
 
     async def _keep_up(self) -> None:
-        """Copy the WAL when there is time, and expire idle streams."""
+        """Let go of who reads nothing, copy the WAL when there is time, and expire idle streams."""
         while True:
             await asyncio.sleep(_TICK_S)
+            for let_go in list(self.watched.values()):
+                let_go(time.monotonic())
             try:
                 if self.settings.idle_s is not None:
                     before = self.now() - self.settings.idle_s

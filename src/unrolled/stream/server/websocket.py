@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from math import inf
+from time import monotonic
 
 from unrolled.errors import StoreError, StreamError
 from unrolled.stream.replies import Message, Refused, Reply
@@ -79,17 +81,24 @@ class _Connection:
         self._outbox: deque[bytes] = deque()
         self._bytes = 0  # of messages without an answer, and of answers that were not sent
         self._wakes, self._window = asyncio.Event(), asyncio.Semaphore(_WINDOW)
+        self._sending_since = inf  # by the monotonic clock; inf where nothing is being sent
         self._may_read = asyncio.Event()
         self._may_read.set()
 
     async def serve(self, receive: Receive) -> None:
         """Read and write until the client leaves; what was taken is applied all the same."""
-        self._core.outboxes[id(self)] = self._outbox
-        sides = {asyncio.ensure_future(side) for side in (self._read(receive), self._write())}
+        sides = [asyncio.ensure_future(side) for side in (self._read(receive), self._write())]
+
+        def let_go(now_s: float) -> None:
+            if now_s - self._sending_since > _UNREAD_S:  # what it sent is applied, and is answered again
+                sides[1].cancel()
+
+        self._core.outboxes[id(self)], self._core.watched[id(self)] = self._outbox, let_go
         try:
             await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._core.outboxes.pop(id(self))
+            self._core.watched.pop(id(self))
             for side in sides:
                 side.cancel()
             await asyncio.gather(*sides, return_exceptions=True)
@@ -97,14 +106,16 @@ class _Connection:
     async def _read(self, receive: Receive) -> None:
         while (event := await receive())["type"] == "websocket.receive":
             await self._window.acquire()
-            await self._may_read.wait()
+            if not self._may_read.is_set():
+                await self._may_read.wait()
             await self._take(event.get("text") or event.get("bytes") or b"")
 
     async def _take(self, data: bytes | str) -> None:
         """Take one message: submit it, or reply at once."""
         while (wait_s := self._core.rate.wait_s(self._address)) > 0:  # noqa: ASYNC110 (it is time that passes)
             await asyncio.sleep(wait_s)
-        await self._core.batcher.room()  # before it is decoded, which takes ten times its bytes
+        if self._core.batcher.is_full:  # before it is decoded, which takes ten times its bytes
+            await self._core.batcher.room()
         try:
             message = decode_socket(data)
         except Malformed as fault:
@@ -163,18 +174,13 @@ class _Connection:
             self._may_read.set()
 
     async def _write(self) -> None:
-        """Send what is in the outbox; a client that does not read makes this wait, and so its reading too.
-
-        One that reads nothing for too long is let go: what it sent is applied, and is answered again.
-        """
+        """Send what is in the outbox; a client that does not read makes this wait, and so its reading too."""
         while True:
             await self._wakes.wait()
             self._wakes.clear()
             while self._outbox:
-                try:
-                    async with asyncio.timeout(_UNREAD_S):
-                        await self._send({"type": "websocket.send", "text": self._outbox[0].decode()})
-                except TimeoutError:
-                    return
+                self._sending_since = monotonic()
+                await self._send({"type": "websocket.send", "text": self._outbox[0].decode()})
+                self._sending_since = inf
                 self._count_bytes(-len(self._outbox.popleft()))
                 self._window.release()
