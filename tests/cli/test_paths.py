@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from unrolled.cli.paths import check_paths
+from unrolled.cli.paths import check_paths, is_recording, require_single_recording
 from unrolled.errors import ArgumentError
 
 Run = Callable[..., Any]
@@ -150,3 +150,12 @@ def test_all_that_is_wrong_is_reported_at_once(desk: Path) -> None:
         "--output",
         "--report",
     ]
+
+
+def test_a_recording_is_told_by_its_suffix(tmp_path: Path) -> None:
+    """And it is there."""
+    (tmp_path / "a.WAV").write_bytes(b"")
+    assert is_recording(str(tmp_path / "a.WAV"))
+    assert not is_recording(str(tmp_path / "b.wav"))
+    with pytest.raises(ArgumentError, match="expected one recording"):
+        require_single_recording(str(tmp_path))

@@ -86,8 +86,18 @@ def compare_and_write(
     out.print_written_paths(outputs.paths)
 
 
-def predict_and_write(model: Any, examples: Examples, output: str | None, *, json: bool) -> None:
-    """Predict the classes of examples with a fitted classifier, print them and write a table."""
+def predict_and_write(
+    model: Any, examples: Examples, output: str | None, *, json: bool, report: str | None = None
+) -> None:
+    """Predict the classes of examples with a fitted classifier, print them and write a table.
+
+    Args:
+        model: the classifier.
+        examples: of which the classes are predicted.
+        output: the table to write; None for none.
+        json: print one JSON object.
+        report: a page that was written; None for none.
+    """
     import pandas as pd
 
     from unrolled.cli import output as out
@@ -100,7 +110,7 @@ def predict_and_write(model: Any, examples: Examples, output: str | None, *, jso
     frame = pd.DataFrame({**examples.columns, **true_labels, "answer": predictions, **shares})
     if output:
         out.write_table(frame, output)
-    written = [output] if output else []
+    written = [path for path in (output, report) if path]
     if json:
         answers = frame.to_dict("records")
         out.print_json({"source": examples.source, "answers": answers, "written": written})

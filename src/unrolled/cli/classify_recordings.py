@@ -13,6 +13,7 @@ from unrolled.cli.classification import (
     refuse_unused_options,
 )
 from unrolled.cli.options import ClassifierOptions, SequenceColumns
+from unrolled.cli.paths import require_single_recording
 from unrolled.cli.usage_errors import check_folds
 from unrolled.errors import ArgumentError, DataError
 
@@ -58,15 +59,23 @@ def classify_recordings(
 
 
 def predict_recordings(
-    file: str, columns: SequenceColumns, folder: str, output: str | None, *, resample: bool, json: bool
-) -> None:
-    """Predict the classes of the recordings in a folder or table with a saved model."""
+    file: str, columns: SequenceColumns, folder: str, output: str | None, *, report: str | None,
+    resample: bool, json: bool,
+) -> None:  # fmt: skip
+    """Predict the classes of the recordings in a folder or table with a saved model; one may have a page."""
     from unrolled.models.audio.classifier import AudioClassifier
 
+    if report:
+        require_single_recording(file)
     model = AudioClassifier.load(folder)
     if resample:
         model.set_params(resample=True)
-    predict_and_write(model, _examples(_read(file, columns, must_be_labelled=False)), output, json=json)
+    examples = _examples(_read(file, columns, must_be_labelled=False))
+    if report:
+        from unrolled.cli.sequence_report import write_recording_page
+
+        write_recording_page(report, model, file)
+    predict_and_write(model, examples, output, json=json, report=report)
 
 
 def _new_audio_classifier(options: ClassifierOptions, *, resample: bool) -> AudioClassifier:

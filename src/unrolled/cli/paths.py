@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from unrolled.errors import StorageError
+from unrolled.errors import ArgumentError, StorageError
 from unrolled.validation import ErrorCollector
 
 _SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -106,3 +106,23 @@ def _is_same_file(one: Path, other: Path) -> bool:
         return one == other or one.samefile(other)
     except OSError:  # one of them is not there yet
         return False
+
+
+def is_recording(file: str) -> bool:
+    """Tell whether a path is a single recording, by its suffix."""
+    from unrolled.data.audio.read import AUDIO_SUFFIXES
+
+    return Path(file).is_file() and Path(file).suffix.lower() in AUDIO_SUFFIXES
+
+
+def require_single_recording(file: str) -> None:
+    """Pass if a page can be written of a file.
+
+    Raises:
+        ArgumentError: it is a folder or a table.
+    """
+    if not is_recording(file):
+        raise ArgumentError(
+            f"--report: expected one recording beside --model, got {file}. Name a file that ends in .wav or "
+            "the like, or leave --report out."
+        )

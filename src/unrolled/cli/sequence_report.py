@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from unrolled.data.labelled.read import Labelled
     from unrolled.data.text.read import LabelledTexts
     from unrolled.evaluate.sequence.result import Comparison
+    from unrolled.models.audio.base import AudioEstimator
     from unrolled.models.audio.classifier import AudioClassifier
     from unrolled.models.estimator import NetworkEstimator
 
@@ -85,3 +86,10 @@ def sequence_model_card(model: NetworkEstimator) -> ModelCard:
     return ModelCard(
         model.summary(), history=model.history_, command=command, held_out="a part of the sequences"
     )
+
+
+def write_recording_page(path: str, model: AudioEstimator, file: str) -> None:
+    """Write the page on a recording that a saved model hears."""
+    from unrolled.report.html.recording_page import write_recording_report
+
+    write_recording_report(path, trace=model.trace(file), model_card=sequence_model_card(model))

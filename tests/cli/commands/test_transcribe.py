@@ -94,6 +94,7 @@ def test_another_rate_is_refused_or_converted(unrolled: Run, saved: Path, tmp_pa
     [
         (("pairs.csv", "--beam", 3), "--beam: expected --model beside it"),
         (("pairs.csv", "--words"), "--words: expected --model beside it"),
+        (("pairs.csv", "--report", "p.html"), "--report: expected --model beside it"),
         (("pairs.csv", "--save", "m", "--output", "o.csv"), "--output: expected --test, whose transcripts"),
         (("pairs.csv", "--unit", "phone"), "--unit: expected"),
         (("pairs.csv", "--alphabet", "dom"), "position"),

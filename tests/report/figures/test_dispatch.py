@@ -56,9 +56,10 @@ def test_a_record_without_a_figure_is_refused() -> None:
     with pytest.raises(ArgumentError) as caught:
         figure(object())
     assert str(caught.value) == (
-        "figure: record.kind: expected one of description, forecast, backtest, history, verdict, comparison, "
-        "language comparison, translation comparison, alignment, order, memory, gradients, states, length, "
-        "activations, feedforward; got None."
+        "figure: record.kind: expected one of description, forecast, backtest, frame backtest, history, "
+        "verdict, comparison, language comparison, translation comparison, recording trace, transcription "
+        "comparison, alignment, influence, order, memory, gradients, states, length, activations, "
+        "feedforward; got None."
     )
 
 

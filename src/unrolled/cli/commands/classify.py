@@ -88,6 +88,7 @@ def classify_command(
       unrolled classify gestures/ --report gestures.html
       unrolled classify steps.csv --id run --time second --label kind --cell lstm
       unrolled classify unseen.csv --model kinds --output answers.csv
+      unrolled classify one.wav --model words-model --report one.html
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli.paths import check_paths
 
@@ -96,11 +97,10 @@ def classify_command(
     if resample and not has_recordings:
         raise ArgumentError(f"--resample: expected recordings, got {train}, which holds none. Leave it out.")
     if model:
-        refuse_training_options(
-            options, {"--test": test, "--folds": folds, "--report": report, "--save": save}
-        )
+        page = {} if has_recordings else {"--report": report}
+        refuse_training_options(options, {"--test": test, "--folds": folds, "--save": save} | page)
         if has_recordings:
-            predict_recordings(train, columns, model, output, resample=resample, json=json)
+            predict_recordings(train, columns, model, output, report=report, resample=resample, json=json)
             return
         if reads_as_texts(train, text, model):
             predict_texts(train, text, columns.label, model, output, json=json)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unrolled.cli.options import Json, Model, OptionGroup, Save, Seed, option_groups
+from unrolled.cli.paths import is_recording, require_single_recording
 from unrolled.cli.usage_errors import refuse_training_options
 from unrolled.errors import ArgumentError, DataError
 
@@ -34,6 +35,10 @@ Words = Annotated[bool, typer.Option("--words", help="With --model: a word a lin
 Beam = Annotated[
     int | None,
     typer.Option("--beam", metavar="COUNT", help="Hypotheses that are searched; 1 by default, the quickest."),
+]
+Report = Annotated[
+    str | None,
+    typer.Option("--report", metavar="FILE.html", help="With --model: a page on one recording."),
 ]
 Output = Annotated[
     str | None,
@@ -72,6 +77,7 @@ def transcribe_command(
     words: Words = False,
     beam: Beam = None,
     output: Output = None,
+    report: Report = None,
     options: TranscriberOptions,
     json: Json = False,
 ) -> None:
@@ -87,16 +93,19 @@ def transcribe_command(
       unrolled transcribe train.csv --test test.csv --save speech
       unrolled transcribe interview.wav --model speech
       unrolled transcribe calls/ --model speech --output calls.csv
+      unrolled transcribe one.wav --model speech --report one.html
     """  # noqa: D301 (\b keeps the lines apart)
     from unrolled.cli.paths import check_paths
 
-    check_paths({"FILE": file, "--test": test, "--model": model}, table=output, folder=save)
+    check_paths({"FILE": file, "--test": test, "--model": model}, table=output, report=report, folder=save)
     if model:
         refuse_training_options(options, {"--test": test, "--save": save, "--transcript": label})
-        _transcribe(file, model, beam, output, resample=resample, words=words, json=json)
+        if report:
+            require_single_recording(file)
+        _transcribe(file, model, beam, (output, report), resample=resample, words=words, json=json)
         return
-    if words or beam is not None:
-        option = "--words" if words else "--beam"
+    if words or report or beam is not None:
+        option = "--words" if words else "--report" if report else "--beam"
         raise ArgumentError(f"{option}: expected --model beside it, which transcribes. Name a saved model.")
     _learn((file, test), label, options, save=save, output=output, resample=resample, json=json)
 
@@ -159,18 +168,19 @@ def _read(file: str, column: str | None) -> LabelledRecordings:
 
 
 def _transcribe(
-    file: str, folder: str, beam: int | None, output: str | None, *, resample: bool, words: bool, json: bool
-) -> None:
+    file: str, folder: str, beam: int | None, outputs: tuple[str | None, str | None], *, resample: bool,
+    words: bool, json: bool,
+) -> None:  # fmt: skip
     """Transcribe a recording, or all of a folder or table, with a saved model."""
     import pandas as pd
 
     from unrolled.cli import output as out
     from unrolled.models.audio.transcription.transcriber import Transcriber
 
-    model = Transcriber.load(folder)
+    model, (output, report) = Transcriber.load(folder), outputs
     if resample:
         model.set_params(resample=True)
-    if _is_long_recording(file) and not (resample or beam or model.why_not_streamable()):
+    if is_recording(file) and not (resample or beam or model.why_not_streamable()):
         names, recognised = (
             [Path(file).name],
             [_stream_file(model, file, shown=not (words or json or output))],
@@ -186,7 +196,11 @@ def _transcribe(
     texts = [" ".join(word.text for word in each) for each in recognised]
     if output:
         out.write_table(pd.DataFrame({"recording": names, "transcript": texts}), output)
-    written = [output] if output else []
+    if report:
+        from unrolled.cli.sequence_report import write_recording_page
+
+        write_recording_page(report, model, file)
+    written = [path for path in outputs if path]
     if json:
         answers = [
             {"recording": name, "transcript": text, "words": [word._asdict() for word in each]}
@@ -197,13 +211,6 @@ def _transcribe(
     if words:
         _print_words(names, recognised)
     out.print_written_paths(written)
-
-
-def _is_long_recording(file: str) -> bool:
-    """Tell whether a path is a single recording, which is read block by block."""
-    from unrolled.data.audio.read import AUDIO_SUFFIXES
-
-    return Path(file).is_file() and Path(file).suffix.lower() in AUDIO_SUFFIXES
 
 
 def _stream_file(model: Transcriber, file: str, *, shown: bool) -> list[Any]:

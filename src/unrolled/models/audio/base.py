@@ -14,6 +14,7 @@ from unrolled.formatting import quantity
 from unrolled.models.audio.inputs import raw_frames, read_clips
 from unrolled.models.audio.levels import NORMALIZATIONS, BandLevels
 from unrolled.models.audio.states import AudioStates
+from unrolled.models.audio.trace import RecordingTrace, trace_recording
 from unrolled.models.estimator import NetworkEstimator
 from unrolled.models.metadata import MetadataRequester
 from unrolled.models.parameters import Boolean, Choice, FloatRange, IntRange, UnusedBeside
@@ -90,6 +91,20 @@ class AudioEstimator(MetadataRequester, NetworkEstimator):
         raw = self._raw_frames(recordings, self.features_)
         parts = np.split(raw.values, raw.offsets[1:-1])
         return Sequences.from_arrays([self.levels_.normalize(part) for part in parts])
+
+    def trace(self, x: Any) -> RecordingTrace:
+        """Show what the model hears of a recording, its state, and its decision; `plot()` draws them.
+
+        Args:
+            x: a recording: an array, a `Recording` or a path.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            ArgumentError: the model cannot be streamed, which the sentence explains.
+            DataError: x cannot be used as it is, or has another rate.
+        """
+        self._require_fitted()
+        return trace_recording(self, x)
 
     def _raw_frames(self, recordings: Sequence[Any], features: LogMel) -> Sequences:
         tail = round(self._tail_s * features.rate)

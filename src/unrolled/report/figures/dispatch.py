@@ -21,6 +21,7 @@ from unrolled.report.figures.probes import (
     length_figure,
     order_figure,
 )
+from unrolled.report.figures.recordings import recording_figure
 from unrolled.report.figures.sequences import comparison_figure
 from unrolled.report.figures.texts import alignment_figure, influence_figure
 from unrolled.report.figures.theme import (
@@ -49,7 +50,7 @@ def figure(record: Any) -> go.Figure:
 
     Args:
         record: a description, a forecast (its first series), a backtest, of frames too, a history, a verdict,
-            a comparison, an alignment, or a probe's record.
+            a comparison, an alignment, the trace of a recording, or a probe's record.
 
     Returns:
         A plotly figure.
@@ -350,6 +351,8 @@ _FIGURES: dict[str, Callable[..., go.Figure]] = {
     "comparison": comparison_figure,
     "language comparison": comparison_figure,
     "translation comparison": comparison_figure,
+    "recording trace": recording_figure,
+    "transcription comparison": comparison_figure,
     "alignment": alignment_figure,
     "influence": influence_figure,
     "order": order_figure,

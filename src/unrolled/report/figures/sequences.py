@@ -34,6 +34,7 @@ _MEASURES = {  # of a task: the score that is drawn, what the axis calls it, and
     "labels": ("accuracy", "right answers", True),
     "numbers": ("rmse", "error (RMSE)", False),
     "translations": ("bleu", "BLEU", True),
+    "transcripts": ("word_error_rate", "word error rate", False),
     "texts": ("bits_per_character", "bits a character", False),
 }
 _MOST_COUNTED = 12  # classes whose counts are written into their squares
