@@ -56,6 +56,7 @@ SLOW = {
     "clips": "ten minutes",
     "moving_mnist": "half an hour",
     "spoken_digits": "half an hour, with aeon an hour",
+    "spotter": "ten minutes",
     "transcription": "an hour and a half",
     "translation": "two hours",
     "probe_trust": "an hour",
