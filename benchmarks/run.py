@@ -29,7 +29,7 @@ BENCHMARKS = {
     "options": "five minutes",
     "peak_memory": "five minutes",
     "epoch": "two minutes",
-    "forecaster_step": "a minute",
+    "step_profile": "two minutes",
     "small_fits": "two minutes",
     "streams": "three minutes",
     "stream_drift": "two minutes",

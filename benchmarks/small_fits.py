@@ -42,7 +42,7 @@ def run(toy: bool) -> Facts:
         _row("toy, as the lesson has it", TOY_X, TOY_Y, LESSON | small, toy=toy, loop=_lesson_loop),
     ]
     for name, size in {"6 of 9 steps": (6, 9, 1)}.items() if toy else SETS.items():
-        x, y = _curves(*size)
+        x, y = curves(*size)
         rows.append(_row(name, x, y, small, toy=toy))
     print_now(table(rows))
     return {"threads": THREADS, "rows": rows}
@@ -89,7 +89,7 @@ def _lesson_loop() -> nn.Module:
     return head
 
 
-def _curves(n: int, steps: int, features: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def curves(n: int, steps: int, features: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Noisy waves (n, steps, features) of two frequencies."""
     rng = np.random.default_rng(0)
     y = np.arange(n) % 2
