@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent
 
@@ -18,6 +19,10 @@ ROOT = Path(__file__).parent
 # do not wait for each other's threads.
 _WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(max(1, 2 // _WORKERS))
+
+# A busy machine is no reason for a test to fail: neither is a slow draw of Hypothesis, or a slow example.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 _connect = socket.socket.connect
 _connect_ex = socket.socket.connect_ex

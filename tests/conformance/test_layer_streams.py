@@ -70,7 +70,7 @@ def test_a_stream_equals_the_run_over_all_steps_bit_for_bit(
 
 
 @torch.no_grad()
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     cell=st.sampled_from(["rnn-elu", "gru", "lstm"]),
     option=st.sampled_from(list(OPTIONS)),

@@ -104,7 +104,7 @@ def test_a_stream_answers_as_predict_does_for_the_steps_so_far(name: str, instru
     assert streams.snapshot(0) == stream.snapshot()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     name=st.sampled_from(["classifier-gru", "classifier-mask", "classifier-strided", "tagger-reservoir"]),
     pieces=st.lists(st.integers(0, 5), min_size=1, max_size=8),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -49,7 +49,7 @@ def pieces(events: Array, cuts: list[int]) -> Iterator[tuple[int, Array]]:
         yield start + 1, events[start:end]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(
     cuts=st.lists(st.integers(1, 39), max_size=10),
     repeats=st.lists(st.integers(0, 3), min_size=12, max_size=12),
@@ -73,7 +73,7 @@ def test_any_split_and_any_repeats_give_the_answers_of_one_run(
     assert np.array_equal(np.concatenate(answers), recurrence().steps({"a": events})["a"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(
     order=st.lists(st.tuples(st.integers(0, 9), st.integers(1, 4)), min_size=1, max_size=60),
     capacity=st.integers(1, 3),
@@ -101,7 +101,7 @@ def test_in_any_order_only_the_next_message_is_applied(
         assert session.last(stream) == (lasts.get(stream) or None)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(batches=st.lists(st.lists(st.integers(0, 4), max_size=8), max_size=12), capacity=st.integers(1, 6))
 def test_many_streams_in_one_call_equal_each_alone(
     recurrence: Any, events: Array, batches: list[list[int]], capacity: int
@@ -286,7 +286,7 @@ def test_streams_without_a_message_expire(recurrence: Any, events: Array) -> Non
     assert session.apply("a", 1, events[:1], now=30) == Applied(1, session.apply("b", 1, events[:1]).y)  # type: ignore[union-attr]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(turns=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), max_size=30))
 def test_two_sessions_on_one_store_are_one(
     recurrence: Any, events: Array, turns: list[tuple[int, int]]

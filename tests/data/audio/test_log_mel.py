@@ -61,7 +61,7 @@ def test_a_tone_is_loudest_in_its_band() -> None:
     assert places == [4, 16, 35]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(sizes=st.lists(st.integers(0, 700), min_size=1, max_size=12), seed=st.integers(0, 3))
 def test_chunks_of_any_size_give_the_bits_of_the_whole(sizes: list[int], seed: int) -> None:
     """Also chunks that complete no frame, and empty ones."""

@@ -177,7 +177,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(body=_JSON | st.fixed_dictionaries({"n": _JSON, "x": _JSON}), name=st.text(min_size=1, max_size=6))
 def test_no_body_and_no_name_break_the_server(served: Any, body: Any, name: str) -> None:
     """Any JSON, to a stream of any name: a record, never 500."""
