@@ -25,6 +25,7 @@ from unrolled.evaluate.sequence.candidates import (
 )
 from unrolled.evaluate.sequence.split import TrainTestSplit, evaluation_data, partition_by_folds
 from unrolled.evaluate.text.classification import TAG_BASELINES, TEXT_BASELINES
+from unrolled.evaluate.video.classification import VIDEO_BASELINES
 from unrolled.train.history import History
 
 
@@ -228,7 +229,8 @@ def test_what_takes_too_long_is_left_out_unless_named(aeon: None, monkeypatch: p
 
 def test_every_baseline_has_a_note() -> None:
     """A note each, and no note without its baseline."""
-    names = {name for names in SEQUENCE_BASELINES.values() for name in names}
+    tables = (*SEQUENCE_BASELINES.values(), *VIDEO_BASELINES.values())
+    names = {name for names in tables for name in names}
     assert set(NOTES) == names | {*TEXT_BASELINES} | {*TAG_BASELINES}
 
 
