@@ -207,7 +207,7 @@ def test_lengths_cut_the_padding_of_both_parts() -> None:
         assert [len(x) for x in part.sequences] == expected.tolist()
         assert [len(x) for x in part.X] == expected.tolist()
     ragged = [row[:n] for row, n in zip(padded, lengths, strict=True)]
-    assert len(holdout_data(data, (ragged, Y), "labels", is_padded=True).test) == 12
+    assert len(holdout_data(data, (ragged, Y), "labels", is_padded=True)) == 12
     with pytest.raises(ArgumentError, match="got no lengths_test"):
         holdout_data(data, (padded, Y), "labels", is_padded=True)
     with pytest.raises(DataError, match="compare test X lengths: expected 12 whole numbers"):
