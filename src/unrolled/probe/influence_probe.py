@@ -38,7 +38,7 @@ from unrolled.record import Record
 from unrolled.train.progress import ProgressLine
 from unrolled.train.threads import shared_processors
 
-_STEPS_AT_ONCE = 8192  # of a text and its copies, each with a word hidden
+_NUMBERS_AT_ONCE = 1 << 22  # of the vectors, or the outputs, of a text's copies, each with a word hidden
 _MOST_QUOTED = 40  # characters of a text in the sentence
 
 
@@ -151,7 +151,7 @@ def _hide_words(probed: ProbedModel, i: int) -> tuple[list[int], Floats, NDArray
     predicted = outputs.argmax(-1)
     classes = _explained_classes(probed, row, predicted)
     odds = log_odds(outputs.double(), classes)
-    at_once = max(1, _STEPS_AT_ONCE // length)
+    at_once = max(1, _NUMBERS_AT_ONCE // (length * max(probed.values.shape[2], outputs.shape[-1])))
     influences, turns = [], []
     for places in torch.split(torch.arange(length), at_once):
         values = probed.values_at(row).repeat(len(places), 1, 1)

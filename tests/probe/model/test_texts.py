@@ -1,5 +1,6 @@
 """Estimators of texts are probed on the vectors of their words, every network of an ensemble on its own."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -113,3 +114,13 @@ def test_all_probes_take_a_language_model(writer: LanguageModel) -> None:
         ur.probe.order(writer, text, None)
     with pytest.raises(ArgumentError, match="memory y: a language model predicts the next token of X"):
         ur.probe.memory(writer, text, ["a"])
+
+
+def test_batches_are_small_where_each_step_has_many_outputs(writer: LanguageModel) -> None:
+    """A vocabulary of a million: no batch of 16 steps has more outputs than fit into 64 MB."""
+    probed = as_probed_model(writer, ["to be", "or not to", "be"] * 10)
+    rows = torch.arange(30)
+    assert len(probed.batches(rows)) == 1
+    batches = replace(probed, classes=np.arange(1 << 20)).batches(rows)
+    assert max(len(batch) * int(probed.lengths[batch].max()) for batch in batches) <= 16
+    assert sorted(torch.cat(batches).tolist()) == rows.tolist()

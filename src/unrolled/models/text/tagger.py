@@ -64,7 +64,7 @@ class TextTagger(TextEstimator):
         min_count: times that a word must occur to have a vector of its own; None for 2, or 1 without n-grams.
         max_epochs: passes over the sentences at most; None for 6, or as many as make 400 steps, but no more
             than 50.
-        n_buckets: of hashed prefixes and suffixes of up to 4 letters, and shapes.
+        n_buckets: of hashed prefixes and suffixes of up to 5 letters, and shapes.
 
     >>> sentences = [["Ann", "met", "Bob"], ["Bob", "ran"], ["dogs", "met", "Ann"]] * 4
     >>> tags = [["name", "verb", "name"], ["name", "verb"], ["noun", "verb", "name"]] * 4
@@ -75,7 +75,7 @@ class TextTagger(TextEstimator):
 
     _per_step = True
     _least_epochs = 6
-    _ngram_mode, _ngram_lengths, _ngram_affixes = "sum", (2, 5), True
+    _ngram_mode, _ngram_lengths, _ngram_affixes = "sum", (2, 6), True
     _usual_min_count, _unknown_dropout = 2, 0.3
     _learned: ClassVar = {}
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 _ROWS_AT_ONCE = 512
-_STEPS_AT_ONCE = 131_072  # rows times T; a stem makes hundreds of numbers of each
+STEPS_AT_ONCE = 131_072  # rows times T; a stem makes hundreds of numbers of each
 _PADDED = 2  # rows times T, over the number of steps
 _LITTLE = 4096  # rows times T that cost less than another batch would
 
 
 def bucket_by_length(
-    lengths: Tensor, *, exact: bool = False, most_rows: int = _ROWS_AT_ONCE, most_steps: int = _STEPS_AT_ONCE
+    lengths: Tensor, *, exact: bool = False, most_rows: int = _ROWS_AT_ONCE, most_steps: int = STEPS_AT_ONCE
 ) -> list[Tensor]:
     """Split positions into batches of similar length, short sequences first, each batch in the given order.
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.errors import ArgumentError
-from unrolled.probe.model.bucketing import bucket_by_length
+from unrolled.probe.model.bucketing import STEPS_AT_ONCE, bucket_by_length
 from unrolled.probe.model.forecaster import ForecastCall
 from unrolled.probe.model.layer_hook import (
     LayerCall,
@@ -30,6 +30,8 @@ from unrolled.probe.model.layer_hook import (
 from unrolled.probe.model.targets import NO_TARGET
 from unrolled.probe.model.tokens import TokenCall
 from unrolled.probe.model.torch_module import call_by_length
+
+_OUTPUTS_AT_ONCE = 1 << 24  # numbers: of a vocabulary each step has thousands
 
 NetworkCall = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
 
@@ -190,7 +192,9 @@ class ProbedModel:
         is_exact = self.call is call_by_length or (
             isinstance(self.call, TokenCall) and self.call.is_by_length
         )
-        buckets = bucket_by_length(self.lengths[rows], exact=is_exact)
+        n_outputs = len(self.classes) if self.per_step and self.classes is not None else 1
+        most_steps = min(STEPS_AT_ONCE, max(1, _OUTPUTS_AT_ONCE // n_outputs))
+        buckets = bucket_by_length(self.lengths[rows], exact=is_exact, most_steps=most_steps)
         return [self._longest_first(rows[bucket]) for bucket in buckets]
 
     def _longest_first(self, rows: Tensor) -> Tensor:
