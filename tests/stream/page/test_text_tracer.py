@@ -7,6 +7,7 @@ import pytest
 
 from unrolled.errors import StreamError
 from unrolled.stream.page.text_tracer import LanguageTracer, TextTracer
+from unrolled.stream.serving import text
 
 
 def test_a_trace_of_text_in_parts_equals_one(language_model: Any, text_classifier: Any) -> None:
@@ -21,6 +22,13 @@ def test_a_trace_of_text_in_parts_equals_one(language_model: Any, text_classifie
         for key in ("y", "state", "input", "memory", "tokens"):
             assert first[key] + second[key] == whole[key]
         assert second["snapshot"] == whole["snapshot"]
+
+
+def test_a_large_vocabulary_is_traced_in_parts(language_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the same picture."""
+    whole = LanguageTracer(language_model, likeliest=3)(None, "to be or")
+    monkeypatch.setattr(text, "_MOST_NUMBERS", 3 * len(language_model.tokens_))
+    assert LanguageTracer(language_model, likeliest=3)(None, "to be or") == whole
 
 
 def test_answers_of_a_traced_language_model_are_its_likeliest_tokens(language_model: Any) -> None:

@@ -14,7 +14,7 @@ from unrolled.errors import StreamError
 from unrolled.jsonable import to_jsonable
 from unrolled.models.audio.stream import AudioStream
 from unrolled.models.streaming.trace import MEMORY
-from unrolled.stream.page.tracer import Tracer, refuse_start, require_few_steps, restore
+from unrolled.stream.page.tracer import Tracer, require_few_steps, require_times, restore
 from unrolled.stream.serving.sound import SoundStreams
 
 Floats = NDArray[np.float64]
@@ -54,7 +54,7 @@ class SoundTracer(Tracer):
         states = self._model.stream_states(1)
         live = AudioStream(self._model, states, **self._options)
         if start is not None:
-            refuse_start(states)
+            require_times(states)
         if snapshot is not None:
             restore(live, snapshot)
         wave, features = self._read(x), self._model.features_

@@ -6,7 +6,7 @@ from typing import Any
 
 from unrolled.models.streaming.streams import Streams
 from unrolled.stream.page.tracer import Tracer
-from unrolled.stream.serving.text import NextTokens, text_reader
+from unrolled.stream.serving.text import NextTokens, rows_at_once, text_reader
 
 
 class TextTracer(Tracer):
@@ -55,6 +55,7 @@ class LanguageTracer(Tracer):
     def __init__(self, model: Any, *, likeliest: int, **options: Any) -> None:
         super().__init__(model, **options)
         self._likeliest = likeliest
+        self._rows_at_once = rows_at_once(len(model.tokens_))
         self._read = text_reader(Streams(model, 1, digest=self._digest))
 
     def facts(self) -> dict[str, Any]:

@@ -37,6 +37,8 @@ class Tracer:
     True
     """
 
+    _rows_at_once = MOST_STEPS
+
     def __init__(self, model: Any, *, digest: str | None = None, **options: Any) -> None:
         self._model, self._options = model, options
         self._digest = digest or model_hash(model)
@@ -78,18 +80,18 @@ class Tracer:
         stream = self._stream_at(snapshot, start)
         rows = self._rows(x)
         require_few_steps(len(rows))
-        try:
-            traced = trace(stream, rows, network=network)
-        except UnrolledError as fault:
-            raise StreamError(str(fault), "bad_input") from fault
-        return {
-            "y": self._listed(traced.answers),
-            "state": traced.states.tolist(),
-            "input": traced.from_input.tolist(),
-            "memory": traced.from_memory.tolist(),
-            "snapshot": b64encode(stream.snapshot()).decode(),
-            **self._columns(rows),
-        }
+        columns: dict[str, list[Any]] = {name: [] for name in ("y", "state", "input", "memory")}
+        for first in range(0, len(rows), self._rows_at_once):
+            try:
+                traced = trace(stream, rows[first : first + self._rows_at_once], network=network)
+            except UnrolledError as fault:
+                raise StreamError(str(fault), "bad_input") from fault
+            columns["y"] += self._listed(traced.answers)
+            columns["state"] += traced.states.tolist()
+            columns["input"] += traced.from_input.tolist()
+            columns["memory"] += traced.from_memory.tolist()
+        snapshot = b64encode(stream.snapshot()).decode()
+        return {**columns, "snapshot": snapshot, **self._columns(rows)}
 
     def _new_states(self) -> Any:
         return self._model.stream_states(1, **self._options)
@@ -101,7 +103,7 @@ class Tracer:
         if snapshot is not None:
             restore(stream, snapshot)
         elif start is not None:
-            refuse_start(states)
+            require_times(states)
             try:
                 stream.state = states.starting_at(start)
             except UnrolledError as fault:
@@ -144,7 +146,7 @@ def require_few_steps(n: int) -> None:
         raise StreamError(f"x: expected at most {MOST_STEPS} steps, got {n}. Send them in parts.")
 
 
-def refuse_start(states: Any) -> None:
+def require_times(states: Any) -> None:
     """Pass if streams with these states have times.
 
     Raises:

@@ -55,6 +55,11 @@ def text_reader(streams: Streams) -> Callable[[Any], Floats]:
     return read
 
 
+def rows_at_once(n_tokens: int) -> int:
+    """Count the distributions over so many tokens that are computed at once: they take at most 32 MiB."""
+    return max(1, _MOST_NUMBERS // n_tokens)
+
+
 @dataclass(frozen=True, eq=False)
 class NextTokens:
     """Likeliest tokens after each of n tokens, the likeliest first.
@@ -103,7 +108,7 @@ class NextTokens:
 class LanguageStreams(Streams):
     """Streams of a LanguageModel that answer with the likeliest tokens instead of all.
 
-    Distributions are computed for so many tokens at a time that they take at most 32 MiB.
+    Distributions are computed for a few tokens at a time, see `rows_at_once`.
 
     Args:
         model: a fitted LanguageModel.
@@ -125,7 +130,7 @@ class LanguageStreams(Streams):
         """
         rest = {stream: self.rows(tokens) for stream, tokens in inputs.items()}  # all pass before any moves
         parts: dict[Any, list[NextTokens]] = {stream: [] for stream in rest}
-        most = max(1, _MOST_NUMBERS // len(self._names) // max(1, len(rest)))
+        most = max(1, rows_at_once(len(self._names)) // max(1, len(rest)))
         while rest:
             for stream, answers in super().steps({s: rows[:most] for s, rows in rest.items()}).items():
                 parts[stream].append(NextTokens.of(answers, self._likeliest, self._names))
