@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 import unrolled as ur
@@ -102,6 +103,20 @@ def audio_classifier() -> Any:
     clips = [np.sin(2 * np.pi * each * time) * np.hanning(1600) for each in hertz]
     model = ur.AudioClassifier(rate=8000, hidden_size=7, max_epochs=12, augmentation=False)
     return model.fit(clips, [0] * 10 + [1] * 10)
+
+
+@pytest.fixture(scope="session")
+def transcriber() -> Any:
+    """A Transcriber that hardly learned, and writes without end; tests must not change it."""
+    tone = {"low": 0.3, "high": 1.2}
+    texts = ["low", "high", "low high", "high low"] * 6
+    waves = [
+        np.concatenate([np.sin(np.arange(2400) * tone[word]) for word in text.split()]) for text in texts
+    ]
+    model = ur.Transcriber(rate=8000, unit="char", hidden_size=8, max_epochs=1).fit(waves, texts)
+    with torch.no_grad():
+        model.networks_[0].head.bias[0] = -50.0  # of the blank
+    return model
 
 
 @pytest.fixture(scope="session")

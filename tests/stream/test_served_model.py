@@ -69,6 +69,17 @@ def test_a_served_audio_classifier_answers_each_chunk(
     assert [each["seconds"] for each in found] == [each.seconds for each in live.detections]
 
 
+def test_a_served_transcriber_answers_with_what_a_chunk_adds(
+    transcriber: Any, tones: Any, tmp_path: Path
+) -> None:
+    """Joined, the text of the library's stream."""
+    parts = [(part * 32767).astype(np.int16) for part in np.split(tones, [333, 1000, 2500])]
+    answers = _run(transcriber, tmp_path / "s.db", parts)
+    live = transcriber.stream()
+    assert "".join(each["text"] for each in answers) == live.feed(np.concatenate(parts)) != ""
+    assert answers[-1]["seconds"] == live.seconds
+
+
 def test_a_model_that_cannot_stream_is_refused_before_anything_is_served() -> None:
     """In the model's own sentence."""
     model = ur.TextClassifier(hidden_size=4, n_members=1, max_epochs=1).fit(["a b", "c d"] * 4, [0, 1] * 4)
@@ -76,7 +87,7 @@ def test_a_model_that_cannot_stream_is_refused_before_anything_is_served() -> No
         serve_model(model, 2)
 
 
-@pytest.mark.parametrize("kind", ["language_model", "text_classifier", "audio_classifier"])
+@pytest.mark.parametrize("kind", ["language_model", "text_classifier", "audio_classifier", "transcriber"])
 def test_a_server_of_each_kind_tells_what_it_reads(
     kind: str, new_server: Callable[..., Any], ask: Any, request: pytest.FixtureRequest, tones: Any
 ) -> None:
@@ -84,7 +95,7 @@ def test_a_server_of_each_kind_tells_what_it_reads(
     model = request.getfixturevalue(kind)
     server = new_server(model=model)
     reads = server.request("GET", "/model").record["reads"]
-    assert reads == ("sound" if kind == "audio_classifier" else "text")
+    assert reads == ("sound" if kind in {"audio_classifier", "transcriber"} else "text")
     samples = b"\n" + tones[:400].astype("<f4").tobytes()
     head: dict[str, Any] = {"n": 1, "dtype": "float32"}
     text = {"n": 1, "x": "so"}

@@ -252,8 +252,10 @@ class _Call:
 
 def _joined(answers: list[dict[str, Any]]) -> dict[str, Any]:
     """Join the answers to parts of a chunk of sound."""
-    lists = {key: [row for each in answers for row in each[key]] for key in ("scores", "detections")}
-    return {"seconds": answers[-1]["seconds"], **lists}
+    seconds = {"seconds": answers[-1]["seconds"]}
+    if "text" in answers[0]:
+        return seconds | {"text": "".join(each["text"] for each in answers)}
+    return seconds | {key: [row for each in answers for row in each[key]] for key in ("scores", "detections")}
 
 
 class ClientStream:
@@ -281,7 +283,10 @@ class ClientStream:
         return self._client.steps({self.name: xs})[self.name]
 
     def feed(self, samples: Any) -> dict[str, Any]:
-        """Send sound (n,) and return its answer when it is stored: `seconds`, `scores` and `detections`."""
+        """Send sound (n,) and return its answer when it is stored.
+
+        It has `seconds`, and `scores` and `detections`, or of a Transcriber `text`.
+        """
         return self._client.feed({self.name: samples})[self.name]
 
 

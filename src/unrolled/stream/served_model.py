@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from unrolled.models.audio.classifier import AudioClassifier
+from unrolled.models.audio.transcription.transcriber import Transcriber
 from unrolled.models.forecasting.forecaster import Forecaster
 from unrolled.models.forecasting.stream import EACH
 from unrolled.models.streaming.snapshots import model_hash
 from unrolled.models.streaming.streams import Streams
 from unrolled.models.text.base import TextEstimator
 from unrolled.models.text.language.language_model import LanguageModel
-from unrolled.stream.page.sound_tracer import SoundTracer
+from unrolled.stream.page.sound_tracer import SoundTracer, SpeechTracer
 from unrolled.stream.page.text_tracer import LanguageTracer, TextTracer
 from unrolled.stream.page.tracer import Tracer
 from unrolled.stream.protocols import SupportsStreams
@@ -68,9 +69,10 @@ def serve_model(model: Any, capacity: int, *, digest: str | None = None, **optio
         writing = LanguageStreams(model, capacity, likeliest=likeliest, digest=digest)
         tracer = LanguageTracer(model, likeliest=likeliest, digest=digest)
         return ServedModel(writing, text_reader(writing), tracer, Generator(model, digest))
-    if isinstance(model, AudioClassifier):
+    if isinstance(model, AudioClassifier | Transcriber):
         sound = SoundStreams(model, capacity, **options)
-        return ServedModel(sound, sound.read, SoundTracer(model, digest=digest, **options))
+        kind = SpeechTracer if isinstance(model, Transcriber) else SoundTracer
+        return ServedModel(sound, sound.read, kind(model, digest=digest, **options))
     if isinstance(model, Forecaster):
         options = {"start": EACH, **options}
     streams = Streams(model, capacity, digest=digest, **options)

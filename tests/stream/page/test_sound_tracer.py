@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unrolled.errors import StreamError
-from unrolled.stream.page.sound_tracer import SoundTracer
+from unrolled.stream.page.sound_tracer import SoundTracer, SpeechTracer
 
 
 def test_a_trace_of_sound_in_parts_equals_one(audio_classifier: Any, tones: Any) -> None:
@@ -23,6 +23,17 @@ def test_a_trace_of_sound_in_parts_equals_one(audio_classifier: Any, tones: Any)
     assert [each["seconds"] for each in whole["detections"]] == [each.seconds for each in live.detections]
     assert np.array_equal(whole["bands"], audio_classifier.features_.frames(tones))
     assert len(traced[0]["y"]) == 0
+
+
+def test_a_trace_of_speech_has_the_text_of_each_frame(transcriber: Any, tones: Any) -> None:
+    """In parts as whole; joined, the text of the library's stream."""
+    tracer = SpeechTracer(transcriber)
+    whole, first = tracer(None, tones), tracer(None, tones[:777])
+    second = tracer(first["snapshot"], tones[777:])
+    for key in ("y", "state", "input", "memory", "bands"):
+        assert first[key] + second[key] == whole[key]
+    assert "".join(whole["y"]) == transcriber.stream().feed(tones) != ""
+    assert (tracer.facts()["kind"], tracer.facts()["reads"]) == ("transcript", "sound")
 
 
 def test_facts_say_that_sound_is_read(audio_classifier: Any) -> None:

@@ -295,6 +295,7 @@ def _store_hash(digest: str, arguments: Mapping[str, Any]) -> str:
 def _load_model(folder: str) -> Any:
     """Load a saved model of any kind that has streams."""
     from unrolled.models.audio.classifier import AudioClassifier
+    from unrolled.models.audio.transcription.transcriber import Transcriber
     from unrolled.models.forecasting.forecaster import Forecaster
     from unrolled.models.persistence import load_one_of
     from unrolled.models.sequence.classifier import SequenceClassifier
@@ -305,7 +306,8 @@ def _load_model(folder: str) -> Any:
     from unrolled.models.text.tagger import TextTagger
 
     of_values = (SequenceClassifier, SequenceRegressor, SequenceTagger, Forecaster)
-    return load_one_of(folder, (*of_values, TextClassifier, TextTagger, LanguageModel, AudioClassifier))
+    of_text = (TextClassifier, TextTagger, LanguageModel)
+    return load_one_of(folder, (*of_values, *of_text, AudioClassifier, Transcriber))
 
 
 def _supervise(workers: int, settings: ServerSettings) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unrolled.errors import StreamError
 from unrolled.jsonable import to_jsonable
 from unrolled.models.audio.stream import AudioStream
+from unrolled.models.audio.transcription.stream import TranscriptionStream
 from unrolled.models.streaming.trace import MEMORY
 from unrolled.stream.page.tracer import Tracer, require_few_steps, require_times, restore
 from unrolled.stream.serving.sound import SoundStreams
@@ -52,7 +53,7 @@ class SoundTracer(Tracer):
     ) -> dict[str, Any]:
         """Trace samples, those of `MOST_STEPS` frames at most."""
         states = self._model.stream_states(1)
-        live = AudioStream(self._model, states, **self._options)
+        live = self._live(states)
         if start is not None:
             require_times(states)
         if snapshot is not None:
@@ -63,22 +64,29 @@ class SoundTracer(Tracer):
         layers = [name for name in states.arrays if re.fullmatch(rf"network{network}\.h\d*", name)]
         if not layers:
             raise StreamError(f"network: expected one of the model's networks, from 0; got {network!r}.")
-        scores, after, alone = [], [], []
+        heard, after, alone = [], [], []
         for piece in self._pieces(wave, features.window - len(live.rest)):
             alone.append(self._fed_alone(live, states.arrays, piece, layers[-1]))
-            scores.append(live.feed(piece))
+            heard.append(live.feed(piece))
             after.append(states.arrays[layers[-1]][0].astype(np.float64))
         shape = len(bands), states.arrays[layers[-1]].shape[1]
         state, from_input = (np.array(rows[: len(bands)]).reshape(shape) for rows in (after, alone))
         return {
-            "y": np.concatenate(scores).tolist(),
+            **self._heard(live, heard, len(bands)),
             "state": state.tolist(),
             "input": from_input.tolist(),
             "memory": (state - from_input).tolist(),
             "snapshot": b64encode(live.snapshot()).decode(),
             "bands": bands.tolist(),
-            "detections": to_jsonable([each._asdict() for each in live.detections]),
         }
+
+    def _live(self, states: Any) -> Any:
+        return AudioStream(self._model, states, **self._options)
+
+    def _heard(self, live: Any, answers: list[Any], _n_frames: int) -> dict[str, Any]:
+        """Return y, and what else was heard, of the answers to all pieces."""
+        detections = to_jsonable([each._asdict() for each in live.detections])
+        return {"y": np.concatenate(answers).tolist(), "detections": detections}
 
     def _pieces(self, wave: Floats, first: int) -> Iterator[Floats]:
         """Cut samples behind each one that completes a frame; the last piece may complete none."""
@@ -89,12 +97,26 @@ class SoundTracer(Tracer):
     @staticmethod
     def _fed_alone(live: Any, arrays: Any, piece: Floats, layer: str) -> Floats:
         """Return what the state would be after a piece if the layers remembered nothing; nothing moves."""
-        before, n_detections = live.snapshot(), len(live.detections)
+        before, n_detections = live.snapshot(), len(getattr(live, "detections", ()))
         for name, array in arrays.items():
             if MEMORY.fullmatch(name):
                 array[0] = 0
         live.feed(piece)
         state: Floats = arrays[layer][0].astype(np.float64)
-        del live.detections[n_detections:]
+        if n_detections < len(getattr(live, "detections", ())):
+            del live.detections[n_detections:]
         live.restore(before)
         return state
+
+
+class SpeechTracer(SoundTracer):
+    """Trace speech through a Transcriber; y has the text that each frame adds."""
+
+    def _live(self, states: Any) -> Any:
+        return TranscriptionStream(self._model, states)
+
+    def _heard(self, _live: Any, answers: list[Any], n_frames: int) -> dict[str, Any]:
+        return {"y": answers[:n_frames]}  # the last piece may complete no frame, and adds nothing then
+
+    def _answers_of_model(self) -> tuple[str, list[str]]:
+        return "transcript", []

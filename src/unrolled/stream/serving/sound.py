@@ -42,11 +42,28 @@ class SoundAnswer:
         return {"seconds": self.seconds, "scores": self.scores.tolist(), "detections": detections}
 
 
-class SoundStreams:
-    """Streams of an AudioClassifier by name, whose states are snapshots, as `SupportsStreams` has them.
+@dataclass(frozen=True, eq=False)
+class SpeechAnswer:
+    """Answer of a Transcriber to a chunk of sound.
 
     Args:
-        model: a fitted AudioClassifier.
+        seconds: as of `SoundAnswer`.
+        text: what the chunk adds to the text.
+    """
+
+    seconds: float
+    text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        return {"seconds": self.seconds, "text": self.text}
+
+
+class SoundStreams:
+    """Streams of an estimator of sound by name, whose states are snapshots, as `SupportsStreams` has them.
+
+    Args:
+        model: a fitted AudioClassifier or Transcriber.
         capacity: streams at most.
         options: as for `model.stream`.
 
@@ -86,7 +103,7 @@ class SoundStreams:
         except UnrolledError as fault:
             raise StreamError(str(fault)) from fault
 
-    def steps(self, inputs: Mapping[str, Floats]) -> dict[str, SoundAnswer]:
+    def steps(self, inputs: Mapping[str, Floats]) -> dict[str, SoundAnswer | SpeechAnswer]:
         """Feed each stream samples (n,), a new one from its start.
 
         Raises:
@@ -101,13 +118,17 @@ class SoundStreams:
         waves = {stream: as_wave(samples, f"stream {stream!r}") for stream, samples in inputs.items()}
         return {stream: self._feed(stream, wave) for stream, wave in waves.items()}
 
-    def _feed(self, stream: str, wave: Floats) -> SoundAnswer:
+    def _feed(self, stream: str, wave: Floats) -> SoundAnswer | SpeechAnswer:
         live = self._stream
+        live.reset()  # what a snapshot does not hold
         live.restore(self._states.get(stream, self._start))
-        live.detections.clear()
-        scores = live.feed(wave)
+        heard = live.feed(wave)
         self._states[stream] = live.snapshot()
-        return SoundAnswer(live.seconds, scores, tuple(live.detections))
+        if isinstance(heard, str):
+            return SpeechAnswer(live.seconds, heard)
+        detections = tuple(live.detections)
+        live.detections.clear()
+        return SoundAnswer(live.seconds, heard, detections)
 
     def snapshots(self, streams: Iterable[str]) -> dict[str, bytes]:
         """Return the states of streams."""

@@ -67,6 +67,7 @@ async function loadModel() {
   byId("shuffle").hidden = model.reads === "sound";
   byId("output-title").textContent = {
     classes: "Probabilities", number: "Answer", forecast: "Next step", tokens: "Probability of the likeliest next token",
+    transcript: "Text",
   }[model.kind];
   byId("network").replaceChildren(
     ...Array.from({ length: model.networks }, (_, k) => new Option(`${k + 1} of ${model.networks}`, k)),
@@ -159,7 +160,7 @@ async function compareOrders(name, xs) {
     const cells = [document.createElement("th"), document.createElement("td")];
     cells[0].scope = "row";
     cells[0].textContent = label;
-    cells[1].textContent = answerWords(y.at(-1));
+    cells[1].textContent = answerWords(y, y.length - 1);
     const tr = document.createElement("tr");
     tr.append(...cells);
     return tr;
@@ -168,7 +169,10 @@ async function compareOrders(name, xs) {
   byId("orders").hidden = false;
 }
 
-function answerWords(y) {
+// What the answers `ys` are at a step.
+function answerWords(ys, at) {
+  if (model.kind === "transcript") return ys.slice(0, at + 1).join("") || "nothing yet";
+  const y = ys[at];
   if (model.kind === "classes") {
     const best = y.indexOf(Math.max(...y));
     return `${model.classes[best]}, ${(100 * y[best]).toFixed(1)} %`;
@@ -200,8 +204,8 @@ function draw() {
   drawHeat(byId("from-input"), trace.input, { ...marks, limit });
   drawHeat(byId("from-memory"), trace.memory, { ...marks, limit });
   drawHeat(byId("state"), trace.state, { ...marks, limit });
-  const rows = outputRows();
-  drawLines(byId("output"), rows, { ...marks, ...(["classes", "tokens"].includes(model.kind) ? { low: 0, high: 1 } : bounds(rows)) });
+  if (model.kind === "transcript") drawNames(byId("output"), trace.y, marks);
+  else drawOutput(marks);
   const hasStates = trace.state[0].length > 0;
   for (const panel of document.querySelectorAll(".of-states")) panel.hidden = !hasStates;
   if (!hasStates) byId("scale").textContent = "This stream reads its latest window anew at each step and carries no state.";
@@ -211,6 +215,12 @@ function draw() {
 
 const widthOfColumns = () =>
   columnWidth(shown.trace.y.length, byId("scroll").clientWidth - 2, model.reads === "text" ? 12 : 4);
+
+function drawOutput(marks) {
+  const rows = outputRows();
+  const limits = ["classes", "tokens"].includes(model.kind) ? { low: 0, high: 1 } : bounds(rows);
+  drawLines(byId("output"), rows, { ...marks, ...limits });
+}
 
 function drawInput(marks) {
   const { xs, trace } = shown;
@@ -236,7 +246,7 @@ function describe() {
   const { xs, trace, cursor, start } = shown;
   const words = events.words(xs, trace, cursor, start.last);
   const name = model.reads === "sound" ? words : `Step ${start.last + cursor + 1} (${words})`;
-  byId("answer").textContent = `${name}: ${answerWords(trace.y[cursor])}`;
+  byId("answer").textContent = `${name}: ${answerWords(trace.y, cursor)}`;
   legend("input-legend", model.inputs.length > 1 ? model.inputs : []);
   legend("output-legend", model.classes.map((each, k) => `${each} ${(100 * trace.y[cursor][k]).toFixed(1)} %`));
   byId("detections").textContent = trace.detections
@@ -251,7 +261,7 @@ function describe() {
   byId("fan").hidden = model.kind !== "forecast";
   if (model.kind === "forecast") {
     const past = xs.slice(0, cursor + 1).map((row) => row[0]);
-    byId("forecast").setAttribute("aria-label", answerWords(trace.y[cursor]));
+    byId("forecast").setAttribute("aria-label", answerWords(trace.y, cursor));
     if (!drawFan(byId("forecast"), past, trace.y[cursor], byId("log").checked)) {
       say("A log axis needs values above 0; the axis stays linear.", true);
     }

@@ -45,7 +45,7 @@ export function drawHeat(canvas, rows, { column, limit, cursor }) {
 
 // Draw the names of T steps, one a column: letters upright, words from the bottom up.
 export function drawNames(canvas, names, { column, cursor }) {
-  const isUpright = names.every((name) => name.length === 1);
+  const isUpright = names.every((name) => name.length <= 1);
   const height = isUpright ? 24 : 90;
   const context = prepare(canvas, names.length * column, height);
   context.fillStyle = INK;
@@ -56,7 +56,7 @@ export function drawNames(canvas, names, { column, cursor }) {
     context.save();
     context.translate((t + 0.5) * column, isUpright ? height / 2 : height - 4);
     if (!isUpright) context.rotate(-Math.PI / 2);
-    context.fillText(name, 0, 0, isUpright ? column : height - 8);
+    context.fillText(name, 0, 0, isUpright ? Math.max(column, 13) : height - 8);
     context.restore();
   });
   markCursor(context, cursor, column, height);
