@@ -19,6 +19,7 @@ from unrolled.errors import DataError, DataTypeError
 Array = NDArray[Any]
 
 _CLIPS = "a list of (T, H, W) or (T, C, H, W) arrays, or an array (N, T, H, W) or (N, T, C, H, W)"
+_MOST = 1e15  # of a float: squares of single precision stay finite
 _CHANNELS_MOVED = "channels stood last in (T, H, W, C) and were moved first: frames are (C, H, W)"
 
 
@@ -30,7 +31,7 @@ def holds_clips(X: Any) -> bool:
     """
     if isinstance(X, Sequences):
         return X.has_frames
-    if isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.dtype.kind == "O"):
+    if isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.dtype.kind == "O" and X.ndim):
         return len(X) > 0 and _n_axes(X[0]) >= 3
     return _n_axes(X) >= 4
 
@@ -95,14 +96,17 @@ def require_clips(clips: Sequences, who: str) -> None:
         raise DataError(f"{_clip_name(clips, int(empty[0]), who)}: expected at least one frame, got none.")
     if clips.values.dtype.kind != "f":
         return
-    sums = clips.values.reshape(len(clips.values), -1).sum(1, dtype=np.float64)
-    for row in np.flatnonzero(~np.isfinite(sums))[:1]:
-        position = int(np.searchsorted(clips.offsets, row, side="right")) - 1
-        got = "NaN" if np.isnan(clips.values[row]).any() else "inf"
-        raise DataError(
-            f"{_clip_name(clips, position, who)}, frame {row - clips.offsets[position]}: expected numbers, "
-            f"got {got}. Fill it, such as with np.nan_to_num, or leave that clip out."
-        )
+    sizes = max(-float(clips.values.min()), float(clips.values.max()))  # NaN where there is one
+    if sizes <= _MOST:
+        return
+    is_bad = ~(np.abs(clips.values.reshape(len(clips.values), -1)) <= _MOST)
+    row = int(np.argmax(is_bad.any(1)))
+    position = int(np.searchsorted(clips.offsets, row, side="right")) - 1
+    got = clips.values[row].ravel()[np.argmax(is_bad[row])]
+    raise DataError(
+        f"{_clip_name(clips, position, who)}, frame {row - clips.offsets[position]}: expected numbers up to "
+        f"{_MOST:g}, got {'NaN' if np.isnan(got) else f'{got:g}'}. Fill or divide them, or leave it out."
+    )
 
 
 def channels_of(clips: Sequences) -> tuple[int, int, int]:

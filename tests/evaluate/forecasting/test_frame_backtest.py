@@ -49,7 +49,7 @@ def fitted_on(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_a_bouncing_square_is_forecast_better_than_by_every_baseline() -> None:
     """Ten seconds of training, 24 clips that were held out whole, and the verdict."""
     model = FrameForecaster(
-        4, window=4, hidden_channels=24, num_layers=1, max_epochs=8, learning_rate=1e-2, batch_size=16
+        4, window=4, hidden_channels=24, num_layers=1, max_epochs=6, learning_rate=1e-2, batch_size=16
     )
     result = backtest(model, bouncing(72, 12))
     assert result.verdict.outcome == "better"

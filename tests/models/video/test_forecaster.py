@@ -118,7 +118,7 @@ BAD: dict[str, tuple[Any, str]] = {
         np.zeros((2, 3, 8, 8)),
         "more than horizon=3 frames, got one of 3",
     ),
-    "NaN": (np.full((2, 9, 8, 8), np.nan), "clip 0, frame 0: expected numbers, got NaN"),
+    "NaN": (np.full((2, 9, 8, 8), np.nan), "clip 0, frame 0: expected numbers .* got NaN"),
     "a table": (Sequences.from_arrays([[1.0, 2.0]]), r"expected frames \(H, W\) or \(C, H, W\)"),
     "a path": ("clips/", "expected a list of .* got str"),
 }
@@ -142,6 +142,8 @@ def test_frames_unlike_those_fitted_on_are_refused(clips: Any) -> None:
     model.fit(clips)
     with pytest.raises(DataError, match="expected frames of 16 x 16, as in fit, got 8 x 16"):
         model.predict(clips[:, :, :8])
+    with pytest.raises(DataError, match="expected uint8, as in fit, got float64, which may"):
+        model.predict(clips / 255.0)
     with pytest.raises(DataError, match="clip 0: expected at least 4 frames, the window of fit, got 3"):
         model.predict(clips[:, :3])
 

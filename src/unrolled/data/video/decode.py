@@ -95,7 +95,7 @@ def _opened(path: Path, who: str, kind: str) -> Iterator[Any]:
                 raise DataError(f"{who}: expected {kind}, got a file without pictures. Leave it out.")
             container.streams.video[0].codec_context.options = _STRICT
             yield container
-    except (av.FFmpegError, OSError, EOFError, IndexError) as fault:
+    except (av.FFmpegError, OSError) as fault:
         reason = str(getattr(fault, "strerror", None) or fault)
         raise DataError(
             f"{who}: expected {kind}, got a file that is none, cut or damaged ({reason}). Copy or write it "

@@ -47,21 +47,21 @@ def choose_frame_window(window: int | None, lengths: NDArray[np.int64], horizon:
     """Return the frames that are read before each forecast: 10, or as many as the shortest clip leaves.
 
     Raises:
-        DataError: the shortest clip has no frame beside the horizon; or none has as many as are asked for.
+        DataError: a clip has no frame beside the horizon, or fewer than are asked for.
 
     >>> choose_frame_window(None, np.array([12, 20]), 5), choose_frame_window(None, np.array([40]), 5)
     (7, 10)
     """
-    least, most = int(lengths.min()), int(lengths.max())
+    least = int(lengths.min())
     if window is None and least <= horizon:
         raise DataError(
             f"FrameForecaster frames: expected clips of more than horizon={horizon} frames, got one of "
             f"{quantity(least, 'frame')}. Leave it out, or choose a smaller horizon."
         )
-    if window is not None and most < window + horizon:
+    if window is not None and least < window + horizon:
         raise DataError(
-            f"FrameForecaster frames: expected a clip of at least {window + horizon} frames, window={window} "
-            f"and horizon={horizon}, the longest has {most}. Choose a smaller window or horizon."
+            f"FrameForecaster frames: expected clips of at least {window + horizon} frames, window={window} "
+            f"and horizon={horizon}, got one of {least}. Leave it out, or choose a smaller window or horizon."
         )
     return min(_WINDOW, least - horizon) if window is None else window
 
