@@ -89,7 +89,7 @@ def trust(name: str, seeds: int) -> list[Facts]:
 def run(toy: bool) -> Facts:
     torch.set_num_threads(1)  # such small networks only wait for a second one
     rows: list[Facts] = []
-    for name in TASKS:
+    for name in [*TASKS][: 1 if toy else None]:
         rows += trust(name, 1 if toy else SEEDS)
         print_now("\n" + table(rows[-2:]))
     return {"settings": SETTINGS, "sequences": SEQUENCES, "rows": rows}

@@ -33,7 +33,7 @@ IDLE = 100_000  # streams in a store
 
 
 def run(toy: bool) -> Facts:
-    seconds = 0.3 if toy else 8.0
+    seconds = 0.1 if toy else 8.0
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         model = _save_model(Path(folder) / "model")
         command = [sys.executable, "-m", "unrolled.cli", "serve", f"{folder}/model", "--port", "0"]
@@ -47,7 +47,7 @@ def run(toy: bool) -> Facts:
             finally:
                 server.terminate()
         print_now(table(rows))
-        idle = _idle(Path(folder), model, 2_000 if toy else IDLE)
+        idle = _idle(Path(folder), model, 200 if toy else IDLE)
         print_now("\n" + table([idle]))
         facts = {"fsync_us": _fsync_us(Path(folder)), "rows": rows, "idle": [idle]}
     if toy:
