@@ -1,4 +1,4 @@
-"""Error rates of texts, beside a slow loop and beside jiwer where it is installed."""
+"""Error rates of texts, beside a slow loop and beside jiwer."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_distances_equal_those_of_a_slow_loop() -> None:
 
 def test_rates_equal_those_of_jiwer() -> None:
     """Of whole corpora."""
-    jiwer = pytest.importorskip("jiwer")
+    jiwer = pytest.importorskip("jiwer", reason="computes the rates that ours must equal")
     rng = np.random.default_rng(1)
     words = ["one", "two", "three", "a", "été"]
     true = [" ".join(rng.choice(words, rng.integers(1, 9))) for _ in range(40)]

@@ -97,8 +97,10 @@ def classify_command(
     if resample and not has_recordings:
         raise ArgumentError(f"--resample: expected recordings, got {train}, which holds none. Leave it out.")
     if model:
-        page = {} if has_recordings else {"--report": report}
-        refuse_training_options(options, {"--test": test, "--folds": folds, "--save": save} | page)
+        training = {"--test": test, "--folds": folds, "--save": save}
+        if not has_recordings:  # of which one may have a page
+            training["--report"] = report
+        refuse_training_options(options, training)
         if has_recordings:
             predict_recordings(train, columns, model, output, report=report, resample=resample, json=json)
             return

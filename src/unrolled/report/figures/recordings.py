@@ -107,4 +107,4 @@ def _pooled(rows: Floats, step_s: float) -> tuple[Floats, float]:
 
 def _times(n: int, step_s: float) -> Floats:
     """Return the middle of each of n steps."""
-    return (np.arange(n) + 0.5) * step_s
+    return np.asarray((np.arange(n) + 0.5) * step_s, dtype=np.float64)

@@ -123,7 +123,8 @@ def ctc_criterion(transcripts: TokenRows, stride: int) -> Criterion:
 
     def criterion(outputs: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
         rows = batch.targets.cpu()
-        targets, lengths = transcripts.padded(rows, BLANK).t().contiguous(), transcripts.lengths[rows]
+        targets, lengths = transcripts.padded(rows, BLANK).t(), transcripts.lengths[rows]
+        targets = targets.contiguous().to(outputs.device)
         steps = (batch.lengths.cpu() + stride - 1) // stride
         with torch.enable_grad():
             leaf = outputs.detach().clone().requires_grad_()
