@@ -243,10 +243,12 @@ def _print_texts(names: list[str], recognised: list[list[Any]]) -> None:
         print(printable(text if len(names) == 1 else f"{name}: {text}"))
 
 
-def _print_words(names: list[str], recognised: list[list[Any]]) -> None:
+def _print_words(names: list[str], found: list[list[Any]]) -> None:
+    """Print a word a line: its file, where there are several, its start and end, its text, tabs between."""
     from unrolled.cli.terminal import printable
 
-    for name, each in zip(names, recognised, strict=True):
-        beside = f"{name}\t" if len(names) > 1 else ""
+    for name, each in zip(names, found, strict=True):
+        beside = [name] if len(names) > 1 else []
         for word in each:
-            print(printable(f"{beside}{word.start_s:.2f}\t{word.end_s:.2f}\t{word.text}"))
+            cells = [*beside, f"{word.start_s:.2f}", f"{word.end_s:.2f}", word.text]
+            print("\t".join(printable(cell) for cell in cells))
