@@ -55,10 +55,18 @@ def test_the_word_that_decides_speaks_most_for_the_answer(fitted: TextClassifier
     result = ur.probe.influence(fitted, ["it is not good", "so good"])
     assert result.words[0][result.influence[0][0].argmax()] == "not"
     assert "“not” speaks most for 'bad'" in result.sentence
-    assert "of 2 texts of the GRU" in result.sentence
+    assert "answer of the GRU on " in result.sentence
     against = ur.probe.influence(fitted, ["it is not good"], ["fine"])
     assert against.answers == (("fine",),)
     np.testing.assert_allclose(against.influence[0], -result.influence[0], atol=1e-4)
+
+
+def test_words_without_a_vector_speak_for_nothing() -> None:
+    """Neither known nor spelled: all that is hidden is zero before."""
+    model = TextClassifier(**QUICK | {"n_buckets": 0}, max_epochs=1).fit(TEXTS, LABELS)
+    result = ur.probe.influence(model, ["日本 🙂"])
+    assert not result.influence[0].any()
+    assert "no word speaks for" in result.sentence
 
 
 def test_the_frame_has_a_row_for_each_word(fitted: TextClassifier) -> None:

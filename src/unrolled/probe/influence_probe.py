@@ -179,20 +179,18 @@ def _sentence(result: InfluenceResult) -> str:
         return _per_word_sentence(result)
     n = len(result.words)
     turned = sum(bool(turns.any()) for turns in result.turns)
-    if n == 1:
-        finding = f"Hiding one word turns {'the' if turned else 'no'} answer of {result.name}"
-    else:
-        which = f"turns the answer to {turned}" if turned else "turns no answer"
-        finding = f"Hiding one word of a text {which} of {n} texts of {result.name}"
-    influence_of_words, words = result.influence[0][0], result.words[0]
+    finding = f"Hiding a single word turns {'the' if turned else 'no'} answer of {result.name}"
+    if n > 1:
+        finding += f" on {turned} of {n} texts" if turned else f" on {n} texts"
+    influence_of_words, words, answer = result.influence[0][0], result.words[0], result.answers[0][0]
     strongest = int(influence_of_words.argmax())
     most = float(influence_of_words[strongest])
-    quoted = _shortened(" ".join(words))
-    place = "In" if n == 1 else "In the first,"
-    verb, moves = ("speaks most for", "raises") if most > 0 else ("speaks least against", "lowers")
+    place = f"{'In' if n == 1 else 'In the first,'} “{_shortened(' '.join(words))}”,"
+    if most <= 0:
+        return f"{finding}. {place} no word speaks for {answer!r}."
     return (
-        f"{finding}. {place} “{quoted}”, “{words[strongest]}” {verb} {result.answers[0][0]!r}: it {moves} "
-        f"the log odds by {number(abs(most), 2)}."
+        f"{finding}. {place} “{words[strongest]}” speaks most for {answer!r}: it raises the log odds by "
+        f"{number(most, 2)}."
     )
 
 
