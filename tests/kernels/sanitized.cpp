@@ -1,12 +1,33 @@
 // Runs one table of kernels on buffers of exact size, under the sanitizers: see test_sanitizers.py.
+//
+// Whether others want the processors is a variable here: results must be the same to the bit where they do.
 #include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <vector>
 
+#include "runtime/contention.hpp"
 #include "runtime/dispatch.hpp"
 
 namespace unrolled::UNROLLED_ISA { extern const KernelTable kernels; }
+
+static bool contended = false;
+bool unrolled::is_contended() { return contended; }
+
+using Results = std::vector<float>;
+
+static void append(Results &all, const std::unique_ptr<float[]> &numbers, std::size_t count) {
+    all.insert(all.end(), numbers.get(), numbers.get() + count);
+}
+
+// Require the same results of `run` beside others as alone.
+template <class Run> static void require_same(const char *what, Run run) {
+    const Results alone = run();
+    contended = true;
+    const Results beside_others = run();
+    contended = false;
+    if (alone.empty() || alone != beside_others) std::printf("%s differs beside others\n", what);
+}
 
 template <class T> static void run(void (*kernel)(const T *, T *, std::size_t)) {
     for (std::size_t n = 0; n <= 70; ++n) {
@@ -25,7 +46,7 @@ static std::unique_ptr<float[]> numbers(std::size_t n) {
 }
 
 // Forward and backward of the stem, whose result, or its gradient, is then pooled.
-static void run_stem_and_pool(const unrolled::KernelTable &table, std::size_t steps, std::size_t inputs,
+static Results run_stem_and_pool(const unrolled::KernelTable &table, std::size_t steps, std::size_t inputs,
                               std::size_t channels, std::size_t scales, std::size_t stride, bool is_ragged,
                               int threads) {
     const std::size_t rows = 3, terms = 2 * inputs * unrolled::kTaps;
@@ -54,9 +75,14 @@ static void run_stem_and_pool(const unrolled::KernelTable &table, std::size_t st
                               {out.get(), row * 3, row}, is_ragged ? shorter : nullptr};
     table.pool_forward(pool, {pooled.get(), maxima.get()}, partition);
     table.pool_backward(pool, {pooled.get(), maxima.get(), d_out.get()}, partition);
+    Results all;
+    append(all, out, blocks * rows * width), append(all, d_weight, channels * terms);
+    append(all, d_bias, channels), append(all, pooled, rows * 3 * width);
+    append(all, d_out, blocks * rows * width);
+    return all;
 }
 
-static void run_loss_and_step(const unrolled::KernelTable &table, std::size_t rows, std::size_t classes) {
+static Results run_loss_and_step(const unrolled::KernelTable &table, std::size_t rows, std::size_t classes) {
     const auto logits = numbers(rows * classes), weights = numbers(classes), gradient = numbers(rows * classes);
     const std::unique_ptr<std::int64_t[]> targets(new std::int64_t[rows]);
     for (std::size_t row = 0; row < rows; ++row)
@@ -73,10 +99,13 @@ static void run_loss_and_step(const unrolled::KernelTable &table, std::size_t ro
         table.adamw_step({count, logits.get(), means.get(), squares.get(), gradient.get(), 1e-3, 1e-2, .9, .999,
                           1e-8, norm + 1, 1, threads},
                          threads, .1, .03);
+    Results all;
+    append(all, gradient, count), append(all, logits, count);
+    return all;
 }
 
 // The readout of a Forecaster, forward and backward, with and without anchors and dropout.
-static void run_readout(const unrolled::KernelTable &table, std::size_t windows, std::size_t readouts,
+static Results run_readout(const unrolled::KernelTable &table, std::size_t windows, std::size_t readouts,
                         std::size_t horizon, std::size_t anchors, std::size_t hidden) {
     const std::size_t T = 3, H = 5, V = 4, K = 2, Q = 7, M = windows * readouts;
     unrolled::QuantileReadout p{};
@@ -110,6 +139,10 @@ static void run_readout(const unrolled::KernelTable &table, std::size_t windows,
                                          d_quantile_bias.get(), d_anchor.get(), d_anchor_bias.get()},
                                         threads);
     }
+    Results all;
+    append(all, d_states, T * windows * H), append(all, d_hidden, hidden * D);
+    append(all, d_quantile, h * Q * hidden), append(all, d_quantile_bias, h * Q);
+    return all;
 }
 
 int main() {
@@ -120,10 +153,13 @@ int main() {
                 for (const std::size_t scales : {1, 3})
                     for (const std::size_t stride : {1, 4})
                         for (const int threads : {1, 2})
-                            run_stem_and_pool(table, steps, inputs, channels, scales, stride, threads == 2,
-                                              threads);
+                            require_same("stem or pooling", [&] {
+                                return run_stem_and_pool(table, steps, inputs, channels, scales, stride,
+                                                         threads == 2, threads);
+                            });
     for (const std::size_t rows : {1, 2, 5, 33})
-        for (const std::size_t classes : {1, 2, 16, 37}) run_loss_and_step(table, rows, classes);
+        for (const std::size_t classes : {1, 2, 16, 37})
+            require_same("loss or step", [&] { return run_loss_and_step(table, rows, classes); });
     run(table.tanh_float);
     run(table.tanh_double);
     run(table.sigmoid_float);
@@ -136,6 +172,8 @@ int main() {
             for (const std::size_t horizon : {1, 6, 18})
                 for (const std::size_t anchors : {0, 2})
                     for (const std::size_t hidden : {1, 33})
-                        run_readout(table, windows, readouts, horizon, anchors, hidden);
+                        require_same("readout", [&] {
+                            return run_readout(table, windows, readouts, horizon, anchors, hidden);
+                        });
     std::puts(table.name);
 }

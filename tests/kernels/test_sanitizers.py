@@ -24,7 +24,7 @@ def test_sanitizers_find_nothing(name: str, flags: dict[str, list[str]], tmp_pat
     if name not in kernels.build_info()["runnable"].split():
         pytest.skip(f"this processor does not run {name}")
     program = tmp_path / "sanitized"
-    runtime = ("isa", "thread_pool", "phases", "contention", "buffer_cache")
+    runtime = ("isa", "thread_pool", "phases", "buffer_cache")
     sources = [KERNELS / "runtime" / f"{part}.cpp" for part in runtime]
     sources.append(Path(__file__).with_name("sanitized.cpp"))
     options = ["-std=c++20", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
