@@ -147,7 +147,8 @@ def test_text_is_sent_whole_and_sound_in_parts(
         stream = client.stream("a")
         answers = stream.steps("to be")
         assert [len(answers), stream.last] == [5, 5]
-        positions = [*language_model.codec_.encode("to be").positions.tolist(), 3]
+        assert stream.step("t")[0][1] == language_model.stream().steps("to bet")[-1].max()
+        positions = [*language_model.codec_.encode("to bet").positions.tolist(), 3]
         assert stream.step(3)[0][1] == language_model.stream().steps(positions)[-1].max()
     sound = np.tile(tones, 4).astype(np.float32)
     live = audio_classifier.stream()

@@ -275,8 +275,8 @@ class ClientStream:
         return self._client.last(self.name)
 
     def step(self, x: Any) -> Any:
-        """Send one event and return its answer when it is stored."""
-        return self.steps([x])[0]
+        """Send one event, or a text of one token, and return its answer when it is stored."""
+        return self.steps(x if isinstance(x, str) else [x])[-1]
 
     def steps(self, xs: Any) -> list[Any]:
         """Send several events, or a text, and return their answers when they are stored."""

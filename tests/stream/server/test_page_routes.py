@@ -235,4 +235,7 @@ def test_a_page_of_sound_reads_a_file(
     browser.run("document.getElementById('rewind').click()")
     browser.wait_for("document.getElementById('status').textContent.includes('back at sample 200')")
     assert server.request("GET", "/streams/first").record["last"] == 200
+    browser.run("document.getElementById('values-form').requestSubmit()")
+    browser.wait_for("document.getElementById('status').textContent.includes('s are stored')")
+    assert server.request("GET", "/streams/first").record["last"] == 3400
     assert browser.console == []

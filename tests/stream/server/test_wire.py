@@ -80,6 +80,8 @@ def test_numbers_may_follow_a_line_of_json_as_bytes() -> None:
     body = decode_trace(b'{"dtype":"float32"}\n' + np.float32([0.5, 0.1]).tobytes())
     assert body.x.dtype == np.float32
     assert decode_steps(b'{"n":1,"dtype":"float32"}\n').x.tolist() == []
+    behind_snapshot = b'{"snapshot":"%b","dtype":"int16"}\n' % (b"A" * 9000) + samples.tobytes()
+    assert np.array_equal(decode_trace(behind_snapshot).x, samples)
     assert decode_socket(b'{"stream":"dtype"}').stream == "dtype"
     assert decode_socket(b'{"stream":"dtype",\n"n":1,\n"x":[1]}').x == [1]
 

@@ -107,7 +107,6 @@ Body = TypeVar("Body", StepsBody, SocketMessage, TraceBody)
 _steps, _socket = msgspec.json.Decoder(StepsBody), msgspec.json.Decoder(SocketMessage)
 _trace = msgspec.json.Decoder(TraceBody)
 _STEPS_EXAMPLE, _TRACE_EXAMPLE = '{"n": 1, "x": [[0.5, 1.0]]}', '{"snapshot": null, "x": [[0.5, 1.0]]}'
-_MOST_HEAD = 1024  # bytes of a line of JSON with numbers behind it
 _encoder = msgspec.json.Encoder()
 
 
@@ -148,8 +147,8 @@ def _with_events(body: Body, example: str) -> Body:
 def _decode(decoder: msgspec.json.Decoder[Body], content: bytes | str, example: str) -> Body:
     """Decode JSON, or a line of it with the bytes of numbers behind."""
     try:
-        if isinstance(content, bytes) and b'"dtype"' in content[:_MOST_HEAD]:
-            head, _, numbers = content.partition(b"\n")
+        head, _, numbers = content.partition(b"\n") if isinstance(content, bytes) else (b"", b"", b"")
+        if b'"dtype"' in head:
             with suppress(msgspec.DecodeError):  # of JSON on several lines
                 if (body := decoder.decode(head)).dtype is not None:
                     return _with_numbers(body, numbers)

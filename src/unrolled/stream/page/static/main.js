@@ -5,7 +5,7 @@ import { eventsOf, tokenName } from "./events.js";
 import { colourOf, columnWidth, drawFan, drawHeat, drawLines, drawNames } from "./picture.js";
 import { formatNumber, shuffled } from "./values.js";
 
-const MOST_STEPS = 1000; // that the picture shows
+const MOST_STEPS = 900; // that the picture shows: a trace takes 1,000, or ten seconds of sound
 const WRITTEN = { n: 60, temperature: 0.8 };
 const COLUMNS = ["y", "state", "input", "memory", "tokens", "bands"]; // parts of a trace with an item a step
 const EMPTY = () => ({ ...Object.fromEntries(COLUMNS.map((name) => [name, []])), detections: [] });
