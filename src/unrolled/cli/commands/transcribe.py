@@ -74,7 +74,7 @@ def transcribe_command(
     resample: Resample = False,
     save: Save = None,
     model: Model = None,
-    words: Words = False,
+    as_words: Words = False,
     beam: Beam = None,
     output: Output = None,
     report: Report = None,
@@ -102,10 +102,10 @@ def transcribe_command(
         refuse_training_options(options, {"--test": test, "--save": save, "--transcript": label})
         if report:
             require_single_recording(file)
-        _transcribe(file, model, beam, (output, report), resample=resample, words=words, json=json)
+        _transcribe(file, model, beam, (output, report), resample=resample, as_words=as_words, json=json)
         return
-    if words or report or beam is not None:
-        option = "--words" if words else "--report" if report else "--beam"
+    if as_words or report or beam is not None:
+        option = "--words" if as_words else "--report" if report else "--beam"
         raise ArgumentError(f"{option}: expected --model beside it, which transcribes. Name a saved model.")
     _learn((file, test), label, options, save=save, output=output, resample=resample, json=json)
 
@@ -169,7 +169,7 @@ def _read(file: str, column: str | None) -> LabelledRecordings:
 
 def _transcribe(
     file: str, folder: str, beam: int | None, outputs: tuple[str | None, str | None], *, resample: bool,
-    words: bool, json: bool,
+    as_words: bool, json: bool,
 ) -> None:  # fmt: skip
     """Transcribe a recording, or all of a folder or table, with a saved model."""
     import pandas as pd
@@ -183,7 +183,7 @@ def _transcribe(
     if is_recording(file) and not (resample or beam or model.why_not_streamable()):
         names, recognised = (
             [Path(file).name],
-            [_stream_file(model, file, shown=not (words or json or output))],
+            [_stream_file(model, file, shown=not (as_words or json or output))],
         )
     else:
         from unrolled.data.audio.read import read_recordings
@@ -191,7 +191,7 @@ def _transcribe(
         read = read_recordings(file, transcripts=True)
         names = [recording.name for recording in read]
         recognised = model.predict_words(read, beam=beam)
-        if not (words or json or output):
+        if not (as_words or json or output):
             _print_texts(names, recognised)
     texts = [" ".join(word.text for word in each) for each in recognised]
     if output:
@@ -208,7 +208,7 @@ def _transcribe(
         ]
         out.print_json({"source": Path(file).name, "answers": answers, "written": written})
         return
-    if words:
+    if as_words:
         _print_words(names, recognised)
     out.print_written_paths(written)
 
