@@ -33,13 +33,13 @@ def _pairs(count: int, seed: int) -> tuple[list[np.ndarray], list[str]]:
 @pytest.fixture(scope="module")
 def fitted() -> Transcriber:
     """Tests must not change it."""
-    return Transcriber(**SMALL, max_epochs=20).fit(*_pairs(96, 0))
+    return Transcriber(**SMALL, max_epochs=14).fit(*_pairs(80, 0))
 
 
 @pytest.fixture(scope="module")
 def result(fitted: Transcriber) -> Any:
     """It beside both baselines, on unseen recordings."""
-    return compare_transcripts(fitted, *_pairs(96, 0), ComparisonArguments(_pairs(40, 1)), fitted=fitted)
+    return compare_transcripts(fitted, *_pairs(80, 0), ComparisonArguments(_pairs(40, 1)), fitted=fitted)
 
 
 def test_a_transcriber_that_hears_is_better_than_its_baselines(fitted: Transcriber, result: Any) -> None:

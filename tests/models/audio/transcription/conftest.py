@@ -10,7 +10,7 @@ from unrolled.models.audio.transcription.transcriber import Transcriber
 
 TONES = {"do": 400, "mi": 800, "so": 1500}
 SMALL: dict[str, Any] = {
-    "rate": 8000, "hidden_size": 24, "num_layers": 1, "max_epochs": 25, "learning_rate": 1e-2,
+    "rate": 8000, "hidden_size": 24, "num_layers": 1, "max_epochs": 18, "learning_rate": 1e-2,
 }  # fmt: skip
 
 

@@ -198,7 +198,7 @@ def test_synthetic_speech_is_written_down(tmp_path: Path) -> None:
         path, speed = tmp_path / "spoken.wav", str(150 + k % 4 * 20)
         subprocess.run(["espeak-ng", "-v", "en-us", "-s", speed, "-w", str(path), text], check=True)
         recordings.append(read_recording(path).resampled(8000))
-    model = Transcriber(**SMALL | {"hidden_size": 48}).fit(recordings[:240], texts[:240])
+    model = Transcriber(**SMALL | {"hidden_size": 48, "max_epochs": 25}).fit(recordings[:240], texts[:240])
     unseen = [k for k in range(240, 270) if texts[k] not in texts[:240]]
     rates = model.score_texts([recordings[k] for k in unseen], [texts[k] for k in unseen])
     assert rates.character_error_rate <= 0.05
