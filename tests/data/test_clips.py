@@ -84,6 +84,7 @@ def nan_clip() -> Any:
 
 
 BAD = {
+    "no sequence": (as_clips([pixels(2, 3, 4)], "X").select(np.arange(0)), "expected at least one clip"),
     "no clip": ([], "X: expected at least one clip, got none"),
     "a text": ("a.mp4", "got str"),
     "one frame": ([np.zeros((8, 6))], r"X, clip 0: .* got one frame of 8 x 6\. A clip of one frame is"),

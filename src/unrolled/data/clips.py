@@ -91,6 +91,8 @@ def require_clips(clips: Sequences, who: str) -> None:
     if not clips.has_frames or clips.values.ndim > 4 or 0 in clips.feature_shape:
         got = f"{clips.values.dtype} of shape {clips.feature_shape} a step"
         raise DataError(f"{who}: expected frames (H, W) or (C, H, W), got {got}.")
+    if not len(clips):
+        raise DataError(f"{who}: expected at least one clip, got none.")
     empty = np.flatnonzero(clips.lengths == 0)
     if len(empty):
         raise DataError(f"{_clip_name(clips, int(empty[0]), who)}: expected at least one frame, got none.")
