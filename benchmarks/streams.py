@@ -35,6 +35,7 @@ CELLS: dict[str, tuple[Any, Any]] = {"GRU": (un.GRU, nn.GRUCell), "LSTM": (un.LS
 
 def run(toy: bool) -> Facts:
     limit_threads(toy=toy)
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     steps = [
         row for cell in CELLS for rows in ROWS[: 2 if toy else None] for row in _steps(cell, rows, toy=toy)
