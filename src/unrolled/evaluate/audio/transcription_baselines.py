@@ -41,6 +41,7 @@ class CommonestTranscript:
 class NearestRecording:
     """The transcript of the training recording whose log-mel frames, stretched to one length, are nearest.
 
+    >>> from unrolled import Recording
     >>> tones = [Recording(np.sin(np.arange(2000) * w), 8000) for w in (0.3, 1.2, 0.31)]
     >>> train, test = RecordingList(tuple(tones[:2]), 8000), RecordingList(tuple(tones[2:]), 8000)
     >>> NearestRecording().fit(train, ["low", "high"]).predict(test)
