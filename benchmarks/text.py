@@ -1,6 +1,6 @@
 """Texts: SST-2, TREC-6, parts of speech of the English web treebank; official splits, simple models beside.
 
-TextClassifier() and TextTagger() as they come, five seeds each, fitted on the training part alone; settings
+TextClassifier() and TextTagger() as they come, two seeds each, fitted on the training part alone; settings
 were chosen on a part of the training texts, of the treebank on its development part, never on a test part.
 The baselines are those of `compare`, fitted on the same texts. SST-2 has the 6,920 sentences alone, without
 labels of phrases, and no vectors from elsewhere. Of the tagger the accuracy on words that the training part
@@ -25,7 +25,7 @@ from unrolled.data.text.conll import read_tagged
 from unrolled.evaluate.sequence.baselines import MajorityClass
 from unrolled.evaluate.text.baselines import MostFrequentTag, TfidfLogistic, TokenLogistic
 
-SEEDS = 5
+SEEDS = 2
 CLASSIFIED = {
     "SST-2": ("stsa.binary.train.gz", "stsa.binary.test.gz", "utf-8"),
     "TREC-6": ("TREC.train.all.gz", "TREC.test.all.gz", "latin-1"),
