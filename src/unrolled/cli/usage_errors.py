@@ -13,7 +13,6 @@ from unrolled.validation import check_int
 if TYPE_CHECKING:
     from unrolled.cli.options import OptionGroup
 
-_FOLDS = 5  # where --folds is not given
 _NUMBER = ("a number", float)
 _KINDS: dict[str, tuple[str, Any]] = {"integer": ("a whole number", int), "number": _NUMBER, "float": _NUMBER}
 

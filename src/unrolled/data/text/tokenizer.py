@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -244,10 +243,3 @@ def _learn_subwords(size: int, texts: Iterable[str], argument: str, *, at_most: 
             f"{size:,}. Give a smaller number, or unit='word'."
         )
     return str(subwords.to_str())
-
-
-def tokenizers_are_installed() -> bool:
-    """Tell whether subwords can be learned here, without loading the library."""
-    from importlib.util import find_spec  # noqa: PLC0415
-
-    return "tokenizers" in sys.modules or find_spec("tokenizers") is not None
