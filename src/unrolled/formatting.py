@@ -164,6 +164,16 @@ def capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def shortened(text: str, most: int) -> str:
+    """Cut a text to so many characters, white space in rows as one space.
+
+    >>> shortened("to be or  not to be", 12), shortened("to  be", 12)
+    ('to be or ...', 'to be')
+    """
+    flat = " ".join(text.split())
+    return flat if len(flat) <= most else f"{flat[: most - 3]}..."
+
+
 def as_sentence(text: str) -> str:
     """Make a note a sentence: a capital first, a full stop last.
 

@@ -14,6 +14,7 @@ from unrolled.cli.classification import (
 from unrolled.cli.options import ClassifierOptions, SequenceColumns
 from unrolled.cli.usage_errors import check_folds
 from unrolled.errors import ArgumentError, DataError
+from unrolled.formatting import shortened
 
 if TYPE_CHECKING:
     from unrolled.data.text.read import LabelledTexts
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _TEXT_OPTIONS = {"cell", "hidden_size", "n_members", "max_epochs", "random_state"}
 _TEXT_MODEL = "TextClassifier"
+_MOST_CHARACTERS = 50  # of a text on a line of the screen
 
 
 def reads_as_texts(file: str, text: str | None, model: str | None) -> bool:
@@ -103,12 +105,6 @@ def _examples(texts: LabelledTexts) -> Examples:
         labels=texts.labels,
         source=texts.source,
         columns={"text": texts.texts},
-        names=[_shortened(text) for text in texts.texts],
+        names=[shortened(text, _MOST_CHARACTERS) for text in texts.texts],
         report_data=lambda _: text_data(texts),
     )
-
-
-def _shortened(text: str) -> str:
-    """Return the beginning of a text, for a line of the screen."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= 50 else f"{flat[:47]}..."

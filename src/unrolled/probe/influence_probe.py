@@ -26,7 +26,7 @@ from torch import Tensor
 
 from unrolled.data.io.frames import to_frame
 from unrolled.errors import ArgumentError
-from unrolled.formatting import number, percent, quantity
+from unrolled.formatting import number, percent, quantity, shortened
 from unrolled.probe.measure.attribution import log_odds
 from unrolled.probe.measure.half_life import Floats
 from unrolled.probe.model.adapter import as_probed_model
@@ -185,7 +185,7 @@ def _sentence(result: InfluenceResult) -> str:
     influence_of_words, words, answer = result.influence[0][0], result.words[0], result.answers[0][0]
     strongest = int(influence_of_words.argmax())
     most = float(influence_of_words[strongest])
-    place = f"{'In' if n == 1 else 'In the first,'} “{_shortened(' '.join(words))}”,"
+    place = f"{'In' if n == 1 else 'In the first,'} “{shortened(' '.join(words), _MOST_QUOTED)}”,"
     if most <= 0:
         return f"{finding}. {place} no word speaks for {answer!r}."
     return (
@@ -210,7 +210,3 @@ def _per_word_sentence(result: InfluenceResult) -> str:
         f"Of what moves the answers of {result.name} at {tokens}, {shares[0]} is the token's own influence, "
         f"{shares[1]} that of the tokens beside it, {shares[2]} that of tokens farther off (by its squares)."
     )
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}…"

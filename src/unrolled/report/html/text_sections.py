@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from unrolled.formatting import as_sentence, number, quantity
+from unrolled.formatting import as_sentence, number, quantity, shortened
 from unrolled.report.html.markup import definition_list, paragraph, section, table, tinted_words
 from unrolled.report.records import TextData
 
@@ -39,7 +39,8 @@ def texts_section(data: TextData) -> str:
     rows = []
     for name in data.classes[:_MOST_CLASSES]:
         examples = [text for text, label in zip(data.texts, data.labels, strict=True) if label == name]
-        rows.append((name, f"{counts[name]:,}", " · ".join(map(_shortened, examples[:_SHOWN]))))
+        such = " · ".join(shortened(text, _MOST_CHARACTERS) for text in examples[:_SHOWN])
+        rows.append((name, f"{counts[name]:,}", such))
     shown = table("The first texts of each class", ("Class", "Texts", "Such as"), rows)
     many = len(data.classes) > _MOST_CLASSES
     lead = f"{_MOST_CLASSES} of {len(data.classes):,} classes are shown." if many else ""
@@ -67,8 +68,3 @@ def tinted_texts(influence: Any) -> str:
 
 def _words(data: TextData) -> list[int]:
     return [len(text.split()) for text in data.texts]
-
-
-def _shortened(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _MOST_CHARACTERS else f"{flat[: _MOST_CHARACTERS - 3]}..."
