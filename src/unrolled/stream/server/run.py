@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import resource
 import socket
 from collections.abc import Awaitable, Callable
@@ -19,7 +18,6 @@ from unrolled.stream.server.core import Core
 from unrolled.stream.server.wire import encode_error
 from unrolled.stream.workers import stays_here
 
-_LOG = logging.getLogger("unrolled.stream")
 _HEADERS_S = 10.0  # for the headers of the first request
 _SHUTDOWN_S = 10
 _FILES = 256  # open beside connections

@@ -24,11 +24,9 @@ from unrolled.stream.server.wire import (
 
 _TOKEN_S = 10.0  # to send the token in
 _WINDOW = 256  # messages of a connection that may be without an answer; then it is read no further
-_MOST_BYTES = (
-    1 << 20
-)  # of a connection's messages and unread answers; beyond it the connection is read no further
+_MOST_BYTES = 1 << 20  # of a connection's messages and unread answers; likewise
 _UNREAD_S = 60.0  # that a client may read nothing
-_POLICY, _RESTART = 1008, 1012  # codes of RFC 6455 and its registry for closing
+_POLICY = 1008  # code of RFC 6455 for closing
 
 
 class StepsSocket:
