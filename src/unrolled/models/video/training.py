@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from unrolled.data.preprocess.scaler import fit_channel_scaler
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
 from unrolled.formatting import quantity
+from unrolled.models.fitting import identified
 from unrolled.models.video.dataset import FrameWindows, flat_frames, window_starts
 from unrolled.models.video.network import FrameNetwork, FrameNetworkConfig
 from unrolled.train.config import (
@@ -138,8 +138,7 @@ def fit_frame_networks(
         ModelLoadError: a checkpoint is damaged, or was made with other settings.
     """
     training, validation = split
-    if monitor.checkpoint is not None:
-        config = replace(config, identity=training.fingerprint(repr(network_config)))
+    config = identified(config, monitor, training, validation, network_config)
     return fit_ensemble(
         lambda: FrameNetwork(network_config).to(training.device),
         lambda network, batch: network.loss(batch),
