@@ -18,7 +18,7 @@ from unrolled.data.parse.table import Table
 from unrolled.data.text.read import mean_words
 from unrolled.errors import DataError
 from unrolled.formatting import quantity, quoted_list
-from unrolled.validation import ErrorCollector, check_path
+from unrolled.validation import check_path
 
 Array = NDArray[Any]
 
@@ -28,7 +28,6 @@ AUDIO_SUFFIXES = (
 )  # fmt: skip
 TRANSCRIPT_NAMES = ("transcript", "transcription", "text", "sentence", "words", "label")
 GROUP_NAMES = ("speaker", "speaker_id", "spk", "voice", "person", "subject")
-_MAX_FAULTS = 5  # files that are named before the reading stops
 _HEAD_CELLS = 200  # that tell whether a column holds paths
 
 
@@ -202,19 +201,7 @@ def _is_missing(cell: Any) -> bool:
 
 
 def _read_all(paths: Sequence[Path], names: Sequence[str]) -> tuple[Recording, ...]:
-    """Read all files, or name the first that cannot be read together."""
-    faults, recordings = ErrorCollector(DataError), []
-    n_faults = 0
-    for path, name in zip(paths, names, strict=True):
-        try:
-            recordings.append(read_recording(path, name))
-        except DataError as fault:
-            faults.add(str(fault))
-            n_faults += 1
-            if n_faults == _MAX_FAULTS:
-                break
-    faults.raise_if_any()
-    return tuple(recordings)
+    return tuple(files.read_each(lambda file: read_recording(*file), zip(paths, names, strict=True)))
 
 
 def _averaged(recordings: Sequence[Recording]) -> tuple[str, ...]:

@@ -12,9 +12,10 @@ import shlex
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,7 +23,10 @@ from unrolled.data.io.csv import parse_csv
 from unrolled.data.io.formats import FORMATS, is_workbook
 from unrolled.data.parse.table import Table
 from unrolled.errors import DataError
-from unrolled.validation import suggest_spelling
+from unrolled.validation import ErrorCollector, suggest_spelling
+
+ItemT = TypeVar("ItemT")
+ContentT = TypeVar("ContentT")
 
 SUFFIXES = (
     ".csv", ".tsv", ".txt", ".tab", ".dat", ".gz", ".bz2", ".xz", ".zst", ".zip", ".parquet", ".pq",
@@ -30,6 +34,7 @@ SUFFIXES = (
 )  # fmt: skip
 STDIN = "-"
 PART = "::"  # between a file and the part of it that is meant
+_MAX_FAULTS = 5  # files that are named before the reading stops
 _URL = re.compile(r"([a-z][a-z0-9]+):/+", re.IGNORECASE)
 _FETCHED = ("http", "https", "ftp", "ftps")
 _READERS = {
@@ -79,6 +84,32 @@ def visible_files(folder: Path) -> list[Path]:
         files_here = [Path(root, name) for name in names if not name.startswith(".")]
         paths += [file for file in files_here if file.is_file() or file.is_symlink()]
     return sorted(paths)
+
+
+def read_each(read: Callable[[ItemT], ContentT], items: Iterable[ItemT]) -> list[ContentT]:
+    """Read some files, one after the other.
+
+    Args:
+        read: one of them.
+        items: what it is given.
+
+    Raises:
+        DataError: some cannot be read; the message has the first five.
+
+    >>> read_each(len, ["to", "be"])
+    [2, 2]
+    """
+    faults, contents, n_faults = ErrorCollector(DataError), list[ContentT](), 0
+    for item in items:
+        try:
+            contents.append(read(item))
+        except DataError as fault:
+            faults.add(str(fault))
+            n_faults += 1
+            if n_faults == _MAX_FAULTS:
+                break
+    faults.raise_if_any()
+    return contents
 
 
 def refuse_url(text: str) -> None:

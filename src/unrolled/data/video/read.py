@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.clips import as_clips, require_clips
-from unrolled.data.io.files import visible_files
+from unrolled.data.io.files import read_each, visible_files
 from unrolled.data.labelled.array_files import load_npy
 from unrolled.data.labelled.read import Labelled, read_labelled
 from unrolled.data.video.decode import FrameFormat, decode_image, decode_video
@@ -26,7 +26,6 @@ VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".gif",
 )  # fmt: skip
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
-_MAX_FAULTS = 5  # files that are named before the reading stops
 
 
 class _ClipSource(NamedTuple):
@@ -118,7 +117,7 @@ def _read_folder(folder: Path, rate: float | None, frame_format: FrameFormat) ->
         )
     _refuse_unused(sources, folder, rate, frame_format)
     labels = _labels(folder, sources)
-    clips = as_clips(_read_all(sources, rate, frame_format), folder.name)
+    clips = as_clips(read_each(lambda source: _read_clip(source, rate, frame_format), sources), folder.name)
     notes = clips.notes
     if others := [file.relative_to(folder).as_posix() for file in visible if not _is_clip_file(file)]:
         notes += (f"{quantity(len(others), 'file')} without frames left out: {quoted_list(others)}",)
@@ -183,22 +182,6 @@ def _natural_key(name: str) -> list[tuple[int, str]]:
 
 def _is_clip_file(file: Path) -> bool:
     return file.suffix.lower() in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, ".npy")
-
-
-def _read_all(sources: Sequence[_ClipSource], rate: float | None, frame_format: FrameFormat) -> list[Array]:
-    """Read all clips, or name the first that cannot be read together."""
-    faults, clips = ErrorCollector(DataError), []
-    n_faults = 0
-    for source in sources:
-        try:
-            clips.append(_read_clip(source, rate, frame_format))
-        except DataError as fault:
-            faults.add(str(fault))
-            n_faults += 1
-            if n_faults == _MAX_FAULTS:
-                break
-    faults.raise_if_any()
-    return clips
 
 
 def _read_clip(source: _ClipSource, rate: float | None, frame_format: FrameFormat) -> Array:
