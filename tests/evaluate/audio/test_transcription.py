@@ -9,7 +9,8 @@ import pytest
 from unrolled import Transcriber, compare
 from unrolled.errors import ArgumentError, DataError
 from unrolled.evaluate.arguments import ComparisonArguments
-from unrolled.evaluate.audio.transcription import MIN_RECORDINGS, compare_transcripts
+from unrolled.evaluate.audio.transcription import compare_transcripts
+from unrolled.evaluate.corpus import MIN_ROWS
 
 SMALL: dict[str, Any] = {
     "rate": 8000, "unit": "word", "hidden_size": 24, "num_layers": 1, "learning_rate": 1e-2,
@@ -83,7 +84,7 @@ def test_a_part_or_whole_speakers_are_held_out() -> None:
 def test_few_recordings_have_no_verdict() -> None:
     """Of fewer than twenty a lucky one decides."""
     quick = Transcriber(**SMALL | {"hidden_size": 4}, max_epochs=1)
-    result = compare(quick, *_pairs(20, 3), test=_pairs(MIN_RECORDINGS - 1, 4))
+    result = compare(quick, *_pairs(20, 3), test=_pairs(MIN_ROWS - 1, 4))
     assert (result.outcome, result.p_value) == ("too few to tell", None)
     assert "19 recordings are too few to tell" in result.sentence
 

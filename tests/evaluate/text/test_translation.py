@@ -9,7 +9,8 @@ import pytest
 from unrolled import Translator, compare
 from unrolled.errors import ArgumentError, DataError
 from unrolled.evaluate.arguments import ComparisonArguments
-from unrolled.evaluate.text.translation import MIN_TEXTS, compare_translations
+from unrolled.evaluate.corpus import MIN_ROWS
+from unrolled.evaluate.text.translation import compare_translations
 
 pytest.importorskip("sacrebleu", reason="translations are compared by BLEU")
 
@@ -104,7 +105,7 @@ def test_half_a_training_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_few_texts_are_too_few_to_tell(fitted: Translator) -> None:
     """Without a p-value."""
-    arguments = ComparisonArguments(test=_pairs(MIN_TEXTS - 1, 1), baselines=["copy"])
+    arguments = ComparisonArguments(test=_pairs(MIN_ROWS - 1, 1), baselines=["copy"])
     result = compare_translations(fitted, *_pairs(300, 0), arguments, fitted=fitted)
     assert (result.outcome, result.p_value) == ("too few to tell", None)
     assert "are too few to tell" in result.sentence

@@ -1,10 +1,7 @@
 """Compare a Transcriber with simple transcripts of the same recordings, by word error rate, with a verdict.
 
 The word error rate of a set is that of its sums of errors and words. Intervals draw recordings anew, tests
-swap the transcripts of two candidates recording by recording; both add the counts up again each time.
-
-    better   must hold against every baseline: the largest p-value counts
-    worse    is of the best baseline alone, whose p-value is multiplied by their number
+swap the transcripts of two candidates recording by recording; see `unrolled.evaluate.corpus`.
 """
 
 from __future__ import annotations
@@ -28,7 +25,9 @@ from unrolled.errors import DataError
 from unrolled.evaluate.arguments import DEFAULT_FOLDS, ComparisonArguments
 from unrolled.evaluate.audio.classification import NO_SPEAKERS, recordings_of_test, speakers_across
 from unrolled.evaluate.audio.transcription_baselines import TRANSCRIPTION_BASELINES
-from unrolled.evaluate.outcome import Outcome, outcome_of, outcome_sentence, too_few_sentence
+from unrolled.evaluate.corpus import corpus_sentence, corpus_verdict
+from unrolled.evaluate.outcome import Outcome
+from unrolled.evaluate.score_frame import score_frame
 from unrolled.formatting import aligned_table, number, p_value_text, percent, quantity
 from unrolled.jsonable import to_jsonable
 from unrolled.models.audio.inputs import LabelledClips, read_clips, require_labels
@@ -37,11 +36,8 @@ from unrolled.models.audio.transcription.transcripts import as_transcripts
 from unrolled.models.protocols import end_if_interrupted
 from unrolled.record import Record
 from unrolled.stats.intervals import bootstrap_interval
-from unrolled.stats.permutation import swap_p
 
 Floats = NDArray[np.float64]
-
-MIN_RECORDINGS = 20  # tested: of fewer, a lucky one decides
 
 
 @dataclass(frozen=True)
@@ -115,14 +111,7 @@ class TranscriptionComparison(Record):
 
     def to_frame(self) -> Any:
         """Return the rows as a frame; the interval's ends are called as in `word_error_rate-lo-95`."""
-        rows = [asdict(row) for row in self.rows]
-        columns = {"name": np.array([row["name"] for row in rows], dtype=object)}
-        columns |= {name: np.array([row[name] for row in rows]) for name in self.metrics}
-        for k, side in enumerate(("lo", "hi")):
-            columns[f"word_error_rate-{side}-{self.level:g}"] = np.array([row["interval"][k] for row in rows])
-        for name in ("p_value", "fit_seconds", "predict_seconds"):
-            columns[name] = np.array([row[name] for row in rows], dtype=np.float64)
-        return to_frame(columns, "pandas")
+        return score_frame(self.rows, self.metrics, self.level, texts=("name",))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the single transcripts, ready for JSON."""
@@ -156,11 +145,6 @@ class _Result(NamedTuple):
     counts: Floats  # (N, 4)
     fit_seconds: float
     predict_seconds: float
-
-    @property
-    def rate(self) -> float:
-        """Word error rate of all recordings."""
-        return -float(_accuracy(self.counts.sum(0)))
 
 
 def compare_transcripts(
@@ -263,25 +247,17 @@ def _judged(
 ) -> TranscriptionComparison:
     """Test the network against its baselines, and put the scores together."""
     network, *others = results
-    p_values = []
-    for other in others:
-        one, two = (network, other) if network.rate <= other.rate else (other, network)
-        p_values.append(swap_p(one.counts, two.counts, _accuracy))
-    rows = [_row(result, tested, level, p) for result, p in zip(results, [None, *p_values], strict=True)]
-    order = sorted(range(len(others)), key=lambda k: others[k].rate)
-    best, n = rows[1 + order[0]], len(tested.texts)
-    is_ahead = network.rate < best.word_error_rate
-    p_value: float | None = None
-    if n >= MIN_RECORDINGS:
-        p_value = max(p_values) if is_ahead else min(1.0, len(others) * p_values[order[0]])
-    outcome = outcome_of(p_value, is_ahead=is_ahead)
+    verdict = corpus_verdict(network.counts, [other.counts for other in others], _accuracy)
+    p_values = [None, *verdict.p_values]
+    rows = [_row(result, tested, level, p) for result, p in zip(results, p_values, strict=True)]
+    best, n = rows[1 + verdict.order[0]], len(tested.texts)
     names = [recording.name for recording in tested.recordings]
     columns = {"recording": names, "transcript": tested.texts} | {r.name: r.texts for r in results}
     return TranscriptionComparison(
-        rows=(rows[0], *(rows[1 + k] for k in order)),
-        sentence=_sentence(rows[0], best, n, outcome, p_value),
-        outcome=outcome,
-        p_value=p_value,
+        rows=(rows[0], *(rows[1 + k] for k in verdict.order)),
+        sentence=corpus_sentence(verdict, _compared(rows[0], best, n), best.name, n_rows=n, unit="recording"),
+        outcome=verdict.outcome,
+        p_value=verdict.p_value,
         best_baseline=best.name,
         n_sequences=n,
         level=level,
@@ -299,21 +275,9 @@ def _row(result: _Result, tested: _Part, level: float, p_value: float | None) ->
     )  # fmt: skip
 
 
-def _sentence(
-    network: TranscriptionRow, best: TranscriptionRow, n: int, outcome: Outcome, p_value: float | None
-) -> str:
-    compared = (
+def _compared(network: TranscriptionRow, best: TranscriptionRow, n: int) -> str:
+    return (
         f"the {network.name.upper()} has {percent(network.word_error_rate, 1)} of the words wrong on "
         f"{quantity(n, 'recording')}, the best of the simple ones ({best.name}) "
         f"{percent(best.word_error_rate, 1)}"
     )
-    if p_value is None:
-        units = "recording" if n == 1 else "recordings"
-        return too_few_sentence(n, units, compared, f"test on at least {MIN_RECORDINGS}")
-    is_ahead = network.word_error_rate < best.word_error_rate
-    meaning = {
-        "better": "it has skill here",
-        "worse": f"use {best.name} instead",
-        "no difference": "its lead may be luck" if is_ahead else f"{best.name} does as well",
-    }[outcome]
-    return outcome_sentence(compared, p_value, meaning)

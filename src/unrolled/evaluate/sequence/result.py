@@ -6,11 +6,11 @@ import textwrap
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.io.frames import to_frame
 from unrolled.evaluate.outcome import Outcome
+from unrolled.evaluate.score_frame import score_frame
 from unrolled.evaluate.sequence.scores import format_metric
 from unrolled.evaluate.sequence.split import Task
 from unrolled.formatting import aligned_table, interval_text, number, p_value_text
@@ -115,16 +115,7 @@ class Comparison(Record):
 
     def to_frame(self) -> Any:
         """Return the rows as a frame; the interval's ends are called as in `accuracy-lo-95`."""
-        main = self.metrics[0]
-        texts = {name: [getattr(row, name) for row in self.rows] for name in ("name", "note")}
-        numbers = {name: [getattr(row, name) for row in self.rows] for name in self.metrics}
-        for k, side in enumerate(("lo", "hi")):
-            numbers[f"{main}-{side}-{self.level:g}"] = [row.interval[k] for row in self.rows]
-        for name in ("p_value", "fit_seconds", "predict_seconds"):
-            numbers[name] = [getattr(row, name) for row in self.rows]
-        arrays = {name: np.array(values, dtype=object) for name, values in texts.items()}
-        arrays |= {name: np.array(values, dtype=np.float64) for name, values in numbers.items()}
-        return to_frame(arrays, self.backend)
+        return score_frame(self.rows, self.metrics, self.level, backend=self.backend)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the single predictions, ready for JSON."""

@@ -1,11 +1,8 @@
 """Compare a Translator with simple translations of the same texts, by BLEU, with a verdict.
 
 BLEU of a corpus is no mean of its sentences, but made of sums of their counts (`bleu_statistics`). Intervals
-draw sentences anew, tests swap the translations of two systems sentence by sentence; both add the counts up
-again each time.
-
-    better   must hold against every baseline: the largest p-value counts
-    worse    is of the best baseline alone, whose p-value is multiplied by their number
+draw sentences anew, tests swap the translations of two systems sentence by sentence; see
+`unrolled.evaluate.corpus`.
 
 Source: Koehn, Statistical Significance Tests for Machine Translation Evaluation (2004), the bootstrap;
 Riezler and Maxwell, On Some Pitfalls in Automatic Evaluation and Significance Testing for MT (2005), the
@@ -28,7 +25,9 @@ from unrolled.data.text.bleu import bleu_statistics, corpus_bleu, require_sacreb
 from unrolled.data.text.pairs import as_pairs
 from unrolled.errors import DataError
 from unrolled.evaluate.arguments import DEFAULT_FOLDS, ComparisonArguments, check_pair
-from unrolled.evaluate.outcome import Outcome, outcome_of, outcome_sentence, too_few_sentence
+from unrolled.evaluate.corpus import corpus_sentence, corpus_verdict
+from unrolled.evaluate.outcome import Outcome
+from unrolled.evaluate.score_frame import score_frame
 from unrolled.evaluate.text.translation_baselines import TRANSLATION_BASELINES
 from unrolled.formatting import aligned_table, interval_text, number, p_value_text, quantity
 from unrolled.jsonable import to_jsonable
@@ -36,11 +35,9 @@ from unrolled.models.protocols import end_if_interrupted
 from unrolled.models.text.translation.translator import Translator
 from unrolled.record import Record
 from unrolled.stats.intervals import bootstrap_interval
-from unrolled.stats.permutation import swap_p
 
 Floats = NDArray[np.float64]
 
-MIN_TEXTS = 20  # tested: of fewer, a lucky sentence decides
 _NOTES = {
     "copy": "the source as it is",
     "word by word": "IBM model 1, the likeliest word each",
@@ -121,14 +118,7 @@ class TranslationComparison(Record):
 
     def to_frame(self) -> Any:
         """Return the rows as a frame; the interval's ends are called as in `bleu-lo-95`."""
-        rows = [asdict(row) for row in self.rows]
-        columns = {name: np.array([row[name] for row in rows], dtype=object) for name in ("name", "note")}
-        columns |= {name: np.array([row[name] for row in rows]) for name in self.metrics}
-        for k, side in enumerate(("lo", "hi")):
-            columns[f"bleu-{side}-{self.level:g}"] = np.array([row["interval"][k] for row in rows])
-        for name in ("p_value", "fit_seconds", "predict_seconds"):
-            columns[name] = np.array([row[name] for row in rows], dtype=np.float64)
-        return to_frame(columns, "pandas")
+        return score_frame(self.rows, self.metrics, self.level)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the single translations, ready for JSON."""
@@ -163,11 +153,6 @@ class _Result(NamedTuple):
     statistics: Floats  # (N, 10)
     fit_seconds: float
     predict_seconds: float
-
-    @property
-    def bleu(self) -> float:
-        """BLEU of all texts."""
-        return float(corpus_bleu(self.statistics.sum(0)))
 
 
 def compare_translations(
@@ -246,10 +231,7 @@ def _judged(
 ) -> TranslationComparison:
     """Test the network against its baselines, and put the scores together."""
     network, *others = results
-    p_values = []
-    for other in others:
-        one, two = (network, other) if network.bleu >= other.bleu else (other, network)
-        p_values.append(swap_p(one.statistics, two.statistics, corpus_bleu))
+    verdict = corpus_verdict(network.statistics, [other.statistics for other in others], corpus_bleu)
     scores = [translation_scores(result.translations, tested[1]) for result in results]
     rows = [
         TranslationRow(
@@ -257,21 +239,15 @@ def _judged(
             bootstrap_interval(result.statistics, corpus_bleu, level), p,
             result.fit_seconds, result.predict_seconds,
         )
-        for result, score, p in zip(results, scores, [None, *p_values], strict=True)
+        for result, score, p in zip(results, scores, [None, *verdict.p_values], strict=True)
     ]  # fmt: skip
-    order = sorted(range(len(others)), key=lambda k: -others[k].bleu)
-    best, n = rows[1 + order[0]], len(tested[0])
-    p_value: float | None = None
-    is_ahead = rows[0].bleu > best.bleu
-    if n >= MIN_TEXTS:
-        p_value = max(p_values) if is_ahead else min(1.0, len(others) * p_values[order[0]])
-    outcome = outcome_of(p_value, is_ahead=is_ahead)
+    best, n = rows[1 + verdict.order[0]], len(tested[0])
     texts = {"source": tested[0], "target": tested[1]} | {r.name: r.translations for r in results}
     return TranslationComparison(
-        rows=(rows[0], *(rows[1 + k] for k in order)),
-        sentence=_sentence(rows[0], best, n, outcome, p_value),
-        outcome=outcome,
-        p_value=p_value,
+        rows=(rows[0], *(rows[1 + k] for k in verdict.order)),
+        sentence=corpus_sentence(verdict, _compared(rows[0], best, n), best.name, n_rows=n, unit="text"),
+        outcome=verdict.outcome,
+        p_value=verdict.p_value,
         best_baseline=best.name,
         n_sequences=n,
         level=level,
@@ -281,19 +257,8 @@ def _judged(
     )
 
 
-def _sentence(
-    network: TranslationRow, best: TranslationRow, n: int, outcome: Outcome, p_value: float | None
-) -> str:
-    compared = (
+def _compared(network: TranslationRow, best: TranslationRow, n: int) -> str:
+    return (
         f"the {network.name.upper()} has a BLEU of {network.bleu:.1f} on {quantity(n, 'text')}, the best of "
         f"the simple ones ({best.name}) {best.bleu:.1f}"
     )
-    if p_value is None:
-        units = "text" if n == 1 else "texts"
-        return too_few_sentence(n, units, compared, f"test on at least {MIN_TEXTS}")
-    meaning = {
-        "better": "it has skill here",
-        "worse": f"use {best.name} instead",
-        "no difference": "its lead may be luck" if network.bleu > best.bleu else f"{best.name} does as well",
-    }[outcome]
-    return outcome_sentence(compared, p_value, meaning)
