@@ -1,4 +1,4 @@
-"""What AudioClassifier reads, with what stands beside it."""
+"""Recordings as estimators read them, with their labels and speakers."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from scipy.io import wavfile
 from unrolled.data.audio.log_mel import LogMel
 from unrolled.data.audio.recording import Recording
 from unrolled.errors import DataError
-from unrolled.models.audio.inputs import raw_frames, read_clips, require_labels
+from unrolled.models.audio.inputs import raw_frames, read_audio_inputs, require_labels
 
 
 def test_labels_and_speakers_come_from_the_table_unless_given(tmp_path: Path) -> None:
@@ -17,13 +17,13 @@ def test_labels_and_speakers_come_from_the_table_unless_given(tmp_path: Path) ->
     for name in ("a.wav", "b.wav"):
         wavfile.write(tmp_path / name, 8000, np.ones(800, np.int16))
     (tmp_path / "list.csv").write_text("path,word,speaker\na.wav,yes,ann\nb.wav,no,bob\n")
-    read = read_clips(tmp_path / "list.csv", who="X", rate=None, resample=False)
+    read = read_audio_inputs(tmp_path / "list.csv", who="X", rate=None, resample=False)
     assert (read.y.tolist(), read.groups.tolist()) == (["yes", "no"], ["ann", "bob"])
     assert read.recordings.notes == ("Recordings with one 'speaker' are kept together.",)
-    given = read_clips(tmp_path / "list.csv", [1, 2], ["x", "y"], who="X", rate=None, resample=False)
+    given = read_audio_inputs(tmp_path / "list.csv", [1, 2], ["x", "y"], who="X", rate=None, resample=False)
     assert (given.y, given.groups) == ([1, 2], ["x", "y"])
     with pytest.raises(DataError, match="expected 16,000"):
-        read_clips(tmp_path / "list.csv", who="X", rate=16000, resample=False)
+        read_audio_inputs(tmp_path / "list.csv", who="X", rate=16000, resample=False)
 
 
 def test_missing_labels_are_asked_for() -> None:

@@ -25,7 +25,7 @@ from unrolled.evaluate.sequence.split import (
     unseen_class_remarks,
 )
 from unrolled.models.audio.classifier import AudioClassifier
-from unrolled.models.audio.inputs import raw_frames, read_clips, require_labels
+from unrolled.models.audio.inputs import raw_frames, read_audio_inputs, require_labels
 from unrolled.models.audio.levels import BandLevels
 
 Floats = NDArray[np.float64]
@@ -41,7 +41,7 @@ _UNKNOWN_TEST_SPEAKERS = (
 )
 
 
-class _Clips(NamedTuple):
+class _FramedRecordings(NamedTuple):
     """Recordings with raw frames as their sequences; the names of their groups, and what reading changed."""
 
     data: EvaluationData
@@ -77,34 +77,34 @@ def _split(
 ) -> tuple[Partition, list[str]]:
     """Read recordings, and split them or read the test set; and say what there is to know of them."""
     features: list[LogMel] = []
-    clips = _read(model, X, y, arguments.groups, features)
+    train = _read(model, X, y, arguments.groups, features)
     if arguments.test is None:
-        folds, remarks = resolve_folds(arguments.folds, clips.data)
-        remarks += [] if clips.data.groups is not None else [NO_SPEAKERS]
-        partition, copied = partition_with_copies(clips.data, folds, stratified=True)
-        return partition, [*clips.notes, *remarks, *copied]
+        folds, remarks = resolve_folds(arguments.folds, train.data)
+        remarks += [] if train.data.groups is not None else [NO_SPEAKERS]
+        partition, copied = partition_with_copies(train.data, folds, stratified=True)
+        return partition, [*train.notes, *remarks, *copied]
     tested = _read(model, *recordings_of_test(arguments.test), None, features)
-    partition, copied = partition_beside_copies(clips.data, tested.data)
+    partition, copied = partition_beside_copies(train.data, tested.data)
     unseen = unseen_class_remarks(partition.splits[0])
-    across = speakers_across(clips.group_names, tested.group_names)
-    return partition, [*clips.notes, *copied, *unseen, *across]
+    across = speakers_across(train.group_names, tested.group_names)
+    return partition, [*train.notes, *copied, *unseen, *across]
 
 
-def _read(model: AudioClassifier, X: Any, y: Any, groups: Any, features: list[LogMel]) -> _Clips:
+def _read(model: AudioClassifier, X: Any, y: Any, groups: Any, features: list[LogMel]) -> _FramedRecordings:
     """Read recordings of the model's rate, and their raw frames; the first fill `features`."""
     who = "compare test" if features else "compare"
     rate = features[0].rate if features else model.rate
     if rate is None and model.__sklearn_is_fitted__():
         rate = model.rate_
-    clips = read_clips(X, y, groups, who=f"{who} X", rate=rate, resample=bool(model.resample))
-    features[:] = features or [LogMel(clips.recordings.rate, int(model.n_bands))]
-    raw = raw_frames(clips.recordings, features[0], f"{who} X")
-    labels = as_labels(require_labels(clips.y, f"{who} y"), len(raw), who=f"{who} y")
-    group_ids = None if clips.groups is None else as_groups(clips.groups, len(raw))
-    names = None if clips.groups is None else np.asarray(clips.groups)
+    inputs = read_audio_inputs(X, y, groups, who=f"{who} X", rate=rate, resample=bool(model.resample))
+    features[:] = features or [LogMel(inputs.recordings.rate, int(model.n_bands))]
+    raw = raw_frames(inputs.recordings, features[0], f"{who} X")
+    labels = as_labels(require_labels(inputs.y, f"{who} y"), len(raw), who=f"{who} y")
+    group_ids = None if inputs.groups is None else as_groups(inputs.groups, len(raw))
+    names = None if inputs.groups is None else np.asarray(inputs.groups)
     sequences = np.split(raw.values, raw.offsets[1:-1])
-    data = EvaluationData(list(clips.recordings), sequences, labels, group_ids)
-    return _Clips(data, names, clips.recordings.notes)
+    data = EvaluationData(list(inputs.recordings), sequences, labels, group_ids)
+    return _FramedRecordings(data, names, inputs.recordings.notes)
 
 
 def recordings_of_test(test: Any) -> tuple[Any, Any]:

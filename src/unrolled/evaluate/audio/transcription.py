@@ -30,7 +30,7 @@ from unrolled.evaluate.outcome import Outcome
 from unrolled.evaluate.score_frame import score_frame
 from unrolled.formatting import aligned_table, number, p_value_text, percent, quantity
 from unrolled.jsonable import to_jsonable
-from unrolled.models.audio.inputs import LabelledClips, read_clips, require_labels
+from unrolled.models.audio.inputs import AudioInputs, read_audio_inputs, require_labels
 from unrolled.models.audio.transcription.transcriber import Transcriber
 from unrolled.models.audio.transcription.transcripts import as_transcripts
 from unrolled.models.protocols import end_if_interrupted
@@ -170,8 +170,8 @@ def compare_transcripts(
     arguments.refuse("lengths", of="recordings")
     names = arguments.baseline_names(tuple(TRANSCRIPTION_BASELINES))
     model.check_parameters()
-    clips = _read(model, X, y, arguments.groups, model.rate, "compare")
-    train, tested, remarks = _split(model, clips, arguments)
+    inputs = _read(model, X, y, arguments.groups, model.rate, "compare")
+    train, tested, remarks = _split(model, inputs, arguments)
     candidates: list[tuple[str, Callable[[], Any]]] = [(model.cell, lambda: clone(model))]
     candidates += [(name, TRANSCRIPTION_BASELINES[name]) for name in names]
     results = [
@@ -180,27 +180,27 @@ def compare_transcripts(
     return _judged(results, tested, arguments.level, remarks)
 
 
-def _read(model: Transcriber, X: Any, y: Any, groups: Any, rate: int | None, who: str) -> LabelledClips:
-    clips = read_clips(
+def _read(model: Transcriber, X: Any, y: Any, groups: Any, rate: int | None, who: str) -> AudioInputs:
+    inputs = read_audio_inputs(
         X, y, groups, who=f"{who} X", rate=rate, resample=bool(model.resample), transcripts=True
     )
-    texts = as_transcripts(require_labels(clips.y, f"{who} y"), len(clips.recordings), f"{who} y")
-    return clips._replace(y=texts)
+    texts = as_transcripts(require_labels(inputs.y, f"{who} y"), len(inputs.recordings), f"{who} y")
+    return inputs._replace(y=texts)
 
 
 def _split(
-    model: Transcriber, clips: LabelledClips, arguments: ComparisonArguments
+    model: Transcriber, inputs: AudioInputs, arguments: ComparisonArguments
 ) -> tuple[_Part, _Part, list[str]]:
     """Return training and tested recordings, and remarks."""
-    remarks = list(clips.recordings.notes)
+    remarks = list(inputs.recordings.notes)
     if arguments.test is not None:
         X, y = recordings_of_test(arguments.test)
-        other = _read(model, X, y, None, clips.recordings.rate, "compare test")
-        train, tested = _Part(clips.recordings, clips.y), _Part(other.recordings, other.y)
-        remarks += speakers_across(clips.groups, other.groups)
+        other = _read(model, X, y, None, inputs.recordings.rate, "compare test")
+        train, tested = _Part(inputs.recordings, inputs.y), _Part(other.recordings, other.y)
+        remarks += speakers_across(inputs.groups, other.groups)
     else:
-        folds, n = arguments.folds or DEFAULT_FOLDS, len(clips.recordings)
-        ids = None if clips.groups is None else as_groups(clips.groups, n)
+        folds, n = arguments.folds or DEFAULT_FOLDS, len(inputs.recordings)
+        ids = None if inputs.groups is None else as_groups(inputs.groups, n)
         mask = np.isin(np.arange(n), np.random.default_rng(0).permutation(n)[: n // folds])
         if ids is not None:
             mask = holdout_mask(n, 1 / folds, 0, strata=None, groups=ids)
@@ -209,7 +209,7 @@ def _split(
                 f"compare X: expected recordings of which one part in {folds} can be held out, as whole "
                 f"groups where there are some, got {n}. Pass test=(X_test, y_test)."
             )
-        train, tested = (_part(clips, rows) for rows in (np.flatnonzero(~mask), np.flatnonzero(mask)))
+        train, tested = (_part(inputs, rows) for rows in (np.flatnonzero(~mask), np.flatnonzero(mask)))
         remarks.append(f"One part in {folds} was held out, once, and tested.")
         remarks += [NO_SPEAKERS] if ids is None else []
     training_texts = set(train.texts)
@@ -219,9 +219,9 @@ def _split(
     return train, tested, remarks
 
 
-def _part(clips: LabelledClips, rows: NDArray[np.int64]) -> _Part:
-    items = tuple(clips.recordings[int(row)] for row in rows)
-    return _Part(RecordingList(items, clips.recordings.rate), [clips.y[row] for row in rows])
+def _part(inputs: AudioInputs, rows: NDArray[np.int64]) -> _Part:
+    items = tuple(inputs.recordings[int(row)] for row in rows)
+    return _Part(RecordingList(items, inputs.recordings.rate), [inputs.y[row] for row in rows])
 
 
 def _run(

@@ -11,7 +11,7 @@ import numpy as np
 from unrolled.data.audio.log_mel import LogMel
 from unrolled.data.sequences import Sequences
 from unrolled.formatting import quantity
-from unrolled.models.audio.inputs import raw_frames, read_clips
+from unrolled.models.audio.inputs import raw_frames, read_audio_inputs
 from unrolled.models.audio.levels import NORMALIZATIONS, BandLevels
 from unrolled.models.audio.states import AudioStates
 from unrolled.models.audio.trace import RecordingTrace, trace_recording
@@ -87,7 +87,7 @@ class AudioEstimator(MetadataRequester, NetworkEstimator):
         """
         self._require_fitted()
         who = f"{type(self).__name__} X"
-        recordings = read_clips(X, who=who, rate=self.rate_, resample=bool(self.resample)).recordings
+        recordings = read_audio_inputs(X, who=who, rate=self.rate_, resample=bool(self.resample)).recordings
         raw = self._raw_frames(recordings, self.features_)
         parts = np.split(raw.values, raw.offsets[1:-1])
         return Sequences.from_arrays([self.levels_.normalize(part) for part in parts])

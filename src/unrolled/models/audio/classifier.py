@@ -17,7 +17,7 @@ from unrolled.data.io.targets import as_labels
 from unrolled.data.splits import holdout_mask
 from unrolled.models.audio.augmentation import Augmentation
 from unrolled.models.audio.base import AudioEstimator
-from unrolled.models.audio.inputs import read_clips, require_labels
+from unrolled.models.audio.inputs import read_audio_inputs, require_labels
 from unrolled.models.audio.levels import BandLevels
 from unrolled.models.audio.states import check_stream_rate
 from unrolled.models.audio.stream import AudioStream
@@ -180,7 +180,9 @@ class AudioClassifier(AudioEstimator):
         monitor = Monitor.from_arguments(checkpoint, callbacks, verbose=self.verbose)
         start_s, seed = time.perf_counter(), self._draw_seed()
         rate = optional_int(self.rate)
-        recordings, y, groups = read_clips(X, y, groups, who=_X, rate=rate, resample=bool(self.resample))
+        recordings, y, groups = read_audio_inputs(
+            X, y, groups, who=_X, rate=rate, resample=bool(self.resample)
+        )
         features = LogMel(recordings.rate, int(self.n_bands))
         data = self._raw_frames(recordings, features)
         samples = collect_samples(
@@ -268,7 +270,7 @@ class AudioClassifier(AudioEstimator):
             DataError: X or y cannot be used as it is, or its labels are of another type than in training.
         """
         self._require_fitted()
-        recordings, y, _ = read_clips(X, y, who=_X, rate=self.rate_, resample=bool(self.resample))
+        recordings, y, _ = read_audio_inputs(X, y, who=_X, rate=self.rate_, resample=bool(self.resample))
         frames = self.normalized_frames(recordings)
         labels = as_labels(require_labels(y, _Y), len(frames), who=_Y)
         require_like_classes(labels, self.classes_, _Y)

@@ -15,7 +15,7 @@ from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
 
 
-class LabelledClips(NamedTuple):
+class AudioInputs(NamedTuple):
     """Recordings of one rate, and what stands beside each, as given or read; None where nothing does."""
 
     recordings: RecordingList
@@ -23,10 +23,10 @@ class LabelledClips(NamedTuple):
     groups: Any
 
 
-def read_clips(
+def read_audio_inputs(
     X: Any, y: Any = None, groups: Any = None, *, who: str, rate: int | None, resample: bool,
     transcripts: bool = False,
-) -> LabelledClips:  # fmt: skip
+) -> AudioInputs:  # fmt: skip
     """Read recordings of one rate, with the labels and speakers of their folder or table.
 
     Args:
@@ -51,7 +51,7 @@ def read_clips(
     recordings = as_recordings(X, who=who, rate=rate, resample=resample)
     if notes:
         recordings = RecordingList(recordings.items, recordings.rate, (*notes, *recordings.notes))
-    return LabelledClips(recordings, y, groups)
+    return AudioInputs(recordings, y, groups)
 
 
 def require_labels(y: Any, who: str) -> Any:

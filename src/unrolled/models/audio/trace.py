@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.audio.recording import Recording
 from unrolled.errors import ArgumentError
-from unrolled.models.audio.inputs import read_clips
+from unrolled.models.audio.inputs import read_audio_inputs
 from unrolled.record import Record
 
 Floats = NDArray[np.float64]
@@ -73,8 +73,8 @@ def trace_recording(model: Any, x: Any) -> RecordingTrace:
         raise ArgumentError(f"{who}: expected a model that decides as it hears. {why[:1].upper()}{why[1:]}")
     if not isinstance(x, Recording | str | Path):
         x = Recording(x, model.rate_)
-    clips = read_clips([x], who=who, rate=model.rate_, resample=bool(model.resample))
-    (recording,) = clips.recordings.items
+    inputs = read_audio_inputs([x], who=who, rate=model.rate_, resample=bool(model.resample))
+    (recording,) = inputs.recordings.items
     features, states = model.features_, model.stream_states(1)
     wave = recording.wave()
     padded = features.frames(np.pad(wave, (0, model.tail_samples_)))

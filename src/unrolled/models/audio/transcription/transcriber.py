@@ -22,7 +22,7 @@ from unrolled.errors import ArgumentError
 from unrolled.formatting import quantity
 from unrolled.models.audio.augmentation import Augmentation
 from unrolled.models.audio.base import AudioEstimator
-from unrolled.models.audio.inputs import LabelledClips, read_clips, require_labels
+from unrolled.models.audio.inputs import AudioInputs, read_audio_inputs, require_labels
 from unrolled.models.audio.levels import BandLevels
 from unrolled.models.audio.states import check_stream_rate
 from unrolled.models.audio.training import audio_datasets
@@ -39,11 +39,7 @@ from unrolled.models.audio.transcription.training import (
     transcription_network_config,
     transcription_training_config,
 )
-from unrolled.models.audio.transcription.transcripts import (
-    EncodedTranscripts,
-    as_transcripts,
-    make_codec,
-)
+from unrolled.models.audio.transcription.transcripts import EncodedTranscripts, as_transcripts, make_codec
 from unrolled.models.audio.transcription.words import Word, WrittenToken, text_of, words_of
 from unrolled.models.parameters import Choice, IntRange, RandomSource, UnusedBeside
 from unrolled.models.persistence import SavedField, record_field
@@ -195,18 +191,18 @@ class Transcriber(AudioEstimator):
         self.check_parameters()
         monitor = Monitor.from_arguments(checkpoint, callbacks, verbose=self.verbose)
         start_s, seed = time.perf_counter(), self._draw_seed()
-        clips = read_clips(
+        inputs = read_audio_inputs(
             X, y, groups, who=_X, rate=optional_int(self.rate), resample=bool(self.resample),
             transcripts=True,
         )  # fmt: skip
-        features, n = LogMel(clips.recordings.rate, int(self.n_bands)), len(clips.recordings)
+        features, n = LogMel(inputs.recordings.rate, int(self.n_bands)), len(inputs.recordings)
         fraction = self.validation_fraction or 0.0
-        group_ids = None if clips.groups is None else as_groups(clips.groups, n)
+        group_ids = None if inputs.groups is None else as_groups(inputs.groups, n)
         mask = holdout_mask(n, fraction, seed, strata=None, groups=group_ids)
-        texts = as_transcripts(require_labels(clips.y, _Y), n, _Y)
+        texts = as_transcripts(require_labels(inputs.y, _Y), n, _Y)
         codec = make_codec(self.unit, self.alphabet, texts, mask, optional_int(self.vocabulary), _Y)
-        data = self._raw_frames(clips.recordings, features)
-        names = [recording.name for recording in clips.recordings]
+        data = self._raw_frames(inputs.recordings, features)
+        names = [recording.name for recording in inputs.recordings]
         transcripts = EncodedTranscripts.of(codec, texts, data.lengths, names, _Y)
         training = data.select(np.flatnonzero(~mask))
         levels = BandLevels.fit(training.values, training.offsets, kind=self.normalization)
@@ -218,7 +214,7 @@ class Transcriber(AudioEstimator):
             "levels_": levels,
             "n_groups_": 0 if group_ids is None else int(group_ids.max()) + 1,
             "seed_": seed,
-            "_notes": list(clips.recordings.notes),
+            "_notes": list(inputs.recordings.notes),
             **stopping_facts("gradient", ensemble.history, mask, fraction),
             "seconds_": time.perf_counter() - start_s,
         }
@@ -365,11 +361,13 @@ class Transcriber(AudioEstimator):
         return self.network_config_.stem_stride * self.frame_s_  # type: ignore[no-any-return]
 
     def _read_pairs(self, X: Any, y: Any) -> tuple[RecordingList, list[str]]:
-        clips = self._read(X, y)
-        return clips.recordings, as_transcripts(require_labels(clips.y, _Y), len(clips.recordings), _Y)
+        inputs = self._read(X, y)
+        return inputs.recordings, as_transcripts(require_labels(inputs.y, _Y), len(inputs.recordings), _Y)
 
-    def _read(self, X: Any, y: Any = None) -> LabelledClips:
-        return read_clips(X, y, who=_X, rate=self.rate_, resample=bool(self.resample), transcripts=True)
+    def _read(self, X: Any, y: Any = None) -> AudioInputs:
+        return read_audio_inputs(
+            X, y, who=_X, rate=self.rate_, resample=bool(self.resample), transcripts=True
+        )
 
     def _decode(
         self, X: Any, beam: int | None, language_model: Any
