@@ -49,7 +49,7 @@ def compare(
     model: Any, X: Any, y: Any = None, *, test: Any = None, folds: int | None = None, groups: Any = None,
     lengths: Any = None, baselines: Sequence[str] | None = None, level: float = 95,
 ) -> AnyComparison:  # fmt: skip
-    """Score an estimator of whole sequences, or of texts, beside baselines, and test whether it is better.
+    """Score an estimator beside baselines on the same data, and test whether it is better.
 
     All candidates are fitted on the same sequences and predict the same others, which none was fitted on.
     Folds share most of their training data, which makes their mean less sure than as many separate sequences
@@ -97,20 +97,22 @@ def compare(
         test: (X_test, y_test), never fitted on, or (X_test, y_test, lengths_test) where its arrays are
             padded; None for cross-validation.
         folds: of the cross-validation, stratified by class; None for 5, or one a group where there are fewer.
+            Of a Transcriber or a Translator one fold is tested.
         groups: N names; sequences of one group (a speaker, a patient) are tested in the same fold, and
             groups are the units of intervals and tests. With a test set they only keep groups together
             where an estimator holds out validation data. None: sequences that repeat another exactly are
             grouped with it, and a remark says so.
         lengths: N steps of each sequence of X, where arrays are padded; NaN at a sequence's end needs none.
         baselines: some of those above by name (`unrolled.evaluate.SEQUENCE_BASELINES`, `VIDEO_BASELINES`,
-            `AUDIO_BASELINES`, `TRANSCRIPTION_BASELINES`, of texts `TEXT_BASELINES`, `TAG_BASELINES` and
-            `TRANSLATION_BASELINES`); None for all.
+            `AUDIO_BASELINES`, `TRANSCRIPTION_BASELINES`, of texts `TEXT_BASELINES`, `TAG_BASELINES`,
+            `TRANSLATION_BASELINES` and `LANGUAGE_BASELINES`); None for all.
         level: of the confidence intervals, in per cent.
 
     Raises:
         ArgumentError: an argument is out of range.
         DataError: X or y cannot be used as they are, or a fold would have nothing to learn a class from.
-        MissingDependencyError: a baseline that was named needs aeon, and it is not installed.
+        MissingDependencyError: a baseline that was named needs aeon, a Translator sacrebleu, or a file
+            soundfile, and it is not installed.
 
     >>> import numpy as np
     >>> import unrolled as ur

@@ -165,7 +165,7 @@ def _hide_words(probed: ProbedModel, i: int) -> tuple[list[int], Floats, NDArray
 
 
 def _explained_classes(probed: ProbedModel, row: Tensor, predicted: Tensor) -> Tensor:
-    """(1,) or (1, T) the right class where it is known, else the predicted one."""
+    """Return the right class (1,) or (1, T) where it is known, else the predicted one."""
     if probed.targets is None:
         return predicted
     targets = probed.targets[row]

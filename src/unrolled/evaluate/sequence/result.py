@@ -80,7 +80,7 @@ class Comparison(Record):
         remarks: what to know when reading the table, a sentence each.
         columns: a row a tested sequence: y, and each candidate's prediction.
         backend: library of the frame that X was.
-        unit: what is counted: "sequences", "texts", "words" or "recordings".
+        unit: what is counted: "sequences", "clips", "texts", "words" or "recordings".
     """
 
     kind: ClassVar[str] = "comparison"
