@@ -54,7 +54,7 @@ class RecordingTrace(Record):
 
     @property
     def sentence(self) -> str:
-        """What was heard."""
+        """Name, duration and answer in words."""
         verb = "heard as" if self.written is None else "written as"
         return f"{self.name}, {self.seconds:.3g} s: {verb} {self.answer!r}."
 

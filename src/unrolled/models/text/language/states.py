@@ -36,8 +36,8 @@ class LanguageStates(StreamStates):
     """States of N streams of a LanguageModel, stepped on the kernels.
 
     A step is the position of a token in the vocabulary, its answer the distribution (V,) of the next one;
-    `rows` takes texts too. A
-    stream begins, as every document does, with the token END, which is stepped before its first token.
+    `rows` takes texts too. A stream begins, as every document does, with the token END, which is stepped
+    before its first token.
 
     Args:
         model: fitted, one that `why_not_streamable` has nothing against.
