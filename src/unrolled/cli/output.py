@@ -86,6 +86,38 @@ def print_written_paths(paths: list[str]) -> None:
         print(f"Written: {printable(path)}")
 
 
+def write_learned(
+    model: Any, result: Any, source: str, *, untested: str, save: str | None, output: str | None, json: bool
+) -> None:
+    """Save a model, write what the test data were answered with, and print the comparison.
+
+    Args:
+        model: fitted where it is saved.
+        result: comparison with `predictions`; None where nothing was tested: then the model's summary.
+        source: what was learned from.
+        untested: note where nothing was tested.
+        save: folder of the model; None for none.
+        output: file of the answers; None for none.
+        json: print one object in place of sentences.
+    """
+    if save:
+        model.save(save)
+    if output and result is not None:
+        write_table(result.predictions, output)
+    written = [path for path in (output, save) if path]
+    facts = {fact.name: fact.text for fact in model.summary()} if save else {}
+    if json:
+        record = {} if result is None else result.to_dict()
+        print_json(record | {"source": source, "model": facts, "written": written})
+        return
+    if result is None:
+        print(printable("\n".join(f"{name}: {text}" for name, text in facts.items())))
+        print_note(untested)
+    else:
+        print(printable(result))
+    print_written_paths(written)
+
+
 def write_table(frame: pd.DataFrame, path: str) -> None:
     """Write a frame in the format that the suffix names, whole or not at all."""
     from unrolled.atomic_write import write_atomically

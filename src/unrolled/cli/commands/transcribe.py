@@ -116,7 +116,7 @@ def _learn(
 ) -> None:  # fmt: skip
     """Fit a Transcriber, compare it where there is something to test on, and save it."""
     from unrolled.cli import output as out
-    from unrolled.cli.terminal import printable, status_line
+    from unrolled.cli.terminal import status_line
     from unrolled.evaluate.arguments import ComparisonArguments
     from unrolled.evaluate.audio.transcription import compare_transcripts
     from unrolled.models.audio.transcription.transcriber import Transcriber
@@ -137,22 +137,8 @@ def _learn(
         result = compare_transcripts(
             model, train, None, ComparisonArguments(test), fitted=model if save else None
         )
-    if save:
-        model.save(save)
-    if output and result is not None:
-        out.write_table(result.predictions, output)
-    written = [path for path in (output, save) if path]
-    if json:
-        facts = {fact.name: fact.text for fact in model.summary()} if save else {}
-        record = {} if result is None else result.to_dict()
-        out.print_json(record | {"source": train.source, "model": facts, "written": written})
-        return
-    if result is None:
-        print(printable("\n".join(f"{fact.name}: {fact.text}" for fact in model.summary())))
-        out.print_note("nothing was tested. Name recordings that were not learned from with --test.")
-    else:
-        print(printable(result))
-    out.print_written_paths(written)
+    untested = "nothing was tested. Name recordings that were not learned from with --test."
+    out.write_learned(model, result, train.source, untested=untested, save=save, output=output, json=json)
 
 
 def _read(file: str, column: str | None) -> LabelledRecordings:

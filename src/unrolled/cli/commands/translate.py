@@ -140,7 +140,6 @@ def _learn(
 ) -> None:  # fmt: skip
     """Fit a Translator, compare it where there is something to test on, and save it."""
     from unrolled.cli import output as out
-    from unrolled.cli.terminal import printable
     from unrolled.data.text.bleu import require_sacrebleu
     from unrolled.data.text.pairs import read_pairs
     from unrolled.evaluate.arguments import ComparisonArguments
@@ -170,22 +169,8 @@ def _learn(
         pair = None if tested is None else (tested.sources, tested.targets)
         arguments, fitted = ComparisonArguments(test=pair), model if save else None
         result = compare_translations(model, train.sources, train.targets, arguments, fitted=fitted)
-    if save:
-        model.save(save)
-    if output and result is not None:
-        out.write_table(result.predictions, output)
-    written = [path for path in (output, save) if path]
-    if json:
-        facts = {fact.name: fact.text for fact in model.summary()} if save else {}
-        record = {} if result is None else result.to_dict()
-        out.print_json(record | {"source": train.source, "model": facts, "written": written})
-        return
-    if result is None:
-        print(printable("\n".join(f"{fact.name}: {fact.text}" for fact in model.summary())))
-        out.print_note("nothing was tested. Name texts that were not learned from with --test.")
-    else:
-        print(printable(result))
-    out.print_written_paths(written)
+    untested = "nothing was tested. Name texts that were not learned from with --test."
+    out.write_learned(model, result, train.source, untested=untested, save=save, output=output, json=json)
 
 
 def _texts(file: str | None, text: str | None, column: str | None) -> list[str]:
