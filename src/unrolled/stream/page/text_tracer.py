@@ -9,16 +9,8 @@ from unrolled.stream.page.tracer import Tracer
 from unrolled.stream.serving.text import NextTokens, rows_at_once, text_reader
 
 
-class TextTracer(Tracer):
-    """Trace a text through a TextClassifier or TextTagger; see `Tracer`.
-
-    >>> import unrolled as ur
-    >>> model = ur.TextClassifier(hidden_size=8, n_members=1, bidirectional=False, max_epochs=1)
-    >>> tracer = TextTracer(model.fit(["so funny", "so dull"] * 4, ["good", "bad"] * 4))
-    >>> traced = tracer(None, "a funny film")
-    >>> traced["tokens"], len(traced["state"][0])
-    (['a', 'funny', 'film'], 8)
-    """
+class _TokenTracer(Tracer):
+    """Trace a text, a token a step, whose rows the streams of a model read."""
 
     def __init__(self, model: Any, **options: Any) -> None:
         super().__init__(model, **options)
@@ -31,6 +23,21 @@ class TextTracer(Tracer):
     def _inputs(self) -> list[str]:
         return []
 
+    def _rows(self, x: Any) -> Any:
+        return self._read(x)
+
+
+class TextTracer(_TokenTracer):
+    """Trace a text through a TextClassifier or TextTagger; see `Tracer`.
+
+    >>> import unrolled as ur
+    >>> model = ur.TextClassifier(hidden_size=8, n_members=1, bidirectional=False, max_epochs=1)
+    >>> tracer = TextTracer(model.fit(["so funny", "so dull"] * 4, ["good", "bad"] * 4))
+    >>> traced = tracer(None, "a funny film")
+    >>> traced["tokens"], len(traced["state"][0])
+    (['a', 'funny', 'film'], 8)
+    """
+
     def __call__(
         self, snapshot: str | None, x: Any, network: int = 0, start: str | None = None
     ) -> dict[str, Any]:
@@ -39,11 +46,8 @@ class TextTracer(Tracer):
         tokens = [token.text for token in self._model.tokenizer_.split(x)] if isinstance(x, str) else list(x)
         return traced | {"tokens": tokens, "x": tokens}
 
-    def _rows(self, x: Any) -> Any:
-        return self._read(x)
 
-
-class LanguageTracer(Tracer):
+class LanguageTracer(_TokenTracer):
     """Trace a text through a LanguageModel; answers are the likeliest next tokens.
 
     Args:
@@ -56,17 +60,6 @@ class LanguageTracer(Tracer):
         super().__init__(model, **options)
         self._likeliest = likeliest
         self._rows_at_once = rows_at_once(len(model.tokens_))
-        self._read = text_reader(Streams(model, 1, digest=self._digest))
-
-    def facts(self) -> dict[str, Any]:
-        """Describe the model, which reads text."""
-        return super().facts() | {"reads": "text"}
-
-    def _inputs(self) -> list[str]:
-        return []
-
-    def _rows(self, x: Any) -> Any:
-        return self._read(x)
 
     def _columns(self, rows: Any) -> dict[str, Any]:
         positions = rows[:, 0].astype(int).tolist()
