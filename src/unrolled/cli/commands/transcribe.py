@@ -166,18 +166,16 @@ def _transcribe(
     model, (output, report) = Transcriber.load(folder), outputs
     if resample:
         model.set_params(resample=True)
+    is_shown = not (as_words or json or output)
     if is_recording(file) and not (resample or beam or model.why_not_streamable()):
-        names, recognised = (
-            [Path(file).name],
-            [_stream_file(model, file, shown=not (as_words or json or output))],
-        )
+        names, recognised = [Path(file).name], [_stream_file(model, file, is_shown=is_shown)]
     else:
         from unrolled.data.audio.read import read_recordings
 
         read = read_recordings(file, transcripts=True)
         names = [recording.name for recording in read]
         recognised = model.predict_words(read, beam=beam)
-        if not (as_words or json or output):
+        if is_shown:
             _print_texts(names, recognised)
     texts = [" ".join(word.text for word in each) for each in recognised]
     if output:
@@ -199,7 +197,7 @@ def _transcribe(
     out.print_written_paths(written)
 
 
-def _stream_file(model: Transcriber, file: str, *, shown: bool) -> list[Any]:
+def _stream_file(model: Transcriber, file: str, *, is_shown: bool) -> list[Any]:
     """Transcribe one file block by block, and print the text as it is written."""
     from unrolled.cli.terminal import printable
     from unrolled.data.audio.blocks import open_recording
@@ -213,10 +211,10 @@ def _stream_file(model: Transcriber, file: str, *, shown: bool) -> list[Any]:
     stream = model.stream()
     for block in opened:
         text = stream.feed(block)
-        if shown:
+        if is_shown:
             print(printable(text), end="", flush=True)
     rest = stream.finish()
-    if shown:
+    if is_shown:
         print(printable(rest))
     return list(stream.words)
 
@@ -229,11 +227,11 @@ def _print_texts(names: list[str], recognised: list[list[Any]]) -> None:
         print(printable(text if len(names) == 1 else f"{name}: {text}"))
 
 
-def _print_words(names: list[str], found: list[list[Any]]) -> None:
+def _print_words(names: list[str], recognised: list[list[Any]]) -> None:
     """Print a word a line: its file, where there are several, its start and end, its text, tabs between."""
     from unrolled.cli.terminal import printable
 
-    for name, each in zip(names, found, strict=True):
+    for name, each in zip(names, recognised, strict=True):
         beside = [name] if len(names) > 1 else []
         for word in each:
             cells = [*beside, f"{word.start_s:.2f}", f"{word.end_s:.2f}", word.text]
