@@ -77,6 +77,22 @@ class ComparisonArguments:
                 raise ArgumentError(f"{name}: a comparison of {of} has no use for it. Leave it out.")
 
 
+def check_test_set(test: Any) -> tuple[Any, Any, Any]:
+    """Return X, y and lengths of a test set of sequences; None for lengths where it is a pair.
+
+    Raises:
+        ArgumentError: it is neither.
+
+    >>> check_test_set(([[1.0, 2.0]], [0]))
+    ([[1.0, 2.0]], [0], None)
+    """
+    if not isinstance(test, tuple | list) or len(test) not in (2, 3):
+        got = f"{len(test)} parts" if isinstance(test, tuple | list) else type(test).__name__
+        raise ArgumentError(f"test: expected (X_test, y_test), or with lengths_test as third, got {got}.")
+    X, y, lengths = (*test, None)[:3]
+    return X, y, lengths
+
+
 def check_pair(test: Any) -> tuple[Any, Any]:
     """Return X and y of a test set.
 

@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 from unrolled.evaluate.sequence.split import (
     EvaluationData,
     Partition,
+    Task,
     partition_by_folds,
     partition_by_test_set,
+    resolve_folds,
+    unseen_class_remarks,
 )
 
 Floats = NDArray[np.float64]
@@ -123,6 +126,26 @@ def copies_across(train: EvaluationData, test: EvaluationData) -> list[str]:
         what = f"{n_near:,} of {len(test):,} test sequences equal others {_BUT_FOR}"
         remarks.append(f"{what}: {_IF_MADE.format('them')}")
     return remarks
+
+
+def partition_data(
+    data: EvaluationData, tested: EvaluationData | None, folds: int | None, task: Task
+) -> tuple[Partition, list[str]]:
+    """Split data into folds, or put a test set beside them; return the remarks on copies, folds and classes.
+
+    Args:
+        data: all that is trained on, and tested in folds.
+        tested: the test set; None for folds.
+        folds: how many; None for the usual.
+        task: what is learned.
+    """
+    if tested is None:
+        folds, remarks = resolve_folds(folds, data)
+        partition, copied = partition_with_copies(data, folds, stratified=task == "labels")
+        return partition, [*remarks, *copied]
+    partition, remarks = partition_beside_copies(data, tested)
+    unseen = unseen_class_remarks(partition.splits[0]) if task == "labels" else []
+    return partition, [*remarks, *unseen]
 
 
 def partition_with_copies(

@@ -17,15 +17,13 @@ from unrolled.evaluate.sequence.candidates import (
     model_candidate,
     warm_up,
 )
-from unrolled.evaluate.sequence.copies import partition_beside_copies, partition_with_copies
+from unrolled.evaluate.sequence.copies import partition_data
 from unrolled.evaluate.sequence.scores import UnevenClasses, uneven_classes
 from unrolled.evaluate.sequence.split import (
     Partition,
     Task,
     evaluation_data,
     holdout_data,
-    resolve_folds,
-    unseen_class_remarks,
     warn_of_inputs,
 )
 from unrolled.formatting import join_words
@@ -87,15 +85,10 @@ def prepare_sequences(
     warn_of_inputs(X, data, layout, lengths)
     if layout is not None:  # what is fitted below has the steps first
         model = clone(model).set_params(layout="ntc")
-    if test is None:
-        folds, remarks = resolve_folds(arguments.folds, data)
-        partition, copied = partition_with_copies(data, folds, stratified=task == "labels")
-        remarks += copied
-    else:
+    tested = None
+    if test is not None:
         tested = holdout_data(data, test, task, layout=layout, missing=missing, is_padded=lengths is not None)
-        partition, remarks = partition_beside_copies(data, tested)
-        if task == "labels":
-            remarks += unseen_class_remarks(partition.splits[0])
+    partition, remarks = partition_data(data, tested, arguments.folds, task)
     return prepare_candidates(
         model, task, partition, remarks=remarks, names=names, is_explicit=arguments.is_explicit,
         backend=backend,

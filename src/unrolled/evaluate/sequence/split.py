@@ -18,7 +18,7 @@ from unrolled.data.padding import warn_of_equal_ends
 from unrolled.data.sequences import Sequences
 from unrolled.data.splits import stratified_folds
 from unrolled.errors import ArgumentError, DataError
-from unrolled.evaluate.arguments import DEFAULT_FOLDS
+from unrolled.evaluate.arguments import DEFAULT_FOLDS, check_test_set
 from unrolled.models.sequence.missing import feature_means, fill_missing
 
 Array = NDArray[Any]
@@ -238,10 +238,7 @@ def holdout_data(
         ArgumentError: it is no pair, or lacks lengths.
         DataError: it cannot be used as it is, has other features, or labels of another type.
     """
-    if not isinstance(test, tuple | list) or len(test) not in (2, 3):
-        got = f"{len(test)} parts" if isinstance(test, tuple | list) else type(test).__name__
-        raise ArgumentError(f"test: expected (X_test, y_test), or with lengths_test as third, got {got}.")
-    X, y, lengths = (*test, None)[:3]
+    X, y, lengths = check_test_set(test)
     if is_padded and lengths is None and not isinstance(X, list | tuple | Sequences):
         raise ArgumentError(
             "test: expected (X_test, y_test, lengths_test), for X has lengths, got no lengths_test. Give the "
@@ -256,12 +253,21 @@ def holdout_data(
             f"compare test X: expected {n_fitted} features a step, as in X, got {features}. "
             "Select the same columns."
         )
-    if (test_data.y.dtype.kind == "U") != (train.y.dtype.kind == "U"):
-        raise DataError(
-            f"compare test y: expected labels like {train.y[0].item()!r} of y, got "
-            f"{test_data.y[0].item()!r}. Write both as texts, or both as numbers."
-        )
+    require_like_labels(test_data.y, train.y)
     return test_data
+
+
+def require_like_labels(tested: Array, trained: Array) -> None:
+    """Pass if labels are texts as those trained on are, or numbers as those are.
+
+    Raises:
+        DataError: they are of the other type.
+    """
+    if (tested.dtype.kind == "U") != (trained.dtype.kind == "U"):
+        raise DataError(
+            f"compare test y: expected labels like {trained[0].item()!r} of y, got {tested[0].item()!r}. "
+            "Write both as texts, or both as numbers."
+        )
 
 
 def unseen_class_remarks(split: TrainTestSplit) -> list[str]:

@@ -13,12 +13,12 @@ from unrolled.data.clips import channels_of, frame_words
 from unrolled.data.io.targets import as_groups, as_labels, as_numbers
 from unrolled.data.sequences import Sequences
 from unrolled.errors import ArgumentError, DataError
-from unrolled.evaluate.arguments import ComparisonArguments
+from unrolled.evaluate.arguments import ComparisonArguments, check_test_set
 from unrolled.evaluate.sequence.compare import compare_prepared, task_of
-from unrolled.evaluate.sequence.copies import partition_beside_copies, partition_with_copies
+from unrolled.evaluate.sequence.copies import partition_data
 from unrolled.evaluate.sequence.prepared import prepare_candidates
 from unrolled.evaluate.sequence.result import Comparison
-from unrolled.evaluate.sequence.split import EvaluationData, Task, resolve_folds, unseen_class_remarks
+from unrolled.evaluate.sequence.split import EvaluationData, Task, require_like_labels
 from unrolled.models.sequence.base import SequenceEstimator
 from unrolled.models.sequence.inputs import read_inputs
 
@@ -47,15 +47,8 @@ def compare_videos(model: Any, X: Any, y: Any, arguments: ComparisonArguments) -
     task = task_of(model)
     names = arguments.baseline_names(VIDEO_BASELINES[task])
     data = _read(model, X, y, arguments.groups, arguments.lengths, task)
-    if arguments.test is None:
-        folds, remarks = resolve_folds(arguments.folds, data)
-        partition, copied = partition_with_copies(data, folds, stratified=task == "labels")
-        remarks += copied
-    else:
-        tested = _read_test(model, data, arguments.test, task)
-        partition, remarks = partition_beside_copies(data, tested)
-        if task == "labels":
-            remarks += unseen_class_remarks(partition.splits[0])
+    tested = None if arguments.test is None else _read_test(model, data, arguments.test, task)
+    partition, remarks = partition_data(data, tested, arguments.folds, task)
     prepared = prepare_candidates(
         model, task, partition, remarks=remarks, names=names, is_explicit=arguments.is_explicit, unit="clips"
     )
@@ -75,21 +68,14 @@ def _read(
 
 def _read_test(model: SequenceEstimator, train: EvaluationData, test: Any, task: Task) -> EvaluationData:
     """Read the pair (X_test, y_test), or three with lengths; its frames must be like those of X."""
-    if not isinstance(test, tuple | list) or len(test) not in (2, 3):
-        got = f"{len(test)} parts" if isinstance(test, tuple | list) else type(test).__name__
-        raise ArgumentError(f"test: expected (X_test, y_test), or with lengths_test as third, got {got}.")
-    X, y, lengths = (*test, None)[:3]
+    X, y, lengths = check_test_set(test)
     tested = _read(model, X, y, None, lengths, task, who="compare test")
     got, expected = (frame_words(data.X[0].shape[1:]) for data in (tested, train))
     if got != expected:
         raise DataError(
             f"compare test X: expected frames of {expected}, as in X, got {got}. Bring them to it."
         )
-    if (tested.y.dtype.kind == "U") != (train.y.dtype.kind == "U"):
-        raise DataError(
-            f"compare test y: expected labels like {train.y[0].item()!r} of y, got {tested.y[0].item()!r}. "
-            "Write both as texts, or both as numbers."
-        )
+    require_like_labels(tested.y, train.y)
     return tested
 
 
