@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from unrolled.errors import ArgumentError
+from unrolled.models.audio.transcription.transcriber import Transcriber
 from unrolled.models.estimator import Estimator
 from unrolled.models.forecasting.forecaster import Forecaster
 from unrolled.models.parameters import (
@@ -118,6 +119,13 @@ def test_a_wrong_parameter_is_named_once() -> None:
     with pytest.raises(ArgumentError) as fault:
         Smoother(3, "medain").check_parameters()
     assert str(fault.value).startswith("method: expected one of mean, median; got 'medain'.")
+
+
+def test_a_wrong_parameter_is_named_where_none_makes_others_useless() -> None:
+    """Its rule reads no value that was refused."""
+    with pytest.raises(ArgumentError) as fault:
+        Transcriber(validation_fraction=0.9).check_parameters()
+    assert str(fault.value).startswith("validation_fraction: expected a number at least 0 and at most 0.5")
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ class UnusedBeside:
         >>> list(rule.faults({"solver": "closed form", "epochs": 5}, {"epochs": None}))
         ["epochs: solver='closed form' has no epochs; got 5. Leave it out."]
         """
-        if values.get(self.other) not in self.values:
+        if self.other not in values or values[self.other] not in self.values:
             return
         beside = f"{self.other}={values[self.other]!r} {self.reason}"
         for name in self.names:
