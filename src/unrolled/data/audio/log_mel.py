@@ -15,6 +15,7 @@ from unrolled.validation import ErrorCollector, check_float, check_int
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_MOST = 1e15  # of a sample: sums of squares stay finite
 _LEAST_POWER = 1e-10  # of a band: digital silence has a logarithm too
 _BLOCK = 1024  # frames at once: their spectra stay in the caches
 
@@ -118,7 +119,7 @@ class LogMel:
         """Compute the frames (T, n_bands) of a recording (N,); T is 0 where it is shorter than a window.
 
         Raises:
-            DataError: these are no numbers (N,), or one is not finite.
+            DataError: these are no numbers (N,), or one is masked, not finite or beyond 1e15.
         """
         return self.frames_of_wave(as_wave(samples, "samples"))
 
@@ -252,11 +253,16 @@ def as_wave(samples: Any, who: str) -> Floats:
             got = f"{array.dtype} of shape {array.shape}"
         raise DataError(f"{who}: expected numbers (N,), the samples of one channel, got {got}. Convert them.")
     wave = scaled_samples(array)
-    if not np.isfinite(wave).all():
-        position = int(np.argmin(np.isfinite(wave)))
+    is_sample = np.abs(wave) <= _MOST
+    if not is_sample.all():
+        position = int(np.argmin(is_sample))
+        is_large = np.isfinite(wave[position])
+        demand, way = (
+            (f"numbers up to {_MOST:g}", "Divide all") if is_large else ("finite numbers", "Replace it by 0")
+        )
         raise DataError(
-            f"{who}: expected finite numbers, got {wave[position]} at sample {position}. Replace it by 0, or "
-            "leave that recording out."
+            f"{who}: expected {demand}, got {wave[position]:g} at sample {position}. {way}, or leave that "
+            "recording out."
         )
     return wave
 
@@ -265,12 +271,13 @@ def samples_array(samples: Any) -> NDArray[Any]:
     """Convert what holds samples to an array of any shape; of objects where it cannot be one.
 
     Tensors of any device are taken without their gradient, those of bfloat16, which NumPy lacks, as float32.
+    What is masked is NaN.
     """
     if hasattr(samples, "detach"):
         samples = samples.detach().cpu()
         samples = samples.float() if str(samples.dtype) == "torch.bfloat16" else samples
     try:
-        return np.asarray(samples)
+        return samples.astype(float).filled(np.nan) if np.ma.is_masked(samples) else np.asarray(samples)
     except ValueError:  # ragged lists
         return np.empty(0, dtype=object)
 
