@@ -103,6 +103,7 @@ def test_damaged_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
     content = image.read_bytes()
     bad = {
         "half.mp4": video[: len(video) // 2],
+        "no_codec.mp4": video[: video.index(b"stsd")],
         "empty.mp4": b"",
         "text.mp4": b"no video at all " * 40,
         "half.png": content[: len(content) * 2 // 3],

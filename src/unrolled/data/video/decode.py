@@ -93,6 +93,10 @@ def _opened(path: Path, who: str, kind: str) -> Iterator[Any]:
         with path.open("rb") as file, av.open(file, options=_STRICT) as container:
             if not container.streams.video:
                 raise DataError(f"{who}: expected {kind}, got a file without pictures. Leave it out.")
+            if container.streams.video[0].codec_context is None:
+                raise DataError(
+                    f"{who}: expected {kind}, got a file that is cut or damaged. Copy or write it again."
+                )
             container.streams.video[0].codec_context.options = _STRICT
             yield container
     except (av.FFmpegError, OSError) as fault:
