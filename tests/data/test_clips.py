@@ -105,6 +105,11 @@ BAD = {
     ),
     "channels unclear": ([np.zeros((5, 3, 8, 3))], "X, clip 0: .* which may be either"),
     "NaN": ([np.ones((4, 5, 6)), nan_clip()], r"X, clip 1, frame 2: expected numbers up to 1e\+15, got NaN"),
+    "masked": (
+        [np.ones((2, 3, 4)), np.ma.masked_less(np.eye(3)[None], 1)],
+        r"X, clip 1: .* got a masked array",
+    ),
+    "masked frames": ([[np.ma.masked_less(np.eye(3), 1)]], r"X, clip 0: .* Fill it: x.filled\(value\)"),
     "infinite": ([np.full((1, 2, 2), np.inf)], "X, clip 0, frame 0: expected numbers .* got inf"),
     "huge": ([np.full((1, 2, 2), -1e300)], "X, clip 0, frame 0: expected numbers .* got -1e"),
     "colour beside grey": ([np.zeros((2, 3, 8, 6)), np.zeros((2, 8, 6))], "expected frames of 3 x 8 x 6"),

@@ -49,7 +49,7 @@ def as_clips(X: Any, who: str) -> Sequences:
 
     Raises:
         DataError: there is no clip, one has no frame or no pixel, sizes or kinds of numbers differ, a number
-            is NaN or infinite, or it is unclear which axis the channels are.
+            is NaN, masked or infinite, or it is unclear which axis the channels are.
 
     >>> clips = as_clips([np.zeros((5, 8, 6, 3), np.uint8), np.ones((2, 8, 6, 3), np.uint8)], "X")
     >>> clips.feature_shape, clips.values.dtype.name, clips.lengths.tolist()
@@ -153,8 +153,10 @@ def _clip_array(clip: Any, place: str) -> Array:
                 f"{place}, frame {odd}: expected {frame_words(frames[0].shape)} as in frame 0, got "
                 f"{frame_words(frames[odd].shape)}. Bring all frames to one size."
             )
-        clip = np.stack(frames)
+        clip = np.ma.stack(frames) if any(map(np.ma.is_masked, frames)) else np.stack(frames)
     array = as_array(clip, place)
+    if np.ma.is_masked(array):
+        raise DataError(f"{place}: expected numbers, got a masked array. Fill it: x.filled(value).")
     if array.dtype.kind not in "biuf":
         raise DataTypeError(f"{place}: expected numbers or booleans, got {array.dtype}.")
     if array.ndim == 2:
