@@ -121,6 +121,33 @@ def channels_of(clips: Sequences) -> tuple[int, int, int]:
     return (channels[0] if channels else 1), height, width
 
 
+def pixel_range(dtype: np.dtype[Any] | str) -> list[float] | None:
+    """Return the least and largest value of a type that pixels fill; None for others, whose range is free.
+
+    >>> pixel_range("uint8"), pixel_range(np.dtype(float))
+    ([0.0, 255.0], None)
+    """
+    return {np.dtype(np.uint8): [0.0, 255.0], np.dtype(np.bool_): [0.0, 1.0]}.get(np.dtype(dtype))
+
+
+def require_pixel_range(clips: Sequences, dtype: str, who: str) -> None:
+    """Pass if frames have the range of those fitted on.
+
+    Args:
+        clips: N clips.
+        dtype: the type of the frames that were fitted on.
+        who: what messages call the clips.
+
+    Raises:
+        DataError: one of both types is of bytes or booleans, and the other is not.
+    """
+    if pixel_range(clips.values.dtype) != pixel_range(dtype):
+        raise DataError(
+            f"{who}: expected {dtype}, as in fit, got {clips.values.dtype}, which may be of another range. "
+            "Bring them to that type and range."
+        )
+
+
 def frame_words(feature_shape: tuple[int, ...]) -> str:
     """Describe the shape of a frame.
 

@@ -156,6 +156,20 @@ def test_bad_clips_are_refused_in_one_sentence(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_frames_of_another_range_than_those_fitted_on_are_refused(tmp_path: Path) -> None:
+    """Bytes up to 255 and floats up to 1 are different pictures to a network, also to a loaded one."""
+    X, y = growing(12)
+    model = SequenceClassifier(**SMALL).fit(X, y)
+    back = SequenceClassifier.load(model.save(tmp_path / "model"))
+    for fitted in (model, back):
+        with pytest.raises(DataError, match="SequenceClassifier X: expected uint8, as in fit, got float64"):
+            fitted.predict(X / 255.0)
+    of_floats = SequenceClassifier(**SMALL).fit(X / 255.0, y)
+    assert len(of_floats.predict((X / 255.0).astype(np.float32))) == 12
+    with pytest.raises(DataError, match="expected float64, as in fit, got uint8"):
+        of_floats.predict(X)
+
+
 def test_a_clip_of_one_frame_is_a_sequence_of_one_step() -> None:
     """A frame that is given without its axis of time is refused where frames were fitted on."""
     X, y = growing(12)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unrolled.data.alignment import match_columns
 from unrolled.data.axes import axes_words, warn_of_few_steps
-from unrolled.data.clips import channels_of, frame_words
+from unrolled.data.clips import channels_of, frame_words, require_pixel_range
 from unrolled.data.padding import warn_of_equal_ends
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
@@ -88,6 +88,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
         "scaler_": record_field(StandardScaler),
         "stopping_reason_": PLAIN,
         "_axes": PLAIN,
+        "_dtype": PLAIN,
         "_header": PLAIN,
         "_table_steps": PLAIN,
     }
@@ -130,6 +131,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
     seed_: int
     stopping_reason_: str
     _axes: str  # how X was read, in words
+    _dtype: str  # of the values
     _header: tuple[str, ...]  # names of the features, or of the steps of a table; none where there were none
     _table_steps: int  # columns of a table whose rows are sequences; 0 for other input
 
@@ -226,6 +228,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
             "scaler_": scaler,
             "seed_": seed,
             "_axes": axes_words(inputs.data),
+            "_dtype": str(inputs.data.values.dtype),
             "_header": inputs.data.header,
             "_table_steps": table_steps,
             **stopping_facts(self.solver, ensemble.history, validation_mask, self.validation_fraction),
@@ -336,6 +339,7 @@ class SequenceEstimator(MetadataRequester, NetworkEstimator):
         inputs = self._read(X, lengths)
         require_frame_shape(inputs.data, self.network_config_.frame_shape, f"{name} X")
         if inputs.data.has_frames:
+            require_pixel_range(inputs.data, self._dtype, f"{name} X")
             return inputs
         require_table_steps(count_table_steps(X, inputs.data, lists=False), self._table_steps, name)
         expected = len(self.scaler_.mean) // inputs_of(1, self.missing)

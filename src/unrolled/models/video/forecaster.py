@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.data.clips import as_clips, channels_of, frame_words
+from unrolled.data.clips import as_clips, channels_of, frame_words, pixel_range, require_pixel_range
 from unrolled.data.preprocess.scaler import StandardScaler
 from unrolled.data.sequences import Sequences
 from unrolled.errors import DataError
@@ -193,7 +193,7 @@ class FrameForecaster(NetworkEstimator):
         report_interruption(ensemble)
         n_validation = 0 if split.validation is None else len(split.validation)
         learned = {
-            "bounds_": _bounds(clips.values.dtype),
+            "bounds_": pixel_range(clips.values.dtype),
             "frame_shape_": list(clips.feature_shape),
             "history_": ensemble.history,
             "n_epochs_": ensemble.history.count,
@@ -248,11 +248,7 @@ class FrameForecaster(NetworkEstimator):
                 f"{who}: expected frames of {frame_words(tuple(self.frame_shape_))}, as in fit, got "
                 f"{frame_words(clips.feature_shape)}. Bring them to that size."
             )
-        if self.bounds_ != _bounds(clips.values.dtype):
-            raise DataError(
-                f"{who}: expected {self._dtype}, as in fit, got {clips.values.dtype}, which may be of "
-                "another range. Bring them to that type and range."
-            )
+        require_pixel_range(clips, self._dtype, who)
         short = np.flatnonzero(clips.lengths < self.window_)
         if len(short):
             raise DataError(
@@ -308,11 +304,6 @@ def as_frame_series(frames: Any) -> Sequences:
 def _is_series(frames: Any) -> bool:
     """Tell whether these are one series (T, H, W), an array or a tensor, and no list of clips."""
     return hasattr(frames, "__array__") and getattr(frames, "ndim", 0) == 3
-
-
-def _bounds(dtype: np.dtype[Any]) -> list[float] | None:
-    """Return the range of a type that pixels fill."""
-    return {np.dtype(np.uint8): [0.0, 255.0], np.dtype(np.bool_): [0.0, 1.0]}.get(dtype)
 
 
 def _clip_words(clips: Sequences) -> str:
