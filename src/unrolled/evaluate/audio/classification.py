@@ -44,6 +44,7 @@ _UNKNOWN_TEST_SPEAKERS = (
 class _FramedRecordings(NamedTuple):
     """Recordings with raw frames as their sequences; the names of their groups, and what reading changed."""
 
+    features: LogMel
     data: EvaluationData
     group_names: NDArray[Any] | None
     notes: tuple[str, ...]
@@ -76,35 +77,37 @@ def _split(
     model: AudioClassifier, X: Any, y: Any, arguments: ComparisonArguments
 ) -> tuple[Partition, list[str]]:
     """Read recordings, and split them or read the test set; and say what there is to know of them."""
-    features: list[LogMel] = []
-    train = _read(model, X, y, arguments.groups, features)
+    train = _read(model, X, y, arguments.groups)
     if arguments.test is None:
         folds, remarks = resolve_folds(arguments.folds, train.data)
         remarks += [] if train.data.groups is not None else [NO_SPEAKERS]
         partition, copied = partition_with_copies(train.data, folds, stratified=True)
         return partition, [*train.notes, *remarks, *copied]
-    tested = _read(model, *recordings_of_test(arguments.test), None, features)
+    tested = _read(model, *recordings_of_test(arguments.test), None, train.features)
     partition, copied = partition_beside_copies(train.data, tested.data)
     unseen = unseen_class_remarks(partition.splits[0])
     across = speakers_across(train.group_names, tested.group_names)
     return partition, [*train.notes, *copied, *unseen, *across]
 
 
-def _read(model: AudioClassifier, X: Any, y: Any, groups: Any, features: list[LogMel]) -> _FramedRecordings:
-    """Read recordings of the model's rate, and their raw frames; the first fill `features`."""
-    who = "compare test" if features else "compare"
-    rate = features[0].rate if features else model.rate
+def _read(
+    model: AudioClassifier, X: Any, y: Any, groups: Any, features: LogMel | None = None
+) -> _FramedRecordings:
+    """Read recordings of the model's rate, and their raw frames, of a test set with the settings of X."""
+    who = "compare" if features is None else "compare test"
+    rate = model.rate if features is None else features.rate
     if rate is None and model.__sklearn_is_fitted__():
         rate = model.rate_
     inputs = read_audio_inputs(X, y, groups, who=f"{who} X", rate=rate, resample=bool(model.resample))
-    features[:] = features or [LogMel(inputs.recordings.rate, int(model.n_bands))]
-    raw = raw_frames(inputs.recordings, features[0], f"{who} X")
+    if features is None:
+        features = LogMel(inputs.recordings.rate, int(model.n_bands))
+    raw = raw_frames(inputs.recordings, features, f"{who} X")
     labels = as_labels(require_labels(inputs.y, f"{who} y"), len(raw), who=f"{who} y")
     group_ids = None if inputs.groups is None else as_groups(inputs.groups, len(raw))
     names = None if inputs.groups is None else np.asarray(inputs.groups)
     sequences = np.split(raw.values, raw.offsets[1:-1])
     data = EvaluationData(list(inputs.recordings), sequences, labels, group_ids)
-    return _FramedRecordings(data, names, inputs.recordings.notes)
+    return _FramedRecordings(features, data, names, inputs.recordings.notes)
 
 
 def recordings_of_test(test: Any) -> tuple[Any, Any]:
