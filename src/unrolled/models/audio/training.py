@@ -1,4 +1,4 @@
-"""Train the networks of AudioClassifier: batches of like length, changed at random."""
+"""Train the networks of AudioClassifier and Transcriber: batches of like length, changed at random."""
 
 from __future__ import annotations
 

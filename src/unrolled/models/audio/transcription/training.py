@@ -1,4 +1,4 @@
-"""Train the networks of the Transcriber: the CTC loss, batches of like length, weights averaged at the end.
+"""Settings of the training of a Transcriber: the CTC loss, and weights averaged at the end.
 
 Shapes: B recordings, T outputs, S tokens, K kinds of output, the blank first.
 """
@@ -13,28 +13,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.models.audio.dataset import AudioDataset
 from unrolled.models.audio.transcription.transcripts import BLANK
-from unrolled.models.fitting import identified
 from unrolled.models.sequence.dataset import SequenceBatch
-from unrolled.models.sequence.network import (
-    Criterion,
-    SequenceNetwork,
-    SequenceNetworkConfig,
-    initialize_from_data,
-)
+from unrolled.models.sequence.network import Criterion, SequenceNetworkConfig
+from unrolled.models.sequence.training import EncodedTargets
 from unrolled.models.text.translation.dataset import TokenRows
-from unrolled.train.batching import batches_of_like_length
 from unrolled.train.config import (
     AveragingConfig,
     EpochBounds,
-    Monitor,
     TrainingConfig,
-    TrainingHooks,
     bounded_batch_size,
     steps_per_epoch,
 )
-from unrolled.train.ensemble import Ensemble, fit_ensemble
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -139,48 +129,18 @@ def ctc_criterion(transcripts: TokenRows, stride: int) -> Criterion:
     return criterion
 
 
-def fit_transcription_networks(
-    training: AudioDataset,
-    validation: AudioDataset | None,
-    transcripts: TokenRows,
-    network_config: SequenceNetworkConfig,
-    config: TrainingConfig,
-    *,
-    n_members: int,
-    device: str,
-    monitor: Monitor,
-) -> Ensemble[SequenceNetwork]:
-    """Train one network a seed; those weights are kept whose loss on the validation set was lowest.
+def ctc_targets(transcripts: TokenRows, output_size: int, stride: int) -> EncodedTargets:
+    """Make the targets of N recordings, the row of its transcript for each, with their loss.
 
     Args:
-        training: recordings to learn from, the row of each transcript as its target.
-        validation: those that are held out, as they are; None for none.
-        transcripts: of both.
-        network_config: of each network.
-        config: see `transcription_training_config`.
-        n_members: networks.
-        device: where they are.
-        monitor: checkpoint, progress line and callbacks.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C came before the first epoch of the first network ended.
-        TrainingError: the loss is no longer finite.
-        ModelLoadError: a checkpoint is damaged, or was made with other settings.
+        transcripts: N rows of tokens.
+        output_size: K.
+        stride: frames an output.
     """
-    tokens = transcripts.flat.tolist(), transcripts.lengths.tolist()
-    config = identified(config, monitor, training, validation, network_config, tokens)
-    lengths, criterion = training.lengths, ctc_criterion(transcripts, network_config.stem_stride)
-    batches: Any = training  # all that the initialisation asks of a SequenceDataset
-    return fit_ensemble(
-        lambda: SequenceNetwork(network_config).to(device),
-        lambda network, batch: network.loss(batch, criterion),
-        training,
-        validation,
-        config,
-        n_members=n_members,
-        hooks=TrainingHooks(
-            initialize=lambda network: initialize_from_data(network, batches),
-            arrange_rows=lambda rows, batch_size: batches_of_like_length(lengths, rows, batch_size),
-        ),
-        monitor=monitor,
+    return EncodedTargets(
+        values=torch.arange(len(transcripts.lengths)),
+        output_size=output_size,
+        criterion=ctc_criterion(transcripts, stride),
+        learned={},
+        loss_settings=(transcripts.flat.tolist(), transcripts.lengths.tolist()),
     )

@@ -25,7 +25,7 @@ from unrolled.models.audio.base import AudioEstimator
 from unrolled.models.audio.inputs import AudioInputs, read_audio_inputs, require_labels
 from unrolled.models.audio.levels import BandLevels
 from unrolled.models.audio.states import check_stream_rate
-from unrolled.models.audio.training import audio_datasets
+from unrolled.models.audio.training import audio_datasets, fit_audio_networks
 from unrolled.models.audio.transcription.decoding import BEAM, choose_fusion_weights, decode_outputs
 from unrolled.models.audio.transcription.fusion import (
     FusionWeights,
@@ -35,7 +35,7 @@ from unrolled.models.audio.transcription.fusion import (
 from unrolled.models.audio.transcription.outputs import recording_outputs
 from unrolled.models.audio.transcription.stream import TranscriptionStream
 from unrolled.models.audio.transcription.training import (
-    fit_transcription_networks,
+    ctc_targets,
     transcription_network_config,
     transcription_training_config,
 )
@@ -231,8 +231,9 @@ class Transcriber(AudioEstimator):
         monitor: Monitor,
     ) -> Ensemble[SequenceNetwork]:
         validation_mask, seed = held_out
+        targets = ctc_targets(transcripts.rows, len(transcripts.codec.vocabulary), transcripts.stride)
         training, validation = audio_datasets(
-            data, torch.arange(len(data)), features, levels, _AUGMENTATION if self.augmentation else None,
+            data, targets.values, features, levels, _AUGMENTATION if self.augmentation else None,
             validation_mask, device=self.device,
         )  # fmt: skip
         config = transcription_training_config(
@@ -243,11 +244,10 @@ class Transcriber(AudioEstimator):
             learning_rate=self.learning_rate,
             seed=seed,
         )
-        n_outputs = len(transcripts.codec.vocabulary)
-        network_config = transcription_network_config(self, n_outputs, transcripts.stride)
+        network_config = transcription_network_config(self, targets.output_size, transcripts.stride)
         with self._name_remedies():
-            ensemble = fit_transcription_networks(
-                training, validation, transcripts.rows, network_config, config,
+            ensemble = fit_audio_networks(
+                training, validation, targets, network_config, config,
                 n_members=int(self.n_members), device=self.device, monitor=monitor,
             )  # fmt: skip
         report_interruption(ensemble)
