@@ -11,6 +11,7 @@ from unrolled.errors import ArgumentError
 from unrolled.train.config import (
     NO_HOOKS,
     SILENT,
+    AveragingConfig,
     EpochBounds,
     Monitor,
     TrainingConfig,
@@ -84,3 +85,18 @@ def test_a_batch_is_at_most_a_sixteenth_of_the_examples(n_examples: int, size: i
     """But eight, where there are as many."""
     assert bounded_batch_size(32, n_examples) == size
     assert bounded_batch_size(4, n_examples) == min(4, n_examples)
+
+
+def test_weights_are_averaged_in_the_second_half() -> None:
+    """Over a share of all steps; what is named goes before the bounds."""
+    bounds = EpochBounds(least=4, most=40, min_steps=90)
+    config = TrainingConfig.within_bounds(
+        bounds, 130, max_epochs=None, batch_size=64, patience=3, averaged=0.1, learning_rate=0.01
+    )
+    assert (config.batch_size, config.val_check_steps, config.max_steps) == (8, 17, 102)
+    assert (config.patience, config.averaging) == (3, AveragingConfig(1 - 1 / 10.2, start_step=51))
+    named = TrainingConfig.within_bounds(
+        bounds, 130, max_epochs=2, batch_size=5, patience=None, learning_rate=0.01
+    )
+    assert (named.batch_size, named.max_steps, named.patience) == (5, 52, 2)
+    assert named.averaging is None

@@ -87,6 +87,36 @@ class TrainingConfig:
         settings |= {"max_steps": max_epochs * steps, "val_check_steps": steps, "unit": "epoch"}
         return cls(batch_size=batch_size, **settings)
 
+    @classmethod
+    def within_bounds(
+        cls, bounds: EpochBounds, n_examples: int, *, max_epochs: int | None, batch_size: int,
+        patience: int | None, averaged: float | None = None, **settings: Any,
+    ) -> TrainingConfig:  # fmt: skip
+        """Count in epochs, by default those of the bounds, in batches that few examples make smaller.
+
+        Args:
+            bounds: of the epochs.
+            n_examples: to learn from.
+            max_epochs: epochs; None for those of the bounds.
+            batch_size: of many examples, see `bounded_batch_size`.
+            patience: epochs without a lower loss; None for all.
+            averaged: share of all steps that averaged weights mostly come from, in the second half of the
+                training; None for no averages.
+            settings: as of `TrainingConfig`.
+
+        >>> bounds, usual = EpochBounds(16, 60, 600), {"batch_size": 32, "patience": None}
+        >>> config = TrainingConfig.within_bounds(bounds, 2700, max_epochs=None, learning_rate=0.01, **usual)
+        >>> config.max_steps, config.patience
+        (1360, 16)
+        """
+        batch_size = bounded_batch_size(batch_size, n_examples)
+        steps = steps_per_epoch(n_examples, batch_size)
+        max_epochs = max_epochs or bounds.epochs(steps)
+        if averaged is not None:
+            memory = max(2.0, averaged * max_epochs * steps)
+            settings["averaging"] = AveragingConfig(1 - 1 / memory, start_step=max_epochs * steps // 2)
+        return cls.of_epochs(max_epochs, n_examples, batch_size, patience=patience or max_epochs, **settings)
+
 
 @dataclass(frozen=True)
 class TrainingHooks:

@@ -27,8 +27,6 @@ from unrolled.train.config import (
     Monitor,
     TrainingConfig,
     TrainingHooks,
-    bounded_batch_size,
-    steps_per_epoch,
 )
 from unrolled.train.ensemble import Ensemble, fit_ensemble
 
@@ -55,15 +53,14 @@ def audio_training_config(
     >>> audio_training_config(120, max_epochs=None, **settings).batch_size
     8
     """
-    batch_size = bounded_batch_size(batch_size, n_recordings)
-    max_epochs = max_epochs or _EPOCHS.epochs(steps_per_epoch(n_recordings, batch_size))
-    return TrainingConfig.of_epochs(
-        max_epochs,
+    return TrainingConfig.within_bounds(
+        _EPOCHS,
         n_recordings,
-        batch_size,
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        patience=patience,
         learning_rate=learning_rate,
         weight_decay=_WEIGHT_DECAY,
-        patience=patience or max_epochs,
         seed=seed,
     )
 

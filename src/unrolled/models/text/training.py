@@ -18,8 +18,6 @@ from unrolled.train.config import (
     Monitor,
     TrainingConfig,
     TrainingHooks,
-    bounded_batch_size,
-    steps_per_epoch,
 )
 from unrolled.train.ensemble import Ensemble, fit_ensemble
 from unrolled.train.threads import shared_processors
@@ -46,16 +44,15 @@ def text_training_config(
     >>> text_training_config(100, max_epochs=None, **settings).max_steps
     403
     """
-    batch_size = bounded_batch_size(batch_size, n_texts)
     bounds = EpochBounds(least_epochs, _MOST_EPOCHS, _MIN_STEPS)
-    max_epochs = max_epochs or bounds.epochs(steps_per_epoch(n_texts, batch_size))
-    return TrainingConfig.of_epochs(
-        max_epochs,
+    return TrainingConfig.within_bounds(
+        bounds,
         n_texts,
-        batch_size,
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        patience=patience,
         learning_rate=learning_rate,
         weight_decay=_WEIGHT_DECAY,
-        patience=patience or max_epochs,
         seed=seed,
     )
 

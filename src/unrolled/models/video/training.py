@@ -20,8 +20,6 @@ from unrolled.train.config import (
     Monitor,
     TrainingConfig,
     TrainingHooks,
-    bounded_batch_size,
-    steps_per_epoch,
 )
 from unrolled.train.ensemble import Ensemble, fit_ensemble
 from unrolled.train.history import History
@@ -109,15 +107,14 @@ def frame_training_config(
     >>> frame_training_config(1000, max_epochs=None, **settings).max_steps
     1000
     """
-    batch_size = bounded_batch_size(batch_size, n_windows)
-    max_epochs = max_epochs or _EPOCHS.epochs(steps_per_epoch(n_windows, batch_size))
-    return TrainingConfig.of_epochs(
-        max_epochs,
+    return TrainingConfig.within_bounds(
+        _EPOCHS,
         n_windows,
-        batch_size,
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        patience=patience,
         learning_rate=learning_rate,
         weight_decay=_WEIGHT_DECAY,
-        patience=patience or max_epochs,
         seed=seed,
     )
 

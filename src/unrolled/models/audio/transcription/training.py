@@ -19,11 +19,8 @@ from unrolled.models.sequence.network import Criterion, SequenceNetworkConfig
 from unrolled.models.sequence.training import EncodedTargets
 from unrolled.models.text.translation.dataset import TokenRows
 from unrolled.train.config import (
-    AveragingConfig,
     EpochBounds,
     TrainingConfig,
-    bounded_batch_size,
-    steps_per_epoch,
 )
 
 Floats = NDArray[np.float64]
@@ -55,19 +52,16 @@ def transcription_training_config(
     >>> transcription_training_config(100, batch_size=16, **settings).batch_size
     8
     """
-    batch_size = bounded_batch_size(batch_size, n_recordings)
-    steps = steps_per_epoch(n_recordings, batch_size)
-    max_epochs = max_epochs or _EPOCHS.epochs(steps)
-    memory = max(2.0, _AVERAGED * max_epochs * steps)
-    return TrainingConfig.of_epochs(
-        max_epochs,
+    return TrainingConfig.within_bounds(
+        _EPOCHS,
         n_recordings,
-        batch_size,
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        patience=patience,
         learning_rate=learning_rate,
         weight_decay=_WEIGHT_DECAY,
-        patience=patience or max_epochs,
         seed=seed,
-        averaging=AveragingConfig(1 - 1 / memory, start_step=max_epochs * steps // 2),
+        averaged=_AVERAGED,
     )
 
 

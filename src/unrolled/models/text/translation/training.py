@@ -10,13 +10,10 @@ from unrolled.models.text.translation.dataset import PairDataset
 from unrolled.models.text.translation.network import TranslationConfig, TranslationNetwork
 from unrolled.train.batching import batches_of_like_length
 from unrolled.train.config import (
-    AveragingConfig,
     EpochBounds,
     Monitor,
     TrainingConfig,
     TrainingHooks,
-    bounded_batch_size,
-    steps_per_epoch,
 )
 from unrolled.train.ensemble import Ensemble, fit_ensemble
 
@@ -44,19 +41,16 @@ def translation_training_config(
     >>> translation_training_config(200, batch_size=64, **settings).batch_size
     12
     """
-    batch_size = bounded_batch_size(batch_size, n_pairs)
-    steps = steps_per_epoch(n_pairs, batch_size)
-    max_epochs = max_epochs or _EPOCHS.epochs(steps)
-    memory = max(2.0, _AVERAGED * max_epochs * steps)
-    return TrainingConfig.of_epochs(
-        max_epochs,
+    return TrainingConfig.within_bounds(
+        _EPOCHS,
         n_pairs,
-        batch_size,
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        patience=patience,
         learning_rate=learning_rate,
         weight_decay=_WEIGHT_DECAY,
-        patience=patience or max_epochs,
         seed=seed,
-        averaging=AveragingConfig(1 - 1 / memory, start_step=max_epochs * steps // 2),
+        averaged=_AVERAGED,
     )
 
 
