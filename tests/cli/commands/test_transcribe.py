@@ -130,6 +130,13 @@ def test_what_cannot_be_learned_is_refused(
     assert "Traceback" not in answer.err
 
 
+def test_a_beam_of_nothing_is_refused_for_one_recording_too(unrolled: Run, saved: Path) -> None:
+    """A file alone is read block by block, without a search, where no beam is named."""
+    answer = unrolled("transcribe", "7.wav", "--model", saved, "--beam", 0)
+    assert answer.status == 2
+    assert answer.err.startswith("--beam: expected a whole number from 1 to 1000, got 0.")
+
+
 def test_training_options_have_no_use_beside_a_model(unrolled: Run, pairs: Path) -> None:
     """Whatever the model."""
     answer = unrolled("transcribe", pairs, "--model", "m", "--max-epochs", 3)

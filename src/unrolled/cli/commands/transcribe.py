@@ -167,7 +167,7 @@ def _transcribe(
     if resample:
         model.set_params(resample=True)
     is_shown = not (as_words or json or output)
-    if is_recording(file) and not (resample or beam or model.why_not_streamable()):
+    if is_recording(file) and not (resample or beam is not None or model.why_not_streamable()):
         names, recognised = [Path(file).name], [_stream_file(model, file, is_shown=is_shown)]
     else:
         from unrolled.data.audio.read import read_recordings
