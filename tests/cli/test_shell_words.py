@@ -13,11 +13,12 @@ from unrolled.cli.shell_words import in_shell_words, use_options, with_option_na
 
 
 def test_every_line_that_begins_with_an_argument_names_its_option() -> None:
-    """Words within a sentence, and names that are no option, stay."""
+    """Words within a sentence, and names that are no option or those of typed files, stay."""
     sentences = "hidden_size: expected 1, got 0.\nrandom_state: got -1.\nflow.csv: horizon: is text."
     assert with_option_names(sentences) == (
         "--hidden-size: expected 1, got 0.\n--seed: got -1.\nflow.csv: horizon: is text."
     )
+    assert with_option_names("horizon: got 0.", ["data/horizon"]) == "horizon: got 0."
     of_stream = "Forecaster.stream hidden_size: got 0.\nForecaster.stream x: got NaN."
     assert with_option_names(of_stream) == "--hidden-size: got 0.\nForecaster.stream x: got NaN."
 

@@ -128,6 +128,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: list[str] | None) -> int:
+    typed = sys.argv[1:] if arguments is None else arguments
     try:
         try:
             # not standalone, where the parser prints its own three lines
@@ -135,9 +136,9 @@ def _run(arguments: list[str] | None) -> int:
         finally:
             sys.stdout.flush()  # here, where an error can still be reported
     except _UsageError as fault:
-        return _refuse(usage_sentence(fault, sys.argv[1:] if arguments is None else arguments))
+        return _refuse(usage_sentence(fault, typed))
     except UnrolledError as fault:
-        return _refuse(in_shell_words(with_option_names(str(fault))))
+        return _refuse(in_shell_words(with_option_names(str(fault), typed)))
     except OSError as fault:
         if fault.errno not in _UNWRITABLE:
             raise

@@ -3,6 +3,8 @@
 import ast
 import re
 import shlex
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 _ARGUMENTS = {"file", "train", "data", "json"}
@@ -37,18 +39,27 @@ def option_name(hint: Any) -> str:
     return str(hint.__metadata__[0].default)
 
 
-def with_option_names(sentences: str) -> str:
+def with_option_names(sentences: str, typed: Sequence[str] = ()) -> str:
     """Replace the library's arguments at the beginning of a sentence by the options.
+
+    Args:
+        sentences: of the library.
+        typed: the words after the program's name; a file or folder that is called as an argument stays.
 
     >>> with_option_names("random_state: expected a whole number at least 0, got -1.")
     '--seed: expected a whole number at least 0, got -1.'
     >>> with_option_names("Forecaster.stream random_state: expected a whole number, got 'x'.")
     "--seed: expected a whole number, got 'x'."
+    >>> with_option_names("words: expected a file, got a folder.", ["classify", "words/", "--model", "m"])
+    'words: expected a file, got a folder.'
     """
+    names = {Path(word).name for word in typed}
     options = _OPTIONS | _OF_COMMAND
     options |= {"y": options["label"]} if "label" in options else {}
     beginning = re.compile(r"^(?:\w+\.stream )?(\w+)(?=:)", flags=re.MULTILINE)
-    return beginning.sub(lambda name: options.get(name[1], name[0]), sentences)
+    return beginning.sub(
+        lambda found: found[0] if found[1] in names else options.get(found[1], found[0]), sentences
+    )
 
 
 _READ_CALL = re.compile(r"(?:unrolled\.)?read\(\.\.\., ([^()]*)\)")
