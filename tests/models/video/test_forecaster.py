@@ -120,6 +120,10 @@ BAD: dict[str, tuple[Any, str]] = {
     ),
     "NaN": (np.full((2, 9, 8, 8), np.nan), "clip 0, frame 0: expected numbers .* got NaN"),
     "a table": (Sequences.from_arrays([[1.0, 2.0]]), r"expected frames \(H, W\) or \(C, H, W\)"),
+    "one series in colour": (
+        np.zeros((20, 9, 8, 3)),
+        r"shape \(20, 9, 8, 3\), which may be .* as \[x\], and",
+    ),
     "a path": ("clips/", "expected a list of .* got str"),
 }
 

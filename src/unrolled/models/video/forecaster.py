@@ -40,6 +40,7 @@ from unrolled.train.threads import shared_processors
 from unrolled.validation import optional_int
 
 _CLIPS_AT_ONCE = 64  # of a forecast
+_COLOURS = (3, 4)  # channels of a picture in colour, without and with transparency
 _CARD_FOOTER = """Load it with `unrolled.FrameForecaster.load(folder)`; nothing in this folder is code, and no
 frame that it was fitted on is in it.
 
@@ -293,12 +294,19 @@ def as_frame_series(frames: Any) -> Sequences:
     """Convert one series (T, H, W), or clips, to sequences of frames.
 
     Raises:
-        DataError: they cannot be used as they are.
+        DataError: they cannot be used as they are, or are an array that may be one series in colour.
 
     >>> as_frame_series(np.zeros((7, 4, 5))).lengths.tolist()
     [7]
     """
-    return as_clips([frames] if _is_series(frames) else frames, "FrameForecaster frames")
+    who = "FrameForecaster frames"
+    shape = tuple(frames.shape) if hasattr(frames, "__array__") else ()
+    if len(shape) == 4 and shape[3] in _COLOURS and min(shape[1:3]) > max(_COLOURS):
+        raise DataError(
+            f"{who}: expected clips (N, T, H, W), got shape {shape}, which may be one series in colour, "
+            "(T, H, W, C). Give that as [x], and clips as list(x)."
+        )
+    return as_clips([frames] if _is_series(frames) else frames, who)
 
 
 def _is_series(frames: Any) -> bool:
