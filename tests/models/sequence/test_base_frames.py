@@ -170,6 +170,15 @@ def test_frames_of_another_range_than_those_fitted_on_are_refused(tmp_path: Path
         of_floats.predict(X)
 
 
+def test_a_single_clip_is_refused_with_the_way_to_give_it() -> None:
+    """An array of three axes is a table of sequences elsewhere."""
+    X, y = growing(12)
+    model = SequenceClassifier(**SMALL).fit(X, y)
+    with pytest.raises(DataError, match=r"got features\. A single clip is given as \[x\]"):
+        model.predict(X[0])
+    assert model.predict([X[0]]) == model.predict(X)[:1]
+
+
 def test_a_clip_of_one_frame_is_a_sequence_of_one_step() -> None:
     """A frame that is given without its axis of time is refused where frames were fitted on."""
     X, y = growing(12)

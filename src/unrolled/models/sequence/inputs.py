@@ -98,7 +98,8 @@ def require_frame_shape(data: Sequences, expected: tuple[int, ...], who: str) ->
     got = channels_of(data) if data.has_frames else ()
     if got != expected:
         names = [f"frames of {frame_words(shape)}" if shape else "features" for shape in (expected, got)]
-        raise DataError(f"{who}: expected {names[0]}, as in fit, got {names[1]}. Bring them to that form.")
+        way = "Bring them to that form." if got else "A single clip is given as [x], one frame as [x[None]]."
+        raise DataError(f"{who}: expected {names[0]}, as in fit, got {names[1]}. {way}")
 
 
 def count_table_steps(X: Any, data: Sequences, *, lists: bool) -> int:
