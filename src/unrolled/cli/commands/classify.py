@@ -126,11 +126,12 @@ def _classify_sequences(
     outputs: OutputPaths,
 ) -> None:
     """Compare a classifier of sequences with its baselines."""
-    from unrolled.cli import output as out
     from unrolled.cli.terminal import status_line
 
     train_file, test_file = files
     with status_line(f"reading {train_file}"):
+        from unrolled.cli import output as out
+
         model = _new_classifier(options)
         folds = check_folds(folds, test_file)
         train, test = _read_train_and_test(train_file, test_file, columns, is_in_folds=folds is not None)
