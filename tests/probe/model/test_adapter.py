@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 import unrolled as ur
-from unrolled import DataError, NotFittedError, UnrolledError
+from unrolled import ArgumentError, DataError, NotFittedError, UnrolledError
 from unrolled.models.audio.classifier import AudioClassifier
 from unrolled.probe import length, memory, order, states
 from unrolled.probe.model.adapter import as_probed_model
@@ -182,3 +182,11 @@ def test_recordings_are_probed_on_their_frames() -> None:
     )
     assert probed.targets is not None
     assert probed.targets.tolist() == [1, 0] * 4
+
+
+@pytest.mark.parametrize("kind", [ur.Transcriber, ur.Translator, ur.FrameForecaster])
+def test_estimators_of_texts_and_frames_are_refused_by_their_outputs(kind: type) -> None:
+    """Whatever else is wrong with the call: no other argument would help."""
+    for probe in (ur.probe.memory, ur.probe.states):
+        with pytest.raises(ArgumentError, match=f"numbers, got {kind.__name__}. Give a classifier"):
+            probe(kind(), [[1.0, 2.0]])

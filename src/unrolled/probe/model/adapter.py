@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from unrolled.data.io.arrays import as_sequences
 from unrolled.errors import ArgumentError, DataError, NotFittedError
+from unrolled.models.estimator import NetworkEstimator
 from unrolled.models.protocols import (
     SupportsForecastWindows,
     SupportsFrameTimes,
@@ -85,6 +86,11 @@ def as_probed_model(model: Any, X: Any, y: Any = None, *, caller: str = "probe")
     is_forecaster = isinstance(model, SupportsForecastWindows)
     is_text = isinstance(model, SupportsTokenVectors)
     reads_sequences = is_forecaster or is_text or isinstance(model, SupportsSequenceTensors)
+    if isinstance(model, NetworkEstimator) and not reads_sequences:
+        raise ArgumentError(
+            f"{caller}: expected a model whose outputs are classes or numbers, got {type(model).__name__}. "
+            "Give a classifier, a regressor, a tagger, a Forecaster or a LanguageModel."
+        )
     if isinstance(model, type) or not reads_sequences:
         raise ArgumentError(
             f"{caller}: expected a fitted model of unrolled or a torch module, got {type(model).__name__}. "
