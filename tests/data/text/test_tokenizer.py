@@ -2,13 +2,13 @@
 
 import json
 import re
+import sys
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled.data.text import tokenizer as module
 from unrolled.data.text.tokenizer import Tokenizer
 from unrolled.errors import ArgumentError, DataError, MissingDependencyError
 
@@ -88,7 +88,7 @@ def test_a_unit_that_is_none_is_refused() -> None:
 
 def test_subwords_without_the_library_name_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """An extra that is missing is an error with the exact command."""
-    monkeypatch.setitem(module.sys.modules, "tokenizers", None)
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(MissingDependencyError, match=r'pip install "unrolled\[text\]"'):
         Tokenizer.learn(300, ["a"])
 
