@@ -143,6 +143,12 @@ def _moving_mnist(facts: Facts) -> Sequence[str]:
     return f"{ours:.1f}", f"{best['model']} {best['sse']:.1f} (published)", f"{ours / best['sse']:.2f}"
 
 
+def _language_model(facts: Facts) -> Sequence[str]:
+    nats = {row["model"]: row["nats"] for row in facts["rows"]}
+    ours, best = nats["unrolled"], nats["character n-gram"]
+    return f"{ours:.3f}", f"character 5-gram {best:.3f}", f"{ours / best:.3f}"
+
+
 def _verdicts(*, planted: bool) -> Callable[[Facts], Sequence[str]]:
     def figures(facts: Facts) -> Sequence[str]:
         rows = [row for row in facts["rows"] if row["planted"] is planted]
@@ -185,6 +191,7 @@ TABLES = {
         Row("five sets of labelled sequences, mean accuracy", "classification", _labelled),
         Row("sequential MNIST, accuracy", "sequential_mnist", _mnist),
         Row("moving MNIST, squared error a frame (lower is better)", "moving_mnist", _moving_mnist),
+        Row("tiny Shakespeare, nats a character (lower is better)", "language_model", _language_model),
     ],
 }
 ORDER = "rise or fall"
