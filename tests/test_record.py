@@ -69,6 +69,24 @@ def test_a_dict_is_ready_for_json() -> None:
     )
 
 
+def test_a_dict_leaves_out_the_arrays_beneath_a_table() -> None:
+    """Those that the class names are not converted either."""
+
+    class Unwanted:
+        def tolist(self) -> list[float]:
+            raise AssertionError("converted")
+
+    @dataclass(frozen=True)
+    class Table(Record):
+        kind: ClassVar[str] = "table"
+        _not_in_dict = frozenset({"columns"})
+
+        sentence: str
+        columns: dict[str, Any]
+
+    assert Table("It is.", {"y": Unwanted()}).to_dict() == {"kind": "table", "sentence": "It is."}
+
+
 def test_a_frame_of_a_record_without_a_table_is_one_row() -> None:
     """Its single values."""
     frame = Shares("Half.").to_frame()

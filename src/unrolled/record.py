@@ -33,6 +33,7 @@ class Record:
     """
 
     kind: ClassVar[str]
+    _not_in_dict: ClassVar[frozenset[str]] = frozenset()  # fields, such as the arrays beneath a table
 
     if TYPE_CHECKING:  # at run time it would be the default value of a field of that name
 
@@ -56,8 +57,9 @@ class Record:
         return pd.DataFrame({name: [fact] for name, fact in facts if not isinstance(fact, dict | list)})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all fields, ready for JSON; NaN and infinity become None."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        """Return all fields but the arrays beneath a table, ready for JSON; NaN and infinity become None."""
+        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
+        values = {name: getattr(self, name) for name in names if name not in self._not_in_dict}
         return {"kind": self.kind, **to_jsonable(values)}
 
     def plot(self) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -29,7 +29,6 @@ from unrolled.evaluate.corpus import corpus_sentence, corpus_verdict
 from unrolled.evaluate.outcome import Outcome
 from unrolled.evaluate.score_frame import score_frame
 from unrolled.formatting import aligned_table, number, p_value_text, percent, quantity
-from unrolled.jsonable import to_jsonable
 from unrolled.models.audio.inputs import AudioInputs, read_audio_inputs, require_labels
 from unrolled.models.audio.transcription.transcriber import Transcriber
 from unrolled.models.audio.transcription.transcripts import as_transcripts
@@ -86,6 +85,7 @@ class TranscriptionComparison(Record):
     """
 
     kind: ClassVar[str] = "transcription comparison"
+    _not_in_dict = frozenset({"columns"})
 
     rows: tuple[TranscriptionRow, ...]
     sentence: str
@@ -112,11 +112,6 @@ class TranscriptionComparison(Record):
     def to_frame(self) -> Any:
         """Return the rows as a frame; the interval's ends are called as in `word_error_rate-lo-95`."""
         return score_frame(self.rows, self.metrics, self.level, texts=("name",))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything but the single transcripts, ready for JSON."""
-        facts = super().to_dict() | {"rows": [to_jsonable(asdict(row)) for row in self.rows]}
-        return {name: fact for name, fact in facts.items() if name != "columns"}
 
     def __str__(self) -> str:
         header = ["model", "word errors", f"{self.level:g} % interval", "characters", "exact", "p"]

@@ -54,6 +54,7 @@ class BacktestResult(Record):
     """
 
     kind: ClassVar[str] = "backtest"
+    _not_in_dict = frozenset({"columns", "backend"})
 
     table: list[dict[str, Any]]
     verdict: Verdict
@@ -89,8 +90,7 @@ class BacktestResult(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the single forecasts, ready for JSON."""
-        facts = super().to_dict() | {"verdict": self.verdict.to_dict()}
-        return {name: fact for name, fact in facts.items() if name not in {"columns", "backend"}}
+        return super().to_dict() | {"verdict": self.verdict.to_dict()}
 
     def __str__(self) -> str:
         rows = [["model", *METRICS[:-1], f"in {self.level:g} % band"]]

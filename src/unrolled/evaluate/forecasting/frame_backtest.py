@@ -58,6 +58,7 @@ class FrameBacktest(Record):
     """
 
     kind: ClassVar[str] = "frame backtest"
+    _not_in_dict = frozenset({"example"})
 
     table: list[dict[str, Any]]
     verdict: Verdict
@@ -79,8 +80,7 @@ class FrameBacktest(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the frames, ready for JSON."""
-        facts = super().to_dict() | {"verdict": self.verdict.to_dict()}
-        return {name: fact for name, fact in facts.items() if name != "example"}
+        return super().to_dict() | {"verdict": self.verdict.to_dict()}
 
     def __str__(self) -> str:
         rows = [["model", *FRAME_METRICS]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from unrolled.evaluate.score_frame import score_frame
 from unrolled.evaluate.sequence.scores import format_metric
 from unrolled.evaluate.sequence.split import Task
 from unrolled.formatting import aligned_table, interval_text, number, p_value_text
-from unrolled.jsonable import to_jsonable
 from unrolled.record import Record
 
 Array = NDArray[Any]
@@ -84,6 +83,7 @@ class Comparison(Record):
     """
 
     kind: ClassVar[str] = "comparison"
+    _not_in_dict = frozenset({"columns", "backend"})
 
     rows: tuple[ComparisonRow, ...]
     sentence: str
@@ -116,11 +116,6 @@ class Comparison(Record):
     def to_frame(self) -> Any:
         """Return the rows as a frame; the interval's ends are called as in `accuracy-lo-95`."""
         return score_frame(self.rows, self.metrics, self.level, backend=self.backend)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything but the single predictions, ready for JSON."""
-        facts = super().to_dict() | {"rows": [to_jsonable(asdict(row)) for row in self.rows]}
-        return {name: fact for name, fact in facts.items() if name not in {"columns", "backend"}}
 
     def __str__(self) -> str:
         main, *others = self.metrics

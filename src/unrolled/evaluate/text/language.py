@@ -19,7 +19,6 @@ from unrolled.evaluate.outcome import Outcome
 from unrolled.evaluate.sequence.verdict import MIN_SEQUENCES, CandidateLosses, sequence_verdict
 from unrolled.evaluate.text.language_baselines import GzipCode, WittenBell, split_evenly
 from unrolled.formatting import aligned_table, interval_text, number, p_value_text
-from unrolled.jsonable import to_jsonable
 from unrolled.models.protocols import end_if_interrupted
 from unrolled.models.text.language.language_model import LanguageModel
 from unrolled.models.text.language.training import hold_out
@@ -102,10 +101,6 @@ class LanguageComparison(Record):
             ends = {f"bits_per_character-{end}-{self.level:g}": x for end, x in (("lo", low), ("hi", high))}
             rows.append(values | ends)
         return pd.DataFrame(rows)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields, ready for JSON."""
-        return super().to_dict() | {"rows": [to_jsonable(asdict(row)) for row in self.rows]}
 
     def __str__(self) -> str:
         lines = [["model", "bits a character", f"{self.level:g} % interval", "nats", "p", "fit s", "score s"]]

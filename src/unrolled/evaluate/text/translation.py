@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -30,7 +30,6 @@ from unrolled.evaluate.outcome import Outcome
 from unrolled.evaluate.score_frame import score_frame
 from unrolled.evaluate.text.translation_baselines import TRANSLATION_BASELINES
 from unrolled.formatting import aligned_table, interval_text, number, p_value_text, quantity
-from unrolled.jsonable import to_jsonable
 from unrolled.models.protocols import end_if_interrupted
 from unrolled.models.text.translation.translator import Translator
 from unrolled.record import Record
@@ -92,6 +91,7 @@ class TranslationComparison(Record):
     """
 
     kind: ClassVar[str] = "translation comparison"
+    _not_in_dict = frozenset({"columns"})
 
     rows: tuple[TranslationRow, ...]
     sentence: str
@@ -119,11 +119,6 @@ class TranslationComparison(Record):
     def to_frame(self) -> Any:
         """Return the rows as a frame; the interval's ends are called as in `bleu-lo-95`."""
         return score_frame(self.rows, self.metrics, self.level)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything but the single translations, ready for JSON."""
-        facts = super().to_dict() | {"rows": [to_jsonable(asdict(row)) for row in self.rows]}
-        return {name: fact for name, fact in facts.items() if name != "columns"}
 
     def __str__(self) -> str:
         lines = [["model", "BLEU", f"{self.level:g} % interval", "chrF", "p", "fit s", "predict s"]]
