@@ -59,7 +59,7 @@ SLOW = {
     "spoken_digits": "half an hour, with aeon an hour",
     "spotter": "ten minutes",
     "transcription": "an hour and a half",
-    "translation": "two hours",
+    "translation": "an hour",
     "probe_trust": "an hour",
     "verdict_trust": "an hour",
     "comparison_trust": "an hour",
