@@ -1,7 +1,10 @@
 """Connections that say nothing, too many of them, and the end by a signal."""
 
 import contextlib
+import gc
+import os
 import resource
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +13,11 @@ import pytest
 
 from unrolled.errors import StorageError
 from unrolled.stream.server import run
+from unrolled.stream.server.core import Core
 from unrolled.stream.server.run import allow_connections
+from unrolled.stream.server.settings import ServerSettings
+from unrolled.stream.session import Session
+from unrolled.stream.store.memory import MemoryStore
 
 
 def test_a_connection_that_says_nothing_is_closed(
@@ -72,3 +79,22 @@ def test_a_server_lets_itself_have_as_many_connections_as_the_system_does(
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.__setitem__(slice(None), new))
     allow_connections(count)
     assert limits == [soft, hard]
+
+
+def test_the_garbage_collector_leaves_alone_what_a_server_has_loaded(
+    recurrence: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it serves; not before and not after."""
+    monkeypatch.setattr(run, "log_as_json", lambda: None)
+    core = Core(Session(recurrence(capacity=4), MemoryStore()), ServerSettings(port=0))
+    frozen = [gc.get_freeze_count()]
+
+    def stop(address: str) -> None:
+        del address
+        frozen.append(gc.get_freeze_count())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    run.run_server(core, on_ready=stop)
+    frozen.append(gc.get_freeze_count())
+    assert frozen[0] == frozen[2] == 0
+    assert frozen[1] > 10_000
