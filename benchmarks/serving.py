@@ -1,8 +1,10 @@
 """Streams over the network: acknowledged messages a second, and how long one waits, on loopback.
 
 `unrolled serve` of a GRU (64 units, 8 inputs) in a process of its own, its store on disk with
-synchronous=FULL; the load generator beside it takes a core. Each stream has one message without an answer
-at a time: at 1 stream the wait is the time of one message, at many it grows with the batches. First the
+synchronous=FULL; the load generator beside it takes a core. Without a pace each stream has one message
+without an answer at a time: at 1 stream the wait is the time of one message, at n streams n divided by the
+messages a second. With a pace the streams send so many messages a second in all, evenly spaced whether or not
+the last one is answered, and a wait begins when its message was due. First the
 answers of one stream must be those of the model on the whole sequence, to the bit. The disk's fsync is in
 each figure: `fsync_us` times it. `server_us` is the processor time of the server for one message, which other
 load on the machine does not change; `idle` is a server that starts on a store of 100,000 streams.
@@ -18,6 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from websockets.asyncio.client import connect
@@ -30,6 +33,16 @@ from unrolled.stream.server.wire import encode_answers
 
 WIDTH, CONNECTIONS = 8, 8
 IDLE = 100_000  # streams in a store
+PACE = 8_000  # messages a second
+
+
+class Case(NamedTuple):
+    """How messages are sent: over what, by how many streams, of how many steps, how many a second in all."""
+
+    over: str
+    streams: int
+    steps: int
+    pace: int | None = None
 
 
 def run(toy: bool) -> Facts:
@@ -59,13 +72,14 @@ def run(toy: bool) -> Facts:
 
 def _goals(rows: list[Facts], idle: Facts) -> list[Facts]:
     """Put what was measured beside what was aimed at."""
-    by_case = {(row["over"], row["streams"], row["steps"]): row for row in rows}
-    one, many = by_case["WebSocket", 1, 1], by_case["WebSocket", 1000, 1]
-    long, http = by_case["WebSocket", 1000, 64], by_case["HTTP", 64, 1]
+    by_case = {Case(row["over"], row["streams"], row["steps"], row["pace"]): row for row in rows}
+    one, many = by_case[Case("WebSocket", 1, 1)], by_case[Case("WebSocket", 1000, 1)]
+    paced = by_case[Case("WebSocket", 1000, 1, PACE)]
+    long, http = by_case[Case("WebSocket", 1000, 64)], by_case[Case("HTTP", 64, 1)]
     beyond_imports = max(0.0, round(idle["start_s"] - idle["import_s"], 2))
     table_of = [
         ("1,000 streams, 1 step a message", "8,000 messages a second", many["messages_s"]),
-        ("the same, p99", "at most 40 ms", many["p99_ms"]),
+        (f"1,000 streams at {PACE:,} messages a second, p99", "at most 40 ms", paced["p99_ms"]),
         ("one stream, p50", "at most 2 ms", one["p50_ms"]),
         ("64 steps a message", "150,000 steps a second", long["steps_s"]),
         ("HTTP, 1 step", "2,500 messages a second", http["messages_s"]),
@@ -75,10 +89,10 @@ def _goals(rows: list[Facts], idle: Facts) -> list[Facts]:
     return [{"what": what, "goal": goal, "measured": measured} for what, goal, measured in table_of]
 
 
-def _row(server: int, url: str, case: tuple[str, int, int], seconds: float) -> Facts:
+def _row(server: int, url: str, case: Case, seconds: float) -> Facts:
     """Measure one case, and the processor time that it takes of the server."""
     before = _processor_s(server)
-    facts = asyncio.run(_measure(url, *case, seconds))
+    facts = asyncio.run(_measure(url, case, seconds))
     messages = facts.pop("messages")
     return facts | {"server_us": round((_processor_s(server) - before) / messages * 1e6, 1)}
 
@@ -130,12 +144,17 @@ def _import_s() -> float:
     return time.perf_counter() - started
 
 
-def _cases(*, toy: bool) -> list[tuple[str, int, int]]:
-    """How messages are sent, streams, steps a message."""
+def _cases(*, toy: bool) -> list[Case]:
     if toy:
-        return [("WebSocket", 1, 1), ("WebSocket", 20, 4), ("HTTP", 4, 1)]
-    curve = [("WebSocket", n, 1) for n in (1, 10, 100, 1000, 10_000)]
-    return [*curve, ("WebSocket", 1000, 64), ("HTTP", 64, 1)]
+        return [
+            Case("WebSocket", 1, 1),
+            Case("WebSocket", 20, 4),
+            Case("WebSocket", 20, 1, 200),
+            Case("HTTP", 4, 1),
+        ]
+    curve = [Case("WebSocket", n, 1) for n in (1, 10, 100, 1000, 10_000)]
+    paced = Case("WebSocket", 1000, 1, PACE)
+    return [*curve, paced, Case("WebSocket", 1000, 64), Case("HTTP", 64, 1)]
 
 
 def _save_model(path: Path) -> ur.SequenceClassifier:
@@ -155,30 +174,36 @@ def _check(url: str, model: ur.SequenceClassifier) -> None:
         raise AssertionError("the served answers are not those of the model")
 
 
-async def _measure(url: str, over: str, n_streams: int, steps: int, seconds: float) -> Facts:
-    x = json.dumps(np.random.default_rng(2).normal(size=(steps, WIDTH)).tolist())
+async def _measure(url: str, case: Case, seconds: float) -> Facts:
+    x = json.dumps(np.random.default_rng(2).normal(size=(case.steps, WIDTH)).tolist())
     waits: list[float] = []
-    names = [f"{over}-{n_streams}-{steps}-{k}" for k in range(n_streams)]
+    names = [f"{'-'.join(map(str, case))}-{k}" for k in range(case.streams)]
+    shares = [names[k::CONNECTIONS] for k in range(min(CONNECTIONS, case.streams))]
     started = time.perf_counter()
     end = started + seconds
-    if over == "HTTP":  # a connection has one request at a time
-        await asyncio.gather(*(_over_http(url, name, steps, x, end, waits) for name in names))
+    if case.over == "HTTP":  # a connection has one request at a time
+        await asyncio.gather(*(_over_http(url, name, case.steps, x, end, waits) for name in names))
+    elif case.pace is not None:
+        pause = len(shares) / case.pace
+        await asyncio.gather(*(_at_a_pace(url, share, x, end, pause, waits) for share in shares))
     else:
-        shares = [names[k::CONNECTIONS] for k in range(min(CONNECTIONS, n_streams))]
         await asyncio.gather(*(_over_websocket(url, share, x, end, waits) for share in shares))
     took = time.perf_counter() - started
     p50, p99 = np.percentile(waits, [50, 99]) * 1e3
     return {
-        "over": over, "streams": n_streams, "steps": steps, "messages": len(waits),
-        "messages_s": round(len(waits) / took),
-        "steps_s": round(len(waits) * steps / took), "p50_ms": round(p50, 2), "p99_ms": round(p99, 2),
+        **case._asdict(), "messages": len(waits), "messages_s": round(len(waits) / took),
+        "steps_s": round(len(waits) * case.steps / took), "p50_ms": round(p50, 2), "p99_ms": round(p99, 2),
     }  # fmt: skip
+
+
+def _connect(url: str) -> connect:
+    """Open the WebSocket of a server."""
+    return connect(url.replace("http", "ws", 1) + "/streams", compression=None, max_size=None, proxy=None)
 
 
 async def _over_websocket(url: str, names: list[str], x: str, end: float, waits: list[float]) -> None:
     """Keep one message of each stream under way on one connection."""
-    address = url.replace("http", "ws", 1) + "/streams"
-    async with connect(address, compression=None, max_size=None, proxy=None) as socket:
+    async with _connect(url) as socket:
         sent: dict[str, float] = {}
 
         async def send(name: str, n: int) -> None:
@@ -195,6 +220,30 @@ async def _over_websocket(url: str, names: list[str], x: str, end: float, waits:
                 await send(reply["stream"], reply["last"] + 1)
             else:
                 waiting -= 1
+        await writer
+
+
+async def _at_a_pace(
+    url: str, names: list[str], x: str, end: float, pause: float, waits: list[float]
+) -> None:
+    """Send a message of one step every `pause` seconds on one connection, of one stream after the other."""
+    async with _connect(url) as socket:
+        started = time.perf_counter()
+        n_messages = int((end - started) / pause)
+
+        async def send_all() -> None:
+            for k in range(n_messages):
+                ahead = started + k * pause - time.perf_counter()
+                await asyncio.sleep(max(ahead, 0.0))
+                n, stream = divmod(k, len(names))
+                await socket.send(f'{{"stream":"{names[stream]}","n":{n + 1},"x":{x}}}')
+
+        writer = asyncio.create_task(send_all())
+        streams = {name: k for k, name in enumerate(names)}
+        for _ in range(n_messages):
+            reply = json.loads(await socket.recv())
+            due = (reply["last"] - 1) * len(names) + streams[reply["stream"]]
+            waits.append(time.perf_counter() - started - due * pause)
         await writer
 
 
