@@ -4,13 +4,15 @@ Translator() as it comes, one seed (a fit takes more than half an hour), on the 
 settings were chosen without the test part. Texts are cased and whole; beam 5, greedy beside it. The baselines
 are those of `compare`. Then a training step of the same network, with the layers of torch.nn on packed
 sequences and its cross-entropy, from the same weights on the same batch, after both losses were found equal.
-Runs that are done are kept in `results/translation.partial.json`, so that an interrupted run of the same
-commit goes on. The files lie in multi30k/ in the folder UNROLLED_DATA, by default ../shared/data.
+Runs that are done are kept in `results/translation.partial.json`, and the epochs of one that is not in
+`results/translation.checkpoint`, so that an interrupted run of the same commit goes on; its time to fit is
+then that of the last part. The files lie in multi30k/ in the folder UNROLLED_DATA, by default ../shared/data.
 
     python -m benchmarks.translation [--toy]
 """
 
 import gzip
+import shutil
 import time
 from functools import partial
 from typing import Any
@@ -44,6 +46,7 @@ def run(toy: bool) -> Facts:
         fits.append(fit)
         print_now(table([fit]))
     *models, step = fits
+    shutil.rmtree(RESULTS / "translation.checkpoint", ignore_errors=True)
     seeds = [fit for fit in models if fit["model"].startswith("seed ")]
     bleus = [fit["bleu"] for fit in seeds]
     mean = {"model": "unrolled"} | {
@@ -76,8 +79,10 @@ def measure(name: str, *, toy: bool) -> Facts:
         model: Any = Translator(random_state=seed, **(TOY if toy else {}))
     else:
         model = TRANSLATION_BASELINES[name]()
+    checkpoint = None if toy else RESULTS / "translation.checkpoint" / name.replace(" ", "-")
+    resumable = {"checkpoint": checkpoint} if isinstance(model, Translator) else {}
     start_s, cpu_s = time.perf_counter(), time.process_time()
-    model.fit(*train)
+    model.fit(*train, **resumable)
     fit_s, cpu_s = time.perf_counter() - start_s, time.process_time() - cpu_s
     start_s = time.perf_counter()
     scores = translation_scores(model.predict(test[0]), test[1])
