@@ -3,6 +3,7 @@
 It lies at the root of the repository so that it covers the docstrings of `src/` as well as `tests/`.
 """
 
+import gc
 import os
 import random
 import socket
@@ -19,6 +20,9 @@ ROOT = Path(__file__).parent
 # do not wait for each other's threads.
 _WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(max(1, 2 // _WORKERS))
+
+# A collection walks through the libraries' million objects: at Python's own pace it is a tenth of the suite.
+gc.set_threshold(100_000, 50, 100)
 
 # A busy machine is no reason for a test to fail: neither is a slow draw of Hypothesis, or a slow example.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,5 +1,6 @@
 """The entry: help is quick and holds, statuses are what shells expect, faults are sentences."""
 
+import gc
 import os
 import re
 import subprocess
@@ -188,6 +189,24 @@ def test_ctrl_c_is_status_130(
     broken(KeyboardInterrupt())
     assert _status("describe", "flow.csv") == 130
     assert capsys.readouterr().err == "Stopped.\n"
+
+
+def test_collections_are_rarer_while_a_command_runs(sales: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And as before afterwards."""
+    before, during = gc.get_threshold(), list[tuple[int, int, int]]()
+
+    def read(*_: object) -> None:
+        during.append(gc.get_threshold())
+        sys.exit(0)
+
+    monkeypatch.setattr(SeriesColumns, "read", read)
+    gc.set_threshold(700, 10, 10)
+    try:
+        assert _status("describe", str(sales)) == 0
+        assert gc.get_threshold() == (700, 10, 10)
+    finally:
+        gc.set_threshold(*before)
+    assert during[0][0] >= 10_000
 
 
 def test_a_reader_who_leaves_early_is_no_fault(sales: Path) -> None:
