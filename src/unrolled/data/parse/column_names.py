@@ -9,10 +9,11 @@ from typing import NamedTuple
 TIMES = (
     "ds", "date", "datetime", "time", "timestamp", "date_time", "datum", "zeit", "fecha", "period",
     "month", "quarter", "week", "year", "day", "hour", "t", "step", "tick", "wave", "welle", "visit",
+    "tiempo", "tempo", "temps", "tijd",
     "yearweek", "year_week", "yearmonth", "year_month", "yearquarter", "year_quarter",
 )  # fmt: skip
 TEXT_TIMES = TIMES[:6]  # of times even where their texts are in no known notation
-CLOCKS = ("ds", "time", "timestamp", "t", "step", "tick")
+CLOCKS = ("ds", "time", "timestamp", "t", "step", "tick", "zeit", "tiempo", "tempo", "temps", "tijd")
 DATES = {"date", "dates", "datum", "fecha", "data", "ds", "datetime", "day", "timestamp"}  # `bare`
 STEPS = {"t", "step", "index", "tick", "position", "n", "i"}  # `bare`; whole numbers, never dates
 IDS = (
@@ -28,8 +29,9 @@ _COUNTER = re.compile(
     r"index|idx|#)?_*(id|idx|index|no|nr|num|number|step|\d+(_\d+)*)?_?"
 )
 _STEP = re.compile(r"(\D*)(\d+)")
+_UNIT = re.compile(r"\s*(\([^()]*\)|\[[^\[\]]*\])\s*$")
 _MIN_STEPS = 3  # fewer columns that end in a number may be anything
-_TIME = re.compile(r"(date|datum|time|timestamp|zeit|fecha|unix|epoch)(_|$)")
+_TIME = re.compile(r"(date|datum|time|timestamp|zeit|fecha|unix|epoch)(_|$)|(^|_)ts(_|$)")
 
 
 class DatePart(NamedTuple):
@@ -54,7 +56,8 @@ DATE_PARTS = tuple(
         ("h", -1, "half halfyear semester halbjahr"),
         ("w", 53, "week wk weekno weeknum woche kw isoweek weekofyear woy"),
         ("d", 31, "day mday dayofmonth dom tag"),
-        ("d", -1, "dd"),
+        ("d", -1, "dd dy"),
+        ("j", 366, "dayofyear doy yday"),
         ("H", 24, "hour hr hourofday stunde heure hora"),
         ("H", -1, "hours hrs hh hourending hourend he time clock uhrzeit timeofday hhmm zeit"),
         ("H", -1, "localtime starttime slot timeslot von zeitraum intervalo horaire"),
@@ -65,7 +68,6 @@ DATE_PARTS = tuple(
         ("S", -1, "seconds sec"),
         ("", 4, "season"),
         ("", 7, "weekday dow dayofweek wday"),
-        ("", 366, "dayofyear doy yday"),
         ("", 1, "weekend isweekend holiday isholiday workingday isworkingday"),
         ("", 1, "monthend ismonthend monthstart ismonthstart"),
     )
@@ -73,11 +75,12 @@ DATE_PARTS = tuple(
 
 
 def spelt(name: str) -> str:
-    """Spell a name in small letters, its words joined by underscores.
+    """Spell a name in small letters, its words joined by underscores, without a unit in brackets behind it.
 
-    >>> spelt("storeID"), spelt("Store ID"), spelt("<DATE>")
-    ('store_id', 'store_id', 'date')
+    >>> spelt("storeID"), spelt("Store ID"), spelt("<DATE>"), spelt("Time (s)")
+    ('store_id', 'store_id', 'date', 'time')
     """
+    name = _UNIT.sub("", name) or name
     return re.sub(r"(?<=[a-z])(?=ID$|Id$|[A-Z][a-z])|[\s.-]+", "_", name.strip(" <>")).lower()
 
 

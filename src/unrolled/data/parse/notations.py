@@ -15,12 +15,13 @@ _ATOMS = {
     "b": r"(?P<b>[^\W\d_]{3,12})\.?", "q": r"(?P<q>[1-4])", "h": r"(?P<h>[12])", "w": r"(?P<w>\d{1,2})",
     "n": r"(?P<n>\d\d)",
     "mm": r"(?P<m>\d\d)", "dd": r"(?P<d>\d\d)", "mm0": r"(?P<m0>0[1-9]|1[0-2])",
-    "HMS": r"(?P<H0>\d\d)(?:(?P<M0>\d\d)(?P<S0>\d\d)?)?", "th": r"(?:st|nd|rd|th|\.)?",
+    "HMS": r"(?P<H0>\d\d)(?:(?P<M0>\d\d)(?P<S0>\d\d)?)?", "th": r"(?:st|nd|rd|th|er|\.)?",
+    "of": r"(?: del? |[-/,. ]*)",  # 1 de enero de 2020
     "year": r"(?:(?P<Y>\d{4})|'?(?P<y>\d\d))",
 }  # fmt: skip
 CLOCK = (
-    r"(?P<H>\d{1,2})(?::(?P<M>\d{1,2})(?::(?P<S>\d{1,2})(?:[.,:](?P<f>\d{1,9}))?)?)?"
-    r"(?:\s*(?P<p>[aApP])\.?[mM]\.?)?"
+    r"(?P<H>\d{1,2})(?:(?P<c>[:.])(?P<M>(?<=:)\d{1,2}|(?<=\.)\d\d)(?:(?P=c)(?P<S>\d{1,2})"
+    r"(?:[.,:](?P<f>\d{1,9}))?)?)?(?:\s*(?P<p>[aApP])\.?\s?[mM]\.?)?"
 )
 _ZONE = r"\s*(?P<z>Z|[+-]\d\d(?::?\d\d)?|[A-Z]{3,4})(?:\s?[\[(][\w/+ -]+[\])])?"
 _WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,?\s+)?"
@@ -62,7 +63,7 @@ class Notation:
         """Pattern of whole texts; a day may have a weekday before, and a clock and a zone after it."""
         date = f"(?:{self.pattern.format(**_ATOMS, clock=CLOCK, zone=_ZONE)})"
         if "P<d>" in date and "P<H>" not in date:
-            date += rf"(?:(?:\s*[T,:_]\s*|\s+|-(?=\d\d:\d\d:)){CLOCK}(?: Uhr)?)?(?:{_ZONE})?{_SPAN}"
+            date += rf"(?:(?:\s*[T,:_]\s*|\s+|-(?=\d\d[:.]\d\d[:.])){CLOCK}(?: Uhr)?)?(?:{_ZONE})?{_SPAN}"
         return re.compile(_WEEKDAY * ("P<d>" in date) + date)
 
 
@@ -87,12 +88,12 @@ NOTATIONS = (
     Notation("day/month/year", r"{d}(?P<s>[-/. ]){m}(?P=s){year}", ("31/01/2020", "2020-01-31"), *_ORDER),
     Notation("month/day/year", r"{m}(?P<s>[-/. ]){d}(?P=s){year}", ("01/31/2020", "2020-01-31"), *_ORDER),
     Notation("yy/month/day", r"{y}(?P<s>[-/. ]){m}(?P=s){d}", ("99/01/31", "1999-01-31"), *_ORDER),
-    Notation("day month-name year", r"{d}{th}[-/. ]*{b}[-/,. ]*{year}", ("31-Jan-2020", "2020-01-31")),
+    Notation("day month-name year", r"{d}{th}{of}{b}{of}{year}", ("31-Jan-2020", "2020-01-31")),
     Notation("month-name day, year", r"{b}[-/. ]*{d}{th}(?:,\s*|\s+){Y}", ("January 31, 2020", "2020-01-31")),
     Notation("month-name day clock year", r"{b} +{d},? +{clock}(?:{zone})? {Y}", ("Jan 31 15:30 2020", _PM)),
     Notation("year-month-name-day", r"{Y}[-/. ]?{b}[-/. ]{d}", ("2020-Jan-31", "2020-01-31")),
     Notation("year年month月", r"{Y} ?[年년] ?{m} ?[月월](?: ?{d} ?[日일])?", ("2020年1月31日", "2020-01-31")),
-    Notation("month-name year", r"{b}[-/,. ]*{year}", ("Jan 2020", "2020-01-01")),
+    Notation("month-name year", r"{b}{of}{year}", ("Jan 2020", "2020-01-01")),
     Notation("year month-name", r"{Y}[-/. ]*{b}", ("2020-Jan", "2020-01-01")),
     Notation("yearMmonth", r"{Y}[-: ]?[Mm]{m}", ("2020M01", "2020-01-01")),
     Notation("yearQquarter", r"{Y}[-:/ ]?[QqTt]{q}", ("2020-Q2", "2020-04-01")),
@@ -217,7 +218,14 @@ FIELD_DIGITS = {
     "S": 2,
     "j": 3,
 }  # of formats of digits only
-UNCERTAIN_DIGITS = ("%d%m%Y", "%m%d%Y", "%y%m%d", "%d%m%y", "%m%d%y")  # refused: each must be asked for
+UNCERTAIN_DIGITS = (
+    "%d%m%Y",
+    "%m%d%Y",
+    "%m%Y",
+    "%y%m%d",
+    "%d%m%y",
+    "%m%d%y",
+)  # refused: each must be asked for
 EPOCHS = tuple(form for form in NUMBERS if form.option in {"s", "ms", "us", "ns"})
 
 

@@ -88,8 +88,11 @@ def _days(table: Table, name: str, date_format: str | None) -> Texts | None:
 
 
 def _joined_date(table: Table, parts: dict[str, str]) -> tuple[Texts | None, list[str]]:
-    """Write year, month or quarter, and day as texts (T,), and list their columns; None without them."""
-    finer = next((part for part in "mqhw" if part in parts), "")
+    """Write year, month, quarter or day of the year, and day as texts (T,), and list their columns.
+
+    None stands where there are no such columns.
+    """
+    finer = next((part for part in "mqhwj" if part in parts), "")
     used = [part for part in ("Y", finer, "d" if finer == "m" else "") if part in parts]
     are_numbers = [_are_numbered(table, parts[part], part) for part in used if part != "m"]
     if len(used) < 2 or used[0] != "Y" or not all(are_numbers):
@@ -97,12 +100,21 @@ def _joined_date(table: Table, parts: dict[str, str]) -> tuple[Texts | None, lis
     joined = _texts(table, parts["Y"])
     if not joined.duplicated().any():
         return None, []
+    if finer == "j":
+        joined = _of_ordinals(joined, _texts(table, parts["j"]))
+        return joined, [] if joined is None else [parts[part] for part in used]
     for part in used[1:]:
         texts = _texts(table, parts[part])
         if part in "qhw":
             texts = texts.str.extract(r"(\d+)", expand=False)
         joined = joined + {"q": "-Q", "h": "-H", "w": "-W"}.get(part, "-") + texts
     return joined, [parts[part] for part in used]
+
+
+def _of_ordinals(years: Texts, ordinals: Texts) -> Texts | None:
+    """Write years and days of the year (T,) as dates; None where one is no such day."""
+    days = pd.to_datetime(years + "-" + ordinals.str.zfill(3), format="%Y-%j", errors="coerce")
+    return None if days.isna().any() else days.dt.strftime("%Y-%m-%d").astype(object)
 
 
 def _are_numbered(table: Table, name: str, part: str) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.parse.column_names import id_columns, looks_like_key
 from unrolled.data.parse.columns import ColumnSpec
-from unrolled.data.parse.date_texts import month_of
+from unrolled.data.parse.date_texts import month_number, month_of
 from unrolled.data.parse.datetimes import looks_like_dates, parse_times
 from unrolled.data.parse.numbers import are_missing, is_missing
 from unrolled.data.parse.table import Table, join_ids, number_rows
@@ -28,8 +28,9 @@ _YEAR = re.compile(
     r"[XFY]?(1[6-9]\d\d|2[01]\d\d)( \[YR\d{4}\])?"
 )  # as R, FAOSTAT and the World Bank spell them
 _DATED = re.compile(r"\d.*[-/. QM].*\d|[QM]\d.*\d{4}")
+_MONTH_YEAR = re.compile(r"([^\W\d_]{3,})\.?[-/. ']*(\d{2}|\d{4})")
 _STEP = re.compile(
-    r"(d|day|t|w|wk|week|m|month|h|hr|hour|step|time|period|p|y|year|q)[ _]?(\d+)", re.IGNORECASE
+    r"(d|day|t|w|wk|week|m|month|h|hr|hour|step|time|period|p|y|year|q|v)[ _]?(\d+)", re.IGNORECASE
 )
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::00)?|(?:h|hr|he|hour)[ _]?(\d{1,2})", re.IGNORECASE)
 _QUARTER = re.compile(r"(?:q|qtr ?)([1-4])|([1-4])q")
@@ -72,16 +73,33 @@ def _across(table: Table) -> tuple[list[str], Times]:
     years = {name: match[1] for name in names if (match := _YEAR.fullmatch(name.strip()))}
     if len(years) > 1:
         return list(years), np.array(list(years.values()), dtype="datetime64[Y]").astype("datetime64[ns]")
-    dated = [name for name in names if _DATED.search(name)]
+    months = _dated_months(names)
+    dated = [name for name in names if _DATED.search(name) or name in months]
     if len(dated) > 2 and looks_like_dates(np.array(dated, dtype=object)):
         stripped = np.array([name.strip() for name in dated], dtype=object)
         times, _ = parse_times(stripped, name="the header", place=lambda _: table.source, utc=True)
         return dated, times
     steps = [(name, match) for name in names if (match := _STEP.fullmatch(name.strip()))]
     numbers = np.array([int(match[2]) for _, match in steps], dtype=np.int64)
-    if len(steps) < 3 or len({match[1] for _, match in steps}) > 1 or (np.diff(numbers) != 1).any():
+    families = {match[1].lower() for _, match in steps}
+    if len(steps) < 3 or len(families) > 1 or (np.diff(numbers) != 1).any():
+        return [], numbers
+    if families == {"v"} and len(names) == len(table.columns):  # as R calls columns without a name
         return [], numbers
     return [name for name, _ in steps], numbers
+
+
+def _dated_months(names: Sequence[str]) -> list[str]:
+    """List the names of months with a year, as a spreadsheet shows them; of one month, they may be its days.
+
+    >>> _dated_months(["Dec-20", "Jan-21", "Total 21"]), _dated_months(["Jan 01", "Jan 02"])
+    (['Dec-20', 'Jan-21'], [])
+    """
+    months = {
+        name: month_number(m[1].lower()) for name in names if (m := _MONTH_YEAR.fullmatch(name.strip()))
+    }
+    dated = [name for name, month in months.items() if month]
+    return dated if len({months[name] for name in dated}) > 1 else []
 
 
 def _transposed(
