@@ -214,6 +214,8 @@ def test_a_list_of_dated_series_keeps_its_dates() -> None:
     months = pd.Series(range(4), index=pd.period_range("2021-01", periods=4, freq="M"))
     assert read([months]).freq == "MS"
     assert read([one.to_numpy(), other.to_numpy()]).times is None
+    frames = read([one.to_frame("y"), other.to_frame("y")])
+    assert (frames.ids, frames.lengths.tolist(), frames.freq) == (("0", "1"), [5, 4], "D")
 
 
 @pytest.mark.parametrize("backend", ["pandas", "polars"])

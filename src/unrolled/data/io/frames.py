@@ -39,7 +39,7 @@ def is_frame(source: Any) -> bool:
 
 
 def is_dated_list(source: Any) -> bool:
-    """Return whether this is a list of pandas series, each with an index of dates.
+    """Return whether this is a list of series or frames of pandas, each with an index of dates.
 
     >>> is_dated_list([pd.Series([1.0], index=pd.to_datetime(["2020-01-01"]))]), is_dated_list([])
     (True, False)
@@ -48,22 +48,27 @@ def is_dated_list(source: Any) -> bool:
         isinstance(source, list | tuple)
         and bool(source)
         and all(
-            isinstance(one, pd.Series) and isinstance(one.index, pd.DatetimeIndex | pd.PeriodIndex)
+            isinstance(one, pd.Series | pd.DataFrame)
+            and isinstance(one.index, pd.DatetimeIndex | pd.PeriodIndex)
             for one in source
         )
     )
 
 
-def dated_frame(series: Sequence[pd.Series[Any]]) -> pd.DataFrame:
-    """Stack series with an index of dates into a long frame; those without distinct names are numbered."""
-    names = [str(one.name) for one in series]
-    if len(set(names)) < len(names) or any(one.name is None for one in series):
-        names = [str(k) for k in range(len(series))]
-    parts = []
-    for name, one in zip(names, series, strict=True):
+def dated_frame(parts: Sequence[pd.Series[Any] | pd.DataFrame]) -> pd.DataFrame:
+    """Stack series and frames with an index of dates into a long frame.
+
+    Those without distinct names are numbered, as all frames are.
+    """
+    names = [getattr(one, "name", None) for one in parts]
+    if None in names or len(set(names)) < len(names):
+        names = list(range(len(parts)))
+    stacked = []
+    for name, one in zip(names, parts, strict=True):
         times = one.index.to_timestamp() if isinstance(one.index, pd.PeriodIndex) else one.index
-        parts.append(pd.DataFrame({"unique_id": name, "ds": times, "y": one.to_numpy()}))
-    return pd.concat(parts, ignore_index=True)
+        frame = one.to_frame("y") if isinstance(one, pd.Series) else one
+        stacked.append(frame.reset_index(drop=True).assign(unique_id=str(name), ds=times))
+    return pd.concat(stacked, ignore_index=True)
 
 
 def from_frame(frame: Any, source: str = "data frame") -> Table:
