@@ -173,3 +173,13 @@ def test_an_unknown_time_beside_ids_has_a_way_out_that_works() -> None:
         DataError, match=r"rename the column that orders its rows to 'ds'; else rename 'id'\.$"
     ):
         as_sequences(_recorded("level").assign(level=0.5))
+
+
+@pytest.mark.parametrize("time", ["Time (s)", "time [ms]", "tempo", "Tiempo"])
+def test_rows_of_one_recording_are_no_sequences(time: str) -> None:
+    """A phone's export: the time, with its unit, says that a row is a step, so that an id is asked for."""
+    Path("phone.csv").write_text(
+        f"{time},Acceleration x (m/s^2),Acceleration y\n0.00,1,2\n0.01,3,4\n0.02,5,7\n"
+    )
+    with pytest.raises(DataError, match="expected a column that tells the sequences apart beside the time"):
+        read_labelled("phone.csv")

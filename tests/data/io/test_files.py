@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,14 @@ def test_a_folder() -> None:
     assert str(fault.value) == said
 
 
+def _tar_of(text: str) -> bytes:
+    buffer, member = io.BytesIO(), tarfile.TarInfo("flow.csv")
+    member.size = len(text)
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -115,6 +124,12 @@ def test_a_folder() -> None:
         ),
         (b'{"date": []}', "expected columns and rows, got shape (0, 1)."),
         (b"<html></html>", f"{FOREIGN} a web page or XML. {SAVE}"),
+        (b"PK\x05\x06" + bytes(18), f"{FOREIGN} a zip of no file. Save it again."),
+        (
+            b"version https://git-lfs.github.com/spec/v1\nsize 9\n",
+            f"{FOREIGN} a pointer of Git LFS. Fetch the file: git lfs pull.",
+        ),
+        (_tar_of(PLAIN), "expected one file, got an archive of tar. Unpack it: tar -xf flow.csv."),
         (bytes(range(256)), f"{FOREIGN} binary data. {SAVE}"),
     ],
 )

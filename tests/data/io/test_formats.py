@@ -178,3 +178,32 @@ def test_pages_around_records_are_left_out() -> None:
     Path("odd.json").write_text('[{"page": 1}, [1, 2], [3, 4]]')
     with pytest.raises(DataError, match=r"odd\.json: expected records or columns"):
         read("odd.json")
+
+
+@pytest.mark.parametrize("orient", ["columns", "records", "split", "index"])
+def test_what_pandas_writes_is_read_back(orient: Any) -> None:
+    """A frame, whichever way it lies."""
+    frame = pd.DataFrame({"day": ["2021-01-01", "2021-01-02", "2021-01-03"], "sales": [5.5, 7.0, 4.0]})
+    Path("sales.json").write_text(frame.to_json(orient=orient))
+    series = read("sales.json")
+    assert (series.ids, series.target.tolist(), series.freq) == (("sales",), [5.5, 7.0, 4.0], "D")
+
+
+@pytest.mark.parametrize("date_format", ["epoch", "iso"])
+def test_an_index_of_dates_that_pandas_writes_is_read_back(date_format: Any) -> None:
+    """A series, or a frame with such an index: milliseconds since 1970, or texts."""
+    days = pd.date_range("2021-01-01", periods=3)
+    sales = pd.Series([5.5, 7.0, 4.0], index=days, name="sales")
+    for data in (sales, sales.to_frame()):
+        Path("sales.json").write_text(data.to_json(date_format=date_format))
+        series = read("sales.json")
+        assert (series.target.tolist(), str(series.times[-1])[:10]) == ([5.5, 7.0, 4.0], "2021-01-03")
+
+
+def test_columns_in_an_envelope_are_a_table() -> None:
+    """As Open-Meteo answers: a place, and an object of lists below it."""
+    hourly = {"time": ["2021-01-01T00:00", "2021-01-01T01:00"], "temperature": [1.5, 2.5]}
+    answer = {"latitude": 52.5, "hourly_units": {"time": "iso8601"}, "hourly": hourly}
+    Path("berlin.json").write_text(json.dumps(answer))
+    series = read("berlin.json")
+    assert (series.ids, series.target.tolist(), series.freq) == (("temperature",), [1.5, 2.5], "h")

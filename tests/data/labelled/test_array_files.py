@@ -97,3 +97,12 @@ def test_a_bad_npy_is_one_sentence(content: bytes, sentence: str) -> None:
     with pytest.raises(DataError) as fault:
         read_npy(content, Path("steps.npy").name)
     assert str(fault.value) == sentence
+
+
+def test_arrays_of_other_names_are_named() -> None:
+    """With the call that saves them as they are looked for."""
+    with pytest.raises(DataError) as fault:
+        read_npz(_saved(values=VALUES), "steps.npz", None)
+    assert str(fault.value) == (
+        "steps.npz: expected arrays X and y, got values. Save them as np.savez(path, X=X, y=y)."
+    )

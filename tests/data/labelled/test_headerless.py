@@ -40,6 +40,15 @@ def test_the_first_column_holds_the_labels(name: str, separator: str, labels: ob
     assert any("'column 1' was read as the labels" in note for note in read.sequences.notes)
 
 
+def test_labels_stand_before_sequences_that_are_all_padded() -> None:
+    """As in PLAID of the archive, whose longest sequence is in the other part."""
+    rows = _with_first(KINDS)
+    rows[:, -1] = "NaN"
+    read = _read(rows, "Steps_TRAIN.tsv")
+    assert read.labels.tolist() == list(KINDS)
+    assert read.sequences.lengths.tolist() == [3] * 6
+
+
 def test_the_last_column_may_hold_them() -> None:
     """As files of heartbeats do: 187 values, then 0.0 to 4.0."""
     read = _read(

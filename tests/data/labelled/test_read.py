@@ -18,6 +18,7 @@ VALUES = [[1.0, 2.0, 4.0], [5.0, 7.0, 9.0], [8.0, 6.0, 5.0]]
 WIDE = "t0,t1,t2,label\n1,2,4,run\n5,7,9,walk\n8,6,5,run\n"
 TS = "@univariate true\n@classLabel true run walk\n@data\n1,2,4:run\n5,7,9:walk\n8,6,5:run\n"
 LABELS = np.array(["run", "walk", "run"])
+NESTED = pd.DataFrame({"x": VALUES, "kind": LABELS})
 BYTES = np.array([b"run", b"walk", b"run"])
 ARFF = "@attribute kind {run,walk}\n@data\n1,2,4,run\n5,7,9,walk\n8,6,5,run\n"
 RELATIONAL = "@attribute kind {run,walk}\n@data\n'1,2,4',run\n'5,7,9',walk\n\"8,6,5\",run\n"
@@ -67,7 +68,8 @@ def _fault_of(content: str | bytes, name: str = "steps.csv", **named: Any) -> st
         ("steps.zip", _npz(X=VALUES, y=LABELS)),
         ("steps.parquet", _parquet(_long())),
         ("steps.parquet", _parquet(pd.DataFrame(VALUES, columns=list("abc")).assign(label=LABELS))),
-        ("steps.parquet", _parquet(pd.DataFrame({"x": VALUES, "kind": LABELS}))),
+        ("steps.parquet", _parquet(NESTED)),
+        ("steps.jsonl", NESTED.to_json(orient="records", lines=True)),
         ("steps.csv", _long().to_csv(index=False)),
         ("steps.parquet", _parquet(pd.DataFrame(VALUES, columns=list("abc")).assign(label=BYTES))),
         ("steps.npz", _npz(X=VALUES, y=BYTES)),
@@ -231,8 +233,8 @@ RUNS_CODE = (
         ),
         (
             "steps.npz",
-            _npz(values=VALUES),
-            ("steps.npz: expected arrays X and y, got values. Save them as np.savez(path, X=X, y=y)."),
+            _npz(),
+            ("steps.npz: expected arrays X and y, got none. Save them as np.savez(path, X=X, y=y)."),
         ),
         (
             "steps.npz",

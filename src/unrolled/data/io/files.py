@@ -45,14 +45,18 @@ _READERS = {
     ".json": "json",
     ".feather": "feather",
 }
+_AS_CSV = "Save the table as CSV first"
 _FOREIGN = (
-    (b"%PDF", "a PDF"),
-    (b"\x89HDF", "HDF5"),
-    (b"Obj\x01", "Avro"),
-    (b"<!", "a web page or XML"),
-    (b"<?", "a web page or XML"),
-    (b"<html", "a web page or XML"),
+    (b"%PDF", "a PDF", _AS_CSV),
+    (b"\x89HDF", "HDF5", _AS_CSV),
+    (b"Obj\x01", "Avro", _AS_CSV),
+    (b"<!", "a web page or XML", _AS_CSV),
+    (b"<?", "a web page or XML", _AS_CSV),
+    (b"<html", "a web page or XML", _AS_CSV),
+    (b"PK\x05\x06", "a zip of no file", "Save it again"),
+    (b"version https://git-lfs", "a pointer of Git LFS", "Fetch the file: git lfs pull"),
 )
+_TAR = slice(257, 262)  # of its first header
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]{3,}")
 _SAMPLE_BYTES = 65_536
 _ENCODINGS = ("cp1251", "cp932", "gb18030", "cp949")  # of Russian, Japanese, Chinese and Korean tables
@@ -198,9 +202,11 @@ def parse_table(content: bytes, path: Path) -> Table:
     for magic, parse in FORMATS:
         if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(magic):
             return parse(content, path, part)
-    for magic, kind in _FOREIGN:
+    for magic, kind, way in _FOREIGN:
         if content.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(magic.lower()):
-            raise DataError(f"{path}: expected CSV or Parquet, got {kind}. Save the table as CSV first.")
+            raise DataError(f"{path}: expected CSV or Parquet, got {kind}. {way}.")
+    if content[_TAR] == b"ustar":
+        raise DataError(f"{path}: expected one file, got an archive of tar. Unpack it: tar -xf {path}.")
     text, notes = decode_text(content, path)
     return parse_csv(text, "standard input" if path.name == STDIN else path.name, notes)
 

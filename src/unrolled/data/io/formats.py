@@ -8,16 +8,19 @@ import json
 import shlex
 import sqlite3
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from unrolled.data.io.csv import parse_csv
 from unrolled.data.io.frames import from_frame
+from unrolled.data.parse.date_numbers import looks_like_moments
+from unrolled.data.parse.datetimes import looks_like_dates
 from unrolled.data.parse.table import Table
 from unrolled.errors import DataError, MissingDependencyError
 from unrolled.validation import suggest_spelling
@@ -151,20 +154,57 @@ def _sqlite(content: bytes, path: Path, part: str) -> Table:
 
 
 def _json(content: bytes, path: Path, _part: str) -> Table:
-    """Read records: a line each, or one list of them; or one object of columns."""
+    """Read a table of JSON, whose cells are texts or numbers."""
+    return from_frame(json_frame(content, path, records_frame), source=path.name)
+
+
+def json_frame(content: bytes, path: Path, to_frame: Callable[[Any, str], pd.DataFrame]) -> pd.DataFrame:
+    """Read records, a line each or one list of them; or one object of columns, as `to_frame` takes them.
+
+    Either may lie in an envelope of other things, as services send them; objects of columns, rows or one
+    series are taken as pandas writes them.
+    """
     text = content.decode("utf-8-sig", errors="replace")
     try:
         data = json.loads(text)
     except ValueError:
         data = [_record(line, k, path) for k, line in enumerate(text.splitlines()) if line.strip()]
+    if isinstance(data, dict):
+        tables = [v for v in data.values() if isinstance(v, dict) and _all_are(v.values(), list)]
+        data = tables[0] if len(tables) == 1 else data
+        if (frame := _as_pandas_writes(data)) is not None:
+            return frame
     lists = [value for value in data.values() if isinstance(value, list)] if isinstance(data, dict) else []
     if isinstance(data, list):
         lists = [value for value in data if isinstance(value, list)]
     if len(lists) == 1 and lists[0] and isinstance(lists[0][0], dict):
         data = lists[0]  # records in an envelope
-    return from_frame(
-        records_frame(data if lists or isinstance(data, list) else [data], path.name), source=path.name
+    return to_frame(data if lists or isinstance(data, list) else [data], path.name)
+
+
+def _as_pandas_writes(data: dict[str, Any]) -> pd.DataFrame | None:
+    """Make a frame of what `to_json` of pandas writes of a series or a frame; None of anything else.
+
+    >>> _as_pandas_writes({"ds": {"0": 2020, "1": 2021}, "y": {"0": 5, "1": 7}})["y"].tolist()
+    [5, 7]
+    """
+    keys, values = np.array(list(data), dtype=object), list(data.values())
+    if data.keys() == {"columns", "index", "data"}:
+        return pd.DataFrame(data["data"], columns=data["columns"])
+    if _all_are(values, dict) and all(one.keys() == values[0].keys() for one in values):
+        frame = pd.DataFrame(data)
+        frame = frame.T if all(map(str.isdecimal, data)) else frame
+        return frame.reset_index(drop=list(frame.index) == list(map(str, range(len(frame)))), names="ds")
+    are_times = looks_like_dates(keys) or (
+        all(map(str.isdecimal, data)) and looks_like_moments(keys.astype(np.float64))
     )
+    if len(data) > 1 and _all_are(values, int | float | None) and are_times:
+        return pd.DataFrame({"ds": keys, "y": values})
+    return None
+
+
+def _all_are(values: Collection[Any], kind: Any) -> bool:
+    return bool(values) and all(isinstance(one, kind) for one in values)
 
 
 def _record(line: str, k: int, path: Path) -> Any:
@@ -183,10 +223,7 @@ def records_frame(data: Any, source: str) -> pd.DataFrame:
     >>> records_frame([{"ds": "2020", "y": 1}, {"ds": "2021"}], "data")["y"].tolist()
     [1.0, nan]
     """
-    try:
-        frame = pd.DataFrame(data)
-    except (ValueError, TypeError, AttributeError) as fault:
-        raise DataError(f"{source}: expected records or columns of equal length; {fault}.") from fault
+    frame = nested_frame(data, source)
     for name in frame.columns:
         nested = next((v for v in frame[name] if isinstance(v, dict | list)), None)
         if nested is not None:
@@ -195,6 +232,21 @@ def records_frame(data: Any, source: str) -> pd.DataFrame:
                 f"{type(nested).__name__}. Flatten it first: pandas.json_normalize(records)."
             )
     return frame
+
+
+def nested_frame(data: Any, source: str) -> pd.DataFrame:
+    """Make a frame of records or of columns, whose cells may be lists.
+
+    Raises:
+        DataError: they are something else.
+
+    >>> nested_frame([{"x": [1, 2], "label": "up"}], "data")["x"].tolist()
+    [[1, 2]]
+    """
+    try:
+        return pd.DataFrame(data)
+    except (ValueError, TypeError, AttributeError) as fault:
+        raise DataError(f"{source}: expected records or columns of equal length; {fault}.") from fault
 
 
 FORMATS: tuple[tuple[bytes, Callable[[bytes, Path, str], Table]], ...] = (

@@ -47,7 +47,7 @@ def is_npz(content: bytes) -> bool:
         names = zipfile.ZipFile(io.BytesIO(content)).namelist()
     except zipfile.BadZipFile:
         return True  # cut: what it was, its reader says
-    return any(name.endswith(_MEMBER) for name in names)
+    return not names or any(name.endswith(_MEMBER) for name in names)  # np.savez of nothing has none
 
 
 def npz_parts(content: bytes, source: str) -> tuple[str, ...]:

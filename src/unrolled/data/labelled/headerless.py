@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from unrolled.data.io.labelled_table import LabelledColumnSpec
+from unrolled.data.parse.numbers import are_missing
 from unrolled.data.parse.table import Table
 from unrolled.errors import DataError
 
@@ -30,7 +31,8 @@ def with_unnamed_label(table: Table, named: LabelledColumnSpec) -> tuple[Table, 
     names = list(table.columns)
     if any(named) or len(names) < _FEWEST_COLUMNS or not all(map(_NUMBERED.fullmatch, names)):
         return table, named
-    if any(table.kinds[name] != "number" for name in names[:1] + names[-1:]):
+    ends = names[:1] + names[-1:]
+    if any(table.kinds[name] != "number" and not are_missing(table.columns[name]) for name in ends):
         return table, named
     label = _archive_label(table) if _ARCHIVE.fullmatch(table.source) else _only_recurring(table)
     if label is None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.io import files
 from unrolled.data.io.arrays import nested_columns, to_sequences
-from unrolled.data.io.formats import PARQUET, parquet_frame
+from unrolled.data.io.formats import PARQUET, json_frame, nested_frame, parquet_frame
 from unrolled.data.io.frames import from_frame
 from unrolled.data.io.labelled_table import LabelledColumnSpec, parse_labelled_table, read_labels
 from unrolled.data.labelled.arff import read_arff
@@ -163,7 +163,11 @@ def _format(content: bytes, path: Path) -> str:
 
 
 def _from_table(content: bytes, path: Path, named: LabelledColumnSpec) -> tuple[Sequences, Array | None]:
-    frame = parquet_frame(content, path) if content.startswith(PARQUET) else None
+    frame = None
+    if content.startswith(PARQUET):
+        frame = parquet_frame(content, path)
+    elif content.lstrip()[:1] in {b"{", b"["}:
+        frame = json_frame(content, path, nested_frame)
     nested = [] if frame is None else nested_columns(frame)
     if frame is None or not nested:
         table = files.parse_table(content, path)

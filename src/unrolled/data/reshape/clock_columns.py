@@ -101,8 +101,8 @@ def _joined_date(table: Table, parts: dict[str, str]) -> tuple[Texts | None, lis
     if not joined.duplicated().any():
         return None, []
     if finer == "j":
-        joined = _of_ordinals(joined, _texts(table, parts["j"]))
-        return joined, [] if joined is None else [parts[part] for part in used]
+        days = _of_ordinals(joined, _texts(table, parts["j"]))
+        return days, [] if days is None else [parts[part] for part in used]
     for part in used[1:]:
         texts = _texts(table, parts[part])
         if part in "qhw":
