@@ -17,7 +17,7 @@ from torch.utils.flop_counter import register_flop_formula
 
 from unrolled.errors import ArgumentError
 from unrolled.kernels.operands import INDEX, LEARNED, N_DIFFERENTIABLE, OPERANDS
-from unrolled.nn.ops import launch
+from unrolled.nn.ops import launch, torch_internals
 from unrolled.nn.ops.double_backward import differentiable_backward, is_backward_differentiated
 from unrolled.nn.ops.launch import LSTM, RecurrenceSpec
 
@@ -43,7 +43,8 @@ def trace_recurrence(
     Returns:
         out (T, B, H), h_n (B, H) and, of an LSTM, c_n (B, H).
     """
-    saves = torch.is_grad_enabled() and any(operand.requires_grad for operand in operands)
+    may_differentiate = torch.is_grad_enabled() or torch_internals.is_tracing()  # which also traces without
+    saves = may_differentiate and any(operand.requires_grad for operand in operands)
     all_operands: list[Tensor | None] = [None] * _N_OPERANDS
     for index, operand in zip(present, operands, strict=True):
         all_operands[index] = operand
