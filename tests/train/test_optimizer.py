@@ -59,6 +59,21 @@ def test_a_parameter_without_gradient_stays() -> None:
     torch.testing.assert_close(second.detach(), torch.full((2,), 0.85))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["kernels", "torch"])
+def test_a_group_that_starts_later_stays_until_then(dtype: torch.dtype) -> None:
+    """Neither moved nor decayed before its share of the training is done, while others are."""
+    first, second = nn.Parameter(torch.ones(2, dtype=dtype)), nn.Parameter(torch.ones(3, dtype=dtype))
+    groups = [ParameterGroup([first]), ParameterGroup([second], start=0.5)]
+    optimizer = AdamW(groups, learning_rate=0.1, weight_decay=0.5)
+    for progress in (0.0, 0.25, 0.5):
+        assert torch.equal(second, torch.ones_like(second))
+        first.grad, second.grad = torch.ones_like(first), torch.ones_like(second)
+        optimizer.progress = progress
+        optimizer.step()
+    assert (first < 0.7).all()
+    torch.testing.assert_close(second.detach(), torch.full_like(second, 0.85))
+
+
 def test_no_gradient_at_all_is_no_step() -> None:
     """Nothing moves and nothing fails."""
     weight = nn.Parameter(torch.ones(2))

@@ -140,6 +140,8 @@ class NetworkEstimator(Estimator):
     # attributes that are learned beside the networks, and how each is saved; a subclass adds its own
     _learned: ClassVar[dict[str, SavedField]] = {"history_": record_field(History), "seconds_": PLAIN}
 
+    _models_among_parameters: ClassVar[dict[str, Any]] = {}  # their classes, by the parameter's name
+
     # parameters that several estimators have; a constructor without one of them leaves it out
     dropout: Annotated[float, FloatRange(least=0, below=1)]
     patience: Annotated[int | None, IntRange(least=1)]
@@ -261,21 +263,36 @@ class NetworkEstimator(Estimator):
             StorageError: it could not be written; what stood at `path` before still stands.
         """
         self._require_fitted()
-        name = type(self).__name__
+        card = model_card(f"A {type(self).__name__} of unrolled", self.summary(), self._card_footer())
+        tensors, config = self.packed()
+        save_model(path, tensors, config, card)
+        return Path(path)
+
+    def packed(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return tensors and settings as `save` writes them, those of a model among the parameters too."""
         records, tensors = pack_fields(self, self.saved_fields())
         for k, network in enumerate(self.networks_):
             tensors |= {f"network.{k}.{part}": tensor for part, tensor in network.state_dict().items()}
+        params: dict[str, Any] = {}
+        for name, value in self._saved_parameters().items():
+            if isinstance(value, NetworkEstimator):
+                parts, params[name] = value.packed()
+                tensors |= {f"params.{name}.{part}": tensor for part, tensor in parts.items()}
+            else:
+                params[name] = _to_json(value)
         config = {
-            "estimator": name,
+            "estimator": type(self).__name__,
             "version": __version__,
-            "params": {parameter: _to_json(value) for parameter, value in self.get_params().items()},
+            "params": params,
             "learned": records,
             "networks": len(self.networks_),
             "network_config": asdict(self.network_config_),
         }
-        card = model_card(f"A {name} of unrolled", self.summary(), self._card_footer())
-        save_model(path, tensors, config, card)
-        return Path(path)
+        return tensors, config
+
+    def _saved_parameters(self) -> dict[str, Any]:
+        """Return the parameters as they are saved."""
+        return self.get_params()
 
     @classmethod
     def load(cls, path: str | Path, *, device: str | None = None) -> Self:
@@ -291,10 +308,7 @@ class NetworkEstimator(Estimator):
         """
         tensors, config = load_model(path, cls.__name__)
         try:
-            params = {name: _from_json(value) for name, value in config["params"].items()}
-            model = cls(**params | ({} if device is None else {"device": device}))
-            check_device(model.device)
-            model._restore(tensors, config)
+            model = cls.from_packed(tensors, config, device)
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as fault:
             if isinstance(fault, UnrolledError):
                 raise
@@ -304,6 +318,20 @@ class NetworkEstimator(Estimator):
                 f"{path}: the files are whole, but not what unrolled {__version__} reads "
                 f"({type(fault).__name__}: {fault}); they were saved by {saved_by}. {way} the model again."
             ) from fault
+        return model
+
+    @classmethod
+    def from_packed(cls, tensors: dict[str, Tensor], config: dict[str, Any], device: str | None) -> Self:
+        """Make the model that `packed` described; see `load`."""
+        params = {name: _from_json(value) for name, value in config["params"].items()}
+        for name, kind in cls._models_among_parameters.items():
+            if params[name] is not None:
+                params[name] = kind.from_packed(
+                    select_prefix(f"params.{name}.", tensors), config["params"][name], device
+                )
+        model = cls(**params | ({} if device is None else {"device": device}))
+        check_device(model.device)
+        model._restore(tensors, config)
         return model
 
     def _restore(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
@@ -335,4 +363,6 @@ def _to_json(value: Any) -> Any:
 def _from_json(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
-    return tuple(value["tuple"]) if "tuple" in value else dict(value["pairs"])
+    if "tuple" in value:
+        return tuple(value["tuple"])
+    return dict(value["pairs"]) if "pairs" in value else value

@@ -144,6 +144,20 @@ class NotUsed(Constraint):
         raise ArgumentError(f"{name}: {self.reason}; got {value!r}. Leave it out.")
 
 
+class AnyValue:
+    """Container of every value but None.
+
+    >>> None in ANY, 3 in ANY
+    (False, True)
+    """
+
+    def __contains__(self, value: Any) -> bool:
+        return value is not None
+
+
+ANY = AnyValue()
+
+
 @dataclass(frozen=True)
 class UnusedBeside:
     """Parameters that do nothing while another one has a certain value.
@@ -153,14 +167,14 @@ class UnusedBeside:
     Args:
         names: the parameters that do nothing.
         other: the parameter that makes them so.
-        values: its values that do.
+        values: its values that do; `ANY` for all but None.
         reason: what such a value does, after `other=value`.
         only: values of the names that do nothing; None for all but their defaults.
     """
 
     names: tuple[str, ...]
     other: str
-    values: tuple[Any, ...]
+    values: tuple[Any, ...] | AnyValue
     reason: str
     only: tuple[Any, ...] | None = None
 
@@ -171,9 +185,9 @@ class UnusedBeside:
         >>> list(rule.faults({"solver": "closed form", "epochs": 5}, {"epochs": None}))
         ["epochs: solver='closed form' has no epochs; got 5. Leave it out."]
         """
-        if self.other not in values or values[self.other] not in self.values:
+        if self.other not in values or (value := values[self.other]) not in self.values:
             return
-        beside = f"{self.other}={values[self.other]!r} {self.reason}"
+        beside = f"{self.other}={value!r} {self.reason}"
         for name in self.names:
             if name not in values:
                 continue

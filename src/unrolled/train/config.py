@@ -126,7 +126,7 @@ class TrainingHooks:
         initialize: called with a new network before its training, with the random state of its seed; for
             weights that depend on the data.
         parameter_groups: called with the network; returns groups of parameters, each with its own learning
-            rate and weight decay. Parameters with `requires_grad=False` are frozen and belong to no group.
+            rate, weight decay and start. Parameters with `requires_grad=False` are frozen and belong to none.
         average_gradients: called between backward and clipping with the parameters and the number of
             targets in the batch; for means over several processes.
         arrange_rows: called with the shuffled rows of the next steps and the batch size; returns them in the

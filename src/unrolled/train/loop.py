@@ -235,6 +235,7 @@ class _Run:
         """Take one step; returns the loss of its batch and the weight of that loss."""
         config = self.config
         self.optimizer.learning_rate = config.learning_rate * _one_cycle(self.step, config.max_steps)
+        self.optimizer.progress = self.step / config.max_steps
         if config.stateful and rows[0] == 0:
             self.state = None
         self.batch = self.training.batch(rows)

@@ -28,11 +28,13 @@ class ParameterGroup(NamedTuple):
         parameters: at least one.
         rate_factor: what the learning rate of the whole training is multiplied by.
         weight_decay: None for that of the whole training.
+        start: share of the training before which they do not move: gradual unfreezing.
     """
 
     parameters: Sequence[nn.Parameter]
     rate_factor: float = 1.0
     weight_decay: float | None = None
+    start: float = 0.0
 
 
 class AdamW:
@@ -50,7 +52,8 @@ class AdamW:
 
     Args:
         groups: the parameters; a step leaves those without gradient alone.
-        learning_rate: the rate; `learning_rate` may be set between steps.
+        learning_rate: the rate; `learning_rate` may be set between steps, and so may `progress`, the share of
+            the training that is done, by which groups start.
         weight_decay: as in the formula.
         clip_norm: gradients that are longer together, over all groups, are shortened to this; None for any
             length.
@@ -72,6 +75,7 @@ class AdamW:
         clip_norm: float | None = None,
     ) -> None:
         self.learning_rate, self.weight_decay, self.clip_norm = learning_rate, weight_decay, clip_norm
+        self.progress = 0.0
         self._blocks = [block for group in groups for block in _blocks_of(group)]
         self.parameters = [p for block in self._blocks for p in block.parameters]
 
@@ -106,8 +110,10 @@ class AdamW:
 
     def _rates(self, block: _Block) -> tuple[float, float]:
         """Return the learning rate and the weight decay of a block."""
-        decay = self.weight_decay if block.group.weight_decay is None else block.group.weight_decay
-        return self.learning_rate * block.group.rate_factor, decay
+        group = block.group
+        decay = self.weight_decay if group.weight_decay is None else group.weight_decay
+        factor = group.rate_factor if self.progress >= group.start else 0.0
+        return self.learning_rate * factor, decay
 
     def release(self) -> None:
         """Give every parameter its memory of before back, with the values of now, and no gradient."""

@@ -132,3 +132,14 @@ def test_half_of_a_surrogate_pair_has_no_subwords(text: str) -> None:
     assert (
         tokenizer.join(tokenizer.pieces(repaired)) == re.sub("[\ud800\udc00]", "\ufffd", text) + "\U0001f600"
     )
+
+
+@pytest.mark.parametrize("unit", ["word", "char"])
+@pytest.mark.parametrize("text", ["To be,\n or  not", " ne\u0301 ", "👍🏽 !", "\t"])
+def test_tokens_that_keep_their_space_are_the_pieces(unit: str, text: str) -> None:
+    """Each at its place in the raw text, and saved as such."""
+    tokenizer = Tokenizer(unit, keeps_space=True)
+    tokens = tokenizer.split(text)
+    assert [token.text for token in tokens] == tokenizer.pieces(text)
+    assert "".join(text[token.start : token.end] for token in tokens) == text
+    assert Tokenizer.from_dict(tokenizer.to_dict()) == tokenizer

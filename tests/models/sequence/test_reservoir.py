@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.models.sequence import network as sequence_network
 from unrolled.models.sequence import reservoir
+from unrolled.models.sequence import training as sequence_training
 from unrolled.models.sequence.classifier import SequenceClassifier
 from unrolled.models.sequence.dataset import SequenceDataset
 from unrolled.models.sequence.network import (
     SequenceNetwork,
     SequenceNetworkConfig,
-    initialize_from_data,
 )
 from unrolled.models.sequence.regressor import SequenceRegressor
 from unrolled.models.sequence.reservoir import solve_readout
 from unrolled.models.sequence.tagger import SequenceTagger
+from unrolled.models.sequence.training import initialize_from_data
 
 
 def _shapes(count: int, seed: int) -> tuple[list[np.ndarray], np.ndarray]:
@@ -91,8 +91,8 @@ def test_long_sequences_set_the_scales(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of them may be longer than all that is looked at; one alone has no spread."""
     network, dataset = _initialized(30, 4)
     batch = dataset.batch(torch.arange(30))
-    for steps in (sequence_network._SCALE_STEPS, 40, 3):
-        monkeypatch.setattr(sequence_network, "_SCALE_STEPS", steps)
+    for steps in (sequence_training._SCALE_STEPS, 40, 3):
+        monkeypatch.setattr(sequence_training, "_SCALE_STEPS", steps)
         initialize_from_data(network, dataset)
         with torch.no_grad():
             features = network.standardize(network.features(batch.values, batch.lengths))

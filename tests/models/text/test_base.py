@@ -30,7 +30,7 @@ def test_a_saved_model_predicts_the_same(fitted: TextClassifier, reviews: Corpus
     again = TextClassifier.load(folder)
     texts = [*reviews[0][:9], "wörds né👍🏽ver seen", "x"]
     assert np.array_equal(again.predict_proba(texts), fitted.predict_proba(texts))
-    assert again.encoder_ == fitted.encoder_
+    assert again.token_encoder_ == fitted.token_encoder_
     assert again.summary() == fitted.summary()
 
 
@@ -59,7 +59,7 @@ def test_the_vocabulary_holds_no_word_of_held_out_texts(reviews: Corpus) -> None
     """What is validated on shapes nothing that is validated."""
     texts = [f"{text} only{i} only{i}" for i, text in enumerate(reviews[0])]
     model = TextClassifier(**QUICK | {"validation_fraction": 0.25}).fit(texts, reviews[1])
-    learned = [token for token in model.encoder_.vocabulary.tokens if token.startswith("only")]
+    learned = [token for token in model.token_encoder_.vocabulary.tokens if token.startswith("only")]
     assert len(learned) == 180
 
 
@@ -69,14 +69,14 @@ def test_other_units_are_fitted_saved_and_loaded(unit: Any, reviews: Corpus, tmp
     if unit != "char":
         pytest.importorskip("tokenizers")
     model = TextClassifier(**QUICK, unit=unit).fit(*reviews)
-    assert model.encoder_.n_buckets == 0
+    assert model.token_encoder_.n_buckets == 0
     again = TextClassifier.load(model.save(tmp_path / "model"))
     assert np.array_equal(again.predict_proba(reviews[0][:5]), model.predict_proba(reviews[0][:5]))
 
 
 def test_texts_of_unknown_words_are_read_by_their_ngrams(fitted: TextClassifier) -> None:
     """Two words that were never seen differ."""
-    assert isinstance(fitted.encoder_.vocabulary, Vocabulary)
+    assert isinstance(fitted.token_encoder_.vocabulary, Vocabulary)
     one, other = fitted.predict_proba(["unwarmly", "qqq"])
     assert not np.array_equal(one, other)
 
@@ -85,7 +85,7 @@ def test_texts_of_unknown_words_are_read_by_their_ngrams(fitted: TextClassifier)
     ("settings", "sentence"),
     [
         ({"unit": "words"}, "unit: expected 'word', 'char' or a number of subwords, got 'words'. Did you"),
-        ({"unit": None}, "unit: expected 'word', 'char' or a number of subwords, a whole one, got None"),
+        ({"unit": 2.5}, "unit: expected 'word', 'char' or a number of subwords, a whole one, got 2.5"),
         ({"unit": True}, "unit: expected 'word', 'char' or a number of subwords, a whole one, got True"),
         ({"unit": 12}, "unit: expected a whole number at least 256, got 12"),
         ({"cell": "feedforward"}, "cell: expected one of"),
@@ -131,7 +131,11 @@ def test_vectors_of_none_of_the_words_are_refused(tmp_path: Path) -> None:
     path.write_text("chien 1 2\n")
     with pytest.raises(DataError, match=r"v.txt: expected vectors of words that the texts have.*'chien'"):
         TextClassifier(**QUICK, vectors=path).fit(["a dog", "a cat"], ["x", "y"])
-    assert TextClassifier(**QUICK, vectors=path).fit(["a Chien", "a cat"], ["x", "y"]).encoder_.vector_words
+    assert (
+        TextClassifier(**QUICK, vectors=path)
+        .fit(["a Chien", "a cat"], ["x", "y"])
+        .token_encoder_.vector_words
+    )
 
 
 def test_a_model_that_is_not_fitted_says_what_to_call() -> None:

@@ -84,6 +84,6 @@ def test_groups_are_held_out_together(reviews: Corpus, tmp_path: Path) -> None:
     texts = [f"{text} {author}" for text, author in zip(reviews[0], authors, strict=True)]
     model = TextClassifier(**SMALL | {"max_epochs": 1, "validation_fraction": 0.2})
     model.fit(texts, reviews[1], groups=authors)
-    learned = [token for token in model.encoder_.vocabulary.tokens if token.startswith("author")]
+    learned = [token for token in model.token_encoder_.vocabulary.tokens if token.startswith("author")]
     assert 6 <= len(learned) <= 8
     assert len(set(learned)) == len(learned)

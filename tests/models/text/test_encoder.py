@@ -35,6 +35,12 @@ def test_a_batch_looks_each_distinct_token_up_once() -> None:
     assert bags == [_bag("Cat"), _bag("dog"), []]
 
 
+def test_a_word_is_known_behind_a_space_too() -> None:
+    """As words of a language model are, which hold the space before them."""
+    encoder = TokenEncoder(Vocabulary((" film", "film", " so")))
+    assert encoder.table(["film", " film", "so", "dog"]).words.tolist() == [2, 1, 3, 0, 0]
+
+
 def test_json_holds_all_of_an_encoder() -> None:
     """Saved models hold no code."""
     assert TokenEncoder.from_dict(json.loads(json.dumps(ENCODER.to_dict()))) == ENCODER

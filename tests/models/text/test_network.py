@@ -8,6 +8,7 @@ from unrolled.data.text.documents import as_documents
 from unrolled.data.text.tokenizer import Tokenizer
 from unrolled.data.text.vocabulary import Vocabulary
 from unrolled.models.sequence.labels import weighted_cross_entropy
+from unrolled.models.sequence.network import SequenceNetwork
 from unrolled.models.text.dataset import TextDataset
 from unrolled.models.text.encoder import TokenEncoder
 from unrolled.models.text.network import TextNetwork, TextNetworkConfig
@@ -47,18 +48,29 @@ def test_vectors_in_place_of_tokens_give_the_same_outputs() -> None:
     assert torch.equal(network(vectors, lengths), network(batch.tokens, lengths))
 
 
-def test_the_gradient_of_the_loss_is_autograds() -> None:
-    """Through readout, recurrence and embedding, label smoothing included."""
-    network = _network(word_dropout=0.0)
-    batch = TextDataset.from_sequences(DATA, ENCODER, torch.tensor([1, 0, 1])).batch(torch.arange(3))
-    criterion = weighted_cross_entropy(np.ones(2), 1.0, "cpu", smoothing=0.1)
+@pytest.mark.parametrize("per_step", [False, True])
+@pytest.mark.parametrize("on_kernels", [False, True])
+def test_the_gradient_of_the_loss_is_autograds(
+    per_step: bool, on_kernels: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through readout, recurrence and embedding, label smoothing included; on the kernels and without."""
+    network = _network(word_dropout=0.0, per_step=per_step)
+    assert network.body.trains_without_autograd(torch.zeros(3, 4, 6))
+    if not on_kernels:
+        monkeypatch.setattr(SequenceNetwork, "trains_without_autograd", lambda *_: False)
+    targets = torch.tensor([1, 0, 1, 0, 1, 0, 1] if per_step else [1, 0, 1])
+    batch = TextDataset.from_sequences(DATA, ENCODER, targets, per_step=per_step).batch(torch.arange(3))
+    criterion = weighted_cross_entropy(np.ones(2), len(targets) / 3, "cpu", smoothing=0.1)
     loss = network.loss(batch, criterion)
     assert loss.backward is not None
     loss.backward()
     gradients = {name: p.grad for name, p in network.named_parameters()}
     network.zero_grad()
     outputs = network(batch.tokens, batch.sequences.lengths)
-    expected = torch.nn.functional.cross_entropy(outputs, batch.sequences.targets, label_smoothing=0.1)
+    targets = batch.sequences.targets.flatten()
+    expected = torch.nn.functional.cross_entropy(
+        outputs.flatten(0, -2), targets, ignore_index=-1, label_smoothing=0.1
+    )
     torch.testing.assert_close(loss.value, expected.detach())
     expected.backward()
     for name, parameter in network.named_parameters():

@@ -50,6 +50,7 @@ class Tokenizer:
     Args:
         unit: "word", "char" or the number of subwords.
         model: JSON of the subwords; empty for the others.
+        keeps_space: whether white space is part of the tokens, as it is of `pieces`.
 
     >>> [tuple(token) for token in Tokenizer("word").split("It isn't so: né 👍🏽!")][1:4]
     [("isn't", 3, 8), ('so', 9, 11), (':', 11, 12)]
@@ -59,6 +60,7 @@ class Tokenizer:
 
     unit: Unit = "word"
     model: str = ""
+    keeps_space: bool = False
 
     @classmethod
     def learn(
@@ -86,7 +88,9 @@ class Tokenizer:
         return cls(int(unit), _learn_subwords(int(unit), texts, argument, at_most=at_most))
 
     def split(self, text: str) -> list[Token]:
-        """Cut a text into tokens; white space belongs to none, but is a character."""
+        """Cut a text into tokens; white space belongs to none unless `keeps_space`, but is a character."""
+        if self.unit == "word" and self.keeps_space:
+            return [Token(_composed(text[slice(*span)]), *span) for span in _spans_with_space(text)]
         if self.unit == "word":
             return [
                 Token(_composed(match.group()), *match.span()) for match in _patterns()["word"].finditer(text)
@@ -110,7 +114,8 @@ class Tokenizer:
         if self.unit == "char":
             return _patterns()["char"].findall(_composed(text))
         if self.unit == "word":
-            return list(_words_with_space(_composed(text)))
+            text = _composed(text)
+            return [text[slice(*span)] for span in _spans_with_space(text)]
         return list(self._subwords.encode(_unicode(text)).tokens)
 
     def join(self, tokens: Iterable[str]) -> str:
@@ -138,25 +143,27 @@ class Tokenizer:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON takes."""
-        return {"unit": self.unit, "model": json.loads(self.model) if self.model else None}
+        model = json.loads(self.model) if self.model else None
+        return {"unit": self.unit, "model": model, "keeps_space": self.keeps_space}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Tokenizer:
         """Make the tokenizer that `to_dict` described."""
-        return cls(record["unit"], "" if record["model"] is None else json.dumps(record["model"]))
+        model = "" if record["model"] is None else json.dumps(record["model"])
+        return cls(record["unit"], model, record.get("keeps_space", False))  # which older files lack
 
 
-def _words_with_space(text: str) -> Iterator[str]:
-    """Yield words and signs, each with the one space before it, and all other white space."""
+def _spans_with_space(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where words and signs are, each with the one space before it, and all other white space."""
     done = 0
     for match in _patterns()["word"].finditer(text):
         start = match.start()
         if start > done and text[start - 1] == " ":
             start -= 1
-        yield from text[done:start]
+        yield from ((k, k + 1) for k in range(done, start))
         done = match.end()
-        yield text[start:done]
-    yield from text[done:]
+        yield start, done
+    yield from ((k, k + 1) for k in range(done, len(text)))
 
 
 def _unicode(text: str) -> str:

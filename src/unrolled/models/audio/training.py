@@ -18,8 +18,8 @@ from unrolled.models.audio.dataset import AudioDataset
 from unrolled.models.audio.levels import BandLevels
 from unrolled.models.fitting import identified, split_dataset
 from unrolled.models.sequence.dataset import SequenceDataset
-from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig, initialize_from_data
-from unrolled.models.sequence.training import EncodedTargets, ensemble_outputs
+from unrolled.models.sequence.network import SequenceNetwork, SequenceNetworkConfig
+from unrolled.models.sequence.training import EncodedTargets, ensemble_outputs, initialize_from_data
 from unrolled.nn.modules.inference import mean_answers
 from unrolled.train.batching import batches_of_like_length
 from unrolled.train.config import (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -14,7 +13,7 @@ from torch.nn import functional as F
 
 from unrolled.formatting import quantity
 from unrolled.models.recurrent_core import CoreConfig, initialize_memory, recurrent_core
-from unrolled.models.sequence.dataset import SequenceBatch, SequenceDataset
+from unrolled.models.sequence.dataset import SequenceBatch
 from unrolled.nn.modules.conv_stem import ConvStem, max_scales
 from unrolled.nn.modules.frame_stem import FrameStem
 from unrolled.nn.modules.inference import direct_features, outputs_of, pool_states, states_of
@@ -31,12 +30,8 @@ Ints = NDArray[np.int64]
 Criterion = Callable[[Tensor, SequenceBatch], tuple[Tensor, Tensor]]
 
 _STEPS_READ = 200  # from twice as many on, the stem leaves the core fewer steps
-_SCALE_STEPS = 1 << 16  # that scales are set by
-_MIN_SCALE_SEQUENCES = 32  # however long: one feature of one sequence has no spread
-_DIRECT_SHARE = 0.02  # variance of direct inputs over that of the states, for classes of whole sequences
 _MAX_MEMORY_STEPS = 100  # that the slowest units remember at the start
 _FRAME_FEATURES = 64  # of a frame
-_SCALE_FRAMES = 1 << 11  # that scales are set by
 
 
 @dataclass(frozen=True)
@@ -183,7 +178,7 @@ class SequenceNetwork(nn.Module):
         """
         backward: Callable[[Tensor], object]
         if torch.is_grad_enabled() and self.trains_without_autograd(batch.values):
-            outputs, backward = self._vjp(batch)
+            outputs, backward = self.vjp(batch.values, batch.lengths)
         else:
             outputs = self(batch.values, batch.lengths)
             backward = outputs.backward
@@ -205,13 +200,28 @@ class SequenceNetwork(nn.Module):
         )
 
     @torch.no_grad()
-    def _vjp(self, batch: SequenceBatch) -> tuple[Tensor, Callable[[Tensor], object]]:
-        """Compute the outputs of a batch, and the function for the way back to all weights."""
-        is_even = int(batch.lengths.min()) == batch.values.shape[1]
-        features, features_backward = self.features_vjp(batch.values, None if is_even else batch.lengths)
+    def vjp(
+        self, values: Tensor, lengths: Tensor, *, needs_d_values: bool = False
+    ) -> tuple[Tensor, Callable[[Tensor], Tensor | None]]:
+        """Compute the outputs, and the function for the way back; `trains_without_autograd` says where.
+
+        Args:
+            values: (B, T, F).
+            lengths: (B,).
+            needs_d_values: whether the way back goes on to the values, which only a network without a stem
+                can.
+
+        Returns:
+            The outputs, and a function of their gradient that writes the `.grad` of all weights and returns
+            that of the values (B, T, F), or None.
+        """
+        is_even = int(lengths.min()) == values.shape[1]
+        features, features_backward = self.features_vjp(
+            values, None if is_even else lengths, needs_d_values=needs_d_values
+        )
         outputs, head_backward = self.head_vjp(features)
         if self.config.per_step and not is_even:
-            outputs *= sequence_mask(self.output_steps(batch.lengths), outputs)[..., None]
+            outputs *= sequence_mask(self.output_steps(lengths), outputs)[..., None]
         return outputs, lambda d_outputs: features_backward(head_backward(d_outputs))
 
     def precise_outputs(self, values: Tensor, lengths: Tensor) -> Tensor:
@@ -269,15 +279,19 @@ class SequenceNetwork(nn.Module):
             and (self.config.per_step or self.pool.has_vjp)
         )
 
-    def features_vjp(self, values: Tensor, lengths: Tensor | None) -> tuple[Tensor, Callable[[Tensor], None]]:
+    def features_vjp(
+        self, values: Tensor, lengths: Tensor | None, *, needs_d_values: bool = False
+    ) -> tuple[Tensor, Callable[[Tensor], Tensor | None]]:
         """Compute `features` but for direct inputs on the kernels, and the function for the way back.
 
         Args:
             values: (B, T, F).
             lengths: (B,) int64, contiguous; None where every row has T steps.
+            needs_d_values: see `vjp`.
 
         Returns:
-            The features, and a function of their gradient that writes the `.grad` of all weights below them.
+            The features, and a function of their gradient that writes the `.grad` of all weights below them,
+            and returns that of the values (B, T, F), or None.
         """
         inputs, stem_backward, steps = values.transpose(0, 1), None, lengths
         if self.stem is not None:
@@ -290,11 +304,14 @@ class SequenceNetwork(nn.Module):
         else:
             features, pool_backward = self.pool.vjp(states, steps)
 
-        def backward(d_features: Tensor) -> None:
-            d_inputs = core_backward(pool_backward(d_features), stem_backward is not None)
-            if stem_backward is not None:
-                assert d_inputs is not None
-                stem_backward(d_inputs)
+        def backward(d_features: Tensor) -> Tensor | None:
+            needs_d_inputs = needs_d_values or stem_backward is not None
+            d_inputs = core_backward(pool_backward(d_features), needs_d_inputs)
+            if stem_backward is None:
+                return None if d_inputs is None else d_inputs.transpose(0, 1)
+            assert d_inputs is not None
+            stem_backward(d_inputs)
+            return None
 
         return features, backward
 
@@ -365,36 +382,3 @@ def _stem(config: SequenceNetworkConfig) -> ConvStem | None:
         scales=config.stem_scales,
         stride=config.stem_stride,
     )
-
-
-@torch.no_grad()
-def initialize_from_data(network: SequenceNetwork, dataset: SequenceDataset) -> None:
-    """Set the scales of the stem and of the features by some sequences, drawn by torch's random state."""
-    network.eval()
-    rows = torch.randperm(len(dataset))
-    steps = dataset.lengths[rows].cpu()
-    most_steps = _SCALE_FRAMES if network.config.frame_shape else _SCALE_STEPS
-    if network.stem is not None or network.frame_stem is not None:
-        padded_steps = steps.cummax(0).values * torch.arange(1, len(rows) + 1)
-        values, lengths = dataset.batch(rows[: max(1, int((padded_steps <= most_steps).sum()))])[:2]
-        if network.frame_stem is not None:
-            network.frame_stem.initialize(values)
-        if network.stem is not None:
-            network.stem.initialize(network.embedded(values), lengths)
-    count = max(_MIN_SCALE_SEQUENCES, int((steps.cumsum(0) <= most_steps).sum()))
-    sample, parts = dataset.subset(rows[:count]), []
-    for chunk in sample.length_batches():
-        values, lengths = sample.batch(chunk)[:2]
-        features = network.features(values, lengths)
-        if network.config.per_step:
-            features = features[sequence_mask(network.output_steps(lengths), features)]
-        parts.append(features)
-    features = torch.cat(parts)
-    scale = features.std(0, correction=0)
-    if network.config.direct_inputs:
-        # one penalty shrinks all weights: few inputs among many states need more variance each than those
-        n_direct = network.config.step_size * (1 if network.config.per_step else 2)
-        is_class = network.config.output_size > 1 and not network.config.per_step
-        share = _DIRECT_SHARE if is_class else 1.0
-        scale[-n_direct:] *= math.sqrt(n_direct / (len(scale) - n_direct) / share)
-    network.standardize.set_statistics(features.mean(0), scale)

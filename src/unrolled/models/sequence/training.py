@@ -18,9 +18,9 @@ from unrolled.models.sequence.network import (
     Criterion,
     SequenceNetwork,
     SequenceNetworkConfig,
-    initialize_from_data,
 )
 from unrolled.models.sequence.reservoir import solve_readout
+from unrolled.nn.modules.pooling import sequence_mask
 from unrolled.train.config import Monitor, TrainingConfig, TrainingHooks, steps_per_epoch
 from unrolled.train.ensemble import Ensemble, fit_ensemble
 from unrolled.train.history import History
@@ -33,6 +33,10 @@ _BATCH_SIZE = 64
 _WEIGHT_DECAY = 0.01
 _EPOCHS = 50  # by default, but at least 400 steps in all and at most 8,000
 _MIN_STEPS, _MAX_STEPS = 400, 8000
+_SCALE_STEPS = 1 << 16  # that scales are set by
+_MIN_SCALE_SEQUENCES = 32  # however long: one feature of one sequence has no spread
+_DIRECT_SHARE = 0.02  # variance of direct inputs over that of the states, for classes of whole sequences
+_SCALE_FRAMES = 1 << 11  # that scales are set by
 _PATIENCE = 0.3  # of all epochs: the learning rate has to fall before the loss tells
 
 
@@ -136,6 +140,39 @@ def fit_networks(
         hooks=TrainingHooks(initialize=lambda network: initialize_from_data(network, training)),
         monitor=monitor,
     )
+
+
+@torch.no_grad()
+def initialize_from_data(network: SequenceNetwork, dataset: SequenceDataset) -> None:
+    """Set the scales of the stem and of the features by some sequences, drawn by torch's random state."""
+    network.eval()
+    rows = torch.randperm(len(dataset))
+    steps = dataset.lengths[rows].cpu()
+    most_steps = _SCALE_FRAMES if network.config.frame_shape else _SCALE_STEPS
+    if network.stem is not None or network.frame_stem is not None:
+        padded_steps = steps.cummax(0).values * torch.arange(1, len(rows) + 1)
+        values, lengths = dataset.batch(rows[: max(1, int((padded_steps <= most_steps).sum()))])[:2]
+        if network.frame_stem is not None:
+            network.frame_stem.initialize(values)
+        if network.stem is not None:
+            network.stem.initialize(network.embedded(values), lengths)
+    count = max(_MIN_SCALE_SEQUENCES, int((steps.cumsum(0) <= most_steps).sum()))
+    sample, parts = dataset.subset(rows[:count]), []
+    for chunk in sample.length_batches():
+        values, lengths = sample.batch(chunk)[:2]
+        features = network.features(values, lengths)
+        if network.config.per_step:
+            features = features[sequence_mask(network.output_steps(lengths), features)]
+        parts.append(features)
+    features = torch.cat(parts)
+    scale = features.std(0, correction=0)
+    if network.config.direct_inputs:
+        # one penalty shrinks all weights: few inputs among many states need more variance each than those
+        n_direct = network.config.step_size * (1 if network.config.per_step else 2)
+        is_class = network.config.output_size > 1 and not network.config.per_step
+        share = _DIRECT_SHARE if is_class else 1.0
+        scale[-n_direct:] *= math.sqrt(n_direct / (len(scale) - n_direct) / share)
+    network.standardize.set_statistics(features.mean(0), scale)
 
 
 def solve_networks(

@@ -32,10 +32,11 @@ from unrolled.models.sequence.training import EncodedTargets, stopping_facts
 from unrolled.models.summary import Fact, network_fact, sequence_card_footer
 from unrolled.models.text.dataset import TextDataset
 from unrolled.models.text.encoder import TokenEncoder
+from unrolled.models.text.language.network import LanguageNetwork
 from unrolled.models.text.network import TextNetwork, TextNetworkConfig
 from unrolled.models.text.stream import TextStates
 from unrolled.models.text.training import fit_text_networks, text_outputs, text_training_config
-from unrolled.nn.modules.pooling import POOLINGS
+from unrolled.nn.modules.pooling import POOLINGS, sequence_mask
 from unrolled.train.config import Callback, Monitor
 from unrolled.train.ensemble import Ensemble, report_interruption
 from unrolled.train.threads import shared_processors
@@ -44,7 +45,11 @@ from unrolled.validation import check_int, optional_int, suggest_spelling
 Ints = NDArray[np.int64]
 Labels = NDArray[Any]
 
-_POOLING = "last+mean+max"
+RULES: tuple[UnusedBeside, ...] = (  # on what does nothing beside something else, for every text estimator
+    UnusedBeside(("vectors",), "unit", ("char",), "has no words, which the vectors are of"),
+    UnusedBeside(("patience",), "validation_fraction", (0, None), "holds nothing out"),
+)
+_UNIT, _POOLING = "word", "last+mean+max"
 
 
 @dataclass(frozen=True)
@@ -86,22 +91,19 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
     _unknown_dropout: ClassVar[float] = 0.1  # of words that a training step reads by their n-grams alone
     _learned: ClassVar = {
         "classes_": ARRAY,
-        "encoder_": record_field(TokenEncoder),
+        "token_encoder_": record_field(TokenEncoder),
         "n_epochs_": PLAIN,
         "seed_": PLAIN,
         "stopping_reason_": PLAIN,
         "tokenizer_": record_field(Tokenizer),
     }
-    _unused = (
-        UnusedBeside(("vectors",), "unit", ("char",), "has no words, which the vectors are of"),
-        UnusedBeside(("patience",), "validation_fraction", (0, None), "holds nothing out"),
-    )
+    _unused: ClassVar[tuple[UnusedBeside, ...]] = RULES
 
-    unit: Annotated[Unit, UnitChoice()]
+    unit: Annotated[Unit | None, UnitChoice()]
     cell: Annotated[str, Choice(("gru", "lstm", "rnn"))]
     hidden_size: Annotated[int, IntRange(least=1, most=16_384)]
     num_layers: Annotated[int, IntRange(least=1, most=64)]
-    bidirectional: Annotated[bool, Boolean()]
+    bidirectional: Annotated[bool | None, Boolean()]
     embedding_size: Annotated[int, IntRange(least=1, most=16_384)]
     n_buckets: Annotated[int, IntRange(least=0, most=1 << 24)]
     vectors: str | Path | None
@@ -117,7 +119,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
 
     class_weight: ClassWeight
     classes_: Labels
-    encoder_: TokenEncoder
+    token_encoder_: TokenEncoder
     n_epochs_: int
     seed_: int
     stopping_reason_: str
@@ -169,7 +171,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         encoder, vectors = self._learn_encoder(samples.data, validation_mask)
         ensemble = self._fit_ensemble(samples, encoder, vectors, targets, validation_mask, seed, monitor)
         learned = targets.learned | {
-            "encoder_": encoder,
+            "token_encoder_": encoder,
             "history_": ensemble.history,
             "seed_": seed,
             "tokenizer_": tokenizer,
@@ -183,14 +185,21 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         """Learn the tokenizer, and cut the texts into tokens; y as it is aligned with them."""
         who = f"{type(self).__name__} X"
         texts = as_texts(X, who=who)
-        tokenizer = Tokenizer.learn(self.unit, (text for text in texts if isinstance(text, str)))
+        tokenizer = self._learn_tokenizer([text for text in texts if isinstance(text, str)])
         return tokenizer, as_documents(texts, tokenizer, who=who), y
+
+    def _learn_tokenizer(self, texts: list[str]) -> Tokenizer:
+        return Tokenizer.learn(self.unit or _UNIT, texts)
+
+    def _language_network(self) -> LanguageNetwork | None:
+        """Return the network whose weights are fine-tuned; None where there is none."""
+        return None
 
     def _learn_encoder(
         self, data: Sequences, validation_mask: NDArray[np.bool_]
     ) -> tuple[TokenEncoder, WordVectors | None]:
         """Learn the vocabulary on the texts that are not held out, and read the vectors of its words."""
-        is_word = self.unit == "word"
+        is_word = (self.unit or _UNIT) == "word"
         if self.vectors is not None and not is_word:
             raise ArgumentError(f"vectors: expected unit='word' beside them, got unit={self.unit!r}.")
         training = data.select(np.flatnonzero(~validation_mask)) if validation_mask.any() else data
@@ -246,8 +255,8 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         with self._name_remedies():
             ensemble = fit_text_networks(
                 dataset, targets, self._make_config(encoder, vectors, targets.output_size), config,
-                vectors=vectors, validation_mask=validation_mask, n_members=int(self.n_members),
-                device=self.device, monitor=monitor,
+                vectors=vectors, language_network=self._language_network(), validation_mask=validation_mask,
+                n_members=int(self.n_members), device=self.device, monitor=monitor,
             )  # fmt: skip
         report_interruption(ensemble)
         return ensemble
@@ -270,7 +279,7 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
             hidden_size=int(self.hidden_size),
             num_layers=int(self.num_layers),
             dropout=float(self.dropout),
-            bidirectional=bool(self.bidirectional),
+            bidirectional=self.bidirectional is None or bool(self.bidirectional),
             pooling=getattr(self, "pooling", None) or _POOLING,
             per_step=self._per_step,
         )
@@ -288,7 +297,9 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         batch = self._dataset(data).batch(torch.arange(len(data)))
         with torch.no_grad():
             vectors = [network.embedding(batch.tokens) for network in self.networks_]
-        return vectors, batch.sequences.lengths
+        lengths = batch.sequences.lengths
+        is_valid = sequence_mask(lengths, vectors[0])[..., None]  # padding may have the vector of the unknown
+        return [each * is_valid for each in vectors], lengths
 
     def token_texts(self, X: Any) -> list[NDArray[Any]]:
         """Return the tokens (T_i,) of each text, as a copy of the model can be fitted on.
@@ -323,7 +334,9 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         return as_documents(X, self.tokenizer_, who=f"{type(self).__name__} X")
 
     def _dataset(self, data: Sequences) -> TextDataset:
-        return TextDataset.from_sequences(data, self.encoder_, per_step=self._per_step, device=self.device)
+        return TextDataset.from_sequences(
+            data, self.token_encoder_, per_step=self._per_step, device=self.device
+        )
 
     def _outputs(self, data: Sequences) -> Iterator[tuple[Ints, Tensor, Ints]]:
         """Yield rows (B,), the outputs of each network for them (M, B, ...), and their lengths (B,)."""
@@ -343,9 +356,9 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
         return tags
 
     def _facts(self) -> tuple[Fact, ...]:
-        config, encoder = self.network_config_, self.encoder_
+        config, encoder = self.network_config_, self.token_encoder_
         units = {"word": "word", "char": "character"}.get(str(self.tokenizer_.unit), "subword")
-        reads = f"{quantity(len(encoder.vocabulary.tokens), units)} of the training text"
+        reads = f"{quantity(len(encoder.vocabulary.tokens), units)} of {self._vocabulary_source()}"
         if encoder.n_buckets:
             reads += f", others by their character n-grams in {encoder.n_buckets:,} buckets"
         if encoder.vector_words:
@@ -356,6 +369,9 @@ class TextEstimator(MetadataRequester, NetworkEstimator):
             Fact("Answers from", config.readout_words),
             Fact("Epochs", self.stopping_reason_),
         )
+
+    def _vocabulary_source(self) -> str:
+        return "the training text"
 
     def _card_footer(self) -> str:
         return sequence_card_footer(type(self).__name__)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +13,9 @@ from numpy.typing import NDArray
 from unrolled.data.io.targets import as_labels
 from unrolled.data.sequences import Sequences
 from unrolled.data.text.documents import Documents
-from unrolled.data.text.tokenizer import Unit
-from unrolled.models.parameters import RandomSource
+from unrolled.data.text.tokenizer import Tokenizer, Unit
+from unrolled.data.text.vectors import WordVectors
+from unrolled.models.parameters import ANY, RandomSource, UnusedBeside
 from unrolled.models.sequence.labels import (
     ClassWeight,
     Labels,
@@ -21,12 +24,21 @@ from unrolled.models.sequence.labels import (
 )
 from unrolled.models.sequence.samples import TrainingSamples, check_weights
 from unrolled.models.sequence.training import EncodedTargets
-from unrolled.models.text.base import TextEstimator
+from unrolled.models.text.base import RULES, TextEstimator
+from unrolled.models.text.encoder import TokenEncoder
+from unrolled.models.text.fine_tuning import with_language_body
+from unrolled.models.text.language.language_model import LanguageModel
+from unrolled.models.text.language.network import LanguageNetwork
+from unrolled.models.text.language_encoder import FittedLanguageModel, unfrozen
+from unrolled.models.text.network import TextNetworkConfig
 from unrolled.nn.modules.inference import mean_answers
 
 Floats = NDArray[np.float64]
 
 _WHO = "TextClassifier y"
+_OF_ENCODER = (
+    "unit", "cell", "hidden_size", "num_layers", "embedding_size", "n_buckets", "vectors", "min_count"
+)  # fmt: skip
 
 
 class TextClassifier(TextEstimator):
@@ -37,11 +49,15 @@ class TextClassifier(TextEstimator):
     from the texts given, without anything to download.
 
     Args:
-        unit: tokens of a text: "word", "char", or a number of subwords (extra `unrolled[text]`).
+        encoder: a fitted LanguageModel, whose tokens, embedding and layers are read with and fine-tuned on
+            the labels, gradually from the readout down; it is copied and stays as it is. None to learn from
+            these texts alone. Each text is read from a state of zeros.
+        unit: tokens of a text: "word", "char", or a number of subwords (extra `unrolled[text]`); None for
+            "word", or those of the encoder.
         cell: "gru", "lstm" or "rnn".
         hidden_size: units of each direction.
         num_layers: recurrent layers, one on the other.
-        bidirectional: whether a second run reads from the end.
+        bidirectional: whether a second run reads from the end; None for yes, but not with an encoder.
         embedding_size: numbers of a word's vector.
         n_buckets: of hashed character n-grams of 3 to 5 letters, their ends marked; 0 for words alone.
         vectors: a text file with a word and its numbers a line, as GloVe and fastText have; they are read
@@ -66,8 +82,9 @@ class TextClassifier(TextEstimator):
         verbose: draw a progress line with time left on stderr; None for on a terminal, if the fit takes more
             than two seconds.
 
-    After `fit`: `classes_`, `encoder_` (its `vocabulary`), `tokenizer_`, `n_epochs_` and `stopping_reason_`,
-    `history_` (of the last network), `networks_`, `network_config_`, `n_parameters_` (of one), `seconds_`.
+    After `fit`: `classes_`, `token_encoder_` (its `vocabulary`), `tokenizer_`, `n_epochs_` and
+    `stopping_reason_`, `history_` (of the last network), `networks_`, `network_config_`, `n_parameters_` (of
+    one), `seconds_`.
 
     >>> texts = ["a warm, funny film", "dull and far too long", "funny and warm", "too dull"] * 8
     >>> model = TextClassifier(hidden_size=16, n_members=1).fit(texts, ["good", "bad"] * 16)
@@ -75,14 +92,24 @@ class TextClassifier(TextEstimator):
     ['good', 'bad']
     """
 
+    _models_among_parameters: ClassVar = {"encoder": LanguageModel}
+    _unused = (
+        *RULES,
+        UnusedBeside(_OF_ENCODER, "encoder", ANY, "has its own"),
+        UnusedBeside(("bidirectional",), "encoder", ANY, "reads from the beginning alone", only=(True,)),
+    )
+
+    encoder: Annotated[LanguageModel | None, FittedLanguageModel()]
+
     def __init__(
         self,
         *,
-        unit: Unit = "word",
+        encoder: LanguageModel | None = None,
+        unit: Unit | None = None,
         cell: str = "gru",
         hidden_size: int = 128,
         num_layers: int = 1,
-        bidirectional: bool = True,
+        bidirectional: bool | None = None,
         embedding_size: int = 100,
         n_buckets: int = 16_384,
         vectors: str | Path | None = None,
@@ -104,6 +131,10 @@ class TextClassifier(TextEstimator):
         verbose: bool | None = None,
     ) -> None:
         self._store_parameters(locals())
+
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted copy with the same language model, which a copy of its own would have lost."""
+        return type(self)(**{n: v if n == "encoder" else deepcopy(v) for n, v in self.get_params().items()})
 
     def predict(self, X: Any) -> Labels:
         """Predict the likeliest class (N,) of each text.
@@ -145,6 +176,35 @@ class TextClassifier(TextEstimator):
         for rows, outputs, _ in self._outputs(data):
             probabilities[rows] = mean_answers(outputs, is_class=True)
         return probabilities
+
+    def _saved_parameters(self) -> dict[str, Any]:
+        return super()._saved_parameters() | {"encoder": unfrozen(self.encoder)}
+
+    def _learn_tokenizer(self, texts: list[str]) -> Tokenizer:
+        if self.encoder is None:
+            return super()._learn_tokenizer(texts)
+        language: LanguageModel = unfrozen(self.encoder)
+        return replace(language.codec_.tokenizer, keeps_space=True)
+
+    def _learn_encoder(
+        self, data: Sequences, validation_mask: NDArray[np.bool_]
+    ) -> tuple[TokenEncoder, WordVectors | None]:
+        if self.encoder is None:
+            return super()._learn_encoder(data, validation_mask)
+        return TokenEncoder(unfrozen(self.encoder).codec_.vocabulary), None
+
+    def _make_config(
+        self, encoder: TokenEncoder, vectors: WordVectors | None, output_size: int
+    ) -> TextNetworkConfig:
+        config = super()._make_config(encoder, vectors, output_size)
+        language = self._language_network()
+        return config if language is None else with_language_body(config, language.config)
+
+    def _language_network(self) -> LanguageNetwork | None:
+        return None if self.encoder is None else unfrozen(self.encoder).networks_[0]
+
+    def _vocabulary_source(self) -> str:
+        return super()._vocabulary_source() if self.encoder is None else "its language model"
 
     def _check_targets(self, y: Any, documents: Documents) -> Labels:
         return as_labels(y, len(documents.sequences), who=_WHO)

@@ -8,10 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.data.text.ngrams import ngram_buckets, shape_bucket
-from unrolled.data.text.vocabulary import Vocabulary
+from unrolled.data.text.vocabulary import UNKNOWN, Vocabulary
+
+Ints = NDArray[np.int64]
 
 NO_VECTOR = 0  # row of the user's vectors that is zero
 
@@ -79,7 +82,7 @@ class TokenEncoder:
 
     def table(self, tokens: Sequence[str]) -> TokenTable:
         """Look up V distinct tokens."""
-        words = np.append(self.vocabulary.positions(tokens), 0)
+        words = np.append(self._positions(tokens), 0)
         bags: list[list[int]] = [[] for _ in tokens]
         if self.n_buckets:
             bags = [[*self._ngrams(token), shape_bucket(token, self.n_buckets)] for token in tokens]
@@ -92,6 +95,12 @@ class TokenEncoder:
             torch.from_numpy(offsets),
             torch.tensor([*vectors, NO_VECTOR], dtype=torch.int64),
         )
+
+    def _positions(self, tokens: Sequence[str]) -> Ints:
+        """Look up words; one that is unknown as it is may be known behind a space, as in language models."""
+        words = self.vocabulary.positions(tokens)
+        behind_space = self.vocabulary.positions([f" {token}" for token in tokens])
+        return np.where(words == UNKNOWN, behind_space, words)
 
     def _ngrams(self, token: str) -> list[int]:
         lengths = {"shortest": self.shortest, "longest": self.longest}

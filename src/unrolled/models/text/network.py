@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+import torch
 from torch import Tensor, nn
 
 from unrolled.models.sequence.network import Criterion, SequenceNetwork, SequenceNetworkConfig
@@ -51,10 +52,15 @@ class TextNetwork(nn.Module):
         return outputs
 
     def loss(self, batch: TextBatch, criterion: Criterion) -> BatchLoss:
-        """Compute the loss of a batch, for training."""
-        outputs = self(batch.tokens, batch.sequences.lengths)
-        value, d_outputs = criterion(outputs.detach(), batch.sequences)
-        return BatchLoss(value, backward=lambda: outputs.backward(d_outputs))
+        """Compute the loss of a batch, for training: on the kernels only the embedding needs autograd."""
+        lengths, vectors = batch.sequences.lengths, self.embedding(batch.tokens)
+        if not (torch.is_grad_enabled() and self.body.trains_without_autograd(vectors)):
+            outputs = self.body(vectors, lengths)
+            value, d_outputs = criterion(outputs.detach(), batch.sequences)
+            return BatchLoss(value, backward=lambda: outputs.backward(d_outputs))
+        outputs, backward = self.body.vjp(vectors, lengths, needs_d_values=True)
+        value, d_outputs = criterion(outputs, batch.sequences)
+        return BatchLoss(value, backward=lambda: vectors.backward(backward(d_outputs)))
 
     def precise_outputs(self, tokens: TokenBatch | Tensor, lengths: Tensor) -> Tensor:
         """Compute the outputs of a trained network with its readout in float64, on the CPU."""

@@ -58,7 +58,11 @@ class TextStates(StreamStates):
     """
 
     def __init__(self, model: Any, capacity: int) -> None:
-        self._networks, self._tokenizer, self._encoder = model.networks_, model.tokenizer_, model.encoder_
+        self._networks, self._tokenizer, self._encoder = (
+            model.networks_,
+            model.tokenizer_,
+            model.token_encoder_,
+        )
         self._parts = [SequenceStates(_BodyModel(model, network), capacity) for network in self._networks]
         self._vectors: dict[str, Floats] = {}
         self.width = len(self._parts) * self._parts[0].width

@@ -11,6 +11,8 @@ from unrolled.data.text.vectors import WordVectors
 from unrolled.models.fitting import identified, split_dataset
 from unrolled.models.sequence.training import EncodedTargets
 from unrolled.models.text.dataset import TextDataset, hash_bytes
+from unrolled.models.text.fine_tuning import copy_language_weights, fine_tuning_groups
+from unrolled.models.text.language.network import LanguageNetwork
 from unrolled.models.text.network import TextNetwork, TextNetworkConfig
 from unrolled.train.batching import batches_of_like_length
 from unrolled.train.config import (
@@ -64,6 +66,7 @@ def fit_text_networks(
     config: TrainingConfig,
     *,
     vectors: WordVectors | None,
+    language_network: LanguageNetwork | None,
     validation_mask: NDArray[np.bool_],
     n_members: int,
     device: str,
@@ -77,6 +80,7 @@ def fit_text_networks(
         network_config: of each network.
         config: see `text_training_config`.
         vectors: of the user's, which every network reads; None for none.
+        language_network: whose weights every network begins with, and fine-tunes; None for weights at random.
         validation_mask: (N,) true for the texts that are held out.
         n_members: networks.
         device: where they are.
@@ -90,16 +94,19 @@ def fit_text_networks(
     training, validation = split_dataset(dataset, validation_mask)
     if validation is not None:
         validation = validation.by_length()
-    vectors_digest = None if vectors is None else hash_bytes(vectors.vectors.tobytes())
-    config = identified(
-        config, monitor, training, validation, network_config, targets.loss_settings, vectors_digest
-    )
+    given = [] if vectors is None else [torch.from_numpy(vectors.vectors)]
+    if language_network is not None:
+        given += [weight.detach().cpu() for weight in language_network.parameters()]
+    digest = [hash_bytes(tensor.numpy().tobytes()) for tensor in given]
+    config = identified(config, monitor, training, validation, network_config, targets.loss_settings, digest)
     lengths = training.sequences.lengths.cpu()
 
     def make_network() -> TextNetwork:
         network = TextNetwork(network_config)
         if vectors is not None:
             network.embedding.vectors[1:] = torch.from_numpy(vectors.vectors)
+        if language_network is not None:
+            copy_language_weights(network, language_network)
         return network.to(device)
 
     return fit_ensemble(
@@ -110,7 +117,8 @@ def fit_text_networks(
         config,
         n_members=n_members,
         hooks=TrainingHooks(
-            arrange_rows=lambda rows, batch_size: batches_of_like_length(lengths, rows, batch_size)
+            parameter_groups=None if language_network is None else fine_tuning_groups,
+            arrange_rows=lambda rows, batch_size: batches_of_like_length(lengths, rows, batch_size),
         ),
         monitor=monitor,
     )
