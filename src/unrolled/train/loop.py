@@ -134,9 +134,13 @@ def seeded(seed: int, devices: Iterable[torch.device] = ()) -> Iterator[None]:
     """Draw from torch's random state as this seed sets it, and leave the caller's as it was.
 
     That state belongs to the whole process: a second thread that wants it waits.
+
     """
     with _random_state, torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+        if torch.accelerator.is_available():
+            torch.manual_seed(seed)
+        else:  # which would keep a stack trace for every kind of device that may yet come into use
+            torch.default_generator.manual_seed(seed)
         yield
 
 
